@@ -19,6 +19,8 @@
 //! * [`output`] writes events, metrics and the summary.
 //! * [`review`] answers questions about what runs left: queries, comparisons, evidence.
 //!
+//! `hub` joins what many sensors publish to a broker, `distribution` gives them their rules, and `jobs` divides archives over many machines.
+//!
 //! [`doctor`] looks at the host before a sensor is started.
 //!
 //! [`remote`] and [`broker`] connect to other machines; both know no stage.
@@ -59,6 +61,12 @@ pub mod output;
 pub mod review;
 
 pub mod cli;
+#[cfg(feature = "nats")]
+pub mod distribution;
 pub mod doctor;
 pub mod guard;
+#[cfg(all(feature = "nats", feature = "store"))]
+pub mod hub;
+#[cfg(feature = "nats")]
+pub mod jobs;
 pub mod pipeline;

@@ -65,6 +65,21 @@ pub enum Task {
     },
     /// `query`, `find`, `diff`, `explain` or `cut`.
     Review(Box<Request>),
+    /// `hub`.
+    #[cfg(all(feature = "nats", feature = "store"))]
+    Hub(Box<crate::hub::Settings>),
+    /// `rules publish`.
+    #[cfg(feature = "nats")]
+    Publish(Box<crate::distribution::Publish>),
+    /// `rules follow`.
+    #[cfg(feature = "nats")]
+    Follow(Box<crate::distribution::Follow>),
+    /// `jobs`.
+    #[cfg(feature = "nats")]
+    Jobs(Box<super::jobs::JobsTask>),
+    /// `worker`.
+    #[cfg(feature = "nats")]
+    Work(Box<crate::jobs::Work>),
     /// `completions`.
     Completions(clap_complete::Shell),
     /// `man`.
@@ -115,6 +130,14 @@ impl TryFrom<Cli> for Task {
             Command::Live(live) => live.try_into()?,
             Command::Doctor(doctor) => doctor.try_into()?,
             Command::Report(report) => Self::Report { from: report.from, output: report.output },
+            #[cfg(feature = "nats")]
+            Command::Rules(super::Rules { action: RulesAction::Publish(args), rules }) => {
+                Self::Publish(Box::new(args.with(rules)?))
+            }
+            #[cfg(feature = "nats")]
+            Command::Rules(super::Rules { action: RulesAction::Follow(args), .. }) => {
+                Self::Follow(Box::new(args.into()))
+            }
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
             Command::Query(args) => Self::Review(Box::new((*args).into())),
             Command::Find(args) => Self::Review(Box::new((*args).into())),
@@ -122,6 +145,12 @@ impl TryFrom<Cli> for Task {
             Command::Explain(args) => Self::Review(Box::new(args.into())),
             Command::Cut(args) => Self::Review(Box::new((*args).try_into()?)),
             Command::Merge(args) => Self::Review(Box::new(args.into())),
+            #[cfg(all(feature = "nats", feature = "store"))]
+            Command::Hub(args) => Self::Hub(Box::new((*args).try_into()?)),
+            #[cfg(feature = "nats")]
+            Command::Jobs(args) => Self::Jobs(Box::new(args.action.into())),
+            #[cfg(feature = "nats")]
+            Command::Worker(args) => Self::Work(Box::new((*args).into())),
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
         })
@@ -556,7 +585,7 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
-fn host_name() -> Option<String> {
+pub(super) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())

@@ -2,7 +2,15 @@
 //!
 //! [`Options`] serves arguments and `--config` alike, so every option has a key in the file.
 
+#[cfg(feature = "nats")]
+mod broker;
+#[cfg(feature = "nats")]
+mod distribution;
 mod evidence;
+#[cfg(all(feature = "nats", feature = "store"))]
+mod hub;
+#[cfg(feature = "nats")]
+mod jobs;
 mod load;
 mod manual;
 mod reveal;
@@ -12,6 +20,8 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(feature = "nats", feature = "store"))]
+pub use hub::HubArgs;
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
 pub use review::{
@@ -19,6 +29,12 @@ pub use review::{
     Selection, TableFormat,
 };
 pub use values::{FormatName, KeepFor, Listen, Period, Size};
+#[cfg(feature = "nats")]
+pub use {
+    broker::NatsArgs,
+    distribution::{FollowArgs, PublishArgs},
+    jobs::{JobsAction, JobsArgs, JobsTask, TogetherArg, WorkerArgs},
+};
 
 use crate::config::{Backend, Detail, LogFormat, Timestamps};
 use crate::decode::Checksums;
@@ -120,6 +136,15 @@ pub enum Command {
     Cut(Box<CutArgs>),
     /// Make one result of what several sensors, days, files or workers found
     Merge(MergeArgs),
+    /// Make one result of what many sensors publish to a broker, while they run
+    #[cfg(all(feature = "nats", feature = "store"))]
+    Hub(Box<HubArgs>),
+    /// Divide archives of captures over many machines
+    #[cfg(feature = "nats")]
+    Jobs(JobsArgs),
+    /// Work on the captures that phitap jobs submitted
+    #[cfg(feature = "nats")]
+    Worker(Box<WorkerArgs>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -211,6 +236,12 @@ pub enum RulesAction {
     Check,
     /// Run the match and no_match samples of every rule
     Test,
+    /// Publish the rules of --rules to all sensors, signed
+    #[cfg(feature = "nats")]
+    Publish(PublishArgs),
+    /// Take published rules that bear a good signature into a folder, at once
+    #[cfg(feature = "nats")]
+    Follow(FollowArgs),
 }
 
 /// What `replay` and `live` share. Each option is also a key of `--config`, with the same name and without

@@ -235,18 +235,20 @@ pub struct MergeArgs {
     pub limit: Option<usize>,
 }
 
+impl From<MergeFormat> for MergeShape {
+    fn from(format: MergeFormat) -> Self {
+        match format {
+            MergeFormat::Table => Self::Table(Shape::Table),
+            MergeFormat::Csv => Self::Table(Shape::Csv),
+            MergeFormat::Json => Self::Json,
+            MergeFormat::Summaries => Self::Summaries,
+        }
+    }
+}
+
 impl From<MergeArgs> for Request {
     fn from(args: MergeArgs) -> Self {
-        Self::Merge(Merge {
-            sources: args.sources,
-            shape: match args.format {
-                MergeFormat::Table => MergeShape::Table(Shape::Table),
-                MergeFormat::Csv => MergeShape::Table(Shape::Csv),
-                MergeFormat::Json => MergeShape::Json,
-                MergeFormat::Summaries => MergeShape::Summaries,
-            },
-            limit: args.limit,
-        })
+        Self::Merge(Merge { sources: args.sources, shape: args.format.into(), limit: args.limit })
     }
 }
 

@@ -15,7 +15,7 @@ pub const MAX_RUNS: usize = 100_000;
 /// Keys that are held, likewise.
 const MAX_KEYS: usize = 64;
 /// Exposures of one key that are held as sketches, likewise.
-const MAX_SKETCHED: usize = 16_384;
+const MAX_SKETCHED: usize = 65_536;
 /// Records of one patient in one flow that a sketch counts.
 const MAX_RECORDS: u32 = 4_096;
 

@@ -29,6 +29,18 @@ pub struct Dashboard {
     last_packet: AtomicU64,
     rows: Mutex<BTreeMap<EventId, Row>>,
     page: Mutex<Page>,
+    hub: Mutex<Option<HubView>>,
+}
+
+/// What a hub shows beside the page.
+#[derive(Clone, Debug, Default)]
+pub struct HubView {
+    /// The answer at `/api/v1/hub`.
+    pub api: serde_json::Value,
+    /// Its metrics, in the Prometheus text format.
+    pub metrics: String,
+    /// Whether it is the hub that is asked; another one stands by.
+    pub active: bool,
 }
 
 /// The page's model and what events are written with.
@@ -133,7 +145,7 @@ pub struct Health {
 /// Whether a sensor does its work.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 pub struct Readiness {
-    /// `ready`, `not ready` or `stopping`.
+    /// `ready`, `not ready`, `stopping`, or, of a hub while another is active, `standing by`.
     pub status: &'static str,
     /// What keeps it from its work.
     pub problems: Vec<Problem>,
@@ -150,6 +162,7 @@ impl Dashboard {
             last_packet: AtomicU64::new(0),
             rows: Mutex::default(),
             page: Mutex::default(),
+            hub: Mutex::default(),
         }
     }
 
@@ -169,6 +182,27 @@ impl Dashboard {
             event.insert("earlier".into(), true.into());
         }
         self.page().board.take(event);
+    }
+
+    /// Shows an event as `--format ecs` writes it.
+    pub fn show(&self, event: serde_json::Value) {
+        self.page().board.take(event);
+    }
+
+    /// Shows how many people there are in all.
+    pub fn people(&self, people: u64) {
+        self.page().board.people(people);
+        self.metrics.patients_distinct(people);
+    }
+
+    /// Shows what a hub knows.
+    pub fn publish(&self, view: HubView) {
+        *self.hub() = Some(view);
+    }
+
+    /// What a hub knows, where this is one.
+    pub fn hub(&self) -> MutexGuard<'_, Option<HubView>> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls `of` with the page's model.
@@ -210,7 +244,8 @@ impl Dashboard {
     pub fn render_metrics(&self) -> String {
         let now = Instant::now();
         self.metrics.sensor().update(&self.sensor.status(now), &self.sensor.waits(now));
-        self.metrics.render()
+        let hub = self.hub().as_ref().map(|hub| hub.metrics.clone());
+        self.metrics.render() + &hub.unwrap_or_default()
     }
 
     /// Packets have been read. Call it per batch.
@@ -242,6 +277,9 @@ impl Dashboard {
     #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /readyz")]
     pub fn readiness(&self) -> Readiness {
         let problems = self.sensor.check(Instant::now());
+        if self.hub().as_ref().is_some_and(|hub| !hub.active) && !self.sensor.is_stopping() {
+            return Readiness { status: "standing by", problems };
+        }
         let status = match (self.sensor.is_stopping(), problems.is_empty()) {
             (true, _) => "stopping",
             (false, true) => "ready",

@@ -38,7 +38,7 @@ pub mod serve;
 #[cfg(feature = "store")]
 pub mod store;
 
-pub use crate::output::dashboard::Dashboard;
+pub use crate::output::dashboard::{Dashboard, HubView};
 pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
 pub use ecs::summary_line;

@@ -384,6 +384,7 @@ impl Collector {
         self.fill(&mut so_far);
         let mut sensor = self.reporting.health.status(now);
         sensor.time = wall_clock();
+        sensor.rules.clone_from(&self.rules.digest);
         sensor.resident_bytes = self.reporting.metrics.sensor().process().resident_bytes();
         for (name, output) in &mut self.reporting.outputs {
             if output.status(&so_far, &sensor)? {

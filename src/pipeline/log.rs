@@ -27,8 +27,13 @@ pub(super) fn say(config: &Config, text: &str) {
     }
 }
 
+/// Writes a notice of a hub or a worker.
+pub fn inform(text: &str) {
+    line("info", text);
+}
+
 /// Writes an error.
-pub(super) fn complain(text: &str) {
+pub fn complain(text: &str) {
     line("warning", text);
 }
 

@@ -43,6 +43,6 @@ mod worker;
 /// One flow without packets: for benches and fuzzing.
 pub use crate::pipeline::content_sink::{ActiveRules, FlowSink, Shared, StageCounters};
 pub use interfaces::interfaces_table;
-pub use log::set_log_format;
-pub use run::{Outcome, RunError, run, wall_clock};
+pub use log::{complain, inform, set_log_format};
+pub use run::{Outcome, RunError, run, stopwatch, wall_clock};
 pub use setup::credential;

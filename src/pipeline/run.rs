@@ -335,7 +335,7 @@ pub(super) struct RunEnd {
 
 /// How long a run takes, for people only: events do not depend on it.
 #[expect(clippy::disallowed_methods, reason = "never reaches an event")]
-pub(super) fn stopwatch() -> Instant {
+pub fn stopwatch() -> Instant {
     Instant::now()
 }
 

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use cut::CutError;
 pub use find::FindError;
-pub use merge::{MergeError, MergeShape};
+pub use merge::{MergeError, MergeShape, Merged};
 pub use query::Listing;
 pub use report::report;
 pub use table::Shape;

@@ -106,6 +106,8 @@ pub struct SensorStatus {
     pub backlog: BTreeMap<&'static str, u64>,
     /// Resident memory, bytes.
     pub resident_bytes: u64,
+    /// Fingerprint of the rules in force.
+    pub rules: String,
 }
 
 /// The pulse of one thread.
@@ -396,6 +398,7 @@ impl SensorHealth {
             interfaces: self.interface_states(),
             backlog: lock(&self.outputs).iter().map(|o| (o.output, o.bytes())).collect(),
             resident_bytes: 0,
+            rules: String::new(),
             time: Timestamp::default(),
         }
     }
