@@ -68,11 +68,13 @@ impl Protocol for Gelf {
 
 /// Whether an object with the names that every message has begins at `data`.
 fn is_message(data: &[u8]) -> bool {
+    if data.first() != Some(&b'{') {
+        return false;
+    }
     let head = data.get(..MAX_LOOK).unwrap_or(data);
     let head = head.get(..memchr(0, head).unwrap_or(head.len())).unwrap_or(head);
     let has = |name: &[u8]| memmem::find(head, name).is_some();
-    head.first() == Some(&b'{')
-        && has(b"\"host\"")
+    has(b"\"host\"")
         && (has(b"\"short_message\"") || has(b"\"version\":\"1.") || has(b"\"version\": \"1."))
 }
 

@@ -37,6 +37,9 @@ impl Protocol for Snpp {
             let head = data.get(..word.len()).unwrap_or(data);
             word.get(..head.len()).is_some_and(|w| w.eq_ignore_ascii_case(head))
         };
+        if !begins(GREETING) && !begins(PAGE) {
+            return Probe::No;
+        }
         let end = memchr(b'\n', data);
         let line = data.get(..end.unwrap_or(data.len())).unwrap_or(data);
         if begins(GREETING) {

@@ -20,6 +20,8 @@ use stanza::{Scan, attribute, name, tag_end};
 /// Longest start tag, and longest stanza of the negotiation that is read, bytes.
 const MAX_TAG: usize = 8 << 10;
 const MAX_NEGOTIATION: usize = 16 << 10;
+/// Longest start tag by which the next stanza is found, bytes.
+const MAX_SOUGHT: usize = 512;
 
 /// XMPP.
 pub struct Xmpp;
@@ -57,6 +59,10 @@ pub(in crate::protocol) fn may_begin(data: &[u8]) -> bool {
 fn find(data: &[u8], addressed: bool) -> Option<usize> {
     memchr::memchr_iter(b'<', data).find(|at| {
         let rest = data.get(*at..).unwrap_or_default();
+        let rest = rest.get(..MAX_SOUGHT).unwrap_or(rest);
+        if !rest.starts_with(b"<message") && !rest.starts_with(b"<iq") {
+            return false;
+        }
         let Some(end) = tag_end(rest) else { return false };
         let tag = rest.get(..end).unwrap_or(rest);
         let address = |side: &[u8]| attribute(tag, side).is_some_and(|a| a.contains(&b'@'));

@@ -74,7 +74,7 @@ impl Scan {
     }
 }
 
-/// Length of the tag at the front of `data`.
+/// Length of the tag at the front of `data`; none if its end has not come, or another tag begins before it.
 pub fn tag_end(data: &[u8]) -> Option<usize> {
     let mut quote = 0;
     for (at, &byte) in data.iter().enumerate().take(super::MAX_TAG) {
@@ -86,6 +86,7 @@ pub fn tag_end(data: &[u8]) -> Option<usize> {
                 }
             }
             b'>' => return Some(at + 1),
+            b'<' if at > 0 => return None,
             _ => {}
         }
     }
@@ -124,7 +125,10 @@ pub fn root(data: &[u8]) -> Option<Option<&[u8]>> {
     } else if b"<?xml".starts_with(rest) {
         return Some(None);
     }
-    let found = name(rest);
+    if rest.first().is_some_and(|first| *first != b'<') {
+        return None;
+    }
+    let found = name(rest.get(..MAX_PROLOG).unwrap_or(rest));
     match rest.first() {
         None => Some(None),
         Some(b'<') if found.len() + 1 < rest.len() => Some(Some(found)),

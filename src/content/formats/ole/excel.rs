@@ -151,7 +151,9 @@ impl Workbook {
             }
             CELL_FORMAT if self.formats.len() < MAX_FORMATS => self.formats.push(two(body, 2)?),
             SHARED_STRING => {
-                let text = Zeroizing::new(self.strings.get(four(body, 6)?)?.to_owned());
+                let text = self.strings.get(four(body, 6)?)?;
+                let text: String = text.chars().take(MAX_VALUE).collect();
+                let text = Zeroizing::new(text);
                 self.cell(place?, text, scope);
             }
             LABEL | RICH_STRING => {
@@ -230,7 +232,9 @@ impl Workbook {
     /// A cell; those of a row follow each other.
     fn cell(&mut self, (row, column): (u16, u16), text: Zeroizing<String>, scope: &mut Scope<'_>) {
         let column = usize::from(column);
-        if self.sheet.is_none() || column >= MAX_COLUMNS {
+        // Cells may share what they hold, and cells before them may be empty.
+        let work = text.len() + 4 * column;
+        if self.sheet.is_none() || column >= MAX_COLUMNS || !scope.spend(work as u64) {
             return;
         }
         if self.row != Some(row) {

@@ -3,6 +3,7 @@
 use super::container::Container;
 use crate::content::Scope;
 use crate::content::formats::mapi::Item;
+use crate::content::stack::OPENING;
 
 /// Messages attached to each other.
 const MAX_MESSAGES: usize = 4;
@@ -21,6 +22,10 @@ pub fn is_mail(container: &Container<'_>) -> bool {
 
 /// Reads the message in a storage.
 pub fn read(container: &Container<'_>, storage: usize, depth: usize, scope: &mut Scope<'_>) {
+    // Storages may hold each other.
+    if !scope.spend(OPENING + container.entries.len() as u64) {
+        return;
+    }
     item(container, storage, scope).read("msg", scope);
     let inside = container.inside(storage).into_iter();
     let attachment = |at: &usize| {
@@ -42,6 +47,9 @@ pub fn read(container: &Container<'_>, storage: usize, depth: usize, scope: &mut
 /// The properties in a storage.
 fn item(container: &Container<'_>, storage: usize, scope: &mut Scope<'_>) -> Item {
     let mut item = Item::default();
+    if !scope.spend(OPENING + container.entries.len() as u64) {
+        return item;
+    }
     for entry in container.inside(storage).into_iter().filter_map(|at| container.entries.get(at)) {
         let tag = entry.name.strip_prefix(PROPERTY).and_then(|t| u32::from_str_radix(t, 16).ok());
         let Some(tag) = tag.filter(|_| entry.is_stream()) else { continue };

@@ -1,6 +1,6 @@
 //! Pages, b-trees and records.
 
-use crate::content::{Reason, Scope};
+use crate::content::Scope;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
@@ -10,6 +10,9 @@ const FILE_HEADER: usize = 100;
 const MAX_ROW: usize = 256 << 10;
 /// Values of a row that are read.
 const MAX_VALUES: usize = 512;
+
+/// The work of a cell beside its bytes.
+const CELL: u64 = 16;
 
 /// Types of pages (1.6).
 const INDEX_INTERIOR: u8 = 2;
@@ -126,7 +129,7 @@ impl<'a> Database<'a> {
                     cell = rest;
                 }
                 if kind != TABLE_INTERIOR && self.row(kind, cell, scope, take).is_none() {
-                    scope.give_up(Reason::Malformed);
+                    scope.leave(page.len() as u64);
                     return;
                 }
             }
@@ -157,13 +160,13 @@ impl<'a> Database<'a> {
         let (Some(rowid), Ok(len)) = (rowid, usize::try_from(len)) else { return Some(()) };
         let local = self.local(kind == TABLE_LEAF, len);
         let read = len.min(MAX_ROW);
+        // Cells may share what they hold.
+        if !scope.spend(CELL + read as u64) {
+            return None;
+        }
         if local == len {
             self.record(cell.get(..len).unwrap_or(cell), rowid, scope, take);
             return Some(());
-        }
-        // What lies in other pages may be read by many cells.
-        if !scope.spend(read as u64) {
-            return None;
         }
         let mut payload = Zeroizing::new(cell.get(..local).unwrap_or(cell).to_vec());
         let mut next = cell.get(local..).and_then(|c| c.first_chunk::<4>()).copied();
