@@ -20,6 +20,7 @@ pub mod jws;
 pub mod label_language;
 pub mod mapi;
 pub mod markup;
+pub mod mdb;
 pub mod mime;
 pub mod multipart;
 pub mod ncpdp;
@@ -73,6 +74,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &ole::Ole,
     &tnef::Tnef,
     &dbf::Dbf,
+    &mdb::Access,
     &postscript::PostScript,
     &image::Image,
     &zip::DOCX,
