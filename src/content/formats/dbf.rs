@@ -274,7 +274,7 @@ impl Document for Table {
                 return Want::NOTHING;
             }
         }
-        if self.header.is_some() && self.columns.known() == 0 { Want::NOTHING } else { Want::ALL }
+        Want::ALL
     }
 
     fn gap(&mut self, len: u64, _scope: &mut Scope<'_>) -> Want {

@@ -256,7 +256,7 @@ impl FluentParser {
                 Match::Yes((Front::Packed(tag, len), used)) => {
                     let head = data.get(used..).unwrap_or_default();
                     if head.len() < len.min(4) {
-                        return Some(Err(used + 4));
+                        return Some(Err(used + len.min(4)));
                     }
                     if matches!(head, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..]) {
                         // What is too long to be unpacked is passed over by the caller.
@@ -270,9 +270,9 @@ impl FluentParser {
             }
         }
         let len = match msgpack::size(data) {
-            Ok(len) => len,
+            Ok(len) if len <= MAX_ENTRY => len,
             Err(Some(need)) if need <= MAX_ENTRY => return Some(Err(need)),
-            Err(_) => return None,
+            Ok(_) | Err(_) => return None,
         };
         let value = data.get(..len)?;
         let Match::Yes((head, _)) = Head::read(value) else { return None };

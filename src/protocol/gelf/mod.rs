@@ -229,11 +229,7 @@ impl Parser for GelfParser {
     ) -> Result<Progress, ParseError> {
         if self.framing == Framing::Unknown {
             self.framing = match data.first() {
-                Some(b'{' | 0 | b'\r' | b'\n')
-                    if framed_datagram(data).is_none_or(|(d, _)| !is_datagram(d)) =>
-                {
-                    Framing::Stream
-                }
+                Some(b'{') => Framing::Stream,
                 _ => Framing::Datagrams,
             };
         }

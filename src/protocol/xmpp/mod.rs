@@ -96,6 +96,9 @@ impl XmppParser {
     ) -> Option<(usize, bool)> {
         let mut scan = Scan::default();
         let len = scan.end(data)?;
+        if len > MAX_NEGOTIATION {
+            return Some((len, false));
+        }
         let stanza = data.get(..len).unwrap_or(data);
         let tag = stanza.get(..tag_end(stanza)?).unwrap_or(stanza);
         let mut tls = false;
@@ -117,22 +120,42 @@ impl XmppParser {
     }
 
     /// A message or a query begins.
-    fn begin(direction: Direction, tag: &[u8], data: &[u8], sink: &mut dyn ContentSink) -> Stanza {
+    fn begin(direction: Direction, tag: &[u8], sink: &mut dyn ContentSink) -> Stanza {
         let operation = match name(tag) {
             b"message" => "message",
             b"iq" => "iq",
             _ => return Stanza { scan: Scan::default(), writer: None },
         };
         sink.unit(operation);
-        // What came before SASL (XEP-0078): the password as it is, or a digest.
-        if memmem::find(data, b"jabber:iq:auth").is_some()
-            && memmem::find(data, b"<password>").is_some()
-        {
-            sink.facts().password_in_clear();
-        }
         let media = Media::Type { content_type: "application/xml", name: "" };
         let hint = Hint { direction, media, operation, codings: &[], layer: "xmpp" };
         Stanza { scan: Scan::default(), writer: Some(ContentWriter::open(&hint, sink)) }
+    }
+}
+
+/// Whether the stanza at the front of `data` is a login of what came before SASL, with the password as it is
+/// (XEP-0078). None if not enough of it has come.
+fn is_login(tag: &[u8], data: &[u8]) -> Option<bool> {
+    if name(tag) != b"iq" || tag.ends_with(b"/>") {
+        return Some(false);
+    }
+    let inside = data.get(tag.len()..).unwrap_or_default().trim_ascii_start();
+    let inside = inside.get(..MAX_SOUGHT).unwrap_or(inside);
+    let Some(end) = tag_end(inside) else {
+        let waits = inside.len() < MAX_SOUGHT && matches!(inside.first(), None | Some(b'<'));
+        return (!waits).then_some(false);
+    };
+    let query = inside.get(..end).unwrap_or(inside);
+    if attribute(query, b"xmlns") != Some(b"jabber:iq:auth") {
+        return Some(false);
+    }
+    match Scan::default().end(data) {
+        Some(len) if len <= MAX_NEGOTIATION => {
+            let stanza = data.get(..len).unwrap_or(data);
+            Some(memmem::find(stanza, b"<password>").is_some())
+        }
+        None if data.len() <= MAX_NEGOTIATION => None,
+        Some(_) | None => Some(false),
     }
 }
 
@@ -198,7 +221,12 @@ impl Parser for XmppParser {
                 // The root, its declaration, and the end of it.
                 b"stream:stream" | b"/stream:stream" | b"?xml" => at += end,
                 b"message" | b"iq" | b"presence" => {
-                    *slot = Some(Self::begin(direction, tag, rest, sink));
+                    match is_login(tag, rest) {
+                        None => return Ok(Progress::need(at, rest.len() + 1)),
+                        Some(true) => sink.facts().password_in_clear(),
+                        Some(false) => {}
+                    }
+                    *slot = Some(Self::begin(direction, tag, sink));
                 }
                 _ => match self.negotiation(direction, rest, sink) {
                     Some((len, false)) => at += len,
