@@ -11,6 +11,7 @@ mod dotted;
 pub mod driver;
 pub mod encrypted;
 pub mod expected;
+pub mod fluent;
 mod forwarding;
 mod line;
 #[cfg(test)]
@@ -18,16 +19,19 @@ pub mod recorder;
 pub mod service;
 
 pub mod amqp;
+pub mod amqp1;
 pub mod astm;
 pub mod dhcp;
 pub mod dicom;
 pub mod dns;
 pub mod ftp;
+pub mod gelf;
 pub mod http;
 pub mod http2;
 pub mod imap;
 mod jetdirect;
 mod json;
+pub mod kafka;
 pub mod ldap;
 pub mod lpd;
 pub mod mllp;
@@ -46,6 +50,7 @@ pub mod rlogin;
 mod sized_body;
 pub mod smb;
 pub mod smtp;
+pub mod snpp;
 pub mod sql;
 pub mod stomp;
 pub mod syslog;
@@ -56,8 +61,10 @@ pub mod tls;
 mod tls_upgrade;
 mod unframed;
 pub mod unknown;
+mod unpack;
 pub mod websocket;
 pub mod x12;
+pub mod xmpp;
 
 pub use crate::flow::{Direction, End};
 pub use activity::{Activity, FlowLosses, Move, Object, OutcomeCounts};
@@ -86,19 +93,25 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &http2::Http2,
     &http::Http,
     &smb::Smb,
+    &snpp::Snpp,
     &smtp::Smtp,
     &ftp::Ftp,
     &pop3::Pop3,
     &imap::Imap,
+    &xmpp::Xmpp,
     &redis::Redis,
     &syslog::Syslog,
+    &gelf::Gelf,
+    &fluent::Fluent,
     &tftp::Tftp,
     &dns::Dns,
     &dhcp::Dhcp,
     &ldap::Ldap,
     &mongodb::Mongodb,
+    &kafka::Kafka,
     &mqtt::Mqtt,
     &amqp::Amqp,
+    &amqp1::Amqp1,
     &nats::Nats,
     &stomp::Stomp,
     &mysql::Mysql,

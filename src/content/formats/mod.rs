@@ -2,6 +2,7 @@
 
 pub mod astm;
 pub mod csv;
+pub mod dbf;
 pub mod dialect;
 pub mod dicom;
 pub mod edifact;
@@ -17,20 +18,25 @@ pub mod ipp;
 pub mod json;
 pub mod jws;
 pub mod label_language;
+pub mod mapi;
 pub mod markup;
+pub mod mdb;
 pub mod mime;
 pub mod multipart;
 pub mod ncpdp;
+pub mod ole;
 pub mod pcl;
 pub mod pdf;
 pub mod pjl;
 pub mod postscript;
 pub mod protobuf;
 pub mod rtf;
+pub mod sqlite;
 pub mod syslog;
 pub mod tar;
 pub mod terminal;
 pub mod text;
+pub mod tnef;
 pub mod vcard;
 pub mod x12;
 pub mod xdt;
@@ -60,7 +66,15 @@ pub static FORMATS: &[&dyn Format] = &[
     &coding::GzipFile,
     &coding::MeasuredGzip,
     &coding::ZstdFile,
+    &coding::COMPRESS,
+    &coding::BZIP2,
+    &coding::XZ,
     &pdf::Pdf,
+    &sqlite::Sqlite,
+    &ole::Ole,
+    &tnef::Tnef,
+    &dbf::Dbf,
+    &mdb::Access,
     &postscript::PostScript,
     &image::Image,
     &zip::DOCX,

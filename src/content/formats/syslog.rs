@@ -69,6 +69,11 @@ fn read(text: &str, scope: &mut Scope<'_>) {
         let message = Zeroizing::new(text.get(at..).unwrap_or("").replace("#015", "\r"));
         scope.whole(&Media::Hl7v2, message.as_bytes());
         text = text.get(..at).unwrap_or("");
+    } else if let Some(at) = text.find("<?xml ").or_else(|| text.find("<AuditMessage")) {
+        // Audit messages (RFC 5425, IHE ITI-20).
+        let xml = Media::Type { content_type: "application/xml", name: "" };
+        scope.whole(&xml, text.get(at..).unwrap_or("").as_bytes());
+        text = text.get(..at).unwrap_or("");
     } else if let Some(at) = text.find("{\"").or_else(|| text.find("{ \"")) {
         let json = Media::Type { content_type: "application/json", name: "" };
         scope.whole(&json, text.get(at..).unwrap_or("").as_bytes());
@@ -162,6 +167,23 @@ mod tests {
             ["http>syslog>json:~json [PatientContext] patient_id=7 birth_date=1970-01-01"]
         );
         assert_eq!(log("<13>switch: port 12 up name=eth0 state=up"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn patients_of_audit_messages_and_nobody_else() {
+        let audit = "<85>1 2026-11-21T20:17:50Z ws1 pacs 1 IHE+RFC-3881 - \u{feff}<?xml version=\"1.0\"?>\
+            <AuditMessage><EventIdentification EventActionCode=\"R\"/>\
+            <ActiveParticipant UserID=\"drqn\" UserName=\"Quinn, Dana\" UserIsRequestor=\"true\"/>\
+            <ParticipantObjectIdentification ParticipantObjectID=\"1.2.3\" ParticipantObjectTypeCode=\"2\" \
+            ParticipantObjectTypeCodeRole=\"3\"><ParticipantObjectName>CT</ParticipantObjectName>\
+            </ParticipantObjectIdentification>\
+            <ParticipantObjectIdentification ParticipantObjectID=\"77^^^CLINIC&amp;1.2&amp;ISO\" \
+            ParticipantObjectTypeCode=\"1\" ParticipantObjectTypeCodeRole=\"1\">\
+            <ParticipantObjectName>Roe^Eva</ParticipantObjectName>\
+            </ParticipantObjectIdentification></AuditMessage>";
+        assert_eq!(log(audit), ["http>syslog>xml:audit patient_id=77 name=Roe^Eva"]);
+        let login = audit.split("<ParticipantObjectIdentification").next().unwrap_or("");
+        assert_eq!(log(login), Vec::<String>::new());
     }
 
     #[test]

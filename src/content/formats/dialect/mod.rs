@@ -7,7 +7,9 @@ mod tests;
 
 use super::markup::{Attributes, MAX_TEXT, Markup, Receiver};
 use crate::content::extract::person::Person;
-use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, ServiceFacts, Want};
+use crate::content::{
+    Document, Ending, Extent, Field, Format, Media, Reason, Scope, ServiceFacts, Want,
+};
 use crate::rules::{Kind, XmlDialect, XmlRules};
 use crate::syntax::poct1a::is_message;
 use memchr::memmem;
@@ -32,7 +34,8 @@ pub const SCRIPT: Dialect = Dialect { name: "script" };
 pub const BMP: Dialect = Dialect { name: "bmp" };
 
 /// Vocabularies that `[[xml_dialect]]` of the rules distinguishes from other XML.
-const NATIONAL: [Dialect; 9] = [
+const NATIONAL: [Dialect; 10] = [
+    Dialect { name: "audit" },
     BMP,
     Dialect { name: "ccr" },
     Dialect { name: "dasta" },
@@ -280,7 +283,8 @@ impl Message {
         let rules = scope.rules;
         if let Some(dialect) = rules.xml.dialect(self.dialect.name) {
             self.names = dialect.names_patients();
-            if self.record.is_none() && dialect.is_record(name) {
+            let has = |name: &str, value: &str| attributes.get(name).is_some_and(|v| *v == *value);
+            if self.record.is_none() && dialect.is_record(name, has) {
                 self.record = Some(self.starts.len());
                 self.unnamed = dialect.names_patients();
             }
@@ -391,7 +395,16 @@ impl Message {
             (Kind::Phone, _) if value.contains('@') => Kind::Email,
             (kind, _) => kind,
         };
-        self.person.add_as(self.dialect.name, kind, &field.rule, field.part, bare, scope);
+        if kind == Kind::PatientId
+            && let Some((id, rest)) = bare.split_once("^^^")
+        {
+            // With its authority, as HL7 v2 has it (CX, PS3.15 A.5.2): `7^^^GOOD HEALTH&1.2.3&ISO`.
+            let issuer = rest.split(['^', '&']).next().unwrap_or_default();
+            let id = Field::declared(&field.rule, id.trim()).with_issuer(issuer);
+            self.person.add_field(self.dialect.name, id, scope);
+        } else {
+            self.person.add_as(self.dialect.name, kind, &field.rule, field.part, bare, scope);
+        }
         true
     }
 
