@@ -74,7 +74,7 @@ impl Remedy {
             "hl7" => Self::Hl7Tls,
             "http" => Self::Https,
             "smtp" => Self::MailTls,
-            "ftp" | "tftp" | "smb" => Self::FileTls,
+            "ftp" | "tftp" | "smb" | "nfs" => Self::FileTls,
             "mysql" | "postgresql" | "tds" | "mongodb" | "redis" | "ldap" => Self::DatabaseTls,
             _ => Self::Tls,
         };

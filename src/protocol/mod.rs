@@ -10,6 +10,7 @@ mod dotted;
 pub mod driver;
 pub mod encrypted;
 pub mod expected;
+mod files;
 mod forwarding;
 mod line;
 #[cfg(test)]
@@ -33,6 +34,7 @@ pub mod mqtt;
 pub mod mysql;
 pub mod nats;
 pub mod ncpdp;
+pub mod nfs;
 pub mod poct1a;
 pub mod pop3;
 pub mod postgresql;
@@ -80,6 +82,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &http2::Http2,
     &http::Http,
     &smb::Smb,
+    &nfs::Nfs,
     &smtp::Smtp,
     &ftp::Ftp,
     &pop3::Pop3,
