@@ -19,11 +19,13 @@ pub mod service;
 
 pub mod amqp;
 pub mod astm;
+pub mod cassandra;
 pub mod dicom;
 pub mod ftp;
 pub mod http;
 pub mod http2;
 pub mod imap;
+pub mod intellivue;
 mod jetdirect;
 mod json;
 pub mod ldap;
@@ -42,6 +44,7 @@ pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod rlogin;
+pub mod rsync;
 mod sized_body;
 pub mod smb;
 pub mod smtp;
@@ -54,6 +57,7 @@ pub mod tftp;
 mod tls_upgrade;
 mod unframed;
 pub mod unknown;
+pub mod vista;
 pub mod websocket;
 pub mod x12;
 
@@ -83,6 +87,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &http::Http,
     &smb::Smb,
     &nfs::Nfs,
+    &rsync::Rsync,
     &smtp::Smtp,
     &ftp::Ftp,
     &pop3::Pop3,
@@ -90,8 +95,10 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &redis::Redis,
     &syslog::Syslog,
     &tftp::Tftp,
+    &intellivue::IntelliVue,
     &ldap::Ldap,
     &mongodb::Mongodb,
+    &cassandra::Cassandra,
     &mqtt::Mqtt,
     &amqp::Amqp,
     &nats::Nats,
@@ -100,6 +107,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
+    &vista::Vista,
     &telnet::Telnet,
     &rlogin::Rlogin,
     &lpd::Lpd,

@@ -13,6 +13,7 @@ pub mod graphql;
 pub mod hl7v2;
 pub mod html;
 pub mod image;
+pub mod intellivue;
 pub mod ipp;
 pub mod json;
 pub mod jws;
@@ -26,6 +27,7 @@ pub mod pdf;
 pub mod pjl;
 pub mod postscript;
 pub mod protobuf;
+pub mod recording;
 pub mod rtf;
 pub mod syslog;
 pub mod tar;
@@ -47,6 +49,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::Part10,
     &terminal::Terminal,
     &ipp::Ipp,
+    &intellivue::DataExport,
     &hl7v2::Er7,
     &hl7v2::Xml,
     &dialect::POCT1A,
@@ -63,6 +66,11 @@ pub static FORMATS: &[&dyn Format] = &[
     &pdf::Pdf,
     &postscript::PostScript,
     &image::Image,
+    &recording::SCP_ECG,
+    &recording::MFER,
+    &recording::EDF,
+    &recording::ISHNE,
+    &recording::NIFTI,
     &zip::DOCX,
     &zip::XLSX,
     &zip::PPTX,

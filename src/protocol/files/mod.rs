@@ -185,12 +185,7 @@ impl Files {
         }
     }
 
-    pub fn created(
-        &mut self,
-        message: u64,
-        handle: Option<Handle>,
-        sink: &mut dyn ContentSink,
-    ) {
+    pub fn created(&mut self, message: u64, handle: Option<Handle>, sink: &mut dyn ContentSink) {
         match (self.pending.remove(&message), handle) {
             (Some(Pending::Create(serial)), Some(handle)) => self.name(serial, handle),
             (Some(Pending::Create(serial)), None) => self.remove(serial, Ending::Cut, sink),
@@ -226,8 +221,7 @@ impl Files {
         self.serial = self.serial.wrapping_add(1).max(1);
         let serial = self.serial;
         let (written, read, settled, wrote) = (None, None, false, None);
-        self.files
-            .push(File { serial, handle, known, name, tree, written, read, settled, wrote });
+        self.files.push(File { serial, handle, known, name, tree, written, read, settled, wrote });
         serial
     }
 
@@ -387,13 +381,7 @@ impl Files {
     // --- pieces ------------------------------------------------------------------------------
 
     /// A piece of `len` bytes is written at `at`.
-    pub fn write(
-        &mut self,
-        serial: u32,
-        at: u64,
-        len: u64,
-        sink: &mut dyn ContentSink,
-    ) -> Piece {
+    pub fn write(&mut self, serial: u32, at: u64, len: u64, sink: &mut dyn ContentSink) -> Piece {
         let direction = Direction::ClientToServer;
         let file = self.files.iter().find(|f| f.serial == serial);
         let known = file.is_some_and(|f| f.known && f.wrote != Some(at));
@@ -445,12 +433,7 @@ impl Files {
     }
 
     /// The next bytes of a piece; how many of the bytes that follow are not wanted.
-    pub fn data(
-        &mut self,
-        piece: &mut Piece,
-        bytes: &[u8],
-        sink: &mut dyn ContentSink,
-    ) -> u64 {
+    pub fn data(&mut self, piece: &mut Piece, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let mut unwanted = 0;
         if let To::Orphan(message, came) = piece.to
             && let Some(Pending::Read(serial, at)) = self.pending.get(&message)

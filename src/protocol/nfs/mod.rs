@@ -84,9 +84,8 @@ impl Protocol for Nfs {
 /// Whether a call of NFS or MOUNT begins at the front of `data`, which has no record mark.
 fn call(data: &[u8]) -> Probe {
     let head = data.get(..CALL).unwrap_or(data);
-    let word = |at: usize| -> Option<u32> {
-        Some(u32::from_be_bytes(*head.get(at..)?.first_chunk()?))
-    };
+    let word =
+        |at: usize| -> Option<u32> { Some(u32::from_be_bytes(*head.get(at..)?.first_chunk()?)) };
     let begins = |at: usize, with: &[u8]| {
         let have = head.get(at..).unwrap_or_default();
         let len = have.len().min(with.len());
@@ -144,12 +143,12 @@ fn boundary(data: &[u8]) -> Option<(usize, Speaker)> {
     // What a call has behind its number, and a reply.
     const CALLS: &[u8] = b"\0\0\0\0\0\0\0\x02\0\x01\x86";
     let of = |needle: &'static [u8]| {
-        memchr::memmem::find_iter(data, needle)
-            .filter_map(|at| at.checked_sub(MARK + 4))
-            .find_map(|at| match front(data.get(at..)?) {
+        memchr::memmem::find_iter(data, needle).filter_map(|at| at.checked_sub(MARK + 4)).find_map(
+            |at| match front(data.get(at..)?) {
                 Probe::Yes { speaker, .. } => Some((at, speaker)),
                 _ => None,
-            })
+            },
+        )
     };
     match (of(CALLS), of(REPLY)) {
         (Some(call), Some(reply)) => Some(if call.0 <= reply.0 { call } else { reply }),

@@ -133,8 +133,7 @@ fn what_was_committed_is_whole() {
         write(6, OTHER, 0, b"more"),
     ];
     let created = answers(1, &[&word(0), &word(1), &opaque(FILE), &word(0), &[0; 8]]);
-    let (got, _) =
-        contents(&[Client(&client[0]), Server(&created), Client(&client[1..].concat())]);
+    let (got, _) = contents(&[Client(&client[0]), Server(&created), Client(&client[1..].concat())]);
     assert_eq!(
         got,
         [seen("WRITE", b"mrn,name\n712,Doe\n", 0, COMPLETE), seen("WRITE", b"more", 0, CUT)]
@@ -194,7 +193,8 @@ fn version_4_opens_writes_reads_and_closes() {
         &opaque(b"Doe.csv"),
     ]
     .concat();
-    let opened = [&word(18)[..], &[0; 4], &[0; 40], &word(1), &[0; 4], &word(3), &word(1), &word(0)];
+    let opened =
+        [&word(18)[..], &[0; 4], &[0; 40], &word(1), &[0; 4], &word(3), &word(1), &word(0)];
     let write = [&word(38)[..], &[0; 16], &0u64.to_be_bytes(), &word(2), &opaque(b"mrn,name\n")];
     let read = [&word(25)[..], &[0; 16], &0u64.to_be_bytes(), &word(4096)].concat();
     let close = [&word(4)[..], &[0; 20]].concat();
@@ -232,10 +232,7 @@ fn version_4_opens_writes_reads_and_closes() {
     ]);
     assert_eq!(
         got,
-        [
-            seen("WRITE", b"mrn,name\n", 0, COMPLETE),
-            seen("READ", b"mrn,name\n", 0, COMPLETE)
-        ]
+        [seen("WRITE", b"mrn,name\n", 0, COMPLETE), seen("READ", b"mrn,name\n", 0, COMPLETE)]
     );
     let path = sink.facts.files.and_then(|files| files.path);
     assert_eq!(path.as_deref(), Some("/*.csv"));

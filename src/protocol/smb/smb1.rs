@@ -70,9 +70,21 @@ impl Header {
             (READ, true) | (WRITE | WRITE_PRINT, false) => fixed + 3,
             (WRITE_AND_CLOSE, false) => fixed + 1,
             (
-                header::SMB1_NEGOTIATE | OPEN | CREATE | CREATE_NEW | CLOSE | OPEN_ANDX | READ
-                | READ_ANDX | TREE_CONNECT | SESSION_SETUP_ANDX | TREE_CONNECT_ANDX
-                | NT_CREATE_ANDX | OPEN_PRINT | CLOSE_PRINT | WRITE_AND_CLOSE,
+                header::SMB1_NEGOTIATE
+                | OPEN
+                | CREATE
+                | CREATE_NEW
+                | CLOSE
+                | OPEN_ANDX
+                | READ
+                | READ_ANDX
+                | TREE_CONNECT
+                | SESSION_SETUP_ANDX
+                | TREE_CONNECT_ANDX
+                | NT_CREATE_ANDX
+                | OPEN_PRINT
+                | CLOSE_PRINT
+                | WRITE_AND_CLOSE,
                 _,
             ) => MAX_READ,
             _ => fixed,
@@ -111,7 +123,11 @@ impl<'a> Command<'a> {
     fn next(&self) -> Option<Self> {
         let chained = matches!(
             self.code,
-            OPEN_ANDX | READ_ANDX | WRITE_ANDX | SESSION_SETUP_ANDX | TREE_CONNECT_ANDX
+            OPEN_ANDX
+                | READ_ANDX
+                | WRITE_ANDX
+                | SESSION_SETUP_ANDX
+                | TREE_CONNECT_ANDX
                 | NT_CREATE_ANDX
         );
         let code = *self.words.first()?;

@@ -381,8 +381,7 @@ fn smb_1_of_dos_opens_writes_prints_and_chains() {
         ascii(old(0xc1, false, 5, &[9, 0], &block(b" on"))),
     ];
     let opened = old(2, true, 1, &[&[7][..], &[0; 13]].concat(), &[]);
-    let (got, _) =
-        contents(&[Client(&client[0]), Server(&opened), Client(&client[1..].concat())]);
+    let (got, _) = contents(&[Client(&client[0]), Server(&opened), Client(&client[1..].concat())]);
     let expected = [seen("WRITE", b"one", 0, COMPLETE), seen("WRITE", b"printed on", 0, CUT)];
     assert_eq!(got, expected);
     // OPEN_ANDX with READ_ANDX behind it, and both answers in one message.

@@ -32,15 +32,20 @@ pub const SCRIPT: Dialect = Dialect { name: "script" };
 pub const BMP: Dialect = Dialect { name: "bmp" };
 
 /// Vocabularies that `[[xml_dialect]]` of the rules distinguishes from other XML.
-const NATIONAL: [Dialect; 9] = [
+const NATIONAL: [Dialect; 14] = [
     BMP,
+    Dialect { name: "cardiosoft" },
     Dialect { name: "ccr" },
     Dialect { name: "dasta" },
     Dialect { name: "hprim-xml" },
     Dialect { name: "kith" },
     Dialect { name: "kmehr" },
     Dialect { name: "medcom-xml" },
+    Dialect { name: "mortara" },
+    Dialect { name: "muse" },
+    Dialect { name: "philips-ecg" },
     Dialect { name: "riv-ta" },
+    Dialect { name: "sdc" },
     Dialect { name: "tiss" },
 ];
 
@@ -280,7 +285,12 @@ impl Message {
         let rules = scope.rules;
         if let Some(dialect) = rules.xml.dialect(self.dialect.name) {
             self.names = dialect.names_patients();
-            if self.record.is_none() && dialect.is_record(name) {
+            // Perhaps only if it is of a certain type (`xsi:type`), whatever its prefix.
+            let typed = |(attribute, value): (&str, std::borrow::Cow<'_, str>)| {
+                local(attribute) == "type"
+                    && dialect.is_record(&format!("{name}[type={}]", local(&value)))
+            };
+            if self.record.is_none() && (dialect.is_record(name) || attributes.iter().any(typed)) {
                 self.record = Some(self.starts.len());
                 self.unnamed = dialect.names_patients();
             }
