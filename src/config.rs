@@ -132,6 +132,8 @@ pub struct Config {
     pub limits: Limits,
     /// An exposure of at least this severity makes exit status 10.
     pub fail_on: Option<Severity>,
+    /// Whether `phi-summary` events are written.
+    pub summaries: bool,
     /// `observer.name` of events.
     pub sensor: Option<String>,
     /// Whether a progress bar is wanted (it still needs a terminal).
@@ -168,6 +170,7 @@ impl Config {
             ("memory", differs(&self.limits, &other.limits)),
             ("backend, ring-size, snaplen, timestamps", differs(&self.capture, &other.capture)),
             ("user, no-sandbox", differs(&self.sandbox, &other.sandbox)),
+            ("summaries", self.summaries != other.summaries),
             ("sensor", self.sensor != other.sensor),
         ]
         .into_iter()

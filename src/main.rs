@@ -7,6 +7,9 @@ use phitap::review::{Answer, Request, answer};
 use phitap::{doctor, identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Small blocks come and go with every message; this allocator serves them from lists of each thread.
 #[cfg(feature = "mimalloc")]
@@ -87,18 +90,18 @@ fn report(
     from: &std::path::Path,
     output: Option<&std::path::Path>,
 ) -> Result<u8, Box<dyn std::error::Error>> {
-    let (page, lost) = review::report(from, wall_clock())?;
+    let (page, lost, faults) = review::report(from, wall_clock())?;
     let mut sink = output::Sink::open(output)?;
     let name = sink.name().to_owned();
     let written = sink.write_all(page.as_bytes()).and_then(|()| sink.flush());
     if let Err(error) = written.map_err(|source| output::WriteError::new(name, source)) {
         return if error.is_closed_pipe() { Ok(exit::DONE) } else { Err(error.into()) };
     }
-    if lost == 0 {
-        return Ok(exit::DONE);
+    faults.iter().for_each(|fault| complain(fault));
+    if lost > 0 {
+        complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
     }
-    complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
-    Ok(exit::PARTIAL)
+    Ok(if lost == 0 && faults.is_empty() { exit::DONE } else { exit::PARTIAL })
 }
 
 /// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
@@ -109,14 +112,16 @@ fn log(verbose: u8, format: LogFormat) {
         2 => tracing::Level::DEBUG,
         _ => tracing::Level::TRACE,
     };
+    // What the client of a broker says of its connections is said here as well, in one line and with its remedy.
+    let ours = filter_fn(move |line| verbose >= 2 || !line.target().starts_with("async_nats"));
     let lines = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
     match format {
-        LogFormat::Human => lines.init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Human => lines.finish().with(ours).init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().with(ours).init(),
     }
 }
 

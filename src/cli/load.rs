@@ -121,6 +121,7 @@ impl TryFrom<Cli> for Task {
             Command::Diff(args) => Self::Review(Box::new((*args).into())),
             Command::Explain(args) => Self::Review(Box::new(args.into())),
             Command::Cut(args) => Self::Review(Box::new((*args).try_into()?)),
+            Command::Merge(args) => Self::Review(Box::new(args.into())),
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
         })
@@ -208,6 +209,9 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.reveal && options.store.is_some() {
         return Err(usage("a store holds masks only: --store and --reveal do not go together"));
     }
+    if options.summaries && options.format.as_ref().is_none_or(|format| format.0 != "ecs") {
+        return Err(usage("--summaries adds events to --format ecs: give that too"));
+    }
     if options.store_keep.is_some() && options.store.is_none() {
         return Err(usage("store-keep says how much a store keeps: name one with --store"));
     }
@@ -257,6 +261,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         max_silence: time(options.max_silence, MAX_SILENCE),
         state: options.state,
         fail_on: options.fail_on,
+        summaries: options.summaries,
         sensor: options.sensor,
         progress: !options.no_progress && !options.quiet,
         verbose: options.verbose,
@@ -447,6 +452,7 @@ impl Options {
             metrics_file: self.metrics_file.or(file.metrics_file),
             reveal: self.reveal || file.reveal,
             fail_on: self.fail_on.or(file.fail_on),
+            summaries: self.summaries || file.summaries,
             sensor: self.sensor.or(file.sensor),
             status_every: self.status_every.or(file.status_every),
             update_every: self.update_every.or(file.update_every),

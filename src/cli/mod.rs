@@ -14,7 +14,8 @@ mod tests;
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
 pub use review::{
-    CutArgs, DiffArgs, ExplainArgs, FindArgs, QueryArgs, Selection, TableFormat, What,
+    CutArgs, DiffArgs, ExplainArgs, FindArgs, MergeArgs, MergeFormat, QueryArgs, Selection,
+    TableFormat, What,
 };
 pub use values::{FormatName, KeepFor, Listen, Period, Size};
 
@@ -116,6 +117,8 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Cut the packets of exposures, flows, services, patients or times out of their captures
     Cut(Box<CutArgs>),
+    /// Make one result of what several sensors, days, files or workers found
+    Merge(MergeArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -287,6 +290,12 @@ pub struct Options {
     #[arg(long, value_name = "SEVERITY", value_parser = values::severity_parser(), help_heading = "Output")]
     #[serde(deserialize_with = "values::severity")]
     pub fail_on: Option<Severity>,
+    /// Also write phi-summary events, of which phitap merge and phitap hub make one result of many runs
+    ///
+    /// With --format ecs. They hold one entry for each patient of each flow, of addresses and pseudonyms, and
+    /// need a --key-file that all runs share.
+    #[arg(long, help_heading = "Output")]
+    pub summaries: bool,
     /// Name of this sensor in events (observer.name)
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     pub sensor: Option<String>,

@@ -4,7 +4,7 @@ use super::load::{ConfigError, usage};
 use super::values;
 use crate::net::Cidr;
 use crate::review::source::{Filter, MAX_PATIENTS, moment};
-use crate::review::{Cut, Diff, Explain, Find, Listing, Query, Request, Shape};
+use crate::review::{Cut, Diff, Explain, Find, Listing, Merge, MergeShape, Query, Request, Shape};
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use clap::{Args, ValueEnum};
@@ -201,6 +201,53 @@ pub struct CutArgs {
     /// Which ones.
     #[command(flatten)]
     pub selection: Selection,
+}
+
+/// How a merged result is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MergeFormat {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON object with everything
+    Json,
+    /// Exposures, safe to open in a spreadsheet
+    Csv,
+    /// phi-summary events, to be merged again
+    Summaries,
+}
+
+/// `phitap merge`.
+///
+/// Reads the phi-summary events that replay and live write with --summaries. What two sensors saw of one flow
+/// counts once, and a file that is given twice changes nothing. People are the same where their pseudonyms were made
+/// with one key; those of another key are counted apart, and the exit status is 3.
+#[derive(Args, Debug)]
+pub struct MergeArgs {
+    /// Files of events (--format ecs --summaries), or - for standard input
+    #[arg(required = true, value_name = "EVENTS")]
+    pub sources: Vec<PathBuf>,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: MergeFormat,
+    /// Exposures shown at most [default: all]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+impl From<MergeArgs> for Request {
+    fn from(args: MergeArgs) -> Self {
+        Self::Merge(Merge {
+            sources: args.sources,
+            shape: match args.format {
+                MergeFormat::Table => MergeShape::Table(Shape::Table),
+                MergeFormat::Csv => MergeShape::Table(Shape::Csv),
+                MergeFormat::Json => MergeShape::Json,
+                MergeFormat::Summaries => MergeShape::Summaries,
+            },
+            limit: args.limit,
+        })
+    }
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {

@@ -13,6 +13,7 @@ mod distinct;
 mod inventory;
 mod known;
 mod lists;
+mod live;
 mod moves;
 mod observations;
 mod open;
@@ -31,7 +32,7 @@ pub use distinct::Distinct;
 pub use known::KnownExposure;
 pub use lists::{PatientGroup, PatientList};
 pub use severity::severity;
-pub use sightings::{News, Sighting};
+pub use sightings::{News, SeenIn, Sighting};
 pub use steps::{PATIENTS, Steps};
 pub use tracker::{Exposures, Settings};
 pub use types::{

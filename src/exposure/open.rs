@@ -72,6 +72,8 @@ pub(in crate::exposure) struct Open {
     pub moves: Vec<MoveLeg>,
     /// Patients of it that an earlier run counted.
     pub floor: u64,
+    /// Packets that kernel and interface had dropped when it was opened.
+    pub uncaptured_before: u64,
     pub kinds: [u64; Kind::ALL.len()],
     /// Facts of the last finding.
     latest: Arc<ServiceFacts>,
@@ -106,6 +108,7 @@ impl Open {
             inventory: ExposureCounters::default(),
             moves: Vec::new(),
             floor: 0,
+            uncaptured_before: 0,
             kinds: [0; Kind::ALL.len()],
             latest: Arc::clone(&event.finding.facts),
             told: Exposure {
@@ -133,6 +136,7 @@ impl Open {
                 moved_for: Vec::new(),
                 moved_to: Vec::new(),
                 losses: FlowLosses::default(),
+                uncaptured: 0,
                 packets: event.finding.packets,
                 first_flow: event.flow,
                 severity: 0,
@@ -249,6 +253,7 @@ impl Open {
         services: &Services,
     ) -> Event {
         self.dirty = false;
+        self.told.uncaptured = services.uncaptured.saturating_sub(self.uncaptured_before);
         self.written = self.told.severity;
         self.wrote = at;
         self.told.access =

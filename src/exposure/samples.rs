@@ -120,6 +120,7 @@ impl Sample {
             vlan: 0,
             inner_vlan: 0,
             started: T0,
+            initial: None,
             interface: 0,
         };
         let patient = token(self.patient);

@@ -40,6 +40,8 @@ pub(in crate::exposure) struct Services {
     most_tokens: usize,
     /// Services that proved to answer whoever asks since somebody asked for them.
     proven: Vec<Name>,
+    /// Packets that kernel and interface dropped so far: any service may have sent them.
+    pub uncaptured: u64,
 }
 
 #[derive(Default)]
@@ -48,6 +50,8 @@ struct Known {
     told: Option<(EventId, Timestamp)>,
     /// The reported facts whose change is worth a new report.
     shown: u32,
+    /// It showed what it is to a client that did not log in.
+    open: bool,
 }
 
 /// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more is reported
@@ -93,6 +97,7 @@ impl Services {
             tokens: 0,
             most_tokens: (memory / TOKEN).min(MAX_TOKENS),
             proven: Vec::new(),
+            uncaptured: 0,
         }
     }
 
@@ -118,14 +123,20 @@ impl Services {
             let Self { watched, tokens, .. } = self;
             watch = Watch::of(watched, tokens, sighting.flow, name, value);
         }
+        let open = sighting.facts.interfaces.iter().any(|interface| interface.open);
+        let mut proves = watch.is_none() && open;
         if let Some(watch) = &mut watch {
             let before = watch.door.access.answers();
             watch.see(sighting, rules);
-            if before != Answers::Anyone && watch.door.access.answers() == Answers::Anyone {
-                self.proven.push(name);
-            }
+            watch.door.access.open_interface |= open;
+            proves = before != Answers::Anyone && watch.door.access.answers() == Answers::Anyone;
         }
-        let Some(known) = self.known.see(name, value) else { return };
+        let known = self.known.see(name, value);
+        if proves && known.as_ref().is_none_or(|known| !known.open) {
+            self.proven.push(name);
+        }
+        let Some(known) = known else { return };
+        known.open |= open;
         let shown = worth(sighting.facts);
         // Told when the flow has ended, and more of it may be shown.
         if known.told.is_none() && sighting.facts.withheld {
@@ -142,7 +153,7 @@ impl Services {
         });
         out.push(match &mut watch {
             Some(watch) => watch.tell(id, name, sighting.time),
-            None => plain(id, name, sighting),
+            None => plain(id, name, sighting, known.open),
         });
     }
 
@@ -195,8 +206,10 @@ impl Services {
         transport: Transport,
         protocol: &'static str,
     ) -> Access {
-        let watch = self.watched.get(&(server, transport.number(), protocol));
-        watch.map_or_else(Access::default, |w| w.door.access)
+        let name = (server, transport.number(), protocol);
+        let mut access = self.watched.get(&name).map_or_else(Access::default, |w| w.door.access);
+        access.open_interface |= self.known.get(&name).is_some_and(|known| known.open);
+        access
     }
 
     /// Reports what has not been reported yet.
@@ -298,7 +311,12 @@ impl Watch {
 }
 
 /// A service of which nothing more is kept.
-fn plain(id: EventId, (server, _, protocol): Name, sighting: &ServiceObservation<'_>) -> Event {
+fn plain(
+    id: EventId,
+    (server, _, protocol): Name,
+    sighting: &ServiceObservation<'_>,
+    open_interface: bool,
+) -> Event {
     Event::Service(Box::new(Service {
         id,
         time: sighting.time,
@@ -306,7 +324,7 @@ fn plain(id: EventId, (server, _, protocol): Name, sighting: &ServiceObservation
         transport: sighting.flow.transport,
         protocol,
         facts: Arc::clone(sighting.facts),
-        access: Access::default(),
+        access: Access { open_interface, ..Access::default() },
         titles: Vec::new(),
         refused_titles: Vec::new(),
         figures: Default::default(),

@@ -1,7 +1,9 @@
 //! Every patient of every exposure, whatever `--detail` says: for outputs that answer questions later.
 
-use super::types::{EventId, FindingEvent, PatientKey};
+use super::types::{EventId, FindingEvent, FlowActivity, PatientKey};
 use crate::capture::PacketSpan;
+use crate::flow::FlowInfo;
+use crate::identify::Repeated;
 use smallvec::SmallVec;
 
 /// A patient seen with an exposure.
@@ -13,10 +15,56 @@ pub struct Sighting {
     pub person: PatientKey,
     /// Records that were not counted before.
     pub records: u64,
+    /// The flow, and the patient in it.
+    pub within: SeenIn,
     /// The packets of its records; of those without news, the last one.
     pub packets: PacketSpan,
     /// What was found; none if the records brought nothing new.
     pub news: Option<Box<News>>,
+}
+
+impl Sighting {
+    /// Records that brought nothing new.
+    pub(in crate::exposure) const fn again(
+        exposure: EventId,
+        person: PatientKey,
+        what: &FlowActivity<'_>,
+        again: &Repeated,
+    ) -> Self {
+        Self {
+            exposure,
+            person,
+            records: again.new as u64,
+            within: SeenIn::again(what, again),
+            packets: PacketSpan::of(what.repeated),
+            news: None,
+        }
+    }
+}
+
+/// A patient in a flow.
+#[derive(Clone, Copy)]
+pub struct SeenIn {
+    /// The flow.
+    pub flow: FlowInfo,
+    /// `dicom`, `hl7`, `http`.
+    pub protocol: &'static str,
+    /// The patient's pseudonym in that flow.
+    pub patient: PatientKey,
+    /// Records of the patient in that flow so far.
+    pub records: u32,
+}
+
+impl SeenIn {
+    pub(in crate::exposure) const fn of(event: &FindingEvent) -> Self {
+        let (patient, records) = (event.finding.patient, event.finding.records);
+        Self { flow: event.flow, protocol: event.protocol, patient, records }
+    }
+
+    pub(in crate::exposure) const fn again(what: &FlowActivity<'_>, again: &Repeated) -> Self {
+        let (patient, records) = (again.patient, again.total);
+        Self { flow: *what.flow, protocol: what.protocol, patient, records }
+    }
 }
 
 /// What a sighting says for the first time.

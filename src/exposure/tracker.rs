@@ -14,17 +14,16 @@ use super::observations::ServiceObservations;
 use super::open::{Open, Pair};
 use super::services::Services;
 use super::severity;
-use super::sightings::{News, Sighting, Sightings};
+use super::sightings::{News, SeenIn, Sighting, Sightings};
 use super::steps::Steps;
 use super::types::{
     Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, Losses, NetworkDirection,
-    PatientKey, ServiceObservation, Suppressed, Taken,
+    ServiceObservation, Suppressed, Taken,
 };
 use super::withheld::Withheld;
-use crate::capture::{PacketRef, PacketSpan};
 use crate::config::Detail;
 use crate::flow::FlowInfo;
-use crate::identify::{People, Recognised, Token};
+use crate::identify::{People, Recognised, Repeated, Token};
 use crate::net::HomeNets;
 use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppression, Suppressions};
 use crate::severity::Severity;
@@ -87,7 +86,7 @@ pub struct Exposures {
     pub(in crate::exposure) open: HashMap<Pair, Open, RandomState>,
     pub(in crate::exposure) known: KnownExposures,
     /// When each exposure that is not quiet must next be looked at; the number is that of its opening.
-    due: BTreeMap<(Timestamp, u64), Pair>,
+    pub(in crate::exposure) due: BTreeMap<(Timestamp, u64), Pair>,
     /// Quiet exposures by when they became so.
     pub(in crate::exposure) quiet: BTreeMap<(Timestamp, u64), Pair>,
     opened: u64,
@@ -97,7 +96,7 @@ pub struct Exposures {
     active: [u64; Severity::ALL.len()],
     /// Exposures that have ended by severity.
     ended: [u64; Severity::ALL.len()],
-    services: Services,
+    pub(in crate::exposure) services: Services,
     sightings: ServiceObservations,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
     withheld: Withheld,
@@ -238,6 +237,7 @@ impl Exposures {
             exposure,
             person: known.person,
             records: records.into(),
+            within: SeenIn::of(&event),
             packets: event.finding.packets,
             news: Some(Box::new(News {
                 event: event.clone(),
@@ -295,6 +295,7 @@ impl Exposures {
             }
         }
         let mut open = Open::new(&self.settings.key, self.opened, pair, direction, event);
+        open.uncaptured_before = self.services.uncaptured;
         let known = self.known.take(&pair, now - self.settings.forget).map(|known| {
             let last = known.last;
             open.resume(known, self.most_tokens.saturating_sub(self.tokens).min(MAX_PATIENTS));
@@ -391,9 +392,7 @@ impl Exposures {
         }
         let (client, server) = (what.flow.client.ip(), what.flow.server);
         let pair = Pair::of(what.flow, what.protocol);
-        for &(patient, records) in what.records {
-            self.repeat(pair, patient, records, what.repeated);
-        }
+        what.records.iter().for_each(|again| self.repeat(pair, &what, again));
         let open = self.open.get_mut(&pair);
         let sides = what.activity.moves.iter().map(|m| self.moves.see(m, client, server));
         let Some(open) = open else {
@@ -413,7 +412,8 @@ impl Exposures {
 
     /// Counts records of a patient that brought nothing new. Those of suppressed findings, and of
     /// exposures that ended early, are in no count.
-    fn repeat(&mut self, pair: Pair, patient: PatientKey, records: u32, last: PacketRef) {
+    fn repeat(&mut self, pair: Pair, what: &FlowActivity<'_>, again: &Repeated) {
+        let (last, Repeated { patient, new: records, .. }) = (what.repeated, *again);
         if self.withheld.holds(pair, patient) {
             return;
         }
@@ -429,13 +429,7 @@ impl Exposures {
         if listed {
             self.announced.records(pair, person, records);
         }
-        self.seen.push(|| Sighting {
-            exposure,
-            person,
-            records: records.into(),
-            packets: PacketSpan::of(last),
-            news: None,
-        });
+        self.seen.push(|| Sighting::again(exposure, person, what, again));
     }
 
     fn see(&mut self, sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {

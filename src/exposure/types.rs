@@ -6,7 +6,7 @@ use super::lists::PatientList;
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
-use crate::identify::{Finding, Token};
+use crate::identify::{Finding, Repeated, Token};
 use crate::protocol::{Activity, FlowLosses, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::severity::Severity;
@@ -238,6 +238,8 @@ pub struct Exposure {
     pub first_flow: FlowInfo,
     /// What of its flows could not be read.
     pub losses: FlowLosses,
+    /// Packets of any flow that kernel or interface dropped since this run opened it.
+    pub uncaptured: u64,
     /// 0 to 100, the highest so far.
     pub severity: u8,
 }
@@ -395,7 +397,7 @@ pub struct FlowActivity<'a> {
     /// Objects it named, by their pseudonyms.
     pub objects: &'a [(Object, Token)],
     /// Patients whose records brought nothing new, and how many records.
-    pub records: &'a [(PatientKey, u32)],
+    pub records: &'a [Repeated],
     /// The last packet of these records.
     pub repeated: PacketRef,
 }

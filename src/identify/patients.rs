@@ -24,7 +24,7 @@ use super::gate::{Gate, Texts, WITHHELD_FOR};
 use super::numbers::Lists;
 use super::record::{Complete, Held, Identity, Issuer, Record, Strong};
 use super::values::ValueCache;
-use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
+use super::{Finding, Identifier, IdentifyCounters, Key, Repeated, Settings, Shown, Token, Traits};
 use crate::capture::PacketSpan;
 use crate::content::MarkSet;
 use crate::protocol::ServiceFacts;
@@ -261,14 +261,14 @@ impl Patients {
     }
 
     /// Patients whose records brought nothing new since their last finding, and how many records.
-    pub fn take_records(&mut self) -> Vec<(Token, u32)> {
+    pub fn take_records(&mut self) -> Vec<Repeated> {
         let mut records = Vec::new();
         for index in std::mem::take(&mut self.repeated) {
             let Some(patient) = self.known.get_mut(index as usize) else { continue };
             let new = patient.records - patient.handed_on;
             if new > 0 {
                 patient.handed_on = patient.records;
-                records.push((patient.token, new));
+                records.push(Repeated { patient: patient.token, new, total: patient.records });
             }
         }
         records

@@ -64,6 +64,14 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
+    /// From what [`Issuer::parts`] gave.
+    pub const fn from_parts((namespace, universal): (u64, u64)) -> Self {
+        Self { namespace, universal }
+    }
+    /// The hashes of its name and of its universal id, 0 where there is none.
+    pub const fn parts(self) -> (u64, u64) {
+        (self.namespace, self.universal)
+    }
     /// From the normal form of its name.
     pub fn new(namespace: &str) -> Self {
         Self { namespace: hash(namespace), universal: 0 }

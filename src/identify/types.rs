@@ -142,6 +142,17 @@ impl Shown {
 #[derive(Clone, Default)]
 pub struct Traits(pub(in crate::identify) Arc<Identity>);
 
+/// Records of a patient of a flow that brought nothing new.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Repeated {
+    /// The patient's pseudonym in the flow.
+    pub patient: Token,
+    /// Records that were not handed on before.
+    pub new: u32,
+    /// Records of the patient in the flow so far.
+    pub total: u32,
+}
+
 /// One identifier of a patient.
 #[derive(Clone)]
 pub struct Identifier {

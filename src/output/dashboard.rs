@@ -84,7 +84,8 @@ pub struct Row {
 }
 
 fn open(e: &Exposure) -> Vec<String> {
-    let anyone = (e.access.answers() == Answers::Anyone).then(|| "answers anyone".to_owned());
+    let anyone =
+        (e.access.answers_titles() == Answers::Anyone).then(|| "answers anyone".to_owned());
     let shown = e.facts.interfaces.iter().filter(|i| i.open);
     let shown = shown.map(|i| format!("{} ({})", i.kind.as_str(), i.product));
     anyone.into_iter().chain(shown).collect()
@@ -178,18 +179,20 @@ impl Dashboard {
     /// The figures of a running sensor, as the page takes them.
     pub fn figures(&self) -> serde_json::Value {
         let (health, (packets, bytes)) = (self.health(), self.metrics.totals());
+        let Readiness { status, problems } = self.readiness();
         let losses: serde_json::Map<String, serde_json::Value> =
             self.metrics.losses().into_iter().map(|(name, n)| (name.into(), n.into())).collect();
         let page = self.page();
         serde_json::json!({
-            "status": health.status,
+            "status": status,
+            "problems": problems,
             "uptime": health.uptime_seconds,
             "age": health.last_packet_age_seconds,
             "packets": packets,
             "bytes": bytes,
             "findings": page.board.found(),
             "losses": losses,
-            "interfaces": page.context.interfaces.iter().map(|name| &**name).collect::<Vec<_>>(),
+            "interfaces": self.sensor.interface_states(),
         })
     }
 

@@ -38,6 +38,7 @@ pub mod store;
 pub use crate::output::dashboard::Dashboard;
 pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
+pub use ecs::summary_line;
 pub use event_log::EventLog;
 pub use health::{SensorHealth, SensorStatus};
 pub use progress::Progress;
@@ -106,6 +107,8 @@ pub struct Context {
     pub interfaces: Vec<Arc<str>>,
     /// How much is written of each finding.
     pub detail: Detail,
+    /// Whether what was found is also written so that it can be merged.
+    pub summaries: bool,
     /// Names of capture files by `FlowInfo::interface`; none for interfaces.
     pub files: Vec<Arc<str>>,
     /// Which key made tokens and ids; says nothing of the key itself.

@@ -66,6 +66,8 @@ pub struct RunSummary {
     /// Packets that were on the wire and never read, by who lost them (`kernel`, `interface`, and
     /// `capture` for what a capture file says of itself). Not in the balance of `packets_read`.
     pub lost: BTreeMap<&'static str, u64>,
+    /// How often the kernel's ring was full, so that it stopped taking packets.
+    pub ring_freezes: u64,
     /// Flows seen.
     pub flows: u64,
     /// Directions recognised, by protocol.

@@ -96,6 +96,7 @@ pub(in crate::output) fn run() -> RunSummary {
         skipped: [("arp", 40), ("cut_short", 3)].into(),
         dropped: [("ring", 2)].into(),
         lost: [("kernel", 4)].into(),
+        ring_freezes: 1,
         flows: 31,
         streams: [("dicom", 4), ("hl7", 2), ("http", 20)].into(),
         opaque: [(("dicom", Reason::Malformed), 1), (("unknown", Reason::Encrypted), 12)].into(),

@@ -145,6 +145,8 @@ impl Collector {
             self.write_many()?;
         }
         if self.reporting.live {
+            self.exposures.uncaptured(self.reporting.health.uncaptured());
+            self.exposures.keep_due(report_clock);
             self.exposures.tick(report_clock, &mut self.events);
         }
         self.write()?;

@@ -4,7 +4,7 @@ use super::counters::WorkerCounters;
 use crate::capture::PacketRef;
 use crate::exposure::{Conversation, FindingEvent};
 use crate::flow::FlowInfo;
-use crate::identify::Token;
+use crate::identify::{Repeated, Token};
 use crate::protocol::{Activity, Object, ServiceFacts};
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub struct ActivityReport {
     /// Objects it named, by their pseudonyms.
     pub objects: Vec<(Object, Token)>,
     /// Patients whose records brought nothing new, and how many records.
-    pub records: Vec<(Token, u32)>,
+    pub records: Vec<Repeated>,
     /// The last packet of these records.
     pub repeated: PacketRef,
 }

@@ -523,6 +523,7 @@ pub(super) fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary
             .into_iter()
             .filter(|(_, n)| *n > 0)
             .collect(),
+        ring_freezes: lost.freezes,
         ..RunSummary::default()
     }
 }

@@ -155,6 +155,7 @@ impl Parts {
             interfaces,
             files,
             detail: config.detail,
+            summaries: config.summaries,
             key_id: self.key_id.as_str().into(),
             colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
             width: if terminal { terminal_width() } else { 0 },
@@ -175,6 +176,7 @@ impl Parts {
             memory: config.limits.exposure_memory(),
             sightings: config.store.is_some()
                 || config.report.is_some()
+                || config.summaries
                 || config.metrics.is_some(),
         });
         exposures.resume(known);

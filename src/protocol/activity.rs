@@ -30,6 +30,8 @@ pub struct FlowLosses {
     pub cut_bytes: u64,
     /// Directions that were given up, or of which no boundary was found after a gap.
     pub directions: u64,
+    /// Packets that were left unread as the sensor was overloaded.
+    pub shed_packets: u64,
 }
 
 impl FlowLosses {
@@ -44,6 +46,7 @@ impl std::ops::AddAssign for FlowLosses {
         self.gap_bytes = self.gap_bytes.saturating_add(other.gap_bytes);
         self.cut_bytes = self.cut_bytes.saturating_add(other.cut_bytes);
         self.directions = self.directions.saturating_add(other.directions);
+        self.shed_packets = self.shed_packets.saturating_add(other.shed_packets);
     }
 }
 

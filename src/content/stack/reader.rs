@@ -152,8 +152,8 @@ impl Nested {
     }
 }
 
-/// Which formats to ask about a payload, by its first byte: there are many, and most are known by it not to
-/// fit.
+/// Which formats to ask about a payload, by its first byte that is not blank: there are many, and most are
+/// known by it not to fit.
 struct Beginnings {
     /// By the byte: a bit for each format, by its place in [`FORMATS`].
     by: [u128; 256],
@@ -181,7 +181,8 @@ static BEGINNINGS: LazyLock<Beginnings> = LazyLock::new(|| {
 impl Beginnings {
     /// The formats that `head`, or `text`, which is the same as characters, may be in.
     fn of(&self, media: &Media<'_>, head: &[u8], text: &[u8]) -> u128 {
-        let may = |bytes: &[u8]| match (media, bytes.first()) {
+        // Blanks may precede what a format begins with.
+        let may = |bytes: &[u8]| match (media, bytes.trim_ascii_start().first()) {
             (Media::Type { .. } | Media::Unknown, Some(&byte)) => self.by[usize::from(byte)],
             _ => u128::MAX,
         };

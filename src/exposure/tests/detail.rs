@@ -2,7 +2,12 @@
 
 use super::super::samples::packet;
 use super::*;
+use crate::identify::Repeated;
 use std::sync::Arc;
+
+fn again(patient: PatientKey, new: u32) -> Repeated {
+    Repeated { patient, new, total: new }
+}
 
 fn at_level(detail: Detail, memory: usize) -> Exposures {
     Exposures::new(Settings {
@@ -140,7 +145,7 @@ proptest::proptest! {
                 let client = format!("10.1.7.{client}:5000{what}");
                 let event = seen(&client, patient, second);
                 if what == 2 {
-                    let (activity, records) = (Default::default(), [(event.finding.patient, 3)]);
+                    let (activity, records) = (Default::default(), [again(event.finding.patient, 3)]);
                     x.performed(
                         FlowActivity {
                             time: at(second),

@@ -421,3 +421,37 @@ fn one_patient_can_be_suppressed_by_pseudonym() {
     assert!(!is_counted(x.finding(Sample::default().build(), &mut out)));
     assert!(is_counted(x.finding(Sample { patient: 2, ..Sample::default() }.build(), &mut out)));
 }
+
+#[test]
+fn a_web_service_that_proves_open_later_raises_its_earlier_exposures() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    let server = "10.1.2.15:8080";
+    let logged_in = Sample { server, ..http(1) };
+    x.finding(logged_in.build(), &mut out);
+    let before = exposures(&out)[0].severity;
+    out.clear();
+    let mut facts = ServiceFacts::default();
+    facts.interface(crate::rules::ServiceKind::ALL[0], &"A server".into(), true);
+    let facts = std::sync::Arc::new(facts);
+    let flow = Sample { client: "10.1.7.99:4000", server, ..http(1) }.build().flow;
+    let sighting = ServiceObservation {
+        time: at(9),
+        flow: &flow,
+        protocol: "http",
+        content: "",
+        facts: &facts,
+    };
+    x.service(sighting, &mut out);
+    let raised = exposures(&out);
+    let [raised] = raised.as_slice() else { panic!("one event") };
+    assert_eq!(raised.severity, before + SeverityEntry::default().answers_anyone);
+    assert_eq!(raised.access.answers(), Answers::Anyone);
+    assert_eq!(raised.access.answers_titles(), Answers::Unproven);
+    let id = raised.id;
+    out.clear();
+    x.service(sighting, &mut out);
+    assert!(exposures(&out).is_empty(), "it is said once");
+    x.finding(Sample { server, time: at(10), patient: 2, ..http(2) }.build(), &mut out);
+    x.finish(at(11), &mut out);
+    assert!(exposures(&out).iter().all(|e| e.id == id), "under the same id");
+}

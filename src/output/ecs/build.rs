@@ -3,6 +3,7 @@
 use super::cut::Cut;
 use super::dicom;
 use super::model::*;
+use super::summary::SummaryPart;
 use crate::capture;
 use crate::config::Detail;
 use crate::content::{Evidence, Mark};
@@ -252,11 +253,15 @@ fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a>
                     shortened: cut.list < usize::MAX,
                     identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                     remedies: Remedy::of(e).into_iter().map(Remedy::text).collect(),
-                    coverage: (!e.losses.is_empty()).then_some(ExposureCoverage {
-                        gap_bytes: e.losses.gap_bytes,
-                        cut_bytes: e.losses.cut_bytes,
-                        directions_given_up: e.losses.directions,
-                    }),
+                    coverage: (!e.losses.is_empty() || e.uncaptured > 0).then_some(
+                        ExposureCoverage {
+                            gap_bytes: e.losses.gap_bytes,
+                            cut_bytes: e.losses.cut_bytes,
+                            directions_given_up: e.losses.directions,
+                            shed_packets: e.losses.shed_packets,
+                            uncaptured_packets: e.uncaptured,
+                        },
+                    ),
                 }),
             }),
             key_id: &context.key_id,
@@ -346,6 +351,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Conte
                     skipped: &r.skipped,
                     dropped: &r.dropped,
                     lost: &r.lost,
+                    ring_freezes: r.ring_freezes,
                 },
                 bytes: r.bytes_read,
                 coverage: coverage(r),
@@ -410,6 +416,19 @@ pub(super) fn status<'a>(
         ..blank(
             sensor.time,
             meta(METRIC, "sensor-status", "phitap.status", None),
+            observer(context, None),
+        )
+    }
+}
+
+/// A part of what can be merged.
+pub(super) fn summary<'a>(of: &'a SummaryPart, context: &'a Context) -> Event<'a> {
+    Event {
+        message: sentence::of_summary(&of.part),
+        phi: Phi { summary: Some(&of.part), key_id: &context.key_id, ..Phi::default() },
+        ..blank(
+            of.time,
+            meta(METRIC, "phi-summary", "phitap.summary", None),
             observer(context, None),
         )
     }

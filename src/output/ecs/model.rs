@@ -197,6 +197,8 @@ pub struct Phi<'a> {
     pub run: Option<Box<Run<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensor: Option<super::sensor::Sensor<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<&'a crate::merge::Part>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub key_id: &'a str,
 }
@@ -403,6 +405,14 @@ pub struct ExposureCoverage {
     pub gap_bytes: u64,
     pub cut_bytes: u64,
     pub directions_given_up: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shed_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uncaptured_packets: u64,
+}
+
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Of an estimate.
@@ -493,6 +503,9 @@ pub struct Packets<'a> {
     pub dropped: &'a BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lost: &'a BTreeMap<&'static str, u64>,
+    /// How often the kernel's ring was full.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub ring_freezes: u64,
 }
 
 #[derive(Serialize)]

@@ -128,7 +128,7 @@ fn samples() -> Vec<Value> {
     x.finding(opened, &mut out);
     let mut activity = Activity::default();
     activity.count("C-MOVE", "request");
-    activity.losses = FlowLosses { gap_bytes: 9, cut_bytes: 4, directions: 1 };
+    activity.losses = FlowLosses { gap_bytes: 9, cut_bytes: 4, directions: 1, shed_packets: 2 };
     for performed in [false, true] {
         activity.moved(performed, "WS1", "VIEWER");
         // The archive is the server of the one and the client of the other.
@@ -168,6 +168,7 @@ fn samples() -> Vec<Value> {
             }
             Event::Exposure(exposure) => {
                 exposure.patients.estimate = true;
+                exposure.uncaptured = 3;
                 across_files(&mut exposure.packets);
             }
             Event::Patients(_) | Event::Asset(_) | Event::Service(_) => {}

@@ -67,7 +67,7 @@ fn word<S: serde::Serializer>(check: &Check, to: S) -> Result<S::Ok, S::Error> {
 }
 
 /// What is known of an interface.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct InterfaceStatus {
     /// Its name.
     pub name: String,
@@ -234,6 +234,8 @@ pub struct SensorHealth {
     workers: Mutex<Vec<Arc<Pulse>>>,
     outputs: Mutex<Vec<Arc<Backlog>>>,
     interfaces: Mutex<Vec<Interface>>,
+    /// Packets that kernel and interfaces dropped.
+    uncaptured: AtomicU64,
     /// What the reading side has counted so far.
     read: Mutex<RunSummary>,
 }
@@ -254,6 +256,7 @@ impl SensorHealth {
             workers: Mutex::default(),
             outputs: Mutex::default(),
             interfaces: Mutex::default(),
+            uncaptured: AtomicU64::new(0),
             read: Mutex::default(),
         }
     }
@@ -309,6 +312,8 @@ impl SensorHealth {
 
     /// Takes what is known of the interfaces by now; `clock` is the time of day in seconds.
     pub fn interfaces(&self, inputs: &[Input], now: Instant, clock: f64) {
+        let dropped = inputs.iter().map(|i| i.dropped.kernel.saturating_add(i.dropped.interface));
+        self.uncaptured.store(dropped.fold(0, u64::saturating_add), Ordering::Relaxed);
         let mut interfaces = lock(&self.interfaces);
         for (at, input) in inputs.iter().enumerate() {
             if interfaces.len() <= at {
@@ -325,6 +330,11 @@ impl SensorHealth {
             status.kernel = input.dropped.kernel;
             status.interface = input.dropped.interface;
         }
+    }
+
+    /// Packets that kernel and interfaces have dropped by now.
+    pub fn uncaptured(&self) -> u64 {
+        self.uncaptured.load(Ordering::Relaxed)
     }
 
     /// Takes what the reading side has counted so far.
@@ -383,11 +393,16 @@ impl SensorHealth {
             ready: problems.is_empty() && !self.is_stopping(),
             problems,
             uptime: self.uptime(now).as_secs_f64(),
-            interfaces: lock(&self.interfaces).iter().map(|i| i.status.clone()).collect(),
+            interfaces: self.interface_states(),
             backlog: lock(&self.outputs).iter().map(|o| (o.output, o.bytes())).collect(),
             resident_bytes: 0,
             time: Timestamp::default(),
         }
+    }
+
+    /// How the interfaces are, in the order of the command line.
+    pub fn interface_states(&self) -> Vec<InterfaceStatus> {
+        lock(&self.interfaces).iter().map(|i| i.status.clone()).collect()
     }
 
     /// How long the oldest event of each output has waited, seconds.

@@ -20,6 +20,8 @@ pub struct Input {
     pub bytes: Option<u64>,
     /// SHA-256 as hexadecimal digits, if it could be read.
     pub sha256: Option<String>,
+    /// Another SHA-256 that the run had noted: the file is not what the run read.
+    pub was: Option<String>,
 }
 
 impl Input {
@@ -27,11 +29,28 @@ impl Input {
     pub fn of(name: &str) -> Self {
         let taken = hash(name).ok().flatten();
         let (bytes, sha256) = taken.map_or((None, None), |(n, hash)| (Some(n), Some(hash)));
-        Self { name: name.to_owned(), bytes, sha256 }
+        Self { name: name.to_owned(), bytes, sha256, was: None }
+    }
+
+    /// The same, where a run noted `sha256` of what it read.
+    pub fn of_run(name: &str, sha256: Option<&str>) -> Self {
+        let mut input = Self::of(name);
+        input.was = sha256.filter(|was| input.sha256.as_deref() != Some(*was)).map(str::to_owned);
+        input
+    }
+
+    /// What is wrong with it, in a sentence; none if it is what the run read, as far as is known.
+    pub fn fault(&self) -> Option<String> {
+        let was = self.was.as_ref()?;
+        Some(match self.sha256 {
+            Some(_) => format!("changed since the run, which read SHA-256 {was}"),
+            None => format!("gone since the run, which read SHA-256 {was}"),
+        })
     }
 
     fn json(&self) -> Value {
-        json!({"name": self.name, "bytes": self.bytes, "sha256": self.sha256})
+        let (bytes, sha256) = (self.bytes, &self.sha256);
+        json!({"name": self.name, "bytes": bytes, "sha256": sha256, "fault": self.fault()})
     }
 }
 

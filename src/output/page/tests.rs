@@ -169,3 +169,20 @@ fn who_watches_gets_what_changed_and_nothing_else() {
     assert_eq!(next["exposures"].as_array().map(Vec::len), Some(1));
     assert!(!next.contains_key("services"), "{next:?}");
 }
+
+#[test]
+fn a_capture_that_changed_or_went_since_the_run_is_named() {
+    let dir = tempfile::tempdir().expect("folder");
+    let name = dir.path().join("a.pcap");
+    std::fs::write(&name, b"abc").expect("file");
+    let name = name.to_str().expect("UTF-8");
+    // FIPS 180-4, example for SHA-256.
+    let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(Input::of_run(name, Some(hash)).fault(), None);
+    assert_eq!(Input::of_run(name, None).fault(), None);
+    std::fs::write(name, b"abd").expect("file");
+    let fault = Input::of_run(name, Some(hash)).fault().expect("a fault");
+    assert!(fault.starts_with("changed") && fault.ends_with(hash), "{fault}");
+    std::fs::remove_file(name).expect("file");
+    assert!(Input::of_run(name, Some(hash)).fault().expect("a fault").starts_with("gone"));
+}

@@ -173,7 +173,7 @@ function exposureBody(x, m) {
       ["Marks", (e.phi.marks || []).map(words).join(", ")],
       ...Object.entries(x.service).filter(([k]) => !known.has(k) && k !== "credentials").map(([k, v]) => [sentence(words(k)), flat(v)]),
       ...Object.entries(e.phi.dicom || {}).filter(([k]) => k !== "estimated").map(([k, v]) => [sentence(words(k)), flat(v)]),
-      ["Could not be read", c ? `${bytes(c.gap_bytes)} missing in streams, ${count(c.directions_given_up, "direction")} given up` : ""],
+      ["Could not be read", c ? [`${bytes(c.gap_bytes)} missing in streams`, `${count(c.directions_given_up, "direction")} given up`, c.shed_packets && `${count(c.shed_packets, "packet")} left unread under load`, c.uncaptured_packets && `${count(c.uncaptured_packets, "packet")} of any flow dropped before they were captured`].filter(Boolean).join(", ") : ""],
       ["State", x.state], ["Exposure", h("code", {}, x.id)], ["Community ID of the first flow", e.network.community_id && h("code", {}, e.network.community_id)],
       ["Packets", ev && [h("span", {}, `${ev.file}, packets ${number(ev.first_packet)} to ${number(ev.last_packet)}${ev.last_file ? ` of ${ev.last_file}` : ""} `), h("code", {}, `frame.number == ${ev.first_packet}`)]],
     ]),
@@ -283,7 +283,7 @@ function provenance(m) {
       ["Rules", m.rules], ["Times", `packet times, shown in ${zone}`],
       ["Left out of this page", m.left ? `${count(m.left.exposures, "exposure")}, ${count(m.left.findings, "finding")}: too many to show` : ""],
     ]),
-    m.inputs.length ? table("Inputs", ["File", "#Size", "SHA-256"], m.inputs.map((i) => [h("span", { class: "mono" }, i.name), i.bytes === undefined ? "" : bytes(i.bytes), i.sha256 ? h("code", {}, i.sha256) : i.fault || "not taken"])) : "",
+    m.inputs.length ? table("Inputs", ["File", "#Size", "SHA-256"], m.inputs.map((i) => [h("span", { class: "mono" }, i.name), i.bytes === undefined || i.bytes === null ? "" : bytes(i.bytes), [i.sha256 ? h("code", {}, i.sha256) : i.fault ? "" : "not taken", i.fault ? h("p", { class: "note" }, i.fault) : ""]])) : "",
     run && (run.inputs.faulty || []).length ? table("Inputs that could be read only in part", ["File", "Fault"], run.inputs.faulty.map((f) => [f.name, f.fault])) : "",
     run && (run.suppressions || []).length ? table("Known and accepted: counted, not reported", ["Suppression", "Owner", "Reason", "#Findings", "Expires"], run.suppressions.map((p) => [p.id, p.owner, p.reason, number(p.findings), p.expires])) : "",
   ];

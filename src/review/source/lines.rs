@@ -46,7 +46,7 @@ pub(super) fn read(
     Ok(reader.finish())
 }
 
-fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+pub(in crate::review) fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {
         let piece = input.fill_buf()?;
         let end = memchr::memchr(b'\n', piece);
@@ -121,6 +121,8 @@ impl<'a> Reader<'a> {
                 self.ended(&line, run, whole()?);
                 Some(true)
             }
+            // What is merged (`phitap merge`), and how a sensor was.
+            "phi-summary" | "sensor-status" => Some(true),
             _ => None,
         }
         .map(|held| self.results.losses.entries += u64::from(!held))

@@ -11,6 +11,7 @@ mod store;
 mod tests;
 
 pub use error::ReadError;
+pub(in crate::review) use lines::skip_line;
 pub use model::{
     Asset, Evidence, Exposure, Identifier, Patient, ReadLosses, Results, Run, Service, Sighting,
 };

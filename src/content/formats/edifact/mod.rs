@@ -253,7 +253,7 @@ impl Reader {
 fn value_of(
     field: &EdifactField,
     fields: &[EdifactField],
-    repetition: &Repetition<'_>,
+    repetition: &Repetition<'_, '_>,
 ) -> Option<Zeroizing<String>> {
     let at = |n: usize| repetition.get(n);
     if field.component == 0 {

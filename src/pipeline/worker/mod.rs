@@ -1,6 +1,8 @@
 //! A worker: its own flow table, and the state of each flow. Nothing is shared between workers but
 //! what never changes.
 
+mod encrypted;
+
 use super::analysis::{Analysis, State};
 use super::content_host::{FlowHost, Shared, StageCounters};
 use super::report::{ActivityReport, Item, Order, Report, Service};
@@ -9,12 +11,12 @@ use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
 use crate::decode::Decoded;
-use crate::exposure::{Conversation, EventId, FindingEvent};
-use crate::flow::{Arrival, End, FlowHead, FlowInfo, Handler, Side, Table, TableLimits};
+use crate::exposure::{EventId, FindingEvent};
+use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
-use crate::protocol::encrypted::Encryption;
+use crate::protocol::encrypted::{Encryption, probe_datagram};
 use crate::protocol::expected::{ExpectedFlows, frame_datagram};
-use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, encrypted};
+use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason};
 use crate::rules::RuleSet;
 use crate::time::{Span, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -272,17 +274,6 @@ impl Context {
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
     }
 
-    /// Counts an encrypted flow that has ended, and passes it on.
-    fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
-        self.report.stats.encrypted_flows += 1;
-        self.report.stats.encrypted_bytes += flow.bytes;
-        // When a flow that timed out was last heard of is not known, and must not depend on other flows.
-        let ended =
-            Conversation { time: flow.started, flow: info, protocol: None, bytes: flow.bytes };
-        let order = self.order(flow);
-        self.report.items.push((order, Item::Encrypted(Box::new(ended))));
-    }
-
     /// Runs one step of a flow's analysis; a panic in it ends that flow only.
     fn analyse<R: Default>(
         &mut self,
@@ -489,7 +480,7 @@ impl Handler<State> for Context {
 
     fn datagram(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> bool {
         if let State::Datagrams { encryption, .. } = state
-            && encrypted::probe_datagram(bytes)
+            && probe_datagram(bytes)
         {
             *encryption = Encryption::Encrypted;
             return false;
@@ -578,9 +569,12 @@ impl Handler<State> for Context {
         }
     }
 
-    fn sheds(&mut self, flow: &FlowHead, state: &State, segment: &Decoded) -> bool {
+    fn sheds(&mut self, flow: &FlowHead, state: &mut State, segment: &Decoded) -> bool {
         let shed = self.pressure.sheds(flow, state, segment);
         if let Some(shed) = shed {
+            if let State::Reading(analysis) = state {
+                analysis.activity.losses.shed_packets += 1;
+            }
             *self.report.stats.shed.entry(shed).or_default() += 1;
         }
         shed.is_some()
