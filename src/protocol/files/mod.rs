@@ -450,7 +450,8 @@ impl Files {
                 });
                 unwanted = taken.unwrap_or(u64::MAX);
                 piece.at = at.saturating_add(bytes.len() as u64);
-                if direction == Direction::ServerToClient {
+                // At its end only: how much of it is handed on does not depend on how it comes.
+                if direction == Direction::ServerToClient && piece.left <= bytes.len() as u64 {
                     self.end_read(serial, sink);
                 }
             }
@@ -474,7 +475,7 @@ impl Files {
                     document.pass(piece.at, end, held, opening, sink);
                 }
             });
-            if direction == Direction::ServerToClient {
+            if direction == Direction::ServerToClient && piece.left <= len {
                 self.end_read(serial, sink);
             }
         }

@@ -105,7 +105,7 @@ impl Frames {
         if data.len() < MAX_PROLOGUE {
             return Progress::need(0, data.len() + 1);
         }
-        Progress::consumed(data.len() - HEADER)
+        Progress::consumed(MAX_PROLOGUE - HEADER)
     }
 
     /// `len` bytes are missing: whether they lie inside the data of a frame and of a file.

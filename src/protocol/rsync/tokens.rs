@@ -13,6 +13,8 @@ const MAX_LITERAL: u32 = 32 << 10;
 /// Blocks of a file, and the longest one (MAX_BLOCK_SIZE of old versions).
 const MAX_BLOCKS: u32 = 1 << 26;
 const MAX_BLOCK: u32 = 1 << 29;
+/// Longest header of a zstd frame, bytes (RFC 8878 3.1.1).
+const MAX_HEADER: usize = 18;
 /// Unread bytes of a zstd stream: a block and its header.
 const MAX_UNREAD: usize = (128 << 10) + 64;
 /// Largest zstd window (RFC 9659: a decoder need not take more than 8 MiB).
@@ -66,6 +68,7 @@ pub(super) struct Tokens {
 struct Zstd {
     decoder: FrameDecoder,
     unread: Zeroizing<Vec<u8>>,
+    begun: bool,
     failed: bool,
 }
 
@@ -333,21 +336,23 @@ impl Zstd {
             return;
         }
         self.unread.extend_from_slice(bytes);
+        // The header of the frame comes whole, or the decoder cannot begin.
+        if !self.begun && self.unread.len() < MAX_HEADER {
+            return;
+        }
+        self.begun = true;
         let mut room = Zeroizing::new(vec![0; ROOM]);
         loop {
-            if !sink.spend(ROOM as u64 / 8) {
+            let Ok((read, written)) = self.decoder.decode_from_to(&self.unread, &mut room) else {
+                sink.anomaly(Reason::Malformed);
+                self.failed = true;
+                return;
+            };
+            if !sink.spend(written as u64) {
                 sink.anomaly(Reason::Budget);
                 self.failed = true;
                 return;
             }
-            let Ok((read, written)) = self.decoder.decode_from_to(&self.unread, &mut room) else {
-                // The header of the frame may not all be there.
-                if self.unread.len() >= MAX_UNREAD {
-                    sink.anomaly(Reason::Malformed);
-                    self.failed = true;
-                }
-                return;
-            };
             file.data(room.get(..written).unwrap_or_default(), sink);
             let read = read.min(self.unread.len());
             self.unread.drain(..read);
