@@ -13,10 +13,8 @@ const MAX_LITERAL: u32 = 32 << 10;
 /// Blocks of a file, and the longest one (MAX_BLOCK_SIZE of old versions).
 const MAX_BLOCKS: u32 = 1 << 26;
 const MAX_BLOCK: u32 = 1 << 29;
-/// Longest header of a zstd frame, bytes (RFC 8878 3.1.1).
-const MAX_HEADER: usize = 18;
-/// Unread bytes of a zstd stream: a block and its header.
-const MAX_UNREAD: usize = (128 << 10) + 64;
+/// Bytes of a zstd stream that are kept: it goes on from file to file.
+const MAX_ZSTD: usize = 4 << 20;
 /// Largest zstd window (RFC 9659: a decoder need not take more than 8 MiB).
 const MAX_WINDOW: u64 = 8 << 20;
 /// Room for what a piece is unpacked to, bytes.
@@ -60,15 +58,19 @@ pub(super) struct Tokens {
     /// Data came since the last flush (zlib).
     flush: bool,
     zstd: Option<Box<Zstd>>,
+    /// Whether it is zstd has shown.
+    shown: bool,
     /// It was said that tokens cannot be unpacked.
     said: bool,
 }
 
 /// One stream of zstd, over all files.
+#[derive(Default)]
 struct Zstd {
-    decoder: FrameDecoder,
-    unread: Zeroizing<Vec<u8>>,
-    begun: bool,
+    /// All that came of it.
+    packed: Zeroizing<Vec<u8>>,
+    /// Bytes of what is in it that were handed on.
+    handed_on: u64,
     failed: bool,
 }
 
@@ -182,7 +184,15 @@ impl Tokens {
                     1
                 }
                 0x40..=0x7f => {
+                    /// What a frame of zstd begins with (RFC 8878 3.1.1).
+                    const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
                     let len = usize::from(first & 0x3f) << 8 | usize::from(*rest.get(1)?);
+                    // The first data of the connection show how all are packed.
+                    if !self.shown {
+                        let front = rest.get(2..2 + len.min(ZSTD.len()))?;
+                        self.shown = true;
+                        self.zstd = (front == ZSTD).then(Box::default);
+                    }
                     if len > 0 {
                         self.place = Place::Literal(len);
                     }
@@ -219,6 +229,7 @@ impl Tokens {
     /// The receiver has the next block.
     fn matched(&mut self, sink: &mut dyn ContentSink) {
         self.flush(sink);
+        self.unpack(sink);
         self.holed = true;
         if let Some(file) = &mut self.file {
             file.gap(u64::from(self.block), sink);
@@ -233,7 +244,6 @@ impl Tokens {
         packing: Packing,
         sink: &mut dyn ContentSink,
     ) {
-        const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
         if packing == Packing::Unknown {
             if !std::mem::replace(&mut self.said, true) {
                 sink.anomaly(Reason::Unsupported);
@@ -241,12 +251,6 @@ impl Tokens {
             return;
         }
         let packed = packing == Packing::Some;
-        if packed && self.zstd.is_none() && self.file.is_none() && bytes.starts_with(ZSTD) {
-            let mut decoder = FrameDecoder::new();
-            decoder.set_max_window_size(MAX_WINDOW);
-            self.zstd =
-                Some(Box::new(Zstd { decoder, unread: Zeroizing::default(), failed: false }));
-        }
         let codings: &[&str] = if packed && self.zstd.is_none() { &["deflate"] } else { &[] };
         let file = self.file.get_or_insert_with(|| {
             let sent = direction == Direction::ServerToClient;
@@ -259,7 +263,7 @@ impl Tokens {
             )
         });
         match &mut self.zstd {
-            Some(zstd) => zstd.unpack(bytes, file, sink),
+            Some(zstd) => zstd.add(bytes, sink),
             None => {
                 file.data(bytes, sink);
                 self.flush |= packed;
@@ -274,8 +278,15 @@ impl Tokens {
         }
     }
 
+    fn unpack(&mut self, sink: &mut dyn ContentSink) {
+        if let (Some(zstd), Some(file)) = (&mut self.zstd, &mut self.file) {
+            zstd.unpack(file, sink);
+        }
+    }
+
     /// The file has ended.
     fn end(&mut self, sink: &mut dyn ContentSink) {
+        self.unpack(sink);
         if self.flush {
             self.flush(sink);
             if let Some(file) = &mut self.file {
@@ -323,46 +334,63 @@ impl Tokens {
     }
 
     pub(super) fn memory(&self) -> usize {
-        // A window of zstd is most of it.
-        let zstd =
-            self.zstd.as_ref().map_or(0, |zstd| zstd.unread.capacity() + MAX_WINDOW as usize);
+        let zstd = self.zstd.as_ref().map_or(0, |zstd| zstd.packed.capacity());
         self.unread.capacity() + zstd
     }
 }
 
 impl Zstd {
-    fn unpack(&mut self, bytes: &[u8], file: &mut ContentWriter, sink: &mut dyn ContentSink) {
+    /// Further bytes of the stream.
+    fn add(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         if self.failed {
             return;
         }
-        self.unread.extend_from_slice(bytes);
-        // The header of the frame comes whole, or the decoder cannot begin.
-        if !self.begun && self.unread.len() < MAX_HEADER {
+        if self.packed.len() + bytes.len() > MAX_ZSTD {
+            self.fail(Reason::Limit, sink);
             return;
         }
-        self.begun = true;
+        self.packed.extend_from_slice(bytes);
+    }
+
+    fn fail(&mut self, reason: Reason, sink: &mut dyn ContentSink) {
+        sink.anomaly(reason);
+        self.failed = true;
+        self.packed = Zeroizing::default();
+    }
+
+    /// Hands on what was not handed on yet. The decoder gives the last window out only when the frame ends, so
+    /// the frame is unpacked again from its beginning, with an empty last block behind it.
+    fn unpack(&mut self, file: &mut ContentWriter, sink: &mut dyn ContentSink) {
+        /// An empty raw block that is the last, and room for a checksum (RFC 8878 3.1.1.2).
+        const LAST: &[u8] = b"\x01\0\0\0\0\0\0";
+        if self.failed {
+            return;
+        }
+        let mut decoder = FrameDecoder::new();
+        decoder.set_max_window_size(MAX_WINDOW);
+        let frame = Zeroizing::new([self.packed.as_slice(), LAST].concat());
+        let mut rest = frame.as_slice();
         let mut room = Zeroizing::new(vec![0; ROOM]);
+        let mut total = 0u64;
         loop {
-            let Ok((read, written)) = self.decoder.decode_from_to(&self.unread, &mut room) else {
-                sink.anomaly(Reason::Malformed);
-                self.failed = true;
-                return;
+            let Ok((read, written)) = decoder.decode_from_to(rest, &mut room) else {
+                return self.fail(Reason::Malformed, sink);
             };
             if !sink.spend(written as u64) {
-                sink.anomaly(Reason::Budget);
-                self.failed = true;
-                return;
+                return self.fail(Reason::Budget, sink);
             }
-            file.data(room.get(..written).unwrap_or_default(), sink);
-            let read = read.min(self.unread.len());
-            self.unread.drain(..read);
+            let known = self.handed_on.saturating_sub(total);
+            let known = usize::try_from(known).unwrap_or(usize::MAX).min(written);
+            total += written as u64;
+            let new = room.get(known..written).unwrap_or_default();
+            if !new.is_empty() {
+                file.data(new, sink);
+            }
+            rest = rest.get(read..).unwrap_or_default();
             if read == 0 && written == 0 {
                 break;
             }
         }
-        if self.unread.len() > MAX_UNREAD {
-            sink.anomaly(Reason::Malformed);
-            self.failed = true;
-        }
+        self.handed_on = self.handed_on.max(total);
     }
 }
