@@ -185,7 +185,7 @@ impl Parser for RsyncParser {
                 let client = direction == Direction::ClientToServer;
                 if client && number > 1 && data.starts_with(b"-") {
                     self.sides[side] = Phase::Arguments(0);
-                    return Ok(Progress::consumed(0));
+                    return self.data(direction, data, sink);
                 }
                 let Some(end) = memchr::memchr(b'\n', data) else {
                     if data.len() > MAX_LINE {
