@@ -136,122 +136,127 @@ fn prefix(data: &[u8], begins: &[u8]) -> Match {
 
 /// The smallest file of a format in which a field has this value.
 pub fn sample(format: &str, field: &str, value: &str) -> Option<Vec<u8>> {
-    let date = || -> Option<(u16, u8, u8)> {
-        let part = |from: usize, to: usize| value.get(from..to)?.parse::<u16>().ok();
-        Some((part(0, 4)?, part(4, 6)? as u8, part(6, 8)? as u8))
-    };
-    let put = |file: &mut Vec<u8>, at: usize, bytes: &[u8]| {
-        if let Some(room) = file.get_mut(at..at + bytes.len()) {
-            room.copy_from_slice(bytes);
-        }
-    };
-    let number = || value.parse::<u8>().unwrap_or_default();
-    match format {
-        "scp-ecg" => {
-            let tag: u8 = field.strip_prefix("1-")?.parse().ok()?;
-            let bytes = match tag {
-                5 => {
-                    let (year, month, day) = date().unwrap_or_default();
-                    let [low, high] = year.to_le_bytes();
-                    vec![low, high, month, day]
-                }
-                8 => vec![number()],
-                _ => value.as_bytes().to_vec(),
-            };
-            let mut tags = vec![tag];
-            tags.extend((bytes.len() as u16).to_le_bytes());
-            tags.extend(bytes);
-            tags.extend([0xff, 0, 0]);
-            Some(scp_record(&tags))
-        }
-        "mfer" => {
-            let tag = u8::from_str_radix(field, 16).ok()?;
-            let bytes = match tag {
-                0x83 => {
-                    let (year, month, day) = date().unwrap_or_default();
-                    let [high, low] = year.to_be_bytes();
-                    vec![66, 0, 0, high, low, month, day]
-                }
-                0x84 => vec![number()],
-                _ => value.as_bytes().to_vec(),
-            };
-            let mut file = [MFER, &[b' '; 29]].concat();
-            file.extend([tag, bytes.len() as u8]);
-            file.extend(bytes);
-            file.extend([0x80, 0]);
-            Some(file)
-        }
-        "edf" => {
-            let mut file = [EDF, &[b' '; 248]].concat();
-            let is = |name: &str| if field == name { value } else { "X" };
-            let patient = [
-                is("patient code"),
-                is("patient sex"),
-                is("patient birthdate"),
-                is("patient name"),
-            ];
-            put(&mut file, 8, patient.join(" ").as_bytes());
-            let recording = format!("Startdate X {} X X", is("administration code"));
-            put(&mut file, 88, recording.as_bytes());
-            put(&mut file, 168, b"02.03.2608.15.00512     EDF+C");
-            Some(file)
-        }
-        "ishne" => {
-            let mut file = [ISHNE, &[0; 514]].concat();
-            match field {
-                "first name" => put(&mut file, 28, value.as_bytes()),
-                "last name" => put(&mut file, 68, value.as_bytes()),
-                "id" => put(&mut file, 108, value.as_bytes()),
-                "sex" => put(&mut file, 128, &[number(), 0]),
-                _ => {
-                    let (year, month, day) = date().unwrap_or_default();
-                    let [low, high] = year.to_le_bytes();
-                    put(&mut file, 132, &[day, 0, month, 0, low, high]);
-                }
-            }
-            Some(file)
-        }
-        "nifti" => {
-            let mut file = vec![0; 352];
-            put(&mut file, 0, &[0x5c, 1]);
-            match field {
-                "db_name" => {
-                    put(&mut file, 344, b"n+1");
-                    put(&mut file, 14, value.as_bytes());
-                }
-                _ => {
-                    put(&mut file, 32, &[0, 0x40]);
-                    put(&mut file, 38, b"r");
-                    put(&mut file, 283, value.as_bytes());
-                }
-            }
-            Some(file)
-        }
-        "intellivue" => {
-            let id = u16::from_str_radix(field, 16).ok()?;
-            let bytes = match id {
-                0x0958 => {
-                    let digits = |at: usize| u8::from_str_radix(value.get(at..at + 2)?, 16).ok();
-                    let date = [0, 2, 4, 6].map(|at| digits(at).unwrap_or(0xff));
-                    [date, [0; 4]].concat()
-                }
-                0x0961 => vec![0, number()],
-                _ => {
-                    let wide: Vec<u8> = value.encode_utf16().flat_map(u16::to_be_bytes).collect();
-                    [&(wide.len() as u16).to_be_bytes()[..], &wide].concat()
-                }
-            };
-            // A number answered to GET: the object, then a list of one attribute.
-            let with_len = |head: &[u8], body: &[u8]| {
-                [head, &(body.len() as u16).to_be_bytes(), body].concat()
-            };
-            let attribute = with_len(&id.to_be_bytes(), &bytes);
-            let object = [&[0, 0x2a, 0, 0, 0, 0][..], &with_len(&[0, 1], &attribute)].concat();
-            let result = with_len(&[0, 1, 0, 3], &object);
-            Some(with_len(&[0xe1, 0, 0, 2, 0, 2], &result))
-        }
-        _ => None,
+    Some(match format {
+        "scp-ecg" => sample_scp(field.strip_prefix("1-")?.parse().ok()?, value),
+        "mfer" => sample_mfer(u8::from_str_radix(field, 16).ok()?, value),
+        "edf" => sample_edf(field, value),
+        "ishne" => sample_ishne(field, value),
+        "nifti" => sample_volume(field, value),
+        "intellivue" => sample_monitor(u16::from_str_radix(field, 16).ok()?, value),
+        _ => return None,
+    })
+}
+
+/// Year, month and day of `YYYYMMDD`; zeros if it is none.
+fn date(value: &str) -> (u16, u8, u8) {
+    let part = |from: usize, to: usize| -> Option<u16> { value.get(from..to)?.parse().ok() };
+    let parts = (part(0, 4), part(4, 6), part(6, 8));
+    let (Some(year), Some(month), Some(day)) = parts else { return (0, 0, 0) };
+    (year, u8::try_from(month).unwrap_or(0), u8::try_from(day).unwrap_or(0))
+}
+
+fn put(file: &mut [u8], at: usize, bytes: &[u8]) {
+    if let Some(room) = file.get_mut(at..at + bytes.len()) {
+        room.copy_from_slice(bytes);
     }
+}
+
+fn sample_scp(tag: u8, value: &str) -> Vec<u8> {
+    let bytes = match tag {
+        5 => {
+            let (year, month, day) = date(value);
+            let [low, high] = year.to_le_bytes();
+            vec![low, high, month, day]
+        }
+        8 => vec![value.parse().unwrap_or_default()],
+        _ => value.as_bytes().to_vec(),
+    };
+    let mut tags = vec![tag];
+    tags.extend((bytes.len() as u16).to_le_bytes());
+    tags.extend(bytes);
+    tags.extend([0xff, 0, 0]);
+    scp_record(&tags)
+}
+
+fn sample_mfer(tag: u8, value: &str) -> Vec<u8> {
+    let bytes = match tag {
+        0x83 => {
+            let (year, month, day) = date(value);
+            let [high, low] = year.to_be_bytes();
+            vec![66, 0, 0, high, low, month, day]
+        }
+        0x84 => vec![value.parse().unwrap_or_default()],
+        _ => value.as_bytes().to_vec(),
+    };
+    let mut file = [MFER, &[b' '; 29]].concat();
+    file.extend([tag, bytes.len() as u8]);
+    file.extend(bytes);
+    file.extend([0x80, 0]);
+    file
+}
+
+fn sample_edf(field: &str, value: &str) -> Vec<u8> {
+    let mut file = [EDF, &[b' '; 248]].concat();
+    let is = |name: &str| if field == name { value } else { "X" };
+    let patient =
+        [is("patient code"), is("patient sex"), is("patient birthdate"), is("patient name")];
+    put(&mut file, 8, patient.join(" ").as_bytes());
+    let recording = format!("Startdate X {} X X", is("administration code"));
+    put(&mut file, 88, recording.as_bytes());
+    put(&mut file, 168, b"02.03.2608.15.00512     EDF+C");
+    file
+}
+
+fn sample_ishne(field: &str, value: &str) -> Vec<u8> {
+    let mut file = [ISHNE, &[0; 514]].concat();
+    match field {
+        "first name" => put(&mut file, 28, value.as_bytes()),
+        "last name" => put(&mut file, 68, value.as_bytes()),
+        "id" => put(&mut file, 108, value.as_bytes()),
+        "sex" => put(&mut file, 128, &[value.parse().unwrap_or_default(), 0]),
+        _ => {
+            let (year, month, day) = date(value);
+            let [low, high] = year.to_le_bytes();
+            put(&mut file, 132, &[day, 0, month, 0, low, high]);
+        }
+    }
+    file
+}
+
+fn sample_volume(field: &str, value: &str) -> Vec<u8> {
+    let mut file = vec![0; 352];
+    put(&mut file, 0, &[0x5c, 1]);
+    if field == "db_name" {
+        put(&mut file, 344, b"n+1");
+        put(&mut file, 14, value.as_bytes());
+    } else {
+        put(&mut file, 32, &[0, 0x40]);
+        put(&mut file, 38, b"r");
+        put(&mut file, 283, value.as_bytes());
+    }
+    file
+}
+
+/// What a monitor answers to GET: the object, then a list of one attribute.
+fn sample_monitor(id: u16, value: &str) -> Vec<u8> {
+    let bytes = match id {
+        0x0958 => {
+            let digits = |at: usize| u8::from_str_radix(value.get(at..at + 2)?, 16).ok();
+            let date = [0, 2, 4, 6].map(|at| digits(at).unwrap_or(0xff));
+            [date, [0; 4]].concat()
+        }
+        0x0961 => vec![0, value.parse().unwrap_or_default()],
+        _ => {
+            let wide: Vec<u8> = value.encode_utf16().flat_map(u16::to_be_bytes).collect();
+            [&(wide.len() as u16).to_be_bytes()[..], &wide].concat()
+        }
+    };
+    let with_len =
+        |head: &[u8], body: &[u8]| [head, &(body.len() as u16).to_be_bytes(), body].concat();
+    let attribute = with_len(&id.to_be_bytes(), &bytes);
+    let object = [&[0, 0x2a, 0, 0, 0, 0][..], &with_len(&[0, 1], &attribute)].concat();
+    let result = with_len(&[0, 1, 0, 3], &object);
+    with_len(&[0xe1, 0, 0, 2, 0, 2], &result)
 }
 
 /// A record of SCP-ECG with these tags in section 1.

@@ -2,6 +2,8 @@
 //! the rows of results, as tables. Bodies are unpacked from LZ4 and Snappy, version 5 from its segments.
 
 mod frame;
+mod probe;
+mod segments;
 mod types;
 
 #[cfg(test)]
@@ -13,6 +15,7 @@ use super::{
     Progress, Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use frame::{Compression, HEADER, Header, MAX_BODY, Segment, Values};
+use probe::{find, front};
 use std::collections::BTreeMap;
 use types::Columns;
 use zeroize::Zeroizing;
@@ -53,80 +56,6 @@ impl Protocol for Cassandra {
     fn open(&self) -> Box<dyn Parser> {
         Box::<CassandraParser>::default()
     }
-}
-
-/// Whether a connection begins at the front of `data`: OPTIONS or STARTUP, or what answers them.
-fn front(data: &[u8]) -> Probe {
-    let [first, rest @ ..] = data else { return Probe::More };
-    if !matches!(first, 0x03..=0x05 | 0x83..=0x85) {
-        return Probe::No;
-    }
-    let opcode = rest.get(3);
-    let begins = match opcode {
-        Some(0x01 | 0x05) => *first < 0x80,
-        Some(0x02 | 0x03 | 0x06) => *first >= 0x80,
-        Some(_) => false,
-        None => true,
-    };
-    // No flag but that of a beta version, and a body of less than 64 KiB.
-    let flags = rest.first().is_none_or(|flags| flags & !0x10 == 0);
-    if !begins || !flags || rest.iter().skip(4).take(2).any(|b| *b != 0) {
-        return Probe::No;
-    }
-    let Some(header) = Header::parse(data) else {
-        return if data.len() < HEADER { Probe::More } else { Probe::No };
-    };
-    let speaker = if header.response { Speaker::Server } else { Speaker::Client };
-    let fits = match header.opcode {
-        // OPTIONS and READY have no body.
-        0x05 | frame::READY => header.length == 0,
-        frame::STARTUP => {
-            let Some(body) = data.get(HEADER..HEADER + header.length) else { return Probe::More };
-            memchr::memmem::find(body, b"\0\x0bCQL_VERSION").is_some()
-        }
-        frame::AUTHENTICATE => {
-            let len = data.get(HEADER..).and_then(|body| body.first_chunk::<2>());
-            len.is_none_or(|len| usize::from(u16::from_be_bytes(*len)) + 2 == header.length)
-        }
-        _ => header.length > 2,
-    };
-    if fits { Probe::yes(speaker) } else { Probe::No }
-}
-
-/// The first frame in `data` that cannot be mistaken: a statement, or a result with rows.
-fn find(data: &[u8]) -> Option<(usize, Speaker)> {
-    let statement = memchr::memchr3_iter(3, 4, 5, data)
-        .find(|at| data.get(*at..).is_some_and(is_statement))
-        .map(|at| (at, Speaker::Client));
-    let rows = memchr::memchr3_iter(0x83, 0x84, 0x85, data)
-        .find(|at| data.get(*at..).is_some_and(is_rows))
-        .map(|at| (at, Speaker::Server));
-    match (statement, rows) {
-        (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
-        (a, b) => a.or(b),
-    }
-}
-
-fn is_statement(data: &[u8]) -> bool {
-    let Some(header) = Header::parse(data) else { return false };
-    let mut body = Values(data.get(HEADER..).unwrap_or_default());
-    let text = body.u32().map_or(0, |len| len as usize);
-    let verb = body.bytes(4).is_some_and(|verb| verb.iter().all(u8::is_ascii_alphabetic));
-    matches!(header.opcode, frame::QUERY | frame::PREPARE)
-        && !header.is_compressed()
-        && verb
-        && (8..header.length).contains(&text)
-}
-
-fn is_rows(data: &[u8]) -> bool {
-    let Some(header) = Header::parse(data) else { return false };
-    let mut body = Values(data.get(HEADER..).unwrap_or_default());
-    let (kind, flags, count) = (body.u32(), body.u32(), body.u32());
-    header.opcode == frame::RESULT
-        && !header.is_compressed()
-        && kind == Some(ROWS)
-        && flags.is_some_and(|flags| flags < 0x10)
-        && count.is_some_and(|count| (1..512).contains(&count))
 }
 
 /// Kinds of results (section 4.2.5).
@@ -521,79 +450,6 @@ impl CassandraParser {
         self.sides[index(direction)].rows = Some(rows);
         // Rows are short, mostly.
         Progress::need(read, rest + rest / 4 + 1)
-    }
-
-    // --- segments ----------------------------------------------------------------------------
-
-    /// The next segment of version 5.
-    fn segment(
-        &mut self,
-        direction: Direction,
-        data: &[u8],
-        sink: &mut dyn ContentSink,
-    ) -> Result<Progress, ParseError> {
-        let compressed = self.compression.is_some();
-        let header = Segment::header_length(compressed);
-        if data.len() < header {
-            return Ok(Progress::need(0, header));
-        }
-        let Some(segment) = Segment::parse(data, compressed) else {
-            return Err(ParseError::new(Reason::Malformed, 0));
-        };
-        let size = segment.size();
-        let Some(bytes) = data.get(..size) else { return Ok(Progress::need(0, size)) };
-        let payload = match segment.payload(bytes, sink) {
-            Ok(payload) => Zeroizing::new(payload),
-            Err(reason) => {
-                sink.anomaly(reason);
-                self.drop_frame(direction, sink);
-                return Ok(Progress::consumed(size));
-            }
-        };
-        if segment.whole {
-            // A frame begins with it, whatever was left before.
-            self.drop_frame(direction, sink);
-        }
-        let side = &mut self.sides[index(direction)];
-        let hidden = usize::try_from(side.skip).unwrap_or(usize::MAX).min(payload.len());
-        side.skip -= hidden as u64;
-        side.unread.extend_from_slice(payload.get(hidden..).unwrap_or_default());
-        self.unsegmented(direction, sink);
-        Ok(Progress::consumed(size))
-    }
-
-    /// Reads the frames that segments brought.
-    fn unsegmented(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
-        let mut unread = std::mem::take(&mut self.sides[index(direction)].unread);
-        let mut at = 0;
-        while let Some(rest) = unread.get(at..).filter(|rest| !rest.is_empty()) {
-            let Ok(progress) = self.step(direction, rest, sink) else {
-                sink.anomaly(Reason::Malformed);
-                self.drop_frame(direction, sink);
-                return;
-            };
-            let passed = usize::try_from(progress.skip).unwrap_or(usize::MAX);
-            let here = progress.consumed.saturating_add(passed).min(rest.len());
-            let behind = progress.consumed as u64 + progress.skip - here as u64;
-            self.sides[index(direction)].skip = behind;
-            at += here;
-            if here == 0 {
-                break;
-            }
-        }
-        let read = at.min(unread.len());
-        unread.drain(..read);
-        self.sides[index(direction)].unread = unread;
-    }
-
-    /// The frame at hand is lost.
-    fn drop_frame(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
-        let side = &mut self.sides[index(direction)];
-        side.unread.clear();
-        side.skip = 0;
-        if side.rows.take().is_some() {
-            self.table.close(Ending::Cut, sink);
-        }
     }
 }
 
