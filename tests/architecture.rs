@@ -139,7 +139,7 @@ fn modules_import_each_other_in_one_direction() {
 }
 
 /// Folders of `src/protocol` that are no protocol.
-const NO_PROTOCOL: [&str; 5] = ["driver", "service", "sql", "tls", "unknown"];
+const NO_PROTOCOL: [&str; 6] = ["driver", "files", "service", "sql", "tls", "unknown"];
 
 /// Every protocol is a folder with `mod.rs`, which implements it, and `tests.rs` or `tests/`; and it is in the
 /// list.

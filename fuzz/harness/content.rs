@@ -239,6 +239,13 @@ pub static FAMILIES: &[Family] = &[
         declared: &[typed("text/event-stream", ""), typed("application/syslog", ""), NOTHING],
     },
     Family {
+        name: "device",
+        declared: &[
+            typed("application/x-intellivue-data-export", ""),
+            typed("application/octet-stream", ""),
+        ],
+    },
+    Family {
         name: "unknown",
         declared: &[NOTHING, typed("", ""), typed("application/octet-stream", "")],
     },

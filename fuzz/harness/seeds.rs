@@ -57,6 +57,13 @@ pub fn all(root: &Path) -> Vec<Seed> {
             seeds.extend(inputs.map(|input| (format!("content-{}", family.name), input)));
         }
     }
+    if let Some(Target::Content(device)) = Target::named("content-device") {
+        for (format, field) in phitap::syntax::recording::FIELDS {
+            let file = phitap::syntax::recording::sample(format, field, "19591102");
+            let inputs = file.iter().flat_map(|file| device.inputs(file));
+            seeds.extend(inputs.map(|input| ("content-device".to_owned(), input)));
+        }
+    }
     seeds.sort();
     seeds.dedup();
     seeds
@@ -164,6 +171,13 @@ const WRITTEN: &[(&str, &[Said])] = &[
             (true, b"\x81\xa3ack\xa1x"),
         ],
     ),
+    (
+        "vista",
+        &[
+            (false, b"[XWB]11302\x051.108\x0cORWPT SELECT50003237f\x04"),
+            (true, b"\0\0DOE,JANE^F^2600229^666123456^7^WARD 7\x04"),
+        ],
+    ),
     ("rlogin", &[(false, b"\0jane\0jane\0xterm/38400\0"), (true, b"\0Patient: Doe, Jane  MRN: 12345\r\n")]),
     (
         "lpd",
@@ -179,7 +193,7 @@ const WRITTEN: &[(&str, &[Said])] = &[
     ),
 ];
 
-/// Documents that no fixture holds.
+/// Documents that no fixture holds; and the smallest files of devices (`phitap::syntax::recording`).
 const DOCUMENTS: &[(&str, &[u8])] = &[
     ("protobuf", b"\x0a\x08Doe Jane\x12\x0a1960-02-29\x1a\x0b078-05-1120\x22\x07\x0a\x05abcde\x28\x96\x01"),
     ("log", b"event: adt\ndata: {\"patient_name\":\"Doe\",\"dob\":\"1960-02-29\"}\n\ndata: x\ndata: y\n\n"),

@@ -74,8 +74,10 @@ impl Remedy {
             "hl7" => Self::Hl7Tls,
             "http" => Self::Https,
             "smtp" => Self::MailTls,
-            "ftp" | "tftp" | "smb" => Self::FileTls,
-            "mysql" | "postgresql" | "tds" | "mongodb" | "redis" | "ldap" => Self::DatabaseTls,
+            "ftp" | "tftp" | "smb" | "nfs" | "rsync" => Self::FileTls,
+            "mysql" | "postgresql" | "tds" | "mongodb" | "cassandra" | "redis" | "ldap" => {
+                Self::DatabaseTls
+            }
             _ => Self::Tls,
         };
         let wrong = [

@@ -11,6 +11,7 @@ mod dotted;
 pub mod driver;
 pub mod encrypted;
 pub mod expected;
+mod files;
 pub mod fluent;
 mod forwarding;
 mod line;
@@ -21,6 +22,7 @@ pub mod service;
 pub mod amqp;
 pub mod amqp1;
 pub mod astm;
+pub mod cassandra;
 pub mod dhcp;
 pub mod dicom;
 pub mod dns;
@@ -29,6 +31,7 @@ pub mod gelf;
 pub mod http;
 pub mod http2;
 pub mod imap;
+pub mod intellivue;
 mod jetdirect;
 mod json;
 pub mod kafka;
@@ -40,6 +43,7 @@ pub mod mqtt;
 pub mod mysql;
 pub mod nats;
 pub mod ncpdp;
+pub mod nfs;
 pub mod poct1a;
 pub mod pop3;
 pub mod postgresql;
@@ -47,6 +51,7 @@ pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod rlogin;
+pub mod rsync;
 mod sized_body;
 pub mod smb;
 pub mod smtp;
@@ -62,6 +67,7 @@ mod tls_upgrade;
 mod unframed;
 pub mod unknown;
 mod unpack;
+pub mod vista;
 pub mod websocket;
 pub mod x12;
 pub mod xmpp;
@@ -94,6 +100,8 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &http::Http,
     &smb::Smb,
     &snpp::Snpp,
+    &nfs::Nfs,
+    &rsync::Rsync,
     &smtp::Smtp,
     &ftp::Ftp,
     &pop3::Pop3,
@@ -106,9 +114,11 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &tftp::Tftp,
     &dns::Dns,
     &dhcp::Dhcp,
+    &intellivue::IntelliVue,
     &ldap::Ldap,
     &mongodb::Mongodb,
     &kafka::Kafka,
+    &cassandra::Cassandra,
     &mqtt::Mqtt,
     &amqp::Amqp,
     &amqp1::Amqp1,
@@ -118,6 +128,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
+    &vista::Vista,
     &telnet::Telnet,
     &rlogin::Rlogin,
     &lpd::Lpd,

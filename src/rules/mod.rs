@@ -23,6 +23,7 @@ mod kind;
 mod load;
 mod placeholder;
 mod policy;
+mod recording;
 mod samples;
 mod sections;
 mod services;
@@ -56,6 +57,7 @@ pub use kind::{Kind, KindSet};
 pub use load::SHIPPED;
 pub use placeholder::Placeholders;
 pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
+pub use recording::{RecordingField, RecordingRules};
 pub use samples::{SampleFailure, SampleField, SampleReader};
 pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
 pub use show::{check_text, list_table, show_text};
@@ -101,6 +103,8 @@ pub struct RuleSet {
     pub edifact: EdifactRules,
     /// Fields of NCPDP Telecommunication.
     pub ncpdp: FlatRules,
+    /// Fields of files with signals and volumes.
+    pub recordings: RecordingRules,
     /// Elements of XML messages.
     pub xml: XmlRules,
     /// FHIR elements and identifier systems.

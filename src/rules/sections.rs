@@ -10,7 +10,7 @@ use super::error::LoadError;
 use super::samples::Samples;
 use super::{
     Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, identifiers, keys, placeholder,
-    policy, services, suppression, text, vocabulary, x12, xml,
+    policy, recording, services, suppression, text, vocabulary, x12, xml,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -170,6 +170,7 @@ sections! {
     edifact::About,
     flat::Fields<flat::Ncpdp>,
     flat::About<flat::Ncpdp>,
+    recording::Recordings,
     xml::Dialects,
     xml::Fields,
     xml::Records,

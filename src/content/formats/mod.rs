@@ -14,6 +14,7 @@ pub mod graphql;
 pub mod hl7v2;
 pub mod html;
 pub mod image;
+pub mod intellivue;
 pub mod ipp;
 pub mod json;
 pub mod jws;
@@ -30,6 +31,7 @@ pub mod pdf;
 pub mod pjl;
 pub mod postscript;
 pub mod protobuf;
+pub mod recording;
 pub mod rtf;
 pub mod sqlite;
 pub mod syslog;
@@ -53,6 +55,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::Part10,
     &terminal::Terminal,
     &ipp::Ipp,
+    &intellivue::DataExport,
     &hl7v2::Er7,
     &hl7v2::Xml,
     &dialect::POCT1A,
@@ -77,6 +80,11 @@ pub static FORMATS: &[&dyn Format] = &[
     &mdb::Access,
     &postscript::PostScript,
     &image::Image,
+    &recording::SCP_ECG,
+    &recording::MFER,
+    &recording::EDF,
+    &recording::ISHNE,
+    &recording::NIFTI,
     &zip::DOCX,
     &zip::XLSX,
     &zip::PPTX,

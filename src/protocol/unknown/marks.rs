@@ -1,12 +1,12 @@
 //! What payloads begin with that nothing else does.
 
 use crate::protocol::Media;
-use crate::syntax::{ByteOrder, Match, Search, ebcdic, edifact, hl7v2, x12, xdt};
+use crate::syntax::{ByteOrder, Match, Search, ebcdic, edifact, hl7v2, recording, x12, xdt};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::sync::LazyLock;
 
 /// Bytes needed to decide whether a mark is genuine; if they are there and do not match, it is not.
-const MAX_CHECK: usize = 64;
+const MAX_CHECK: usize = 192;
 
 /// Where a payload ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -131,6 +131,11 @@ static MARKS: &[Mark] = &[
     binary(b"%PDF-2.", sure),
     binary(b"PK\x03\x04", zip),
     binary(b"\x1f\x8b\x08", gzip),
+    binary(recording::SCP, scp),
+    binary(recording::MFER, mfer),
+    binary(recording::ISHNE, sure),
+    binary(recording::EDF, recording::edf),
+    binary(recording::BDF, recording::edf),
     Mark { preamble: true, ..binary(b"DICM\x02\x00\x00\x00UL", sure) },
 ];
 
@@ -223,6 +228,24 @@ fn dicom_json(data: &[u8]) -> Match {
     match data.get(2..11) {
         None => Match::More,
         Some([digits @ .., b'"']) if digits.iter().all(u8::is_ascii_hexdigit) => Match::Yes(()),
+        Some(_) => Match::No,
+    }
+}
+
+/// Section 0 of SCP-ECG goes on with its pointers, the first of which is to itself (EN 1064 5.3.3).
+fn scp(data: &[u8]) -> Match {
+    match data.get(6..8) {
+        None => Match::More,
+        Some([0, 0]) => Match::Yes(()),
+        Some(_) => Match::No,
+    }
+}
+
+/// The preamble of MFER is 32 bytes of text, and a tag follows (ISO 22077-1 5.2).
+fn mfer(data: &[u8]) -> Match {
+    match data.get(..34) {
+        None => Match::More,
+        Some(head) if head.iter().all(|b| (b' '..=b'~').contains(b) || *b == 0) => Match::Yes(()),
         Some(_) => Match::No,
     }
 }

@@ -34,16 +34,21 @@ pub const SCRIPT: Dialect = Dialect { name: "script" };
 pub const BMP: Dialect = Dialect { name: "bmp" };
 
 /// Vocabularies that `[[xml_dialect]]` of the rules distinguishes from other XML.
-const NATIONAL: [Dialect; 10] = [
+const NATIONAL: [Dialect; 15] = [
     Dialect { name: "audit" },
     BMP,
+    Dialect { name: "cardiosoft" },
     Dialect { name: "ccr" },
     Dialect { name: "dasta" },
     Dialect { name: "hprim-xml" },
     Dialect { name: "kith" },
     Dialect { name: "kmehr" },
     Dialect { name: "medcom-xml" },
+    Dialect { name: "mortara" },
+    Dialect { name: "muse" },
+    Dialect { name: "philips-ecg" },
     Dialect { name: "riv-ta" },
+    Dialect { name: "sdc" },
     Dialect { name: "tiss" },
 ];
 
@@ -283,7 +288,11 @@ impl Message {
         let rules = scope.rules;
         if let Some(dialect) = rules.xml.dialect(self.dialect.name) {
             self.names = dialect.names_patients();
-            let has = |name: &str, value: &str| attributes.get(name).is_some_and(|v| *v == *value);
+            let has = |name: &str, value: &str| {
+                // The type of an element (`xsi:type`) may have a prefix.
+                let is = |v: &str| v == value || local(v) == value;
+                attributes.iter().any(|(attribute, v)| local(attribute) == name && is(&v))
+            };
             if self.record.is_none() && dialect.is_record(name, has) {
                 self.record = Some(self.starts.len());
                 self.unnamed = dialect.names_patients();

@@ -3,19 +3,30 @@
 //! The two directions of a connection may be seen in any order, so whichever of request and answer
 //! comes second does what both together ask for.
 
-use super::super::{ContentSink, Direction, Ending};
-use super::document::{Document, MAX_HELD, OVERHEAD, Opening};
-use super::header::Handle;
-use super::{MAX_NAME, Share};
-use crate::protocol::content_writer::ContentWriter;
+mod document;
+mod share;
+#[cfg(test)]
+mod tests;
+
+pub use document::MAX_HELD;
+pub use share::Share;
+
+use super::content_writer::ContentWriter;
+use super::{ContentSink, Direction, Ending};
+use document::{Document, OVERHEAD, Opening};
 use std::collections::BTreeMap;
 
+/// Longest file name kept, bytes.
+pub const MAX_NAME: usize = 1024;
 /// Files open at the same time.
 const MAX_FILES: usize = 128;
 /// Requests without an answer, and answers without a request.
 const MAX_PENDING: usize = 1024;
 /// Shares connected to at the same time.
 const MAX_TREES: usize = 64;
+
+/// Which file of which session: the session, and the handle itself or a hash of it.
+pub type Handle = (u64, [u8; 16]);
 
 /// The request or the answer that was seen first.
 enum Pending {
@@ -33,6 +44,8 @@ enum Pending {
     Tree(Share),
     /// A share was connected to: session, number, and whether it has pipes.
     Connected(u64, u32, bool),
+    /// The handle of a file of this name was asked for.
+    Lookup(String),
 }
 
 /// An open file.
@@ -45,14 +58,18 @@ struct File {
     tree: (u64, u32),
     written: Option<Document>,
     read: Option<Document>,
+    /// All that was written is on the server's disk.
+    settled: bool,
+    /// Up to where it was written when it had settled.
+    wrote: Option<u64>,
 }
 
 /// Where the bytes of a piece go.
-pub(super) struct Piece {
+pub struct Piece {
     to: DataTarget,
     /// The offset of the next byte in the file.
     at: u64,
-    pub(super) left: u64,
+    pub left: u64,
 }
 
 enum DataTarget {
@@ -71,8 +88,9 @@ struct Orphan {
 }
 
 /// The files of a connection.
-#[derive(Default)]
-pub(super) struct Files {
+pub struct Files {
+    /// Name of the protocol's layer.
+    layer: &'static str,
     files: Vec<File>,
     serial: u32,
     pending: BTreeMap<u64, Pending>,
@@ -84,10 +102,26 @@ pub(super) struct Files {
     orphan: Option<ContentWriter>,
     held: usize,
     /// Requests were seen.
-    pub(super) asked: bool,
+    pub asked: bool,
 }
 
 impl Files {
+    /// Those of a connection that speaks the protocol `layer`.
+    pub fn new(layer: &'static str) -> Self {
+        Self {
+            layer,
+            files: Vec::new(),
+            serial: 0,
+            pending: BTreeMap::new(),
+            trees: BTreeMap::new(),
+            share: Share::default(),
+            orphans: BTreeMap::new(),
+            orphan: None,
+            held: 0,
+            asked: false,
+        }
+    }
+
     fn put(&mut self, message: u64, pending: Pending) {
         if self.pending.len() >= MAX_PENDING {
             self.pending.pop_first();
@@ -97,7 +131,7 @@ impl Files {
 
     // --- shares ------------------------------------------------------------------------------
 
-    pub(super) fn tree(&mut self, message: u64, share: Share) {
+    pub fn tree(&mut self, message: u64, share: Share) {
         if !share.pipes {
             self.share = share.clone();
         }
@@ -109,7 +143,7 @@ impl Files {
         }
     }
 
-    pub(super) fn connected(&mut self, message: u64, session: u64, tree: u32, pipes: bool) {
+    pub fn connected(&mut self, message: u64, session: u64, tree: u32, pipes: bool) {
         match self.pending.remove(&message) {
             Some(Pending::Tree(share)) => self.connect((session, tree), pipes, share),
             _ => self.put(message, Pending::Connected(session, tree, pipes)),
@@ -126,7 +160,7 @@ impl Files {
     // --- opening and closing -----------------------------------------------------------------
 
     /// A file is asked for; its number.
-    pub(super) fn create(
+    pub fn create(
         &mut self,
         message: u64,
         tree: (u64, u32),
@@ -151,12 +185,7 @@ impl Files {
         }
     }
 
-    pub(super) fn created(
-        &mut self,
-        message: u64,
-        handle: Option<Handle>,
-        sink: &mut dyn ContentSink,
-    ) {
+    pub fn created(&mut self, message: u64, handle: Option<Handle>, sink: &mut dyn ContentSink) {
         match (self.pending.remove(&message), handle) {
             (Some(Pending::Create(serial)), Some(handle)) => self.name(serial, handle),
             (Some(Pending::Create(serial)), None) => self.remove(serial, Ending::Cut, sink),
@@ -183,21 +212,22 @@ impl Files {
         tree: (u64, u32),
         sink: &mut dyn ContentSink,
     ) -> u32 {
-        if self.files.len() >= MAX_FILES
-            && let Some(oldest) = self.files.first().map(|f| f.serial)
-        {
-            self.remove(oldest, Ending::Cut, sink);
+        if self.files.len() >= MAX_FILES {
+            let idle = self.files.iter().find(|f| f.written.is_none() && f.read.is_none());
+            if let Some(serial) = idle.or(self.files.first()).map(|f| f.serial) {
+                self.remove(serial, Ending::Cut, sink);
+            }
         }
         self.serial = self.serial.wrapping_add(1).max(1);
         let serial = self.serial;
-        let (written, read) = (None, None);
-        self.files.push(File { serial, handle, known, name, tree, written, read });
+        let (written, read, settled, wrote) = (None, None, false, None);
+        self.files.push(File { serial, handle, known, name, tree, written, read, settled, wrote });
         serial
     }
 
     /// The file with this handle. If its opening is not known, it is the one that was asked for
     /// and has no handle yet, if there is just one; or one from before the capture.
-    pub(super) fn find(&mut self, handle: Handle, tree: u32, sink: &mut dyn ContentSink) -> u32 {
+    pub fn find(&mut self, handle: Handle, tree: u32, sink: &mut dyn ContentSink) -> u32 {
         if let Some(file) = self.files.iter().find(|f| f.handle == Some(handle)) {
             return file.serial;
         }
@@ -210,7 +240,7 @@ impl Files {
     }
 
     /// A file is to be closed: nothing more is written.
-    pub(super) fn close(&mut self, message: u64, serial: u32, sink: &mut dyn ContentSink) {
+    pub fn close(&mut self, message: u64, serial: u32, sink: &mut dyn ContentSink) {
         if let Some(Pending::Closed) = self.pending.remove(&message) {
             self.remove(serial, Ending::Complete, sink);
         } else {
@@ -220,7 +250,7 @@ impl Files {
     }
 
     /// A file was closed: nothing more is read.
-    pub(super) fn closed(&mut self, message: u64, sink: &mut dyn ContentSink) {
+    pub fn closed(&mut self, message: u64, sink: &mut dyn ContentSink) {
         if !self.asked {
             self.end_orphans(sink);
         } else if let Some(Pending::Close(serial)) = self.pending.remove(&message) {
@@ -264,6 +294,7 @@ impl Files {
             return None;
         }
         let path = share.path(&file.name);
+        let layer = self.layer;
         let name = file.name.rsplit('\\').next().unwrap_or_default();
         // `report.pdf:stream` names a stream of the file (MS-FSCC 2.1.5).
         let name = name.split(':').next().unwrap_or_default();
@@ -271,21 +302,89 @@ impl Files {
             Direction::ClientToServer => &mut file.written,
             Direction::ServerToClient => &mut file.read,
         };
-        Some(f(document, &mut self.held, Opening { direction, name, path: &path }))
+        Some(f(document, &mut self.held, Opening { layer, direction, name, path: &path }))
+    }
+
+    // --- handles that outlive their use (NFS) --------------------------------------------------
+
+    /// The handle of a file called `name` is asked for.
+    pub fn lookup(&mut self, message: u64, name: String, sink: &mut dyn ContentSink) {
+        match self.pending.remove(&message) {
+            Some(Pending::Created(handle)) => self.found_as(handle, name, sink),
+            _ => self.put(message, Pending::Lookup(name)),
+        }
+    }
+
+    /// It is `handle`; none if there is no such file.
+    pub fn found(&mut self, message: u64, handle: Option<Handle>, sink: &mut dyn ContentSink) {
+        match self.pending.remove(&message) {
+            Some(Pending::Lookup(name)) => self.found_as(handle, name, sink),
+            _ => self.put(message, Pending::Created(handle)),
+        }
+    }
+
+    fn found_as(&mut self, handle: Option<Handle>, name: String, sink: &mut dyn ContentSink) {
+        let Some(handle) = handle else { return };
+        match self.files.iter_mut().find(|f| f.handle == Some(handle)) {
+            Some(file) => file.name = name,
+            None => {
+                self.add(Some(handle), true, name, (handle.0, 0), sink);
+            }
+        }
+    }
+
+    /// All that was written of a file is to be kept: unless the next request goes on with it, it is whole.
+    pub fn settle(&mut self, serial: u32) {
+        if let Some(file) = self.files.iter_mut().find(|f| f.serial == serial) {
+            file.settled = true;
+        }
+    }
+
+    /// A request for the file `serial`, or for none (0): other files that have settled are whole.
+    pub fn turn_to(&mut self, serial: u32, sink: &mut dyn ContentSink) {
+        while let Some(file) = self.files.iter_mut().find(|f| f.settled) {
+            file.settled = false;
+            let other = file.serial;
+            if other != serial {
+                file.wrote = file.written.as_ref().map(Document::next).or(file.wrote);
+                self.end(other, Direction::ClientToServer, Ending::Complete, sink);
+            }
+        }
+    }
+
+    /// The server says that the file asked for by `message` ends with the piece of `len` bytes that
+    /// answers it.
+    pub fn ends(&mut self, message: u64, len: u64, sink: &mut dyn ContentSink) {
+        if let Some(Pending::Read(serial, at)) = self.pending.get(&message) {
+            let (serial, end) = (*serial, at.saturating_add(len));
+            let document = self.files.iter_mut().find(|f| f.serial == serial);
+            if let Some(document) = document.and_then(|f| f.read.as_mut()) {
+                document.ends(end);
+            }
+            self.end_read(serial, sink);
+        }
+    }
+
+    /// What was asked for by `message` was refused, or there is nothing of it.
+    pub fn refused(&mut self, message: u64) {
+        self.pending.remove(&message);
+    }
+
+    /// What was read of a file is handed on as whole if its end was reached.
+    fn end_read(&mut self, serial: u32, sink: &mut dyn ContentSink) {
+        let document = self.files.iter().find(|f| f.serial == serial).and_then(|f| f.read.as_ref());
+        if document.is_some_and(Document::is_whole) {
+            self.end(serial, Direction::ServerToClient, Ending::Complete, sink);
+        }
     }
 
     // --- pieces ------------------------------------------------------------------------------
 
     /// A piece of `len` bytes is written at `at`.
-    pub(super) fn write(
-        &mut self,
-        serial: u32,
-        at: u64,
-        len: u64,
-        sink: &mut dyn ContentSink,
-    ) -> Piece {
+    pub fn write(&mut self, serial: u32, at: u64, len: u64, sink: &mut dyn ContentSink) -> Piece {
         let direction = Direction::ClientToServer;
-        let known = self.files.iter().any(|f| f.serial == serial && f.known);
+        let file = self.files.iter().find(|f| f.serial == serial);
+        let known = file.is_some_and(|f| f.known && f.wrote != Some(at));
         let begun = self.with(serial, direction, |slot, held, opening| {
             // What is written from the start again is another version of the file.
             if at == 0
@@ -305,7 +404,7 @@ impl Files {
     }
 
     /// A piece at `at` is asked for.
-    pub(super) fn read(&mut self, message: u64, serial: u32, at: u64, sink: &mut dyn ContentSink) {
+    pub fn read(&mut self, message: u64, serial: u32, at: u64, sink: &mut dyn ContentSink) {
         let known = self.files.iter().any(|f| f.serial == serial && f.known);
         self.with(serial, Direction::ServerToClient, |slot, _, _| {
             slot.get_or_insert_with(|| Document::new(if known { 0 } else { at }));
@@ -323,7 +422,7 @@ impl Files {
     }
 
     /// A piece of `len` bytes was read.
-    pub(super) fn answer(&mut self, message: u64, len: u64) -> Piece {
+    pub fn answer(&mut self, message: u64, len: u64) -> Piece {
         match self.pending.remove(&message) {
             Some(Pending::Read(serial, at)) => {
                 let to = DataTarget::File(serial, Direction::ServerToClient);
@@ -334,12 +433,7 @@ impl Files {
     }
 
     /// The next bytes of a piece; how many of the bytes that follow are not wanted.
-    pub(super) fn data(
-        &mut self,
-        piece: &mut Piece,
-        bytes: &[u8],
-        sink: &mut dyn ContentSink,
-    ) -> u64 {
+    pub fn data(&mut self, piece: &mut Piece, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let mut unwanted = 0;
         if let DataTarget::Orphan(message, came) = piece.to
             && let Some(Pending::Read(serial, at)) = self.pending.get(&message)
@@ -356,6 +450,10 @@ impl Files {
                 });
                 unwanted = taken.unwrap_or(u64::MAX);
                 piece.at = at.saturating_add(bytes.len() as u64);
+                // At its end only: how much of it is handed on does not depend on how it comes.
+                if direction == Direction::ServerToClient && piece.left <= bytes.len() as u64 {
+                    self.end_read(serial, sink);
+                }
             }
             DataTarget::Orphan(message, came) => {
                 *came = came.saturating_add(bytes.len() as u64);
@@ -369,7 +467,7 @@ impl Files {
     }
 
     /// `len` bytes of a piece are passed over.
-    pub(super) fn pass(&mut self, piece: &mut Piece, len: u64, sink: &mut dyn ContentSink) {
+    pub fn pass(&mut self, piece: &mut Piece, len: u64, sink: &mut dyn ContentSink) {
         let end = piece.at.saturating_add(len);
         if let DataTarget::File(serial, direction) = piece.to {
             self.with(serial, direction, |slot, held, opening| {
@@ -377,13 +475,16 @@ impl Files {
                     document.pass(piece.at, end, held, opening, sink);
                 }
             });
+            if direction == Direction::ServerToClient && piece.left <= len {
+                self.end_read(serial, sink);
+            }
         }
         piece.at = end;
         piece.left = piece.left.saturating_sub(len);
     }
 
     /// `len` bytes of a piece are missing.
-    pub(super) fn lose(&mut self, piece: &mut Piece, len: u64, sink: &mut dyn ContentSink) {
+    pub fn lose(&mut self, piece: &mut Piece, len: u64, sink: &mut dyn ContentSink) {
         let len = len.min(piece.left);
         let end = piece.at.saturating_add(len);
         match &mut piece.to {
@@ -424,7 +525,7 @@ impl Files {
     fn orphan_outlet(&mut self, sink: &mut dyn ContentSink) -> &mut ContentWriter {
         self.orphan.get_or_insert_with(|| {
             let direction = Direction::ServerToClient;
-            Opening { direction, name: "", path: "" }.open(sink)
+            Opening { layer: self.layer, direction, name: "", path: "" }.open(sink)
         })
     }
 
@@ -443,14 +544,14 @@ impl Files {
     }
 
     /// Nothing more comes.
-    pub(super) fn finish(&mut self, sink: &mut dyn ContentSink) {
+    pub fn finish(&mut self, sink: &mut dyn ContentSink) {
         while let Some(serial) = self.files.first().map(|f| f.serial) {
             self.remove(serial, Ending::Cut, sink);
         }
         self.end_orphans(sink);
     }
 
-    pub(super) fn memory(&self) -> usize {
+    pub fn memory(&self) -> usize {
         // Names are far shorter than they may be.
         self.held
             + self.files.iter().map(|f| size_of::<File>() + f.name.capacity()).sum::<usize>()

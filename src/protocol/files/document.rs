@@ -1,17 +1,19 @@
 //! A file that is put together of the pieces in which it is written or read.
 
-use super::super::{ContentSink, Direction, Ending, Hint, Media, Reason};
 use crate::protocol::content_writer::ContentWriter;
+use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Reason, ServiceFacts};
 use std::collections::BTreeMap;
 
 /// Bytes of a connection that came early and are held.
-pub(super) const MAX_HELD: usize = 8 << 20;
+pub const MAX_HELD: usize = 8 << 20;
 /// What holding a piece costs beside its bytes, roughly.
 pub(super) const OVERHEAD: usize = 96;
 
 /// What is known of a file when it is passed on.
 #[derive(Clone, Copy)]
 pub(super) struct Opening<'a> {
+    /// Name of the protocol's layer.
+    pub(super) layer: &'static str,
     pub(super) direction: Direction,
     /// Name of the file, without its folders; empty if unknown.
     pub(super) name: &'a str,
@@ -22,7 +24,7 @@ pub(super) struct Opening<'a> {
 impl Opening<'_> {
     pub(super) fn open(&self, sink: &mut dyn ContentSink) -> ContentWriter {
         if !self.path.is_empty() {
-            super::ServiceFacts::set(&mut sink.facts().files().path, self.path);
+            ServiceFacts::set(&mut sink.facts().files().path, self.path);
         }
         let written = self.direction == Direction::ClientToServer;
         sink.unit(if written { "request" } else { "response" });
@@ -31,7 +33,7 @@ impl Opening<'_> {
             media: Media::Type { content_type: "", name: self.name },
             operation: if written { "WRITE" } else { "READ" },
             codings: &[],
-            layer: "smb",
+            layer: self.layer,
         };
         ContentWriter::open(&hint, sink)
     }
@@ -46,6 +48,8 @@ pub(super) struct Document {
     early: BTreeMap<u64, Vec<u8>>,
     /// Something of it is missing.
     has_gap: bool,
+    /// Where it ends, if that is known.
+    end: Option<u64>,
 }
 
 impl Document {
@@ -56,6 +60,16 @@ impl Document {
 
     pub(super) const fn next(&self) -> u64 {
         self.next
+    }
+
+    /// It ends at `end`.
+    pub(super) const fn ends(&mut self, end: u64) {
+        self.end = Some(end);
+    }
+
+    /// Whether all up to its known end was handed on.
+    pub(super) fn is_whole(&self) -> bool {
+        self.writer.is_some() && self.end.is_some_and(|end| self.next >= end)
     }
 
     /// Bytes at the offset `at`; how many of the bytes that follow are not wanted. `held` is what the
