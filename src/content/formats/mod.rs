@@ -1,6 +1,7 @@
 //! One file or folder a format.
 
 pub mod astm;
+pub mod chmed;
 pub mod csv;
 pub mod dialect;
 pub mod dicom;
@@ -15,6 +16,7 @@ pub mod html;
 pub mod image;
 pub mod ipp;
 pub mod json;
+pub mod jsonp;
 pub mod jws;
 pub mod label_language;
 pub mod markup;
@@ -27,6 +29,7 @@ pub mod pjl;
 pub mod postscript;
 pub mod protobuf;
 pub mod rtf;
+pub mod sql;
 pub mod syslog;
 pub mod tar;
 pub mod terminal;
@@ -35,6 +38,7 @@ pub mod vcard;
 pub mod x12;
 pub mod xdt;
 pub mod xml;
+pub mod yaml;
 pub mod zip;
 pub mod zpl;
 
@@ -90,12 +94,16 @@ pub static FORMATS: &[&dyn Format] = &[
     &vcard::VCARD,
     &vcard::ICALENDAR,
     &jws::Compact,
+    &chmed::Plan,
+    &jsonp::Jsonp,
     &graphql::GraphQl,
     &hl7v2::Json,
     &json::Json,
     &html::Html,
     &xml::Xml,
     &dicom::Dump,
+    &sql::Dump,
+    &yaml::Yaml,
     &csv::Csv,
     &text::Text,
 ];

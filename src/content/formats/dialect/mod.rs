@@ -32,7 +32,7 @@ pub const SCRIPT: Dialect = Dialect { name: "script" };
 pub const BMP: Dialect = Dialect { name: "bmp" };
 
 /// Vocabularies that `[[xml_dialect]]` of the rules distinguishes from other XML.
-const NATIONAL: [Dialect; 9] = [
+const NATIONAL: [Dialect; 10] = [
     BMP,
     Dialect { name: "ccr" },
     Dialect { name: "dasta" },
@@ -40,6 +40,7 @@ const NATIONAL: [Dialect; 9] = [
     Dialect { name: "kith" },
     Dialect { name: "kmehr" },
     Dialect { name: "medcom-xml" },
+    Dialect { name: "omd" },
     Dialect { name: "riv-ta" },
     Dialect { name: "tiss" },
 ];
