@@ -26,12 +26,15 @@ struct Column {
     marks: Marks,
     /// Where numbers are looked for, if the name has no meaning.
     place: ListPosition,
+    /// It says what kind of animal a row is about.
+    species: bool,
 }
 
 impl TableColumns {
     /// The next column, whose name means `key` and says `about` of every row.
     pub fn push(&mut self, key: Option<&Key>, about: Option<About>) {
-        self.columns.push(Column { meaning: key.map(Meaning::from), ..Column::default() });
+        let species = about == Some(About::Species);
+        self.columns.push(Column { meaning: key.map(Meaning::from), species, ..Column::default() });
         self.marks = self.marks.and(about.map_or(Marks::default(), Marks::about));
     }
 
@@ -45,9 +48,11 @@ impl TableColumns {
     /// are looked for in it if the name has no meaning.
     pub fn push_field(&mut self, name: &str, rules: &RuleSet) {
         let name = name.trim();
-        let marks = rules.keys.context(name).map_or(Marks::default(), Marks::about);
+        let about = rules.keys.context(name);
+        let marks = about.map_or(Marks::default(), Marks::about);
         let meaning = rules.keys.get(name).map(Meaning::from);
-        self.columns.push(Column { meaning, marks, place: ListPosition::named(name, rules) });
+        let (place, species) = (ListPosition::named(name, rules), about == Some(About::Species));
+        self.columns.push(Column { meaning, marks, place, species });
         // A column that only patients have, or none of them, says so of every row.
         self.marks = self.marks.and(marks.inherited());
     }
@@ -76,6 +81,9 @@ impl TableColumns {
                 continue;
             }
             record.mark(column.marks);
+            if column.species {
+                record.mark(Marks::of_species(cell, &scope.rules.keys));
+            }
             if let Some(meaning) = &column.meaning {
                 record.add(meaning, 0, cell);
             } else if let Some(meaning) = column.place.meaning(cell, scope) {

@@ -1,6 +1,7 @@
 //! One file or folder a format.
 
 pub mod astm;
+pub mod chmed;
 pub mod csv;
 pub mod dbf;
 pub mod dialect;
@@ -17,6 +18,7 @@ pub mod image;
 pub mod intellivue;
 pub mod ipp;
 pub mod json;
+pub mod jsonp;
 pub mod jws;
 pub mod label_language;
 pub mod mapi;
@@ -33,6 +35,7 @@ pub mod postscript;
 pub mod protobuf;
 pub mod recording;
 pub mod rtf;
+pub mod sql;
 pub mod sqlite;
 pub mod syslog;
 pub mod tar;
@@ -43,6 +46,7 @@ pub mod vcard;
 pub mod x12;
 pub mod xdt;
 pub mod xml;
+pub mod yaml;
 pub mod zip;
 pub mod zpl;
 
@@ -112,12 +116,16 @@ pub static FORMATS: &[&dyn Format] = &[
     &vcard::VCARD,
     &vcard::ICALENDAR,
     &jws::Compact,
+    &chmed::Plan,
+    &jsonp::Jsonp,
     &graphql::GraphQl,
     &hl7v2::Json,
     &json::Json,
     &html::Html,
     &xml::Xml,
     &dicom::Dump,
+    &sql::Dump,
+    &yaml::Yaml,
     &csv::Csv,
     &text::Text,
 ];

@@ -7,6 +7,9 @@ use crate::rules::{About, RuleSet};
 /// Most words of such a name, its particles included.
 const MAX_WORDS: usize = 6;
 
+/// Most words that introduce a name in a line of its own.
+const MAX_INTRODUCTION: usize = 3;
+
 /// Longest text looked at, bytes.
 const MAX_BEFORE: usize = 160;
 
@@ -30,6 +33,11 @@ pub struct AdjacentName<'a> {
 /// A form of address or the word for a patient comes before it; or nothing does, and it is introduced as
 /// what a letter is about (`Re:`), or a comma or bracket sets it apart from the label.
 pub fn name<'a>(before: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
+    find(before, false, rules)
+}
+
+/// The same; a `line` of its own needs nothing that sets it apart but the comma in the name.
+fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     let mut from = before.len().saturating_sub(MAX_BEFORE);
     while !before.is_char_boundary(from) {
         from += 1;
@@ -60,8 +68,24 @@ pub fn name<'a>(before: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     let intro = intro.rsplit([' ', ',', ';', '\t']).next().unwrap_or("");
     let introduced =
         colon > 0 && colon >= column && rules.keys.context(intro) == Some(About::Nothing);
+    let halves = name.split(',').filter(|half| !half.trim().is_empty()).count();
+    let apart = apart || (line && colon == 0 && halves == 2);
     let alone = front.trim().is_empty() && from == 0 && words.count >= 2 && (introduced || apart);
     (addressed || alone).then_some(AdjacentName { name, patient: false })
+}
+
+/// The name that a line holds above a birth date: it is set apart by a comma (`Roe, Jane`), or what is
+/// in front of it introduces it (`Re: Jane Roe`, `Mrs Jane Roe`, `Patient Jane Roe`), and nothing else is there.
+pub fn above<'a>(line: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
+    let line = line.trim().trim_end_matches(is_padding);
+    let adjacent = find(line, true, rules)?;
+    let all = line.len() == adjacent.name.len();
+    let two = adjacent.name.split_whitespace().count() >= 2;
+    let halves = adjacent.name.split(',').filter(|half| !half.trim().is_empty()).count();
+    let behind = line.get(..line.len() - adjacent.name.len())?.trim_end();
+    // Whoever writes the letter has a title, too: it is alone in front.
+    (two && (halves == 2 || !all) && behind.split_whitespace().count() <= MAX_INTRODUCTION)
+        .then_some(adjacent)
 }
 
 /// Words of a name at the end of a text.
@@ -117,7 +141,7 @@ mod tests {
     static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
 
     fn found(before: &str) -> Option<(String, bool)> {
-        name(before, &RULES).map(|beside| (beside.name.to_owned(), beside.patient))
+        name(before, &RULES).map(|beside| (adjacent.name.to_owned(), beside.patient))
     }
 
     #[test]
@@ -135,6 +159,24 @@ mod tests {
         }
         let patient = Some(("Roe, Erika".to_owned(), true));
         assert_eq!(found("Entlassung der Patientin Roe, Erika, "), patient);
+    }
+
+    #[test]
+    fn names_in_the_line_above() {
+        let found = |line| above(line, &RULES).map(|beside| adjacent.name.to_owned());
+        for (line, name) in [
+            ("ROE, JANE", "ROE, JANE"),
+            ("Re: Roe-Penn, Jane", "Roe-Penn, Jane"),
+            ("Mrs Jane Roe", "Jane Roe"),
+            ("Patient Jane Roe", "Jane Roe"),
+        ] {
+            assert_eq!(found(line), Some(name.to_owned()), "{line}");
+        }
+        for line in
+            ["Jane Roe", "Laboratory Report", "Dr Jane Roe", "Berlin, 03.03.2026", "Roe", ""]
+        {
+            assert_eq!(found(line), None, "{line}");
+        }
     }
 
     #[test]

@@ -31,6 +31,9 @@ const MAX_VALUE: usize = 200;
 /// Values collected of one line.
 const MAX_COLLECTED: usize = 64;
 
+/// Longest line that may be a name, bytes.
+const MAX_BEFORE: usize = 96;
+
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
 
@@ -49,6 +52,10 @@ pub struct Labels {
     group: u32,
     /// The line being read is that of a cell or element.
     element: bool,
+    /// The line before, where it may be a name.
+    before: Zeroizing<String>,
+    /// The cell that comes next says what kind of animal it is.
+    species: bool,
     /// Values are handed to [`Labels::take`] instead of being put together to records.
     collected: Option<Vec<(Meaning, Zeroizing<String>)>>,
 }
@@ -65,6 +72,8 @@ impl Labels {
             columns: Columns::default(),
             group: 0,
             element: false,
+            before: Zeroizing::default(),
+            species: false,
             collected: None,
         }
     }
@@ -112,6 +121,23 @@ impl Labels {
         if find::labels(text, scope.rules).any(|label| patients(&label.said)) {
             self.line(text, scope);
             self.waiting = None;
+        } else {
+            self.note(text);
+        }
+        // `<h3>Date of birth</h3><p>1970-01-31</p>`; a word like `Patient` is a heading.
+        if let Some(key) = key(text.trim_matches(is_padding), scope.rules)
+            && scope.rules.keys.context(text).is_none()
+        {
+            self.waiting = Some(Meaning::from(key));
+        }
+    }
+
+    /// Keeps a line that may be the name of whom the next one is about.
+    fn note(&mut self, line: &str) {
+        self.before.clear();
+        let line = line.trim();
+        if line.len() <= MAX_BEFORE {
+            self.before.push_str(line);
         }
     }
 
@@ -158,6 +184,12 @@ impl Labels {
             found = true;
             match label.said {
                 LabelMeaning::Key(meaning) => open = Some((meaning, label.value)),
+                LabelMeaning::Context(About::Species) => {
+                    let value = line.get(label.value..).unwrap_or("").trim_start();
+                    let value = value.split([',', ';', '|', '\t']).next().unwrap_or("");
+                    let value = value.split("  ").next().unwrap_or("").trim();
+                    self.said = self.said.and(Marks::of_species(value, &rules.keys));
+                }
                 LabelMeaning::Context(about) => {
                     if !line.get(label.value..).unwrap_or("").trim().is_empty() {
                         self.said = self.said.and(Marks::about(about));
@@ -182,6 +214,10 @@ impl Labels {
             }
         } else if !found {
             self.unlabelled(line, scope);
+            self.note(line);
+        }
+        if found {
+            self.before.clear();
         }
     }
 
@@ -215,7 +251,8 @@ impl Labels {
             // A cell or element is less than a heading: `Accepting patients` is a label of a doctor.
             let first = text.split_whitespace().next().unwrap_or("");
             let title = if self.element { first } else { text };
-            self.mark(heading(text, title, scope.rules));
+            // A link to a manual makes none of the page around it.
+            self.mark(heading(text, title, scope.rules).of_somebody());
         }
     }
 
@@ -229,8 +266,13 @@ impl Labels {
             // A label of the record that has begun; anything before one may be a menu.
             let label = text.trim_end_matches([':', '：', '*', ' ']);
             let said = scope.rules.keys.context(label);
-            if said == Some(About::Elsewhere) && !self.record.is_empty() {
-                self.said = self.said.and(Marks::about(About::Elsewhere));
+            if let Some(about @ (About::Elsewhere | About::Nobody)) = said
+                && !self.record.is_empty()
+            {
+                self.said = self.said.and(Marks::about(about));
+            }
+            if std::mem::replace(&mut self.species, said == Some(About::Species)) {
+                self.said = self.said.and(Marks::of_species(text, &scope.rules.keys));
             }
             self.element = true;
             self.line(text, scope);
@@ -300,6 +342,7 @@ impl Labels {
         if find::has_own_label(value) {
             return;
         }
+        self.below(meaning, scope);
         self.known(meaning, value, scope);
         self.inline(rest, scope);
     }
@@ -328,6 +371,25 @@ impl Labels {
         }
         let rules = scope.rules;
         if let Some(beside) = adjacent_name::name(before, rules) {
+            let key = if beside.patient { PATIENT_NAME } else { NAME };
+            if let Some(key) = rules.keys.get(key) {
+                self.known(&Meaning::from(key), beside.name, scope);
+            }
+        }
+    }
+
+    /// A name in the line above that of a birth date: `Roe, Jane`, `Re: Mrs Jane Roe`.
+    fn below(&mut self, meaning: &Meaning, scope: &mut Scope<'_>) {
+        if meaning.rule.kind != Kind::BirthDate
+            || self.collected.is_some()
+            || self.record.has(Kind::Name)
+            || self.before.is_empty()
+        {
+            return;
+        }
+        let rules = scope.rules;
+        let above = std::mem::take(&mut self.before);
+        if let Some(beside) = beside::above(&above, rules) {
             let key = if beside.patient { PATIENT_NAME } else { NAME };
             if let Some(key) = rules.keys.get(key) {
                 self.known(&Meaning::from(key), beside.name, scope);

@@ -48,6 +48,9 @@ impl Standard {
     }
 }
 
+/// The bit of a birth date among those of [`single`](super::single).
+const BIRTH: u16 = 16;
+
 /// Whether a value is the name of a part of a composition, not of a person.
 fn names_a_part(name: &Name, meaning: &Meaning) -> bool {
     let named = name.use_.label || name.use_.wrapper;
@@ -187,9 +190,15 @@ impl Tree {
             around.refers |= frame.refers;
             around.patch |= frame.patch;
             if !self.names.get(frame.name).component {
-                around.marks = around.marks.and(frame.marks);
+                // What one inside is about says nothing of the one around it: a patient may be allergic to cats.
+                around.marks = around.marks.and(frame.marks.of_somebody());
             }
         }
+    }
+
+    /// Whether a record of a standard is open.
+    fn in_standard(&self) -> bool {
+        self.frames.iter().any(|around| around.standard)
     }
 
     /// Whether what an object holds is left to the object around it.
@@ -227,6 +236,11 @@ impl Tree {
         // One person's names: `"names": [{"givenName": ...}]`. Another name is another person's.
         if name.names && self.frames.iter().any(|f| f.object) {
             return !conflict;
+        }
+        // `"value": [{...}, {...}]` of OData: each has a name or number, and a birth date.
+        let both = around.singles & frame.singles;
+        if frame.element && both & BIRTH != 0 && both & !BIRTH != 0 && !self.in_standard() {
+            return false;
         }
         let patients = (frame.element || conflict) && name.inside.has(Mark::PatientContext);
         if name.component && !patients && self.frames.iter().any(|f| f.object) {

@@ -70,6 +70,8 @@ pub(super) struct Frame {
     pub labelled: bool,
     /// It is an operation of a JSON Patch (RFC 6902 4), or the list of them.
     pub patch: bool,
+    /// The next value is wrapped, and that of its own name.
+    pub wraps: bool,
     /// The name of the next value.
     pub next: u16,
     pub next_meaning: Option<Meaning>,

@@ -5,7 +5,7 @@ use super::{grid, labelled, path};
 use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::content::formats::dicom::model::{is_wanted, named};
-use crate::rules::RuleSet;
+use crate::rules::{About, RuleSet};
 use hashbrown::HashTable;
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
@@ -55,6 +55,8 @@ pub struct Name {
     pub identifiers: bool,
     /// A member of an operation of a JSON Patch (RFC 6902 4).
     pub operation: bool,
+    /// The request of an entry of a FHIR Bundle.
+    pub request: bool,
     /// Labelled objects are below it (FHIR R4, `Parameters.parameter`, `Extension`).
     pub holds_labelled: bool,
     /// What it means to tables and lists of pairs.
@@ -106,6 +108,8 @@ pub struct Use {
     pub typed: bool,
     /// Comes between a name and its value.
     pub wrapper: bool,
+    /// Tells what kind of animal the object is about.
+    pub species: bool,
 }
 
 impl Use {
@@ -169,6 +173,7 @@ impl Use {
                         | "S"
                         | "N"
                 ),
+            species: false,
         }
     }
 
@@ -182,6 +187,7 @@ impl Use {
             || self.group
             || self.typed
             || self.wrapper
+            || self.species
     }
 }
 
@@ -313,7 +319,8 @@ impl Names {
         }
         let name = Name::new(text, rules);
         let mut index = PLAIN;
-        let structure = name.link.is_some() || name.holds_resources || name.holds_labelled;
+        let structure =
+            name.link.is_some() || name.holds_resources || name.holds_labelled || name.request;
         let counts = name.means_something() || structure;
         if counts && self.used < MAX_NAMES - 1 {
             index = self.known.len() as u16;
@@ -454,6 +461,7 @@ impl Name {
                 || labelled::is_holder(text)
                 || matches!(text, "type" | "coding" | "subject" | "patient"),
             holds_labelled: labelled::is_holder(text),
+            request: text == "request",
             names: text == "names",
             identifiers: text == "identifiers",
             operation: matches!(text, "op" | "path"),
@@ -462,7 +470,10 @@ impl Name {
                 || part_of_name(text).is_some(),
             resource_type: text == "resourceType",
             holds_resources: matches!(text, "contained" | "resource" | "outcome"),
-            use_: Use::of(text),
+            use_: Use {
+                species: said.is_some_and(|said| said.about == About::Species),
+                ..Use::of(text)
+            },
             link: Link::of(text),
             meaning,
             text: text.into(),

@@ -34,7 +34,7 @@ pub const SCRIPT: Dialect = Dialect { name: "script" };
 pub const BMP: Dialect = Dialect { name: "bmp" };
 
 /// Vocabularies that `[[xml_dialect]]` of the rules distinguishes from other XML.
-const NATIONAL: [Dialect; 15] = [
+const NATIONAL: [Dialect; 16] = [
     Dialect { name: "audit" },
     BMP,
     Dialect { name: "cardiosoft" },
@@ -47,6 +47,7 @@ const NATIONAL: [Dialect; 15] = [
     Dialect { name: "mortara" },
     Dialect { name: "muse" },
     Dialect { name: "philips-ecg" },
+    Dialect { name: "omd" },
     Dialect { name: "riv-ta" },
     Dialect { name: "sdc" },
     Dialect { name: "tiss" },
