@@ -67,6 +67,8 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_last_packet_timestamp_seconds", "gauge", &[]),
     ("phitap_output_backlog_bytes", "gauge", &["output"]),
     ("phitap_output_backlog_seconds", "gauge", &["output"]),
+    ("phitap_output_delivered_total", "counter", &["output"]),
+    ("phitap_output_failures_total", "counter", &["output"]),
     ("phitap_thread_stalls_total", "counter", &["thread"]),
     ("phitap_state_saves_total", "counter", &["result"]),
     ("process_cpu_seconds_total", "counter", &[]),

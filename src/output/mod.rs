@@ -18,6 +18,7 @@ mod ocsf;
 mod progress;
 mod queue;
 mod remedy;
+mod rotate;
 mod run;
 mod sentence;
 mod shares;
@@ -32,6 +33,8 @@ pub mod dashboard;
 pub mod metrics;
 pub mod page;
 pub mod serve;
+pub mod sinks;
+pub mod spool;
 #[cfg(feature = "store")]
 pub mod store;
 

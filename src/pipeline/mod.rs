@@ -23,6 +23,7 @@ mod lanes;
 mod live;
 mod log;
 mod notify;
+mod outputs;
 mod reload;
 mod replayed;
 mod report;

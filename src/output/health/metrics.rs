@@ -17,6 +17,8 @@ pub struct SensorMetrics {
     last_packet: Gauge,
     backlog: IntGaugeVec,
     backlog_age: GaugeVec,
+    delivered: IntCounterVec,
+    delivery_failures: IntCounterVec,
     stalls: IntCounterVec,
     state_saves: IntCounterVec,
     process: ProcessStats,
@@ -88,6 +90,16 @@ impl SensorMetrics {
                 "How long the oldest event has waited to be written.",
                 &["output"],
             )?,
+            delivered: counters(
+                "phitap_output_delivered_total",
+                "Events that the receiver of an output has taken.",
+                &["output"],
+            )?,
+            delivery_failures: counters(
+                "phitap_output_failures_total",
+                "Attempts to hand events to a receiver that it did not take whole.",
+                &["output"],
+            )?,
             stalls: counters(
                 "phitap_thread_stalls_total",
                 "Times a thread was stuck, ended, or fell behind.",
@@ -144,6 +156,16 @@ impl SensorMetrics {
     /// A thread was found stuck, ended or behind.
     pub fn stalled(&self, thread: Check) {
         self.stalls.with_label_values(&[thread.as_str()]).inc();
+    }
+
+    /// A receiver has taken events.
+    pub fn delivered(&self, output: &str, events: u64) {
+        self.delivered.with_label_values(&[output]).inc_by(events);
+    }
+
+    /// A receiver did not take what it was handed.
+    pub fn delivery_failed(&self, output: &str, attempts: u64) {
+        self.delivery_failures.with_label_values(&[output]).inc_by(attempts);
     }
 
     /// The state file was written, or could not be.
