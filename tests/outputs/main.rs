@@ -1,5 +1,6 @@
 //! Outputs to real receivers: syslog over UDP, TCP and TLS, HTTP servers, sockets, NATS; receivers that are away,
-//! slow, full, or refuse; and runs that are killed. `PHITAP_NO_NATS=1` leaves out what needs a NATS server.
+//! slow, full, or refuse; and runs that are killed. `PHITAP_NO_NATS=1` leaves out what needs a NATS server,
+//! `PHITAP_NO_RSYSLOG=1` what needs rsyslog.
 
 // Receivers are waited for, and what was left out must be said.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
@@ -10,6 +11,7 @@ mod receivers;
 mod spooled;
 #[cfg(feature = "nats")]
 mod to_nats;
+mod to_rsyslog;
 
 use common::{Key, Run, hospital, phitap};
 use receivers::{

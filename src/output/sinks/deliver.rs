@@ -15,6 +15,8 @@ use std::time::Duration;
 const IDLE: Duration = Duration::from_secs(1);
 /// Bytes of one batch.
 const BATCH_BYTES: usize = 1 << 20;
+/// How long a run that broke off waits until its events are in the spool.
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
 /// How long the end of a run waits for a thread that is to end.
 const END_WITHIN: Duration = Duration::from_millis(200);
 /// How often the end of a run looks whether everything is delivered.
@@ -65,6 +67,15 @@ pub struct Delivery {
     thread: Option<JoinHandle<()>>,
 }
 
+/// Says that the thread has ended, also by a panic.
+struct End(Arc<AtomicBool>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
 struct Pump {
     of: Started,
     sink: Box<dyn Sink>,
@@ -86,12 +97,12 @@ impl Delivery {
             Pump { of, sink, pause: Pause::default(), failing: false, fault: Arc::clone(&fault) };
         pump.of.metrics.sensor().delivered(output, 0);
         pump.of.metrics.sensor().delivery_failed(output, 0);
-        let end = Arc::clone(&ended);
+        let end = End(Arc::clone(&ended));
         let run = move || {
+            let _end = end;
             pump.run();
             // A receiver gets its goodbye before the run may end.
             drop(pump);
-            end.store(true, Ordering::Release);
         };
         let thread = std::thread::Builder::new().name("deliver".into()).spawn(run)?;
         Ok(Self { output, spool, mover, ended, fault, warn, thread: Some(thread) })
@@ -108,8 +119,9 @@ impl Delivery {
     /// If events are lost. Those on disk are not: the next run delivers them.
     pub fn close(mut self, patience: Duration, pressure: Pressure) -> io::Result<()> {
         self.begin_to_close();
-        if let Some(mover) = self.mover.take() {
-            mover.join();
+        match (self.mover.take(), pressure) {
+            (Some(mover), Pressure::Wait) => mover.join(),
+            _ => self.spool.wait_until_settled(patience),
         }
         let most = match (pressure, self.spool.is_on_disk()) {
             (Pressure::Drop, _) => patience,
@@ -153,8 +165,8 @@ impl Drop for Delivery {
     fn drop(&mut self) {
         // A run that broke off: what came is on disk at least.
         self.spool.close();
-        if let Some(mover) = self.mover.take() {
-            mover.join();
+        if self.mover.take().is_some() {
+            self.spool.wait_until_settled(SETTLED_WITHIN);
             self.spool.abandon();
         }
     }

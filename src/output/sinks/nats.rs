@@ -81,7 +81,7 @@ impl Sink for Nats {
 
     fn idle(&mut self) {
         // Answers to the server's pings, and what it says meanwhile.
-        self.runtime.block_on(tokio::time::sleep(Duration::from_millis(5)));
+        self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(5)).await });
     }
 }
 

@@ -19,6 +19,8 @@ use std::time::Duration;
 const MAX_SEGMENT: u64 = 64 << 20;
 /// A full spool is this many segments, so that making room costs a small part of it.
 const SEGMENTS: u64 = 64;
+/// Bytes of delivered events that may stay in the last segment, so that not every event makes a file.
+const KEPT_OPEN: u64 = 64 << 10;
 /// Mode of files: they hold events.
 const MODE: u32 = 0o600;
 /// Name of the file with the number of the first record that was not delivered.
@@ -274,6 +276,9 @@ impl Log {
     /// If that cannot be noted; then it is delivered again after a restart.
     pub fn delivered(&mut self) -> io::Result<()> {
         self.first = self.first.max(self.out);
+        if self.first == self.next() && self.segments.back().is_some_and(|s| s.bytes > KEPT_OPEN) {
+            self.writer = None;
+        }
         self.forget_delivered()?;
         match self.segments.front() {
             Some(oldest) if self.first == self.out && oldest.first == self.out_at.0 => {
@@ -384,6 +389,14 @@ impl Log {
     /// The file that is written, to be synced by who does not hold this.
     pub fn file(&self) -> Option<File> {
         self.writer.as_ref()?.try_clone().ok()
+    }
+}
+
+impl Drop for Log {
+    fn drop(&mut self) {
+        // Delivered events are left behind by a kill only.
+        self.writer = None;
+        let _ = self.forget_delivered();
     }
 }
 

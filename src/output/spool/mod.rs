@@ -309,10 +309,7 @@ impl Spool {
             let moved: usize = records.iter().map(Record::size).sum();
             let failed = records.iter().filter(|record| !self.append(log, record)).count() as u64;
             self.dropped("spool_error", failed);
-            if stopwatch().duration_since(synced) >= SYNC_EVERY || closed {
-                synced = stopwatch();
-                self.settle(log);
-            }
+            self.count_lost(log);
             let mut front = self.lock();
             front.bytes -= moved.min(front.bytes);
             front.failing = failed > 0;
@@ -321,6 +318,12 @@ impl Spool {
             drop(front);
             self.wake.notify_all();
             self.note();
+            // Last, as a disk may take long and the end of a sensor does not wait for it.
+            if settled || stopwatch().duration_since(synced) >= SYNC_EVERY {
+                synced = stopwatch();
+                let file = lock(log).file();
+                let _ = file.map(|file| file.sync_data());
+            }
             if settled {
                 return;
             }
@@ -354,11 +357,8 @@ impl Spool {
         }
     }
 
-    /// Syncs, removes what is too old, and counts what was given up.
-    fn settle(&self, log: &Mutex<Log>) {
-        // Not under the lock: a disk may take long.
-        let file = lock(log).file();
-        let _ = file.map(|file| file.sync_data());
+    /// Removes what is too old, and counts what was given up.
+    fn count_lost(&self, log: &Mutex<Log>) {
         let (lost, expired) = {
             let mut log = lock(log);
             let expired = log.expire(clock());
@@ -372,13 +372,21 @@ impl Spool {
         self.dropped("spool_damage", lost.damaged);
     }
 
+    /// Waits, as long as `patience`, until everything that was pushed before the spool was closed is in its files.
+    pub fn wait_until_settled(&self, patience: Duration) {
+        if self.log.is_some() {
+            let waits = |front: &mut Front| !front.settled;
+            drop(self.wake.wait_timeout_while(self.lock(), patience, waits));
+        }
+    }
+
     fn lock(&self) -> MutexGuard<'_, Front> {
         lock(&self.front)
     }
 }
 
 impl Mover {
-    /// Waits until everything that was pushed before the spool was closed is on disk, or that failed.
+    /// Waits until everything that was pushed before the spool was closed is on disk and synced, or that failed.
     pub fn join(mut self) {
         if let Some(thread) = self.0.take() {
             let _ = thread.join();
