@@ -1,13 +1,14 @@
 //! Validated settings and every limit, each with its unit.
 
 use crate::closed_set::closed_set;
+use crate::destination::{Destination, SpoolSettings, Target};
 use crate::net::HomeNets;
 use crate::sandbox::Sandbox;
 use crate::severity::Severity;
 use crate::time::Span;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where packets come from.
@@ -103,8 +104,10 @@ pub struct Config {
     pub format: &'static str,
     /// How much is written of what was found.
     pub detail: Detail,
-    /// Where events go; standard output if none.
-    pub output: Option<PathBuf>,
+    /// Where events go, at least one; each has a name of its own and a format.
+    pub outputs: Vec<Destination>,
+    /// Where events wait for receivers; in memory if none.
+    pub spool: Option<SpoolSettings>,
     /// Where a report is written at the end.
     pub report: Option<PathBuf>,
     /// Where hosts and services are written at the end, by the name of the file.
@@ -166,6 +169,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// The files that events are written to.
+    pub fn output_files(&self) -> impl Iterator<Item = &Path> {
+        self.outputs.iter().filter_map(|output| output.target.file())
+    }
+
+    /// Whether events go to standard output.
+    pub fn writes_to_stdout(&self) -> bool {
+        self.outputs.iter().any(|output| output.target == Target::Stdout)
+    }
+
     /// Keys of `other` that differ and take effect with the next start only.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
         let differs =
@@ -174,7 +187,8 @@ impl Config {
             ("interface", differs(&self.source, &other.source)),
             ("format", self.format != other.format),
             ("detail", self.detail != other.detail),
-            ("output", self.output != other.output),
+            ("output", self.outputs != other.outputs),
+            ("spool", self.spool != other.spool),
             ("store", differs(&self.store, &other.store)),
             ("evidence", differs(&self.evidence, &other.evidence)),
             ("metrics", self.metrics != other.metrics),

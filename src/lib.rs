@@ -38,6 +38,7 @@
 pub mod broker;
 mod closed_set;
 pub mod config;
+pub mod destination;
 pub mod net;
 pub mod phi;
 pub mod remote;

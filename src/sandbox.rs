@@ -1,5 +1,5 @@
 //! Drops privileges once the interfaces are open: user, capabilities, writing outside the
-//! folders of its outputs, and system calls that it never makes.
+//! folders of its outputs, connecting to ports that no output has, and system calls that it never makes.
 //!
 //! It must run before the first thread starts, because threads inherit privileges when they are created.
 
@@ -15,6 +15,8 @@ pub struct Sandbox {
     pub administers: bool,
     /// Folders that are written to.
     pub writes: Vec<PathBuf>,
+    /// Ports that connections of TCP are made to; any if none is said.
+    pub connects: Option<Vec<u16>>,
 }
 
 /// Why privileges could not be dropped.
@@ -111,19 +113,27 @@ impl Sandbox {
     #[cfg(target_os = "linux")]
     fn restrict_files(&self) -> &'static str {
         use landlock::{
-            ABI, Access as _, AccessFs, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-            RulesetStatus, path_beneath_rules,
+            ABI, Access as _, AccessFs, AccessNet, NetPort, Ruleset, RulesetAttr as _,
+            RulesetCreatedAttr as _, RulesetStatus, path_beneath_rules,
         };
         let abi = ABI::V5;
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
         let write = AccessFs::from_all(abi) & !AccessFs::Execute;
         let restrict = || {
-            Ruleset::default()
-                .handle_access(AccessFs::from_all(abi))?
+            let mut rules = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
+            if self.connects.is_some() {
+                rules = rules.handle_access(AccessNet::ConnectTcp)?;
+            }
+            let ports = self.connects.iter().flatten();
+            let ports = ports.map(|port| {
+                Ok::<_, landlock::RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp))
+            });
+            rules
                 .create()?
                 .add_rules(path_beneath_rules(["/"], read))?
                 .add_rules(path_beneath_rules(["/dev"], read | AccessFs::WriteFile))?
                 .add_rules(path_beneath_rules(&self.writes, write))?
+                .add_rules(ports)?
                 .restrict_self()
         };
         let status: Result<_, landlock::RulesetError> = restrict();

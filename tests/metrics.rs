@@ -71,6 +71,8 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_last_packet_timestamp_seconds", "gauge", &[]),
     ("phitap_output_backlog_bytes", "gauge", &["output"]),
     ("phitap_output_backlog_seconds", "gauge", &["output"]),
+    ("phitap_output_delivered_total", "counter", &["output"]),
+    ("phitap_output_failures_total", "counter", &["output"]),
     ("phitap_thread_stalls_total", "counter", &["thread"]),
     ("phitap_state_saves_total", "counter", &["result"]),
     ("phitap_evidence_packets_total", "counter", &["result"]),

@@ -1,5 +1,6 @@
 //! Arguments and file become a checked [`Task`].
 
+use super::output::{destinations, spool};
 use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
 use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
@@ -23,6 +24,8 @@ const MIN_MEMORY: u64 = 16 << 20;
 /// Most `--workers`.
 const MAX_WORKERS: usize = 256;
 
+/// The port of a resolver, for names whose answer needs TCP.
+const DNS: u16 = 53;
 /// Default of `--status-every`.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
 /// Default of `--max-silence`.
@@ -246,13 +249,18 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     }
     let keep_for = options.store_keep.map(|keep| keep.0).unwrap_or_default();
     let store = options.store.clone().map(|path| StoreSettings { path, keep: keep_for });
+    let outputs = destinations(&options)?;
+    let spool = spool(&options, &outputs)?;
     if options.reveal {
         let live = matches!(source, Source::Interfaces(_));
-        let asked = RequestedOutput {
-            output: options.output.is_some(),
-            format: options.format.is_some(),
-            live,
-        };
+        if let Some(sent) = outputs.iter().find(|output| output.target.is_delivered()) {
+            return Err(usage(format!(
+                "--reveal shows patient data, and output {} would send it; name a file",
+                sent.name
+            )));
+        }
+        let output = outputs.iter().all(|output| output.target.file().is_some());
+        let asked = RequestedOutput { output, format: options.format.is_some(), live };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
     separate(&options)?;
@@ -270,7 +278,8 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         top: options.top,
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         detail: options.detail.unwrap_or(detail),
-        output: options.output,
+        outputs,
+        spool,
         report: options.report,
         assets: options.assets,
         store,
@@ -305,16 +314,20 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
 
 /// Refuses files that would be written twice, or over what is read or a capture.
 fn separate(options: &Options) -> Result<(), ConfigError> {
-    let written = [
-        ("--output", &options.output),
+    let mut written: Vec<(&str, &Path)> = [
         ("--metrics-file", &options.metrics_file),
         ("--report", &options.report),
         ("--assets", &options.assets),
         ("--store", &options.store),
         ("--state", &options.state),
-    ];
+    ]
+    .into_iter()
+    .filter_map(|(name, file)| Some((name, file.as_deref()?)))
+    .collect();
+    let outputs = options.output.iter().filter_map(|output| output.0.target.file());
+    written.splice(0..0, outputs.map(|file| ("--output", file)));
     for (i, (name, file)) in written.iter().enumerate() {
-        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
+        let same = written.iter().skip(i + 1).find(|(_, other)| other == file);
         if let Some((other, _)) = same {
             return Err(usage(format!("{name} and {other} name the same file")));
         }
@@ -323,8 +336,7 @@ fn separate(options: &Options) -> Result<(), ConfigError> {
     for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
         keep(path, options)?;
     }
-    let written = written.map(|(_, file)| file);
-    for out in written.into_iter().flatten() {
+    for (_, out) in written {
         if is_capture(out) {
             let out = out.display();
             return Err(usage(format!("{out} is a capture and would be overwritten")));
@@ -401,23 +413,31 @@ fn reread() -> Result<Box<Config>, String> {
 
 /// What a live run gives up; it goes on writing to the folders of its outputs.
 fn sandbox(options: &Options) -> Option<Sandbox> {
-    let outputs = [
-        &options.output,
-        &options.metrics_file,
-        &options.report,
-        &options.assets,
-        &options.store,
-        &options.state,
-    ];
-    let outputs = outputs.into_iter().flatten();
-    let folder = |path: &PathBuf| match path.parent() {
+    let outputs =
+        [&options.metrics_file, &options.report, &options.assets, &options.store, &options.state];
+    let files = options.output.iter().filter_map(|output| output.0.target.file());
+    let outputs = files.chain(outputs.into_iter().flatten().map(PathBuf::as_path));
+    let folder = |path: &Path| match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
+    let mut writes: Vec<PathBuf> = outputs.map(folder).collect();
+    // A folder that is not there yet is made.
+    let spool = options.spool.as_ref();
+    writes.extend(
+        spool.map(|path| if path.is_dir() { path.clone() } else { folder(path.as_path()) }),
+    );
+    writes.extend(options.evidence.clone());
+    let mut connects: Vec<u16> =
+        options.output.iter().flat_map(|output| output.0.target.ports()).collect();
+    if !connects.is_empty() {
+        connects.push(DNS);
+    }
     (!options.no_sandbox).then(|| Sandbox {
         user: options.user.clone(),
         administers: options.timestamps == Some(Timestamps::Hardware),
-        writes: outputs.map(folder).chain(options.evidence.clone()).collect(),
+        writes,
+        connects: Some(connects),
     })
 }
 
@@ -474,7 +494,9 @@ impl Options {
             format: self.format.or(file.format),
             detail: self.detail.or(file.detail),
             top: self.top.or(file.top),
-            output: self.output.or(file.output),
+            output: if self.output.is_empty() { file.output } else { self.output },
+            spool: self.spool.or(file.spool),
+            spool_keep: self.spool_keep.or(file.spool_keep),
             report: self.report.or(file.report),
             assets: self.assets.or(file.assets),
             store: self.store.or(file.store),
@@ -550,8 +572,9 @@ pub(super) fn usage(text: impl Into<String>) -> ConfigError {
 
 /// Refuses to write where `path` is read.
 fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
-    let outs = [&options.output, &options.metrics_file, &options.state, &options.store];
-    match outs.into_iter().flatten().find(|out| is_same_file(path, out)) {
+    let outs = [&options.metrics_file, &options.state, &options.store].into_iter().flatten();
+    let files = options.output.iter().filter_map(|output| output.0.target.file());
+    match files.chain(outs.map(PathBuf::as_path)).find(|out| is_same_file(path, out)) {
         Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
         None => Ok(()),
     }

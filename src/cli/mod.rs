@@ -13,6 +13,7 @@ mod hub;
 mod jobs;
 mod load;
 mod manual;
+mod output;
 mod reveal;
 mod review;
 mod values;
@@ -24,6 +25,7 @@ mod tests;
 pub use hub::HubArgs;
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
+pub use output::OutputArg;
 pub use review::{
     CutArgs, DiffArgs, ExplainArgs, FindArgs, MergeArgs, MergeFormat, QueryArgs, QueryKind,
     Selection, TableFormat,
@@ -263,12 +265,27 @@ pub struct Options {
     /// Number of exposures that the summary shows in full, the worst first [default: 10]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub top: Option<usize>,
-    /// Write to a file instead of standard output
+    /// Write to a file, or send to a receiver, instead of standard output; may be given several times
     ///
-    /// A new file is readable by its owner only. replay replaces an existing file. live appends to it,
-    /// reopens it when it was renamed (logrotate), and continues when the disk is full.
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    pub output: Option<PathBuf>,
+    /// A file: FILE or file:FILE, with rotate=SIZE, every=TIME, keep=N. A new file is readable by its owner
+    /// only. replay replaces an existing file; live, and rotation, append to it. live reopens it when it was
+    /// renamed (logrotate), and continues when the disk is full.
+    ///
+    /// Or stdout; unix:SOCKET; syslog:udp://HOST, tcp://HOST:PORT or tls://HOST; nats://HOST (subject=);
+    /// kafka:HOST (topic=); https://HOST/PATH (api=webhook, elasticsearch, opensearch or splunk, index=,
+    /// batch=). Behind a comma follow name=, format=, credentials=FILE, ca=FILE, cert=FILE, key=FILE. In
+    /// the file of --config, a list. docs/outputs.md explains each.
+    #[arg(short, long, value_name = "[KIND:]TARGET", help_heading = "Output")]
+    #[serde(deserialize_with = "output::outputs")]
+    pub output: Vec<OutputArg>,
+    /// Keep events for receivers that are slow or away in this folder, also over restarts
+    ///
+    /// Without it they wait in memory. It holds events, so only its owner may read it.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub spool: Option<PathBuf>,
+    /// How long, or how much, --spool keeps of each output, such as 7d or 7d,4GiB [default: 1GiB]
+    #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "spool")]
+    pub spool_keep: Option<KeepFor>,
     /// Write a report to a file: one self-contained HTML page
     ///
     /// Written at the end of the run. It shows masks and pseudonyms, never values, even with --reveal.

@@ -13,18 +13,16 @@ const MIN_FREE_SHARE: u64 = 20;
 
 /// Whether outputs are writable and have free space.
 pub(super) fn files(config: &Config, all: &mut Vec<Diagnosis>) {
-    if config.output.is_none() {
+    if config.writes_to_stdout() {
         all.push(Diagnosis::advice(
             "output",
             "events go to standard output",
             "give --output FILE: it is appended to, rotated, and outlives a full disk",
         ));
     }
-    let files = [("output", &config.output), ("state", &config.state)];
-    for (check, path) in files {
-        if let Some(path) = path {
-            all.push(file(check, path).of(path.display().to_string()));
-        }
+    let outputs = config.output_files().map(|path| ("output", path));
+    for (check, path) in outputs.chain(config.state.as_deref().map(|path| ("state", path))) {
+        all.push(file(check, path).of(path.display().to_string()));
     }
     if config.state.is_none() {
         all.push(Diagnosis::advice(

@@ -19,6 +19,7 @@ mod ocsf;
 mod progress;
 mod queue;
 mod remedy;
+mod rotate;
 mod run;
 mod sentence;
 mod shares;
@@ -35,6 +36,8 @@ pub mod metrics;
 pub mod page;
 pub mod pcapng;
 pub mod serve;
+pub mod sinks;
+pub mod spool;
 #[cfg(feature = "store")]
 pub mod store;
 

@@ -26,8 +26,13 @@ pub struct WriteError {
 
 impl WriteError {
     /// `source` happened at `name`.
+    ///
+    /// An error that names its file already keeps that name.
     pub fn new(name: impl Into<String>, source: io::Error) -> Self {
-        Self { name: name.into(), source }
+        match source.downcast::<Self>() {
+            Ok(named) => named,
+            Err(source) => Self { name: name.into(), source },
+        }
     }
     /// Whether the reader went away, which is not an error of ours.
     pub fn is_closed_pipe(&self) -> bool {
@@ -77,17 +82,22 @@ impl Sink {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The error, with the name of what was written.
+    fn named(&self, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), WriteError::new(self.name.clone(), error))
+    }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        self.writer.write(bytes).map_err(|error| self.named(error))
     }
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.writer.write_all(bytes)
+        self.writer.write_all(bytes).map_err(|error| self.named(error))
     }
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.writer.flush().map_err(|error| self.named(error))
     }
 }
 

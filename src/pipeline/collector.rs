@@ -9,6 +9,8 @@ use crate::exposure::{
     Conversation, Event, Exposures, FlowActivity, HostName, Intake, ServiceObservation,
 };
 use crate::output::metrics::Metrics;
+use crate::output::sinks::Delivery;
+use crate::output::spool::Pressure;
 use crate::output::{Output, QueueEnd, RunSummary, SensorHealth};
 use crate::protocol::Reason;
 use crate::rules::RuleSet;
@@ -21,8 +23,9 @@ use std::time::{Duration, Instant};
 
 /// How often exposures are saved for the next run.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
-/// How long the end of a run waits for a slow reader of its events.
+/// How long the end of a sensor waits for slow readers of its events, and at least for each.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORD: Duration = Duration::from_millis(100);
 
 /// How often it is looked at how long certificates still hold.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
@@ -67,8 +70,8 @@ pub struct Reporting {
     pub metrics: Arc<Metrics>,
     /// Health of the parts of the run.
     pub health: Arc<SensorHealth>,
-    /// The thread that writes events, where there is one.
-    pub end: Option<QueueEnd>,
+    /// The threads that write events and deliver them.
+    pub ends: Vec<OutputEnd>,
     /// A live run: exposures advance without packets. In a replay they advance with findings only, so that
     /// nothing depends on how the work was divided.
     pub live: bool,
@@ -76,6 +79,14 @@ pub struct Reporting {
     pub status_every: Option<Duration>,
     /// Where exposures are kept across restarts.
     pub state: Option<StateFile>,
+}
+
+/// A thread that events are written or handed over in.
+pub enum OutputEnd {
+    /// It writes to a file or a pipe.
+    Queue(QueueEnd),
+    /// It hands them to a receiver.
+    Delivery(Delivery),
 }
 
 /// An item until every worker has come as far.
@@ -323,9 +334,7 @@ impl Collector {
         if let Some(state) = self.reporting.state {
             state.close(known);
         }
-        if let Some(end) = self.reporting.end {
-            end.close(LAST_WORDS)?;
-        }
+        close(self.reporting.ends, self.reporting.live)?;
         Ok((summary, self.worst))
     }
 
@@ -445,4 +454,25 @@ impl Collector {
             m.identifiers(kind, n);
         }
     }
+}
+
+/// Waits for the threads that write and hand over events: a sensor for a bounded time in all.
+fn close(ends: Vec<OutputEnd>, live: bool) -> io::Result<()> {
+    let pressure = if live { Pressure::Drop } else { Pressure::Wait };
+    for end in &ends {
+        if let OutputEnd::Delivery(delivery) = end {
+            delivery.begin_to_close();
+        }
+    }
+    let until = stopwatch() + LAST_WORDS;
+    let mut result = Ok(());
+    for end in ends {
+        let patience = until.saturating_duration_since(stopwatch()).max(LAST_WORD);
+        let closed = match end {
+            OutputEnd::Queue(queue) => queue.close(patience),
+            OutputEnd::Delivery(delivery) => delivery.close(patience, pressure),
+        };
+        result = result.and(closed);
+    }
+    result
 }

@@ -24,6 +24,7 @@ mod lanes;
 mod live;
 mod log;
 mod notify;
+mod outputs;
 mod recent;
 mod reload;
 mod replayed;

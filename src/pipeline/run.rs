@@ -18,6 +18,7 @@ use crate::capture::{
 use crate::config::{Config, Source};
 use crate::decode::{Decoder, Skip};
 use crate::identify::KeyError;
+use crate::output::sinks::{DeliveryError, SinkError};
 use crate::output::{
     InputReport, Interrupted, Progress, RunSummary, ServeError, WriteError, write_atomically,
 };
@@ -60,6 +61,17 @@ pub enum RunError {
     #[cfg(feature = "store")]
     #[error(transparent)]
     Store(#[from] crate::output::store::StoreError),
+    /// An output cannot be started.
+    #[error("output {output}: {source}")]
+    Sink {
+        /// Its name.
+        output: String,
+        /// Why not.
+        source: SinkError,
+    },
+    /// Events reached no receiver.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
     /// This program was built without the feature.
     #[error("{path}: this phitap was built without the feature store", path = .0.display())]
     NoStore(PathBuf),
@@ -195,13 +207,14 @@ impl Drop for Stop {
 /// Warns if other users may read the file that receives values; it existed before.
 fn warn_of_readers(config: &Config) {
     use std::os::unix::fs::MetadataExt as _;
-    let Some(path) = &config.output else { return };
-    if let Ok(of) = std::fs::metadata(path)
-        && of.is_file()
-        && of.mode() & 0o077 != 0
-    {
-        let (path, mode) = (path.display(), of.mode() & 0o777);
-        complain(&format!("others may read {path} (mode {mode:03o}); run: chmod 600 {path}"));
+    for path in config.output_files() {
+        if let Ok(of) = std::fs::metadata(path)
+            && of.is_file()
+            && of.mode() & 0o077 != 0
+        {
+            let (path, mode) = (path.display(), of.mode() & 0o777);
+            complain(&format!("others may read {path} (mode {mode:03o}); run: chmod 600 {path}"));
+        }
     }
 }
 
@@ -474,9 +487,9 @@ fn close(
     summary: RunSummary,
 ) -> Result<Outcome, RunError> {
     let name = config
-        .output
-        .as_ref()
-        .map_or_else(|| "standard output".to_owned(), |p| p.display().to_string());
+        .output_files()
+        .next()
+        .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     let result = match failed {
         Some(error) => Err(error),
         None => collector.finish(now, summary),
@@ -484,8 +497,11 @@ fn close(
     match result {
         Ok((summary, worst)) => Ok(Outcome { summary, worst, closed_pipe: false }),
         Err(source) => {
-            let source = store_error(source)?;
-            let error = WriteError { name, source };
+            let source = match store_error(source)?.downcast::<DeliveryError>() {
+                Ok(lost) => return Err(lost.into()),
+                Err(source) => source,
+            };
+            let error = WriteError::new(name, source);
             // A sensor whose events reach no reader is not done.
             if error.is_closed_pipe() && !matches!(config.source, Source::Interfaces(_)) {
                 return Ok(Outcome {

@@ -11,15 +11,15 @@ use crate::exposure::{self, Exposures, KnownExposure};
 use crate::identify::{Key, load_rules};
 use crate::output::evidence::Evidence;
 use crate::output::metrics::Metrics;
+use crate::output::sinks;
 use crate::output::{
-    self, Context, Dashboard, EventLog, InputReport, Output, OutputQueue, QueueEnd, SensorHealth,
-    Sink, WriteError, assets, page,
+    Context, Dashboard, InputReport, Output, SensorHealth, Sink, WriteError, assets, page,
 };
 use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
 const CREDENTIAL: &str = "phitap.key";
@@ -33,11 +33,6 @@ fn terminal_width() -> usize {
 pub fn credential() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
     path.exists().then_some(path)
-}
-
-/// Whether `path` is a file, or will be one: pipes and devices cannot be appended to.
-fn is_log(path: &Path) -> bool {
-    std::fs::metadata(path).map_or(true, |of| of.is_file())
 }
 
 /// The active rules, for people.
@@ -66,6 +61,8 @@ pub struct Parts {
     pub key_lasts: bool,
     /// How many workers.
     pub workers: usize,
+    /// Receivers of events, in the order of the outputs, until they are used.
+    pub(super) sinks: Mutex<Vec<Option<Box<dyn sinks::Sink>>>>,
 }
 
 impl Parts {
@@ -78,6 +75,7 @@ impl Parts {
             (None, Some(path)) => (Key::from_credential(&path)?, true),
             (None, None) => (Key::generate()?, false),
         };
+        let sinks = super::outputs::prepare(config)?;
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let live = matches!(config.source, Source::Interfaces(_));
@@ -88,6 +86,7 @@ impl Parts {
             health,
             notify: Arc::new(Notify::from_environment()),
             metrics,
+            sinks: Mutex::new(sinks),
             key_id: key.id(),
             key_lasts,
             workers: config.workers.map_or(cores, std::num::NonZero::get),
@@ -162,19 +161,16 @@ impl Parts {
         Ok(Some(evidence))
     }
 
-    /// The collector, with its output opened, and where packets of exposures go.
+    /// The collector, with its outputs opened, and where packets of exposures go.
     pub fn collector(
         &self,
         config: &Config,
         inputs: Vec<Arc<str>>,
     ) -> Result<(Collector, Option<Evidence>), RunError> {
-        let format = output::format(config.format)
-            .ok_or_else(|| RunError::Internal(format!("no output format {}", config.format)))?;
         let live = matches!(config.source, Source::Interfaces(_));
         let (state, known) = self.state(config)?;
-        let (sink, end) = self.sink(config, format.name, live)?;
         let (interfaces, files) = if live { (inputs, Vec::new()) } else { (Vec::new(), inputs) };
-        let terminal = config.output.is_none() && std::io::stdout().is_terminal();
+        let terminal = config.writes_to_stdout() && std::io::stdout().is_terminal();
         let context = Context {
             sensor: config.sensor.as_deref().map(Into::into),
             interfaces,
@@ -213,14 +209,14 @@ impl Parts {
         }
         self.pages(config, &context, &rules.digest, &mut outputs)?;
         let evidence = self.evidence(config, &context.interfaces, &mut outputs)?;
-        outputs.push((format.name, (format.open)(Box::new(sink), context)));
+        let ends = self.events(config, &context, &mut outputs)?;
         outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
         let reporting = Reporting {
             outputs,
             metrics,
             health: Arc::clone(&self.health),
-            end,
+            ends,
             live,
             status_every: config.status_every.filter(|_| live),
             state,
@@ -237,32 +233,6 @@ impl Parts {
         }
         let (state, known) = StateFile::open(path, &self.key_id, Arc::clone(&self.metrics))?;
         Ok((Some(state), known))
-    }
-
-    /// Where events go. A live run writes in a thread of its own: detection waits for no reader.
-    fn sink(
-        &self,
-        config: &Config,
-        format: &'static str,
-        live: bool,
-    ) -> Result<(Sink, Option<QueueEnd>), RunError> {
-        let path = config.output.as_deref();
-        if !live {
-            return Ok((Sink::open(path)?, None));
-        }
-        let (backlog, metrics) = (self.health.output(format), &self.metrics);
-        let sink = match path {
-            Some(path) if is_log(path) => {
-                let (metrics, backlog) = (Arc::clone(metrics), Arc::clone(&backlog));
-                let log = EventLog::open(path, format, metrics, backlog, super::log::complain)?;
-                Sink::new(path.display().to_string(), Box::new(log))
-            }
-            path => Sink::open(path)?,
-        };
-        let name = sink.name().to_owned();
-        let (queue, end) = OutputQueue::start(Box::new(sink), format, backlog, Arc::clone(metrics))
-            .map_err(|source| WriteError::new(name.clone(), source))?;
-        Ok((Sink::new(name, Box::new(queue)), Some(end)))
     }
 
     #[cfg(feature = "store")]

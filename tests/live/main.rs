@@ -7,6 +7,7 @@
 #[path = "../common/exposition.rs"]
 mod exposition;
 mod lab;
+mod outputs;
 mod rates;
 mod rings;
 mod sensor;

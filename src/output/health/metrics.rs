@@ -18,10 +18,36 @@ pub struct SensorMetrics {
     last_packet: Gauge,
     backlog: IntGaugeVec,
     backlog_age: GaugeVec,
+    deliveries: Deliveries,
     stalls: IntCounterVec,
     state_saves: IntCounterVec,
     evidence: IntCounterVec,
     process: ProcessStats,
+}
+
+/// What receivers of events took, by output.
+struct Deliveries {
+    taken: IntCounterVec,
+    failures: IntCounterVec,
+}
+
+impl Deliveries {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        let counters = |name: &str, help: &str| {
+            let metric = IntCounterVec::new(Opts::new(name, help), &["output"])?;
+            r.register(Box::new(metric.clone())).map(|()| metric)
+        };
+        Ok(Self {
+            taken: counters(
+                "phitap_output_delivered_total",
+                "Events that the receiver of an output has taken.",
+            )?,
+            failures: counters(
+                "phitap_output_failures_total",
+                "Attempts to hand events to a receiver that it did not take whole.",
+            )?,
+        })
+    }
 }
 
 impl SensorMetrics {
@@ -90,6 +116,7 @@ impl SensorMetrics {
                 "How long the oldest event has waited to be written.",
                 &["output"],
             )?,
+            deliveries: Deliveries::new(r)?,
             stalls: counters(
                 "phitap_thread_stalls_total",
                 "Times a thread was stuck, ended, or fell behind.",
@@ -152,6 +179,16 @@ impl SensorMetrics {
     /// A thread was found stuck, ended or behind.
     pub fn stalled(&self, thread: Check) {
         self.stalls.with_label_values(&[thread.as_str()]).inc();
+    }
+
+    /// A receiver has taken events.
+    pub fn delivered(&self, output: &str, events: u64) {
+        self.deliveries.taken.with_label_values(&[output]).inc_by(events);
+    }
+
+    /// A receiver did not take what it was handed.
+    pub fn delivery_failed(&self, output: &str, attempts: u64) {
+        self.deliveries.failures.with_label_values(&[output]).inc_by(attempts);
     }
 
     /// The state file was written, or could not be.

@@ -180,6 +180,8 @@ pub struct Backlog {
     /// When the oldest came, as [`Pulse::busy`].
     oldest: AtomicU64,
     failing: AtomicBool,
+    /// Since when its receiver takes nothing, as [`Pulse::busy`].
+    refused: AtomicU64,
 }
 
 impl Backlog {
@@ -194,6 +196,11 @@ impl Backlog {
         self.held.store(bytes, Ordering::Relaxed);
         self.failing.store(failing, Ordering::Relaxed);
     }
+    /// Its receiver takes no events, since then.
+    pub fn refused(&self, since: Option<Instant>) {
+        let since = since.map_or(0, |at| stamp(self.epoch, at));
+        self.refused.store(since, Ordering::Relaxed);
+    }
     /// Bytes that wait.
     pub fn bytes(&self) -> u64 {
         self.queued.load(Ordering::Relaxed) + self.held.load(Ordering::Relaxed)
@@ -204,8 +211,10 @@ impl Backlog {
     fn problem(&self, now: Instant) -> Option<Problem> {
         let text = if self.failing.load(Ordering::Relaxed) {
             "events cannot be written and wait in memory".to_owned()
+        } else if since(self.epoch, self.refused.load(Ordering::Relaxed), now) > STUCK_AFTER {
+            "its receiver takes no events; they wait".to_owned()
         } else if self.age(now) > STUCK_AFTER {
-            "the reader of the events does not keep up; they wait in memory".to_owned()
+            "the reader of the events does not keep up; they wait".to_owned()
         } else {
             return None;
         };
@@ -286,6 +295,7 @@ impl SensorHealth {
             held: AtomicU64::new(0),
             oldest: AtomicU64::new(0),
             failing: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
         });
         lock(&self.outputs).push(Arc::clone(&backlog));
         backlog

@@ -141,7 +141,7 @@ mod tests {
     static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
 
     fn found(before: &str) -> Option<(String, bool)> {
-        name(before, &RULES).map(|beside| (adjacent.name.to_owned(), beside.patient))
+        name(before, &RULES).map(|adjacent| (adjacent.name.to_owned(), adjacent.patient))
     }
 
     #[test]
@@ -163,7 +163,7 @@ mod tests {
 
     #[test]
     fn names_in_the_line_above() {
-        let found = |line| above(line, &RULES).map(|beside| adjacent.name.to_owned());
+        let found = |line| above(line, &RULES).map(|adjacent| adjacent.name.to_owned());
         for (line, name) in [
             ("ROE, JANE", "ROE, JANE"),
             ("Re: Roe-Penn, Jane", "Roe-Penn, Jane"),

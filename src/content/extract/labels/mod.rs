@@ -389,10 +389,10 @@ impl Labels {
         }
         let rules = scope.rules;
         let above = std::mem::take(&mut self.before);
-        if let Some(beside) = beside::above(&above, rules) {
-            let key = if beside.patient { PATIENT_NAME } else { NAME };
+        if let Some(adjacent) = adjacent_name::above(&above, rules) {
+            let key = if adjacent.patient { PATIENT_NAME } else { NAME };
             if let Some(key) = rules.keys.get(key) {
-                self.known(&Meaning::from(key), beside.name, scope);
+                self.known(&Meaning::from(key), adjacent.name, scope);
             }
         }
     }
