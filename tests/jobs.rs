@@ -131,7 +131,7 @@ fn the_job_of_a_killed_worker_is_done_by_another() {
     }
     let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
     let truth = alone(&key, &hospital(), folder.path());
-    // A pipe that nobody writes to: the worker is at it for as long as we want.
+    // A pipe without a writer: the worker stays busy with it for as long as we want.
     let capture = folder.path().join("slow.pcap");
     rustix::fs::mknodat(
         rustix::fs::CWD,

@@ -37,7 +37,7 @@ pub struct HubArgs {
     /// How long a sensor may say nothing before it counts as silent [default: 3min]
     #[arg(long, value_name = "TIME")]
     pub silent_after: Option<Period>,
-    /// The public key of published rules, PEM: sensors with other rules than those are told
+    /// The public key of published rules, PEM: sensors with other rules than those are notified
     ///
     /// Without it, sensors with other rules than most are.
     #[arg(long, value_name = "FILE")]

@@ -9,6 +9,7 @@ mod distribution;
 mod evidence;
 #[cfg(all(feature = "nats", feature = "store"))]
 mod hub;
+mod inputs;
 #[cfg(feature = "nats")]
 mod jobs;
 mod load;
@@ -315,7 +316,7 @@ pub struct Options {
     /// How long, and how much, --evidence keeps of each exposure [default: 10m,16MiB]
     #[arg(long, value_name = "TIME,SIZE", help_heading = "Live capture")]
     pub evidence_limit: Option<KeepFor>,
-    /// Encrypt --evidence for this public key of age, so that nobody else can open it, phitap included
+    /// Encrypt --evidence for this public key of age, so that no one else can open it, phitap included
     ///
     /// May be given several times. Needs a phitap built with --features age.
     #[arg(long, value_name = "AGE1...", help_heading = "Live capture")]

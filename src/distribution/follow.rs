@@ -22,7 +22,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(2);
 /// What leads to the rules in force.
 const LINK: &str = "current";
 
-/// Takes published rules as they come, until it is told to stop.
+/// Takes published rules as they come, until it is stopped.
 ///
 /// # Errors
 /// A key that is none, credentials that are refused; with `once` also what is wrong with the rules.

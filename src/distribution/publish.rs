@@ -57,7 +57,7 @@ pub fn publish(publish: &Publish) -> Result<u64, DistributionError> {
                 "the rules are too large for a message of the broker".to_owned(),
             )
         })?;
-        // Of two that publish at once, one is told that the other was first.
+        // Of two that publish at once, one learns that the other was first.
         let put = match before {
             Some(entry) => {
                 bucket.update(CURRENT, value.into(), entry.revision).await.map_err(refused)

@@ -21,7 +21,7 @@ mod view;
 mod tests;
 
 pub use running::run;
-pub use sensors::Trouble;
+pub use sensors::SensorProblem;
 
 use crate::broker::{self, BrokerError};
 use crate::config::MetricsAccess;

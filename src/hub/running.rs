@@ -1,7 +1,7 @@
 //! A hub that runs.
 
 use super::lease::{LASTS, RENEW_EVERY};
-use super::sensors::Trouble;
+use super::sensors::SensorProblem;
 use super::state::State;
 use super::store::Store;
 use super::stream::{Link, Unacknowledged};
@@ -27,7 +27,7 @@ const COUNT_SHARE: u32 = 10;
 /// Between two times that metrics and API are renewed.
 const SHOW_EVERY: Duration = Duration::from_secs(2);
 
-/// Runs a hub until it is told to stop.
+/// Runs a hub until it is stopped.
 ///
 /// # Errors
 /// What keeps it from its work and does not pass by itself.
@@ -100,7 +100,7 @@ struct Running<'a> {
     /// When numbers were last worked out, and how long that took.
     counted: Option<(Instant, Duration)>,
     showed: Option<Instant>,
-    troubles: BTreeMap<Trouble, Vec<String>>,
+    troubles: BTreeMap<SensorProblem, Vec<String>>,
     /// What is wrong for now, said once.
     said: Option<String>,
     /// Read the stream from its beginning with the next connection.
@@ -138,7 +138,7 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Reads until it is told to stop, or the broker is away. What was wrong.
+    /// Reads until it is stopped, or the broker is away. What was wrong.
     async fn read(
         &mut self,
         mut link: Link,
@@ -162,7 +162,7 @@ impl Running<'_> {
             self.hub.redelivered += batch.redelivered;
             self.commit(stop).await?;
             if !self.state.dirty.is_empty() {
-                // It was told to stop while the store cannot be written: what came is delivered again.
+                // It was stopped while the store cannot be written: what came is delivered again.
                 break;
             }
             link.acknowledge(&mut batch).await;
@@ -256,8 +256,8 @@ impl Running<'_> {
     }
 
     /// Says which sensor is in trouble, and which no longer.
-    fn tell(&self, now: &BTreeMap<Trouble, Vec<String>>) {
-        for trouble in Trouble::ALL {
+    fn tell(&self, now: &BTreeMap<SensorProblem, Vec<String>>) {
+        for trouble in SensorProblem::ALL {
             let none = Vec::new();
             let (before, after) =
                 (self.troubles.get(&trouble).unwrap_or(&none), now.get(&trouble).unwrap_or(&none));

@@ -9,14 +9,14 @@ use std::collections::BTreeMap;
 
 /// A message of a live sensor that is stored so much later than its time is late, nanoseconds.
 const LATE: i64 = 60_000_000_000;
-/// Runs of a sensor that are told apart.
+/// Distinct runs of a sensor.
 const MAX_RUNS: usize = 16;
 
 closed_set! {
     /// What is wrong with a sensor.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
     #[serde(rename_all = "snake_case")]
-    pub enum Trouble {
+    pub enum SensorProblem {
         /// Nothing came from it for too long.
         Silent = "silent",
         /// What it sends comes a minute late, or its clock is behind.
@@ -34,7 +34,7 @@ closed_set! {
     }
 }
 
-impl Trouble {
+impl SensorProblem {
     /// It in words, with what to do.
     pub const fn text(self) -> &'static str {
         match self {
@@ -114,7 +114,12 @@ impl Sensor {
     }
 
     /// What is wrong with it at `now`; `rules` are those that it should have.
-    pub fn troubles(&self, now: Timestamp, silent_after: i64, rules: Option<&str>) -> Vec<Trouble> {
+    pub fn troubles(
+        &self,
+        now: Timestamp,
+        silent_after: i64,
+        rules: Option<&str>,
+    ) -> Vec<SensorProblem> {
         let mut all = Vec::new();
         if !self.is_live() {
             return all;
@@ -124,13 +129,13 @@ impl Sensor {
                 all.push(trouble);
             }
         };
-        note(now.0.saturating_sub(self.stored) > silent_after, Trouble::Silent);
-        note(self.behind() > LATE, Trouble::Late);
-        note(self.behind() < -CLOCK_TOLERANCE.0, Trouble::ClockAhead);
-        note(self.lost > self.lost_before, Trouble::Dropping);
-        note(!self.ready, Trouble::NotReady);
-        note(rules.is_some_and(|rules| rules != self.rules), Trouble::OldRules);
-        note(self.overlap(), Trouble::Twice);
+        note(now.0.saturating_sub(self.stored) > silent_after, SensorProblem::Silent);
+        note(self.behind() > LATE, SensorProblem::Late);
+        note(self.behind() < -CLOCK_TOLERANCE.0, SensorProblem::ClockAhead);
+        note(self.lost > self.lost_before, SensorProblem::Dropping);
+        note(!self.ready, SensorProblem::NotReady);
+        note(rules.is_some_and(|rules| rules != self.rules), SensorProblem::OldRules);
+        note(self.overlap(), SensorProblem::Twice);
         all
     }
 
@@ -175,14 +180,14 @@ mod tests {
         sensor
     }
 
-    fn troubles(sensor: &Sensor, now: i64) -> Vec<Trouble> {
+    fn troubles(sensor: &Sensor, now: i64) -> Vec<SensorProblem> {
         sensor.troubles(at(now), 180 * SECOND, Some("a"))
     }
 
     #[test]
     fn a_sensor_that_is_well_has_no_trouble_and_falls_silent() {
         assert_eq!(troubles(&sensor(), 160), []);
-        assert_eq!(troubles(&sensor(), 281), [Trouble::Silent]);
+        assert_eq!(troubles(&sensor(), 281), [SensorProblem::Silent]);
         // A replay ends, and nothing is wrong with that.
         assert_eq!(troubles(&Sensor::default(), 9_999), []);
     }
@@ -193,16 +198,21 @@ mod tests {
         let mut status = Status { ready: false, rules: "b".into(), lost: 7, ..Status::default() };
         late.status(&status, at(110), at(200));
         late.heard("0.1.0", at(110), at(200));
-        let expected = [Trouble::Late, Trouble::Dropping, Trouble::NotReady, Trouble::OldRules];
+        let expected = [
+            SensorProblem::Late,
+            SensorProblem::Dropping,
+            SensorProblem::NotReady,
+            SensorProblem::OldRules,
+        ];
         assert_eq!(troubles(&late, 210), expected);
         // The same losses as before are none since.
         status = Status { ready: true, rules: "a".into(), lost: 7, ..Status::default() };
         late.status(&status, at(210), at(205));
-        assert_eq!(troubles(&late, 210), [Trouble::ClockAhead]);
+        assert_eq!(troubles(&late, 210), [SensorProblem::ClockAhead]);
         // A restart counts anew.
         status.lost = 2;
         late.status(&status, at(211), at(211));
-        assert_eq!(troubles(&late, 212), [Trouble::Dropping]);
+        assert_eq!(troubles(&late, 212), [SensorProblem::Dropping]);
         // What is older changes nothing.
         let before = late.clone();
         late.status(&Status::default(), at(150), at(220));
@@ -217,7 +227,7 @@ mod tests {
         }
         assert_eq!(troubles(&one, 110), []);
         one.ran("a", at(8));
-        assert_eq!(troubles(&one, 110), [Trouble::Twice]);
+        assert_eq!(troubles(&one, 110), [SensorProblem::Twice]);
     }
 
     #[test]

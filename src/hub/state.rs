@@ -21,7 +21,7 @@ pub(super) type ExposureKey = (String, String);
 pub(super) type ListedKey = (Listing, String, String);
 
 /// An exposure as the sensor's last event says.
-pub(super) struct Held {
+pub(super) struct SensorExposure {
     pub pair: Pair,
     pub order: Order,
     pub severity: u8,
@@ -74,7 +74,7 @@ impl Dirty {
 #[derive(Default)]
 pub(super) struct State {
     pub summary: Summary,
-    pub exposures: BTreeMap<ExposureKey, Held>,
+    pub exposures: BTreeMap<ExposureKey, SensorExposure>,
     /// When each was last seen, and its event.
     pub listed: BTreeMap<ListedKey, (i64, Box<str>)>,
     pub sensors: BTreeMap<String, Sensor>,
@@ -160,7 +160,8 @@ impl State {
             _ => {}
         }
         let Some(event) = text(payload) else { return false };
-        self.exposures.insert(key.clone(), Held { pair, order, severity, patients, event });
+        self.exposures
+            .insert(key.clone(), SensorExposure { pair, order, severity, patients, event });
         self.dirty.exposures.insert(key);
         self.stale = true;
         true

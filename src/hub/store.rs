@@ -2,7 +2,7 @@
 
 use super::event::{Listing, Order};
 use super::sensors::Sensor;
-use super::state::{Dirty, Held, State};
+use super::state::{Dirty, SensorExposure, State};
 use crate::merge::{Pair, Part, ProtocolName, RunNumbers, fact_from_json, fact_to_json};
 use crate::output::store::StoreError;
 use rusqlite::{Connection, OpenFlags, Result, Transaction, params};
@@ -93,14 +93,14 @@ impl Store {
     fn make(&mut self) -> Result<()> {
         let change = self.connection.transaction()?;
         change.execute_batch(TABLES)?;
-        // SQLite's own random numbers: nobody gains by guessing them.
+        // SQLite's own random numbers: guessing them gains nothing.
         change.execute("INSERT INTO meta VALUES ('id', lower(hex(randomblob(6))))", [])?;
         change.pragma_update(None, "application_id", APPLICATION)?;
         change.pragma_update(None, "user_version", VERSION)?;
         change.commit()
     }
 
-    /// What tells this file from any other: another file has read nothing of the stream yet.
+    /// Identifies this file: another file has read nothing of the stream yet.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -179,7 +179,7 @@ fn exposures(change: &Transaction<'_>, state: &mut State) -> Result<()> {
             protocol: ProtocolName::new(&text(5)?).ok_or_else(|| damaged(std::fmt::Error))?,
         };
         let order = Order { time: row.get(6)?, records: number(7)?, state: row.get(8)? };
-        let held = Held {
+        let held = SensorExposure {
             pair,
             order,
             severity: row.get(9)?,
@@ -259,7 +259,7 @@ fn write_facts(change: &Transaction<'_>, state: &State) -> Result<()> {
     for (key_id, key) in &state.dirty.facts {
         let section = state.summary.keys.get(key_id).and_then(|section| section.facts());
         let Some(seen) = section.and_then(|facts| facts.get(key)) else { continue };
-        // What tells a fact from others is in it; the row needs no more than a short name for that.
+        // What distinguishes a fact from others is in it; the row needs no more than a short name for that.
         let id = blake3::hash(format!("{key:?}").as_bytes());
         put.execute(params![key_id, &id.as_bytes()[..16], fact_to_json(key, seen)])?;
     }

@@ -26,7 +26,7 @@ const BATCH_WAITS: Duration = Duration::from_millis(250);
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(60);
 /// Messages that may wait for acknowledgement.
 const MAX_PENDING: i64 = 4 * MAX_BATCH as i64;
-/// A consumer that nobody asks for so long is forgotten by the broker.
+/// A consumer that is not used for this long is forgotten by the broker.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 86_400);
 /// Within this time the broker stores a message of one id once only.
 const DEDUPLICATED: Duration = Duration::from_secs(120);

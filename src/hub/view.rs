@@ -1,7 +1,7 @@
 //! What the hub shows: exposures as events of the page, all numbers and all sensors as JSON, and metrics.
 
-use super::sensors::{Sensor, Trouble, usual_rules};
-use super::state::{Counters, Held, State};
+use super::sensors::{Sensor, SensorProblem, usual_rules};
+use super::state::{Counters, SensorExposure, State};
 use crate::exposure::Count;
 use crate::merge::{ExposureNumbers, Numbers, Pair};
 use crate::severity::Severity;
@@ -35,9 +35,9 @@ pub(super) struct Hub {
 
 /// What the sensors' events say of one client and service.
 #[derive(Default)]
-struct Said<'a> {
+struct MergedExposure<'a> {
     /// The last event of any of them.
-    last: Option<(&'a str, &'a Held)>,
+    last: Option<(&'a str, &'a SensorExposure)>,
     severity: u8,
     patients: u64,
     open: bool,
@@ -47,8 +47,8 @@ struct Said<'a> {
 /// The state of an exposure that has ended.
 const ENDED: u8 = 4;
 
-fn said(state: &State) -> BTreeMap<Pair, Said<'_>> {
-    let mut all: BTreeMap<Pair, Said<'_>> = BTreeMap::new();
+fn said(state: &State) -> BTreeMap<Pair, MergedExposure<'_>> {
+    let mut all: BTreeMap<Pair, MergedExposure<'_>> = BTreeMap::new();
     for ((sensor, _), held) in &state.exposures {
         let of = all.entry(held.pair).or_default();
         of.severity = of.severity.max(held.severity);
@@ -103,7 +103,12 @@ fn set(event: &mut Value, path: &str, value: Value) {
 }
 
 /// Makes the last event of a sensor the event of all of them.
-fn merge(event: &mut Value, pair: &Pair, said: &Said<'_>, numbers: Option<&ExposureNumbers>) {
+fn merge(
+    event: &mut Value,
+    pair: &Pair,
+    said: &MergedExposure<'_>,
+    numbers: Option<&ExposureNumbers>,
+) {
     // One id, whichever sensor spoke last.
     let id = format!("{:?}", pair);
     let id = blake3::hash(id.as_bytes()).to_hex();
@@ -255,10 +260,14 @@ fn sensors(state: &State, hub: &Hub, now: Timestamp) -> Vec<Value> {
 }
 
 /// Sensors by what is wrong with them; each counts once for each.
-pub(super) fn troubles(state: &State, hub: &Hub, now: Timestamp) -> BTreeMap<Trouble, Vec<String>> {
+pub(super) fn troubles(
+    state: &State,
+    hub: &Hub,
+    now: Timestamp,
+) -> BTreeMap<SensorProblem, Vec<String>> {
     let usual = usual_rules(&state.sensors);
     let rules = hub.rules.as_deref().or(usual.as_deref());
-    let mut all: BTreeMap<Trouble, Vec<String>> = BTreeMap::new();
+    let mut all: BTreeMap<SensorProblem, Vec<String>> = BTreeMap::new();
     for (name, sensor) in &state.sensors {
         for trouble in sensor.troubles(now, hub.silent_after, rules) {
             all.entry(trouble).or_default().push(name.clone());
@@ -289,7 +298,7 @@ pub(super) fn metrics(state: &State, numbers: &Numbers, hub: &Hub, now: Timestam
     let _ = writeln!(text, "phitap_hub_sensors {}", state.sensors.len());
     text += &head("phitap_hub_sensors_in_trouble", "gauge", "Live sensors by what is wrong.");
     let troubles = troubles(state, hub, now);
-    for trouble in Trouble::ALL {
+    for trouble in SensorProblem::ALL {
         let n = troubles.get(&trouble).map_or(0, Vec::len);
         let name = trouble.as_str();
         let _ = writeln!(text, "phitap_hub_sensors_in_trouble{{trouble=\"{name}\"}} {n}");

@@ -15,8 +15,7 @@
 //!
 //! Across flows a name alone joins nothing ([`super::People`]).
 //!
-//! Patients once separated stay separate, even if a later record shows that they are one: their events are
-//! already written.
+//! Patients once separated stay separate, even if a later record joins them: their events are written.
 
 use super::counters::Loss;
 use super::gate::{Gate, Texts, WITHHELD_FOR};

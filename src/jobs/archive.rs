@@ -151,7 +151,7 @@ impl Drop for Feeds {
     }
 }
 
-/// Opens a pipe for writing once somebody reads it; none if it is told to stop before.
+/// Opens a pipe for writing once it has a reader; none if it is stopped before.
 fn open_pipe(pipe: &Path, stop: &AtomicBool) -> Result<Option<File>, String> {
     loop {
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
@@ -161,7 +161,7 @@ fn open_pipe(pipe: &Path, stop: &AtomicBool) -> Result<Option<File>, String> {
                     .map_err(|error| error.to_string())?;
                 return Ok(Some(file));
             }
-            // Nobody reads it yet.
+            // It has no reader yet.
             Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {}
             Err(error) => return Err(format!("{}: {error}", pipe.display())),
         }

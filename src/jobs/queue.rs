@@ -83,7 +83,7 @@ pub(super) struct Record {
     /// Who took it last.
     #[serde(default)]
     pub worker: String,
-    /// Seconds since 1970: when the stage began, and when the worker was last heard of.
+    /// Seconds since 1970: when the stage began, and when the worker last reported.
     pub since: i64,
     pub seen: i64,
     /// How long the last try took, seconds.

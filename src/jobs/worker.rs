@@ -1,4 +1,4 @@
-//! `phitap worker`: takes jobs, one at a time, until it is told to stop.
+//! `phitap worker`: takes jobs, one at a time, until it is stopped.
 
 use super::queue::{Job, Queue, Record, Stage, next};
 use super::replay::{Ended, Replay};
@@ -17,7 +17,7 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// A job that failed is tried again after this time, times the number of tries.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Works until it is told to stop, or until no job waits.
+/// Works until it is stopped, or until no job waits.
 ///
 /// # Errors
 /// What will not pass by itself: credentials that are refused, a key that cannot be read.
@@ -132,7 +132,7 @@ impl Task<'_> {
     ) -> Result<(), JobError> {
         record.seen = wall_clock().0 / 1_000_000_000;
         let Some(ended) = ended else {
-            // Told to stop: another worker takes it at once.
+            // Stopped: another worker takes it at once.
             record.stage = Stage::Queued;
             self.queue.note(&job.id, &record).await?;
             return self.acknowledge(AckKind::Nak(None)).await;
@@ -174,7 +174,7 @@ impl Task<'_> {
         sent.map_err(|error| JobError::Stream(error.to_string()))
     }
 
-    /// Replays the files of a job and publishes what comes of it. None if it was told to stop.
+    /// Replays the files of a job and publishes what comes of it. None if it was stopped.
     async fn replay(&self, job: &Job, record: &mut Record) -> Result<Option<Ended>, JobError> {
         let sources = match Sources::open(&job.files) {
             Ok(sources) => sources,

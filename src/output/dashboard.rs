@@ -39,7 +39,7 @@ pub struct HubView {
     pub api: serde_json::Value,
     /// Its metrics, in the Prometheus text format.
     pub metrics: String,
-    /// Whether it is the hub that is asked; another one stands by.
+    /// Whether it is the active hub; another one is on standby.
     pub active: bool,
 }
 

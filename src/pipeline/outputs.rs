@@ -106,7 +106,7 @@ impl Parts {
     }
 
     /// Events that are written to a file or to standard output. A live run writes in a thread of its own: detection
-    /// waits for nobody.
+    /// waits for no reader.
     fn write(
         &self,
         config: &Config,

@@ -79,9 +79,9 @@ pub enum About {
     Other,
     /// People in another role: what is said of care does not make patients of them (`salary`, `pupil`).
     Elsewhere,
-    /// Nobody, whatever else is said: an animal, an example in a manual (`breed`, `Example value`).
+    /// No person, whatever else is said: an animal, an example in a manual (`breed`, `Example value`).
     Nobody,
-    /// What kind of animal it is, which may be a human: nobody, if the value is another.
+    /// What kind of animal it is, which may be a human: no person, if the value is another.
     Species,
     /// Nothing.
     Nothing,

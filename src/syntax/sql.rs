@@ -1,7 +1,7 @@
 //! Tokens of SQL (ISO/IEC 9075-2 5.2) with the quotes and escapes of MySQL, PostgreSQL and SQL Server. This is no
 //! parser: whoever reads statements takes the tokens it knows and passes over the others.
 
-/// Stands for a value that is sent beside the statement.
+/// Represents a value that is sent beside the statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Placeholder<'a> {
     /// `?` and `$1`: its place, from 0.

@@ -102,7 +102,7 @@ mod tests {
         merge.add(interface, block, packets, Duration::from_millis(now));
     }
 
-    /// Times, and the first byte of the block in which each stands.
+    /// Times, and the first byte of the block that holds each.
     fn taken(merge: &mut Merge, awaited: [bool; 2], now: u64) -> Vec<(i64, u8)> {
         let mut batch = Batch::default();
         merge.take(&mut batch, |i| awaited[i], Duration::from_millis(now));

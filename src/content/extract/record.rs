@@ -74,7 +74,7 @@ pub struct Marks {
     other: bool,
     /// About people in another role.
     elsewhere: bool,
-    /// About nobody: an animal, an example.
+    /// Not about a person: an animal, an example.
     nobody: bool,
 }
 
@@ -87,7 +87,7 @@ const MAX_SPECIES: usize = 40;
 impl Marks {
     const NONE: Self =
         Self { marks: MarkSet::EMPTY, care: false, other: false, elsewhere: false, nobody: false };
-    /// About nobody.
+    /// Not about a person.
     const NOBODY: Self = Self { nobody: true, ..Self::NONE };
 
     /// About a patient.
@@ -140,7 +140,7 @@ impl Marks {
     pub const fn has(self, mark: Mark) -> bool {
         self.marks.contains(mark)
     }
-    /// Something else altogether, people in another role, or nobody.
+    /// Something else altogether, people in another role, or no person.
     pub const fn is_other(self) -> bool {
         self.other || self.elsewhere || self.nobody
     }
@@ -150,7 +150,7 @@ impl Marks {
             && keys.context(&format!("{ANIMAL}{word}")) == Some(About::Nobody);
         if known { Self::NOBODY } else { Self::NONE }
     }
-    /// The same without what says that it is about nobody.
+    /// The same without what says that it is not about a person.
     pub const fn of_somebody(self) -> Self {
         Self { nobody: false, ..self }
     }

@@ -13,13 +13,13 @@ const MAX_VERSION: usize = 4;
 
 /// How what follows the name of the version is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Written {
+enum Encoding {
     Json,
     Base64,
 }
 
 /// Length of the beginning of a plan, and how the rest is written.
-fn start(head: &[u8]) -> Option<(usize, Written)> {
+fn start(head: &[u8]) -> Option<(usize, Encoding)> {
     let rest = head.strip_prefix(PREFIX)?;
     let digits = rest.iter().take(2).take_while(|b| b.is_ascii_digit()).count();
     let letters = rest.iter().skip(2).take_while(|b| b.is_ascii_uppercase()).count();
@@ -27,8 +27,8 @@ fn start(head: &[u8]) -> Option<(usize, Written)> {
         return None;
     }
     let written = match rest.get(digits + letters)? {
-        b'0' => Written::Json,
-        b'1' | b'.' => Written::Base64,
+        b'0' => Encoding::Json,
+        b'1' | b'.' => Encoding::Base64,
         _ => return None,
     };
     Some((PREFIX.len() + digits + letters + 1, written))
@@ -72,14 +72,14 @@ impl Format for Plan {
 struct Reader {
     /// Bytes before what follows is known.
     head: Vec<u8>,
-    nested: Option<(Nested, Written)>,
+    nested: Option<(Nested, Encoding)>,
     done: bool,
 }
 
 impl Reader {
     fn feed(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         let Some((nested, written)) = &mut self.nested else { return Want::NOTHING };
-        let end = (*written == Written::Base64).then(|| memchr::memchr(b'.', bytes)).flatten();
+        let end = (*written == Encoding::Base64).then(|| memchr::memchr(b'.', bytes)).flatten();
         let want = nested.data(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes), scope);
         if end.is_some() || want == Want::NOTHING {
             nested.end(Ending::Complete, scope);
@@ -104,8 +104,8 @@ impl Document for Reader {
             return if may { Want::ALL } else { Want::NOTHING };
         };
         let nested = match written {
-            Written::Json => Nested::new(&Media::Unknown),
-            Written::Base64 => transfer_encoding::undo("base64", &Media::Unknown),
+            Encoding::Json => Nested::new(&Media::Unknown),
+            Encoding::Base64 => transfer_encoding::undo("base64", &Media::Unknown),
         };
         self.nested = Some((nested, written));
         let head = std::mem::take(&mut self.head);

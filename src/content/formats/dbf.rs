@@ -391,7 +391,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn mutations(at in 0usize..260, byte: u8, other in 0usize..260, second: u8, end in 1usize..260) {
+        fn mutated_files_never_panic(at in 0usize..260, byte: u8, other in 0usize..260, second: u8, end in 1usize..260) {
             let mut broken = patients(0x03, 0x01);
             let len = broken.len();
             broken[at % len] = byte;

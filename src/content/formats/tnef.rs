@@ -244,7 +244,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn mutations(at in 6usize..500, byte: u8, other in 6usize..500, second: u8) {
+        fn mutated_files_never_panic(at in 6usize..500, byte: u8, other in 6usize..500, second: u8) {
             let mut broken = message();
             let len = broken.len();
             broken[at % len] = byte;

@@ -256,7 +256,7 @@ impl Reader {
         self.content(bare, indent, scope);
     }
 
-    /// What stands at column `indent`: items of lists inside each other, then a key or a scalar.
+    /// What is at column `indent`: items of lists inside each other, then a key or a scalar.
     fn content(&mut self, mut bare: &str, mut indent: usize, scope: &mut Scope<'_>) {
         while bare == "-" || bare.starts_with("- ") {
             self.close_to(indent, false, scope);

@@ -1,10 +1,10 @@
 //! `live --evidence DIR`: the packets of each exposure as pcapng, in a file named by its id.
 //!
 //! A sensor keeps no packets otherwise. With `--encrypt-to` the files can be opened by whoever has the private key
-//! and by nobody else, the sensor included. Size and time of each file are limited, and so is their sum.
+//! and by no one else, the sensor included. Size and time of each file are limited, and so is their sum.
 //!
 //! The reading threads ask which exposures are wanted ([`Evidence::wanted`]) and hand over packets
-//! ([`Evidence::record`]); a thread of its own writes them. Nobody waits for it: what it cannot take is counted.
+//! ([`Evidence::record`]); a thread of its own writes them. No thread waits for it: what it cannot take is counted.
 
 mod file;
 mod writer;
@@ -91,7 +91,7 @@ impl Recorded {
     }
 }
 
-/// What the writer is told.
+/// Messages to the writer.
 pub enum Order {
     /// An exposure has opened: its number and id.
     Open(u64, EventId),
@@ -228,7 +228,7 @@ impl Shared {
     }
 }
 
-/// Tells the writer which exposures there are.
+/// Sends the writer the current exposures.
 pub struct EvidenceOutput {
     evidence: Evidence,
     metrics: Arc<Metrics>,

@@ -134,17 +134,22 @@ impl SensorMetrics {
             )?,
             process: ProcessStats::new(r, started)?,
         };
+        metrics.initialise();
+        Ok(metrics)
+    }
+
+    /// Sets every label, so that a series exists before its first event.
+    fn initialise(&self) {
         for check in Check::ALL {
-            metrics.problems.with_label_values(&[check.as_str()]);
+            self.problems.with_label_values(&[check.as_str()]);
         }
         for thread in [Check::Reader, Check::Worker, Check::Collector] {
-            metrics.stalls.with_label_values(&[thread.as_str()]);
+            self.stalls.with_label_values(&[thread.as_str()]);
         }
         for result in ["ok", "failed"] {
-            metrics.state_saves.with_label_values(&[result]);
+            self.state_saves.with_label_values(&[result]);
         }
-        metrics.evidence(EvidenceCounts::default());
-        Ok(metrics)
+        self.evidence(EvidenceCounts::default());
     }
 
     /// Updates the metrics from the status of the sensor and the age of the oldest event of each output.

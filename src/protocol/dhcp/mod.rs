@@ -51,7 +51,7 @@ impl Protocol for Dhcp {
     }
 }
 
-/// Each packet stands for itself.
+/// Each packet is independent.
 struct DhcpParser;
 
 impl DatagramParser for DhcpParser {

@@ -67,7 +67,7 @@ impl<'a> Packet<'a> {
                 [_] => return None,
             }
         }
-        // Without one it is BOOTP, which names nobody.
+        // Without one it is BOOTP, which names no host.
         (packet.kind != 0).then_some(packet)
     }
 

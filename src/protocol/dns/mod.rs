@@ -63,7 +63,7 @@ impl Protocol for Dns {
     }
 }
 
-/// Each message stands for itself.
+/// Each message is independent.
 struct DnsParser;
 
 impl Parser for DnsParser {

@@ -39,7 +39,7 @@ fn only_datagrams_that_may_name_somebody_are_handed_on() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..100), at in 0usize..60, byte: u8) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..100), at in 0usize..60, byte: u8) {
         let mut datagram = patient();
         let len = datagram.len();
         datagram[at % len] = byte;

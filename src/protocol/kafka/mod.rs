@@ -72,7 +72,7 @@ impl Protocol for Kafka {
         }
         match Request::read(data) {
             Ok(request) if is_first(&request) => Probe::yes(Speaker::Client),
-            Err(Stop::More) => Probe::More,
+            Err(Stop::Incomplete) => Probe::More,
             Ok(_) | Err(Stop::Malformed) => Probe::No,
         }
     }
@@ -154,7 +154,7 @@ impl KafkaParser {
         let mut used = request.used;
         match request.api {
             SASL_HANDSHAKE | SASL_AUTHENTICATE if left <= MAX_TOKEN => {
-                let body = data.get(used..used + left).ok_or(Stop::More)?;
+                let body = data.get(used..used + left).ok_or(Stop::Incomplete)?;
                 used += left;
                 self.sasl(&request, body, sink);
             }
@@ -181,7 +181,8 @@ impl KafkaParser {
             }
             self.bare_tokens = if request.version == 0 { BARE_TOKENS } else { 0 };
         } else if let Ok(Some(len)) = reader.length(request.version >= 2, false)
-            && let Ok(token) = usize::try_from(len).map_or(Err(Stop::More), |len| reader.bytes(len))
+            && let Ok(token) =
+                usize::try_from(len).map_or(Err(Stop::Incomplete), |len| reader.bytes(len))
         {
             user(token, sink);
         }
@@ -361,7 +362,7 @@ impl Parser for KafkaParser {
                             *side = next;
                         }
                     }
-                    Err(Stop::More) => return Ok(Progress::need(at, rest.len() + 1)),
+                    Err(Stop::Incomplete) => return Ok(Progress::need(at, rest.len() + 1)),
                     Err(Stop::Malformed) => return Err(ParseError::new(Reason::Malformed, at)),
                 }
                 continue;
@@ -393,7 +394,7 @@ impl Parser for KafkaParser {
                     side.walk = None;
                     continue;
                 }
-                Err(Stop::More) if !last => return Ok(Progress::need(at, walk.need(window))),
+                Err(Stop::Incomplete) if !last => return Ok(Progress::need(at, walk.need(window))),
                 // The layout is not what its version says; where the message ends is known.
                 Err(_) => {
                     sink.anomaly(Reason::Malformed);

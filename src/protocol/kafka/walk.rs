@@ -162,14 +162,16 @@ impl Walk {
     fn batch(&mut self, data: &[u8]) -> Result<Step, Stop> {
         let size = match batch::size(data) {
             Ok(size) if size as u64 <= self.records => size,
-            Err(Stop::More) if self.records > data.len() as u64 => return Err(Stop::More),
+            Err(Stop::Incomplete) if self.records > data.len() as u64 => {
+                return Err(Stop::Incomplete);
+            }
             _ => {
                 let rest = usize::try_from(self.records).unwrap_or(usize::MAX);
                 return Ok(Step::TooLarge(rest));
             }
         };
         match size {
-            ..=batch::MAX_BATCH if data.len() < size => Err(Stop::More),
+            ..=batch::MAX_BATCH if data.len() < size => Err(Stop::Incomplete),
             ..=batch::MAX_BATCH => Ok(Step::Batch(size)),
             _ => Ok(Step::TooLarge(size)),
         }
@@ -180,12 +182,12 @@ impl Walk {
             Some(0) => match batch::size(data)? {
                 size @ ..=batch::MAX_BATCH if data.len() >= size => Ok(Step::Batch(size)),
                 ..=batch::MAX_BATCH if last => Ok(Step::Done),
-                ..=batch::MAX_BATCH => Err(Stop::More),
+                ..=batch::MAX_BATCH => Err(Stop::Incomplete),
                 size => Ok(Step::TooLarge(size)),
             },
             Some(at) => Ok(Step::Read(at)),
             None if last => Ok(Step::Done),
-            None if data.len() < batch::HEAD => Err(Stop::More),
+            None if data.len() < batch::HEAD => Err(Stop::Incomplete),
             None => Ok(Step::Read(data.len() - batch::HEAD + 1)),
         }
     }

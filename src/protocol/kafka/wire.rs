@@ -26,7 +26,7 @@ pub const SASL_AUTHENTICATE: i16 = 36;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
     /// Its end has not come.
-    More,
+    Incomplete,
     /// It is none.
     Malformed,
 }
@@ -49,13 +49,13 @@ impl<'a> Reader<'a> {
 
     pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], Stop> {
         let end = self.at.checked_add(len).ok_or(Stop::Malformed)?;
-        let taken = self.data.get(self.at..end).ok_or(Stop::More)?;
+        let taken = self.data.get(self.at..end).ok_or(Stop::Incomplete)?;
         self.at = end;
         Ok(taken)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
-        self.bytes(N)?.first_chunk::<N>().copied().ok_or(Stop::More)
+        self.bytes(N)?.first_chunk::<N>().copied().ok_or(Stop::Incomplete)
     }
 
     pub fn i16(&mut self) -> Result<i16, Stop> {

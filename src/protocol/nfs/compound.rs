@@ -2,7 +2,7 @@
 //! file, or to the first operation that is not known here.
 
 use super::MAX_HANDLE;
-use super::message::{Asked, DataOf, Message, Step, handle, name};
+use super::message::{DataOf, Message, PendingCall, Step, handle, name};
 use super::xdr::{Stop, Xdr};
 use crate::protocol::files::Handle;
 
@@ -35,7 +35,11 @@ const SEQUENCE: u32 = 53;
 const READ_PLUS: u32 = 68;
 
 /// The operations of a call.
-pub(super) fn call(message: &mut Message, xdr: &mut Xdr<'_>, asked: Asked) -> Result<(), Stop> {
+pub(super) fn call(
+    message: &mut Message,
+    xdr: &mut Xdr<'_>,
+    asked: PendingCall,
+) -> Result<(), Stop> {
     xdr.opaque(MAX_TAG)?;
     let _minor = xdr.u32()?;
     let count = xdr.u32()?;

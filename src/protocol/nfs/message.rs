@@ -50,7 +50,7 @@ pub(super) enum DataOf {
 
 /// What a call was, for its reply.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Asked {
+pub(super) struct PendingCall {
     pub(super) version: u32,
     pub(super) procedure: u32,
     pub(super) protection: Protection,
@@ -63,7 +63,7 @@ pub(super) struct Message {
     pub(super) steps: Vec<Step>,
     pub(super) data: Option<Data>,
     /// It is a call whose reply is of interest.
-    pub(super) asked: Option<Asked>,
+    pub(super) asked: Option<PendingCall>,
     /// It is a call.
     pub(super) call: bool,
     /// How it is protected, if it is a call.
@@ -81,7 +81,7 @@ impl Message {
     pub(super) fn read(
         data: &[u8],
         size: Option<usize>,
-        asked: impl FnOnce(u32) -> Option<Asked>,
+        asked: impl FnOnce(u32) -> Option<PendingCall>,
     ) -> Result<Self, Stop> {
         let mut xdr = Xdr::new(data);
         let mut message = Self::default();
@@ -93,7 +93,7 @@ impl Message {
                 if matches!(protection, Protection::Closed(_)) {
                     return Ok(message);
                 }
-                let asked = Asked { version, procedure, protection };
+                let asked = PendingCall { version, procedure, protection };
                 match (program, version, procedure) {
                     (rpc::NFS, 2, _) => message.call_2(&mut xdr, asked)?,
                     (rpc::NFS, 3, _) => message.call_3(&mut xdr, asked)?,
@@ -113,10 +113,10 @@ impl Message {
                     xdr.bytes(8)?;
                 }
                 match asked {
-                    Some(Asked { version: 2, procedure, .. }) => {
+                    Some(PendingCall { version: 2, procedure, .. }) => {
                         message.reply_2(&mut xdr, procedure)?;
                     }
-                    Some(Asked { version: 3, procedure, .. }) => {
+                    Some(PendingCall { version: 3, procedure, .. }) => {
                         message.reply_3(&mut xdr, procedure)?;
                     }
                     Some(_) => compound::reply(&mut message, &mut xdr)?,
@@ -156,7 +156,7 @@ impl Message {
         Ok(())
     }
 
-    fn call_2(&mut self, xdr: &mut Xdr<'_>, asked: Asked) -> Result<(), Stop> {
+    fn call_2(&mut self, xdr: &mut Xdr<'_>, asked: PendingCall) -> Result<(), Stop> {
         match asked.procedure {
             LOOKUP_2 | CREATE_2 => {
                 xdr.bytes(32)?;
@@ -178,7 +178,7 @@ impl Message {
         Ok(())
     }
 
-    fn call_3(&mut self, xdr: &mut Xdr<'_>, asked: Asked) -> Result<(), Stop> {
+    fn call_3(&mut self, xdr: &mut Xdr<'_>, asked: PendingCall) -> Result<(), Stop> {
         match asked.procedure {
             LOOKUP_3 | CREATE_3 => {
                 xdr.opaque(MAX_HANDLE)?;

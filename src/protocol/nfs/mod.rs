@@ -16,7 +16,7 @@ use super::{
     Authentication, ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress,
     Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
-use message::{Asked, DataOf, Message, Step};
+use message::{DataOf, Message, PendingCall, Step};
 use rpc::Protection;
 use std::collections::BTreeMap;
 use xdr::Stop;
@@ -156,7 +156,7 @@ fn boundary(data: &[u8]) -> Option<(usize, Speaker)> {
     }
 }
 
-/// How records are told apart.
+/// How records are distinguished.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Framing {
     /// By marks, in a stream.
@@ -196,7 +196,7 @@ struct NfsParser {
     sides: [DirectionState; 2],
     files: Files,
     /// Calls by their numbers.
-    asked: BTreeMap<u32, Asked>,
+    asked: BTreeMap<u32, PendingCall>,
     /// It was said that calls are encrypted.
     closed: bool,
 }
@@ -537,7 +537,7 @@ impl Parser for NfsParser {
             _ => 0,
         };
         self.files.memory()
-            + self.asked.len() * (size_of::<(u32, Asked)>() + 16)
+            + self.asked.len() * (size_of::<(u32, PendingCall)>() + 16)
             + self.sides.iter().map(head).sum::<usize>()
     }
 }

@@ -376,7 +376,7 @@ fn lengths_that_lie_are_counted_and_passed_over() {
 
 proptest! {
     #[test]
-    fn garbage(
+    fn arbitrary_bytes_never_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         flips in proptest::collection::vec((0usize..900, any::<u8>()), 0..8),
         size in 1usize..200,

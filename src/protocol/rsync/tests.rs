@@ -194,7 +194,7 @@ fn both_ends_greet() {
 
 proptest! {
     #[test]
-    fn garbage(
+    fn arbitrary_bytes_never_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         flips in proptest::collection::vec((0usize..900, any::<u8>()), 0..8),
         size in 1usize..200,

@@ -70,7 +70,7 @@ pub struct Certificate {
     pub not_after: String,
     /// The same.
     pub expires: Timestamp,
-    /// Subject and issuer are the same: nobody vouches for it.
+    /// Subject and issuer are the same: no authority vouches for it.
     pub self_signed: bool,
     /// SHA-256 of it in hexadecimal digits.
     pub fingerprint: String,

@@ -90,7 +90,7 @@ fn a_call_is_recognised() {
 
 proptest! {
     #[test]
-    fn garbage(
+    fn arbitrary_bytes_never_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         flips in proptest::collection::vec((0usize..300, any::<u8>()), 0..8),
         size in 1usize..200,

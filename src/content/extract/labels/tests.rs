@@ -104,7 +104,7 @@ fn names_without_a_label_above_and_beside_a_birth_date() {
     ] {
         assert_eq!(read(lines), record(fields), "{lines}");
     }
-    // A list has stars, too, and whoever signs stands alone.
+    // A list has stars, too, and a signature is on a line of its own.
     assert_eq!(read("* 31.01.1970\n* 01.02.1980"), [""; 0]);
     let report = read("Laboratory Report\nDOB: 1970-01-31\nMRN: 77");
     assert!(!report[0].contains("name="), "{report:?}");

@@ -471,7 +471,39 @@ impl Tree {
         }
         self.passed();
         self.request(text, scope);
-        let name = self.names.get(top_next);
+        self.classify(text, top_next, scope);
+        let Some(name) = self.frames.last().map(|top| self.names.get(top.next)) else { return };
+        if name.resource_type {
+            return self.begin_resource(text, scope);
+        }
+        let (operation, fhir, tag_value) = (name.operation, name.fhir, name.tag_value);
+        if fhir {
+            self.show_in_document(text, scope);
+        }
+        let Some(top) = self.frames.last_mut() else { return };
+        top.patch |= operation && patch::is_operation(&self.names.get(top.next).text, text);
+        let wanted = top.next_meaning.is_some() || (fhir && !top.idle) || tag_value || operation;
+        let internal = &*self.names.get(top.next).text == "_id" && values::is_object_id(text);
+        if text.is_empty() || !wanted || internal {
+            return;
+        }
+        let date = top.next_meaning.as_ref().and_then(|m| values::date(m.rule.kind, text));
+        let text = date.as_deref().map_or(text, String::as_str);
+        if self.values.len() >= MAX_VALUES || self.text.len() + text.len() > MAX_TEXT {
+            if !std::mem::replace(&mut self.full, true) {
+                scope.give_up(Reason::Limit);
+            }
+            return;
+        }
+        let start = self.text.len() as u32;
+        self.text.push_str(text);
+        top.singles |= top.next_meaning.as_ref().map_or(0, single);
+        self.keep(start, start + text.len() as u32);
+    }
+
+    /// What a value says of the object that contains it: its type, its label, its group. `next` is its name.
+    fn classify(&mut self, text: &str, next: u16, scope: &mut Scope<'_>) {
+        let name = self.names.get(next);
         if name.use_.species || name.use_.typed {
             let marks = Marks::of_species(text, &scope.rules().keys);
             if let Some(top) = self.frames.last_mut() {
@@ -509,54 +541,38 @@ impl Tree {
                 top.group = Some(subjects::hash(text));
             }
         }
-        if name.resource_type {
-            top.standard = scope.rules().fhir.is_clinical(text);
-            top.resource = Resource::Of(text.into());
-            // Lists of resources are resources, too (FHIR R4, Bundle, Parameters).
-            top.idle = !top.standard && !matches!(text, "Bundle" | "Parameters");
-            top.labelled = text == "Parameters";
-            if let Some(about) = scope.rules().keys.context(text) {
-                top.marks = top.marks.and(Marks::about(about));
-                top.health = Marks::about(about).health();
-            }
-            return;
-        }
-        let (operation, fhir, tag_value) = (name.operation, name.fhir, name.tag_value);
-        if top.next_meaning.is_none() && fhir && self.around.has(Mark::PatientContext) {
-            let element =
-                self.frames.len() <= MAX_ROOT && self.frames.last().is_some_and(|f| f.element);
-            let shown = numbered(text).is_some()
-                || (self.shows_people && text.contains(char::is_whitespace));
-            if (element || self.frames.len() == 1) && shown {
-                // What a document about a patient shows of itself.
-                let parent = self.names.find(PATIENT, scope.rules());
-                let of = self.frames.last().map_or(PLAIN, |f| f.next);
-                let of = self.names.get(of).text.clone();
-                let shown = self.names.pair(parent, &of, scope.rules());
-                if let Some(top) = self.frames.last_mut() {
-                    top.next_meaning = shown;
-                }
-            }
-        }
+    }
+
+    /// The value is the type of a FHIR resource.
+    fn begin_resource(&mut self, text: &str, scope: &mut Scope<'_>) {
         let Some(top) = self.frames.last_mut() else { return };
-        top.patch |= operation && patch::is_operation(&self.names.get(top.next).text, text);
-        let wanted = top.next_meaning.is_some() || (fhir && !top.idle) || tag_value || operation;
-        let internal = &*self.names.get(top.next).text == "_id" && values::is_object_id(text);
-        if text.is_empty() || !wanted || internal {
+        top.standard = scope.rules().fhir.is_clinical(text);
+        top.resource = Resource::Of(text.into());
+        // Lists of resources are resources, too (FHIR R4, Bundle, Parameters).
+        top.idle = !top.standard && !matches!(text, "Bundle" | "Parameters");
+        top.labelled = text == "Parameters";
+        if let Some(about) = scope.rules().keys.context(text) {
+            top.marks = top.marks.and(Marks::about(about));
+            top.health = Marks::about(about).health();
+        }
+    }
+
+    /// What a document about a patient shows of itself has the meaning of its name.
+    fn show_in_document(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let Some(top) = self.frames.last() else { return };
+        let depth = self.frames.len();
+        let shown =
+            numbered(text).is_some() || self.shows_people && text.contains(char::is_whitespace);
+        let near = depth == 1 || depth <= MAX_ROOT && top.element;
+        if !shown || !near || top.next_meaning.is_some() || !self.around.has(Mark::PatientContext) {
             return;
         }
-        let date = top.next_meaning.as_ref().and_then(|m| values::date(m.rule.kind, text));
-        let text = date.as_deref().map_or(text, String::as_str);
-        if self.values.len() >= MAX_VALUES || self.text.len() + text.len() > MAX_TEXT {
-            if !std::mem::replace(&mut self.full, true) {
-                scope.give_up(Reason::Limit);
-            }
-            return;
+        let of = self.names.get(top.next).text.clone();
+        let parent = self.names.find(PATIENT, scope.rules());
+        let meaning = self.names.pair(parent, &of, scope.rules());
+        if let Some(top) = self.frames.last_mut() {
+            top.next_meaning = meaning;
         }
-        let start = self.text.len() as u32;
-        self.text.push_str(text);
-        top.singles |= top.next_meaning.as_ref().map_or(0, single);
-        self.keep(start, start + text.len() as u32);
     }
 
     /// Whether the next value is the answer to what seemed to be the name of a column: `"fields": [{"label":

@@ -108,7 +108,7 @@ pub struct Use {
     pub typed: bool,
     /// Comes between a name and its value.
     pub wrapper: bool,
-    /// Tells what kind of animal the object is about.
+    /// Gives the kind of animal that the object is about.
     pub species: bool,
 }
 

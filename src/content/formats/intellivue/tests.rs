@@ -107,7 +107,7 @@ fn the_sample_of_rules_is_read() {
 
 proptest! {
     #[test]
-    fn garbage(flips in proptest::collection::vec((0usize..400, any::<u8>()), 0..8), cut in 0usize..300) {
+    fn arbitrary_bytes_never_panic(flips in proptest::collection::vec((0usize..400, any::<u8>()), 0..8), cut in 0usize..300) {
         let mut file = datagram(RESULT, CONFIRMED_ACTION, &answered(0x0c16, &[demographics()]));
         for (at, byte) in flips {
             let len = file.len();

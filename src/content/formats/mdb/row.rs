@@ -65,7 +65,7 @@ fn wide_places(row: &[u8], mask_at: usize) -> Option<Vec<usize>> {
     (0..=count).map(place).collect()
 }
 
-/// The same in one byte each. Those beyond 256 are told by where their places begin.
+/// The same in one byte each. Those beyond 256 are known by where their places begin.
 fn narrow_places(row: &[u8], mask_at: usize) -> Option<Vec<usize>> {
     let count_at = mask_at.checked_sub(1)?;
     let count = usize::from(*row.get(count_at)?);

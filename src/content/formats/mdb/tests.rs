@@ -59,7 +59,7 @@ fn pages_that_are_missing_cost_their_rows() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn mutations(changes in proptest::collection::vec((20usize..45_000, any::<u8>()), 1..40), jet3: bool) {
+    fn mutated_files_never_panic(changes in proptest::collection::vec((20usize..45_000, any::<u8>()), 1..40), jet3: bool) {
         let mut broken = CLINIC.to_vec();
         for (at, byte) in changes {
             let at = 20 + at % (broken.len() - 20);

@@ -7,7 +7,7 @@ use encoding_rs::{Encoding, SHIFT_JIS, WINDOWS_1252};
 const BYTE_ORDER: u8 = 0x01;
 const CHARSET: u8 = 0x03;
 const END: u8 = 0x80;
-/// An attribute of a channel: its number stands between tag and length.
+/// An attribute of a channel: its number is between tag and length.
 const CHANNEL: u8 = 0x3f;
 /// Patient: name, id, age and birth, sex (ISO 22077-1 annex).
 const NAME: u8 = 0x81;

@@ -147,7 +147,7 @@ fn every_field_of_the_formats_has_a_rule() {
 
 proptest! {
     #[test]
-    fn garbage(
+    fn arbitrary_bytes_never_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         which in 0usize..22,
         flips in proptest::collection::vec((0usize..400, any::<u8>()), 0..8),

@@ -70,7 +70,7 @@ impl Format for Dump {
             around: Marks::default(),
             piece: Zeroizing::default(),
             state: State::Statement,
-            inside: Inside::Nothing,
+            inside: LexicalState::Nothing,
             depth: 0,
             line: 0,
             cut: false,
@@ -114,9 +114,9 @@ enum State {
     Copy(Columns),
 }
 
-/// In what the next byte stands.
+/// What the next byte is part of.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Inside {
+enum LexicalState {
     Nothing,
     /// A string or name, up to this quote; whether a backslash is before the next byte.
     Quoted(u8, bool),
@@ -139,7 +139,7 @@ struct Reader {
     /// The statement, row or line so far.
     piece: Zeroizing<Vec<u8>>,
     state: State,
-    inside: Inside,
+    inside: LexicalState,
     /// Parentheses that are open.
     depth: u32,
     /// Where the line of the statement begins.
@@ -172,46 +172,46 @@ impl Reader {
             return self.copied(byte, scope);
         }
         match self.inside {
-            Inside::Line => {
+            LexicalState::Line => {
                 if byte == b'\n' {
-                    self.inside = Inside::Nothing;
+                    self.inside = LexicalState::Nothing;
                 }
                 return;
             }
-            Inside::Comment(star) => {
+            LexicalState::Comment(star) => {
                 self.inside = match (star, byte) {
-                    (true, b'/') => Inside::Nothing,
-                    _ => Inside::Comment(byte == b'*'),
+                    (true, b'/') => LexicalState::Nothing,
+                    _ => LexicalState::Comment(byte == b'*'),
                 };
                 return;
             }
-            Inside::Quoted(quote, escaped) => {
+            LexicalState::Quoted(quote, escaped) => {
                 self.inside = match byte {
-                    _ if escaped => Inside::Quoted(quote, false),
-                    b'\\' if quote != b']' => Inside::Quoted(quote, true),
+                    _ if escaped => LexicalState::Quoted(quote, false),
+                    b'\\' if quote != b']' => LexicalState::Quoted(quote, true),
                     // A doubled quote ends one string and begins the next.
-                    _ if byte == quote => Inside::Nothing,
-                    _ => Inside::Quoted(quote, false),
+                    _ if byte == quote => LexicalState::Nothing,
+                    _ => LexicalState::Quoted(quote, false),
                 };
                 return self.push(byte, scope);
             }
-            Inside::Nothing => {}
+            LexicalState::Nothing => {}
         }
         match (self.piece.last(), byte) {
             (Some(b'-'), b'-') => {
                 self.piece.pop();
-                self.inside = Inside::Line;
+                self.inside = LexicalState::Line;
                 return;
             }
             (Some(b'/'), b'*') => {
                 self.piece.pop();
-                self.inside = Inside::Comment(false);
+                self.inside = LexicalState::Comment(false);
                 return;
             }
             _ => {}
         }
         if let b'\'' | b'"' | b'`' = byte {
-            self.inside = Inside::Quoted(byte, false);
+            self.inside = LexicalState::Quoted(byte, false);
         }
         match &self.state {
             State::Values(_) => self.value(byte, scope),
@@ -354,7 +354,7 @@ impl Reader {
             && tokens.next().is_some_and(|token| token.is("STDIN"))
         {
             // The rest of the line is empty.
-            self.inside = Inside::Line;
+            self.inside = LexicalState::Line;
             self.state = State::Copy(Columns::new(&table, &names, scope));
         }
     }
@@ -390,7 +390,7 @@ impl Document for Reader {
         // What was cut is lost; the lines of a COPY go on with the next.
         self.clear();
         self.cut = true;
-        self.inside = Inside::Nothing;
+        self.inside = LexicalState::Nothing;
         self.depth = 0;
         Want::ALL
     }

@@ -88,7 +88,7 @@ pub(super) fn definition(tokens: &mut Tokens<'_>) -> Option<(Vec<u8>, Vec<Box<st
 }
 
 /// The cells of a row in parentheses: of each, its string (`CAST(N'1970-01-31' AS Date)`, `DATE '1970-01-31'`), or
-/// the number that it is. What a placeholder stands for is not in a dump.
+/// the number that it is. The value of a placeholder is not in a dump.
 pub(super) fn cells(row: &[u8]) -> Vec<Zeroizing<String>> {
     let mut cells = Vec::new();
     let mut cell: Zeroizing<String> = Zeroizing::default();

@@ -110,7 +110,7 @@ fn read(database: &Database<'_>, path: Marks, scope: &mut Scope<'_>) {
         database.rows(table.root, &mut seen, scope, &mut |rowid, values, scope| {
             let mut cells: Vec<Zeroizing<String>> =
                 values.iter().map(|value| Zeroizing::new(value.text())).collect();
-            // The column that stands for the number of the row is empty in it.
+            // The column that represents the number of the row is empty in it.
             if let Some(cell) = table.rowid.and_then(|at| cells.get_mut(at)) {
                 **cell = rowid.to_string();
             }

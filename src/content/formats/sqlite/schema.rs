@@ -12,7 +12,7 @@ pub struct Table {
     pub root: u32,
     /// In the order of the record.
     pub columns: Vec<String>,
-    /// The column that stands for the number of the row.
+    /// The column that represents the number of the row.
     pub rowid: Option<usize>,
 }
 

@@ -53,7 +53,7 @@ fn circles_of_pages_end() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn mutations(changes in proptest::collection::vec((100usize..30_000, any::<u8>()), 1..40), end in 100usize..30_000) {
+    fn mutated_files_never_panic(changes in proptest::collection::vec((100usize..30_000, any::<u8>()), 1..40), end in 100usize..30_000) {
         let mut broken = CLINIC.to_vec();
         for (at, byte) in changes {
             let at = at % broken.len();
