@@ -58,6 +58,20 @@ fn names_a_part(name: &Name, meaning: &Meaning) -> bool {
 }
 
 impl Tree {
+    /// The value is the type of a FHIR resource.
+    pub(super) fn begin_resource(&mut self, text: &str, scope: &Scope<'_>) {
+        let Some(top) = self.frames.last_mut() else { return };
+        top.standard = scope.rules().fhir.is_clinical(text);
+        top.resource = Resource::Of(text.into());
+        // Lists of resources are resources, too (FHIR R4, Bundle, Parameters).
+        top.idle = !top.standard && !matches!(text, "Bundle" | "Parameters");
+        top.labelled = text == "Parameters";
+        if let Some(about) = scope.rules().keys.context(text) {
+            top.marks = top.marks.and(Marks::about(about));
+            top.health = Marks::about(about).health();
+        }
+    }
+
     /// What the end of an object or array means to a table.
     fn close_role(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
         let depth = self.frames.len();

@@ -543,20 +543,6 @@ impl Tree {
         }
     }
 
-    /// The value is the type of a FHIR resource.
-    fn begin_resource(&mut self, text: &str, scope: &mut Scope<'_>) {
-        let Some(top) = self.frames.last_mut() else { return };
-        top.standard = scope.rules().fhir.is_clinical(text);
-        top.resource = Resource::Of(text.into());
-        // Lists of resources are resources, too (FHIR R4, Bundle, Parameters).
-        top.idle = !top.standard && !matches!(text, "Bundle" | "Parameters");
-        top.labelled = text == "Parameters";
-        if let Some(about) = scope.rules().keys.context(text) {
-            top.marks = top.marks.and(Marks::about(about));
-            top.health = Marks::about(about).health();
-        }
-    }
-
     /// What a document about a patient shows of itself has the meaning of its name.
     fn show_in_document(&mut self, text: &str, scope: &mut Scope<'_>) {
         let Some(top) = self.frames.last() else { return };
