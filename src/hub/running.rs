@@ -40,8 +40,8 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
     let rules_key = settings.rules_key.as_deref().map(PublicKey::load).transpose()?;
     let (store, state) = Store::open(&settings.store)?;
     let metrics = Metrics::new().map_err(|error| HubError::System(error.to_string()))?;
-    let board = Arc::new(Dashboard::new(Arc::new(metrics), Arc::new(SensorHealth::new(None))));
-    board.describe(
+    let dashboard = Arc::new(Dashboard::new(Arc::new(metrics), Arc::new(SensorHealth::new(None))));
+    dashboard.describe(
         Context { sensor: Some(settings.name.as_str().into()), ..Context::default() },
         false,
     );
@@ -50,7 +50,7 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(system)?;
     }
     let server = match settings.listen {
-        Some(address) => Some(Server::start(address, Arc::clone(&board), served)?),
+        Some(address) => Some(Server::start(address, Arc::clone(&dashboard), served)?),
         None => None,
     };
     if let Some(server) = &server
@@ -69,7 +69,7 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
         settings,
         store,
         state,
-        board,
+        dashboard,
         numbers: Numbers::default(),
         shown: Shown::default(),
         counted: None,
@@ -94,7 +94,7 @@ struct Running<'a> {
     hub: Hub,
     store: Store,
     state: State,
-    board: Arc<Dashboard>,
+    dashboard: Arc<Dashboard>,
     numbers: Numbers,
     shown: Shown,
     /// When numbers were last worked out, and how long that took.
@@ -234,9 +234,9 @@ impl Running<'_> {
             self.state.stale = false;
             self.numbers = Numbers::from(&self.state.summary);
             for event in self.shown.changes(&self.state, &self.numbers) {
-                self.board.show(event);
+                self.dashboard.show(event);
             }
-            self.board.people(view::people(&self.numbers));
+            self.dashboard.people(view::people(&self.numbers));
             self.counted = Some((stopwatch(), begun.elapsed()));
             self.showed = None;
         }
@@ -248,7 +248,7 @@ impl Running<'_> {
         let troubles = view::troubles(&self.state, &self.hub, now);
         self.tell(&troubles);
         self.troubles = troubles;
-        self.board.publish(HubView {
+        self.dashboard.publish(HubView {
             api: view::api(&self.state, &self.numbers, &self.hub, now),
             metrics: view::metrics(&self.state, &self.numbers, &self.hub, now),
             active: self.hub.active,

@@ -1,5 +1,5 @@
 //! What the web page and the API show: the state of the run, a table of exposures, and the [`PageModel`] of
-//! the page. The table holds addresses and counts only; the board holds masks and pseudonyms, never values.
+//! the page. The table holds addresses and counts only; the model holds masks and pseudonyms, never values.
 
 use super::health::{Problem, SensorHealth};
 use super::metrics::Metrics;
@@ -46,7 +46,7 @@ pub struct HubView {
 /// The page's model and what events are written with.
 #[derive(Default)]
 struct Page {
-    board: PageModel,
+    model: PageModel,
     context: Context,
 }
 
@@ -173,7 +173,7 @@ impl Dashboard {
 
     /// What the page must know of the run before it starts; `reveal` as on the command line.
     pub fn describe(&self, context: Context, reveal: bool) {
-        *self.page() = Page { board: PageModel::new(reveal), context };
+        *self.page() = Page { model: PageModel::new(reveal), context };
     }
 
     /// Shows an exposure of an earlier run: an event as `--format ecs` writes it.
@@ -181,17 +181,17 @@ impl Dashboard {
         if let Some(event) = event.as_object_mut() {
             event.insert("earlier".into(), true.into());
         }
-        self.page().board.take(event);
+        self.page().model.take(event);
     }
 
     /// Shows an event as `--format ecs` writes it.
     pub fn show(&self, event: serde_json::Value) {
-        self.page().board.take(event);
+        self.page().model.take(event);
     }
 
     /// Shows how many people there are in all.
     pub fn people(&self, people: u64) {
-        self.page().board.people(people);
+        self.page().model.people(people);
         self.metrics.patients_distinct(people);
     }
 
@@ -207,7 +207,7 @@ impl Dashboard {
 
     /// Calls `of` with the page's model.
     pub fn with_board<T>(&self, of: impl FnOnce(&PageModel) -> T) -> T {
-        of(&self.page().board)
+        of(&self.page().model)
     }
 
     /// The figures of a running sensor, as the page takes them.
@@ -224,7 +224,7 @@ impl Dashboard {
             "age": health.last_packet_age_seconds,
             "packets": packets,
             "bytes": bytes,
-            "findings": page.board.found(),
+            "findings": page.model.found(),
             "losses": losses,
             "interfaces": self.sensor.interface_states(),
         })
@@ -321,21 +321,21 @@ impl Output for Arc<Dashboard> {
         if let Event::Exposure(exposure) = event {
             self.see(exposure);
         }
-        let Page { board, context } = &mut *self.page();
-        board.event(event, context);
+        let Page { model, context } = &mut *self.page();
+        model.event(event, context);
         Ok(())
     }
     fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
-        self.page().board.observation(observation);
+        self.page().model.observation(observation);
         Ok(())
     }
     fn conversation(&mut self, of: &Conversation) -> io::Result<()> {
-        self.page().board.conversation(of);
+        self.page().model.conversation(of);
         Ok(())
     }
     fn finish(&mut self, run: &RunSummary) -> io::Result<()> {
-        let Page { board, context } = &mut *self.page();
-        board.take(ecs::run_value(run, context));
+        let Page { model, context } = &mut *self.page();
+        model.take(ecs::run_value(run, context));
         Ok(())
     }
     fn flush(&mut self) -> io::Result<()> {

@@ -70,7 +70,7 @@ impl Route for Direct {
 struct Common {
     started: Instant,
     stop: Arc<AtomicBool>,
-    board: Arc<Dashboard>,
+    dashboard: Arc<Dashboard>,
 }
 
 /// The threads of a capture.
@@ -108,8 +108,11 @@ impl Lanes {
             let metrics = Arc::clone(&parts.metrics);
             let mut shards = Shards::new(route, decoder, metrics, clock, Numbering::Time);
             shards.record(evidence.clone().map(Recorder::new));
-            let common =
-                Common { started, stop: Arc::clone(&stop), board: Arc::clone(&parts.board) };
+            let common = Common {
+                started,
+                stop: Arc::clone(&stop),
+                dashboard: Arc::clone(&parts.dashboard),
+            };
             let shared = Arc::new(Mutex::new(PacketCounters::default()));
             counts.push(Arc::clone(&shared));
             let run = move || {
@@ -183,7 +186,7 @@ fn read(
             Fill::Packets => {
                 shards.route_mut().worker.press(Pressure::of(lane.fullness()));
                 shards.batch(&batch);
-                common.board.packets_seen();
+                common.dashboard.packets_seen();
                 let last = batch.packets.last().map(|packet| packet.time);
                 if stopped.is_some_and(|(_, at)| last > Some(at + DRAIN_SPAN)) {
                     break;
@@ -257,7 +260,7 @@ pub(super) fn live(
             tracing::debug!(packets = lanes.counts().packets, "read so far");
         }
     }
-    parts.board.stopping();
+    parts.dashboard.stopping();
     let (collector, failed, counts) = lanes.finish()?;
     count_lost(parts, &mut lost, rings.counters());
     let inputs = rings.inputs().into_iter().map(report_of).collect();

@@ -111,7 +111,7 @@ fn watch(
             say(config, &status_line(flow.counts(), source.counters(), &inputs));
         }
         if stopped.is_none() && stop.load(Ordering::Relaxed) {
-            parts.board.stopping();
+            parts.dashboard.stopping();
             stopped = Some((stopwatch(), wall_clock()));
         }
         let drained = stopped.map(|(since, _)| since.elapsed());
@@ -122,7 +122,7 @@ fn watch(
         match source.fill_at(&mut batch, started.elapsed()) {
             Status::More => {
                 flow.batch(&batch);
-                parts.board.packets_seen();
+                parts.dashboard.packets_seen();
                 let last = batch.packets.last().map(|packet| packet.time);
                 if stopped.is_some_and(|(_, at)| last > Some(at + DRAIN_SPAN)) {
                     break;

@@ -153,12 +153,12 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
     drop(reloader);
     drop(supervisor);
     if let Some(server) = server {
-        parts.board.stopping();
+        parts.dashboard.stopping();
         server.stop();
     }
     if let Some(path) = &config.metrics_file {
         // For a collector that runs as someone else (node_exporter's textfile folder).
-        write_atomically(path, parts.board.render_metrics().as_bytes(), 0o644)?;
+        write_atomically(path, parts.dashboard.render_metrics().as_bytes(), 0o644)?;
     }
     outcome
 }
@@ -274,7 +274,7 @@ fn replay(
         }
         if !batch.packets.is_empty() {
             flow.batch(&batch);
-            parts.board.packets_seen();
+            parts.dashboard.packets_seen();
         }
         progress.add(source.position().saturating_sub(position));
         position = source.position();
@@ -434,7 +434,7 @@ impl Flow {
         parts: &Parts,
         ending: RunEnd,
     ) -> Result<Outcome, RunError> {
-        parts.board.stopping();
+        parts.dashboard.stopping();
         let (collector, failed, counts, lost) = match self {
             Self::Inline(shards, lost) => {
                 let (route, counts) = shards.finish();

@@ -26,7 +26,7 @@ pub(super) fn start(
     let (Some(address), Some(access)) = (config.metrics, access) else { return Ok(None) };
     let files = &config.metrics_access;
     let (tls, token) = (access.has_tls(), files.token.is_some());
-    let server = Server::start(address, Arc::clone(&parts.board), access)?;
+    let server = Server::start(address, Arc::clone(&parts.dashboard), access)?;
     let scheme = if tls { "https" } else { "http" };
     say(config, &format!("serving metrics at {scheme}://{}/", server.address()));
     if token && !tls && !address.ip().is_loopback() {

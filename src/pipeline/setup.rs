@@ -54,7 +54,7 @@ pub struct Parts {
     /// Health of its parts.
     pub health: Arc<SensorHealth>,
     /// What the web page shows.
-    pub board: Arc<Dashboard>,
+    pub dashboard: Arc<Dashboard>,
     /// Where the secret's id is shown.
     pub key_id: String,
     /// It is persistent: a later run has the same.
@@ -82,7 +82,7 @@ impl Parts {
         // A file or pipe may be silent for hours.
         let health = Arc::new(SensorHealth::new(config.max_silence.filter(|_| live)));
         Ok(Self {
-            board: Arc::new(Dashboard::new(Arc::clone(&metrics), Arc::clone(&health))),
+            dashboard: Arc::new(Dashboard::new(Arc::clone(&metrics), Arc::clone(&health))),
             health,
             notify: Arc::new(Notify::from_environment()),
             metrics,
@@ -106,7 +106,7 @@ impl Parts {
         match source::read(&store.path, &exposures_only) {
             Ok(earlier) => {
                 tracing::info!(exposures = earlier.exposures.len(), "earlier runs in the store");
-                earlier.exposures.into_iter().for_each(|e| self.board.earlier(e.event));
+                earlier.exposures.into_iter().for_each(|e| self.dashboard.earlier(e.event));
             }
             // The first run finds none; what else is wrong is said when it is opened for writing.
             Err(error) => tracing::debug!(%error, "no earlier runs"),
@@ -201,7 +201,7 @@ impl Parts {
                 || config.metrics.is_some(),
         });
         exposures.resume(known);
-        self.board.describe(context.clone(), config.reveal);
+        self.dashboard.describe(context.clone(), config.reveal);
         self.history(config);
         let mut outputs: Vec<(&'static str, Box<dyn Output>)> = Vec::new();
         if let Some(settings) = &config.store {
@@ -210,7 +210,7 @@ impl Parts {
         self.pages(config, &context, &rules.digest, &mut outputs)?;
         let evidence = self.evidence(config, &context.interfaces, &mut outputs)?;
         let ends = self.events(config, &context, &mut outputs)?;
-        outputs.push(("page", Box::new(Arc::clone(&self.board))));
+        outputs.push(("page", Box::new(Arc::clone(&self.dashboard))));
         let metrics = Arc::clone(&self.metrics);
         let reporting = Reporting {
             outputs,

@@ -53,7 +53,7 @@ fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> 
     let revealed =
         runs.iter().any(|run| run.event.pointer("/phi/run/reveal") == Some(&true.into()))
             || patients.iter().any(|p| p.identifiers.iter().any(|i| !i.masked));
-    let mut board = PageModel::new(revealed);
+    let mut model = PageModel::new(revealed);
     let all = |of: fn(&source::Run) -> &str| {
         let all: BTreeSet<&str> = runs.iter().map(of).filter(|text| !text.is_empty()).collect();
         all.into_iter().collect::<Vec<_>>().join(", ")
@@ -70,7 +70,7 @@ fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> 
         rules: all(|run| &run.rules),
     };
     let people: BTreeSet<&str> = patients.iter().map(|p| p.token.as_str()).collect();
-    board.people(people.len() as u64);
+    model.people(people.len() as u64);
     for patient in &patients {
         let identifiers = patient.identifiers.iter().map(|i| ShownIdentifier {
             kind: &i.kind,
@@ -89,18 +89,18 @@ fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> 
                 identifiers: &identifiers,
                 packets,
             };
-            board.patient(&exposure.id, seen.first.0.div_euclid(1_000_000_000), &shown);
+            model.patient(&exposure.id, seen.first.0.div_euclid(1_000_000_000), &shown);
         }
     }
     // The summary of one run says nothing of the others.
     let ran: Vec<_> = runs.into_iter().map(|run| run.event).collect();
     if let [run] = ran.as_slice() {
-        board.take(run.clone());
+        model.take(run.clone());
     }
     let events = exposures.into_iter().map(|e| e.event);
     let events = events.chain(services.into_iter().map(|s| s.event));
     for event in events.chain(assets.into_iter().map(|a| a.event)) {
-        board.take(event);
+        model.take(event);
     }
-    page::page(&board, &made, inputs)
+    page::page(&model, &made, inputs)
 }

@@ -40,7 +40,7 @@ pub fn live() -> String {
 }
 
 /// A report: one self-contained file, which may load nothing else.
-pub fn report(board: &PageModel, data: &Map<String, Value>) -> String {
+pub fn report(model: &PageModel, data: &Map<String, Value>) -> String {
     let policy = format!(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
          style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'\">",
@@ -59,7 +59,7 @@ pub fn report(board: &PageModel, data: &Map<String, Value>) -> String {
         ("CSP", &policy),
         ("STYLE", &format!("<style>{STYLE}</style>")),
         ("ABOUT", "Report"),
-        ("STATIC", &format!("<noscript>{}</noscript>", without_scripts(board))),
+        ("STATIC", &format!("<noscript>{}</noscript>", without_scripts(model))),
         ("DATA", &format!("<script type=\"application/json\" id=\"data\">{model}</script>")),
         ("SCRIPT", &format!("<script>{SCRIPT}</script>")),
     ])
@@ -84,12 +84,12 @@ fn hash(text: &str) -> String {
 }
 
 /// Exposures as a table.
-fn without_scripts(board: &PageModel) -> String {
+fn without_scripts(model: &PageModel) -> String {
     let mut out = String::from(
         "<p>Scripts are off: this is the list of exposures only.</p><table><thead><tr><th>Severity</th>\
          <th>Client</th><th>Service</th><th>Protocol</th><th>Patients</th><th>Last seen</th></tr></thead><tbody>",
     );
-    for event in board.worst().into_iter().take(MAX_STATIC) {
+    for event in model.worst().into_iter().take(MAX_STATIC) {
         let text = |at: &str| match event.pointer(at) {
             Some(Value::String(text)) => markup(text),
             Some(Value::Number(n)) => n.to_string(),

@@ -163,8 +163,8 @@ impl PageModel {
         }
         match event.pointer("/event/action").and_then(Value::as_str) {
             Some("phi-exposure") => self.exposure(event),
-            Some("service-seen") => self.listed(event, "/server/ip", |board| &mut board.services),
-            Some("asset-seen") => self.listed(event, "/host/ip/0", |board| &mut board.assets),
+            Some("service-seen") => self.listed(event, "/server/ip", |model| &mut model.services),
+            Some("asset-seen") => self.listed(event, "/host/ip/0", |model| &mut model.assets),
             Some("run-summary") => self.run(event),
             _ => false,
         }

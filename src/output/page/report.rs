@@ -88,9 +88,9 @@ pub struct Provenance {
     pub rules: String,
 }
 
-/// The page of `board` as one file.
-pub fn page(board: &PageModel, made: &Provenance, inputs: &[Input]) -> String {
-    let mut data = board.data();
+/// The page of `model` as one file.
+pub fn page(model: &PageModel, made: &Provenance, inputs: &[Input]) -> String {
+    let mut data = model.data();
     let mut put = |name: &str, text: &str| {
         if !text.is_empty() {
             data.insert(name.into(), text.into());
@@ -102,14 +102,14 @@ pub fn page(board: &PageModel, made: &Provenance, inputs: &[Input]) -> String {
     put("rules", &made.rules);
     let inputs: Vec<Value> = inputs.iter().take(MAX_INPUTS).map(Input::json).collect();
     data.insert("inputs".into(), inputs.into());
-    html::report(board, &data)
+    html::report(model, &data)
 }
 
 /// Collects a run and writes its report.
 pub struct Report {
     writer: Box<dyn Write + Send>,
     context: Context,
-    board: PageModel,
+    model: PageModel,
     made: Provenance,
 }
 
@@ -121,32 +121,32 @@ impl Report {
         reveal: bool,
         made: Provenance,
     ) -> Self {
-        Self { writer, context, board: PageModel::new(reveal), made }
+        Self { writer, context, model: PageModel::new(reveal), made }
     }
 }
 
 impl Output for Report {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.board.event(event, &self.context);
+        self.model.event(event, &self.context);
         Ok(())
     }
 
     fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
-        self.board.observation(observation);
+        self.model.observation(observation);
         Ok(())
     }
 
     fn conversation(&mut self, of: &Conversation) -> io::Result<()> {
-        self.board.conversation(of);
+        self.model.conversation(of);
         Ok(())
     }
 
     fn finish(&mut self, run: &RunSummary) -> io::Result<()> {
-        self.board.take(ecs::run_value(run, &self.context));
+        self.model.take(ecs::run_value(run, &self.context));
         let names = run.inputs.iter().take(MAX_INPUTS);
         let inputs: Vec<Input> =
             if run.live { Vec::new() } else { names.map(|input| Input::of(&input.name)).collect() };
-        self.writer.write_all(page(&self.board, &self.made, &inputs).as_bytes())?;
+        self.writer.write_all(page(&self.model, &self.made, &inputs).as_bytes())?;
         self.flush()
     }
 

@@ -141,31 +141,31 @@ fn an_event_that_is_not_whole_is_refused_and_breaks_nothing() {
 fn of_too_many_exposures_the_least_severe_go_and_are_counted() {
     let whole = ecs_events();
     let exposure = whole.iter().find(|e| e["event"]["action"] == "phi-exposure").expect("one");
-    let mut board = PageModel::default();
+    let mut model = PageModel::default();
     for n in 0..1_000u64 {
         let mut event = exposure.clone();
         event["phi"]["exposure"]["id"] = format!("{n:026}").into();
         event["event"]["severity"] = (n % 100).into();
-        assert!(board.take(event));
+        assert!(model.take(event));
     }
-    let worst = board.worst();
+    let worst = model.worst();
     assert_eq!(worst.len(), 800);
     assert_eq!(worst[0]["event"]["severity"], 99);
     assert!(worst.iter().all(|e| e["event"]["severity"].as_u64() >= Some(20)));
-    assert_eq!(board.data()["left"]["exposures"], 200);
+    assert_eq!(model.data()["left"]["exposures"], 200);
 }
 
 #[test]
 fn who_watches_gets_what_changed_and_nothing_else() {
     let whole = ecs_events();
-    let mut board = PageModel::default();
-    whole.iter().for_each(|event| assert!(board.take(event.clone())));
-    let first = board.changes(0);
+    let mut model = PageModel::default();
+    whole.iter().for_each(|event| assert!(model.take(event.clone())));
+    let first = model.changes(0);
     assert_eq!(first.data.expect("all")["exposures"].as_array().map(Vec::len), Some(3));
-    assert!(board.changes(first.until).data.is_none(), "nothing changed");
+    assert!(model.changes(first.until).data.is_none(), "nothing changed");
     let exposure = whole.iter().find(|e| e["event"]["action"] == "phi-exposure").expect("one");
-    board.take(exposure.clone());
-    let next = board.changes(first.until).data.expect("one changed");
+    model.take(exposure.clone());
+    let next = model.changes(first.until).data.expect("one changed");
     assert_eq!(next["exposures"].as_array().map(Vec::len), Some(1));
     assert!(!next.contains_key("services"), "{next:?}");
 }

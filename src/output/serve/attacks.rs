@@ -1,6 +1,6 @@
 //! What a client may try. Real connections over loopback.
 
-use super::tests::{ask, board, get, local};
+use super::tests::{ask, dashboard, get, local};
 use super::*;
 use base64::Engine as _;
 use std::io::{ErrorKind, Read as _, Write as _};
@@ -9,14 +9,14 @@ use std::net::TcpStream;
 const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 fn open() -> Server {
-    Server::start(local(), board(), Access::default()).expect("start")
+    Server::start(local(), dashboard(), Access::default()).expect("start")
 }
 
 /// A server that asks for [`TOKEN`].
 fn closed(folder: &tempfile::TempDir) -> Server {
     let file = folder.path().join("token");
     std::fs::write(&file, format!("{TOKEN}\n")).expect("a file");
-    Server::start(local(), board(), Access::load(Some(&file), None).expect("a token"))
+    Server::start(local(), dashboard(), Access::load(Some(&file), None).expect("a token"))
         .expect("start")
 }
 
@@ -180,7 +180,7 @@ fn answers_come_over_tls_where_a_certificate_was_given() {
     std::fs::write(&chain, made.cert.pem()).expect("a file");
     std::fs::write(&key, made.signing_key.serialize_pem()).expect("a file");
     let access = Access::load(None, Some((&chain, &key))).expect("a certificate");
-    let server = Server::start(local(), board(), access).expect("start");
+    let server = Server::start(local(), dashboard(), access).expect("start");
 
     let mut roots = rustls::RootCertStore::empty();
     roots.add(made.cert.der().clone()).expect("a root");

@@ -84,7 +84,7 @@ impl Server {
     /// If the address cannot be listened at.
     pub fn start(
         address: SocketAddr,
-        board: Arc<Dashboard>,
+        dashboard: Arc<Dashboard>,
         access: Access,
     ) -> Result<Self, ServeError> {
         let fail = |source| ServeError::Listen { address, source };
@@ -102,7 +102,7 @@ impl Server {
                 runtime.block_on(async move {
                     let Ok(listener) = tokio::net::TcpListener::from_std(listener) else { return };
                     let mut end = stopped.clone();
-                    let serve = listener::serve(listener, tls, router(board, guard), stopped);
+                    let serve = listener::serve(listener, tls, router(dashboard, guard), stopped);
                     let deadline = async {
                         listener::stopping(&mut end).await;
                         tokio::time::sleep(GRACE).await;
@@ -135,7 +135,7 @@ impl Drop for Server {
     }
 }
 
-fn router(board: Arc<Dashboard>, guard: Guard) -> Router {
+fn router(dashboard: Arc<Dashboard>, guard: Guard) -> Router {
     let guard = Arc::new(guard);
     let guarded = move |request: Request, next: Next| guarded(Arc::clone(&guard), request, next);
     Router::new()
@@ -152,7 +152,7 @@ fn router(board: Arc<Dashboard>, guard: Guard) -> Router {
         .route("/app.js", get(script))
         .fallback(|| std::future::ready(StatusCode::NOT_FOUND))
         .layer(middleware::from_fn(guarded))
-        .with_state(board)
+        .with_state(dashboard)
 }
 
 /// Says only whether all is well.
@@ -228,20 +228,20 @@ fn is_local_name(host: &str) -> bool {
     name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
 }
 
-async fn metrics(State(board): State<Arc<Dashboard>>) -> Response {
+async fn metrics(State(dashboard): State<Arc<Dashboard>>) -> Response {
     let text = "text/plain; version=0.0.4; charset=utf-8";
-    ([(CONTENT_TYPE, text)], board.render_metrics()).into_response()
+    ([(CONTENT_TYPE, text)], dashboard.render_metrics()).into_response()
 }
 
-async fn health(State(board): State<Arc<Dashboard>>) -> Response {
-    let health = board.health();
+async fn health(State(dashboard): State<Arc<Dashboard>>) -> Response {
+    let health = dashboard.health();
     let status =
         if health.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     json(status, &health)
 }
 
-async fn ready(State(board): State<Arc<Dashboard>>) -> Response {
-    let readiness = board.readiness();
+async fn ready(State(dashboard): State<Arc<Dashboard>>) -> Response {
+    let readiness = dashboard.readiness();
     let status = match readiness.status {
         "ready" => StatusCode::OK,
         _ => StatusCode::SERVICE_UNAVAILABLE,
@@ -249,17 +249,17 @@ async fn ready(State(board): State<Arc<Dashboard>>) -> Response {
     json(status, &readiness)
 }
 
-async fn exposures(State(board): State<Arc<Dashboard>>) -> Response {
+async fn exposures(State(dashboard): State<Arc<Dashboard>>) -> Response {
     #[derive(Serialize)]
     struct Exposures {
         exposures: Vec<super::dashboard::Row>,
     }
-    json(StatusCode::OK, &Exposures { exposures: board.rows() })
+    json(StatusCode::OK, &Exposures { exposures: dashboard.rows() })
 }
 
 /// What a hub knows of all sensors.
-async fn hub(State(board): State<Arc<Dashboard>>) -> Response {
-    let api = board.hub().as_ref().map(|hub| hub.api.clone());
+async fn hub(State(dashboard): State<Arc<Dashboard>>) -> Response {
+    let api = dashboard.hub().as_ref().map(|hub| hub.api.clone());
     match api {
         Some(api) => json(StatusCode::OK, &api),
         None => StatusCode::NOT_FOUND.into_response(),
@@ -267,22 +267,25 @@ async fn hub(State(board): State<Arc<Dashboard>>) -> Response {
 }
 
 /// All that the page shows, to begin with.
-async fn model(State(board): State<Arc<Dashboard>>) -> Response {
-    let (mut data, until) = board.with_board(|page| (page.data(), page.clock()));
+async fn model(State(dashboard): State<Arc<Dashboard>>) -> Response {
+    let (mut data, until) = dashboard.with_board(|page| (page.data(), page.clock()));
     // Findings are asked for when an exposure is opened.
     data.remove("findings");
     data.insert("until".into(), until.into());
-    data.extend(stream::figures(&board));
+    data.extend(stream::figures(&dashboard));
     json(StatusCode::OK, &data)
 }
 
 /// Masked findings of an exposure.
-async fn findings(State(board): State<Arc<Dashboard>>, Path(exposure): Path<String>) -> Response {
+async fn findings(
+    State(dashboard): State<Arc<Dashboard>>,
+    Path(exposure): Path<String>,
+) -> Response {
     #[derive(Serialize)]
     struct Findings {
         findings: Vec<serde_json::Value>,
     }
-    let findings = board.with_board(|page| page.findings(&exposure).to_vec());
+    let findings = dashboard.with_board(|page| page.findings(&exposure).to_vec());
     json(StatusCode::OK, &Findings { findings })
 }
 

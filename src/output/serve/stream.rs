@@ -22,15 +22,15 @@ use tokio::time::{Interval, MissedTickBehavior};
 const EVERY: Duration = Duration::from_secs(1);
 
 /// The figures of the run, as a page takes them.
-pub(super) fn figures(board: &Dashboard) -> Map<String, Value> {
+pub(super) fn figures(dashboard: &Dashboard) -> Map<String, Value> {
     let mut data = Map::new();
-    data.insert("live".into(), board.figures());
-    data.insert("patients".into(), board.metrics().patients().into());
+    data.insert("live".into(), dashboard.figures());
+    data.insert("patients".into(), dashboard.metrics().patients().into());
     data
 }
 
 pub(super) async fn open(
-    State(board): State<Arc<Dashboard>>,
+    State(dashboard): State<Arc<Dashboard>>,
     RawQuery(query): RawQuery,
 ) -> Response {
     // What the page knows already.
@@ -38,12 +38,12 @@ pub(super) async fn open(
     let since = known.unwrap_or(0);
     let mut tick = tokio::time::interval(EVERY);
     tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let body = Body::from_stream(Messages { board, since, tick, over: false });
+    let body = Body::from_stream(Messages { dashboard, since, tick, over: false });
     ([(CONTENT_TYPE, "text/event-stream; charset=utf-8")], body).into_response()
 }
 
 struct Messages {
-    board: Arc<Dashboard>,
+    dashboard: Arc<Dashboard>,
     since: u64,
     tick: Interval,
     over: bool,
@@ -57,11 +57,11 @@ impl Stream for Messages {
             return Poll::Ready(None);
         }
         ready!(self.tick.poll_tick(cx));
-        let mut data = figures(&self.board);
-        let changes = self.board.with_board(|board| board.changes(self.since));
+        let mut data = figures(&self.dashboard);
+        let changes = self.dashboard.with_board(|dashboard| dashboard.changes(self.since));
         self.since = changes.until;
         data.extend(changes.data.unwrap_or_default());
-        self.over = self.board.health().status != "ok";
+        self.over = self.dashboard.health().status != "ok";
         let mut message = b"data: ".to_vec();
         // No value holds what JSON has no place for; a line end is escaped in it.
         if json::append(&mut message, &data).is_err() {

@@ -15,10 +15,10 @@ use std::time::Instant;
 
 const PACS: &str = ServiceKind::Pacs.as_str();
 
-pub(super) fn board() -> Arc<Dashboard> {
+pub(super) fn dashboard() -> Arc<Dashboard> {
     let metrics = Arc::new(Metrics::new().expect("metrics"));
-    let mut board = Arc::new(Dashboard::new(metrics, Arc::new(SensorHealth::new(None))));
-    board.metrics().packets(1234, 56_789);
+    let mut dashboard = Arc::new(Dashboard::new(metrics, Arc::new(SensorHealth::new(None))));
+    dashboard.metrics().packets(1234, 56_789);
     let mut exposures = Exposures::new(Settings {
         home: Default::default(),
         idle: crate::time::Span::seconds(60),
@@ -39,12 +39,12 @@ pub(super) fn board() -> Arc<Dashboard> {
     portal.facts.interfaces.push(shown);
     exposures.finding(portal.build(), &mut events);
     for event in &events {
-        board.event(event).expect("memory");
+        dashboard.event(event).expect("memory");
     }
     for observation in exposures.take_observations() {
-        board.observation(&observation).expect("memory");
+        dashboard.observation(&observation).expect("memory");
     }
-    board
+    dashboard
 }
 
 pub(super) fn local() -> SocketAddr {
@@ -70,8 +70,8 @@ pub(super) fn get(address: SocketAddr, path: &str) -> (u16, String, String) {
 
 #[test]
 fn serves_metrics_health_page_and_api() {
-    let board = board();
-    let server = Server::start(local(), Arc::clone(&board), Access::default()).expect("start");
+    let dashboard = dashboard();
+    let server = Server::start(local(), Arc::clone(&dashboard), Access::default()).expect("start");
     let at = server.address();
 
     let (status, head, body) = get(at, "/metrics");
@@ -83,7 +83,7 @@ fn serves_metrics_health_page_and_api() {
     let health: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!((status, &health["status"]), (200, &"ok".into()));
     assert!(health["last_packet_age_seconds"].is_null() && health["uptime_seconds"].is_number());
-    board.packets_seen();
+    dashboard.packets_seen();
     let health: serde_json::Value = serde_json::from_str(&get(at, "/healthz").2).expect("JSON");
     assert!(health["last_packet_age_seconds"].as_f64().is_some_and(|age| age < 10.0));
 
@@ -91,7 +91,7 @@ fn serves_metrics_health_page_and_api() {
     let readiness: serde_json::Value = serde_json::from_str(&body).expect("JSON");
     assert_eq!((status, &readiness["status"]), (503, &"not ready".into()));
     assert_eq!(readiness["problems"][0]["check"], "start", "{body}");
-    board.sensor().capturing();
+    dashboard.sensor().capturing();
     assert_eq!(get(at, "/readyz").2, r#"{"status":"ready","problems":[]}"#);
     assert_eq!(get(at, "/readyz").0, 200);
 
@@ -135,7 +135,7 @@ fn serves_metrics_health_page_and_api() {
     let post = format!("POST /metrics HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
     assert_eq!(ask(at, &post).0, 405);
 
-    board.stopping();
+    dashboard.stopping();
     let (status, _, body) = get(at, "/healthz");
     assert_eq!(status, 503);
     assert!(body.contains("stopping"), "{body}");
@@ -146,7 +146,7 @@ fn serves_metrics_health_page_and_api() {
 
 #[test]
 fn a_name_that_was_pointed_here_is_refused() {
-    let server = Server::start(local(), board(), Access::default()).expect("start");
+    let server = Server::start(local(), dashboard(), Access::default()).expect("start");
     let with = |host: &str| {
         let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
         ask(server.address(), &request).0
@@ -158,8 +158,8 @@ fn a_name_that_was_pointed_here_is_refused() {
 
 #[test]
 fn a_port_in_use_is_reported_with_the_remedy() {
-    let server = Server::start(local(), board(), Access::default()).expect("start");
-    let error = Server::start(server.address(), board(), Access::default())
+    let server = Server::start(local(), dashboard(), Access::default()).expect("start");
+    let error = Server::start(server.address(), dashboard(), Access::default())
         .err()
         .expect("in use")
         .to_string();
@@ -170,7 +170,7 @@ fn a_port_in_use_is_reported_with_the_remedy() {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn stopping_does_not_wait_for_a_silent_client() {
-    let server = Server::start(local(), board(), Access::default()).expect("start");
+    let server = Server::start(local(), dashboard(), Access::default()).expect("start");
     let mut silent = TcpStream::connect(server.address()).expect("connect");
     silent.write_all(b"GET /metr").expect("send");
     // An answer on another connection says that the first was accepted too.
@@ -182,7 +182,7 @@ fn stopping_does_not_wait_for_a_silent_client() {
 
 #[test]
 fn the_table_is_capped_and_ended_exposures_go_first() {
-    let mut board = board();
+    let mut dashboard = dashboard();
     let mut exposures = Exposures::new(Settings {
         home: Default::default(),
         idle: crate::time::Span::seconds(60),
@@ -206,9 +206,9 @@ fn the_table_is_capped_and_ended_exposures_go_first() {
         exposures.finish(crate::exposure::samples::T0, &mut events);
     }
     for event in &events {
-        board.event(event).expect("memory");
+        dashboard.event(event).expect("memory");
     }
-    let rows = board.rows();
+    let rows = dashboard.rows();
     assert_eq!(rows.len(), MAX_ROWS);
     assert_eq!(rows.iter().filter(|r| r.state == "open").count(), 2, "the open ones stay");
 }
@@ -228,8 +228,8 @@ fn message(stream: &mut impl std::io::BufRead) -> serde_json::Value {
 #[test]
 #[expect(clippy::disallowed_methods, reason = "how long it takes is what is tested")]
 fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
-    let mut board = board();
-    let server = Server::start(local(), Arc::clone(&board), Access::default()).expect("start");
+    let mut dashboard = dashboard();
+    let server = Server::start(local(), Arc::clone(&dashboard), Access::default()).expect("start");
     let at = server.address();
     let mut stream = TcpStream::connect(at).expect("connect");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("timeout");
@@ -260,10 +260,10 @@ fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
     }
     let begun = Instant::now();
     for event in &events {
-        board.event(event).expect("memory");
+        dashboard.event(event).expect("memory");
     }
     for observation in exposures.take_observations() {
-        board.observation(&observation).expect("memory");
+        dashboard.observation(&observation).expect("memory");
     }
     assert!(begun.elapsed() < Duration::from_secs(3), "keeps up with 1,000 findings a second");
     let mut seen = 0;
@@ -274,7 +274,7 @@ fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
         }
     }
     assert_eq!(seen, findings + 3_000);
-    board.stopping();
+    dashboard.stopping();
     while message(&mut stream)["live"]["status"] != "stopping" {}
     server.stop();
 }
