@@ -20,29 +20,17 @@ pub enum Source {
     Interfaces(Vec<String>),
 }
 
-/// How much is written of what was found (`--detail`). Counts are the same with each.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub enum Detail {
-    /// Exposures, services and assets.
-    Exposures,
-    /// Besides, one finding for each patient of an exposure; of a busy service, lists of patients.
-    Patients,
-    /// Besides, one finding for each patient of a flow, with everything that was seen.
-    #[default]
-    Flows,
-}
-
-impl Detail {
-    /// Every one, the least first.
-    pub const ALL: [Self; 3] = [Self::Exposures, Self::Patients, Self::Flows];
-
-    /// As `--detail` takes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Exposures => "exposures",
-            Self::Patients => "patients",
-            Self::Flows => "flows",
-        }
+closed_set! {
+    /// How much is written of what was found (`--detail`), the least first. Counts are the same with each.
+    #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+    pub enum Detail {
+        /// Exposures, services and assets.
+        Exposures = "exposures",
+        /// Besides, one finding for each patient of an exposure; of a busy service, lists of patients.
+        Patients = "patients",
+        /// Besides, one finding for each patient of a flow, with everything that was seen.
+        #[default]
+        Flows = "flows",
     }
 }
 

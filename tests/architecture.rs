@@ -514,3 +514,15 @@ fn fuzz_targets_only_call_the_harness() {
     assert!(program.contains("mod harness;") && !program.contains("phitap::"));
     assert!(program.lines().count() < 80, "logic belongs into fuzz/harness/");
 }
+
+/// Lists of all values of an enum come from the macro that defines it, so that none can be missing.
+#[test]
+fn no_list_of_all_values_is_kept_by_hand() {
+    for (path, text) in sources("src") {
+        let macros = path.ends_with("src/closed_set.rs");
+        for (line, code) in code(&text) {
+            let by_hand = code.contains("const ALL: [Self;") && !macros;
+            assert!(!by_hand, "{}:{line}: use closed_set!", path.display());
+        }
+    }
+}

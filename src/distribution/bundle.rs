@@ -2,6 +2,7 @@
 //! its signature was found good.
 
 use super::key::{PrivateKey, PublicKey};
+use crate::closed_set::closed_set;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use flate2::Compression;
@@ -33,36 +34,23 @@ pub struct Bundle {
     pub files: BTreeMap<String, String>,
 }
 
-/// Why a bundle was refused.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
-pub enum Refusal {
-    /// It is no bundle.
-    #[error("they are damaged")]
-    Damaged,
-    /// The signature is not of the key.
-    #[error("their signature is not of the given key")]
-    Signature,
-    /// It is older than what is in force.
-    #[error("they are older than those in force")]
-    Older,
-    /// A rule in it is faulty.
-    #[error("a rule is faulty")]
-    Faulty,
-}
-
-impl Refusal {
-    /// As metrics name it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Damaged => "damaged",
-            Self::Signature => "signature",
-            Self::Older => "older",
-            Self::Faulty => "faulty",
-        }
+closed_set! {
+    /// Why a bundle was refused.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+    pub enum Refusal {
+        /// It is no bundle.
+        #[error("they are damaged")]
+        Damaged = "damaged",
+        /// The signature is not of the key.
+        #[error("their signature is not of the given key")]
+        Signature = "signature",
+        /// It is older than what is in force.
+        #[error("they are older than those in force")]
+        Older = "older",
+        /// A rule in it is faulty.
+        #[error("a rule is faulty")]
+        Faulty = "faulty",
     }
-
-    /// Every one.
-    pub const ALL: [Self; 4] = [Self::Damaged, Self::Signature, Self::Older, Self::Faulty];
 }
 
 #[derive(Serialize, Deserialize)]

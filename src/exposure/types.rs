@@ -4,6 +4,7 @@ use super::access::Access;
 use super::counters::ExposureTotals;
 use super::lists::PatientList;
 use crate::capture::{PacketRef, PacketSpan};
+use crate::closed_set::closed_set;
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Repeated, Token};
@@ -106,31 +107,18 @@ pub struct FindingEvent {
     pub clients: u64,
 }
 
-/// Location of an endpoint, as seen from the networks given by `--home-net`.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum NetworkDirection {
-    /// From outside to a server inside.
-    Inbound,
-    /// From inside to a server outside.
-    Outbound,
-    /// Both ends inside.
-    Internal,
-    /// Both ends outside.
-    External,
-}
-
-impl NetworkDirection {
-    /// Every one, in the order of their definition.
-    pub const ALL: [Self; 4] = [Self::Inbound, Self::Outbound, Self::Internal, Self::External];
-
-    /// As `network.direction` writes it.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Inbound => "inbound",
-            Self::Outbound => "outbound",
-            Self::Internal => "internal",
-            Self::External => "external",
-        }
+closed_set! {
+    /// Direction of a flow, as seen from the networks given by `--home-net` (`network.direction`).
+    #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+    pub enum NetworkDirection {
+        /// From outside to a server inside.
+        Inbound = "inbound",
+        /// From inside to a server outside.
+        Outbound = "outbound",
+        /// Both ends inside.
+        Internal = "internal",
+        /// Both ends outside.
+        External = "external",
     }
 }
 

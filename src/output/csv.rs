@@ -160,7 +160,8 @@ fn exposure(e: &Exposure, context: &Context) -> String {
     row.text(&e.operations.join(" "));
     row.plain(e.facts.authentication.as_str());
     row.plain(e.facts.credentials_in_clear);
-    let remedies: Vec<&str> = remedy::Remedy::of(e).into_iter().map(remedy::Remedy::text).collect();
+    let remedies: Vec<&str> =
+        remedy::Remedy::of(e).into_iter().map(remedy::Remedy::as_str).collect();
     row.text(&remedies.join("; "));
     row.packets(e.packets, context);
     row.0

@@ -319,7 +319,7 @@ fn exposure<'a>(e: &'a Exposure, message: String, context: &'a Context) -> Recor
             operations: e.operations.iter().map(|text| &**text).collect(),
             authentication: Some(e.facts.authentication.as_str()),
             credentials_in_clear: Some(e.facts.credentials_in_clear),
-            remedies: remedy::Remedy::of(e).into_iter().map(remedy::Remedy::text).collect(),
+            remedies: remedy::Remedy::of(e).into_iter().map(remedy::Remedy::as_str).collect(),
             key_id: &context.key_id,
             ..Phi::default()
         },

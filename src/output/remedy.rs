@@ -1,70 +1,41 @@
 //! What closes an exposure: one sentence for each thing that is wrong with it, the most urgent first.
 
+use crate::closed_set::closed_set;
 use crate::content::{Mark, MarkSet};
 use crate::exposure::{Answers, Exposure, NetworkDirection};
 use crate::protocol::Authentication;
 use crate::severity::Severity;
 
-/// Something to do.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(in crate::output) enum Remedy {
-    /// The client is in a foreign network.
-    CloseToOutside,
-    /// The server is in a foreign network.
-    KeepInside,
-    /// The service was seen to answer any client.
-    RequireLogin,
-    /// Secrets crossed in clear.
-    ChangePasswords,
-    /// DICOM without TLS.
-    DicomTls,
-    /// HL7 without TLS.
-    Hl7Tls,
-    /// HTTP without TLS.
-    Https,
-    /// Mail without TLS.
-    MailTls,
-    /// Files over a protocol without TLS.
-    FileTls,
-    /// A database without TLS.
-    DatabaseTls,
-    /// Anything else without TLS.
-    Tls,
+closed_set! {
+    /// Something to do, the most urgent first, as a sentence without its end for the summary and for events.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+    pub(in crate::output) enum Remedy {
+        /// The client is in a foreign network.
+        CloseToOutside = "Close the port to other networks, or put it behind a VPN",
+        /// The server is in a foreign network.
+        KeepInside = "Stop sending to the foreign network, or send through a VPN",
+        /// The service was seen to answer any client.
+        RequireLogin = "Require a login; for DICOM, accept known titles and hosts only",
+        /// Secrets crossed in clear.
+        ChangePasswords = "Change the passwords and keys that crossed in clear",
+        /// DICOM without TLS.
+        DicomTls = "Switch on TLS for DICOM (PS3.15 annex B)",
+        /// HL7 without TLS.
+        Hl7Tls = "Send HL7 over TLS (MLLP over TLS, IHE ATNA)",
+        /// HTTP without TLS.
+        Https = "Serve over HTTPS and turn plain HTTP off",
+        /// Mail without TLS.
+        MailTls = "Require STARTTLS, or encrypt the mail itself (S/MIME)",
+        /// Files over a protocol without TLS.
+        FileTls = "Move the files to SFTP, FTPS or SMB 3 with encryption",
+        /// A database without TLS.
+        DatabaseTls = "Require TLS for connections to the database",
+        /// Anything else without TLS.
+        Tls = "Send through TLS or an encrypted tunnel",
+    }
 }
 
 impl Remedy {
-    /// Every one, the most urgent first.
-    pub const ALL: [Self; 11] = [
-        Self::CloseToOutside,
-        Self::KeepInside,
-        Self::RequireLogin,
-        Self::ChangePasswords,
-        Self::DicomTls,
-        Self::Hl7Tls,
-        Self::Https,
-        Self::MailTls,
-        Self::FileTls,
-        Self::DatabaseTls,
-        Self::Tls,
-    ];
-
-    /// As a sentence without its end, for the summary and for events.
-    pub const fn text(self) -> &'static str {
-        match self {
-            Self::CloseToOutside => "Close the port to other networks, or put it behind a VPN",
-            Self::KeepInside => "Stop sending to the foreign network, or send through a VPN",
-            Self::RequireLogin => "Require a login; for DICOM, accept known titles and hosts only",
-            Self::ChangePasswords => "Change the passwords and keys that crossed in clear",
-            Self::DicomTls => "Switch on TLS for DICOM (PS3.15 annex B)",
-            Self::Hl7Tls => "Send HL7 over TLS (MLLP over TLS, IHE ATNA)",
-            Self::Https => "Serve over HTTPS and turn plain HTTP off",
-            Self::MailTls => "Require STARTTLS, or encrypt the mail itself (S/MIME)",
-            Self::FileTls => "Move the files to SFTP, FTPS or SMB 3 with encryption",
-            Self::DatabaseTls => "Require TLS for connections to the database",
-            Self::Tls => "Send through TLS or an encrypted tunnel",
-        }
-    }
-
     /// What to do about an exposure, the most urgent first.
     pub fn of(e: &Exposure) -> Vec<Self> {
         let open = e.facts.interfaces.iter().any(|i| i.open);

@@ -125,7 +125,8 @@ fn exposure(e: &Exposure, message: String, context: &Context) -> Line {
     line.flow(&e.first_flow);
     line.put("note", Value::Word("PHI::Exposure"));
     line.text("msg", message);
-    let remedies: Vec<&str> = remedy::Remedy::of(e).into_iter().map(remedy::Remedy::text).collect();
+    let remedies: Vec<&str> =
+        remedy::Remedy::of(e).into_iter().map(remedy::Remedy::as_str).collect();
     line.text("sub", remedies.join("; "));
     line.put("src", Value::Address(e.client));
     line.put("dst", Value::Address(e.server.ip()));

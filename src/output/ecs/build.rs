@@ -252,7 +252,7 @@ fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a>
                     operations: cut.texts(e.operations.iter().map(|o| &**o)).collect(),
                     shortened: cut.list < usize::MAX,
                     identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
-                    remedies: Remedy::of(e).into_iter().map(Remedy::text).collect(),
+                    remedies: Remedy::of(e).into_iter().map(Remedy::as_str).collect(),
                     coverage: (!e.losses.is_empty() || e.uncaptured > 0).then_some(
                         ExposureCoverage {
                             gap_bytes: e.losses.gap_bytes,

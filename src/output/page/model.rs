@@ -324,7 +324,7 @@ impl PageModel {
             .map(|k| (k.as_str().into(), k.safe_harbor().to_string().into()))
             .collect();
         data.insert("letters".into(), Value::Object(letters));
-        data.insert("remedies".into(), Remedy::ALL.map(Remedy::text).to_vec().into());
+        data.insert("remedies".into(), Remedy::ALL.map(Remedy::as_str).to_vec().into());
         data.insert("version".into(), env!("CARGO_PKG_VERSION").into());
         if let Some(people) = self.people {
             data.insert("patients".into(), people.into());

@@ -156,7 +156,7 @@ fn block(out: &mut String, e: &Exposure, run: &RunSummary, context: &Context) {
     item(out, columns(BLOCK, context), "Shows", &kinds, ", ");
     item(out, columns(BLOCK, context), "How exposed", &exposed(e), "; ");
     item(out, columns(BLOCK, context), "Not read", &missing(e), ", ");
-    let remedies: Vec<String> = Remedy::of(e).iter().map(|r| r.text().to_owned()).collect();
+    let remedies: Vec<String> = Remedy::of(e).iter().map(|r| r.as_str().to_owned()).collect();
     item(out, columns(BLOCK, context), "To do", &remedies, "; ");
 }
 

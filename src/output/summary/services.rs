@@ -143,7 +143,7 @@ impl Overview {
                 let _ = write!(named, " and {} more", number(more as u64));
             }
             let label = format!("{}", n + 1);
-            let text = format!("{}: {named}", remedy.text());
+            let text = format!("{}: {named}", remedy.as_str());
             item(out, columns(REMEDY, context), &label, &[text], "");
         }
     }
