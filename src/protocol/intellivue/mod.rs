@@ -6,10 +6,9 @@
 mod tests;
 
 use super::content_writer::ContentWriter;
-use super::datagrams::{frame_datagram, framed_datagram};
+use super::datagrams::{DatagramParser, Datagrams, frame_datagram, framed_datagram};
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
-    Protocol, Resync, Speaker,
+    ContentSink, Direction, Hint, Media, ParseError, Parser, Position, Probe, Protocol, Speaker,
 };
 
 /// What a datagram of data is declared as. Not registered.
@@ -49,7 +48,7 @@ impl Protocol for IntelliVue {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(IntelliVueParser)
+        Box::new(Datagrams(IntelliVueParser))
     }
 }
 
@@ -106,45 +105,25 @@ fn kind(data: &[u8]) -> Option<Kind> {
 
 struct IntelliVueParser;
 
-impl Parser for IntelliVueParser {
-    fn data(
+impl DatagramParser for IntelliVueParser {
+    fn datagram(
         &mut self,
         direction: Direction,
-        data: &[u8],
+        datagram: &[u8],
         sink: &mut dyn ContentSink,
-    ) -> Result<Progress, ParseError> {
-        let mut at = 0;
-        while let Some((datagram, len)) = data.get(at..).and_then(framed_datagram) {
-            match kind(datagram) {
-                Some(Kind::Connect) => sink.unit("request"),
-                Some(Kind::Accept) => sink.unit("response"),
-                Some(Kind::Indication | Kind::Invoke | Kind::Result) if names(datagram) => {
-                    sink.unit("message");
-                    let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
-                    let hint =
-                        Hint { direction, media, operation: "POLL", codings: &[], layer: "" };
-                    ContentWriter::whole(&hint, datagram, sink);
-                }
-                _ => {}
+    ) -> Result<(), ParseError> {
+        match kind(datagram) {
+            Some(Kind::Connect) => sink.unit("request"),
+            Some(Kind::Accept) => sink.unit("response"),
+            Some(Kind::Indication | Kind::Invoke | Kind::Result) if names(datagram) => {
+                sink.unit("message");
+                let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
+                let hint = Hint { direction, media, operation: "POLL", codings: &[], layer: "" };
+                ContentWriter::whole(&hint, datagram, sink);
             }
-            at += len;
+            _ => {}
         }
-        Ok(Progress::consumed(at))
-    }
-
-    fn gap(&mut self, _direction: Direction, _len: u64, _sink: &mut dyn ContentSink) -> Resync {
-        // Datagrams are whole or not there at all.
-        Resync::Known { skip: 0 }
-    }
-
-    fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
-        None
-    }
-
-    fn close(&mut self, _: Direction, _: &[u8], _: End, _: &mut dyn ContentSink) {}
-
-    fn memory(&self) -> usize {
-        0
+        Ok(())
     }
 }
 
