@@ -168,7 +168,7 @@ fn every_protocol_has_the_same_files() {
 }
 
 /// Files of `src/content/formats` that several formats share.
-const SHARED_BY_FORMATS: [&str; 4] = ["mod", "encoded_words", "mapi", "markup"];
+const SHARED_BY_FORMATS: [&str; 5] = ["mod", "encoded_words", "mapi", "markup", "paged_file"];
 
 /// Every format is a file with its tests, or a folder with `mod.rs`, and `tests.rs` or `tests/`; and it is in
 /// the list.

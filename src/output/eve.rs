@@ -5,7 +5,7 @@
 //! `phi.exposure`. The run is a `stats` record. Findings, hosts and services have event types of their
 //! own (`phi_finding`, `phi_asset`, `phi_service`), which readers pass through.
 
-use super::{Context, Format, Output, RunSummary, community_id, flow_uid, json, remedy, sentence};
+use super::{Context, Format, RunSummary, community_id, flow_uid, json, remedy, sentence};
 use crate::exposure::{Event, EventId, Exposure, FindingEvent, NetworkDirection, PatientList};
 use crate::flow::{FlowInfo, Transport};
 use crate::rules::{Kind, KindSet};
@@ -19,7 +19,7 @@ pub(in crate::output) const FORMAT: Format = Format {
     name: "eve",
     aliases: &["suricata"],
     about: "one JSON event a line, as Suricata's eve.json",
-    open: |writer, context| Box::new(Eve { lines: json::Lines::new(writer), context }),
+    open: |writer, context| Box::new(json::LineOutput::<Eve>::new(writer, context)),
 };
 
 /// Signature of exposures, out of the range kept for local rules (1000000 to 1999999).
@@ -29,10 +29,7 @@ const REVISION: u32 = 1;
 /// Description of the classification `sdf`.
 const CATEGORY: &str = "Sensitive Data was Transmitted Across the Network";
 
-struct Eve {
-    lines: json::Lines,
-    context: Context,
-}
+struct Eve;
 
 #[derive(Serialize)]
 struct Record<'a> {
@@ -387,18 +384,13 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Record<'a> {
     Record { stats: Some(stats), ..record(end, "stats", phi, context) }
 }
 
-impl Output for Eve {
-    fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.lines.write(&shape(event, &self.context))
+impl json::LineFormat for Eve {
+    fn event(event: &Event, context: &Context, to: &mut json::Lines) -> io::Result<()> {
+        to.write(&shape(event, context))
     }
 
-    fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        self.lines.write(&run(summary, &self.context))?;
-        self.flush()
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.lines.flush()
+    fn run(summary: &RunSummary, context: &Context, to: &mut json::Lines) -> io::Result<()> {
+        to.write(&run(summary, context))
     }
 }
 

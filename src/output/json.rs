@@ -5,6 +5,8 @@
 //! control characters above U+007E, and those that turn the reading direction or are not seen.
 
 use super::text::is_unsafe;
+use super::{Context, Output, RunSummary};
+use crate::exposure::Event;
 use serde::Serialize;
 use serde::ser::{
     self, SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
@@ -12,6 +14,7 @@ use serde::ser::{
 };
 use std::fmt::{self, Display, Write as _};
 use std::io;
+use std::marker::PhantomData;
 
 /// Appends `value` to `line`.
 ///
@@ -51,6 +54,42 @@ impl Lines {
 
     pub fn flush(&mut self) -> io::Result<()> {
         self.writer.flush()
+    }
+}
+
+/// A format with one JSON object for each event and one for the run.
+pub(in crate::output) trait LineFormat: Send {
+    /// Writes an event.
+    fn event(event: &Event, context: &Context, to: &mut Lines) -> io::Result<()>;
+    /// Writes the run summary.
+    fn run(summary: &RunSummary, context: &Context, to: &mut Lines) -> io::Result<()>;
+}
+
+/// An output in such a format.
+pub(in crate::output) struct LineOutput<F> {
+    lines: Lines,
+    context: Context,
+    format: PhantomData<F>,
+}
+
+impl<F: LineFormat> LineOutput<F> {
+    pub fn new(writer: Box<dyn io::Write + Send>, context: Context) -> Self {
+        Self { lines: Lines::new(writer), context, format: PhantomData }
+    }
+}
+
+impl<F: LineFormat> Output for LineOutput<F> {
+    fn event(&mut self, event: &Event) -> io::Result<()> {
+        F::event(event, &self.context, &mut self.lines)
+    }
+
+    fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
+        F::run(summary, &self.context, &mut self.lines)?;
+        self.flush()
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.lines.flush()
     }
 }
 

@@ -4,7 +4,7 @@
 //! that Zeek has itself, with its fields. Findings (`phi`) and hosts in a role (`phi_hosts`) are logs of
 //! their own.
 
-use super::{Context, Format, Output, RunSummary, community_id, flow_uid, json, remedy, sentence};
+use super::{Context, Format, RunSummary, community_id, flow_uid, json, remedy, sentence};
 use crate::exposure::{Event, EventId, Exposure, FindingEvent, PatientList};
 use crate::flow::FlowInfo;
 use crate::rules::{Kind, KindSet};
@@ -19,13 +19,10 @@ pub(in crate::output) const FORMAT: Format = Format {
     name: "zeek",
     aliases: &[],
     about: "one JSON event a line, as Zeek's logs in JSON",
-    open: |writer, context| Box::new(Zeek { lines: json::Lines::new(writer), context }),
+    open: |writer, context| Box::new(json::LineOutput::<Zeek>::new(writer, context)),
 };
 
-struct Zeek {
-    lines: json::Lines,
-    context: Context,
-}
+struct Zeek;
 
 /// A value of a field.
 enum Value {
@@ -239,18 +236,13 @@ fn run(r: &RunSummary, context: &Context) -> Line {
     line
 }
 
-impl Output for Zeek {
-    fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.lines.write(&shape(event, &self.context))
+impl json::LineFormat for Zeek {
+    fn event(event: &Event, context: &Context, to: &mut json::Lines) -> io::Result<()> {
+        to.write(&shape(event, context))
     }
 
-    fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        self.lines.write(&run(summary, &self.context))?;
-        self.flush()
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.lines.flush()
+    fn run(summary: &RunSummary, context: &Context, to: &mut json::Lines) -> io::Result<()> {
+        to.write(&run(summary, context))
     }
 }
 

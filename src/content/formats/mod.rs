@@ -28,6 +28,7 @@ pub mod mime;
 pub mod multipart;
 pub mod ncpdp;
 pub mod ole;
+mod paged_file;
 pub mod pcl;
 pub mod pdf;
 pub mod pjl;

@@ -11,14 +11,12 @@ mod tests;
 
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::table::TableColumns;
+use crate::content::formats::paged_file::PagedFile;
 use crate::content::stack::media;
-use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Extent, Format, Media, Scope};
 use pages::{File, Table};
 use std::collections::BTreeMap;
-use zeroize::Zeroizing;
 
-/// Longest file that is kept, bytes. Of a longer one the pages that are there are read.
-const MAX_FILE: usize = 32 << 20;
 /// Tables that are read.
 const MAX_TABLES: usize = 1024;
 /// The table of all tables begins here.
@@ -40,48 +38,15 @@ impl Format for Access {
     }
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
-        Box::new(Database { held: Zeroizing::default(), path: media::path(media) })
+        Box::new(PagedFile::new(media, open))
     }
 }
 
-struct Database {
-    held: Zeroizing<Vec<u8>>,
-    path: Option<Box<str>>,
-}
-
-impl Document for Database {
-    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        let room = MAX_FILE.saturating_sub(self.held.len());
-        self.held.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
-        if bytes.len() > room {
-            scope.give_up(Reason::Limit);
-            return Want::NOTHING;
-        }
-        Want::ALL
-    }
-
-    fn gap(&mut self, len: u64, _scope: &mut Scope<'_>) -> Want {
-        // Pages that are missing are empty; the others are where they belong.
-        let end = usize::try_from(len).ok().and_then(|len| self.held.len().checked_add(len));
-        match end.filter(|end| *end <= MAX_FILE) {
-            Some(end) => self.held.resize(end, 0),
-            None => return Want::NOTHING,
-        }
-        Want::ALL
-    }
-
-    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
-        let data = std::mem::take(&mut self.held);
-        let path = self.path.as_ref().map_or(Marks::default(), |path| media::about(path, scope));
-        match File::new(&data) {
-            Some(file) => read(&file, path, scope),
-            None => scope.give_up(Reason::Malformed),
-        }
-    }
-
-    fn memory(&self) -> usize {
-        self.held.capacity()
-    }
+/// Reads a database.
+fn open(data: &[u8], path: Marks, scope: &mut Scope<'_>) -> bool {
+    let Some(file) = File::new(data) else { return false };
+    read(&file, path, scope);
+    true
 }
 
 /// A table with what its columns mean.
