@@ -14,6 +14,7 @@ use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use crate::sandbox::Sandbox;
 use clap::Parser as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 

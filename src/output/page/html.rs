@@ -47,20 +47,20 @@ pub fn report(model: &PageModel, data: &Map<String, Value>) -> String {
         hash(STYLE),
         hash(SCRIPT)
     );
-    let mut model = Vec::new();
+    let mut text = Vec::new();
     // The model is JSON already, so that serialising cannot fail.
-    if json::append(&mut model, data).is_err() {
-        model = b"{}".to_vec();
+    if json::append(&mut text, data).is_err() {
+        text = b"{}".to_vec();
     }
-    let model = String::from_utf8(model).unwrap_or_default();
+    let text = String::from_utf8(text).unwrap_or_default();
     // These occur in texts only, where JSON allows escapes. So nothing in it ends the element.
-    let model = model.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
+    let text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     fill(&[
         ("CSP", &policy),
         ("STYLE", &format!("<style>{STYLE}</style>")),
         ("ABOUT", "Report"),
         ("STATIC", &format!("<noscript>{}</noscript>", without_scripts(model))),
-        ("DATA", &format!("<script type=\"application/json\" id=\"data\">{model}</script>")),
+        ("DATA", &format!("<script type=\"application/json\" id=\"data\">{text}</script>")),
         ("SCRIPT", &format!("<script>{SCRIPT}</script>")),
     ])
 }
