@@ -169,7 +169,7 @@ fn a_hole_costs_the_file_that_it_is_in() {
     // Inside a literal in the second frame, and across frames.
     let at = SERVER.len() + 10 + 208 + 4 + 50;
     let (start, rest) = server.split_at(at);
-    for lost in [30usize, 560] {
+    for lost in [30usize, 180] {
         let pieces =
             [Client(&client), Server(start), ServerGap(lost as u64), Server(&rest[lost..])];
         let (sink, _) = play(&pieces, 50);
