@@ -92,6 +92,10 @@ fn files_are_fetched_and_sent() {
         assert_eq!(path.as_deref(), Some("/results"));
         assert_eq!(sink.facts.authentication, Authentication::None);
     }
+    // The capture may show the server first.
+    let server = [SERVER, &frames(&stream, 30)].concat();
+    let (sink, _) = play(&[Server(&server), Client(&client)], 40);
+    assert_eq!(sink.contents[1].bytes, b"second");
     // The other way.
     let client = [CLIENT, &arguments(&["--server", "-logDtpre.iLsfxCIvu"]), &frames(&stream, 50)];
     let (got, _) = contents(&[Server(SERVER), Client(&client.concat())]);
