@@ -218,6 +218,16 @@ pub static FAMILIES: &[Family] = &[
         ],
     },
     Family {
+        name: "office",
+        declared: &[
+            typed("application/msword", ""),
+            typed("application/vnd.sqlite3", "patients.db"),
+            typed("application/dbase", "patients.dbf"),
+            typed("application/ms-tnef", "winmail.dat"),
+            typed("application/octet-stream", ""),
+        ],
+    },
+    Family {
         name: "protobuf",
         declared: &[
             typed("application/protobuf", "/clinic.PatientService/Get"),
@@ -241,7 +251,7 @@ pub static FAMILIES: &[Family] = &[
     },
 ];
 
-/// What a content hands on, as text.
+/// What a content passes on, as text.
 #[derive(Default, PartialEq, Debug)]
 struct Log {
     open: usize,

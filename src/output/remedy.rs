@@ -12,7 +12,7 @@ pub(in crate::output) enum Remedy {
     CloseToOutside,
     /// The server is in a foreign network.
     KeepInside,
-    /// The service was seen to answer whoever asks.
+    /// The service was seen to answer any client.
     RequireLogin,
     /// Secrets crossed in clear.
     ChangePasswords,

@@ -5,7 +5,7 @@ use super::compile::{ClaimedSubjects, Compiler, faulty};
 use super::entry::{RuleInfo, Source};
 use super::error::LoadError;
 use super::policy::{AccessRules, DeidentifiedEntry, SeverityEntry};
-use super::sections::{self, File, Rule, SECTIONS, Written};
+use super::sections::{self, File, PlacedEntry, Rule, SECTIONS};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -153,7 +153,7 @@ impl Sources {
             line: e.span().map_or(1, |s| line_of(text, s.start)),
             reason: e.message().to_owned(),
         })?;
-        for Written { offset, rule } in parsed.entries {
+        for PlacedEntry { offset, rule } in parsed.entries {
             self.insert(rule, (file.to_owned(), line_of(text, offset)))?;
         }
         for id in parsed.disable {

@@ -1,7 +1,9 @@
 //! One file or folder a format.
 
 pub mod astm;
+pub mod chmed;
 pub mod csv;
+pub mod dbf;
 pub mod dialect;
 pub mod dicom;
 pub mod edifact;
@@ -16,12 +18,16 @@ pub mod image;
 pub mod intellivue;
 pub mod ipp;
 pub mod json;
+pub mod jsonp;
 pub mod jws;
 pub mod label_language;
+pub mod mapi;
 pub mod markup;
+pub mod mdb;
 pub mod mime;
 pub mod multipart;
 pub mod ncpdp;
+pub mod ole;
 pub mod pcl;
 pub mod pdf;
 pub mod pjl;
@@ -29,14 +35,18 @@ pub mod postscript;
 pub mod protobuf;
 pub mod recording;
 pub mod rtf;
+pub mod sql;
+pub mod sqlite;
 pub mod syslog;
 pub mod tar;
 pub mod terminal;
 pub mod text;
+pub mod tnef;
 pub mod vcard;
 pub mod x12;
 pub mod xdt;
 pub mod xml;
+pub mod yaml;
 pub mod zip;
 pub mod zpl;
 
@@ -63,7 +73,15 @@ pub static FORMATS: &[&dyn Format] = &[
     &coding::GzipFile,
     &coding::MeasuredGzip,
     &coding::ZstdFile,
+    &coding::COMPRESS,
+    &coding::BZIP2,
+    &coding::XZ,
     &pdf::Pdf,
+    &sqlite::Sqlite,
+    &ole::Ole,
+    &tnef::Tnef,
+    &dbf::Dbf,
+    &mdb::Access,
     &postscript::PostScript,
     &image::Image,
     &recording::SCP_ECG,
@@ -98,12 +116,16 @@ pub static FORMATS: &[&dyn Format] = &[
     &vcard::VCARD,
     &vcard::ICALENDAR,
     &jws::Compact,
+    &chmed::Plan,
+    &jsonp::Jsonp,
     &graphql::GraphQl,
     &hl7v2::Json,
     &json::Json,
     &html::Html,
     &xml::Xml,
     &dicom::Dump,
+    &sql::Dump,
+    &yaml::Yaml,
     &csv::Csv,
     &text::Text,
 ];

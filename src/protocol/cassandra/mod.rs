@@ -226,7 +226,7 @@ impl CassandraParser {
             frame::QUERY => {
                 let statement = body.long_string()?;
                 let parameters = parameters(&mut body, header.version, None)?;
-                sql::hand_on_values(statement, &parameters, "cassandra", sink);
+                sql::pass_on_values(statement, &parameters, "cassandra", sink);
             }
             frame::PREPARE => {
                 let statement = body.long_string()?;
@@ -243,7 +243,7 @@ impl CassandraParser {
                 if let Some(prepared) = self.prepared.get(&id) {
                     let bound = Some(&prepared.bound);
                     let parameters = parameters(&mut body, header.version, bound)?;
-                    sql::hand_on_values(&prepared.statement, &parameters, "cassandra", sink);
+                    sql::pass_on_values(&prepared.statement, &parameters, "cassandra", sink);
                 }
                 self.put(header.stream, Pending::Execute(id));
             }
@@ -282,7 +282,7 @@ impl CassandraParser {
                     prepared.flatten().and_then(|p| p.bound.kinds.get(at)),
                 );
             }
-            sql::hand_on_values(written, &parameters, "cassandra", sink);
+            sql::pass_on_values(written, &parameters, "cassandra", sink);
         }
         Some(())
     }

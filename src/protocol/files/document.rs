@@ -9,7 +9,7 @@ pub const MAX_HELD: usize = 8 << 20;
 /// What holding a piece costs beside its bytes, roughly.
 pub(super) const OVERHEAD: usize = 96;
 
-/// What is known of a file when it is handed on.
+/// What is known of a file when it is passed on.
 #[derive(Clone, Copy)]
 pub(super) struct Opening<'a> {
     /// Name of the protocol's layer.
@@ -39,7 +39,7 @@ impl Opening<'_> {
     }
 }
 
-/// What of a file goes one way; all before `next` was handed on.
+/// What of a file goes one way; all before `next` was passed on.
 #[derive(Default)]
 pub(super) struct Document {
     next: u64,
@@ -47,7 +47,7 @@ pub(super) struct Document {
     /// What came early, by where it begins; pieces may overlap.
     early: BTreeMap<u64, Vec<u8>>,
     /// Something of it is missing.
-    holed: bool,
+    has_gap: bool,
     /// Where it ends, if that is known.
     end: Option<u64>,
 }
@@ -98,7 +98,7 @@ impl Document {
             self.lose_until(at, sink);
         }
         let known = usize::try_from(self.next - at.min(self.next)).unwrap_or(usize::MAX);
-        self.hand_on(bytes.get(known..).unwrap_or_default(), opening, sink);
+        self.pass_on(bytes.get(known..).unwrap_or_default(), opening, sink);
         self.join(held, opening, sink);
         let end = at.saturating_add(bytes.len() as u64);
         match &self.writer {
@@ -146,7 +146,7 @@ impl Document {
             if let Some(writer) = &mut self.writer {
                 writer.gap(end - self.next, sink);
             }
-            self.holed = true;
+            self.has_gap = true;
             self.next = end;
         }
     }
@@ -165,7 +165,7 @@ impl Document {
         }
     }
 
-    fn hand_on(&mut self, bytes: &[u8], opening: Opening<'_>, sink: &mut dyn ContentSink) {
+    fn pass_on(&mut self, bytes: &[u8], opening: Opening<'_>, sink: &mut dyn ContentSink) {
         if !bytes.is_empty() {
             self.writer.get_or_insert_with(|| opening.open(sink)).data(bytes, sink);
             self.next = self.next.saturating_add(bytes.len() as u64);
@@ -179,11 +179,11 @@ impl Document {
             let (start, bytes) = first.remove_entry();
             *held = held.saturating_sub(bytes.len() + OVERHEAD);
             let known = usize::try_from(self.next - start).unwrap_or(usize::MAX);
-            self.hand_on(bytes.get(known..).unwrap_or_default(), opening, sink);
+            self.pass_on(bytes.get(known..).unwrap_or_default(), opening, sink);
         }
     }
 
-    /// Hands on what is held, with the gaps between.
+    /// Passes on what is held, with the gaps between.
     fn flush(&mut self, held: &mut usize, opening: Opening<'_>, sink: &mut dyn ContentSink) {
         while let Some((&start, _)) = self.early.first_key_value() {
             self.lose_until(start, sink);
@@ -201,7 +201,7 @@ impl Document {
     ) {
         self.flush(held, opening, sink);
         if let Some(writer) = self.writer {
-            writer.close(ending.and(!self.holed), sink);
+            writer.close(ending.and(!self.has_gap), sink);
         }
     }
 }

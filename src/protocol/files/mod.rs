@@ -66,13 +66,13 @@ struct File {
 
 /// Where the bytes of a piece go.
 pub struct Piece {
-    to: To,
+    to: DataTarget,
     /// The offset of the next byte in the file.
     at: u64,
     pub left: u64,
 }
 
-enum To {
+enum DataTarget {
     /// A file, by its number, and which way.
     File(u32, Direction),
     /// A read whose request was not seen, by its message.
@@ -398,8 +398,8 @@ impl Files {
             if at == u64::MAX { document.next() } else { at }
         });
         match begun {
-            Some(at) => Piece { to: To::File(serial, direction), at, left: len },
-            None => Piece { to: To::Nowhere, at, left: len },
+            Some(at) => Piece { to: DataTarget::File(serial, direction), at, left: len },
+            None => Piece { to: DataTarget::Nowhere, at, left: len },
         }
     }
 
@@ -412,7 +412,7 @@ impl Files {
         if let Some(orphan) = self.orphans.remove(&message) {
             self.held = self.held.saturating_sub(orphan.bytes.len() + OVERHEAD);
             let left = orphan.bytes.len() as u64;
-            let to = To::File(serial, Direction::ServerToClient);
+            let to = DataTarget::File(serial, Direction::ServerToClient);
             self.data(&mut Piece { to, at, left }, &orphan.bytes, sink);
             if orphan.ended {
                 return;
@@ -425,25 +425,25 @@ impl Files {
     pub fn answer(&mut self, message: u64, len: u64) -> Piece {
         match self.pending.remove(&message) {
             Some(Pending::Read(serial, at)) => {
-                let to = To::File(serial, Direction::ServerToClient);
+                let to = DataTarget::File(serial, Direction::ServerToClient);
                 Piece { to, at, left: len }
             }
-            _ => Piece { to: To::Orphan(message, 0), at: 0, left: len },
+            _ => Piece { to: DataTarget::Orphan(message, 0), at: 0, left: len },
         }
     }
 
     /// The next bytes of a piece; how many of the bytes that follow are not wanted.
     pub fn data(&mut self, piece: &mut Piece, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let mut unwanted = 0;
-        if let To::Orphan(message, came) = piece.to
+        if let DataTarget::Orphan(message, came) = piece.to
             && let Some(Pending::Read(serial, at)) = self.pending.get(&message)
         {
-            piece.to = To::File(*serial, Direction::ServerToClient);
+            piece.to = DataTarget::File(*serial, Direction::ServerToClient);
             piece.at = at.saturating_add(came);
             self.pending.remove(&message);
         }
         match &mut piece.to {
-            To::File(serial, direction) => {
+            DataTarget::File(serial, direction) => {
                 let (serial, direction, at) = (*serial, *direction, piece.at);
                 let taken = self.with(serial, direction, |slot, held, opening| {
                     slot.as_mut().map_or(u64::MAX, |d| d.piece(at, bytes, held, opening, sink))
@@ -455,12 +455,12 @@ impl Files {
                     self.end_read(serial, sink);
                 }
             }
-            To::Orphan(message, came) => {
+            DataTarget::Orphan(message, came) => {
                 *came = came.saturating_add(bytes.len() as u64);
                 let (message, last) = (*message, piece.left <= bytes.len() as u64);
                 self.orphan(message, bytes, last, sink);
             }
-            To::Nowhere => unwanted = u64::MAX,
+            DataTarget::Nowhere => unwanted = u64::MAX,
         }
         piece.left = piece.left.saturating_sub(bytes.len() as u64);
         unwanted.min(piece.left)
@@ -469,7 +469,7 @@ impl Files {
     /// `len` bytes of a piece are passed over.
     pub fn pass(&mut self, piece: &mut Piece, len: u64, sink: &mut dyn ContentSink) {
         let end = piece.at.saturating_add(len);
-        if let To::File(serial, direction) = piece.to {
+        if let DataTarget::File(serial, direction) = piece.to {
             self.with(serial, direction, |slot, held, opening| {
                 if let Some(document) = slot {
                     document.pass(piece.at, end, held, opening, sink);
@@ -488,7 +488,7 @@ impl Files {
         let len = len.min(piece.left);
         let end = piece.at.saturating_add(len);
         match &mut piece.to {
-            To::File(serial, direction) => {
+            DataTarget::File(serial, direction) => {
                 self.with(*serial, *direction, |slot, held, opening| {
                     if let Some(document) = slot {
                         document.lose(piece.at, end, held, opening, sink);
@@ -496,8 +496,8 @@ impl Files {
                 });
             }
             // What is held of it can no longer be put in its place.
-            To::Orphan(..) => piece.to = To::Nowhere,
-            To::Nowhere => {}
+            DataTarget::Orphan(..) => piece.to = DataTarget::Nowhere,
+            DataTarget::Nowhere => {}
         }
         piece.at = end;
         piece.left -= len;

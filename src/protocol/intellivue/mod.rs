@@ -6,7 +6,7 @@
 mod tests;
 
 use super::content_writer::ContentWriter;
-use super::expected::{frame_datagram, framed_datagram};
+use super::datagrams::{frame_datagram, framed_datagram};
 use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
     Protocol, Resync, Speaker,

@@ -55,7 +55,7 @@ fn a_queue_is_listed() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         play(&[Client(b"\x02lp\n"), Client(&bytes), ClientGap(3), Client(&bytes), Server(&bytes)], size);
         play(&[Client(&job(b"x")), Client(&bytes)], size);
     }

@@ -10,7 +10,7 @@ mod xdr;
 #[cfg(test)]
 mod tests;
 
-use super::expected::{frame_datagram, framed_datagram};
+use super::datagrams::{frame_datagram, framed_datagram};
 use super::files::{Files, Piece};
 use super::{
     Authentication, ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress,

@@ -1,6 +1,6 @@
 //! Recognition of bare documents: signs that no conversation begins with.
 
-use super::super::{Probe, Speaker};
+use super::super::{Probe, Speaker, gelf, xmpp};
 use crate::syntax::{Match, edifact, poct1a, recording, xdt};
 
 /// Longest heading row of a table, bytes.
@@ -32,8 +32,9 @@ const MAGIC: &[&[u8]] = &[
 pub fn document(data: &[u8]) -> Probe {
     let mut more = false;
     let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
-    if data.first() == Some(&b'<') && poct1a::begins(data) == Match::More {
-        // The root element says whether it is a message rather than a document.
+    if data.first() == Some(&b'<') && (poct1a::begins(data) == Match::More || xmpp::may_begin(data))
+    {
+        // The root element says whether it is a message or a stream rather than a document.
         return Probe::More;
     }
     for magic in MAGIC {
@@ -122,6 +123,8 @@ fn json(data: &[u8]) -> Probe {
         None => Probe::No,
         Some(end) => match name.get(end + 1..).unwrap_or(b"").trim_ascii_start() {
             [] => Probe::More,
+            // A log message rather than a document.
+            [b':', ..] if gelf::may_begin(data) => Probe::More,
             [b':', ..] => Probe::yes(Speaker::Any),
             _ => Probe::No,
         },

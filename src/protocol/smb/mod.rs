@@ -1,5 +1,5 @@
 //! SMB 1 (MS-CIFS), 2 and 3 (MS-SMB2) over TCP, with or without NetBIOS sessions (RFC 1002 4.3). What is
-//! written and read is handed on file by file, put together of its pieces by handle and offset; what is
+//! written and read is passed on file by file, put together of its pieces by handle and offset; what is
 //! encrypted is counted as that.
 
 mod header;
@@ -231,7 +231,7 @@ impl SmbParser {
         self.files.find((header.session, handle), header.tree, sink)
     }
 
-    /// The content of a session message: an SMB message, of which all that is read is there, or
+    /// The content of a session message: an SMB message whose relevant part is complete, or
     /// something that is passed over.
     fn step(
         &mut self,

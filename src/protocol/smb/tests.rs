@@ -112,7 +112,7 @@ fn one(part: Smb2) -> Vec<u8> {
 
 type Seen = (String, Vec<u8>, u64, Option<Ending>);
 
-/// What is handed on, in segments of any size.
+/// What is passed on, in segments of any size.
 fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
     let of = |size| {
         let (sink, events) = play(pieces, size);
@@ -209,7 +209,7 @@ fn several_files_at_once() {
 }
 
 #[test]
-fn from_the_middle_and_after_holes() {
+fn midstream_and_after_gaps() {
     let client = [one(write(9, HANDLE, 70, b"tail")), one(close(10, HANDLE))].concat();
     let (got, _) = contents(&[ClientGap(9), Client(&[b"SMBxSMB", &client[..]].concat())]);
     assert_eq!(got, [seen("WRITE", b"tail", 0, COMPLETE)]);
@@ -237,7 +237,7 @@ fn from_the_middle_and_after_holes() {
 }
 
 #[test]
-fn what_nobody_wants_is_passed_over() {
+fn unwanted_data_is_skipped() {
     let image = [7; 5000];
     let client = [
         one(write(1, HANDLE, 0, &image)),
@@ -257,7 +257,7 @@ fn what_nobody_wants_is_passed_over() {
 }
 
 #[test]
-fn too_much_that_comes_early_is_read_with_a_hole() {
+fn early_data_beyond_the_cap_leaves_a_gap() {
     let open = one(create(1, "a"));
     let reply = one(created(1, HANDLE));
     let block = vec![b'x'; 1 << 20];
@@ -475,7 +475,7 @@ fn both_ends_are_recognised_from_the_start_and_midway() {
 
 proptest! {
     #[test]
-    fn garbage(
+    fn arbitrary_bytes_never_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         flips in proptest::collection::vec((0usize..900, any::<u8>()), 0..8),
         size in 1usize..200,
