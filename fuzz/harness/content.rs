@@ -239,12 +239,19 @@ pub static FAMILIES: &[Family] = &[
         declared: &[typed("text/event-stream", ""), typed("application/syslog", ""), NOTHING],
     },
     Family {
+        name: "device",
+        declared: &[
+            typed("application/x-intellivue-data-export", ""),
+            typed("application/octet-stream", ""),
+        ],
+    },
+    Family {
         name: "unknown",
         declared: &[NOTHING, typed("", ""), typed("application/octet-stream", "")],
     },
 ];
 
-/// What a content hands on, as text.
+/// What a content passes on, as text.
 #[derive(Default, PartialEq, Debug)]
 struct Log {
     open: usize,

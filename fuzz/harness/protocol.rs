@@ -1,5 +1,5 @@
 //! One protocol alone, behind the real driver. Cut into pieces of any size, with bytes lost or not, it must
-//! hand on the same contents, units, objects and facts. Where the parser has to search for its next boundary,
+//! pass on the same contents, units, objects and facts. Where the parser has to search for its next boundary,
 //! behind a hole or an error, it only must not fail: how much is there to search in depends on the pieces.
 
 use super::turns::{self, Turn};
@@ -42,7 +42,7 @@ struct Payload {
     ending: Option<Ending>,
 }
 
-/// What a parser hands on.
+/// What a parser passes on.
 struct Log {
     payloads: Vec<Payload>,
     objects: Vec<String>,

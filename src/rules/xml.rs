@@ -49,7 +49,7 @@ section_entry! {
         dialect: String,
         /// Names of the element, without prefix; one that ends in `*` is the front of it.
         elements: Vec<String>,
-        /// Fronts of the namespaces of which one must be declared; none if the names are enough.
+        /// Prefixes of namespaces, one of which must be declared; empty if the names are enough.
         #[serde(default)]
         namespaces: Vec<String>,
     }
@@ -126,7 +126,7 @@ impl XmlDialect {
 pub struct XmlRules {
     dialects: HashMap<String, XmlDialect, foldhash::fast::FixedState>,
     starts: HashMap<String, Vec<DialectStart>, foldhash::fast::FixedState>,
-    /// Starts of which only the front is given.
+    /// Starts given by their prefix only.
     fronts: Vec<(String, DialectStart)>,
 }
 
@@ -140,7 +140,7 @@ impl XmlRules {
     /// Longest path of a rule, in elements.
     pub const MAX_PATH: usize = MAX_PATH;
 
-    /// The dialect of which a message begins with `element`; `declares` says whether a namespace with
+    /// The dialect whose messages begin with `element`; `declares` says whether a namespace with
     /// this front was declared.
     pub fn begun(&self, element: &str, declares: impl Fn(&str) -> bool) -> Option<&str> {
         let named = self.starts.get(element).into_iter().flatten();

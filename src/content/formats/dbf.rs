@@ -5,7 +5,7 @@
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::table::TableColumns;
 use crate::content::stack::charset::cp437;
-use crate::content::stack::{Held, media};
+use crate::content::stack::{Unread, media};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use encoding_rs::Encoding;
 use zeroize::Zeroizing;
@@ -42,7 +42,7 @@ impl Format for Dbf {
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Table {
-            held: Held::default(),
+            held: Unread::default(),
             path: media::path(media),
             header: None,
             fields: Vec::new(),
@@ -191,7 +191,7 @@ fn decode(bytes: &[u8], code_page: u8) -> String {
 }
 
 struct Table {
-    held: Held<MAX_HELD>,
+    held: Unread<MAX_HELD>,
     path: Option<Box<str>>,
     header: Option<Header>,
     fields: Vec<Field>,
@@ -297,7 +297,7 @@ impl Document for Table {
 #[cfg(test)]
 mod tests {
     use crate::content::Media;
-    use crate::content::testing::{records, with_hole};
+    use crate::content::testing::{records, with_gap_of};
     use proptest::prelude::*;
 
     /// A table as dBASE III writes it.
@@ -373,10 +373,10 @@ mod tests {
         let rows = 33 + 32 * 4;
         let row = 37;
         let (from, to) = (rows + 5, rows + 5 + 40);
-        let got = with_hole(Media::Unknown, &all[..from], (to - from) as u64, &all[to..]);
+        let got = with_gap_of(Media::Unknown, &all[..from], (to - from) as u64, &all[to..]);
         assert_eq!(got, [line("Doe, Ann", "19", "19610101")]);
         assert_eq!(all.len(), rows + 3 * row + 1);
-        assert!(with_hole(Media::Unknown, &all[..40], 3, &all[43..]).is_empty());
+        assert!(with_gap_of(Media::Unknown, &all[..40], 3, &all[43..]).is_empty());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! One file or folder a format.
 
 pub mod astm;
+pub mod chmed;
 pub mod csv;
 pub mod dbf;
 pub mod dialect;
@@ -14,8 +15,10 @@ pub mod graphql;
 pub mod hl7v2;
 pub mod html;
 pub mod image;
+pub mod intellivue;
 pub mod ipp;
 pub mod json;
+pub mod jsonp;
 pub mod jws;
 pub mod label_language;
 pub mod mapi;
@@ -30,7 +33,9 @@ pub mod pdf;
 pub mod pjl;
 pub mod postscript;
 pub mod protobuf;
+pub mod recording;
 pub mod rtf;
+pub mod sql;
 pub mod sqlite;
 pub mod syslog;
 pub mod tar;
@@ -41,6 +46,7 @@ pub mod vcard;
 pub mod x12;
 pub mod xdt;
 pub mod xml;
+pub mod yaml;
 pub mod zip;
 pub mod zpl;
 
@@ -53,6 +59,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::Part10,
     &terminal::Terminal,
     &ipp::Ipp,
+    &intellivue::DataExport,
     &hl7v2::Er7,
     &hl7v2::Xml,
     &dialect::POCT1A,
@@ -77,6 +84,11 @@ pub static FORMATS: &[&dyn Format] = &[
     &mdb::Access,
     &postscript::PostScript,
     &image::Image,
+    &recording::SCP_ECG,
+    &recording::MFER,
+    &recording::EDF,
+    &recording::ISHNE,
+    &recording::NIFTI,
     &zip::DOCX,
     &zip::XLSX,
     &zip::PPTX,
@@ -104,12 +116,16 @@ pub static FORMATS: &[&dyn Format] = &[
     &vcard::VCARD,
     &vcard::ICALENDAR,
     &jws::Compact,
+    &chmed::Plan,
+    &jsonp::Jsonp,
     &graphql::GraphQl,
     &hl7v2::Json,
     &json::Json,
     &html::Html,
     &xml::Xml,
     &dicom::Dump,
+    &sql::Dump,
+    &yaml::Yaml,
     &csv::Csv,
     &text::Text,
 ];

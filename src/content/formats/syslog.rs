@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere() {
+    fn a_message_may_be_cut_anywhere() {
         let text = "<13>a b=\"c\\\" d' e='f\" Ü=Ä Ö, SS {\"x\":1} MSH|^~\\&|";
         for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
             log(&text[..end]);

@@ -167,7 +167,7 @@ fn padded(len: u32) -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use crate::content::Media;
-    use crate::content::testing::{records, with_hole};
+    use crate::content::testing::{records, with_gap_of};
     use proptest::prelude::*;
 
     fn attribute(level: u8, id: u32, value: &[u8]) -> Vec<u8> {
@@ -238,7 +238,7 @@ mod tests {
         for end in 0..all.len() {
             records("", &all[..end]);
         }
-        let got = with_hole(Media::Unknown, &all[..all.len() - 90], 10, b"x");
+        let got = with_gap_of(Media::Unknown, &all[..all.len() - 90], 10, b"x");
         assert_eq!(got.len(), 2, "the name of the file alone is lost");
     }
 

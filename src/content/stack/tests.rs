@@ -36,7 +36,7 @@ fn slots_are_used_again_and_capped() {
 }
 
 #[test]
-fn nobody_wants_noise_or_an_unknown_coding() {
+fn noise_and_unknown_codings_are_skipped() {
     let (mut sink, mut facts, mut counters) =
         (Records::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env =

@@ -7,7 +7,7 @@ mod chunks;
 mod tests;
 
 use super::content_writer::ContentWriter;
-use super::expected::{frame_datagram, framed_datagram};
+use super::datagrams::{frame_datagram, framed_datagram};
 use super::{
     ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
     Progress, Protocol, Reason, Resync, Speaker,

@@ -1,4 +1,4 @@
-use super::super::expected::frame_datagram;
+use super::super::datagrams::frame_datagram;
 use super::super::recorder::{COMPLETE, CUT, Piece, play, texts};
 use super::super::{DriverEvent, Position, Probe, Protocol as _};
 use super::Gelf;

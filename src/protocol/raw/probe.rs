@@ -1,7 +1,7 @@
 //! Recognition of bare documents: signs that no conversation begins with.
 
 use super::super::{Probe, Speaker, gelf, xmpp};
-use crate::syntax::{Match, edifact, poct1a, xdt};
+use crate::syntax::{Match, edifact, poct1a, recording, xdt};
 
 /// Longest heading row of a table, bytes.
 const MAX_HEADING: usize = 4096;
@@ -24,6 +24,8 @@ const MAGIC: &[&[u8]] = &[
     b"<!DOCTYPE",
     b"<html",
     b"<ClinicalDocument",
+    recording::MFER,
+    recording::ISHNE,
 ];
 
 /// Whether a document begins at `data`.
@@ -49,6 +51,8 @@ pub fn document(data: &[u8]) -> Probe {
         edifact::begins(data).into(),
         xdt::begins(data).into(),
         dicom(data),
+        recording::edf(data).into(),
+        scp(data),
         json(data),
         table(data),
     ] {
@@ -88,6 +92,12 @@ fn dicom(data: &[u8]) -> Probe {
         rest if b"DICM".starts_with(rest) => Probe::More,
         _ => Probe::No,
     }
+}
+
+/// A file of SCP-ECG, whose name comes behind numbers.
+fn scp(data: &[u8]) -> Probe {
+    let shown = data.len() >= recording::SCP_NAME + recording::SCP.len();
+    if shown { recording::scp(data).into() } else { Probe::No }
 }
 
 /// An object with a name and a colon, or an array of such.

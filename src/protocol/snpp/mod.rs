@@ -175,7 +175,7 @@ impl Parser for SnppParser {
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         match &mut self.text {
             Some((dotted, Some(writer))) if direction == Direction::ClientToServer => {
-                *dotted = Dotted::holed();
+                *dotted = Dotted::after_gap();
                 writer.gap(len, sink);
                 Resync::Known { skip: 0 }
             }

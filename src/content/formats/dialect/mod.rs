@@ -34,16 +34,22 @@ pub const SCRIPT: Dialect = Dialect { name: "script" };
 pub const BMP: Dialect = Dialect { name: "bmp" };
 
 /// Vocabularies that `[[xml_dialect]]` of the rules distinguishes from other XML.
-const NATIONAL: [Dialect; 10] = [
+const NATIONAL: [Dialect; 16] = [
     Dialect { name: "audit" },
     BMP,
+    Dialect { name: "cardiosoft" },
     Dialect { name: "ccr" },
     Dialect { name: "dasta" },
     Dialect { name: "hprim-xml" },
     Dialect { name: "kith" },
     Dialect { name: "kmehr" },
     Dialect { name: "medcom-xml" },
+    Dialect { name: "mortara" },
+    Dialect { name: "muse" },
+    Dialect { name: "philips-ecg" },
+    Dialect { name: "omd" },
     Dialect { name: "riv-ta" },
+    Dialect { name: "sdc" },
     Dialect { name: "tiss" },
 ];
 
@@ -82,7 +88,7 @@ impl Namespaces {
 }
 
 impl Dialect {
-    /// The dialect of which a message starts with this element, in a document with these namespaces.
+    /// The dialect whose messages start with this element, in a document with these namespaces.
     pub fn of(
         name: &str,
         attributes: Attributes<'_>,
@@ -283,7 +289,11 @@ impl Message {
         let rules = scope.rules;
         if let Some(dialect) = rules.xml.dialect(self.dialect.name) {
             self.names = dialect.names_patients();
-            let has = |name: &str, value: &str| attributes.get(name).is_some_and(|v| *v == *value);
+            let has = |name: &str, value: &str| {
+                // The type of an element (`xsi:type`) may have a prefix.
+                let is = |v: &str| v == value || local(v) == value;
+                attributes.iter().any(|(attribute, v)| local(attribute) == name && is(&v))
+            };
             if self.record.is_none() && dialect.is_record(name, has) {
                 self.record = Some(self.starts.len());
                 self.unnamed = dialect.names_patients();
@@ -354,7 +364,7 @@ impl Message {
         (self.record, self.path, self.starts) = (None, String::new(), Vec::new());
     }
 
-    /// What the document says of which records are patients.
+    /// Which records of the document are patients.
     fn name(&mut self, dialect: &XmlDialect, name: &str, text: &str) {
         let text = text.trim();
         if !dialect.names_patients() || text.is_empty() {

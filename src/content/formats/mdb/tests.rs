@@ -1,5 +1,5 @@
 use crate::content::Media;
-use crate::content::testing::{records, records_of, with_hole};
+use crate::content::testing::{records, records_of, with_gap_of};
 use proptest::prelude::*;
 
 /// Put together by the layout of Jet 4, and read back with mdbtools 1.0 and access-parser 0.0.6: patients on two pages,
@@ -47,7 +47,7 @@ fn pages_that_are_missing_cost_their_rows() {
     let page = 4096;
     let hole = |at: usize| {
         let (front, back) = (&CLINIC[..at * page], &CLINIC[(at + 1) * page..]);
-        people(&with_hole(Media::Unknown, front, page as u64, back))
+        people(&with_gap_of(Media::Unknown, front, page as u64, back))
     };
     assert_eq!(hole(6), all()[2..]);
     assert_eq!(hole(9), all());

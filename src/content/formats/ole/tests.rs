@@ -1,4 +1,4 @@
-use crate::content::testing::{read_as, records, records_of, with_hole};
+use crate::content::testing::{read_as, records, records_of, with_gap_of};
 use crate::content::{Media, Reason};
 use proptest::prelude::*;
 use std::io::Write as _;
@@ -143,7 +143,7 @@ fn files_that_are_cut_or_have_holes_are_read_as_far_as_they_are_there() {
     let read = |start: usize| {
         let end = (start + 512).min(LETTER.len());
         let lost = (end - start) as u64;
-        with_hole(Media::Unknown, &LETTER[..start], lost, &LETTER[end..]).len()
+        with_gap_of(Media::Unknown, &LETTER[..start], lost, &LETTER[end..]).len()
     };
     let whole = (512..LETTER.len()).step_by(512).filter(|start| read(*start) == 3).count();
     assert!(whole > 8, "{whole}");

@@ -1,4 +1,4 @@
-use crate::content::testing::{read_as, records, records_of, with_hole};
+use crate::content::testing::{read_as, records, records_of, with_gap_of};
 use crate::content::{Media, Reason};
 use proptest::prelude::*;
 
@@ -31,7 +31,7 @@ fn rows_of_every_table_are_read_under_their_columns() {
 #[test]
 fn pages_that_are_missing_cost_their_rows() {
     let all = records_of(Media::Unknown, &[], CLINIC, 9999).len();
-    let hole = with_hole(Media::Unknown, &CLINIC[..3072], 1024, &CLINIC[4096..]).len();
+    let hole = with_gap_of(Media::Unknown, &CLINIC[..3072], 1024, &CLINIC[4096..]).len();
     assert!(hole > 60 && hole <= all, "{hole} of {all}");
     let cut = records_of(Media::Unknown, &[], &CLINIC[..CLINIC.len() / 2], 9999).len();
     assert!(cut > 20 && cut < all, "{cut} of {all}");

@@ -275,10 +275,10 @@ fn inside<'a>(media: &Media<'a>, suffix: &str) -> Media<'a> {
     }
 }
 
-/// A content under one coding.
+/// A payload under one coding.
 struct Coded {
     coding: Coding,
-    /// Set up with the first bytes: contents that never come cost nothing.
+    /// Set up with the first bytes: payloads that never come cost nothing.
     decoder: Option<Decoder>,
     nested: Nested,
     /// Decoded bytes that the content inside does not want.
@@ -292,7 +292,7 @@ impl Coded {
         Self { coding, decoder: None, nested, skip: 0, taken: 0, given: 0 }
     }
 
-    /// Hands on decoded bytes.
+    /// Passes on decoded bytes.
     fn give(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         self.given += bytes.len() as u64;
         let skip = self.skip.min(bytes.len() as u64);

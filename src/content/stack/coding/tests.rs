@@ -206,7 +206,7 @@ fn chunks(data: &[u8], size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn signed_chunks() {
+fn signed_chunks_of_s3_are_decoded() {
     for size in [1, 10, 1000] {
         let mut coded = chunks(PLAIN, size);
         for piece in [1, 3, coded.len()] {
@@ -233,7 +233,7 @@ fn signed_chunks() {
 }
 
 #[test]
-fn several_codings_in_a_row_and_names_nobody_knows() {
+fn several_codings_in_a_row_and_unknown_names() {
     use crate::content::testing::records_of;
     let json = br#"{"resourceType":"Patient","name":[{"family":"Roe"}],"birthDate":"1970-01-01"}"#;
     let media = Media::Type { content_type: "application/fhir+json", name: "" };
