@@ -149,10 +149,15 @@ async fn next(batch: &mut Batch) -> Option<Result<Message, async_nats::Error>> {
     std::future::poll_fn(|context| Pin::new(&mut *batch).poll_next(context)).await
 }
 
-/// The stream that sensors publish to; made if there is none of its name.
+/// The stream that sensors publish to: of that name, or of that subject; made if there is none.
 async fn stream(context: &Context, settings: &Settings) -> Result<Stream, String> {
     if let Ok(stream) = context.get_stream(&settings.stream).await {
         return Ok(stream);
+    }
+    // Under another name, made by hand.
+    if let Ok(name) = context.stream_by_subject(settings.subject.as_str()).await {
+        let found = context.get_stream(&name).await;
+        return found.map_err(|error| failed(&format!("stream {name}"), error));
     }
     let config = StreamConfig {
         name: settings.stream.clone(),
