@@ -121,7 +121,12 @@ impl Link {
         let mut messages = messages.map_err(|error| failed("a batch of messages", error))?;
         let mut taken = 0;
         while let Some(message) = next(&mut messages).await {
-            let message = message.map_err(|error| failed("a batch of messages", error))?;
+            let message = match message {
+                Ok(message) => message,
+                // The next message finds no room in the batch; what else it may be shows with the next one.
+                Err(_) if taken > 0 => break,
+                Err(error) => return Err(failed("a batch of messages", error)),
+            };
             let Ok(info) = message.info() else { continue };
             let nanos = info.published.unix_timestamp_nanos();
             let stored = Timestamp(i64::try_from(nanos).unwrap_or(i64::MAX));
@@ -132,6 +137,11 @@ impl Link {
             taken += 1;
         }
         Ok(taken)
+    }
+
+    /// Whether the broker is there.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
     }
 
     /// Acknowledges a batch that is on the disk.
