@@ -83,13 +83,22 @@ impl Link {
         again: bool,
     ) -> Result<Self, String> {
         let stream = stream(&context, settings).await?;
-        if again {
-            // If there is none, there is nothing to forget.
-            let _ = stream.delete_consumer(durable).await;
+        // What was delivered to a hub that was killed comes again only when its time has passed. A consumer that begins
+        // behind the last message of which all before were acknowledged brings it at once.
+        let known = stream.consumer_info(durable).await.ok();
+        let deliver_policy = match known.as_ref().filter(|_| !again) {
+            Some(info) => DeliverPolicy::ByStartSequence {
+                start_sequence: info.ack_floor.stream_sequence + 1,
+            },
+            None => DeliverPolicy::All,
+        };
+        if known.is_some() {
+            let gone = stream.delete_consumer(durable).await;
+            gone.map_err(|error| failed("the consumer of the hub", error))?;
         }
         let config = PullConfig {
             durable_name: Some(durable.to_owned()),
-            deliver_policy: DeliverPolicy::All,
+            deliver_policy,
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACKNOWLEDGE_WITHIN,
             max_ack_pending: MAX_PENDING,
