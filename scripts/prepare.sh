@@ -51,6 +51,10 @@ if [[ $tests == yes && ${PHITAP_NO_NATS-} != 1 ]] &&
     ! PATH=$PATH:/usr/sbin:/sbin command -v nats-server >/dev/null; then
     missing+=(nats-server)
 fi
+if [[ $tests == yes && ${PHITAP_NO_RSYSLOG-} != 1 && $(uname -s) == Linux ]] &&
+    ! PATH=$PATH:/usr/sbin:/sbin command -v rsyslogd >/dev/null; then
+    missing+=(rsyslog)
+fi
 if [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]]; then
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(venv)
     command -v dcmdump >/dev/null || missing+=(dcmtk)
@@ -78,6 +82,7 @@ announce() {
         iproute2) say "  iproute2        network namespaces of the live tests (PHITAP_NO_NETNS=1 does without)" ;;
         prometheus) say "  Prometheus      checks deploy/ (PHITAP_NO_PROMETHEUS=1 does without)" ;;
         nats-server) say "  nats-server     a broker for the tests of outputs (PHITAP_NO_NATS=1 does without)" ;;
+        rsyslog) say "  rsyslog         a receiver for the tests of outputs (PHITAP_NO_RSYSLOG=1 does without)" ;;
         chromium) say "  Chromium        an independent browser (PHITAP_NO_BROWSER=1 does without)" ;;
         *) say "  $(printf %-15s "$part") an independent program for tests/oracles (PHITAP_NO_ORACLES=1 does without)" ;;
         esac
@@ -128,7 +133,7 @@ packages() {
         nginx) printf '%s ' "$nginx" ;;
         apache) printf '%s ' "$apache" ;;
         node) printf '%s ' "$node" ;;
-        curl | chromium | prometheus | nats-server) printf '%s ' "$part" ;;
+        curl | chromium | prometheus | nats-server | rsyslog) printf '%s ' "$part" ;;
         esac
     done
 }

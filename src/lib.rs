@@ -1,6 +1,6 @@
 //! phitap finds patient data (PHI) that crosses a network in cleartext.
 //!
-//! Data flows one way, and the modules stand in the order in which it passes them:
+//! Data flows one way, and the modules are in the order in which it passes them:
 //!
 //! ```text
 //! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> merge -> output -> review
@@ -25,7 +25,7 @@
 //!
 //! [`remote`] and [`broker`] connect to other machines; both know no stage.
 //!
-//! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage
+//! No stage imports a later one: each defines, as a trait, what it passes on, and the next stage
 //! implements it. Only [`pipeline`] knows them all. [`phi`], [`rules`] and [`config`] are vocabulary
 //! that every stage may use.
 //!
@@ -38,6 +38,7 @@
 pub mod broker;
 mod closed_set;
 pub mod config;
+pub mod destination;
 pub mod net;
 pub mod phi;
 pub mod remote;

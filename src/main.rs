@@ -141,7 +141,7 @@ fn report(
     Ok(if lost == 0 && faults.is_empty() { exit::DONE } else { exit::PARTIAL })
 }
 
-/// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
+/// Log lines describe flows and the run, never payloads; `-v` for the run, `-vv` for each flow.
 fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => tracing::Level::WARN,
@@ -238,6 +238,6 @@ fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
 }
 
 fn complain(error: &dyn std::fmt::Display) {
-    // If standard error is gone there is nobody to tell.
+    // If standard error is closed, the message cannot be delivered.
     let _ = writeln!(io::stderr(), "phitap: {error}");
 }

@@ -3,7 +3,7 @@
 use super::event::{Listing, Order};
 use super::sensors::Sensor;
 use super::state::{Dirty, Held, State};
-use crate::merge::{Figures, Pair, Part, ProtocolName, fact_from_json, fact_to_json};
+use crate::merge::{Pair, Part, ProtocolName, RunNumbers, fact_from_json, fact_to_json};
 use crate::output::store::StoreError;
 use rusqlite::{Connection, OpenFlags, Result, Transaction, params};
 use std::fs::OpenOptions;
@@ -126,7 +126,7 @@ impl Store {
         let mut rows = change.prepare("SELECT sensor, run, figures FROM runs")?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
-            let figures = serde_json::from_str::<Figures>(&row.get::<_, String>(2)?);
+            let figures = serde_json::from_str::<RunNumbers>(&row.get::<_, String>(2)?);
             state.summary.add_run((row.get(0)?, row.get(1)?), figures.map_err(damaged)?);
         }
         let mut rows = change.prepare("SELECT sensor, status FROM sensors")?;

@@ -3,7 +3,7 @@
 
 use super::fact::{Fact, FactKey, FlowId, Pair, ProtocolName, Seen};
 use super::sketch::HashedSet;
-use super::summary::{Figures, Form, Section, Sketched, Summary};
+use super::summary::{Form, RunNumbers, Section, Sketched, Summary};
 use crate::identify::{StrongTrait, Token, TraitSet};
 use crate::rules::{Kind, KindSet};
 use crate::time::Timestamp;
@@ -49,7 +49,7 @@ pub struct Part {
     pub run: String,
     /// What that run has read so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub figures: Option<Figures>,
+    pub figures: Option<RunNumbers>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -364,7 +364,7 @@ impl Part {
     }
 
     /// Of what a run has read.
-    pub fn of_run(run: String, figures: Figures) -> Self {
+    pub fn of_run(run: String, figures: RunNumbers) -> Self {
         Self { version: VERSION, run, figures: Some(figures), ..Self::default() }
     }
 

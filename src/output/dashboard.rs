@@ -1,12 +1,12 @@
-//! What the web page and the API show: the state of the run, a table of exposures, and the [`Board`] of
+//! What the web page and the API show: the state of the run, a table of exposures, and the [`PageModel`] of
 //! the page. The table holds addresses and counts only; the board holds masks and pseudonyms, never values.
 
 use super::health::{Problem, SensorHealth};
 use super::metrics::Metrics;
-use super::page::Board;
+use super::page::PageModel;
 use super::{Context, Output, RunSummary, ecs};
 use crate::exposure::{
-    Answers, Conversation, Count, Event, EventId, Exposure, ExposureState, Sighting,
+    Answers, Conversation, Count, Event, EventId, Exposure, ExposureState, PatientObservation,
 };
 use crate::severity::Severity;
 use serde::Serialize;
@@ -46,7 +46,7 @@ pub struct HubView {
 /// The page's model and what events are written with.
 #[derive(Default)]
 struct Page {
-    board: Board,
+    board: PageModel,
     context: Context,
 }
 
@@ -87,7 +87,7 @@ pub struct Row {
     pub authentication: &'static str,
     /// A secret crossed in clear.
     pub credentials_in_clear: bool,
-    /// What stands open: a service that answers anyone, what a web service shows of itself unasked.
+    /// Open services: those that answer anyone, and what a web service reveals about itself.
     pub open: Vec<String>,
     /// First finding.
     pub first: String,
@@ -166,14 +166,14 @@ impl Dashboard {
         }
     }
 
-    /// How its parts are.
+    /// Health of its parts.
     pub fn sensor(&self) -> &SensorHealth {
         &self.sensor
     }
 
     /// What the page must know of the run before it starts; `reveal` as on the command line.
     pub fn describe(&self, context: Context, reveal: bool) {
-        *self.page() = Page { board: Board::new(reveal), context };
+        *self.page() = Page { board: PageModel::new(reveal), context };
     }
 
     /// Shows an exposure of an earlier run: an event as `--format ecs` writes it.
@@ -206,7 +206,7 @@ impl Dashboard {
     }
 
     /// Calls `of` with the page's model.
-    pub fn with_board<T>(&self, of: impl FnOnce(&Board) -> T) -> T {
+    pub fn with_board<T>(&self, of: impl FnOnce(&PageModel) -> T) -> T {
         of(&self.page().board)
     }
 
@@ -327,8 +327,8 @@ impl Output for Arc<Dashboard> {
         board.event(event, context);
         Ok(())
     }
-    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
-        self.page().board.sighting(sighting);
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
+        self.page().board.observation(observation);
         Ok(())
     }
     fn conversation(&mut self, of: &Conversation) -> io::Result<()> {

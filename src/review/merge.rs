@@ -3,7 +3,7 @@
 use super::table::{Column, Shape, Table, hidden, json_text, shown};
 use super::{Answer, Merge, ReviewError};
 use crate::exposure::Count;
-use crate::merge::{ExposureNumbers, Figures, KeyNumbers, Numbers, Part, PartError, Summary};
+use crate::merge::{ExposureNumbers, KeyNumbers, Numbers, Part, PartError, RunNumbers, Summary};
 use crate::output::summary_line;
 use crate::output::text::{bytes, count, foreign};
 use crate::severity::Severity;
@@ -75,7 +75,7 @@ struct Phi {
 
 /// What was in the lines of a source.
 #[derive(Default)]
-struct Taken {
+struct ReadParts {
     parts: u64,
     garbage: u64,
     too_long: u64,
@@ -88,7 +88,7 @@ struct Taken {
 pub struct Merged {
     summary: Summary,
     /// Of the source at hand.
-    taken: Taken,
+    taken: ReadParts,
     /// Something could not be read, or not be compared.
     partial: bool,
 }
@@ -215,7 +215,7 @@ impl Merged {
 }
 
 /// Says what could not be read; whether that was everything.
-fn tell(path: &str, taken: &Taken, note: &mut dyn FnMut(String)) -> bool {
+fn tell(path: &str, taken: &ReadParts, note: &mut dyn FnMut(String)) -> bool {
     let mut whole = true;
     let mut tell = |n: u64, what: String| {
         if n > 0 {
@@ -237,8 +237,8 @@ fn number(count: Count) -> String {
 }
 
 /// What all runs read. Packets that two sensors saw were read twice.
-fn total(numbers: &Numbers) -> Figures {
-    let mut total = Figures { over: true, ..Figures::default() };
+fn total(numbers: &Numbers) -> RunNumbers {
+    let mut total = RunNumbers { over: true, ..RunNumbers::default() };
     for (_, of) in &numbers.runs {
         total.packets = total.packets.saturating_add(of.packets);
         total.bytes = total.bytes.saturating_add(of.bytes);
@@ -283,31 +283,38 @@ fn people(numbers: &Numbers, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-const COLUMNS: &[Column] = &[
-    shown("severity", "Severity"),
-    shown("score", "Score"),
-    shown("first", "First"),
-    shown("last", "Last"),
-    shown("client", "Client"),
-    shown("service", "Service"),
-    shown("protocol", "Protocol"),
-    hidden("transport"),
-    shown("patients", "Patients"),
-    hidden("estimated"),
-    shown("findings", "Findings"),
-    shown("records", "Records"),
-    shown("flows", "Flows"),
-    shown("kinds", "Kinds"),
-    hidden("key_id"),
-];
+/// An exposure, with the id of the key of its pseudonyms.
+type Row<'a> = (&'a str, &'a ExposureNumbers);
+
+fn columns<'a>() -> [Column<Row<'a>>; 15] {
+    [
+        shown("severity", "Severity", |(_, e)| json!(Severity::of(e.severity).as_str())),
+        shown("score", "Score", |(_, e)| json!(e.severity)),
+        shown("first", "First", |(_, e)| json!(e.first.to_string())),
+        shown("last", "Last", |(_, e)| json!(e.last.to_string())),
+        shown("client", "Client", |(_, e)| json!(e.pair.client.to_string())),
+        shown("service", "Service", |(_, e)| json!(e.pair.server.to_string())),
+        shown("protocol", "Protocol", |(_, e)| json!(e.pair.protocol.as_str())),
+        hidden("transport", |(_, e)| json!(transport(e.pair.transport))),
+        shown("patients", "Patients", |(_, e)| json!(e.patients.value)),
+        hidden("estimated", |(_, e)| json!(e.patients.estimate)),
+        shown("findings", "Findings", |(_, e)| json!(e.findings.value)),
+        shown("records", "Records", |(_, e)| json!(e.records.value)),
+        shown("flows", "Flows", |(_, e)| json!(e.flows.value)),
+        shown("kinds", "Kinds", |(_, e)| {
+            json!(e.kinds.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>())
+        }),
+        hidden("key_id", |(key_id, _)| json!(key_id)),
+    ]
+}
 
 fn transport(number: u8) -> &'static str {
     if number == 17 { "udp" } else { "tcp" }
 }
 
 /// Exposures of all keys, the worst first.
-fn worst_first(numbers: &Numbers) -> Vec<(&str, &ExposureNumbers)> {
-    let mut all: Vec<(&str, &ExposureNumbers)> = Vec::new();
+fn worst_first(numbers: &Numbers) -> Vec<Row<'_>> {
+    let mut all: Vec<Row<'_>> = Vec::new();
     for key in &numbers.keys {
         all.extend(key.exposures.iter().map(|e| (key.key_id.as_str(), e)));
     }
@@ -318,28 +325,7 @@ fn worst_first(numbers: &Numbers) -> Vec<(&str, &ExposureNumbers)> {
 }
 
 fn table(numbers: &Numbers, limit: Option<usize>) -> Table {
-    let mut table = Table::new(COLUMNS);
-    for (key_id, e) in worst_first(numbers).into_iter().take(limit.unwrap_or(usize::MAX)) {
-        let kinds: Vec<&str> = e.kinds.iter().map(|(kind, _)| kind.as_str()).collect();
-        table.rows.push(vec![
-            json!(Severity::of(e.severity).as_str()),
-            json!(e.severity),
-            json!(e.first.to_string()),
-            json!(e.last.to_string()),
-            json!(e.pair.client.to_string()),
-            json!(e.pair.server.to_string()),
-            json!(e.pair.protocol.as_str()),
-            json!(transport(e.pair.transport)),
-            json!(e.patients.value),
-            json!(e.patients.estimate),
-            json!(e.findings.value),
-            json!(e.records.value),
-            json!(e.flows.value),
-            json!(kinds),
-            json!(key_id),
-        ]);
-    }
-    table
+    Table::of(&columns(), worst_first(numbers).into_iter().take(limit.unwrap_or(usize::MAX)))
 }
 
 fn counted(count: Count) -> Value {
@@ -380,7 +366,7 @@ fn object(numbers: &Numbers, limit: Option<usize>) -> Value {
             "exposures": key.exposures.len(),
         })
     };
-    let run = |((sensor, id), figures): &((String, String), Figures)| json!({"sensor": sensor, "run": id, "figures": figures});
+    let run = |((sensor, id), figures): &((String, String), RunNumbers)| json!({"sensor": sensor, "run": id, "figures": figures});
     json!({
         "keys": numbers.keys.iter().map(key).collect::<Vec<_>>(),
         "exposures": exposures.map(exposure).collect::<Vec<_>>(),

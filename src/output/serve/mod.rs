@@ -36,7 +36,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long open requests may take once the server is told to stop.
+/// How long open requests may take once the server is stopped.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The server could not be started.
