@@ -22,6 +22,8 @@ const MAX_BATCH: usize = 4_096;
 const MAX_BATCH_BYTES: usize = 32 << 20;
 /// How long a batch waits for more.
 const BATCH_WAITS: Duration = Duration::from_millis(250);
+/// How long the broker may take to answer.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// A message that is not acknowledged within this time is delivered again.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(60);
 /// Messages that may wait for acknowledgement.
@@ -113,7 +115,7 @@ impl Link {
 
     /// The fingerprint of the rules that were published last.
     pub async fn rules(&self, key: &PublicKey) -> Option<String> {
-        latest(&self.context, key).await
+        tokio::time::timeout(ANSWER_WITHIN, latest(&self.context, key)).await.ok().flatten()
     }
 
     /// Takes a batch of messages into the state. They are not acknowledged yet.
@@ -126,7 +128,10 @@ impl Link {
         batch: &mut Unacknowledged,
     ) -> Result<usize, String> {
         let messages = self.consumer.batch().max_messages(MAX_BATCH).max_bytes(MAX_BATCH_BYTES);
-        let messages = messages.expires(BATCH_WAITS).messages().await;
+        let asked = messages.expires(BATCH_WAITS).messages();
+        let Ok(messages) = tokio::time::timeout(ANSWER_WITHIN, asked).await else {
+            return Ok(0);
+        };
         let mut messages = messages.map_err(|error| failed("a batch of messages", error))?;
         let mut taken = 0;
         while let Some(message) = next(&mut messages).await {
@@ -155,11 +160,18 @@ impl Link {
 
     /// Acknowledges a batch that is on the disk.
     pub async fn acknowledge(&self, batch: &mut Unacknowledged) {
-        for message in batch.messages.drain(..) {
-            // What is lost here comes again, and changes nothing.
-            let _ = message.ack().await;
+        if batch.messages.is_empty() {
+            return;
         }
-        let _ = self.client.flush().await;
+        // What is lost here comes again, and changes nothing. A broker that is away must not hold the hub.
+        let messages = std::mem::take(&mut batch.messages);
+        let sent = async {
+            for message in &messages {
+                let _ = message.ack().await;
+            }
+            let _ = self.client.flush().await;
+        };
+        let _ = tokio::time::timeout(ANSWER_WITHIN, sent).await;
     }
 }
 
