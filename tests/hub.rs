@@ -345,3 +345,34 @@ fn of_two_hubs_one_is_active_and_the_other_takes_over_with_the_same_numbers() {
     });
     assert!(two.log().contains("works again"), "{}", two.log());
 }
+
+#[test]
+fn what_a_sensor_publishes_itself_reaches_the_hub_whole() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    // The hub makes the stream.
+    let mut hub = Hub::start(&nats, "one", &folder.path().join("hub.db"));
+    hub.wait("it is there", |api| api["hub"]["connected"] == true);
+    let run = phitap([
+        "replay",
+        "--quiet",
+        "--format",
+        "ecs",
+        "--summaries",
+        "--key-file",
+        &key.path(),
+        "--sensor",
+        "ward",
+        "--output",
+        &nats.url(),
+        &hospital().display().to_string(),
+    ]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let api = hub.wait("all of it", |api| api["keys"][0]["patients"]["value"] == 229);
+    assert_eq!(list(&api["exposures"]).len(), 33);
+    assert_eq!(api["messages"]["garbage"], 0);
+    assert_eq!(api["unmerged_exposures"], 0);
+    assert_eq!(list(&api["sensors"])[0]["name"], "ward");
+}
