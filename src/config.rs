@@ -66,6 +66,19 @@ pub struct StoreSettings {
     pub keep: Keep,
 }
 
+/// Where packets of exposures go in a live run, and how much of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceSettings {
+    /// The folder; it must be there.
+    pub folder: PathBuf,
+    /// Bytes of one file.
+    pub size: u64,
+    /// How long packets of an exposure are written, packet time, from the first.
+    pub time: Span,
+    /// Who can open it (`age1...`); everybody if empty.
+    pub recipients: Vec<String>,
+}
+
 /// How much a store keeps; what was written first goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
@@ -101,6 +114,8 @@ pub struct Config {
     pub assets: Option<PathBuf>,
     /// Where everything that was found is kept.
     pub store: Option<StoreSettings>,
+    /// Where packets of exposures go; nowhere if none.
+    pub evidence: Option<EvidenceSettings>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
     /// Who may ask there, and how.
@@ -111,7 +126,7 @@ pub struct Config {
     pub status_every: Option<Duration>,
     /// How long an interface may bring no packet where there used to be some; for ever if none.
     pub max_silence: Option<Duration>,
-    /// Where exposures are kept over restarts.
+    /// Where exposures are kept across restarts.
     pub state: Option<PathBuf>,
     /// Whether outputs show values instead of masks.
     pub reveal: bool,
@@ -175,6 +190,7 @@ impl Config {
             ("output", self.outputs != other.outputs),
             ("spool", self.spool != other.spool),
             ("store", differs(&self.store, &other.store)),
+            ("evidence", differs(&self.evidence, &other.evidence)),
             ("metrics", self.metrics != other.metrics),
             ("key-file", self.key_file != other.key_file),
             ("filter", self.filter != other.filter),
@@ -212,7 +228,7 @@ pub struct Limits {
     pub tcp_idle: Span,
     /// A UDP flow without packets for this long is over.
     pub udp_idle: Span,
-    /// Patients told apart within one flow.
+    /// Distinct patients within one flow.
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow.
     pub identifiers_per_patient: usize,

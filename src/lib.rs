@@ -1,6 +1,6 @@
 //! phitap finds patient data (PHI) that crosses a network in cleartext.
 //!
-//! Data flows one way, and the modules stand in the order in which it passes them:
+//! Data flows one way, and the modules are in the order in which it passes them:
 //!
 //! ```text
 //! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> merge -> output -> review
@@ -19,11 +19,13 @@
 //! * [`output`] writes events, metrics and the summary.
 //! * [`review`] answers questions about what runs left: queries, comparisons, evidence.
 //!
+//! `hub` joins what many sensors publish to a broker, `distribution` gives them their rules, and `jobs` divides archives over many machines.
+//!
 //! [`doctor`] looks at the host before a sensor is started.
 //!
 //! [`remote`] and [`broker`] connect to other machines; both know no stage.
 //!
-//! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage
+//! No stage imports a later one: each defines, as a trait, what it passes on, and the next stage
 //! implements it. Only [`pipeline`] knows them all. [`phi`], [`rules`] and [`config`] are vocabulary
 //! that every stage may use.
 //!
@@ -60,6 +62,12 @@ pub mod output;
 pub mod review;
 
 pub mod cli;
+#[cfg(feature = "nats")]
+pub mod distribution;
 pub mod doctor;
 pub mod guard;
+#[cfg(all(feature = "nats", feature = "store"))]
+pub mod hub;
+#[cfg(feature = "nats")]
+pub mod jobs;
 pub mod pipeline;

@@ -50,6 +50,43 @@ fn perform(task: Task) -> u8 {
             })
         }
         Task::Review(request) => review(&request),
+        #[cfg(all(feature = "nats", feature = "store"))]
+        Task::Hub(settings) => match phitap::hub::run(&settings) {
+            Ok(()) => exit::DONE,
+            Err(error) => {
+                complain(&error);
+                exit::FAILED
+            }
+        },
+        #[cfg(feature = "nats")]
+        Task::Publish(publish) => match phitap::distribution::publish(&publish) {
+            Ok(version) => print(|out| writeln!(out, "published as version {version}")),
+            Err(error) => {
+                complain(&error);
+                exit::FAILED
+            }
+        },
+        #[cfg(feature = "nats")]
+        Task::Follow(follow) => match phitap::distribution::follow(&follow) {
+            Ok(()) => exit::DONE,
+            Err(error) => {
+                complain(&error);
+                exit::FAILED
+            }
+        },
+        #[cfg(feature = "nats")]
+        Task::Jobs(task) => jobs(&task).unwrap_or_else(|error| {
+            complain(&error);
+            exit::FAILED
+        }),
+        #[cfg(feature = "nats")]
+        Task::Work(work) => match phitap::jobs::work(&work) {
+            Ok(()) => exit::DONE,
+            Err(error) => {
+                complain(&error);
+                exit::FAILED
+            }
+        },
         Task::Interfaces => {
             print(|out| out.write_all(pipeline::interfaces_table().as_bytes()));
             complain(&"choose the interfaces to watch with -i");
@@ -104,7 +141,7 @@ fn report(
     Ok(if lost == 0 && faults.is_empty() { exit::DONE } else { exit::PARTIAL })
 }
 
-/// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
+/// Log lines describe flows and the run, never payloads; `-v` for the run, `-vv` for each flow.
 fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => tracing::Level::WARN,
@@ -128,9 +165,7 @@ fn log(verbose: u8, format: LogFormat) {
 fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {
     let rules = match action {
         RulesAction::Check => identify::load_rules(dir)?,
-        RulesAction::List | RulesAction::Show { .. } | RulesAction::Test => {
-            rules::RuleSet::load(dir)?
-        }
+        _ => rules::RuleSet::load(dir)?,
     };
     Ok(match action {
         RulesAction::List => print(|out| out.write_all(rules::list_table(&rules).as_bytes())),
@@ -141,6 +176,8 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
                 exit::FAILED
             }
         },
+        #[cfg(feature = "nats")]
+        RulesAction::Publish(_) | RulesAction::Follow(_) => exit::USAGE,
         RulesAction::Check => {
             print(|out| out.write_all(rules::check_text(&rules, wall_clock()).as_bytes()))
         }
@@ -169,6 +206,25 @@ fn review(request: &Request) -> u8 {
     }
 }
 
+#[cfg(feature = "nats")]
+fn jobs(task: &phitap::cli::JobsTask) -> Result<u8, phitap::jobs::JobError> {
+    use phitap::cli::JobsTask;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let whole = match task {
+        JobsTask::Submit(submit) => phitap::jobs::submit(submit, &mut out).map(|()| true)?,
+        JobsTask::Status(ask) => phitap::jobs::status(ask, &mut out)?,
+        JobsTask::Result(ask) => {
+            phitap::jobs::result(ask, &mut out, &mut |note| complain(&note))? == Answer::Done
+        }
+    };
+    match out.flush() {
+        Ok(()) if whole => Ok(exit::DONE),
+        Ok(()) => Ok(exit::PARTIAL),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit::DONE),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
     let mut out = io::stdout().lock();
     match write(&mut out).and_then(|()| out.flush()) {
@@ -182,6 +238,6 @@ fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
 }
 
 fn complain(error: &dyn std::fmt::Display) {
-    // If standard error is gone there is nobody to tell.
+    // If standard error is closed, the message cannot be delivered.
     let _ = writeln!(io::stderr(), "phitap: {error}");
 }

@@ -1,17 +1,17 @@
-//! What a sensor gives up once its interfaces are open: its user, its capabilities, writing outside the
+//! Drops privileges once the interfaces are open: user, capabilities, writing outside the
 //! folders of its outputs, connecting to ports that no output has, and system calls that it never makes.
 //!
-//! It must run before the first thread starts, as each thread hands on what it has to those it starts.
+//! It must run before the first thread starts, because threads inherit privileges when they are created.
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use std::path::PathBuf;
 
-/// What to give up.
+/// The privileges to drop.
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
     /// The user to become: a name of /etc/passwd, or `UID` or `UID:GID`.
     pub user: Option<String>,
-    /// Whether the time stamps of the adapter are asked for, which needs CAP_NET_ADMIN.
+    /// Whether timestamps of the adapter are used, which needs CAP_NET_ADMIN.
     pub administers: bool,
     /// Folders that are written to.
     pub writes: Vec<PathBuf>,
@@ -38,14 +38,14 @@ pub enum SandboxError {
     NotRoot(String),
 }
 
-/// Capabilities there are at most: bits of a set.
+/// Number of capabilities: bits of a set.
 const CAPABILITIES: u32 = 64;
 
 impl Sandbox {
-    /// Gives everything up; what is in force then, in words.
+    /// Drops the privileges; returns the restrictions in words.
     ///
     /// # Errors
-    /// If there is no such user or the system refuses. Landlock and seccomp may be missing: that is said
+    /// If there is no such user or the system refuses. Landlock and seccomp may be missing, which is stated
     /// in the words.
     pub fn enter(&self) -> Result<String, SandboxError> {
         let user = self.become_user()?;
@@ -172,7 +172,7 @@ fn in_passwd(text: &str, name: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// Refuses what takes over a process or a machine; everything else the kernel checks as before.
+/// Blocks system calls that take over a process or a machine; the kernel checks all others as before.
 #[cfg(target_os = "linux")]
 fn restrict_calls() -> &'static str {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
@@ -248,7 +248,7 @@ const REFUSED: [libc::c_long; 43] = [
     libc::SYS_sethostname,
 ];
 
-/// What is in force in this process, as /proc says: name and value.
+/// Restrictions of this process according to /proc: name and value.
 pub fn in_force() -> Vec<(&'static str, String)> {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let value = |key: &str| {

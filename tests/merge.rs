@@ -178,3 +178,11 @@ fn another_key_another_version_and_garbage_are_counted_and_said() {
     assert_eq!(run.status, Some(2));
     assert!(run.err.contains("--format ecs"), "{}", run.err);
 }
+
+#[test]
+fn the_model_of_scale_holds_at_small_size() {
+    let script = Path::new(common::ROOT).join("scripts/scale.py");
+    let run =
+        std::process::Command::new("python3").arg(script).arg("--check").output().expect("python3");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}

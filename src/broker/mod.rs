@@ -4,11 +4,13 @@
 //! from within a tokio runtime, as often as wanted. The client it gives goes on connecting by itself after a
 //! server went away.
 
+mod bucket;
 mod error;
 
 #[cfg(test)]
 mod tests;
 
+pub use bucket::bucket;
 pub use error::BrokerError;
 
 use crate::remote::{Credentials, TlsFiles, locate};

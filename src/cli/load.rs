@@ -1,7 +1,7 @@
 //! Arguments and file become a checked [`Task`].
 
 use super::output::{destinations, spool};
-use super::reveal::{Asked, Destination, allowed};
+use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
 use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
 use crate::config::{
@@ -68,6 +68,21 @@ pub enum Task {
     },
     /// `query`, `find`, `diff`, `explain` or `cut`.
     Review(Box<Request>),
+    /// `hub`.
+    #[cfg(all(feature = "nats", feature = "store"))]
+    Hub(Box<crate::hub::Settings>),
+    /// `rules publish`.
+    #[cfg(feature = "nats")]
+    Publish(Box<crate::distribution::Publish>),
+    /// `rules follow`.
+    #[cfg(feature = "nats")]
+    Follow(Box<crate::distribution::Follow>),
+    /// `jobs`.
+    #[cfg(feature = "nats")]
+    Jobs(Box<super::jobs::JobsTask>),
+    /// `worker`.
+    #[cfg(feature = "nats")]
+    Work(Box<crate::jobs::Work>),
     /// `completions`.
     Completions(clap_complete::Shell),
     /// `man`.
@@ -118,6 +133,14 @@ impl TryFrom<Cli> for Task {
             Command::Live(live) => live.try_into()?,
             Command::Doctor(doctor) => doctor.try_into()?,
             Command::Report(report) => Self::Report { from: report.from, output: report.output },
+            #[cfg(feature = "nats")]
+            Command::Rules(super::Rules { action: RulesAction::Publish(args), rules }) => {
+                Self::Publish(Box::new(args.with(rules)?))
+            }
+            #[cfg(feature = "nats")]
+            Command::Rules(super::Rules { action: RulesAction::Follow(args), .. }) => {
+                Self::Follow(Box::new(args.into()))
+            }
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
             Command::Query(args) => Self::Review(Box::new((*args).into())),
             Command::Find(args) => Self::Review(Box::new((*args).into())),
@@ -125,6 +148,12 @@ impl TryFrom<Cli> for Task {
             Command::Explain(args) => Self::Review(Box::new(args.into())),
             Command::Cut(args) => Self::Review(Box::new((*args).try_into()?)),
             Command::Merge(args) => Self::Review(Box::new(args.into())),
+            #[cfg(all(feature = "nats", feature = "store"))]
+            Command::Hub(args) => Self::Hub(Box::new((*args).try_into()?)),
+            #[cfg(feature = "nats")]
+            Command::Jobs(args) => Self::Jobs(Box::new(args.action.into())),
+            #[cfg(feature = "nats")]
+            Command::Worker(args) => Self::Work(Box::new((*args).into())),
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
         })
@@ -231,11 +260,12 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
             )));
         }
         let output = outputs.iter().all(|output| output.target.file().is_some());
-        let asked = Asked { output, format: options.format.is_some(), live };
+        let asked = RequestedOutput { output, format: options.format.is_some(), live };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
     separate(&options)?;
     let metrics_access = metrics_access(&options)?;
+    let evidence = super::evidence::settings(&source, &options)?;
     let sandbox = sandbox(&options);
     let (capture, limits) = (capture(&options, memory)?, limits(&options, memory));
     let detail = match source {
@@ -253,6 +283,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         report: options.report,
         assets: options.assets,
         store,
+        evidence,
         metrics: options.metrics.map(|listen| listen.0),
         metrics_access,
         metrics_file: options.metrics_file,
@@ -341,12 +372,12 @@ fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
     })
 }
 
-/// A time of which 0 means none.
+/// A time; 0 means none.
 fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
     Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
 }
 
-/// Who may ask at `--metrics`. Nobody is let in from other hosts without a token.
+/// Who may access `--metrics`. Other hosts need a token.
 fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
     let access = MetricsAccess {
         token: options.metrics_token_file.clone(),
@@ -396,6 +427,7 @@ fn sandbox(options: &Options) -> Option<Sandbox> {
     writes.extend(
         spool.map(|path| if path.is_dir() { path.clone() } else { folder(path.as_path()) }),
     );
+    writes.extend(options.evidence.clone());
     let mut connects: Vec<u16> =
         options.output.iter().flat_map(|output| output.0.target.ports()).collect();
     if !connects.is_empty() {
@@ -469,6 +501,9 @@ impl Options {
             assets: self.assets.or(file.assets),
             store: self.store.or(file.store),
             store_keep: self.store_keep.or(file.store_keep),
+            evidence: self.evidence.or(file.evidence),
+            evidence_limit: self.evidence_limit.or(file.evidence_limit),
+            encrypt_to: if self.encrypt_to.is_empty() { file.encrypt_to } else { self.encrypt_to },
             metrics: self.metrics.or(file.metrics),
             metrics_token_file: self.metrics_token_file.or(file.metrics_token_file),
             metrics_cert: self.metrics_cert.or(file.metrics_cert),
@@ -545,7 +580,7 @@ fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
     }
 }
 
-/// Whether a capture stands where something is to be written: a slip that would cost evidence.
+/// Whether an output path is a capture: a slip that would destroy evidence.
 fn is_capture(path: &Path) -> bool {
     // pcap in both byte orders, with microseconds or nanoseconds; pcapng.
     const MAGIC: [[u8; 4]; 5] = [
@@ -573,7 +608,7 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
-fn host_name() -> Option<String> {
+pub(super) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())

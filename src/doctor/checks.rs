@@ -1,4 +1,4 @@
-//! What the configuration names: files, key, rules, the address of the metrics.
+//! Checks of what the configuration names: files, key, rules, the address of the metrics.
 
 use super::Diagnosis;
 use crate::config::Config;
@@ -8,11 +8,11 @@ use crate::pipeline::{credential, wall_clock};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-/// Room below which a disk is full soon, bytes and share.
+/// Free space below which a disk is nearly full, bytes and share.
 const MIN_FREE: u64 = 1 << 30;
 const MIN_FREE_SHARE: u64 = 20;
 
-/// Whether what is to be written can be, and has room.
+/// Whether outputs are writable and have free space.
 pub(super) fn files(config: &Config, all: &mut Vec<Diagnosis>) {
     if config.writes_to_stdout() {
         all.push(Diagnosis::advice(
@@ -76,7 +76,7 @@ fn file(check: &'static str, path: &Path) -> Diagnosis {
     }
 }
 
-/// The key: it must last, and be closed to others.
+/// The key: it must be persistent and private.
 pub(super) fn key(config: &Config, all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "key";
     let key = match (&config.key_file, credential()) {
@@ -105,7 +105,7 @@ pub(super) fn key(config: &Config, all: &mut Vec<Diagnosis>) {
     });
 }
 
-/// The rules: they must load, and their samples hold.
+/// The rules: they must load and pass their samples.
 pub(super) fn rules(config: &Config, all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "rules";
     let rules = load_rules(config.rules.as_deref()).and_then(|r| r.in_regions(&config.regions));
@@ -131,7 +131,7 @@ pub(super) fn metrics(config: &Config, all: &mut Vec<Diagnosis>) {
     all.push(match config.metrics {
         None => Diagnosis::advice(
             CHECK,
-            "not served: nobody sees that the sensor fails",
+            "not served: a failing sensor goes unnoticed",
             "give --metrics 9187, and scrape it",
         ),
         Some(address) => match TcpListener::bind(address) {

@@ -41,7 +41,7 @@ pub struct Access {
 /// What that proves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Answers {
-    /// Whoever asks.
+    /// Any client.
     Anyone,
     /// Those it knows.
     Known,
@@ -90,7 +90,7 @@ impl Access {
     }
 }
 
-/// A calling title. One that is masked is told from others by its key.
+/// A calling title. A masked one is distinguished by its key.
 pub(in crate::exposure) struct Title {
     key: u64,
     shown: String,

@@ -13,8 +13,11 @@ impl Exposures {
     }
 
     /// Keeps updates on time when the clock was set back to `now`: no update of an exposure is due later than
-    /// one interval from now.
+    /// one interval from now. Before the first packet no time is known, and nothing is done.
     pub fn keep_due(&mut self, now: Timestamp) {
+        if now == Timestamp::default() {
+            return;
+        }
         let latest = now + self.settings.update;
         let beyond = (latest + SLACK, u64::MAX);
         if self.due.last_key_value().is_none_or(|(last, _)| *last <= beyond) {

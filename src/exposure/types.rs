@@ -1,4 +1,4 @@
-//! What exposure takes and what it hands on.
+//! What exposure takes and what it passes on.
 
 use super::access::Access;
 use super::counters::ExposureTotals;
@@ -293,7 +293,7 @@ pub struct Losses {
 
 /// What became of a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Taken {
+pub enum Intake {
     /// It is known and accepted, and was counted as such only.
     Suppressed,
     /// It revises a finding that was counted.
@@ -341,6 +341,19 @@ pub struct Asset {
     pub protocol: &'static str,
     /// What it is.
     pub role: Role,
+    /// What it is called, the name that was learnt last first.
+    pub names: Vec<String>,
+}
+
+/// A name of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The host.
+    pub host: IpAddr,
+    /// As far as it may be shown.
+    pub name: String,
 }
 
 /// A service that was seen to speak a protocol.

@@ -43,7 +43,7 @@ pub(super) const fn initial(segment: &Decoded) -> Option<u32> {
     }
 }
 
-/// A handshake seen late still tells who opened the flow.
+/// A handshake seen late still shows which end opened the flow.
 pub(super) fn orient(head: &mut FlowHead, segment: &Decoded) {
     if !head.orientation.sure
         && let Some(orientation) = handshake(segment)

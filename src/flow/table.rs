@@ -148,8 +148,8 @@ struct Entry<S> {
     copies: Option<Box<Copies>>,
 }
 
-/// The last datagrams of a flow, to tell the copies that a second mirror port or VLAN brings. TCP
-/// needs none of this: its sequence numbers tell.
+/// The last datagrams of a flow, to recognise copies from a second mirror port or VLAN. TCP
+/// needs none of this, because it has sequence numbers.
 #[derive(Clone, Copy, Default)]
 struct Copies {
     recent: [(u64, Timestamp); COPIES],

@@ -16,7 +16,6 @@
 //!
 //! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
-mod clues;
 mod collector;
 mod counters;
 mod date;
@@ -24,6 +23,7 @@ mod gate;
 mod key;
 mod lookup;
 mod mask;
+mod match_index;
 mod normalise;
 mod numbers;
 mod patients;
@@ -48,7 +48,7 @@ pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;
 pub use samples::{load_rules, samples_text, test_samples};
 pub use traits::{StrongTrait, TraitSet};
-pub use types::{Finding, Identifier, Repeated, Shown, Token, Traits};
+pub use types::{DisplayValue, Finding, Identifier, Repeated, Token, Traits};
 pub use units::UnitTable;
 pub use values::ValueCache;
 

@@ -2,7 +2,7 @@
 //! put together, and people be recognised again elsewhere.
 
 use super::Token;
-use super::record::{Identity, Issuer, Named, Strong};
+use super::record::{Identity, Issuer, Named, PersonalId};
 use super::types::Traits;
 use crate::rules::Kind;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl From<&TraitSet> for Traits {
             set.strong.iter().partition(|s| s.issuer != (0, 0));
         for s in issued.into_iter().chain(unsaid) {
             let issuer = Issuer::from_parts(s.issuer);
-            let id = Strong { kind: s.kind, token: s.token, public: s.token, issuer };
+            let id = PersonalId { kind: s.kind, token: s.token, public: s.token, issuer };
             if identity.strong.iter().any(|known| known.equals(&id)) {
                 identity.learn_issuer(&id);
             } else {

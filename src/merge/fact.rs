@@ -1,6 +1,6 @@
 //! One patient in one flow, as one sensor or several saw it.
 
-use crate::exposure::Sighting;
+use crate::exposure::PatientObservation;
 use crate::flow::FlowInfo;
 use crate::identify::{Token, TraitSet};
 use crate::rules::KindSet;
@@ -112,7 +112,7 @@ pub struct Seen {
     pub kinds: KindSet,
     /// 0 to 100.
     pub severity: u8,
-    /// What tells the patient from others.
+    /// What distinguishes the patient from others.
     pub traits: TraitSet,
 }
 
@@ -139,22 +139,22 @@ pub struct Fact {
 
 impl Fact {
     /// What a sighting says. None if its protocol has no name that can be written.
-    pub fn of(sighting: &Sighting) -> Option<Self> {
-        let within = &sighting.within;
+    pub fn of(observation: &PatientObservation) -> Option<Self> {
+        let within = &observation.within;
         let key = FactKey {
             protocol: ProtocolName::new(within.protocol)?,
             flow: FlowId::from(&within.flow),
             patient: within.patient,
         };
         let mut seen = Seen {
-            first: sighting.packets.first.time,
-            last: sighting.packets.last.time,
+            first: observation.packets.first.time,
+            last: observation.packets.last.time,
             records: within.records,
             kinds: KindSet::default(),
             severity: 0,
             traits: TraitSet::default(),
         };
-        if let Some(news) = &sighting.news {
+        if let Some(news) = &observation.news {
             let finding = &news.event.finding;
             seen.last = seen.last.max(finding.time);
             seen.kinds = finding.kinds;

@@ -27,7 +27,7 @@ mod tests;
 
 pub use fact::{Fact, FactKey, FlowId, Pair, ProtocolName, Seen};
 pub use numbers::{ExposureNumbers, KeyNumbers, Numbers};
-pub use summary::{Figures, MAX_FACTS, MAX_RUNS, RunKey, Section, Summary};
+pub use summary::{MAX_FACTS, MAX_RUNS, RunKey, RunNumbers, Section, Summary};
 pub use wire::{
     MAX_PART_FACTS, Opened, Part, PartError, Sketches, VERSION, fact_from_json, fact_to_json,
 };

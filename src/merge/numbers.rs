@@ -3,7 +3,7 @@
 use super::CLOCK_TOLERANCE;
 use super::fact::{FactKey, FlowId, Pair, Seen};
 use super::sketch::HashedSet;
-use super::summary::{Figures, Form, RunKey, Section, Sketched, Summary};
+use super::summary::{Form, RunKey, RunNumbers, Section, Sketched, Summary};
 use crate::exposure::Count;
 use crate::identify::{People, Token, Traits};
 use crate::rules::Kind;
@@ -55,7 +55,7 @@ pub struct Numbers {
     /// By key: people of two keys cannot be compared.
     pub keys: Vec<KeyNumbers>,
     /// How much was read, by run. A packet that two sensors saw was read twice.
-    pub runs: Vec<(RunKey, Figures)>,
+    pub runs: Vec<(RunKey, RunNumbers)>,
 }
 
 impl Numbers {
@@ -172,7 +172,7 @@ fn of_facts(key_id: &str, facts: &BTreeMap<FactKey, Seen>) -> KeyNumbers {
     }
 }
 
-/// What tells the flows between two ports from all others.
+/// What distinguishes the flows between two ports from all others.
 type Ends = (crate::merge::ProtocolName, SocketAddr, SocketAddr, u8);
 
 fn ends(key: &FactKey) -> Ends {

@@ -15,14 +15,14 @@ pub const MAX_RUNS: usize = 100_000;
 /// Keys that are held, likewise.
 const MAX_KEYS: usize = 64;
 /// Exposures of one key that are held as sketches, likewise.
-const MAX_SKETCHED: usize = 16_384;
+const MAX_SKETCHED: usize = 65_536;
 /// Records of one patient in one flow that a sketch counts.
 const MAX_RECORDS: u32 = 4_096;
 
 /// What a run has read. Of two reports of one run the later counts, which is the greater one.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Figures {
+pub struct RunNumbers {
     /// Packets read.
     pub packets: u64,
     /// Their bytes.
@@ -234,7 +234,7 @@ pub struct Summary {
     /// What was found, by `phi.key_id`.
     pub keys: BTreeMap<String, Section>,
     /// How much was read, by run.
-    pub runs: BTreeMap<RunKey, Figures>,
+    pub runs: BTreeMap<RunKey, RunNumbers>,
 }
 
 impl Default for Summary {
@@ -257,7 +257,7 @@ impl Summary {
     }
 
     /// Adds what a run has read.
-    pub fn add_run(&mut self, run: RunKey, figures: Figures) {
+    pub fn add_run(&mut self, run: RunKey, figures: RunNumbers) {
         let known = self.runs.entry(run).or_default();
         *known = (*known).max(figures);
         if self.runs.len() > MAX_RUNS {

@@ -134,7 +134,7 @@ fn people_of_two_keys_are_counted_apart() {
 #[test]
 fn a_run_that_reports_again_counts_once() {
     let (run, mut all) = (("s".to_owned(), "r_1".to_owned()), Summary::default());
-    let at = |packets| Figures { packets, ..Figures::default() };
+    let at = |packets| RunNumbers { packets, ..RunNumbers::default() };
     for packets in [10, 30, 20, 30] {
         all.add_run(run.clone(), at(packets));
     }
@@ -162,14 +162,17 @@ fn a_part_comes_back_as_it_was_and_damage_is_refused() {
     let facts: Vec<Fact> = (0..600).map(|n| fact(1, n, u64::from(n), 1)).collect();
     for most in [MAX_FACTS, 100] {
         let mut whole = summary(most, &facts);
-        whole.add_run(("s".into(), "r_1".into()), Figures { packets: 3, ..Figures::default() });
+        whole.add_run(
+            ("s".into(), "r_1".into()),
+            RunNumbers { packets: 3, ..RunNumbers::default() },
+        );
         let mut back = Summary::holding(most);
         for part in whole.keys[KEY].parts() {
             part.read(KEY, "s", &mut back).expect("as written");
             let json = serde_json::to_string(&part).expect("JSON");
             assert_eq!(serde_json::from_str::<Part>(&json).expect("JSON"), part);
         }
-        let figures = Figures { packets: 3, ..Figures::default() };
+        let figures = RunNumbers { packets: 3, ..RunNumbers::default() };
         Part::of_run("r_1".into(), figures).read(KEY, "s", &mut back).expect("as written");
         assert_eq!(back, whole);
     }
@@ -188,7 +191,7 @@ fn a_part_comes_back_as_it_was_and_damage_is_refused() {
     let cut = good.data[..good.data.len() / 2].to_owned();
     refused(Part { data: cut, ..good }, KEY, PartError::Damaged);
     refused(
-        Part { data: bomb(), ..Part::of_run(String::new(), Figures::default()) },
+        Part { data: bomb(), ..Part::of_run(String::new(), RunNumbers::default()) },
         KEY,
         PartError::Damaged,
     );

@@ -3,7 +3,7 @@
 
 use super::fact::{Fact, FactKey, FlowId, Pair, ProtocolName, Seen};
 use super::sketch::HashedSet;
-use super::summary::{Figures, Form, Section, Sketched, Summary};
+use super::summary::{Form, RunNumbers, Section, Sketched, Summary};
 use crate::identify::{StrongTrait, Token, TraitSet};
 use crate::rules::{Kind, KindSet};
 use crate::time::Timestamp;
@@ -49,7 +49,7 @@ pub struct Part {
     pub run: String,
     /// What that run has read so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub figures: Option<Figures>,
+    pub figures: Option<RunNumbers>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
@@ -324,6 +324,11 @@ impl Sketches {
 }
 
 impl Opened {
+    /// The exposures of which there are sketches.
+    pub fn pairs(&self) -> impl Iterator<Item = Pair> + '_ {
+        self.sketches.0.iter().map(|(pair, _)| *pair)
+    }
+
     /// Adds the sketches to a summary.
     pub fn add_sketches(&self, key_id: &str, into: &mut Summary) {
         if self.sketches.is_empty() {
@@ -359,7 +364,7 @@ impl Part {
     }
 
     /// Of what a run has read.
-    pub fn of_run(run: String, figures: Figures) -> Self {
+    pub fn of_run(run: String, figures: RunNumbers) -> Self {
         Self { version: VERSION, run, figures: Some(figures), ..Self::default() }
     }
 
@@ -405,6 +410,22 @@ impl Part {
 }
 
 impl Section {
+    /// The exposures of which only sketches are held.
+    pub fn sketched_pairs(&self) -> Vec<Pair> {
+        match &self.0 {
+            Form::Facts(_) => Vec::new(),
+            Form::Sketches(sketches) => sketches.keys().copied().collect(),
+        }
+    }
+
+    /// The sketches of one exposure, if that is all that is held of it.
+    pub fn part_of(&self, pair: &Pair) -> Option<Part> {
+        let Form::Sketches(sketches) = &self.0 else { return None };
+        let sketches = vec![WireSketch::new(pair, sketches.get(pair)?)];
+        let data = Data { sketches, ..Data::default() };
+        Some(Part { version: VERSION, data: pack(&data), ..Part::default() })
+    }
+
     /// Everything in it.
     pub fn parts(&self) -> Vec<Part> {
         match &self.0 {

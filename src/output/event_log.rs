@@ -3,7 +3,7 @@
 //! A sensor must not stop because its disk is full, and must not lose what an earlier run wrote. So the
 //! file is appended to and locked against a second writer. What cannot be written waits in memory, up to
 //! [`MAX_BACKLOG`]; then the oldest lines are dropped and counted. A file that was renamed or removed
-//! (logrotate) is opened anew before the next line; one that was truncated in place goes on at its start,
+//! (logrotate) is reopened before the next line; one that was truncated in place goes on at its start,
 //! because every write appends.
 
 use super::health::Backlog;
@@ -33,7 +33,7 @@ pub struct EventLog {
     path: PathBuf,
     /// None while it cannot be opened.
     file: Option<File>,
-    /// Lines to write, the first of which may be written in part.
+    /// Lines to write; the first may be written in part.
     backlog: Vec<u8>,
     /// Bytes of `backlog` that are in the file.
     written: usize,

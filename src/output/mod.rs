@@ -5,6 +5,7 @@
 //! `identify`.
 
 mod cef;
+pub mod certificates;
 mod community_id;
 mod coverage;
 mod csv;
@@ -22,23 +23,25 @@ mod rotate;
 mod run;
 mod sentence;
 mod shares;
-mod steps;
 mod summary;
 pub(crate) mod text;
+mod threshold_metrics;
 mod writer;
 mod zeek;
 
 pub mod assets;
 pub mod dashboard;
+pub mod evidence;
 pub mod metrics;
 pub mod page;
+pub mod pcapng;
 pub mod serve;
 pub mod sinks;
 pub mod spool;
 #[cfg(feature = "store")]
 pub mod store;
 
-pub use crate::output::dashboard::Dashboard;
+pub use crate::output::dashboard::{Dashboard, HubView};
 pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
 pub use ecs::summary_line;
@@ -51,7 +54,7 @@ pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::{Conversation, Event, Sighting};
+use crate::exposure::{Conversation, Event, HostName, PatientObservation};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -76,7 +79,7 @@ pub trait Output: Send {
     ///
     /// # Errors
     /// As [`Output::event`].
-    fn sighting(&mut self, _: &Sighting) -> io::Result<()> {
+    fn observation(&mut self, _: &PatientObservation) -> io::Result<()> {
         Ok(())
     }
 
@@ -85,6 +88,14 @@ pub trait Output: Send {
     /// # Errors
     /// As [`Output::event`].
     fn conversation(&mut self, _: &Conversation) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a name of a host; most outputs have it from `asset-seen`.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn named(&mut self, _: &HostName) -> io::Result<()> {
         Ok(())
     }
 

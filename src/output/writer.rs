@@ -1,7 +1,7 @@
 //! Where outputs write: a file or standard output, with errors that name it.
 //!
 //! A reader that goes away (`phitap ... | head`) ends the run quietly, with exit status 0, as it does
-//! for other filters; [`WriteError::is_closed_pipe`] tells. Any other failure is an error with
+//! for other filters; see [`WriteError::is_closed_pipe`]. Any other failure is an error with
 //! exit status 1.
 
 use std::fs::{File, OpenOptions};
@@ -34,7 +34,7 @@ impl WriteError {
             Err(source) => Self { name: name.into(), source },
         }
     }
-    /// Whether nobody reads any more, which is no error of ours.
+    /// Whether the reader went away, which is not an error of ours.
     pub fn is_closed_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
@@ -165,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_and_a_closed_pipe_is_told_apart() {
+    fn a_full_disk_is_an_error_and_a_closed_pipe_is_another() {
         let mut sink = Sink::open(Some(Path::new("/dev/full"))).expect("open");
         let source = sink.write_all(b"x").and_then(|()| sink.flush()).expect_err("full");
         let error = WriteError::new(sink.name(), source);

@@ -1,7 +1,7 @@
 //! From the configuration to the parts of a run.
 
 use super::collector::{Collector, Reporting};
-use super::content_host::Shared;
+use super::content_sink::Shared;
 use super::notify::Notify;
 use super::run::RunError;
 use super::state::{StateError, StateFile};
@@ -9,9 +9,12 @@ use super::worker::Worker;
 use crate::config::{Config, Source, StoreSettings};
 use crate::exposure::{self, Exposures, KnownExposure};
 use crate::identify::{Key, load_rules};
+use crate::output::evidence::Evidence;
 use crate::output::metrics::Metrics;
 use crate::output::sinks;
-use crate::output::{Context, Dashboard, InputReport, Output, SensorHealth, Sink, assets, page};
+use crate::output::{
+    Context, Dashboard, InputReport, Output, SensorHealth, Sink, WriteError, assets, page,
+};
 use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
@@ -21,18 +24,18 @@ use std::sync::{Arc, Mutex};
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
 const CREDENTIAL: &str = "phitap.key";
 
-/// Columns of the terminal that standard output is; 0 if it does not say.
+/// Width of the terminal at standard output; 0 if unknown.
 fn terminal_width() -> usize {
     rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col.into())
 }
 
-/// The key that systemd gave the service, if it did.
+/// The key from a systemd credential, if there is one.
 pub fn credential() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
     path.exists().then_some(path)
 }
 
-/// The rules in force, for people.
+/// The active rules, for people.
 fn rules_in_force(config: &Config, digest: &str) -> String {
     let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
     let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
@@ -48,13 +51,13 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The service manager.
     pub notify: Arc<Notify>,
-    /// How its parts are.
+    /// Health of its parts.
     pub health: Arc<SensorHealth>,
     /// What the web page shows.
     pub board: Arc<Dashboard>,
     /// Where the secret's id is shown.
     pub key_id: String,
-    /// A later run has the same.
+    /// It is persistent: a later run has the same.
     pub key_lasts: bool,
     /// How many workers.
     pub workers: usize,
@@ -76,7 +79,7 @@ impl Parts {
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let live = matches!(config.source, Source::Interfaces(_));
-        // A file or pipe may well bring nothing for hours.
+        // A file or pipe may be silent for hours.
         let health = Arc::new(SensorHealth::new(config.max_silence.filter(|_| live)));
         Ok(Self {
             board: Arc::new(Dashboard::new(Arc::clone(&metrics), Arc::clone(&health))),
@@ -96,7 +99,7 @@ impl Parts {
         Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
-    /// Shows on the page what earlier runs left in the store.
+    /// Fills the page with results of earlier runs from the store.
     fn history(&self, config: &Config) {
         let (Some(store), Some(_)) = (&config.store, config.metrics) else { return };
         let exposures_only = Filter { patients: 0, ..Filter::default() };
@@ -110,7 +113,7 @@ impl Parts {
         }
     }
 
-    /// Opens what `--report` and `--assets` ask for.
+    /// Opens the outputs of `--report` and `--assets`.
     fn pages(
         &self,
         config: &Config,
@@ -119,7 +122,7 @@ impl Parts {
         outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
     ) -> Result<(), RunError> {
         if let Some(path) = &config.report {
-            let made = page::Made {
+            let made = page::Provenance {
                 at: super::wall_clock().to_string(),
                 source: "the packets themselves".to_owned(),
                 key: self.key_id.clone(),
@@ -138,8 +141,32 @@ impl Parts {
         Ok(())
     }
 
-    /// The collector, with its output opened.
-    pub fn collector(&self, config: &Config, inputs: Vec<Arc<str>>) -> Result<Collector, RunError> {
+    /// What `--evidence` asks for.
+    fn evidence(
+        &self,
+        config: &Config,
+        interfaces: &[Arc<str>],
+        outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
+    ) -> Result<Option<Evidence>, RunError> {
+        let Some(settings) = config.evidence.clone() else { return Ok(None) };
+        if settings.recipients.is_empty() {
+            let text = "--evidence: its files hold patient data as it was sent; protect them, or encrypt with --encrypt-to";
+            super::log::say(config, text);
+        }
+        let name = settings.folder.display().to_string();
+        let metrics = Arc::clone(&self.metrics);
+        let started = Evidence::start(settings, interfaces.to_vec(), metrics, super::log::complain);
+        let (evidence, output) = started.map_err(|source| WriteError::new(name, source))?;
+        outputs.push(("evidence", Box::new(output)));
+        Ok(Some(evidence))
+    }
+
+    /// The collector, with its outputs opened, and where packets of exposures go.
+    pub fn collector(
+        &self,
+        config: &Config,
+        inputs: Vec<Arc<str>>,
+    ) -> Result<(Collector, Option<Evidence>), RunError> {
         let live = matches!(config.source, Source::Interfaces(_));
         let (state, known) = self.state(config)?;
         let (interfaces, files) = if live { (inputs, Vec::new()) } else { (Vec::new(), inputs) };
@@ -168,7 +195,7 @@ impl Parts {
             access: rules.policy.access.clone(),
             detail: config.detail,
             memory: config.limits.exposure_memory(),
-            sightings: config.store.is_some()
+            observe_patients: config.store.is_some()
                 || config.report.is_some()
                 || config.summaries
                 || config.metrics.is_some(),
@@ -181,6 +208,7 @@ impl Parts {
             outputs.push(self.store(settings, &context, live)?);
         }
         self.pages(config, &context, &rules.digest, &mut outputs)?;
+        let evidence = self.evidence(config, &context.interfaces, &mut outputs)?;
         let ends = self.events(config, &context, &mut outputs)?;
         outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
@@ -193,7 +221,8 @@ impl Parts {
             status_every: config.status_every.filter(|_| live),
             state,
         };
-        Ok(Collector::new(exposures, reporting, Arc::clone(&self.shared), self.workers))
+        let shared = Arc::clone(&self.shared);
+        Ok((Collector::new(exposures, reporting, shared, self.workers), evidence))
     }
 
     /// The file of `--state`, and what it knows.
@@ -246,7 +275,7 @@ pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
     Ok(error)
 }
 
-/// Notes the hashes of the captures, so that evidence can be cut from the same ones later.
+/// Records the hashes of the captures, so that evidence can be cut from the same ones later.
 pub(super) fn hash_inputs(inputs: &mut [InputReport], stop: &AtomicBool) {
     for input in inputs {
         // A pipe cannot be read again, and whoever interrupts does not want to wait.

@@ -26,7 +26,7 @@ pub enum TlsError {
         /// What is wrong with it.
         reason: String,
     },
-    /// The platform trusts nobody.
+    /// The platform has no trusted certificates.
     #[error(
         "this system has no certificates of CAs{0}; install them (ca-certificates), or give the CA"
     )]

@@ -3,7 +3,7 @@
 use super::table::{Column, Shape, Table, hidden, json_text, shown};
 use super::{Answer, Merge, ReviewError};
 use crate::exposure::Count;
-use crate::merge::{ExposureNumbers, Figures, KeyNumbers, Numbers, Part, PartError, Summary};
+use crate::merge::{ExposureNumbers, KeyNumbers, Numbers, Part, PartError, RunNumbers, Summary};
 use crate::output::summary_line;
 use crate::output::text::{bytes, count, foreign};
 use crate::severity::Severity;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read as _, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// Longest line, bytes.
 const MAX_LINE: u64 = 1 << 20;
@@ -42,8 +42,8 @@ pub enum MergeError {
         source: io::Error,
     },
     /// A file holds nothing to merge.
-    #[error("{path} holds no phi-summary events; write them with --format ecs --summaries", path = .0.display())]
-    NoSummaries(PathBuf),
+    #[error("{0}: no phi-summary events; write them with --format ecs --summaries")]
+    NoSummaries(String),
 }
 
 #[derive(Deserialize)]
@@ -73,9 +73,9 @@ struct Phi {
     summary: Option<Value>,
 }
 
-/// What was in the lines of a file.
+/// What was in the lines of a source.
 #[derive(Default)]
-struct Taken {
+struct ReadParts {
     parts: u64,
     garbage: u64,
     too_long: u64,
@@ -83,50 +83,139 @@ struct Taken {
     other_versions: u64,
 }
 
+/// What is being merged.
+#[derive(Default)]
+pub struct Merged {
+    summary: Summary,
+    /// Of the source at hand.
+    taken: ReadParts,
+    /// Something could not be read, or not be compared.
+    partial: bool,
+}
+
 pub(super) fn answer(
     merge: &Merge,
     out: &mut dyn Write,
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
-    let mut summary = Summary::default();
-    let mut whole = true;
+    let mut merged = Merged::default();
     for path in &merge.sources {
-        let taken = match path.as_os_str() == "-" {
-            true => read(io::stdin().lock(), &mut summary),
+        let read = match path.as_os_str() == "-" {
+            true => merged.read(io::stdin().lock()),
             false => File::open(path)
-                .and_then(|file| read(BufReader::with_capacity(1 << 16, file), &mut summary)),
+                .and_then(|file| merged.read(BufReader::with_capacity(1 << 16, file))),
         };
-        let taken = taken.map_err(|source| MergeError::Io { path: path.clone(), source })?;
-        whole &= tell(path, &taken, note);
-        if taken.parts == 0 && taken.other_versions == 0 {
-            return Err(MergeError::NoSummaries(path.clone()).into());
+        read.map_err(|source| MergeError::Io { path: path.clone(), source })?;
+        merged.source_ends(&path.display().to_string(), note)?;
+    }
+    merged.write(merge.shape, merge.limit, out, note)
+}
+
+impl Merged {
+    /// Writes what lines of one source, which `name` names, come to.
+    ///
+    /// # Errors
+    /// If they held nothing to merge, or the answer cannot be written.
+    pub fn answer(
+        mut self,
+        name: &str,
+        (shape, limit): (MergeShape, Option<usize>),
+        out: &mut dyn Write,
+        note: &mut dyn FnMut(String),
+    ) -> Result<Answer, ReviewError> {
+        self.source_ends(name, note)?;
+        self.write(shape, limit, out, note)
+    }
+
+    /// Says what of a source could not be read.
+    fn source_ends(&mut self, name: &str, note: &mut dyn FnMut(String)) -> Result<(), MergeError> {
+        let taken = std::mem::take(&mut self.taken);
+        self.partial |= !tell(name, &taken, note);
+        match taken.parts == 0 && taken.other_versions == 0 {
+            true => Err(MergeError::NoSummaries(name.to_owned())),
+            false => Ok(()),
         }
     }
-    let numbers = Numbers::from(&summary);
-    if numbers.keys.len() > 1 {
-        note(format!(
-            "pseudonyms were made with {} keys: people of one key cannot be compared with those of another, so \
-             they are counted apart; give every sensor the same --key-file",
-            numbers.keys.len()
-        ));
-        whole = false;
-    }
-    match merge.shape {
-        MergeShape::Table(shape) => {
-            if shape == Shape::Table {
-                people(&numbers, out)?;
+
+    fn write(
+        self,
+        shape: MergeShape,
+        limit: Option<usize>,
+        out: &mut dyn Write,
+        note: &mut dyn FnMut(String),
+    ) -> Result<Answer, ReviewError> {
+        let Self { summary, mut partial, .. } = self;
+        let numbers = Numbers::from(&summary);
+        if numbers.keys.len() > 1 {
+            note(format!(
+                "pseudonyms were made with {} keys: people of one key cannot be compared with those of \
+                 another, so they are counted apart; give every sensor the same --key-file",
+                numbers.keys.len()
+            ));
+            partial = true;
+        }
+        match shape {
+            MergeShape::Table(shape) => {
+                if shape == Shape::Table {
+                    people(&numbers, out)?;
+                }
+                table(&numbers, limit).write(shape, out)?;
             }
-            table(&numbers, merge.limit).write(shape, out)?;
+            MergeShape::Json => writeln!(out, "{}", json_text(&object(&numbers, limit)))?,
+            MergeShape::Summaries => events(&summary, out)?,
         }
-        MergeShape::Json => writeln!(out, "{}", json_text(&object(&numbers, merge.limit)))?,
-        MergeShape::Summaries => events(&summary, out)?,
+        Ok(if partial { Answer::Partial } else { Answer::Done })
     }
-    Ok(if whole { Answer::Done } else { Answer::Partial })
+
+    fn read(&mut self, mut input: impl BufRead) -> io::Result<()> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if (&mut input).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            if line.len() as u64 >= MAX_LINE && line.last() != Some(&b'\n') {
+                self.taken.too_long += 1;
+                super::source::skip_line(&mut input)?;
+            } else if !line.trim_ascii().is_empty() {
+                self.line(&line);
+            }
+        }
+    }
+
+    /// Takes a line, which may be anything.
+    pub fn line(&mut self, line: &[u8]) {
+        let Self { summary, taken, .. } = self;
+        let Ok(event) = serde_json::from_slice::<Line>(line) else {
+            taken.garbage += 1;
+            return;
+        };
+        if event.event.action != "phi-summary" {
+            return;
+        }
+        let Phi { key_id, summary: part } = event.phi;
+        // The version is looked at first: what else a part of another version holds is not known.
+        let version = part.as_ref().and_then(|part| part.get("version")?.as_u64());
+        let part = match (part, version) {
+            (Some(part), Some(version)) if version == u64::from(crate::merge::VERSION) => {
+                serde_json::from_value::<Part>(part).ok()
+            }
+            (_, Some(version)) => {
+                taken.other_versions += 1;
+                taken.other_version = u32::try_from(version).ok();
+                return;
+            }
+            _ => None,
+        };
+        match part.map(|part| part.read(&key_id, &event.observer.name, summary)) {
+            Some(Ok(_)) => taken.parts += 1,
+            _ => taken.garbage += 1,
+        }
+    }
 }
 
 /// Says what could not be read; whether that was everything.
-fn tell(path: &Path, taken: &Taken, note: &mut dyn FnMut(String)) -> bool {
-    let path = path.display();
+fn tell(path: &str, taken: &ReadParts, note: &mut dyn FnMut(String)) -> bool {
     let mut whole = true;
     let mut tell = |n: u64, what: String| {
         if n > 0 {
@@ -142,58 +231,14 @@ fn tell(path: &Path, taken: &Taken, note: &mut dyn FnMut(String)) -> bool {
     whole
 }
 
-fn read(mut input: impl BufRead, summary: &mut Summary) -> io::Result<Taken> {
-    let mut taken = Taken::default();
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        if (&mut input).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(taken);
-        }
-        if line.len() as u64 >= MAX_LINE && line.last() != Some(&b'\n') {
-            taken.too_long += 1;
-            super::source::skip_line(&mut input)?;
-            continue;
-        }
-        if line.trim_ascii().is_empty() {
-            continue;
-        }
-        let Ok(event) = serde_json::from_slice::<Line>(&line) else {
-            taken.garbage += 1;
-            continue;
-        };
-        if event.event.action != "phi-summary" {
-            continue;
-        }
-        let Phi { key_id, summary: part } = event.phi;
-        // The version is looked at first: what else a part of another version holds is not known.
-        let version = part.as_ref().and_then(|part| part.get("version")?.as_u64());
-        let part = match (part, version) {
-            (Some(part), Some(version)) if version == u64::from(crate::merge::VERSION) => {
-                serde_json::from_value::<Part>(part).ok()
-            }
-            (_, Some(version)) => {
-                taken.other_versions += 1;
-                taken.other_version = u32::try_from(version).ok();
-                continue;
-            }
-            _ => None,
-        };
-        match part.map(|part| part.read(&key_id, &event.observer.name, summary)) {
-            Some(Ok(_)) => taken.parts += 1,
-            _ => taken.garbage += 1,
-        }
-    }
-}
-
 fn number(count: Count) -> String {
     let about = if count.estimate { "about " } else { "" };
     format!("{about}{}", crate::output::text::number(count.value))
 }
 
 /// What all runs read. Packets that two sensors saw were read twice.
-fn total(numbers: &Numbers) -> Figures {
-    let mut total = Figures { over: true, ..Figures::default() };
+fn total(numbers: &Numbers) -> RunNumbers {
+    let mut total = RunNumbers { over: true, ..RunNumbers::default() };
     for (_, of) in &numbers.runs {
         total.packets = total.packets.saturating_add(of.packets);
         total.bytes = total.bytes.saturating_add(of.bytes);
@@ -238,31 +283,38 @@ fn people(numbers: &Numbers, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-const COLUMNS: &[Column] = &[
-    shown("severity", "Severity"),
-    shown("score", "Score"),
-    shown("first", "First"),
-    shown("last", "Last"),
-    shown("client", "Client"),
-    shown("service", "Service"),
-    shown("protocol", "Protocol"),
-    hidden("transport"),
-    shown("patients", "Patients"),
-    hidden("estimated"),
-    shown("findings", "Findings"),
-    shown("records", "Records"),
-    shown("flows", "Flows"),
-    shown("kinds", "Kinds"),
-    hidden("key_id"),
-];
+/// An exposure, with the id of the key of its pseudonyms.
+type Row<'a> = (&'a str, &'a ExposureNumbers);
+
+fn columns<'a>() -> [Column<Row<'a>>; 15] {
+    [
+        shown("severity", "Severity", |(_, e)| json!(Severity::of(e.severity).as_str())),
+        shown("score", "Score", |(_, e)| json!(e.severity)),
+        shown("first", "First", |(_, e)| json!(e.first.to_string())),
+        shown("last", "Last", |(_, e)| json!(e.last.to_string())),
+        shown("client", "Client", |(_, e)| json!(e.pair.client.to_string())),
+        shown("service", "Service", |(_, e)| json!(e.pair.server.to_string())),
+        shown("protocol", "Protocol", |(_, e)| json!(e.pair.protocol.as_str())),
+        hidden("transport", |(_, e)| json!(transport(e.pair.transport))),
+        shown("patients", "Patients", |(_, e)| json!(e.patients.value)),
+        hidden("estimated", |(_, e)| json!(e.patients.estimate)),
+        shown("findings", "Findings", |(_, e)| json!(e.findings.value)),
+        shown("records", "Records", |(_, e)| json!(e.records.value)),
+        shown("flows", "Flows", |(_, e)| json!(e.flows.value)),
+        shown("kinds", "Kinds", |(_, e)| {
+            json!(e.kinds.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>())
+        }),
+        hidden("key_id", |(key_id, _)| json!(key_id)),
+    ]
+}
 
 fn transport(number: u8) -> &'static str {
     if number == 17 { "udp" } else { "tcp" }
 }
 
 /// Exposures of all keys, the worst first.
-fn worst_first(numbers: &Numbers) -> Vec<(&str, &ExposureNumbers)> {
-    let mut all: Vec<(&str, &ExposureNumbers)> = Vec::new();
+fn worst_first(numbers: &Numbers) -> Vec<Row<'_>> {
+    let mut all: Vec<Row<'_>> = Vec::new();
     for key in &numbers.keys {
         all.extend(key.exposures.iter().map(|e| (key.key_id.as_str(), e)));
     }
@@ -273,28 +325,7 @@ fn worst_first(numbers: &Numbers) -> Vec<(&str, &ExposureNumbers)> {
 }
 
 fn table(numbers: &Numbers, limit: Option<usize>) -> Table {
-    let mut table = Table::new(COLUMNS);
-    for (key_id, e) in worst_first(numbers).into_iter().take(limit.unwrap_or(usize::MAX)) {
-        let kinds: Vec<&str> = e.kinds.iter().map(|(kind, _)| kind.as_str()).collect();
-        table.rows.push(vec![
-            json!(Severity::of(e.severity).as_str()),
-            json!(e.severity),
-            json!(e.first.to_string()),
-            json!(e.last.to_string()),
-            json!(e.pair.client.to_string()),
-            json!(e.pair.server.to_string()),
-            json!(e.pair.protocol.as_str()),
-            json!(transport(e.pair.transport)),
-            json!(e.patients.value),
-            json!(e.patients.estimate),
-            json!(e.findings.value),
-            json!(e.records.value),
-            json!(e.flows.value),
-            json!(kinds),
-            json!(key_id),
-        ]);
-    }
-    table
+    Table::of(&columns(), worst_first(numbers).into_iter().take(limit.unwrap_or(usize::MAX)))
 }
 
 fn counted(count: Count) -> Value {
@@ -335,7 +366,7 @@ fn object(numbers: &Numbers, limit: Option<usize>) -> Value {
             "exposures": key.exposures.len(),
         })
     };
-    let run = |((sensor, id), figures): &((String, String), Figures)| json!({"sensor": sensor, "run": id, "figures": figures});
+    let run = |((sensor, id), figures): &((String, String), RunNumbers)| json!({"sensor": sensor, "run": id, "figures": figures});
     json!({
         "keys": numbers.keys.iter().map(key).collect::<Vec<_>>(),
         "exposures": exposures.map(exposure).collect::<Vec<_>>(),

@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use cut::CutError;
 pub use find::FindError;
-pub use merge::{MergeError, MergeShape};
+pub use merge::{MergeError, MergeShape, Merged};
 pub use query::Listing;
 pub use report::report;
 pub use table::Shape;
@@ -64,7 +64,7 @@ pub struct Find {
     pub source: PathBuf,
     /// The key of its tokens.
     pub key_file: PathBuf,
-    /// Where the people stand; asked for if none.
+    /// The list of people; prompted for if none.
     pub from: Option<PathBuf>,
     /// How the answer is written.
     pub shape: Shape,
@@ -189,7 +189,7 @@ pub fn answer(
 }
 
 /// Says what could not be read; whether that was everything.
-fn tell_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
+fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
     let path = path.display();
     let mut tell = |n: u64, what: &str| {
         if n > 0 {

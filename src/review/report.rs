@@ -1,7 +1,7 @@
 //! `phitap report STORE|EVENTS`: the report of runs that are over.
 
 use super::source::{self, Filter, ReadError, Results};
-use crate::output::page::{self, Board, Input, Made, Patient, Shown};
+use crate::output::page::{self, Input, PageModel, Patient, Provenance, ShownIdentifier};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,13 +53,13 @@ fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> 
     let revealed =
         runs.iter().any(|run| run.event.pointer("/phi/run/reveal") == Some(&true.into()))
             || patients.iter().any(|p| p.identifiers.iter().any(|i| !i.masked));
-    let mut board = Board::new(revealed);
+    let mut board = PageModel::new(revealed);
     let all = |of: fn(&source::Run) -> &str| {
         let all: BTreeSet<&str> = runs.iter().map(of).filter(|text| !text.is_empty()).collect();
         all.into_iter().collect::<Vec<_>>().join(", ")
     };
     let sensors = all(|run| &run.sensor);
-    let made = Made {
+    let made = Provenance {
         at: made.to_string(),
         source: match runs.len() {
             1 => path.display().to_string(),
@@ -72,12 +72,12 @@ fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> 
     let people: BTreeSet<&str> = patients.iter().map(|p| p.token.as_str()).collect();
     board.people(people.len() as u64);
     for patient in &patients {
-        let identifiers = patient.identifiers.iter().map(|i| Shown {
+        let identifiers = patient.identifiers.iter().map(|i| ShownIdentifier {
             kind: &i.kind,
             value: Some(i.value.as_str()).filter(|_| i.masked),
             field: &i.field,
         });
-        let identifiers: Vec<Shown<'_>> = identifiers.collect();
+        let identifiers: Vec<ShownIdentifier<'_>> = identifiers.collect();
         for seen in &patient.seen {
             let Some(exposure) = seen.exposure.and_then(|at| exposures.get(at)) else { continue };
             let packets = seen.evidence.as_ref().map(|e| (e.first_packet, e.last_packet));

@@ -5,6 +5,7 @@
 
 #[cfg(feature = "nats")]
 pub mod nats;
+pub mod packets;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

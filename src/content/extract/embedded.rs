@@ -1,6 +1,7 @@
 //! A message of another format in an XML element, as text or in base64: X12 in the envelope of CAQH CORE (2.2
 //! of its connectivity rule), documents of IHE ITI-41, HL7 v2 in web services.
 
+use crate::content::formats::chmed;
 use crate::content::formats::hl7v2::carried;
 use crate::content::formats::jws;
 use crate::content::stack::transfer_encoding;
@@ -15,11 +16,14 @@ const MIN_BASE64: usize = 64;
 const PLAIN: [&[u8]; 10] =
     [b"ISA", b"MSH", b"FHS", b"BHS", b"UNA", b"UNB", b"UIB", b"<", b"%PDF-", b"{\""];
 
-/// What reads a value that begins with `front`, if that is how an HL7 v2 message or a token begins, wherever
-/// the value stands.
+/// What reads a value that begins with `front`, if that is how an HL7 v2 message, a medication plan or a token
+/// begins, wherever the value is.
 pub fn message(front: &[u8]) -> Option<Nested> {
     if carried::begins(front) {
         return Some(carried::nested(front));
+    }
+    if chmed::begins(front) {
+        return Some(chmed::nested());
     }
     jws::begins(front).then(jws::nested)
 }
@@ -35,7 +39,7 @@ pub struct Payload {
 
 impl Payload {
     /// Whether an element of this name may hold one.
-    pub fn may_stand_in(element: &str) -> bool {
+    pub fn may_be_inside(element: &str) -> bool {
         const NAMES: [&str; 10] = [
             "payload",
             "document",
@@ -178,4 +182,42 @@ const fn is_base64(byte: u8) -> bool {
 /// German health cards have it (gemSpec_eGK_Fach_VSDM 2.2).
 pub fn is_measured_gzip(text: &[u8]) -> bool {
     [3, 11].iter().any(|at| text.get(*at..at + 4) == Some(b"fiwg"))
+}
+
+/// Length of the JSON object at the front of `text`. None if it does not end.
+pub fn object_len(text: &[u8]) -> Option<usize> {
+    let mut scan = ObjectScan::default();
+    scan.end(text)
+}
+
+/// Looks for the end of a JSON object that comes in pieces.
+#[derive(Default)]
+pub struct ObjectScan {
+    depth: u32,
+    string: bool,
+    escape: bool,
+}
+
+impl ObjectScan {
+    /// Where the object ends of which `bytes` are the next.
+    pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+        for (at, byte) in bytes.iter().enumerate() {
+            if std::mem::take(&mut self.escape) {
+                continue;
+            }
+            match (byte, self.string) {
+                (b'\\', true) => self.escape = true,
+                (b'"', _) => self.string = !self.string,
+                (b'{' | b'[', false) => self.depth = self.depth.saturating_add(1),
+                (b'}' | b']', false) => {
+                    self.depth = self.depth.saturating_sub(1);
+                    if self.depth == 0 {
+                        return Some(at + 1);
+                    }
+                }
+                _ => {}
+            }
+        }
+        None
+    }
 }

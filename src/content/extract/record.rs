@@ -74,10 +74,21 @@ pub struct Marks {
     other: bool,
     /// About people in another role.
     elsewhere: bool,
+    /// About nobody: an animal, an example.
+    nobody: bool,
 }
 
+/// In front of the word for a kind of animal, as `rules/keys.toml` has it.
+const ANIMAL: &str = "animal.";
+
+/// Longest word for a kind of animal, bytes.
+const MAX_SPECIES: usize = 40;
+
 impl Marks {
-    const NONE: Self = Self { marks: MarkSet::EMPTY, care: false, other: false, elsewhere: false };
+    const NONE: Self =
+        Self { marks: MarkSet::EMPTY, care: false, other: false, elsewhere: false, nobody: false };
+    /// About nobody.
+    const NOBODY: Self = Self { nobody: true, ..Self::NONE };
 
     /// About a patient.
     pub const PATIENT: Self = Self::of(Mark::PatientContext);
@@ -93,7 +104,7 @@ impl Marks {
     pub const fn about(about: About) -> Self {
         match about {
             About::Patient => Self::PATIENT,
-            // Nobody else has these.
+            // Only patients have these.
             About::Diagnosis => Self::PATIENT.and(Self::of(Mark::Diagnosis)),
             About::Result => Self::of(Mark::Result),
             About::Medication => Self::of(Mark::Medication),
@@ -101,18 +112,19 @@ impl Marks {
             About::Procedure => Self::of(Mark::Procedure),
             About::Care => Self::CARE,
             About::Other => Self { other: true, ..Self::NONE },
-            About::Elsewhere => Self { elsewhere: true, ..Self::NONE },
+            About::Elsewhere | About::Species => Self { elsewhere: true, ..Self::NONE },
+            About::Nobody => Self::NOBODY,
             About::Nothing => Self::NONE,
         }
     }
     /// As a number, to compare by.
     pub fn bits(self) -> u64 {
-        let flags = [self.care, self.other, self.elsewhere];
+        let flags = [self.care, self.other, self.elsewhere, self.nobody];
         flags.iter().fold(self.marks.bits().into(), |bits, flag| bits << 1 | u64::from(*flag))
     }
-    /// What a name says of what stands under it.
+    /// What a name says of the values below it.
     pub fn about_name(name: &str, keys: &KeyRules) -> Self {
-        keys.said(name).map_or(Self::NONE, |said| Self::about(said.inside))
+        keys.scope_of(name).map_or(Self::NONE, |said| Self::about(said.inside))
     }
     /// Both.
     pub const fn and(self, other: Self) -> Self {
@@ -121,15 +133,26 @@ impl Marks {
             care: self.care || other.care,
             other: self.other || other.other,
             elsewhere: self.elsewhere || other.elsewhere,
+            nobody: self.nobody || other.nobody,
         }
     }
     /// Whether this mark is among them.
     pub const fn has(self, mark: Mark) -> bool {
         self.marks.contains(mark)
     }
-    /// Something else altogether, or people in another role.
+    /// Something else altogether, people in another role, or nobody.
     pub const fn is_other(self) -> bool {
-        self.other || self.elsewhere
+        self.other || self.elsewhere || self.nobody
+    }
+    /// What a word for a kind of animal says.
+    pub fn of_species(word: &str, keys: &KeyRules) -> Self {
+        let known = word.len() <= MAX_SPECIES
+            && keys.context(&format!("{ANIMAL}{word}")) == Some(About::Nobody);
+        if known { Self::NOBODY } else { Self::NONE }
+    }
+    /// The same without what says that it is about nobody.
+    pub const fn of_somebody(self) -> Self {
+        Self { nobody: false, ..self }
     }
     /// People in another role.
     pub const fn is_elsewhere(self) -> bool {
@@ -137,12 +160,12 @@ impl Marks {
     }
     /// All in all, about a patient.
     pub const fn is_patient(self) -> bool {
-        self.has(Mark::PatientContext) || self.care && !self.elsewhere
+        !self.nobody && (self.has(Mark::PatientContext) || self.care && !self.elsewhere)
     }
     /// What a heading or a path says of what follows.
     pub const fn ahead(self) -> Self {
         let marks = self.marks.intersection(MarkSet::of(Mark::PatientContext));
-        Self { marks, care: self.care, ..Self::NONE }
+        Self { marks, care: self.care, nobody: self.nobody, ..Self::NONE }
     }
     /// What is said of whatever is inside.
     pub const fn inherited(self) -> Self {
@@ -163,6 +186,7 @@ impl Marks {
             care: self.care && !before.care,
             other: self.other && !before.other,
             elsewhere: self.elsewhere && !before.elsewhere,
+            nobody: self.nobody && !before.nobody,
         }
     }
     /// Hands the marks on.
@@ -221,6 +245,8 @@ impl CandidateRecord {
         };
         if marks.ahead() == Marks::default() || self.fields.iter().any(personal) {
             self.mark(marks);
+        } else if marks.nobody {
+            self.mark(Marks::NOBODY);
         }
     }
 
@@ -229,7 +255,7 @@ impl CandidateRecord {
         self.marks = self.marks.and(marks);
     }
 
-    /// Whether `value` is another than the one there, of a kind of which a person has one.
+    /// Whether `value` differs from the one there, of a kind that a person has one of.
     pub fn contradicts(&self, meaning: &Meaning, value: &str) -> bool {
         let kind = meaning.rule.kind;
         let single = matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate | Kind::Ssn);
@@ -279,6 +305,9 @@ impl CandidateRecord {
     pub fn emit(&mut self, content: &'static str, scope: &mut Scope<'_>) {
         let mut marks = std::mem::take(&mut self.marks);
         let mut fields = std::mem::take(&mut self.fields);
+        if marks.nobody {
+            return;
+        }
         // Numbers alone are an example, or a page about numbers, unless they are a list.
         let beside =
             |f: &Part| !f.meaning.evidence.is_found() || f.meaning.evidence == Evidence::Listed;
@@ -418,7 +447,7 @@ fn names_a_field(meaning: &Meaning, value: &str, scope: &Scope<'_>) -> bool {
     };
     let path = value.contains('.') && value.split('.').all(part);
     let keys = &scope.rules.keys;
-    path || (part(value) && (keys.get(value).is_some() || keys.said(value).is_some()))
+    path || (part(value) && (keys.get(value).is_some() || keys.scope_of(value).is_some()))
 }
 
 /// Whether two parts of one group and kind make one value.

@@ -2,7 +2,7 @@
 //! labelled values, and rows under the names of their columns.
 
 use super::labels::{Labels, key};
-use super::numbers::Place;
+use super::numbers::ListPosition;
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 use crate::rules::{About, Key, RuleSet};
@@ -25,13 +25,16 @@ struct Column {
     /// What its name says of a row in which it is filled.
     marks: Marks,
     /// Where numbers are looked for, if the name has no meaning.
-    place: Place,
+    place: ListPosition,
+    /// It says what kind of animal a row is about.
+    species: bool,
 }
 
 impl TableColumns {
     /// The next column, whose name means `key` and says `about` of every row.
     pub fn push(&mut self, key: Option<&Key>, about: Option<About>) {
-        self.columns.push(Column { meaning: key.map(Meaning::from), ..Column::default() });
+        let species = about == Some(About::Species);
+        self.columns.push(Column { meaning: key.map(Meaning::from), species, ..Column::default() });
         self.marks = self.marks.and(about.map_or(Marks::default(), Marks::about));
     }
 
@@ -45,9 +48,11 @@ impl TableColumns {
     /// are looked for in it if the name has no meaning.
     pub fn push_field(&mut self, name: &str, rules: &RuleSet) {
         let name = name.trim();
-        let marks = rules.keys.context(name).map_or(Marks::default(), Marks::about);
+        let about = rules.keys.context(name);
+        let marks = about.map_or(Marks::default(), Marks::about);
         let meaning = rules.keys.get(name).map(Meaning::from);
-        self.columns.push(Column { meaning, marks, place: Place::named(name, rules) });
+        let (place, species) = (ListPosition::named(name, rules), about == Some(About::Species));
+        self.columns.push(Column { meaning, marks, place, species });
         // A column that only patients have, or none of them, says so of every row.
         self.marks = self.marks.and(marks.inherited());
     }
@@ -76,6 +81,9 @@ impl TableColumns {
                 continue;
             }
             record.mark(column.marks);
+            if column.species {
+                record.mark(Marks::of_species(cell, &scope.rules.keys));
+            }
             if let Some(meaning) = &column.meaning {
                 record.add(meaning, 0, cell);
             } else if let Some(meaning) = column.place.meaning(cell, scope) {
@@ -223,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_things_and_of_fields_name_nobody() {
+    fn tables_of_things_and_of_fields_have_no_patients() {
         assert_eq!(rows(&["order_no|sku|name|phone", "1|2|Lamp|555123"]), [""; 0]);
         assert_eq!(rows(&["Field|Name", "PID-5|Patient Name", "PID-7|Date of Birth"]), [""; 0]);
     }

@@ -1,6 +1,7 @@
 //! Plain text: notes and letters with labelled values, tables drawn with bars (Markdown, the consoles
 //! of databases).
 
+use crate::content::extract::embedded;
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
@@ -105,6 +106,9 @@ fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
         }
     };
     let bare = text.trim();
+    if object(bare, scope) {
+        return;
+    }
     let drawn = bare.starts_with('|') && bare.len() > 1;
     if drawn || bare.matches(" | ").nth(1).is_some() {
         let cells = bare.trim_start_matches('|').trim_end_matches('|').split('|');
@@ -138,6 +142,16 @@ fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
         return;
     }
     sheet.line(text, scope);
+}
+
+/// Reads the JSON object that a line of a log ends with or holds: `INFO Patient created {"mrn": "77"} []`.
+fn object(line: &str, scope: &mut Scope<'_>) -> bool {
+    let Some(at) = line.find("{\"").filter(|at| *at > 0) else { return false };
+    let object = line.get(at..).unwrap_or("");
+    let Some(len) = embedded::object_len(object.as_bytes()) else { return false };
+    let media = Media::Type { content_type: "application/json", name: "" };
+    scope.whole(&media, object.as_bytes().get(..len).unwrap_or_default());
+    true
 }
 
 impl Document for TextDocument {
@@ -182,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note() {
+    fn a_clinical_note_gives_one_patient() {
         let got = text(
             "PROGRESS NOTE\nPatient: Laura Daugherty\nMRN: H0931558\r\nDOB: 02/01/1957\n\
             Address: 2644 Roy Station, Anthonyland 11090\nPhone: (827) 555-0122\n\n\
@@ -217,7 +231,21 @@ mod tests {
     }
 
     #[test]
-    fn drawn_tables() {
+    fn objects_in_the_lines_of_a_log() {
+        let log = "[2026-03-01 10:15:02] production.INFO: saved {\"mrn\":\"77\",\"patient_name\":\"Jane } Roe\",\"dob\":\"1970-01-31\"} []\n\
+            10:15:03 saved {\"mrn\": \"78\", \"patient_name\": \"Max Li\", \"dob\": \"1980-02-01\"}\n";
+        let line = "http>text>json:~json [PatientContext] patient_id=";
+        assert_eq!(
+            text(log),
+            [
+                format!("{line}77 name=Jane }} Roe birth_date=1970-01-31"),
+                format!("{line}78 name=Max Li birth_date=1980-02-01"),
+            ]
+        );
+    }
+
+    #[test]
+    fn tables_drawn_with_characters_are_read() {
         let line =
             "http>text:~text [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31";
         for table in [
@@ -288,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn prose_names_nobody() {
+    fn prose_has_no_patient() {
         for prose in [
             "Backup share of ward 3B. Do not publish.\n",
             "Usage: tool --name NAME\nName: tool\nVersion: 1.2\n",

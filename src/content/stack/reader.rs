@@ -1,4 +1,4 @@
-//! A content whose format is recognised from its first bytes: the outermost one of a protocol's
+//! A payload whose format is recognised from its first bytes: the outermost one of a protocol's
 //! message, and each one that a document opens inside itself.
 
 use super::OPENING;
@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
 
-/// Shorter contents hold nothing that identifies anybody, bytes.
+/// Shorter payloads identify no person, bytes.
 const MIN_CONTENT: usize = 5;
 
 /// One content, from its first byte to its end. A document that carries others (a coding, an
@@ -27,17 +27,17 @@ enum State {
     /// Being read.
     /// Each of its bytes costs `cost`.
     Reading { layer: &'static str, cost: u64, document: Box<dyn Document> },
-    /// Nobody wants the rest.
+    /// The rest is unwanted.
     Passed,
 }
 
 impl Nested {
-    /// A content declared as `media`.
+    /// A payload declared as `media`.
     pub fn new(media: &Media<'_>) -> Self {
         Self { state: State::Probing { media: MediaBuf::new(media), head: Vec::new() } }
     }
 
-    /// A content of known format.
+    /// A payload of known format.
     pub fn reading(layer: &'static str, document: Box<dyn Document>) -> Self {
         Self { state: State::Reading { layer, cost: 1, document } }
     }

@@ -196,6 +196,10 @@ fn a_clock_that_is_set_back_holds_up_no_update() {
     out.clear();
     (0..5).for_each(|n| later(11 + n * MINUTE, &mut out));
     assert_eq!(states(&out), ["update"; 4]);
+    // A worker that has seen no packet yet knows no time.
+    let due = x.due.clone();
+    x.keep_due(Timestamp::default());
+    assert!(x.due == due);
 }
 
 #[test]

@@ -12,13 +12,13 @@ mod summary;
 mod tests;
 
 use super::{Context, Format, Output, RunSummary, SensorStatus, json};
-use crate::exposure::{Event, Sighting};
+use crate::exposure::{Event, PatientObservation};
 use crate::identify::Identifier;
 use crate::merge::Part;
 use crate::output::summary::Overview;
 use crate::time::Timestamp;
 use cut::Cut;
-use std::io::{self, Write};
+use std::io;
 use summary::{Summaries, SummaryPart};
 
 pub(in crate::output) const FORMAT: Format = Format {
@@ -28,9 +28,8 @@ pub(in crate::output) const FORMAT: Format = Format {
     open: |writer, context| {
         Box::new(Ecs {
             summaries: context.summaries.then(Summaries::default),
-            writer,
+            lines: json::Lines::new(writer),
             context,
-            line: Vec::new(),
             overview: Overview::default(),
         })
     },
@@ -70,10 +69,8 @@ pub(in crate::output) fn append_identifier(line: &mut Vec<u8>, i: &Identifier) -
 }
 
 struct Ecs {
-    writer: Box<dyn Write + Send>,
+    lines: json::Lines,
     context: Context,
-    /// Reused, so that a line is written at once and costs no allocation.
-    line: Vec<u8>,
     /// What exposures come to, for the run summary.
     overview: Overview,
     /// What waits for the next `phi-summary`, where these are written.
@@ -108,18 +105,10 @@ fn append(line: &mut Vec<u8>, event: &Event, context: &Context) -> io::Result<()
 }
 
 impl Ecs {
-    /// Writes the line that was put together.
-    fn end_line(&mut self) -> io::Result<()> {
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)
-    }
-
     /// Writes a part of the summary.
     fn summary(&mut self, part: Option<SummaryPart>) -> io::Result<()> {
         let Some(part) = part else { return Ok(()) };
-        self.line.clear();
-        json::append(&mut self.line, &build::summary(&part, &self.context))?;
-        self.end_line()
+        self.lines.write(&build::summary(&part, &self.context))
     }
 
     /// Writes what waits for a summary, and how much the run has read.
@@ -151,30 +140,24 @@ impl Output for Ecs {
         if let Event::Exposure(exposure) = event {
             self.overview.take(exposure);
         }
-        self.line.clear();
-        append(&mut self.line, event, &self.context)?;
-        self.end_line()
+        self.lines.write_with(|line| append(line, event, &self.context))
     }
 
-    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
-        let full = self.summaries.as_mut().and_then(|summaries| summaries.add(sighting));
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
+        let full = self.summaries.as_mut().and_then(|summaries| summaries.add(observation));
         self.summary(full)
     }
 
     fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
-        self.line.clear();
         let status = build::status(so_far, &self.overview, sensor, &self.context);
-        json::append(&mut self.line, &status)?;
-        self.end_line()?;
+        self.lines.write(&status)?;
         self.rest(so_far, false).map(|()| true)
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
         self.rest(summary, true)?;
         let overview = std::mem::take(&mut self.overview);
-        self.line.clear();
-        json::append(&mut self.line, &build::run(summary, &overview, &self.context))?;
-        self.end_line()?;
+        self.lines.write(&build::run(summary, &overview, &self.context))?;
         self.flush()
     }
 
@@ -183,6 +166,6 @@ impl Output for Ecs {
             let due = self.summaries.as_mut().and_then(Summaries::due);
             self.summary(due)?;
         }
-        self.writer.flush()
+        self.lines.flush()
     }
 }

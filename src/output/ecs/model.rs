@@ -26,7 +26,7 @@ impl<T: Display> Serialize for Text<T> {
     }
 }
 
-/// A token with the prefix that says what it stands for.
+/// A token with the prefix of its type.
 pub struct Prefixed(pub &'static str, pub Token);
 
 impl Serialize for Prefixed {
@@ -50,7 +50,7 @@ pub struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related: Option<Related>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<Host>,
+    pub host: Option<Host<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,8 +121,10 @@ pub struct Interface<'a> {
 }
 
 #[derive(Serialize)]
-pub struct Host {
+pub struct Host<'a> {
     pub ip: [IpAddr; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
 }
 
 #[derive(Serialize, Clone, Copy)]
@@ -192,7 +194,7 @@ pub struct Phi<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dicom: Option<Box<Dicom<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub asset: Option<Asset>,
+    pub asset: Option<Asset<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<Run<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -203,7 +205,7 @@ pub struct Phi<'a> {
     pub key_id: &'a str,
 }
 
-/// The packets that carried what an event tells of.
+/// The packets that carried the records of an event.
 #[derive(Serialize)]
 pub struct PacketSpan<'a> {
     pub file: &'a str,
@@ -286,12 +288,12 @@ fn collect<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let left = facts.iter().filter(|(_, fact)| cut.leaves(fact));
-    serializer.collect_map(left.map(|(name, fact)| (name, Written(fact, cut))))
+    serializer.collect_map(left.map(|(name, fact)| (name, FactValue(fact, cut))))
 }
 
-struct Written<'a>(&'a Fact<'a>, Cut);
+struct FactValue<'a>(&'a Fact<'a>, Cut);
 
-impl Serialize for Written<'_> {
+impl Serialize for FactValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let cut = self.1;
         match self.0 {
@@ -434,8 +436,10 @@ pub struct Suppression<'a> {
 }
 
 #[derive(Serialize)]
-pub struct Asset {
+pub struct Asset<'a> {
     pub role: &'static str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub names: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -557,7 +561,7 @@ pub struct Losses {
     pub findings_unwritten: u64,
 }
 
-/// A service that answers whoever asks, with patient data.
+/// A service that answers any client, with patient data.
 #[derive(Serialize)]
 pub struct OpenService {
     pub server: End,

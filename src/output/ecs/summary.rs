@@ -1,9 +1,9 @@
 //! What of a run can be merged, as `phi-summary` events.
 
 use super::super::{Context, RunSummary};
-use crate::exposure::Sighting;
+use crate::exposure::PatientObservation;
 use crate::identify::Token;
-use crate::merge::{Fact, Figures, MAX_PART_FACTS, Part, Section};
+use crate::merge::{Fact, MAX_PART_FACTS, Part, RunNumbers, Section};
 use crate::time::{Span, Timestamp};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -31,8 +31,8 @@ pub(super) struct Summaries {
 
 impl Summaries {
     /// Takes a sighting. What is to be written, where it is enough, or its time has come.
-    pub fn add(&mut self, sighting: &Sighting) -> Option<SummaryPart> {
-        let fact = Fact::of(sighting)?;
+    pub fn add(&mut self, observation: &PatientObservation) -> Option<SummaryPart> {
+        let fact = Fact::of(observation)?;
         let time = fact.seen.last;
         self.waiting.add(&fact, usize::MAX);
         let (first, last) = self.span.map_or((time, time), |(a, b)| (a.min(time), b.max(time)));
@@ -73,7 +73,7 @@ pub(super) fn figures(run: &RunSummary, over: bool, context: &Context) -> Option
     }
     hasher.update(&started.0.to_be_bytes());
     let (payload_bytes, unjudged_bytes) = run.unjudged_bytes();
-    let figures = Figures {
+    let figures = RunNumbers {
         packets: run.packets_read,
         bytes: run.bytes_read,
         flows: run.flows,

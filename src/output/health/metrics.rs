@@ -1,9 +1,10 @@
 //! The metrics of health. Names of interfaces are those of the configuration, a closed set.
 
 use super::{Check, ProcessStats, SensorStatus};
+use crate::output::evidence::EvidenceCounts;
 use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-/// Who may lose packets of an interface unread: values of `stage`.
+/// Stages that may lose packets of an interface: values of `stage`.
 const STAGES: [&str; 2] = ["kernel", "interface"];
 
 /// Gauges that [`SensorMetrics::update`] sets.
@@ -20,6 +21,7 @@ pub struct SensorMetrics {
     deliveries: Deliveries,
     stalls: IntCounterVec,
     state_saves: IntCounterVec,
+    evidence: IntCounterVec,
     process: ProcessStats,
 }
 
@@ -125,6 +127,11 @@ impl SensorMetrics {
                 "Times the file of --state was written.",
                 &["result"],
             )?,
+            evidence: counters(
+                "phitap_evidence_packets_total",
+                "Packets of exposures for --evidence, by what became of them.",
+                &["result"],
+            )?,
             process: ProcessStats::new(r, started)?,
         };
         for check in Check::ALL {
@@ -136,10 +143,11 @@ impl SensorMetrics {
         for result in ["ok", "failed"] {
             metrics.state_saves.with_label_values(&[result]);
         }
+        metrics.evidence(EvidenceCounts::default());
         Ok(metrics)
     }
 
-    /// Takes over what is known of the sensor, and how long the oldest event of each output has waited.
+    /// Updates the metrics from the status of the sensor and the age of the oldest event of each output.
     pub fn update(&self, status: &SensorStatus, waits: &[(&'static str, f64)]) {
         self.ready.set(status.ready.into());
         for check in Check::ALL {
@@ -188,13 +196,19 @@ impl SensorMetrics {
         self.state_saves.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
     }
 
+    /// Takes over what became of packets for `--evidence`.
+    pub fn evidence(&self, counts: EvidenceCounts) {
+        raise(&self.evidence, &["written"], counts.written);
+        raise(&self.evidence, &["dropped"], counts.dropped);
+    }
+
     /// Memory and processor time.
     pub const fn process(&self) -> &ProcessStats {
         &self.process
     }
 }
 
-/// Brings a counter up to `to`.
+/// Raises a counter to `to`.
 fn raise(counters: &IntCounterVec, labels: &[&str], to: u64) {
     let counter = counters.with_label_values(labels);
     counter.inc_by(to.saturating_sub(counter.get()));

@@ -1,7 +1,7 @@
-//! Whether a sensor does its work: what `/readyz`, the metrics of health and `sensor-status` say.
+//! Health of a sensor: the source of `/readyz`, the health metrics and `sensor-status`.
 //!
 //! A sensor that is alive may still see nothing: its interface is down, the mirror was unplugged, a thread
-//! is stuck, nobody reads its events. Each part notes here how it is; [`SensorHealth::check`] weighs that
+//! is stuck, its events have no reader. Each part records its state here; [`SensorHealth::check`] evaluates it
 //! about once a second.
 
 mod metrics;
@@ -23,18 +23,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A thread that is at one batch for longer is stuck, and events that wait for longer are late.
+/// A thread that spends longer on one batch is stuck, and events that wait longer are late.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 closed_set! {
-    /// What is looked at: values of `check` in `/readyz`, metrics and events.
+    /// Checks: values of `check` in `/readyz`, metrics and events.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
     pub enum Check {
         /// The capture has begun.
         Start = "start",
         /// An interface is gone or has no link.
         Interface = "interface",
-        /// No packet came for longer than `--max-silence`, where there used to be some.
+        /// No packet for longer than `--max-silence` on an interface that had traffic.
         Packets = "packets",
         /// The thread that reads packets is stuck.
         Reader = "reader",
@@ -42,7 +42,7 @@ closed_set! {
         Worker = "worker",
         /// The collector is stuck, has ended, or falls behind the workers.
         Collector = "collector",
-        /// An output cannot be written, or its reader does not keep up.
+        /// An output cannot be written, or its reader is too slow.
         Output = "output",
         /// The last reload of the rules failed.
         Rules = "rules",
@@ -52,7 +52,7 @@ closed_set! {
 /// Something that keeps a sensor from its work.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Problem {
-    /// What was looked at.
+    /// What was checked.
     #[serde(serialize_with = "word")]
     pub check: Check,
     /// The interface, worker or output; empty where there is one only.
@@ -71,7 +71,7 @@ fn word<S: serde::Serializer>(check: &Check, to: S) -> Result<S::Ok, S::Error> {
 pub struct InterfaceStatus {
     /// Its name.
     pub name: String,
-    /// It is there and has a link.
+    /// It exists and has a link.
     pub up: bool,
     /// Packets read.
     pub packets: u64,
@@ -79,7 +79,7 @@ pub struct InterfaceStatus {
     pub kernel: u64,
     /// Packets that the interface or its driver dropped.
     pub interface: u64,
-    /// When it was last seen to bring a packet, Unix time in seconds.
+    /// When its packet counter last changed, Unix time in seconds.
     pub last_packet: Option<f64>,
 }
 
@@ -89,7 +89,7 @@ struct Interface {
     changed: Instant,
 }
 
-/// How a sensor is at one moment.
+/// The state of a sensor at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct SensorStatus {
     /// When that was.
@@ -106,13 +106,15 @@ pub struct SensorStatus {
     pub backlog: BTreeMap<&'static str, u64>,
     /// Resident memory, bytes.
     pub resident_bytes: u64,
+    /// Fingerprint of the rules in force.
+    pub rules: String,
 }
 
 /// The pulse of one thread.
 #[derive(Debug)]
 pub struct Pulse {
     epoch: Instant,
-    /// When it took up what it is at, milliseconds after `epoch`, plus one; 0 while it waits.
+    /// When it began its current batch, milliseconds after `epoch`, plus one; 0 while it waits.
     busy: AtomicU64,
     /// The same for when its queue began to be nearly full.
     behind: AtomicU64,
@@ -128,11 +130,11 @@ impl Pulse {
             ended: AtomicBool::new(false),
         }
     }
-    /// It takes up a batch.
+    /// It begins a batch.
     pub fn begin(&self, now: Instant) {
         self.busy.store(stamp(self.epoch, now), Ordering::Relaxed);
     }
-    /// It is done with that, and waits for the next.
+    /// It has finished the batch, and waits for the next.
     pub fn rest(&self) {
         self.busy.store(0, Ordering::Relaxed);
     }
@@ -230,10 +232,10 @@ fn since(epoch: Instant, stamp: u64, now: Instant) -> Duration {
     now.saturating_duration_since(epoch + Duration::from_millis(millis))
 }
 
-/// How the parts of a run are.
+/// Health of the parts of a run.
 pub struct SensorHealth {
     started: Instant,
-    /// How long there may be no packet where there used to be some; for ever if none.
+    /// Longest silence of an interface that had traffic; none for ever.
     max_silence: Option<Duration>,
     capturing: AtomicBool,
     stopping: AtomicBool,
@@ -270,7 +272,7 @@ impl SensorHealth {
         }
     }
 
-    /// The pulse of the thread that reads packets: it begins anew with each turn.
+    /// The pulse of the thread that reads packets, which restarts with each iteration.
     pub fn reader(&self) -> &Arc<Pulse> {
         &self.reader
     }
@@ -299,11 +301,11 @@ impl SensorHealth {
         backlog
     }
 
-    /// Packets are read from now on.
+    /// The capture has started.
     pub fn capturing(&self) {
         self.capturing.store(true, Ordering::Relaxed);
     }
-    /// The run is being stopped: what ends now ends in order.
+    /// The run is being stopped, so that threads that end are no problem.
     pub fn stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -320,7 +322,7 @@ impl SensorHealth {
         now.saturating_duration_since(self.started)
     }
 
-    /// Takes what is known of the interfaces by now; `clock` is the time of day in seconds.
+    /// Updates the state of the interfaces; `clock` is the time of day in seconds.
     pub fn interfaces(&self, inputs: &[Input], now: Instant, clock: f64) {
         let dropped = inputs.iter().map(|i| i.dropped.kernel.saturating_add(i.dropped.interface));
         self.uncaptured.store(dropped.fold(0, u64::saturating_add), Ordering::Relaxed);
@@ -406,6 +408,7 @@ impl SensorHealth {
             interfaces: self.interface_states(),
             backlog: lock(&self.outputs).iter().map(|o| (o.output, o.bytes())).collect(),
             resident_bytes: 0,
+            rules: String::new(),
             time: Timestamp::default(),
         }
     }

@@ -222,17 +222,20 @@ function losses(m) {
 
 function inventory(m) {
   const roles = new Map();
+  const hosts = new Map(m.assets.filter((a) => a.phi.asset.names).map((a) => [a.host.ip[0], a.phi.asset.names]));
   for (const a of m.assets) roles.set(a.host.ip[0], [...new Set([...(roles.get(a.host.ip[0]) || []), words(a.phi.asset.role)])]);
   const rows = m.services.map((e) => {
     const f = e.phi.service || {}, exposed = m.exposures.filter((x) => x.server === end(e.server) && x.protocol === e.network.protocol);
-    const names = [f.called_aet, f.receiving_application, f.receiving_facility, f.institution, f.station, f.host].filter(Boolean).join(", ");
-    return [h("span", { class: "mono" }, end(e.server)), e.network.protocol, (roles.get(e.server.ip) || []).join(", "), names, f.software || f.server_implementation && flat(f.server_implementation) || "", f.authentication || "", m.shares[`${end(e.server)} ${e.network.protocol}`] || "",
+    const t = f.tls, c = t && t.certificate;
+    const secured = t ? [`TLS ${(t.versions || []).join(", ")}`, c && `certificate of ${c.subject || "an unnamed host"} by ${c.self_signed ? "itself" : c.issuer || "an unnamed issuer"}, ${c.not_after < e["@timestamp"] ? "EXPIRED" : "until"} ${c.not_after.slice(0, 10)}`].filter(Boolean).join("; ") : "";
+    const names = [...(hosts.get(e.server.ip) || []), ...(t && t.server_names || []), f.called_aet, f.receiving_application, f.receiving_facility, f.institution, f.station, f.host].filter(Boolean).join(", ");
+    return [h("span", { class: "mono" }, end(e.server)), e.network.protocol, (roles.get(e.server.ip) || []).join(", "), names, f.software || f.server_implementation && flat(f.server_implementation) || "", f.authentication || "", secured || m.shares[`${end(e.server)} ${e.network.protocol}`] || "",
       exposed.length ? link(exposed[0], count(exposed.length, "exposure")) : "none seen"];
   });
-  const clients = [...roles].filter(([ip]) => !m.services.some((e) => e.server.ip === ip)).map(([ip, of]) => [h("span", { class: "mono" }, ip), of.join(", ")]);
+  const clients = [...roles].filter(([ip]) => !m.services.some((e) => e.server.ip === ip)).map(([ip, of]) => [h("span", { class: "mono" }, ip), of.join(", "), (hosts.get(ip) || []).join(", ")]);
   if (!rows.length && !clients.length) return h("p", { class: "soft" }, "No service was recognised.");
-  return [rows.length ? table(`${count(rows.length, "service")} that the traffic proves`, ["Service", "Protocol", "Role of the host", "Names", "Software", "Authentication", "Flows", "Exposures"], rows) : "",
-    clients.length ? table("Other hosts in a role", ["Host", "Role"], clients) : ""];
+  return [rows.length ? table(`${count(rows.length, "service")} that the traffic proves`, ["Service", "Protocol", "Role of the host", "Names", "Software", "Authentication", "Encryption", "Exposures"], rows) : "",
+    clients.length ? table("Other hosts in a role", ["Host", "Role", "Names"], clients) : ""];
 }
 
 function law(m) {

@@ -1,7 +1,7 @@
 //! Between a format, which writes lines, and the spool, which keeps records: each line gets the id and the level
 //! of the event it tells of.
 
-use crate::exposure::{Conversation, Event, EventId, Sighting};
+use crate::exposure::{Conversation, Event, EventId, PatientObservation};
 use crate::output::spool::{Record, Spool, clock};
 use crate::output::{Context, Format, Output, RunSummary, SensorStatus};
 use crate::severity::Severity;
@@ -62,8 +62,8 @@ impl Output for Tagged {
         self.format.status(so_far, sensor)
     }
 
-    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
-        self.format.sighting(sighting)
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
+        self.format.observation(observation)
     }
 
     fn conversation(&mut self, conversation: &Conversation) -> io::Result<()> {

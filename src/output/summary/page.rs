@@ -370,9 +370,9 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         .opaque
         .iter()
         .filter(|((protocol, reason), n)| {
-            let told = reason.as_str() == "encrypted"
+            let reported = reason.as_str() == "encrypted"
                 || *protocol == "unknown" && reason.as_str() == "unrecognised";
-            !told && **n > 0
+            !reported && **n > 0
         })
         .map(|((protocol, reason), n)| format!("{protocol} {reason} {}", number(*n)))
         .collect();
@@ -415,7 +415,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     if body.is_empty() && run.verdict() == Verdict::Complete {
         heading(out, "Everything was read.", context);
     } else if body.is_empty() {
-        // What is missing stands under the headline.
+        // What is missing is listed under the headline.
         out.pop();
     } else {
         heading(out, "WHAT COULD NOT BE READ", context);

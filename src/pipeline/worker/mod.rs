@@ -2,10 +2,11 @@
 //! what never changes.
 
 mod encrypted;
+mod passing_on;
 
 use super::analysis::{Analysis, State};
-use super::content_host::{FlowHost, Shared, StageCounters};
-use super::report::{ActivityReport, Item, Order, Report, Service};
+use super::content_sink::{FlowSink, Shared, StageCounters};
+use super::report::{Item, Order, Report, Service};
 use super::shedding::Pressure;
 use super::work::{Work, WorkBatch};
 use crate::capture::PacketRef;
@@ -14,9 +15,10 @@ use crate::decode::Decoded;
 use crate::exposure::{EventId, FindingEvent};
 use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
+use crate::protocol::datagrams::frame_datagram;
 use crate::protocol::encrypted::{Encryption, probe_datagram};
-use crate::protocol::expected::{ExpectedFlows, frame_datagram};
-use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason};
+use crate::protocol::expected::ExpectedFlows;
+use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, is_service};
 use crate::rules::RuleSet;
 use crate::time::{Span, Timestamp};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -25,21 +27,21 @@ use std::sync::Arc;
 /// Datagrams of a UDP flow that are looked at.
 const UDP_LOOKS: u8 = 4;
 
-/// Items of a report beyond which it is handed on before its batch is worked through. A packet of
+/// Items of a report beyond which it is passed on before its batch is worked through. A packet of
 /// compressed rows may bring thousands.
 const MAX_ITEMS: usize = 1024;
 
 /// Work in one step after which a flow is weighed again.
 const GROWS: u64 = 16 << 10;
 
-/// Objects of a flow that wait to be handed on.
+/// Objects of a flow that wait to be passed on.
 const MAX_OBJECTS: usize = 256;
 
-/// Patients of a flow whose further records wait to be handed on.
+/// Patients of a flow whose further records wait to be passed on.
 const MAX_REPEATED: usize = 256;
 
 /// How long they wait, packet time, if the flow goes on.
-const HAND_ON_EVERY: Span = Span::seconds(10);
+const PASS_ON_EVERY: Span = Span::seconds(10);
 
 /// One worker.
 pub struct Worker {
@@ -59,13 +61,13 @@ struct Reported {
 /// What a worker's flows work with.
 struct Context {
     shared: Arc<Shared>,
-    /// The rules in force when the batch came, and which reload brought them.
+    /// The active rules when the batch came, and the number of the reload that brought them.
     rules: Arc<RuleSet>,
     generation: u64,
     limits: DriverLimits,
-    /// What events say.
+    /// The time that events carry.
     now: Timestamp,
-    /// What time-outs go by.
+    /// The time that time-outs follow.
     clock: Timestamp,
     /// The packet at hand.
     here: PacketRef,
@@ -78,7 +80,7 @@ struct Context {
     pressure: Pressure,
     /// Flows that others have announced.
     expected: ExpectedFlows,
-    /// A datagram as it would stand in a stream.
+    /// A datagram as framed in a stream.
     frame: Vec<u8>,
     counters: StageCounters,
     report: Report,
@@ -234,7 +236,7 @@ impl Context {
         &mut self,
         flow: &FlowHead,
         state: &mut State,
-        run: impl FnOnce(&mut Driver, &mut FlowHost<'_>) -> u64,
+        run: impl FnOnce(&mut Driver, &mut FlowSink<'_>) -> u64,
     ) -> u64 {
         if matches!(state, State::Silent) {
             *state = self.reading(flow);
@@ -244,12 +246,13 @@ impl Context {
         if let State::Reading(analysis) = state
             && analysis.is_passed_over()
         {
+            self.handshake(flow, analysis);
             *state = State::PassedOver(analysis.encryption);
         }
         skip
     }
 
-    /// If another flow announced this one, of which nothing was read yet, it is read as that. Asked
+    /// If another flow announced this one and nothing of it was read yet, it is read as announced. Asked
     /// with the first bytes rather than at the handshake, which may precede the announcement: of a
     /// passive data connection it precedes the command.
     fn relate(&mut self, flow: &FlowHead, state: &mut State) {
@@ -279,13 +282,13 @@ impl Context {
         &mut self,
         flow: &FlowHead,
         state: &mut State,
-        run: impl FnOnce(&mut Driver, &mut FlowHost<'_>) -> R,
+        run: impl FnOnce(&mut Driver, &mut FlowSink<'_>) -> R,
     ) -> Option<R> {
         let State::Reading(analysis) = state else { return None };
         analysis.driver.orient(flow.orientation);
         let before = self.counters.content.work;
         let result = catch_unwind(AssertUnwindSafe(|| {
-            let mut host = FlowHost {
+            let mut host = FlowSink {
                 shared: &self.shared,
                 rules: analysis.rules.as_deref().unwrap_or(&self.rules),
                 contents: &mut analysis.contents,
@@ -330,6 +333,7 @@ impl Context {
             let orientation = analysis.driver.orientation();
             self.expected.announce(&flow.key, orientation, announced, self.clock);
         }
+        self.hosts(flow, analysis);
         let stats = &mut self.report.stats;
         let client = analysis.driver.orientation().client;
         for event in analysis.driver.events() {
@@ -384,12 +388,12 @@ impl Context {
         }
         if self.findings.is_empty() {
             let repeated = analysis.patients.repeated();
-            let waited = self.clock - analysis.handed_on >= HAND_ON_EVERY;
+            let waited = self.clock - analysis.handed_on >= PASS_ON_EVERY;
             if analysis.objects.len() >= MAX_OBJECTS
                 || repeated >= MAX_REPEATED
                 || repeated > 0 && waited
             {
-                self.hand_on(flow, analysis);
+                self.pass_on(flow, analysis);
             }
             return;
         }
@@ -411,34 +415,7 @@ impl Context {
             self.report.items.push((order, Item::Finding(Box::new(event))));
         }
         self.findings = findings;
-        self.hand_on(flow, analysis);
-    }
-
-    /// Passes on what the flow did, if anything.
-    fn hand_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        analysis.handed_on = self.clock;
-        let records = analysis.patients.take_records();
-        let losses = &mut analysis.activity.losses;
-        losses.cut_bytes += flow.cut - analysis.cut;
-        analysis.cut = flow.cut;
-        if losses.is_empty()
-            && analysis.activity.is_empty()
-            && analysis.objects.is_empty()
-            && records.is_empty()
-        {
-            return;
-        }
-        let performance = ActivityReport {
-            time: self.now,
-            flow: flow.info(analysis.driver.orientation().client),
-            protocol: analysis.driver.protocol().unwrap_or("unknown"),
-            activity: std::mem::take(&mut analysis.activity),
-            objects: std::mem::take(&mut analysis.objects),
-            records,
-            repeated: analysis.recorded,
-        };
-        let order = self.order(flow);
-        self.report.items.push((order, Item::ActivityReport(Box::new(performance))));
+        self.pass_on(flow, analysis);
     }
 }
 
@@ -525,6 +502,7 @@ impl Handler<State> for Context {
             State::Reading(mut analysis) => {
                 let info = flow.info(analysis.driver.orientation().client);
                 if analysis.encryption == Encryption::Encrypted {
+                    self.handshake(flow, &mut analysis);
                     self.encrypted(flow, info);
                 }
                 let stats = &mut self.report.stats;
@@ -537,7 +515,10 @@ impl Handler<State> for Context {
                     return;
                 };
                 stats.half_recognised_flows += u64::from(analysis.half_recognised);
-                self.hand_on(flow, &mut analysis);
+                self.pass_on(flow, &mut analysis);
+                if !is_service(protocol) {
+                    return;
+                }
                 let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
                 let facts = std::mem::take(&mut analysis.facts);
                 let facts = analysis.patients.settled_facts(

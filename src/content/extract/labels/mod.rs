@@ -1,7 +1,7 @@
 //! Labelled values in running text: `Patient: Laura D   MRN: H0931558`, and headings that say what it is
 //! about. Text, HTML pages and the text of other documents share it.
 
-mod beside;
+mod adjacent_name;
 mod columns;
 mod find;
 #[cfg(test)]
@@ -13,7 +13,7 @@ use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::{Mark, Scope};
 use crate::rules::{About, Kind, RuleSet};
 use columns::Columns;
-use find::Said;
+use find::LabelMeaning;
 pub use find::key;
 use zeroize::Zeroizing;
 
@@ -30,6 +30,9 @@ const MAX_VALUE: usize = 200;
 
 /// Values collected of one line.
 const MAX_COLLECTED: usize = 64;
+
+/// Longest line that may be a name, bytes.
+const MAX_BEFORE: usize = 96;
 
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
@@ -49,6 +52,10 @@ pub struct Labels {
     group: u32,
     /// The line being read is that of a cell or element.
     element: bool,
+    /// The line before, where it may be a name.
+    before: Zeroizing<String>,
+    /// The cell that comes next says what kind of animal it is.
+    species: bool,
     /// Values are handed to [`Labels::take`] instead of being put together to records.
     collected: Option<Vec<(Meaning, Zeroizing<String>)>>,
 }
@@ -65,6 +72,8 @@ impl Labels {
             columns: Columns::default(),
             group: 0,
             element: false,
+            before: Zeroizing::default(),
+            species: false,
             collected: None,
         }
     }
@@ -107,10 +116,28 @@ impl Labels {
     /// A heading of a page, which may itself name a patient: `Patient: Jane Roe (MRN 77)`.
     pub fn title(&mut self, text: &str, scope: &mut Scope<'_>) {
         self.heading(text, scope);
-        let patients = |said: &Said| matches!(said, Said::Key(meaning) if meaning.patient);
+        let patients =
+            |said: &LabelMeaning| matches!(said, LabelMeaning::Key(meaning) if meaning.patient);
         if find::labels(text, scope.rules).any(|label| patients(&label.said)) {
             self.line(text, scope);
             self.waiting = None;
+        } else {
+            self.note(text);
+        }
+        // `<h3>Date of birth</h3><p>1970-01-31</p>`; a word like `Patient` is a heading.
+        if let Some(key) = key(text.trim_matches(is_padding), scope.rules)
+            && scope.rules.keys.context(text).is_none()
+        {
+            self.waiting = Some(Meaning::from(key));
+        }
+    }
+
+    /// Keeps a line that may be the name of whom the next one is about.
+    fn note(&mut self, line: &str) {
+        self.before.clear();
+        let line = line.trim();
+        if line.len() <= MAX_BEFORE {
+            self.before.push_str(line);
         }
     }
 
@@ -132,21 +159,21 @@ impl Labels {
         let mut behind = 0;
         for mut label in find::labels(line, rules) {
             // `Re:` says nothing of what follows it.
-            if let Said::Context(About::Nothing) = label.said {
+            if let LabelMeaning::Context(About::Nothing) = label.said {
                 continue;
             }
-            if let Said::Unknown = label.said {
+            if let LabelMeaning::Unknown = label.said {
                 let named = open.as_ref().map_or(self.record.names_patient(), |(m, _)| m.patient);
                 if !(named && !self.record.has(Kind::PatientId) && label.is_number(line)) {
                     continue;
                 }
                 let Some(key) = rules.keys.get(NUMBER) else { continue };
-                label.said = Said::Key(Meaning::from(key));
+                label.said = LabelMeaning::Key(Meaning::from(key));
             }
             let before = std::mem::replace(&mut behind, label.value);
             if let Some((meaning, value)) = open.take() {
                 self.value(&meaning, line.get(value..label.start).unwrap_or(""), scope);
-            } else if let Said::Key(meaning) = &label.said {
+            } else if let LabelMeaning::Key(meaning) = &label.said {
                 let before = line.get(before..label.start).unwrap_or("");
                 if Self::has_inline(before, rules) {
                     self.inline(before, scope);
@@ -156,13 +183,19 @@ impl Labels {
             }
             found = true;
             match label.said {
-                Said::Key(meaning) => open = Some((meaning, label.value)),
-                Said::Context(about) => {
+                LabelMeaning::Key(meaning) => open = Some((meaning, label.value)),
+                LabelMeaning::Context(About::Species) => {
+                    let value = line.get(label.value..).unwrap_or("").trim_start();
+                    let value = value.split([',', ';', '|', '\t']).next().unwrap_or("");
+                    let value = value.split("  ").next().unwrap_or("").trim();
+                    self.said = self.said.and(Marks::of_species(value, &rules.keys));
+                }
+                LabelMeaning::Context(about) => {
                     if !line.get(label.value..).unwrap_or("").trim().is_empty() {
                         self.said = self.said.and(Marks::about(about));
                     }
                 }
-                Said::Unknown => {}
+                LabelMeaning::Unknown => {}
             }
         }
         if found {
@@ -181,6 +214,10 @@ impl Labels {
             }
         } else if !found {
             self.unlabelled(line, scope);
+            self.note(line);
+        }
+        if found {
+            self.before.clear();
         }
     }
 
@@ -214,7 +251,8 @@ impl Labels {
             // A cell or element is less than a heading: `Accepting patients` is a label of a doctor.
             let first = text.split_whitespace().next().unwrap_or("");
             let title = if self.element { first } else { text };
-            self.mark(heading(text, title, scope.rules));
+            // A link to a manual makes none of the page around it.
+            self.mark(heading(text, title, scope.rules).of_somebody());
         }
     }
 
@@ -228,8 +266,13 @@ impl Labels {
             // A label of the record that has begun; anything before one may be a menu.
             let label = text.trim_end_matches([':', '：', '*', ' ']);
             let said = scope.rules.keys.context(label);
-            if said == Some(About::Elsewhere) && !self.record.is_empty() {
-                self.said = self.said.and(Marks::about(About::Elsewhere));
+            if let Some(about @ (About::Elsewhere | About::Nobody)) = said
+                && !self.record.is_empty()
+            {
+                self.said = self.said.and(Marks::about(about));
+            }
+            if std::mem::replace(&mut self.species, said == Some(About::Species)) {
+                self.said = self.said.and(Marks::of_species(text, &scope.rules.keys));
             }
             self.element = true;
             self.line(text, scope);
@@ -273,7 +316,7 @@ impl Labels {
 
     /// A word that says what the record itself is about: a category, a role.
     pub fn category(&mut self, word: &str, scope: &Scope<'_>) {
-        if let Some(said) = scope.rules.keys.said(word) {
+        if let Some(said) = scope.rules.keys.scope_of(word) {
             self.record.mark(Marks::about(said.ahead()));
         }
     }
@@ -299,6 +342,7 @@ impl Labels {
         if find::has_own_label(value) {
             return;
         }
+        self.below(meaning, scope);
         self.known(meaning, value, scope);
         self.inline(rest, scope);
     }
@@ -326,10 +370,29 @@ impl Labels {
             return;
         }
         let rules = scope.rules;
-        if let Some(beside) = beside::name(before, rules) {
+        if let Some(beside) = adjacent_name::name(before, rules) {
             let key = if beside.patient { PATIENT_NAME } else { NAME };
             if let Some(key) = rules.keys.get(key) {
                 self.known(&Meaning::from(key), beside.name, scope);
+            }
+        }
+    }
+
+    /// A name in the line above that of a birth date: `Roe, Jane`, `Re: Mrs Jane Roe`.
+    fn below(&mut self, meaning: &Meaning, scope: &mut Scope<'_>) {
+        if meaning.rule.kind != Kind::BirthDate
+            || self.collected.is_some()
+            || self.record.has(Kind::Name)
+            || self.before.is_empty()
+        {
+            return;
+        }
+        let rules = scope.rules;
+        let above = std::mem::take(&mut self.before);
+        if let Some(adjacent) = adjacent_name::above(&above, rules) {
+            let key = if adjacent.patient { PATIENT_NAME } else { NAME };
+            if let Some(key) = rules.keys.get(key) {
+                self.known(&Meaning::from(key), adjacent.name, scope);
             }
         }
     }
@@ -391,7 +454,7 @@ impl Labels {
 /// `Ward 3B`).
 fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     let about = |word: &str| {
-        rules.keys.said(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
+        rules.keys.scope_of(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
     };
     let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let mut said = words.map(about).fold(about(text), Marks::and);

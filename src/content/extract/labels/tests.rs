@@ -77,3 +77,47 @@ fn a_line_of_colons_is_read_once() {
         read(&line);
     }
 }
+
+#[test]
+fn names_without_a_label_above_and_beside_a_birth_date() {
+    for (lines, fields) in [
+        (
+            "ROE, Jane\nDOB: 1970-01-31  Sex: F\nMRN: 77",
+            "name=ROE, Jane birth_date=1970-01-31 sex=F patient_id=77",
+        ),
+        (
+            "Mrs Jane Roe\nDate of birth: 1970-01-31\nHospital number: 77",
+            "name=Jane Roe birth_date=1970-01-31 patient_id=77",
+        ),
+        (
+            "Re: Roe, Jane\nDOB: 1970-01-31\nMRN: 77",
+            "name=Roe, Jane birth_date=1970-01-31 patient_id=77",
+        ),
+        (
+            "Patient: Roe, Jane (*31.01.1970), PatID 77",
+            "name=Roe, Jane birth_date=31.01.1970 patient_id=77",
+        ),
+        (
+            "Patient: von Quast, Jane\nDOB: 1970-01-31\nMRN: 77",
+            "name=von Quast, Jane birth_date=1970-01-31 patient_id=77",
+        ),
+    ] {
+        assert_eq!(read(lines), record(fields), "{lines}");
+    }
+    // A list has stars, too, and whoever signs stands alone.
+    assert_eq!(read("* 31.01.1970\n* 01.02.1980"), [""; 0]);
+    let report = read("Laboratory Report\nDOB: 1970-01-31\nMRN: 77");
+    assert!(!report[0].contains("name="), "{report:?}");
+}
+
+#[test]
+fn animals_are_nobody() {
+    for lines in [
+        "Patient: Bello\nSpecies: Dog\nDOB: 1970-01-31\nMRN: 77",
+        "Patient name: Minka Roe\nBreed: Persian\nDOB: 1970-01-31",
+    ] {
+        assert_eq!(read(lines), [""; 0], "{lines}");
+    }
+    let human = "Patient: Jane Roe\nSpecies: Homo sapiens\nDOB: 1970-01-31\nMRN: 77";
+    assert_eq!(read(human), record("name=Jane Roe birth_date=1970-01-31 patient_id=77"));
+}

@@ -6,6 +6,9 @@ use crate::rules::{Key, Kind, NamePart, RuleSet};
 /// Most words of a label without a colon (`Date of birth`).
 const MAX_INLINE_WORDS: usize = 3;
 
+/// The key whose rule says what a date of birth without a label is.
+const BIRTH_DATE: &str = "birth_date";
+
 /// Most words of a name with its titles.
 const MAX_NAME_WORDS: usize = 6;
 
@@ -114,6 +117,9 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
         if word.trim().is_empty() {
             continue;
         }
+        if let Some(born) = born(text, start, end, rules) {
+            return Some(born);
+        }
         if known > 0 && word.contains(|c: char| c.is_ascii_digit()) {
             // The longest label counts.
             for &label in before.get(..known).unwrap_or_default().iter().rev() {
@@ -155,6 +161,23 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
     None
 }
 
+/// A date behind the sign for a birth, as genealogists and German letters write it: `Roe, Erika (*03.05.1948)`. A star
+/// at the front of a line or apart from the date marks the item of a list.
+fn born(text: &str, start: usize, end: usize, rules: &RuleSet) -> Option<Inline> {
+    let word = text.get(start..end)?;
+    let bare = word.trim_end().trim_start_matches('(');
+    let date = bare.strip_prefix(['*', '∗'])?;
+    let date = date.trim_end_matches([')', ',', ';', '.']);
+    let numbers = date.split(['.', '/', '-']).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
+    let year = date.split(['.', '/', '-']).any(|n| n.len() == 4);
+    if numbers.count() != 3 || !year || start == 0 {
+        return None;
+    }
+    let at = start + word.trim_end().len() - bare.len() + bare.find(date)?;
+    let meaning = Meaning::from(rules.keys.get(BIRTH_DATE)?);
+    Some(Inline { label: start, value: at..at + date.len(), meaning })
+}
+
 /// Whether a label is known well enough to do without a colon, and its value is a number or date.
 /// (`nin` or `rut` are words of other languages, too.)
 fn is_plain(key: &Key) -> bool {
@@ -174,7 +197,7 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
             let cased = value.contains(char::is_lowercase);
             words <= MAX_NAME_WORDS
                 && (!cased || value.contains(char::is_uppercase))
-                && !value.starts_with(char::is_lowercase)
+                && (!value.starts_with(char::is_lowercase) || has_particle(value))
                 && !value.contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '\\', '_'])
                 && (!value.contains('/') || halves(value).is_some())
         }
@@ -191,6 +214,20 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
         }
         _ => words <= MAX_VALUE_WORDS,
     }
+}
+
+/// Whether words in small letters in front of a name are its particles: `von Quast`, `de la Cruz`.
+fn has_particle(value: &str) -> bool {
+    const PARTICLES: [&str; 32] = [
+        "von", "van", "vom", "zu", "zum", "zur", "de", "der", "den", "des", "del", "della",
+        "dello", "di", "da", "dal", "dos", "das", "do", "du", "la", "le", "ten", "ter", "te", "op",
+        "af", "av", "el", "al", "bin", "ben",
+    ];
+    let mut words = value.split_whitespace();
+    let name = words.find(|word| !PARTICLES.contains(word));
+    // `d'Este`, `al-Hakim`.
+    let joined = |word: &str| word.contains(['\'', '’', '-']) && word.contains(char::is_uppercase);
+    name.is_some_and(|word| word.starts_with(char::is_uppercase) || joined(word))
 }
 
 /// Whether a number is one inside a sentence: `int32 expected` is a message.

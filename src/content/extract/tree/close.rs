@@ -26,7 +26,7 @@ enum Standard {
 
 /// What is known of a resource beside what it says.
 #[derive(Default)]
-pub(super) struct Around {
+pub(super) struct ResourceContext {
     /// Its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
@@ -47,6 +47,9 @@ impl Standard {
         }
     }
 }
+
+/// The bit of a birth date among those of [`single`](super::single).
+const BIRTH: u16 = 16;
 
 /// Whether a value is the name of a part of a composition, not of a person.
 fn names_a_part(name: &Name, meaning: &Meaning) -> bool {
@@ -117,7 +120,7 @@ impl Tree {
         self.value(&answer, scope);
         if let Some(around) = self.frames.last_mut() {
             around.next_meaning = before;
-            // It stands under a name that is that of a label elsewhere (`<field>`).
+            // It is under a name that is a label elsewhere (`<field>`).
             around.label = None;
             around.strange = false;
         }
@@ -187,9 +190,15 @@ impl Tree {
             around.refers |= frame.refers;
             around.patch |= frame.patch;
             if !self.names.get(frame.name).component {
-                around.marks = around.marks.and(frame.marks);
+                // What one inside is about says nothing of the one around it: a patient may be allergic to cats.
+                around.marks = around.marks.and(frame.marks.of_somebody());
             }
         }
+    }
+
+    /// Whether a record of a standard is open.
+    fn in_standard(&self) -> bool {
+        self.frames.iter().any(|around| around.standard)
     }
 
     /// Whether what an object holds is left to the object around it.
@@ -228,6 +237,11 @@ impl Tree {
         if name.names && self.frames.iter().any(|f| f.object) {
             return !conflict;
         }
+        // `"value": [{...}, {...}]` of OData: each has a name or number, and a birth date.
+        let both = around.singles & frame.singles;
+        if frame.element && both & BIRTH != 0 && both & !BIRTH != 0 && !self.in_standard() {
+            return false;
+        }
         let patients = (frame.element || conflict) && name.inside.has(Mark::PatientContext);
         if name.component && !patients && self.frames.iter().any(|f| f.object) {
             return true;
@@ -250,7 +264,7 @@ impl Tree {
         }
     }
 
-    /// Hands on what an object holds.
+    /// Passes on what an object holds.
     fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
         if self.describes {
             return;
@@ -271,7 +285,7 @@ impl Tree {
                 let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
                 let (id, marks, health) = (frame.id, frame.marks, frame.health);
                 let resource = resource.clone();
-                self.hand_on(&resource, read, Around { id, url, marks, health }, scope);
+                self.pass_on(&resource, read, ResourceContext { id, url, marks, health }, scope);
             }
             Resource::None if frame.patch => self.emit_patch(frame, scope),
             Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
@@ -306,16 +320,16 @@ impl Tree {
         }
     }
 
-    /// Hands on what a resource says.
-    pub(super) fn hand_on(
+    /// Passes on what a resource says.
+    pub(super) fn pass_on(
         &mut self,
         resource: &str,
         read: fhir::Read,
-        around: Around,
+        around: ResourceContext,
         scope: &mut Scope<'_>,
     ) {
         let fields = read.own.fields;
-        let Around { id, url, marks, health } = around;
+        let ResourceContext { id, url, marks, health } = around;
         match Standard::of(resource) {
             Standard::Document => record::put("ccda", marks, fields.iter(), scope),
             Standard::Registration => self.registrations.patient(fields, marks, scope),

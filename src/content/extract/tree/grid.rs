@@ -159,6 +159,11 @@ impl Grid {
         self.tables.last().is_none_or(|t| t.columns.is_known(self.row.len()))
     }
 
+    /// The name of the column that was named last.
+    pub(super) fn take_last(&mut self) -> Option<Zeroizing<String>> {
+        self.row.pop()
+    }
+
     pub(super) fn clear(&mut self) {
         self.row.clear();
     }

@@ -16,14 +16,15 @@ mod names;
 mod patch;
 mod path;
 mod registrations;
+mod request;
 mod subjects;
 mod values;
 
-use super::numbers::Place;
+use super::numbers::ListPosition;
 use super::record::{CandidateRecord, Marks, Meaning, numbered};
 use crate::content::stack::media;
 use crate::content::{Mark, Reason, Scope};
-use crate::rules::{About, Said};
+use crate::rules::{About, ContextScope};
 use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
 pub use labelled::words;
@@ -66,14 +67,14 @@ pub struct Tree {
     /// A value found no room: counted once a document.
     full: bool,
     /// The place of values without a name.
-    top: Place,
+    top: ListPosition,
     /// The FHIR type of what the document changes, as its path says (`PATCH /fhir/Patient/7`).
     target: Option<Box<str>>,
     /// The path says that each object is one of a person, so what one shows is a name.
     shows_people: bool,
-    /// It is a dump of a database: labels stand beside columns, and what the path says may change.
+    /// It is a dump of a database: labels and columns are mixed, and the meaning of the path may change.
     dump: bool,
-    /// What the path of the document says of it, whatever tables stand in it.
+    /// What the path of the document says of it, whatever tables it contains.
     stated: Marks,
     /// The object that begins next is a row.
     row: bool,
@@ -101,7 +102,7 @@ impl Tree {
             pairs: content == "xml",
             describes: false,
             full: false,
-            top: Place::TOP,
+            top: ListPosition::TOP,
             target: None,
             shows_people: false,
             dump: false,
@@ -118,7 +119,7 @@ impl Tree {
     }
 
     /// Takes what the path of the document says of it.
-    pub fn stands_at(&mut self, path: &str, scope: &Scope<'_>) {
+    pub fn set_path(&mut self, path: &str, scope: &Scope<'_>) {
         self.around = media::about(path, scope);
         self.stated = self.around;
         self.shows_people = media::ends_at_person(path);
@@ -144,7 +145,7 @@ impl Tree {
     }
 
     /// Whether `text` as the name of an attribute means anything. Wrappers of JSON (`S`, `N`) are none
-    /// there: an attribute says of which kind the text is.
+    /// there: an attribute gives the kind of the text.
     pub fn knows_attribute(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
         self.names.begin(&mut scope.counters.names, scope.rules);
         let index = self.names.find(text, scope.rules());
@@ -254,6 +255,7 @@ impl Tree {
             patch: false,
             idle: self.frames.last().is_some_and(|top| top.idle && !under.holds_resources),
             // Values in an array have its name.
+            wraps: false,
             next: if object { PLAIN } else { name },
             next_meaning: if object { None } else { own.clone() },
             place,
@@ -288,9 +290,14 @@ impl Tree {
         top.next = index;
         top.place = place;
         top.next_meaning = name.meaning.clone();
+        top.wraps = false;
         // A wrapper, or the number of a row under the name of its column (pandas).
         let number = || !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-        if top.own.is_some() && (name.use_.wrapper || number()) && !name.tag_value {
+        // Servers of images write names as DICOM JSON does, also under their keywords.
+        let alphabetic = top.tag == PLAIN && text == "Alphabetic";
+        let wraps = (name.use_.wrapper || number()) && !name.tag_value;
+        if top.own.is_some() && (wraps || alphabetic) {
+            top.wraps = !name.fhir;
             if !name.fhir {
                 top.next = top.name;
             }
@@ -299,7 +306,7 @@ impl Tree {
         if top.name != PLAIN {
             // A name of its own in this place outweighs what it means anywhere.
             let mut parent = top.name;
-            let around = self.composition.stands_for(&self.names.get(parent).text);
+            let around = self.composition.label_of(&self.names.get(parent).text);
             if let Some(around) = around {
                 parent = self.names.find(around, scope.rules());
             }
@@ -316,12 +323,15 @@ impl Tree {
         match top.role {
             Role::Header => return true,
             Role::Row => return self.grid.wants(),
-            Role::Column => return name.use_.column,
+            Role::Column => return name.use_.column || name.use_.answer,
             Role::Cell => return name.use_.cell && self.grid.wants(),
             Role::Plain => {}
         }
         let pairs = top.object && (top.element || self.pairs);
-        if name.use_.typed || (pairs && (name.use_.label || name.use_.answer || name.use_.group)) {
+        if name.use_.typed
+            || name.use_.species
+            || (pairs && (name.use_.label || name.use_.answer || name.use_.group))
+        {
             return true;
         }
         if top.tag != PLAIN && name.tag_value {
@@ -427,10 +437,12 @@ impl Tree {
 
     /// Keeps a value under its name.
     fn keep(&mut self, start: u32, end: u32) {
-        let Some(top) = self.frames.last_mut() else { return };
+        let Some(top) = self.frames.last() else { return };
         let name = self.names.get(top.next);
+        // What is wrapped belongs to the object around the wrapper.
+        let outer = self.nodes.get(top.node as usize).map(|node| node.parent);
         self.values.push(Value {
-            node: top.node,
+            node: outer.filter(|_| top.wraps).unwrap_or(top.node),
             name: top.next,
             tag: if name.tag_value { top.tag } else { PLAIN },
             meaning: top.next_meaning.clone(),
@@ -441,7 +453,11 @@ impl Tree {
 
     /// A value that is wanted.
     pub fn value(&mut self, text: &str, scope: &mut Scope<'_>) {
+        if self.answers_column() {
+            self.begin_pairs(scope);
+        }
         let Some(top) = self.frames.last_mut() else { return };
+        let top_next = top.next;
         if top.role != Role::Plain {
             // Of what is said of a column, the first name counts that means something.
             if !std::mem::replace(&mut top.done, true)
@@ -454,6 +470,14 @@ impl Tree {
             return;
         }
         self.passed();
+        self.request(text, scope);
+        let name = self.names.get(top_next);
+        if name.use_.species || name.use_.typed {
+            let marks = Marks::of_species(text, &scope.rules().keys);
+            if let Some(top) = self.frames.last_mut() {
+                top.marks = top.marks.and(marks);
+            }
+        }
         if let Some(link) = self.link() {
             self.tie(link, text);
         }
@@ -464,12 +488,16 @@ impl Tree {
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);
         if name.use_.typed
-            && (Marks::about(scope.rules().keys.said(text).map_or(About::Nothing, Said::ahead))
-                == Marks::PATIENT
+            && (scope.rules().keys.scope_of(text).map(ContextScope::ahead) == Some(About::Patient)
                 || Subject::is_patient(text))
         {
             top.marks = top.marks.and(Marks::PATIENT);
             top.subject = true;
+        }
+        if name.use_.typed && top.element && self.names.get(top.name).identifiers {
+            // `"identifiers": [{"type": "MRN", "value": "77"}]`.
+            let key = scope.rules().keys.get(text).filter(|key| key.rule.kind.is_strong_id());
+            top.label = key.map(Meaning::from).or_else(|| top.label.take());
         }
         if top.object && (top.element || self.pairs) {
             if name.use_.label && top.label.is_none() {
@@ -529,6 +557,25 @@ impl Tree {
         self.text.push_str(text);
         top.singles |= top.next_meaning.as_ref().map_or(0, single);
         self.keep(start, start + text.len() as u32);
+    }
+
+    /// Whether the next value is the answer to what seemed to be the name of a column: `"fields": [{"label":
+    /// "Date of birth", "value": "1970-01-31"}]`.
+    fn answers_column(&self) -> bool {
+        let top = self.frames.last().filter(|top| top.role == Role::Column && top.element);
+        top.is_some_and(|top| self.names.get(top.next).use_.answer)
+    }
+
+    /// What seemed to be the names of columns are labels with their answers.
+    fn begin_pairs(&mut self, scope: &Scope<'_>) {
+        let [.., list, top] = self.frames.as_mut_slice() else { return };
+        list.role = Role::Plain;
+        top.role = Role::Plain;
+        if let Some(label) = self.grid.take_last().filter(|_| std::mem::take(&mut top.done)) {
+            top.label = scope.rules().keys.get(&label).map(Meaning::from);
+            top.strange = top.label.is_none();
+        }
+        self.grid.clear();
     }
 
     /// The document ends, perhaps in the middle: what is open is all there will be.

@@ -140,7 +140,12 @@ fn read(
             }
         }
         // `patient[first_name]`, `patient.first_name`, `Patient:given`.
-        let name = name.split_once(MODIFIER).map_or(name.as_ref(), |(name, _)| name);
+        // Chained: `subject:Patient.family` (FHIR R4 3.1.1.5.5).
+        let name = match name.split_once(MODIFIER) {
+            Some((_, chained)) if chained.contains('.') => chained,
+            Some((name, _)) => name,
+            None => name.as_ref(),
+        };
         if let Some(about) = rules.keys.context(name).filter(|_| !value.trim().is_empty()) {
             record.mark(Marks::about(about));
         }

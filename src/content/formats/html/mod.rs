@@ -1,15 +1,18 @@
 //! HTML: tables with headings, labelled values, filled-in forms, data in scripts.
 
+mod named;
 mod script;
 #[cfg(test)]
 mod tests;
 
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::labels::Labels;
-use crate::content::extract::record::CandidateRecord;
+use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::table::{Sheet, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
+use crate::rules::RuleSet;
+use named::Hints;
 use script::Script;
 
 /// Columns of a table.
@@ -80,6 +83,9 @@ impl Format for Html {
                 heading: false,
                 hidden: false,
                 script: None,
+                named: None,
+                item: false,
+                roles: Vec::new(),
             },
             path: media::path(media),
         })
@@ -104,7 +110,19 @@ struct Page {
     /// It is a choice that was not made.
     hidden: bool,
     script: Option<Script>,
+    /// What the next text is, as the element around it says.
+    named: Option<Box<str>>,
+    /// A patient of microdata has begun.
+    item: bool,
+    /// Of elements without a meaning of their own that are open since one had a role: as what each counts.
+    roles: Vec<Option<&'static str>>,
 }
+
+/// Elements with roles inside each other.
+const MAX_ROLES: usize = 256;
+
+/// Longest label in letters of its own, bytes.
+const MAX_LABEL: usize = 72;
 
 /// Columns that one cell may take.
 const MAX_SPAN: usize = 16;
@@ -116,6 +134,8 @@ struct Cell {
     heading: bool,
     /// How many columns it takes.
     span: usize,
+    /// The heading of its column, as the cell says it.
+    column: Option<Box<str>>,
 }
 
 impl AsRef<str> for Cell {
@@ -146,7 +166,8 @@ impl TokenHandler<'_, '_> {
             return;
         }
         let mut run = std::mem::take(&mut self.page.run);
-        if self.page.heading {
+        if self.named(&run) {
+        } else if self.page.heading {
             self.page.labels.title(&run, self.scope);
         } else if let Some(table) = self.page.tables.last_mut().filter(|t| t.in_cell) {
             if let Some(cell) = table.row.last_mut() {
@@ -169,6 +190,9 @@ impl TokenHandler<'_, '_> {
         table.in_cell = false;
         let row = std::mem::take(&mut table.row);
         if row.is_empty() {
+            return;
+        }
+        if !table.headed && named_row(&row, self.page.labels.around(), self.scope) {
             return;
         }
         let known = Sheet::known(&row, self.scope);
@@ -204,6 +228,31 @@ impl TokenHandler<'_, '_> {
     }
 }
 
+/// Reads a row whose cells say themselves in which columns they are; false if they do not.
+fn named_row(row: &[Cell], around: Marks, scope: &mut Scope<'_>) -> bool {
+    if row.iter().filter(|cell| cell.column.is_some()).count() < 2 {
+        return false;
+    }
+    let mut columns = TableColumns::default();
+    for cell in row {
+        columns.push_heading(cell.column.as_deref().unwrap_or(""), scope.rules);
+    }
+    if columns.known() < 2 {
+        return false;
+    }
+    let mut record = CandidateRecord::default();
+    columns.read_row(row, &mut record, scope);
+    record.mark_from_afar(around);
+    record.emit("html", scope);
+    true
+}
+
+/// Whether a text is a label alone, and no heading (`Patient`).
+fn is_label(text: &str, rules: &RuleSet) -> bool {
+    let text = text.trim().trim_end_matches([':', '：', '*', ' ']);
+    text.len() <= MAX_LABEL && rules.keys.get(text).is_some() && rules.keys.context(text).is_none()
+}
+
 /// Whether `text` is printable ASCII with no more than one blank between words.
 fn is_spaced(text: &str) -> bool {
     // To the end in any case: then many bytes are looked at together.
@@ -225,6 +274,8 @@ impl Receiver for TokenHandler<'_, '_> {
         ) {
             return;
         }
+        let hints = Hints::of(name, attributes, self.page.item, self.scope.rules);
+        let name = self.hinted(name, &hints);
         // Where the end of a list of choices is missing, it is over here.
         if matches!(name, "table" | "tr" | "td" | "th" | "form" | "div" | "input") {
             self.page.hidden = false;
@@ -244,7 +295,9 @@ impl Receiver for TokenHandler<'_, '_> {
                 {
                     let span = attributes.get("colspan").and_then(|n| n.trim().parse().ok());
                     let span = span.unwrap_or(1).clamp(1, MAX_SPAN);
-                    table.row.push(Cell { heading: name == "th", span, ..Cell::default() });
+                    let column = hints.column.or(hints.name).map(|column| column.as_ref().into());
+                    let heading = name == "th";
+                    table.row.push(Cell { heading, span, column, ..Cell::default() });
                     table.in_cell = true;
                 }
             }
@@ -275,7 +328,12 @@ impl Receiver for TokenHandler<'_, '_> {
 
     fn end(&mut self, name: &str) {
         let mut lower = [0u8; 16];
-        let name = lower_case(name, &mut lower);
+        let mut name = lower_case(name, &mut lower);
+        if matches!(name, "div" | "span")
+            && let Some(role) = self.page.roles.pop().flatten()
+        {
+            name = role;
+        }
         // `<p>Accession #: <span></span></p>`: the label before it has no value.
         let empty = std::mem::take(&mut self.page.empty) && holds_values(name);
         if empty && self.page.tables.last().is_none_or(|table| !table.in_cell) {
@@ -284,7 +342,8 @@ impl Receiver for TokenHandler<'_, '_> {
             return;
         }
         match name {
-            "b" | "i" | "u" | "em" | "a" | "font" | "small" | "mark" | "sup" | "sub" => {}
+            "b" | "i" | "u" | "em" | "font" | "small" | "mark" => self.end_label(),
+            "a" | "sup" | "sub" => {}
             "tr" => self.end_row(),
             "td" | "th" => {
                 self.end_run();
@@ -358,6 +417,56 @@ impl Receiver for TokenHandler<'_, '_> {
 }
 
 impl TokenHandler<'_, '_> {
+    /// Takes what the attributes of an element say, and as which element it counts.
+    fn hinted<'n>(&mut self, name: &'n str, hints: &Hints<'_>) -> &'n str {
+        let page = &mut *self.page;
+        let generic = matches!(name, "div" | "span");
+        if generic
+            && (hints.role.is_some() || !page.roles.is_empty())
+            && page.roles.len() < MAX_ROLES
+        {
+            page.roles.push(hints.role);
+        }
+        if let Some(patient) = hints.item {
+            self.end_run();
+            self.page.item = patient;
+            if patient {
+                self.page.labels.emit(self.scope);
+                self.page.labels.category("patient", self.scope);
+            }
+        }
+        let field = matches!(name, "input" | "select" | "textarea" | "label" | "td" | "th");
+        if let Some(what) = hints.name.as_deref().filter(|_| !field) {
+            self.end_run();
+            match hints.value.as_deref() {
+                Some(value) => self.page.labels.pair(what, value, self.scope),
+                None => self.page.named = Some(what.into()),
+            }
+        }
+        hints.read_data(self.page.labels.around(), self.scope);
+        hints.role.filter(|_| generic).unwrap_or(name)
+    }
+
+    /// Reads a text whose element says what it is, unless it has a label of its own or is one.
+    fn named(&mut self, run: &str) -> bool {
+        let Some(name) = self.page.named.take() else { return false };
+        let rules = self.scope.rules;
+        let own =
+            run.contains([':', '：']) || is_label(run, rules) || Labels::has_inline(run, rules);
+        if !own {
+            self.page.labels.pair(&name, run, self.scope);
+        }
+        !own
+    }
+
+    /// Letters of another kind end here: they may be the label of what follows.
+    fn end_label(&mut self) {
+        let in_cell = self.page.tables.last().is_some_and(|table| table.in_cell);
+        if !in_cell && !self.page.heading && is_label(&self.page.run, self.scope.rules) {
+            self.end_run();
+        }
+    }
+
     /// A field of a form that is filled in.
     fn input(&mut self, attributes: Attributes<'_>) {
         let kind = attributes.get("type").unwrap_or_default();
@@ -426,5 +535,6 @@ impl Document for HtmlDocument {
             + self.page.labels.memory()
             + self.page.script.as_ref().map_or(0, Script::memory)
             + self.page.tables.len() * 1024
+            + self.page.roles.capacity()
     }
 }

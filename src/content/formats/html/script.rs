@@ -1,6 +1,7 @@
 //! Data in scripts: what a page was made from, put beside it for the program that goes on with it
 //! (`__NEXT_DATA__`, `window.__INITIAL_STATE__ = {...}`, JSON-LD).
 
+use crate::content::extract::embedded::ObjectScan;
 use crate::content::{Ending, Media, Nested, Scope, Want};
 
 /// Objects read of one script.
@@ -26,15 +27,15 @@ enum State {
     #[default]
     Search,
     Assigned,
-    /// `{`: data if a quote follows.
+    /// `{`, perhaps in arrays: data if a quote follows.
     Brace,
-    /// In an object or array: how deep, and whether in a string and behind a backslash.
+    /// In an object, up to its end.
     Object {
         nested: Box<Nested>,
-        depth: u32,
-        string: bool,
-        escape: bool,
+        scan: ObjectScan,
     },
+    /// Behind an object.
+    Behind,
     /// No more.
     Done,
 }
@@ -77,11 +78,22 @@ impl Script {
                     rest = rest.get(blank..).unwrap_or_default();
                     match rest.first() {
                         None => {}
+                        // The objects of an array, one by one.
+                        Some(b'[') => rest = rest.get(1..).unwrap_or_default(),
                         Some(b'{') => {
                             rest = rest.get(1..).unwrap_or_default();
                             self.state = State::Brace;
                         }
                         Some(_) => self.state = State::Search,
+                    }
+                }
+                State::Behind => {
+                    let blank = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
+                    rest = rest.get(blank..).unwrap_or_default();
+                    if let Some(next) = rest.first() {
+                        let more = *next == b',';
+                        rest = rest.get(usize::from(more)..).unwrap_or_default();
+                        self.state = if more { State::Assigned } else { State::Search };
                     }
                 }
                 State::Brace => {
@@ -94,20 +106,22 @@ impl Script {
                             self.program = 0;
                             let mut nested = Box::new(Nested::new(&Media::Unknown));
                             nested.data(b"{", scope);
-                            self.state =
-                                State::Object { nested, depth: 1, string: false, escape: false };
+                            let mut scan = ObjectScan::default();
+                            scan.end(b"{");
+                            self.state = State::Object { nested, scan };
                         }
                         Some(_) => self.state = State::Search,
                     }
                 }
-                State::Object { nested, depth, string, escape } => {
-                    let end = end_of_object(rest, depth, string, escape);
+                State::Object { nested, scan } => {
+                    let end = scan.end(rest);
                     let (object, after) = rest.split_at(end.unwrap_or(rest.len()));
                     nested.data(object, scope);
                     rest = after;
                     if end.is_some() {
                         nested.end(Ending::Complete, scope);
-                        self.state = State::Search;
+                        // Another one of the array may follow its comma.
+                        self.state = State::Behind;
                     }
                 }
             }
@@ -129,31 +143,4 @@ impl Script {
             _ => 0,
         }
     }
-}
-
-/// Where the object ends of which `bytes` are the next.
-fn end_of_object(
-    bytes: &[u8],
-    depth: &mut u32,
-    string: &mut bool,
-    escape: &mut bool,
-) -> Option<usize> {
-    for (at, byte) in bytes.iter().enumerate() {
-        if std::mem::take(escape) {
-            continue;
-        }
-        match (byte, *string) {
-            (b'\\', true) => *escape = true,
-            (b'"', _) => *string = !*string,
-            (b'{' | b'[', false) => *depth = depth.saturating_add(1),
-            (b'}' | b']', false) => {
-                *depth = depth.saturating_sub(1);
-                if *depth == 0 {
-                    return Some(at + 1);
-                }
-            }
-            _ => {}
-        }
-    }
-    None
 }

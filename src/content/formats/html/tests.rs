@@ -79,7 +79,7 @@ fn data_in_scripts() {
 }
 
 #[test]
-fn forms_and_tables_of_fields_name_nobody() {
+fn forms_and_tables_of_fields_have_no_patients() {
     for page in [
         "<html><body><form>First name <input name=first> Last name <input name=last> Date of birth <input name=dob></form></body></html>",
         "<html><h1>Fields</h1><table><tr><th>Field</th><th>Name</th></tr><tr><td>PID-5</td><td>Patient Name</td></tr></table></html>",
@@ -87,4 +87,71 @@ fn forms_and_tables_of_fields_name_nobody() {
     ] {
         assert_eq!(html(page), Vec::<String>::new(), "{page}");
     }
+}
+
+const JANE: &str =
+    "http>html:~html [PatientContext] patient_id=H-77 name=Jane Roe birth_date=1970-01-31";
+
+#[test]
+fn elements_that_say_what_they_hold() {
+    for body in [
+        "<div class=bar><b class='patient-mrn'>H-77</b></div><span id=ctl00_Main_lblMRN>H-77</span><span id=ctl00_Main_lblPatientName>Jane Roe</span><span id=ctl00_Main_lblDOB>1970-01-31</span>",
+        "<i data-testid=patient-mrn></i><p data-testid=patient-mrn>H-77</p><h2 data-testid=patient-name>Jane Roe</h2><p class='x patient-dob'><span>1970-01-31</span></p>",
+        "<div itemscope itemtype='https://schema.org/Patient'><meta itemprop=identifier content=H-77><span itemprop=name>Jane Roe</span> born <time itemprop=birthDate datetime=1970-01-31>31 Jan</time></div>",
+        "<div vocab='https://schema.org/' typeof=Patient><span property=identifier>H-77</span><span property=name>Jane Roe</span><span property=birthDate content=1970-01-31>x</span></div>",
+        "<ul><li data-patient-id=H-77 data-patient-name='Jane Roe' data-dob=1970-01-31><a>open</a></ul>",
+        "<patient-banner mrn=H-77 patient-name='Jane Roe' birth-date=1970-01-31></patient-banner>",
+        "<table><tr><td data-label=MRN>H-77<td data-label='Patient name'>Jane Roe<td data-label=DOB>1970-01-31</table>",
+        "<div role=table><div role=row><div role=columnheader>MRN</div><div role=columnheader>Patient name</div><div role=columnheader>DOB</div></div>\
+         <div role=row><div role=cell><div>H-77</div></div><div role=cell>Jane Roe</div><div role=cell>1970-01-31</div></div></div>",
+        "<font><b>MRN</b></font>&nbsp;<font>H-77</font><br><font><b>Patient name</b></font>&nbsp;<font>Jane Roe</font><br><b>DOB</b> 1970-01-31",
+        "<h3>MRN</h3><p>H-77</p><h3>Patient name</h3><p>Jane Roe</p><h3>Date of birth</h3><p>1970-01-31</p>",
+    ] {
+        assert_eq!(html(&format!("<html><body>{body}</body></html>")), [JANE], "{body}");
+    }
+    let json = "<html><div data-patient='{&quot;mrn&quot;:&quot;H-77&quot;,&quot;patient_name&quot;:&quot;Jane Roe&quot;,&quot;dob&quot;:&quot;1970-01-31&quot;}'></div></html>";
+    assert_eq!(html(json), [JANE.replace("html:~html", "html>json:~json")]);
+}
+
+#[test]
+fn elements_of_things_and_manuals_name_nobody() {
+    for body in [
+        "<div data-product-id=77 data-name=Chair data-date=1970-01-31></div>",
+        "<div itemscope itemtype='https://schema.org/Physician'><span itemprop=name>Jane Roe</span><meta itemprop=birthDate content=1970-01-31></div>",
+        "<div class=patient-name><label>Patient name</label></div><span id=mrn>MRN</span>",
+        "<li data-patient-id='{{id}}' data-patient-name='${name}' data-dob='<dob>'></li>",
+        "<h1>API reference</h1><h2>Create a patient</h2><pre>{\n  \"mrn\": \"77\",\n  \"patientName\": \"Jane Roe\"\n}</pre>",
+        "<h4>Example Value</h4><div>MRN: 77</div><div>Patient name: Jane Roe</div><div>DOB: 1970-01-31</div>",
+    ] {
+        assert_eq!(html(&format!("<html><body>{body}</body></html>")), [""; 0], "{body}");
+    }
+    // A link to a manual is none.
+    let page = html(
+        "<html><a href=/docs>API docs</a><p>MRN: H-77</p><p>Patient name: Jane Roe</p><p>DOB: 1970-01-31</p></html>",
+    );
+    assert_eq!(page, [JANE]);
+}
+
+#[test]
+fn names_above_birth_dates() {
+    for body in [
+        "<h2>Roe, Jane</h2><p>DOB: 1970-01-31 | MRN: H-77</p>",
+        "<h1>Patient Jane Roe</h1><table><tr><td>DOB</td><td>1970-01-31</td><td>MRN</td><td>H-77</td></tr></table>",
+        "<p>Patient <b>Jane Roe</b> &middot; born 1970-01-31 &middot; MRN H-77</p>",
+    ] {
+        let got = html(&format!("<html><body>{body}</body></html>"));
+        assert_eq!(got.len(), 1, "{got:?}");
+        let name = got[0].contains("name=Roe, Jane") || got[0].contains("name=Jane Roe");
+        assert!(
+            name && got[0].contains("birth_date=1970-01-31") && got[0].contains("patient_id=H-77"),
+            "{got:?}"
+        );
+    }
+}
+
+#[test]
+fn lists_in_scripts() {
+    let list = r#"[ {"mrn":"H-77","patient_name":"Jane Roe","dob":"1970-01-31"}, {"mrn":"H-78","patient_name":"Max Li","dob":"1980-02-01"}]"#;
+    let got = html(&format!("<html><script>var rows = {list};</script></html>"));
+    assert_eq!(got.len(), 2, "{got:?}");
 }

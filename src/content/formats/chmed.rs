@@ -1,0 +1,171 @@
+//! Swiss medication plans as QR codes and files hold them (eMediplan, CHMED16A, ChTransmissionFormat):
+//! `CHMED16A1` and base64 of gzip of JSON, `CHMED16A0` and the JSON itself; since CHMED23A, the same in base64
+//! between points.
+
+use crate::content::stack::transfer_encoding;
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
+
+/// What each begins with.
+const PREFIX: &[u8] = b"CHMED";
+
+/// Longest name of a version (`20AF`).
+const MAX_VERSION: usize = 4;
+
+/// How what follows the name of the version is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Written {
+    Json,
+    Base64,
+}
+
+/// Length of the beginning of a plan, and how the rest is written.
+fn start(head: &[u8]) -> Option<(usize, Written)> {
+    let rest = head.strip_prefix(PREFIX)?;
+    let digits = rest.iter().take(2).take_while(|b| b.is_ascii_digit()).count();
+    let letters = rest.iter().skip(2).take_while(|b| b.is_ascii_uppercase()).count();
+    if digits != 2 || letters == 0 || digits + letters > MAX_VERSION {
+        return None;
+    }
+    let written = match rest.get(digits + letters)? {
+        b'0' => Written::Json,
+        b'1' | b'.' => Written::Base64,
+        _ => return None,
+    };
+    Some((PREFIX.len() + digits + letters + 1, written))
+}
+
+/// Whether a string begins like a plan.
+pub fn begins(head: &[u8]) -> bool {
+    start(head).is_some()
+}
+
+/// A string that [`begins`] like one, as a content of its own.
+pub fn nested() -> Nested {
+    Nested::reading(Plan.name(), Plan.open(&Media::Unknown))
+}
+
+/// A medication plan.
+pub struct Plan;
+
+impl Format for Plan {
+    fn name(&self) -> &'static str {
+        "chmed"
+    }
+
+    fn first(&self) -> &'static [u8] {
+        b"C"
+    }
+
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
+        begins(head)
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Reader { head: Vec::new(), nested: None, done: false })
+    }
+}
+
+struct Reader {
+    /// Bytes before what follows is known.
+    head: Vec<u8>,
+    nested: Option<(Nested, Written)>,
+    done: bool,
+}
+
+impl Reader {
+    fn feed(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        let Some((nested, written)) = &mut self.nested else { return Want::NOTHING };
+        let end = (*written == Written::Base64).then(|| memchr::memchr(b'.', bytes)).flatten();
+        let want = nested.data(bytes.get(..end.unwrap_or(bytes.len())).unwrap_or(bytes), scope);
+        if end.is_some() || want == Want::NOTHING {
+            nested.end(Ending::Complete, scope);
+            self.done = true;
+            return Want::NOTHING;
+        }
+        Want::ALL
+    }
+}
+
+impl Document for Reader {
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
+        if self.done {
+            return Want::NOTHING;
+        }
+        if self.nested.is_some() {
+            return self.feed(bytes, scope);
+        }
+        self.head.extend_from_slice(bytes);
+        let Some((at, written)) = start(&self.head) else {
+            let may = self.head.len() <= PREFIX.len() + MAX_VERSION;
+            return if may { Want::ALL } else { Want::NOTHING };
+        };
+        let nested = match written {
+            Written::Json => Nested::new(&Media::Unknown),
+            Written::Base64 => transfer_encoding::undo("base64", &Media::Unknown),
+        };
+        self.nested = Some((nested, written));
+        let head = std::mem::take(&mut self.head);
+        self.feed(head.get(at..).unwrap_or_default(), scope)
+    }
+
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if let Some((mut nested, _)) = self.nested.take()
+            && !self.done
+        {
+            nested.end(ending, scope);
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.head.capacity() + self.nested.as_ref().map_or(0, |(nested, _)| nested.memory())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::content::testing::records;
+    use base64::Engine as _;
+    use std::io::Write as _;
+
+    const PLAN: &str = r#"{"Patient":{"FName":"Jane","LName":"Roe","BDt":"1970-01-31","Gender":2,"Ids":[{"Type":1,"Val":"7560123456789"}]},"Medicaments":[{"Id":"971867","IdType":3}],"MedType":1,"Auth":"7601001362383"}"#;
+
+    fn packed(json: &str) -> String {
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        gzip.write_all(json.as_bytes()).expect("gzip");
+        let gzip = gzip.finish().expect("gzip");
+        base64::engine::general_purpose::STANDARD.encode(gzip)
+    }
+
+    #[test]
+    fn plans_in_each_form() {
+        let later = PLAN.replace("FName", "fName").replace("LName", "lName").replace("BDt", "bdt");
+        let later = later.replace("Patient", "patient");
+        for (plan, layers) in [
+            (format!("CHMED16A0{PLAN}"), "http>chmed>json"),
+            (format!("CHMED16A1{}", packed(PLAN)), "http>chmed>base64>gzip>json"),
+            (format!("CHMED23A.{}..", packed(&later)), "http>chmed>base64>gzip>json"),
+            (
+                format!(r#"{{"plan":"CHMED16A1{}"}}"#, packed(PLAN)),
+                "http>json>chmed>base64>gzip>json",
+            ),
+        ] {
+            let read = records("", plan.as_bytes());
+            assert_eq!(read.len(), 1, "{read:?}");
+            assert!(read[0].starts_with(layers), "{read:?}");
+            assert!(read[0].contains("name=Roe^Jane birth_date=1970-01-31"), "{read:?}");
+        }
+    }
+
+    #[test]
+    fn other_texts_begin_otherwise() {
+        for text in ["CHMED", "CHMEDIA", "CHMED16A", "CHMED16A2x", "CHMED1A1", "CHMED16ABC1"] {
+            assert!(!begins(text.as_bytes()), "{text}");
+        }
+        assert_eq!(records("", b"CHMED16A1****"), [""; 0]);
+    }
+}

@@ -1,0 +1,62 @@
+//! Dumps of tables of patients and of others.
+
+use crate::content::testing::records;
+
+fn read(dump: &str) -> Vec<String> {
+    records("", dump.as_bytes())
+}
+
+const JANE: &str =
+    "http>sql:~sql [PatientContext] patient_id=H-77 name=O'Roe^Jane birth_date=1970-01-31";
+const MAX: &str =
+    "http>sql:~sql [PatientContext] patient_id=H-78 name=Li^Max birth_date=1980-02-01";
+
+#[test]
+fn rows_of_inserts() {
+    for dump in [
+        "INSERT INTO `patients` (`id`,`mrn`,`last_name`,`first_name`,`birth_date`) VALUES \
+         (1,'H-77','O\\'Roe','Jane','1970-01-31'),\n(2,'H-78','Li','Max','1980-02-01') ON DUPLICATE KEY UPDATE id=id;\n",
+        "-- a comment; with a ' in it\n/*!40101 SET NAMES utf8 */;\n\
+         insert into public.patient (mrn, last_name, first_name, birth_date) values ('H-77', 'O''Roe', 'Jane', DATE '1970-01-31');\n\
+         insert into public.patient (mrn, last_name, first_name, birth_date) values ('H-78', 'Li', 'Max', to_date('1980-02-01', 'YYYY-MM-DD'));\n",
+        "USE [EMR]\nGO\nINSERT [dbo].[Patient] ([Mrn], [LastName], [FirstName], [BirthDate]) VALUES (N'H-77', N'O''Roe', N'Jane', CAST(N'1970-01-31' AS Date))\nGO\n\
+         INSERT [dbo].[Patient] ([Mrn], [LastName], [FirstName], [BirthDate]) VALUES (N'H-78', N'Li', N'Max', CAST(N'1980-02-01' AS Date))\nGO\n",
+        "CREATE TABLE `patients` (\n  `mrn` varchar(20) NOT NULL,\n  `last_name` enum('a','b'),\n  `first_name` decimal(3,1),\n  `birth_date` date,\n  PRIMARY KEY (`mrn`)\n) ENGINE=InnoDB;\n\
+         INSERT INTO `patients` VALUES ('H-77','O\\'Roe','Jane','1970-01-31'),('H-78','Li','Max','1980-02-01');\n",
+    ] {
+        assert_eq!(read(dump), [JANE, MAX], "{dump}");
+    }
+}
+
+#[test]
+fn lines_of_copy() {
+    let dump = "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n\
+        COPY public.settings (key, value) FROM stdin;\nname\tMercy Hospital\n\\.\n\n\
+        COPY public.patient (id, mrn, last_name, first_name, middle_name, birth_date) FROM stdin;\n\
+        1\tH-77\tO'Roe\tJane\t\\N\t1970-01-31\n2\tH-78\tLi\tMax\t\\N\t1980-02-01\n\\.\n\nSELECT 1;\n";
+    assert_eq!(read(dump), [JANE, MAX]);
+}
+
+#[test]
+fn statements_without_people() {
+    for dump in [
+        "INSERT INTO patients (mrn, last_name) VALUES (?, ?);\nINSERT INTO patients (mrn) SELECT id FROM t;\n",
+        "CREATE TABLE patients (mrn text, last_name text, first_name text);\n",
+        "INSERT INTO products (sku, name, price) VALUES (1, 'Lamp', 3);\n",
+    ] {
+        assert_eq!(read(dump), [""; 0], "{dump}");
+    }
+    // Prose begins with the same words.
+    for text in ["Insert the card: Patient\n", "Use of the ward\nPatient: Jane Roe\nMRN: 77\n"] {
+        assert!(read(text).iter().all(|line| !line.contains("sql")), "{text}");
+    }
+}
+
+#[test]
+fn a_row_beyond_the_limit_is_lost_and_the_next_is_not() {
+    let long = "x".repeat(super::MAX_PIECE);
+    let dump = format!(
+        "INSERT INTO patients (mrn, last_name, first_name, birth_date) VALUES ('H-1','{long}','Jane','1970-01-31'),('H-78','Li','Max','1980-02-01');\n"
+    );
+    assert_eq!(read(&dump), [MAX]);
+}
