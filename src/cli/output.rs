@@ -238,7 +238,7 @@ fn syslog(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
 }
 
 fn nats(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
-    let servers: Vec<String> = rest.split(';').map(|server| server_of_nats(server)).collect();
+    let servers: Vec<String> = rest.split(';').map(server_of_nats).collect();
     if servers.iter().any(String::is_empty) {
         return Err("name a server: nats://HOST:4222".to_owned());
     }

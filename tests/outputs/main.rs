@@ -14,12 +14,10 @@ mod to_nats;
 mod to_rsyslog;
 
 use common::{Key, Run, hospital, phitap};
-use receivers::{
-    Certificate, Server, free_port, message_text, octet_counted, read_once, secret, wait_for,
-};
+use receivers::{Certificate, Server, free_port, message_text, octet_counted, read_once, secret};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, Read as _};
+use std::io::Read as _;
 use std::net::UdpSocket;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;

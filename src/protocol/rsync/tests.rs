@@ -115,8 +115,8 @@ fn packed_files_are_unpacked() {
     assert_eq!(got, [("READ".into(), data.clone(), COMPLETE)]);
     // Deflate, of which the sender leaves out what ends a run; the content undoes it.
     let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
-    deflate.write_all(&data).unwrap();
-    deflate.flush().unwrap();
+    deflate.write_all(&data).expect("in memory");
+    deflate.flush().expect("in memory");
     let mut run = deflate.get_ref().clone();
     assert!(run.ends_with(b"\0\0\xff\xff"));
     run.truncate(run.len() - 4);
@@ -125,7 +125,7 @@ fn packed_files_are_unpacked() {
     assert_eq!(sink.contents[0].codings, ["deflate"]);
     let mut plain = Vec::new();
     let mut decoder = flate2::read::DeflateDecoder::new(&got[0].1[..]);
-    std::io::Read::read_to_end(&mut decoder, &mut plain).unwrap();
+    std::io::Read::read_to_end(&mut decoder, &mut plain).expect("in memory");
     assert_eq!(plain, data);
     // LZ4 is not read, and said.
     let options = ["--server", "--sender", "-logDtprze.iLs", "--compress-choice=lz4"];
