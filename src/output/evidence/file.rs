@@ -45,7 +45,8 @@ impl Sealed {
         }
         let recipients = parsed(recipients)?;
         let to = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
-        let encryptor = age::Encryptor::with_recipients(to).map_err(io::Error::other)?;
+        let encryptor = age::Encryptor::with_recipients(to)
+            .map_err(|error| io::Error::other(error.to_string()))?;
         Ok(Self::Encrypted(Box::new(encryptor.wrap_output(file)?)))
     }
 
