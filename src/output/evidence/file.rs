@@ -92,7 +92,9 @@ fn new(path: &Path) -> io::Result<File> {
 
 #[cfg(feature = "age")]
 fn parsed(recipients: &[String]) -> io::Result<Vec<age::x25519::Recipient>> {
-    let of = |text: &String| text.parse().map_err(|_| io::Error::other(no_recipient(text)));
+    let of = |text: &String| {
+        text.parse::<age::x25519::Recipient>().map_err(|_| io::Error::other(no_recipient(text)))
+    };
     recipients.iter().map(of).collect()
 }
 
