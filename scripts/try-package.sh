@@ -26,8 +26,6 @@ has_files() {
     for file in "${files[@]}"; do
         [[ -s $root$file ]] || fail "$file is missing"
     done
-    # As in the package: the unit names the program where it was installed.
-    systemd-analyze verify --root="$root" --man=no phitap.service || fail "the unit is not sound"
 }
 
 if [[ $package == *.rpm ]]; then
@@ -54,7 +52,7 @@ if [[ ! -e $root/usr/bin/dpkg ]]; then
     say "A clean system in $root"
     # shellcheck source=/dev/null
     suite=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME-stable}")
-    debootstrap --variant=minbase --include=libpcap0.8,man-db "$suite" "$root" >"$root.log" 2>&1 ||
+    debootstrap --variant=minbase --include=libpcap0.8,man-db,systemd,procps "$suite" "$root" >"$root.log" 2>&1 ||
         { tail "$root.log"; fail "debootstrap failed; see $root.log"; }
     rm -f "$root.log"
 fi
@@ -70,6 +68,11 @@ has_files
 inside zcat /usr/share/man/man1/phitap.1.gz | grep -q 'PHITAP DOCTOR' || fail "the manual page is not whole"
 missing=$(inside ldd /usr/bin/phitap | grep 'not found' || true)
 [[ -z $missing ]] || fail "libraries are missing: $missing"
+say "The unit, in that system"
+systemd-analyze verify --root="$root" --man=no phitap.service || fail "the unit is not sound"
+systemd-analyze security --root="$root" --offline=true --threshold=25 --no-pager phitap.service >"$root/tmp/security" ||
+    { cat "$root/tmp/security"; fail "the unit is not hardened"; }
+tail -n 1 "$root/tmp/security"
 say "Doctor, with the configuration as installed: it has no interface yet"
 status=0
 inside phitap doctor --config /etc/phitap/phitap.toml || status=$?

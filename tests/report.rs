@@ -223,3 +223,67 @@ fn encrypted_services_show_versions_names_and_certificates() {
     let table = std::fs::read_to_string(&table).expect("written");
     assert!(table.contains("server.example.org"), "{table}");
 }
+
+/// An Ethernet frame with a UDP datagram over IPv4, without checksums.
+fn datagram(from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> Vec<u8> {
+    let (udp, ip) = (8 + payload.len() as u16, 28 + payload.len() as u16);
+    let mut frame = [&[2; 6][..], &[4; 6], &[8, 0, 0x45, 0], &ip.to_be_bytes()].concat();
+    frame.extend([0, 1, 0, 0, 64, 17, 0, 0]);
+    frame.extend(from.0);
+    frame.extend(to.0);
+    for number in [from.1, to.1, udp, 0] {
+        frame.extend(number.to_be_bytes());
+    }
+    frame.extend(payload);
+    frame
+}
+
+#[test]
+fn hosts_have_the_names_that_dns_and_dhcp_give_them() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (client, server, archive) = ([10, 1, 7, 20], [10, 1, 0, 53], [10, 1, 2, 3]);
+    let mut answer =
+        b"\0\x07\x81\x80\0\x01\0\x01\0\0\0\0\x04pacs\x08hospital\0\0\x01\0\x01".to_vec();
+    answer.extend(b"\xc0\x0c\0\x01\0\x01\0\0\0\x3c\0\x04");
+    answer.extend(archive);
+    let mut request = vec![0; 236];
+    request[..3].copy_from_slice(&[1, 1, 6]);
+    request[12..16].copy_from_slice(&client);
+    request.extend(b"\x63\x82\x53\x63\x35\x01\x03\x0c\x0aCT-CONSOLE\xff");
+    let frames = [
+        datagram((server, 53), (client, 40_000), &answer),
+        datagram((client, 68), (server, 67), &request),
+        datagram(
+            (client, 40_001),
+            (archive, 514),
+            b"<14>1 2026-03-01T10:15:02Z ws9 app 1 - - started",
+        ),
+    ];
+    let mut bytes = b"\xd4\xc3\xb2\xa1\x02\0\x04\0\0\0\0\0\0\0\0\0\xff\xff\0\0\x01\0\0\0".to_vec();
+    for (n, frame) in frames.iter().enumerate() {
+        for number in [1_772_360_000 + n as u32, 0, frame.len() as u32, frame.len() as u32] {
+            bytes.extend(number.to_le_bytes());
+        }
+        bytes.extend(frame);
+    }
+    let (capture, assets) = (folder.path().join("names.pcap"), folder.path().join("a.json"));
+    std::fs::write(&capture, bytes).expect("written");
+    let (capture, file) = (capture.display().to_string(), assets.display().to_string());
+    let events = run(&["replay", "--format", "json", "--assets", &file, &capture], 0);
+    let last: Value = serde_json::from_str(events.lines().last().expect("events")).expect("JSON");
+    let recognised = &last["phi"]["run"]["streams"]["recognised"];
+    assert_eq!((&recognised["dns"], &recognised["dhcp"]), (&1.into(), &1.into()), "{last}");
+    let all: Value =
+        serde_json::from_str(&std::fs::read_to_string(assets).expect("written")).expect("JSON");
+    let names = |ip: &str| {
+        let hosts = all["hosts"].as_array().expect("a list");
+        hosts.iter().find(|host| host["ip"] == ip).map_or(Value::Null, |host| host["names"].clone())
+    };
+    assert_eq!(names("10.1.2.3"), serde_json::json!(["pacs.hospital"]));
+    assert_eq!(names("10.1.7.20"), serde_json::json!(["ct-console"]));
+    let of_names = |line: &str| line.contains("\"protocol\":\"dns\"") && line.contains("-seen");
+    assert!(!events.lines().any(of_names), "it is no service of a host");
+    let of_archive = |line: &&str| line.contains("asset-seen") && line.contains("10.1.2.3");
+    let asset = events.lines().find(of_archive).expect("a host");
+    assert!(asset.contains("\"name\":\"pacs.hospital\""), "{asset}");
+}

@@ -45,7 +45,8 @@ impl Sealed {
         }
         let recipients = parsed(recipients)?;
         let to = recipients.iter().map(|recipient| recipient as &dyn age::Recipient);
-        let encryptor = age::Encryptor::with_recipients(to).map_err(io::Error::other)?;
+        let encryptor = age::Encryptor::with_recipients(to)
+            .map_err(|error| io::Error::other(error.to_string()))?;
         Ok(Self::Encrypted(Box::new(encryptor.wrap_output(file)?)))
     }
 
@@ -91,7 +92,9 @@ fn new(path: &Path) -> io::Result<File> {
 
 #[cfg(feature = "age")]
 fn parsed(recipients: &[String]) -> io::Result<Vec<age::x25519::Recipient>> {
-    let of = |text: &String| text.parse().map_err(|_| io::Error::other(no_recipient(text)));
+    let of = |text: &String| {
+        text.parse::<age::x25519::Recipient>().map_err(|_| io::Error::other(no_recipient(text)))
+    };
     recipients.iter().map(of).collect()
 }
 

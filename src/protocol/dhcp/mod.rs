@@ -26,10 +26,6 @@ impl Protocol for Dhcp {
         }
     }
 
-    fn needs_begin(&self) -> bool {
-        true
-    }
-
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
         let is_packet = Packet::read(data).is_some();
         if is_packet {

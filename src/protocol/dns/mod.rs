@@ -38,10 +38,6 @@ impl Protocol for Dns {
         }
     }
 
-    fn needs_begin(&self) -> bool {
-        true
-    }
-
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
         let is_message = Message::read(data).is_some();
         if is_message {
