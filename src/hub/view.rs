@@ -105,7 +105,7 @@ fn set(event: &mut Value, path: &str, value: Value) {
 /// Makes the last event of a sensor the event of all of them.
 fn merge(event: &mut Value, pair: &Pair, said: &Said<'_>, numbers: Option<&ExposureNumbers>) {
     // One id, whichever sensor spoke last.
-    let id = format!("{:?}", pair);
+    let id = format!("{pair:?}");
     let id = blake3::hash(id.as_bytes()).to_hex();
     let id = id.get(..26).unwrap_or_default().to_ascii_uppercase();
     set(event, "/event/id", json!(id));
