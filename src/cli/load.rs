@@ -1,5 +1,6 @@
 //! Arguments and file become a checked [`Task`].
 
+use super::files::{host_name, is_capture, is_same_file};
 use super::output::{destinations, spool};
 use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
@@ -578,38 +579,4 @@ fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
         Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
         None => Ok(()),
     }
-}
-
-/// Whether an output path is a capture: a slip that would destroy evidence.
-fn is_capture(path: &Path) -> bool {
-    // pcap in both byte orders, with microseconds or nanoseconds; pcapng.
-    const MAGIC: [[u8; 4]; 5] = [
-        [0xa1, 0xb2, 0xc3, 0xd4],
-        [0xd4, 0xc3, 0xb2, 0xa1],
-        [0xa1, 0xb2, 0x3c, 0x4d],
-        [0x4d, 0x3c, 0xb2, 0xa1],
-        [0x0a, 0x0d, 0x0d, 0x0a],
-    ];
-    // Opening a pipe would wait for its other end.
-    if !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
-        return false;
-    }
-    let mut head = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    read.is_ok() && MAGIC.contains(&head)
-}
-
-fn is_same_file(a: &Path, b: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    match (std::fs::metadata(a), std::fs::metadata(b)) {
-        // A terminal or /dev/null may well be both.
-        (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
-        _ => false,
-    }
-}
-
-pub(super) fn host_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
 }

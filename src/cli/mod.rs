@@ -7,6 +7,7 @@ mod broker;
 #[cfg(feature = "nats")]
 mod distribution;
 mod evidence;
+mod files;
 #[cfg(all(feature = "nats", feature = "store"))]
 mod hub;
 #[cfg(feature = "nats")]
