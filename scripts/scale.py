@@ -8,7 +8,7 @@ memory, growth of its store and of the stream, workers for the archives, and wha
 
 Each sensor sees flows of its own clients and services; patients return to them at random. The simulation draws how many
 different patients each exposure has seen after so many flows, which is what updates and facts depend on. What one message,
-fact, sketch and byte of capture cost was measured (docs/scale.md) and stands below.
+fact and sketch cost was measured with phitap itself over fixtures/hospital.pcap; what is marked as assumed was not.
 """
 
 import argparse
@@ -16,16 +16,15 @@ import math
 import random
 import sys
 
-# Measured with phitap itself (docs/scale.md says how).
 MEASURED = {
-    "exposure_bytes": 2_300,        # an exposure event in the stream
-    "fact_stream_bytes": 150,       # a fact in a phi-summary event: JSON, deflated, base64
-    "fact_memory_bytes": 420,       # a fact in the hub's memory
+    "exposure_bytes": 1_900,        # an exposure event in the stream; at most 3,000
+    "fact_stream_bytes": 160,       # a fact in a phi-summary event: JSON, deflated, base64
+    "fact_memory_bytes": 420,       # a fact in the hub's memory; assumed from its types
     "fact_store_bytes": 620,        # a fact in the hub's store
     "sketch_bytes": 40_000,         # an exposure held as sketches
     "status_bytes": 3_500,          # a sensor-status event
-    "hub_updates_per_second": 20_000,
-    "replay_bytes_per_second": 150e6,  # a worker with two cores, a mix of hospital traffic
+    "hub_updates_per_second": 20_000,  # assumed; scripts/hub-speed.py measures it
+    "replay_bytes_per_second": 150e6,  # a worker with two cores; assumed, docs/performance.md has figures
 }
 # As in src/merge and src/hub.
 MAX_FACTS = 1 << 20

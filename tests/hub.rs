@@ -2,6 +2,8 @@
 //! hub nor garbage change them.
 
 #![cfg(all(feature = "nats", feature = "store"))]
+// Servers, hubs and workers go by the clock of the world.
+#![allow(clippy::disallowed_methods)]
 
 mod common;
 #[path = "common/split.rs"]

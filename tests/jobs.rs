@@ -2,6 +2,8 @@
 //! kills nor poison change it.
 
 #![cfg(feature = "nats")]
+// Servers, hubs and workers go by the clock of the world.
+#![allow(clippy::disallowed_methods)]
 
 mod common;
 #[path = "common/split.rs"]

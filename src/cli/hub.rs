@@ -65,7 +65,7 @@ pub struct HubArgs {
 impl TryFrom<HubArgs> for Settings {
     type Error = ConfigError;
     fn try_from(args: HubArgs) -> Result<Self, ConfigError> {
-        let name = args.name.or_else(super::load::host_name).unwrap_or_else(|| "hub".to_owned());
+        let name = args.name.or_else(super::inputs::host_name).unwrap_or_else(|| "hub".to_owned());
         let listen = args.metrics.map(|listen| listen.0);
         if listen.is_some_and(|address| !address.ip().is_loopback())
             && args.metrics_token_file.is_none()

@@ -1,4 +1,4 @@
-//! Keeps outputs from overwriting what is read.
+//! Keeps outputs from overwriting what is read; the name of this machine.
 
 use super::Options;
 use super::load::{ConfigError, usage};
@@ -41,4 +41,11 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
         (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
         _ => false,
     }
+}
+
+/// The host name of this machine.
+pub(super) fn host_name() -> Option<String> {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
+    let name = name.trim();
+    (!name.is_empty()).then(|| name.to_owned())
 }

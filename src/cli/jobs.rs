@@ -112,7 +112,8 @@ pub struct WorkerArgs {
 
 impl From<WorkerArgs> for Work {
     fn from(args: WorkerArgs) -> Self {
-        let name = args.name.or_else(super::load::host_name).unwrap_or_else(|| "worker".to_owned());
+        let name =
+            args.name.or_else(super::inputs::host_name).unwrap_or_else(|| "worker".to_owned());
         Self {
             broker: args.nats.settings(format!("phitap worker {name}")),
             name,

@@ -1,6 +1,6 @@
 //! Arguments and file become a checked [`Task`].
 
-use super::inputs::{is_capture, keep};
+use super::inputs::{host_name, is_capture, keep};
 use super::output::{destinations, spool};
 use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
@@ -571,8 +571,4 @@ pub(super) fn usage(text: impl Into<String>) -> ConfigError {
     ConfigError::Usage(text.into())
 }
 
-pub(super) fn host_name() -> Option<String> {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
-    let name = name.trim();
-    (!name.is_empty()).then(|| name.to_owned())
 }

@@ -110,7 +110,7 @@ fn merge(
     numbers: Option<&ExposureNumbers>,
 ) {
     // One id, whichever sensor spoke last.
-    let id = format!("{:?}", pair);
+    let id = format!("{pair:?}");
     let id = blake3::hash(id.as_bytes()).to_hex();
     let id = id.get(..26).unwrap_or_default().to_ascii_uppercase();
     set(event, "/event/id", json!(id));
