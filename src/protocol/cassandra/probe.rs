@@ -4,6 +4,9 @@ use super::ROWS;
 use super::frame::{self, HEADER, Header, Values};
 use crate::protocol::{Probe, Speaker};
 
+/// Longest statement by which a connection is recognised in the middle, bytes.
+const MAX_FOUND: usize = 64 << 10;
+
 /// Whether a connection begins at the front of `data`: OPTIONS or STARTUP, or what answers them.
 pub(super) fn front(data: &[u8]) -> Probe {
     let [first, rest @ ..] = data else { return Probe::More };
@@ -64,6 +67,8 @@ fn is_statement(data: &[u8]) -> bool {
     matches!(header.opcode, frame::QUERY | frame::PREPARE)
         && !header.is_compressed()
         && verb
+        // A short one: chance must not make it out of any bytes.
+        && header.length <= MAX_FOUND
         && (8..header.length).contains(&text)
 }
 
