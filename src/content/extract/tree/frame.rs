@@ -2,6 +2,7 @@
 
 use super::grid::Role;
 use super::names::{Name, Names};
+use crate::content::Scope;
 use crate::content::extract::numbers::Place;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::rules::{Kind, NamePart};
@@ -96,6 +97,25 @@ pub(super) struct Frame {
     /// Names of the resource: its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
+}
+
+impl super::Tree {
+    /// Notes what a value says of the kind of animal that the object is about. In XML the value stands inside an
+    /// element of its own.
+    pub(super) fn note_species(&mut self, text: &str, scope: &Scope<'_>) {
+        let (frames, names) = (&mut self.frames, &self.names);
+        let Some([.., top]) = frames.get(..) else { return };
+        let next = names.get(top.next).use_;
+        let (own, around) = (next.species || next.typed, names.get(top.name).use_.species);
+        if !own && !around {
+            return;
+        }
+        let marks = Marks::of_species(text, &scope.rules().keys);
+        let at = frames.len().saturating_sub(if own { 1 } else { 2 });
+        if let Some(frame) = frames.get_mut(at) {
+            frame.marks = frame.marks.and(marks);
+        }
+    }
 }
 
 /// Whether an object is a resource of FHIR or a record of HL7 version 3, and of which type.

@@ -303,6 +303,11 @@ impl Tree {
             }
             top.next_meaning = top.own.clone();
         }
+        if top.subject && text == "identifier" {
+            // `{"@type": "Patient", "identifier": "77"}` (JSON-LD).
+            let parent = self.names.find(PATIENT, scope.rules());
+            top.next_meaning = self.names.pair(parent, text, scope.rules());
+        }
         if top.name != PLAIN {
             // A name of its own in this place outweighs what it means anywhere.
             let mut parent = top.name;
@@ -457,7 +462,6 @@ impl Tree {
             self.begin_pairs(scope);
         }
         let Some(top) = self.frames.last_mut() else { return };
-        let top_next = top.next;
         if top.role != Role::Plain {
             // Of what is said of a column, the first name counts that means something.
             if !std::mem::replace(&mut top.done, true)
@@ -471,13 +475,7 @@ impl Tree {
         }
         self.passed();
         self.request(text, scope);
-        let name = self.names.get(top_next);
-        if name.use_.species || name.use_.typed {
-            let marks = Marks::of_species(text, &scope.rules().keys);
-            if let Some(top) = self.frames.last_mut() {
-                top.marks = top.marks.and(marks);
-            }
-        }
+        self.note_species(text, scope);
         if let Some(link) = self.link() {
             self.tie(link, text);
         }
