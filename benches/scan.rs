@@ -19,13 +19,13 @@ const SIZE: usize = 4 << 20;
 /// As much text as a segment or a piece of a body has.
 const PIECE: usize = 16 << 10;
 
-/// What this thread has used of a core, where the system tells: other work then does not count.
+/// What this thread has used of a core, where the system reports it, so that other work does not count.
 fn cpu_time() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
-/// Text of nobody of the given sort, `SIZE` bytes.
+/// Text of the given sort without patients, `SIZE` bytes.
 fn bodies(sort: &str) -> String {
     let conversation = match sort {
         "html" => text::html(400),

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes a capture in which the files of some folders are served over HTTP: documentation and sources,
-which are about nobody's care.
+which contain no patient data.
 
 ordinary.py CAPTURE MEGABYTES PART FOLDER...    PART is 1/2, 2/2, ...: which share of the files
 """

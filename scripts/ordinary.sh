@@ -5,7 +5,7 @@
 #
 # Fetches packages of Debian, npm and PyPI into FOLDER (about 1.5 GB, once), writes captures of the
 # files of PART (half of them, by the hash of their names, so that one half can stay unseen), and says
-# how many alerts phitap raises. The packages are about nobody's care: every alert is a false one.
+# how many alerts phitap raises. The packages contain no patient data: every alert is a false one.
 set -euo pipefail
 [[ $# -ge 1 ]] || { sed -n 2,10p "$0"; exit 2; }
 here=$(cd "$(dirname "$0")/.." && pwd)

@@ -46,6 +46,15 @@ if [[ $tests == yes && ${PHITAP_NO_PROMETHEUS-} != 1 ]] &&
     ! { command -v prometheus && command -v promtool; } >/dev/null; then
     missing+=(prometheus)
 fi
+if [[ $tests == yes && ${PHITAP_NO_NATS-} != 1 ]] &&
+    { command -v apt-get || command -v pacman || command -v apk; } >/dev/null &&
+    ! PATH=$PATH:/usr/sbin:/sbin command -v nats-server >/dev/null; then
+    missing+=(nats-server)
+fi
+if [[ $tests == yes && ${PHITAP_NO_RSYSLOG-} != 1 && $(uname -s) == Linux ]] &&
+    ! PATH=$PATH:/usr/sbin:/sbin command -v rsyslogd >/dev/null; then
+    missing+=(rsyslog)
+fi
 if [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]]; then
     python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(venv)
     command -v dcmdump >/dev/null || missing+=(dcmtk)
@@ -72,6 +81,8 @@ announce() {
         tshark) say "  tshark          counts packets and flows independently (PHITAP_NO_TSHARK=1 does without)" ;;
         iproute2) say "  iproute2        network namespaces of the live tests (PHITAP_NO_NETNS=1 does without)" ;;
         prometheus) say "  Prometheus      checks deploy/ (PHITAP_NO_PROMETHEUS=1 does without)" ;;
+        nats-server) say "  nats-server     a broker for the tests of outputs (PHITAP_NO_NATS=1 does without)" ;;
+        rsyslog) say "  rsyslog         a receiver for the tests of outputs (PHITAP_NO_RSYSLOG=1 does without)" ;;
         chromium) say "  Chromium        an independent browser (PHITAP_NO_BROWSER=1 does without)" ;;
         *) say "  $(printf %-15s "$part") an independent program for tests/oracles (PHITAP_NO_ORACLES=1 does without)" ;;
         esac
@@ -122,7 +133,7 @@ packages() {
         nginx) printf '%s ' "$nginx" ;;
         apache) printf '%s ' "$apache" ;;
         node) printf '%s ' "$node" ;;
-        curl | chromium | prometheus) printf '%s ' "$part" ;;
+        curl | chromium | prometheus | nats-server | rsyslog) printf '%s ' "$part" ;;
         esac
     done
 }

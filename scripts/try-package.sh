@@ -1,8 +1,10 @@
 #!/usr/bin/env bash
 # Installs a .deb into a clean Debian of its own, as root, and looks at what an administrator would find: user,
-# key, configuration, man page, unit; then upgrades, removes and purges it. Needs debootstrap and a mirror.
+# key, configuration, man page, unit; then upgrades, removes and purges it. Needs debootstrap and a mirror. An .rpm
+# is installed into a root of its own, without its dependencies.
 #
 #   scripts/try-package.sh target/package/phitap_0.1.0-1_amd64.deb [ROOT]
+#   scripts/try-package.sh target/package/phitap-0.1.0-1.x86_64.rpm [ROOT]
 #
 # ROOT is a folder for the clean system (default: a new one, removed at the end).
 set -euo pipefail
@@ -11,12 +13,43 @@ root=${2-}
 say() { printf '== %s\n' "$*"; }
 fail() { printf 'try-package: %s\n' "$*" >&2; exit 1; }
 [[ $(id -u) -eq 0 ]] || fail "run it as root: it makes a system of its own"
-command -v debootstrap >/dev/null || fail "install debootstrap"
 
 if [[ -z $root ]]; then
     root=$(mktemp -d)
     trap 'rm -rf --one-file-system "$root"' EXIT
 fi
+
+# What either package must hold.
+files=(/usr/lib/systemd/system/phitap.service /usr/lib/sysusers.d/phitap.conf /etc/phitap/phitap.toml
+    /etc/logrotate.d/phitap /usr/share/bash-completion/completions/phitap)
+has_files() {
+    for file in "${files[@]}"; do
+        [[ -s $root$file ]] || fail "$file is missing"
+    done
+    # As in the package: the unit names the program where it was installed.
+    systemd-analyze verify --root="$root" --man=no phitap.service || fail "the unit is not sound"
+}
+
+if [[ $package == *.rpm ]]; then
+    command -v rpm >/dev/null || fail "install rpm"
+    say "Install the .rpm"
+    rpm --query --package --requires "$package"
+    rpm --root "$root" --initdb
+    rpm --root "$root" --install --nodeps --noscripts "$package"
+    "$root/usr/bin/phitap" --version
+    has_files
+    gzip --decompress --stdout "$root"/usr/share/man/man1/phitap.1* 2>/dev/null | grep -q 'PHITAP DOCTOR' ||
+        grep -q 'PHITAP DOCTOR' "$root/usr/share/man/man1/phitap.1" || fail "the manual page is not whole"
+    say "Remove the .rpm"
+    printf 'interface = ["eth1"]\n' >>"$root/etc/phitap/phitap.toml"
+    rpm --root "$root" --erase --noscripts phitap
+    [[ ! -e $root/usr/bin/phitap ]] || fail "the program is still there"
+    ls "$root"/etc/phitap/phitap.toml* >/dev/null || fail "the configuration that was changed is gone"
+    say "The package is sound"
+    exit 0
+fi
+
+command -v debootstrap >/dev/null || fail "install debootstrap"
 if [[ ! -e $root/usr/bin/dpkg ]]; then
     say "A clean system in $root"
     # shellcheck source=/dev/null
@@ -33,10 +66,7 @@ inside dpkg --install /tmp/phitap.deb
 inside phitap --version
 [[ $(inside id -un phitap) == phitap ]] || fail "there is no user phitap"
 [[ $(inside stat -c '%a %U %s' /etc/phitap/phitap.key) == "600 root 32" ]] || fail "the key is not as it should be"
-for file in /usr/lib/systemd/system/phitap.service /etc/phitap/phitap.toml /etc/logrotate.d/phitap \
-    /usr/share/bash-completion/completions/phitap; do
-    [[ -s $root$file ]] || fail "$file is missing"
-done
+has_files
 inside zcat /usr/share/man/man1/phitap.1.gz | grep -q 'PHITAP DOCTOR' || fail "the manual page is not whole"
 missing=$(inside ldd /usr/bin/phitap | grep 'not found' || true)
 [[ -z $missing ]] || fail "libraries are missing: $missing"

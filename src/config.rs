@@ -1,13 +1,14 @@
 //! Validated settings and every limit, each with its unit.
 
 use crate::closed_set::closed_set;
+use crate::destination::{Destination, SpoolSettings, Target};
 use crate::net::HomeNets;
 use crate::sandbox::Sandbox;
 use crate::severity::Severity;
 use crate::time::Span;
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Where packets come from.
@@ -65,6 +66,19 @@ pub struct StoreSettings {
     pub keep: Keep,
 }
 
+/// Where packets of exposures go in a live run, and how much of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EvidenceSettings {
+    /// The folder; it must be there.
+    pub folder: PathBuf,
+    /// Bytes of one file.
+    pub size: u64,
+    /// How long packets of an exposure are written, packet time, from the first.
+    pub time: Span,
+    /// Who can open it (`age1...`); everybody if empty.
+    pub recipients: Vec<String>,
+}
+
 /// How much a store keeps; what was written first goes first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
@@ -90,14 +104,18 @@ pub struct Config {
     pub format: &'static str,
     /// How much is written of what was found.
     pub detail: Detail,
-    /// Where events go; standard output if none.
-    pub output: Option<PathBuf>,
+    /// Where events go, at least one; each has a name of its own and a format.
+    pub outputs: Vec<Destination>,
+    /// Where events wait for receivers; in memory if none.
+    pub spool: Option<SpoolSettings>,
     /// Where a report is written at the end.
     pub report: Option<PathBuf>,
     /// Where hosts and services are written at the end, by the name of the file.
     pub assets: Option<PathBuf>,
     /// Where everything that was found is kept.
     pub store: Option<StoreSettings>,
+    /// Where packets of exposures go; nowhere if none.
+    pub evidence: Option<EvidenceSettings>,
     /// Where `/metrics`, `/healthz` and the web page are served.
     pub metrics: Option<SocketAddr>,
     /// Who may ask there, and how.
@@ -108,7 +126,7 @@ pub struct Config {
     pub status_every: Option<Duration>,
     /// How long an interface may bring no packet where there used to be some; for ever if none.
     pub max_silence: Option<Duration>,
-    /// Where exposures are kept over restarts.
+    /// Where exposures are kept across restarts.
     pub state: Option<PathBuf>,
     /// Whether outputs show values instead of masks.
     pub reveal: bool,
@@ -132,6 +150,8 @@ pub struct Config {
     pub limits: Limits,
     /// An exposure of at least this severity makes exit status 10.
     pub fail_on: Option<Severity>,
+    /// Whether `phi-summary` events are written.
+    pub summaries: bool,
     /// `observer.name` of events.
     pub sensor: Option<String>,
     /// Whether a progress bar is wanted (it still needs a terminal).
@@ -149,6 +169,16 @@ pub struct Config {
 }
 
 impl Config {
+    /// The files that events are written to.
+    pub fn output_files(&self) -> impl Iterator<Item = &Path> {
+        self.outputs.iter().filter_map(|output| output.target.file())
+    }
+
+    /// Whether events go to standard output.
+    pub fn writes_to_stdout(&self) -> bool {
+        self.outputs.iter().any(|output| output.target == Target::Stdout)
+    }
+
     /// Keys of `other` that differ and take effect with the next start only.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
         let differs =
@@ -157,8 +187,10 @@ impl Config {
             ("interface", differs(&self.source, &other.source)),
             ("format", self.format != other.format),
             ("detail", self.detail != other.detail),
-            ("output", self.output != other.output),
+            ("output", self.outputs != other.outputs),
+            ("spool", self.spool != other.spool),
             ("store", differs(&self.store, &other.store)),
+            ("evidence", differs(&self.evidence, &other.evidence)),
             ("metrics", self.metrics != other.metrics),
             ("key-file", self.key_file != other.key_file),
             ("filter", self.filter != other.filter),
@@ -168,6 +200,7 @@ impl Config {
             ("memory", differs(&self.limits, &other.limits)),
             ("backend, ring-size, snaplen, timestamps", differs(&self.capture, &other.capture)),
             ("user, no-sandbox", differs(&self.sandbox, &other.sandbox)),
+            ("summaries", self.summaries != other.summaries),
             ("sensor", self.sensor != other.sensor),
         ]
         .into_iter()
@@ -195,7 +228,7 @@ pub struct Limits {
     pub tcp_idle: Span,
     /// A UDP flow without packets for this long is over.
     pub udp_idle: Span,
-    /// Patients told apart within one flow.
+    /// Distinct patients within one flow.
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow.
     pub identifiers_per_patient: usize,

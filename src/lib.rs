@@ -1,9 +1,9 @@
 //! phitap finds patient data (PHI) that crosses a network in cleartext.
 //!
-//! Data flows one way, and the modules stand in the order in which it passes them:
+//! Data flows one way, and the modules are in the order in which it passes them:
 //!
 //! ```text
-//! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> output -> review
+//! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> merge -> output -> review
 //!    |________ pipeline: threads, batches, sharding, shutdown (wiring only) ________|
 //! ```
 //!
@@ -15,12 +15,17 @@
 //! * [`identify`] turns fields into identifiers, records and patients; the last stage that sees a
 //!   raw value.
 //! * [`exposure`] groups findings by client and service and grades them.
+//! * [`merge`] joins what several runs found to one set of numbers.
 //! * [`output`] writes events, metrics and the summary.
 //! * [`review`] answers questions about what runs left: queries, comparisons, evidence.
 //!
+//! `hub` joins what many sensors publish to a broker, `distribution` gives them their rules, and `jobs` divides archives over many machines.
+//!
 //! [`doctor`] looks at the host before a sensor is started.
 //!
-//! No stage imports a later one: each defines, as a trait, what it hands on, and the next stage
+//! [`remote`] and [`broker`] connect to other machines; both know no stage.
+//!
+//! No stage imports a later one: each defines, as a trait, what it passes on, and the next stage
 //! implements it. Only [`pipeline`] knows them all. [`phi`], [`rules`] and [`config`] are vocabulary
 //! that every stage may use.
 //!
@@ -29,10 +34,14 @@
 //! Nothing here panics on input. A panic in a parser is a defect; the pipeline confines it to the
 //! flow that caused it and counts it.
 
+#[cfg(feature = "nats")]
+pub mod broker;
 mod closed_set;
 pub mod config;
+pub mod destination;
 pub mod net;
 pub mod phi;
+pub mod remote;
 pub mod rules;
 pub mod sandbox;
 pub mod severity;
@@ -48,10 +57,17 @@ pub mod content;
 pub mod identify;
 
 pub mod exposure;
+pub mod merge;
 pub mod output;
 pub mod review;
 
 pub mod cli;
+#[cfg(feature = "nats")]
+pub mod distribution;
 pub mod doctor;
 pub mod guard;
+#[cfg(all(feature = "nats", feature = "store"))]
+pub mod hub;
+#[cfg(feature = "nats")]
+pub mod jobs;
 pub mod pipeline;

@@ -7,6 +7,9 @@ use phitap::review::{Answer, Request, answer};
 use phitap::{doctor, identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
+use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 /// Small blocks come and go with every message; this allocator serves them from lists of each thread.
 #[cfg(feature = "mimalloc")]
@@ -47,6 +50,43 @@ fn perform(task: Task) -> u8 {
             })
         }
         Task::Review(request) => review(&request),
+        #[cfg(all(feature = "nats", feature = "store"))]
+        Task::Hub(settings) => match phitap::hub::run(&settings) {
+            Ok(()) => exit::DONE,
+            Err(error) => {
+                complain(&error);
+                exit::FAILED
+            }
+        },
+        #[cfg(feature = "nats")]
+        Task::Publish(publish) => match phitap::distribution::publish(&publish) {
+            Ok(version) => print(|out| writeln!(out, "published as version {version}")),
+            Err(error) => {
+                complain(&error);
+                exit::FAILED
+            }
+        },
+        #[cfg(feature = "nats")]
+        Task::Follow(follow) => match phitap::distribution::follow(&follow) {
+            Ok(()) => exit::DONE,
+            Err(error) => {
+                complain(&error);
+                exit::FAILED
+            }
+        },
+        #[cfg(feature = "nats")]
+        Task::Jobs(task) => jobs(&task).unwrap_or_else(|error| {
+            complain(&error);
+            exit::FAILED
+        }),
+        #[cfg(feature = "nats")]
+        Task::Work(work) => match phitap::jobs::work(&work) {
+            Ok(()) => exit::DONE,
+            Err(error) => {
+                complain(&error);
+                exit::FAILED
+            }
+        },
         Task::Interfaces => {
             print(|out| out.write_all(pipeline::interfaces_table().as_bytes()));
             complain(&"choose the interfaces to watch with -i");
@@ -87,21 +127,21 @@ fn report(
     from: &std::path::Path,
     output: Option<&std::path::Path>,
 ) -> Result<u8, Box<dyn std::error::Error>> {
-    let (page, lost) = review::report(from, wall_clock())?;
+    let (page, lost, faults) = review::report(from, wall_clock())?;
     let mut sink = output::Sink::open(output)?;
     let name = sink.name().to_owned();
     let written = sink.write_all(page.as_bytes()).and_then(|()| sink.flush());
     if let Err(error) = written.map_err(|source| output::WriteError::new(name, source)) {
         return if error.is_closed_pipe() { Ok(exit::DONE) } else { Err(error.into()) };
     }
-    if lost == 0 {
-        return Ok(exit::DONE);
+    faults.iter().for_each(|fault| complain(fault));
+    if lost > 0 {
+        complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
     }
-    complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
-    Ok(exit::PARTIAL)
+    Ok(if lost == 0 && faults.is_empty() { exit::DONE } else { exit::PARTIAL })
 }
 
-/// Log lines tell of flows and of the run, never of contents; `-v` for the run, `-vv` for each flow.
+/// Log lines describe flows and the run, never payloads; `-v` for the run, `-vv` for each flow.
 fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => tracing::Level::WARN,
@@ -109,23 +149,23 @@ fn log(verbose: u8, format: LogFormat) {
         2 => tracing::Level::DEBUG,
         _ => tracing::Level::TRACE,
     };
+    // What the client of a broker says of its connections is said here as well, in one line and with its remedy.
+    let ours = filter_fn(move |line| verbose >= 2 || !line.target().starts_with("async_nats"));
     let lines = tracing_subscriber::fmt()
         .with_max_level(level)
         .with_writer(io::stderr)
         .with_ansi(io::stderr().is_terminal())
         .with_target(false);
     match format {
-        LogFormat::Human => lines.init(),
-        LogFormat::Json => lines.json().flatten_event(true).init(),
+        LogFormat::Human => lines.finish().with(ours).init(),
+        LogFormat::Json => lines.json().flatten_event(true).finish().with(ours).init(),
     }
 }
 
 fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8, rules::LoadError> {
     let rules = match action {
         RulesAction::Check => identify::load_rules(dir)?,
-        RulesAction::List | RulesAction::Show { .. } | RulesAction::Test => {
-            rules::RuleSet::load(dir)?
-        }
+        _ => rules::RuleSet::load(dir)?,
     };
     Ok(match action {
         RulesAction::List => print(|out| out.write_all(rules::list_table(&rules).as_bytes())),
@@ -136,6 +176,8 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
                 exit::FAILED
             }
         },
+        #[cfg(feature = "nats")]
+        RulesAction::Publish(_) | RulesAction::Follow(_) => exit::USAGE,
         RulesAction::Check => {
             print(|out| out.write_all(rules::check_text(&rules, wall_clock()).as_bytes()))
         }
@@ -164,6 +206,25 @@ fn review(request: &Request) -> u8 {
     }
 }
 
+#[cfg(feature = "nats")]
+fn jobs(task: &phitap::cli::JobsTask) -> Result<u8, phitap::jobs::JobError> {
+    use phitap::cli::JobsTask;
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    let whole = match task {
+        JobsTask::Submit(submit) => phitap::jobs::submit(submit, &mut out).map(|()| true)?,
+        JobsTask::Status(ask) => phitap::jobs::status(ask, &mut out)?,
+        JobsTask::Result(ask) => {
+            phitap::jobs::result(ask, &mut out, &mut |note| complain(&note))? == Answer::Done
+        }
+    };
+    match out.flush() {
+        Ok(()) if whole => Ok(exit::DONE),
+        Ok(()) => Ok(exit::PARTIAL),
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit::DONE),
+        Err(error) => Err(error.into()),
+    }
+}
+
 fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
     let mut out = io::stdout().lock();
     match write(&mut out).and_then(|()| out.flush()) {
@@ -177,6 +238,6 @@ fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
 }
 
 fn complain(error: &dyn std::fmt::Display) {
-    // If standard error is gone there is nobody to tell.
+    // If standard error is closed, the message cannot be delivered.
     let _ = writeln!(io::stderr(), "phitap: {error}");
 }

@@ -1,20 +1,22 @@
-//! What a sensor gives up once its interfaces are open: its user, its capabilities, writing outside the
-//! folders of its outputs, and system calls that it never makes.
+//! Drops privileges once the interfaces are open: user, capabilities, writing outside the
+//! folders of its outputs, connecting to ports that no output has, and system calls that it never makes.
 //!
-//! It must run before the first thread starts, as each thread hands on what it has to those it starts.
+//! It must run before the first thread starts, because threads inherit privileges when they are created.
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use std::path::PathBuf;
 
-/// What to give up.
+/// The privileges to drop.
 #[derive(Clone, Debug, Default)]
 pub struct Sandbox {
     /// The user to become: a name of /etc/passwd, or `UID` or `UID:GID`.
     pub user: Option<String>,
-    /// Whether the time stamps of the adapter are asked for, which needs CAP_NET_ADMIN.
+    /// Whether timestamps of the adapter are used, which needs CAP_NET_ADMIN.
     pub administers: bool,
     /// Folders that are written to.
     pub writes: Vec<PathBuf>,
+    /// Ports that connections of TCP are made to; any if none is said.
+    pub connects: Option<Vec<u16>>,
 }
 
 /// Why privileges could not be dropped.
@@ -36,14 +38,14 @@ pub enum SandboxError {
     NotRoot(String),
 }
 
-/// Capabilities there are at most: bits of a set.
+/// Number of capabilities: bits of a set.
 const CAPABILITIES: u32 = 64;
 
 impl Sandbox {
-    /// Gives everything up; what is in force then, in words.
+    /// Drops the privileges; returns the restrictions in words.
     ///
     /// # Errors
-    /// If there is no such user or the system refuses. Landlock and seccomp may be missing: that is said
+    /// If there is no such user or the system refuses. Landlock and seccomp may be missing, which is stated
     /// in the words.
     pub fn enter(&self) -> Result<String, SandboxError> {
         let user = self.become_user()?;
@@ -111,19 +113,27 @@ impl Sandbox {
     #[cfg(target_os = "linux")]
     fn restrict_files(&self) -> &'static str {
         use landlock::{
-            ABI, Access as _, AccessFs, Ruleset, RulesetAttr as _, RulesetCreatedAttr as _,
-            RulesetStatus, path_beneath_rules,
+            ABI, Access as _, AccessFs, AccessNet, NetPort, Ruleset, RulesetAttr as _,
+            RulesetCreatedAttr as _, RulesetStatus, path_beneath_rules,
         };
         let abi = ABI::V5;
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
         let write = AccessFs::from_all(abi) & !AccessFs::Execute;
         let restrict = || {
-            Ruleset::default()
-                .handle_access(AccessFs::from_all(abi))?
+            let mut rules = Ruleset::default().handle_access(AccessFs::from_all(abi))?;
+            if self.connects.is_some() {
+                rules = rules.handle_access(AccessNet::ConnectTcp)?;
+            }
+            let ports = self.connects.iter().flatten();
+            let ports = ports.map(|port| {
+                Ok::<_, landlock::RulesetError>(NetPort::new(*port, AccessNet::ConnectTcp))
+            });
+            rules
                 .create()?
                 .add_rules(path_beneath_rules(["/"], read))?
                 .add_rules(path_beneath_rules(["/dev"], read | AccessFs::WriteFile))?
                 .add_rules(path_beneath_rules(&self.writes, write))?
+                .add_rules(ports)?
                 .restrict_self()
         };
         let status: Result<_, landlock::RulesetError> = restrict();
@@ -162,7 +172,7 @@ fn in_passwd(text: &str, name: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// Refuses what takes over a process or a machine; everything else the kernel checks as before.
+/// Blocks system calls that take over a process or a machine; the kernel checks all others as before.
 #[cfg(target_os = "linux")]
 fn restrict_calls() -> &'static str {
     use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
@@ -238,7 +248,7 @@ const REFUSED: [libc::c_long; 43] = [
     libc::SYS_sethostname,
 ];
 
-/// What is in force in this process, as /proc says: name and value.
+/// Restrictions of this process according to /proc: name and value.
 pub fn in_force() -> Vec<(&'static str, String)> {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let value = |key: &str| {

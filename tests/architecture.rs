@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The stages in the order of the data.
-const STAGES: [&str; 9] = [
-    "capture", "decode", "flow", "protocol", "content", "identify", "exposure", "output", "review",
+const STAGES: [&str; 10] = [
+    "capture", "decode", "flow", "protocol", "content", "identify", "exposure", "merge", "output",
+    "review",
 ];
 
 /// Longest source file, lines.
@@ -73,7 +74,7 @@ fn no_stage_imports_a_later_one() {
 #[test]
 fn the_lowest_floor_imports_no_stage() {
     let floor = ["syntax", "net", "severity", "config", "rules", "phi", "time", "closed_set"];
-    for module in floor.iter().chain(&["guard"]) {
+    for module in floor.iter().chain(&["guard", "remote", "broker", "destination"]) {
         for (path, text) in sources(&format!("src/{module}")) {
             if path.file_name().is_some_and(|name| name == "tests.rs") {
                 continue;
@@ -138,7 +139,7 @@ fn modules_import_each_other_in_one_direction() {
 }
 
 /// Folders of `src/protocol` that are no protocol.
-const NO_PROTOCOL: [&str; 4] = ["driver", "service", "sql", "unknown"];
+const NO_PROTOCOL: [&str; 6] = ["driver", "files", "service", "sql", "tls", "unknown"];
 
 /// Every protocol is a folder with `mod.rs`, which implements it, and `tests.rs` or `tests/`; and it is in the
 /// list.
@@ -167,7 +168,7 @@ fn every_protocol_has_the_same_files() {
 }
 
 /// Files of `src/content/formats` that several formats share.
-const SHARED_BY_FORMATS: [&str; 3] = ["mod", "encoded_words", "markup"];
+const SHARED_BY_FORMATS: [&str; 4] = ["mod", "encoded_words", "mapi", "markup"];
 
 /// Every format is a file with its tests, or a folder with `mod.rs`, and `tests.rs` or `tests/`; and it is in
 /// the list.
@@ -304,7 +305,7 @@ fn no_file_is_too_long() {
     }
 }
 
-/// What stands between backticks.
+/// Text between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.lines().flat_map(|line| line.split('`').skip(1).step_by(2))
 }
@@ -341,4 +342,175 @@ fn the_page_names_files_constants_and_tests_that_exist() {
         constants += 1;
     }
     assert!(files > 20 && tests > 12 && constants > 15, "{files} {tests} {constants}");
+}
+
+/// A test is a file `tests.rs` beside its module, or a folder `tests/` when that grew too long.
+#[test]
+fn tests_of_a_module_are_in_one_place() {
+    for (path, _) in sources("src") {
+        let name = path.file_name().and_then(|name| name.to_str()).expect("name");
+        let other = name.starts_with("test_") || name.ends_with("_tests.rs");
+        assert!(!other || name == "test_harness.rs", "{}: make it part of tests/", path.display());
+        let both = name == "tests.rs" && path.with_extension("").is_dir();
+        assert!(!both, "{}: and a folder of that name", path.display());
+    }
+}
+
+/// A test's name says what it proves, which takes more than a word or two.
+#[test]
+fn names_of_tests_say_what_they_prove() {
+    let mut tests = 0;
+    let all = sources("src").into_iter().chain(sources("tests"));
+    for (path, text) in all.chain(sources("fuzz/harness")) {
+        let mut is_test = false;
+        for (line, code) in code(&text) {
+            let code = code.trim();
+            if let Some(name) = code.strip_prefix("fn ").filter(|_| is_test) {
+                let name = name.split('(').next().expect("name");
+                let words = name.split('_').filter(|word| !word.is_empty()).count();
+                assert!(
+                    words >= 3,
+                    "{}:{line}: {name} does not say what it proves",
+                    path.display()
+                );
+                tests += 1;
+            }
+            is_test = code == "#[test]" || is_test && code.starts_with("#[");
+        }
+    }
+    assert!(tests > 1_000, "{tests}");
+}
+
+/// Names that say nothing of a thing's role in the terms of networks or of health records.
+const COINED: [&str; 40] = [
+    "Around",
+    "Asked",
+    "Begun",
+    "Beside",
+    "Board",
+    "Broken",
+    "Door",
+    "Figures",
+    "Given",
+    "Held",
+    "Hidden",
+    "InForce",
+    "Inside",
+    "Kept",
+    "Lab",
+    "Look",
+    "Loose",
+    "Made",
+    "News",
+    "Offer",
+    "Outlet",
+    "Own",
+    "Performance",
+    "Performed",
+    "Said",
+    "Sighting",
+    "Sought",
+    "Speaks",
+    "Strong",
+    "Sure",
+    "Taken",
+    "Tallies",
+    "Tally",
+    "Trouble",
+    "Turn",
+    "What",
+    "Whose",
+    "Worked",
+    "Worth",
+    "Written",
+];
+
+#[test]
+fn types_have_the_names_of_the_field() {
+    for (path, text) in sources("src").iter().filter(|(path, _)| !is_for_tests(path)) {
+        for (line, code) in code(text.split("\nmod tests {").next().expect("before the tests")) {
+            let words: Vec<&str> = code.split(|c: char| !c.is_alphanumeric() && c != '_').collect();
+            for pair in words.windows(2).filter(|w| matches!(w[0], "struct" | "enum" | "trait")) {
+                assert!(!COINED.contains(&pair[1]), "{}:{line}: {}", path.display(), pair[1]);
+            }
+        }
+    }
+}
+
+/// Enums that say that more bytes are needed. Others use `Match` or `Search` (`src/syntax`), or `Progress`.
+const WANT_MORE: [&str; 7] = [
+    "src/capture/mod.rs",
+    "src/content/formats/dicom/walker.rs",
+    "src/protocol/dotted.rs",
+    "src/protocol/driver/recognition.rs",
+    "src/protocol/mod.rs",
+    "src/protocol/mqtt/mod.rs",
+    "src/syntax/mod.rs",
+];
+
+#[test]
+fn not_enough_bytes_is_said_with_one_type() {
+    for (path, text) in sources("src") {
+        let place = path.strip_prefix(ROOT).expect("inside").display().to_string();
+        for (line, code) in code(&text) {
+            let variant = code.trim();
+            let variant =
+                variant == "More," || variant.starts_with("More(") && variant.ends_with("),");
+            let known = WANT_MORE.contains(&place.as_str());
+            assert!(!variant || known, "{place}:{line}: use Match or Search of src/syntax");
+        }
+    }
+}
+
+/// Words for which there is always a plainer one.
+const UNWANTED_WORDS: [&str; 6] = ["stands", "told", "nobody", "tells", "heard of", "thereof"];
+
+/// Comments, documents and rules say things plainly. Code blocks and quoted names are left alone.
+#[test]
+fn comments_and_documents_use_plain_words() {
+    let mut wrong = Vec::new();
+    let mut look = |place: String, text: &str| {
+        let plain: String = text.split('`').step_by(2).collect::<Vec<_>>().join(" ").to_lowercase();
+        let plain: String =
+            plain.chars().map(|c| if c.is_alphanumeric() { c } else { ' ' }).collect();
+        let plain = format!(" {} ", plain.split_whitespace().collect::<Vec<_>>().join(" "));
+        for word in UNWANTED_WORDS.iter().filter(|word| plain.contains(&format!(" {word} "))) {
+            wrong.push(format!("{place}: {word}: {}", text.trim()));
+        }
+    };
+    for folder in ["src", "tests", "benches", "fuzz/harness"] {
+        for (path, text) in sources(folder) {
+            for (n, line) in text.lines().enumerate() {
+                if let Some((_, comment)) = line.split_once("//") {
+                    look(format!("{}:{}", path.display(), n + 1), comment);
+                }
+            }
+        }
+    }
+    let documents = entries(".").into_iter().chain(entries("docs")).chain(entries("rules"));
+    for path in documents.filter(|p| p.extension().is_some_and(|e| e == "md" || e == "toml")) {
+        let rules = path.extension().is_some_and(|e| e == "toml");
+        let text = std::fs::read_to_string(&path).expect("document");
+        let mut in_block = false;
+        for (n, line) in text.lines().enumerate() {
+            in_block ^= line.starts_with("```");
+            let prose = match rules {
+                true => line.starts_with('#') || line.starts_with("title"),
+                false => !in_block,
+            };
+            if prose {
+                look(format!("{}:{}", path.display(), n + 1), line);
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "say it plainly:\n{}", wrong.join("\n"));
+}
+
+/// The fuzzer is a shell around the harness, which `tests/fuzz.rs` runs too.
+#[test]
+fn fuzz_targets_only_call_the_harness() {
+    let program = read("fuzz/src/main.rs");
+    assert_eq!(entries("fuzz/src").len(), 1, "one program serves every target");
+    assert!(program.contains("mod harness;") && !program.contains("phitap::"));
+    assert!(program.lines().count() < 80, "logic belongs into fuzz/harness/");
 }

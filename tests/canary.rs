@@ -9,16 +9,16 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Shortest text that is replaced: shorter ones stand in other places of a capture, too.
+/// Shortest text that is replaced: shorter ones occur elsewhere in a capture, too.
 const SHORTEST: usize = 5;
 
-/// A number that nobody in the fixtures has.
+/// A number that no person in the fixtures has.
 const SSN: &str = "452-38-7711";
 
 /// What the service shows of itself and whose data it carries.
 #[derive(Default)]
 struct Shown {
-    /// Connections of the capture: only within one is a name known wherever it stands.
+    /// Connections of the capture: only within one is a name known everywhere.
     flows: u64,
     facts: BTreeSet<String>,
     names: BTreeSet<String>,

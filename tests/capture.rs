@@ -1,7 +1,10 @@
 //! The binary over captures of every kind: exit status, what it says of faulty input, and that the
 //! form of a capture does not change what is found in it.
 
+mod common;
+
 use assert_cmd::Command;
+use common::packets::{ethernet, pcap_header, push_record, tcp};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -27,21 +30,10 @@ impl Folder {
 
 /// An Ethernet frame of a TCP segment; the side of the higher port is the client.
 fn frame(from: u16, to: u16, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
-    let mut f = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
-    let total = 40 + payload.len() as u16;
-    f.extend([0x45, 0]);
-    f.extend(total.to_be_bytes());
-    f.extend([0, 1, 0x40, 0, 64, 6, 0, 0]);
     let (client, server) = ([203, 0, 113, 9], [10, 1, 2, 3]);
-    let addresses = if from > to { [client, server] } else { [server, client] };
-    f.extend(addresses.concat());
-    f.extend(from.to_be_bytes());
-    f.extend(to.to_be_bytes());
-    f.extend(seq.to_be_bytes());
-    f.extend(ack.to_be_bytes());
-    f.extend([0x50, flags, 0x20, 0, 0, 0, 0, 0]);
-    f.extend(payload);
-    f
+    let ends = if from > to { [client, server] } else { [server, client] };
+    let (from, to) = ((ends[0], from).into(), (ends[1], to).into());
+    ethernet(&tcp(from, to, seq, ack, flags, payload))
 }
 
 /// An HL7 message over MLLP, as frames.
@@ -62,16 +54,10 @@ fn conversation() -> Vec<Vec<u8>> {
     ]
 }
 
-fn pcap_header(link: u32) -> Vec<u8> {
-    [0xa1b2_c3d4, 0x0004_0002, 0, 0, 65_535, link].map(u32::to_le_bytes).concat()
-}
-
 fn pcap_of<'a>(frames: impl IntoIterator<Item = (usize, &'a Vec<u8>)>) -> Vec<u8> {
     let mut bytes = pcap_header(1);
     for (n, frame) in frames {
-        let len = frame.len() as u32;
-        bytes.extend([1_772_360_102, n as u32 * 1000, len, len].map(u32::to_le_bytes).concat());
-        bytes.extend(frame);
+        push_record(&mut bytes, 1_772_360_102, n as u32 * 1000, frame);
     }
     bytes
 }
@@ -192,7 +178,7 @@ fn the_form_of_a_capture_does_not_matter() {
 }
 
 #[test]
-fn what_the_capturing_host_lost_is_told() {
+fn what_the_capturing_host_lost_is_reported() {
     let folder = Folder::new();
     let (status, page, _) = run(phitap(&folder).arg(folder.file("ng", &pcapng())));
     assert_eq!(status, 0);

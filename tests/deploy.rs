@@ -149,7 +149,7 @@ impl Drop for Running {
     }
 }
 
-/// An address that nobody uses just now.
+/// An address that is not in use.
 fn free() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("socket");
     listener.local_addr().expect("address")

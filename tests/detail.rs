@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::packets::{ethernet, pcap_header, push_record, tcp};
 use common::{Key, Run, events, is, phitap};
 use serde_json::Value;
 use std::io::Write as _;
@@ -25,41 +26,26 @@ fn message(patient: usize, n: usize) -> Vec<u8> {
     [b"\x0b", text.as_bytes(), b"\x1c\r"].concat()
 }
 
-/// An IPv4 TCP segment in an Ethernet frame. Checksums are left out, as by offload.
+/// A segment from `client` to the service, in an Ethernet frame.
 fn frame(client: usize, port: u16, seq: u32, flags: u8, payload: &[u8]) -> Vec<u8> {
-    let mut frame = vec![0; 12];
-    frame.extend([8, 0, 0x45, 0]);
-    frame.extend(u16::try_from(40 + payload.len()).expect("fits").to_be_bytes());
-    frame.extend([0, 0, 0x40, 0, 64, 6, 0, 0]);
-    frame.extend([10, 1, 0, u8::try_from(client).expect("few clients"), 10, 1, 2, 3]);
-    frame.extend(port.to_be_bytes());
-    frame.extend(2575u16.to_be_bytes());
-    frame.extend(seq.to_be_bytes());
-    frame.extend([0, 0, 0, 0, 0x50, flags, 0xff, 0xff, 0, 0, 0, 0]);
-    frame.extend(payload);
-    frame
+    let client = u8::try_from(client).expect("few clients");
+    let (from, to) = (([10, 1, 0, client], port).into(), ([10, 1, 2, 3], 2575).into());
+    ethernet(&tcp(from, to, seq, 0, flags, payload))
 }
 
 /// A capture of what `fill` sends, a packet every ten milliseconds.
 fn capture_of(fill: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    bytes.extend(0xa1b2_c3d4u32.to_le_bytes());
-    bytes.extend([2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 4, 0, 1, 0, 0, 0]);
+    let mut bytes = pcap_header(1);
     let mut n = 0u32;
     let mut put = |frame: &[u8]| {
-        let size = u32::try_from(frame.len()).expect("fits");
-        let time = [1_772_360_102 + n / 100, n % 100 * 10_000];
-        for word in time.into_iter().chain([size, size]) {
-            bytes.extend(word.to_le_bytes());
-        }
-        bytes.extend(frame);
+        push_record(&mut bytes, 1_772_360_102 + n / 100, n % 100 * 10_000, frame);
         n += 1;
     };
     fill(&mut put);
     bytes
 }
 
-/// Every client opens two connections, one after the other, and tells of the patients in turn.
+/// Every client opens two connections, one after the other, and sends the patients in turn.
 fn capture() -> Vec<u8> {
     capture_of(|put| {
         for connection in 0..2u16 {

@@ -138,7 +138,7 @@ fn a_move_is_tied_to_what_is_stored_for_it() {
     assert_eq!(asked["dicom"]["moved_to"], json!([{"ip": "10.77.0.3", "port": 104}]));
     let destinations = &service(&events, ARCHIVE, 11112)["service"]["association"];
     assert_eq!(destinations["move_destinations"], json!(["VIEWER", "NOWHERE"]));
-    // This archive puts its own title where that of the workstation should stand.
+    // This archive puts its own title in place of the workstation's.
     let stored = exposure(&events, ARCHIVE, "10.77.0.3");
     assert_eq!(stored["dicom"]["moved_for"], json!(["10.77.0.1"]));
     assert_eq!(

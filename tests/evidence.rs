@@ -154,7 +154,7 @@ fn packets_that_a_filter_excludes_count_in_the_numbers() {
     for (first, last, event) in &some {
         let same = all.iter().find(|(_, _, other)| other["event"]["id"] == event["event"]["id"]);
         let numbers = |other: &(u64, u64, Value)| (other.0, other.1);
-        // An id is the same under the same key only; flow and packets tell as well.
+        // An id is the same under the same key only; flow and packets identify it as well.
         let known = same.map(numbers).unwrap_or_else(|| {
             let of_flow = |other: &&(u64, u64, Value)| {
                 other.2["network"]["community_id"] == event["network"]["community_id"]
@@ -218,7 +218,7 @@ fn what_wireshark_lists_among_the_packets_counts_too() {
         |words: &[u32]| -> Vec<u8> { words.iter().flat_map(|w| w.to_le_bytes()).collect() };
     let mut out = block(0x0a0d_0d0a, &numbers(&[0x1a2b_3c4d, 1, u32::MAX, u32::MAX]));
     out.extend(block(1, &numbers(&[word(20), 65_535])));
-    // Not listed: names, statistics, secrets, what nobody knows.
+    // Not listed: names, statistics, secrets, unknown blocks.
     let silent = [(4, numbers(&[0])), (5, numbers(&[0, 0, 0])), (0x77, b"abcd".to_vec())];
     let entry = b"__REALTIME_TIMESTAMP=1700000000000000\nMESSAGE=x\n".to_vec();
     let custom = [numbers(&[32_473]), b"abcd".to_vec()].concat();

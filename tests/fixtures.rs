@@ -13,7 +13,7 @@ use std::process::Command;
 /// Cases that do not pass yet, and why. A case that starts to pass must be taken off this list.
 const NOT_YET: &[(&str, &str)] = &[];
 
-/// Cases of which only a part can be read: exit status 3.
+/// Cases that can only be read in part: exit status 3.
 const CUT: &[&str] = &["torture-snaplen-http", "torture-truncated-file-hl7"];
 
 fn replay(case: &Case, key: &Key, workers: &str) -> (Option<i32>, String, String) {
@@ -79,7 +79,7 @@ fn names(event: &Value, patient: &Value) -> bool {
     })
 }
 
-/// Which patients are missing, told twice, or none.
+/// Which patients are missing, reported twice, or not patients.
 fn people(found: &[&Value], flows: &[Value]) -> Vec<String> {
     let mut faults = Vec::new();
     for flow in flows.iter().filter(|f| f["alert_expected"] == true) {
@@ -105,7 +105,7 @@ fn people(found: &[&Value], flows: &[Value]) -> Vec<String> {
     faults
 }
 
-/// Values of the truth that point to nobody, but were reported.
+/// Values of the truth that identify no person, but were reported.
 fn forbidden(found: &[&Value], truth: &Value) -> usize {
     let values: Vec<String> = list(&truth["must_not_alert_values"])
         .iter()

@@ -86,7 +86,7 @@ fn every_target_has_seeds() {
 /// One input, to find out what it breaks: `PHITAP_FUZZ_INPUT=TARGET:FILE`.
 #[test]
 #[ignore = "needs PHITAP_FUZZ_INPUT"]
-fn one_input() {
+fn one_input_of_one_target() {
     let input = std::env::var("PHITAP_FUZZ_INPUT").expect("PHITAP_FUZZ_INPUT");
     let (target, file) = input.split_once(':').expect("TARGET:FILE");
     let target = Target::named(target).expect("a target");

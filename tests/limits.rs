@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::packets::{ethernet, pcap_header, push_record, tcp};
 use common::{Key, events, is, phitap};
 use phitap::capture::PacketRef;
 use phitap::decode::{Decoded, Endpoint, FlowKey, Transport, tcp_flags};
@@ -117,28 +118,16 @@ fn the_table_holds_no_more_flows_than_it_may() {
     assert_eq!((table.active(), table.take_stats().evicted), (100, 900));
 }
 
-/// A capture of `flows` connections, in each of which one segment is missing.
+/// A capture of `flows` connections, each with one missing segment.
 fn capture(flows: u32) -> Vec<u8> {
-    let mut file = Vec::new();
-    for word in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1] {
-        file.extend(word.to_le_bytes());
-    }
+    let mut file = pcap_header(1);
     for n in 0..flows {
         let [_, a, b, c] = n.to_be_bytes();
         for seq in [1, 5000] {
-            let mut frame = Vec::new();
-            etherparse::PacketBuilder::ethernet2([2; 6], [4; 6])
-                .ipv4([10, a, b, c], [192, 168, 0, 1], 64)
-                .tcp(40_000, 2575, seq, 1024)
-                .ack(1)
-                .write(&mut frame, &[b'x'; HELD])
-                .expect("frame");
-            let len = frame.len() as u32;
+            let (from, to) = (([10, a, b, c], 40_000).into(), ([192, 168, 0, 1], 2575).into());
+            let packet = tcp(from, to, seq, 1, tcp_flags::ACK, &[b'x'; HELD]);
             // All within one second: nothing is over yet.
-            for word in [1_772_438_400, n, len, len] {
-                file.extend(word.to_le_bytes());
-            }
-            file.extend(frame);
+            push_record(&mut file, 1_772_438_400, n, &ethernet(&packet));
         }
     }
     file

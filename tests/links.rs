@@ -1,4 +1,4 @@
-//! One conversation in every link type and encapsulation: whatever stands around it, the same is found;
+//! One conversation in every link type and encapsulation: whatever encloses it, the same is found;
 //! and `docs/links.md` says so of exactly what is proved here.
 
 mod common;
@@ -115,7 +115,7 @@ fn the_fixtures_are_what_the_script_makes() {
     }
 }
 
-/// The rows of the tables of `docs/links.md`, without heads, with the heading they stand under.
+/// The rows of the tables of `docs/links.md`, without heads, with their heading.
 fn rows() -> Vec<(String, Vec<String>)> {
     let text =
         std::fs::read_to_string(Path::new(ROOT).join("docs/links.md")).expect("docs/links.md");

@@ -9,6 +9,7 @@ use exposition::Exposition;
 use phitap::content::FORMATS;
 use phitap::decode::Skip;
 use phitap::exposure::NetworkDirection;
+use phitap::output::certificates::{SERVICES, STATES};
 use phitap::output::health::Check;
 use phitap::output::metrics::{DROPPED, RELOADS, UNREAD};
 use phitap::protocol::{PROTOCOLS, Reason};
@@ -58,6 +59,9 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_flows_unread_total", "counter", &["reason"]),
     ("phitap_findings_by_direction_total", "counter", &["direction"]),
     ("phitap_exposures_reached_total", "counter", &["patients"]),
+    ("phitap_certificates", "gauge", &["service", "state"]),
+    ("phitap_certificates_self_signed", "gauge", &["service"]),
+    ("phitap_tls_deprecated_services", "gauge", &["service"]),
     ("phitap_ready", "gauge", &[]),
     ("phitap_problems", "gauge", &["check"]),
     ("phitap_interface_up", "gauge", &["interface"]),
@@ -67,8 +71,11 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_last_packet_timestamp_seconds", "gauge", &[]),
     ("phitap_output_backlog_bytes", "gauge", &["output"]),
     ("phitap_output_backlog_seconds", "gauge", &["output"]),
+    ("phitap_output_delivered_total", "counter", &["output"]),
+    ("phitap_output_failures_total", "counter", &["output"]),
     ("phitap_thread_stalls_total", "counter", &["thread"]),
     ("phitap_state_saves_total", "counter", &["result"]),
+    ("phitap_evidence_packets_total", "counter", &["result"]),
     ("process_cpu_seconds_total", "counter", &[]),
     ("process_resident_memory_bytes", "gauge", &[]),
     ("process_virtual_memory_bytes", "gauge", &[]),
@@ -142,8 +149,11 @@ fn closed(metric: &str, label: &str) -> BTreeSet<String> {
         ("phitap_flows_unread_total", "reason") => own(&mut UNREAD.into_iter()),
         (_, "direction") => own(&mut NetworkDirection::ALL.iter().map(|d| d.as_str())),
         (_, "patients") => own(&mut ["10", "100", "500", "1000", "10000"].into_iter()),
+        (_, "service") => own(&mut SERVICES.into_iter()),
+        (_, "state") => own(&mut STATES.into_iter()),
         (_, "check") => own(&mut Check::ALL.iter().map(|c| c.as_str())),
         (_, "thread") => own(&mut ["reader", "worker", "collector"].into_iter()),
+        ("phitap_evidence_packets_total", _) => own(&mut ["written", "dropped"].into_iter()),
         (_, "result") => own(&mut RELOADS.into_iter()),
         (_, "protocol") => own(&mut protocols()),
         (_, "content") => own(&mut FORMATS.iter().map(|f| f.name()).chain(UNITS.iter().copied())),

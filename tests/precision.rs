@@ -1,8 +1,8 @@
 //! Ordinary traffic must stay silent, and the same shapes with patients must not.
 //!
-//! `precision/wrapped.txt` and `precision/wrapped_ordinary.txt` do the same where records stand in patches,
+//! `precision/wrapped.txt` and `precision/wrapped_ordinary.txt` do the same for patched records,
 //! parameters, tokens, queries, and rows of tables; `precision/registers.txt` and `precision/lookalikes.txt` do the same for numbers of national registers, with
-//! every region switched on. `precision/ordinary.txt` holds what a hospital's network carries all day that is about nobody's
+//! every region switched on. `precision/ordinary.txt` holds what a hospital's network carries all day that is not about anyone's
 //! care; `precision/patients.txt` holds records of patients and what must be reported of each. All
 //! people are invented. A case is `=== name | METHOD path | media type`, then the body; for patients
 //! a line `---` and one line a patient: `kind=value; kind=value`.
@@ -77,8 +77,8 @@ impl Case<'_> {
     }
 }
 
-/// What is disclosed: for each patient, in order of appearance, all identifiers.
-fn disclosed(lab: &TestHarness, case: &Case<'_>) -> Vec<Vec<(String, String)>> {
+/// What is found: for each patient, in order of appearance, all identifiers.
+fn found(lab: &TestHarness, case: &Case<'_>) -> Vec<Vec<(String, String)>> {
     let mut last = BTreeMap::new();
     for finding in lab.run(&case.packets()) {
         let pair = |i: &phitap::identify::Identifier| {
@@ -100,7 +100,7 @@ fn false_alerts(lab: &TestHarness, text: &str, least: usize) -> String {
     let (cases, mut wrong) = (cases(text), String::new());
     for case in &cases {
         assert!(case.patients.is_empty(), "{}", case.name);
-        let got = disclosed(lab, case);
+        let got = found(lab, case);
         if !got.is_empty() {
             let _ = writeln!(wrong, "{}: {got:?}", case.name);
         }
@@ -139,7 +139,7 @@ fn missed(lab: &TestHarness, text: &str, least: usize) -> String {
     let (cases, mut wrong) = (cases(text), String::new());
     for case in &cases {
         assert!(!case.patients.is_empty(), "{}", case.name);
-        let got = disclosed(lab, case);
+        let got = found(lab, case);
         let has = |pairs: &[(String, String)], (k, v): (&str, &str)| {
             pairs.iter().any(|(a, b)| a == k && b == v)
         };

@@ -236,7 +236,7 @@ fn secrets_of_the_hour() -> Secrets {
 }
 
 #[test]
-fn the_merged_hour_shows_nobody() {
+fn the_merged_hour_shows_no_identifier() {
     let secrets = secrets_of_the_hour();
     let case = Case { name: "hospital".into(), capture: hospital(), truth: Value::Null };
     let search = secrets.search();
@@ -312,7 +312,7 @@ fn the_search_finds_what_reveal_shows() {
 
 /// What a sensor serves while it runs holds no value, even if its events do.
 #[test]
-fn the_pages_of_a_running_sensor_show_nobody() {
+fn the_pages_of_a_running_sensor_show_no_identifier() {
     use std::io::{BufRead as _, Read as _, Write as _};
     let secrets = secrets_of_the_hour();
     let search = secrets.search();
@@ -373,7 +373,7 @@ fn the_pages_of_a_running_sensor_show_nobody() {
 
 /// Input that is broken anywhere is complained of without being quoted.
 #[test]
-fn what_is_said_of_broken_input_shows_nobody() {
+fn messages_about_broken_input_show_no_identifier() {
     let all = cases();
     let some: Vec<&Case> = all.iter().step_by(4).collect();
     let leaks = on_all(&some, |case| {
@@ -470,6 +470,6 @@ macro_rules! lacks {
 
 lacks!(phitap::phi::Phi<'static>: std::fmt::Debug, std::fmt::Display, serde::Serialize, AsRef<str>);
 lacks!(phitap::phi::PhiBuf: std::fmt::Debug, std::fmt::Display, serde::Serialize, AsRef<str>);
-lacks!(phitap::identify::Shown: std::fmt::Debug, std::fmt::Display, serde::Serialize, AsRef<str>);
+lacks!(phitap::identify::DisplayValue: std::fmt::Debug, std::fmt::Display, serde::Serialize, AsRef<str>);
 lacks!(phitap::identify::Key: std::fmt::Debug, std::fmt::Display, serde::Serialize, AsRef<[u8]>);
 lacks!(phitap::content::Field<'static>: std::fmt::Debug, std::fmt::Display, serde::Serialize);

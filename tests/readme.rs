@@ -12,7 +12,7 @@ use std::process::{Command, Stdio};
 
 /// Exposures shown of the sample; the rest is left out.
 const SHOWN: usize = 3;
-/// Stands for what is left out.
+/// Marks what is left out.
 const LEFT_OUT: &str = "[...]";
 const SAMPLE: &str = "<!-- sample: phitap replay fixtures/hospital.pcap -->\n```text\n";
 
@@ -24,7 +24,7 @@ fn guide() -> String {
     std::fs::read_to_string(Path::new(ROOT).join("docs/guide.md")).expect("docs/guide.md")
 }
 
-/// The fenced blocks of the README: what stands behind the fence, and the lines.
+/// The fenced blocks of the README: the info string, and the lines.
 fn blocks(readme: &str) -> Vec<(String, Vec<String>)> {
     let mut blocks: Vec<(String, Vec<String>)> = Vec::new();
     let mut open = false;

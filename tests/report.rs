@@ -189,3 +189,37 @@ fn a_sensor_with_a_store_shows_what_earlier_runs_found() {
     assert_eq!(exposures.len(), 33);
     assert!(exposures.iter().all(|e| e["earlier"] == true));
 }
+
+#[test]
+fn encrypted_services_show_versions_names_and_certificates() {
+    let folder = tempfile::tempdir().expect("folder");
+    let capture = |name: &str| {
+        std::path::Path::new(common::ROOT)
+            .join("fixtures/captures")
+            .join(name)
+            .display()
+            .to_string()
+    };
+    let (file, table) = (folder.path().join("a.json"), folder.path().join("a.csv"));
+    let captures = [capture("http-neg-https.pcap"), capture("dicom-tls-dcmtk.pcap")];
+    for assets in [&file, &table] {
+        let assets = assets.display().to_string();
+        run(&["replay", "--quiet", "--assets", &assets, &captures[0], &captures[1]], 0);
+    }
+    let all = std::fs::read_to_string(&file).expect("written");
+    let all: Value = serde_json::from_str(&all).expect("JSON");
+    let encrypted = all["encrypted_services"].as_array().expect("a list");
+    // As tshark reads them: the one in TLS 1.2 with its certificate, the other in TLS 1.3 without.
+    let web =
+        encrypted.iter().find(|s| s["tls"]["versions"] == serde_json::json!(["1.2"])).expect("one");
+    let certificate = &web["tls"]["certificate"];
+    assert_eq!(
+        (&certificate["subject"], &certificate["self_signed"]),
+        (&"server.example.org".into(), &true.into())
+    );
+    let sealed =
+        encrypted.iter().find(|s| s["tls"]["versions"] == serde_json::json!(["1.3"])).expect("one");
+    assert!(sealed["tls"]["certificate"].is_null());
+    let table = std::fs::read_to_string(&table).expect("written");
+    assert!(table.contains("server.example.org"), "{table}");
+}

@@ -379,7 +379,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     assert_eq!(last["phi"]["run"]["streams"]["opaque"], serde_json::json!({}));
 }
 
-/// Connections that stand in the middle of a message, in the format of `pcap` and after its packets.
+/// Connections that are in the middle of a message, in the format of `pcap` and after its packets.
 fn open_flows(pcap: &[u8], flows: u32) -> Vec<u8> {
     let (mut at, mut last) = (24, 24);
     while at + 16 <= pcap.len() {

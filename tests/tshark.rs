@@ -53,7 +53,7 @@ const DIFFERING: &[(&str, Differ)] = &[
     ("vxlan-reserved-bits", TunnelOverUdp),
     // Whether the frame control field is swapped is a setting of its own.
     ("capwap-wifi", OnlyCarrierByTshark),
-    // A port that it must be told.
+    // A port that must be configured.
     ("vxlan-48879", OnlyCarrierByTshark),
     // Link types 205, 206 and 219.
     ("cisco-hdlc-direction", RefusedByTshark),
@@ -66,7 +66,7 @@ const DIFFERING: &[(&str, Differ)] = &[
     // Whether a session carries Ethernet is agreed beforehand; it does not guess.
     ("l2tpv3", NotReadByTshark),
     ("l2tpv3-cookie", NotReadByTshark),
-    // Whether a label stands for a pseudowire is agreed beforehand; it guesses in fewer cases.
+    // Whether a label denotes a pseudowire is agreed beforehand; it guesses in fewer cases.
     ("mpls-pseudowire", NotReadByTshark),
     ("mpls-pseudowire-no-control-word-8c", NotReadByTshark),
     ("mpls-pseudowire-no-control-word-44", NotReadByTshark),
@@ -90,7 +90,7 @@ fn tshark(capture: &Path) -> Counts {
     let output = Command::new("tshark")
         .arg("-r")
         .arg(capture)
-        // No names are looked up. 8472 is VXLAN's port on Linux, which tshark must be told.
+        // No names are looked up. 8472 is VXLAN's port on Linux, which tshark does not know by itself.
         .args(["-n", "-d", "udp.port==8472,vxlan"])
         .args(["-T", "fields", "-e", "frame.number", "-z", "conv,tcp", "-z", "conv,udp"])
         .stdin(Stdio::null())

@@ -1,11 +1,13 @@
 //! Invariant 1 of the architecture on real conversations: however a conversation is cut into
-//! segments, reordered within 64 packets, duplicated and overlapped, the same is disclosed.
+//! segments, reordered within 64 packets, duplicated and overlapped, the same is found.
 //!
 //! Each round takes the two byte streams of a fixture's conversation, sends them again as other
 //! packets, and compares everything but the times. `PHITAP_WEATHER` sets the rounds for each
 //! conversation.
 
-use etherparse::PacketBuilder;
+mod common;
+
+use common::packets::tcp;
 use phitap::capture::{Batch, LinkType, Source as _, Status, Timeline};
 use phitap::decode::{Decoder, FlowKey, Outcome, Side, Transport};
 use phitap::exposure::FindingEvent;
@@ -145,33 +147,15 @@ impl Conversation {
         packets
     }
 
-    fn frame(&self, sent: &Sent) -> Vec<u8> {
-        let (from, to) = (self.key.end(sent.from), self.key.end(sent.from.other()));
-        let (source, destination) = (from.to_socket_addr().ip(), to.to_socket_addr().ip());
-        let builder = match (source, destination) {
-            (std::net::IpAddr::V4(a), std::net::IpAddr::V4(b)) => {
-                PacketBuilder::ipv4(a.octets(), b.octets(), 64)
-            }
-            _ => PacketBuilder::ipv6(from.address, to.address, 64),
-        };
-        let mut tcp = builder.tcp(from.port, to.port, sent.seq, 65535);
-        if sent.flags & 0x01 != 0 {
-            tcp = tcp.fin();
-        }
-        if sent.flags & 0x02 != 0 {
-            tcp = tcp.syn();
-        }
-        if sent.flags & 0x10 != 0 {
-            tcp = tcp.ack(sent.ack);
-        }
-        let mut bytes = Vec::new();
-        tcp.write(&mut bytes, &sent.payload).expect("a valid packet");
-        bytes
+    /// The IP packet of a segment.
+    fn packet(&self, sent: &Sent) -> Vec<u8> {
+        let [from, to] = [sent.from, sent.from.other()].map(|s| self.key.end(s).to_socket_addr());
+        tcp(from, to, sent.seq, sent.ack, sent.flags, &sent.payload)
     }
 
     fn packets(&self, sent: &[Sent]) -> Vec<TestPacket> {
         let packet = |(n, sent): (usize, &Sent)| {
-            let bytes = self.frame(sent);
+            let bytes = self.packet(sent);
             TestPacket {
                 time: Timestamp::new(1_772_360_102, 10_000 * n as u32),
                 link: LinkType::RAW,

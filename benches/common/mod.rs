@@ -12,7 +12,7 @@ use criterion::Criterion;
 use phitap::config::Limits;
 use phitap::flow::{End, Orientation, Side};
 use phitap::identify::{Key, Patients, ValueCache};
-use phitap::pipeline::{FlowHost, Shared, StageCounters};
+use phitap::pipeline::{FlowSink, Shared, StageCounters};
 use phitap::protocol::{Driver, DriverLimits, ServiceFacts};
 use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
@@ -136,7 +136,7 @@ pub fn play(conversation: &Conversation) -> usize {
     let (mut activity, mut counters) = (Default::default(), StageCounters::default());
     let mut arrivals = Default::default();
     let rules = shared().rules.current();
-    let mut host = FlowHost {
+    let mut host = FlowSink {
         shared: shared(),
         rules: &rules,
         contents: &mut contents,
@@ -153,7 +153,7 @@ pub fn play(conversation: &Conversation) -> usize {
     for (from_client, bytes) in &conversation.0 {
         let side = if *from_client { client } else { client.other() };
         for segment in bytes.chunks(SEGMENT) {
-            // As the flow table does: what nobody wants is not delivered.
+            // As the flow table does: unwanted bytes are not delivered.
             let unwanted = skip[side.index()].min(segment.len() as u64) as usize;
             skip[side.index()] -= unwanted as u64;
             if unwanted < segment.len() {

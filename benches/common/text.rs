@@ -90,7 +90,7 @@ pub fn fhir(bundles: usize, gzip: bool) -> Conversation {
     http("/fhir/Observation?page=", "application/fhir+json", gzip, (0..bundles).map(bundle))
 }
 
-/// Web pages about nobody.
+/// Web pages without patients.
 pub fn html(pages: usize) -> Conversation {
     const WORDS: [&str; 12] = [
         "storage", "network", "the", "with", "release", "window", "archive", "and", "module",

@@ -221,6 +221,16 @@ pub static FAMILIES: &[Family] = &[
         ],
     },
     Family {
+        name: "office",
+        declared: &[
+            typed("application/msword", ""),
+            typed("application/vnd.sqlite3", "patients.db"),
+            typed("application/dbase", "patients.dbf"),
+            typed("application/ms-tnef", "winmail.dat"),
+            typed("application/octet-stream", ""),
+        ],
+    },
+    Family {
         name: "protobuf",
         declared: &[
             typed("application/protobuf", "/clinic.PatientService/Get"),
@@ -232,12 +242,19 @@ pub static FAMILIES: &[Family] = &[
         declared: &[typed("text/event-stream", ""), typed("application/syslog", ""), NOTHING],
     },
     Family {
+        name: "device",
+        declared: &[
+            typed("application/x-intellivue-data-export", ""),
+            typed("application/octet-stream", ""),
+        ],
+    },
+    Family {
         name: "unknown",
         declared: &[NOTHING, typed("", ""), typed("application/octet-stream", "")],
     },
 ];
 
-/// What a content hands on, as text.
+/// What a content passes on, as text.
 #[derive(Default, PartialEq, Debug)]
 struct Log {
     open: usize,

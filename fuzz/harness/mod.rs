@@ -1,9 +1,10 @@
 //! What all fuzz targets run, and what `tests/fuzz.rs` replays on the stable toolchain: bytes go in, and a
 //! panic comes out if an invariant is broken. One target for each protocol and each family of contents, and
-//! `frames`, `streams`, `capture` and `rules`.
+//! `frames`, `streams`, `handshake`, `capture` and `rules`.
 
 mod content;
 mod files;
+mod handshake;
 pub mod mutate;
 mod protocol;
 pub mod seeds;
@@ -24,6 +25,8 @@ pub enum Target {
     Protocol(&'static dyn Protocol, &'static str),
     /// A document that is declared as one of a family.
     Content(&'static content::Family),
+    /// A TLS handshake.
+    Handshake,
     /// A capture file.
     Capture,
     /// A file of rules.
@@ -38,6 +41,7 @@ impl Target {
             Self::Streams => "streams".to_owned(),
             Self::Protocol(_, name) => format!("protocol-{name}"),
             Self::Content(family) => format!("content-{}", family.name),
+            Self::Handshake => "handshake".to_owned(),
             Self::Capture => "capture".to_owned(),
             Self::Rules => "rules".to_owned(),
         }
@@ -45,7 +49,8 @@ impl Target {
 
     /// Every target.
     pub fn all() -> Vec<Self> {
-        let mut all = vec![Self::Frames, Self::Streams, Self::Capture, Self::Rules];
+        let mut all =
+            vec![Self::Frames, Self::Streams, Self::Handshake, Self::Capture, Self::Rules];
         all.extend(protocol::all().map(|(protocol, name)| Self::Protocol(protocol, name)));
         all.extend(content::FAMILIES.iter().map(Self::Content));
         all
@@ -63,6 +68,7 @@ impl Target {
             Self::Streams => whole::streams(input),
             Self::Protocol(protocol, _) => protocol::run(protocol, input),
             Self::Content(family) => content::run(family, input),
+            Self::Handshake => handshake::run(input),
             Self::Capture => files::capture(input),
             Self::Rules => files::rules(input),
         }

@@ -33,7 +33,7 @@ pub fn mutate(target: Target, data: &[u8], random: &mut Random) -> Vec<u8> {
     match target {
         Target::Frames | Target::Capture => bytes(data, random),
         Target::Rules => words(data, RULES, random),
-        Target::Streams | Target::Protocol(..) => {
+        Target::Streams | Target::Handshake | Target::Protocol(..) => {
             let (&how, rest) = data.split_first().unwrap_or((&0, &[]));
             let how = if random.below(8) == 0 { random.next() as u8 } else { how };
             let mut turns = turns::parse(rest);
@@ -58,7 +58,7 @@ pub fn mutate(target: Target, data: &[u8], random: &mut Random) -> Vec<u8> {
             let head = input[..3].to_vec();
             let mut body = input.split_off(3);
             for _ in 0..=random.below(3) {
-                body = document(family.name, &body, random);
+                body = change(&body, of_format(family.name), random);
             }
             [head, body].concat()
         }
@@ -92,42 +92,44 @@ fn turn(protocol: &str, turns: &mut Vec<Turn>, random: &mut Random) {
             let more = turns[other].bytes.clone();
             turns[at].bytes.extend(more);
         }
-        _ => turns[at].bytes = message(protocol, &turns[at].bytes, random),
+        _ => turns[at].bytes = change(&turns[at].bytes, of_protocol(protocol), random),
     }
 }
 
-/// Changes what is said in a turn.
-fn message(protocol: &str, data: &[u8], random: &mut Random) -> Vec<u8> {
-    if random.below(4) == 0 {
-        return bytes(data, random);
-    }
-    match protocol {
-        "dicom" => pdus(data, random),
-        "http2" => frames(data, random),
-        "hl7" => segments(data, random),
-        "http1" | "" => words(data, HTTP, random),
-        "smtp" | "pop3" | "imap" | "ftp" => words(data, MAIL, random),
-        _ => words(data, LINES, random),
+/// Changes bytes in a way that fits their format.
+type Mutator = fn(&[u8], &mut Random) -> Vec<u8>;
+
+/// That of the messages of a protocol.
+fn of_protocol(name: &str) -> Mutator {
+    match name {
+        "dicom" => pdus,
+        "http2" => frames,
+        "hl7" => segments,
+        "http1" | "" => |data, random| words(data, HTTP, random),
+        "smtp" | "pop3" | "imap" | "ftp" => |data, random| words(data, MAIL, random),
+        _ => |data, random| words(data, LINES, random),
     }
 }
 
-/// Changes a document.
-fn document(family: &str, data: &[u8], random: &mut Random) -> Vec<u8> {
-    if random.below(4) == 0 {
-        return bytes(data, random);
-    }
+/// That of the documents of a family of formats.
+fn of_format(family: &str) -> Mutator {
     match family {
-        "dicom" => elements(data, random),
-        "hl7v2" => segments(data, random),
-        "pdf" => objects(data, random),
-        "json" => words(data, JSON, random),
-        "xml" | "html" => words(data, MARKUP, random),
-        "mime" | "form" => words(data, HTTP, random),
-        "text" | "csv" => words(data, TEXT, random),
-        "edi" => words(data, EDI, random),
-        "print" => words(data, PRINT, random),
-        _ => words(data, LINES, random),
+        "dicom" => elements,
+        "hl7v2" => segments,
+        "pdf" => objects,
+        "json" => |data, random| words(data, JSON, random),
+        "xml" | "html" => |data, random| words(data, MARKUP, random),
+        "mime" | "form" => |data, random| words(data, HTTP, random),
+        "text" | "csv" => |data, random| words(data, TEXT, random),
+        "edi" => |data, random| words(data, EDI, random),
+        "print" => |data, random| words(data, PRINT, random),
+        _ => |data, random| words(data, LINES, random),
     }
+}
+
+/// One change in four disregards the format.
+fn change(data: &[u8], mutator: Mutator, random: &mut Random) -> Vec<u8> {
+    if random.below(4) == 0 { bytes(data, random) } else { mutator(data, random) }
 }
 
 /// Bits, bytes, numbers, pieces.
@@ -332,7 +334,7 @@ fn frames(data: &[u8], random: &mut Random) -> Vec<u8> {
             let frame = &mut found[at];
             let body = frame.split_off(9);
             let body = match frame[3] {
-                // Literal fields, of which a name or a value is changed.
+                // Literal fields: a name or a value is changed.
                 1 | 9 if random.below(2) == 0 => {
                     let mut field = vec![0x40, 12];
                     field.extend(b"content-type");

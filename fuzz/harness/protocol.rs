@@ -1,5 +1,5 @@
 //! One protocol alone, behind the real driver. Cut into pieces of any size, with bytes lost or not, it must
-//! hand on the same contents, units, objects and facts. Where the parser has to search for its next boundary,
+//! pass on the same contents, units, objects and facts. Where the parser has to search for its next boundary,
 //! behind a hole or an error, it only must not fail: how much is there to search in depends on the pieces.
 
 use super::turns::{self, Turn};
@@ -21,11 +21,13 @@ const LIMITS: DriverLimits = DriverLimits { buffer: 4 << 20, recognise: 64 << 10
 const PAID: u64 = 256;
 const RESERVE: u64 = 1 << 20;
 
-/// Every protocol, and what its target is called: three of them are `http` to their users.
+/// Every protocol, and what its target is called: three of them are `http` to their users, and two `amqp`.
 pub fn all() -> impl Iterator<Item = (&'static dyn Protocol, &'static str)> {
     let mut http = ["websocket", "http1", "http2"].to_vec();
+    let mut amqp = ["amqp1", "amqp"].to_vec();
     PROTOCOLS.iter().map(move |&protocol| match protocol.name() {
         "http" => (protocol, http.pop().unwrap_or("http")),
+        "amqp" => (protocol, amqp.pop().unwrap_or("amqp")),
         name => (protocol, name),
     })
 }
@@ -40,7 +42,7 @@ struct Payload {
     ending: Option<Ending>,
 }
 
-/// What a parser hands on.
+/// What a parser passes on.
 struct Log {
     payloads: Vec<Payload>,
     objects: Vec<String>,

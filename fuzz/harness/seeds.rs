@@ -5,8 +5,9 @@ use phitap::capture::{Batch, Source as _, Status, Timeline};
 use phitap::content::{Extent, FORMATS};
 use phitap::decode::{Decoder, Outcome, Side, Transport};
 use phitap::flow::Orientation;
+use phitap::protocol::datagrams::frame_datagram;
 use phitap::protocol::driver::{Driver, DriverEvent, DriverLimits};
-use phitap::protocol::expected::{ExpectedFlow, frame_datagram};
+use phitap::protocol::expected::ExpectedFlow;
 use phitap::protocol::{
     Activity, ContentId, ContentSink, End, Ending, Hint, Media, Object, PROTOCOLS, Reason,
     ServiceFacts, Want,
@@ -56,6 +57,13 @@ pub fn all(root: &Path) -> Vec<Seed> {
             seeds.extend(inputs.map(|input| (format!("content-{}", family.name), input)));
         }
     }
+    if let Some(Target::Content(device)) = Target::named("content-device") {
+        for (format, field) in phitap::syntax::recording::FIELDS {
+            let file = phitap::syntax::recording::sample(format, field, "19591102");
+            let inputs = file.iter().flat_map(|file| device.inputs(file));
+            seeds.extend(inputs.map(|input| ("content-device".to_owned(), input)));
+        }
+    }
     seeds.sort();
     seeds.dedup();
     seeds
@@ -64,6 +72,17 @@ pub fn all(root: &Path) -> Vec<Seed> {
 const ISA: &[u8] = b"ISA*00*          *00*          *ZZ*A              *ZZ*B              *260301*1015*^*00501*\
 000000001*0*P*:~GS*HC*A*B*20260301*1015*1*X*005010X222A1~ST*837*0001~NM1*IL*1*DOE*JANE****MI*123456789~\
 DMG*D8*19600229*F~SE*4*0001~GE*1*1~IEA*1*000000001~";
+
+/// A host that asks for its address again, under a name.
+const DHCP: &[u8] = b"\0\xf9\x01\x01\x06\0\0\0\0\0\0\0\0\0\x0a\x01\x07\x15\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x63\x82\
+\x53\x63\x35\x01\x03\x0c\x03ws9\xff";
+
+/// The target of conversations that are encrypted.
+const HANDSHAKE: &str = "handshake";
 
 /// Whether the server speaks, and what is said.
 type Said = (bool, &'static [u8]);
@@ -115,6 +134,50 @@ const WRITTEN: &[(&str, &[Said])] = &[
             (true, b"\x04\x01\0\x26\0\0\x01\0\x81\x01\0\0\0\0\0\0\0\xe7\x08\0\x09\x04\xd0\0\x34\x01n\0\xd1\x06\0D\0o\0e\0"),
         ],
     ),
+    (
+        "dns",
+        &[(
+            true,
+            b"\0\x2e\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0\x04pacs\x07example\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\x0e\x10\0\x04\x0a\x01\x02\x03",
+        )],
+    ),
+    ("dhcp", &[(false, DHCP)]),
+    (
+        "gelf",
+        &[
+            (false, b"{\"version\":\"1.1\",\"host\":\"a\",\"short_message\":\"b\",\"_mrn\":\"7\"}\0"),
+            (false, b"{\"host\":\"a\",\"short_message\":\"b\"}\0"),
+        ],
+    ),
+    (
+        "gelf",
+        &[
+            (false, b"\0\x0d\x1e\x0fabcdefgh\0\x02{\0\x0e\x1e\x0fabcdefgh\x01\x02}x"),
+            (false, b"\0\x0d\x1e\x0fabcdefgi\x02\x80x"),
+        ],
+    ),
+    (
+        "snpp",
+        &[
+            (true, b"220 SNPP ready\r\n"),
+            (false, b"LOGI a b\r\nPAGE 17\r\nMESS Bed 3 Doe, Jane\r\nDATA\r\n..a\r\n.\r\nQUIT\r\n"),
+            (true, b"250 a\r\n250 b\r\n250 c\r\n354 d\r\n"),
+        ],
+    ),
+    (
+        "fluent",
+        &[
+            (false, b"\x93\xa5a.log\xce\x65\0\0\0\x82\xa3mrn\xa17\xa1n\x01\x93\xa1t\x91\x92\xd7\0\x65\0\0\0\0\0\0\x01\x80\x81\xa5chunk\xa1x"),
+            (true, b"\x81\xa3ack\xa1x"),
+        ],
+    ),
+    (
+        "vista",
+        &[
+            (false, b"[XWB]11302\x051.108\x0cORWPT SELECT50003237f\x04"),
+            (true, b"\0\0DOE,JANE^F^2600229^666123456^7^WARD 7\x04"),
+        ],
+    ),
     ("rlogin", &[(false, b"\0jane\0jane\0xterm/38400\0"), (true, b"\0Patient: Doe, Jane  MRN: 12345\r\n")]),
     (
         "lpd",
@@ -130,11 +193,19 @@ const WRITTEN: &[(&str, &[Said])] = &[
     ),
 ];
 
-/// Documents that no fixture holds.
+/// Documents that no fixture holds; and the smallest files of devices (`phitap::syntax::recording`).
 const DOCUMENTS: &[(&str, &[u8])] = &[
     ("protobuf", b"\x0a\x08Doe Jane\x12\x0a1960-02-29\x1a\x0b078-05-1120\x22\x07\x0a\x05abcde\x28\x96\x01"),
     ("log", b"event: adt\ndata: {\"patient_name\":\"Doe\",\"dob\":\"1960-02-29\"}\n\ndata: x\ndata: y\n\n"),
     ("log", b"<14>1 2026-03-01T10:15:02Z h app 1 - - Patient: Jane Doe DOB: 1960-02-29 SSN 078-05-1120\n"),
+    (
+        "office",
+        b"\x03\x7e\x0b\x1d\x01\0\0\0\x61\0\x0f\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x01\0\0MRN\0\0\0\0\0\0\0\0C\0\0\0\0\x06\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0DOB\0\0\0\0\0\0\0\0D\0\0\0\0\x08\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x0d 12345619600229\x1a",
+    ),
+    (
+        "office",
+        b"\x78\x9f\x3e\x22\x01\0\x01\x0c\x80\x02\0\x12\0\0\0Patient: Jane Doe\0\0\0\x02\x02\x90\x06\0\0\0\0\0\0\0\x02\x05\x90\x06\0\x14\0\0\0\x01\0\0\0\x1e\0\x07\x37\x01\0\0\0\x02\0\0\0a\0\0\0\0\0",
+    ),
     ("unknown", b"Patient: Jane Doe\nDOB: 1960-02-29\nMRN: 12345\n"),
     ("unknown", b"{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Doe\"}],\"birthDate\":\"1960-02-29\"}"),
     ("unknown", ISA),
@@ -251,6 +322,7 @@ fn of_conversation(mut flow: Conversation, seeds: &mut Vec<Seed>) {
         }
         names.extend(driver.events().filter_map(|event| match event {
             DriverEvent::Recognised(name) => Some(name),
+            DriverEvent::Opaque(_, Reason::Encrypted) => Some(HANDSHAKE),
             DriverEvent::Opaque(..) => None,
         }));
     }
@@ -261,7 +333,15 @@ fn of_conversation(mut flow: Conversation, seeds: &mut Vec<Seed>) {
     names.sort_unstable();
     names.dedup();
     for name in names {
-        let targets = if name == "http" { &["http1", "http2", "websocket"][..] } else { &[name] };
+        if name == HANDSHAKE {
+            push(HANDSHAKE, 11, &flow.turns, seeds);
+            continue;
+        }
+        let targets = match name {
+            "http" => &["http1", "http2", "websocket"][..],
+            "amqp" => &["amqp", "amqp1"],
+            _ => &[name],
+        };
         for target in targets {
             push(&format!("protocol-{target}"), 11, &flow.turns, seeds);
         }
@@ -297,6 +377,7 @@ fn of_document(media: &Media<'_>, codings: &[&str], bytes: &[u8], seeds: &mut Ve
         (_, "target" | "form") => "form",
         (_, "multipart") => "mime",
         (_, "gzip" | "zstd" | "tar" | "zip") => "archive",
+        (_, "ole" | "sqlite" | "mdb" | "dbf" | "tnef") => "office",
         (_, "x12" | "edifact" | "xdt" | "ncpdp" | "astm") => "edi",
         (_, "syslog" | "event-stream") => "log",
         (

@@ -4,7 +4,7 @@
 use super::live::Lease;
 use std::sync::Arc;
 
-/// Bytes that packets stand in. Cloning is cheap; the last clone frees them, or gives a block of a
+/// Bytes of packets. Cloning is cheap; the last clone frees them, or gives a block of a
 /// ring back to the kernel.
 #[derive(Clone)]
 pub struct Block(Bytes);
@@ -35,7 +35,7 @@ impl Block {
             Bytes::Ring(lease) => lease.bytes(),
         }
     }
-    /// The buffer, if nobody else has the block any more.
+    /// The buffer, if this is the last reference to the block.
     pub(super) fn reclaim(self) -> Result<Vec<u8>, Self> {
         match self.0 {
             Bytes::Owned(bytes) => Arc::try_unwrap(bytes).map_err(|b| Self(Bytes::Owned(b))),

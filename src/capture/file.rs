@@ -18,7 +18,7 @@ pub(super) struct Settings {
     pub block: usize,
 }
 
-/// What stands next.
+/// What comes next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Head {
     /// A packet of this time.
@@ -124,7 +124,7 @@ impl Reader {
         self.size
     }
 
-    /// What stands next, without reading on.
+    /// What comes next, without reading on.
     pub fn head(&self) -> Head {
         match self.next {
             Some(packet) => Head::Packet(packet.time),
@@ -243,7 +243,7 @@ impl Reader {
         }
     }
 
-    /// Tells the format; `Head::Packet` means that it is known now or that there are more bytes.
+    /// Detects the format; `Head::Packet` means that it is known now or that there are more bytes.
     #[cold]
     fn recognise(&mut self) -> Head {
         let rest = self.block.bytes().get(self.at..).unwrap_or(&[]);

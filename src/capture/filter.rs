@@ -1,7 +1,7 @@
 //! BPF expressions (`--filter`), compiled by libpcap and run on packets wherever they come from.
 //!
 //! Linux hands live packets to a filter without their outermost VLAN tag, so `port 2575` matches tagged
-//! packets there. In a file the tag stands in the packet, and the same expression would match none. So
+//! packets there. In a file the tag is in the packet, and the same expression would match none. So
 //! that both agree, an expression that does not speak of VLANs is run here on the packet without its
 //! outermost tag.
 
@@ -68,7 +68,7 @@ impl Filter {
     }
 }
 
-/// Whether a whole VLAN tag stands at `at`: 802.1Q, 802.1ad or the older type that libpcap knows, too.
+/// Whether a complete VLAN tag is at `at`: 802.1Q, 802.1ad or the older type that libpcap knows, too.
 fn is_tagged(bytes: &[u8], at: usize) -> bool {
     let tag = bytes.get(at..at + TAG);
     matches!(tag, Some([0x81 | 0x91, 0x00, ..] | [0x88, 0xa8, ..]))

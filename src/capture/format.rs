@@ -20,7 +20,7 @@ pub(super) struct Record {
     pub size: usize,
 }
 
-/// What stands at the start of the bytes.
+/// What is at the start of the bytes.
 #[derive(Debug)]
 pub(super) enum NextRecord {
     Packet(Record),
@@ -28,7 +28,7 @@ pub(super) enum NextRecord {
     Pass(usize),
     /// The same, but Wireshark shows it as a frame with a number.
     Other(usize),
-    /// So many bytes are needed to tell.
+    /// This many bytes are needed to decide.
     Need(usize),
     Bad(Box<FaultKind>),
 }

@@ -26,7 +26,7 @@ pub struct ReceiveRing {
     pub most: u32,
 }
 
-/// Whether the clock is kept right, as the kernel was told (adjtimex(2)).
+/// Whether the clock is synchronised, according to the kernel (adjtimex(2)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clock {
     /// Something keeps it right.

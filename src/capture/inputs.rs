@@ -91,7 +91,7 @@ impl Search {
 /// within compressed data.
 fn starts_like_a_capture(path: &Path) -> bool {
     let Ok(mut origin) = Origin::open(path) else {
-        // It cannot be told: reading it will say why.
+        // Unknown: reading it will report why.
         return true;
     };
     let mut start = Vec::with_capacity(SNIFF);
@@ -108,7 +108,7 @@ fn starts_like_a_capture(path: &Path) -> bool {
         match unpack.read(room) {
             Ok(0) => return false,
             Ok(n) => filled += n,
-            // Damaged: nothing but its name tells.
+            // Damaged: only its name remains.
             Err(_) => return named_like_a_capture(path),
         }
     }
@@ -120,7 +120,7 @@ fn named_like_erf(path: &Path) -> bool {
     path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("erf"))
 }
 
-/// Whether the first records of a file, of which `start` was read, can be those of ERF.
+/// Whether the first records of a file that begins with `start` can be those of ERF.
 fn is_erf(mut start: Vec<u8>, origin: impl Read) -> bool {
     let ended =
         origin.take(ERF_SNIFF).read_to_end(&mut start).is_ok_and(|n| (n as u64) < ERF_SNIFF);

@@ -1,7 +1,7 @@
 //! K12 text files (Tektronix K12xx, Wireshark), turned into the bytes of a pcap file as they are read.
 //!
 //! A packet is three lines: a rule, the time of day with the type of the packet, and its bytes in
-//! hexadecimal between bars. The day is not told; it is taken for the first of 1970.
+//! hexadecimal between bars. The day is not recorded; it is taken as the first of 1970.
 
 use std::io::{self, BufRead};
 
@@ -14,7 +14,7 @@ const MAX_LINE: u64 = 3 * (64 << 10) + 1024;
 /// Turns lines into packets.
 pub(super) struct K12<R> {
     lines: R,
-    /// What comes out, and how much of it was handed on.
+    /// What comes out, and how much of it was passed on.
     out: Vec<u8>,
     at: usize,
     /// Seconds and nanoseconds of the packet whose bytes come next.

@@ -47,7 +47,7 @@ pub const BATCH_PACKETS: usize = 256;
 /// Largest packet record believed, bytes. libpcap's own limit for most link types is 256 KiB.
 pub const MAX_RECORD: u32 = 1 << 20;
 
-/// One captured packet: where its bytes stand, and what the capture says of it.
+/// One captured packet: where its bytes are, and what the capture says of it.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet {
     /// When it was captured.
@@ -68,10 +68,10 @@ pub struct Packet {
     pub link: LinkType,
 }
 
-/// Some packets and the blocks they stand in.
+/// Some packets and the blocks that hold them.
 #[derive(Default)]
 pub struct Batch {
-    /// Each packet stands in one of these.
+    /// Each packet is in one of these.
     pub blocks: Vec<Block>,
     /// In the order of the timeline.
     pub packets: Vec<Packet>,

@@ -1,4 +1,4 @@
-//! Which packet of which capture: what an analyst opens in Wireshark.
+//! A packet of a capture: what an analyst opens in Wireshark.
 
 use crate::time::Timestamp;
 
@@ -14,7 +14,7 @@ pub struct PacketRef {
 }
 
 impl PacketRef {
-    /// Whether it stands in front of `other`: by number in one capture, by time across captures.
+    /// Whether it comes before `other`: by number in one capture, by time across captures.
     const fn precedes(&self, other: &Self) -> bool {
         if self.interface == other.interface {
             self.number < other.number

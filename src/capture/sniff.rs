@@ -2,7 +2,7 @@
 
 use super::{formats, k12};
 
-/// First bytes needed to tell.
+/// First bytes needed to decide.
 pub(super) const SNIFF: usize = 6;
 
 /// A compression format.
@@ -15,7 +15,7 @@ pub(super) enum Packing {
     Bzip2,
     /// Not compressed, but likewise turned into other bytes.
     K12,
-    /// A skippable frame, as zstd and lz4 both have them (RFC 8878 3.1.2); what follows tells.
+    /// A skippable frame, as zstd and lz4 both have them (RFC 8878 3.1.2); what follows decides.
     Skippable,
 }
 

@@ -188,7 +188,7 @@ impl Stream {
         }
     }
 
-    /// Tells by the first bytes whether it is compressed.
+    /// Detects by the first bytes whether it is compressed.
     fn sniff(&mut self) {
         if self.filled < SNIFF && !self.ended {
             return;

@@ -16,7 +16,7 @@ const MAX_WINDOW: u32 = 128 << 20;
 /// Compressed bytes, buffered and counted.
 struct Packed {
     origin: Origin,
-    /// What was read and not yet used stands from `at` to `filled`.
+    /// Bytes read and not yet used: from `at` to `filled`.
     buffer: Vec<u8>,
     at: usize,
     filled: usize,
@@ -77,7 +77,7 @@ impl Read for Packed {
 
 /// What is being unpacked.
 enum Member {
-    /// The next member, or the end, stands here.
+    /// The next member, or the end, is here.
     Between(Packed),
     Gzip(Box<flate2::bufread::GzDecoder<Packed>>),
     Zstd(Box<ruzstd::decoding::FrameDecoder>, Packed),
@@ -211,30 +211,32 @@ impl Unpack {
         }
     }
 
-    /// Begins the member that stands next.
+    /// Begins the next member.
     fn begin(&mut self) -> Result<(), Failure> {
         let Member::Between(mut packed) = std::mem::replace(&mut self.member, Member::Done) else {
             return Ok(());
         };
         let begun = self.begin_with(&mut packed);
         self.member = match begun {
-            Ok(Begun::End) => {
+            Ok(NextMember::End) => {
                 self.position = packed.used;
                 Member::Done
             }
-            Ok(Begun::Skipped) => Member::Between(packed),
-            Ok(Begun::Gzip) => Member::Gzip(Box::new(flate2::bufread::GzDecoder::new(packed))),
-            Ok(Begun::Xz) => {
+            Ok(NextMember::Skipped) => Member::Between(packed),
+            Ok(NextMember::Gzip) => Member::Gzip(Box::new(flate2::bufread::GzDecoder::new(packed))),
+            Ok(NextMember::Xz) => {
                 let kib = MAX_WINDOW >> 10;
                 Member::Xz(Box::new(lzma_rust2::XzReader::new_mem_limit(packed, true, kib)))
             }
-            Ok(Begun::Lz4 { legacy }) => {
+            Ok(NextMember::Lz4 { legacy }) => {
                 let decoder = Box::new(lz4_flex::frame::FrameDecoder::new(packed));
                 Member::Lz4 { decoder, legacy }
             }
-            Ok(Begun::Bzip2) => Member::Bzip2(Box::new(bzip2::bufread::BzDecoder::new(packed))),
-            Ok(Begun::K12) => Member::K12(Box::new(K12::new(packed))),
-            Ok(Begun::Zstd(decoder)) => Member::Zstd(decoder, packed),
+            Ok(NextMember::Bzip2) => {
+                Member::Bzip2(Box::new(bzip2::bufread::BzDecoder::new(packed)))
+            }
+            Ok(NextMember::K12) => Member::K12(Box::new(K12::new(packed))),
+            Ok(NextMember::Zstd(decoder)) => Member::Zstd(decoder, packed),
             Err(failure) => {
                 self.member = Member::Between(packed);
                 return Err(failure);
@@ -243,12 +245,12 @@ impl Unpack {
         Ok(())
     }
 
-    fn begin_with(&mut self, packed: &mut Packed) -> Result<Begun, Failure> {
+    fn begin_with(&mut self, packed: &mut Packed) -> Result<NextMember, Failure> {
         // Zeros behind the last member are padding, as tapes and some writers leave it.
         loop {
             let bytes = packed.fill_buf()?;
             if bytes.is_empty() {
-                return Ok(Begun::End);
+                return Ok(NextMember::End);
             }
             let zeros = bytes.iter().take_while(|&&b| b == 0).count();
             packed.consume(zeros);
@@ -263,11 +265,11 @@ impl Unpack {
             self.packing = packing;
         }
         Ok(match packing {
-            Packing::Gzip => Begun::Gzip,
-            Packing::Xz => Begun::Xz,
-            Packing::Lz4 => Begun::Lz4 { legacy },
-            Packing::Bzip2 => Begun::Bzip2,
-            Packing::K12 => Begun::K12,
+            Packing::Gzip => NextMember::Gzip,
+            Packing::Xz => NextMember::Xz,
+            Packing::Lz4 => NextMember::Lz4 { legacy },
+            Packing::Bzip2 => NextMember::Bzip2,
+            Packing::K12 => NextMember::K12,
             Packing::Zstd => {
                 use ruzstd::decoding::errors::FrameDecoderError;
                 let mut decoder = Box::new(ruzstd::decoding::FrameDecoder::new());
@@ -276,7 +278,7 @@ impl Unpack {
                     FrameDecoderError::WindowSizeTooBig { .. } => Failure::Window,
                     _ => Failure::Corrupt,
                 })?;
-                Begun::Zstd(decoder)
+                NextMember::Zstd(decoder)
             }
             Packing::Skippable => {
                 let mut head = [0; 8];
@@ -285,14 +287,14 @@ impl Unpack {
                 if io::copy(&mut packed.take(len), &mut io::sink())? < len {
                     return Err(Failure::Corrupt);
                 }
-                Begun::Skipped
+                NextMember::Skipped
             }
         })
     }
 }
 
-/// What stands next.
-enum Begun {
+/// What comes next.
+enum NextMember {
     End,
     Skipped,
     Gzip,

@@ -1,6 +1,7 @@
 //! Arguments and file become a checked [`Task`].
 
-use super::reveal::{Asked, Destination, allowed};
+use super::output::{destinations, spool};
+use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
 use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
 use crate::config::{
@@ -23,6 +24,8 @@ const MIN_MEMORY: u64 = 16 << 20;
 /// Most `--workers`.
 const MAX_WORKERS: usize = 256;
 
+/// The port of a resolver, for names whose answer needs TCP.
+const DNS: u16 = 53;
 /// Default of `--status-every`.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
 /// Default of `--max-silence`.
@@ -65,6 +68,21 @@ pub enum Task {
     },
     /// `query`, `find`, `diff`, `explain` or `cut`.
     Review(Box<Request>),
+    /// `hub`.
+    #[cfg(all(feature = "nats", feature = "store"))]
+    Hub(Box<crate::hub::Settings>),
+    /// `rules publish`.
+    #[cfg(feature = "nats")]
+    Publish(Box<crate::distribution::Publish>),
+    /// `rules follow`.
+    #[cfg(feature = "nats")]
+    Follow(Box<crate::distribution::Follow>),
+    /// `jobs`.
+    #[cfg(feature = "nats")]
+    Jobs(Box<super::jobs::JobsTask>),
+    /// `worker`.
+    #[cfg(feature = "nats")]
+    Work(Box<crate::jobs::Work>),
     /// `completions`.
     Completions(clap_complete::Shell),
     /// `man`.
@@ -115,12 +133,27 @@ impl TryFrom<Cli> for Task {
             Command::Live(live) => live.try_into()?,
             Command::Doctor(doctor) => doctor.try_into()?,
             Command::Report(report) => Self::Report { from: report.from, output: report.output },
+            #[cfg(feature = "nats")]
+            Command::Rules(super::Rules { action: RulesAction::Publish(args), rules }) => {
+                Self::Publish(Box::new(args.with(rules)?))
+            }
+            #[cfg(feature = "nats")]
+            Command::Rules(super::Rules { action: RulesAction::Follow(args), .. }) => {
+                Self::Follow(Box::new(args.into()))
+            }
             Command::Rules(rules) => Self::Rules { action: rules.action, rules: rules.rules },
             Command::Query(args) => Self::Review(Box::new((*args).into())),
             Command::Find(args) => Self::Review(Box::new((*args).into())),
             Command::Diff(args) => Self::Review(Box::new((*args).into())),
             Command::Explain(args) => Self::Review(Box::new(args.into())),
             Command::Cut(args) => Self::Review(Box::new((*args).try_into()?)),
+            Command::Merge(args) => Self::Review(Box::new(args.into())),
+            #[cfg(all(feature = "nats", feature = "store"))]
+            Command::Hub(args) => Self::Hub(Box::new((*args).try_into()?)),
+            #[cfg(feature = "nats")]
+            Command::Jobs(args) => Self::Jobs(Box::new(args.action.into())),
+            #[cfg(feature = "nats")]
+            Command::Worker(args) => Self::Work(Box::new((*args).into())),
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
         })
@@ -208,19 +241,31 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.reveal && options.store.is_some() {
         return Err(usage("a store holds masks only: --store and --reveal do not go together"));
     }
+    if options.summaries && options.format.as_ref().is_none_or(|format| format.0 != "ecs") {
+        return Err(usage("--summaries adds events to --format ecs: give that too"));
+    }
     if options.store_keep.is_some() && options.store.is_none() {
         return Err(usage("store-keep says how much a store keeps: name one with --store"));
     }
     let keep_for = options.store_keep.map(|keep| keep.0).unwrap_or_default();
     let store = options.store.clone().map(|path| StoreSettings { path, keep: keep_for });
+    let outputs = destinations(&options)?;
+    let spool = spool(&options, &outputs)?;
     if options.reveal {
         let live = matches!(source, Source::Interfaces(_));
-        let asked =
-            Asked { output: options.output.is_some(), format: options.format.is_some(), live };
+        if let Some(sent) = outputs.iter().find(|output| output.target.is_delivered()) {
+            return Err(usage(format!(
+                "--reveal shows patient data, and output {} would send it; name a file",
+                sent.name
+            )));
+        }
+        let output = outputs.iter().all(|output| output.target.file().is_some());
+        let asked = RequestedOutput { output, format: options.format.is_some(), live };
         allowed(Destination::of(std::io::stdout()), asked).map_err(ConfigError::Usage)?;
     }
     separate(&options)?;
     let metrics_access = metrics_access(&options)?;
+    let evidence = super::evidence::settings(&source, &options)?;
     let sandbox = sandbox(&options);
     let (capture, limits) = (capture(&options, memory)?, limits(&options, memory));
     let detail = match source {
@@ -233,10 +278,12 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         top: options.top,
         format: options.format.map_or(FORMATS[0].name, |f| f.0),
         detail: options.detail.unwrap_or(detail),
-        output: options.output,
+        outputs,
+        spool,
         report: options.report,
         assets: options.assets,
         store,
+        evidence,
         metrics: options.metrics.map(|listen| listen.0),
         metrics_access,
         metrics_file: options.metrics_file,
@@ -257,6 +304,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         max_silence: time(options.max_silence, MAX_SILENCE),
         state: options.state,
         fail_on: options.fail_on,
+        summaries: options.summaries,
         sensor: options.sensor,
         progress: !options.no_progress && !options.quiet,
         verbose: options.verbose,
@@ -266,16 +314,20 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
 
 /// Refuses files that would be written twice, or over what is read or a capture.
 fn separate(options: &Options) -> Result<(), ConfigError> {
-    let written = [
-        ("--output", &options.output),
+    let mut written: Vec<(&str, &Path)> = [
         ("--metrics-file", &options.metrics_file),
         ("--report", &options.report),
         ("--assets", &options.assets),
         ("--store", &options.store),
         ("--state", &options.state),
-    ];
+    ]
+    .into_iter()
+    .filter_map(|(name, file)| Some((name, file.as_deref()?)))
+    .collect();
+    let outputs = options.output.iter().filter_map(|output| output.0.target.file());
+    written.splice(0..0, outputs.map(|file| ("--output", file)));
     for (i, (name, file)) in written.iter().enumerate() {
-        let same = written.iter().skip(i + 1).find(|(_, other)| file.is_some() && other == file);
+        let same = written.iter().skip(i + 1).find(|(_, other)| other == file);
         if let Some((other, _)) = same {
             return Err(usage(format!("{name} and {other} name the same file")));
         }
@@ -284,8 +336,7 @@ fn separate(options: &Options) -> Result<(), ConfigError> {
     for path in [&options.key_file, &options.config].into_iter().chain(secrets).flatten() {
         keep(path, options)?;
     }
-    let written = written.map(|(_, file)| file);
-    for out in written.into_iter().flatten() {
+    for (_, out) in written {
         if is_capture(out) {
             let out = out.display();
             return Err(usage(format!("{out} is a capture and would be overwritten")));
@@ -321,12 +372,12 @@ fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
     })
 }
 
-/// A time of which 0 means none.
+/// A time; 0 means none.
 fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
     Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
 }
 
-/// Who may ask at `--metrics`. Nobody is let in from other hosts without a token.
+/// Who may access `--metrics`. Other hosts need a token.
 fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
     let access = MetricsAccess {
         token: options.metrics_token_file.clone(),
@@ -362,23 +413,31 @@ fn reread() -> Result<Box<Config>, String> {
 
 /// What a live run gives up; it goes on writing to the folders of its outputs.
 fn sandbox(options: &Options) -> Option<Sandbox> {
-    let outputs = [
-        &options.output,
-        &options.metrics_file,
-        &options.report,
-        &options.assets,
-        &options.store,
-        &options.state,
-    ];
-    let outputs = outputs.into_iter().flatten();
-    let folder = |path: &PathBuf| match path.parent() {
+    let outputs =
+        [&options.metrics_file, &options.report, &options.assets, &options.store, &options.state];
+    let files = options.output.iter().filter_map(|output| output.0.target.file());
+    let outputs = files.chain(outputs.into_iter().flatten().map(PathBuf::as_path));
+    let folder = |path: &Path| match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
         _ => PathBuf::from("."),
     };
+    let mut writes: Vec<PathBuf> = outputs.map(folder).collect();
+    // A folder that is not there yet is made.
+    let spool = options.spool.as_ref();
+    writes.extend(
+        spool.map(|path| if path.is_dir() { path.clone() } else { folder(path.as_path()) }),
+    );
+    writes.extend(options.evidence.clone());
+    let mut connects: Vec<u16> =
+        options.output.iter().flat_map(|output| output.0.target.ports()).collect();
+    if !connects.is_empty() {
+        connects.push(DNS);
+    }
     (!options.no_sandbox).then(|| Sandbox {
         user: options.user.clone(),
         administers: options.timestamps == Some(Timestamps::Hardware),
-        writes: outputs.map(folder).collect(),
+        writes,
+        connects: Some(connects),
     })
 }
 
@@ -435,11 +494,16 @@ impl Options {
             format: self.format.or(file.format),
             detail: self.detail.or(file.detail),
             top: self.top.or(file.top),
-            output: self.output.or(file.output),
+            output: if self.output.is_empty() { file.output } else { self.output },
+            spool: self.spool.or(file.spool),
+            spool_keep: self.spool_keep.or(file.spool_keep),
             report: self.report.or(file.report),
             assets: self.assets.or(file.assets),
             store: self.store.or(file.store),
             store_keep: self.store_keep.or(file.store_keep),
+            evidence: self.evidence.or(file.evidence),
+            evidence_limit: self.evidence_limit.or(file.evidence_limit),
+            encrypt_to: if self.encrypt_to.is_empty() { file.encrypt_to } else { self.encrypt_to },
             metrics: self.metrics.or(file.metrics),
             metrics_token_file: self.metrics_token_file.or(file.metrics_token_file),
             metrics_cert: self.metrics_cert.or(file.metrics_cert),
@@ -447,6 +511,7 @@ impl Options {
             metrics_file: self.metrics_file.or(file.metrics_file),
             reveal: self.reveal || file.reveal,
             fail_on: self.fail_on.or(file.fail_on),
+            summaries: self.summaries || file.summaries,
             sensor: self.sensor.or(file.sensor),
             status_every: self.status_every.or(file.status_every),
             update_every: self.update_every.or(file.update_every),
@@ -507,14 +572,15 @@ pub(super) fn usage(text: impl Into<String>) -> ConfigError {
 
 /// Refuses to write where `path` is read.
 fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
-    let outs = [&options.output, &options.metrics_file, &options.state, &options.store];
-    match outs.into_iter().flatten().find(|out| is_same_file(path, out)) {
+    let outs = [&options.metrics_file, &options.state, &options.store].into_iter().flatten();
+    let files = options.output.iter().filter_map(|output| output.0.target.file());
+    match files.chain(outs.map(PathBuf::as_path)).find(|out| is_same_file(path, out)) {
         Some(out) => Err(usage(format!("{} is read and would be overwritten", out.display()))),
         None => Ok(()),
     }
 }
 
-/// Whether a capture stands where something is to be written: a slip that would cost evidence.
+/// Whether an output path is a capture: a slip that would destroy evidence.
 fn is_capture(path: &Path) -> bool {
     // pcap in both byte orders, with microseconds or nanoseconds; pcapng.
     const MAGIC: [[u8; 4]; 5] = [
@@ -542,7 +608,7 @@ fn is_same_file(a: &Path, b: &Path) -> bool {
     }
 }
 
-fn host_name() -> Option<String> {
+pub(super) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())

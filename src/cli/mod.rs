@@ -2,8 +2,18 @@
 //!
 //! [`Options`] serves arguments and `--config` alike, so every option has a key in the file.
 
+#[cfg(feature = "nats")]
+mod broker;
+#[cfg(feature = "nats")]
+mod distribution;
+mod evidence;
+#[cfg(all(feature = "nats", feature = "store"))]
+mod hub;
+#[cfg(feature = "nats")]
+mod jobs;
 mod load;
 mod manual;
+mod output;
 mod reveal;
 mod review;
 mod values;
@@ -11,12 +21,22 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+#[cfg(all(feature = "nats", feature = "store"))]
+pub use hub::HubArgs;
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
+pub use output::OutputArg;
 pub use review::{
-    CutArgs, DiffArgs, ExplainArgs, FindArgs, QueryArgs, Selection, TableFormat, What,
+    CutArgs, DiffArgs, ExplainArgs, FindArgs, MergeArgs, MergeFormat, QueryArgs, QueryKind,
+    Selection, TableFormat,
 };
 pub use values::{FormatName, KeepFor, Listen, Period, Size};
+#[cfg(feature = "nats")]
+pub use {
+    broker::NatsArgs,
+    distribution::{FollowArgs, PublishArgs},
+    jobs::{JobsAction, JobsArgs, JobsTask, TogetherArg, WorkerArgs},
+};
 
 use crate::config::{Backend, Detail, LogFormat, Timestamps};
 use crate::decode::Checksums;
@@ -50,13 +70,13 @@ Exit status:
   10  done, and an exposure of at least the severity of --fail-on was found";
 
 const FIND_HELP: &str = "\
-What is typed is not shown, and neither written nor logged: it becomes tokens at once.
+Input is neither echoed, written nor logged: it is converted to tokens at once.
 
 Exit status:
-  0   nobody was found
-  1   could not do it, or the key is another one
-  3   nobody was found, but not everything could be judged
-  10  somebody was found";
+  0   no person was found
+  1   could not do it, or the key does not match
+  3   no person was found, but not everything could be judged
+  10  a person was found";
 
 /// Finds patient data (PHI) that crosses a network in cleartext.
 ///
@@ -100,22 +120,33 @@ pub enum Command {
     Replay(Replay),
     /// Watch network interfaces
     Live(Live),
-    /// Look at the host and the configuration of a sensor, and say what to change
+    /// Check the host and the configuration of a sensor, and suggest changes
     Doctor(Doctor),
-    /// Write the report of runs that are over, from a store or a file of events
+    /// Write the report of finished runs, from a store or a file of events
     Report(Report),
     /// List, check or test the detection rules
     Rules(Rules),
     /// List exposures, patients, services, assets or runs of a store or of events
     Query(Box<QueryArgs>),
-    /// Say whether a person is affected: by name, birth date or number, which are asked for
+    /// Look up whether a person is affected, by name, birth date or number (prompted for)
     Find(Box<FindArgs>),
-    /// Compare two runs: what is gone, what is new, what remains (then exit status 10)
+    /// Compare two runs: what is gone, what is new, what remains (exit status 10 unless all is gone)
     Diff(Box<DiffArgs>),
-    /// Say all that is known of an exposure, a finding, a patient, a service or a rule
+    /// Show everything about an exposure, a finding, a patient, a service or a rule
     Explain(ExplainArgs),
-    /// Cut the packets of exposures, flows, services, patients or times out of their captures
+    /// Extract the packets of exposures, flows, services, patients or times from their captures
     Cut(Box<CutArgs>),
+    /// Make one result of what several sensors, days, files or workers found
+    Merge(MergeArgs),
+    /// Make one result of what many sensors publish to a broker, while they run
+    #[cfg(all(feature = "nats", feature = "store"))]
+    Hub(Box<HubArgs>),
+    /// Divide archives of captures over many machines
+    #[cfg(feature = "nats")]
+    Jobs(JobsArgs),
+    /// Work on the captures that phitap jobs submitted
+    #[cfg(feature = "nats")]
+    Worker(Box<WorkerArgs>),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -139,7 +170,7 @@ pub struct Replay {
     /// Compressed files are read to their end only.
     #[arg(short, long, help_heading = "Running")]
     pub follow: bool,
-    /// The rest.
+    /// Options shared by replay and live.
     #[command(flatten)]
     pub options: Options,
 }
@@ -151,22 +182,22 @@ pub struct Live {
     /// Interfaces to watch, such as eth1,eth2
     #[arg(short, long, value_name = "IFACE", value_delimiter = ',')]
     pub interface: Vec<String>,
-    /// The rest.
+    /// Options shared by replay and live.
     #[command(flatten)]
     pub options: Options,
 }
 
 /// `phitap doctor`.
 ///
-/// Takes the options of live, also from --config, and looks at what they need: interfaces and what their
-/// drivers do to packets, rights, memory, the clock, files, the key, the rules, the address of the metrics.
-/// Exit status 1 where something must be changed. --format json is for programs.
+/// Takes the options of live, also from --config, and checks what they require: interfaces and their
+/// offloads, privileges, memory, the clock, files, the key, the rules, the address of the metrics.
+/// Exit status 1 if something must be changed. --format json is for programs.
 #[derive(Args, Debug)]
 pub struct Doctor {
-    /// Interfaces that are to be watched, such as eth1,eth2
+    /// Interfaces that live will watch, such as eth1,eth2
     #[arg(short, long, value_name = "IFACE", value_delimiter = ',')]
     pub interface: Vec<String>,
-    /// The rest.
+    /// Options shared by replay and live.
     #[command(flatten)]
     pub options: Options,
 }
@@ -196,75 +227,110 @@ pub struct Rules {
 /// What to do with the rules.
 #[derive(Subcommand, Debug, Clone, PartialEq, Eq)]
 pub enum RulesAction {
-    /// List every rule in force
+    /// List every active rule
     List,
-    /// Say all that a rule says: what it matches, why, its samples
+    /// Show a rule: what it matches, why, and its samples
     Show {
-        /// Its id, as `list` and events give it
+        /// Its id, as in `list` and in events
         id: String,
     },
-    /// Check that every rule file is well formed
+    /// Check that every rule file is valid
     Check,
     /// Run the match and no_match samples of every rule
     Test,
+    /// Publish the rules of --rules to all sensors, signed
+    #[cfg(feature = "nats")]
+    Publish(PublishArgs),
+    /// Take published rules that bear a good signature into a folder, at once
+    #[cfg(feature = "nats")]
+    Follow(FollowArgs),
 }
 
-/// What `replay` and `live` share. Each is also a key of `--config`, with the same name and without
-/// the dashes in front; what is given on the command line wins.
+/// What `replay` and `live` share. Each option is also a key of `--config`, with the same name and without
+/// the leading dashes; the command line takes precedence.
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Options {
     /// Format of the output; json means ecs [default: summary]
     #[arg(long, value_name = "FORMAT", value_parser = values::format_parser(), help_heading = "Output")]
     pub format: Option<FormatName>,
-    /// How much to write of what was found [default: patients in replay, exposures in live]
+    /// Level of detail of findings [default: patients in replay, exposures in live]
     ///
     /// exposures: no findings. patients: one finding for each patient of an exposure (client and
-    /// service), and again when a new kind of identifier, health data or a higher severity shows.
-    /// flows: one for each patient of a flow. Counts are the same with each.
+    /// service), repeated when a new kind of identifier, health data or a higher severity appears.
+    /// flows: one for each patient of a flow. Counts are the same at every level.
     #[arg(long, value_name = "LEVEL", value_parser = values::detail_parser(), help_heading = "Output")]
     #[serde(deserialize_with = "values::detail")]
     pub detail: Option<Detail>,
-    /// Exposures that the summary shows in full, the worst first [default: 10]
+    /// Number of exposures that the summary shows in full, the worst first [default: 10]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub top: Option<usize>,
-    /// Write to a file instead of standard output
+    /// Write to a file, or send to a receiver, instead of standard output; may be given several times
     ///
-    /// A new file is readable by its owner only. replay replaces an existing file. live appends to it,
-    /// opens it anew when it was renamed (logrotate), and goes on when the disk is full.
-    #[arg(short, long, value_name = "FILE", help_heading = "Output")]
-    pub output: Option<PathBuf>,
-    /// Write a report for people to a file: one page of HTML that needs no network
+    /// A file: FILE or file:FILE, with rotate=SIZE, every=TIME, keep=N. A new file is readable by its owner
+    /// only. replay replaces an existing file; live, and rotation, append to it. live reopens it when it was
+    /// renamed (logrotate), and continues when the disk is full.
     ///
-    /// Written at the end. It shows masks and pseudonyms, never values, not even with --reveal.
+    /// Or stdout; unix:SOCKET; syslog:udp://HOST, tcp://HOST:PORT or tls://HOST; nats://HOST (subject=);
+    /// kafka:HOST (topic=); https://HOST/PATH (api=webhook, elasticsearch, opensearch or splunk, index=,
+    /// batch=). Behind a comma follow name=, format=, credentials=FILE, ca=FILE, cert=FILE, key=FILE. In
+    /// the file of --config, a list. docs/outputs.md explains each.
+    #[arg(short, long, value_name = "[KIND:]TARGET", help_heading = "Output")]
+    #[serde(deserialize_with = "output::outputs")]
+    pub output: Vec<OutputArg>,
+    /// Keep events for receivers that are slow or away in this folder, also over restarts
+    ///
+    /// Without it they wait in memory. It holds events, so only its owner may read it.
+    #[arg(long, value_name = "DIR", help_heading = "Output")]
+    pub spool: Option<PathBuf>,
+    /// How long, or how much, --spool keeps of each output, such as 7d or 7d,4GiB [default: 1GiB]
+    #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "spool")]
+    pub spool_keep: Option<KeepFor>,
+    /// Write a report to a file: one self-contained HTML page
+    ///
+    /// Written at the end of the run. It shows masks and pseudonyms, never values, even with --reveal.
     #[arg(long, value_name = "FILE.html", help_heading = "Output")]
     pub report: Option<PathBuf>,
-    /// Write the hosts and services that the traffic proves to a file: .json, .csv or .graphml
+    /// Write the hosts and services seen in traffic to a file: .json, .csv or .graphml
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub assets: Option<PathBuf>,
-    /// Keep everything that was found in a file (SQLite) that several runs and sensors share
+    /// Store everything that was found in a SQLite file; several runs and sensors may share it
     ///
     /// For query, find, diff, explain, cut and report. It holds masks and pseudonyms of every patient of
-    /// every exposure, whatever --detail says, and goes with a --key-file: without it, no two runs
-    /// can be compared. A new file is readable by its owner only.
+    /// every exposure, at any --detail. Use it with --key-file: runs with different keys cannot be
+    /// compared. A new file is readable by its owner only.
     #[arg(long, value_name = "FILE.db", help_heading = "Output", conflicts_with = "reveal")]
     pub store: Option<PathBuf>,
-    /// How long, or how much, --store keeps, such as 90d, 10GiB or 90d,10GiB [default: everything]
+    /// Retention of --store by age, size or both, such as 90d, 10GiB or 90d,10GiB [default: keep all]
     ///
-    /// What was written first goes first. Days (d), hours (h), minutes (m) or a size.
+    /// The oldest entries go first. Days (d), hours (h), minutes (m) or a size.
     #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "store")]
     pub store_keep: Option<KeepFor>,
+    /// Keep the packets of each exposure that live finds in a folder, as pcapng named by its id
+    ///
+    /// They are patient data as it was sent: name the recipients with --encrypt-to, or protect the folder. The
+    /// packets that showed it are there too, as far back as a few MB of each connection reach.
+    #[arg(long, value_name = "DIR", help_heading = "Live capture")]
+    pub evidence: Option<PathBuf>,
+    /// How long, and how much, --evidence keeps of each exposure [default: 10m,16MiB]
+    #[arg(long, value_name = "TIME,SIZE", help_heading = "Live capture")]
+    pub evidence_limit: Option<KeepFor>,
+    /// Encrypt --evidence for this public key of age, so that nobody else can open it, phitap included
+    ///
+    /// May be given several times. Needs a phitap built with --features age.
+    #[arg(long, value_name = "AGE1...", help_heading = "Live capture")]
+    pub encrypt_to: Vec<String>,
     /// Serve /metrics, /healthz, /readyz and a web page at this address
     ///
-    /// A port alone means 127.0.0.1. The page shows what --report does, live; never values. An
-    /// address that other hosts reach needs --metrics-token-file.
+    /// A port alone means 127.0.0.1. The page is a live --report and shows no values. An address
+    /// that other hosts can reach requires --metrics-token-file.
     #[arg(long, visible_alias = "web", value_name = "ADDR", help_heading = "Output")]
     #[serde(alias = "web")]
     pub metrics: Option<Listen>,
-    /// Answer --metrics only to who gives the token in this file
+    /// Require the token in this file for --metrics
     ///
-    /// As Authorization: Bearer TOKEN, or as the password where a browser asks for one. /healthz is
-    /// answered to all.
+    /// Sent as Authorization: Bearer TOKEN, or as the password of basic authentication. /healthz
+    /// needs no token.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub metrics_token_file: Option<PathBuf>,
     /// Serve --metrics over TLS with this certificate chain, PEM
@@ -279,57 +345,63 @@ pub struct Options {
     /// Show identifier values instead of masks
     ///
     /// The output is then itself patient data: protect it. It must go to a terminal, to a file given
-    /// with --output, or, in replay, where a --format was chosen for who reads standard output. Only
-    /// ecs carries values; the other formats have no place for them.
+    /// with --output, or, in replay, to standard output with an explicit --format. Only ecs contains
+    /// values; the other formats have no field for them.
     #[arg(long, help_heading = "Output")]
     pub reveal: bool,
     /// Exit with status 10 if an exposure of at least this severity was found
     #[arg(long, value_name = "SEVERITY", value_parser = values::severity_parser(), help_heading = "Output")]
     #[serde(deserialize_with = "values::severity")]
     pub fail_on: Option<Severity>,
+    /// Also write phi-summary events, of which phitap merge and phitap hub make one result of many runs
+    ///
+    /// With --format ecs. They hold one entry for each patient of each flow, of addresses and pseudonyms, and
+    /// need a --key-file that all runs share.
+    #[arg(long, help_heading = "Output")]
+    pub summaries: bool,
     /// Name of this sensor in events (observer.name)
     #[arg(long, value_name = "NAME", help_heading = "Output")]
     pub sensor: Option<String>,
     /// How often live writes a sensor-status event; 0 for never [default: 1min]
     #[arg(long, value_name = "TIME", help_heading = "Output")]
     pub status_every: Option<Period>,
-    /// How often an exposure that grows no worse is written again at most [default: 1min]
+    /// Minimum time between updates of an exposure that does not grow worse [default: 1min]
     #[arg(long, value_name = "TIME", help_heading = "Output")]
     pub update_every: Option<Period>,
-    /// Keep exposures under their ids over restarts in this file; it needs a key that lasts
+    /// Keep the ids of exposures across restarts in this file; requires a persistent key
     ///
     /// It holds addresses, counts and pseudonyms, never an identifier value.
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub state: Option<PathBuf>,
-    /// How long an exposure keeps its id without a finding [default: 30d]
+    /// Time without findings after which an exposure ends [default: 30d]
     #[arg(long, value_name = "TIME", help_heading = "Output")]
     pub forget: Option<Period>,
 
-    /// File with the key of pseudonyms, readable by its owner only; without it they hold for this run
+    /// File with the key of pseudonyms, readable by its owner only [default: a random key per run]
     ///
     /// 32 bytes or 64 hexadecimal digits. Without the option, a systemd credential named phitap.key
-    /// (LoadCredential=) is the key where there is one.
+    /// (LoadCredential=) is used if there is one.
     #[arg(long, value_name = "FILE", help_heading = "Detection")]
     pub key_file: Option<PathBuf>,
     /// Folder of further rules (*.toml), which extend and override those that ship with phitap
     #[arg(long, value_name = "DIR", help_heading = "Detection")]
     pub rules: Option<PathBuf>,
-    /// Countries whose identifiers are looked for in running text, such as us,gb,de [default: us]
+    /// Countries whose identifiers are detected in running text, such as us,gb,de [default: us]
     ///
-    /// Codes of ISO 3166, or all. Fields and labels that say what they hold need none.
+    /// ISO 3166 codes, or all. Declared fields and labelled values need none.
     #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = "Detection")]
     pub regions: Vec<String>,
-    /// Look only at packets that match this BPF expression, such as "tcp port 104"
+    /// Read only packets that match this BPF expression, such as "tcp port 104"
     #[arg(long, value_name = "BPF", help_heading = "Detection")]
     pub filter: Option<String>,
     /// Treatment of packets with a wrong IP, TCP or UDP checksum [default: accept]
     ///
-    /// On the sending host the interface often fills checksums in after the packet was captured, so
-    /// that a wrong one says nothing. With strict such packets are passed over and counted.
+    /// On the sending host the interface often fills in checksums after the packet was captured, so
+    /// a wrong one means nothing. With strict, such packets are skipped and counted.
     #[arg(long, value_name = "MODE", value_parser = values::checksums_parser(), help_heading = "Detection")]
     #[serde(deserialize_with = "values::checksums")]
     pub checksums: Option<Checksums>,
-    /// Address blocks that count as one's own, such as 10.0.0.0/8,192.0.2.0/24
+    /// Address blocks of your own networks, such as 10.0.0.0/8,192.0.2.0/24
     ///
     /// Default: private, link-local, loopback and shared address space.
     #[arg(long, value_name = "CIDR", value_delimiter = ',', help_heading = "Detection")]
@@ -339,66 +411,66 @@ pub struct Options {
     /// Worker threads [default: one per core]
     #[arg(long, value_name = "N", help_heading = "Running")]
     pub workers: Option<NonZeroUsize>,
-    /// Ceiling of memory for conversations, such as 512MiB [default: 2GiB]
+    /// Maximum memory, such as 512MiB [default: 2GiB]
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     pub memory: Option<Size>,
-    /// How long live may see no packet on an interface before it is not ready; 0 for ever [default: 5min]
+    /// Time without packets on an interface after which live is not ready; 0 for never [default: 5min]
     #[arg(long, value_name = "TIME", help_heading = "Running")]
     pub max_silence: Option<Period>,
-    /// What reads the interfaces of live [default: ring]
+    /// Capture backend of live [default: ring]
     ///
-    /// ring: the kernel fills a ring for each worker (Linux). pcap: libpcap, in one thread. Where the
-    /// kernel grants no ring, libpcap is used and a message says so.
+    /// ring: one kernel ring per worker (Linux). pcap: libpcap, in one thread. If the kernel offers no
+    /// ring, libpcap is used, with a message.
     #[arg(long, value_name = "NAME", value_parser = values::backend_parser(), help_heading = "Live capture")]
     #[serde(deserialize_with = "values::backend")]
     pub backend: Option<Backend>,
-    /// Memory of the kernel's ring for each interface [default: 64MiB, less if --memory is small]
+    /// Memory of the kernel's rings per interface [default: 64MiB, less if --memory is small]
     ///
-    /// A burst waits there until the workers come to it.
+    /// It absorbs bursts that the workers have not read yet.
     #[arg(long, value_name = "SIZE", help_heading = "Live capture")]
     pub ring_size: Option<Size>,
     /// Bytes that live keeps of each packet [default: 262144]
     #[arg(long, value_name = "BYTES", help_heading = "Live capture")]
     pub snaplen: Option<u32>,
-    /// Where the time of a packet comes from [default: system]
+    /// Source of packet timestamps [default: system]
     ///
-    /// hardware: the clock of the network adapter, which must be set right (phc2sys); needs
+    /// hardware: the clock of the network adapter, which must be synchronised (phc2sys); requires
     /// CAP_NET_ADMIN.
     #[arg(long, value_name = "CLOCK", value_parser = values::timestamps_parser(), help_heading = "Live capture")]
     #[serde(deserialize_with = "values::timestamps")]
     pub timestamps: Option<Timestamps>,
-    /// Start although an interface is not there or switched off, and wait for it
+    /// Start even if an interface is missing or down, and wait for it
     #[arg(long, help_heading = "Live capture")]
     pub wait: bool,
-    /// The user that live becomes once the interfaces are open: a name, UID or UID:GID
+    /// User to switch to once the interfaces are open: a name, UID or UID:GID
     ///
-    /// Outputs must be writable for that user.
+    /// Outputs must be writable by that user.
     #[arg(long, value_name = "USER", help_heading = "Live capture")]
     pub user: Option<String>,
-    /// Keep all privileges, to find out whether the sandbox is in the way
+    /// Keep all privileges, to test whether the sandbox causes a problem
     ///
-    /// Otherwise live keeps no capability but CAP_NET_RAW once the interfaces are open, writes only to
-    /// the folders of its outputs (landlock), and is refused system calls it never makes (seccomp).
+    /// Otherwise, once the interfaces are open, live keeps only CAP_NET_RAW, may write only to the
+    /// folders of its outputs (Landlock), and blocks system calls that it never makes (seccomp).
     #[arg(long, help_heading = "Live capture")]
     pub no_sandbox: bool,
-    /// How messages on standard error are written [default: human]
+    /// Format of messages on standard error [default: human]
     #[arg(long, value_name = "FORMAT", value_parser = values::log_format_parser(), help_heading = "Running")]
     #[serde(deserialize_with = "values::log_format")]
     pub log_format: Option<LogFormat>,
     /// Read options from a TOML file
     ///
     /// Each option is a key with the same name: format = "ecs", home-net = ["10.0.0.0/8"]. The
-    /// interfaces of live are the list interface. The command line wins.
+    /// interfaces of live are the list interface. The command line takes precedence.
     #[arg(long, value_name = "FILE", help_heading = "Running")]
     #[serde(skip)]
     pub config: Option<PathBuf>,
-    /// Say more on standard error; -vv says still more
+    /// Verbose messages on standard error; -vv for more
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Running")]
     pub verbose: u8,
-    /// Say nothing but errors on standard error
+    /// Only errors on standard error
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Running")]
     pub quiet: bool,
-    /// Show no progress bar
+    /// No progress bar
     #[arg(long, help_heading = "Running")]
     pub no_progress: bool,
 

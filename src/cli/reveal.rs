@@ -36,7 +36,7 @@ impl Destination {
 
 /// What else is asked for beside `--reveal`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Asked {
+pub(super) struct RequestedOutput {
     /// `--output` names a file.
     pub output: bool,
     /// `--format` was given.
@@ -46,7 +46,7 @@ pub(super) struct Asked {
 }
 
 /// Whether values may be shown there; else why not and what to do.
-pub(super) fn allowed(to: Destination, asked: Asked) -> Result<(), String> {
+pub(super) fn allowed(to: Destination, asked: RequestedOutput) -> Result<(), String> {
     let remedy = "name a file with --output (new files are readable by their owner only)";
     match to {
         _ if asked.output => Ok(()),
@@ -86,7 +86,11 @@ mod tests {
         ] {
             for (is_live, expected) in [(false, replay), (true, live)] {
                 for (bits, expected) in expected.into_iter().enumerate() {
-                    let asked = Asked { format: bits & 1 > 0, output: bits & 2 > 0, live: is_live };
+                    let asked = RequestedOutput {
+                        format: bits & 1 > 0,
+                        output: bits & 2 > 0,
+                        live: is_live,
+                    };
                     let given = allowed(to, asked);
                     assert_eq!(given.is_ok(), expected, "{to:?} {asked:?}");
                     assert!(given.err().is_none_or(|e| e.contains("--output")), "{to:?}");
@@ -96,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn destinations_are_told_apart() {
+    fn destinations_are_distinguished() {
         let (reader, writer) = std::io::pipe().expect("pipe");
         assert_eq!(Destination::of(&writer), Destination::Redirected);
         drop(reader);

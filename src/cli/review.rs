@@ -1,19 +1,19 @@
-//! The commands over what runs left: `query`, `find`, `diff`, `explain`, `cut`.
+//! Commands that read a store or events: `query`, `find`, `diff`, `explain`, `cut`.
 
 use super::load::{ConfigError, usage};
 use super::values;
 use crate::net::Cidr;
 use crate::review::source::{Filter, MAX_PATIENTS, moment};
-use crate::review::{Cut, Diff, Explain, Find, Listing, Query, Request, Shape};
+use crate::review::{Cut, Diff, Explain, Find, Listing, Merge, MergeShape, Query, Request, Shape};
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use clap::{Args, ValueEnum};
 use std::path::PathBuf;
 
-/// What is asked for.
+/// Filters of entries.
 #[derive(Args, Debug, Default, Clone)]
 pub struct Selection {
-    /// Seen at this time or later: 2026-03-02, or 2026-03-02T08:00:00Z
+    /// Seen at or after this time: 2026-03-02, or 2026-03-02T08:00:00Z
     #[arg(long, value_name = "TIME", value_parser = time, help_heading = "Selection")]
     pub since: Option<Timestamp>,
     /// Seen before this time
@@ -91,12 +91,12 @@ impl From<TableFormat> for Shape {
 
 /// What `query` lists.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum What {
+pub enum QueryKind {
     /// Clients and services with patient data between them
     Exposures,
     /// Patients, by token and mask
     Patients,
-    /// Server ports that were seen to speak a protocol
+    /// Server ports and the protocols seen on them
     Services,
     /// Hosts with a role
     Assets,
@@ -112,14 +112,14 @@ pub struct QueryArgs {
     pub source: PathBuf,
     /// What to list
     #[arg(value_enum, value_name = "WHAT")]
-    pub what: What,
-    /// How to write it
+    pub what: QueryKind,
+    /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: TableFormat,
-    /// Rows at most [default: all]
+    /// Maximum number of rows [default: all]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
-    /// Which ones.
+    /// Filters.
     #[command(flatten)]
     pub selection: Selection,
 }
@@ -131,19 +131,19 @@ pub struct FindArgs {
     /// A store (--store) or a file of events (--format json)
     #[arg(value_name = "STORE|EVENTS")]
     pub source: PathBuf,
-    /// The key of the runs: tokens are made with it
+    /// The key file of the runs, from which tokens are derived
     #[arg(long, value_name = "FILE")]
     pub key_file: PathBuf,
-    /// Read the people to look for from a file, or - for standard input, instead of asking
+    /// Read the people to look up from a file, or - for standard input, instead of prompting
     ///
-    /// One value a line, with an empty line between people: name: Hartman^Jason, birth: 1959-11-02,
-    /// number: 4711. Without the word before it, a value is taken for what it looks like.
+    /// One value per line, with an empty line between people: name: Hartman^Jason, birth: 1959-11-02,
+    /// number: 4711. Without the prefix, the type of a value is guessed.
     #[arg(long, value_name = "FILE")]
     pub from: Option<PathBuf>,
-    /// How to write it
+    /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: TableFormat,
-    /// Which ones.
+    /// Filters.
     #[command(flatten)]
     pub selection: Selection,
 }
@@ -151,16 +151,16 @@ pub struct FindArgs {
 /// `phitap diff`.
 #[derive(Args, Debug)]
 pub struct DiffArgs {
-    /// A store or a file of events; STORE@N is its run N alone
+    /// A store or a file of events; STORE@N is only its run N
     #[arg(value_name = "BEFORE")]
     pub before: PathBuf,
-    /// What it is compared with, made with the same key
+    /// The later runs, made with the same key
     #[arg(value_name = "AFTER")]
     pub after: PathBuf,
-    /// How to write it
+    /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: TableFormat,
-    /// Which ones.
+    /// Filters.
     #[command(flatten)]
     pub selection: Selection,
 }
@@ -168,7 +168,7 @@ pub struct DiffArgs {
 /// `phitap explain`.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// An event.id, a fingerprint (x_...), a token of a patient (p_...), or the id of a rule
+    /// An event.id, a fingerprint (x_...), a patient token (p_...), or a rule id
     #[arg(value_name = "EVENT-ID|RULE-ID")]
     pub id: String,
     /// A store or a file of events; not needed for rules
@@ -185,7 +185,7 @@ pub struct CutArgs {
     /// A store (--store) or a file of events (--format json)
     #[arg(value_name = "STORE|EVENTS")]
     pub source: PathBuf,
-    /// The capture to write (pcapng); a manifest is written beside it, with .json behind its name
+    /// The capture to write (pcapng); a manifest is written to the same name with .json appended
     #[arg(short, long, value_name = "FILE")]
     pub output: PathBuf,
     /// Folder of the capture files, if they are no longer where the run read them
@@ -194,13 +194,62 @@ pub struct CutArgs {
     /// Flows with these Community IDs (network.community_id)
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Selection")]
     pub flow: Vec<String>,
-    /// Encrypt the capture for this recipient (age1...), whose key alone opens it
+    /// Encrypt the capture for this age recipient (age1...)
     #[cfg(feature = "age")]
     #[arg(long, value_name = "RECIPIENT")]
     pub encrypt_to: Vec<String>,
-    /// Which ones.
+    /// Filters.
     #[command(flatten)]
     pub selection: Selection,
+}
+
+/// How a merged result is written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum MergeFormat {
+    /// For people
+    #[default]
+    Table,
+    /// One JSON object with everything
+    Json,
+    /// Exposures, safe to open in a spreadsheet
+    Csv,
+    /// phi-summary events, to be merged again
+    Summaries,
+}
+
+/// `phitap merge`.
+///
+/// Reads the phi-summary events that replay and live write with --summaries. What two sensors saw of one flow
+/// counts once, and a file that is given twice changes nothing. People are the same where their pseudonyms were made
+/// with one key; those of another key are counted apart, and the exit status is 3.
+#[derive(Args, Debug)]
+pub struct MergeArgs {
+    /// Files of events (--format ecs --summaries), or - for standard input
+    #[arg(required = true, value_name = "EVENTS")]
+    pub sources: Vec<PathBuf>,
+    /// How to write it
+    #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+    pub format: MergeFormat,
+    /// Exposures shown at most [default: all]
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+impl From<MergeFormat> for MergeShape {
+    fn from(format: MergeFormat) -> Self {
+        match format {
+            MergeFormat::Table => Self::Table(Shape::Table),
+            MergeFormat::Csv => Self::Table(Shape::Csv),
+            MergeFormat::Json => Self::Json,
+            MergeFormat::Summaries => Self::Summaries,
+        }
+    }
+}
+
+impl From<MergeArgs> for Request {
+    fn from(args: MergeArgs) -> Self {
+        Self::Merge(Merge { sources: args.sources, shape: args.format.into(), limit: args.limit })
+    }
 }
 
 fn time(text: &str) -> Result<Timestamp, String> {
@@ -220,11 +269,11 @@ fn block(text: &str) -> Result<Cidr, String> {
 impl From<QueryArgs> for Request {
     fn from(args: QueryArgs) -> Self {
         let listing = match args.what {
-            What::Exposures => Listing::Exposures,
-            What::Patients => Listing::Patients,
-            What::Services => Listing::Services,
-            What::Assets => Listing::Assets,
-            What::Runs => Listing::Runs,
+            QueryKind::Exposures => Listing::Exposures,
+            QueryKind::Patients => Listing::Patients,
+            QueryKind::Services => Listing::Services,
+            QueryKind::Assets => Listing::Assets,
+            QueryKind::Runs => Listing::Runs,
         };
         let patients = if listing == Listing::Patients { MAX_PATIENTS } else { 0 };
         Self::Query(Query {

@@ -35,7 +35,13 @@ fn without_options_the_defaults_hold() {
     assert_eq!(c.checksums, Checksums::Accept);
     assert_eq!(c.regions, ["us"]);
     assert!(c.progress && !c.reveal && !c.quiet && c.verbose == 0);
-    assert!(c.output.is_none() && c.metrics.is_none() && c.fail_on.is_none() && c.sensor.is_none());
+    assert!(
+        c.writes_to_stdout()
+            && c.outputs.len() == 1
+            && c.metrics.is_none()
+            && c.fail_on.is_none()
+            && c.sensor.is_none()
+    );
 }
 
 #[test]

@@ -273,7 +273,7 @@ pub trait FieldSink {
         let _ = (object, uid);
     }
     /// Repeats what came of a unit of a document, if one of the same bytes was read before; `around`
-    /// stands for all else on which its records depend. If it is not known, what comes of it is noted
+    /// represents all else on which its records depend. If it is not known, what comes of it is noted
     /// until [`FieldSink::keep_unit`].
     fn repeat_unit(
         &mut self,
@@ -290,7 +290,7 @@ pub trait FieldSink {
         let _ = counts;
     }
     /// Notes a number that was found in text, written in a certain way and valid as any of some kinds. The
-    /// place of the kind in `valid` of which numbers written so are a list in this flow, if they are.
+    /// place in `valid` of the kind that lists of such numbers in this flow belong to, if any.
     fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
         let _ = (direction, number);
         None
@@ -300,7 +300,7 @@ pub trait FieldSink {
 /// What a unit of a document (a row, or all of a small one) counted while it was read.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct UnitCounts {
-    /// Records, and of which format.
+    /// Records, and their format.
     records: (&'static str, u64),
     /// Names of people of whom the format says that they are patients.
     people: u64,
@@ -339,7 +339,7 @@ pub struct ContentCounters {
     pub messages: Vec<(&'static str, u64)>,
     /// Records and units read, by format.
     pub records: Vec<(&'static str, u64)>,
-    /// Contents that were given up, by reason.
+    /// Payloads that were given up, by reason.
     pub given_up: Vec<(Reason, u64)>,
     /// Bytes that were passed over unread (pixel data, images).
     pub skipped_bytes: u64,
@@ -402,7 +402,7 @@ fn bump_by<K: PartialEq>(list: &mut Vec<(K, u64)>, key: K, by: u64) {
 }
 
 impl Scope<'_> {
-    /// The rules in force for this flow.
+    /// The active rules for this flow.
     pub fn rules(&self) -> &RuleSet {
         self.rules
     }
@@ -455,7 +455,7 @@ impl Scope<'_> {
             self.sink.field(self.id, field);
         }
     }
-    /// The place of the kind in `valid` of which numbers written like this one are a list in this flow.
+    /// The place in `valid` of the kind that lists of such numbers in this flow belong to.
     pub fn listed(&mut self, number: &Numbered<'_>) -> Option<usize> {
         self.sink.listed(self.direction, number)
     }
@@ -507,7 +507,7 @@ impl Scope<'_> {
         self.counters.spoil();
         self.counters.give_up(reason);
     }
-    /// Reads a unit of a document: `bytes`, of which all records depend on nothing else but `around`.
+    /// Reads a unit of a document: `bytes`, whose records depend on nothing else but `around`.
     /// If it was read before, what came of it is repeated. `read` says whether all of it was read, and
     /// nothing is open behind it.
     pub fn unit(&mut self, bytes: &[u8], around: u64, read: impl FnOnce(&mut Self) -> bool) {

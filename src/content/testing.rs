@@ -118,7 +118,7 @@ fn feed(parts: &[Part<'_>], size: usize, mut give: impl FnMut(Part<'_>, u64) -> 
     }
 }
 
-/// Reads a payload that a protocol hands on with `hint`, in pieces of at most `size` bytes.
+/// Reads a payload that a protocol passes on with `hint`, in pieces of at most `size` bytes.
 pub fn read_payload(hint: &Hint<'_>, parts: &[Part<'_>], size: usize, ending: Ending) -> Reading {
     let mut contents = Contents::default();
     let (mut records, mut facts, mut counters) =
@@ -226,7 +226,7 @@ pub fn records(content_type: &str, bytes: &[u8]) -> Vec<String> {
 }
 
 /// The records of a payload with `len` bytes missing between two pieces.
-pub fn with_hole(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec<String> {
+pub fn with_gap_of(media: Media<'_>, before: &[u8], len: u64, after: &[u8]) -> Vec<String> {
     let parts = [Part::Bytes(before), Part::Gap(len), Part::Bytes(after)];
     let reading = read_payload(&answer(media, &[]), &parts, usize::MAX, Ending::Complete);
     reading.records.lines
@@ -246,7 +246,7 @@ pub fn read<'a>(document: &mut dyn Document, mut pieces: impl Iterator<Item = &'
     });
 }
 
-/// The records that `act` hands on.
+/// The records that `act` passes on.
 pub fn with_scope(act: impl FnOnce(&mut Scope<'_>)) -> Vec<String> {
     with_operation(Direction::ServerToClient, "", act).records.lines
 }

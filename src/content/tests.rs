@@ -1,7 +1,7 @@
 //! Every format of this folder against cut and broken input: no panic, and the same records however
 //! the input is split.
 
-use super::testing::{Records, records, records_of, rules, with_hole};
+use super::testing::{Records, records, records_of, rules, with_gap_of};
 use super::{ContentCounters, Contents, Direction, Ending, Env, Media, Reason, ServiceFacts};
 use crate::protocol::Hint;
 
@@ -48,7 +48,7 @@ fn a_sample_cut_off_anywhere_stops_nothing() {
 }
 
 #[test]
-fn broken_bytes() {
+fn one_broken_byte_is_read_alike_in_pieces() {
     for (index, (content_type, sample)) in SAMPLES.iter().enumerate() {
         for at in (index % 3..sample.len()).step_by(3) {
             for byte in [0, b'<', b'>', b'"', b'\n', b'-', b'&', b':', 0xc3] {
@@ -138,7 +138,7 @@ fn mutated_samples_stop_nothing() {
             assert!(split == whole, "{content_type} in pieces of {piece}: {bytes:?}");
             let at = dice.roll(bytes.len());
             let lost = dice.roll(9).min(bytes.len() - at);
-            with_hole(media, &bytes[..at], lost as u64, &bytes[at + lost..]);
+            with_gap_of(media, &bytes[..at], lost as u64, &bytes[at + lost..]);
         }
     }
 }
@@ -180,7 +180,7 @@ fn gzip(data: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// Contents that are deeper, or grow more, than any reader follows: name, media type, bytes.
+/// Payloads that nest deeper, or grow more, than any reader follows: name, media type, bytes.
 fn nested_too_deep() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let zip = |data: &[u8]| {
         let len = (data.len() as u32).to_le_bytes();
@@ -205,7 +205,7 @@ fn nested_too_deep() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     ]
 }
 
-/// Contents of which one part never ends: name, media type, bytes.
+/// Payloads with a part that never ends: name, media type, bytes.
 fn endless() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     const MANY: usize = 1 << 18;
     let laughs = {

@@ -14,7 +14,7 @@ pub const MAX_DATAGRAM: usize = 65_535;
 const MAX_DATAGRAMS: usize = 4096;
 /// Bytes of all of them together, with their overhead.
 pub const MAX_BYTES: usize = 64 << 20;
-/// What a piece takes beyond its bytes, and a datagram of which one came, about.
+/// Approximate overhead of a fragment beyond its bytes, and of a datagram with one fragment.
 const PIECE: usize = 40;
 const DATAGRAM: usize = 256;
 /// Fragments of one datagram.
@@ -23,7 +23,7 @@ const MAX_FRAGMENTS: usize = 1024;
 /// Linux allows).
 const TIMEOUT: Span = Span::seconds(30);
 
-/// Tells datagrams apart (RFC 791 3.2, with the VLANs).
+/// Identifies a datagram (RFC 791 3.2, with the VLANs).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     source: [u8; 16],
@@ -178,7 +178,7 @@ impl Defragmenter {
 }
 
 impl Partial {
-    /// Keeps what of `bytes` stands where nothing is yet; how much memory that took.
+    /// Keeps the part of `bytes` that fills gaps; how much memory that took.
     fn fill(&mut self, start: u32, bytes: &[u8]) -> usize {
         let end = start + bytes.len() as u32;
         let mut at = start;
@@ -210,7 +210,7 @@ impl Partial {
         memory - before
     }
 
-    /// The datagram of `total` bytes, of which all are there.
+    /// The complete datagram of `total` bytes.
     fn assemble(&self, total: usize) -> Vec<u8> {
         let mut whole = vec![0; total];
         for (at, piece) in &self.pieces {

@@ -98,7 +98,7 @@ pub(super) fn ppp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
 }
 
 /// Label stack entries to the bottom (RFC 3032 2.1). What is below is agreed beforehand and must be
-/// guessed: by the first nibble (RFC 4928 3), unless a pseudowire's Ethernet header stands there, whose
+/// guessed: by the first nibble (RFC 4928 3), unless a pseudowire's Ethernet header is there, whose
 /// first nibble can be any.
 pub(super) fn mpls(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     loop {
@@ -122,7 +122,7 @@ pub(super) fn mpls(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
 /// Length of a pseudowire control word (RFC 4385 3).
 const CONTROL_WORD: usize = 4;
 
-/// Whether an Ethernet header stands here by its EtherType: that of IP, ARP or a usual tag.
+/// Whether an Ethernet header is here, by its EtherType: that of IP, ARP or a usual tag.
 pub(super) fn looks_like_frame(bytes: &[u8]) -> bool {
     matches!(
         bytes.get(12..ETHERNET_HEADER),
@@ -130,7 +130,7 @@ pub(super) fn looks_like_frame(bytes: &[u8]) -> bool {
     )
 }
 
-/// Whether an Ethernet header stands here, before something that agrees with its EtherType.
+/// Whether an Ethernet header is here, followed by something that agrees with its EtherType.
 fn is_frame(bytes: &[u8], cut: bool) -> bool {
     let Some((header, inner)) = bytes.split_at_checked(ETHERNET_HEADER) else { return false };
     match header {

@@ -51,7 +51,7 @@ impl Side {
     }
 }
 
-/// An address and a port. IPv4 addresses stand in their IPv4-mapped form (RFC 4291 2.5.5.2).
+/// An address and a port. IPv4 addresses are in their IPv4-mapped form (RFC 4291 2.5.5.2).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Endpoint {
     /// 16 bytes, network order.
@@ -85,7 +85,7 @@ impl Endpoint {
 /// Key of a flow: both ends in canonical order and the transport.
 ///
 /// The VLAN is not part of the key: the two directions of a mirrored or asymmetrically tagged
-/// conversation carry different tags. The flow table tells apart conversations of the same
+/// conversation carry different tags. The flow table distinguishes conversations of the same
 /// addresses in different VLANs by their sequence numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct FlowKey {

@@ -29,7 +29,7 @@ pub use crate::config::Checksums;
 use crate::time::Timestamp;
 use walk::{Layer, Walk};
 
-/// How many headers may stand above the transport header, tunnels included.
+/// How many headers may come before the transport header, tunnels included.
 pub const MAX_LAYERS: u8 = 24;
 
 /// TCP flags (RFC 9293 3.1).

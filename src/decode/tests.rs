@@ -86,7 +86,7 @@ fn skipped(link: LinkType, bytes: &[u8]) -> Skip {
 }
 
 #[test]
-fn link_types() {
+fn every_link_type_leads_to_the_segment() {
     let (v4, v6) = (ipv4(), ipv6());
     found(LinkType::ETHERNET, &ethernet(0x0800, &v4));
     found(LinkType::ETHERNET, &ethernet(0x86dd, &v6));
@@ -482,7 +482,7 @@ proptest! {
 
     /// A flipped byte in a deep stack of headers skips the packet or reads it, never more.
     #[test]
-    fn damaged_stacks(at in 0usize..140, value in any::<u8>(), cut in 0usize..140) {
+    fn damaged_headers_never_panic(at in 0usize..140, value in any::<u8>(), cut in 0usize..140) {
         let inner = ethernet(0x8100, &join(&[&[0, 9, 8, 0], &ipv4()]));
         let vxlan = udp(50000, 4789, &join(&[&[8, 0, 0, 0, 0, 19, 137, 0], &inner]));
         let mut frame = ethernet(0x8847, &join(&[&[0, 1, 1, 64], &vxlan]));

@@ -74,7 +74,7 @@ pub(super) fn l2tpv3(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
         return Err(Skip::NotTcpOrUdp);
     }
     // The cookie (0, 4 or 8 bytes) and the sublayer (0 or 4) are agreed out of band; the EtherType
-    // tells where the frame starts.
+    // shows where the frame starts.
     for skip in [0usize, 4, 8, 12] {
         let ether_type = walk.rest().get(skip + 12..skip + 14);
         if matches!(ether_type, Some([0x08, 0x00] | [0x86, 0xdd] | [0x81, 0x00])) {

@@ -14,7 +14,7 @@ const MAX_SUBFRAMES: usize = 64;
 pub(super) struct Wifi {
     /// The last frame seen of each transmitter, in a small table that forgets on collision.
     last: Box<[([u8; 6], u16)]>,
-    /// Where further subframes of the frame at hand stand, the last one first.
+    /// Positions of further subframes of this frame, the last one first.
     subframes: Vec<(usize, usize)>,
 }
 

@@ -1,4 +1,4 @@
-//! What the configuration names: files, key, rules, the address of the metrics.
+//! Checks of what the configuration names: files, key, rules, the address of the metrics.
 
 use super::Diagnosis;
 use crate::config::Config;
@@ -7,24 +7,22 @@ use crate::pipeline::{credential, wall_clock};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-/// Room below which a disk is full soon, bytes and share.
+/// Free space below which a disk is nearly full, bytes and share.
 const MIN_FREE: u64 = 1 << 30;
 const MIN_FREE_SHARE: u64 = 20;
 
-/// Whether what is to be written can be, and has room.
+/// Whether outputs are writable and have free space.
 pub(super) fn files(config: &Config, all: &mut Vec<Diagnosis>) {
-    if config.output.is_none() {
+    if config.writes_to_stdout() {
         all.push(Diagnosis::advice(
             "output",
             "events go to standard output",
             "give --output FILE: it is appended to, rotated, and outlives a full disk",
         ));
     }
-    let files = [("output", &config.output), ("state", &config.state)];
-    for (check, path) in files {
-        if let Some(path) = path {
-            all.push(file(check, path).of(path.display().to_string()));
-        }
+    let outputs = config.output_files().map(|path| ("output", path));
+    for (check, path) in outputs.chain(config.state.as_deref().map(|path| ("state", path))) {
+        all.push(file(check, path).of(path.display().to_string()));
     }
     if config.state.is_none() {
         all.push(Diagnosis::advice(
@@ -69,7 +67,7 @@ fn file(check: &'static str, path: &Path) -> Diagnosis {
     }
 }
 
-/// The key: it must last, and be closed to others.
+/// The key: it must be persistent and private.
 pub(super) fn key(config: &Config, all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "key";
     let key = match (&config.key_file, credential()) {
@@ -98,7 +96,7 @@ pub(super) fn key(config: &Config, all: &mut Vec<Diagnosis>) {
     });
 }
 
-/// The rules: they must load, and their samples hold.
+/// The rules: they must load and pass their samples.
 pub(super) fn rules(config: &Config, all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "rules";
     let rules = load_rules(config.rules.as_deref()).and_then(|r| r.in_regions(&config.regions));
@@ -124,7 +122,7 @@ pub(super) fn metrics(config: &Config, all: &mut Vec<Diagnosis>) {
     all.push(match config.metrics {
         None => Diagnosis::advice(
             CHECK,
-            "not served: nobody sees that the sensor fails",
+            "not served: a failing sensor goes unnoticed",
             "give --metrics 9187, and scrape it",
         ),
         Some(address) => match TcpListener::bind(address) {

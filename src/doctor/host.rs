@@ -1,4 +1,4 @@
-//! What the host must have: interfaces, rights, memory, a right clock.
+//! Checks of the host: interfaces, privileges, memory, clock.
 
 use super::Diagnosis;
 use crate::capture::{Live, LiveOptions, clock as host_clock, offloads, receive_ring};
@@ -6,13 +6,13 @@ use crate::config::{Config, Source};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Error of the clock that makes events of several sensors hard to compare, microseconds.
+/// Clock error above which events of several sensors are hard to compare, microseconds.
 const MAX_CLOCK_ERROR: i64 = 100_000;
 /// `CAP_NET_RAW` of capabilities(7).
 const CAP_NET_RAW: u64 = 1 << 13;
 /// Interfaces of the host that are listed where none was chosen.
 const MAX_LISTED: usize = 32;
-/// Processes looked at for a running sensor.
+/// Most processes examined for a running sensor.
 const MAX_PROCESSES: usize = 65_536;
 
 fn read(path: impl AsRef<Path>) -> Option<String> {
@@ -27,7 +27,7 @@ fn sys(interface: &str, of: &str) -> Option<String> {
     read(format!("/sys/class/net/{interface}/{of}"))
 }
 
-/// The interfaces, or those that there are where none was chosen.
+/// The chosen interfaces, or those of the host.
 pub(super) fn interfaces(config: &Config, all: &mut Vec<Diagnosis>) {
     let Source::Interfaces(names) = &config.source else { return };
     if names.is_empty() {
@@ -87,7 +87,7 @@ fn interface(name: &str, config: &Config) -> Diagnosis {
     }
 }
 
-/// Offloads that put packets together, so that they are longer than they were on the wire.
+/// Offloads that merge packets, so that they are longer than on the wire.
 fn offload(name: &str) -> Diagnosis {
     const CHECK: &str = "offloads";
     let offloads = match offloads(name) {
@@ -110,7 +110,7 @@ fn offload(name: &str) -> Diagnosis {
     )
 }
 
-/// The ring of the card; nothing where it has none.
+/// The receive ring of the adapter, if it has one.
 fn ring(name: &str) -> Option<Diagnosis> {
     let ring = receive_ring(name).ok().filter(|ring| ring.most > 0)?;
     let found = format!("the card holds {} packets, {} at most", ring.size, ring.most);
@@ -130,7 +130,7 @@ fn status(process: &str) -> BTreeMap<String, String> {
     text.lines().filter_map(field).collect()
 }
 
-/// Which rights this process has, and what confines a sensor that runs.
+/// Privileges of this process, and the sandbox of a running sensor.
 pub(super) fn process(all: &mut Vec<Diagnosis>) {
     let own = status("self");
     let capabilities = |of: &BTreeMap<String, String>| {
@@ -199,14 +199,14 @@ fn sensors() -> Vec<String> {
         .collect()
 }
 
-/// The number in front of ` kB` in a line of `/proc/meminfo`, as bytes.
+/// The number before ` kB` in a line of `/proc/meminfo`, as bytes.
 fn meminfo(text: &str, name: &str) -> Option<u64> {
     let line = text.lines().find(|line| line.starts_with(name))?;
     let kib: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     kib.checked_mul(1024)
 }
 
-/// Whether the host has the memory that was asked for.
+/// Whether the host has the configured memory.
 pub(super) fn memory(config: &Config, all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "memory";
     let interfaces = match &config.source {
@@ -238,7 +238,7 @@ pub(super) fn memory(config: &Config, all: &mut Vec<Diagnosis>) {
     });
 }
 
-/// Whether the clock is right: events of several sensors are compared by it.
+/// Whether the clock is synchronised: events of several sensors are compared by it.
 pub(super) fn clock(all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "clock";
     let remedy = "run chrony or systemd-timesyncd (in a container: on its host)";

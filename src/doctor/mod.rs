@@ -1,4 +1,4 @@
-//! `phitap doctor`: looks at the host and the configuration before a sensor is started, or when it does not do
+//! `phitap doctor`: checks the host and the configuration before a sensor is started, or when it does not do
 //! what it should, and says what to change.
 
 mod checks;
@@ -28,15 +28,15 @@ closed_set! {
 /// What one check found.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Diagnosis {
-    /// What was looked at: `interface`, `offloads`, `clock`.
+    /// What was checked: `interface`, `offloads`, `clock`.
     pub check: &'static str,
-    /// Of which interface, file or process, where there are several.
+    /// The interface, file or process concerned, where there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
     /// How it ended.
     #[serde(serialize_with = "word")]
     pub verdict: Verdict,
-    /// What is so, in a few words.
+    /// The result, in a few words.
     pub found: String,
     /// What to change, often a command.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -65,7 +65,7 @@ impl Diagnosis {
     }
 }
 
-/// Looks at everything that a run with this configuration needs.
+/// Checks everything that a run with this configuration needs.
 pub fn examine(config: &Config) -> Vec<Diagnosis> {
     let mut all = Vec::new();
     host::interfaces(config, &mut all);
@@ -116,6 +116,6 @@ pub fn json(all: &[Diagnosis]) -> String {
         checks: &'a [Diagnosis],
     }
     let report = Report { verdict: worst(all).as_str(), checks: all };
-    // Texts and words only: nothing in it can fail to be written.
+    // Only texts and words, whose serialisation cannot fail.
     serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
 }

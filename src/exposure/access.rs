@@ -1,7 +1,8 @@
-//! Whom a DICOM service lets in, as far as traffic proves it.
+//! Whom a service lets in, as far as traffic proves it.
 //!
-//! Application entity titles are the only access control of most services, and they are no secret. Only some
-//! titles prove something: a default title of a common tool, or several titles from one host.
+//! Application entity titles are the only access control of most DICOM services, and they are no secret. Only some
+//! titles prove something: a default title of a common tool, or several titles from one host. A web service proves
+//! it by an answer to a client that did not log in.
 
 use crate::protocol::service::Admission;
 use crate::protocol::{Authentication, Outcome, ServiceFacts};
@@ -27,6 +28,8 @@ pub struct Access {
     pub refused_called: bool,
     /// It answered a request with "not authorized".
     pub not_authorized: bool,
+    /// It showed what it is to a client that did not log in.
+    pub open_interface: bool,
     /// Different calling titles that it let in, to a cap.
     pub titles: u32,
     /// Different hosts that it let in, to a cap.
@@ -38,7 +41,7 @@ pub struct Access {
 /// What that proves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Answers {
-    /// Whoever asks.
+    /// Any client.
     Anyone,
     /// Those it knows.
     Known,
@@ -62,11 +65,16 @@ impl Access {
     pub const fn answers(&self) -> Answers {
         if self.refused_calling || self.not_authorized {
             Answers::Known
-        } else if self.default_title || self.several_titles {
+        } else if self.default_title || self.several_titles || self.open_interface {
             Answers::Anyone
         } else {
             Answers::Unproven
         }
+    }
+
+    /// The same by titles alone: what a web service shows is listed with its interfaces.
+    pub const fn answers_titles(&self) -> Answers {
+        Self { open_interface: false, ..*self }.answers()
     }
 
     /// What was seen of it, in words from a closed set.
@@ -82,7 +90,7 @@ impl Access {
     }
 }
 
-/// A calling title. One that is masked is told from others by its key.
+/// A calling title. A masked one is distinguished by its key.
 pub(in crate::exposure) struct Title {
     key: u64,
     shown: String,

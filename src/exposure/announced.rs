@@ -81,7 +81,7 @@ struct Finding {
 
 /// What is known of a finding beside the event.
 #[derive(Clone, Copy)]
-pub(in crate::exposure) struct Place<'a> {
+pub(in crate::exposure) struct FindingContext<'a> {
     /// Keys event ids.
     pub key: &'a [u8; 32],
     /// The person.
@@ -100,7 +100,7 @@ impl Announced {
         &mut self,
         detail: Detail,
         event: &mut FindingEvent,
-        place: &Place<'_>,
+        place: &FindingContext<'_>,
     ) -> Admitted {
         match detail {
             Detail::Exposures => Admitted::Nothing,
@@ -109,7 +109,7 @@ impl Announced {
         }
     }
 
-    fn patient(&mut self, event: &mut FindingEvent, place: &Place<'_>) -> Admitted {
+    fn patient(&mut self, event: &mut FindingEvent, place: &FindingContext<'_>) -> Admitted {
         let name = (event.flow.server, event.flow.transport.number(), event.protocol);
         if !self.services.contains_key(&name) {
             self.bytes += SERVICE;
@@ -205,7 +205,12 @@ impl Service {
 }
 
 impl Finding {
-    fn new(event: &mut FindingEvent, client: u32, place: &Place<'_>, listed: bool) -> Self {
+    fn new(
+        event: &mut FindingEvent,
+        client: u32,
+        place: &FindingContext<'_>,
+        listed: bool,
+    ) -> Self {
         let finding = &mut event.finding;
         let exposure = place.exposure.0.to_be_bytes();
         event.id =
@@ -228,7 +233,12 @@ impl Finding {
     }
 
     /// Takes over what is new, and makes `event` the next revision. False if nothing is.
-    fn revise(&mut self, event: &mut FindingEvent, client: u32, place: &Place<'_>) -> bool {
+    fn revise(
+        &mut self,
+        event: &mut FindingEvent,
+        client: u32,
+        place: &FindingContext<'_>,
+    ) -> bool {
         let finding = &mut event.finding;
         self.records += u64::from(finding.new_records);
         if !self.listed
@@ -273,7 +283,7 @@ impl Finding {
 fn list(
     lists: &mut Lists,
     event: &FindingEvent,
-    place: &Place<'_>,
+    place: &FindingContext<'_>,
     kinds: KindSet,
     folded: bool,
 ) -> Admitted {

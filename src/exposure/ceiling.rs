@@ -26,9 +26,9 @@ fn len(finding: &Finding) -> u64 {
 
 /// What was written of one flow.
 #[derive(Default)]
-pub struct Written(u64);
+pub struct WrittenBytes(u64);
 
-impl Written {
+impl WrittenBytes {
     /// A finding of the flow, which has brought `bytes` so far, is to be written. Whether they pay for it.
     pub fn pays(&mut self, bytes: u64, finding: &Finding) -> bool {
         let after = self.0.saturating_add(len(finding));

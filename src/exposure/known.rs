@@ -1,5 +1,5 @@
 //! Exposures that are known from before: from an earlier run, or ended because there were too many. They
-//! keep their ids, so that a SOC need not meet the same client and service anew after each restart.
+//! keep their ids, so that a SOC does not see the same client and service as new after each restart.
 
 use super::open::{Open, Pair};
 use super::tracker::Exposures;
@@ -98,24 +98,24 @@ impl KnownExposures {
 impl Open {
     /// What is kept of it, with `patients` of its patients one by one at most.
     pub(in crate::exposure) fn known(&self, patients: usize) -> KnownExposure {
-        let told = &self.told;
+        let exposure = &self.exposure;
         let few = self.patients.held() <= patients;
         KnownExposure {
-            id: told.id,
-            client: told.client,
-            server: told.server,
-            transport: told.transport,
-            protocol: told.protocol,
-            first: told.first,
-            last: told.last,
-            severity: told.severity,
-            flows: told.flows,
-            findings: told.findings,
-            records: told.records,
+            id: exposure.id,
+            client: exposure.client,
+            server: exposure.server,
+            transport: exposure.transport,
+            protocol: exposure.protocol,
+            first: exposure.first,
+            last: exposure.last,
+            severity: exposure.severity,
+            flows: exposure.flows,
+            findings: exposure.findings,
+            records: exposure.records,
             patients: self.patients().value,
             tokens: if few { self.patients.tokens().collect() } else { Vec::new() },
             kinds: self.kinds.to_vec(),
-            operations: told.operations.clone(),
+            operations: exposure.operations.clone(),
         }
     }
 
@@ -125,19 +125,19 @@ impl Open {
             self.patients.insert(token, at < room);
         }
         self.floor = known.patients;
-        self.told.patients.value = known.patients;
+        self.exposure.patients.value = known.patients;
         for (count, before) in self.kinds.iter_mut().zip(known.kinds) {
             *count += before;
         }
         self.severity_before(known.severity);
-        let told = &mut self.told;
-        told.id = known.id;
-        told.first = known.first;
-        told.flows += known.flows;
-        told.findings += known.findings;
-        told.records += known.records;
-        told.operations = known.operations;
-        told.operations.truncate(super::open::MAX_OPERATIONS);
+        let exposure = &mut self.exposure;
+        exposure.id = known.id;
+        exposure.first = known.first;
+        exposure.flows += known.flows;
+        exposure.findings += known.findings;
+        exposure.records += known.records;
+        exposure.operations = known.operations;
+        exposure.operations.truncate(super::open::MAX_OPERATIONS);
     }
 }
 
@@ -173,7 +173,7 @@ impl Exposures {
         while let Some(entry) = self.quiet.first_entry() {
             let pair = *entry.get();
             match self.open.get(&pair) {
-                Some(open) if open.told.last + self.settings.forget > now => break,
+                Some(open) if open.exposure.last + self.settings.forget > now => break,
                 Some(_) => self.end(pair, now, out),
                 None => {
                     entry.remove();

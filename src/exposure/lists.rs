@@ -1,7 +1,7 @@
 //! Patients of a busy service, listed together: what one more patient among thousands brings is who
 //! it is and which kinds of identifiers were seen, not a page of masked values.
 
-use super::announced::Place;
+use super::announced::FindingContext;
 use super::open::Pair;
 use super::types::{EventId, FindingEvent, NetworkDirection, PatientKey, socket};
 use crate::capture::PacketSpan;
@@ -64,7 +64,7 @@ pub struct PatientGroup {
     pub kinds: KindSet,
     /// Who they are.
     pub patients: Vec<PatientKey>,
-    /// Pseudonyms of the numbers that stand for one of them each.
+    /// Pseudonyms of the numbers that identify one of them each.
     pub numbers: Vec<Token>,
 }
 
@@ -93,7 +93,7 @@ impl Lists {
     pub fn add(
         &mut self,
         event: &FindingEvent,
-        place: &Place<'_>,
+        place: &FindingContext<'_>,
         kinds: KindSet,
         folded: bool,
     ) -> Option<PatientList> {
@@ -160,7 +160,7 @@ impl Lists {
 }
 
 impl Open {
-    fn new(number: u64, key: Key, event: &FindingEvent, place: &Place<'_>) -> Self {
+    fn new(number: u64, key: Key, event: &FindingEvent, place: &FindingContext<'_>) -> Self {
         let (flow, finding) = (&event.flow, &event.finding);
         let pair = Pair::of(flow, event.protocol);
         let alone = key.3.is_some();

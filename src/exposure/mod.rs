@@ -1,6 +1,6 @@
 //! Findings grouped by client and service, and graded.
 //!
-//! [`Exposures`] takes findings in the order of packet time and hands on [`Event`]s. It is the
+//! [`Exposures`] takes findings in the order of packet time and passes on [`Event`]s. It is the
 //! only state here; [`severity`] is a sum of points from `rules/policy.toml`, [`Distinct`] counts
 //! patients without keeping more than their pseudonyms, hosts get a [`Role`], and DICOM services are
 //! watched for whom they let in ([`Access`]).
@@ -10,34 +10,40 @@ mod announced;
 mod ceiling;
 mod counters;
 mod distinct;
-mod inventory;
+mod handshakes;
 mod known;
 mod lists;
+mod live;
 mod moves;
-mod observations;
+mod names;
 mod open;
+mod patient_observations;
+mod proven;
+mod ranked_map;
+mod service_observations;
 mod services;
 mod severity;
-mod sightings;
-mod steps;
+mod thresholds;
 mod tracker;
 mod types;
 mod withheld;
 
 pub use crate::exposure::counters::ExposureTotals;
 pub use access::{Access, Answers};
-pub use ceiling::Written;
+pub use ceiling::WrittenBytes;
 pub use distinct::Distinct;
+pub use handshakes::{Certificates, EXPIRES_SOON};
 pub use known::KnownExposure;
 pub use lists::{PatientGroup, PatientList};
+pub use patient_observations::SeenIn;
+pub use patient_observations::{NewFinding, PatientObservation};
 pub use severity::severity;
-pub use sightings::{News, Sighting};
-pub use steps::{PATIENTS, Steps};
+pub use thresholds::{PATIENTS, ThresholdCounters};
 pub use tracker::{Exposures, Settings};
 pub use types::{
     Asset, Conversation, Count, Event, EventId, Exposure, ExposureState, FindingEvent,
-    FlowActivity, Losses, NetworkDirection, PatientKey, Service, ServiceObservation, Suppressed,
-    Taken,
+    FlowActivity, HostName, Intake, Losses, NetworkDirection, PatientKey, Service,
+    ServiceObservation, Suppressed,
 };
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ pub const MAX_LISTED: usize = 16;
 
 /// What ties both sides together: the archive, and for whom it was asked.
 #[derive(Clone, PartialEq, Eq, Hash)]
-struct Tie {
+struct MoveKey {
     archive: IpAddr,
     destination: String,
 }
@@ -23,7 +23,7 @@ struct Tie {
 /// A move seen from one side.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::exposure) struct MoveLeg {
-    tie: Tie,
+    tie: MoveKey,
     /// Empty where an archive does not say who asked.
     originator: String,
     performed: bool,
@@ -39,8 +39,8 @@ struct Ends {
 /// The moves of a run.
 #[derive(Default)]
 pub(in crate::exposure) struct Moves {
-    ends: HashMap<Tie, Ends, RandomState>,
-    order: VecDeque<Tie>,
+    ends: HashMap<MoveKey, Ends, RandomState>,
+    order: VecDeque<MoveKey>,
 }
 
 impl Moves {
@@ -48,7 +48,7 @@ impl Moves {
     pub fn see(&mut self, moved: &Move, client: IpAddr, server: SocketAddr) -> MoveLeg {
         // The archive answers the request, and opens the association on which it stores.
         let archive = if moved.performed { client } else { server.ip() };
-        let tie = Tie { archive, destination: moved.destination.clone() };
+        let tie = MoveKey { archive, destination: moved.destination.clone() };
         if !self.ends.contains_key(&tie) {
             if self.order.len() >= MAX_MOVES
                 && let Some(oldest) = self.order.pop_front()

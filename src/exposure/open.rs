@@ -61,7 +61,7 @@ pub(in crate::exposure) struct Open {
     pub dirty: bool,
     /// Highest score of a finding.
     worst: u8,
-    /// The highest score of a finding that was graded before its service proved to answer whoever asks.
+    /// The highest score of a finding that was graded before its service proved to answer any client.
     unproven: u8,
     /// The score in its last event.
     written: u8,
@@ -72,10 +72,12 @@ pub(in crate::exposure) struct Open {
     pub moves: Vec<MoveLeg>,
     /// Patients of it that an earlier run counted.
     pub floor: u64,
+    /// Packets that kernel and interface had dropped when it was opened.
+    pub uncaptured_before: u64,
     pub kinds: [u64; Kind::ALL.len()],
     /// Facts of the last finding.
     latest: Arc<ServiceFacts>,
-    pub told: Exposure,
+    pub exposure: Exposure,
 }
 
 impl Open {
@@ -106,9 +108,10 @@ impl Open {
             inventory: ExposureCounters::default(),
             moves: Vec::new(),
             floor: 0,
+            uncaptured_before: 0,
             kinds: [0; Kind::ALL.len()],
             latest: Arc::clone(&event.finding.facts),
-            told: Exposure {
+            exposure: Exposure {
                 id: EventId::derive(key, "exposure", now, &parts),
                 fingerprint: fingerprint(key, &parts),
                 state: ExposureState::Open,
@@ -133,6 +136,7 @@ impl Open {
                 moved_for: Vec::new(),
                 moved_to: Vec::new(),
                 losses: FlowLosses::default(),
+                uncaptured: 0,
                 packets: event.finding.packets,
                 first_flow: event.flow,
                 severity: 0,
@@ -145,33 +149,33 @@ impl Open {
     /// was counted before.
     pub fn count(&mut self, event: &FindingEvent, opens: bool, starts_flow: bool) {
         let finding = &event.finding;
-        let told = &mut self.told;
-        told.first = told.first.min(finding.time);
-        told.last = told.last.max(finding.time);
-        told.packets.extend(finding.packets);
-        let known =
-            Arc::ptr_eq(&told.facts, &finding.facts) || Arc::ptr_eq(&self.latest, &finding.facts);
+        let exposure = &mut self.exposure;
+        exposure.first = exposure.first.min(finding.time);
+        exposure.last = exposure.last.max(finding.time);
+        exposure.packets.extend(finding.packets);
+        let known = Arc::ptr_eq(&exposure.facts, &finding.facts)
+            || Arc::ptr_eq(&self.latest, &finding.facts);
         if !known && finding.facts.accumulates() {
-            told.facts = Arc::new(finding.facts.after(&told.facts));
+            exposure.facts = Arc::new(finding.facts.after(&exposure.facts));
         } else if !known {
-            told.facts = Arc::clone(&finding.facts);
+            exposure.facts = Arc::clone(&finding.facts);
         }
         self.latest = Arc::clone(&finding.facts);
         for mark in finding.marks.iter() {
-            if !told.marks.contains(&mark) {
-                told.marks.push(mark);
+            if !exposure.marks.contains(&mark) {
+                exposure.marks.push(mark);
             }
         }
         let operation = &finding.operation;
         if !operation.is_empty()
-            && told.operations.len() < MAX_OPERATIONS
-            && !told.operations.contains(operation)
+            && exposure.operations.len() < MAX_OPERATIONS
+            && !exposure.operations.contains(operation)
         {
-            told.operations.push(operation.clone());
+            exposure.operations.push(operation.clone());
         }
-        told.findings += u64::from(opens || !finding.update);
-        told.flows += u64::from(opens || starts_flow);
-        told.records += u64::from(finding.new_records);
+        exposure.findings += u64::from(opens || !finding.update);
+        exposure.flows += u64::from(opens || starts_flow);
+        exposure.records += u64::from(finding.new_records);
         let kinds = if opens { finding.kinds } else { finding.new_kinds };
         for kind in kinds.iter() {
             if let Some(count) = self.kinds.get_mut(kind as usize) {
@@ -182,9 +186,9 @@ impl Open {
 
     /// A flow has ended: what was masked of its facts for as long as it went on may be shown.
     pub fn settle(&mut self, facts: &Arc<ServiceFacts>) {
-        if self.told.facts.withheld && !facts.withheld {
-            self.told.facts = match facts.accumulates() {
-                true => Arc::new(facts.after(&self.told.facts)),
+        if self.exposure.facts.withheld && !facts.withheld {
+            self.exposure.facts = match facts.accumulates() {
+                true => Arc::new(facts.after(&self.exposure.facts)),
                 false => Arc::clone(facts),
             };
             self.dirty = true;
@@ -193,9 +197,9 @@ impl Open {
 
     /// Adds records that brought nothing new.
     pub fn records(&mut self, records: u32, last: PacketRef) {
-        self.told.records += u64::from(records);
-        self.told.last = self.told.last.max(last.time);
-        self.told.packets.extend(PacketSpan::of(last));
+        self.exposure.records += u64::from(records);
+        self.exposure.last = self.exposure.last.max(last.time);
+        self.exposure.packets.extend(PacketSpan::of(last));
         self.dirty = true;
     }
 
@@ -210,17 +214,17 @@ impl Open {
 
     /// It was as severe as this before, and that was written.
     pub fn severity_before(&mut self, severity: u8) {
-        self.told.severity = severity;
+        self.exposure.severity = severity;
         self.written = severity;
     }
 
     /// Takes the score of a finding. True if the exposure is worse than its last event says.
     pub fn grade(&mut self, points: &SeverityEntry, score: u8) -> bool {
         self.worst = self.worst.max(score);
-        self.told.patients = self.patients();
-        let score = severity::of_exposure(points, self.worst, self.told.patients);
-        self.told.severity = self.told.severity.max(score);
-        self.told.severity > self.written
+        self.exposure.patients = self.patients();
+        let score = severity::of_exposure(points, self.worst, self.exposure.patients);
+        self.exposure.severity = self.exposure.severity.max(score);
+        self.exposure.severity > self.written
     }
 
     /// As [`Open::grade`], of a finding whose service proved nothing yet.
@@ -229,7 +233,7 @@ impl Open {
         self.grade(points, score)
     }
 
-    /// Its service proved to answer whoever asks: what was found before is as bad as what follows.
+    /// Its service proved to answer any client: what was found before is as bad as what follows.
     pub fn prove(&mut self, points: &SeverityEntry) -> bool {
         let before = std::mem::take(&mut self.unproven);
         before > 0 && self.grade(points, before.saturating_add(points.answers_anyone).min(100))
@@ -237,11 +241,11 @@ impl Open {
 
     /// Index of its severity in [`Severity::ALL`].
     pub const fn band(&self) -> usize {
-        Severity::of(self.told.severity) as usize
+        Severity::of(self.exposure.severity) as usize
     }
 
     /// The event that says all that is known.
-    pub fn tell(
+    pub fn report(
         &mut self,
         state: ExposureState,
         at: Timestamp,
@@ -249,20 +253,21 @@ impl Open {
         services: &Services,
     ) -> Event {
         self.dirty = false;
-        self.written = self.told.severity;
+        self.exposure.uncaptured = services.uncaptured.saturating_sub(self.uncaptured_before);
+        self.written = self.exposure.severity;
         self.wrote = at;
-        self.told.access =
-            services.access(self.told.server, self.told.transport, self.told.protocol);
-        self.told.figures = self.inventory.figures();
-        (self.told.moved_for, self.told.moved_to) = moves.ends(&self.moves);
-        self.told.state = state;
-        self.told.time = at;
-        self.told.kinds = Kind::ALL
+        self.exposure.access =
+            services.access(self.exposure.server, self.exposure.transport, self.exposure.protocol);
+        self.exposure.figures = self.inventory.figures();
+        (self.exposure.moved_for, self.exposure.moved_to) = moves.ends(&self.moves);
+        self.exposure.state = state;
+        self.exposure.time = at;
+        self.exposure.kinds = Kind::ALL
             .iter()
             .zip(&self.kinds)
             .filter(|(_, n)| **n > 0)
             .map(|(kind, n)| (*kind, *n))
             .collect();
-        Event::Exposure(Box::new(self.told.clone()))
+        Event::Exposure(Box::new(self.exposure.clone()))
     }
 }

@@ -4,7 +4,7 @@ use super::types::{EventId, FindingEvent};
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{Evidence, Mark};
 use crate::flow::{Direction, FlowInfo, Transport};
-use crate::identify::{Finding, Identifier, Shown, Token};
+use crate::identify::{DisplayValue, Finding, Identifier, Token};
 use crate::protocol::{Authentication, DicomFacts, MessageFacts, ServiceFacts, WebFacts};
 use crate::rules::{AlertRule, Kind, RuleSet};
 use crate::time::{Span, Timestamp};
@@ -46,11 +46,11 @@ fn alert() -> Arc<AlertRule> {
     ALERT.get_or_init(load).clone()
 }
 
-/// An identifier as `identify` hands it on, masked.
+/// An identifier as `identify` passes it on, masked.
 pub(crate) fn identifier(kind: Kind, masked: &str, field: &str) -> Identifier {
     Identifier {
         kind,
-        shown: Shown::of(masked, true),
+        shown: DisplayValue::of(masked, true),
         token: token(1000 + kind as u64),
         // Numbers of patients have an issuer.
         unissued: token(if kind == Kind::PatientId { 2000 } else { 1000 } + kind as u64),
@@ -120,6 +120,7 @@ impl Sample {
             vlan: 0,
             inner_vlan: 0,
             started: T0,
+            initial: None,
             interface: 0,
         };
         let patient = token(self.patient);

@@ -3,7 +3,7 @@
 use super::access::{self, Access, AccessTracker, Answers};
 use super::counters::ExposureCounters;
 use super::distinct::Distinct;
-use super::inventory::{Inventory, Worth};
+use super::ranked_map::{EvictionRank, RankedMap};
 use super::types::{Event, EventId, FlowActivity, PatientKey, Service, ServiceObservation, socket};
 use crate::flow::{FlowInfo, Transport};
 use crate::protocol::{self, ServiceFacts};
@@ -12,14 +12,14 @@ use crate::time::{Span, Timestamp};
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-/// Services remembered as told; beyond it those go that are worth least.
+/// Reported services that are remembered; beyond it the least valuable are evicted.
 pub const MAX_SERVICES: usize = 65_536;
-/// Services of which more is kept than that they were told; the same holds for them.
+/// Services tracked in detail, with the same eviction.
 pub const MAX_WATCHED: usize = 4_096;
 /// Pseudonyms of patients and objects held of all services together; beyond it new counts become
 /// estimates.
 pub const MAX_TOKENS: usize = 1 << 20;
-/// Bytes of heap that a service takes, one of which more is kept, and a pseudonym, roughly: fewer are
+/// Approximate bytes of heap of a service, of one tracked in detail, and of a pseudonym: fewer are
 /// kept where memory is short.
 const SERVICE: usize = 512;
 const WATCHED: usize = 8 << 10;
@@ -34,20 +34,24 @@ pub(in crate::exposure) type Name = (SocketAddr, u8, &'static str);
 /// The services of a run.
 pub(in crate::exposure) struct Services {
     /// In the order of their addresses, so that the final report is deterministic.
-    known: Inventory<Name, Known>,
-    watched: Inventory<Name, Watch>,
+    known: RankedMap<Name, ReportState>,
+    watched: RankedMap<Name, WatchedService>,
     tokens: usize,
     most_tokens: usize,
-    /// Services that proved to answer whoever asks since somebody asked for them.
+    /// Services that proved to answer any client since somebody asked for them.
     proven: Vec<Name>,
+    /// Packets that kernel and interface dropped so far: any service may have sent them.
+    pub uncaptured: u64,
 }
 
 #[derive(Default)]
-struct Known {
+struct ReportState {
     /// ID and time of its first observation, once reported.
-    told: Option<(EventId, Timestamp)>,
+    reported: Option<(EventId, Timestamp)>,
     /// The reported facts whose change is worth a new report.
     shown: u32,
+    /// It showed what it is to a client that did not log in.
+    open: bool,
 }
 
 /// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more is reported
@@ -64,17 +68,17 @@ const SECRETS: u32 = 2 * ServiceKind::ALL.len() as u32;
 const _: () = assert!(SECRETS as usize + Secret::ALL.len() <= 32);
 
 /// What is kept of a service that speaks DICOM or hands over DICOM objects.
-struct Watch {
+struct WatchedService {
     transport: Transport,
     /// Of all associations together.
     facts: Arc<ServiceFacts>,
     /// Of the last one.
     latest: Arc<ServiceFacts>,
-    door: AccessTracker,
+    tracker: AccessTracker,
     inventory: ExposureCounters,
     patients: Distinct,
     /// As last reported.
-    told: Timestamp,
+    reported: Timestamp,
     answers: Answers,
     /// Something has not been reported yet.
     news: bool,
@@ -88,15 +92,16 @@ impl Services {
     /// As many as a share of `memory` bytes holds.
     pub fn within(memory: usize) -> Self {
         Self {
-            known: Inventory::new((memory / SERVICE).clamp(MIN_SERVICES, MAX_SERVICES)),
-            watched: Inventory::new((memory / WATCHED).clamp(MIN_SERVICES, MAX_WATCHED)),
+            known: RankedMap::new((memory / SERVICE).clamp(MIN_SERVICES, MAX_SERVICES)),
+            watched: RankedMap::new((memory / WATCHED).clamp(MIN_SERVICES, MAX_WATCHED)),
             tokens: 0,
             most_tokens: (memory / TOKEN).min(MAX_TOKENS),
             proven: Vec::new(),
+            uncaptured: 0,
         }
     }
 
-    /// The services that proved to answer whoever asks since the last call.
+    /// The services that proved to answer any client since the last call.
     pub fn take_proven(&mut self) -> Vec<Name> {
         std::mem::take(&mut self.proven)
     }
@@ -105,44 +110,50 @@ impl Services {
     pub fn see(
         &mut self,
         key: &[u8; 32],
-        sighting: &ServiceObservation<'_>,
+        observation: &ServiceObservation<'_>,
         rules: &AccessRules,
         out: &mut Vec<Event>,
     ) {
-        let name = name(sighting.flow, sighting.protocol);
-        let roles = protocol::roles(sighting.protocol, sighting.facts, sighting.content);
-        let value = Worth::of(roles.server, sighting.facts);
-        let watched = sighting.protocol == "dicom" || self.watched.get(&name).is_some();
+        let name = name(observation.flow, observation.protocol);
+        let roles = protocol::roles(observation.protocol, observation.facts, observation.content);
+        let value = EvictionRank::of(roles.server, observation.facts);
+        let watched = observation.protocol == "dicom" || self.watched.get(&name).is_some();
         let mut watch = None;
         if watched {
             let Self { watched, tokens, .. } = self;
-            watch = Watch::of(watched, tokens, sighting.flow, name, value);
+            watch = WatchedService::of(watched, tokens, observation.flow, name, value);
         }
+        let open = observation.facts.interfaces.iter().any(|interface| interface.open);
+        let mut proves = watch.is_none() && open;
         if let Some(watch) = &mut watch {
-            let before = watch.door.access.answers();
-            watch.see(sighting, rules);
-            if before != Answers::Anyone && watch.door.access.answers() == Answers::Anyone {
-                self.proven.push(name);
-            }
+            let before = watch.tracker.access.answers();
+            watch.see(observation, rules);
+            watch.tracker.access.open_interface |= open;
+            proves = before != Answers::Anyone && watch.tracker.access.answers() == Answers::Anyone;
         }
-        let Some(known) = self.known.see(name, value) else { return };
-        let shown = worth(sighting.facts);
-        // Told when the flow has ended, and more of it may be shown.
-        if known.told.is_none() && sighting.facts.withheld {
+        let known = self.known.see(name, value);
+        if proves && known.as_ref().is_none_or(|known| !known.open) {
+            self.proven.push(name);
+        }
+        let Some(known) = known else { return };
+        known.open |= open;
+        let shown = worth(observation.facts);
+        // Reported when the flow has ended, and more of it may be shown.
+        if known.reported.is_none() && observation.facts.withheld {
             return;
         }
-        if known.told.is_some() && shown & !known.shown == 0 {
-            known.tell_news(watch, name, sighting.time, out);
+        if known.reported.is_some() && shown & !known.shown == 0 {
+            known.report_news(watch, name, observation.time, out);
             return;
         }
         known.shown |= shown;
-        let (id, _) = *known.told.get_or_insert_with(|| {
+        let (id, _) = *known.reported.get_or_insert_with(|| {
             let parts: [&[u8]; 3] = [&socket(name.0), &[name.1], name.2.as_bytes()];
-            (EventId::derive(key, "service", sighting.time, &parts), sighting.time)
+            (EventId::derive(key, "service", observation.time, &parts), observation.time)
         });
         out.push(match &mut watch {
-            Some(watch) => watch.tell(id, name, sighting.time),
-            None => plain(id, name, sighting),
+            Some(watch) => watch.report(id, name, observation.time),
+            None => plain(id, name, observation, known.open),
         });
     }
 
@@ -151,15 +162,18 @@ impl Services {
         let room = self.most_tokens.saturating_sub(self.tokens);
         let name = name(what.flow, what.protocol);
         let Self { watched, tokens, .. } = self;
-        let Some(watch) = Watch::of(watched, tokens, what.flow, name, Worth::Asked) else { return };
+        let Some(watch) = WatchedService::of(watched, tokens, what.flow, name, EvictionRank::Asked)
+        else {
+            return;
+        };
         let before = watch.inventory.held();
         watch.inventory.add(&what.activity.counts, what.objects, room);
         let after = watch.inventory.held();
-        watch.door.access.not_authorized |=
+        watch.tracker.access.not_authorized |=
             what.activity.counts.contains_key(&("status", "not-authorized"));
         watch.news = true;
         if let Some(known) = self.known.get_mut(&name) {
-            known.tell_news(Some(watch), name, what.time, out);
+            known.report_news(Some(watch), name, what.time, out);
         }
         self.tokens = (self.tokens + after).saturating_sub(before);
     }
@@ -175,11 +189,11 @@ impl Services {
         let room = self.tokens < self.most_tokens;
         let name = name(flow, protocol);
         // It was seen just now: there is room.
-        self.known.see(name, Worth::Patients);
+        self.known.see(name, EvictionRank::Patients);
         if self.watched.get(&name).is_none() {
             return;
         }
-        let Some(watch) = self.watched.see(name, Worth::Patients) else { return };
+        let Some(watch) = self.watched.see(name, EvictionRank::Patients) else { return };
         let before = watch.patients.held();
         for other in merged {
             watch.patients.forget(*other);
@@ -195,15 +209,17 @@ impl Services {
         transport: Transport,
         protocol: &'static str,
     ) -> Access {
-        let watch = self.watched.get(&(server, transport.number(), protocol));
-        watch.map_or_else(Access::default, |w| w.door.access)
+        let name = (server, transport.number(), protocol);
+        let mut access = self.watched.get(&name).map_or_else(Access::default, |w| w.tracker.access);
+        access.open_interface |= self.known.get(&name).is_some_and(|known| known.open);
+        access
     }
 
     /// Reports what has not been reported yet.
     pub fn finish(&mut self, now: Timestamp, out: &mut Vec<Event>) {
         for (name, watch) in self.watched.iter_mut().filter(|(_, watch)| watch.news) {
-            if let Some((id, _)) = self.known.get(&name).and_then(|known| known.told) {
-                out.push(watch.tell(id, name, now.max(watch.told)));
+            if let Some((id, _)) = self.known.get(&name).and_then(|known| known.reported) {
+                out.push(watch.report(id, name, now.max(watch.reported)));
             }
         }
     }
@@ -214,47 +230,47 @@ impl Services {
     }
 }
 
-impl Known {
+impl ReportState {
     /// Reports it again if whom it answers has become known, or if the last report is old.
-    fn tell_news(
+    fn report_news(
         &self,
-        watch: Option<&mut Watch>,
+        watch: Option<&mut WatchedService>,
         name: Name,
         now: Timestamp,
         out: &mut Vec<Event>,
     ) {
-        let (Some((id, _)), Some(watch)) = (self.told, watch) else { return };
-        let shown = watch.answers != watch.door.access.answers();
-        if shown || watch.news && now >= watch.told + TELL_EVERY {
-            out.push(watch.tell(id, name, now));
+        let (Some((id, _)), Some(watch)) = (self.reported, watch) else { return };
+        let shown = watch.answers != watch.tracker.access.answers();
+        if shown || watch.news && now >= watch.reported + TELL_EVERY {
+            out.push(watch.report(id, name, now));
         }
     }
 }
 
-impl Default for Watch {
+impl Default for WatchedService {
     fn default() -> Self {
         Self {
             transport: Transport::Tcp,
             facts: Arc::default(),
             latest: Arc::default(),
-            door: AccessTracker::default(),
+            tracker: AccessTracker::default(),
             inventory: ExposureCounters::default(),
             patients: Distinct::default(),
-            told: Timestamp(0),
+            reported: Timestamp(0),
             answers: Answers::Unproven,
             news: false,
         }
     }
 }
 
-impl Watch {
+impl WatchedService {
     /// What a service shows for the first time belongs to it, whatever had to go for it.
     fn of<'a>(
-        watched: &'a mut Inventory<Name, Self>,
+        watched: &'a mut RankedMap<Name, Self>,
         tokens: &mut usize,
         flow: &FlowInfo,
         name: Name,
-        value: Worth,
+        value: EvictionRank,
     ) -> Option<&'a mut Self> {
         watched.see(name, value)?;
         if let Some(gone) = watched.take_gone() {
@@ -265,21 +281,21 @@ impl Watch {
         Some(watch)
     }
 
-    fn see(&mut self, sighting: &ServiceObservation<'_>, rules: &AccessRules) {
-        if Arc::ptr_eq(&self.latest, sighting.facts) {
+    fn see(&mut self, observation: &ServiceObservation<'_>, rules: &AccessRules) {
+        if Arc::ptr_eq(&self.latest, observation.facts) {
             return;
         }
-        self.latest = Arc::clone(sighting.facts);
-        let before = self.door.access;
-        self.door.see(sighting.flow.client.ip(), sighting.facts, rules);
-        let merged = ServiceFacts::joined(&self.facts, sighting.facts);
-        self.news |= self.door.access != before || self.facts != merged;
+        self.latest = Arc::clone(observation.facts);
+        let before = self.tracker.access;
+        self.tracker.see(observation.flow.client.ip(), observation.facts, rules);
+        let merged = ServiceFacts::joined(&self.facts, observation.facts);
+        self.news |= self.tracker.access != before || self.facts != merged;
         self.facts = merged;
     }
 
-    fn tell(&mut self, id: EventId, (server, _, protocol): Name, time: Timestamp) -> Event {
-        self.told = time;
-        self.answers = self.door.access.answers();
+    fn report(&mut self, id: EventId, (server, _, protocol): Name, time: Timestamp) -> Event {
+        self.reported = time;
+        self.answers = self.tracker.access.answers();
         self.news = false;
         Event::Service(Box::new(Service {
             id,
@@ -288,25 +304,30 @@ impl Watch {
             transport: self.transport,
             protocol,
             facts: Arc::clone(&self.facts),
-            access: self.door.access,
-            titles: access::shown(&self.door.titles),
-            refused_titles: access::shown(&self.door.refused),
+            access: self.tracker.access,
+            titles: access::shown(&self.tracker.titles),
+            refused_titles: access::shown(&self.tracker.refused),
             figures: self.inventory.figures(),
             patients: self.patients.count(),
         }))
     }
 }
 
-/// A service of which nothing more is kept.
-fn plain(id: EventId, (server, _, protocol): Name, sighting: &ServiceObservation<'_>) -> Event {
+/// A service that is not tracked in detail.
+fn plain(
+    id: EventId,
+    (server, _, protocol): Name,
+    observation: &ServiceObservation<'_>,
+    open_interface: bool,
+) -> Event {
     Event::Service(Box::new(Service {
         id,
-        time: sighting.time,
+        time: observation.time,
         server,
-        transport: sighting.flow.transport,
+        transport: observation.flow.transport,
         protocol,
-        facts: Arc::clone(sighting.facts),
-        access: Access::default(),
+        facts: Arc::clone(observation.facts),
+        access: Access { open_interface, ..Access::default() },
         titles: Vec::new(),
         refused_titles: Vec::new(),
         figures: Default::default(),

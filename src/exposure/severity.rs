@@ -4,10 +4,10 @@
 //!   base
 //! + external               one end is not in the home networks
 //! + no_authentication      the service is known not to ask who is there
-//! + answers_anyone         the service was seen to let in whoever asks (DICOM)
+//! + answers_anyone         the service was seen to admit any client (DICOM, web services)
 //! + credentials_in_clear   a secret crossed the wire too
 //! + fraud_id               SSN, national id, insurance number, driver's licence, passport
-//! + health                 a diagnosis, result, medication, allergy or procedure stands beside them
+//! + health                 a diagnosis, result, medication, allergy or procedure comes with them
 //! - test                   the source says it is test data
 //! - deidentified           the source says it was de-identified
 //! ```

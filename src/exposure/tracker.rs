@@ -5,28 +5,30 @@
 //! was called in between, and nothing is ever taken in the order of a hash map.
 
 use super::access::{Access, Answers};
-use super::announced::{Admitted, Announced, Place};
+use super::announced::{Admitted, Announced, FindingContext};
 use super::ceiling::Ceiling;
 use super::distinct::Distinct;
+use super::handshakes::Handshakes;
 use super::known::{KnownExposures, MAX_PATIENTS, Opening, RETURN_AFTER};
 use super::moves::{self, Moves};
-use super::observations::ServiceObservations;
+use super::names::HostNames;
 use super::open::{Open, Pair};
+use super::patient_observations::{NewFinding, PatientObservation, PatientObservations, SeenIn};
+use super::service_observations::ServiceObservations;
 use super::services::Services;
 use super::severity;
-use super::sightings::{News, Sighting, Sightings};
-use super::steps::Steps;
+use super::thresholds::ThresholdCounters;
 use super::types::{
-    Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, Losses, NetworkDirection,
-    PatientKey, ServiceObservation, Suppressed, Taken,
+    Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, Intake, Losses,
+    NetworkDirection, ServiceObservation, Suppressed,
 };
 use super::withheld::Withheld;
-use crate::capture::{PacketRef, PacketSpan};
 use crate::config::Detail;
 use crate::flow::FlowInfo;
-use crate::identify::{People, Recognised, Token};
+use crate::identify::{People, Recognised, Repeated, Token};
 use crate::net::HomeNets;
-use crate::rules::{AccessRules, RuleSet, Seen as Asked, SeverityEntry, Suppression, Suppressions};
+use crate::rules::{AccessRules, RuleSet, SeverityEntry};
+use crate::rules::{Suppression, SuppressionQuery, Suppressions};
 use crate::severity::Severity;
 use crate::time::{Span, Timestamp};
 use foldhash::fast::RandomState;
@@ -71,11 +73,10 @@ pub struct Settings {
     pub access: AccessRules,
     /// Which findings become events.
     pub detail: Detail,
-    /// Bytes for exposures, people and the findings that were written; beyond them these findings are
-    /// forgotten, and written again.
+    /// Bytes for exposures, people and written findings; beyond them, findings are forgotten.
     pub memory: usize,
-    /// Whether an output wants every patient of every exposure ([`Exposures::take_sightings`]).
-    pub sightings: bool,
+    /// Whether an output wants every patient of every exposure ([`Exposures::take_observations`]).
+    pub observe_patients: bool,
 }
 
 /// Groups findings into exposures.
@@ -87,26 +88,28 @@ pub struct Exposures {
     pub(in crate::exposure) open: HashMap<Pair, Open, RandomState>,
     pub(in crate::exposure) known: KnownExposures,
     /// When each exposure that is not quiet must next be looked at; the number is that of its opening.
-    due: BTreeMap<(Timestamp, u64), Pair>,
+    pub(in crate::exposure) due: BTreeMap<(Timestamp, u64), Pair>,
     /// Quiet exposures by when they became so.
     pub(in crate::exposure) quiet: BTreeMap<(Timestamp, u64), Pair>,
     opened: u64,
     tokens: usize,
     people: People,
     patients: Distinct,
-    active: [u64; Severity::ALL.len()],
+    pub(in crate::exposure) active: [u64; Severity::ALL.len()],
     /// Exposures that have ended by severity.
     ended: [u64; Severity::ALL.len()],
-    services: Services,
-    sightings: ServiceObservations,
+    pub(in crate::exposure) services: Services,
+    pub(in crate::exposure) service_observations: ServiceObservations,
+    pub(in crate::exposure) handshakes: Handshakes,
+    pub(in crate::exposure) names: HostNames,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
     withheld: Withheld,
     announced: Announced,
     ceiling: Ceiling,
-    moves: Moves,
+    pub(in crate::exposure) moves: Moves,
     losses: Losses,
-    steps: Steps,
-    seen: Sightings,
+    steps: ThresholdCounters,
+    seen: PatientObservations,
 }
 
 impl Exposures {
@@ -126,15 +129,17 @@ impl Exposures {
             active: [0; Severity::ALL.len()],
             ended: [0; Severity::ALL.len()],
             services: Services::within(settings.memory),
-            sightings: ServiceObservations::within(settings.memory),
+            service_observations: ServiceObservations::within(settings.memory),
+            handshakes: Handshakes::within(settings.memory),
+            names: HostNames::within(settings.memory),
             suppressed: BTreeMap::new(),
             withheld: Withheld::default(),
             announced: Announced::default(),
             ceiling: Ceiling::of(settings.detail),
             moves: Moves::default(),
             losses: Losses::default(),
-            steps: Steps::default(),
-            seen: Sightings::wanted(settings.sightings),
+            steps: ThresholdCounters::default(),
+            seen: PatientObservations::wanted(settings.observe_patients),
             settings,
         }
     }
@@ -142,18 +147,18 @@ impl Exposures {
     /// Takes a finding, first or revised. Writes what fell due before it, what it shows of hosts
     /// for the first time, itself if it is new at the level of detail, and its exposure if it opens
     /// it or makes it worse.
-    pub fn finding(&mut self, mut event: FindingEvent, out: &mut Vec<Event>) -> Taken {
+    pub fn finding(&mut self, mut event: FindingEvent, out: &mut Vec<Event>) -> Intake {
         let now = event.finding.time;
         self.tick(now, out);
         let content = event.finding.carrier.last().copied().unwrap_or_default();
-        let sighting = ServiceObservation {
+        let observation = ServiceObservation {
             time: now,
             flow: &event.flow,
             protocol: event.protocol,
             content,
             facts: &event.finding.facts,
         };
-        self.see(&sighting, out);
+        self.see(&observation, out);
 
         let known = self.people.recognise(event.finding.patient, &event.finding.traits);
         let person = known.person;
@@ -169,7 +174,7 @@ impl Exposures {
             if whole {
                 self.acknowledge(pair, now, out);
             }
-            return Taken::Suppressed;
+            return Intake::Suppressed;
         }
         self.patients.insert(person, true);
         self.services.patient(&event.flow, event.protocol, person, &known.merged);
@@ -183,7 +188,7 @@ impl Exposures {
         let opens = !self.open.contains_key(&pair);
         let opening = self.open(pair, direction, &event, out);
         let starts_flow = self.withheld.starts_flow(pair, &event);
-        let Some(open) = self.open.get_mut(&pair) else { return Taken::Revised };
+        let Some(open) = self.open.get_mut(&pair) else { return Intake::Revised };
         open.count(&event, opens, starts_flow);
         let before = open.patients.held();
         for merged in &known.merged {
@@ -192,19 +197,19 @@ impl Exposures {
         open.patients.insert(person, self.tokens < self.most_tokens);
         self.tokens = (self.tokens + open.patients.held()).saturating_sub(before);
         self.active[open.band()] = self.active[open.band()].saturating_sub(1);
-        let patients = open.told.patients.value;
+        let patients = open.exposure.patients.value;
         let worse = match access.answers() {
             Answers::Anyone => open.grade(&self.settings.severity, score),
             _ => open.grade_unproven(&self.settings.severity, score),
         };
-        self.steps.patients(patients, open.told.patients.value);
+        self.steps.patients(patients, open.exposure.patients.value);
         self.active[open.band()] += 1;
-        let exposure = open.told.id;
+        let exposure = open.exposure.id;
         open.dirty = true;
         let state =
-            opening.state(worse).map(|state| open.tell(state, now, &self.moves, &self.services));
+            opening.state(worse).map(|state| open.report(state, now, &self.moves, &self.services));
         let key = self.settings.key;
-        let place = Place { key: &key, person, exposure, severity: score, direction };
+        let place = FindingContext { key: &key, person, exposure, severity: score, direction };
         let detail = match self.ceiling.admits(&event) {
             true => self.settings.detail,
             false => Detail::Exposures,
@@ -217,7 +222,7 @@ impl Exposures {
             self.losses.findings_forgotten += self.announced.clear();
         }
         out.extend(state);
-        if taken_first { Taken::New(Severity::of(score)) } else { Taken::Revised }
+        if taken_first { Intake::New(Severity::of(score)) } else { Intake::Revised }
     }
 
     /// Writes a finding as far as it is new at the level of detail, and notes who was seen.
@@ -225,7 +230,7 @@ impl Exposures {
         &mut self,
         detail: Detail,
         mut event: FindingEvent,
-        place: &Place<'_>,
+        place: &FindingContext<'_>,
         (exposure, known, records): (EventId, Recognised, u32),
         access: Access,
         out: &mut Vec<Event>,
@@ -234,12 +239,13 @@ impl Exposures {
             event.id = EventId::of_finding(place.key, &event.flow, &event.finding.patient);
         }
         let admitted = self.announced.admit(detail, &mut event, place);
-        self.seen.push(|| Sighting {
+        self.seen.push(|| PatientObservation {
             exposure,
             person: known.person,
             records: records.into(),
+            within: SeenIn::of(&event),
             packets: event.finding.packets,
-            news: Some(Box::new(News {
+            news: Some(Box::new(NewFinding {
                 event: event.clone(),
                 severity: place.severity,
                 merged: known.merged,
@@ -295,6 +301,7 @@ impl Exposures {
             }
         }
         let mut open = Open::new(&self.settings.key, self.opened, pair, direction, event);
+        open.uncaptured_before = self.services.uncaptured;
         let known = self.known.take(&pair, now - self.settings.forget).map(|known| {
             let last = known.last;
             open.resume(known, self.most_tokens.saturating_sub(self.tokens).min(MAX_PATIENTS));
@@ -318,7 +325,7 @@ impl Exposures {
     /// An exposure that is quiet is so no longer. True if it comes back after [`RETURN_AFTER`].
     fn wake(&mut self, pair: Pair, now: Timestamp) -> bool {
         let Some(open) = self.open.get_mut(&pair) else { return false };
-        let returns = now - open.told.last >= RETURN_AFTER;
+        let returns = now - open.exposure.last >= RETURN_AFTER;
         if open.quiet {
             self.quiet.remove(&(open.due, open.number));
             open.quiet = false;
@@ -333,7 +340,7 @@ impl Exposures {
     /// that was until its day was over.
     fn suppress(&mut self, event: &FindingEvent) -> Option<bool> {
         let finding = &event.finding;
-        let asked = Asked {
+        let asked = SuppressionQuery {
             client: event.flow.client.ip(),
             server: event.flow.server,
             host: event.finding.facts.host(),
@@ -370,17 +377,17 @@ impl Exposures {
 
     /// Takes a flow whose protocol was recognised.
     ///
-    /// Foreign web servers are no finding as long as nothing is disclosed to them: anyone who browses
+    /// Foreign web servers are no finding as long as no patient data goes to them: anyone who browses
     /// meets thousands.
-    pub fn service(&mut self, sighting: ServiceObservation<'_>, out: &mut Vec<Event>) {
-        self.tick(sighting.time, out);
-        if sighting.protocol == "http" && !self.settings.home.contains(sighting.flow.server.ip()) {
+    pub fn service(&mut self, seen: ServiceObservation<'_>, out: &mut Vec<Event>) {
+        self.tick(seen.time, out);
+        if seen.protocol == "http" && !self.settings.home.contains(seen.flow.server.ip()) {
             return;
         }
-        self.see(&sighting, out);
-        let pair = Pair::of(sighting.flow, sighting.protocol);
+        self.see(&seen, out);
+        let pair = Pair::of(seen.flow, seen.protocol);
         if let Some(open) = self.open.get_mut(&pair) {
-            open.settle(sighting.facts);
+            open.settle(seen.facts);
         }
     }
 
@@ -391,9 +398,7 @@ impl Exposures {
         }
         let (client, server) = (what.flow.client.ip(), what.flow.server);
         let pair = Pair::of(what.flow, what.protocol);
-        for &(patient, records) in what.records {
-            self.repeat(pair, patient, records, what.repeated);
-        }
+        what.records.iter().for_each(|again| self.repeat(pair, &what, again));
         let open = self.open.get_mut(&pair);
         let sides = what.activity.moves.iter().map(|m| self.moves.see(m, client, server));
         let Some(open) = open else {
@@ -403,7 +408,7 @@ impl Exposures {
         for side in sides {
             moves::add(&mut open.moves, side, moves::MAX_LISTED);
         }
-        open.told.losses += what.activity.losses;
+        open.exposure.losses += what.activity.losses;
         let before = open.inventory.held();
         let room = self.most_tokens.saturating_sub(self.tokens);
         open.inventory.add(&what.activity.counts, what.objects, room);
@@ -413,14 +418,15 @@ impl Exposures {
 
     /// Counts records of a patient that brought nothing new. Those of suppressed findings, and of
     /// exposures that ended early, are in no count.
-    fn repeat(&mut self, pair: Pair, patient: PatientKey, records: u32, last: PacketRef) {
+    fn repeat(&mut self, pair: Pair, what: &FlowActivity<'_>, again: &Repeated) {
+        let (last, Repeated { patient, new: records, .. }) = (what.repeated, *again);
         if self.withheld.holds(pair, patient) {
             return;
         }
         self.wake(pair, last.time);
         let Some(open) = self.open.get_mut(&pair) else { return };
         open.records(records, last);
-        let exposure = open.told.id;
+        let exposure = open.exposure.id;
         let listed = self.settings.detail == Detail::Patients;
         if !listed && !self.seen.are_wanted() {
             return;
@@ -429,47 +435,7 @@ impl Exposures {
         if listed {
             self.announced.records(pair, person, records);
         }
-        self.seen.push(|| Sighting {
-            exposure,
-            person,
-            records: records.into(),
-            packets: PacketSpan::of(last),
-            news: None,
-        });
-    }
-
-    fn see(&mut self, sighting: &ServiceObservation<'_>, out: &mut Vec<Event>) {
-        let Settings { key, access, .. } = &self.settings;
-        self.services.see(key, sighting, access, out);
-        self.sightings.see(key, sighting, out);
-        for (server, transport, protocol) in self.services.take_proven() {
-            let is = |pair: &Pair| {
-                (pair.server, pair.transport.number(), pair.protocol)
-                    == (server, transport, protocol)
-            };
-            let mut pairs: Vec<(u64, Pair)> =
-                self.open.iter().filter(|(p, _)| is(p)).map(|(p, o)| (o.number, *p)).collect();
-            pairs.sort_unstable_by_key(|(number, _)| *number);
-            for (_, pair) in pairs {
-                self.prove(pair, sighting.time, out);
-            }
-        }
-    }
-
-    /// The service of an exposure proved to answer whoever asks: it was as bad before that was known.
-    fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
-        let Some(open) = self.open.get_mut(&pair) else { return };
-        let before = open.band();
-        if !open.prove(&self.settings.severity) {
-            return;
-        }
-        let state = if open.quiet { ExposureState::Idle } else { ExposureState::Update };
-        if !open.quiet {
-            self.active[before] = self.active[before].saturating_sub(1);
-            self.active[open.band()] += 1;
-        }
-        let at = now.max(open.told.last);
-        out.push(open.tell(state, at, &self.moves, &self.services));
+        self.seen.push(|| PatientObservation::again(exposure, person, what, again));
     }
 
     /// Writes the updates that fell due by `now`, and which exposures have become idle.
@@ -483,10 +449,11 @@ impl Exposures {
             }
             let pair = entry.remove();
             let Some(open) = self.open.get_mut(&pair) else { continue };
-            let ends = (open.told.last + self.settings.idle).max(open.wrote + self.settings.update);
+            let ends =
+                (open.exposure.last + self.settings.idle).max(open.wrote + self.settings.update);
             if at >= ends {
-                let at = at.max(open.told.last);
-                out.push(open.tell(ExposureState::Idle, at, &self.moves, &self.services));
+                let at = at.max(open.exposure.last);
+                out.push(open.report(ExposureState::Idle, at, &self.moves, &self.services));
                 open.quiet = true;
                 open.due = at;
                 self.quiet.insert((at, number), pair);
@@ -494,7 +461,7 @@ impl Exposures {
                 continue;
             }
             if open.dirty {
-                out.push(open.tell(ExposureState::Update, at, &self.moves, &self.services));
+                out.push(open.report(ExposureState::Update, at, &self.moves, &self.services));
                 open.due = at + self.settings.update;
             } else {
                 // Nothing new: look again when it would be idle, or when the next update is due.
@@ -515,10 +482,11 @@ impl Exposures {
             self.end(pair, now, out);
         }
         self.services.finish(now, out);
+        self.finish_handshakes(now, out);
     }
 
-    /// What was seen since the last call, in order; nothing unless [`Settings::sightings`] asked for it.
-    pub fn take_sightings(&mut self) -> Vec<Sighting> {
+    /// What was seen since the last call, in order; nothing unless [`Settings::observe_patients`] asked for it.
+    pub fn take_observations(&mut self) -> Vec<PatientObservation> {
         self.seen.take()
     }
 
@@ -548,13 +516,13 @@ impl Exposures {
     }
 
     /// Findings by direction, and exposures by their patients.
-    pub const fn steps(&self) -> Steps {
+    pub const fn steps(&self) -> ThresholdCounters {
         self.steps
     }
 
     /// What was lost to a cap.
     pub const fn losses(&self) -> Losses {
-        let unreported = self.sightings.unreported() + self.services.unreported();
+        let unreported = self.service_observations.unreported() + self.services.unreported();
         Losses { sightings_unreported: unreported, ..self.losses }
     }
 
@@ -571,8 +539,8 @@ impl Exposures {
                 self.active[open.band()] = self.active[open.band()].saturating_sub(1);
             }
             // A last finding may be younger than what the caller calls now.
-            let at = at.max(open.told.last);
-            out.push(open.tell(ExposureState::Ended, at, &self.moves, &self.services));
+            let at = at.max(open.exposure.last);
+            out.push(open.report(ExposureState::Ended, at, &self.moves, &self.services));
         }
     }
 }

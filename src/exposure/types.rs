@@ -1,4 +1,4 @@
-//! What exposure takes and what it hands on.
+//! What exposure takes and what it passes on.
 
 use super::access::Access;
 use super::counters::ExposureTotals;
@@ -6,7 +6,7 @@ use super::lists::PatientList;
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
-use crate::identify::{Finding, Token};
+use crate::identify::{Finding, Repeated, Token};
 use crate::protocol::{Activity, FlowLosses, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::severity::Severity;
@@ -238,6 +238,8 @@ pub struct Exposure {
     pub first_flow: FlowInfo,
     /// What of its flows could not be read.
     pub losses: FlowLosses,
+    /// Packets of any flow that kernel or interface dropped since this run opened it.
+    pub uncaptured: u64,
     /// 0 to 100, the highest so far.
     pub severity: u8,
 }
@@ -291,7 +293,7 @@ pub struct Losses {
 
 /// What became of a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Taken {
+pub enum Intake {
     /// It is known and accepted, and was counted as such only.
     Suppressed,
     /// It revises a finding that was counted.
@@ -339,6 +341,19 @@ pub struct Asset {
     pub protocol: &'static str,
     /// What it is.
     pub role: Role,
+    /// What it is called, the name that was learnt last first.
+    pub names: Vec<String>,
+}
+
+/// A name of a host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HostName {
+    /// Packet time.
+    pub time: Timestamp,
+    /// The host.
+    pub host: IpAddr,
+    /// As far as it may be shown.
+    pub name: String,
 }
 
 /// A service that was seen to speak a protocol.
@@ -395,7 +410,7 @@ pub struct FlowActivity<'a> {
     /// Objects it named, by their pseudonyms.
     pub objects: &'a [(Object, Token)],
     /// Patients whose records brought nothing new, and how many records.
-    pub records: &'a [(PatientKey, u32)],
+    pub records: &'a [Repeated],
     /// The last packet of these records.
     pub repeated: PacketRef,
 }

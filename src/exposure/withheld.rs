@@ -18,7 +18,7 @@ pub(in crate::exposure) struct Withheld {
     flows: HashSet<(Pair, FlowKey), RandomState>,
 }
 
-/// Tells apart the flows of one pair.
+/// Distinguishes the flows of one pair.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct FlowKey {
     started: Timestamp,

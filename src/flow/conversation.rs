@@ -6,18 +6,18 @@
 //!
 //! A gap that the other side has acknowledged can only be filled by a packet that the capture put
 //! in the wrong place; it becomes a gap after a short grace ([`GRACE_PACKETS`], [`GRACE_TIME`]). A
-//! gap that nobody acknowledged waits for its retransmission ([`HOLE_TIME`]). Overlaps keep the
+//! gap that was not acknowledged waits for its retransmission ([`HOLE_TIME`]). Overlaps keep the
 //! bytes that came first (RFC 9293 3.10.7.4 leaves the choice).
 
 use super::counters::ConversationCounters;
-use super::half::{HalfStream, Piece, Ready};
+use super::half_stream::{HalfStream, Piece, Ready};
 use super::{End, Side};
 use crate::capture::PacketRef;
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
 use crate::time::{Span, Timestamp};
 
 /// Packets of the flow that may still come before an acknowledged gap is a gap. Where each packet may
-/// stand 64 places from where it belongs, a question and its answer can end up twice as far apart.
+/// be 64 places from where it belongs, a request and its response can end up twice as far apart.
 pub const GRACE_PACKETS: u32 = 128;
 /// Packet time after which an acknowledged gap is a gap.
 pub const GRACE_TIME: Span = Span::seconds(1);
@@ -132,7 +132,7 @@ impl Conversation {
     /// soon, and first numbers grow with time (RFC 9293 3.4.1), so that a lost handshake leaves no
     /// other sign than this: neither number carries on its stream, and one of them lies further away
     /// than what was seen of it makes likely. Taken for the same connection, the distance would be
-    /// reported as lost, and nobody sent it.
+    /// reported as lost, and was never sent.
     #[inline]
     pub fn is_foreign(&self, segment: &TcpSegment) -> bool {
         let (this, other) =
@@ -228,7 +228,7 @@ impl Conversation {
                 return;
             }
             self.halves[side.index()].start(seq);
-            // The answer to a SYN tells where the other side starts.
+            // The answer to a SYN shows where the other side starts.
             if flags & ACK != 0 {
                 self.halves[side.other().index()].start(segment.ack);
             }
@@ -444,7 +444,7 @@ impl Conversation {
             packets.wrapping_sub(count) >= GRACE_PACKETS || now - since >= GRACE_TIME
         };
         if self.halves.iter().any(|h| !h.known && h.stuck.is_some_and(over)) {
-            // Both at once, so that the causal order can tell which side speaks first.
+            // Both at once, so that the causal order shows which side speaks first.
             for half in &mut self.halves {
                 half.start_at_first();
             }
@@ -524,7 +524,7 @@ impl Conversation {
         for side in SIDES {
             let half = &self.halves[side.index()];
             if half.known && half.seen && !half.ignored && !half.ended {
-                // A last acknowledged byte that nobody saw is the number of a FIN (RFC 9293 3.4).
+                // A last acknowledged byte that was not seen is the number of a FIN (RFC 9293 3.4).
                 let end = u64::from(half.fin.is_none());
                 let len = half.acked_data().saturating_sub(half.next);
                 self.lose(side, if len == end { 0 } else { len }, sink);

@@ -31,15 +31,15 @@ fn conversation() -> Vec<Packet> {
     packets
 }
 
-/// Where a forger stands: in front of packet `n`, with the numbers both sides are at.
-struct Place {
+/// Position of a forger: before packet `n`, with the sequence numbers of both sides.
+struct ForgedAt {
     low: u32,
     high: u32,
 }
 
 /// Reassembles the conversation with `forged` in front of each packet in turn, at several speeds;
 /// gives what was counted, added up. Everything that the ends said must come out, in order.
-fn survives(forged: impl Fn(&Place) -> Vec<Packet>) -> IgnoredSegments {
+fn survives(forged: impl Fn(&ForgedAt) -> Vec<Packet>) -> IgnoredSegments {
     let plain = conversation();
     let expected = without_ends(play(&plain, 1).0);
     let mut sum = ConversationCounters::default();
@@ -47,7 +47,7 @@ fn survives(forged: impl Fn(&Place) -> Vec<Packet>) -> IgnoredSegments {
         for n in 4..3 + 2 * TURNS as usize {
             let turn = (n as u32 - 3) / 2;
             let answered = (n as u32 - 3) % 2;
-            let place = Place { low: 1000 + 10 * (turn + answered), high: 5000 + 10 * turn };
+            let place = ForgedAt { low: 1000 + 10 * (turn + answered), high: 5000 + 10 * turn };
             let mut packets = plain.clone();
             packets.splice(n..n, forged(&place));
             let (out, counted) = play(&packets, millis);
@@ -140,7 +140,7 @@ fn an_acknowledgment_of_what_was_not_sent_hides_nothing() {
 }
 
 /// As [`survives`], where a gap may be reported that was none.
-fn survives_but_gaps(forged: impl Fn(&Place) -> Vec<Packet>) {
+fn survives_but_gaps(forged: impl Fn(&ForgedAt) -> Vec<Packet>) {
     let plain = conversation();
     let bytes = |out: Vec<Out>| {
         let mut sides = [Vec::new(), Vec::new()];
@@ -155,7 +155,7 @@ fn survives_but_gaps(forged: impl Fn(&Place) -> Vec<Packet>) {
     for millis in [1, 300, 5000] {
         for n in 4..3 + 2 * TURNS as usize {
             let (turn, answered) = ((n as u32 - 3) / 2, (n as u32 - 3) % 2);
-            let place = Place { low: 1000 + 10 * (turn + answered), high: 5000 + 10 * turn };
+            let place = ForgedAt { low: 1000 + 10 * (turn + answered), high: 5000 + 10 * turn };
             let mut packets = plain.clone();
             packets.splice(n..n, forged(&place));
             assert_eq!(bytes(play(&packets, millis).0), expected, "{n}, {millis} ms");
@@ -206,7 +206,7 @@ fn a_half_closed_conversation_is_read_to_its_end() {
 }
 
 #[test]
-fn urgent_data_stands_in_the_stream() {
+fn urgent_data_is_part_of_the_stream() {
     let packets =
         [one(LOW, 0, 0, SYN, b""), one(LOW, 1, 0, ACK | URG, b"ab!"), one(LOW, 4, 0, ACK, b"cd")];
     assert_eq!(without_ends(play(&packets, 1).0), [data(LOW, b"ab!cd")]);
@@ -251,7 +251,7 @@ impl Handler<()> for Bytes {
     }
 }
 
-/// Every byte that a table hands on of a conversation.
+/// Every byte that a table passes on of a conversation.
 fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
     use crate::decode::{Decoded, Endpoint, FlowKey};
     let limits = TableLimits {

@@ -19,6 +19,9 @@ pub struct FlowInfo {
     pub inner_vlan: u16,
     /// Time of its first packet.
     pub started: Timestamp,
+    /// The sequence number of the client's SYN, where its first packet is of the handshake (RFC 9293 3.5). Every
+    /// sensor that sees the handshake sees the same number.
+    pub initial: Option<u32>,
     /// Index of the capture interface or file (`observer.ingress`), in the order of the run.
     pub interface: u16,
 }

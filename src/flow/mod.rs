@@ -5,7 +5,7 @@ mod counters;
 mod ends;
 #[cfg(test)]
 mod evasion;
-mod half;
+mod half_stream;
 mod info;
 #[cfg(test)]
 mod losses;

@@ -33,7 +33,17 @@ fn handshake(segment: &Decoded) -> Option<Orientation> {
     })
 }
 
-/// A handshake seen late still tells who opened the flow.
+/// The sequence number of the client's SYN, from the first packet of a flow: the SYN, or its answer (RFC 9293
+/// 3.5).
+pub(super) const fn initial(segment: &Decoded) -> Option<u32> {
+    match (segment.flags & tcp_flags::SYN != 0, segment.flags & tcp_flags::ACK != 0) {
+        (true, false) => Some(segment.seq),
+        (true, true) => Some(segment.ack.wrapping_sub(1)),
+        (false, _) => None,
+    }
+}
+
+/// A handshake seen late still shows which end opened the flow.
 pub(super) fn orient(head: &mut FlowHead, segment: &Decoded) {
     if !head.orientation.sure
         && let Some(orientation) = handshake(segment)

@@ -32,7 +32,7 @@ impl Direction {
     }
 }
 
-/// Which end opened the flow, as far as the transport tells.
+/// Which end opened the flow, as far as the transport shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Orientation {
     /// The client.

@@ -5,7 +5,7 @@
 
 use super::conversation::{Conversation, StreamSink, TcpSegment};
 use super::counters::ConversationCounters;
-use super::orientation::{guess, orient};
+use super::orientation::{guess, initial, orient};
 use super::{End, FlowInfo, Orientation, Side, Transport};
 use crate::capture::PacketRef;
 use crate::decode::{Decoded, FlowKey, tcp_flags};
@@ -56,6 +56,8 @@ pub struct FlowHead {
     pub first_packet: u64,
     /// Time of its first packet.
     pub started: Timestamp,
+    /// The sequence number of the SYN that opened it, where its first packet says so.
+    pub initial: Option<u32>,
     /// Payload bytes so far, as on the wire, copies included.
     pub bytes: u64,
     /// Those of them that the snap length cut off.
@@ -72,6 +74,7 @@ impl FlowHead {
             vlan: self.vlan,
             inner_vlan: self.inner_vlan,
             started: self.started,
+            initial: self.initial,
             interface: self.interface,
         }
     }
@@ -99,7 +102,7 @@ pub trait Handler<S> {
     /// The flow is over; nothing more will come.
     fn close(&mut self, flow: &FlowHead, state: S, end: End);
     /// Whether a segment with payload is passed over unread for want of time. It leaves a gap.
-    fn sheds(&mut self, flow: &FlowHead, state: &S, segment: &Decoded) -> bool {
+    fn sheds(&mut self, flow: &FlowHead, state: &mut S, segment: &Decoded) -> bool {
         let _ = (flow, state, segment);
         false
     }
@@ -145,8 +148,8 @@ struct Entry<S> {
     copies: Option<Box<Copies>>,
 }
 
-/// The last datagrams of a flow, to tell the copies that a second mirror port or VLAN brings. TCP
-/// needs none of this: its sequence numbers tell.
+/// The last datagrams of a flow, to recognise copies from a second mirror port or VLAN. TCP
+/// needs none of this, because it has sequence numbers.
 #[derive(Clone, Copy, Default)]
 struct Copies {
     recent: [(u64, Timestamp); COPIES],
@@ -414,6 +417,7 @@ impl<S> Table<S> {
             interface: arrival.packet.interface,
             first_packet: arrival.number,
             started: arrival.packet.time,
+            initial: initial(segment),
             bytes: 0,
             cut: 0,
         };

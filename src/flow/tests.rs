@@ -323,7 +323,7 @@ fn keep_alives_and_zero_window_probes_add_nothing() {
 }
 
 #[test]
-fn an_acknowledged_hole_is_a_gap_after_the_grace() {
+fn acknowledged_missing_bytes_are_a_gap_after_the_grace_period() {
     let mut log = Log::default();
     let mut packets = vec![
         one(LOW, 0, 0, SYN, b""),
@@ -342,7 +342,7 @@ fn an_acknowledged_hole_is_a_gap_after_the_grace() {
 }
 
 #[test]
-fn a_hole_ends_with_time_too() {
+fn missing_bytes_become_a_gap_with_time_too() {
     let mut log = Log::default();
     let mut conversation = run(
         &[
@@ -359,7 +359,7 @@ fn a_hole_ends_with_time_too() {
 }
 
 #[test]
-fn a_hole_that_nobody_acknowledged_waits_for_its_retransmission() {
+fn missing_bytes_that_were_not_acknowledged_wait_for_retransmission() {
     let mut log = Log::default();
     let packets = [one(LOW, 0, 0, SYN, b""), one(LOW, 4, 0, ACK, b"x")];
     let mut conversation = run(&packets, &mut log);

@@ -5,10 +5,10 @@ use super::date::Date;
 use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
-use super::patients::Around;
+use super::patients::RecordContext;
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
-use super::record::{Complete, Held, Issuer, Record};
-use super::values::{ValueCache, Worked};
+use super::record::{Complete, EvaluatedValue, Issuer, Record, RecordIdentifier};
+use super::values::ValueCache;
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{
@@ -27,11 +27,11 @@ const MAX_OPEN: usize = 512;
 /// Longest value that is held, bytes; what is longer is held up to here.
 const MAX_VALUE: usize = 1024;
 
-/// The sink of one flow's fields, borrowed anew for each packet.
+/// The sink of one flow's fields, created for each packet.
 pub struct Collector<'a> {
     /// What all workers share.
     pub settings: &'a Settings,
-    /// The rules in force.
+    /// The active rules.
     pub rules: &'a RuleSet,
     /// Packet time.
     pub now: Timestamp,
@@ -41,7 +41,7 @@ pub struct Collector<'a> {
     pub since: PacketRef,
     /// The flow's patients.
     pub patients: &'a mut Patients,
-    /// What was worked out of the values seen last.
+    /// Results for the values seen last.
     pub values: &'a mut ValueCache,
     /// Takes the findings.
     pub out: &'a mut Vec<Finding>,
@@ -83,7 +83,7 @@ impl FieldSink for Collector<'_> {
         let tag = self.values.tag(&field, value, self.now, self.rules);
         let known = match self.values.get(tag) {
             // The position of a value does not change what it is.
-            Some(Some(known)) if !known.stood(field.name, field.rule) => {
+            Some(Some(known)) if !known.was_found_at(field.name, field.rule) => {
                 let mut known = known.clone();
                 known.field = self.values.name(field.name);
                 known.rule = self.values.name(field.rule);
@@ -91,32 +91,18 @@ impl FieldSink for Collector<'_> {
             }
             Some(known) => known.clone(),
             None => {
-                let worked = self.work_out(&field, value);
-                self.values.keep(tag, worked.clone());
-                worked
+                let evaluated = self.evaluate(&field, value);
+                self.values.keep(tag, evaluated.clone());
+                evaluated
             }
         };
-        let Some(worked) = known else {
+        let Some(evaluated) = known else {
             self.counters.implausible += 1;
             return;
         };
-        let (evidence, confidence) = weighed(&field, worked.valid);
-        let held = Held {
-            kind: worked.kind,
-            value: self.values.hold(value),
-            token: worked.token,
-            public: worked.public,
-            issuer: worked.issuer,
-            full_date: worked.full_date,
-            words: worked.words,
-            test: worked.test,
-            mask: worked.mask,
-            words_of: worked.words_of,
-            field: worked.field,
-            rule: worked.rule,
-            confidence,
-            evidence,
-        };
+        let (evidence, confidence) = weighed(&field, evaluated.valid);
+        let value = self.values.hold(value);
+        let held = RecordIdentifier { evaluated, value, confidence, evidence };
         let cap = self.settings.identifiers_per_patient;
         if let Some(record) = self.patients.open.get_mut(index) {
             record.packets.extend(self.packets);
@@ -131,7 +117,7 @@ impl FieldSink for Collector<'_> {
         head: &RecordHead<'_>,
         facts: &ServiceFacts,
     ) -> Option<UnitCounts> {
-        // What stands in another record is part of that.
+        // A record inside another is part of it.
         if !self.patients.open.is_empty() || self.settings.reveal {
             return None;
         }
@@ -211,7 +197,7 @@ impl Collector<'_> {
     }
 
     /// What a value is; nothing if it is not plausible.
-    fn work_out(&mut self, field: &Field<'_>, value: &str) -> Option<Worked> {
+    fn evaluate(&mut self, field: &Field<'_>, value: &str) -> Option<EvaluatedValue> {
         let kind = accepted(field, value, self.rules, self.now)?;
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
@@ -240,7 +226,7 @@ impl Collector<'_> {
             true => Arc::default(),
             false => self.values.words_of(key, kind, value),
         };
-        Some(Worked {
+        Some(EvaluatedValue {
             kind,
             words_of,
             valid: verify(field, kind, value, self.rules),
@@ -258,7 +244,7 @@ impl Collector<'_> {
     }
 
     /// The flow has ended. Records still open are complete as far as they go: what they hold was on
-    /// the wire, and that their end was not seen makes it no less disclosed.
+    /// the wire, and that their end was not seen makes it no less exposed.
     pub fn finish(&mut self, facts: &ServiceFacts) {
         while let Some(record) = self.patients.open.pop() {
             self.close(record, facts);
@@ -330,7 +316,7 @@ impl Collector<'_> {
         }
     }
 
-    /// Judges a complete record: does it suffice for a finding, and of which patient?
+    /// Judges a complete record: does it suffice for a finding, and for which patient?
     fn complete(&mut self, mut record: Record, facts: &ServiceFacts) {
         self.judge(&mut record, facts);
         self.values.recycle(record);
@@ -393,7 +379,7 @@ impl Collector<'_> {
 
     /// Files a record under its patient.
     fn file(&mut self, record: &Complete<'_>, alert: &Arc<AlertRule>, facts: &ServiceFacts) {
-        let around = Around {
+        let around = RecordContext {
             settings: self.settings,
             rules: self.rules,
             now: record.packets.last.time,
@@ -419,7 +405,7 @@ impl Collector<'_> {
     /// pseudonym, or a value that may remain (`[deidentified]` in the rules), and the year of birth, often
     /// written as the first of January (PS3.15 E.1, action Z). Values found in running text were never
     /// replaced.
-    fn is_pseudonym(&self, record: &Record, held: &Held) -> bool {
+    fn is_pseudonym(&self, record: &Record, held: &RecordIdentifier) -> bool {
         let year_only =
             |value: &str| Date::parse(value, self.now).is_none_or(|d| d.month <= 1 && d.day <= 1);
         held.evidence.is_declared()
@@ -431,7 +417,7 @@ impl Collector<'_> {
     /// Drops the pseudonyms of a record that also holds identifiers, because they point to no person. A name
     /// that reads like a person's is kept: it may have been left behind as well.
     fn drop_pseudonyms(&self, record: &mut Record) {
-        let of_person = |held: &Held| {
+        let of_person = |held: &RecordIdentifier| {
             held.kind == Kind::Name
                 && held.words.is_some()
                 && self.is_pseudonym(record, held)

@@ -63,7 +63,7 @@ impl IdentifyCounters {
             self.objects.push((object, key.object(object, uid)));
         }
     }
-    /// Identifiers of disclosed patients, by kind: each once per patient and flow.
+    /// Identifiers of patients in findings, by kind: each once per patient and flow.
     pub fn identifiers(&self) -> impl Iterator<Item = (Kind, u64)> + '_ {
         Kind::ALL.iter().copied().zip(self.identifiers.iter().copied())
     }

@@ -110,7 +110,7 @@ impl Key {
     ///
     /// # Errors
     /// If the file cannot be read, is open to others than its owner, or holds no key. No error
-    /// tells anything of what the file holds.
+    /// reveals what the file holds.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         Self::read(path, 0o077)
     }
@@ -268,7 +268,7 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_may_be_read_by_its_group_and_by_nobody_else() {
+    fn a_credential_may_be_readable_by_its_group_only() {
         let bytes: Vec<u8> = (7..39).collect();
         for (mode, good) in [(0o400, true), (0o440, true), (0o444, false), (0o460, false)] {
             let (_dir, path) = file(&bytes, mode);
@@ -293,7 +293,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_is_refused_without_telling_the_content() {
+    fn what_is_no_key_is_refused_without_showing_it() {
         let long = [b'a'; 300];
         for content in [&b"too short"[..], b"", &[b'g'; 64], &long, &[b'0'; 64], &[0x41; 32]] {
             let (_dir, path) = file(content, 0o600);

@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use zeroize::Zeroizing;
 
 /// The pseudonym of a value of this kind, whoever issued it; none if nothing is left of it in its normal
-/// form. `now` tells the century of a short date.
+/// form. `now` determines the century of a short date.
 pub fn lookup_token(
     key: &Key,
     rules: &RuleSet,

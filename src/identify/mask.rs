@@ -181,7 +181,7 @@ mod tests {
     const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
 
     #[test]
-    fn by_kind() {
+    fn each_kind_has_its_own_mask() {
         for (kind, value, masked) in [
             (Kind::Name, "Doe^Jane", "D**^J***"),
             (Kind::Name, "Hartman, Jason Q", "H******, J**** *"),

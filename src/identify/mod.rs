@@ -16,7 +16,6 @@
 //!
 //! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
 
-mod clues;
 mod collector;
 mod counters;
 mod date;
@@ -24,6 +23,7 @@ mod gate;
 mod key;
 mod lookup;
 mod mask;
+mod match_index;
 mod normalise;
 mod numbers;
 mod patients;
@@ -31,6 +31,7 @@ mod people;
 mod plausible;
 mod record;
 mod samples;
+mod traits;
 mod types;
 mod units;
 mod values;
@@ -46,7 +47,8 @@ pub use patients::Patients;
 pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;
 pub use samples::{load_rules, samples_text, test_samples};
-pub use types::{Finding, Identifier, Shown, Token, Traits};
+pub use traits::{StrongTrait, TraitSet};
+pub use types::{DisplayValue, Finding, Identifier, Repeated, Token, Traits};
 pub use units::UnitTable;
 pub use values::ValueCache;
 

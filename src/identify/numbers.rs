@@ -3,7 +3,7 @@
 
 use super::date::Date;
 use super::normalise::phone_digits;
-use super::record::{Held, Record};
+use super::record::{Record, RecordIdentifier};
 use crate::content::{Direction, Evidence, Field, Numbered};
 use crate::rules::{IdentifierRule, Kind, RuleSet};
 use crate::time::Timestamp;
@@ -91,7 +91,7 @@ impl Record {
     /// Takes out numbers found in text that a field or label of the record has as something else: a
     /// telephone number, or the same number by its right name.
     pub(super) fn settle(&mut self) {
-        let digits = |held: &Held| -> String {
+        let digits = |held: &RecordIdentifier| -> String {
             let value = held.value.as_phi();
             match held.kind {
                 Kind::Phone | Kind::NextOfKinPhone | Kind::Fax => {
@@ -123,7 +123,7 @@ impl Record {
 
 /// Numbers of one flow that only their check digits explain.
 #[derive(Default)]
-pub(super) struct Lists {
+pub(super) struct NumberLists {
     shapes: Vec<Shape>,
 }
 
@@ -132,17 +132,17 @@ struct Shape {
     direction: Direction,
     shape: u64,
     total: u32,
-    kinds: SmallVec<[Counted; 2]>,
+    kinds: SmallVec<[ValidCount; 2]>,
 }
 
-struct Counted {
+struct ValidCount {
     rule: Arc<str>,
     valid: u32,
     distinct: SmallVec<[u64; 4]>,
 }
 
-impl Lists {
-    /// Counts a number; the place in `valid` of the kind of which numbers written so are a list.
+impl NumberLists {
+    /// Counts a number; the place in `valid` of the kind that lists of such numbers belong to.
     pub fn count(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
         let same = |s: &Shape| s.direction == direction && s.shape == number.shape;
         let at = match self.shapes.iter().position(same) {
@@ -184,12 +184,12 @@ impl Lists {
 }
 
 impl Shape {
-    fn counted(&mut self, rule: &Arc<str>) -> Option<&mut Counted> {
+    fn counted(&mut self, rule: &Arc<str>) -> Option<&mut ValidCount> {
         let at = match self.kinds.iter().position(|c| c.rule == *rule) {
             Some(at) => at,
             None if self.kinds.len() < MAX_KINDS => {
                 let rule = Arc::clone(rule);
-                self.kinds.push(Counted { rule, valid: 0, distinct: SmallVec::new() });
+                self.kinds.push(ValidCount { rule, valid: 0, distinct: SmallVec::new() });
                 self.kinds.len() - 1
             }
             None => return None,

@@ -8,7 +8,7 @@
 //! 2. Name and birth date are equal, and no id of the same kind and issuer differs. Where one has
 //!    the name in parts, or only a part of it (a search), the other must have all of these.
 //! 3. The name is equal, and no birth date and no id of the same kind differs, whoever issued it:
-//!    one conversation seldom tells of two people of one name without telling them apart. A single
+//!    one conversation seldom concerns two people of one name without distinguishing them. A single
 //!    word is no name: then all that the record has must be known.
 //! 4. The record has neither name nor such an id, and another number (accession, visit, account,
 //!    e-mail...) is equal, and the birth date does not differ.
@@ -18,13 +18,15 @@
 //! Patients once separated stay separate, even if a later record shows that they are one: their events are
 //! already written.
 
-use super::clues::Clues;
 use super::counters::Loss;
 use super::gate::{Gate, Texts, WITHHELD_FOR};
-use super::numbers::Lists;
-use super::record::{Complete, Held, Identity, Issuer, Record, Strong};
+use super::match_index::MatchIndex;
+use super::numbers::NumberLists;
+use super::record::{Complete, Identity, Issuer, PersonalId, Record, RecordIdentifier};
 use super::values::ValueCache;
-use super::{Finding, Identifier, IdentifyCounters, Key, Settings, Shown, Token, Traits};
+use super::{
+    DisplayValue, Finding, Identifier, IdentifyCounters, Key, Repeated, Settings, Token, Traits,
+};
 use crate::capture::PacketSpan;
 use crate::content::MarkSet;
 use crate::protocol::ServiceFacts;
@@ -38,7 +40,7 @@ const MAX_COMBINED: usize = 8;
 
 /// What a patient is found by.
 #[derive(Clone, Copy)]
-enum Clue {
+enum MatchKey {
     /// A strong id, a name, or another number.
     Value(Token),
     /// Name and birth date.
@@ -47,8 +49,8 @@ enum Clue {
     Patient(Token),
 }
 
-impl Clue {
-    /// Tokens are keyed hashes of what they stand for: clues of other kinds have other ones.
+impl MatchKey {
+    /// Tokens are keyed hashes of kind and value, so keys of different kinds differ.
     const fn key(self) -> u64 {
         match self {
             Self::Value(token) | Self::Patient(token) => token.front(),
@@ -58,7 +60,7 @@ impl Clue {
 }
 
 /// New clues to one patient.
-type NewClues = SmallVec<[Clue; 16]>;
+type NewMatchKeys = SmallVec<[MatchKey; 16]>;
 
 /// A patient of the flow.
 struct Patient {
@@ -67,7 +69,7 @@ struct Patient {
     /// The packets of its records.
     packets: PacketSpan,
     records: u32,
-    /// Of these, records that were handed on.
+    /// Of these, records that were passed on.
     handed_on: u32,
     /// Kinds that the last finding had.
     kinds: KindSet,
@@ -76,7 +78,7 @@ struct Patient {
 }
 
 /// What is known of a patient. Findings share it with the flow, and flows with each other as long as
-/// the record that told it is the same.
+/// the record that brought it is the same.
 #[derive(Clone, Default)]
 pub(super) struct Profile {
     identity: Arc<Identity>,
@@ -88,10 +90,10 @@ pub(super) struct Profile {
 }
 
 impl Profile {
-    /// What a record tells of a patient who is new, `most` identifiers of it.
+    /// What a record adds for a patient who is new, at most `most` identifiers.
     fn of(record: &Complete<'_>, most: usize) -> Self {
         let mut profile = Self::default();
-        // Nobody shares it yet: room is made once.
+        // It is not shared yet: room is made once.
         Arc::make_mut(&mut profile.identifiers).reserve_exact(record.held.len().min(most));
         Arc::make_mut(&mut profile.values).reserve_exact(record.held.len().min(most));
         for held in record.held {
@@ -102,7 +104,7 @@ impl Profile {
 
     /// The index of the identifier that is the same value, of the same issuer as far as both name
     /// one.
-    fn position(&self, held: &Held) -> Option<usize> {
+    fn position(&self, held: &RecordIdentifier) -> Option<usize> {
         let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
             *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
         };
@@ -110,12 +112,12 @@ impl Profile {
     }
 
     /// Adds an identifier; false if it was known, or found no room.
-    fn add(&mut self, held: &Held, most: usize) -> bool {
+    fn add(&mut self, held: &RecordIdentifier, most: usize) -> bool {
         if let Some(place) = self.position(held) {
             // The same number, this time with its issuer: from now on that counts.
             let known = self.values.get(place).map(|(_, issuer)| *issuer);
             if let Some(known) = known.filter(|issuer| issuer.may_learn(held.issuer)) {
-                Arc::make_mut(&mut self.identity).learn_issuer(&Strong::of(held.kind, held));
+                Arc::make_mut(&mut self.identity).learn_issuer(&PersonalId::of(held.kind, held));
                 let identifier = Arc::make_mut(&mut self.identifiers).get_mut(place);
                 if let Some(identifier) = identifier.filter(|_| !known.is_known()) {
                     identifier.token = held.public;
@@ -131,8 +133,8 @@ impl Profile {
             return false;
         }
         let shown = match &held.mask {
-            Some(mask) => Shown::mask(Arc::clone(mask)),
-            None => Shown::reveal(held.value.as_phi()),
+            Some(mask) => DisplayValue::mask(Arc::clone(mask)),
+            None => DisplayValue::reveal(held.value.as_phi()),
         };
         Arc::make_mut(&mut self.identity).add(held);
         Arc::make_mut(&mut self.values).push((held.token, held.issuer));
@@ -151,10 +153,10 @@ impl Profile {
 }
 
 /// What a record is filed with.
-pub(super) struct Around<'a> {
+pub(super) struct RecordContext<'a> {
     /// What all workers share.
     pub settings: &'a Settings,
-    /// The rules in force.
+    /// The active rules.
     pub rules: &'a RuleSet,
     /// Packet time.
     pub now: Timestamp,
@@ -167,9 +169,9 @@ pub(super) struct Around<'a> {
 pub struct Patients {
     pub(super) open: Vec<Record>,
     known: Vec<Patient>,
-    clues: Clues,
-    pub(super) lists: Lists,
-    /// Patients with records that brought nothing new and were not handed on yet.
+    clues: MatchIndex,
+    pub(super) lists: NumberLists,
+    /// Patients with records that brought nothing new and were not passed on yet.
     repeated: Vec<u32>,
     /// What of the facts of the service may be shown. Most flows end without a finding, and need it
     /// then only.
@@ -180,7 +182,7 @@ pub struct Patients {
     started: Timestamp,
     /// Bytes of heap behind `known` and `clues`, roughly.
     bytes: usize,
-    /// Tells this flow apart from others.
+    /// Distinguishes this flow from others.
     flow: u128,
 }
 
@@ -192,7 +194,7 @@ impl Patient {
         record: &Complete<'_>,
         new: bool,
         most: usize,
-        clues: &mut NewClues,
+        clues: &mut NewMatchKeys,
         counters: &mut IdentifyCounters,
     ) -> usize {
         let profile = &mut self.profile;
@@ -213,27 +215,27 @@ impl Patient {
             bytes += size_of::<Identifier>() + size_of::<(Token, Issuer)>();
             bytes += identifier.shown.text().len();
             if is_clue(identifier.kind) {
-                clues.push(Clue::Value(*token));
+                clues.push(MatchKey::Value(*token));
             }
         }
         bytes
     }
 
     /// Adds the pairs of name and birth date by which the patient is found.
-    fn combine(&self, clues: &mut NewClues) {
+    fn combine(&self, clues: &mut NewMatchKeys) {
         let identity = &self.profile.identity;
         for &name in identity.names.iter().take(MAX_COMBINED) {
             for &birth in identity.births.iter().take(MAX_COMBINED) {
-                clues.push(Clue::Person(name.token, birth));
+                clues.push(MatchKey::Person(name.token, birth));
                 let words = name.words.iter().flatten();
-                clues.extend(words.map(|word| Clue::Person(*word, birth)));
+                clues.extend(words.map(|word| MatchKey::Person(*word, birth)));
             }
         }
     }
 }
 
 impl Patients {
-    /// Of the flow that `flow` tells apart from others, which began at `started`.
+    /// For the flow identified by `flow`, which began at `started`.
     pub fn of_flow(flow: u128, started: Timestamp) -> Self {
         Self { flow, started, ..Self::default() }
     }
@@ -255,20 +257,20 @@ impl Patients {
         self.known.len()
     }
 
-    /// How many patients have records that were not handed on yet.
+    /// How many patients have records that were not passed on yet.
     pub const fn repeated(&self) -> usize {
         self.repeated.len()
     }
 
     /// Patients whose records brought nothing new since their last finding, and how many records.
-    pub fn take_records(&mut self) -> Vec<(Token, u32)> {
+    pub fn take_records(&mut self) -> Vec<Repeated> {
         let mut records = Vec::new();
         for index in std::mem::take(&mut self.repeated) {
             let Some(patient) = self.known.get_mut(index as usize) else { continue };
             let new = patient.records - patient.handed_on;
             if new > 0 {
                 patient.handed_on = patient.records;
-                records.push((patient.token, new));
+                records.push(Repeated { patient: patient.token, new, total: patient.records });
             }
         }
         records
@@ -293,8 +295,22 @@ impl Patients {
         self.gate(&settings.key).facts(&facts, true, rules, values.texts(rules))
     }
 
+    /// What may be shown of the name of a host. It is not of the flow's service, so no identifier is waited for.
+    pub fn shown_name(
+        &mut self,
+        name: &str,
+        settings: &Settings,
+        rules: &RuleSet,
+        values: &mut ValueCache,
+    ) -> String {
+        match settings.reveal {
+            true => name.to_owned(),
+            false => self.gate(&settings.key).name(name, rules, values.texts(rules)),
+        }
+    }
+
     /// What may be shown of the facts of the service while the flow goes on.
-    fn shown_facts(&mut self, around: &Around<'_>, texts: &mut Texts) -> Arc<ServiceFacts> {
+    fn shown_facts(&mut self, around: &RecordContext<'_>, texts: &mut Texts) -> Arc<ServiceFacts> {
         if around.settings.reveal {
             if *self.facts != *around.facts {
                 self.facts = Arc::new(around.facts.clone());
@@ -308,7 +324,7 @@ impl Patients {
     fn shown_operation(
         &mut self,
         operation: &str,
-        around: &Around<'_>,
+        around: &RecordContext<'_>,
         texts: &mut Texts,
     ) -> String {
         match around.settings.reveal {
@@ -329,7 +345,11 @@ impl Patients {
     }
 
     /// Nothing shows these values any more.
-    pub(super) fn learn<'h>(&mut self, held: impl Iterator<Item = &'h Held>, settings: &Settings) {
+    pub(super) fn learn<'h>(
+        &mut self,
+        held: impl Iterator<Item = &'h RecordIdentifier>,
+        settings: &Settings,
+    ) {
         if settings.reveal {
             return;
         }
@@ -344,11 +364,11 @@ impl Patients {
         &mut self,
         record: &Complete<'_>,
         alert: &Arc<AlertRule>,
-        around: &Around<'_>,
+        around: &RecordContext<'_>,
         texts: &mut Texts,
         counters: &mut IdentifyCounters,
     ) -> Option<Finding> {
-        let Around { settings, .. } = *around;
+        let RecordContext { settings, .. } = *around;
         let most = settings.identifiers_per_patient;
         let (index, update) = match self.find(record) {
             Some(index) => (index, true),
@@ -431,7 +451,7 @@ impl Patients {
     ) -> Option<u32> {
         let index = u32::try_from(self.known.len()).ok()?;
         let token = self.pseudonym(record, index, key);
-        self.remember(Clue::Patient(token), index);
+        self.remember(MatchKey::Patient(token), index);
         self.bytes += size_of::<Patient>();
         self.known.push(Patient {
             token,
@@ -478,7 +498,7 @@ impl Patients {
                 }
             }
         };
-        let taken = |token: &Token| self.clues.leads(Clue::Patient(*token).key());
+        let taken = |token: &Token| self.clues.leads(MatchKey::Patient(*token).key());
         if !taken(&token) {
             return token;
         }
@@ -493,7 +513,7 @@ impl Patients {
     fn find(&self, record: &Complete<'_>) -> Option<u32> {
         let theirs = record.identity;
         let by_id = theirs.strong.iter().find_map(|id| {
-            self.candidate(Clue::Value(id.token), |ours| {
+            self.candidate(MatchKey::Value(id.token), |ours| {
                 ours.strong.iter().any(|s| s.equals(id))
                     && if id.is_shared() {
                         !ours.names_differ(theirs)
@@ -510,14 +530,14 @@ impl Patients {
                 names.flat_map(|n| theirs.births.iter().take(MAX_COMBINED).map(move |b| (*n, *b)))
             };
             let equal = pairs().find_map(|(name, birth)| {
-                self.candidate(Clue::Person(name.token, birth), |ours| {
+                self.candidate(MatchKey::Person(name.token, birth), |ours| {
                     (name.is_whole() || ours.covers_names(theirs)) && !ours.strong_differs(theirs)
                 })
             });
             let in_parts = || {
                 pairs().find_map(|(name, birth)| {
                     name.words.iter().flatten().find_map(|word| {
-                        self.candidate(Clue::Person(*word, birth), |ours| {
+                        self.candidate(MatchKey::Person(*word, birth), |ours| {
                             !ours.has_whole_name()
                                 && theirs.covers_names(ours)
                                 && !ours.strong_differs(theirs)
@@ -529,7 +549,7 @@ impl Patients {
         };
         let by_name = || {
             theirs.names.iter().find_map(|name| {
-                self.candidate(Clue::Value(name.token), |ours| {
+                self.candidate(MatchKey::Value(name.token), |ours| {
                     (name.is_whole() || ours.covers_names(theirs))
                         && !ours.kinds_differ(theirs)
                         && !ours.births_differ(theirs)
@@ -541,19 +561,19 @@ impl Patients {
                 return None;
             }
             record.held.iter().filter(|h| is_clue(h.kind)).find_map(|held| {
-                self.candidate(Clue::Value(held.token), |ours| !ours.births_differ(theirs))
+                self.candidate(MatchKey::Value(held.token), |ours| !ours.births_differ(theirs))
             })
         };
         by_id.or_else(by_person).or_else(by_name).or_else(by_number)
     }
 
-    fn candidate(&self, clue: Clue, fits: impl Fn(&Identity) -> bool) -> Option<u32> {
+    fn candidate(&self, clue: MatchKey, fits: impl Fn(&Identity) -> bool) -> Option<u32> {
         self.clues.candidates(clue.key()).find(|index| {
             self.known.get(*index as usize).is_some_and(|p| fits(&p.profile.identity))
         })
     }
 
-    fn remember(&mut self, clue: Clue, index: u32) {
+    fn remember(&mut self, clue: MatchKey, index: u32) {
         self.bytes += self.clues.add(clue.key(), index);
     }
 }

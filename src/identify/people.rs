@@ -9,7 +9,7 @@
 //!
 //! A name alone never joins. Only pseudonyms are kept, of so many people and no more.
 
-use super::record::{Identity, Named, Strong};
+use super::record::{Identity, Named, PersonalId};
 use super::{Token, Traits};
 use smallvec::SmallVec;
 use std::collections::HashMap;
@@ -23,9 +23,9 @@ const MAX_TRAITS: usize = 8;
 /// People looked at for one clue.
 const MAX_CANDIDATES: usize = 8;
 
-/// What a person is found by.
+/// The tokens of a person.
 #[derive(Clone, Copy)]
-enum Clue {
+enum MatchKey {
     /// The pseudonym that a flow gave.
     Own(Token),
     /// An ID, regardless of its issuer.
@@ -34,8 +34,8 @@ enum Clue {
     Person(Token, Token),
 }
 
-impl Clue {
-    /// Tokens are keyed hashes of what they stand for: clues of other kinds have other ones.
+impl MatchKey {
+    /// Tokens are keyed hashes of kind and value, so keys of different kinds differ.
     const fn key(self) -> u64 {
         match self {
             Self::Own(token) | Self::Id(token) => token.front(),
@@ -96,9 +96,9 @@ impl People {
             for &candidate in candidates {
                 let root = root(&mut self.known, candidate);
                 let is = |p: &Person| match clue {
-                    Clue::Own(_) => true,
-                    Clue::Id(token) => by_id(&p.identity, theirs, token),
-                    Clue::Person(..) => !p.identity.strong_differs(theirs),
+                    MatchKey::Own(_) => true,
+                    MatchKey::Id(token) => by_id(&p.identity, theirs, token),
+                    MatchKey::Person(..) => !p.identity.strong_differs(theirs),
                 };
                 if !found.contains(&root) && self.known.get(root as usize).is_some_and(is) {
                     found.push(root);
@@ -138,7 +138,7 @@ impl People {
 
     /// The person behind a patient that was recognised before.
     pub fn person(&self, patient: Token) -> Token {
-        let candidates = self.clues.get(&Clue::Own(patient).key()).and_then(|c| c.first());
+        let candidates = self.clues.get(&MatchKey::Own(patient).key()).and_then(|c| c.first());
         let Some(mut at) = candidates.copied() else { return patient };
         while let Some(person) = self.known.get(at as usize) {
             if person.same == at {
@@ -159,7 +159,7 @@ impl People {
         self.known.is_empty()
     }
 
-    fn add(&mut self, patient: Token, theirs: &Identity, clues: &[Clue]) -> Token {
+    fn add(&mut self, patient: Token, theirs: &Identity, clues: &[MatchKey]) -> Token {
         let index = self.known.len();
         if index < self.most {
             let index = index as u32;
@@ -171,7 +171,7 @@ impl People {
         patient
     }
 
-    fn remember(&mut self, clues: &[Clue], index: u32) {
+    fn remember(&mut self, clues: &[MatchKey], index: u32) {
         for &clue in clues {
             // People share no more clues than they have traits.
             if self.clues.len() >= self.most * MAX_TRAITS && !self.clues.contains_key(&clue.key()) {
@@ -203,21 +203,21 @@ fn root(known: &mut [Person], index: u32) -> u32 {
 }
 
 /// All that may lead to the person.
-fn clues(patient: Token, theirs: &Identity) -> SmallVec<[Clue; 8]> {
+fn clues(patient: Token, theirs: &Identity) -> SmallVec<[MatchKey; 8]> {
     let ids = theirs.strong.iter().filter(|s| !s.is_shared()).take(MAX_TRAITS);
-    let mut clues: SmallVec<[Clue; 8]> = SmallVec::new();
-    clues.push(Clue::Own(patient));
-    clues.extend(ids.map(|id| Clue::Id(id.token)));
+    let mut clues: SmallVec<[MatchKey; 8]> = SmallVec::new();
+    clues.push(MatchKey::Own(patient));
+    clues.extend(ids.map(|id| MatchKey::Id(id.token)));
     let names = || theirs.names.iter().filter(|n| n.is_whole()).take(2);
     for birth in theirs.births.iter().take(2) {
-        clues.extend(names().map(|name| Clue::Person(name.token, *birth)));
+        clues.extend(names().map(|name| MatchKey::Person(name.token, *birth)));
     }
     clues
 }
 
 /// Whether the equal id says that they are one.
 fn by_id(ours: &Identity, theirs: &Identity, token: Token) -> bool {
-    let of = |identity: &Identity| -> SmallVec<[Strong; 4]> {
+    let of = |identity: &Identity| -> SmallVec<[PersonalId; 4]> {
         identity.strong.iter().filter(|s| s.token == token && !s.is_shared()).copied().collect()
     };
     let (ours_ids, theirs_ids) = (of(ours), of(theirs));
@@ -236,7 +236,7 @@ fn by_id(ours: &Identity, theirs: &Identity, token: Token) -> bool {
 /// Adds to a person what is new.
 fn learn(ours: &mut Identity, theirs: &Identity) {
     for id in &theirs.strong {
-        let same = |s: &Strong| s.token == id.token && s.kind == id.kind;
+        let same = |s: &PersonalId| s.token == id.token && s.kind == id.kind;
         if ours.strong.iter().any(|s| same(s) && !s.issuer.excludes(id.issuer)) {
             ours.learn_issuer(id);
         } else if ours.strong.len() < MAX_TRAITS {
@@ -258,7 +258,8 @@ fn learn(ours: &mut Identity, theirs: &Identity) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::identify::record::{Held, Issuer};
+    use crate::content::Evidence;
+    use crate::identify::record::{EvaluatedValue, Issuer, RecordIdentifier};
     use crate::phi::PhiBuf;
     use crate::rules::Kind;
     use std::sync::Arc;
@@ -273,9 +274,9 @@ mod tests {
         let mut identity = Identity::default();
         let mut add = |kind: Kind, value: &str, issuer: &str| {
             let words = value.split_once(' ').map(|(a, b)| [token(a), token(b)]);
-            identity.add(&Held {
+            let evaluated = EvaluatedValue {
                 kind,
-                value: PhiBuf::new(value.to_owned()),
+                valid: None,
                 token: token(value),
                 public: token(&format!("{issuer} {value}")),
                 issuer: match issuer.split_once('&') {
@@ -289,9 +290,9 @@ mod tests {
                 words_of: Arc::default(),
                 field: "f".into(),
                 rule: "r".into(),
-                confidence: 1.0,
-                evidence: crate::content::Evidence::Declared,
-            });
+            };
+            let (value, evidence) = (PhiBuf::new(value.to_owned()), Evidence::Declared);
+            identity.add(&RecordIdentifier { evaluated, value, confidence: 1.0, evidence });
         };
         ids.iter().for_each(|(kind, value, issuer)| add(*kind, value, issuer));
         names.iter().for_each(|name| add(Kind::Name, name, ""));

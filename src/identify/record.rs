@@ -11,32 +11,62 @@ use crate::rules::Kind;
 use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 
-/// An identifier of an open record.
-pub(super) struct Held {
+/// What a value is, as far as that does not depend on its record.
+#[derive(Clone)]
+pub(super) struct EvaluatedValue {
+    /// The kind that it really has.
     pub kind: Kind,
-    pub value: PhiBuf,
+    /// Whether the check digits of a number are right.
+    pub valid: Option<bool>,
+    /// A birth date with its day: less than that is shared by many.
+    pub full_date: bool,
     /// Of the value alone: what records are compared by.
     pub token: Token,
     /// Of the value and its issuer: what events show.
     pub public: Token,
     pub issuer: Issuer,
-    /// A birth date with its day: less than that is shared by many.
-    pub full_date: bool,
     /// The two words of a name, where it has them.
     pub words: Option<[Token; 2]>,
     /// The name of a known test patient.
     pub test: bool,
     /// What may be shown of it; none under `--reveal`.
     pub mask: Option<Arc<str>>,
-    /// By what the gate of a flow knows the value again.
+    /// Hashes by which the gate of a flow recognises the value; none under `--reveal`.
     pub words_of: Arc<[u64]>,
+    /// Where it was last found, and by which rule.
     pub field: Arc<str>,
     pub rule: Arc<str>,
+}
+
+impl EvaluatedValue {
+    /// Whether it was last found there.
+    pub fn was_found_at(&self, field: &str, rule: &str) -> bool {
+        *self.field == *field && *self.rule == *rule
+    }
+}
+
+/// An identifier of an open record: an evaluated value with its raw text and its evidence in this record.
+pub(super) struct RecordIdentifier {
+    pub evaluated: EvaluatedValue,
+    pub value: PhiBuf,
     pub confidence: f32,
     pub evidence: Evidence,
 }
 
-impl Held {
+impl std::ops::Deref for RecordIdentifier {
+    type Target = EvaluatedValue;
+    fn deref(&self) -> &EvaluatedValue {
+        &self.evaluated
+    }
+}
+
+impl std::ops::DerefMut for RecordIdentifier {
+    fn deref_mut(&mut self) -> &mut EvaluatedValue {
+        &mut self.evaluated
+    }
+}
+
+impl RecordIdentifier {
     /// The same value, and of the same issuer as far as both name one.
     fn equals(&self, other: &Self) -> bool {
         self.token == other.token && self.kind == other.kind && !self.issuer.excludes(other.issuer)
@@ -44,14 +74,7 @@ impl Held {
 
     /// The same without the raw value: for what outlives its record.
     pub fn without_value(&self) -> Self {
-        Self {
-            value: PhiBuf::default(),
-            mask: self.mask.clone(),
-            words_of: Arc::clone(&self.words_of),
-            field: Arc::clone(&self.field),
-            rule: Arc::clone(&self.rule),
-            ..*self
-        }
+        Self { evaluated: self.evaluated.clone(), value: PhiBuf::default(), ..*self }
     }
 }
 
@@ -64,6 +87,14 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
+    /// From what [`Issuer::parts`] gave.
+    pub const fn from_parts((namespace, universal): (u64, u64)) -> Self {
+        Self { namespace, universal }
+    }
+    /// The hashes of its name and of its universal id, 0 where there is none.
+    pub const fn parts(self) -> (u64, u64) {
+        (self.namespace, self.universal)
+    }
     /// From the normal form of its name.
     pub fn new(namespace: &str) -> Self {
         Self { namespace: hash(namespace), universal: 0 }
@@ -115,16 +146,16 @@ fn hash(normal: &str) -> u64 {
 
 /// An ID that belongs to one person.
 #[derive(Clone, Copy)]
-pub(super) struct Strong {
+pub(super) struct PersonalId {
     pub kind: Kind,
     pub token: Token,
     pub public: Token,
     pub issuer: Issuer,
 }
 
-impl Strong {
+impl PersonalId {
     /// What is held, as an id of `kind`.
-    pub const fn of(kind: Kind, held: &Held) -> Self {
+    pub fn of(kind: Kind, held: &RecordIdentifier) -> Self {
         Self { kind, token: held.token, public: held.public, issuer: held.issuer }
     }
     /// The same number of the same issuer, as far as both say.
@@ -159,19 +190,19 @@ impl Named {
 /// The values that distinguish people.
 #[derive(Clone, Default)]
 pub(super) struct Identity {
-    pub strong: SmallVec<[Strong; 4]>,
+    pub strong: SmallVec<[PersonalId; 4]>,
     pub names: SmallVec<[Named; 2]>,
     pub births: SmallVec<[Token; 1]>,
 }
 
 impl Identity {
     /// Adds what an identifier says of it.
-    pub fn add(&mut self, held: &Held) {
+    pub fn add(&mut self, held: &RecordIdentifier) {
         match held.kind {
             Kind::Name => self.names.push(Named { token: held.token, words: held.words }),
             Kind::BirthDate if held.full_date => self.births.push(held.token),
             kind if kind.is_strong_id() => {
-                self.strong.push(Strong::of(kind, held));
+                self.strong.push(PersonalId::of(kind, held));
             }
             _ => {}
         }
@@ -215,7 +246,7 @@ impl Identity {
     }
     /// Ids of one kind and issuer are in both and none is equal: a person has one number with each.
     pub fn strong_differs(&self, other: &Self) -> bool {
-        let comparable = |a: &Strong, b: &Strong| {
+        let comparable = |a: &PersonalId, b: &PersonalId| {
             a.kind == b.kind && (a.kind == Kind::Ssn || a.issuer.same(b.issuer))
         };
         self.pairs(other).any(|(a, b)| comparable(a, b) && a.token != b.token)
@@ -224,12 +255,12 @@ impl Identity {
     /// The same without the numbers that families share.
     pub fn unshared_differs(&self, other: &Self) -> bool {
         let differ =
-            |(a, b): (&Strong, &Strong)| a.kind == b.kind && !a.is_shared() && !a.equals(b);
+            |(a, b): (&PersonalId, &PersonalId)| a.kind == b.kind && !a.is_shared() && !a.equals(b);
         self.pairs(other).any(differ) && !self.shares_strong(other)
     }
     /// Notes who issued an id that was known without.
-    pub fn learn_issuer(&mut self, id: &Strong) {
-        let known = |s: &&mut Strong| s.token == id.token && s.kind == id.kind;
+    pub fn learn_issuer(&mut self, id: &PersonalId) {
+        let known = |s: &&mut PersonalId| s.token == id.token && s.kind == id.kind;
         if let Some(known) = self.strong.iter_mut().find(known) {
             if !known.issuer.is_known() {
                 known.public = id.public;
@@ -244,7 +275,10 @@ impl Identity {
         }
         self.strong_differs(other) || self.names_differ(other) || self.births_differ(other)
     }
-    fn pairs<'a>(&'a self, other: &'a Self) -> impl Iterator<Item = (&'a Strong, &'a Strong)> {
+    fn pairs<'a>(
+        &'a self,
+        other: &'a Self,
+    ) -> impl Iterator<Item = (&'a PersonalId, &'a PersonalId)> {
         self.strong.iter().flat_map(|a| other.strong.iter().map(move |b| (a, b)))
     }
 }
@@ -257,13 +291,13 @@ fn disjoint(a: &[Token], b: &[Token]) -> bool {
 pub(super) struct Complete<'a> {
     /// The packets that carried it.
     pub packets: PacketSpan,
-    pub held: &'a [Held],
+    pub held: &'a [RecordIdentifier],
     pub identity: &'a Identity,
     pub marks: MarkSet,
     pub direction: Direction,
     pub operation: &'a str,
     pub carrier: &'a [&'static str],
-    /// Of a record that was read before: what it tells of a patient who is new.
+    /// Of a record that was read before: what it adds for a patient who is new.
     pub profile: Option<&'a OnceLock<Profile>>,
 }
 
@@ -294,7 +328,7 @@ pub(super) struct Record {
     pub direction: Direction,
     pub operation: String,
     pub carrier: Vec<&'static str>,
-    pub held: Vec<Held>,
+    pub held: Vec<RecordIdentifier>,
     pub identity: Identity,
     pub marks: MarkSet,
     /// A nested record that came before this one said whose it is.
@@ -363,14 +397,14 @@ impl Record {
     }
 
     /// Adds an identifier, each value once.
-    pub fn add(&mut self, held: Held, cap: usize, counters: &mut IdentifyCounters) {
+    pub fn add(&mut self, held: RecordIdentifier, cap: usize, counters: &mut IdentifyCounters) {
         if let Some(known) = self.held.iter_mut().find(|h| h.equals(&held)) {
             if held.issuer.is_known() {
                 if !known.issuer.is_known() {
                     known.public = held.public;
                 }
                 known.issuer.learn(held.issuer);
-                self.identity.learn_issuer(&Strong::of(held.kind, &held));
+                self.identity.learn_issuer(&PersonalId::of(held.kind, &held));
             }
             // The better evidence stays.
             if held.evidence < known.evidence {
@@ -404,7 +438,7 @@ impl Record {
     /// Whether a nested record names a person although this one is declared de-identified: cleaning tools
     /// overlook a report inside a cleaned image.
     pub fn exposed_by(&self, nested: &Self) -> bool {
-        let known = |s: &Strong| self.identity.strong.iter().any(|o| o.equals(s));
+        let known = |s: &PersonalId| self.identity.strong.iter().any(|o| o.equals(s));
         self.marks.contains(Mark::Deidentified)
             && !nested.marks.contains(Mark::Deidentified)
             && !(nested.identity.strong.iter().all(known)
@@ -417,7 +451,7 @@ impl Record {
         self.identify();
     }
 
-    /// Tells whose the record is, from what is held.
+    /// Determines whose record it is, from the identifiers held.
     pub fn identify(&mut self) {
         self.identity = Identity::default();
         for held in &self.held {
@@ -426,8 +460,8 @@ impl Record {
     }
 
     /// Different kinds of the identifiers that `count` and prove something, each once.
-    pub fn kinds_of(&self, count: impl Fn(&Held) -> bool) -> SmallVec<[Kind; 16]> {
-        let proves = |held: &Held| self.structured || !held.evidence.is_weak();
+    pub fn kinds_of(&self, count: impl Fn(&RecordIdentifier) -> bool) -> SmallVec<[Kind; 16]> {
+        let proves = |held: &RecordIdentifier| self.structured || !held.evidence.is_weak();
         let counted = self.held.iter().filter(|held| proves(held) && count(held));
         let mut kinds: SmallVec<[Kind; 16]> = counted.map(|h| h.kind).collect();
         kinds.sort_unstable();
@@ -440,7 +474,7 @@ impl Record {
         let values: usize = self.held.iter().map(|h| h.value.len()).sum();
         size_of::<Self>()
             + values
-            + self.held.capacity() * size_of::<Held>()
+            + self.held.capacity() * size_of::<RecordIdentifier>()
             + self.waiting.as_ref().map_or(0, |r| r.memory())
     }
 }

@@ -39,7 +39,8 @@ struct Reader;
 
 impl SampleReader for Reader {
     fn read(&self, rules: &RuleSet, content_type: &str, bytes: &[u8]) -> Vec<SampleField> {
-        let (mut contents, mut sink) = (Contents::default(), Taken { rules, fields: Vec::new() });
+        let (mut contents, mut sink) =
+            (Contents::default(), MatchedRules { rules, fields: Vec::new() });
         let (mut facts, mut counters) = (ServiceFacts::default(), ContentCounters::default());
         let mut env = Env { rules, sink: &mut sink, facts: &mut facts, counters: &mut counters };
         let id = contents.open(&Hint {
@@ -60,12 +61,12 @@ impl SampleReader for Reader {
 }
 
 /// Notes which rules took something that may be an identifier.
-struct Taken<'a> {
+struct MatchedRules<'a> {
     rules: &'a RuleSet,
     fields: Vec<SampleField>,
 }
 
-impl FieldSink for Taken<'_> {
+impl FieldSink for MatchedRules<'_> {
     fn begin(&mut self, _at: ContentId, _head: RecordHead<'_>) {}
     fn field(&mut self, _at: ContentId, field: Field<'_>) {
         if accepted(&field, field.value.expose(), self.rules, SAMPLE_TIME).is_some() {

@@ -1,4 +1,4 @@
-//! What identify hands on: owned, small, without raw values.
+//! What identify passes on: owned, small, without raw values.
 
 use super::record::Identity;
 use crate::capture::PacketSpan;
@@ -62,7 +62,7 @@ impl Token {
     }
 }
 
-/// A keyed hash already: its first bits tell it apart as well as all of them would.
+/// A keyed hash already: its first bits are as distinct as all of them.
 impl Hash for Token {
     fn hash<H: Hasher>(&self, to: &mut H) {
         to.write_u64(self.front());
@@ -107,34 +107,34 @@ impl fmt::Debug for Token {
 
 /// What may be shown of a value. Made only by `identify`, which knows whether `--reveal` was given.
 #[derive(Clone)]
-pub struct Shown(What);
+pub struct DisplayValue(DisplayForm);
 
 #[derive(Clone)]
-enum What {
+enum DisplayForm {
     Masked(Arc<str>),
     /// Still a raw value, and wiped like one.
     Revealed(PhiBuf),
 }
 
-impl Shown {
+impl DisplayValue {
     /// A mask.
     pub(in crate::identify) fn mask(text: Arc<str>) -> Self {
-        Self(What::Masked(text))
+        Self(DisplayForm::Masked(text))
     }
     /// The value itself.
     pub(in crate::identify) fn reveal(value: Phi<'_>) -> Self {
-        Self(What::Revealed(value.to_buf()))
+        Self(DisplayForm::Revealed(value.to_buf()))
     }
     /// The text for outputs: masked, or the value itself under `--reveal`.
     pub fn text(&self) -> &str {
         match &self.0 {
-            What::Masked(text) => text,
-            What::Revealed(value) => value.as_phi().expose(),
+            DisplayForm::Masked(text) => text,
+            DisplayForm::Revealed(value) => value.as_phi().expose(),
         }
     }
     /// Whether the text is masked.
     pub const fn masked(&self) -> bool {
-        matches!(self.0, What::Masked(_))
+        matches!(self.0, DisplayForm::Masked(_))
     }
 }
 
@@ -142,13 +142,24 @@ impl Shown {
 #[derive(Clone, Default)]
 pub struct Traits(pub(in crate::identify) Arc<Identity>);
 
+/// Records of a patient of a flow that brought nothing new.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Repeated {
+    /// The patient's pseudonym in the flow.
+    pub patient: Token,
+    /// Records that were not passed on before.
+    pub new: u32,
+    /// Records of the patient in the flow so far.
+    pub total: u32,
+}
+
 /// One identifier of a patient.
 #[derive(Clone)]
 pub struct Identifier {
     /// What it identifies by.
     pub kind: Kind,
     /// What may be shown of it.
-    pub shown: Shown,
+    pub shown: DisplayValue,
     /// Its pseudonym.
     pub token: Token,
     /// Its pseudonym whoever issued it: another one where an issuer was named.
@@ -187,7 +198,7 @@ pub struct Finding {
     pub new_kinds: KindSet,
     /// Records of this patient in this flow so far.
     pub records: u32,
-    /// Records that were not handed on before, with a finding or by [`super::Patients::take_records`].
+    /// Records that were not passed on before, with a finding or by [`super::Patients::take_records`].
     pub new_records: u32,
     /// The rule that makes it an alert (`rules/policy.toml`).
     pub alert: Arc<crate::rules::AlertRule>,
@@ -213,7 +224,7 @@ impl Token {
 }
 
 #[cfg(test)]
-impl Shown {
+impl DisplayValue {
     /// For tests of later stages.
     pub(crate) fn of(text: &str, masked: bool) -> Self {
         if masked { Self::mask(text.into()) } else { Self::reveal(Phi::new(text)) }

@@ -2,12 +2,12 @@
 //! the same resources again and again, and to see that a unit is the same takes a hash of its bytes,
 //! where reading it takes its tokens, names and values.
 //!
-//! Units are told apart by a hash of 128 bits with a random seed, over their bytes and over all else that
+//! Units are distinguished by a hash of 128 bits with a random seed, over their bytes and over all else that
 //! their records depend on. No raw value is kept, so units are not kept under `--reveal`.
 
 use super::counters::Loss;
 use super::patients::Profile;
-use super::record::{Held, Identity, Issuer, Record};
+use super::record::{Identity, Issuer, Record, RecordIdentifier};
 use super::{Identifier, IdentifyCounters, Settings, Token};
 use crate::content::MarkSet;
 use crate::content::UnitCounts;
@@ -28,12 +28,12 @@ const MAX_RECORDS: usize = 64;
 
 /// A record that led to an alert, without its raw values.
 pub(super) struct UnitRecord {
-    pub held: Vec<Held>,
+    pub held: Vec<RecordIdentifier>,
     pub identity: Identity,
     pub marks: MarkSet,
     /// Another record of the unit had ended before.
     pub follows: bool,
-    /// What it tells of a patient, once a flow had it of one who was new.
+    /// What it adds for a patient, once a flow has read it for one who was new.
     pub profile: OnceLock<Profile>,
     pub alert: Arc<AlertRule>,
 }
@@ -53,7 +53,8 @@ pub(super) struct Unit {
 
 impl Unit {
     fn memory(&self) -> usize {
-        let held = size_of::<Held>() + size_of::<Identifier>() + size_of::<(Token, Issuer)>();
+        let held =
+            size_of::<RecordIdentifier>() + size_of::<Identifier>() + size_of::<(Token, Issuer)>();
         let of =
             |r: &UnitRecord| size_of::<UnitRecord>() + size_of::<Identity>() + r.held.len() * held;
         // With the place in the table.
@@ -74,7 +75,7 @@ impl Unit {
     }
 }
 
-/// Counters that a unit adds to whatever flow it stands in.
+/// Counters that a unit adds to any flow that contains it.
 const COUNTED: usize = 5;
 
 fn counted(counters: &IdentifyCounters) -> [u64; COUNTED] {
@@ -233,7 +234,7 @@ impl Units {
             return;
         }
         note.records.push(UnitRecord {
-            held: record.held.iter().map(Held::without_value).collect(),
+            held: record.held.iter().map(RecordIdentifier::without_value).collect(),
             identity: record.identity.clone(),
             marks: record.marks,
             follows: note.ended,
@@ -250,7 +251,7 @@ impl Units {
     }
 
     /// A record led to no alert.
-    pub fn learn(&mut self, held: &[Held]) {
+    pub fn learn(&mut self, held: &[RecordIdentifier]) {
         if let Some(note) = &mut self.note {
             note.learnt.extend(held.iter().flat_map(|held| held.words_of.iter()));
         }
@@ -284,7 +285,7 @@ impl Units {
     }
 }
 
-/// What was lost to caps of records; those of patients apply anew wherever a unit stands.
+/// What was lost to caps of records; those of patients apply again in each flow.
 fn lost(counters: &IdentifyCounters) -> u64 {
     let of_records = |loss: &Loss| matches!(loss, Loss::RecordIdentifiers | Loss::OpenRecords);
     counters.lost().filter(|(loss, _)| of_records(loss)).map(|(_, n)| n).sum()

@@ -5,9 +5,9 @@
 //! packet time, because dates are judged by it.
 
 use super::date::Date;
-use super::record::{Issuer, Record};
+use super::record::{EvaluatedValue, Record};
 use super::units::{UnitTable, Units};
-use super::{Key, Token, gate};
+use super::{Key, gate};
 use crate::content::{Evidence, Field};
 use crate::phi::{Phi, PhiBuf};
 use crate::rules::{Kind, RuleSet};
@@ -35,39 +35,8 @@ const MAX_RECORDS: usize = 8;
 /// Different field names and rule ids kept.
 const MAX_NAMES: usize = 4096;
 
-/// What a value is, as far as that does not depend on its record.
-#[derive(Clone)]
-pub(super) struct Worked {
-    /// The kind that it really has.
-    pub kind: Kind,
-    /// What the check of its number says.
-    pub valid: Option<bool>,
-    /// A birth date with its day.
-    pub full_date: bool,
-    pub token: Token,
-    pub public: Token,
-    pub issuer: Issuer,
-    pub words: Option<[Token; 2]>,
-    /// The name of a known test patient.
-    pub test: bool,
-    /// What may be shown of it; none under `--reveal`.
-    pub mask: Option<Arc<str>>,
-    /// By what the gate of a flow knows it again; nothing under `--reveal`.
-    pub words_of: Arc<[u64]>,
-    /// Where it was last found, and by which rule.
-    pub field: Arc<str>,
-    pub rule: Arc<str>,
-}
-
-impl Worked {
-    /// Whether it was last found there.
-    pub fn stood(&self, field: &str, rule: &str) -> bool {
-        *self.field == *field && *self.rule == *rule
-    }
-}
-
 /// What is kept of a value: what it is, or nothing if it is not plausible.
-type Slot = Option<Worked>;
+type Slot = Option<EvaluatedValue>;
 
 /// No value has this tag.
 const EMPTY: u64 = 0;
@@ -138,7 +107,7 @@ impl ValueCache {
         self.texts.forget();
     }
 
-    /// What was worked out of texts of services under these rules.
+    /// Results for texts of services under these rules.
     pub fn texts(&mut self, rules: &RuleSet) -> &mut gate::Texts {
         self.under(rules);
         &mut self.texts
@@ -170,14 +139,14 @@ impl ValueCache {
 
     /// What is known of a value: nothing, that it is not plausible, or what it is.
     #[inline]
-    pub(super) fn get(&self, tag: u64) -> Option<&Option<Worked>> {
+    pub(super) fn get(&self, tag: u64) -> Option<&Option<EvaluatedValue>> {
         let first = self.first(tag);
         let way = self.tags.get(first..first + WAYS)?.iter().position(|t| *t == tag)?;
         self.slots.get(first + way)
     }
 
-    /// Keeps what was worked out.
-    pub(super) fn keep(&mut self, tag: u64, worked: Option<Worked>) {
+    /// Keeps the result for a value.
+    pub(super) fn keep(&mut self, tag: u64, evaluated: Option<EvaluatedValue>) {
         if 4 * self.filled >= 3 * self.slots.len() && self.slots.len() < self.most {
             self.grow();
         }
@@ -189,7 +158,7 @@ impl ValueCache {
         self.filled += usize::from(empty.is_some());
         if let (Some(place), Some(slot)) = (tags.get_mut(way), self.slots.get_mut(first + way)) {
             *place = tag;
-            *slot = worked;
+            *slot = evaluated;
         }
     }
 
@@ -242,13 +211,13 @@ impl ValueCache {
         let tags = std::mem::replace(&mut self.tags, vec![EMPTY; len]);
         let slots = std::mem::replace(&mut self.slots, vec![None; len]);
         self.filled = 0;
-        for (tag, worked) in tags.into_iter().zip(slots).filter(|(tag, _)| *tag != EMPTY) {
+        for (tag, evaluated) in tags.into_iter().zip(slots).filter(|(tag, _)| *tag != EMPTY) {
             let first = self.first(tag);
             let Some(tags) = self.tags.get_mut(first..first + WAYS) else { continue };
             let Some(way) = tags.iter().position(|t| *t == EMPTY) else { continue };
             if let Some(slot) = self.slots.get_mut(first + way) {
                 tags[way] = tag;
-                *slot = worked;
+                *slot = evaluated;
                 self.filled += 1;
             }
         }

@@ -378,7 +378,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finding() {
+    fn a_finding_is_one_line_of_cef() {
         let (mut x, mut out) = (tracker(), Vec::new());
         let d = hl7(1).build();
         let id = d.id.to_string();

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn published_vectors() {
+    fn published_test_vectors_are_matched() {
         check("128.232.110.120:34855", "66.35.250.204:80", 6, "1:LQU9qZlK+B5F3KDmev6m5PMibrg=");
         check("192.168.1.52:54585", "8.8.8.8:53", 17, "1:d/FP5EW3wiY1vCndhwleRRKHowQ=");
         check("192.168.170.8:7", "192.168.170.56:7", 132, "1:MP2EtRCAUIZvTw6MxJHLV7N7JDs=");

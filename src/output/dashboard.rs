@@ -1,12 +1,12 @@
-//! What the web page and the API show: the state of the run, a table of exposures, and the [`Board`] of
+//! What the web page and the API show: the state of the run, a table of exposures, and the [`PageModel`] of
 //! the page. The table holds addresses and counts only; the board holds masks and pseudonyms, never values.
 
 use super::health::{Problem, SensorHealth};
 use super::metrics::Metrics;
-use super::page::Board;
+use super::page::PageModel;
 use super::{Context, Output, RunSummary, ecs};
 use crate::exposure::{
-    Answers, Conversation, Count, Event, EventId, Exposure, ExposureState, Sighting,
+    Answers, Conversation, Count, Event, EventId, Exposure, ExposureState, PatientObservation,
 };
 use crate::severity::Severity;
 use serde::Serialize;
@@ -29,12 +29,24 @@ pub struct Dashboard {
     last_packet: AtomicU64,
     rows: Mutex<BTreeMap<EventId, Row>>,
     page: Mutex<Page>,
+    hub: Mutex<Option<HubView>>,
+}
+
+/// What a hub shows beside the page.
+#[derive(Clone, Debug, Default)]
+pub struct HubView {
+    /// The answer at `/api/v1/hub`.
+    pub api: serde_json::Value,
+    /// Its metrics, in the Prometheus text format.
+    pub metrics: String,
+    /// Whether it is the hub that is asked; another one stands by.
+    pub active: bool,
 }
 
 /// The page's model and what events are written with.
 #[derive(Default)]
 struct Page {
-    board: Board,
+    board: PageModel,
     context: Context,
 }
 
@@ -75,7 +87,7 @@ pub struct Row {
     pub authentication: &'static str,
     /// A secret crossed in clear.
     pub credentials_in_clear: bool,
-    /// What stands open: a service that answers anyone, what a web service shows of itself unasked.
+    /// Open services: those that answer anyone, and what a web service reveals about itself.
     pub open: Vec<String>,
     /// First finding.
     pub first: String,
@@ -84,7 +96,8 @@ pub struct Row {
 }
 
 fn open(e: &Exposure) -> Vec<String> {
-    let anyone = (e.access.answers() == Answers::Anyone).then(|| "answers anyone".to_owned());
+    let anyone =
+        (e.access.answers_titles() == Answers::Anyone).then(|| "answers anyone".to_owned());
     let shown = e.facts.interfaces.iter().filter(|i| i.open);
     let shown = shown.map(|i| format!("{} ({})", i.kind.as_str(), i.product));
     anyone.into_iter().chain(shown).collect()
@@ -132,7 +145,7 @@ pub struct Health {
 /// Whether a sensor does its work.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 pub struct Readiness {
-    /// `ready`, `not ready` or `stopping`.
+    /// `ready`, `not ready`, `stopping`, or, of a hub while another is active, `standing by`.
     pub status: &'static str,
     /// What keeps it from its work.
     pub problems: Vec<Problem>,
@@ -149,17 +162,18 @@ impl Dashboard {
             last_packet: AtomicU64::new(0),
             rows: Mutex::default(),
             page: Mutex::default(),
+            hub: Mutex::default(),
         }
     }
 
-    /// How its parts are.
+    /// Health of its parts.
     pub fn sensor(&self) -> &SensorHealth {
         &self.sensor
     }
 
     /// What the page must know of the run before it starts; `reveal` as on the command line.
     pub fn describe(&self, context: Context, reveal: bool) {
-        *self.page() = Page { board: Board::new(reveal), context };
+        *self.page() = Page { board: PageModel::new(reveal), context };
     }
 
     /// Shows an exposure of an earlier run: an event as `--format ecs` writes it.
@@ -170,26 +184,49 @@ impl Dashboard {
         self.page().board.take(event);
     }
 
+    /// Shows an event as `--format ecs` writes it.
+    pub fn show(&self, event: serde_json::Value) {
+        self.page().board.take(event);
+    }
+
+    /// Shows how many people there are in all.
+    pub fn people(&self, people: u64) {
+        self.page().board.people(people);
+        self.metrics.patients_distinct(people);
+    }
+
+    /// Shows what a hub knows.
+    pub fn publish(&self, view: HubView) {
+        *self.hub() = Some(view);
+    }
+
+    /// What a hub knows, where this is one.
+    pub fn hub(&self) -> MutexGuard<'_, Option<HubView>> {
+        self.hub.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Calls `of` with the page's model.
-    pub fn with_board<T>(&self, of: impl FnOnce(&Board) -> T) -> T {
+    pub fn with_board<T>(&self, of: impl FnOnce(&PageModel) -> T) -> T {
         of(&self.page().board)
     }
 
     /// The figures of a running sensor, as the page takes them.
     pub fn figures(&self) -> serde_json::Value {
         let (health, (packets, bytes)) = (self.health(), self.metrics.totals());
+        let Readiness { status, problems } = self.readiness();
         let losses: serde_json::Map<String, serde_json::Value> =
             self.metrics.losses().into_iter().map(|(name, n)| (name.into(), n.into())).collect();
         let page = self.page();
         serde_json::json!({
-            "status": health.status,
+            "status": status,
+            "problems": problems,
             "uptime": health.uptime_seconds,
             "age": health.last_packet_age_seconds,
             "packets": packets,
             "bytes": bytes,
             "findings": page.board.found(),
             "losses": losses,
-            "interfaces": page.context.interfaces.iter().map(|name| &**name).collect::<Vec<_>>(),
+            "interfaces": self.sensor.interface_states(),
         })
     }
 
@@ -207,7 +244,8 @@ impl Dashboard {
     pub fn render_metrics(&self) -> String {
         let now = Instant::now();
         self.metrics.sensor().update(&self.sensor.status(now), &self.sensor.waits(now));
-        self.metrics.render()
+        let hub = self.hub().as_ref().map(|hub| hub.metrics.clone());
+        self.metrics.render() + &hub.unwrap_or_default()
     }
 
     /// Packets have been read. Call it per batch.
@@ -239,6 +277,9 @@ impl Dashboard {
     #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /readyz")]
     pub fn readiness(&self) -> Readiness {
         let problems = self.sensor.check(Instant::now());
+        if self.hub().as_ref().is_some_and(|hub| !hub.active) && !self.sensor.is_stopping() {
+            return Readiness { status: "standing by", problems };
+        }
         let status = match (self.sensor.is_stopping(), problems.is_empty()) {
             (true, _) => "stopping",
             (false, true) => "ready",
@@ -284,8 +325,8 @@ impl Output for Arc<Dashboard> {
         board.event(event, context);
         Ok(())
     }
-    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
-        self.page().board.sighting(sighting);
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
+        self.page().board.observation(observation);
         Ok(())
     }
     fn conversation(&mut self, of: &Conversation) -> io::Result<()> {

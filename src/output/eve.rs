@@ -12,14 +12,14 @@ use crate::rules::{Kind, KindSet};
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use serde::{Serialize, Serializer};
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 
 pub(in crate::output) const FORMAT: Format = Format {
     name: "eve",
     aliases: &["suricata"],
     about: "one JSON event a line, as Suricata's eve.json",
-    open: |writer, context| Box::new(Eve { writer, context, line: Vec::new() }),
+    open: |writer, context| Box::new(Eve { lines: json::Lines::new(writer), context }),
 };
 
 /// Signature of exposures, out of the range kept for local rules (1000000 to 1999999).
@@ -30,9 +30,8 @@ const REVISION: u32 = 1;
 const CATEGORY: &str = "Sensitive Data was Transmitted Across the Network";
 
 struct Eve {
-    writer: Box<dyn Write + Send>,
+    lines: json::Lines,
     context: Context,
-    line: Vec<u8>,
 }
 
 #[derive(Serialize)]
@@ -388,29 +387,18 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Record<'a> {
     Record { stats: Some(stats), ..record(end, "stats", phi, context) }
 }
 
-impl Eve {
-    fn write(&mut self) -> io::Result<()> {
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)?;
-        self.line.clear();
-        Ok(())
-    }
-}
-
 impl Output for Eve {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        json::append(&mut self.line, &shape(event, &self.context))?;
-        self.write()
+        self.lines.write(&shape(event, &self.context))
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        json::append(&mut self.line, &run(summary, &self.context))?;
-        self.write()?;
+        self.lines.write(&run(summary, &self.context))?;
         self.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.lines.flush()
     }
 }
 

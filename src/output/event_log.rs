@@ -3,12 +3,14 @@
 //! A sensor must not stop because its disk is full, and must not lose what an earlier run wrote. So the
 //! file is appended to and locked against a second writer. What cannot be written waits in memory, up to
 //! [`MAX_BACKLOG`]; then the oldest lines are dropped and counted. A file that was renamed or removed
-//! (logrotate) is opened anew before the next line; one that was truncated in place goes on at its start,
+//! (logrotate) is reopened before the next line; one that was truncated in place goes on at its start,
 //! because every write appends.
 
 use super::health::Backlog;
 use super::metrics::Metrics;
+use super::rotate::Rotator;
 use super::writer::{MODE, WriteError};
+use crate::destination::Rotation;
 use rustix::fs::{FlockOperation, flock};
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write};
@@ -31,7 +33,7 @@ pub struct EventLog {
     path: PathBuf,
     /// None while it cannot be opened.
     file: Option<File>,
-    /// Lines to write, the first of which may be written in part.
+    /// Lines to write; the first may be written in part.
     backlog: Vec<u8>,
     /// Bytes of `backlog` that are in the file.
     written: usize,
@@ -43,6 +45,9 @@ pub struct EventLog {
     metrics: Arc<Metrics>,
     health: Arc<Backlog>,
     warn: Warn,
+    rotator: Option<Rotator>,
+    /// A replay ends where its file cannot be written.
+    strict: bool,
 }
 
 impl EventLog {
@@ -72,7 +77,34 @@ impl EventLog {
             metrics,
             health,
             warn,
+            rotator: None,
+            strict: false,
         })
+    }
+
+    /// Closes the file as `rotation` says, and begins a new one.
+    pub fn rotated(mut self, rotation: Rotation) -> Self {
+        self.rotator = Some(Rotator::new(&self.path, rotation, self.warn));
+        self
+    }
+
+    /// Fails where the file cannot be written, rather than waiting until it can.
+    pub fn strict(mut self) -> Self {
+        self.strict = true;
+        self
+    }
+
+    /// Closes the file if that is due. If it cannot be, it goes on.
+    fn rotate(&mut self) {
+        let (Some(rotator), Some(file)) = (&mut self.rotator, &self.file) else { return };
+        let of = file.metadata();
+        if !of.is_ok_and(|of| of.is_file() && rotator.is_due(of.len())) {
+            return;
+        }
+        match rotator.close() {
+            Ok(()) => self.file = None,
+            Err(error) => (self.warn)(&format!("{}: not rotated: {error}", self.path.display())),
+        }
     }
 
     /// Opens the file again if its path leads elsewhere, or nowhere, by now.
@@ -165,8 +197,15 @@ impl Write for EventLog {
 
     fn flush(&mut self) -> io::Result<()> {
         let result = self.drain();
-        self.report(result);
+        if self.strict {
+            result?;
+        } else {
+            self.report(result);
+        }
         self.health.held((self.backlog.len() - self.written) as u64, self.failing);
+        if self.written == 0 {
+            self.rotate();
+        }
         Ok(())
     }
 }

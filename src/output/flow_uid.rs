@@ -44,7 +44,7 @@ mod tests {
     use crate::exposure::samples::{Sample, at};
 
     #[test]
-    fn flows_with_the_same_ports_are_told_apart_by_their_start() {
+    fn flows_with_the_same_ports_differ_by_their_start() {
         let flow = Sample::default().build().flow;
         let mut later = flow;
         later.started = at(500);

@@ -11,6 +11,7 @@ use serde::ser::{
     SerializeTupleStruct, SerializeTupleVariant,
 };
 use std::fmt::{self, Display, Write as _};
+use std::io;
 
 /// Appends `value` to `line`.
 ///
@@ -18,6 +19,39 @@ use std::fmt::{self, Display, Write as _};
 /// If it holds what no event holds: bytes, or keys of a map that are no text.
 pub(in crate::output) fn append(line: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Error> {
     value.serialize(Json { line })
+}
+
+/// Writes values as JSON, one a line.
+pub(in crate::output) struct Lines {
+    writer: Box<dyn io::Write + Send>,
+    /// Reused, so that a line is written at once and costs no allocation.
+    line: Vec<u8>,
+}
+
+impl Lines {
+    pub const fn new(writer: Box<dyn io::Write + Send>) -> Self {
+        Self { writer, line: Vec::new() }
+    }
+
+    /// Writes `value` as one line.
+    pub fn write(&mut self, value: &impl Serialize) -> io::Result<()> {
+        self.write_with(|line| Ok(append(line, value)?))
+    }
+
+    /// Writes what `append` puts into the empty line.
+    pub fn write_with(
+        &mut self,
+        append: impl FnOnce(&mut Vec<u8>) -> io::Result<()>,
+    ) -> io::Result<()> {
+        self.line.clear();
+        append(&mut self.line)?;
+        self.line.push(b'\n');
+        self.writer.write_all(&self.line)
+    }
+
+    pub fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
 }
 
 /// Something that events never hold.
@@ -44,7 +78,7 @@ impl From<Error> for std::io::Error {
     }
 }
 
-fn unheard_of(what: &str) -> Error {
+fn unsupported(what: &str) -> Error {
     Error(format!("no event holds {what}"))
 }
 
@@ -211,7 +245,7 @@ impl<'a> ser::Serializer for Json<'a> {
         Ok(())
     }
     fn serialize_bytes(self, _: &[u8]) -> Result<(), Error> {
-        Err(unheard_of("bytes"))
+        Err(unsupported("bytes"))
     }
     fn serialize_none(self) -> Result<(), Error> {
         self.serialize_unit()
@@ -320,95 +354,70 @@ impl Parts<'_> {
     }
 }
 
-impl SerializeSeq for Parts<'_> {
-    type Ok = ();
-    type Error = Error;
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
-    }
-    fn end(self) -> Result<(), Error> {
-        self.finish()
-    }
+/// serde has a trait for each kind of compound; all of them end alike here.
+macro_rules! compounds {
+    ($($kind:ident { $($method:item)+ })+) => {$(
+        impl $kind for Parts<'_> {
+            type Ok = ();
+            type Error = Error;
+            $($method)+
+            fn end(self) -> Result<(), Error> {
+                self.finish()
+            }
+        }
+    )+};
 }
 
-impl SerializeTuple for Parts<'_> {
-    type Ok = ();
-    type Error = Error;
-    fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
+compounds! {
+    SerializeSeq {
+        fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+            self.element(value)
+        }
     }
-    fn end(self) -> Result<(), Error> {
-        self.finish()
+    SerializeTuple {
+        fn serialize_element<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+            self.element(value)
+        }
     }
-}
-
-impl SerializeTupleStruct for Parts<'_> {
-    type Ok = ();
-    type Error = Error;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
+    SerializeTupleStruct {
+        fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+            self.element(value)
+        }
     }
-    fn end(self) -> Result<(), Error> {
-        self.finish()
+    SerializeTupleVariant {
+        fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+            self.element(value)
+        }
     }
-}
-
-impl SerializeTupleVariant for Parts<'_> {
-    type Ok = ();
-    type Error = Error;
-    fn serialize_field<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.element(value)
+    SerializeMap {
+        fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
+            self.separate();
+            let at = self.line.len();
+            key.serialize(Json { line: self.line })?;
+            if self.line.get(at) == Some(&b'"') { Ok(()) } else { Err(unsupported("such a key")) }
+        }
+        fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
+            self.line.push(b':');
+            value.serialize(Json { line: self.line })
+        }
     }
-    fn end(self) -> Result<(), Error> {
-        self.finish()
+    SerializeStruct {
+        fn serialize_field<T: Serialize + ?Sized>(
+            &mut self,
+            name: &'static str,
+            value: &T,
+        ) -> Result<(), Error> {
+            self.field(name, value)
+        }
     }
-}
-
-impl SerializeMap for Parts<'_> {
-    type Ok = ();
-    type Error = Error;
-    fn serialize_key<T: Serialize + ?Sized>(&mut self, key: &T) -> Result<(), Error> {
-        self.separate();
-        let at = self.line.len();
-        key.serialize(Json { line: self.line })?;
-        if self.line.get(at) == Some(&b'"') { Ok(()) } else { Err(unheard_of("such a key")) }
-    }
-    fn serialize_value<T: Serialize + ?Sized>(&mut self, value: &T) -> Result<(), Error> {
-        self.line.push(b':');
-        value.serialize(Json { line: self.line })
-    }
-    fn end(self) -> Result<(), Error> {
-        self.finish()
-    }
-}
-
-impl SerializeStruct for Parts<'_> {
-    type Ok = ();
-    type Error = Error;
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.field(name, value)
-    }
-    fn end(self) -> Result<(), Error> {
-        self.finish()
-    }
-}
-
-impl SerializeStructVariant for Parts<'_> {
-    type Ok = ();
-    type Error = Error;
-    fn serialize_field<T: Serialize + ?Sized>(
-        &mut self,
-        name: &'static str,
-        value: &T,
-    ) -> Result<(), Error> {
-        self.field(name, value)
-    }
-    fn end(self) -> Result<(), Error> {
-        self.finish()
+    SerializeStructVariant {
+        fn serialize_field<T: Serialize + ?Sized>(
+            &mut self,
+            name: &'static str,
+            value: &T,
+        ) -> Result<(), Error> {
+            self.field(name, value)
+        }
     }
 }
 
@@ -472,7 +481,7 @@ mod tests {
                 ],
             };
             let mut line = Vec::new();
-            append(&mut line, &shapes).expect("nothing unheard of");
+            append(&mut line, &shapes).expect("only supported values");
             let line = String::from_utf8(line).expect("text");
             let mut expected = String::new();
             for c in serde_json::to_string(&shapes).expect("the same").chars() {

@@ -1,7 +1,8 @@
 //! Prometheus metrics. Labels come from closed sets only, never from traffic.
 
+use super::certificates::CertificateMetrics;
 use super::health::SensorMetrics;
-use super::steps::StepMetrics;
+use super::threshold_metrics::StepMetrics;
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::severity::Severity;
@@ -20,6 +21,8 @@ pub struct Metrics {
     messages: IntCounterVec,
     findings: IntCounterVec,
     steps: StepMetrics,
+    /// Those of TLS services.
+    pub certificates: CertificateMetrics,
     identifiers: IntCounterVec,
     exposures_active: IntGaugeVec,
     patients_distinct: IntGauge,
@@ -192,6 +195,7 @@ impl Metrics {
                 &["protocol", "severity"],
             )?,
             steps: StepMetrics::new(r)?,
+            certificates: CertificateMetrics::new(r)?,
             identifiers: counters(r, "phitap_identifiers_total", "Identifiers found.", &["kind"])?,
             exposures_active: gauges(
                 r,
@@ -316,11 +320,11 @@ impl Metrics {
     pub fn flows_active(&self, change: i64) {
         self.traffic.flows_active.add(change);
     }
-    /// Bytes of contents passed over unread.
+    /// Payload bytes skipped unread.
     pub fn unread_bytes(&self, bytes: u64) {
         self.traffic.unread_bytes.inc_by(bytes);
     }
-    /// Bytes of contents left unread.
+    /// Payload bytes left unread.
     pub fn content_skipped(&self, reason: Reason, bytes: u64) {
         self.traffic.content_skipped.with_label_values(&[reason.as_str()]).inc_by(bytes);
     }
@@ -350,7 +354,7 @@ impl Metrics {
         self.traffic.gap_bytes.inc_by(bytes);
         self.traffic.cut_bytes.inc_by(cut);
     }
-    /// Packets of which the snap length cut off something that was needed.
+    /// Packets from which the snap length cut off something that was needed.
     pub fn packets_cut(&self, packets: u64) {
         self.traffic.packets_cut.inc_by(packets);
     }
@@ -420,7 +424,7 @@ impl Metrics {
         let [done, failed] = RELOADS;
         self.rules_reloads.with_label_values(&[if ok { done } else { failed }]).inc();
     }
-    /// When the rules in force were loaded.
+    /// When the active rules were loaded.
     pub fn rules_loaded(&self, at: crate::time::Timestamp) {
         self.rules_loaded.set(at.unix_millis() as f64 / 1e3);
     }
@@ -469,7 +473,7 @@ impl Metrics {
 }
 
 fn build_info(r: &Registry) -> Result<(), prometheus::Error> {
-    let info = Opts::new("phitap_build_info", "Always 1; the label tells the version.")
+    let info = Opts::new("phitap_build_info", "Always 1; the label holds the version.")
         .const_label("version", env!("CARGO_PKG_VERSION"));
     let info = Gauge::with_opts(info)?;
     info.set(1.0);

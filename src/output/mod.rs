@@ -5,6 +5,7 @@
 //! `identify`.
 
 mod cef;
+pub mod certificates;
 mod community_id;
 mod coverage;
 mod csv;
@@ -18,26 +19,32 @@ mod ocsf;
 mod progress;
 mod queue;
 mod remedy;
+mod rotate;
 mod run;
 mod sentence;
 mod shares;
-mod steps;
 mod summary;
 pub(crate) mod text;
+mod threshold_metrics;
 mod writer;
 mod zeek;
 
 pub mod assets;
 pub mod dashboard;
+pub mod evidence;
 pub mod metrics;
 pub mod page;
+pub mod pcapng;
 pub mod serve;
+pub mod sinks;
+pub mod spool;
 #[cfg(feature = "store")]
 pub mod store;
 
-pub use crate::output::dashboard::Dashboard;
+pub use crate::output::dashboard::{Dashboard, HubView};
 pub use community_id::{community_id, community_id_of};
 pub use coverage::{Cause, Shortfall, Verdict};
+pub use ecs::summary_line;
 pub use event_log::EventLog;
 pub use health::{SensorHealth, SensorStatus};
 pub use progress::Progress;
@@ -47,7 +54,7 @@ pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, write_atomically};
 
 use crate::config::Detail;
-use crate::exposure::{Conversation, Event, Sighting};
+use crate::exposure::{Conversation, Event, HostName, PatientObservation};
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -72,7 +79,7 @@ pub trait Output: Send {
     ///
     /// # Errors
     /// As [`Output::event`].
-    fn sighting(&mut self, _: &Sighting) -> io::Result<()> {
+    fn observation(&mut self, _: &PatientObservation) -> io::Result<()> {
         Ok(())
     }
 
@@ -81,6 +88,14 @@ pub trait Output: Send {
     /// # Errors
     /// As [`Output::event`].
     fn conversation(&mut self, _: &Conversation) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Takes a name of a host; most outputs have it from `asset-seen`.
+    ///
+    /// # Errors
+    /// As [`Output::event`].
+    fn named(&mut self, _: &HostName) -> io::Result<()> {
         Ok(())
     }
 
@@ -106,6 +121,8 @@ pub struct Context {
     pub interfaces: Vec<Arc<str>>,
     /// How much is written of each finding.
     pub detail: Detail,
+    /// Whether what was found is also written so that it can be merged.
+    pub summaries: bool,
     /// Names of capture files by `FlowInfo::interface`; none for interfaces.
     pub files: Vec<Arc<str>>,
     /// Which key made tokens and ids; says nothing of the key itself.

@@ -11,7 +11,7 @@ pub struct Progress(Option<ProgressBar>);
 
 impl Progress {
     /// A bar over `total` bytes, or a running figure where the total is not known. `show` says that
-    /// standard error is a terminal and nobody asked for quiet.
+    /// standard error is a terminal and `--quiet` was not given.
     pub fn new(total: Option<u64>, show: bool) -> Self {
         if !show {
             return Self(None);

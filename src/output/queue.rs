@@ -21,7 +21,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Reason of `phitap_events_dropped_total` for events that found no room.
 const REASON: &str = "backlog";
 
-/// Hands on what is written to it. It never waits.
+/// Passes on what is written to it. It never waits.
 pub struct OutputQueue {
     shared: Arc<Shared>,
     /// Gathered since the last flush.
@@ -59,7 +59,7 @@ impl OutputQueue {
     /// Starts the thread that writes to `writer`.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If a thread cannot be created.
     pub fn start(
         mut writer: Box<dyn Write + Send>,
         output: &'static str,
@@ -168,7 +168,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells the backlog what waits.
+    /// Updates the backlog.
     fn note(&self, state: &State) {
         let bytes = state.queued + state.writing.map_or(0, |(_, bytes)| bytes);
         let first = state.pieces.front().map(|(at, _)| *at);

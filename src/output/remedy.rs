@@ -12,7 +12,7 @@ pub(in crate::output) enum Remedy {
     CloseToOutside,
     /// The server is in a foreign network.
     KeepInside,
-    /// The service was seen to answer whoever asks.
+    /// The service was seen to answer any client.
     RequireLogin,
     /// Secrets crossed in clear.
     ChangePasswords,
@@ -74,8 +74,10 @@ impl Remedy {
             "hl7" => Self::Hl7Tls,
             "http" => Self::Https,
             "smtp" => Self::MailTls,
-            "ftp" | "tftp" | "smb" => Self::FileTls,
-            "mysql" | "postgresql" | "tds" | "mongodb" | "redis" | "ldap" => Self::DatabaseTls,
+            "ftp" | "tftp" | "smb" | "nfs" | "rsync" => Self::FileTls,
+            "mysql" | "postgresql" | "tds" | "mongodb" | "cassandra" | "redis" | "ldap" => {
+                Self::DatabaseTls
+            }
             _ => Self::Tls,
         };
         let wrong = [

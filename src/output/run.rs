@@ -47,7 +47,7 @@ pub struct RunSummary {
     pub packets_decoded: u64,
     /// Packets passed over, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
-    /// Packets of which the snap length cut off payload or headers.
+    /// Packets whose payload or headers were cut off by the snap length.
     pub packets_cut: u64,
     /// The longest of them as captured, bytes.
     pub cut_at: u32,
@@ -66,6 +66,8 @@ pub struct RunSummary {
     /// Packets that were on the wire and never read, by who lost them (`kernel`, `interface`, and
     /// `capture` for what a capture file says of itself). Not in the balance of `packets_read`.
     pub lost: BTreeMap<&'static str, u64>,
+    /// How often the kernel's ring was full, so that it stopped taking packets.
+    pub ring_freezes: u64,
     /// Flows seen.
     pub flows: u64,
     /// Directions recognised, by protocol.
@@ -88,7 +90,7 @@ pub struct RunSummary {
     pub unrecognised_flows: u64,
     /// Their captured payload, bytes.
     pub unrecognised_bytes: u64,
-    /// Flows of a known protocol, one direction of which was not recognised.
+    /// Flows of a known protocol, with one direction that was not recognised.
     pub half_recognised_flows: u64,
     /// Flows given up for the memory ceiling.
     pub evicted_flows: u64,

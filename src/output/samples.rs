@@ -48,9 +48,9 @@ pub(in crate::output) fn tracker() -> Exposures {
     tracker_at(Detail::Flows)
 }
 
-/// A tracker that hands on every patient of every exposure.
+/// A tracker that passes on every patient of every exposure.
 pub(in crate::output) fn tracker_with_sightings() -> Exposures {
-    Exposures::new(Settings { sightings: true, ..settings(Detail::Exposures) })
+    Exposures::new(Settings { observe_patients: true, ..settings(Detail::Exposures) })
 }
 
 fn tracker_at(detail: Detail) -> Exposures {
@@ -69,7 +69,7 @@ fn settings(detail: Detail) -> Settings {
         access: Default::default(),
         detail,
         memory: 1 << 24,
-        sightings: false,
+        observe_patients: false,
     }
 }
 
@@ -96,6 +96,7 @@ pub(in crate::output) fn run() -> RunSummary {
         skipped: [("arp", 40), ("cut_short", 3)].into(),
         dropped: [("ring", 2)].into(),
         lost: [("kernel", 4)].into(),
+        ring_freezes: 1,
         flows: 31,
         streams: [("dicom", 4), ("hl7", 2), ("http", 20)].into(),
         opaque: [(("dicom", Reason::Malformed), 1), (("unknown", Reason::Encrypted), 12)].into(),

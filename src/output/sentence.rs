@@ -5,8 +5,17 @@ use super::coverage::Verdict;
 use super::text::count;
 use super::{RunSummary, SensorStatus};
 use crate::exposure::{Count, Event, Exposure};
+use crate::merge::Part;
 use crate::severity::Severity;
 use std::net::SocketAddr;
+
+/// What a part of a summary says.
+pub(in crate::output) fn of_summary(part: &Part) -> String {
+    match part.figures {
+        Some(_) => "How much a run has read so far".to_owned(),
+        None => format!("{} in flows, to be merged with others", count(part.facts, "patient")),
+    }
+}
 
 /// What an event says.
 pub(in crate::output) fn of_event(event: &Event) -> String {

@@ -1,27 +1,12 @@
 //! How much of what goes to a service is encrypted.
 
 use crate::exposure::Conversation;
+use crate::protocol::tls::OVER_TLS;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-/// Services told apart; further ones are counted only.
+/// Distinct services; further ones are only counted.
 const MAX_SERVICES: usize = 65_536;
-
-/// Ports that IANA has registered for protocols over TLS, with the protocol.
-const OVER_TLS: [(u16, &str); 12] = [
-    (443, "http"),
-    (465, "smtp"),
-    (636, "ldap"),
-    (990, "ftp"),
-    (992, "telnet"),
-    (993, "imap"),
-    (995, "pop3"),
-    (2762, "dicom"),
-    (5671, "amqp"),
-    (6514, "syslog"),
-    (8443, "http"),
-    (8883, "mqtt"),
-];
 
 /// Flows of a service.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]

@@ -1,7 +1,7 @@
 //! Where outputs write: a file or standard output, with errors that name it.
 //!
 //! A reader that goes away (`phitap ... | head`) ends the run quietly, with exit status 0, as it does
-//! for other filters; [`WriteError::is_closed_pipe`] tells. Any other failure is an error with
+//! for other filters; see [`WriteError::is_closed_pipe`]. Any other failure is an error with
 //! exit status 1.
 
 use std::fs::{File, OpenOptions};
@@ -26,10 +26,15 @@ pub struct WriteError {
 
 impl WriteError {
     /// `source` happened at `name`.
+    ///
+    /// An error that names its file already keeps that name.
     pub fn new(name: impl Into<String>, source: io::Error) -> Self {
-        Self { name: name.into(), source }
+        match source.downcast::<Self>() {
+            Ok(named) => named,
+            Err(source) => Self { name: name.into(), source },
+        }
     }
-    /// Whether nobody reads any more, which is no error of ours.
+    /// Whether the reader went away, which is not an error of ours.
     pub fn is_closed_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
@@ -77,17 +82,22 @@ impl Sink {
     pub fn name(&self) -> &str {
         &self.name
     }
+
+    /// The error, with the name of what was written.
+    fn named(&self, error: io::Error) -> io::Error {
+        io::Error::new(error.kind(), WriteError::new(self.name.clone(), error))
+    }
 }
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.writer.write(bytes)
+        self.writer.write(bytes).map_err(|error| self.named(error))
     }
     fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.writer.write_all(bytes)
+        self.writer.write_all(bytes).map_err(|error| self.named(error))
     }
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.writer.flush().map_err(|error| self.named(error))
     }
 }
 
@@ -155,7 +165,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_told_and_a_closed_pipe_is_told_apart() {
+    fn a_full_disk_is_an_error_and_a_closed_pipe_is_another() {
         let mut sink = Sink::open(Some(Path::new("/dev/full"))).expect("open");
         let source = sink.write_all(b"x").and_then(|()| sink.flush()).expect_err("full");
         let error = WriteError::new(sink.name(), source);

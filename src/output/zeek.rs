@@ -12,20 +12,19 @@ use crate::severity::Severity;
 use crate::time::Timestamp;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
-use std::io::{self, Write};
+use std::io;
 use std::net::IpAddr;
 
 pub(in crate::output) const FORMAT: Format = Format {
     name: "zeek",
     aliases: &[],
     about: "one JSON event a line, as Zeek's logs in JSON",
-    open: |writer, context| Box::new(Zeek { writer, context, line: Vec::new() }),
+    open: |writer, context| Box::new(Zeek { lines: json::Lines::new(writer), context }),
 };
 
 struct Zeek {
-    writer: Box<dyn Write + Send>,
+    lines: json::Lines,
     context: Context,
-    line: Vec<u8>,
 }
 
 /// A value of a field.
@@ -239,27 +238,18 @@ fn run(r: &RunSummary, context: &Context) -> Line {
     line
 }
 
-impl Zeek {
-    fn write(&mut self, of: &Line) -> io::Result<()> {
-        self.line.clear();
-        json::append(&mut self.line, of)?;
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)
-    }
-}
-
 impl Output for Zeek {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.write(&shape(event, &self.context))
+        self.lines.write(&shape(event, &self.context))
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        self.write(&run(summary, &self.context))?;
+        self.lines.write(&run(summary, &self.context))?;
         self.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.lines.flush()
     }
 }
 

@@ -3,11 +3,11 @@
 use super::arrivals::Arrivals;
 use crate::capture::PacketRef;
 use crate::content::Contents;
-use crate::exposure::Written;
+use crate::exposure::WrittenBytes;
 use crate::flow::FlowHead;
 use crate::identify::{Patients, Token};
+use crate::protocol::datagrams::frame_datagram;
 use crate::protocol::encrypted::Encryption;
-use crate::protocol::expected::frame_datagram;
 use crate::protocol::unknown::DatagramCarver;
 use crate::protocol::{Activity, Driver, DriverLimits, Object, ServiceFacts};
 use crate::rules::RuleSet;
@@ -19,13 +19,13 @@ const RECOGNISED: usize = 2 << 10;
 
 /// The state of one flow.
 pub(super) enum State {
-    /// TCP without a byte so far: most connections that hang around never say more.
+    /// TCP without payload so far: most idle connections never send any.
     Silent,
     /// TCP, or UDP of a known protocol, that is read.
     Reading(Box<Analysis>),
-    /// UDP: how often it was looked at, and whether it can be read.
+    /// UDP: number of recognition attempts, and whether it can be read.
     Datagrams { looks: u8, encryption: Encryption },
-    /// TCP of no known protocol of which nothing more is read.
+    /// TCP of no known protocol that is not read any more.
     PassedOver(Encryption),
     /// Given up after a panic.
     Broken,
@@ -40,12 +40,13 @@ impl State {
         datagram: &[u8],
         frame: &mut Vec<u8>,
     ) -> bool {
-        if !matches!(self, Self::Datagrams { .. }) || !DatagramCarver::finds(datagram) {
+        if !matches!(self, Self::Datagrams { .. }) {
             return false;
         }
+        let Some(carver) = DatagramCarver::of(datagram) else { return false };
         *self = reading();
         if let Self::Reading(analysis) = self {
-            analysis.driver.carve_datagrams();
+            analysis.driver.carve_datagrams(carver);
         }
         frame_datagram(datagram, frame);
         true
@@ -53,8 +54,8 @@ impl State {
 }
 
 pub(super) struct Analysis {
-    /// Those under which the content or record at hand began. Between two a flow holds none, so that
-    /// none outlive their replacement for long.
+    /// The rules under which the current payload or record began. Between two a flow holds none, so that
+    /// old rules are freed soon after a reload.
     pub rules: Option<Arc<RuleSet>>,
     pub driver: Driver,
     pub contents: Contents,
@@ -66,16 +67,16 @@ pub(super) struct Analysis {
     pub encryption: Encryption,
     /// One direction of a known protocol was not recognised.
     pub half_recognised: bool,
-    /// Payload bytes that the snap length cut off and that were handed on as such.
+    /// Payload bytes that the snap length cut off and that were reported as such.
     pub cut: u64,
     pub content: &'static str,
     /// The packet with which a record last ended.
     pub recorded: PacketRef,
-    /// When what the flow did was last handed on.
+    /// When the activity of the flow was last reported.
     pub handed_on: Timestamp,
     /// What was written of its findings.
-    pub written: Written,
-    /// When a datagram was last read. The end of such a flow is seen by time alone, and what time it
+    pub written: WrittenBytes,
+    /// When a datagram was last read. The end of such a flow is determined by time alone, and what time it
     /// is at the end of the run depends on what else a worker has read.
     pub datagram: Option<Timestamp>,
 }
@@ -98,7 +99,7 @@ impl Analysis {
             content: "",
             recorded: PacketRef::default(),
             handed_on: now,
-            written: Written::default(),
+            written: WrittenBytes::default(),
             datagram: None,
         }
     }
@@ -115,7 +116,7 @@ impl Analysis {
             + if self.driver.protocol().is_some() { RECOGNISED } else { 0 }
     }
 
-    /// Whether no protocol was found, none will be, and nothing waits to be handed on: then only whether
+    /// Whether no protocol was found, none will be, and nothing waits to be reported: then only whether
     /// it is encrypted needs to be known.
     pub fn is_passed_over(&self) -> bool {
         self.driver.protocol().is_none()
@@ -128,7 +129,7 @@ impl Analysis {
     }
 }
 
-/// Tells the two ends of a flow apart from others, whichever of them spoke first.
+/// Identifies the two ends of a flow, whichever of them spoke first.
 fn ends(flow: &FlowHead) -> u128 {
     use std::hash::{BuildHasher as _, Hasher as _};
     let state = foldhash::quality::FixedState::default();

@@ -7,10 +7,10 @@ use crate::protocol::ContentId;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
-/// Packets of one direction told apart while their bytes wait. Beyond it the oldest count as one.
+/// Distinct packets of one direction while their bytes wait. Beyond it the oldest count as one.
 const MAX_WAITING: usize = 1_024;
 
-/// The packets of one flow whose bytes wait to be read, and those of the content at hand.
+/// The packets of one flow whose bytes wait to be read, and those of the current payload.
 #[derive(Default)]
 pub struct Arrivals {
     waiting: [Waiting; 2],
@@ -19,24 +19,24 @@ pub struct Arrivals {
     fresh: Option<(Side, usize)>,
     /// What the parser reads, where not all of it came in the packet at hand.
     reading: Option<Reading>,
-    /// The contents that are open and got bytes.
+    /// The payloads that are open and received bytes.
     contents: SmallVec<[Content; 1]>,
-    /// The last packet of the last bytes that were handed to a content.
+    /// The last packet of the last bytes that were passed to a payload.
     last: PacketRef,
 }
 
-/// The packets of a content.
+/// The packets of a payload.
 #[derive(Clone, Copy)]
 pub struct Content {
     id: ContentId,
-    /// Those of the last bytes that were handed to it.
+    /// Those of the last bytes that were passed to it.
     pub packets: PacketSpan,
-    /// The first packet of what no record has ended with: readers may keep bytes until they know what
-    /// they are, so that a record begins earlier than they can tell.
+    /// The first packet after the last complete record: readers may keep bytes until they know what
+    /// they are, so that a record begins before the oldest of them.
     pub since: PacketRef,
 }
 
-/// Where the bytes are that a parser reads. They end where their side has come to.
+/// The bytes that a parser reads. They end at the current end of their side.
 #[derive(Clone, Copy)]
 struct Reading {
     side: Side,
@@ -59,13 +59,13 @@ impl Arrivals {
         self.fresh = Some((side, len));
     }
 
-    /// The parser is about to read `bytes`, the last of which came last from `side`.
+    /// The parser is about to read `bytes`, which end with the latest bytes of `side`.
     pub fn reading(&mut self, side: Side, bytes: &[u8]) {
         self.reading = Some(Reading { side, from: bytes.as_ptr().addr(), len: bytes.len() });
     }
 
-    /// `bytes` go to a content. They are most often a part of what the parser reads, and by where they
-    /// are in it their packets are known; what a parser has put together itself came somewhere in it.
+    /// `bytes` go to a payload. They are usually a part of what the parser reads, and their position in it
+    /// gives their packets; what a parser assembled itself came somewhere in it.
     #[inline]
     pub fn content(&mut self, id: ContentId, bytes: &[u8]) {
         let packets = match self.reading {
@@ -85,12 +85,12 @@ impl Arrivals {
         }
     }
 
-    /// The last packet of what was handed to a content last.
+    /// The last packet of what was last passed to a payload.
     pub const fn last(&self) -> PacketRef {
         self.last
     }
 
-    /// The packets of a content; of the packet at hand where it got no bytes.
+    /// The packets of a payload; the current packet if it received no bytes.
     #[inline]
     pub fn of(&self, id: ContentId) -> Content {
         let known = self.contents.iter().find(|content| content.id == id);
@@ -98,7 +98,7 @@ impl Arrivals {
         known.copied().unwrap_or(Content { id, packets: here, since: self.here })
     }
 
-    /// What came of reading a content.
+    /// Results of reading a payload.
     #[inline]
     pub fn read(&mut self, id: ContentId, since: PacketRef) {
         if let Some(content) = self.contents.iter_mut().find(|content| content.id == id) {
@@ -106,12 +106,12 @@ impl Arrivals {
         }
     }
 
-    /// A content has ended.
+    /// A payload has ended.
     pub fn close(&mut self, id: ContentId) {
         self.contents.retain(|content| content.id != id);
     }
 
-    /// The packets of `len` bytes that begin `back` bytes in front of where a side has come to.
+    /// The packets of `len` bytes that begin `back` bytes before the current end of a side.
     fn span(&self, side: Side, back: usize, len: usize) -> PacketSpan {
         let fresh = self.fresh.filter(|(of, _)| *of == side).map_or(0, |(_, len)| len);
         let end = back.saturating_sub(len);
@@ -132,7 +132,7 @@ impl Arrivals {
         span.unwrap_or(PacketSpan::of(self.here))
     }
 
-    /// The step is over, and so many bytes of each side wait.
+    /// The step is over, and this many bytes of each side wait.
     #[inline]
     pub fn settle(&mut self, unread: [usize; 2]) {
         let fresh = self.fresh.take();
@@ -169,7 +169,7 @@ impl Waiting {
         self.bytes += len;
     }
 
-    /// Forgets the packets in front of the last `bytes` bytes.
+    /// Forgets the packets before the last `bytes` bytes.
     fn keep(&mut self, bytes: usize) {
         if bytes == 0 {
             *self = Self::default();

@@ -1,28 +1,28 @@
-//! The clock of a run: what time-outs go by.
+//! The clock of a run, which time-outs follow.
 //!
 //! It follows packet time. In a live capture packet time comes from the clock of the system, which may
-//! be set while the sensor runs. Such a step is taken out, so that a jump ahead ends no conversation and
-//! a jump back keeps none for ever. Events bear the time of their packets all the same.
+//! be set while the sensor runs. Such a step is removed, so that a jump ahead ends no conversation and
+//! a jump back keeps none for ever. Events still carry the time of their packets.
 
 use super::run::stopwatch;
 use crate::time::{Span, Timestamp};
 use std::time::Instant;
 
 /// A difference between packet time and the clock beyond which the clock was set. Packets that waited
-/// in a ring are late by less, and a clock that is kept right by NTP moves by less (RFC 5905: a step is
+/// in a ring are late by less, and a clock synchronised by NTP moves by less (RFC 5905: a step is
 /// from 128 ms on, and rare).
 const STEP: Span = Span::seconds(5);
 
 /// How often the clock was set.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub struct Steps {
+pub struct ClockSteps {
     /// Ahead.
     pub forward: u64,
     /// Back.
     pub backward: u64,
 }
 
-impl Steps {
+impl ClockSteps {
     /// Adds others. Every reader sees the same steps, or fewer.
     pub fn add(&mut self, other: Self) {
         self.forward = self.forward.max(other.forward);
@@ -40,15 +40,15 @@ pub struct RunClock {
     at: Timestamp,
     latest: Timestamp,
     live: Option<Steady>,
-    steps: Steps,
+    steps: ClockSteps,
 }
 
-/// A clock that never jumps, to tell steps from time that passed.
+/// A clock that never jumps, to distinguish steps from elapsed time.
 #[derive(Clone, Copy)]
 struct Steady {
     started: Instant,
     base: Timestamp,
-    /// What is added to packet times.
+    /// The offset added to packet times.
     offset: Span,
 }
 
@@ -63,7 +63,7 @@ impl RunClock {
     /// Of a replay: the latest packet time, whatever it is.
     pub const fn replay() -> Self {
         let start = Timestamp(i64::MIN);
-        Self { at: start, latest: start, live: None, steps: Steps { forward: 0, backward: 0 } }
+        Self { at: start, latest: start, live: None, steps: ClockSteps { forward: 0, backward: 0 } }
     }
 
     /// Of a live capture that `started` when the clock showed `base`.
@@ -73,11 +73,11 @@ impl RunClock {
             at: base,
             latest: base,
             live: Some(steady),
-            steps: Steps { forward: 0, backward: 0 },
+            steps: ClockSteps { forward: 0, backward: 0 },
         }
     }
 
-    /// A packet bears `time`, or it is `time` and none has come.
+    /// A packet carries `time`, or it is `time` and none has come.
     #[inline]
     pub fn come(&mut self, time: Timestamp) {
         let Some(steady) = &self.live else {
@@ -111,13 +111,13 @@ impl RunClock {
         }
     }
 
-    /// What time-outs go by; it never goes back.
+    /// The time that time-outs follow; it never goes back.
     #[inline]
     pub const fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// What events say: the time that came last.
+    /// The time that events carry: the latest one.
     pub const fn latest(&self) -> Timestamp {
         self.latest
     }
@@ -129,7 +129,7 @@ impl RunClock {
     }
 
     /// How often it was set.
-    pub const fn steps(&self) -> Steps {
+    pub const fn steps(&self) -> ClockSteps {
         self.steps
     }
 }
@@ -173,7 +173,7 @@ mod tests {
         clock.come(BASE + Span::seconds(2));
         clock.come(BASE + Span::millis(500));
         assert_eq!(clock.at(), BASE + Span::seconds(2));
-        assert_eq!(clock.steps(), Steps::default());
+        assert_eq!(clock.steps(), ClockSteps::default());
     }
 
     #[test]
@@ -182,7 +182,10 @@ mod tests {
         let Some(started) = stopwatch().checked_sub(hour) else { return };
         let mut clock = RunClock::live(started, BASE);
         clock.come(BASE + Span::seconds(3600));
-        assert_eq!((clock.at(), clock.steps()), (BASE + Span::seconds(3600), Steps::default()));
+        assert_eq!(
+            (clock.at(), clock.steps()),
+            (BASE + Span::seconds(3600), ClockSteps::default())
+        );
     }
 
     #[test]
@@ -191,6 +194,6 @@ mod tests {
         clock.come(BASE + DAY);
         clock.come(BASE);
         assert_eq!((clock.at(), clock.latest()), (BASE + DAY, BASE + DAY));
-        assert_eq!(clock.steps(), Steps::default());
+        assert_eq!(clock.steps(), ClockSteps::default());
     }
 }

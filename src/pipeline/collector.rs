@@ -1,12 +1,16 @@
 //! The collecting side: what workers found, put in the order of the capture, graded, written.
 
-use super::content_host::Shared;
+use super::content_sink::Shared;
 use super::counters::WorkerCounters;
 use super::report::{Item, Order, Report};
 use super::run::{stopwatch, wall_clock};
 use super::state::StateFile;
-use crate::exposure::{Conversation, Event, Exposures, FlowActivity, ServiceObservation, Taken};
+use crate::exposure::{
+    Conversation, Event, Exposures, FlowActivity, HostName, Intake, ServiceObservation,
+};
 use crate::output::metrics::Metrics;
+use crate::output::sinks::Delivery;
+use crate::output::spool::Pressure;
 use crate::output::{Output, QueueEnd, RunSummary, SensorHealth};
 use crate::protocol::Reason;
 use crate::rules::RuleSet;
@@ -17,10 +21,14 @@ use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// How often exposures are kept for the next run.
+/// How often exposures are saved for the next run.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
-/// How long the end of a run waits for a slow reader of its events.
+/// How long the end of a sensor waits for slow readers of its events, and at least for each.
 const LAST_WORDS: Duration = Duration::from_secs(2);
+const LAST_WORD: Duration = Duration::from_millis(100);
+
+/// How often it is looked at how long certificates still hold.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
 
 /// Events that wait to be written, where a report brings many.
 const MAX_EVENTS: usize = 1024;
@@ -31,19 +39,26 @@ pub struct Collector {
     reporting: Reporting,
     /// When the next `sensor-status` is due.
     status_due: Option<Instant>,
-    /// When exposures are next kept.
+    /// When exposures are next saved.
     save_due: Instant,
+    /// When certificates are next looked at.
+    look_due: Option<Instant>,
+    /// The latest packet time that was reported.
+    clock: Timestamp,
     shared: Arc<Shared>,
-    /// By which exposures are graded and suppressed, and which reload brought them.
+    /// Rules for severity and suppression, and the number of the reload that brought them.
     rules: Arc<RuleSet>,
     generation: u64,
-    /// How far each worker has come: the packet, and of what it brought about the flow.
+    /// How far each worker has come: the packet, and the flow among its results.
     upto: Vec<(u64, u64)>,
+    /// The packet time that each worker last spoke of; zero before that.
+    clocks: Vec<Timestamp>,
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
-    /// Flows that have ended, to be handed on.
+    /// Flows that have ended, and names of hosts, to be passed on.
     conversations: Vec<Conversation>,
+    names: Vec<HostName>,
     worst: Option<Severity>,
 }
 
@@ -53,17 +68,25 @@ pub struct Reporting {
     pub outputs: Vec<(&'static str, Box<dyn Output>)>,
     /// Metrics of the run.
     pub metrics: Arc<Metrics>,
-    /// How the parts of the run are.
+    /// Health of the parts of the run.
     pub health: Arc<SensorHealth>,
-    /// The thread that writes events, where there is one.
-    pub end: Option<QueueEnd>,
-    /// A live run: exposures go on without packets. In a replay they go by findings alone, so that
+    /// The threads that write events and deliver them.
+    pub ends: Vec<OutputEnd>,
+    /// A live run: exposures advance without packets. In a replay they advance with findings only, so that
     /// nothing depends on how the work was divided.
     pub live: bool,
     /// How often `sensor-status` is written, if it is.
     pub status_every: Option<Duration>,
-    /// Where exposures are kept over restarts.
+    /// Where exposures are kept across restarts.
     pub state: Option<StateFile>,
+}
+
+/// A thread that events are written or handed over in.
+pub enum OutputEnd {
+    /// It writes to a file or a pipe.
+    Queue(QueueEnd),
+    /// It hands them to a receiver.
+    Delivery(Delivery),
 }
 
 /// An item until every worker has come as far.
@@ -103,15 +126,19 @@ impl Collector {
             exposures,
             status_due: reporting.status_every.map(|every| stopwatch() + every),
             save_due: stopwatch() + SAVE_EVERY,
+            look_due: None,
+            clock: Timestamp::default(),
             reporting,
             rules: shared.rules.current(),
             generation: 0,
             shared,
             upto: vec![(0, 0); workers],
+            clocks: vec![Timestamp::default(); workers],
             waiting: BinaryHeap::new(),
             stats: WorkerCounters::default(),
             events: Vec::new(),
             conversations: Vec::new(),
+            names: Vec::new(),
             worst: None,
         }
     }
@@ -119,13 +146,14 @@ impl Collector {
     /// Takes a report.
     ///
     /// # Errors
-    /// What the output said when it was written to; nothing is written after that.
+    /// The error of the output; nothing is written after that.
     pub fn report(&mut self, worker: usize, report: Report) -> io::Result<()> {
         self.count(&report.stats);
         if self.shared.rules.refresh(&mut self.rules, &mut self.generation) {
             self.exposures.select_protocol(&self.rules);
         }
         let report_clock = report.clock;
+        self.clock = self.clock.max(report_clock);
         const ALL: (u64, u64) = (u64::MAX, u64::MAX);
         self.upto[worker] = if report.last { ALL } else { (report.upto, report.upto_flow) };
         let upto = self.upto.iter().copied().min().unwrap_or(ALL);
@@ -145,6 +173,9 @@ impl Collector {
             self.write_many()?;
         }
         if self.reporting.live {
+            self.exposures.uncaptured(self.reporting.health.uncaptured());
+            let now = self.come(worker, report_clock);
+            self.exposures.keep_due(now);
             self.exposures.tick(report_clock, &mut self.events);
         }
         self.write()?;
@@ -157,9 +188,9 @@ impl Collector {
             Item::Finding(event) => {
                 let protocol = event.protocol;
                 match self.exposures.finding(*event, &mut self.events) {
-                    Taken::Suppressed => self.reporting.metrics.suppressed(protocol),
-                    Taken::Revised => {}
-                    Taken::New(severity) => self.reporting.metrics.finding(protocol, severity),
+                    Intake::Suppressed => self.reporting.metrics.suppressed(protocol),
+                    Intake::Revised => {}
+                    Intake::New(severity) => self.reporting.metrics.finding(protocol, severity),
                 }
             }
             Item::ActivityReport(what) => self.exposures.performed(
@@ -192,6 +223,20 @@ impl Collector {
                     &mut self.events,
                 );
             }
+            Item::HostName(name) => {
+                self.exposures.named(&name, &mut self.events);
+                self.names.push(*name);
+            }
+            Item::Handshake(service) => self.exposures.handshake(
+                &ServiceObservation {
+                    time: service.time,
+                    flow: &service.flow,
+                    protocol: service.protocol,
+                    content: service.content,
+                    facts: &service.facts,
+                },
+                &mut self.events,
+            ),
             Item::Encrypted(conversation) => self.conversations.push(*conversation),
         }
     }
@@ -202,9 +247,11 @@ impl Collector {
     }
 
     fn write(&mut self) -> io::Result<()> {
-        let sightings = self.exposures.take_sightings();
+        let observations = self.exposures.take_observations();
         let conversations = std::mem::take(&mut self.conversations);
-        if self.events.is_empty() && sightings.is_empty() && conversations.is_empty() {
+        let names = std::mem::take(&mut self.names);
+        let idle = observations.is_empty() && conversations.is_empty() && names.is_empty();
+        if self.events.is_empty() && idle {
             return self.flush();
         }
         let events = std::mem::take(&mut self.events);
@@ -218,6 +265,7 @@ impl Collector {
         for (severity, n) in Severity::ALL.into_iter().zip(self.exposures.active()) {
             self.reporting.metrics.exposures_active(severity, n);
         }
+        self.certificates();
         let Reporting { outputs, metrics, .. } = &mut self.reporting;
         for (name, output) in outputs {
             for (written, event) in events.iter().enumerate() {
@@ -227,11 +275,14 @@ impl Collector {
                     return Err(error);
                 }
             }
-            for sighting in &sightings {
-                output.sighting(sighting)?;
+            for observation in &observations {
+                output.observation(observation)?;
             }
             for conversation in &conversations {
                 output.conversation(conversation)?;
+            }
+            for name in &names {
+                output.named(name)?;
             }
             metrics.events_written(name, events.len() as u64);
             output.flush()?;
@@ -239,7 +290,25 @@ impl Collector {
         Ok(())
     }
 
-    /// What could not be written may be by now, though nothing new has come.
+    /// A worker has come to `clock`; the time of the run, which goes back where the clock was set back for all.
+    fn come(&mut self, worker: usize, clock: Timestamp) -> Timestamp {
+        if let Some(slot) = self.clocks.get_mut(worker) {
+            *slot = clock;
+        }
+        self.clocks.iter().copied().max().unwrap_or_default()
+    }
+
+    /// Brings the metrics of certificates up to date, at most once in [`LOOK_EVERY`].
+    fn certificates(&mut self) {
+        let now = stopwatch();
+        if self.look_due.is_none_or(|due| now >= due) {
+            self.look_due = Some(now + LOOK_EVERY);
+            let time = if self.reporting.live { wall_clock() } else { self.clock };
+            self.reporting.metrics.certificates.update(&self.exposures.certificates(time));
+        }
+    }
+
+    /// Retries what could not be written, though nothing new has come.
     fn flush(&mut self) -> io::Result<()> {
         self.reporting.outputs.iter_mut().try_for_each(|(_, output)| output.flush())
     }
@@ -254,6 +323,7 @@ impl Collector {
         mut summary: RunSummary,
     ) -> io::Result<(RunSummary, Option<Severity>)> {
         let known = self.exposures.known(now);
+        (self.look_due, self.clock) = (None, now);
         self.exposures.finish(now, &mut self.events);
         self.write()?;
         self.fill(&mut summary);
@@ -264,9 +334,7 @@ impl Collector {
         if let Some(state) = self.reporting.state {
             state.close(known);
         }
-        if let Some(end) = self.reporting.end {
-            end.close(LAST_WORDS)?;
-        }
+        close(self.reporting.ends, self.reporting.live)?;
         Ok((summary, self.worst))
     }
 
@@ -301,7 +369,7 @@ impl Collector {
         summary.losses = self.exposures.losses();
     }
 
-    /// Keeps what is known of exposures, if that is due.
+    /// Saves what is known of exposures, if that is due.
     fn save(&mut self, clock: Timestamp) {
         let Some(state) = &self.reporting.state else { return };
         let now = stopwatch();
@@ -311,7 +379,7 @@ impl Collector {
         }
     }
 
-    /// Writes how the sensor is, if that is due.
+    /// Writes the status of the sensor, if that is due.
     fn status(&mut self) -> io::Result<()> {
         let (Some(every), Some(due)) = (self.reporting.status_every, self.status_due) else {
             return Ok(());
@@ -325,6 +393,7 @@ impl Collector {
         self.fill(&mut so_far);
         let mut sensor = self.reporting.health.status(now);
         sensor.time = wall_clock();
+        sensor.rules.clone_from(&self.rules.digest);
         sensor.resident_bytes = self.reporting.metrics.sensor().process().resident_bytes();
         for (name, output) in &mut self.reporting.outputs {
             if output.status(&so_far, &sensor)? {
@@ -385,4 +454,25 @@ impl Collector {
             m.identifiers(kind, n);
         }
     }
+}
+
+/// Waits for the threads that write and hand over events: a sensor for a bounded time in all.
+fn close(ends: Vec<OutputEnd>, live: bool) -> io::Result<()> {
+    let pressure = if live { Pressure::Drop } else { Pressure::Wait };
+    for end in &ends {
+        if let OutputEnd::Delivery(delivery) = end {
+            delivery.begin_to_close();
+        }
+    }
+    let until = stopwatch() + LAST_WORDS;
+    let mut result = Ok(());
+    for end in ends {
+        let patience = until.saturating_duration_since(stopwatch()).max(LAST_WORD);
+        let closed = match end {
+            OutputEnd::Queue(queue) => queue.close(patience),
+            OutputEnd::Delivery(delivery) => delivery.close(patience, pressure),
+        };
+        result = result.and(closed);
+    }
+    result
 }

@@ -25,9 +25,9 @@ pub struct WorkerCounters {
     pub conflicts: u64,
     /// TCP segments that were not believed, by reason.
     pub ignored: BTreeMap<&'static str, u64>,
-    /// Oddities that parsers passed over.
+    /// Anomalies that parsers ignored.
     pub anomalies: BTreeMap<(&'static str, Reason), u64>,
-    /// Packets left unread for want of time, by what they were.
+    /// Packets left unread under overload, by class.
     pub shed: BTreeMap<Shed, u64>,
     /// Records by protocol and content.
     pub records: BTreeMap<(&'static str, &'static str), u64>,
@@ -39,7 +39,7 @@ pub struct WorkerCounters {
     pub unrecognised_flows: u64,
     /// Their captured payload, bytes.
     pub unrecognised_bytes: u64,
-    /// Flows of a known protocol, one direction of which was not recognised.
+    /// Flows of a known protocol, with one direction that was not recognised.
     pub half_recognised_flows: u64,
     /// Flows given up for the memory ceiling.
     pub evicted_flows: u64,
@@ -47,9 +47,9 @@ pub struct WorkerCounters {
     pub encrypted_flows: u64,
     /// Payload bytes of encrypted flows.
     pub encrypted_bytes: u64,
-    /// Bytes of contents passed over unread (pixel data, images).
+    /// Payload bytes skipped unread (pixel data, images).
     pub skipped_bytes: u64,
-    /// Bytes of contents left because the budget of their flow was used up.
+    /// Payload bytes left unread because the budget of their flow was exhausted.
     pub unpaid_bytes: u64,
     /// Change of memory held by flows, bytes.
     pub memory: i64,

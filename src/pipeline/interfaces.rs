@@ -1,4 +1,4 @@
-//! The interfaces that could be watched, as `phitap live` without `-i` lists them.
+//! The list of interfaces that `phitap live` prints without `-i`.
 
 use super::run::stopwatch;
 use crate::capture::{InterfaceState, list_interfaces};

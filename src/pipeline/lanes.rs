@@ -1,4 +1,4 @@
-//! A live capture with a ring for each worker: each thread reads its ring, decodes, and works through
+//! A live capture with a ring for each worker: each thread reads its ring, decodes, and processes
 //! what it read. The kernel divides the packets; while a worker is busy they wait in its ring.
 //!
 //! ```text
@@ -12,6 +12,7 @@ use super::live::{
     CHECK_EVERY, DRAIN, DRAIN_LIMIT, DRAIN_SPAN, StatusRequest, count_lost, note, status_line,
 };
 use super::log::{complain, say};
+use super::recent::Recorder;
 use super::report::Report;
 use super::route::{Busy, REPORT_QUEUE, collect};
 use super::run::{IDLE, RunEnd, RunError, conclude, report_of, stopwatch, wall_clock};
@@ -24,6 +25,7 @@ use crate::capture::{Batch, Fill, LATENCY, Lane, LiveCounters, Rings};
 use crate::config::Config;
 use crate::decode::Decoder;
 use crate::output::Dashboard;
+use crate::output::evidence::Evidence;
 use crate::output::health::EndOf;
 use crate::time::{Span, Timestamp};
 use crossbeam_channel::{Sender, bounded};
@@ -35,9 +37,9 @@ use std::time::{Duration, Instant};
 
 /// How often the supervising thread looks for a signal.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// Batches after which a lane says what it has counted.
+/// Batches after which a lane publishes its counters.
 const SHARE_EVERY: u32 = 64;
-/// Packets may wait in the kernel for so long while a ring seems empty.
+/// How long packets may wait in the kernel while a ring seems empty.
 const LATENCY_SPAN: Span = Span::millis(LATENCY.as_millis() as i64);
 
 /// Runs its worker in the thread of its ring.
@@ -64,7 +66,7 @@ impl Route for Direct {
     }
 }
 
-/// What all lanes know.
+/// What all lanes share.
 struct Common {
     started: Instant,
     stop: Arc<AtomicBool>,
@@ -73,7 +75,7 @@ struct Common {
 
 /// The threads of a capture.
 struct Lanes {
-    threads: Vec<JoinHandle<PacketCounters>>,
+    threads: Vec<JoinHandle<(PacketCounters, Option<Box<Recorder>>)>>,
     counts: Vec<Arc<Mutex<PacketCounters>>>,
     collector: JoinHandle<(Collector, Option<io::Error>)>,
     stop: Arc<AtomicBool>,
@@ -84,7 +86,7 @@ impl Lanes {
         config: &Config,
         parts: &Parts,
         lanes: Vec<Lane>,
-        collector: Collector,
+        (collector, evidence): (Collector, Option<Evidence>),
         started: Instant,
     ) -> io::Result<Self> {
         let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
@@ -104,7 +106,8 @@ impl Lanes {
             let decoder = Decoder::new(config.checksums).with_fragment_memory(memory);
             let clock = RunClock::live(started, base);
             let metrics = Arc::clone(&parts.metrics);
-            let shards = Shards::new(route, decoder, metrics, clock, Numbering::Time);
+            let mut shards = Shards::new(route, decoder, metrics, clock, Numbering::Time);
+            shards.record(evidence.clone().map(Recorder::new));
             let common =
                 Common { started, stop: Arc::clone(&stop), board: Arc::clone(&parts.board) };
             let shared = Arc::new(Mutex::new(PacketCounters::default()));
@@ -121,7 +124,7 @@ impl Lanes {
         Ok(Self { threads, counts, collector, stop })
     }
 
-    /// Whether nothing more can be written, or a thread broke down.
+    /// Whether nothing more can be written, or a thread failed.
     fn failed(&self) -> bool {
         self.collector.is_finished() || self.threads.iter().any(JoinHandle::is_finished)
     }
@@ -138,14 +141,19 @@ impl Lanes {
     /// Reads what is still in the rings and ends.
     fn finish(self) -> Result<(Collector, Option<io::Error>, PacketCounters), RunError> {
         self.stop.store(true, Ordering::Relaxed);
-        let mut sum = PacketCounters::default();
+        let (mut sum, mut recorders) = (PacketCounters::default(), Vec::new());
         for thread in self.threads {
             let counts = thread.join();
-            sum.add(&counts.map_err(|_| io::Error::other("a worker thread broke down"))?);
+            let broken = |_| io::Error::other("a worker thread broke down");
+            let (counts, recorder) = counts.map_err(broken)?;
+            sum.add(&counts);
+            recorders.extend(recorder);
         }
         let collector = self.collector.join();
         let broken = |_| io::Error::other("the collector thread broke down");
         let (collector, failed) = collector.map_err(broken)?;
+        // Every exposure has opened by now.
+        recorders.iter_mut().for_each(|recorder| recorder.look());
         Ok((collector, failed, sum))
     }
 }
@@ -156,9 +164,9 @@ fn read(
     mut shards: Shards<Direct>,
     common: &Common,
     shared: &Mutex<PacketCounters>,
-) -> PacketCounters {
+) -> (PacketCounters, Option<Box<Recorder>>) {
     let mut batch = Batch::default();
-    // When it was told to stop, and the packet time up to which it reads on.
+    // When the request to stop came, and the packet time up to which it still reads.
     let mut stopped: Option<(Instant, Timestamp)> = None;
     let mut batches = 0;
     while !shards.route().failed() {
@@ -190,7 +198,7 @@ fn read(
                 lane.wait(IDLE);
             }
             Fill::Idle => {
-                // Nothing comes: time goes on all the same, so that idle flows end.
+                // No packets: time advances all the same, so that idle flows end.
                 shards.idle(Timestamp(wall_clock().0 - LATENCY_SPAN.0));
                 share(shared, shards.counts());
                 let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
@@ -202,14 +210,15 @@ fn read(
         }
     }
     batch.clear();
-    shards.finish().1
+    let recorder = shards.take_recorder();
+    (shards.finish().1, recorder)
 }
 
 fn share(shared: &Mutex<PacketCounters>, counts: &PacketCounters) {
     shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(counts);
 }
 
-/// Captures from `rings` until it is told to stop.
+/// Captures from `rings` until it is asked to stop.
 pub(super) fn live(
     config: &Config,
     parts: &Parts,

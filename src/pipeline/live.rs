@@ -1,4 +1,4 @@
-//! A live capture: its interfaces are opened, privileges dropped, packets read until it is told to stop.
+//! A live capture: its interfaces are opened, privileges dropped, packets read until it is asked to stop.
 
 use super::Outcome;
 use super::log::{complain, say};
@@ -14,14 +14,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// How long packets that wait for older ones are left alone.
+const HELD: Duration = Duration::from_millis(10);
 /// How often a live capture reads the kernel's drop counters and looks after its interfaces.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How long a live capture waits for packets once it is told to stop: what the kernel still holds was
+/// How long a live capture waits for packets once it is asked to stop: what the kernel still holds was
 /// on the wire before.
 pub(super) const DRAIN: Duration = LATENCY.saturating_mul(2);
-/// The same as packet time: the interfaces are read in turn, and all have come as far by then.
+/// The same in packet time: the interfaces are read in turn, and all have reached it by then.
 pub(super) const DRAIN_SPAN: Span = Span::millis(LATENCY.as_millis() as i64 * 2);
-/// How long it reads on at most, however much the kernel holds.
+/// Longest time it still reads, however much the kernel holds.
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(2);
 
 /// Interfaces that were opened.
@@ -33,7 +35,7 @@ pub(super) enum Opened {
     Pcap(Live),
 }
 
-/// Opens the interfaces and drops what is not needed any more.
+/// Opens the interfaces and drops privileges that are no longer needed.
 ///
 /// # Errors
 /// An interface that cannot be captured from, or privileges that cannot be dropped.
@@ -65,10 +67,10 @@ fn open_with(config: &Config, parts: &Parts, options: &LiveOptions) -> Result<Op
     Live::open(options).map(Opened::Pcap).map_err(RunError::Interface)
 }
 
-/// Reads packets until it is told to stop.
+/// Reads packets until it is asked to stop.
 ///
 /// # Errors
-/// What kept it from going on.
+/// The reason why it cannot continue.
 pub(super) fn run(
     config: &Config,
     parts: &Parts,
@@ -98,7 +100,7 @@ fn watch(
     let mut batch = Batch::default();
     let mut lost = LiveCounters::default();
     let mut checked = started;
-    // When it was told to stop, and the packet time up to which it reads on.
+    // When the request to stop came, and the packet time up to which it still reads.
     let mut stopped: Option<(Instant, Timestamp)> = None;
     note(parts, flow.counts(), source.counters(), source.inputs());
     parts.health.capturing();
@@ -117,7 +119,7 @@ fn watch(
             break;
         }
         batch.clear();
-        match source.fill(&mut batch) {
+        match source.fill_at(&mut batch, started.elapsed()) {
             Status::More => {
                 flow.batch(&batch);
                 parts.board.packets_seen();
@@ -126,8 +128,9 @@ fn watch(
                     break;
                 }
             }
+            Status::Idle | Status::End if source.holds() => source.wait(HELD),
             Status::Idle | Status::End => {
-                // Nothing comes: time goes on all the same, so that idle flows end.
+                // No packets: time advances all the same, so that idle flows end.
                 flow.idle(wall_clock());
                 let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
                 if patience.is_zero() {
@@ -155,7 +158,7 @@ fn watch(
     flow.finish(config, parts, RunEnd { inputs, tagged: 0, interrupted: None, started })
 }
 
-/// Notes how the interfaces are, and what was counted so far.
+/// Records the state of the interfaces and the counters.
 pub(super) fn note(parts: &Parts, counts: &PacketCounters, lost: LiveCounters, inputs: Vec<Input>) {
     parts.health.interfaces(&inputs, stopwatch(), wall_clock().unix_millis() as f64 / 1e3);
     let mut so_far = summary(counts, lost);
@@ -165,7 +168,7 @@ pub(super) fn note(parts: &Parts, counts: &PacketCounters, lost: LiveCounters, i
     parts.health.read(so_far);
 }
 
-/// SIGUSR1 asks for a line that says how the capture is.
+/// SIGUSR1 requests a line with the state of the capture.
 pub(super) struct StatusRequest {
     asked: Arc<AtomicBool>,
     signal: signal_hook::SigId,
@@ -175,7 +178,7 @@ impl StatusRequest {
     /// Listens from now on.
     ///
     /// # Errors
-    /// If the system gives no signal.
+    /// If the signal cannot be registered.
     pub fn new() -> std::io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         let signal = signal_hook::consts::SIGUSR1;
@@ -183,7 +186,7 @@ impl StatusRequest {
         Ok(Self { asked, signal })
     }
 
-    /// Whether it was asked for since the last call.
+    /// Whether it was requested since the last call.
     pub fn take(&self) -> bool {
         self.asked.swap(false, Ordering::Relaxed)
     }
@@ -195,7 +198,7 @@ impl Drop for StatusRequest {
     }
 }
 
-/// How the capture is, in one line.
+/// The state of the capture, in one line.
 pub(super) fn status_line(counts: &PacketCounters, lost: LiveCounters, inputs: &[Input]) -> String {
     let PacketCounters { packets, bytes, queue_full, cut_packets, steps, .. } = counts;
     let interfaces: Vec<String> = inputs

@@ -1,4 +1,4 @@
-//! What a run says on standard error: lines for people, or JSON objects for a collector of logs.
+//! Messages of a run on standard error: lines for people, or JSON objects for a log collector.
 
 use super::run::{stopwatch, wall_clock};
 use crate::config::{Config, LogFormat};
@@ -6,29 +6,34 @@ use std::io::{self, Write as _};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Lines that are written within [`PERIOD`] at most.
+/// Most lines that are written within [`PERIOD`].
 const MOST: u32 = 60;
-/// Over so long lines are counted.
+/// The period over which lines are counted.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// How lines are written; people read them unless it was set.
+/// Format of lines; for people unless it was set.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 static LIMIT: Mutex<Limit> = Mutex::new(Limit { since: None, lines: 0, held: 0 });
 
-/// Says how lines are written from now on; the first call counts.
+/// Sets the format of lines; only the first call has an effect.
 pub fn set_log_format(format: LogFormat) {
     let _ = FORMAT.set(format);
 }
 
-/// Says something, unless the user wants no messages but errors.
+/// Writes a message, unless `--quiet` was given.
 pub(super) fn say(config: &Config, text: &str) {
     if !config.quiet {
         line("info", text);
     }
 }
 
-/// Says what is wrong.
-pub(super) fn complain(text: &str) {
+/// Writes a notice of a hub or a worker.
+pub fn inform(text: &str) {
+    line("info", text);
+}
+
+/// Writes an error.
+pub fn complain(text: &str) {
     line("warning", text);
 }
 
@@ -54,11 +59,11 @@ fn write(format: LogFormat, level: &str, text: &str) {
             format!("{object}\n")
         }
     };
-    // If standard error is gone there is nobody to tell.
+    // If standard error is closed, the message cannot be delivered.
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
-/// So that a fault that repeats itself fills no disk.
+/// Limits the rate of lines, so that a repeated fault fills no disk.
 struct Limit {
     since: Option<Instant>,
     lines: u32,
@@ -66,7 +71,7 @@ struct Limit {
 }
 
 impl Limit {
-    /// Whether a line may be written; how many were held back before it.
+    /// Whether a line may be written; how many were suppressed before it.
     fn admit(&mut self, now: Instant) -> Option<u64> {
         let since = *self.since.get_or_insert(now);
         if now.saturating_duration_since(since) >= PERIOD {

@@ -15,14 +15,17 @@ mod analysis;
 mod arrivals;
 mod clock;
 mod collector;
-mod content_host;
+mod content_sink;
 mod counters;
+mod hosts;
 mod interfaces;
 #[cfg(target_os = "linux")]
 mod lanes;
 mod live;
 mod log;
 mod notify;
+mod outputs;
+mod recent;
 mod reload;
 mod replayed;
 mod report;
@@ -39,8 +42,8 @@ mod work;
 mod worker;
 
 /// One flow without packets: for benches and fuzzing.
-pub use crate::pipeline::content_host::{ActiveRules, FlowHost, Shared, StageCounters};
+pub use crate::pipeline::content_sink::{ActiveRules, FlowSink, Shared, StageCounters};
 pub use interfaces::interfaces_table;
-pub use log::set_log_format;
-pub use run::{Outcome, RunError, run, wall_clock};
+pub use log::{complain, inform, set_log_format};
+pub use run::{Outcome, RunError, run, stopwatch, wall_clock};
 pub use setup::credential;

@@ -1,4 +1,4 @@
-//! What systemd is told (sd_notify(3)): ready, alive, stopping, and one line of state.
+//! Messages to systemd (sd_notify(3)): ready, alive, stopping, and one line of state.
 
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
@@ -20,15 +20,15 @@ impl Notify {
         Self { socket, watchdog: watchdog.map(Duration::from_micros) }
     }
 
-    /// How often it wants a sign of life at least, if it does.
+    /// Interval of the watchdog, if it is on.
     pub const fn watchdog(&self) -> Option<Duration> {
         self.watchdog
     }
 
-    /// Says `state`: lines such as `READY=1`.
+    /// Sends `state`: lines such as `READY=1`.
     pub fn say(&self, state: &str) {
         if let Some(socket) = &self.socket {
-            // A manager that does not listen does not want to know.
+            // A service manager that does not listen is no error.
             let _ = socket.send(state.as_bytes());
         }
     }

@@ -1,10 +1,10 @@
 //! Rules that change while a run goes on: on SIGHUP, or when a file of `--rules` does.
 //!
-//! New rules are loaded and compiled beside those in force, and take their place at once or, if they
-//! are faulty, not at all. No flow is lost: one in the middle of a content or a record ends that
-//! under the rules under which it began, and goes on under the new ones.
+//! New rules are loaded and compiled beside the active ones, and replace them at once or, if they
+//! are faulty, not at all. No flow is lost: one in the middle of a payload or record finishes it
+//! under the rules under which it began, and continues under the new ones.
 
-use super::content_host::Shared;
+use super::content_sink::Shared;
 use super::log::{complain, say};
 use super::run::{stopwatch, wall_clock};
 use super::setup::Parts;
@@ -23,10 +23,10 @@ use std::time::Duration;
 
 /// How often it looks for a signal.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Looks between two looks at the files. A file counts once it has been the same twice: an editor may
+/// Signal checks between two checks of the files. A file counts once it was the same twice: an editor may
 /// still be writing it.
 const FILES_EVERY: u32 = 5;
-/// Files looked at.
+/// Most files checked.
 const MAX_FILES: usize = 4_096;
 
 /// Reloads the rules for as long as it lives.
@@ -40,11 +40,11 @@ impl Reloader {
     /// Starts to watch.
     ///
     /// # Errors
-    /// If the system gives no thread or no signal.
+    /// If the thread or the signal cannot be created.
     pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
         let (stop, hangup) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let signal = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&hangup))?;
-        let mut watch = Watch {
+        let mut watch = RuleWatcher {
             shared: Arc::clone(&parts.shared),
             metrics: Arc::clone(&parts.metrics),
             health: Arc::clone(&parts.health),
@@ -67,17 +67,17 @@ impl Drop for Reloader {
     }
 }
 
-/// What the files of a folder look like from outside.
+/// Metadata of the files of a folder.
 type DirSnapshot = Vec<(PathBuf, i64, i64, u64, u64)>;
 
-struct Watch {
+struct RuleWatcher {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     health: Arc<SensorHealth>,
     config: Config,
 }
 
-impl Watch {
+impl RuleWatcher {
     fn run(&mut self, stop: &AtomicBool, hangup: &AtomicBool) {
         let mut known = self.look();
         let mut changed: Option<Option<DirSnapshot>> = None;
@@ -135,7 +135,7 @@ impl Watch {
 
     fn reload(&self) {
         let started = stopwatch();
-        // Whatever a file does to the loader, the rules in force stay.
+        // Whatever a file does to the loader, the active rules stay.
         let load = || load_rules(self.config.rules.as_deref())?.in_regions(&self.config.regions);
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
         match loaded {
@@ -161,7 +161,7 @@ impl Watch {
     }
 }
 
-/// Says which suppressions no longer hold.
+/// Reports expired suppressions.
 pub fn warn_of_expired(rules: &RuleSet, now: crate::time::Timestamp) {
     for over in rules.suppressions.expired(now) {
         let (file, line) = &over.source;

@@ -23,7 +23,7 @@ impl Replayed {
     }
 
     /// In a file that is being written, time goes on with the clock, so that idle flows end. In a
-    /// pipe it stands still: the same packets must give the same events, however slowly they come.
+    /// pipe it does not advance: the same packets must give the same events, however slowly they come.
     pub fn now(&self) -> Timestamp {
         let Some((time, at)) = self.last else { return Timestamp(i64::MIN) };
         let waited = if self.follow { at.elapsed().as_nanos() } else { 0 };

@@ -1,16 +1,16 @@
-//! What workers hand to the collector.
+//! What workers send to the collector.
 
 use super::counters::WorkerCounters;
 use crate::capture::PacketRef;
-use crate::exposure::{Conversation, FindingEvent};
+use crate::exposure::{Conversation, FindingEvent, HostName};
 use crate::flow::FlowInfo;
-use crate::identify::Token;
+use crate::identify::{Repeated, Token};
 use crate::protocol::{Activity, Object, ServiceFacts};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// Where an item stands in the order of the run, whatever worker it came from: by the packet that
-/// brought it about, then by the first packet of its flow, then by its place in the flow.
+/// Position of an item in the order of the run, whatever worker it came from: by the packet that
+/// caused it, then by the first packet of its flow, then by its position in the flow.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Order {
     /// Number of the packet.
@@ -21,14 +21,18 @@ pub struct Order {
     pub n: u32,
 }
 
-/// What a worker hands to the collector.
+/// What a worker sends to the collector.
 pub enum Item {
     /// A patient in a flow.
     Finding(Box<FindingEvent>),
-    /// What a flow did since the last time.
+    /// What a flow did since the last report.
     ActivityReport(Box<ActivityReport>),
     /// A flow that spoke a known protocol has ended.
     Service(Box<Service>),
+    /// A host has a name.
+    HostName(Box<HostName>),
+    /// A handshake of a flow that is encrypted is over.
+    Handshake(Box<Service>),
     /// A flow that is encrypted has ended.
     Encrypted(Box<Conversation>),
 }
@@ -46,7 +50,7 @@ pub struct ActivityReport {
     /// Objects it named, by their pseudonyms.
     pub objects: Vec<(Object, Token)>,
     /// Patients whose records brought nothing new, and how many records.
-    pub records: Vec<(Token, u32)>,
+    pub records: Vec<Repeated>,
     /// The last packet of these records.
     pub repeated: PacketRef,
 }
@@ -67,14 +71,14 @@ pub struct Service {
     pub bytes: u64,
 }
 
-/// What came of a batch.
+/// The results of a batch.
 #[derive(Default)]
 pub struct Report {
-    /// Everything up to this packet has been worked through.
+    /// Everything up to this packet has been processed.
     pub upto: u64,
-    /// Of what packet `upto` brought about, all of the flows whose first packet is not after this one.
+    /// Of the results of packet `upto`, those of flows whose first packet is not after this one.
     pub upto_flow: u64,
-    /// The latest tick that was worked through.
+    /// The latest tick that was processed.
     pub clock: Timestamp,
     /// In order.
     pub items: Vec<(Order, Item)>,

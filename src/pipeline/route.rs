@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Batches that wait for a worker at most: some 256 packets each.
+/// Most batches that wait for a worker, of up to 256 packets each.
 const WORK_QUEUE: usize = 64;
 /// How long a live capture waits for a worker before it drops a batch.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Reports that wait for the collector at most.
+/// Most reports that wait for the collector.
 pub(super) const REPORT_QUEUE: usize = 256;
 
 /// Runs its one worker and the collector in the thread of the reader.
@@ -78,7 +78,7 @@ impl Threads {
     /// Starts the threads.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If a thread cannot be created.
     pub fn start(
         workers: Vec<Worker>,
         collector: Collector,
@@ -115,10 +115,10 @@ impl Threads {
         Ok(Self { work, workers: threads, collector, live })
     }
 
-    /// After the last batch: waits for everybody.
+    /// After the last batch: waits for all threads.
     ///
     /// # Errors
-    /// If the collector broke down.
+    /// If the collector failed.
     pub fn finish(self) -> io::Result<(Collector, Option<io::Error>)> {
         drop(self.work);
         for worker in self.workers {
@@ -176,7 +176,7 @@ fn stopwatch() -> Instant {
     Instant::now()
 }
 
-/// Hands reports to the collector until all workers are gone, or nothing can be written.
+/// Passes reports to the collector until all workers have ended, or nothing can be written.
 pub(super) fn collect(
     mut collector: Collector,
     inbox: &Receiver<(usize, Report)>,

@@ -4,6 +4,7 @@ use super::clock::RunClock;
 use super::collector::Collector;
 use super::live;
 use super::log::{complain, say};
+use super::recent::Recorder;
 use super::reload::{Reloader, warn_of_expired};
 use super::replayed::Replayed;
 use super::route::{Inline, Threads};
@@ -17,6 +18,7 @@ use crate::capture::{
 use crate::config::{Config, Source};
 use crate::decode::{Decoder, Skip};
 use crate::identify::KeyError;
+use crate::output::sinks::{DeliveryError, SinkError};
 use crate::output::{
     InputReport, Interrupted, Progress, RunSummary, ServeError, WriteError, write_atomically,
 };
@@ -30,16 +32,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How long a live capture waits for packets before it lets time go on without them.
+/// How long a live capture waits for packets before packet time advances without them.
 pub(super) const IDLE: Duration = Duration::from_millis(250);
 /// Signals that come this close together are one: `timeout` and many shells signal both the process
 /// and its group.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
-/// How long a sensor takes to end at most.
+/// Longest time a sensor takes to end.
 const END_WITHIN: Duration = Duration::from_millis(4_800);
 
-/// Why a run could not be made or ended.
+/// Why a run could not start or failed.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -59,7 +61,18 @@ pub enum RunError {
     #[cfg(feature = "store")]
     #[error(transparent)]
     Store(#[from] crate::output::store::StoreError),
-    /// This program was built without it.
+    /// An output cannot be started.
+    #[error("output {output}: {source}")]
+    Sink {
+        /// Its name.
+        output: String,
+        /// Why not.
+        source: SinkError,
+    },
+    /// Events reached no receiver.
+    #[error(transparent)]
+    Delivery(#[from] DeliveryError),
+    /// This program was built without the feature.
     #[error("{path}: this phitap was built without the feature store", path = .0.display())]
     NoStore(PathBuf),
     /// The metrics address cannot be served.
@@ -74,10 +87,10 @@ pub enum RunError {
     /// Privileges could not be dropped.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
-    /// No input could be read; each was said on standard error.
+    /// No input could be read; each was reported on standard error.
     #[error("nothing could be read")]
     NoInput,
-    /// The system refused something.
+    /// A system call failed.
     #[error("{0}")]
     System(#[from] io::Error),
     /// A defect.
@@ -92,14 +105,14 @@ pub struct Outcome {
     pub summary: RunSummary,
     /// The worst exposure.
     pub worst: Option<Severity>,
-    /// Whoever read the output went away before the end.
+    /// The reader of the output went away before the end.
     pub closed_pipe: bool,
 }
 
 /// Runs a replay or a live capture to its end.
 ///
 /// # Errors
-/// What kept it from being done; faults of single inputs are in the summary instead.
+/// The reason of the failure; faults of single inputs are in the summary instead.
 pub fn run(config: &Config) -> Result<Outcome, RunError> {
     let parts = Parts::new(config)?;
     let rules = parts.shared.rules.current();
@@ -157,7 +170,7 @@ struct Stop {
 }
 
 impl Stop {
-    /// A sensor ends within [`END_WITHIN`], even if whoever reads its events does not.
+    /// A sensor ends within [`END_WITHIN`], even if the reader of its events is stuck.
     fn on_signals(sensor: bool) -> io::Result<Self> {
         let flag = Arc::new(AtomicBool::new(false));
         let mut signals = signal_hook::iterator::Signals::new([
@@ -191,16 +204,17 @@ impl Drop for Stop {
     }
 }
 
-/// Says so if others may read the file that values go to; it was there before.
+/// Warns if other users may read the file that receives values; it existed before.
 fn warn_of_readers(config: &Config) {
     use std::os::unix::fs::MetadataExt as _;
-    let Some(path) = &config.output else { return };
-    if let Ok(of) = std::fs::metadata(path)
-        && of.is_file()
-        && of.mode() & 0o077 != 0
-    {
-        let (path, mode) = (path.display(), of.mode() & 0o777);
-        complain(&format!("others may read {path} (mode {mode:03o}); run: chmod 600 {path}"));
+    for path in config.output_files() {
+        if let Ok(of) = std::fs::metadata(path)
+            && of.is_file()
+            && of.mode() & 0o077 != 0
+        {
+            let (path, mode) = (path.display(), of.mode() & 0o777);
+            complain(&format!("others may read {path} (mode {mode:03o}); run: chmod 600 {path}"));
+        }
     }
 }
 
@@ -281,13 +295,13 @@ fn replay(
     for input in &inputs {
         tracing::info!(input = input.name, packets = input.packets, bytes = input.bytes, "read");
     }
-    // Whoever follows files that grow can end it in no other way.
+    // There is no other way to end the reading of files that grow.
     let interrupted = (!ended && !config.follow && stop.load(Ordering::Relaxed))
         .then(|| Interrupted { at: share_read(source.position(), source.size()) });
     flow.finish(config, parts, RunEnd { inputs, tagged, interrupted, started })
 }
 
-/// The share of the input that was read. What was read and not yet worked through is not the end.
+/// The share of the input that was read. Reading everything is not the end: it must be processed too.
 fn share_read(position: u64, size: Option<u64>) -> Option<f64> {
     let size = size.filter(|size| *size > 0)?;
     Some((position as f64 / size as f64).min(0.99))
@@ -303,7 +317,7 @@ pub(super) fn report_of(input: crate::capture::Input) -> InputReport {
     }
 }
 
-/// Takes out what `--filter` excludes; it stays counted. How many of these bear VLAN tags that the
+/// Removes what `--filter` excludes; it stays counted. Returns how many of these carry VLAN tags that the
 /// expression did not look behind.
 fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) -> u64 {
     let packets = std::mem::take(&mut batch.packets);
@@ -326,7 +340,7 @@ fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) -> u64 {
 /// What is known of a run at its end.
 pub(super) struct RunEnd {
     pub inputs: Vec<InputReport>,
-    /// Packets that `--filter` excluded and that bear VLAN tags it did not look behind.
+    /// Packets excluded by `--filter` that carry VLAN tags it did not look behind.
     pub tagged: u64,
     pub interrupted: Option<Interrupted>,
     pub started: Instant,
@@ -334,7 +348,7 @@ pub(super) struct RunEnd {
 
 /// How long a run takes, for people only: events do not depend on it.
 #[expect(clippy::disallowed_methods, reason = "never reaches an event")]
-pub(super) fn stopwatch() -> Instant {
+pub fn stopwatch() -> Instant {
     Instant::now()
 }
 
@@ -363,7 +377,7 @@ macro_rules! either {
 
 impl Flow {
     pub fn start(config: &Config, parts: &Parts, inputs: Vec<Arc<str>>) -> Result<Self, RunError> {
-        let collector = parts.collector(config, inputs)?;
+        let (collector, evidence) = parts.collector(config, inputs)?;
         let metrics = Arc::clone(&parts.metrics);
         let live = matches!(config.source, Source::Interfaces(_));
         let lost = LiveCounters::default();
@@ -382,7 +396,8 @@ impl Flow {
         }
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
         let route = Threads::start(workers, collector, &metrics, &parts.health, live)?;
-        let shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
+        let mut shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
+        shards.record(evidence.map(Recorder::new));
         Ok(Self::Threads(Box::new(shards), lost))
     }
 
@@ -426,9 +441,12 @@ impl Flow {
                 let (collector, failed) = route.finish();
                 (collector, failed, counts, lost)
             }
-            Self::Threads(shards, lost) => {
+            Self::Threads(mut shards, lost) => {
+                let recorder = shards.take_recorder();
                 let (route, counts) = shards.finish();
                 let (collector, failed) = route.finish()?;
+                // Every exposure has opened by now.
+                recorder.into_iter().for_each(|mut recorder| recorder.look());
                 (collector, failed, counts, lost)
             }
         };
@@ -469,9 +487,9 @@ fn close(
     summary: RunSummary,
 ) -> Result<Outcome, RunError> {
     let name = config
-        .output
-        .as_ref()
-        .map_or_else(|| "standard output".to_owned(), |p| p.display().to_string());
+        .output_files()
+        .next()
+        .map_or_else(|| "standard output".to_owned(), |path| path.display().to_string());
     let result = match failed {
         Some(error) => Err(error),
         None => collector.finish(now, summary),
@@ -479,8 +497,11 @@ fn close(
     match result {
         Ok((summary, worst)) => Ok(Outcome { summary, worst, closed_pipe: false }),
         Err(source) => {
-            let source = store_error(source)?;
-            let error = WriteError { name, source };
+            let source = match store_error(source)?.downcast::<DeliveryError>() {
+                Ok(lost) => return Err(lost.into()),
+                Err(source) => source,
+            };
+            let error = WriteError::new(name, source);
             // A sensor whose events reach no reader is not done.
             if error.is_closed_pipe() && !matches!(config.source, Source::Interfaces(_)) {
                 return Ok(Outcome {
@@ -500,7 +521,7 @@ pub(super) fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary
         .map(|skip| (skip.as_str(), counts.skipped[skip.index()]))
         .filter(|(_, n)| *n > 0)
         .collect();
-    // What the kernel or the interface lost was never read: it stands beside, not in, the balance.
+    // What the kernel or the interface lost was never read: it is listed beside the balance, not in it.
     let dropped: std::collections::BTreeMap<&'static str, u64> =
         [("defragment", counts.lost_fragments), ("queue", counts.queue_full)]
             .into_iter()
@@ -523,6 +544,7 @@ pub(super) fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary
             .into_iter()
             .filter(|(_, n)| *n > 0)
             .collect(),
+        ring_freezes: lost.freezes,
         ..RunSummary::default()
     }
 }

@@ -1,7 +1,7 @@
 //! From the configuration to the parts of a run.
 
 use super::collector::{Collector, Reporting};
-use super::content_host::Shared;
+use super::content_sink::Shared;
 use super::notify::Notify;
 use super::run::RunError;
 use super::state::{StateError, StateFile};
@@ -9,37 +9,33 @@ use super::worker::Worker;
 use crate::config::{Config, Source, StoreSettings};
 use crate::exposure::{self, Exposures, KnownExposure};
 use crate::identify::{Key, load_rules};
+use crate::output::evidence::Evidence;
 use crate::output::metrics::Metrics;
+use crate::output::sinks;
 use crate::output::{
-    self, Context, Dashboard, EventLog, InputReport, Output, OutputQueue, QueueEnd, SensorHealth,
-    Sink, WriteError, assets, page,
+    Context, Dashboard, InputReport, Output, SensorHealth, Sink, WriteError, assets, page,
 };
 use crate::review::source::{self, Filter};
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
 const CREDENTIAL: &str = "phitap.key";
 
-/// Columns of the terminal that standard output is; 0 if it does not say.
+/// Width of the terminal at standard output; 0 if unknown.
 fn terminal_width() -> usize {
     rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col.into())
 }
 
-/// The key that systemd gave the service, if it did.
+/// The key from a systemd credential, if there is one.
 pub fn credential() -> Option<PathBuf> {
     let path = PathBuf::from(std::env::var_os("CREDENTIALS_DIRECTORY")?).join(CREDENTIAL);
     path.exists().then_some(path)
 }
 
-/// Whether `path` is a file, or will be one: pipes and devices cannot be appended to.
-fn is_log(path: &Path) -> bool {
-    std::fs::metadata(path).map_or(true, |of| of.is_file())
-}
-
-/// The rules in force, for people.
+/// The active rules, for people.
 fn rules_in_force(config: &Config, digest: &str) -> String {
     let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
     let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
@@ -55,16 +51,18 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The service manager.
     pub notify: Arc<Notify>,
-    /// How its parts are.
+    /// Health of its parts.
     pub health: Arc<SensorHealth>,
     /// What the web page shows.
     pub board: Arc<Dashboard>,
     /// Where the secret's id is shown.
     pub key_id: String,
-    /// A later run has the same.
+    /// It is persistent: a later run has the same.
     pub key_lasts: bool,
     /// How many workers.
     pub workers: usize,
+    /// Receivers of events, in the order of the outputs, until they are used.
+    pub(super) sinks: Mutex<Vec<Option<Box<dyn sinks::Sink>>>>,
 }
 
 impl Parts {
@@ -77,16 +75,18 @@ impl Parts {
             (None, Some(path)) => (Key::from_credential(&path)?, true),
             (None, None) => (Key::generate()?, false),
         };
+        let sinks = super::outputs::prepare(config)?;
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
         let live = matches!(config.source, Source::Interfaces(_));
-        // A file or pipe may well bring nothing for hours.
+        // A file or pipe may be silent for hours.
         let health = Arc::new(SensorHealth::new(config.max_silence.filter(|_| live)));
         Ok(Self {
             board: Arc::new(Dashboard::new(Arc::clone(&metrics), Arc::clone(&health))),
             health,
             notify: Arc::new(Notify::from_environment()),
             metrics,
+            sinks: Mutex::new(sinks),
             key_id: key.id(),
             key_lasts,
             workers: config.workers.map_or(cores, std::num::NonZero::get),
@@ -99,7 +99,7 @@ impl Parts {
         Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
-    /// Shows on the page what earlier runs left in the store.
+    /// Fills the page with results of earlier runs from the store.
     fn history(&self, config: &Config) {
         let (Some(store), Some(_)) = (&config.store, config.metrics) else { return };
         let exposures_only = Filter { patients: 0, ..Filter::default() };
@@ -113,7 +113,7 @@ impl Parts {
         }
     }
 
-    /// Opens what `--report` and `--assets` ask for.
+    /// Opens the outputs of `--report` and `--assets`.
     fn pages(
         &self,
         config: &Config,
@@ -122,7 +122,7 @@ impl Parts {
         outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
     ) -> Result<(), RunError> {
         if let Some(path) = &config.report {
-            let made = page::Made {
+            let made = page::Provenance {
                 at: super::wall_clock().to_string(),
                 source: "the packets themselves".to_owned(),
                 key: self.key_id.clone(),
@@ -141,20 +141,42 @@ impl Parts {
         Ok(())
     }
 
-    /// The collector, with its output opened.
-    pub fn collector(&self, config: &Config, inputs: Vec<Arc<str>>) -> Result<Collector, RunError> {
-        let format = output::format(config.format)
-            .ok_or_else(|| RunError::Internal(format!("no output format {}", config.format)))?;
+    /// What `--evidence` asks for.
+    fn evidence(
+        &self,
+        config: &Config,
+        interfaces: &[Arc<str>],
+        outputs: &mut Vec<(&'static str, Box<dyn Output>)>,
+    ) -> Result<Option<Evidence>, RunError> {
+        let Some(settings) = config.evidence.clone() else { return Ok(None) };
+        if settings.recipients.is_empty() {
+            let text = "--evidence: its files hold patient data as it was sent; protect them, or encrypt with --encrypt-to";
+            super::log::say(config, text);
+        }
+        let name = settings.folder.display().to_string();
+        let metrics = Arc::clone(&self.metrics);
+        let started = Evidence::start(settings, interfaces.to_vec(), metrics, super::log::complain);
+        let (evidence, output) = started.map_err(|source| WriteError::new(name, source))?;
+        outputs.push(("evidence", Box::new(output)));
+        Ok(Some(evidence))
+    }
+
+    /// The collector, with its outputs opened, and where packets of exposures go.
+    pub fn collector(
+        &self,
+        config: &Config,
+        inputs: Vec<Arc<str>>,
+    ) -> Result<(Collector, Option<Evidence>), RunError> {
         let live = matches!(config.source, Source::Interfaces(_));
         let (state, known) = self.state(config)?;
-        let (sink, end) = self.sink(config, format.name, live)?;
         let (interfaces, files) = if live { (inputs, Vec::new()) } else { (Vec::new(), inputs) };
-        let terminal = config.output.is_none() && std::io::stdout().is_terminal();
+        let terminal = config.writes_to_stdout() && std::io::stdout().is_terminal();
         let context = Context {
             sensor: config.sensor.as_deref().map(Into::into),
             interfaces,
             files,
             detail: config.detail,
+            summaries: config.summaries,
             key_id: self.key_id.as_str().into(),
             colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
             width: if terminal { terminal_width() } else { 0 },
@@ -173,8 +195,9 @@ impl Parts {
             access: rules.policy.access.clone(),
             detail: config.detail,
             memory: config.limits.exposure_memory(),
-            sightings: config.store.is_some()
+            observe_patients: config.store.is_some()
                 || config.report.is_some()
+                || config.summaries
                 || config.metrics.is_some(),
         });
         exposures.resume(known);
@@ -185,19 +208,21 @@ impl Parts {
             outputs.push(self.store(settings, &context, live)?);
         }
         self.pages(config, &context, &rules.digest, &mut outputs)?;
-        outputs.push((format.name, (format.open)(Box::new(sink), context)));
+        let evidence = self.evidence(config, &context.interfaces, &mut outputs)?;
+        let ends = self.events(config, &context, &mut outputs)?;
         outputs.push(("page", Box::new(Arc::clone(&self.board))));
         let metrics = Arc::clone(&self.metrics);
         let reporting = Reporting {
             outputs,
             metrics,
             health: Arc::clone(&self.health),
-            end,
+            ends,
             live,
             status_every: config.status_every.filter(|_| live),
             state,
         };
-        Ok(Collector::new(exposures, reporting, Arc::clone(&self.shared), self.workers))
+        let shared = Arc::clone(&self.shared);
+        Ok((Collector::new(exposures, reporting, shared, self.workers), evidence))
     }
 
     /// The file of `--state`, and what it knows.
@@ -208,32 +233,6 @@ impl Parts {
         }
         let (state, known) = StateFile::open(path, &self.key_id, Arc::clone(&self.metrics))?;
         Ok((Some(state), known))
-    }
-
-    /// Where events go. A live run writes in a thread of its own: detection waits for nobody.
-    fn sink(
-        &self,
-        config: &Config,
-        format: &'static str,
-        live: bool,
-    ) -> Result<(Sink, Option<QueueEnd>), RunError> {
-        let path = config.output.as_deref();
-        if !live {
-            return Ok((Sink::open(path)?, None));
-        }
-        let (backlog, metrics) = (self.health.output(format), &self.metrics);
-        let sink = match path {
-            Some(path) if is_log(path) => {
-                let (metrics, backlog) = (Arc::clone(metrics), Arc::clone(&backlog));
-                let log = EventLog::open(path, format, metrics, backlog, super::log::complain)?;
-                Sink::new(path.display().to_string(), Box::new(log))
-            }
-            path => Sink::open(path)?,
-        };
-        let name = sink.name().to_owned();
-        let (queue, end) = OutputQueue::start(Box::new(sink), format, backlog, Arc::clone(metrics))
-            .map_err(|source| WriteError::new(name.clone(), source))?;
-        Ok((Sink::new(name, Box::new(queue)), Some(end)))
     }
 
     #[cfg(feature = "store")]
@@ -276,7 +275,7 @@ pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
     Ok(error)
 }
 
-/// Notes the hashes of the captures, so that evidence can be cut from the same ones later.
+/// Records the hashes of the captures, so that evidence can be cut from the same ones later.
 pub(super) fn hash_inputs(inputs: &mut [InputReport], stop: &AtomicBool) {
     for input in inputs {
         // A pipe cannot be read again, and whoever interrupts does not want to wait.

@@ -1,6 +1,7 @@
 //! The reading side: packets become segments, and each goes to the worker of its flow.
 
-use super::clock::{RunClock, Steps};
+use super::clock::{ClockSteps, RunClock};
+use super::recent::Recorder;
 use super::work::{BATCH_WORK, Segment, Work, WorkBatch};
 use crate::capture::{Batch, Block, Packet};
 use crate::decode::{Decoded, Decoder, FlowKey, Outcome, Skip};
@@ -19,35 +20,35 @@ const FLUSH_EVERY: u32 = 16;
 pub trait Route {
     /// How many workers there are.
     fn workers(&self) -> usize;
-    /// Hands a batch to a worker. False if it was dropped.
+    /// Passes a batch to a worker. False if it was dropped.
     fn send(&mut self, worker: usize, batch: WorkBatch) -> bool;
     /// Whether nothing more can be written.
     fn failed(&self) -> bool;
 }
 
-/// Packets by what became of them.
+/// Packets by outcome.
 #[derive(Clone, Debug)]
 pub struct PacketCounters {
     /// Packets read.
     pub packets: u64,
     /// Captured bytes.
     pub bytes: u64,
-    /// Packets passed over, by [`Skip::index`].
+    /// Skipped packets, by [`Skip::index`].
     pub skipped: Vec<u64>,
-    /// Fragments of datagrams that never became whole.
+    /// Fragments of datagrams that stayed incomplete.
     pub lost_fragments: u64,
     /// Payload of segments as captured, bytes.
     pub payload: u64,
     /// Payload of segments that the snap length cut off, bytes.
     pub cut_payload: u64,
-    /// Packets of which the snap length cut off payload or headers.
+    /// Packets whose payload or headers were cut off by the snap length.
     pub cut_packets: u64,
     /// The longest of them as captured, bytes.
     pub cut_at: u32,
     /// Packets in batches that a full channel refused (live only).
     pub queue_full: u64,
     /// Jumps of the clock (live only).
-    pub steps: Steps,
+    pub steps: ClockSteps,
     /// Time of the first packet.
     pub first: Option<Timestamp>,
     /// Time of the last packet.
@@ -66,7 +67,7 @@ impl Default for PacketCounters {
             cut_packets: 0,
             cut_at: 0,
             queue_full: 0,
-            steps: Steps::default(),
+            steps: ClockSteps::default(),
             first: None,
             last: None,
         }
@@ -98,11 +99,11 @@ impl PacketCounters {
 pub enum Numbering {
     /// From 1: there is one reader.
     Count,
-    /// By time: readers that know nothing of each other number alike.
+    /// By time: independent readers assign the same numbers.
     Time,
 }
 
-/// Decodes packets and deals them out.
+/// Decodes packets and distributes them.
 pub struct Shards<R> {
     route: R,
     decoder: Decoder,
@@ -116,10 +117,12 @@ pub struct Shards<R> {
     counts: PacketCounters,
     published: PacketCounters,
     metrics: Arc<Metrics>,
+    /// Recent packets, where `--evidence` asks for them.
+    recorder: Option<Box<Recorder>>,
 }
 
 impl<R: Route> Shards<R> {
-    /// Deals out to `route`.
+    /// Distributes to `route`.
     pub fn new(
         route: R,
         decoder: Decoder,
@@ -141,11 +144,25 @@ impl<R: Route> Shards<R> {
             counts: PacketCounters::default(),
             published: PacketCounters::default(),
             metrics,
+            recorder: None,
         }
+    }
+
+    /// Keeps recent packets in `recorder`.
+    pub fn record(&mut self, recorder: Option<Recorder>) {
+        self.recorder = recorder.map(Box::new);
+    }
+
+    /// The keeper of recent packets, which is needed until nothing more is found.
+    pub const fn take_recorder(&mut self) -> Option<Box<Recorder>> {
+        self.recorder.take()
     }
 
     /// Takes a captured batch.
     pub fn batch(&mut self, batch: &Batch) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.look();
+        }
         for packet in &batch.packets {
             let bytes = batch.bytes(packet);
             self.counts.packets += 1;
@@ -156,13 +173,18 @@ impl<R: Route> Shards<R> {
             self.number = self.next_number();
             let block = &batch.blocks[usize::from(packet.block)];
             let outcome = self.decoder.decode(packet.time, packet.link, bytes, packet.len);
+            if let (Some(recorder), Outcome::Segment(of) | Outcome::Whole(of, _)) =
+                (&mut self.recorder, &outcome)
+            {
+                recorder.packet(&of.key, packet, batch);
+            }
             if let Some(skip) = self.outcome(outcome, packet, block) {
                 self.counts.skipped[skip.index()] += 1;
                 if packet.caplen < packet.len && skip.is_truncated() {
                     self.cut(packet, 0);
                 }
             }
-            // Whatever becomes of further subframes, the packet is counted once.
+            // The packet is counted once, whatever its further subframes contain.
             while let Some(outcome) = self.decoder.next_subframe(packet.time, bytes) {
                 self.outcome(outcome, packet, block);
             }
@@ -203,7 +225,7 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// Packet time has come to `time`.
+    /// Packet time has reached `time`.
     fn advance(&mut self, time: Timestamp) {
         self.clock.come(time);
         let clock = self.clock.at();
@@ -227,7 +249,7 @@ impl<R: Route> Shards<R> {
         self.counts.cut_at = self.counts.cut_at.max(packet.caplen);
     }
 
-    /// Gives a segment of `packet`, which stands at `base` of `block`, to its worker.
+    /// Gives a segment of `packet`, at `base` of `block`, to its worker.
     #[inline]
     fn deal(&mut self, decoded: Decoded, packet: &Packet, base: usize, block: &Block) {
         self.counts.payload += u64::from(decoded.len);
@@ -270,7 +292,7 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// Hands a worker what is there for it: everything up to the packet `upto`.
+    /// Passes a worker its batch: everything up to the packet `upto`.
     fn send(&mut self, worker: usize, upto: u64, last: bool) {
         let next = WorkBatch { work: Vec::with_capacity(BATCH_WORK), ..WorkBatch::default() };
         let mut batch = std::mem::replace(&mut self.filling[worker], next);
@@ -282,7 +304,7 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// Sends on what is half filled; between packets only, so that what the last one brought about
+    /// Sends partial batches; between packets only, so that results of the last one
     /// need not wait for the next.
     pub fn flush(&mut self) {
         self.batches = 0;
@@ -291,8 +313,11 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// No packet comes, and it is `now`.
+    /// No packet arrived; the time is `now`.
     pub fn idle(&mut self, now: Timestamp) {
+        if let Some(recorder) = &mut self.recorder {
+            recorder.look();
+        }
         self.advance(now);
         if self.numbering == Numbering::Time {
             self.number = self.number.max(self.clock.number());
@@ -345,12 +370,12 @@ impl<R: Route> Shards<R> {
         &self.counts
     }
 
-    /// Where batches go, to change it.
+    /// The route, mutable.
     pub const fn route_mut(&mut self) -> &mut R {
         &mut self.route
     }
 
-    /// Where batches go.
+    /// The route.
     pub const fn route(&self) -> &R {
         &self.route
     }

@@ -9,11 +9,11 @@ use crate::decode::Decoded;
 use crate::flow::FlowHead;
 use crate::output::metrics::SHED;
 
-/// Protocols whose flows are read to the last.
+/// Protocols whose flows are shed last.
 const MEDICAL: [&str; 6] = ["dicom", "hl7", "astm", "poct1a", "x12", "ncpdp"];
-/// Payload of a segment from which on it is rather the inside of a body than its head, bytes.
+/// Payload from which on a segment is probably part of a body, not a header, bytes.
 const BULK: u32 = 1_000;
-/// Bytes of a flow after which it will hardly be recognised any more.
+/// Bytes of a flow after which recognition is unlikely.
 const UNKNOWN: u64 = 64 << 10;
 
 /// What was left unread.
@@ -39,7 +39,7 @@ impl Shed {
     }
 }
 
-/// How pressed a worker is.
+/// Load of a worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub enum Pressure {
     /// It keeps up, or the ring has room for the burst.
@@ -54,7 +54,7 @@ pub enum Pressure {
 }
 
 impl Pressure {
-    /// That of a ring so full, from 0 to 1.
+    /// For the fill level of a ring, from 0 to 1.
     pub const fn of(fullness: f64) -> Self {
         match fullness {
             f if f < 0.75 => Self::None,

@@ -1,6 +1,6 @@
-//! The file of `--state`: which exposures are known, over restarts.
+//! The file of `--state`: known exposures, across restarts.
 //!
-//! It is JSON, replaced as a whole, and belongs to one key: ids and pseudonyms made with another one mean
+//! It is JSON, replaced as a whole, and belongs to one key: ids and pseudonyms of another one mean
 //! nothing. It holds addresses, counts and pseudonyms, never a value.
 
 use super::log::complain;
@@ -21,9 +21,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-/// Of the file, for whoever changes it.
+/// Version of the format.
 const VERSION: u32 = 1;
-/// Largest file read, bytes: some four times what [`crate::exposure::Exposures::known`] comes to.
+/// Largest file read, bytes: about four times the largest [`crate::exposure::Exposures::known`].
 const MAX_FILE: u64 = 64 << 20;
 /// Only its owner may read it.
 const MODE: u32 = 0o600;
@@ -31,7 +31,7 @@ const MODE: u32 = 0o600;
 /// Why the file cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
-    /// Ids would be new with each start.
+    /// Without a persistent key, ids would change with each start.
     #[error(
         "--state needs a key that lasts: give one with --key-file, or as the systemd credential phitap.key"
     )]
@@ -103,7 +103,7 @@ impl From<&KnownExposure> for Entry {
 }
 
 impl Entry {
-    /// Nothing if it names what this version does not know.
+    /// None if it contains what this version does not know.
     fn known(self) -> Option<KnownExposure> {
         let transport = [Transport::Tcp, Transport::Udp];
         Some(KnownExposure {
@@ -137,7 +137,7 @@ fn token(text: &str) -> Option<Token> {
     Some(Token::from_bytes(bytes))
 }
 
-/// The file, and a thread that writes it: a disk that hangs does not hold up detection.
+/// The file, and a thread that writes it: a hanging disk does not delay detection.
 pub struct StateFile {
     sender: Option<Sender<Vec<KnownExposure>>>,
     thread: Option<JoinHandle<()>>,
@@ -145,8 +145,8 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// Opens the file at `path`, and says which exposures are known. One of another key, or one that is
-    /// damaged, is put aside, and said.
+    /// Opens the file at `path`, and returns the known exposures. A file of another key, or one that is
+    /// damaged, is renamed, with a message.
     ///
     /// # Errors
     /// If it cannot be read, or another process uses it.
@@ -202,7 +202,7 @@ impl StateFile {
     }
 }
 
-/// The file itself is replaced with each writing: another one beside it bears the lock.
+/// The file itself is replaced by each write, so another one beside it holds the lock.
 fn lock(path: &Path) -> Result<File, StateError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -254,7 +254,7 @@ fn put_aside(path: &Path, why: &str) -> io::Result<()> {
 fn text(known: &[KnownExposure], key_id: &str) -> Vec<u8> {
     let exposures = known.iter().map(Entry::from).collect();
     let content = Content { version: VERSION, key_id: key_id.to_owned(), exposures };
-    // Plain numbers and texts: nothing in it can fail to be written.
+    // Only numbers and texts, whose serialisation cannot fail.
     serde_json::to_vec(&content).unwrap_or_default()
 }
 

@@ -1,5 +1,5 @@
-//! A thread that looks after the others: it says what keeps a sensor from its work, keeps the metrics of
-//! health, and gives the service manager its sign of life.
+//! A thread that supervises the others: it reports what keeps a sensor from its work, updates the metrics of
+//! health, and notifies the watchdog of the service manager.
 
 use super::log::{complain, say};
 use super::notify::Notify;
@@ -14,16 +14,16 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often it looks.
+/// How often it checks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Looks after the run for as long as it lives.
+/// Supervises the run while it lives.
 pub struct Supervisor {
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: Option<JoinHandle<()>>,
 }
 
-struct Watch {
+struct Watcher {
     health: Arc<SensorHealth>,
     metrics: Arc<Metrics>,
     notify: Arc<Notify>,
@@ -31,7 +31,7 @@ struct Watch {
     known: Vec<Problem>,
     /// A replay may wait for its reader as long as it likes.
     speaks: bool,
-    /// `READY=1` was said.
+    /// `READY=1` was sent.
     ready: bool,
 }
 
@@ -39,9 +39,9 @@ impl Supervisor {
     /// Starts it.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If a thread cannot be created.
     pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
-        let mut watch = Watch {
+        let mut watch = Watcher {
             health: Arc::clone(&parts.health),
             metrics: Arc::clone(&parts.metrics),
             notify: Arc::clone(&parts.notify),
@@ -53,7 +53,7 @@ impl Supervisor {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let run = move || {
-            // Half of what the manager waits for at most, so that one late look does no harm.
+            // Half of the watchdog's interval, so that one late check does no harm.
             let watchdog = watch.notify.watchdog().map_or(LOOK_EVERY, |every| every / 2);
             let every = LOOK_EVERY.min(watchdog);
             let (lock, wake) = &*stopped;
@@ -80,7 +80,7 @@ impl Drop for Supervisor {
     }
 }
 
-impl Watch {
+impl Watcher {
     fn look(&mut self) {
         let now = stopwatch();
         let status = self.health.status(now);
@@ -90,22 +90,22 @@ impl Watch {
             if is_thread(problem.check) {
                 self.metrics.sensor().stalled(problem.check);
             }
-            if self.speaks && !is_said_elsewhere(problem.check) {
+            if self.speaks && !is_reported_elsewhere(problem.check) {
                 complain(&format!("not ready: {}", sentence(problem)));
             }
         }
         for problem in news(&status.problems, &self.known) {
-            if self.speaks && !is_said_elsewhere(problem.check) && !self.health.is_stopping() {
+            if self.speaks && !is_reported_elsewhere(problem.check) && !self.health.is_stopping() {
                 say(&self.config, &format!("no longer so: {}", sentence(problem)));
             }
         }
-        self.tell(&status.problems);
+        self.report(&status.problems);
         self.known = status.problems;
     }
 
-    /// What the service manager is told. It restarts a service that gives no sign of life: one whose
+    /// Reports to the service manager, which restarts a service that does not respond: one whose
     /// threads are stuck, not one whose cable was pulled.
-    fn tell(&mut self, problems: &[Problem]) {
+    fn report(&mut self, problems: &[Problem]) {
         if self.health.is_stopping() {
             return self.notify.say("STOPPING=1");
         }
@@ -134,8 +134,8 @@ const fn is_thread(check: Check) -> bool {
     matches!(check, Check::Reader | Check::Worker | Check::Collector)
 }
 
-/// The capture says itself what is wrong with an interface, and so on.
-const fn is_said_elsewhere(check: Check) -> bool {
+/// Problems that other parts report themselves, such as the capture those of an interface.
+const fn is_reported_elsewhere(check: Check) -> bool {
     matches!(check, Check::Start | Check::Interface | Check::Rules)
 }
 

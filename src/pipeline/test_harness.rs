@@ -1,8 +1,8 @@
 //! All stages over packets in memory, without files, threads or outputs: for tests, benches and
-//! fuzz targets, which so run what a capture would. A [`Conversation`] makes the packets.
+//! fuzz targets, which thus run the same code as a capture. A [`Conversation`] makes the packets.
 
 use super::clock::RunClock;
-use super::content_host::Shared;
+use super::content_sink::Shared;
 use super::report::Item;
 use super::shard::{Numbering, Route, Shards};
 use super::work::WorkBatch;
@@ -82,7 +82,7 @@ impl TestHarness {
         self.run_counted(packets).0
     }
 
-    /// The same, and whether all was there and fitted its protocol.
+    /// The same, and whether nothing was missing or malformed.
     pub fn run_counted(&self, packets: &[TestPacket]) -> (Vec<FindingEvent>, bool) {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
         let route = Gather { worker, items: Vec::new(), whole: true };
@@ -118,7 +118,11 @@ impl TestHarness {
         let whole = route.whole;
         let findings = route.items.into_iter().filter_map(|item| match item {
             Item::Finding(event) => Some(*event),
-            Item::ActivityReport(_) | Item::Service(_) | Item::Encrypted(_) => None,
+            Item::ActivityReport(_)
+            | Item::Service(_)
+            | Item::Handshake(_)
+            | Item::HostName(_)
+            | Item::Encrypted(_) => None,
         });
         (findings.collect(), whole)
     }

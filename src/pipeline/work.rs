@@ -4,7 +4,7 @@ use crate::capture::{Block, PacketRef};
 use crate::decode::Decoded;
 use crate::time::Timestamp;
 
-/// Entries of one batch at most.
+/// Most entries of one batch.
 pub const BATCH_WORK: usize = 256;
 
 /// A decoded packet, by value; its payload stays in a block of the batch.
@@ -12,9 +12,9 @@ pub const BATCH_WORK: usize = 256;
 pub struct Segment {
     /// Number of the packet in the run, from 1.
     pub number: u64,
-    /// Which packet of which capture it is, and when it was captured.
+    /// The packet's number in its capture, and its time.
     pub packet: PacketRef,
-    /// The latest time of the run so far: what time-outs go by.
+    /// The latest time of the run so far, which time-outs follow.
     pub clock: Timestamp,
     /// Hash of the flow key, the same in both directions.
     pub hash: u64,
@@ -31,14 +31,14 @@ pub struct Segment {
 pub enum Work {
     /// A packet.
     Segment(Segment),
-    /// Packet time has come to `clock`; the same for all workers, so that time-outs do not depend on
+    /// Packet time has reached `clock`; the same for all workers, so that time-outs do not depend on
     /// how many there are.
     Tick {
         /// Number of the packet that brought it.
         number: u64,
-        /// What time-outs go by.
+        /// The time that time-outs follow.
         clock: Timestamp,
-        /// What events say.
+        /// The time that events carry.
         time: Timestamp,
     },
 }
@@ -46,7 +46,7 @@ pub enum Work {
 /// Steps in order, and the blocks they refer to.
 #[derive(Default)]
 pub struct WorkBatch {
-    /// Payloads stand in these.
+    /// These hold the payloads.
     pub blocks: Vec<Block>,
     /// In the order of the capture.
     pub work: Vec<Work>,

@@ -1,7 +1,7 @@
 //! What a flow did, in numbers.
 //!
 //! Kept apart from [`super::ServiceFacts`]: facts say what a service is and stay as they are, these
-//! grow with every message. They are handed on now and then and start again at zero.
+//! grow with every message. They are passed on now and then and start again at zero.
 
 use crate::closed_set::closed_set;
 use std::collections::BTreeMap;
@@ -28,8 +28,10 @@ pub struct FlowLosses {
     pub gap_bytes: u64,
     /// Payload bytes that the snap length cut off.
     pub cut_bytes: u64,
-    /// Directions that were given up, or of which no boundary was found after a gap.
+    /// Directions that were given up, or in which no boundary was found after a gap.
     pub directions: u64,
+    /// Packets that were left unread as the sensor was overloaded.
+    pub shed_packets: u64,
 }
 
 impl FlowLosses {
@@ -44,6 +46,7 @@ impl std::ops::AddAssign for FlowLosses {
         self.gap_bytes = self.gap_bytes.saturating_add(other.gap_bytes);
         self.cut_bytes = self.cut_bytes.saturating_add(other.cut_bytes);
         self.directions = self.directions.saturating_add(other.directions);
+        self.shed_packets = self.shed_packets.saturating_add(other.shed_packets);
     }
 }
 

@@ -1,4 +1,4 @@
-//! An open payload that a parser hands on, and how much of it the reader does not want.
+//! An open payload that a parser passes on, and how much of it the reader does not want.
 
 use super::{ContentId, ContentSink, Ending, Hint, Want};
 
@@ -15,7 +15,7 @@ impl ContentWriter {
         Self { id: sink.open(hint), unwanted: 0 }
     }
 
-    /// Hands on a payload that is already complete.
+    /// Passes on a payload that is already complete.
     pub fn whole(hint: &Hint<'_>, bytes: &[u8], sink: &mut dyn ContentSink) {
         let mut writer = Self::open(hint, sink);
         writer.data(bytes, sink);

@@ -8,7 +8,7 @@ pub struct Dotted {
     line_start: bool,
 }
 
-/// What stands at the front.
+/// The piece at the front of the text.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Piece {
     /// So many bytes of text.
@@ -17,7 +17,7 @@ pub enum Piece {
     Stuffed,
     /// The line with the dot, which takes so many bytes.
     End(usize),
-    /// More must come to tell.
+    /// Not enough bytes to decide.
     More,
 }
 
@@ -28,11 +28,11 @@ impl Dotted {
     }
 
     /// Behind a part that was lost: what comes next is no end.
-    pub const fn holed() -> Self {
+    pub const fn after_gap() -> Self {
         Self { line_start: false }
     }
 
-    /// What stands at the front of `data`, which is not empty.
+    /// The piece at the front of `data`, which is not empty.
     pub fn next(&mut self, data: &[u8]) -> Piece {
         if self.line_start && data.first() == Some(&b'.') {
             return match data {

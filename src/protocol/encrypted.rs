@@ -1,5 +1,5 @@
-//! Recognises what cannot be read: TLS and SSH over TCP, DTLS and QUIC over UDP. It is counted, not
-//! parsed.
+//! Recognises what cannot be read: TLS and SSH over TCP, DTLS and QUIC over UDP. It is counted; of TLS, [`super::tls`]
+//! reads what is in clear.
 
 use super::{Position, Probe, Speaker};
 

@@ -147,22 +147,6 @@ impl ExpectedFlows {
     }
 }
 
-/// Writes a datagram to `frame` as it would come in a stream: its length in two bytes, then its bytes.
-/// [`Protocol::owns_datagrams`] asks for it.
-pub fn frame_datagram(data: &[u8], frame: &mut Vec<u8>) {
-    // No datagram is longer (RFC 768).
-    let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
-    frame.extend_from_slice(&len.to_be_bytes());
-    frame.extend_from_slice(data.get(..usize::from(len)).unwrap_or(data));
-}
-
-/// The datagram at the front of a stream, and the bytes it takes there.
-pub fn framed_datagram(data: &[u8]) -> Option<(&[u8], usize)> {
-    let (len, rest) = data.split_first_chunk::<2>()?;
-    let len = usize::from(u16::from_be_bytes(*len));
-    Some((rest.get(..len)?, 2 + len))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -223,16 +207,5 @@ mod tests {
         assert!(!take(&mut flows, 40_001, 6002, 61), "the earlier announcement was replaced");
         flows.expire(Timestamp(0) + Span::seconds(200));
         assert!(flows.pairs.is_empty());
-    }
-
-    #[test]
-    fn datagrams_come_out_of_a_stream_as_they_went_in() {
-        let mut stream = Vec::new();
-        frame_datagram(b"one", &mut stream);
-        frame_datagram(b"", &mut stream);
-        assert_eq!(framed_datagram(&stream), Some((&b"one"[..], 5)));
-        assert_eq!(framed_datagram(&stream[5..]), Some((&b""[..], 2)));
-        assert_eq!(framed_datagram(&stream[..4]), None);
-        assert_eq!(framed_datagram(&[]), None);
     }
 }

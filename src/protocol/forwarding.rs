@@ -3,6 +3,7 @@
 use super::expected::ExpectedFlow;
 use super::{Activity, ContentId, ContentSink, Ending, Hint, Object, Reason, ServiceFacts, Want};
 use crate::time::Timestamp;
+use std::net::IpAddr;
 
 /// A [`ContentSink`] around an inner one: everything goes through to that, apart from what an implementation
 /// defines itself.
@@ -56,6 +57,9 @@ impl<T: ForwardingSink> ContentSink for T {
     }
     fn activity(&mut self) -> &mut Activity {
         self.inner().activity()
+    }
+    fn host_name(&mut self, host: IpAddr, name: &str) {
+        self.inner().host_name(host, name);
     }
     fn object(&mut self, object: Object, uid: &str) {
         self.inner().object(object, uid);

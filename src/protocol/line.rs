@@ -1,4 +1,4 @@
-//! Lines, of which commands and replies of text protocols consist (SMTP, FTP, RESP).
+//! Lines: commands and replies of text protocols (SMTP, FTP, RESP).
 
 use super::{ParseError, Progress, Reason};
 use memchr::memchr;

@@ -6,10 +6,13 @@
 
 mod activity;
 mod content_writer;
+pub mod datagrams;
 mod dotted;
 pub mod driver;
 pub mod encrypted;
 pub mod expected;
+mod files;
+pub mod fluent;
 mod forwarding;
 mod line;
 #[cfg(test)]
@@ -17,14 +20,21 @@ pub mod recorder;
 pub mod service;
 
 pub mod amqp;
+pub mod amqp1;
 pub mod astm;
+pub mod cassandra;
+pub mod dhcp;
 pub mod dicom;
+pub mod dns;
 pub mod ftp;
+pub mod gelf;
 pub mod http;
 pub mod http2;
 pub mod imap;
+pub mod intellivue;
 mod jetdirect;
 mod json;
+pub mod kafka;
 pub mod ldap;
 pub mod lpd;
 pub mod mllp;
@@ -33,6 +43,7 @@ pub mod mqtt;
 pub mod mysql;
 pub mod nats;
 pub mod ncpdp;
+pub mod nfs;
 pub mod poct1a;
 pub mod pop3;
 pub mod postgresql;
@@ -40,20 +51,26 @@ pub mod proxy;
 pub mod raw;
 pub mod redis;
 pub mod rlogin;
+pub mod rsync;
 mod sized_body;
 pub mod smb;
 pub mod smtp;
+pub mod snpp;
 pub mod sql;
 pub mod stomp;
 pub mod syslog;
 pub mod tds;
 pub mod telnet;
 pub mod tftp;
+pub mod tls;
 mod tls_upgrade;
 mod unframed;
 pub mod unknown;
+mod unpack;
+pub mod vista;
 pub mod websocket;
 pub mod x12;
+pub mod xmpp;
 
 pub use crate::flow::{Direction, End};
 pub use activity::{Activity, FlowLosses, Move, Object, OutcomeCounts};
@@ -63,10 +80,12 @@ pub use ftp::FileFacts;
 pub use http::WebFacts;
 pub use mllp::MessageFacts;
 pub use service::{Authentication, Interface, Role, Roles, ServiceFacts, TextKind};
+pub use tls::TlsFacts;
 
 use crate::closed_set::closed_set;
 use crate::flow::Side;
 use crate::time::Timestamp;
+use std::net::IpAddr;
 
 /// Every protocol phitap speaks, in the order in which they are asked.
 pub static PROTOCOLS: &[&dyn Protocol] = &[
@@ -80,23 +99,36 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &http2::Http2,
     &http::Http,
     &smb::Smb,
+    &snpp::Snpp,
+    &nfs::Nfs,
+    &rsync::Rsync,
     &smtp::Smtp,
     &ftp::Ftp,
     &pop3::Pop3,
     &imap::Imap,
+    &xmpp::Xmpp,
     &redis::Redis,
     &syslog::Syslog,
+    &gelf::Gelf,
+    &fluent::Fluent,
     &tftp::Tftp,
+    &dns::Dns,
+    &dhcp::Dhcp,
+    &intellivue::IntelliVue,
     &ldap::Ldap,
     &mongodb::Mongodb,
+    &kafka::Kafka,
+    &cassandra::Cassandra,
     &mqtt::Mqtt,
     &amqp::Amqp,
+    &amqp1::Amqp1,
     &nats::Nats,
     &stomp::Stomp,
     &mysql::Mysql,
     &tds::Tds,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
+    &vista::Vista,
     &telnet::Telnet,
     &rlogin::Rlogin,
     &lpd::Lpd,
@@ -108,6 +140,11 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
 pub fn roles(name: &str, facts: &ServiceFacts, content: &str) -> Roles {
     let protocol = PROTOCOLS.iter().find(|protocol| protocol.name() == name);
     protocol.map_or(Roles::server(Role::Server), |protocol| protocol.roles(facts, content))
+}
+
+/// Whether what answers in the protocol called `name` is a service of its host.
+pub fn is_service(name: &str) -> bool {
+    PROTOCOLS.iter().find(|protocol| protocol.name() == name).is_none_or(|p| p.is_service())
 }
 
 /// A protocol: how to recognise it and how to start reading it.
@@ -137,17 +174,23 @@ pub trait Protocol: Sync {
     }
 
     /// Whether it keeps state over the datagrams of a flow: once the flow speaks it, each datagram is
-    /// its parser's, in a frame by [`expected::frame_datagram`], and [`Protocol::datagram`] is not
+    /// its parser's, in a frame by [`datagrams::frame_datagram`], and [`Protocol::datagram`] is not
     /// asked any more.
     fn owns_datagrams(&self) -> bool {
         false
     }
 
-    /// The roles of the ends of a flow of which `facts` are known and whose innermost content is
+    /// The roles of the ends of a flow with these `facts`, whose innermost content is
     /// `content` (`fhir`; empty if there was none).
     fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
         let _ = (facts, content);
         Roles::server(Role::Server)
+    }
+
+    /// Whether what answers is a service of its host: a host that asks everybody for a name or an address is
+    /// answered by no service.
+    fn is_service(&self) -> bool {
+        true
     }
 
     /// A parser for one flow.
@@ -267,6 +310,19 @@ impl Progress {
     pub const fn skip(consumed: usize, skip: u64) -> Self {
         Self { consumed, need: 0, skip, switch: false }
     }
+    /// `consumed` bytes read; what follows is another protocol.
+    pub const fn switch(consumed: usize) -> Self {
+        Self { consumed, need: 0, skip: 0, switch: true }
+    }
+
+    /// Whether the parser can go on with the bytes it has.
+    pub const fn continues(&self) -> bool {
+        self.need == 0 && self.skip == 0 && !self.switch
+    }
+    /// The same for a step that began `before` bytes into the data.
+    pub const fn after(self, before: usize) -> Self {
+        Self { consumed: before + self.consumed, ..self }
+    }
 }
 
 /// How a parser goes on after a gap.
@@ -353,6 +409,9 @@ pub trait ContentSink {
     /// What the flow did: a protocol counts in it what grows as the flow goes on.
     fn activity(&mut self) -> &mut Activity;
 
+    /// A host has a name, as DNS, DHCP or NetBIOS say.
+    fn host_name(&mut self, _host: IpAddr, _name: &str) {}
+
     /// An object was named whose distinct ones are counted. Its `uid` is not kept.
     fn object(&mut self, object: Object, uid: &str);
 
@@ -370,7 +429,7 @@ pub trait ContentSink {
     /// A further flow between the same hosts is to come, and this is what is known of it.
     fn expect(&mut self, flow: expected::ExpectedFlow);
 
-    /// The parser is about to read `bytes`, the last of which came last from `side`; the first of
+    /// The parser is about to read `bytes`, which end with the latest bytes of `side`; the first of
     /// them may have come in earlier packets.
     fn reading(&mut self, _side: Side, _bytes: &[u8]) {}
 
@@ -383,14 +442,14 @@ pub trait ContentSink {
     }
 }
 
-/// A content that is open in a flow.
+/// The number of an open payload of a flow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ContentId(pub u32);
 
 /// How a payload ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// Its end was seen: nothing is missing behind what was handed on.
+    /// Its end was seen: nothing is missing behind what was passed on.
     Complete,
     /// It breaks off: its end was lost, given up or never came.
     Cut,
@@ -456,7 +515,7 @@ pub struct Hint<'a> {
     pub layer: &'static str,
 }
 
-/// What kind of content it is, as the protocol declares it. Contents still look at the bytes.
+/// The media type of a payload, as the protocol declares it. Formats still check the bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Media<'a> {
     /// A DICOM data set without file meta information.

@@ -1,4 +1,4 @@
-//! A [`ContentSink`] for tests that records what a parser hands on, and a way to feed a parser through the
+//! A [`ContentSink`] for tests that records what a parser passes on, and a way to feed a parser through the
 //! real driver in pieces of any size.
 
 use super::driver::{Driver, DriverEvent, DriverLimits};
@@ -10,7 +10,7 @@ use super::{
 use crate::flow::{Orientation, Side};
 use crate::time::Timestamp;
 
-/// A content as it was handed on.
+/// A payload as it was delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
     /// Which way it went.
@@ -47,6 +47,8 @@ pub struct Recorder {
     pub activity: Activity,
     /// Objects named.
     pub objects: Vec<(Object, String)>,
+    /// Names of hosts.
+    pub hosts: Vec<(std::net::IpAddr, String)>,
     /// Units read.
     pub units: Vec<&'static str>,
     /// Oddities.
@@ -107,6 +109,9 @@ impl ContentSink for Recorder {
     }
     fn activity(&mut self) -> &mut Activity {
         &mut self.activity
+    }
+    fn host_name(&mut self, host: std::net::IpAddr, name: &str) {
+        self.hosts.push((host, name.to_owned()));
     }
     fn object(&mut self, object: Object, uid: &str) {
         self.objects.push((object, uid.to_owned()));

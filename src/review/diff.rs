@@ -2,10 +2,10 @@
 //!
 //! Exposures are the same where their fingerprints are: client, service and protocol, under one key.
 
-use super::query::{EXPOSURES, exposure};
+use super::query::{ExposureRow, exposure_columns};
 use super::source::{self, Exposure, Filter, Results};
-use super::table::{Column, Table};
-use super::{Answer, Diff, ReviewError, Shape, tell_losses};
+use super::table::Table;
+use super::{Answer, Diff, ReviewError, Shape, report_losses};
 use crate::output::Verdict;
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ pub(super) fn answer(
 ) -> Result<Answer, ReviewError> {
     let (before, after) = (side(&diff.before, &diff.filter)?, side(&diff.after, &diff.filter)?);
     let worst = [(&diff.before, &before), (&diff.after, &after)]
-        .map(|(path, results)| tell_losses(path, &results.losses, note));
+        .map(|(path, results)| report_losses(path, &results.losses, note));
     same_key(&before, &after)?;
     let (old, new) = (by_fingerprint(&before)?, by_fingerprint(&after)?);
     let mut rows: Vec<(Change, &Results, &Exposure)> = Vec::new();
@@ -132,36 +132,23 @@ fn write(
     if shape == Shape::Table {
         for change in [Change::Remains, Change::New, Change::Gone] {
             let of = rows.iter().filter(|(c, ..)| *c == change);
-            let table = Table {
-                columns: EXPOSURES,
-                rows: of.map(|(_, results, e)| exposure(results, e)).collect(),
-            };
-            if !table.rows.is_empty() {
+            let table = exposures(of);
+            if !table.is_empty() {
                 writeln!(out, "\n{}", change.as_str().to_uppercase())?;
                 table.write(shape, out)?;
             }
         }
         return Ok(());
     }
-    let mut table = Table { columns: WITH_CHANGE, rows: Vec::new() };
-    for (change, results, e) in rows {
-        let mut row = vec![json!(change.as_str())];
-        row.extend(exposure(results, e));
-        table.rows.push(row);
-    }
-    Ok(table.write(shape, out)?)
+    let changes = rows.iter().map(|(change, ..)| json!(change.as_str()));
+    Ok(exposures(rows.iter()).preceded_by("change", changes).write(shape, out)?)
 }
 
-/// [`EXPOSURES`] behind what became of them.
-const WITH_CHANGE: &[Column] = &{
-    let mut all = [const { super::table::hidden("change") }; EXPOSURES.len() + 1];
-    let mut at = 0;
-    while at < EXPOSURES.len() {
-        all[at + 1] = super::table::hidden(EXPOSURES[at].name);
-        at += 1;
-    }
-    all
-};
+/// The exposures of these rows.
+fn exposures<'a>(rows: impl Iterator<Item = &'a (Change, &'a Results, &'a Exposure)>) -> Table {
+    let rows = rows.map(|&(_, results, exposure)| ExposureRow { results, exposure });
+    Table::of(&exposure_columns(), rows)
+}
 
 /// Exposures that are gone, whose service the later side never saw.
 fn unseen(rows: &[(Change, &Results, &Exposure)], after: &Results) -> usize {

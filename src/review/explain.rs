@@ -1,7 +1,7 @@
 //! `phitap explain`: all that is known of one exposure, finding, patient, service, host or rule.
 
-use super::source::{self, Evidence, Exposure, Filter, Patient, Results, Sighting};
-use super::{Answer, Explain, ReviewError, tell_losses};
+use super::source::{self, Evidence, Exposure, Filter, Patient, PatientObservation, Results};
+use super::{Answer, Explain, ReviewError, report_losses};
 use crate::output::text::{count, foreign, number};
 use crate::rules::{RuleSet, show_text};
 use crate::severity::Severity;
@@ -25,7 +25,7 @@ pub(super) fn answer(
     let mut answer = Answer::Done;
     if let Some(path) = &explain.source {
         let results = source::read(path, &Filter::default())?;
-        answer = tell_losses(path, &results.losses, note);
+        answer = report_losses(path, &results.losses, note);
         everything(&explain.id, &results, &mut page);
     }
     if page.0.is_empty() {
@@ -78,7 +78,7 @@ fn everything(id: &str, results: &Results, page: &mut Page) {
     }
     for patient in &results.patients {
         let whole = is(&patient.token);
-        let seen: Vec<&Sighting> =
+        let seen: Vec<&PatientObservation> =
             patient.seen.iter().filter(|seen| whole || is(&seen.id)).collect();
         if !seen.is_empty() {
             self::patient(results, patient, &seen, page);
@@ -193,7 +193,7 @@ fn evidence(of: Option<&Evidence>, community_id: &str, page: &mut Page) {
     page.line("Flow", community_id);
 }
 
-fn patient(results: &Results, patient: &Patient, seen: &[&Sighting], page: &mut Page) {
+fn patient(results: &Results, patient: &Patient, seen: &[&PatientObservation], page: &mut Page) {
     page.head(&format!("Patient {}", patient.token));
     page.line(
         "Seen",

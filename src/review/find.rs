@@ -1,11 +1,14 @@
 //! `phitap find`: is this person affected?
 //!
-//! What is typed becomes tokens under the run's key, and is wiped. It is never an argument, which other
+//! Input becomes tokens under the run's key, and is wiped. It is never an argument, which other
 //! users of the machine could read, never shown, written or logged.
 
-use super::source::{self, Filter, Identifier, Patient, Results};
+use super::query::sensor;
+use super::source::{
+    self, Evidence, Exposure, Filter, Identifier, Patient, PatientObservation, Results,
+};
 use super::table::{Column, Table, hidden, shown};
-use super::{Answer, Find, ReviewError, tell_losses};
+use super::{Answer, Find, ReviewError, report_losses};
 use crate::identify::{Key, KeyError, Token, lookup_token};
 use crate::phi::{Phi, PhiBuf};
 use crate::rules::{Kind, RuleSet};
@@ -19,14 +22,14 @@ use std::io::{self, BufRead, IsTerminal as _, Read, Write};
 
 use zeroize::Zeroizing;
 
-/// People looked for at once.
+/// Most people of one search.
 const MAX_PEOPLE: usize = 10_000;
 /// Values of one person.
 const MAX_VALUES: usize = 32;
 /// Largest list of people, bytes.
 const MAX_INPUT: u64 = 4 << 20;
 
-/// Kinds that a number is looked up as: who types it does not know what the sender called it.
+/// Kinds that a number is looked up as, because the kind that the sender used is not known.
 const NUMBERS: [Kind; 12] = [
     Kind::PatientId,
     Kind::Ssn,
@@ -42,7 +45,7 @@ const NUMBERS: [Kind; 12] = [
     Kind::Phone,
 ];
 
-/// Why nobody can be looked for. No message holds anything that was typed.
+/// Why a search is impossible. No message contains anything that was typed.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// The key file is unusable.
@@ -62,8 +65,10 @@ pub enum FindError {
     /// The list of people cannot be read.
     #[error("cannot read the people to look for: {0}")]
     Input(io::Error),
-    /// There is nobody to look for.
-    #[error("nobody to look for: give a name or a number; a birth date alone leads to nobody")]
+    /// No person was given.
+    #[error(
+        "no person to look up: give a name or a number; a birth date alone does not identify a person"
+    )]
     Nobody,
     /// A line of the list is no value.
     #[error("line {0} is no name, birth date or number")]
@@ -73,7 +78,7 @@ pub enum FindError {
     TooMany,
 }
 
-/// Who is looked for. Raw until it becomes tokens.
+/// The person looked for: raw values, until they become tokens.
 #[derive(Default)]
 struct Person {
     names: Vec<PhiBuf>,
@@ -91,7 +96,7 @@ impl Person {
     }
 }
 
-/// What a person is found by.
+/// The tokens of a person.
 struct Tokens {
     names: Vec<Token>,
     /// The token, and the year.
@@ -99,10 +104,10 @@ struct Tokens {
     numbers: Vec<Token>,
 }
 
-/// How sure it is that a patient is the person.
+/// How well a patient matches the person.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Sure {
-    /// The name is the same, and another birth date was seen: somebody else.
+enum MatchStrength {
+    /// The name is the same, and another birth date was seen: another person.
     Contradicted,
     /// The name is the same; no birth date was given, or none was seen.
     Name,
@@ -114,7 +119,7 @@ enum Sure {
     Number,
 }
 
-impl Sure {
+impl MatchStrength {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Contradicted => "another birth date",
@@ -126,28 +131,50 @@ impl Sure {
     }
 }
 
-const COLUMNS: &[Column] = &[
-    shown("person", "Person"),
-    shown("match", "Same"),
-    shown("first", "First"),
-    shown("last", "Last"),
-    shown("records", "Records"),
-    shown("client", "Client"),
-    shown("service", "Service"),
-    shown("protocol", "Protocol"),
-    shown("severity", "Severity"),
-    shown("kinds", "Kinds"),
-    hidden("operation"),
-    hidden("file"),
-    hidden("first_packet"),
-    hidden("last_packet"),
-    hidden("community_id"),
-    hidden("sensor"),
-    hidden("run"),
-    hidden("patient"),
-    hidden("finding"),
-    hidden("exposure"),
-];
+/// A patient who may be the person looked for, seen in one exposure.
+struct Row<'a> {
+    results: &'a Results,
+    patient: &'a Patient,
+    seen: &'a PatientObservation,
+    exposure: Option<&'a Exposure>,
+    /// Number of the person, from 1.
+    person: usize,
+    strength: MatchStrength,
+}
+
+impl Row<'_> {
+    fn exposure(&self, of: fn(&Exposure) -> Value) -> Value {
+        self.exposure.map_or(Value::Null, of)
+    }
+    fn evidence(&self, of: fn(&Evidence) -> Value) -> Value {
+        self.seen.evidence.as_ref().map_or(Value::Null, of)
+    }
+}
+
+fn columns<'a>() -> [Column<Row<'a>>; 20] {
+    [
+        shown("person", "Person", |r| json!(r.person)),
+        shown("match", "Same", |r| json!(r.strength.as_str())),
+        shown("first", "First", |r| json!(r.seen.first.to_string())),
+        shown("last", "Last", |r| json!(r.seen.last.to_string())),
+        shown("records", "Records", |r| json!(r.seen.records)),
+        shown("client", "Client", |r| r.exposure(|e| json!(e.client.to_string()))),
+        shown("service", "Service", |r| r.exposure(|e| json!(e.server.to_string()))),
+        shown("protocol", "Protocol", |r| r.exposure(|e| json!(e.protocol))),
+        shown("severity", "Severity", |r| json!(Severity::of(r.seen.severity).as_str())),
+        shown("kinds", "Kinds", |r| json!(r.patient.kinds)),
+        hidden("operation", |r| json!(r.seen.operation)),
+        hidden("file", |r| r.evidence(|e| json!(e.file))),
+        hidden("first_packet", |r| r.evidence(|e| json!(e.first_packet))),
+        hidden("last_packet", |r| r.evidence(|e| json!(e.last_packet))),
+        hidden("community_id", |r| json!(r.seen.community_id)),
+        hidden("sensor", |r| sensor(r.results, r.patient.run)),
+        hidden("run", |r| json!(r.patient.run + 1)),
+        hidden("patient", |r| json!(r.patient.token)),
+        hidden("finding", |r| json!(r.seen.id)),
+        hidden("exposure", |r| r.exposure(|e| json!(e.id))),
+    ]
+}
 
 pub(super) fn answer(
     find: &Find,
@@ -165,7 +192,7 @@ pub(super) fn answer(
     };
     // Only names need rules: which words beside them are no part of them.
     let rules = RuleSet::shipped()?;
-    let (mut table, mut found, mut contradicted) = (Table::new(COLUMNS), 0, 0);
+    let (mut table, mut found, mut contradicted) = (Table::of(&columns(), []), 0, 0);
     let mut worst = Answer::Done;
     let mut listed = 0;
     for (number, person) in people.iter().enumerate() {
@@ -176,7 +203,7 @@ pub(super) fn answer(
         let results = of(&all)?;
         listed = listed.max(results.losses.listed);
         if number == 0 {
-            worst = tell_losses(&find.source, &results.losses, note);
+            worst = report_losses(&find.source, &results.losses, note);
         }
         let births: Vec<Token> = tokens.births.iter().map(|(token, _)| *token).collect();
         let born = if births.is_empty() { Results::default() } else { of(&births)? };
@@ -185,24 +212,24 @@ pub(super) fn answer(
             if tokens.numbers.is_empty() { Results::default() } else { of(&tokens.numbers)? };
         let numbered: BTreeSet<&str> =
             by_number.patients.iter().map(|p| p.token.as_str()).collect();
-        let before = table.rows.len();
+        let before = table.len();
         for patient in &results.patients {
-            let sure = match numbered.contains(patient.token.as_str()) {
-                true => Sure::Number,
+            let strength = match numbered.contains(patient.token.as_str()) {
+                true => MatchStrength::Number,
                 false => compare(patient, &tokens, born.contains(patient.token.as_str())),
             };
-            if sure == Sure::Contradicted {
+            if strength == MatchStrength::Contradicted {
                 contradicted += 1;
                 continue;
             }
-            rows(&results, patient, number + 1, sure, &mut table);
+            table.append(rows(&results, patient, number + 1, strength));
         }
-        found += usize::from(table.rows.len() > before);
+        found += usize::from(table.len() > before);
     }
     let shape = find.shape;
     if shape == super::Shape::Table {
         writeln!(out, "{}", headline(people.len(), found))?;
-        if !table.rows.is_empty() {
+        if !table.is_empty() {
             writeln!(out)?;
             table.write(shape, out)?;
         }
@@ -227,7 +254,7 @@ pub(super) fn answer(
 
 /// How many runs the key cannot search. Refuses one that can search none.
 fn other_keys(find: &Find, key: &Key) -> Result<usize, ReviewError> {
-    // Of events, keys stand in exposures; of patients none are wanted here.
+    // In events, exposures hold the key; patients are not needed here.
     let filter = Filter { patients: 0, ..find.filter.clone() };
     let runs = source::runs(&find.source, &filter)?;
     let ours = key.id();
@@ -250,12 +277,12 @@ fn headline(people: usize, found: usize) -> String {
 }
 
 /// Whether a patient who has the name is the person, by the birth date.
-fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> Sure {
+fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> MatchStrength {
     if born {
-        return Sure::NameAndBirth;
+        return MatchStrength::NameAndBirth;
     }
     if tokens.births.is_empty() {
-        return Sure::Name;
+        return MatchStrength::Name;
     }
     let dates: Vec<&Identifier> =
         patient.identifiers.iter().filter(|i| i.kind == "birth_date").collect();
@@ -263,11 +290,11 @@ fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> Sure {
     let same =
         |year: &&str| tokens.births.iter().any(|(_, y)| y.is_some_and(|y| y == year.as_bytes()));
     match (dates.is_empty(), years.iter().any(same)) {
-        (true, _) => Sure::Name,
-        (false, true) => Sure::BirthYear,
-        // A mask without a year (of ages over 89) says nothing.
-        (false, false) if years.is_empty() => Sure::Name,
-        (false, false) => Sure::Contradicted,
+        (true, _) => MatchStrength::Name,
+        (false, true) => MatchStrength::BirthYear,
+        // A mask without a year (of ages over 89) decides nothing.
+        (false, false) if years.is_empty() => MatchStrength::Name,
+        (false, false) => MatchStrength::Contradicted,
     }
 }
 
@@ -277,38 +304,15 @@ fn year(mask: &str) -> Option<&str> {
     (0..mask.len().saturating_sub(3)).find_map(run)
 }
 
-fn rows(results: &Results, patient: &Patient, person: usize, sure: Sure, table: &mut Table) {
-    for seen in &patient.seen {
+fn rows(results: &Results, patient: &Patient, person: usize, strength: MatchStrength) -> Table {
+    let rows = patient.seen.iter().map(|seen| {
         let exposure = seen.exposure.and_then(|at| results.exposures.get(at));
-        let of = |get: fn(&source::Exposure) -> Value| exposure.map_or(Value::Null, get);
-        let place =
-            |get: fn(&source::Evidence) -> Value| seen.evidence.as_ref().map_or(Value::Null, get);
-        table.rows.push(vec![
-            json!(person),
-            json!(sure.as_str()),
-            json!(seen.first.to_string()),
-            json!(seen.last.to_string()),
-            json!(seen.records),
-            of(|e| json!(e.client.to_string())),
-            of(|e| json!(e.server.to_string())),
-            of(|e| json!(e.protocol)),
-            json!(Severity::of(seen.severity).as_str()),
-            json!(patient.kinds),
-            json!(seen.operation),
-            place(|e| json!(e.file)),
-            place(|e| json!(e.first_packet)),
-            place(|e| json!(e.last_packet)),
-            json!(seen.community_id),
-            json!(results.runs.get(patient.run).map_or("", |run| &run.sensor)),
-            json!(patient.run + 1),
-            json!(patient.token),
-            json!(seen.id),
-            of(|e| json!(e.id)),
-        ]);
-    }
+        Row { results, patient, seen, exposure, person, strength }
+    });
+    Table::of(&columns(), rows)
 }
 
-/// What a person is found by.
+/// The tokens of a person.
 fn tokens(
     person: &Person,
     key: &Key,
@@ -388,10 +392,10 @@ fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<
     }
 }
 
-/// Asks for a person at the terminal, without showing what is typed.
+/// Prompts for a person at the terminal, without echo.
 fn asked() -> Result<Person, FindError> {
     let mut person = Person::default();
-    let _hidden = Hidden::begin().map_err(FindError::Input)?;
+    let _hidden = HiddenInput::begin().map_err(FindError::Input)?;
     for (prompt, list) in [
         ("Name", &mut person.names),
         ("Birth date", &mut person.births),
@@ -404,7 +408,7 @@ fn asked() -> Result<Person, FindError> {
     if person.is_empty() { Err(FindError::Nobody) } else { Ok(person) }
 }
 
-/// One line that is not shown; none if it is empty.
+/// One line read without echo; none if it is empty.
 fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
     let mut err = io::stderr();
     write!(err, "{prompt} (not shown; empty if unknown): ")?;
@@ -416,10 +420,10 @@ fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
     Ok((!value.is_empty()).then(|| Phi::new(value).to_buf()))
 }
 
-/// The terminal shows nothing for as long as this lives. Whoever interrupts gets it back as it was.
-struct Hidden(Termios);
+/// Echo is off while this lives. An interrupt restores the terminal.
+struct HiddenInput(Termios);
 
-impl Hidden {
+impl HiddenInput {
     fn begin() -> io::Result<Self> {
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         let before = tcgetattr(io::stdin())?;
@@ -440,7 +444,7 @@ impl Hidden {
     }
 }
 
-impl Drop for Hidden {
+impl Drop for HiddenInput {
     fn drop(&mut self) {
         let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
     }

@@ -7,6 +7,7 @@ mod cut;
 mod diff;
 mod explain;
 mod find;
+mod merge;
 mod query;
 mod report;
 pub mod source;
@@ -19,6 +20,7 @@ use std::path::{Path, PathBuf};
 
 pub use cut::CutError;
 pub use find::FindError;
+pub use merge::{MergeError, MergeShape, Merged};
 pub use query::Listing;
 pub use report::report;
 pub use table::Shape;
@@ -36,6 +38,8 @@ pub enum Request {
     Explain(Explain),
     /// Which packets show it?
     Cut(Cut),
+    /// What do several runs come to?
+    Merge(Merge),
 }
 
 /// `phitap query`.
@@ -60,7 +64,7 @@ pub struct Find {
     pub source: PathBuf,
     /// The key of its tokens.
     pub key_file: PathBuf,
-    /// Where the people stand; asked for if none.
+    /// The list of people; prompted for if none.
     pub from: Option<PathBuf>,
     /// How the answer is written.
     pub shape: Shape,
@@ -109,6 +113,17 @@ pub struct Cut {
     pub filter: Filter,
 }
 
+/// `phitap merge`.
+#[derive(Debug)]
+pub struct Merge {
+    /// Files of events.
+    pub sources: Vec<PathBuf>,
+    /// How the answer is written.
+    pub shape: MergeShape,
+    /// Exposures at most.
+    pub limit: Option<usize>,
+}
+
 /// What a question comes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -132,6 +147,9 @@ pub enum ReviewError {
     /// The packets cannot be cut.
     #[error(transparent)]
     Cut(#[from] CutError),
+    /// There is nothing to merge.
+    #[error(transparent)]
+    Merge(#[from] MergeError),
     /// The rules are faulty.
     #[error(transparent)]
     Rules(#[from] crate::rules::LoadError),
@@ -166,11 +184,12 @@ pub fn answer(
         Request::Diff(diff) => diff::answer(diff, out, note),
         Request::Explain(explain) => explain::answer(explain, out, note),
         Request::Cut(cut) => cut::answer(cut, out, note),
+        Request::Merge(merge) => merge::answer(merge, out, note),
     }
 }
 
 /// Says what could not be read; whether that was everything.
-fn tell_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
+fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
     let path = path.display();
     let mut tell = |n: u64, what: &str| {
         if n > 0 {

@@ -1,8 +1,8 @@
 //! `phitap query`: what is there.
 
-use super::source::{self, Evidence, Exposure, Results};
+use super::source::{self, Asset, Evidence, Exposure, Patient, Results, Run, Service};
 use super::table::{Column, Table, hidden, shown};
-use super::{Answer, Query, ReviewError, tell_losses};
+use super::{Answer, Query, ReviewError, report_losses};
 use crate::severity::Severity;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
@@ -23,230 +23,199 @@ pub enum Listing {
     Runs,
 }
 
-pub(super) const EXPOSURES: &[Column] = &[
-    shown("severity", "Severity"),
-    shown("score", "Score"),
-    shown("first", "First"),
-    shown("last", "Last"),
-    shown("client", "Client"),
-    shown("service", "Service"),
-    shown("protocol", "Protocol"),
-    shown("patients", "Patients"),
-    hidden("patients_low"),
-    hidden("patients_high"),
-    shown("records", "Records"),
-    hidden("findings"),
-    hidden("flows"),
-    shown("open", "Open"),
-    shown("kinds", "Kinds"),
-    hidden("direction"),
-    hidden("transport"),
-    hidden("authentication"),
-    hidden("operations"),
-    hidden("marks"),
-    hidden("state"),
-    hidden("file"),
-    hidden("first_packet"),
-    hidden("last_packet"),
-    hidden("community_id"),
-    hidden("sensor"),
-    hidden("run"),
-    shown("id", "Id"),
-    hidden("fingerprint"),
-];
-
-/// An exposure as a row of [`EXPOSURES`].
-pub(super) fn exposure(results: &Results, e: &Exposure) -> Vec<Value> {
-    let sensor = results.runs.get(e.run).map_or("", |run| &run.sensor);
-    let kinds: Vec<&str> = e.kinds.iter().map(|(kind, _)| kind.as_str()).collect();
-    let evidence = |of: fn(&Evidence) -> Value| e.evidence.as_ref().map_or(Value::Null, of);
-    vec![
-        json!(Severity::of(e.severity).as_str()),
-        json!(e.severity),
-        json!(e.first.to_string()),
-        json!(e.last.to_string()),
-        json!(e.client.to_string()),
-        json!(e.server.to_string()),
-        json!(e.protocol),
-        json!(e.patients),
-        json!(e.patients_bounds.0),
-        json!(e.patients_bounds.1),
-        json!(e.records),
-        json!(e.findings),
-        json!(e.flows),
-        json!(e.open),
-        json!(kinds),
-        json!(e.direction),
-        json!(e.transport),
-        json!(e.authentication),
-        json!(e.operations),
-        json!(e.marks),
-        json!(e.state),
-        evidence(|e| json!(e.file)),
-        evidence(|e| json!(e.first_packet)),
-        evidence(|e| json!(e.last_packet)),
-        json!(e.community_id),
-        json!(sensor),
-        json!(e.run + 1),
-        json!(e.id),
-        json!(e.fingerprint),
-    ]
+/// An exposure as a row.
+pub(super) struct ExposureRow<'a> {
+    pub results: &'a Results,
+    pub exposure: &'a Exposure,
 }
 
-const PATIENTS: &[Column] = &[
-    shown("patient", "Patient"),
-    shown("first", "First"),
-    shown("last", "Last"),
-    shown("records", "Records"),
-    shown("exposures", "Exposures"),
-    shown("masks", "Masks"),
-    shown("kinds", "Kinds"),
-    hidden("services"),
-    hidden("severity"),
-    hidden("sensor"),
-    hidden("run"),
-];
-
-/// Masks of the values by which people know a patient.
-const TELLING: [&str; 3] = ["name", "birth_date", "patient_id"];
-
-fn patients(results: &Results, table: &mut Table, limit: usize) {
-    for patient in results.patients.iter().take(limit) {
-        let exposures: Vec<&Exposure> =
-            patient.seen.iter().filter_map(|seen| results.exposures.get(seen.exposure?)).collect();
-        let services: BTreeSet<String> =
-            exposures.iter().map(|e| format!("{} ({})", e.server, e.protocol)).collect();
-        let masks: Vec<&str> = patient
-            .identifiers
-            .iter()
-            .filter(|i| TELLING.contains(&i.kind.as_str()))
-            .map(|i| i.value.as_str())
-            .collect();
-        let ids: BTreeSet<usize> = patient.seen.iter().filter_map(|seen| seen.exposure).collect();
-        let severity = patient.seen.iter().map(|seen| seen.severity).max().unwrap_or(0);
-        table.rows.push(vec![
-            json!(patient.token),
-            json!(patient.first.to_string()),
-            json!(patient.last.to_string()),
-            json!(patient.records),
-            json!(ids.len()),
-            json!(masks),
-            json!(patient.kinds),
-            json!(services),
-            json!(severity),
-            json!(results.runs.get(patient.run).map_or("", |run| &run.sensor)),
-            json!(patient.run + 1),
-        ]);
+impl ExposureRow<'_> {
+    fn evidence(&self, of: fn(&Evidence) -> Value) -> Value {
+        self.exposure.evidence.as_ref().map_or(Value::Null, of)
     }
 }
 
-const SERVICES: &[Column] = &[
-    shown("service", "Service"),
-    shown("protocol", "Protocol"),
-    hidden("transport"),
-    shown("authentication", "Login"),
-    shown("open", "Open"),
-    shown("exposures", "Exposures"),
-    shown("clients", "Clients exposed"),
-    shown("patients_at_most", "Patients at most"),
-    shown("severity", "Worst"),
-    hidden("time"),
-    hidden("sensor"),
-    hidden("run"),
-    hidden("id"),
-];
+/// The sensor of a run.
+pub(super) fn sensor(results: &Results, run: usize) -> Value {
+    json!(results.runs.get(run).map_or("", |run| &run.sensor))
+}
 
-fn services(results: &Results, table: &mut Table, limit: usize) {
+pub(super) fn exposure_columns<'a>() -> [Column<ExposureRow<'a>>; 29] {
+    [
+        shown("severity", "Severity", |r| json!(Severity::of(r.exposure.severity).as_str())),
+        shown("score", "Score", |r| json!(r.exposure.severity)),
+        shown("first", "First", |r| json!(r.exposure.first.to_string())),
+        shown("last", "Last", |r| json!(r.exposure.last.to_string())),
+        shown("client", "Client", |r| json!(r.exposure.client.to_string())),
+        shown("service", "Service", |r| json!(r.exposure.server.to_string())),
+        shown("protocol", "Protocol", |r| json!(r.exposure.protocol)),
+        shown("patients", "Patients", |r| json!(r.exposure.patients)),
+        hidden("patients_low", |r| json!(r.exposure.patients_bounds.0)),
+        hidden("patients_high", |r| json!(r.exposure.patients_bounds.1)),
+        shown("records", "Records", |r| json!(r.exposure.records)),
+        hidden("findings", |r| json!(r.exposure.findings)),
+        hidden("flows", |r| json!(r.exposure.flows)),
+        shown("open", "Open", |r| json!(r.exposure.open)),
+        shown("kinds", "Kinds", |r| {
+            json!(r.exposure.kinds.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>())
+        }),
+        hidden("direction", |r| json!(r.exposure.direction)),
+        hidden("transport", |r| json!(r.exposure.transport)),
+        hidden("authentication", |r| json!(r.exposure.authentication)),
+        hidden("operations", |r| json!(r.exposure.operations)),
+        hidden("marks", |r| json!(r.exposure.marks)),
+        hidden("state", |r| json!(r.exposure.state)),
+        hidden("file", |r| r.evidence(|e| json!(e.file))),
+        hidden("first_packet", |r| r.evidence(|e| json!(e.first_packet))),
+        hidden("last_packet", |r| r.evidence(|e| json!(e.last_packet))),
+        hidden("community_id", |r| json!(r.exposure.community_id)),
+        hidden("sensor", |r| sensor(r.results, r.exposure.run)),
+        hidden("run", |r| json!(r.exposure.run + 1)),
+        shown("id", "Id", |r| json!(r.exposure.id)),
+        hidden("fingerprint", |r| json!(r.exposure.fingerprint)),
+    ]
+}
+
+/// A patient, with the exposures in which the patient was seen.
+struct PatientRow<'a> {
+    results: &'a Results,
+    patient: &'a Patient,
+    exposures: Vec<&'a Exposure>,
+}
+
+/// Kinds whose masks help people to recognise a patient.
+const RECOGNISABLE: [&str; 3] = ["name", "birth_date", "patient_id"];
+
+fn patient_columns<'a>() -> [Column<PatientRow<'a>>; 11] {
+    [
+        shown("patient", "Patient", |r| json!(r.patient.token)),
+        shown("first", "First", |r| json!(r.patient.first.to_string())),
+        shown("last", "Last", |r| json!(r.patient.last.to_string())),
+        shown("records", "Records", |r| json!(r.patient.records)),
+        shown("exposures", "Exposures", |r| {
+            let seen = r.patient.seen.iter().filter_map(|seen| seen.exposure);
+            json!(seen.collect::<BTreeSet<usize>>().len())
+        }),
+        shown("masks", "Masks", |r| {
+            let shown = r.patient.identifiers.iter();
+            let shown = shown.filter(|i| RECOGNISABLE.contains(&i.kind.as_str()));
+            json!(shown.map(|i| i.value.as_str()).collect::<Vec<_>>())
+        }),
+        shown("kinds", "Kinds", |r| json!(r.patient.kinds)),
+        hidden("services", |r| {
+            let services = r.exposures.iter().map(|e| format!("{} ({})", e.server, e.protocol));
+            json!(services.collect::<BTreeSet<String>>())
+        }),
+        hidden("severity", |r| {
+            json!(r.patient.seen.iter().map(|seen| seen.severity).max().unwrap_or(0))
+        }),
+        hidden("sensor", |r| sensor(r.results, r.patient.run)),
+        hidden("run", |r| json!(r.patient.run + 1)),
+    ]
+}
+
+fn patients(results: &Results, limit: usize) -> Table {
+    let rows = results.patients.iter().take(limit).map(|patient| PatientRow {
+        results,
+        patient,
+        exposures: exposures_of(results, patient),
+    });
+    Table::of(&patient_columns(), rows)
+}
+
+fn exposures_of<'a>(results: &'a Results, patient: &Patient) -> Vec<&'a Exposure> {
+    patient.seen.iter().filter_map(|seen| results.exposures.get(seen.exposure?)).collect()
+}
+
+/// A service, with the exposures of its clients.
+struct ServiceRow<'a> {
+    results: &'a Results,
+    service: &'a Service,
+    exposures: &'a [&'a Exposure],
+}
+
+fn service_columns<'a>() -> [Column<ServiceRow<'a>>; 13] {
+    [
+        shown("service", "Service", |r| json!(r.service.server.to_string())),
+        shown("protocol", "Protocol", |r| json!(r.service.protocol)),
+        hidden("transport", |r| json!(r.service.transport)),
+        shown("authentication", "Login", |r| json!(r.service.authentication)),
+        shown("open", "Open", |r| json!(r.service.open)),
+        shown("exposures", "Exposures", |r| json!(r.exposures.len())),
+        shown("clients", "Clients exposed", |r| {
+            json!(r.exposures.iter().map(|e| e.client).collect::<BTreeSet<_>>().len())
+        }),
+        shown("patients_at_most", "Patients at most", |r| {
+            json!(r.exposures.iter().map(|e| e.patients).sum::<u64>())
+        }),
+        shown("severity", "Worst", |r| {
+            let worst = r.exposures.iter().map(|e| e.severity).max();
+            json!(worst.map_or("", |score| Severity::of(score).as_str()))
+        }),
+        hidden("time", |r| json!(r.service.time.to_string())),
+        hidden("sensor", |r| sensor(r.results, r.service.run)),
+        hidden("run", |r| json!(r.service.run + 1)),
+        hidden("id", |r| json!(r.service.id)),
+    ]
+}
+
+fn services(results: &Results, limit: usize) -> Table {
     let mut of_service: HashMap<_, Vec<&Exposure>> = HashMap::new();
     for e in &results.exposures {
         of_service.entry((e.run, e.server, e.protocol.as_str())).or_default().push(e);
     }
-    for service in results.services.iter().take(limit) {
-        let name = (service.run, service.server, service.protocol.as_str());
-        let exposures = of_service.get(&name).map_or(&[][..], Vec::as_slice);
-        let clients: BTreeSet<_> = exposures.iter().map(|e| e.client).collect();
-        let worst = exposures.iter().map(|e| e.severity).max();
-        table.rows.push(vec![
-            json!(service.server.to_string()),
-            json!(service.protocol),
-            json!(service.transport),
-            json!(service.authentication),
-            json!(service.open),
-            json!(exposures.len()),
-            json!(clients.len()),
-            json!(exposures.iter().map(|e| e.patients).sum::<u64>()),
-            json!(worst.map_or("", |score| Severity::of(score).as_str())),
-            json!(service.time.to_string()),
-            json!(results.runs.get(service.run).map_or("", |run| &run.sensor)),
-            json!(service.run + 1),
-            json!(service.id),
-        ]);
+    let rows = results.services.iter().take(limit).map(|service| {
+        let exposures = of_service.get(&(service.run, service.server, service.protocol.as_str()));
+        ServiceRow { results, service, exposures: exposures.map_or(&[][..], Vec::as_slice) }
+    });
+    Table::of(&service_columns(), rows)
+}
+
+fn asset_columns<'a>() -> [Column<(&'a Results, &'a Asset)>; 7] {
+    [
+        shown("address", "Address", |(_, asset)| json!(asset.ip.to_string())),
+        shown("role", "Role", |(_, asset)| json!(asset.role)),
+        shown("protocol", "Proved by", |(_, asset)| json!(asset.protocol)),
+        shown("first", "First seen", |(_, asset)| json!(asset.time.to_string())),
+        hidden("sensor", |(results, asset)| sensor(results, asset.run)),
+        hidden("run", |(_, asset)| json!(asset.run + 1)),
+        hidden("id", |(_, asset)| json!(asset.id)),
+    ]
+}
+
+/// A run, and its position among the runs.
+struct RunRow<'a> {
+    results: &'a Results,
+    at: usize,
+    run: &'a Run,
+}
+
+impl RunRow<'_> {
+    /// A figure of its summary.
+    fn figure(&self, path: &str) -> Value {
+        self.run.event.pointer(path).cloned().unwrap_or(Value::Null)
     }
 }
 
-const ASSETS: &[Column] = &[
-    shown("address", "Address"),
-    shown("role", "Role"),
-    shown("protocol", "Proved by"),
-    shown("first", "First seen"),
-    hidden("sensor"),
-    hidden("run"),
-    hidden("id"),
-];
-
-fn assets(results: &Results, table: &mut Table, limit: usize) {
-    for asset in results.assets.iter().take(limit) {
-        table.rows.push(vec![
-            json!(asset.ip.to_string()),
-            json!(asset.role),
-            json!(asset.protocol),
-            json!(asset.time.to_string()),
-            json!(results.runs.get(asset.run).map_or("", |run| &run.sensor)),
-            json!(asset.run + 1),
-            json!(asset.id),
-        ]);
-    }
-}
-
-const RUNS: &[Column] = &[
-    shown("run", "Run"),
-    shown("sensor", "Sensor"),
-    shown("first", "First"),
-    shown("last", "Last"),
-    shown("ended", "Ended"),
-    shown("exposures", "Exposures"),
-    shown("patients", "Patients"),
-    shown("verdict", "Verdict"),
-    hidden("live"),
-    hidden("began"),
-    hidden("version"),
-    hidden("rules"),
-    shown("key_id", "Key"),
-    shown("files", "Files"),
-];
-
-fn runs(results: &Results, table: &mut Table, limit: usize) {
-    for (at, run) in results.runs.iter().enumerate().take(limit) {
-        let figure = |path: &str| run.event.pointer(path).cloned().unwrap_or(Value::Null);
-        let exposures = results.exposures.iter().filter(|e| e.run == at).count();
-        let time = |time: Option<crate::time::Timestamp>| json!(time.map(|t| t.to_string()));
-        table.rows.push(vec![
-            json!(at + 1),
-            json!(run.sensor),
-            time(run.first),
-            time(run.last),
-            json!(run.ended),
-            json!(exposures),
-            figure("/phi/run/patients"),
-            figure("/phi/run/coverage/verdict"),
-            json!(run.live),
-            time(run.began),
-            json!(run.version),
-            json!(run.rules),
-            json!(run.key_id),
-            json!(run.files),
-        ]);
-    }
+fn run_columns<'a>() -> [Column<RunRow<'a>>; 14] {
+    [
+        shown("run", "Run", |r| json!(r.at + 1)),
+        shown("sensor", "Sensor", |r| json!(r.run.sensor)),
+        shown("first", "First", |r| json!(r.run.first.map(|t| t.to_string()))),
+        shown("last", "Last", |r| json!(r.run.last.map(|t| t.to_string()))),
+        shown("ended", "Ended", |r| json!(r.run.ended)),
+        shown("exposures", "Exposures", |r| {
+            json!(r.results.exposures.iter().filter(|e| e.run == r.at).count())
+        }),
+        shown("patients", "Patients", |r| r.figure("/phi/run/patients")),
+        shown("verdict", "Verdict", |r| r.figure("/phi/run/coverage/verdict")),
+        hidden("live", |r| json!(r.run.live)),
+        hidden("began", |r| json!(r.run.began.map(|t| t.to_string()))),
+        hidden("version", |r| json!(r.run.version)),
+        hidden("rules", |r| json!(r.run.rules)),
+        shown("key_id", "Key", |r| json!(r.run.key_id)),
+        shown("files", "Files", |r| json!(r.run.files)),
+    ]
 }
 
 pub(super) fn answer(
@@ -256,25 +225,31 @@ pub(super) fn answer(
 ) -> Result<Answer, ReviewError> {
     let mut results = source::read(&query.source, &query.filter)?;
     let limit = query.limit.unwrap_or(usize::MAX);
-    let mut table = match query.listing {
-        Listing::Exposures => Table::new(EXPOSURES),
-        Listing::Patients => Table::new(PATIENTS),
-        Listing::Services => Table::new(SERVICES),
-        Listing::Assets => Table::new(ASSETS),
-        Listing::Runs => Table::new(RUNS),
-    };
-    match query.listing {
-        Listing::Exposures => {
-            // The worst first, then the latest.
-            results.exposures.sort_by_key(|e| std::cmp::Reverse((e.severity, e.last)));
-            let rows = results.exposures.iter().take(limit);
-            table.rows = rows.map(|e| exposure(&results, e)).collect();
-        }
-        Listing::Patients => patients(&results, &mut table, limit),
-        Listing::Services => services(&results, &mut table, limit),
-        Listing::Assets => assets(&results, &mut table, limit),
-        Listing::Runs => runs(&results, &mut table, limit),
+    if query.listing == Listing::Exposures {
+        // The worst first, then the latest.
+        results.exposures.sort_by_key(|e| std::cmp::Reverse((e.severity, e.last)));
     }
+    let results = &results;
+    let table = match query.listing {
+        Listing::Exposures => Table::of(
+            &exposure_columns(),
+            results.exposures.iter().take(limit).map(|exposure| ExposureRow { results, exposure }),
+        ),
+        Listing::Patients => patients(results, limit),
+        Listing::Services => services(results, limit),
+        Listing::Assets => Table::of(
+            &asset_columns(),
+            results.assets.iter().take(limit).map(|asset| (results, asset)),
+        ),
+        Listing::Runs => Table::of(
+            &run_columns(),
+            results.runs.iter().enumerate().take(limit).map(|(at, run)| RunRow {
+                results,
+                at,
+                run,
+            }),
+        ),
+    };
     table.write(query.shape, out)?;
-    Ok(tell_losses(&query.source, &results.losses, note))
+    Ok(report_losses(&query.source, &results.losses, note))
 }

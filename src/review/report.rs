@@ -1,39 +1,65 @@
 //! `phitap report STORE|EVENTS`: the report of runs that are over.
 
 use super::source::{self, Filter, ReadError, Results};
-use crate::output::page::{self, Board, Input, Made, Patient, Shown};
+use crate::output::page::{self, Input, PageModel, Patient, Provenance, ShownIdentifier};
 use crate::time::Timestamp;
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Capture files that are read again for their hashes.
 const MAX_FILES: usize = 1_000;
 
-/// The page, and how many entries of the source were garbage or found no place.
+/// The page, how many entries of the source were garbage or found no place, and what is wrong with captures.
 ///
 /// # Errors
 /// If the source cannot be read, or holds nothing of phitap.
-pub fn report(path: &Path, made: Timestamp) -> Result<(String, u64), ReadError> {
+pub fn report(path: &Path, made: Timestamp) -> Result<(String, u64, Vec<String>), ReadError> {
     let results = source::read(path, &Filter::default())?;
     let losses = results.losses;
     let lost = [losses.garbage, losses.too_long, losses.entries, losses.patients];
-    Ok((page_of(results, path, made), lost.into_iter().fold(0, u64::saturating_add)))
+    let inputs = inputs_of(&results);
+    let faults = inputs.iter().filter_map(|i| Some(format!("{}: {}", i.name, i.fault()?)));
+    let faults = faults.collect();
+    let page = page_of(results, &inputs, path, made);
+    Ok((page, lost.into_iter().fold(0, u64::saturating_add), faults))
 }
 
-fn page_of(results: Results, path: &Path, made: Timestamp) -> String {
+/// The captures of all runs as they are now, beside what the runs noted of them.
+fn inputs_of(results: &Results) -> Vec<Input> {
+    let mut files: BTreeMap<&str, Option<&str>> = BTreeMap::new();
+    for run in &results.runs {
+        for name in &run.files {
+            files.entry(name).or_default();
+        }
+        let noted = run.event.pointer("/phi/run/inputs/files").and_then(Value::as_array);
+        for of in noted.into_iter().flatten() {
+            if let (Some(name), Some(hash)) = (of["name"].as_str(), of["sha256"].as_str()) {
+                files.insert(name, Some(hash));
+            }
+        }
+    }
+    let files = files.into_iter().take(MAX_FILES);
+    files.map(|(name, noted)| Input::of_run(name, noted.filter(|hash| is_hash(hash)))).collect()
+}
+
+/// SHA-256 in hexadecimal digits; an event may have been forged.
+fn is_hash(text: &str) -> bool {
+    text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> String {
     let Results { runs, exposures, patients, services, assets, .. } = results;
     let revealed =
         runs.iter().any(|run| run.event.pointer("/phi/run/reveal") == Some(&true.into()))
             || patients.iter().any(|p| p.identifiers.iter().any(|i| !i.masked));
-    let mut board = Board::new(revealed);
-    let files: BTreeSet<&String> = runs.iter().flat_map(|run| &run.files).collect();
-    let inputs: Vec<Input> = files.into_iter().take(MAX_FILES).map(|f| Input::of(f)).collect();
+    let mut board = PageModel::new(revealed);
     let all = |of: fn(&source::Run) -> &str| {
         let all: BTreeSet<&str> = runs.iter().map(of).filter(|text| !text.is_empty()).collect();
         all.into_iter().collect::<Vec<_>>().join(", ")
     };
     let sensors = all(|run| &run.sensor);
-    let made = Made {
+    let made = Provenance {
         at: made.to_string(),
         source: match runs.len() {
             1 => path.display().to_string(),
@@ -46,12 +72,12 @@ fn page_of(results: Results, path: &Path, made: Timestamp) -> String {
     let people: BTreeSet<&str> = patients.iter().map(|p| p.token.as_str()).collect();
     board.people(people.len() as u64);
     for patient in &patients {
-        let identifiers = patient.identifiers.iter().map(|i| Shown {
+        let identifiers = patient.identifiers.iter().map(|i| ShownIdentifier {
             kind: &i.kind,
             value: Some(i.value.as_str()).filter(|_| i.masked),
             field: &i.field,
         });
-        let identifiers: Vec<Shown<'_>> = identifiers.collect();
+        let identifiers: Vec<ShownIdentifier<'_>> = identifiers.collect();
         for seen in &patient.seen {
             let Some(exposure) = seen.exposure.and_then(|at| exposures.get(at)) else { continue };
             let packets = seen.evidence.as_ref().map(|e| (e.first_packet, e.last_packet));
@@ -76,5 +102,5 @@ fn page_of(results: Results, path: &Path, made: Timestamp) -> String {
     for event in events.chain(assets.into_iter().map(|a| a.event)) {
         board.take(event);
     }
-    page::page(&board, &made, &inputs)
+    page::page(&board, &made, inputs)
 }

@@ -19,31 +19,71 @@ pub enum Shape {
 /// Characters of a cell of a table for people.
 const MAX_CELL: usize = 48;
 
-/// A column: its name in JSON and CSV, and its heading for people, if they are shown it.
-pub(super) struct Column {
+/// A column of rows that are made from a `T`.
+pub(super) struct Column<T> {
+    /// Its name in JSON and CSV.
     pub name: &'static str,
+    /// Its heading in a table for people, if it is shown there.
     pub heading: Option<&'static str>,
+    /// Its value in a row.
+    pub value: fn(&T) -> Value,
 }
 
 /// A column that people see too.
-pub(super) const fn shown(name: &'static str, heading: &'static str) -> Column {
-    Column { name, heading: Some(heading) }
+pub(super) const fn shown<T>(
+    name: &'static str,
+    heading: &'static str,
+    value: fn(&T) -> Value,
+) -> Column<T> {
+    Column { name, heading: Some(heading), value }
 }
 
 /// A column for programs.
-pub(super) const fn hidden(name: &'static str) -> Column {
-    Column { name, heading: None }
+pub(super) const fn hidden<T>(name: &'static str, value: fn(&T) -> Value) -> Column<T> {
+    Column { name, heading: None, value }
 }
 
 /// Rows with a value for each column.
 pub(super) struct Table {
-    pub columns: &'static [Column],
-    pub rows: Vec<Vec<Value>>,
+    /// Names and headings.
+    columns: Vec<(&'static str, Option<&'static str>)>,
+    rows: Vec<Vec<Value>>,
 }
 
 impl Table {
-    pub const fn new(columns: &'static [Column]) -> Self {
-        Self { columns, rows: Vec::new() }
+    /// The rows of `items`.
+    pub fn of<T>(columns: &[Column<T>], items: impl IntoIterator<Item = T>) -> Self {
+        let row = |item: T| columns.iter().map(|column| (column.value)(&item)).collect();
+        Self {
+            columns: columns.iter().map(|column| (column.name, column.heading)).collect(),
+            rows: items.into_iter().map(row).collect(),
+        }
+    }
+
+    /// The same with a further column for programs in front, which has these values.
+    pub fn preceded_by(
+        mut self,
+        name: &'static str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Self {
+        self.columns.insert(0, (name, None));
+        for (row, value) in self.rows.iter_mut().zip(values) {
+            row.insert(0, value);
+        }
+        self
+    }
+
+    /// The same with the rows of another table with the same columns behind its own.
+    pub fn append(&mut self, mut other: Self) {
+        self.rows.append(&mut other.rows);
+    }
+
+    pub const fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    pub const fn is_empty(&self) -> bool {
+        self.rows.is_empty()
     }
 
     pub fn write(&self, shape: Shape, out: &mut dyn Write) -> io::Result<()> {
@@ -55,8 +95,12 @@ impl Table {
     }
 
     fn people(&self, out: &mut dyn Write) -> io::Result<()> {
-        let shown: Vec<(usize, &str)> =
-            self.columns.iter().enumerate().filter_map(|(i, c)| Some((i, c.heading?))).collect();
+        let shown: Vec<(usize, &str)> = self
+            .columns
+            .iter()
+            .enumerate()
+            .filter_map(|(i, (_, heading))| Some((i, (*heading)?)))
+            .collect();
         let cell = |row: &[Value], at: usize| foreign(&plain(row.get(at)), MAX_CELL);
         let mut widths: Vec<usize> = shown.iter().map(|(_, h)| h.len()).collect();
         for row in &self.rows {
@@ -92,13 +136,14 @@ impl Table {
     }
 
     fn json(&self, row: &[Value], out: &mut dyn Write) -> io::Result<()> {
-        let named = self.columns.iter().map(|c| c.name.to_owned()).zip(row.iter().cloned());
+        let named =
+            self.columns.iter().map(|(name, _)| (*name).to_owned()).zip(row.iter().cloned());
         let object: Map<String, Value> = named.filter(|(_, value)| !value.is_null()).collect();
         writeln!(out, "{}", json_text(&Value::Object(object)))
     }
 
     fn csv(&self, out: &mut dyn Write) -> io::Result<()> {
-        let names: Vec<&str> = self.columns.iter().map(|c| c.name).collect();
+        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
         write!(out, "{}\r\n", names.join(","))?;
         for row in &self.rows {
             let cells: Vec<String> = row.iter().map(csv_cell).collect();
@@ -163,11 +208,15 @@ mod tests {
     use super::*;
     use serde_json::json;
 
-    const COLUMNS: &[Column] = &[shown("who", "Who"), shown("n", "N"), hidden("why")];
+    const COLUMNS: &[Column<Vec<Value>>] = &[
+        shown("who", "Who", |row| row[0].clone()),
+        shown("n", "N", |row| row[1].clone()),
+        hidden("why", |row| row[2].clone()),
+    ];
 
     fn written(shape: Shape, rows: Vec<Vec<Value>>) -> String {
         let mut out = Vec::new();
-        Table { columns: COLUMNS, rows }.write(shape, &mut out).expect("memory");
+        Table::of(COLUMNS, rows).write(shape, &mut out).expect("memory");
         String::from_utf8(out).expect("UTF-8")
     }
 

@@ -88,7 +88,7 @@ macro_rules! section_entry {
             fn deserialize<D: serde::Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
                 #[derive(serde::Deserialize)]
                 #[serde(deny_unknown_fields)]
-                struct Written {
+                struct EntryKeys {
                     id: String,
                     title: String,
                     #[serde(default)]
@@ -99,7 +99,7 @@ macro_rules! section_entry {
                     no_matches: Vec<String>,
                     $($(#[$meta])* $field: $type,)*
                 }
-                let written = Written::deserialize(from)?;
+                let written = EntryKeys::deserialize(from)?;
                 Ok(Self {
                     common: $crate::rules::entry::Common {
                         id: written.id,

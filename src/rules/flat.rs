@@ -6,9 +6,10 @@ use super::entry::section_entry;
 use super::error::LoadError;
 use super::samples::Samples;
 use super::sections::Section;
-use super::{FieldRule, Health, Kind};
+use super::{FieldRule, Health, Kind, RuleSet};
 use serde::Deserialize;
 use std::collections::HashMap;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 section_entry! {
@@ -158,11 +159,73 @@ fn checked(id: &str, to: &Compiler<'_>) -> Result<(), LoadError> {
     }
 }
 
-/// `[[xdt]]`.
-pub(in crate::rules) struct XdtFields;
+/// A format whose fields all have an id.
+pub(in crate::rules) trait FlatFormat: 'static {
+    /// The section of its fields.
+    const FIELDS: &'static str;
+    /// The section of what fields say of the record.
+    const ABOUT: &'static str;
 
-impl Section for XdtFields {
-    const NAME: &'static str = "xdt";
+    fn rules(all: &RuleSet) -> &FlatRules;
+    fn rules_mut(all: &mut RuleSet) -> &mut FlatRules;
+    /// A message in which the field of `entry` has the value `sample`.
+    fn message(entry: &Entry, sample: &str) -> Vec<u8>;
+}
+
+/// xDT, the German interfaces of practices: GDT, LDT, BDT.
+pub(in crate::rules) struct Xdt;
+
+impl FlatFormat for Xdt {
+    const FIELDS: &'static str = "xdt";
+    const ABOUT: &'static str = "xdt_about";
+
+    fn rules(all: &RuleSet) -> &FlatRules {
+        &all.xdt
+    }
+    fn rules_mut(all: &mut RuleSet) -> &mut FlatRules {
+        &mut all.xdt
+    }
+    fn message(entry: &Entry, sample: &str) -> Vec<u8> {
+        let line = |field: &str, value: &str| format!("{:03}{field}{value}\r\n", value.len() + 9);
+        let object = entry.within.first().map(|object| line("8002", object));
+        let record = [line("8000", "6310"), object.unwrap_or_default(), line(&entry.field, sample)];
+        record.concat().into_bytes()
+    }
+}
+
+/// NCPDP Telecommunication, claims of pharmacies.
+pub(in crate::rules) struct Ncpdp;
+
+impl FlatFormat for Ncpdp {
+    const FIELDS: &'static str = "ncpdp";
+    const ABOUT: &'static str = "ncpdp_about";
+
+    fn rules(all: &RuleSet) -> &FlatRules {
+        &all.ncpdp
+    }
+    fn rules_mut(all: &mut RuleSet) -> &mut FlatRules {
+        &mut all.ncpdp
+    }
+    /// A claim whose patient is not the cardholder (306-C6), in version D.0.
+    fn message(entry: &Entry, sample: &str) -> Vec<u8> {
+        let header = format!("610279D0B1{:10}1{:17}20260101{:10}", "PCN", "011234567893", "S");
+        let (segment, qualifier) = match entry.within.first() {
+            Some(within) => match within.strip_prefix("CX") {
+                Some(qualifier) => ("01", format!("\u{1C}CX{qualifier}")),
+                None => (within.as_str(), String::new()),
+            },
+            None => ("01", String::new()),
+        };
+        let fields = format!("\u{1C}C62{qualifier}\u{1C}{}{sample}", entry.field);
+        format!("{header}\u{1E}\u{1C}AM{segment}{fields}\u{1C}").into_bytes()
+    }
+}
+
+/// `[[xdt]]` and `[[ncpdp]]`.
+pub(in crate::rules) struct Fields<F>(PhantomData<F>);
+
+impl<F: FlatFormat> Section for Fields<F> {
+    const NAME: &'static str = F::FIELDS;
     type Entry = Entry;
 
     fn kind(entry: &Entry) -> Option<Kind> {
@@ -173,23 +236,20 @@ impl Section for XdtFields {
     }
     fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         let field = entry.compile(to)?;
-        to.rules.xdt.fields.entry(entry.field.clone()).or_default().push(field);
+        F::rules_mut(to.rules).fields.entry(entry.field.clone()).or_default().push(field);
         Ok(())
     }
     /// A sample is a value.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
-        let line = |field: &str, value: &str| format!("{:03}{field}{value}\r\n", value.len() + 9);
-        let object = entry.within.first().map(|object| line("8002", object));
-        let record = [line("8000", "6310"), object.unwrap_or_default(), line(&entry.field, sample)];
-        Some(with.takes(&entry.common.id, "text/plain", record.concat().as_bytes()))
+        Some(with.takes(&entry.common.id, "text/plain", &F::message(entry, sample)))
     }
 }
 
-/// `[[xdt_about]]`.
-pub(in crate::rules) struct XdtAbout;
+/// `[[xdt_about]]` and `[[ncpdp_about]]`.
+pub(in crate::rules) struct About<F>(PhantomData<F>);
 
-impl Section for XdtAbout {
-    const NAME: &'static str = "xdt_about";
+impl<F: FlatFormat> Section for About<F> {
+    const NAME: &'static str = F::ABOUT;
     type Entry = AboutEntry;
 
     fn subject(entry: &AboutEntry) -> String {
@@ -198,12 +258,12 @@ impl Section for XdtAbout {
     fn compile(entry: &AboutEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         entry.compile(to)?;
         let fields = entry.fields.iter().cloned();
-        to.rules.xdt.about.extend(fields.map(|field| (field, entry.shows)));
+        F::rules_mut(to.rules).about.extend(fields.map(|field| (field, entry.shows)));
         Ok(())
     }
     /// A sample is the id of a field.
     fn takes(entry: &AboutEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
-        Some(entry.takes(sample, &with.rules.xdt))
+        Some(entry.takes(sample, F::rules(with.rules)))
     }
 }
 
@@ -225,62 +285,5 @@ impl Section for XdtObjects {
     /// A sample is the name of an object.
     fn takes(entry: &Object, sample: &str, with: &Samples<'_>) -> Option<bool> {
         Some(sample == entry.object && with.rules.xdt.holder(sample) == Some(entry.of))
-    }
-}
-
-/// `[[ncpdp]]`.
-pub(in crate::rules) struct NcpdpFields;
-
-impl Section for NcpdpFields {
-    const NAME: &'static str = "ncpdp";
-    type Entry = Entry;
-
-    fn kind(entry: &Entry) -> Option<Kind> {
-        Some(entry.kind)
-    }
-    fn subject(entry: &Entry) -> String {
-        entry.field.clone()
-    }
-    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
-        let field = entry.compile(to)?;
-        to.rules.ncpdp.fields.entry(entry.field.clone()).or_default().push(field);
-        Ok(())
-    }
-    /// A sample is a value.
-    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
-        // A claim whose patient is not the cardholder (306-C6), in version D.0.
-        let header = format!("610279D0B1{:10}1{:17}20260101{:10}", "PCN", "011234567893", "S");
-        let (segment, qualifier) = match entry.within.first() {
-            Some(within) => match within.strip_prefix("CX") {
-                Some(qualifier) => ("01", format!("\u{1C}CX{qualifier}")),
-                None => (within.as_str(), String::new()),
-            },
-            None => ("01", String::new()),
-        };
-        let fields = format!("\u{1C}C62{qualifier}\u{1C}{}{sample}", entry.field);
-        let claim = format!("{header}\u{1E}\u{1C}AM{segment}{fields}\u{1C}");
-        Some(with.takes(&entry.common.id, "text/plain", claim.as_bytes()))
-    }
-}
-
-/// `[[ncpdp_about]]`.
-pub(in crate::rules) struct NcpdpAbout;
-
-impl Section for NcpdpAbout {
-    const NAME: &'static str = "ncpdp_about";
-    type Entry = AboutEntry;
-
-    fn subject(entry: &AboutEntry) -> String {
-        entry.fields.join(", ")
-    }
-    fn compile(entry: &AboutEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
-        entry.compile(to)?;
-        let fields = entry.fields.iter().cloned();
-        to.rules.ncpdp.about.extend(fields.map(|field| (field, entry.shows)));
-        Ok(())
-    }
-    /// A sample is the id of a field.
-    fn takes(entry: &AboutEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
-        Some(entry.takes(sample, &with.rules.ncpdp))
     }
 }

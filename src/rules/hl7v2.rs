@@ -302,7 +302,7 @@ const MEDIA_TYPE: &str = "application/hl7-v2+er7";
 const RELATIONS: [([u8; 3], usize); 4] =
     [(*b"NK1", 3), (*b"GT1", 11), (*b"IN1", 17), (*b"CON", 25)];
 
-/// An insurance of which the patient is the insured person: IN2 continues it.
+/// An insurance whose insured person is the patient: IN2 continues it.
 const OWN_INSURANCE: &str = "IN1|1||||||||||||||||SEL\r";
 
 /// A message with a segment that holds these fields, and `before` in front of it.

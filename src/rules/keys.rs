@@ -89,14 +89,14 @@ pub enum About {
 
 /// What a context name says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Said {
+pub struct ContextScope {
     /// About its own record.
     pub about: About,
     /// About the records below it.
     pub inside: About,
 }
 
-impl Said {
+impl ContextScope {
     /// What it says as a heading or in a path, of all that follows.
     pub const fn ahead(self) -> About {
         match self.inside {
@@ -121,7 +121,7 @@ pub struct Key {
 #[derive(Debug, Default)]
 pub struct KeyRules {
     keys: HashMap<String, Key, foldhash::fast::FixedState>,
-    contexts: HashMap<String, Said, foldhash::fast::FixedState>,
+    contexts: HashMap<String, ContextScope, foldhash::fast::FixedState>,
     /// Names under which others have a meaning of their own.
     parents: HashSet<String, foldhash::fast::FixedState>,
 }
@@ -142,10 +142,10 @@ impl KeyRules {
     }
     /// What a key name says about its own record.
     pub fn context(&self, name: &str) -> Option<About> {
-        self.said(name).map(|said| said.about)
+        self.scope_of(name).map(|said| said.about)
     }
-    /// What a key name says, and of what.
-    pub fn said(&self, name: &str) -> Option<Said> {
+    /// What a key name says of the record it is in or above.
+    pub fn scope_of(&self, name: &str) -> Option<ContextScope> {
         with_folded(name, |folded| self.contexts.get(folded).copied())
     }
 }
@@ -246,7 +246,7 @@ impl Section for Contexts {
             let folded = folded(name, to)?;
             to.claim(folded.clone())?;
             let inside = entry.inside.unwrap_or(entry.about);
-            to.rules.keys.contexts.insert(folded, Said { about: entry.about, inside });
+            to.rules.keys.contexts.insert(folded, ContextScope { about: entry.about, inside });
         }
         Ok(())
     }

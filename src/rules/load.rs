@@ -5,7 +5,7 @@ use super::compile::{ClaimedSubjects, Compiler, faulty};
 use super::entry::{RuleInfo, Source};
 use super::error::LoadError;
 use super::policy::{AccessRules, DeidentifiedEntry, SeverityEntry};
-use super::sections::{self, File, Rule, SECTIONS, Written};
+use super::sections::{self, File, PlacedEntry, Rule, SECTIONS};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -21,8 +21,10 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("xdt.toml", include_str!("../../rules/xdt.toml")),
     ("edifact.toml", include_str!("../../rules/edifact.toml")),
     ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
+    ("recordings.toml", include_str!("../../rules/recordings.toml")),
     ("xml.toml", include_str!("../../rules/xml.toml")),
     ("xml_national.toml", include_str!("../../rules/xml_national.toml")),
+    ("xml_devices.toml", include_str!("../../rules/xml_devices.toml")),
     ("fhir.toml", include_str!("../../rules/fhir.toml")),
     ("fhir_references.toml", include_str!("../../rules/fhir_references.toml")),
     ("hl7v3.toml", include_str!("../../rules/hl7v3.toml")),
@@ -151,7 +153,7 @@ impl Sources {
             line: e.span().map_or(1, |s| line_of(text, s.start)),
             reason: e.message().to_owned(),
         })?;
-        for Written { offset, rule } in parsed.entries {
+        for PlacedEntry { offset, rule } in parsed.entries {
             self.insert(rule, (file.to_owned(), line_of(text, offset)))?;
         }
         for id in parsed.disable {

@@ -23,6 +23,7 @@ mod kind;
 mod load;
 mod placeholder;
 mod policy;
+mod recording;
 mod samples;
 mod sections;
 mod services;
@@ -51,15 +52,16 @@ pub use hl7v2::{Hl7Field, Hl7Shape, Hl7Site, Hl7Subject, Hl7Text, Hl7Type, Hl7v2
 pub use identifiers::{
     ALL_REGIONS, DEFAULT_REGIONS, Hit, IdentifierRule, IdentifierRules, Verdict,
 };
-pub use keys::{About, Key, KeyRules, NamePart, Said, fold};
+pub use keys::{About, ContextScope, Key, KeyRules, NamePart, fold};
 pub use kind::{Kind, KindSet};
 pub use load::SHIPPED;
 pub use placeholder::Placeholders;
 pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
+pub use recording::{RecordingField, RecordingRules};
 pub use samples::{SampleFailure, SampleField, SampleReader};
 pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
 pub use show::{check_text, list_table, show_text};
-pub use suppression::{Day, Seen, Suppression, Suppressions};
+pub use suppression::{Day, Suppression, SuppressionQuery, Suppressions};
 pub use text::{Person, Recogniser, TextRules};
 pub use vocabulary::{Vocabulary, words};
 pub use x12::{X12Element, X12Rules};
@@ -84,7 +86,7 @@ pub struct FieldRule {
     pub confidence: f32,
 }
 
-/// All rules in force. Immutable; a reload makes a new one.
+/// All active rules. Immutable; a reload makes a new set.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     /// DICOM attributes.
@@ -101,6 +103,8 @@ pub struct RuleSet {
     pub edifact: EdifactRules,
     /// Fields of NCPDP Telecommunication.
     pub ncpdp: FlatRules,
+    /// Fields of files with signals and volumes.
+    pub recordings: RecordingRules,
     /// Elements of XML messages.
     pub xml: XmlRules,
     /// FHIR elements and identifier systems.
@@ -119,7 +123,7 @@ pub struct RuleSet {
     pub identifiers: IdentifierRules,
     /// What answers show of web services.
     pub services: ServiceRules,
-    /// Words that are nobody's name.
+    /// Words that are not part of names.
     pub vocabulary: Vocabulary,
     /// What is enough evidence for an alert, and how severe it is.
     pub policy: Policy,
@@ -131,6 +135,6 @@ pub struct RuleSet {
     pub entries: Vec<RuleInfo>,
     /// Which reload of a run brought them; 0 from the start.
     pub generation: u64,
-    /// Tells sets of rule files apart, by what they say; 16 hexadecimal digits.
+    /// Identifies a set of rule files by its content; 16 hexadecimal digits.
     pub digest: String,
 }

@@ -9,8 +9,9 @@ use super::error::LoadError;
 use super::keys::names;
 use super::samples::Samples;
 use super::sections::Section;
-use super::{Kind, fold};
+use super::{Kind, RuleSet, fold};
 use std::collections::{HashMap, HashSet};
+use std::marker::PhantomData;
 
 section_entry! {
     /// An entry as written.
@@ -206,33 +207,44 @@ impl Placeholders {
     }
 }
 
-/// `[[placeholder]]`.
-pub(in crate::rules) struct Values;
+/// Which list of values a section fills.
+pub(in crate::rules) trait ValueList: 'static {
+    const NAME: &'static str;
+    fn of(all: &RuleSet) -> &Placeholders;
+    fn of_mut(all: &mut RuleSet) -> &mut Placeholders;
+}
 
-impl Section for Values {
+/// Values that identify no person.
+pub(in crate::rules) struct Placeholder;
+
+impl ValueList for Placeholder {
     const NAME: &'static str = "placeholder";
-    type Entry = Entry;
-
-    fn kind(entry: &Entry) -> Option<Kind> {
-        entry.kinds.first().copied()
+    fn of(all: &RuleSet) -> &Placeholders {
+        &all.placeholders
     }
-    fn subject(entry: &Entry) -> String {
-        entry.values.join(", ")
-    }
-    fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
-        to.rules.placeholders.add(entry).or_else(|reason| to.fault(reason))
-    }
-    /// A sample is a value.
-    fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
-        Some(with.rules.placeholders.takes(entry, sample))
+    fn of_mut(all: &mut RuleSet) -> &mut Placeholders {
+        &mut all.placeholders
     }
 }
 
-/// `[[test_patient]]`.
-pub(in crate::rules) struct TestPatients;
+/// Values of patients invented for tests.
+pub(in crate::rules) struct TestPatient;
 
-impl Section for TestPatients {
+impl ValueList for TestPatient {
     const NAME: &'static str = "test_patient";
+    fn of(all: &RuleSet) -> &Placeholders {
+        &all.test_patients
+    }
+    fn of_mut(all: &mut RuleSet) -> &mut Placeholders {
+        &mut all.test_patients
+    }
+}
+
+/// `[[placeholder]]` and `[[test_patient]]`.
+pub(in crate::rules) struct Values<L>(PhantomData<L>);
+
+impl<L: ValueList> Section for Values<L> {
+    const NAME: &'static str = L::NAME;
     type Entry = Entry;
 
     fn kind(entry: &Entry) -> Option<Kind> {
@@ -242,11 +254,11 @@ impl Section for TestPatients {
         entry.values.join(", ")
     }
     fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
-        to.rules.test_patients.add(entry).or_else(|reason| to.fault(reason))
+        L::of_mut(to.rules).add(entry).or_else(|reason| to.fault(reason))
     }
     /// A sample is a value.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
-        Some(with.rules.test_patients.takes(entry, sample))
+        Some(L::of(with.rules).takes(entry, sample))
     }
 }
 

@@ -73,7 +73,7 @@ pub struct SeverityEntry {
     pub base: u8,
     /// One end is not in the home networks.
     pub external: u8,
-    /// Nobody had to log in.
+    /// No login was required.
     pub no_authentication: u8,
     /// The service was seen to accept any client.
     pub answers_anyone: u8,

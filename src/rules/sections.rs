@@ -10,7 +10,7 @@ use super::error::LoadError;
 use super::samples::Samples;
 use super::{
     Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, identifiers, keys, placeholder,
-    policy, services, suppression, text, vocabulary, x12, xml,
+    policy, recording, services, suppression, text, vocabulary, x12, xml,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -56,9 +56,9 @@ impl fmt::Debug for dyn Rule {
 }
 
 /// The entry of one section, as a [`Rule`].
-struct Of<S: Section>(S::Entry);
+struct SectionRule<S: Section>(S::Entry);
 
-impl<S: Section> Rule for Of<S> {
+impl<S: Section> Rule for SectionRule<S> {
     fn section(&self) -> &'static str {
         S::NAME
     }
@@ -80,7 +80,7 @@ impl<S: Section> Rule for Of<S> {
 }
 
 /// An entry and the offset in its file at which it begins.
-pub(in crate::rules) struct Written {
+pub(in crate::rules) struct PlacedEntry {
     pub offset: usize,
     pub rule: Arc<dyn Rule>,
 }
@@ -88,7 +88,7 @@ pub(in crate::rules) struct Written {
 /// A rule file as written. Every section may appear in any file.
 #[derive(Default)]
 pub(in crate::rules) struct File {
-    pub entries: Vec<Written>,
+    pub entries: Vec<PlacedEntry>,
     /// Ids of rules that do not apply here.
     pub disable: Vec<toml::Spanned<String>>,
     pub deidentified: Option<policy::DeidentifiedEntry>,
@@ -100,8 +100,8 @@ impl File {
     fn read<'de, S: Section, M: MapAccess<'de>>(&mut self, map: &mut M) -> Result<(), M::Error> {
         for entry in map.next_value::<Vec<toml::Spanned<S::Entry>>>()? {
             let offset = entry.span().start;
-            let rule = Arc::new(Of::<S>(entry.into_inner()));
-            self.entries.push(Written { offset, rule });
+            let rule = Arc::new(SectionRule::<S>(entry.into_inner()));
+            self.entries.push(PlacedEntry { offset, rule });
         }
         Ok(())
     }
@@ -162,14 +162,15 @@ sections! {
     astm::Fields,
     x12::Elements,
     x12::Entities,
-    flat::XdtFields,
-    flat::XdtAbout,
+    flat::Fields<flat::Xdt>,
+    flat::About<flat::Xdt>,
     flat::XdtObjects,
     edifact::Fields,
     edifact::Parties,
     edifact::About,
-    flat::NcpdpFields,
-    flat::NcpdpAbout,
+    flat::Fields<flat::Ncpdp>,
+    flat::About<flat::Ncpdp>,
+    recording::Recordings,
     xml::Dialects,
     xml::Fields,
     xml::Records,
@@ -180,8 +181,8 @@ sections! {
     health::Segments,
     keys::Keys,
     keys::Contexts,
-    placeholder::TestPatients,
-    placeholder::Values,
+    placeholder::Values<placeholder::TestPatient>,
+    placeholder::Values<placeholder::Placeholder>,
     placeholder::Affixes,
     placeholder::Phantoms,
     services::Services,

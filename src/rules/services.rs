@@ -201,7 +201,7 @@ impl Section for Services {
     }
     fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         if entry.all.iter().chain(&entry.any).all(String::is_empty) {
-            return to.fault("give `all` or `any`: what stands in the answer");
+            return to.fault("give `all` or `any`: texts in the response");
         }
         let rules = &mut to.rules.services;
         let service = ServiceRule {

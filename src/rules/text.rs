@@ -23,7 +23,7 @@ section_entry! {
         kind: Kind,
         /// A regular expression; the group `value`, where it has one, is the identifier.
         pattern: String,
-        /// Texts without one of which the pattern finds nothing, in lower case: looked for before the pattern is
+        /// Texts, one of which must be there for the pattern to match, in lower case: looked for before the pattern is
         /// compiled.
         #[serde(default)]
         needs: Vec<String>,
@@ -72,7 +72,7 @@ pub struct Recogniser {
 }
 
 impl Recogniser {
-    /// Whether it may find anything in `text`, of which `lower` is the same in lower case and `digits` says
+    /// Whether it may find anything in `text`, where `lower` is the same in lower case and `digits` says
     /// whether it has any.
     fn may_find(&self, lower: &str, digits: bool) -> bool {
         (digits || !self.digit)

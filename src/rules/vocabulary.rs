@@ -1,4 +1,4 @@
-//! `[[vocabulary]]`: words that name parts of interfaces, systems and organisations, and so nobody in
+//! `[[vocabulary]]`: words that name parts of interfaces, systems and organisations, not people, in
 //! particular. Facts of a service show them at once; all other words might be somebody's name.
 
 use super::compile::Compiler;
@@ -13,7 +13,7 @@ use std::collections::HashSet;
 /// Longest word that is looked up, bytes; a longer one is unknown.
 const MAX_WORD: usize = 64;
 
-/// Most words of which an unbroken word may be put together (`trackedentitylist`).
+/// Most words that may make up an unbroken word (`trackedentitylist`).
 const MAX_PIECES: usize = 5;
 
 /// Shortest of them, letters. Shorter ones fit into any name.
@@ -38,7 +38,7 @@ pub(in crate::rules) enum Domain {
     Path,
     /// Anywhere.
     System,
-    /// Anywhere, and whatever stands beside it names no person.
+    /// Anywhere, and the words beside it are no name.
     Organisation,
     /// Anywhere, also as a part of a longer word.
     WordPart,
@@ -124,7 +124,7 @@ impl Vocabulary {
     }
 
     fn has_part(&self, folded: &str) -> bool {
-        // Three letters stand by chance inside a name, but seldom at either end of it.
+        // Three letters occur by chance inside a name, but seldom at either end of it.
         self.parts.iter().any(|part| match part.len() {
             0..=4 => folded.starts_with(part.as_str()) || folded.ends_with(part.as_str()),
             _ => folded.contains(part.as_str()),

@@ -31,7 +31,7 @@ section_entry! {
     pub(in crate::rules) struct Entity {
         /// As in NM101.
         code: String,
-        /// Holds a plan; a patient only where nobody else is.
+        /// Holds a plan; a patient only if there is no other.
         #[serde(default)]
         insured: bool,
     }
@@ -75,7 +75,7 @@ impl X12Rules {
     pub fn is_patient(&self, entity: &str) -> bool {
         self.entities.contains(entity)
     }
-    /// Whether an entity (NM101) holds a plan, and is a patient only where nobody else is.
+    /// Whether an entity (NM101) holds a plan, and is a patient only if there is no other.
     pub fn is_insured(&self, entity: &str) -> bool {
         self.insured.contains(entity)
     }

@@ -34,6 +34,8 @@ section_entry! {
     pub(in crate::rules) struct Record {
         dialect: String,
         element: String,
+        /// `NAME=VALUE`: an attribute that the element must have to be one.
+        attribute: Option<String>,
         /// Where the record holds its own id, if the document says elsewhere which ones are patients.
         own_id: Option<String>,
         /// Where the document names the records that are patients.
@@ -47,7 +49,7 @@ section_entry! {
         dialect: String,
         /// Names of the element, without prefix; one that ends in `*` is the front of it.
         elements: Vec<String>,
-        /// Fronts of the namespaces of which one must be declared; none if the names are enough.
+        /// Prefixes of namespaces, one of which must be declared; empty if the names are enough.
         #[serde(default)]
         namespaces: Vec<String>,
     }
@@ -74,7 +76,8 @@ pub struct XmlField {
 /// What is known of one dialect.
 #[derive(Debug, Default)]
 pub struct XmlDialect {
-    records: HashSet<String, foldhash::fast::FixedState>,
+    /// With the attribute that each must have, if any.
+    records: HashMap<String, Option<(String, String)>, foldhash::fast::FixedState>,
     own_ids: HashSet<String, foldhash::fast::FixedState>,
     named_in: HashSet<String, foldhash::fast::FixedState>,
     fields: HashMap<String, XmlField, foldhash::fast::FixedState>,
@@ -84,9 +87,13 @@ pub struct XmlDialect {
 }
 
 impl XmlDialect {
-    /// Whether an element holds the data of one patient.
-    pub fn is_record(&self, element: &str) -> bool {
-        self.records.contains(element)
+    /// Whether an element holds the data of one patient; `has` says whether it has an attribute of this value.
+    pub fn is_record(&self, element: &str, has: impl FnOnce(&str, &str) -> bool) -> bool {
+        match self.records.get(element) {
+            Some(Some((name, value))) => has(name, value),
+            Some(None) => true,
+            None => false,
+        }
     }
     /// Whether only those records are patients that the document names as such.
     pub fn names_patients(&self) -> bool {
@@ -119,7 +126,7 @@ impl XmlDialect {
 pub struct XmlRules {
     dialects: HashMap<String, XmlDialect, foldhash::fast::FixedState>,
     starts: HashMap<String, Vec<DialectStart>, foldhash::fast::FixedState>,
-    /// Starts of which only the front is given.
+    /// Starts given by their prefix only.
     fronts: Vec<(String, DialectStart)>,
 }
 
@@ -133,7 +140,7 @@ impl XmlRules {
     /// Longest path of a rule, in elements.
     pub const MAX_PATH: usize = MAX_PATH;
 
-    /// The dialect of which a message begins with `element`; `declares` says whether a namespace with
+    /// The dialect whose messages begin with `element`; `declares` says whether a namespace with
     /// this front was declared.
     pub fn begun(&self, element: &str, declares: impl Fn(&str) -> bool) -> Option<&str> {
         let named = self.starts.get(element).into_iter().flatten();
@@ -212,11 +219,11 @@ impl XmlDialect {
     /// The elements of a message with a value at `path`, inside a record of a patient.
     fn body(&self, path: &str, value: &str) -> String {
         // Any record will do: always the same one.
-        let any = self.records.iter().min().map_or("", String::as_str);
+        let any = self.records.keys().min().map_or("", String::as_str);
         let (mut before, mut record, mut inside) = (Vec::new(), any, path);
         let mut rest = path;
         while let Some((name, below)) = rest.split_once('/') {
-            if self.is_record(name) {
+            if self.records.contains_key(name) {
                 (record, inside) = (name, below);
                 break;
             }
@@ -231,8 +238,18 @@ impl XmlDialect {
         let named: String = self.named_in.iter().map(|path| element(path, "1")).collect();
         let opened: String = before.iter().map(|name| format!("<{name}>")).collect();
         let closed: String = before.iter().rev().map(|name| format!("</{name}>")).collect();
-        let inside = element(inside, value);
-        format!("{named}{opened}<{record}>{own}{inside}</{record}>{closed}")
+        let attribute = match self.records.get(record) {
+            Some(Some((name, value))) => format!(" {name}=\"{value}\""),
+            _ => String::new(),
+        };
+        // An attribute of the record itself.
+        let inside = match inside.strip_prefix(record).and_then(|i| i.strip_prefix('@')) {
+            Some(name) => {
+                return format!("{named}{}", record_with(record, &attribute, name, value));
+            }
+            None => element(inside, value),
+        };
+        format!("{named}{opened}<{record}{attribute}>{own}{inside}</{record}>{closed}")
     }
 }
 
@@ -275,6 +292,12 @@ impl Section for Fields {
     }
 }
 
+/// A record of which an attribute holds a value.
+fn record_with(record: &str, attribute: &str, name: &str, value: &str) -> String {
+    let value = value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
+    format!("<{record}{attribute} {name}=\"{value}\"></{record}>")
+}
+
 /// `A/B`, `A/B@C` or `A/B[C=D]` as elements with a value.
 fn element(path: &str, value: &str) -> String {
     let value = value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
@@ -305,13 +328,18 @@ impl Section for Records {
         entry.element.clone()
     }
     fn compile(entry: &Record, to: &mut Compiler<'_>) -> Result<(), LoadError> {
+        if entry.attribute.as_ref().is_some_and(|attribute| !attribute.contains('=')) {
+            return to.fault("attribute: write NAME=VALUE".to_owned());
+        }
         to.claim(format!("{} record {}", entry.dialect, entry.element))?;
         for path in entry.own_id.iter().chain(&entry.named_in) {
             let last = last(path, to)?;
             dialect(&entry.dialect, to).ends.insert(last.to_owned());
         }
         let dialect = dialect(&entry.dialect, to);
-        dialect.records.insert(entry.element.clone());
+        let attribute = entry.attribute.as_ref().and_then(|a| a.split_once('='));
+        let attribute = attribute.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        dialect.records.insert(entry.element.clone(), attribute);
         dialect.own_ids.extend(entry.own_id.clone());
         dialect.named_in.extend(entry.named_in.clone());
         Ok(())
@@ -319,7 +347,7 @@ impl Section for Records {
     /// A sample is the name of an element.
     fn takes(entry: &Record, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let dialect = with.rules.xml.dialect(&entry.dialect)?;
-        Some(sample == entry.element && dialect.is_record(sample))
+        Some(sample == entry.element && dialect.is_record(sample, |_, _| true))
     }
 }
 

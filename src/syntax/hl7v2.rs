@@ -11,7 +11,7 @@ pub const STX: u8 = 0x02;
 /// End of text.
 pub const ETX: u8 = 0x03;
 
-/// What stands around messages.
+/// The framing of messages.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Framing {
     /// Start and end block.
@@ -45,7 +45,7 @@ impl Framing {
     }
 }
 
-/// Bytes that may stand between the start block and the header: line ends, spaces, a byte order
+/// Bytes that may come between the start block and the header: line ends, spaces, a byte order
 /// mark, the start block again, the header of the hybrid lower layer protocol (`D23` CR).
 pub const MAX_FILLER: usize = 12;
 /// Bytes of `MSH|` in UTF-16.
@@ -82,7 +82,7 @@ pub enum Opening {
     Wide(ByteOrder),
 }
 
-/// What begins at `data`, whose first byte is a start block; with `sure`, nothing else may stand there.
+/// What begins at `data`, whose first byte is a start block; with `sure`, nothing else may be there.
 pub fn block(data: &[u8], sure: bool) -> Match<Framed> {
     let Some(&first) = data.first() else { return Match::More };
     let Some(framing) = Framing::started_by(first) else { return Match::No };
@@ -137,7 +137,7 @@ struct Wide {
     order: ByteOrder,
 }
 
-/// What stands behind a start block. A byte order mark is left to the message. Without one, a zero may be
+/// What follows a start block. A byte order mark is left to the message. Without one, a zero may be
 /// the other half of the start block in little-endian order, or the first half of a letter in
 /// big-endian order; there the start block has a zero before it ([`wide_start`]).
 fn wide(data: &[u8]) -> Match<Wide> {
@@ -152,7 +152,7 @@ fn wide(data: &[u8]) -> Match<Wide> {
     }
 }
 
-/// Whether a start block and a header in big-endian order stand at the front of `data`.
+/// Whether a start block and a header in big-endian order are at the front of `data`.
 pub fn wide_start(data: &[u8]) -> Match<Framed> {
     const START: u8 = Framing::Mllp.start();
     match data {
@@ -190,7 +190,7 @@ fn wide_header(data: &[u8], order: ByteOrder, half: bool) -> Match<Wide> {
     let found = [b"MSH", b"FHS", b"BHS"].into_iter().any(is);
     match (found, head.len()) {
         (true, WIDE_HEADER) => Match::Yes(Wide { half, order }),
-        // One letter tells nothing yet: the plain header is asked.
+        // One letter decides nothing yet: the plain header is tried.
         (true, 0 | 1) if !half => Match::No,
         (true, _) => Match::More,
         (false, _) => Match::No,
@@ -198,9 +198,9 @@ fn wide_header(data: &[u8], order: ByteOrder, half: bool) -> Match<Wide> {
 }
 
 /// What else travels in this framing: X12, EDIFACT, xDT and XML. In text, a vertical tab is a line end,
-/// so where it need not be a start block (`!sure`) only what nobody writes in text counts.
+/// so where it need not be a start block (`!sure`) only what never occurs in text counts.
 fn other(data: &[u8], sure: bool) -> Match<Opening> {
-    // What may stand before is passed already.
+    // What may come before was skipped already.
     if data.first().is_some_and(|b| !b.is_ascii_graphic()) {
         return Match::No;
     }
@@ -275,7 +275,7 @@ fn records(data: &[u8]) -> Match<Opening> {
 
 /// Whether `data` starts with a header segment (HL7 v2 chapter 2.14.9): a name and a field
 /// separator; with `strict` also encoding characters between two separators, all of them different,
-/// as is asked where no framing stands before.
+/// which is tried where no framing comes before.
 pub fn header(data: &[u8], strict: bool) -> Match<Opening> {
     match wide(data) {
         Match::Yes(Wide { half: false, order }) => return Match::Yes(Opening::Wide(order)),

@@ -1,5 +1,5 @@
-//! How messages of each notation begin: HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM and POCT1-A; the tokens of SQL; and
-//! the order of bytes.
+//! How messages of each notation begin: HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM and POCT1-A; how files of signals
+//! do; the tokens of SQL; and the order of bytes.
 //!
 //! These notations travel bare over TCP, in framings of several protocols, and inside documents.
 //! Protocols and content formats recognise them with the same functions.
@@ -12,6 +12,7 @@ pub mod hl7v2;
 pub mod ncpdp;
 pub mod percent;
 pub mod poct1a;
+pub mod recording;
 pub mod sql;
 pub mod x12;
 pub mod xdt;
@@ -25,8 +26,31 @@ pub enum Match<T = ()> {
     Yes(T),
     /// They do not, whatever follows.
     No,
-    /// Not enough bytes to tell.
+    /// Not enough bytes to decide.
     More,
+}
+
+/// What a search in some bytes came to.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Search<T = ()> {
+    /// It begins at this offset.
+    Found(usize, T),
+    /// It may begin at offset `at`: `need` bytes from there decide.
+    Perhaps {
+        /// Offset.
+        at: usize,
+        /// Bytes, counted from `at`.
+        need: usize,
+    },
+    /// It does not begin in these bytes.
+    None,
+}
+
+impl<T> Search<T> {
+    /// It may begin at offset `at`, and all of `data` does not suffice to decide.
+    pub const fn perhaps(at: usize, data: &[u8]) -> Self {
+        Self::Perhaps { at, need: data.len().saturating_sub(at) + 1 }
+    }
 }
 
 impl<T> Match<T> {

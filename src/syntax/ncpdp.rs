@@ -29,7 +29,7 @@ pub struct Header {
     pub version: [u8; 2],
 }
 
-/// The header that `text`, what stands before a separator, ends with; and how much stands before it.
+/// The header at the end of `text`, which precedes a separator, and how much comes before the header.
 pub fn at_end(text: &[u8]) -> Option<(Header, usize)> {
     [(REQUEST, true), (RESPONSE, false)].into_iter().find_map(|(length, request)| {
         let at = text.len().checked_sub(length)?;
@@ -46,7 +46,7 @@ pub fn at_end(text: &[u8]) -> Option<(Header, usize)> {
     })
 }
 
-/// Whether a byte may stand at this place of a header.
+/// Whether a byte may be at this place of a header.
 const fn accepts(request: bool, at: usize, byte: u8) -> bool {
     let at = if request { at } else { at + 6 };
     let printable = matches!(byte, b' '..=b'~');

@@ -58,7 +58,7 @@ pub fn begins(data: &[u8]) -> Match {
     }
 }
 
-/// The first message that begins in `data`, without what stands before its root element.
+/// The first message that begins in `data`, without what precedes its root element.
 pub fn find(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'<', data).find(|at| {
         data.get(*at..at + ROOT).is_some_and(|tag| matches!(begins(tag), Match::Yes(())))

@@ -1,6 +1,7 @@
 //! Captures made packet by packet.
 
-use etherparse::PacketBuilder;
+use crate::common::packets::{ethernet, pcap_header, push_record, tcp};
+use phitap::decode::tcp_flags::{ACK, SYN};
 
 /// Bytes of a segment.
 const SEGMENT: usize = 1400;
@@ -13,8 +14,7 @@ pub struct Capture {
 
 impl Capture {
     pub fn new() -> Self {
-        let words = [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 262_144, 1];
-        Self { file: words.iter().flat_map(|word| word.to_le_bytes()).collect(), packets: 0 }
+        Self { file: pcap_header(1), packets: 0 }
     }
 
     pub fn len(&self) -> usize {
@@ -35,22 +35,13 @@ impl Capture {
     }
 
     fn push(&mut self, frame: &[u8]) {
-        let len = frame.len() as u32;
-        for word in [self.packets / 100_000, self.packets % 100_000 * 10, len, len] {
-            self.file.extend(word.to_le_bytes());
-        }
-        self.file.extend(frame);
+        push_record(&mut self.file, self.packets / 100_000, self.packets % 100_000 * 10, frame);
         self.packets += 1;
     }
 
     fn tcp(&mut self, from: ([u8; 4], u16), to: ([u8; 4], u16), seq: u32, syn: bool, data: &[u8]) {
-        let mut tcp = PacketBuilder::ethernet2([2; 6], [4; 6])
-            .ipv4(from.0, to.0, 64)
-            .tcp(from.1, to.1, seq, 1024);
-        tcp = if syn { tcp.syn() } else { tcp.ack(1) };
-        let mut frame = Vec::new();
-        tcp.write(&mut frame, data).expect("frame");
-        self.push(&frame);
+        let (ack, flags) = if syn { (0, SYN) } else { (1, ACK) };
+        self.push(&ethernet(&tcp(from.into(), to.into(), seq, ack, flags, data)));
     }
 
     /// The first packet of a connection to an invented address.
@@ -95,7 +86,7 @@ impl Capture {
     }
 }
 
-/// An address nobody has.
+/// An invented address.
 fn client(n: u32) -> [u8; 4] {
     let [_, a, b, c] = n.to_be_bytes();
     [10, 100 + a, b, c]

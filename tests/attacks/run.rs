@@ -21,7 +21,7 @@ pub const GRANTED: f64 = 0.05;
 const HOSPITAL: [&str; 3] =
     ["hl7-adt-a08-persistent", "dicom-cfind-patient-pynetdicom", "http-fhir-patient-json"];
 
-/// `--memory` of an attack, of which a fifth more may be resident.
+/// `--memory` of an attack; resident memory may exceed it by a fifth.
 pub const MEMORY_MIB: u64 = 128;
 
 pub struct Attack {

@@ -3,6 +3,10 @@
 // Each test file is a program of its own and uses its part of this.
 #![allow(dead_code)]
 
+#[cfg(feature = "nats")]
+pub mod nats;
+pub mod packets;
+
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};

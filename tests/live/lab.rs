@@ -178,7 +178,7 @@ impl Sensor {
         sensor
     }
 
-    /// The same, but nobody reads its events yet.
+    /// The same, but its events are not read yet.
     pub fn start_unread(lab: &TestHarness, interfaces: &[&str], more: &[&str]) -> Self {
         let mut command = Command::new("ip");
         // Measurements want an optimised build.
@@ -223,7 +223,7 @@ impl Sensor {
         rustix::process::kill_process(process, signal).expect("signal");
     }
 
-    /// Waits for its end, although nobody reads its events.
+    /// Waits for its end, although its events are not read.
     pub fn ends(mut self) -> ExitStatus {
         self.child.wait().expect("status")
     }
@@ -292,7 +292,7 @@ impl Sensor {
 }
 
 impl Sensor {
-    /// Sends a signal and waits for the end, while nobody reads its events.
+    /// Sends a signal and waits for the end, while its events are not read.
     pub fn stop_unread(mut self, signal: rustix::process::Signal) -> (ExitStatus, Vec<String>) {
         self.signal(signal);
         let status = self.child.wait().expect("status");

@@ -7,8 +7,10 @@
 #[path = "../common/exposition.rs"]
 mod exposition;
 mod lab;
+mod outputs;
 mod rates;
 mod rings;
+mod sensor;
 mod wire;
 
 use lab::{PATIENCE, PHITAP, Sensor, TestHarness, inside};
@@ -219,7 +221,7 @@ fn a_run_without_packets_ends_today_and_is_no_all_clear() {
 }
 
 #[test]
-fn every_interface_is_read_and_events_tell_which() {
+fn every_interface_is_read_and_events_name_it() {
     let Some(lab) = TestHarness::new() else { return };
     lab.plug(1);
     let mut sensor = Sensor::start(&lab, &["span0", "span1"], &[]);
@@ -270,7 +272,7 @@ fn flood(lab: &TestHarness, size: usize) -> u64 {
     let work = move || {
         let socket = UdpSocket::bind("198.51.0.2:0").expect("socket");
         socket.connect("198.51.0.1:9999").expect("address");
-        // Nobody listens, and the answer to that is an error now and then.
+        // No program listens, and the answer to that is an error now and then.
         (0..FLOOD).filter(|_| socket.send(&vec![7; size]).is_ok()).count() as u64
     };
     inside(&lab.client, work).join().expect("flood")
@@ -280,7 +282,7 @@ fn flood(lab: &TestHarness, size: usize) -> u64 {
 fn what_the_kernel_loses_is_counted_and_no_packet_is_unaccounted_for() {
     let Some(lab) = TestHarness::new() else { return };
     let sensor = Sensor::start(&lab, &["span0"], &["--filter", "udp port 9999"]);
-    // While it stands still, the kernel's ring runs over.
+    // While it is paused, the kernel's ring overflows.
     sensor.signal(Signal::STOP);
     let sent = flood(&lab, 400);
     sensor.signal(Signal::CONT);
@@ -307,7 +309,7 @@ fn readiness(sensor: &Sensor, status: u16) -> Value {
 }
 
 #[test]
-fn a_reader_that_stands_still_stops_no_detection_and_is_said() {
+fn a_stalled_reader_stops_no_detection_and_is_reported() {
     let Some(lab) = TestHarness::new() else { return };
     let mut sensor = Sensor::start_unread(&lab, &["span0"], &["--filter", "port 2575"]);
     readiness(&sensor, 200);

@@ -51,7 +51,7 @@ fn dumpcap(lab: &TestHarness, recording: &Arc<Recording>, megabits: u64) -> (Sen
 
 #[test]
 #[ignore = "measures, and takes minutes"]
-fn rates() {
+fn loss_at_rising_rates_is_measured() {
     let Some(lab) = TestHarness::new() else { return };
     lab.plug(1);
     let path = std::env::var_os("PHITAP_RECORDING").map(PathBuf::from);

@@ -222,7 +222,7 @@ fn under_overload_every_packet_is_accounted_for() {
     let recording = Recording::of(&fixture("hospital.pcap"));
     let options = ["--workers", "1", "--ring-size", "1MiB"];
     let sensor = Sensor::start(&lab, &["span0"], &options);
-    // While it stands still its ring runs over; then it is pressed to catch up.
+    // While it is paused its ring runs over; then it is pressed to catch up.
     sensor.signal(Signal::STOP);
     let sent = send_recording(&lab, &recording, Sending { times: 4, ..Sending::ONCE });
     sensor.signal(Signal::CONT);
@@ -236,7 +236,7 @@ fn under_overload_every_packet_is_accounted_for() {
 }
 
 #[test]
-fn it_ends_in_time_although_nobody_takes_its_events() {
+fn it_ends_in_time_although_no_reader_takes_its_events() {
     let Some(lab) = TestHarness::new() else { return };
     let sensor = Sensor::start_unread(&lab, &["span0"], &[]);
     let recording = Recording::of(&fixture("hospital.pcap"));

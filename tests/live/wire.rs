@@ -31,7 +31,7 @@ impl Recording {
     }
 }
 
-/// Which way a packet goes, as the two fibres of a TAP tell.
+/// Which way a packet goes, as the two fibres of a TAP show.
 fn is_downward(packet: &[u8]) -> bool {
     let mut at = 12;
     while matches!(packet.get(at..at + 2), Some([0x81 | 0x91, 0] | [0x88, 0xa8])) {

@@ -53,7 +53,7 @@ fn patients(capture: &Path, folder: &Path) -> (BTreeMap<String, Identifiers>, BT
     (found, alerts)
 }
 
-/// A name as far as it tells people apart: without titles, in its first representation.
+/// A name as far as it distinguishes people: without titles, in its first representation.
 fn name_of(value: &str) -> String {
     let first = value.split('=').find(|group| !group.is_empty()).unwrap_or_default();
     first.split('^').take(2).collect::<Vec<_>>().join("^").to_lowercase()

@@ -23,7 +23,7 @@ fn validators_agree_with_python_stdnum() {
         }
         *counts.entry((name, valid)).or_default() += 1;
     }
-    // Which numbers disagree may be said: they are nobody's.
+    // Numbers that disagree may be printed: they are invented.
     let few: Vec<_> = wrong.iter().take(20).collect();
     assert!(wrong.is_empty(), "{} of {} disagree: {few:?}", wrong.len(), judged.lines().count());
     assert!(counts.values().all(|n| *n >= COUNT), "{counts:?}");

@@ -1,7 +1,7 @@
 //! phitap beside independent programs that read or write the same formats: what they make it must
 //! read as they do.
 //!
-//! Each module has a Python script of its own name that lets the other program write, and tells what
+//! Each module has a Python script of its own name that lets the other program write, and reports what
 //! it wrote. `scripts/prepare.sh --tests` installs the programs; `PHITAP_NO_ORACLES=1` leaves these
 //! tests out, and that is said.
 

@@ -1,5 +1,5 @@
 //! HTTP as nginx, Apache httpd, Node.js and Hypercorn speak it with curl, a WebSocket client and a
-//! browser: whoever the client read of, phitap must have found, and nobody else.
+//! browser: phitap must find exactly the people whose data the client read.
 
 use crate::common;
 use serde_json::Value;

@@ -1,7 +1,7 @@
-//! Text about nobody, as much as is wanted: words, code, logs, pages and tables, full of numbers of every
+//! Text without patients, as much as is wanted: words, code, logs, pages and tables, full of numbers of every
 //! length that are written in every way. Nothing of it may alert.
 
-use super::{Case, disclosed, lab};
+use super::{Case, found, lab};
 use phitap::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use std::fmt::Write as _;
 
@@ -204,7 +204,7 @@ fn run(regions: &[&str], megabytes: usize) -> (usize, Vec<String>) {
         }
         let case =
             Case { name: path, method: "GET", path, media, body: &body, patients: Vec::new() };
-        let got = disclosed(&lab, &case);
+        let got = found(&lab, &case);
         if !got.is_empty() {
             wrong.push(format!("{path} {bodies}: {got:?}"));
         }

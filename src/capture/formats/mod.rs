@@ -95,7 +95,7 @@ fn be32(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_be_bytes(*b))
 }
 
-/// Midnight of a day of the calendar; formats that keep local time do not say of which place.
+/// Midnight of a day of the calendar; formats that keep local time do not record the time zone.
 fn midnight(year: i64, month: i64, day: i64) -> i64 {
     // Days since 1970-01-01 of the proleptic Gregorian calendar, with years that start in March.
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };

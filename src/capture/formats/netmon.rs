@@ -1,6 +1,6 @@
 //! Microsoft Network Monitor, 1.x (`RTSS`) and 2.x (`GMBU`, also written by version 3 of the program).
 //!
-//! Frames stand one behind the other up to the table of their offsets, which is not needed to read them.
+//! Frames follow one another up to the table of their offsets, which is not needed to read them.
 //! Times are those of the capturing host's clock, without its time zone.
 
 use super::{
@@ -57,7 +57,7 @@ impl Head {
 }
 
 /// The link type of a network: a number of NDIS, or one of libpcap behind 0xe000. `None` for what
-/// Network Monitor tells of itself in frames of their own.
+/// Network Monitor describes itself in frames of its own.
 fn link(network: u16) -> Option<LinkType> {
     match network {
         1 => Some(LinkType::ETHERNET),
@@ -117,7 +117,7 @@ impl Records for Netmon {
         self.at += size as u64;
         let network = if head.trailer() > 0 { le16(rest, end) } else { head.network };
         let Some(link) = link(network) else { return NextRecord::Pass(size) };
-        // A header of its own stands in front of 802.11 frames: a version, then its length.
+        // A header of its own precedes 802.11 frames: a version, then its length.
         let own = if network == 6 { usize::from(le16(rest, header + 1)) } else { 0 };
         let own = own.min(caplen as usize);
         let passed = i64::try_from(passed).unwrap_or(i64::MAX);

@@ -148,7 +148,7 @@ fn k12_text_and_bzip2_give_the_packets_of_the_original() {
     let text =
         super::super::testing::read_all(&[Path::new(FOLDER).join("hl7-adt-a01.k12.txt")], 1 << 16);
     assert!(text.faults.is_empty(), "{:?}", faults(&text));
-    // The text tells the time of day alone.
+    // The text has the time of day only.
     let of_day = |packets: &[Seen]| -> Vec<Seen> {
         packets.iter().map(|p| (p.0.rem_euclid(DAY), p.1.clone(), p.2, p.3)).collect()
     };

@@ -1,9 +1,10 @@
-//! Live interfaces, by libpcap: where there is no ring of our own.
+//! Live interfaces through libpcap, where no ring is available.
 //!
 //! Never in immediate mode: it gives up the kernel's block ring (TPACKET_V3) for one packet a wake,
 //! at some twenty times the cost. Packets are copied once, into a block that then travels by
 //! reference like a mapped file's.
 
+use super::merge::Merge;
 use super::nic::{self, is_down};
 use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, said, wait_readable};
 use crate::capture::{
@@ -26,20 +27,22 @@ struct Interface {
     packets: u64,
     bytes: u64,
     counters: LiveCounters,
-    /// What libpcap said last of drops: 32 bits that wrap.
+    /// libpcap's drop counters at the last call: 32 bits that wrap.
     stat: u32,
     nic: nic::Losses,
     /// It is there, but has no link.
     down: bool,
 }
 
-/// Some interfaces, read in turn.
+/// Some interfaces as one timeline.
 ///
-/// One that goes away or breaks is a fault, said once; it is opened again when it is back, and the
-/// others are read meanwhile.
+/// An interface that disappears or fails is a fault, reported once; it is reopened when it is back, and the
+/// others are still read.
 pub struct Live {
     options: LiveOptions,
     interfaces: Vec<Interface>,
+    /// Packets of several interfaces that wait for older ones.
+    merge: Merge,
     faults: Vec<Fault>,
     notices: Vec<String>,
     next: usize,
@@ -71,6 +74,7 @@ impl Live {
         }
         let mut live = Self {
             options: options.clone(),
+            merge: Merge::new(interfaces.len()),
             interfaces,
             faults: Vec::new(),
             notices: Vec::new(),
@@ -89,7 +93,7 @@ impl Live {
         wait_readable(&mut fds, timeout);
     }
 
-    /// Looks after the interfaces: opens lost ones again, and notes which have no link. Call it about
+    /// Maintains the interfaces: reopens lost ones, and notes which have no link. Call it about
     /// once a second.
     pub fn check(&mut self) {
         for interface in &mut self.interfaces {
@@ -112,7 +116,58 @@ impl Live {
         }
     }
 
-    /// What got better since the last call.
+    /// Whether packets wait for older ones of other interfaces.
+    pub fn holds(&self) -> bool {
+        self.merge.holds()
+    }
+
+    /// Adds packets to an empty batch, those of several interfaces by packet time; `now` is the time since the
+    /// start.
+    pub fn fill_at(&mut self, batch: &mut Batch, now: Duration) -> Status {
+        if self.interfaces.len() < 2 {
+            return self.fill(batch);
+        }
+        for index in 0..self.interfaces.len() {
+            if !self.merge.has_room(index) {
+                continue;
+            }
+            let mut read = Batch::default();
+            if let Some(block) = self.read(index, &mut read) {
+                self.merge.add(index, block, read.packets, now);
+            }
+        }
+        let Self { merge, interfaces, .. } = self;
+        let awaited = |index: usize| {
+            interfaces.get(index).is_some_and(|i: &Interface| i.capture.is_some() && !i.down)
+        };
+        merge.take(batch, awaited, now);
+        if batch.packets.is_empty() { Status::Idle } else { Status::More }
+    }
+
+    /// Reads packets of an interface, and the block in which they stand. One that breaks is a fault.
+    fn read(&mut self, index: usize, batch: &mut Batch) -> Option<Block> {
+        let interface = self.interfaces.get_mut(index)?;
+        let mut bytes = Vec::with_capacity(self.room);
+        if let Err(error) = interface.read(index as u16, batch, &mut bytes) {
+            // The others go on, and this one is reopened once it is back.
+            interface.count();
+            interface.capture = None;
+            let reason = format!("{}; waiting for it to come back", said(&error));
+            self.faults.push(fault(&interface.name, reason));
+        }
+        if bytes.is_empty() {
+            return None;
+        }
+        self.position += bytes.len() as u64;
+        // Blocks that wait in a queue must not hold much more than their packets.
+        self.room = bytes.len().clamp(FIRST_BLOCK, BLOCK);
+        if bytes.capacity() / 2 > bytes.len() {
+            bytes.shrink_to_fit();
+        }
+        Some(Block::owned(bytes))
+    }
+
+    /// Recoveries since the last call.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
@@ -207,26 +262,10 @@ fn open(
 impl Source for Live {
     fn fill(&mut self, batch: &mut Batch) -> Status {
         let count = self.interfaces.len();
-        let mut bytes = Vec::new();
         for turn in 0..count {
             let index = (self.next + turn) % count;
-            let Some(interface) = self.interfaces.get_mut(index) else { continue };
-            bytes.reserve(self.room);
-            if let Err(error) = interface.read(index as u16, batch, &mut bytes) {
-                // The others go on, and this one is opened again once it is back.
-                interface.count();
-                interface.capture = None;
-                let reason = format!("{}; waiting for it to come back", said(&error));
-                self.faults.push(fault(&interface.name, reason));
-            }
-            if !bytes.is_empty() {
-                self.position += bytes.len() as u64;
-                // Blocks that wait in a queue must not hold much more than their packets.
-                self.room = bytes.len().clamp(FIRST_BLOCK, BLOCK);
-                if bytes.capacity() / 2 > bytes.len() {
-                    bytes.shrink_to_fit();
-                }
-                batch.blocks.push(Block::owned(bytes));
+            if let Some(block) = self.read(index, batch) {
+                batch.blocks.push(block);
                 self.next = (index + 1) % count;
                 return Status::More;
             }

@@ -4,6 +4,7 @@
 //! and where the kernel grants no ring, libpcap reads the interfaces in one thread ([`Live`]).
 
 mod libpcap;
+mod merge;
 mod nic;
 #[cfg(target_os = "linux")]
 mod ring;
@@ -33,7 +34,7 @@ pub struct LiveOptions {
     pub ring: usize,
     /// Bytes kept of each packet.
     pub snaplen: u32,
-    /// Whether packets bear the time at which the network adapter received them, where it says.
+    /// Whether packets carry the receive time of the network adapter, where it provides one.
     pub hardware_time: bool,
 }
 
@@ -56,7 +57,7 @@ impl LiveCounters {
         self.freezes = self.freezes.saturating_add(other.freezes);
     }
 
-    /// What several lost.
+    /// The sum of several.
     fn sum(all: impl Iterator<Item = Self>) -> Self {
         let mut sum = Self::default();
         all.for_each(|one| sum.add(one));
@@ -64,8 +65,8 @@ impl LiveCounters {
     }
 }
 
-/// Pause after a wake without packets that an error on a socket caused: it goes on being said until
-/// the interface is looked after.
+/// Pause after a wake without packets, caused by an error on a socket: it is signalled until
+/// the interface is maintained.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
 
 /// Waits until one of `fds` can be read, a signal comes, or `timeout` has passed.
@@ -83,7 +84,7 @@ fn fault(name: &str, reason: String) -> Fault {
     Fault { name: name.to_owned(), offset: 0, unpacked: false, kind: FaultKind::Interface(reason) }
 }
 
-/// What libpcap says of an error, without its own name in front.
+/// The message of a libpcap error, without its own name in front.
 fn said(error: &pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(text) => text.trim().to_owned(),

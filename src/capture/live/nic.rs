@@ -1,4 +1,4 @@
-//! What the system says of network interfaces (sysfs-class-net, sysfs-class-net-statistics).
+//! What the system reports about network interfaces (sysfs-class-net, sysfs-class-net-statistics).
 
 /// What is known of an interface without capturing from it.
 #[derive(Clone, Debug, Default)]
@@ -9,13 +9,13 @@ pub struct InterfaceState {
     pub link: &'static str,
     /// RFC 2863 ifOperStatus in words: `up`, `down`, ...
     pub state: String,
-    /// Packets received since it exists.
+    /// Packets received since the interface was created.
     pub packets: u64,
-    /// Bytes received since it exists.
+    /// Bytes received since the interface was created.
     pub bytes: u64,
 }
 
-/// Interfaces listed at most.
+/// Most interfaces listed.
 const MAX_LISTED: usize = 1024;
 
 /// Every network interface, in order of name.
@@ -49,7 +49,7 @@ fn link(name: &str) -> &'static str {
     }
 }
 
-/// What the system says of an interface; nothing where it says nothing.
+/// An attribute of an interface; empty if it has none.
 pub(super) fn sys(name: &str, of: &str) -> Option<String> {
     // `..` or a slash would leave the folder.
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
@@ -62,19 +62,19 @@ fn number(name: &str, of: &str) -> u64 {
     sys(name, of).and_then(|text| text.trim().parse().ok()).unwrap_or(0)
 }
 
-/// The index of an interface in the kernel; another one once it was created anew.
+/// The index of an interface in the kernel; it changes when the interface is created again.
 pub(super) fn index(name: &str) -> Option<i32> {
     sys(name, "ifindex").and_then(|text| text.trim().parse().ok())
 }
 
-/// Whether no packet can come for want of a link.
+/// Whether the link is down, so that no packet can arrive.
 pub(super) fn is_down(name: &str) -> bool {
     sys(name, "operstate").is_some_and(|state| {
         matches!(state.trim(), "down" | "lowerlayerdown" | "notpresent" | "dormant")
     })
 }
 
-/// Packets that the adapter lost: counters of the driver that start anew when it does.
+/// Packets that the adapter lost: counters of the driver, which restart when it does.
 ///
 /// `rx_missed_errors` are those for which the host had no buffer, `rx_fifo_errors` overruns of the
 /// adapter's own. `rx_dropped` is left out: it counts packets that no protocol wanted.
@@ -97,7 +97,7 @@ impl Losses {
         self.take(Self::COUNTERS.map(|counter| number(name, counter)))
     }
 
-    /// The interface is another one of the same name: its counters start at nought.
+    /// The interface is another one of the same name: its counters start at zero.
     pub fn restart(&mut self, name: &str) {
         self.last = Self::COUNTERS.map(|counter| number(name, counter));
     }

@@ -15,7 +15,7 @@ fn resolution(value: u8) -> Vec<(u16, Vec<u8>)> {
     vec![(9, vec![value])]
 }
 
-/// Every kind of packet block, several sections in both byte orders, and blocks nobody knows.
+/// Every kind of packet block, several sections in both byte orders, and unknown blocks.
 fn rich() -> (Vec<u8>, Vec<Seen>) {
     let mut bytes = Vec::new();
     let mut seen = Vec::new();
@@ -88,7 +88,7 @@ fn a_cut_anywhere_keeps_what_is_whole_and_says_where() {
 }
 
 #[test]
-fn every_resolution() {
+fn timestamps_of_every_resolution_are_read() {
     for big in [false, true] {
         for power in 0..=127_u8 {
             let units = 1_234_567_890_123_u64;

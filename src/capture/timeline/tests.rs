@@ -97,7 +97,7 @@ fn every_compression_gives_what_the_plain_file_gives() {
 }
 
 #[test]
-fn a_cut_in_compressed_data_is_told_and_what_was_read_stays() {
+fn a_cut_in_compressed_data_is_reported_and_what_was_read_stays() {
     let folder = Folder::new();
     // Not all alike, so that there is something to cut.
     let mut file = pcap_header(false, false, 1);
@@ -120,7 +120,7 @@ fn a_cut_in_compressed_data_is_told_and_what_was_read_stays() {
 }
 
 #[test]
-fn damage_in_compressed_data_is_told() {
+fn damage_in_compressed_data_is_reported() {
     let folder = Folder::new();
     let mut noise = pcap_header(false, false, 1);
     let mut x = 1_u32;

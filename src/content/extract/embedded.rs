@@ -17,7 +17,7 @@ const PLAIN: [&[u8]; 10] =
     [b"ISA", b"MSH", b"FHS", b"BHS", b"UNA", b"UNB", b"UIB", b"<", b"%PDF-", b"{\""];
 
 /// What reads a value that begins with `front`, if that is how an HL7 v2 message, a medication plan or a token
-/// begins, wherever the value stands.
+/// begins, wherever the value is.
 pub fn message(front: &[u8]) -> Option<Nested> {
     if carried::begins(front) {
         return Some(carried::nested(front));
@@ -39,7 +39,7 @@ pub struct Payload {
 
 impl Payload {
     /// Whether an element of this name may hold one.
-    pub fn may_stand_in(element: &str) -> bool {
+    pub fn may_be_inside(element: &str) -> bool {
         const NAMES: [&str; 10] = [
             "payload",
             "document",

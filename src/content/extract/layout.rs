@@ -35,7 +35,7 @@ pub struct Piece {
 
 /// Position of a glyph.
 #[derive(Clone, Copy)]
-pub struct Spot {
+pub struct GlyphPosition {
     /// Quarter turns of the writing direction.
     pub turn: u8,
     /// Distance from the top, whatever its origin.
@@ -76,7 +76,7 @@ impl AsRef<str> for Cell {
 
 impl Page {
     /// A glyph, or several that one code shows.
-    pub fn push(&mut self, text: &str, spot: Spot) {
+    pub fn push(&mut self, text: &str, spot: GlyphPosition) {
         self.bytes += text.len();
         if let Some(last) = self.pieces.last_mut() {
             let gap = (spot.start - last.end) / spot.size;

@@ -11,6 +11,7 @@ pub mod printed;
 pub mod record;
 pub mod rows;
 pub mod schemaless;
+pub mod serial_date;
 pub mod table;
 pub mod texts;
 pub mod tree;

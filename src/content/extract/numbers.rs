@@ -28,9 +28,9 @@ const MAX_VALUE: usize = 32;
 
 /// Position of values without a known meaning: a column, a name. It distinguishes lists.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Place(Option<std::num::NonZeroU32>);
+pub struct ListPosition(Option<std::num::NonZeroU32>);
 
-impl Place {
+impl ListPosition {
     /// That of values without a name.
     pub const TOP: Self = Self(Some(std::num::NonZeroU32::MIN));
 
@@ -52,8 +52,9 @@ impl Place {
     /// What a value that nothing else explains means here, if anything.
     pub fn meaning(self, value: &str, scope: &mut Scope<'_>) -> Option<Meaning> {
         let numbers = &scope.rules.identifiers;
-        let place =
-            self.0.filter(|_| value.len() <= MAX_VALUE && numbers.may_tell(value.as_bytes()))?;
+        let place = self
+            .0
+            .filter(|_| value.len() <= MAX_VALUE && numbers.may_identify(value.as_bytes()))?;
         let shape = u64::from(place.get()) << 8 | value.len() as u64;
         let Some(hit) = numbers.alone(value) else {
             // It counts against a list.

@@ -13,10 +13,10 @@ const MAX_GROUPS: usize = 6;
 const MAX_PART: usize = 256;
 /// Components of a name or address.
 const COMPONENTS: usize = 5;
-/// Fields of one person that are handed on.
+/// Fields of one person that are passed on.
 const MAX_FIELDS: u32 = 256;
 
-/// A record that is handed on field by field. It starts with the first field.
+/// A record that is passed on field by field. It starts with the first field.
 #[derive(Default)]
 pub struct Person {
     groups: SmallVec<[Group; 2]>,

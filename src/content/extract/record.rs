@@ -104,7 +104,7 @@ impl Marks {
     pub const fn about(about: About) -> Self {
         match about {
             About::Patient => Self::PATIENT,
-            // Nobody else has these.
+            // Only patients have these.
             About::Diagnosis => Self::PATIENT.and(Self::of(Mark::Diagnosis)),
             About::Result => Self::of(Mark::Result),
             About::Medication => Self::of(Mark::Medication),
@@ -122,9 +122,9 @@ impl Marks {
         let flags = [self.care, self.other, self.elsewhere, self.nobody];
         flags.iter().fold(self.marks.bits().into(), |bits, flag| bits << 1 | u64::from(*flag))
     }
-    /// What a name says of what stands under it.
+    /// What a name says of the values below it.
     pub fn about_name(name: &str, keys: &KeyRules) -> Self {
-        keys.said(name).map_or(Self::NONE, |said| Self::about(said.inside))
+        keys.scope_of(name).map_or(Self::NONE, |said| Self::about(said.inside))
     }
     /// Both.
     pub const fn and(self, other: Self) -> Self {
@@ -259,7 +259,7 @@ impl CandidateRecord {
         self.marks = self.marks.and(marks);
     }
 
-    /// Whether `value` is another than the one there, of a kind of which a person has one.
+    /// Whether `value` differs from the one there, of a kind that a person has one of.
     pub fn contradicts(&self, meaning: &Meaning, value: &str) -> bool {
         let kind = meaning.rule.kind;
         let single = matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate | Kind::Ssn);
@@ -451,7 +451,7 @@ fn names_a_field(meaning: &Meaning, value: &str, scope: &Scope<'_>) -> bool {
     };
     let path = value.contains('.') && value.split('.').all(part);
     let keys = &scope.rules.keys;
-    path || (part(value) && (keys.get(value).is_some() || keys.said(value).is_some()))
+    path || (part(value) && (keys.get(value).is_some() || keys.scope_of(value).is_some()))
 }
 
 /// Whether two parts of one group and kind make one value.

@@ -44,7 +44,7 @@ fn tie<'a>(columns: &[(&str, &'a str)], keys: &KeyRules) -> Option<(&'a str, Opt
 }
 
 impl Rows {
-    /// A row of `table`; false if it is nobody's.
+    /// A row of `table`; false if it has no owner.
     pub fn row(&mut self, table: &str, columns: &[(&str, &str)], scope: &Scope<'_>) -> bool {
         let keys = &scope.rules().keys;
         let columns = columns.get(..MAX_COLUMNS).unwrap_or(columns);
@@ -98,7 +98,7 @@ impl Rows {
         true
     }
 
-    /// The document ends: hands on who was in it.
+    /// The document ends: passes on who was in it.
     pub fn finish(&mut self, content: &'static str, around: Marks, scope: &mut Scope<'_>) {
         self.index.clear();
         for person in std::mem::take(&mut self.people) {

@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 /// Texts kept of one message and what it holds.
 const MAX_TEXTS: usize = 64;
 
-/// Texts of which each may be a name or a number.
+/// Texts that may each be a name or a number.
 const MAX_WORDS: usize = 4;
 
 /// Longest name, bytes.
@@ -129,7 +129,7 @@ impl Node {
         for (at, text) in self.texts.iter().enumerate() {
             // `type.googleapis.com/google.fhir.r4.core.Patient`, `Patient`.
             let word = text.value.rsplit(['.', '/']).next().unwrap_or("");
-            if let Some(said) = keys.said(word) {
+            if let Some(said) = keys.scope_of(word) {
                 marks = marks.and(Marks::about(said.ahead()).ahead());
             }
             // A number that begins with the name of its kind: `MRN0012345`.
@@ -197,7 +197,7 @@ impl Node {
     /// The first text, or the first two beside each other, that are written like a name.
     fn name(&self, rules: &RuleSet) -> Option<Zeroizing<String>> {
         let known = |word: &str| {
-            rules.keys.said(word).is_some()
+            rules.keys.scope_of(word).is_some()
                 || rules.keys.get(word).is_some()
                 || rules.placeholders.contains(Kind::Name, &word.to_lowercase())
         };

@@ -2,7 +2,7 @@
 //! labelled values, and rows under the names of their columns.
 
 use super::labels::{Labels, key};
-use super::numbers::Place;
+use super::numbers::ListPosition;
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 use crate::rules::{About, Key, RuleSet};
@@ -25,7 +25,7 @@ struct Column {
     /// What its name says of a row in which it is filled.
     marks: Marks,
     /// Where numbers are looked for, if the name has no meaning.
-    place: Place,
+    place: ListPosition,
     /// It says what kind of animal a row is about.
     species: bool,
 }
@@ -51,7 +51,7 @@ impl TableColumns {
         let about = rules.keys.context(name);
         let marks = about.map_or(Marks::default(), Marks::about);
         let meaning = rules.keys.get(name).map(Meaning::from);
-        let (place, species) = (Place::named(name, rules), about == Some(About::Species));
+        let (place, species) = (ListPosition::named(name, rules), about == Some(About::Species));
         self.columns.push(Column { meaning, marks, place, species });
         // A column that only patients have, or none of them, says so of every row.
         self.marks = self.marks.and(marks.inherited());
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_of_things_and_of_fields_name_nobody() {
+    fn tables_of_things_and_of_fields_have_no_patients() {
         assert_eq!(rows(&["order_no|sku|name|phone", "1|2|Lamp|555123"]), [""; 0]);
         assert_eq!(rows(&["Field|Name", "PID-5|Patient Name", "PID-7|Date of Birth"]), [""; 0]);
     }

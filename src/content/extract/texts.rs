@@ -59,7 +59,7 @@ impl Texts {
                 }
                 cell.push_str(text.trim());
             }
-        } else if is_telling(text) {
+        } else if is_informative(text) {
             self.keep(text.len(), || Item::Text(Zeroizing::new(text.to_owned())));
         } else if is_encoded_text(text) {
             let mut nested = transfer_encoding::undo("base64", &Media::Unknown);
@@ -145,7 +145,7 @@ impl Texts {
 
 /// Whether a text may hold labels with their values: a sign behind a word, and no address (`urn:oid:1.2`,
 /// `http://`).
-pub fn is_telling(text: &str) -> bool {
+pub fn is_informative(text: &str) -> bool {
     let bytes = text.as_bytes();
     if text.len() < MIN_TEXT {
         return false;
@@ -190,10 +190,10 @@ mod tests {
     fn what_may_hold_labels() {
         for text in ["MRN: 12", "Seen today\nPatient: Jane Roe", "Né(e) le: 1", "患者氏名：山田"]
         {
-            assert!(is_telling(text), "{text}");
+            assert!(is_informative(text), "{text}");
         }
         for text in ["urn:oid:1.2.3", "https://example.org/a", "2026-03-02T10:15:00Z", "a: b"] {
-            assert!(!is_telling(text), "{text}");
+            assert!(!is_informative(text), "{text}");
         }
     }
 

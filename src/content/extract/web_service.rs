@@ -17,7 +17,7 @@ pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope
     let outermost = scope.layers.first() == Some(&"http")
         && scope.layers.iter().all(|layer| AROUND.contains(layer));
     let Media::Type { name, .. } = *media else { return };
-    if !outermost || !may_tell(media::essence(media)) {
+    if !outermost || !may_name_service(media::essence(media)) {
         return;
     }
     let mut head = head.get(..MAX_HEAD).unwrap_or(head);
@@ -54,7 +54,7 @@ pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope
 }
 
 /// Whether a payload of this type may show what the service is. Most bodies are pictures and parts of pages.
-fn may_tell(essence: &str) -> bool {
+fn may_name_service(essence: &str) -> bool {
     const NOT: [&str; 4] = ["image/", "font/", "video/", "audio/"];
     let is =
         |start: &str| essence.get(..start.len()).is_some_and(|s| s.eq_ignore_ascii_case(start));

@@ -2,7 +2,7 @@
 //! the columns; each other line is one record.
 
 use crate::content::extract::labels::Labels;
-use crate::content::extract::numbers::Place;
+use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::schemaless::Node;
 use crate::content::extract::table::{MAX_COLUMNS, TableColumns};
@@ -149,7 +149,7 @@ struct Table {
     people: u32,
     columns: TableColumns,
     /// Where numbers are looked for in a table without names.
-    places: Vec<Place>,
+    places: Vec<ListPosition>,
     /// What the path says.
     afar: Marks,
 }
@@ -306,7 +306,7 @@ impl Table {
             let cell = cell.as_ref().trim();
             if column >= self.places.len() {
                 // The first row may have the names, even if they are none that are known.
-                self.places.push(Place::column(column as u32, cell, rules));
+                self.places.push(ListPosition::column(column as u32, cell, rules));
             }
             let place = self.places.get(column).copied().unwrap_or_default();
             if let Some(meaning) = place.meaning(cell, scope) {
@@ -446,7 +446,7 @@ mod tests {
     }
 
     #[test]
-    fn tables_without_patients_name_nobody() {
+    fn tables_without_patients_give_none() {
         for text in [
             "order_no,sku,name,phone\n1,2,Lamp,555123\n",
             "Dear all, this is a letter, not a table, with commas.\nIt has, as it were, no columns, none.\n",

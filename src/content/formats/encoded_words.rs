@@ -174,7 +174,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn encoded_words() {
+    fn encoded_words_are_decoded() {
         for (text, plain) in [
             ("Befund =?ISO-8859-1?Q?M=FCller=2C_J=F6rg?= neu", "Befund Müller, Jörg neu"),
             ("=?utf-8?B?TcO8bGxlcg==?=", "Müller"),

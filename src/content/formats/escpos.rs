@@ -2,7 +2,7 @@
 //! devices at the bedside.
 
 use crate::content::extract::printed::PrintedLabel;
-use crate::content::stack::Held;
+use crate::content::stack::Unread;
 use crate::content::stack::charset::cp437;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use zeroize::Zeroizing;
@@ -26,7 +26,7 @@ impl Format for EscPos {
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Job {
-            held: Held::default(),
+            held: Unread::default(),
             line: Zeroizing::default(),
             label: PrintedLabel::new("escpos"),
             windows: false,
@@ -35,71 +35,62 @@ impl Format for EscPos {
 }
 
 struct Job {
-    held: Held<MAX_HELD>,
+    held: Unread<MAX_HELD>,
     line: Zeroizing<Vec<u8>>,
     label: PrintedLabel,
     /// The code page is one of Windows (`ESC t`).
     windows: bool,
 }
 
-/// How far a command goes.
-enum Length {
-    Is(usize),
-    More,
-    /// So many bytes, and data of a picture behind them.
-    Picture(usize, u64),
-}
-
-/// The length of the command at the front of `data`.
-fn length(data: &[u8]) -> Length {
-    let (Some(lead), Some(code)) = (data.first(), data.get(1)) else { return Length::More };
+/// The length of the command at the front of `data`, and that of the picture behind it; none if not all of it
+/// is there.
+fn length(data: &[u8]) -> Option<(usize, u64)> {
+    let (Some(lead), Some(code)) = (data.first(), data.get(1)) else { return None };
     let word = |at: usize| -> Option<u64> {
         let bytes = data.get(at..at + 2)?;
         Some(u64::from(*bytes.first()?) | u64::from(*bytes.get(1)?) << 8)
     };
-    let fixed = |len: usize| if data.len() >= len { Length::Is(len) } else { Length::More };
+    let fixed = |len: usize| (data.len() >= len).then_some((len, 0));
     match (lead, code) {
         (0x1b, b'@' | b'2' | b'S' | b'L' | b'i' | b'm' | 0x0c) => fixed(2),
         (0x1b, b'$' | b'\\' | b'c' | b'B' | b'Z') => fixed(4),
         (0x1b, b'p') => fixed(5),
         (0x1b, b'W') => fixed(10),
         (0x1b, b'D') => match data.iter().skip(2).position(|b| *b == 0) {
-            Some(at) => Length::Is(3 + at),
-            None if data.len() < 40 => Length::More,
-            None => Length::Is(2),
+            Some(at) => Some((3 + at, 0)),
+            None if data.len() < 40 => None,
+            None => Some((2, 0)),
         },
         (0x1b, b'*') => match (data.get(2), word(3)) {
-            (Some(mode), Some(columns)) => {
-                Length::Picture(5, columns * if *mode >= 32 { 3 } else { 1 })
-            }
-            _ => Length::More,
+            (Some(mode), Some(columns)) => Some((5, columns * if *mode >= 32 { 3 } else { 1 })),
+            _ => None,
         },
         (0x1b, _) => fixed(3),
         (0x1d, b'(' | b'8') | (0x1c, b'(') => match word(3) {
             Some(len) => fixed(5 + len as usize),
-            None => Length::More,
+            None => None,
         },
         (0x1d, b'v') => match (word(4), word(6)) {
-            (Some(x), Some(y)) => Length::Picture(8, x * y),
-            _ => Length::More,
+            (Some(x), Some(y)) => Some((8, x * y)),
+            _ => None,
         },
         (0x1d, b'*') => match (data.get(2), data.get(3)) {
-            (Some(x), Some(y)) => Length::Picture(4, u64::from(*x) * u64::from(*y) * 8),
-            _ => Length::More,
+            (Some(x), Some(y)) => Some((4, u64::from(*x) * u64::from(*y) * 8)),
+            _ => None,
         },
         (0x1d, b'k') => match (data.get(2), data.get(3)) {
             (Some(0..=6), _) => match data.iter().skip(3).position(|b| *b == 0) {
-                Some(at) => Length::Is(4 + at),
-                None if data.len() < 260 => Length::More,
-                None => Length::Is(3),
+                Some(at) => Some((4 + at, 0)),
+                None if data.len() < 260 => None,
+                None => Some((3, 0)),
             },
             (Some(_), Some(len)) => fixed(4 + usize::from(*len)),
-            _ => Length::More,
+            _ => None,
         },
         (0x1d, b'V') => match data.get(2) {
             Some(mode) if *mode >= 65 => fixed(4),
-            Some(_) => Length::Is(3),
-            None => Length::More,
+            Some(_) => Some((3, 0)),
+            None => None,
         },
         (0x1d, b'L' | b'W' | b'P' | b'\\' | b'$') | (0x1c, b'S' | b'p') => fixed(4),
         (0x1d, b':') | (0x1c, b'&' | b'.') => fixed(2),
@@ -150,20 +141,15 @@ impl Job {
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
             match first {
-                0x1b | 0x1d | 0x1c | 0x10 => match length(rest) {
-                    Length::More => return (at, 0),
-                    Length::Is(len) => {
-                        self.command(rest.get(..len).unwrap_or_default(), scope);
-                        at += len;
+                0x1b | 0x1d | 0x1c | 0x10 => {
+                    let Some((len, picture)) = length(rest) else { return (at, 0) };
+                    self.command(rest.get(..len).unwrap_or_default(), scope);
+                    let have = rest.len().saturating_sub(len) as u64;
+                    if picture > have {
+                        return (data.len(), picture - have);
                     }
-                    Length::Picture(head, len) => {
-                        let have = rest.len().saturating_sub(head) as u64;
-                        if len > have {
-                            return (data.len(), len - have);
-                        }
-                        at += head + len as usize;
-                    }
-                },
+                    at += len + picture as usize;
+                }
                 b'\n' | b'\r' | 0x0c => {
                     self.end_line();
                     at += 1;
@@ -227,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_names_nobody() {
+    fn a_receipt_has_no_patient() {
         let job = b"\x1b@CORNER SHOP\nCashier: Ada\nMilk   1.20\nTOTAL  1.20\nThank you\n\x1dV\x00";
         assert_eq!(records("", job), [""; 0]);
     }

@@ -53,7 +53,7 @@ struct Stream {
 }
 
 enum State {
-    /// In the name of a field, of which so many bytes are right.
+    /// In the name of a field, with this many bytes matched.
     Name { have: usize },
     /// Before its value: one space is no part of it.
     Space,
@@ -239,7 +239,7 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere() {
+    fn a_stream_may_be_cut_anywhere() {
         let stream = format!("id: 1\ndata: {PATIENT}\n\n");
         for end in 0..stream.len() {
             let found = records("text/event-stream", &stream.as_bytes()[..end]);

@@ -1,6 +1,6 @@
-//! GraphQL documents (specification of October 2021): the arguments that stand in a request instead of in its
+//! GraphQL documents (specification of October 2021): the arguments inside a request instead of in its
 //! variables: `mutation { createPatient(input: {firstName: "Jane"}) { id } }`. They are read like objects of JSON.
-//! What is asked for (selection sets) names nobody.
+//! What is asked for (selection sets) contains no values.
 
 use crate::content::extract::tree::{Tree, words};
 use crate::content::stack::media;
@@ -110,7 +110,7 @@ impl Document for GraphQlDocument {
         let text = String::from_utf8_lossy(&text);
         let mut tree = Tree::new("json");
         if let Some(path) = self.path.take() {
-            tree.stands_at(&path, scope);
+            tree.set_path(&path, scope);
         }
         tree.open(true);
         Reader { tree: &mut tree, stack: Vec::new(), name: "" }.read(&text, scope);
@@ -215,7 +215,7 @@ impl<'a> Reader<'a, '_> {
 /// What a field says of its arguments: `createPatient` and `insert_patients` are about a patient.
 fn context<'a>(field: &'a str, keys: &KeyRules) -> &'a str {
     let said = |name: &'a str| {
-        let said = keys.said(name)?;
+        let said = keys.scope_of(name)?;
         Some(if said.inside == About::Patient { PATIENT } else { name })
     };
     said(field).or_else(|| words(field).find_map(said)).unwrap_or(field)
@@ -327,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_for_and_damage_name_nobody() {
+    fn selections_and_damaged_queries_have_no_patient() {
         for text in [
             "query { patient { name birthDate mrn } }",
             "mutation Login { login(username: \"jane\", password: \"x\") { token } }",

@@ -15,7 +15,7 @@ pub const CLAIMS: &str = "application/jwt+json";
 /// Shortest string that is a token, bytes.
 const MIN_TOKEN: usize = 48;
 
-/// Longest header, bytes; keys and certificates may stand in it.
+/// Longest header, bytes; it may contain keys and certificates.
 const MAX_HEADER: usize = 16 << 10;
 
 /// First letters of the names of header parameters (RFC 7515 4.1, RFC 7516 4.1, RFC 7797).
@@ -24,7 +24,7 @@ const PARAMETERS: [&[u8]; 13] = [
     b"b64",
 ];
 
-/// What stands before the digits of a health card.
+/// Prefix of the digits of a health card.
 const NUMERIC: &[u8] = b"shc:/";
 
 /// Bytes behind that, which show whether the card is cut into chunks (`1/3/`).
@@ -60,7 +60,7 @@ pub fn is_token(text: &str) -> bool {
             || (text.len() >= MIN_TOKEN && text.contains('.') && text.bytes().all(base64)))
 }
 
-/// A string that [`begins`] like one, as a content of its own.
+/// A string that [`begins`] like one, as a payload of its own.
 pub fn nested() -> Nested {
     Nested::reading(Compact.name(), Box::new(Token::new()))
 }
@@ -269,7 +269,7 @@ enum Digits {
 }
 
 impl Digits {
-    /// The characters that `bytes` stand for; `None` if they stand for themselves.
+    /// The characters that `bytes` encode; `None` if they are literal.
     fn letters(&mut self, bytes: &[u8]) -> Option<Vec<u8>> {
         match self {
             Self::Letters => None,
@@ -396,7 +396,7 @@ mod tests {
     }
 
     #[test]
-    fn health_cards() {
+    fn smart_health_cards_are_read() {
         let card = card();
         let patient = "name=Roe^Jane birth_date=1970-01-31";
         let file = format!(r#"{{"verifiableCredential":["{card}"]}}"#);

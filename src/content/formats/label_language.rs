@@ -175,7 +175,7 @@ impl Job {
         }
     }
 
-    /// The text behind so many words, of which the last two are its place.
+    /// The text behind so many words; the last two are its position.
     fn after(&mut self, rest: &str, words: usize, barcode: bool) {
         let mut parts = rest.trim_start().splitn(words + 1, ' ');
         let head: Vec<&str> = parts.by_ref().take(words).collect();

@@ -175,7 +175,7 @@ impl Markup {
         }
     }
 
-    /// Hands on a run of text, but for a reference at its end that is not complete.
+    /// Passes on a run of text, but for a reference at its end that is not complete.
     fn stream(&mut self, run: &[u8], last: bool, to: &mut impl Receiver) {
         let mut text = std::mem::take(&mut self.held);
         text.extend_from_slice(run);

@@ -3,6 +3,7 @@
 pub mod astm;
 pub mod chmed;
 pub mod csv;
+pub mod dbf;
 pub mod dialect;
 pub mod dicom;
 pub mod edifact;
@@ -14,26 +15,33 @@ pub mod graphql;
 pub mod hl7v2;
 pub mod html;
 pub mod image;
+pub mod intellivue;
 pub mod ipp;
 pub mod json;
 pub mod jsonp;
 pub mod jws;
 pub mod label_language;
+pub mod mapi;
 pub mod markup;
+pub mod mdb;
 pub mod mime;
 pub mod multipart;
 pub mod ncpdp;
+pub mod ole;
 pub mod pcl;
 pub mod pdf;
 pub mod pjl;
 pub mod postscript;
 pub mod protobuf;
+pub mod recording;
 pub mod rtf;
 pub mod sql;
+pub mod sqlite;
 pub mod syslog;
 pub mod tar;
 pub mod terminal;
 pub mod text;
+pub mod tnef;
 pub mod vcard;
 pub mod x12;
 pub mod xdt;
@@ -51,6 +59,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &dicom::Part10,
     &terminal::Terminal,
     &ipp::Ipp,
+    &intellivue::DataExport,
     &hl7v2::Er7,
     &hl7v2::Xml,
     &dialect::POCT1A,
@@ -64,9 +73,22 @@ pub static FORMATS: &[&dyn Format] = &[
     &coding::GzipFile,
     &coding::MeasuredGzip,
     &coding::ZstdFile,
+    &coding::COMPRESS,
+    &coding::BZIP2,
+    &coding::XZ,
     &pdf::Pdf,
+    &sqlite::Sqlite,
+    &ole::Ole,
+    &tnef::Tnef,
+    &dbf::Dbf,
+    &mdb::Access,
     &postscript::PostScript,
     &image::Image,
+    &recording::SCP_ECG,
+    &recording::MFER,
+    &recording::EDF,
+    &recording::ISHNE,
+    &recording::NIFTI,
     &zip::DOCX,
     &zip::XLSX,
     &zip::PPTX,

@@ -115,7 +115,7 @@ enum Part {
     Field(Meaning, Vec<u8>),
     /// The name of the form's character set (RFC 7578 4.6).
     Charset(Vec<u8>),
-    /// A content, and how many of its next bytes it does not want.
+    /// A payload, and how many of its next bytes it does not want.
     Content(Box<Nested>, u64),
 }
 

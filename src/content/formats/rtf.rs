@@ -423,7 +423,7 @@ MRN: 0077{\b 3}500\tab DOB: 1970-02-01\par
 {\pict\bin5 \}}{x Name: Wrong}\f1 \'c0\'e4\f0\line }";
 
     #[test]
-    fn a_letter() {
+    fn a_letter_gives_one_patient() {
         assert_eq!(
             records("application/rtf", LETTER.as_bytes()),
             [
@@ -433,7 +433,7 @@ MRN: 0077{\b 3}500\tab DOB: 1970-02-01\par
     }
 
     #[test]
-    fn a_table() {
+    fn rows_of_a_table_are_patients() {
         let table = r"{\rtf1\ansicpg1251\trowd\intbl MRN\cell Name\cell DOB\cell\row
 \trowd 17\cell \'c8\'e2\'e0\'ed\par \uc2\u1048??\u1074\'c0\'c0\cell 1950-02-01\cell\row}";
         assert_eq!(
@@ -452,7 +452,7 @@ MRN: 0077{\b 3}500\tab DOB: 1970-02-01\par
 
     proptest! {
         #[test]
-        fn mutations(at in 6..LETTER.len(), byte: u8, other in 6..LETTER.len(), second: u8) {
+        fn mutated_letters_never_panic(at in 6..LETTER.len(), byte: u8, other in 6..LETTER.len(), second: u8) {
             let mut broken = LETTER.as_bytes().to_vec();
             broken[at] = byte;
             broken[other] = second;

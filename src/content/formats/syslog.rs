@@ -69,6 +69,11 @@ fn read(text: &str, scope: &mut Scope<'_>) {
         let message = Zeroizing::new(text.get(at..).unwrap_or("").replace("#015", "\r"));
         scope.whole(&Media::Hl7v2, message.as_bytes());
         text = text.get(..at).unwrap_or("");
+    } else if let Some(at) = text.find("<?xml ").or_else(|| text.find("<AuditMessage")) {
+        // Audit messages (RFC 5425, IHE ITI-20).
+        let xml = Media::Type { content_type: "application/xml", name: "" };
+        scope.whole(&xml, text.get(at..).unwrap_or("").as_bytes());
+        text = text.get(..at).unwrap_or("");
     } else if let Some(at) = text.find("{\"").or_else(|| text.find("{ \"")) {
         let json = Media::Type { content_type: "application/json", name: "" };
         scope.whole(&json, text.get(at..).unwrap_or("").as_bytes());
@@ -165,7 +170,24 @@ mod tests {
     }
 
     #[test]
-    fn cut_anywhere() {
+    fn patients_of_audit_messages_and_nobody_else() {
+        let audit = "<85>1 2026-11-21T20:17:50Z ws1 pacs 1 IHE+RFC-3881 - \u{feff}<?xml version=\"1.0\"?>\
+            <AuditMessage><EventIdentification EventActionCode=\"R\"/>\
+            <ActiveParticipant UserID=\"drqn\" UserName=\"Quinn, Dana\" UserIsRequestor=\"true\"/>\
+            <ParticipantObjectIdentification ParticipantObjectID=\"1.2.3\" ParticipantObjectTypeCode=\"2\" \
+            ParticipantObjectTypeCodeRole=\"3\"><ParticipantObjectName>CT</ParticipantObjectName>\
+            </ParticipantObjectIdentification>\
+            <ParticipantObjectIdentification ParticipantObjectID=\"77^^^CLINIC&amp;1.2&amp;ISO\" \
+            ParticipantObjectTypeCode=\"1\" ParticipantObjectTypeCodeRole=\"1\">\
+            <ParticipantObjectName>Roe^Eva</ParticipantObjectName>\
+            </ParticipantObjectIdentification></AuditMessage>";
+        assert_eq!(log(audit), ["http>syslog>xml:audit patient_id=77 name=Roe^Eva"]);
+        let login = audit.split("<ParticipantObjectIdentification").next().unwrap_or("");
+        assert_eq!(log(login), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_message_may_be_cut_anywhere() {
         let text = "<13>a b=\"c\\\" d' e='f\" Ü=Ä Ö, SS {\"x\":1} MSH|^~\\&|";
         for end in (0..text.len()).filter(|end| text.is_char_boundary(*end)) {
             log(&text[..end]);

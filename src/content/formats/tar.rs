@@ -55,7 +55,7 @@ enum State {
         left: u64,
         padding: u64,
     },
-    /// Nobody wants these.
+    /// Unwanted data.
     Pass(u64),
     Done,
 }
@@ -303,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn inside_gzip() {
+    fn a_compressed_archive_is_read() {
         use std::io::Write;
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), Default::default());
         encoder.write_all(&archive()).expect("memory");

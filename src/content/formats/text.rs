@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn a_note() {
+    fn a_clinical_note_gives_one_patient() {
         let got = text(
             "PROGRESS NOTE\nPatient: Laura Daugherty\nMRN: H0931558\r\nDOB: 02/01/1957\n\
             Address: 2644 Roy Station, Anthonyland 11090\nPhone: (827) 555-0122\n\n\
@@ -245,7 +245,7 @@ mod tests {
     }
 
     #[test]
-    fn drawn_tables() {
+    fn tables_drawn_with_characters_are_read() {
         let line =
             "http>text:~text [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31";
         for table in [
@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn prose_names_nobody() {
+    fn prose_has_no_patient() {
         for prose in [
             "Backup share of ward 3B. Do not publish.\n",
             "Usage: tool --name NAME\nName: tool\nVersion: 1.2\n",

@@ -490,7 +490,7 @@ fn flow_scalar(text: &str) -> (Cow<'_, str>, &str) {
 impl Document for Reader {
     fn data(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         if let Some(path) = self.path.take() {
-            self.tree.stands_at(&path, scope);
+            self.tree.set_path(&path, scope);
         }
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             self.end_line(bytes.get(..end).unwrap_or_default(), scope);

@@ -175,13 +175,13 @@ mod tests {
     }
 
     #[test]
-    fn the_label_of_a_parcel_names_nobody() {
+    fn the_label_of_a_parcel_has_no_patient() {
         let parcel = b"^XA^FDJohn Smith^FS^FDMain Street 5^FS^BCN,80^FD00340434161094^FS^XZ";
         assert_eq!(records("", parcel), Vec::<String>::new());
     }
 
     #[test]
-    fn cut_anywhere() {
+    fn a_label_may_be_cut_anywhere() {
         let label = b"^XA^FH\\^FD\\4^BC^FD>:A_1^FS~DG^XZ^XA^FDDOB: 1 May 1970\\&A, B^FS";
         for end in 0..label.len() {
             records("", &label[..end]);

@@ -1,4 +1,4 @@
-//! What reading the contents of a flow may cost, tied to the bytes that came over the wire.
+//! The budget for reading the payloads of a flow, tied to the bytes that came over the wire.
 //!
 //! Codings, archives and documents multiply, and they nest: each layer alone may keep its ratio while
 //! all together turn a kilobyte into hours of work. So every byte that a document reads or unpacks is

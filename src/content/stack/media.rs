@@ -2,7 +2,7 @@
 
 use crate::content::extract::record::Marks;
 use crate::content::{Media, Scope};
-use crate::rules::{About, Said};
+use crate::rules::{About, ContextScope};
 
 /// The media type without its parameters.
 pub fn essence<'a>(media: &Media<'a>) -> &'a str {
@@ -69,7 +69,7 @@ pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
     for segment in path.split('/').filter(|s| !s.is_empty()).take(MAX_SEGMENTS) {
         let stem = segment.split_once(['.', '?']).map_or(segment, |(stem, _)| stem);
         for word in stem.split(['_', '-', ' ']).chain([stem]) {
-            match keys.said(word).map(Said::ahead) {
+            match keys.scope_of(word).map(ContextScope::ahead) {
                 // `/patients/7/providers`: the last word counts.
                 Some(About::Other | About::Elsewhere) => said = Marks::default(),
                 Some(about) => said = said.and(Marks::about(about).ahead()),
@@ -78,7 +78,7 @@ pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
         }
         match system {
             Some(system) => {
-                let under = keys.said(&format!("{system}.{stem}")).map(Said::ahead);
+                let under = keys.scope_of(&format!("{system}.{stem}")).map(ContextScope::ahead);
                 said = said.and(under.map_or(Marks::default(), Marks::about).ahead());
             }
             None if said.is_patient() => system = Some(stem),

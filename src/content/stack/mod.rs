@@ -4,15 +4,15 @@
 mod budget;
 pub mod charset;
 pub mod coding;
-mod held;
 pub mod media;
 mod reader;
 pub mod table;
 #[cfg(test)]
 mod tests;
 pub mod transfer_encoding;
+mod unread;
 
 pub use budget::{Budget, HEADERS, INFLATER, LARGE_DECODER, OPENING, Reserve};
-pub use held::Held;
 pub use reader::Nested;
 pub use table::{Contents, Env, MAX_DEPTH};
+pub use unread::Unread;

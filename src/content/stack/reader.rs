@@ -1,4 +1,4 @@
-//! A content whose format is recognised from its first bytes: the outermost one of a protocol's
+//! A payload whose format is recognised from its first bytes: the outermost one of a protocol's
 //! message, and each one that a document opens inside itself.
 
 use super::OPENING;
@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
 
-/// Shorter contents hold nothing that identifies anybody, bytes.
+/// Shorter payloads identify no person, bytes.
 const MIN_CONTENT: usize = 5;
 
 /// One content, from its first byte to its end. A document that carries others (a coding, an
@@ -27,17 +27,17 @@ enum State {
     /// Being read.
     /// Each of its bytes costs `cost`.
     Reading { layer: &'static str, cost: u64, document: Box<dyn Document> },
-    /// Nobody wants the rest.
+    /// The rest is unwanted.
     Passed,
 }
 
 impl Nested {
-    /// A content declared as `media`.
+    /// A payload declared as `media`.
     pub fn new(media: &Media<'_>) -> Self {
         Self { state: State::Probing { media: MediaBuf::new(media), head: Vec::new() } }
     }
 
-    /// A content of known format.
+    /// A payload of known format.
     pub fn reading(layer: &'static str, document: Box<dyn Document>) -> Self {
         Self { state: State::Reading { layer, cost: 1, document } }
     }
@@ -152,8 +152,8 @@ impl Nested {
     }
 }
 
-/// Which formats to ask about a payload, by its first byte: there are many, and most are known by it not to
-/// fit.
+/// Which formats to ask about a payload, by its first byte that is not blank: there are many, and most are
+/// known by it not to fit.
 struct Beginnings {
     /// By the byte: a bit for each format, by its place in [`FORMATS`].
     by: [u128; 256],
@@ -181,7 +181,8 @@ static BEGINNINGS: LazyLock<Beginnings> = LazyLock::new(|| {
 impl Beginnings {
     /// The formats that `head`, or `text`, which is the same as characters, may be in.
     fn of(&self, media: &Media<'_>, head: &[u8], text: &[u8]) -> u128 {
-        let may = |bytes: &[u8]| match (media, bytes.first()) {
+        // Blanks may precede what a format begins with.
+        let may = |bytes: &[u8]| match (media, bytes.trim_ascii_start().first()) {
             (Media::Type { .. } | Media::Unknown, Some(&byte)) => self.by[usize::from(byte)],
             _ => u128::MAX,
         };

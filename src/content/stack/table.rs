@@ -19,9 +19,9 @@ pub const MAX_OPEN: usize = 256;
 /// The ID of a payload for which there was no room.
 pub(super) const NO_ROOM: ContentId = ContentId(u32::MAX);
 
-/// What the payloads of a flow work with; borrowed anew for each packet.
+/// The environment of the payloads of a flow, created for each packet.
 pub struct Env<'a> {
-    /// The rules in force.
+    /// The active rules.
     pub rules: &'a RuleSet,
     /// Takes the fields.
     pub sink: &'a mut dyn FieldSink,

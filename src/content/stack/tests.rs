@@ -36,7 +36,7 @@ fn slots_are_used_again_and_capped() {
 }
 
 #[test]
-fn nobody_wants_noise_or_an_unknown_coding() {
+fn noise_and_unknown_codings_are_skipped() {
     let (mut sink, mut facts, mut counters) =
         (Records::default(), ServiceFacts::default(), ContentCounters::default());
     let mut env =
@@ -46,7 +46,7 @@ fn nobody_wants_noise_or_an_unknown_coding() {
     let noise = [0x90; crate::content::PROBE_BYTES];
     assert_eq!(contents.data(id, &noise[1..], &mut env), Want::ALL);
     assert_eq!(contents.data(id, &noise, &mut env), Want::NOTHING);
-    let id = contents.open(&hint(Media::Unknown, &["gzip", "compress"]));
+    let id = contents.open(&hint(Media::Unknown, &["gzip", "exi"]));
     assert_eq!(contents.data(id, b"{", &mut env), Want::NOTHING);
 }
 
@@ -67,7 +67,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         "mimetypeapplication/vnd.oasis.opendocument.spreadsheet",
     ]
     .map(zip);
-    let fronts: [&[u8]; 25] = [
+    let fronts: [&[u8]; 27] = [
         b"MSH|^~\\&|A|B|C|D|202603011015||ADT^A01|1|P|2.5\r",
         b"M\0S\0H\0|\0^\0~\0\\\0&\0|\0A\0|\0",
         b"{\"a\":1,\"b\":2}\n",
@@ -93,6 +93,8 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         b"PRPOS 10,10\r\nPRTXT \"Ash\"\r\n",
         b"query { patient(mrn: \"7\") { id } }",
         b"CHMED16A0{\"Patient\":{\"LName\":\"Ash\"}}",
+        b"SQLite format 3\0\x04\0\x01\x01",
+        b"x\x9f\x3e\x22\x01\0",
     ];
     let types = ["", "text/plain", "text/html", "application/json", "application/xml", "text/csv"];
     let types = types.map(|content_type| Media::Type { content_type, name: "/a.json" });

@@ -2,7 +2,7 @@
 
 use crate::content::{Document, Ending, Media, Nested, Scope, Want};
 
-/// A content declared as `media` that is written in `encoding`.
+/// A payload declared as `media` that is written in `encoding`.
 pub fn undo(encoding: &str, media: &Media<'_>) -> Nested {
     let nested = Nested::new(media);
     let (layer, decoder) = match encoding.trim() {
@@ -13,14 +13,14 @@ pub fn undo(encoding: &str, media: &Media<'_>) -> Nested {
         // 7bit, 8bit and binary are the bytes themselves.
         _ => return nested,
     };
-    let encoded = Encoded { decoder, nested, unwanted: 0, holed: false };
+    let encoded = Encoded { decoder, nested, unwanted: 0, has_gap: false };
     Nested::reading(layer, Box::new(encoded))
 }
 
-/// What reads a content that is written in base64, of either alphabet.
+/// A reader of a payload in base64, of either alphabet.
 pub fn base64(nested: Nested) -> Box<dyn Document> {
     let decoder = Decoder::Base64 { bits: 0, count: 0 };
-    Box::new(Encoded { decoder, nested, unwanted: 0, holed: false })
+    Box::new(Encoded { decoder, nested, unwanted: 0, has_gap: false })
 }
 
 struct Encoded {
@@ -28,7 +28,7 @@ struct Encoded {
     nested: Nested,
     /// Coming decoded bytes to skip.
     unwanted: u64,
-    holed: bool,
+    has_gap: bool,
 }
 
 enum Decoder {
@@ -122,7 +122,7 @@ impl Document for Encoded {
     }
 
     fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
-        self.holed = true;
+        self.has_gap = true;
         match &mut self.decoder {
             // The number of missing bytes is unknown.
             Decoder::Base64 { .. } => Want::NOTHING,
@@ -136,7 +136,7 @@ impl Document for Encoded {
     }
 
     fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
-        self.nested.end(ending.and(!self.holed), scope);
+        self.nested.end(ending.and(!self.has_gap), scope);
     }
 
     fn memory(&self) -> usize {

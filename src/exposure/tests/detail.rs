@@ -2,7 +2,12 @@
 
 use super::super::samples::packet;
 use super::*;
+use crate::identify::Repeated;
 use std::sync::Arc;
+
+fn again(patient: PatientKey, new: u32) -> Repeated {
+    Repeated { patient, new, total: new }
+}
 
 fn at_level(detail: Detail, memory: usize) -> Exposures {
     Exposures::new(Settings {
@@ -16,7 +21,7 @@ fn at_level(detail: Detail, memory: usize) -> Exposures {
         access: crate::rules::AccessRules::default(),
         detail,
         memory,
-        sightings: false,
+        observe_patients: false,
     })
 }
 
@@ -46,7 +51,7 @@ fn a_patient_is_written_once_and_again_only_with_news() {
     let mut other = seen("10.1.7.20:50003", 1, 2);
     Arc::make_mut(&mut other.finding.identifiers).truncate(1);
     Arc::make_mut(&mut other.finding.identifiers)[0].shown =
-        crate::identify::Shown::of("D**", true);
+        crate::identify::DisplayValue::of("D**", true);
     x.finding(other, &mut out);
     assert_eq!(findings(&out).len(), 1);
     // A new kind.
@@ -140,7 +145,7 @@ proptest::proptest! {
                 let client = format!("10.1.7.{client}:5000{what}");
                 let event = seen(&client, patient, second);
                 if what == 2 {
-                    let (activity, records) = (Default::default(), [(event.finding.patient, 3)]);
+                    let (activity, records) = (Default::default(), [again(event.finding.patient, 3)]);
                     x.performed(
                         FlowActivity {
                             time: at(second),
@@ -234,7 +239,7 @@ fn revealed_values_are_never_folded_away() {
     for patient in 0..patients {
         let mut event = seen("10.1.7.20:50001", patient, 0);
         Arc::make_mut(&mut event.finding.identifiers)[0].shown =
-            crate::identify::Shown::of("value", false);
+            crate::identify::DisplayValue::of("value", false);
         x.finding(event, &mut out);
     }
     x.finish(at(200), &mut out);

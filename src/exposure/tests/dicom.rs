@@ -19,7 +19,7 @@ fn tracker() -> Exposures {
         access: AccessRules::of(&["ECHOSCU", "ANY-SCU"], 2),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
-        sightings: false,
+        observe_patients: false,
     })
 }
 
@@ -42,9 +42,9 @@ fn flow(client: &str) -> FlowInfo {
 
 fn see(x: &mut Exposures, client: &str, facts: ServiceFacts, out: &mut Vec<Event>) {
     let (flow, facts) = (flow(client), Arc::new(facts));
-    let sighting =
+    let observation =
         ServiceObservation { time: T0, flow: &flow, protocol: "dicom", content: "", facts: &facts };
-    x.service(sighting, out);
+    x.service(observation, out);
 }
 
 fn services(events: &[Event]) -> Vec<&Service> {
@@ -100,7 +100,7 @@ fn who_proves_who_they_are_is_not_let_in_for_the_title() {
 }
 
 #[test]
-fn a_service_is_told_anew_once_it_shows_whom_it_answers() {
+fn a_service_is_reported_again_once_it_shows_whom_it_answers() {
     let (mut x, mut out) = (tracker(), Vec::new());
     for title in ["CT1", "CT1", "XYZ", "ABC", "XYZ"] {
         let facts = called(title, Outcome::Accepted, Authentication::None);
@@ -149,14 +149,14 @@ fn a_service_that_proves_open_later_raises_its_earlier_exposures() {
     let before = exposures(&out).last().expect("one").severity;
     out.clear();
     let (flow, facts) = (flow(A), Arc::new(known("ECHOSCU")));
-    let sighting = ServiceObservation {
+    let observation = ServiceObservation {
         time: at(703),
         flow: &flow,
         protocol: "dicom",
         content: "",
         facts: &facts,
     };
-    x.service(sighting, &mut out);
+    x.service(observation, &mut out);
     let raised: Vec<(ExposureState, u8)> =
         exposures(&out).iter().map(|e| (e.state, e.severity)).collect();
     let worse = before + SeverityEntry::default().answers_anyone;
@@ -164,7 +164,7 @@ fn a_service_that_proves_open_later_raises_its_earlier_exposures() {
     assert!(exposures(&out).iter().all(|e| e.access.answers() == Answers::Anyone));
     assert_eq!(x.active().iter().sum::<u64>(), 2, "the quiet one is still quiet");
     out.clear();
-    x.service(sighting, &mut out);
+    x.service(observation, &mut out);
     assert_eq!(exposures(&out).len(), 0, "it is said once");
     x.finish(at(704), &mut out);
     assert!(x.is_empty());
@@ -189,12 +189,12 @@ fn objects_are_counted_once_and_operations_by_outcome() {
     let mut activity = Activity::default();
     activity.count("C-STORE", "request");
     activity.count("status", "not-authorized");
-    let disclosed = Sample::default().build().flow;
+    let seen = Sample::default().build().flow;
     let elsewhere = flow("10.9.9.9:40000");
     for (flow, objects) in [
-        (&disclosed, [(Object::Instance, token(1)), (Object::Study, token(9))]),
-        (&disclosed, [(Object::Instance, token(2)), (Object::Study, token(9))]),
-        (&disclosed, [(Object::Instance, token(1)), (Object::Commitment, token(1))]),
+        (&seen, [(Object::Instance, token(1)), (Object::Study, token(9))]),
+        (&seen, [(Object::Instance, token(2)), (Object::Study, token(9))]),
+        (&seen, [(Object::Instance, token(1)), (Object::Commitment, token(1))]),
         // Another client of the service: not of this exposure.
         (&elsewhere, [(Object::Instance, token(3)), (Object::Study, token(9))]),
     ] {
@@ -210,10 +210,10 @@ fn objects_are_counted_once_and_operations_by_outcome() {
         x.performed(what, &mut out);
     }
     x.finish(at(2), &mut out);
-    let told = &exposures(&out).last().expect("closed").figures;
+    let reported = &exposures(&out).last().expect("closed").figures;
     let values = |f: &ExposureTotals| [f.instances.value, f.studies.value, f.commitments.value];
-    assert_eq!(values(told), [2, 1, 1]);
-    assert_eq!(told.operations[&("C-STORE", "request")], 3);
+    assert_eq!(values(reported), [2, 1, 1]);
+    assert_eq!(reported.operations[&("C-STORE", "request")], 3);
     let services = services(&out);
     let last = services.last().expect("service");
     assert_eq!(values(&last.figures), [3, 1, 1]);
@@ -292,11 +292,11 @@ fn what_an_earlier_association_showed_is_not_forgotten() {
         facts
     };
     let (mut x, mut out) = (tracker(), Vec::new());
-    let disclose = |x: &mut Exposures, patient, facts, out: &mut Vec<Event>| {
+    let expose = |x: &mut Exposures, patient, facts, out: &mut Vec<Event>| {
         x.finding(Sample { patient, facts, ..Sample::default() }.build(), out);
     };
-    disclose(&mut x, 1, shows("1.2.1", Some("CT9")), &mut out);
-    disclose(&mut x, 2, shows("1.2.2", None), &mut out);
+    expose(&mut x, 1, shows("1.2.1", Some("CT9")), &mut out);
+    expose(&mut x, 2, shows("1.2.2", None), &mut out);
     // One that was refused says nothing new, but that.
     let mut refused = called("CT2", Outcome::Refused, Authentication::None);
     refused.dicom().rejected = Some("rejected-permanent".into());

@@ -180,3 +180,35 @@ fn an_exposure_that_had_to_go_for_others_keeps_its_id() {
     let again = exposures(&all).into_iter().find(|e| e.server.ip().to_string() == "10.9.0.1");
     assert_eq!(again.map(|e| (e.id, e.findings)), Some((first, 3)));
 }
+
+#[test]
+fn a_clock_that_is_set_back_holds_up_no_update() {
+    let mut x = tracker(MINUTE);
+    let mut out = messages(&mut x, [DAY, DAY + 1].into_iter());
+    // The clock goes back by a day; findings go on at the new time.
+    let mut later = |second: i64, out: &mut Vec<Event>| {
+        let sample = Sample { patient: 1, time: at(second), ..Sample::default() };
+        x.finding(sample.build(), out);
+        x.keep_due(at(second));
+        x.tick(at(second), out);
+    };
+    later(10, &mut out);
+    out.clear();
+    (0..5).for_each(|n| later(11 + n * MINUTE, &mut out));
+    assert_eq!(states(&out), ["update"; 4]);
+    // A worker that has seen no packet yet knows no time.
+    let due = x.due.clone();
+    x.keep_due(Timestamp::default());
+    assert!(x.due == due);
+}
+
+#[test]
+fn packets_that_were_never_captured_are_beside_the_losses_of_an_exposure() {
+    let mut x = tracker(MINUTE);
+    x.uncaptured(100);
+    let mut out = messages(&mut x, [0].into_iter());
+    x.uncaptured(107);
+    x.finish(at(1), &mut out);
+    let seen = exposures(&out);
+    assert_eq!([seen[0].uncaptured, seen[1].uncaptured], [0, 7]);
+}

@@ -2,7 +2,9 @@
 
 mod detail;
 mod dicom;
+mod handshakes;
 mod identity;
+mod names;
 
 use super::samples::{KEY, Sample, T0, at, hl7, http};
 use super::*;
@@ -29,13 +31,13 @@ fn settings() -> Settings {
         access: crate::rules::AccessRules::default(),
         detail: Detail::Flows,
         memory: 256 << 20,
-        sightings: false,
+        observe_patients: false,
     }
 }
 
 /// Whether a finding was counted.
-fn is_counted(taken: Taken) -> bool {
-    taken != Taken::Suppressed
+fn is_counted(taken: Intake) -> bool {
+    taken != Intake::Suppressed
 }
 
 /// One word an event.
@@ -193,7 +195,7 @@ fn severity_adds_the_points_that_apply() {
     let test = grade(Sample { marks: vec![Mark::Test], ..Default::default() }, internal);
     assert_eq!(test, plain - points.test);
     let nothing = Sample { marks: vec![Mark::Test, Mark::Deidentified], ..Default::default() };
-    assert_eq!(grade(nothing, internal), 1, "never 0: it was disclosed");
+    assert_eq!(grade(nothing, internal), 1, "never 0: it crossed the wire");
     assert_eq!(grade(hl7(1), NetworkDirection::External), 100);
 }
 
@@ -240,7 +242,7 @@ fn sightings_are_reported_once_and_by_what_they_prove() {
     out.clear();
     d = http(1).build();
     see(&d, "", &mut out);
-    assert!(out.is_empty(), "a foreign web server, nothing disclosed");
+    assert!(out.is_empty(), "a foreign web server, nothing found");
     x.finding(d, &mut out);
     assert_eq!(words(&out), ["service http", "web-server", "finding", "open 0"]);
 }
@@ -294,12 +296,12 @@ fn beyond_the_cap_exposures_end_early_and_are_counted() {
 fn check_life(events: &[Event], x: &Exposures) {
     use std::collections::BTreeMap;
     let mut lives: BTreeMap<EventId, Vec<&Exposure>> = BTreeMap::new();
-    let mut disclosed = 0;
+    let mut found = 0;
     for event in events {
         match event {
             Event::Exposure(e) => lives.entry(e.id).or_default().push(e),
             Event::Finding { exposure, event, .. } => {
-                disclosed += u64::from(!event.finding.update);
+                found += u64::from(!event.finding.update);
                 let life = lives.get(exposure);
                 let open = life.is_none_or(|l| l[l.len() - 1].state != ExposureState::Ended);
                 assert!(open, "finding in an exposure that has ended");
@@ -308,7 +310,7 @@ fn check_life(events: &[Event], x: &Exposures) {
         }
     }
     assert_eq!(lives.len() as u64, x.opened());
-    assert_eq!(disclosed, x.findings());
+    assert_eq!(found, x.findings());
     for life in lives.values() {
         let states: Vec<ExposureState> = life.iter().map(|e| e.state).collect();
         assert_eq!(states.first(), Some(&ExposureState::Open));
@@ -378,18 +380,18 @@ const SUPPRESSION: &str = "[[suppression]]\nid = \"known\"\ntitle = \"T\"\nowner
                            reason = \"r\"\nexpires = 2026-03-01\nservice = [\"10.1.2.3:11112\"]\n";
 
 #[test]
-fn what_is_suppressed_is_counted_and_not_told() {
+fn what_is_suppressed_is_counted_and_not_reported() {
     let (mut x, mut out) = (suppressing(SUPPRESSION), Vec::new());
     assert!(!is_counted(x.finding(Sample::default().build(), &mut out)));
     assert!(!is_counted(x.finding(Sample { update: true, ..Sample::default() }.build(), &mut out)));
     assert!(is_counted(x.finding(hl7(2).build(), &mut out)));
-    let told = out.iter().filter(|e| matches!(e, Event::Finding { .. })).count();
-    assert_eq!((told, x.findings(), x.opened()), (1, 1, 1));
+    let reported = out.iter().filter(|e| matches!(e, Event::Finding { .. })).count();
+    assert_eq!((reported, x.findings(), x.opened()), (1, 1, 1));
     assert_eq!(x.patients(), Count { value: 1, estimate: false });
     let counted = x.suppressed();
     let [known] = counted.as_slice() else { panic!("{counted:?}") };
     assert_eq!((&*known.id, known.events, known.findings), ("known", 2, 1));
-    // Which hosts speak what is told all the same.
+    // Which hosts speak what is reported all the same.
     let server = "10.1.2.3:11112".parse().expect("address");
     assert!(out.iter().any(|e| matches!(e, Event::Service(s) if s.server == server)));
 }
@@ -420,4 +422,38 @@ fn one_patient_can_be_suppressed_by_pseudonym() {
     let (mut x, mut out) = (suppressing(&text), Vec::new());
     assert!(!is_counted(x.finding(Sample::default().build(), &mut out)));
     assert!(is_counted(x.finding(Sample { patient: 2, ..Sample::default() }.build(), &mut out)));
+}
+
+#[test]
+fn a_web_service_that_proves_open_later_raises_its_earlier_exposures() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    let server = "10.1.2.15:8080";
+    let logged_in = Sample { server, ..http(1) };
+    x.finding(logged_in.build(), &mut out);
+    let before = exposures(&out)[0].severity;
+    out.clear();
+    let mut facts = ServiceFacts::default();
+    facts.interface(crate::rules::ServiceKind::ALL[0], &"A server".into(), true);
+    let facts = std::sync::Arc::new(facts);
+    let flow = Sample { client: "10.1.7.99:4000", server, ..http(1) }.build().flow;
+    let observation = ServiceObservation {
+        time: at(9),
+        flow: &flow,
+        protocol: "http",
+        content: "",
+        facts: &facts,
+    };
+    x.service(observation, &mut out);
+    let raised = exposures(&out);
+    let [raised] = raised.as_slice() else { panic!("one event") };
+    assert_eq!(raised.severity, before + SeverityEntry::default().answers_anyone);
+    assert_eq!(raised.access.answers(), Answers::Anyone);
+    assert_eq!(raised.access.answers_titles(), Answers::Unproven);
+    let id = raised.id;
+    out.clear();
+    x.service(observation, &mut out);
+    assert!(exposures(&out).is_empty(), "it is said once");
+    x.finding(Sample { server, time: at(10), patient: 2, ..http(2) }.build(), &mut out);
+    x.finish(at(11), &mut out);
+    assert!(exposures(&out).iter().all(|e| e.id == id), "under the same id");
 }

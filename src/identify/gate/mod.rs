@@ -8,7 +8,7 @@
 //!    initials (`jdoe`) or joined (`johndoe`), in any case, without accents, percent-encoded; an id; a
 //!    birth date in the usual orders;
 //! 3. in paths every segment with a word that `[[vocabulary]]` does not know; elsewhere an unknown word
-//!    that is written like a name (`Xxxx`, or in a script without capitals), unless it stands beside a
+//!    that is written like a name (`Xxxx`, or in a script without capitals), unless it is beside a
 //!    word of an organisation;
 //! 4. other unknown words and long numbers for as long as the flow goes on: an identifier that equals
 //!    them may still come. They are shown when the flow has ended, or after [`WITHHELD_FOR`].
@@ -32,8 +32,8 @@ use hashbrown::HashSet;
 use smallvec::SmallVec;
 use std::hash::BuildHasher as _;
 use std::sync::Arc;
-use table::Judged;
 pub use table::Texts;
+use table::Verdict;
 use text::{Text, folded};
 use zeroize::Zeroizing;
 
@@ -63,8 +63,8 @@ pub(super) struct Gate {
     /// There were more identifiers than are kept.
     overflown: bool,
     /// Texts that came by, with what is shown of them.
-    memo: Vec<Memo>,
-    /// Parts of the first `looked_at` of these texts, of which an identifier would matter; half of each
+    memo: Vec<ShownText>,
+    /// Parts of the first `looked_at` of these texts, in which an identifier would matter; half of each
     /// hash is enough.
     watched: HashSet<u32, fast::FixedState>,
     looked_at: usize,
@@ -186,13 +186,13 @@ impl Words<'_> {
     }
 }
 
-struct Memo {
+struct ShownText {
     kind: TextKind,
     text: Box<str>,
     /// None: as it is.
     shown: Option<Box<str>>,
     withheld: bool,
-    judged: Arc<Judged>,
+    judged: Arc<Verdict>,
 }
 
 impl Gate {
@@ -218,7 +218,7 @@ impl Gate {
         size_of::<Self>()
             + self.known.capacity() * 9
             + self.watched.capacity() * 5
-            + self.memo.capacity() * size_of::<Memo>()
+            + self.memo.capacity() * size_of::<ShownText>()
             + texts.sum::<usize>()
     }
 
@@ -250,7 +250,7 @@ impl Gate {
         self.watched.contains(&(hash as u32))
     }
 
-    /// What is shown of texts must be worked out again.
+    /// Forgets what is shown of texts.
     fn forget(&mut self) {
         self.forget_texts();
         self.last = 0;
@@ -312,6 +312,16 @@ impl Gate {
         shown
     }
 
+    /// What may be shown of the name of a host.
+    pub fn name(&mut self, name: &str, rules: &RuleSet, texts: &mut Texts) -> String {
+        if !std::mem::replace(&mut self.settled, true) {
+            self.forget();
+        }
+        let mut shown = name.to_owned();
+        self.pass(TextKind::Name, &mut shown, rules, texts);
+        shown
+    }
+
     /// Masks what must not be shown of a text. True if something may be shown later.
     fn pass(
         &mut self,
@@ -344,7 +354,7 @@ impl Gate {
             Some(shown) => text.push_str(shown),
             None => text.push_str(&before),
         }
-        self.memo.push(Memo { kind, text: before.into(), shown, withheld, judged });
+        self.memo.push(ShownText { kind, text: before.into(), shown, withheld, judged });
         withheld
     }
 

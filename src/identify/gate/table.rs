@@ -1,4 +1,4 @@
-//! What was worked out of the texts seen last. Connections to one service repeat the same host, banner and
+//! Results for the texts seen last. Connections to one service repeat the same host, banner and
 //! titles, and judging a text costs far more than finding that it is known.
 //!
 //! Texts are known again by a hash of 128 bits with random seeds. Of the text only what may be shown
@@ -19,7 +19,7 @@ const MAX_PARTS: usize = 1 << 19;
 
 /// A text as it is shown in a flow without identifiers of its own.
 #[derive(Default)]
-pub(super) struct Judged {
+pub(super) struct Verdict {
     /// Hashes of its parts: whether any of them is an identifier decides whether this holds.
     pub parts: Box<[u64]>,
     /// What is shown once no further identifier is waited for; none if that is the text as it was.
@@ -33,7 +33,7 @@ pub(super) struct Judged {
 /// The texts seen last by one worker.
 #[derive(Default)]
 pub struct Texts {
-    judged: HashMap<u128, Arc<Judged>, foldhash::fast::FixedState>,
+    judged: HashMap<u128, Arc<Verdict>, foldhash::fast::FixedState>,
     /// Hashes in `judged`.
     parts: usize,
     seeds: [RandomState; 2],
@@ -53,7 +53,7 @@ impl Texts {
         text: &str,
         rules: &RuleSet,
         hasher: &SeedableRandomState,
-    ) -> Arc<Judged> {
+    ) -> Arc<Verdict> {
         let [high, low] = self.seeds.each_ref().map(|seed| seed.hash_one((kind, text)));
         let key = u128::from(high) << 64 | u128::from(low);
         if let Some(judged) = self.judged.get(&key) {
@@ -69,7 +69,7 @@ impl Texts {
     }
 }
 
-fn judge(kind: TextKind, text: &str, rules: &RuleSet, hasher: &SeedableRandomState) -> Judged {
+fn judge(kind: TextKind, text: &str, rules: &RuleSet, hasher: &SeedableRandomState) -> Verdict {
     let mut masked = Text::new(kind, text, rules);
     let mut parts = Vec::new();
     masked.clues(&mut |clue| {
@@ -81,5 +81,5 @@ fn judge(kind: TextKind, text: &str, rules: &RuleSet, hasher: &SeedableRandomSta
     let settled = masked.shown().map(String::into_boxed_str);
     let withheld = masked.withhold();
     let unsettled = masked.shown().map(String::into_boxed_str);
-    Judged { parts: parts.into(), settled, unsettled, withheld }
+    Verdict { parts: parts.into(), settled, unsettled, withheld }
 }

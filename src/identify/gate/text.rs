@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 const MAX_GROUPS: usize = 5;
 /// Longest of these, bytes.
 const MAX_JOINED: usize = 48;
-/// Longest group of which every part is looked at, characters.
+/// Longest group whose parts are all examined, characters.
 const MAX_GROUP: usize = 64;
 /// Shortest part of a group that is looked at.
 const MIN_PART: usize = 5;
@@ -213,7 +213,7 @@ impl<'a> Text<'a> {
         any
     }
 
-    /// Masks the groups of which `is_known` says that they are, or contain, an identifier.
+    /// Masks the groups that are, or contain, an identifier according to `is_known`.
     pub fn clues(&mut self, is_known: &mut dyn FnMut(&str) -> bool) {
         if self.kind == TextKind::Uid && self.plain {
             return;

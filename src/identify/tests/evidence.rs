@@ -138,7 +138,7 @@ fn times_near_the_packet_are_no_numbers() {
     }
 }
 
-/// After how many numbers, of which every `nth` is valid, they are a list.
+/// After how many numbers, every `nth` of them valid, they are a list.
 fn listed_after(rule: &IdentifierRule, nth: usize, distinct: usize) -> Option<usize> {
     let mut flow = Flow::new();
     (0..200).find(|n| {
@@ -151,7 +151,7 @@ fn listed_after(rule: &IdentifierRule, nth: usize, distinct: usize) -> Option<us
 }
 
 #[test]
-fn lists_of_valid_numbers_are_told_from_chance() {
+fn lists_of_valid_numbers_are_distinguished_from_chance() {
     let rule = |system| RULES.identifiers.of_system(system).expect("a rule");
     // One in 55 is valid by chance: the fourth is enough; of one in eleven, the sixth.
     assert_eq!(listed_after(rule(PESEL), 1, 200), Some(3));

@@ -83,7 +83,7 @@ fn a_picture_that_shows_identifiers_was_not_deidentified() {
 }
 
 #[test]
-fn phantoms_are_nobody() {
+fn phantoms_are_not_patients() {
     let fields = &[(Name, "Daily^Check", ""), (PatientId, "771", ""), (BirthDate, "19590614", "")];
     assert_eq!(finding(&[Mark::Phantom], fields), None);
     assert!(finding(&[], fields).is_some());

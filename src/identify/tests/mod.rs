@@ -214,7 +214,7 @@ fn not_enough_evidence_makes_no_finding() {
 }
 
 #[test]
-fn a_question_for_many_names_nobody() {
+fn a_wildcard_query_has_no_patient() {
     for (values, found) in [
         (["HART*", "19590102"], 0),
         (["Hart?an^J", "19590102"], 0),

@@ -66,7 +66,7 @@ fn read(
 /// Findings, what identify counted, records by format.
 type Said = (Vec<String>, [u64; 4], Vec<(&'static str, u64)>);
 
-/// People, with a resource that names nobody and a row that is no JSON of anybody between them.
+/// People, with a resource without a patient and a row of invalid JSON between them.
 fn rows(end: &str) -> String {
     let rows = [
         r#"{"resourceType":"Patient","id":"a1","identifier":[{"system":"urn:oid:1.2.3","value":"H0709380"}],"name":[{"family":"Hartman","given":["Jason","Q"]}],"birthDate":"1959-11-02","gender":"male"}"#,

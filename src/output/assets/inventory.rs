@@ -2,7 +2,7 @@
 
 use crate::exposure::{Answers, Conversation, Count, Event, Exposure, Service};
 use crate::output::shares::Shares;
-use crate::protocol::ServiceFacts;
+use crate::protocol::{ServiceFacts, TlsFacts};
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +64,17 @@ pub(super) struct Edge {
     pub score: u8,
 }
 
+/// An encrypted service.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Encrypted<'a> {
+    /// Its flows that have ended.
+    pub flows: u64,
+    /// The protocol that its port is for.
+    pub port_of: Option<&'static str>,
+    /// What its handshakes show.
+    pub tls: Option<&'a TlsFacts>,
+}
+
 /// Hosts, services and exposures by their addresses.
 #[derive(Default)]
 pub(super) struct Inventory {
@@ -75,6 +86,10 @@ pub(super) struct Inventory {
     pub edges: BTreeMap<(IpAddr, SocketAddr, &'static str), Edge>,
     /// Flows in clear and encrypted.
     pub shares: Shares,
+    /// What handshakes of encrypted services show.
+    pub handshakes: BTreeMap<SocketAddr, TlsFacts>,
+    /// Names of hosts, of which not all need be among `hosts`.
+    named: BTreeMap<IpAddr, BTreeSet<String>>,
     /// What found no place.
     pub left: u64,
 }
@@ -114,14 +129,36 @@ impl Inventory {
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::Asset(a) => {
+                for name in &a.names {
+                    self.named(a.address, name);
+                }
                 if let Some(host) = self.host(a.address, a.time) {
                     host.roles.insert(a.role.as_str());
                     host.protocols.insert(a.protocol);
                 }
             }
-            Event::Service(s) => self.service(s),
+            Event::Service(s) => match &s.facts.tls {
+                Some(tls) => self.handshake(s, tls),
+                None => self.service(s),
+            },
             Event::Exposure(e) => self.exposure(e),
             Event::Finding { .. } | Event::Patients(_) => {}
+        }
+    }
+
+    /// Takes a name of a host.
+    pub fn named(&mut self, host: IpAddr, name: &str) {
+        if self.named.len() < MAX_LISTED || self.named.contains_key(&host) {
+            name_it(self.named.entry(host).or_default(), name);
+        }
+    }
+
+    /// Gives hosts their names; others that have one were only asked for.
+    pub fn name_hosts(&mut self) {
+        for (address, names) in &self.named {
+            if let Some(host) = self.hosts.get_mut(address) {
+                names.iter().for_each(|name| name_it(&mut host.names, name));
+            }
         }
     }
 
@@ -185,6 +222,30 @@ impl Inventory {
             patients: Count::default(),
             score: 0,
         }))
+    }
+
+    fn handshake(&mut self, s: &Service, tls: &TlsFacts) {
+        if let Some(host) = self.host(s.server.ip(), s.time) {
+            host.protocols.insert(s.protocol);
+            tls.server_names.iter().for_each(|name| name_it(&mut host.names, name));
+        }
+        if self.handshakes.len() < MAX_LISTED || self.handshakes.contains_key(&s.server) {
+            self.handshakes.insert(s.server, tls.clone());
+        } else {
+            self.left += 1;
+        }
+    }
+
+    /// Every encrypted service, with its flows, the protocol that its port is for, and its handshakes.
+    pub fn encrypted(&self) -> BTreeMap<SocketAddr, Encrypted<'_>> {
+        let mut all = BTreeMap::new();
+        for (server, flows, port_of) in self.shares.encrypted() {
+            all.insert(server, Encrypted { flows, port_of, tls: None });
+        }
+        for (server, tls) in &self.handshakes {
+            all.entry(*server).or_default().tls = Some(tls);
+        }
+        all
     }
 
     fn service(&mut self, s: &Service) {

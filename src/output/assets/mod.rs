@@ -8,7 +8,7 @@ mod shapes;
 mod tests;
 
 use super::{Output, RunSummary};
-use crate::exposure::{Conversation, Event};
+use crate::exposure::{Conversation, Event, HostName};
 use inventory::Inventory;
 use std::io::{self, Write};
 use std::path::Path;
@@ -61,7 +61,13 @@ impl Output for Assets {
         Ok(())
     }
 
+    fn named(&mut self, of: &HostName) -> io::Result<()> {
+        self.inventory.named(of.host, &of.name);
+        Ok(())
+    }
+
     fn finish(&mut self, _: &RunSummary) -> io::Result<()> {
+        self.inventory.name_hosts();
         let text = match self.shape {
             Shape::Json => shapes::json(&self.inventory)?,
             Shape::Csv => shapes::csv(&self.inventory),

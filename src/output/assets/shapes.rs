@@ -1,8 +1,9 @@
 //! Hosts and services as JSON, as a table and as a graph.
 
-use super::inventory::{Host, Inventory, Listed};
+use super::inventory::{Encrypted, Host, Inventory, Listed};
 use crate::output::csv::Row;
 use crate::output::{json, text};
+use crate::protocol::TlsFacts;
 use crate::severity::Severity;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -32,10 +33,17 @@ pub(super) fn json(of: &Inventory) -> io::Result<String> {
         .iter()
         .map(|((server, protocol), s)| service(of, server, protocol, s))
         .collect();
-    let encrypted = of.shares.encrypted();
-    let encrypted: Vec<Value> = encrypted
-        .map(|(server, flows, protocol)| {
-            json!({"ip": server.ip(), "port": server.port(), "flows": flows, "port_of": protocol})
+    let encrypted: Vec<Value> = of
+        .encrypted()
+        .into_iter()
+        .map(|(server, of)| {
+            json!({
+                "ip": server.ip(),
+                "port": server.port(),
+                "flows": of.flows,
+                "port_of": of.port_of,
+                "tls": of.tls.map(tls),
+            })
         })
         .collect();
     let all = json!({
@@ -78,6 +86,31 @@ fn service(of: &Inventory, server: &SocketAddr, protocol: &str, s: &Listed) -> V
     })
 }
 
+fn tls(of: &TlsFacts) -> Value {
+    let certificate = of.certificate.as_ref().map(|c| {
+        json!({
+            "subject": c.subject,
+            "names": c.names,
+            "issuer": c.issuer,
+            "not_before": c.not_before,
+            "not_after": c.not_after,
+            "self_signed": c.self_signed,
+            "sha256": c.fingerprint,
+        })
+    });
+    json!({
+        "versions": versions(of),
+        "server_names": of.server_names,
+        "application_protocols": of.inside,
+        "client_certificate": of.client_certificate,
+        "certificate": certificate,
+    })
+}
+
+fn versions(of: &TlsFacts) -> BTreeSet<&'static str> {
+    of.versions.iter().map(|version| version.as_str()).collect()
+}
+
 fn joined<T: ToString>(of: &BTreeSet<T>) -> String {
     of.iter().map(T::to_string).collect::<Vec<_>>().join("; ")
 }
@@ -86,7 +119,8 @@ fn joined<T: ToString>(of: &BTreeSet<T>) -> String {
 pub(super) fn csv(of: &Inventory) -> String {
     let mut out = String::from(
         "ip,port,transport,protocol,roles,names,software,authentication,credentials_in_clear,answers,open,\
-         clients,patients,severity,first_seen,last_seen,flows_clear,flows_encrypted\r\n",
+         clients,patients,severity,first_seen,last_seen,flows_clear,flows_encrypted,tls_versions,server_names,\
+         certificate_subject,certificate_issuer,certificate_not_after,certificate_self_signed\r\n",
     );
     let none = Host::default();
     for ((server, protocol), s) in &of.services {
@@ -111,6 +145,7 @@ pub(super) fn csv(of: &Inventory) -> String {
         let share = of.shares.of(*server, protocol);
         row.plain(share.clear);
         row.plain(share.encrypted);
+        (0..6).for_each(|_| row.empty());
         row.end(&mut out);
     }
     let serves: BTreeSet<_> = of.services.keys().map(|(server, _)| server.ip()).collect();
@@ -124,18 +159,25 @@ pub(super) fn csv(of: &Inventory) -> String {
         (0..8).for_each(|_| row.empty());
         row.maybe(host.seen.map(|(first, _)| first));
         row.maybe(host.seen.map(|(_, last)| last));
-        (0..2).for_each(|_| row.empty());
+        (0..8).for_each(|_| row.empty());
         row.end(&mut out);
     }
-    for (server, flows, protocol) in of.shares.encrypted() {
+    for (server, Encrypted { flows, port_of, tls }) in of.encrypted() {
         let mut row = Row::default();
         row.plain(server.ip());
         row.plain(server.port());
         row.empty();
-        row.plain(protocol.map_or_else(|| "encrypted".to_owned(), |p| format!("{p} over TLS")));
+        row.plain(port_of.map_or_else(|| "encrypted".to_owned(), |p| format!("{p} over TLS")));
         (0..12).for_each(|_| row.empty());
         row.plain(0);
         row.plain(flows);
+        row.plain(tls.map_or_else(String::new, |tls| joined(&versions(tls))));
+        row.text(&tls.map_or_else(String::new, |tls| tls.server_names.join("; ")));
+        let certificate = tls.and_then(|tls| tls.certificate.as_deref());
+        row.text(certificate.and_then(|c| c.subject.as_deref()).unwrap_or_default());
+        row.text(certificate.and_then(|c| c.issuer.as_deref()).unwrap_or_default());
+        row.maybe(certificate.map(|c| &c.not_after));
+        row.maybe(certificate.map(|c| c.self_signed));
         row.end(&mut out);
     }
     out

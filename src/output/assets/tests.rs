@@ -58,7 +58,7 @@ fn names_from_the_wire_break_no_shape() {
     let csv = written(Shape::Csv, &events);
     assert!(csv.contains("\"'=<PACS>&\"\"  x [1m\""), "{csv}");
     let columns = |line: &str| line.matches(',').count();
-    assert!(csv.lines().all(|line| columns(line) == 17), "{csv}");
+    assert!(csv.lines().all(|line| columns(line) == 23), "{csv}");
 
     let graph = written(Shape::GraphMl, &events);
     assert!(graph.contains("=&lt;PACS&gt;&amp;&quot;"), "{graph}");

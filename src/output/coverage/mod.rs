@@ -51,7 +51,7 @@ closed_set! {
         Packet = "packet",
         /// Flows that no protocol recognised.
         Unrecognised = "unrecognised",
-        /// Flows of a known protocol, one direction of which was not recognised.
+        /// Flows of a known protocol, with one direction that was not recognised.
         HalfRecognised = "half_recognised",
         /// Directions that were given up.
         GivenUp = "given_up",
@@ -126,7 +126,7 @@ impl RunSummary {
         (wire, lost.saturating_add(self.unrecognised_bytes).min(wire))
     }
 
-    /// Flows of which all, or one direction, could not be judged.
+    /// Flows that could not be judged, wholly or in one direction.
     pub fn unjudged_flows(&self) -> u64 {
         let unread = self.unrecognised_flows + self.half_recognised_flows + self.evicted_flows;
         unread.min(self.flows)

@@ -4,7 +4,7 @@ use super::*;
 use crate::output::{InputReport, Interrupted};
 use crate::protocol::Reason;
 
-/// A run over some packets of which everything was read.
+/// A run that read all of its packets.
 fn complete() -> RunSummary {
     RunSummary {
         packets_read: 100,

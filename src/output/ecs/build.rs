@@ -1,8 +1,9 @@
-//! From what exposure hands on to the shape of events.
+//! From what exposure passes on to the shape of events.
 
 use super::cut::Cut;
 use super::dicom;
 use super::model::*;
+use super::summary::SummaryPart;
 use crate::capture;
 use crate::config::Detail;
 use crate::content::{Evidence, Mark};
@@ -112,8 +113,8 @@ fn vlan(id: u16) -> Option<Vlan> {
 fn patient<'a>(d: &'a x::FindingEvent, context: &Context) -> Patient<'a> {
     let lean = context.detail != Detail::Flows;
     let all = &d.finding.identifiers;
-    // The mask of a sex or an address tells nothing that its kind does not.
-    let shown = |i: &&i::Identifier| !lean || !i.shown.masked() || is_telling(i.kind);
+    // The mask of a sex or an address adds nothing to its kind.
+    let shown = |i: &&i::Identifier| !lean || !i.shown.masked() || is_informative(i.kind);
     let identifiers: Vec<Identifier<'_>> =
         all.iter().filter(shown).map(|i| identifier(i, lean)).collect();
     let mut kinds: Vec<Kind> = Vec::new();
@@ -130,8 +131,8 @@ fn patient<'a>(d: &'a x::FindingEvent, context: &Context) -> Patient<'a> {
     }
 }
 
-/// Whether the mask of a value still helps to tell people apart.
-const fn is_telling(kind: Kind) -> bool {
+/// Whether the mask of a value still helps to distinguish people.
+const fn is_informative(kind: Kind) -> bool {
     kind.is_number_or_name() || matches!(kind, Kind::BirthDate | Kind::DeathDate)
 }
 
@@ -193,7 +194,7 @@ fn packets(span: capture::PacketSpan, context: &Context) -> Option<PacketSpan<'_
     })
 }
 
-/// An event of which no more is known.
+/// An event with no further fields.
 fn blank(timestamp: Timestamp, event: Meta, observer: Observer<'_>) -> Event<'_> {
     Event {
         timestamp,
@@ -252,11 +253,15 @@ fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a>
                     shortened: cut.list < usize::MAX,
                     identifiers: e.kinds.iter().map(|(k, n)| (k.as_str(), *n)).collect(),
                     remedies: Remedy::of(e).into_iter().map(Remedy::text).collect(),
-                    coverage: (!e.losses.is_empty()).then_some(ExposureCoverage {
-                        gap_bytes: e.losses.gap_bytes,
-                        cut_bytes: e.losses.cut_bytes,
-                        directions_given_up: e.losses.directions,
-                    }),
+                    coverage: (!e.losses.is_empty() || e.uncaptured > 0).then_some(
+                        ExposureCoverage {
+                            gap_bytes: e.losses.gap_bytes,
+                            cut_bytes: e.losses.cut_bytes,
+                            directions_given_up: e.losses.directions,
+                            shed_packets: e.losses.shed_packets,
+                            uncaptured_packets: e.uncaptured,
+                        },
+                    ),
                 }),
             }),
             key_id: &context.key_id,
@@ -269,7 +274,7 @@ fn exposure<'a>(e: &'a x::Exposure, cut: Cut, context: &'a Context) -> Event<'a>
 fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
     let meta = meta(ASSET, "asset-seen", "phitap.asset", Some(a.id));
     Event {
-        host: Some(Host { ip: [a.address] }),
+        host: Some(Host { ip: [a.address], name: a.names.first().map(String::as_str) }),
         network: Some(Network {
             transport: None,
             protocol: a.protocol,
@@ -280,7 +285,7 @@ fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
             inner: None,
         }),
         phi: Phi {
-            asset: Some(Asset { role: a.role.as_str() }),
+            asset: Some(Asset { role: a.role.as_str(), names: &a.names }),
             key_id: &context.key_id,
             ..Phi::default()
         },
@@ -346,6 +351,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Conte
                     skipped: &r.skipped,
                     dropped: &r.dropped,
                     lost: &r.lost,
+                    ring_freezes: r.ring_freezes,
                 },
                 bytes: r.bytes_read,
                 coverage: coverage(r),
@@ -410,6 +416,19 @@ pub(super) fn status<'a>(
         ..blank(
             sensor.time,
             meta(METRIC, "sensor-status", "phitap.status", None),
+            observer(context, None),
+        )
+    }
+}
+
+/// A part of what can be merged.
+pub(super) fn summary<'a>(of: &'a SummaryPart, context: &'a Context) -> Event<'a> {
+    Event {
+        message: sentence::of_summary(&of.part),
+        phi: Phi { summary: Some(&of.part), key_id: &context.key_id, ..Phi::default() },
+        ..blank(
+            of.time,
+            meta(METRIC, "phi-summary", "phitap.summary", None),
             observer(context, None),
         )
     }
@@ -517,19 +536,19 @@ pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
     // A field that a standard declares, and nothing that speaks against it, needs no words.
     let plain = matches!(i.evidence, Evidence::Declared | Evidence::DeclaredValid)
         && i.confidence >= CERTAIN;
-    let told = if lean { i.confidence < DOUBTFUL } else { !plain };
+    let is_shown = if lean { i.confidence < DOUBTFUL } else { !plain };
     // A NaN would become null.
     let confidence = if i.confidence.is_nan() { 0.0 } else { i.confidence.clamp(0.0, 1.0) };
     Identifier {
         kind: i.kind,
         value: i.shown.text(),
         masked: Some(i.shown.masked()).filter(|masked| !lean || !masked),
-        // Many share a value of the other kinds: a pseudonym of it leads to nobody.
+        // Many share a value of the other kinds: a pseudonym of it identifies no person.
         token: i.kind.is_number_or_name().then_some(Prefixed("i_", i.token)),
         any_issuer: (i.kind.is_number_or_name() && i.unissued != i.token)
             .then_some(Prefixed("i_", i.unissued)),
         field: &i.field,
-        confidence: told.then_some(confidence),
+        confidence: is_shown.then_some(confidence),
         evidence: if plain || lean { &[] } else { i.evidence.slugs() },
     }
 }
@@ -541,8 +560,7 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access, cut: Cut) -> Service<'a> {
         family.outcome(&mut outcome);
     }
     Service {
-        // What is encrypted cannot be read, and is no finding.
-        encrypted: false,
+        encrypted: f.tls.is_some(),
         authentication: f.authentication.as_str(),
         credentials_in_clear: f.credentials_in_clear,
         credentials: f.credentials.iter().map(|s| s.as_str()).collect(),

@@ -6,23 +6,32 @@ mod cut;
 mod dicom;
 mod model;
 mod sensor;
+mod summary;
 
 #[cfg(test)]
 mod tests;
 
 use super::{Context, Format, Output, RunSummary, SensorStatus, json};
-use crate::exposure::Event;
+use crate::exposure::{Event, PatientObservation};
 use crate::identify::Identifier;
+use crate::merge::Part;
 use crate::output::summary::Overview;
+use crate::time::Timestamp;
 use cut::Cut;
-use std::io::{self, Write};
+use std::io;
+use summary::{Summaries, SummaryPart};
 
 pub(in crate::output) const FORMAT: Format = Format {
     name: "ecs",
     aliases: &["json"],
     about: "one JSON event a line, Elastic Common Schema 8",
     open: |writer, context| {
-        Box::new(Ecs { writer, context, line: Vec::new(), overview: Overview::default() })
+        Box::new(Ecs {
+            summaries: context.summaries.then(Summaries::default),
+            lines: json::Lines::new(writer),
+            context,
+            overview: Overview::default(),
+        })
     },
 };
 
@@ -60,12 +69,12 @@ pub(in crate::output) fn append_identifier(line: &mut Vec<u8>, i: &Identifier) -
 }
 
 struct Ecs {
-    writer: Box<dyn Write + Send>,
+    lines: json::Lines,
     context: Context,
-    /// Reused, so that a line is written at once and costs no allocation.
-    line: Vec<u8>,
     /// What exposures come to, for the run summary.
     overview: Overview,
+    /// What waits for the next `phi-summary`, where these are written.
+    summaries: Option<Summaries>,
 }
 
 /// Longest event of an exposure, bytes: it is written again and again as the exposure grows, and must not
@@ -96,11 +105,34 @@ fn append(line: &mut Vec<u8>, event: &Event, context: &Context) -> io::Result<()
 }
 
 impl Ecs {
-    /// Writes the line that was put together.
-    fn end_line(&mut self) -> io::Result<()> {
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)
+    /// Writes a part of the summary.
+    fn summary(&mut self, part: Option<SummaryPart>) -> io::Result<()> {
+        let Some(part) = part else { return Ok(()) };
+        self.lines.write(&build::summary(&part, &self.context))
     }
+
+    /// Writes what waits for a summary, and how much the run has read.
+    fn rest(&mut self, so_far: &RunSummary, over: bool) -> io::Result<()> {
+        let Some(summaries) = &mut self.summaries else { return Ok(()) };
+        let facts = summaries.take();
+        let figures = summary::figures(so_far, over, &self.context);
+        self.summary(facts)?;
+        self.summary(figures)
+    }
+}
+
+/// A line that holds a part of a summary, without its end.
+///
+/// # Errors
+/// Never: a part holds nothing that JSON cannot.
+pub fn summary_line(part: &Part, key_id: &str, sensor: &str) -> io::Result<Vec<u8>> {
+    let sensor = Some(sensor).filter(|name| !name.is_empty());
+    let context =
+        Context { key_id: key_id.into(), sensor: sensor.map(Into::into), ..Context::default() };
+    let part = SummaryPart { time: Timestamp(0), part: part.clone() };
+    let mut line = Vec::new();
+    json::append(&mut line, &build::summary(&part, &context))?;
+    Ok(line)
 }
 
 impl Output for Ecs {
@@ -108,27 +140,32 @@ impl Output for Ecs {
         if let Event::Exposure(exposure) = event {
             self.overview.take(exposure);
         }
-        self.line.clear();
-        append(&mut self.line, event, &self.context)?;
-        self.end_line()
+        self.lines.write_with(|line| append(line, event, &self.context))
+    }
+
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
+        let full = self.summaries.as_mut().and_then(|summaries| summaries.add(observation));
+        self.summary(full)
     }
 
     fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
-        self.line.clear();
         let status = build::status(so_far, &self.overview, sensor, &self.context);
-        json::append(&mut self.line, &status)?;
-        self.end_line().map(|()| true)
+        self.lines.write(&status)?;
+        self.rest(so_far, false).map(|()| true)
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
+        self.rest(summary, true)?;
         let overview = std::mem::take(&mut self.overview);
-        self.line.clear();
-        json::append(&mut self.line, &build::run(summary, &overview, &self.context))?;
-        self.end_line()?;
+        self.lines.write(&build::run(summary, &overview, &self.context))?;
         self.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        if self.context.follow {
+            let due = self.summaries.as_mut().and_then(Summaries::due);
+            self.summary(due)?;
+        }
+        self.lines.flush()
     }
 }

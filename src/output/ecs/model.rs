@@ -26,7 +26,7 @@ impl<T: Display> Serialize for Text<T> {
     }
 }
 
-/// A token with the prefix that says what it stands for.
+/// A token with the prefix of its type.
 pub struct Prefixed(pub &'static str, pub Token);
 
 impl Serialize for Prefixed {
@@ -50,7 +50,7 @@ pub struct Event<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub related: Option<Related>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub host: Option<Host>,
+    pub host: Option<Host<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<End>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -121,8 +121,10 @@ pub struct Interface<'a> {
 }
 
 #[derive(Serialize)]
-pub struct Host {
+pub struct Host<'a> {
     pub ip: [IpAddr; 1],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<&'a str>,
 }
 
 #[derive(Serialize, Clone, Copy)]
@@ -192,16 +194,18 @@ pub struct Phi<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dicom: Option<Box<Dicom<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub asset: Option<Asset>,
+    pub asset: Option<Asset<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<Box<Run<'a>>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sensor: Option<super::sensor::Sensor<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub summary: Option<&'a crate::merge::Part>,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub key_id: &'a str,
 }
 
-/// The packets that carried what an event tells of.
+/// The packets that carried the records of an event.
 #[derive(Serialize)]
 pub struct PacketSpan<'a> {
     pub file: &'a str,
@@ -284,12 +288,12 @@ fn collect<S: Serializer>(
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
     let left = facts.iter().filter(|(_, fact)| cut.leaves(fact));
-    serializer.collect_map(left.map(|(name, fact)| (name, Written(fact, cut))))
+    serializer.collect_map(left.map(|(name, fact)| (name, FactValue(fact, cut))))
 }
 
-struct Written<'a>(&'a Fact<'a>, Cut);
+struct FactValue<'a>(&'a Fact<'a>, Cut);
 
-impl Serialize for Written<'_> {
+impl Serialize for FactValue<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let cut = self.1;
         match self.0 {
@@ -403,6 +407,14 @@ pub struct ExposureCoverage {
     pub gap_bytes: u64,
     pub cut_bytes: u64,
     pub directions_given_up: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub shed_packets: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uncaptured_packets: u64,
+}
+
+const fn is_zero(n: &u64) -> bool {
+    *n == 0
 }
 
 /// Of an estimate.
@@ -424,8 +436,10 @@ pub struct Suppression<'a> {
 }
 
 #[derive(Serialize)]
-pub struct Asset {
+pub struct Asset<'a> {
     pub role: &'static str,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub names: &'a [String],
 }
 
 #[derive(Serialize)]
@@ -493,6 +507,9 @@ pub struct Packets<'a> {
     pub dropped: &'a BTreeMap<&'static str, u64>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub lost: &'a BTreeMap<&'static str, u64>,
+    /// How often the kernel's ring was full.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub ring_freezes: u64,
 }
 
 #[derive(Serialize)]
@@ -544,7 +561,7 @@ pub struct Losses {
     pub findings_unwritten: u64,
 }
 
-/// A service that answers whoever asks, with patient data.
+/// A service that answers any client, with patient data.
 #[derive(Serialize)]
 pub struct OpenService {
     pub server: End,

@@ -16,6 +16,8 @@ pub struct Sensor<'a> {
     pub interfaces: Vec<SensorInterface<'a>>,
     pub backlog_bytes: &'a BTreeMap<&'static str, u64>,
     pub resident_bytes: u64,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub rules: &'a str,
 }
 
 #[derive(Serialize)]
@@ -46,6 +48,7 @@ impl<'a> From<&'a SensorStatus> for Sensor<'a> {
             interfaces: sensor.interfaces.iter().map(interface).collect(),
             backlog_bytes: &sensor.backlog,
             resident_bytes: sensor.resident_bytes,
+            rules: &sensor.rules,
         }
     }
 }

@@ -6,10 +6,11 @@ use crate::config::Detail;
 use crate::content::Mark;
 use crate::exposure::samples::{KEY, Sample, T0, at, identifier, packet, token};
 use crate::exposure::{Event, EventId, FlowActivity};
-use crate::identify::Shown;
+use crate::identify::DisplayValue;
 use crate::output::health::Check;
 use crate::output::samples::{busy, context, events, run, status_written, tracker, written};
 use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
+use crate::protocol::tls::{Certificate, TlsFacts, TlsVersion};
 use crate::protocol::{
     Activity, Association, Authentication, DicomFacts, FileFacts, FlowLosses, Interface,
     MessageFacts, Object, Outcome, Reason, Role, ServiceFacts, WebFacts,
@@ -36,6 +37,26 @@ fn lines(events: &[Event], run: &RunSummary) -> Vec<Value> {
 }
 
 /// Every fact that protocols may learn.
+fn tls() -> TlsFacts {
+    let full = |n: &str| Some(n.to_owned());
+    TlsFacts {
+        versions: vec![TlsVersion::Tls10, TlsVersion::Tls12],
+        server_names: vec!["pacs.example".into()],
+        inside: vec!["h2".into()],
+        certificate: Some(Box::new(Certificate {
+            subject: full("pacs.example"),
+            names: vec!["pacs.example".into()],
+            issuer: full("CA"),
+            not_before: T0.to_string(),
+            not_after: at(9).to_string(),
+            expires: at(9),
+            self_signed: true,
+            fingerprint: "ab".repeat(32),
+        })),
+        client_certificate: true,
+    }
+}
+
 fn all_facts() -> ServiceFacts {
     let full = |n: &str| Some(n.to_owned());
     let dicom = DicomFacts {
@@ -77,6 +98,7 @@ fn all_facts() -> ServiceFacts {
         }],
         software: full("s"),
         application: full("http/1.1"),
+        tls: Some(Box::new(tls())),
         dicom: Some(Box::new(dicom)),
         messages: Some(Box::new(MessageFacts {
             sending_application: full("C"),
@@ -128,7 +150,7 @@ fn samples() -> Vec<Value> {
     x.finding(opened, &mut out);
     let mut activity = Activity::default();
     activity.count("C-MOVE", "request");
-    activity.losses = FlowLosses { gap_bytes: 9, cut_bytes: 4, directions: 1 };
+    activity.losses = FlowLosses { gap_bytes: 9, cut_bytes: 4, directions: 1, shed_packets: 2 };
     for performed in [false, true] {
         activity.moved(performed, "WS1", "VIEWER");
         // The archive is the server of the one and the client of the other.
@@ -168,9 +190,11 @@ fn samples() -> Vec<Value> {
             }
             Event::Exposure(exposure) => {
                 exposure.patients.estimate = true;
+                exposure.uncaptured = 3;
                 across_files(&mut exposure.packets);
             }
-            Event::Patients(_) | Event::Asset(_) | Event::Service(_) => {}
+            Event::Asset(asset) => asset.names = vec!["pacs.example".into()],
+            Event::Patients(_) | Event::Service(_) => {}
         }
     }
     let mut run = run();
@@ -466,10 +490,10 @@ fn a_finding_looks_like_the_contract() {
 }
 
 #[test]
-fn a_revealed_value_stands_as_it_is_on_one_line() {
+fn a_revealed_value_is_unchanged_on_one_line() {
     let mut d = Sample::default().build();
     let mut name = identifier(Kind::Name, "", "PID-5");
-    name.shown = Shown::of("M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}", false);
+    name.shown = DisplayValue::of("M\u{fc}ller^\"J\u{f6}rg\"\r\n\u{2028}\u{1f600}", false);
     d.finding.identifiers = vec![name].into();
     let (mut x, mut out) = (tracker(), Vec::new());
     x.finding(d, &mut out);

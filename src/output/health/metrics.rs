@@ -1,9 +1,10 @@
 //! The metrics of health. Names of interfaces are those of the configuration, a closed set.
 
 use super::{Check, ProcessStats, SensorStatus};
+use crate::output::evidence::EvidenceCounts;
 use prometheus::{Gauge, GaugeVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry};
 
-/// Who may lose packets of an interface unread: values of `stage`.
+/// Stages that may lose packets of an interface: values of `stage`.
 const STAGES: [&str; 2] = ["kernel", "interface"];
 
 /// Gauges that [`SensorMetrics::update`] sets.
@@ -17,9 +18,36 @@ pub struct SensorMetrics {
     last_packet: Gauge,
     backlog: IntGaugeVec,
     backlog_age: GaugeVec,
+    deliveries: Deliveries,
     stalls: IntCounterVec,
     state_saves: IntCounterVec,
+    evidence: IntCounterVec,
     process: ProcessStats,
+}
+
+/// What receivers of events took, by output.
+struct Deliveries {
+    taken: IntCounterVec,
+    failures: IntCounterVec,
+}
+
+impl Deliveries {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        let counters = |name: &str, help: &str| {
+            let metric = IntCounterVec::new(Opts::new(name, help), &["output"])?;
+            r.register(Box::new(metric.clone())).map(|()| metric)
+        };
+        Ok(Self {
+            taken: counters(
+                "phitap_output_delivered_total",
+                "Events that the receiver of an output has taken.",
+            )?,
+            failures: counters(
+                "phitap_output_failures_total",
+                "Attempts to hand events to a receiver that it did not take whole.",
+            )?,
+        })
+    }
 }
 
 impl SensorMetrics {
@@ -88,6 +116,7 @@ impl SensorMetrics {
                 "How long the oldest event has waited to be written.",
                 &["output"],
             )?,
+            deliveries: Deliveries::new(r)?,
             stalls: counters(
                 "phitap_thread_stalls_total",
                 "Times a thread was stuck, ended, or fell behind.",
@@ -96,6 +125,11 @@ impl SensorMetrics {
             state_saves: counters(
                 "phitap_state_saves_total",
                 "Times the file of --state was written.",
+                &["result"],
+            )?,
+            evidence: counters(
+                "phitap_evidence_packets_total",
+                "Packets of exposures for --evidence, by what became of them.",
                 &["result"],
             )?,
             process: ProcessStats::new(r, started)?,
@@ -109,10 +143,11 @@ impl SensorMetrics {
         for result in ["ok", "failed"] {
             metrics.state_saves.with_label_values(&[result]);
         }
+        metrics.evidence(EvidenceCounts::default());
         Ok(metrics)
     }
 
-    /// Takes over what is known of the sensor, and how long the oldest event of each output has waited.
+    /// Updates the metrics from the status of the sensor and the age of the oldest event of each output.
     pub fn update(&self, status: &SensorStatus, waits: &[(&'static str, f64)]) {
         self.ready.set(status.ready.into());
         for check in Check::ALL {
@@ -146,9 +181,25 @@ impl SensorMetrics {
         self.stalls.with_label_values(&[thread.as_str()]).inc();
     }
 
+    /// A receiver has taken events.
+    pub fn delivered(&self, output: &str, events: u64) {
+        self.deliveries.taken.with_label_values(&[output]).inc_by(events);
+    }
+
+    /// A receiver did not take what it was handed.
+    pub fn delivery_failed(&self, output: &str, attempts: u64) {
+        self.deliveries.failures.with_label_values(&[output]).inc_by(attempts);
+    }
+
     /// The state file was written, or could not be.
     pub fn state_saved(&self, ok: bool) {
         self.state_saves.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
+    }
+
+    /// Takes over what became of packets for `--evidence`.
+    pub fn evidence(&self, counts: EvidenceCounts) {
+        raise(&self.evidence, &["written"], counts.written);
+        raise(&self.evidence, &["dropped"], counts.dropped);
     }
 
     /// Memory and processor time.
@@ -157,7 +208,7 @@ impl SensorMetrics {
     }
 }
 
-/// Brings a counter up to `to`.
+/// Raises a counter to `to`.
 fn raise(counters: &IntCounterVec, labels: &[&str], to: u64) {
     let counter = counters.with_label_values(labels);
     counter.inc_by(to.saturating_sub(counter.get()));

@@ -1,7 +1,7 @@
-//! Whether a sensor does its work: what `/readyz`, the metrics of health and `sensor-status` say.
+//! Health of a sensor: the source of `/readyz`, the health metrics and `sensor-status`.
 //!
 //! A sensor that is alive may still see nothing: its interface is down, the mirror was unplugged, a thread
-//! is stuck, nobody reads its events. Each part notes here how it is; [`SensorHealth::check`] weighs that
+//! is stuck, its events have no reader. Each part records its state here; [`SensorHealth::check`] evaluates it
 //! about once a second.
 
 mod metrics;
@@ -23,18 +23,18 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A thread that is at one batch for longer is stuck, and events that wait for longer are late.
+/// A thread that spends longer on one batch is stuck, and events that wait longer are late.
 pub const STUCK_AFTER: Duration = Duration::from_secs(10);
 
 closed_set! {
-    /// What is looked at: values of `check` in `/readyz`, metrics and events.
+    /// Checks: values of `check` in `/readyz`, metrics and events.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
     pub enum Check {
         /// The capture has begun.
         Start = "start",
         /// An interface is gone or has no link.
         Interface = "interface",
-        /// No packet came for longer than `--max-silence`, where there used to be some.
+        /// No packet for longer than `--max-silence` on an interface that had traffic.
         Packets = "packets",
         /// The thread that reads packets is stuck.
         Reader = "reader",
@@ -42,7 +42,7 @@ closed_set! {
         Worker = "worker",
         /// The collector is stuck, has ended, or falls behind the workers.
         Collector = "collector",
-        /// An output cannot be written, or its reader does not keep up.
+        /// An output cannot be written, or its reader is too slow.
         Output = "output",
         /// The last reload of the rules failed.
         Rules = "rules",
@@ -52,7 +52,7 @@ closed_set! {
 /// Something that keeps a sensor from its work.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Problem {
-    /// What was looked at.
+    /// What was checked.
     #[serde(serialize_with = "word")]
     pub check: Check,
     /// The interface, worker or output; empty where there is one only.
@@ -67,11 +67,11 @@ fn word<S: serde::Serializer>(check: &Check, to: S) -> Result<S::Ok, S::Error> {
 }
 
 /// What is known of an interface.
-#[derive(Clone, PartialEq, Debug, Default)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct InterfaceStatus {
     /// Its name.
     pub name: String,
-    /// It is there and has a link.
+    /// It exists and has a link.
     pub up: bool,
     /// Packets read.
     pub packets: u64,
@@ -79,7 +79,7 @@ pub struct InterfaceStatus {
     pub kernel: u64,
     /// Packets that the interface or its driver dropped.
     pub interface: u64,
-    /// When it was last seen to bring a packet, Unix time in seconds.
+    /// When its packet counter last changed, Unix time in seconds.
     pub last_packet: Option<f64>,
 }
 
@@ -89,7 +89,7 @@ struct Interface {
     changed: Instant,
 }
 
-/// How a sensor is at one moment.
+/// The state of a sensor at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct SensorStatus {
     /// When that was.
@@ -106,13 +106,15 @@ pub struct SensorStatus {
     pub backlog: BTreeMap<&'static str, u64>,
     /// Resident memory, bytes.
     pub resident_bytes: u64,
+    /// Fingerprint of the rules in force.
+    pub rules: String,
 }
 
 /// The pulse of one thread.
 #[derive(Debug)]
 pub struct Pulse {
     epoch: Instant,
-    /// When it took up what it is at, milliseconds after `epoch`, plus one; 0 while it waits.
+    /// When it began its current batch, milliseconds after `epoch`, plus one; 0 while it waits.
     busy: AtomicU64,
     /// The same for when its queue began to be nearly full.
     behind: AtomicU64,
@@ -128,11 +130,11 @@ impl Pulse {
             ended: AtomicBool::new(false),
         }
     }
-    /// It takes up a batch.
+    /// It begins a batch.
     pub fn begin(&self, now: Instant) {
         self.busy.store(stamp(self.epoch, now), Ordering::Relaxed);
     }
-    /// It is done with that, and waits for the next.
+    /// It has finished the batch, and waits for the next.
     pub fn rest(&self) {
         self.busy.store(0, Ordering::Relaxed);
     }
@@ -178,6 +180,8 @@ pub struct Backlog {
     /// When the oldest came, as [`Pulse::busy`].
     oldest: AtomicU64,
     failing: AtomicBool,
+    /// Since when its receiver takes nothing, as [`Pulse::busy`].
+    refused: AtomicU64,
 }
 
 impl Backlog {
@@ -192,6 +196,11 @@ impl Backlog {
         self.held.store(bytes, Ordering::Relaxed);
         self.failing.store(failing, Ordering::Relaxed);
     }
+    /// Its receiver takes no events, since then.
+    pub fn refused(&self, since: Option<Instant>) {
+        let since = since.map_or(0, |at| stamp(self.epoch, at));
+        self.refused.store(since, Ordering::Relaxed);
+    }
     /// Bytes that wait.
     pub fn bytes(&self) -> u64 {
         self.queued.load(Ordering::Relaxed) + self.held.load(Ordering::Relaxed)
@@ -202,8 +211,10 @@ impl Backlog {
     fn problem(&self, now: Instant) -> Option<Problem> {
         let text = if self.failing.load(Ordering::Relaxed) {
             "events cannot be written and wait in memory".to_owned()
+        } else if since(self.epoch, self.refused.load(Ordering::Relaxed), now) > STUCK_AFTER {
+            "its receiver takes no events; they wait".to_owned()
         } else if self.age(now) > STUCK_AFTER {
-            "the reader of the events does not keep up; they wait in memory".to_owned()
+            "the reader of the events does not keep up; they wait".to_owned()
         } else {
             return None;
         };
@@ -221,10 +232,10 @@ fn since(epoch: Instant, stamp: u64, now: Instant) -> Duration {
     now.saturating_duration_since(epoch + Duration::from_millis(millis))
 }
 
-/// How the parts of a run are.
+/// Health of the parts of a run.
 pub struct SensorHealth {
     started: Instant,
-    /// How long there may be no packet where there used to be some; for ever if none.
+    /// Longest silence of an interface that had traffic; none for ever.
     max_silence: Option<Duration>,
     capturing: AtomicBool,
     stopping: AtomicBool,
@@ -234,6 +245,8 @@ pub struct SensorHealth {
     workers: Mutex<Vec<Arc<Pulse>>>,
     outputs: Mutex<Vec<Arc<Backlog>>>,
     interfaces: Mutex<Vec<Interface>>,
+    /// Packets that kernel and interfaces dropped.
+    uncaptured: AtomicU64,
     /// What the reading side has counted so far.
     read: Mutex<RunSummary>,
 }
@@ -254,11 +267,12 @@ impl SensorHealth {
             workers: Mutex::default(),
             outputs: Mutex::default(),
             interfaces: Mutex::default(),
+            uncaptured: AtomicU64::new(0),
             read: Mutex::default(),
         }
     }
 
-    /// The pulse of the thread that reads packets: it begins anew with each turn.
+    /// The pulse of the thread that reads packets, which restarts with each iteration.
     pub fn reader(&self) -> &Arc<Pulse> {
         &self.reader
     }
@@ -281,16 +295,17 @@ impl SensorHealth {
             held: AtomicU64::new(0),
             oldest: AtomicU64::new(0),
             failing: AtomicBool::new(false),
+            refused: AtomicU64::new(0),
         });
         lock(&self.outputs).push(Arc::clone(&backlog));
         backlog
     }
 
-    /// Packets are read from now on.
+    /// The capture has started.
     pub fn capturing(&self) {
         self.capturing.store(true, Ordering::Relaxed);
     }
-    /// The run is being stopped: what ends now ends in order.
+    /// The run is being stopped, so that threads that end are no problem.
     pub fn stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -307,8 +322,10 @@ impl SensorHealth {
         now.saturating_duration_since(self.started)
     }
 
-    /// Takes what is known of the interfaces by now; `clock` is the time of day in seconds.
+    /// Updates the state of the interfaces; `clock` is the time of day in seconds.
     pub fn interfaces(&self, inputs: &[Input], now: Instant, clock: f64) {
+        let dropped = inputs.iter().map(|i| i.dropped.kernel.saturating_add(i.dropped.interface));
+        self.uncaptured.store(dropped.fold(0, u64::saturating_add), Ordering::Relaxed);
         let mut interfaces = lock(&self.interfaces);
         for (at, input) in inputs.iter().enumerate() {
             if interfaces.len() <= at {
@@ -325,6 +342,11 @@ impl SensorHealth {
             status.kernel = input.dropped.kernel;
             status.interface = input.dropped.interface;
         }
+    }
+
+    /// Packets that kernel and interfaces have dropped by now.
+    pub fn uncaptured(&self) -> u64 {
+        self.uncaptured.load(Ordering::Relaxed)
     }
 
     /// Takes what the reading side has counted so far.
@@ -383,11 +405,17 @@ impl SensorHealth {
             ready: problems.is_empty() && !self.is_stopping(),
             problems,
             uptime: self.uptime(now).as_secs_f64(),
-            interfaces: lock(&self.interfaces).iter().map(|i| i.status.clone()).collect(),
+            interfaces: self.interface_states(),
             backlog: lock(&self.outputs).iter().map(|o| (o.output, o.bytes())).collect(),
             resident_bytes: 0,
+            rules: String::new(),
             time: Timestamp::default(),
         }
+    }
+
+    /// How the interfaces are, in the order of the command line.
+    pub fn interface_states(&self) -> Vec<InterfaceStatus> {
+        lock(&self.interfaces).iter().map(|i| i.status.clone()).collect()
     }
 
     /// How long the oldest event of each output has waited, seconds.

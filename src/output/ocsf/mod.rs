@@ -13,7 +13,7 @@ use crate::protocol::{Role, ServiceFacts};
 use crate::time::Timestamp;
 use model::*;
 use std::collections::BTreeMap;
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, SocketAddr};
 
 #[cfg(test)]
@@ -23,67 +23,55 @@ pub(in crate::output) const FORMAT: Format = Format {
     name: "ocsf",
     aliases: &[],
     about: "one JSON event a line, Open Cybersecurity Schema Framework 1.4",
-    open: |writer, context| Box::new(Ocsf { writer, context, line: Vec::new() }),
+    open: |writer, context| Box::new(Ocsf { lines: json::Lines::new(writer), context }),
 };
 
 struct Ocsf {
-    writer: Box<dyn Write + Send>,
+    lines: json::Lines,
     context: Context,
-    line: Vec<u8>,
 }
 
-impl Ocsf {
-    fn write<'a>(&mut self, mut event: Event<'a>, key_id: &'a str) -> io::Result<()> {
-        if let Some(unmapped) = &mut event.unmapped {
-            unmapped.key_id = Some(key_id).filter(|id| !id.is_empty());
-        }
-        self.line.clear();
-        json::append(&mut self.line, &event)?;
-        self.line.push(b'\n');
-        self.writer.write_all(&self.line)
+/// The event with the id of the key, where there is one.
+fn with_key<'a>(mut event: Event<'a>, context: &'a Context) -> Event<'a> {
+    if let Some(unmapped) = &mut event.unmapped {
+        unmapped.key_id = Some(&*context.key_id).filter(|id| !id.is_empty());
     }
+    event
 }
 
 impl Output for Ocsf {
     fn event(&mut self, event: &x::Event) -> io::Result<()> {
-        let context = std::mem::take(&mut self.context);
+        let Self { lines, context } = self;
         let shape = match event {
             x::Event::Finding { event, severity, direction, exposure, .. } => {
-                self::finding(event, *severity, *direction, *exposure, &context)
+                finding(event, *severity, *direction, *exposure, context)
             }
-            x::Event::Patients(list) => patients(list, &context),
-            x::Event::Exposure(exposure) => self::exposure(exposure, &context),
-            x::Event::Asset(asset) => self::asset(asset, &context),
-            x::Event::Service(service) => self::service(service, &context),
+            x::Event::Patients(list) => patients(list, context),
+            x::Event::Exposure(exposure) => self::exposure(exposure, context),
+            x::Event::Asset(asset) => self::asset(asset, context),
+            x::Event::Service(service) => self::service(service, context),
         };
-        let event = Event { message: sentence::of_event(event), ..shape };
-        let result = self.write(event, &context.key_id);
-        self.context = context;
-        result
+        lines.write(&with_key(Event { message: sentence::of_event(event), ..shape }, context))
     }
 
     fn status(&mut self, so_far: &RunSummary, sensor: &SensorStatus) -> io::Result<bool> {
-        let context = std::mem::take(&mut self.context);
-        let result = self.write(status(so_far, sensor, &context), &context.key_id);
-        self.context = context;
-        result.map(|()| true)
+        let Self { lines, context } = self;
+        lines.write(&with_key(status(so_far, sensor, context), context)).map(|()| true)
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        let context = std::mem::take(&mut self.context);
-        let result = self.write(run(summary, &context), &context.key_id);
-        self.context = context;
-        result?;
-        self.flush()
+        let Self { lines, context } = self;
+        lines.write(&with_key(run(summary, context), context))?;
+        lines.flush()
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.writer.flush()
+        self.lines.flush()
     }
 }
 
 const CREATE: u32 = 1;
-/// Also of an exposure that went quiet, and when the run ends: "Close" would tell a SIEM that it is gone.
+/// Also of an exposure that went quiet, and when the run ends: "Close" would mean to a SIEM that it is gone.
 const UPDATE: u32 = 2;
 const OTHER: u32 = 99;
 

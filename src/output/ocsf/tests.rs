@@ -86,7 +86,7 @@ fn identifiers_are_types_and_counts_without_values() {
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut d = Sample::default().build();
     for identifier in Arc::make_mut(&mut d.finding.identifiers) {
-        identifier.shown = crate::identify::Shown::of("Canary", false);
+        identifier.shown = crate::identify::DisplayValue::of("Canary", false);
     }
     x.finding(d, &mut out);
     let text = written(&FORMAT, context(), &out, &run());

@@ -135,9 +135,12 @@ function live() {
   const later = () => { pending = true; if (!due) due = setTimeout(() => { due = 0; if (pending) { pending = false; last = Date.now(); draw(["todo", "timeline", "map", "groups", "kinds", "coverage", "inventory", "law"]); } }, Math.max(0, 1000 - (Date.now() - last))); };
   const show = (on) => {
     const l = model.live, lost = Object.entries(l.losses || {}).map(([k, n]) => [k, n ? number(n) : ""]);
-    status.replaceChildren(...[h("span", {}, h("span", { class: on ? "dot on" : "dot" }), h("b", {}, on ? l.status : "no connection to the sensor")),
+    const problem = (p) => h("span", { class: "problem" }, [p.check, p.subject].filter(Boolean).join(" "), ": ", h("b", {}, p.text));
+    const state = (i) => [`${i.name}: ${i.up ? "up" : "DOWN"}`, count(i.packets, "packet"), i.kernel && `${number(i.kernel)} dropped by the kernel`, i.interface && `${number(i.interface)} by the interface`].filter(Boolean).join(", ");
+    const ready = on && l.status === "ready";
+    status.replaceChildren(...[h("span", {}, h("span", { class: ready ? "dot on" : "dot" }), h("b", {}, on ? l.status : "no connection to the sensor")), ...(on ? (l.problems || []).map(problem) : []),
       ...[["Running for", duration(l.uptime)], ["Packets", number(l.packets)], ["Data", bytes(l.bytes)], ["Last packet", l.age === null || l.age === undefined ? "none yet" : `${duration(l.age)} ago`],
-        ["Interfaces", (l.interfaces || []).join(", ")], ["Findings", number(l.findings)], ...lost].filter(([, v]) => v).map(([k, v]) => h("span", {}, `${k} `, h("b", {}, v)))]);
+        ...(l.interfaces || []).map((i) => ["Interface", state(i)]), ["Findings", number(l.findings)], ...lost].filter(([, v]) => v).map(([k, v]) => h("span", {}, `${k} `, h("b", {}, v)))]);
   };
   const source = new EventSource(`api/v1/stream?since=${model.until || 0}`);
   source.onmessage = (e) => { take(JSON.parse(e.data)); show(true); later(); };

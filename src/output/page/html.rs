@@ -1,6 +1,6 @@
 //! HTML around the program and the model.
 
-use super::Board;
+use super::PageModel;
 use crate::output::json;
 use crate::output::text::markup;
 use base64::Engine as _;
@@ -23,7 +23,7 @@ const PAGE: &str = include_str!("page.html");
 /// Exposures listed where scripts are off.
 const MAX_STATIC: usize = 200;
 
-/// The page of a running sensor: style, program and model are asked for from where it came.
+/// The page of a running sensor: it loads style, program and model from the same server.
 pub fn live() -> String {
     fill(&[
         ("CSP", ""),
@@ -39,8 +39,8 @@ pub fn live() -> String {
     ])
 }
 
-/// A report: one file that needs nothing else, and may load nothing else.
-pub fn report(board: &Board, data: &Map<String, Value>) -> String {
+/// A report: one self-contained file, which may load nothing else.
+pub fn report(board: &PageModel, data: &Map<String, Value>) -> String {
     let policy = format!(
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; \
          style-src '{}'; script-src '{}'; base-uri 'none'; form-action 'none'\">",
@@ -48,12 +48,12 @@ pub fn report(board: &Board, data: &Map<String, Value>) -> String {
         hash(SCRIPT)
     );
     let mut model = Vec::new();
-    // The model holds nothing that JSON has no place for.
+    // The model is JSON already, so that serialising cannot fail.
     if json::append(&mut model, data).is_err() {
         model = b"{}".to_vec();
     }
     let model = String::from_utf8(model).unwrap_or_default();
-    // These stand in texts only, where JSON takes them escaped. So nothing in it ends the element.
+    // These occur in texts only, where JSON allows escapes. So nothing in it ends the element.
     let model = model.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     fill(&[
         ("CSP", &policy),
@@ -65,7 +65,7 @@ pub fn report(board: &Board, data: &Map<String, Value>) -> String {
     ])
 }
 
-/// Puts parts into their places. What is put in is not looked through again.
+/// Inserts parts at their placeholders. Inserted text is not searched again.
 fn fill(parts: &[(&str, &str)]) -> String {
     let mut out =
         String::with_capacity(PAGE.len() + parts.iter().map(|(_, p)| p.len()).sum::<usize>());
@@ -84,7 +84,7 @@ fn hash(text: &str) -> String {
 }
 
 /// Exposures as a table.
-fn without_scripts(board: &Board) -> String {
+fn without_scripts(board: &PageModel) -> String {
     let mut out = String::from(
         "<p>Scripts are off: this is the list of exposures only.</p><table><thead><tr><th>Severity</th>\
          <th>Client</th><th>Service</th><th>Protocol</th><th>Patients</th><th>Last seen</th></tr></thead><tbody>",

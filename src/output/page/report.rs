@@ -1,7 +1,7 @@
 //! `--report FILE.html`: the page of a run, written at its end.
 
-use super::{Board, html};
-use crate::exposure::{Conversation, Event, Sighting};
+use super::{PageModel, html};
+use crate::exposure::{Conversation, Event, PatientObservation};
 use crate::output::{Context, Output, RunSummary, ecs};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
@@ -20,18 +20,37 @@ pub struct Input {
     pub bytes: Option<u64>,
     /// SHA-256 as hexadecimal digits, if it could be read.
     pub sha256: Option<String>,
+    /// Another SHA-256 that the run recorded: the file is not what the run read.
+    pub was: Option<String>,
 }
 
 impl Input {
-    /// Reads the file at `name` whole. Pipes and interfaces have no hash.
+    /// Hashes the file at `name`. Pipes and interfaces have no hash.
     pub fn of(name: &str) -> Self {
         let taken = hash(name).ok().flatten();
         let (bytes, sha256) = taken.map_or((None, None), |(n, hash)| (Some(n), Some(hash)));
-        Self { name: name.to_owned(), bytes, sha256 }
+        Self { name: name.to_owned(), bytes, sha256, was: None }
+    }
+
+    /// The same, where a run recorded `sha256` of what it read.
+    pub fn of_run(name: &str, sha256: Option<&str>) -> Self {
+        let mut input = Self::of(name);
+        input.was = sha256.filter(|was| input.sha256.as_deref() != Some(*was)).map(str::to_owned);
+        input
+    }
+
+    /// What is wrong with it, in a sentence; none if it is, as far as known, what the run read.
+    pub fn fault(&self) -> Option<String> {
+        let was = self.was.as_ref()?;
+        Some(match self.sha256 {
+            Some(_) => format!("changed since the run, which read SHA-256 {was}"),
+            None => format!("gone since the run, which read SHA-256 {was}"),
+        })
     }
 
     fn json(&self) -> Value {
-        json!({"name": self.name, "bytes": self.bytes, "sha256": self.sha256})
+        let (bytes, sha256) = (self.bytes, &self.sha256);
+        json!({"name": self.name, "bytes": bytes, "sha256": sha256, "fault": self.fault()})
     }
 }
 
@@ -56,21 +75,21 @@ fn hash(name: &str) -> io::Result<Option<(u64, String)>> {
     Ok(Some((bytes, digits)))
 }
 
-/// What a report says of how it was made, beside its board.
+/// How a report was made.
 #[derive(Clone, Debug, Default)]
-pub struct Made {
+pub struct Provenance {
     /// When, RFC 3339.
     pub at: String,
     /// From what, for people.
     pub source: String,
     /// The key of pseudonyms.
     pub key: String,
-    /// The rules in force.
+    /// The active rules.
     pub rules: String,
 }
 
 /// The page of `board` as one file.
-pub fn page(board: &Board, made: &Made, inputs: &[Input]) -> String {
+pub fn page(board: &PageModel, made: &Provenance, inputs: &[Input]) -> String {
     let mut data = board.data();
     let mut put = |name: &str, text: &str| {
         if !text.is_empty() {
@@ -90,14 +109,19 @@ pub fn page(board: &Board, made: &Made, inputs: &[Input]) -> String {
 pub struct Report {
     writer: Box<dyn Write + Send>,
     context: Context,
-    board: Board,
-    made: Made,
+    board: PageModel,
+    made: Provenance,
 }
 
 impl Report {
     /// Writes to `writer` when the run ends. `reveal` as on the command line: a report never shows values.
-    pub fn new(writer: Box<dyn Write + Send>, context: Context, reveal: bool, made: Made) -> Self {
-        Self { writer, context, board: Board::new(reveal), made }
+    pub fn new(
+        writer: Box<dyn Write + Send>,
+        context: Context,
+        reveal: bool,
+        made: Provenance,
+    ) -> Self {
+        Self { writer, context, board: PageModel::new(reveal), made }
     }
 }
 
@@ -107,8 +131,8 @@ impl Output for Report {
         Ok(())
     }
 
-    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
-        self.board.sighting(sighting);
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
+        self.board.observation(observation);
         Ok(())
     }
 

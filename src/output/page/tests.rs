@@ -1,25 +1,25 @@
-//! What is in the model and how it stands in the page.
+//! The model, and how the page embeds it.
 
 use super::*;
 use crate::exposure::samples::{Sample, at, hl7, http, identifier};
-use crate::exposure::{Event, FindingEvent, Sighting};
+use crate::exposure::{Event, FindingEvent, PatientObservation};
 use crate::output::samples::{Shared, context, run, tracker_with_sightings};
 use crate::output::{Output as _, ecs};
 use crate::rules::Kind;
 use serde_json::{Value, json};
 
 /// What findings come to.
-fn seen(findings: impl IntoIterator<Item = FindingEvent>) -> (Vec<Event>, Vec<Sighting>) {
+fn seen(findings: impl IntoIterator<Item = FindingEvent>) -> (Vec<Event>, Vec<PatientObservation>) {
     let (mut exposures, mut out) = (tracker_with_sightings(), Vec::new());
     for finding in findings {
         exposures.finding(finding, &mut out);
     }
     exposures.finish(at(80), &mut out);
-    (out, exposures.take_sightings())
+    (out, exposures.take_observations())
 }
 
 /// Three exposures with 14 patients.
-fn some() -> (Vec<Event>, Vec<Sighting>) {
+fn some() -> (Vec<Event>, Vec<PatientObservation>) {
     let dicom = (2..14u64).map(|patient| {
         let time = at(patient as i64);
         Sample { patient, time, ..Sample::default() }.build()
@@ -28,21 +28,21 @@ fn some() -> (Vec<Event>, Vec<Sighting>) {
     seen([hl7(1).build()].into_iter().chain(dicom).chain([last]))
 }
 
-fn written((events, sightings): &(Vec<Event>, Vec<Sighting>), reveal: bool) -> String {
+fn written((events, observations): &(Vec<Event>, Vec<PatientObservation>), reveal: bool) -> String {
     let to = Shared::default();
-    let mut report = Report::new(Box::new(to.clone()), context(), reveal, Made::default());
+    let mut report = Report::new(Box::new(to.clone()), context(), reveal, Provenance::default());
     for event in events {
         report.event(event).expect("memory");
     }
-    for sighting in sightings {
-        report.sighting(sighting).expect("memory");
+    for observation in observations {
+        report.observation(observation).expect("memory");
     }
     report.finish(&run()).expect("memory");
     let bytes = to.0.lock().expect("no panic").clone();
     String::from_utf8(bytes).expect("UTF-8")
 }
 
-/// The model as it stands in a page.
+/// The model as embedded in a page.
 fn model(page: &str) -> Value {
     let (_, from) = page.split_once("id=\"data\">").expect("a model");
     let (model, _) = from.split_once("</script>").expect("its end");
@@ -99,7 +99,7 @@ fn no_value_is_in_a_report_not_even_with_reveal() {
     sample.facts.dicom().called_aet = Some("Canary^Title".into());
     let mut d = sample.build();
     let mut name = identifier(Kind::Name, "", "(0010,0010)");
-    name.shown = crate::identify::Shown::of("Canary^Jane", false);
+    name.shown = crate::identify::DisplayValue::of("Canary^Jane", false);
     d.finding.identifiers = vec![name].into();
     let page = written(&seen([d]), true);
     assert!(page.contains("phi-exposure"));
@@ -110,9 +110,9 @@ fn no_value_is_in_a_report_not_even_with_reveal() {
 fn an_event_that_is_not_whole_is_refused_and_breaks_nothing() {
     let whole = ecs_events();
     for event in &whole {
-        assert!(Board::default().take(event.clone()), "{event:#}");
+        assert!(PageModel::default().take(event.clone()), "{event:#}");
     }
-    assert!(Board::default().take(ecs::run_value(&run(), &context())));
+    assert!(PageModel::default().take(ecs::run_value(&run(), &context())));
     let exposure = whole.iter().find(|e| e["event"]["action"] == "phi-exposure").expect("one");
     for (path, wrong) in [
         ("/phi/exposure/id", json!("../../x")),
@@ -129,11 +129,11 @@ fn an_event_that_is_not_whole_is_refused_and_breaks_nothing() {
     ] {
         let mut event = exposure.clone();
         *event.pointer_mut(path).expect("a field") = wrong;
-        assert!(!Board::default().take(event), "{path}");
+        assert!(!PageModel::default().take(event), "{path}");
     }
     let huge = json!({"event": {"action": "run-summary"}, "x": "y".repeat(100_000)});
     for garbage in [Value::Null, json!([1]), json!({"event": {"action": "x"}}), huge] {
-        assert!(!Board::default().take(garbage));
+        assert!(!PageModel::default().take(garbage));
     }
 }
 
@@ -141,7 +141,7 @@ fn an_event_that_is_not_whole_is_refused_and_breaks_nothing() {
 fn of_too_many_exposures_the_least_severe_go_and_are_counted() {
     let whole = ecs_events();
     let exposure = whole.iter().find(|e| e["event"]["action"] == "phi-exposure").expect("one");
-    let mut board = Board::default();
+    let mut board = PageModel::default();
     for n in 0..1_000u64 {
         let mut event = exposure.clone();
         event["phi"]["exposure"]["id"] = format!("{n:026}").into();
@@ -158,7 +158,7 @@ fn of_too_many_exposures_the_least_severe_go_and_are_counted() {
 #[test]
 fn who_watches_gets_what_changed_and_nothing_else() {
     let whole = ecs_events();
-    let mut board = Board::default();
+    let mut board = PageModel::default();
     whole.iter().for_each(|event| assert!(board.take(event.clone())));
     let first = board.changes(0);
     assert_eq!(first.data.expect("all")["exposures"].as_array().map(Vec::len), Some(3));
@@ -168,4 +168,21 @@ fn who_watches_gets_what_changed_and_nothing_else() {
     let next = board.changes(first.until).data.expect("one changed");
     assert_eq!(next["exposures"].as_array().map(Vec::len), Some(1));
     assert!(!next.contains_key("services"), "{next:?}");
+}
+
+#[test]
+fn a_capture_that_changed_or_went_since_the_run_is_named() {
+    let dir = tempfile::tempdir().expect("folder");
+    let name = dir.path().join("a.pcap");
+    std::fs::write(&name, b"abc").expect("file");
+    let name = name.to_str().expect("UTF-8");
+    // FIPS 180-4, example for SHA-256.
+    let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
+    assert_eq!(Input::of_run(name, Some(hash)).fault(), None);
+    assert_eq!(Input::of_run(name, None).fault(), None);
+    std::fs::write(name, b"abd").expect("file");
+    let fault = Input::of_run(name, Some(hash)).fault().expect("a fault");
+    assert!(fault.starts_with("changed") && fault.ends_with(hash), "{fault}");
+    std::fs::remove_file(name).expect("file");
+    assert!(Input::of_run(name, Some(hash)).fault().expect("a fault").starts_with("gone"));
 }

@@ -1,4 +1,4 @@
-//! How many findings there were when.
+//! Findings over time.
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -9,7 +9,7 @@ const MAX_BARS: i64 = 240;
 const WIDTHS: [i64; 12] =
     [1, 5, 15, 60, 300, 900, 3_600, 14_400, 43_200, 86_400, 604_800, 2_419_200];
 
-/// Findings by time. Bars grow wider as the time does.
+/// Findings by time. Bars grow wider with the time span.
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
     width: i64,

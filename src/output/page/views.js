@@ -173,7 +173,7 @@ function exposureBody(x, m) {
       ["Marks", (e.phi.marks || []).map(words).join(", ")],
       ...Object.entries(x.service).filter(([k]) => !known.has(k) && k !== "credentials").map(([k, v]) => [sentence(words(k)), flat(v)]),
       ...Object.entries(e.phi.dicom || {}).filter(([k]) => k !== "estimated").map(([k, v]) => [sentence(words(k)), flat(v)]),
-      ["Could not be read", c ? `${bytes(c.gap_bytes)} missing in streams, ${count(c.directions_given_up, "direction")} given up` : ""],
+      ["Could not be read", c ? [`${bytes(c.gap_bytes)} missing in streams`, `${count(c.directions_given_up, "direction")} given up`, c.shed_packets && `${count(c.shed_packets, "packet")} left unread under load`, c.uncaptured_packets && `${count(c.uncaptured_packets, "packet")} of any flow dropped before they were captured`].filter(Boolean).join(", ") : ""],
       ["State", x.state], ["Exposure", h("code", {}, x.id)], ["Community ID of the first flow", e.network.community_id && h("code", {}, e.network.community_id)],
       ["Packets", ev && [h("span", {}, `${ev.file}, packets ${number(ev.first_packet)} to ${number(ev.last_packet)}${ev.last_file ? ` of ${ev.last_file}` : ""} `), h("code", {}, `frame.number == ${ev.first_packet}`)]],
     ]),
@@ -222,17 +222,20 @@ function losses(m) {
 
 function inventory(m) {
   const roles = new Map();
+  const hosts = new Map(m.assets.filter((a) => a.phi.asset.names).map((a) => [a.host.ip[0], a.phi.asset.names]));
   for (const a of m.assets) roles.set(a.host.ip[0], [...new Set([...(roles.get(a.host.ip[0]) || []), words(a.phi.asset.role)])]);
   const rows = m.services.map((e) => {
     const f = e.phi.service || {}, exposed = m.exposures.filter((x) => x.server === end(e.server) && x.protocol === e.network.protocol);
-    const names = [f.called_aet, f.receiving_application, f.receiving_facility, f.institution, f.station, f.host].filter(Boolean).join(", ");
-    return [h("span", { class: "mono" }, end(e.server)), e.network.protocol, (roles.get(e.server.ip) || []).join(", "), names, f.software || f.server_implementation && flat(f.server_implementation) || "", f.authentication || "", m.shares[`${end(e.server)} ${e.network.protocol}`] || "",
+    const t = f.tls, c = t && t.certificate;
+    const secured = t ? [`TLS ${(t.versions || []).join(", ")}`, c && `certificate of ${c.subject || "an unnamed host"} by ${c.self_signed ? "itself" : c.issuer || "an unnamed issuer"}, ${c.not_after < e["@timestamp"] ? "EXPIRED" : "until"} ${c.not_after.slice(0, 10)}`].filter(Boolean).join("; ") : "";
+    const names = [...(hosts.get(e.server.ip) || []), ...(t && t.server_names || []), f.called_aet, f.receiving_application, f.receiving_facility, f.institution, f.station, f.host].filter(Boolean).join(", ");
+    return [h("span", { class: "mono" }, end(e.server)), e.network.protocol, (roles.get(e.server.ip) || []).join(", "), names, f.software || f.server_implementation && flat(f.server_implementation) || "", f.authentication || "", secured || m.shares[`${end(e.server)} ${e.network.protocol}`] || "",
       exposed.length ? link(exposed[0], count(exposed.length, "exposure")) : "none seen"];
   });
-  const clients = [...roles].filter(([ip]) => !m.services.some((e) => e.server.ip === ip)).map(([ip, of]) => [h("span", { class: "mono" }, ip), of.join(", ")]);
+  const clients = [...roles].filter(([ip]) => !m.services.some((e) => e.server.ip === ip)).map(([ip, of]) => [h("span", { class: "mono" }, ip), of.join(", "), (hosts.get(ip) || []).join(", ")]);
   if (!rows.length && !clients.length) return h("p", { class: "soft" }, "No service was recognised.");
-  return [rows.length ? table(`${count(rows.length, "service")} that the traffic proves`, ["Service", "Protocol", "Role of the host", "Names", "Software", "Authentication", "Flows", "Exposures"], rows) : "",
-    clients.length ? table("Other hosts in a role", ["Host", "Role"], clients) : ""];
+  return [rows.length ? table(`${count(rows.length, "service")} that the traffic proves`, ["Service", "Protocol", "Role of the host", "Names", "Software", "Authentication", "Encryption", "Exposures"], rows) : "",
+    clients.length ? table("Other hosts in a role", ["Host", "Role", "Names"], clients) : ""];
 }
 
 function law(m) {
@@ -283,7 +286,7 @@ function provenance(m) {
       ["Rules", m.rules], ["Times", `packet times, shown in ${zone}`],
       ["Left out of this page", m.left ? `${count(m.left.exposures, "exposure")}, ${count(m.left.findings, "finding")}: too many to show` : ""],
     ]),
-    m.inputs.length ? table("Inputs", ["File", "#Size", "SHA-256"], m.inputs.map((i) => [h("span", { class: "mono" }, i.name), i.bytes === undefined ? "" : bytes(i.bytes), i.sha256 ? h("code", {}, i.sha256) : i.fault || "not taken"])) : "",
+    m.inputs.length ? table("Inputs", ["File", "#Size", "SHA-256"], m.inputs.map((i) => [h("span", { class: "mono" }, i.name), i.bytes === undefined || i.bytes === null ? "" : bytes(i.bytes), [i.sha256 ? h("code", {}, i.sha256) : i.fault ? "" : "not taken", i.fault ? h("p", { class: "note" }, i.fault) : ""]])) : "",
     run && (run.inputs.faulty || []).length ? table("Inputs that could be read only in part", ["File", "Fault"], run.inputs.faulty.map((f) => [f.name, f.fault])) : "",
     run && (run.suppressions || []).length ? table("Known and accepted: counted, not reported", ["Suppression", "Owner", "Reason", "#Findings", "Expires"], run.suppressions.map((p) => [p.id, p.owner, p.reason, number(p.findings), p.expires])) : "",
   ];

@@ -28,7 +28,7 @@ const MAX_TOKEN: u64 = 4 << 10;
 const MAX_FAILURES: u32 = 8;
 /// How long they are remembered.
 const WINDOW: Duration = Duration::from_secs(10);
-/// Addresses of which they are.
+/// The addresses concerned.
 const MAX_REMEMBERED: usize = 1024;
 
 /// Who may ask, and how.

@@ -28,7 +28,7 @@ fn with(address: SocketAddr, path: &str, field: &str) -> (u16, String) {
 }
 
 #[test]
-fn silent_clients_keep_nobody_out() {
+fn silent_clients_keep_no_client_out() {
     let server = open();
     let connect = |_| TcpStream::connect(server.address()).expect("connect");
     let mut silent: Vec<TcpStream> = (0..3 * seats::MAX_CONNECTIONS).map(connect).collect();
@@ -42,13 +42,13 @@ fn silent_clients_keep_nobody_out() {
 }
 
 #[test]
-fn a_reader_that_stalls_keeps_nobody_out() {
+fn a_reader_that_stalls_keeps_no_client_out() {
     let server = open();
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {}\r\n\r\n", server.address());
     let mut stalled = Vec::new();
     for _ in 0..seats::MAX_CONNECTIONS {
         let mut stream = TcpStream::connect(server.address()).expect("connect");
-        // Answers that nobody reads, until the socket takes no more requests either.
+        // Answers that are not read, until the socket takes no more requests either.
         stream.set_write_timeout(Some(Duration::from_millis(5))).expect("timeout");
         let many = request.repeat(200);
         let _ = stream.write_all(many.as_bytes());
@@ -147,7 +147,7 @@ fn a_token_is_asked_for_and_cannot_be_guessed() {
     for guess in guesses.iter().cycle().take(8) {
         assert_eq!(with(at, "/metrics", &format!("Authorization: Bearer {guess}")).0, 401);
     }
-    // From now on not even the right one is looked at, so that a guess tells nothing.
+    // From now on not even the right one is checked, so that a guess reveals nothing.
     let (status, head) = with(at, "/metrics", &format!("Authorization: Bearer {TOKEN}"));
     assert_eq!(status, 429);
     assert!(head.contains("retry-after: 10"), "{head}");
@@ -202,7 +202,7 @@ fn answers_come_over_tls_where_a_certificate_was_given() {
     let _ = tls.read_to_end(&mut answer);
     assert!(answer.starts_with(b"HTTP/1.1 200"), "{}", String::from_utf8_lossy(&answer));
 
-    // In cleartext nothing is answered, and silence in the handshake keeps nobody out.
+    // In cleartext nothing is answered, and silence in the handshake keeps no other client out.
     let mut plain = TcpStream::connect(server.address()).expect("connect");
     plain.set_read_timeout(Some(Duration::from_secs(10))).expect("timeout");
     plain.write_all(b"GET /metrics HTTP/1.1\r\n\r\n").expect("send");

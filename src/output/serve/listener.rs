@@ -36,7 +36,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// Between looks whether the last answer is given.
 const LOOK: Duration = Duration::from_millis(10);
 
-/// Accepts connections and serves them. Told to stop, it accepts no more and waits for open answers.
+/// Accepts connections and serves them. When stopped, it accepts no more and waits for open responses.
 pub(super) async fn serve(
     listener: TcpListener,
     tls: Option<Tls>,
@@ -75,7 +75,7 @@ pub(super) async fn first(a: impl Future<Output = ()>, b: impl Future<Output = (
     .await;
 }
 
-/// Ends when the server is told to stop.
+/// Ends when the server is stopped.
 pub(super) async fn stopping(stop: &mut watch::Receiver<bool>) {
     // An error says that the server is gone, which is the same.
     let _ = stop.wait_for(|stop| *stop).await;
@@ -130,10 +130,10 @@ async fn answer(
     let connection = http.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
     let stopped = stopping(&mut stop);
     tokio::pin!(connection, stopped);
-    let mut told = false;
+    let mut notified = false;
     poll_fn(|context| {
-        if !told && stopped.as_mut().poll(context).is_ready() {
-            told = true;
+        if !notified && stopped.as_mut().poll(context).is_ready() {
+            notified = true;
             connection.as_mut().graceful_shutdown();
         }
         connection.as_mut().poll(context).map(drop)
@@ -148,7 +148,7 @@ struct Timed {
 }
 
 impl Timed {
-    /// Passes `result` on and starts the clock anew, or fails where it has run out.
+    /// Passes `result` on and restarts the clock, or fails if it has run out.
     #[expect(clippy::disallowed_methods, reason = "a connection that idles must end")]
     fn timed<T>(
         &mut self,

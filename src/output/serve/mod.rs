@@ -36,7 +36,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// How long open requests may take once the server is told to stop.
+/// How long open requests may take once the server is stopped.
 const GRACE: Duration = Duration::from_secs(2);
 
 /// The server could not be started.
@@ -143,6 +143,7 @@ fn router(board: Arc<Dashboard>, guard: Guard) -> Router {
         .route(HEALTH, get(health))
         .route(READY, get(ready))
         .route("/api/v1/exposures", get(exposures))
+        .route("/api/v1/hub", get(hub))
         .route("/api/v1/page", get(model))
         .route("/api/v1/findings/{exposure}", get(findings))
         .route("/api/v1/stream", get(stream::open))
@@ -254,6 +255,15 @@ async fn exposures(State(board): State<Arc<Dashboard>>) -> Response {
         exposures: Vec<super::dashboard::Row>,
     }
     json(StatusCode::OK, &Exposures { exposures: board.rows() })
+}
+
+/// What a hub knows of all sensors.
+async fn hub(State(board): State<Arc<Dashboard>>) -> Response {
+    let api = board.hub().as_ref().map(|hub| hub.api.clone());
+    match api {
+        Some(api) => json(StatusCode::OK, &api),
+        None => StatusCode::NOT_FOUND.into_response(),
+    }
 }
 
 /// All that the page shows, to begin with.

@@ -1,5 +1,5 @@
 //! Who is connected. Where all seats are taken, a new client gets one of them: clients that hold many, or that
-//! never asked for anything, keep nobody out.
+//! never asked for anything, keep no client out.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -17,10 +17,10 @@ pub(super) struct Seats(Mutex<Table>);
 struct Table {
     next: u64,
     /// In the order in which they were taken.
-    taken: Vec<Taken>,
+    taken: Vec<Occupant>,
 }
 
-struct Taken {
+struct Occupant {
     number: u64,
     address: IpAddr,
     answered: Arc<AtomicBool>,
@@ -46,7 +46,7 @@ impl Seats {
         if table.taken.len() >= MAX_CONNECTIONS {
             let held = |of: IpAddr| table.taken.iter().filter(|t| t.address == of).count();
             let worth =
-                |t: &Taken| (t.answered.load(Ordering::Relaxed), usize::MAX - held(t.address));
+                |t: &Occupant| (t.answered.load(Ordering::Relaxed), usize::MAX - held(t.address));
             let least = table.taken.iter().enumerate().min_by_key(|(_, taken)| worth(taken));
             if let Some(at) = least.map(|(at, _)| at) {
                 table.taken.remove(at);
@@ -54,13 +54,13 @@ impl Seats {
         }
         table.next += 1;
         let number = table.next;
-        let taken = Taken { number, address, answered: Arc::clone(&answered), _lost: sender };
+        let taken = Occupant { number, address, answered: Arc::clone(&answered), _lost: sender };
         table.taken.push(taken);
         drop(table);
         Seat { seats: Arc::clone(self), number, answered, lost }
     }
 
-    /// Whether nobody is connected.
+    /// Whether no client is connected.
     pub(super) fn are_free(&self) -> bool {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).taken.is_empty()
     }

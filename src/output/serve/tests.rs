@@ -30,7 +30,7 @@ pub(super) fn board() -> Arc<Dashboard> {
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
-        sightings: true,
+        observe_patients: true,
     });
     let mut events = Vec::new();
     exposures.finding(hl7(1).build(), &mut events);
@@ -41,8 +41,8 @@ pub(super) fn board() -> Arc<Dashboard> {
     for event in &events {
         board.event(event).expect("memory");
     }
-    for sighting in exposures.take_sightings() {
-        board.sighting(&sighting).expect("memory");
+    for observation in exposures.take_observations() {
+        board.observation(&observation).expect("memory");
     }
     board
 }
@@ -157,7 +157,7 @@ fn a_name_that_was_pointed_here_is_refused() {
 }
 
 #[test]
-fn a_port_in_use_is_told_with_the_remedy() {
+fn a_port_in_use_is_reported_with_the_remedy() {
     let server = Server::start(local(), board(), Access::default()).expect("start");
     let error = Server::start(server.address(), board(), Access::default())
         .err()
@@ -194,7 +194,7 @@ fn the_table_is_capped_and_ended_exposures_go_first() {
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
-        sightings: false,
+        observe_patients: false,
     });
     let mut events = Vec::new();
     let servers: Vec<String> =
@@ -253,7 +253,7 @@ fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 24,
-        sightings: true,
+        observe_patients: true,
     });
     for patient in 100..3_100 {
         exposures.finding(hl7(patient).build(), &mut events);
@@ -262,8 +262,8 @@ fn a_stream_sends_what_changed_once_a_second_however_much_that_is() {
     for event in &events {
         board.event(event).expect("memory");
     }
-    for sighting in exposures.take_sightings() {
-        board.sighting(&sighting).expect("memory");
+    for observation in exposures.take_observations() {
+        board.observation(&observation).expect("memory");
     }
     assert!(begun.elapsed() < Duration::from_secs(3), "keeps up with 1,000 findings a second");
     let mut seen = 0;

@@ -1,7 +1,7 @@
-//! What waits for the next transaction. What is told twice of one patient or exposure is written once.
+//! What waits for the next transaction. Repeated updates of one patient or exposure are written once.
 
 use crate::capture::PacketSpan;
-use crate::exposure::{EventId, Exposure, News, PatientKey, Sighting};
+use crate::exposure::{EventId, Exposure, NewFinding, PatientKey, PatientObservation};
 use crate::identify::{Identifier, Token};
 use crate::rules::{Kind, KindSet};
 use crate::time::Timestamp;
@@ -27,7 +27,7 @@ pub(super) struct Row {
     pub records: u64,
     pub packets: PacketSpan,
     /// None if nothing new was found.
-    pub news: Option<Box<News>>,
+    pub news: Option<Box<NewFinding>>,
     pub kinds: KindSet,
     pub identifiers: Vec<Identifier>,
     /// Every pseudonym by which the patient is found.
@@ -97,33 +97,33 @@ impl Batch {
         replace(&mut self.assets, id, event);
     }
 
-    pub fn sighting(&mut self, sighting: &Sighting) {
-        for &other in sighting.news.iter().flat_map(|news| &news.merged) {
-            self.merges.push(Merge { one: sighting.person, other });
+    pub fn observation(&mut self, observation: &PatientObservation) {
+        for &other in observation.news.iter().flat_map(|news| &news.merged) {
+            self.merges.push(Merge { one: observation.person, other });
         }
-        let key = (sighting.exposure, sighting.person);
+        let key = (observation.exposure, observation.person);
         let at = *self.of_row.entry(key).or_insert(self.rows.len());
         if at == self.rows.len() {
             self.rows.push(Row {
-                exposure: sighting.exposure,
-                patient: sighting.person,
-                first: sighting.packets.first.time,
-                last: sighting.packets.last.time,
+                exposure: observation.exposure,
+                patient: observation.person,
+                first: observation.packets.first.time,
+                last: observation.packets.last.time,
                 records: 0,
-                packets: sighting.packets,
+                packets: observation.packets,
                 news: None,
                 kinds: KindSet::default(),
                 identifiers: Vec::new(),
-                tokens: vec![sighting.person],
+                tokens: vec![observation.person],
             });
         }
         if let Some(row) = self.rows.get_mut(at) {
-            row.add(sighting);
+            row.add(observation);
         }
     }
 }
 
-/// Services and assets are told rarely: the list is short.
+/// Services and assets are rare: the list is short.
 fn replace(list: &mut Vec<(EventId, Vec<u8>)>, id: EventId, event: Vec<u8>) {
     match list.iter_mut().find(|(known, _)| *known == id) {
         Some((_, known)) => *known = event,
@@ -132,11 +132,11 @@ fn replace(list: &mut Vec<(EventId, Vec<u8>)>, id: EventId, event: Vec<u8>) {
 }
 
 impl Row {
-    fn add(&mut self, sighting: &Sighting) {
-        self.records += sighting.records;
-        self.packets.extend(sighting.packets);
-        self.last = self.last.max(sighting.packets.last.time);
-        let Some(news) = &sighting.news else { return };
+    fn add(&mut self, observation: &PatientObservation) {
+        self.records += observation.records;
+        self.packets.extend(observation.packets);
+        self.last = self.last.max(observation.packets.last.time);
+        let Some(news) = &observation.news else { return };
         let finding = &news.event.finding;
         // Packets of a finding reach back to its first record; those of a row to what was not counted.
         self.first = self.first.min(finding.packets.first.time).min(finding.time);

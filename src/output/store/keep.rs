@@ -85,7 +85,7 @@ fn forget_rest(change: &Transaction<'_>, before: i64) -> Result<()> {
     Ok(())
 }
 
-/// Exposures written before then of which no finding is left.
+/// Exposures written before then that have no finding left.
 fn forget_empty(change: &Transaction<'_>, before: i64) -> Result<()> {
     change.execute(
         "DELETE FROM exposures WHERE written < ?1

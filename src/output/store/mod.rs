@@ -20,7 +20,7 @@ use super::metrics::Metrics;
 use super::summary::Overview;
 use super::{Context, Output, RunSummary, ecs};
 use crate::config::{Keep, StoreSettings};
-use crate::exposure::{Event, Sighting};
+use crate::exposure::{Event, PatientObservation};
 use batch::Batch;
 use rusqlite::Connection;
 use std::io;
@@ -48,7 +48,7 @@ pub struct Beginning {
     pub live: bool,
     /// Names, sensor and key of the run.
     pub context: Context,
-    /// Fingerprint of the rules in force.
+    /// Fingerprint of the active rules.
     pub rules: String,
 }
 
@@ -161,7 +161,7 @@ impl Output for Store {
             return Ok(());
         }
         match event {
-            // These are told as sightings.
+            // These come as patient observations.
             Event::Finding { .. } | Event::Patients(_) => {}
             Event::Exposure(exposure) => {
                 self.batch.exposure(exposure, ecs::line(event, &self.context)?);
@@ -174,9 +174,9 @@ impl Output for Store {
         Ok(())
     }
 
-    fn sighting(&mut self, sighting: &Sighting) -> io::Result<()> {
+    fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
         if self.room() {
-            self.batch.sighting(sighting);
+            self.batch.observation(observation);
         }
         Ok(())
     }

@@ -29,8 +29,8 @@ fn fill(exposures: &mut Exposures, store: &mut Store, patients: std::ops::Range<
     for event in &events {
         store.event(event).expect("memory");
     }
-    for sighting in exposures.take_sightings() {
-        store.sighting(&sighting).expect("memory");
+    for observation in exposures.take_observations() {
+        store.observation(&observation).expect("memory");
     }
 }
 
@@ -46,7 +46,7 @@ fn runs_are_added_and_each_patient_of_an_exposure_is_one_row() {
     for run in 1..3 {
         let mut store = open(&settings(&path), false).expect("opens");
         let mut exposures = samples::tracker_with_sightings();
-        // Told twice: the second time it is known.
+        // Sent twice: the second time it is known.
         fill(&mut exposures, &mut store, 1..20);
         store.settle().expect("written");
         fill(&mut exposures, &mut store, 1..30);

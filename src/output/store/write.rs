@@ -133,7 +133,7 @@ fn patient(
             "SELECT n, kinds, identifiers, tokens FROM findings WHERE exposure = ?1 AND patient = ?2",
         )?
         .query_row(params![exposure, row.patient.bytes()], |r| {
-            Ok(Known { n: r.get(0)?, kinds: r.get(1)?, identifiers: r.get(2)?, tokens: r.get(3)? })
+            Ok(StoredRow { n: r.get(0)?, kinds: r.get(1)?, identifiers: r.get(2)?, tokens: r.get(3)? })
         })
         .optional()?;
     match (known, &row.news) {
@@ -145,7 +145,7 @@ fn patient(
 }
 
 /// What is in a row already.
-struct Known {
+struct StoredRow {
     n: i64,
     kinds: String,
     identifiers: String,
@@ -163,7 +163,8 @@ fn insert(
     let finding = &news.event.finding;
     let (first_file, first_packet) = place(row.packets.first, context);
     let (last_file, last_packet) = place(row.packets.last, context);
-    let new = Known { n: 0, kinds: String::new(), identifiers: "[]".into(), tokens: Vec::new() };
+    let new =
+        StoredRow { n: 0, kinds: String::new(), identifiers: "[]".into(), tokens: Vec::new() };
     let (kinds, identifiers, tokens) = joined(&new, row);
     change
         .prepare_cached(
@@ -200,7 +201,7 @@ fn insert(
 
 fn update(
     change: &Transaction<'_>,
-    known: Known,
+    known: StoredRow,
     row: &Row,
     context: &Context,
     now: i64,
@@ -238,7 +239,7 @@ fn update(
 }
 
 /// Kinds, identifiers (a JSON array) and tokens of what was known and what is new.
-fn joined(known: &Known, row: &Row) -> (String, String, Vec<u8>) {
+fn joined(known: &StoredRow, row: &Row) -> (String, String, Vec<u8>) {
     let mut kinds: Vec<&str> = known.kinds.split_ascii_whitespace().collect();
     for kind in row.kinds.iter().map(Kind::as_str) {
         if !kinds.contains(&kind) {

@@ -285,7 +285,7 @@ fn exposed(e: &Exposure) -> Vec<String> {
         Authentication::Unknown => "access control not visible".to_owned(),
         other => format!("authentication {}", other.as_str()),
     });
-    if e.access.answers() == Answers::Anyone {
+    if e.access.answers_titles() == Answers::Anyone {
         all.push("ANSWERS ANYONE".to_owned());
     }
     for interface in e.facts.interfaces.iter().filter(|i| i.open) {
@@ -370,9 +370,9 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         .opaque
         .iter()
         .filter(|((protocol, reason), n)| {
-            let told = reason.as_str() == "encrypted"
+            let reported = reason.as_str() == "encrypted"
                 || *protocol == "unknown" && reason.as_str() == "unrecognised";
-            !told && **n > 0
+            !reported && **n > 0
         })
         .map(|((protocol, reason), n)| format!("{protocol} {reason} {}", number(*n)))
         .collect();
@@ -388,6 +388,10 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     item(&mut body, section, "Skipped", &figures(&run.skipped), ", ");
     item(&mut body, section, "Dropped", &figures(&run.dropped), ", ");
     item(&mut body, section, "Never seen", &figures(&run.lost), ", ");
+    if run.ring_freezes > 0 {
+        let times = format!("{}: raise --ring-size", count(run.ring_freezes, "time"));
+        item(&mut body, section, "Ring full", &[times], "");
+    }
     let mut faults = run.inputs.iter().filter_map(|i| Some((&i.name, i.fault.as_ref()?)));
     for (name, fault) in faults.by_ref().take(MAX_FAULTS) {
         item(&mut body, section, "Faulty input", &[foreign(name, 200), foreign(fault, 200)], ": ");
@@ -411,7 +415,7 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
     if body.is_empty() && run.verdict() == Verdict::Complete {
         heading(out, "Everything was read.", context);
     } else if body.is_empty() {
-        // What is missing stands under the headline.
+        // What is missing is listed under the headline.
         out.pop();
     } else {
         heading(out, "WHAT COULD NOT BE READ", context);

@@ -14,7 +14,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Services kept; exposures of more are counted only.
 const MAX_SERVICES: usize = 8_192;
-/// Clients told apart of a service, and services of a client.
+/// Distinct clients of a service, and services of a client.
 const MAX_TOLD: usize = 256;
 /// Clients kept.
 const MAX_CLIENTS: usize = 16_384;
@@ -52,7 +52,7 @@ struct Service {
     remedies: BTreeSet<Remedy>,
 }
 
-/// A service that answers whoever asks.
+/// A service that answers any client.
 pub(in crate::output) struct OpenView {
     pub server: SocketAddr,
     pub transport: Transport,
@@ -63,7 +63,7 @@ pub(in crate::output) struct OpenView {
 }
 
 impl Overview {
-    /// Services that answer whoever asks, the worst first.
+    /// Services that answer any client, the worst first.
     pub fn open(&self) -> impl Iterator<Item = OpenView> {
         let open = self.sorted().into_iter().filter(|(_, service)| service.open);
         open.map(|((server, transport, protocol), service)| OpenView {

@@ -15,7 +15,7 @@ fn page(events: &[Event], run: &RunSummary) -> String {
 }
 
 #[test]
-fn the_page() {
+fn the_summary_is_as_recorded() {
     let page = page(&events(), &run());
     let golden = include_str!("golden.txt").replace("VERSION", env!("CARGO_PKG_VERSION"));
     assert_eq!(page, golden, "\n{page}");
@@ -88,7 +88,7 @@ fn foreign_names_neither_steer_the_terminal_nor_break_the_width() {
 fn no_value_and_no_pseudonym_is_shown_even_when_events_reveal_them() {
     let mut d = Sample::default().build();
     for identifier in Arc::make_mut(&mut d.finding.identifiers) {
-        identifier.shown = crate::identify::Shown::of("Canary^Revealed", false);
+        identifier.shown = crate::identify::DisplayValue::of("Canary^Revealed", false);
     }
     let token = d.finding.patient.to_string();
     let (mut x, mut out) = (tracker(), Vec::new());

@@ -173,7 +173,7 @@ impl DirectionState {
     }
 
     fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        self.hand_on(sink);
+        self.pass_on(sink);
         if let Some(open) = self.content.take() {
             open.writer.close(ending, sink);
         }
@@ -189,14 +189,14 @@ impl DirectionState {
     /// Text of a frame, until it is known whether the frame counts.
     fn hold(&mut self, text: &[u8], sink: &mut dyn ContentSink) {
         if self.held.len() + text.len() > MAX_HELD {
-            self.hand_on(sink);
+            self.pass_on(sink);
             return self.deliver(text, sink);
         }
         self.held.extend_from_slice(text);
     }
 
     /// The last frame counts.
-    fn hand_on(&mut self, sink: &mut dyn ContentSink) {
+    fn pass_on(&mut self, sink: &mut dyn ContentSink) {
         if !self.held.is_empty() {
             let held = std::mem::take(&mut self.held);
             self.deliver(&held, sink);
@@ -241,7 +241,7 @@ impl DirectionState {
             sink.anomaly(Reason::Malformed);
             self.held.clear();
         }
-        self.hand_on(sink);
+        self.pass_on(sink);
         self.last = number;
         self.answer = Answer::Unseen;
         self.state = State::Text;
@@ -249,7 +249,7 @@ impl DirectionState {
     }
 }
 
-/// How the records are handed on.
+/// How the records are passed on.
 const MEDIA_TYPE: &str = "application/x-astm-e1394";
 
 const fn ends_text(byte: u8) -> bool {
@@ -321,7 +321,7 @@ impl Parser for AstmParser {
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(side) = self.sides.get_mut(direction.index()) {
-            side.hand_on(sink);
+            side.pass_on(sink);
             if let Some(open) = side.content.as_mut() {
                 open.writer.gap(len, sink);
                 open.ended = true;

@@ -87,7 +87,7 @@ fn several_sessions_and_a_lost_end() {
 }
 
 #[test]
-fn without_framing() {
+fn records_without_framing_are_read() {
     let text = all();
     for size in [1, 3, 1000] {
         assert_eq!(texts(&play(&[Piece::Client(text.as_bytes())], size).0), [text.as_str()]);
@@ -108,7 +108,7 @@ fn an_end_of_text_ends_the_record() {
 }
 
 #[test]
-fn from_the_middle_and_over_holes() {
+fn midstream_and_after_gaps() {
     let stream = [&b"4|mmol/L\r\x0304\r\n"[..], &frame(5, RECORDS[1], true), b"\x04"].concat();
     let (sink, _) = play(&[Piece::ClientGap(1), Piece::Client(&stream)], 6);
     assert_eq!(texts(&sink), [RECORDS[1]]);

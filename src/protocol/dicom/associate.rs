@@ -6,7 +6,7 @@
 use super::contexts::Contexts;
 use super::facts::{Association, Outcome};
 use super::pdu::ASSOCIATE_FIXED;
-use crate::protocol::{Authentication, ServiceFacts};
+use crate::protocol::{Authentication, Progress, ServiceFacts};
 
 /// Longest UID (PS3.5 9.1).
 const MAX_UID: usize = 64;
@@ -35,7 +35,7 @@ const ITEM_USER_IDENTITY_AC: u8 = 0x59;
 /// How far an A-ASSOCIATE-RQ or -AC was read.
 #[derive(Clone, Copy)]
 pub(super) struct Negotiation {
-    end: Speaks,
+    end: AssociationRole,
     /// Bytes of the PDU to come.
     left: u32,
     level: Level,
@@ -43,7 +43,7 @@ pub(super) struct Negotiation {
 
 /// Who speaks.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Speaks {
+pub(super) enum AssociationRole {
     /// Who asks for the association.
     Requestor,
     /// Who accepts it.
@@ -62,22 +62,14 @@ enum Level {
     User { left: u32 },
 }
 
-/// How far it came.
-pub(super) enum Read {
-    /// So many bytes are read, and so many behind them are of no interest.
-    On(usize, u32),
-    /// So many bytes must be there.
-    Need(usize),
-}
-
 impl Negotiation {
     /// At the start of a PDU of `len` bytes behind the header.
-    pub const fn new(end: Speaks, len: u32) -> Self {
+    pub const fn new(end: AssociationRole, len: u32) -> Self {
         Self { end, left: len, level: Level::Fixed }
     }
 
     /// Who speaks.
-    pub const fn speaks(&self) -> Speaks {
+    pub const fn speaks(&self) -> AssociationRole {
         self.end
     }
 
@@ -87,13 +79,18 @@ impl Negotiation {
     }
 
     /// Reads one item or the head of one.
-    pub fn read(&mut self, data: &[u8], contexts: &mut Contexts, facts: &mut ServiceFacts) -> Read {
+    pub fn read(
+        &mut self,
+        data: &[u8],
+        contexts: &mut Contexts,
+        facts: &mut ServiceFacts,
+    ) -> Progress {
         match self.level {
             Level::Fixed => self.fixed(data, contexts, facts),
             Level::Items => self.item(data),
             Level::Context { left: 0, .. } | Level::User { left: 0 } => {
                 self.level = Level::Items;
-                Read::On(0, 0)
+                Progress::consumed(0)
             }
             Level::Context { left, .. } | Level::User { left } => {
                 self.subitem(data, left, contexts, facts)
@@ -102,17 +99,22 @@ impl Negotiation {
     }
 
     /// `read` bytes are read and `skip` more are not wanted.
-    fn on(&mut self, read: usize, skip: u32) -> Read {
+    fn on(&mut self, read: usize, skip: u32) -> Progress {
         self.left = self.left.saturating_sub(read as u32).saturating_sub(skip);
-        Read::On(read, skip)
+        Progress::skip(read, u64::from(skip))
     }
 
-    fn fixed(&mut self, data: &[u8], contexts: &mut Contexts, facts: &mut ServiceFacts) -> Read {
+    fn fixed(
+        &mut self,
+        data: &[u8],
+        contexts: &mut Contexts,
+        facts: &mut ServiceFacts,
+    ) -> Progress {
         let Some(fixed) = data.get(..ASSOCIATE_FIXED) else {
-            return Read::Need(ASSOCIATE_FIXED);
+            return Progress::need(0, ASSOCIATE_FIXED);
         };
         // In an answer the titles are reserved (PS3.8 9.3.3).
-        if self.end == Speaks::Requestor {
+        if self.end == AssociationRole::Requestor {
             if facts.authentication == Authentication::Unknown {
                 facts.authentication = Authentication::None;
             }
@@ -127,12 +129,12 @@ impl Negotiation {
         self.on(ASSOCIATE_FIXED, 0)
     }
 
-    fn item(&mut self, data: &[u8]) -> Read {
+    fn item(&mut self, data: &[u8]) -> Progress {
         if self.left < ITEM_HEADER as u32 {
             return self.on(0, self.left);
         }
         let Some((kind, len)) = header(data) else {
-            return Read::Need(ITEM_HEADER);
+            return Progress::need(0, ITEM_HEADER);
         };
         if len > self.left - ITEM_HEADER as u32 {
             // The lengths do not add up: the end of the PDU is all that is known.
@@ -141,7 +143,7 @@ impl Negotiation {
         match kind {
             ITEM_CONTEXT_RQ | ITEM_CONTEXT_AC if len >= CONTEXT_HEADER as u32 => {
                 let Some(head) = data.get(ITEM_HEADER..ITEM_HEADER + CONTEXT_HEADER) else {
-                    return Read::Need(ITEM_HEADER + CONTEXT_HEADER);
+                    return Progress::need(0, ITEM_HEADER + CONTEXT_HEADER);
                 };
                 // The transfer syntax of a context that was not accepted is not significant
                 // (PS3.8 9.3.3.2).
@@ -167,13 +169,13 @@ impl Negotiation {
         around: u32,
         contexts: &mut Contexts,
         facts: &mut ServiceFacts,
-    ) -> Read {
+    ) -> Progress {
         if around < ITEM_HEADER as u32 {
             self.leave(around);
             return self.on(0, around);
         }
         let Some((kind, len)) = header(data) else {
-            return Read::Need(ITEM_HEADER);
+            return Progress::need(0, ITEM_HEADER);
         };
         if len > around - ITEM_HEADER as u32 {
             self.leave(around);
@@ -181,7 +183,7 @@ impl Negotiation {
         }
         let take = (len as usize).min(MAX_SUBITEM);
         let Some(value) = data.get(ITEM_HEADER..ITEM_HEADER + take) else {
-            return Read::Need(ITEM_HEADER + take);
+            return Progress::need(0, ITEM_HEADER + take);
         };
         match self.level {
             Level::Context { id, accepted, .. } => match kind {
@@ -205,7 +207,7 @@ impl Negotiation {
     }
 }
 
-fn user_information(kind: u8, value: &[u8], end: Speaks, facts: &mut ServiceFacts) {
+fn user_information(kind: u8, value: &[u8], end: AssociationRole, facts: &mut ServiceFacts) {
     let index = end as usize;
     match kind {
         ITEM_MAX_LENGTH => {
@@ -252,7 +254,7 @@ fn user_information(kind: u8, value: &[u8], end: Speaks, facts: &mut ServiceFact
 }
 
 /// Role selection (PS3.7 D.3.3.4): proposed by the requestor, and valid only as the acceptor says.
-fn roles(value: &[u8], end: Speaks, facts: &mut Association) {
+fn roles(value: &[u8], end: AssociationRole, facts: &mut Association) {
     if let Some((_, &[_, provider, ..])) = related_class(value)
         && provider != 0
     {

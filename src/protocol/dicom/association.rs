@@ -1,6 +1,6 @@
 //! The parser: PDUs, PDVs and messages of one association (PS3.8 9.3, annex E).
 
-use super::associate::{self, Negotiation, Read, Rejection, Speaks};
+use super::associate::{self, AssociationRole, Negotiation, Rejection};
 use super::contexts::Contexts;
 use super::ledger::Ledger;
 use super::message::{Messages, Stage};
@@ -29,7 +29,7 @@ pub(super) struct Association {
 /// One direction.
 #[derive(Default)]
 struct DirectionState {
-    at: At,
+    at: DirectionPhase,
     messages: Messages,
     /// Longest P-DATA-TF PDU that the other end takes.
     max_pdu: Option<u32>,
@@ -40,7 +40,7 @@ struct DirectionState {
 
 /// The state of a direction.
 #[derive(Clone, Copy, Default)]
-enum At {
+enum DirectionPhase {
     /// At a PDU header.
     #[default]
     Pdu,
@@ -75,19 +75,19 @@ impl Parser for Association {
             if rest.is_empty() {
                 return Ok(Progress::consumed(used));
             }
-            match self.step(direction, rest, sink) {
-                PduStep::Read(n) => used += n,
-                PduStep::Need(n) => return Ok(Progress::need(used, n)),
-                PduStep::Skip(n, skip) => return Ok(Progress::skip(used + n, skip)),
-                PduStep::Fail(reason) => return Err(ParseError::new(reason, used)),
+            let progress =
+                self.step(direction, rest, sink).map_err(|reason| ParseError::new(reason, used))?;
+            if !progress.continues() {
+                return Ok(progress.after(used));
             }
+            used += progress.consumed;
         }
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let side = &mut self.sides[direction.index()];
         let at = std::mem::take(&mut side.at);
-        if let At::Value { pdv, left, behind } = at
+        if let DirectionPhase::Value { pdv, left, behind } = at
             && len <= u64::from(left)
         {
             let left = left - len as u32;
@@ -95,7 +95,7 @@ impl Parser for Association {
             let skip = self.value_rest(direction, pdv, left, behind, wish, sink);
             return Resync::Known { skip };
         }
-        if let At::Value { left, behind, .. } = at
+        if let DirectionPhase::Value { left, behind, .. } = at
             && let Some(rest) = (u64::from(left) + u64::from(behind)).checked_sub(len)
         {
             // PDV headers are missing, but the end of the PDU is known.
@@ -108,7 +108,7 @@ impl Parser for Association {
     }
 
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
-        self.sides[direction.index()].at = At::Pdu;
+        self.sides[direction.index()].at = DirectionPhase::Pdu;
         pdu::search(data)
     }
 
@@ -129,72 +129,70 @@ impl Parser for Association {
     }
 }
 
-/// What one step came to.
-enum PduStep {
-    /// Bytes read.
-    Read(usize),
-    /// Bytes that must be there.
-    Need(usize),
-    /// Bytes read, and bytes behind them of no interest.
-    Skip(usize, u64),
-    /// This direction cannot be read.
-    Fail(Reason),
-}
-
 impl Association {
-    fn step(&mut self, direction: Direction, data: &[u8], sink: &mut dyn ContentSink) -> PduStep {
+    fn step(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> Result<Progress, Reason> {
         let side = &mut self.sides[direction.index()];
         match side.at {
-            At::Pdu => self.pdu(direction, data, sink),
-            At::Associate(negotiation) => self.associate(direction, data, negotiation, sink),
-            At::Control(kind, len) => self.control(direction, data, kind, len, sink),
-            At::Pdv(left) => self.pdv(direction, data, left, sink),
-            At::Value { pdv, left, behind } => {
+            DirectionPhase::Pdu => self.pdu(direction, data, sink),
+            DirectionPhase::Associate(negotiation) => {
+                self.associate(direction, data, negotiation, sink)
+            }
+            DirectionPhase::Control(kind, len) => self.control(direction, data, kind, len, sink),
+            DirectionPhase::Pdv(left) => self.pdv(direction, data, left, sink),
+            DirectionPhase::Value { pdv, left, behind } => {
                 let take = data.len().min(left as usize);
                 let wish = match side.messages.get(pdv.context) {
                     Some(message) if message.skip() > 0 => {
                         // Left over from an earlier fragment.
                         let skip = message.skip();
                         let skip = self.value_rest(direction, pdv, left, behind, skip, sink);
-                        return PduStep::Skip(0, skip);
+                        return Ok(Progress::skip(0, skip));
                     }
                     Some(message) => message.feed(&data[..take], sink),
                     None => u64::MAX,
                 };
                 let left = left - take as u32;
-                match self.value_rest(direction, pdv, left, behind, wish, sink) {
-                    0 => PduStep::Read(take),
-                    skip => PduStep::Skip(take, skip),
-                }
+                let skip = self.value_rest(direction, pdv, left, behind, wish, sink);
+                Ok(Progress::skip(take, skip))
             }
-            At::Lost => self.find(direction, data, sink),
+            DirectionPhase::Lost => self.find(direction, data, sink),
         }
     }
 
     /// At a PDU header.
-    fn pdu(&mut self, direction: Direction, data: &[u8], sink: &mut dyn ContentSink) -> PduStep {
+    fn pdu(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> Result<Progress, Reason> {
         let Some(header) = PduHeader::read(data) else {
-            return PduStep::Need(PDU_HEADER);
+            return Ok(Progress::need(0, PDU_HEADER));
         };
         let side = &mut self.sides[direction.index()];
         if !header.is_sane() {
             sink.anomaly(Reason::Malformed);
             side.messages.clear(sink);
             if header.is_foreign(data.get(1).copied().unwrap_or(1)) {
-                return PduStep::Skip(PDU_HEADER, u64::from(header.len));
+                return Ok(Progress::skip(PDU_HEADER, u64::from(header.len)));
             }
-            side.at = At::Lost;
-            return PduStep::Read(0);
+            side.at = DirectionPhase::Lost;
+            return Ok(Progress::consumed(0));
         }
         side.searched = 0;
         match header.kind {
             pdu::DATA_TF if header.exceeds(side.max_pdu) => {
                 sink.anomaly(Reason::Limit);
                 side.messages.clear(sink);
-                side.at = At::Lost;
+                side.at = DirectionPhase::Lost;
             }
             pdu::DATA_TF => {
-                side.at = At::Pdv(header.len);
+                side.at = DirectionPhase::Pdv(header.len);
                 self.mind_authentication(sink);
             }
             pdu::ASSOCIATE_RQ => {
@@ -202,15 +200,18 @@ impl Association {
                     side.messages.clear(sink);
                 }
                 self.ledger.end(sink);
-                let negotiation = Negotiation::new(Speaks::Requestor, header.len);
-                self.sides[direction.index()].at = At::Associate(negotiation);
+                let negotiation = Negotiation::new(AssociationRole::Requestor, header.len);
+                self.sides[direction.index()].at = DirectionPhase::Associate(negotiation);
             }
             pdu::ASSOCIATE_AC => {
-                side.at = At::Associate(Negotiation::new(Speaks::Acceptor, header.len));
+                side.at = DirectionPhase::Associate(Negotiation::new(
+                    AssociationRole::Acceptor,
+                    header.len,
+                ));
             }
-            kind => side.at = At::Control(kind, header.len),
+            kind => side.at = DirectionPhase::Control(kind, header.len),
         }
-        PduStep::Read(PDU_HEADER)
+        Ok(Progress::consumed(PDU_HEADER))
     }
 
     /// In an A-ASSOCIATE-RQ or -AC.
@@ -220,29 +221,33 @@ impl Association {
         data: &[u8],
         mut negotiation: Negotiation,
         sink: &mut dyn ContentSink,
-    ) -> PduStep {
-        let step = match negotiation.read(data, &mut self.contexts, sink.facts()) {
-            Read::Need(n) => return PduStep::Need(n),
-            Read::On(n, 0) => PduStep::Read(n),
-            Read::On(n, skip) => PduStep::Skip(n, u64::from(skip)),
-        };
+    ) -> Result<Progress, Reason> {
+        let progress = negotiation.read(data, &mut self.contexts, sink.facts());
+        if progress.need > 0 {
+            return Ok(progress);
+        }
         let over = negotiation.is_over();
-        let at = if over { At::Pdu } else { At::Associate(negotiation) };
+        let at = if over { DirectionPhase::Pdu } else { DirectionPhase::Associate(negotiation) };
         self.sides[direction.index()].at = at;
         if over {
             self.negotiated(direction, negotiation.speaks(), sink);
         }
-        step
+        Ok(progress)
     }
 
     /// An A-ASSOCIATE-RQ or -AC has ended.
-    fn negotiated(&mut self, direction: Direction, speaks: Speaks, sink: &mut dyn ContentSink) {
+    fn negotiated(
+        &mut self,
+        direction: Direction,
+        speaks: AssociationRole,
+        sink: &mut dyn ContentSink,
+    ) {
         sink.unit("pdu");
         let association = sink.facts().dicom().association();
         // What one end takes is what the other may send.
         let max = association.max_pdu[speaks as usize];
         self.sides[1 - direction.index()].max_pdu = max;
-        if speaks == Speaks::Acceptor {
+        if speaks == AssociationRole::Acceptor {
             self.contexts.answered();
             association.outcome = Some(Outcome::Accepted);
             sink.unit("association");
@@ -260,12 +265,12 @@ impl Association {
         kind: u8,
         len: u32,
         sink: &mut dyn ContentSink,
-    ) -> PduStep {
+    ) -> Result<Progress, Reason> {
         const BODY: usize = 4;
         let Some(body) = data.get(..BODY) else {
-            return PduStep::Need(BODY);
+            return Ok(Progress::need(0, BODY));
         };
-        self.sides[direction.index()].at = At::Pdu;
+        self.sides[direction.index()].at = DirectionPhase::Pdu;
         sink.unit("pdu");
         match kind {
             pdu::ASSOCIATE_RJ => {
@@ -290,10 +295,7 @@ impl Association {
             }
             _ => {}
         }
-        match len - BODY as u32 {
-            0 => PduStep::Read(BODY),
-            rest => PduStep::Skip(BODY, u64::from(rest)),
-        }
+        Ok(Progress::skip(BODY, u64::from(len) - BODY as u64))
     }
 
     /// Where the request was not seen, it is unknown whether a user identity was in it.
@@ -311,17 +313,17 @@ impl Association {
         data: &[u8],
         left: u32,
         sink: &mut dyn ContentSink,
-    ) -> PduStep {
+    ) -> Result<Progress, Reason> {
         let side = &mut self.sides[direction.index()];
         if left == 0 {
-            side.at = At::Pdu;
-            return PduStep::Read(0);
+            side.at = DirectionPhase::Pdu;
+            return Ok(Progress::consumed(0));
         }
         let pdv = if left < PDV_HEADER as u32 {
             None
         } else {
             match PdvHeader::read(data) {
-                None => return PduStep::Need(PDV_HEADER),
+                None => return Ok(Progress::need(0, PDV_HEADER)),
                 pdv => pdv.filter(|p| p.fits(left) && p.is_sane()),
             }
         };
@@ -329,17 +331,17 @@ impl Association {
             sink.anomaly(Reason::Malformed);
             side.messages.clear(sink);
             if left > MAX_TRUSTED {
-                side.at = At::Lost;
-                return PduStep::Read(0);
+                side.at = DirectionPhase::Lost;
+                return Ok(Progress::consumed(0));
             }
             // The length of the PDU still holds: go on behind it.
-            side.at = At::Pdu;
-            return PduStep::Skip(0, u64::from(left));
+            side.at = DirectionPhase::Pdu;
+            return Ok(Progress::skip(0, u64::from(left)));
         };
         self.fragment(direction, pdv, sink);
         let (value, behind) = (pdv.len - 2, left - 4 - pdv.len);
         self.value_rest(direction, pdv, value, behind, 0, sink);
-        PduStep::Read(PDV_HEADER)
+        Ok(Progress::consumed(PDV_HEADER))
     }
 
     /// A fragment begins: finds or starts its message.
@@ -393,7 +395,7 @@ impl Association {
         }
     }
 
-    /// Takes note that `left` bytes of a value are to come, of which `wish` are not wanted. Returns
+    /// Notes that `left` bytes of a value are to come, and that `wish` of them are not wanted. Returns
     /// how many to skip: at most to the end of the fragment, where the next header must be read.
     fn value_rest(
         &mut self,
@@ -413,9 +415,9 @@ impl Association {
             message.skipped(skip);
         }
         if left > 0 {
-            side.at = At::Value { pdv, left, behind };
+            side.at = DirectionPhase::Value { pdv, left, behind };
         } else {
-            side.at = At::Pdv(behind);
+            side.at = DirectionPhase::Pdv(behind);
             if pdv.is_last() {
                 self.last(direction, pdv, sink);
             }
@@ -452,21 +454,26 @@ impl Association {
     }
 
     /// Looks for a PDU behind bytes that were none.
-    fn find(&mut self, direction: Direction, data: &[u8], sink: &mut dyn ContentSink) -> PduStep {
+    fn find(
+        &mut self,
+        direction: Direction,
+        data: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> Result<Progress, Reason> {
         let side = &mut self.sides[direction.index()];
         if let Some(offset) = pdu::search(data) {
-            side.at = At::Pdu;
-            return PduStep::Read(offset);
+            side.at = DirectionPhase::Pdu;
+            return Ok(Progress::consumed(offset));
         }
         let passed = data.len().saturating_sub(SEARCH_TAIL);
         side.searched = side.searched.saturating_add(passed);
         if side.searched > MAX_SEARCH {
             sink.anomaly(Reason::Malformed);
-            return PduStep::Fail(Reason::Malformed);
+            return Err(Reason::Malformed);
         }
-        match passed {
-            0 => PduStep::Need(data.len() + 1),
-            passed => PduStep::Read(passed),
-        }
+        Ok(match passed {
+            0 => Progress::need(0, data.len() + 1),
+            passed => Progress::consumed(passed),
+        })
     }
 }

@@ -78,23 +78,23 @@ impl Ledger {
     fn suboperations(&mut self, command: &Command, pending: bool, sink: &mut dyn ContentSink) {
         let id = command.responds_to.unwrap_or(0);
         let at = self.retrievals.iter().position(|r| r.id == id);
-        let mut told = at
+        let mut reported = at
             .map(|at| self.retrievals.remove(at))
             .unwrap_or(Retrieval { id, suboperations: [0; 4] });
-        for (slot, now) in told.suboperations.iter_mut().zip(command.suboperations) {
+        for (slot, now) in reported.suboperations.iter_mut().zip(command.suboperations) {
             *slot = now.unwrap_or(*slot);
         }
         if pending {
             if self.retrievals.len() < MAX_RETRIEVALS {
-                self.retrievals.push(told);
+                self.retrievals.push(reported);
             }
             return;
         }
         // Only the response that ends a cancelled operation reports remaining ones (PS3.7 9.1.4.1.7).
         if command.suboperations[0].is_none() {
-            told.suboperations[0] = 0;
+            reported.suboperations[0] = 0;
         }
-        count(&told.suboperations, sink.activity());
+        count(&reported.suboperations, sink.activity());
     }
 
     /// Bytes of heap held.

@@ -29,7 +29,7 @@ pub(super) enum Stage {
     Broken,
     /// The command set is read; the data set has not begun.
     Announced(Box<Command>),
-    /// The data set is being handed on.
+    /// The data set is being passed on.
     Data(ContentWriter),
 }
 
@@ -83,7 +83,7 @@ impl Message {
     }
 
     /// The next bytes of the fragment under way. Returns how many bytes of this data set need not
-    /// be handed on.
+    /// be passed on.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         match &mut self.stage {
             Stage::Command(reader) => {
@@ -116,7 +116,7 @@ impl Message {
         }
     }
 
-    /// Bytes that need not be handed on of what comes next.
+    /// Bytes that need not be passed on of what comes next.
     pub const fn skip(&self) -> u64 {
         match self.stage {
             Stage::Command(_) => 0,

@@ -2,6 +2,7 @@
 
 use super::dimse::Command;
 use crate::protocol::{Probe, Speaker};
+use crate::syntax::Match;
 
 /// Bytes of a PDU header: type, reserved, length.
 pub(super) const PDU_HEADER: usize = 6;
@@ -94,24 +95,15 @@ impl PdvHeader {
     }
 }
 
-/// Whether bytes can be what they are taken for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Fit {
-    Yes,
-    No,
-    /// Too few bytes to decide.
-    Short,
-}
-
 /// Recognition at the start of a direction.
 pub(super) fn probe_start(data: &[u8]) -> Probe {
     let Some(&kind) = data.first() else {
         return Probe::More;
     };
     match fit(data) {
-        Fit::Yes => Probe::yes(speaker(kind)),
-        Fit::No => Probe::No,
-        Fit::Short => Probe::More,
+        Match::Yes(()) => Probe::yes(speaker(kind)),
+        Match::No => Probe::No,
+        Match::More => Probe::More,
     }
 }
 
@@ -149,104 +141,106 @@ pub(super) fn search(data: &[u8]) -> Option<usize> {
         let at = zero.checked_sub(1)?;
         let head = &data[at..];
         let known = (ASSOCIATE_RQ..=ABORT).contains(&head[0]);
-        (known && fit(head) == Fit::Yes && followed(head)).then_some(at)
+        (known && fit(head) == Match::Yes(()) && followed(head)).then_some(at)
     })
 }
 
 /// Whether `data` begins with a PDU.
-fn fit(data: &[u8]) -> Fit {
+fn fit(data: &[u8]) -> Match {
     let Some(&kind) = data.first() else {
-        return Fit::Short;
+        return Match::More;
     };
     match kind {
         ASSOCIATE_RQ | ASSOCIATE_AC => fit_associate(data),
         ASSOCIATE_RJ | RELEASE_RQ | RELEASE_RP | ABORT => fit_short(data),
         DATA_TF => fit_data(data),
-        _ => Fit::No,
+        _ => Match::No,
     }
 }
 
-fn fit_associate(data: &[u8]) -> Fit {
+fn fit_associate(data: &[u8]) -> Match {
     // Checked as the bytes come, so that other protocols are not kept waiting.
     if data.get(2).is_some_and(|&b| b != 0) {
-        return Fit::No;
+        return Match::No;
     }
     let Some(header) = PduHeader::read(data) else {
-        return Fit::Short;
+        return Match::More;
     };
     if !header.is_sane() {
-        return Fit::No;
+        return Match::No;
     }
     // Bit 0 of the protocol version (PS3.8 9.3.2).
     match data.get(6..8) {
-        None => return Fit::Short,
-        Some(version) if version[1] & 1 == 0 => return Fit::No,
+        None => return Match::More,
+        Some(version) if version[1] & 1 == 0 => return Match::No,
         Some(_) => {}
     }
     // The application context comes first; its name is a UID.
     const ITEM: usize = PDU_HEADER + ASSOCIATE_FIXED;
     let Some(item) = data.get(ITEM..ITEM + 4) else {
-        return Fit::Short;
+        return Match::More;
     };
     let len = usize::from(u16::from_be_bytes([item[2], item[3]]));
     if item[0] != 0x10 || len == 0 || len > 64 {
-        return Fit::No;
+        return Match::No;
     }
     match data.get(ITEM + 4..ITEM + 4 + len) {
-        None => Fit::Short,
-        Some(uid) if uid.iter().all(|b| matches!(b, b'0'..=b'9' | b'.' | b' ' | 0)) => Fit::Yes,
-        Some(_) => Fit::No,
+        None => Match::More,
+        Some(uid) if uid.iter().all(|b| matches!(b, b'0'..=b'9' | b'.' | b' ' | 0)) => {
+            Match::Yes(())
+        }
+        Some(_) => Match::No,
     }
 }
 
 /// PDUs of four bytes: rejection, release, abort.
-fn fit_short(data: &[u8]) -> Fit {
+fn fit_short(data: &[u8]) -> Match {
     if data.iter().skip(1).zip([0, 0, 0, 0, 4]).any(|(&have, want)| have != want) {
-        return Fit::No;
+        return Match::No;
     }
     let Some(body) = data.get(PDU_HEADER..PDU_HEADER + 4) else {
-        return Fit::Short;
+        return Match::More;
     };
     let sane = match data[0] {
         ASSOCIATE_RJ => (1..=2).contains(&body[1]) && (1..=3).contains(&body[2]) && body[3] <= 10,
         ABORT => body[2] <= 2 && body[3] <= 6,
         _ => body == [0; 4],
     };
-    if sane { Fit::Yes } else { Fit::No }
+    if sane { Match::Yes(()) } else { Match::No }
 }
 
 /// P-DATA-TF: the lengths of its PDVs must add up to its own.
-fn fit_data(data: &[u8]) -> Fit {
+fn fit_data(data: &[u8]) -> Match {
     if data.get(1).is_some_and(|&b| b != 0) {
-        return Fit::No;
+        return Match::No;
     }
     let Some(header) = PduHeader::read(data) else {
-        return Fit::Short;
+        return Match::More;
     };
     let (mut at, mut left) = (PDU_HEADER, header.len);
     for _ in 0..MAX_CHAIN {
         let Some(pdv) = data.get(at..).and_then(PdvHeader::read) else {
-            return Fit::Short;
+            return Match::More;
         };
         if !pdv.fits(left) || !pdv.is_sane() {
-            return Fit::No;
+            return Match::No;
         }
         left -= 4 + pdv.len;
         if left == 0 {
-            return Fit::Yes;
+            return Match::Yes(());
         }
         // A command set begins with its group length (PS3.7 E.1): proof enough.
         const GROUP_LENGTH: [u8; 8] = [0, 0, 0, 0, 4, 0, 0, 0];
         if pdv.is_command() && data.get(at + PDV_HEADER..at + PDV_HEADER + 8) == Some(&GROUP_LENGTH)
         {
-            return Fit::Yes;
+            return Match::Yes(());
         }
         if left < PDV_HEADER as u32 {
-            return Fit::No;
+            return Match::No;
         }
         at = at.saturating_add(4).saturating_add(pdv.len as usize);
     }
-    Fit::Yes
+    Match::Yes(())
 }
 
 /// Whether what follows the PDU at the start of `data`, where it can be seen, is a PDU too.

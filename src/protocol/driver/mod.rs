@@ -1,12 +1,14 @@
 //! What all protocols share: recognition, buffering of unread bytes, skipping, resynchronising
 //! after gaps, and errors that end one direction of one flow.
 
+mod handshake;
 mod recognition;
 mod recovery;
 #[cfg(test)]
 mod tests;
 
 use super::expected::AnnouncedFlow;
+use super::tls::HandshakeReader;
 use super::{ContentSink, ParseError, Parser, Position, Progress, Protocol, Reason, Resync};
 use crate::flow::{Direction, End, Orientation, Side};
 
@@ -40,6 +42,8 @@ pub struct Driver {
     parser: Option<Box<dyn Parser>>,
     orientation: Orientation,
     sides: [Stream; 2],
+    /// Of an encrypted flow, until it is over.
+    handshake: Option<Box<HandshakeReader>>,
     events: Vec<DriverEvent>,
 }
 
@@ -74,6 +78,8 @@ enum State {
     Reading,
     /// The parser looks for its next boundary.
     Searching,
+    /// It is encrypted, and its handshake is read.
+    Handshake,
     /// Nothing more is read.
     Opaque,
 }
@@ -111,6 +117,7 @@ impl Driver {
             parser: None,
             orientation,
             sides: [Stream::new(), Stream::new()],
+            handshake: None,
             events: Vec::new(),
         }
     }
@@ -169,6 +176,7 @@ impl Driver {
     pub fn memory(&self) -> usize {
         self.sides.iter().map(|s| s.unread.capacity()).sum::<usize>()
             + self.parser.as_ref().map_or(0, |p| p.memory())
+            + self.handshake.as_ref().map_or(0, |reader| reader.memory())
     }
 
     /// Whether nothing that may still come is of interest.
@@ -189,6 +197,7 @@ impl Driver {
             State::Searching => self.search(side, bytes, sink),
             State::Undecided => self.recognise(side, bytes, sink),
             State::Waiting => self.probe_late(side, bytes, sink),
+            State::Handshake => self.shake(side, bytes, sink),
         }
     }
 
@@ -203,6 +212,10 @@ impl Driver {
         let len = len - unwanted;
         match (stream.state, self.parser.as_mut()) {
             (State::Opaque, _) => Progress::REST,
+            (State::Handshake, _) => {
+                self.shake_no_more(side, sink);
+                Progress::REST
+            }
             (State::Reading | State::Searching, Some(parser)) => {
                 stream.unread.clear();
                 stream.need = 0;
@@ -243,6 +256,7 @@ impl Driver {
             State::Searching => {
                 self.try_resync(side, sink);
             }
+            State::Handshake => self.shake_no_more(side, sink),
             State::Reading | State::Opaque => {}
         }
         self.close_reading(side, sink);

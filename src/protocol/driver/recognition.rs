@@ -2,9 +2,10 @@
 
 use super::{Driver, DriverEvent, PROBE_EAGER, State, Stream};
 use crate::flow::Side;
+use crate::protocol::datagrams::Datagrams;
 use crate::protocol::unknown::{Carver, DatagramCarver};
 use crate::protocol::{
-    ContentSink, PROTOCOLS, Position, Probe, Protocol, Reason, Speaker, encrypted,
+    ContentSink, PROTOCOLS, Parser, Position, Probe, Protocol, Reason, Speaker, encrypted,
 };
 
 impl Driver {
@@ -24,7 +25,7 @@ impl Driver {
                     self.select_protocol(protocol, side, speaker);
                     return self.begin(side, bytes.get(offset..).unwrap_or(&[]), sink);
                 }
-                Answer::Encrypted => return self.encrypted(),
+                Answer::Encrypted => return self.encrypted(side, bytes, sink),
                 Answer::None if stream.at == Position::Start => {
                     stream.looked = bytes.len().max(1);
                     stream.state = State::Waiting;
@@ -68,7 +69,10 @@ impl Driver {
                 self.select_protocol(protocol, side, speaker);
                 return self.begin(side, unread.get(offset..).unwrap_or(&[]), sink);
             }
-            Answer::Encrypted => return self.encrypted(),
+            Answer::Encrypted => {
+                let unread = std::mem::take(&mut stream.unread);
+                return self.encrypted(side, &unread, sink);
+            }
             // In mid-stream it may still show.
             Answer::None => stream.at == Position::Start,
             Answer::More => false,
@@ -129,20 +133,12 @@ impl Driver {
 
     /// No protocol claims the flow: it counts as such, and payloads are looked for in it.
     pub(super) fn carve(&mut self, sink: &mut dyn ContentSink) {
-        self.parser = Some(Box::<Carver>::default());
-        for side in [Side::Low, Side::High] {
-            let stream = &mut self.sides[side.index()];
-            if stream.state == State::Opaque {
-                continue;
-            }
-            stream.state = State::Reading;
-            stream.need = 0;
-            // It is no protocol that was recognised.
-            stream.counted = true;
+        for stream in self.sides.iter().filter(|stream| stream.state != State::Opaque) {
             if stream.has_spoken() || stream.closed.is_none() {
                 self.events.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
             }
         }
+        self.read_unclaimed(Box::<Carver>::default());
         for side in [Side::Low, Side::High] {
             if self.sides[side.index()].state != State::Reading {
                 continue;
@@ -157,19 +153,20 @@ impl Driver {
 
     /// No protocol claims a flow of datagrams, but something in it is worth a search: all its datagrams are
     /// the driver's from here on, in frames.
-    pub fn carve_datagrams(&mut self) {
-        self.parser = Some(Box::new(DatagramCarver));
-        for stream in &mut self.sides {
-            stream.state = State::Reading;
-            // It is no protocol that was recognised.
-            stream.counted = true;
-        }
+    pub fn carve_datagrams(&mut self, carver: DatagramCarver) {
         self.events.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
+        self.read_unclaimed(Box::new(Datagrams(carver)));
     }
 
-    fn encrypted(&mut self) -> u64 {
-        self.opaque(Side::Low, Reason::Encrypted);
-        self.opaque(Side::High, Reason::Encrypted)
+    /// Gives what can be read to `parser`, which belongs to no protocol.
+    fn read_unclaimed(&mut self, parser: Box<dyn Parser>) {
+        self.parser = Some(parser);
+        for stream in self.sides.iter_mut().filter(|stream| stream.state != State::Opaque) {
+            stream.state = State::Reading;
+            stream.need = 0;
+            // It does not count as a stream of a recognised protocol.
+            stream.counted = true;
+        }
     }
 
     fn select_protocol(&mut self, protocol: &'static dyn Protocol, side: Side, speaker: Speaker) {

@@ -48,7 +48,7 @@ impl DataParser {
         let Self { transfer, sides } = self;
         let side = sides.get_mut(direction.index())?;
         Some(side.get_or_insert_with(|| {
-            transfer.tell(sink.facts());
+            transfer.set_facts(sink.facts());
             sink.unit("file");
             let media = Media::Type { content_type: "", name: &transfer.path };
             let operation = transfer.operation;
@@ -62,7 +62,7 @@ impl DataParser {
 
 impl Transfer {
     /// The service is that of the control connection.
-    fn tell(&self, facts: &mut ServiceFacts) {
+    fn set_facts(&self, facts: &mut ServiceFacts) {
         facts.software.clone_from(&self.login.software);
         facts.authentication = self.login.authentication;
         facts.credentials_in_clear = self.login.in_clear;

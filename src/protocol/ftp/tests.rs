@@ -27,7 +27,7 @@ fn a_password_in_clear_is_known_but_not_kept() {
 }
 
 #[test]
-fn nobody_has_no_secret() {
+fn an_anonymous_login_has_no_secret() {
     let (sink, _) = play(&[Server(BANNER), Client(b"USER anonymous\r\nPASS a@b\r\n")], 9);
     assert!(!sink.facts.credentials_in_clear);
 }
@@ -51,12 +51,12 @@ fn after_auth_tls_the_connection_counts_as_encrypted() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         play(&[Server(BANNER), Client(&bytes), ClientGap(3), Client(&bytes), Server(&bytes)], size);
     }
 }
 
-/// What a control connection announces: end and port, and what the data connection then hands on.
+/// What a control connection announces: end and port, and what the data connection then passes on.
 fn announced(pieces: &[Piece<'_>]) -> Vec<(Peer, u16, String, Option<String>)> {
     let of = |size| {
         let (mut sink, _) = play(pieces, size);

@@ -29,7 +29,7 @@ enum Kind {
 }
 
 /// What reading a body takes beside its bytes.
-pub(in crate::protocol) struct Around<'a> {
+pub(in crate::protocol) struct BodyContext<'a> {
     pub(in crate::protocol) direction: Direction,
     pub(in crate::protocol) service: &'a Service,
     /// Documents of this connection that come in parts.
@@ -75,7 +75,7 @@ impl Body {
     }
 
     /// Takes all of `bytes`.
-    pub(in crate::protocol) fn push(&mut self, bytes: &[u8], around: &mut Around<'_>) {
+    pub(in crate::protocol) fn push(&mut self, bytes: &[u8], around: &mut BodyContext<'_>) {
         let mut bytes = self.wanted(bytes);
         if let Kind::Unknown { first, have } = &mut self.kind {
             let Some(room) = first.get_mut(*have..) else { return };
@@ -100,7 +100,7 @@ impl Body {
     }
 
     /// The first bytes of a body without a head decide what it is.
-    fn decide(&mut self, around: &mut Around<'_>) {
+    fn decide(&mut self, around: &mut BodyContext<'_>) {
         let Kind::Unknown { first, have } = self.kind else { return };
         self.kind = if have == first.len() && grpc::begins(&first) {
             Kind::Grpc(Box::new(Grpc::unknown()))
@@ -117,11 +117,11 @@ impl Body {
         self.give(first.get(..have).unwrap_or_default(), around);
     }
 
-    fn give(&mut self, bytes: &[u8], around: &mut Around<'_>) {
+    fn give(&mut self, bytes: &[u8], around: &mut BodyContext<'_>) {
         if bytes.is_empty() {
             return;
         }
-        let Around { direction, service, ranges, sink } = around;
+        let BodyContext { direction, service, ranges, sink } = around;
         self.skip = match &mut self.kind {
             Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
             Kind::Content(writer) => {
@@ -158,12 +158,12 @@ impl Body {
     }
 
     /// `len` bytes are missing.
-    pub(in crate::protocol) fn gap(&mut self, len: u64, around: &mut Around<'_>) {
+    pub(in crate::protocol) fn gap(&mut self, len: u64, around: &mut BodyContext<'_>) {
         let len = len - self.hide(len);
         if len == 0 {
             return;
         }
-        let Around { service, ranges, sink, .. } = around;
+        let BodyContext { service, ranges, sink, .. } = around;
         self.skip = match &mut self.kind {
             // Without its first bytes its kind is unknown.
             Kind::Unknown { .. } | Kind::Ignored => Progress::REST,
@@ -186,7 +186,7 @@ impl Body {
         self.settle(around.sink);
     }
 
-    /// Ends a payload of which nothing more is wanted.
+    /// Ends a payload whose reader wants nothing more.
     fn settle(&mut self, sink: &mut dyn ContentSink) {
         if matches!(&self.kind, Kind::Content(writer) if writer.is_done())
             && let Kind::Content(writer) = std::mem::replace(&mut self.kind, Kind::Ignored)
@@ -196,11 +196,11 @@ impl Body {
     }
 
     /// Ends it.
-    pub(in crate::protocol) fn close(&mut self, ending: Ending, around: &mut Around<'_>) {
+    pub(in crate::protocol) fn close(&mut self, ending: Ending, around: &mut BodyContext<'_>) {
         if let Kind::Unknown { have: 1.., .. } = self.kind {
             self.decide(around);
         }
-        let Around { ranges, sink, .. } = around;
+        let BodyContext { ranges, sink, .. } = around;
         match std::mem::replace(&mut self.kind, Kind::Ignored) {
             Kind::Content(writer) => writer.close(ending, *sink),
             Kind::Part(part) => ranges.end(*part, ending, self.skip, *sink),

@@ -1,6 +1,6 @@
 //! One direction of a connection: its state, and the body that is being read.
 
-use super::body::{Around, Body};
+use super::body::{Body, BodyContext};
 use super::head::Framing;
 use super::probe;
 use super::ranges::Ranges;
@@ -34,20 +34,12 @@ pub(super) enum State {
     Search { garbage: u64, fresh: bool },
 }
 
-/// What came of reading on.
-pub(super) enum ReadOutcome {
-    /// So many bytes were read; go on.
-    Used(usize),
-    /// So many bytes must be there before it can go on.
-    Need(usize),
-    /// So many were read, and so many of what follows are of no interest.
-    Skip(usize, u64),
-    /// So many were read; what follows is another protocol.
-    Switch(usize),
-    /// This fits nothing: look for the next message.
-    Broken,
-    /// The direction cannot be read on.
-    Fail(Reason),
+/// What cannot be read.
+pub(super) enum Unreadable {
+    /// The message: look for the next one.
+    Message,
+    /// The rest of the direction.
+    Direction(Reason),
 }
 
 /// One direction.
@@ -103,7 +95,7 @@ impl DirectionState {
         data: &[u8],
         ranges: &mut Ranges,
         sink: &mut dyn ContentSink,
-    ) -> ReadOutcome {
+    ) -> Result<Progress, Unreadable> {
         let direction = self.direction;
         if self.unsure {
             let left = match self.state {
@@ -115,10 +107,10 @@ impl DirectionState {
                 Match::Yes(()) => {
                     self.unsure = false;
                     self.finish(Ending::Cut, ranges, sink);
-                    return ReadOutcome::Used(0);
+                    return Ok(Progress::consumed(0));
                 }
                 Match::More if (first.len() as u64) < left => {
-                    return ReadOutcome::Need(first.len() + 1);
+                    return Ok(Progress::need(0, first.len() + 1));
                 }
                 Match::More | Match::No => self.unsure = false,
             }
@@ -131,7 +123,7 @@ impl DirectionState {
                 if left == skip {
                     self.finish(Ending::Complete, ranges, sink);
                 }
-                if skip > 0 { ReadOutcome::Skip(used, skip) } else { ReadOutcome::Used(used) }
+                Ok(Progress::skip(used, skip))
             }
             State::Chunk { left } => {
                 let (used, left) = self.take(data, left, ranges, sink);
@@ -141,22 +133,19 @@ impl DirectionState {
                 } else {
                     State::Chunk { left: left - skip }
                 };
-                if skip > 0 { ReadOutcome::Skip(used, skip) } else { ReadOutcome::Used(used) }
+                Ok(Progress::skip(used, skip))
             }
             State::UntilClose => {
                 self.deliver(data, ranges, sink);
-                match self.ahead(u64::MAX) {
-                    0 => ReadOutcome::Used(data.len()),
-                    skip => ReadOutcome::Skip(data.len(), skip),
-                }
+                Ok(Progress::skip(data.len(), self.ahead(u64::MAX)))
             }
             State::ChunkSize { after_data } => self.chunk_size(data, after_data),
             State::Trailers { seen } => self.trailers(data, seen, ranges, sink),
-            State::Head { .. } | State::Search { .. } => ReadOutcome::Broken,
+            State::Head { .. } | State::Search { .. } => Err(Unreadable::Message),
         }
     }
 
-    /// Hands on what of `data` belongs to the `left` bytes; what was used and what is left.
+    /// Passes on what of `data` belongs to the `left` bytes; what was used and what is left.
     fn take(
         &mut self,
         data: &[u8],
@@ -171,7 +160,7 @@ impl DirectionState {
 
     fn deliver(&mut self, bytes: &[u8], ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         let Self { direction, ref service, .. } = *self;
-        self.body.push(bytes, &mut Around { direction, service, ranges, sink });
+        self.body.push(bytes, &mut BodyContext { direction, service, ranges, sink });
     }
 
     /// How many of the next `left` bytes are not wanted; they count as read.
@@ -180,18 +169,18 @@ impl DirectionState {
     }
 
     /// RFC 9112 7.1: the size in hexadecimal digits, and extensions that are not needed.
-    fn chunk_size(&mut self, data: &[u8], after_data: bool) -> ReadOutcome {
+    fn chunk_size(&mut self, data: &[u8], after_data: bool) -> Result<Progress, Unreadable> {
         let Some(lf) = memchr(b'\n', data.get(..MAX_CHUNK_LINE).unwrap_or(data)) else {
             return if data.len() >= MAX_CHUNK_LINE {
-                ReadOutcome::Broken
+                Err(Unreadable::Message)
             } else {
-                ReadOutcome::Need(data.len() + 1)
+                Ok(Progress::need(0, data.len() + 1))
             };
         };
         let line = data.get(..lf).unwrap_or_default().trim_ascii();
         if line.is_empty() && after_data {
             self.state = State::ChunkSize { after_data: false };
-            return ReadOutcome::Used(lf + 1);
+            return Ok(Progress::consumed(lf + 1));
         }
         let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
         let ended = line.get(digits).is_none_or(|b| matches!(b, b';' | b' ' | b'\t'));
@@ -199,14 +188,14 @@ impl DirectionState {
             .ok()
             .and_then(|text| u64::from_str_radix(text, 16).ok());
         match size.filter(|_| ended && !after_data) {
-            None => ReadOutcome::Broken,
+            None => Err(Unreadable::Message),
             Some(0) => {
                 self.state = State::Trailers { seen: 0 };
-                ReadOutcome::Used(lf + 1)
+                Ok(Progress::consumed(lf + 1))
             }
             Some(left) => {
                 self.state = State::Chunk { left };
-                ReadOutcome::Used(lf + 1)
+                Ok(Progress::consumed(lf + 1))
             }
         }
     }
@@ -217,28 +206,28 @@ impl DirectionState {
         seen: usize,
         ranges: &mut Ranges,
         sink: &mut dyn ContentSink,
-    ) -> ReadOutcome {
+    ) -> Result<Progress, Unreadable> {
         let Some(lf) = memchr(b'\n', data) else {
             return if seen + data.len() > MAX_TRAILERS {
-                ReadOutcome::Broken
+                Err(Unreadable::Message)
             } else {
-                ReadOutcome::Need(data.len() + 1)
+                Ok(Progress::need(0, data.len() + 1))
             };
         };
         if data.get(..lf).is_some_and(|line| line.trim_ascii().is_empty()) {
             self.finish(Ending::Complete, ranges, sink);
         } else if seen + lf > MAX_TRAILERS {
-            return ReadOutcome::Broken;
+            return Err(Unreadable::Message);
         } else {
             self.state = State::Trailers { seen: seen + lf + 1 };
         }
-        ReadOutcome::Used(lf + 1)
+        Ok(Progress::consumed(lf + 1))
     }
 
     /// The message has ended.
     fn finish(&mut self, ending: Ending, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         let Self { direction, ref service, .. } = *self;
-        self.body.close(ending, &mut Around { direction, service, ranges, sink });
+        self.body.close(ending, &mut BodyContext { direction, service, ranges, sink });
         self.state = State::Head { scanned: 0 };
     }
 
@@ -267,7 +256,7 @@ impl DirectionState {
             return Resync::Search;
         }
         let Self { direction, ref service, .. } = *self;
-        self.body.gap(len, &mut Around { direction, service, ranges, sink });
+        self.body.gap(len, &mut BodyContext { direction, service, ranges, sink });
         match self.state {
             State::UntilClose => Resync::Known { skip: self.ahead(u64::MAX) },
             State::Chunk { .. } => {

@@ -43,7 +43,7 @@ pub(super) struct Exchange {
 struct Pending {
     method: &'static str,
     path: String,
-    /// Tells documents apart.
+    /// Distinguishes documents.
     target: u64,
 }
 
@@ -272,7 +272,7 @@ pub(in crate::protocol) fn authenticate(facts: &mut ServiceFacts, head: &Head<'_
     facts.shown(shown);
 }
 
-/// Hands on what the tokens in the head of a request say (RFC 6750 2.1): they may name the patient.
+/// Passes on what the tokens in the head of a request say (RFC 6750 2.1): they may name the patient.
 pub(in crate::protocol) fn tokens(
     method: &'static str,
     head: &Head<'_>,

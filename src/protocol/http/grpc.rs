@@ -136,7 +136,7 @@ impl Grpc {
         }
     }
 
-    /// How many bytes of the message ahead are not wanted; they count as read. Ends a message of which
+    /// How many bytes of the message ahead are not wanted; they count as read. Ends a message whose reader wants
     /// all was read.
     fn ahead(&mut self, sink: &mut dyn ContentSink) -> u64 {
         let State::Message { left, writer } = &mut self.state else { return 0 };
@@ -182,7 +182,7 @@ impl Grpc {
     }
 }
 
-/// Ends a message of which nothing more is wanted.
+/// Ends a message whose reader wants nothing more.
 fn close_if_done(writer: &mut Option<ContentWriter>, sink: &mut dyn ContentSink) {
     if let Some(writer) = writer.take_if(|writer| writer.is_done()) {
         writer.close(Ending::Complete, sink);

@@ -22,14 +22,14 @@ use super::{
     ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress, Protocol, Reason,
     Resync, Roles, ServiceFacts,
 };
-pub(in crate::protocol) use body::{Around, Body};
+pub(in crate::protocol) use body::{Body, BodyContext};
 pub(in crate::protocol) use exchange::{authenticate, part, reader, tokens};
 pub use facts::WebFacts;
 pub(in crate::protocol) use path::mask as mask_path;
 pub(in crate::protocol) use ranges::{ContentRange, Origin, Ranges, target};
 
 use crate::syntax::Match;
-use direction::{DirectionState, ReadOutcome, State};
+use direction::{DirectionState, State, Unreadable};
 use exchange::Exchange;
 use head::{MAX_HEAD, StartLine};
 
@@ -86,26 +86,22 @@ impl Parser for HttpParser {
             }
             if let Some(next) = self.next(direction) {
                 let progress = next.data(direction, rest, sink)?;
-                return Ok(Progress { consumed: at + progress.consumed, ..progress });
+                return Ok(progress.after(at));
             }
             let side = &mut self.sides[direction.index()];
-            let turn = match side.state {
+            let step = match side.state {
                 State::Head { .. } => self.head(direction, rest, sink),
                 State::Search { .. } => self.search(direction, rest),
                 _ => side.body(rest, &mut self.exchange.ranges, sink),
             };
-            match turn {
-                ReadOutcome::Used(n) => at += n,
-                ReadOutcome::Need(n) => return Ok(Progress::need(at, n)),
-                ReadOutcome::Skip(used, skip) => return Ok(Progress::skip(at + used, skip)),
-                ReadOutcome::Switch(used) => {
-                    return Ok(Progress { switch: true, ..Progress::consumed(at + used) });
-                }
-                ReadOutcome::Broken => {
+            match step {
+                Ok(progress) if progress.continues() => at += progress.consumed,
+                Ok(progress) => return Ok(progress.after(at)),
+                Err(Unreadable::Message) => {
                     sink.anomaly(Reason::Malformed);
                     self.sides[direction.index()].lose(&mut self.exchange.ranges, sink);
                 }
-                ReadOutcome::Fail(reason) => return Err(ParseError::new(reason, at)),
+                Err(Unreadable::Direction(reason)) => return Err(ParseError::new(reason, at)),
             }
             if at >= data.len() {
                 return Ok(Progress::consumed(at));
@@ -173,14 +169,14 @@ impl HttpParser {
         direction: Direction,
         data: &[u8],
         sink: &mut dyn ContentSink,
-    ) -> ReadOutcome {
+    ) -> Result<Progress, Unreadable> {
         let side = &mut self.sides[direction.index()];
         let State::Head { scanned } = &mut side.state else {
-            return ReadOutcome::Broken;
+            return Err(Unreadable::Message);
         };
         let blank = data.iter().take_while(|b| matches!(b, b'\r' | b'\n')).count();
         if blank > 0 {
-            return ReadOutcome::Used(blank);
+            return Ok(Progress::consumed(blank));
         }
         if direction == Direction::ClientToServer
             && self.exchange.upgrade.is_awaited()
@@ -188,56 +184,61 @@ impl HttpParser {
         {
             // The client knows of the answer, which is not seen yet, or never.
             let switched = self.exchange.upgrade.take_for_granted(data);
-            return if switched { ReadOutcome::Used(0) } else { ReadOutcome::Need(data.len() + 1) };
+            return if switched {
+                Ok(Progress::consumed(0))
+            } else {
+                Ok(Progress::need(0, data.len() + 1))
+            };
         }
         let Some(end) = head::find_end(data, *scanned) else {
             if data.len() > MAX_HEAD {
                 // The server answers that it is too large (RFC 6585 5), or reads it: what follows counts.
-                return ReadOutcome::Broken;
+                return Err(Unreadable::Message);
             }
             if probe::begins(direction, data) == Match::No {
-                return ReadOutcome::Broken;
+                return Err(Unreadable::Message);
             }
             *scanned = data.len();
-            return ReadOutcome::Need(data.len() + 1);
+            return Ok(Progress::need(0, data.len() + 1));
         };
         *scanned = 0;
         let Some((start, found)) = data.get(..end).and_then(head::parse) else {
-            return ReadOutcome::Broken;
+            return Err(Unreadable::Message);
         };
         match (direction, start) {
             (Direction::ClientToServer, StartLine::Request { method, target, minor }) => {
                 self.exchange.request(side, method, target, minor, &found, sink);
-                ReadOutcome::Used(end)
+                Ok(Progress::consumed(end))
             }
             (Direction::ServerToClient, StartLine::Status { minor, status }) => {
-                if self.exchange.response(side, status, minor, &found, sink) {
-                    ReadOutcome::Switch(end)
-                } else {
-                    ReadOutcome::Used(end)
-                }
+                let switch = self.exchange.response(side, status, minor, &found, sink);
+                Ok(Progress { switch, ..Progress::consumed(end) })
             }
-            _ => ReadOutcome::Broken,
+            _ => Err(Unreadable::Message),
         }
     }
 
     /// Looks for the next message after bytes that fit nothing.
-    fn search(&mut self, direction: Direction, data: &[u8]) -> ReadOutcome {
+    fn search(&mut self, direction: Direction, data: &[u8]) -> Result<Progress, Unreadable> {
         let State::Search { garbage, fresh } = &mut self.sides[direction.index()].state else {
-            return ReadOutcome::Broken;
+            return Err(Unreadable::Message);
         };
         // In a head, the first byte is the one that did not fit.
         let passed = usize::from(!*fresh);
         if let Some(found) = probe::find(direction, data.get(passed..).unwrap_or_default()) {
             self.sides[direction.index()].state = State::Head { scanned: 0 };
             self.exchange.forget();
-            return ReadOutcome::Used(passed + found);
+            return Ok(Progress::consumed(passed + found));
         }
         let passed = data.len().saturating_sub(SEARCH_TAIL);
         *garbage += passed as u64;
         if *garbage > MAX_GARBAGE {
-            return ReadOutcome::Fail(Reason::Malformed);
+            return Err(Unreadable::Direction(Reason::Malformed));
         }
-        if passed > 0 { ReadOutcome::Used(passed) } else { ReadOutcome::Need(data.len() + 1) }
+        if passed > 0 {
+            Ok(Progress::consumed(passed))
+        } else {
+            Ok(Progress::need(0, data.len() + 1))
+        }
     }
 }

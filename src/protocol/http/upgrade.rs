@@ -9,21 +9,21 @@ use crate::protocol::{Direction, Parser, ServiceFacts};
 #[derive(Default)]
 pub(super) struct Upgrade {
     /// The client asks for it, and was not refused yet.
-    offer: Option<Offer>,
+    offer: Option<UpgradeRequest>,
     next: Option<Box<dyn Parser>>,
     /// The answer was seen: what the server says from here on belongs to `next`.
     answered: bool,
 }
 
 /// What a client asks for.
-struct Offer {
-    what: What,
+struct UpgradeRequest {
+    what: UpgradeProtocol,
     method: &'static str,
     path: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum What {
+enum UpgradeProtocol {
     WebSocket,
     /// RFC 7540 3.2
     Http2,
@@ -32,7 +32,8 @@ enum What {
 impl Upgrade {
     /// A request's head was read.
     pub(super) fn asked(&mut self, head: &Head<'_>, method: &'static str, path: &str) {
-        self.offer = what(head.upgrade).map(|what| Offer { what, method, path: path.to_owned() });
+        self.offer =
+            what(head.upgrade).map(|what| UpgradeRequest { what, method, path: path.to_owned() });
     }
 
     /// A final response other than 101 was read.
@@ -65,7 +66,7 @@ impl Upgrade {
 
     /// Whether `data`, which is no request, is what a client sends after the switch.
     pub(super) fn take_for_granted(&mut self, data: &[u8]) -> bool {
-        let fits = |offer: &mut Offer| offer.what.begins(data);
+        let fits = |offer: &mut UpgradeRequest| offer.what.begins(data);
         let Some(offer) = self.offer.take_if(fits) else { return false };
         self.next = Some(offer.what.open(offer.method, &offer.path, ""));
         true
@@ -91,17 +92,17 @@ impl Upgrade {
 }
 
 /// The first protocol of an `Upgrade` that is read.
-fn what(upgrade: &str) -> Option<What> {
+fn what(upgrade: &str) -> Option<UpgradeProtocol> {
     upgrade.split(',').map(str::trim).find_map(|name| {
         if name.eq_ignore_ascii_case("websocket") {
-            Some(What::WebSocket)
+            Some(UpgradeProtocol::WebSocket)
         } else {
-            name.eq_ignore_ascii_case("h2c").then_some(What::Http2)
+            name.eq_ignore_ascii_case("h2c").then_some(UpgradeProtocol::Http2)
         }
     })
 }
 
-impl What {
+impl UpgradeProtocol {
     /// As `network.application` has it.
     const fn name(self) -> &'static str {
         match self {

@@ -1,11 +1,12 @@
 //! One direction of a connection: frames, and the blocks that go on over several of them.
 
 use super::fields::Fields;
-use super::frame::{self, DEFAULT_MAX, END_HEADERS, END_STREAM, Found, HEADER, Header, PADDED};
+use super::frame::{self, DEFAULT_MAX, END_HEADERS, END_STREAM, HEADER, Header, PADDED};
 use super::hpack::Decoder;
 use super::probe::PREFACE;
 use super::streams::Streams;
-use crate::protocol::{ContentSink, Direction, Reason, Resync};
+use crate::protocol::{ContentSink, Direction, Progress, Reason, Resync};
+use crate::syntax::Search;
 
 /// Longest frame of fields or settings that is waited for, bytes. Servers take 8 to 64 KiB.
 const MAX_FRAME: u32 = 64 << 10;
@@ -40,17 +41,7 @@ struct Block {
     /// The stream it promises (RFC 9113 6.6).
     promised: Option<u32>,
     /// Part of it was too long to be kept.
-    holed: bool,
-}
-
-/// What came of reading on.
-pub(super) enum ReadOutcome {
-    /// So many bytes were read, and so many of what follows are of no interest.
-    Used(usize, u64),
-    /// So many bytes were read, and so many must be there before it can go on.
-    Need(usize, usize),
-    /// The direction cannot be read on.
-    Fail(Reason),
+    has_gap: bool,
 }
 
 /// One direction.
@@ -82,14 +73,14 @@ impl DirectionState {
         data: &[u8],
         streams: &mut Streams,
         sink: &mut dyn ContentSink,
-    ) -> ReadOutcome {
+    ) -> Result<Progress, Reason> {
         match self.state {
             State::Header => self.frame(data, streams, sink),
             State::Data { stream, left, .. } => {
                 let used = left.min(data.len() as u64) as usize;
                 let bytes = data.get(..used).unwrap_or_default();
                 streams.data(self.direction, stream, bytes, sink);
-                ReadOutcome::Used(used, self.advance(used as u64, streams, sink))
+                Ok(Progress::skip(used, self.advance(used as u64, streams, sink)))
             }
             State::Search { garbage } => self.search(data, garbage, streams.max_frame, false),
         }
@@ -117,22 +108,22 @@ impl DirectionState {
         data: &[u8],
         streams: &mut Streams,
         sink: &mut dyn ContentSink,
-    ) -> ReadOutcome {
+    ) -> Result<Progress, Reason> {
         // RFC 9113 3.4; no frame begins like this.
         if data.starts_with(PREFACE) {
-            return ReadOutcome::Used(PREFACE.len(), 0);
+            return Ok(Progress::consumed(PREFACE.len()));
         }
         if PREFACE.starts_with(data.get(..PREFACE.len()).unwrap_or(data)) {
-            return ReadOutcome::Need(0, PREFACE.len());
+            return Ok(Progress::need(0, PREFACE.len()));
         }
         let Some(header) = Header::read(data) else {
-            return ReadOutcome::Need(0, HEADER);
+            return Ok(Progress::need(0, HEADER));
         };
         if !header.is_sound() {
             sink.anomaly(Reason::Malformed);
             self.lose(streams, sink);
             // The first byte is the one that did not fit.
-            return ReadOutcome::Used(1, 0);
+            return Ok(Progress::consumed(1));
         }
         if let Some(block) = &self.block
             && (header.kind != frame::CONTINUATION || header.stream != block.stream)
@@ -147,17 +138,17 @@ impl DirectionState {
                 let padded = header.has(PADDED);
                 let Some(padding) = data.get(HEADER).filter(|_| padded).or((!padded).then_some(&0))
                 else {
-                    return ReadOutcome::Need(0, HEADER + 1);
+                    return Ok(Progress::need(0, HEADER + 1));
                 };
                 let prefix = u32::from(padded);
                 let Some(left) = len.checked_sub(prefix + u32::from(*padding)) else {
                     sink.anomaly(Reason::Malformed);
-                    return ReadOutcome::Used(HEADER, u64::from(len));
+                    return Ok(Progress::skip(HEADER, u64::from(len)));
                 };
                 let (left, padding) = (u64::from(left), u64::from(*padding));
                 let end = header.has(END_STREAM);
                 self.state = State::Data { stream, left, padding, end };
-                ReadOutcome::Used(HEADER + prefix as usize, self.advance(0, streams, sink))
+                Ok(Progress::skip(HEADER + prefix as usize, self.advance(0, streams, sink)))
             }
             frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION if len > MAX_FRAME => {
                 sink.anomaly(Reason::Limit);
@@ -166,22 +157,22 @@ impl DirectionState {
                         stream,
                         end: header.has(END_STREAM) && kind == frame::HEADERS,
                         promised: None,
-                        holed: true,
+                        has_gap: true,
                     });
                 } else if let Some(block) = &mut self.block {
-                    block.holed = true;
+                    block.has_gap = true;
                 }
                 if header.has(END_HEADERS) {
                     self.end_block(&[], streams, sink);
                 }
-                ReadOutcome::Used(HEADER, u64::from(len))
+                Ok(Progress::skip(HEADER, u64::from(len)))
             }
             frame::HEADERS | frame::PUSH_PROMISE | frame::CONTINUATION | frame::SETTINGS
                 if len <= MAX_FRAME =>
             {
                 let whole = HEADER + len as usize;
                 let Some(payload) = data.get(HEADER..whole) else {
-                    return ReadOutcome::Need(0, whole);
+                    return Ok(Progress::need(0, whole));
                 };
                 if kind == frame::SETTINGS {
                     Self::settings(payload, streams);
@@ -189,13 +180,13 @@ impl DirectionState {
                     sink.anomaly(Reason::Malformed);
                     self.drop_block();
                 }
-                ReadOutcome::Used(whole, 0)
+                Ok(Progress::consumed(whole))
             }
             frame::RST_STREAM => {
                 streams.reset(stream, sink);
-                ReadOutcome::Used(HEADER, u64::from(len))
+                Ok(Progress::skip(HEADER, u64::from(len)))
             }
-            _ => ReadOutcome::Used(HEADER, u64::from(len)),
+            _ => Ok(Progress::skip(HEADER, u64::from(len))),
         }
     }
 
@@ -239,15 +230,15 @@ impl DirectionState {
             };
             self.pieces.clear();
             let end = !push && header.has(END_STREAM);
-            self.block = Some(Block { stream: header.stream, end, promised, holed: false });
+            self.block = Some(Block { stream: header.stream, end, promised, has_gap: false });
         }
         if header.has(END_HEADERS) {
             self.end_block(payload, streams, sink);
         } else if let Some(block) = &mut self.block {
             if self.pieces.len() + payload.len() > MAX_BLOCK {
-                block.holed = true;
+                block.has_gap = true;
                 self.pieces = Vec::new();
-            } else if !block.holed {
+            } else if !block.has_gap {
                 self.pieces.extend_from_slice(payload);
             }
         }
@@ -257,7 +248,7 @@ impl DirectionState {
     /// A block is complete with `last`.
     fn end_block(&mut self, last: &[u8], streams: &mut Streams, sink: &mut dyn ContentSink) {
         let Some(block) = self.block.take() else { return };
-        if block.holed || self.pieces.len() + last.len() > MAX_BLOCK {
+        if block.has_gap || self.pieces.len() + last.len() > MAX_BLOCK {
             sink.anomaly(Reason::Limit);
             self.drop_block();
             if block.end {
@@ -297,22 +288,28 @@ impl DirectionState {
         self.state = State::Search { garbage: 0 };
     }
 
-    fn search(&mut self, data: &[u8], garbage: u64, max: u32, last: bool) -> ReadOutcome {
+    fn search(
+        &mut self,
+        data: &[u8],
+        garbage: u64,
+        max: u32,
+        last: bool,
+    ) -> Result<Progress, Reason> {
         let (passed, need) = match frame::find(Some(self.direction), data, max, ROW, last) {
-            Found::At(at) => {
+            Search::Found(at, ()) => {
                 self.state = State::Header;
-                return ReadOutcome::Used(at, 0);
+                return Ok(Progress::consumed(at));
             }
-            Found::Perhaps(at, need) => (at, need - at),
-            Found::Nowhere => (data.len(), 0),
+            Search::Perhaps { at, need } => (at, need),
+            Search::None => (data.len(), 0),
         };
         let garbage = garbage + passed as u64;
         if garbage > MAX_GARBAGE {
-            return ReadOutcome::Fail(Reason::Malformed);
+            return Err(Reason::Malformed);
         }
         self.state = State::Search { garbage };
         // Another row may begin before the one that is waited for is complete.
-        ReadOutcome::Need(passed, need.min(data.len() - passed + data.len() / 4 + 1))
+        Ok(Progress::need(passed, need.min(data.len() - passed + data.len() / 4 + 1)))
     }
 
     /// `len` bytes are missing.
@@ -336,21 +333,19 @@ impl DirectionState {
     /// Where frames begin in `data`, before which something is missing.
     pub(super) fn resync(&mut self, data: &[u8], streams: &Streams) -> Option<usize> {
         match frame::find(Some(self.direction), data, streams.max_frame, ROW, false) {
-            Found::At(at) => {
+            Search::Found(at, ()) => {
                 self.state = State::Header;
                 Some(at)
             }
-            Found::Perhaps(..) | Found::Nowhere => None,
+            Search::Perhaps { .. } | Search::None => None,
         }
     }
 
     /// The last bytes of the direction, in which a row of frames may end.
     pub(super) fn last(&mut self, rest: &[u8], streams: &Streams) -> Option<usize> {
         let State::Search { .. } = self.state else { return None };
-        match self.search(rest, 0, streams.max_frame, true) {
-            ReadOutcome::Used(at, _) => Some(at),
-            _ => None,
-        }
+        let progress = self.search(rest, 0, streams.max_frame, true).ok()?;
+        progress.continues().then_some(progress.consumed)
     }
 
     pub(super) fn memory(&self) -> usize {

@@ -1,6 +1,7 @@
 //! Frame headers (RFC 9113 4.1 and 6), and how to find one again.
 
 use crate::protocol::Direction;
+use crate::syntax::Search;
 
 /// Length of a frame's header, bytes.
 pub const HEADER: usize = 9;
@@ -105,17 +106,6 @@ impl Header {
     }
 }
 
-/// What came of looking for frames.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Found {
-    /// They begin at this offset.
-    At(usize),
-    /// Frames may begin at this offset, but this many bytes are needed to decide.
-    Perhaps(usize, usize),
-    /// There are none.
-    Nowhere,
-}
-
 /// Looks for the first of `count` frames in a row. `last`: nothing follows `data`, so that the last
 /// of them may be cut.
 pub fn find(
@@ -124,7 +114,7 @@ pub fn find(
     max: u32,
     count: usize,
     last: bool,
-) -> Found {
+) -> Search {
     let mut perhaps = None;
     'starts: for start in 0..data.len() {
         let mut at = start;
@@ -133,10 +123,10 @@ pub fn find(
             let Some(header) = Header::read(rest) else {
                 // A sequence of frames that ends with the available bytes is accepted.
                 if last && at > start && rest.is_empty() {
-                    return Found::At(start);
+                    return Search::Found(start, ());
                 }
                 if at > start || !rest.is_empty() {
-                    perhaps = perhaps.or(Some((start, at + HEADER)));
+                    perhaps = perhaps.or(Some((start, at + HEADER - start)));
                 }
                 continue 'starts;
             };
@@ -146,7 +136,7 @@ pub fn find(
             }
             at += HEADER + header.len as usize;
         }
-        return Found::At(start);
+        return Search::Found(start, ());
     }
-    perhaps.map_or(Found::Nowhere, |(at, need)| Found::Perhaps(at, need))
+    perhaps.map_or(Search::None, |(at, need)| Search::Perhaps { at, need })
 }

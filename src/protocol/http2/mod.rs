@@ -25,7 +25,7 @@ use super::{
     ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress, Protocol, Resync,
     Roles, ServiceFacts,
 };
-use direction::{DirectionState, ReadOutcome};
+use direction::DirectionState;
 use streams::Streams;
 
 /// HTTP/2 (RFC 9113). `network.application` distinguishes it from HTTP/1.x.
@@ -74,12 +74,14 @@ impl Parser for Connection {
     ) -> Result<Progress, ParseError> {
         let mut at = 0;
         while let Some(rest) = data.get(at..).filter(|rest| !rest.is_empty()) {
-            match self.sides[direction.index()].read(rest, &mut self.streams, sink) {
-                ReadOutcome::Used(used, 0) => at += used,
-                ReadOutcome::Used(used, skip) => return Ok(Progress::skip(at + used, skip)),
-                ReadOutcome::Need(used, need) => return Ok(Progress::need(at + used, need)),
-                ReadOutcome::Fail(reason) => return Err(ParseError::new(reason, at)),
+            let side = &mut self.sides[direction.index()];
+            let progress = side
+                .read(rest, &mut self.streams, sink)
+                .map_err(|reason| ParseError::new(reason, at))?;
+            if !progress.continues() {
+                return Ok(progress.after(at));
             }
+            at += progress.consumed;
         }
         Ok(Progress::consumed(at))
     }
@@ -97,11 +99,10 @@ impl Parser for Connection {
             self.sides[direction.index()].last(rest, &self.streams).and_then(|at| rest.get(at..));
         while let Some(bytes) = rest.filter(|bytes| !bytes.is_empty()) {
             let side = &mut self.sides[direction.index()];
-            let ReadOutcome::Used(used, skip) = side.read(bytes, &mut self.streams, sink) else {
-                break;
-            };
-            let skip = skip.min(bytes.len() as u64) as usize;
-            rest = bytes.get(used.saturating_add(skip)..);
+            let read = side.read(bytes, &mut self.streams, sink);
+            let Some(progress) = read.ok().filter(|progress| progress.need == 0) else { break };
+            let skip = progress.skip.min(bytes.len() as u64) as usize;
+            rest = bytes.get(progress.consumed.saturating_add(skip)..);
         }
         self.streams.close(direction, sink);
     }

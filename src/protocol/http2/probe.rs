@@ -1,9 +1,8 @@
 //! Recognising HTTP/2.
 
-use super::frame::{
-    self, ACK, CONTINUATION, DEFAULT_MAX, END_HEADERS, Found, HEADER, Header, SETTINGS,
-};
+use super::frame::{self, ACK, CONTINUATION, DEFAULT_MAX, END_HEADERS, HEADER, Header, SETTINGS};
 use crate::protocol::{Position, Probe, Speaker};
+use crate::syntax::Search;
 
 /// What a client says first (RFC 9113 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -18,8 +17,8 @@ const ROW: usize = 4;
 pub fn probe(data: &[u8], at: Position) -> Probe {
     if at == Position::Midstream {
         return match frame::find(None, data, DEFAULT_MAX, ROW, false) {
-            Found::At(offset) => Probe::Yes { speaker: Speaker::Any, offset },
-            Found::Perhaps(..) | Found::Nowhere => Probe::More,
+            Search::Found(offset, ()) => Probe::Yes { speaker: Speaker::Any, offset },
+            Search::Perhaps { .. } | Search::None => Probe::More,
         };
     }
     if data.starts_with(PREFACE) {

@@ -3,7 +3,7 @@
 use super::fields::Fields;
 use super::frame::DEFAULT_MAX;
 use crate::protocol::content_writer::ContentWriter;
-use crate::protocol::http::{self, Around, Body, ContentRange, Origin, Ranges, head};
+use crate::protocol::http::{self, Body, BodyContext, ContentRange, Origin, Ranges, head};
 use crate::protocol::websocket::{self, Service};
 use crate::protocol::{Authentication, ContentSink, Direction, Ending, Hint, Media, ServiceFacts};
 use std::collections::BTreeMap;
@@ -52,7 +52,7 @@ struct Stream {
     bodies: [Body; 2],
     websocket: bool,
     connect: bool,
-    /// Tells documents apart.
+    /// Distinguishes documents.
     target: u64,
 }
 
@@ -87,7 +87,7 @@ impl Stream {
         sink: &mut dyn ContentSink,
     ) {
         let Self { service, bodies, .. } = self;
-        let around = &mut Around { direction, service, ranges, sink };
+        let around = &mut BodyContext { direction, service, ranges, sink };
         bodies[direction.index()].close(ending, around);
     }
 }
@@ -165,7 +165,7 @@ impl Streams {
             return;
         }
         let (stream, ranges) = self.stream(id, sink);
-        let around = &mut Around { direction, service: &stream.service, ranges, sink };
+        let around = &mut BodyContext { direction, service: &stream.service, ranges, sink };
         stream.bodies[direction.index()].push(bytes, around);
     }
 
@@ -183,7 +183,7 @@ impl Streams {
         sink: &mut dyn ContentSink,
     ) {
         let (stream, ranges) = self.stream(id, sink);
-        let around = &mut Around { direction, service: &stream.service, ranges, sink };
+        let around = &mut BodyContext { direction, service: &stream.service, ranges, sink };
         stream.bodies[direction.index()].gap(len, around);
     }
 

@@ -233,7 +233,7 @@ fn upgrade_from_http_1() {
 }
 
 #[test]
-fn grpc_messages() {
+fn grpc_messages_are_payloads_of_their_own() {
     let fields = |status: bool| {
         let first = if status { (":status", "200") } else { (":method", "POST") };
         [
@@ -414,7 +414,7 @@ fn a_download_broken_off_is_resumed() {
 }
 
 #[test]
-fn grpc_whose_head_was_not_seen() {
+fn grpc_is_read_without_its_head() {
     let message = [&[0, 0, 0, 0, 5][..], b"hello"].concat();
     let frames = [
         frame(0, 0, 5, &message),
@@ -493,7 +493,7 @@ fn prefaces_and_settings_are_recognised() {
 }
 
 #[test]
-fn hostile_frames() {
+fn hostile_frames_cost_only_themselves() {
     let tail = [ask(9, "POST", "/sane", 0), last(9, "sane")].concat();
     let get = |wire: &[u8]| {
         let (sink, events) = play(&[Client(&preface()), Client(wire), Client(&tail)], 1460);

@@ -99,7 +99,7 @@ pub(super) fn literal(line: &[u8]) -> Option<Literal> {
     (len <= MAX_LITERAL).then_some(Literal { len })
 }
 
-/// The kind of content whose literal ends this line of an answer: the item stands before it.
+/// The kind of content whose literal ends this line of a response, by the data item before it.
 pub(super) fn fetched(line: &[u8]) -> Option<&'static str> {
     let open = line.iter().rposition(|b| *b == b'{')?;
     let before = line.get(..open)?.trim_ascii_end();

@@ -44,7 +44,7 @@ fn what_is_known_of_the_service() {
 }
 
 #[test]
-fn compressed_streams() {
+fn compressed_connections_are_inflated() {
     let pack = |packer: &mut Compress, text: &[u8]| {
         let mut out = Vec::with_capacity(1000);
         packer.compress_vec(text, &mut out, FlushCompress::Sync).expect("room");
@@ -92,7 +92,7 @@ fn a_mailbox_of_text_is_not_taken_for_messages() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         play(&[Server(HELLO), Client(b"a1 COMPRESS DEFLATE\r\n"), Server(b"a1 OK\r\n"), Client(&bytes), Server(&bytes), ServerGap(3), Server(&bytes)], size);
         play(&[Server(HELLO), Server(b"* 1 FETCH (BODY[] {99999999999}\r\n"), Server(&bytes), ClientGap(3), Client(&bytes)], size);
     }

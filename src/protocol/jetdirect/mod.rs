@@ -13,7 +13,7 @@ const MAX_BLANK: usize = 16;
 const MAX_HEAD: usize = 1024;
 /// What begins a job of PJL.
 const UEL: &[u8] = b"\x1b%-12345X";
-/// The commands that label printers take in lines, of which one opens a label.
+/// The commands that label printers take in lines; one of them opens a label.
 const OPENINGS: &[&[u8]] = &[
     b"N\n",
     b"N\r",

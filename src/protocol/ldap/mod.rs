@@ -61,7 +61,7 @@ fn find(data: &[u8]) -> Option<usize> {
 struct LdapParser {
     /// StartTLS (RFC 4511 4.14).
     tls: TlsUpgrade,
-    /// The entries of an answer that are being handed on.
+    /// The entries of an answer that are being passed on.
     entries: Option<ContentWriter>,
     count: usize,
     json: Zeroizing<Vec<u8>>,

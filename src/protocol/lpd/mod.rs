@@ -55,13 +55,14 @@ impl Protocol for Lpd {
     }
 }
 
-/// `4 queue list`, and nothing else.
+/// `4 queue list`, and nothing else. The program of BSD leaves out the blank where the list is empty.
 fn is_question(data: &[u8]) -> bool {
     let [_, line @ .., b'\n'] = data else { return false };
     let name = line.split(|b| *b == b' ').next().unwrap_or_default();
     (1..=MAX_QUEUE).contains(&name.len())
         && line.len() < MAX_LINE
-        && memchr::memchr(b' ', line).is_some()
+        && (line.contains(&b' ')
+            || name.iter().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(b)))
         && line.iter().all(|b| b.is_ascii_graphic() || *b == b' ')
 }
 

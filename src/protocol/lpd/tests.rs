@@ -1,4 +1,6 @@
 use super::super::recorder::{COMPLETE, Piece, play, texts};
+use super::super::{Position, Probe, Protocol as _, Speaker};
+use super::Lpd;
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
@@ -53,8 +55,17 @@ fn a_queue_is_listed() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         play(&[Client(b"\x02lp\n"), Client(&bytes), ClientGap(3), Client(&bytes), Server(&bytes)], size);
         play(&[Client(&job(b"x")), Client(&bytes)], size);
     }
+}
+
+#[test]
+fn questions_without_a_list_have_no_blank() {
+    for question in [&b"\x03ward7\n"[..], b"\x04ward7 42\n", b"\x03ward7 \n"] {
+        assert_eq!(Lpd.probe(question, Position::Start), Probe::yes(Speaker::Client));
+    }
+    assert_eq!(Lpd.probe(b"\x03a(b\n", Position::Start), Probe::No);
+    assert_eq!(Lpd.probe(b"\x03ward7\nmore", Position::Start), Probe::No);
 }

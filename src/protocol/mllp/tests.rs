@@ -31,7 +31,7 @@ fn check(stream: &[u8], expected: &[&[u8]]) {
 }
 
 #[test]
-fn one_message() {
+fn one_framed_message_is_one_payload() {
     check(&framed(MESSAGE), &[MESSAGE]);
     let (sink, events) = play(&[Piece::Client(&framed(MESSAGE))], 17);
     assert_eq!(events, [DriverEvent::Recognised("hl7")]);
@@ -39,7 +39,7 @@ fn one_message() {
 }
 
 #[test]
-fn both_directions() {
+fn requests_and_answers_are_read() {
     let (send, answer) = (framed(MESSAGE), framed(ACK));
     let pieces = [
         Piece::Client(&send),
@@ -114,20 +114,20 @@ fn headers_of_the_hybrid_protocol_and_stray_bytes() {
 }
 
 #[test]
-fn without_framing() {
+fn messages_without_framing_are_read() {
     check(MESSAGE, &[MESSAGE]);
     check(&[MESSAGE, OTHER].concat(), &[&[MESSAGE, OTHER].concat()]);
     check(&[b"\r\n", MESSAGE, b"\x1c\r", OTHER].concat(), &[MESSAGE, OTHER]);
 }
 
 #[test]
-fn other_framing() {
+fn stx_and_etx_frame_messages_too() {
     check(&[b"\x02", MESSAGE, b"\x03\x02", OTHER, b"\x03\r\n"].concat(), &[MESSAGE, OTHER]);
     check(&[b"\x02", MESSAGE, b"\x02", OTHER].concat(), &[MESSAGE, OTHER]);
 }
 
 #[test]
-fn a_patient_whose_header_was_lost() {
+fn a_patient_is_read_without_a_message_header() {
     let rest = &MESSAGE[MESSAGE.iter().position(|b| *b == b'\r').expect("there") - 4..];
     let stream = [rest, b"\x1c\r", &framed(OTHER)].concat();
     let (sink, _) =
@@ -216,7 +216,7 @@ fn from_the_middle_of_a_conversation() {
 }
 
 #[test]
-fn an_acknowledgment_tells_the_server() {
+fn an_acknowledgment_shows_which_end_is_the_server() {
     assert_eq!(Mllp.probe(&framed(ACK), Position::Start), Probe::yes(Speaker::Server));
     assert_eq!(Mllp.probe(&framed(MESSAGE), Position::Start), Probe::yes(Speaker::Any));
     assert_eq!(Mllp.probe(b"\x0b\x06\x1c\r", Position::Start), Probe::yes(Speaker::Server));

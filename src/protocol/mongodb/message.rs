@@ -60,7 +60,7 @@ pub fn begins(data: &[u8]) -> Option<Option<Header>> {
         return known(header.opcode).then_some(None);
     };
     let fits = match header.opcode {
-        // Flags of which few are there; then a section with its document.
+        // Few flags are ever set; then a section with its document follows.
         OP_MSG => matches!(body, [_, 0, 0 | 1, 0, 0 | 1, ..]) && plausible(body.get(5..)?, header),
         OP_COMPRESSED => matches!(body.get(..9), Some([_, _, 0, 0, .., 0..=3])),
         OP_QUERY => matches!(body, [_, 0, 0, 0, first, ..] if first.is_ascii_graphic()),

@@ -1,6 +1,6 @@
 //! MongoDB wire protocol: OP_MSG, OP_COMPRESSED and what older versions say (OP_QUERY, OP_REPLY, OP_INSERT).
 //!
-//! Documents of requests and answers are handed on as JSON under the name of their collection, which says what
+//! Documents of requests and answers are passed on as JSON under the name of their collection, which says what
 //! they are, as the name of a table does.
 
 mod bson;

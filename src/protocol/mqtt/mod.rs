@@ -1,4 +1,4 @@
-//! MQTT 3.1, 3.1.1 and 5: what is published is handed on under its topic.
+//! MQTT 3.1, 3.1.1 and 5: what is published is passed on under its topic.
 
 #[cfg(test)]
 mod tests;

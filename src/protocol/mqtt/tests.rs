@@ -34,7 +34,7 @@ fn properties_and_secrets() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         play(&[Client(CONNECT), Client(&bytes), ClientGap(9), Client(&bytes), Server(&bytes)], size);
         play(&[Client(CONNECT), Client(b"\x34\xff\x01"), Client(&bytes)], size);
     }

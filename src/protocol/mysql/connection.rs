@@ -107,7 +107,7 @@ impl MysqlParser {
                 if self.capabilities & CLIENT_QUERY_ATTRIBUTES != 0 && body.first() == Some(&0) {
                     fields.bytes(2);
                 }
-                sql::hand_on_values(fields.0, &Parameters::default(), "mysql", sink);
+                sql::pass_on_values(fields.0, &Parameters::default(), "mysql", sink);
             }
             COM_PREPARE if body.len() <= MAX_PREPARED => {
                 self.preparing = Some(Zeroizing::new(body.to_vec()));
@@ -176,7 +176,7 @@ impl MysqlParser {
             }
             parameters.push(&text);
         }
-        sql::hand_on_values(&prepared.statement, &parameters, "mysql", sink);
+        sql::pass_on_values(&prepared.statement, &parameters, "mysql", sink);
     }
 
     fn server(&mut self, header: Header, body: &[u8], sink: &mut dyn ContentSink) {

@@ -1,6 +1,6 @@
 //! MySQL and MariaDB (MySQL Internals Manual, "Client/Server Protocol", version 10).
 //!
-//! Result sets, text and binary, are handed on as tables; so are the values of statements, also of prepared
+//! Result sets, text and binary, are passed on as tables; so are the values of statements, also of prepared
 //! ones. Compressed packets (`CLIENT_COMPRESS`) are opened.
 
 mod connection;

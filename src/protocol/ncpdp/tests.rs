@@ -33,7 +33,7 @@ fn transmissions_in_every_framing() {
 }
 
 #[test]
-fn holes_and_the_middle() {
+fn gaps_and_midstream_starts() {
     let pieces = [
         Piece::Client(CLAIM),
         Piece::ClientGap(9),
@@ -64,7 +64,7 @@ fn other_protocols_are_not_taken() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         play(&[Piece::Client(CLAIM), Piece::ClientGap(3), Piece::Client(&bytes), Piece::Server(&bytes)], size);
         play(&[Piece::Client(&bytes)], size);
     }

@@ -20,7 +20,7 @@ fn messages_of_both_directions() {
 }
 
 #[test]
-fn holes_and_the_middle() {
+fn gaps_and_midstream_starts() {
     let pieces = [
         Piece::Client(HELLO),
         Piece::ClientGap(10),
@@ -52,7 +52,7 @@ fn other_documents_are_not_taken() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         play(&[Piece::Client(HELLO), Piece::ClientGap(3), Piece::Client(&bytes), Piece::Server(&bytes)], size);
         play(&[Piece::Client(&bytes)], size);
     }

@@ -90,7 +90,7 @@ struct Pop3Parser {
     /// Where in the text of an answer the server is.
     text: Option<Dotted>,
     message: Option<ContentWriter>,
-    holed: bool,
+    has_gap: bool,
     tls: TlsUpgrade,
     /// The client answers to AUTH, with secrets.
     authenticating: bool,
@@ -170,9 +170,9 @@ impl Pop3Parser {
 
     fn end(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.text = None;
-        let holed = std::mem::take(&mut self.holed);
+        let has_gap = std::mem::take(&mut self.has_gap);
         if let Some(message) = self.message.take() {
-            message.close(ending.and(!holed), sink);
+            message.close(ending.and(!has_gap), sink);
         }
     }
 }
@@ -225,8 +225,8 @@ impl Parser for Pop3Parser {
             self.pending.clear();
             return Resync::Search;
         }
-        self.text = Some(Dotted::holed());
-        self.holed = true;
+        self.text = Some(Dotted::after_gap());
+        self.has_gap = true;
         if let Some(message) = &mut self.message {
             message.gap(len, sink);
         }

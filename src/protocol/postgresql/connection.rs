@@ -51,7 +51,7 @@ impl PostgresqlParser {
             b'Q' => {
                 let statement = body.strip_suffix(&[0]).unwrap_or(body);
                 self.copy.begin(statement);
-                sql::hand_on_values(statement, &Parameters::default(), "postgresql", sink);
+                sql::pass_on_values(statement, &Parameters::default(), "postgresql", sink);
             }
             b'P' => self.prepare(body),
             b'B' => self.bind(body, sink),
@@ -105,7 +105,7 @@ impl PostgresqlParser {
                 None => parameters.push(value),
             }
         }
-        sql::hand_on_values(&prepared.statement, &parameters, "postgresql", sink);
+        sql::pass_on_values(&prepared.statement, &parameters, "postgresql", sink);
     }
 
     /// A message of the server that is read as a whole.

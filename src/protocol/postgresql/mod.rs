@@ -1,6 +1,6 @@
 //! PostgreSQL, frontend/backend protocol 3.0 (PostgreSQL manual, chapter "Message Formats").
 //!
-//! The rows of a result, also in binary form and of COPY, are handed on as a table with the names of the columns
+//! The rows of a result, also in binary form and of COPY, are passed on as a table with the names of the columns
 //! as heading; so are the values of statements and the parameters bound to them.
 
 mod connection;

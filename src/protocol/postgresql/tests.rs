@@ -61,7 +61,7 @@ fn results_are_tables() {
 }
 
 #[test]
-fn after_a_hole() {
+fn rows_after_a_gap_are_read() {
     let columns = description(&[("mrn", 25)]);
     let result = [message(b'Z', b"I"), columns, row(&[Some(b"7")]), message(b'C', b"")].concat();
     let got =
@@ -87,7 +87,7 @@ fn tls_and_secrets() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         let (rows, described) = (message(b'D', &bytes), message(b'T', &bytes));
         let known = description(&[("a", 1082), ("b", 23)]);
         play(&[Client(STARTUP), Server(&described), Server(&rows), Server(&known), Server(&rows), ServerGap(5), Server(&bytes), Client(&bytes)], size);

@@ -1,7 +1,7 @@
 //! Recognition of bare documents: signs that no conversation begins with.
 
-use super::super::{Probe, Speaker};
-use crate::syntax::{Match, edifact, poct1a, xdt};
+use super::super::{Probe, Speaker, gelf, xmpp};
+use crate::syntax::{Match, edifact, poct1a, recording, xdt};
 
 /// Longest heading row of a table, bytes.
 const MAX_HEADING: usize = 4096;
@@ -24,14 +24,17 @@ const MAGIC: &[&[u8]] = &[
     b"<!DOCTYPE",
     b"<html",
     b"<ClinicalDocument",
+    recording::MFER,
+    recording::ISHNE,
 ];
 
 /// Whether a document begins at `data`.
 pub fn document(data: &[u8]) -> Probe {
     let mut more = false;
     let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
-    if data.first() == Some(&b'<') && poct1a::begins(data) == Match::More {
-        // The root element says whether it is a message rather than a document.
+    if data.first() == Some(&b'<') && (poct1a::begins(data) == Match::More || xmpp::may_begin(data))
+    {
+        // The root element says whether it is a message or a stream rather than a document.
         return Probe::More;
     }
     for magic in MAGIC {
@@ -48,6 +51,8 @@ pub fn document(data: &[u8]) -> Probe {
         edifact::begins(data).into(),
         xdt::begins(data).into(),
         dicom(data),
+        recording::edf(data).into(),
+        scp(data),
         json(data),
         table(data),
     ] {
@@ -89,6 +94,12 @@ fn dicom(data: &[u8]) -> Probe {
     }
 }
 
+/// A file of SCP-ECG, whose name comes behind numbers.
+fn scp(data: &[u8]) -> Probe {
+    let shown = data.len() >= recording::SCP_NAME + recording::SCP.len();
+    if shown { recording::scp(data).into() } else { Probe::No }
+}
+
 /// An object with a name and a colon, or an array of such.
 fn json(data: &[u8]) -> Probe {
     let mut rest = data.trim_ascii_start();
@@ -112,6 +123,8 @@ fn json(data: &[u8]) -> Probe {
         None => Probe::No,
         Some(end) => match name.get(end + 1..).unwrap_or(b"").trim_ascii_start() {
             [] => Probe::More,
+            // A log message rather than a document.
+            [b':', ..] if gelf::may_begin(data) => Probe::More,
             [b':', ..] => Probe::yes(Speaker::Any),
             _ => Probe::No,
         },

@@ -1,4 +1,4 @@
-//! What commands and answers hold, and how it is handed on.
+//! What commands and answers hold, and how it is passed on.
 
 use super::super::{ContentSink, Direction, Ending, Hint, Media};
 use crate::protocol::content_writer::ContentWriter;

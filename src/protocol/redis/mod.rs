@@ -76,11 +76,11 @@ fn command(data: &[u8]) -> Probe {
 struct RedisParser {
     sides: [Reader; 2],
     /// What the answers to come hold.
-    pending: VecDeque<Asked>,
+    pending: VecDeque<PendingCommand>,
 }
 
 /// A command that was not answered yet.
-struct Asked {
+struct PendingCommand {
     shape: Shape,
     /// The key, for the answer.
     key: Vec<u8>,
@@ -265,7 +265,7 @@ impl Parser for RedisParser {
     }
 
     fn memory(&self) -> usize {
-        self.pending.iter().map(|a| size_of::<Asked>() + a.key.capacity()).sum()
+        self.pending.iter().map(|a| size_of::<PendingCommand>() + a.key.capacity()).sum()
     }
 }
 
@@ -355,7 +355,7 @@ impl RedisParser {
             sink.facts().password_in_clear();
         }
         if self.pending.len() < MAX_PENDING {
-            self.pending.push_back(Asked { shape: Shape::of_answer(verb), key });
+            self.pending.push_back(PendingCommand { shape: Shape::of_answer(verb), key });
         }
     }
 }

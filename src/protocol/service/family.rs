@@ -49,7 +49,7 @@ pub trait FamilyFacts {
     }
 }
 
-/// What a text among the facts is: what may stand in it, and so what of it may be shown.
+/// What a text among the facts is: what it may contain, and so what of it may be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TextKind {
     /// A name that somebody gave a system: a title, a host, a banner, an account.

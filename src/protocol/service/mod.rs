@@ -15,6 +15,7 @@ use super::dicom::DicomFacts;
 use super::ftp::FileFacts;
 use super::http::WebFacts;
 use super::mllp::MessageFacts;
+use super::tls::TlsFacts;
 use crate::closed_set::closed_set;
 use crate::rules::{Secret, ServiceKind};
 use std::sync::Arc;
@@ -44,9 +45,11 @@ pub struct ServiceFacts {
     pub web: Option<Box<WebFacts>>,
     /// What file transfers say of it.
     pub files: Option<Box<FileFacts>>,
+    /// What TLS handshakes show of it.
+    pub tls: Option<Box<TlsFacts>>,
     /// Some of the texts are masked for now, and may be shown when the flow has ended.
     pub withheld: bool,
-    /// Tells the names by which clients asked to be let in apart where they are masked; 0: they are not.
+    /// Distinguishes masked names by which clients asked to be admitted; 0: not masked.
     pub admission_key: u64,
 }
 
@@ -78,12 +81,13 @@ impl ServiceFacts {
 
     /// Facts of each family, in the order of events.
     pub fn families(&self) -> impl DoubleEndedIterator<Item = &dyn FamilyFacts> {
-        let Self { dicom, messages, web, files, .. } = self;
-        let all: [Option<&dyn FamilyFacts>; 4] = [
+        let Self { dicom, messages, web, files, tls, .. } = self;
+        let all: [Option<&dyn FamilyFacts>; 5] = [
             dicom.as_deref().map(|facts| facts as _),
             messages.as_deref().map(|facts| facts as _),
             web.as_deref().map(|facts| facts as _),
             files.as_deref().map(|facts| facts as _),
+            tls.as_deref().map(|facts| facts as _),
         ];
         all.into_iter().flatten()
     }
@@ -91,12 +95,13 @@ impl ServiceFacts {
     /// Calls `of` with every text that comes from the wire. Texts of our own are left out.
     pub fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String)) {
         self.software.iter_mut().for_each(|text| of(TextKind::Name, text));
-        let Self { dicom, messages, web, files, .. } = self;
-        let all: [Option<&mut dyn FamilyFacts>; 4] = [
+        let Self { dicom, messages, web, files, tls, .. } = self;
+        let all: [Option<&mut dyn FamilyFacts>; 5] = [
             dicom.as_deref_mut().map(|facts| facts as _),
             messages.as_deref_mut().map(|facts| facts as _),
             web.as_deref_mut().map(|facts| facts as _),
             files.as_deref_mut().map(|facts| facts as _),
+            tls.as_deref_mut().map(|facts| facts as _),
         ];
         all.into_iter().flatten().for_each(|facts| facts.for_each_text_mut(of));
     }
@@ -193,6 +198,7 @@ impl ServiceFacts {
         merge(&mut facts.messages, &before.messages);
         merge(&mut facts.web, &before.web);
         merge(&mut facts.files, &before.files);
+        merge(&mut facts.tls, &before.tls);
         facts
     }
 
@@ -208,7 +214,7 @@ impl ServiceFacts {
         }
     }
 
-    /// Adds texts of earlier connections. One of which something is masked may be another spelling of one
+    /// Adds texts of earlier connections. A masked text may be another spelling of one
     /// that is there.
     pub fn add_earlier(list: &mut Vec<String>, earlier: &[String]) {
         let whole = earlier.iter().filter(|text| !text.contains('*'));

@@ -51,6 +51,20 @@ closed_set! {
 }
 
 impl Role {
+    /// Whether only systems of medicine have it.
+    pub const fn is_medical(self) -> bool {
+        !matches!(
+            self,
+            Self::WebServer
+                | Self::SearchIndex
+                | Self::Database
+                | Self::ObjectStore
+                | Self::MailServer
+                | Self::FileServer
+                | Self::Server
+        )
+    }
+
     /// The role of a host that shows such an interface.
     pub const fn of_interface(kind: ServiceKind) -> Self {
         match kind {

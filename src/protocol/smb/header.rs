@@ -29,9 +29,6 @@ pub(super) const PENDING: u32 = 0x103;
 /// `STATUS_BUFFER_OVERFLOW`: there is more than was read.
 pub(super) const OVERFLOW: u32 = 0x8000_0005;
 
-/// Which file of which session: the session, and the persistent and volatile half of the handle.
-pub(super) type Handle = (u64, [u8; 16]);
-
 /// In place of a handle: that of the request before (2.2.1.2, 3.3.5.2.7.2).
 pub(super) const RELATED: [u8; 16] = [0xff; 16];
 

@@ -1,29 +1,24 @@
-//! SMB 2 and 3 (MS-SMB2) over TCP, with or without NetBIOS sessions (RFC 1002 4.3). What is written
-//! and read is handed on file by file, put together of its pieces by handle and offset. SMB 1 is
-//! recognised and not read; what is encrypted is counted as that.
+//! SMB 1 (MS-CIFS), 2 and 3 (MS-SMB2) over TCP, with or without NetBIOS sessions (RFC 1002 4.3). What is
+//! written and read is passed on file by file, put together of its pieces by handle and offset; what is
+//! encrypted is counted as that.
 
-mod document;
-mod files;
 mod header;
+mod smb1;
 
 #[cfg(test)]
 mod tests;
 
+use super::files::{Files, MAX_NAME, Piece, Share};
 use super::{
     Authentication, ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress,
     Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
-use files::{Files, Piece};
 use header::{HEADER, Header, handle_at, u16_at, u32_at, u64_at};
 
-/// Longest file name kept, bytes.
-const MAX_NAME: usize = 1024;
 /// Longest file name read, bytes of UTF-16.
 const MAX_NAME_READ: usize = 4096;
 /// Length of the header of a NetBIOS session message.
 const FRAME: usize = 4;
-/// Segments of a path that the facts show.
-const MAX_SEGMENTS: usize = 8;
 
 /// SMB.
 pub struct Smb;
@@ -81,45 +76,13 @@ fn front(data: &[u8]) -> Probe {
             None => Probe::No,
         },
         (None | Some(0xfe), _) => Probe::More,
-        (Some(0xff | 0xfd | 0xfc), _) if name.len() >= 3 => Probe::yes(Speaker::Any),
+        (Some(0xff), Some(message)) if message.len() >= 10 => match message.get(9) {
+            Some(flags) if flags & 0x80 != 0 => Probe::yes(Speaker::Server),
+            _ => Probe::yes(Speaker::Client),
+        },
+        (Some(0xfd | 0xfc), _) if name.len() >= 3 => Probe::yes(Speaker::Any),
         (Some(0xff | 0xfd | 0xfc), _) => Probe::More,
         _ => Probe::No,
-    }
-}
-
-/// A share.
-#[derive(Clone, Default)]
-struct Share {
-    name: String,
-    /// It has named pipes, not files.
-    pipes: bool,
-}
-
-impl Share {
-    /// From a path `\\server\share`.
-    fn new(path: &str) -> Self {
-        let name = path.rsplit('\\').next().unwrap_or_default();
-        Self { name: name.to_owned(), pipes: name.eq_ignore_ascii_case("IPC$") }
-    }
-
-    /// The path of a file with everything masked that may be named after a person: all but the
-    /// share and the suffix.
-    fn path(&self, file: &str) -> String {
-        let mut path = format!("/{}", self.name);
-        let (folders, name) = file.rsplit_once('\\').unwrap_or(("", file));
-        for _ in folders.split('\\').filter(|f| !f.is_empty()).take(MAX_SEGMENTS) {
-            path.push_str("/*");
-        }
-        if !name.is_empty() {
-            path.push_str("/*");
-        }
-        // Letters only: another separator would make a folder of it.
-        let plain = |suffix: &&str| suffix.bytes().all(|b| b.is_ascii_alphabetic());
-        if let Some(suffix) = name.rsplit_once('.').map(|(_, suffix)| suffix).filter(plain) {
-            path.push('.');
-            path.push_str(suffix);
-        }
-        super::http::mask_path(&path)
     }
 }
 
@@ -141,18 +104,36 @@ struct DirectionState {
 }
 
 /// One connection.
-#[derive(Default)]
 struct SmbParser {
     sides: [DirectionState; 2],
     files: Files,
     /// A share was connected to in clear.
     clear: bool,
+    /// SMB 1 is spoken.
+    old: bool,
+    /// The server wants passwords as they are (SMB 1).
+    plain: bool,
+    /// The client named a user (SMB 1).
+    named: bool,
 }
 
 const fn index(direction: Direction) -> usize {
     match direction {
         Direction::ClientToServer => 0,
         Direction::ServerToClient => 1,
+    }
+}
+
+impl Default for SmbParser {
+    fn default() -> Self {
+        Self {
+            sides: Default::default(),
+            files: Files::new("smb"),
+            clear: false,
+            old: false,
+            plain: false,
+            named: false,
+        }
     }
 }
 
@@ -250,7 +231,7 @@ impl SmbParser {
         self.files.find((header.session, handle), header.tree, sink)
     }
 
-    /// The content of a session message: an SMB message, of which all that is read is there, or
+    /// The content of a session message: an SMB message whose relevant part is complete, or
     /// something that is passed over.
     fn step(
         &mut self,
@@ -270,14 +251,8 @@ impl SmbParser {
         match *id {
             header::SMB2 if left >= HEADER => {}
             header::SMB1 => {
-                if rest.len() < 5 {
-                    return Ok(Progress::need(0, 5));
-                }
-                if rest.get(4) != Some(&header::SMB1_NEGOTIATE) {
-                    return Err(ParseError::new(Reason::Unsupported, 4));
-                }
-                side.left = 0;
-                return Ok(Progress::skip(0, left as u64));
+                self.old |= rest.get(4).is_some_and(|c| *c != header::SMB1_NEGOTIATE);
+                return self.step_1(direction, rest, sink);
             }
             header::ENCRYPTED | header::COMPRESSED => {
                 let encrypted = *id == header::ENCRYPTED;
@@ -287,6 +262,14 @@ impl SmbParser {
                 }
                 if !std::mem::replace(&mut side.odd, true) {
                     sink.anomaly(if encrypted { Reason::Encrypted } else { Reason::Unsupported });
+                }
+                side.left = 0;
+                return Ok(Progress::skip(0, left as u64));
+            }
+            // The answer to SMB_COM_READ_RAW has no header (MS-CIFS 2.2.4.22.2).
+            _ if self.old => {
+                if !std::mem::replace(&mut side.odd, true) {
+                    sink.anomaly(Reason::Unsupported);
                 }
                 side.left = 0;
                 return Ok(Progress::skip(0, left as u64));

@@ -4,7 +4,7 @@ use super::*;
 use Said::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
 
-const _: () = assert!(9 << 20 > super::document::MAX_HELD);
+const _: () = assert!(9 << 20 > crate::protocol::files::MAX_HELD);
 const HANDLE: [u8; 16] = *b"persisvolatile\0\x01";
 const OTHER: [u8; 16] = *b"persisvolatile\0\x02";
 
@@ -112,7 +112,7 @@ fn one(part: Smb2) -> Vec<u8> {
 
 type Seen = (String, Vec<u8>, u64, Option<Ending>);
 
-/// What is handed on, in segments of any size.
+/// What is passed on, in segments of any size.
 fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
     let of = |size| {
         let (sink, events) = play(pieces, size);
@@ -209,7 +209,7 @@ fn several_files_at_once() {
 }
 
 #[test]
-fn from_the_middle_and_after_holes() {
+fn midstream_and_after_gaps() {
     let client = [one(write(9, HANDLE, 70, b"tail")), one(close(10, HANDLE))].concat();
     let (got, _) = contents(&[ClientGap(9), Client(&[b"SMBxSMB", &client[..]].concat())]);
     assert_eq!(got, [seen("WRITE", b"tail", 0, COMPLETE)]);
@@ -237,7 +237,7 @@ fn from_the_middle_and_after_holes() {
 }
 
 #[test]
-fn what_nobody_wants_is_passed_over() {
+fn unwanted_data_is_skipped() {
     let image = [7; 5000];
     let client = [
         one(write(1, HANDLE, 0, &image)),
@@ -257,7 +257,7 @@ fn what_nobody_wants_is_passed_over() {
 }
 
 #[test]
-fn too_much_that_comes_early_is_read_with_a_hole() {
+fn early_data_beyond_the_cap_leaves_a_gap() {
     let open = one(create(1, "a"));
     let reply = one(created(1, HANDLE));
     let block = vec![b'x'; 1 << 20];
@@ -269,6 +269,158 @@ fn too_much_that_comes_early_is_read_with_a_hole() {
     (sink, _) = play_with(&[Client(&open), Server(&reply), Client(&client)], 1460, sink);
     assert_eq!(sink.contents[0].bytes.len(), 9 << 20);
     assert_eq!(sink.anomalies, [Reason::Limit]);
+}
+
+// --- SMB 1 -----------------------------------------------------------------------------------
+
+/// A message of SMB 1 with its parameters and bytes.
+fn old(command: u8, answer: bool, message: u16, words: &[u8], bytes: &[u8]) -> Vec<u8> {
+    let mut head = [0; 32];
+    head[..4].copy_from_slice(&header::SMB1);
+    (head[4], head[9]) = (command, if answer { 0x80 } else { 0 });
+    // Names in UTF-16; tree 5 of process 9.
+    (head[11], head[24], head[26]) = (0x80, 5, 9);
+    head[30..].copy_from_slice(&message.to_le_bytes());
+    let len = (bytes.len() as u16).to_le_bytes();
+    let all = [&head[..], &[(words.len() / 2) as u8], words, &len, bytes].concat();
+    [&(all.len() as u32).to_be_bytes()[..], &all].concat()
+}
+
+fn nt_create(message: u16, name: &str) -> Vec<u8> {
+    let mut words = [0; 48];
+    words[0] = 0xff;
+    // The name begins at an even offset.
+    old(0xa2, false, message, &words, &[&[0][..], &wide(name), &[0, 0]].concat())
+}
+
+fn nt_created(message: u16, file: u16) -> Vec<u8> {
+    let mut words = [0; 68];
+    words[0] = 0xff;
+    words[5..7].copy_from_slice(&file.to_le_bytes());
+    old(0xa2, true, message, &words, &[])
+}
+
+fn write_andx(message: u16, file: u16, at: u64, data: &[u8]) -> Vec<u8> {
+    let mut words = [0; 28];
+    words[0] = 0xff;
+    words[4..6].copy_from_slice(&file.to_le_bytes());
+    words[6..10].copy_from_slice(&(at as u32).to_le_bytes());
+    words[20..22].copy_from_slice(&(data.len() as u16).to_le_bytes());
+    words[22] = 64;
+    words[24..].copy_from_slice(&((at >> 32) as u32).to_le_bytes());
+    old(0x2f, false, message, &words, &[&[0][..], data].concat())
+}
+
+fn read_andx(message: u16, file: u16, at: u32) -> Vec<u8> {
+    let mut words = [0; 24];
+    words[0] = 0xff;
+    words[4..6].copy_from_slice(&file.to_le_bytes());
+    words[6..10].copy_from_slice(&at.to_le_bytes());
+    old(0x2e, false, message, &words, &[])
+}
+
+fn data_andx(message: u16, data: &[u8]) -> Vec<u8> {
+    let mut words = [0; 24];
+    words[0] = 0xff;
+    words[10..12].copy_from_slice(&(data.len() as u16).to_le_bytes());
+    words[12] = 60;
+    old(0x2e, true, message, &words, &[&[0][..], data].concat())
+}
+
+fn old_close(message: u16, file: u16) -> Vec<u8> {
+    old(4, false, message, &[&file.to_le_bytes()[..], &[0; 4]].concat(), &[])
+}
+
+#[test]
+fn smb_1_writes_and_reads_files() {
+    let path = [&[0][..], &wide(r"\\10.0.0.1\scans"), b"\0\0A:\0"].concat();
+    let share = old(0x75, false, 1, &[0xff, 0, 0, 0, 0, 0, 1, 0], &path);
+    let client = [
+        write_andx(3, 0x4001, 0, b"mrn,na"),
+        write_andx(4, 0x4001, 10, b"12,Doe\n"),
+        write_andx(5, 0x4001, 6, b"me\n7"),
+        read_andx(6, 0x4001, 0),
+        read_andx(7, 0x4001, 4),
+        old_close(8, 0x4001),
+    ]
+    .concat();
+    let server = [data_andx(7, b"name"), data_andx(6, b"mrn,"), old(4, true, 8, &[], &[])].concat();
+    let (got, sink) = contents(&[
+        Client(&share),
+        Server(&old(0x75, true, 1, &[0xff, 0, 0, 0, 0, 0], b"A:\0")),
+        Client(&nt_create(2, r"\Hansen\Robert.csv")),
+        Server(&nt_created(2, 0x4001)),
+        Client(&client),
+        Server(&server),
+    ]);
+    assert_eq!(
+        got,
+        [
+            seen("WRITE", b"mrn,name\n712,Doe\n", 0, COMPLETE),
+            seen("READ", b"mrn,name", 0, COMPLETE)
+        ]
+    );
+    let path = sink.facts.files.and_then(|files| files.path);
+    assert_eq!(path.as_deref(), Some("/scans/*/*.csv"));
+}
+
+#[test]
+fn smb_1_of_dos_opens_writes_prints_and_chains() {
+    // OPEN, WRITE, CLOSE; names in ASCII.
+    let ascii = |mut message: Vec<u8>| {
+        message[FRAME + 11] = 0;
+        message
+    };
+    let block = |data: &[u8]| [&[1][..], &(data.len() as u16).to_le_bytes(), data].concat();
+    let words = [&[7, 0, 3, 0][..], &[0; 6]].concat();
+    let client = [
+        ascii(old(2, false, 1, &[0; 4], b"\x04A.TXT\0")),
+        ascii(old(0x0b, false, 2, &words, &block(b"one"))),
+        old_close(3, 7),
+        ascii(old(0xc1, false, 4, &[9, 0], &block(b"printed"))),
+        ascii(old(0xc1, false, 5, &[9, 0], &block(b" on"))),
+    ];
+    let opened = old(2, true, 1, &[&[7][..], &[0; 13]].concat(), &[]);
+    let (got, _) = contents(&[Client(&client[0]), Server(&opened), Client(&client[1..].concat())]);
+    let expected = [seen("WRITE", b"one", 0, COMPLETE), seen("WRITE", b"printed on", 0, CUT)];
+    assert_eq!(got, expected);
+    // OPEN_ANDX with READ_ANDX behind it, and both answers in one message.
+    let mut open = [0; 30];
+    (open[0], open[2]) = (0x2e, 76);
+    let mut ask = [0; 20];
+    (ask[0], ask[4], ask[5]) = (0xff, 0xff, 0xff);
+    let chained = [&b"\0a\0.\0b\0\0\0\0\0"[..], &[10], &ask, &[0, 0]].concat();
+    let request = old(0x2d, false, 9, &open, &chained);
+    assert_eq!(request[FRAME + 76], 10, "where the second command is");
+    (open[2], open[4]) = (65, 3);
+    let mut answer = [0; 24];
+    (answer[0], answer[10], answer[12]) = (0xff, 4, 92);
+    let reply = old(0x2d, true, 9, &open, &[&[12][..], &answer, &[5, 0], b"text"].concat());
+    let (got, _) = contents(&[Client(&request), Server(&reply)]);
+    assert_eq!(got, [seen("READ", b"text", 0, CUT)]);
+}
+
+#[test]
+fn smb_1_tells_passwords_in_clear_and_anonymous_users() {
+    let facts = |mode: u8, password: &[u8], user: &str| {
+        let mut agreed = [0; 34];
+        agreed[2] = mode;
+        let mut setup = [0; 26];
+        (setup[0], setup[14]) = (0xff, password.len() as u8);
+        let pad = if password.len() % 2 == 0 { &[0][..] } else { &[] };
+        let bytes = [password, pad, &wide(user), &[0, 0]].concat();
+        let client = old(0x73, false, 2, &setup, &bytes);
+        let server = old(0x73, true, 2, &[0xff, 0, 0, 0, 0, 0], &[]);
+        let agreed = old(0x72, true, 1, &agreed, &[]);
+        play(&[Server(&agreed), Client(&client), Server(&server)], 9).0.facts
+    };
+    let clear = facts(1, b"secret", "scanner");
+    assert!(clear.credentials_in_clear);
+    assert_eq!(clear.files.and_then(|f| f.user).as_deref(), Some("scanner"));
+    let challenged = facts(3, &[7; 24], "scanner");
+    assert!(!challenged.credentials_in_clear);
+    assert_eq!(challenged.authentication, Authentication::UserIdentity);
+    assert_eq!(facts(3, b"\0", "").authentication, Authentication::None);
 }
 
 #[test]
@@ -296,7 +448,6 @@ fn what_is_not_read_is_counted() {
         (opaque, sink.anomalies)
     };
     assert_eq!(reasons(&[b"\xfdSMB", &[0; 60][..]].concat()).0, Some(Reason::Encrypted));
-    assert_eq!(reasons(&[b"\xffSMB\x73", &[0; 60][..]].concat()).0, Some(Reason::Unsupported));
     assert_eq!(reasons(&[b"\xffSMB\x72", &[0; 60][..]].concat()).0, None);
     let compressed = reasons(&[b"\xfcSMB", &[0; 60][..]].concat());
     assert_eq!(compressed, (None, vec![Reason::Unsupported]));
@@ -322,19 +473,9 @@ fn both_ends_are_recognised_from_the_start_and_midway() {
     assert_eq!(Smb.probe(&middle, Position::Midstream), found);
 }
 
-#[test]
-fn paths_name_nobody() {
-    let share = Share::new(r"\\h\scans");
-    assert_eq!(share.path(r"Doe\Jane\doe.pdf"), "/scans/*/*/*.pdf");
-    assert_eq!(share.path("doe"), "/scans/*");
-    assert_eq!(share.path("index.html"), "/scans/*.html");
-    assert_eq!(share.path("a.b/doe"), "/scans/*");
-    assert_eq!(share.path("x.hansen"), "/scans/*");
-}
-
 proptest! {
     #[test]
-    fn garbage(
+    fn arbitrary_bytes_never_panic(
         bytes in proptest::collection::vec(any::<u8>(), 0..300),
         flips in proptest::collection::vec((0usize..900, any::<u8>()), 0..8),
         size in 1usize..200,
@@ -343,6 +484,7 @@ proptest! {
             frame(&[create(1, "a"), related(write(2, header::RELATED, 0, b"one")), related(read(3, header::RELATED, 2, 9))]),
             one(write(4, HANDLE, 5, b"two")),
             one(close(5, HANDLE)),
+            write_andx(6, 7, 0, b"old"),
             bytes.clone(),
         ].concat();
         let mut server = [one(created(1, HANDLE)), one(data(3, b"abc")), one(closed(5)), bytes].concat();

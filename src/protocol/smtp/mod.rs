@@ -60,7 +60,7 @@ enum Mode {
     Text {
         at: Dotted,
         /// A part of it was lost, perhaps its end.
-        holed: bool,
+        has_gap: bool,
     },
     /// A chunk of so many bytes (RFC 3030 2).
     Chunk { left: u64, last: bool },
@@ -88,7 +88,7 @@ impl SmtpParser {
         let (verb, rest) = line::command(line);
         let is = |word: &[u8]| verb.eq_ignore_ascii_case(word);
         if is(b"DATA") && rest.is_empty() {
-            self.mode = Mode::Text { at: Dotted::new(), holed: false };
+            self.mode = Mode::Text { at: Dotted::new(), has_gap: false };
         } else if is(b"BDAT") {
             let text = String::from_utf8_lossy(rest);
             let mut words = text.split_ascii_whitespace();
@@ -126,12 +126,12 @@ impl SmtpParser {
         }
         match self.mode {
             Mode::Command if code == b"354" && self.message.is_none() => {
-                self.mode = Mode::Text { at: Dotted::new(), holed: false };
+                self.mode = Mode::Text { at: Dotted::new(), has_gap: false };
             }
             // Nothing of a message that was refused is sent.
             Mode::Text { .. } if refused && self.message.is_none() => self.mode = Mode::Command,
             // It was answered, so its end was in the gap.
-            Mode::Text { holed: true, .. } => self.finish(Ending::Cut, sink),
+            Mode::Text { has_gap: true, .. } => self.finish(Ending::Cut, sink),
             _ => {}
         }
         false
@@ -164,9 +164,9 @@ impl Parser for SmtpParser {
                         return Ok(Progress { switch: true, ..Progress::consumed(at) });
                     }
                 }
-                Mode::Text { at: mut text, holed } => {
+                Mode::Text { at: mut text, has_gap } => {
                     let piece = text.next(rest);
-                    self.mode = Mode::Text { at: text, holed };
+                    self.mode = Mode::Text { at: text, has_gap };
                     match piece {
                         Piece::Text(len) => {
                             self.deliver(direction, rest.get(..len).unwrap_or(rest), sink);
@@ -175,7 +175,7 @@ impl Parser for SmtpParser {
                         Piece::Stuffed => at += 1,
                         Piece::End(len) => {
                             at += len;
-                            self.finish(Ending::complete_if(!holed), sink);
+                            self.finish(Ending::complete_if(!has_gap), sink);
                         }
                         Piece::More => return Ok(Progress::need(at, rest.len() + 1)),
                     }
@@ -202,7 +202,7 @@ impl Parser for SmtpParser {
         match self.mode {
             Mode::Command => return Resync::Search,
             Mode::Text { .. } => {
-                self.mode = Mode::Text { at: Dotted::holed(), holed: true };
+                self.mode = Mode::Text { at: Dotted::after_gap(), has_gap: true };
                 self.lose(len, sink);
             }
             Mode::Chunk { left, last } => {

@@ -43,7 +43,7 @@ fn messages_without_their_stuffing() {
 }
 
 #[test]
-fn refused_cut_and_holed() {
+fn refused_cut_and_incomplete_messages() {
     let refused = bodies(&[
         Client(HELLO),
         Client(b"DATA\r\n"),
@@ -53,7 +53,7 @@ fn refused_cut_and_holed() {
     assert_eq!(refused, []);
     let cut = bodies(&[Client(b"MAIL FROM:<a@b>\r\nDATA\r\n"), Client(b"a\r\nb")]);
     assert_eq!(cut, [("a\r\nb".into(), CUT)]);
-    let holed = bodies(&[
+    let has_gap = bodies(&[
         Server(BANNER),
         Client(b"HELO a\r\nDATA\r\n"),
         Server(b"250 x\r\n354 go\r\n"),
@@ -64,7 +64,7 @@ fn refused_cut_and_holed() {
         Server(b"354 go\r\n"),
         Client(b"two\r\n.\r\n"),
     ]);
-    assert_eq!(holed, [("one\r\n".into(), CUT), ("two\r\n".into(), COMPLETE)]);
+    assert_eq!(has_gap, [("one\r\n".into(), CUT), ("two\r\n".into(), COMPLETE)]);
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn starttls_is_encrypted_from_there_on() {
 }
 
 #[test]
-fn foreign_greetings() {
+fn greetings_of_other_protocols_are_not_smtp() {
     for text in [&b"220 ftp.example.org ready\r\n"[..], b"HELP\r\n", b"2200\r\n"] {
         let (_, events) = play(&[Server(text)], 100);
         assert!(!events.contains(&DriverEvent::Recognised("smtp")), "{events:?}");
@@ -130,7 +130,7 @@ fn foreign_greetings() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         for start in [&b"EHLO a\r\n"[..], b"EHLO a\r\nDATA\r\n", b"EHLO a\r\nBDAT 99 LAST\r\n"] {
             play(&[Server(BANNER), Client(start), Server(&bytes), ClientGap(3), Client(&bytes)], size);
         }

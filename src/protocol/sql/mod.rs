@@ -1,6 +1,6 @@
 //! What the protocols of relational databases share: results as tables, and the values in statements.
 //!
-//! Rows and values are handed on as CSV (RFC 4180) with the names of the columns as heading, so that one
+//! Rows and values are passed on as CSV (RFC 4180) with the names of the columns as heading, so that one
 //! reader, with one set of rules for column names, serves every database.
 
 pub mod fields;
@@ -35,28 +35,28 @@ pub fn write_day(days: i64, text: &mut Vec<u8>) {
     }
 }
 
-/// Hands on the values of `statement` that belong to named columns, as one table for each set of columns.
+/// Passes on the values of `statement` that belong to named columns, as one table for each set of columns.
 /// `parameters` are the values of its placeholders.
-pub fn hand_on_values(
+pub fn pass_on_values(
     statement: &[u8],
     parameters: &Parameters,
     layer: &'static str,
     sink: &mut dyn ContentSink,
 ) {
     let tables = statement::tables(statement, parameters);
-    hand_on_tables(&tables, statement::operation(statement), layer, sink);
+    pass_on_tables(&tables, statement::operation(statement), layer, sink);
 }
 
-/// Hands on the named arguments of a call of a procedure: their names say what they hold.
-pub fn hand_on_arguments(
+/// Passes on the named arguments of a call of a procedure: their names say what they hold.
+pub fn pass_on_arguments(
     arguments: &[(Vec<u8>, Zeroizing<Vec<u8>>)],
     layer: &'static str,
     sink: &mut dyn ContentSink,
 ) {
-    hand_on_tables(&statement::arguments(arguments), "EXEC", layer, sink);
+    pass_on_tables(&statement::arguments(arguments), "EXEC", layer, sink);
 }
 
-fn hand_on_tables(
+fn pass_on_tables(
     tables: &[statement::Values],
     operation: &str,
     layer: &'static str,

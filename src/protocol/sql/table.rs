@@ -66,7 +66,7 @@ impl Table {
         self.writer.as_ref().is_some_and(ContentWriter::is_done)
     }
 
-    /// Ends the row and hands it on.
+    /// Ends the row and passes it on.
     pub fn end_row(&mut self, layer: &'static str, sink: &mut dyn ContentSink) {
         if self.columns == 0 || self.cells == 0 {
             return;

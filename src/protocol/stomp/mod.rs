@@ -70,7 +70,7 @@ impl Protocol for Stomp {
     }
 }
 
-/// Whether a line ends and a header follows: yes, no, or not enough to tell.
+/// Whether a line ends and a header follows: yes, no, or not enough bytes to decide.
 fn begins_header(data: &[u8]) -> Option<bool> {
     let rest = data.strip_prefix(b"\r").unwrap_or(data);
     match rest {

@@ -5,7 +5,7 @@ use Piece::{Client, ClientGap};
 use proptest::prelude::*;
 
 #[test]
-fn both_framings() {
+fn counted_and_line_framing_are_read() {
     let counted = texts(&[Client(b"6 <13>ab8 <191>1 \n9 <0>cut")]);
     assert_eq!(
         counted,
@@ -14,8 +14,8 @@ fn both_framings() {
     let lines = texts(&[Client(b"<13>a\n<14>b\r\n<15>c")]);
     let said: Vec<&str> = lines.iter().map(|(text, _)| text.as_str()).collect();
     assert_eq!(said, ["<13>a", "<14>b\r", "<15>c"]);
-    let holed = texts(&[Client(b"<13>a\n<14>b"), ClientGap(10), Client(b"c\n<15>d\n")]);
-    assert_eq!(holed[1..], [("<14>b".into(), CUT), ("<15>d".into(), COMPLETE)]);
+    let has_gap = texts(&[Client(b"<13>a\n<14>b"), ClientGap(10), Client(b"c\n<15>d\n")]);
+    assert_eq!(has_gap[1..], [("<14>b".into(), CUT), ("<15>d".into(), COMPLETE)]);
 }
 
 #[test]
@@ -32,7 +32,7 @@ fn a_datagram_with_a_priority_becomes_a_frame() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         for start in [&b"<13>"[..], b"40 <13>"] {
             play(&[Client(start), Client(&bytes), ClientGap(9), Client(&bytes)], size);
         }

@@ -123,7 +123,7 @@ impl TdsParser {
 
     fn batch(&self, message: &[u8], sink: &mut dyn ContentSink) {
         let statement = utf16(without_headers(message));
-        sql::hand_on_values(&statement, &Parameters::default(), "tds", sink);
+        sql::pass_on_values(&statement, &Parameters::default(), "tds", sink);
     }
 
     /// A call: its procedure by name or number, and its arguments.
@@ -168,8 +168,8 @@ impl TdsParser {
             }
         }
         match statement.is_empty() {
-            true => sql::hand_on_arguments(&arguments, "tds", sink),
-            false => sql::hand_on_values(&statement, &parameters, "tds", sink),
+            true => sql::pass_on_arguments(&arguments, "tds", sink),
+            false => sql::pass_on_values(&statement, &parameters, "tds", sink),
         }
     }
 

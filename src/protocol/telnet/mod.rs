@@ -16,6 +16,7 @@ use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
     Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
+use crate::syntax::Match;
 use ibm::Ibm;
 use options::{Item, Options};
 use zeroize::Zeroizing;
@@ -281,15 +282,15 @@ impl Parser for TelnetParser {
         while at < data.len() {
             let rest = data.get(at..).unwrap_or_default();
             match options::read(rest) {
-                Item::Text(len) => {
+                Match::Yes(Item::Text(len)) => {
                     plain.extend_from_slice(rest.get(..len).unwrap_or_default());
                     at += len;
                 }
-                Item::Escaped => {
+                Match::Yes(Item::Escaped) => {
                     plain.push(options::IAC);
                     at += 2;
                 }
-                Item::EndOfRecord => {
+                Match::Yes(Item::EndOfRecord) => {
                     self.text(direction, &plain, sink);
                     plain.clear();
                     at += 2;
@@ -297,22 +298,22 @@ impl Parser for TelnetParser {
                         self.record(direction, sink);
                     }
                 }
-                Item::Option(verb, option) => {
+                Match::Yes(Item::Option(verb, option)) => {
                     // What came before it is not changed by it.
                     self.text(direction, &plain, sink);
                     plain.clear();
                     self.options.negotiated(direction, verb, option);
                     at += 3;
                 }
-                Item::Details(details, len) => {
+                Match::Yes(Item::Details(details, len)) => {
                     if self.options.details(details) {
                         return Err(ParseError::new(Reason::Encrypted, at));
                     }
                     at += len;
                 }
-                Item::Command => at += 2,
-                Item::More => break,
-                Item::Bad => return Err(ParseError::new(Reason::Limit, at)),
+                Match::Yes(Item::Command) => at += 2,
+                Match::More => break,
+                Match::No => return Err(ParseError::new(Reason::Limit, at)),
             }
         }
         self.text(direction, &plain, sink);

@@ -1,6 +1,7 @@
 //! Commands and options in the stream (RFC 854, 855, 1091, 885, 856, 2355).
 
 use super::super::Direction;
+use crate::syntax::Match;
 
 /// Interpret as command.
 pub(super) const IAC: u8 = 255;
@@ -37,8 +38,6 @@ pub(super) enum Item<'a> {
     Details(&'a [u8], usize),
     /// A command of two bytes.
     Command,
-    More,
-    Bad,
 }
 
 /// Whether a stream may begin with `IAC verb ...`: yes, not known yet, no. Who begins offers or asks for something;
@@ -57,32 +56,33 @@ pub(super) fn begins(verb: u8, rest: &[u8]) -> Option<bool> {
     }
 }
 
-/// Reads the item at the front of `data`.
-pub(super) fn read(data: &[u8]) -> Item<'_> {
+/// Reads the item at the front of `data`; no match if it is longer than any of its kind.
+pub(super) fn read(data: &[u8]) -> Match<Item<'_>> {
     let text = memchr::memchr(IAC, data).unwrap_or(data.len());
     if text > 0 {
-        return Item::Text(text);
+        return Match::Yes(Item::Text(text));
     }
     match data {
-        [_, IAC, ..] => Item::Escaped,
-        [_, EOR, ..] => Item::EndOfRecord,
-        [_, verb @ WILL..=DONT, option, ..] => Item::Option(*verb, *option),
-        [_, WILL..=DONT] | [_] | [] => Item::More,
+        [_, IAC, ..] => Match::Yes(Item::Escaped),
+        [_, EOR, ..] => Match::Yes(Item::EndOfRecord),
+        [_, verb @ WILL..=DONT, option, ..] => Match::Yes(Item::Option(*verb, *option)),
+        [_, WILL..=DONT] | [_] | [] => Match::More,
         [_, SB, details @ ..] => {
             let mut at = 0;
             while let Some(iac) = memchr::memchr(IAC, details.get(at..).unwrap_or_default()) {
                 match details.get(at + iac + 1) {
                     Some(&SE) => {
                         let end = at + iac;
-                        return Item::Details(details.get(..end).unwrap_or_default(), 2 + end + 2);
+                        let details = details.get(..end).unwrap_or_default();
+                        return Match::Yes(Item::Details(details, 2 + end + 2));
                     }
                     Some(_) => at += iac + 2,
                     None => break,
                 }
             }
-            if details.len() > MAX_DETAILS { Item::Bad } else { Item::More }
+            if details.len() > MAX_DETAILS { Match::No } else { Match::More }
         }
-        _ => Item::Command,
+        _ => Match::Yes(Item::Command),
     }
 }
 

@@ -10,10 +10,11 @@ mod packet;
 mod tests;
 
 use super::content_writer::ContentWriter;
-use super::expected::{ExpectedFlow, Peer, Port, frame_datagram, framed_datagram};
+use super::datagrams::{DatagramParser, Datagrams, frame_datagram, framed_datagram};
+use super::expected::{ExpectedFlow, Peer, Port};
 use super::{
-    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
+    ContentSink, Direction, Ending, Hint, Media, ParseError, Parser, Position, Probe, Protocol,
+    Reason, Role, Roles, ServiceFacts, Speaker,
 };
 use crate::flow::Transport;
 use packet::{Packet, Request};
@@ -58,7 +59,7 @@ impl Protocol for Tftp {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(TftpParser::new(None))
+        Box::new(Datagrams(TftpParser::new(None)))
     }
 }
 
@@ -82,7 +83,7 @@ impl TftpParser {
     fn packet(&mut self, direction: Direction, packet: Packet<'_>, sink: &mut dyn ContentSink) {
         match packet {
             Packet::Request(request) => {
-                self.close(Ending::Cut, sink);
+                self.close_file(Ending::Cut, sink);
                 sink.unit("request");
                 sink.expect(ExpectedFlow {
                     transport: Transport::Udp,
@@ -90,21 +91,21 @@ impl TftpParser {
                     port: Port::Same,
                     client: Peer::Client,
                     protocol: &Tftp,
-                    parser: Box::new(Self::new(Some(request.clone()))),
+                    parser: Box::new(Datagrams(Self::new(Some(request.clone())))),
                 });
                 // Some servers answer from the port that was asked.
                 *self = Self::new(Some(request));
-                self.tell(sink);
+                self.set_facts(sink);
             }
             Packet::Agreed { block } => self.block = block.unwrap_or(BLOCK),
             Packet::Data { number, bytes } => self.block(direction, number, bytes, sink),
-            Packet::Error => self.close(Ending::Cut, sink),
+            Packet::Error => self.close_file(Ending::Cut, sink),
             Packet::Acknowledgment => {}
         }
     }
 
     /// What is known of the service.
-    fn tell(&self, sink: &mut dyn ContentSink) {
+    fn set_facts(&self, sink: &mut dyn ContentSink) {
         if let Some(request) = &self.request {
             let facts = sink.facts().files();
             ServiceFacts::set(&mut facts.method, request.operation());
@@ -125,7 +126,7 @@ impl TftpParser {
             return;
         }
         if self.file.is_none() {
-            self.tell(sink);
+            self.set_facts(sink);
             sink.unit("file");
         }
         let file = self.file.get_or_insert_with(|| {
@@ -143,52 +144,33 @@ impl TftpParser {
         self.last = number;
         if bytes.len() < usize::from(self.block) {
             self.done = true;
-            self.close(Ending::Complete, sink);
+            self.close_file(Ending::Complete, sink);
         }
     }
 
-    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
+    fn close_file(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         if let Some(file) = self.file.take() {
             file.close(ending, sink);
         }
     }
 }
 
-impl Parser for TftpParser {
-    fn data(
+impl DatagramParser for TftpParser {
+    fn datagram(
         &mut self,
         direction: Direction,
-        data: &[u8],
+        datagram: &[u8],
         sink: &mut dyn ContentSink,
-    ) -> Result<Progress, ParseError> {
-        let mut at = 0;
-        while let Some((datagram, len)) = data.get(at..).and_then(framed_datagram) {
-            match Packet::read(datagram) {
-                Some(packet) => self.packet(direction, packet, sink),
-                None => sink.anomaly(Reason::Malformed),
-            }
-            at += len;
+    ) -> Result<(), ParseError> {
+        match Packet::read(datagram) {
+            Some(packet) => self.packet(direction, packet, sink),
+            None => sink.anomaly(Reason::Malformed),
         }
-        Ok(Progress::consumed(at))
+        Ok(())
     }
 
-    fn gap(&mut self, _direction: Direction, _len: u64, _sink: &mut dyn ContentSink) -> Resync {
-        // Datagrams are whole or not there at all; blocks are counted.
-        Resync::Known { skip: 0 }
-    }
-
-    fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
-        None
-    }
-
-    fn close(
-        &mut self,
-        _direction: Direction,
-        _rest: &[u8],
-        _end: End,
-        sink: &mut dyn ContentSink,
-    ) {
-        self.close(Ending::Cut, sink);
+    fn close(&mut self, _direction: Direction, sink: &mut dyn ContentSink) {
+        self.close_file(Ending::Cut, sink);
     }
 
     fn memory(&self) -> usize {

@@ -1,5 +1,6 @@
 use super::*;
 use crate::protocol::recorder::{COMPLETE, CUT, Piece, Recorder, play};
+use crate::protocol::{End, Progress};
 use Piece::{Client, Server};
 use proptest::prelude::*;
 
@@ -88,7 +89,7 @@ fn a_server_may_answer_from_the_port_that_was_asked() {
 
 proptest! {
     #[test]
-    fn garbage(packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20)) {
+    fn arbitrary_bytes_never_panic(packets in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..40), 0..20)) {
         let mut all = vec![READ];
         all.extend(packets.iter().map(Vec::as_slice));
         play(&[Client(&frames(&all)), Server(&frames(&all))], 9);

@@ -1,48 +1,42 @@
-//! The same in datagrams, each of which is searched by itself: nothing goes on from one to the next.
+//! Payloads in datagrams, each of which is searched by itself: nothing continues from one to the next.
 
-use super::{Carver, Next, next};
-use crate::protocol::expected::framed_datagram;
-use crate::protocol::{ContentSink, Direction, End, ParseError, Parser, Progress, Resync};
+use super::{Carver, Found, next};
+use crate::protocol::datagrams::DatagramParser;
+use crate::protocol::{ContentSink, Direction, End, ParseError, Parser as _};
+use crate::syntax::Search;
 
 /// Searches the datagrams of one flow.
-pub struct DatagramCarver;
+pub struct DatagramCarver {
+    /// The payload that made the flow worth a search, in the first datagram.
+    first: Option<(usize, Found)>,
+}
 
 impl DatagramCarver {
-    /// Whether something in a datagram is worth a search of all that follow.
-    pub fn finds(datagram: &[u8]) -> bool {
-        matches!(next(datagram), Next::Payload(..))
+    /// A carver for the flow of this datagram, if a payload begins in it.
+    pub fn of(datagram: &[u8]) -> Option<Self> {
+        match next(datagram) {
+            Some(Search::Found(offset, found)) => Some(Self { first: Some((offset, found)) }),
+            _ => None,
+        }
     }
 }
 
-impl Parser for DatagramCarver {
-    fn data(
+impl DatagramParser for DatagramCarver {
+    fn datagram(
         &mut self,
         direction: Direction,
-        data: &[u8],
+        datagram: &[u8],
         sink: &mut dyn ContentSink,
-    ) -> Result<Progress, ParseError> {
+    ) -> Result<(), ParseError> {
+        let mut carver = Carver::default();
         let mut at = 0;
-        while let Some((datagram, len)) = data.get(at..).and_then(framed_datagram) {
-            let mut carver = Carver::default();
-            let read = carver.data(direction, datagram, sink)?.consumed;
-            carver.close(direction, datagram.get(read..).unwrap_or_default(), End::Fin, sink);
-            at += len;
+        if let Some((offset, found)) = self.first.take() {
+            carver.begin(direction, &found, sink);
+            at = offset;
         }
-        Ok(Progress::consumed(at))
-    }
-
-    fn gap(&mut self, _direction: Direction, _len: u64, _sink: &mut dyn ContentSink) -> Resync {
-        // Datagrams are whole or not there at all.
-        Resync::Known { skip: 0 }
-    }
-
-    fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
-        None
-    }
-
-    fn close(&mut self, _: Direction, _: &[u8], _: End, _: &mut dyn ContentSink) {}
-
-    fn memory(&self) -> usize {
-        0
+        let rest = datagram.get(at..).unwrap_or_default();
+        let read = carver.data(direction, rest, sink)?.consumed;
+        carver.close(direction, rest.get(read..).unwrap_or_default(), End::Fin, sink);
+        Ok(())
     }
 }

@@ -1,12 +1,12 @@
 //! What payloads begin with that nothing else does.
 
 use crate::protocol::Media;
-use crate::syntax::{ByteOrder, Match, ebcdic, edifact, hl7v2, x12, xdt};
+use crate::syntax::{ByteOrder, Match, Search, ebcdic, edifact, hl7v2, recording, x12, xdt};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::sync::LazyLock;
 
 /// Bytes needed to decide whether a mark is genuine; if they are there and do not match, it is not.
-const MAX_CHECK: usize = 64;
+const MAX_CHECK: usize = 192;
 
 /// Where a payload ends.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,16 +75,6 @@ impl Found {
     pub const RUN: Self = Self { media: Media::Unknown, end: PayloadEnd::Run, preamble: false };
 }
 
-/// What a search came to.
-#[derive(Debug)]
-pub(super) enum Search {
-    /// A payload begins at this offset.
-    Found(usize, Found),
-    /// Perhaps one begins at this offset.
-    More(usize),
-    Nothing,
-}
-
 /// A mark, and what distinguishes a payload from bytes that match by chance.
 struct Mark {
     bytes: &'static [u8],
@@ -141,6 +131,11 @@ static MARKS: &[Mark] = &[
     binary(b"%PDF-2.", sure),
     binary(b"PK\x03\x04", zip),
     binary(b"\x1f\x8b\x08", gzip),
+    binary(recording::SCP, scp),
+    binary(recording::MFER, mfer),
+    binary(recording::ISHNE, sure),
+    binary(recording::EDF, recording::edf),
+    binary(recording::BDF, recording::edf),
     Mark { preamble: true, ..binary(b"DICM\x02\x00\x00\x00UL", sure) },
 ];
 
@@ -152,13 +147,13 @@ static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
 });
 
 /// The first payload that begins in `data`.
-pub(super) fn find(data: &[u8]) -> Search {
+pub(super) fn find(data: &[u8]) -> Search<Found> {
     find_until(data, data.len())
 }
 
 /// The first payload in `data` that begins at `last` or before.
-pub(super) fn find_until(data: &[u8], last: usize) -> Search {
-    let Some(search) = SEARCH.as_ref() else { return Search::Nothing };
+pub(super) fn find_until(data: &[u8], last: usize) -> Search<Found> {
+    let Some(search) = SEARCH.as_ref() else { return Search::None };
     let head = data.get(..last.saturating_add(longest())).unwrap_or(data);
     for hit in search.find_iter(head).take_while(|hit| hit.start() <= last) {
         let Some(mark) = MARKS.get(hit.pattern().as_usize()) else { continue };
@@ -168,13 +163,13 @@ pub(super) fn find_until(data: &[u8], last: usize) -> Search {
                 let Mark { media, end, preamble, .. } = *mark;
                 return Search::Found(hit.start(), Found { media, end, preamble });
             }
-            Match::More if rest.len() < MAX_CHECK => return Search::More(hit.start()),
+            Match::More if rest.len() < MAX_CHECK => return Search::perhaps(hit.start(), data),
             Match::More | Match::No => {}
         }
     }
     match cut(data) {
-        Some(at) if at <= last => Search::More(at),
-        _ => Search::Nothing,
+        Some(at) if at <= last => Search::perhaps(at, data),
+        _ => Search::None,
     }
 }
 
@@ -202,7 +197,7 @@ fn hl7(data: &[u8]) -> Match {
     hl7v2::header(data, true).map(|_| ())
 }
 
-/// The same in UTF-16, of which every other byte is zero in a header.
+/// The same in UTF-16, where every other byte of a header is zero.
 fn hl7_little(data: &[u8]) -> Match {
     wide(data, 0)
 }
@@ -215,7 +210,7 @@ fn wide(data: &[u8], at: usize) -> Match {
     let head = data.get(..2 * MAX_CHECK).unwrap_or(data);
     let narrow: Vec<u8> = head.iter().skip(at).step_by(2).copied().collect();
     match hl7(&narrow) {
-        // As much as tells came twice as long.
+        // Twice as many bytes decide.
         Match::More if head.len() == 2 * MAX_CHECK => Match::No,
         answer => answer,
     }
@@ -233,6 +228,24 @@ fn dicom_json(data: &[u8]) -> Match {
     match data.get(2..11) {
         None => Match::More,
         Some([digits @ .., b'"']) if digits.iter().all(u8::is_ascii_hexdigit) => Match::Yes(()),
+        Some(_) => Match::No,
+    }
+}
+
+/// Section 0 of SCP-ECG goes on with its pointers, the first of which is to itself (EN 1064 5.3.3).
+fn scp(data: &[u8]) -> Match {
+    match data.get(6..8) {
+        None => Match::More,
+        Some([0, 0]) => Match::Yes(()),
+        Some(_) => Match::No,
+    }
+}
+
+/// The preamble of MFER is 32 bytes of text, and a tag follows (ISO 22077-1 5.2).
+fn mfer(data: &[u8]) -> Match {
+    match data.get(..34) {
+        None => Match::More,
+        Some(head) if head.iter().all(|b| (b' '..=b'~').contains(b) || *b == 0) => Match::Yes(()),
         Some(_) => Match::No,
     }
 }

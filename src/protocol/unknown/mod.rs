@@ -17,9 +17,10 @@ use super::content_writer::ContentWriter;
 use super::{
     Authentication, ContentSink, Direction, End, Ending, Hint, ParseError, Parser, Progress, Resync,
 };
+use crate::syntax::Search;
 pub use datagrams::DatagramCarver;
-use marks::{Found, PayloadEnd, Search};
-use runs::{MIN_RUN, Run};
+use marks::{Found, PayloadEnd};
+use runs::MIN_RUN;
 
 /// Bytes that decide whether what follows is worth a search.
 const SAMPLE: usize = 1024;
@@ -43,91 +44,74 @@ struct Payload {
     end: PayloadEnd,
 }
 
-/// What comes next outside of payloads.
-enum Next {
-    /// A payload, at this offset.
-    Payload(usize, Found),
-    /// Perhaps one, at this offset.
-    More(usize),
-    /// Bytes that look compressed or encrypted.
-    Random,
-    Nothing,
-}
-
-/// Looks for the next payload in `data`.
-fn next(data: &[u8]) -> Next {
+/// Looks for the next payload in `data`. `None` if the bytes look compressed or encrypted.
+fn next(data: &[u8]) -> Option<Search<Found>> {
     let run = runs::find(data);
     let last = match run {
         // What a mark ends before it is long enough is no run.
-        Run::Begins(offset) => offset + MIN_RUN,
-        Run::More(_) | Run::Nothing => data.len(),
+        Search::Found(offset, ()) => offset + MIN_RUN,
+        Search::Perhaps { .. } | Search::None => data.len(),
     };
     // Marks further behind are looked for inside the run, so that no byte is searched twice.
     match (marks::find_until(data, last), run) {
-        (Search::Found(offset, found), _) => Next::Payload(offset, found),
-        (Search::More(offset), Run::Begins(begin) | Run::More(begin)) => {
-            Next::More(offset.min(begin))
+        (found @ Search::Found(..), _) | (found @ Search::Perhaps { .. }, Search::None) => {
+            Some(found)
         }
-        (Search::More(offset), Run::Nothing) => Next::More(offset),
-        (Search::Nothing, Run::Begins(offset)) => Next::Payload(offset, Found::RUN),
-        (Search::Nothing, Run::More(_) | Run::Nothing) if is_random(data) => Next::Random,
-        (Search::Nothing, Run::More(offset)) => Next::More(offset),
-        (Search::Nothing, Run::Nothing) => Next::Nothing,
+        (
+            Search::Perhaps { at, .. },
+            Search::Found(begin, ()) | Search::Perhaps { at: begin, .. },
+        ) => Some(Search::perhaps(at.min(begin), data)),
+        (Search::None, Search::Found(offset, ())) => Some(Search::Found(offset, Found::RUN)),
+        (Search::None, Search::Perhaps { .. } | Search::None) if is_random(data) => None,
+        (Search::None, Search::Perhaps { at, need }) => Some(Search::Perhaps { at, need }),
+        (Search::None, Search::None) => Some(Search::None),
     }
 }
 
-/// What became of bytes inside a payload.
-enum Step {
-    /// So many of them were read.
-    Read(usize),
-    /// Likewise, and the payload has ended.
-    Ended(usize),
-    /// Likewise, and more bytes must come.
-    More(usize),
-    /// All were read, and the reader does not want so many that follow.
-    Skip(u64),
-}
-
 impl Payload {
-    /// Hands on what of `data` is part of the payload.
-    fn data(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> Step {
+    /// Writes what of `data` is part of the payload: how far that is, and whether the payload has ended.
+    fn data(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> (Progress, bool) {
         let kind = self.end;
         let end = kind.end(data);
         let text = match kind {
-            PayloadEnd::Wide(_) if data.len() < 2 => return Step::More(0),
+            PayloadEnd::Wide(_) if data.len() < 2 => {
+                return (Progress::need(0, data.len() + 1), false);
+            }
             PayloadEnd::Wide(_) => data.get(..end.unwrap_or(data.len() & !1)).unwrap_or(data),
             _ => data.get(..end.unwrap_or(data.len())).unwrap_or(data),
         };
         if kind == PayloadEnd::Run {
-            return match (marks::find(text), end) {
-                (Search::Found(offset, _), _) => {
-                    self.writer.data(text.get(..offset).unwrap_or(text), sink);
-                    Step::Ended(offset)
+            let (progress, ended) = match (marks::find(text), end) {
+                (Search::Found(offset, _), _) => (Progress::consumed(offset), true),
+                (Search::Perhaps { at, .. }, None) => {
+                    (Progress::need(at, data.len() - at + 1), false)
                 }
-                (Search::More(offset), None) => {
-                    self.writer.data(text.get(..offset).unwrap_or(text), sink);
-                    Step::More(offset)
-                }
-                (_, end) => {
-                    self.writer.data(text, sink);
-                    end.map_or(Step::Read(text.len()), Step::Ended)
-                }
+                (_, end) => (Progress::consumed(text.len()), end.is_some()),
             };
+            self.writer.data(text.get(..progress.consumed).unwrap_or(text), sink);
+            return (progress, ended);
         }
         match kind {
             PayloadEnd::Ebcdic => self.writer.data(&latin(text), sink),
             _ => self.writer.data(text, sink),
         }
         match end {
-            Some(end) => Step::Ended(end),
-            None if kind != PayloadEnd::Reader => Step::Read(text.len()),
-            None if self.writer.is_done() => Step::Ended(text.len()),
-            None => Step::Skip(self.writer.take_unwanted()),
+            Some(end) => (Progress::consumed(end), true),
+            None if kind != PayloadEnd::Reader => (Progress::consumed(text.len()), false),
+            None if self.writer.is_done() => (Progress::consumed(text.len()), true),
+            None => (Progress::skip(data.len(), self.writer.take_unwanted()), false),
         }
     }
 }
 
 impl Carver {
+    /// The payload that was found begins.
+    fn begin(&mut self, direction: Direction, found: &Found, sink: &mut dyn ContentSink) {
+        if let Some(side) = self.sides.get_mut(direction.index()) {
+            *side = Some(Self::open(direction, found, sink));
+        }
+    }
+
     /// Opens the payload that was found.
     fn open(direction: Direction, found: &Found, sink: &mut dyn ContentSink) -> Payload {
         sink.unit("payload");
@@ -155,32 +139,28 @@ impl Parser for Carver {
         };
         let mut at = 0;
         while let Some(rest @ [_, ..]) = data.get(at..) {
-            let step = match side.as_mut() {
-                None => match next(rest) {
-                    Next::Payload(offset, found) => {
+            let Some(payload) = side else {
+                match next(rest) {
+                    Some(Search::Found(offset, found)) => {
                         *side = Some(Self::open(direction, &found, sink));
                         at += offset;
-                        continue;
                     }
-                    Next::More(offset) => {
-                        return Ok(Progress::need(at + offset, rest.len() - offset + 1));
+                    Some(Search::Perhaps { at: offset, need }) => {
+                        return Ok(Progress::need(at + offset, need));
                     }
-                    Next::Random => return Ok(Progress::skip(data.len(), PASSED_OVER)),
-                    Next::Nothing => return Ok(Progress::consumed(data.len())),
-                },
-                Some(payload) => payload.data(rest, sink),
-            };
-            match step {
-                Step::Read(len) => at += len,
-                Step::Ended(len) => {
-                    at += len;
-                    if let Some(payload) = side.take() {
-                        payload.writer.close(Ending::Complete, sink);
-                    }
+                    Some(Search::None) => return Ok(Progress::consumed(data.len())),
+                    None => return Ok(Progress::skip(data.len(), PASSED_OVER)),
                 }
-                Step::More(len) => return Ok(Progress::need(at + len, rest.len() - len + 1)),
-                Step::Skip(skip) => return Ok(Progress::skip(data.len(), skip)),
+                continue;
+            };
+            let (progress, ended) = payload.data(rest, sink);
+            if ended && let Some(payload) = side.take() {
+                payload.writer.close(Ending::Complete, sink);
             }
+            if !progress.continues() {
+                return Ok(progress.after(at));
+            }
+            at += progress.consumed;
         }
         Ok(Progress::consumed(at))
     }

@@ -1,5 +1,7 @@
 //! Text inside bytes of an unknown protocol: labelled lines, rows and objects that no mark announces.
 
+use crate::syntax::Search;
+
 /// Bytes of text in a row that are read as one. Names, keys and commands of binary protocols are shorter;
 /// a patient with a number and a birth date is longer.
 pub(super) const MIN_RUN: usize = 40;
@@ -9,31 +11,20 @@ const MAX_FOREIGN: usize = 12;
 /// (a length, a type).
 const MAX_STRAY: usize = 4;
 
-/// What a search for text came to.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Run {
-    /// Text begins at this offset.
-    Begins(usize),
-    /// The last bytes, from this offset, are text, but too few to tell.
-    More(usize),
-    /// None.
-    Nothing,
-}
-
 /// Whether a byte may be part of a text.
 const fn is_text(byte: u8) -> bool {
     byte >= b' ' && byte != 0x7f || matches!(byte, b'\t' | b'\n' | b'\r')
 }
 
 /// The first run of text in `data`.
-pub(super) fn find(data: &[u8]) -> Run {
+pub(super) fn find(data: &[u8]) -> Search {
     let mut from = 0;
     loop {
         let Some(window) = data.get(from..from + MIN_RUN) else {
             // Fewer bytes than a run: the end of them that is text may go on.
             let rest = data.get(from..).unwrap_or_default();
             let tail = rest.iter().rev().take_while(|b| is_text(**b)).count();
-            return if tail == 0 { Run::Nothing } else { Run::More(data.len() - tail) };
+            return if tail == 0 { Search::None } else { Search::perhaps(data.len() - tail, data) };
         };
         // From the back: one byte that is no text rules out every run that would hold it.
         if let Some(other) = window.iter().rposition(|b| !is_text(*b)) {
@@ -41,7 +32,7 @@ pub(super) fn find(data: &[u8]) -> Run {
         } else if window.iter().filter(|b| !b.is_ascii()).count() > MAX_FOREIGN {
             from += 1;
         } else {
-            return Run::Begins(from + stray(window));
+            return Search::Found(from + stray(window), ());
         }
     }
 }
@@ -67,13 +58,21 @@ mod tests {
     #[test]
     fn a_run_begins_where_its_text_begins() {
         let framed = [b"\x01\x02key\0\x00\x2f", LINE].concat();
-        assert_eq!(find(&framed), Run::Begins(7), "the length is a letter, and text like any");
+        assert_eq!(
+            find(&framed),
+            Search::Found(7, ()),
+            "the length is a letter, and text like any"
+        );
         let object = [&b"\0\x00\x41{\"a\":"[..], LINE].concat();
-        assert_eq!(find(&object), Run::Begins(3), "a length before an object is none of it");
-        assert_eq!(find(&LINE[..MIN_RUN - 1]), Run::More(0));
-        assert_eq!(find(b"abc\0def"), Run::More(4));
-        assert_eq!(find(b"abc\0"), Run::Nothing);
-        assert_eq!(find(&[0xe9; 200]), Run::More(161), "no code page has so few letters of ASCII");
+        assert_eq!(find(&object), Search::Found(3, ()), "a length before an object is none of it");
+        assert_eq!(find(&LINE[..MIN_RUN - 1]), Search::perhaps(0, &LINE[..MIN_RUN - 1]));
+        assert_eq!(find(b"abc\0def"), Search::perhaps(4, b"abc\0def"));
+        assert_eq!(find(b"abc\0"), Search::None);
+        assert_eq!(
+            find(&[0xe9; 200]),
+            Search::perhaps(161, &[0xe9; 200]),
+            "no code page has so few letters of ASCII"
+        );
     }
 
     proptest! {
@@ -85,8 +84,8 @@ mod tests {
             });
             let slow = (0..bytes.len()).find(|at| run(*at));
             match (find(&bytes), slow) {
-                (Run::Begins(at), Some(first)) => prop_assert!((first..=first + MAX_STRAY).contains(&at)),
-                (Run::More(_) | Run::Nothing, None) => {}
+                (Search::Found(at, ()), Some(first)) => prop_assert!((first..=first + MAX_STRAY).contains(&at)),
+                (Search::Perhaps { .. } | Search::None, None) => {}
                 (got, expected) => prop_assert!(false, "{got:?} {expected:?}"),
             }
         }

@@ -26,7 +26,7 @@ const MIN_HEAD: usize = 8;
 const MAX_DEPTH: usize = 1;
 /// Limits of what is read inside.
 const LIMITS: DriverLimits = DriverLimits { buffer: 4 << 20, recognise: 64 << 10 };
-/// Stands for the message of a direction while it has no content of its own.
+/// Placeholder for the message of a direction while no payload is open for it.
 const MESSAGE: [ContentId; 2] = [ContentId(u32::MAX - 1), ContentId(u32::MAX)];
 
 /// What is carried in the messages of a WebSocket.
@@ -82,14 +82,14 @@ impl Carried {
         &'a mut self,
         service: &'a Service,
         sink: &'a mut dyn ContentSink,
-    ) -> Taking<'a> {
-        Taking { carried: self, service, sink }
+    ) -> MessageSink<'a> {
+        MessageSink { carried: self, service, sink }
     }
 
     /// A direction has ended.
     pub(super) fn close(&mut self, direction: Direction, end: End, sink: &mut dyn ContentSink) {
         if let Some(connection) = &mut self.connection {
-            connection.close(side(direction), end, &mut Inside { sink });
+            connection.close(side(direction), end, &mut InnerSink { sink });
             count(connection, sink);
         }
     }
@@ -98,7 +98,7 @@ impl Carried {
     pub(super) fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) {
         let skip = self.skip.get_mut(direction.index());
         let (Some(connection), Some(skip)) = (&mut self.connection, skip) else { return };
-        *skip = connection.gap(side(direction), len.max(1), &mut Inside { sink });
+        *skip = connection.gap(side(direction), len.max(1), &mut InnerSink { sink });
         count(connection, sink);
     }
 
@@ -119,7 +119,7 @@ impl Carried {
         let orientation = Orientation { client: Side::Low, sure: true };
         let new = || Box::new(Driver::new(LIMITS, orientation));
         let connection = self.connection.get_or_insert_with(new);
-        *skip = connection.data(side(direction), bytes, &mut Inside { sink });
+        *skip = connection.data(side(direction), bytes, &mut InnerSink { sink });
         count(connection, sink);
     }
 }
@@ -134,13 +134,13 @@ fn count(connection: &mut Driver, sink: &mut dyn ContentSink) {
 }
 
 /// A sink that separates messages from pieces of a connection.
-pub(super) struct Taking<'a> {
+pub(super) struct MessageSink<'a> {
     carried: &'a mut Carried,
     service: &'a Service,
     sink: &'a mut dyn ContentSink,
 }
 
-impl Taking<'_> {
+impl MessageSink<'_> {
     fn direction(id: ContentId) -> Option<Direction> {
         [Direction::ClientToServer, Direction::ServerToClient]
             .into_iter()
@@ -169,7 +169,7 @@ impl Taking<'_> {
     }
 }
 
-impl ForwardingSink for Taking<'_> {
+impl ForwardingSink for MessageSink<'_> {
     fn inner(&mut self) -> &mut dyn ContentSink {
         self.sink
     }
@@ -262,11 +262,11 @@ impl ForwardingSink for Taking<'_> {
 }
 
 /// The sink of an inner connection: the WebSocket carries its payloads.
-struct Inside<'a> {
+struct InnerSink<'a> {
     sink: &'a mut dyn ContentSink,
 }
 
-impl ForwardingSink for Inside<'_> {
+impl ForwardingSink for InnerSink<'_> {
     fn inner(&mut self) -> &mut dyn ContentSink {
         self.sink
     }

@@ -2,7 +2,7 @@
 
 use super::Service;
 use super::header::{self, Header, Kind, MAX_HEADER};
-use super::inflate::{Inflater, TAIL, Trouble};
+use super::inflate::{InflateError, Inflater, TAIL};
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Reason, Resync};
 
@@ -24,7 +24,7 @@ pub(in crate::protocol) struct DirectionState {
 
 #[derive(Clone, Copy)]
 enum State {
-    /// In a header, of which so many bytes are there.
+    /// In a header, with this many bytes of it read.
     Header { bytes: [u8; MAX_HEADER], have: usize },
     /// In a payload. `mask` is turned to the next byte.
     Payload { left: u64, mask: [u8; 4], control: bool, last: bool },
@@ -125,7 +125,7 @@ impl DirectionState {
         Ok(())
     }
 
-    /// Hands on a piece of a message.
+    /// Passes on a piece of a message.
     fn deliver(
         &mut self,
         piece: &[u8],
@@ -195,7 +195,7 @@ impl DirectionState {
         skip
     }
 
-    /// Leaves a frame of which all was read.
+    /// Leaves a frame that was read completely.
     fn end_frame(&mut self, service: &Service, sink: &mut dyn ContentSink) {
         let State::Payload { left: 0, control, last, .. } = self.state else { return };
         self.state = BETWEEN;
@@ -322,7 +322,7 @@ impl Message {
         }
     }
 
-    /// Ends a payload of which nothing more is wanted.
+    /// Ends a payload whose reader wants nothing more.
     fn settle(&mut self, sink: &mut dyn ContentSink) {
         if matches!(&self.body, Body::Open(writer) if writer.is_done())
             && let Body::Open(writer) = std::mem::replace(&mut self.body, Body::Unwanted)
@@ -334,7 +334,7 @@ impl Message {
     /// The rest of the message cannot be inflated.
     fn spoil(
         &mut self,
-        trouble: Option<Trouble>,
+        trouble: Option<InflateError>,
         inflater: &mut Inflater,
         sink: &mut dyn ContentSink,
     ) {
@@ -342,9 +342,9 @@ impl Message {
             writer.close(Ending::Cut, sink);
         }
         match trouble {
-            Some(Trouble::Bomb) => sink.anomaly(Reason::Limit),
-            Some(Trouble::Malformed) => sink.anomaly(Reason::Malformed),
-            Some(Trouble::Unpaid) | None => {}
+            Some(InflateError::Bomb) => sink.anomaly(Reason::Limit),
+            Some(InflateError::Malformed) => sink.anomaly(Reason::Malformed),
+            Some(InflateError::Unpaid) | None => {}
         }
         inflater.reset();
     }

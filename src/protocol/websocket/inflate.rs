@@ -20,7 +20,7 @@ const FREE_OUTPUT: u64 = 4 << 20;
 
 /// Why a message cannot be inflated further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Trouble {
+pub enum InflateError {
     /// It is no deflate data, or refers to bytes that were lost.
     Malformed,
     /// It inflates to too much.
@@ -50,7 +50,7 @@ impl Inflater {
         &mut self,
         mut input: &[u8],
         take: &mut dyn FnMut(&[u8]) -> bool,
-    ) -> Result<(), Trouble> {
+    ) -> Result<(), InflateError> {
         self.taken += input.len() as u64;
         let mut piece = [0u8; PIECE];
         while !self.ended {
@@ -61,14 +61,14 @@ impl Inflater {
             input = input.get(used..).unwrap_or_default();
             self.given += made as u64;
             if made > 0 && !take(piece.get(..made).unwrap_or_default()) {
-                return Err(Trouble::Unpaid);
+                return Err(InflateError::Unpaid);
             }
             let bomb = self.given > FREE_OUTPUT && self.given / MAX_RATIO > self.taken;
             if bomb || self.given > MAX_OUTPUT {
-                return Err(Trouble::Bomb);
+                return Err(InflateError::Bomb);
             }
             // What came before the fault was taken: the same in pieces of any size.
-            self.ended = status.map_err(|_| Trouble::Malformed)? == Status::StreamEnd;
+            self.ended = status.map_err(|_| InflateError::Malformed)? == Status::StreamEnd;
             // A full piece may have left more inside.
             if made < PIECE && (input.is_empty() || used == 0) {
                 break;

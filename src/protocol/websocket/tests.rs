@@ -240,7 +240,7 @@ fn one_direction_and_early_frames() {
 }
 
 #[test]
-fn hostile_frames() {
+fn frames_that_break_the_rules_end_the_direction() {
     let opaque = |wire: &[u8]| {
         let (_, events) = play(&[Client(ASK), Server(YES), Server(wire)], 7);
         events.iter().any(|n| matches!(n, DriverEvent::Opaque("http", _)))

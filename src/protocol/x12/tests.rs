@@ -17,7 +17,7 @@ fn interchanges_of_both_directions() {
 }
 
 #[test]
-fn holes_and_the_middle() {
+fn gaps_and_midstream_starts() {
     let pieces = [Piece::Client(CLAIM), Piece::ClientGap(10), Piece::Client(CLAIM)];
     let (sink, _) = play(&pieces, 9);
     assert_eq!((sink.contents.len(), sink.contents[0].gaps), (1, 10));

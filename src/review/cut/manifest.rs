@@ -1,7 +1,7 @@
 //! What was cut out of what, with the hashes that prove it.
 
-use super::pick::Picks;
-use super::{CutError, Written};
+use super::selector::Selectors;
+use super::{CutError, WrittenFile};
 use crate::review::Cut;
 use crate::review::source::Results;
 use crate::review::table::json_text;
@@ -26,13 +26,13 @@ impl<W: Write> Hashed<W> {
     }
 
     /// SHA-256 in hexadecimal digits, and bytes.
-    pub fn finish(mut self) -> io::Result<Written> {
+    pub fn finish(mut self) -> io::Result<WrittenFile> {
         self.to.flush()?;
         Ok(self.into_inner().1)
     }
 
     /// What it was written to, and the hash.
-    pub fn into_inner(self) -> (W, Written) {
+    pub fn into_inner(self) -> (W, WrittenFile) {
         let digits = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         (self.to, (digits, self.bytes))
     }
@@ -68,11 +68,11 @@ impl Manifest {
     pub fn new(
         cut: &Cut,
         results: &Results,
-        picks: &Picks,
+        picks: &Selectors,
         sources: &[SourceFile],
         packets: &[u64],
-        sealed: &Written,
-        plain: &Written,
+        sealed: &WrittenFile,
+        plain: &WrittenFile,
     ) -> Self {
         let set = |of: fn(&crate::review::source::Run) -> &String| -> BTreeSet<String> {
             results.runs.iter().map(of).filter(|text| !text.is_empty()).cloned().collect()

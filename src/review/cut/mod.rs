@@ -1,30 +1,29 @@
 //! `phitap cut`: the packets of exposures, flows, services, patients or times out of their captures, as
-//! evidence that stands alone: a pcapng with the ids of events as comments, and a manifest of hashes.
+//! self-contained evidence: a pcapng with the ids of events as comments, and a manifest of hashes.
 //!
 //! Of an exposure, everything between its client and its service is cut, so that it can be replayed. Of a
-//! patient, the packets of the records alone: other people's are not handed on with them.
+//! patient, the packets of the records alone: other people's are not passed on with them.
 
 mod manifest;
-mod pcapng;
-mod pick;
+mod selector;
 
 #[cfg(test)]
 mod tests;
 
 use super::source::{self, Results};
-use super::{Answer, Cut, ReviewError, tell_losses};
+use super::{Answer, Cut, ReviewError, report_losses};
 use crate::capture::{Batch, Source as _, Status, Timeline};
 use crate::decode::{Checksums, Decoder, FlowKey, Outcome};
+use crate::output::pcapng::Writer;
 use manifest::{Hashed, Manifest, SourceFile};
-use pcapng::Writer;
-use pick::Picks;
+use selector::Selectors;
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Flows whose decision is remembered; beyond it all are decided anew.
+/// Flows whose decision is remembered; beyond it all are decided again.
 const MAX_FLOWS: usize = 1 << 20;
 /// Bytes of fragments held while a capture is read.
 const FRAGMENT_MEMORY: usize = 64 << 20;
@@ -69,7 +68,7 @@ pub enum CutError {
         /// What the system said.
         source: io::Error,
     },
-    /// Nobody could open the result.
+    /// The result would be unreadable.
     #[error("{0:?} is no recipient; give the public key of age (age1...)")]
     Recipient(String),
 }
@@ -80,8 +79,8 @@ pub(super) fn answer(
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let results = source::read(&cut.source, &cut.filter)?;
-    let mut worst = tell_losses(&cut.source, &results.losses, note);
-    let picks = Picks::of(&results, cut)?;
+    let mut worst = report_losses(&cut.source, &results.losses, note);
+    let picks = Selectors::of(&results, cut)?;
     let sources = verified(cut, &results, &picks, note)?;
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&cut.output);
@@ -118,22 +117,22 @@ pub(super) fn answer(
 
 /// What was taken from each capture.
 #[derive(Default)]
-struct Counts {
+struct CutCounters {
     packets: Vec<u64>,
     /// Fragments whose flow is not known.
     fragments: u64,
 }
 
 /// Name of a file and hash of what was written.
-type Written = (String, u64);
+type WrittenFile = (String, u64);
 
 /// Writes through `write`, encrypted where recipients are named; hash and size of what is in the file, and
 /// of what is behind the encryption.
 fn sealed(
     cut: &Cut,
     mut file: Hashed<BufWriter<File>>,
-    write: &mut dyn FnMut(&mut dyn Write) -> Result<Counts, CutError>,
-) -> Result<(Written, Written, Counts), CutError> {
+    write: &mut dyn FnMut(&mut dyn Write) -> Result<CutCounters, CutError>,
+) -> Result<(WrittenFile, WrittenFile, CutCounters), CutError> {
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     if cut.recipients.is_empty() {
         let counts = write(&mut file)?;
@@ -147,8 +146,8 @@ fn sealed(
 fn encrypted(
     cut: &Cut,
     mut file: Hashed<BufWriter<File>>,
-    write: &mut dyn FnMut(&mut dyn Write) -> Result<Counts, CutError>,
-) -> Result<(Written, Written, Counts), CutError> {
+    write: &mut dyn FnMut(&mut dyn Write) -> Result<CutCounters, CutError>,
+) -> Result<(WrittenFile, WrittenFile, CutCounters), CutError> {
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     let recipients: Vec<age::x25519::Recipient> = cut
         .recipients
@@ -170,8 +169,8 @@ fn encrypted(
 fn encrypted(
     cut: &Cut,
     _: Hashed<BufWriter<File>>,
-    _: &mut dyn FnMut(&mut dyn Write) -> Result<Counts, CutError>,
-) -> Result<(Written, Written, Counts), CutError> {
+    _: &mut dyn FnMut(&mut dyn Write) -> Result<CutCounters, CutError>,
+) -> Result<(WrittenFile, WrittenFile, CutCounters), CutError> {
     Err(CutError::Recipient(cut.recipients.first().cloned().unwrap_or_default()))
 }
 
@@ -179,7 +178,7 @@ fn encrypted(
 fn verified(
     cut: &Cut,
     results: &Results,
-    picks: &Picks,
+    picks: &Selectors,
     note: &mut dyn FnMut(String),
 ) -> Result<Vec<SourceFile>, CutError> {
     let mut sources = Vec::new();
@@ -233,13 +232,13 @@ fn known_hash(results: &Results, name: &str) -> Option<String> {
 /// Copies the packets that were picked, in the order of the captures.
 fn packets(
     cut: &Cut,
-    picks: &Picks,
+    picks: &Selectors,
     sources: &[SourceFile],
     to: &mut dyn Write,
-) -> Result<Counts, CutError> {
+) -> Result<CutCounters, CutError> {
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     let mut writer = Writer::begin(to).map_err(fail)?;
-    let mut counts = Counts::default();
+    let mut counts = CutCounters::default();
     for of in sources {
         let mut timeline = Timeline::open(&[&of.path]);
         while !timeline.settle() {}
@@ -280,6 +279,6 @@ fn packets(
         }
         counts.packets.push(taken);
     }
-    writer.finish().map_err(fail)?;
+    writer.flush().map_err(fail)?;
     Ok(counts)
 }

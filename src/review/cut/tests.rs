@@ -1,7 +1,7 @@
 //! The capture that is written, block by block.
 
-use super::pcapng::Writer;
 use crate::capture::{Batch, LinkType, Packet, Source as _, Status, Timeline};
+use crate::output::pcapng::Writer;
 use crate::time::Timestamp;
 
 #[test]
@@ -28,7 +28,7 @@ fn what_is_written_is_read_back_with_its_clock_link_type_and_lengths() {
     for (packet, data, file) in &all {
         writer.packet(file, packet, data, &["01A", "01B"]).expect("memory");
     }
-    writer.finish().expect("memory");
+    writer.flush().expect("memory");
     assert!(memchr::memmem::find(&bytes, b"frame 9 01A 01B").is_some());
     std::fs::write(&path, &bytes).expect("written");
     let mut timeline = Timeline::open(&[&path]);
@@ -40,8 +40,8 @@ fn what_is_written_is_read_back_with_its_clock_link_type_and_lengths() {
         }
         batch.clear();
     }
-    let told: Vec<_> =
+    let expected: Vec<_> =
         all.iter().map(|(p, data, _)| (p.time, p.len, p.link, data.to_vec())).collect();
-    assert_eq!(read, told);
+    assert_eq!(read, expected);
     assert!(timeline.take_faults().is_empty());
 }

@@ -1,8 +1,8 @@
-//! Why nothing could be read.
+//! Errors of reading a store or events.
 
 use std::path::{Path, PathBuf};
 
-/// Why nothing could be read. No message holds anything of what is in the file.
+/// Why a store or events could not be read. No message contains text of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system refused.

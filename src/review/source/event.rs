@@ -1,5 +1,5 @@
-//! An event as `schema/event.schema.json` describes it, as far as the model needs it. Whatever is missing
-//! or wrong makes the line garbage, never a panic.
+//! An event as `schema/event.schema.json` describes it, as far as the model needs it. Missing or wrong fields make
+//! the line garbage, never a panic.
 
 use super::model::{Asset, Evidence, Exposure, Identifier, Service};
 use crate::time::Timestamp;
@@ -157,7 +157,7 @@ pub(super) struct ServiceField {
 }
 
 impl ServiceField {
-    /// Whether it answers whoever asks.
+    /// Whether it answers any client.
     pub fn is_open(&self) -> bool {
         self.interfaces.iter().any(|i| i.open)
             || self.access.as_ref().is_some_and(|access| access.answers == "anyone")

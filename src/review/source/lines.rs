@@ -1,7 +1,7 @@
 //! A file of events, one JSON object a line.
 
 use super::event::{self, Head, Line};
-use super::model::{Patient, Results, Run, Sighting, select};
+use super::model::{Patient, PatientObservation, Results, Run, select};
 use super::{Filter, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_SIGHTINGS, ReadError};
 use crate::time::Timestamp;
 use serde_json::Value;
@@ -46,7 +46,7 @@ pub(super) fn read(
     Ok(reader.finish())
 }
 
-fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
+pub(in crate::review) fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {
         let piece = input.fill_buf()?;
         let end = memchr::memchr(b'\n', piece);
@@ -121,6 +121,8 @@ impl<'a> Reader<'a> {
                 self.ended(&line, run, whole()?);
                 Some(true)
             }
+            // What is merged (`phitap merge`), and how a sensor was.
+            "phi-summary" | "sensor-status" => Some(true),
             _ => None,
         }
         .map(|held| self.results.losses.entries += u64::from(!held))
@@ -176,7 +178,7 @@ impl<'a> Reader<'a> {
         if self.filter.patients == 0 {
             return Some(true);
         }
-        let mut seen = Sighting {
+        let mut seen = PatientObservation {
             exposure: None,
             id: line.event.id,
             first: line.event.start.as_deref().and_then(event::time).unwrap_or(time),
@@ -225,7 +227,7 @@ impl<'a> Reader<'a> {
         run: usize,
         token: String,
         kinds: &[String],
-        seen: Sighting,
+        seen: PatientObservation,
         exposure: Option<&str>,
     ) -> Option<usize> {
         let key = (run, token);
@@ -264,7 +266,7 @@ impl<'a> Reader<'a> {
                     // A later line with the same id says all that the earlier one said.
                     patient.records = patient.records.saturating_sub(known.records);
                     patient.records = patient.records.saturating_add(seen.records);
-                    *known = Sighting { first: known.first.min(seen.first), ..seen };
+                    *known = PatientObservation { first: known.first.min(seen.first), ..seen };
                 }
             }
             _ => {

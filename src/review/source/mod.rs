@@ -11,8 +11,10 @@ mod store;
 mod tests;
 
 pub use error::ReadError;
+pub(in crate::review) use lines::skip_line;
 pub use model::{
-    Asset, Evidence, Exposure, Identifier, Patient, ReadLosses, Results, Run, Service, Sighting,
+    Asset, Evidence, Exposure, Identifier, Patient, PatientObservation, ReadLosses, Results, Run,
+    Service,
 };
 
 use crate::identify::Token;
@@ -22,7 +24,7 @@ use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-/// Runs, exposures, services and assets that are held, each; further ones are counted only.
+/// Most runs, exposures, services and assets that are kept, each; further ones are only counted.
 pub const MAX_ENTRIES: usize = 100_000;
 /// Patients that are held unless [`Filter::patients`] says otherwise.
 pub const MAX_PATIENTS: usize = 250_000;
@@ -80,12 +82,12 @@ impl Default for Filter {
 }
 
 impl Filter {
-    /// Whether something was seen in the time that is asked for.
+    /// Whether something was seen in the selected time.
     pub fn in_time(&self, first: Timestamp, last: Timestamp) -> bool {
         self.since.is_none_or(|since| last >= since) && self.until.is_none_or(|until| first < until)
     }
 
-    /// Whether the address, port and protocol of a service are asked for.
+    /// Whether the address, port and protocol of a service are selected.
     pub fn takes_service(&self, server: std::net::SocketAddr, protocol: &str) -> bool {
         let inside = |nets: &[Cidr], ip| nets.is_empty() || nets.iter().any(|n| n.contains(ip));
         inside(&self.servers, server.ip())
@@ -93,7 +95,7 @@ impl Filter {
             && (self.protocols.is_empty() || self.protocols.iter().any(|p| p == protocol))
     }
 
-    /// Whether an exposure is asked for, but for its run.
+    /// Whether an exposure is selected, apart from its run.
     pub fn takes(&self, exposure: &Exposure) -> bool {
         let named = |name: &str| self.exposures.iter().any(|e| e.eq_ignore_ascii_case(name));
         self.takes_service(exposure.server, &exposure.protocol)
@@ -105,7 +107,7 @@ impl Filter {
                 || exposure.fingerprint.as_deref().is_some_and(named))
     }
 
-    /// Whether something is asked of exposures, so that what belongs to none is not asked for.
+    /// Whether exposures are filtered, so that what belongs to none is excluded.
     pub const fn asks_of_exposures(&self) -> bool {
         !(self.clients.is_empty()
             && self.servers.is_empty()
@@ -115,7 +117,7 @@ impl Filter {
             || self.severity > 0
     }
 
-    /// Whether a run is asked for; `number` counts from 1.
+    /// Whether a run is selected; `number` counts from 1.
     pub fn takes_run(&self, run: &Run, number: usize) -> bool {
         self.run.is_none_or(|asked| asked == number)
             && (self.sensors.is_empty() || self.sensors.contains(&run.sensor))
@@ -155,7 +157,7 @@ pub fn read(path: &Path, filter: &Filter) -> Result<Results, ReadError> {
     lines::read(BufReader::with_capacity(1 << 16, file), path, filter)
 }
 
-/// What is known of the patients that one of these tokens leads to: `i_...` of an identifier, whoever
+/// The patients that one of these tokens identifies: `i_...` of an identifier, whoever
 /// issued it, or `p_...`.
 ///
 /// # Errors
@@ -175,7 +177,7 @@ pub fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<Results,
     Ok(results)
 }
 
-/// The runs that left it.
+/// The runs in it.
 ///
 /// # Errors
 /// As [`read`].

@@ -1,11 +1,11 @@
-//! What was read. Texts come from the wire or from forgers: escape them wherever they are shown.
+//! The reading model. Texts come from the wire and may be forged: escape them wherever they are shown.
 
 use super::{Filter, MAX_ENTRIES};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::net::{IpAddr, SocketAddr};
 
-/// What runs left.
+/// Results of runs.
 #[derive(Debug, Default)]
 pub struct Results {
     /// Every run in the order in which they began.
@@ -18,11 +18,11 @@ pub struct Results {
     pub services: Vec<Service>,
     /// Hosts with a role, by run.
     pub assets: Vec<Asset>,
-    /// What could not be read, or was not held.
+    /// What could not be read or exceeded a limit.
     pub losses: ReadLosses,
 }
 
-/// What could not be read, or was not held.
+/// What could not be read or exceeded a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadLosses {
     /// Lines, or entries of a store, that are no events.
@@ -38,7 +38,7 @@ pub struct ReadLosses {
 }
 
 impl ReadLosses {
-    /// Whether everything was read and held.
+    /// Whether everything was read and kept.
     pub const fn none(&self) -> bool {
         self.garbage == 0 && self.too_long == 0 && self.entries == 0 && self.patients == 0
     }
@@ -51,9 +51,9 @@ pub struct Run {
     pub sensor: String,
     /// Version of phitap.
     pub version: String,
-    /// Tells its rules apart; empty in events.
+    /// Identifies its rules; empty in events.
     pub rules: String,
-    /// Which key made its tokens.
+    /// Id of the key of its tokens.
     pub key_id: String,
     /// Whether it watched interfaces.
     pub live: bool,
@@ -65,7 +65,7 @@ pub struct Run {
     pub first: Option<Timestamp>,
     /// Packet time of the last thing it saw.
     pub last: Option<Timestamp>,
-    /// Whether it wrote its summary: otherwise it goes on, or was killed.
+    /// Whether it wrote its summary; otherwise it is still running, or was killed.
     pub ended: bool,
     /// Its summary, as `run-summary` gives it; null without one.
     pub event: Value,
@@ -84,7 +84,7 @@ impl Run {
     }
 }
 
-/// Where an analyst finds the packets.
+/// The packets, for an analyst.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The capture file of the first packet.
@@ -128,7 +128,7 @@ pub struct Exposure {
     pub community_id: String,
     /// Distinct patients.
     pub patients: u64,
-    /// Between what their true number lies.
+    /// Bounds of their number.
     pub patients_bounds: (u64, u64),
     /// Patients by flow.
     pub findings: u64,
@@ -146,7 +146,7 @@ pub struct Exposure {
     pub evidence: Option<Evidence>,
     /// `phi.service.authentication`.
     pub authentication: String,
-    /// Whether the service was seen to answer whoever asks.
+    /// Whether the service was seen to answer any client.
     pub open: bool,
     /// The whole event, for what is not here.
     pub event: Value,
@@ -170,7 +170,7 @@ pub struct Patient {
     /// Masked identifiers; of listed patients none.
     pub identifiers: Vec<Identifier>,
     /// With which exposures.
-    pub seen: Vec<Sighting>,
+    pub seen: Vec<PatientObservation>,
 }
 
 /// A masked identifier.
@@ -202,7 +202,7 @@ const fn masked() -> bool {
 
 /// A patient seen with an exposure.
 #[derive(Clone, Debug)]
-pub struct Sighting {
+pub struct PatientObservation {
     /// Index of the exposure; none where it is not known, or of several clients.
     pub exposure: Option<usize>,
     /// `event.id` of the finding.
@@ -246,7 +246,7 @@ pub struct Service {
     pub protocol: String,
     /// `phi.service.authentication`.
     pub authentication: String,
-    /// Whether it was seen to answer whoever asks.
+    /// Whether it was seen to answer any client.
     pub open: bool,
     /// The whole event.
     pub event: Value,
@@ -271,7 +271,7 @@ pub struct Asset {
     pub event: Value,
 }
 
-/// Takes out what was not asked for.
+/// Removes what the filter excludes.
 pub(super) fn select(results: &mut Results, filter: &Filter) {
     let runs = kept(&mut results.runs, |run, number| filter.takes_run(run, number + 1));
     let of_run = |run: &mut usize| match runs.get(*run).copied().flatten() {
@@ -308,7 +308,7 @@ pub(super) fn select(results: &mut Results, filter: &Filter) {
     });
 }
 
-/// Keeps some of a list; where each of its entries is now.
+/// Keeps part of a list; returns the new index of each entry.
 fn kept<T>(list: &mut Vec<T>, mut keep: impl FnMut(&mut T, usize) -> bool) -> Vec<Option<usize>> {
     let (mut places, mut next, mut at) = (Vec::with_capacity(list.len()), 0, 0);
     list.retain_mut(|entry| {

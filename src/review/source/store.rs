@@ -1,7 +1,7 @@
 //! A store. Rows may be forged: whatever is no event is counted as garbage.
 
 use super::event::{self, Line};
-use super::model::{Evidence, Identifier, Patient, Results, Run, Sighting, select};
+use super::model::{Evidence, Identifier, Patient, PatientObservation, Results, Run, select};
 use super::{Filter, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_SIGHTINGS, ReadError};
 use crate::exposure::EventId;
 use crate::identify::Token;
@@ -264,7 +264,7 @@ impl Reader {
                 self.results.patients.len() - 1
             }
         };
-        let seen = self.sighting(row, run, exposure, (first, last))?;
+        let seen = self.observation(row, run, exposure, (first, last))?;
         let kinds: String = row.get(16)?;
         let identifiers: Result<Vec<Identifier>, _> =
             serde_json::from_str(&row.get::<_, String>(17)?);
@@ -291,13 +291,13 @@ impl Reader {
         Ok(())
     }
 
-    fn sighting(
+    fn observation(
         &self,
         row: &Row<'_>,
         run: usize,
         exposure: Option<usize>,
         (first, last): (Timestamp, Timestamp),
-    ) -> Sql<Sighting> {
+    ) -> Sql<PatientObservation> {
         let files = self.results.runs.get(run).map_or(&[][..], |run| &run.files);
         let file = |at: i64| usize::try_from(at).ok().and_then(|at| files.get(at)).cloned();
         let number = |at: i64| u64::try_from(at).unwrap_or(0);
@@ -311,7 +311,7 @@ impl Reader {
             _ => None,
         };
         let carrier: String = row.get(9)?;
-        Ok(Sighting {
+        Ok(PatientObservation {
             exposure,
             id: ulid(&row.get::<_, Vec<u8>>(2)?),
             first,

@@ -199,13 +199,13 @@ mod tests {
                     b'0' + (random >> 33) as u8 % most
                 };
                 let number: Vec<u8> = (0..len).map(digit).collect();
-                let told: Vec<u16> = table.rules(&number).collect();
+                let found: Vec<u16> = table.rules(&number).collect();
                 let matches = |index: &&u16| {
                     identifiers.get(**index).is_some_and(|r| r.pattern.is_match(&number))
                 };
                 let expected: Vec<u16> = bucket.iter().filter(matches).copied().collect();
                 matched += expected.len();
-                assert_eq!(told, expected, "{len}");
+                assert_eq!(found, expected, "{len}");
             }
         }
         assert!(matched > 1000, "{matched}");

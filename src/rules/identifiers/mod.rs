@@ -112,7 +112,7 @@ impl IdentifierRule {
         Some(compact(value, &self.separators).is_some_and(|c| validator.check(&c)))
     }
     /// Whether its check, or a list of it, separates it from chance.
-    fn is_telling(&self) -> bool {
+    fn is_informative(&self) -> bool {
         self.personal && self.is_checked() && self.chance <= MAX_CHANCE
     }
     /// Whether it has more to go by than its form.
@@ -190,7 +190,7 @@ impl IdentifierRules {
     }
 
     /// Whether a separate value may be a number that needs no words nearby.
-    pub fn may_tell(&self, value: &[u8]) -> bool {
+    pub fn may_identify(&self, value: &[u8]) -> bool {
         let parts = || value.iter().filter(|b| b.is_ascii_alphanumeric());
         let len = parts().count();
         len <= MAX_NUMBER
@@ -256,7 +256,7 @@ impl IdentifierRules {
         let mut wordless = 0;
         for (len, bucket) in self.enabled.iter().enumerate() {
             let rules = bucket.iter().filter_map(|index| self.get(*index));
-            wordless |= u64::from(rules.into_iter().any(IdentifierRule::is_telling)) << len;
+            wordless |= u64::from(rules.into_iter().any(IdentifierRule::is_informative)) << len;
         }
         self.wordless = wordless;
         self.bare = bare::Bare::tables(&self.enabled, &self.rules);

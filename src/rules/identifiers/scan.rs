@@ -61,7 +61,7 @@ struct Number {
 }
 
 impl IdentifierRules {
-    /// Calls `found` with each number in `text` that is of a form in force.
+    /// Calls `found` with each number in `text` of an active form.
     pub fn scan<'r, 't>(&'r self, text: &'t str, found: &mut dyn FnMut(Hit<'r, 't>)) {
         self.scan_for(ScanSet { lengths: &self.enabled, bare: &self.bare }, text, found);
     }
@@ -80,7 +80,7 @@ impl IdentifierRules {
             let this = |r: &&IdentifierRule| r.rule.id == rule.rule.id;
             taken |= hit.near.as_ref().is_some_and(this) || hit.valid.iter().any(this);
         });
-        // A number that is no patient's is taken if it is not handed on.
+        // A number that is no patient's is taken if it is not passed on.
         taken || (!rule.personal && rule.verify(text).is_none() && self.denies(rule, text))
     }
 

@@ -97,7 +97,7 @@ impl FromStr for Target {
 }
 
 impl Target {
-    fn fits(&self, seen: &Seen<'_>) -> bool {
+    fn fits(&self, seen: &SuppressionQuery<'_>) -> bool {
         let at = |port: &Option<u16>| port.is_none_or(|port| port == seen.server.port());
         match self {
             Self::Net(net, port) => net.contains(seen.server.ip()) && at(port),
@@ -194,13 +194,13 @@ impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
         #[serde(untagged, expecting = "expected a day such as 2026-12-31")]
-        enum Written {
+        enum DayForm {
             Text(String),
             Date(toml::value::Datetime),
         }
-        let text = match Written::deserialize(from)? {
-            Written::Text(text) => text,
-            Written::Date(date) => date.to_string(),
+        let text = match DayForm::deserialize(from)? {
+            DayForm::Text(text) => text,
+            DayForm::Date(date) => date.to_string(),
         };
         text.parse().map_err(|fault| D::Error::custom(format!("{text:?}: {fault}")))
     }
@@ -208,7 +208,7 @@ impl<'de> Deserialize<'de> for Day {
 
 /// What a suppression is asked of.
 #[derive(Clone, Copy)]
-pub struct Seen<'a> {
+pub struct SuppressionQuery<'a> {
     /// The client.
     pub client: IpAddr,
     /// The service.
@@ -242,7 +242,7 @@ pub struct Suppression {
 
 impl Suppression {
     /// Whether it covers what was seen, whatever the day.
-    pub fn covers(&self, seen: &Seen<'_>) -> bool {
+    pub fn covers(&self, seen: &SuppressionQuery<'_>) -> bool {
         fn any<T>(list: &[T], fits: impl FnMut(&T) -> bool) -> bool {
             list.is_empty() || list.iter().any(fits)
         }
@@ -274,7 +274,7 @@ impl Suppression {
             }
         }
         let patient = [patient.as_ref().map(|p| &p.0), None];
-        Some(self.covers(&Seen { client, server, host, rule, patient }))
+        Some(self.covers(&SuppressionQuery { client, server, host, rule, patient }))
     }
 }
 
@@ -291,7 +291,7 @@ impl Suppressions {
     /// as an error.
     pub fn find(
         &self,
-        seen: &Seen<'_>,
+        seen: &SuppressionQuery<'_>,
         now: Timestamp,
     ) -> Option<Result<&Suppression, &Suppression>> {
         let mut over = None;

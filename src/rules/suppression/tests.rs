@@ -72,7 +72,7 @@ fn a_pseudonym_reads_back_what_events_show() {
 #[test]
 fn it_holds_to_the_end_of_its_day() {
     let rules = one("rule = [\"hl7-patient\"]");
-    let seen = Seen {
+    let seen = SuppressionQuery {
         client: IpAddr::from([10, 0, 0, 1]),
         server: SocketAddr::from(([10, 0, 0, 2], 2575)),
         host: None,
@@ -85,7 +85,7 @@ fn it_holds_to_the_end_of_its_day() {
     assert_eq!(find(Timestamp(over.0 - 1)), Some(true));
     assert_eq!(find(over), Some(false));
     assert_eq!(rules.suppressions.expired(over).count(), 1);
-    let other = Seen { rule: "x12", ..seen };
+    let other = SuppressionQuery { rule: "x12", ..seen };
     assert!(rules.suppressions.find(&other, over).is_none());
 }
 

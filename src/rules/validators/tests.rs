@@ -72,7 +72,7 @@ const VECTORS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn published_numbers() {
+fn published_example_numbers_are_valid() {
     for (name, number) in VECTORS {
         let validator = Validator::named(name).expect(name);
         let passes = validator.check(number);
@@ -135,7 +135,7 @@ fn names_are_unique_and_anything_may_come() {
 }
 
 #[test]
-fn compact_forms() {
+fn separators_are_removed_and_lengths_capped() {
     let same = |value, separators| compact(value, separators).map(|c| c.to_string());
     assert_eq!(same(" 943 476-5919 ", " -"), Some("9434765919".to_owned()));
     assert_eq!(same("131052-308t", ""), Some("131052-308T".to_owned()));

@@ -134,7 +134,7 @@ pub(super) fn program() -> Vec<Instruction> {
     a.when(&[17], V4Udp);
     a.first();
     a.label(V4Udp);
-    // The ports of a datagram in fragments stand in the first of them only.
+    // The ports of a fragmented datagram are in its first fragment only.
     a.put(LD_H_IND, NET.wrapping_add(6));
     a.code.push((Instruction { code: JSET_K, jt: 0, jf: 0, k: 0x3fff }, Some(First)));
     a.put(LD_B_IND, NET);

@@ -19,9 +19,9 @@ const TPID_VALID: u32 = 1 << 6;
 
 /// Bytes of a VLAN tag (IEEE 802.1Q 9.3); the kernel leaves as many free before each packet.
 pub(super) const TAG: usize = 4;
-/// Bytes of two MAC addresses, behind which the tag stands.
+/// Bytes of two MAC addresses, after which the tag comes.
 const ADDRESSES: usize = 12;
-/// Packets of a block at most: no header is shorter.
+/// Most packets of a block: no header is shorter.
 const MAX_FRAMES: usize = 1 << 16;
 
 /// A packet of a block.
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_tag_stands_where_it_was_on_the_wire() {
+    fn a_tag_is_put_back_where_it_was_on_the_wire() {
         let packet: Vec<u8> = (0..60).collect();
         let read = read(&mut block(&[(&packet, Some((0x88a8, 0x2007)), 0)]), PLAIN);
         let mut wire = packet;

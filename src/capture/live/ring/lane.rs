@@ -89,7 +89,7 @@ struct Slot {
 }
 
 impl Slot {
-    /// Takes the ring of an interface that was opened anew, once the old one is empty.
+    /// Takes the ring of an interface that was reopened, once the old one is empty.
     fn refresh(&mut self, lane: usize) {
         if self.port.generation.load(Ordering::Acquire) == self.generation || self.head().is_some()
         {
@@ -233,7 +233,7 @@ impl Lane {
     pub fn wait(&mut self, timeout: Duration) {
         let held = self.slots.iter().any(|slot| slot.next < slot.frames.len());
         let timeout = if held { timeout.min(HOLD / 4) } else { timeout };
-        // A ring of which a block is in use always says that it can be read.
+        // A ring with a block in use always polls as readable.
         let idle = self.slots.iter().filter(|slot| slot.next >= slot.frames.len());
         let rings = idle.filter_map(|slot| slot.ring.as_ref());
         let mut fds: Vec<PollFd<'_>> =
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn one_ring_waits_for_nobody() {
+    fn one_ring_waits_for_no_other() {
         let (mut lane, maps) = lane(1);
         maps[0].hand_over(0, &[5, 6]);
         assert_eq!(times(&mut lane, 0), (Fill::Packets, vec![(0, 5), (0, 6)]));

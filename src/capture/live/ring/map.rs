@@ -21,7 +21,7 @@ pub(super) struct Map {
     start: NonNull<u8>,
     /// Bytes of a block.
     block: usize,
-    /// Blocks that a [`Lease`] holds: the kernel's word for it does not tell them from new ones.
+    /// Blocks that a [`Lease`] holds: the kernel's status does not distinguish them from new ones.
     leased: Vec<AtomicBool>,
     count: AtomicUsize,
 }
@@ -97,7 +97,7 @@ impl Map {
         unsafe { AtomicU32::from_ptr(self.start.as_ptr().add(index * self.block + offset).cast()) }
     }
 
-    /// Whether the kernel has handed the block over, and nobody holds it.
+    /// Whether the kernel has handed the block over, and no lease holds it.
     fn is_ready(&self, index: usize) -> bool {
         self.word(index, STATUS).load(Ordering::Acquire) & USER != 0
             && !self.leased[index].load(Ordering::Acquire)

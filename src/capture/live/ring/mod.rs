@@ -24,14 +24,14 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// Bytes of a block: the largest packet that an interface puts together (64 KiB) fits.
+/// Bytes of a block: the largest packet that an interface merges (64 KiB) fits.
 const BLOCK: usize = 128 << 10;
 /// Fewest blocks of a ring.
 const MIN_BLOCKS: usize = 4;
-/// Milliseconds after which the kernel hands on a block that is not full. A ring has so many blocks that
+/// Milliseconds after which the kernel hands over a block that is not full. A ring has so many blocks that
 /// a worker may be busy for seconds, however few packets come.
 const RETIRE_MS: u32 = 20;
-/// A packet waits for older ones of other interfaces for this long: the kernel's timer hands a block on
+/// A packet waits for older ones of other interfaces for this long: the kernel's timer hands over a block
 /// with its second tick at the latest.
 const HOLD: Duration = Duration::from_millis(2 * RETIRE_MS as u64 + 15);
 const HOLD_SPAN: Span = Span::millis(HOLD.as_millis() as i64);
@@ -41,13 +41,13 @@ const IFF_UP: u32 = 1;
 /// Why rings could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
-    /// An interface cannot be captured from, by no means.
+    /// An interface cannot be captured from by any means.
     Fault(Fault),
-    /// This interface or this kernel has no rings: libpcap may do. Says why.
+    /// This interface or this kernel has no rings, so libpcap must read it; the reason.
     NoRing(String),
 }
 
-/// All rings of all interfaces, seen from whoever looks after them.
+/// All rings of all interfaces, as the supervising thread sees them.
 pub struct Rings {
     options: LiveOptions,
     lanes: usize,
@@ -74,7 +74,7 @@ struct Opened {
     sockets: Vec<Arc<PacketSocket>>,
 }
 
-/// What libpcap said of an interface.
+/// What libpcap reports about an interface.
 #[derive(Clone)]
 struct Link {
     kind: LinkType,
@@ -126,7 +126,7 @@ impl Rings {
         Ok((rings, lanes))
     }
 
-    /// Looks after the interfaces: notes which are lost or have no link, and opens lost ones again.
+    /// Maintains the interfaces: notes which are lost or have no link, and reopens lost ones.
     /// Call it about once a second.
     pub fn check(&mut self) {
         for interface in &mut self.interfaces {
@@ -158,7 +158,7 @@ impl Rings {
         std::mem::take(&mut self.faults)
     }
 
-    /// What got better since the last call.
+    /// Recoveries since the last call.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
@@ -169,7 +169,7 @@ impl Rings {
         LiveCounters::sum(self.interfaces.iter().map(|interface| interface.counters))
     }
 
-    /// What each interface gave so far.
+    /// Packets of each interface so far.
     pub fn inputs(&self) -> Vec<Input> {
         let input = |i: &Interface| Input {
             name: i.name.clone(),
@@ -211,7 +211,7 @@ impl Interface {
         if nic::index(&self.name) != Some(open.index) {
             return Some("the interface is gone".to_owned());
         }
-        // All are asked, so that none says it again.
+        // All sockets are queried, so that none reports it again.
         let errors: Vec<_> = open.sockets.iter().filter_map(|s| s.take_error()).collect();
         errors.first().map(|error| match error.raw_os_error() {
             Some(libc::ENETDOWN) => "the interface went down".to_owned(),
@@ -337,7 +337,7 @@ fn instructions(program: &pcap::BpfProgram) -> Option<Vec<Instruction>> {
     program.get_instructions().iter().map(read).collect()
 }
 
-/// Opens the rings of an interface as one group. Says the size, bytes, if it had to be less than asked.
+/// Opens the rings of an interface as one group. Returns the size in bytes if it had to be less than requested.
 fn open_rings(
     name: &str,
     index: i32,
@@ -359,7 +359,7 @@ fn open_rings(
             Err(error) => return Err(error),
         }
     }
-    // Until the group is whole, each socket would get every packet.
+    // Until the group is complete, each socket would get every packet.
     let nothing = [Instruction { code: 0x06, jt: 0, jf: 0, k: 0 }];
     let mut group = None;
     for ring in &rings {

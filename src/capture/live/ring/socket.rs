@@ -29,7 +29,7 @@ impl AsFd for PacketSocket {
     }
 }
 
-/// What was counted of a socket since it was asked last.
+/// Counters of a socket since the last call.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Statistics {
     pub drops: u64,
@@ -42,7 +42,7 @@ impl PacketSocket {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: no pointers.
         let fd = check(unsafe { libc::socket(libc::AF_PACKET, kind, 0) })?;
-        // SAFETY: the descriptor was just made and belongs to nobody else.
+        // SAFETY: the descriptor was just created and has no other owner.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
@@ -91,7 +91,7 @@ impl PacketSocket {
         self.program(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
     }
 
-    /// Asks for a ring of `blocks` blocks of `block` bytes, and for `reserve` bytes before each packet.
+    /// Requests a ring of `blocks` blocks of `block` bytes, and for `reserve` bytes before each packet.
     pub fn ring(&self, blocks: u32, block: u32, reserve: u32, retire_ms: u32) -> io::Result<()> {
         self.option(libc::PACKET_VERSION, libc::tpacket_versions::TPACKET_V3 as libc::c_int)?;
         self.option(libc::PACKET_RESERVE, reserve as libc::c_int)?;
@@ -109,7 +109,7 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, &request)
     }
 
-    /// Packets bear the time of the adapter where it gives one.
+    /// Packets carry the time of the adapter where it provides one.
     pub fn hardware_time(&self, name: &str) -> io::Result<()> {
         /// `struct hwtstamp_config` of <linux/net_tstamp.h>.
         #[repr(C)]
@@ -157,7 +157,7 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)
     }
 
-    /// Founds a group of rings among which packets are divided; its number.
+    /// Creates a group of rings among which packets are divided; its number.
     pub fn found_group(&self) -> io::Result<u16> {
         let kind = (libc::PACKET_FANOUT_CBPF | libc::PACKET_FANOUT_FLAG_UNIQUEID) << 16;
         self.option(libc::PACKET_FANOUT, kind as libc::c_int)?;
@@ -176,7 +176,7 @@ impl PacketSocket {
         self.program(libc::SOL_PACKET, libc::PACKET_FANOUT_DATA, program)
     }
 
-    /// What was counted since the last call: the kernel's counters start anew with it.
+    /// Counters since the last call, which resets them in the kernel.
     pub fn statistics(&self) -> io::Result<Statistics> {
         let zero = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
         let now = self.get(libc::SOL_PACKET, libc::PACKET_STATISTICS, zero)?;

@@ -38,7 +38,7 @@ enum Part {
     TypeCode,
     Code,
     Line,
-    Place,
+    ListPosition,
     Display,
     Url,
 }
@@ -59,7 +59,7 @@ impl<'a> Parts<'a> {
                 "value" | "valueString" | "extension" => Part::Value,
                 "code" => Part::Code,
                 "line" | "streetAddressLine" => Part::Line,
-                "city" | "district" | "state" | "postalCode" | "country" => Part::Place,
+                "city" | "district" | "state" | "postalCode" | "country" => Part::ListPosition,
                 "display" => Part::Display,
                 "url" => Part::Url,
                 _ => return,
@@ -98,12 +98,12 @@ impl<'a> Parts<'a> {
 #[derive(Default)]
 pub struct Resource {
     /// Its fields, in the order of its elements.
-    pub fields: Vec<Kept>,
+    pub fields: Vec<BufferedField>,
 }
 
 /// A field that is kept until its record is complete.
 #[derive(Clone)]
-pub struct Kept {
+pub struct BufferedField {
     /// What it is.
     pub rule: Arc<FieldRule>,
     /// The kind it had.
@@ -114,7 +114,7 @@ pub struct Kept {
     pub issuer: Box<str>,
 }
 
-impl Kept {
+impl BufferedField {
     /// Whether a patient is recognised by it.
     pub fn identifies(&self) -> bool {
         (self.kind.is_strong_id() || matches!(self.kind, Kind::Name | Kind::BirthDate))
@@ -128,19 +128,19 @@ impl Kept {
 }
 
 /// Those fields by which a patient is recognised.
-pub fn identifying(fields: Vec<Kept>) -> Vec<Kept> {
+pub fn identifying(fields: Vec<BufferedField>) -> Vec<BufferedField> {
     let mut kept = fields;
-    kept.retain(Kept::identifies);
+    kept.retain(BufferedField::identifies);
     kept.truncate(MAX_KEPT);
     kept.shrink_to_fit();
     kept
 }
 
-/// Hands on a record of these fields.
+/// Passes on a record of these fields.
 pub fn put<'a>(
     content: &'static str,
     marks: Marks,
-    fields: impl Iterator<Item = &'a Kept>,
+    fields: impl Iterator<Item = &'a BufferedField>,
     scope: &mut Scope<'_>,
 ) {
     let mut fields = fields.peekable();
@@ -178,7 +178,7 @@ impl Resource {
             }
             FhirType::Identifier => self.identifier(&element.rule, parts, scope),
             FhirType::Address => {
-                let lines = parts.all(Part::Line).chain(parts.all(Part::Place));
+                let lines = parts.all(Part::Line).chain(parts.all(Part::ListPosition));
                 let mut address = join(lines, ", ");
                 if address.is_empty() {
                     address = join(parts.all(Part::Text), ", ");
@@ -230,7 +230,7 @@ impl Resource {
         if value.trim().is_empty() || self.fields.len() >= MAX_FIELDS {
             return;
         }
-        self.fields.push(Kept {
+        self.fields.push(BufferedField {
             rule: Arc::clone(rule),
             kind,
             value: zeroize::Zeroizing::new(value.to_owned()),

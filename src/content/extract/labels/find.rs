@@ -18,7 +18,7 @@ const MAX_LABEL: usize = 72;
 const WIDE_COLON: &[u8] = "：".as_bytes();
 
 /// What a label says.
-pub enum Said {
+pub enum LabelMeaning {
     /// What follows it.
     Key(Meaning),
     /// What the text is about.
@@ -34,7 +34,7 @@ pub struct Label {
     /// Where its value may start.
     pub value: usize,
     /// What it says.
-    pub said: Said,
+    pub said: LabelMeaning,
 }
 
 impl Label {
@@ -74,9 +74,9 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
         }
         let (offset, said) = label(before, open, rules);
         open = match said {
-            Said::Key(_) => true,
-            Said::Context(_) => false,
-            Said::Unknown => open,
+            LabelMeaning::Key(_) => true,
+            LabelMeaning::Context(_) => false,
+            LabelMeaning::Unknown => open,
         };
         Some(Label { start: start + offset, value: after, said })
     })
@@ -101,23 +101,23 @@ fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
 }
 
 /// The longest label that ends `text`, and where it starts. `open`: a value may precede it.
-fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, Said) {
+fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, LabelMeaning) {
     let text = text.trim_end();
     let mut front = text.len().saturating_sub(MAX_LABEL);
     while !text.is_char_boundary(front) {
         front += 1;
     }
-    let mut best = (0, Said::Unknown);
+    let mut best = (0, LabelMeaning::Unknown);
     let mut consider = |start: usize| {
         let candidate = text.get(start..).unwrap_or("");
         let candidate = candidate.trim_matches(|c| is_padding(c) || c == '(');
         if let Some(key) = key(candidate, rules) {
             let general = key.rule.kind == Kind::Name && rules.keys.context(candidate).is_some();
-            if open || !general || stands_apart(text.get(..start).unwrap_or("")) {
-                best = (start, Said::Key(Meaning::from(key)));
+            if open || !general || is_separate(text.get(..start).unwrap_or("")) {
+                best = (start, LabelMeaning::Key(Meaning::from(key)));
             }
         } else if let Some(about) = rules.keys.context(candidate) {
-            best = (start, Said::Context(about));
+            best = (start, LabelMeaning::Context(about));
         }
     };
     let mut words = 0;
@@ -142,7 +142,7 @@ fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, Said) {
 
 /// Whether a label that is also an ordinary word (`Patient`) is one behind `before`: in `Image
 /// Position Patient:` it is part of another, behind a heading or a separator it is not.
-fn stands_apart(before: &str) -> bool {
+fn is_separate(before: &str) -> bool {
     let bare = before.trim_end();
     if bare.is_empty() || before.len() - bare.len() > 1 || before.ends_with('\t') {
         return true;

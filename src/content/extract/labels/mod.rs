@@ -1,7 +1,7 @@
 //! Labelled values in running text: `Patient: Laura D   MRN: H0931558`, and headings that say what it is
 //! about. Text, HTML pages and the text of other documents share it.
 
-mod beside;
+mod adjacent_name;
 mod columns;
 mod find;
 #[cfg(test)]
@@ -13,7 +13,7 @@ use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::{Mark, Scope};
 use crate::rules::{About, Kind, RuleSet};
 use columns::Columns;
-use find::Said;
+use find::LabelMeaning;
 pub use find::key;
 use zeroize::Zeroizing;
 
@@ -116,7 +116,8 @@ impl Labels {
     /// A heading of a page, which may itself name a patient: `Patient: Jane Roe (MRN 77)`.
     pub fn title(&mut self, text: &str, scope: &mut Scope<'_>) {
         self.heading(text, scope);
-        let patients = |said: &Said| matches!(said, Said::Key(meaning) if meaning.patient);
+        let patients =
+            |said: &LabelMeaning| matches!(said, LabelMeaning::Key(meaning) if meaning.patient);
         if find::labels(text, scope.rules).any(|label| patients(&label.said)) {
             self.line(text, scope);
             self.waiting = None;
@@ -161,21 +162,21 @@ impl Labels {
         let mut behind = 0;
         for mut label in find::labels(line, rules) {
             // `Re:` says nothing of what follows it.
-            if let Said::Context(About::Nothing) = label.said {
+            if let LabelMeaning::Context(About::Nothing) = label.said {
                 continue;
             }
-            if let Said::Unknown = label.said {
+            if let LabelMeaning::Unknown = label.said {
                 let named = open.as_ref().map_or(self.record.names_patient(), |(m, _)| m.patient);
                 if !(named && !self.record.has(Kind::PatientId) && label.is_number(line)) {
                     continue;
                 }
                 let Some(key) = rules.keys.get(NUMBER) else { continue };
-                label.said = Said::Key(Meaning::from(key));
+                label.said = LabelMeaning::Key(Meaning::from(key));
             }
             let before = std::mem::replace(&mut behind, label.value);
             if let Some((meaning, value)) = open.take() {
                 self.value(&meaning, line.get(value..label.start).unwrap_or(""), scope);
-            } else if let Said::Key(meaning) = &label.said {
+            } else if let LabelMeaning::Key(meaning) = &label.said {
                 let before = line.get(before..label.start).unwrap_or("");
                 if Self::has_inline(before, rules) {
                     self.inline(before, scope);
@@ -185,19 +186,19 @@ impl Labels {
             }
             found = true;
             match label.said {
-                Said::Key(meaning) => open = Some((meaning, label.value)),
-                Said::Context(About::Species) => {
+                LabelMeaning::Key(meaning) => open = Some((meaning, label.value)),
+                LabelMeaning::Context(About::Species) => {
                     let value = line.get(label.value..).unwrap_or("").trim_start();
                     let value = value.split([',', ';', '|', '\t']).next().unwrap_or("");
                     let value = value.split("  ").next().unwrap_or("").trim();
                     self.said = self.said.and(Marks::of_species(value, &rules.keys));
                 }
-                Said::Context(about) => {
+                LabelMeaning::Context(about) => {
                     if !line.get(label.value..).unwrap_or("").trim().is_empty() {
                         self.said = self.said.and(Marks::about(about));
                     }
                 }
-                Said::Unknown => {}
+                LabelMeaning::Unknown => {}
             }
         }
         if found {
@@ -318,7 +319,7 @@ impl Labels {
 
     /// A word that says what the record itself is about: a category, a role.
     pub fn category(&mut self, word: &str, scope: &Scope<'_>) {
-        if let Some(said) = scope.rules.keys.said(word) {
+        if let Some(said) = scope.rules.keys.scope_of(word) {
             self.record.mark(Marks::about(said.ahead()));
         }
     }
@@ -372,7 +373,7 @@ impl Labels {
             return;
         }
         let rules = scope.rules;
-        if let Some(beside) = beside::name(before, rules) {
+        if let Some(beside) = adjacent_name::name(before, rules) {
             let key = if beside.patient { PATIENT_NAME } else { NAME };
             if let Some(key) = rules.keys.get(key) {
                 self.known(&Meaning::from(key), beside.name, scope);
@@ -391,10 +392,10 @@ impl Labels {
         }
         let rules = scope.rules;
         let above = std::mem::take(&mut self.before);
-        if let Some(beside) = beside::above(&above, rules) {
-            let key = if beside.patient { PATIENT_NAME } else { NAME };
+        if let Some(adjacent) = adjacent_name::above(&above, rules) {
+            let key = if adjacent.patient { PATIENT_NAME } else { NAME };
             if let Some(key) = rules.keys.get(key) {
-                self.known(&Meaning::from(key), beside.name, scope);
+                self.known(&Meaning::from(key), adjacent.name, scope);
             }
         }
     }
@@ -463,7 +464,7 @@ impl Labels {
 /// `Ward 3B`).
 fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     let about = |word: &str| {
-        rules.keys.said(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
+        rules.keys.scope_of(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
     };
     let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
     let mut said = words.map(about).fold(about(text), Marks::and);

@@ -26,7 +26,7 @@ enum Standard {
 
 /// What is known of a resource beside what it says.
 #[derive(Default)]
-pub(super) struct Around {
+pub(super) struct ResourceContext {
     /// Its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
@@ -120,7 +120,7 @@ impl Tree {
         self.value(&answer, scope);
         if let Some(around) = self.frames.last_mut() {
             around.next_meaning = before;
-            // It stands under a name that is that of a label elsewhere (`<field>`).
+            // It is under a name that is a label elsewhere (`<field>`).
             around.label = None;
             around.strange = false;
         }
@@ -266,7 +266,7 @@ impl Tree {
         }
     }
 
-    /// Hands on what an object holds.
+    /// Passes on what an object holds.
     fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
         if self.describes {
             return;
@@ -287,7 +287,7 @@ impl Tree {
                 let url = self.frames.iter().rev().take(3).find_map(|around| around.url);
                 let (id, marks, health) = (frame.id, frame.marks, frame.health);
                 let resource = resource.clone();
-                self.hand_on(&resource, read, Around { id, url, marks, health }, scope);
+                self.pass_on(&resource, read, ResourceContext { id, url, marks, health }, scope);
             }
             Resource::None if frame.patch => self.emit_patch(frame, scope),
             Resource::None if frame.has_tags => dicom::emit(values, &view, scope),
@@ -322,16 +322,16 @@ impl Tree {
         }
     }
 
-    /// Hands on what a resource says.
-    pub(super) fn hand_on(
+    /// Passes on what a resource says.
+    pub(super) fn pass_on(
         &mut self,
         resource: &str,
         read: fhir::Read,
-        around: Around,
+        around: ResourceContext,
         scope: &mut Scope<'_>,
     ) {
         let fields = read.own.fields;
-        let Around { id, url, marks, health } = around;
+        let ResourceContext { id, url, marks, health } = around;
         match Standard::of(resource) {
             Standard::Document => record::put("ccda", marks, fields.iter(), scope),
             Standard::Registration => self.registrations.patient(fields, marks, scope),

@@ -1,6 +1,6 @@
 //! Compositions of openEHR in their canonical and STRUCTURED forms
 //! (<https://specifications.openehr.org/releases/SM/latest/serial_data_formats.html>): all that one says
-//! belongs to one patient, however deep it stands, but for those who took part.
+//! belongs to one patient at any depth, except for those who took part.
 
 use super::Tree;
 use super::frame::Frame;
@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 /// The type of the canonical form (Reference Model, EHR IM 5.4).
 const TYPE: &str = "COMPOSITION";
 
-/// The context of the STRUCTURED form, and names that stand in it.
+/// The context of the STRUCTURED form, and names in it.
 const CONTEXT: &str = "ctx";
 const IN_CONTEXT: [&str; 3] = ["language", "territory", "composer_name"];
 
@@ -32,7 +32,7 @@ pub(super) enum Composition {
 
 impl Composition {
     /// The name whose members those of `name` are like.
-    pub(super) fn stands_for(self, name: &str) -> Option<&'static str> {
+    pub(super) fn label_of(self, name: &str) -> Option<&'static str> {
         let mut known = SUBJECT.iter().filter(|_| self == Self::Yes);
         known.find(|(subject, _)| *subject == name).map(|(_, like)| *like)
     }

@@ -12,7 +12,7 @@ const MAX_CLIMB: usize = 256;
 
 /// An element around another one: its node, its tag, and the item that contains the other.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Around {
+struct EnclosingItem {
     element: u32,
     tag: u32,
     item: u32,
@@ -20,15 +20,15 @@ struct Around {
 
 /// Position of a value.
 #[derive(Default)]
-struct Place {
+struct ElementPath {
     /// The element it belongs to.
     element: u32,
     tag: u32,
     /// Sequences around the element, outermost first.
-    around: SmallVec<[Around; 8]>,
+    around: SmallVec<[EnclosingItem; 8]>,
 }
 
-/// Hands on the data set that `values` belong to.
+/// Passes on the data set that `values` belong to.
 pub(super) fn emit(values: &[Value], view: &View<'_>, scope: &mut Scope<'_>) {
     let identifies = |value: &Value| {
         let tag = view.name(value.tag).dicom_tag;
@@ -38,7 +38,7 @@ pub(super) fn emit(values: &[Value], view: &View<'_>, scope: &mut Scope<'_>) {
         return;
     }
     let mut model = Model::begin(scope);
-    let mut around: SmallVec<[Around; 8]> = SmallVec::new();
+    let mut around: SmallVec<[EnclosingItem; 8]> = SmallVec::new();
     let mut text = zeroize::Zeroizing::new(String::new());
     let mut rest = values;
     while let Some(first) = rest.first() {
@@ -91,20 +91,20 @@ fn climb(mut node: u32, view: &View<'_>) -> Option<(u32, u32)> {
     None
 }
 
-fn place(value: &Value, view: &View<'_>) -> Option<Place> {
+fn place(value: &Value, view: &View<'_>) -> Option<ElementPath> {
     let (element, tag) = climb(value.node, view)?;
-    let mut around: SmallVec<[Around; 8]> = SmallVec::new();
+    let mut around: SmallVec<[EnclosingItem; 8]> = SmallVec::new();
     let mut inner = element;
     // Each item is inside the element around it.
     while let Some(item) = view.node(inner).map(|n| n.parent).filter(|parent| *parent < inner) {
         let Some((element, tag)) = climb(item, view).filter(|_| around.len() < MAX_CLIMB) else {
             break;
         };
-        around.push(Around { element, tag, item });
+        around.push(EnclosingItem { element, tag, item });
         inner = element;
     }
     around.reverse();
-    Some(Place { element, tag, around })
+    Some(ElementPath { element, tag, around })
 }
 
 /// Puts the values of one element together; whether they are names. XML has the parts of a name apart

@@ -3,7 +3,7 @@
 use super::grid::Role;
 use super::names::{Name, Names};
 use crate::content::Scope;
-use crate::content::extract::numbers::Place;
+use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::rules::{Kind, NamePart};
 use zeroize::Zeroizing;
@@ -43,7 +43,7 @@ pub(super) struct Frame {
     pub node: u32,
     pub values: usize,
     pub text: usize,
-    /// Kinds of which a person has one, held so far.
+    /// Kinds that a person has one of, held so far.
     pub singles: u16,
     pub marks: Marks,
     /// What holds for everything inside.
@@ -77,7 +77,7 @@ pub(super) struct Frame {
     pub next: u16,
     pub next_meaning: Option<Meaning>,
     /// The place of the next value.
-    pub place: Place,
+    pub place: ListPosition,
     /// What its name means.
     pub own: Option<Meaning>,
     pub role: Role,
@@ -118,7 +118,7 @@ impl super::Tree {
     }
 }
 
-/// Whether an object is a resource of FHIR or a record of HL7 version 3, and of which type.
+/// Whether an object is a resource of FHIR or a record of HL7 version 3, and its type.
 pub(super) enum Resource {
     None,
     Of(Box<str>),
@@ -146,7 +146,7 @@ impl<'a> View<'a> {
     }
 }
 
-/// The bit of a kind of which a person has one, with the part of it that a name holds.
+/// The bit of a kind that a person has one of, with the part of it that a name holds.
 pub(super) fn single(meaning: &Meaning) -> u16 {
     match (meaning.rule.kind, meaning.part) {
         (Kind::Name, NamePart::Whole) => 1,

@@ -5,7 +5,7 @@ use super::frame::{Value, View};
 use super::names::is_typed_value;
 use super::patch::{self, Edit, below, fhirpath};
 use crate::content::Scope;
-use crate::content::extract::fhir::{self, Kept, Parts, Resource};
+use crate::content::extract::fhir::{self, BufferedField, Parts, Resource};
 use crate::content::extract::record::Marks;
 use crate::rules::{About, FhirElement, FhirType, FieldRule, Key, KeyRules, Kind, NamePart};
 use smallvec::SmallVec;
@@ -147,7 +147,7 @@ impl<'a> Person<'a> {
     }
 
     /// The fields, names put together.
-    fn fields(mut self) -> Vec<Kept> {
+    fn fields(mut self) -> Vec<BufferedField> {
         let rule = self.family.as_ref().or(self.given.first()).map(|(rule, _)| Arc::clone(rule));
         if let Some(rule) = rule {
             let given: Vec<&str> = self.given.iter().map(|(_, value)| *value).collect();
@@ -162,7 +162,7 @@ impl<'a> Person<'a> {
         self.said.fields
     }
 
-    /// Hands on what was said, if it is said of a patient.
+    /// Passes on what was said, if it is said of a patient.
     fn put(self, scope: &mut Scope<'_>) {
         let patient = self.patient || self.marks.is_patient();
         if self.marks.is_other() && !patient {
@@ -196,7 +196,7 @@ pub(super) fn is_holder(name: &str) -> bool {
 /// One value, with the labelled objects around it, innermost last.
 struct Item<'a> {
     holders: SmallVec<[u32; 4]>,
-    /// The names from the innermost of them to the value, the first of which says the type.
+    /// The names from the innermost of them to the value; the first one gives the type.
     below: SmallVec<[(&'a str, Option<u32>); 4]>,
     value: &'a Value,
 }
@@ -286,7 +286,7 @@ pub(super) fn extensions(
     values: &[Value],
     view: &View<'_>,
     scope: &Scope<'_>,
-) -> Vec<Kept> {
+) -> Vec<BufferedField> {
     if !values.iter().any(|value| *view.name(value.name).text == *EXTENSIONS.label) {
         return Vec::new();
     }
@@ -309,7 +309,7 @@ pub(super) fn extensions(
     person.fields()
 }
 
-/// Hands on what the parameters at `root` say of patients, and gives back what they change: types of resources
+/// Passes on what the parameters at `root` say of patients, and gives back what they change: types of resources
 /// with the new values (FHIRPath Patch, FHIR R4 3.1.0.7.2).
 pub(super) fn parameters(
     root: u32,

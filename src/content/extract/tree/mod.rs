@@ -20,11 +20,11 @@ mod request;
 mod subjects;
 mod values;
 
-use super::numbers::Place;
+use super::numbers::ListPosition;
 use super::record::{CandidateRecord, Marks, Meaning, numbered};
 use crate::content::stack::media;
 use crate::content::{Mark, Reason, Scope};
-use crate::rules::{About, Said};
+use crate::rules::{About, ContextScope};
 use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
 pub use labelled::words;
@@ -67,14 +67,14 @@ pub struct Tree {
     /// A value found no room: counted once a document.
     full: bool,
     /// The place of values without a name.
-    top: Place,
+    top: ListPosition,
     /// The FHIR type of what the document changes, as its path says (`PATCH /fhir/Patient/7`).
     target: Option<Box<str>>,
     /// The path says that each object is one of a person, so what one shows is a name.
     shows_people: bool,
-    /// It is a dump of a database: labels stand beside columns, and what the path says may change.
+    /// It is a dump of a database: labels and columns are mixed, and the meaning of the path may change.
     dump: bool,
-    /// What the path of the document says of it, whatever tables stand in it.
+    /// What the path of the document says of it, whatever tables it contains.
     stated: Marks,
     /// The object that begins next is a row.
     row: bool,
@@ -102,7 +102,7 @@ impl Tree {
             pairs: content == "xml",
             describes: false,
             full: false,
-            top: Place::TOP,
+            top: ListPosition::TOP,
             target: None,
             shows_people: false,
             dump: false,
@@ -119,7 +119,7 @@ impl Tree {
     }
 
     /// Takes what the path of the document says of it.
-    pub fn stands_at(&mut self, path: &str, scope: &Scope<'_>) {
+    pub fn set_path(&mut self, path: &str, scope: &Scope<'_>) {
         self.around = media::about(path, scope);
         self.stated = self.around;
         self.shows_people = media::ends_at_person(path);
@@ -145,7 +145,7 @@ impl Tree {
     }
 
     /// Whether `text` as the name of an attribute means anything. Wrappers of JSON (`S`, `N`) are none
-    /// there: an attribute says of which kind the text is.
+    /// there: an attribute gives the kind of the text.
     pub fn knows_attribute(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
         self.names.begin(&mut scope.counters.names, scope.rules);
         let index = self.names.find(text, scope.rules());
@@ -311,7 +311,7 @@ impl Tree {
         if top.name != PLAIN {
             // A name of its own in this place outweighs what it means anywhere.
             let mut parent = top.name;
-            let around = self.composition.stands_for(&self.names.get(parent).text);
+            let around = self.composition.label_of(&self.names.get(parent).text);
             if let Some(around) = around {
                 parent = self.names.find(around, scope.rules());
             }
@@ -486,8 +486,7 @@ impl Tree {
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);
         if name.use_.typed
-            && (Marks::about(scope.rules().keys.said(text).map_or(About::Nothing, Said::ahead))
-                == Marks::PATIENT
+            && (scope.rules().keys.scope_of(text).map(ContextScope::ahead) == Some(About::Patient)
                 || Subject::is_patient(text))
         {
             top.marks = top.marks.and(Marks::PATIENT);

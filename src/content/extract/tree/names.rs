@@ -2,7 +2,7 @@
 //! few names thousands of times.
 
 use super::{grid, labelled, path};
-use crate::content::extract::numbers::Place;
+use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::content::formats::dicom::model::{is_wanted, named};
 use crate::rules::{About, RuleSet};
@@ -44,7 +44,7 @@ pub struct Name {
     pub component: bool,
     /// Holds the values of a DICOM element (PS3.18 F.2.2, F.2.3).
     pub tag_value: bool,
-    /// Tells the type of a FHIR resource.
+    /// Gives the type of a FHIR resource.
     pub resource_type: bool,
     /// Resources are below it, whatever the resource around it is (FHIR R4, `DomainResource.contained`,
     /// `Bundle.entry.resource`, `Bundle.entry.response.outcome`).
@@ -102,11 +102,11 @@ pub struct Use {
     /// Gives the meaning of its neighbour under [`Use::answer`].
     pub label: bool,
     pub answer: bool,
-    /// Tells which record a labelled value belongs to.
+    /// Gives the record that a labelled value belongs to.
     pub group: bool,
-    /// Tells what kind of thing the object is.
+    /// Gives the kind of the object.
     pub typed: bool,
-    /// Stands between a name and its value.
+    /// Comes between a name and its value.
     pub wrapper: bool,
     /// Tells what kind of animal the object is about.
     pub species: bool,
@@ -218,7 +218,7 @@ struct Entry {
     /// The entry that came behind it last.
     next: u32,
     index: u16,
-    place: Place,
+    place: ListPosition,
     /// The last document that used it.
     document: u32,
 }
@@ -304,7 +304,7 @@ impl Names {
     }
 
     /// The same, with the place that it is for values without a meaning.
-    pub fn look_up(&mut self, text: &str, rules: &RuleSet) -> (u16, Place) {
+    pub fn look_up(&mut self, text: &str, rules: &RuleSet) -> (u16, ListPosition) {
         let (at, hash) = self.position(text);
         if let Some(entry) = at.and_then(|at| self.entries.get_mut(at as usize)) {
             if entry.index != PLAIN && entry.document != self.document {
@@ -327,7 +327,7 @@ impl Names {
             self.known.push(name);
             self.used += 1;
         }
-        let place = Place::named(text, rules);
+        let place = ListPosition::named(text, rules);
         // A document with more names than this is searched at the price of looking each up.
         if self.entries.len() < MAX_NAMES {
             let at = self.entries.len() as u32;
@@ -415,7 +415,7 @@ impl Name {
         };
         let meaning = rules.keys.get(text).map(Meaning::from).or_else(keyword);
         let meaning = meaning.or_else(|| path::meaning(text, rules));
-        let said = rules.keys.said(text);
+        let said = rules.keys.scope_of(text);
         let dicom_tag = u32::from_str_radix(text, 16).ok().filter(|_| is_hexadecimal(text));
         let mentioned = rules.fhir.mentions(text);
         // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and

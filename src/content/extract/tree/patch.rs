@@ -2,7 +2,7 @@
 //! place and gives the value for it; together they are read like the record that they make.
 
 use super::Tree;
-use super::close::Around;
+use super::close::ResourceContext;
 use super::fhir;
 use super::frame::{Frame, Node, Value, View};
 use super::names::PLAIN;
@@ -129,7 +129,7 @@ impl Tree {
         }
     }
 
-    /// Hands on the resource that `edits` make.
+    /// Passes on the resource that `edits` make.
     pub(super) fn apply(&mut self, resource: &str, edits: &[Edit], scope: &mut Scope<'_>) {
         // The objects that the steps lead through; the first is the resource.
         let mut nodes = vec![Node { parent: 0, name: PLAIN }];
@@ -157,10 +157,10 @@ impl Tree {
         // The values of one element stay together.
         values.sort_by_key(|value| below_root(value.node, 0, &view));
         let read = fhir::read(resource, 0, &values, &view, scope);
-        self.hand_on(resource, read, Around::default(), scope);
+        self.pass_on(resource, read, ResourceContext::default(), scope);
     }
 
-    /// The same, of an object of which no standard says what its names mean.
+    /// The same, for an object whose names no standard defines.
     fn apply_loosely(&mut self, edits: &[Edit], scope: &mut Scope<'_>) {
         let mut record = CandidateRecord::default();
         for edit in edits {

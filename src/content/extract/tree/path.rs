@@ -36,7 +36,7 @@ pub(super) fn meaning(key: &str, rules: &RuleSet) -> Option<Meaning> {
     let patient = steps().any(|step| Marks::about_name(step, keys).has(Mark::PatientContext));
     let under = steps().next().and_then(|parent| keys.get(&format!("{parent}.{last}")));
     let found = under.or_else(|| keys.get(last))?;
-    // `name` stands at the end of the path to anything.
+    // Any path may end in `name`.
     let general = found.rule.kind == Kind::Name && found.part == NamePart::Whole && !found.patient;
     (!general || patient).then(|| {
         let mut meaning = Meaning::from(found);
@@ -53,7 +53,7 @@ pub(super) fn marks(key: &str) -> Marks {
     }
 }
 
-/// Whether what stands under a step is about somebody or something else.
+/// Whether what is below a step is about another person or a thing.
 fn is_other(step: &str, keys: &KeyRules) -> bool {
     Marks::about_name(step, keys).is_other()
 }

@@ -2,27 +2,27 @@
 //! patients, and the question is about one of them.
 
 use crate::content::Scope;
-use crate::content::extract::fhir::{self, Kept};
+use crate::content::extract::fhir::{self, BufferedField};
 use crate::content::extract::record::Marks;
 use smallvec::SmallVec;
 
 /// Questions of one document that are kept.
 const MAX_QUERIES: usize = 8;
 
-type Held = (Vec<Kept>, Marks);
+type HeldFields = (Vec<BufferedField>, Marks);
 
 /// Patients and questions of one document.
 #[derive(Default)]
 pub(super) struct Registrations {
     /// The first patient, until it is known that there is no other.
-    first: Option<Held>,
+    first: Option<HeldFields>,
     several: bool,
-    queries: SmallVec<[Held; 1]>,
+    queries: SmallVec<[HeldFields; 1]>,
 }
 
 impl Registrations {
     /// A patient is complete.
-    pub fn patient(&mut self, fields: Vec<Kept>, marks: Marks, scope: &mut Scope<'_>) {
+    pub fn patient(&mut self, fields: Vec<BufferedField>, marks: Marks, scope: &mut Scope<'_>) {
         if fields.is_empty() {
             return;
         }
@@ -37,7 +37,7 @@ impl Registrations {
     }
 
     /// A question is complete.
-    pub fn query(&mut self, fields: Vec<Kept>, marks: Marks) {
+    pub fn query(&mut self, fields: Vec<BufferedField>, marks: Marks) {
         if !fields.is_empty() && self.queries.len() < MAX_QUERIES {
             self.queries.push((fields, marks));
         }
@@ -63,6 +63,6 @@ impl Registrations {
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let held = self.first.iter().chain(&self.queries).flat_map(|(fields, _)| fields);
-        held.map(|f| size_of::<Kept>() + f.value.len() + f.issuer.len()).sum()
+        held.map(|f| size_of::<BufferedField>() + f.value.len() + f.issuer.len()).sum()
     }
 }

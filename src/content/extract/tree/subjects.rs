@@ -3,7 +3,7 @@
 //! the record of that patient.
 
 use crate::content::Scope;
-use crate::content::extract::fhir::{self, Kept};
+use crate::content::extract::fhir::{self, BufferedField};
 use crate::content::extract::record::Marks;
 use crate::rules::Kind;
 use smallvec::SmallVec;
@@ -26,7 +26,7 @@ pub(super) enum Subject {
     /// It does not say, or not by a name that could be compared.
     #[default]
     Unsaid,
-    /// Nobody's: that of a group, a device, a place.
+    /// No person: a group, a device, a place.
     Other,
     /// That of the patient with this name.
     Named(Target),
@@ -105,7 +105,7 @@ pub(super) struct Claim {
     /// Of whom.
     pub subject: Subject,
     /// What it says.
-    pub fields: Vec<Kept>,
+    pub fields: Vec<BufferedField>,
 }
 
 /// Names of one patient.
@@ -131,7 +131,7 @@ impl PatientNames {
 struct Patient {
     names: PatientNames,
     /// By what the patient is recognised.
-    fields: Vec<Kept>,
+    fields: Vec<BufferedField>,
     marks: Marks,
     /// The name is known.
     named: bool,
@@ -139,18 +139,18 @@ struct Patient {
 
 impl Patient {
     /// Whether the fields may be the patient's: no name says otherwise.
-    fn may_be(&self, fields: &[Kept]) -> bool {
-        let theirs: Vec<&Kept> = fields.iter().filter(|f| f.kind == Kind::Name).collect();
+    fn may_be(&self, fields: &[BufferedField]) -> bool {
+        let theirs: Vec<&BufferedField> = fields.iter().filter(|f| f.kind == Kind::Name).collect();
         let own = || self.fields.iter().filter(|f| f.kind == Kind::Name);
         theirs.is_empty()
             || own().next().is_none()
             || own().any(|own| theirs.iter().any(|name| share_a_word(&own.value, &name.value)))
     }
 
-    /// What was not known when the patient's record was handed on goes out as a record of its own.
-    fn add(&mut self, fields: Vec<Kept>, marks: Marks, scope: &mut Scope<'_>) {
+    /// What was not known when the patient's record was passed on goes out as a record of its own.
+    fn add(&mut self, fields: Vec<BufferedField>, marks: Marks, scope: &mut Scope<'_>) {
         let new = marks.without(self.marks);
-        let known = |f: &Kept| {
+        let known = |f: &BufferedField| {
             (f.kind == Kind::Name && self.named) || self.fields.iter().any(|k| k.same(f))
         };
         let mut fields = fields;
@@ -171,7 +171,7 @@ impl Patient {
 /// What was said about a person who has not appeared yet.
 struct Pending {
     target: Target,
-    fields: Vec<Kept>,
+    fields: Vec<BufferedField>,
     marks: Marks,
 }
 
@@ -183,7 +183,7 @@ pub(super) struct Subjects {
     seen: usize,
     pending: Vec<Pending>,
     /// What was said of people whom no reference names, and of their health.
-    unsaid: Vec<(Vec<Kept>, Marks, Marks)>,
+    unsaid: Vec<(Vec<BufferedField>, Marks, Marks)>,
     /// What was said about no particular person.
     marks: Marks,
     /// Names of resources that are no patients.
@@ -195,7 +195,7 @@ impl Subjects {
     pub fn patient(
         &mut self,
         names: PatientNames,
-        fields: Vec<Kept>,
+        fields: Vec<BufferedField>,
         marks: Marks,
         scope: &mut Scope<'_>,
     ) {
@@ -325,7 +325,7 @@ impl Subjects {
         let fields = self.patients.iter().flat_map(|p| &p.fields);
         let pending = self.pending.iter().flat_map(|p| &p.fields);
         let unsaid = self.unsaid.iter().flat_map(|(fields, ..)| fields);
-        let kept = |f: &Kept| size_of::<Kept>() + f.value.len() + f.issuer.len();
+        let kept = |f: &BufferedField| size_of::<BufferedField>() + f.value.len() + f.issuer.len();
         self.patients.capacity() * size_of::<Patient>()
             + self.pending.capacity() * size_of::<Pending>()
             + self.others.capacity() * size_of::<u64>()

@@ -14,7 +14,7 @@ const MILLISECONDS: u64 = 10_000_000_000;
 /// Digits of a number that is not itself a date (`19700131` is one).
 const MIN_DIGITS: usize = 9;
 
-/// Whether `text` is the number that MongoDB gives a document (ObjectId), which nobody knows a person by.
+/// Whether `text` is the identifier that MongoDB gives a document (ObjectId), which identifies no person.
 pub(super) fn is_object_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }

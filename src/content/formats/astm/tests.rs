@@ -66,7 +66,7 @@ fn any_split_and_line_end_reads_the_same() {
 }
 
 #[test]
-fn other_delimiters() {
+fn a_header_may_declare_other_delimiters() {
     let (lines, _) = read(&[b"H!~%$!!!A\rP!1!77~78!!!Example%An$F$na\r"], 3);
     assert_eq!(
         lines,
@@ -125,7 +125,7 @@ fn what_is_done_names_the_operation() {
 }
 
 #[test]
-fn holes_and_junk() {
+fn gaps_and_junk_cost_one_record() {
     let (lines, _) =
         read(&[b"H|\\^&\rP|1|1|||A^B\rP|2|2||", b"cut^off\rP|3|3\rPlain text | with bars|x\r"], 5);
     assert_eq!(

@@ -37,7 +37,7 @@ fn results_of_devices_name_the_patient() {
 }
 
 #[test]
-fn messages_about_operators_and_controls_name_nobody() {
+fn messages_about_operators_and_controls_have_no_patient() {
     for text in [
         "<ACK.R01><HDR><HDR.control_id V=\"7\"/></HDR><ACK><ACK.type_cd V=\"AA\"/></ACK></ACK.R01>",
         "<OPL.R01><HDR/><OPR><OPR.operator_id V=\"nurse7\"/><OPR.name V=\"Nightingale^F\"/></OPR></OPL.R01>",
@@ -104,7 +104,7 @@ fn a_message_cut_off_anywhere_stops_nothing() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..600, size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..600, size in 1usize..50) {
         let mut text = RESULT.as_bytes().to_vec();
         let at = at.min(text.len());
         text.splice(at..at, bytes);

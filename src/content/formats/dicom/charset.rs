@@ -157,7 +157,7 @@ impl Charset {
         match first {
             // Writers of other alphabets leave the declaration out as well.
             Set::Default => undeclared(bytes, out),
-            // Nobody writes UTF-8 that by chance reads as Latin-1, but many declare the latter.
+            // No real text in Latin-1 is valid UTF-8 by chance, but many senders declare Latin-1 and send UTF-8.
             Set::Latin1 | Set::Utf8 => utf8_or_latin1(bytes, out),
             Set::Korean | Set::Chinese | Set::Jis208 | Set::Jis212 => {
                 Extended::new(self, first).decode(bytes, out);

@@ -40,7 +40,7 @@ impl Encapsulated {
         }
     }
 
-    /// Tells by the lead what it is.
+    /// Recognises the document by its first bytes.
     fn begin(&mut self, scope: &mut Scope<'_>) -> bool {
         let content_type = match self.lead.trim_ascii_start() {
             [b'%', b'P', b'D', b'F', ..] => "application/pdf",

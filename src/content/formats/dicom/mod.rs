@@ -1,6 +1,6 @@
 //! DICOM data sets and Part 10 files (PS3.5, PS3.10).
 //!
-//! * `syntax`: transfer syntaxes, declared or told from the bytes;
+//! * `syntax`: transfer syntaxes, declared or inferred from the bytes;
 //! * `element`: element headers;
 //! * `walker`: the elements of a data set that comes in pieces;
 //! * `charset`: (0008,0005);
@@ -33,7 +33,7 @@ mod tests;
 
 use crate::content::{Document, Extent, Format, Media};
 pub use dump::Dump;
-use syntax::{Known, Syntax, Transfer};
+use syntax::{Certainty, Syntax, Transfer};
 
 /// A data set without file meta information, as DIMSE carries it.
 pub struct DataSet;
@@ -67,9 +67,9 @@ impl Format for Part10 {
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         reader::has_preamble(head)
             || [[2u8, 0], [8, 0], [0, 8]].iter().any(|group| head.starts_with(group))
-                && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe]
-                    .iter()
-                    .any(|&syntax| head.len() >= 32 && syntax::fits(syntax, head, Known::Nothing))
+                && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe].iter().any(
+                    |&syntax| head.len() >= 32 && syntax::fits(syntax, head, Certainty::Nothing),
+                )
     }
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::new(reader::Reader::file(false))

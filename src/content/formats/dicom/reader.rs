@@ -2,10 +2,11 @@
 
 use super::element::UNDEFINED;
 use super::record::{Record, Recording};
-use super::seek::{Seek, Sought};
-use super::syntax::{Known, Syntax, Transfer, fits, infer};
+use super::seek::Seek;
+use super::syntax::{Certainty, Syntax, Transfer, fits, infer};
 use super::walker::{Element, Interest, Visitor, Walk, Walker};
 use crate::content::{Document, Ending, Reason, Scope, ServiceFacts, Want};
+use crate::syntax::Match;
 use flate2::{Decompress, FlushDecompress, Status};
 use zeroize::Zeroizing;
 
@@ -26,7 +27,7 @@ pub(super) fn has_preamble(head: &[u8]) -> bool {
 /// Reads one data set.
 pub(super) struct Reader {
     declared: Option<Transfer>,
-    before: Known,
+    before: Certainty,
     record: Record,
     phase: Phase,
 }
@@ -49,14 +50,14 @@ enum Phase {
 impl Reader {
     /// For a data set, in `declared` as far as that is known.
     pub fn data_set(declared: Option<Transfer>, query: bool) -> Self {
-        Self { declared, before: Known::Begins, ..Self::file(query) }
+        Self { declared, before: Certainty::Begins, ..Self::file(query) }
     }
 
     /// For what may be a file, or a data set.
     pub fn file(query: bool) -> Self {
         Self {
             declared: None,
-            before: Known::Nothing,
+            before: Certainty::Nothing,
             record: Record::new(query),
             phase: Phase::Opening(Zeroizing::new(Vec::new())),
         }
@@ -68,7 +69,7 @@ impl Reader {
             self.phase = Phase::Meta(Box::new(Walker::meta()), Meta::default());
             return self.read(&head[PREAMBLE + 4..], scope);
         }
-        if head.starts_with(&[2, 0]) && fits(Syntax::ExplicitLe, head, Known::Nothing) {
+        if head.starts_with(&[2, 0]) && fits(Syntax::ExplicitLe, head, Certainty::Nothing) {
             self.phase = Phase::Meta(Box::new(Walker::meta()), Meta::default());
             return self.read(head, scope);
         }
@@ -107,7 +108,7 @@ impl Reader {
                 Walk::On => Want::ALL,
                 Walk::Body(offset) => {
                     let mut head = walker.take_held();
-                    self.before = Known::Begins;
+                    self.before = Certainty::Begins;
                     if let Some(transfer) = Transfer::of_uid(&meta.transfer_syntax) {
                         ServiceFacts::add(
                             &mut scope.facts().dicom().transfer_syntaxes,
@@ -129,9 +130,9 @@ impl Reader {
                 }
             }
             Phase::Seeking(seek) => match seek.feed(bytes, false) {
-                Sought::More => Want::ALL,
-                Sought::Lost => self.fail(Reason::Gap, scope),
-                Sought::Found(rest) => {
+                Match::More => Want::ALL,
+                Match::No => self.fail(Reason::Gap, scope),
+                Match::Yes(rest) => {
                     self.phase = Phase::Body(Box::new(Walker::new(seek.syntax())));
                     self.read(&rest, scope)
                 }
@@ -248,11 +249,11 @@ impl Document for Reader {
         self.decide(scope);
         if let Phase::Seeking(seek) = &mut self.phase {
             match seek.feed(&[], true) {
-                Sought::Found(rest) => {
+                Match::Yes(rest) => {
                     self.phase = Phase::Body(Box::new(Walker::new(seek.syntax())));
                     self.read(&rest, scope);
                 }
-                Sought::More | Sought::Lost => scope.give_up(Reason::Gap),
+                Match::More | Match::No => scope.give_up(Reason::Gap),
             }
         }
         self.record.finish(scope);
@@ -324,7 +325,7 @@ impl Inflater {
         // An error behind good bytes is not this function's concern.
         let _ = state.decompress(head, &mut out[..], FlushDecompress::None);
         let got = usize::try_from(state.total_out()).unwrap_or(0).min(HEAD);
-        infer(None, out.get(..got).filter(|o| !o.is_empty())?, Known::Nothing)
+        infer(None, out.get(..got).filter(|o| !o.is_empty())?, Certainty::Nothing)
     }
 
     /// Bytes that it inflated to so far.

@@ -31,7 +31,7 @@ const LAST_BEFORE_PIXELS: u32 = 0x7FDF_FFFF;
 /// Identifiers kept for comparison.
 const MAX_OWN: usize = 8;
 
-/// Largest encapsulated document that is read, bytes. It is handed on as it comes.
+/// Largest encapsulated document that is read, bytes. It is passed on as it comes.
 const MAX_DOCUMENT: u32 = 64 << 20;
 
 /// An id that waits for its issuer.
@@ -68,12 +68,12 @@ pub(super) struct Record {
     /// Name and number of the patient module, to recognise repetitions.
     own: Vec<PhiBuf>,
     /// What is said of the data set as a whole.
-    said: Said,
+    said: DataSetFacts,
 }
 
 /// What is said of a data set as a whole.
 #[derive(Default)]
-struct Said {
+struct DataSetFacts {
     /// (0012,0062).
     identity_removed: Option<bool>,
     deidentified: bool,
@@ -102,7 +102,7 @@ impl Record {
             concept: Concept::default(),
             document: None,
             own: Vec::new(),
-            said: Said::default(),
+            said: DataSetFacts::default(),
         }
     }
 
@@ -131,7 +131,7 @@ impl Record {
             let identified = std::mem::take(&mut self.identified);
             let said = std::mem::take(&mut self.said);
             self.own.clear();
-            self.texts.hand_on(identified, said.deidentified, scope);
+            self.texts.pass_on(identified, said.deidentified, scope);
             if said.phantom || said.phantom_id && !said.named {
                 scope.mark(Mark::Phantom);
             }

@@ -2,6 +2,7 @@
 
 use super::element::{Decoded, Header, UNDEFINED, decode};
 use super::syntax::{Syntax, dictionary_vr};
+use crate::syntax::Match;
 use zeroize::Zeroizing;
 
 /// Consecutive elements needed before they are accepted.
@@ -24,16 +25,6 @@ pub(super) struct Seek {
     passed: usize,
 }
 
-/// How a search goes.
-pub(super) enum Sought {
-    /// From here on there are elements again.
-    Found(Zeroizing<Vec<u8>>),
-    /// Not yet.
-    More,
-    /// It is given up.
-    Lost,
-}
-
 impl Seek {
     pub fn new(syntax: Syntax, after: u32) -> Self {
         Self { syntax, after, held: Zeroizing::new(Vec::new()), searched: 0, passed: 0 }
@@ -44,13 +35,14 @@ impl Seek {
         self.syntax
     }
 
-    /// The next bytes; `last` says that no more will come.
-    pub fn feed(&mut self, bytes: &[u8], last: bool) -> Sought {
+    /// Searches the next bytes: what follows the place from which on there are elements again, or no match when
+    /// the search is given up. `last`: no more bytes will come.
+    pub fn feed(&mut self, bytes: &[u8], last: bool) -> Match<Zeroizing<Vec<u8>>> {
         let room = MAX_SEARCHED.saturating_sub(self.passed + self.held.len());
         self.held.extend_from_slice(&bytes[..bytes.len().min(room)]);
         let full = bytes.len() >= room;
         if self.held.len() < self.searched + STEP && !last && !full {
-            return Sought::More;
+            return Match::More;
         }
         // Whatever the pieces are, the first place that holds is taken: one that needs more bytes
         // is waited for before a later one is looked at.
@@ -66,16 +58,16 @@ impl Seek {
             let mut found = std::mem::take(&mut self.held);
             found.drain(..at);
             found.extend_from_slice(bytes.get(room..).unwrap_or(&[]));
-            return Sought::Found(found);
+            return Match::Yes(found);
         }
         if done {
-            return Sought::Lost;
+            return Match::No;
         }
         let surplus = place.map_or(self.held.len(), |(at, _)| at);
         self.held.drain(..surplus);
         self.passed += surplus;
         self.searched = self.held.len();
-        Sought::More
+        Match::More
     }
 
     /// Another loss: what was held does not join what comes.

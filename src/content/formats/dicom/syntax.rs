@@ -62,7 +62,7 @@ const MAX_FIRST: u32 = 64 << 10;
 
 /// What is known before the bytes are looked at.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Known {
+pub(super) enum Certainty {
     /// Somebody said that a data set in this syntax begins here.
     Declared,
     /// A data set begins here.
@@ -72,8 +72,8 @@ pub(super) enum Known {
 }
 
 /// Whether `head` reads like the beginning of a data set in `syntax`.
-pub(super) fn fits(syntax: Syntax, head: &[u8], before: Known) -> bool {
-    let strict = before != Known::Declared;
+pub(super) fn fits(syntax: Syntax, head: &[u8], before: Certainty) -> bool {
+    let strict = before != Certainty::Declared;
     let (mut at, mut last) = (0usize, None);
     let stray: [&[u8]; 2] = [b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xfe\xff\x0d\xe0\0\0\0\0"];
     for n in 0..if strict { MAX_CHAIN } else { 1 } {
@@ -96,7 +96,7 @@ pub(super) fn fits(syntax: Syntax, head: &[u8], before: Known) -> bool {
         };
         let ascending = last.is_none_or(|last| header.tag > last);
         // Files and instances begin with these groups, the data sets of services with any.
-        let first = before != Known::Nothing || n > 0 || matches!(header.tag >> 16, 2 | 8);
+        let first = before != Certainty::Nothing || n > 0 || matches!(header.tag >> 16, 2 | 8);
         if !named || !ascending || !first {
             return false;
         }
@@ -118,10 +118,10 @@ pub(super) fn fits(syntax: Syntax, head: &[u8], before: Known) -> bool {
 
 /// The syntax of a data set that begins with `head`: the declared one unless the bytes clearly say
 /// otherwise.
-pub(super) fn infer(declared: Option<Syntax>, head: &[u8], before: Known) -> Option<Syntax> {
+pub(super) fn infer(declared: Option<Syntax>, head: &[u8], before: Certainty) -> Option<Syntax> {
     declared
         .into_iter()
         .chain([Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe])
         .find(|&syntax| fits(syntax, head, before))
-        .or(declared.filter(|&syntax| fits(syntax, head, Known::Declared)))
+        .or(declared.filter(|&syntax| fits(syntax, head, Certainty::Declared)))
 }

@@ -90,7 +90,7 @@ impl Findings {
 
     /// Ends the record. `identified`: it is about a person even without its texts. `deidentified`: a name in
     /// it was left behind. Elsewhere an unlabelled name may just as well be that of a member of staff.
-    pub fn hand_on(&mut self, identified: bool, deidentified: bool, scope: &mut Scope<'_>) {
+    pub fn pass_on(&mut self, identified: bool, deidentified: bool, scope: &mut Scope<'_>) {
         let Self { found, suspects, .. } = std::mem::take(self);
         for (field, name) in suspects.iter().filter(|_| deidentified) {
             let Some(rule) = scope.rules().dicom.private_text_rule().cloned() else { break };

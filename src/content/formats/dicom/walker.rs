@@ -53,7 +53,7 @@ pub(super) trait Visitor {
     fn element(&mut self, element: &Element) -> Interest;
     /// The value of an element that was to be kept.
     fn value(&mut self, element: &Element, bytes: &[u8]);
-    /// The next bytes of a value that is handed on as it comes; `last` says that it ends. False if the
+    /// The next bytes of a value that is passed on as it comes; `last` says that it ends. False if the
     /// rest is not wanted.
     fn part(&mut self, bytes: &[u8], last: bool) -> bool;
     /// An item has ended; `depth` items are left around what follows.
@@ -107,7 +107,7 @@ enum State {
         keep: usize,
         pass: u64,
     },
-    /// Bytes left of a value that is handed on as it comes.
+    /// Bytes left of a value that is passed on as it comes.
     Stream(u64),
     Pass(u64),
 }

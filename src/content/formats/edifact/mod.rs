@@ -64,7 +64,7 @@ enum Entity {
     /// Somebody else: what follows is not the patient's.
     #[default]
     Other,
-    /// Nobody in this section of the message.
+    /// No person in this section of the message.
     Nobody,
     Patient,
 }
@@ -170,7 +170,7 @@ impl Reader {
             "UNB" | "UIB" => self.interchange(&segment, scope),
             "UNH" | "UIH" => self.begin_message(&segment, scope),
             "UNT" | "UNZ" | "UIT" | "UIZ" => self.end_message(scope),
-            // Section 1 starts a transaction (ENV 1613); in any section, parties are named anew.
+            // Section 1 starts a transaction (ENV 1613); in any section, parties are named again.
             "S01" => {
                 self.person.end(scope);
                 self.entity = Entity::Nobody;
@@ -253,7 +253,7 @@ impl Reader {
 fn value_of(
     field: &EdifactField,
     fields: &[EdifactField],
-    repetition: &Repetition<'_>,
+    repetition: &Repetition<'_, '_>,
 ) -> Option<Zeroizing<String>> {
     let at = |n: usize| repetition.get(n);
     if field.component == 0 {

@@ -1,6 +1,7 @@
 //! Delimiters, release character and character set of an interchange (ISO 9735-1, 5 and 9; annex A).
 
 use crate::content::formats::hl7v2::charset::Charset;
+use memchr::memchr2;
 use std::borrow::Cow;
 
 /// `UNA` and six characters.
@@ -105,22 +106,21 @@ impl Syntax {
 
     /// Splits at a delimiter that is not released.
     fn split<'t>(&self, text: &'t str, delimiter: u8) -> impl Iterator<Item = &'t str> + use<'t> {
-        let release = self.release;
+        // Without a release character, the delimiter is looked for alone.
+        let release = self.release.unwrap_or(delimiter);
         let mut rest = Some(text);
         std::iter::from_fn(move || {
             let text = rest?;
-            let mut released = false;
-            let at = text.bytes().position(|byte| {
-                let free = !std::mem::take(&mut released);
-                released = free && release == Some(byte);
-                free && byte == delimiter
-            });
-            match at {
-                Some(at) => {
+            let mut from = 0;
+            loop {
+                let found = memchr2(delimiter, release, text.as_bytes().get(from..)?);
+                let Some(at) = found.map(|at| from + at) else { return rest.take() };
+                if text.as_bytes().get(at) == Some(&delimiter) {
                     rest = text.get(at + 1..);
-                    text.get(..at)
+                    return text.get(..at);
                 }
-                None => rest.take(),
+                // Past the character that is released; at the end there is none.
+                from = (at + 2).min(text.len());
             }
         })
         .take(MAX_PARTS)
@@ -141,60 +141,76 @@ impl Syntax {
     }
 }
 
-/// A segment.
+/// A segment, split into its components.
 pub struct Segment<'t> {
-    elements: Vec<&'t str>,
+    components: Vec<Component<'t>>,
     syntax: &'t Syntax,
 }
 
-/// One repetition of an element.
-pub struct Repetition<'t> {
+/// One component, and the element and repetition that it is of.
+struct Component<'t> {
+    element: usize,
+    repetition: usize,
     text: &'t str,
+}
+
+/// One repetition of an element.
+pub struct Repetition<'s, 't> {
+    components: &'s [Component<'t>],
     syntax: &'t Syntax,
 }
 
 impl<'t> Segment<'t> {
     /// The segment `text`, without its terminator.
     pub fn new(text: &'t str, syntax: &'t Syntax) -> Self {
-        Self { elements: syntax.split(text, syntax.element).collect(), syntax }
+        let mut components = Vec::new();
+        // No text holds NUL.
+        let delimiter = syntax.repetition.unwrap_or(0);
+        for (element, text) in syntax.split(text, syntax.element).enumerate() {
+            for (repetition, text) in syntax.split(text, delimiter).enumerate() {
+                let parts = syntax.split(text, syntax.component);
+                components.extend(parts.map(|text| Component { element, repetition, text }));
+            }
+        }
+        Self { components, syntax }
     }
 
     /// The number of its last element; 0 is its name.
     pub fn len(&self) -> usize {
-        self.elements.len().saturating_sub(1)
+        self.components.last().map_or(0, |c| c.element)
     }
 
-    /// A component, from 1, of an element.
+    /// A component, from 1, of the first repetition of an element.
     pub fn get(&self, element: usize, component: usize) -> Cow<'t, str> {
-        let text = self.elements.get(element).copied().unwrap_or("");
-        Repetition { text, syntax: self.syntax }.get(component)
+        self.repetitions(element).next().map_or(Cow::Borrowed(""), |r| r.get(component))
     }
 
     /// The repetitions of an element; one if there is no character for them.
-    pub fn repetitions(&self, element: usize) -> impl Iterator<Item = Repetition<'t>> + use<'t> {
+    pub fn repetitions(&self, element: usize) -> impl Iterator<Item = Repetition<'_, 't>> {
+        let from = self.components.partition_point(|c| c.element < element);
+        let to = self.components.partition_point(|c| c.element <= element);
+        let components = self.components.get(from..to).unwrap_or_default();
         let syntax = self.syntax;
-        let text = self.elements.get(element).copied().unwrap_or("");
-        // No text holds NUL.
-        let delimiter = syntax.repetition.unwrap_or(0);
-        syntax.split(text, delimiter).map(move |text| Repetition { text, syntax })
+        components
+            .chunk_by(|a, b| a.repetition == b.repetition)
+            .map(move |components| Repetition { components, syntax })
     }
 }
 
-impl<'t> Repetition<'t> {
+impl<'t> Repetition<'_, 't> {
     /// A component, from 1.
     pub fn get(&self, component: usize) -> Cow<'t, str> {
-        let Some(skip) = component.checked_sub(1) else { return Cow::Borrowed("") };
-        let mut parts = self.syntax.split(self.text, self.syntax.component);
-        self.syntax.plain(parts.nth(skip).unwrap_or(""))
+        let part = component.checked_sub(1).and_then(|at| self.components.get(at));
+        self.syntax.plain(part.map_or("", |c| c.text))
     }
     /// All components, with `separator` between them.
     pub fn whole(&self, separator: &str) -> String {
-        let mut whole = String::with_capacity(self.text.len());
-        for part in self.syntax.split(self.text, self.syntax.component) {
+        let mut whole = String::new();
+        for part in self.components {
             if !whole.is_empty() {
                 whole.push_str(separator);
             }
-            whole.push_str(&self.syntax.plain(part));
+            whole.push_str(&self.syntax.plain(part.text));
         }
         whole
     }

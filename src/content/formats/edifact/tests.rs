@@ -21,7 +21,7 @@ const REPORT: &str = "UNA:+.? 'UNB+UNOC:3+LAB1+GP1+260302:0820+17'UNH+1+MEDRPT:0
     DTM+329:19451201:102'PDI+2'S10+10'HEA+x'S18+18'GIS+N'INV+MQ+42R4:911::Ferritin'RSL+NV+11.6:7++:::ng/mL'UNT+1+1'UNZ+1+17'";
 
 #[test]
-fn european_messages() {
+fn messages_of_european_standards_are_read() {
     assert_eq!(
         edifact(REPORT),
         [
@@ -55,7 +55,7 @@ fn european_messages() {
 }
 
 #[test]
-fn german_messages() {
+fn messages_of_german_billing_are_read() {
     assert_eq!(
         edifact(
             "UNB+UNOC:3+260500005+100500016+260302:0820+1'UNH+00001+AUFN:13:000:00'FKT+10+01+260500005+100500016'\
@@ -120,7 +120,7 @@ fn character_sets_and_level_b() {
 }
 
 #[test]
-fn messages_without_patients_name_nobody() {
+fn messages_without_patients_give_none() {
     for text in [
         "UNB+UNOA:1+A+B+260302:0820+9'UNH+1+CONTRL:2:2:UN'UCI+17+LAB1+GP1+7'UNT+3+1'UNZ+1+9'",
         "UNB+UNOA:1+A+B+260302:0820+9'UNH+1+APERAK:0:1:RT'BGM+LSR'NAD+MR+GP1'RFF+ACW:17'UNT+3+1'UNZ+1+9'",
@@ -159,7 +159,7 @@ fn an_interchange_cut_off_anywhere_stops_nothing() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..700, size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..700, size in 1usize..50) {
         let mut text = REPORT.as_bytes().to_vec();
         let at = at.min(text.len());
         text.splice(at..at, bytes);

@@ -2,7 +2,7 @@
 //! `/patient/name=Roe;dob=1970-01-31`.
 
 use crate::content::extract::record::{CandidateRecord, Meaning};
-use crate::rules::{About, Kind, RuleSet, Said};
+use crate::rules::{About, ContextScope, Kind, RuleSet};
 
 /// Segments looked at.
 const MAX_SEGMENTS: usize = 32;
@@ -34,7 +34,7 @@ pub(super) fn read(path: &str, record: &mut CandidateRecord, rules: &RuleSet) {
 /// A segment behind another that may say what it is.
 fn pair(name: &str, value: &str, record: &mut CandidateRecord, rules: &RuleSet) {
     let keys = &rules.keys;
-    let patients = keys.said(name).map(Said::ahead) == Some(About::Patient);
+    let patients = keys.scope_of(name).map(ContextScope::ahead) == Some(About::Patient);
     let mut put = |name: &str| {
         if let Some(key) = keys.get(name) {
             record.add(&Meaning::from(key), 0, value);
@@ -57,7 +57,7 @@ fn pair(name: &str, value: &str, record: &mut CandidateRecord, rules: &RuleSet) 
             _ => value.chars().filter(char::is_ascii_digit).count() >= MIN_DIGITS,
         };
         // Words of the interface itself: `/mrn/search`.
-        if fits && keys.get(value).is_none() && keys.said(value).is_none() {
+        if fits && keys.get(value).is_none() && keys.scope_of(value).is_none() {
             put(name);
         }
     }

@@ -44,7 +44,7 @@ fn a_search_of_fhir_is_a_question_for_a_patient() {
 }
 
 #[test]
-fn queries_without_patients_name_nobody() {
+fn queries_without_patients_give_none() {
     for text in [
         "/search?q=name&page=2",
         "/shop?name=lamp&order_id=5&phone=5551234",

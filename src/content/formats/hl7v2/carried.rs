@@ -60,7 +60,7 @@ impl StreamedMessage {
                 None => self.plain(byte),
             }
         }
-        self.hand_on(scope);
+        self.pass_on(scope);
     }
 
     /// A byte of text: `\r` and `\n` that are written out end segments. A backslash in lower case is
@@ -89,7 +89,7 @@ impl StreamedMessage {
         self.out.push(byte);
     }
 
-    fn hand_on(&mut self, scope: &mut Scope<'_>) {
+    fn pass_on(&mut self, scope: &mut Scope<'_>) {
         if self.nested.data(&self.out, scope) != Want::ALL {
             self.nested = Nested::passed();
         }

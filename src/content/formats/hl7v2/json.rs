@@ -8,7 +8,7 @@ use crate::content::formats::markup::{Attributes, Receiver as _};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 
-/// Longest name of an element that is told apart, bytes (`ORU_R01.ORDER_OBSERVATION` is one).
+/// Longest name of an element that is compared, bytes (`ORU_R01.ORDER_OBSERVATION` is one).
 const MAX_NAME: usize = 64;
 
 /// The format.

@@ -11,7 +11,7 @@ use crate::rules::{Health, Hl7Field, Hl7Subject, Hl7Text, Hl7Type, Kind, RuleSet
 use crate::syntax::hl7v2::is_delimiter;
 use smallvec::SmallVec;
 
-/// Fields of one patient that are handed on; the rest of a record that repeats without end is not.
+/// Fields of one patient that are passed on; the rest of a record that repeats without end is not.
 const MAX_RECORD_FIELDS: u32 = 512;
 /// Fields of a segment that are looked at.
 const MAX_FIELDS: usize = 256;
@@ -36,7 +36,7 @@ pub struct Message {
     /// The text was in UTF-16 and comes in UTF-8 now, whatever MSH-18 says.
     unicode: bool,
     /// The last segment name looked up: they come in runs.
-    known: Known,
+    known: SegmentRules,
     /// What the rows of an answer hold.
     columns: Columns,
     record: Option<Record>,
@@ -44,7 +44,7 @@ pub struct Message {
 
 /// What the rules say of a segment name.
 #[derive(Clone, Copy, Default)]
-struct Known {
+struct SegmentRules {
     name: [u8; 3],
     wanted: bool,
     health: Option<Health>,
@@ -88,12 +88,12 @@ impl Message {
         self.record.as_ref().is_some_and(|r| r.fields == 0)
     }
 
-    fn look_up(&mut self, name: [u8; 3], rules: &RuleSet) -> Known {
+    fn look_up(&mut self, name: [u8; 3], rules: &RuleSet) -> SegmentRules {
         if self.known.name != name {
             let wanted = !rules.hl7v2.segment(name).is_empty()
                 || name.first() == Some(&b'Z')
                 || rules.hl7v2.text(name).is_some();
-            self.known = Known { name, wanted, health: rules.health.hl7v2(name) };
+            self.known = SegmentRules { name, wanted, health: rules.health.hl7v2(name) };
         }
         self.known
     }
@@ -106,7 +106,7 @@ impl Message {
                 true
             }
             [b'E', b'V', b'N'] => self.eventless,
-            [b'R', b'D', b'T'] => self.columns.is_telling(),
+            [b'R', b'D', b'T'] => self.columns.is_informative(),
             [b'Q', b'P', b'D'] | [b'Q', b'R', b'D'] | [b'Q', b'R', b'F'] | [b'V', b'T', b'Q'] => {
                 !self.answer
             }
@@ -256,7 +256,7 @@ impl Message {
     /// The patient's last segment has been read.
     pub fn end(&mut self, scope: &mut Scope<'_>) {
         if let Some(mut record) = self.record.take() {
-            record.prose.hand_on(&mut record.own, scope);
+            record.prose.pass_on(&mut record.own, scope);
             scope.end();
         }
     }
@@ -362,7 +362,7 @@ impl Message {
         Syntax { delimiters: self.delimiters, charset: self.charset }
     }
 
-    /// Hands on what the rules name in a segment of the open record.
+    /// Passes on what the rules name in a segment of the open record.
     pub fn fields(&mut self, name: [u8; 3], fields: &[&str], scope: &mut Scope<'_>) {
         let rules = scope.rules;
         let own = self.is_own(name, fields, rules);
@@ -441,7 +441,7 @@ impl Message {
         own
     }
 
-    /// Hands on one repetition.
+    /// Passes on one repetition.
     pub fn emit(
         &mut self,
         syntax: &Syntax,

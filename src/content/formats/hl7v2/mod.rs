@@ -161,7 +161,7 @@ impl Document for Er7Document {
 }
 
 impl Er7Document {
-    /// Tells UTF-16 by its first bytes: a byte order mark, or the first letter of a segment.
+    /// Detects UTF-16 by its first bytes: a byte order mark, or the first letter of a segment.
     fn measure(&mut self, first: [u8; 2]) {
         let set = match first {
             [0xFF, 0xFE] | [b'A'..=b'Z', 0] => UTF_16LE,

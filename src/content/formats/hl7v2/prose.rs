@@ -42,7 +42,7 @@ impl Prose {
         if self.field.as_ref().is_some_and(|f| f != field)
             || self.text.len() + line.len() >= MAX_TEXT
         {
-            self.hand_on(own, scope);
+            self.pass_on(own, scope);
         }
         self.field = Some(Arc::clone(field));
         let mut end = line.len().min(MAX_TEXT);
@@ -54,10 +54,10 @@ impl Prose {
     }
 
     /// Nothing of this text comes any more.
-    pub fn hand_on(&mut self, own: &mut PatientContext, scope: &mut Scope<'_>) {
+    pub fn pass_on(&mut self, own: &mut PatientContext, scope: &mut Scope<'_>) {
         let text = std::mem::take(&mut self.text);
         if let Some(field) = self.field.take()
-            && telling(&text)
+            && is_informative(&text)
         {
             read(&text, &field, own, scope);
         }
@@ -70,7 +70,7 @@ impl Prose {
 }
 
 /// Whether a text can hold anything: labels end in a sign, all else has digits or an `@`.
-fn telling(text: &str) -> bool {
+fn is_informative(text: &str) -> bool {
     text.bytes().any(|b| b.is_ascii_digit() || matches!(b, b':' | b'=' | b'@' | b'#'))
         || text.contains('：')
 }
@@ -125,7 +125,7 @@ fn read(text: &str, field: &str, own: &mut PatientContext, scope: &mut Scope<'_>
             reader.own.offer(&offer, scope);
         }
     });
-    reader.hand_on_stranger(scope);
+    reader.pass_on_stranger(scope);
 }
 
 struct Reader<'a> {
@@ -229,7 +229,7 @@ impl Reader<'_> {
     }
 
     /// Another patient, who is named with more than a name, has a record of their own.
-    fn hand_on_stranger(&mut self, scope: &mut Scope<'_>) {
+    fn pass_on_stranger(&mut self, scope: &mut Scope<'_>) {
         let has = |wanted: &dyn Fn(Kind) -> bool| {
             self.stranger.iter().any(|(meaning, _)| wanted(meaning.rule.kind))
         };

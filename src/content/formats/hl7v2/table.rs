@@ -53,11 +53,11 @@ impl Columns {
     }
 
     /// Whether the rows can name anybody.
-    pub fn is_telling(&self) -> bool {
+    pub fn is_informative(&self) -> bool {
         self.0.iter().any(Option::is_some)
     }
 
-    /// RDT: the cells of one row. `declared` hands on the field of a segment.
+    /// RDT: the cells of one row. `declared` passes on the field of a segment.
     pub fn row(
         &self,
         syntax: &Syntax,

@@ -101,7 +101,7 @@ pub struct Value<'a> {
 }
 
 impl Syntax {
-    /// Reads one repetition of a field and hands on what it holds.
+    /// Reads one repetition of a field and passes on what it holds.
     pub fn read(&self, datatype: Hl7Type, kind: Kind, raw: &str, each: &mut dyn FnMut(Value<'_>)) {
         let parts = self.components(raw);
         let part = |n: usize| parts.get(n - 1).copied().unwrap_or("");
@@ -209,8 +209,8 @@ impl Syntax {
         {
             *street = other;
         }
-        let telling = shown.iter().enumerate().any(|(i, p)| i != 3 && !p.is_empty());
-        if telling { joined(&shown) } else { String::new() }
+        let is_informative = shown.iter().enumerate().any(|(i, p)| i != 3 && !p.is_empty());
+        if is_informative { joined(&shown) } else { String::new() }
     }
 
     /// XTN: the number in the first component, or the twelfth, or in parts in 5 to 7; an e-mail address in

@@ -79,7 +79,7 @@ fn data_in_scripts() {
 }
 
 #[test]
-fn forms_and_tables_of_fields_name_nobody() {
+fn forms_and_tables_of_fields_have_no_patients() {
     for page in [
         "<html><body><form>First name <input name=first> Last name <input name=last> Date of birth <input name=dob></form></body></html>",
         "<html><h1>Fields</h1><table><tr><th>Field</th><th>Name</th></tr><tr><td>PID-5</td><td>Patient Name</td></tr></table></html>",

@@ -11,6 +11,7 @@ mod xmp;
 use crate::content::extract::labels::Labels;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
+use crate::syntax::Match;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
@@ -137,18 +138,18 @@ impl Document for ImageDocument {
     }
 }
 
-/// The item at the front of the bytes.
-enum Block {
-    /// Not enough to decide.
-    More,
-    /// A block: its header, its length behind that, and whether it is read.
-    At { header: usize, len: usize, wanted: bool },
-    /// Nothing that follows is read.
-    End,
+/// The block at the front of the bytes.
+struct Block {
+    /// Length of its header.
+    header: usize,
+    /// Length of what follows the header.
+    len: usize,
+    /// It holds text.
+    wanted: bool,
 }
 
-/// Tells what block begins here, or reads one that is whole.
-type Layout = fn(&[u8], Option<(&mut Words, &mut Scope<'_>)>) -> Block;
+/// Recognises the block that begins here, or reads one that is complete; no match if nothing that follows is read.
+type Layout = fn(&[u8], Option<(&mut Words, &mut Scope<'_>)>) -> Match<Block>;
 
 /// A picture made of blocks with lengths.
 struct Blocks {
@@ -176,13 +177,13 @@ impl Blocks {
         }
         loop {
             match (self.layout)(rest, None) {
-                Block::End => return Want::NOTHING,
-                Block::More => {
+                Match::No => return Want::NOTHING,
+                Match::More => {
                     self.need = 0;
                     self.held.extend_from_slice(rest);
                     return Want::ALL;
                 }
-                Block::At { header, len, wanted } => {
+                Match::Yes(Block { header, len, wanted }) => {
                     let whole = header.saturating_add(len);
                     if wanted && len <= MAX_BLOCK && words.blocks < MAX_BLOCKS {
                         let Some(block) = rest.get(..whole) else {

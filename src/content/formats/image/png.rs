@@ -3,6 +3,7 @@
 use super::{Block, MAX_BLOCK, Words, exif, to_text, xmp};
 use crate::content::Scope;
 use crate::content::stack::INFLATER;
+use crate::syntax::Match;
 use std::io::Read;
 use zeroize::Zeroizing;
 
@@ -13,12 +14,12 @@ const OTHERS: [&str; 5] = ["author", "software", "copyright", "source", "creatio
 const XMP: &[u8] = b"XML:com.adobe.xmp";
 
 /// A chunk of PNG.
-pub(super) fn chunk(data: &[u8], to: Option<(&mut Words, &mut Scope<'_>)>) -> Block {
-    let Some((header, rest)) = data.split_first_chunk::<8>() else { return Block::More };
+pub(super) fn chunk(data: &[u8], to: Option<(&mut Words, &mut Scope<'_>)>) -> Match<Block> {
+    let Some((header, rest)) = data.split_first_chunk::<8>() else { return Match::More };
     let [a, b, c, d, name @ ..] = *header;
     let len = u32::from_be_bytes([a, b, c, d]) as usize;
     if &name == b"IEND" || len > i32::MAX as usize {
-        return Block::End;
+        return Match::No;
     }
     if let Some((words, scope)) = to
         && let Some(body) = rest.get(..len)
@@ -30,7 +31,7 @@ pub(super) fn chunk(data: &[u8], to: Option<(&mut Words, &mut Scope<'_>)>) -> Bl
     }
     let wanted = matches!(&name, b"tEXt" | b"zTXt" | b"iTXt" | b"eXIf");
     // The checksum belongs to it.
-    Block::At { header: 8, len: len + 4, wanted }
+    Match::Yes(Block { header: 8, len: len + 4, wanted })
 }
 
 fn text(name: &[u8; 4], body: &[u8], words: &mut Words, scope: &mut Scope<'_>) {
@@ -69,8 +70,8 @@ fn text(name: &[u8; 4], body: &[u8], words: &mut Words, scope: &mut Scope<'_>) {
 }
 
 /// A chunk of WebP.
-pub(super) fn riff(data: &[u8], to: Option<(&mut Words, &mut Scope<'_>)>) -> Block {
-    let Some((header, rest)) = data.split_first_chunk::<8>() else { return Block::More };
+pub(super) fn riff(data: &[u8], to: Option<(&mut Words, &mut Scope<'_>)>) -> Match<Block> {
+    let Some((header, rest)) = data.split_first_chunk::<8>() else { return Match::More };
     let [name @ .., a, b, c, d] = *header;
     let len = u32::from_le_bytes([a, b, c, d]) as usize;
     if let Some((words, scope)) = to
@@ -84,5 +85,5 @@ pub(super) fn riff(data: &[u8], to: Option<(&mut Words, &mut Scope<'_>)>) -> Blo
             _ => xmp::read(body, words, scope),
         }
     }
-    Block::At { header: 8, len: len + len % 2, wanted: matches!(&name, b"EXIF" | b"XMP ") }
+    Match::Yes(Block { header: 8, len: len + len % 2, wanted: matches!(&name, b"EXIF" | b"XMP ") })
 }

@@ -163,7 +163,7 @@ fn xmp_and_iptc() {
 }
 
 #[test]
-fn captions_and_credits_name_nobody() {
+fn captions_and_credits_have_no_patient() {
     let blob = tiff(
         true,
         0,

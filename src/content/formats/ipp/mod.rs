@@ -8,6 +8,7 @@ use crate::content::extract::labels::Labels;
 use crate::content::stack::{coding, media};
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 use crate::protocol::ServiceFacts;
+use crate::syntax::Match;
 use zeroize::Zeroizing;
 
 /// Version, operation or status, and request number (RFC 8010 3.1.1).
@@ -78,17 +79,15 @@ struct Message {
 
 /// The item at the front of the attributes.
 enum Item<'a> {
-    More,
     Group(u8),
     /// Name, value, and bytes taken.
     Attribute(&'a [u8], &'a [u8], usize),
-    Bad,
 }
 
-fn item(data: &[u8]) -> Item<'_> {
-    let Some(tag) = data.first() else { return Item::More };
+fn item(data: &[u8]) -> Match<Item<'_>> {
+    let Some(tag) = data.first() else { return Match::More };
     if *tag <= LAST_DELIMITER {
-        return Item::Group(*tag);
+        return Match::Yes(Item::Group(*tag));
     }
     let text = |at: usize| -> Option<(&[u8], usize)> {
         let (len, rest) = data.get(at..)?.split_first_chunk::<2>()?;
@@ -96,9 +95,9 @@ fn item(data: &[u8]) -> Item<'_> {
         Some((rest.get(..len)?, at + 2 + len))
     };
     match text(1).map(|(name, at)| (name, text(at))) {
-        Some((_, None)) | None if data.len() > 1 << 17 => Item::Bad,
-        Some((name, Some((value, end)))) => Item::Attribute(name, value, end),
-        _ => Item::More,
+        Some((_, None)) | None if data.len() > 1 << 17 => Match::No,
+        Some((name, Some((value, end)))) => Match::Yes(Item::Attribute(name, value, end)),
+        _ => Match::More,
     }
 }
 
@@ -168,14 +167,14 @@ impl Message {
         }
         while self.document.is_none() {
             match item(data.get(at..).unwrap_or_default()) {
-                Item::More => return Some(at),
-                Item::Bad => return None,
-                Item::Group(END) => {
+                Match::More => return Some(at),
+                Match::No => return None,
+                Match::Yes(Item::Group(END)) => {
                     at += 1;
                     self.labels.emit(scope);
                     self.document = Some(self.begin());
                 }
-                Item::Group(tag) => {
+                Match::Yes(Item::Group(tag)) => {
                     // Each job of a list is about another person.
                     if tag == JOB || self.job.in_job {
                         self.labels.emit(scope);
@@ -183,7 +182,7 @@ impl Message {
                     self.job.in_job = tag == JOB;
                     at += 1;
                 }
-                Item::Attribute(name, value, used) => {
+                Match::Yes(Item::Attribute(name, value, used)) => {
                     let tag = data.get(at).copied().unwrap_or(0);
                     self.attribute(name, tag, value, scope);
                     at += used;

@@ -64,7 +64,7 @@ fn the_jobs_of_a_list_are_about_different_people() {
 }
 
 #[test]
-fn cut_anywhere() {
+fn a_job_may_be_cut_anywhere() {
     let whole = message(2, &[(1, 0x42, "job-name", "Patient: Roe, Jane MRN: 77123")]);
     for end in 0..whole.len() {
         records("application/ipp", &whole[..end]);

@@ -293,7 +293,7 @@ impl JsonDocument {
 impl Document for JsonDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         if let Some(path) = self.path.take() {
-            self.tree.stands_at(&path, scope);
+            self.tree.set_path(&path, scope);
         }
         match self.by_rows(bytes, scope) {
             Ok(()) => Want::ALL,

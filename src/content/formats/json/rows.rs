@@ -1,4 +1,4 @@
-//! Cuts JSON into rows, each of which says all of whom it is about: the lines of NDJSON, or a document that
+//! Cuts JSON into rows, each complete in itself: the lines of NDJSON, or a document that
 //! came in one piece. A row that was read before is not read again ([`Scope::unit`]).
 //!
 //! Nothing else may depend on it: a row that is longer, or whose end is elsewhere, is read as it comes.

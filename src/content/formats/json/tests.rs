@@ -45,7 +45,7 @@ fn fhir_resources_about_a_patient() {
 }
 
 #[test]
-fn what_stands_beside_a_patient_is_the_patients() {
+fn members_beside_a_patient_are_the_patients() {
     let patient = |id: &str, name: &str| {
         format!(
             r#"{{"resourceType":"Patient","id":"{id}","name":[{{"family":"{name}"}}],"gender":"female"}}"#
@@ -174,7 +174,7 @@ fn parts_of_one_person() {
 }
 
 #[test]
-fn objects_without_patients_name_nobody() {
+fn objects_without_patients_give_none() {
     for text in [
         r#"{"orders":[{"order_no":"638-11-6231","sku":"555-196-1354","name":"Lamp","phone":"5551234"}]}"#,
         r#"{"users":[{"name":"Ann","email":"a@example.org"}]}"#,
@@ -220,7 +220,7 @@ use super::tokens;
 
 /// Rows that wait for names of columns that never come, or are those of something else.
 #[test]
-fn rows_without_columns_are_nobody_s() {
+fn rows_without_columns_have_no_patient() {
     for text in [
         r#"{"rows":[["77","Jane Roe","1970-01-31"]],"meta":["a","b"]}"#,
         r#"{"a":{"rows":[["77","Jane Roe","1970-01-31"]]},"columns":["mrn","patient_name","dob"]}"#,

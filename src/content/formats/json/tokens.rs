@@ -433,7 +433,7 @@ impl Tokens {
 /// Longest string that is searched without a call, bytes.
 const SHORT: usize = 32;
 
-/// The length of a short string without escapes, of which `bytes` are what follows its first quote; if
+/// The length of a short string without escapes, where `bytes` are what follows its first quote; if
 /// its end is there. Eight bytes are looked at together, which for so few beats a search.
 #[inline]
 fn short(bytes: &[u8]) -> Option<usize> {

@@ -80,7 +80,7 @@ fn a_claim_cut_off_anywhere_stops_nothing() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {
         let mut text = wire(&format!("{HEAD}{PATIENT}"));
         text.extend(bytes);
         records_of(Media::Unknown, &[], &text, size);

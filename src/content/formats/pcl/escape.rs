@@ -4,9 +4,7 @@
 const MAX_SEQUENCE: usize = 256;
 
 /// What follows an escape character.
-pub(super) enum Step {
-    /// Its end has not come.
-    More,
+pub(super) enum Sequence {
     /// So many bytes that say nothing of text.
     Skip(usize),
     /// A reset, which prints the page.
@@ -35,14 +33,14 @@ impl Command {
     }
 }
 
-/// Reads the sequence at the front of `data`, which begins with an escape character.
-pub(super) fn read(data: &[u8]) -> Step {
+/// Reads the sequence at the front of `data`, which begins with an escape character. None if its end has not come.
+pub(super) fn read(data: &[u8]) -> Option<Sequence> {
     let head = data.get(..MAX_SEQUENCE).unwrap_or(data);
     let (kind, rest) = match head {
         [_, kind @ b'!'..=b'/', rest @ ..] => (*kind, rest),
-        [_, b'E', ..] => return Step::Reset(2),
-        [_, _, ..] => return Step::Skip(2),
-        _ => return Step::More,
+        [_, b'E', ..] => return Some(Sequence::Reset(2)),
+        [_, _, ..] => return Some(Sequence::Skip(2)),
+        _ => return None,
     };
     let mut at = 2;
     let group = match rest.first() {
@@ -51,7 +49,7 @@ pub(super) fn read(data: &[u8]) -> Step {
             *group
         }
         Some(_) => 0,
-        None => return Step::More,
+        None => return None,
     };
     let mut commands = Vec::new();
     loop {
@@ -61,7 +59,7 @@ pub(super) fn read(data: &[u8]) -> Step {
             .take_while(|b| b.is_ascii_digit() || matches!(b, b'+' | b'-' | b'.'))
             .count();
         let Some(last) = number.get(digits) else {
-            return if head.len() < data.len() { Step::Skip(1) } else { Step::More };
+            return if head.len() < data.len() { Some(Sequence::Skip(1)) } else { None };
         };
         at += digits + 1;
         let text = number.get(..digits).unwrap_or_default();
@@ -73,14 +71,14 @@ pub(super) fn read(data: &[u8]) -> Step {
             b'@'..=b'^' => {
                 let last = *last;
                 commands.push(Command { group: [kind, group], number: value, relative, last });
-                return Step::Commands(commands, at);
+                return Some(Sequence::Commands(commands, at));
             }
             b'`'..=b'~' => {
                 let last = last.to_ascii_uppercase();
                 commands.push(Command { group: [kind, group], number: value, relative, last });
             }
             // No command.
-            _ => return Step::Skip(at),
+            _ => return Some(Sequence::Skip(at)),
         }
     }
 }

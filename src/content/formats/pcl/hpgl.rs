@@ -1,6 +1,6 @@
 //! HP-GL/2 inside PCL: labels that are drawn (`LB`), at the place where the pen is.
 
-use crate::content::extract::layout::{Page, Spot};
+use crate::content::extract::layout::{GlyphPosition, Page};
 use crate::content::formats::pdf::font::usual_width;
 
 /// Plotter units in a point: 1016 an inch.
@@ -85,7 +85,10 @@ impl Plotter {
         }
         for c in text.chars().filter(|c| !c.is_control()) {
             let end = start + f64::from(usual_width(b"", c)) / 1000.0 * HEIGHT;
-            page.push(c.encode_utf8(&mut [0; 4]), Spot { turn: 0, down, start, end, size: HEIGHT });
+            page.push(
+                c.encode_utf8(&mut [0; 4]),
+                GlyphPosition { turn: 0, down, start, end, size: HEIGHT },
+            );
             start = end;
         }
     }

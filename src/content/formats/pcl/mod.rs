@@ -7,13 +7,13 @@ mod hpgl;
 mod tests;
 mod xl;
 
-use crate::content::extract::layout::{Line, Page, Spot};
+use crate::content::extract::layout::{GlyphPosition, Line, Page};
 use crate::content::extract::page::PageReader;
-use crate::content::stack::Held;
+use crate::content::stack::Unread;
 use crate::content::stack::charset::cp437;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
-use escape::{Command, Step};
+use escape::{Command, Sequence};
 use zeroize::Zeroizing;
 
 pub use xl::PclXl;
@@ -75,7 +75,7 @@ enum Symbols {
 
 /// One job, as a printer would keep track of it. Lengths are points.
 struct Job {
-    held: Held<MAX_HELD>,
+    held: Unread<MAX_HELD>,
     reader: PageReader,
     page: Page,
     lines: usize,
@@ -101,7 +101,7 @@ struct Job {
 impl Job {
     fn new() -> Self {
         Self {
-            held: Held::default(),
+            held: Unread::default(),
             reader: PageReader::new("pcl"),
             page: Page::default(),
             lines: 0,
@@ -184,7 +184,7 @@ impl Job {
                 _ => (self.y, -self.x),
             };
             let size = self.height.max(4.0);
-            let spot = Spot { turn: self.turn, down, start, end: start + width, size };
+            let spot = GlyphPosition { turn: self.turn, down, start, end: start + width, size };
             self.page.push(c.encode_utf8(&mut [0; 4]), spot);
             match self.turn {
                 0 => self.x += width,
@@ -272,13 +272,13 @@ impl Job {
             }
             match *first {
                 0x1b => match escape::read(rest) {
-                    Step::More => return (at, 0),
-                    Step::Skip(len) => at += len,
-                    Step::Reset(len) => {
+                    None => return (at, 0),
+                    Some(Sequence::Skip(len)) => at += len,
+                    Some(Sequence::Reset(len)) => {
                         self.eject(scope);
                         at += len;
                     }
-                    Step::Commands(commands, len) => {
+                    Some(Sequence::Commands(commands, len)) => {
                         at += len;
                         for command in &commands {
                             self.command(command, scope);

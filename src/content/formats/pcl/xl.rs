@@ -1,12 +1,12 @@
 //! PCL XL (HP, PCL XL Feature Reference Protocol Class 2.0): a stream of operators with attributes before them,
 //! in binary. Text comes with the distances of its letters.
 
-use crate::content::extract::layout::{Line, Page, Spot};
+use crate::content::extract::layout::{GlyphPosition, Line, Page};
 use crate::content::extract::page::PageReader;
 use crate::content::formats::pdf::font::usual_width;
-use crate::content::stack::Held;
+use crate::content::stack::Unread;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
-use crate::syntax::ByteOrder;
+use crate::syntax::{ByteOrder, Match};
 use zeroize::Zeroizing;
 
 /// Bytes kept of an operator whose attributes have not all come.
@@ -38,7 +38,7 @@ impl Format for PclXl {
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Job {
-            held: Held::default(),
+            held: Unread::default(),
             header: false,
             order: ByteOrder::Little,
             reader: PageReader::new("pclxl"),
@@ -68,7 +68,7 @@ enum Value {
 }
 
 struct Job {
-    held: Held<MAX_HELD>,
+    held: Unread<MAX_HELD>,
     /// The header was read.
     header: bool,
     order: ByteOrder,
@@ -80,16 +80,6 @@ struct Job {
     y: f64,
     /// Size of the letters in units of the page.
     size: f64,
-}
-
-/// What a tag takes.
-enum Tag {
-    /// So many bytes; a value, an attribute's name, or an operator.
-    Is(usize),
-    More,
-    /// Data of so many bytes that are no text, behind so many.
-    Data(usize, u64),
-    Bad,
 }
 
 impl Job {
@@ -120,13 +110,14 @@ impl Job {
         }
     }
 
-    /// Reads the tag at the front of `data`; `last` is the value before an attribute's name.
-    fn tag(&self, data: &[u8], value: &mut Option<Value>) -> Tag {
-        let Some(tag) = data.first() else { return Tag::More };
+    /// Reads the tag at the front of `data` and its `value`: its length (a value, an attribute's name, or an
+    /// operator), and that of the data behind it that are no text.
+    fn tag(&self, data: &[u8], value: &mut Option<Value>) -> Match<(usize, u64)> {
+        let Some(tag) = data.first() else { return Match::More };
         let kind = tag & 7;
         let bytes = |from: usize, len: usize| data.get(from..from + len);
         match tag {
-            0x00 | 0x09..=0x0d | 0x20 => Tag::Is(1),
+            0x00 | 0x09..=0x0d | 0x20 => Match::Yes((1, 0)),
             0xc0..=0xc5 | 0xd0..=0xd5 | 0xe0..=0xe5 => {
                 let count = match tag >> 4 {
                     0xc => 1,
@@ -134,27 +125,27 @@ impl Job {
                     _ => 4,
                 };
                 let width = Self::width(kind);
-                let Some(all) = bytes(1, width * count) else { return Tag::More };
+                let Some(all) = bytes(1, width * count) else { return Match::More };
                 let numbers = all.chunks(width).map(|b| self.number(b, kind)).collect();
                 *value = Some(Value::Numbers(numbers));
-                Tag::Is(1 + width * count)
+                Match::Yes((1 + width * count, 0))
             }
             0xc8..=0xcd => {
-                let Some(length) = data.get(1) else { return Tag::More };
+                let Some(length) = data.get(1) else { return Match::More };
                 let size = match length {
                     0xc0 => 1,
                     0xc1 => 2,
                     0xc2 => 4,
-                    _ => return Tag::Bad,
+                    _ => return Match::No,
                 };
-                let Some(length) = bytes(2, size) else { return Tag::More };
+                let Some(length) = bytes(2, size) else { return Match::More };
                 let count =
                     self.number(length, if size == 4 { 2 } else { size as u8 - 1 }) as usize;
                 let (width, start) = (Self::width(kind), 2 + size);
                 let Some(total) = count.checked_mul(width).filter(|t| *t < MAX_HELD / 2) else {
-                    return Tag::Bad;
+                    return Match::No;
                 };
-                let Some(all) = bytes(start, total) else { return Tag::More };
+                let Some(all) = bytes(start, total) else { return Match::More };
                 *value = Some(match kind {
                     0 => Value::Bytes(Zeroizing::new(all.to_vec())),
                     1 => {
@@ -163,21 +154,21 @@ impl Job {
                     }
                     _ => Value::Numbers(all.chunks(width).map(|b| self.number(b, kind)).collect()),
                 });
-                Tag::Is(start + total)
+                Match::Yes((start + total, 0))
             }
-            0xf8 if data.len() >= 2 => Tag::Is(2),
-            0xf9 if data.len() >= 3 => Tag::Is(3),
-            0xf8 | 0xf9 => Tag::More,
+            0xf8 if data.len() >= 2 => Match::Yes((2, 0)),
+            0xf9 if data.len() >= 3 => Match::Yes((3, 0)),
+            0xf8 | 0xf9 => Match::More,
             0xfa => match bytes(1, 4) {
-                Some(length) => Tag::Data(5, self.number(length, 2) as u64),
-                None => Tag::More,
+                Some(length) => Match::Yes((5, self.number(length, 2) as u64)),
+                None => Match::More,
             },
             0xfb => match data.get(1) {
-                Some(length) => Tag::Data(2, u64::from(*length)),
-                None => Tag::More,
+                Some(length) => Match::Yes((2, u64::from(*length))),
+                None => Match::More,
             },
-            0x41..=0xbf => Tag::Is(1),
-            _ => Tag::Bad,
+            0x41..=0xbf => Match::Yes((1, 0)),
+            _ => Match::No,
         }
     }
 
@@ -241,7 +232,8 @@ impl Job {
         let size = self.size.clamp(1.0, 1e6);
         for (at, c) in text.chars().enumerate() {
             let width = f64::from(usual_width(b"", c)) / 1000.0 * size;
-            let spot = Spot { turn: 0, down: self.y, start: self.x, end: self.x + width, size };
+            let spot =
+                GlyphPosition { turn: 0, down: self.y, start: self.x, end: self.x + width, size };
             if !c.is_control() && self.x.is_finite() && self.y.is_finite() {
                 self.page.push(c.encode_utf8(&mut [0; 4]), spot);
             }
@@ -276,9 +268,9 @@ impl Job {
         loop {
             let rest = data.get(at..).unwrap_or_default();
             match self.tag(rest, &mut value) {
-                Tag::More => return Some((start, 0)),
-                Tag::Bad => return None,
-                Tag::Data(head, len) => {
+                Match::More => return Some((start, 0)),
+                Match::No => return None,
+                Match::Yes((head, len)) if len > 0 => {
                     let have = rest.len().saturating_sub(head) as u64;
                     if len > have {
                         return Some((data.len(), len - have));
@@ -286,7 +278,7 @@ impl Job {
                     at += head + len as usize;
                     start = at;
                 }
-                Tag::Is(len) => {
+                Match::Yes((len, _)) => {
                     at += len;
                     match rest.first() {
                         Some(0xf8 | 0xf9) => {
@@ -302,6 +294,7 @@ impl Job {
                             self.operate(*operator, scope);
                             start = at;
                         }
+                        Some(0xfa | 0xfb) => start = at,
                         _ if value.is_none() => start = at,
                         _ => {}
                     }

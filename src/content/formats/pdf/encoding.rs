@@ -1,5 +1,6 @@
 //! Encodings of simple fonts and the names of glyphs (ISO 32000-1 9.6.6, annex D; Adobe Glyph List).
 
+use std::sync::LazyLock;
 use unicode_normalization::char::compose;
 
 /// What the codes of a simple font mean before its differences.
@@ -13,16 +14,23 @@ pub(in crate::content::formats) enum Base {
 
 /// The character of a code; none where the encoding has none.
 pub(in crate::content::formats) fn character(base: Base, code: u8) -> Option<char> {
-    match base {
-        Base::Standard => standard(code),
-        Base::WinAnsi => one(encoding_rs::WINDOWS_1252, code),
-        Base::MacRoman => one(encoding_rs::MACINTOSH, code),
+    /// The characters of all codes of an encoding.
+    type Table = [Option<char>; 256];
+    fn table(of: impl Fn(u8) -> Option<char>) -> Table {
+        std::array::from_fn(|code| of(code as u8).filter(|c| !c.is_control()))
     }
-    .filter(|c| !c.is_control())
-}
-
-fn one(encoding: &'static encoding_rs::Encoding, code: u8) -> Option<char> {
-    encoding.decode_without_bom_handling(&[code]).0.chars().next()
+    fn decoded(by: &'static encoding_rs::Encoding) -> Table {
+        table(|code| by.decode_without_bom_handling(&[code]).0.chars().next())
+    }
+    static STANDARD: LazyLock<Table> = LazyLock::new(|| table(standard));
+    static WIN_ANSI: LazyLock<Table> = LazyLock::new(|| decoded(encoding_rs::WINDOWS_1252));
+    static MAC_ROMAN: LazyLock<Table> = LazyLock::new(|| decoded(encoding_rs::MACINTOSH));
+    let table: &Table = match base {
+        Base::Standard => &STANDARD,
+        Base::WinAnsi => &WIN_ANSI,
+        Base::MacRoman => &MAC_ROMAN,
+    };
+    table[usize::from(code)]
 }
 
 /// StandardEncoding (D.2).

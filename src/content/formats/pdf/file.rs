@@ -28,7 +28,7 @@ const MAX_DIGITS: usize = 10;
 pub(super) struct File<'a> {
     data: &'a [u8],
     pub(super) fuel: &'a Fuel,
-    index: HashMap<u32, Place, foldhash::fast::FixedState>,
+    index: HashMap<u32, ObjectLocation, foldhash::fast::FixedState>,
     /// Objects with streams in the order of the file.
     streams: Vec<u32>,
     unpacked: Vec<Zeroizing<Vec<u8>>>,
@@ -49,7 +49,7 @@ pub(super) struct File<'a> {
 }
 
 #[derive(Clone, Copy)]
-struct Place {
+struct ObjectLocation {
     /// Offset in the file: of two objects with one number, the later counts (7.5.6).
     order: usize,
     generation: u16,
@@ -106,7 +106,8 @@ impl<'a> File<'a> {
             let Some((number, generation)) = number_before(front) else { continue };
             let mut lexer = Lexer::new(data, at, self.fuel);
             let Some(object) = lexer.object() else { continue };
-            let mut place = Place { order: hit, generation, packed: None, at, stream: None };
+            let mut place =
+                ObjectLocation { order: hit, generation, packed: None, at, stream: None };
             at = lexer.at.max(at);
             if let Object::Dict(dict) = &object {
                 place.stream = self.stream_behind(&mut lexer, dict);
@@ -234,7 +235,8 @@ impl<'a> File<'a> {
                         _ => {}
                     }
                 }
-                let place = Place { order, generation: 0, packed: Some(packed), at, stream: None };
+                let place =
+                    ObjectLocation { order, generation: 0, packed: Some(packed), at, stream: None };
                 self.index.insert(number, place);
             }
             self.unpacked.push(Zeroizing::new(data));

@@ -39,7 +39,7 @@ enum Widths {
 }
 
 /// One code of a string.
-pub(super) struct Shown {
+pub(super) struct ShownCode {
     /// In thousandths of the font size.
     pub(super) width: f32,
     /// The code is one byte, 32: word spacing applies (9.3.3).
@@ -87,13 +87,13 @@ impl Font {
     }
 
     /// Walks the codes of `string`: `each` gets the text of one and the room it takes.
-    pub(super) fn show(&self, string: &[u8], mut each: impl FnMut(&str, Shown)) {
+    pub(super) fn show(&self, string: &[u8], mut each: impl FnMut(&str, ShownCode)) {
         let mut text = String::new();
         if let Codes::Text(encoding) = self.codes {
             let decoded = encoding.decode_without_bom_handling(string).0;
             for c in decoded.chars() {
                 let width = if c.is_ascii() { 500.0 } else { 1000.0 };
-                each(c.encode_utf8(&mut [0; 4]), Shown { width, space: false });
+                each(c.encode_utf8(&mut [0; 4]), ShownCode { width, space: false });
             }
             return;
         }
@@ -119,7 +119,7 @@ impl Font {
                     .map(|c| if c.is_control() || c.is_whitespace() { ' ' } else { c })
                     .collect();
             }
-            each(&text, Shown { width: self.width(code), space: len == 1 && code == 32 });
+            each(&text, ShownCode { width: self.width(code), space: len == 1 && code == 32 });
         }
     }
 

@@ -74,7 +74,7 @@ struct PdfDocument {
     held: Zeroizing<Vec<u8>>,
     images: Images,
     /// Something is missing.
-    holed: bool,
+    has_gap: bool,
     full: bool,
 }
 
@@ -91,13 +91,13 @@ impl Document for PdfDocument {
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
         // Objects are found again behind it.
-        self.holed = true;
+        self.has_gap = true;
         Want::ALL
     }
 
     fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         let data = std::mem::take(&mut self.held);
-        read(&data, ending.and(!self.holed && !self.full), scope);
+        read(&data, ending.and(!self.has_gap && !self.full), scope);
     }
 
     fn memory(&self) -> usize {

@@ -121,7 +121,7 @@ fn encrypted_ones_are_counted() {
 
 /// Whatever opens without a password is read: the same form under every method.
 #[test]
-fn encrypted_for_nobody() {
+fn a_document_encrypted_with_an_empty_password() {
     assert_eq!(records("", ENCRYPTED), ["http>pdf:~pdf [PatientContext] name=Secret"]);
     let plain = records("", PDF_LIB);
     assert!(!plain.is_empty());

@@ -3,7 +3,7 @@
 use super::file::File;
 use super::font::Font;
 use super::object::{Dict, Lexer, Object, Token};
-use crate::content::extract::layout::{Line, Page, Spot};
+use crate::content::extract::layout::{GlyphPosition, Line, Page};
 use memchr::memmem;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -253,7 +253,7 @@ impl<'a> Interpreter<'a> {
             let end = x + glyph * state.scale;
             let ((start, down), (stop, _)) = (place(x), place(end));
             if !text.is_empty() && start.is_finite() && stop.is_finite() && down.is_finite() {
-                page.push(text, Spot { turn, down, start, end: stop, size });
+                page.push(text, GlyphPosition { turn, down, start, end: stop, size });
             }
             let spacing = if shown.space { state.word_spacing } else { 0.0 };
             x = end + spacing * state.scale;

@@ -3,7 +3,7 @@
 use super::graphics::{Matrix, concat, distance};
 use super::machine::{FONTS, Machine};
 use super::object::{Key, Object};
-use crate::content::extract::layout::Spot;
+use crate::content::extract::layout::GlyphPosition;
 use crate::content::formats::pdf::encoding::{self, Base};
 use crate::content::formats::pdf::font::usual_width;
 use std::rc::Rc;
@@ -264,7 +264,7 @@ fn place(
     (end_x, end_y): (f64, f64),
     (wx, wy): (f64, f64),
     size: f64,
-    push: &mut dyn FnMut(&str, Spot),
+    push: &mut dyn FnMut(&str, GlyphPosition),
 ) {
     let turn = match (wx.abs() >= wy.abs(), wx >= 0.0, wy >= 0.0) {
         (true, true, _) => 0,
@@ -280,7 +280,7 @@ fn place(
     };
     let ((start, down), (end, _)) = (turned(x, y), turned(end_x, end_y));
     if !text.is_empty() && start.is_finite() && end.is_finite() && down.is_finite() {
-        push(text, Spot { turn, down, start, end, size });
+        push(text, GlyphPosition { turn, down, start, end, size });
     }
 }
 

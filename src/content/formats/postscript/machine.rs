@@ -153,7 +153,7 @@ impl<'a> Machine<'a> {
         self.steps = self.steps.saturating_sub(steps as u64).max(1);
     }
 
-    /// Hands on the lines of the page.
+    /// Passes on the lines of the page.
     pub(super) fn flush(&mut self) {
         let mut lines = Vec::new();
         self.page.lines(&mut lines);

@@ -173,7 +173,7 @@ fn field(
     }
 }
 
-/// Hands on what a message says of a person, if that is enough; whether it was.
+/// Passes on what a message says of a person, if that is enough; whether it was.
 fn emit(node: &mut Node, marks: Marks, scope: &mut Scope<'_>) -> bool {
     let mut record = CandidateRecord::default();
     if !node.person(marks, &mut record, scope.rules()) {
@@ -208,7 +208,7 @@ fn about(path: &str, scope: &Scope<'_>) -> Marks {
     let keys = &scope.rules().keys;
     let mut marks = Marks::default();
     let mut say = |word: &str| {
-        if let Some(about) = keys.said(word).map(crate::rules::Said::ahead) {
+        if let Some(about) = keys.scope_of(word).map(crate::rules::ContextScope::ahead) {
             marks = marks.and(match about {
                 About::Other | About::Elsewhere => Marks::default(),
                 about => Marks::about(about).ahead(),

@@ -109,7 +109,7 @@ fn a_fhir_resource_in_protobuf_is_a_record() {
 }
 
 #[test]
-fn documents_inside() {
+fn documents_inside_messages_are_read() {
     let json = "{\"mrn\":\"77\",\"name\":\"Jane Roe\",\"dob\":\"1970-01-31\"}";
     let got = call("/a.B/C", &[number(1, 5), bytes(2, &text(3, json))].concat());
     assert_eq!(
@@ -126,7 +126,7 @@ fn documents_inside() {
 }
 
 #[test]
-fn messages_without_patients_name_nobody() {
+fn messages_without_patients_give_none() {
     let employee = [text(1, "E-1002"), text(2, "Jane Roe"), text(3, "1970-01-31")].concat();
     assert!(call("/hr.StaffService/GetEmployee", &employee).is_empty());
     let trace = [text(1, "Checkout Service"), text(2, "2026-03-01"), text(3, "Patient")].concat();

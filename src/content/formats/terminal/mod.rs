@@ -9,7 +9,7 @@ mod screen;
 mod tests;
 
 use crate::content::extract::labels::Labels;
-use crate::content::extract::layout::{Line, Page, Spot};
+use crate::content::extract::layout::{GlyphPosition, Line, Page};
 use crate::content::extract::page::PageReader;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
@@ -75,7 +75,7 @@ impl Session {
                     continue;
                 }
                 let (down, start) = (row as f64 * HEIGHT, column as f64 * WIDTH);
-                let spot = Spot { turn: 0, down, start, end: start + WIDTH, size: SIZE };
+                let spot = GlyphPosition { turn: 0, down, start, end: start + WIDTH, size: SIZE };
                 page.push(c.encode_utf8(&mut [0; 4]), spot);
             }
         }

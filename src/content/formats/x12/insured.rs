@@ -17,9 +17,9 @@ const DECIDING: [&str; 14] =
     ["HL", "CLM", "EQ", "EB", "TRN", "STC", "UM", "HCR", "CLP", "SVC", "SE", "GE", "IEA", "ST"];
 
 /// A segment that is kept.
-pub(super) struct Kept(Zeroizing<String>);
+pub(super) struct BufferedSegment(Zeroizing<String>);
 
-impl Kept {
+impl BufferedSegment {
     fn of(segment: &Segment<'_>) -> Self {
         Self(Zeroizing::new(segment.0.join(&*BETWEEN.encode_utf8(&mut [0; 4]))))
     }
@@ -32,14 +32,14 @@ impl Kept {
 /// The segments of a subscriber of whom it is not known yet whether it is a patient.
 #[derive(Default)]
 pub(super) struct Waiting {
-    segments: Vec<Kept>,
+    segments: Vec<BufferedSegment>,
     bytes: usize,
 }
 
 impl Waiting {
     /// Keeps `segment`; false if there is no room for it.
     pub(super) fn push(&mut self, segment: &Segment<'_>) -> bool {
-        let kept = Kept::of(segment);
+        let kept = BufferedSegment::of(segment);
         if self.segments.len() >= MAX_SEGMENTS || self.bytes + kept.0.len() > MAX_BYTES {
             return false;
         }
@@ -48,27 +48,27 @@ impl Waiting {
         true
     }
 
-    pub(super) fn into_segments(self) -> Vec<Kept> {
+    pub(super) fn into_segments(self) -> Vec<BufferedSegment> {
         self.segments
     }
 
     /// The subscriber, where it is a person.
     pub(super) fn insured(self) -> Option<Insured> {
-        let named = |kept: &Kept| kept.0.starts_with("NM1\u{1D}IL\u{1D}1\u{1D}");
+        let named = |kept: &BufferedSegment| kept.0.starts_with("NM1\u{1D}IL\u{1D}1\u{1D}");
         self.segments.into_iter().find(named).map(Insured)
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.bytes + self.segments.capacity() * size_of::<Kept>()
+        self.bytes + self.segments.capacity() * size_of::<BufferedSegment>()
     }
 }
 
 /// The NM1 segment of a person who holds a plan.
-pub(super) struct Insured(Kept);
+pub(super) struct Insured(BufferedSegment);
 
 impl Insured {
     pub(super) fn of(segment: &Segment<'_>) -> Self {
-        Self(Kept::of(segment))
+        Self(BufferedSegment::of(segment))
     }
 
     pub(super) fn elements(&self) -> Vec<&str> {

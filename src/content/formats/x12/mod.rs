@@ -27,7 +27,7 @@ const ISA_ELEMENTS: usize = 16;
 const MAX_ELEMENTS: usize = 32;
 /// Entity code (NM101) of a corrected name.
 const CORRECTED: &str = "74";
-/// Fields of one patient that are handed on.
+/// Fields of one patient that are passed on.
 const MAX_RECORD_FIELDS: u32 = 256;
 
 /// The format.
@@ -111,7 +111,7 @@ struct Loops {
 /// Whom the last NM1 or N1 of the loop named.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Entity {
-    /// Nobody yet.
+    /// No one yet.
     #[default]
     None,
     Patient,
@@ -407,7 +407,7 @@ impl Loops {
         let named = self.record.as_ref().is_some_and(|r| r.named);
         let insured = rules.x12.is_insured(segment.get(1));
         if segment.get(1) == CORRECTED && named {
-            // A better name of the person at hand; of which of two is not said.
+            // A better name of the current person; which of two is not stated.
             if self.insured_named {
                 self.entity = Entity::Other;
                 return;

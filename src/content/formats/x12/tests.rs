@@ -179,7 +179,7 @@ fn a_subscriber_is_a_patient_only_with_a_claim_or_question_of_its_own() {
 }
 
 #[test]
-fn acknowledgments_name_nobody() {
+fn acknowledgments_have_no_patient() {
     for body in [
         "ST*999*1*005010X231A1~AK1*HC*1*005010X222A1~AK2*837*1~IK3*NM1*8*2010*8~CTX*CLM01:ACC1~IK4*9*67*1*EXAMPLE~IK5*R~AK9*R*1*1*0~",
         "ST*997*1~AK1*HC*1~AK9*A*1*1*1~",
@@ -192,7 +192,7 @@ fn acknowledgments_name_nobody() {
 }
 
 #[test]
-fn holes_and_limits() {
+fn gaps_and_limits_cost_one_segment() {
     let text = interchange(CLAIMS);
     let at = text.find("ANNA").expect("there");
     let (before, behind) = text.split_at(at);

@@ -84,7 +84,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_set() {
+    fn every_declared_charset_is_decoded() {
         let of = |code: &[u8], bytes| Charset::declared(code).unwrap_or_default().decode(bytes);
         assert_eq!(of(b"1", b"M}ller [rger Gro~"), "Müller Ärger Groß");
         assert_eq!(of(b"2", b"M\x81ller \x8Erger Gro\xE1"), "Müller Ärger Groß");

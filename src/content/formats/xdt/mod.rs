@@ -55,7 +55,7 @@ struct Reader {
     charset: Charset,
     person: Person,
     /// Open objects, the innermost last.
-    objects: SmallVec<[(Whose, ObjectName); 4]>,
+    objects: SmallVec<[(LineOwner, ObjectName); 4]>,
     /// Open objects beyond those.
     deeper: u32,
 }
@@ -65,7 +65,7 @@ type ObjectName = SmallVec<[u8; 12]>;
 
 /// Whose data a line holds.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Whose {
+enum LineOwner {
     Patient,
     Other,
     /// It has not been said.
@@ -195,10 +195,10 @@ impl Reader {
         }
         let known = std::str::from_utf8(name).ok().and_then(|n| scope.rules().xdt.holder(n));
         let whose = match (known, self.objects.last()) {
-            (Some(Holder::Patient), _) => Whose::Patient,
-            (Some(Holder::Other), _) => Whose::Other,
+            (Some(Holder::Patient), _) => LineOwner::Patient,
+            (Some(Holder::Other), _) => LineOwner::Other,
             (None, Some((around, _))) => *around,
-            (None, None) => Whose::Nobody,
+            (None, None) => LineOwner::Nobody,
         };
         self.objects.push((whose, name.iter().copied().take(12).collect()));
     }
@@ -228,12 +228,12 @@ impl Reader {
             return;
         }
         // Outside of objects, all fields are the patient's; physicians have ids of their own.
-        let whose = self.objects.last().map_or(Whose::Patient, |(whose, _)| *whose);
+        let whose = self.objects.last().map_or(LineOwner::Patient, |(whose, _)| *whose);
         let text = self.charset.decode(value);
         for field in fields {
             // Orders are described in objects about no person.
             let order = matches!(field.rule.kind, Kind::AccessionNumber | Kind::EncounterId);
-            if whose == Whose::Patient || (whose == Whose::Nobody && order) {
+            if whose == LineOwner::Patient || (whose == LineOwner::Nobody && order) {
                 self.person.add("xdt", &field.rule, field.part, &text, scope);
             }
         }

@@ -151,7 +151,7 @@ fn cut_and_overlong() {
 }
 
 #[test]
-fn a_hole_ends_the_record() {
+fn a_gap_ends_the_record() {
     let (mut first, second) = (lines(&GDT[..9]), lines(GDT));
     first.extend(b"0143102");
     let mut document = crate::content::Format::open(&super::Xdt, &Media::Unknown);
@@ -162,7 +162,7 @@ fn a_hole_ends_the_record() {
 
 proptest! {
     #[test]
-    fn garbage(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in 1usize..50) {
+    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400), size in 1usize..50) {
         let mut text = lines(GDT);
         text.extend(bytes);
         records_of(Media::Unknown, &[], &text, size);

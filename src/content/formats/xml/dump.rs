@@ -6,7 +6,7 @@ use super::super::markup::Attributes;
 /// Longest name of a database or table, bytes.
 const MAX_NAME: usize = 128;
 
-/// What the elements around say, outermost first, with how deep each stands.
+/// What the enclosing elements say, outermost first, with the depth of each.
 #[derive(Default)]
 pub(super) struct Dump {
     around: Vec<(usize, String)>,
@@ -15,7 +15,7 @@ pub(super) struct Dump {
 /// What an element that begins is to a dump.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Part {
-    /// It says what stands in it, and nothing else.
+    /// It describes its content, and nothing else.
     Table,
     /// The same, and it is one row.
     TableRow,

@@ -358,7 +358,7 @@ impl Receiver for TokenHandler<'_, '_> {
         if let Some(metadata) = &mut self.reader.metadata {
             metadata.start(name, attributes);
         }
-        if !closed && Payload::may_stand_in(name) {
+        if !closed && Payload::may_be_inside(name) {
             self.reader.payload = Some(Box::default());
         }
         // Elsewhere, `Patient` is a name like any other.
@@ -479,7 +479,7 @@ impl Receiver for TokenHandler<'_, '_> {
 impl Document for XmlDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         if let Some(path) = self.path.take() {
-            self.reader.tree.stands_at(&path, scope);
+            self.reader.tree.set_path(&path, scope);
         }
         self.markup.read(bytes, &mut TokenHandler { reader: &mut self.reader, scope });
         if self.reader.failed {
@@ -518,9 +518,6 @@ impl Document for XmlDocument {
             + self.reader.payload.as_ref().map_or(0, |p| p.memory())
     }
 }
-
-#[cfg(test)]
-mod envelope_tests;
 
 #[cfg(test)]
 mod tests;

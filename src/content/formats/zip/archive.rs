@@ -137,7 +137,7 @@ impl Archive {
         }
     }
 
-    /// Passes over a member of which `left` bytes are to come. Programs that unpack an archive go by its
+    /// Skips a member with `left` bytes to come. Programs that unpack an archive go by its
     /// central directory: a header in between says that the size was too large.
     fn pass(&mut self, data: &[u8], left: u64, scope: &mut Scope<'_>) -> (usize, bool) {
         let here = left.min(data.len() as u64);

@@ -7,7 +7,7 @@ use crate::content::{Ending, Nested, Scope, Want};
 
 /// What reads a member.
 pub(super) enum Member {
-    /// Nobody.
+    /// No reader.
     Passed,
     /// The content it is, and how many of its next bytes that does not want.
     Content(Box<Nested>, u64),

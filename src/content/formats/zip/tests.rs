@@ -1,6 +1,6 @@
 //! On archives written here and on documents of several programs.
 
-use crate::content::testing::{read_as, records, records_of, with_hole};
+use crate::content::testing::{read_as, records, records_of, with_gap_of};
 use crate::content::{Media, Reason};
 use proptest::prelude::*;
 
@@ -112,7 +112,7 @@ fn archives_in_archives() {
 }
 
 #[test]
-fn sizes_lie() {
+fn wrong_sizes_hide_no_member() {
     let mut data = member("one.csv", &csv(1), How::Deflated);
     // The size in the archive is too small, then too large by far.
     for size in [3u32, 200, u32::MAX - 1] {
@@ -147,12 +147,12 @@ fn a_bomb_costs_little() {
 }
 
 #[test]
-fn a_hole_hides_only_its_member() {
+fn a_gap_hides_only_its_member() {
     let mut data = member("one.csv", &csv(1), How::Deflated);
     let cut = data.len() - 10;
     let rest = [member("two.csv", &csv(2), How::DeflatedStream), END.to_vec()].concat();
     data.truncate(cut);
-    let lines = with_hole(Media::Unknown, &data, 10, &rest);
+    let lines = with_gap_of(Media::Unknown, &data, 10, &rest);
     assert_eq!(lines.last(), Some(&row("zip>", 2)));
 }
 
@@ -215,7 +215,7 @@ fn workbooks_of_every_writer_are_read() {
 }
 
 #[test]
-fn cut_documents() {
+fn cut_documents_are_read_alike_in_pieces() {
     for data in [DOCX, OPENPYXL, XLSXWRITER, ODT, ODS] {
         for end in (0..data.len()).step_by(data.len() / 150) {
             let media = Media::Type { content_type: "", name: "a.zip" };

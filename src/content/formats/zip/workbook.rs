@@ -3,6 +3,7 @@
 
 use super::office::Office;
 use crate::content::extract::record::Marks;
+use crate::content::extract::serial_date::{date, is_built_in, shows_dates};
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
 use crate::content::formats::markup::{Attributes, Markup, Receiver};
 use crate::content::{Reason, Scope};
@@ -106,23 +107,6 @@ impl Workbook {
             self.limited = true;
         }
     }
-}
-
-/// The date of a serial number (18.17.4.1): days since the end of 1899, where February 1900 had 29.
-fn date(serial: &str) -> Option<String> {
-    /// From 1899-12-30 to 0000-03-01.
-    const EPOCH: i64 = 693_899;
-    let days = serial.trim().parse::<f64>().ok().filter(|d| (61.0..2_958_466.0).contains(d))?;
-    let days = days as i64 + EPOCH;
-    // Years from March, eras of 400 years.
-    let (era, of_era) = (days / 146_097, days % 146_097);
-    let year = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year + year / 4 - year / 100);
-    let month = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = era * 400 + year + i64::from(month <= 2);
-    Some(format!("{year:04}-{month:02}-{day:02}"))
 }
 
 /// One part, while its bytes come.
@@ -229,9 +213,7 @@ impl Receiver for TokenHandler<'_> {
                 if self.reader.formats && self.workbook.dates.len() < MAX_FORMATS =>
             {
                 let id = number("numFmtId").unwrap_or(0);
-                // Those that are built in (18.8.30), with those of East Asia.
-                let date = matches!(id, 14..=17 | 22 | 27..=36 | 50..=58)
-                    || self.workbook.date_formats.contains(&id);
+                let date = is_built_in(id) || self.workbook.date_formats.contains(&id);
                 self.workbook.dates.push(date);
             }
             (Kind::Strings, "si") if closed => self.end_string(),
@@ -318,18 +300,4 @@ fn column(reference: &str) -> Option<usize> {
     let letters = reference.bytes().take(4).take_while(u8::is_ascii_alphabetic);
     let number = letters.fold(0, |n, b| n * 26 + usize::from(b.to_ascii_uppercase() - b'A') + 1);
     number.checked_sub(1)
-}
-
-/// Whether a number format shows days or years: its letters outside quotes and brackets do.
-fn shows_dates(code: &str) -> bool {
-    let (mut quoted, mut bracket) = (false, false);
-    code.chars().any(|c| {
-        match c {
-            '"' => quoted = !quoted,
-            '[' => bracket = true,
-            ']' => bracket = false,
-            _ => {}
-        }
-        !quoted && !bracket && matches!(c, 'y' | 'Y' | 'd' | 'D')
-    })
 }

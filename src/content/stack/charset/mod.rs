@@ -207,7 +207,7 @@ enum Mode {
     Mixed(&'static Encoding),
     /// Something else.
     Decoding(Decoder),
-    /// Nobody wants the rest.
+    /// The rest is unwanted.
     Done,
 }
 
@@ -299,7 +299,7 @@ impl Transcoded {
         rest
     }
 
-    /// Tells from the run that is held whether it is UTF-8 after all.
+    /// Decides from the bytes held whether they are UTF-8 after all.
     fn settle(&mut self, encoding: &'static Encoding, scope: &mut Scope<'_>) {
         let cut = self.held.len() >= MAX_RUN;
         let utf8 = match std::str::from_utf8(&self.held) {

@@ -60,7 +60,7 @@ fn declared_by_the_protocol() {
 }
 
 #[test]
-fn declared_inside() {
+fn a_charset_declared_inside_the_document_holds() {
     for (label, name) in PEOPLE {
         let expected = format!("patient_id=77 name={name} birth_date=1970-01-01");
         let xml = format!(
@@ -146,7 +146,7 @@ fn a_gap_in_sixteen_bit_text_puts_nothing_together_wrongly() {
     for len in 1..8u64 {
         for at in 30..text.len() - 8 {
             let after = &text[at + len as usize..];
-            let lines = crate::content::testing::with_hole(media, &text[..at], len, after);
+            let lines = crate::content::testing::with_gap_of(media, &text[..at], len, after);
             // Whatever is lost, nothing is put together wrongly.
             for line in lines {
                 let whole = [

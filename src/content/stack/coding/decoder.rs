@@ -4,10 +4,12 @@ use super::super::{INFLATER, LARGE_DECODER};
 use super::Coding;
 use super::chunks::Chunks;
 use super::gzip::Gzip;
+use super::lzw::Lzw;
 use brotli_decompressor::{
     BrotliDecompressStream, BrotliResult, BrotliState, HuffmanCode, SliceWrapper, StandardAlloc,
 };
 use flate2::{Decompress, FlushDecompress, Status};
+use lzma_rust2::{Action, Status as XzStatus, XzStream};
 use ruzstd::decoding::FrameDecoder;
 
 type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
@@ -27,6 +29,12 @@ const ZSTD_TABLES: usize = 256 << 10;
 
 /// Tables of a brotli decoder that each has.
 const BROTLI_TABLES: usize = 32 << 10;
+
+/// Largest dictionary of xz, KiB: what `xz -6` uses, and more than files of records are made with.
+const XZ_MEMORY: u32 = 16 << 10;
+
+/// What a bzip2 decoder holds of a block of 900 kB, in its slower way.
+const BZIP2_BLOCK: usize = 2300 << 10;
 
 /// Bytes of brotli that are decoded at a time.
 const BROTLI_PIECE: usize = 256;
@@ -58,6 +66,15 @@ pub(super) enum Decoder {
     },
     Zstd(Box<Zstd>),
     Chunks(Chunks),
+    Lzw(Box<Lzw>),
+    Bzip2 {
+        state: Box<bzip2::Decompress>,
+        ended: bool,
+    },
+    Xz {
+        state: Box<XzStream>,
+        ended: bool,
+    },
 }
 
 /// The library wants whole blocks: `input` holds what is not yet one.
@@ -83,6 +100,14 @@ impl Decoder {
                 ended: false,
             },
             Coding::Chunks => Self::Chunks(Chunks::default()),
+            Coding::Compress => Self::Lzw(Box::default()),
+            Coding::Bzip2 => {
+                Self::Bzip2 { state: Box::new(bzip2::Decompress::new(true)), ended: false }
+            }
+            Coding::Xz => Self::Xz {
+                state: Box::new(XzStream::new_mem_limit(false, XZ_MEMORY)),
+                ended: false,
+            },
             Coding::Zstd => {
                 let mut frame = FrameDecoder::new();
                 frame.set_max_window_size(MAX_WINDOW);
@@ -122,6 +147,9 @@ impl Decoder {
             Self::Brotli { state, ended } => unbrotli(state, ended, input, output),
             Self::Zstd(zstd) => zstd.step(input, output),
             Self::Chunks(chunks) => chunks.step(input, output),
+            Self::Lzw(lzw) => lzw.step(input, output),
+            Self::Bzip2 { state, ended } => unbzip2(state, ended, input, output),
+            Self::Xz { state, ended } => unxz(state, ended, input, output),
         }
     }
 
@@ -129,7 +157,11 @@ impl Decoder {
     pub(super) fn at_end(&self) -> bool {
         match self {
             Self::Undecided(_) => false,
-            Self::Inflate { ended, .. } | Self::Brotli { ended, .. } => *ended,
+            Self::Inflate { ended, .. }
+            | Self::Brotli { ended, .. }
+            | Self::Bzip2 { ended, .. }
+            | Self::Xz { ended, .. } => *ended,
+            Self::Lzw(lzw) => lzw.at_end(),
             Self::Zstd(zstd) => zstd.last,
             Self::Chunks(chunks) => chunks.at_end(),
         }
@@ -139,7 +171,8 @@ impl Decoder {
     pub(super) const fn cost(coding: Coding) -> u64 {
         match coding {
             Coding::Gzip | Coding::Deflate => INFLATER,
-            Coding::Brotli | Coding::Zstd => LARGE_DECODER,
+            Coding::Brotli | Coding::Zstd | Coding::Compress => LARGE_DECODER,
+            Coding::Bzip2 | Coding::Xz => 4 * LARGE_DECODER,
             Coding::Chunks => 0,
         }
     }
@@ -151,6 +184,9 @@ impl Decoder {
         match self {
             Self::Undecided(first) => first.capacity(),
             Self::Chunks(_) => 0,
+            Self::Lzw(lzw) => lzw.memory(),
+            Self::Bzip2 { .. } => BZIP2_BLOCK,
+            Self::Xz { .. } => (XZ_MEMORY as usize * 1024).min(touched + (256 << 10)),
             Self::Inflate { .. } => 48 << 10,
             Self::Brotli { state, .. } => {
                 let groups =
@@ -210,6 +246,61 @@ fn inflate(
         }
         Ok(Status::Ok | Status::BufError) if used == 0 && made == 0 => (0, DecodeStep::Starved),
         Ok(Status::Ok | Status::BufError) => (used, DecodeStep::Output(made)),
+    }
+}
+
+fn unbzip2(
+    state: &mut Box<bzip2::Decompress>,
+    ended: &mut bool,
+    input: &[u8],
+    output: &mut [u8],
+) -> (usize, DecodeStep) {
+    if *ended {
+        // A file is one or more streams.
+        match input {
+            [] => return (0, DecodeStep::Starved),
+            [b'B', ..] => (**state, *ended) = (bzip2::Decompress::new(true), false),
+            _ => return (0, DecodeStep::Done),
+        }
+    }
+    let (before_in, before_out) = (state.total_in(), state.total_out());
+    let status = state.decompress(input, output);
+    let used = (state.total_in() - before_in) as usize;
+    let made = (state.total_out() - before_out) as usize;
+    match status {
+        Err(_) if made > 0 => (used, DecodeStep::Output(made)),
+        Err(_) | Ok(bzip2::Status::MemNeeded) => (used, DecodeStep::Malformed),
+        Ok(bzip2::Status::StreamEnd) => {
+            *ended = true;
+            (used, DecodeStep::Output(made))
+        }
+        Ok(_) if used == 0 && made == 0 => (0, DecodeStep::Starved),
+        Ok(_) => (used, DecodeStep::Output(made)),
+    }
+}
+
+fn unxz(
+    state: &mut XzStream,
+    ended: &mut bool,
+    input: &[u8],
+    output: &mut [u8],
+) -> (usize, DecodeStep) {
+    let before = (state.total_in(), state.total_out());
+    let result = state.process(input, output, Action::Run);
+    let used = (state.total_in() - before.0) as usize;
+    let made = (state.total_out() - before.1) as usize;
+    match result {
+        Err(_) if made > 0 => (used, DecodeStep::Output(made)),
+        Err(_) => (used, DecodeStep::Malformed),
+        Ok(result) => {
+            *ended = result.status == XzStatus::StreamEnd;
+            let (used, made) = (result.bytes_consumed, result.bytes_produced);
+            match (used, made) {
+                (0, 0) if *ended => (0, DecodeStep::Done),
+                (0, 0) => (0, DecodeStep::Starved),
+                _ => (used, DecodeStep::Output(made)),
+            }
+        }
     }
 }
 

@@ -14,7 +14,7 @@ const NAME: u8 = 1 << 3;
 const COMMENT: u8 = 1 << 4;
 const RESERVED: u8 = 0xe0;
 
-/// Where in a member the input stands.
+/// Position of the input within a member.
 #[derive(Default)]
 pub(super) struct Gzip {
     part: Part,

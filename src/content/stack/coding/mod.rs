@@ -7,6 +7,7 @@
 mod chunks;
 mod decoder;
 mod gzip;
+mod lzw;
 
 use super::reader::Nested;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
@@ -26,7 +27,7 @@ pub const FREE_OUTPUT: u64 = 4 << 20;
 pub const MAX_CODINGS: usize = 4;
 
 /// Registered codings that are not decoded: they are not in use, or need a dictionary.
-const UNREAD: [&str; 6] = ["compress", "x-compress", "exi", "pack200-gzip", "dcb", "dcz"];
+const UNREAD: [&str; 4] = ["exi", "pack200-gzip", "dcb", "dcz"];
 
 /// What is decoded at a time.
 const PIECE: usize = 16 << 10;
@@ -67,11 +68,17 @@ pub(in crate::content) enum Coding {
     /// Chunks with signatures, as clients of S3 send them over plain HTTP
     /// (<https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming.html>).
     Chunks,
+    /// LZW of Unix `compress`.
+    Compress,
+    /// bzip2 files.
+    Bzip2,
+    /// xz files.
+    Xz,
 }
 
 impl Coding {
     fn named(name: &str) -> Option<Self> {
-        const NAMES: [(&str, Coding); 7] = [
+        const NAMES: [(&str, Coding); 11] = [
             ("gzip", Coding::Gzip),
             ("x-gzip", Coding::Gzip),
             ("deflate", Coding::Deflate),
@@ -79,6 +86,10 @@ impl Coding {
             ("zstd", Coding::Zstd),
             ("x-deflate", Coding::Deflate),
             ("aws-chunked", Coding::Chunks),
+            ("compress", Coding::Compress),
+            ("x-compress", Coding::Compress),
+            ("bzip2", Coding::Bzip2),
+            ("xz", Coding::Xz),
         ];
         NAMES.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, c)| *c)
     }
@@ -90,6 +101,9 @@ impl Coding {
             Self::Brotli => "br",
             Self::Zstd => "zstd",
             Self::Chunks => "aws-chunked",
+            Self::Compress => "compress",
+            Self::Bzip2 => "bzip2",
+            Self::Xz => "xz",
         }
     }
 }
@@ -203,6 +217,45 @@ impl Format for ZstdFile {
     }
 }
 
+/// A file of a coding that is known by its first bytes, whatever it is declared as.
+pub struct CodedFile {
+    coding: Coding,
+    suffix: &'static str,
+    begins: fn(&[u8]) -> bool,
+}
+
+/// A file of Unix `compress`.
+pub static COMPRESS: CodedFile = CodedFile {
+    coding: Coding::Compress,
+    suffix: ".Z",
+    begins: |head| matches!(head, [0x1f, 0x9d, flags, ..] if matches!(flags & 0x7f, 9..=16)),
+};
+
+/// A bzip2 file: a block, or the end of an empty one.
+pub static BZIP2: CodedFile = CodedFile {
+    coding: Coding::Bzip2,
+    suffix: ".bz2",
+    begins: |head| {
+        matches!(head, [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, 0x26, 0x53, 0x59, ..])
+    },
+};
+
+/// An xz file.
+pub static XZ: CodedFile =
+    CodedFile { coding: Coding::Xz, suffix: ".xz", begins: |head| head.starts_with(b"\xfd7zXZ\0") };
+
+impl Format for CodedFile {
+    fn name(&self) -> &'static str {
+        self.coding.layer()
+    }
+    fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
+        (self.begins)(head)
+    }
+    fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Coded::new(self.coding, Nested::new(&inside(media, self.suffix))))
+    }
+}
+
 /// What the declaration of a compressed file says of the file in it: its name without `suffix`.
 fn inside<'a>(media: &Media<'a>, suffix: &str) -> Media<'a> {
     match *media {
@@ -210,7 +263,9 @@ fn inside<'a>(media: &Media<'a>, suffix: &str) -> Media<'a> {
             let stem = name.len().saturating_sub(suffix.len());
             let named = name.get(stem..).is_some_and(|end| end.eq_ignore_ascii_case(suffix));
             // A declared type other than that of the archive itself means the text inside.
-            let archive = ["gzip", "zstd", "octet-stream"].iter().any(|t| content_type.contains(t));
+            let archive = ["gzip", "zstd", "bzip", "xz", "compress", "octet-stream"]
+                .iter()
+                .any(|t| content_type.contains(t));
             Media::Type {
                 content_type: if archive { "" } else { content_type },
                 name: if named { name.get(..stem).unwrap_or("") } else { name },
@@ -220,10 +275,10 @@ fn inside<'a>(media: &Media<'a>, suffix: &str) -> Media<'a> {
     }
 }
 
-/// A content under one coding.
+/// A payload under one coding.
 struct Coded {
     coding: Coding,
-    /// Set up with the first bytes: contents that never come cost nothing.
+    /// Set up with the first bytes: payloads that never come cost nothing.
     decoder: Option<Decoder>,
     nested: Nested,
     /// Decoded bytes that the content inside does not want.
@@ -237,7 +292,7 @@ impl Coded {
         Self { coding, decoder: None, nested, skip: 0, taken: 0, given: 0 }
     }
 
-    /// Hands on decoded bytes.
+    /// Passes on decoded bytes.
     fn give(&mut self, mut bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         self.given += bytes.len() as u64;
         let skip = self.skip.min(bytes.len() as u64);

@@ -38,6 +38,19 @@ fn zstd(data: &[u8]) -> Vec<u8> {
     ruzstd::encoding::compress_to_vec(data, ruzstd::encoding::CompressionLevel::Fastest)
 }
 
+fn bzip2(data: &[u8]) -> Vec<u8> {
+    let mut out = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    out.write_all(data).expect("to memory");
+    out.finish().expect("to memory")
+}
+
+fn xz(data: &[u8]) -> Vec<u8> {
+    let options = lzma_rust2::XzOptions::with_preset(1);
+    let mut out = lzma_rust2::XzWriter::new(Vec::new(), options).expect("options");
+    out.write_all(data).expect("to memory");
+    out.finish().expect("to memory")
+}
+
 /// Decodes `coded` in pieces of `piece` bytes.
 fn decode(coding: Coding, coded: &[u8], piece: usize) -> (Vec<u8>, Option<Ending>) {
     let probe = Probe::default();
@@ -58,6 +71,8 @@ fn every_coding_in_pieces_of_any_size() {
             (Coding::Deflate, deflate(plain)),
             (Coding::Brotli, brotli(plain)),
             (Coding::Zstd, zstd(plain)),
+            (Coding::Bzip2, bzip2(plain)),
+            (Coding::Xz, xz(plain)),
         ] {
             for piece in [1, 2, 3, 7, 1460, coded.len()] {
                 if plain.len() > 1000 && piece < 7 {
@@ -69,6 +84,47 @@ fn every_coding_in_pieces_of_any_size() {
             }
         }
     }
+}
+
+/// Written by ncompress 5.0 with codes of at most 10 and 16 bits: widths grow, and the table is emptied.
+#[test]
+fn files_of_compress_in_pieces_of_any_size() {
+    let files = [
+        &include_bytes!("../../../../fixtures/office/patients-10.csv.Z")[..],
+        include_bytes!("../../../../fixtures/office/patients-16.csv.Z"),
+    ];
+    let whole = files.map(|file| decode(Coding::Compress, file, usize::MAX).0);
+    assert_eq!(whole[0], whole[1]);
+    let text = String::from_utf8(whole[0].clone()).expect("text");
+    assert!(text.starts_with("mrn,last_name,first_name,birth_date\n") && text.ends_with('\n'));
+    assert_eq!(text.lines().count(), 251);
+    assert!(text.lines().all(|line| line.split(',').count() == 4));
+    for (file, whole) in files.iter().zip(&whole) {
+        for piece in [1, 2, 3, 1000] {
+            let (text, ending) = decode(Coding::Compress, file, piece);
+            assert!(text == *whole, "in pieces of {piece}");
+            assert_eq!(ending, Some(Ending::Complete));
+        }
+        for end in 0..200 {
+            assert!(whole.starts_with(&decode(Coding::Compress, &file[..end], 7).0));
+        }
+    }
+    let records = crate::content::testing::records("", files[0]);
+    assert_eq!(records.len(), 250);
+    assert!(records[0].starts_with("http>compress>csv:~csv"), "{}", records[0]);
+}
+
+#[test]
+fn files_are_known_by_their_first_bytes() {
+    let table = b"mrn,name,dob\n17,\"Roe, Eva\",1958-03-02\n";
+    for (coded, layer) in [(bzip2(table), "bzip2"), (xz(table), "xz")] {
+        let want = format!(
+            "http>{layer}>csv:~csv [PatientContext] patient_id=17 name=Roe, Eva birth_date=1958-03-02"
+        );
+        assert_eq!(crate::content::testing::records("", &coded), [want]);
+    }
+    let two = [bzip2(b"mrn,name,dob\n"), bzip2(b"17,\"Roe, Eva\",1958-03-02\n")].concat();
+    assert_eq!(crate::content::testing::records("", &two).len(), 1);
 }
 
 #[test]
@@ -91,6 +147,8 @@ fn cut_input_gives_what_is_there() {
         (Coding::Deflate, zlib(PLAIN)),
         (Coding::Brotli, brotli(PLAIN)),
         (Coding::Zstd, zstd(PLAIN)),
+        (Coding::Bzip2, bzip2(PLAIN)),
+        (Coding::Xz, xz(PLAIN)),
     ] {
         for end in 0..coded.len() - 9 {
             let (decoded, ending) = decode(coding, &coded[..end], 11);
@@ -104,7 +162,8 @@ fn cut_input_gives_what_is_there() {
 fn garbage_ends_the_content() {
     let garbage: Vec<u8> =
         (0..5000u32).map(|i| (i.wrapping_mul(2_654_435_761) >> 11) as u8).collect();
-    for coding in [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd] {
+    let codings = [Coding::Gzip, Coding::Deflate, Coding::Brotli, Coding::Zstd];
+    for coding in codings.into_iter().chain([Coding::Compress, Coding::Bzip2, Coding::Xz]) {
         for start in 0..64 {
             let (_, ending) = decode(coding, &garbage[start..], 100);
             assert_ne!(ending, Some(Ending::Complete), "{coding:?} from {start}");
@@ -147,7 +206,7 @@ fn chunks(data: &[u8], size: usize) -> Vec<u8> {
 }
 
 #[test]
-fn signed_chunks() {
+fn signed_chunks_of_s3_are_decoded() {
     for size in [1, 10, 1000] {
         let mut coded = chunks(PLAIN, size);
         for piece in [1, 3, coded.len()] {
@@ -174,7 +233,7 @@ fn signed_chunks() {
 }
 
 #[test]
-fn several_codings_in_a_row_and_names_nobody_knows() {
+fn several_codings_in_a_row_and_unknown_names() {
     use crate::content::testing::records_of;
     let json = br#"{"resourceType":"Patient","name":[{"family":"Roe"}],"birthDate":"1970-01-01"}"#;
     let media = Media::Type { content_type: "application/fhir+json", name: "" };

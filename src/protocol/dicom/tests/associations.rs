@@ -76,7 +76,7 @@ fn facts_of_the_service() {
 }
 
 #[test]
-fn user_identity() {
+fn user_identity_is_read_without_its_secret() {
     for (kind, in_clear) in [(1u8, false), (2, true), (3, false), (4, true), (5, true)] {
         let mut identity = vec![kind, 0];
         for part in [&b"radtech"[..], b"S3cret"] {
@@ -118,7 +118,7 @@ fn rejections_and_aborts() {
 }
 
 #[test]
-fn find_tells_questions_from_answers() {
+fn queries_and_responses_are_distinguished() {
     let client = [
         request(&[(1, STUDY_FIND, &[IMPLICIT])], &[]),
         message(1, &command(0x0020, STUDY_FIND, true, None), Some(b"keys"), 4096),
@@ -135,7 +135,7 @@ fn find_tells_questions_from_answers() {
     ]
     .concat();
     let (seen, _) = play(&[Piece::Client(&client), Piece::Server(&server)], 33);
-    let told: Vec<_> = seen
+    let delivered: Vec<_> = seen
         .contents
         .iter()
         .map(|c| (c.media.as_str(), c.operation.as_str(), c.direction, &c.bytes[..]))
@@ -143,7 +143,7 @@ fn find_tells_questions_from_answers() {
     let (ask, plain) = (format!("dicom {IMPLICIT} query"), format!("dicom {IMPLICIT}"));
     use Direction::{ClientToServer, ServerToClient};
     assert_eq!(
-        told,
+        delivered,
         [
             (ask.as_str(), "C-FIND", ClientToServer, &b"keys"[..]),
             (&plain, "C-FIND", ServerToClient, b"first"),
@@ -189,11 +189,11 @@ fn contexts_may_be_interleaved_and_share_a_pdu() {
     .concat();
     for size in 1..client.len() {
         let (seen, _) = play(&[Piece::Client(&client)], size);
-        let told: Vec<_> =
+        let delivered: Vec<_> =
             seen.contents.iter().map(|c| (c.media.as_str(), &c.bytes[..], c.ending)).collect();
         let (explicit, implicit) = (format!("dicom {EXPLICIT}"), format!("dicom {IMPLICIT}"));
         assert_eq!(
-            told,
+            delivered,
             [(explicit.as_str(), &b"one two"[..], COMPLETE), (&implicit, b"TWO DONE", COMPLETE)]
         );
     }
@@ -327,7 +327,7 @@ fn a_second_association_on_the_same_connection() {
 }
 
 #[test]
-fn a_hole_in_the_negotiation() {
+fn a_gap_in_the_negotiation() {
     let rq = request(&[(1, CT, &[IMPLICIT, EXPLICIT])], &[]);
     let next = message(1, &store_request(), Some(b"image"), 4096);
     // At any position, the first PDU after it is read; the answer reveals the transfer syntax.

@@ -201,9 +201,9 @@ fn operations_on_normalized_objects() {
             message(1, &command(field | 0x8000, class, true, Some(0)), Some(b"back"), 4096),
         ];
         let seen = both(&client.concat(), &server.concat());
-        let told: Vec<_> =
+        let delivered: Vec<_> =
             seen.contents.iter().map(|c| (c.operation.as_str(), &c.bytes[..])).collect();
-        assert_eq!(told, [(operation, &b"set"[..]), (operation, b"back")]);
+        assert_eq!(delivered, [(operation, &b"set"[..]), (operation, b"back")]);
         assert_eq!(seen.facts.dicom.as_ref().expect("facts of DICOM").dimse, [operation]);
         assert_eq!(seen.facts.dicom.as_ref().expect("facts of DICOM").sop_classes, [class]);
         assert_eq!((n(&seen, operation, "request"), n(&seen, operation, "success")), (1, 1));

@@ -31,7 +31,7 @@ fn truncated_at_every_length() {
 }
 
 #[test]
-fn lengths_nobody_can_have() {
+fn impossible_lengths_are_refused() {
     let rq = request(&[(1, CT, &[EXPLICIT])], &[]);
     // A PDV longer than its PDU, one that is too short, a PDU with a stub: passed over.
     for body in [
@@ -93,8 +93,8 @@ fn a_pdu_far_longer_than_the_other_end_takes_is_not_believed() {
     for len in [200_000, 1 << 30, 0xFFFF_FFF0] {
         for seen in read(16_384, len) {
             assert_eq!(seen.anomalies, [Reason::Limit], "{len}");
-            let told: Vec<&[u8]> = seen.contents.iter().map(|c| &c.bytes[..]).collect();
-            assert_eq!(told, [&b"before"[..], b"next"]);
+            let delivered: Vec<&[u8]> = seen.contents.iter().map(|c| &c.bytes[..]).collect();
+            assert_eq!(delivered, [&b"before"[..], b"next"]);
         }
     }
     // Where the other end takes any length, it may be true: what follows is taken for the image.
@@ -137,8 +137,8 @@ fn contexts_that_were_not_agreed_on() {
         .concat();
         let (seen, _) = play(&[Piece::Server(&server), Piece::Client(&client)], 100);
         assert_eq!(seen.anomalies, [Reason::Malformed], "context {context}");
-        let told: Vec<&[u8]> = seen.contents.iter().map(|c| &c.bytes[..]).collect();
-        assert_eq!(told, [&b"stray"[..], b"next"]);
+        let delivered: Vec<&[u8]> = seen.contents.iter().map(|c| &c.bytes[..]).collect();
+        assert_eq!(delivered, [&b"stray"[..], b"next"]);
     }
     // Even numbers are none: the next PDU is read.
     let client = [
@@ -153,7 +153,7 @@ fn contexts_that_were_not_agreed_on() {
 }
 
 #[test]
-fn odd_lengths() {
+fn values_of_odd_length_are_read() {
     let data = data_set(777);
     let element = |tag: u16, value: &[u8]| {
         let len = (value.len() as u32).to_le_bytes();

@@ -5,7 +5,7 @@ use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{ContentSink, Ending};
 use std::collections::BTreeMap;
 
-/// A document, of which all before `next` was handed on.
+/// A document; all bytes before `next` were passed on.
 pub(super) struct Document {
     pub(super) serial: u32,
     origin: Origin,
@@ -50,9 +50,9 @@ impl Document {
         size_of::<Self>() + self.origin.memory()
     }
 
-    /// Hands on the next bytes, and what was held behind them.
+    /// Passes on the next bytes, and what was held behind them.
     pub(super) fn deliver(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
-        self.hand_on(bytes, sink);
+        self.pass_on(bytes, sink);
         self.join(sink);
     }
 
@@ -87,11 +87,11 @@ impl Document {
             let (start, bytes) = first.remove_entry();
             self.held -= bytes.len() + OVERHEAD;
             let known = usize::try_from(self.next - start).unwrap_or(usize::MAX);
-            self.hand_on(bytes.get(known..).unwrap_or_default(), sink);
+            self.pass_on(bytes.get(known..).unwrap_or_default(), sink);
         }
     }
 
-    fn hand_on(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
+    fn pass_on(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         if bytes.is_empty() || self.finished {
             return;
         }
@@ -158,7 +158,7 @@ impl Document {
         writer
     }
 
-    /// Hands on what is held, with the gaps between.
+    /// Passes on what is held, with the gaps between.
     pub(super) fn flush(mut self, sink: &mut dyn ContentSink) {
         for (start, bytes) in std::mem::take(&mut self.early) {
             let known = usize::try_from(self.next.saturating_sub(start)).unwrap_or(usize::MAX);

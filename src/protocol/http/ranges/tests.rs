@@ -48,7 +48,7 @@ fn parts_in_any_order_make_one_document() {
 }
 
 #[test]
-fn what_never_came_leaves_a_hole() {
+fn what_never_came_leaves_a_gap() {
     assert_eq!(parts(&[(0, 10), (20, 30)]), ["< GET [application/pdf] 0123456789ABCDEFGHIJ cut"]);
     assert_eq!(parts(&[(20, 30)]), ["< GET [application/pdf] ABCDEFGHIJ cut"]);
     assert_eq!(
@@ -146,7 +146,7 @@ fn unwanted_bytes_are_skipped() {
         assert!(bytes.starts_with(b"01") && bytes.ends_with(b"HIJ"), "{size}: {bytes:?}");
         assert_eq!(content.ending, COMPLETE, "{size}");
     }
-    // Nobody wants the rest: what follows is neither held nor opened again.
+    // The rest is unwanted: what follows is neither held nor opened again.
     let sink = Recorder { want: Some(|_| Want::NOTHING), ..Recorder::default() };
     let all = [response(20, 30), response(0, 10), response(10, 20)];
     let pieces: Vec<Piece<'_>> = all.iter().map(|r| Server(r)).collect();
@@ -198,7 +198,7 @@ fn memory_has_a_cap() {
 }
 
 #[test]
-fn content_ranges() {
+fn content_range_headers_are_parsed() {
     let range = |start, end, total| Some(ContentRange { start, end, total });
     for (value, answer) in [
         ("bytes 0-499/1234", range(0, 500, Some(1234))),

@@ -81,7 +81,7 @@ fn lengths_that_contradict() {
 }
 
 #[test]
-fn codings_nobody_knows() {
+fn unknown_codings_are_not_decoded() {
     // A server that does not know the coding goes by the length.
     let got = contents(&[Client(
         b"POST /a HTTP/1.1\r\nTransfer-Encoding: xchunked\r\nContent-Length: 2\r\n\r\nokPOST /b HTTP/1.1\r\nContent-Length: 1\r\n\r\nb",
@@ -136,7 +136,7 @@ fn sizes_of_chunks() {
 }
 
 #[test]
-fn endless_trailers() {
+fn too_many_trailers_cost_only_their_message() {
     let mut all = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n".to_vec();
     for n in 0..20_000 {
         all.extend(format!("X-{n}: y\r\n").bytes());

@@ -113,7 +113,7 @@ fn lengths_that_contradict_each_other() {
 }
 
 #[test]
-fn lenient_heads() {
+fn heads_are_read_as_servers_read_them() {
     let got = contents(&[
         Client(b"\r\n\nPOST  /x y  HTTP/1.1\r\nContent-Type : text/\r\n plain\r\ncontent-LENGTH:2\r\n\r\nok"),
         Client(b"GET http://h:80/p?name=x HTTP/1.1\n\n"),

@@ -12,7 +12,7 @@ mod tests;
 use crate::protocol::http::head::is_api_key;
 use table::{Named, Table};
 
-/// All fields of a list that are handed on, bytes: one byte of a block can mean a field of 4 KiB.
+/// All fields of a list that are passed on, bytes: one byte of a block can mean a field of 4 KiB.
 pub const MAX_LIST: usize = 256 << 10;
 
 /// Fields of interest.
@@ -93,7 +93,7 @@ impl Name {
 
 /// A block that breaks the rules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Broken;
+pub struct HpackError;
 
 /// Decodes the blocks of one direction, in order.
 pub struct Decoder {
@@ -115,13 +115,13 @@ impl Decoder {
         &mut self,
         block: &[u8],
         take: &mut dyn FnMut(Name, &[u8]),
-    ) -> Result<(), Broken> {
+    ) -> Result<(), HpackError> {
         let done = self.fields(block, take);
         if done.is_none() {
             // It is unknown what the rest of it would have put into the table.
             self.table.clear();
         }
-        done.ok_or(Broken)
+        done.ok_or(HpackError)
     }
 
     /// Blocks were lost.

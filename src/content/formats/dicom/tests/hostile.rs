@@ -57,7 +57,7 @@ fn truncated_at_every_length() {
         let whole = read(uid, false, &data, usize::MAX).records.concat();
         for len in 0..data.len() {
             let part = read(uid, false, &data[..len], 7).records.concat();
-            // An id is handed on without its issuer where that is cut off.
+            // An id is passed on without its issuer where that is cut off.
             for (have, want) in part.iter().zip(&whole) {
                 assert!(want.starts_with(have), "{have} instead of {want}");
             }
@@ -66,7 +66,7 @@ fn truncated_at_every_length() {
 }
 
 #[test]
-fn a_length_nobody_can_have_costs_nothing() {
+fn an_impossible_length_costs_nothing() {
     for len in [u32::MAX - 15, 0x7FFF_FFFF] {
         for vr in ["UN", "UT", "OB"] {
             let data = Build::new(Syntax::ExplicitLe)
@@ -94,7 +94,7 @@ fn a_long_value_is_cut() {
 }
 
 #[test]
-fn depth_bombs() {
+fn deeply_nested_sequences_are_refused() {
     for defined in [false, true] {
         let mut data = Build::new(Syntax::ExplicitLe).text(0x0008_0060, "CS", "CT");
         for _ in 0..20_000 {

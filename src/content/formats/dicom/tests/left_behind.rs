@@ -106,7 +106,7 @@ fn private_attributes_of_known_makers() {
 }
 
 #[test]
-fn names_in_private_attributes_are_suspect_where_nobody_should_be_named() {
+fn names_in_private_attributes_of_deidentified_objects_are_suspect() {
     let with = |b: Build| {
         let private = Build::new(Syntax::ExplicitLe)
             .text(0x0009_0010, "LO", "ACME 1.0")

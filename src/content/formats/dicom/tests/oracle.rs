@@ -17,7 +17,7 @@ const VRS: [&[u8; 2]; 12] =
 
 proptest! {
     #[test]
-    fn headers(
+    fn headers_are_read_as_dicom_rs_reads_them(
         group in 0u16..0xFFF0,
         element in any::<u16>(),
         vr in proptest::sample::select(&VRS[..]),
@@ -58,7 +58,7 @@ proptest! {
     }
 
     #[test]
-    fn character_sets(
+    fn character_sets_decode_as_in_dicom_rs(
         term in proptest::sample::select(vec![
             "ISO_IR 101", "ISO_IR 109", "ISO_IR 110", "ISO_IR 126", "ISO_IR 127", "ISO_IR 138",
             "ISO_IR 144", "ISO_IR 192", "GB18030",

@@ -37,7 +37,7 @@ fn reads_every_syntax_in_pieces_of_every_size() {
 }
 
 #[test]
-fn staff_is_nobody() {
+fn staff_are_not_patients() {
     let data = Build::new(Syntax::ExplicitLe).patient().bytes;
     let log = read(EXPLICIT, false, &data, usize::MAX);
     assert!(!format!("{:?}", log.records).contains("Quincy"));
@@ -55,7 +55,7 @@ fn encapsulated_syntaxes_are_explicit_little_endian() {
 }
 
 #[test]
-fn a_wrong_or_unknown_transfer_syntax_is_told_from_the_bytes() {
+fn a_wrong_or_unknown_transfer_syntax_is_inferred_from_the_bytes() {
     for (syntax, uid) in encodings() {
         let data = Build::new(syntax).patient().pixels(64).bytes;
         for declared in ["", IMPLICIT, EXPLICIT, BIG] {
@@ -206,7 +206,7 @@ fn private_sequences_in_implicit_data_sets_are_entered() {
 }
 
 #[test]
-fn what_nobody_wants_is_not_asked_for() {
+fn unwanted_values_are_skipped() {
     let data = Build::new(Syntax::ExplicitLe)
         .text(0x0008_0060, "CS", "CT")
         .bytes(0x0009_1001, "OB", &vec![1; 100_000])

@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn other_alphabets() {
+    fn cyrillic_and_greek_code_pages_are_guessed() {
         for text in ["Иванов^Сергей^Петрович", "КУЗНЕЦОВА^АННА", "Шевченко^Олександр"]
         {
             check(WINDOWS_1251, text);
@@ -345,7 +345,7 @@ mod tests {
     }
 
     #[test]
-    fn asian_sets() {
+    fn east_asian_encodings_are_guessed() {
         for text in ["山田^太郎", "ヤマダ^タロウ", "佐藤^花子"] {
             check(SHIFT_JIS, text);
         }

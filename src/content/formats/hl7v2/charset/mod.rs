@@ -263,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn declared_names() {
+    fn names_of_charsets_are_recognised() {
         assert_eq!(set(""), Charset::Undeclared);
         assert_eq!(set("ASCII"), Charset::Undeclared);
         assert_eq!(set("ASCII~8859/5"), Charset::One(encoding_rs::ISO_8859_5));
@@ -312,7 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn japanese_switches() {
+    fn japanese_escape_sequences_switch_charsets() {
         let kanji = b"\x1B$B;3ED\x1B(B^\x1B$BB@O:\x1B(B";
         assert_eq!(set("~ISO IR87").decode(kanji, b'\\'), "山田^太郎");
         assert_eq!(set("").decode(kanji, b'\\'), "山田^太郎");

@@ -26,7 +26,7 @@ const BEGINNINGS: [&[u8]; 14] = [
 
 /// How a document is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Written {
+pub enum TextEncoding {
     /// Its beginning in base64.
     Base64,
     /// Its beginning in hexadecimal digits.
@@ -35,7 +35,7 @@ pub enum Written {
     Further,
 }
 
-impl Written {
+impl TextEncoding {
     /// By the first characters; `open` says that a document may go on.
     pub fn of(head: &[u8], open: bool) -> Option<Self> {
         if decoded(head, base64_digit, 6).is_some_and(|d| begins(&d)) {
@@ -92,10 +92,14 @@ mod tests {
             "/9j/4AAQSkZJRgAB",
             "AAAAAAAAAAAAAAAA",
         ] {
-            assert_eq!(Written::of(head.as_bytes(), false), Some(Written::Base64), "{head}");
+            assert_eq!(
+                TextEncoding::of(head.as_bytes(), false),
+                Some(TextEncoding::Base64),
+                "{head}"
+            );
         }
         for head in ["255044462D312E34", "7B5C727466315C61", "ffd8ffe000104a46"] {
-            assert_eq!(Written::of(head.as_bytes(), true), Some(Written::Hex), "{head}");
+            assert_eq!(TextEncoding::of(head.as_bytes(), true), Some(TextEncoding::Hex), "{head}");
         }
         for prose in [
             "The patient was ",
@@ -105,9 +109,9 @@ mod tests {
             "see report",
             "0000000000000000",
         ] {
-            assert_eq!(Written::of(prose.as_bytes(), false), None, "{prose}");
+            assert_eq!(TextEncoding::of(prose.as_bytes(), false), None, "{prose}");
         }
-        assert_eq!(Written::of(b"Hemoglobin13.4gg", true), None);
-        assert_eq!(Written::of(b"QkNERUZHSElKS0xN", true), Some(Written::Further));
+        assert_eq!(TextEncoding::of(b"Hemoglobin13.4gg", true), None);
+        assert_eq!(TextEncoding::of(b"QkNERUZHSElKS0xN", true), Some(TextEncoding::Further));
     }
 }

@@ -11,7 +11,7 @@ mod magic;
 use super::value::{Delimiters, Syntax};
 use crate::content::{Ending, Media, Nested, Scope, Want};
 use coding::Coding;
-use magic::{HEAD, Written};
+use magic::{HEAD, TextEncoding};
 use zeroize::Zeroizing;
 
 /// Longest component that describes the data, bytes.
@@ -20,7 +20,7 @@ const MAX_COMPONENT: usize = 64;
 const MAX_POINTER: usize = 2 << 10;
 /// Longest text that came without an encoding, bytes.
 const MAX_TEXT: usize = 64 << 10;
-/// Decoded bytes handed on at once.
+/// Decoded bytes passed on at once.
 const CHUNK: usize = 4096;
 /// Bytes allowed between two escape characters within encoded data (`\.br\`, `\X0D0A\`).
 const MAX_ESCAPE: usize = 16;
@@ -73,11 +73,11 @@ struct Data {
     layer: &'static str,
     /// It began like a format that has a beginning of its own, so that what does not goes on with it.
     begun: bool,
-    /// Its first bytes were handed on.
+    /// Its first bytes were passed on.
     flushed: bool,
     /// Coming decoded bytes to skip.
     skip: u64,
-    /// Decoded bytes, not yet handed on.
+    /// Decoded bytes, not yet passed on.
     out: Zeroizing<Vec<u8>>,
     /// Within an escape sequence, so many bytes ago.
     escaped: Option<usize>,
@@ -243,7 +243,7 @@ impl Embedded {
             return;
         }
         // Enough to decide whether this is a document.
-        if known.is_some() || Written::of(last, self.open.is_some()).is_some() {
+        if known.is_some() || TextEncoding::of(last, self.open.is_some()).is_some() {
             if let Some(data) = self.start(syntax, scope) {
                 self.document = true;
                 self.state = State::Data { class, data };
@@ -259,7 +259,8 @@ impl Embedded {
         let State::Value { class, described, parts } = &self.state else { return };
         let class = *class;
         let last = parts.last().map_or(&[][..], |p| p.as_slice());
-        let further = self.open.is_some() && Written::of(last, true) == Some(Written::Further);
+        let further =
+            self.open.is_some() && TextEncoding::of(last, true) == Some(TextEncoding::Further);
         if described.is_some() || further {
             if let Some(data) = self.start(syntax, scope) {
                 self.keep(data, syntax, scope);
@@ -279,16 +280,16 @@ impl Embedded {
             return None;
         };
         let head = parts.last().map_or(&[][..], |p| p.as_slice());
-        let written = Written::of(head, self.open.is_some());
+        let written = TextEncoding::of(head, self.open.is_some());
         let mut data = match (written, described, self.open.take()) {
-            (Some(Written::Further), _, Some(open)) => open,
+            (Some(TextEncoding::Further), _, Some(open)) => open,
             (written, described, before) => {
                 if let Some(mut before) = before {
                     before.end(Ending::Complete, syntax, scope);
                 }
                 let (coding, content_type) = match (described, written) {
                     (Some(described), _) => described,
-                    (None, Some(Written::Hex)) => (Coding::hex(), String::new()),
+                    (None, Some(TextEncoding::Hex)) => (Coding::hex(), String::new()),
                     (None, Some(_)) => (Coding::base64(), String::new()),
                     (None, None) => return None,
                 };
@@ -407,7 +408,7 @@ impl Data {
         (bytes.len(), None)
     }
 
-    /// Decodes base64 up to the next delimiter, or as much of it as is handed on at once: nearly all
+    /// Decodes base64 up to the next delimiter, or as much of it as is passed on at once: nearly all
     /// that comes. How much was read.
     fn run(&mut self, bytes: &[u8], d: &Delimiters, scope: &mut Scope<'_>) -> usize {
         if self.escaped.is_some() || !matches!(self.coding, Coding::Base64 { .. }) {
@@ -432,9 +433,9 @@ impl Data {
 
     /// Text without an encoding may have one after all, as its first characters show.
     fn look(&mut self) {
-        self.coding = match Written::of(&self.out, false) {
-            Some(Written::Base64) => Coding::base64(),
-            Some(Written::Hex) => Coding::hex(),
+        self.coding = match TextEncoding::of(&self.out, false) {
+            Some(TextEncoding::Base64) => Coding::base64(),
+            Some(TextEncoding::Hex) => Coding::hex(),
             _ => return,
         };
         self.layer = self.coding.layer();
@@ -458,7 +459,7 @@ impl Data {
         true
     }
 
-    /// Hands on what is decoded.
+    /// Passes on what is decoded.
     fn flush(&mut self, scope: &mut Scope<'_>) {
         if !self.flushed {
             self.flushed = true;

@@ -120,7 +120,7 @@ fn a_line_end_within_text_does_not_end_the_segment() {
 }
 
 #[test]
-fn other_delimiters() {
+fn a_message_may_declare_other_delimiters() {
     let lines = fields(b"MSH#:+%;#LAB#NORTH#HIS#SOUTH#2025##ORU:R01#M4#P#2.3.1\rPID#1##54-7:::NORTH;1.2.3;ISO:MR+078-05-1120:::SSA:SS##Example:An%T%na##19960723#M\rOBX#1\r");
     assert_eq!(
         lines,
@@ -225,7 +225,7 @@ fn parts_of_a_telephone_number_are_put_together() {
 }
 
 #[test]
-fn several_patients() {
+fn several_patients_of_a_batch_are_separate() {
     let lines = fields(b"FHS|^~\\&|A\rBHS|^~\\&|A\rMSH|^~\\&|||||||ADT^A17|1|P|2.5\rPID|1||1^^^N^MR||A^A\rPV1|1|I\rPID|2||2^^^N^MR||B^B\rMSH|^~\\&|||||||ADT^A28|1|T|2.5\rPID|1||3^^^N^MR||C^C\rBTS|2\rFTS|1\r");
     assert_eq!(
         lines,
@@ -379,7 +379,7 @@ fn relatives_are_not_the_patient() {
 }
 
 #[test]
-fn character_sets() {
+fn declared_character_sets_are_decoded() {
     let name = |set: &str, raw: &[u8]| {
         let mut text =
             format!("MSH|^~\\&|||||||ADT^A08|1|P|2.5||||||{set}\rPID|1||||").into_bytes();
@@ -402,7 +402,7 @@ fn character_sets() {
 }
 
 #[test]
-fn a_hole_costs_only_what_it_hides() {
+fn a_gap_costs_only_what_it_hides() {
     let tail = &b"T^EXT\rNK1|1|Stranger^X\rMSH|^~\\&|||||||ADT^A08|1|P|2.5\rPID|1||8||B^B\r"[..];
     let head = &b"MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||7||A^A\rOBX|1|TX|tex"[..];
     let lines = read_parts(&[Part::Bytes(head), Part::Gap(100), Part::Bytes(tail)], 5).records.log;

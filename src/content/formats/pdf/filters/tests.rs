@@ -18,7 +18,7 @@ fn deflated(data: &[u8]) -> Vec<u8> {
 }
 
 #[test]
-fn each_filter() {
+fn each_filter_decodes_the_published_example() {
     // The example of 7.4.4.2.
     let lzw = [0x80, 0x0b, 0x60, 0x50, 0x22, 0x0c, 0x0c, 0x85, 0x01];
     let plain = [45, 45, 45, 45, 45, 65, 45, 45, 45, 66];

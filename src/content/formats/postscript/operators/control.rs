@@ -84,6 +84,6 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
         m.push(Object::Number(m.frames.len() as f64));
         Some(())
     }),
-    // Tells nothing here; some prologs ask for it before they choose their procedures.
+    // No effect here; some prologs query it before they choose their procedures.
     ("handleerror", |_| Some(())),
 ];

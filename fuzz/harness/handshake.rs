@@ -1,0 +1,34 @@
+//! A TLS handshake, both sides: in pieces of any size it shows the same, and what is held has a ceiling.
+
+use super::turns;
+use phitap::protocol::TlsFacts;
+use phitap::protocol::tls::HandshakeReader;
+
+/// Most that a reader may hold: a record, and a message that is not whole yet, of each side, with room to grow.
+const MAX_MEMORY: usize = 1 << 20;
+
+/// What is shown of turns that come in pieces of at most `size` bytes.
+fn shown(turns: &[turns::Turn], size: usize) -> Option<TlsFacts> {
+    let mut reader = HandshakeReader::default();
+    for turn in turns {
+        let side = usize::from(turn.server);
+        if turn.lost > 0 {
+            reader.gap(side);
+        }
+        for piece in turn.bytes.chunks(size) {
+            if reader.read(side, piece) {
+                break;
+            }
+            assert!(reader.memory() < MAX_MEMORY, "{} bytes held", reader.memory());
+        }
+    }
+    reader.facts().cloned()
+}
+
+/// Runs an input: a byte for the size of pieces, then turns.
+pub fn run(input: &[u8]) {
+    let Some((&how, rest)) = input.split_first() else { return };
+    let turns = turns::parse(rest);
+    let whole = shown(&turns, usize::MAX);
+    assert_eq!(whole, shown(&turns, usize::from(how % 64) + 1), "pieces show something else");
+}

@@ -1,0 +1,112 @@
+//! Why a broker did not take a connection, each with its remedy.
+
+use super::{Access, name_of};
+use crate::remote::{CredentialsError, TlsError, explain_tls};
+use async_nats::{ConnectError, ConnectErrorKind};
+use std::error::Error;
+use std::io;
+use std::path::PathBuf;
+
+/// Why there is no connection. No message holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum BrokerError {
+    /// It is no address of a server.
+    #[error("{0:?} is no address of a NATS server; write nats://HOST:PORT or tls://HOST:PORT")]
+    Address(String),
+    /// Every user of the machine could read the password.
+    #[error("{0}: put user and password into a file of credentials, not into the address")]
+    SecretInAddress(String),
+    /// The file of credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// The file of credentials looks like one of NATS, but is none.
+    #[error("credentials {path} are no whole .creds file of NATS", path = .0.display())]
+    Creds(PathBuf),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The server asks who phitap is, and nothing was given.
+    #[error("{servers}: the server asks for credentials; give a file with them")]
+    Anonymous {
+        /// The servers.
+        servers: String,
+    },
+    /// The server does not accept the credentials.
+    #[error("{servers}: the server refused the credentials {file}", file = .file.display())]
+    Refused {
+        /// The servers.
+        servers: String,
+        /// The file of the credentials.
+        file: PathBuf,
+    },
+    /// TLS cannot be agreed on.
+    #[error("{servers}: TLS failed: {reason}")]
+    Handshake {
+        /// The servers.
+        servers: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// Nothing answers.
+    #[error("{servers}: {reason}")]
+    Away {
+        /// The servers.
+        servers: String,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+impl From<rustls::Error> for BrokerError {
+    fn from(error: rustls::Error) -> Self {
+        Self::Tls(error.into())
+    }
+}
+
+impl BrokerError {
+    /// Whether trying again may help, as nothing has to be changed here.
+    pub fn is_passing(&self) -> bool {
+        matches!(self, Self::Away { .. })
+    }
+}
+
+impl Access {
+    /// What an error of the client means.
+    pub(super) fn explain(&self, error: &ConnectError) -> BrokerError {
+        let names: Vec<String> = self.servers.iter().map(name_of).collect();
+        let servers = names.join(",");
+        let tls = chain(error).find_map(|error| error.downcast_ref::<rustls::Error>());
+        if let Some(reason) = tls.map(explain_tls) {
+            return BrokerError::Handshake { servers, reason };
+        }
+        match (error.kind(), &self.file) {
+            (ConnectErrorKind::AuthorizationViolation, None) => BrokerError::Anonymous { servers },
+            (
+                ConnectErrorKind::AuthorizationViolation | ConnectErrorKind::Authentication,
+                Some(file),
+            ) => BrokerError::Refused { servers, file: file.clone() },
+            (ConnectErrorKind::TimedOut, _) => {
+                BrokerError::Away { servers, reason: "no answer from a NATS server".to_owned() }
+            }
+            (ConnectErrorKind::Tls, _) => {
+                BrokerError::Handshake { servers, reason: last(error).to_string() }
+            }
+            _ => BrokerError::Away { servers, reason: last(error).to_string() },
+        }
+    }
+}
+
+fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |of| {
+        let error: &'a (dyn Error + 'static) = *of;
+        match error.downcast_ref::<io::Error>() {
+            // An I/O error shows the source of the error inside it, not that error.
+            Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
+}
+
+fn last<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {
+    chain(error).last().unwrap_or(error)
+}

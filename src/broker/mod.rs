@@ -1,0 +1,167 @@
+//! The connection to a NATS server: settings, credentials, TLS, and errors that say in one line what to change.
+//!
+//! [`Access::open`] reads the files, and belongs before privileges are dropped; [`Access::connect`] connects,
+//! from within a tokio runtime, as often as wanted. The client it gives goes on connecting by itself after a
+//! server went away.
+
+mod bucket;
+mod error;
+
+#[cfg(test)]
+mod tests;
+
+pub use bucket::bucket;
+pub use error::BrokerError;
+
+use crate::remote::{Credentials, TlsFiles, locate};
+use async_nats::{Client, ConnectOptions, ServerAddr};
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Time that connecting to one server may take.
+const CONNECT_WITHIN: Duration = Duration::from_secs(5);
+/// Time that the answer to a request may take.
+const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Longest pause between two attempts to connect again, milliseconds.
+const MAX_PAUSE: u64 = 10_000;
+/// Name of the systemd credential that is used where none was given.
+const CREDENTIAL: &str = "phitap.nats";
+
+/// Which servers, and who phitap is there.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Settings {
+    /// Addresses of one cluster: `nats://HOST:PORT`, `tls://HOST:PORT` or `HOST:PORT`; 4222 without a port.
+    pub servers: Vec<String>,
+    /// File with credentials; without it, the systemd credential `phitap.nats` where there is one.
+    pub credentials: Option<PathBuf>,
+    /// The CA and the certificate of phitap. Where anything is given, TLS is required.
+    pub tls: TlsFiles,
+    /// What the server calls this connection, such as `phitap ward-3`.
+    pub name: String,
+}
+
+/// Settings whose files were read. It has no `Debug`, as it holds secrets.
+pub struct Access {
+    servers: Vec<ServerAddr>,
+    credentials: Option<Credentials>,
+    tls: rustls::ClientConfig,
+    tls_required: bool,
+    name: String,
+    /// The file of the credentials, for messages.
+    file: Option<PathBuf>,
+}
+
+impl Access {
+    /// Checks addresses and reads the files.
+    ///
+    /// # Errors
+    /// An address that is none or holds a password; a file that cannot be used.
+    pub fn open(settings: &Settings) -> Result<Self, BrokerError> {
+        let servers: Vec<ServerAddr> =
+            settings.servers.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
+        if servers.is_empty() {
+            return Err(BrokerError::Address(String::new()));
+        }
+        let default = locate(CREDENTIAL.as_ref());
+        let file = match &settings.credentials {
+            Some(given) => Some(locate(given)),
+            None => default.is_absolute().then_some(default),
+        };
+        let credentials = file.as_deref().map(Credentials::load).transpose()?;
+        // What a password would open must not cross the network in cleartext.
+        let secret = credentials.as_ref().is_some_and(Credentials::shows_secret);
+        let tls_required = settings.tls.is_given() || (secret && !servers.iter().all(is_loopback));
+        let tls = match tls_required || servers.iter().any(ServerAddr::tls_required) {
+            true => settings.tls.client()?,
+            // A server may still ask for TLS; without roots it will then be refused.
+            false => settings.tls.client().or_else(|_| without_roots())?,
+        };
+        Ok(Self { servers, credentials, tls, tls_required, name: settings.name.clone(), file })
+    }
+
+    /// Connects to one of the servers.
+    ///
+    /// # Errors
+    /// Why none of them took the connection.
+    pub async fn connect(&self) -> Result<Client, BrokerError> {
+        let options = self.options()?;
+        options.connect(self.servers.as_slice()).await.map_err(|error| self.explain(&error))
+    }
+
+    /// The servers, for messages.
+    pub fn servers(&self) -> String {
+        let names: Vec<String> = self.servers.iter().map(name_of).collect();
+        names.join(",")
+    }
+
+    fn options(&self) -> Result<ConnectOptions, BrokerError> {
+        let options = ConnectOptions::new()
+            .name(&self.name)
+            .require_tls(self.tls_required)
+            .tls_client_config(self.tls.clone())
+            .connection_timeout(CONNECT_WITHIN)
+            .request_timeout(Some(ANSWER_WITHIN))
+            .reconnect_delay_callback(pause);
+        Ok(match &self.credentials {
+            None => options,
+            Some(Credentials::Password { user, password }) => {
+                options.user_and_password(user.clone(), password.to_string())
+            }
+            Some(Credentials::Token(token)) => options.token(token.to_string()),
+            Some(Credentials::Seed(seed)) => options.nkey(seed.to_string()),
+            Some(Credentials::Nats(text)) => options
+                .credentials(text)
+                .map_err(|_| BrokerError::Creds(self.file.clone().unwrap_or_default()))?,
+        })
+    }
+}
+
+/// The address of a server, in which no user and no password may stand.
+fn address(text: &str) -> Result<ServerAddr, BrokerError> {
+    let fault = || BrokerError::Address(text.rsplit('@').next().unwrap_or_default().to_owned());
+    let server: ServerAddr = text.trim().parse().map_err(|_| fault())?;
+    if server.has_user_pass() || server.password().is_some() {
+        return Err(BrokerError::SecretInAddress(name_of(&server)));
+    }
+    match server.scheme() {
+        "nats" | "tls" if !server.host().is_empty() => Ok(server),
+        _ => Err(fault()),
+    }
+}
+
+/// How messages call a server.
+fn name_of(server: &ServerAddr) -> String {
+    let host = server.host();
+    let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
+    format!("{}://{host}:{}", server.scheme(), server.port())
+}
+
+fn is_loopback(server: &ServerAddr) -> bool {
+    let host = server.host();
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn without_roots() -> Result<rustls::ClientConfig, rustls::Error> {
+    let provider = std::sync::Arc::new(rustls::crypto::ring::default_provider());
+    let builder = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
+}
+
+/// The pause before an attempt to connect: none before the first, then longer each time, and not the same for
+/// all sensors whose server comes back.
+fn pause(attempt: usize) -> Duration {
+    if attempt <= 1 {
+        return Duration::ZERO;
+    }
+    let doubled = 50_u64 << attempt.min(10);
+    let mut byte = [0; 2];
+    // Without random numbers all wait the longest time.
+    let share = match getrandom::fill(&mut byte) {
+        Ok(()) => u64::from(u16::from_le_bytes(byte)),
+        Err(_) => u64::from(u16::MAX),
+    };
+    let most = doubled.min(MAX_PAUSE);
+    Duration::from_millis(most / 2 + most / 2 * share / u64::from(u16::MAX))
+}

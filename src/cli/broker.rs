@@ -1,0 +1,45 @@
+//! Where the broker is: what the commands of many machines share.
+
+use crate::broker;
+use crate::remote::TlsFiles;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Where the broker is.
+#[derive(Args, Debug, Clone, PartialEq, Eq)]
+pub struct NatsArgs {
+    /// Servers of one NATS cluster, such as nats://broker:4222 or tls://broker:4222
+    #[arg(
+        long,
+        value_name = "ADDR",
+        value_delimiter = ',',
+        required = true,
+        help_heading = "Broker"
+    )]
+    pub nats: Vec<String>,
+    /// File with what the broker asks for: a .creds file, an NKEY seed, a token, or user and password in two lines
+    ///
+    /// Without it, the systemd credential phitap.nats where there is one.
+    #[arg(long, value_name = "FILE", help_heading = "Broker")]
+    pub nats_credentials: Option<PathBuf>,
+    /// Trust this CA, PEM, in place of those of the platform; TLS is then required
+    #[arg(long, value_name = "FILE", help_heading = "Broker")]
+    pub nats_ca: Option<PathBuf>,
+    /// Show this certificate chain to the broker, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Broker", requires = "nats_key")]
+    pub nats_cert: Option<PathBuf>,
+    /// The private key of --nats-cert, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Broker", requires = "nats_cert")]
+    pub nats_key: Option<PathBuf>,
+}
+
+impl NatsArgs {
+    pub(super) fn settings(self, name: String) -> broker::Settings {
+        broker::Settings {
+            servers: self.nats,
+            credentials: self.nats_credentials,
+            tls: TlsFiles { ca: self.nats_ca, certificate: self.nats_cert.zip(self.nats_key) },
+            name,
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! The arguments of `jobs` and `worker`.
+
+use super::broker::NatsArgs;
+use super::review::MergeFormat;
+use super::values::Period;
+use crate::jobs::{Ask, AskResult, GONE_AFTER, Submit, Together, Work};
+use clap::{Args, Subcommand, ValueEnum};
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::PathBuf;
+
+/// `phitap jobs`.
+#[derive(Args, Debug)]
+pub struct JobsArgs {
+    /// What to do.
+    #[command(subcommand)]
+    pub action: JobsAction,
+}
+
+/// What to do with jobs.
+#[derive(Subcommand, Debug)]
+pub enum JobsAction {
+    /// Put captures into the queue of the workers
+    ///
+    /// Workers must see files at the same paths. What rotates (names of one folder that differ in numbers only) is one
+    /// job, as a flow may cross from one file to the next. The same files again are no new job, unless they were given
+    /// up. Built with --features archives, addresses of object stores are taken too: s3://bucket/prefix, gs://, az://.
+    Submit {
+        /// Files, folders (recursively), or addresses of object stores
+        #[arg(required = true, value_name = "PATH|URL")]
+        paths: Vec<String>,
+        /// Which captures are one job
+        #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
+        together: TogetherArg,
+        /// Say nothing but errors
+        #[arg(short, long)]
+        quiet: bool,
+        /// The broker.
+        #[command(flatten)]
+        nats: NatsArgs,
+    },
+    /// Say how far the jobs are, how fast it goes, and what was given up and why
+    Status {
+        /// JSON instead of text
+        #[arg(long)]
+        json: bool,
+        /// The broker.
+        #[command(flatten)]
+        nats: NatsArgs,
+    },
+    /// Write what all jobs found, as merge does
+    Result {
+        /// How to write it
+        #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
+        format: MergeFormat,
+        /// Exposures shown at most [default: all]
+        #[arg(long, value_name = "N")]
+        limit: Option<usize>,
+        /// The broker.
+        #[command(flatten)]
+        nats: NatsArgs,
+    },
+}
+
+/// Which captures are one job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum TogetherArg {
+    /// Those of one folder whose names differ in numbers only
+    #[default]
+    Rotated,
+    /// Those of one folder
+    Folder,
+    /// Each alone: a flow that crosses from one to the next is two
+    None,
+}
+
+/// `phitap worker`.
+///
+/// Takes captures from the queue of phitap jobs submit, one job at a time, replays them and publishes the result. A
+/// worker may be killed at any moment: another takes its job.
+#[derive(Args, Debug)]
+pub struct WorkerArgs {
+    /// The broker.
+    #[command(flatten)]
+    pub nats: NatsArgs,
+    /// The key of pseudonyms: the same file at every worker
+    #[arg(long, value_name = "FILE")]
+    pub key_file: PathBuf,
+    /// Options of replay (rules, regions, home-net, memory...), as for its --config
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Threads of one replay [default: one per core]
+    #[arg(long, value_name = "N")]
+    pub workers: Option<NonZeroUsize>,
+    /// How often a job is tried before it is given up
+    #[arg(long, value_name = "N", default_value = "3")]
+    pub tries: NonZeroU32,
+    /// How long a worker may say nothing before its job is given to another [default: 30s]
+    ///
+    /// The first worker sets it for all.
+    #[arg(long, value_name = "TIME")]
+    pub gone_after: Option<Period>,
+    /// Name of this worker in the list of jobs [default: name of the host]
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<String>,
+    /// End when no job is left
+    #[arg(long)]
+    pub until_empty: bool,
+    /// Say nothing but errors on standard error
+    #[arg(short, long)]
+    pub quiet: bool,
+}
+
+impl From<WorkerArgs> for Work {
+    fn from(args: WorkerArgs) -> Self {
+        let name = args.name.or_else(super::load::host_name).unwrap_or_else(|| "worker".to_owned());
+        Self {
+            broker: args.nats.settings(format!("phitap worker {name}")),
+            name,
+            key_file: args.key_file,
+            config: args.config,
+            threads: args.workers.map(NonZeroUsize::get),
+            tries: args.tries.get(),
+            gone_after: args.gone_after.map_or(GONE_AFTER, |period| period.0),
+            until_empty: args.until_empty,
+            quiet: args.quiet,
+        }
+    }
+}
+
+/// What is asked of the jobs.
+#[derive(Debug)]
+pub enum JobsTask {
+    /// `jobs submit`.
+    Submit(Submit),
+    /// `jobs status`.
+    Status(Ask),
+    /// `jobs result`.
+    Result(AskResult),
+}
+
+impl From<JobsAction> for JobsTask {
+    fn from(action: JobsAction) -> Self {
+        let broker = |nats: NatsArgs| nats.settings("phitap jobs".to_owned());
+        match action {
+            JobsAction::Submit { paths, together, quiet, nats } => Self::Submit(Submit {
+                broker: broker(nats),
+                paths,
+                together: match together {
+                    TogetherArg::Rotated => Together::Rotated,
+                    TogetherArg::Folder => Together::Folder,
+                    TogetherArg::None => Together::None,
+                },
+                quiet,
+            }),
+            JobsAction::Status { json, nats } => Self::Status(Ask { broker: broker(nats), json }),
+            JobsAction::Result { format, limit, nats } => {
+                Self::Result(AskResult { broker: broker(nats), shape: format.into(), limit })
+            }
+        }
+    }
+}

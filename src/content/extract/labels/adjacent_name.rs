@@ -1,0 +1,198 @@
+//! A name without a label of its own, right before a date of birth, as letters have it:
+//! `Re: Mr Arthur Penn, DOB: 02/03/1955`, `Frau Erika Roe, geb. 12.04.1951`.
+
+use super::is_padding;
+use crate::rules::{About, RuleSet};
+
+/// Most words of such a name, its particles included.
+const MAX_WORDS: usize = 6;
+
+/// Most words that introduce a name in a line of its own.
+const MAX_INTRODUCTION: usize = 3;
+
+/// Longest text looked at, bytes.
+const MAX_BEFORE: usize = 160;
+
+/// Longest particle of a name (`van`), characters.
+const MAX_PARTICLE: usize = 3;
+
+/// Titles that those who treat have, too.
+const ACADEMIC: [&str; 9] =
+    ["dr", "doctor", "prof", "professor", "dott", "dipl", "ing", "rev", "sir"];
+
+/// A name, and whether the word before it says that it is a patient's (`Patient Roe, Jane`).
+pub struct AdjacentName<'a> {
+    /// Without titles.
+    pub name: &'a str,
+    /// It is a patient's.
+    pub patient: bool,
+}
+
+/// The name that ends `before`, the text in front of the label of a birth date.
+///
+/// A form of address or the word for a patient comes before it; or nothing does, and it is introduced as
+/// what a letter is about (`Re:`), or a comma or bracket sets it apart from the label.
+pub fn name<'a>(before: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
+    find(before, false, rules)
+}
+
+/// The same; a `line` of its own needs nothing that sets it apart but the comma in the name.
+fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName<'a>> {
+    let mut from = before.len().saturating_sub(MAX_BEFORE);
+    while !before.is_char_boundary(from) {
+        from += 1;
+    }
+    let text = before.get(from..)?.trim_end();
+    let apart = text.ends_with([',', '(', ';', '*', '-', '–']);
+    let text = text.trim_end_matches(|c| is_padding(c) || matches!(c, '(' | '–'));
+    let colon = text.rfind([':', '|', '\t']).map_or(0, |at| at + 1);
+    let column = text.rfind("  ").map_or(0, |at| at + 2);
+    let clause = text.get(colon.max(column)..)?;
+    let words = Words::of(clause, rules);
+    let name = clause.get(words.begin..)?;
+    if words.count == 0 {
+        return None;
+    }
+    let front = clause.get(..words.begin)?;
+    let mut titles = front.split_whitespace().rev().map(|word| word.trim_matches(is_mark));
+    let nearest = titles.clone().next().unwrap_or("");
+    if rules.keys.context(nearest) == Some(About::Patient) {
+        return Some(AdjacentName { name, patient: true });
+    }
+    let is_title = |word: &&str| rules.placeholders.is_affix(&word.to_lowercase());
+    let addressed = titles
+        .by_ref()
+        .take_while(is_title)
+        .any(|title| !ACADEMIC.contains(&&*title.to_lowercase()));
+    let intro = text.get(..colon).unwrap_or("").trim_end_matches([':', ' ']);
+    let intro = intro.rsplit([' ', ',', ';', '\t']).next().unwrap_or("");
+    let introduced =
+        colon > 0 && colon >= column && rules.keys.context(intro) == Some(About::Nothing);
+    let halves = name.split(',').filter(|half| !half.trim().is_empty()).count();
+    let apart = apart || (line && colon == 0 && halves == 2);
+    let alone = front.trim().is_empty() && from == 0 && words.count >= 2 && (introduced || apart);
+    (addressed || alone).then_some(AdjacentName { name, patient: false })
+}
+
+/// The name that a line holds above a birth date: it is set apart by a comma (`Roe, Jane`), or what is
+/// in front of it introduces it (`Re: Jane Roe`, `Mrs Jane Roe`, `Patient Jane Roe`), and nothing else is there.
+pub fn above<'a>(line: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
+    let line = line.trim().trim_end_matches(is_padding);
+    let adjacent = find(line, true, rules)?;
+    let all = line.len() == adjacent.name.len();
+    let two = adjacent.name.split_whitespace().count() >= 2;
+    let halves = adjacent.name.split(',').filter(|half| !half.trim().is_empty()).count();
+    let behind = line.get(..line.len() - adjacent.name.len())?.trim_end();
+    // Whoever writes the letter has a title, too: it is alone in front.
+    (two && (halves == 2 || !all) && behind.split_whitespace().count() <= MAX_INTRODUCTION)
+        .then_some(adjacent)
+}
+
+/// Words of a name at the end of a text.
+struct Words {
+    begin: usize,
+    count: usize,
+}
+
+impl Words {
+    fn of(text: &str, rules: &RuleSet) -> Self {
+        let mut found = Self { begin: text.len(), count: 0 };
+        let mut commas = 0;
+        let mut rest = text;
+        while found.count < MAX_WORDS
+            && let Some(word) = rest.split_whitespace().next_back()
+            && let Some(at) = rest.rfind(word)
+        {
+            let bare = word.trim_matches(is_mark);
+            commas += usize::from(word.ends_with(',') && found.count > 0);
+            let known = rules.keys.get(bare).is_some()
+                || rules.keys.scope_of(bare).is_some()
+                || rules.placeholders.is_affix(&bare.to_lowercase());
+            if commas > 1 || known || !is_name_word(bare, found.count == 0) {
+                break;
+            }
+            found.count += 1;
+            found.begin = at;
+            rest = rest.get(..at).unwrap_or("");
+        }
+        found
+    }
+}
+
+const fn is_mark(c: char) -> bool {
+    matches!(c, ',' | '.' | ';' | ':' | '(' | ')')
+}
+
+/// Whether a word is written like one of a name: with a capital, or, unless it is the `last`, a particle.
+fn is_name_word(word: &str, last: bool) -> bool {
+    let letters =
+        word.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’' | '-' | '.' | ','));
+    let particle = !last && word.chars().count() <= MAX_PARTICLE;
+    letters
+        && word.starts_with(char::is_alphabetic)
+        && (particle || !word.starts_with(char::is_lowercase))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::LazyLock;
+
+    static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
+
+    fn found(before: &str) -> Option<(String, bool)> {
+        name(before, &RULES).map(|adjacent| (adjacent.name.to_owned(), adjacent.patient))
+    }
+
+    #[test]
+    fn names_before_a_date_of_birth() {
+        for (before, name) in [
+            ("Re: Mr. Arthur Penn, ", "Arthur Penn"),
+            ("RE: Arthur PENN ", "Arthur PENN"),
+            ("Betreff: Roe, Erika, ", "Roe, Erika"),
+            ("wir berichten über Frau Erika van den Berg, ", "Erika van den Berg"),
+            ("Herrn Dr. Otto Roe, ", "Otto Roe"),
+            ("Je vous adresse Madame ROE Colette, ", "ROE Colette"),
+            ("Roe, Jane (", "Roe, Jane"),
+        ] {
+            assert_eq!(found(before), Some((name.to_owned(), false)), "{before}");
+        }
+        let patient = Some(("Roe, Erika".to_owned(), true));
+        assert_eq!(found("Entlassung der Patientin Roe, Erika, "), patient);
+    }
+
+    #[test]
+    fn names_in_the_line_above() {
+        let found = |line| above(line, &RULES).map(|adjacent| adjacent.name.to_owned());
+        for (line, name) in [
+            ("ROE, JANE", "ROE, JANE"),
+            ("Re: Roe-Penn, Jane", "Roe-Penn, Jane"),
+            ("Mrs Jane Roe", "Jane Roe"),
+            ("Patient Jane Roe", "Jane Roe"),
+        ] {
+            assert_eq!(found(line), Some(name.to_owned()), "{line}");
+        }
+        for line in
+            ["Jane Roe", "Laboratory Report", "Dr Jane Roe", "Berlin, 03.03.2026", "Roe", ""]
+        {
+            assert_eq!(found(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn other_words_before_it() {
+        for before in [
+            "",
+            "Laboratory Report  ",
+            "Laboratory report, ",
+            "Seen by Dr. Greg House, ",
+            "The author, Jane Roe, ",
+            "Name, Sex, ",
+            "the patient has a ",
+            "Patient ",
+            "Room 7, ",
+        ] {
+            assert_eq!(found(before), None, "{before}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! The files of a folder of rules in one signed piece. It comes from a network, and nothing of it is looked at before
+//! its signature was found good.
+
+use super::key::{PrivateKey, PublicKey};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::{Read as _, Write as _};
+
+/// What is signed begins with this: a signature of something else is none.
+const DOMAIN: &[u8] = b"phitap rules 1\0";
+/// Largest value in the bucket, bytes: a message of the broker has a megabyte.
+pub(super) const MAX_VALUE: usize = 900_000;
+/// Most text of all files, bytes, and most files.
+const MAX_TEXT: u64 = 16 << 20;
+const MAX_FILES: usize = 256;
+/// Longest name of a file, bytes.
+const MAX_NAME: usize = 100;
+
+/// Rules as they are published.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bundle {
+    /// Counts up: an older one never replaces a newer one.
+    pub version: u64,
+    /// Fingerprint of the rules that a sensor of the publisher's version of phitap then has.
+    pub digest: String,
+    /// Text of each file, by name.
+    pub files: BTreeMap<String, String>,
+}
+
+/// Why a bundle was refused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
+pub enum Refusal {
+    /// It is no bundle.
+    #[error("they are damaged")]
+    Damaged,
+    /// The signature is not of the key.
+    #[error("their signature is not of the given key")]
+    Signature,
+    /// It is older than what is in force.
+    #[error("they are older than those in force")]
+    Older,
+    /// A rule in it is faulty.
+    #[error("a rule is faulty")]
+    Faulty,
+}
+
+impl Refusal {
+    /// As metrics name it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Damaged => "damaged",
+            Self::Signature => "signature",
+            Self::Older => "older",
+            Self::Faulty => "faulty",
+        }
+    }
+
+    /// Every one.
+    pub const ALL: [Self; 4] = [Self::Damaged, Self::Signature, Self::Older, Self::Faulty];
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Envelope {
+    bundle: String,
+    signature: String,
+}
+
+fn signed(packed: &[u8]) -> Vec<u8> {
+    [DOMAIN, packed].concat()
+}
+
+/// Whether a file may be made of this name.
+pub(super) fn is_name(name: &str) -> bool {
+    let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    name.len() <= MAX_NAME
+        && name.ends_with(".toml")
+        && !name.starts_with('.')
+        && name.chars().all(part)
+}
+
+impl Bundle {
+    /// The value for the bucket. None if it is too large.
+    pub(super) fn seal(&self, key: &PrivateKey) -> Option<Vec<u8>> {
+        let json = serde_json::to_vec(self).ok()?;
+        let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
+        encoder.write_all(&json).ok()?;
+        let packed = encoder.finish().ok()?;
+        let envelope = Envelope {
+            bundle: BASE64.encode(&packed),
+            signature: BASE64.encode(key.sign(&signed(&packed))),
+        };
+        let value = serde_json::to_vec(&envelope).ok()?;
+        (value.len() <= MAX_VALUE).then_some(value)
+    }
+
+    /// From a value of the bucket.
+    ///
+    /// # Errors
+    /// If it was not signed with the key, or is damaged.
+    pub fn open(value: &[u8], key: &PublicKey) -> Result<Self, Refusal> {
+        if value.len() > MAX_VALUE {
+            return Err(Refusal::Damaged);
+        }
+        let envelope: Envelope = serde_json::from_slice(value).map_err(|_| Refusal::Damaged)?;
+        let packed = BASE64.decode(&envelope.bundle).map_err(|_| Refusal::Damaged)?;
+        let signature = BASE64.decode(&envelope.signature).map_err(|_| Refusal::Damaged)?;
+        if !key.verifies(&signed(&packed), &signature) {
+            return Err(Refusal::Signature);
+        }
+        let mut json = Vec::new();
+        let read = DeflateDecoder::new(&*packed).take(MAX_TEXT + 1).read_to_end(&mut json);
+        if read.is_err() || json.len() as u64 > MAX_TEXT {
+            return Err(Refusal::Damaged);
+        }
+        let bundle: Self = serde_json::from_slice(&json).map_err(|_| Refusal::Damaged)?;
+        let named = bundle.files.keys().all(|name| is_name(name));
+        match named && bundle.files.len() <= MAX_FILES {
+            true => Ok(bundle),
+            false => Err(Refusal::Damaged),
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Keys of Ed25519 in PEM, as openssl writes them.
+
+use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{PrivatePkcs8KeyDer, SubjectPublicKeyInfoDer};
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+/// Largest file of a key, bytes.
+const MAX_FILE: u64 = 16 << 10;
+/// How a public key of Ed25519 begins (RFC 8410 section 4), before its 32 bytes.
+const PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
+
+/// A file holds no key that can be used.
+#[derive(Debug, thiserror::Error)]
+#[error("{path}: {reason}", path = .path.display())]
+pub struct KeyFileError {
+    path: PathBuf,
+    reason: String,
+}
+
+/// What signs.
+pub(super) struct PrivateKey(Ed25519KeyPair);
+
+/// What shows whether a signature is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PublicKey([u8; 32]);
+
+fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
+    let fail =
+        |error: std::io::Error| KeyFileError { path: path.into(), reason: error.to_string() };
+    let mut text = Vec::new();
+    std::fs::File::open(path).map_err(fail)?.take(MAX_FILE).read_to_end(&mut text).map_err(fail)?;
+    Ok(text)
+}
+
+impl PrivateKey {
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        let no_key = || {
+            KeyFileError {
+            path: path.into(),
+            reason: "no private key of Ed25519; make one with: openssl genpkey -algorithm ed25519 -out FILE"
+                .to_owned(),
+        }
+        };
+        let text = zeroize::Zeroizing::new(read(path)?);
+        let der = PrivatePkcs8KeyDer::from_pem_slice(&text).map_err(|_| no_key())?;
+        let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
+        pair.map(Self).map_err(|_| no_key())
+    }
+
+    pub fn sign(&self, message: &[u8]) -> Vec<u8> {
+        self.0.sign(message).as_ref().to_vec()
+    }
+}
+
+impl PublicKey {
+    /// From a file in PEM.
+    ///
+    /// # Errors
+    /// If it cannot be read or holds something else.
+    pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        let no_key = || {
+            KeyFileError {
+            path: path.into(),
+            reason: "no public key of Ed25519; make one with: openssl pkey -in PRIVATE -pubout -out FILE"
+                .to_owned(),
+        }
+        };
+        let text = read(path)?;
+        let der = SubjectPublicKeyInfoDer::from_pem_slice(&text).map_err(|_| no_key())?;
+        let bytes = der.as_ref().strip_prefix(&PREFIX).ok_or_else(no_key)?;
+        bytes.try_into().map(Self).map_err(|_| no_key())
+    }
+
+    pub(super) fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        UnparsedPublicKey::new(&ED25519, &self.0).verify(message, signature).is_ok()
+    }
+}
+
+#[cfg(test)]
+impl PrivateKey {
+    pub fn generate() -> (Self, PublicKey) {
+        use ring::signature::KeyPair as _;
+        let random = ring::rand::SystemRandom::new();
+        let der = Ed25519KeyPair::generate_pkcs8(&random).expect("a key");
+        let pair = Ed25519KeyPair::from_pkcs8(der.as_ref()).expect("a key");
+        let public = pair.public_key().as_ref().try_into().expect("32 bytes");
+        (Self(pair), PublicKey(public))
+    }
+}

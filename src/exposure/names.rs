@@ -1,0 +1,66 @@
+//! What hosts are called: by DNS, DHCP and NetBIOS.
+//!
+//! Names change hands, so each is kept for a while only. An answer can be forged: a name is a hint for people and
+//! decides nothing.
+
+use super::ranked_map::{EvictionRank, RankedMap};
+use super::tracker::Exposures;
+use super::types::{Event, HostName};
+use crate::time::{Span, Timestamp};
+use std::net::IpAddr;
+
+/// Hosts whose names are kept; beyond it those go that were not named for longest, one's own last.
+pub const MAX_HOSTS: usize = 16_384;
+/// Bytes of heap that one takes, roughly.
+const HOST: usize = 512;
+/// Hosts whose names are kept however short memory is.
+const MIN_HOSTS: usize = 64;
+/// Names of one host.
+const MAX_NAMES: usize = 4;
+/// How long a name is kept without being seen again.
+const KEEP: Span = Span::seconds(86_400);
+
+/// Names of hosts.
+pub(in crate::exposure) struct HostNames {
+    hosts: RankedMap<IpAddr, Vec<(String, Timestamp)>>,
+}
+
+impl HostNames {
+    /// As many as a share of `memory` bytes holds.
+    pub fn within(memory: usize) -> Self {
+        Self { hosts: RankedMap::new((memory / HOST).clamp(MIN_HOSTS, MAX_HOSTS)) }
+    }
+
+    /// Takes note of a name. Whether it is a new one.
+    fn see(&mut self, of: &HostName, worth: EvictionRank) -> bool {
+        let Some(names) = self.hosts.see(of.host, worth) else { return false };
+        names.retain(|(_, last)| of.time - *last < KEEP);
+        if let Some((_, last)) = names.iter_mut().find(|(name, _)| *name == of.name) {
+            *last = of.time.max(*last);
+            return false;
+        }
+        if names.len() >= MAX_NAMES {
+            names.remove(0);
+        }
+        names.push((of.name.clone(), of.time));
+        true
+    }
+
+    /// The names of a host, the one that was learnt last first.
+    pub fn of(&self, host: IpAddr, now: Timestamp) -> Vec<String> {
+        let names = self.hosts.get(&host).into_iter().flatten().rev();
+        names.filter(|(_, last)| now - *last < KEEP).map(|(name, _)| name.clone()).collect()
+    }
+}
+
+impl Exposures {
+    /// Takes a name of a host. One that was reported in a role is reported again with it.
+    pub fn named(&mut self, of: &HostName, out: &mut Vec<Event>) {
+        let home = self.settings.home.contains(of.host);
+        let worth = if home { EvictionRank::Answered } else { EvictionRank::Asked };
+        if self.names.see(of, worth) {
+            let names = self.names.of(of.host, of.time);
+            self.service_observations.named(&self.settings.key, of, &names, out);
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! What is seen of services and hosts; a service that proves to answer any client raises its earlier exposures.
+
+use super::open::Pair;
+use super::tracker::{Exposures, Settings};
+use super::types::{Event, ExposureState, ServiceObservation};
+use crate::time::Timestamp;
+
+impl Exposures {
+    pub(in crate::exposure) fn see(
+        &mut self,
+        observation: &ServiceObservation<'_>,
+        out: &mut Vec<Event>,
+    ) {
+        let Settings { key, access, .. } = &self.settings;
+        self.services.see(key, observation, access, out);
+        self.service_observations.see(key, observation, &self.names, out);
+        for (server, transport, protocol) in self.services.take_proven() {
+            let is = |pair: &Pair| {
+                (pair.server, pair.transport.number(), pair.protocol)
+                    == (server, transport, protocol)
+            };
+            let mut pairs: Vec<(u64, Pair)> =
+                self.open.iter().filter(|(p, _)| is(p)).map(|(p, o)| (o.number, *p)).collect();
+            pairs.sort_unstable_by_key(|(number, _)| *number);
+            for (_, pair) in pairs {
+                self.prove(pair, observation.time, out);
+            }
+        }
+    }
+
+    /// The service of an exposure proved to answer any client: it was as bad before that was known.
+    fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
+        let Some(open) = self.open.get_mut(&pair) else { return };
+        let before = open.band();
+        if !open.prove(&self.settings.severity) {
+            return;
+        }
+        let state = if open.quiet { ExposureState::Idle } else { ExposureState::Update };
+        if !open.quiet {
+            self.active[before] = self.active[before].saturating_sub(1);
+            self.active[open.band()] += 1;
+        }
+        let at = now.max(open.exposure.last);
+        out.push(open.report(state, at, &self.moves, &self.services));
+    }
+}

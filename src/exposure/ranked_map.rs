@@ -1,0 +1,155 @@
+//! A table of fixed size that evicts the least valuable entries first.
+
+use crate::protocol::{Role, ServiceFacts};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What an entry is worth keeping for, the least first. Anyone can send one request to an invented
+/// address; such entries must not keep out what a hospital runs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub(in crate::exposure) enum EvictionRank {
+    /// It was asked; whether it is there was not seen.
+    #[default]
+    Asked,
+    /// It answered.
+    Answered,
+    /// It speaks a protocol or holds content of medicine, and did not answer.
+    MedicalAsked,
+    /// It speaks a protocol or holds content of medicine, and answered.
+    Medical,
+    /// Patients were seen with it.
+    Patients,
+}
+
+impl EvictionRank {
+    /// What a service is worth by its role and what is known of it.
+    pub fn of(role: Role, facts: &ServiceFacts) -> Self {
+        let medical = role.is_medical();
+        let answered = facts.status().is_some()
+            || facts.software().is_some()
+            || facts.admission().is_some()
+            || facts.messages.as_ref().is_some_and(|m| m.acknowledged == Some(true));
+        match (medical, answered) {
+            (false, false) => Self::Asked,
+            (false, true) => Self::Answered,
+            (true, false) => Self::MedicalAsked,
+            (true, true) => Self::Medical,
+        }
+    }
+}
+
+struct Entry<V> {
+    worth: EvictionRank,
+    /// When it was last put at the end of its rank.
+    seen: u64,
+    value: V,
+}
+
+/// At most so many entries. A new one takes the place of that which is worth least and was not seen for
+/// longest, unless all are worth more.
+pub(in crate::exposure) struct RankedMap<K, V> {
+    entries: BTreeMap<K, Entry<V>>,
+    order: BTreeSet<(EvictionRank, u64, K)>,
+    clock: u64,
+    most: usize,
+    /// New entries that found no place.
+    pub refused: u64,
+    /// What had to go last.
+    gone: Option<V>,
+}
+
+impl<K: Ord + Copy, V: Default> RankedMap<K, V> {
+    pub fn new(most: usize) -> Self {
+        Self {
+            entries: BTreeMap::new(),
+            order: BTreeSet::new(),
+            clock: 0,
+            most,
+            refused: 0,
+            gone: None,
+        }
+    }
+
+    /// The entry of `key`, seen now, which is worth `worth` at least; made if it is not there. None
+    /// if there is no place for it.
+    pub fn see(&mut self, key: K, worth: EvictionRank) -> Option<&mut V> {
+        self.clock += 1;
+        if !self.entries.contains_key(&key) {
+            if self.entries.len() >= self.most {
+                let &least = self.order.first()?;
+                if least.0 > worth {
+                    self.refused += 1;
+                    return None;
+                }
+                self.order.remove(&least);
+                self.gone = self.entries.remove(&least.2).map(|entry| entry.value);
+            }
+            self.order.insert((worth, self.clock, key));
+            self.entries.insert(key, Entry { worth, seen: self.clock, value: V::default() });
+        }
+        let entry = self.entries.get_mut(&key)?;
+        // Exact order costs more than it is worth.
+        if worth > entry.worth || self.clock - entry.seen > self.most as u64 / 4 {
+            self.order.remove(&(entry.worth, entry.seen, key));
+            entry.worth = entry.worth.max(worth);
+            entry.seen = self.clock;
+            self.order.insert((entry.worth, entry.seen, key));
+        }
+        Some(&mut entry.value)
+    }
+
+    /// What had to go for the last new entry.
+    pub fn take_gone(&mut self) -> Option<V> {
+        self.gone.take()
+    }
+
+    /// The entry of `key`.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// The same, to be changed.
+    pub fn get_mut(&mut self, key: &K) -> Option<&mut V> {
+        self.entries.get_mut(key).map(|entry| &mut entry.value)
+    }
+
+    /// All of them, in the order of their keys.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (K, &mut V)> {
+        self.entries.iter_mut().map(|(key, entry)| (*key, &mut entry.value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_worth_least_and_was_not_seen_for_longest_goes_first() {
+        let mut held: RankedMap<u32, bool> = RankedMap::new(100);
+        for key in 0..10 {
+            *held.see(key, EvictionRank::Medical).expect("room") = true;
+        }
+        for key in 1000..100_000 {
+            held.see(key, EvictionRank::Asked).expect("room");
+            assert_eq!(held.entries.len(), held.order.len());
+        }
+        assert_eq!(held.entries.len(), 100);
+        assert!((0..10).all(|key| held.get(&key) == Some(&true)));
+        assert!((99_910..100_000).all(|key| held.get(&key).is_some()));
+        // What proves itself moves up.
+        assert!(held.see(99_950, EvictionRank::Answered).is_some());
+        for key in 200_000..201_000 {
+            held.see(key, EvictionRank::Asked);
+        }
+        assert!(held.get(&99_950).is_some() && held.get(&99_951).is_none());
+    }
+
+    #[test]
+    fn nothing_gives_way_to_what_is_worth_less() {
+        let mut held: RankedMap<u32, ()> = RankedMap::new(2);
+        held.see(1, EvictionRank::Medical);
+        held.see(2, EvictionRank::Patients);
+        assert!(held.see(3, EvictionRank::Answered).is_none());
+        assert!(held.see(4, EvictionRank::Medical).is_some());
+        assert_eq!((held.refused, held.get(&1), held.get(&2)), (1, None, Some(&())));
+    }
+}

@@ -1,0 +1,372 @@
+//! One direction of a TCP conversation: interval bookkeeping, no I/O, no clock.
+//!
+//! Sequence numbers are unrolled to 64-bit offsets from the first byte of the stream, so that a wrap
+//! (RFC 9293 3.4) needs no thought behind this file. Invariant: `held` is sorted by offset, its
+//! segments are disjoint and all lie at or behind `next`.
+
+use crate::capture::PacketRef;
+use crate::time::Timestamp;
+use std::collections::VecDeque;
+
+/// Offset of the first byte of a stream. Not zero, so that data before a mid-stream start has a place.
+const ORIGIN: u64 = 1 << 40;
+/// Segments held for one direction at most.
+const MAX_HELD: usize = 8192;
+
+/// What an allocation takes beyond its bytes, about.
+const HEAP: usize = 16;
+
+/// A segment that came before its turn.
+struct OutOfOrder {
+    at: u64,
+    bytes: Vec<u8>,
+    /// Bytes behind `bytes` that were on the wire but not captured.
+    missing: u64,
+    /// Offset in the other direction that must be delivered first.
+    after: u64,
+    /// The packet that carried it.
+    packet: PacketRef,
+}
+
+impl OutOfOrder {
+    fn new(at: u64, bytes: &[u8], missing: u64, piece: &Piece<'_>) -> Self {
+        let (after, packet) = (piece.after, piece.packet);
+        Self { at, bytes: bytes.to_vec(), missing, after, packet }
+    }
+    fn end(&self) -> u64 {
+        self.at + self.bytes.len() as u64
+    }
+}
+
+/// A segment's payload, in offsets.
+#[derive(Clone, Copy)]
+pub(super) struct Piece<'a> {
+    pub at: u64,
+    pub bytes: &'a [u8],
+    /// Bytes behind `bytes` that were on the wire but not captured.
+    pub missing: u64,
+    /// Offset in the other direction that must be delivered first.
+    pub after: u64,
+    /// The packet that carried it.
+    pub packet: PacketRef,
+}
+
+impl<'a> Piece<'a> {
+    /// The piece in front of an offset inside it, and behind.
+    pub fn split(&self, at: u64) -> (Self, Self) {
+        let middle = (at - self.at).min(self.bytes.len() as u64) as usize;
+        let (head, tail) = self.bytes.split_at(middle);
+        let lost = (at - self.at) - middle as u64;
+        let tail_at = if tail.is_empty() { at } else { self.at + middle as u64 };
+        (
+            Piece { bytes: head, missing: lost.min(self.missing), ..*self },
+            Piece {
+                at: tail_at,
+                bytes: tail,
+                missing: self.missing - lost.min(self.missing),
+                ..*self
+            },
+        )
+    }
+
+    /// Where the piece ends on the wire.
+    pub fn end(&self) -> u64 {
+        self.at + self.bytes.len() as u64 + self.missing
+    }
+}
+
+/// What can be passed on now.
+pub(super) enum Ready {
+    /// Bytes in order, and the packet that carried them.
+    Data(Vec<u8>, PacketRef),
+    /// Bytes that were never captured.
+    Missing(u64),
+}
+
+/// The bytes one side sends.
+pub(super) struct HalfStream {
+    /// Sequence number at `ORIGIN`: the first one seen.
+    reference: Option<u32>,
+    /// Sequence number of the first byte, if a handshake was seen.
+    first: Option<u32>,
+    /// The lowest offset that the other side acknowledged before the start was known: nothing in
+    /// front of it is needed to understand the other side.
+    floor: u64,
+    /// The start of the stream is known.
+    pub known: bool,
+    /// Anything was seen from this side.
+    pub seen: bool,
+    /// This side will not be seen: do not wait for it.
+    pub absent: bool,
+    /// The next byte to deliver.
+    pub next: u64,
+    /// The end of the highest segment seen. Skipping moves `next` ahead of it.
+    pub top: u64,
+    /// The end of the data seen. Empty segments may carry the number behind a FIN.
+    pub sent: u64,
+    /// The highest offset that the other side acknowledged.
+    pub acked: u64,
+    held: VecDeque<OutOfOrder>,
+    held_bytes: usize,
+    /// Offset of the FIN.
+    pub fin: Option<u64>,
+    /// What the FIN acknowledged of the other direction, as an offset there.
+    pub fin_after: u64,
+    /// Nothing of the rest is of interest.
+    pub ignored: bool,
+    /// The end was reported.
+    pub ended: bool,
+    /// Since when it cannot move on though it should: packets of the flow, packet time.
+    pub stuck: Option<(u32, Timestamp)>,
+    /// Since when everything up to the FIN is delivered: packets of the flow, packet time.
+    pub at_end_since: Option<(u32, Timestamp)>,
+    /// The peer took data behind the end that was reported.
+    pub revived: bool,
+    /// From here on, bytes were given up as lost because an acknowledgment said that they were sent;
+    /// none of them was seen.
+    pub vouched: Option<u64>,
+    /// Segments in a row that were too far away to be believed.
+    pub far: u8,
+    /// Bytes that contradicted a copy seen before.
+    pub conflicts: u64,
+}
+
+impl HalfStream {
+    pub const fn new() -> Self {
+        Self {
+            reference: None,
+            first: None,
+            floor: u64::MAX,
+            known: false,
+            seen: false,
+            absent: false,
+            next: ORIGIN,
+            top: ORIGIN,
+            sent: 0,
+            acked: 0,
+            held: VecDeque::new(),
+            held_bytes: 0,
+            fin: None,
+            fin_after: u64::MAX,
+            ignored: false,
+            ended: false,
+            stuck: None,
+            at_end_since: None,
+            revived: false,
+            vouched: None,
+            far: 0,
+            conflicts: 0,
+        }
+    }
+
+    /// The stream starts at `seq`.
+    pub fn start(&mut self, seq: u32) {
+        if self.known {
+            return;
+        }
+        self.known = true;
+        self.first = Some(seq);
+        self.refer(seq);
+        self.next = self.offset(seq).min(self.held.front().map_or(u64::MAX, |h| h.at));
+    }
+
+    /// The stream starts with the first byte that was captured.
+    pub fn start_at_first(&mut self) {
+        if let (false, Some(first)) = (self.known, self.held.front()) {
+            self.next = first.at;
+            self.known = true;
+        }
+    }
+
+    /// Makes `seq` the reference for offsets, if it is the first one seen.
+    pub fn refer(&mut self, seq: u32) {
+        self.reference.get_or_insert(seq);
+    }
+
+    /// The offset of a sequence number, near the highest seen.
+    #[inline]
+    pub fn offset(&self, seq: u32) -> u64 {
+        let origin = self.reference.unwrap_or(seq);
+        let reference = origin.wrapping_add(self.top.wrapping_sub(ORIGIN) as u32);
+        self.top.wrapping_add_signed(i64::from(seq.wrapping_sub(reference) as i32))
+    }
+
+    /// The other side acknowledged up to here.
+    pub fn acknowledge(&mut self, at: u64) {
+        self.acked = self.acked.max(at);
+        if !self.known {
+            self.floor = self.floor.min(at);
+        }
+    }
+
+    /// How far it was delivered, for those who wait for it.
+    pub fn reach(&self) -> u64 {
+        match (self.absent || self.ignored, self.known) {
+            (true, _) => u64::MAX,
+            (false, true) => self.next,
+            (false, false) => self.floor.min(self.held.front().map_or(u64::MAX, |h| h.at)),
+        }
+    }
+
+    /// How long the stream is, from the first sequence number seen to the highest byte seen.
+    pub const fn length(&self) -> u64 {
+        self.top.saturating_sub(ORIGIN)
+    }
+
+    /// How far an offset is from the stream as it was seen, bytes.
+    pub const fn away(&self, at: u64) -> u64 {
+        at.abs_diff(self.top)
+    }
+
+    /// Whether a SYN announces another first byte than the one known from a handshake, or, where none was
+    /// seen, one behind bytes that were; `None` if that is unknown.
+    pub fn starts_elsewhere(&self, seq: u32) -> Option<bool> {
+        let behind = || (self.seen && self.offset(seq) > self.top).then_some(true);
+        self.first.map(|first| first != seq).or_else(behind)
+    }
+
+    /// Everything up to its FIN was delivered, and its end is not reported yet.
+    pub fn is_at_end(&self) -> bool {
+        !self.ended && self.known && self.fin.is_some_and(|fin| self.next >= fin || self.ignored)
+    }
+
+    /// The peer has acknowledged the FIN, and nothing contradicts it.
+    pub fn is_fin_acknowledged(&self) -> bool {
+        self.ignored || (self.is_acknowledged_to_fin() && !self.holds())
+    }
+
+    /// The peer has acknowledged exactly up to the FIN.
+    pub fn is_acknowledged_to_fin(&self) -> bool {
+        self.fin.is_some_and(|fin| self.acked == fin + 1)
+    }
+
+    /// Whether what is held first lies behind the FIN.
+    pub fn holds_behind_fin(&self) -> bool {
+        self.fin.is_some_and(|fin| self.held_from().is_some_and(|from| from >= fin))
+    }
+
+    /// The FIN was not one.
+    pub fn forget_fin(&mut self) {
+        self.fin = None;
+        self.fin_after = u64::MAX;
+        self.at_end_since = None;
+    }
+
+    /// Goes back to a piece whose place was given up as lost on the word of an acknowledgment alone.
+    pub fn take_back(&mut self, piece: &Piece<'_>) -> bool {
+        if self.vouched.take_if(|from| piece.at >= *from).is_none() {
+            return false;
+        }
+        self.next = piece.at;
+        self.acked = self.top;
+        self.clear();
+        true
+    }
+
+    pub fn held_segments(&self) -> usize {
+        self.held.len()
+    }
+
+    pub fn holds(&self) -> bool {
+        !self.held.is_empty()
+    }
+
+    /// Bytes of heap that is held, with what each segment takes beside its bytes.
+    pub fn memory(&self) -> usize {
+        self.held_bytes + self.held.capacity() * size_of::<OutOfOrder>() + self.held.len() * HEAP
+    }
+
+    /// Where the first held segment starts.
+    pub fn held_from(&self) -> Option<u64> {
+        self.held.front().map(|h| h.at)
+    }
+
+    /// It cannot move on, though there is something to deliver or to report.
+    pub fn is_stuck(&self) -> bool {
+        !self.ignored
+            && !self.ended
+            && (self.holds() || (self.known && self.seen && self.acked_data() > self.next))
+    }
+
+    /// How far the other side acknowledged data, without the FIN.
+    pub fn acked_data(&self) -> u64 {
+        self.fin.map_or(self.acked, |fin| self.acked.min(fin))
+    }
+
+    /// Keeps a piece for later. What is held already stays; contradicting bytes are counted. False if
+    /// a cap refused it.
+    pub fn hold(&mut self, piece: &Piece<'_>, window: usize) -> bool {
+        let (mut at, mut bytes) = (piece.at, piece.bytes);
+        if self.known && at < self.next {
+            let old = (self.next - at).min(bytes.len() as u64) as usize;
+            bytes = &bytes[old..];
+            at += old as u64;
+        }
+        let end = at + bytes.len() as u64;
+        let mut index = self.held.partition_point(|h| h.end() <= at);
+        while let Some(h) = self.held.get(index).filter(|h| h.at < end) {
+            let (from, to) = (at.max(h.at), end.min(h.end()));
+            let theirs = &h.bytes[(from - h.at) as usize..(to - h.at) as usize];
+            let ours = &bytes[(from - at) as usize..(to - at) as usize];
+            self.conflicts += theirs.iter().zip(ours).filter(|(a, b)| a != b).count() as u64;
+            if at < from {
+                let head = &bytes[..(from - at) as usize];
+                if !self.insert(index, OutOfOrder::new(at, head, 0, piece), window) {
+                    return false;
+                }
+                index += 1;
+            }
+            bytes = &bytes[(to - at) as usize..];
+            at = to;
+            index += 1;
+        }
+        if bytes.is_empty() && piece.missing == 0 {
+            return true;
+        }
+        self.insert(index, OutOfOrder::new(at, bytes, piece.missing, piece), window)
+    }
+
+    fn insert(&mut self, index: usize, held: OutOfOrder, window: usize) -> bool {
+        if self.held_bytes + held.bytes.len() > window || self.held.len() >= MAX_HELD {
+            return false;
+        }
+        self.held_bytes += held.bytes.len();
+        self.held.insert(index, held);
+        true
+    }
+
+    /// Takes what is in order now, given how far the other direction was delivered.
+    pub fn ready(&mut self, other_next: u64) -> Option<Ready> {
+        loop {
+            let first = self.held.front_mut()?;
+            let behind_end = self.fin.is_some_and(|fin| first.at >= fin);
+            if first.at > self.next || first.after > other_next || behind_end {
+                return None;
+            }
+            let (end, missing, packet) = (first.end(), first.missing, first.packet);
+            let mut bytes = std::mem::take(&mut first.bytes);
+            self.held_bytes -= bytes.len();
+            if missing > 0 && end > self.next && !bytes.is_empty() {
+                // The gap behind the bytes comes next.
+                first.at = end;
+            } else {
+                self.held.pop_front();
+            }
+            if end > self.next && !bytes.is_empty() {
+                let old = bytes.len() - (end - self.next) as usize;
+                bytes.drain(..old);
+                return Some(Ready::Data(bytes, packet));
+            }
+            let lost = (end + missing).saturating_sub(self.next);
+            if lost > 0 {
+                return Some(Ready::Missing(lost));
+            }
+        }
+    }
+
+    /// Lets go of everything held.
+    pub fn clear(&mut self) {
+        self.held = VecDeque::new();
+        self.held_bytes = 0;
+    }
+}

@@ -1,0 +1,272 @@
+//! A hub that runs.
+
+use super::lease::{LASTS, RENEW_EVERY};
+use super::sensors::Trouble;
+use super::state::State;
+use super::store::Store;
+use super::stream::{Link, Unacknowledged};
+use super::view::{self, Hub, Shown};
+use super::{HubError, Settings};
+use crate::broker;
+use crate::distribution::PublicKey;
+use crate::merge::Numbers;
+use crate::output::health::SensorHealth;
+use crate::output::metrics::Metrics;
+use crate::output::{Access, Context, Dashboard, HubView, Server};
+use crate::pipeline::{complain, inform, stopwatch, wall_clock};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Between two attempts to reach the broker, and to write the store.
+const RETRY_EVERY: Duration = Duration::from_secs(1);
+/// Between two times that all numbers are worked out, and how many times as long as that took.
+const COUNT_EVERY: Duration = Duration::from_secs(2);
+const COUNT_SHARE: u32 = 10;
+/// Between two times that metrics and API are renewed.
+const SHOW_EVERY: Duration = Duration::from_secs(2);
+
+/// Runs a hub until it is told to stop.
+///
+/// # Errors
+/// What keeps it from its work and does not pass by itself.
+pub fn run(settings: &Settings) -> Result<(), HubError> {
+    let access = broker::Access::open(&settings.broker)?;
+    let system = |error: std::io::Error| HubError::System(error.to_string());
+    let files = &settings.access;
+    let certificate = files.certificate.as_deref().zip(files.key.as_deref());
+    let served = Access::load(files.token.as_deref(), certificate)?;
+    let rules_key = settings.rules_key.as_deref().map(PublicKey::load).transpose()?;
+    let (store, state) = Store::open(&settings.store)?;
+    let metrics = Metrics::new().map_err(|error| HubError::System(error.to_string()))?;
+    let board = Arc::new(Dashboard::new(Arc::new(metrics), Arc::new(SensorHealth::new(None))));
+    board.describe(
+        Context { sensor: Some(settings.name.as_str().into()), ..Context::default() },
+        false,
+    );
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(system)?;
+    }
+    let server = match settings.listen {
+        Some(address) => Some(Server::start(address, Arc::clone(&board), served)?),
+        None => None,
+    };
+    if let Some(server) = &server
+        && !settings.quiet
+    {
+        inform(&format!("serving the page, metrics and API at {}", server.address()));
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let mut running = Running {
+        durable: format!("{}-{}", durable(&settings.name), store.id()),
+        hub: Hub {
+            name: settings.name.clone(),
+            silent_after: i64::try_from(settings.silent_after.as_nanos()).unwrap_or(i64::MAX),
+            ..Hub::default()
+        },
+        settings,
+        store,
+        state,
+        board,
+        numbers: Numbers::default(),
+        shown: Shown::default(),
+        counted: None,
+        showed: None,
+        troubles: BTreeMap::new(),
+        said: None,
+        again: settings.again,
+        rules_key,
+    };
+    runtime.map_err(system)?.block_on(running.serve(&access, &stop))
+}
+
+/// A name that a consumer may have: no dot, star or space (NATS naming).
+fn durable(name: &str) -> String {
+    let kept = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
+    format!("hub-{}", name.chars().map(kept).collect::<String>())
+}
+
+struct Running<'a> {
+    settings: &'a Settings,
+    durable: String,
+    hub: Hub,
+    store: Store,
+    state: State,
+    board: Arc<Dashboard>,
+    numbers: Numbers,
+    shown: Shown,
+    /// When numbers were last worked out, and how long that took.
+    counted: Option<(Instant, Duration)>,
+    showed: Option<Instant>,
+    troubles: BTreeMap<Trouble, Vec<String>>,
+    /// What is wrong for now, said once.
+    said: Option<String>,
+    /// Read the stream from its beginning with the next connection.
+    again: bool,
+    rules_key: Option<PublicKey>,
+}
+
+impl Running<'_> {
+    async fn serve(&mut self, access: &broker::Access, stop: &AtomicBool) -> Result<(), HubError> {
+        let mut salt = [0; 8];
+        getrandom::fill(&mut salt).map_err(|error| HubError::System(error.to_string()))?;
+        let holder = format!("{} {:016x}", self.settings.name, u64::from_le_bytes(salt));
+        self.refresh();
+        while !stop.load(Ordering::Relaxed) {
+            let link =
+                Link::open(access, self.settings, &self.durable, &holder, self.again).await?;
+            match link {
+                Ok(link) => {
+                    self.again = false;
+                    self.set_connected(true);
+                    let fault = self.read(link, stop).await?;
+                    if let Some(fault) = fault {
+                        self.fault(&fault);
+                    }
+                }
+                Err(fault) => self.fault(&fault),
+            }
+            self.set_connected(false);
+            self.refresh();
+            if !stop.load(Ordering::Relaxed) {
+                tokio::time::sleep(RETRY_EVERY).await;
+            }
+        }
+        self.store.commit(&mut self.state)?;
+        Ok(())
+    }
+
+    /// Reads until it is told to stop, or the broker is away. What was wrong.
+    async fn read(
+        &mut self,
+        mut link: Link,
+        stop: &AtomicBool,
+    ) -> Result<Option<String>, HubError> {
+        let (mut asked, mut renewed): (Option<Instant>, Option<Instant>) = (None, None);
+        let mut fault = None;
+        while !stop.load(Ordering::Relaxed) && fault.is_none() {
+            if asked.is_none_or(|at| at.elapsed() >= RENEW_EVERY) {
+                asked = Some(stopwatch());
+                let held = link.lease.renew().await;
+                renewed = if held { asked } else { renewed.filter(|at| at.elapsed() < LASTS) };
+                self.set_active(held);
+                if let Some(key) = &self.rules_key {
+                    self.hub.rules = link.rules(key).await.or(self.hub.rules.take());
+                }
+            }
+            let mut batch = Unacknowledged::default();
+            let taken = link.take(&mut self.state, &mut batch).await;
+            self.hub.pending = batch.pending;
+            self.hub.redelivered += batch.redelivered;
+            self.commit(stop).await?;
+            if !self.state.dirty.is_empty() {
+                // It was told to stop while the store cannot be written: what came is delivered again.
+                break;
+            }
+            link.acknowledge(&mut batch).await;
+            self.refresh();
+            match taken {
+                Ok(_) => self.well(),
+                Err(error) => fault = Some(error),
+            }
+        }
+        self.set_active(false);
+        link.lease.release().await;
+        Ok(fault)
+    }
+
+    /// Writes what is new, and tries again for as long as the disk is full.
+    async fn commit(&mut self, stop: &AtomicBool) -> Result<(), HubError> {
+        loop {
+            match self.store.commit(&mut self.state) {
+                Ok(()) => return Ok(()),
+                Err(
+                    error @ (crate::output::store::StoreError::Corrupt(_)
+                    | crate::output::store::StoreError::Foreign(_)),
+                ) => {
+                    return Err(error.into());
+                }
+                Err(error) => self.fault(&error.to_string()),
+            }
+            if stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+            self.refresh();
+        }
+    }
+
+    fn fault(&mut self, fault: &str) {
+        if self.said.as_deref() != Some(fault) {
+            complain(fault);
+            self.said = Some(fault.to_owned());
+        }
+    }
+
+    fn well(&mut self) {
+        if self.said.take().is_some() {
+            inform("it works again");
+        }
+    }
+
+    fn set_connected(&mut self, connected: bool) {
+        self.hub.connected = connected;
+    }
+
+    fn set_active(&mut self, active: bool) {
+        if self.hub.active != active {
+            self.hub.active = active;
+            if !self.settings.quiet {
+                inform(if active { "this hub is active" } else { "this hub stands by" });
+            }
+            self.showed = None;
+        }
+    }
+
+    /// Works out the numbers and shows what has changed, where it is time.
+    fn refresh(&mut self) {
+        let rest = |took: Duration| COUNT_EVERY.max(took * COUNT_SHARE);
+        let due = self.counted.is_none_or(|(at, took)| at.elapsed() >= rest(took));
+        if self.state.stale && due {
+            let begun = stopwatch();
+            self.state.stale = false;
+            self.numbers = Numbers::from(&self.state.summary);
+            for event in self.shown.changes(&self.state, &self.numbers) {
+                self.board.show(event);
+            }
+            self.board.people(view::people(&self.numbers));
+            self.counted = Some((stopwatch(), begun.elapsed()));
+            self.showed = None;
+        }
+        if self.showed.is_some_and(|at| at.elapsed() < SHOW_EVERY) {
+            return;
+        }
+        self.showed = Some(stopwatch());
+        let now = wall_clock();
+        let troubles = view::troubles(&self.state, &self.hub, now);
+        self.tell(&troubles);
+        self.troubles = troubles;
+        self.board.publish(HubView {
+            api: view::api(&self.state, &self.numbers, &self.hub, now),
+            metrics: view::metrics(&self.state, &self.numbers, &self.hub, now),
+            active: self.hub.active,
+        });
+    }
+
+    /// Says which sensor is in trouble, and which no longer.
+    fn tell(&self, now: &BTreeMap<Trouble, Vec<String>>) {
+        for trouble in Trouble::ALL {
+            let none = Vec::new();
+            let (before, after) =
+                (self.troubles.get(&trouble).unwrap_or(&none), now.get(&trouble).unwrap_or(&none));
+            for name in after.iter().filter(|name| !before.contains(name)) {
+                complain(&format!("sensor {name}: {}", trouble.text()));
+            }
+            for name in before.iter().filter(|name| !after.contains(name)) {
+                inform(&format!("sensor {name}: no longer {}", trouble.as_str().replace('_', " ")));
+            }
+        }
+    }
+}

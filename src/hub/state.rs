@@ -1,0 +1,231 @@
+//! What the hub knows. It is a function of the set of messages: no order and no repetition changes it.
+
+use super::event::{Exposure, Listing, Message, Order, Received, Refused, Status, read};
+use super::sensors::Sensor;
+use crate::merge::{Fact, FactKey, Pair, PartError, RunKey, Summary};
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+
+/// Exposures of all sensors that are held; further ones are counted, and are in the numbers all the same.
+pub(super) const MAX_EXPOSURES: usize = 65_536;
+/// Services and hosts of all sensors that are held.
+const MAX_LISTED: usize = 65_536;
+/// Sensors that are held.
+const MAX_SENSORS: usize = 16_384;
+/// Longest event that is held, bytes.
+const MAX_EVENT: usize = 64 << 10;
+
+/// An exposure of a sensor: the sensor's name and the exposure's id.
+pub(super) type ExposureKey = (String, String);
+/// A service or a host of a sensor.
+pub(super) type ListedKey = (Listing, String, String);
+
+/// An exposure as the sensor's last event says.
+pub(super) struct Held {
+    pub pair: Pair,
+    pub order: Order,
+    pub severity: u8,
+    pub patients: u64,
+    /// The event.
+    pub event: Box<str>,
+}
+
+/// Messages by what became of them.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub(super) struct Counters {
+    /// They say something new, or what was known.
+    pub taken: u64,
+    /// They are no events.
+    pub garbage: u64,
+    /// They are of other programs.
+    pub foreign: u64,
+    /// Summaries of another version.
+    pub other_version: u64,
+    /// Summaries that are damaged.
+    pub damaged: u64,
+    /// They found no room.
+    pub no_room: u64,
+}
+
+/// What has changed since the last commit.
+#[derive(Default)]
+pub(super) struct Dirty {
+    pub exposures: BTreeSet<ExposureKey>,
+    pub listed: BTreeSet<ListedKey>,
+    pub facts: HashSet<(String, FactKey)>,
+    /// Exposures whose sketches changed, by key; such a key has no facts any more.
+    pub sketches: BTreeMap<String, BTreeSet<Pair>>,
+    pub runs: BTreeSet<RunKey>,
+    pub sensors: BTreeSet<String>,
+}
+
+impl Dirty {
+    pub fn is_empty(&self) -> bool {
+        self.exposures.is_empty()
+            && self.listed.is_empty()
+            && self.facts.is_empty()
+            && self.sketches.is_empty()
+            && self.runs.is_empty()
+            && self.sensors.is_empty()
+    }
+}
+
+/// What the hub knows.
+#[derive(Default)]
+pub(super) struct State {
+    pub summary: Summary,
+    pub exposures: BTreeMap<ExposureKey, Held>,
+    /// When each was last seen, and its event.
+    pub listed: BTreeMap<ListedKey, (i64, Box<str>)>,
+    pub sensors: BTreeMap<String, Sensor>,
+    pub counters: Counters,
+    pub dirty: Dirty,
+    /// Keys of which there are sketches only.
+    without_facts: BTreeSet<String>,
+    /// Whether numbers have changed since they were last worked out.
+    pub stale: bool,
+}
+
+impl State {
+    /// Takes a message that the stream stored at `stored`.
+    pub fn take(&mut self, payload: &[u8], stored: Timestamp) {
+        match read(payload) {
+            Ok(received) => self.received(received, payload, stored),
+            Err(Refused::Garbage) => self.counters.garbage += 1,
+            Err(Refused::Foreign) => self.counters.foreign += 1,
+        }
+    }
+
+    fn received(&mut self, received: Received, payload: &[u8], stored: Timestamp) {
+        let Received { sensor, version, time, message } = received;
+        if !self.sensors.contains_key(&sensor) && self.sensors.len() >= MAX_SENSORS {
+            self.counters.no_room += 1;
+            return;
+        }
+        let taken = match message {
+            Message::Exposure(exposure) => self.exposure(&sensor, exposure, payload),
+            Message::Listed { kind, id } => self.list((kind, sensor.clone(), id), time, payload),
+            Message::Summary { key_id, part } => match part.open(&key_id, &sensor) {
+                Ok(opened) => {
+                    for fact in &opened.facts {
+                        self.fact(&key_id, fact);
+                    }
+                    if !opened.sketches.is_empty() {
+                        opened.add_sketches(&key_id, &mut self.summary);
+                        self.sketched(&key_id, opened.pairs());
+                    }
+                    if let Some(figures) = part.figures {
+                        let of = self.sensors.entry(sensor.clone()).or_default();
+                        of.ran(&part.run, time);
+                        let run = (sensor.clone(), part.run);
+                        self.summary.add_run(run.clone(), figures);
+                        self.dirty.runs.insert(run);
+                        self.stale = true;
+                    }
+                    true
+                }
+                Err(PartError::Version(_)) => {
+                    self.counters.other_version += 1;
+                    return;
+                }
+                Err(PartError::Damaged) => {
+                    self.counters.damaged += 1;
+                    return;
+                }
+            },
+            Message::OtherVersion => {
+                self.counters.other_version += 1;
+                return;
+            }
+            Message::Status(status) => self.status(&sensor, &status, time, stored),
+            Message::Other => true,
+        };
+        if taken {
+            self.counters.taken += 1;
+        } else {
+            self.counters.no_room += 1;
+        }
+        let of = self.sensors.entry(sensor.clone()).or_default();
+        of.heard(&version, time, stored);
+        self.dirty.sensors.insert(sensor);
+    }
+
+    fn exposure(&mut self, sensor: &str, exposure: Exposure, payload: &[u8]) -> bool {
+        let Exposure { id, pair, order, severity, patients } = exposure;
+        let key = (sensor.to_owned(), id);
+        match self.exposures.get(&key) {
+            // Redelivered, or out of order.
+            Some(known) if known.order >= order => return true,
+            None if self.exposures.len() >= MAX_EXPOSURES => return false,
+            _ => {}
+        }
+        let Some(event) = text(payload) else { return false };
+        self.exposures.insert(key.clone(), Held { pair, order, severity, patients, event });
+        self.dirty.exposures.insert(key);
+        self.stale = true;
+        true
+    }
+
+    fn list(&mut self, key: ListedKey, time: Timestamp, payload: &[u8]) -> bool {
+        match self.listed.get(&key) {
+            Some((known, _)) if *known >= time.0 => return true,
+            None if self.listed.len() >= MAX_LISTED => return false,
+            _ => {}
+        }
+        let Some(event) = text(payload) else { return false };
+        self.listed.insert(key.clone(), (time.0, event));
+        self.dirty.listed.insert(key);
+        true
+    }
+
+    fn fact(&mut self, key_id: &str, fact: &Fact) {
+        if self.summary.add(key_id, fact) {
+            self.stale = true;
+            if self.is_sketched(key_id) {
+                self.sketched(key_id, [fact.key.pair()]);
+            } else {
+                self.dirty.facts.insert((key_id.to_owned(), fact.key));
+            }
+        }
+    }
+
+    /// Sketches of these exposures have changed; of all, if the key had facts until now.
+    fn sketched(&mut self, key_id: &str, pairs: impl IntoIterator<Item = Pair>) {
+        self.stale = true;
+        let dirty = self.dirty.sketches.entry(key_id.to_owned()).or_default();
+        dirty.extend(pairs);
+        if self.without_facts.insert(key_id.to_owned())
+            && let Some(section) = self.summary.keys.get(key_id)
+        {
+            dirty.extend(section.sketched_pairs());
+        }
+    }
+
+    /// Everything was read from the store.
+    pub fn loaded(&mut self) {
+        self.stale = true;
+        let keys = self.summary.keys.keys().filter(|key_id| self.is_sketched(key_id));
+        self.without_facts = keys.cloned().collect();
+    }
+
+    fn status(
+        &mut self,
+        sensor: &str,
+        status: &Status,
+        time: Timestamp,
+        stored: Timestamp,
+    ) -> bool {
+        self.sensors.entry(sensor.to_owned()).or_default().status(status, time, stored);
+        true
+    }
+
+    /// Whether what was found under a key is held as sketches.
+    pub fn is_sketched(&self, key_id: &str) -> bool {
+        self.summary.keys.get(key_id).is_some_and(|section| section.facts().is_none())
+    }
+}
+
+/// The event as text; none if it is too long to be kept.
+fn text(payload: &[u8]) -> Option<Box<str>> {
+    (payload.len() <= MAX_EVENT).then(|| std::str::from_utf8(payload).ok().map(Into::into))?
+}

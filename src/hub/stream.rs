@@ -1,0 +1,167 @@
+//! The stream of events and the hub's consumer of it.
+
+use super::lease::Lease;
+use super::state::State;
+use super::{HubError, Settings};
+use crate::broker::Access;
+use crate::distribution::{PublicKey, latest};
+use crate::time::Timestamp;
+use async_nats::Client;
+use async_nats::jetstream::consumer::pull::{Batch, Config as PullConfig};
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
+use async_nats::jetstream::stream::{
+    Config as StreamConfig, DiscardPolicy, RetentionPolicy, Stream,
+};
+use async_nats::jetstream::{self, Context, Message};
+use futures_core::Stream as _;
+use std::pin::Pin;
+use std::time::Duration;
+
+/// Messages of a batch at most, and their bytes.
+const MAX_BATCH: usize = 4_096;
+const MAX_BATCH_BYTES: usize = 32 << 20;
+/// How long a batch waits for more.
+const BATCH_WAITS: Duration = Duration::from_millis(250);
+/// A message that is not acknowledged within this time is delivered again.
+const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(60);
+/// Messages that may wait for acknowledgement.
+const MAX_PENDING: i64 = 4 * MAX_BATCH as i64;
+/// A consumer that nobody asks for so long is forgotten by the broker.
+const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 86_400);
+/// Within this time the broker stores a message of one id once only.
+const DEDUPLICATED: Duration = Duration::from_secs(120);
+
+/// What the broker gave.
+pub(super) struct Link {
+    client: Client,
+    context: Context,
+    consumer: PullConsumer,
+    pub lease: Lease,
+}
+
+/// A batch that is not acknowledged yet.
+#[derive(Default)]
+pub(super) struct Unacknowledged {
+    messages: Vec<Message>,
+    /// Messages behind it.
+    pub pending: u64,
+    pub redelivered: u64,
+}
+
+/// What a failed request to the broker comes to.
+pub(super) fn failed(what: &str, error: impl std::fmt::Display) -> String {
+    format!("{what}: {error}")
+}
+
+impl Link {
+    /// Connects, and sees to it that stream, consumer and lease are there.
+    ///
+    /// # Errors
+    /// Outside, what will not pass by itself; inside, what the broker said for now.
+    pub async fn open(
+        access: &Access,
+        settings: &Settings,
+        durable: &str,
+        holder: &str,
+        again: bool,
+    ) -> Result<Result<Self, String>, HubError> {
+        let client = match access.connect().await {
+            Ok(client) => client,
+            Err(error) if error.is_passing() => return Ok(Err(error.to_string())),
+            Err(error) => return Err(error.into()),
+        };
+        let context = jetstream::new(client.clone());
+        Ok(Self::with(client, context, settings, durable, holder, again).await)
+    }
+
+    async fn with(
+        client: Client,
+        context: Context,
+        settings: &Settings,
+        durable: &str,
+        holder: &str,
+        again: bool,
+    ) -> Result<Self, String> {
+        let stream = stream(&context, settings).await?;
+        if again {
+            // If there is none, there is nothing to forget.
+            let _ = stream.delete_consumer(durable).await;
+        }
+        let config = PullConfig {
+            durable_name: Some(durable.to_owned()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: ACKNOWLEDGE_WITHIN,
+            max_ack_pending: MAX_PENDING,
+            inactive_threshold: FORGOTTEN_AFTER,
+            ..PullConfig::default()
+        };
+        let consumer = stream.get_or_create_consumer(durable, config).await;
+        let consumer = consumer.map_err(|error| failed("the consumer of the hub", error))?;
+        let lease = Lease::open(&context, holder.to_owned()).await?;
+        Ok(Self { client, context, consumer, lease })
+    }
+
+    /// The fingerprint of the rules that were published last.
+    pub async fn rules(&self, key: &PublicKey) -> Option<String> {
+        latest(&self.context, key).await
+    }
+
+    /// Takes a batch of messages into the state. They are not acknowledged yet.
+    ///
+    /// # Errors
+    /// What the broker said; what came before it was taken.
+    pub async fn take(
+        &self,
+        state: &mut State,
+        batch: &mut Unacknowledged,
+    ) -> Result<usize, String> {
+        let messages = self.consumer.batch().max_messages(MAX_BATCH).max_bytes(MAX_BATCH_BYTES);
+        let messages = messages.expires(BATCH_WAITS).messages().await;
+        let mut messages = messages.map_err(|error| failed("a batch of messages", error))?;
+        let mut taken = 0;
+        while let Some(message) = next(&mut messages).await {
+            let message = message.map_err(|error| failed("a batch of messages", error))?;
+            let Ok(info) = message.info() else { continue };
+            let nanos = info.published.unix_timestamp_nanos();
+            let stored = Timestamp(i64::try_from(nanos).unwrap_or(i64::MAX));
+            batch.pending = info.pending;
+            batch.redelivered += u64::from(info.delivered > 1);
+            state.take(&message.payload, stored);
+            batch.messages.push(message);
+            taken += 1;
+        }
+        Ok(taken)
+    }
+
+    /// Acknowledges a batch that is on the disk.
+    pub async fn acknowledge(&self, batch: &mut Unacknowledged) {
+        for message in batch.messages.drain(..) {
+            // What is lost here comes again, and changes nothing.
+            let _ = message.ack().await;
+        }
+        let _ = self.client.flush().await;
+    }
+}
+
+/// The next message of a batch.
+async fn next(batch: &mut Batch) -> Option<Result<Message, async_nats::Error>> {
+    std::future::poll_fn(|context| Pin::new(&mut *batch).poll_next(context)).await
+}
+
+/// The stream that sensors publish to; made if there is none of its name.
+async fn stream(context: &Context, settings: &Settings) -> Result<Stream, String> {
+    if let Ok(stream) = context.get_stream(&settings.stream).await {
+        return Ok(stream);
+    }
+    let config = StreamConfig {
+        name: settings.stream.clone(),
+        subjects: vec![settings.subject.clone()],
+        retention: RetentionPolicy::Limits,
+        discard: DiscardPolicy::Old,
+        duplicate_window: DEDUPLICATED,
+        ..StreamConfig::default()
+    };
+    let made = context.create_stream(config).await;
+    made.map_err(|error| failed(&format!("stream {}", settings.stream), error))
+}

@@ -1,0 +1,194 @@
+//! What the hub knows does not depend on the order of messages, on repetition, or on restarts.
+
+use super::state::State;
+use super::store::Store;
+use super::view::{Hub, api};
+use crate::merge::Numbers;
+use crate::output::store::StoreError;
+use crate::time::Timestamp;
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use std::path::Path;
+
+const SECOND: i64 = 1_000_000_000;
+
+fn at(second: i64) -> Timestamp {
+    Timestamp((1_772_000_000 + second) * SECOND)
+}
+
+fn exposure(sensor: &str, client: u8, second: i64, records: u64, state: &str) -> String {
+    json!({
+        "@timestamp": at(second).to_string(),
+        "event": {"action": "phi-exposure", "id": format!("E{client}"), "severity": 50 + records.min(40)},
+        "observer": {"product": "phitap", "version": "0.1.0", "name": sensor},
+        "client": {"ip": format!("10.0.0.{client}")}, "server": {"ip": "10.1.0.1", "port": 104},
+        "network": {"transport": "tcp", "protocol": "dicom"},
+        "phi": {"key_id": "k", "exposure": {"id": format!("E{client}"), "state": state, "patients": 1,
+            "records": records, "findings": 1, "flows": 1, "identifiers": {}}},
+    })
+    .to_string()
+}
+
+fn status(sensor: &str, second: i64, lost: u64) -> String {
+    json!({
+        "@timestamp": at(second).to_string(),
+        "event": {"action": "sensor-status"},
+        "observer": {"product": "phitap", "version": "0.1.0", "name": sensor},
+        "phi": {"run": {"packets": {"read": 5, "dropped": {"kernel": lost}}},
+            "sensor": {"ready": true, "problems": [], "uptime_seconds": 5, "rules": "r"}},
+    })
+    .to_string()
+}
+
+fn summary(sensor: &str, flow: u16, patient: u8, records: u32) -> String {
+    use crate::identify::Token;
+    use crate::merge::{FactKey, FlowId, Part, ProtocolName, Seen};
+    let started = at(i64::from(flow));
+    let key = FactKey {
+        protocol: ProtocolName::new("dicom").expect("a name"),
+        flow: FlowId {
+            client: format!("10.0.0.{}:{}", flow % 3, 40_000 + flow).parse().expect("address"),
+            server: "10.1.0.1:104".parse().expect("address"),
+            transport: 6,
+            initial: Some(flow.into()),
+            started,
+        },
+        patient: Token::of_hash(blake3::hash(&[patient]).as_bytes()),
+    };
+    let seen = Seen {
+        first: started,
+        last: Timestamp(started.0 + i64::from(records)),
+        records,
+        kinds: [crate::rules::Kind::Name].into_iter().collect(),
+        severity: patient,
+        traits: crate::identify::TraitSet::default(),
+    };
+    json!({
+        "@timestamp": started.to_string(),
+        "event": {"action": "phi-summary"},
+        "observer": {"product": "phitap", "version": "0.1.0", "name": sensor},
+        "phi": {"key_id": "k", "summary": Part::of_facts(std::iter::once((&key, &seen)))},
+    })
+    .to_string()
+}
+
+/// All that is shown, without what counts deliveries.
+fn shown(state: &State) -> Value {
+    let numbers = Numbers::from(&state.summary);
+    let hub = Hub { silent_after: 180 * SECOND, ..Hub::default() };
+    let mut shown = api(state, &numbers, &hub, at(60));
+    shown["messages"] = Value::Null;
+    shown
+}
+
+fn state_of<'a>(messages: impl IntoIterator<Item = &'a String>) -> State {
+    let mut state = State::default();
+    messages.into_iter().for_each(|message| state.take(message.as_bytes(), at(50)));
+    state
+}
+
+fn messages() -> impl Strategy<Value = Vec<String>> {
+    let sensor = prop_oneof![Just("a"), Just("b")];
+    let states = prop_oneof![Just("open"), Just("update"), Just("ended")];
+    let one = prop_oneof![
+        (sensor.clone(), 0u8..3, 0i64..20, 0u64..9, states)
+            .prop_map(|(s, client, at, n, state)| exposure(s, client, at, n, state)),
+        (sensor, 0u16..6, 0u8..4, 1u32..6).prop_map(|(s, flow, p, n)| summary(s, flow, p, n)),
+    ];
+    proptest::collection::vec(one, 1..30)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    #[test]
+    fn order_repetition_and_restarts_change_nothing(messages in messages(), cut in 0usize..30, seed in any::<u64>()) {
+        let truth = shown(&state_of(&messages));
+        // Another order, and every third message twice.
+        let mut other: Vec<&String> = messages.iter().chain(messages.iter().step_by(3)).collect();
+        other.sort_by_key(|m| *blake3::hash(&[&seed.to_be_bytes(), m.as_bytes()].concat()).as_bytes());
+        prop_assert_eq!(&shown(&state_of(other.iter().copied())), &truth);
+        // A hub that is killed after its commit, and is sent what it did not acknowledge again.
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("hub.db");
+        let cut = cut.min(messages.len());
+        {
+            let (mut store, mut state) = Store::open(&path).expect("a new store");
+            messages[..cut].iter().for_each(|m| state.take(m.as_bytes(), at(50)));
+            store.commit(&mut state).expect("committed");
+            // Not committed: lost.
+            messages[cut..].iter().for_each(|m| state.take(m.as_bytes(), at(50)));
+        }
+        let (mut store, mut state) = Store::open(&path).expect("the store");
+        let again = cut.saturating_sub(3);
+        messages[again..].iter().for_each(|m| state.take(m.as_bytes(), at(50)));
+        prop_assert_eq!(&shown(&state), &truth);
+        store.commit(&mut state).expect("committed");
+        drop(store);
+        let (_, state) = Store::open(&path).expect("the store");
+        prop_assert_eq!(&shown(&state), &truth);
+    }
+
+    #[test]
+    fn no_message_panics_or_counts_as_another(text in ".{0,80}", n in 0usize..600) {
+        let mut state = State::default();
+        state.take(text.as_bytes(), at(0));
+        let whole = exposure("a", 1, 1, 1, "open");
+        let cut = &whole.as_bytes()[..n.min(whole.len() - 1)];
+        state.take(cut, at(0));
+        let counters = state.counters;
+        prop_assert_eq!((counters.taken, counters.garbage), (0, 2));
+        prop_assert!(state.exposures.is_empty() && state.sensors.is_empty());
+    }
+}
+
+#[test]
+fn what_is_no_event_of_phitap_is_counted_by_its_kind() {
+    let mut state = State::default();
+    let good = exposure("a", 1, 1, 1, "open");
+    let foreign = good.replace("\"phitap\"", "\"other\"");
+    let newer = summary("a", 1, 1, 1).replace("\"version\":1", "\"version\":7");
+    let damaged = summary("a", 1, 1, 1).replace("\"data\":\"", "\"data\":\"A");
+    let named = exposure("\u{202e}a", 1, 1, 1, "open");
+    for message in [&good, &foreign, &newer, &damaged, &named, &good.replace("\"tcp\"", "\"x\"")] {
+        state.take(message.as_bytes(), at(1));
+    }
+    let counters = state.counters;
+    assert_eq!((counters.taken, counters.foreign), (1, 1));
+    assert_eq!((counters.other_version, counters.damaged, counters.garbage), (1, 1, 2));
+    assert_eq!(state.exposures.len(), 1);
+}
+
+#[test]
+fn sensors_and_their_troubles_are_named() {
+    let mut state = State::default();
+    for (message, stored) in
+        [(status("a", 0, 0), 0), (status("a", 30, 4), 30), (status("b", 30, 0), 200)]
+    {
+        state.take(message.as_bytes(), at(stored));
+    }
+    let hub = Hub { silent_after: 180 * SECOND, rules: Some("s".into()), ..Hub::default() };
+    let shown = api(&state, &Numbers::default(), &hub, at(215));
+    assert_eq!(shown["sensors"][0]["troubles"], json!(["silent", "dropping", "old_rules"]));
+    assert_eq!(shown["sensors"][1]["troubles"], json!(["late", "old_rules"]));
+    assert_eq!(shown["sensors"][0]["lost_packets"], 4);
+}
+
+#[test]
+fn a_store_in_use_of_something_else_or_damaged_is_refused() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("hub.db");
+    let (mut store, mut state) = Store::open(&path).expect("a new store");
+    state.take(exposure("a", 1, 1, 1, "open").as_bytes(), at(1));
+    store.commit(&mut state).expect("committed");
+    let refused = |path: &Path| Store::open(path).map(drop).expect_err("refused");
+    assert!(matches!(refused(&path), StoreError::Locked(_)), "another hub has it");
+    drop(store);
+    let other = folder.path().join("other");
+    std::fs::write(&other, "no database at all, but long enough to be looked at").expect("written");
+    assert!(matches!(refused(&other), StoreError::Foreign(_)));
+    let change = rusqlite::Connection::open(&path).expect("opened");
+    change.execute("UPDATE exposures SET protocol = 'NO NAME'", []).expect("changed");
+    drop(change);
+    assert!(matches!(refused(&path), StoreError::Corrupt(_)));
+}

@@ -1,0 +1,302 @@
+//! What the hub shows: exposures as events of the page, all numbers and all sensors as JSON, and metrics.
+
+use super::sensors::{Sensor, Trouble, usual_rules};
+use super::state::{Counters, Held, State};
+use crate::exposure::Count;
+use crate::merge::{ExposureNumbers, Numbers, Pair};
+use crate::severity::Severity;
+use crate::time::Timestamp;
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+/// Exposures of the API's answer, the worst first.
+const MAX_EXPOSURES: usize = 10_000;
+/// Sensors that saw an exposure and are named.
+const MAX_NAMED: usize = 32;
+
+/// The hub itself.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Hub {
+    pub name: String,
+    /// Whether it is the one that is asked.
+    pub active: bool,
+    /// Whether there is a connection to the broker.
+    pub connected: bool,
+    /// Messages of the stream that it has not seen yet.
+    pub pending: u64,
+    /// Messages that were delivered again.
+    pub redelivered: u64,
+    /// The rules that were published.
+    pub rules: Option<String>,
+    /// A sensor that says nothing for so long is silent, nanoseconds.
+    pub silent_after: i64,
+}
+
+/// What the sensors' events say of one client and service.
+#[derive(Default)]
+struct Said<'a> {
+    /// The last event of any of them.
+    last: Option<(&'a str, &'a Held)>,
+    severity: u8,
+    patients: u64,
+    open: bool,
+    sensors: BTreeSet<&'a str>,
+}
+
+/// The state of an exposure that has ended.
+const ENDED: u8 = 4;
+
+fn said(state: &State) -> BTreeMap<Pair, Said<'_>> {
+    let mut all: BTreeMap<Pair, Said<'_>> = BTreeMap::new();
+    for ((sensor, _), held) in &state.exposures {
+        let of = all.entry(held.pair).or_default();
+        of.severity = of.severity.max(held.severity);
+        of.patients = of.patients.max(held.patients);
+        of.open |= held.order.state != ENDED;
+        of.sensors.insert(sensor);
+        if of.last.is_none_or(|(_, last)| last.order < held.order) {
+            of.last = Some((sensor, held));
+        }
+    }
+    all
+}
+
+/// Numbers of each client and service, of the key that knows most of it.
+fn by_pair(numbers: &Numbers) -> BTreeMap<Pair, &ExposureNumbers> {
+    let mut all: BTreeMap<Pair, &ExposureNumbers> = BTreeMap::new();
+    for of in numbers.keys.iter().flat_map(|key| &key.exposures) {
+        let known = all.entry(of.pair).or_insert(of);
+        if of.findings > known.findings {
+            *known = of;
+        }
+    }
+    all
+}
+
+/// What was shown of an exposure last: as long as it is the same, nothing is shown again.
+#[derive(Default)]
+pub(super) struct Shown(BTreeMap<Pair, blake3::Hash>);
+
+impl Shown {
+    /// Events for the page of every exposure that has changed.
+    pub fn changes(&mut self, state: &State, numbers: &Numbers) -> Vec<Value> {
+        let counted = by_pair(numbers);
+        let mut changed = Vec::new();
+        for (pair, said) in said(state) {
+            let Some((_, held)) = said.last else { continue };
+            let Ok(mut event) = serde_json::from_str::<Value>(&held.event) else { continue };
+            merge(&mut event, &pair, &said, counted.get(&pair).copied());
+            let hash = blake3::hash(event.to_string().as_bytes());
+            if self.0.insert(pair, hash) != Some(hash) {
+                changed.push(event);
+            }
+        }
+        changed
+    }
+}
+
+fn set(event: &mut Value, path: &str, value: Value) {
+    if let Some(to) = event.pointer_mut(path) {
+        *to = value;
+    }
+}
+
+/// Makes the last event of a sensor the event of all of them.
+fn merge(event: &mut Value, pair: &Pair, said: &Said<'_>, numbers: Option<&ExposureNumbers>) {
+    // One id, whichever sensor spoke last.
+    let id = format!("{:?}", pair);
+    let id = blake3::hash(id.as_bytes()).to_hex();
+    let id = id.get(..26).unwrap_or_default().to_owned();
+    set(event, "/event/id", json!(id));
+    set(event, "/phi/exposure/id", json!(id));
+    let severity = said.severity.max(numbers.map_or(0, |n| n.severity));
+    set(event, "/event/severity", json!(severity));
+    set(event, "/phi/exposure/severity", json!(Severity::of(severity).as_str()));
+    if said.open {
+        let ended = event.pointer("/phi/exposure/state") == Some(&json!("ended"));
+        if ended {
+            set(event, "/phi/exposure/state", json!("update"));
+        }
+    }
+    set(event, "/phi/exposure/patients", json!(said.patients));
+    if let Some(numbers) = numbers {
+        set(event, "/event/start", json!(numbers.first.to_string()));
+        set(event, "/event/end", json!(numbers.last.to_string()));
+        let counts = [
+            ("patients", numbers.patients),
+            ("findings", numbers.findings),
+            ("records", numbers.records),
+            ("flows", numbers.flows),
+        ];
+        for (name, count) in counts {
+            set(event, &format!("/phi/exposure/{name}"), json!(count.value));
+        }
+        set(event, "/phi/exposure/patients_estimated", json!(numbers.patients.estimate));
+        set(event, "/phi/exposure/identifiers", kinds(numbers));
+    }
+    let sensors: Vec<&str> = said.sensors.iter().take(MAX_NAMED).copied().collect();
+    set(event, "/observer/name", json!(sensors.join(", ")));
+}
+
+fn kinds(numbers: &ExposureNumbers) -> Value {
+    let of = numbers.kinds.iter().map(|(kind, n)| (kind.as_str().to_owned(), json!(n)));
+    Value::Object(of.collect::<Map<String, Value>>())
+}
+
+fn counted(count: Count) -> Value {
+    json!({"value": count.value, "estimated": count.estimate})
+}
+
+/// How many people there are under the key that knows most.
+pub(super) fn people(numbers: &Numbers) -> u64 {
+    numbers.keys.iter().map(|key| key.patients.value).max().unwrap_or(0)
+}
+
+/// Everything, as the API answers.
+pub(super) fn api(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) -> Value {
+    let said = said(state);
+    let exposure = |of: &ExposureNumbers, key_id: &str| {
+        let said = said.get(&of.pair);
+        let severity = of.severity.max(said.map_or(0, |said| said.severity));
+        let sensors: Vec<&str> =
+            said.map_or(Vec::new(), |said| said.sensors.iter().take(MAX_NAMED).copied().collect());
+        json!({
+            "key_id": key_id,
+            "client": of.pair.client.to_string(),
+            "server": of.pair.server.to_string(),
+            "transport": if of.pair.transport == 17 { "udp" } else { "tcp" },
+            "protocol": of.pair.protocol.as_str(),
+            "severity": severity,
+            "first": of.first.to_string(),
+            "last": of.last.to_string(),
+            "patients": counted(of.patients),
+            "findings": counted(of.findings),
+            "records": counted(of.records),
+            "flows": counted(of.flows),
+            "kinds": kinds(of),
+            "sensors": sensors,
+        })
+    };
+    let mut exposures: Vec<(&ExposureNumbers, &str)> = Vec::new();
+    for key in &numbers.keys {
+        exposures.extend(key.exposures.iter().map(|of| (of, &*key.key_id)));
+    }
+    exposures.sort_by_key(|(of, _)| {
+        std::cmp::Reverse((of.severity, of.patients.value, std::cmp::Reverse(of.pair)))
+    });
+    let exposures: Vec<Value> = exposures
+        .into_iter()
+        .take(MAX_EXPOSURES)
+        .map(|(of, key_id)| exposure(of, key_id))
+        .collect();
+    let keys = numbers.keys.iter().map(|key| {
+        json!({
+            "key_id": key.key_id,
+            "patients": counted(key.patients),
+            "findings": counted(key.findings),
+            "records": counted(key.records),
+            "exposures": key.exposures.len(),
+        })
+    });
+    json!({
+        "hub": {
+            "name": hub.name,
+            "active": hub.active,
+            "connected": hub.connected,
+            "pending": hub.pending,
+            "redelivered": hub.redelivered,
+            "rules": hub.rules,
+        },
+        "messages": messages(&state.counters),
+        "keys": keys.collect::<Vec<_>>(),
+        "exposures": exposures,
+        // Of which a summary says nothing: their sensors run without --summaries.
+        "unmerged_exposures": said.keys().filter(|pair| !by_pair(numbers).contains_key(pair)).count(),
+        "sensors": sensors(state, hub, now),
+    })
+}
+
+fn messages(of: &Counters) -> Value {
+    let counts = reasons(of).into_iter().map(|(name, n)| (name.to_owned(), json!(n)));
+    Value::Object(counts.collect::<Map<String, Value>>())
+}
+
+/// Messages by what became of them.
+fn reasons(of: &Counters) -> [(&'static str, u64); 6] {
+    [
+        ("taken", of.taken),
+        ("garbage", of.garbage),
+        ("foreign", of.foreign),
+        ("other_version", of.other_version),
+        ("damaged", of.damaged),
+        ("no_room", of.no_room),
+    ]
+}
+
+fn sensors(state: &State, hub: &Hub, now: Timestamp) -> Vec<Value> {
+    let usual = usual_rules(&state.sensors);
+    let rules = hub.rules.as_deref().or(usual.as_deref());
+    let sensor = |(name, of): (&String, &Sensor)| {
+        json!({
+            "name": name,
+            "version": of.version,
+            "live": of.is_live(),
+            "last_message": Timestamp(of.stored).to_string(),
+            "behind_seconds": of.behind() / 1_000_000_000,
+            "packets": of.packets,
+            "lost_packets": of.lost,
+            "rules": of.rules,
+            "problems": of.problems,
+            "troubles": of.troubles(now, hub.silent_after, rules),
+        })
+    };
+    state.sensors.iter().map(sensor).collect()
+}
+
+/// Sensors by what is wrong with them; each counts once for each.
+pub(super) fn troubles(state: &State, hub: &Hub, now: Timestamp) -> BTreeMap<Trouble, Vec<String>> {
+    let usual = usual_rules(&state.sensors);
+    let rules = hub.rules.as_deref().or(usual.as_deref());
+    let mut all: BTreeMap<Trouble, Vec<String>> = BTreeMap::new();
+    for (name, sensor) in &state.sensors {
+        for trouble in sensor.troubles(now, hub.silent_after, rules) {
+            all.entry(trouble).or_default().push(name.clone());
+        }
+    }
+    all
+}
+
+/// Metrics in the Prometheus text format, behind those of the program.
+pub(super) fn metrics(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) -> String {
+    let mut text = String::new();
+    let head = |name: &str, kind: &str, help: &str| {
+        format!("# HELP {name} {help}\n# TYPE {name} {kind}\n")
+    };
+    text += &head("phitap_hub_active", "gauge", "Whether this hub is the active one.");
+    let _ = writeln!(text, "phitap_hub_active {}", u8::from(hub.active));
+    text += &head("phitap_hub_connected", "gauge", "Whether there is a connection to the broker.");
+    let _ = writeln!(text, "phitap_hub_connected {}", u8::from(hub.connected));
+    text += &head("phitap_hub_messages_pending", "gauge", "Messages of the stream not read yet.");
+    let _ = writeln!(text, "phitap_hub_messages_pending {}", hub.pending);
+    text += &head("phitap_hub_messages_redelivered_total", "counter", "Messages that came again.");
+    let _ = writeln!(text, "phitap_hub_messages_redelivered_total {}", hub.redelivered);
+    text += &head("phitap_hub_messages_total", "counter", "Messages by what became of them.");
+    for (result, n) in reasons(&state.counters) {
+        let _ = writeln!(text, "phitap_hub_messages_total{{result=\"{result}\"}} {n}");
+    }
+    text += &head("phitap_hub_sensors", "gauge", "Sensors that were heard of.");
+    let _ = writeln!(text, "phitap_hub_sensors {}", state.sensors.len());
+    text += &head("phitap_hub_sensors_in_trouble", "gauge", "Live sensors by what is wrong.");
+    let troubles = troubles(state, hub, now);
+    for trouble in Trouble::ALL {
+        let n = troubles.get(&trouble).map_or(0, Vec::len);
+        let name = trouble.as_str();
+        let _ = writeln!(text, "phitap_hub_sensors_in_trouble{{trouble=\"{name}\"}} {n}");
+    }
+    text += &head("phitap_hub_exposures", "gauge", "Exposures of all sensors, each once.");
+    let _ = writeln!(text, "phitap_hub_exposures {}", numbers.exposures());
+    text += &head("phitap_hub_patients", "gauge", "Distinct patients of all sensors.");
+    let _ = writeln!(text, "phitap_hub_patients {}", people(numbers));
+    text
+}

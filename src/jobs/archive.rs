@@ -1,0 +1,191 @@
+//! Captures in object stores: S3 and what speaks like it, Google Cloud Storage, Azure. They are streamed into pipes that a
+//! replay reads, and never lie on a disk.
+//!
+//! Credentials and endpoints come from the environment, as for the tools of each provider (`AWS_ENDPOINT`,
+//! `AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_NAME`...), or from the machine's own role.
+
+use super::queue::next;
+use super::replay::name_of;
+use super::sets::Capture;
+use object_store::aws::AmazonS3Builder;
+use object_store::azure::MicrosoftAzureBuilder;
+use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::path::Path as Key;
+use object_store::{ObjectStore, ObjectStoreExt as _};
+use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
+use std::fs::{File, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// Between two looks whether the replay has opened a pipe.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Ends of names that captures have, also compressed.
+const CAPTURES: [&str; 9] =
+    [".pcap", ".pcapng", ".cap", ".ntar", ".gz", ".zst", ".xz", ".lz4", ".bz2"];
+
+/// Whether a file is one of an object store.
+pub(super) fn is_remote(file: &str) -> bool {
+    file.contains("://")
+}
+
+/// The store of an address, and the key or prefix in it.
+fn open(url: &str) -> Result<(Arc<dyn ObjectStore>, Key), String> {
+    // Which of the cryptographic libraries in the program is meant; it may have been said before.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let fail = |error: object_store::Error| format!("{url}: {error}");
+    let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("{url}: no address"))?;
+    let store: Arc<dyn ObjectStore> = match scheme {
+        "s3" | "s3a" => Arc::new(AmazonS3Builder::from_env().with_url(url).build().map_err(fail)?),
+        "gs" => {
+            Arc::new(GoogleCloudStorageBuilder::from_env().with_url(url).build().map_err(fail)?)
+        }
+        "az" | "azure" | "abfs" | "abfss" | "adl" => {
+            Arc::new(MicrosoftAzureBuilder::from_env().with_url(url).build().map_err(fail)?)
+        }
+        _ => {
+            return Err(format!(
+                "{url}: write s3://BUCKET/KEY, gs://BUCKET/KEY or az://CONTAINER/KEY"
+            ));
+        }
+    };
+    let key = rest.split_once('/').map_or("", |(_, key)| key);
+    let key = Key::parse(key.trim_end_matches('/')).map_err(|error| format!("{url}: {error}"))?;
+    Ok((store, key))
+}
+
+/// The captures at an address: an object, or those whose keys lie below it.
+pub(super) async fn list(url: &str) -> Result<Vec<Capture>, String> {
+    let (store, prefix) = open(url)?;
+    let head = url.split('/').take(3).collect::<Vec<_>>().join("/");
+    if !prefix.as_ref().is_empty()
+        && let Ok(object) = store.head(&prefix).await
+    {
+        return Ok(vec![Capture { path: format!("{head}/{prefix}"), bytes: object.size }]);
+    }
+    let mut objects = store.list(Some(&prefix).filter(|prefix| !prefix.as_ref().is_empty()));
+    let mut captures = Vec::new();
+    while let Some(object) = next(&mut objects).await {
+        let object = object.map_err(|error| format!("{url}: {error}"))?;
+        let key = object.location.as_ref();
+        let is_capture = CAPTURES.iter().any(|end| key.contains(end));
+        if is_capture && object.size > 0 {
+            captures.push(Capture { path: format!("{head}/{key}"), bytes: object.size });
+        }
+    }
+    Ok(captures)
+}
+
+/// Pipes that are fed from object stores.
+pub(super) struct Feeds {
+    folder: PathBuf,
+    stop: Arc<AtomicBool>,
+    faults: Arc<Mutex<Vec<String>>>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+impl Feeds {
+    /// Makes a pipe for each file that is remote, and starts to feed it; the paths that a replay reads.
+    pub fn start(files: &[String]) -> Result<(Vec<PathBuf>, Self), String> {
+        let mut salt = [0; 8];
+        getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
+        let folder = std::env::temp_dir().join(format!("phitap-{:016x}", u64::from_le_bytes(salt)));
+        let fail = |error: std::io::Error| format!("{}: {error}", folder.display());
+        let mut builder = std::fs::DirBuilder::new();
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&folder).map_err(fail)?;
+        let mut feeds = Self {
+            folder: folder.clone(),
+            stop: Arc::default(),
+            faults: Arc::default(),
+            threads: Vec::new(),
+        };
+        let mut paths = Vec::new();
+        for (n, file) in files.iter().enumerate() {
+            if !is_remote(file) {
+                paths.push(PathBuf::from(file));
+                continue;
+            }
+            // The name stays: results say which run they are of by it.
+            let place = folder.join(n.to_string());
+            std::fs::create_dir(&place).map_err(fail)?;
+            let pipe = place.join(name_of(file));
+            mknodat(CWD, &pipe, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0)
+                .map_err(|error| fail(error.into()))?;
+            let (url, to) = (file.clone(), pipe.clone());
+            let (stop, faults) = (Arc::clone(&feeds.stop), Arc::clone(&feeds.faults));
+            let run = move || {
+                if let Err(fault) = feed(&url, &to, &stop) {
+                    faults.lock().unwrap_or_else(PoisonError::into_inner).push(fault);
+                }
+            };
+            let thread = std::thread::Builder::new().name("phitap-feed".into()).spawn(run);
+            feeds.threads.push(thread.map_err(fail)?);
+            paths.push(pipe);
+        }
+        Ok((paths, feeds))
+    }
+
+    /// Stops, and says what kept a file from being read to its end.
+    pub fn fault(mut self) -> Option<String> {
+        self.end();
+        self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    fn end(&mut self) {
+        self.stop.store(true, Ordering::Relaxed);
+        for thread in self.threads.drain(..) {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Feeds {
+    fn drop(&mut self) {
+        self.end();
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Opens a pipe for writing once somebody reads it; none if it is told to stop before.
+fn open_pipe(pipe: &Path, stop: &AtomicBool) -> Result<Option<File>, String> {
+    loop {
+        let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
+        match OpenOptions::new().write(true).custom_flags(flags).open(pipe) {
+            Ok(file) => {
+                rustix::fs::fcntl_setfl(&file, OFlags::empty())
+                    .map_err(|error| error.to_string())?;
+                return Ok(Some(file));
+            }
+            // Nobody reads it yet.
+            Err(error) if error.raw_os_error() == Some(libc::ENXIO) => {}
+            Err(error) => return Err(format!("{}: {error}", pipe.display())),
+        }
+        if stop.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
+
+fn feed(url: &str, pipe: &Path, stop: &AtomicBool) -> Result<(), String> {
+    let Some(mut to) = open_pipe(pipe, stop)? else { return Ok(()) };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| error.to_string())?;
+    runtime.block_on(async {
+        let fail = |error: object_store::Error| format!("{url}: {error}");
+        let (store, key) = open(url)?;
+        let mut pieces = store.get(&key).await.map_err(fail)?.into_stream();
+        while let Some(piece) = next(&mut pieces).await {
+            // Whoever read it has ended: why is for it to say.
+            if to.write_all(&piece.map_err(fail)?).is_err() || stop.load(Ordering::Relaxed) {
+                return Ok(());
+            }
+        }
+        Ok(())
+    })
+}

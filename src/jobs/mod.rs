@@ -1,0 +1,120 @@
+//! Archives over many machines: `phitap jobs submit`, `phitap worker`, `phitap jobs status`, `phitap jobs result`.
+//!
+//! A job is a capture, or a set of rotated captures that one flow may cross ([`sets`]). Jobs wait in a work queue of
+//! JetStream ([`queue`]). A worker takes one, replays it in a process of its own ([`replay`]), publishes the
+//! `phi-summary` events that this writes, and acknowledges the job; while it works it says so, and a job whose worker
+//! is gone is taken by another. As results are merged as sets ([`crate::merge`]), a job that was done twice counts once.
+
+#[cfg(feature = "archives")]
+mod archive;
+mod queue;
+mod replay;
+mod result;
+mod sets;
+mod status;
+mod submit;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use result::result;
+pub use status::status;
+pub use submit::submit;
+pub use worker::work;
+
+use crate::broker::{self, BrokerError};
+use crate::review::{MergeShape, ReviewError};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// A job whose worker says nothing for so long is given to another, unless something else was said.
+pub const GONE_AFTER: Duration = Duration::from_secs(30);
+
+/// What `jobs submit` goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Submit {
+    /// The broker.
+    pub broker: broker::Settings,
+    /// Files, folders, and addresses of object stores.
+    pub paths: Vec<String>,
+    /// Which captures are read together.
+    pub together: Together,
+    /// No messages but errors.
+    pub quiet: bool,
+}
+
+/// Which captures are one job.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Together {
+    /// Those of one folder whose names differ in numbers only: what dumpcap and tcpdump rotate.
+    #[default]
+    Rotated,
+    /// Those of one folder.
+    Folder,
+    /// Each alone.
+    None,
+}
+
+/// What a worker goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Work {
+    /// The broker.
+    pub broker: broker::Settings,
+    /// Its name in the list of jobs.
+    pub name: String,
+    /// The key of pseudonyms, the same for all workers.
+    pub key_file: PathBuf,
+    /// Options of `replay`, from a file.
+    pub config: Option<PathBuf>,
+    /// Threads of one replay.
+    pub threads: Option<usize>,
+    /// How often a job is tried before it is given up.
+    pub tries: u32,
+    /// A job whose worker says nothing for so long is given to another.
+    pub gone_after: Duration,
+    /// End when no job waits.
+    pub until_empty: bool,
+    /// No messages but errors.
+    pub quiet: bool,
+}
+
+/// What `jobs status` and `jobs result` go by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// The broker.
+    pub broker: broker::Settings,
+    /// JSON instead of text.
+    pub json: bool,
+}
+
+/// How a merged result is written.
+#[derive(Debug)]
+pub struct AskResult {
+    /// The broker.
+    pub broker: broker::Settings,
+    /// How.
+    pub shape: MergeShape,
+    /// Exposures at most.
+    pub limit: Option<usize>,
+}
+
+/// Why a command about jobs failed. No message holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum JobError {
+    /// The broker cannot be reached, or refuses.
+    #[error(transparent)]
+    Broker(#[from] BrokerError),
+    /// JetStream refused something.
+    #[error("{0}")]
+    Stream(String),
+    /// A path holds nothing to read.
+    #[error("{0}")]
+    Path(String),
+    /// The result cannot be shown.
+    #[error(transparent)]
+    Review(#[from] ReviewError),
+    /// Something of the system is missing.
+    #[error(transparent)]
+    System(#[from] std::io::Error),
+}

@@ -1,0 +1,237 @@
+//! Jobs at the broker: the queue, what became of each, and results.
+
+use super::JobError;
+use super::sets::Capture;
+use crate::broker::{self, Access, bucket};
+use async_nats::jetstream::consumer::PullConsumer;
+use async_nats::jetstream::consumer::pull::Config as PullConfig;
+use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy};
+use async_nats::jetstream::kv::{Operation, Store};
+use async_nats::jetstream::stream::{Config as StreamConfig, RetentionPolicy, Stream};
+use async_nats::jetstream::{self, Context};
+use async_nats::{Client, HeaderMap};
+use futures_core::Stream as Items;
+use serde::{Deserialize, Serialize};
+use std::pin::Pin;
+use std::time::Duration;
+
+/// The stream of jobs that wait.
+const JOBS: &str = "PHITAP_JOBS";
+const JOBS_SUBJECT: &str = "phitap.jobs";
+/// The stream of results.
+pub(super) const RESULTS: &str = "PHITAP_RESULTS";
+const RESULTS_SUBJECT: &str = "phitap.results";
+/// The bucket with what became of each job.
+const BUCKET: &str = "phitap-jobs";
+/// The consumer that all workers share.
+const WORKERS: &str = "workers";
+/// Longest list of the files of a job, bytes: a message of the broker has a megabyte.
+const MAX_JOB: usize = 900_000;
+
+/// A job.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Job {
+    /// Of its files and their sizes: the same files again are the same job.
+    pub id: String,
+    /// Paths and addresses.
+    pub files: Vec<String>,
+    /// Of all of them.
+    pub bytes: u64,
+}
+
+impl Job {
+    pub fn of(set: &[Capture]) -> Self {
+        let mut hasher = blake3::Hasher::new();
+        for capture in set {
+            hasher.update(&(capture.path.len() as u64).to_be_bytes());
+            hasher.update(capture.path.as_bytes());
+            hasher.update(&capture.bytes.to_be_bytes());
+        }
+        Self {
+            id: hasher.finalize().to_hex().chars().take(24).collect(),
+            files: set.iter().map(|capture| capture.path.clone()).collect(),
+            bytes: set.iter().map(|capture| capture.bytes).sum(),
+        }
+    }
+}
+
+/// Where a job is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Stage {
+    /// It waits for a worker.
+    Queued,
+    /// A worker is at it.
+    Running,
+    /// Its result is there.
+    Done,
+    /// It was given up.
+    Failed,
+}
+
+/// What became of a job.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    pub stage: Stage,
+    /// The first of its files, and how many there are.
+    pub first: String,
+    pub files: usize,
+    pub bytes: u64,
+    /// How often it was taken.
+    pub tries: u32,
+    /// Who took it last.
+    #[serde(default)]
+    pub worker: String,
+    /// Seconds since 1970: when the stage began, and when the worker was last heard of.
+    pub since: i64,
+    pub seen: i64,
+    /// How long the last try took, seconds.
+    #[serde(default)]
+    pub seconds: f64,
+    /// What was wrong.
+    #[serde(default)]
+    pub reason: String,
+}
+
+/// The broker, as jobs need it.
+pub(super) struct Queue {
+    pub context: Context,
+    client: Client,
+    bucket: Store,
+    jobs: Stream,
+}
+
+fn refused(what: &str, error: impl std::fmt::Display) -> JobError {
+    JobError::Stream(format!("{what}: {error}"))
+}
+
+impl Queue {
+    /// Connects, and makes the streams and the bucket that are not there.
+    pub async fn open(settings: &broker::Settings) -> Result<Self, JobError> {
+        let client = Access::open(settings)?.connect().await?;
+        let context = jetstream::new(client.clone());
+        let config = |name: &str, subject: &str, retention| StreamConfig {
+            name: name.to_owned(),
+            subjects: vec![subject.to_owned()],
+            retention,
+            ..StreamConfig::default()
+        };
+        let jobs = context
+            .get_or_create_stream(config(JOBS, JOBS_SUBJECT, RetentionPolicy::WorkQueue))
+            .await
+            .map_err(|error| refused(JOBS, error))?;
+        context
+            .get_or_create_stream(config(RESULTS, RESULTS_SUBJECT, RetentionPolicy::Limits))
+            .await
+            .map_err(|error| refused(RESULTS, error))?;
+        let bucket = bucket(&context, BUCKET, 1, Duration::ZERO).await.map_err(JobError::Stream)?;
+        Ok(Self { context, client, bucket, jobs })
+    }
+
+    /// Adds a job, unless it is there already. Whether it was added.
+    pub async fn add(&self, job: &Job, now: i64) -> Result<bool, JobError> {
+        let payload = serde_json::to_vec(job).unwrap_or_default();
+        if payload.len() > MAX_JOB {
+            let first = job.files.first().map_or("", String::as_str);
+            return Err(JobError::Path(format!(
+                "{first} and {} more files are too many for one job; divide them, or use --together none",
+                job.files.len()
+            )));
+        }
+        let record = Record {
+            stage: Stage::Queued,
+            first: job.files.first().cloned().unwrap_or_default(),
+            files: job.files.len(),
+            bytes: job.bytes,
+            tries: 0,
+            worker: String::new(),
+            since: now,
+            seen: now,
+            seconds: 0.0,
+            reason: String::new(),
+        };
+        let value = serde_json::to_vec(&record).unwrap_or_default();
+        let known = self.bucket.entry(&job.id).await.map_err(|error| refused(BUCKET, error))?;
+        let known = known.filter(|entry| entry.operation == Operation::Put);
+        let again = match &known {
+            Some(entry) => match serde_json::from_slice::<Record>(&entry.value) {
+                Ok(record) if record.stage != Stage::Failed => return Ok(false),
+                _ => Some(entry.revision),
+            },
+            None => None,
+        };
+        // The message first: a job that is listed and in no queue would wait for ever.
+        let sent = self.context.publish(JOBS_SUBJECT, payload.into()).await;
+        let stored = sent.map_err(|error| refused(JOBS, error))?.await;
+        stored.map_err(|error| refused(JOBS, error))?;
+        // A worker may have taken it by now: what it noted is newer.
+        let _ = match again {
+            Some(revision) => self.bucket.update(&job.id, value.into(), revision).await.is_ok(),
+            None => self.bucket.create(&job.id, value.into()).await.is_ok(),
+        };
+        Ok(true)
+    }
+
+    /// What became of a job.
+    pub async fn record(&self, id: &str) -> Result<Option<Record>, JobError> {
+        let value = self.bucket.get(id).await.map_err(|error| refused(BUCKET, error))?;
+        Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
+    }
+
+    /// Notes what became of a job.
+    pub async fn note(&self, id: &str, record: &Record) -> Result<(), JobError> {
+        let value = serde_json::to_vec(record).unwrap_or_default();
+        let put = self.bucket.put(id, value.into()).await;
+        put.map(drop).map_err(|error| refused(BUCKET, error))
+    }
+
+    /// What became of all jobs, by id.
+    pub async fn records(&self) -> Result<Vec<(String, Record)>, JobError> {
+        let mut keys = self.bucket.keys().await.map_err(|error| refused(BUCKET, error))?;
+        let mut ids = Vec::new();
+        while let Some(id) = next(&mut keys).await {
+            ids.push(id.map_err(|error| refused(BUCKET, error))?);
+        }
+        ids.sort_unstable();
+        let mut records = Vec::new();
+        for id in ids {
+            if let Some(record) = self.record(&id).await? {
+                records.push((id, record));
+            }
+        }
+        Ok(records)
+    }
+
+    /// The consumer that all workers share.
+    pub async fn workers(&self, gone_after: Duration) -> Result<PullConsumer, JobError> {
+        let config = PullConfig {
+            durable_name: Some(WORKERS.to_owned()),
+            deliver_policy: DeliverPolicy::All,
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: gone_after,
+            ..PullConfig::default()
+        };
+        let consumer = self.jobs.get_or_create_consumer(WORKERS, config).await;
+        consumer.map_err(|error| refused(JOBS, error))
+    }
+
+    /// Publishes a line of a result. `id` is the same whoever does the job.
+    pub async fn publish(&self, id: &str, line: Vec<u8>) -> Result<(), JobError> {
+        let mut headers = HeaderMap::new();
+        headers.insert(async_nats::header::NATS_MESSAGE_ID, id);
+        let sent = self.context.publish_with_headers(RESULTS_SUBJECT, headers, line.into()).await;
+        let stored = sent.map_err(|error| refused(RESULTS, error))?.await;
+        stored.map(drop).map_err(|error| refused(RESULTS, error))
+    }
+
+    /// Sends what waits to be sent.
+    pub async fn flush(&self) {
+        let _ = self.client.flush().await;
+    }
+}
+
+/// The next of a stream of things.
+pub(super) async fn next<S: Items + Unpin>(items: &mut S) -> Option<S::Item> {
+    std::future::poll_fn(|context| Pin::new(&mut *items).poll_next(context)).await
+}

@@ -1,0 +1,141 @@
+//! One job in a process of its own: what ends it does not end the worker.
+
+use super::Work;
+use std::collections::VecDeque;
+use std::io::{self, BufRead as _, BufReader, Read as _};
+#[cfg(feature = "archives")]
+use std::path::Path;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use tokio::sync::mpsc::{Receiver, channel};
+
+/// Lines that wait to be published.
+const MAX_WAITING: usize = 64;
+/// Longest line of an event, bytes.
+const MAX_LINE: u64 = 1 << 20;
+/// The end of what a replay says on standard error, bytes.
+const MAX_SAID: usize = 2_048;
+
+/// A replay that runs.
+pub(super) struct Replay {
+    child: Child,
+    /// Its `phi-summary` events.
+    pub lines: Receiver<Vec<u8>>,
+    said: Option<JoinHandle<String>>,
+}
+
+/// How a replay ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Ended {
+    /// Everything was read.
+    Whole,
+    /// A part could not be read, and never can.
+    Partly(String),
+    /// It could not be done.
+    Failed(String),
+}
+
+impl Replay {
+    /// Starts a replay of `files`.
+    ///
+    /// # Errors
+    /// If the process cannot be started.
+    pub fn start(work: &Work, files: &[PathBuf]) -> io::Result<Self> {
+        let mut command = Command::new(std::env::current_exe()?);
+        command
+            .args(["replay", "--quiet", "--no-progress", "--format", "ecs", "--summaries"])
+            .args(["--detail", "exposures", "--key-file"])
+            .arg(&work.key_file);
+        if let Some(config) = &work.config {
+            command.arg("--config").arg(config);
+        }
+        if let Some(threads) = work.threads {
+            command.args(["--workers", &threads.to_string()]);
+        }
+        // A name that begins with a dash is no option.
+        command.arg("--").args(files);
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let (send, lines) = channel(MAX_WAITING);
+        if let Some(out) = child.stdout.take() {
+            std::thread::Builder::new().name("phitap-job-out".into()).spawn(move || {
+                let mut out = BufReader::with_capacity(1 << 16, out);
+                let mut line = Vec::new();
+                loop {
+                    line.clear();
+                    match (&mut out).take(MAX_LINE).read_until(b'\n', &mut line) {
+                        Ok(0) | Err(_) => return,
+                        Ok(_) => {}
+                    }
+                    let summary = memchr::memmem::find(&line, b"\"action\":\"phi-summary\"");
+                    if summary.is_some() && send.blocking_send(line.clone()).is_err() {
+                        return;
+                    }
+                }
+            })?;
+        }
+        let said = match child.stderr.take() {
+            Some(said) => {
+                let name = "phitap-job-err".to_owned();
+                Some(std::thread::Builder::new().name(name).spawn(move || end_of(said))?)
+            }
+            None => None,
+        };
+        Ok(Self { child, lines, said })
+    }
+
+    /// Ends it.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+    }
+
+    /// How it ended. Its lines must have been taken before.
+    pub fn end(mut self) -> Ended {
+        let status = self.child.wait();
+        let said = self.said.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
+        let said = last_line(&said);
+        match status {
+            Ok(status) => match status.code() {
+                Some(0) => Ended::Whole,
+                Some(3) => Ended::Partly(said),
+                Some(_) if !said.is_empty() => Ended::Failed(said),
+                _ => Ended::Failed(format!("the replay ended with {status}")),
+            },
+            Err(error) => Ended::Failed(error.to_string()),
+        }
+    }
+}
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        self.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The end of what can be read.
+fn end_of(mut from: impl io::Read) -> String {
+    let mut end: VecDeque<u8> = VecDeque::new();
+    let mut piece = [0; 1_024];
+    while let Ok(read) = from.read(&mut piece) {
+        if read == 0 {
+            break;
+        }
+        end.extend(piece.get(..read).unwrap_or_default());
+        end.drain(..end.len().saturating_sub(MAX_SAID));
+    }
+    String::from_utf8_lossy(&Vec::from(end)).into_owned()
+}
+
+/// The last line, without the name of the program.
+fn last_line(said: &str) -> String {
+    let line = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
+    line.trim().trim_start_matches("phitap: ").to_owned()
+}
+
+/// The last part of an address, as a name of a file.
+#[cfg(feature = "archives")]
+pub(super) fn name_of(path: &str) -> &Path {
+    Path::new(path.rsplit('/').find(|part| !part.is_empty()).unwrap_or("capture"))
+}

@@ -1,0 +1,40 @@
+//! `phitap jobs result`: what all jobs found, merged.
+
+use super::queue::{Queue, RESULTS, next};
+use super::{AskResult, JobError};
+use crate::review::{Answer, Merged};
+use async_nats::jetstream::consumer::{DeliverPolicy, pull};
+use std::io::Write;
+
+/// Merges the results of all jobs and writes them.
+///
+/// # Errors
+/// What the broker said, or if there is no result yet.
+pub fn result(
+    ask: &AskResult,
+    out: &mut dyn Write,
+    note: &mut dyn FnMut(String),
+) -> Result<Answer, JobError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let mut merged = Merged::default();
+    runtime.block_on(read(ask, &mut merged))?;
+    Ok(merged.answer("results", (ask.shape, ask.limit), out, note)?)
+}
+
+async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(), JobError> {
+    let fail = |error: &dyn std::fmt::Display| JobError::Stream(format!("{RESULTS}: {error}"));
+    let queue = Queue::open(&ask.broker).await?;
+    let stream = queue.context.get_stream(RESULTS).await.map_err(|e| fail(&e))?;
+    let last = stream.get_info().await.map_err(|e| fail(&e))?.state.last_sequence;
+    let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
+    let consumer = stream.create_consumer(config).await.map_err(|e| fail(&e))?;
+    let mut messages = consumer.messages().await.map_err(|e| fail(&e))?;
+    let mut at = 0;
+    while at < last {
+        let Some(message) = next(&mut messages).await else { break };
+        let message = message.map_err(|e| fail(&e))?;
+        merged.line(&message.payload);
+        at = message.info().map_or(last, |info| info.stream_sequence);
+    }
+    Ok(())
+}

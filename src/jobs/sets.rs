@@ -1,0 +1,69 @@
+//! Which captures belong together: a flow may cross from one file of a rotated set to the next.
+
+use super::Together;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// A capture: its path or address, and its size in bytes.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Capture {
+    pub path: String,
+    pub bytes: u64,
+}
+
+/// Captures by the set to which they belong; each set in the order of its numbers.
+pub(super) fn sets(captures: Vec<Capture>, together: Together) -> Vec<Vec<Capture>> {
+    let mut sets: BTreeMap<String, Vec<Capture>> = BTreeMap::new();
+    for capture in captures {
+        let name = match together {
+            Together::Rotated => pattern(&capture.path),
+            Together::Folder => folder(&capture.path).0.to_owned(),
+            Together::None => capture.path.clone(),
+        };
+        sets.entry(name).or_default().push(capture);
+    }
+    let mut sets: Vec<Vec<Capture>> = sets.into_values().collect();
+    for set in &mut sets {
+        set.sort_by(|a, b| natural(&a.path, &b.path));
+        set.dedup();
+    }
+    sets
+}
+
+fn folder(path: &str) -> (&str, &str) {
+    path.rsplit_once('/').unwrap_or(("", path))
+}
+
+/// The path with a sign in place of every number of its last part.
+fn pattern(path: &str) -> String {
+    let (folder, name) = folder(path);
+    let mut pattern = format!("{folder}/");
+    let mut digits = false;
+    for c in name.chars() {
+        if !c.is_ascii_digit() {
+            pattern.push(c);
+        } else if !digits {
+            pattern.push('#');
+        }
+        digits = c.is_ascii_digit();
+    }
+    pattern
+}
+
+/// Numbers by their value: `cap9` comes before `cap10`.
+fn natural(a: &str, b: &str) -> Ordering {
+    let parts = |text: &str| {
+        let mut parts: Vec<(String, u128)> = Vec::new();
+        let mut rest = text;
+        while !rest.is_empty() {
+            let words = rest.find(|c: char| c.is_ascii_digit()).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(words);
+            let digits = after.find(|c: char| !c.is_ascii_digit()).unwrap_or(after.len());
+            let (number, after) = after.split_at(digits);
+            parts.push((word.to_owned(), number.parse().unwrap_or(0)));
+            rest = after;
+        }
+        parts
+    };
+    parts(a).cmp(&parts(b)).then_with(|| a.cmp(b))
+}

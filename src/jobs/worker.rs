@@ -1,0 +1,260 @@
+//! `phitap worker`: takes jobs, one at a time, until it is told to stop.
+
+use super::queue::{Job, Queue, Record, Stage, next};
+use super::replay::{Ended, Replay};
+use super::{JobError, Work};
+use crate::pipeline::{complain, inform, stopwatch, wall_clock};
+use async_nats::jetstream::{AckKind, Message};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// How long one request for a job waits.
+const ASK_FOR: Duration = Duration::from_secs(2);
+/// Between two attempts to reach the broker.
+const RETRY_EVERY: Duration = Duration::from_secs(2);
+/// A job that failed is tried again after this time, times the number of tries.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Works until it is told to stop, or until no job waits.
+///
+/// # Errors
+/// What will not pass by itself: credentials that are refused, a key that cannot be read.
+pub fn work(work: &Work) -> Result<(), JobError> {
+    // A worker without the key would fail every job.
+    std::fs::metadata(&work.key_file)
+        .map_err(|error| JobError::Path(format!("{}: {error}", work.key_file.display())))?;
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let mut said = false;
+        while !stop.load(Ordering::Relaxed) {
+            match serve(work, &stop).await {
+                Ok(()) => return Ok(()),
+                Err(JobError::Broker(error)) if !error.is_passing() => return Err(error.into()),
+                Err(error) if !said => {
+                    complain(&format!("{error}; trying again"));
+                    said = true;
+                }
+                Err(_) => {}
+            }
+            tokio::time::sleep(RETRY_EVERY).await;
+        }
+        Ok(())
+    })
+}
+
+async fn serve(work: &Work, stop: &AtomicBool) -> Result<(), JobError> {
+    let queue = Queue::open(&work.broker).await?;
+    let consumer = queue.workers(work.gone_after).await?;
+    while !stop.load(Ordering::Relaxed) {
+        let asked = consumer.batch().max_messages(1).expires(ASK_FOR).messages().await;
+        let mut asked = asked.map_err(|error| JobError::Stream(error.to_string()))?;
+        let mut found = false;
+        while let Some(message) = next(&mut asked).await {
+            let message = message.map_err(|error| JobError::Stream(error.to_string()))?;
+            found = true;
+            Task { work, queue: &queue, message, stop }.perform().await?;
+        }
+        if !found && work.until_empty && no_more(&queue).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Whether no job waits or is at another worker.
+async fn no_more(queue: &Queue) -> Result<bool, JobError> {
+    let records = queue.records().await?;
+    Ok(records.iter().all(|(_, of)| matches!(of.stage, Stage::Done | Stage::Failed)))
+}
+
+/// One job at one worker.
+struct Task<'a> {
+    work: &'a Work,
+    queue: &'a Queue,
+    message: Message,
+    stop: &'a AtomicBool,
+}
+
+impl Task<'_> {
+    async fn perform(&self) -> Result<(), JobError> {
+        let tries =
+            self.message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(1));
+        let Ok(job) = serde_json::from_slice::<Job>(&self.message.payload) else {
+            complain("a message in the queue is no job; it is passed over");
+            return self.acknowledge(AckKind::Term).await;
+        };
+        let before = self.queue.record(&job.id).await?;
+        if before.as_ref().is_some_and(|of| of.stage == Stage::Done) {
+            // Its acknowledgement was lost.
+            return self.acknowledge(AckKind::Ack).await;
+        }
+        let now = wall_clock().0 / 1_000_000_000;
+        let mut record = Record {
+            stage: Stage::Running,
+            first: job.files.first().cloned().unwrap_or_default(),
+            files: job.files.len(),
+            bytes: job.bytes,
+            tries,
+            worker: self.work.name.clone(),
+            since: now,
+            seen: now,
+            seconds: 0.0,
+            reason: before.map(|of| of.reason).unwrap_or_default(),
+        };
+        if tries > self.work.tries {
+            record.stage = Stage::Failed;
+            if record.reason.is_empty() {
+                record.reason = format!("{} workers went away while they were at it", tries - 1);
+            }
+            self.queue.note(&job.id, &record).await?;
+            complain(&format!("{}: given up: {}", record.first, record.reason));
+            return self.acknowledge(AckKind::Term).await;
+        }
+        self.queue.note(&job.id, &record).await?;
+        let begun = stopwatch();
+        let ended = self.replay(&job, &mut record).await?;
+        record.seconds = begun.elapsed().as_secs_f64();
+        self.settle(&job, record, ended).await
+    }
+
+    /// Notes how a job ended, and acknowledges it.
+    async fn settle(
+        &self,
+        job: &Job,
+        mut record: Record,
+        ended: Option<Ended>,
+    ) -> Result<(), JobError> {
+        record.seen = wall_clock().0 / 1_000_000_000;
+        let Some(ended) = ended else {
+            // Told to stop: another worker takes it at once.
+            record.stage = Stage::Queued;
+            self.queue.note(&job.id, &record).await?;
+            return self.acknowledge(AckKind::Nak(None)).await;
+        };
+        let (stage, reason) = match ended {
+            Ended::Whole => (Stage::Done, String::new()),
+            Ended::Partly(reason) => (Stage::Done, reason),
+            Ended::Failed(reason) if record.tries >= self.work.tries => (Stage::Failed, reason),
+            Ended::Failed(reason) => (Stage::Queued, reason),
+        };
+        (record.stage, record.reason) = (stage, reason);
+        self.queue.note(&job.id, &record).await?;
+        let first = &record.first;
+        match stage {
+            Stage::Done if record.reason.is_empty() => {
+                if !self.work.quiet {
+                    inform(&format!("{first}: done in {:.1} s", record.seconds));
+                }
+                self.acknowledge(AckKind::Ack).await
+            }
+            Stage::Done => {
+                complain(&format!("{first}: done in part: {}", record.reason));
+                self.acknowledge(AckKind::Ack).await
+            }
+            Stage::Failed => {
+                complain(&format!("{first}: given up: {}", record.reason));
+                self.acknowledge(AckKind::Term).await
+            }
+            Stage::Queued | Stage::Running => {
+                complain(&format!("{first}: try {} failed: {}", record.tries, record.reason));
+                self.acknowledge(AckKind::Nak(Some(TRY_AGAIN_AFTER * record.tries))).await
+            }
+        }
+    }
+
+    async fn acknowledge(&self, kind: AckKind) -> Result<(), JobError> {
+        let sent = self.message.ack_with(kind).await;
+        self.queue.flush().await;
+        sent.map_err(|error| JobError::Stream(error.to_string()))
+    }
+
+    /// Replays the files of a job and publishes what comes of it. None if it was told to stop.
+    async fn replay(&self, job: &Job, record: &mut Record) -> Result<Option<Ended>, JobError> {
+        let sources = match Sources::open(&job.files) {
+            Ok(sources) => sources,
+            Err(reason) => return Ok(Some(Ended::Failed(reason))),
+        };
+        let mut replay = match Replay::start(self.work, &sources.paths) {
+            Ok(replay) => replay,
+            Err(error) => return Ok(Some(Ended::Failed(error.to_string()))),
+        };
+        let mut beat: Option<Instant> = None;
+        let mut lines = 0u64;
+        loop {
+            if self.stop.load(Ordering::Relaxed) {
+                replay.kill();
+                return Ok(None);
+            }
+            if beat.is_none_or(|at| at.elapsed() >= self.work.gone_after / 4) {
+                beat = Some(stopwatch());
+                record.seen = wall_clock().0 / 1_000_000_000;
+                // If the broker is away for longer than this, another worker does the job as well.
+                let kept = self.message.ack_with(AckKind::Progress).await;
+                kept.map_err(|error| JobError::Stream(error.to_string()))?;
+                self.queue.note(&job.id, record).await?;
+            }
+            let wait = Duration::from_millis(500);
+            match tokio::time::timeout(wait, replay.lines.recv()).await {
+                Ok(Some(line)) => {
+                    let id = format!("{}-{lines}-{}", job.id, short(&line));
+                    self.queue.publish(&id, line).await?;
+                    lines += 1;
+                }
+                Ok(None) => break,
+                Err(_) => {}
+            }
+        }
+        let ended = replay.end();
+        Ok(Some(match sources.fault() {
+            // What the process says follows from that.
+            Some(fault) => Ended::Failed(fault),
+            None => ended,
+        }))
+    }
+}
+
+fn short(line: &[u8]) -> String {
+    blake3::hash(line).to_hex().chars().take(12).collect()
+}
+
+/// The files of a job as paths that a replay can read.
+struct Sources {
+    paths: Vec<PathBuf>,
+    #[cfg(feature = "archives")]
+    feeds: Option<super::archive::Feeds>,
+}
+
+impl Sources {
+    #[cfg(feature = "archives")]
+    fn open(files: &[String]) -> Result<Self, String> {
+        if !files.iter().any(|file| super::archive::is_remote(file)) {
+            return Ok(Self { paths: files.iter().map(PathBuf::from).collect(), feeds: None });
+        }
+        let (paths, feeds) = super::archive::Feeds::start(files)?;
+        Ok(Self { paths, feeds: Some(feeds) })
+    }
+
+    #[cfg(not(feature = "archives"))]
+    fn open(files: &[String]) -> Result<Self, String> {
+        match files.iter().find(|file| file.contains("://")) {
+            Some(file) => {
+                Err(format!("{file}: this phitap was built without the feature archives"))
+            }
+            None => Ok(Self { paths: files.iter().map(PathBuf::from).collect() }),
+        }
+    }
+
+    /// What kept a file from being read to its end.
+    fn fault(self) -> Option<String> {
+        #[cfg(feature = "archives")]
+        return self.feeds.and_then(super::archive::Feeds::fault);
+        #[cfg(not(feature = "archives"))]
+        None
+    }
+}

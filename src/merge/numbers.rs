@@ -1,0 +1,301 @@
+//! The numbers that a set of facts comes to. They depend on the set alone.
+
+use super::CLOCK_TOLERANCE;
+use super::fact::{FactKey, FlowId, Pair, Seen};
+use super::sketch::HashedSet;
+use super::summary::{Form, RunKey, RunNumbers, Section, Sketched, Summary};
+use crate::exposure::Count;
+use crate::identify::{People, Token, Traits};
+use crate::rules::Kind;
+use crate::time::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+/// All that is between one client and one service.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ExposureNumbers {
+    /// The client and the service.
+    pub pair: Pair,
+    /// Packet time of the first record.
+    pub first: Timestamp,
+    /// Packet time of the last record.
+    pub last: Timestamp,
+    /// 0 to 100: the highest of a finding.
+    pub severity: u8,
+    /// Distinct people.
+    pub patients: Count,
+    /// Patients by flow.
+    pub findings: Count,
+    /// Records.
+    pub records: Count,
+    /// Flows with findings.
+    pub flows: Count,
+    /// Kinds of identifiers, each with how many findings showed it.
+    pub kinds: Vec<(Kind, u64)>,
+}
+
+/// All that was found under one key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct KeyNumbers {
+    /// `phi.key_id`.
+    pub key_id: String,
+    /// Distinct people. An estimate counts pseudonyms.
+    pub patients: Count,
+    /// Patients by flow.
+    pub findings: Count,
+    /// Records.
+    pub records: Count,
+    /// In the order of client, service and protocol.
+    pub exposures: Vec<ExposureNumbers>,
+}
+
+/// All numbers of a summary.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct Numbers {
+    /// By key: people of two keys cannot be compared.
+    pub keys: Vec<KeyNumbers>,
+    /// How much was read, by run. A packet that two sensors saw was read twice.
+    pub runs: Vec<(RunKey, RunNumbers)>,
+}
+
+impl Numbers {
+    /// Exposures of all keys: client and service are the same whatever the key.
+    pub fn exposures(&self) -> usize {
+        let pairs = self.keys.iter().flat_map(|key| key.exposures.iter().map(|e| e.pair));
+        pairs.collect::<BTreeSet<Pair>>().len()
+    }
+}
+
+impl From<&Summary> for Numbers {
+    fn from(summary: &Summary) -> Self {
+        let keys = summary.keys.iter().filter(|(_, section)| !section.is_empty());
+        Self {
+            keys: keys.map(|(key_id, section)| section.numbers(key_id)).collect(),
+            runs: summary.runs.iter().map(|(run, of)| (run.clone(), *of)).collect(),
+        }
+    }
+}
+
+impl Section {
+    fn is_empty(&self) -> bool {
+        match &self.0 {
+            Form::Facts(facts) => facts.is_empty(),
+            Form::Sketches(sketches) => sketches.is_empty(),
+        }
+    }
+
+    fn numbers(&self, key_id: &str) -> KeyNumbers {
+        match &self.0 {
+            Form::Facts(facts) => of_facts(key_id, facts),
+            Form::Sketches(sketches) => of_sketches(key_id, sketches),
+        }
+    }
+}
+
+const fn exact(value: u64) -> Count {
+    Count { value, estimate: false }
+}
+
+/// A patient of a flow, whoever saw it.
+struct Finding {
+    pair: Pair,
+    /// Number of the flow.
+    flow: usize,
+    patient: Token,
+    seen: Seen,
+}
+
+/// One exposure while it is counted.
+struct Counting {
+    first: Timestamp,
+    last: Timestamp,
+    severity: u8,
+    patients: BTreeSet<Token>,
+    flows: BTreeSet<usize>,
+    findings: u64,
+    records: u64,
+    kinds: BTreeMap<Kind, u64>,
+}
+
+fn of_facts(key_id: &str, facts: &BTreeMap<FactKey, Seen>) -> KeyNumbers {
+    let mut findings = findings(facts);
+    findings.sort_by_key(|f| (f.seen.first, f.seen.last, f.pair, f.flow, f.patient));
+    let mut people = People::within(usize::MAX);
+    for finding in &findings {
+        people.recognise(finding.patient, &Traits::from(&finding.seen.traits));
+    }
+    let mut exposures: BTreeMap<Pair, Counting> = BTreeMap::new();
+    let mut patients: BTreeSet<Token> = BTreeSet::new();
+    let mut records = 0;
+    for Finding { pair, flow, patient, seen } in &findings {
+        let person = people.person(*patient);
+        patients.insert(person);
+        records += u64::from(seen.records);
+        let of = exposures.entry(*pair).or_insert_with(|| Counting {
+            first: seen.first,
+            last: seen.last,
+            severity: 0,
+            patients: BTreeSet::new(),
+            flows: BTreeSet::new(),
+            findings: 0,
+            records: 0,
+            kinds: BTreeMap::new(),
+        });
+        of.first = of.first.min(seen.first);
+        of.last = of.last.max(seen.last);
+        of.severity = of.severity.max(seen.severity);
+        of.patients.insert(person);
+        of.flows.insert(*flow);
+        of.findings += 1;
+        of.records += u64::from(seen.records);
+        for kind in seen.kinds.iter() {
+            *of.kinds.entry(kind).or_default() += 1;
+        }
+    }
+    let exposure = |(pair, of): (Pair, Counting)| ExposureNumbers {
+        pair,
+        first: of.first,
+        last: of.last,
+        severity: of.severity,
+        patients: exact(of.patients.len() as u64),
+        findings: exact(of.findings),
+        records: exact(of.records),
+        flows: exact(of.flows.len() as u64),
+        kinds: of.kinds.into_iter().collect(),
+    };
+    KeyNumbers {
+        key_id: key_id.to_owned(),
+        patients: exact(patients.len() as u64),
+        findings: exact(findings.len() as u64),
+        records: exact(records),
+        exposures: exposures.into_iter().map(exposure).collect(),
+    }
+}
+
+/// What distinguishes the flows between two ports from all others.
+type Ends = (crate::merge::ProtocolName, SocketAddr, SocketAddr, u8);
+
+fn ends(key: &FactKey) -> Ends {
+    (key.protocol, key.flow.client, key.flow.server, key.flow.transport)
+}
+
+/// Facts of one flow and patient put together.
+fn findings(facts: &BTreeMap<FactKey, Seen>) -> Vec<Finding> {
+    let mut found = Vec::with_capacity(facts.len());
+    let mut flows = 0;
+    let mut facts = facts.iter().peekable();
+    // Keys are sorted by protocol and ends first.
+    while let Some(first) = facts.next() {
+        let mut group = vec![first];
+        while let Some(next) = facts.next_if(|(key, _)| ends(key) == ends(first.0)) {
+            group.push(next);
+        }
+        let numbers = same_flows(&group);
+        let mut joined: BTreeMap<(usize, Token), Seen> = BTreeMap::new();
+        for (key, seen) in group {
+            let number = flows + numbers.get(&key.flow).copied().unwrap_or(0);
+            match joined.get_mut(&(number, key.patient)) {
+                Some(known) => known.join(seen),
+                None => {
+                    joined.insert((number, key.patient), seen.clone());
+                }
+            }
+        }
+        flows += numbers.len();
+        let pair = first.0.pair();
+        let finding = |((flow, patient), seen)| Finding { pair, flow, patient, seen };
+        found.extend(joined.into_iter().map(finding));
+    }
+    found
+}
+
+/// The time of a flow, as far as records show it.
+#[derive(Clone, Copy)]
+struct Time {
+    from: i64,
+    to: i64,
+}
+
+impl Time {
+    const fn overlaps(self, other: Self) -> bool {
+        self.from.saturating_sub(CLOCK_TOLERANCE.0) <= other.to
+            && other.from.saturating_sub(CLOCK_TOLERANCE.0) <= self.to
+    }
+}
+
+/// Which flows of one pair of ports are the same: each with the number of the first of them.
+fn same_flows(group: &[(&FactKey, &Seen)]) -> BTreeMap<FlowId, usize> {
+    let mut times: BTreeMap<(i64, FlowId), i64> = BTreeMap::new();
+    for (key, seen) in group {
+        let last = times.entry((key.flow.started.0, key.flow)).or_insert(seen.last.0);
+        *last = (*last).max(seen.last.0);
+    }
+    let mut numbers = BTreeMap::new();
+    if let ([_], Some(((_, flow), _))) =
+        (&*times.keys().collect::<Vec<_>>(), times.first_key_value())
+    {
+        numbers.insert(*flow, 0);
+        return numbers;
+    }
+    // Flows so far: number, sequence number of the SYN, when the first of them began, time of all.
+    let mut known: Vec<(usize, Option<u32>, i64, Time)> = Vec::new();
+    // Those whose handshake was seen come first: what has none is a part of one of them, or a flow of its own.
+    for shaken in [true, false] {
+        for (&(from, flow), &to) in times.iter().filter(|((_, f), _)| f.initial.is_some() == shaken)
+        {
+            let time = Time { from, to: to.max(from) };
+            let same =
+                |(_, initial, began, all): &&mut (usize, Option<u32>, i64, Time)| match shaken {
+                    true => {
+                        *initial == flow.initial && from.saturating_sub(*began) <= CLOCK_TOLERANCE.0
+                    }
+                    false => all.overlaps(time),
+                };
+            // The latest that fits: of two connections of the same ports, the one that goes on.
+            match known.iter_mut().rev().find(same) {
+                Some((number, initial, _, all)) => {
+                    numbers.insert(flow, *number);
+                    // What has no handshake must not tie two flows together.
+                    if shaken || initial.is_none() {
+                        all.from = all.from.min(time.from);
+                        all.to = all.to.max(time.to);
+                    }
+                }
+                None => {
+                    numbers.insert(flow, known.len());
+                    known.push((known.len(), flow.initial, from, time));
+                }
+            }
+        }
+    }
+    numbers
+}
+
+fn of_sketches(key_id: &str, sketches: &BTreeMap<Pair, Sketched>) -> KeyNumbers {
+    let (mut patients, mut findings, mut records) =
+        (HashedSet::default(), HashedSet::default(), HashedSet::default());
+    let exposures = sketches.iter().map(|(pair, of)| {
+        patients.union(&of.patients);
+        findings.union(&of.findings);
+        records.union(&of.records);
+        ExposureNumbers {
+            pair: *pair,
+            first: of.first,
+            last: of.last,
+            severity: of.severity,
+            patients: of.patients.count(),
+            findings: of.findings.count(),
+            records: of.records.count(),
+            flows: of.flows.count(),
+            kinds: of.kinds.iter().map(|(kind, set)| (*kind, set.count().value)).collect(),
+        }
+    });
+    let exposures = exposures.collect();
+    KeyNumbers {
+        key_id: key_id.to_owned(),
+        patients: patients.count(),
+        findings: findings.count(),
+        records: records.count(),
+        exposures,
+    }
+}

@@ -1,0 +1,300 @@
+//! Facts by key, and how much each run read.
+
+use super::fact::{Fact, FactKey, FlowId, Pair, Seen};
+use super::sketch::HashedSet;
+use crate::identify::Token;
+use crate::rules::Kind;
+use crate::time::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// Facts of one key that are held one by one: some 400 MB. Beyond it they become sketches.
+pub const MAX_FACTS: usize = 1 << 20;
+/// Runs that are held; those with the lowest names, so that no order matters.
+pub const MAX_RUNS: usize = 100_000;
+/// Keys that are held, likewise.
+const MAX_KEYS: usize = 64;
+/// Exposures of one key that are held as sketches, likewise.
+const MAX_SKETCHED: usize = 65_536;
+/// Records of one patient in one flow that a sketch counts.
+const MAX_RECORDS: u32 = 4_096;
+
+/// What a run has read. Of two reports of one run the later counts, which is the greater one.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RunNumbers {
+    /// Packets read.
+    pub packets: u64,
+    /// Their bytes.
+    pub bytes: u64,
+    /// Flows.
+    pub flows: u64,
+    /// Payload, bytes.
+    pub payload_bytes: u64,
+    /// Payload that could not be judged, bytes.
+    pub unjudged_bytes: u64,
+    /// Flows that could not be judged.
+    pub unjudged_flows: u64,
+    /// Packets lost before or after they were read.
+    pub lost_packets: u64,
+    /// Packet time of the first packet, nanoseconds since 1970.
+    pub started: i64,
+    /// Packet time of the last packet, nanoseconds since 1970.
+    pub ended: i64,
+    /// Whether the run is over.
+    pub over: bool,
+}
+
+/// An exposure of which only sketches are held.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Sketched {
+    pub first: Timestamp,
+    pub last: Timestamp,
+    pub severity: u8,
+    pub patients: HashedSet,
+    pub findings: HashedSet,
+    pub flows: HashedSet,
+    pub records: HashedSet,
+    pub kinds: BTreeMap<Kind, HashedSet>,
+}
+
+/// The first bits of a hash of a flow or of what is in it.
+fn hash(parts: &[&[u8]]) -> u64 {
+    let mut hasher = blake3::Hasher::new();
+    for part in parts {
+        hasher.update(part);
+    }
+    let hash = hasher.finalize();
+    let [a, b, c, d, e, f, g, h, ..] = *hash.as_bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+/// A flow: by its handshake where one was seen, as clocks differ.
+fn hash_of_flow(flow: &FlowId) -> u64 {
+    let ends = format!("{} {} {}", flow.client, flow.server, flow.transport);
+    match flow.initial {
+        Some(initial) => hash(&[ends.as_bytes(), b"initial", &initial.to_be_bytes()]),
+        None => hash(&[ends.as_bytes(), b"started", &flow.started.0.to_be_bytes()]),
+    }
+}
+
+fn front(token: &Token) -> u64 {
+    let [a, b, c, d, e, f, g, h, ..] = *token.bytes();
+    u64::from_be_bytes([a, b, c, d, e, f, g, h])
+}
+
+impl Sketched {
+    fn of(key: &FactKey, seen: &Seen) -> Self {
+        let mut sketched = Self {
+            first: seen.first,
+            last: seen.last,
+            severity: seen.severity,
+            patients: HashedSet::default(),
+            findings: HashedSet::default(),
+            flows: HashedSet::default(),
+            records: HashedSet::default(),
+            kinds: BTreeMap::new(),
+        };
+        sketched.patients.insert(front(&key.patient));
+        let flow = hash_of_flow(&key.flow);
+        sketched.flows.insert(flow);
+        let finding = hash(&[&flow.to_be_bytes(), key.patient.bytes()]);
+        sketched.findings.insert(finding);
+        // The first records are the same for every sensor: the union counts those of whoever saw most.
+        for n in 0..seen.records.min(MAX_RECORDS) {
+            sketched.records.insert(hash(&[&finding.to_be_bytes(), &n.to_be_bytes()]));
+        }
+        for kind in seen.kinds.iter() {
+            sketched.kinds.entry(kind).or_default().insert(finding);
+        }
+        sketched
+    }
+
+    fn union(&mut self, other: &Self) {
+        self.first = self.first.min(other.first);
+        self.last = self.last.max(other.last);
+        self.severity = self.severity.max(other.severity);
+        self.patients.union(&other.patients);
+        self.findings.union(&other.findings);
+        self.flows.union(&other.flows);
+        self.records.union(&other.records);
+        for (kind, set) in &other.kinds {
+            self.kinds.entry(*kind).or_default().union(set);
+        }
+    }
+}
+
+/// What was found under one key.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Section(pub(super) Form);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) enum Form {
+    Facts(BTreeMap<FactKey, Seen>),
+    Sketches(BTreeMap<Pair, Sketched>),
+}
+
+impl Default for Section {
+    fn default() -> Self {
+        Self(Form::Facts(BTreeMap::new()))
+    }
+}
+
+impl Section {
+    /// Adds a fact; whether it says anything new. At most `most` facts are held one by one.
+    pub fn add(&mut self, fact: &Fact, most: usize) -> bool {
+        let Fact { key, seen } = fact;
+        match &mut self.0 {
+            Form::Facts(facts) => {
+                let new = match facts.get_mut(key) {
+                    Some(known) => {
+                        let before = known.clone();
+                        known.join(seen);
+                        *known != before
+                    }
+                    None => {
+                        facts.insert(*key, seen.clone());
+                        true
+                    }
+                };
+                if facts.len() > most {
+                    self.sketches();
+                }
+                new
+            }
+            Form::Sketches(sketches) => {
+                add(sketches, key.pair(), &Sketched::of(key, seen));
+                true
+            }
+        }
+    }
+
+    pub(super) fn add_sketch(&mut self, pair: Pair, sketch: &Sketched) {
+        add(self.sketches(), pair, sketch);
+    }
+
+    /// Its sketches; from now on it has no other form.
+    fn sketches(&mut self) -> &mut BTreeMap<Pair, Sketched> {
+        if let Form::Facts(facts) = &self.0 {
+            let mut sketches = BTreeMap::new();
+            for (key, seen) in facts {
+                add(&mut sketches, key.pair(), &Sketched::of(key, seen));
+            }
+            self.0 = Form::Sketches(sketches);
+        }
+        match &mut self.0 {
+            Form::Sketches(sketches) => sketches,
+            Form::Facts(_) => unreachable!("made sketches above"),
+        }
+    }
+
+    fn union(&mut self, other: &Self, most: usize) {
+        match &other.0 {
+            Form::Facts(facts) => {
+                for (key, seen) in facts {
+                    self.add(&Fact { key: *key, seen: seen.clone() }, most);
+                }
+            }
+            Form::Sketches(theirs) => {
+                let ours = self.sketches();
+                theirs.iter().for_each(|(pair, sketch)| add(ours, *pair, sketch));
+            }
+        }
+    }
+
+    /// Facts that are held one by one; none where there are only sketches.
+    pub fn facts(&self) -> Option<&BTreeMap<FactKey, Seen>> {
+        match &self.0 {
+            Form::Facts(facts) => Some(facts),
+            Form::Sketches(_) => None,
+        }
+    }
+}
+
+fn add(sketches: &mut BTreeMap<Pair, Sketched>, pair: Pair, sketch: &Sketched) {
+    match sketches.get_mut(&pair) {
+        Some(known) => known.union(sketch),
+        None => {
+            sketches.insert(pair, sketch.clone());
+            if sketches.len() > MAX_SKETCHED {
+                sketches.pop_last();
+            }
+        }
+    }
+}
+
+/// A run: the sensor's name and the run's id.
+pub type RunKey = (String, String);
+
+/// What runs found and how much they read, ready to be merged.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Summary {
+    /// Facts that are held one by one of each key.
+    most: usize,
+    /// What was found, by `phi.key_id`.
+    pub keys: BTreeMap<String, Section>,
+    /// How much was read, by run.
+    pub runs: BTreeMap<RunKey, RunNumbers>,
+}
+
+impl Default for Summary {
+    fn default() -> Self {
+        Self::holding(MAX_FACTS)
+    }
+}
+
+impl Summary {
+    /// Nothing yet; it will hold `most` facts of each key one by one. Only summaries of the same size may be
+    /// compared.
+    pub const fn holding(most: usize) -> Self {
+        Self { most, keys: BTreeMap::new(), runs: BTreeMap::new() }
+    }
+
+    /// Adds a fact under a key; whether it says anything new.
+    pub fn add(&mut self, key_id: &str, fact: &Fact) -> bool {
+        let most = self.most;
+        self.section(key_id).is_some_and(|section| section.add(fact, most))
+    }
+
+    /// Adds what a run has read.
+    pub fn add_run(&mut self, run: RunKey, figures: RunNumbers) {
+        let known = self.runs.entry(run).or_default();
+        *known = (*known).max(figures);
+        if self.runs.len() > MAX_RUNS {
+            self.runs.pop_last();
+        }
+    }
+
+    pub(super) fn section(&mut self, key_id: &str) -> Option<&mut Section> {
+        if !self.keys.contains_key(key_id) {
+            self.keys.insert(key_id.to_owned(), Section::default());
+            if self.keys.len() > MAX_KEYS {
+                self.keys.pop_last();
+            }
+        }
+        self.keys.get_mut(key_id)
+    }
+
+    /// Adds all of another summary.
+    pub fn merge(&mut self, other: &Self) {
+        let most = self.most;
+        for (key_id, theirs) in &other.keys {
+            if let Some(ours) = self.section(key_id) {
+                ours.union(theirs, most);
+            }
+        }
+        for (run, figures) in &other.runs {
+            self.add_run(run.clone(), *figures);
+        }
+    }
+
+    /// Facts held one by one.
+    pub fn held(&self) -> usize {
+        self.keys.values().filter_map(Section::facts).map(BTreeMap::len).sum()
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty() && self.runs.is_empty()
+    }
+}

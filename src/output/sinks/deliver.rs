@@ -1,0 +1,258 @@
+//! The thread that hands records to a receiver, and what its end says.
+
+use super::pause::Pause;
+use super::{Fate, Outcome, Sink};
+use crate::output::health::Backlog;
+use crate::output::metrics::Metrics;
+use crate::output::spool::{Mover, Pressure, Record, Spool, stopwatch};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+/// How long the thread waits for a record before it looks after its connection.
+const IDLE: Duration = Duration::from_secs(1);
+/// Bytes of one batch.
+const BATCH_BYTES: usize = 1 << 20;
+/// How long a run that broke off waits until its events are in the spool.
+const SETTLED_WITHIN: Duration = Duration::from_secs(2);
+/// How long the end of a run waits for a thread that is to end.
+const END_WITHIN: Duration = Duration::from_millis(200);
+/// How often the end of a run looks whether everything is delivered.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// How long the end of a replay waits for a receiver that takes nothing: what is left is lost without a spool,
+/// and delivered by the next run with one.
+const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE_ON_DISK: Duration = Duration::from_secs(10);
+
+/// Events that reach nobody.
+#[derive(Debug, thiserror::Error)]
+#[error("output {output}: {events} events could not be delivered{}", because(.fault.as_deref()))]
+pub struct DeliveryError {
+    /// The output.
+    pub output: &'static str,
+    /// How many.
+    pub events: u64,
+    /// What the receiver said last.
+    pub fault: Option<String>,
+}
+
+fn because(fault: Option<&str>) -> String {
+    fault.map(|fault| format!(": {fault}")).unwrap_or_default()
+}
+
+/// What a delivery is started with.
+pub struct Started {
+    /// Name of the output.
+    pub output: &'static str,
+    /// Where records wait.
+    pub spool: Arc<Spool>,
+    /// How the output is.
+    pub backlog: Arc<Backlog>,
+    /// Metrics of the run.
+    pub metrics: Arc<Metrics>,
+    /// Whom changes are reported to.
+    pub warn: fn(&str),
+}
+
+/// The delivery of one output, for whoever ends the run.
+pub struct Delivery {
+    output: &'static str,
+    spool: Arc<Spool>,
+    mover: Option<Mover>,
+    ended: Arc<AtomicBool>,
+    fault: Arc<std::sync::Mutex<Option<String>>>,
+    warn: fn(&str),
+    thread: Option<JoinHandle<()>>,
+}
+
+/// Says that the thread has ended, also by a panic.
+struct End(Arc<AtomicBool>);
+
+impl Drop for End {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+struct Pump {
+    of: Started,
+    sink: Box<dyn Sink>,
+    pause: Pause,
+    failing: bool,
+    fault: Arc<std::sync::Mutex<Option<String>>>,
+}
+
+impl Delivery {
+    /// Starts handing records to `sink`.
+    ///
+    /// # Errors
+    /// If the system gives no thread.
+    pub fn start(of: Started, sink: Box<dyn Sink>) -> io::Result<Self> {
+        let (output, spool, warn) = (of.output, Arc::clone(&of.spool), of.warn);
+        let mover = Some(spool.start()?);
+        let (ended, fault) = (Arc::new(AtomicBool::new(false)), Arc::default());
+        let mut pump =
+            Pump { of, sink, pause: Pause::default(), failing: false, fault: Arc::clone(&fault) };
+        pump.of.metrics.sensor().delivered(output, 0);
+        pump.of.metrics.sensor().delivery_failed(output, 0);
+        let end = End(Arc::clone(&ended));
+        let run = move || {
+            let _end = end;
+            pump.run();
+            // A receiver gets its goodbye before the run may end.
+            drop(pump);
+        };
+        let thread = std::thread::Builder::new().name("deliver".into()).spawn(run)?;
+        Ok(Self { output, spool, mover, ended, fault, warn, thread: Some(thread) })
+    }
+
+    /// No more events will come: what waits is handed over now.
+    pub fn begin_to_close(&self) {
+        self.spool.close();
+    }
+
+    /// Waits until everything is delivered: a sensor for `patience`, a replay for as long as anything is.
+    ///
+    /// # Errors
+    /// If events are lost. Those on disk are not: the next run delivers them.
+    pub fn close(mut self, patience: Duration, pressure: Pressure) -> io::Result<()> {
+        self.begin_to_close();
+        match (self.mover.take(), pressure) {
+            (Some(mover), Pressure::Wait) => mover.join(),
+            _ => self.spool.wait_until_settled(patience),
+        }
+        let most = match (pressure, self.spool.is_on_disk()) {
+            (Pressure::Drop, _) => patience,
+            (Pressure::Wait, true) => PATIENCE_ON_DISK,
+            (Pressure::Wait, false) => PATIENCE,
+        };
+        let (mut since, mut delivered) = (stopwatch(), self.spool.deliveries());
+        while !self.ended.load(Ordering::Acquire) && since.elapsed() < most {
+            std::thread::sleep(LOOK_EVERY);
+            if pressure == Pressure::Wait && self.spool.deliveries() != delivered {
+                (since, delivered) = (stopwatch(), self.spool.deliveries());
+            }
+        }
+        let (kept, lost) = self.spool.abandon();
+        // A thread that waits for another attempt ends at once; one that waits for the system is left behind.
+        let since = stopwatch();
+        while !self.ended.load(Ordering::Acquire) && since.elapsed() < END_WITHIN {
+            std::thread::sleep(LOOK_EVERY);
+        }
+        if self.ended.load(Ordering::Acquire)
+            && let Some(thread) = self.thread.take()
+        {
+            let _ = thread.join();
+        }
+        let fault = self.fault.lock().map(|fault| fault.clone()).unwrap_or_default();
+        if kept > 0 {
+            let why = fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default();
+            (self.warn)(&format!(
+                "output {}: {kept} events wait in the spool for the next run{why}",
+                self.output
+            ));
+        }
+        match lost {
+            0 => Ok(()),
+            events => Err(io::Error::other(DeliveryError { output: self.output, events, fault })),
+        }
+    }
+}
+
+impl Drop for Delivery {
+    fn drop(&mut self) {
+        // A run that broke off: what came is on disk at least.
+        self.spool.close();
+        if self.mover.take().is_some() {
+            self.spool.wait_until_settled(SETTLED_WITHIN);
+            self.spool.abandon();
+        }
+    }
+}
+
+impl Pump {
+    fn run(&mut self) {
+        loop {
+            let batch = self.of.spool.take(self.sink.most(), BATCH_BYTES, IDLE);
+            if self.of.spool.is_abandoned() {
+                return;
+            }
+            if batch.is_empty() {
+                if self.of.spool.is_done() {
+                    return;
+                }
+                self.sink.idle();
+                self.of.spool.note();
+                continue;
+            }
+            if !self.hand_over(batch) {
+                return;
+            }
+            self.of.spool.delivered();
+        }
+    }
+
+    /// Hands over a batch, again and again; false if that is to end before it is done.
+    fn hand_over(&mut self, mut batch: Vec<Record>) -> bool {
+        while !batch.is_empty() {
+            let Outcome { fates, fault } = self.sink.deliver(&batch);
+            let count = |fate| fates.iter().filter(|&&of| of == fate).count() as u64;
+            let (taken, refused) = (count(Fate::Taken), count(Fate::Refused));
+            self.of.metrics.sensor().delivered(self.of.output, taken);
+            self.of.spool.dropped("refused", refused);
+            if refused > 0 && !self.failing {
+                let why = fault.as_deref().unwrap_or("no reason given");
+                self.warn(&format!("{refused} events were refused for good: {why}"));
+            }
+            let mut fate = fates.iter();
+            batch.retain(|_| fate.next().is_none_or(|fate| *fate == Fate::Again));
+            if batch.is_empty() {
+                self.works();
+                break;
+            }
+            if taken + refused > 0 {
+                self.pause.reset();
+            }
+            self.fails(fault.unwrap_or_else(|| "it took no events".to_owned()));
+            self.of.spool.pause(self.pause.next());
+            if self.of.spool.is_abandoned() {
+                return false;
+            }
+        }
+        true
+    }
+
+    fn works(&mut self) {
+        self.pause.reset();
+        if self.failing {
+            self.failing = false;
+            self.of.backlog.refused(None);
+            self.warn("events are delivered again");
+        }
+        self.set_fault(None);
+    }
+
+    fn fails(&mut self, fault: String) {
+        self.of.metrics.sensor().delivery_failed(self.of.output, 1);
+        if !self.failing {
+            self.failing = true;
+            self.of.backlog.refused(Some(stopwatch()));
+            let place = if self.of.spool.is_on_disk() { "in the spool" } else { "in memory" };
+            self.warn(&format!("{fault}; events wait {place}"));
+        }
+        self.set_fault(Some(fault));
+        self.of.spool.note();
+    }
+
+    fn set_fault(&self, fault: Option<String>) {
+        if let Ok(mut of) = self.fault.lock() {
+            *of = fault;
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        (self.of.warn)(&format!("output {}: {text}", self.of.output));
+    }
+}

@@ -1,0 +1,149 @@
+//! Outputs that hand events to somebody: one file for each kind of receiver, and what all share.
+//!
+//! An event passes through here as a [`Record`]. [`Tagged`] gives it its id and its level, the [`Spool`] keeps it,
+//! and a thread ([`deliver`]) hands it to a [`Sink`] until that took it. Delivery is at least once: whoever
+//! receives the same id twice has the same event twice.
+
+mod bulk;
+mod connection;
+mod deliver;
+mod http;
+mod pause;
+mod syslog;
+mod tagged;
+mod unix;
+
+#[cfg(feature = "kafka")]
+mod kafka;
+#[cfg(feature = "nats")]
+mod nats;
+
+#[cfg(test)]
+mod tests;
+
+pub use deliver::{Delivery, DeliveryError, Started};
+pub use tagged::Tagged;
+
+use super::spool::Record;
+use crate::destination::{Remote, Service, Target};
+use crate::remote::{Credentials, CredentialsError, TlsError, locate};
+
+/// What became of one record.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Fate {
+    /// The receiver has it.
+    Taken,
+    /// The receiver will never take it.
+    Refused,
+    /// It is to be sent again.
+    Again,
+}
+
+/// What became of a batch.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// Of each record.
+    pub fates: Vec<Fate>,
+    /// Why not all were taken, in one line without secrets.
+    pub fault: Option<String>,
+}
+
+impl Outcome {
+    /// All `records` had the same fate.
+    pub fn all(fate: Fate, records: usize) -> Self {
+        Self { fates: vec![fate; records], fault: None }
+    }
+
+    /// The first `taken` of them were taken; the others are to be sent again.
+    pub fn broke_off(taken: usize, records: usize, fault: impl Into<String>) -> Self {
+        let mut fates = vec![Fate::Taken; taken.min(records)];
+        fates.resize(records, Fate::Again);
+        Self { fates, fault: Some(fault.into()) }
+    }
+}
+
+/// A receiver.
+pub trait Sink: Send {
+    /// Hands over records in their order, and waits until the receiver has them, as far as it can say so. It
+    /// ends within some ten seconds whatever the receiver does.
+    fn deliver(&mut self, records: &[Record]) -> Outcome;
+
+    /// Nothing came for a second.
+    fn idle(&mut self) {}
+
+    /// Records of one batch at most.
+    fn most(&self) -> usize {
+        MAX_BATCH
+    }
+}
+
+/// Records of one batch at most, unless the receiver wants fewer.
+const MAX_BATCH: usize = 512;
+
+/// Why an output cannot be started. No message holds a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum SinkError {
+    /// The file of credentials cannot be used.
+    #[error(transparent)]
+    Credentials(#[from] CredentialsError),
+    /// TLS cannot be set up.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// The settings of the broker are wrong.
+    #[cfg(feature = "nats")]
+    #[error(transparent)]
+    Broker(#[from] crate::broker::BrokerError),
+    /// The credentials are of a kind that this receiver does not take.
+    #[error("these credentials are not for {0}: write user and password in two lines, or a token")]
+    WrongCredentials(&'static str),
+    /// The library refused.
+    #[error("{0}")]
+    Library(String),
+    /// This program was built without it.
+    #[error("this phitap was built without the feature {0}")]
+    Feature(&'static str),
+}
+
+/// Makes the sink of a target: reads its credentials and sets up TLS, but does not connect yet. It must be done
+/// before privileges are dropped. Nothing if nobody is handed anything.
+///
+/// # Errors
+/// A file that cannot be used, or a kind that this program was built without.
+pub fn prepare(target: &Target, sensor: Option<&str>) -> Result<Option<Box<dyn Sink>>, SinkError> {
+    Ok(match target {
+        Target::Stdout | Target::File { .. } => None,
+        Target::Unix { path } => Some(Box::new(unix::Unix::new(path.clone()))),
+        Target::Remote(remote) => Some(prepare_remote(remote, sensor)?),
+    })
+}
+
+fn prepare_remote(remote: &Remote, sensor: Option<&str>) -> Result<Box<dyn Sink>, SinkError> {
+    Ok(match &remote.service {
+        Service::Syslog { transport, address, facility } => {
+            Box::new(syslog::Syslog::new(*transport, address, *facility, sensor, &remote.tls)?)
+        }
+        #[cfg(feature = "nats")]
+        Service::Nats { servers, subject } => {
+            Box::new(nats::Nats::new(servers, subject, sensor, remote)?)
+        }
+        #[cfg(not(feature = "nats"))]
+        Service::Nats { .. } => return Err(SinkError::Feature("nats")),
+        #[cfg(feature = "kafka")]
+        Service::Kafka { .. } => Box::new(kafka::Kafka::new(remote)?),
+        #[cfg(not(feature = "kafka"))]
+        Service::Kafka { .. } => return Err(SinkError::Feature("kafka")),
+        Service::Http { .. } => Box::new(http::Http::new(remote, sensor)?),
+    })
+}
+
+/// The credentials of a target, if a file is given.
+fn credentials(remote: &Remote) -> Result<Option<Credentials>, SinkError> {
+    let file = remote.credentials.as_deref().map(locate);
+    Ok(file.as_deref().map(Credentials::load).transpose()?)
+}
+
+/// A runtime for one connection, in the thread that delivers: it has no thread until it looks up a name.
+fn runtime() -> Result<tokio::runtime::Runtime, SinkError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| SinkError::Library(error.to_string()))
+}

@@ -1,0 +1,85 @@
+//! `unix:`: lines to a socket of this machine, a stream or datagrams.
+
+use super::connection::{Connect, Stream};
+use super::{Fate, Outcome, Sink};
+use crate::output::spool::Record;
+use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Time that writing may take.
+const WRITE_WITHIN: Duration = Duration::from_secs(8);
+
+/// The sink of a socket.
+pub(super) struct Unix {
+    path: PathBuf,
+    stream: Stream,
+    datagrams: Option<UnixDatagram>,
+}
+
+impl Unix {
+    /// For the socket at `path`.
+    pub fn new(path: PathBuf) -> Self {
+        let at = path.clone();
+        let connect: Connect = Box::new(move || {
+            let fault = |error: std::io::Error| format!("{}: {error}", at.display());
+            let stream = UnixStream::connect(&at).map_err(fault)?;
+            stream.set_write_timeout(Some(WRITE_WITHIN)).map_err(fault)?;
+            stream.set_read_timeout(Some(WRITE_WITHIN)).map_err(fault)?;
+            Ok(Box::new(stream))
+        });
+        let frame = |record: &Record, to: &mut Vec<u8>| {
+            to.extend_from_slice(&record.line);
+            to.push(b'\n');
+        };
+        Self { path, stream: Stream::new(connect, Box::new(frame)), datagrams: None }
+    }
+
+    /// Whether the socket takes datagrams, which its kind says when a stream is asked for.
+    fn takes_datagrams(&mut self) -> bool {
+        if self.datagrams.is_some() {
+            return true;
+        }
+        let open = || {
+            let socket = UnixDatagram::unbound()?;
+            socket.connect(&self.path)?;
+            socket.set_write_timeout(Some(WRITE_WITHIN))?;
+            Ok::<_, std::io::Error>(socket)
+        };
+        self.datagrams = open().ok();
+        self.datagrams.is_some()
+    }
+
+    fn send(&mut self, records: &[Record]) -> Outcome {
+        let Some(socket) = &self.datagrams else {
+            return Outcome::broke_off(0, records.len(), "no connection");
+        };
+        for (sent, record) in records.iter().enumerate() {
+            if let Err(error) = socket.send(&record.line) {
+                let fault = format!("{}: {error}", self.path.display());
+                if error.raw_os_error() == Some(libc::EMSGSIZE) {
+                    let mut outcome = Outcome::broke_off(sent, records.len(), fault);
+                    if let Some(fate) = outcome.fates.get_mut(sent) {
+                        *fate = Fate::Refused;
+                    }
+                    return outcome;
+                }
+                self.datagrams = None;
+                return Outcome::broke_off(sent, records.len(), fault);
+            }
+        }
+        Outcome::all(Fate::Taken, records.len())
+    }
+}
+
+impl Sink for Unix {
+    fn deliver(&mut self, records: &[Record]) -> Outcome {
+        if self.takes_datagrams() { self.send(records) } else { self.stream.deliver(records) }
+    }
+
+    fn idle(&mut self) {
+        if self.datagrams.is_none() {
+            self.stream.idle();
+        }
+    }
+}

@@ -1,0 +1,574 @@
+//! A worker: its own flow table, and the state of each flow. Nothing is shared between workers but
+//! what never changes.
+
+mod encrypted;
+mod passing_on;
+
+use super::analysis::{Analysis, State};
+use super::content_sink::{FlowSink, Shared, StageCounters};
+use super::report::{Item, Order, Report, Service};
+use super::shedding::Pressure;
+use super::work::{Work, WorkBatch};
+use crate::capture::PacketRef;
+use crate::config::Limits;
+use crate::decode::Decoded;
+use crate::exposure::{EventId, FindingEvent};
+use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
+use crate::identify::{Finding, ValueCache};
+use crate::protocol::datagrams::frame_datagram;
+use crate::protocol::encrypted::{Encryption, probe_datagram};
+use crate::protocol::expected::ExpectedFlows;
+use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, is_service};
+use crate::rules::RuleSet;
+use crate::time::{Span, Timestamp};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+
+/// Datagrams of a UDP flow that are looked at.
+const UDP_LOOKS: u8 = 4;
+
+/// Items of a report beyond which it is passed on before its batch is worked through. A packet of
+/// compressed rows may bring thousands.
+const MAX_ITEMS: usize = 1024;
+
+/// Work in one step after which a flow is weighed again.
+const GROWS: u64 = 16 << 10;
+
+/// Objects of a flow that wait to be passed on.
+const MAX_OBJECTS: usize = 256;
+
+/// Patients of a flow whose further records wait to be passed on.
+const MAX_REPEATED: usize = 256;
+
+/// How long they wait, packet time, if the flow goes on.
+const PASS_ON_EVERY: Span = Span::seconds(10);
+
+/// One worker.
+pub struct Worker {
+    table: Table<State>,
+    context: Context,
+    clock: Timestamp,
+    reported: Reported,
+}
+
+/// What was already reported of gauges.
+#[derive(Default)]
+struct Reported {
+    active: i64,
+    memory: i64,
+}
+
+/// What a worker's flows work with.
+struct Context {
+    shared: Arc<Shared>,
+    /// The active rules when the batch came, and the number of the reload that brought them.
+    rules: Arc<RuleSet>,
+    generation: u64,
+    limits: DriverLimits,
+    /// The time that events carry.
+    now: Timestamp,
+    /// The time that time-outs follow.
+    clock: Timestamp,
+    /// The packet at hand.
+    here: PacketRef,
+    packet: u64,
+    n: u32,
+    findings: Vec<Finding>,
+    values: ValueCache,
+    /// A flow has come to hold much more in the last step.
+    grew: bool,
+    pressure: Pressure,
+    /// Flows that others have announced.
+    expected: ExpectedFlows,
+    /// A datagram as framed in a stream.
+    frame: Vec<u8>,
+    counters: StageCounters,
+    report: Report,
+}
+
+impl Worker {
+    /// One of `workers` workers, without flows and with its share of the memory.
+    pub fn new(shared: Arc<Shared>, limits: &Limits, workers: usize) -> Self {
+        let memory = limits.flow_memory() / workers.max(1) as u64;
+        let memory = usize::try_from(memory).unwrap_or(usize::MAX);
+        let values = ValueCache::within(memory, Arc::clone(&shared.units));
+        let kept = values.most_memory() + shared.units.most_memory() / workers.max(1);
+        let table = TableLimits {
+            flows: limits.flows,
+            memory: memory.saturating_sub(kept),
+            window: limits.window,
+            tcp_idle: limits.tcp_idle,
+            udp_idle: limits.udp_idle,
+        };
+        let driver = DriverLimits { buffer: limits.parser_buffer, recognise: limits.recognise };
+        Self {
+            table: Table::new(table),
+            context: Context {
+                rules: shared.rules.current(),
+                generation: 0,
+                shared,
+                limits: driver,
+                now: Timestamp::default(),
+                clock: Timestamp::default(),
+                here: PacketRef::default(),
+                packet: 0,
+                n: 0,
+                findings: Vec::new(),
+                values,
+                grew: false,
+                pressure: Pressure::None,
+                expected: ExpectedFlows::default(),
+                frame: Vec::new(),
+                counters: StageCounters::default(),
+                report: Report::default(),
+            },
+            clock: Timestamp::default(),
+            reported: Reported::default(),
+        }
+    }
+
+    /// How pressed it is from now on.
+    pub const fn press(&mut self, pressure: Pressure) {
+        self.context.pressure = pressure;
+    }
+
+    /// Works through a batch. What is found is handed to `report`, more than once where it is much.
+    pub fn run(&mut self, batch: &WorkBatch, report: &mut dyn FnMut(Report)) {
+        let context = &mut self.context;
+        if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
+            context.counters.content.forget();
+            context.values.forget();
+        }
+        for work in &batch.work {
+            match work {
+                Work::Segment(segment) => {
+                    self.context.step(segment.number, segment.packet.time, segment.clock);
+                    self.context.here = segment.packet;
+                    self.context.counters.content.reserve.bring(u64::from(segment.decoded.len));
+                    let arrival = Arrival {
+                        number: segment.number,
+                        clock: segment.clock,
+                        hash: segment.hash,
+                        packet: segment.packet,
+                        segment: &segment.decoded,
+                        payload: batch.payload(segment),
+                    };
+                    self.table.packet(&arrival, &mut self.context);
+                    if self.context.report.items.len() >= MAX_ITEMS {
+                        report(self.report(segment.number, false));
+                    }
+                }
+                Work::Tick { number, clock, time } => {
+                    self.context.step(*number, *time, *clock);
+                    self.clock = *time;
+                    self.table.tick(*clock, &mut self.context);
+                    self.context.expected.expire(*clock);
+                }
+            }
+        }
+        if batch.last {
+            self.context.step(batch.upto + 1, self.context.now, self.context.clock);
+            // Piece by piece: what comes of all flows at once would not fit in memory.
+            for slots in self.table.oldest_first().chunks(MAX_ITEMS / 4) {
+                let flow = self.table.finish_some(slots, &mut self.context);
+                report(Report { upto_flow: flow, ..self.report(batch.upto + 1, false) });
+            }
+        }
+        report(self.report(batch.upto, batch.last));
+    }
+
+    fn report(&mut self, upto: u64, last: bool) -> Report {
+        let stats = &mut self.context.report.stats;
+        let table = self.table.take_stats();
+        stats.flows += table.opened;
+        if table.evicted > 0 {
+            // Both directions of each.
+            *stats.opaque.entry(("unknown", Reason::Memory)).or_default() += 2 * table.evicted;
+        }
+        stats.evicted_flows += table.evicted;
+        stats.gap_bytes += table.tcp.gap_bytes;
+        stats.cut_bytes += table.tcp.cut_bytes;
+        stats.conflicts += table.tcp.conflicts;
+        for (reason, n) in table.tcp.ignored.reasons() {
+            if n > 0 {
+                *stats.ignored.entry(reason).or_default() += n;
+            }
+        }
+        let (active, memory) = (self.table.active() as i64, self.table.memory() as i64);
+        stats.active = active - self.reported.active;
+        stats.memory = memory - self.reported.memory;
+        self.reported = Reported { active, memory };
+        let found = self.context.counters.identify.identifiers().filter(|(_, n)| *n > 0);
+        for (kind, n) in found {
+            *stats.identifiers.entry(kind).or_default() += n;
+        }
+        self.context.counters.identify = Default::default();
+        let content = &mut self.context.counters.content;
+        stats.skipped_bytes += std::mem::take(&mut content.skipped_bytes);
+        stats.unpaid_bytes += std::mem::take(&mut content.unpaid_bytes);
+        let mut report = std::mem::take(&mut self.context.report);
+        (report.upto, report.upto_flow) = (upto, u64::MAX);
+        report.clock = self.clock;
+        report.last = last;
+        // Time-outs and the end of the run close flows in the order of this worker's table.
+        report.items.sort_by_key(|(order, _)| *order);
+        report
+    }
+}
+
+impl Context {
+    fn step(&mut self, packet: u64, time: Timestamp, clock: Timestamp) {
+        if self.packet != packet {
+            self.n = 0;
+        }
+        self.packet = packet;
+        self.now = time;
+        self.clock = clock;
+    }
+
+    /// A flow that is read from here on.
+    fn reading(&self, flow: &FlowHead) -> State {
+        State::Reading(Box::new(Analysis::new(flow, self.limits, self.clock)))
+    }
+
+    /// Reads bytes or a gap of a flow; how many further bytes are of no interest.
+    fn read(
+        &mut self,
+        flow: &FlowHead,
+        state: &mut State,
+        run: impl FnOnce(&mut Driver, &mut FlowSink<'_>) -> u64,
+    ) -> u64 {
+        if matches!(state, State::Silent) {
+            *state = self.reading(flow);
+        }
+        self.relate(flow, state);
+        let skip = self.analyse(flow, state, run).unwrap_or(u64::MAX);
+        if let State::Reading(analysis) = state
+            && analysis.is_passed_over()
+        {
+            self.handshake(flow, analysis);
+            *state = State::PassedOver(analysis.encryption);
+        }
+        skip
+    }
+
+    /// If another flow announced this one and nothing of it was read yet, it is read as announced. Asked
+    /// with the first bytes rather than at the handshake, which may precede the announcement: of a
+    /// passive data connection it precedes the command.
+    fn relate(&mut self, flow: &FlowHead, state: &mut State) {
+        let fresh = match state {
+            State::Reading(analysis) => analysis.driver.is_untouched(),
+            State::Datagrams { looks, .. } => *looks == 0,
+            State::Silent | State::PassedOver { .. } | State::Broken => false,
+        };
+        let announced = fresh.then(|| self.expected.take(&flow.key, self.clock)).flatten();
+        let Some(announced) = announced else { return };
+        if let State::Datagrams { .. } = state {
+            *state = self.reading(flow);
+        }
+        if let State::Reading(analysis) = state {
+            analysis.driver.orient(flow.orientation);
+            analysis.driver.announced(announced);
+        }
+    }
+
+    fn order(&mut self, flow: &FlowHead) -> Order {
+        self.n += 1;
+        Order { packet: self.packet, flow: flow.first_packet, n: self.n }
+    }
+
+    /// Runs one step of a flow's analysis; a panic in it ends that flow only.
+    fn analyse<R: Default>(
+        &mut self,
+        flow: &FlowHead,
+        state: &mut State,
+        run: impl FnOnce(&mut Driver, &mut FlowSink<'_>) -> R,
+    ) -> Option<R> {
+        let State::Reading(analysis) = state else { return None };
+        analysis.driver.orient(flow.orientation);
+        let before = self.counters.content.work;
+        let result = catch_unwind(AssertUnwindSafe(|| {
+            let mut host = FlowSink {
+                shared: &self.shared,
+                rules: analysis.rules.as_deref().unwrap_or(&self.rules),
+                contents: &mut analysis.contents,
+                patients: &mut analysis.patients,
+                values: &mut self.values,
+                facts: &mut analysis.facts,
+                activity: &mut analysis.activity,
+                findings: &mut self.findings,
+                counters: &mut self.counters,
+                arrivals: &mut analysis.arrivals,
+                now: self.now,
+            };
+            run(&mut analysis.driver, &mut host)
+        }));
+        self.grew |= self.counters.content.work.wrapping_sub(before) > GROWS;
+        match result {
+            Ok(result) => {
+                analysis.arrivals.settle(analysis.driver.unread());
+                let idle = analysis.contents.is_idle() && analysis.patients.is_idle();
+                if idle {
+                    analysis.rules = None;
+                } else {
+                    analysis.rules.get_or_insert_with(|| Arc::clone(&self.rules));
+                }
+                self.settle(flow, analysis);
+                Some(result)
+            }
+            Err(_) => {
+                self.counters.content.abandon();
+                let protocol = analysis.driver.protocol().unwrap_or("unknown");
+                self.settle(flow, analysis);
+                *self.report.stats.opaque.entry((protocol, Reason::Panic)).or_default() += 2;
+                *state = State::Broken;
+                None
+            }
+        }
+    }
+
+    /// Passes on what a step brought about.
+    fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
+        for announced in self.counters.expected.drain(..) {
+            let orientation = analysis.driver.orientation();
+            self.expected.announce(&flow.key, orientation, announced, self.clock);
+        }
+        self.hosts(flow, analysis);
+        let stats = &mut self.report.stats;
+        let client = analysis.driver.orientation().client;
+        for event in analysis.driver.events() {
+            match event {
+                DriverEvent::Recognised(protocol) => {
+                    *stats.streams.entry(protocol).or_default() += 1;
+                }
+                DriverEvent::Opaque(protocol, reason) => {
+                    let info = flow.info(client);
+                    tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
+                    if reason == Reason::Encrypted {
+                        analysis.encryption = Encryption::Encrypted;
+                    }
+                    if protocol != "unknown" {
+                        analysis.half_recognised |= reason == Reason::Unrecognised;
+                        analysis.activity.losses.directions += 1;
+                    }
+                    *stats.opaque.entry((protocol, reason)).or_default() += 1;
+                }
+            }
+        }
+        for named in self.counters.identify.objects.drain(..) {
+            // The same one most often follows itself: a study has many images.
+            if analysis.objects.last() != Some(&named) {
+                analysis.objects.push(named);
+            }
+        }
+        if self.counters.content.records.is_empty()
+            && self.counters.content.messages.is_empty()
+            && self.counters.content.given_up.is_empty()
+            && self.counters.anomalies.is_empty()
+            && self.findings.is_empty()
+        {
+            return;
+        }
+        let protocol = analysis.driver.protocol().unwrap_or("unknown");
+        if analysis.patients.repeated() > 0 && !self.counters.content.records.is_empty() {
+            analysis.recorded = analysis.arrivals.last();
+        }
+        for (content, n) in self.counters.content.records.drain(..) {
+            analysis.content = content;
+            *stats.records.entry((protocol, content)).or_default() += n;
+        }
+        for (kind, n) in self.counters.content.messages.drain(..) {
+            *stats.messages.entry((protocol, kind)).or_default() += n;
+        }
+        for (reason, n) in self.counters.content.given_up.drain(..) {
+            *stats.opaque.entry((protocol, reason)).or_default() += n;
+        }
+        for reason in self.counters.anomalies.drain(..) {
+            *stats.anomalies.entry((protocol, reason)).or_default() += 1;
+        }
+        if self.findings.is_empty() {
+            let repeated = analysis.patients.repeated();
+            let waited = self.clock - analysis.handed_on >= PASS_ON_EVERY;
+            if analysis.objects.len() >= MAX_OBJECTS
+                || repeated >= MAX_REPEATED
+                || repeated > 0 && waited
+            {
+                self.pass_on(flow, analysis);
+            }
+            return;
+        }
+        let info = flow.info(client);
+        let mut findings = std::mem::take(&mut self.findings);
+        for finding in findings.drain(..) {
+            let order = self.order(flow);
+            let event = FindingEvent {
+                paid: analysis.written.pays(flow.bytes, &finding),
+                records: finding.records.into(),
+                clients: 1,
+                // Exposures give it one where it is needed.
+                id: EventId(0),
+                flow: info,
+                protocol,
+                finding,
+                person: None,
+            };
+            self.report.items.push((order, Item::Finding(Box::new(event))));
+        }
+        self.findings = findings;
+        self.pass_on(flow, analysis);
+    }
+}
+
+impl Handler<State> for Context {
+    fn open(&mut self, flow: &FlowHead) -> State {
+        if flow.key.transport == crate::flow::Transport::Udp {
+            return State::Datagrams { looks: 0, encryption: Encryption::Clear };
+        }
+        State::Silent
+    }
+
+    fn data(
+        &mut self,
+        flow: &FlowHead,
+        state: &mut State,
+        side: Side,
+        bytes: &[u8],
+        packet: PacketRef,
+    ) -> u64 {
+        self.read(flow, state, |driver, host| {
+            host.arrivals.came(side, bytes.len(), packet);
+            host.contents.bring(bytes.len());
+            driver.data(side, bytes, host)
+        })
+    }
+
+    fn gap(&mut self, flow: &FlowHead, state: &mut State, side: Side, len: u64) -> u64 {
+        let skip = self.read(flow, state, |driver, host| driver.gap(side, len, host));
+        if let State::Reading(analysis) = state {
+            let losses = &mut analysis.activity.losses;
+            losses.gap_bytes = losses.gap_bytes.saturating_add(len);
+        }
+        skip
+    }
+
+    fn end(&mut self, flow: &FlowHead, state: &mut State, side: Side, end: End) {
+        self.analyse(flow, state, |driver, host| driver.close(side, end, host));
+    }
+
+    fn datagram(&mut self, flow: &FlowHead, state: &mut State, side: Side, bytes: &[u8]) -> bool {
+        if let State::Datagrams { encryption, .. } = state
+            && probe_datagram(bytes)
+        {
+            *encryption = Encryption::Encrypted;
+            return false;
+        }
+        self.relate(flow, state);
+        let mut frame = std::mem::take(&mut self.frame);
+        frame.clear();
+        let framed = match state {
+            State::Reading(analysis) if analysis.driver.owns_datagrams() => {
+                frame_datagram(bytes, &mut frame);
+                true
+            }
+            _ => PROTOCOLS.iter().any(|protocol| protocol.datagram(bytes, &mut frame)),
+        };
+        if framed && let State::Datagrams { .. } = state {
+            *state = self.reading(flow);
+        }
+        let framed = framed || state.carve(|| self.reading(flow), bytes, &mut frame);
+        if framed {
+            if let State::Reading(analysis) = state {
+                analysis.datagram = Some(self.now);
+            }
+            self.data(flow, state, side, &frame, self.here);
+        }
+        self.frame = frame;
+        match state {
+            State::Reading(analysis) => !analysis.driver.is_opaque(),
+            State::Datagrams { looks, .. } => {
+                *looks += 1;
+                *looks < UDP_LOOKS
+            }
+            State::Broken | State::Silent | State::PassedOver { .. } => false,
+        }
+    }
+
+    fn close(&mut self, flow: &FlowHead, mut state: State, end: End) {
+        self.analyse(flow, &mut state, |driver, host| {
+            driver.finish(end, host);
+            host.finish();
+        });
+        match state {
+            State::Reading(mut analysis) => {
+                let info = flow.info(analysis.driver.orientation().client);
+                if analysis.encryption == Encryption::Encrypted {
+                    self.handshake(flow, &mut analysis);
+                    self.encrypted(flow, info);
+                }
+                let stats = &mut self.report.stats;
+                let known = analysis.driver.protocol().unwrap_or("unknown");
+                tracing::debug!(client = %info.client, server = %info.server, protocol = known, bytes = flow.bytes, ?end, "flow ended");
+                let Some(protocol) = analysis.driver.protocol() else {
+                    if analysis.encryption == Encryption::Clear {
+                        stats.unrecognised(flow);
+                    }
+                    return;
+                };
+                stats.half_recognised_flows += u64::from(analysis.half_recognised);
+                self.pass_on(flow, &mut analysis);
+                if !is_service(protocol) {
+                    return;
+                }
+                let rules = analysis.rules.as_deref().unwrap_or(&self.rules);
+                let facts = std::mem::take(&mut analysis.facts);
+                let facts = analysis.patients.settled_facts(
+                    facts,
+                    &self.shared.identify,
+                    rules,
+                    &mut self.values,
+                );
+                let service = Service {
+                    time: analysis.datagram.unwrap_or(self.now),
+                    flow: info,
+                    protocol,
+                    content: analysis.content,
+                    facts,
+                    bytes: flow.bytes,
+                };
+                let order = self.order(flow);
+                self.report.items.push((order, Item::Service(Box::new(service))));
+            }
+            State::Silent | State::PassedOver(Encryption::Clear) => {
+                self.report.stats.unrecognised(flow);
+            }
+            State::Datagrams { encryption: Encryption::Encrypted, .. }
+            | State::PassedOver(Encryption::Encrypted) => {
+                self.encrypted(flow, flow.info(flow.orientation.client));
+            }
+            State::Datagrams { .. } => self.report.stats.unrecognised(flow),
+            State::Broken => {}
+        }
+    }
+
+    fn sheds(&mut self, flow: &FlowHead, state: &mut State, segment: &Decoded) -> bool {
+        let shed = self.pressure.sheds(flow, state, segment);
+        if let Some(shed) = shed {
+            if let State::Reading(analysis) = state {
+                analysis.activity.losses.shed_packets += 1;
+            }
+            *self.report.stats.shed.entry(shed).or_default() += 1;
+        }
+        shed.is_some()
+    }
+
+    fn grew(&mut self) -> bool {
+        std::mem::take(&mut self.grew)
+    }
+
+    fn memory(&self, state: &State) -> usize {
+        match state {
+            State::Reading(analysis) => analysis.memory(),
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,79 @@
+//! Recognising the protocol, at the start of a connection and in the middle of one.
+
+use super::ROWS;
+use super::frame::{self, HEADER, Header, Values};
+use crate::protocol::{Probe, Speaker};
+
+/// Whether a connection begins at the front of `data`: OPTIONS or STARTUP, or what answers them.
+pub(super) fn front(data: &[u8]) -> Probe {
+    let [first, rest @ ..] = data else { return Probe::More };
+    if !matches!(first, 0x03..=0x05 | 0x83..=0x85) {
+        return Probe::No;
+    }
+    let opcode = rest.get(3);
+    let begins = match opcode {
+        Some(0x01 | 0x05) => *first < 0x80,
+        Some(0x02 | 0x03 | 0x06) => *first >= 0x80,
+        Some(_) => false,
+        None => true,
+    };
+    // No flag but that of a beta version, and a body of less than 64 KiB.
+    let flags = rest.first().is_none_or(|flags| flags & !0x10 == 0);
+    if !begins || !flags || rest.iter().skip(4).take(2).any(|b| *b != 0) {
+        return Probe::No;
+    }
+    let Some(header) = Header::parse(data) else {
+        return if data.len() < HEADER { Probe::More } else { Probe::No };
+    };
+    let speaker = if header.response { Speaker::Server } else { Speaker::Client };
+    let fits = match header.opcode {
+        // OPTIONS and READY have no body.
+        0x05 | frame::READY => header.length == 0,
+        frame::STARTUP => {
+            let Some(body) = data.get(HEADER..HEADER + header.length) else { return Probe::More };
+            memchr::memmem::find(body, b"\0\x0bCQL_VERSION").is_some()
+        }
+        frame::AUTHENTICATE => {
+            let len = data.get(HEADER..).and_then(|body| body.first_chunk::<2>());
+            len.is_none_or(|len| usize::from(u16::from_be_bytes(*len)) + 2 == header.length)
+        }
+        _ => header.length > 2,
+    };
+    if fits { Probe::yes(speaker) } else { Probe::No }
+}
+
+/// The first frame in `data` that cannot be mistaken: a statement, or a result with rows.
+pub(super) fn find(data: &[u8]) -> Option<(usize, Speaker)> {
+    let statement = memchr::memchr3_iter(3, 4, 5, data)
+        .find(|at| data.get(*at..).is_some_and(is_statement))
+        .map(|at| (at, Speaker::Client));
+    let rows = memchr::memchr3_iter(0x83, 0x84, 0x85, data)
+        .find(|at| data.get(*at..).is_some_and(is_rows))
+        .map(|at| (at, Speaker::Server));
+    match (statement, rows) {
+        (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
+        (a, b) => a.or(b),
+    }
+}
+
+fn is_statement(data: &[u8]) -> bool {
+    let Some(header) = Header::parse(data) else { return false };
+    let mut body = Values(data.get(HEADER..).unwrap_or_default());
+    let text = body.u32().map_or(0, |len| len as usize);
+    let verb = body.bytes(4).is_some_and(|verb| verb.iter().all(u8::is_ascii_alphabetic));
+    matches!(header.opcode, frame::QUERY | frame::PREPARE)
+        && !header.is_compressed()
+        && verb
+        && (8..header.length).contains(&text)
+}
+
+fn is_rows(data: &[u8]) -> bool {
+    let Some(header) = Header::parse(data) else { return false };
+    let mut body = Values(data.get(HEADER..).unwrap_or_default());
+    let (kind, flags, count) = (body.u32(), body.u32(), body.u32());
+    header.opcode == frame::RESULT
+        && !header.is_compressed()
+        && kind == Some(ROWS)
+        && flags.is_some_and(|flags| flags < 0x10)
+        && count.is_some_and(|count| (1..512).contains(&count))
+}

@@ -1,0 +1,44 @@
+//! What files are shared under.
+
+/// Segments of a path that the facts show.
+const MAX_SEGMENTS: usize = 8;
+
+/// A share.
+#[derive(Clone, Default)]
+pub struct Share {
+    /// As the client calls it.
+    pub name: String,
+    /// It has named pipes, not files.
+    pub pipes: bool,
+}
+
+impl Share {
+    /// From a path `\\server\share`.
+    pub fn new(path: &str) -> Self {
+        let name = path.rsplit('\\').next().unwrap_or_default();
+        Self { name: name.to_owned(), pipes: name.eq_ignore_ascii_case("IPC$") }
+    }
+
+    /// The path of a file with everything masked that may be named after a person: all but the
+    /// share and the suffix.
+    pub fn path(&self, file: &str) -> String {
+        let mut path = String::new();
+        if !self.name.is_empty() {
+            path = format!("/{}", self.name);
+        }
+        let (folders, name) = file.rsplit_once('\\').unwrap_or(("", file));
+        for _ in folders.split('\\').filter(|f| !f.is_empty()).take(MAX_SEGMENTS) {
+            path.push_str("/*");
+        }
+        if !name.is_empty() {
+            path.push_str("/*");
+        }
+        // Letters only: another separator would make a folder of it.
+        let plain = |suffix: &&str| suffix.bytes().all(|b| b.is_ascii_alphabetic());
+        if let Some(suffix) = name.rsplit_once('.').map(|(_, suffix)| suffix).filter(plain) {
+            path.push('.');
+            path.push_str(suffix);
+        }
+        crate::protocol::http::mask_path(&path)
+    }
+}

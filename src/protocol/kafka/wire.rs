@@ -1,0 +1,203 @@
+//! The types of the protocol (KIP-482 for the compact ones), and the headers of requests.
+
+/// Longest string or group of tagged fields that is read, bytes.
+const MAX_ELEMENT: usize = 32 << 10;
+/// Aborted transactions of a partition that are passed over.
+const MAX_ABORTED: u64 = 1024;
+/// Tagged fields of a structure.
+const MAX_TAGS: u64 = 64;
+/// Longest name that a client gives itself, bytes.
+const MAX_CLIENT: usize = 255;
+/// Largest request or response that is believed, bytes (`socket.request.max.bytes` and `fetch.max.bytes` are
+/// 100 MiB and less).
+pub const MAX_MESSAGE: usize = 256 << 20;
+/// Highest key of a request, and highest version, that are believed.
+const MAX_API: i16 = 127;
+const MAX_VERSION: i16 = 31;
+
+pub const PRODUCE: i16 = 0;
+pub const FETCH: i16 = 1;
+pub const METADATA: i16 = 3;
+pub const SASL_HANDSHAKE: i16 = 17;
+pub const API_VERSIONS: i16 = 18;
+pub const SASL_AUTHENTICATE: i16 = 36;
+
+/// Why an element cannot be read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Stop {
+    /// Its end has not come.
+    More,
+    /// It is none.
+    Malformed,
+}
+
+/// Reads elements from the front of some bytes.
+pub struct Reader<'a> {
+    data: &'a [u8],
+    at: usize,
+}
+
+impl<'a> Reader<'a> {
+    pub const fn new(data: &'a [u8]) -> Self {
+        Self { data, at: 0 }
+    }
+
+    /// Bytes read so far.
+    pub const fn used(&self) -> usize {
+        self.at
+    }
+
+    pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], Stop> {
+        let end = self.at.checked_add(len).ok_or(Stop::Malformed)?;
+        let taken = self.data.get(self.at..end).ok_or(Stop::More)?;
+        self.at = end;
+        Ok(taken)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
+        self.bytes(N)?.first_chunk::<N>().copied().ok_or(Stop::More)
+    }
+
+    pub fn i16(&mut self) -> Result<i16, Stop> {
+        Ok(i16::from_be_bytes(self.array()?))
+    }
+
+    pub fn i32(&mut self) -> Result<i32, Stop> {
+        Ok(i32::from_be_bytes(self.array()?))
+    }
+
+    /// An unsigned number in groups of seven bits, the least significant first.
+    pub fn varint(&mut self) -> Result<u64, Stop> {
+        let mut value = 0;
+        for group in 0..10 {
+            let [byte] = self.array()?;
+            value |= u64::from(byte & 0x7f).checked_shl(7 * group).unwrap_or(0);
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        Err(Stop::Malformed)
+    }
+
+    /// The same with a sign, in zigzag.
+    pub fn signed(&mut self) -> Result<i64, Stop> {
+        let value = self.varint()?;
+        Ok((value >> 1) as i64 ^ -((value & 1) as i64))
+    }
+
+    /// Bytes behind their length in zigzag; none if it is negative.
+    pub fn measured(&mut self) -> Result<Option<&'a [u8]>, Stop> {
+        match usize::try_from(self.signed()?) {
+            Ok(len) => self.bytes(len).map(Some),
+            Err(_) => Ok(None),
+        }
+    }
+
+    /// A length: in `flexible` versions one more than it is, so that 0 is none.
+    pub fn length(&mut self, flexible: bool, short: bool) -> Result<Option<u64>, Stop> {
+        if flexible {
+            return Ok(self.varint()?.checked_sub(1));
+        }
+        let len = if short { i32::from(self.i16()?) } else { self.i32()? };
+        Ok(u64::try_from(len).ok())
+    }
+
+    /// A string; none if there is none.
+    pub fn string(&mut self, flexible: bool) -> Result<Option<&'a [u8]>, Stop> {
+        match self.length(flexible, true)? {
+            None => Ok(None),
+            Some(len) if len > MAX_ELEMENT as u64 => Err(Stop::Malformed),
+            Some(len) => self.bytes(len as usize).map(Some),
+        }
+    }
+
+    /// Passes over tagged fields.
+    pub fn tags(&mut self, flexible: bool) -> Result<(), Stop> {
+        if !flexible {
+            return Ok(());
+        }
+        let count = self.varint()?;
+        if count > MAX_TAGS {
+            return Err(Stop::Malformed);
+        }
+        for _ in 0..count {
+            self.varint()?;
+            let len = self.varint()?;
+            if len > MAX_ELEMENT as u64 {
+                return Err(Stop::Malformed);
+            }
+            self.bytes(len as usize)?;
+        }
+        Ok(())
+    }
+
+    /// Passes over the aborted transactions of a partition.
+    pub fn aborted(&mut self, flexible: bool) -> Result<(), Stop> {
+        let count = self.length(flexible, false)?.unwrap_or(0);
+        if count > MAX_ABORTED {
+            return Err(Stop::Malformed);
+        }
+        for _ in 0..count {
+            self.bytes(16)?;
+            self.tags(flexible)?;
+        }
+        Ok(())
+    }
+}
+
+/// The header of a request.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Request<'a> {
+    /// Bytes behind the size.
+    pub size: usize,
+    pub api: i16,
+    pub version: i16,
+    pub correlation: i32,
+    pub client: Option<&'a [u8]>,
+    /// Bytes of the header, with the size.
+    pub used: usize,
+}
+
+impl<'a> Request<'a> {
+    /// Reads the header at the front of `data`.
+    pub fn read(data: &'a [u8]) -> Result<Self, Stop> {
+        let mut reader = Reader::new(data);
+        let size = usize::try_from(reader.i32()?).map_err(|_| Stop::Malformed)?;
+        if !(10..=MAX_MESSAGE).contains(&size) {
+            return Err(Stop::Malformed);
+        }
+        let api = reader.i16()?;
+        if !(0..=MAX_API).contains(&api) {
+            return Err(Stop::Malformed);
+        }
+        let version = reader.i16()?;
+        if !(0..=MAX_VERSION).contains(&version) {
+            return Err(Stop::Malformed);
+        }
+        let correlation = reader.i32()?;
+        let len = reader.i16()?;
+        let client = match usize::try_from(len) {
+            Err(_) if len == -1 => None,
+            Ok(len) if len <= MAX_CLIENT && len + 10 <= size => Some(reader.bytes(len)?),
+            _ => return Err(Stop::Malformed),
+        };
+        if correlation < 0 || client.is_some_and(|c| !c.iter().all(|b| matches!(b, b' '..=b'~'))) {
+            return Err(Stop::Malformed);
+        }
+        if is_flexible(api, version) {
+            reader.tags(true)?;
+        }
+        Ok(Self { size, api, version, correlation, client, used: reader.used() })
+    }
+}
+
+/// Whether this version of these requests has compact types and tagged fields.
+pub const fn is_flexible(api: i16, version: i16) -> bool {
+    match api {
+        PRODUCE => version >= 9,
+        FETCH => version >= 12,
+        API_VERSIONS => version >= 3,
+        SASL_AUTHENTICATE => version >= 2,
+        _ => false,
+    }
+}

@@ -1,0 +1,119 @@
+//! TLS to other machines: the roots of the platform, or a CA that was given.
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// The files that TLS needs; with none the roots of the platform decide, and phitap shows no certificate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Certificates of the CAs that are trusted, PEM, in place of those of the platform.
+    pub ca: Option<PathBuf>,
+    /// The chain of certificates that phitap shows, and its private key, PEM.
+    pub certificate: Option<(PathBuf, PathBuf)>,
+}
+
+/// Why there is no TLS.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    /// A file does not hold what it should.
+    #[error("{path}: {reason}", path = .path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// The platform has no trusted certificates.
+    #[error(
+        "this system has no certificates of CAs{0}; install them (ca-certificates), or give the CA"
+    )]
+    NoRoots(String),
+    /// The library refused.
+    #[error("TLS: {0}")]
+    Library(#[from] rustls::Error),
+}
+
+impl TlsFiles {
+    /// Whether anything was given, so that TLS is wanted.
+    pub fn is_given(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// What connections are made with: TLS 1.2 or 1.3, and a certificate of the other side that is checked.
+    ///
+    /// # Errors
+    /// If a file cannot be read or holds something else, or the platform has no roots.
+    pub fn client(&self) -> Result<ClientConfig, TlsError> {
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()?
+            .with_root_certificates(self.roots()?);
+        let Some((chain, key)) = &self.certificate else {
+            return Ok(builder.with_no_client_auth());
+        };
+        let certificates = certificates(chain)?;
+        let private =
+            PrivateKeyDer::from_pem_file(key).map_err(|error| fault(key, error.to_string()))?;
+        builder
+            .with_client_auth_cert(certificates, private)
+            .map_err(|error| fault(key, error.to_string()))
+    }
+
+    fn roots(&self) -> Result<RootCertStore, TlsError> {
+        let mut roots = RootCertStore::empty();
+        let Some(ca) = &self.ca else {
+            let found = rustls_native_certs::load_native_certs();
+            roots.add_parsable_certificates(found.certs);
+            if roots.is_empty() {
+                let why = found.errors.first().map(|error| format!(" ({error})"));
+                return Err(TlsError::NoRoots(why.unwrap_or_default()));
+            }
+            return Ok(roots);
+        };
+        for certificate in certificates(ca)? {
+            roots.add(certificate).map_err(|error| fault(ca, error.to_string()))?;
+        }
+        Ok(roots)
+    }
+}
+
+fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let read = CertificateDer::pem_file_iter(path).and_then(Iterator::collect);
+    let found: Vec<_> = read.map_err(|error| fault(path, error.to_string()))?;
+    match found.is_empty() {
+        true => Err(fault(path, "it holds no certificate in PEM".to_owned())),
+        false => Ok(found),
+    }
+}
+
+fn fault(path: &Path, reason: String) -> TlsError {
+    TlsError::File { path: path.to_path_buf(), reason }
+}
+
+/// What is wrong with a connection, and what to do, in words.
+pub fn explain_tls(error: &rustls::Error) -> String {
+    use rustls::{AlertDescription, CertificateError, Error};
+    let words = match error {
+        Error::InvalidMessage(_) => {
+            "the server offers no TLS there; switch it on, as passwords and tokens go over TLS only"
+        }
+        // Two CAs may bear the same name.
+        Error::InvalidCertificate(
+            CertificateError::UnknownIssuer | CertificateError::BadSignature,
+        ) => "its certificate is of an unknown CA; give that CA",
+        Error::InvalidCertificate(
+            CertificateError::Expired | CertificateError::ExpiredContext { .. },
+        ) => "its certificate has expired",
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+        ) => "its certificate is not for that name",
+        Error::AlertReceived(
+            AlertDescription::CertificateRequired | AlertDescription::BadCertificate,
+        ) => "the server asks for a certificate of phitap",
+        other => return other.to_string(),
+    };
+    words.to_owned()
+}

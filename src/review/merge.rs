@@ -1,0 +1,391 @@
+//! `phitap merge`: what several runs come to together.
+
+use super::table::{Column, Shape, Table, hidden, json_text, shown};
+use super::{Answer, Merge, ReviewError};
+use crate::exposure::Count;
+use crate::merge::{ExposureNumbers, KeyNumbers, Numbers, Part, PartError, RunNumbers, Summary};
+use crate::output::summary_line;
+use crate::output::text::{bytes, count, foreign};
+use crate::severity::Severity;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read as _, Write};
+use std::path::PathBuf;
+
+/// Longest line, bytes.
+const MAX_LINE: u64 = 1 << 20;
+/// Characters of the name of a key.
+const MAX_KEY: usize = 32;
+
+/// How a merged result is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MergeShape {
+    /// Exposures as a table; for people also what they come to.
+    Table(Shape),
+    /// One JSON object.
+    Json,
+    /// `phi-summary` events.
+    Summaries,
+}
+
+/// Why nothing was merged.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// A file cannot be read.
+    #[error("cannot read {path}: {source}; check the path, and that you may read it", path = .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// A file holds nothing to merge.
+    #[error("{0}: no phi-summary events; write them with --format ecs --summaries")]
+    NoSummaries(String),
+}
+
+#[derive(Deserialize)]
+struct Line {
+    event: Meta,
+    #[serde(default)]
+    observer: Observer,
+    #[serde(default)]
+    phi: Phi,
+}
+
+#[derive(Deserialize)]
+struct Meta {
+    action: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Observer {
+    #[serde(default)]
+    name: String,
+}
+
+#[derive(Deserialize, Default)]
+struct Phi {
+    #[serde(default)]
+    key_id: String,
+    summary: Option<Value>,
+}
+
+/// What was in the lines of a source.
+#[derive(Default)]
+struct ReadParts {
+    parts: u64,
+    garbage: u64,
+    too_long: u64,
+    other_version: Option<u32>,
+    other_versions: u64,
+}
+
+/// What is being merged.
+#[derive(Default)]
+pub struct Merged {
+    summary: Summary,
+    /// Of the source at hand.
+    taken: ReadParts,
+    /// Something could not be read, or not be compared.
+    partial: bool,
+}
+
+pub(super) fn answer(
+    merge: &Merge,
+    out: &mut dyn Write,
+    note: &mut dyn FnMut(String),
+) -> Result<Answer, ReviewError> {
+    let mut merged = Merged::default();
+    for path in &merge.sources {
+        let read = match path.as_os_str() == "-" {
+            true => merged.read(io::stdin().lock()),
+            false => File::open(path)
+                .and_then(|file| merged.read(BufReader::with_capacity(1 << 16, file))),
+        };
+        read.map_err(|source| MergeError::Io { path: path.clone(), source })?;
+        merged.source_ends(&path.display().to_string(), note)?;
+    }
+    merged.write(merge.shape, merge.limit, out, note)
+}
+
+impl Merged {
+    /// Writes what lines of one source, which `name` names, come to.
+    ///
+    /// # Errors
+    /// If they held nothing to merge, or the answer cannot be written.
+    pub fn answer(
+        mut self,
+        name: &str,
+        (shape, limit): (MergeShape, Option<usize>),
+        out: &mut dyn Write,
+        note: &mut dyn FnMut(String),
+    ) -> Result<Answer, ReviewError> {
+        self.source_ends(name, note)?;
+        self.write(shape, limit, out, note)
+    }
+
+    /// Says what of a source could not be read.
+    fn source_ends(&mut self, name: &str, note: &mut dyn FnMut(String)) -> Result<(), MergeError> {
+        let taken = std::mem::take(&mut self.taken);
+        self.partial |= !tell(name, &taken, note);
+        match taken.parts == 0 && taken.other_versions == 0 {
+            true => Err(MergeError::NoSummaries(name.to_owned())),
+            false => Ok(()),
+        }
+    }
+
+    fn write(
+        self,
+        shape: MergeShape,
+        limit: Option<usize>,
+        out: &mut dyn Write,
+        note: &mut dyn FnMut(String),
+    ) -> Result<Answer, ReviewError> {
+        let Self { summary, mut partial, .. } = self;
+        let numbers = Numbers::from(&summary);
+        if numbers.keys.len() > 1 {
+            note(format!(
+                "pseudonyms were made with {} keys: people of one key cannot be compared with those of \
+                 another, so they are counted apart; give every sensor the same --key-file",
+                numbers.keys.len()
+            ));
+            partial = true;
+        }
+        match shape {
+            MergeShape::Table(shape) => {
+                if shape == Shape::Table {
+                    people(&numbers, out)?;
+                }
+                table(&numbers, limit).write(shape, out)?;
+            }
+            MergeShape::Json => writeln!(out, "{}", json_text(&object(&numbers, limit)))?,
+            MergeShape::Summaries => events(&summary, out)?,
+        }
+        Ok(if partial { Answer::Partial } else { Answer::Done })
+    }
+
+    fn read(&mut self, mut input: impl BufRead) -> io::Result<()> {
+        let mut line = Vec::new();
+        loop {
+            line.clear();
+            if (&mut input).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+                return Ok(());
+            }
+            if line.len() as u64 >= MAX_LINE && line.last() != Some(&b'\n') {
+                self.taken.too_long += 1;
+                super::source::skip_line(&mut input)?;
+            } else if !line.trim_ascii().is_empty() {
+                self.line(&line);
+            }
+        }
+    }
+
+    /// Takes a line, which may be anything.
+    pub fn line(&mut self, line: &[u8]) {
+        let Self { summary, taken, .. } = self;
+        let Ok(event) = serde_json::from_slice::<Line>(line) else {
+            taken.garbage += 1;
+            return;
+        };
+        if event.event.action != "phi-summary" {
+            return;
+        }
+        let Phi { key_id, summary: part } = event.phi;
+        // The version is looked at first: what else a part of another version holds is not known.
+        let version = part.as_ref().and_then(|part| part.get("version")?.as_u64());
+        let part = match (part, version) {
+            (Some(part), Some(version)) if version == u64::from(crate::merge::VERSION) => {
+                serde_json::from_value::<Part>(part).ok()
+            }
+            (_, Some(version)) => {
+                taken.other_versions += 1;
+                taken.other_version = u32::try_from(version).ok();
+                return;
+            }
+            _ => None,
+        };
+        match part.map(|part| part.read(&key_id, &event.observer.name, summary)) {
+            Some(Ok(_)) => taken.parts += 1,
+            _ => taken.garbage += 1,
+        }
+    }
+}
+
+/// Says what could not be read; whether that was everything.
+fn tell(path: &str, taken: &ReadParts, note: &mut dyn FnMut(String)) -> bool {
+    let mut whole = true;
+    let mut tell = |n: u64, what: String| {
+        if n > 0 {
+            note(format!("{path}: {n} {what}"));
+            whole = false;
+        }
+    };
+    tell(taken.garbage, "lines are no events of phitap, or damaged".into());
+    tell(taken.too_long, "lines are too long for an event".into());
+    if let Some(version) = taken.other_version {
+        tell(taken.other_versions, format!("summaries: {}", PartError::Version(version)));
+    }
+    whole
+}
+
+fn number(count: Count) -> String {
+    let about = if count.estimate { "about " } else { "" };
+    format!("{about}{}", crate::output::text::number(count.value))
+}
+
+/// What all runs read. Packets that two sensors saw were read twice.
+fn total(numbers: &Numbers) -> RunNumbers {
+    let mut total = RunNumbers { over: true, ..RunNumbers::default() };
+    for (_, of) in &numbers.runs {
+        total.packets = total.packets.saturating_add(of.packets);
+        total.bytes = total.bytes.saturating_add(of.bytes);
+        total.flows = total.flows.saturating_add(of.flows);
+        total.payload_bytes = total.payload_bytes.saturating_add(of.payload_bytes);
+        total.unjudged_bytes = total.unjudged_bytes.saturating_add(of.unjudged_bytes);
+        total.unjudged_flows = total.unjudged_flows.saturating_add(of.unjudged_flows);
+        total.lost_packets = total.lost_packets.saturating_add(of.lost_packets);
+        total.over &= of.over;
+    }
+    total
+}
+
+fn people(numbers: &Numbers, out: &mut dyn Write) -> io::Result<()> {
+    let sensors: BTreeSet<&str> = numbers.runs.iter().map(|((sensor, _), _)| &**sensor).collect();
+    let all = total(numbers);
+    let runs = numbers.runs.len() as u64;
+    write!(out, "{} of {}", count(runs, "run"), count(sensors.len() as u64, "sensor"))?;
+    writeln!(
+        out,
+        ": {}, {}, {} not judged, {} lost",
+        count(all.packets, "packet"),
+        bytes(all.bytes),
+        bytes(all.unjudged_bytes),
+        count(all.lost_packets, "packet")
+    )?;
+    if !all.over {
+        writeln!(out, "Some of these runs are not over, or were stopped early.")?;
+    }
+    for key in &numbers.keys {
+        let KeyNumbers { key_id, patients, findings, records, exposures } = key;
+        writeln!(
+            out,
+            "{} patients in {}, {} findings, {} records (key {})",
+            number(*patients),
+            count(exposures.len() as u64, "exposure"),
+            number(*findings),
+            number(*records),
+            foreign(key_id, MAX_KEY)
+        )?;
+    }
+    writeln!(out)
+}
+
+/// An exposure, with the id of the key of its pseudonyms.
+type Row<'a> = (&'a str, &'a ExposureNumbers);
+
+fn columns<'a>() -> [Column<Row<'a>>; 15] {
+    [
+        shown("severity", "Severity", |(_, e)| json!(Severity::of(e.severity).as_str())),
+        shown("score", "Score", |(_, e)| json!(e.severity)),
+        shown("first", "First", |(_, e)| json!(e.first.to_string())),
+        shown("last", "Last", |(_, e)| json!(e.last.to_string())),
+        shown("client", "Client", |(_, e)| json!(e.pair.client.to_string())),
+        shown("service", "Service", |(_, e)| json!(e.pair.server.to_string())),
+        shown("protocol", "Protocol", |(_, e)| json!(e.pair.protocol.as_str())),
+        hidden("transport", |(_, e)| json!(transport(e.pair.transport))),
+        shown("patients", "Patients", |(_, e)| json!(e.patients.value)),
+        hidden("estimated", |(_, e)| json!(e.patients.estimate)),
+        shown("findings", "Findings", |(_, e)| json!(e.findings.value)),
+        shown("records", "Records", |(_, e)| json!(e.records.value)),
+        shown("flows", "Flows", |(_, e)| json!(e.flows.value)),
+        shown("kinds", "Kinds", |(_, e)| {
+            json!(e.kinds.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>())
+        }),
+        hidden("key_id", |(key_id, _)| json!(key_id)),
+    ]
+}
+
+fn transport(number: u8) -> &'static str {
+    if number == 17 { "udp" } else { "tcp" }
+}
+
+/// Exposures of all keys, the worst first.
+fn worst_first(numbers: &Numbers) -> Vec<Row<'_>> {
+    let mut all: Vec<Row<'_>> = Vec::new();
+    for key in &numbers.keys {
+        all.extend(key.exposures.iter().map(|e| (key.key_id.as_str(), e)));
+    }
+    all.sort_by_key(|(_, e)| {
+        std::cmp::Reverse((e.severity, e.patients.value, std::cmp::Reverse(e.pair)))
+    });
+    all
+}
+
+fn table(numbers: &Numbers, limit: Option<usize>) -> Table {
+    Table::of(&columns(), worst_first(numbers).into_iter().take(limit.unwrap_or(usize::MAX)))
+}
+
+fn counted(count: Count) -> Value {
+    let (low, high) = count.bounds();
+    match count.estimate {
+        true => json!({"value": count.value, "estimated": true, "low": low, "high": high}),
+        false => json!({"value": count.value, "estimated": false}),
+    }
+}
+
+fn object(numbers: &Numbers, limit: Option<usize>) -> Value {
+    let exposure = |(key_id, e): (&str, &ExposureNumbers)| {
+        let kinds: serde_json::Map<String, Value> =
+            e.kinds.iter().map(|(kind, n)| (kind.as_str().to_owned(), json!(n))).collect();
+        json!({
+            "key_id": key_id,
+            "client": e.pair.client.to_string(),
+            "server": {"ip": e.pair.server.ip().to_string(), "port": e.pair.server.port()},
+            "transport": transport(e.pair.transport),
+            "protocol": e.pair.protocol.as_str(),
+            "severity": e.severity,
+            "first": e.first.to_string(),
+            "last": e.last.to_string(),
+            "patients": counted(e.patients),
+            "findings": counted(e.findings),
+            "records": counted(e.records),
+            "flows": counted(e.flows),
+            "kinds": kinds,
+        })
+    };
+    let exposures = worst_first(numbers).into_iter().take(limit.unwrap_or(usize::MAX));
+    let key = |key: &KeyNumbers| {
+        json!({
+            "key_id": key.key_id,
+            "patients": counted(key.patients),
+            "findings": counted(key.findings),
+            "records": counted(key.records),
+            "exposures": key.exposures.len(),
+        })
+    };
+    let run = |((sensor, id), figures): &((String, String), RunNumbers)| json!({"sensor": sensor, "run": id, "figures": figures});
+    json!({
+        "keys": numbers.keys.iter().map(key).collect::<Vec<_>>(),
+        "exposures": exposures.map(exposure).collect::<Vec<_>>(),
+        "runs": numbers.runs.iter().map(run).collect::<Vec<_>>(),
+    })
+}
+
+fn events(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
+    let mut write = |part: &Part, key_id: &str, sensor: &str| {
+        let mut line = summary_line(part, key_id, sensor)?;
+        line.push(b'\n');
+        out.write_all(&line)
+    };
+    for (key_id, section) in &summary.keys {
+        section.parts().iter().try_for_each(|part| write(part, key_id, ""))?;
+    }
+    let key_id = summary.keys.keys().next().map_or("none", String::as_str);
+    for ((sensor, run), figures) in &summary.runs {
+        write(&Part::of_run(run.clone(), *figures), key_id, sensor)?;
+    }
+    Ok(())
+}

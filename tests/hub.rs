@@ -1,0 +1,342 @@
+//! `phitap hub` with a real NATS server: three sensors give the numbers of one, and neither kills, redelivery, a second
+//! hub nor garbage change them.
+
+#![cfg(all(feature = "nats", feature = "store"))]
+
+mod common;
+#[path = "common/split.rs"]
+mod split;
+
+use common::nats::{Nats, left_out};
+use common::{Key, PHITAP, hospital, list, phitap};
+use serde_json::{Value, json};
+use std::io::{Read as _, Write as _};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Time within which a hub has read everything.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// A hub that is killed when this is dropped.
+struct Hub {
+    child: Child,
+    port: u16,
+    log: PathBuf,
+}
+
+impl Hub {
+    fn start(nats: &Nats, name: &str, store: &Path) -> Self {
+        Self::start_with(nats, name, store, &[])
+    }
+
+    fn start_with(nats: &Nats, name: &str, store: &Path, more: &[&str]) -> Self {
+        let port = free_port();
+        let log = store.with_extension("log");
+        let to = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("log");
+        let child = Command::new(PHITAP)
+            .args(["hub", "--nats", &nats.url(), "--name", name, "--metrics", &port.to_string()])
+            .arg("--store")
+            .arg(store)
+            .args(more)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(to)
+            .spawn()
+            .expect("the hub starts");
+        Self { child, port, log }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).expect("log")
+    }
+
+    /// Kills it as a crash would.
+    fn kill(&mut self) {
+        self.child.kill().and_then(|()| self.child.wait()).expect("the hub ends");
+    }
+
+    fn get(&self, path: &str) -> Option<(u16, String)> {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        stream.set_read_timeout(Some(Duration::from_secs(10))).ok()?;
+        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+            .ok()?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
+    }
+
+    fn api(&self) -> Option<Value> {
+        let (status, body) = self.get("/api/v1/hub")?;
+        (status == 200).then(|| serde_json::from_str(&body).expect("JSON"))
+    }
+
+    /// Waits until the answer of the API is as wanted, and returns it.
+    fn wait(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
+        let begun = Instant::now();
+        loop {
+            let api = self.api();
+            if let Some(api) = api.as_ref().filter(|api| wanted(api)) {
+                return api.clone();
+            }
+            assert!(begun.elapsed() < WITHIN, "{what}: {api:?}\n{}", self.log());
+            assert!(self.child.try_wait().expect("status").is_none(), "ended:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(200));
+        }
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("address").port()
+}
+
+/// The events of a replay, as a sensor would publish them.
+fn events_of(key: &Key, sensor: &str, capture: &Path) -> Vec<String> {
+    let (key, capture) = (key.path(), capture.display().to_string());
+    let run = phitap([
+        "replay",
+        "--quiet",
+        "--format",
+        "ecs",
+        "--summaries",
+        "--detail",
+        "exposures",
+        "--key-file",
+        &key,
+        "--sensor",
+        sensor,
+        &capture,
+    ]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    run.out.lines().map(str::to_owned).collect()
+}
+
+/// What `phitap merge` makes of these events.
+fn merged(folder: &Path, events: &[String]) -> Value {
+    let file = folder.join("truth.json");
+    std::fs::write(&file, events.join("\n")).expect("written");
+    let run = phitap(["merge", "--format", "json", &file.display().to_string()]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    serde_json::from_str(&run.out).expect("JSON")
+}
+
+/// What the numbers of a hub and of `phitap merge` have in common.
+fn numbers(of: &Value) -> Value {
+    let exposures = list(&of["exposures"]).iter().map(|e| {
+        let server = match e["server"].as_str() {
+            Some(text) => text.to_owned(),
+            None => format!("{}:{}", e["server"]["ip"].as_str().expect("ip"), e["server"]["port"]),
+        };
+        let value = |name: &str| e[name]["value"].clone();
+        json!([
+            e["client"],
+            server,
+            e["protocol"],
+            value("patients"),
+            value("findings"),
+            value("records"),
+            value("flows"),
+            e["kinds"],
+        ])
+    });
+    let mut exposures: Vec<Value> = exposures.collect();
+    exposures.sort_by_key(Value::to_string);
+    let key = &of["keys"][0];
+    json!({
+        "patients": key["patients"]["value"], "findings": key["findings"]["value"],
+        "records": key["records"]["value"], "exposures": exposures,
+    })
+}
+
+/// Publishes messages in this order, each acknowledged by the stream.
+fn publish(nats: &Nats, messages: &[String]) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let client = async_nats::connect(nats.url()).await.expect("connected");
+        let context = async_nats::jetstream::new(client);
+        let config = async_nats::jetstream::stream::Config {
+            name: "PHITAP".into(),
+            subjects: vec!["phitap.events".into()],
+            ..Default::default()
+        };
+        context.get_or_create_stream(config).await.expect("stream");
+        for part in messages.chunks(256) {
+            let mut acknowledgements = Vec::new();
+            for message in part {
+                let sent = context.publish("phitap.events", message.clone().into()).await;
+                acknowledgements.push(sent.expect("sent"));
+            }
+            for acknowledgement in acknowledgements {
+                acknowledgement.await.expect("stored");
+            }
+        }
+    });
+}
+
+/// Another order, the same each time.
+fn shuffled(mut messages: Vec<String>) -> Vec<String> {
+    messages.sort_by_key(|message| *blake3::hash(message.as_bytes()).as_bytes());
+    messages
+}
+
+/// The events of one sensor that sees all, and those of three that share the traffic.
+fn sensors(key: &Key, folder: &Path) -> (Vec<String>, Vec<String>) {
+    let whole = events_of(key, "all", &hospital());
+    let parts = split::over_sensors(&hospital(), 3, folder);
+    let of = |(n, part): (usize, &PathBuf)| events_of(key, &format!("s{n}"), part);
+    (whole, parts.iter().enumerate().flat_map(of).collect())
+}
+
+fn all_read(api: &Value, messages: usize) -> bool {
+    api["hub"]["pending"] == 0
+        && api["messages"]
+            .as_object()
+            .expect("counts")
+            .values()
+            .filter_map(Value::as_u64)
+            .sum::<u64>()
+            >= messages as u64
+}
+
+#[test]
+fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    let (whole, mut messages) = sensors(&key, folder.path());
+    let truth = numbers(&merged(folder.path(), &whole));
+    assert_eq!(truth["patients"], 229);
+    // Some come twice; others are of another program, damaged, of another version, or made with another key.
+    let twice: Vec<String> = messages.iter().step_by(5).cloned().collect();
+    messages.extend(twice);
+    let good = messages.len();
+    let summary = whole.iter().find(|line| line.contains("phi-summary")).expect("a summary");
+    let bad = [
+        "garbage".to_owned(),
+        "{}".to_owned(),
+        "{\"@timestamp\":\"2026-03-02T08:00:00Z\",\"event\":{\"action\":\"x\"},\"observer\":{\"product\":\"y\"}}".to_owned(),
+        summary.replace("\"summary\":{\"version\":1", "\"summary\":{\"version\":9"),
+        summary.replace("\"data\":\"", "\"data\":\"A"),
+    ];
+    messages.extend(bad.iter().cloned());
+    publish(&nats, &shuffled(messages.clone()));
+    let store = folder.path().join("hub.db");
+    let mut hub = Hub::start(&nats, "one", &store);
+    let wanted = |api: &Value| all_read(api, messages.len()) && numbers(api) == truth;
+    let api = hub.wait("the numbers of one sensor", wanted);
+    assert_eq!(api["messages"]["taken"], good as u64);
+    for (what, n) in [("garbage", 2), ("foreign", 1), ("other_version", 1), ("damaged", 1)] {
+        assert_eq!(api["messages"][what], n, "{what}: {}", api["messages"]);
+    }
+    let names: Vec<&str> =
+        list(&api["sensors"]).iter().filter_map(|sensor| sensor["name"].as_str()).collect();
+    assert_eq!(names, ["s0", "s1", "s2"]);
+    let both = list(&api["exposures"]).iter().any(|e| list(&e["sensors"]).len() == 2);
+    assert!(both, "an exposure that two sensors saw names both");
+    // The page shows each exposure once, and the metrics count it once.
+    let (_, page) = hub.get("/api/v1/page").expect("page");
+    let page: Value = serde_json::from_str(&page).expect("JSON");
+    assert_eq!(list(&page["exposures"]).len(), 33, "{page}");
+    let (_, metrics) = hub.get("/metrics").expect("metrics");
+    for line in ["phitap_hub_exposures 33", "phitap_hub_patients 229", "phitap_hub_active 1"] {
+        assert!(metrics.lines().any(|l| l == line), "{line}");
+    }
+    // Another key: its people are counted apart.
+    let other = Command::new(PHITAP)
+        .args([
+            "replay",
+            "--quiet",
+            "--format=ecs",
+            "--summaries",
+            "--detail=exposures",
+            "--sensor=s9",
+        ])
+        .arg(hospital())
+        .output()
+        .expect("runs");
+    let other: Vec<String> =
+        String::from_utf8(other.stdout).expect("text").lines().map(str::to_owned).collect();
+    publish(&nats, &other);
+    let api = hub.wait("both keys", |api| list(&api["keys"]).len() == 2);
+    for key in list(&api["keys"]) {
+        assert_eq!(key["patients"]["value"], 229);
+    }
+}
+
+#[test]
+fn a_hub_killed_at_any_moment_loses_and_doubles_nothing() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    let (whole, messages) = sensors(&key, folder.path());
+    let truth = numbers(&merged(folder.path(), &whole));
+    let messages = shuffled(messages);
+    let store = folder.path().join("hub.db");
+    let rounds = 12;
+    for (n, part) in messages.chunks(messages.len().div_ceil(rounds)).enumerate() {
+        let mut hub = Hub::start(&nats, "one", &store);
+        publish(&nats, part);
+        // Before it has connected, in the middle of a batch, after it.
+        std::thread::sleep(Duration::from_millis([90, 350, 150, 700, 40, 500][n % 6]));
+        hub.kill();
+    }
+    let mut hub = Hub::start(&nats, "one", &store);
+    let api = hub.wait("all of it", |api| api["hub"]["pending"] == 0 && numbers(api) == truth);
+    assert_eq!(api["hub"]["active"], true);
+    hub.kill();
+    // A restart reads nothing again and shows the same.
+    let mut hub = Hub::start(&nats, "one", &store);
+    let api = hub.wait("the same after a restart", |api| {
+        api["hub"]["connected"] == true && numbers(api) == truth
+    });
+    assert_eq!(api["messages"]["garbage"], 0);
+}
+
+#[test]
+fn of_two_hubs_one_is_active_and_the_other_takes_over_with_the_same_numbers() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, mut nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    let (whole, messages) = sensors(&key, folder.path());
+    let truth = numbers(&merged(folder.path(), &whole));
+    let (first, rest) = messages.split_at(messages.len() / 2);
+    publish(&nats, first);
+    let mut one = Hub::start(&nats, "one", &folder.path().join("one.db"));
+    one.wait("the first is active", |api| api["hub"]["active"] == true);
+    assert_eq!(one.get("/readyz").expect("answer").0, 200);
+    let mut two = Hub::start(&nats, "two", &folder.path().join("two.db"));
+    two.wait("the second reads", |api| api["hub"]["connected"] == true);
+    assert_eq!(two.api().expect("answer")["hub"]["active"], false);
+    let (status, body) = two.get("/readyz").expect("answer");
+    assert_eq!(status, 503);
+    assert!(body.contains("stand by"), "{body}");
+    publish(&nats, rest);
+    one.wait("all of it", |api| numbers(api) == truth);
+    one.kill();
+    let api = two.wait("the second takes over", |api| api["hub"]["active"] == true);
+    assert_eq!(numbers(&two.wait("all of it", |api| numbers(api) == truth)), truth);
+    assert_eq!(list(&api["keys"]).len(), 1);
+    // The broker goes away and comes back: nothing is lost, and it is said once.
+    nats.kill();
+    two.wait("it notices", |api| api["hub"]["connected"] == false || api["hub"]["active"] == false);
+    nats.restart();
+    publish(&nats, first);
+    two.wait("it reads again", |api| {
+        api["hub"]["connected"] == true && api["hub"]["active"] == true && numbers(api) == truth
+    });
+    assert!(two.log().contains("works again"), "{}", two.log());
+}

@@ -1,0 +1,222 @@
+//! `phitap jobs` and `phitap worker` with a real NATS server: many workers give the result of one machine, and neither
+//! kills nor poison change it.
+
+#![cfg(feature = "nats")]
+
+mod common;
+#[path = "common/split.rs"]
+mod split;
+
+use common::nats::{Nats, left_out};
+use common::{Key, PHITAP, Run, hospital, list, phitap};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// Time within which jobs are done.
+const WITHIN: Duration = Duration::from_secs(60);
+
+/// A worker that is killed when this is dropped.
+struct Worker(Child);
+
+impl Worker {
+    fn start(nats: &Nats, key: &Key, name: &str, more: &[&str]) -> Self {
+        let child = Command::new(PHITAP)
+            .args(["worker", "--nats", &nats.url(), "--key-file", &key.path(), "--name", name])
+            .args(["--workers", "1", "--gone-after", "4s", "--quiet"])
+            .args(more)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the worker starts");
+        Self(child)
+    }
+
+    /// Waits until it ends, and returns what it said.
+    fn end(mut self) -> String {
+        use std::io::Read as _;
+        let begun = Instant::now();
+        while self.0.try_wait().expect("status").is_none() {
+            assert!(begun.elapsed() < WITHIN, "the worker does not end");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        let mut said = String::new();
+        let stderr = self.0.stderr.as_mut().expect("standard error");
+        stderr.read_to_string(&mut said).expect("text");
+        assert!(self.0.wait().expect("status").success(), "{said}");
+        said
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn jobs(nats: &Nats, arguments: &[&str]) -> Run {
+    let url = nats.url();
+    phitap(["jobs"].iter().chain(arguments).chain(&["--nats", &url]))
+}
+
+fn status(nats: &Nats) -> Value {
+    serde_json::from_str(&jobs(nats, &["status", "--json"]).out).expect("JSON")
+}
+
+/// People and exposures of a merged result.
+fn found(result: &str) -> Value {
+    let result: Value = serde_json::from_str(result).expect("JSON");
+    assert!(!list(&result["exposures"]).is_empty());
+    json!({"keys": result["keys"], "exposures": result["exposures"]})
+}
+
+/// What one machine finds in a capture.
+fn alone(key: &Key, capture: &Path, folder: &Path) -> Value {
+    let events = folder.join("alone.json").display().to_string();
+    let run = phitap([
+        "replay",
+        "--quiet",
+        "--format",
+        "ecs",
+        "--summaries",
+        "--detail",
+        "exposures",
+        "--key-file",
+        &key.path(),
+        "--output",
+        &events,
+        &capture.display().to_string(),
+    ]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let merged = phitap(["merge", "--format", "json", &events]);
+    assert_eq!(merged.status, Some(0), "{}", merged.err);
+    found(&merged.out)
+}
+
+#[test]
+fn two_workers_give_the_result_of_one_machine() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    let truth = alone(&key, &hospital(), folder.path());
+    let archive = folder.path().join("archive");
+    std::fs::create_dir(&archive).expect("folder");
+    // Pairs of hosts stay together, so no flow is cut, and some are in two files.
+    split::over_sensors(&hospital(), 8, &archive);
+    let archive = archive.display().to_string();
+    let run = jobs(&nats, &["submit", "--together", "none", &archive]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert!(run.out.contains("8 jobs of 8 captures"), "{}", run.out);
+    let again = jobs(&nats, &["submit", "--together", "none", &archive]);
+    assert!(again.out.contains("8 jobs known already"), "{}", again.out);
+    assert_eq!(status(&nats)["queued"]["jobs"], 8);
+    let workers = ["a", "b"].map(|name| Worker::start(&nats, &key, name, &["--until-empty"]));
+    workers.into_iter().for_each(|worker| assert_eq!(worker.end(), ""));
+    let status = status(&nats);
+    assert_eq!(status["done"]["jobs"], 8, "{status}");
+    let result = jobs(&nats, &["result", "--format", "json"]);
+    assert_eq!(result.status, Some(0), "{}", result.err);
+    assert_eq!(found(&result.out), truth);
+    let text = jobs(&nats, &["status"]);
+    assert!(text.out.contains("Done     8 jobs") && text.out.contains("Rate"), "{}", text.out);
+}
+
+#[test]
+fn the_job_of_a_killed_worker_is_done_by_another() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    let truth = alone(&key, &hospital(), folder.path());
+    // A pipe that nobody writes to: the worker is at it for as long as we want.
+    let capture = folder.path().join("slow.pcap");
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        &capture,
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+        0,
+    )
+    .expect("a pipe");
+    let run = jobs(&nats, &["submit", &capture.display().to_string()]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let mut first = Worker::start(&nats, &key, "first", &[]);
+    let begun = Instant::now();
+    while status(&nats)["running"]["jobs"] != 1 {
+        assert!(begun.elapsed() < WITHIN, "{}", status(&nats));
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    first.0.kill().and_then(|()| first.0.wait()).expect("killed");
+    std::fs::remove_file(&capture).expect("removed");
+    std::fs::copy(hospital(), &capture).expect("copied");
+    assert_eq!(Worker::start(&nats, &key, "second", &["--until-empty"]).end(), "");
+    assert_eq!(status(&nats)["done"]["jobs"], 1);
+    let result = jobs(&nats, &["result", "--format", "json"]);
+    assert_eq!(found(&result.out), truth);
+}
+
+#[test]
+fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    let truth = alone(&key, &hospital(), folder.path());
+    let poison = folder.path().join("poison.pcap");
+    std::fs::write(&poison, [0xd4, 0xc3, 0xb2, 0xa1, 9, 9, 9, 9]).expect("written");
+    // The end of the last packet is missing.
+    let cut = folder.path().join("cut.pcap");
+    let bytes = std::fs::read(hospital()).expect("capture");
+    std::fs::write(&cut, &bytes[..bytes.len() - 7]).expect("written");
+    let good = folder.path().join("good.pcap");
+    std::fs::copy(hospital(), &good).expect("copied");
+    let all = [&poison, &cut, &good].map(|path| path.display().to_string());
+    let run = jobs(&nats, &["submit", "--quiet", &all[0], &all[1], &all[2]]);
+    assert_eq!((run.status, run.out.as_str()), (Some(0), ""), "{}", run.err);
+    // What is no job is passed over.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let client = async_nats::connect(nats.url()).await.expect("connected");
+        let context = async_nats::jetstream::new(client);
+        let sent = context.publish("phitap.jobs", "garbage".into()).await.expect("sent");
+        sent.await.expect("stored");
+    });
+    let said = Worker::start(&nats, &key, "w", &["--until-empty", "--tries", "2"]).end();
+    assert!(said.contains("is no job") && said.contains("given up"), "{said}");
+    let status = status(&nats);
+    assert_eq!(status["done"]["jobs"], 2, "{status}");
+    let given_up = &list(&status["given_up"])[0];
+    assert_eq!(given_up["file"], all[0].as_str());
+    assert!(given_up["reason"].as_str().is_some_and(|reason| reason.contains("poison.pcap")));
+    assert_eq!(list(&status["partly_read"])[0]["file"], all[1].as_str());
+    assert_eq!(jobs(&nats, &["status"]).status, Some(3));
+    let result = jobs(&nats, &["result", "--format", "json"]);
+    assert_eq!(found(&result.out), truth);
+    // It may be submitted again once it was mended.
+    std::fs::copy(hospital(), &poison).expect("copied");
+    let run = jobs(&nats, &["submit", &all[0]]);
+    assert!(run.out.contains("1 job of 1 capture"), "{}", run.out);
+}
+
+#[test]
+fn what_is_wrong_is_said_in_one_line() {
+    let key = Key::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("nats://{}", port.local_addr().expect("address"));
+    drop(port);
+    let run = phitap(["jobs", "status", "--nats", &url]);
+    assert_eq!(run.status, Some(1));
+    assert!(run.err.contains(&url) && run.err.lines().count() == 1, "{}", run.err);
+    let run = phitap(["worker", "--nats", &url, "--key-file", "/nowhere/key"]);
+    assert_eq!(run.status, Some(1));
+    assert!(run.err.contains("/nowhere/key"), "{}", run.err);
+    let run = phitap(["jobs", "submit", "--nats", &url, "/nowhere/capture"]);
+    assert_eq!(run.status, Some(1));
+    assert!(run.err.contains("/nowhere/capture"), "{}", run.err);
+    let run = phitap(["worker", "--key-file", &key.path()]);
+    assert_eq!(run.status, Some(2));
+}

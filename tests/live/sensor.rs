@@ -1,0 +1,147 @@
+//! Evidence that a sensor keeps, what a restart under load costs, and two interfaces through libpcap.
+
+use super::*;
+use crate::wire::{Recording, Sending, send_recording};
+
+/// Packets of an exposure as `phitap replay` reads them again.
+fn replayed(file: &std::path::Path) -> Vec<Value> {
+    let run = Command::new(PHITAP)
+        .args(["replay", "--quiet", "--format", "json"])
+        .arg(file)
+        .output()
+        .expect("phitap");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+    let text = String::from_utf8(run.stdout).expect("UTF-8");
+    text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
+}
+
+#[test]
+fn the_evidence_of_an_exposure_replayed_alone_shows_it() {
+    for backend in ["ring", "pcap"] {
+        let Some(lab) = TestHarness::new() else { return };
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().to_str().expect("UTF-8");
+        let more = ["--evidence", path, "--backend", backend];
+        let mut sensor = Sensor::start(&lab, &["span0"], &more);
+        let warned = sensor.said.iter().any(|line| line.contains("its files hold patient data"));
+        assert!(warned, "{:#?}", sensor.said);
+        // What is not part of it leaves no trace.
+        let web = serve(&lab, "198.51.0.1", 8080, b"\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n".to_vec());
+        let (page, _) = send(&lab, web, b"GET / HTTP/1.1\r\nHost: ehr\r\n\r\n".to_vec());
+        let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
+        let (feed, _) = send(&lab, hl7, admission(77_041, "Featherstonehaugh", 200));
+        let (_, opened) = sensor.event(|e| e["event"]["action"] == "phi-exposure");
+        let id = opened["event"]["id"].as_str().expect("an id").to_owned();
+        drop((page, feed));
+        std::thread::sleep(Duration::from_millis(500));
+        let (status, events, said) = sensor.stop(Signal::TERM);
+        assert_eq!(status.code(), Some(0), "{said:#?}");
+        assert_eq!(count(&summary(&events)["findings"]), 1);
+        let files: Vec<_> = std::fs::read_dir(folder.path()).expect("a folder").collect();
+        assert_eq!(files.len(), 1, "{backend}: {files:?}");
+        let again = replayed(&folder.path().join(format!("{id}.pcapng")));
+        let exposures: Vec<&Value> =
+            again.iter().filter(|e| e["event"]["action"] == "phi-exposure").collect();
+        assert_eq!(exposures.len(), 2, "{backend}: it opens and ends");
+        assert_eq!(exposures[0]["server"], opened["server"]);
+        assert_eq!(exposures[1]["phi"]["exposure"]["patients"], 1);
+        // From the first packet of the connection on, which came before anything was found.
+        let run = &again.last().expect("a summary")["phi"]["run"];
+        assert_eq!(count(&run["streams"]["gap_bytes"]), 0, "{backend}: {run}");
+    }
+}
+
+#[test]
+fn evidence_goes_to_a_folder_that_is_there_and_only_live_keeps_it() {
+    let refused = |arguments: &[&str], text: &str| {
+        let run = Command::new(PHITAP).args(arguments).output().expect("phitap");
+        let said = String::from_utf8_lossy(&run.stderr).into_owned();
+        assert_eq!(run.status.code(), Some(2), "{said}");
+        assert!(said.contains(text), "{said}");
+    };
+    refused(&["live", "-i", "lo", "--evidence", "/nowhere"], "there is no such folder");
+    refused(&["replay", "a.pcap", "--evidence", "/tmp"], "phitap cut");
+    refused(&["live", "-i", "lo", "--evidence-limit", "5m"], "name a folder");
+    refused(&["live", "-i", "lo", "--evidence", "/tmp", "--encrypt-to", "age1x"], "--encrypt-to");
+}
+
+/// How many findings a recording of `messages` messages gives where nothing is lost.
+const MESSAGES: u32 = 3_000;
+
+#[test]
+fn a_restart_under_load_loses_what_came_in_between_and_no_packet_goes_unaccounted() {
+    let Some(lab) = TestHarness::new() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let log = folder.path().join("events.json");
+    let log = log.to_str().expect("UTF-8");
+    let more = ["--output", log, "--filter", "port 2575"];
+    let sensor = Sensor::start_unread(&lab, &["span0"], &more);
+    readiness(&sensor, 200);
+    let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
+    let sender = inside(&lab.client, move || {
+        let mut stream = TcpStream::connect(hl7).expect("connect");
+        for n in 0..MESSAGES {
+            let family = format!("Tester{}", char::from(b'a' + (n % 26) as u8));
+            stream.write_all(&admission(10_000 + n * 7, &family, 2)).expect("request");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        stream
+    });
+    std::thread::sleep(Duration::from_millis(800));
+    let (status, said) = sensor.stop_unread(Signal::TERM);
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    let second = Sensor::start_unread(&lab, &["span0"], &more);
+    readiness(&second, 200);
+    let stream = sender.join().expect("sent");
+    std::thread::sleep(Duration::from_millis(500));
+    let (status, said) = second.stop_unread(Signal::TERM);
+    assert_eq!(status.code(), Some(0), "{said:#?}");
+    drop(stream);
+
+    let text = std::fs::read_to_string(log).expect("events");
+    let events: Vec<Value> =
+        text.lines().map(|line| serde_json::from_str(line).expect("a whole line")).collect();
+    let runs: Vec<&Value> =
+        events.iter().filter(|e| e["event"]["action"] == "run-summary").collect();
+    assert_eq!(runs.len(), 2);
+    let mut found = 0;
+    for run in runs {
+        let packets = &run["phi"]["run"]["packets"];
+        assert_eq!(count(&packets["lost"]), 0, "nothing was lost while it ran: {packets}");
+        assert_eq!(count(&packets["dropped"]), 0, "{packets}");
+        let known = count(&packets["decoded"]) + count(&packets["skipped"]);
+        assert_eq!(count(&packets["read"]), known, "{packets}");
+        assert_eq!(count(&run["phi"]["run"]["streams"]["gap_bytes"]), 0, "{run}");
+        found += count(&run["phi"]["run"]["findings"]);
+    }
+    // What each found is in one piece: the second goes on where the first ended, but for what came in between.
+    let ids = |e: &Value| e["phi"]["patient"]["identifiers"].as_array().map(Vec::len);
+    let findings = events.iter().filter(|e| finding(e)).filter(|e| ids(e).is_some()).count() as u64;
+    assert_eq!(findings, found);
+    assert!(found > 500 && found < u64::from(MESSAGES), "{found}");
+}
+
+#[test]
+fn two_interfaces_through_libpcap_are_one_timeline() {
+    let Some(lab) = TestHarness::new() else { return };
+    lab.plug(1);
+    let hospital = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/hospital.pcap");
+    let recording = Recording::of(&hospital);
+    let mut of_file = None;
+    for split in [false, true] {
+        let interfaces: &[&str] = if split { &["span0", "span1"] } else { &["span0"] };
+        let sensor = Sensor::start(&lab, interfaces, &["--backend", "pcap"]);
+        readiness(&sensor, 200);
+        let rate = Some(20_000_000);
+        send_recording(&lab, &recording, Sending { rate, split, ..Sending::ONCE });
+        std::thread::sleep(Duration::from_secs(1));
+        let (status, events, said) = sensor.stop(Signal::INT);
+        assert!(matches!(status.code(), Some(0 | 3)), "{said:#?}");
+        let run = summary(&events);
+        assert_eq!(count(&run["packets"]["lost"]), 0, "{run}");
+        let figures = [&run["patients"], &run["exposures"], &run["findings"], &run["records"]]
+            .map(Value::to_string);
+        let of_file = of_file.get_or_insert_with(|| figures.clone());
+        assert_eq!(of_file, &figures, "split: {split}");
+    }
+}

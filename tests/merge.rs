@@ -1,0 +1,188 @@
+//! `--summaries` and `phitap merge`: however captures are divided over sensors and workers, the result is the same.
+
+mod common;
+#[path = "common/split.rs"]
+mod split;
+
+use common::{Key, events, hospital, is, list, phitap};
+use serde_json::{Value, json};
+use std::path::Path;
+
+/// Replays captures as a sensor and keeps the events with their summaries.
+fn replay(key: &Key, sensor: &str, workers: &str, capture: &Path, to: &Path) {
+    let (key, capture, to) = (key.path(), capture.display().to_string(), to.display().to_string());
+    let run = phitap([
+        "replay",
+        "--quiet",
+        "--format",
+        "ecs",
+        "--summaries",
+        "--detail",
+        "exposures",
+        "--key-file",
+        &key,
+        "--sensor",
+        sensor,
+        "--workers",
+        workers,
+        "--output",
+        &to,
+        &capture,
+    ]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+}
+
+/// What `phitap merge` makes of files: people and exposures.
+fn merge<P: AsRef<Path>>(files: &[P]) -> Value {
+    let files = files.iter().map(|file| file.as_ref().display().to_string());
+    let run = phitap(["merge".to_owned(), "--format=json".to_owned()].into_iter().chain(files));
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    serde_json::from_str(&run.out).expect("JSON")
+}
+
+/// Without the runs: how much was read differs where two sensors read the same.
+fn found(merged: &Value) -> Value {
+    assert!(!list(&merged["runs"]).is_empty(), "runs say how much they read");
+    json!({"keys": merged["keys"], "exposures": merged["exposures"]})
+}
+
+#[test]
+fn a_merged_run_says_what_the_run_said() {
+    let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
+    let to = folder.path().join("all.json");
+    replay(&key, "s", "2", &hospital(), &to);
+    let all = events(&std::fs::read_to_string(&to).expect("events"));
+    let summary = all.iter().find(|event| is(event, "run-summary")).expect("run summary");
+    let merged = merge(&[&to]);
+    let of = &merged["keys"][0];
+    assert_eq!(of["patients"]["value"], summary["phi"]["run"]["patients"]);
+    assert_eq!(of["findings"]["value"], summary["phi"]["run"]["findings"]);
+    assert_eq!(of["exposures"], summary["phi"]["run"]["exposures"]);
+    assert_eq!(of["key_id"], summary["phi"]["key_id"]);
+    let ended = all.iter().filter(|e| is(e, "phi-exposure"));
+    let ended: Vec<&Value> = ended.filter(|e| e["phi"]["exposure"]["state"] == "ended").collect();
+    assert_eq!(ended.len(), 33);
+    for event in ended {
+        let same = |e: &&Value| {
+            e["client"] == event["client"]["ip"]
+                && e["server"] == event["server"]
+                && e["protocol"] == event["network"]["protocol"]
+        };
+        let merged = list(&merged["exposures"]).iter().find(same).expect("the same exposure");
+        let exposure = &event["phi"]["exposure"];
+        for name in ["patients", "findings", "records", "flows"] {
+            assert_eq!(merged[name]["value"], exposure[name], "{name} of {event}");
+        }
+        assert_eq!(merged["kinds"], exposure["identifiers"], "{event}");
+    }
+    let run = &merged["runs"][0];
+    assert_eq!(run["figures"]["packets"], summary["phi"]["run"]["packets"]["read"]);
+    assert_eq!(run["figures"]["over"], true);
+}
+
+#[test]
+fn three_sensors_over_split_and_overlapping_traffic_give_the_numbers_of_one() {
+    let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
+    let whole = folder.path().join("whole.json");
+    replay(&key, "all", "1", &hospital(), &whole);
+    let truth = found(&merge(&[&whole]));
+    let parts = split::over_sensors(&hospital(), 3, folder.path());
+    let mut files = Vec::new();
+    for (n, part) in parts.iter().enumerate() {
+        let to = folder.path().join(format!("{n}.json"));
+        replay(&key, &format!("s{n}"), ["1", "2", "4"][n], part, &to);
+        files.push(to);
+    }
+    let alone = found(&merge(&files[..1]));
+    assert_ne!(alone, truth, "one of them did not see everything");
+    assert_eq!(found(&merge(&files)), truth);
+    files.reverse();
+    assert_eq!(found(&merge(&files)), truth, "in any order");
+    files.push(files[0].clone());
+    files.push(whole.clone());
+    let twice = merge(&files);
+    assert_eq!(found(&twice), truth, "twice is once");
+    assert_eq!(list(&twice["runs"]).len(), 4);
+    // Merged results can be merged again.
+    let first = phitap(
+        ["merge", "--format=summaries"]
+            .map(str::to_owned)
+            .into_iter()
+            .chain(files[..2].iter().map(|file| file.display().to_string())),
+    );
+    let again = folder.path().join("again.json");
+    std::fs::write(&again, first.out).expect("written");
+    assert_eq!(found(&merge(&[&again, &files[2]])), truth);
+}
+
+#[test]
+fn any_number_of_workers_writes_the_same_summaries() {
+    let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
+    let mut all = Vec::new();
+    for workers in ["1", "3"] {
+        let to = folder.path().join(workers);
+        replay(&key, "s", workers, &hospital(), &to);
+        let text = std::fs::read_to_string(&to).expect("events");
+        let mut summaries: Vec<String> =
+            text.lines().filter(|line| line.contains("phi-summary")).map(str::to_owned).collect();
+        summaries.sort_unstable();
+        all.push(summaries);
+    }
+    assert!(all[0].len() > 1);
+    assert_eq!(all[0], all[1]);
+}
+
+#[test]
+fn another_key_another_version_and_garbage_are_counted_and_said() {
+    let folder = tempfile::tempdir().expect("folder");
+    let key = Key::new();
+    let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
+    replay(&key, "s", "1", &hospital(), &ours);
+    // A key of its own run.
+    let (capture, to) = (hospital().display().to_string(), theirs.display().to_string());
+    let args = ["replay", "--quiet", "--format=ecs", "--summaries", "-o", &to, &capture];
+    assert_eq!(phitap(args).status, Some(0));
+    let both = phitap(["merge", "--format=json", &ours.display().to_string(), &to]);
+    assert_eq!(both.status, Some(3));
+    assert!(both.err.contains("2 keys") && both.err.contains("--key-file"), "{}", both.err);
+    let merged: Value = serde_json::from_str(&both.out).expect("JSON");
+    assert_eq!(list(&merged["keys"]).len(), 2);
+    for key in list(&merged["keys"]) {
+        assert_eq!(key["patients"]["value"], 229, "counted apart");
+    }
+    let text = std::fs::read_to_string(&ours).expect("events");
+    let newer =
+        text.replace(r#""summary":{"version":1,"facts""#, r#""summary":{"version":9,"facts""#);
+    assert_ne!(newer, text);
+    let mixed = folder.path().join("mixed");
+    std::fs::write(
+        &mixed,
+        format!("{text}{newer}garbage\n{{\"event\":{{\"action\":\"phi-summary\"}}}}\n"),
+    )
+    .expect("written");
+    let run = phitap(["merge", &mixed.display().to_string()]);
+    assert_eq!(run.status, Some(3), "{}", run.err);
+    assert!(
+        run.err.contains("2 lines are no events") && run.err.contains("version 9"),
+        "{}",
+        run.err
+    );
+    assert!(run.out.contains("229 patients in 33 exposures"), "{}", run.out);
+    let plain = folder.path().join("plain");
+    std::fs::write(&plain, text.lines().filter(|l| !l.contains("phi-summary")).collect::<String>())
+        .expect("written");
+    let run = phitap(["merge", &plain.display().to_string()]);
+    assert_eq!(run.status, Some(1));
+    assert!(run.err.contains("--summaries"), "{}", run.err);
+    let run = phitap(["replay", "--summaries", &capture]);
+    assert_eq!(run.status, Some(2));
+    assert!(run.err.contains("--format ecs"), "{}", run.err);
+}
+
+#[test]
+fn the_model_of_scale_holds_at_small_size() {
+    let script = Path::new(common::ROOT).join("scripts/scale.py");
+    let run =
+        std::process::Command::new("python3").arg(script).arg("--check").output().expect("python3");
+    assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}

@@ -1,0 +1,351 @@
+//! Outputs to real receivers: syslog over UDP, TCP and TLS, HTTP servers, sockets, NATS; receivers that are away,
+//! slow, full, or refuse; and runs that are killed. `PHITAP_NO_NATS=1` leaves out what needs a NATS server,
+//! `PHITAP_NO_RSYSLOG=1` what needs rsyslog.
+
+// Receivers are waited for, and what was left out must be said.
+#![allow(clippy::disallowed_methods, clippy::print_stdout)]
+
+#[path = "../common/mod.rs"]
+mod common;
+mod receivers;
+mod spooled;
+#[cfg(feature = "nats")]
+mod to_nats;
+mod to_rsyslog;
+
+use common::{Key, Run, hospital, phitap};
+use receivers::{
+    Certificate, Server, free_port, message_text, octet_counted, read_once, secret, wait_for,
+};
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::io::{BufRead as _, Read as _};
+use std::net::UdpSocket;
+use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::path::Path;
+use std::time::Duration;
+
+/// Replays the merged hour to `outputs`, and to a file; the run, and the lines of the file.
+fn replay(folder: &Path, outputs: &[String], further: &[&str]) -> (Run, Vec<String>) {
+    let file = folder.join("events.json");
+    let key = Key::new();
+    let mut arguments: Vec<String> =
+        vec!["replay".into(), "--key-file".into(), key.path(), "--no-progress".into()];
+    arguments.extend(["--format", "ecs", "--output"].map(str::to_owned));
+    arguments.push(format!("file:{}", file.display()));
+    for output in outputs {
+        arguments.extend(["--output".to_owned(), output.clone()]);
+    }
+    arguments.extend(further.iter().map(|text| (*text).to_owned()));
+    arguments.push(hospital().display().to_string());
+    let run = phitap(&arguments);
+    let text = std::fs::read_to_string(&file).expect("the file is written");
+    (run, text.lines().map(str::to_owned).collect())
+}
+
+fn done(run: &Run) {
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""), "{}", run.out);
+    assert_eq!(run.out, "", "no output is standard output");
+}
+
+#[test]
+fn syslog_over_tcp_tls_and_udp_brings_each_event_in_a_message_of_rfc_5424() {
+    let folder = tempfile::tempdir().expect("folder");
+    let certificate = Certificate::new(folder.path(), "ca");
+    let (tcp, tls) = (free_port(), free_port());
+    let (over_tcp, over_tls) = (read_once(tcp, None), read_once(tls, Some(&certificate)));
+    let udp = UdpSocket::bind("127.0.0.1:0").expect("port");
+    let over_udp = udp.local_addr().expect("address").port();
+    let listen = std::thread::spawn(move || {
+        udp.set_read_timeout(Some(Duration::from_secs(3))).expect("time-out");
+        let (mut messages, mut buffer) = (Vec::new(), vec![0; 65_536]);
+        while let Ok(length) = udp.recv(&mut buffer) {
+            messages.push(String::from_utf8(buffer[..length].to_vec()).expect("UTF-8"));
+        }
+        messages
+    });
+    let ca = certificate.certificate.display();
+    let outputs = [
+        format!("syslog:tcp://127.0.0.1:{tcp}"),
+        format!("syslog:tls://localhost:{tls},ca={ca},name=siem,format=cef,facility=4"),
+        format!("syslog:udp://127.0.0.1:{over_udp}"),
+    ];
+    let (run, lines) = replay(folder.path(), &outputs, &["--sensor", "ward 3"]);
+    done(&run);
+    assert!(lines.len() > 250, "{}", lines.len());
+    let messages = octet_counted(&over_tcp.join().expect("receiver"));
+    let texts: Vec<&str> = messages.iter().map(|message| message_text(message)).collect();
+    assert_eq!(texts, lines);
+    assert!(messages.iter().all(|message| message.contains(" ward_3 phitap ")));
+    let levels: BTreeSet<&str> = messages.iter().filter_map(|m| m.split('>').next()).collect();
+    // local0: critical, error, warning, notice and informational.
+    assert!(levels.contains("<130") && levels.contains("<134"), "{levels:?}");
+    let cef = octet_counted(&over_tls.join().expect("receiver"));
+    assert!(cef.iter().all(|message| message_text(message).starts_with("CEF:0|")));
+    assert!(cef.iter().all(|message| message.starts_with("<3")), "facility 4");
+    assert!(cef.len() > 250, "{}", cef.len());
+    // Datagrams may be lost, even here; none is another than what was sent.
+    let datagrams = listen.join().expect("receiver");
+    let sent: BTreeSet<&str> = lines.iter().map(String::as_str).collect();
+    assert!(datagrams.len() > 50, "{}", datagrams.len());
+    assert!(datagrams.iter().all(|message| sent.contains(message_text(message))));
+}
+
+#[test]
+fn tls_with_an_unknown_ca_is_said_in_one_line_and_nothing_is_sent() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (server, other) =
+        (Certificate::new(folder.path(), "server"), Certificate::new(folder.path(), "other"));
+    let port = free_port();
+    let received = read_once(port, Some(&server));
+    let spool = folder.path().join("spool").display().to_string();
+    let ca = other.certificate.display();
+    let output = format!("syslog:tls://localhost:{port},ca={ca}");
+    let (run, lines) = replay(folder.path(), &[output], &["--spool", &spool]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert!(run.err.contains("unknown CA") && run.err.lines().count() == 2, "{}", run.err);
+    assert!(run.err.contains(&format!("{} events wait in the spool", lines.len())), "{}", run.err);
+    assert_eq!(received.join().expect("receiver"), b"");
+}
+
+#[test]
+fn a_socket_of_this_machine_gets_lines_or_datagrams() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (stream, datagrams) = (folder.path().join("stream"), folder.path().join("datagrams"));
+    let listener = UnixListener::bind(&stream).expect("socket");
+    let reader = std::thread::spawn(move || {
+        let (mut peer, _) = listener.accept().expect("connection");
+        let mut text = String::new();
+        peer.read_to_string(&mut text).expect("text");
+        text
+    });
+    let socket = UnixDatagram::bind(&datagrams).expect("socket");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("time-out");
+    let receiver = std::thread::spawn(move || {
+        let (mut all, mut buffer) = (Vec::new(), vec![0; 65_536]);
+        while let Ok(length) = socket.recv(&mut buffer) {
+            all.push(String::from_utf8(buffer[..length].to_vec()).expect("UTF-8"));
+        }
+        all
+    });
+    let outputs =
+        [format!("unix:{}", stream.display()), format!("unix:{},format=ecs", datagrams.display())];
+    let (run, lines) = replay(folder.path(), &outputs, &[]);
+    done(&run);
+    assert_eq!(reader.join().expect("reader").lines().collect::<Vec<_>>(), lines);
+    assert_eq!(receiver.join().expect("receiver"), lines);
+}
+
+#[test]
+fn a_webhook_gets_lines_over_tls_with_its_token() {
+    let folder = tempfile::tempdir().expect("folder");
+    let certificate = Certificate::new(folder.path(), "ca");
+    // The first answer asks for patience.
+    let answer =
+        |before: usize, _: &receivers::Got| (if before == 0 { 503 } else { 200 }, String::new());
+    let server = Server::start(0, Some(&certificate), answer);
+    let token = secret(folder.path(), "token", "the-token\n");
+    let output = format!(
+        "https://localhost:{}/hook?source=a,batch=50,ca={},credentials={}",
+        server.port,
+        certificate.certificate.display(),
+        token.display()
+    );
+    let (run, lines) = replay(folder.path(), &[output], &[]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert!(run.err.contains("503") && run.err.contains("delivered again"), "{}", run.err);
+    assert!(!run.err.contains("the-token"));
+    let got = server.got();
+    assert!(got.iter().all(|got| got.path == "/hook?source=a"));
+    let lower = got[0].headers.to_ascii_lowercase();
+    assert!(lower.contains("authorization: bearer the-token"), "{lower}");
+    assert!(lower.contains("content-type: application/x-ndjson"), "{lower}");
+    let taken: Vec<&str> = got[1..].iter().flat_map(|got| got.body.lines()).collect();
+    assert_eq!(taken, lines);
+    assert!(got.iter().all(|got| got.body.lines().count() <= 50));
+}
+
+/// Answers as `_bulk` does: one event is too much for now, one has a field that does not fit.
+fn bulk(before: usize, got: &receivers::Got) -> receivers::Answer {
+    let actions = got.body.lines().step_by(2);
+    let items: Vec<Value> = actions
+        .enumerate()
+        .map(|(n, action)| {
+            let action: Value = serde_json::from_str(action).expect("an action");
+            let id = action["index"]["_id"].clone();
+            let (status, kind) = match (before, n) {
+                (0, 3) => (429, Some("es_rejected_execution_exception")),
+                (0, 5) => (400, Some("mapper_parsing_exception")),
+                (_, 7) => (409, Some("version_conflict_engine_exception")),
+                _ => (201, None),
+            };
+            let mut item = serde_json::json!({"_id": id, "status": status});
+            if let Some(kind) = kind {
+                item["error"] = serde_json::json!({"type": kind, "reason": "secret reason"});
+            }
+            serde_json::json!({"index": item})
+        })
+        .collect();
+    (200, serde_json::json!({"took": 1, "errors": true, "items": items}).to_string())
+}
+
+#[test]
+fn bulk_errors_of_single_events_are_sent_again_or_counted_each_for_itself() {
+    let folder = tempfile::tempdir().expect("folder");
+    let server = Server::start(0, None, bulk);
+    let credentials = secret(folder.path(), "credentials", "elastic\nchangeme\n");
+    let metrics = folder.path().join("metrics.prom").display().to_string();
+    let output = format!(
+        "http://127.0.0.1:{}/base/,api=elasticsearch,index=phitap-a,name=search,batch=100,credentials={}",
+        server.port,
+        credentials.display()
+    );
+    let (run, lines) = replay(folder.path(), &[output], &["--metrics-file", &metrics]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert!(!run.err.contains("secret reason") && !run.err.contains("changeme"), "{}", run.err);
+    let got = server.got();
+    assert!(got.iter().all(|got| got.path == "/base/_bulk"));
+    assert!(got[0].headers.contains("Basic ZWxhc3RpYzpjaGFuZ2VtZQ=="), "{}", got[0].headers);
+    let documents: Vec<&str> =
+        got.iter().flat_map(|got| got.body.lines().skip(1).step_by(2)).collect();
+    // One was sent twice, and the one that was refused is never sent again.
+    assert_eq!(documents.len(), lines.len() + 1);
+    assert_eq!(documents.iter().filter(|line| **line == lines[3]).count(), 2);
+    assert_eq!(
+        documents.iter().collect::<BTreeSet<_>>().len(),
+        lines.iter().collect::<BTreeSet<_>>().len()
+    );
+    for (action, document) in got.iter().flat_map(|got| {
+        let lines: Vec<&str> = got.body.lines().collect();
+        lines.chunks(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect::<Vec<_>>()
+    }) {
+        let action: Value = serde_json::from_str(&action).expect("action");
+        let event: Value = serde_json::from_str(&document).expect("event");
+        assert_eq!(action["index"]["_index"], "phitap-a");
+        if event["event"]["action"] == "phi-exposure" {
+            assert_eq!(action["index"]["_id"], event["event"]["id"]);
+        }
+    }
+    let text = std::fs::read_to_string(&metrics).expect("metrics");
+    let has = |line: String| assert!(text.lines().any(|of| of == line), "{line}\n{text}");
+    has("phitap_events_dropped_total{output=\"search\",reason=\"refused\"} 1".to_owned());
+    has(format!("phitap_output_delivered_total{{output=\"search\"}} {}", lines.len() - 1));
+    has("phitap_output_failures_total{output=\"search\"} 1".to_owned());
+    has(format!("phitap_events_written_total{{output=\"search\"}} {}", lines.len() - 1));
+}
+
+#[test]
+fn splunk_gets_each_event_in_its_envelope_and_one_that_it_refuses_holds_up_no_other() {
+    let folder = tempfile::tempdir().expect("folder");
+    let refuses = |_: usize, got: &receivers::Got| match got.body.contains("run-summary") {
+        true => (400, "{\"text\":\"Invalid data format\",\"code\":6}".to_owned()),
+        false => (200, "{\"text\":\"Success\",\"code\":0}".to_owned()),
+    };
+    let server = Server::start(0, None, refuses);
+    let token = secret(folder.path(), "token", "hec-token\n");
+    let output = format!(
+        "http://127.0.0.1:{},api=splunk,index=phi,credentials={}",
+        server.port,
+        token.display()
+    );
+    let (run, lines) = replay(folder.path(), &[output], &["--sensor", "ward-3"]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert!(run.err.contains("1 events were refused for good"), "{}", run.err);
+    let mut taken = Vec::new();
+    for got in server.got() {
+        assert_eq!(got.path, "/services/collector/event");
+        assert!(got.headers.contains("Splunk hec-token"), "{}", got.headers);
+        if got.body.contains("run-summary") {
+            continue;
+        }
+        for envelope in serde_json::Deserializer::from_str(&got.body).into_iter::<Value>() {
+            let envelope = envelope.expect("JSON");
+            assert_eq!((&envelope["host"], &envelope["index"]), (&"ward-3".into(), &"phi".into()));
+            assert!(envelope["time"].as_f64().is_some_and(|time| time > 1e9));
+            taken.push(envelope["event"].clone());
+        }
+    }
+    let sent: Vec<Value> =
+        lines.iter().map(|line| serde_json::from_str(line).expect("event")).collect();
+    assert_eq!(taken, sent[..sent.len() - 1]);
+}
+
+#[test]
+fn refused_credentials_are_said_in_one_line_without_them() {
+    let folder = tempfile::tempdir().expect("folder");
+    let server = Server::start(0, None, |_, _| (401, String::new()));
+    let token = secret(folder.path(), "token", "hidden-token\n");
+    let spool = folder.path().join("spool").display().to_string();
+    let output = format!("http://127.0.0.1:{}/x,credentials={}", server.port, token.display());
+    let (run, _) = replay(folder.path(), &[output], &["--spool", &spool]);
+    assert!(run.err.contains("refused the credentials"), "{}", run.err);
+    assert!(!run.err.contains("hidden-token") && run.err.lines().count() == 2, "{}", run.err);
+}
+
+#[test]
+fn a_file_is_rotated_by_size_and_closed_files_are_compressed_and_whole() {
+    let folder = tempfile::tempdir().expect("folder");
+    let rotated = folder.path().join("rotated.json");
+    let output = format!("file:{},rotate=64KiB", rotated.display());
+    let (run, lines) = replay(folder.path(), &[output], &[]);
+    done(&run);
+    let mut parts: Vec<_> = std::fs::read_dir(folder.path())
+        .expect("list")
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.display().to_string().contains("rotated.json"))
+        .collect();
+    parts.sort_by_key(|path| (path.extension().is_none_or(|e| e != "gz"), path.clone()));
+    assert!(parts.len() > 1, "{parts:?}");
+    let mut all = Vec::new();
+    for part in &parts {
+        let file = std::fs::File::open(part).expect("open");
+        let text = match part.extension().is_some_and(|e| e == "gz") {
+            true => std::io::read_to_string(flate2::read::GzDecoder::new(file)).expect("gzip"),
+            false => std::io::read_to_string(file).expect("text"),
+        };
+        assert!(text.ends_with('\n') || text.is_empty(), "{part:?}");
+        all.extend(text.lines().map(str::to_owned));
+    }
+    assert_eq!(all, lines);
+    // Another run appends.
+    let before = std::fs::metadata(&rotated).map_or(0, |of| of.len());
+    let output = format!("file:{},rotate=1GiB", rotated.display());
+    replay(folder.path(), &[output], &[]);
+    assert!(std::fs::metadata(&rotated).expect("file").len() > before + 64 * 1024);
+}
+
+#[test]
+fn wrong_outputs_are_named_with_what_to_write_instead() {
+    for (outputs, expected) in [
+        (&["syslog:host"][..], "syslog:udp://"),
+        (&["syslog:tcp://h:1,credentials=f"], "no credentials"),
+        (&["syslog:udp://h,ca=f"], "need TLS"),
+        (&["nats://me:secret@h"], "credentials=FILE"),
+        (&["https://me:secret@h/"], "credentials=FILE"),
+        (&["http://h/,credentials=f"], "cleartext"),
+        (&["http://h/,api=none"], "choose one of"),
+        (&["nats://h,subject=a.>"], "subject"),
+        (&["nats://h,format=summary"], "format of lines"),
+        (&["file:a,colour=red"], "no parameter"),
+        (&["a,rotate=0"], "more than 0"),
+        (&["a,keep=3"], "rotate"),
+        (&["stdout", "-"], "once"),
+        (&["unix:/a,name=x", "unix:/b,name=x"], "taken"),
+        (&["unix:/a,name=Ward 3"], "a-z"),
+        (&["unix:/a,cert=x"], "no parameter"),
+        (&["https://h/,cert=x"], "cert and key"),
+    ] {
+        let mut arguments = vec!["replay"];
+        outputs.iter().for_each(|output| arguments.extend(["--output", output]));
+        arguments.push("x.pcap");
+        let run = phitap(&arguments);
+        assert_eq!(run.status, Some(2), "{outputs:?}: {}", run.err);
+        assert!(run.err.contains(expected), "{outputs:?}: {}", run.err);
+        // What was typed on a command line is known to the shell; it need not be in a journal too.
+        assert!(!run.err.contains("phitap: ") || !run.err.contains("secret"), "{}", run.err);
+    }
+    let run = phitap(["replay", "--reveal", "--output", "unix:/a", "x.pcap"]);
+    assert!(run.status == Some(2) && run.err.contains("--reveal"), "{}", run.err);
+    let run = phitap(["replay", "--spool", "/tmp/x", "x.pcap"]);
+    assert!(run.status == Some(2) && run.err.contains("name one with --output"), "{}", run.err);
+}

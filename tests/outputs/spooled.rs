@@ -1,0 +1,145 @@
+//! Receivers that are away, and runs that are killed: what was spooled arrives.
+
+use super::common::{Key, PHITAP, hospital};
+use super::receivers::{free_port, message_text, octet_counted, read_once, wait_for};
+use super::replay;
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+fn segments(spool: &Path) -> u64 {
+    let entries = std::fs::read_dir(spool).into_iter().flatten().flatten();
+    let of = |entry: std::fs::DirEntry| {
+        let segment = entry.path().extension().is_some_and(|ending| ending == "segment");
+        entry.metadata().ok().filter(|_| segment).map(|of| of.len())
+    };
+    entries.filter_map(of).sum()
+}
+
+/// How often each text came.
+fn texts(bytes: &[u8]) -> BTreeMap<String, usize> {
+    let mut texts = BTreeMap::new();
+    for message in octet_counted(bytes) {
+        *texts.entry(message_text(&message).to_owned()).or_default() += 1;
+    }
+    texts
+}
+
+#[test]
+fn events_for_a_receiver_that_is_down_are_delivered_by_the_next_run() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (port, spool) = (free_port(), folder.path().join("spool"));
+    let output = || [format!("syslog:tcp://127.0.0.1:{port}")];
+    let further = ["--spool", &spool.display().to_string()];
+    let (run, first) = replay(folder.path(), &output(), &further);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert!(run.err.contains("events wait in the spool for the next run"), "{}", run.err);
+    assert!(segments(&spool.join("syslog")) > 100_000);
+    let receiver = read_once(port, None);
+    let (run, second) = replay(folder.path(), &output(), &further);
+    assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
+    let messages = octet_counted(&receiver.join().expect("receiver"));
+    let texts: Vec<&str> = messages.iter().map(|message| message_text(message)).collect();
+    let sent: Vec<&str> = first.iter().chain(&second).map(String::as_str).collect();
+    assert_eq!(texts, sent);
+    assert_eq!(segments(&spool.join("syslog")), 0);
+}
+
+#[test]
+fn a_receiver_that_comes_up_during_the_run_gets_all_of_it() {
+    let folder = tempfile::tempdir().expect("folder");
+    let port = free_port();
+    let late = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_secs(2));
+        read_once(port, None).join().expect("receiver")
+    });
+    let (run, lines) = replay(folder.path(), &[format!("syslog:tcp://127.0.0.1:{port}")], &[]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert!(run.err.contains("events wait in memory"), "{}", run.err);
+    assert!(run.err.contains("events are delivered again"), "{}", run.err);
+    let messages = octet_counted(&late.join().expect("receiver"));
+    assert_eq!(messages.iter().map(|m| message_text(m)).collect::<Vec<_>>(), lines);
+}
+
+/// A run that goes on until it is killed.
+fn follow(key: &Key, capture: &Path, port: u16, spool: &Path) -> Child {
+    Command::new(PHITAP)
+        .args(["replay", "--follow", "--no-progress", "--key-file", &key.path()])
+        .args(["--output", &format!("syslog:tcp://127.0.0.1:{port}"), "--spool"])
+        .arg(spool)
+        .arg(capture)
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts")
+}
+
+#[test]
+fn a_run_that_is_killed_while_it_spools_loses_nothing_that_was_in_the_spool() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (port, spool, key) = (free_port(), folder.path().join("spool"), Key::new());
+    let place = spool.join("syslog");
+    let mut expected = 0;
+    for _ in 0..3 {
+        // Killed at another moment each time, the first ones while events come.
+        let mut run = follow(&key, &hospital(), port, &spool);
+        let before = segments(&place);
+        wait_for("nothing is spooled", || (segments(&place) > before + 20_000).then_some(()));
+        run.kill().and_then(|()| run.wait()).expect("killed");
+        expected = segments(&place);
+    }
+    assert!(expected > 60_000, "{expected}");
+    // What a power cut may leave behind a killed run: half a record.
+    let mut files: Vec<_> = std::fs::read_dir(&place)
+        .expect("list")
+        .map(|entry| entry.expect("entry").path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "segment"))
+        .collect();
+    files.sort();
+    let last = files.pop().expect("a segment");
+    let file = std::fs::OpenOptions::new().write(true).open(&last).expect("open");
+    let length = file.metadata().expect("length").len();
+    file.set_len(length - 10).expect("cut");
+    let receiver = read_once(port, None);
+    let mut run = follow(&key, &hospital(), port, &spool);
+    wait_for("the spool is not emptied", || (segments(&place) < 4_096).then_some(()));
+    rustix::process::kill_process(
+        rustix::process::Pid::from_child(&run),
+        rustix::process::Signal::TERM,
+    )
+    .expect("signal");
+    let mut err = String::new();
+    run.stderr.take().expect("piped").read_to_string(&mut err).expect("text");
+    assert!(run.wait().expect("ends").success(), "{err}");
+    let got = texts(&receiver.join().expect("receiver"));
+    // Every text is a whole event, and what several runs found came as often.
+    let findings = got.iter().filter(|(text, _)| {
+        let event: serde_json::Value = serde_json::from_str(text).expect("a whole event");
+        event["event"]["action"] == "phi-finding"
+    });
+    let counts: Vec<usize> = findings.map(|(_, count)| *count).collect();
+    assert!(counts.len() > 200 && counts.iter().all(|count| *count >= 1), "{}", counts.len());
+    assert!(counts.iter().any(|count| *count >= 3), "all killed runs left something");
+    assert!(counts.iter().all(|count| *count <= 4), "nothing came twice of one run");
+}
+
+#[test]
+fn a_spool_that_another_run_uses_is_refused() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (port, spool, key) = (free_port(), folder.path().join("spool"), Key::new());
+    let mut first = follow(&key, &hospital(), port, &spool);
+    wait_for("no spool", || spool.join("syslog/position").exists().then_some(()));
+    let further = ["--spool", &spool.display().to_string()];
+    let run = super::common::phitap(
+        ["replay", "--output", &format!("syslog:tcp://127.0.0.1:{port}")]
+            .into_iter()
+            .chain(further)
+            .chain([hospital().to_str().expect("path")]),
+    );
+    first.kill().and_then(|()| first.wait()).expect("killed");
+    assert_eq!(run.status, Some(1));
+    assert!(run.err.contains("another phitap uses this spool"), "{}", run.err);
+    assert_eq!(run.err.lines().count(), 1, "{}", run.err);
+}
