@@ -156,6 +156,7 @@ fn a_server_that_is_away_or_no_nats_server_is_named() {
     });
     let foreign = connect(&to(&url)).expect_err("no NATS");
     assert!(foreign.is_passing() && foreign.to_string().contains(&url), "{foreign}");
+    assert!(foreign.to_string().contains("no NATS server"), "{foreign}");
     speaks.join().expect("listener");
     let away = connect(&to(&url)).expect_err("nobody").to_string();
     assert!(away.contains(&url) && away.contains("refused"), "{away}");

@@ -284,3 +284,29 @@ fn every_query_of_the_dashboard_has_an_answer() {
         assert!(found.is_some_and(|series| series.len() == 1), "it finds what is sent");
     });
 }
+
+/// The commands of hubs and workers in `deploy/` as their containers run them.
+#[test]
+#[cfg(all(feature = "nats", feature = "store"))]
+fn commands_of_hubs_and_workers_are_right_usage() {
+    use clap::Parser as _;
+    let mut checked = 0;
+    for file in ["compose/compose.yaml", "kubernetes/hub.yaml"] {
+        let text = std::fs::read_to_string(deploy(file)).expect("manifest");
+        let mut lines = text.lines().map(str::trim).peekable();
+        while let Some(line) = lines.next() {
+            let Some(command @ ("hub" | "worker")) = line.strip_prefix("- ") else { continue };
+            let mut words = vec!["phitap".to_owned(), command.to_owned()];
+            while let Some(option) = lines.next_if(|line| line.starts_with("- --")) {
+                words.push(option.trim_start_matches("- ").replace("$(POD_NAME)", "pod-0"));
+            }
+            let cli = phitap::cli::Cli::try_parse_from(&words).map_err(|e| e.to_string());
+            let task = cli.and_then(|cli| {
+                phitap::cli::Task::try_from(cli).map_err(|error| error.to_string())
+            });
+            assert!(task.is_ok(), "{file}: {words:?}: {:?}", task.err());
+            checked += 1;
+        }
+    }
+    assert_eq!(checked, 4);
+}

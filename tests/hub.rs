@@ -81,7 +81,12 @@ impl Hub {
             if let Some(api) = api.as_ref().filter(|api| wanted(api)) {
                 return api.clone();
             }
-            assert!(begun.elapsed() < WITHIN, "{what}: {api:?}\n{}", self.log());
+            let seen = api.map(|mut api| {
+                let exposures = list(&api["exposures"]).len();
+                api["exposures"] = exposures.into();
+                api
+            });
+            assert!(begun.elapsed() < WITHIN, "{what}: {seen:?}\n{}", self.log());
             assert!(self.child.try_wait().expect("status").is_none(), "ended:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(200));
         }
@@ -294,8 +299,8 @@ fn a_hub_killed_at_any_moment_loses_and_doubles_nothing() {
         hub.kill();
     }
     let mut hub = Hub::start(&nats, "one", &store);
-    let api = hub.wait("all of it", |api| api["hub"]["pending"] == 0 && numbers(api) == truth);
-    assert_eq!(api["hub"]["active"], true);
+    hub.wait("all of it", |api| api["hub"]["pending"] == 0 && numbers(api) == truth);
+    hub.wait("the lease of the one that was killed ends", |api| api["hub"]["active"] == true);
     hub.kill();
     // A restart reads nothing again and shows the same.
     let mut hub = Hub::start(&nats, "one", &store);
@@ -323,7 +328,7 @@ fn of_two_hubs_one_is_active_and_the_other_takes_over_with_the_same_numbers() {
     assert_eq!(two.api().expect("answer")["hub"]["active"], false);
     let (status, body) = two.get("/readyz").expect("answer");
     assert_eq!(status, 503);
-    assert!(body.contains("stand by"), "{body}");
+    assert!(body.contains("standing by"), "{body}");
     publish(&nats, rest);
     one.wait("all of it", |api| numbers(api) == truth);
     one.kill();
@@ -339,4 +344,35 @@ fn of_two_hubs_one_is_active_and_the_other_takes_over_with_the_same_numbers() {
         api["hub"]["connected"] == true && api["hub"]["active"] == true && numbers(api) == truth
     });
     assert!(two.log().contains("works again"), "{}", two.log());
+}
+
+#[test]
+fn what_a_sensor_publishes_itself_reaches_the_hub_whole() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    // The hub makes the stream.
+    let mut hub = Hub::start(&nats, "one", &folder.path().join("hub.db"));
+    hub.wait("it is there", |api| api["hub"]["connected"] == true);
+    let run = phitap([
+        "replay",
+        "--quiet",
+        "--format",
+        "ecs",
+        "--summaries",
+        "--key-file",
+        &key.path(),
+        "--sensor",
+        "ward",
+        "--output",
+        &nats.url(),
+        &hospital().display().to_string(),
+    ]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let api = hub.wait("all of it", |api| api["keys"][0]["patients"]["value"] == 229);
+    assert_eq!(list(&api["exposures"]).len(), 33);
+    assert_eq!(api["messages"]["garbage"], 0);
+    assert_eq!(api["unmerged_exposures"], 0);
+    assert_eq!(list(&api["sensors"])[0]["name"], "ward");
 }

@@ -182,7 +182,7 @@ fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
     runtime.block_on(async {
         let client = async_nats::connect(nats.url()).await.expect("connected");
         let context = async_nats::jetstream::new(client);
-        let sent = context.publish("phitap.jobs", "garbage".into()).await.expect("sent");
+        let sent = context.publish("phitap-jobs.queue", "garbage".into()).await.expect("sent");
         sent.await.expect("stored");
     });
     let said = Worker::start(&nats, &key, "w", &["--until-empty", "--tries", "2"]).end();

@@ -91,6 +91,10 @@ impl Access {
             (ConnectErrorKind::Tls, _) => {
                 BrokerError::Handshake { servers, reason: last(error).to_string() }
             }
+            _ if is_foreign(error) => {
+                let reason = "what answers there is no NATS server".to_owned();
+                BrokerError::Away { servers, reason }
+            }
             _ => BrokerError::Away { servers, reason: last(error).to_string() },
         }
     }
@@ -105,6 +109,12 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
             None => error.source(),
         }
     })
+}
+
+/// Whether something answered that is no message of NATS.
+fn is_foreign(error: &ConnectError) -> bool {
+    let kinds = chain(error).filter_map(|of| of.downcast_ref::<io::Error>());
+    kinds.map(io::Error::kind).any(|kind| kind == io::ErrorKind::InvalidInput)
 }
 
 fn last<'a>(error: &'a (dyn Error + 'static)) -> &'a (dyn Error + 'static) {

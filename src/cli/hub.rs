@@ -22,7 +22,7 @@ pub struct HubArgs {
     /// The broker.
     #[command(flatten)]
     pub nats: NatsArgs,
-    /// The JetStream stream with the events of the sensors; it is made if it is not there
+    /// The JetStream stream with the events of the sensors; it is made if none has its name or subject
     #[arg(long, value_name = "NAME", default_value = STREAM, help_heading = "Broker")]
     pub stream: String,
     /// The subject of a stream that is made

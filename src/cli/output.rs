@@ -238,7 +238,7 @@ fn syslog(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
 }
 
 fn nats(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
-    let servers: Vec<String> = rest.split(';').map(|server| server_of_nats(server)).collect();
+    let servers: Vec<String> = rest.split(';').map(server_of_nats).collect();
     if servers.iter().any(String::is_empty) {
         return Err("name a server: nats://HOST:4222".to_owned());
     }
@@ -408,4 +408,87 @@ pub(super) fn outputs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<OutputAr
         OneOrMany::Many(texts) => texts,
     };
     texts.iter().map(|text| text.parse().map_err(D::Error::custom)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::load::parse;
+
+    fn target(text: &str) -> Target {
+        text.parse::<OutputArg>().unwrap_or_else(|error| panic!("{text}: {error}")).0.target
+    }
+
+    fn service(text: &str) -> Service {
+        match target(text) {
+            Target::Remote(remote) => remote.service,
+            other => panic!("{text}: {other:?}"),
+        }
+    }
+
+    fn at(host: &str, port: u16) -> Address {
+        Address { host: host.to_owned(), port }
+    }
+
+    #[test]
+    fn each_kind_is_read_with_the_port_of_its_standard() {
+        let file = |path: &str| Target::File { path: path.into(), rotation: None };
+        assert_eq!(target("events.json"), file("events.json"));
+        assert_eq!(target("a,b.json"), file("a,b.json"));
+        assert_eq!(target("file:nats:x"), file("nats:x"));
+        assert_eq!(target("-"), Target::Stdout);
+        assert_eq!(target("unix:/run/a.sock"), Target::Unix { path: "/run/a.sock".into() });
+        let rotation = Rotation {
+            bytes: Some(100 << 20),
+            age: Some(Duration::from_secs(86_400)),
+            keep: Some(7),
+        };
+        let path = "e.json".into();
+        let rotated = Target::File { path, rotation: Some(rotation) };
+        assert_eq!(target("file:e.json,rotate=100MiB,every=1d,keep=7"), rotated);
+        for (text, transport, address) in [
+            ("syslog:udp://siem", Transport::Udp, at("siem", 514)),
+            ("syslog:tcp://10.0.0.1:601/", Transport::Tcp, at("10.0.0.1", 601)),
+            ("syslog:tls://[2001:db8::7]", Transport::Tls, at("2001:db8::7", 6514)),
+        ] {
+            assert_eq!(service(text), Service::Syslog { transport, address, facility: 16 });
+        }
+        let servers = vec!["nats://a:4222".to_owned(), "tls://b".to_owned()];
+        let subject = "phitap.ward.3".to_owned();
+        let nats = service("nats://a:4222;tls://b,subject=phitap.ward.3");
+        assert_eq!(nats, Service::Nats { servers, subject });
+        let brokers = vec![at("k1", 9092), at("k2", 9093)];
+        let topic = "phitap-events".to_owned();
+        assert_eq!(service("kafka:k1;k2:9093"), Service::Kafka { brokers, tls: false, topic });
+        let Service::Http { tls, address, path, api, index, batch } =
+            service("https://search:9200/base?a=1,api=opensearch,index=i,batch=9")
+        else {
+            panic!("no HTTP")
+        };
+        assert!(tls && api == HttpApi::Opensearch && batch == 9);
+        assert_eq!((address, path.as_str()), (at("search", 9200), "/base?a=1"));
+        assert_eq!(index.as_deref(), Some("i"));
+    }
+
+    #[test]
+    fn outputs_of_the_file_are_one_or_a_list_and_each_gets_a_name_and_a_format() {
+        let one = parse("output = \"events.json\"\n").expect("one");
+        assert_eq!(destinations(&one).expect("good")[0].name, "summary");
+        let text = "format = \"csv\"\nspool = \"s\"\nspool-keep = \"2d,5MiB\"\noutput = [\"a.csv\", \
+                    \"unix:/a\", \"unix:/b,format=cef\", \"unix:/c,name=c\"]\n";
+        let options = parse(text).expect("a list");
+        let all = destinations(&options).expect("good");
+        let named: Vec<_> = all.iter().map(|of| (of.name.as_str(), of.format)).collect();
+        let expected = [
+            ("csv", Some("csv")),
+            ("unix", Some("ecs")),
+            ("unix-2", Some("cef")),
+            ("c", Some("ecs")),
+        ];
+        assert_eq!(named, expected);
+        let spool = spool(&options, &all).expect("good").expect("a spool");
+        assert_eq!((spool.bytes, spool.age), (5 << 20, Some(Duration::from_secs(2 * 86_400))));
+        let (line, reason) = parse("quiet = true\noutput = [\"nats://me@h\"]\n").expect_err("no");
+        assert!(line == 2 && reason.contains("credentials=FILE"), "{line}: {reason}");
+    }
 }

@@ -3,6 +3,7 @@
 use super::Diagnosis;
 use crate::config::Config;
 use crate::identify::{Key, load_rules};
+use crate::output::sinks;
 use crate::pipeline::{credential, wall_clock};
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -23,6 +24,14 @@ pub(super) fn files(config: &Config, all: &mut Vec<Diagnosis>) {
     let outputs = config.output_files().map(|path| ("output", path));
     for (check, path) in outputs.chain(config.state.as_deref().map(|path| ("state", path))) {
         all.push(file(check, path).of(path.display().to_string()));
+    }
+    // Credentials, CAs, and whether this program was built for the receiver.
+    for output in config.outputs.iter().filter(|output| output.target.is_delivered()) {
+        let made = sinks::prepare(&output.target, config.sensor.as_deref());
+        if let Err(error) = made {
+            let remedy = "change that, or the output; docs/outputs.md explains each";
+            all.push(Diagnosis::fault("output", error.to_string(), remedy).of(output.name.clone()));
+        }
     }
     if config.state.is_none() {
         all.push(Diagnosis::advice(

@@ -56,6 +56,21 @@ fn each_thing_that_is_wrong_is_named_with_what_to_do() {
 }
 
 #[test]
+fn credentials_of_a_receiver_that_others_can_read_are_a_fault() {
+    let folder = tempfile::tempdir().expect("folder");
+    let token = folder.path().join("token");
+    std::fs::write(&token, "secret-token\n").expect("written");
+    std::fs::set_permissions(&token, std::os::unix::fs::PermissionsExt::from_mode(0o644))
+        .expect("mode");
+    let output = format!("http://127.0.0.1:1/,name=hook,credentials={}", token.display());
+    let all = examine(&config(&["-i", "lo", "--output", &output]));
+    let found = of(&all, "output");
+    let fault = found.iter().find(|d| d.verdict == Verdict::Fault).expect("a fault");
+    assert_eq!(fault.subject.as_deref(), Some("hook"));
+    assert!(fault.found.contains("chmod 600") && !fault.found.contains("secret-token"));
+}
+
+#[test]
 fn what_is_as_it_should_be_is_said_too() {
     let folder = tempfile::tempdir().expect("folder");
     let path = |name: &str| folder.path().join(name).display().to_string();

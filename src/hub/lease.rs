@@ -1,6 +1,7 @@
 //! Which of several hubs is the active one: a lease in a key-value bucket of JetStream, which forgets it when it is
 //! not renewed.
 
+use super::stream::ANSWER_WITHIN;
 use crate::broker::bucket;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::Store;
@@ -35,8 +36,18 @@ impl Lease {
         Ok(Self { bucket, holder: holder.into(), held: None })
     }
 
-    /// Takes or renews the lease. Whether it is held.
+    /// Takes or renews the lease. Whether it is held, as far as the broker says so in time.
     pub async fn renew(&mut self) -> bool {
+        match tokio::time::timeout(ANSWER_WITHIN, self.ask()).await {
+            Ok(held) => held,
+            Err(_) => {
+                self.held = None;
+                false
+            }
+        }
+    }
+
+    async fn ask(&mut self) -> bool {
         self.held = match self.held {
             Some(revision) => self.bucket.update(KEY, self.holder.clone(), revision).await.ok(),
             None => self.bucket.create(KEY, self.holder.clone()).await.ok(),
@@ -54,7 +65,8 @@ impl Lease {
     /// Gives it back, so that another hub need not wait.
     pub async fn release(self) {
         if let Some(revision) = self.held {
-            let _ = self.bucket.purge_expect_revision(KEY, Some(revision)).await;
+            let purged = self.bucket.purge_expect_revision(KEY, Some(revision));
+            let _ = tokio::time::timeout(ANSWER_WITHIN, purged).await;
         }
     }
 }

@@ -168,7 +168,14 @@ impl Running<'_> {
             link.acknowledge(&mut batch).await;
             self.refresh();
             match taken {
-                Ok(_) => self.well(),
+                Ok(_) if link.is_connected() => {
+                    self.set_connected(true);
+                    self.well();
+                }
+                Ok(_) => {
+                    self.set_connected(false);
+                    self.fault("the broker is away");
+                }
                 Err(error) => fault = Some(error),
             }
         }

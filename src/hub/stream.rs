@@ -22,6 +22,8 @@ const MAX_BATCH: usize = 4_096;
 const MAX_BATCH_BYTES: usize = 32 << 20;
 /// How long a batch waits for more.
 const BATCH_WAITS: Duration = Duration::from_millis(250);
+/// How long the broker may take to answer.
+pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 /// A message that is not acknowledged within this time is delivered again.
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(60);
 /// Messages that may wait for acknowledgement.
@@ -83,13 +85,22 @@ impl Link {
         again: bool,
     ) -> Result<Self, String> {
         let stream = stream(&context, settings).await?;
-        if again {
-            // If there is none, there is nothing to forget.
-            let _ = stream.delete_consumer(durable).await;
+        // What was delivered to a hub that was killed comes again only when its time has passed. A consumer that begins
+        // behind the last message of which all before were acknowledged brings it at once.
+        let known = stream.consumer_info(durable).await.ok();
+        let deliver_policy = match known.as_ref().filter(|_| !again) {
+            Some(info) => DeliverPolicy::ByStartSequence {
+                start_sequence: info.ack_floor.stream_sequence + 1,
+            },
+            None => DeliverPolicy::All,
+        };
+        if known.is_some() {
+            let gone = stream.delete_consumer(durable).await;
+            gone.map_err(|error| failed("the consumer of the hub", error))?;
         }
         let config = PullConfig {
             durable_name: Some(durable.to_owned()),
-            deliver_policy: DeliverPolicy::All,
+            deliver_policy,
             ack_policy: AckPolicy::Explicit,
             ack_wait: ACKNOWLEDGE_WITHIN,
             max_ack_pending: MAX_PENDING,
@@ -104,7 +115,7 @@ impl Link {
 
     /// The fingerprint of the rules that were published last.
     pub async fn rules(&self, key: &PublicKey) -> Option<String> {
-        latest(&self.context, key).await
+        tokio::time::timeout(ANSWER_WITHIN, latest(&self.context, key)).await.ok().flatten()
     }
 
     /// Takes a batch of messages into the state. They are not acknowledged yet.
@@ -117,11 +128,19 @@ impl Link {
         batch: &mut Unacknowledged,
     ) -> Result<usize, String> {
         let messages = self.consumer.batch().max_messages(MAX_BATCH).max_bytes(MAX_BATCH_BYTES);
-        let messages = messages.expires(BATCH_WAITS).messages().await;
+        let asked = messages.expires(BATCH_WAITS).messages();
+        let Ok(messages) = tokio::time::timeout(ANSWER_WITHIN, asked).await else {
+            return Ok(0);
+        };
         let mut messages = messages.map_err(|error| failed("a batch of messages", error))?;
         let mut taken = 0;
         while let Some(message) = next(&mut messages).await {
-            let message = message.map_err(|error| failed("a batch of messages", error))?;
+            let message = match message {
+                Ok(message) => message,
+                // The next message finds no room in the batch; what else it may be shows with the next one.
+                Err(_) if taken > 0 => break,
+                Err(error) => return Err(failed("a batch of messages", error)),
+            };
             let Ok(info) = message.info() else { continue };
             let nanos = info.published.unix_timestamp_nanos();
             let stored = Timestamp(i64::try_from(nanos).unwrap_or(i64::MAX));
@@ -134,13 +153,25 @@ impl Link {
         Ok(taken)
     }
 
+    /// Whether the broker is there.
+    pub fn is_connected(&self) -> bool {
+        self.client.connection_state() == async_nats::connection::State::Connected
+    }
+
     /// Acknowledges a batch that is on the disk.
     pub async fn acknowledge(&self, batch: &mut Unacknowledged) {
-        for message in batch.messages.drain(..) {
-            // What is lost here comes again, and changes nothing.
-            let _ = message.ack().await;
+        if batch.messages.is_empty() {
+            return;
         }
-        let _ = self.client.flush().await;
+        // What is lost here comes again, and changes nothing. A broker that is away must not hold the hub.
+        let messages = std::mem::take(&mut batch.messages);
+        let sent = async {
+            for message in &messages {
+                let _ = message.ack().await;
+            }
+            let _ = self.client.flush().await;
+        };
+        let _ = tokio::time::timeout(ANSWER_WITHIN, sent).await;
     }
 }
 
@@ -149,10 +180,15 @@ async fn next(batch: &mut Batch) -> Option<Result<Message, async_nats::Error>> {
     std::future::poll_fn(|context| Pin::new(&mut *batch).poll_next(context)).await
 }
 
-/// The stream that sensors publish to; made if there is none of its name.
+/// The stream that sensors publish to: of that name, or of that subject; made if there is none.
 async fn stream(context: &Context, settings: &Settings) -> Result<Stream, String> {
     if let Ok(stream) = context.get_stream(&settings.stream).await {
         return Ok(stream);
+    }
+    // Under another name, made by hand.
+    if let Ok(name) = context.stream_by_subject(settings.subject.as_str()).await {
+        let found = context.get_stream(&name).await;
+        return found.map_err(|error| failed(&format!("stream {name}"), error));
     }
     let config = StreamConfig {
         name: settings.stream.clone(),

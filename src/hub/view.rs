@@ -107,7 +107,7 @@ fn merge(event: &mut Value, pair: &Pair, said: &Said<'_>, numbers: Option<&Expos
     // One id, whichever sensor spoke last.
     let id = format!("{:?}", pair);
     let id = blake3::hash(id.as_bytes()).to_hex();
-    let id = id.get(..26).unwrap_or_default().to_owned();
+    let id = id.get(..26).unwrap_or_default().to_ascii_uppercase();
     set(event, "/event/id", json!(id));
     set(event, "/phi/exposure/id", json!(id));
     let severity = said.severity.max(numbers.map_or(0, |n| n.severity));

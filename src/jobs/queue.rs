@@ -17,10 +17,11 @@ use std::time::Duration;
 
 /// The stream of jobs that wait.
 const JOBS: &str = "PHITAP_JOBS";
-const JOBS_SUBJECT: &str = "phitap.jobs";
+/// Not below `phitap.`, which a stream of events may take whole.
+const JOBS_SUBJECT: &str = "phitap-jobs.queue";
 /// The stream of results.
 pub(super) const RESULTS: &str = "PHITAP_RESULTS";
-const RESULTS_SUBJECT: &str = "phitap.results";
+const RESULTS_SUBJECT: &str = "phitap-jobs.results";
 /// The bucket with what became of each job.
 const BUCKET: &str = "phitap-jobs";
 /// The consumer that all workers share.

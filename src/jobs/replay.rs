@@ -98,6 +98,7 @@ impl Replay {
         match status {
             Ok(status) => match status.code() {
                 Some(0) => Ended::Whole,
+                Some(3) if said.is_empty() => Ended::Partly("a part could not be read".to_owned()),
                 Some(3) => Ended::Partly(said),
                 Some(_) if !said.is_empty() => Ended::Failed(said),
                 _ => Ended::Failed(format!("the replay ended with {status}")),

@@ -277,8 +277,10 @@ impl Dashboard {
     #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /readyz")]
     pub fn readiness(&self) -> Readiness {
         let problems = self.sensor.check(Instant::now());
-        if self.hub().as_ref().is_some_and(|hub| !hub.active) && !self.sensor.is_stopping() {
-            return Readiness { status: "standing by", problems };
+        // A hub has no packets to wait for.
+        if let Some(hub) = &*self.hub() {
+            let status = if hub.active { "ready" } else { "standing by" };
+            return Readiness { status, problems: Vec::new() };
         }
         let status = match (self.sensor.is_stopping(), problems.is_empty()) {
             (true, _) => "stopping",

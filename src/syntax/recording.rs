@@ -287,12 +287,12 @@ mod tests {
 
     #[test]
     fn beginnings_need_all_of_what_shows_them() {
-        let edf_file = sample("edf", "patient name", "Haagse_Harry").unwrap();
+        let edf_file = sample("edf", "patient name", "Haagse_Harry").expect("a sample");
         for (file, begins, need) in [
-            (sample("scp-ecg", "1-0", "Doe").unwrap(), scp as fn(&[u8]) -> Match, 22),
+            (sample("scp-ecg", "1-0", "Doe").expect("a sample"), scp as fn(&[u8]) -> Match, 22),
             (edf_file.clone(), edf, 192),
-            (sample("mfer", "81", "Doe").unwrap(), mfer, 5),
-            (sample("ishne", "id", "1").unwrap(), ishne, 8),
+            (sample("mfer", "81", "Doe").expect("a sample"), mfer, 5),
+            (sample("ishne", "id", "1").expect("a sample"), ishne, 8),
         ] {
             for len in 0..need {
                 assert_eq!(begins(&file[..len]), Match::More, "{len} bytes");
@@ -303,7 +303,7 @@ mod tests {
         let mut text = edf_file;
         text[168] = b'x';
         assert_eq!(edf(&text), Match::No, "a table that begins with a 0");
-        assert_eq!(volume(&sample("nifti", "db_name", "a").unwrap()), Some(Volume::One));
+        assert_eq!(volume(&sample("nifti", "db_name", "a").expect("a sample")), Some(Volume::One));
         assert_eq!(volume(&[0; 352]), None);
     }
 

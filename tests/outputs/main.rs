@@ -14,15 +14,14 @@ mod to_nats;
 mod to_rsyslog;
 
 use common::{Key, Run, hospital, phitap};
-use receivers::{
-    Certificate, Server, free_port, message_text, octet_counted, read_once, secret, wait_for,
-};
+use receivers::{Certificate, Server, free_port, message_text, octet_counted, read_once, secret};
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, Read as _};
+use std::io::Read as _;
 use std::net::UdpSocket;
 use std::os::unix::net::{UnixDatagram, UnixListener};
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 /// Replays the merged hour to `outputs`, and to a file; the run, and the lines of the file.
@@ -166,33 +165,35 @@ fn a_webhook_gets_lines_over_tls_with_its_token() {
 }
 
 /// Answers as `_bulk` does: one event is too much for now, one has a field that does not fit.
-fn bulk(before: usize, got: &receivers::Got) -> receivers::Answer {
-    let actions = got.body.lines().step_by(2);
-    let items: Vec<Value> = actions
-        .enumerate()
-        .map(|(n, action)| {
-            let action: Value = serde_json::from_str(action).expect("an action");
-            let id = action["index"]["_id"].clone();
-            let (status, kind) = match (before, n) {
-                (0, 3) => (429, Some("es_rejected_execution_exception")),
-                (0, 5) => (400, Some("mapper_parsing_exception")),
-                (_, 7) => (409, Some("version_conflict_engine_exception")),
-                _ => (201, None),
-            };
-            let mut item = serde_json::json!({"_id": id, "status": status});
-            if let Some(kind) = kind {
-                item["error"] = serde_json::json!({"type": kind, "reason": "secret reason"});
-            }
-            serde_json::json!({"index": item})
-        })
-        .collect();
-    (200, serde_json::json!({"took": 1, "errors": true, "items": items}).to_string())
+fn bulk() -> impl Fn(usize, &receivers::Got) -> receivers::Answer {
+    let seen = AtomicUsize::new(0);
+    move |_, got| {
+        let actions = got.body.lines().step_by(2);
+        let items: Vec<Value> = actions
+            .map(|action| {
+                let action: Value = serde_json::from_str(action).expect("an action");
+                let id = action["index"]["_id"].clone();
+                let (status, kind) = match seen.fetch_add(1, Ordering::Relaxed) {
+                    3 => (429, Some("es_rejected_execution_exception")),
+                    5 => (400, Some("mapper_parsing_exception")),
+                    7 => (409, Some("version_conflict_engine_exception")),
+                    _ => (201, None),
+                };
+                let mut item = serde_json::json!({"_id": id, "status": status});
+                if let Some(kind) = kind {
+                    item["error"] = serde_json::json!({"type": kind, "reason": "secret reason"});
+                }
+                serde_json::json!({"index": item})
+            })
+            .collect();
+        (200, serde_json::json!({"took": 1, "errors": true, "items": items}).to_string())
+    }
 }
 
 #[test]
 fn bulk_errors_of_single_events_are_sent_again_or_counted_each_for_itself() {
     let folder = tempfile::tempdir().expect("folder");
-    let server = Server::start(0, None, bulk);
+    let server = Server::start(0, None, bulk());
     let credentials = secret(folder.path(), "credentials", "elastic\nchangeme\n");
     let metrics = folder.path().join("metrics.prom").display().to_string();
     let output = format!(

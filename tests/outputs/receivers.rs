@@ -1,6 +1,6 @@
 //! Receivers on loopback ports: streams over TCP and TLS, and HTTP servers that answer as a test says.
 
-use std::io::{BufRead as _, BufReader, Read, Write};
+use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};

@@ -92,10 +92,8 @@ fn read(mut rest: &[u8], scope: &mut Scope<'_>) {
             ATTACH_RENDERING => std::mem::take(&mut item).read("tnef", scope),
             ATTACH_TITLE => item.property(0x3704, TEXT, value),
             ATTACH_DATA => item.property(0x3701, 0x0102, value),
-            PROPERTIES | ATTACHMENT => {
-                if properties(value, &mut item).is_none() {
-                    scope.give_up(Reason::Malformed);
-                }
+            PROPERTIES | ATTACHMENT if properties(value, &mut item).is_none() => {
+                scope.give_up(Reason::Malformed);
             }
             _ => {}
         }

@@ -45,7 +45,7 @@ fn a_tls_service_is_reported_first_and_then_once_an_hour_if_it_shows_more() {
     assert!(see(&mut x, server, 2, &old).is_empty(), "too soon");
     let both = vec![TlsVersion::Tls10, TlsVersion::Tls12];
     let with = facts(TlsVersion::Tls12, Some(100));
-    assert_eq!(versions(&see(&mut x, server, 3_600, &with)), [both.clone()]);
+    assert_eq!(versions(&see(&mut x, server, 3_600, &with)), std::slice::from_ref(&both));
     let mut out = Vec::new();
     see(&mut x, server, 3_700, &facts(TlsVersion::Tls13, Some(200)));
     x.finish(at(3_800), &mut out);

@@ -221,8 +221,12 @@ mod tests {
             .expect("consumer");
         consumer.subscribe(&["phitap"]).expect("subscribed");
         let mut texts = Vec::new();
+        let since = crate::output::spool::stopwatch();
         while texts.len() < 200 {
-            let message = consumer.poll(Duration::from_secs(20)).expect("a message").expect("read");
+            assert!(since.elapsed() < Duration::from_secs(60), "{} messages came", texts.len());
+            // Nothing comes before the group is settled.
+            let Some(message) = consumer.poll(Duration::from_secs(1)) else { continue };
+            let message = message.expect("read");
             let text =
                 String::from_utf8(message.payload().expect("payload").to_vec()).expect("text");
             assert_eq!(message.key(), Some(format!("E{text}").as_bytes()));

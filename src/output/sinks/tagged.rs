@@ -63,6 +63,8 @@ impl Output for Tagged {
     }
 
     fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
+        // What it writes is no revision of the event before it.
+        self.set(None, INFORMATIONAL);
         self.format.observation(observation)
     }
 
@@ -76,6 +78,7 @@ impl Output for Tagged {
     }
 
     fn flush(&mut self) -> io::Result<()> {
+        self.set(None, INFORMATIONAL);
         self.format.flush()
     }
 }

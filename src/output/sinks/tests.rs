@@ -8,7 +8,7 @@ use crate::output::spool::{Limits, Pressure, Spool};
 use std::io::Read as _;
 use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 fn record(n: usize) -> Record {
     Record::new(&format!("E{n}"), 3, n as u64, format!("{n}").into_bytes())
@@ -94,7 +94,7 @@ fn a_sensor_ends_in_time_though_its_receiver_takes_nothing() {
     let never = || Moody { failures: usize::MAX, refuses: |_| false, taken: Arc::default() };
     let (delivery, spool, _) = start(never(), None);
     (2..5).for_each(|n| spool.push(record(n)));
-    let since = Instant::now();
+    let since = crate::output::spool::stopwatch();
     let error = delivery.close(Duration::from_millis(200), Pressure::Drop).expect_err("lost");
     assert!(since.elapsed() < Duration::from_secs(2));
     let text = error.to_string();

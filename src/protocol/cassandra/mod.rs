@@ -344,11 +344,19 @@ impl CassandraParser {
         sink: &mut dyn ContentSink,
     ) -> Option<Vec<types::Kind>> {
         let mut columns = Columns::read(body, header.version, false)?;
-        if let (true, Some(Pending::Execute(id))) = (columns.names.is_empty(), pending)
-            && let Some(prepared) = self.prepared.get(&id)
-            && prepared.result.count == columns.count
-        {
-            columns = prepared.result.clone();
+        if columns.names.is_empty() {
+            let known = match &pending {
+                Some(Pending::Execute(id)) => self.prepared.get(id),
+                // The capture may show the answer first: the statement that it can only be.
+                _ => {
+                    let fits = |p: &&Prepared| p.result.count == columns.count;
+                    let mut all = self.prepared.values().filter(fits);
+                    all.next().filter(|_| all.next().is_none())
+                }
+            };
+            if let Some(prepared) = known.filter(|p| p.result.count == columns.count) {
+                columns = prepared.result.clone();
+            }
         }
         self.table.reset(Ending::Complete, sink);
         for name in &columns.names {

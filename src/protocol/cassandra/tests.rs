@@ -140,7 +140,7 @@ fn bodies_are_unpacked() {
     let body = rows(4, 1, 1)[HEADER..].to_vec();
     let lz4 = lz4_flex::block::compress(&body);
     let lz4 = [&(body.len() as u32).to_be_bytes()[..], &lz4].concat();
-    let snappy = snap::raw::Encoder::new().compress_vec(&body).unwrap();
+    let snappy = snap::raw::Encoder::new().compress_vec(&body).expect("compresses");
     for (name, packed) in [(&b"lz4"[..], &lz4), (b"snappy", &snappy)] {
         let server = [frame(0x84, 0, 2, b""), flagged(0x84, 1, 1, 8, packed)].concat();
         let got = texts(&[Client(&startup(4, name)), Server(&server)]);
@@ -243,7 +243,7 @@ fn collections_and_types_are_written_as_text() {
     let write = |kind: Kind, value: &[u8]| {
         let mut text = Vec::new();
         kind.write(value, &mut text);
-        String::from_utf8(text).unwrap()
+        String::from_utf8(text).expect("UTF-8")
     };
     let list = [&2u32.to_be_bytes()[..], &long(b"Jane"), &long(b"Eva")].concat();
     assert_eq!(write(Kind::List(Box::new(Kind::Text)), &list), "Jane, Eva");

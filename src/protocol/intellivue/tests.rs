@@ -5,7 +5,7 @@ use crate::syntax::recording;
 use proptest::prelude::*;
 
 fn patient() -> Vec<u8> {
-    recording::sample("intellivue", "095C", "Hartman").unwrap()
+    recording::sample("intellivue", "095C", "Hartman").expect("a sample")
 }
 
 #[test]

@@ -255,7 +255,8 @@ fn records_in_fragments_of_any_size() {
         let mut sink = Recorder::default();
         let mut at = 0;
         while at < all.len() {
-            let progress = parser.data(Direction::ClientToServer, &all[at..], &mut sink).unwrap();
+            let progress =
+                parser.data(Direction::ClientToServer, &all[at..], &mut sink).expect("reads");
             let passed = progress.consumed + progress.skip as usize;
             assert!(passed > 0, "fragments of {size}: no progress at {at}");
             at += passed;

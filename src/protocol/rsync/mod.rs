@@ -258,8 +258,21 @@ impl Parser for RsyncParser {
         frames::find(data)
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
         if self.sends(direction) != Some(false) {
+            // It may have waited for the arguments of the client.
+            let mut rest = rest;
+            while let (Some(true), Phase::Frames(frames)) =
+                (self.sends(direction), &mut self.sides[index(direction)])
+            {
+                let read = frames.read(direction, rest, self.packing, &mut self.tokens, sink);
+                let skip = usize::try_from(read.skip).unwrap_or(usize::MAX);
+                let passed = read.consumed.saturating_add(skip).min(rest.len());
+                rest = rest.get(passed..).unwrap_or_default();
+                if passed == 0 || rest.is_empty() {
+                    break;
+                }
+            }
             self.tokens.close(Ending::Cut, sink);
         }
         self.sides[index(direction)] = Phase::Over;

@@ -407,7 +407,7 @@ fn smb_1_tells_passwords_in_clear_and_anonymous_users() {
         agreed[2] = mode;
         let mut setup = [0; 26];
         (setup[0], setup[14]) = (0xff, password.len() as u8);
-        let pad = if password.len() % 2 == 0 { &[0][..] } else { &[] };
+        let pad = if password.len().is_multiple_of(2) { &[0][..] } else { &[] };
         let bytes = [password, pad, &wide(user), &[0, 0]].concat();
         let client = old(0x73, false, 2, &setup, &bytes);
         let server = old(0x73, true, 2, &[0xff, 0, 0, 0, 0, 0], &[]);

@@ -80,11 +80,8 @@ pub fn tag_end(data: &[u8]) -> Option<usize> {
     for (at, &byte) in data.iter().enumerate().take(super::MAX_TAG) {
         match byte {
             b'"' | b'\'' if quote == 0 => quote = byte,
-            _ if quote != 0 => {
-                if byte == quote {
-                    quote = 0;
-                }
-            }
+            _ if byte == quote => quote = 0,
+            _ if quote != 0 => {}
             b'>' => return Some(at + 1),
             b'<' if at > 0 => return None,
             _ => {}

@@ -101,7 +101,7 @@ fn a_monitor_without_a_patient_names_nobody() {
 
 #[test]
 fn the_sample_of_rules_is_read() {
-    let sample = recording::sample("intellivue", "095C", "Hartman").unwrap();
+    let sample = recording::sample("intellivue", "095C", "Hartman").expect("a sample");
     assert!(lines(&sample)[0].contains("name=Hartman"));
 }
 

@@ -14,7 +14,8 @@ fn line(id: &str, name: &str, birth: &str) -> String {
 /// The identifiers of each record, in one order.
 fn people(lines: &[String]) -> Vec<String> {
     let value = |line: &str, kind: &str| {
-        let rest = line.split(&format!(" {kind}=")).nth(1)?;
+        // The last of a kind: the number of the row comes before that of the patient.
+        let (_, rest) = line.rsplit_once(&format!(" {kind}="))?;
         let end = rest.find(" patient_id=").or(rest.find(" birth_date=")).unwrap_or(rest.len());
         let end = end.min(rest.find(" name=").unwrap_or(rest.len()));
         Some(rest[..end].trim().to_owned())

@@ -27,7 +27,7 @@ fn lines(name: &str, file: &[u8]) -> Vec<String> {
 
 #[test]
 fn scp_ecg_names_the_patient_in_section_1() {
-    let one = recording::sample("scp-ecg", "1-0", "Schäfer").unwrap();
+    let one = recording::sample("scp-ecg", "1-0", "Schäfer").expect("a sample");
     assert_eq!(lines("scp-ecg", &one), ["test:scp-ecg [Result] name=Schäfer"]);
     // All tags; the record as it is carved out of a stream.
     let mut tags = Vec::new();
@@ -44,7 +44,7 @@ fn scp_ecg_names_the_patient_in_section_1() {
         tags.extend((value.len() as u16).to_le_bytes());
         tags.extend(value);
     }
-    let mut file = recording::sample("scp-ecg", "1-0", "").unwrap();
+    let mut file = recording::sample("scp-ecg", "1-0", "").expect("a sample");
     file.truncate(6 + 136 + 16);
     file.extend(&tags);
     // The length of section 1 in its pointer.
@@ -66,7 +66,7 @@ fn scp_ecg_names_the_patient_in_section_1() {
 
 #[test]
 fn mfer_names_the_patient_in_its_character_set() {
-    let mut file = recording::sample("mfer", "82", "P-100200").unwrap();
+    let mut file = recording::sample("mfer", "82", "P-100200").expect("a sample");
     file.truncate(file.len() - 2);
     // Shift JIS, a channel attribute, long lengths, then signals that are not wanted.
     file.extend(b"\x03\x04SJIS");
@@ -85,7 +85,7 @@ fn mfer_names_the_patient_in_its_character_set() {
 #[test]
 fn edf_plus_has_fields_and_edf_has_a_line() {
     let with = |patient: &str, plus: bool| {
-        let mut file = recording::sample("edf", "patient name", "X").unwrap();
+        let mut file = recording::sample("edf", "patient name", "X").expect("a sample");
         file[8..88].fill(b' ');
         file[8..8 + patient.len()].copy_from_slice(patient.as_bytes());
         if !plus {
@@ -118,11 +118,11 @@ fn edf_plus_has_fields_and_edf_has_a_line() {
 
 #[test]
 fn ishne_and_analyze_have_fields_at_fixed_places() {
-    let mut file = recording::sample("ishne", "first name", "Jason").unwrap();
+    let mut file = recording::sample("ishne", "first name", "Jason").expect("a sample");
     for field in
         [("last name", "Hartman"), ("id", "H-99"), ("sex", "1"), ("birth date", "19591102")]
     {
-        let other = recording::sample("ishne", field.0, field.1).unwrap();
+        let other = recording::sample("ishne", field.0, field.1).expect("a sample");
         for (at, byte) in other.into_iter().enumerate().filter(|(_, b)| *b != 0) {
             file[at] = byte;
         }
@@ -131,9 +131,9 @@ fn ishne_and_analyze_have_fields_at_fixed_places() {
     for part in ["name=Hartman^Jason", "patient_id=H-99", "sex=M", "birth_date=19591102"] {
         assert!(got[0].contains(part), "{got:?}");
     }
-    let file = recording::sample("nifti", "patient_id", "N-4711").unwrap();
+    let file = recording::sample("nifti", "patient_id", "N-4711").expect("a sample");
     assert!(lines("nifti", &file)[0].contains("patient_id=N-4711"));
-    let file = recording::sample("nifti", "db_name", "Hartman^Jason").unwrap();
+    let file = recording::sample("nifti", "db_name", "Hartman^Jason").expect("a sample");
     assert!(lines("nifti", &file)[0].contains("name=Hartman^Jason"));
 }
 
@@ -154,7 +154,7 @@ proptest! {
         size in 1usize..200,
     ) {
         let (name, field) = recording::FIELDS[which];
-        let mut file = recording::sample(name, field, "19591102").unwrap();
+        let mut file = recording::sample(name, field, "19591102").expect("a sample");
         file.extend(bytes);
         for (at, byte) in flips {
             let len = file.len();

@@ -225,7 +225,9 @@ impl<'a> Database<'a> {
             }
             7 => Value::Real(f64::from_be_bytes(*bytes(8)?.first_chunk::<8>()?)),
             8 | 9 => Value::Integer(kind as i64 - 8),
-            12.. if kind % 2 == 0 => Value::Blob(bytes(usize::try_from((kind - 12) / 2).ok()?)?),
+            12.. if kind.is_multiple_of(2) => {
+                Value::Blob(bytes(usize::try_from((kind - 12) / 2).ok()?)?)
+            }
             13.. => Value::Text(self.text(bytes(usize::try_from((kind - 13) / 2).ok()?)?)),
             _ => return None,
         })

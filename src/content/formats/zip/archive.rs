@@ -169,6 +169,8 @@ impl Archive {
         let reason = match header.method {
             _ if header.encryption == Encryption::Encrypted => Some(Reason::Encrypted),
             Method::Other if size != Some(0) => Some(Reason::Unsupported),
+            // Where it ends would have to be found by its decoder.
+            Method::Coded(_) if size.is_none() => Some(Reason::Unsupported),
             _ => None,
         };
         // A deflated member costs as much to set up, however short it is.
@@ -177,9 +179,10 @@ impl Archive {
         if let Some(reason) = reason {
             scope.give_up(reason);
         }
-        let member = match reason {
-            None => self.office.member(&header.name, scope),
-            Some(_) => Member::Passed,
+        let member = match (reason, header.method) {
+            (None, Method::Coded(coding)) => self.office.coded(&header.name, coding, scope),
+            (None, _) => self.office.member(&header.name, scope),
+            (Some(_), _) => Member::Passed,
         };
         // Of unknown length, it ends where the next header is found.
         let passed = size.map_or(State::Seek, State::Pass);
@@ -189,6 +192,9 @@ impl Archive {
                 State::Stored(member, size.map_or(DataEnd::Described(0), DataEnd::Left))
             }
             Method::Deflated => State::Deflated(member, Box::new(Decompress::new(false)), size),
+            Method::Coded(_) => {
+                size.map_or(passed, |size| State::Stored(member, DataEnd::Left(size)))
+            }
             Method::Other => passed,
         };
     }

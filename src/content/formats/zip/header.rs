@@ -13,7 +13,9 @@ const ZIP64: u16 = 0x0001;
 pub(super) enum Method {
     Stored,
     Deflated,
-    /// Deflate64, bzip2, LZMA, Zstandard: not read.
+    /// By another coding that is read.
+    Coded(&'static str),
+    /// Deflate64, LZMA and older ones: not read.
     Other,
 }
 
@@ -74,6 +76,9 @@ pub(super) fn parse(data: &[u8]) -> Parsed {
         method: match method {
             0 => Method::Stored,
             8 => Method::Deflated,
+            12 => Method::Coded("bzip2"),
+            93 => Method::Coded("zstd"),
+            95 => Method::Coded("xz"),
             _ => Method::Other,
         },
         encryption: match flags & 1 != 0 || method == 99 {

@@ -3,7 +3,7 @@
 use super::member::Member;
 use super::prose::Prose;
 use super::workbook::{Part, Workbook};
-use crate::content::stack::media;
+use crate::content::stack::{coding, media};
 use crate::content::{Ending, Media, Nested, Scope};
 
 /// What an archive knows beside its open member.
@@ -61,6 +61,18 @@ impl Office {
             return Member::Passed;
         }
         Member::Content(Box::new(Nested::new(&Media::Type { content_type: "", name })), 0)
+    }
+
+    /// What reads the member called `name`, which is packed by `coding`. Programs pack parts of office documents by
+    /// deflate only.
+    pub(super) fn coded(&mut self, name: &str, coding: &str, scope: &Scope<'_>) -> Member {
+        match self.member(name, scope) {
+            Member::Content(..) => {
+                let media = Media::Type { content_type: "", name };
+                Member::Content(Box::new(coding::undo(&[coding], &media)), 0)
+            }
+            _ => Member::Passed,
+        }
     }
 
     fn prose(&self, layer: &'static str, scope: &Scope<'_>) -> Member {

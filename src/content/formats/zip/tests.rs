@@ -25,6 +25,32 @@ fn deflated(data: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
+/// A member that is packed by another method (APPNOTE 4.4.5).
+fn packed(name: &str, method: u16, bytes: &[u8]) -> Vec<u8> {
+    let mut out = member(name, bytes, How::Stored);
+    out[8..10].copy_from_slice(&method.to_le_bytes());
+    out
+}
+
+#[test]
+fn members_of_other_methods_are_opened() {
+    use std::io::Write as _;
+    let table = b"mrn,name,dob\n17,\"Roe, Eva\",1958-03-02\n";
+    let mut bzip2 = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::fast());
+    bzip2.write_all(table).expect("memory");
+    let bzip2 = bzip2.finish().expect("memory");
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let zstd = ruzstd::encoding::compress_to_vec(&table[..], level);
+    for (method, bytes, layer) in [(12, bzip2, "bzip2"), (93, zstd, "zstd")] {
+        let archive = [packed("a.csv", method, &bytes), member("b.csv", table, How::Stored)];
+        let row = "csv:~csv [PatientContext] patient_id=17 name=Roe, Eva birth_date=1958-03-02";
+        assert_eq!(
+            records("application/zip", &archive.concat()),
+            [format!("http>zip>{layer}>{row}"), format!("http>zip>{row}")]
+        );
+    }
+}
+
 /// One member.
 fn member(name: &str, data: &[u8], how: How) -> Vec<u8> {
     let (method, flags) = match how {
@@ -129,7 +155,7 @@ fn what_cannot_be_read_is_counted() {
     assert_eq!(given_up(&data), [(Reason::Encrypted, 1)]);
     assert_eq!(records("", &data), [row("zip>", 2)]);
     let mut data = member("one.csv", &csv(1), How::Stored);
-    data[8] = 12;
+    data[8] = 14;
     data.extend(member("two.csv", &csv(2), How::Deflated));
     assert_eq!(given_up(&data), [(Reason::Unsupported, 1)]);
     assert_eq!(records("", &data), [row("zip>", 2)]);
