@@ -32,7 +32,6 @@ pub use names::NamePool;
 use names::{Link, Names, PLAIN};
 use registrations::Registrations;
 use subjects::{Subject, Subjects};
-use zeroize::Zeroizing;
 
 /// Values kept at a time.
 const MAX_VALUES: usize = 4096;
@@ -479,6 +478,7 @@ impl Tree {
         if let Some(link) = self.link() {
             self.tie(link, text);
         }
+        self.note_label(text, scope);
         let typed = |top: &Frame| self.names.get(top.next).use_.typed;
         if self.frames.len() == 1 && self.frames.last().is_some_and(typed) {
             self.note_type(text);
@@ -491,21 +491,6 @@ impl Tree {
         {
             top.marks = top.marks.and(Marks::PATIENT);
             top.subject = true;
-        }
-        if name.use_.typed && top.element && self.names.get(top.name).identifiers {
-            // `"identifiers": [{"type": "MRN", "value": "77"}]`.
-            let key = scope.rules().keys.get(text).filter(|key| key.rule.kind.is_strong_id());
-            top.label = key.map(Meaning::from).or_else(|| top.label.take());
-        }
-        if top.object && (top.element || self.pairs) {
-            if name.use_.label && top.label.is_none() {
-                top.label = scope.rules().keys.get(text).map(Meaning::from);
-                top.strange = top.label.is_none();
-            } else if name.use_.answer {
-                top.answer = Some(Zeroizing::new(text.to_owned()));
-            } else if name.use_.group && top.element {
-                top.group = Some(subjects::hash(text));
-            }
         }
         if name.resource_type {
             top.standard = scope.rules().fhir.is_clinical(text);
