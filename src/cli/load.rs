@@ -570,5 +570,3 @@ pub(super) fn parse(text: &str) -> Result<Options, (usize, String)> {
 pub(super) fn usage(text: impl Into<String>) -> ConfigError {
     ConfigError::Usage(text.into())
 }
-
-}

@@ -110,7 +110,8 @@ impl<'a> Tokens<'a> {
             |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'#') || *b >= 0x80;
         let mut len = self.rest.iter().take_while(|b| is_word(b)).count();
         // The point of a number.
-        if self.rest.iter().take(len).all(u8::is_ascii_digit) && self.rest.get(len) == Some(&b'.') {
+        let digits = len > 0 && self.rest.iter().take(len).all(u8::is_ascii_digit);
+        if digits && self.rest.get(len) == Some(&b'.') {
             len += 1 + self.rest.iter().skip(len + 1).take_while(|b| b.is_ascii_digit()).count();
         }
         self.take(len)

@@ -150,6 +150,10 @@ impl Marks {
             && keys.context(&format!("{ANIMAL}{word}")) == Some(About::Nobody);
         if known { Self::NOBODY } else { Self::NONE }
     }
+    /// Only what says that it is not about a person.
+    pub const fn of_nobody(self) -> Self {
+        Self { nobody: self.nobody, ..Self::NONE }
+    }
     /// The same without what says that it is not about a person.
     pub const fn of_somebody(self) -> Self {
         Self { nobody: false, ..self }

@@ -34,9 +34,21 @@ fn start(head: &[u8]) -> Option<(usize, Encoding)> {
     Some((PREFIX.len() + digits + letters + 1, written))
 }
 
-/// Whether a string begins like a plan.
+/// Bytes that are enough to recognise one: the prefix and the year.
+const ENOUGH: usize = 7;
+
+/// Whether a string begins like a plan, as far as it is seen.
 pub fn begins(head: &[u8]) -> bool {
-    start(head).is_some()
+    let year =
+        || head.get(PREFIX.len()..).is_some_and(|rest| rest.iter().take(2).all(u8::is_ascii_digit));
+    let short = (ENOUGH..=ENOUGH + MAX_VERSION).contains(&head.len());
+    start(head).is_some() || (short && head.starts_with(PREFIX) && year() && start_may_follow(head))
+}
+
+/// Whether what is behind the year of a short `head` may be the rest of the name of a version.
+fn start_may_follow(head: &[u8]) -> bool {
+    head.get(ENOUGH..)
+        .is_some_and(|rest| rest.len() <= 2 && rest.iter().all(u8::is_ascii_uppercase))
 }
 
 /// A string that [`begins`] like one, as a content of its own.
@@ -163,7 +175,8 @@ mod tests {
 
     #[test]
     fn other_texts_begin_otherwise() {
-        for text in ["CHMED", "CHMEDIA", "CHMED16A", "CHMED16A2x", "CHMED1A1", "CHMED16ABC1"] {
+        assert!(begins(b"CHMED16A"));
+        for text in ["CHMED", "CHMEDIA", "CHMED16A2x", "CHMED1A1", "CHMED16ABC1"] {
             assert!(!begins(text.as_bytes()), "{text}");
         }
         assert_eq!(records("", b"CHMED16A1****"), [""; 0]);

@@ -77,6 +77,9 @@ fn is_nested(head: &[u8]) -> bool {
         let indent = line.len() - bare.len();
         let item = bare.strip_prefix("- ").map(str::trim_start);
         let content = item.unwrap_or(bare);
+        if bare.trim_end() == "..." {
+            continue;
+        }
         let Some((key, value)) = split_key(content).filter(|(key, _)| is_identifier(key)) else {
             // A scalar of several lines or in a list.
             if item.is_none() && !bare.starts_with(['-', '"', '\'', ']', '}']) && indent == 0 {

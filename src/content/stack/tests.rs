@@ -67,7 +67,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         "mimetypeapplication/vnd.oasis.opendocument.spreadsheet",
     ]
     .map(zip);
-    let fronts: [&[u8]; 26] = [
+    let fronts: [&[u8]; 27] = [
         b"MSH|^~\\&|A|B|C|D|202603011015||ADT^A01|1|P|2.5\r",
         b"M\0S\0H\0|\0^\0~\0\\\0&\0|\0A\0|\0",
         b"{\"a\":1,\"b\":2}\n",
@@ -92,6 +92,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         b"! 0 200 200 210 1\r\nTEXT 4 0 30 40 Ash\r\n",
         b"PRPOS 10,10\r\nPRTXT \"Ash\"\r\n",
         b"query { patient(mrn: \"7\") { id } }",
+        b"CHMED16A0{\"Patient\":{\"LName\":\"Ash\"}}",
         b"SQLite format 3\0\x04\0\x01\x01",
         b"x\x9f\x3e\x22\x01\0",
     ];

@@ -123,7 +123,8 @@ fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, LabelMeaning) {
     let mut words = 0;
     let mut end_of_word = true;
     for (at, c) in text.get(front..).unwrap_or("").char_indices().rev() {
-        let boundary = c.is_whitespace() || matches!(c, ',' | ';' | '|' | '(' | '•' | '>' | ')');
+        let boundary = c.is_whitespace()
+            || matches!(c, ',' | ';' | '|' | '(' | '{' | '[' | '•' | '·' | '>' | ')');
         if boundary && !end_of_word {
             consider(front + at + c.len_utf8());
             words += 1;

@@ -134,8 +134,11 @@ impl Labels {
 
     /// Keeps a line that may be the name of whom the next one is about.
     fn note(&mut self, line: &str) {
-        self.before.clear();
         let line = line.trim();
+        if line.is_empty() {
+            return;
+        }
+        self.before.clear();
         if line.len() <= MAX_BEFORE {
             self.before.push_str(line);
         }
@@ -408,6 +411,13 @@ impl Labels {
     }
 
     fn known(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
+        if let Some((number, name)) = value::numbered(meaning, value)
+            && let Some(key) = scope.rules.keys.get(NUMBER)
+        {
+            self.known(meaning, name, scope);
+            self.known(&Meaning::from(key), number, scope);
+            return;
+        }
         let value = value::bare(meaning, value);
         if let Some(parts) = value::parts(meaning, value) {
             for (meaning, value) in parts {

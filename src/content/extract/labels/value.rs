@@ -1,5 +1,6 @@
 //! Where the value of a label ends, and what can be one.
 
+use super::super::record;
 use super::{Meaning, is_padding};
 use crate::rules::{Key, Kind, NamePart, RuleSet};
 
@@ -8,6 +9,9 @@ const MAX_INLINE_WORDS: usize = 3;
 
 /// The key whose rule says what a date of birth without a label is.
 const BIRTH_DATE: &str = "birth_date";
+
+/// Fewest digits of a number beside a name.
+const MIN_NUMBER: usize = 5;
 
 /// Most words of a name with its titles.
 const MAX_NAME_WORDS: usize = 6;
@@ -39,13 +43,15 @@ pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &
 
 /// Position of the first unmatched bracket.
 fn bracket(text: &str) -> usize {
-    let mut open: [Option<usize>; 2] = [None; 2];
+    let mut open: [Option<usize>; 3] = [None; 3];
     for (at, byte) in text.bytes().enumerate() {
         match byte {
             b'(' => open[0] = open[0].or(Some(at)),
             b'[' => open[1] = open[1].or(Some(at)),
+            b'{' => open[2] = open[2].or(Some(at)),
             b')' if open[0].take().is_none() => return at,
             b']' if open[1].take().is_none() => return at,
+            b'}' if open[2].take().is_none() => return at,
             _ => {}
         }
     }
@@ -170,7 +176,7 @@ fn born(text: &str, start: usize, end: usize, rules: &RuleSet) -> Option<Inline>
     let date = date.trim_end_matches([')', ',', ';', '.']);
     let numbers = date.split(['.', '/', '-']).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
     let year = date.split(['.', '/', '-']).any(|n| n.len() == 4);
-    if numbers.count() != 3 || !year || start == 0 {
+    if numbers.count() != 3 || !year || (start == 0 && !word.starts_with('(')) {
         return None;
     }
     let at = start + word.trim_end().len() - bare.len() + bare.find(date)?;
@@ -261,11 +267,22 @@ pub fn parts<'a>(meaning: &Meaning, value: &'a str) -> Option<[(Meaning, &'a str
     Some([(part(NamePart::Family), family), (part(NamePart::Given), given)])
 }
 
+/// The number in brackets behind the name of a patient, and the name: `Jane Roe (00209940)`. A year or an age is shorter.
+pub fn numbered<'a>(meaning: &Meaning, value: &'a str) -> Option<(&'a str, &'a str)> {
+    let whole = meaning.rule.kind == Kind::Name && meaning.part == NamePart::Whole;
+    let behind = || value.trim_end().ends_with(')');
+    let (number, name) =
+        record::numbered(value).filter(|_| whole && meaning.patient && behind())?;
+    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    (digits >= MIN_NUMBER).then_some((number, name))
+}
+
 /// A value without the additions of forms and writers: the dot of Hungarian dates, or brackets after a name
 /// (`Jane Roe (55 y)`).
 pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
     let value = value.trim_matches(is_padding);
-
+    let quoted = value.strip_prefix('\'').and_then(|inner| inner.strip_suffix('\''));
+    let value = quoted.unwrap_or(value);
     (match meaning.rule.kind {
         Kind::Name => match value.split_once('(') {
             Some((name, inside))

@@ -200,13 +200,15 @@ impl Tree {
             return;
         }
         if let Some(around) = self.frames.last_mut() {
+            // What one inside is about says nothing of a person around it: a patient may be allergic to cats.
+            let own = around.singles != 0;
             around.singles |= frame.singles;
             around.refers |= frame.refers;
             around.patch |= frame.patch;
-            if !self.names.get(frame.name).component {
-                // What one inside is about says nothing of the one around it: a patient may be allergic to cats.
-                around.marks = around.marks.and(frame.marks.of_somebody());
-            }
+            let component = self.names.get(frame.name).component;
+            let marks = if own { frame.marks.of_somebody() } else { frame.marks };
+            let marks = if component { marks.of_nobody() } else { marks };
+            around.marks = around.marks.and(marks);
         }
     }
 

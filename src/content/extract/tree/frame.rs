@@ -2,6 +2,8 @@
 
 use super::grid::Role;
 use super::names::{Name, Names};
+use super::subjects;
+use crate::content::Scope;
 use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::rules::{Kind, NamePart};
@@ -96,6 +98,46 @@ pub(super) struct Frame {
     /// Names of the resource: its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
+}
+
+impl super::Tree {
+    /// Notes a value that is the label of another, or the answer to a label.
+    pub(super) fn note_label(&mut self, text: &str, scope: &Scope<'_>) {
+        let Some(top) = self.frames.last_mut() else { return };
+        let (name, keys) = (self.names.get(top.next).use_, &scope.rules().keys);
+        if name.typed && top.element && self.names.get(top.name).identifiers {
+            // `"identifiers": [{"type": "MRN", "value": "77"}]`.
+            let key = keys.get(text).filter(|key| key.rule.kind.is_strong_id());
+            top.label = key.map(Meaning::from).or_else(|| top.label.take());
+        }
+        if top.object && (top.element || self.pairs) {
+            if name.label && top.label.is_none() {
+                top.label = keys.get(text).map(Meaning::from);
+                top.strange = top.label.is_none();
+            } else if name.answer {
+                top.answer = Some(Zeroizing::new(text.to_owned()));
+            } else if name.group && top.element {
+                top.group = Some(subjects::hash(text));
+            }
+        }
+    }
+
+    /// Notes what a value says of the kind of animal that the object is about. In XML the value stands inside an
+    /// element of its own.
+    pub(super) fn note_species(&mut self, text: &str, scope: &Scope<'_>) {
+        let (frames, names) = (&mut self.frames, &self.names);
+        let Some([.., top]) = frames.get(..) else { return };
+        let next = names.get(top.next).use_;
+        let (own, around) = (next.species || next.typed, names.get(top.name).use_.species);
+        if !own && !around {
+            return;
+        }
+        let marks = Marks::of_species(text, &scope.rules().keys);
+        let at = frames.len().saturating_sub(if own { 1 } else { 2 });
+        if let Some(frame) = frames.get_mut(at) {
+            frame.marks = frame.marks.and(marks);
+        }
+    }
 }
 
 /// Whether an object is a resource of FHIR or a record of HL7 version 3, and its type.

@@ -32,7 +32,6 @@ pub use names::NamePool;
 use names::{Link, Names, PLAIN};
 use registrations::Registrations;
 use subjects::{Subject, Subjects};
-use zeroize::Zeroizing;
 
 /// Values kept at a time.
 const MAX_VALUES: usize = 4096;
@@ -303,6 +302,11 @@ impl Tree {
             }
             top.next_meaning = top.own.clone();
         }
+        if top.subject && text == "identifier" {
+            // `{"@type": "Patient", "identifier": "77"}` (JSON-LD).
+            let parent = self.names.find(PATIENT, scope.rules());
+            top.next_meaning = self.names.pair(parent, text, scope.rules());
+        }
         if top.name != PLAIN {
             // A name of its own in this place outweighs what it means anywhere.
             let mut parent = top.name;
@@ -457,7 +461,6 @@ impl Tree {
             self.begin_pairs(scope);
         }
         let Some(top) = self.frames.last_mut() else { return };
-        let top_next = top.next;
         if top.role != Role::Plain {
             // Of what is said of a column, the first name counts that means something.
             if !std::mem::replace(&mut top.done, true)
@@ -503,16 +506,12 @@ impl Tree {
 
     /// What a value says of the object that contains it: its type, its label, its group. `next` is its name.
     fn classify(&mut self, text: &str, next: u16, scope: &mut Scope<'_>) {
-        let name = self.names.get(next);
-        if name.use_.species || name.use_.typed {
-            let marks = Marks::of_species(text, &scope.rules().keys);
-            if let Some(top) = self.frames.last_mut() {
-                top.marks = top.marks.and(marks);
-            }
-        }
+        self.note_species(text, scope);
         if let Some(link) = self.link() {
             self.tie(link, text);
         }
+        self.note_label(text, scope);
+        self.note_label(text, scope);
         let typed = |top: &Frame| self.names.get(top.next).use_.typed;
         if self.frames.len() == 1 && self.frames.last().is_some_and(typed) {
             self.note_type(text);
@@ -525,21 +524,6 @@ impl Tree {
         {
             top.marks = top.marks.and(Marks::PATIENT);
             top.subject = true;
-        }
-        if name.use_.typed && top.element && self.names.get(top.name).identifiers {
-            // `"identifiers": [{"type": "MRN", "value": "77"}]`.
-            let key = scope.rules().keys.get(text).filter(|key| key.rule.kind.is_strong_id());
-            top.label = key.map(Meaning::from).or_else(|| top.label.take());
-        }
-        if top.object && (top.element || self.pairs) {
-            if name.use_.label && top.label.is_none() {
-                top.label = scope.rules().keys.get(text).map(Meaning::from);
-                top.strange = top.label.is_none();
-            } else if name.use_.answer {
-                top.answer = Some(Zeroizing::new(text.to_owned()));
-            } else if name.use_.group && top.element {
-                top.group = Some(subjects::hash(text));
-            }
         }
     }
 

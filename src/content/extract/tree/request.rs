@@ -25,7 +25,9 @@ mod tests {
             "url":"Patient?family=Roe&given=Jane&birthdate=1970-01-31"}},{"request":{"method":"GET","url":"metadata"}}]}"#;
         assert_eq!(
             records("application/fhir+json", batch.as_bytes()),
-            ["http>json>target:~target [Query] name=Roe^Jane birth_date=1970-01-31"]
+            [
+                "http>json>target:~target [Query] [PatientContext] name=Roe^Jane birth_date=1970-01-31"
+            ]
         );
     }
 }

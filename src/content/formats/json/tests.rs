@@ -440,3 +440,38 @@ fn documents_in_strings() {
     }
     assert!(json(&deep).is_empty());
 }
+
+#[test]
+fn wrapped_and_labelled_values_and_lists_of_people() {
+    let jane = "patient_id=H-77 name=Roe^Jane birth_date=1970-01-31";
+    for text in [
+        r#"{"documents":[{"name":"p/patients/1","fields":{"mrn":{"stringValue":"H-77"},"surname":{"stringValue":"Roe"},"forename":{"stringValue":"Jane"},"dob":{"stringValue":"1970-01-31"}}}]}"#,
+        r#"{"fields":[{"label":"MRN","value":"H-77"},{"label":"Last name","value":"Roe"},{"label":"First name","value":"Jane"},{"label":"Date of birth","value":"1970-01-31"}]}"#,
+        r#"{"patient":{"identifiers":[{"type":"MRN","value":"H-77"}],"names":[{"family":"Roe","given":"Jane"}],"birthDate":"1970-01-31"}}"#,
+        r#"{"Patient":{"PatientID":"H-77","PatientName":{"Alphabetic":"Roe^Jane"},"PatientBirthDate":"1970-01-31"}}"#,
+    ] {
+        let read = json(text);
+        assert!(read.len() == 1 && read[0].ends_with(jane), "{text}: {read:?}");
+    }
+    let two = r#"{"@odata.context":"x$metadata#Patients","value":[{"mrn":"H-77","last_name":"Roe","first_name":"Jane","dob":"1970-01-31"},{"mrn":"H-78","last_name":"Li","first_name":"Max","dob":"1980-02-01"}]}"#;
+    assert_eq!(json(two).len(), 2);
+    let linked = r#"{"@context":"https://schema.org","@type":"Patient","name":"Jane Roe","birthDate":"1970-01-31","identifier":"H-77"}"#;
+    assert!(json(linked)[0].contains("patient_id=H-77"), "{:?}", json(linked));
+}
+
+#[test]
+fn animals_are_nobody() {
+    for text in [
+        r#"{"patient":{"name":"Bello","species":"dog","birthDate":"1970-01-31","mrn":"77"},"owner":{"name":"Jane Roe"}}"#,
+        r#"{"patientId":"77","patientName":"Bello Roe","breed":"Poodle","dob":"1970-01-31"}"#,
+        r#"{"patient":{"id":"77","name":"Minka","type":"cat","dob":"1970-01-31"}}"#,
+    ] {
+        assert_eq!(json(text), [""; 0], "{text}");
+    }
+    for text in [
+        r#"{"patient":{"mrn":"77","patient_name":"Jane Roe","dob":"1970-01-31","species":"Homo sapiens"}}"#,
+        r#"{"patient":{"mrn":"77","patient_name":"Jane Roe","dob":"1970-01-31","allergies":[{"name":"Hair","type":"cat"}]}}"#,
+    ] {
+        assert_eq!(json(text).len(), 1, "{text}");
+    }
+}
