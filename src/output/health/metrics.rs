@@ -137,14 +137,19 @@ impl SensorMetrics {
         for check in Check::ALL {
             metrics.problems.with_label_values(&[check.as_str()]);
         }
+        metrics.begin();
+        Ok(metrics)
+    }
+
+    /// Makes what is counted rarely appear with 0.
+    fn begin(&self) {
         for thread in [Check::Reader, Check::Worker, Check::Collector] {
-            metrics.stalls.with_label_values(&[thread.as_str()]);
+            self.stalls.with_label_values(&[thread.as_str()]);
         }
         for result in ["ok", "failed"] {
-            metrics.state_saves.with_label_values(&[result]);
+            self.state_saves.with_label_values(&[result]);
         }
-        metrics.evidence(EvidenceCounts::default());
-        Ok(metrics)
+        self.evidence(EvidenceCounts::default());
     }
 
     /// Updates the metrics from the status of the sensor and the age of the oldest event of each output.
