@@ -30,7 +30,7 @@ const MAX_BATCH: usize = 10_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputArg(pub Destination);
 
-/// What stands behind the target.
+/// What follows the target.
 struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
@@ -89,7 +89,7 @@ impl FromStr for OutputArg {
 /// Kinds of outputs, as they begin.
 const KINDS: [&str; 8] = ["stdout", "file", "unix", "syslog", "nats", "kafka", "http", "https"];
 
-/// The kind of a target, and what follows it; a path if no kind stands before it.
+/// The kind of a target, and what follows it; a path if it begins with none.
 fn kind_of(text: &str) -> (&'static str, &str) {
     if text == "stdout" || text == "-" {
         return ("stdout", "");

@@ -1,5 +1,5 @@
 //! Between a format, which writes lines, and the spool, which keeps records: each line gets the id and the level
-//! of the event it tells of.
+//! of its event.
 
 use crate::exposure::{Conversation, Event, EventId, PatientObservation};
 use crate::output::spool::{Record, Spool, clock};
