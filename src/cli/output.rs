@@ -89,7 +89,7 @@ impl FromStr for OutputArg {
 /// Kinds of outputs, as they begin.
 const KINDS: [&str; 8] = ["stdout", "file", "unix", "syslog", "nats", "kafka", "http", "https"];
 
-/// The kind of a target, and what follows it; a path if no kind comes before it.
+/// The kind of a target, and what follows it; a path if it begins with none.
 fn kind_of(text: &str) -> (&'static str, &str) {
     if text == "stdout" || text == "-" {
         return ("stdout", "");

@@ -105,8 +105,8 @@ impl Parts {
         Ok((Box::new(tagged), Delivery::start(started, receiver)?))
     }
 
-    /// Events that are written to a file or to standard output. A live run writes in a thread of its own: detection
-    /// waits for no reader.
+    /// Events that are written to a file or to standard output. A live run writes in a thread of its own:
+    /// detection does not wait for a reader.
     fn write(
         &self,
         config: &Config,

@@ -13,7 +13,7 @@ fn kind(text: &str) -> &'static str {
 }
 
 #[test]
-fn what_a_file_of_credentials_holds_is_told_by_its_lines() {
+fn lines_of_a_file_of_credentials_say_what_it_holds() {
     let seed = format!("SU{}\n", "A".repeat(56));
     for (text, expected) in [
         ("sensor\nsecret\n", "password"),

@@ -26,7 +26,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_ON_DISK: Duration = Duration::from_secs(10);
 
-/// Events that reach no receiver.
+/// Events that reached no receiver.
 #[derive(Debug, thiserror::Error)]
 #[error("output {output}: {events} events could not be delivered{}", because(.fault.as_deref()))]
 pub struct DeliveryError {

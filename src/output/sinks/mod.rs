@@ -105,7 +105,7 @@ pub enum SinkError {
 }
 
 /// Makes the sink of a target: reads its credentials and sets up TLS, but does not connect yet. It must be done
-/// before privileges are dropped. Nothing if there is no sink.
+/// before privileges are dropped. Nothing for files and standard output.
 ///
 /// # Errors
 /// A file that cannot be used, or a kind that this program was built without.

@@ -19,7 +19,7 @@ pub(super) enum Syslog {
     Stream(Stream),
 }
 
-/// One message a datagram. Its arrival is not confirmed.
+/// One message a datagram. No answer says whether it arrived.
 pub(super) struct Datagrams {
     address: Address,
     header: Header,

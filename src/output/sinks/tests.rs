@@ -14,7 +14,7 @@ fn record(n: usize) -> Record {
     Record::new(&format!("E{n}"), 3, n as u64, format!("{n}").into_bytes())
 }
 
-/// A receiver that fails a set number of times, and refuses some.
+/// A receiver that fails this often, and refuses some.
 struct Moody {
     failures: usize,
     refuses: fn(usize) -> bool,

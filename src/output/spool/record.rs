@@ -2,7 +2,7 @@
 
 /// Bytes before the text of a record in a segment: length, check, time, level, length of the id.
 pub(super) const HEAD: usize = 4 + CHECK + 8 + 1 + 1;
-/// Bytes of the check: enough to distinguish a record from chance; a folder of ours is not forged.
+/// Bytes of the check: enough against chance; the folder belongs to phitap alone.
 const CHECK: usize = 8;
 /// Largest record that is believed, bytes: an event has a few kilobytes.
 pub(super) const MAX_RECORD: usize = 4 << 20;

@@ -80,7 +80,7 @@ fn a_restart_goes_on_with_what_was_not_delivered() {
     assert_eq!(numbers(&log.read(8, 1 << 20).expect("again")), (0..8).collect::<Vec<_>>());
     log.delivered().expect("noted");
     assert_eq!(log.records(), 12);
-    // Handed out, but its arrival was not confirmed.
+    // Handed out, but not reported as delivered.
     assert_eq!(log.read(5, 1 << 20).expect("read").len(), 5);
     drop(log);
     let mut log = Log::open(dir.path(), ROOM).expect("opens again");

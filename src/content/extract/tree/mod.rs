@@ -474,7 +474,7 @@ impl Tree {
         }
         self.passed();
         self.request(text, scope);
-        self.classify(text, top_next, scope);
+        self.classify(text, scope);
         let Some(name) = self.frames.last().map(|top| self.names.get(top.next)) else { return };
         if name.resource_type {
             return self.begin_resource(text, scope);
@@ -504,13 +504,12 @@ impl Tree {
         self.keep(start, start + text.len() as u32);
     }
 
-    /// What a value says of the object that contains it: its type, its label, its group. `next` is its name.
-    fn classify(&mut self, text: &str, next: u16, scope: &mut Scope<'_>) {
+    /// What a value says of the object that contains it: its type, its label, its group.
+    fn classify(&mut self, text: &str, scope: &mut Scope<'_>) {
         self.note_species(text, scope);
         if let Some(link) = self.link() {
             self.tie(link, text);
         }
-        self.note_label(text, scope);
         self.note_label(text, scope);
         let typed = |top: &Frame| self.names.get(top.next).use_.typed;
         if self.frames.len() == 1 && self.frames.last().is_some_and(typed) {
