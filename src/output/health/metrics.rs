@@ -143,12 +143,6 @@ impl SensorMetrics {
         for check in Check::ALL {
             self.problems.with_label_values(&[check.as_str()]);
         }
-        metrics.begin();
-        Ok(metrics)
-    }
-
-    /// Makes what is counted rarely appear with 0.
-    fn begin(&self) {
         for thread in [Check::Reader, Check::Worker, Check::Collector] {
             self.stalls.with_label_values(&[thread.as_str()]);
         }
