@@ -166,7 +166,12 @@ pub(in crate::output) fn sensor() -> SensorStatus {
     health.interfaces(&[input("eth1", false, 9), input("eth2", true, 0)], now, 1_772_360_200.5);
     health.output("ecs").held(700, true);
     health.capturing();
-    SensorStatus { time: at(600), resident_bytes: 1 << 20, ..health.status(now) }
+    SensorStatus {
+        time: at(600),
+        resident_bytes: 1 << 20,
+        rules: "0123456789ab".to_owned(),
+        ..health.status(now)
+    }
 }
 
 /// What `format` writes of that, once `events` are written.

@@ -3,6 +3,7 @@ use crate::content::Media;
 use crate::content::testing::{Records, rules};
 use crate::content::{ContentCounters, Direction, Extent, FORMATS, Reason, ServiceFacts, Want};
 use crate::protocol::{Ending, Hint};
+use crate::syntax::recording;
 
 fn hint<'a>(media: Media<'a>, codings: &'a [&'a str]) -> Hint<'a> {
     Hint { direction: Direction::ClientToServer, media, operation: "PUT", codings, layer: "http" }
@@ -67,6 +68,11 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         "mimetypeapplication/vnd.oasis.opendocument.spreadsheet",
     ]
     .map(zip);
+    let recordings =
+        [("mfer", "81"), ("edf", "patient name"), ("ishne", "id"), ("nifti", "db_name")];
+    let recordings = recordings
+        .map(|(format, field)| recording::sample(format, field, "Ash").expect("a recording"));
+    let files: Vec<&[u8]> = archives.iter().chain(&recordings).map(Vec::as_slice).collect();
     let fronts: [&[u8]; 27] = [
         b"MSH|^~\\&|A|B|C|D|202603011015||ADT^A01|1|P|2.5\r",
         b"M\0S\0H\0|\0^\0~\0\\\0&\0|\0A\0|\0",
@@ -100,7 +106,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
     let types = types.map(|content_type| Media::Type { content_type, name: "/a.json" });
     let mut taken = std::collections::BTreeSet::new();
     for media in types.iter().chain([&Media::Unknown]) {
-        for front in fronts.into_iter().chain(archives.iter().map(Vec::as_slice)) {
+        for front in fronts.into_iter().chain(files.iter().copied()) {
             for format in FORMATS {
                 for byte in 0x21..=0x7e {
                     let head = [&[byte], &front[1..]].concat();

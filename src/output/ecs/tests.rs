@@ -5,10 +5,12 @@ use crate::capture::PacketSpan;
 use crate::config::Detail;
 use crate::content::Mark;
 use crate::exposure::samples::{KEY, Sample, T0, at, identifier, packet, token};
-use crate::exposure::{Event, EventId, FlowActivity};
+use crate::exposure::{Count, Event, EventId, FlowActivity};
 use crate::identify::DisplayValue;
 use crate::output::health::Check;
-use crate::output::samples::{busy, context, events, run, status_written, tracker, written};
+use crate::output::samples::{
+    Shared, busy, context, events, run, status_written, tracker, tracker_with_sightings, written,
+};
 use crate::output::{Cause, Context, Interrupted, RunSummary, Verdict};
 use crate::protocol::tls::{Certificate, TlsFacts, TlsVersion};
 use crate::protocol::{
@@ -197,11 +199,7 @@ fn samples() -> Vec<Value> {
             Event::Patients(_) | Event::Service(_) => {}
         }
     }
-    let mut run = run();
-    run.patients.estimate = true;
-    run.interrupted = Some(Interrupted { at: Some(0.43) });
-    run.opaque = Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect();
-    run.identifiers = Kind::ALL.iter().map(|k| (*k, 1)).collect();
+    let run = full_run();
     all.extend(lines(&out, &run));
     all.push(serde_json::from_str(&status_written(&FORMAT, &out, &run)).expect("one line"));
     // With all that is known, exposures are longer than they are written.
@@ -211,7 +209,35 @@ fn samples() -> Vec<Value> {
         serde_json::to_value(super::build::event(event, super::Cut::NONE, &context)).expect("JSON")
     }));
     all.extend(folded());
+    all.extend(summaries());
     all
+}
+
+/// A run in which everything happened.
+fn full_run() -> RunSummary {
+    RunSummary {
+        interrupted: Some(Interrupted { at: Some(0.43) }),
+        opaque: Reason::ALL.iter().map(|r| (("unknown", *r), 1)).collect(),
+        identifiers: Kind::ALL.iter().map(|k| (*k, 1)).collect(),
+        patients: Count { estimate: true, ..run().patients },
+        ..run()
+    }
+}
+
+/// Parts of a summary: the patient of a finding, and what the run has read.
+fn summaries() -> Vec<Value> {
+    let (mut x, mut out) = (tracker_with_sightings(), Vec::new());
+    x.finding(Sample::default().build(), &mut out);
+    let to = Shared::default();
+    let context = Context { summaries: true, ..context() };
+    let mut output = (FORMAT.open)(Box::new(to.clone()), context);
+    for observation in x.take_observations() {
+        output.observation(&observation).expect("memory");
+    }
+    output.finish(&run()).expect("memory");
+    let text = String::from_utf8(to.0.lock().expect("no panic").clone()).expect("UTF-8");
+    let lines = text.lines().map(|l| serde_json::from_str(l).expect("JSON"));
+    lines.filter(|event: &Value| event["event"]["action"] == "phi-summary").collect()
 }
 
 /// Events with `--detail patients`, of a service with one client and of one with several.
@@ -294,6 +320,7 @@ fn every_event_is_what_the_schema_says() {
         "asset-seen",
         "phi-exposure",
         "phi-finding",
+        "phi-summary",
         "run-summary",
         "sensor-status",
         "service-seen",

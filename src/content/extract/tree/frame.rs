@@ -122,7 +122,7 @@ impl super::Tree {
         }
     }
 
-    /// Notes what a value says of the kind of animal that the object is about. In XML the value stands inside an
+    /// Notes what a value says of the kind of animal that the object is about. In XML the value is inside an
     /// element of its own.
     pub(super) fn note_species(&mut self, text: &str, scope: &Scope<'_>) {
         let (frames, names) = (&mut self.frames, &self.names);
