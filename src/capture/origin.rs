@@ -1,5 +1,6 @@
 //! Bytes as the system gives them: files, pipes, standard input.
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
 use std::io::{self, IsTerminal as _, Read};
 use std::os::fd::AsFd as _;
@@ -9,12 +10,16 @@ use std::path::Path;
 /// The path that means standard input.
 pub(super) const STDIN: &str = "-";
 
+/// How long a read of an empty pipe waits for its writer. Whoever reads sleeps for longer once there was nothing,
+/// and a pipe that is full meanwhile holds 64 KiB: without this, that would be all that passes in that time.
+const PATIENCE: Timespec = Timespec { tv_sec: 0, tv_nsec: 100_000_000 };
+
 /// Something that is read from front to back.
 pub(super) struct Origin {
     file: File,
     regular: bool,
     len: u64,
-    /// Whether a read waits for data; otherwise it says [`io::ErrorKind::WouldBlock`].
+    /// Whether a read waits for data; otherwise it says [`io::ErrorKind::WouldBlock`] after [`PATIENCE`].
     waits: bool,
 }
 
@@ -65,13 +70,11 @@ impl Origin {
 
 impl Read for Origin {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        use rustix::event::{PollFd, PollFlags, Timespec, poll};
         loop {
             if !self.regular {
                 // Asked first: standard input is not ours to make non-blocking.
                 let mut fds = [PollFd::new(&self.file, PollFlags::IN)];
-                let now = Timespec { tv_sec: 0, tv_nsec: 0 };
-                match poll(&mut fds, if self.waits { None } else { Some(&now) }) {
+                match poll(&mut fds, if self.waits { None } else { Some(&PATIENCE) }) {
                     Ok(0) => return Err(io::ErrorKind::WouldBlock.into()),
                     Ok(_) => {}
                     Err(rustix::io::Errno::INTR) => continue,

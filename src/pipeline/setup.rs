@@ -210,7 +210,10 @@ impl Parts {
         self.pages(config, &context, &rules.digest, &mut outputs)?;
         let evidence = self.evidence(config, &context.interfaces, &mut outputs)?;
         let ends = self.events(config, &context, &mut outputs)?;
-        outputs.push(("page", Box::new(Arc::clone(&self.dashboard))));
+        // Only a page that is served needs its model: each event of its model costs more than writing the event.
+        if config.metrics.is_some() {
+            outputs.push(("page", Box::new(Arc::clone(&self.dashboard))));
+        }
         let metrics = Arc::clone(&self.metrics);
         let reporting = Reporting {
             outputs,

@@ -110,34 +110,36 @@ impl Tokens {
         packing: Packing,
         sink: &mut dyn ContentSink,
     ) {
-        let mut bytes = bytes;
-        while !bytes.is_empty() {
+        // What is not data is short: it is put together. Data may begin among it.
+        let mut held = std::mem::take(&mut self.unread);
+        let joined = if held.is_empty() {
+            bytes
+        } else {
+            held.extend_from_slice(bytes);
+            &held
+        };
+        let mut rest = joined;
+        loop {
             if let Place::Literal(left) = &mut self.place {
-                let (literal, rest) = bytes.split_at((*left).min(bytes.len()));
+                let (literal, behind) = rest.split_at((*left).min(rest.len()));
                 *left -= literal.len();
                 if *left == 0 {
                     self.place = Place::Token;
                 }
                 self.literal(direction, literal, packing, sink);
-                bytes = rest;
-                continue;
-            }
-            // Everything else is short: it is put together.
-            self.unread.extend_from_slice(bytes);
-            let mut unread = std::mem::take(&mut self.unread);
-            let used = self.step(&unread, packing, sink);
-            let came = bytes.len();
-            if matches!(self.place, Place::Literal(_)) {
-                // What is left of it was in these bytes.
-                let rest = unread.len() - used;
-                bytes = bytes.get(came - rest.min(came)..).unwrap_or_default();
-                unread.clear();
+                rest = behind;
             } else {
-                unread.drain(..used);
-                bytes = &[];
+                let used = self.step(rest, packing, sink);
+                rest = rest.get(used..).unwrap_or_default();
+                if !matches!(self.place, Place::Literal(_)) {
+                    break;
+                }
             }
-            self.unread = unread;
+            if rest.is_empty() {
+                break;
+            }
         }
+        self.unread = Zeroizing::new(rest.to_vec());
     }
 
     /// Reads heads and tokens up to the next data, or as far as there are bytes; how far that is.
