@@ -129,7 +129,7 @@ fn a_sensor_shows_what_it_finds_while_it_runs() {
     no_faults(&told);
     let values = told["values"].as_array().expect("a list");
     let status = values[0].as_str().expect("a text");
-    assert!(status.starts_with("ok") && status.contains("Packets 1,709"), "{status}");
+    assert!(status.starts_with("ready") && status.contains("Packets 1,709"), "{status}");
     assert_eq!(values[2], 400, "nothing is wider than a phone");
     let host = address.trim_end_matches('/');
     let requests = told["requests"].as_array().expect("a list");
