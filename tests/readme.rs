@@ -220,9 +220,26 @@ fn every_protocol_and_format_is_named() {
         assert!(readme.contains(&format!("\n| {status} | ")), "exit status {status}");
     }
     // No option of the README is invented. `--encrypt-to` comes with the feature `age`, the others with cargo.
-    let commands =
-        ["replay", "live", "report", "query", "find", "diff", "explain", "cut", "doctor"];
-    let help = commands.map(|c| phitap([c, "--help"]).out).concat();
+    let commands = [
+        "replay",
+        "live",
+        "report",
+        "query",
+        "find",
+        "diff",
+        "explain",
+        "cut",
+        "doctor",
+        "merge",
+        "hub",
+        "rules publish",
+        "rules follow",
+        "jobs submit",
+        "jobs status",
+        "jobs result",
+        "worker",
+    ];
+    let help = commands.map(|c| phitap(c.split(' ').chain(["--help"])).out).concat();
     for word in readme.split(|c: char| !(c.is_ascii_alphanumeric() || c == '-')) {
         if word.starts_with("--")
             && !word.starts_with("---")
