@@ -119,7 +119,9 @@ impl Conversation {
                 far || segment.flags & ACK != 0 && half.starts_elsewhere(seq) == Some(true)
             }
             (false, over) if segment.flags & RST == 0 => {
-                let goes_on = len > 0 && !far && at >= half.sent.max(half.next);
+                // What is of no interest ends before all of it was seen: the rest comes before its FIN.
+                let seen = half.sent.max(half.next).max(half.fin.unwrap_or(0));
+                let goes_on = len > 0 && !far && at >= seen;
                 over && far
                     || goes_on && (half.revived || self.is_ended())
                     || len > 0 && self.is_foreign(segment)

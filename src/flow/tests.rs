@@ -474,6 +474,26 @@ fn ports_used_again_without_an_end() {
 }
 
 #[test]
+fn what_is_of_no_interest_and_comes_behind_its_end_is_no_other_conversation() {
+    let mut log = Log { skip: [0, u64::MAX], ..Log::default() };
+    let packets = [
+        one(LOW, 0, 0, SYN, b""),
+        one(HIGH, 100, 1, SYN | ACK, b""),
+        one(LOW, 1, 101, ACK, b"ask"),
+        one(HIGH, 101, 4, ACK, b"answer"),
+        one(LOW, 4, 111, ACK | FIN, b""),
+        // The end of the answer overtakes the rest of it.
+        one(HIGH, 111, 5, ACK | FIN, b""),
+    ];
+    let conversation = run(&packets, &mut log);
+    assert!(conversation.is_ended());
+    let late = one(HIGH, 107, 4, ACK, b"late");
+    assert!(!conversation.is_another(&late.segment, 4));
+    let new = one(HIGH, 112, 5, ACK, b"new");
+    assert!(conversation.is_another(&new.segment, 3));
+}
+
+#[test]
 fn a_new_handshake_is_another_conversation() {
     let mut log = Log::default();
     let conversation = run(
