@@ -385,11 +385,21 @@ fn a_sensor_says_how_it_is_and_a_pulled_cable_makes_it_unready() {
     });
     assert_eq!(unready["phi"]["sensor"]["ready"], false);
     assert_eq!(sensor.get("/healthz").0, 200, "it is alive");
-    let metrics = exposition::parse(&sensor.get("/metrics").1);
-    let up = |name| metrics.value("phitap_interface_up", &[("interface", name)]);
-    assert_eq!((up("span0"), up("span1")), (Some(1.0), Some(0.0)));
-    let packets = metrics.value("phitap_interface_packets_total", &[("interface", "span0")]);
-    assert_eq!(packets, metrics.value("phitap_packets_total", &[]));
+    // The counters of interfaces follow those of the pipeline within a second.
+    let until = Instant::now() + PATIENCE;
+    loop {
+        let metrics = exposition::parse(&sensor.get("/metrics").1);
+        let up = |name| metrics.value("phitap_interface_up", &[("interface", name)]);
+        assert_eq!((up("span0"), up("span1")), (Some(1.0), Some(0.0)));
+        let read = |name| metrics.value("phitap_interface_packets_total", &[("interface", name)]);
+        let read = (read("span0").unwrap_or(0.0), read("span1").unwrap_or(0.0));
+        let all = metrics.value("phitap_packets_total", &[]).expect("packets");
+        if read.0 > 0.0 && read.0 + read.1 == all {
+            break;
+        }
+        assert!(Instant::now() < until, "{read:?} is not {all}");
+        std::thread::sleep(Duration::from_millis(200));
+    }
     lab::ip(&["-n", &lab.client, "link", "set", "far1", "up"]);
     sensor.message("span1 has a link again");
     let (status, ..) = sensor.stop(Signal::INT);
