@@ -1,4 +1,4 @@
-//! Ports of loopback that nobody takes between their choice and their use.
+//! Ports of loopback that stay free between their choice and their use.
 
 use rustix::net::{AddressFamily, SocketType, bind, getsockname, listen, socket};
 use std::net::{Ipv4Addr, SocketAddrV4, TcpListener};
