@@ -325,9 +325,9 @@ impl Patients {
         operation: &str,
         around: &RecordContext<'_>,
         texts: &mut Texts,
-    ) -> String {
+    ) -> Box<str> {
         match around.settings.reveal {
-            true => operation.to_owned(),
+            true => operation.into(),
             false => self.gate(&around.settings.key).operation(operation, around.rules, texts),
         }
     }
@@ -435,7 +435,7 @@ impl Patients {
             self.remember(clue, index);
         }
         self.learn(record.held.iter(), settings);
-        finding.operation = self.shown_operation(record.operation, around, texts).into();
+        finding.operation = self.shown_operation(record.operation, around, texts);
         finding.facts = self.shown_facts(around, texts);
         Some(finding)
     }
