@@ -567,7 +567,7 @@ impl Patients {
     }
 
     fn candidate(&self, clue: MatchKey, fits: impl Fn(&Identity) -> bool) -> Option<u32> {
-        self.clues.candidates(clue.key()).find(|index| {
+        self.clues.candidates(clue.key()).into_iter().find(|index| {
             self.known.get(*index as usize).is_some_and(|p| fits(&p.profile.identity))
         })
     }
