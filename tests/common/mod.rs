@@ -6,6 +6,10 @@
 #[cfg(feature = "nats")]
 pub mod nats;
 pub mod packets;
+#[cfg(feature = "nats")]
+pub mod signing;
+pub mod split;
+pub mod summaries;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -79,6 +83,12 @@ impl From<Output> for Run {
         let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
         Self { status: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }
+}
+
+/// A port of this machine that is not in use now.
+pub fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    listener.local_addr().expect("address").port()
 }
 
 /// The program with `arguments`.

@@ -193,8 +193,14 @@ impl MysqlParser {
             self.begin_midstream(body);
         }
         if self.phase == Phase::Authentication {
-            if first == 0 {
-                self.phase = Phase::Command;
+            match first {
+                0 => {
+                    self.phase = Phase::Command;
+                    sink.facts().served();
+                }
+                // Another way of authentication, or more of it: the password comes behind.
+                1 | 0xFE => sink.facts().authentication = Authentication::Digest,
+                _ => {}
             }
             return;
         }
@@ -462,6 +468,10 @@ impl Parser for MysqlParser {
             }
             _ => Ok(progress),
         }
+    }
+
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
     }
 
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
