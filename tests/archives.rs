@@ -7,7 +7,7 @@ mod common;
 
 use common::nats::{Nats, left_out};
 use common::summaries::{alone, found};
-use common::{Key, PHITAP, free_port, hospital, list, split};
+use common::{Key, PHITAP, hospital, list, split};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -23,7 +23,7 @@ struct S3 {
 
 impl S3 {
     fn start() -> Self {
-        let port = free_port();
+        let port = common::ports::port_for_a_program();
         let child = Command::new("moto_server")
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .stdin(Stdio::null())
@@ -33,7 +33,7 @@ impl S3 {
             .expect("moto_server is not installed: pip install 'moto[server]'");
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "moto_server does not start");
+            assert!(begun.elapsed() < Duration::from_secs(180), "moto_server does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
         Self { child, port }

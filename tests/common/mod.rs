@@ -6,6 +6,7 @@
 #[cfg(feature = "nats")]
 pub mod nats;
 pub mod packets;
+pub mod ports;
 #[cfg(feature = "nats")]
 pub mod signing;
 pub mod split;
@@ -14,6 +15,7 @@ pub mod summaries;
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// The checkout.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -85,12 +87,6 @@ impl From<Output> for Run {
     }
 }
 
-/// A port of this machine that is not in use now.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("address").port()
-}
-
 /// The program with `arguments`.
 pub fn phitap<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run {
     let mut command = Command::new(PHITAP);
@@ -126,6 +122,22 @@ pub fn events(text: &str) -> Vec<Value> {
 /// Whether `event` is of this action.
 pub fn is(event: &Value, action: &str) -> bool {
     event["event"]["action"] == action
+}
+
+/// Longer than anything takes that a test waits for.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Waits until `done` gives something.
+#[allow(clippy::disallowed_methods)]
+pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Runs `work` on every item, on as many threads as there are processors, and returns the results in

@@ -221,6 +221,21 @@ impl ServiceFacts {
         facts
     }
 
+    /// Whether both count the same, given that they have the same hash.
+    pub fn counts_as(&self, other: &Self) -> bool {
+        match (&self.messages, &other.messages) {
+            (Some(ours), Some(theirs)) => ours.counts_as(theirs),
+            _ => true,
+        }
+    }
+
+    /// Takes over the counts of `other`, which is alike in all else, masked or not.
+    pub fn count_as(&mut self, other: &Self) {
+        if let (Some(ours), Some(theirs)) = (&mut self.messages, &other.messages) {
+            ours.count_as(theirs);
+        }
+    }
+
     /// All that a service has shown so far, where `later` is what the last connection shows.
     pub fn joined(earlier: &Arc<Self>, later: &Arc<Self>) -> Arc<Self> {
         if !earlier.accumulates() {
