@@ -240,7 +240,7 @@ fn handshakes_over_udp_show_versions_hosts_and_certificates() {
         (8443, serde_json::json!(["1.3", "quic2"]), "fhir.riverbend.example"),
         (6514, serde_json::json!(["dtls1.2"]), "syslog.riverbend.example"),
     ] {
-        let at = |s: &&Value| s["server"]["port"] == port;
+        let at = |s: &&Value| s["port"] == port;
         let service = encrypted.iter().find(at).unwrap_or_else(|| panic!("{port}: {all}"));
         assert_eq!(service["tls"]["versions"], versions);
         assert_eq!(service["tls"]["server_names"], serde_json::json!([host]));
@@ -252,6 +252,18 @@ fn handshakes_over_udp_show_versions_hosts_and_certificates() {
 
 #[test]
 fn recordings_of_services_without_a_login_say_that_they_are_open() {
+    const OPEN: [&str; 10] = [
+        "other-redis-hash",
+        "other-mqtt-json",
+        "other-ftp-upload",
+        "other-smb2-put-csv",
+        "other-postgres-select",
+        "other-ldap-directory",
+        "other-nats",
+        "other-kafka",
+        "other-cassandra",
+        "other-rsync",
+    ];
     let open = |name: &str| -> Vec<bool> {
         let capture = format!("{}/fixtures/captures/{name}.pcap", common::ROOT);
         let run = common::phitap(["replay", "--quiet", "--format", "ecs", &capture]);
@@ -264,11 +276,11 @@ fn recordings_of_services_without_a_login_say_that_they_are_open() {
         };
         ended.map(anyone).collect()
     };
-    for name in ["other-redis-hash", "other-mqtt-json", "other-ftp-upload", "other-smb2-put-csv"] {
+    for name in OPEN {
         let all = open(name);
         assert!(!all.is_empty() && all.iter().all(|open| *open), "{name}: {all:?}");
     }
-    for name in ["other-postgres-select", "other-mailbox", "other-ldap-directory"] {
+    for name in ["other-mysql-results", "other-mailbox", "other-amqp", "other-stomp"] {
         let all = open(name);
         assert!(!all.is_empty() && all.iter().all(|open| !*open), "{name}: {all:?}");
     }
