@@ -268,6 +268,12 @@ pub trait Parser: Send {
         sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError>;
 
+    /// The flow began before the first byte that was seen: a login may have come before. Called before any data.
+    /// Parsers of protocols in which a session begins with a login note here that it was not seen.
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        let _ = sink;
+    }
+
     /// `len` bytes of `direction` are missing at this point (outside any skip). What was not
     /// consumed before the gap is gone too. The parser either finds its next boundary in the bytes
     /// to come ([`Resync::Search`], by [`Parser::resync`]) or knows where it is ([`Resync::Known`]).

@@ -219,6 +219,9 @@ impl CassandraParser {
                     }
                 }
             }
+            // The answer to STARTUP where no login is asked for; later, to other requests.
+            frame::READY => sink.facts().served(),
+            frame::AUTHENTICATE => sink.facts().shown(Authentication::Unknown),
             // A token of SASL PLAIN: nothing, user, password.
             frame::AUTH_RESPONSE => match body.value()? {
                 [0, user @ ..] if user.contains(&0) => sink.facts().password_in_clear(),
@@ -513,6 +516,10 @@ impl Parser for CassandraParser {
         } else {
             self.step(direction, data, sink)
         }
+    }
+
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
     }
 
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {

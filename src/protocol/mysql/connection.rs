@@ -183,6 +183,10 @@ impl Parser for MysqlParser {
         }
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         if self.is_compressed() {
             return Resync::Lost;

@@ -1,7 +1,7 @@
 //! What the server answers: definitions of columns, and rows in text or binary form.
 
 use super::super::sql::{Fields, Table, is_null, table};
-use super::super::{ContentSink, Ending, ServiceFacts};
+use super::super::{Authentication, ContentSink, Ending, ServiceFacts};
 use super::commands::{COM_EXECUTE, COM_FETCH, COM_PREPARE, Command};
 use super::connection::{MysqlParser, Phase};
 use super::packet::Header;
@@ -120,8 +120,14 @@ impl MysqlParser {
             self.begin_midstream(body);
         }
         if self.phase == Phase::Authentication {
-            if first == 0 {
-                self.phase = Phase::Command;
+            match first {
+                0 => {
+                    self.phase = Phase::Command;
+                    sink.facts().served();
+                }
+                // Another way of authentication, or more of it: the password comes behind.
+                1 | 0xFE => sink.facts().authentication = Authentication::Digest,
+                _ => {}
             }
             return;
         }

@@ -86,6 +86,7 @@ fn results_in_text_are_tables() {
         assert_eq!(events.first(), Some(&DriverEvent::Recognised("mysql")));
         assert_eq!(sink.facts.software.as_deref(), Some("8.0.36"));
         assert_eq!(sink.facts.authentication, Authentication::Digest);
+        assert!(!sink.facts.anonymous);
     }
 }
 
@@ -125,7 +126,9 @@ fn statements_and_their_parameters_are_read() {
             "\"mrn\",\"last_name\",\"dob\"\n\"18\",\"Ng\",\"1970-01-03\"\n",
         ]
     );
-    assert_eq!(play(&pieces, 100).0.facts.authentication, Authentication::None);
+    let facts = play(&pieces, 100).0.facts;
+    assert_eq!(facts.authentication, Authentication::None);
+    assert!(facts.anonymous, "a user without a password was let in");
 }
 
 #[test]

@@ -102,11 +102,10 @@ impl PostgresqlParser {
             }
             // AuthenticationOk without a question, ...CleartextPassword, ...MD5Password, ...SASL
             (b'R', _) => match word(body, 0) {
-                Some(0) if sink.facts().authentication == Authentication::Unknown => {
-                    sink.facts().authentication = Authentication::None;
-                }
+                Some(0) => sink.facts().served(),
                 Some(3) => sink.facts().password_in_clear(),
-                Some(5 | 10) => sink.facts().authentication = Authentication::Digest,
+                // Kerberos, MD5, SCM, GSSAPI, SSPI, SASL.
+                Some(2 | 5..=7 | 9 | 10) => sink.facts().authentication = Authentication::Digest,
                 _ => {}
             },
             (b'G' | b'H', _) => self.copy.answered(body),
@@ -273,6 +272,10 @@ impl Parser for PostgresqlParser {
             at += 5 + size;
         }
         Ok(Progress::consumed(at))
+    }
+
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
     }
 
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {

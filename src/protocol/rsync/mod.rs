@@ -107,6 +107,7 @@ impl RsyncParser {
         if direction == Direction::ServerToClient {
             if let Some(word) = line.strip_prefix(GREETING) {
                 if word == b"OK" {
+                    sink.facts().served();
                     return Phase::Frames(Box::default());
                 }
                 if word.starts_with(b"AUTHREQD ") {

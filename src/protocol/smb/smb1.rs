@@ -328,11 +328,15 @@ impl SmbParser {
                 self.plain = command.words.len() >= 26 && command.words.get(2)? & 2 == 0;
             }
             // SMB_SETUP_GUEST (MS-CIFS 2.2.4.53.2): anybody is let in.
-            SESSION_SETUP_ANDX if done && command.word(4)? & 1 == 0 && self.named => {
-                sink.facts().shown(Authentication::UserIdentity);
+            SESSION_SETUP_ANDX if done => {
+                self.guest = command.word(4)? & 1 != 0 || !self.named;
+                if !self.guest {
+                    sink.facts().shown(Authentication::UserIdentity);
+                }
             }
             TREE_CONNECT_ANDX if done => {
                 let pipes = command.message.get(command.at..)?.starts_with(b"IPC\0");
+                sink.facts().anonymous |= self.guest && !pipes;
                 self.files.connected(message, 0, command.head.tree.into(), pipes);
             }
             TREE_CONNECT if done => {

@@ -411,6 +411,19 @@ fn who_is_let_in() {
     assert_eq!(setup(1, 0), Authentication::None);
     assert_eq!(setup(2, 0), Authentication::None);
     assert_eq!(setup(0, 0xc000_0016), Authentication::None);
+    // A folder that a guest is connected to is for anybody; pipes are, whoever asks.
+    let connected = |flags: u8, kind: u8| {
+        let setup = smb(header::SESSION_SETUP, true, 1, &[9, 0, flags, 0, 72, 0, 0, 0]);
+        let tree = smb(
+            header::TREE_CONNECT,
+            true,
+            2,
+            &[16, 0, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        );
+        play(&[Server(&one(setup)), Server(&one(tree))], 7).0.facts.anonymous
+    };
+    assert!(connected(1, 1) && connected(2, 1));
+    assert!(!connected(0, 1) && !connected(1, 2));
 }
 
 #[test]
