@@ -102,6 +102,7 @@ impl Decoder {
     }
 
     /// Decodes one captured packet. `wire_len` is its length on the wire.
+    #[inline]
     pub fn decode(
         &mut self,
         time: Timestamp,
