@@ -93,7 +93,8 @@ impl Header {
     /// The fields of a record header: seconds, their fraction, captured length, length on the wire.
     #[inline]
     fn words(&self, head: &[u8; RECORD_HEADER]) -> [u32; 4] {
-        [0, 4, 8, 12].map(|at| word(head, at, self.order))
+        let word = |at: usize| word(head, at, self.order);
+        [word(0), word(4), word(8), word(12)]
     }
 }
 

@@ -7,6 +7,9 @@ use crate::time::Timestamp;
 /// Most entries of one batch.
 pub const BATCH_WORK: usize = 256;
 
+/// Packets whose flows are looked at together.
+pub const WARM: usize = 16;
+
 /// A decoded packet, by value; its payload stays in a block of the batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
@@ -81,6 +84,12 @@ impl WorkBatch {
     #[inline]
     pub fn block(&mut self, block: &Block) -> u16 {
         block.place_in(&mut self.blocks)
+    }
+
+    /// The hashes of the flows of [`WARM`] steps from `n` on.
+    #[inline]
+    pub fn hashes(&self, n: usize) -> impl Iterator<Item = u64> {
+        self.work.iter().skip(n).take(WARM).filter_map(Work::hash)
     }
 
     /// The payload of a segment.

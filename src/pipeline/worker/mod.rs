@@ -8,7 +8,7 @@ use super::analysis::{Analysis, State};
 use super::content_sink::{FlowSink, Shared, StageCounters};
 use super::report::{Item, Order, Report, Service};
 use super::shedding::Pressure;
-use super::work::{Next, Work, WorkBatch};
+use super::work::{Next, WARM, Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
 use crate::decode::Decoded;
@@ -35,9 +35,6 @@ const MAX_ITEMS: usize = 1024;
 /// Batches in a row that brought nothing to report, after which is reported how far they came: what other
 /// workers found waits for that.
 const MAX_PUT_OFF: u32 = 8;
-
-/// Packets whose flows are looked at together.
-const WARM: usize = 16;
 
 /// Work in one step after which a flow is weighed again.
 const GROWS: u64 = 16 << 10;
@@ -151,12 +148,9 @@ impl Worker {
             context.counters.content.forget();
             context.values.forget();
         }
-        let warm = |table: &Table<State>, work: &[Work]| {
-            table.warm(work.iter().take(WARM).filter_map(Work::hash));
-        };
         for (n, work) in batch.work.iter().enumerate() {
             if n % WARM == 0 {
-                warm(&self.table, &batch.work[n..]);
+                self.table.warm(batch.hashes(n));
             }
             match work {
                 Work::Segment(segment) => {
