@@ -308,15 +308,28 @@ impl SmbParser {
             data = self.message(&header, head, size, &mut file, sink);
             self.sides[index(direction)].related = file;
         }
+        self.sides[index(direction)].left = left - size;
+        Ok(self.begin_piece(direction, read, size, data))
+    }
+
+    /// `read` bytes of a message of `size` were looked at: `data` are where its piece of a file begins, if it has
+    /// one, and the piece.
+    fn begin_piece(
+        &mut self,
+        direction: Direction,
+        read: usize,
+        size: usize,
+        data: Option<(usize, Piece)>,
+    ) -> Progress {
         let side = &mut self.sides[index(direction)];
-        side.left = left - size;
         let Some((at, piece)) = data else {
-            return Ok(Progress::skip(read, (size - read) as u64));
+            return Progress::skip(read, (size - read) as u64);
         };
-        side.before = at.saturating_sub(read) as u64;
+        let consumed = read.min(at);
+        side.before = (at - consumed) as u64;
         side.behind = (size - at) as u64 - piece.left;
         side.piece = Some(piece);
-        Ok(Progress::consumed(read))
+        Progress::consumed(consumed)
     }
 
     /// Bytes of the piece that is under way.

@@ -2,7 +2,7 @@
 //! (`*_ANDX`) and by those before them, which old devices still use. Numbers are little-endian.
 
 use super::header::{self, u16_at, u32_at};
-use super::{DirectionState, SmbParser, index};
+use super::{SmbParser, index};
 use crate::protocol::files::{Handle, MAX_NAME, Piece, Share};
 use crate::protocol::{
     Authentication, ContentSink, Direction, ParseError, Progress, Reason, ServiceFacts,
@@ -259,15 +259,7 @@ impl SmbParser {
             data = found.or(data);
             command = current.next();
         }
-        let side: &mut DirectionState = &mut self.sides[index(direction)];
-        let Some((at, piece)) = data else {
-            return Ok(Progress::skip(wanted, (size - wanted) as u64));
-        };
-        let consumed = wanted.min(at);
-        side.before = (at - consumed) as u64;
-        side.behind = (size - at) as u64 - piece.left;
-        side.piece = Some(piece);
-        Ok(Progress::consumed(consumed))
+        Ok(self.begin_piece(direction, wanted, size, data))
     }
 
     /// A request; where its data are in the message of `size` bytes. `file`: that of the command before.

@@ -1,5 +1,7 @@
-use super::super::recorder::{COMPLETE, CUT, Piece as Said, Recorder, play, play_with};
-use super::super::{Authentication, DriverEvent, Ending, Position, Reason, Want};
+use super::super::recorder::{
+    COMPLETE, CUT, Piece as Said, Recorder, contents, play, play_with, seen,
+};
+use super::super::{Authentication, DriverEvent, Position, Reason, Want};
 use super::*;
 use Said::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
@@ -108,31 +110,6 @@ fn related(mut part: Smb2) -> Smb2 {
 
 fn one(part: Smb2) -> Vec<u8> {
     frame(&[part])
-}
-
-type Seen = (String, Vec<u8>, u64, Option<Ending>);
-
-/// What is passed on, in segments of any size.
-fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
-    let of = |size| {
-        let (sink, events) = play(pieces, size);
-        assert!(!events.iter().any(|n| matches!(n, DriverEvent::Opaque(..))), "{events:?}");
-        let seen: Vec<Seen> = sink
-            .contents
-            .iter()
-            .map(|c| (c.operation.clone(), c.bytes.clone(), c.gaps, c.ending))
-            .collect();
-        (seen, sink)
-    };
-    let (whole, sink) = of(usize::MAX);
-    for size in 1..140 {
-        assert_eq!(of(size).0, whole, "in pieces of {size}");
-    }
-    (whole, sink)
-}
-
-fn seen(operation: &str, bytes: &[u8], gaps: u64, ending: Option<Ending>) -> Seen {
-    (operation.into(), bytes.into(), gaps, ending)
 }
 
 #[test]
