@@ -61,6 +61,8 @@ fn segment(n: u32, seq: u32) -> Decoded {
         seq,
         ack: 0,
         flags: tcp_flags::ACK,
+        ttl: 64,
+        timestamp: 0,
         vlan: 0,
         inner_vlan: 0,
         offset: 0,

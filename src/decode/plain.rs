@@ -3,7 +3,7 @@
 //! answer where both give one.
 
 use super::key::{Endpoint, FlowKey, Transport};
-use super::{Decoded, tcp_flags};
+use super::{Decoded, options, tcp_flags};
 
 /// Length of an Ethernet header without tags, bytes.
 const ETHERNET: usize = 14;
@@ -30,7 +30,7 @@ pub(super) fn decode(bytes: &[u8], cut: usize) -> Option<Decoded> {
             }
             let address = |at: usize| [head[at], head[at + 1], head[at + 2], head[at + 3]];
             let ends = (Endpoint::v4(address(12), 0), Endpoint::v4(address(16), 0));
-            tcp(bytes, ETHERNET + IPV4, total - IPV4, cut, ends)
+            tcp(bytes, ETHERNET + IPV4, total - IPV4, cut, head[8], ends)
         }
         (0x86, 0xdd) => {
             let head = ip.first_chunk::<IPV6>()?;
@@ -40,7 +40,7 @@ pub(super) fn decode(bytes: &[u8], cut: usize) -> Option<Decoded> {
             }
             let address = |at: usize| std::array::from_fn(|i| head[at + i]);
             let ends = (Endpoint::v6(address(8), 0), Endpoint::v6(address(24), 0));
-            tcp(bytes, ETHERNET + IPV6, len, cut, ends)
+            tcp(bytes, ETHERNET + IPV6, len, cut, head[7], ends)
         }
         _ => None,
     }
@@ -53,6 +53,7 @@ fn tcp(
     at: usize,
     len: usize,
     cut: usize,
+    ttl: u8,
     (source, destination): (Endpoint, Endpoint),
 ) -> Option<Decoded> {
     let have = bytes.len() - at;
@@ -70,12 +71,15 @@ fn tcp(
     let source = Endpoint { port: port(0), ..source };
     let destination = Endpoint { port: port(2), ..destination };
     let (key, from) = FlowKey::new(source, destination, Transport::Tcp);
+    let flags = head[13] & (tcp_flags::FIN | tcp_flags::SYN | tcp_flags::RST | tcp_flags::ACK);
     Some(Decoded {
         key,
         from,
         seq: number(4),
         ack: number(8),
-        flags: head[13] & (tcp_flags::FIN | tcp_flags::SYN | tcp_flags::RST | tcp_flags::ACK),
+        flags: flags | if head[14] | head[15] == 0 { tcp_flags::SHUT } else { 0 },
+        ttl,
+        timestamp: options::timestamp(bytes.get(at + TCP..payload)?),
         vlan: 0,
         inner_vlan: 0,
         // Packets are far smaller than 4 GiB: the capture stage refuses larger records.

@@ -4,6 +4,7 @@
 //! (RFC 9293 3.4) needs no thought behind this file. Invariant: `held` is sorted by offset, its
 //! segments are disjoint and all lie at or behind `next`.
 
+use super::doubt::{Doubt, Habits};
 use crate::capture::PacketRef;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -125,6 +126,10 @@ pub(super) struct HalfStream {
     /// From here on, bytes were given up as lost because an acknowledgment said that they were sent;
     /// none of them was seen.
     pub vouched: Option<u64>,
+    /// Segments that the peer may have refused, in the order they came.
+    pub doubts: Vec<Doubt>,
+    /// What the others were like.
+    pub habits: Habits,
     /// Segments in a row that were too far away to be believed.
     pub far: u8,
     /// Bytes that contradicted a copy seen before.
@@ -154,6 +159,8 @@ impl HalfStream {
             at_end_since: None,
             revived: false,
             vouched: None,
+            doubts: Vec::new(),
+            habits: Habits::NONE,
             far: 0,
             conflicts: 0,
         }
@@ -273,7 +280,11 @@ impl HalfStream {
 
     /// Bytes of heap that is held, with what each segment takes beside its bytes.
     pub fn memory(&self) -> usize {
-        self.held_bytes + self.held.capacity() * size_of::<OutOfOrder>() + self.held.len() * HEAP
+        let doubted = |doubt: &Doubt| size_of::<Doubt>() + doubt.bytes.capacity() + HEAP;
+        self.held_bytes
+            + self.held.capacity() * size_of::<OutOfOrder>()
+            + self.held.len() * HEAP
+            + self.doubts.iter().map(doubted).sum::<usize>()
     }
 
     /// Where the first held segment starts.
@@ -368,5 +379,6 @@ impl HalfStream {
     pub fn clear(&mut self) {
         self.held = VecDeque::new();
         self.held_bytes = 0;
+        self.doubts = Vec::new();
     }
 }

@@ -2,6 +2,7 @@
 
 mod conversation;
 mod counters;
+mod doubt;
 mod ends;
 #[cfg(test)]
 mod evasion;

@@ -587,6 +587,8 @@ fn tcp_segment(segment: &Decoded, packet: PacketRef) -> TcpSegment {
         seq: segment.seq,
         ack: segment.ack,
         flags: segment.flags,
+        ttl: segment.ttl,
+        timestamp: segment.timestamp,
         missing: segment.missing,
         packet,
     }

@@ -7,6 +7,7 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod evasions;
 mod linear;
 mod packets;
 mod payloads;
