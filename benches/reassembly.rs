@@ -14,17 +14,18 @@ use phitap::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use std::hash::BuildHasher as _;
 use std::hint::black_box;
 
-/// Counts what comes out and wants all of it.
+/// Counts what comes out. It wants all of it, or of each side no more than the first bytes.
 #[derive(Default)]
 struct Counter {
     bytes: u64,
+    skips: u64,
 }
 
 impl Handler<()> for Counter {
     fn open(&mut self, _: &FlowHead) {}
     fn data(&mut self, _: &FlowHead, (): &mut (), _: Side, bytes: &[u8], _: PacketRef) -> u64 {
         self.bytes += black_box(bytes).len() as u64;
-        0
+        self.skips
     }
     fn gap(&mut self, _: &FlowHead, (): &mut (), _: Side, _: u64) -> u64 {
         0
@@ -61,8 +62,8 @@ fn decoded(frames: Vec<Vec<u8>>) -> Vec<Packet> {
     frames.into_iter().map(packet).collect()
 }
 
-/// Takes all packets through a new table. Bytes delivered.
-fn run(packets: &[Packet]) -> u64 {
+/// Takes all packets through a new table. Bytes delivered, of which each side skips so many of the next.
+fn run(packets: &[Packet], skips: u64) -> u64 {
     let limits = Limits::default();
     let mut table = Table::new(TableLimits {
         flows: limits.flows,
@@ -71,7 +72,7 @@ fn run(packets: &[Packet]) -> u64 {
         tcp_idle: limits.tcp_idle,
         udp_idle: limits.udp_idle,
     });
-    let mut counter = Counter::default();
+    let mut counter = Counter { bytes: 0, skips };
     for (number, packet) in packets.iter().enumerate() {
         let start = packet.decoded.offset as usize;
         let arrival = Arrival {
@@ -80,6 +81,7 @@ fn run(packets: &[Packet]) -> u64 {
             hash: packet.hash,
             packet: PacketRef::default(),
             segment: &packet.decoded,
+            head: &[],
             payload: &packet.frame[start..start + packet.decoded.len as usize],
         };
         table.packet(&arrival, &mut counter);
@@ -106,21 +108,23 @@ fn shuffle(frames: &mut [Vec<u8>], window: usize) {
 
 fn reassembly(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("reassembly");
-    let mut bench = |name: BenchmarkId, frames: Vec<Vec<u8>>, payload: u64| {
+    let mut bench = |name: BenchmarkId, frames: Vec<Vec<u8>>, payload: u64, skips: u64| {
         let packets = decoded(frames);
-        assert_eq!(run(&packets), payload, "everything is delivered");
+        let delivered = if skips > 0 { SEGMENT as u64 } else { payload };
+        assert_eq!(run(&packets, skips), delivered, "everything that is wanted is delivered");
         group.throughput(Throughput::ElementsAndBytes {
             elements: packets.len() as u64,
             bytes: payload,
         });
-        group.bench_function(name, |bencher| bencher.iter(|| run(black_box(&packets))));
+        group.bench_function(name, |bencher| bencher.iter(|| run(black_box(&packets), skips)));
     };
     let one = upload(4096);
-    bench(BenchmarkId::from_parameter("in_order"), frames(&one, 1, 80), one.bytes());
+    bench(BenchmarkId::from_parameter("in_order"), frames(&one, 1, 80), one.bytes(), 0);
+    bench(BenchmarkId::from_parameter("skipped"), frames(&one, 1, 80), one.bytes(), u64::MAX);
     for window in [4, 64] {
         let mut shuffled = frames(&one, 1, 80);
         shuffle(&mut shuffled, window);
-        bench(BenchmarkId::new("out_of_order", window), shuffled, one.bytes());
+        bench(BenchmarkId::new("out_of_order", window), shuffled, one.bytes(), 0);
     }
     for flows in [1_000, 20_000] {
         let each = upload(2);
@@ -129,7 +133,7 @@ fn reassembly(criterion: &mut Criterion) {
         let longest = all.iter().map(Vec::len).max().unwrap_or(0);
         let turn = |n: usize| all.iter().filter_map(move |flow| flow.get(n).cloned());
         let mixed = (0..longest).flat_map(turn).collect();
-        bench(BenchmarkId::new("flows", flows), mixed, each.bytes() * flows as u64);
+        bench(BenchmarkId::new("flows", flows), mixed, each.bytes() * flows as u64, 0);
     }
     group.finish();
 }

@@ -168,7 +168,8 @@ fn every_protocol_has_the_same_files() {
 }
 
 /// Files of `src/content/formats` that several formats share.
-const SHARED_BY_FORMATS: [&str; 5] = ["mod", "encoded_words", "mapi", "markup", "paged_file"];
+const SHARED_BY_FORMATS: [&str; 6] =
+    ["mod", "encoded_words", "mapi", "markup", "paged_file", "text_lines"];
 
 /// Every format is a file with its tests, or a folder with `mod.rs`, and `tests.rs` or `tests/`; and it is in
 /// the list.

@@ -11,7 +11,7 @@ use common::nats::{Nats, left_out};
 use common::{Key, PHITAP, hospital, list, phitap};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -24,9 +24,7 @@ struct S3 {
 
 impl S3 {
     fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let port = listener.local_addr().expect("address").port();
-        drop(listener);
+        let port = common::ports::port_for_a_program();
         let child = Command::new("moto_server")
             .args(["-H", "127.0.0.1", "-p", &port.to_string()])
             .stdin(Stdio::null())
@@ -36,7 +34,7 @@ impl S3 {
             .expect("moto_server is not installed: pip install 'moto[server]'");
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(60), "moto_server does not start");
+            assert!(begun.elapsed() < Duration::from_secs(180), "moto_server does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
         Self { child, port }

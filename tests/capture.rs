@@ -309,7 +309,7 @@ fn comes(child: &mut std::process::Child, what: &str) -> bool {
             let _ = sender.send(line);
         }
     });
-    let until = Instant::now() + Duration::from_secs(30);
+    let until = Instant::now() + Duration::from_secs(180);
     while let Ok(line) = receiver.recv_timeout(until.saturating_duration_since(Instant::now())) {
         if line.contains(what) {
             return true;

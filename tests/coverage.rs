@@ -8,7 +8,6 @@ use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 /// A capture of nothing but its header, and the first `n` packets of a fixture.
 fn head_of(capture: &Path, n: usize) -> Vec<u8> {
@@ -98,7 +97,10 @@ fn an_interrupted_replay_says_so_and_ends_with_status_3() {
         // The writer stays, so that the end of the pipe is not the end of the run.
         let mut writer = std::fs::File::options().write(true).open(&pipe).expect("a reader");
         writer.write_all(&start).expect("room");
-        std::thread::sleep(Duration::from_millis(1500));
+        // It has read what there is, and waits for more.
+        common::wait_for("the pipe is read", || {
+            (rustix::io::ioctl_fionread(&writer).expect("a pipe") == 0).then_some(())
+        });
         let id = run.id().to_string();
         assert!(Command::new("kill").args(["-INT", &id]).status().expect("kill").success());
         let mut out = String::new();

@@ -15,7 +15,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(240);
 
 fn deploy(path: &str) -> PathBuf {
     Path::new(ROOT).join("deploy").join(path)
@@ -149,12 +149,6 @@ impl Drop for Running {
     }
 }
 
-/// An address that is not in use.
-fn free() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("socket");
-    listener.local_addr().expect("address")
-}
-
 /// The body of an answer, if there is one yet.
 fn get(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
@@ -216,7 +210,7 @@ fn prometheus(folder: &Path, target: SocketAddr) -> (Running, SocketAddr) {
     );
     let path = folder.join("prometheus.yml");
     std::fs::write(&path, config).expect("written");
-    let address = free();
+    let address = SocketAddr::from(([127, 0, 0, 1], common::ports::port_for_a_program()));
     let mut command = Command::new("prometheus");
     command.arg(format!("--config.file={}", path.display()));
     command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
@@ -268,20 +262,20 @@ fn every_query_of_the_dashboard_has_an_answer() {
     std::thread::scope(|scope| {
         scope.spawn(|| admit(server, &stop));
         let mut open = queries();
+        for query in [
+            "phitap_ready == 1 and on() phitap_interface_up{interface=\"lo\"} == 1",
+            "sum(phitap_findings_by_direction_total{direction=\"internal\"}) > 0",
+        ] {
+            open.push(("the sensor".to_owned(), query.to_owned()));
+        }
         let until = Instant::now() + PATIENCE;
         // Rates need two scrapes with a value.
         while !open.is_empty() && Instant::now() < until {
             std::thread::sleep(Duration::from_millis(500));
             open.retain(|(_, q)| query(address, q).is_none_or(|series| series.is_empty()));
         }
-        let seen =
-            query(address, "phitap_ready == 1 and on() phitap_interface_up{interface=\"lo\"} == 1");
-        let found =
-            query(address, "sum(phitap_findings_by_direction_total{direction=\"internal\"}) > 0");
         stop.store(true, std::sync::atomic::Ordering::Relaxed);
         assert!(open.is_empty(), "no answer to {open:#?}");
-        assert!(seen.is_some_and(|series| series.len() == 1), "the sensor is ready");
-        assert!(found.is_some_and(|series| series.len() == 1), "it finds what is sent");
     });
 }
 

@@ -17,7 +17,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// Time within which jobs are done.
-const WITHIN: Duration = Duration::from_secs(60);
+const WITHIN: Duration = Duration::from_secs(240);
 
 /// A worker that is killed when this is dropped.
 struct Worker(Child);
@@ -26,7 +26,7 @@ impl Worker {
     fn start(nats: &Nats, key: &Key, name: &str, more: &[&str]) -> Self {
         let child = Command::new(PHITAP)
             .args(["worker", "--nats", &nats.url(), "--key-file", &key.path(), "--name", name])
-            .args(["--workers", "1", "--gone-after", "4s", "--quiet"])
+            .args(["--workers", "1", "--gone-after", "15s", "--quiet"])
             .args(more)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())

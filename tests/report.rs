@@ -171,7 +171,7 @@ fn a_sensor_with_a_store_shows_what_earlier_runs_found() {
         format!("GET /api/v1/page HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     // The server answers before the store is read.
     let mut exposures = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..1800 {
         let mut stream = std::net::TcpStream::connect(address).expect("connect");
         stream.write_all(request.as_bytes()).expect("sent");
         let mut answer = String::new();

@@ -233,17 +233,22 @@ fn find_in_a_large_store_goes_by_an_index() {
     let path = path.display().to_string();
     let time = |source: &str| {
         let input = format!("name: {name}\nbirth: {birth}\n");
-        let of = (0..5).map(|_| {
-            let begun = std::time::Instant::now();
-            let out = run_with(&input, &["find", source, "--key-file", &left.key]);
-            assert_eq!(out.status, Some(10), "{}", out.err);
-            begun.elapsed()
-        });
-        of.min().expect("five")
+        let begun = std::time::Instant::now();
+        let out = run_with(&input, &["find", source, "--key-file", &left.key]);
+        assert_eq!(out.status, Some(10), "{}", out.err);
+        begun.elapsed()
     };
-    let (small, large) = (time(&left.store), time(&path));
-    // Four hundred times as many patients: a scan would take many times as long.
-    assert!(large < small * 3 + std::time::Duration::from_millis(50), "{small:?}, {large:?}");
+    // Four hundred times as many patients: a scan would take many times as long. The shortest of several runs
+    // counts, as the machine has other work.
+    let (mut small, mut large) = (std::time::Duration::MAX, std::time::Duration::MAX);
+    for round in 0..60 {
+        small = small.min(time(&left.store));
+        large = large.min(time(&path));
+        if round >= 3 && large < small * 3 + std::time::Duration::from_millis(50) {
+            return;
+        }
+    }
+    panic!("{small:?}, {large:?}");
 }
 
 #[test]

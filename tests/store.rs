@@ -147,7 +147,7 @@ fn a_killed_run_leaves_a_whole_store_with_what_it_had_written() {
             .spawn()
             .expect("runs");
         let mut seen = 0;
-        for _ in 0..600 {
+        for _ in 0..3600 {
             std::thread::sleep(std::time::Duration::from_millis(50));
             // Also reads while another process writes.
             seen = read(&store, &Filter::default()).map_or(0, |r| r.exposures.len()) - before;

@@ -127,6 +127,7 @@ pub static FAMILIES: &[Family] = &[
             typed("text/vcard", ""),
             typed("application/sql", "dump.sql"),
             typed("application/yaml", "/patients"),
+            typed("text/turtle", "patients.ttl"),
             typed("application/javascript", ""),
             typed("text/calendar", ""),
         ],

@@ -45,6 +45,7 @@ impl Block {
     }
     /// Its index in `blocks`, to which it is added if it is not the last one. A batch has at most one
     /// block a packet, and far fewer than 2^16 packets.
+    #[inline]
     pub fn place_in(&self, blocks: &mut Vec<Self>) -> u16 {
         if !blocks.last().is_some_and(|last| last.same(self)) {
             blocks.push(self.clone());
@@ -52,6 +53,7 @@ impl Block {
         (blocks.len() - 1) as u16
     }
     /// Whether both are the same block.
+    #[inline]
     pub fn same(&self, other: &Self) -> bool {
         match (&self.0, &other.0) {
             (Bytes::Owned(a), Bytes::Owned(b)) => Arc::ptr_eq(a, b),

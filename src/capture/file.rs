@@ -1,6 +1,6 @@
 //! One capture: its bytes, block by block, and the packets in them.
 
-use super::format::{Format, NextRecord};
+use super::format::{Format, NextRecord, Record};
 use super::origin::{Origin, STDIN};
 use super::pcap::FILE_HEADER;
 use super::sniff::Packing;
@@ -40,6 +40,8 @@ pub(super) struct Reader {
     /// Offset of what comes next in the block.
     at: usize,
     stream: Stream,
+    /// How often the block was replaced by the next.
+    loads: u64,
     /// Whether no more bytes come behind the block.
     ended: bool,
     next: Option<Packet>,
@@ -88,6 +90,7 @@ impl Reader {
             base: 0,
             at: 0,
             stream,
+            loads: 0,
             ended: false,
             next: None,
             fault: None,
@@ -173,7 +176,7 @@ impl Reader {
         number: usize,
         until: Option<(Timestamp, usize)>,
     ) -> Head {
-        let mut block = batch.block(&self.block);
+        let (mut block, mut loads) = (batch.block(&self.block), self.loads);
         while let Some(packet) = self.next {
             let full = batch.packets.len() >= BATCH_PACKETS;
             if full || until.is_some_and(|until| (packet.time, number) > until) {
@@ -187,8 +190,8 @@ impl Reader {
             if !matches!(head, Head::Packet(_)) {
                 return head;
             }
-            if !batch.blocks.last().is_some_and(|b| b.same(&self.block)) {
-                block = batch.block(&self.block);
+            if self.loads != loads {
+                (block, loads) = (batch.block(&self.block), self.loads);
             }
         }
         self.head()
@@ -208,26 +211,13 @@ impl Reader {
                     other => return other,
                 }
             };
+            if let Format::Pcap(header) = format
+                && let Some(record) = header.record(rest)
+            {
+                return self.found(record);
+            }
             match format.step(rest) {
-                NextRecord::Packet(record) => {
-                    if record.link != self.link.0 {
-                        self.turn_to(record.link);
-                    }
-                    self.foreign += u64::from(!self.link.1);
-                    self.found += 1;
-                    self.next = Some(Packet {
-                        time: record.time,
-                        offset: self.at + record.start,
-                        caplen: record.caplen,
-                        len: record.len,
-                        block: 0,
-                        number: self.found,
-                        interface: self.interface,
-                        link: record.link,
-                    });
-                    self.at += record.size;
-                    return Head::Packet(record.time);
-                }
+                NextRecord::Packet(record) => return self.found(record),
                 NextRecord::Pass(size) => self.at += size,
                 NextRecord::Other(size) => {
                     self.found += 1;
@@ -241,6 +231,28 @@ impl Reader {
                 NextRecord::Bad(kind) => return self.stop(*kind),
             }
         }
+    }
+
+    /// Notes the next packet.
+    #[inline]
+    fn found(&mut self, record: Record) -> Head {
+        if record.link != self.link.0 {
+            self.turn_to(record.link);
+        }
+        self.foreign += u64::from(!self.link.1);
+        self.found += 1;
+        self.next = Some(Packet {
+            time: record.time,
+            offset: self.at + record.start,
+            caplen: record.caplen,
+            len: record.len,
+            block: 0,
+            number: self.found,
+            interface: self.interface,
+            link: record.link,
+        });
+        self.at += record.size;
+        Head::Packet(record.time)
     }
 
     /// Detects the format; `Head::Packet` means that it is known now or that there are more bytes.
@@ -280,6 +292,7 @@ impl Reader {
         stream.carry(self.block.bytes().get(self.at..).unwrap_or(&[]));
         self.base += self.at as u64;
         self.at = 0;
+        self.loads += 1;
         match stream.load(need) {
             Load::Block(block) => {
                 self.ended = block.bytes().len() < need;

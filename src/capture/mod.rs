@@ -92,10 +92,12 @@ impl Batch {
         self.packets.clear();
     }
     /// The index of `block`, added if it is not the last one.
+    #[inline]
     pub fn block(&mut self, block: &Block) -> u16 {
         block.place_in(&mut self.blocks)
     }
     /// The bytes of a packet.
+    #[inline]
     pub fn bytes(&self, packet: &Packet) -> &[u8] {
         self.blocks
             .get(usize::from(packet.block))

@@ -54,33 +54,46 @@ impl Header {
         Ok(Self { order, nanoseconds, link, fcs })
     }
 
-    /// Reads the record that `rest` starts with.
+    /// Reads the record that `rest` starts with, if all of it is there.
     #[inline]
-    pub fn step(&self, rest: &[u8]) -> NextRecord {
-        let Some(head) = rest.first_chunk::<RECORD_HEADER>() else {
-            return NextRecord::Need(RECORD_HEADER);
-        };
-        let word = |at: usize| word(head, at, self.order);
-        let caplen = word(8);
-        if caplen > MAX_RECORD {
-            return NextRecord::Bad(Box::new(FaultKind::BadLength(caplen)));
-        }
+    pub fn record(&self, rest: &[u8]) -> Option<Record> {
+        let [seconds, fraction, caplen, len] = self.words(rest.first_chunk()?);
         let size = RECORD_HEADER + caplen as usize;
-        if rest.len() < size {
-            return NextRecord::Need(size);
+        if caplen > MAX_RECORD || rest.len() < size {
+            return None;
         }
         guard::prefetch(rest);
-        let fraction = word(4);
         let nanos = if self.nanoseconds { fraction } else { fraction.saturating_mul(1000) };
-        let (caplen, len) = without_fcs(caplen, word(12), self.fcs);
-        NextRecord::Packet(Record {
-            time: Timestamp::new(i64::from(word(0)), nanos),
+        let (caplen, len) = without_fcs(caplen, len, self.fcs);
+        Some(Record {
+            time: Timestamp::new(i64::from(seconds), nanos),
             start: RECORD_HEADER,
             caplen,
             len,
             link: self.link,
             size,
         })
+    }
+
+    /// What `rest` starts with.
+    #[inline]
+    pub fn step(&self, rest: &[u8]) -> NextRecord {
+        if let Some(record) = self.record(rest) {
+            return NextRecord::Packet(record);
+        }
+        let Some(head) = rest.first_chunk() else { return NextRecord::Need(RECORD_HEADER) };
+        match self.words(head)[2] {
+            caplen if caplen > MAX_RECORD => {
+                NextRecord::Bad(Box::new(FaultKind::BadLength(caplen)))
+            }
+            caplen => NextRecord::Need(RECORD_HEADER + caplen as usize),
+        }
+    }
+
+    /// The fields of a record header: seconds, their fraction, captured length, length on the wire.
+    #[inline]
+    fn words(&self, head: &[u8; RECORD_HEADER]) -> [u32; 4] {
+        [0, 4, 8, 12].map(|at| word(head, at, self.order))
     }
 }
 

@@ -11,8 +11,8 @@ use super::{Block, FaultKind};
 use std::collections::VecDeque;
 use std::io::{self, Read as _};
 
-/// Blocks given out that may come back: more are out where many packets wait for workers.
-const MAX_OUT: usize = 16;
+/// Blocks given out that may come back: as many as the packets that wait for a few workers are in.
+const MAX_OUT: usize = 64;
 
 /// Bytes of the first block: enough to look into a file without reading much of it.
 const FIRST_BLOCK: usize = 64 << 10;

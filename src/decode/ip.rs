@@ -2,7 +2,7 @@
 
 use super::key::{Endpoint, Transport};
 use super::walk::{Fragment, Layer, TcpFields, Walk};
-use super::{Checksums, Skip, options, tcp_flags, tunnel};
+use super::{Checksums, Skip, tcp_flags, tunnel};
 use etherparse::{
     Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, TcpHeaderSlice, UdpHeaderSlice,
 };
@@ -154,12 +154,8 @@ fn tcp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     if header.window_size() == 0 {
         flags |= tcp_flags::SHUT;
     }
-    let fields = TcpFields {
-        seq: header.sequence_number(),
-        ack: header.acknowledgment_number(),
-        flags,
-        timestamp: options::timestamp(header.options()),
-    };
+    let fields =
+        TcpFields { seq: header.sequence_number(), ack: header.acknowledgment_number(), flags };
     walk.pass(header.slice().len(), Skip::TruncatedTransport)?;
     Ok(walk.done(Transport::Tcp, ports, fields))
 }

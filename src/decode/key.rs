@@ -1,5 +1,6 @@
 //! The key of a flow, the same for both directions.
 
+use std::hash::BuildHasher;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Transport of a flow.
@@ -66,6 +67,7 @@ impl Endpoint {
         Self { address: Ipv4Addr::from(address).to_ipv6_mapped().octets(), port }
     }
     /// An IPv6 end.
+    #[inline]
     pub const fn v6(address: [u8; 16], port: u16) -> Self {
         Self { address, port }
     }
@@ -97,8 +99,27 @@ pub struct FlowKey {
     pub transport: Transport,
 }
 
+/// The upper bits of an IPv4-mapped address (RFC 4291 2.5.5.2).
+const MAPPED: u128 = 0xffff;
+
 impl FlowKey {
+    /// The key of a packet between two IPv4 ends, each an address and a port, and which side sent it.
+    #[inline]
+    pub fn v4(source: (u32, u16), destination: (u32, u16), transport: Transport) -> (Self, Side) {
+        let number = |(address, port): (u32, u16)| u64::from(address) << 16 | u64::from(port);
+        let end = |number: u64| Endpoint {
+            address: (MAPPED << 32 | u128::from(number >> 16)).to_be_bytes(),
+            port: number as u16,
+        };
+        let (source, destination) = (number(source), number(destination));
+        if source <= destination {
+            (Self { low: end(source), high: end(destination), transport }, Side::Low)
+        } else {
+            (Self { low: end(destination), high: end(source), transport }, Side::High)
+        }
+    }
     /// The key of a packet, and which side sent it.
+    #[inline]
     pub fn new(source: Endpoint, destination: Endpoint, transport: Transport) -> (Self, Side) {
         // As numbers, which compare without a call.
         if source.number() <= destination.number() {
@@ -113,6 +134,15 @@ impl FlowKey {
         let ports = (self.low.port as u64) << 16 | self.high.port as u64;
         let transport = (self.transport as u64) << 32;
         (self.low.number().0, self.high.number().0, ports | transport)
+    }
+    /// The hash of the key. It is computed of half as many bits where both ends are IPv4.
+    #[inline]
+    pub fn hash_by(&self, hasher: &impl BuildHasher) -> u64 {
+        let (low, high, rest) = self.numbers();
+        if low >> 32 == MAPPED && high >> 32 == MAPPED {
+            return hasher.hash_one(((low as u64) << 32 | high as u64 & 0xffff_ffff, rest));
+        }
+        hasher.hash_one((low, high, rest))
     }
     /// One end.
     pub const fn end(&self, side: Side) -> Endpoint {

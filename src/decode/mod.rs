@@ -23,6 +23,7 @@ mod wifi;
 
 pub use defrag::{Defragmenter, MAX_DATAGRAM};
 pub use key::{Endpoint, FlowKey, Side, Transport};
+pub use options::timestamp;
 pub use skip::Skip;
 
 use crate::capture::LinkType;
@@ -65,8 +66,6 @@ pub struct Decoded {
     pub flags: u8,
     /// Time to live or hop limit, 0 where it is not known.
     pub ttl: u8,
-    /// Timestamp of the TCP option (RFC 7323 3.2), 0 for none.
-    pub timestamp: u32,
     /// Outermost VLAN identifier, 0 for none.
     pub vlan: u16,
     /// Identifier of the VLAN tag behind it (IEEE 802.1ad), 0 for none.
@@ -112,6 +111,7 @@ impl Decoder {
     }
 
     /// Decodes one captured packet. `wire_len` is its length on the wire.
+    #[inline]
     pub fn decode(
         &mut self,
         time: Timestamp,

@@ -1,12 +1,14 @@
-//! The shape that nearly all packets have: TCP behind a plain Ethernet and IP header. It is read here in
-//! one step; whatever else a packet is, the walk from header to header reads it. Both give the same
+//! The shape that nearly all packets have: TCP behind a plain Ethernet header, perhaps with the tag of a VLAN,
+//! and a plain IP header. It is read here in one step; whatever else a packet is, the walk from header to header reads it. Both give the same
 //! answer where both give one.
 
-use super::key::{Endpoint, FlowKey, Transport};
-use super::{Decoded, options, tcp_flags};
+use super::key::{Endpoint, FlowKey, Side, Transport};
+use super::{Decoded, tcp_flags};
 
 /// Length of an Ethernet header without tags, bytes.
 const ETHERNET: usize = 14;
+/// Length of the tag of a VLAN with the EtherType behind it (IEEE 802.1Q 9.6), bytes.
+const TAG: usize = 4;
 /// Lengths of IP headers without options and extensions, bytes.
 const IPV4: usize = 20;
 const IPV6: usize = 40;
@@ -18,9 +20,24 @@ const PROTOCOL_TCP: u8 = 6;
 /// Decodes a packet of that shape; `cut` bytes were on the wire behind `bytes`.
 #[inline]
 pub(super) fn decode(bytes: &[u8], cut: usize) -> Option<Decoded> {
-    let (ethernet, ip) = bytes.split_first_chunk::<ETHERNET>()?;
-    match (ethernet[12], ethernet[13]) {
-        (0x08, 0x00) => {
+    let (ethernet, rest) = bytes.split_first_chunk::<ETHERNET>()?;
+    match [ethernet[12], ethernet[13]] {
+        [0x81, 0x00] => {
+            let &[high, low, kind, of_kind] = rest.first_chunk::<TAG>()?;
+            let vlan = u16::from_be_bytes([high, low]) & 0x0fff;
+            let decoded = ip(bytes, ETHERNET + TAG, [kind, of_kind], cut)?;
+            Some(Decoded { vlan, ..decoded })
+        }
+        ether_type => ip(bytes, ETHERNET, ether_type, cut),
+    }
+}
+
+/// Decodes what is behind the Ethernet header, at `at`.
+#[inline]
+fn ip(bytes: &[u8], at: usize, ether_type: [u8; 2], cut: usize) -> Option<Decoded> {
+    let ip = bytes.get(at..)?;
+    match ether_type {
+        [0x08, 0x00] => {
             let head = ip.first_chunk::<IPV4>()?;
             let total = usize::from(u16::from_be_bytes([head[2], head[3]]));
             // Version 4 without options; neither a fragment nor left to the interface.
@@ -28,25 +45,34 @@ pub(super) fn decode(bytes: &[u8], cut: usize) -> Option<Decoded> {
             if !plain || head[9] != PROTOCOL_TCP {
                 return None;
             }
-            let address = |at: usize| [head[at], head[at + 1], head[at + 2], head[at + 3]];
-            let ends = (Endpoint::v4(address(12), 0), Endpoint::v4(address(16), 0));
-            tcp(bytes, ETHERNET + IPV4, total - IPV4, cut, head[8], ends)
+            let address = |at: usize| word(head, at);
+            tcp(bytes, at + IPV4, total - IPV4, cut, head[8], |source, destination| {
+                FlowKey::v4((address(12), source), (address(16), destination), Transport::Tcp)
+            })
         }
-        (0x86, 0xdd) => {
+        [0x86, 0xdd] => {
             let head = ip.first_chunk::<IPV6>()?;
             let len = usize::from(u16::from_be_bytes([head[4], head[5]]));
             if head[0] >> 4 != 6 || len == 0 || head[6] != PROTOCOL_TCP {
                 return None;
             }
             let address = |at: usize| std::array::from_fn(|i| head[at + i]);
-            let ends = (Endpoint::v6(address(8), 0), Endpoint::v6(address(24), 0));
-            tcp(bytes, ETHERNET + IPV6, len, cut, head[7], ends)
+            tcp(bytes, at + IPV6, len, cut, head[7], |source, destination| {
+                let source = Endpoint::v6(address(8), source);
+                FlowKey::new(source, Endpoint::v6(address(24), destination), Transport::Tcp)
+            })
         }
         _ => None,
     }
 }
 
-/// Decodes the segment at `at`, which is `len` bytes long by the IP header.
+/// The 32 bits at `at`.
+#[inline]
+fn word<const N: usize>(head: &[u8; N], at: usize) -> u32 {
+    u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
+}
+
+/// Decodes the segment at `at`, which is `len` bytes long by the IP header. `key` makes its key of its ports.
 #[inline]
 fn tcp(
     bytes: &[u8],
@@ -54,7 +80,7 @@ fn tcp(
     len: usize,
     cut: usize,
     ttl: u8,
-    (source, destination): (Endpoint, Endpoint),
+    key: impl FnOnce(u16, u16) -> (FlowKey, Side),
 ) -> Option<Decoded> {
     let have = bytes.len() - at;
     let (end, missing) =
@@ -66,20 +92,16 @@ fn tcp(
         return None;
     }
     let port = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
-    let number =
-        |at: usize| u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]]);
-    let source = Endpoint { port: port(0), ..source };
-    let destination = Endpoint { port: port(2), ..destination };
-    let (key, from) = FlowKey::new(source, destination, Transport::Tcp);
+    let (key, from) = key(port(0), port(2));
     let flags = head[13] & (tcp_flags::FIN | tcp_flags::SYN | tcp_flags::RST | tcp_flags::ACK);
+    let shut = if head[14] | head[15] == 0 { tcp_flags::SHUT } else { 0 };
     Some(Decoded {
         key,
         from,
-        seq: number(4),
-        ack: number(8),
-        flags: flags | if head[14] | head[15] == 0 { tcp_flags::SHUT } else { 0 },
+        seq: word(head, 4),
+        ack: word(head, 8),
+        flags: flags | shut,
         ttl,
-        timestamp: options::timestamp(bytes.get(at + TCP..payload)?),
         vlan: 0,
         inner_vlan: 0,
         // Packets are far smaller than 4 GiB: the capture stage refuses larger records.
@@ -98,8 +120,12 @@ mod tests {
     use proptest::prelude::*;
 
     /// A frame of the shape, or nearly.
-    fn frame(v6: bool, payload: usize) -> Vec<u8> {
+    fn frame(v6: bool, tag: Option<u16>, payload: usize) -> Vec<u8> {
         let mut bytes = vec![2; 12];
+        if let Some(tag) = tag {
+            bytes.extend([0x81, 0x00]);
+            bytes.extend(tag.to_be_bytes());
+        }
         if v6 {
             bytes.extend([0x86, 0xdd, 0x60, 0, 0, 0, 0, (TCP + payload) as u8, 6, 64]);
             bytes.extend((0..32).map(|n| n * 7));
@@ -138,10 +164,11 @@ mod tests {
 
     #[test]
     fn plain_packets_are_read_at_once() {
-        for v6 in [false, true] {
-            let bytes = frame(v6, 30);
+        for (v6, tag) in [(false, None), (true, None), (false, Some(0x600a)), (true, Some(0))] {
+            let bytes = frame(v6, tag, 30);
             let decoded = decode(&bytes, 0).expect("of the shape");
             assert_eq!((decoded.len, decoded.seq, decoded.ack), (30, 0x102, 0x304));
+            assert_eq!(decoded.vlan, tag.unwrap_or(0) & 0xfff);
             assert_eq!(Some(decoded), walked(&bytes, 0));
         }
     }
@@ -151,13 +178,14 @@ mod tests {
         #[test]
         fn the_walk_says_the_same(
             v6: bool,
+            tag: Option<u16>,
             payload in 0usize..80,
             length in 0usize..180,
             cut in 0usize..90,
             changes in prop::collection::vec((12usize..90, any::<u8>()), 0..4),
             padding in 0usize..8,
         ) {
-            let mut bytes = frame(v6, payload);
+            let mut bytes = frame(v6, tag, payload);
             bytes.extend(std::iter::repeat_n(0, padding));
             for (at, byte) in changes {
                 if let Some(place) = bytes.get_mut(at) {

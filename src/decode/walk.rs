@@ -69,7 +69,6 @@ pub(super) struct TcpFields {
     pub seq: u32,
     pub ack: u32,
     pub flags: u8,
-    pub timestamp: u32,
 }
 
 impl<'a> Walk<'a> {
@@ -178,7 +177,6 @@ impl<'a> Walk<'a> {
             ack: tcp.ack,
             flags: tcp.flags,
             ttl: self.ttl,
-            timestamp: tcp.timestamp,
             vlan: self.vlan,
             inner_vlan: self.inner_vlan,
             offset: self.at as u32,

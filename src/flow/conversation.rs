@@ -31,7 +31,7 @@ pub(super) const MAX_ACK_AHEAD: u64 = 1 << 26;
 /// A sequence number further away than this belongs to another conversation, bytes.
 const MAX_SEQ_AWAY: u64 = 1 << 26;
 /// A number no further than this behind the highest byte seen, and not beyond it, carries on the stream.
-const RECENT: u64 = 1 << 20;
+pub(super) const RECENT: u64 = 1 << 20;
 /// How far a number may lie beyond the highest byte seen, and that so often the length of what was seen,
 /// before it needs the other number of its segment to be believed.
 const JUMP: u64 = 1 << 18;
@@ -79,7 +79,10 @@ pub struct Conversation {
     pub(super) packets: u32,
     /// Who reset it, the offset of the reset, and when.
     pub(super) reset: Option<(Side, u64, u32, Timestamp)>,
-    pub(super) stats: ConversationCounters,
+    /// What was counted; most conversations have nothing to count.
+    stats: Option<Box<ConversationCounters>>,
+    /// Nothing waits, and neither direction has an end.
+    pub(super) calm: bool,
 }
 
 impl Default for Conversation {
@@ -88,7 +91,8 @@ impl Default for Conversation {
             halves: [HalfStream::new(), HalfStream::new()],
             packets: 0,
             reset: None,
-            stats: ConversationCounters::default(),
+            stats: None,
+            calm: true,
         }
     }
 }
@@ -193,7 +197,7 @@ impl Conversation {
     pub fn waits(&self) -> bool {
         !self.is_ended()
             && (self.reset.is_some()
-                || self.halves.iter().any(|h| h.stuck.is_some() || h.at_end_since.is_some()))
+                || self.halves.iter().any(|h| h.stuck().is_some() || h.at_end_since.is_some()))
     }
 
     /// Whether nothing that may still come is of interest.
@@ -208,10 +212,13 @@ impl Conversation {
 
     /// What was counted since the last call.
     pub fn take_stats(&mut self) -> ConversationCounters {
-        for half in &mut self.halves {
-            self.stats.conflicts += std::mem::take(&mut half.conflicts);
-        }
-        std::mem::take(&mut self.stats)
+        self.stats.take().map_or_else(Default::default, |stats| *stats)
+    }
+
+    /// What is counted.
+    #[cold]
+    pub(super) fn stats(&mut self) -> &mut ConversationCounters {
+        self.stats.get_or_insert_default()
     }
 
     /// Takes a segment. `window`: bytes that may be held for one direction.
@@ -232,7 +239,7 @@ impl Conversation {
             seq = seq.wrapping_add(1);
             if self.halves[side.index()].starts_elsewhere(seq) == Some(true) {
                 // RFC 5961 4.2: an established end answers and goes on.
-                self.stats.ignored.syn += 1;
+                self.stats().ignored.syn += 1;
                 return;
             }
             self.halves[side.index()].start(seq);
@@ -250,13 +257,15 @@ impl Conversation {
             // Too far to be believed at once; but after a long outage the stream goes on far away.
             half.far = half.far.saturating_add(u8::from(len > 0));
             if half.far < FAR_SEGMENTS || at < half.next {
-                self.stats.ignored.far += u64::from(len > 0);
+                if len > 0 {
+                    self.stats().ignored.far += 1;
+                }
                 return;
             }
         }
         half.far = 0;
         if len == 0 && self.is_foreign(segment) {
-            self.stats.ignored.far += 1;
+            self.stats().ignored.far += 1;
             return;
         }
         if flags & RST != 0 {
@@ -296,22 +305,6 @@ impl Conversation {
         self.settle(now, sink);
     }
 
-    /// Notes that a segment reaches from `at` on.
-    #[inline]
-    fn note_sent(&mut self, side: Side, at: u64, len: u64) {
-        let half = &mut self.halves[side.index()];
-        half.top = half.top.max(at + len);
-        let new = len > 0 && at + len > half.sent;
-        if new {
-            half.sent = at + len;
-        }
-        if new && self.reset.is_some() {
-            // It goes on: the reset was not of this conversation.
-            self.reset = None;
-            self.stats.ignored.rst += 1;
-        }
-    }
-
     /// Notes what `side` acknowledged; the offset in the other direction that must come first.
     fn acknowledge(&mut self, side: Side, ack: u32) -> u64 {
         let partner = &mut self.halves[side.other().index()];
@@ -330,7 +323,7 @@ impl Conversation {
                 partner.revived = partner.sent > fin + 1;
             } else {
                 partner.forget_fin();
-                self.stats.ignored.fin += 1;
+                self.stats().ignored.fin += 1;
             }
         }
         let partner = &self.halves[side.other().index()];
@@ -349,7 +342,9 @@ impl Conversation {
         let half = &mut self.halves[side.index()];
         let end = piece.end();
         if half.ended || half.ignored {
-            self.stats.ignored.after_end += u64::from(half.fin.is_some_and(|fin| end > fin));
+            if half.fin.is_some_and(|fin| end > fin) {
+                self.stats().ignored.after_end += 1;
+            }
             return;
         }
         if let Some(fin) = half.fin.filter(|fin| piece.at < *fin && end > *fin) {
@@ -364,8 +359,9 @@ impl Conversation {
                 return;
             }
             // The gap was reported on the word of an acknowledgment alone.
-            self.stats.ignored.ack += 1;
+            self.stats().ignored.ack += 1;
         }
+        let half = &mut self.halves[side.index()];
         let behind_end = half.fin.is_some_and(|fin| piece.at >= fin);
         let in_turn = half.known && piece.at <= half.next && piece.after <= other_next;
         if in_turn && !half.holds() && !behind_end {
@@ -386,6 +382,10 @@ impl Conversation {
                 half.hold(&piece, window);
             }
         }
+        let conflicts = self.halves[side.index()].take_conflicts();
+        if conflicts > 0 {
+            self.stats().conflicts += conflicts;
+        }
     }
 
     fn deliver(&mut self, side: Side, bytes: &[u8], packet: PacketRef, sink: &mut impl StreamSink) {
@@ -397,14 +397,14 @@ impl Conversation {
 
     /// Bytes that were on the wire but not captured: the snap length cut them off.
     fn cut(&mut self, side: Side, len: u64, sink: &mut impl StreamSink) {
-        self.stats.cut_bytes += len;
+        self.stats().cut_bytes += len;
         self.lose(side, len, sink);
     }
 
     fn lose(&mut self, side: Side, len: u64, sink: &mut impl StreamSink) {
         if len > 0 {
-            self.stats.gap_bytes += len;
-            self.stats.gaps += 1;
+            self.stats().gap_bytes += len;
+            self.stats().gaps += 1;
             let skip = sink.gap(side, len);
             self.advance(side, len, skip);
         }
@@ -413,7 +413,7 @@ impl Conversation {
     fn advance(&mut self, side: Side, len: u64, skip: u64) {
         let half = &mut self.halves[side.index()];
         half.next += len;
-        half.stuck = None;
+        half.unstick();
         if skip == u64::MAX {
             half.ignored = true;
             half.clear();
@@ -452,9 +452,9 @@ impl Conversation {
         let packets = self.packets;
         for half in &mut self.halves {
             if half.is_stuck() {
-                half.stuck.get_or_insert((packets, now));
+                half.note_stuck((packets, now));
             } else {
-                half.stuck = None;
+                half.unstick();
             }
             if half.is_at_end() {
                 half.at_end_since.get_or_insert((packets, now));
@@ -465,6 +465,7 @@ impl Conversation {
         if self.waits() {
             self.lose_patience(now, sink);
         }
+        self.note_calm();
     }
 
     /// Where the grace is over, starts are where they are and acknowledged gaps are gaps.
@@ -473,7 +474,7 @@ impl Conversation {
         let over = |(count, since): (u32, Timestamp)| {
             packets.wrapping_sub(count) >= GRACE_PACKETS || now - since >= GRACE_TIME
         };
-        if self.halves.iter().any(|h| !h.known && h.stuck.is_some_and(over)) {
+        if self.halves.iter().any(|h| !h.known && h.stuck().is_some_and(over)) {
             // Both at once, so that the causal order shows which side speaks first.
             for half in &mut self.halves {
                 half.start_at_first();
@@ -481,13 +482,13 @@ impl Conversation {
             self.drain(sink);
         }
         for side in SIDES {
-            if self.halves[side.index()].stuck.is_some_and(over) {
+            if self.halves[side.index()].stuck().is_some_and(over) {
                 self.believe(side, u64::MAX, sink);
                 self.drain(sink);
             }
             self.settle_end(side, &over, sink);
             let half = &self.halves[side.index()];
-            let Some(stuck) = half.stuck.filter(|s| half.known && over(*s)) else { continue };
+            let Some(stuck) = half.stuck().filter(|s| half.known && over(*s)) else { continue };
             let overdue = now - stuck.1 >= HOLE_TIME;
             let peer = self.halves[side.other().index()].seen;
             let lost = now - stuck.1 >= if peer { PEER_TIME } else { HOLE_TIME };
@@ -504,7 +505,7 @@ impl Conversation {
             let half = &mut self.halves[side.index()];
             let len = to.saturating_sub(half.next);
             if len > 0 && to > half.top {
-                half.vouched.get_or_insert(half.next.max(half.top));
+                half.vouch(half.next.max(half.top));
             }
             self.lose(side, len, sink);
             self.drain(sink);
@@ -517,7 +518,7 @@ impl Conversation {
         // A new gap has its own grace.
         for half in &mut self.halves {
             if half.is_stuck() {
-                half.stuck.get_or_insert((packets, now));
+                half.note_stuck((packets, now));
             }
         }
     }
@@ -545,6 +546,7 @@ impl Conversation {
     pub fn tick(&mut self, now: Timestamp, sink: &mut impl StreamSink) {
         if self.waits() {
             self.lose_patience(now, sink);
+            self.note_calm();
         }
     }
 
@@ -579,6 +581,7 @@ impl Conversation {
                 sink.end(side, if fin { End::Fin } else { end });
             }
         }
+        self.note_calm();
     }
 
     /// At the end: a side that waits for bytes of its own before one that waits for the other.

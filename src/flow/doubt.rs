@@ -31,10 +31,10 @@ pub(super) struct Habits {
     /// The latest timestamp in turn, 0 for none (TS.Recent of RFC 7323 4.3).
     timestamp: u32,
     /// They bear acknowledgments.
-    acknowledges: bool,
+    pub acknowledges: bool,
     /// The peer has offered a window, and whether it is closed now.
     offered: bool,
-    shut: bool,
+    pub shut: bool,
 }
 
 impl Habits {
@@ -61,6 +61,22 @@ impl Conversation {
             || habits.shut
             || segment.ttl != 0 && segment.ttl < habits.ttl
             || segment.timestamp != 0 && habits.timestamp != 0 && age < 0
+    }
+
+    /// Notes that an accepted segment carries `len` bytes from `at` on.
+    #[inline]
+    pub(super) fn note_sent(&mut self, side: Side, at: u64, len: u64) {
+        let half = &mut self.halves[side.index()];
+        half.top = half.top.max(at + len);
+        let new = len > 0 && at + len > half.sent;
+        if new {
+            half.sent = at + len;
+        }
+        if new && self.reset.is_some() {
+            // It goes on: the reset was not of this conversation.
+            self.reset = None;
+            self.stats().ignored.rst += 1;
+        }
     }
 
     /// Notes what an accepted segment was like.
@@ -91,12 +107,12 @@ impl Conversation {
     ) {
         let side = segment.from;
         self.replace_doubts(side, piece);
-        let doubts = &self.halves[side.index()].doubts;
+        let doubts = self.halves[side.index()].doubts();
         let held: usize = doubts.iter().map(|doubt| doubt.bytes.len()).sum();
         if doubts.len() >= MAX_DOUBTS || held + piece.bytes.len() > window {
             self.believe(side, u64::MAX, sink);
         }
-        self.halves[side.index()].doubts.push(Doubt {
+        self.halves[side.index()].doubts_mut().push(Doubt {
             at: piece.at,
             bytes: piece.bytes.to_vec(),
             missing: piece.missing,
@@ -109,31 +125,34 @@ impl Conversation {
 
     /// The bytes of `piece` were sent, and nothing speaks against them: they stand for what was doubted.
     pub(super) fn replace_doubts(&mut self, side: Side, piece: &Piece<'_>) {
-        let half = &mut self.halves[side.index()];
-        if half.doubts.is_empty() {
+        if self.halves[side.index()].doubts().is_empty() {
             return;
         }
         let end = piece.at + piece.bytes.len() as u64;
-        for doubt in &mut half.doubts {
+        let mut unaccepted = 0;
+        let doubts = self.halves[side.index()].doubts_mut();
+        for doubt in &mut *doubts {
             if piece.at > doubt.at || end <= doubt.at {
                 continue;
             }
             let theirs = piece.bytes.get((doubt.at - piece.at) as usize..).unwrap_or_default();
             let len = theirs.len().min(doubt.bytes.len());
-            let differs = theirs.get(..len) != doubt.bytes.get(..len);
-            self.stats.ignored.unaccepted += u64::from(differs);
+            unaccepted += u64::from(theirs.get(..len) != doubt.bytes.get(..len));
             doubt.bytes.drain(..len);
             doubt.at += len as u64;
         }
-        half.doubts.retain(|doubt| !doubt.bytes.is_empty());
+        doubts.retain(|doubt| !doubt.bytes.is_empty());
+        if unaccepted > 0 {
+            self.stats().ignored.unaccepted += unaccepted;
+        }
     }
 
     /// The peer took what lies in front of `below`: what was doubted there is read.
     pub(super) fn believe(&mut self, side: Side, below: u64, sink: &mut impl StreamSink) {
         let is_taken = |doubt: &Doubt| doubt.at < below;
-        while let Some(n) = self.halves[side.index()].doubts.iter().position(is_taken) {
+        while let Some(n) = self.halves[side.index()].doubts().iter().position(is_taken) {
             let half = &mut self.halves[side.index()];
-            let doubt = half.doubts.remove(n);
+            let doubt = half.doubts_mut().remove(n);
             if doubt.ttl != 0 {
                 half.habits.ttl = doubt.ttl;
             }

@@ -14,7 +14,7 @@ impl Conversation {
         // A FIN takes a number.
         let top = half.top.max(half.fin.map_or(0, |fin| fin + 1));
         if half.known && half.seen && (at < half.acked.min(half.top) || at > top) {
-            self.stats.ignored.rst += 1;
+            self.stats().ignored.rst += 1;
             return;
         }
         half.top = half.top.max(at + len);
@@ -30,15 +30,18 @@ impl Conversation {
         let heard = if heard > other.top.saturating_add(MAX_ACK_AHEAD) { 0 } else { heard };
         let half = &mut self.halves[side.index()];
         if at < half.sent || half.fin.is_some_and(|fin| at < fin) {
-            self.stats.ignored.fin += 1;
+            self.stats().ignored.fin += 1;
             return;
         }
-        if half.fin.replace(at).is_some_and(|fin| fin < at) {
-            self.stats.ignored.fin += 1;
+        let later = half.fin.replace(at).is_some_and(|fin| fin < at);
+        if later {
             half.at_end_since = None;
             half.fin_after = u64::MAX;
         }
         half.fin_after = half.fin_after.min(heard);
+        if later {
+            self.stats().ignored.fin += 1;
+        }
     }
 
     /// Reports the ends that are reached and believed: those that the peer acknowledged, and those
@@ -106,12 +109,13 @@ impl Conversation {
             return;
         }
         if half.is_acknowledged_to_fin() {
-            self.stats.ignored.after_end += half.held_segments() as u64;
+            let held = half.held_segments() as u64;
             half.clear();
-            half.stuck = None;
+            half.unstick();
+            self.stats().ignored.after_end += held;
         } else {
             half.forget_fin();
-            self.stats.ignored.fin += 1;
+            self.stats().ignored.fin += 1;
         }
     }
 }

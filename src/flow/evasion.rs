@@ -407,7 +407,7 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
     let (key, low_side) = FlowKey::new(low, high, Transport::Tcp);
     let (mut table, mut bytes) = (Table::new(limits), Bytes::default());
     for (n, packet) in packets.iter().enumerate() {
-        let TcpSegment { from, seq, ack, flags, ttl, timestamp, missing, packet: reference } =
+        let TcpSegment { from, seq, ack, flags, ttl, missing, packet: reference, .. } =
             packet.segment;
         let from = if from == LOW { low_side } else { low_side.other() };
         let len = packet.payload.len() as u32;
@@ -418,7 +418,6 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
             ack,
             flags,
             ttl,
-            timestamp,
             vlan: 0,
             inner_vlan: 0,
             offset: 0,
@@ -433,6 +432,7 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
             hash: 7,
             packet: reference,
             segment: &segment,
+            head: &[],
             payload: &packet.payload,
         };
         table.packet(&arrival, &mut bytes);

@@ -84,6 +84,41 @@ pub(super) enum Ready {
     Missing(u64),
 }
 
+/// What of a stream waits.
+#[derive(Default)]
+struct Waiting {
+    held: VecDeque<OutOfOrder>,
+    held_bytes: usize,
+    /// Since when it cannot move on though it should: packets of the flow, packet time.
+    stuck: Option<(u32, Timestamp)>,
+    /// From here on, bytes were given up as lost because an acknowledgment said that they were sent;
+    /// none of them was seen.
+    vouched: Option<u64>,
+    /// Bytes that contradicted a copy seen before, and are not counted yet.
+    conflicts: u64,
+    /// Segments that the peer may have refused, in the order they came.
+    doubts: Vec<Doubt>,
+}
+
+impl Waiting {
+    fn is_empty(&self) -> bool {
+        self.held.is_empty()
+            && self.stuck.is_none()
+            && self.vouched.is_none()
+            && self.doubts.is_empty()
+    }
+
+    /// Holds a segment at its place; false if a cap refuses it.
+    fn insert(&mut self, index: usize, held: OutOfOrder, window: usize) -> bool {
+        if self.held_bytes + held.bytes.len() > window || self.held.len() >= MAX_HELD {
+            return false;
+        }
+        self.held_bytes += held.bytes.len();
+        self.held.insert(index, held);
+        true
+    }
+}
+
 /// The bytes one side sends.
 pub(super) struct HalfStream {
     /// Sequence number at `ORIGIN`: the first one seen.
@@ -107,8 +142,8 @@ pub(super) struct HalfStream {
     pub sent: u64,
     /// The highest offset that the other side acknowledged.
     pub acked: u64,
-    held: VecDeque<OutOfOrder>,
-    held_bytes: usize,
+    /// What waits, and why; most streams never have it.
+    waiting: Option<Box<Waiting>>,
     /// Offset of the FIN.
     pub fin: Option<u64>,
     /// What the FIN acknowledged of the other direction, as an offset there.
@@ -117,23 +152,14 @@ pub(super) struct HalfStream {
     pub ignored: bool,
     /// The end was reported.
     pub ended: bool,
-    /// Since when it cannot move on though it should: packets of the flow, packet time.
-    pub stuck: Option<(u32, Timestamp)>,
     /// Since when everything up to the FIN is delivered: packets of the flow, packet time.
     pub at_end_since: Option<(u32, Timestamp)>,
     /// The peer took data behind the end that was reported.
     pub revived: bool,
-    /// From here on, bytes were given up as lost because an acknowledgment said that they were sent;
-    /// none of them was seen.
-    pub vouched: Option<u64>,
-    /// Segments that the peer may have refused, in the order they came.
-    pub doubts: Vec<Doubt>,
-    /// What the others were like.
-    pub habits: Habits,
     /// Segments in a row that were too far away to be believed.
     pub far: u8,
-    /// Bytes that contradicted a copy seen before.
-    pub conflicts: u64,
+    /// What accepted segments were like.
+    pub habits: Habits,
 }
 
 impl HalfStream {
@@ -149,20 +175,15 @@ impl HalfStream {
             top: ORIGIN,
             sent: 0,
             acked: 0,
-            held: VecDeque::new(),
-            held_bytes: 0,
+            waiting: None,
             fin: None,
             fin_after: u64::MAX,
             ignored: false,
             ended: false,
-            stuck: None,
             at_end_since: None,
             revived: false,
-            vouched: None,
-            doubts: Vec::new(),
-            habits: Habits::NONE,
             far: 0,
-            conflicts: 0,
+            habits: Habits::NONE,
         }
     }
 
@@ -174,18 +195,19 @@ impl HalfStream {
         self.known = true;
         self.first = Some(seq);
         self.refer(seq);
-        self.next = self.offset(seq).min(self.held.front().map_or(u64::MAX, |h| h.at));
+        self.next = self.offset(seq).min(self.held_from().unwrap_or(u64::MAX));
     }
 
     /// The stream starts with the first byte that was captured.
     pub fn start_at_first(&mut self) {
-        if let (false, Some(first)) = (self.known, self.held.front()) {
-            self.next = first.at;
+        if let (false, Some(first)) = (self.known, self.held_from()) {
+            self.next = first;
             self.known = true;
         }
     }
 
     /// Makes `seq` the reference for offsets, if it is the first one seen.
+    #[inline]
     pub fn refer(&mut self, seq: u32) {
         self.reference.get_or_insert(seq);
     }
@@ -199,6 +221,7 @@ impl HalfStream {
     }
 
     /// The other side acknowledged up to here.
+    #[inline]
     pub fn acknowledge(&mut self, at: u64) {
         self.acked = self.acked.max(at);
         if !self.known {
@@ -211,7 +234,7 @@ impl HalfStream {
         match (self.absent || self.ignored, self.known) {
             (true, _) => u64::MAX,
             (false, true) => self.next,
-            (false, false) => self.floor.min(self.held.front().map_or(u64::MAX, |h| h.at)),
+            (false, false) => self.floor.min(self.held_from().unwrap_or(u64::MAX)),
         }
     }
 
@@ -261,7 +284,8 @@ impl HalfStream {
 
     /// Goes back to a piece whose place was given up as lost on the word of an acknowledgment alone.
     pub fn take_back(&mut self, piece: &Piece<'_>) -> bool {
-        if self.vouched.take_if(|from| piece.at >= *from).is_none() {
+        let Some(waiting) = &mut self.waiting else { return false };
+        if waiting.vouched.take_if(|from| piece.at >= *from).is_none() {
             return false;
         }
         self.next = piece.at;
@@ -270,26 +294,72 @@ impl HalfStream {
         true
     }
 
-    pub fn held_segments(&self) -> usize {
-        self.held.len()
+    /// Notes that from `from` on, bytes were given up as lost on the word of an acknowledgment.
+    pub fn vouch(&mut self, from: u64) {
+        self.waiting.get_or_insert_default().vouched.get_or_insert(from);
     }
 
+    /// Since when it cannot move on though it should: packets of the flow, packet time.
+    #[inline]
+    pub fn stuck(&self) -> Option<(u32, Timestamp)> {
+        self.waiting.as_ref().and_then(|waiting| waiting.stuck)
+    }
+
+    /// It cannot move on, since `since` unless that was noted before.
+    pub fn note_stuck(&mut self, since: (u32, Timestamp)) {
+        self.waiting.get_or_insert_default().stuck.get_or_insert(since);
+    }
+
+    /// It moves on.
+    #[inline]
+    pub fn unstick(&mut self) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.stuck = None;
+            if waiting.is_empty() {
+                self.waiting = None;
+            }
+        }
+    }
+
+    /// Bytes that contradicted a copy seen before, since the last call.
+    pub fn take_conflicts(&mut self) -> u64 {
+        self.waiting.as_mut().map_or(0, |waiting| std::mem::take(&mut waiting.conflicts))
+    }
+
+    /// Segments that the peer may have refused, in the order they came.
+    #[inline]
+    pub fn doubts(&self) -> &[Doubt] {
+        self.waiting.as_ref().map_or(&[], |waiting| &waiting.doubts)
+    }
+
+    /// The same to be changed; there is room for them from now on.
+    pub fn doubts_mut(&mut self) -> &mut Vec<Doubt> {
+        &mut self.waiting.get_or_insert_default().doubts
+    }
+
+    pub fn held_segments(&self) -> usize {
+        self.waiting.as_ref().map_or(0, |waiting| waiting.held.len())
+    }
+
+    #[inline]
     pub fn holds(&self) -> bool {
-        !self.held.is_empty()
+        self.held_segments() > 0
     }
 
     /// Bytes of heap that is held, with what each segment takes beside its bytes.
     pub fn memory(&self) -> usize {
-        let doubted = |doubt: &Doubt| size_of::<Doubt>() + doubt.bytes.capacity() + HEAP;
-        self.held_bytes
-            + self.held.capacity() * size_of::<OutOfOrder>()
-            + self.held.len() * HEAP
-            + self.doubts.iter().map(doubted).sum::<usize>()
+        self.waiting.as_ref().map_or(0, |waiting| {
+            let segments = waiting.held.capacity() * size_of::<OutOfOrder>();
+            let heap = waiting.held.len() * HEAP;
+            let doubted = |doubt: &Doubt| size_of::<Doubt>() + doubt.bytes.capacity() + HEAP;
+            let doubts: usize = waiting.doubts.iter().map(doubted).sum();
+            size_of::<Waiting>() + waiting.held_bytes + segments + heap + doubts
+        })
     }
 
     /// Where the first held segment starts.
     pub fn held_from(&self) -> Option<u64> {
-        self.held.front().map(|h| h.at)
+        self.waiting.as_ref().and_then(|waiting| waiting.held.front()).map(|h| h.at)
     }
 
     /// It cannot move on, though there is something to deliver or to report.
@@ -297,6 +367,23 @@ impl HalfStream {
         !self.ignored
             && !self.ended
             && (self.holds() || (self.known && self.seen && self.acked_data() > self.next))
+    }
+
+    /// Without an end, whether bytes up to `acked` were sent and have not come.
+    #[inline]
+    pub const fn lacks(&self, acked: u64) -> bool {
+        !self.ignored && self.known && self.seen && acked > self.next
+    }
+
+    /// Nothing of it waits, and it has no end.
+    #[inline]
+    pub fn is_calm(&self) -> bool {
+        self.waiting.is_none()
+            && self.fin.is_none()
+            && !self.ended
+            && !self.revived
+            && !self.habits.shut
+            && self.at_end_since.is_none()
     }
 
     /// How far the other side acknowledged data, without the FIN.
@@ -314,15 +401,16 @@ impl HalfStream {
             at += old as u64;
         }
         let end = at + bytes.len() as u64;
-        let mut index = self.held.partition_point(|h| h.end() <= at);
-        while let Some(h) = self.held.get(index).filter(|h| h.at < end) {
+        let waiting = self.waiting.get_or_insert_default();
+        let mut index = waiting.held.partition_point(|h| h.end() <= at);
+        while let Some(h) = waiting.held.get(index).filter(|h| h.at < end) {
             let (from, to) = (at.max(h.at), end.min(h.end()));
             let theirs = &h.bytes[(from - h.at) as usize..(to - h.at) as usize];
             let ours = &bytes[(from - at) as usize..(to - at) as usize];
-            self.conflicts += theirs.iter().zip(ours).filter(|(a, b)| a != b).count() as u64;
+            waiting.conflicts += theirs.iter().zip(ours).filter(|(a, b)| a != b).count() as u64;
             if at < from {
                 let head = &bytes[..(from - at) as usize];
-                if !self.insert(index, OutOfOrder::new(at, head, 0, piece), window) {
+                if !waiting.insert(index, OutOfOrder::new(at, head, 0, piece), window) {
                     return false;
                 }
                 index += 1;
@@ -334,34 +422,26 @@ impl HalfStream {
         if bytes.is_empty() && piece.missing == 0 {
             return true;
         }
-        self.insert(index, OutOfOrder::new(at, bytes, piece.missing, piece), window)
-    }
-
-    fn insert(&mut self, index: usize, held: OutOfOrder, window: usize) -> bool {
-        if self.held_bytes + held.bytes.len() > window || self.held.len() >= MAX_HELD {
-            return false;
-        }
-        self.held_bytes += held.bytes.len();
-        self.held.insert(index, held);
-        true
+        waiting.insert(index, OutOfOrder::new(at, bytes, piece.missing, piece), window)
     }
 
     /// Takes what is in order now, given how far the other direction was delivered.
     pub fn ready(&mut self, other_next: u64) -> Option<Ready> {
+        let waiting = self.waiting.as_mut()?;
         loop {
-            let first = self.held.front_mut()?;
+            let first = waiting.held.front_mut()?;
             let behind_end = self.fin.is_some_and(|fin| first.at >= fin);
             if first.at > self.next || first.after > other_next || behind_end {
                 return None;
             }
             let (end, missing, packet) = (first.end(), first.missing, first.packet);
             let mut bytes = std::mem::take(&mut first.bytes);
-            self.held_bytes -= bytes.len();
+            waiting.held_bytes -= bytes.len();
             if missing > 0 && end > self.next && !bytes.is_empty() {
                 // The gap behind the bytes comes next.
                 first.at = end;
             } else {
-                self.held.pop_front();
+                waiting.held.pop_front();
             }
             if end > self.next && !bytes.is_empty() {
                 let old = bytes.len() - (end - self.next) as usize;
@@ -377,8 +457,10 @@ impl HalfStream {
 
     /// Lets go of everything held.
     pub fn clear(&mut self) {
-        self.held = VecDeque::new();
-        self.held_bytes = 0;
-        self.doubts = Vec::new();
+        if let Some(waiting) = &mut self.waiting {
+            waiting.held = VecDeque::new();
+            waiting.held_bytes = 0;
+            waiting.doubts = Vec::new();
+        }
     }
 }

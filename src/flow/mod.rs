@@ -1,6 +1,7 @@
 //! Conversations: flow table, TCP reassembly, time-outs on packet time.
 
 mod conversation;
+mod copies;
 mod counters;
 mod doubt;
 mod ends;
@@ -11,7 +12,9 @@ mod info;
 #[cfg(test)]
 mod losses;
 mod orientation;
+mod passing;
 mod side;
+mod slab;
 mod table;
 #[cfg(test)]
 mod tests;

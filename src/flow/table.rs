@@ -4,25 +4,24 @@
 //! flow come to the same one.
 
 use super::conversation::{Conversation, StreamSink, TcpSegment};
+use super::copies::Copies;
 use super::counters::ConversationCounters;
 use super::orientation::{guess, initial, orient};
+use super::slab::Slab;
 use super::{End, FlowInfo, Orientation, Side, Transport};
 use crate::capture::PacketRef;
-use crate::decode::{Decoded, FlowKey, tcp_flags};
+use crate::decode::{Decoded, FlowKey, tcp_flags, timestamp};
 use crate::time::{Span, Timestamp};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
-use std::hash::BuildHasher as _;
+use std::hint::black_box;
 
 /// An ended TCP flow is remembered this long, so that late copies of its packets start no new one.
 const LINGER: Span = Span::seconds(30);
-/// Equal datagrams within this time are copies of one: mirrors differ by microseconds, and whoever
-/// repeats himself does so later.
-const COPY_TIME: Span = Span::millis(5);
-/// Datagrams remembered for it.
-const COPIES: usize = 4;
-/// Packets of a flow between two looks at its memory.
+/// Packets of a flow that were read between two looks at its memory.
 const WEIGH_EVERY: u32 = 16;
+/// Flows from which on they are looked at before their packets come: fewer stay in the cache of a core.
+const WARM_FROM: usize = 2_048;
 
 /// Limits of a table.
 #[derive(Clone, Copy, Debug)]
@@ -131,6 +130,7 @@ struct Entry<S> {
     head: FlowHead,
     hash: u64,
     last: Timestamp,
+    /// Packets that were read, not only passed.
     packets: u32,
     generation: u32,
     weight: usize,
@@ -148,28 +148,13 @@ struct Entry<S> {
     copies: Option<Box<Copies>>,
 }
 
-/// The last datagrams of a flow, to recognise copies from a second mirror port or VLAN. TCP
-/// needs none of this, because it has sequence numbers.
-#[derive(Clone, Copy, Default)]
-struct Copies {
-    recent: [(u64, Timestamp); COPIES],
-    next: u8,
-}
-
-impl Copies {
-    /// Whether the same bytes came the same way a moment ago.
-    fn seen(&mut self, arrival: &Arrival<'_>) -> bool {
-        // A fixed hash will do: a collision would have to be made within a moment, by one of the two
-        // ends of this flow, which could as well send nothing.
-        let key = (arrival.segment.from, arrival.payload);
-        let hash = foldhash::fast::FixedState::default().hash_one(key);
-        let fresh = |&(h, at): &(u64, Timestamp)| h == hash && arrival.clock - at <= COPY_TIME;
-        if self.recent.iter().any(fresh) {
-            return true;
-        }
-        self.recent[usize::from(self.next) % COPIES] = (hash, arrival.clock);
-        self.next = self.next.wrapping_add(1);
-        false
+impl<S> Entry<S> {
+    /// Counts a packet of the flow.
+    #[inline]
+    fn count(&mut self, now: Timestamp, segment: &Decoded) {
+        self.last = now;
+        self.head.bytes += u64::from(segment.len) + u64::from(segment.missing);
+        self.head.cut += u64::from(segment.missing);
     }
 }
 
@@ -183,51 +168,6 @@ enum Class {
 
 /// A flow in a queue: when it was put there, and which it is.
 type Queued = (Timestamp, u32, u32);
-
-/// Entries of a slab that are allocated together.
-const CHUNK: usize = 256;
-
-/// Entries by number. It grows without moving those that are there, and without room for as many again.
-struct Slab<T> {
-    chunks: Vec<Vec<T>>,
-    len: usize,
-}
-
-impl<T> Default for Slab<T> {
-    fn default() -> Self {
-        Self { chunks: Vec::new(), len: 0 }
-    }
-}
-
-impl<T> Slab<T> {
-    /// Adds an entry; its number.
-    fn push(&mut self, entry: T) -> usize {
-        if self.len.is_multiple_of(CHUNK) {
-            self.chunks.push(Vec::with_capacity(CHUNK));
-        }
-        if let Some(last) = self.chunks.last_mut() {
-            last.push(entry);
-            self.len += 1;
-        }
-        self.len - 1
-    }
-}
-
-impl<T> std::ops::Index<usize> for Slab<T> {
-    type Output = T;
-
-    #[inline]
-    fn index(&self, at: usize) -> &T {
-        &self.chunks[at / CHUNK][at % CHUNK]
-    }
-}
-
-impl<T> std::ops::IndexMut<usize> for Slab<T> {
-    #[inline]
-    fn index_mut(&mut self, at: usize) -> &mut T {
-        &mut self.chunks[at / CHUNK][at % CHUNK]
-    }
-}
 
 /// Flows of one worker.
 pub struct Table<S> {
@@ -275,6 +215,8 @@ pub struct Arrival<'a> {
     pub packet: PacketRef,
     /// Its headers.
     pub segment: &'a Decoded,
+    /// The bytes in front of its payload.
+    pub head: &'a [u8],
     /// Its captured payload.
     pub payload: &'a [u8],
 }
@@ -310,18 +252,38 @@ impl<S> Table<S> {
         std::mem::take(&mut self.stats)
     }
 
+    /// Looks at the flows of packets that come next, by their hashes. Where there are more flows than a cache
+    /// holds, the memory then answers for several at a time.
+    #[inline]
+    pub fn warm(&self, hashes: impl Iterator<Item = u64>) {
+        if self.index.len() < WARM_FROM {
+            return;
+        }
+        for hash in hashes {
+            // Most often there is one flow of the hash's bits.
+            if let Some(&slot) = self.index.find(hash, |_| true) {
+                let entry = &self.entries[slot as usize];
+                let [low, high] = &entry.tcp.halves;
+                black_box((entry.last, entry.head.bytes, entry.tcp.calm, low.top, high.top));
+            }
+        }
+    }
+
     /// Takes a packet to its flow.
     #[inline]
     pub fn packet(&mut self, arrival: &Arrival<'_>, handler: &mut impl Handler<S>) {
         self.now = self.now.max(arrival.clock);
         let segment = arrival.segment;
-        let tcp = tcp_segment(segment, arrival.packet);
-        let Some(slot) = self.slot(arrival, &tcp, handler) else { return };
+        let mut tcp = tcp_segment(segment, arrival.packet);
+        let found = self.find(arrival, &tcp);
+        if found.is_some_and(|slot| self.pass(slot, segment, &tcp)) {
+            return;
+        }
+        let Some(slot) = self.slot(found, arrival, &tcp, handler) else { return };
+        tcp.timestamp = timestamp(arrival.head);
         let entry = &mut self.entries[slot as usize];
-        entry.last = self.now;
+        entry.count(self.now, segment);
         entry.packets = entry.packets.wrapping_add(1);
-        entry.head.bytes += u64::from(segment.len) + u64::from(segment.missing);
-        entry.head.cut += u64::from(segment.missing);
         let Some(state) = entry.state.as_mut() else {
             self.stats.late_packets += 1;
             return;
@@ -359,16 +321,10 @@ impl<S> Table<S> {
         }
     }
 
-    /// The slot of a packet's flow; a new one for the first packet of a flow.
+    /// The slot of a packet's flow, if it is known.
     #[inline]
-    fn slot(
-        &mut self,
-        arrival: &Arrival<'_>,
-        tcp: &TcpSegment,
-        handler: &mut impl Handler<S>,
-    ) -> Option<u32> {
-        let segment = arrival.segment;
-        let entries = &self.entries;
+    fn find(&self, arrival: &Arrival<'_>, tcp: &TcpSegment) -> Option<u32> {
+        let (entries, segment) = (&self.entries, arrival.segment);
         let found = self.index.find(arrival.hash, |&slot| {
             let entry = &entries[slot as usize];
             entry.head.key == segment.key
@@ -378,7 +334,35 @@ impl<S> Table<S> {
                     || segment.key.transport == Transport::Udp
                     || entry.tcp.fits(tcp))
         });
-        if let Some(&slot) = found {
+        found.copied()
+    }
+
+    /// Takes a packet to its flow where nothing comes of it: most packets of encrypted traffic and of skipped
+    /// bodies, and bare acknowledgments.
+    #[inline]
+    fn pass(&mut self, slot: u32, segment: &Decoded, tcp: &TcpSegment) -> bool {
+        let now = self.now;
+        let entry = &mut self.entries[slot as usize];
+        let len = u64::from(segment.len) + u64::from(segment.missing);
+        let passes = segment.key.transport == Transport::Tcp
+            && entry.state.is_some()
+            && entry.tcp.pass(tcp, len);
+        if passes {
+            entry.count(now, segment);
+        }
+        passes
+    }
+
+    /// The slot of a packet's flow, where `found` is one; a new one for the first packet of a flow.
+    fn slot(
+        &mut self,
+        found: Option<u32>,
+        arrival: &Arrival<'_>,
+        tcp: &TcpSegment,
+        handler: &mut impl Handler<S>,
+    ) -> Option<u32> {
+        let segment = arrival.segment;
+        if let Some(slot) = found {
             let is_tcp = segment.key.transport == Transport::Tcp;
             let len = u64::from(segment.len) + u64::from(segment.missing);
             let entry = &mut self.entries[slot as usize];
@@ -588,7 +572,7 @@ fn tcp_segment(segment: &Decoded, packet: PacketRef) -> TcpSegment {
         ack: segment.ack,
         flags: segment.flags,
         ttl: segment.ttl,
-        timestamp: segment.timestamp,
+        timestamp: 0,
         missing: segment.missing,
         packet,
     }

@@ -566,7 +566,6 @@ fn a_datagram_seen_on_two_mirror_ports_counts_once() {
             ack: 0,
             flags: 0,
             ttl: 0,
-            timestamp: 0,
             vlan,
             inner_vlan: 0,
             offset: 0,
@@ -580,6 +579,7 @@ fn a_datagram_seen_on_two_mirror_ports_counts_once() {
             hash: 7,
             packet: PacketRef::default(),
             segment: &segment,
+            head: &[],
             payload,
         };
         table.packet(&arrival, &mut datagrams);

@@ -219,11 +219,13 @@ fn written(text: &str, now: Timestamp) -> Option<Date> {
         2 => Some(century(s.parse().ok()?, now)),
         _ => None,
     };
+    // Some months have names of four letters (`July 7, 1965`).
+    let is_year = |s: &str| s.len() == 4 && s.bytes().all(|b| b.is_ascii_digit());
     match count {
         2 if a.len() == 4 => Date::checked(year(a)?, value(b).filter(|m| *m > 0)?, 0),
         2 if b.len() == 4 => Date::checked(year(b)?, value(a).filter(|m| *m > 0)?, 0),
-        3 if a.len() == 4 && value(b).is_some() => Date::checked(year(a)?, value(b)?, value(c)?),
-        3 if a.len() == 4 => Date::checked(year(a)?, month(b)?, value(c)?),
+        3 if is_year(a) && value(b).is_some() => Date::checked(year(a)?, value(b)?, value(c)?),
+        3 if is_year(a) => Date::checked(year(a)?, month(b)?, value(c)?),
         3 => match (value(a), value(b)) {
             (Some(day), None) => Date::checked(year(c)?, month(b)?, day),
             (None, Some(day)) => Date::checked(year(c)?, month(a)?, day),
@@ -249,6 +251,8 @@ fn century(two: u16, now: Timestamp) -> u16 {
 /// The month of a name, by the letters that distinguish it in several languages.
 fn month(word: &str) -> Option<u8> {
     const STARTS: &[(&str, u8)] = &[
+        // Finnish, before the beginnings of others.
+        ("marras", 11),
         ("jan", 1),
         ("ene", 1),
         ("gen", 1),
@@ -289,6 +293,99 @@ fn month(word: &str) -> Option<u8> {
         ("dic", 12),
         ("déc", 12),
         ("des", 12),
+        ("sty", 1),
+        ("led", 1),
+        ("янв", 1),
+        ("січ", 1),
+        ("oca", 1),
+        ("tammi", 1),
+        ("ιαν", 1),
+        ("lut", 2),
+        ("úno", 2),
+        ("фев", 2),
+        ("лют", 2),
+        ("şub", 2),
+        ("helmi", 2),
+        ("peb", 2),
+        ("φεβ", 2),
+        ("már", 3),
+        ("bře", 3),
+        ("мар", 3),
+        ("бер", 3),
+        ("μαρ", 3),
+        ("μάρ", 3),
+        ("kwi", 4),
+        ("dub", 4),
+        ("ápr", 4),
+        ("апр", 4),
+        ("кві", 4),
+        ("nis", 4),
+        ("huhti", 4),
+        ("απρ", 4),
+        ("maj", 5),
+        ("máj", 5),
+        ("kvě", 5),
+        ("май", 5),
+        ("мая", 5),
+        ("тра", 5),
+        ("touko", 5),
+        ("μαι", 5),
+        ("μαϊ", 5),
+        ("μάι", 5),
+        ("cze", 6),
+        ("jún", 6),
+        ("июн", 6),
+        ("чер", 6),
+        ("haz", 6),
+        ("kesä", 6),
+        ("ιουν", 6),
+        ("ιούν", 6),
+        ("lip", 7),
+        ("júl", 7),
+        ("июл", 7),
+        ("лип", 7),
+        ("tem", 7),
+        ("heinä", 7),
+        ("ιουλ", 7),
+        ("ιούλ", 7),
+        ("sie", 8),
+        ("srp", 8),
+        ("авг", 8),
+        ("сер", 8),
+        ("ağu", 8),
+        ("elo", 8),
+        ("agu", 8),
+        ("αυγ", 8),
+        ("αύγ", 8),
+        ("wrz", 9),
+        ("zář", 9),
+        ("szep", 9),
+        ("сен", 9),
+        ("вер", 9),
+        ("eyl", 9),
+        ("syys", 9),
+        ("σεπ", 9),
+        ("paź", 10),
+        ("říj", 10),
+        ("окт", 10),
+        ("жов", 10),
+        ("eki", 10),
+        ("loka", 10),
+        ("οκτ", 10),
+        ("lis", 11),
+        ("ноя", 11),
+        ("лис", 11),
+        ("kas", 11),
+        ("nop", 11),
+        ("νοε", 11),
+        ("νοέ", 11),
+        ("gru", 12),
+        ("pro", 12),
+        ("дек", 12),
+        ("гру", 12),
+        ("ara", 12),
+        ("joulu", 12),
+        ("δεκ", 12),
     ];
     let word = word.to_lowercase();
     STARTS.iter().find(|(start, _)| word.starts_with(start)).map(|(_, n)| *n)
@@ -302,6 +399,15 @@ mod tests {
 
     fn iso(text: &str) -> Option<String> {
         Date::parse(text, NOW).map(|d| format!("{:04}-{:02}-{:02}", d.year, d.month, d.day))
+    }
+
+    #[test]
+    fn months_of_four_letters_are_no_years() {
+        for text in ["July 7, 1965", "Juli 7, 1965", "7 July 1965", "July 7 1965", "1965 July 7"] {
+            assert_eq!(iso(text).as_deref(), Some("1965-07-07"), "{text}");
+        }
+        assert_eq!(iso("June 17, 1965").as_deref(), Some("1965-06-17"));
+        assert_eq!(iso("7 июля 1965 г.").as_deref(), Some("1965-07-07"));
     }
 
     #[test]
@@ -324,6 +430,9 @@ mod tests {
             "2 Nov 1959",
             "Nov 2, 1959",
             "November 2, 1959",
+            "2 листопада 1959",
+            "2. marraskuuta 1959",
+            "2 Kasım 1959",
             "2. November 1959",
             "02/11/59x".trim_end_matches('x'),
             "02.11.59",

@@ -109,6 +109,14 @@ mod tests {
     }
 
     #[test]
+    fn shipped_samples_hold_with_parts_that_are_read_when_needed() {
+        let entries = RuleSet::shipped().expect("shipped rules").entries;
+        let rules = RuleSet { entries, ..RuleSet::when_needed() };
+        let failures = test_samples(&rules);
+        assert!(failures.is_empty(), "{}", samples_text(&rules, &failures));
+    }
+
+    #[test]
     fn samples_that_do_not_hold_are_named_with_their_place() {
         let dir = tempfile::tempdir().expect("temporary folder");
         let text = r#"

@@ -250,7 +250,7 @@ mod tests {
             writeln!(queue, "{n}").and_then(|()| queue.flush()).expect("never waits");
         }
         let read = std::thread::spawn(move || io::read_to_string(reader).expect("text"));
-        end.close(Duration::from_secs(20)).expect("written");
+        end.close(Duration::from_secs(120)).expect("written");
         let expected: String = (0..1000).map(|n| format!("{n}\n")).collect();
         assert_eq!(read.join().expect("reader"), expected);
     }
@@ -262,6 +262,10 @@ mod tests {
         let line = format!("{}\n", "x".repeat(99_999));
         for _ in 0..300 {
             queue.write_all(line.as_bytes()).and_then(|()| queue.flush()).expect("never waits");
+        }
+        // The thread writes the first that it took, and the pipe is full.
+        while rustix::io::ioctl_fionread(&reader).expect("a pipe") == 0 {
+            std::thread::sleep(Duration::from_millis(5));
         }
         assert!(backlog.bytes() > 15 << 20, "{}", backlog.bytes());
         assert!(backlog.bytes() as usize <= MAX_QUEUED + line.len(), "{}", backlog.bytes());
@@ -279,7 +283,7 @@ mod tests {
         let (mut queue, end, ..) = start(writer);
         drop(reader);
         let mut result = Ok(());
-        for _ in 0..1000 {
+        for _ in 0..20_000 {
             result = queue.write_all(b"x\n").and_then(|()| queue.flush());
             if result.is_err() {
                 break;
@@ -287,6 +291,6 @@ mod tests {
             std::thread::sleep(Duration::from_millis(5));
         }
         assert_eq!(result.expect_err("closed").kind(), io::ErrorKind::BrokenPipe);
-        end.close(Duration::from_secs(20)).expect("said already");
+        end.close(Duration::from_secs(120)).expect("said already");
     }
 }

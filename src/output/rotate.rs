@@ -216,11 +216,13 @@ mod tests {
     #[test]
     fn a_file_that_is_old_enough_is_closed_whatever_its_size() {
         let dir = tempfile::tempdir().expect("folder");
-        let age = Some(Duration::from_millis(50));
-        let rotation = Rotation { bytes: None, age, keep: None };
-        let rotator = Rotator::new(&dir.path().join("events.json"), rotation, |_| ());
-        assert!(!rotator.is_due(1));
-        std::thread::sleep(Duration::from_millis(60));
-        assert!(rotator.is_due(1) && !rotator.is_due(0));
+        let due = |age| {
+            let rotation = Rotation { bytes: None, age: Some(age), keep: None };
+            let rotator = Rotator::new(&dir.path().join("events.json"), rotation, |_| ());
+            std::thread::sleep(Duration::from_millis(60));
+            (rotator.is_due(1), rotator.is_due(0))
+        };
+        assert_eq!(due(Duration::from_millis(50)), (true, false));
+        assert_eq!(due(Duration::from_secs(3600)), (false, false));
     }
 }

@@ -3,7 +3,7 @@
 use super::collector::Collector;
 use super::report::Report;
 use super::shard::Route;
-use super::work::WorkBatch;
+use super::work::{Next, WorkBatch};
 use super::worker::Worker;
 use crate::output::SensorHealth;
 use crate::output::health::{EndOf, Pulse};
@@ -14,8 +14,10 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Most batches that wait for a worker, of up to 256 packets each.
+/// Most batches that wait for a worker of a live capture, of up to 256 packets each.
 const WORK_QUEUE: usize = 64;
+/// Most of a replay: its reader can wait, and what waits is better still in a cache when its turn comes.
+const REPLAY_QUEUE: usize = 16;
 /// How long a live capture waits for a worker before it drops a batch.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Most reports that wait for the collector.
@@ -57,7 +59,7 @@ impl Route for Inline {
                 *failed = collector.report(0, report).err();
             }
         };
-        busy.during(|| worker.run(&batch, &mut collect));
+        busy.during(|| worker.run(&batch, Next::IsToCome, &mut collect));
         true
     }
     fn failed(&self) -> bool {
@@ -89,18 +91,20 @@ impl Threads {
         let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
         let mut threads = Vec::new();
         let mut work = Vec::new();
+        let waiting = if live { WORK_QUEUE } else { REPLAY_QUEUE };
         for (index, mut worker) in workers.into_iter().enumerate() {
-            let (sender, queue) = bounded::<WorkBatch>(WORK_QUEUE);
+            let (sender, queue) = bounded::<WorkBatch>(waiting);
             let reports = reports.clone();
             let metrics = Arc::clone(metrics);
             let pulse = health.worker();
             let run = move || {
                 let _end = EndOf(Arc::clone(&pulse));
                 let mut busy = Busy::new(metrics, index, pulse);
-                for batch in queue {
+                for batch in &queue {
+                    let next = if live || queue.is_empty() { Next::IsToCome } else { Next::Waits };
                     let mut gone = false;
                     let mut send = |report| gone |= reports.send((index, report)).is_err();
-                    busy.during(|| worker.run(&batch, &mut send));
+                    busy.during(|| worker.run(&batch, next, &mut send));
                     if gone {
                         break;
                     }

@@ -16,6 +16,7 @@ use crate::output::{
     Context, Dashboard, InputReport, Output, SensorHealth, Sink, WriteError, assets, page,
 };
 use crate::review::source::{self, Filter};
+use crate::rules::RuleSet;
 use std::io::{self, IsTerminal as _};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -68,8 +69,14 @@ pub struct Parts {
 impl Parts {
     /// Loads rules and key.
     pub fn new(config: &Config) -> Result<Self, RunError> {
-        let rules = load_rules(config.rules.as_deref())?.in_regions(&config.regions)?;
-        tracing::info!(rules = rules.entries.len(), "loaded");
+        let live = matches!(config.source, Source::Interfaces(_));
+        // A replay reads of the shipped rules what it needs. A sensor must not stop to read rules.
+        let rules = match &config.rules {
+            None if !live => RuleSet::when_needed(),
+            own => load_rules(own.as_deref())?,
+        };
+        let rules = rules.in_regions(&config.regions)?;
+        tracing::info!(digest = rules.digest, "rules loaded");
         let (key, key_lasts) = match (&config.key_file, credential()) {
             (Some(path), _) => (Key::from_file(path)?, true),
             (None, Some(path)) => (Key::from_credential(&path)?, true),
@@ -78,7 +85,6 @@ impl Parts {
         let sinks = super::outputs::prepare(config)?;
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        let live = matches!(config.source, Source::Interfaces(_));
         // A file or pipe may be silent for hours.
         let health = Arc::new(SensorHealth::new(config.max_silence.filter(|_| live)));
         Ok(Self {

@@ -218,6 +218,7 @@ impl<R: Route> Shards<R> {
     }
 
     /// The number of the packet at hand.
+    #[inline]
     fn next_number(&self) -> u64 {
         match self.numbering {
             Numbering::Count => self.counts.packets,
@@ -226,6 +227,7 @@ impl<R: Route> Shards<R> {
     }
 
     /// Packet time has reached `time`.
+    #[inline]
     fn advance(&mut self, time: Timestamp) {
         self.clock.come(time);
         let clock = self.clock.at();
@@ -256,7 +258,7 @@ impl<R: Route> Shards<R> {
         if decoded.missing > 0 {
             self.cut(packet, decoded.missing);
         }
-        let hash = self.hasher.hash_one(decoded.key.numbers());
+        let hash = decoded.key.hash_by(&self.hasher);
         let worker = self.worker(&decoded.key);
         let segment = Segment {
             number: self.number,

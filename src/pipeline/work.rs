@@ -43,6 +43,26 @@ pub enum Work {
     },
 }
 
+impl Work {
+    /// The hash of the flow of a packet.
+    #[inline]
+    pub const fn hash(&self) -> Option<u64> {
+        match self {
+            Self::Segment(segment) => Some(segment.hash),
+            Self::Tick { .. } => None,
+        }
+    }
+}
+
+/// What a worker does behind a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Next {
+    /// It reads the next batch, which waits already.
+    Waits,
+    /// It waits for one.
+    IsToCome,
+}
+
 /// Steps in order, and the blocks they refer to.
 #[derive(Default)]
 pub struct WorkBatch {
@@ -58,11 +78,23 @@ pub struct WorkBatch {
 
 impl WorkBatch {
     /// The index of `block`, added if it is not the last one.
+    #[inline]
     pub fn block(&mut self, block: &Block) -> u16 {
         block.place_in(&mut self.blocks)
     }
 
+    /// The bytes in front of the payload of a segment, in which its options are.
+    #[inline]
+    pub fn head(&self, segment: &Segment) -> &[u8] {
+        let end = segment.base + segment.decoded.offset as usize;
+        self.blocks
+            .get(usize::from(segment.block))
+            .and_then(|b| b.bytes().get(segment.base..end))
+            .unwrap_or(&[])
+    }
+
     /// The payload of a segment.
+    #[inline]
     pub fn payload(&self, segment: &Segment) -> &[u8] {
         let start = segment.base + segment.decoded.offset as usize;
         self.blocks

@@ -250,7 +250,7 @@ impl Section for PrivateAttributes {
         let subject = Self::subject(entry);
         to.claim(subject.to_lowercase())?;
         let rule = to.field(&entry.common, entry.kind, &subject, entry.confidence)?;
-        let rules = &mut to.rules.dicom;
+        let rules = &mut *to.rules.dicom;
         if rules.creator(creator).is_none() {
             rules.creators.push(creator.into());
         }

@@ -189,7 +189,7 @@ impl Section for Elements {
             };
             to.claim(path.clone())?;
             let rule = to.field(&entry.common, entry.kind, path, entry.confidence)?;
-            let rules = &mut to.rules.fhir;
+            let rules = &mut *to.rules.fhir;
             rules.names.extend(below.split('.').map(str::to_owned));
             let mut place = rules.resources.entry(resource.to_owned()).or_default();
             for name in below.split('.') {
@@ -244,7 +244,7 @@ impl Section for References {
         for path in &entry.elements {
             to.claim(format!("{}.{path}", entry.resource))?;
             let reference = entry.reference(&format!("{}.{path}", entry.resource), to)?;
-            let rules = &mut to.rules.fhir;
+            let rules = &mut *to.rules.fhir;
             rules.reference_names.extend(path.split('.').map(str::to_owned));
             let mut place = rules.resources.entry(entry.resource.clone()).or_default();
             for name in path.split('.') {

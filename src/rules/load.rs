@@ -1,11 +1,12 @@
 //! Reads rule files and puts the rules together.
 
-use super::RuleSet;
 use super::compile::{ClaimedSubjects, Compiler, faulty};
 use super::entry::{RuleInfo, Source};
 use super::error::LoadError;
+use super::identifiers::DEFAULT_REGIONS;
 use super::policy::{AccessRules, DeidentifiedEntry, SeverityEntry};
 use super::sections::{self, File, PlacedEntry, Rule, SECTIONS};
+use super::{RulePart, RuleSet};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     ("keys.toml", include_str!("../../rules/keys.toml")),
     ("labels.toml", include_str!("../../rules/labels.toml")),
     ("policy.toml", include_str!("../../rules/policy.toml")),
+    ("placeholders.toml", include_str!("../../rules/placeholders.toml")),
     ("services.toml", include_str!("../../rules/services.toml")),
     ("vocabulary.toml", include_str!("../../rules/vocabulary.toml")),
 ];
@@ -64,6 +66,38 @@ impl RuleSet {
         Self::load(None)
     }
 
+    /// The shipped rules, of which each part is read when it is first needed.
+    pub fn when_needed() -> Self {
+        macro_rules! part {
+            ($part:ident: $($file:literal)+) => {
+                RulePart::when_needed(|| shipped_part(&[$($file),+], |rules| rules.$part))
+            };
+        }
+        Self {
+            dicom: part!(dicom: "dicom.toml"),
+            hl7v2: part!(hl7v2: "hl7v2.toml"),
+            astm: part!(astm: "astm.toml"),
+            x12: part!(x12: "x12.toml"),
+            xdt: part!(xdt: "xdt.toml"),
+            edifact: part!(edifact: "edifact.toml"),
+            ncpdp: part!(ncpdp: "ncpdp.toml"),
+            recordings: part!(recordings: "recordings.toml"),
+            xml: part!(xml: "xml.toml" "xml_national.toml" "xml_devices.toml"),
+            fhir: part!(fhir: "fhir.toml" "fhir_references.toml" "hl7v3.toml"),
+            health: part!(health: "health.toml"),
+            keys: part!(keys: "keys.toml" "labels.toml"),
+            test_patients: part!(test_patients: "placeholders.toml"),
+            placeholders: part!(placeholders: "placeholders.toml"),
+            text: part!(text: "text.toml"),
+            identifiers: part!(identifiers: "identifiers.toml"),
+            services: part!(services: "services.toml"),
+            vocabulary: part!(vocabulary: "vocabulary.toml"),
+            policy: part!(policy: "policy.toml"),
+            digest: digest(SHIPPED.iter().map(|(_, text)| *text)),
+            ..Self::default()
+        }
+    }
+
     /// The shipped rules, extended and overridden by the `*.toml` files of `dir` in order of name.
     ///
     /// # Errors
@@ -90,14 +124,22 @@ impl RuleSet {
         }
         let texts = std::mem::take(&mut sources.texts);
         let rules = sources.compile().map_err(|error| error.at_key(&texts))?;
-        Ok(Self { digest: digest(&texts), ..rules })
+        Ok(Self { digest: digest(texts.iter().map(|(_, text)| text.as_str())), ..rules })
     }
 }
 
+/// The part `of` the shipped rules that is in these files alone. A test rules out that they are faulty.
+fn shipped_part<T: Default>(files: &[&str], of: fn(RuleSet) -> RulePart<T>) -> T {
+    let mut sources = Sources::default();
+    let mut files = SHIPPED.iter().filter(|(name, _)| files.contains(name));
+    let added = files.try_for_each(|(name, text)| sources.add(name, text));
+    added.and_then(|()| sources.compile()).map(|rules| of(rules).into_inner()).unwrap_or_default()
+}
+
 /// The first bits of a hash over what the files say.
-fn digest(texts: &[(String, String)]) -> String {
+fn digest<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut hasher = blake3::Hasher::new();
-    for (_, text) in texts {
+    for text in texts {
         hasher.update(&(text.len() as u64).to_le_bytes());
         hasher.update(text.as_bytes());
     }
@@ -122,6 +164,10 @@ impl RuleSet {
     /// A country without rules.
     pub fn in_regions(mut self, regions: &[impl AsRef<str>]) -> Result<Self, LoadError> {
         let regions: Vec<&str> = regions.iter().map(AsRef::as_ref).collect();
+        if !self.identifiers.is_read() && regions == DEFAULT_REGIONS {
+            // So they are read.
+            return Ok(self);
+        }
         match self.identifiers.enable(&regions) {
             Ok(()) => Ok(self),
             Err(region) => Err(LoadError::Region {
@@ -153,8 +199,15 @@ impl Sources {
             line: e.span().map_or(1, |s| line_of(text, s.start)),
             reason: e.message().to_owned(),
         })?;
+        // Most entries come behind the one before, so that lines are counted once.
+        let (mut at, mut line) = (0, 1);
         for PlacedEntry { offset, rule } in parsed.entries {
-            self.insert(rule, (file.to_owned(), line_of(text, offset)))?;
+            line = match text.get(at..offset) {
+                Some(between) => line + line_of(between, between.len()) - 1,
+                None => line_of(text, offset),
+            };
+            at = offset;
+            self.insert(rule, (file.to_owned(), line))?;
         }
         for id in parsed.disable {
             let line = line_of(text, id.span().start);

@@ -21,6 +21,7 @@ mod identifiers;
 mod keys;
 mod kind;
 mod load;
+mod part;
 mod placeholder;
 mod policy;
 mod recording;
@@ -55,6 +56,7 @@ pub use identifiers::{
 pub use keys::{About, ContextScope, Key, KeyRules, NamePart, fold};
 pub use kind::{Kind, KindSet};
 pub use load::SHIPPED;
+pub use part::RulePart;
 pub use placeholder::Placeholders;
 pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, SeverityEntry};
 pub use recording::{RecordingField, RecordingRules};
@@ -90,43 +92,43 @@ pub struct FieldRule {
 #[derive(Debug, Default)]
 pub struct RuleSet {
     /// DICOM attributes.
-    pub dicom: DicomRules,
+    pub dicom: RulePart<DicomRules>,
     /// HL7 v2 fields and identifier types.
-    pub hl7v2: Hl7v2Rules,
+    pub hl7v2: RulePart<Hl7v2Rules>,
     /// ASTM E1394 fields.
-    pub astm: AstmRules,
+    pub astm: RulePart<AstmRules>,
     /// X12 elements and entities.
-    pub x12: X12Rules,
+    pub x12: RulePart<X12Rules>,
     /// xDT fields and objects.
-    pub xdt: FlatRules,
+    pub xdt: RulePart<FlatRules>,
     /// EDIFACT elements and parties.
-    pub edifact: EdifactRules,
+    pub edifact: RulePart<EdifactRules>,
     /// Fields of NCPDP Telecommunication.
-    pub ncpdp: FlatRules,
+    pub ncpdp: RulePart<FlatRules>,
     /// Fields of files with signals and volumes.
-    pub recordings: RecordingRules,
+    pub recordings: RulePart<RecordingRules>,
     /// Elements of XML messages.
-    pub xml: XmlRules,
+    pub xml: RulePart<XmlRules>,
     /// FHIR elements and identifier systems.
-    pub fhir: FhirRules,
+    pub fhir: RulePart<FhirRules>,
     /// What says something of a patient's health.
-    pub health: HealthRules,
+    pub health: RulePart<HealthRules>,
     /// Key names of JSON, forms, CSV and HTML.
-    pub keys: KeyRules,
+    pub keys: RulePart<KeyRules>,
     /// Values that name test patients.
-    pub test_patients: Placeholders,
+    pub test_patients: RulePart<Placeholders>,
     /// Values that identify no person.
-    pub placeholders: Placeholders,
+    pub placeholders: RulePart<Placeholders>,
     /// What identifiers look like in free text.
-    pub text: TextRules,
+    pub text: RulePart<TextRules>,
     /// Numbers of national registers and health systems.
-    pub identifiers: IdentifierRules,
+    pub identifiers: RulePart<IdentifierRules>,
     /// What answers show of web services.
-    pub services: ServiceRules,
+    pub services: RulePart<ServiceRules>,
     /// Words that are not part of names.
-    pub vocabulary: Vocabulary,
+    pub vocabulary: RulePart<Vocabulary>,
     /// What is enough evidence for an alert, and how severe it is.
-    pub policy: Policy,
+    pub policy: RulePart<Policy>,
     /// What is known and accepted.
     pub suppressions: Arc<Suppressions>,
     /// Ids of rules that were switched off, for `phitap rules check`.

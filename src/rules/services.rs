@@ -203,7 +203,7 @@ impl Section for Services {
         if entry.all.iter().chain(&entry.any).all(String::is_empty) {
             return to.fault("give `all` or `any`: texts in the response");
         }
-        let rules = &mut to.rules.services;
+        let rules = &mut *to.rules.services;
         let service = ServiceRule {
             id: entry.common.id.clone(),
             kind: entry.kind,
@@ -220,7 +220,7 @@ impl Section for Services {
         Ok(())
     }
     fn finish(rules: &mut RuleSet) {
-        let rules = &mut rules.services;
+        let rules = &mut *rules.services;
         // Within MAX_TEXTS, the automaton is smaller than any limit of its builder.
         rules.texts = AhoCorasickBuilder::new()
             .ascii_case_insensitive(true)

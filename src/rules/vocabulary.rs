@@ -172,7 +172,7 @@ impl Section for Words {
             if folded.is_empty() || folded.len() > MAX_WORD {
                 return to.fault(format!("words: {word:?} has no letters, or too many"));
             }
-            let vocabulary = &mut to.rules.vocabulary;
+            let vocabulary = &mut *to.rules.vocabulary;
             match entry.of {
                 Domain::Path => drop(vocabulary.paths.insert(folded)),
                 Domain::System => drop(vocabulary.systems.insert(folded)),

@@ -6,10 +6,12 @@
 #[cfg(feature = "nats")]
 pub mod nats;
 pub mod packets;
+pub mod ports;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 /// The checkout.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -116,6 +118,22 @@ pub fn events(text: &str) -> Vec<Value> {
 /// Whether `event` is of this action.
 pub fn is(event: &Value, action: &str) -> bool {
     event["event"]["action"] == action
+}
+
+/// Longer than anything takes that a test waits for.
+pub const PATIENCE: Duration = Duration::from_secs(180);
+
+/// Waits until `done` gives something.
+#[allow(clippy::disallowed_methods)]
+pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        if let Some(value) = done() {
+            return value;
+        }
+        assert!(begun.elapsed() < PATIENCE, "not in time: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// Runs `work` on every item, on as many threads as there are processors, and returns the results in

@@ -1,5 +1,6 @@
 //! Two network namespaces and a cable between them, and the program watching one end.
 
+use crate::exposition::{self, Exposition};
 use serde_json::Value;
 use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -19,7 +20,7 @@ pub const LEAVE_OUT: &str = "PHITAP_NO_NETNS";
 const PREFIX: &str = "phitap-test-";
 
 /// Longer than anything here takes.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A client and a server, each in a namespace of its own, and a cable between.
 pub struct TestHarness {
@@ -269,6 +270,25 @@ impl Sensor {
     pub fn get(&self, path: &str) -> (u16, String) {
         let (address, path) = (self.metrics, path.to_owned());
         inside(&self.space, move || get(address, &path)).join().expect("answer")
+    }
+
+    /// Waits until its metrics are as wanted.
+    pub fn counts(&self, what: &str, wanted: impl Fn(&Exposition) -> bool) {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            let (_, text) = self.get("/metrics");
+            if wanted(&exposition::parse(&text)) {
+                return;
+            }
+            assert!(Instant::now() < until, "{what}: {text}");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// Waits until it has read so many packets.
+    pub fn has_read(&self, packets: u64) {
+        let read = |metrics: &Exposition| metrics.sum("phitap_packets_total");
+        self.counts("packets", |metrics| read(metrics) >= packets as f64);
     }
 
     /// Sends a signal and waits for the end: status, and every event of the run.

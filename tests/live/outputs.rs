@@ -20,14 +20,11 @@ fn a_sensor_in_its_sandbox_delivers_to_a_receiver_that_was_away() {
     let (_feed, _) = send(&lab, hl7, admission(77_041, "Featherstonehaugh", 400));
     let (_, first) = sensor.event(finding);
     sensor.message("output siem: ");
-    let (_, metrics) = sensor.get("/metrics");
-    let value = |metric: &str| {
-        let start = format!("{metric}{{output=\"siem\"}} ");
-        let value = metrics.lines().find_map(|line| line.strip_prefix(start.as_str()));
-        value.unwrap_or_else(|| panic!("no {metric}")).parse::<f64>().expect("a number")
-    };
-    assert!(value("phitap_output_failures_total") > 0.0);
-    assert!(value("phitap_output_backlog_bytes") > 500.0, "{metrics}");
+    sensor.counts("events wait for it", |metrics| {
+        let of = |name| metrics.value(name, &[("output", "siem")]);
+        of("phitap_output_failures_total") > Some(0.0)
+            && of("phitap_output_backlog_bytes") > Some(500.0)
+    });
 
     let (got, received) = channel();
     inside(&lab.server, move || {

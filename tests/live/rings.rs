@@ -9,7 +9,6 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
@@ -67,7 +66,7 @@ fn the_wire_gives_what_the_file_gives() {
         let sensor = Sensor::start(&lab, interfaces, &options);
         let sent = send_recording(&lab, &recording, Sending { split, ..Sending::ONCE });
         assert_eq!(sent.packets, recording.len());
-        std::thread::sleep(Duration::from_millis(300));
+        sensor.has_read(sent.packets);
         let (status, events, said) = sensor.stop(Signal::TERM);
         assert_eq!(status.code(), Some(0), "{said:#?}");
         let run = summary(&events);
@@ -244,7 +243,7 @@ fn it_ends_in_time_although_no_reader_takes_its_events() {
     let told = std::time::Instant::now();
     sensor.signal(Signal::TERM);
     sensor.ends();
-    assert!(told.elapsed() < Duration::from_millis(5_500), "{:?}", told.elapsed());
+    assert!(told.elapsed() < crate::END_WITHIN, "{:?}", told.elapsed());
 }
 
 #[test]

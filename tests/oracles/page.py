@@ -6,7 +6,7 @@ ADDRESS is that of the page, STEPS a JSON list, carried out in order in one brow
   {"size": [width, height]}  {"dark": true}  {"print": true}  {"shot": "FILE.png"}  {"pdf": "FILE.pdf"}
   {"eval": "EXPRESSION"}     what it comes to, promises awaited, is an element of the answer's "values"
   {"axe": true}              violations of WCAG 2.2 A and AA are an element of "axe"
-  {"wait": "EXPRESSION"}     until it is true, 20 s at most
+  {"wait": "EXPRESSION"}     until it is true, 120 s at most
 The answer, printed as JSON, also has "load" (milliseconds until the page was drawn), "errors" (exceptions and
 messages of the console), and "requests" (addresses asked for beside that of the page)."""
 
@@ -58,7 +58,7 @@ class Tab:
         answer = asyncio.get_running_loop().create_future()
         self.waiting[self.last] = answer
         await self.socket.send(json.dumps({"id": self.last, "method": method, "params": params}))
-        message = await asyncio.wait_for(answer, 60)
+        message = await asyncio.wait_for(answer, 180)
         if "error" in message:
             sys.exit(f"{method}: {message['error']}")
         return message["result"]
@@ -72,7 +72,7 @@ class Tab:
         return result["result"].get("value")
 
     async def until(self, expression):
-        end = time.monotonic() + 20
+        end = time.monotonic() + 120
         while time.monotonic() < end:
             if await self.value(expression):
                 return

@@ -6,8 +6,8 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Longest time until a report is drawn.
-const MAX_LOAD_MS: u64 = 5_000;
+/// Longest time until a report is drawn, on a machine that has other work.
+const MAX_LOAD_MS: u64 = 60_000;
 /// Largest report of the hospital's hour, bytes.
 const MAX_REPORT: u64 = 2_000_000;
 
@@ -114,6 +114,8 @@ fn a_sensor_shows_what_it_finds_while_it_runs() {
     let steps = json!([
         {"wait": "document.querySelectorAll('details.exposure').length >= 25"},
         {"wait": "document.querySelector('.dot.on') !== null"},
+        {"wait": "document.getElementById('status').textContent.includes('Packets 1,709')"},
+        {"wait": "document.getElementById('status').textContent.startsWith('ready')"},
         {"axe": true},
         {"eval": "document.getElementById('status').textContent"},
         {"eval": "document.querySelector('details.exposure summary').click()"},

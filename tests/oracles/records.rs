@@ -43,6 +43,11 @@ fn the_people_in_interchanges_and_letters_are_those_that_were_written() {
     people_are_those_that_were_written("interchanges.py");
 }
 
+#[test]
+fn the_people_in_exports_are_those_that_were_written() {
+    people_are_those_that_were_written("exports.py");
+}
+
 fn people_are_those_that_were_written(script: &str) {
     let Some(python) = crate::python() else { return };
     let folder = tempfile::tempdir().expect("folder");

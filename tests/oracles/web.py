@@ -197,14 +197,20 @@ def relay(capture, server_address, backend):
 
 
 def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as s:
-        return s.getsockname()[1]
+    """A port below those that the kernel gives to other connections in the meantime."""
+    while True:
+        port = random.randrange(12_000, 32_000)
+        try:
+            socket.create_server(("127.0.0.1", port)).close()
+            return port
+        except OSError:
+            pass
 
 
 def start(name, command, ports, **more):
     log = open(OUT / f"{name}.log", "wb")
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, **more)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     for port in ports:
         while True:
             try:
@@ -321,7 +327,7 @@ def hypercorn():
 
 def curl(*arguments):
     run = subprocess.run(
-        ["curl", "--silent", "--show-error", "--max-time", "20", "--noproxy", "*", *arguments], capture_output=True
+        ["curl", "--silent", "--show-error", "--max-time", "120", "--noproxy", "*", *arguments], capture_output=True
     )
     if run.returncode:
         sys.exit(f"curl {arguments}: {run.stderr.decode()}")

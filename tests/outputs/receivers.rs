@@ -4,12 +4,13 @@ use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Time that anything may take.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Waits until `done` gives something.
 pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
@@ -23,10 +24,32 @@ pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// A port without a listener.
-pub fn free_port() -> u16 {
+/// A listener, and its port.
+pub fn listener() -> (TcpListener, u16) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("port");
-    listener.local_addr().expect("address").port()
+    let port = listener.local_addr().expect("address").port();
+    (listener, port)
+}
+
+/// Every datagram that `receive` gives, whose socket has a short time-out, until none comes after `over` was set.
+pub fn datagrams(
+    over: &Arc<AtomicBool>,
+    mut receive: impl FnMut(&mut [u8]) -> std::io::Result<usize> + Send + 'static,
+) -> JoinHandle<Vec<String>> {
+    let over = Arc::clone(over);
+    std::thread::spawn(move || {
+        let (mut all, mut buffer) = (Vec::new(), vec![0; 65_536]);
+        loop {
+            let last = over.load(Ordering::Acquire);
+            match receive(&mut buffer) {
+                Ok(length) => {
+                    all.push(String::from_utf8(buffer[..length].to_vec()).expect("UTF-8"));
+                }
+                Err(_) if last => return all,
+                Err(_) => {}
+            }
+        }
+    })
 }
 
 /// A file that only its owner can read.
@@ -75,9 +98,8 @@ fn wire(stream: TcpStream, tls: Option<&Arc<rustls::ServerConfig>>) -> Box<dyn W
     }
 }
 
-/// Reads everything that one connection brings.
-pub fn read_once(port: u16, tls: Option<&Certificate>) -> JoinHandle<Vec<u8>> {
-    let listener = TcpListener::bind(("127.0.0.1", port)).expect("port");
+/// Reads everything that the first connection brings.
+pub fn read_once(listener: TcpListener, tls: Option<&Certificate>) -> JoinHandle<Vec<u8>> {
     let config = tls.map(|tls| Arc::clone(&tls.config));
     std::thread::spawn(move || {
         let (stream, _) = listener.accept().expect("connection");

@@ -1,13 +1,13 @@
 //! Receivers that are away, and runs that are killed: what was spooled arrives.
 
+use super::common::ports::ReservedPort;
 use super::common::{Key, PHITAP, hospital};
-use super::receivers::{free_port, message_text, octet_counted, read_once, wait_for};
-use super::replay;
+use super::receivers::{message_text, octet_counted, read_once, wait_for};
+use super::{arguments, replay};
 use std::collections::BTreeMap;
-use std::io::Read as _;
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
 
 fn segments(spool: &Path) -> u64 {
     let entries = std::fs::read_dir(spool).into_iter().flatten().flatten();
@@ -30,14 +30,15 @@ fn texts(bytes: &[u8]) -> BTreeMap<String, usize> {
 #[test]
 fn events_for_a_receiver_that_is_down_are_delivered_by_the_next_run() {
     let folder = tempfile::tempdir().expect("folder");
-    let (port, spool) = (free_port(), folder.path().join("spool"));
+    let (receiver, spool) = (ReservedPort::new(), folder.path().join("spool"));
+    let port = receiver.port();
     let output = || [format!("syslog:tcp://127.0.0.1:{port}")];
     let further = ["--spool", &spool.display().to_string()];
     let (run, first) = replay(folder.path(), &output(), &further);
     assert_eq!(run.status, Some(0), "{}", run.err);
     assert!(run.err.contains("events wait in the spool for the next run"), "{}", run.err);
     assert!(segments(&spool.join("syslog")) > 100_000);
-    let receiver = read_once(port, None);
+    let receiver = read_once(receiver.listen(), None);
     let (run, second) = replay(folder.path(), &output(), &further);
     assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
     let messages = octet_counted(&receiver.join().expect("receiver"));
@@ -50,25 +51,34 @@ fn events_for_a_receiver_that_is_down_are_delivered_by_the_next_run() {
 #[test]
 fn a_receiver_that_comes_up_during_the_run_gets_all_of_it() {
     let folder = tempfile::tempdir().expect("folder");
-    let port = free_port();
-    let late = std::thread::spawn(move || {
-        std::thread::sleep(Duration::from_secs(2));
-        read_once(port, None).join().expect("receiver")
-    });
-    let (run, lines) = replay(folder.path(), &[format!("syslog:tcp://127.0.0.1:{port}")], &[]);
-    assert_eq!(run.status, Some(0), "{}", run.err);
-    assert!(run.err.contains("events wait in memory"), "{}", run.err);
-    assert!(run.err.contains("events are delivered again"), "{}", run.err);
-    let messages = octet_counted(&late.join().expect("receiver"));
+    let (receiver, file, key) =
+        (ReservedPort::new(), folder.path().join("events.json"), Key::new());
+    let output = [format!("syslog:tcp://127.0.0.1:{}", receiver.port())];
+    let mut run = Command::new(PHITAP)
+        .args(arguments(&key, &file, &output, &[]))
+        .stdin(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    let mut said = BufReader::new(run.stderr.take().expect("piped")).lines().map_while(Result::ok);
+    assert!(said.any(|line| line.contains("events wait in memory")), "it is away");
+    let receiver = read_once(receiver.listen(), None);
+    assert!(said.any(|line| line.contains("events are delivered again")), "it is there");
+    let rest: Vec<String> = said.collect();
+    assert!(run.wait().expect("ends").success(), "{rest:?}");
+    let messages = octet_counted(&receiver.join().expect("receiver"));
+    let lines = std::fs::read_to_string(&file).expect("events");
+    let lines: Vec<&str> = lines.lines().collect();
     assert_eq!(messages.iter().map(|m| message_text(m)).collect::<Vec<_>>(), lines);
 }
 
 /// A run that goes on until it is killed.
-fn follow(key: &Key, capture: &Path, port: u16, spool: &Path) -> Child {
+fn follow(key: &Key, capture: &Path, port: u16, spool: &Path, further: &[&str]) -> Child {
     Command::new(PHITAP)
         .args(["replay", "--follow", "--no-progress", "--key-file", &key.path()])
         .args(["--output", &format!("syslog:tcp://127.0.0.1:{port}"), "--spool"])
         .arg(spool)
+        .args(further)
         .arg(capture)
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
@@ -79,12 +89,13 @@ fn follow(key: &Key, capture: &Path, port: u16, spool: &Path) -> Child {
 #[test]
 fn a_run_that_is_killed_while_it_spools_loses_nothing_that_was_in_the_spool() {
     let folder = tempfile::tempdir().expect("folder");
-    let (port, spool, key) = (free_port(), folder.path().join("spool"), Key::new());
+    let (receiver, spool, key) = (ReservedPort::new(), folder.path().join("spool"), Key::new());
+    let port = receiver.port();
     let place = spool.join("syslog");
     let mut expected = 0;
     for _ in 0..3 {
         // Killed at another moment each time, the first ones while events come.
-        let mut run = follow(&key, &hospital(), port, &spool);
+        let mut run = follow(&key, &hospital(), port, &spool, &[]);
         let before = segments(&place);
         wait_for("nothing is spooled", || (segments(&place) > before + 20_000).then_some(()));
         run.kill().and_then(|()| run.wait()).expect("killed");
@@ -102,8 +113,18 @@ fn a_run_that_is_killed_while_it_spools_loses_nothing_that_was_in_the_spool() {
     let file = std::fs::OpenOptions::new().write(true).open(&last).expect("open");
     let length = file.metadata().expect("length").len();
     file.set_len(length - 10).expect("cut");
-    let receiver = read_once(port, None);
-    let mut run = follow(&key, &hospital(), port, &spool);
+    let receiver = read_once(receiver.listen(), None);
+    // The last run goes on until it has found what a whole run finds, and all of it is delivered.
+    let (_, whole) = replay(folder.path(), &[], &[]);
+    let findings = |text: &str| text.matches("\"action\":\"phi-finding\"").count();
+    let (all, file) = (findings(&whole.join("\n")), folder.path().join("last.json"));
+    let output = format!("file:{}", file.display());
+    let mut run =
+        follow(&key, &hospital(), port, &spool, &["--output", &output, "--format", "ecs"]);
+    wait_for("not everything is found", || {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        (findings(&text) >= all).then_some(())
+    });
     wait_for("the spool is not emptied", || (segments(&place) < 4_096).then_some(()));
     rustix::process::kill_process(
         rustix::process::Pid::from_child(&run),
@@ -128,8 +149,9 @@ fn a_run_that_is_killed_while_it_spools_loses_nothing_that_was_in_the_spool() {
 #[test]
 fn a_spool_that_another_run_uses_is_refused() {
     let folder = tempfile::tempdir().expect("folder");
-    let (port, spool, key) = (free_port(), folder.path().join("spool"), Key::new());
-    let mut first = follow(&key, &hospital(), port, &spool);
+    let (receiver, spool, key) = (ReservedPort::new(), folder.path().join("spool"), Key::new());
+    let port = receiver.port();
+    let mut first = follow(&key, &hospital(), port, &spool, &[]);
     wait_for("no spool", || spool.join("syslog/position").exists().then_some(()));
     let further = ["--spool", &spool.display().to_string()];
     let run = super::common::phitap(

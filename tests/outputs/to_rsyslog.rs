@@ -1,6 +1,6 @@
 //! rsyslog, which reads what phitap calls syslog. `PHITAP_NO_RSYSLOG=1` leaves this out.
 
-use super::receivers::{free_port, wait_for};
+use super::receivers::wait_for;
 use super::replay;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -9,13 +9,13 @@ use std::process::{Child, Command, Stdio};
 struct Rsyslog(Child);
 
 impl Rsyslog {
-    /// Listens at `port` for TCP, and writes of each message a line: the parts of its header, and its text.
-    fn start(folder: &Path, port: u16) -> Self {
+    /// Listens for TCP, and writes of each message a line: the parts of its header, and its text.
+    fn start(folder: &Path) -> Self {
         let configuration = format!(
             "module(load=\"imtcp\")\nglobal(workDirectory=\"{0}\" maxMessageSize=\"64k\")\n\
              template(name=\"parts\" type=\"string\" \
              string=\"%pri% %hostname% %app-name% %timereported:::date-rfc3339% %msg%\\n\")\n\
-             input(type=\"imtcp\" port=\"{port}\" address=\"127.0.0.1\")\n\
+             input(type=\"imtcp\" port=\"0\" address=\"127.0.0.1\" listenPortFileName=\"{0}/port\")\n\
              action(type=\"omfile\" file=\"{0}/messages\" template=\"parts\")\n",
             folder.display()
         );
@@ -55,9 +55,12 @@ fn rsyslog_reads_header_and_text_of_each_message() {
         return;
     }
     let folder = tempfile::tempdir().expect("folder");
-    let port = free_port();
-    let rsyslog = Rsyslog::start(folder.path(), port);
-    wait_for("rsyslog does not listen", || std::net::TcpStream::connect(("127.0.0.1", port)).ok());
+    let rsyslog = Rsyslog::start(folder.path());
+    let port = wait_for("rsyslog does not listen", || {
+        let text = std::fs::read_to_string(folder.path().join("port")).ok()?;
+        let port: u16 = text.trim().parse().ok()?;
+        std::net::TcpStream::connect(("127.0.0.1", port)).ok().map(|_| port)
+    });
     let output = [format!("syslog:tcp://127.0.0.1:{port},facility=10")];
     let (run, lines) = replay(folder.path(), &output, &["--sensor", "ward-3"]);
     assert_eq!((run.status, run.err.as_str()), (Some(0), ""));

@@ -20,10 +20,14 @@ fn faults(given: &Given) -> Vec<String> {
 }
 
 /// Each file, and how exact its clock is, nanoseconds.
-const FILES: [(&str, i64); 6] = [
+const FILES: [(&str, i64); 9] = [
     ("hl7-adt-a01.snoop", 1_000),
     ("hl7-adt-a01.netmon1.cap", 1_000_000),
     ("hl7-adt-a01.netmon2.cap", 1_000),
+    // With what versions 2.1 to 2.3 write behind each frame.
+    ("hl7-adt-a01.netmon21.cap", 1_000),
+    ("hl7-adt-a01.netmon22.cap", 1_000),
+    ("hl7-adt-a01.netmon23.cap", 1_000),
     ("hl7-adt-a01.enc", 2_000_000),
     ("hl7-adt-a01.trc", 1_000),
     ("hl7-adt-a01.erf", 1_000),

@@ -112,7 +112,17 @@ impl Person {
     }
 
     fn part(&mut self, kind: Kind, rule: &Arc<FieldRule>, part: Part, slot: usize, value: &str) {
-        let at = self.groups.iter().position(|g| g.kind == kind);
+        let mut at = self.groups.iter().rposition(|g| g.kind == kind);
+        // Another family name behind a given name begins another name of the person: in other letters, from before.
+        if part == Part::Family
+            && let Some(group) = at.and_then(|at| self.groups.get(at))
+            && let (Some(family), Some(given)) = (group.slots.first(), group.slots.get(1))
+            && !family.is_empty()
+            && !given.is_empty()
+            && **family != *value
+        {
+            at = None;
+        }
         if at.is_none() && self.groups.len() >= MAX_GROUPS {
             return;
         }
@@ -164,7 +174,13 @@ impl Person {
 
     /// The record is complete; another may follow.
     pub fn end(&mut self, scope: &mut Scope<'_>) {
-        for group in std::mem::take(&mut self.groups) {
+        let groups = std::mem::take(&mut self.groups);
+        for (at, group) in groups.iter().enumerate() {
+            // A family name alone behind a whole name adds nothing.
+            let before = groups.iter().take(at).any(|other| other.kind == group.kind);
+            if before && group.slots.get(1).is_none_or(|given| given.is_empty()) {
+                continue;
+            }
             let value = group.join();
             scope.field(Field::declared(&group.rule, &value).with_kind(group.kind));
         }

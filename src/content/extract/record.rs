@@ -358,7 +358,8 @@ impl CandidateRecord {
                 let whole = part.meaning.rule.kind == Kind::Name && part.meaning.patient;
                 match numbered(&part.value).filter(|_| whole) {
                     Some((number, name)) => {
-                        if let Some(key) = scope.rules.keys.get(NUMBER) {
+                        let key = if is_date(number) { BIRTH_DATE } else { NUMBER };
+                        if let Some(key) = scope.rules.keys.get(key) {
                             put(&Meaning::from(key), number, scope);
                         }
                         put(&part.meaning, name, scope);
@@ -396,8 +397,18 @@ fn name_beside_given(fields: &mut [Part]) {
     }
 }
 
-/// The key whose rule says what the number beside the name of a patient is.
+/// The keys whose rules say what the number, or the date, beside the name of a patient is.
 const NUMBER: &str = "patient_id";
+const BIRTH_DATE: &str = "birth_date";
+
+/// Whether a number is a date with all of its year: `01/31/1970`.
+fn is_date(number: &str) -> bool {
+    let parts = || number.split(['.', '/', '-']);
+    parts().count() == 3
+        && parts().all(|part| matches!(part.len(), 1 | 2 | 4))
+        && parts().all(|part| part.bytes().all(|b| b.is_ascii_digit()))
+        && parts().any(|part| part.len() == 4)
+}
 
 /// Length of a number beside a name, bytes, and its fewest digits.
 const NUMBER_LEN: std::ops::RangeInclusive<usize> = 3..=24;

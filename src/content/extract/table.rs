@@ -5,7 +5,13 @@ use super::labels::{Labels, key};
 use super::numbers::ListPosition;
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
-use crate::rules::{About, Key, RuleSet};
+use crate::rules::{About, Key, Kind, RuleSet};
+
+/// The key whose rule says what a number below the name of a patient is.
+const NUMBER: &str = "patient_id";
+
+/// Between the lines of a cell that its page shows below each other (U+2028).
+pub const LINE_BREAK: char = '\u{2028}';
 
 /// Columns looked at.
 pub const MAX_COLUMNS: usize = 256;
@@ -57,6 +63,21 @@ impl TableColumns {
         self.marks = self.marks.and(marks.inherited());
     }
 
+    /// The first column holds the numbers of the people in the rows, if these have names and birth dates and no other
+    /// number of a patient.
+    pub fn number_first(&mut self, rules: &RuleSet) {
+        let has = |kind| {
+            let is = |column: &Column| column.meaning.as_ref().is_some_and(|m| m.rule.kind == kind);
+            self.columns.iter().any(is)
+        };
+        let people = has(Kind::Name) && has(Kind::BirthDate) && !has(Kind::PatientId);
+        if let (true, Some(key), Some(first)) =
+            (people, rules.keys.get(NUMBER), self.columns.first_mut())
+        {
+            first.meaning = Some(Meaning::from(key));
+        }
+    }
+
     /// How many names have a meaning.
     pub fn known(&self) -> usize {
         self.columns.iter().filter(|column| column.meaning.is_some()).count()
@@ -85,7 +106,14 @@ impl TableColumns {
                 record.mark(Marks::of_species(cell, &scope.rules.keys));
             }
             if let Some(meaning) = &column.meaning {
-                record.add(meaning, 0, cell);
+                match cell.split_once(LINE_BREAK) {
+                    Some((first, rest)) if meaning.rule.kind == Kind::Name => {
+                        record.add(meaning, 0, first);
+                        below(rest, record, scope);
+                    }
+                    Some(_) => record.add(meaning, 0, &cell.replace(LINE_BREAK, " ")),
+                    None => record.add(meaning, 0, cell),
+                }
             } else if let Some(meaning) = column.place.meaning(cell, scope) {
                 record.add(&meaning, 0, cell);
             }
@@ -95,6 +123,27 @@ impl TableColumns {
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         self.columns.capacity() * size_of::<Column>()
+    }
+}
+
+/// Adds what the lines below the name in a cell say of the person: `Roe, Jane`, `ID 0077 · DOB 1970-01-31`.
+fn below(lines: &str, record: &mut CandidateRecord, scope: &mut Scope<'_>) {
+    let mut labels = Labels::collecting();
+    for line in lines.split(LINE_BREAK) {
+        labels.line(line, scope);
+        // Below the name of a patient, `ID` alone is that of the patient.
+        let mut words = line.split_whitespace();
+        let label = words.next().unwrap_or("").trim_end_matches([':', '#']);
+        let number = words.next().filter(|_| label.eq_ignore_ascii_case("id"));
+        let number = number.filter(|number| number.contains(|c: char| c.is_ascii_digit()));
+        if let (Some(number), Some(key)) = (number, scope.rules.keys.get(NUMBER)) {
+            record.add(&Meaning::from(key), 0, number);
+        }
+    }
+    for (meaning, value) in labels.take() {
+        if meaning.rule.kind != Kind::Name {
+            record.add(&meaning, 0, &value);
+        }
     }
 }
 

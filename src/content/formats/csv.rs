@@ -258,6 +258,11 @@ impl Table {
         let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
         let mut columns = TableColumns::default();
         cells().for_each(|name| columns.push_field(&name, rules));
+        // The number of a row of a table of patients is that of the patient.
+        let is_id = |name: std::borrow::Cow<'_, str>| name.trim().eq_ignore_ascii_case("id");
+        if self.afar.is_patient() && cells().next().is_some_and(is_id) {
+            columns.number_first(rules);
+        }
         let known = columns.known();
         // A single name may be in a title, too, and in a row by chance.
         if known >= 2 || (first && known == 1) {
@@ -443,6 +448,15 @@ mod tests {
         );
         let staff = "E-00123,Roe,Jane,1970-01-31,Sales\n".repeat(40);
         assert!(records("text/csv", staff.as_bytes()).is_empty());
+    }
+
+    #[test]
+    fn the_number_of_a_row_is_that_of_the_patient_in_a_table_of_patients() {
+        let table = b"Id,BIRTHDATE,FIRST,LAST\nP-77,1970-01-31,Jane,Roe\n";
+        let named = |name| crate::content::Media::Type { content_type: "text/csv", name };
+        let read = |name| crate::content::testing::records_of(named(name), &[], table, 64).concat();
+        assert!(read("/export/patients.csv").contains("patient_id=P-77"));
+        assert!(!read("/export/list.csv").contains("patient_id"));
     }
 
     #[test]

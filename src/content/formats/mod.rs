@@ -17,10 +17,12 @@ pub mod html;
 pub mod image;
 pub mod intellivue;
 pub mod ipp;
+pub mod jahis;
 pub mod json;
 pub mod jsonp;
 pub mod jws;
 pub mod label_language;
+pub mod ldif;
 pub mod mapi;
 pub mod markup;
 pub mod mdb;
@@ -42,7 +44,9 @@ pub mod syslog;
 pub mod tar;
 pub mod terminal;
 pub mod text;
+mod text_lines;
 pub mod tnef;
+pub mod turtle;
 pub mod vcard;
 pub mod x12;
 pub mod xdt;
@@ -118,6 +122,9 @@ pub static FORMATS: &[&dyn Format] = &[
     &vcard::ICALENDAR,
     &jws::Compact,
     &chmed::Plan,
+    &jahis::Jahis,
+    &ldif::Ldif,
+    &turtle::Turtle,
     &jsonp::Jsonp,
     &graphql::GraphQl,
     &hl7v2::Json,

@@ -3,8 +3,9 @@
 
 use crate::content::extract::embedded;
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
+use crate::content::formats::hl7v2::carried;
 use crate::content::stack::media;
-use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
 
 /// Longest line kept, bytes; the rest of a longer one is passed over.
 const MAX_LINE: usize = 8 << 10;
@@ -47,6 +48,10 @@ impl Format for Text {
             line: zeroize::Zeroizing::default(),
             path: media::path(media),
             lost: false,
+            messages: ["", "txt", "text", "log", "asc", "lst", "out", "dat", "hl7"]
+                .iter()
+                .any(|suffix| suffix.eq_ignore_ascii_case(media::suffix(media))),
+            message: None,
         })
     }
 }
@@ -79,21 +84,88 @@ struct TextDocument {
     path: Option<Box<str>>,
     /// The front of the line is missing.
     lost: bool,
+    /// It may hold messages of HL7 v2: manuals and programs only show some.
+    messages: bool,
+    /// The message that is being read.
+    message: Option<Nested>,
 }
+
+/// How a message of HL7 v2 begins, with the delimiters that nearly all have (chapter 2.5.4).
+const MESSAGE: &[u8] = b"MSH|^~\\&|";
+
+/// Ends of segments as logs write them out.
+const SEGMENT_ENDS: [&str; 7] = ["<CR>", "<cr>", "[CR]", "\\x0d", "\\x0D", "\\u000d", "&#13;"];
 
 impl TextDocument {
     fn end_line(&mut self, piece: &[u8], scope: &mut Scope<'_>) {
         if std::mem::take(&mut self.lost) {
             self.line.clear();
         } else if self.line.is_empty() {
-            read(&mut self.sheet, piece, scope);
+            self.read(piece, scope);
         } else {
             let room = MAX_LINE.saturating_sub(self.line.len());
             self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
-            read(&mut self.sheet, &self.line, scope);
+            let line = std::mem::take(&mut self.line);
+            self.read(&line, scope);
+            self.line = line;
             self.line.clear();
         }
     }
+
+    fn read(&mut self, line: &[u8], scope: &mut Scope<'_>) {
+        if !self.message(line, scope) {
+            read(&mut self.sheet, line, scope);
+        }
+    }
+
+    /// Takes a line that holds a message of HL7 v2 or goes on with one, as logs of interface engines and files of
+    /// messages with remarks between them have it.
+    fn message(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        let begins = self.messages.then(|| memchr::memmem::find(line, MESSAGE)).flatten();
+        if let Some(at) = begins {
+            self.end_message(Ending::Complete, scope);
+            let message = self.message.insert(carried::nested(MESSAGE));
+            segments(message, line.get(at..).unwrap_or_default(), scope);
+            return true;
+        }
+        let Some(message) = &mut self.message else { return false };
+        let goes_on = line.trim_ascii().is_empty() || is_segment(line);
+        if goes_on {
+            message.data(b"\r", scope);
+            segments(message, line, scope);
+        } else {
+            self.end_message(Ending::Complete, scope);
+        }
+        goes_on
+    }
+
+    fn end_message(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if let Some(mut message) = self.message.take() {
+            message.end(ending, scope);
+        }
+    }
+}
+
+/// Passes on the segments of a line.
+fn segments(message: &mut Nested, line: &[u8], scope: &mut Scope<'_>) {
+    let line = line.get(..MAX_LINE).unwrap_or(line);
+    if !line.iter().any(|b| matches!(b, b'<' | b'[' | b'\\' | b'&')) {
+        message.data(line, scope);
+        return;
+    }
+    let mut text = zeroize::Zeroizing::new(String::from_utf8_lossy(line).into_owned());
+    for end in SEGMENT_ENDS {
+        if text.contains(end) {
+            text = zeroize::Zeroizing::new(text.replace(end, "\r"));
+        }
+    }
+    message.data(text.as_bytes(), scope);
+}
+
+/// Whether a line begins like a segment: `PID|`.
+fn is_segment(line: &[u8]) -> bool {
+    matches!(line, [a, b, c, b'|', ..] if a.is_ascii_uppercase()
+        && [b, c].iter().all(|d| d.is_ascii_uppercase() || d.is_ascii_digit()))
 }
 
 fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
@@ -168,8 +240,9 @@ impl Document for TextDocument {
         Want::ALL
     }
 
-    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.line.clear();
+        self.end_message(Ending::Cut, scope);
         self.sheet.lose();
         self.lost = true;
         Want::ALL
@@ -179,11 +252,12 @@ impl Document for TextDocument {
         if ending == Ending::Complete {
             self.end_line(&[], scope);
         }
+        self.end_message(ending, scope);
         self.sheet.end(scope);
     }
 
     fn memory(&self) -> usize {
-        self.line.capacity() + self.sheet.memory()
+        self.line.capacity() + self.sheet.memory() + self.message.as_ref().map_or(0, Nested::memory)
     }
 }
 
@@ -209,6 +283,30 @@ mod tests {
              address=2644 Roy Station, Anthonyland 11090 phone=(827) 555-0122",
             ]
         );
+    }
+
+    #[test]
+    fn messages_in_logs_and_between_remarks() {
+        let message = "MSH|^~\\&|A|B|C|D|20260315||ADT^A01|7|P|2.5\rPID|1||H-77^^^H^MR||Roe^Jane||19700131|F\rPV1|1|I|W^1|||D7^House^Greg\r";
+        for file in [
+            format!("# export of today\n\n{}# end\n", message.replace('\r', "\r\n")),
+            format!(
+                "10:15:00 INFO [mllp-7] Received: {}\n10:15:01 INFO ack\n",
+                message.replace('\r', "\\r")
+            ),
+            format!("10:15:00 DEBUG msg={}\nMRN: none\n", message.replace('\r', "<CR>")),
+            format!("10:15:00 in:\n{}\n10:15:01 done", message.replace('\r', "\n")),
+        ] {
+            let read = text(&file);
+            assert_eq!(read.len(), 1, "{file}: {read:?}");
+            assert!(read[0].contains("hl7v2") && read[0].contains("name=Roe^Jane"), "{read:?}");
+            assert!(read[0].contains("patient_id=H-77") && !read[0].contains("House"), "{read:?}");
+        }
+        // A program or a manual shows messages that are examples.
+        let named = crate::content::Media::Type { content_type: "text/plain", name: "parser.py" };
+        let program = format!("example = (\n{})\n", message.replace('\r', "\n"));
+        let read = crate::content::testing::records_of(named, &[], program.as_bytes(), 64);
+        assert_eq!(read, [""; 0]);
     }
 
     #[test]

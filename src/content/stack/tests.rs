@@ -73,7 +73,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
     let recordings = recordings
         .map(|(format, field)| recording::sample(format, field, "Ash").expect("a recording"));
     let files: Vec<&[u8]> = archives.iter().chain(&recordings).map(Vec::as_slice).collect();
-    let fronts: [&[u8]; 27] = [
+    let fronts: [&[u8]; 31] = [
         b"MSH|^~\\&|A|B|C|D|202603011015||ADT^A01|1|P|2.5\r",
         b"M\0S\0H\0|\0^\0~\0\\\0&\0|\0A\0|\0",
         b"{\"a\":1,\"b\":2}\n",
@@ -99,6 +99,10 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         b"PRPOS 10,10\r\nPRTXT \"Ash\"\r\n",
         b"query { patient(mrn: \"7\") { id } }",
         b"CHMED16A0{\"Patient\":{\"LName\":\"Ash\"}}",
+        b"JAHIS9\n11,77,Ash\n",
+        b"SJ1\n11,77,Ash\n",
+        b"dn: cn=Ash,ou=patients\nsn: Ash\n",
+        b"@prefix fhir: <http://hl7.org/fhir/> .\n",
         b"SQLite format 3\0\x04\0\x01\x01",
         b"x\x9f\x3e\x22\x01\0",
     ];

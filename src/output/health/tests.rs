@@ -140,17 +140,17 @@ fn metrics_say_what_the_status_says() {
 #[cfg(target_os = "linux")]
 fn memory_and_processor_time_are_those_of_this_process() {
     let metrics = Metrics::new().expect("unique names");
-    let until = Instant::now() + Duration::from_millis(50);
-    let mut sum = 0u64;
-    while Instant::now() < until {
-        sum = std::hint::black_box(sum.wrapping_mul(31) + 7);
-    }
-    let text = metrics.render();
     let value = |name: &str| -> f64 {
+        let text = metrics.render();
         let line = text.lines().find(|l| l.starts_with(&format!("{name} ")));
         let value = line.and_then(|l| l.split(' ').nth(1)).and_then(|v| v.parse().ok());
         value.unwrap_or_else(|| panic!("{name}: {line:?}"))
     };
+    // Until the processor was busy for some ticks of its clock.
+    let (mut sum, until) = (0u64, Instant::now() + Duration::from_secs(60));
+    while value("process_cpu_seconds_total") < 0.02 && Instant::now() < until {
+        sum = (0..100_000).fold(sum, |sum, n| std::hint::black_box(sum.wrapping_mul(31) + n));
+    }
     let resident = value("process_resident_memory_bytes");
     assert!((1e6..1e11).contains(&resident), "{resident}");
     assert!(value("process_virtual_memory_bytes") >= resident);

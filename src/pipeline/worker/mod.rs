@@ -8,7 +8,7 @@ use super::analysis::{Analysis, State};
 use super::content_sink::{FlowSink, Shared, StageCounters};
 use super::report::{Item, Order, Report, Service};
 use super::shedding::Pressure;
-use super::work::{Work, WorkBatch};
+use super::work::{Next, Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
 use crate::decode::Decoded;
@@ -31,6 +31,13 @@ const UDP_LOOKS: u8 = 4;
 /// compressed rows may bring thousands.
 const MAX_ITEMS: usize = 1024;
 
+/// Batches in a row that brought nothing to report, after which is reported how far they came: what other
+/// workers found waits for that.
+const MAX_PUT_OFF: u32 = 8;
+
+/// Packets whose flows are looked at together.
+const WARM: usize = 16;
+
 /// Work in one step after which a flow is weighed again.
 const GROWS: u64 = 16 << 10;
 
@@ -49,6 +56,8 @@ pub struct Worker {
     context: Context,
     clock: Timestamp,
     reported: Reported,
+    /// Batches in a row whose report was put off.
+    put_off: u32,
 }
 
 /// What was already reported of gauges.
@@ -124,6 +133,7 @@ impl Worker {
             },
             clock: Timestamp::default(),
             reported: Reported::default(),
+            put_off: 0,
         }
     }
 
@@ -132,14 +142,21 @@ impl Worker {
         self.context.pressure = pressure;
     }
 
-    /// Works through a batch. What is found is handed to `report`, more than once where it is much.
-    pub fn run(&mut self, batch: &WorkBatch, report: &mut dyn FnMut(Report)) {
+    /// Works through a batch. What is found is handed to `report`, more than once where it is much, and with one
+    /// of the next batches where it is nothing and they wait.
+    pub fn run(&mut self, batch: &WorkBatch, next: Next, report: &mut dyn FnMut(Report)) {
         let context = &mut self.context;
         if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
             context.counters.content.forget();
             context.values.forget();
         }
-        for work in &batch.work {
+        let warm = |table: &Table<State>, work: &[Work]| {
+            table.warm(work.iter().take(WARM).filter_map(Work::hash));
+        };
+        for (n, work) in batch.work.iter().enumerate() {
+            if n % WARM == 0 {
+                warm(&self.table, &batch.work[n..]);
+            }
             match work {
                 Work::Segment(segment) => {
                     self.context.step(segment.number, segment.packet.time, segment.clock);
@@ -151,6 +168,7 @@ impl Worker {
                         hash: segment.hash,
                         packet: segment.packet,
                         segment: &segment.decoded,
+                        head: batch.head(segment),
                         payload: batch.payload(segment),
                     };
                     self.table.packet(&arrival, &mut self.context);
@@ -174,6 +192,12 @@ impl Worker {
                 report(Report { upto_flow: flow, ..self.report(batch.upto + 1, false) });
             }
         }
+        let idle = next == Next::Waits && !batch.last && self.context.report.items.is_empty();
+        if idle && self.put_off < MAX_PUT_OFF {
+            self.put_off += 1;
+            return;
+        }
+        self.put_off = 0;
         report(self.report(batch.upto, batch.last));
     }
 

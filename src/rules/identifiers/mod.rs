@@ -6,6 +6,7 @@
 
 mod bare;
 mod context;
+mod pattern;
 mod scan;
 #[cfg(test)]
 mod tests;
@@ -16,18 +17,17 @@ use super::compile::Compiler;
 use super::entry::section_entry;
 use super::error::LoadError;
 use super::keys::{fold, names};
+use super::load::is_shipped;
 use super::samples::Samples;
 use super::sections::Section;
 use super::validators::{MAX_NUMBER, Validator, compact};
 use super::{FieldRule, Kind, RuleSet};
-use regex::bytes::{Regex, RegexBuilder};
+use context::Context;
+use pattern::NumberPattern;
 use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use unicode_normalization::UnicodeNormalization;
-
-/// Largest compiled pattern, bytes.
-const MAX_PATTERN: usize = 256 << 10;
 
 /// Longest name of a field that is looked at, characters.
 const MAX_NAME: usize = 128;
@@ -92,7 +92,7 @@ pub struct IdentifierRule {
     pub chance: f32,
     /// Only those who are cared for are known by it.
     pub health: bool,
-    pattern: Regex,
+    pattern: NumberPattern,
     separators: String,
     validator: Option<&'static Validator>,
     /// Its validator counts signs that are neither letters nor digits.
@@ -134,7 +134,8 @@ pub struct IdentifierRules {
     enabled: Vec<Vec<u16>>,
     /// The same for numbers of nothing but digits.
     bare: Vec<bare::Bare>,
-    context: context::Context,
+    /// Their words, put together when a text is first searched.
+    context: OnceLock<Context>,
     /// A bit each for the lengths of numbers that need no words near by.
     wordless: u64,
     /// Switched off by region, but known.
@@ -142,6 +143,12 @@ pub struct IdentifierRules {
 }
 
 impl IdentifierRules {
+    /// The words of all rules and of other things.
+    fn context(&self) -> &Context {
+        // A failure needs more words than any rule file may have.
+        self.context.get_or_init(|| Context::new(&self.rules, &self.others).unwrap_or_default())
+    }
+
     /// The rule of this index.
     pub fn get(&self, index: u16) -> Option<&IdentifierRule> {
         self.rules.get(usize::from(index))
@@ -222,7 +229,7 @@ impl IdentifierRules {
             apart.push(c);
         }
         let mut others = false;
-        self.context.each(&words_of(&apart), |_, rule| {
+        self.context().each(&words_of(&apart), |_, rule| {
             others |= rule.and_then(|r| self.get(r)).is_none_or(|rule| !rule.personal);
         });
         others
@@ -334,14 +341,21 @@ impl Section for Identifiers {
             to.rules.identifiers.name(entry)?;
             Ok(checked)
         });
-        let Checked { validator, length, pattern } = match checked {
+        let Checked { validator, length } = match checked {
             Ok(checked) => checked,
             Err(reason) => return to.fault(reason),
         };
+        let pattern = NumberPattern::new(&entry.pattern);
+        // A test compiles the shipped patterns; those of a site are compiled here, to refuse them with their line.
+        if !is_shipped(to.source)
+            && let Err(reason) = pattern.check()
+        {
+            return to.fault(reason);
+        }
         let forms = bare::forms(&entry.pattern);
         let kind = entry.kind.unwrap_or(Kind::OtherId);
         let rule = to.field(&entry.common, kind, "text", Some(entry.confidence))?;
-        let rules = &mut to.rules.identifiers;
+        let rules = &mut *to.rules.identifiers;
         rules.known.extend(entry.regions.iter().cloned());
         rules.rules.push(IdentifierRule {
             rule,
@@ -371,7 +385,6 @@ impl Section for Identifiers {
 struct Checked {
     validator: Option<&'static Validator>,
     length: (usize, usize),
-    pattern: Regex,
 }
 
 impl Entry {
@@ -400,16 +413,7 @@ impl Entry {
         if self.separators.contains(char::is_alphanumeric) {
             return Err("separators: letters and digits are part of a number".to_owned());
         }
-        let pattern = RegexBuilder::new(&format!("^(?:{})$", self.pattern))
-            .unicode(false)
-            .case_insensitive(true)
-            .size_limit(MAX_PATTERN)
-            .build()
-            .map_err(|e| format!("pattern: {e}"))?;
-        if pattern.is_match(b"") {
-            return Err("pattern: it also matches nothing at all".to_owned());
-        }
-        Ok(Checked { validator, length, pattern })
+        Ok(Checked { validator, length })
     }
 }
 
@@ -458,9 +462,7 @@ impl Section for Others {
         Ok(())
     }
     fn finish(rules: &mut RuleSet) {
-        let rules = &mut rules.identifiers;
-        // A failure needs more words than any rule file may have.
-        rules.context = context::Context::new(&rules.rules, &rules.others).unwrap_or_default();
+        let rules = &mut *rules.identifiers;
         // Site rules alone may lack the default region.
         let _ = rules.enable(DEFAULT_REGIONS);
     }

@@ -316,11 +316,11 @@ impl IdentifierRules {
             }
         };
         // The nearest word before it counts.
-        self.context.each(&words_of(before(text, start)), |at, rule| match rule {
+        self.context().each(&words_of(before(text, start)), |at, rule| match rule {
             Some(rule) => place(rule, at),
             None => other = other.max(Some(at)),
         });
-        self.context.each(&words_of(behind(text, end)), |_, rule| {
+        self.context().each(&words_of(behind(text, end)), |_, rule| {
             if let Some(rule) = rule {
                 place(rule, 0);
             }

@@ -34,6 +34,15 @@ fn regions_switch_numbers_on() {
 }
 
 #[test]
+fn every_shipped_pattern_compiles() {
+    let rules = RuleSet::shipped().expect("shipped rules");
+    assert!(rules.identifiers.rules.len() > 70);
+    for rule in &rules.identifiers.rules {
+        assert_eq!(rule.pattern.check(), Ok(()), "{}", rule.rule.id);
+    }
+}
+
+#[test]
 fn words_in_many_languages() {
     for (text, expected) in [
         ("Versicherten-Nr. A123456780 (AOK)", "A123456780 de-kvnr"),

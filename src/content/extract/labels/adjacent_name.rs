@@ -43,7 +43,9 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
         from += 1;
     }
     let text = before.get(from..)?.trim_end();
-    let apart = text.ends_with([',', '(', ';', '*', '-', '–']);
+    let shown = without_sex(text);
+    let apart = text.ends_with([',', '(', ';', '*', '-', '–']) || shown.len() < text.len();
+    let text = shown;
     let text = text.trim_end_matches(|c| is_padding(c) || matches!(c, '(' | '–'));
     let colon = text.rfind([':', '|', '\t']).map_or(0, |at| at + 1);
     let column = text.rfind("  ").map_or(0, |at| at + 2);
@@ -70,7 +72,10 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
         colon > 0 && colon >= column && rules.keys.context(intro) == Some(About::Nothing);
     let halves = name.split(',').filter(|half| !half.trim().is_empty()).count();
     let apart = apart || (line && colon == 0 && halves == 2);
-    let alone = front.trim().is_empty() && from == 0 && words.count >= 2 && (introduced || apart);
+    // The items of a list, in columns: `1. Roe, Jane  DOB: 1970-01-31`.
+    let column = before.ends_with("  ") || before.ends_with('\t');
+    let apart = apart || (column && halves == 2);
+    let alone = is_item(front) && from == 0 && words.count >= 2 && (introduced || apart);
     (addressed || alone).then_some(AdjacentName { name, patient: false })
 }
 
@@ -86,6 +91,142 @@ pub fn above<'a>(line: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     // Whoever writes the letter has a title, too: it is alone in front.
     (two && (halves == 2 || !all) && behind.split_whitespace().count() <= MAX_INTRODUCTION)
         .then_some(adjacent)
+}
+
+/// Whether there is nothing in front of a name but the number or the mark of an item of a list.
+fn is_item(front: &str) -> bool {
+    let front = front.trim();
+    let number = front.trim_end_matches(['.', ')', ':']);
+    matches!(front, "" | "-" | "*" | "•" | "·")
+        || (number.len() < front.len()
+            && number.len() <= 3
+            && number.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Whether a text only says of what sex and how old somebody is: `(F)`, `M, 54 y`.
+pub fn is_sex_or_age(text: &str) -> bool {
+    const SEXES: [&str; 9] = ["m", "f", "w", "male", "female", "männlich", "weiblich", "♂", "♀"];
+    let mut words = text.split(|c: char| !c.is_alphanumeric() && !"♂♀".contains(c));
+    let mut any = false;
+    words.all(|word| {
+        any |= !word.is_empty();
+        let number = word.trim_end_matches(|c: char| c.is_alphabetic());
+        let unit = word.get(number.len()..).unwrap_or("");
+        let age = number.len() <= 3 && number.bytes().all(|b| b.is_ascii_digit());
+        SEXES.contains(&&*word.to_lowercase())
+            || (age && matches!(unit, "" | "y" | "yo" | "yr" | "yrs" | "years" | "J" | "ans"))
+    }) && any
+}
+
+/// A text without a sex and an age that are set apart at its end: `Roe, Jane | F |`.
+fn without_sex(text: &str) -> &str {
+    let bare = text.trim_end_matches(|c| is_padding(c) || matches!(c, '(' | ')'));
+    let Some(at) = bare.rfind(['|', '(', ';', '/']) else { return text };
+    match is_sex_or_age(bare.get(at + 1..).unwrap_or("")) {
+        true => bare.get(..at).unwrap_or("").trim_end(),
+        false => text,
+    }
+}
+
+/// The name that is all of a line, in a place where that of a person is; `about` says whether of a patient.
+pub fn alone<'a>(line: &'a str, about: About, rules: &RuleSet) -> Option<AdjacentName<'a>> {
+    let line = line.trim();
+    let words = Words::of(line, rules);
+    let whole = words.begin == 0 && words.count >= 2;
+    whole.then_some(AdjacentName { name: line, patient: about == About::Patient })
+}
+
+/// Most words of a heading that is a name.
+const MAX_HEADING: usize = 3;
+
+/// Words of headings that are no names, by the beginnings that they have in several languages.
+const HEADINGS: [&str; 72] = [
+    "about",
+    "account",
+    "active",
+    "address",
+    "admi",
+    "aktuel",
+    "alert",
+    "allerg",
+    "allge",
+    "appoint",
+    "assess",
+    "basic",
+    "billing",
+    "care",
+    "center",
+    "centre",
+    "chart",
+    "city",
+    "clinic",
+    "comm",
+    "contact",
+    "current",
+    "daten",
+    "date",
+    "demogra",
+    "depart",
+    "detail",
+    "diagn",
+    "document",
+    "dossier",
+    "emergency",
+    "encounter",
+    "examin",
+    "family",
+    "general",
+    "good",
+    "health",
+    "history",
+    "home",
+    "hospital",
+    "identi",
+    "imag",
+    "info",
+    "insurance",
+    "klini",
+    "lab",
+    "last",
+    "list",
+    "main",
+    "medic",
+    "name",
+    "new",
+    "note",
+    "order",
+    "overview",
+    "person",
+    "problem",
+    "profil",
+    "progress",
+    "radiolog",
+    "record",
+    "regist",
+    "report",
+    "result",
+    "search",
+    "social",
+    "summary",
+    "test",
+    "treat",
+    "view",
+    "visit",
+    "vital",
+];
+
+/// Whether a heading is written like a name of two or three words and has none of the words of headings.
+pub fn is_heading(text: &str, rules: &RuleSet) -> bool {
+    let words = || text.split_whitespace().map(|word| word.trim_matches(is_mark));
+    let own = |word: &str| {
+        let word = word.to_lowercase();
+        HEADINGS.iter().any(|heading| word.starts_with(heading))
+    };
+    let written =
+        |word: &str| word.starts_with(char::is_uppercase) && word.contains(char::is_lowercase);
+    (2..=MAX_HEADING).contains(&words().count())
+        && words().all(|word| written(word) && !own(word))
+        && alone(text, About::Nothing, rules).is_some()
 }
 
 /// Words of a name at the end of a text.
@@ -162,6 +303,26 @@ mod tests {
     }
 
     #[test]
+    fn a_sex_between_a_name_and_a_date_of_birth() {
+        let jane = Some(("Roe, Jane".to_owned(), false));
+        for before in ["1. Roe, Jane  ", "12) Roe, Jane\t", "- Roe, Jane  ", "Roe, Jane  "] {
+            assert_eq!(found(before), jane, "{before}");
+        }
+        assert_eq!(found("Progress Note  "), None);
+        for before in
+            ["Roe, Jane | F | ", "Roe, Jane (F) ", "Roe, Jane (F, 56 y), ", "Roe, Jane; female; "]
+        {
+            assert_eq!(found(before), jane, "{before}");
+        }
+        for text in ["(M)", "F", "54 y", "M, 54y", "weiblich"] {
+            assert!(is_sex_or_age(text), "{text}");
+        }
+        for text in ["", "()", "Roe", "12345", "Ward 3", "MRN"] {
+            assert!(!is_sex_or_age(text), "{text}");
+        }
+    }
+
+    #[test]
     fn names_in_the_line_above() {
         let found = |line| above(line, &RULES).map(|adjacent| adjacent.name.to_owned());
         for (line, name) in [
@@ -176,6 +337,27 @@ mod tests {
             ["Jane Roe", "Laboratory Report", "Dr Jane Roe", "Berlin, 03.03.2026", "Roe", ""]
         {
             assert_eq!(found(line), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn headings_that_are_names() {
+        for text in ["Jane Roe", "Roe, Jane", "Latoya Van Delacroix"] {
+            assert!(is_heading(text, &RULES), "{text}");
+        }
+        for text in [
+            "Jane",
+            "Patient Summary",
+            "Vital Signs",
+            "Contact Information",
+            "Good Health Clinic",
+            "Progress note",
+            "MRN Search",
+            "Persönliche Daten",
+            "Laboratory Results",
+            "JANE ROE",
+        ] {
+            assert!(!is_heading(text, &RULES), "{text}");
         }
     }
 

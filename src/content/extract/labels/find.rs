@@ -7,6 +7,9 @@ use memchr::{memchr3_iter, memmem};
 /// Most words of a label (`Date of birth`, `Numéro de sécurité sociale`).
 const MAX_LABEL_WORDS: usize = 6;
 
+/// Most words of a label in front of a number sign.
+const MAX_NUMBERED_WORDS: usize = 3;
+
 /// Longest ending of a label, characters.
 const MAX_ENDING: usize = 4;
 
@@ -72,7 +75,13 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
         if next == Some('/') || time || compares {
             return None;
         }
-        let (offset, said) = label(before, open, rules);
+        let (mut offset, mut said) = label(before, open, rules);
+        if matches!(said, LabelMeaning::Unknown)
+            && line.get(at..after) == Some("#")
+            && let Some((start, meaning)) = numbered(before, rules)
+        {
+            (offset, said) = (start, LabelMeaning::Key(meaning));
+        }
         open = match said {
             LabelMeaning::Key(_) => true,
             LabelMeaning::Context(_) => false,
@@ -138,6 +147,24 @@ fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, LabelMeaning) {
         consider(0);
     }
     best
+}
+
+/// The label that ends `text` in front of a number sign, which is short for the word: `MR#` is `MR number`.
+fn numbered(text: &str, rules: &RuleSet) -> Option<(usize, Meaning)> {
+    let text = text.trim_end();
+    let starts = text.match_indices([' ', '\t', ',', ';', '|', '(']).map(|(at, _)| at + 1);
+    let last = starts.chain([0]).filter(|at| text.len() - at <= MAX_LABEL);
+    let mut last: Vec<usize> = last.collect();
+    last.sort_unstable();
+    // The longest of the last few words.
+    let words = last.get(last.len().saturating_sub(MAX_NUMBERED_WORDS)..)?;
+    words.iter().find_map(|at| {
+        let word = text.get(*at..)?.trim();
+        let named =
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b' ');
+        let key = rules.keys.get(&format!("{word} number")).filter(|_| named)?;
+        key.rule.kind.is_strong_id().then(|| (*at, Meaning::from(key)))
+    })
 }
 
 /// Whether a label that is also an ordinary word (`Patient`) is one behind `before`: in `Image

@@ -54,6 +54,11 @@ pub struct Labels {
     element: bool,
     /// The line before, where it may be a name.
     before: Zeroizing<String>,
+    /// In a section of settings that is about a patient: `[PATIENT]`.
+    section: bool,
+    /// It is the first of what is about a patient, and the next one is.
+    introduced: Option<About>,
+    introduces: Option<About>,
     /// The cell that comes next says what kind of animal it is.
     species: bool,
     /// Values are handed to [`Labels::take`] instead of being put together to records.
@@ -73,6 +78,9 @@ impl Labels {
             group: 0,
             element: false,
             before: Zeroizing::default(),
+            section: false,
+            introduced: None,
+            introduces: None,
             species: false,
             collected: None,
         }
@@ -96,6 +104,12 @@ impl Labels {
     /// Whether a line without labels may be the value of the label before.
     pub const fn is_waiting(&self) -> bool {
         self.waiting.is_some()
+    }
+
+    /// Whether the label before says that a patient follows.
+    pub fn awaits_patient(&self) -> bool {
+        let is = |meaning: &Meaning| meaning.patient && meaning.rule.kind == Kind::Name;
+        self.waiting.as_ref().is_some_and(is)
     }
 
     /// Something said around the whole document.
@@ -122,6 +136,10 @@ impl Labels {
             self.line(text, scope);
             self.waiting = None;
         } else {
+            // `<h2>Jane Roe</h2><p>MRN: H-77</p><p>DOB: 1970-01-31</p>`
+            if self.introduces.is_none() && adjacent_name::is_heading(text, scope.rules) {
+                self.introduces = Some(About::Nothing);
+            }
             self.note(text);
         }
         // `<h3>Date of birth</h3><p>1970-01-31</p>`; a word like `Patient` is a heading.
@@ -135,13 +153,19 @@ impl Labels {
     /// Keeps a line that may be the name of whom the next one is about.
     fn note(&mut self, line: &str) {
         let line = line.trim();
-        if line.is_empty() {
+        if line.is_empty() || adjacent_name::is_sex_or_age(line) {
             return;
         }
         self.before.clear();
         if line.len() <= MAX_BEFORE {
             self.before.push_str(line);
         }
+        self.introduced = std::mem::take(&mut self.introduces);
+    }
+
+    /// What begins here is about a patient: its first line may be a name and nothing else.
+    pub const fn introduce(&mut self) {
+        self.introduces = Some(About::Patient);
     }
 
     /// A line of text.
@@ -150,6 +174,9 @@ impl Labels {
         let end = (line.len() > MAX_LINE).then(|| line.char_indices().nth(MAX_LINE)).flatten();
         let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
         let rules = scope.rules;
+        if let Some(section) = section(line) {
+            self.section = rules.keys.context(section) == Some(About::Patient);
+        }
         let columns = Columns::of_labels(line, rules);
         if !columns.is_empty() {
             self.forget();
@@ -167,6 +194,7 @@ impl Labels {
             }
             if let LabelMeaning::Unknown = label.said {
                 let named = open.as_ref().map_or(self.record.names_patient(), |(m, _)| m.patient);
+                let named = named || (self.section && self.record.has(Kind::Name));
                 if !(named && !self.record.has(Kind::PatientId) && label.is_number(line)) {
                     continue;
                 }
@@ -219,7 +247,8 @@ impl Labels {
             self.unlabelled(line, scope);
             self.note(line);
         }
-        if found {
+        // The name at the head of a record stays that of the labelled values below it.
+        if found && self.introduced.is_none() {
             self.before.clear();
         }
     }
@@ -281,6 +310,18 @@ impl Labels {
             self.line(text, scope);
             self.element = false;
         }
+    }
+
+    /// Text of a program in a page: there, names are no labels without a sign behind them, and words no headings.
+    pub fn code(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let text = text.trim();
+        let known = |label: find::Label| matches!(label.said, LabelMeaning::Key(_));
+        if self.waiting.is_some() && scope.rules.keys.get(text).is_none() {
+            self.answer(text, scope);
+        } else if find::labels(text, scope.rules).any(known) {
+            self.line(text, scope);
+        }
+        self.waiting = None;
     }
 
     /// Cells beside each other: labels with their values. An empty cell is the value of the label
@@ -355,6 +396,9 @@ impl Labels {
         while let Some(found) = value::inline(text, scope.rules) {
             let before = text.get(..found.label).unwrap_or("");
             self.beside(&found.meaning, before, scope);
+            if self.introduced.is_some() {
+                self.below(&found.meaning, scope);
+            }
             self.numbers(before, scope);
             self.known(&found.meaning, text.get(found.value.clone()).unwrap_or(""), scope);
             text = text.get(found.value.end..).unwrap_or("");
@@ -383,16 +427,26 @@ impl Labels {
 
     /// A name in the line above that of a birth date: `Roe, Jane`, `Re: Mrs Jane Roe`.
     fn below(&mut self, meaning: &Meaning, scope: &mut Scope<'_>) {
-        if meaning.rule.kind != Kind::BirthDate
+        let kind = meaning.rule.kind;
+        let known =
+            kind == Kind::BirthDate || (self.introduced.is_some() && kind == Kind::PatientId);
+        let new = self.introduced == Some(About::Patient) && self.record.has(kind);
+        if !known
             || self.collected.is_some()
-            || self.record.has(Kind::Name)
+            || (self.record.has(Kind::Name) && !new)
             || self.before.is_empty()
         {
             return;
         }
+        if new {
+            // The head of another record came in between.
+            self.emit(scope);
+        }
         let rules = scope.rules;
         let above = std::mem::take(&mut self.before);
-        if let Some(adjacent) = adjacent_name::above(&above, rules) {
+        let introduced = std::mem::take(&mut self.introduced);
+        let alone = || adjacent_name::alone(&above, introduced?, rules);
+        if let Some(adjacent) = adjacent_name::above(&above, rules).or_else(alone) {
             let key = if adjacent.patient { PATIENT_NAME } else { NAME };
             if let Some(key) = rules.keys.get(key) {
                 self.known(&Meaning::from(key), adjacent.name, scope);
@@ -458,6 +512,11 @@ impl Labels {
     pub fn memory(&self) -> usize {
         self.record.memory()
     }
+}
+
+/// The name of the section that a line of a file of settings begins.
+fn section(line: &str) -> Option<&str> {
+    line.trim().strip_prefix('[')?.strip_suffix(']')
 }
 
 /// What a heading says: all of it, a few of its words together, or any word of `title` (`Patient list`,

@@ -121,3 +121,51 @@ fn animals_are_nobody() {
     let human = "Patient: Jane Roe\nSpecies: Homo sapiens\nDOB: 1970-01-31\nMRN: 77";
     assert_eq!(read(human), record("name=Jane Roe birth_date=1970-01-31 patient_id=77"));
 }
+
+#[test]
+fn a_letter_that_is_short_for_born() {
+    let fields = "name=Väinö Korhonen birth_date=26.04.2003 patient_id=1422900";
+    for line in [
+        "Potilas: Väinö Korhonen, s. 26.04.2003, potilasnumero 1422900",
+        "Patient: Väinö Korhonen, f. 26.04.2003, MRN: 1422900",
+        "Paziente: Väinö Korhonen (n. 26.04.2003), MRN: 1422900",
+    ] {
+        assert_eq!(read(line), record(fields), "{line}");
+    }
+    assert_eq!(read("Katso raportti, s. 26, ja liite, s. 4.2003"), [""; 0]);
+}
+
+#[test]
+fn sentences_are_no_addresses() {
+    for lines in [
+        "Patient: Jane Roe\nZip: file, and for the other platform the default package",
+        "Patient: Jane Roe\nAddress: This behavior has also been backported to earlier versions",
+        "Patient: Jane Roe\nFirst: CADR(args)",
+    ] {
+        assert!(!read(lines).concat().contains("address"), "{lines}");
+    }
+    let fields = "name=Jane Roe address=rue de la Paix 5, Paris";
+    assert_eq!(read("Patient: Jane Roe\nAddress: rue de la Paix 5, Paris"), record(fields));
+}
+
+#[test]
+fn a_number_sign_is_the_word_and_a_year_is_no_number() {
+    let fields = "name=Jane Roe birth_date=1970-01-31 patient_id=H-77";
+    for lines in [
+        "Patient: Jane Roe  DOB: 1970-01-31  MR#: H-77",
+        "Hospital  2026\nPatient: Jane Roe  DOB: 1970-01-31  Hospital no. H-77",
+        "Patient: Jane Roe | DOB: 1970-01-31 | MR # H-77",
+    ] {
+        assert_eq!(read(lines), record(fields), "{lines}");
+    }
+    let beside = read("Roe, Jane | F | DOB 1970-01-31 | MRN H-77");
+    assert_eq!(beside, record(&fields.replace("Jane Roe", "Roe, Jane")));
+}
+
+#[test]
+fn sections_of_settings_are_about_patients() {
+    let ini = "[PATIENT]\nName=Roe^Jane\nID=H-77\nBirthDate=19700131\n[STUDY]\nID=99\nModality=CR";
+    let read = read(ini);
+    assert_eq!(read.len(), 1, "{read:?}");
+    assert!(read[0].contains("patient_id=H-77") && !read[0].contains("99"), "{read:?}");
+}

@@ -25,6 +25,14 @@ const MAX_PARTICLE: usize = 3;
 /// Most groups of a number of a register (`2 95 10 99 126 111 93`).
 const MAX_GROUPS: usize = 8;
 
+/// Shortest word that only sentences write in small letters, bytes, and how many of them make one.
+const MIN_PROSE: usize = 4;
+const MAX_SMALL_WORDS: usize = 4;
+
+/// Confidence of a label from which on it names persons only, and from which on it names persons at all.
+const MIN_SURE: f32 = 0.6;
+const MIN_ORDINARY: f32 = 0.5;
+
 /// Most words of any other value (`(827) 555 01 22 ext 5`).
 const MAX_VALUE_WORDS: usize = 8;
 
@@ -123,8 +131,14 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
         if word.trim().is_empty() {
             continue;
         }
-        if let Some(born) = born(text, start, end, rules) {
-            return Some(born);
+        let previous = before.first().copied().filter(|at| {
+            let bracket = text.get(*at..).is_some_and(|word| word.starts_with('('));
+            known == 1 || (known > 1 && bracket)
+        });
+        let born =
+            born(text, start, end, rules).or_else(|| born_in(text, previous?, start..end, rules));
+        if born.is_some() {
+            return born;
         }
         if known > 0 && word.contains(|c: char| c.is_ascii_digit()) {
             // The longest label counts.
@@ -146,7 +160,10 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
                         break;
                     }
                     let valid = || rules.identifiers.verify(name, value).is_some_and(|v| v.valid);
-                    if !is_plain(key) && !valid() {
+                    // `Hospital 2026`: a year is no number of a person.
+                    if (!is_plain(key) && !valid())
+                        || (key.rule.kind.is_strong_id() && is_year(value))
+                    {
                         continue;
                     }
                     let value = start..start + value.len();
@@ -174,14 +191,45 @@ fn born(text: &str, start: usize, end: usize, rules: &RuleSet) -> Option<Inline>
     let bare = word.trim_end().trim_start_matches('(');
     let date = bare.strip_prefix(['*', '∗'])?;
     let date = date.trim_end_matches([')', ',', ';', '.']);
-    let numbers = date.split(['.', '/', '-']).filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
-    let year = date.split(['.', '/', '-']).any(|n| n.len() == 4);
-    if numbers.count() != 3 || !year || (start == 0 && !word.starts_with('(')) {
+    if !is_full_date(date) || (start == 0 && !word.starts_with('(')) {
         return None;
     }
     let at = start + word.trim_end().len() - bare.len() + bare.find(date)?;
     let meaning = Meaning::from(rules.keys.get(BIRTH_DATE)?);
     Some(Inline { label: start, value: at..at + date.len(), meaning })
+}
+
+/// A date behind a letter that begins a clause and is short for `born`: `Roe, Erika, s. 03.05.1948` (`syntynyt`, `född`, `født`,
+/// `nato`).
+fn born_in(
+    text: &str,
+    label: usize,
+    date: std::ops::Range<usize>,
+    rules: &RuleSet,
+) -> Option<Inline> {
+    let letter = text.get(label..date.start)?.trim().trim_start_matches('(');
+    let word = text.get(date.clone())?.trim_end();
+    let bare = word.trim_end_matches([')', ',', ';', '.']);
+    if !matches!(letter, "s." | "f." | "n.") || !is_full_date(bare) {
+        return None;
+    }
+    let meaning = Meaning::from(rules.keys.get(BIRTH_DATE)?);
+    Some(Inline { label, value: date.start..date.start + bare.len(), meaning })
+}
+
+/// Whether a text is a date in numbers with all of its year.
+fn is_full_date(text: &str) -> bool {
+    let numbers = || text.split(['.', '/', '-']);
+    numbers().filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).count() == 3
+        && numbers().count() == 3
+        && numbers().any(|n| n.len() == 4)
+}
+
+/// Whether a number is written like a year of our time.
+fn is_year(value: &str) -> bool {
+    value.len() == 4
+        && value.bytes().all(|b| b.is_ascii_digit())
+        && (value.starts_with("19") || value.starts_with("20"))
 }
 
 /// Whether a label is known well enough to do without a colon, and its value is a number or date.
@@ -204,10 +252,15 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
             words <= MAX_NAME_WORDS
                 && (!cased || value.contains(char::is_uppercase))
                 && (!value.starts_with(char::is_lowercase) || has_particle(value))
-                && !value.contains(['?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '\\', '_'])
+                && !value.contains([
+                    '?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '\\', '_', '©', '®', '→',
+                ])
                 && (!value.contains('/') || halves(value).is_some())
+                // Manuals quote behind `name`, and write calls of functions behind `first`.
+                && (meaning.rule.confidence >= MIN_SURE || !value.starts_with(['‘', '“', '„']))
+                && (meaning.rule.confidence >= MIN_ORDINARY || !value.contains('('))
         }
-        Kind::Address => !value.contains(['_', '"', '[', ']']),
+        Kind::Address => !value.contains(['_', '"', '[', ']']) && !is_sentence(value),
         Kind::Sex | Kind::Email => words <= 2,
         Kind::NationalId | Kind::InsuranceNumber => {
             words <= MAX_GROUPS && value.contains(char::is_numeric) && !is_prose(value)
@@ -240,6 +293,20 @@ fn has_particle(value: &str) -> bool {
 fn is_prose(value: &str) -> bool {
     let word = |w: &str| w.len() > 2 && w.bytes().all(|b| b.is_ascii_lowercase());
     value.split_whitespace().any(word)
+}
+
+/// Whether what is behind the label of an address is a sentence: many words in small letters, or it goes on with one.
+fn is_sentence(value: &str) -> bool {
+    let small = |w: &&str| w.len() >= MIN_PROSE && w.bytes().all(|b| b.is_ascii_lowercase());
+    let words = value.split_whitespace().filter(small).count();
+    let begins = value.starts_with(|c: char| c.is_ascii_lowercase());
+    let number = value.contains(|c: char| c.is_ascii_digit());
+    words >= MAX_SMALL_WORDS || (words >= 2 && begins && !number)
+}
+
+/// Whether a text is the identifier of an object (ITU-T X.660): `2.16.840.1.113883.19.5`.
+fn is_oid(text: &str) -> bool {
+    text.matches('.').count() >= 3 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
 /// Whether a value is a piece of a program: it has colons, too.
@@ -294,6 +361,11 @@ pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
             _ => value,
         },
         Kind::BirthDate | Kind::DeathDate => value.trim_end_matches('.'),
+        Kind::PatientId => match value.split_once(' ') {
+            // Style sheets of CDA print the root of an id behind it.
+            Some((id, root)) if is_oid(root.trim()) => id,
+            _ => value,
+        },
         _ => value,
     }) as _
 }

@@ -7,6 +7,7 @@ use crate::content::extract::record::{Marks, Meaning};
 use crate::content::formats::dicom::model::{is_wanted, named};
 use crate::rules::{About, RuleSet};
 use hashbrown::HashTable;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
 
@@ -136,7 +137,18 @@ impl Use {
             ),
             answer: matches!(
                 text,
-                "value" | "answer" | "val" | "Value" | "valueString" | "valueDate" | "response"
+                "value"
+                    | "answer"
+                    | "val"
+                    | "Value"
+                    | "valueString"
+                    | "valueDate"
+                    | "response"
+                    // What a change made of it.
+                    | "new"
+                    | "newValue"
+                    | "new_value"
+                    | "after"
             ),
             group: matches!(text, "record" | "record_id" | "subject_id" | "entity_id"),
             // GraphQL, Elasticsearch, JSON:API and their kin; tokens of SMART App Launch.
@@ -416,7 +428,7 @@ impl Name {
         let meaning = rules.keys.get(text).map(Meaning::from).or_else(keyword);
         let meaning = meaning.or_else(|| path::meaning(text, rules));
         let said = rules.keys.scope_of(text);
-        let dicom_tag = u32::from_str_radix(text, 16).ok().filter(|_| is_hexadecimal(text));
+        let dicom_tag = dicom_tag(text);
         let mentioned = rules.fhir.mentions(text);
         // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and
         // Reference (FHIR R4, data types).
@@ -500,6 +512,15 @@ impl Name {
 /// Whether an element has its type in its name: `valueHumanName` (FHIR R4 2.24.0.1, `value[x]`).
 pub fn is_typed_value(text: &str) -> bool {
     text.strip_prefix("value").is_some_and(|t| t.starts_with(|c: char| c.is_ascii_uppercase()))
+}
+
+/// The tag that a name is: `00100010` (PS3.18 F.2.2), or `0010,0010`, as servers of images write it.
+fn dicom_tag(text: &str) -> Option<u32> {
+    let digits = match text.split_once(',') {
+        Some((group, element)) if group.len() == 4 => Cow::Owned([group, element].concat()),
+        _ => Cow::Borrowed(text),
+    };
+    u32::from_str_radix(&digits, 16).ok().filter(|_| is_hexadecimal(&digits))
 }
 
 /// Whether a name is written like a DICOM tag.

@@ -34,7 +34,7 @@ pub const SCRIPT: Dialect = Dialect { name: "script" };
 pub const BMP: Dialect = Dialect { name: "bmp" };
 
 /// Vocabularies that `[[xml_dialect]]` of the rules distinguishes from other XML.
-const NATIONAL: [Dialect; 16] = [
+const NATIONAL: [Dialect; 17] = [
     Dialect { name: "audit" },
     BMP,
     Dialect { name: "cardiosoft" },
@@ -44,6 +44,7 @@ const NATIONAL: [Dialect; 16] = [
     Dialect { name: "kith" },
     Dialect { name: "kmehr" },
     Dialect { name: "medcom-xml" },
+    Dialect { name: "mml" },
     Dialect { name: "mortara" },
     Dialect { name: "muse" },
     Dialect { name: "philips-ecg" },

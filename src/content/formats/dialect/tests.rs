@@ -111,3 +111,30 @@ proptest! {
         records_of(Media::Unknown, &[], &text, size);
     }
 }
+
+#[test]
+fn names_in_several_scripts_are_names_of_one_person() {
+    let name = |code: &str, family: &str, given: &str| {
+        format!(
+            "<mmlNm:Name mmlNm:repCode=\"{code}\"><mmlNm:family>{family}</mmlNm:family><mmlNm:given>{given}</mmlNm:given></mmlNm:Name>"
+        )
+    };
+    let id = "<mmlCm:Id mmlCm:type=\"facility\">00770</mmlCm:Id>";
+    let mml = format!(
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Mml version=\"3.0\" xmlns:mmlPi=\"http://www.medxml.net/MML/ContentModule/PatientInfo/1.0\">\
+         <MmlHeader><mmlCi:CreatorInfo><mmlPsi:PersonalizedInfo><mmlCm:Id>D7</mmlCm:Id><mmlPsi:personName>{doctor}</mmlPsi:personName></mmlPsi:PersonalizedInfo></mmlCi:CreatorInfo><masterId>{id}</masterId></MmlHeader>\
+         <MmlBody><MmlModuleItem><docInfo contentModuleType=\"patientInfo\"/><content><mmlPi:PatientModule><mmlPi:uniqueInfo><mmlPi:masterId>{id}</mmlPi:masterId></mmlPi:uniqueInfo>\
+         <mmlPi:personName>{kanji}{kana}</mmlPi:personName><mmlPi:birthday>1962-08-06</mmlPi:birthday><mmlPi:sex>male</mmlPi:sex></mmlPi:PatientModule></content></MmlModuleItem></MmlBody></Mml>",
+        doctor = name("I", "山本", "一郎"),
+        kanji = name("I", "渡邉", "宗一郎"),
+        kana = name("P", "わたなべ", "そういちろう"),
+    );
+    let names = "name=渡邉^宗一郎 name=わたなべ^そういちろう";
+    assert_eq!(
+        records("application/xml", mml.as_bytes()),
+        [
+            "http>xml:mml patient_id=00770".to_owned(),
+            format!("http>xml:mml patient_id=00770 birth_date=1962-08-06 sex=male {names}"),
+        ]
+    );
+}

@@ -1,5 +1,8 @@
 //! HTML: tables with headings, labelled values, filled-in forms, data in scripts.
 
+mod choices;
+mod code;
+mod fragment;
 mod named;
 mod script;
 #[cfg(test)]
@@ -8,10 +11,14 @@ mod tests;
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::labels::Labels;
 use crate::content::extract::record::{CandidateRecord, Marks};
-use crate::content::extract::table::{Sheet, TableColumns};
+use crate::content::extract::table::{LINE_BREAK, Sheet, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::rules::RuleSet;
+use choices::Choices;
+use code::Code;
+pub use fragment::is_fragment;
+use fragment::may_be_fragment;
 use named::Hints;
 use script::Script;
 
@@ -23,26 +30,6 @@ const MAX_TABLES: usize = 8;
 
 /// Longest text of one cell or element, bytes.
 const MAX_RUN: usize = 1024;
-
-/// Elements that begin a fragment of a page inside another format (FHIR R4, Narrative).
-const FRAGMENTS: [&[u8]; 13] = [
-    b"div", b"p", b"table", b"span", b"ul", b"dl", b"body", b"h1", b"h2", b"h3", b"section", b"b",
-    b"article",
-];
-
-/// Whether `head` begins with the tag of this name.
-fn begins(head: &[u8], name: &[u8]) -> bool {
-    head.strip_prefix(b"<")
-        .and_then(|head| Some((head.get(..name.len())?, head.get(name.len())?)))
-        .is_some_and(|(tag, next)| {
-            tag.eq_ignore_ascii_case(name) && (next.is_ascii_whitespace() || *next == b'>')
-        })
-}
-
-/// Whether a string begins like a piece of a page.
-pub fn is_fragment(head: &[u8]) -> bool {
-    FRAGMENTS.iter().any(|tag| begins(head, tag))
-}
 
 /// HTML pages.
 pub struct Html;
@@ -60,7 +47,7 @@ impl Format for Html {
         (declared && memchr::memchr(b'<', head).is_some())
             || starts(b"<!doctype html")
             || starts(b"<html")
-            || (matches!(media, Media::Unknown) && is_fragment(head))
+            || (may_be_fragment(media) && is_fragment(head))
             || (starts(b"<?xml") && memchr::memmem::find(head, b"<html").is_some())
     }
 
@@ -86,6 +73,8 @@ impl Format for Html {
                 named: None,
                 item: false,
                 roles: Vec::new(),
+                code: Code::default(),
+                choices: None,
             },
             path: media::path(media),
         })
@@ -116,6 +105,10 @@ struct Page {
     item: bool,
     /// Of elements without a meaning of their own that are open since one had a role: as what each counts.
     roles: Vec<Option<&'static str>>,
+    /// Whether its text is part of a program.
+    code: Code,
+    /// The list of patients to choose from that is open.
+    choices: Option<Choices>,
 }
 
 /// Elements with roles inside each other.
@@ -172,10 +165,12 @@ impl TokenHandler<'_, '_> {
         } else if let Some(table) = self.page.tables.last_mut().filter(|t| t.in_cell) {
             if let Some(cell) = table.row.last_mut() {
                 if !cell.text.is_empty() {
-                    cell.text.push(' ');
+                    cell.text.push(LINE_BREAK);
                 }
                 cell.text.push_str(run.trim());
             }
+        } else if self.page.code.holds() {
+            self.page.labels.code(&run, self.scope);
         } else {
             self.page.labels.cell(&run, self.scope);
         }
@@ -188,7 +183,7 @@ impl TokenHandler<'_, '_> {
         self.end_run();
         let Some(table) = self.page.tables.last_mut() else { return };
         table.in_cell = false;
-        let row = std::mem::take(&mut table.row);
+        let mut row = std::mem::take(&mut table.row);
         if row.is_empty() {
             return;
         }
@@ -224,6 +219,9 @@ impl TokenHandler<'_, '_> {
             return;
         }
         // Labels beside their values.
+        for cell in row.iter_mut().filter(|cell| cell.text.contains(LINE_BREAK)) {
+            cell.text = zeroize::Zeroizing::new(cell.text.replace(LINE_BREAK, " "));
+        }
         self.page.labels.cells(&row, self.scope);
     }
 }
@@ -275,10 +273,17 @@ impl Receiver for TokenHandler<'_, '_> {
             return;
         }
         let hints = Hints::of(name, attributes, self.page.item, self.scope.rules);
+        if hints.subject {
+            self.end_run();
+            self.page.labels.introduce();
+        }
         let name = self.hinted(name, &hints);
         // Where the end of a list of choices is missing, it is over here.
         if matches!(name, "table" | "tr" | "td" | "th" | "form" | "div" | "input") {
             self.page.hidden = false;
+            if let Some(mut choices) = self.page.choices.take() {
+                choices.end(self.scope);
+            }
         }
         match name {
             "table" => {
@@ -309,13 +314,19 @@ impl Receiver for TokenHandler<'_, '_> {
                 self.end_run();
                 self.input(attributes);
             }
-            "select" => {
+            "select" | "datalist" => {
                 self.end_run();
-                self.page.hidden = true;
+                let patients = name == "select" && self.page.labels.awaits_patient();
+                self.page.choices = Choices::of(attributes, patients, self.scope.rules);
+                self.page.hidden = name == "select" || self.page.choices.is_some();
             }
             "option" => {
                 self.end_run();
                 self.page.hidden = !attributes.iter().any(|(name, _)| name == "selected");
+                if let Some(choices) = &mut self.page.choices {
+                    choices.begin(attributes, self.scope);
+                    self.page.hidden = true;
+                }
             }
             "script" if !closed => {
                 self.end_run();
@@ -324,11 +335,59 @@ impl Receiver for TokenHandler<'_, '_> {
             }
             _ => self.end_run(),
         }
+        if !closed {
+            self.page.code.start(name, attributes);
+        }
     }
 
     fn end(&mut self, name: &str) {
         let mut lower = [0u8; 16];
-        let mut name = lower_case(name, &mut lower);
+        let name = lower_case(name, &mut lower);
+        self.end_element(name);
+        self.page.code.end(name);
+    }
+
+    fn raw(&mut self, bytes: &[u8]) {
+        if let Some(script) = &mut self.page.script {
+            script.data(bytes, self.scope);
+        }
+    }
+
+    fn text(&mut self, text: &str) {
+        self.page.empty &= text.trim().is_empty();
+        if self.page.hidden {
+            if let Some(choices) = &mut self.page.choices {
+                choices.text(text);
+            }
+            return;
+        }
+        let mut room = MAX_RUN.saturating_sub(self.page.run.len()).min(text.len());
+        while !text.is_char_boundary(room) {
+            room -= 1;
+        }
+        let text = text.get(..room).unwrap_or("");
+        if !self.page.run.is_empty() && text.starts_with(|c: char| c.is_whitespace()) {
+            self.page.run.push(' ');
+        }
+        if is_spaced(text) {
+            self.page.run.push_str(text.trim_ascii());
+        } else {
+            for (i, word) in text.split_whitespace().enumerate() {
+                if i > 0 {
+                    self.page.run.push(' ');
+                }
+                self.page.run.push_str(word);
+            }
+        }
+        if text.ends_with(|c: char| c.is_whitespace()) {
+            self.page.run.push(' ');
+        }
+    }
+}
+
+impl TokenHandler<'_, '_> {
+    /// An element ends.
+    fn end_element(&mut self, mut name: &str) {
         if matches!(name, "div" | "span")
             && let Some(role) = self.page.roles.pop().flatten()
         {
@@ -362,10 +421,17 @@ impl Receiver for TokenHandler<'_, '_> {
             "select" | "datalist" => {
                 self.end_run();
                 self.page.hidden = false;
+                if let Some(mut choices) = self.page.choices.take() {
+                    choices.end(self.scope);
+                    self.page.labels.forget();
+                }
             }
             "option" => {
                 self.end_run();
                 self.page.hidden = true;
+                if let Some(choices) = &mut self.page.choices {
+                    choices.end(self.scope);
+                }
             }
             "script" => {
                 if let Some(mut script) = self.page.script.take() {
@@ -378,40 +444,6 @@ impl Receiver for TokenHandler<'_, '_> {
                 self.page.labels.forget();
             }
             _ => self.end_run(),
-        }
-    }
-
-    fn raw(&mut self, bytes: &[u8]) {
-        if let Some(script) = &mut self.page.script {
-            script.data(bytes, self.scope);
-        }
-    }
-
-    fn text(&mut self, text: &str) {
-        self.page.empty &= text.trim().is_empty();
-        if self.page.hidden {
-            return;
-        }
-        let mut room = MAX_RUN.saturating_sub(self.page.run.len()).min(text.len());
-        while !text.is_char_boundary(room) {
-            room -= 1;
-        }
-        let text = text.get(..room).unwrap_or("");
-        if !self.page.run.is_empty() && text.starts_with(|c: char| c.is_whitespace()) {
-            self.page.run.push(' ');
-        }
-        if is_spaced(text) {
-            self.page.run.push_str(text.trim_ascii());
-        } else {
-            for (i, word) in text.split_whitespace().enumerate() {
-                if i > 0 {
-                    self.page.run.push(' ');
-                }
-                self.page.run.push_str(word);
-            }
-        }
-        if text.ends_with(|c: char| c.is_whitespace()) {
-            self.page.run.push(' ');
         }
     }
 }

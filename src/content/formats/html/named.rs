@@ -4,6 +4,7 @@
 
 use super::super::markup::Attributes;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
+use crate::content::extract::tree::words;
 use crate::content::{Media, Scope};
 use crate::rules::{About, Kind, RuleSet};
 use std::borrow::Cow;
@@ -37,6 +38,8 @@ pub(super) struct Hints<'a> {
     data: Vec<(&'a str, Cow<'a, str>)>,
     /// What its classes say of it.
     marks: Marks,
+    /// It is the head of the record of a patient, which begins with the name.
+    pub subject: bool,
 }
 
 /// As what an element with this ARIA role counts (WAI-ARIA 1.2 5.3.3).
@@ -65,6 +68,20 @@ fn own_name<'a>(id: &'a str, rules: &RuleSet) -> Option<&'a str> {
         last.strip_prefix(prefix).filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
     });
     [Some(id), Some(last), bare].into_iter().flatten().find(|name| tells(name, rules))
+}
+
+/// Whether a class is that of the head of the record of a patient: `patient-banner`, `ptHeader`.
+fn is_head(class: &str) -> bool {
+    const HEADS: [&str; 9] =
+        ["banner", "header", "head", "info", "summary", "card", "details", "demographics", "bar"];
+    let mut words = words(class);
+    let first = words.next().unwrap_or("");
+    let patient = ["patient", "pt"].iter().any(|word| first.eq_ignore_ascii_case(word));
+    match words.last() {
+        Some(last) => patient && HEADS.iter().any(|word| last.eq_ignore_ascii_case(word)),
+        // `class="card patient"`
+        None => first.eq_ignore_ascii_case("patient"),
+    }
 }
 
 /// The last word of a type or property: `https://schema.org/Patient`, `schema:birthDate`.
@@ -118,6 +135,7 @@ impl<'a> Hints<'a> {
     }
 
     fn classes(&mut self, classes: &str, rules: &RuleSet) {
+        self.subject |= classes.split_ascii_whitespace().take(MAX_CLASSES).any(is_head);
         for class in classes.split_ascii_whitespace().take(MAX_CLASSES) {
             if self.name.is_none()
                 && let Some(own) = own_name(class, rules)

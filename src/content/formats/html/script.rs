@@ -3,12 +3,16 @@
 
 use crate::content::extract::embedded::ObjectScan;
 use crate::content::{Ending, Media, Nested, Scope, Want};
+use zeroize::Zeroizing;
 
 /// Objects read of one script.
 const MAX_OBJECTS: u32 = 64;
 
 /// Bytes after which a script that assigned nothing is a program.
 const MAX_PROGRAM: u64 = 64 << 10;
+
+/// Longest string with data in it, bytes.
+const MAX_TEXT: usize = 256 << 10;
 
 /// A script that is being read.
 #[derive(Default)]
@@ -36,6 +40,13 @@ enum State {
     },
     /// Behind an object.
     Behind,
+    /// In an array that begins with a number: a string may follow (`self.__next_f.push([1,"..."])`, Next.js).
+    Numbered,
+    /// In that string.
+    Text {
+        text: Zeroizing<Vec<u8>>,
+        escaped: bool,
+    },
     /// No more.
     Done,
 }
@@ -80,6 +91,7 @@ impl Script {
                         None => {}
                         // The objects of an array, one by one.
                         Some(b'[') => rest = rest.get(1..).unwrap_or_default(),
+                        Some(b'0'..=b'9') => self.state = State::Numbered,
                         Some(b'{') => {
                             rest = rest.get(1..).unwrap_or_default();
                             self.state = State::Brace;
@@ -96,6 +108,8 @@ impl Script {
                         self.state = if more { State::Assigned } else { State::Search };
                     }
                 }
+                State::Numbered => rest = self.numbered(rest),
+                State::Text { .. } => rest = self.text(rest, scope),
                 State::Brace => {
                     let blank = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
                     rest = rest.get(blank..).unwrap_or_default();
@@ -128,6 +142,65 @@ impl Script {
         }
     }
 
+    /// Looks for the string behind a number; what is behind that.
+    fn numbered<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let between = |b: &&u8| b.is_ascii_digit() || b.is_ascii_whitespace() || **b == b',';
+        let len = bytes.iter().take_while(between).count();
+        let rest = bytes.get(len..).unwrap_or_default();
+        match rest.split_first() {
+            None => rest,
+            Some((b'"', behind)) if self.objects < MAX_OBJECTS => {
+                self.state = State::Text { text: Zeroizing::default(), escaped: false };
+                behind
+            }
+            Some(_) => {
+                self.state = State::Search;
+                rest
+            }
+        }
+    }
+
+    /// Takes the bytes of a string; what is behind it.
+    fn text<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
+        let State::Text { text, escaped } = &mut self.state else { return bytes };
+        let end = bytes.iter().position(|b| {
+            let inside = std::mem::take(escaped);
+            *escaped = !inside && *b == b'\\';
+            !inside && *b == b'"'
+        });
+        let (piece, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+        text.extend_from_slice(piece);
+        if text.len() > MAX_TEXT {
+            self.state = State::Search;
+        } else if end.is_some() {
+            let text = std::mem::take(text);
+            self.state = State::Search;
+            self.rows(&text, scope);
+        }
+        rest.get(usize::from(end.is_some())..).unwrap_or_default()
+    }
+
+    /// Reads the rows of a string, each behind a number (`5:{"patient":{...}}`), as the server components of React write
+    /// them.
+    fn rows(&mut self, escaped: &[u8], scope: &mut Scope<'_>) {
+        let mut quoted = Zeroizing::new(Vec::with_capacity(escaped.len() + 2));
+        quoted.push(b'"');
+        quoted.extend_from_slice(escaped);
+        quoted.push(b'"');
+        let Ok(text) = serde_json::from_slice::<String>(&quoted) else { return };
+        let text = Zeroizing::new(text);
+        for row in text.lines() {
+            let Some((number, data)) = row.split_once(':') else { continue };
+            let is_number = !number.is_empty() && number.bytes().all(|b| b.is_ascii_hexdigit());
+            if is_number && data.starts_with(['{', '[']) && self.objects < MAX_OBJECTS {
+                self.objects += 1;
+                self.program = 0;
+                let media = Media::Type { content_type: "application/json", name: "" };
+                scope.whole(&media, data.as_bytes());
+            }
+        }
+    }
+
     pub(super) fn end(&mut self, scope: &mut Scope<'_>) {
         match &mut self.state {
             State::Data(nested) => nested.end(Ending::Complete, scope),
@@ -140,6 +213,7 @@ impl Script {
     pub(super) fn memory(&self) -> usize {
         match &self.state {
             State::Data(nested) | State::Object { nested, .. } => nested.memory(),
+            State::Text { text, .. } => text.capacity(),
             _ => 0,
         }
     }

@@ -74,6 +74,8 @@ fn data_in_scripts() {
     ] {
         assert_eq!(html(&page), [line], "{page}");
     }
+    let rows = r#"<html><script>self.__next_f.push([1,"4:I[77,[],\"\"]\n5:{\"patient\":{\"name\":\"Jane Roe\",\"mrn\":\"77\"}}\n"])</script></html>"#;
+    assert_eq!(html(rows), [line.replace(" <b>\"Roe\"", " Roe")]);
     let program = "<html><script>x={a:1};y=\"{\";f({\"type\":\"module\"});z={\"a\":[1,{\"b\":2}]};</script><p>MRN: 7 DOB: 1970-01-31</html>";
     assert_eq!(html(program).len(), 1);
 }
@@ -154,4 +156,98 @@ fn lists_in_scripts() {
     let list = r#"[ {"mrn":"H-77","patient_name":"Jane Roe","dob":"1970-01-31"}, {"mrn":"H-78","patient_name":"Max Li","dob":"1980-02-01"}]"#;
     let got = html(&format!("<html><script>var rows = {list};</script></html>"));
     assert_eq!(got.len(), 2, "{got:?}");
+}
+
+#[test]
+fn programs_in_pages_have_no_labels_without_a_sign() {
+    for body in [
+        "<p><code>p</code> is a value of type <code>CharT</code><code>*</code>; <code>I1</code> is one</p><p>I was born on 5/30/1973</p>",
+        "<h2>Condition handling</h2><p>or by its <code>zip</code> file, and for all platforms</p><pre class=example>  first = CADR(args);</pre>",
+        "<div class='highlight-python3 notranslate'><div class=highlight><pre><span>condition</span> <span>fun</span>\n<span>last</span>\nFile\n<span>zip</span>\n</pre></div></div><p>Martin Panter in bpo-12319.</p>",
+        "<pre class=programlisting><span>patient</span> <span>Jane Roe</span> <span>mrn</span> <span>H-77</span></pre>",
+    ] {
+        assert_eq!(html(&format!("<html><body>{body}</body></html>")), [""; 0], "{body}");
+    }
+    // With one they are; and a value may be in letters of a program.
+    for body in [
+        "<div>MRN: <code>H-77</code></div><div>Patient name: <code>Jane Roe</code></div><div>DOB: <code>1970-01-31</code></div>",
+        "<pre class=highlight>MRN: H-77\nPatient name: Jane Roe\nDOB: 1970-01-31\n</pre>",
+    ] {
+        assert_eq!(html(&format!("<html><body>{body}</body></html>")), [JANE], "{body}");
+    }
+}
+
+#[test]
+fn heads_of_records_begin_with_the_name() {
+    let line = |rest: &str| format!("http>html:~html [PatientContext] {rest}");
+    for body in [
+        "<div class=patient-banner><div>Jane Roe</div><div>DOB 1970-01-31 (56 y)</div><div>MRN H-77</div></div>",
+        "<section class='row ptHeader'><span>Jane Roe</span><span>DOB: 1970-01-31</span><span>MRN: H-77</span></section>",
+    ] {
+        let expected = line("name=Jane Roe birth_date=1970-01-31 patient_id=H-77");
+        assert_eq!(html(&format!("<html><body>{body}</body></html>")), [expected], "{body}");
+    }
+    let other = "<div class=patient-banner><div>Active problems</div><div>DOB 1970-01-31</div><div>MRN H-77</div></div>";
+    let expected = line("birth_date=1970-01-31 patient_id=H-77");
+    assert_eq!(html(&format!("<html><body>{other}</body></html>")), [expected]);
+    let other = "<div class=doctor-banner><div>Jane Roe</div><div>DOB 1970-01-31</div></div>";
+    assert_eq!(html(&format!("<html><body>{other}</body></html>")), [""; 0]);
+}
+
+#[test]
+fn pieces_of_pages_without_a_type() {
+    let piece = b"<div class=modal><dl><dt>MRN</dt><dd>H-77</dd><dt>Patient name</dt><dd>Jane Roe</dd><dt>DOB</dt><dd>1970-01-31</dd></dl></div>";
+    assert_eq!(records("", piece), [JANE]);
+}
+
+#[test]
+fn cells_of_several_lines_name_the_patient_first() {
+    let page = "<html><table><thead><tr><th>Patient<th>Modality<th>Referring</tr></thead><tbody>\
+        <tr><td><div>ROE, Jane</div><small>ID H-77 &middot; DOB 01/31/1970</small><td>CT<td>House, Greg</tr>\
+        <tr><td>LI, Max<br>MRN: H-78<br>DOB: 02/01/1980<td>CT<td>House, Greg</tr>\
+        <tr><td>PENN, Otto (05/03/1950)<br>MRN H-79<td>CT<td>House, Greg</tr></tbody></table></html>";
+    let line = |rest: &str| format!("http>html:~html [PatientContext] {rest}");
+    assert_eq!(
+        html(page),
+        [
+            line("name=ROE, Jane patient_id=H-77 birth_date=01/31/1970"),
+            line("name=LI, Max patient_id=H-78 birth_date=02/01/1980"),
+            line("birth_date=05/03/1950 name=PENN, Otto patient_id=H-79"),
+        ]
+    );
+}
+
+#[test]
+fn cards_of_several_patients() {
+    let card = |name: &str, id: &str, birth: &str| {
+        format!(
+            "<div class='card patient'><h4>{name}</h4><div><span>MRN: {id}</span><span>DOB: {birth}</span></div></div>"
+        )
+    };
+    let (jane, max) =
+        (card("Jane Roe", "H-77", "1970-01-31"), card("Max Li", "H-78", "1980-02-01"));
+    let line = |rest: &str| format!("http>html:~html [PatientContext] {rest}");
+    assert_eq!(
+        html(&format!("<html><body>{jane}{max}</body></html>")),
+        [
+            line("name=Jane Roe patient_id=H-77 birth_date=1970-01-31"),
+            line("name=Max Li patient_id=H-78 birth_date=1980-02-01"),
+        ]
+    );
+    let header = "<html><div class=patient-header><span>Roe, Jane</span> <span>(F)</span> <span>DOB: 1970-01-31</span> <span>MRN: H-77</span></div></html>";
+    let expected = line("name=Roe, Jane birth_date=1970-01-31 patient_id=H-77");
+    assert_eq!(html(header), [expected]);
+}
+
+#[test]
+fn headings_above_labels_may_be_names() {
+    let line = |rest: &str| format!("http>html:~html [PatientContext] {rest}");
+    let page = "<html><h2>Jane Roe</h2><ul><li>MRN: H-77</li><li>Date of birth: 1970-01-31</li></ul></html>";
+    assert_eq!(html(page), [line("name=Jane Roe patient_id=H-77 birth_date=1970-01-31")]);
+    let page = "<html><h2>Vital Signs</h2><ul><li>MRN: H-77</li><li>Date of birth: 1970-01-31</li></ul></html>";
+    assert_eq!(html(page), [line("patient_id=H-77 birth_date=1970-01-31")]);
+    // The page of a member of staff.
+    let page =
+        "<html><h2>Jane Roe</h2><p>Date of birth: 1970-01-31</p><p>Phone: 555-0101</p></html>";
+    assert!(!html(page).concat().contains("PatientContext"));
 }

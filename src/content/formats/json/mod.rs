@@ -154,6 +154,9 @@ const BASE64: [&[u8]; 14] = [
     b"SUkqA",
 ];
 
+/// How interchanges begin (X12.5, ISO 9735): the delimiters that nearly all have.
+const INTERCHANGES: [&[u8]; 6] = [b"ISA*", b"ISA|", b"ISA^", b"UNA:+", b"UNB+UN", b"UIB+UN"];
+
 /// How a string that begins like this is read.
 fn inner(front: &[u8]) -> Option<Nested> {
     if let Some(nested) = embedded::message(front) {
@@ -166,7 +169,7 @@ fn inner(front: &[u8]) -> Option<Nested> {
         // The narrative of a resource is read if the resource itself names no person.
         [b'<', ..] if html::is_fragment(text) => false,
         [b'<', next, ..] => next.is_ascii_alphabetic() || matches!(next, b'?' | b'!'),
-        _ => false,
+        _ => INTERCHANGES.iter().any(|front| text.starts_with(front)),
     };
     if document {
         return Some(Nested::new(&Media::Unknown));

@@ -475,3 +475,33 @@ fn animals_are_nobody() {
         assert_eq!(json(text).len(), 1, "{text}");
     }
 }
+
+#[test]
+fn attributes_under_tags_with_commas() {
+    let tags = r#"{"0008,0005":{"Name":"SpecificCharacterSet","Type":"String","Value":"ISO_IR 100"},"0010,0010":{"Name":"PatientName","Type":"String","Value":"Roe^Jane"},"0010,0020":{"Name":"PatientID","Type":"String","Value":"H-77"},"0010,0030":{"Name":"PatientBirthDate","Type":"String","Value":"19700131"},"0008,0090":{"Name":"ReferringPhysicianName","Type":"String","Value":"House^Greg"}}"#;
+    let read = records("application/json", tags.as_bytes());
+    assert_eq!(read.len(), 1, "{read:?}");
+    for said in ["name=Roe^Jane", "patient_id=H-77", "birth_date=19700131"] {
+        assert!(read[0].contains(said), "{said} in {read:?}");
+    }
+    assert!(!read[0].contains("House"), "{read:?}");
+}
+
+#[test]
+fn changes_name_their_fields() {
+    let audit = r#"{"resource":"patient","changes":[{"field":"firstName","old":null,"new":"Jane"},{"field":"lastName","old":"Li","new":"Roe"},{"field":"birthDate","old":null,"new":"1970-01-31"}],"mrn":"H-77"}"#;
+    let read = records("application/json", audit.as_bytes()).concat();
+    for said in ["Jane", "Roe", "birth_date=1970-01-31", "patient_id=H-77"] {
+        assert!(read.contains(said), "{said} in {read}");
+    }
+}
+
+#[test]
+fn interchanges_in_strings() {
+    let x12 = "ISA*00*          *00*          *ZZ*SENDERID       *ZZ*RECEIVERID     *250601*1200*^*00501*000000001*0*P*:~GS*HS*S*R*20250601*1200*1*X*005010X279A1~ST*270*0001*005010X279A1~BHT*0022*13*1*20250601*1200~HL*1**20*1~NM1*PR*2*ABC*****PI*84~HL*2*1*21*1~NM1*1P*2*CLINIC*****XX*1234567893~HL*3*2*22*0~NM1*IL*1*ROE*JANE****MI*W77012345~DMG*D8*19700131*F~SE*10*0001~GE*1*1~IEA*1*000000001~";
+    let read = records("application/json", format!("{{\"edi\":\"{x12}\"}}").as_bytes());
+    assert_eq!(read.len(), 1, "{read:?}");
+    assert!(read[0].contains("x12") && read[0].contains("name=ROE^JANE"), "{read:?}");
+    let word = r#"{"a":"ISAAC","b":"UNABLE to","c":"ISA* and UNA: are how they begin"}"#;
+    assert_eq!(records("application/json", word.as_bytes()), [""; 0]);
+}

@@ -511,6 +511,7 @@ const fn may_begin(byte: u8) -> bool {
             | b'J'
             | b'U'
             | b'H'
+            | b'I'
             | b'P'
             | b'S'
             | b'T'

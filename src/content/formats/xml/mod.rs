@@ -13,8 +13,10 @@ use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 
 mod dump;
+mod members;
 
 use dump::{Dump, Part};
+use members::Members;
 
 /// Deepest nesting of elements.
 const MAX_NESTING: usize = 128;
@@ -93,6 +95,7 @@ impl Format for Xml {
                 namespaces: Namespaces::default(),
                 dump: Dump::default(),
                 rows: Rows::default(),
+                members: Members::default(),
             },
             path: media::path(media),
         })
@@ -140,6 +143,17 @@ struct Reader {
     namespaces: Namespaces,
     dump: Dump,
     rows: Rows,
+    members: Members,
+}
+
+/// The name of an element without its prefix, and without that of the template that messages of HL7 version 3 put in
+/// front of it in some countries (`COCT_MT000203UK02.PartOfWhole`).
+fn local(name: &str) -> &str {
+    let name = name.rsplit(':').next().unwrap_or(name);
+    match name.rsplit_once('.') {
+        Some((template, own)) if template.contains("_MT") && !own.is_empty() => own,
+        _ => name,
+    }
 }
 
 struct TokenHandler<'a, 'b> {
@@ -305,7 +319,7 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.failed = true;
             return;
         }
-        let name = name.rsplit(':').next().unwrap_or(name);
+        let name = local(name);
         self.end_payload();
         self.namespaces(attributes);
         let xml = &self.scope.rules.xml;
@@ -319,7 +333,11 @@ impl Receiver for TokenHandler<'_, '_> {
             return;
         }
         let root = self.reader.open.is_empty();
+        if !root && self.reader.members.is_transparent(name) {
+            return;
+        }
         if root {
+            self.reader.members.root(name);
             self.reader.texts.begin(self.scope);
             self.reader.tree.open(true);
         }
@@ -352,7 +370,9 @@ impl Receiver for TokenHandler<'_, '_> {
             .get("tag")
             .filter(|_| name == "DicomAttribute" || attributes.get("vr").is_some())
             .map(|tag| tag.replacen(',', "", 1));
-        self.reader.tree.key(tag.as_deref().unwrap_or(name), self.scope);
+        let named = self.reader.members.take(name);
+        let key = named.as_ref().map(|name| name.as_str()).or(tag.as_deref());
+        self.reader.tree.key(key.unwrap_or(name), self.scope);
         self.reader.open.push(false);
         self.reader.bare_value = tag.is_some() && name != "DicomAttribute";
         if let Some(metadata) = &mut self.reader.metadata {
@@ -393,7 +413,17 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.inside_primitive -= 1;
             return;
         }
+        if self.reader.members.is_transparent(name) {
+            return;
+        }
         self.end_payload();
+        if self.reader.members.is_name(name) && self.reader.open.last() == Some(&false) {
+            let text = std::mem::take(&mut self.reader.text);
+            self.reader.members.set(text);
+            self.reader.open.pop();
+            self.reader.leaf = false;
+            return;
+        }
         if let Some(metadata) = &mut self.reader.metadata {
             let name = name.rsplit(':').next().unwrap_or(name);
             metadata.end(name, &self.reader.text, self.scope);

@@ -1,0 +1,73 @@
+//! Which text of a page is part of a program: `<code>` and its kin, and the listings that generators of
+//! documentation and highlighters write (Sphinx, DocBook, Texinfo, Doxygen, Pandoc).
+
+use super::super::markup::Attributes;
+
+/// Beginnings of the classes of listings.
+const LISTINGS: [&str; 8] = [
+    "highlight",
+    "programlisting",
+    "sourcecode",
+    "codehilite",
+    "literal-block",
+    "prettyprint",
+    "code-block",
+    "doctest",
+];
+
+/// Classes that only make a listing of `<pre>`.
+const PREFORMATTED: [&str; 4] = ["example", "src", "screen", "fragment"];
+
+/// Whether the text that is being read is part of a program.
+#[derive(Default)]
+pub(super) struct Code {
+    /// In an element for a piece of a program inside a sentence.
+    inline: bool,
+    /// An element around the listing has announced it.
+    announced: bool,
+    listing: bool,
+}
+
+/// Whether one of the classes of an element is that of a listing.
+fn is_listing(attributes: Attributes<'_>, preformatted: bool) -> bool {
+    let Some(classes) = attributes.get("class") else { return false };
+    classes.split_ascii_whitespace().any(|class| {
+        let begins = |name: &&str| {
+            class.get(..name.len()).is_some_and(|front| front.eq_ignore_ascii_case(name))
+        };
+        LISTINGS.iter().any(|name| begins(name)) || (preformatted && PREFORMATTED.contains(&class))
+    })
+}
+
+const fn is_inline(name: &str) -> bool {
+    matches!(name.as_bytes(), b"code" | b"kbd" | b"samp" | b"tt" | b"var")
+}
+
+impl Code {
+    /// An element begins.
+    pub(super) fn start(&mut self, name: &str, attributes: Attributes<'_>) {
+        match name {
+            "div" => self.announced = is_listing(attributes, false),
+            "pre" => self.listing = self.announced || is_listing(attributes, true),
+            name if is_inline(name) => self.inline = true,
+            // What ends a paragraph ends what its author forgot to end.
+            "p" | "h1" | "h2" | "h3" | "li" | "dd" | "dt" => *self = Self::default(),
+            "td" | "th" | "tr" | "table" => self.inline = false,
+            _ => {}
+        }
+    }
+
+    /// An element ends.
+    pub(super) fn end(&mut self, name: &str) {
+        match name {
+            "pre" => *self = Self::default(),
+            name if is_inline(name) => self.inline = false,
+            _ => {}
+        }
+    }
+
+    /// Whether text here is part of a program.
+    pub(super) const fn holds(&self) -> bool {
+        self.inline || self.listing
+    }
+}

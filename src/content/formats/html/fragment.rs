@@ -1,0 +1,35 @@
+//! Pieces of pages, which begin with an element of the body.
+
+use crate::content::Media;
+use crate::content::stack::media;
+
+/// Elements that begin a fragment of a page inside another format (FHIR R4, Narrative).
+const FRAGMENTS: [&[u8]; 13] = [
+    b"div", b"p", b"table", b"span", b"ul", b"dl", b"body", b"h1", b"h2", b"h3", b"section", b"b",
+    b"article",
+];
+
+/// Whether `head` begins with the tag of this name.
+fn begins(head: &[u8], name: &[u8]) -> bool {
+    head.strip_prefix(b"<")
+        .and_then(|head| Some((head.get(..name.len())?, head.get(name.len())?)))
+        .is_some_and(|(tag, next)| {
+            tag.eq_ignore_ascii_case(name) && (next.is_ascii_whitespace() || *next == b'>')
+        })
+}
+
+/// Whether a string begins like a piece of a page.
+pub fn is_fragment(head: &[u8]) -> bool {
+    FRAGMENTS.iter().any(|tag| begins(head, tag))
+}
+
+/// Whether a payload that is declared so may be a piece of a page, as programs of pages fetch them (htmx, Turbo, LiveView).
+pub(super) fn may_be_fragment(media: &Media<'_>) -> bool {
+    match media {
+        Media::Unknown => true,
+        Media::Type { content_type, .. } => {
+            content_type.is_empty() && !media::suffix(media).eq_ignore_ascii_case("xml")
+        }
+        _ => false,
+    }
+}

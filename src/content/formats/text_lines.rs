@@ -1,0 +1,53 @@
+//! Lines of a text that comes in pieces, each within a cap.
+
+use std::ops::ControlFlow;
+use zeroize::Zeroizing;
+
+/// Longest line, bytes; the rest of a longer one is passed over.
+const MAX_LINE: usize = 16 << 10;
+
+/// Puts lines together.
+#[derive(Default)]
+pub struct TextLines {
+    line: Zeroizing<Vec<u8>>,
+}
+
+impl TextLines {
+    /// Hands on each line that is complete, without its break.
+    pub fn read(&mut self, mut bytes: &[u8], to: &mut impl FnMut(&str) -> ControlFlow<()>) {
+        while let Some(end) = memchr::memchr(b'\n', bytes) {
+            self.keep(bytes.get(..end).unwrap_or_default());
+            if self.hand_on(to).is_break() {
+                return;
+            }
+            bytes = bytes.get(end + 1..).unwrap_or_default();
+        }
+        self.keep(bytes);
+    }
+
+    /// Hands on a last line without a break.
+    pub fn finish(&mut self, to: &mut impl FnMut(&str) -> ControlFlow<()>) {
+        if !self.line.is_empty() {
+            let _ = self.hand_on(to);
+        }
+    }
+
+    /// Bytes of heap held.
+    pub fn memory(&self) -> usize {
+        self.line.capacity()
+    }
+
+    fn keep(&mut self, piece: &[u8]) {
+        let room = MAX_LINE.saturating_sub(self.line.len());
+        self.line.extend_from_slice(piece.get(..room).unwrap_or(piece));
+    }
+
+    fn hand_on(&mut self, to: &mut impl FnMut(&str) -> ControlFlow<()>) -> ControlFlow<()> {
+        let flow = {
+            let text = String::from_utf8_lossy(&self.line);
+            to(text.strip_suffix('\r').unwrap_or(&text))
+        };
+        self.line.clear();
+        flow
+    }
+}
