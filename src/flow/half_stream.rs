@@ -329,7 +329,7 @@ impl HalfStream {
     /// Segments that the peer may have refused, in the order they came.
     #[inline]
     pub fn doubts(&self) -> &[Doubt] {
-        self.waiting.as_ref().map_or(&[], |waiting| &waiting.doubts)
+        self.waiting.as_ref().map_or(&[][..], |waiting| waiting.doubts.as_slice())
     }
 
     /// The same to be changed; there is room for them from now on.
