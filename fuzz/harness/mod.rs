@@ -1,12 +1,13 @@
 //! What all fuzz targets run, and what `tests/fuzz.rs` replays on the stable toolchain: bytes go in, and a
 //! panic comes out if an invariant is broken. One target for each protocol and each family of contents, and
-//! `frames`, `streams`, `handshake`, `capture` and `rules`.
+//! `frames`, `streams`, `handshake`, `capture`, `rules`, and what comes from other machines.
 
 mod content;
 mod files;
 mod handshake;
 pub mod mutate;
 mod protocol;
+mod results;
 pub mod seeds;
 pub mod turns;
 mod whole;
@@ -31,6 +32,16 @@ pub enum Target {
     Capture,
     /// A file of rules.
     Rules,
+    /// Parts of summaries.
+    Summary,
+    /// Messages of a hub.
+    Hub,
+    /// Published rules.
+    Bundle,
+    /// Records and results of jobs.
+    Jobs,
+    /// The files of a spool.
+    Spool,
 }
 
 impl Target {
@@ -44,6 +55,11 @@ impl Target {
             Self::Handshake => "handshake".to_owned(),
             Self::Capture => "capture".to_owned(),
             Self::Rules => "rules".to_owned(),
+            Self::Summary => "summary".to_owned(),
+            Self::Hub => "hub".to_owned(),
+            Self::Bundle => "bundle".to_owned(),
+            Self::Jobs => "jobs".to_owned(),
+            Self::Spool => "spool".to_owned(),
         }
     }
 
@@ -51,6 +67,7 @@ impl Target {
     pub fn all() -> Vec<Self> {
         let mut all =
             vec![Self::Frames, Self::Streams, Self::Handshake, Self::Capture, Self::Rules];
+        all.extend([Self::Summary, Self::Hub, Self::Bundle, Self::Jobs, Self::Spool]);
         all.extend(protocol::all().map(|(protocol, name)| Self::Protocol(protocol, name)));
         all.extend(content::FAMILIES.iter().map(Self::Content));
         all
@@ -71,6 +88,11 @@ impl Target {
             Self::Handshake => handshake::run(input),
             Self::Capture => files::capture(input),
             Self::Rules => files::rules(input),
+            Self::Summary => results::summary(input),
+            Self::Hub => results::hub(input),
+            Self::Bundle => results::bundle(input),
+            Self::Jobs => results::jobs(input),
+            Self::Spool => results::spool(input),
         }
     }
 }

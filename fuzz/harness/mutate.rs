@@ -31,8 +31,11 @@ impl Random {
 /// Changes `data` in a way that fits `target`.
 pub fn mutate(target: Target, data: &[u8], random: &mut Random) -> Vec<u8> {
     match target {
-        Target::Frames | Target::Capture => bytes(data, random),
+        Target::Frames | Target::Capture | Target::Spool => bytes(data, random),
         Target::Rules => words(data, RULES, random),
+        Target::Summary | Target::Hub | Target::Bundle | Target::Jobs => {
+            change(data, |data, random| words(data, RESULTS, random), random)
+        }
         Target::Streams | Target::Handshake | Target::Protocol(..) => {
             let (&how, rest) = data.split_first().unwrap_or((&0, &[]));
             let how = if random.below(8) == 0 { random.next() as u8 } else { how };

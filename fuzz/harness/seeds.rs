@@ -57,6 +57,10 @@ pub fn all(root: &Path) -> Vec<Seed> {
             seeds.extend(inputs.map(|input| (format!("content-{}", family.name), input)));
         }
     }
+    seeds.extend(
+        RESULTS.iter().map(|(target, text)| (target.to_string(), text.as_bytes().to_vec())),
+    );
+    seeds.push(("spool".to_owned(), spool()));
     if let Some(Target::Content(device)) = Target::named("content-device") {
         for (format, field) in phitap::syntax::recording::FIELDS {
             let file = phitap::syntax::recording::sample(format, field, "19591102");
@@ -225,6 +229,57 @@ const DOCUMENTS: &[(&str, &[u8])] = &[
     ("unknown", b"{\"resourceType\":\"Patient\",\"name\":[{\"family\":\"Doe\"}],\"birthDate\":\"1960-02-29\"}"),
     ("unknown", ISA),
 ];
+
+/// What comes from other machines.
+const RESULTS: &[(&str, &str)] = &[
+    (
+        "summary",
+        r#"3{"facts":[{"c":"10.0.0.1:40000","s":"10.1.0.1:104","t":6,"i":7,"b":5,"p":"dicom","w":"aaaaaaaaaaaaaaaaaaaa","f":5,"l":9,"n":3,"v":50,"k":["name"],"ids":[["ssn","baaaaaaaaaaaaaaaaaaa",1,2]],"names":[["caaaaaaaaaaaaaaaaaaa",["daaaaaaaaaaaaaaaaaaa","eaaaaaaaaaaaaaaaaaaa"]]],"births":["faaaaaaaaaaaaaaaaaaa"]},{"c":"10.0.0.1:40000","s":"10.1.0.1:104","t":6,"b":6,"p":"dicom","w":"gaaaaaaaaaaaaaaaaaaa","f":6,"l":7,"n":1,"v":50,"k":["name"]}]}"#,
+    ),
+    (
+        "summary",
+        r#"3{"sketches":[{"c":"10.0.0.1","s":"10.1.0.1:104","t":6,"p":"dicom","f":5,"l":9,"v":50,"patients":{"members":[1]},"findings":{"members":[2]},"flows":{"members":[3]},"records":{"members":[4]},"kinds":{"name":{"members":[2]}}}]}"#,
+    ),
+    (
+        "hub",
+        r#"{"@timestamp":"2026-03-01T10:15:02Z","event":{"action":"phi-exposure","id":"E1","severity":50},"observer":{"product":"phitap","version":"1","name":"a"},"client":{"ip":"10.0.0.1"},"server":{"ip":"10.1.0.1","port":104},"network":{"transport":"tcp","protocol":"dicom"},"phi":{"key_id":"k","exposure":{"id":"E1","state":"open","patients":1,"records":2,"findings":1,"flows":1,"identifiers":{}}}}
+{"@timestamp":"2026-03-01T10:15:03Z","event":{"action":"sensor-status"},"observer":{"product":"phitap","version":"1","name":"a"},"phi":{"run":{"packets":{"read":5,"dropped":{"kernel":3}}},"sensor":{"ready":true,"problems":[{"check":"capture"}],"uptime_seconds":5,"rules":"r"}}}
+{"@timestamp":"2026-03-01T10:15:04Z","event":{"action":"phi-summary"},"observer":{"product":"phitap","name":"a"},"phi":{"key_id":"k","summary":{"version":1,"run":"r1","figures":{"packets":1,"bytes":2,"flows":1,"payload_bytes":1,"unjudged_bytes":0,"unjudged_flows":0,"lost_packets":0,"started":0,"ended":5,"over":false}}}}
+{"@timestamp":"2026-03-01T10:15:05Z","event":{"action":"service-seen","id":"S1"},"observer":{"product":"phitap","name":"b"},"server":{"ip":"10.1.0.1","port":104}}"#,
+    ),
+    (
+        "bundle",
+        r#"{"bundle":"q1YqSy0qzszPU7Iy1FFKSk0vysxLVbKqVkrLzEktVrKqrq0FAA==","signature":"AAAA"}"#,
+    ),
+    ("bundle", r#"{"version":3,"digest":"d","files":{"site.toml":"disable = []"}}"#),
+    (
+        "jobs",
+        r#"{"stage":"done","first":"a.pcap","files":1,"bytes":5,"tries":1,"worker":"w","since":1772360000,"seen":1772360050,"seconds":2.5,"reason":"cut off"}
+{"stage":"running","first":"b.pcap","files":1,"bytes":5,"tries":1,"since":1,"seen":2}
+{"event":{"action":"phi-summary"},"observer":{"name":"a"},"phi":{"key_id":"k","summary":{"version":1,"run":"r","figures":{"packets":1,"bytes":2,"flows":1,"payload_bytes":1,"unjudged_bytes":0,"unjudged_flows":0,"lost_packets":0,"started":0,"ended":5,"over":true}}}}"#,
+    ),
+];
+
+/// A spool of three records, in the form of its target.
+fn spool() -> Vec<u8> {
+    use phitap::output::spool::{Limits, Log, Record};
+    let folder = tempfile::tempdir().expect("a folder");
+    let limits = Limits { bytes: 1 << 20, age: None };
+    let mut log = Log::open(folder.path(), limits).expect("opens");
+    for n in 0..3 {
+        let line = format!("{{\"n\":{n}}}").into_bytes();
+        log.append(&Record::new("E1", 3, n, line)).expect("room");
+    }
+    let segment = std::fs::read(folder.path().join(format!("{:020}.segment", 0))).expect("written");
+    let position = b"00000000000000000001";
+    let mut seed = Vec::new();
+    for (number, part) in [(None, &position[..]), (Some(0), &segment), (Some(1), &segment)] {
+        seed.extend(number);
+        seed.extend((part.len() as u16).to_be_bytes());
+        seed.extend(part);
+    }
+    seed
+}
 
 fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

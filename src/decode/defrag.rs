@@ -1,7 +1,9 @@
 //! IP datagrams put together from fragments (RFC 791 3.2, RFC 8200 4.5).
 //!
-//! Fragments may come in any order. Where they overlap, the bytes that came first stay. Everything
-//! is capped: datagrams, bytes of each, bytes in all, and age in packet time.
+//! Fragments may come in any order. Where they overlap, the bytes that came first stay. Where they also
+//! contradict each other, most hosts drop the whole datagram (RFC 5722, and Linux for IPv4 as well): it is
+//! passed on as one that its receiver may not have taken. Everything is capped: datagrams, bytes of each,
+//! bytes in all, and age in packet time.
 
 use super::key::Endpoint;
 use super::walk::{Fragment, Walk};
@@ -42,6 +44,10 @@ struct Partial {
     /// Length of the whole, once the last fragment was seen.
     total: Option<u32>,
     fragments: u64,
+    /// IP protocol number in the first fragment.
+    protocol: Option<u8>,
+    /// Two fragments gave different bytes for one place.
+    contradicted: bool,
     /// Bytes of heap held, about.
     memory: usize,
 }
@@ -54,6 +60,8 @@ pub(super) struct Datagram {
     pub vlans: (u16, u16),
     pub protocol: u8,
     pub payload: Vec<u8>,
+    /// Two fragments gave different bytes for one place.
+    pub contradicted: bool,
 }
 
 /// Holds the fragments of datagrams that are not yet whole.
@@ -97,7 +105,7 @@ impl Defragmenter {
             source: walk.source.address,
             destination: walk.destination.address,
             id: fragment.id,
-            protocol: fragment.protocol,
+            protocol: fragment.key_protocol,
             vlans: (walk.vlan, walk.inner_vlan),
         };
         let bytes = walk.rest();
@@ -119,9 +127,14 @@ impl Defragmenter {
             filled: Vec::new(),
             total: None,
             fragments: 0,
+            protocol: None,
+            contradicted: false,
             memory: 0,
         });
         partial.fragments += 1;
+        if start == 0 {
+            partial.protocol.get_or_insert(fragment.protocol);
+        }
         if partial.pieces.len() < MAX_FRAGMENTS {
             self.held += partial.fill(start as u32, bytes);
         }
@@ -141,7 +154,8 @@ impl Defragmenter {
             source: walk.source,
             destination: walk.destination,
             vlans: (walk.vlan, walk.inner_vlan),
-            protocol: fragment.protocol,
+            protocol: whole.protocol.unwrap_or(fragment.protocol),
+            contradicted: whole.contradicted,
             payload: whole.assemble(total as usize),
         })
     }
@@ -181,6 +195,7 @@ impl Partial {
     /// Keeps the part of `bytes` that fills gaps; how much memory that took.
     fn fill(&mut self, start: u32, bytes: &[u8]) -> usize {
         let end = start + bytes.len() as u32;
+        self.contradicted |= self.contradicts(start, bytes);
         let mut at = start;
         for &(from, to) in &self.filled {
             if to <= at {
@@ -208,6 +223,20 @@ impl Partial {
         let memory = DATAGRAM + pieces.sum::<usize>();
         let before = std::mem::replace(&mut self.memory, memory);
         memory - before
+    }
+
+    /// Whether bytes that are held already differ from those of `bytes` for the same place.
+    fn contradicts(&self, start: u32, bytes: &[u8]) -> bool {
+        let end = start + bytes.len() as u32;
+        if !self.filled.iter().any(|&(from, to)| from < end && start < to) {
+            return false;
+        }
+        self.pieces.iter().any(|(at, piece)| {
+            let (from, to) = (start.max(*at), end.min(at + piece.len() as u32));
+            let ours = || piece.get((from - at) as usize..(to - at) as usize);
+            let theirs = || bytes.get((from - start) as usize..(to - start) as usize);
+            from < to && ours() != theirs()
+        })
     }
 
     /// The complete datagram of `total` bytes.

@@ -1,7 +1,7 @@
 //! IPv4, IPv6 and its extension headers, TCP, UDP.
 
 use super::key::{Endpoint, Transport};
-use super::walk::{Fragment, Layer, Walk};
+use super::walk::{Fragment, Layer, TcpFields, Walk};
 use super::{Checksums, Skip, tcp_flags, tunnel};
 use etherparse::{
     Ipv4HeaderSlice, Ipv6FragmentHeaderSlice, Ipv6HeaderSlice, TcpHeaderSlice, UdpHeaderSlice,
@@ -41,11 +41,13 @@ fn ipv4(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
         walk.bound(total - len);
     }
     walk.addresses(Endpoint::v4(header.source(), 0), Endpoint::v4(header.destination(), 0));
+    walk.ttl = header.ttl();
     let protocol = header.protocol().0;
     if header.is_fragmenting_payload() {
         return Ok(Layer::Fragment(Fragment {
             id: u32::from(header.identification()),
             protocol,
+            key_protocol: protocol,
             offset: u32::from(header.fragments_offset().value()) * 8,
             more: header.more_fragments(),
         }));
@@ -63,6 +65,7 @@ fn ipv6(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
         walk.bound(len);
     }
     walk.addresses(Endpoint::v6(header.source(), 0), Endpoint::v6(header.destination(), 0));
+    walk.ttl = header.hop_limit();
     protocol_layer(walk, header.next_header().0)
 }
 
@@ -93,6 +96,7 @@ pub(super) fn protocol(walk: &mut Walk<'_>, number: u8) -> Result<Layer, Skip> {
             Ok(Layer::Fragment(Fragment {
                 id: header.identification(),
                 protocol: next,
+                key_protocol: 0,
                 offset: u32::from(header.fragment_offset().value()) * 8,
                 more: header.more_fragments(),
             }))
@@ -147,7 +151,11 @@ fn tcp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     ] {
         flags |= if set { flag } else { 0 };
     }
-    let fields = (header.sequence_number(), header.acknowledgment_number(), flags);
+    if header.window_size() == 0 {
+        flags |= tcp_flags::SHUT;
+    }
+    let fields =
+        TcpFields { seq: header.sequence_number(), ack: header.acknowledgment_number(), flags };
     walk.pass(header.slice().len(), Skip::TruncatedTransport)?;
     Ok(walk.done(Transport::Tcp, ports, fields))
 }
@@ -174,7 +182,12 @@ fn udp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     if let Some(inner) = tunnel::over_udp(walk, ports) {
         return inner;
     }
-    Ok(walk.done(Transport::Udp, ports, (0, 0, 0)))
+    Ok(walk.done(Transport::Udp, ports, TcpFields::default()))
+}
+
+/// Whether a datagram has its checksum; true of all but TCP, and where it is not to be computed.
+pub(super) fn has_checksum(walk: &Walk<'_>, protocol: u8) -> bool {
+    protocol != 6 || sum_of(walk, protocol, walk.rest()) == 0
 }
 
 /// One's complement sum over the pseudo-header and `bytes`, complemented: 0 where the checksum fits

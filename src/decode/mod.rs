@@ -10,6 +10,7 @@ mod ether;
 mod ip;
 mod key;
 mod link;
+mod options;
 mod plain;
 mod skip;
 mod tags;
@@ -22,6 +23,7 @@ mod wifi;
 
 pub use defrag::{Defragmenter, MAX_DATAGRAM};
 pub use key::{Endpoint, FlowKey, Side, Transport};
+pub use options::timestamp;
 pub use skip::Skip;
 
 use crate::capture::LinkType;
@@ -42,6 +44,11 @@ pub mod tcp_flags {
     pub const RST: u8 = 0x04;
     /// Acknowledgment field is significant.
     pub const ACK: u8 = 0x10;
+    /// Of this program, in the bit of CWR: the sender takes no more data (its window is zero).
+    pub const SHUT: u8 = 0x80;
+    /// Of this program, in the bit of ECE: put together from fragments that contradict each other or do not
+    /// have the checksum of the whole.
+    pub const DAMAGED: u8 = 0x40;
 }
 
 /// What a packet carries above IP. `Copy`, without bytes: the payload stays in the packet.
@@ -55,8 +62,10 @@ pub struct Decoded {
     pub seq: u32,
     /// TCP acknowledgment number; 0 for UDP.
     pub ack: u32,
-    /// TCP flags; 0 for UDP.
+    /// [`tcp_flags`]; 0 for UDP.
     pub flags: u8,
+    /// Time to live or hop limit, 0 where it is not known.
+    pub ttl: u8,
     /// Outermost VLAN identifier, 0 for none.
     pub vlan: u16,
     /// Identifier of the VLAN tag behind it (IEEE 802.1ad), 0 for none.
@@ -175,8 +184,14 @@ impl Decoder {
         let mut walk = Walk::new(&datagram.payload, 0, self.checksums);
         walk.addresses(datagram.source, datagram.destination);
         (walk.vlan, walk.inner_vlan) = datagram.vlans;
+        let sound = ip::has_checksum(&walk, datagram.protocol);
         match self.run(&mut walk, Layer::Protocol(datagram.protocol)) {
-            Ok(Layer::Done(decoded)) => Outcome::Whole(decoded, datagram.payload),
+            Ok(Layer::Done(mut decoded)) => {
+                if decoded.key.transport == Transport::Tcp && (datagram.contradicted || !sound) {
+                    decoded.flags |= tcp_flags::DAMAGED;
+                }
+                Outcome::Whole(decoded, datagram.payload)
+            }
             Ok(_) => Outcome::Skipped(Skip::NestedFragments),
             Err(skip) => Outcome::Skipped(skip),
         }

@@ -46,7 +46,7 @@ fn ip(bytes: &[u8], at: usize, ether_type: [u8; 2], cut: usize) -> Option<Decode
                 return None;
             }
             let address = |at: usize| word(head, at);
-            tcp(bytes, at + IPV4, total - IPV4, cut, |source, destination| {
+            tcp(bytes, at + IPV4, total - IPV4, cut, head[8], |source, destination| {
                 FlowKey::v4((address(12), source), (address(16), destination), Transport::Tcp)
             })
         }
@@ -57,7 +57,7 @@ fn ip(bytes: &[u8], at: usize, ether_type: [u8; 2], cut: usize) -> Option<Decode
                 return None;
             }
             let address = |at: usize| std::array::from_fn(|i| head[at + i]);
-            tcp(bytes, at + IPV6, len, cut, |source, destination| {
+            tcp(bytes, at + IPV6, len, cut, head[7], |source, destination| {
                 let source = Endpoint::v6(address(8), source);
                 FlowKey::new(source, Endpoint::v6(address(24), destination), Transport::Tcp)
             })
@@ -79,6 +79,7 @@ fn tcp(
     at: usize,
     len: usize,
     cut: usize,
+    ttl: u8,
     key: impl FnOnce(u16, u16) -> (FlowKey, Side),
 ) -> Option<Decoded> {
     let have = bytes.len() - at;
@@ -92,12 +93,15 @@ fn tcp(
     }
     let port = |at: usize| u16::from_be_bytes([head[at], head[at + 1]]);
     let (key, from) = key(port(0), port(2));
+    let flags = head[13] & (tcp_flags::FIN | tcp_flags::SYN | tcp_flags::RST | tcp_flags::ACK);
+    let shut = if head[14] | head[15] == 0 { tcp_flags::SHUT } else { 0 };
     Some(Decoded {
         key,
         from,
         seq: word(head, 4),
         ack: word(head, 8),
-        flags: head[13] & (tcp_flags::FIN | tcp_flags::SYN | tcp_flags::RST | tcp_flags::ACK),
+        flags: flags | shut,
+        ttl,
         vlan: 0,
         inner_vlan: 0,
         // Packets are far smaller than 4 GiB: the capture stage refuses larger records.

@@ -36,8 +36,10 @@ pub(super) enum Layer {
 pub(super) struct Fragment {
     /// Identification (IPv4: 16 bits, IPv6: 32 bits).
     pub id: u32,
-    /// IP protocol number of the whole.
+    /// IP protocol number of the whole, where this is its first fragment (RFC 8200 4.5).
     pub protocol: u8,
+    /// Protocol number that distinguishes datagrams: that of IPv4 does (RFC 791 3.2), that of IPv6 does not: 0.
+    pub key_protocol: u8,
     /// Offset in the whole, bytes.
     pub offset: u32,
     /// More fragments follow.
@@ -56,7 +58,17 @@ pub(super) struct Walk<'a> {
     pub inner_vlan: u16,
     pub source: Endpoint,
     pub destination: Endpoint,
+    /// Time to live or hop limit of the innermost IP header, 0 where it is not known.
+    pub ttl: u8,
     pub checksums: Checksums,
+}
+
+/// Fields of a TCP header; all 0 for UDP.
+#[derive(Clone, Copy, Default)]
+pub(super) struct TcpFields {
+    pub seq: u32,
+    pub ack: u32,
+    pub flags: u8,
 }
 
 impl<'a> Walk<'a> {
@@ -72,6 +84,7 @@ impl<'a> Walk<'a> {
             inner_vlan: 0,
             source: nobody,
             destination: nobody,
+            ttl: 0,
             checksums,
         }
     }
@@ -152,7 +165,7 @@ impl<'a> Walk<'a> {
 
     /// The payload from here on.
     #[inline]
-    pub fn done(&self, transport: Transport, ports: (u16, u16), tcp: (u32, u32, u8)) -> Layer {
+    pub fn done(&self, transport: Transport, ports: (u16, u16), tcp: TcpFields) -> Layer {
         let source = Endpoint { port: ports.0, ..self.source };
         let destination = Endpoint { port: ports.1, ..self.destination };
         let (key, from) = FlowKey::new(source, destination, transport);
@@ -160,9 +173,10 @@ impl<'a> Walk<'a> {
         Layer::Done(Decoded {
             key,
             from,
-            seq: tcp.0,
-            ack: tcp.1,
-            flags: tcp.2,
+            seq: tcp.seq,
+            ack: tcp.ack,
+            flags: tcp.flags,
+            ttl: self.ttl,
             vlan: self.vlan,
             inner_vlan: self.inner_vlan,
             offset: self.at as u32,

@@ -107,7 +107,15 @@ impl Bundle {
         if read.is_err() || json.len() as u64 > MAX_TEXT {
             return Err(Refusal::Damaged);
         }
-        let bundle: Self = serde_json::from_slice(&json).map_err(|_| Refusal::Damaged)?;
+        Self::read(&json)
+    }
+
+    /// From JSON that bore a good signature.
+    ///
+    /// # Errors
+    /// If it is damaged, or names files that none are made of.
+    pub fn read(json: &[u8]) -> Result<Self, Refusal> {
+        let bundle: Self = serde_json::from_slice(json).map_err(|_| Refusal::Damaged)?;
         let named = bundle.files.keys().all(|name| is_name(name));
         match named && bundle.files.len() <= MAX_FILES {
             true => Ok(bundle),

@@ -54,6 +54,13 @@ impl PrivateKey {
     }
 }
 
+/// From its 32 bytes.
+impl From<[u8; 32]> for PublicKey {
+    fn from(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+}
+
 impl PublicKey {
     /// From a file in PEM.
     ///

@@ -6,7 +6,7 @@
 //!
 //! A gap that the other side has acknowledged can only be filled by a packet that the capture put
 //! in the wrong place; it becomes a gap after a short grace ([`GRACE_PACKETS`], [`GRACE_TIME`]). A
-//! gap that was not acknowledged waits for its retransmission ([`HOLE_TIME`]). Overlaps keep the
+//! gap that was not acknowledged waits for its retransmission ([`HOLE_TIME`], [`PEER_TIME`]). Overlaps keep the
 //! bytes that came first (RFC 9293 3.10.7.4 leaves the choice).
 
 use super::counters::ConversationCounters;
@@ -23,6 +23,8 @@ pub const GRACE_PACKETS: u32 = 128;
 pub const GRACE_TIME: Span = Span::seconds(1);
 /// Packet time after which an unacknowledged gap is a gap (a few retransmission time-outs).
 pub const HOLE_TIME: Span = Span::seconds(10);
+/// The same where the peer is seen: it would acknowledge those bytes if it had got them, and waits for them.
+pub const PEER_TIME: Span = Span::seconds(120);
 /// An acknowledgment further ahead than this is not believed, bytes: it most often belongs to another
 /// connection between the same ports, and would make up a loss.
 pub(super) const MAX_ACK_AHEAD: u64 = 1 << 26;
@@ -61,6 +63,10 @@ pub struct TcpSegment {
     pub ack: u32,
     /// [`crate::decode::tcp_flags`].
     pub flags: u8,
+    /// Time to live or hop limit, 0 where it is not known.
+    pub ttl: u8,
+    /// Timestamp (RFC 7323 3.2), 0 for none.
+    pub timestamp: u32,
     /// Bytes of payload that were on the wire but not captured, behind the captured ones.
     pub missing: u32,
     /// The packet that carried it.
@@ -262,31 +268,31 @@ impl Conversation {
             self.stats().ignored.far += 1;
             return;
         }
-        let half = &mut self.halves[side.index()];
         if flags & RST != 0 {
             self.take_reset(now, side, at, len);
         } else {
-            half.top = half.top.max(at + len);
-            let new = len > 0 && at + len > half.sent;
-            if new {
-                half.sent = at + len;
-            }
-            if new && self.reset.is_some() {
-                // It goes on: the reset was not of this conversation.
-                self.reset = None;
-                self.stats().ignored.rst += 1;
+            let doubtful = len > 0 && self.is_doubtful(segment, at, len);
+            if !doubtful {
+                self.note_sent(side, at, len);
+                self.note_habits(segment, at, len);
             }
             let after = if flags & ACK == 0 { 0 } else { self.acknowledge(side, segment.ack) };
+            self.believe(side.other(), self.halves[side.other().index()].acked_data(), sink);
             // An end that this acknowledges comes before what answers it.
             self.report_fins(None, sink);
             if len > 0 {
                 let missing = u64::from(segment.missing);
-                self.accept(
-                    side,
-                    Piece { at, bytes: payload, missing, after, packet: segment.packet },
-                    window,
-                    sink,
-                );
+                let piece = Piece { at, bytes: payload, missing, after, packet: segment.packet };
+                if doubtful {
+                    self.doubt(segment, &piece, window, sink);
+                } else {
+                    self.replace_doubts(side, &piece);
+                    if !self.halves[side.other().index()].seen {
+                        // No peer was seen that could acknowledge it.
+                        self.believe(side, at, sink);
+                    }
+                    self.accept(side, piece, window, sink);
+                }
             }
             if flags & FIN != 0 {
                 let ack = (flags & ACK != 0).then_some(segment.ack);
@@ -325,7 +331,13 @@ impl Conversation {
     }
 
     /// Delivers a segment that is in turn, holds any other.
-    fn accept(&mut self, side: Side, piece: Piece<'_>, window: usize, sink: &mut impl StreamSink) {
+    pub(super) fn accept(
+        &mut self,
+        side: Side,
+        piece: Piece<'_>,
+        window: usize,
+        sink: &mut impl StreamSink,
+    ) {
         let other_next = self.halves[side.other().index()].reach();
         let half = &mut self.halves[side.index()];
         let end = piece.end();
@@ -470,12 +482,18 @@ impl Conversation {
             self.drain(sink);
         }
         for side in SIDES {
+            if self.halves[side.index()].stuck().is_some_and(over) {
+                self.believe(side, u64::MAX, sink);
+                self.drain(sink);
+            }
             self.settle_end(side, &over, sink);
             let half = &self.halves[side.index()];
             let Some(stuck) = half.stuck().filter(|s| half.known && over(*s)) else { continue };
             let overdue = now - stuck.1 >= HOLE_TIME;
+            let peer = self.halves[side.other().index()].seen;
+            let lost = now - stuck.1 >= if peer { PEER_TIME } else { HOLE_TIME };
             let to = match half.held_from() {
-                Some(from) if from > half.next && (half.acked_data() >= from || overdue) => from,
+                Some(from) if from > half.next && (half.acked_data() >= from || lost) => from,
                 // In turn, but the other side never came
                 Some(from) if from <= half.next => {
                     let other = &mut self.halves[side.other().index()];
@@ -508,6 +526,7 @@ impl Conversation {
     /// Gives up the first gap of one side, whatever it waits for.
     fn force(&mut self, side: Side, sink: &mut impl StreamSink) {
         self.halves[side.index()].start_at_first();
+        self.believe(side, u64::MAX, sink);
         self.resolve_end(side);
         let half = &self.halves[side.index()];
         if let Some(from) = half.held_from() {
@@ -533,8 +552,9 @@ impl Conversation {
 
     /// The conversation is over: everything held is delivered, with gaps where bytes are missing.
     pub fn finish(&mut self, end: End, sink: &mut impl StreamSink) {
-        for half in &mut self.halves {
-            half.start_at_first();
+        for side in SIDES {
+            self.believe(side, u64::MAX, sink);
+            self.halves[side.index()].start_at_first();
         }
         self.drain(sink);
         while let Some(side) = self.next_to_force() {

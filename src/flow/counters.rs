@@ -15,11 +15,13 @@ pub struct IgnoredSegments {
     pub far: u64,
     /// Data behind an end that the peer acknowledged.
     pub after_end: u64,
+    /// Data that its receiver had reason to refuse, and in whose place other data was sent.
+    pub unaccepted: u64,
 }
 
 impl IgnoredSegments {
     /// Each count with its name in the metrics.
-    pub const fn reasons(&self) -> [(&'static str, u64); 6] {
+    pub const fn reasons(&self) -> [(&'static str, u64); 7] {
         [
             ("syn", self.syn),
             ("fin", self.fin),
@@ -27,6 +29,7 @@ impl IgnoredSegments {
             ("ack", self.ack),
             ("far", self.far),
             ("after_end", self.after_end),
+            ("unaccepted", self.unaccepted),
         ]
     }
 }
@@ -59,5 +62,6 @@ impl std::ops::AddAssign for ConversationCounters {
         ours.ack += theirs.ack;
         ours.far += theirs.far;
         ours.after_end += theirs.after_end;
+        ours.unaccepted += theirs.unaccepted;
     }
 }

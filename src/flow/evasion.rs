@@ -4,7 +4,7 @@
 use super::tests::{Log, Out, Packet, WINDOW, data, one, without_ends};
 use super::*;
 use crate::capture::PacketRef;
-use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
+use crate::decode::tcp_flags::{ACK, DAMAGED, FIN, RST, SHUT, SYN};
 use crate::time::{Span, Timestamp};
 
 const LOW: Side = Side::Low;
@@ -212,6 +212,148 @@ fn urgent_data_is_part_of_the_stream() {
     assert_eq!(without_ends(play(&packets, 1).0), [data(LOW, b"ab!cd")]);
 }
 
+/// The conversation as hosts with timestamps send it, one hop away.
+fn stamped() -> Vec<Packet> {
+    let mut packets = conversation();
+    for (n, packet) in packets.iter_mut().enumerate() {
+        packet.segment.ttl = 63;
+        packet.segment.timestamp = 1000 + n as u32;
+    }
+    packets
+}
+
+/// A way to send what the peer refuses.
+type Refused = (&'static str, fn(&mut TcpSegment));
+const REFUSED: [Refused; 4] = [
+    ("no acknowledgment", |segment| segment.flags = 0),
+    ("a time to live that ends before the peer", |segment| segment.ttl = 2),
+    ("an old timestamp", |segment| segment.timestamp = 1),
+    ("damage", |segment| segment.flags |= DAMAGED),
+];
+
+#[test]
+fn what_the_peer_refuses_gives_way_to_what_is_sent_in_its_place() {
+    let plain = stamped();
+    let expected = without_ends(play(&plain, 1).0);
+    for (name, refused) in REFUSED {
+        let mut counted = 0;
+        // The first question shows what the side is like.
+        for n in 1..TURNS {
+            // In the place of a question, of its length, shorter and longer; inside it; behind it.
+            for (ahead, len) in [(0, 10), (0, 3), (0, 25), (4, 3), (10, 10)] {
+                let at = 1000 + 10 * n + ahead;
+                let mut forged = one(LOW, at, 5000 + 10 * n, ACK, &vec![b'!'; len]);
+                (forged.segment.ttl, forged.segment.timestamp) = (63, 9999);
+                refused(&mut forged.segment);
+                let mut packets = plain.clone();
+                packets.insert(3 + 2 * n as usize, forged);
+                let (out, stats) = play(&packets, 1);
+                assert_eq!(without_ends(out), expected, "{name}, {n}, {ahead}, {len}");
+                counted += stats.ignored.unaccepted;
+            }
+        }
+        assert!(counted > u64::from(TURNS), "{name}: {counted}");
+    }
+}
+
+#[test]
+fn what_was_doubted_is_read_where_the_peer_takes_it() {
+    for (name, doubted) in REFUSED {
+        let mut packets = stamped();
+        for packet in packets.iter_mut().skip(5).filter(|packet| !packet.payload.is_empty()) {
+            doubted(&mut packet.segment);
+        }
+        if packets[5].segment.flags == 0 {
+            // Acknowledgments come apart.
+            let answers = |packet: &Packet| packet.segment.flags == 0;
+            packets = packets
+                .into_iter()
+                .flat_map(|packet| {
+                    let TcpSegment { from, seq, ack, .. } = packet.segment;
+                    let bare = answers(&packet).then(|| one(from, seq, ack, ACK, b""));
+                    bare.into_iter().chain([packet])
+                })
+                .collect();
+        }
+        let (out, counted) = play(&packets, 1);
+        assert_eq!(without_ends(out), without_ends(play(&conversation(), 1).0), "{name}");
+        assert_eq!((counted.ignored.unaccepted, counted.gaps), (0, 0), "{name}");
+    }
+}
+
+#[test]
+fn what_is_sent_into_a_closed_window_waits_for_the_peer() {
+    let shut = |mut packet: Packet| {
+        packet.segment.flags |= SHUT;
+        packet
+    };
+    let begin = [
+        one(LOW, 0, 0, SYN, b""),
+        one(HIGH, 100, 1, SYN | ACK, b""),
+        one(LOW, 1, 101, ACK, b"ab"),
+        shut(one(HIGH, 101, 3, ACK, b"")),
+    ];
+    let probe = |byte: &[u8]| one(LOW, 3, 101, ACK, byte);
+    let open = |ack| one(HIGH, 101, ack, ACK, b"");
+    let rest = one(LOW, 4, 101, ACK, b"d");
+    let cases = [
+        ("refused, and sent again", vec![probe(b"!"), open(3), probe(b"c"), rest.clone()]),
+        ("probed twice", vec![probe(b"c"), shut(open(3)), probe(b"c"), open(4), rest.clone()]),
+        ("taken", vec![probe(b"c"), shut(open(4)), probe(b"!"), open(4), rest.clone()]),
+        ("opened unseen", vec![probe(b"c"), rest]),
+    ];
+    for (name, more) in cases {
+        let (out, _) = play(&[&begin[..], &more].concat(), 1);
+        assert_eq!(without_ends(out), [data(LOW, b"abcd")], "{name}");
+    }
+}
+
+#[test]
+fn data_in_a_syn_is_read_where_the_server_takes_it() {
+    for (taken, expected) in [(true, &b"fast,rest"[..]), (false, b"slow,rest")] {
+        let ack = if taken { 6 } else { 1 };
+        let packets = [
+            one(LOW, 0, 0, SYN, b"fast,"),
+            one(HIGH, 100, ack, SYN | ACK, b""),
+            one(LOW, 1, 101, ACK, b"slow,"),
+            one(LOW, 6, 101, ACK, b"rest"),
+        ];
+        let (out, counted) = play(&packets, 1);
+        assert_eq!(without_ends(out), [data(LOW, expected)]);
+        assert_eq!(counted.ignored.unaccepted, u64::from(!taken));
+    }
+}
+
+#[test]
+fn doubts_are_bounded_and_nothing_of_them_is_lost() {
+    let mut packets = vec![
+        one(LOW, 0, 0, SYN, b""),
+        one(HIGH, 100, 1, SYN | ACK, b""),
+        one(LOW, 1, 101, ACK, b"0123456789"),
+    ];
+    for n in 1..300 {
+        packets.push(one(LOW, 1 + 10 * n, 101, 0, b"0123456789"));
+    }
+    let (out, _) = play(&packets, 0);
+    assert_eq!(without_ends(out), [data(LOW, &b"0123456789".repeat(300))]);
+}
+
+#[test]
+fn what_the_peer_still_waits_for_is_not_given_up() {
+    let ask = one(LOW, 1, 101, ACK, b"first,");
+    let packets = [
+        one(LOW, 0, 0, SYN, b""),
+        one(HIGH, 100, 1, SYN | ACK, b""),
+        one(HIGH, 101, 1, ACK, b""),
+        one(LOW, 7, 101, ACK, b"second"),
+        one(HIGH, 101, 1, ACK, b""),
+        ask,
+    ];
+    // 100 seconds between the second half and the first one.
+    let (out, _) = play(&packets, 50_000);
+    assert_eq!(without_ends(out), [data(LOW, b"first,second")]);
+}
+
 #[test]
 fn of_overlapping_copies_the_first_counts() {
     // Behind, in front, inside and around what is held.
@@ -265,11 +407,23 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
     let (key, low_side) = FlowKey::new(low, high, Transport::Tcp);
     let (mut table, mut bytes) = (Table::new(limits), Bytes::default());
     for (n, packet) in packets.iter().enumerate() {
-        let TcpSegment { from, seq, ack, flags, missing, packet: reference } = packet.segment;
+        let TcpSegment { from, seq, ack, flags, ttl, missing, packet: reference, .. } =
+            packet.segment;
         let from = if from == LOW { low_side } else { low_side.other() };
         let len = packet.payload.len() as u32;
-        let segment =
-            Decoded { key, from, seq, ack, flags, vlan: 0, inner_vlan: 0, offset: 0, len, missing };
+        let segment = Decoded {
+            key,
+            from,
+            seq,
+            ack,
+            flags,
+            ttl,
+            vlan: 0,
+            inner_vlan: 0,
+            offset: 0,
+            len,
+            missing,
+        };
         let clock = Timestamp(0) + Span::millis(millis * n as i64);
         table.tick(clock, &mut bytes);
         let arrival = Arrival {
@@ -278,6 +432,7 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
             hash: 7,
             packet: reference,
             segment: &segment,
+            head: &[],
             payload: &packet.payload,
         };
         table.packet(&arrival, &mut bytes);

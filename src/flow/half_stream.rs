@@ -4,6 +4,7 @@
 //! (RFC 9293 3.4) needs no thought behind this file. Invariant: `held` is sorted by offset, its
 //! segments are disjoint and all lie at or behind `next`.
 
+use super::doubt::{Doubt, Habits};
 use crate::capture::PacketRef;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
@@ -95,11 +96,16 @@ struct Waiting {
     vouched: Option<u64>,
     /// Bytes that contradicted a copy seen before, and are not counted yet.
     conflicts: u64,
+    /// Segments that the peer may have refused, in the order they came.
+    doubts: Vec<Doubt>,
 }
 
 impl Waiting {
     fn is_empty(&self) -> bool {
-        self.held.is_empty() && self.stuck.is_none() && self.vouched.is_none()
+        self.held.is_empty()
+            && self.stuck.is_none()
+            && self.vouched.is_none()
+            && self.doubts.is_empty()
     }
 
     /// Holds a segment at its place; false if a cap refuses it.
@@ -152,6 +158,8 @@ pub(super) struct HalfStream {
     pub revived: bool,
     /// Segments in a row that were too far away to be believed.
     pub far: u8,
+    /// What accepted segments were like.
+    pub habits: Habits,
 }
 
 impl HalfStream {
@@ -175,6 +183,7 @@ impl HalfStream {
             at_end_since: None,
             revived: false,
             far: 0,
+            habits: Habits::NONE,
         }
     }
 
@@ -317,6 +326,17 @@ impl HalfStream {
         self.waiting.as_mut().map_or(0, |waiting| std::mem::take(&mut waiting.conflicts))
     }
 
+    /// Segments that the peer may have refused, in the order they came.
+    #[inline]
+    pub fn doubts(&self) -> &[Doubt] {
+        self.waiting.as_ref().map_or(&[][..], |waiting| waiting.doubts.as_slice())
+    }
+
+    /// The same to be changed; there is room for them from now on.
+    pub fn doubts_mut(&mut self) -> &mut Vec<Doubt> {
+        &mut self.waiting.get_or_insert_default().doubts
+    }
+
     pub fn held_segments(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| waiting.held.len())
     }
@@ -331,7 +351,9 @@ impl HalfStream {
         self.waiting.as_ref().map_or(0, |waiting| {
             let segments = waiting.held.capacity() * size_of::<OutOfOrder>();
             let heap = waiting.held.len() * HEAP;
-            size_of::<Waiting>() + waiting.held_bytes + segments + heap
+            let doubted = |doubt: &Doubt| size_of::<Doubt>() + doubt.bytes.capacity() + HEAP;
+            let doubts: usize = waiting.doubts.iter().map(doubted).sum();
+            size_of::<Waiting>() + waiting.held_bytes + segments + heap + doubts
         })
     }
 
@@ -360,6 +382,7 @@ impl HalfStream {
             && self.fin.is_none()
             && !self.ended
             && !self.revived
+            && !self.habits.shut
             && self.at_end_since.is_none()
     }
 
@@ -437,6 +460,7 @@ impl HalfStream {
         if let Some(waiting) = &mut self.waiting {
             waiting.held = VecDeque::new();
             waiting.held_bytes = 0;
+            waiting.doubts = Vec::new();
         }
     }
 }

@@ -3,6 +3,7 @@
 mod conversation;
 mod copies;
 mod counters;
+mod doubt;
 mod ends;
 #[cfg(test)]
 mod evasion;

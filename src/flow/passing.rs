@@ -40,6 +40,7 @@ impl Conversation {
         }
         self.packets = self.packets.wrapping_add(1);
         this.far = 0;
+        this.habits.acknowledges = true;
         this.top = this.top.max(end);
         if len > 0 {
             this.sent = this.sent.max(end);

@@ -10,7 +10,7 @@ use super::orientation::{guess, initial, orient};
 use super::slab::Slab;
 use super::{End, FlowInfo, Orientation, Side, Transport};
 use crate::capture::PacketRef;
-use crate::decode::{Decoded, FlowKey, tcp_flags};
+use crate::decode::{Decoded, FlowKey, tcp_flags, timestamp};
 use crate::time::{Span, Timestamp};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
@@ -215,6 +215,8 @@ pub struct Arrival<'a> {
     pub packet: PacketRef,
     /// Its headers.
     pub segment: &'a Decoded,
+    /// The bytes in front of its payload.
+    pub head: &'a [u8],
     /// Its captured payload.
     pub payload: &'a [u8],
 }
@@ -272,12 +274,13 @@ impl<S> Table<S> {
     pub fn packet(&mut self, arrival: &Arrival<'_>, handler: &mut impl Handler<S>) {
         self.now = self.now.max(arrival.clock);
         let segment = arrival.segment;
-        let tcp = tcp_segment(segment, arrival.packet);
+        let mut tcp = tcp_segment(segment, arrival.packet);
         let found = self.find(arrival, &tcp);
         if found.is_some_and(|slot| self.pass(slot, segment, &tcp)) {
             return;
         }
         let Some(slot) = self.slot(found, arrival, &tcp, handler) else { return };
+        tcp.timestamp = timestamp(arrival.head);
         let entry = &mut self.entries[slot as usize];
         entry.count(self.now, segment);
         entry.packets = entry.packets.wrapping_add(1);
@@ -568,6 +571,8 @@ fn tcp_segment(segment: &Decoded, packet: PacketRef) -> TcpSegment {
         seq: segment.seq,
         ack: segment.ack,
         flags: segment.flags,
+        ttl: segment.ttl,
+        timestamp: 0,
         missing: segment.missing,
         packet,
     }

@@ -63,21 +63,10 @@ impl Script {
     fn packets(&self, sizes: &[usize], handshake: bool, overlap: usize) -> Vec<Packet> {
         let mut next = [self.isn[0].wrapping_add(1), self.isn[1].wrapping_add(1)];
         let mut packets = Vec::new();
-        let packet = |side: Side, seq, ack, flags, payload: &[u8]| Packet {
-            segment: TcpSegment {
-                from: side,
-                seq,
-                ack,
-                flags,
-                missing: 0,
-                packet: PacketRef::default(),
-            },
-            payload: payload.to_vec(),
-        };
         if handshake {
-            packets.push(packet(Side::Low, self.isn[0], 0, SYN, &[]));
-            packets.push(packet(Side::High, self.isn[1], next[0], SYN | ACK, &[]));
-            packets.push(packet(Side::Low, next[0], next[1], ACK, &[]));
+            packets.push(one(Side::Low, self.isn[0], 0, SYN, &[]));
+            packets.push(one(Side::High, self.isn[1], next[0], SYN | ACK, &[]));
+            packets.push(one(Side::Low, next[0], next[1], ACK, &[]));
         }
         let mut sizes = sizes.iter().copied().cycle();
         for (side, bytes) in &self.turns {
@@ -87,15 +76,15 @@ impl Script {
                 let len = sizes.next().unwrap_or(1).clamp(1, bytes.len() - at);
                 let back = overlap.min(at);
                 let seq = next[this].wrapping_sub(back as u32);
-                packets.push(packet(*side, seq, next[other], ACK, &bytes[at - back..at + len]));
+                packets.push(one(*side, seq, next[other], ACK, &bytes[at - back..at + len]));
                 next[this] = next[this].wrapping_add(len as u32);
                 at += len;
             }
-            packets.push(packet(side.other(), next[other], next[this], ACK, &[]));
+            packets.push(one(side.other(), next[other], next[this], ACK, &[]));
         }
-        packets.push(packet(Side::Low, next[0], next[1], FIN | ACK, &[]));
-        packets.push(packet(Side::High, next[1], next[0].wrapping_add(1), FIN | ACK, &[]));
-        packets.push(packet(Side::Low, next[0].wrapping_add(1), next[1].wrapping_add(1), ACK, &[]));
+        packets.push(one(Side::Low, next[0], next[1], FIN | ACK, &[]));
+        packets.push(one(Side::High, next[1], next[0].wrapping_add(1), FIN | ACK, &[]));
+        packets.push(one(Side::Low, next[0].wrapping_add(1), next[1].wrapping_add(1), ACK, &[]));
         packets
     }
 
@@ -267,7 +256,7 @@ proptest! {
         let most = 2 * 256 + 256 * packets.len();
         for (n, (low, seq, ack, flags, len, missing)) in packets.into_iter().enumerate() {
             let from = if low { Side::Low } else { Side::High };
-            let segment = TcpSegment { from, seq, ack, flags, missing: u32::from(missing), packet: PacketRef::default() };
+            let segment = TcpSegment { missing: u32::from(missing), ..one(from, seq, ack, flags, b"").segment };
             let now = Timestamp(n as i64 * 10_000_000);
             conversation.segment(now, &segment, &vec![0; len], 256, &mut log);
             prop_assert!(conversation.memory() <= most);
@@ -277,8 +266,16 @@ proptest! {
 }
 
 pub(super) fn one(side: Side, seq: u32, ack: u32, flags: u8, payload: &[u8]) -> Packet {
-    let segment =
-        TcpSegment { from: side, seq, ack, flags, missing: 0, packet: PacketRef::default() };
+    let segment = TcpSegment {
+        from: side,
+        seq,
+        ack,
+        flags,
+        ttl: 0,
+        timestamp: 0,
+        missing: 0,
+        packet: PacketRef::default(),
+    };
     Packet { segment, payload: payload.to_vec() }
 }
 
@@ -568,6 +565,7 @@ fn a_datagram_seen_on_two_mirror_ports_counts_once() {
             seq: 0,
             ack: 0,
             flags: 0,
+            ttl: 0,
             vlan,
             inner_vlan: 0,
             offset: 0,
@@ -581,6 +579,7 @@ fn a_datagram_seen_on_two_mirror_ports_counts_once() {
             hash: 7,
             packet: PacketRef::default(),
             segment: &segment,
+            head: &[],
             payload,
         };
         table.packet(&arrival, &mut datagrams);

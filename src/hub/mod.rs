@@ -15,6 +15,7 @@ mod sensors;
 mod state;
 mod store;
 mod stream;
+pub mod test_harness;
 mod view;
 
 #[cfg(test)]

@@ -19,7 +19,7 @@ mod worker;
 mod tests;
 
 pub use result::result;
-pub use status::status;
+pub use status::{status, status_of};
 pub use submit::submit;
 pub use worker::work;
 

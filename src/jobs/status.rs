@@ -38,18 +38,18 @@ impl Progress {
         for (_, of) in records {
             let (jobs, size) = all.jobs.entry(of.stage).or_default();
             *jobs += 1;
-            *size += of.bytes;
+            *size = size.saturating_add(of.bytes);
             match of.stage {
                 Stage::Done => {
                     begun = begun.min(of.since);
                     ended = ended.max(of.seen);
-                    done += of.bytes;
+                    done = done.saturating_add(of.bytes);
                     if !of.reason.is_empty() {
                         all.partly.push((of.first.clone(), of.reason.clone()));
                     }
                 }
                 Stage::Failed => all.failed.push((of.first.clone(), of.reason.clone())),
-                Stage::Running | Stage::Queued => open += of.bytes,
+                Stage::Running | Stage::Queued => open = open.saturating_add(of.bytes),
             }
             let gone = i64::try_from(GONE_AFTER.as_secs() * 2).unwrap_or(i64::MAX);
             if of.stage == Stage::Running && now.saturating_sub(of.seen) > gone {
@@ -85,6 +85,18 @@ pub fn status(ask: &Ask, out: &mut dyn Write) -> Result<bool, JobError> {
         text(&progress, out)?;
     }
     Ok(progress.failed.is_empty() && progress.partly.is_empty())
+}
+
+/// How far the jobs are of which these records say what became of them, for people and as JSON, at `now`
+/// (seconds since 1970): what [`status`] writes, without a broker.
+pub fn status_of(records: &[&[u8]], now: i64) -> (String, Value) {
+    let read = |record: &&[u8]| Some((String::new(), serde_json::from_slice(record).ok()?));
+    let records: Vec<(String, Record)> = records.iter().filter_map(read).collect();
+    let progress = Progress::of(&records, now);
+    let mut written = Vec::new();
+    // Memory takes everything.
+    let _ = text(&progress, &mut written);
+    (String::from_utf8_lossy(&written).into_owned(), object(&progress))
 }
 
 fn object(of: &Progress) -> Value {

@@ -8,7 +8,7 @@ use crate::exposure::Count;
 use crate::identify::{People, Token, Traits};
 use crate::rules::Kind;
 use crate::time::Timestamp;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
 /// All that is between one client and one service.
@@ -209,6 +209,13 @@ fn findings(facts: &BTreeMap<FactKey, Seen>) -> Vec<Finding> {
     found
 }
 
+/// A flow that others may be the same as.
+struct Known {
+    number: usize,
+    /// Of all that are the same.
+    time: Time,
+}
+
 /// The time of a flow, as far as records show it.
 #[derive(Clone, Copy)]
 struct Time {
@@ -222,6 +229,10 @@ impl Time {
             && other.from.saturating_sub(CLOCK_TOLERANCE.0) <= self.to
     }
 }
+
+/// Flows between two ports that are compared with a further one: the latest that began before it ends. One
+/// follows the other, so that it is one of the last, however many anybody has made up.
+const MAX_COMPARED: usize = 256;
 
 /// Which flows of one pair of ports are the same: each with the number of the first of them.
 fn same_flows(group: &[(&FactKey, &Seen)]) -> BTreeMap<FlowId, usize> {
@@ -237,36 +248,50 @@ fn same_flows(group: &[(&FactKey, &Seen)]) -> BTreeMap<FlowId, usize> {
         numbers.insert(*flow, 0);
         return numbers;
     }
-    // Flows so far: number, sequence number of the SYN, when the first of them began, time of all.
-    let mut known: Vec<(usize, Option<u32>, i64, Time)> = Vec::new();
+    let mut count = 0;
     // Those whose handshake was seen come first: what has none is a part of one of them, or a flow of its own.
-    for shaken in [true, false] {
-        for (&(from, flow), &to) in times.iter().filter(|((_, f), _)| f.initial.is_some() == shaken)
-        {
-            let time = Time { from, to: to.max(from) };
-            let same =
-                |(_, initial, began, all): &&mut (usize, Option<u32>, i64, Time)| match shaken {
-                    true => {
-                        *initial == flow.initial && from.saturating_sub(*began) <= CLOCK_TOLERANCE.0
-                    }
-                    false => all.overlaps(time),
-                };
-            // The latest that fits: of two connections of the same ports, the one that goes on.
-            match known.iter_mut().rev().find(same) {
-                Some((number, initial, _, all)) => {
-                    numbers.insert(flow, *number);
-                    // What has no handshake must not tie two flows together.
-                    if shaken || initial.is_none() {
-                        all.from = all.from.min(time.from);
-                        all.to = all.to.max(time.to);
-                    }
-                }
-                None => {
-                    numbers.insert(flow, known.len());
-                    known.push((known.len(), flow.initial, from, time));
-                }
+    let mut shaken: Vec<Known> = Vec::new();
+    let mut latest: HashMap<u32, usize> = HashMap::new();
+    for (&(from, flow), &to) in &times {
+        let Some(initial) = flow.initial else { continue };
+        // Of two with one number the later one: the first began no later than the second.
+        let same = latest.get(&initial).and_then(|at| shaken.get_mut(*at));
+        match same.filter(|known| from.saturating_sub(known.time.from) <= CLOCK_TOLERANCE.0) {
+            Some(known) => {
+                known.time.to = known.time.to.max(to);
+                numbers.insert(flow, known.number);
+            }
+            None => {
+                latest.insert(initial, shaken.len());
+                shaken.push(Known { number: count, time: Time { from, to: to.max(from) } });
+                numbers.insert(flow, count);
+                count += 1;
             }
         }
+    }
+    let mut others: Vec<Known> = Vec::new();
+    for (&(from, flow), &to) in times.iter().filter(|((_, flow), _)| flow.initial.is_none()) {
+        let time = Time { from, to: to.max(from) };
+        // The latest that fits: of two connections of the same ports, the one that goes on.
+        let overlaps = |known: &&mut Known| known.time.overlaps(time);
+        if let Some(known) = others.iter_mut().rev().take(MAX_COMPARED).find(overlaps) {
+            known.time.to = known.time.to.max(time.to);
+            numbers.insert(flow, known.number);
+            continue;
+        }
+        // What has no handshake must not tie two flows together: theirs stay as long as they are.
+        let until = time.to.saturating_add(CLOCK_TOLERANCE.0);
+        let begun = shaken.partition_point(|known| known.time.from <= until);
+        let before = shaken.get(..begun).unwrap_or_default().iter().rev().take(MAX_COMPARED);
+        let number = match before.into_iter().find(|known| known.time.overlaps(time)) {
+            Some(known) => known.number,
+            None => {
+                others.push(Known { number: count, time });
+                count += 1;
+                count - 1
+            }
+        };
+        numbers.insert(flow, number);
     }
     numbers
 }

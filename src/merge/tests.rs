@@ -108,6 +108,26 @@ fn connections_of_the_same_ports_are_told_apart() {
     assert_eq!(totals(&summary(MAX_FACTS, [&first, &second, &long])), (1, 2, 6, 1));
 }
 
+/// Whoever may send can open any number of connections from one port.
+#[test]
+fn flows_of_the_same_ports_cost_in_proportion_to_their_number() {
+    for shaken in [true, false] {
+        let many: Vec<Fact> = (0..200_000)
+            .map(|n| {
+                let mut one = fact(1, 1, n, 1);
+                one.key.flow.started = Timestamp(n as i64 * 100 * SECOND);
+                one.key.flow.initial = shaken.then_some(n as u32);
+                one.seen.first = one.key.flow.started;
+                one.seen.last = one.key.flow.started;
+                one
+            })
+            .collect();
+        // Were each compared with all before it, this would take twenty thousand million comparisons.
+        let numbers = Numbers::from(&summary(MAX_FACTS, &many));
+        assert_eq!(numbers.keys[0].exposures[0].flows.value, 200_000);
+    }
+}
+
 #[test]
 fn people_are_recognised_across_sensors() {
     let mut one = fact(1, 1, 1, 1);

@@ -92,6 +92,16 @@ impl WorkBatch {
         self.work.iter().skip(n).take(WARM).filter_map(Work::hash)
     }
 
+    /// The bytes in front of the payload of a segment, in which its options are.
+    #[inline]
+    pub fn head(&self, segment: &Segment) -> &[u8] {
+        let end = segment.base + segment.decoded.offset as usize;
+        self.blocks
+            .get(usize::from(segment.block))
+            .and_then(|b| b.bytes().get(segment.base..end))
+            .unwrap_or(&[])
+    }
+
     /// The payload of a segment.
     #[inline]
     pub fn payload(&self, segment: &Segment) -> &[u8] {

@@ -7,6 +7,8 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod evasions;
+mod lies;
 mod linear;
 mod packets;
 mod payloads;
@@ -97,6 +99,39 @@ fn contents_inside_each_other() {
     for (name, media, body) in payloads::nested() {
         let mut capture = Capture::new();
         capture.flow(1, 80).post(media, "", &body);
+        withstood(&Attack::new(name, capture));
+    }
+}
+
+#[test]
+fn files_that_lie_about_counts_or_refer_to_themselves() {
+    for (name, media, body) in lies::files() {
+        let mut capture = Capture::new();
+        capture.flow(1, 80).post(media, "", &body);
+        withstood(&Attack::new(name, capture));
+        // Packed, a few bytes say all of it.
+        let mut capture = Capture::new();
+        capture.flow(1, 80).post(media, "gzip", &payloads::gzip(&body));
+        withstood(&Attack::new(name, capture));
+    }
+}
+
+#[test]
+fn messages_that_lie_about_lengths_and_counts() {
+    for (name, port, turns) in lies::conversations() {
+        let mut capture = Capture::new();
+        capture.conversation(port, &turns);
+        withstood(&Attack::new(name, capture));
+    }
+}
+
+#[test]
+fn floods_of_datagrams_from_invented_addresses() {
+    for (name, port, datagram) in lies::FLOODS {
+        let mut capture = Capture::new();
+        for n in 0..many(20_000) {
+            capture.datagram(n, *port, &datagram(n));
+        }
         withstood(&Attack::new(name, capture));
     }
 }

@@ -73,6 +73,38 @@ impl Capture {
         self.push(&frame);
     }
 
+    /// A datagram of client `n`.
+    pub fn datagram(&mut self, n: u32, port: u16, data: &[u8]) {
+        let mut frame = vec![4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 8, 0, 0x45, 0];
+        frame.extend((28 + data.len() as u16).to_be_bytes());
+        frame.extend([0, 0, 0x40, 0, 64, 17, 0, 0]);
+        frame.extend(client(n));
+        frame.extend([192, 168, 7, 1]);
+        frame.extend([40_000, port, 8 + data.len() as u16, 0].map(u16::to_be_bytes).concat());
+        frame.extend(data);
+        self.push(&frame);
+    }
+
+    /// What two ends say to each other, with whether it is the server.
+    pub fn conversation(&mut self, port: u16, turns: &[(bool, Vec<u8>)]) {
+        let ends = [(client(1), 40_000), ([192, 168, 7, 1], port)];
+        let mut next = [1u32, 1];
+        for (from, flags) in [(0, SYN), (1, SYN | ACK)] {
+            let ack = u32::from(flags & ACK != 0);
+            let (this, other) = (ends[from].into(), ends[1 - from].into());
+            self.push(&ethernet(&tcp(this, other, 0, ack, flags, b"")));
+        }
+        for (server, bytes) in turns {
+            let from = usize::from(*server);
+            let (this, other) = (ends[from].into(), ends[1 - from].into());
+            for piece in bytes.chunks(SEGMENT) {
+                let packet = tcp(this, other, next[from], next[1 - from], ACK, piece);
+                self.push(&ethernet(&packet));
+                next[from] = next[from].wrapping_add(piece.len() as u32);
+            }
+        }
+    }
+
     /// A connection of client `n`.
     pub fn flow(&mut self, n: u32, port: u16) -> Flow<'_> {
         self.flow_between(client(n), 40_000, port)

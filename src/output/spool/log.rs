@@ -23,6 +23,8 @@ const SEGMENTS: u64 = 64;
 const KEPT_OPEN: u64 = 64 << 10;
 /// Mode of files: they hold events.
 const MODE: u32 = 0o600;
+/// Numbers of records are below it: more are written in no life of a disk, and sums of them fit.
+const MAX_NUMBER: u64 = 1 << 62;
 /// Name of the file with the number of the first record that was not delivered.
 const POSITION: &str = "position";
 
@@ -102,7 +104,7 @@ impl Log {
         for entry in std::fs::read_dir(folder)? {
             let name = entry?.file_name();
             let number = name.to_str().and_then(|name| name.strip_suffix(".segment"));
-            names.extend(number.and_then(|number| number.parse::<u64>().ok()));
+            names.extend(number.and_then(|number| number.parse().ok()).filter(is_number));
         }
         names.sort_unstable();
         let mut log = Self {
@@ -145,6 +147,11 @@ impl Log {
         }
         if segment.bytes < length {
             file.set_len(segment.bytes)?;
+        }
+        // No two records have one number: what goes on where the next segment begins is damage.
+        if let Some(last) = self.segments.back_mut().filter(|last| last.end() > first) {
+            self.lost.damaged += last.end() - first;
+            last.records = first - last.first;
         }
         // Numbers that no segment has were lost with the end of the one before.
         let gap = first.saturating_sub(self.next().max(self.first));
@@ -441,7 +448,11 @@ fn read_position(file: &File) -> u64 {
     let read = file.read_exact_at(&mut text, 0);
     // Nothing or nonsense: everything that is there is delivered again.
     let text = if read.is_ok() { std::str::from_utf8(&text).unwrap_or_default() } else { "" };
-    text.parse().unwrap_or(0)
+    text.trim_end().parse().ok().filter(is_number).unwrap_or(0)
+}
+
+fn is_number(number: &u64) -> bool {
+    *number < MAX_NUMBER
 }
 
 fn open_file(path: &Path) -> io::Result<File> {

@@ -45,6 +45,19 @@ fn segments(folder: &Path) -> Vec<PathBuf> {
 }
 
 #[test]
+fn impossible_numbers_of_a_damaged_spool_are_passed_over() {
+    let folder = tempfile::tempdir().expect("folder");
+    drop(filled(folder.path(), 3, ROOM));
+    let segment = segments(folder.path()).pop().expect("a segment");
+    let last = folder.path().join(format!("{}.segment", u64::MAX));
+    std::fs::copy(segment, last).expect("copied");
+    std::fs::write(folder.path().join("position"), u64::MAX.to_string()).expect("written");
+    let mut log = Log::open(folder.path(), ROOM).expect("opens");
+    log.append(&record(3)).expect("appended");
+    assert_eq!(drain(&mut log), [0, 1, 2, 3]);
+}
+
+#[test]
 fn a_record_is_read_as_it_was_written_and_no_other_bytes_are_one() {
     let whole = record(7);
     let mut bytes = Vec::new();

@@ -311,7 +311,9 @@ impl CassandraParser {
         match body.u32()? {
             ROWS => {
                 let rows = self.columns(header, &mut body, pending, sink)?;
-                for _ in 0..body.u32()? {
+                // Rows of no columns take no bytes: there may be said to be any number of them.
+                let count = if rows.is_empty() { 0 } else { body.u32()? };
+                for _ in 0..count {
                     if self.table.is_done() {
                         break;
                     }

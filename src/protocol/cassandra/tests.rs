@@ -296,6 +296,15 @@ fn counts_that_lie_are_bounded() {
     assert_eq!(sink.anomalies, [Reason::Malformed]);
 }
 
+/// They take no bytes, so that four thousand million of them fit into a frame.
+#[test]
+fn rows_of_no_columns_are_not_read_one_by_one() {
+    let body = [&ROWS.to_be_bytes()[..], b"\0\0\0\x01\0\0\0\0\0\x02ks\0\x01p", &[0xff; 4]].concat();
+    let server = [frame(0x84, 0, 2, b""), frame(0x84, 1, 8, &body), rows(4, 2, 1)].concat();
+    let (sink, _) = play(&[Client(&startup(4, b"")), Server(&server)], 50);
+    assert_eq!(sink.contents.last().map(|c| c.bytes.clone()), Some(TABLE.into()));
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(

@@ -6,7 +6,7 @@ use super::super::{
     Resync,
 };
 use super::copy::Copy;
-use super::exchange::{Asked, Exchange, Portal, StatementId};
+use super::exchange::{Exchange, Portal, Request, StatementId};
 use super::values::{self, Column, Form};
 use super::{CANCEL_REQUEST, GSS_REQUEST, MAX_STARTUP, SSL_REQUEST, find_description, word};
 use crate::protocol::tls_upgrade::TlsUpgrade;
@@ -36,7 +36,7 @@ impl PostgresqlParser {
         match kind {
             b'Q' => {
                 let statement = body.strip_suffix(&[0]).unwrap_or(body);
-                self.exchange.ask(Asked::Query);
+                self.exchange.ask(Request::Query);
                 self.copy.begin(statement, &self.catalog);
                 self.pass_on_values(statement, &Parameters::default(), sink);
             }
@@ -53,7 +53,7 @@ impl PostgresqlParser {
             b'D' => self.exchange.describe(body),
             b'E' => self.exchange.execute(body),
             b'C' => self.exchange.close(body),
-            b'S' => self.exchange.ask(Asked::Sync),
+            b'S' => self.exchange.ask(Request::Sync),
             b'd' => self.copy.data(Direction::ClientToServer, body, sink),
             b'c' => self.copy.end(Ending::Complete, sink),
             b'f' => self.copy.end(Ending::Cut, sink),
@@ -73,21 +73,23 @@ impl PostgresqlParser {
     /// A message of the server that is read as a whole.
     fn answer(&mut self, kind: u8, body: &[u8], sink: &mut dyn ContentSink) {
         match (kind, self.exchange.front()) {
-            (b'1', Some(Asked::Parse)) | (b'2', Some(Asked::Bind)) | (b'3', Some(Asked::Close)) => {
+            (b'1', Some(Request::Parse))
+            | (b'2', Some(Request::Bind))
+            | (b'3', Some(Request::Close)) => {
                 self.exchange.answered();
             }
-            (b't', Some(Asked::DescribeStatement(id))) => {
+            (b't', Some(Request::DescribeStatement(id))) => {
                 let id = *id;
                 self.exchange.set_types(id, values::parameter_types(body));
             }
-            (b'n', Some(Asked::DescribeStatement(_) | Asked::DescribePortal(_))) => {
+            (b'n', Some(Request::DescribeStatement(_) | Request::DescribePortal(_))) => {
                 self.exchange.answered();
             }
             (b'T', _) => self.describe(body, sink),
             (b'D', _) => self.row(body, sink),
             // CommandComplete, PortalSuspended, EmptyQueryResponse
             (b'C' | b's' | b'I', front) => {
-                if matches!(front, Some(Asked::Execute(_))) {
+                if matches!(front, Some(Request::Execute(_))) {
                     self.exchange.answered();
                 }
                 self.table.close(Ending::Complete, sink);
@@ -119,14 +121,14 @@ impl PostgresqlParser {
     fn describe(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
         let columns = values::describe(body);
         match self.exchange.front().cloned() {
-            Some(Asked::DescribeStatement(id)) => {
+            Some(Request::DescribeStatement(id)) => {
                 self.exchange.answered();
                 // The rows may be all that follows in the capture.
                 self.show(&columns, |_| Form::Unknown, sink);
                 self.shown = None;
                 self.remember(id, columns);
             }
-            Some(Asked::DescribePortal(portal)) => {
+            Some(Request::DescribePortal(portal)) => {
                 self.exchange.answered();
                 self.show(&columns, |at| columns.get(at).map_or(Form::Unknown, |c| c.form), sink);
                 let id = portal.statement;
@@ -166,7 +168,7 @@ impl PostgresqlParser {
     }
 
     fn row(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
-        if let Some(Asked::Execute(portal)) = self.exchange.front()
+        if let Some(Request::Execute(portal)) = self.exchange.front()
             && self.shown.as_ref() != Some(portal)
             && let Some(statement) = self.exchange.statement(portal.statement)
             && !statement.columns.is_empty()
@@ -192,9 +194,9 @@ impl PostgresqlParser {
     /// A message that is too long, or says nothing: what it means for those that wait.
     fn pass_over(&mut self, kind: u8, client: bool) {
         match kind {
-            b'Q' if client => self.exchange.ask(Asked::Query),
-            b'P' if client => self.exchange.ask(Asked::Parse),
-            b'B' if client => self.exchange.ask(Asked::Bind),
+            b'Q' if client => self.exchange.ask(Request::Query),
+            b'P' if client => self.exchange.ask(Request::Parse),
+            b'B' if client => self.exchange.ask(Request::Bind),
             _ => {}
         }
     }

@@ -23,7 +23,7 @@ pub type StatementId = u64;
 
 /// What the client asked.
 #[derive(Clone, Debug)]
-pub enum Asked {
+pub enum Request {
     Parse,
     Bind,
     Close,
@@ -80,14 +80,14 @@ pub struct Exchange {
     statements: BTreeMap<StatementId, Statement>,
     names: BTreeMap<Vec<u8>, StatementId>,
     portals: BTreeMap<Vec<u8>, Portal>,
-    asked: VecDeque<Asked>,
+    asked: VecDeque<Request>,
     next: StatementId,
     kept: usize,
 }
 
 impl Exchange {
     /// The client asks.
-    pub fn ask(&mut self, asked: Asked) {
+    pub fn ask(&mut self, asked: Request) {
         if self.asked.len() >= MAX_ASKED {
             self.forget();
         }
@@ -98,7 +98,7 @@ impl Exchange {
     }
 
     /// What the server answers now.
-    pub fn front(&self) -> Option<&Asked> {
+    pub fn front(&self) -> Option<&Request> {
         self.asked.front()
     }
 
@@ -117,7 +117,7 @@ impl Exchange {
     /// ReadyForQuery: everything up to the Sync or the query is answered.
     pub fn ready(&mut self) {
         while let Some(asked) = self.asked.front() {
-            let last = matches!(asked, Asked::Sync | Asked::Query);
+            let last = matches!(asked, Request::Sync | Request::Query);
             self.answered();
             if last {
                 return;
@@ -127,7 +127,7 @@ impl Exchange {
 
     /// An error: the server passes over everything up to the next Sync.
     pub fn failed(&mut self) {
-        while self.asked.front().is_some_and(|a| !matches!(a, Asked::Sync | Asked::Query)) {
+        while self.asked.front().is_some_and(|a| !matches!(a, Request::Sync | Request::Query)) {
             self.answered();
         }
     }
@@ -163,7 +163,7 @@ impl Exchange {
 
     /// Parse: name, statement, types of its parameters. The text of the statement.
     pub fn parse<'a>(&mut self, body: &'a [u8]) -> Option<&'a [u8]> {
-        self.ask(Asked::Parse);
+        self.ask(Request::Parse);
         let (name, text, rest) = two_names(body)?;
         self.close_statement(name);
         if name.len() > MAX_NAME || text.len() > MAX_PREPARED {
@@ -189,7 +189,7 @@ impl Exchange {
     /// Bind: portal, statement, forms and values of the parameters, forms of the result. The statement and
     /// the values of its parameters as text.
     pub fn bind(&mut self, body: &[u8]) -> Option<(Zeroizing<Vec<u8>>, Parameters)> {
-        self.ask(Asked::Bind);
+        self.ask(Request::Bind);
         let (portal, name, rest) = two_names(body)?;
         self.portals.remove(portal);
         let id = *self.names.get(name)?;
@@ -223,8 +223,8 @@ impl Exchange {
         // One that is not known any more is answered all the same.
         let unknown = Portal { statement: 0, formats: Vec::new() };
         self.ask(match body.first() {
-            Some(b'S') => Asked::DescribeStatement(self.names.get(name).copied().unwrap_or(0)),
-            _ => Asked::DescribePortal(self.portals.get(name).cloned().unwrap_or(unknown)),
+            Some(b'S') => Request::DescribeStatement(self.names.get(name).copied().unwrap_or(0)),
+            _ => Request::DescribePortal(self.portals.get(name).cloned().unwrap_or(unknown)),
         });
     }
 
@@ -233,12 +233,12 @@ impl Exchange {
         let end = memchr::memchr(0, body).unwrap_or(body.len());
         let portal = self.portals.get(body.get(..end).unwrap_or_default()).cloned();
         let unknown = Portal { statement: 0, formats: Vec::new() };
-        self.ask(Asked::Execute(portal.unwrap_or(unknown)));
+        self.ask(Request::Execute(portal.unwrap_or(unknown)));
     }
 
     /// Close: a statement or a portal.
     pub fn close(&mut self, body: &[u8]) {
-        self.ask(Asked::Close);
+        self.ask(Request::Close);
         let name = body.get(1..).and_then(|b| b.strip_suffix(&[0])).unwrap_or_default();
         match body.first() {
             Some(b'S') => self.close_statement(name),
@@ -269,14 +269,14 @@ impl Exchange {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.kept + self.asked.capacity() * size_of::<Asked>()
+        self.kept + self.asked.capacity() * size_of::<Request>()
     }
 }
 
-const fn refers(asked: &Asked) -> Option<StatementId> {
+const fn refers(asked: &Request) -> Option<StatementId> {
     match asked {
-        Asked::DescribeStatement(id) => Some(*id),
-        Asked::DescribePortal(portal) | Asked::Execute(portal) => Some(portal.statement),
+        Request::DescribeStatement(id) => Some(*id),
+        Request::DescribePortal(portal) | Request::Execute(portal) => Some(portal.statement),
         _ => None,
     }
 }
