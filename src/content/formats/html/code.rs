@@ -32,10 +32,10 @@ pub(super) struct Code {
 fn is_listing(attributes: Attributes<'_>, preformatted: bool) -> bool {
     let Some(classes) = attributes.get("class") else { return false };
     classes.split_ascii_whitespace().any(|class| {
-        let begins = |name: &&str| {
+        let known = LISTINGS.iter().any(|name| {
             class.get(..name.len()).is_some_and(|front| front.eq_ignore_ascii_case(name))
-        };
-        LISTINGS.iter().any(begins) || (preformatted && PREFORMATTED.contains(&class))
+        });
+        known || (preformatted && PREFORMATTED.contains(&class))
     })
 }
 
