@@ -6,10 +6,13 @@
 
 use phitap::capture::{PacketRef, PacketSpan};
 use phitap::config::Limits;
-use phitap::content::{ContentId, Direction, Evidence, Field, FieldSink, RecordHead};
+use phitap::content::{
+    ContentCounters, ContentId, Contents, Direction, Ending, Env, Evidence, Field, FieldSink,
+    Media, RecordHead,
+};
 use phitap::identify::{Collector, IdentifyCounters, Key, Patients, Settings, ValueCache};
 use phitap::phi::Phi;
-use phitap::protocol::ServiceFacts;
+use phitap::protocol::{Hint, ServiceFacts};
 use phitap::rules::{Kind, RuleSet};
 use phitap::time::Timestamp;
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -55,16 +58,97 @@ const FIELDS: [(Kind, &str); 12] = [
     (Kind::Email, "jason.hartman@example.org"),
 ];
 
-/// Allocations of 100 records with the first `fields` fields, once they are known, and findings.
-fn allocations(fields: usize, reveal: bool) -> (u64, usize) {
+/// Fields of PID, with what they hold.
+const PID: [(usize, &str); 9] = [
+    (3, "H0709380^^^HOSP&1.2.3&ISO^MR"),
+    (5, "Hartman^Jason^Q^^^^L"),
+    (7, "19591102"),
+    (8, "M"),
+    (11, "12 Main St^^Springfield^IL^62701^USA^H"),
+    (13, "(475)555-0132^PRN^PH~^NET^Internet^jason.hartman@example.org"),
+    (18, "ACC-000123^^^HOSP^AN"),
+    (19, "536-90-4399"),
+    (6, "Miller"),
+];
+
+/// A message whose patient has the first `fields` of [`PID`].
+fn message(fields: usize) -> String {
+    let mut pid = vec![""; 31];
+    PID[..fields].iter().for_each(|(at, value)| pid[*at] = value);
+    pid[0] = "PID";
+    format!(
+        "MSH|^~\\&|ADT|WARD|ENGINE|MAIN|20260301101502||ADT^A08^ADT_A01|4711|P|2.5\r{}\r",
+        pid.join("|")
+    )
+}
+
+/// Allocations of 100 messages with the first `fields` of [`PID`], once they are known.
+fn of_messages(fields: usize) -> (u64, usize) {
     let rules = RuleSet::shipped().expect("shipped rules");
+    let settings = settings(false);
+    let (mut patients, mut values) = (Patients::default(), ValueCache::default());
+    let (mut counters, mut out) = (IdentifyCounters::default(), Vec::new());
+    let mut contents = Contents::default();
+    let (mut counted, mut facts) = (ContentCounters::default(), ServiceFacts::default());
+    let message = message(fields);
+    let hint = Hint {
+        direction: Direction::ClientToServer,
+        media: Media::Hl7v2,
+        operation: "",
+        codings: &[],
+        layer: "mllp",
+    };
+    let mut read = || {
+        let mut sink = Collector {
+            settings: &settings,
+            rules: &rules,
+            now: NOW,
+            packets: PacketSpan::of(PacketRef { time: NOW, ..PacketRef::default() }),
+            since: PacketRef { time: NOW, ..PacketRef::default() },
+            patients: &mut patients,
+            values: &mut values,
+            out: &mut out,
+            counters: &mut counters,
+        };
+        let mut env =
+            Env { rules: &rules, sink: &mut sink, facts: &mut facts, counters: &mut counted };
+        let id = contents.open(&hint);
+        contents.data(id, message.as_bytes(), &mut env);
+        contents.close(id, Ending::Complete, &mut env);
+    };
+    for _ in 0..3 {
+        read();
+    }
+    let before = ALLOCATIONS.get();
+    for _ in 0..100 {
+        read();
+    }
+    (ALLOCATIONS.get() - before, out.len())
+}
+
+#[test]
+fn a_known_field_of_a_message_allocates_nothing() {
+    let (few, findings) = of_messages(3);
+    assert_eq!(findings, 1);
+    for fields in [5, PID.len()] {
+        assert_eq!(of_messages(fields), (few, 1), "{fields} fields");
+    }
+}
+
+fn settings(reveal: bool) -> Settings {
     let limits = Limits::default();
-    let settings = Settings {
+    Settings {
         key: Key::generate().expect("random numbers"),
         reveal,
         patients_per_flow: limits.patients_per_flow,
         identifiers_per_patient: limits.identifiers_per_patient,
-    };
+    }
+}
+
+/// Allocations of 100 records with the first `fields` fields, once they are known, and findings.
+fn allocations(fields: usize, reveal: bool) -> (u64, usize) {
+    let rules = RuleSet::shipped().expect("shipped rules");
+    let settings = settings(reveal);
     let (mut patients, mut values) = (Patients::default(), ValueCache::default());
     let (mut counters, mut out) = (IdentifyCounters::default(), Vec::new());
     let facts = ServiceFacts::default();

@@ -289,6 +289,21 @@ pub trait FieldSink {
     fn keep_unit(&mut self, counts: Option<UnitCounts>) {
         let _ = counts;
     }
+    /// Repeats the fields that came of a piece of a document, if one of the same bytes was read lately; `around`
+    /// represents all else on which they depend. `each` takes what they were said to be. How many of them are
+    /// names. If it is not known, what comes of it is noted until [`FieldSink::keep_piece`].
+    fn repeat_piece(
+        &mut self,
+        at: ContentId,
+        piece: &str,
+        around: (usize, u64),
+        each: &mut dyn FnMut(Kind, &str),
+    ) -> Option<u64> {
+        let _ = (at, piece, around, each);
+        None
+    }
+    /// The piece has ended.
+    fn keep_piece(&mut self) {}
     /// Notes a number that was found in text, written in a certain way and valid as any of some kinds. The
     /// place in `valid` of the kind that lists of such numbers in this flow belong to, if any.
     fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
@@ -361,6 +376,10 @@ pub struct ContentCounters {
     pub(in crate::content) unit: Option<bool>,
     /// Room for what a coding decodes, from one content to the next.
     pub(in crate::content) piece: Vec<u8>,
+    /// What the last header of HL7 v2 declared.
+    pub(in crate::content) syntax: formats::hl7v2::value::LastSyntax,
+    /// Room for what a message of HL7 v2 says of its patient, from one message to the next.
+    pub(in crate::content) patient: formats::hl7v2::PatientContext,
     /// Names that were looked up: kept from one document to the next.
     pub(in crate::content) names: extract::tree::NamePool,
 }
@@ -454,6 +473,25 @@ impl Scope<'_> {
             self.counters.people += u64::from(name);
             self.sink.field(self.id, field);
         }
+    }
+    /// Passes on what came of a piece of a document that was read before; `around` represents all else on which
+    /// it depends, and `each` takes the fields. False if it has to be read: then its fields follow, up to
+    /// [`Scope::keep_piece`].
+    pub fn repeat_piece(
+        &mut self,
+        piece: &str,
+        around: (usize, u64),
+        each: &mut dyn FnMut(Kind, &str),
+    ) -> bool {
+        let Some(names) = self.sink.repeat_piece(self.id, piece, around, each) else {
+            return false;
+        };
+        self.counters.people += if self.counters.certain { names } else { 0 };
+        true
+    }
+    /// The piece has been read.
+    pub fn keep_piece(&mut self) {
+        self.sink.keep_piece();
     }
     /// The place in `valid` of the kind that lists of such numbers in this flow belong to.
     pub fn listed(&mut self, number: &Numbered<'_>) -> Option<usize> {

@@ -111,10 +111,11 @@ impl Announced {
 
     fn patient(&mut self, event: &mut FindingEvent, place: &FindingContext<'_>) -> Admitted {
         let name = (event.flow.server, event.flow.transport.number(), event.protocol);
-        if !self.services.contains_key(&name) {
-            self.bytes += SERVICE;
-        }
-        let service = self.services.entry(name).or_default();
+        let bytes = &mut self.bytes;
+        let service = self.services.entry(name).or_insert_with(|| {
+            *bytes += SERVICE;
+            Service::default()
+        });
         let clients = service.clients.len();
         let client = service.client(event.flow.client.ip());
         self.bytes += (service.clients.len() - clients) * CLIENT;

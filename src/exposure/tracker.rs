@@ -186,7 +186,13 @@ impl Exposures {
         let score = severity::severity(points, &event, direction, access.answers());
 
         let opens = !self.open.contains_key(&pair);
-        let opening = self.open(pair, direction, &event, out);
+        let opening = if opens {
+            self.open(pair, direction, &event, out)
+        } else if self.wake(pair, now) {
+            Opening::Returns
+        } else {
+            Opening::Known
+        };
         let starts_flow = self.withheld.starts_flow(pair, &event);
         let Some(open) = self.open.get_mut(&pair) else { return Intake::Revised };
         open.count(&event, opens, starts_flow);
@@ -276,7 +282,7 @@ impl Exposures {
         }
     }
 
-    /// Sees to it that the exposure between `pair` is open and not quiet.
+    /// Opens the exposure between `pair`.
     fn open(
         &mut self,
         pair: Pair,
@@ -285,12 +291,6 @@ impl Exposures {
         out: &mut Vec<Event>,
     ) -> Opening {
         let now = event.finding.time;
-        if self.open.contains_key(&pair) {
-            return match self.wake(pair, now) {
-                true => Opening::Returns,
-                false => Opening::Known,
-            };
-        }
         if self.open.len() >= self.most {
             let first = self.quiet.first_key_value().or_else(|| self.due.first_key_value());
             if let Some(first) = first.map(|(_, pair)| *pair) {

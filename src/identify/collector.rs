@@ -6,6 +6,7 @@ use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
 use super::patients::RecordContext;
+use super::pieces::{MAX_PIECE, PieceField};
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Complete, EvaluatedValue, Issuer, Record, RecordIdentifier};
 use super::values::ValueCache;
@@ -75,6 +76,7 @@ impl FieldSink for Collector<'_> {
         if matches!(field.evidence, Evidence::Checked | Evidence::Listed) {
             // The hour at which it is read decides.
             self.values.units.spoil();
+            self.values.pieces.spoil();
             if is_time(value, self.now) {
                 self.counters.implausible += 1;
                 return;
@@ -82,32 +84,76 @@ impl FieldSink for Collector<'_> {
         }
         let tag = self.values.tag(&field, value, self.now, self.rules);
         let known = match self.values.get(tag) {
-            // The position of a value does not change what it is.
-            Some(Some(known)) if !known.was_found_at(field.name, field.rule) => {
-                let mut known = known.clone();
-                known.field = self.values.name(field.name);
-                known.rule = self.values.name(field.rule);
-                Some(known)
-            }
             Some(known) => known.clone(),
             None => {
-                let evaluated = self.evaluate(&field, value);
+                let evaluated = self.evaluate(&field, value).map(Arc::new);
                 self.values.keep(tag, evaluated.clone());
                 evaluated
             }
         };
+        let place = self.values.place(field.name, field.rule);
+        let valid = known.as_ref().and_then(|known| known.valid);
+        let (evidence, confidence) = weighed(&field, valid);
+        self.values.pieces.note(value, |at| PieceField {
+            kind: field.kind,
+            evidence,
+            confidence,
+            at,
+            place: Arc::clone(&place),
+            evaluated: known.clone(),
+        });
         let Some(evaluated) = known else {
             self.counters.implausible += 1;
             return;
         };
-        let (evidence, confidence) = weighed(&field, evaluated.valid);
         let value = self.values.hold(value);
-        let held = RecordIdentifier { evaluated, value, confidence, evidence };
+        let held = RecordIdentifier::new(evaluated, place, value, (evidence, confidence));
         let cap = self.settings.identifiers_per_patient;
         if let Some(record) = self.patients.open.get_mut(index) {
             record.packets.extend(self.packets);
             record.add(held, cap, self.counters);
         }
+    }
+
+    fn repeat_piece(
+        &mut self,
+        at: ContentId,
+        piece: &str,
+        around: (usize, u64),
+        each: &mut dyn FnMut(Kind, &str),
+    ) -> Option<u64> {
+        if piece.len() > MAX_PIECE {
+            return None;
+        }
+        let index = self.innermost_index(at)?;
+        let tag = self.values.piece_tag(piece, around, self.now, self.rules);
+        let fields = self.values.pieces.get(tag, piece)?;
+        let cap = self.settings.identifiers_per_patient;
+        let mut names = 0;
+        for field in &*fields {
+            let value = piece.get(field.at.clone()).unwrap_or_default();
+            each(field.kind, value);
+            names += u64::from(field.kind == Kind::Name);
+            let Some(evaluated) = &field.evaluated else {
+                self.counters.implausible += 1;
+                continue;
+            };
+            let held = RecordIdentifier::new(
+                Arc::clone(evaluated),
+                Arc::clone(&field.place),
+                self.values.hold(value),
+                (field.evidence, field.confidence),
+            );
+            if let Some(record) = self.patients.open.get_mut(index) {
+                record.packets.extend(self.packets);
+                record.add(held, cap, self.counters);
+            }
+        }
+        Some(names)
+    }
+
+    fn keep_piece(&mut self) {
+        self.values.pieces.end();
     }
 
     fn repeat_unit(
@@ -238,8 +284,6 @@ impl Collector<'_> {
             words,
             test: kind == Kind::Name && self.is_test_patient(value),
             mask: (!self.settings.reveal).then(|| mask(kind, value, self.now).into()),
-            field: self.values.name(field.name),
-            rule: self.values.name(field.rule),
         })
     }
 
@@ -410,7 +454,7 @@ impl Collector<'_> {
             |value: &str| Date::parse(value, self.now).is_none_or(|d| d.month <= 1 && d.day <= 1);
         held.evidence.is_declared()
             && !record.exposed
-            && (self.rules.policy.is_pseudonymous(held.kind, &held.field)
+            && (self.rules.policy.is_pseudonymous(held.kind, &held.place.field)
                 || held.kind == Kind::BirthDate && year_only(held.value.as_phi().expose()))
     }
 

@@ -3,8 +3,8 @@
 //! Most flows concern one patient or a few. Their clues are held in one short sorted list, which costs a
 //! fraction of a table; a flow with more gets one.
 
+use hashbrown::HashTable;
 use smallvec::SmallVec;
-use std::collections::HashMap;
 
 /// Patients kept for one clue: thousands who share a name must not be gone through for each record.
 const MAX_CANDIDATES: usize = 8;
@@ -17,20 +17,28 @@ const FEW: usize = 96;
 pub(super) struct MatchIndex {
     /// By hash, then by place.
     few: Vec<(u64, u32)>,
-    many: HashMap<u64, SmallVec<[u32; 4]>, foldhash::fast::FixedState>,
+    /// An entry for each patient of a clue.
+    many: HashTable<(u64, u32)>,
 }
 
 impl MatchIndex {
     /// The patients that a clue leads to, in order of appearance.
-    pub fn candidates(&self, clue: u64) -> impl Iterator<Item = u32> + '_ {
-        let few = self.range(clue).map(|(_, place)| *place);
-        let many = self.many.get(&clue).into_iter().flatten().copied();
-        few.chain(many)
+    pub fn candidates(&self, clue: u64) -> SmallVec<[u32; MAX_CANDIDATES]> {
+        if self.many.is_empty() {
+            return self.range(clue).map(|(_, place)| *place).collect();
+        }
+        let of = self.many.iter_hash(clue).filter(|(other, _)| *other == clue);
+        let mut places: SmallVec<[u32; MAX_CANDIDATES]> = of.map(|(_, place)| *place).collect();
+        places.sort_unstable();
+        places
     }
 
     /// Whether a clue leads to anybody.
     pub fn leads(&self, clue: u64) -> bool {
-        self.candidates(clue).next().is_some()
+        match self.many.is_empty() {
+            true => self.range(clue).next().is_some(),
+            false => self.many.find(clue, |(other, _)| *other == clue).is_some(),
+        }
     }
 
     /// A clue leads to the patient at `place`. Bytes of heap that it takes, roughly.
@@ -44,8 +52,8 @@ impl MatchIndex {
                 self.few.insert(at, (clue, place));
                 return 2 * size_of::<(u64, u32)>();
             }
-            for (clue, place) in std::mem::take(&mut self.few) {
-                self.many.entry(clue).or_default().push(place);
+            for entry in std::mem::take(&mut self.few) {
+                self.many.insert_unique(entry.0, entry, |(clue, _)| *clue);
             }
             let list = 2 * FEW * size_of::<(u64, u32)>();
             let table = self.many.len() * Self::ENTRY;
@@ -55,18 +63,19 @@ impl MatchIndex {
     }
 
     /// Bytes of an entry of the table, and of the room between them.
-    const ENTRY: usize = 2 * size_of::<(u64, SmallVec<[u32; 4]>)>();
+    const ENTRY: usize = 2 * size_of::<(u64, u32)>();
 
     fn put(&mut self, clue: u64, place: u32) -> usize {
-        let before = self.many.len();
-        let candidates = self.many.entry(clue).or_default();
-        // In order of appearance, which is not always the order in which they got this clue.
-        if let Err(at) = candidates.binary_search(&place)
-            && candidates.len() < MAX_CANDIDATES
-        {
-            candidates.insert(at, place);
+        let mut others = 0;
+        for (other, known) in self.many.iter_hash(clue) {
+            others += usize::from(*other == clue);
+            if (*other, *known) == (clue, place) || others >= MAX_CANDIDATES {
+                return 0;
+            }
         }
-        (self.many.len() - before) * Self::ENTRY
+        // Clues are hashes already.
+        self.many.insert_unique(clue, (clue, place), |(clue, _)| *clue);
+        Self::ENTRY
     }
 
     fn range(&self, clue: u64) -> std::slice::Iter<'_, (u64, u32)> {
@@ -81,8 +90,8 @@ impl MatchIndex {
 impl MatchIndex {
     /// The longest list of candidates for one clue.
     pub fn most_candidates(&self) -> usize {
-        let few = self.few.iter().map(|(clue, _)| self.range(*clue).len());
-        few.chain(self.many.values().map(SmallVec::len)).max().unwrap_or(0)
+        let all = self.few.iter().chain(&self.many);
+        all.map(|(clue, _)| self.candidates(*clue).len()).max().unwrap_or(0)
     }
 }
 
@@ -109,18 +118,18 @@ mod tests {
         }
         assert!(list.many.is_empty() && bytes > 0);
         for clue in 0..10 {
-            let found: Vec<u32> = list.candidates(clue).collect();
-            assert_eq!(found, table.candidates(clue).collect::<Vec<_>>(), "{clue}");
+            let found = list.candidates(clue);
+            assert_eq!(found, table.candidates(clue), "{clue}");
             assert_eq!(list.leads(clue), !found.is_empty());
         }
-        assert_eq!(list.candidates(3).collect::<Vec<_>>(), [2, 9, 11]);
+        assert_eq!(list.candidates(3).as_slice(), [2, 9, 11]);
         assert_eq!(list.most_candidates(), MAX_CANDIDATES);
         // Filled up, the list becomes a table and nothing is lost.
         for clue in 100..100 + FEW as u64 {
             list.add(clue, 1);
         }
         assert!(list.few.is_empty());
-        assert_eq!(list.candidates(3).collect::<Vec<_>>(), [2, 9, 11]);
+        assert_eq!(list.candidates(3).as_slice(), [2, 9, 11]);
         assert!((100..100 + FEW as u64).all(|clue| list.leads(clue)));
     }
 }

@@ -21,6 +21,7 @@ use super::counters::Loss;
 use super::gate::{Gate, Texts, WITHHELD_FOR};
 use super::match_index::MatchIndex;
 use super::numbers::NumberLists;
+use super::pseudonym::{is_clue, pseudonym, strongest};
 use super::record::{Complete, Identity, Issuer, PersonalId, Record, RecordIdentifier};
 use super::values::ValueCache;
 use super::{
@@ -29,7 +30,7 @@ use super::{
 use crate::capture::PacketSpan;
 use crate::content::MarkSet;
 use crate::protocol::ServiceFacts;
-use crate::rules::{AlertRule, Kind, KindSet, RuleSet};
+use crate::rules::{AlertRule, KindSet, RuleSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::sync::Arc;
@@ -86,12 +87,14 @@ pub(super) struct Profile {
     values: Arc<Vec<(Token, Issuer)>>,
     /// Identifiers that found no room.
     lost: u64,
+    /// The pseudonym of the patient that the record gives in any flow; none if it depends on the flow.
+    token: Option<Token>,
 }
 
 impl Profile {
     /// What a record adds for a patient who is new, at most `most` identifiers.
-    fn of(record: &Complete<'_>, most: usize) -> Self {
-        let mut profile = Self::default();
+    fn of(record: &Complete<'_>, most: usize, key: &Key) -> Self {
+        let mut profile = Self { token: pseudonym(record, key), ..Self::default() };
         // It is not shared yet: room is made once.
         Arc::make_mut(&mut profile.identifiers).reserve_exact(record.held.len().min(most));
         Arc::make_mut(&mut profile.values).reserve_exact(record.held.len().min(most));
@@ -142,8 +145,8 @@ impl Profile {
             shown,
             token: held.public,
             unissued: held.token,
-            field: held.field.clone(),
-            rule: held.rule.clone(),
+            field: Arc::clone(&held.place.field),
+            rule: Arc::clone(&held.place.rule),
             confidence: held.confidence,
             evidence: held.evidence,
         });
@@ -325,9 +328,9 @@ impl Patients {
         operation: &str,
         around: &RecordContext<'_>,
         texts: &mut Texts,
-    ) -> String {
+    ) -> Box<str> {
         match around.settings.reveal {
-            true => operation.to_owned(),
+            true => operation.into(),
             false => self.gate(&around.settings.key).operation(operation, around.rules, texts),
         }
     }
@@ -378,8 +381,10 @@ impl Patients {
             }
             None => {
                 let profile = match record.profile {
-                    Some(known) => known.get_or_init(|| Profile::of(record, most)).clone(),
-                    None => Profile::of(record, most),
+                    Some(known) => {
+                        known.get_or_init(|| Profile::of(record, most, &settings.key)).clone()
+                    }
+                    None => Profile::of(record, most, &settings.key),
                 };
                 (self.add(record, profile, alert, &settings.key)?, false)
             }
@@ -435,7 +440,7 @@ impl Patients {
             self.remember(clue, index);
         }
         self.learn(record.held.iter(), settings);
-        finding.operation = self.shown_operation(record.operation, around, texts).into();
+        finding.operation = self.shown_operation(record.operation, around, texts);
         finding.facts = self.shown_facts(around, texts);
         Some(finding)
     }
@@ -449,7 +454,7 @@ impl Patients {
         key: &Key,
     ) -> Option<u32> {
         let index = u32::try_from(self.known.len()).ok()?;
-        let token = self.pseudonym(record, index, key);
+        let token = self.pseudonym(record, profile.token, index, key);
         self.remember(MatchKey::Patient(token), index);
         self.bytes += size_of::<Patient>();
         self.known.push(Patient {
@@ -465,43 +470,28 @@ impl Patients {
         Some(index)
     }
 
-    /// The patient's pseudonym, made of what the first record says and never changed, so that a
-    /// patient counts once.
-    ///
-    /// Name and birth date come first: every protocol carries them, and their normal form is the same
-    /// everywhere, so one person has one pseudonym across flows and protocols. IDs come next, with their
-    /// issuers, because two hospitals may both count from one. Anything else, above all a name alone, is
-    /// shared by many people, so its pseudonym is valid only within its flow. If two patients of a flow would
-    /// get the same pseudonym, IDs and then the order of appearance separate them.
-    fn pseudonym(&self, record: &Complete<'_>, index: u32, key: &Key) -> Token {
-        let identity = record.identity;
-        let strong = Kind::ALL
-            .iter()
-            .filter_map(|kind| identity.strong.iter().find(|s| s.kind == *kind))
-            .map(|s| s.public)
-            .next();
-        let whole = identity.names.iter().find(|n| n.is_whole());
-        let name = whole.or(identity.names.first()).map(|n| &n.token);
-        let birth = identity.births.first();
-        let token = match (name, birth, strong) {
-            (Some(name), Some(birth), _) => key.patient(&[name.bytes(), birth.bytes()]),
-            (_, _, Some(id)) => key.patient(&[id.bytes()]),
-            _ => {
-                let number = record.held.iter().find(|h| is_clue(h.kind) && h.kind != Kind::Name);
-                match (number, record.held.first()) {
-                    (Some(number), _) => key.patient(&[number.public.bytes()]),
-                    (None, Some(held)) => {
-                        key.patient(&[&self.flow.to_be_bytes(), held.token.bytes()])
-                    }
-                    (None, None) => key.patient(&[&self.flow.to_be_bytes()]),
-                }
-            }
-        };
+    /// The patient's pseudonym, made of what the first record says (`known`) and never changed, so that a
+    /// patient counts once. If two patients of a flow would get the same pseudonym, IDs and then the order of
+    /// appearance separate them.
+    fn pseudonym(
+        &self,
+        record: &Complete<'_>,
+        known: Option<Token>,
+        index: u32,
+        key: &Key,
+    ) -> Token {
+        let token = known.unwrap_or_else(|| {
+            let held = record.held.first().map_or(&[][..], |held| &held.token.bytes()[..]);
+            let flow = self.flow.to_be_bytes();
+            let parts: [&[u8]; 2] = [&flow, held];
+            key.patient(if held.is_empty() { &parts[..1] } else { &parts })
+        });
         let taken = |token: &Token| self.clues.leads(MatchKey::Patient(*token).key());
         if !taken(&token) {
             return token;
         }
-        let with_id = strong.map(|id| key.patient(&[token.bytes(), id.bytes()]));
+        let with_id =
+            strongest(record.identity).map(|id| key.patient(&[token.bytes(), id.bytes()]));
         match with_id.filter(|t| !taken(t)) {
             Some(token) => token,
             None => key.patient(&[token.bytes(), &index.to_le_bytes()]),
@@ -567,7 +557,7 @@ impl Patients {
     }
 
     fn candidate(&self, clue: MatchKey, fits: impl Fn(&Identity) -> bool) -> Option<u32> {
-        self.clues.candidates(clue.key()).find(|index| {
+        self.clues.candidates(clue.key()).into_iter().find(|index| {
             self.known.get(*index as usize).is_some_and(|p| fits(&p.profile.identity))
         })
     }
@@ -583,18 +573,4 @@ impl Patients {
     pub(super) fn most_candidates(&self) -> usize {
         self.clues.most_candidates()
     }
-}
-
-/// Kinds whose values lead to a patient.
-const fn is_clue(kind: Kind) -> bool {
-    kind.is_strong_id()
-        || matches!(
-            kind,
-            Kind::Name
-                | Kind::AccountNumber
-                | Kind::EncounterId
-                | Kind::AccessionNumber
-                | Kind::OtherId
-                | Kind::Email
-        )
 }

@@ -91,8 +91,11 @@ impl People {
         let theirs = &*traits.0;
         let mut found: SmallVec<[u32; 4]> = SmallVec::new();
         let clues = clues(patient, theirs);
+        // To whom each clue leads, where that is one person: most often the one whom all lead to.
+        let mut alone: SmallVec<[Option<u32>; 8]> = SmallVec::new();
         for &clue in &clues {
-            let candidates = self.clues.get(&clue.key()).into_iter().flatten();
+            let candidates = self.clues.get(&clue.key()).map_or(&[][..], |all| all.as_slice());
+            alone.push(if let [one] = candidates { Some(*one) } else { None });
             for &candidate in candidates {
                 let root = root(&mut self.known, candidate);
                 let is = |p: &Person| match clue {
@@ -132,7 +135,11 @@ impl People {
             learn(&mut first.identity, theirs);
             person = first.token;
         }
-        self.remember(&clues, index);
+        for (clue, alone) in clues.iter().zip(alone) {
+            if alone != Some(index) {
+                self.remember(*clue, index);
+            }
+        }
         Recognised { person, merged }
     }
 
@@ -166,21 +173,19 @@ impl People {
             let mut identity = Identity::default();
             learn(&mut identity, theirs);
             self.known.push(Person { token: patient, identity, same: index });
-            self.remember(clues, index);
+            clues.iter().for_each(|clue| self.remember(*clue, index));
         }
         patient
     }
 
-    fn remember(&mut self, clues: &[MatchKey], index: u32) {
-        for &clue in clues {
-            // People share no more clues than they have traits.
-            if self.clues.len() >= self.most * MAX_TRAITS && !self.clues.contains_key(&clue.key()) {
-                continue;
-            }
-            let candidates = self.clues.entry(clue.key()).or_default();
-            if candidates.len() < MAX_CANDIDATES && !candidates.contains(&index) {
-                candidates.push(index);
-            }
+    fn remember(&mut self, clue: MatchKey, index: u32) {
+        // People share no more clues than they have traits.
+        if self.clues.len() >= self.most * MAX_TRAITS && !self.clues.contains_key(&clue.key()) {
+            return;
+        }
+        let candidates = self.clues.entry(clue.key()).or_default();
+        if candidates.len() < MAX_CANDIDATES && !candidates.contains(&index) {
+            candidates.push(index);
         }
     }
 }
@@ -259,7 +264,7 @@ fn learn(ours: &mut Identity, theirs: &Identity) {
 mod tests {
     use super::*;
     use crate::content::Evidence;
-    use crate::identify::record::{EvaluatedValue, Issuer, RecordIdentifier};
+    use crate::identify::record::{EvaluatedValue, Issuer, Place, RecordIdentifier};
     use crate::phi::PhiBuf;
     use crate::rules::Kind;
     use std::sync::Arc;
@@ -288,11 +293,11 @@ mod tests {
                 test: false,
                 mask: None,
                 words_of: Arc::default(),
-                field: "f".into(),
-                rule: "r".into(),
             };
             let (value, evidence) = (PhiBuf::new(value.to_owned()), Evidence::Declared);
-            identity.add(&RecordIdentifier { evaluated, value, confidence: 1.0, evidence });
+            let place = Arc::new(Place { field: "f".into(), rule: "r".into() });
+            let evaluated = Arc::new(evaluated);
+            identity.add(&RecordIdentifier::new(evaluated, place, value, (evidence, 1.0)));
         };
         ids.iter().for_each(|(kind, value, issuer)| add(*kind, value, issuer));
         names.iter().for_each(|name| add(Kind::Name, name, ""));

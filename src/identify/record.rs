@@ -33,21 +33,24 @@ pub(super) struct EvaluatedValue {
     pub mask: Option<Arc<str>>,
     /// Hashes by which the gate of a flow recognises the value; none under `--reveal`.
     pub words_of: Arc<[u64]>,
-    /// Where it was last found, and by which rule.
+}
+
+/// Where a value was found.
+#[derive(PartialEq, Eq)]
+pub(super) struct Place {
+    /// The field, in the format's own notation.
     pub field: Arc<str>,
+    /// The id of the rule that names it.
     pub rule: Arc<str>,
 }
 
-impl EvaluatedValue {
-    /// Whether it was last found there.
-    pub fn was_found_at(&self, field: &str, rule: &str) -> bool {
-        *self.field == *field && *self.rule == *rule
-    }
-}
-
-/// An identifier of an open record: an evaluated value with its raw text and its evidence in this record.
+/// An identifier of an open record: an evaluated value, which other records share, with its raw text and its
+/// evidence in this record.
 pub(super) struct RecordIdentifier {
-    pub evaluated: EvaluatedValue,
+    pub evaluated: Arc<EvaluatedValue>,
+    /// The first bits of its token: all values of a record are compared with each other.
+    front: u64,
+    pub place: Arc<Place>,
     pub value: PhiBuf,
     pub confidence: f32,
     pub evidence: Evidence,
@@ -60,21 +63,46 @@ impl std::ops::Deref for RecordIdentifier {
     }
 }
 
-impl std::ops::DerefMut for RecordIdentifier {
-    fn deref_mut(&mut self) -> &mut EvaluatedValue {
-        &mut self.evaluated
-    }
-}
-
 impl RecordIdentifier {
+    /// A value, found at `place` with this evidence.
+    pub fn new(
+        evaluated: Arc<EvaluatedValue>,
+        place: Arc<Place>,
+        value: PhiBuf,
+        (evidence, confidence): (Evidence, f32),
+    ) -> Self {
+        let front = evaluated.token.front();
+        Self { evaluated, front, place, value, confidence, evidence }
+    }
+
     /// The same value, and of the same issuer as far as both name one.
     fn equals(&self, other: &Self) -> bool {
-        self.token == other.token && self.kind == other.kind && !self.issuer.excludes(other.issuer)
+        self.front == other.front
+            && self.token == other.token
+            && self.kind == other.kind
+            && !self.issuer.excludes(other.issuer)
     }
 
     /// The same without the raw value: for what outlives its record.
     pub fn without_value(&self) -> Self {
-        Self { evaluated: self.evaluated.clone(), value: PhiBuf::default(), ..*self }
+        Self {
+            evaluated: Arc::clone(&self.evaluated),
+            place: Arc::clone(&self.place),
+            value: PhiBuf::default(),
+            ..*self
+        }
+    }
+
+    /// Takes over who issued the same value, where that was not known.
+    fn learn_issuer(&mut self, other: &Self) {
+        if !self.issuer.may_learn(other.issuer) || self.issuer.excludes(other.issuer) {
+            return;
+        }
+        let evaluated = Arc::make_mut(&mut self.evaluated);
+        if !evaluated.issuer.is_known() {
+            evaluated.public = other.public;
+        }
+        evaluated.issuer.learn(other.issuer);
     }
 }
 
@@ -400,10 +428,7 @@ impl Record {
     pub fn add(&mut self, held: RecordIdentifier, cap: usize, counters: &mut IdentifyCounters) {
         if let Some(known) = self.held.iter_mut().find(|h| h.equals(&held)) {
             if held.issuer.is_known() {
-                if !known.issuer.is_known() {
-                    known.public = held.public;
-                }
-                known.issuer.learn(held.issuer);
+                known.learn_issuer(&held);
                 self.identity.learn_issuer(&PersonalId::of(held.kind, &held));
             }
             // The better evidence stays.

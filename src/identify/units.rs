@@ -7,7 +7,7 @@
 
 use super::counters::Loss;
 use super::patients::Profile;
-use super::record::{Identity, Issuer, Record, RecordIdentifier};
+use super::record::{EvaluatedValue, Identity, Issuer, Record, RecordIdentifier};
 use super::{Identifier, IdentifyCounters, Settings, Token};
 use crate::content::MarkSet;
 use crate::content::UnitCounts;
@@ -53,8 +53,10 @@ pub(super) struct Unit {
 
 impl Unit {
     fn memory(&self) -> usize {
-        let held =
-            size_of::<RecordIdentifier>() + size_of::<Identifier>() + size_of::<(Token, Issuer)>();
+        let held = size_of::<RecordIdentifier>()
+            + size_of::<EvaluatedValue>()
+            + size_of::<Identifier>()
+            + size_of::<(Token, Issuer)>();
         let of =
             |r: &UnitRecord| size_of::<UnitRecord>() + size_of::<Identity>() + r.held.len() * held;
         // With the place in the table.

@@ -5,7 +5,9 @@
 //! packet time, because dates are judged by it.
 
 use super::date::Date;
-use super::record::{EvaluatedValue, Record};
+use super::pieces::{PIECE, Pieces};
+use super::recent::Recent;
+use super::record::{EvaluatedValue, Place, Record};
 use super::units::{UnitTable, Units};
 use super::{Key, gate};
 use crate::content::{Evidence, Field};
@@ -13,6 +15,7 @@ use crate::phi::{Phi, PhiBuf};
 use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
 use foldhash::quality::{RandomState, SeedableRandomState};
+use hashbrown::HashTable;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
@@ -23,11 +26,8 @@ const MAX_VALUES: usize = 1 << 18;
 /// Share of a worker's memory that the table may take at most.
 const SHARE: usize = 16;
 
-/// Places of a new table; it grows as it fills.
-const FIRST_VALUES: usize = 1 << 10;
-
-/// Places looked at for one value: as many tags as a cache line holds.
-const WAYS: usize = 8;
+/// Fewest values kept, however short memory is.
+const MIN_VALUES: usize = 1 << 10;
 
 /// Ended records whose memory is kept.
 const MAX_RECORDS: usize = 8;
@@ -36,21 +36,21 @@ const MAX_RECORDS: usize = 8;
 const MAX_NAMES: usize = 4096;
 
 /// What is kept of a value: what it is, or nothing if it is not plausible.
-type Slot = Option<EvaluatedValue>;
+type Slot = Option<Arc<EvaluatedValue>>;
 
-/// No value has this tag.
-const EMPTY: u64 = 0;
+/// Bytes that a value takes, roughly, with its place in the table and beside what others share.
+const EVALUATED: usize =
+    size_of::<EvaluatedValue>() + 2 * size_of::<usize>() + size_of::<Slot>() + size_of::<u64>();
 
 /// The values seen last by one worker.
 pub struct ValueCache {
-    /// Hashes of values, apart from what is kept of them: most look-ups touch two cache lines.
-    tags: Vec<u64>,
-    slots: Vec<Slot>,
-    filled: usize,
-    /// Places the table may have.
-    most: usize,
+    known: Recent<Slot>,
+    /// What came of pieces of documents.
+    pub(super) pieces: Pieces,
     seed: RandomState,
     names: HashSet<Arc<str>, foldhash::fast::FixedState>,
+    /// Fields with the rules that name them, by where both texts lie in memory.
+    places: HashTable<((usize, usize), Arc<Place>)>,
     /// Memory of records and values that have ended, for the next ones.
     records: Vec<Record>,
     spare: Vec<PhiBuf>,
@@ -67,12 +67,11 @@ pub struct ValueCache {
 impl Default for ValueCache {
     fn default() -> Self {
         Self {
-            tags: Vec::new(),
-            slots: Vec::new(),
-            filled: 0,
-            most: MAX_VALUES,
+            known: Recent::within(MAX_VALUES),
+            pieces: Pieces::within(MAX_VALUES / 2),
             seed: RandomState::default(),
             names: HashSet::default(),
+            places: HashTable::new(),
             records: Vec::new(),
             spare: Vec::new(),
             rules: 0,
@@ -86,23 +85,28 @@ impl Default for ValueCache {
 impl ValueCache {
     /// A table for a worker that has `memory` bytes for its state, and the units that all share.
     pub fn within(memory: usize, units: Arc<UnitTable>) -> Self {
-        let most =
-            (memory / SHARE / (size_of::<Slot>() + size_of::<u64>())).next_power_of_two() / 2;
-        let most = most.clamp(FIRST_VALUES, MAX_VALUES);
-        Self { most, units: Units::of(units), ..Self::default() }
+        let value = EVALUATED + PIECE / 2;
+        let most = (memory / SHARE / value).next_power_of_two() / 2;
+        let most = most.clamp(MIN_VALUES, MAX_VALUES);
+        Self {
+            known: Recent::within(most),
+            pieces: Pieces::within(most / 2),
+            units: Units::of(units),
+            ..Self::default()
+        }
     }
 
     /// Bytes of heap that it may come to hold, roughly, without the units.
     pub const fn most_memory(&self) -> usize {
-        self.most * (size_of::<Slot>() + size_of::<u64>())
+        self.known.most() * (EVALUATED + PIECE / 2)
     }
 
     /// The rules were replaced.
     pub fn forget(&mut self) {
-        self.tags = Vec::new();
-        self.slots = Vec::new();
-        self.filled = 0;
+        self.known.clear();
+        self.pieces.forget();
         self.names.clear();
+        self.places.clear();
         self.units.forget();
         self.texts.forget();
     }
@@ -138,28 +142,26 @@ impl ValueCache {
     }
 
     /// What is known of a value: nothing, that it is not plausible, or what it is.
-    #[inline]
-    pub(super) fn get(&self, tag: u64) -> Option<&Option<EvaluatedValue>> {
-        let first = self.first(tag);
-        let way = self.tags.get(first..first + WAYS)?.iter().position(|t| *t == tag)?;
-        self.slots.get(first + way)
+    pub(super) fn get(&self, tag: u64) -> Option<&Slot> {
+        self.known.get(tag)
     }
 
     /// Keeps the result for a value.
-    pub(super) fn keep(&mut self, tag: u64, evaluated: Option<EvaluatedValue>) {
-        if 4 * self.filled >= 3 * self.slots.len() && self.slots.len() < self.most {
-            self.grow();
-        }
-        let first = self.first(tag);
-        let Some(tags) = self.tags.get_mut(first..first + WAYS) else { return };
-        let empty = tags.iter().position(|t| *t == EMPTY);
-        // Which of them is needed least is not known: any will do.
-        let way = empty.unwrap_or((tag >> 32) as usize % WAYS);
-        self.filled += usize::from(empty.is_some());
-        if let (Some(place), Some(slot)) = (tags.get_mut(way), self.slots.get_mut(first + way)) {
-            *place = tag;
-            *slot = evaluated;
-        }
+    pub(super) fn keep(&mut self, tag: u64, evaluated: Slot) {
+        self.known.keep(tag, evaluated);
+    }
+
+    /// The tag of a piece of a document that is read under these rules; `around` represents all else on which
+    /// its fields depend.
+    pub(super) fn piece_tag(
+        &mut self,
+        piece: &str,
+        around: (usize, u64),
+        now: Timestamp,
+        rules: &RuleSet,
+    ) -> u64 {
+        self.under(rules);
+        self.seed.hash_one((Date::day(now), around, piece)).max(1)
     }
 
     /// By what the gate of a flow knows a value again.
@@ -187,8 +189,27 @@ impl ValueCache {
         held
     }
 
+    /// The shared copy of a field and of the rule that names it. Both lie in the rules, so the same texts
+    /// are most often those at the same place.
+    pub(super) fn place(&mut self, field: &str, rule: &str) -> Arc<Place> {
+        let at = (field.as_ptr() as usize, rule.as_ptr() as usize);
+        let hash = hash_of(at);
+        let same = |(place, known): &((usize, usize), Arc<Place>)| {
+            *place == at && *known.field == *field && *known.rule == *rule
+        };
+        if let Some((_, known)) = self.places.find(hash, same) {
+            return Arc::clone(known);
+        }
+        if self.places.len() >= MAX_NAMES {
+            self.places.clear();
+        }
+        let place = Arc::new(Place { field: self.name(field), rule: self.name(rule) });
+        self.places.insert_unique(hash, (at, Arc::clone(&place)), |(at, _)| hash_of(*at));
+        place
+    }
+
     /// A shared copy of a field name or a rule id.
-    pub(super) fn name(&mut self, name: &str) -> Arc<str> {
+    fn name(&mut self, name: &str) -> Arc<str> {
         if let Some(known) = self.names.get(name) {
             return Arc::clone(known);
         }
@@ -199,27 +220,8 @@ impl ValueCache {
         self.names.insert(Arc::clone(&shared));
         shared
     }
+}
 
-    /// The first place for a value.
-    fn first(&self, tag: u64) -> usize {
-        (tag as usize & (self.tags.len() / WAYS).saturating_sub(1)) * WAYS
-    }
-
-    /// Makes the table four times as large, and moves what it holds.
-    fn grow(&mut self) {
-        let len = (self.slots.len() * 4).clamp(FIRST_VALUES.min(self.most), self.most);
-        let tags = std::mem::replace(&mut self.tags, vec![EMPTY; len]);
-        let slots = std::mem::replace(&mut self.slots, vec![None; len]);
-        self.filled = 0;
-        for (tag, evaluated) in tags.into_iter().zip(slots).filter(|(tag, _)| *tag != EMPTY) {
-            let first = self.first(tag);
-            let Some(tags) = self.tags.get_mut(first..first + WAYS) else { continue };
-            let Some(way) = tags.iter().position(|t| *t == EMPTY) else { continue };
-            if let Some(slot) = self.slots.get_mut(first + way) {
-                tags[way] = tag;
-                *slot = evaluated;
-                self.filled += 1;
-            }
-        }
-    }
+fn hash_of(at: (usize, usize)) -> u64 {
+    foldhash::fast::FixedState::default().hash_one(at)
 }

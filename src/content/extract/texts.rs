@@ -156,13 +156,16 @@ pub fn is_informative(text: &str) -> bool {
         before.is_some_and(|b| b.is_ascii_alphabetic() || !b.is_ascii() || b" .)*#>".contains(b))
             && after.is_none_or(|b| b.is_ascii_whitespace() || b.is_ascii_digit() || *b == b'<')
     };
-    (text.contains(char::is_whitespace) && memchr::memchr_iter(b':', bytes).any(label))
+    (memchr::memchr_iter(b':', bytes).any(label) && text.contains(char::is_whitespace))
         || (!text.is_ascii() && text.contains('：'))
         || (text.trim_start().starts_with('<') && text.contains('>'))
 }
 
 /// Whether a string is base64 of text: a report, a table.
 fn is_encoded_text(text: &str) -> bool {
+    if text.len() < MIN_BASE64 {
+        return false;
+    }
     let letter = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/');
     let bytes = text.trim_end_matches(['=', '\n', '\r']).as_bytes();
     if bytes.len() < MIN_BASE64 || !bytes.iter().all(|b| letter(b) || matches!(b, b'\n' | b'\r')) {

@@ -47,6 +47,9 @@ const MAX_KNOWN: usize = 1 << 18;
 /// Texts of a flow whose masked form is kept.
 const MAX_MEMO: usize = 48;
 
+/// Names of operations of a flow whose masked form is kept.
+const MAX_OPERATIONS: usize = 16;
+
 /// Shortest word of a name that is looked for, letters; of scripts without capitals two say as much.
 const MIN_NAME: usize = 3;
 /// Shortest id that is looked for, letters and digits.
@@ -64,6 +67,8 @@ pub(super) struct Gate {
     overflown: bool,
     /// Texts that came by, with what is shown of them.
     memo: Vec<ShownText>,
+    /// The same of names of operations.
+    operations: Vec<(Box<str>, Box<str>)>,
     /// Parts of the first `looked_at` of these texts, in which an identifier would matter; half of each
     /// hash is enough.
     watched: HashSet<u32, fast::FixedState>,
@@ -78,6 +83,8 @@ pub(super) struct Gate {
 pub(super) fn hashes(hasher: &SeedableRandomState, kind: Kind, value: &str) -> Arc<[u64]> {
     let mut words = Words { hasher, hashes: SmallVec::new() };
     words.learn(kind, value);
+    words.hashes.sort_unstable();
+    words.hashes.dedup();
     words.hashes.as_slice().into()
 }
 
@@ -203,6 +210,7 @@ impl Gate {
             known: HashSet::default(),
             overflown: false,
             memo: Vec::new(),
+            operations: Vec::new(),
             watched: HashSet::default(),
             looked_at: 0,
             last: 0,
@@ -215,11 +223,13 @@ impl Gate {
     pub fn memory(&self) -> usize {
         let texts =
             self.memo.iter().map(|m| m.text.len() + m.shown.as_ref().map_or(0, |t| t.len()));
+        let operations = self.operations.iter().map(|(name, shown)| name.len() + shown.len());
         size_of::<Self>()
             + self.known.capacity() * 9
             + self.watched.capacity() * 5
             + self.memo.capacity() * size_of::<ShownText>()
-            + texts.sum::<usize>()
+            + self.operations.capacity() * size_of::<(Box<str>, Box<str>)>()
+            + texts.chain(operations).sum::<usize>()
     }
 
     /// From now on nothing shows an identifier of these [`hashes`].
@@ -258,6 +268,7 @@ impl Gate {
 
     fn forget_texts(&mut self) {
         self.memo.clear();
+        self.operations.clear();
         self.watched.clear();
         self.looked_at = 0;
     }
@@ -292,12 +303,26 @@ impl Gate {
             if *self.shown != shown {
                 self.shown = Arc::new(shown);
             }
+        } else if !self.shown.counts_as(facts) {
+            // Most messages change nothing but numbers.
+            Arc::make_mut(&mut self.shown).count_as(facts);
         }
         Arc::clone(&self.shown)
     }
 
     /// What may be shown of the name of an operation.
-    pub fn operation(&mut self, operation: &str, rules: &RuleSet, texts: &mut Texts) -> String {
+    pub fn operation(&mut self, operation: &str, rules: &RuleSet, texts: &mut Texts) -> Box<str> {
+        if let Some((_, shown)) = self.operations.iter().find(|(known, _)| **known == *operation) {
+            return shown.clone();
+        }
+        let shown: Box<str> = self.show_operation(operation, rules, texts).into();
+        if self.operations.len() < MAX_OPERATIONS {
+            self.operations.push((operation.into(), shown.clone()));
+        }
+        shown
+    }
+
+    fn show_operation(&mut self, operation: &str, rules: &RuleSet, texts: &mut Texts) -> String {
         let mut shown = operation.to_owned();
         // `N-GET` says what was done, even if a patient has it for a number.
         let known = |&(start, end): &(usize, usize)| {

@@ -2,9 +2,10 @@
 //! same (ASTM, EDIFACT, X12, xDT, NCPDP).
 
 use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase, TextKind};
+use std::hash::{Hash, Hasher};
 
 /// Facts of an exchange of messages, as the client sees it.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MessageFacts {
     /// HL7 MSH-3.
     pub sending_application: Option<String>,
@@ -26,6 +27,50 @@ pub struct MessageFacts {
     pub acknowledged: Option<bool>,
     /// How many acknowledgments came with each code (`AA`, `AE`, `AR`, HL7 table 0008).
     pub acknowledgments: Vec<(String, u64)>,
+}
+
+/// Of what there is, not of how much: numbers grow with each message.
+impl Hash for MessageFacts {
+    fn hash<H: Hasher>(&self, to: &mut H) {
+        let Self {
+            sending_application,
+            sending_facility,
+            receiving_application,
+            receiving_facility,
+            version,
+            processing_id,
+            types,
+            messages,
+            acknowledged,
+            acknowledgments,
+        } = self;
+        let senders = (sending_application, sending_facility);
+        let receivers = (receiving_application, receiving_facility);
+        (senders, receivers, version, processing_id, types, acknowledged).hash(to);
+        for counts in [messages, acknowledgments] {
+            to.write_usize(counts.len());
+            counts.iter().for_each(|(text, _)| text.hash(to));
+        }
+    }
+}
+
+impl MessageFacts {
+    /// Whether both have the same numbers of the same things.
+    pub(in crate::protocol) fn counts_as(&self, other: &Self) -> bool {
+        let same = |ours: &[(String, u64)], theirs: &[(String, u64)]| {
+            ours.iter().map(|(_, n)| n).eq(theirs.iter().map(|(_, n)| n))
+        };
+        same(&self.messages, &other.messages) && same(&self.acknowledgments, &other.acknowledgments)
+    }
+
+    /// Takes over the numbers of `other`, which names the same things, masked or not.
+    pub(in crate::protocol) fn count_as(&mut self, other: &Self) {
+        let take = |ours: &mut [(String, u64)], theirs: &[(String, u64)]| {
+            ours.iter_mut().zip(theirs).for_each(|((_, ours), (_, theirs))| *ours = *theirs);
+        };
+        take(&mut self.messages, &other.messages);
+        take(&mut self.acknowledgments, &other.acknowledgments);
+    }
 }
 
 impl FamilyFacts for MessageFacts {

@@ -3,6 +3,7 @@
 use super::record::Marks;
 use crate::content::{Field, Scope};
 use crate::rules::{FhirElement, FhirType, FieldRule, Kind};
+use smallvec::SmallVec;
 use std::sync::Arc;
 
 /// Parts kept of one element.
@@ -21,7 +22,7 @@ const MAX_KEPT_VALUE: usize = 256;
 /// The parts of one instance of an element: the names below it, and their values.
 #[derive(Default)]
 pub struct Parts<'a> {
-    parts: Vec<(Part, &'a str)>,
+    parts: SmallVec<[(Part, &'a str); 8]>,
 }
 
 /// The parts of data types that matter (FHIR R4, data types).

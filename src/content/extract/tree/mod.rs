@@ -531,9 +531,10 @@ impl Tree {
         let Some(top) = self.frames.last() else { return };
         let depth = self.frames.len();
         let shown =
-            numbered(text).is_some() || self.shows_people && text.contains(char::is_whitespace);
+            || numbered(text).is_some() || self.shows_people && text.contains(char::is_whitespace);
         let near = depth == 1 || depth <= MAX_ROOT && top.element;
-        if !shown || !near || top.next_meaning.is_some() || !self.around.has(Mark::PatientContext) {
+        let open = near && top.next_meaning.is_none() && self.around.has(Mark::PatientContext);
+        if !open || !shown() {
             return;
         }
         let of = self.names.get(top.next).text.clone();

@@ -13,6 +13,8 @@ use smallvec::SmallVec;
 
 /// Fields of one patient that are passed on; the rest of a record that repeats without end is not.
 const MAX_RECORD_FIELDS: u32 = 512;
+/// Fields that one repetition has at most.
+const MAX_PIECE_FIELDS: u32 = 8;
 /// Fields of a segment that are looked at.
 const MAX_FIELDS: usize = 256;
 /// Repetitions of a text, each of them a line.
@@ -247,7 +249,8 @@ impl Message {
 
     fn begin(&mut self, scope: &mut Scope<'_>) {
         scope.begin("hl7v2");
-        self.record = Some(Record::default());
+        let own = std::mem::take(&mut scope.counters.patient);
+        self.record = Some(Record { own, ..Record::default() });
         if self.test {
             scope.mark(Mark::Test);
         }
@@ -258,6 +261,8 @@ impl Message {
         if let Some(mut record) = self.record.take() {
             record.prose.pass_on(&mut record.own, scope);
             scope.end();
+            record.own.clear();
+            scope.counters.patient = record.own;
         }
     }
 
@@ -268,18 +273,12 @@ impl Message {
         let Some(&field) = raw.get(3).filter(|b| is_delimiter(**b)) else { return };
         let mut undecoded = raw.split(|b| *b == field);
         let encoding = undecoded.nth(1).unwrap_or(&[]);
-        self.delimiters = Delimiters::declared(field, encoding);
-        // The declarations themselves are ASCII; text before them may not be.
-        let ascii = |piece: Option<&'_ [u8]>| {
-            piece.and_then(|p| std::str::from_utf8(p).ok()).unwrap_or("").to_owned()
-        };
-        let country = ascii(undecoded.nth(14));
-        let declared = ascii(undecoded.next());
-        self.charset = if self.unicode {
-            Charset::UNICODE
-        } else {
-            Charset::declared(declared.split(self.delimiters.repetition)).or_of_country(&country)
-        };
+        let country = undecoded.nth(14).unwrap_or(&[]);
+        let declared = undecoded.next().unwrap_or(&[]);
+        let Syntax { delimiters, charset } =
+            scope.counters.syntax.declared(field, [encoding, country, declared]);
+        self.delimiters = delimiters;
+        self.charset = if self.unicode { Charset::UNICODE } else { charset };
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
         let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
         // MSH-1 is the separator itself: MSH-n is the piece before n.
@@ -418,12 +417,13 @@ impl Message {
             }
             found
         };
-        let name = compare(name, Hl7Type::XPN, &|text| record.own.is_name(text));
-        let birth = compare(birth, Hl7Type::TS, &|text| record.own.is_birth(text));
+        let known = record.own.known();
+        let name = compare(name, Hl7Type::XPN, &|text| known.is_name(text));
+        let birth = compare(birth, Hl7Type::TS, &|text| known.is_birth(text));
         let number = || {
             rules.hl7v2.segment(segment).iter().any(|(n, field)| {
                 let kind = field.rule.kind;
-                let same = |text: &str| record.own.is_id(kind, text);
+                let same = |text: &str| known.is_id(kind, text);
                 kind.is_strong_id()
                     && !field.counted
                     && compare(usize::from(*n), field.datatype, &same) == Some(true)
@@ -452,6 +452,21 @@ impl Message {
         scope: &mut Scope<'_>,
     ) {
         let Some(record) = &mut self.record else { return };
+        // Escape sequences may depend on the character set. Numbers of visits and orders are new in most messages.
+        let repeats = !record.query
+            && !matches!(field.rule.kind, Kind::EncounterId | Kind::AccessionNumber)
+            && record.fields + MAX_PIECE_FIELDS <= MAX_RECORD_FIELDS
+            && !raw.as_bytes().contains(&syntax.delimiters.escape_byte());
+        if repeats {
+            let around = (std::ptr::from_ref(field) as usize, syntax.delimiters.bits(own));
+            let again = scope.repeat_piece(raw, around, &mut |kind, text| {
+                record.fields += 1;
+                record.own.note(kind, text);
+            });
+            if again {
+                return;
+            }
+        }
         syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
             let Some(kind) = kind_of(&value, field, own, rules) else { return };
             // A pattern (`SMI*`) is not a name.
@@ -466,6 +481,9 @@ impl Message {
                 scope.field(found.with_authority(value.authority));
             }
         });
+        if repeats {
+            scope.keep_piece();
+        }
     }
 }
 

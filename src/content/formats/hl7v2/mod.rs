@@ -27,6 +27,7 @@ use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
 pub use json::Json;
 use memchr::memchr2;
 use message::Message;
+pub(in crate::content) use patient_context::PatientContext;
 pub use xml::Xml;
 use zeroize::Zeroizing;
 

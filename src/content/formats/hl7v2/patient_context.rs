@@ -5,10 +5,14 @@ use crate::content::{Evidence, Field, Scope};
 use crate::phi::Phi;
 use crate::rules::{FieldRule, Kind, fold};
 use smallvec::SmallVec;
-use zeroize::Zeroizing;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Names, and ids, kept of one patient.
 const MAX_KEPT: usize = 16;
+/// Values that wait to be folded.
+const MAX_NOTED: usize = 64;
+/// Room for values that is kept for the next patient, bytes.
+const MAX_KEPT_TEXT: usize = 4 << 10;
 /// Values taken from text and segments of the site.
 const MAX_OFFERED: u16 = 64;
 /// Words of a name that are compared.
@@ -20,13 +24,23 @@ const MIN_NAME: f32 = 0.6;
 
 type Words = SmallVec<[Zeroizing<String>; 4]>;
 
-/// The patient's own names, birth dates and ids, as the declared fields gave them.
+/// What the declared fields of a message gave of its patient. Most messages end without anybody asking, so
+/// values are only copied, and folded at the first question.
 #[derive(Default)]
 pub struct PatientContext {
+    /// Values that are not folded yet, one behind the other, with their kinds and ends.
+    texts: Zeroizing<String>,
+    noted: SmallVec<[(Kind, usize); 8]>,
+    known: KnownPatient,
+    offered: u16,
+}
+
+/// The patient's own names, birth dates and ids, folded.
+#[derive(Default)]
+pub struct KnownPatient {
     names: Vec<Words>,
     births: Vec<Zeroizing<String>>,
     ids: Vec<(Kind, Zeroizing<String>)>,
-    offered: u16,
 }
 
 /// A value with what it is said to be.
@@ -45,9 +59,106 @@ pub struct Candidate<'a> {
     pub evidence: Evidence,
 }
 
+/// Says nothing of the patient.
+impl std::fmt::Debug for PatientContext {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PatientContext").finish_non_exhaustive()
+    }
+}
+
 impl PatientContext {
+    /// Forgets the patient, and keeps the memory for the next one.
+    pub fn clear(&mut self) {
+        self.texts.as_mut_str().zeroize();
+        self.texts.clear();
+        if self.texts.capacity() > MAX_KEPT_TEXT {
+            self.texts = Zeroizing::default();
+        }
+        self.noted.clear();
+        self.known = KnownPatient::default();
+        self.offered = 0;
+    }
+
     /// A declared field of the patient.
     pub fn note(&mut self, kind: Kind, text: &str) {
+        if !(matches!(kind, Kind::Name | Kind::BirthDate) || kind.is_strong_id()) {
+            return;
+        }
+        if self.noted.len() >= MAX_NOTED {
+            self.known();
+        }
+        self.texts.push_str(text);
+        self.noted.push((kind, self.texts.len()));
+    }
+
+    /// What is known of the patient by now.
+    pub fn known(&mut self) -> &KnownPatient {
+        let mut start = 0;
+        for (kind, end) in self.noted.drain(..) {
+            self.known.add(kind, self.texts.get(start..end).unwrap_or_default());
+            start = end;
+        }
+        self.texts.clear();
+        &self.known
+    }
+
+    /// Pushes a value as the patient's, if a message about this patient can add one. Values that contradict
+    /// what the message declares are dropped: they belong to another person or are mistyped.
+    pub fn offer(&mut self, offer: &Candidate<'_>, scope: &mut Scope<'_>) {
+        let known = match offer.kind {
+            Kind::Name => self.known().is_name(offer.value),
+            Kind::BirthDate => self.known().is_birth(offer.value),
+            // A person has one.
+            Kind::Ssn => self.known().is_id(Kind::Ssn, offer.value),
+            kind if kind.is_strong_id() => {
+                self.known().is_id(kind, offer.value).filter(|known| *known)
+            }
+            Kind::Phone
+            | Kind::Email
+            | Kind::Address
+            | Kind::AccountNumber
+            | Kind::AccessionNumber
+            | Kind::EncounterId
+            | Kind::NextOfKinName
+            | Kind::NextOfKinPhone
+            | Kind::MothersMaidenName => None,
+            _ => return,
+        };
+        let least = match offer.kind {
+            Kind::Name | Kind::AccountNumber if !offer.patient => MIN_NAME,
+            _ => MIN_CONFIDENCE,
+        };
+        if known.is_some() || offer.rule.confidence < least {
+            return;
+        }
+        if self.offered >= MAX_OFFERED {
+            return;
+        }
+        self.offered += 1;
+        self.note(offer.kind, offer.value);
+        scope.field(Field {
+            kind: offer.kind,
+            value: Phi::new(offer.value),
+            name: offer.field,
+            rule: &offer.rule.id,
+            issuer: "",
+            authority: "",
+            confidence: offer.rule.confidence,
+            evidence: offer.evidence,
+        });
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        let KnownPatient { names, ids, .. } = &self.known;
+        self.texts.capacity()
+            + names.iter().flatten().map(|w| w.len() + size_of::<String>()).sum::<usize>()
+            + ids.iter().map(|(_, id)| id.len() + size_of::<String>()).sum::<usize>()
+    }
+}
+
+impl KnownPatient {
+    fn add(&mut self, kind: Kind, text: &str) {
         match kind {
             Kind::Name if self.names.len() < MAX_KEPT => self.names.push(words(text)),
             Kind::BirthDate if self.births.len() < MAX_KEPT => {
@@ -102,56 +213,6 @@ impl PatientContext {
         let family = self.names.iter().filter_map(|words| words.first());
         family.filter(|w| w.len() >= MIN_NAME).any(|w| local.contains(w.as_str()))
     }
-
-    /// Pushes a value as the patient's, if a message about this patient can add one. Values that contradict
-    /// what the message declares are dropped: they belong to another person or are mistyped.
-    pub fn offer(&mut self, offer: &Candidate<'_>, scope: &mut Scope<'_>) {
-        let known = match offer.kind {
-            Kind::Name => self.is_name(offer.value),
-            Kind::BirthDate => self.is_birth(offer.value),
-            // A person has one.
-            Kind::Ssn => self.is_id(Kind::Ssn, offer.value),
-            kind if kind.is_strong_id() => self.is_id(kind, offer.value).filter(|known| *known),
-            Kind::Phone
-            | Kind::Email
-            | Kind::Address
-            | Kind::AccountNumber
-            | Kind::AccessionNumber
-            | Kind::EncounterId
-            | Kind::NextOfKinName
-            | Kind::NextOfKinPhone
-            | Kind::MothersMaidenName => None,
-            _ => return,
-        };
-        let least = match offer.kind {
-            Kind::Name | Kind::AccountNumber if !offer.patient => MIN_NAME,
-            _ => MIN_CONFIDENCE,
-        };
-        if known.is_some() || offer.rule.confidence < least {
-            return;
-        }
-        if self.offered >= MAX_OFFERED {
-            return;
-        }
-        self.offered += 1;
-        self.note(offer.kind, offer.value);
-        scope.field(Field {
-            kind: offer.kind,
-            value: Phi::new(offer.value),
-            name: offer.field,
-            rule: &offer.rule.id,
-            issuer: "",
-            authority: "",
-            confidence: offer.rule.confidence,
-            evidence: offer.evidence,
-        });
-    }
-
-    /// Bytes of heap held, roughly.
-    pub fn memory(&self) -> usize {
-        self.names.iter().flatten().map(|w| w.len() + size_of::<String>()).sum::<usize>()
-            + self.ids.iter().map(|(_, id)| id.len() + size_of::<String>()).sum::<usize>()
-    }
 }
 
 /// The words of a name, folded; single letters say nothing.
@@ -195,13 +256,13 @@ mod tests {
     #[test]
     fn names_in_any_order() {
         let mut own = PatientContext::default();
-        assert_eq!(own.is_name("Peter Adams"), None);
+        assert_eq!(own.known().is_name("Peter Adams"), None);
         own.note(Kind::Name, "Adams^Peter^J^^Dr.");
         for same in ["Peter Adams", "ADAMS, PETER", "Mr. Peter J. Adams", "Adams", "Peter"] {
-            assert_eq!(own.is_name(same), Some(true), "{same}");
+            assert_eq!(own.known().is_name(same), Some(true), "{same}");
         }
         for other in ["Paula Adams-Miller", "Paula Adams", "Sara Erickson"] {
-            assert_eq!(own.is_name(other), Some(false), "{other}");
+            assert_eq!(own.known().is_name(other), Some(false), "{other}");
         }
     }
 

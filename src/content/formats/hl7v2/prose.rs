@@ -172,7 +172,7 @@ impl Reader<'_> {
     ) {
         let rule = &meaning.rule;
         if rule.kind == Kind::Name {
-            match self.own.is_name(value) {
+            match self.own.known().is_name(value) {
                 Some(false) if meaning.patient => self.strange = true,
                 Some(true) => self.strange = false,
                 _ => {}

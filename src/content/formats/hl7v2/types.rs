@@ -1,11 +1,12 @@
 //! Message types and their trigger events (HL7 table 0354): a closed set, as they become labels of a
 //! metric.
 
+use smallvec::SmallVec;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
 /// `ADT^A01`, and the codes alone (`ADT`) for messages without an event, or with one of the site.
-static KNOWN: LazyLock<HashSet<&'static str>> =
+static KNOWN: LazyLock<HashSet<&'static str, foldhash::fast::FixedState>> =
     LazyLock::new(|| include_str!("types.txt").split_ascii_whitespace().collect());
 
 /// Represents all other types.
@@ -17,9 +18,12 @@ pub fn label(code: &str, event: &str) -> &'static str {
     if code == "ACK" {
         return "ACK";
     }
-    let whole = format!("{code}^{event}");
-    let known = KNOWN.get(whole.as_str()).or_else(|| KNOWN.get(code));
-    known.copied().unwrap_or(OTHER)
+    let mut whole: SmallVec<[u8; 16]> = SmallVec::new();
+    for part in [code, "^", event] {
+        whole.extend_from_slice(part.as_bytes());
+    }
+    let known = std::str::from_utf8(&whole).ok().and_then(|whole| KNOWN.get(whole));
+    known.or_else(|| KNOWN.get(code)).copied().unwrap_or(OTHER)
 }
 
 /// Whether `text` can be such a label.

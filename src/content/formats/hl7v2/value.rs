@@ -10,6 +10,8 @@ use std::borrow::Cow;
 pub const MAX_REPETITIONS: usize = 64;
 /// Components of a repetition that are read.
 const MAX_COMPONENTS: usize = 24;
+/// Longest declarations of a header that are remembered, bytes.
+const MAX_HEADER: usize = 256;
 /// Longest escape sequence between two escape characters, bytes.
 const MAX_ESCAPE: usize = 256;
 
@@ -56,6 +58,13 @@ impl Delimiters {
         }
     }
 
+    /// As a number, together with a flag.
+    pub fn bits(&self, flag: bool) -> u64 {
+        let Self { field, component, repetition, escape, subcomponent } = *self;
+        let all = [field, component, repetition, escape, subcomponent];
+        all.iter().fold(u64::from(flag), |bits, delimiter| bits << 8 | u64::from(*delimiter as u8))
+    }
+
     /// The escape character as a byte.
     pub const fn escape_byte(&self) -> u8 {
         self.escape as u8
@@ -78,12 +87,48 @@ pub fn pieces(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
 }
 
 /// What is needed to read values.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Syntax {
     /// The message's delimiters.
     pub delimiters: Delimiters,
     /// Its character set, for `\X..\`.
     pub charset: Charset,
+}
+
+/// What the header declared last: senders write the same one before every message.
+#[derive(Debug, Default)]
+pub struct LastSyntax {
+    /// MSH-1, and the fields of [`LastSyntax::declared`], each with its length.
+    header: Vec<u8>,
+    syntax: Option<Syntax>,
+}
+
+impl LastSyntax {
+    /// What a header with this field separator declares by MSH-2, MSH-17 and MSH-18.
+    pub fn declared(&mut self, field: u8, fields: [&[u8]; 3]) -> Syntax {
+        let mut header: SmallVec<[u8; 64]> = SmallVec::new();
+        header.push(field);
+        for field in fields {
+            header.extend_from_slice(&field.len().to_le_bytes());
+            header.extend_from_slice(field);
+        }
+        if let Some(known) = self.syntax.filter(|_| *self.header == *header) {
+            return known;
+        }
+        let [encoding, country, declared] = fields;
+        // The declarations themselves are ASCII; text before them may not be.
+        let ascii = |field| std::str::from_utf8(field).unwrap_or("");
+        let delimiters = Delimiters::declared(field, encoding);
+        let sets = ascii(declared).split(delimiters.repetition);
+        let charset = Charset::declared(sets).or_of_country(ascii(country));
+        let syntax = Syntax { delimiters, charset };
+        self.syntax = Some(syntax);
+        self.header.clear();
+        if header.len() <= MAX_HEADER {
+            self.header.extend_from_slice(&header);
+        }
+        syntax
+    }
 }
 
 /// A value read from a field.

@@ -120,7 +120,7 @@ fn shaped(syntax: &Syntax, raw: &str, own: &mut PatientContext, scope: &mut Scop
             Hl7Shape::Email if raw.contains('@') => {
                 let text = syntax.undo(raw);
                 rules.text.find(&text, |recogniser, value| {
-                    if recogniser.rule.kind == Kind::Email && own.is_in_mail(value) {
+                    if recogniser.rule.kind == Kind::Email && own.known().is_in_mail(value) {
                         offer(&site.rule, Kind::Email, value, own, scope);
                     }
                 });

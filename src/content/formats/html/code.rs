@@ -35,7 +35,7 @@ fn is_listing(attributes: Attributes<'_>, preformatted: bool) -> bool {
         let begins = |name: &&str| {
             class.get(..name.len()).is_some_and(|front| front.eq_ignore_ascii_case(name))
         };
-        LISTINGS.iter().any(|name| begins(name)) || (preformatted && PREFORMATTED.contains(&class))
+        LISTINGS.iter().any(begins) || (preformatted && PREFORMATTED.contains(&class))
     })
 }
 
