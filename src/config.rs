@@ -1,7 +1,7 @@
 //! Validated settings and every limit, each with its unit.
 
 use crate::closed_set::closed_set;
-use crate::destination::{Destination, SpoolSettings, Target};
+use crate::destination::{Destination, Remote, SpoolSettings, Target};
 use crate::net::HomeNets;
 use crate::sandbox::Sandbox;
 use crate::severity::Severity;
@@ -122,6 +122,8 @@ pub struct Config {
     pub key_file: Option<PathBuf>,
     /// Folder of further rules.
     pub rules: Option<PathBuf>,
+    /// Rules that a broker distributes.
+    pub published: Option<Published>,
     /// Countries whose identifiers are looked for in running text, in lower case; `all` for all.
     pub regions: Vec<String>,
     /// A BPF expression; packets it does not match are not looked at.
@@ -167,6 +169,12 @@ impl Config {
         self.outputs.iter().any(|output| output.target == Target::Stdout)
     }
 
+    /// The folder of further rules, if there is one: published ones are there once some have come.
+    pub fn rules_folder(&self) -> Option<&Path> {
+        let rules = self.rules.as_deref()?;
+        (self.published.is_none() || rules.exists()).then_some(rules)
+    }
+
     /// Keys of `other` that differ and take effect with the next start only.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
         let differs =
@@ -181,6 +189,7 @@ impl Config {
             ("evidence", differs(&self.evidence, &other.evidence)),
             ("metrics", self.metrics != other.metrics),
             ("key-file", self.key_file != other.key_file),
+            ("rules-from, rules-key", self.published != other.published),
             ("filter", self.filter != other.filter),
             ("checksums", self.checksums != other.checksums),
             ("home-net", differs(&self.home, &other.home)),
@@ -194,6 +203,27 @@ impl Config {
         .into_iter()
         .filter_map(|(key, differs)| differs.then_some(key))
         .collect()
+    }
+}
+
+/// Rules that a broker distributes (`--rules-from`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Published {
+    /// The NATS server.
+    pub from: Remote,
+    /// The public key that they are signed with, PEM.
+    pub key: PathBuf,
+    /// Where they are kept.
+    pub folder: PathBuf,
+}
+
+impl Published {
+    /// Name of the link to the rules in force.
+    pub const LINK: &'static str = "current";
+
+    /// The rules in force.
+    pub fn in_force(&self) -> PathBuf {
+        self.folder.join(Self::LINK)
     }
 }
 
@@ -289,6 +319,8 @@ pub struct Capture {
     pub timestamps: Timestamps,
     /// Whether an interface that is not there yet is waited for.
     pub wait: bool,
+    /// How many times as fast as the clock packet time passes.
+    pub pace: u32,
 }
 
 closed_set! {

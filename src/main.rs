@@ -2,7 +2,7 @@
 
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::{Config, LogFormat};
-use phitap::pipeline::{self, RunError, wall_clock};
+use phitap::pipeline::{self, Companion, RunError, wall_clock};
 use phitap::review::{Answer, Request, answer};
 use phitap::{doctor, identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
@@ -97,8 +97,26 @@ fn perform(task: Task) -> u8 {
     }
 }
 
+#[cfg(feature = "nats")]
+fn companion(config: &Config) -> Result<Option<Companion>, impl std::error::Error> {
+    phitap::distribution::companion(config)
+}
+
+/// Without the feature there is none, and no option asks for it.
+#[cfg(not(feature = "nats"))]
+fn companion(_: &Config) -> Result<Option<Companion>, io::Error> {
+    Ok(None)
+}
+
 fn run(config: &Config) -> u8 {
-    match pipeline::run(config) {
+    let companion = match companion(config) {
+        Ok(companion) => companion,
+        Err(error) => {
+            complain(&error);
+            return exit::FAILED;
+        }
+    };
+    match pipeline::run_with(config, companion) {
         Ok(outcome) if outcome.closed_pipe => exit::DONE,
         Ok(outcome) if config.fail_on.is_some_and(|least| outcome.worst >= Some(least)) => {
             exit::FOUND

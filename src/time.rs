@@ -40,6 +40,36 @@ impl Timestamp {
     }
 }
 
+/// How fast packet time passes: as the clock does, or so many times as fast from a moment on, so that a soak test shows
+/// days in minutes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pace {
+    origin: Timestamp,
+    times: u32,
+}
+
+impl Pace {
+    /// As the clock.
+    pub const REAL: Self = Self { origin: Timestamp(0), times: 1 };
+
+    /// So many times as fast from `origin` on.
+    pub const fn from(origin: Timestamp, times: u32) -> Self {
+        Self { origin, times }
+    }
+
+    /// The packet time at which the clock shows `at`.
+    #[inline]
+    pub fn of(self, at: Timestamp) -> Timestamp {
+        if self.times == 1 { at } else { self.origin + self.span(at - self.origin) }
+    }
+
+    /// The span of packet time that passes while the clock moves on by `span`.
+    #[inline]
+    pub const fn span(self, span: Span) -> Span {
+        Span(span.0.saturating_mul(self.times as i64))
+    }
+}
+
 impl Add<Span> for Timestamp {
     type Output = Timestamp;
     fn add(self, s: Span) -> Self {
@@ -92,6 +122,16 @@ impl fmt::Display for Timestamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_faster_pace_moves_packet_time_on_from_its_origin() {
+        let origin = Timestamp::new(1_000, 0);
+        let pace = Pace::from(origin, 60);
+        assert_eq!(pace.of(origin), origin);
+        assert_eq!(pace.of(Timestamp::new(1_002, 500_000_000)), Timestamp::new(1_150, 0));
+        assert_eq!(Pace::REAL.of(Timestamp(7)), Timestamp(7));
+        assert_eq!(pace.of(Timestamp(i64::MAX)), Timestamp(i64::MAX));
+    }
 
     #[test]
     fn renders_rfc_3339_with_microseconds() {

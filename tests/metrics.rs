@@ -53,6 +53,8 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_findings_suppressed_total", "counter", &["protocol"]),
     ("phitap_rules_reloads_total", "counter", &["result"]),
     ("phitap_rules_loaded_timestamp_seconds", "gauge", &[]),
+    ("phitap_rules_followed_total", "counter", &["result"]),
+    ("phitap_rules_version", "gauge", &[]),
     ("phitap_messages_total", "counter", &["protocol", "type"]),
     ("phitap_stream_cut_bytes_total", "counter", &[]),
     ("phitap_packets_cut_total", "counter", &[]),

@@ -2,6 +2,7 @@
 
 use super::Options;
 use super::load::{ConfigError, usage};
+use crate::config::Backend;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -48,4 +49,17 @@ pub(super) fn host_name() -> Option<String> {
     let name = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     let name = name.trim();
     (!name.is_empty()).then(|| name.to_owned())
+}
+
+/// Largest `--pace`: a day in a minute and a half.
+const MAX_PACE: u32 = 1_000;
+
+/// How fast packet time passes.
+pub(super) fn pace(options: &Options) -> Result<u32, ConfigError> {
+    match (options.pace.unwrap_or(1), options.backend.unwrap_or_default()) {
+        (1, _) => Ok(1),
+        (times @ 2..=MAX_PACE, Backend::Ring) => Ok(times),
+        (2..=MAX_PACE, Backend::Pcap) => Err(usage("--pace needs --backend ring")),
+        _ => Err(usage(format!("--pace must be between 1 and {MAX_PACE}"))),
+    }
 }

@@ -1,13 +1,16 @@
 //! Arguments and file become a checked [`Task`].
 
-use super::inputs::{host_name, is_capture, keep};
+use super::inputs::{host_name, is_capture, keep, pace};
 use super::output::{destinations, spool};
+use super::published::published;
 use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
 use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
 use crate::config::{
-    Capture, Config, Detail, Limits, MetricsAccess, Reread, Source, StoreSettings, Timestamps,
+    Capture, Config, Detail, Limits, MetricsAccess, Published, Reread, Source, StoreSettings,
+    Timestamps,
 };
+use crate::destination::Target;
 use crate::net::{Cidr, HomeNets};
 use crate::output::{self, FORMATS};
 use crate::review::Request;
@@ -248,8 +251,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     if options.store_keep.is_some() && options.store.is_none() {
         return Err(usage("store-keep says how much a store keeps: name one with --store"));
     }
-    let keep_for = options.store_keep.map(|keep| keep.0).unwrap_or_default();
-    let store = options.store.clone().map(|path| StoreSettings { path, keep: keep_for });
+    let store = store(&options);
     let outputs = destinations(&options)?;
     let spool = spool(&options, &outputs)?;
     if options.reveal {
@@ -267,7 +269,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     separate(&options)?;
     let metrics_access = metrics_access(&options)?;
     let evidence = super::evidence::settings(&source, &options)?;
-    let sandbox = sandbox(&options);
+    let (published, sandbox) = (published(&source, &options)?, sandbox(&options));
     let (capture, limits) = (capture(&options, memory)?, limits(&options, memory));
     let detail = match source {
         Source::Files(_) => Detail::Patients,
@@ -290,7 +292,8 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         metrics_file: options.metrics_file,
         reveal: options.reveal,
         key_file: options.key_file,
-        rules: options.rules,
+        rules: published.as_ref().map(Published::in_force).or(options.rules),
+        published,
         regions: regions(options.regions)?,
         filter: options.filter,
         checksums: options.checksums.unwrap_or_default(),
@@ -311,6 +314,12 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         verbose: options.verbose,
         quiet: options.quiet,
     })
+}
+
+/// The store, and how much it keeps.
+fn store(options: &Options) -> Option<StoreSettings> {
+    let keep = options.store_keep.map(|keep| keep.0).unwrap_or_default();
+    options.store.clone().map(|path| StoreSettings { path, keep })
 }
 
 /// Refuses files that would be written twice, or over what is read or a capture.
@@ -370,6 +379,7 @@ fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
         snaplen: snaplen(options.snaplen)?,
         timestamps: options.timestamps.unwrap_or_default(),
         wait: options.wait,
+        pace: pace(options)?,
     })
 }
 
@@ -429,8 +439,13 @@ fn sandbox(options: &Options) -> Option<Sandbox> {
         spool.map(|path| if path.is_dir() { path.clone() } else { folder(path.as_path()) }),
     );
     writes.extend(options.evidence.clone());
+    let rules_from = options.rules_from.iter().map(|from| Target::Remote(from.0.clone()));
+    let outputs = options.output.iter().map(|output| output.0.target.clone());
     let mut connects: Vec<u16> =
-        options.output.iter().flat_map(|output| output.0.target.ports()).collect();
+        outputs.chain(rules_from).flat_map(|target| target.ports()).collect();
+    if options.rules_from.is_some() {
+        writes.extend(options.rules.clone());
+    }
     if !connects.is_empty() {
         connects.push(DNS);
     }
@@ -520,6 +535,8 @@ impl Options {
             forget: self.forget.or(file.forget),
             key_file: self.key_file.or(file.key_file),
             rules: self.rules.or(file.rules),
+            rules_from: self.rules_from.or(file.rules_from),
+            rules_key: self.rules_key.or(file.rules_key),
             regions: if self.regions.is_empty() { file.regions } else { self.regions },
             filter: self.filter.or(file.filter),
             checksums: self.checksums.or(file.checksums),
@@ -532,6 +549,7 @@ impl Options {
             snaplen: self.snaplen.or(file.snaplen),
             timestamps: self.timestamps.or(file.timestamps),
             wait: self.wait || file.wait,
+            pace: self.pace.or(file.pace),
             user: self.user.or(file.user),
             no_sandbox: self.no_sandbox || file.no_sandbox,
             log_format: self.log_format.or(file.log_format),

@@ -15,6 +15,7 @@ mod jobs;
 mod load;
 mod manual;
 mod output;
+mod published;
 mod reveal;
 mod review;
 mod values;
@@ -27,6 +28,7 @@ pub use hub::HubArgs;
 pub use load::{ConfigError, Task};
 pub use manual::{completions, man};
 pub use output::OutputArg;
+pub use published::RulesFrom;
 pub use review::{
     CutArgs, DiffArgs, ExplainArgs, FindArgs, MergeArgs, MergeFormat, QueryArgs, QueryKind,
     Selection, TableFormat,
@@ -387,6 +389,15 @@ pub struct Options {
     /// Folder of further rules (*.toml), which extend and override those that ship with phitap
     #[arg(long, value_name = "DIR", help_heading = "Detection")]
     pub rules: Option<PathBuf>,
+    /// Take published rules from a NATS server: nats://HOST:4222[,credentials=FILE][,ca=FILE]
+    ///
+    /// live keeps them in the folder of --rules and has them in force at once, also after a restart without
+    /// the server. What bears no good signature, is older or faulty is refused. See phitap rules publish.
+    #[arg(long, value_name = "ADDR", help_heading = "Detection")]
+    pub rules_from: Option<RulesFrom>,
+    /// The public key that rules of --rules-from are signed with, PEM
+    #[arg(long, value_name = "FILE", help_heading = "Detection")]
+    pub rules_key: Option<PathBuf>,
     /// Countries whose identifiers are detected in running text, such as us,gb,de [default: us]
     ///
     /// ISO 3166 codes, or all. Declared fields and labelled values need none.
@@ -443,6 +454,9 @@ pub struct Options {
     /// Start even if an interface is missing or down, and wait for it
     #[arg(long, help_heading = "Live capture")]
     pub wait: bool,
+    /// Let packet time pass so many times as fast as the clock, to try out days of operation in minutes
+    #[arg(long, value_name = "N", hide = true, help_heading = "Live capture")]
+    pub pace: Option<u32>,
     /// User to switch to once the interfaces are open: a name, UID or UID:GID
     ///
     /// Outputs must be writable by that user.
@@ -451,7 +465,7 @@ pub struct Options {
     /// Keep all privileges, to test whether the sandbox causes a problem
     ///
     /// Otherwise, once the interfaces are open, live keeps only CAP_NET_RAW, may write only to the
-    /// folders of its outputs (Landlock), and blocks system calls that it never makes (seccomp).
+    /// folders of its outputs (Landlock), and makes only the system calls that it needs (seccomp).
     #[arg(long, help_heading = "Live capture")]
     pub no_sandbox: bool,
     /// Format of messages on standard error [default: human]

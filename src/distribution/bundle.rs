@@ -50,6 +50,9 @@ closed_set! {
         /// A rule in it is faulty.
         #[error("a rule is faulty")]
         Faulty = "faulty",
+        /// The folder cannot be written.
+        #[error("they cannot be written to the folder of rules")]
+        Unwritten = "unwritten",
     }
 }
 

@@ -1,12 +1,17 @@
-//! `phitap rules follow`.
+//! `phitap rules follow`, and `live --rules-from`.
 
 use super::bundle::{Bundle, Refusal};
 use super::key::PublicKey;
 use super::publish::open;
 use super::{CURRENT, DistributionError, Follow};
+use crate::broker::{Access, Settings};
+use crate::config::{Config, Published};
+use crate::destination::Service;
 use crate::identify::load_rules;
+use crate::output::metrics::Metrics;
 use crate::output::write_atomically;
-use crate::pipeline::{complain, inform};
+use crate::pipeline::{Companion, complain, inform};
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::fs;
@@ -19,8 +24,8 @@ use std::time::Duration;
 
 /// Between two looks at the bucket.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// What leads to the rules in force.
-const LINK: &str = "current";
+/// What became of rules that were not refused.
+const TAKEN: &str = "taken";
 
 /// Takes published rules as they come, until it is stopped.
 ///
@@ -28,78 +33,151 @@ const LINK: &str = "current";
 /// A key that is none, credentials that are refused; with `once` also what is wrong with the rules.
 pub fn follow(follow: &Follow) -> Result<(), DistributionError> {
     let key = PublicKey::load(&follow.rules_key)?;
+    let access = Access::open(&follow.broker)?;
     let io = |source| DistributionError::Io { path: follow.into.clone(), source };
     fs::create_dir_all(&follow.into).map_err(io)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(io)?;
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(io)?;
-    let mut place = Place::at(&follow.into);
     let mut counters = Counters::default();
-    runtime.block_on(async {
-        let mut said = String::new();
-        let mut seen = 0;
-        while !stop.load(Ordering::Relaxed) {
-            let ended = look(follow, &key, &mut place, &mut counters, &mut seen, &stop).await;
-            match ended {
-                Ok(()) => return Ok(()),
-                Err(DistributionError::Broker(error)) if !error.is_passing() => {
-                    return Err(error.into());
-                }
-                Err(error) if follow.once => return Err(error),
-                Err(error) => {
-                    let fault = error.to_string();
-                    if fault != said {
-                        complain(&fault);
-                        said = fault;
+    let note = Box::new(move |taken: Result<(), Refusal>, version| {
+        counters.note(taken);
+        write(follow.metrics_file.as_deref(), &counters, version)
+    });
+    let place = Place::at(&follow.into);
+    let (once, quiet) = (follow.once, follow.quiet);
+    Follower { access, key, place, once, quiet, seen: 0, note }.run(&stop)
+}
+
+/// What a sensor has beside it where `--rules-from` asks for published rules. Reads the files it needs.
+///
+/// # Errors
+/// A key that is none, credentials that cannot be read, a folder that cannot be made.
+pub fn companion(config: &Config) -> Result<Option<Companion>, DistributionError> {
+    let Some(Published { from, key, folder }) = &config.published else { return Ok(None) };
+    let Service::Nats { servers, .. } = &from.service else { return Ok(None) };
+    let key = PublicKey::load(key)?;
+    let name = config.sensor.as_ref().map(|sensor| format!("phitap rules {sensor}"));
+    let access = Access::open(&Settings {
+        servers: servers.clone(),
+        credentials: from.credentials.clone(),
+        tls: from.tls.clone(),
+        name: name.unwrap_or_else(|| "phitap rules".to_owned()),
+    })?;
+    let io = |source| DistributionError::Io { path: folder.clone(), source };
+    fs::create_dir_all(folder).map_err(io)?;
+    let (place, quiet) = (Place::at(folder), config.quiet);
+    let start = move |metrics: &Arc<Metrics>| {
+        metrics.sensor().rules_in_force(place.version);
+        let metrics = Arc::clone(metrics);
+        let note = Box::new(move |taken: Result<(), Refusal>, version| {
+            let result = taken.map_or_else(Refusal::as_str, |()| TAKEN);
+            metrics.sensor().rules_followed(result, version);
+            Ok(())
+        });
+        let mut follower = Follower { access, key, place, once: false, quiet, seen: 0, note };
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = Stopped(Arc::clone(&stop));
+        let run = move || {
+            if let Err(error) = follower.run(&stop) {
+                complain(&format!("published rules are not followed: {error}"));
+            }
+        };
+        std::thread::Builder::new().name("published".into()).spawn(run)?;
+        Ok(Box::new(stopped) as Box<dyn Any>)
+    };
+    Ok(Some(Box::new(start)))
+}
+
+/// Ends the thread, which is not waited for: it may wait for a broker, and leaves nothing half done.
+struct Stopped(Arc<AtomicBool>);
+
+impl Drop for Stopped {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Called with what became of a bundle, and the version in force.
+type Note<'a> =
+    Box<dyn FnMut(Result<(), Refusal>, u64) -> Result<(), DistributionError> + Send + 'a>;
+
+/// Takes what is published.
+struct Follower<'a> {
+    access: Access,
+    key: PublicKey,
+    place: Place,
+    once: bool,
+    quiet: bool,
+    /// Revision of the bucket that was looked at last.
+    seen: u64,
+    note: Note<'a>,
+}
+
+impl Follower<'_> {
+    fn run(&mut self, stop: &AtomicBool) -> Result<(), DistributionError> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let runtime = runtime.map_err(|error| DistributionError::Stream(error.to_string()))?;
+        runtime.block_on(async {
+            let mut said = String::new();
+            while !stop.load(Ordering::Relaxed) {
+                match self.look(stop).await {
+                    Ok(()) => return Ok(()),
+                    Err(DistributionError::Broker(error)) if !error.is_passing() => {
+                        return Err(error.into());
+                    }
+                    Err(error) if self.once => return Err(error),
+                    Err(error) => {
+                        let fault = error.to_string();
+                        if fault != said {
+                            complain(&fault);
+                            said = fault;
+                        }
                     }
                 }
+                tokio::time::sleep(LOOK_EVERY).await;
+            }
+            Ok(())
+        })
+    }
+
+    async fn look(&mut self, stop: &AtomicBool) -> Result<(), DistributionError> {
+        let bucket = open(&self.access).await?;
+        while !stop.load(Ordering::Relaxed) {
+            let entry = bucket.entry(CURRENT).await;
+            let entry = entry.map_err(|error| DistributionError::Stream(error.to_string()))?;
+            match entry {
+                Some(entry) if entry.revision != self.seen => {
+                    self.seen = entry.revision;
+                    self.take(&entry.value)?;
+                }
+                None if self.once => return Err(DistributionError::Nothing),
+                _ => {}
+            }
+            if self.once {
+                return Ok(());
             }
             tokio::time::sleep(LOOK_EVERY).await;
         }
         Ok(())
-    })
-}
-
-async fn look(
-    follow: &Follow,
-    key: &PublicKey,
-    place: &mut Place,
-    counters: &mut Counters,
-    seen: &mut u64,
-    stop: &AtomicBool,
-) -> Result<(), DistributionError> {
-    let bucket = open(&follow.broker).await?;
-    while !stop.load(Ordering::Relaxed) {
-        let entry = bucket.entry(CURRENT).await;
-        let entry = entry.map_err(|error| DistributionError::Stream(error.to_string()))?;
-        match entry {
-            Some(entry) if entry.revision != *seen => {
-                *seen = entry.revision;
-                let taken = Bundle::open(&entry.value, key).and_then(|bundle| place.take(&bundle));
-                counters.note(taken.map(|_| ()));
-                write(follow, counters, place)?;
-                match taken {
-                    Ok(true) if !follow.quiet => {
-                        inform(&format!("rules of version {} are in force", place.version));
-                    }
-                    Ok(_) => {}
-                    Err(refusal) if follow.once => return Err(refusal.into()),
-                    Err(refusal) => complain(&format!(
-                        "the published rules are refused, those in force stay: {refusal}"
-                    )),
-                }
-            }
-            None if follow.once => return Err(DistributionError::Nothing),
-            _ => {}
-        }
-        if follow.once {
-            return Ok(());
-        }
-        tokio::time::sleep(LOOK_EVERY).await;
     }
-    Ok(())
+
+    fn take(&mut self, value: &[u8]) -> Result<(), DistributionError> {
+        let taken = Bundle::open(value, &self.key).and_then(|bundle| self.place.take(&bundle));
+        (self.note)(taken.map(|_| ()), self.place.version)?;
+        match taken {
+            Ok(true) if !self.quiet => {
+                inform(&format!("rules of version {} are in force", self.place.version));
+            }
+            Ok(_) => {}
+            Err(refusal) if self.once => return Err(refusal.into()),
+            Err(refusal) => complain(&format!(
+                "the published rules are refused, those in force stay: {refusal}"
+            )),
+        }
+        Ok(())
+    }
 }
 
 /// Bundles by what became of them.
@@ -118,22 +196,22 @@ impl Counters {
     }
 }
 
-fn write(follow: &Follow, counters: &Counters, place: &Place) -> Result<(), DistributionError> {
-    let Some(path) = &follow.metrics_file else { return Ok(()) };
+fn write(path: Option<&Path>, counters: &Counters, version: u64) -> Result<(), DistributionError> {
+    let Some(path) = path else { return Ok(()) };
     let mut text = String::from(
         "# HELP phitap_rules_followed_total Published rules by what became of them.\n\
          # TYPE phitap_rules_followed_total counter\n",
     );
-    let _ = writeln!(text, "phitap_rules_followed_total{{result=\"taken\"}} {}", counters.taken);
+    let _ = writeln!(text, "phitap_rules_followed_total{{result=\"{TAKEN}\"}} {}", counters.taken);
     for refusal in Refusal::ALL {
         let (name, n) = (refusal.as_str(), counters.refused.get(&refusal).copied().unwrap_or(0));
         let _ = writeln!(text, "phitap_rules_followed_total{{result=\"{name}\"}} {n}");
     }
     text += "# HELP phitap_rules_version Version of the rules in force.\n\
              # TYPE phitap_rules_version gauge\n";
-    let _ = writeln!(text, "phitap_rules_version {}", place.version);
+    let _ = writeln!(text, "phitap_rules_version {version}");
     write_atomically(path, text.as_bytes(), 0o644).map_err(|error| DistributionError::Io {
-        path: path.clone(),
+        path: path.to_owned(),
         source: io::Error::other(error),
     })
 }
@@ -152,7 +230,7 @@ fn name_of(version: u64) -> String {
 impl Place {
     /// What is there.
     pub fn at(folder: &Path) -> Self {
-        let leads = fs::read_link(folder.join(LINK)).ok();
+        let leads = fs::read_link(folder.join(Published::LINK)).ok();
         let name = leads.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
         let version = name.and_then(|name| name.strip_prefix('v')?.parse().ok());
         Self { folder: folder.to_owned(), version: version.unwrap_or(0) }
@@ -167,18 +245,21 @@ impl Place {
             return Err(Refusal::Older);
         }
         let new = self.folder.join(name_of(bundle.version));
-        let written = self.write(&new, bundle);
-        if written.is_err() || load_rules(Some(&new)).is_err() {
+        if self.write(&new, bundle).is_err() {
+            let _ = fs::remove_dir_all(&new);
+            return Err(Refusal::Unwritten);
+        }
+        if load_rules(Some(&new)).is_err() {
             let _ = fs::remove_dir_all(&new);
             return Err(Refusal::Faulty);
         }
         let next = self.folder.join("next");
         let _ = fs::remove_file(&next);
         let swapped = symlink(name_of(bundle.version), &next)
-            .and_then(|()| fs::rename(&next, self.folder.join(LINK)));
+            .and_then(|()| fs::rename(&next, self.folder.join(Published::LINK)));
         if swapped.is_err() {
             let _ = fs::remove_dir_all(&new);
-            return Err(Refusal::Faulty);
+            return Err(Refusal::Unwritten);
         }
         // Those that were in force go: a sensor that reads them right now finds the new ones at its next look.
         if self.version != 0 {

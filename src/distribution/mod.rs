@@ -1,9 +1,10 @@
 //! Rules and suppressions from one place to all sensors: `phitap rules publish` puts the files of a folder, signed with
 //! Ed25519 (RFC 8032), into a key-value bucket of JetStream; `phitap rules follow` on each sensor takes what bears a good
 //! signature, is newer than what is there and loads without a fault, and puts it in place at once. `live --rules` notices
-//! the change and loads it.
+//! the change and loads it. `live --rules-from` does both.
 //!
-//! The sensor itself needs neither a broker nor a place to write for that, and the one who signs need not be reachable.
+//! With `rules follow` the sensor itself needs neither a broker nor a place to write. The one who signs need not be
+//! reachable.
 
 mod bundle;
 mod follow;
@@ -14,7 +15,7 @@ mod publish;
 mod tests;
 
 pub use bundle::{Bundle, Refusal};
-pub use follow::follow;
+pub use follow::{companion, follow};
 pub use key::{KeyFileError, PublicKey};
 pub use publish::{latest, publish};
 

@@ -3,7 +3,7 @@
 use super::bundle::{Bundle, is_name};
 use super::key::{PrivateKey, PublicKey};
 use super::{BUCKET, CURRENT, DistributionError, Publish};
-use crate::broker::{self, Access, bucket};
+use crate::broker::{Access, bucket};
 use crate::identify::load_rules;
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::{self, Context};
@@ -25,9 +25,8 @@ async fn rules_bucket(context: &Context) -> Result<Store, DistributionError> {
 }
 
 /// Connects to the bucket.
-pub(super) async fn open(settings: &broker::Settings) -> Result<Store, DistributionError> {
-    let client = Access::open(settings)?.connect().await?;
-    rules_bucket(&jetstream::new(client)).await
+pub(super) async fn open(access: &Access) -> Result<Store, DistributionError> {
+    rules_bucket(&jetstream::new(access.connect().await?)).await
 }
 
 /// The fingerprint of the rules that were published last, where they bear a good signature.
@@ -48,7 +47,7 @@ pub fn publish(publish: &Publish) -> Result<u64, DistributionError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| DistributionError::Stream(error.to_string()))?;
     runtime.block_on(async {
-        let bucket = open(&publish.broker).await?;
+        let bucket = open(&Access::open(&publish.broker)?).await?;
         let before = bucket.entry(CURRENT).await.map_err(refused)?;
         let version = before.as_ref().map_or(0, |entry| entry.revision) + 1;
         let bundle = Bundle { version, digest: rules.digest.clone(), files };

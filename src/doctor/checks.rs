@@ -108,7 +108,7 @@ pub(super) fn key(config: &Config, all: &mut Vec<Diagnosis>) {
 /// The rules: they must load and pass their samples.
 pub(super) fn rules(config: &Config, all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "rules";
-    let rules = load_rules(config.rules.as_deref()).and_then(|r| r.in_regions(&config.regions));
+    let rules = load_rules(config.rules_folder()).and_then(|r| r.in_regions(&config.regions));
     let rules = match rules {
         Ok(rules) => rules,
         Err(error) => {

@@ -56,6 +56,7 @@ pub(super) fn interfaces(config: &Config, all: &mut Vec<Diagnosis>) {
 fn interface(name: &str, config: &Config) -> Diagnosis {
     const CHECK: &str = "interface";
     let options = LiveOptions {
+        pace: crate::time::Pace::REAL,
         interfaces: vec![name.to_owned()],
         filter: config.filter.clone(),
         ring: config.capture.ring,
@@ -160,16 +161,26 @@ pub(super) fn process(all: &mut Vec<Diagnosis>) {
             "use a kernel from 5.13 on with lsm=landlock,...; the unit's ProtectSystem= helps without",
         ),
     });
+    let actions = read("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
+    all.push(match actions.split_whitespace().any(|action| action == "errno") {
+        true => Diagnosis::good("seccomp", "the kernel can keep it to the system calls it needs"),
+        false => Diagnosis::advice(
+            "seccomp",
+            "the kernel does not offer it",
+            "use a kernel with CONFIG_SECCOMP_FILTER; the unit's other settings help without",
+        ),
+    });
     for id in sensors() {
         let of = status(&id);
         let field = |name: &str| of.get(name).map_or("?", String::as_str).to_owned();
         let user = field("Uid").split_whitespace().nth(1).unwrap_or("?").to_owned();
         let rights = capabilities(&of);
         let found = format!(
-            "user {user}, capabilities {}, no_new_privs {}, seccomp {}, {}",
+            "user {user}, capabilities {}, no_new_privs {}, seccomp {} ({} filters), {}",
             if rights == 0 { "none".to_owned() } else { format!("{rights:#x}") },
             field("NoNewPrivs"),
             field("Seccomp"),
+            field("Seccomp_filters"),
             field("VmRSS"),
         );
         let confined = user != "0" && rights & !CAP_NET_RAW == 0 && field("NoNewPrivs") == "1";

@@ -5,7 +5,7 @@
 //! a jump back keeps none for ever. Events still carry the time of their packets.
 
 use super::run::stopwatch;
-use crate::time::{Span, Timestamp};
+use crate::time::{Pace, Span, Timestamp};
 use std::time::Instant;
 
 /// A difference between packet time and the clock beyond which the clock was set. Packets that waited
@@ -48,6 +48,7 @@ pub struct RunClock {
 struct Steady {
     started: Instant,
     base: Timestamp,
+    pace: Pace,
     /// The offset added to packet times.
     offset: Span,
 }
@@ -55,7 +56,7 @@ struct Steady {
 impl Steady {
     fn now(&self) -> Timestamp {
         let elapsed = stopwatch().saturating_duration_since(self.started).as_nanos();
-        self.base + Span(i64::try_from(elapsed).unwrap_or(i64::MAX))
+        self.base + self.pace.span(Span(i64::try_from(elapsed).unwrap_or(i64::MAX)))
     }
 }
 
@@ -66,9 +67,9 @@ impl RunClock {
         Self { at: start, latest: start, live: None, steps: ClockSteps { forward: 0, backward: 0 } }
     }
 
-    /// Of a live capture that `started` when the clock showed `base`.
-    pub const fn live(started: Instant, base: Timestamp) -> Self {
-        let steady = Steady { started, base, offset: Span(0) };
+    /// Of a live capture that `started` at the packet time `base`, which passes at `pace`.
+    pub const fn live(started: Instant, base: Timestamp, pace: Pace) -> Self {
+        let steady = Steady { started, base, pace, offset: Span(0) };
         Self {
             at: base,
             latest: base,
@@ -87,7 +88,8 @@ impl RunClock {
         };
         self.latest = time;
         let time = time + steady.offset;
-        if time - self.at > STEP || self.at - time > STEP {
+        let step = steady.pace.span(STEP);
+        if time - self.at > step || self.at - time > step {
             self.leap(time);
         } else {
             self.at = self.at.max(time);
@@ -101,7 +103,7 @@ impl RunClock {
         if time < self.at {
             steady.offset.0 = steady.offset.0.saturating_add((self.at - time).0);
             self.steps.backward += 1;
-        } else if time - now > STEP {
+        } else if time - now > steady.pace.span(STEP) {
             steady.offset.0 = steady.offset.0.saturating_sub((time - now).0);
             self.at = self.at.max(now);
             self.steps.forward += 1;
@@ -142,7 +144,7 @@ mod tests {
     const DAY: Span = Span::seconds(86_400);
 
     fn live() -> RunClock {
-        RunClock::live(stopwatch(), BASE)
+        RunClock::live(stopwatch(), BASE, Pace::REAL)
     }
 
     #[test]
@@ -180,7 +182,7 @@ mod tests {
     fn time_that_passed_without_packets_is_no_jump() {
         let hour = std::time::Duration::from_secs(3600);
         let Some(started) = stopwatch().checked_sub(hour) else { return };
-        let mut clock = RunClock::live(started, BASE);
+        let mut clock = RunClock::live(started, BASE, Pace::REAL);
         clock.come(BASE + Span::seconds(3600));
         assert_eq!(
             (clock.at(), clock.steps()),

@@ -9,7 +9,8 @@
 use super::clock::RunClock;
 use super::collector::Collector;
 use super::live::{
-    CHECK_EVERY, DRAIN, DRAIN_LIMIT, DRAIN_SPAN, StatusRequest, count_lost, note, status_line,
+    CHECK_EVERY, DRAIN, DRAIN_LIMIT, DRAIN_SPAN, StatusRequest, count_lost, count_unread, note,
+    status_line,
 };
 use super::log::{complain, say};
 use super::recent::Recorder;
@@ -27,7 +28,8 @@ use crate::decode::Decoder;
 use crate::output::Dashboard;
 use crate::output::evidence::Evidence;
 use crate::output::health::EndOf;
-use crate::time::{Span, Timestamp};
+use crate::sandbox::confine_parser;
+use crate::time::{Pace, Span, Timestamp};
 use crossbeam_channel::{Sender, bounded};
 use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -71,11 +73,27 @@ struct Common {
     started: Instant,
     stop: Arc<AtomicBool>,
     dashboard: Arc<Dashboard>,
+    pace: Pace,
+}
+
+impl Common {
+    /// The packet time of now.
+    fn now(&self) -> Timestamp {
+        self.pace.of(wall_clock())
+    }
+}
+
+/// What is left of a lane at its end.
+struct Ended {
+    counts: PacketCounters,
+    recorder: Option<Box<Recorder>>,
+    /// Packets that came before the end and were not read.
+    unread: u64,
 }
 
 /// The threads of a capture.
 struct Lanes {
-    threads: Vec<JoinHandle<(PacketCounters, Option<Box<Recorder>>)>>,
+    threads: Vec<JoinHandle<Ended>>,
     counts: Vec<Arc<Mutex<PacketCounters>>>,
     collector: JoinHandle<(Collector, Option<io::Error>)>,
     stop: Arc<AtomicBool>,
@@ -85,14 +103,14 @@ impl Lanes {
     fn start(
         config: &Config,
         parts: &Parts,
-        lanes: Vec<Lane>,
+        (lanes, pace): (Vec<Lane>, Pace),
         (collector, evidence): (Collector, Option<Evidence>),
         started: Instant,
     ) -> io::Result<Self> {
         let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
         let stop = Arc::new(AtomicBool::new(false));
         let (mut threads, mut counts) = (Vec::new(), Vec::new());
-        let base = wall_clock();
+        let base = pace.of(wall_clock());
         let memory = config.limits.fragment_memory() / lanes.len().max(1);
         for (index, lane) in lanes.into_iter().enumerate() {
             let pulse = parts.health.worker();
@@ -104,7 +122,7 @@ impl Lanes {
                 gone: false,
             };
             let decoder = Decoder::new(config.checksums).with_fragment_memory(memory);
-            let clock = RunClock::live(started, base);
+            let clock = RunClock::live(started, base, pace);
             let metrics = Arc::clone(&parts.metrics);
             let mut shards = Shards::new(route, decoder, metrics, clock, Numbering::Time);
             shards.record(evidence.clone().map(Recorder::new));
@@ -112,11 +130,16 @@ impl Lanes {
                 started,
                 stop: Arc::clone(&stop),
                 dashboard: Arc::clone(&parts.dashboard),
+                pace,
             };
             let shared = Arc::new(Mutex::new(PacketCounters::default()));
             counts.push(Arc::clone(&shared));
+            let confined = config.sandbox.is_some();
             let run = move || {
                 let _end = EndOf(pulse);
+                if confined {
+                    confine_parser();
+                }
                 read(lane, shards, &common, &shared)
             };
             threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
@@ -141,23 +164,23 @@ impl Lanes {
         sum
     }
 
-    /// Reads what is still in the rings and ends.
-    fn finish(self) -> Result<(Collector, Option<io::Error>, PacketCounters), RunError> {
+    /// Reads what is still in the rings and ends. Also returns how many packets found no time.
+    fn finish(self) -> Result<(Collector, Option<io::Error>, PacketCounters, u64), RunError> {
         self.stop.store(true, Ordering::Relaxed);
-        let (mut sum, mut recorders) = (PacketCounters::default(), Vec::new());
+        let (mut sum, mut recorders, mut unread) = (PacketCounters::default(), Vec::new(), 0);
         for thread in self.threads {
-            let counts = thread.join();
             let broken = |_| io::Error::other("a worker thread broke down");
-            let (counts, recorder) = counts.map_err(broken)?;
-            sum.add(&counts);
-            recorders.extend(recorder);
+            let ended = thread.join().map_err(broken)?;
+            sum.add(&ended.counts);
+            recorders.extend(ended.recorder);
+            unread += ended.unread;
         }
         let collector = self.collector.join();
         let broken = |_| io::Error::other("the collector thread broke down");
         let (collector, failed) = collector.map_err(broken)?;
         // Every exposure has opened by now.
         recorders.iter_mut().for_each(|recorder| recorder.look());
-        Ok((collector, failed, sum))
+        Ok((collector, failed, sum, unread))
     }
 }
 
@@ -167,14 +190,14 @@ fn read(
     mut shards: Shards<Direct>,
     common: &Common,
     shared: &Mutex<PacketCounters>,
-) -> (PacketCounters, Option<Box<Recorder>>) {
+) -> Ended {
     let mut batch = Batch::default();
     // When the request to stop came, and the packet time up to which it still reads.
     let mut stopped: Option<(Instant, Timestamp)> = None;
     let mut batches = 0;
     while !shards.route().failed() {
         if stopped.is_none() && common.stop.load(Ordering::Relaxed) {
-            stopped = Some((stopwatch(), wall_clock()));
+            stopped = Some((stopwatch(), common.now()));
         }
         let drained = stopped.map(|(since, _)| since.elapsed());
         if drained > Some(DRAIN_LIMIT) {
@@ -188,7 +211,7 @@ fn read(
                 shards.batch(&batch);
                 common.dashboard.packets_seen();
                 let last = batch.packets.last().map(|packet| packet.time);
-                if stopped.is_some_and(|(_, at)| last > Some(at + DRAIN_SPAN)) {
+                if stopped.is_some_and(|(_, at)| last > Some(at + common.pace.span(DRAIN_SPAN))) {
                     break;
                 }
                 batches += 1;
@@ -202,7 +225,7 @@ fn read(
             }
             Fill::Idle => {
                 // No packets: time advances all the same, so that idle flows end.
-                shards.idle(Timestamp(wall_clock().0 - LATENCY_SPAN.0));
+                shards.idle(common.now() - common.pace.span(LATENCY_SPAN));
                 share(shared, shards.counts());
                 let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
                 if patience.is_zero() {
@@ -213,8 +236,9 @@ fn read(
         }
     }
     batch.clear();
+    let unread = stopped.map_or(0, |(_, at)| lane.abandon(at));
     let recorder = shards.take_recorder();
-    (shards.finish().1, recorder)
+    Ended { counts: shards.finish().1, recorder, unread }
 }
 
 fn share(shared: &Mutex<PacketCounters>, counts: &PacketCounters) {
@@ -225,14 +249,14 @@ fn share(shared: &Mutex<PacketCounters>, counts: &PacketCounters) {
 pub(super) fn live(
     config: &Config,
     parts: &Parts,
-    (mut rings, lanes): (Rings, Vec<Lane>),
+    (mut rings, lanes, pace): (Rings, Vec<Lane>, Pace),
     stop: &AtomicBool,
 ) -> Result<super::Outcome, RunError> {
     let started = stopwatch();
     let names: Vec<Arc<str>> = rings.names().map(Into::into).collect();
     let watched = names.join(", ");
     let collector = parts.collector(config, names)?;
-    let lanes = Lanes::start(config, parts, lanes, collector, started)?;
+    let lanes = Lanes::start(config, parts, (lanes, pace), collector, started)?;
     let asked = StatusRequest::new()?;
     say(config, &format!("watching {watched}; stop with Ctrl-C"));
     let mut lost = LiveCounters::default();
@@ -261,8 +285,9 @@ pub(super) fn live(
         }
     }
     parts.dashboard.stopping();
-    let (collector, failed, counts) = lanes.finish()?;
+    let (collector, failed, counts, unread) = lanes.finish()?;
     count_lost(parts, &mut lost, rings.counters());
+    count_unread(parts, &mut lost, unread);
     let inputs = rings.inputs().into_iter().map(report_of).collect();
     let ending = RunEnd { inputs, tagged: 0, interrupted: None, started };
     conclude(config, parts, collector, failed, (&counts, lost), ending)

@@ -9,7 +9,7 @@ use crate::capture::{Batch, Input, LATENCY, Live, LiveCounters, LiveOptions, Sou
 #[cfg(target_os = "linux")]
 use crate::capture::{Lane, OpenError, Rings};
 use crate::config::{Backend, Config, Timestamps};
-use crate::time::{Span, Timestamp};
+use crate::time::{Pace, Span, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -23,14 +23,16 @@ pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
 pub(super) const DRAIN: Duration = LATENCY.saturating_mul(2);
 /// The same in packet time: the interfaces are read in turn, and all have reached it by then.
 pub(super) const DRAIN_SPAN: Span = Span::millis(LATENCY.as_millis() as i64 * 2);
-/// Longest time it still reads, however much the kernel holds.
+/// Longest time it still reads, however much the kernel holds; the rest is counted as lost.
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(2);
+/// Longest time that counting the rest takes where it must be read for that.
+const COUNT_LIMIT: Duration = Duration::from_millis(500);
 
 /// Interfaces that were opened.
 pub(super) enum Opened {
-    /// A ring for each worker.
+    /// A ring for each worker, and how fast its packet time passes.
     #[cfg(target_os = "linux")]
-    Rings(Rings, Vec<Lane>),
+    Rings(Rings, Vec<Lane>, Pace),
     /// libpcap reads them.
     Pcap(Live),
 }
@@ -40,7 +42,12 @@ pub(super) enum Opened {
 /// # Errors
 /// An interface that cannot be captured from, or privileges that cannot be dropped.
 pub(super) fn open(config: &Config, parts: &Parts, names: &[String]) -> Result<Opened, RunError> {
+    let pace = match config.capture.pace {
+        1 => Pace::REAL,
+        times => Pace::from(wall_clock(), times),
+    };
     let options = LiveOptions {
+        pace,
         interfaces: names.to_vec(),
         filter: config.filter.clone(),
         ring: config.capture.ring,
@@ -59,7 +66,7 @@ fn open_with(config: &Config, parts: &Parts, options: &LiveOptions) -> Result<Op
     #[cfg(target_os = "linux")]
     if config.capture.backend == Backend::Ring {
         match Rings::open(options, parts.workers, config.capture.wait) {
-            Ok((rings, lanes)) => return Ok(Opened::Rings(rings, lanes)),
+            Ok((rings, lanes)) => return Ok(Opened::Rings(rings, lanes, options.pace)),
             Err(OpenError::Fault(fault)) => return Err(RunError::Interface(fault)),
             Err(OpenError::NoRing(why)) => complain(&format!("{why}; using --backend pcap")),
         }
@@ -79,7 +86,9 @@ pub(super) fn run(
 ) -> Result<Outcome, RunError> {
     match opened {
         #[cfg(target_os = "linux")]
-        Opened::Rings(rings, lanes) => super::lanes::live(config, parts, (rings, lanes), stop),
+        Opened::Rings(rings, lanes, pace) => {
+            super::lanes::live(config, parts, (rings, lanes, pace), stop)
+        }
         Opened::Pcap(source) => watch(config, parts, source, stop),
     }
 }
@@ -102,6 +111,7 @@ fn watch(
     let mut checked = started;
     // When the request to stop came, and the packet time up to which it still reads.
     let mut stopped: Option<(Instant, Timestamp)> = None;
+    let mut unread = 0;
     note(parts, flow.counts(), source.counters(), source.inputs());
     parts.health.capturing();
     while !flow.failed() {
@@ -116,6 +126,8 @@ fn watch(
         }
         let drained = stopped.map(|(since, _)| since.elapsed());
         if drained > Some(DRAIN_LIMIT) {
+            let until = stopped.map_or(Timestamp::default(), |(_, at)| at);
+            unread = rest_of(&mut source, &mut batch, started, until);
             break;
         }
         batch.clear();
@@ -153,9 +165,24 @@ fn watch(
         }
     }
     count_lost(parts, &mut lost, source.counters());
+    count_unread(parts, &mut lost, unread);
     flow.lost_before(lost);
     let inputs = source.inputs().into_iter().map(report_of).collect();
     flow.finish(config, parts, RunEnd { inputs, tagged: 0, interrupted: None, started })
+}
+
+/// How many packets up to `until` are unread when the time to read them is over.
+fn rest_of(source: &mut Live, batch: &mut Batch, started: Instant, until: Timestamp) -> u64 {
+    let (since, mut unread) = (stopwatch(), 0);
+    while since.elapsed() < COUNT_LIMIT {
+        batch.clear();
+        if source.fill_at(batch, started.elapsed()) != Status::More {
+            break;
+        }
+        unread += batch.packets.iter().filter(|packet| packet.time <= until).count() as u64;
+    }
+    batch.clear();
+    unread
 }
 
 /// Records the state of the interfaces and the counters.
@@ -223,4 +250,10 @@ pub(super) fn count_lost(parts: &Parts, lost: &mut LiveCounters, now: LiveCounte
     parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
     parts.metrics.ring_freezes(now.freezes.saturating_sub(lost.freezes));
     *lost = now;
+}
+
+/// Adds what was left unread at the end to what the kernel lost.
+pub(super) fn count_unread(parts: &Parts, lost: &mut LiveCounters, unread: u64) {
+    parts.metrics.dropped("kernel", unread);
+    lost.kernel += unread;
 }

@@ -45,5 +45,5 @@ mod worker;
 pub use crate::pipeline::content_sink::{ActiveRules, FlowSink, Shared, StageCounters};
 pub use interfaces::interfaces_table;
 pub use log::{complain, inform, set_log_format};
-pub use run::{Outcome, RunError, run, stopwatch, wall_clock};
+pub use run::{Companion, Outcome, RunError, run, run_with, stopwatch, wall_clock};
 pub use setup::credential;

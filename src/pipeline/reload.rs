@@ -136,7 +136,7 @@ impl RuleWatcher {
     fn reload(&self) {
         let started = stopwatch();
         // Whatever a file does to the loader, the active rules stay.
-        let load = || load_rules(self.config.rules.as_deref())?.in_regions(&self.config.regions);
+        let load = || load_rules(self.config.rules_folder())?.in_regions(&self.config.regions);
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
         match loaded {
             Ok(Ok(rules)) => {

@@ -8,6 +8,7 @@ use super::worker::Worker;
 use crate::output::SensorHealth;
 use crate::output::health::{EndOf, Pulse};
 use crate::output::metrics::Metrics;
+use crate::sandbox::confine_parser;
 use crossbeam_channel::{Receiver, Sender, bounded};
 use std::io;
 use std::sync::Arc;
@@ -77,7 +78,8 @@ pub struct Threads {
 }
 
 impl Threads {
-    /// Starts the threads.
+    /// Starts the threads: those that drop what finds no room (live), and whose workers are restricted further than the
+    /// process (confined).
     ///
     /// # Errors
     /// If a thread cannot be created.
@@ -86,7 +88,7 @@ impl Threads {
         collector: Collector,
         metrics: &Arc<Metrics>,
         health: &SensorHealth,
-        live: bool,
+        (live, confined): (bool, bool),
     ) -> io::Result<Self> {
         let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
         let mut threads = Vec::new();
@@ -99,6 +101,9 @@ impl Threads {
             let pulse = health.worker();
             let run = move || {
                 let _end = EndOf(Arc::clone(&pulse));
+                if confined {
+                    confine_parser();
+                }
                 let mut busy = Busy::new(metrics, index, pulse);
                 for batch in &queue {
                     let next = if live || queue.is_empty() { Next::IsToCome } else { Next::Waits };

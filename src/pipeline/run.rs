@@ -18,6 +18,7 @@ use crate::capture::{
 use crate::config::{Config, Source};
 use crate::decode::{Decoder, Skip};
 use crate::identify::KeyError;
+use crate::output::metrics::Metrics;
 use crate::output::sinks::{DeliveryError, SinkError};
 use crate::output::{
     InputReport, Interrupted, Progress, RunSummary, ServeError, WriteError, write_atomically,
@@ -25,7 +26,8 @@ use crate::output::{
 use crate::rules::LoadError;
 use crate::sandbox::SandboxError;
 use crate::severity::Severity;
-use crate::time::Timestamp;
+use crate::time::{Pace, Timestamp};
+use std::any::Any;
 use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -110,11 +112,23 @@ pub struct Outcome {
     pub closed_pipe: bool,
 }
 
+/// Something that is at work beside a run: it was made before privileges are dropped, is started afterwards, and what
+/// it gives is dropped at the end.
+pub type Companion = Box<dyn FnOnce(&Arc<Metrics>) -> io::Result<Box<dyn Any>>>;
+
 /// Runs a replay or a live capture to its end.
 ///
 /// # Errors
 /// The reason of the failure; faults of single inputs are in the summary instead.
 pub fn run(config: &Config) -> Result<Outcome, RunError> {
+    run_with(config, None)
+}
+
+/// The same with a companion.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome, RunError> {
     let parts = Parts::new(config)?;
     let rules = parts.shared.rules.current();
     tracing::info!(
@@ -144,6 +158,7 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
     // A replay that ends reads all of it under the same rules.
     let reloader = goes_on.then(|| Reloader::start(config, &parts)).transpose()?;
     let supervisor = Supervisor::start(config, &parts)?;
+    let companion = companion.map(|start| start(&parts.metrics)).transpose()?;
     let outcome = match &config.source {
         Source::Files(paths) => replay(config, &parts, paths, &stop.flag),
         Source::Interfaces(_) => match opened {
@@ -151,6 +166,7 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
             None => Err(RunError::Internal("no interface was opened".to_owned())),
         },
     };
+    drop(companion);
     drop(reloader);
     drop(supervisor);
     if let Some(server) = server {
@@ -383,7 +399,7 @@ impl Flow {
         let live = matches!(config.source, Source::Interfaces(_));
         let lost = LiveCounters::default();
         let clock = match live {
-            true => RunClock::live(stopwatch(), wall_clock()),
+            true => RunClock::live(stopwatch(), wall_clock(), Pace::REAL),
             false => RunClock::replay(),
         };
         let decoder =
@@ -395,8 +411,9 @@ impl Flow {
             let shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
             return Ok(Self::Inline(Box::new(shards), lost));
         }
+        let confined = live && config.sandbox.is_some();
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
-        let route = Threads::start(workers, collector, &metrics, &parts.health, live)?;
+        let route = Threads::start(workers, collector, &metrics, &parts.health, (live, confined))?;
         let mut shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
         shards.record(evidence.map(Recorder::new));
         Ok(Self::Threads(Box::new(shards), lost))

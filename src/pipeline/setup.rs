@@ -71,9 +71,9 @@ impl Parts {
     pub fn new(config: &Config) -> Result<Self, RunError> {
         let live = matches!(config.source, Source::Interfaces(_));
         // A replay reads of the shipped rules what it needs. A sensor must not stop to read rules.
-        let rules = match &config.rules {
+        let rules = match config.rules_folder() {
             None if !live => RuleSet::when_needed(),
-            own => load_rules(own.as_deref())?,
+            own => load_rules(own)?,
         };
         let rules = rules.in_regions(&config.regions)?;
         tracing::info!(digest = rules.digest, "rules loaded");

@@ -17,6 +17,7 @@ pub(super) use ring::Lease;
 pub use ring::{Fill, Lane, OpenError, Rings};
 
 use super::{Fault, FaultKind};
+use crate::time::Pace;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::time::Duration;
 
@@ -36,6 +37,8 @@ pub struct LiveOptions {
     pub snaplen: u32,
     /// Whether packets carry the receive time of the network adapter, where it provides one.
     pub hardware_time: bool,
+    /// How fast packet time passes.
+    pub pace: Pace,
 }
 
 /// Packets that were lost before phitap saw them, since the start.

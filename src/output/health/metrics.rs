@@ -22,7 +22,27 @@ pub struct SensorMetrics {
     stalls: IntCounterVec,
     state_saves: IntCounterVec,
     evidence: IntCounterVec,
+    published: PublishedRules,
     process: ProcessStats,
+}
+
+/// Rules that a broker distributes.
+struct PublishedRules {
+    results: IntCounterVec,
+    version: IntGauge,
+}
+
+impl PublishedRules {
+    fn new(r: &Registry) -> Result<Self, prometheus::Error> {
+        let help = "Published rules by what became of them.";
+        let results =
+            IntCounterVec::new(Opts::new("phitap_rules_followed_total", help), &["result"])?;
+        let help = "Version of the published rules in force; 0 without any.";
+        let version = IntGauge::new("phitap_rules_version", help)?;
+        r.register(Box::new(results.clone()))?;
+        r.register(Box::new(version.clone()))?;
+        Ok(Self { results, version })
+    }
 }
 
 /// What receivers of events took, by output.
@@ -132,10 +152,22 @@ impl SensorMetrics {
                 "Packets of exposures for --evidence, by what became of them.",
                 &["result"],
             )?,
+            published: PublishedRules::new(r)?,
             process: ProcessStats::new(r, started)?,
         };
         metrics.initialise();
         Ok(metrics)
+    }
+
+    /// Published rules came, and what became of them; `version` is in force now.
+    pub fn rules_followed(&self, result: &str, version: u64) {
+        self.published.results.with_label_values(&[result]).inc();
+        self.rules_in_force(version);
+    }
+
+    /// The version of the published rules in force.
+    pub fn rules_in_force(&self, version: u64) {
+        self.published.version.set(i64::try_from(version).unwrap_or(i64::MAX));
     }
 
     /// Sets every label, so that a series exists before its first event.

@@ -1,6 +1,6 @@
 //! The packets of a block of a ring (TPACKET_V3, `struct tpacket3_hdr`).
 
-use crate::time::Timestamp;
+use crate::time::{Pace, Timestamp};
 
 /// Offset of the number of packets in the header of a block.
 const COUNT: usize = 12;
@@ -41,6 +41,8 @@ pub(super) struct Reading {
     pub ethernet: bool,
     /// The loopback interface shows each packet twice: when it is sent and when it arrives.
     pub loopback: bool,
+    /// How fast packet time passes.
+    pub pace: Pace,
 }
 
 /// Finds the packets of `block`. A header that makes no sense ends the block.
@@ -53,7 +55,7 @@ pub(super) fn frames(block: &mut [u8], reading: Reading, found: &mut Vec<Frame>)
         let word = |offset| u32_at(header, offset).unwrap_or(0);
         let (next, status) = (word(0), word(20));
         let mut frame = Frame {
-            time: Timestamp::new(i64::from(word(4)), word(8)),
+            time: reading.pace.of(Timestamp::new(i64::from(word(4)), word(8))),
             offset: 0,
             caplen: word(12),
             len: word(16),
@@ -103,7 +105,7 @@ fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
 mod tests {
     use super::*;
 
-    const PLAIN: Reading = Reading { ethernet: true, loopback: false };
+    const PLAIN: Reading = Reading { ethernet: true, loopback: false, pace: Pace::REAL };
 
     /// A packet: its bytes, VLAN type and tag, direction.
     type Given<'a> = (&'a [u8], Option<(u16, u16)>, u8);
@@ -166,7 +168,7 @@ mod tests {
     #[test]
     fn loopback_shows_each_packet_once() {
         let mut block = block(&[(&[1; 60], None, OUTGOING), (&[1; 60], None, 0)]);
-        assert_eq!(read(&mut block, Reading { ethernet: true, loopback: true }).len(), 1);
+        assert_eq!(read(&mut block, Reading { loopback: true, ..PLAIN }).len(), 1);
     }
 
     #[test]

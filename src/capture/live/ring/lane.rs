@@ -229,6 +229,26 @@ impl Lane {
         }
     }
 
+    /// Gives up what is still unread at the end of a capture. Returns how many packets there are up to `until`.
+    pub fn abandon(&mut self, until: Timestamp) -> u64 {
+        let up_to = |frames: &[Frame]| frames.iter().filter(|f| f.time <= until).count() as u64;
+        let mut unread = 0;
+        for slot in &mut self.slots {
+            unread += up_to(slot.frames.get(slot.next..).unwrap_or_default());
+            (slot.block, slot.next) = (None, 0);
+            slot.frames.clear();
+            let Some(ring) = &mut slot.ring else { continue };
+            // The kernel goes on filling blocks that it gets back: each is read once.
+            for _ in 0..ring.map.blocks() {
+                let Some(mut lease) = ring.lease() else { break };
+                frames(lease.bytes_mut(), ring.reading, &mut slot.frames);
+                unread += up_to(&slot.frames);
+            }
+            slot.frames.clear();
+        }
+        unread
+    }
+
     /// Waits until a block is handed over, or `timeout` has passed.
     pub fn wait(&mut self, timeout: Duration) {
         let held = self.slots.iter().any(|slot| slot.next < slot.frames.len());
@@ -252,6 +272,7 @@ impl Lane {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::time::Pace;
 
     /// A lane over rings in plain memory.
     fn lane(rings: usize) -> (Lane, Vec<Arc<Map>>) {
@@ -263,7 +284,7 @@ mod tests {
             let ring = Ring {
                 socket: Arc::new(socket),
                 map: Arc::clone(map),
-                reading: Reading { ethernet: true, loopback: false },
+                reading: Reading { ethernet: true, loopback: false, pace: Pace::REAL },
                 link: LinkType::ETHERNET,
                 next: 0,
             };
@@ -305,6 +326,20 @@ mod tests {
         // Nothing came for long enough: nothing older is still to come.
         assert_eq!(times(&mut lane, 3).0, Fill::Waiting);
         assert_eq!(times(&mut lane, 3 + HOLD.as_millis() as u64).1, [(1, 15)]);
+    }
+
+    #[test]
+    fn what_is_given_up_at_the_end_is_counted_up_to_the_end() {
+        let (mut lane, maps) = lane(2);
+        maps[0].hand_over(0, &[10, 11, 12]);
+        maps[0].hand_over(1, &[13, 20]);
+        maps[1].hand_over(0, &[9, 14]);
+        assert_eq!(times(&mut lane, 0).1, [(1, 9), (0, 10), (0, 11), (0, 12), (0, 13), (1, 14)]);
+        maps[1].hand_over(1, &[15, 16, 30]);
+        let until = Timestamp(20_000_000);
+        assert_eq!(lane.abandon(until), 3, "20, 15 and 16");
+        assert_eq!((maps[0].leased(), maps[1].leased()), (0, 0));
+        assert_eq!(lane.abandon(until), 0);
     }
 
     #[test]

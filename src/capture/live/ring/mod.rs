@@ -246,6 +246,7 @@ impl Interface {
         let reading = Reading {
             ethernet: link.kind == LinkType::ETHERNET,
             loopback: link.hardware.trim() == "772",
+            pace: options.pace,
         };
         let (rings, smaller) = open_rings(&self.name, index, &link, options, lanes, reading)
             .map_err(|error| no_ring(&self.name, &error))?;

@@ -1,7 +1,10 @@
 //! Drops privileges once the interfaces are open: user, capabilities, writing outside the
-//! folders of its outputs, connecting to ports that no output has, and system calls that it never makes.
+//! folders of its outputs, connecting to ports that no output has, and all system calls but those that it makes.
 //!
 //! It must run before the first thread starts, because threads inherit privileges when they are created.
+
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+mod calls;
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
 use std::path::PathBuf;
@@ -172,81 +175,27 @@ fn in_passwd(text: &str, name: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// Blocks system calls that take over a process or a machine; the kernel checks all others as before.
-#[cfg(target_os = "linux")]
-fn restrict_calls() -> &'static str {
-    use seccompiler::{BpfProgram, SeccompAction, SeccompFilter, apply_filter};
-    let arch = match std::env::consts::ARCH.try_into() {
-        Ok(arch) => arch,
-        Err(_) => return "no seccomp (not on this processor)",
-    };
-    let refused = SeccompAction::Errno(libc::EPERM as u32);
-    let rules = REFUSED.iter().map(|call| (*call, Vec::new())).collect();
-    let filter = SeccompFilter::new(rules, SeccompAction::Allow, refused, arch);
-    let program = filter.and_then(BpfProgram::try_from);
-    match program.map(|program| apply_filter(&program)) {
-        Ok(Ok(())) => "seccomp",
-        _ => "no seccomp (this kernel has none)",
+/// Restricts the system calls of this process; the words for it.
+#[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+fn restrict_calls() -> String {
+    match calls::restrict(calls::Scope::Sensor) {
+        Ok(count) => format!("seccomp ({count} system calls)"),
+        Err(calls::Missing::Processor) => "no seccomp (not on this processor)".to_owned(),
+        Err(calls::Missing::Kernel) => "no seccomp (this kernel has none)".to_owned(),
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn restrict_calls() -> &'static str {
-    "no seccomp (Linux only)"
+#[cfg(not(all(target_os = "linux", target_pointer_width = "64")))]
+fn restrict_calls() -> String {
+    "no seccomp (64-bit Linux only)".to_owned()
 }
 
-/// System calls that a sensor never makes.
-#[cfg(target_os = "linux")]
-const REFUSED: [libc::c_long; 43] = [
-    // Other programs and processes
-    libc::SYS_execve,
-    libc::SYS_execveat,
-    libc::SYS_ptrace,
-    libc::SYS_process_vm_readv,
-    libc::SYS_process_vm_writev,
-    libc::SYS_kcmp,
-    libc::SYS_pidfd_getfd,
-    // Another user
-    libc::SYS_setuid,
-    libc::SYS_setgid,
-    libc::SYS_setreuid,
-    libc::SYS_setregid,
-    libc::SYS_setresuid,
-    libc::SYS_setresgid,
-    libc::SYS_setgroups,
-    libc::SYS_setfsuid,
-    libc::SYS_setfsgid,
-    libc::SYS_personality,
-    // Namespaces and file systems
-    libc::SYS_unshare,
-    libc::SYS_setns,
-    libc::SYS_chroot,
-    libc::SYS_pivot_root,
-    libc::SYS_mount,
-    libc::SYS_umount2,
-    libc::SYS_swapon,
-    libc::SYS_swapoff,
-    libc::SYS_quotactl,
-    libc::SYS_open_by_handle_at,
-    // The kernel
-    libc::SYS_init_module,
-    libc::SYS_finit_module,
-    libc::SYS_delete_module,
-    libc::SYS_kexec_load,
-    libc::SYS_reboot,
-    libc::SYS_bpf,
-    libc::SYS_perf_event_open,
-    libc::SYS_userfaultfd,
-    libc::SYS_io_uring_setup,
-    libc::SYS_add_key,
-    libc::SYS_request_key,
-    libc::SYS_keyctl,
-    // The clock and the name of the machine
-    libc::SYS_settimeofday,
-    libc::SYS_clock_settime,
-    libc::SYS_adjtimex,
-    libc::SYS_sethostname,
-];
+/// Restricts this thread, which only parses, further than the sensor around it: it opens no file and no connection.
+/// Where the sensor could not be restricted, it cannot either, which was stated.
+pub fn confine_parser() {
+    #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
+    let _ = calls::restrict(calls::Scope::Parser);
+}
 
 /// Restrictions of this process according to /proc: name and value.
 pub fn in_force() -> Vec<(&'static str, String)> {
