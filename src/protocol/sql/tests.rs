@@ -79,7 +79,11 @@ fn rows_without_columns_have_those_of_the_table() {
     };
     let expected = "\"mrn\",\"last_name\",\"dob\"\n\"17\",\"Ng\",\"1970-01-02\"\n";
     assert_eq!(lines(b"insert into s.p values (17, 'Ng', '1970-01-02')"), expected);
-    assert_eq!(lines(b"INSERT INTO q VALUES (17, 'Ng', '1970-01-02')"), "", "its table is not known");
+    assert_eq!(
+        lines(b"INSERT INTO q VALUES (17, 'Ng', '1970-01-02')"),
+        "",
+        "its table is not known"
+    );
 }
 
 #[test]
