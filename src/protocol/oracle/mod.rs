@@ -130,6 +130,7 @@ impl OracleParser {
                 if client && carried.starts_with(b"(") {
                     // A long descriptor follows CONNECT.
                     descriptor(carried, sink);
+                    return usize::MAX;
                 }
                 if client && self.looked < MAX_LOOKED {
                     self.looked += 1;
