@@ -170,6 +170,23 @@ fn driver(criterion: &mut Criterion) {
             common::play(black_box(&conversation))
         });
     });
+    // Numbers and short names of an unknown protocol, all of which are searched.
+    let mut numbers = common::Numbers::new(2).bytes(256 << 10);
+    for (at, byte) in numbers.iter_mut().enumerate() {
+        *byte = match at % 16 {
+            0..6 => 0,
+            6..10 => *byte & 0x0f,
+            _ => b'a' + *byte % 26,
+        };
+    }
+    group.throughput(Throughput::Bytes(numbers.len() as u64));
+    group.bench_function("searched", |bencher| {
+        bencher.iter(|| {
+            let mut conversation = common::Conversation::default();
+            conversation.client(numbers.clone());
+            common::play(black_box(&conversation))
+        });
+    });
     group.finish();
 }
 

@@ -4,12 +4,11 @@
 #![allow(clippy::disallowed_methods)]
 
 mod common;
-#[path = "common/split.rs"]
-mod split;
 
 use common::nats::{Nats, left_out};
-use common::{Key, PHITAP, hospital, list, phitap};
-use serde_json::{Value, json};
+use common::summaries::{alone, found};
+use common::{Key, PHITAP, hospital, list, split};
+use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -76,12 +75,6 @@ impl Drop for S3 {
     }
 }
 
-fn found(result: &[u8]) -> Value {
-    let result: Value = serde_json::from_slice(result).expect("JSON");
-    assert!(!list(&result["exposures"]).is_empty());
-    json!({"keys": result["keys"], "exposures": result["exposures"]})
-}
-
 #[test]
 fn captures_in_a_bucket_give_what_they_give_as_files() {
     if left_out() {
@@ -97,22 +90,7 @@ fn captures_in_a_bucket_give_what_they_give_as_files() {
     }
     s3.put("/hospital/2026/notes.txt", b"no capture");
     s3.put("/hospital/broken/cut.pcap.gz", b"\x1f\x8b\x08 garbage");
-    let events = folder.path().join("alone.json").display().to_string();
-    let capture = hospital().display().to_string();
-    let run = phitap([
-        "replay",
-        "--quiet",
-        "--format",
-        "ecs",
-        "--summaries",
-        "--key-file",
-        &key.path(),
-        "--output",
-        &events,
-        &capture,
-    ]);
-    assert_eq!(run.status, Some(0), "{}", run.err);
-    let truth = found(phitap(["merge", "--format", "json", &events]).out.as_bytes());
+    let truth = alone(&key, &hospital(), folder.path());
 
     let url = nats.url();
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
@@ -160,7 +138,8 @@ fn captures_in_a_bucket_give_what_they_give_as_files() {
     assert_eq!(named, ["s3://hospital/broken/cut.pcap.gz"], "{status}");
     let result = s3.phitap(&["jobs", "result", "--format", "json", "--nats", &url]);
     assert!(result.status.success(), "{}", said(&result));
-    assert_eq!(found(&result.stdout), truth);
+    let result: Value = serde_json::from_slice(&result.stdout).expect("JSON");
+    assert_eq!(found(&result), truth);
 }
 
 /// Folders of feeds in a folder.

@@ -4,6 +4,7 @@
 mod common;
 
 use common::nats::{Nats, left_out};
+use common::signing::keys;
 use common::{Run, phitap};
 use std::path::Path;
 
@@ -17,26 +18,6 @@ confidence = 0.8
 reference = "Portal manual"
 match = ["Besuchsnummer"]
 "#;
-
-/// A pair of keys in the files that openssl would make: private, public.
-fn keys(folder: &Path, name: &str) -> (String, String) {
-    use base64::Engine as _;
-    use ring::signature::KeyPair as _;
-    let random = ring::rand::SystemRandom::new();
-    let private = ring::signature::Ed25519KeyPair::generate_pkcs8(&random).expect("a key");
-    let pair = ring::signature::Ed25519KeyPair::from_pkcs8(private.as_ref()).expect("a key");
-    // RFC 8410 section 4.
-    let mut public = vec![0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
-    public.extend_from_slice(pair.public_key().as_ref());
-    let write = |end: &str, label: &str, der: &[u8]| {
-        let path = folder.join(format!("{name}.{end}"));
-        let text = base64::engine::general_purpose::STANDARD.encode(der);
-        let pem = format!("-----BEGIN {label} KEY-----\n{text}\n-----END {label} KEY-----\n");
-        std::fs::write(&path, pem).expect("written");
-        path.display().to_string()
-    };
-    (write("key", "PRIVATE", private.as_ref()), write("pub", "PUBLIC", &public))
-}
 
 fn publish(nats: &Nats, rules: &Path, key: &str) -> Run {
     let rules = rules.display().to_string();

@@ -6,11 +6,11 @@
 #![allow(clippy::disallowed_methods)]
 
 mod common;
-#[path = "common/split.rs"]
-mod split;
 
 use common::nats::{Nats, left_out};
 use common::ports::port_for_a_program;
+use common::split;
+use common::summaries::{merge, replay};
 use common::{Key, PHITAP, hospital, list, phitap};
 use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
@@ -129,32 +129,14 @@ impl Drop for Hub {
 
 /// The events of a replay, as a sensor would publish them.
 fn events_of(key: &Key, sensor: &str, capture: &Path) -> Vec<String> {
-    let (key, capture) = (key.path(), capture.display().to_string());
-    let run = phitap([
-        "replay",
-        "--quiet",
-        "--format",
-        "ecs",
-        "--summaries",
-        "--detail",
-        "exposures",
-        "--key-file",
-        &key,
-        "--sensor",
-        sensor,
-        &capture,
-    ]);
-    assert_eq!(run.status, Some(0), "{}", run.err);
-    run.out.lines().map(str::to_owned).collect()
+    replay(key, sensor, capture, &[]).lines().map(str::to_owned).collect()
 }
 
 /// What `phitap merge` makes of these events.
 fn merged(folder: &Path, events: &[String]) -> Value {
     let file = folder.join("truth.json");
     std::fs::write(&file, events.join("\n")).expect("written");
-    let run = phitap(["merge", "--format", "json", &file.display().to_string()]);
-    assert_eq!(run.status, Some(0), "{}", run.err);
-    serde_json::from_str(&run.out).expect("JSON")
+    merge(&[file])
 }
 
 /// What the numbers of a hub and of `phitap merge` have in common.
@@ -299,6 +281,29 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
     let api = hub.wait("both keys", |api| list(&api["keys"]).len() == 2);
     for key in list(&api["keys"]) {
         assert_eq!(key["patients"]["value"], 229);
+    }
+}
+
+#[test]
+fn any_split_over_sensors_comes_to_the_same_in_a_hub() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    let truth = numbers(&merged(folder.path(), &events_of(&key, "all", &hospital())));
+    let mut hub = Hub::start(&nats, "one", &folder.path().join("hub.db"));
+    let mut sent = 0;
+    for round in 0..3u64 {
+        let parts = split::at_random(&hospital(), 2 + round as usize, 100 + round, folder.path());
+        let of = |(n, part): (usize, &PathBuf)| events_of(&key, &format!("r{round}s{n}"), part);
+        let mut messages: Vec<String> = parts.iter().enumerate().flat_map(of).collect();
+        let twice: Vec<String> = messages.iter().step_by(7).cloned().collect();
+        messages.extend(twice);
+        sent += messages.len();
+        publish(&nats, &shuffled(messages));
+        hub.wait("this split, and those before", |api| {
+            all_read(api, sent) && numbers(api) == truth
+        });
     }
 }
 

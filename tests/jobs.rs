@@ -6,13 +6,11 @@
 #![allow(clippy::disallowed_methods)]
 
 mod common;
-#[path = "common/split.rs"]
-mod split;
 
 use common::nats::{Nats, left_out};
-use common::{Key, PHITAP, Run, hospital, list, phitap};
-use serde_json::{Value, json};
-use std::path::Path;
+use common::summaries::{self, alone};
+use common::{Key, PHITAP, Run, hospital, list, phitap, split};
+use serde_json::Value;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -69,32 +67,7 @@ fn status(nats: &Nats) -> Value {
 
 /// People and exposures of a merged result.
 fn found(result: &str) -> Value {
-    let result: Value = serde_json::from_str(result).expect("JSON");
-    assert!(!list(&result["exposures"]).is_empty());
-    json!({"keys": result["keys"], "exposures": result["exposures"]})
-}
-
-/// What one machine finds in a capture.
-fn alone(key: &Key, capture: &Path, folder: &Path) -> Value {
-    let events = folder.join("alone.json").display().to_string();
-    let run = phitap([
-        "replay",
-        "--quiet",
-        "--format",
-        "ecs",
-        "--summaries",
-        "--detail",
-        "exposures",
-        "--key-file",
-        &key.path(),
-        "--output",
-        &events,
-        &capture.display().to_string(),
-    ]);
-    assert_eq!(run.status, Some(0), "{}", run.err);
-    let merged = phitap(["merge", "--format", "json", &events]);
-    assert_eq!(merged.status, Some(0), "{}", merged.err);
-    found(&merged.out)
+    summaries::found(&serde_json::from_str(result).expect("JSON"))
 }
 
 #[test]
@@ -124,6 +97,25 @@ fn two_workers_give_the_result_of_one_machine() {
     assert_eq!(found(&result.out), truth);
     let text = jobs(&nats, &["status"]);
     assert!(text.out.contains("Done     8 jobs") && text.out.contains("Rate"), "{}", text.out);
+}
+
+#[test]
+fn a_rotated_set_is_one_job_and_no_flow_is_cut() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    let truth = alone(&key, &hospital(), folder.path());
+    let archive = folder.path().join("archive");
+    std::fs::create_dir(&archive).expect("folder");
+    // As `tcpdump -C` names them: the first has no number.
+    let names = ["ward.pcap", "ward.pcap1", "ward.pcap2", "ward.pcap3"];
+    split::over_time(&hospital(), &names, &archive);
+    let run = jobs(&nats, &["submit", &archive.display().to_string()]);
+    assert!(run.out.contains("1 job of 4 captures"), "{}{}", run.out, run.err);
+    assert_eq!(Worker::start(&nats, &key, "w", &["--until-empty"]).end(), "");
+    let result = jobs(&nats, &["result", "--format", "json"]);
+    assert_eq!(found(&result.out), truth);
 }
 
 #[test]

@@ -1,49 +1,16 @@
 //! `--summaries` and `phitap merge`: however captures are divided over sensors and workers, the result is the same.
 
 mod common;
-#[path = "common/split.rs"]
-mod split;
 
-use common::{Key, events, hospital, is, list, phitap};
-use serde_json::{Value, json};
+use common::summaries::{self, found, merge};
+use common::{Key, events, hospital, is, list, phitap, split};
+use serde_json::Value;
 use std::path::Path;
 
-/// Replays captures as a sensor and keeps the events with their summaries.
+/// Replays a capture as a sensor and keeps the events with their summaries.
 fn replay(key: &Key, sensor: &str, workers: &str, capture: &Path, to: &Path) {
-    let (key, capture, to) = (key.path(), capture.display().to_string(), to.display().to_string());
-    let run = phitap([
-        "replay",
-        "--quiet",
-        "--format",
-        "ecs",
-        "--summaries",
-        "--detail",
-        "exposures",
-        "--key-file",
-        &key,
-        "--sensor",
-        sensor,
-        "--workers",
-        workers,
-        "--output",
-        &to,
-        &capture,
-    ]);
-    assert_eq!(run.status, Some(0), "{}", run.err);
-}
-
-/// What `phitap merge` makes of files: people and exposures.
-fn merge<P: AsRef<Path>>(files: &[P]) -> Value {
-    let files = files.iter().map(|file| file.as_ref().display().to_string());
-    let run = phitap(["merge".to_owned(), "--format=json".to_owned()].into_iter().chain(files));
-    assert_eq!(run.status, Some(0), "{}", run.err);
-    serde_json::from_str(&run.out).expect("JSON")
-}
-
-/// Without the runs: how much was read differs where two sensors read the same.
-fn found(merged: &Value) -> Value {
-    assert!(!list(&merged["runs"]).is_empty(), "runs say how much they read");
-    json!({"keys": merged["keys"], "exposures": merged["exposures"]})
+    let events = summaries::replay(key, sensor, capture, &["--workers", workers]);
+    std::fs::write(to, events).expect("written");
 }
 
 #[test]
@@ -75,6 +42,7 @@ fn a_merged_run_says_what_the_run_said() {
         }
         assert_eq!(merged["kinds"], exposure["identifiers"], "{event}");
     }
+    assert_eq!(list(&merged["runs"]).len(), 1, "runs say how much they read");
     let run = &merged["runs"][0];
     assert_eq!(run["figures"]["packets"], summary["phi"]["run"]["packets"]["read"]);
     assert_eq!(run["figures"]["over"], true);
@@ -113,6 +81,31 @@ fn three_sensors_over_split_and_overlapping_traffic_give_the_numbers_of_one() {
     let again = folder.path().join("again.json");
     std::fs::write(&again, first.out).expect("written");
     assert_eq!(found(&merge(&[&again, &files[2]])), truth);
+}
+
+/// Whatever a capture is divided into, sensors that are merged in any order come to the numbers of one. Each round
+/// divides it in another way; `PHITAP_ROUNDS` sets how many.
+#[test]
+fn any_split_over_sensors_gives_the_numbers_of_one() {
+    let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
+    let truth = summaries::alone(&key, &hospital(), folder.path());
+    let rounds = std::env::var("PHITAP_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(6);
+    let mut all = Vec::new();
+    for round in 0..rounds {
+        let sensors = 2 + round % 4;
+        let parts = split::at_random(&hospital(), sensors, round as u64, folder.path());
+        let numbered: Vec<(usize, &std::path::PathBuf)> = parts.iter().enumerate().collect();
+        let mut files = common::on_all(&numbered, |(n, part)| {
+            let to = part.with_extension("json");
+            replay(&key, &format!("r{round}s{n}"), ["1", "2", "3"][n % 3], part, &to);
+            to
+        });
+        files.rotate_left(round % sensors);
+        assert_eq!(found(&merge(&files)), truth, "round {round}, {sensors} sensors");
+        all.extend(files);
+    }
+    all.reverse();
+    assert_eq!(found(&merge(&all)), truth, "all of them together");
 }
 
 #[test]

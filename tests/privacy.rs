@@ -2,8 +2,6 @@
 //! fixture, the log at its most talkative, the pages of a running sensor, what is said of broken input and
 //! of panics are searched for every identifier and password of the truth, in any usual spelling.
 
-#![expect(clippy::disallowed_methods, reason = "another program is waited for")]
-
 mod common;
 
 use aho_corasick::AhoCorasick;

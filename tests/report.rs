@@ -224,6 +224,68 @@ fn encrypted_services_show_versions_names_and_certificates() {
     assert!(table.contains("server.example.org"), "{table}");
 }
 
+#[test]
+fn handshakes_over_udp_show_versions_hosts_and_certificates() {
+    let folder = tempfile::tempdir().expect("folder");
+    let capture = |name: &str| format!("{}/fixtures/captures/{name}", common::ROOT);
+    let captures = [capture("other-neg-quic.pcap"), capture("other-neg-dtls.pcap")];
+    let assets = folder.path().join("assets.json").display().to_string();
+    run(&["replay", "--quiet", "--assets", &assets, &captures[0], &captures[1]], 0);
+    let all: Value =
+        serde_json::from_str(&std::fs::read_to_string(&assets).expect("written")).expect("JSON");
+    let encrypted = all["encrypted_services"].as_array().expect("a list");
+    // As tshark reads them.
+    for (port, versions, host) in [
+        (443, serde_json::json!(["1.3", "quic1"]), "fhir.riverbend.example"),
+        (8443, serde_json::json!(["1.3", "quic2"]), "fhir.riverbend.example"),
+        (6514, serde_json::json!(["dtls1.2"]), "syslog.riverbend.example"),
+    ] {
+        let at = |s: &&Value| s["port"] == port;
+        let service = encrypted.iter().find(at).unwrap_or_else(|| panic!("{port}: {all}"));
+        assert_eq!(service["tls"]["versions"], versions);
+        assert_eq!(service["tls"]["server_names"], serde_json::json!([host]));
+        let subject = &service["tls"]["certificate"]["subject"];
+        assert_eq!(subject == "fhir.riverbend.example", port == 6514, "{service}");
+        assert_eq!(service["flows"], 1);
+    }
+}
+
+#[test]
+fn recordings_of_services_without_a_login_say_that_they_are_open() {
+    const OPEN: [&str; 10] = [
+        "other-redis-hash",
+        "other-mqtt-json",
+        "other-ftp-upload",
+        "other-smb2-put-csv",
+        "other-postgres-select",
+        "other-ldap-directory",
+        "other-nats",
+        "other-kafka",
+        "other-cassandra",
+        "other-rsync",
+    ];
+    let open = |name: &str| -> Vec<bool> {
+        let capture = format!("{}/fixtures/captures/{name}.pcap", common::ROOT);
+        let run = common::phitap(["replay", "--quiet", "--format", "ecs", &capture]);
+        let all = common::events(&run.out);
+        let ended = all.iter().filter(|e| e["phi"]["exposure"]["state"] == "ended");
+        let anyone = |e: &Value| {
+            let access = &e["phi"]["service"]["access"];
+            let evidence = common::list(&access["evidence"]);
+            access["answers"] == "anyone" && evidence.iter().any(|e| e == "served-without-login")
+        };
+        ended.map(anyone).collect()
+    };
+    for name in OPEN {
+        let all = open(name);
+        assert!(!all.is_empty() && all.iter().all(|open| *open), "{name}: {all:?}");
+    }
+    for name in ["other-mysql-results", "other-mailbox", "other-amqp", "other-stomp"] {
+        let all = open(name);
+        assert!(!all.is_empty() && all.iter().all(|open| !*open), "{name}: {all:?}");
+    }
+}
+
 /// An Ethernet frame with a UDP datagram over IPv4, without checksums.
 fn datagram(from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> Vec<u8> {
     let (udp, ip) = (8 + payload.len() as u16, 28 + payload.len() as u16);

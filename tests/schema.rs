@@ -148,6 +148,8 @@ fn every_field_is_mapped_with_its_type() {
 fn dashboards_refer_to_what_is_there() {
     let schema = json("schema/event.schema.json");
     let fields = fields(&schema);
+    let mut types = BTreeMap::new();
+    mapped(&json("deploy/elastic/index-template.json")["template"]["mappings"], "", &mut types);
     let text = read("deploy/elastic/dashboards.ndjson");
     let objects: Vec<Value> =
         text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
@@ -166,7 +168,23 @@ fn dashboards_refer_to_what_is_there() {
         let mut named: Vec<String> = Vec::new();
         if object["type"] == "visualization" {
             let state = inner(&attributes["visState"]);
+            assert_eq!(state["title"], attributes["title"]);
             let aggs = state["aggs"].as_array().expect("aggregations");
+            for agg in aggs {
+                // What Elasticsearch can do with a field depends on its type.
+                let field = agg["params"]["field"].as_str();
+                let kind = field.and_then(|field| types.get(field)).map(String::as_str);
+                let fits: &[Option<&str>] = match string(&agg["type"]) {
+                    "count" => &[None],
+                    "sum" | "max" | "min" | "avg" => &[Some("long"), Some("double"), Some("date")],
+                    "date_histogram" => &[Some("date")],
+                    "cardinality" | "terms" => {
+                        &[Some("keyword"), Some("ip"), Some("long"), Some("boolean")]
+                    }
+                    other => panic!("{}: {other} is not known here", object["id"]),
+                };
+                assert!(fits.contains(&kind), "{}: {agg} of {kind:?}", object["id"]);
+            }
             named.extend(
                 aggs.iter().filter_map(|a| Some(a["params"]["field"].as_str()?.to_owned())),
             );
@@ -177,8 +195,12 @@ fn dashboards_refer_to_what_is_there() {
         }
         if !attributes["kibanaSavedObjectMeta"].is_null() {
             let source = inner(&attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]);
-            let query = string(&source["query"]["query"]).to_owned();
-            named.extend(query.split_once(" : ").map(|(field, _)| field.to_owned()));
+            // Each part of a query asks for a field.
+            let query = string(&source["query"]["query"]).replace(['(', ')'], " ");
+            let parts = query.split(" and ").flat_map(|part| part.split(" or "));
+            let fields = parts.filter_map(|part| part.split([':', '<', '>']).next());
+            let fields = fields.map(|field| field.trim().trim_start_matches("not ").to_owned());
+            named.extend(fields.filter(|field| !field.is_empty()));
         }
         for name in named {
             assert!(fields.contains_key(&name), "{name} of {}", object["id"]);

@@ -1,7 +1,8 @@
-//! A TLS handshake, both sides: in pieces of any size it shows the same, and what is held has a ceiling.
+//! A handshake of TLS, DTLS or QUIC, both sides: in pieces of any size it shows the same, and what is held has a ceiling.
 
 use super::turns;
 use phitap::protocol::TlsFacts;
+use phitap::protocol::datagrams::frame_datagram;
 use phitap::protocol::tls::HandshakeReader;
 
 /// Most that a reader may hold: a record, and a message that is not whole yet, of each side, with room to grow.
@@ -25,10 +26,24 @@ fn shown(turns: &[turns::Turn], size: usize) -> Option<TlsFacts> {
     reader.facts().cloned()
 }
 
+/// What is shown of turns that are datagrams.
+fn shown_of_datagrams(turns: &[turns::Turn]) -> Option<TlsFacts> {
+    let mut reader = HandshakeReader::of_datagram(&turns.first()?.bytes)?;
+    for turn in turns {
+        let mut frame = Vec::new();
+        frame_datagram(&turn.bytes, &mut frame);
+        reader.read(usize::from(turn.server), &frame);
+        assert!(reader.memory() < MAX_MEMORY, "{} bytes held", reader.memory());
+    }
+    reader.facts().cloned()
+}
+
 /// Runs an input: a byte for the size of pieces, then turns.
 pub fn run(input: &[u8]) {
     let Some((&how, rest)) = input.split_first() else { return };
     let turns = turns::parse(rest);
+    let of_datagrams = shown_of_datagrams(&turns);
+    assert!(of_datagrams.is_none_or(|facts| !facts.versions.is_empty()));
     let whole = shown(&turns, usize::MAX);
     assert_eq!(whole, shown(&turns, usize::from(how % 64) + 1), "pieces show something else");
 }

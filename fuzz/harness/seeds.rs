@@ -172,6 +172,21 @@ const WRITTEN: &[(&str, &[Said])] = &[
         ],
     ),
     (
+        "oracle",
+        &[
+            (false, b"\0J\0\0\x01\0\0\0\x01<\x01,\0\0\0\0\0\0\0\0\0\0\0\0\0\x10\0:\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0(SERVICE_NAME=h)"),
+            (true, b"\0\x10\0\0\x02\0\0\0\x01:\0\0\0\0\0\0"),
+            (false, b"\0>\0\0\x06\0\0\0\0\0\x03AUTH_\0Patient: Doe, Jane MRN: 12345 DOB: 1960-02-29"),
+        ],
+    ),
+    (
+        "memcached",
+        &[
+            (false, b"set patient:7 0 60 11\r\nMRN 123 Doe\r\nget a\r\n\x80\x01\0\x01\x08\0\0\0\0\0\0\x0c\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0kabc"),
+            (true, b"STORED\r\nVALUE a 0 3\r\nabc\r\nEND\r\nVA 3 t1\r\nabc\r\n"),
+        ],
+    ),
+    (
         "vista",
         &[
             (false, b"[XWB]11302\x051.108\x0cORWPT SELECT50003237f\x04"),

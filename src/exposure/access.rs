@@ -1,8 +1,8 @@
 //! Whom a service lets in, as far as traffic proves it.
 //!
 //! Application entity titles are the only access control of most DICOM services, and they are no secret. Only some
-//! titles prove something: a default title of a common tool, or several titles from one host. A web service proves
-//! it by an answer to a client that did not log in.
+//! titles prove something: a default title of a common tool, or several titles from one host. A web service, a
+//! database, a broker, a directory or a file server proves it by an answer to a client that did not log in.
 
 use crate::protocol::service::Admission;
 use crate::protocol::{Authentication, Outcome, ServiceFacts};
@@ -30,6 +30,8 @@ pub struct Access {
     pub not_authorized: bool,
     /// It showed what it is to a client that did not log in.
     pub open_interface: bool,
+    /// It did what a client asked that had not shown who it is, or let it in as a guest.
+    pub anonymous: bool,
     /// Different calling titles that it let in, to a cap.
     pub titles: u32,
     /// Different hosts that it let in, to a cap.
@@ -65,14 +67,15 @@ impl Access {
     pub const fn answers(&self) -> Answers {
         if self.refused_calling || self.not_authorized {
             Answers::Known
-        } else if self.default_title || self.several_titles || self.open_interface {
+        } else if self.default_title || self.several_titles || self.open_interface || self.anonymous
+        {
             Answers::Anyone
         } else {
             Answers::Unproven
         }
     }
 
-    /// The same by titles alone: what a web service shows is listed with its interfaces.
+    /// The same without what a web service shows, which is listed with its interfaces.
     pub const fn answers_titles(&self) -> Answers {
         Self { open_interface: false, ..*self }.answers()
     }
@@ -82,6 +85,7 @@ impl Access {
         let all = [
             (self.default_title, "default-title-accepted"),
             (self.several_titles, "several-titles-of-one-client-accepted"),
+            (self.anonymous, "served-without-login"),
             (self.refused_calling, "calling-title-refused"),
             (self.refused_called, "called-title-refused"),
             (self.not_authorized, "not-authorized"),

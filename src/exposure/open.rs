@@ -72,8 +72,10 @@ pub(in crate::exposure) struct Open {
     pub moves: Vec<MoveLeg>,
     /// Patients of it that an earlier run counted.
     pub floor: u64,
-    /// Packets that kernel and interface had dropped when it was opened.
+    /// Packets that kernel and interface had dropped when it was opened, and those dropped while it was quiet.
     pub uncaptured_before: u64,
+    /// Packets that they had dropped when it became quiet.
+    uncaptured_until: Option<u64>,
     pub kinds: [u64; Kind::ALL.len()],
     /// Facts of the last finding.
     latest: Arc<ServiceFacts>,
@@ -109,6 +111,7 @@ impl Open {
             moves: Vec::new(),
             floor: 0,
             uncaptured_before: 0,
+            uncaptured_until: None,
             kinds: [0; Kind::ALL.len()],
             latest: Arc::clone(&event.finding.facts),
             exposure: Exposure {
@@ -244,6 +247,19 @@ impl Open {
         Severity::of(self.exposure.severity) as usize
     }
 
+    /// It is quiet from now on: what kernel and interface drop meanwhile is not counted against it.
+    pub fn rest(&mut self, uncaptured: u64) {
+        self.quiet = true;
+        self.uncaptured_until = Some(uncaptured);
+    }
+
+    /// It is quiet no longer.
+    pub fn stir(&mut self, uncaptured: u64) {
+        self.quiet = false;
+        let before = self.uncaptured_until.take().unwrap_or(uncaptured);
+        self.uncaptured_before += uncaptured.saturating_sub(before);
+    }
+
     /// The event that says all that is known.
     pub fn report(
         &mut self,
@@ -253,7 +269,8 @@ impl Open {
         services: &Services,
     ) -> Event {
         self.dirty = false;
-        self.exposure.uncaptured = services.uncaptured.saturating_sub(self.uncaptured_before);
+        let uncaptured = self.uncaptured_until.unwrap_or(services.uncaptured);
+        self.exposure.uncaptured = uncaptured.saturating_sub(self.uncaptured_before);
         self.written = self.exposure.severity;
         self.wrote = at;
         self.exposure.access =

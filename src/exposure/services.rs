@@ -52,6 +52,8 @@ struct ReportState {
     shown: u32,
     /// It showed what it is to a client that did not log in.
     open: bool,
+    /// It did what such a client asked.
+    anonymous: bool,
 }
 
 /// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more is reported
@@ -60,12 +62,15 @@ fn worth(facts: &ServiceFacts) -> u32 {
     let interfaces = facts.interfaces.iter().fold(0, |bits, interface| {
         bits | 1 << (2 * interface.kind as u32 + u32::from(interface.open))
     });
-    facts.credentials.iter().fold(interfaces, |bits, secret| bits | 1 << (SECRETS + *secret as u32))
+    let anonymous = interfaces | u32::from(facts.anonymous) << ANONYMOUS;
+    facts.credentials.iter().fold(anonymous, |bits, secret| bits | 1 << (SECRETS + *secret as u32))
 }
 
 /// The first bit of secrets.
 const SECRETS: u32 = 2 * ServiceKind::ALL.len() as u32;
-const _: () = assert!(SECRETS as usize + Secret::ALL.len() <= 32);
+/// The bit of a service that was seen to serve anybody.
+const ANONYMOUS: u32 = 31;
+const _: () = assert!(SECRETS as usize + Secret::ALL.len() <= ANONYMOUS as usize);
 
 /// What is kept of a service that speaks DICOM or hands over DICOM objects.
 struct WatchedService {
@@ -124,19 +129,22 @@ impl Services {
             watch = WatchedService::of(watched, tokens, observation.flow, name, value);
         }
         let open = observation.facts.interfaces.iter().any(|interface| interface.open);
-        let mut proves = watch.is_none() && open;
+        let anonymous = observation.facts.anonymous;
+        let mut proves = watch.is_none() && (open || anonymous);
         if let Some(watch) = &mut watch {
             let before = watch.tracker.access.answers();
             watch.see(observation, rules);
             watch.tracker.access.open_interface |= open;
+            watch.tracker.access.anonymous |= anonymous;
             proves = before != Answers::Anyone && watch.tracker.access.answers() == Answers::Anyone;
         }
         let known = self.known.see(name, value);
-        if proves && known.as_ref().is_none_or(|known| !known.open) {
+        if proves && known.as_ref().is_none_or(|known| !known.open && !known.anonymous) {
             self.proven.push(name);
         }
         let Some(known) = known else { return };
         known.open |= open;
+        known.anonymous |= anonymous;
         let shown = worth(observation.facts);
         // Reported when the flow has ended, and more of it may be shown.
         if known.reported.is_none() && observation.facts.withheld {
@@ -153,7 +161,7 @@ impl Services {
         });
         out.push(match &mut watch {
             Some(watch) => watch.report(id, name, observation.time),
-            None => plain(id, name, observation, known.open),
+            None => plain(id, name, observation, known),
         });
     }
 
@@ -211,7 +219,10 @@ impl Services {
     ) -> Access {
         let name = (server, transport.number(), protocol);
         let mut access = self.watched.get(&name).map_or_else(Access::default, |w| w.tracker.access);
-        access.open_interface |= self.known.get(&name).is_some_and(|known| known.open);
+        if let Some(known) = self.known.get(&name) {
+            access.open_interface |= known.open;
+            access.anonymous |= known.anonymous;
+        }
         access
     }
 
@@ -318,7 +329,7 @@ fn plain(
     id: EventId,
     (server, _, protocol): Name,
     observation: &ServiceObservation<'_>,
-    open_interface: bool,
+    known: &ReportState,
 ) -> Event {
     Event::Service(Box::new(Service {
         id,
@@ -327,7 +338,11 @@ fn plain(
         transport: observation.flow.transport,
         protocol,
         facts: Arc::clone(observation.facts),
-        access: Access { open_interface, ..Access::default() },
+        access: Access {
+            open_interface: known.open,
+            anonymous: known.anonymous,
+            ..Access::default()
+        },
         titles: Vec::new(),
         refused_titles: Vec::new(),
         figures: Default::default(),

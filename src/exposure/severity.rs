@@ -4,7 +4,7 @@
 //!   base
 //! + external               one end is not in the home networks
 //! + no_authentication      the service is known not to ask who is there
-//! + answers_anyone         the service was seen to admit any client (DICOM, web services)
+//! + answers_anyone         the service was seen to serve any client
 //! + credentials_in_clear   a secret crossed the wire too
 //! + fraud_id               SSN, national id, insurance number, driver's licence, passport
 //! + health                 a diagnosis, result, medication, allergy or procedure comes with them

@@ -328,7 +328,7 @@ impl Exposures {
         let returns = now - open.exposure.last >= RETURN_AFTER;
         if open.quiet {
             self.quiet.remove(&(open.due, open.number));
-            open.quiet = false;
+            open.stir(self.services.uncaptured);
             open.due = now + self.settings.update;
             self.due.insert((open.due, open.number), pair);
             self.active[open.band()] += 1;
@@ -454,7 +454,7 @@ impl Exposures {
             if at >= ends {
                 let at = at.max(open.exposure.last);
                 out.push(open.report(ExposureState::Idle, at, &self.moves, &self.services));
-                open.quiet = true;
+                open.rest(self.services.uncaptured);
                 open.due = at;
                 self.quiet.insert((at, number), pair);
                 self.active[open.band()] = self.active[open.band()].saturating_sub(1);

@@ -226,7 +226,7 @@ pub struct Exposure {
     pub first_flow: FlowInfo,
     /// What of its flows could not be read.
     pub losses: FlowLosses,
-    /// Packets of any flow that kernel or interface dropped since this run opened it.
+    /// Packets of any flow that kernel or interface dropped while it was open and not idle.
     pub uncaptured: u64,
     /// 0 to 100, the highest so far.
     pub severity: u8,

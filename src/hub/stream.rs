@@ -38,13 +38,18 @@ pub(super) struct Link {
     client: Client,
     context: Context,
     consumer: PullConsumer,
+    /// How many messages the consumer has delivered and were taken.
+    taken: u64,
+    /// The batch that was asked for before the one before it was on the disk.
+    coming: Option<Batch>,
     pub lease: Lease,
 }
 
 /// A batch that is not acknowledged yet.
 #[derive(Default)]
 pub(super) struct Unacknowledged {
-    messages: Vec<Message>,
+    /// Its last message, whose acknowledgement is that of all.
+    last: Option<Message>,
     /// Messages behind it.
     pub pending: u64,
     pub redelivered: u64,
@@ -101,7 +106,8 @@ impl Link {
         let config = PullConfig {
             durable_name: Some(durable.to_owned()),
             deliver_policy,
-            ack_policy: AckPolicy::Explicit,
+            // One acknowledgement for a batch; see `take` for why nothing is acknowledged that did not come.
+            ack_policy: AckPolicy::All,
             ack_wait: ACKNOWLEDGE_WITHIN,
             max_ack_pending: MAX_PENDING,
             inactive_threshold: FORGOTTEN_AFTER,
@@ -110,7 +116,7 @@ impl Link {
         let consumer = stream.get_or_create_consumer(durable, config).await;
         let consumer = consumer.map_err(|error| failed("the consumer of the hub", error))?;
         let lease = Lease::open(&context, holder.to_owned()).await?;
-        Ok(Self { client, context, consumer, lease })
+        Ok(Self { client, context, consumer, taken: 0, coming: None, lease })
     }
 
     /// The fingerprint of the rules that were published last.
@@ -118,21 +124,32 @@ impl Link {
         tokio::time::timeout(ANSWER_WITHIN, latest(&self.context, key)).await.ok().flatten()
     }
 
-    /// Takes a batch of messages into the state. They are not acknowledged yet.
-    ///
-    /// # Errors
-    /// What the broker said; what came before it was taken.
-    pub async fn take(
-        &self,
-        state: &mut State,
-        batch: &mut Unacknowledged,
-    ) -> Result<usize, String> {
+    /// Asks for a batch, so that it comes while the one before it is written. None if the broker is away.
+    async fn ask(&self) -> Result<Option<Batch>, String> {
         let messages = self.consumer.batch().max_messages(MAX_BATCH).max_bytes(MAX_BATCH_BYTES);
         let asked = messages.expires(BATCH_WAITS).messages();
         let Ok(messages) = tokio::time::timeout(ANSWER_WITHIN, asked).await else {
-            return Ok(0);
+            return Ok(None);
         };
-        let mut messages = messages.map_err(|error| failed("a batch of messages", error))?;
+        messages.map(Some).map_err(|error| failed("a batch of messages", error))
+    }
+
+    /// Takes a batch of messages into the state, and asks for the next. They are not acknowledged yet.
+    ///
+    /// To acknowledge a message acknowledges all before it: so each must follow the one that was delivered before it.
+    ///
+    /// # Errors
+    /// What the broker said, or that a message did not come; what came before it was taken.
+    pub async fn take(
+        &mut self,
+        state: &mut State,
+        batch: &mut Unacknowledged,
+    ) -> Result<usize, String> {
+        let asked = match self.coming.take() {
+            Some(asked) => Some(asked),
+            None => self.ask().await?,
+        };
+        let Some(mut messages) = asked else { return Ok(0) };
         let mut taken = 0;
         while let Some(message) = next(&mut messages).await {
             let message = match message {
@@ -142,13 +159,22 @@ impl Link {
                 Err(error) => return Err(failed("a batch of messages", error)),
             };
             let Ok(info) = message.info() else { continue };
+            if info.consumer_sequence != self.taken + 1 {
+                return Err("a message was lost on its way from the broker".to_owned());
+            }
+            self.taken += 1;
             let nanos = info.published.unix_timestamp_nanos();
             let stored = Timestamp(i64::try_from(nanos).unwrap_or(i64::MAX));
             batch.pending = info.pending;
             batch.redelivered += u64::from(info.delivered > 1);
             state.take(&message.payload, stored);
-            batch.messages.push(message);
+            batch.last = Some(message);
             taken += 1;
+        }
+        if taken > 0 {
+            self.coming = self.ask().await?;
+            // On its way before the disk is waited for.
+            let _ = tokio::time::timeout(ANSWER_WITHIN, self.client.flush()).await;
         }
         Ok(taken)
     }
@@ -160,15 +186,10 @@ impl Link {
 
     /// Acknowledges a batch that is on the disk.
     pub async fn acknowledge(&self, batch: &mut Unacknowledged) {
-        if batch.messages.is_empty() {
-            return;
-        }
+        let Some(message) = batch.last.take() else { return };
         // What is lost here comes again, and changes nothing. A broker that is away must not hold the hub.
-        let messages = std::mem::take(&mut batch.messages);
         let sent = async {
-            for message in &messages {
-                let _ = message.ack().await;
-            }
+            let _ = message.ack().await;
             let _ = self.client.flush().await;
         };
         let _ = tokio::time::timeout(ANSWER_WITHIN, sent).await;

@@ -44,6 +44,17 @@ struct MergedExposure<'a> {
     sensors: BTreeSet<&'a str>,
 }
 
+impl MergedExposure<'_> {
+    /// Of all that its event on the page is made of.
+    fn hash(&self, held: &SensorExposure, numbers: Option<&ExposureNumbers>) -> blake3::Hash {
+        let Self { last: _, severity, patients, open, sensors } = self;
+        let of_all = format!("{severity} {patients} {open} {sensors:?} {numbers:?}");
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(held.event.as_bytes()).update(of_all.as_bytes());
+        hasher.finalize()
+    }
+}
+
 /// The state of an exposure that has ended.
 const ENDED: u8 = 4;
 
@@ -85,12 +96,14 @@ impl Shown {
         let mut changed = Vec::new();
         for (pair, said) in said(state) {
             let Some((_, held)) = said.last else { continue };
-            let Ok(mut event) = serde_json::from_str::<Value>(&held.event) else { continue };
-            merge(&mut event, &pair, &said, counted.get(&pair).copied());
-            let hash = blake3::hash(event.to_string().as_bytes());
-            if self.0.insert(pair, hash) != Some(hash) {
-                changed.push(event);
+            let numbers = counted.get(&pair).copied();
+            let hash = said.hash(held, numbers);
+            if self.0.insert(pair, hash) == Some(hash) {
+                continue;
             }
+            let Ok(mut event) = serde_json::from_str::<Value>(&held.event) else { continue };
+            merge(&mut event, &pair, &said, numbers);
+            changed.push(event);
         }
         changed
     }

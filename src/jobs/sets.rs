@@ -11,7 +11,8 @@ pub(super) struct Capture {
     pub bytes: u64,
 }
 
-/// Captures by the set to which they belong; each set in the order of its numbers.
+/// Captures by the set to which they belong; each set in the order of its numbers, the largest set first: what takes
+/// longest must not be begun when the other workers are done.
 pub(super) fn sets(captures: Vec<Capture>, together: Together) -> Vec<Vec<Capture>> {
     let mut sets: BTreeMap<String, Vec<Capture>> = BTreeMap::new();
     for capture in captures {
@@ -24,15 +25,20 @@ pub(super) fn sets(captures: Vec<Capture>, together: Together) -> Vec<Vec<Captur
     }
     let mut sets: Vec<Vec<Capture>> = sets.into_values().collect();
     for set in &mut sets {
-        set.sort_by(|a, b| natural(&a.path, &b.path));
+        set.sort_by(|a, b| natural(&counted(&a.path), &counted(&b.path)));
         set.dedup();
     }
+    let size = |set: &[Capture]| set.iter().map(|capture| capture.bytes).sum::<u64>();
+    sets.sort_by_cached_key(|set| std::cmp::Reverse(size(set)));
     sets
 }
 
 fn folder(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
+
+/// Ends of names to which `tcpdump -C` adds a number, of all but the first file.
+const COUNTED: [&str; 4] = [".pcap", ".pcapng", ".cap", ".dmp"];
 
 /// The path with a sign in place of every number of its last part.
 fn pattern(path: &str) -> String {
@@ -47,7 +53,23 @@ fn pattern(path: &str) -> String {
         }
         digits = c.is_ascii_digit();
     }
+    for end in COUNTED {
+        pattern = pattern.replace(&format!("{end}#"), end);
+    }
     pattern
+}
+
+/// The path with a zero where the first of counted files has no number.
+fn counted(path: &str) -> String {
+    let mut path = path.to_owned();
+    for end in COUNTED {
+        if let Some(at) = path.rfind(end).map(|at| at + end.len())
+            && !path[at..].starts_with(|c: char| c.is_ascii_digit())
+        {
+            path.insert(at, '0');
+        }
+    }
+    path
 }
 
 /// Numbers by their value: `cap9` comes before `cap10`.

@@ -14,7 +14,7 @@ fn paths(sets: &[Vec<Capture>]) -> Vec<Vec<&str>> {
 }
 
 #[test]
-fn what_rotates_is_one_job_in_the_order_of_its_numbers() {
+fn what_rotates_is_one_job_in_the_order_of_its_numbers_and_the_largest_comes_first() {
     let all = captures(&[
         "/a/cap_00010_20260302100000.pcap",
         "/a/cap_00009_20260302090000.pcap",
@@ -31,12 +31,18 @@ fn what_rotates_is_one_job_in_the_order_of_its_numbers() {
         paths(&sets(all.clone(), Together::Rotated)),
         [
             vec!["/a/cap_00009_20260302090000.pcap", "/a/cap_00010_20260302100000.pcap"],
-            vec!["/a/other.pcap"],
             vec!["/a/ring.pcap2", "/a/ring.pcap10"],
-            vec!["/b/cap_00009_20260302090000.pcap"],
             vec!["s3://bucket/x/1.pcap.zst", "s3://bucket/x/2.pcap.zst"],
+            vec!["/a/other.pcap"],
+            vec!["/b/cap_00009_20260302090000.pcap"],
             vec!["s3://bucket/y/2.pcap.zst"],
         ]
+    );
+    // The first file of `tcpdump -C` has no number.
+    let counted = captures(&["/a/x.pcap10.gz", "/a/x.pcap1.gz", "/a/x.pcap.gz", "/a/y.pcap"]);
+    assert_eq!(
+        paths(&sets(counted, Together::Rotated)),
+        [vec!["/a/x.pcap.gz", "/a/x.pcap1.gz", "/a/x.pcap10.gz"], vec!["/a/y.pcap"]]
     );
     assert_eq!(sets(all.clone(), Together::Folder).len(), 4);
     assert_eq!(sets(all, Together::None).len(), 9, "each once");

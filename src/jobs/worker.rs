@@ -10,8 +10,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long one request for a job waits.
+/// How long one request for a job waits; of a worker that ends when there is none, less.
 const ASK_FOR: Duration = Duration::from_secs(2);
+const ASK_LAST_FOR: Duration = Duration::from_millis(250);
 /// Between two attempts to reach the broker.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// A job that failed is tried again after this time, times the number of tries.
@@ -52,7 +53,8 @@ async fn serve(work: &Work, stop: &AtomicBool) -> Result<(), JobError> {
     let queue = Queue::open(&work.broker).await?;
     let consumer = queue.workers(work.gone_after).await?;
     while !stop.load(Ordering::Relaxed) {
-        let asked = consumer.batch().max_messages(1).expires(ASK_FOR).messages().await;
+        let wait = if work.until_empty { ASK_LAST_FOR } else { ASK_FOR };
+        let asked = consumer.batch().max_messages(1).expires(wait).messages().await;
         let mut asked = asked.map_err(|error| JobError::Stream(error.to_string()))?;
         let mut found = false;
         while let Some(message) = next(&mut asked).await {

@@ -1,5 +1,5 @@
-//! Recognises what cannot be read: TLS and SSH over TCP, DTLS and QUIC over UDP. It is counted; of TLS, [`super::tls`]
-//! reads what is in clear.
+//! Recognises what cannot be read: TLS and SSH over TCP, DTLS and QUIC over UDP. It is counted; of all but SSH,
+//! [`super::tls`] reads what is in clear.
 
 use super::{Position, Probe, Speaker};
 
@@ -57,7 +57,7 @@ pub fn probe(data: &[u8], at: Position) -> Probe {
 pub fn probe_datagram(data: &[u8]) -> bool {
     match *data {
         // DTLS 1.0 and 1.2 record: type, version, epoch, sequence number, length
-        [20..=25, 0xfe, 0xfd | 0xff, _, _, _, _, _, _, _, _, high, low, ..] => {
+        [20..=26, 0xfe, 0xfd | 0xff, _, _, _, _, _, _, _, _, high, low, ..] => {
             usize::from(u16::from_be_bytes([high, low])) <= data.len() - 13
         }
         // QUIC long header: form and fixed bit, then version 1, 2 or a draft

@@ -37,6 +37,7 @@ mod json;
 pub mod kafka;
 pub mod ldap;
 pub mod lpd;
+pub mod memcached;
 pub mod mllp;
 pub mod mongodb;
 pub mod mqtt;
@@ -44,6 +45,7 @@ pub mod mysql;
 pub mod nats;
 pub mod ncpdp;
 pub mod nfs;
+pub mod oracle;
 pub mod poct1a;
 pub mod pop3;
 pub mod postgresql;
@@ -109,6 +111,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &imap::Imap,
     &xmpp::Xmpp,
     &redis::Redis,
+    &memcached::Memcached,
     &syslog::Syslog,
     &gelf::Gelf,
     &fluent::Fluent,
@@ -126,6 +129,7 @@ pub static PROTOCOLS: &[&dyn Protocol] = &[
     &stomp::Stomp,
     &mysql::Mysql,
     &tds::Tds,
+    &oracle::Oracle,
     &postgresql::Postgresql,
     &websocket::MidstreamWebSocket,
     &vista::Vista,
@@ -263,6 +267,12 @@ pub trait Parser: Send {
         data: &[u8],
         sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError>;
+
+    /// The flow began before the first byte that was seen: a login may have come before. Called before any data.
+    /// Parsers of protocols in which a session begins with a login note here that it was not seen.
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        let _ = sink;
+    }
 
     /// `len` bytes of `direction` are missing at this point (outside any skip). What was not
     /// consumed before the gap is gone too. The parser either finds its next boundary in the bytes

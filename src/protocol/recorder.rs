@@ -164,6 +164,29 @@ pub fn texts(pieces: &[Piece<'_>]) -> Vec<(String, Option<Ending>)> {
     whole
 }
 
+/// A payload: its operation, its bytes, how many were lost, and how it ended.
+pub type Seen = (String, Vec<u8>, u64, Option<Ending>);
+
+/// A [`Seen`] to compare with.
+pub fn seen(operation: &str, bytes: &[u8], gaps: u64, ending: Option<Ending>) -> Seen {
+    (operation.into(), bytes.into(), gaps, ending)
+}
+
+/// The payloads of a conversation in which nothing is opaque; checks that splitting it into pieces does not matter.
+pub fn contents(pieces: &[Piece<'_>]) -> (Vec<Seen>, Recorder) {
+    let of = |size| {
+        let (sink, events) = play(pieces, size);
+        assert!(!events.iter().any(|n| matches!(n, DriverEvent::Opaque(..))), "{events:?}");
+        let payload = |c: &Recorded| (c.operation.clone(), c.bytes.clone(), c.gaps, c.ending);
+        (sink.contents.iter().map(payload).collect::<Vec<Seen>>(), sink)
+    };
+    let (whole, sink) = of(usize::MAX);
+    for size in 1..140 {
+        assert_eq!(of(size).0, whole, "in pieces of {size}");
+    }
+    (whole, sink)
+}
+
 /// Plays a conversation through the driver, cut into segments of at most `size` bytes, and closes
 /// both directions by FIN. Skips are honoured as the flow stage would. Returns what was recorded
 /// and what was counted.

@@ -2,6 +2,7 @@
 //! blocks of its Java library), LZ4 frames, Zstandard.
 
 use super::{ContentSink, Reason};
+use crate::syntax::zstd;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::io::Read;
 
@@ -9,8 +10,6 @@ use std::io::Read;
 const MAX_OUTPUT: usize = 8 << 20;
 /// Unpacked at a time.
 const PIECE: usize = 32 << 10;
-/// Largest window of Zstandard, bytes (RFC 9659).
-const MAX_WINDOW: u64 = 8 << 20;
 /// What the blocks of the Java library begin with; their versions follow (snappy-java).
 const BLOCKS: &[u8] = b"\x82SNAPPY\0";
 const BLOCKS_HEAD: usize = 16;
@@ -37,7 +36,7 @@ pub fn unpack(
         Compression::Lz4 => pour(lz4_flex::frame::FrameDecoder::new(data), out, sink),
         Compression::Zstd => {
             let mut frame = FrameDecoder::new();
-            frame.set_max_window_size(MAX_WINDOW);
+            frame.set_max_window_size(zstd::MAX_WINDOW);
             let decoder = StreamingDecoder::new_with_decoder(data, frame);
             pour(decoder.map_err(|_| Reason::Malformed)?, out, sink)
         }

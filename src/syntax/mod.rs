@@ -1,5 +1,5 @@
 //! How messages of each notation begin: HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM and POCT1-A; how files of signals
-//! do; the tokens of SQL; and the order of bytes.
+//! and frames of Zstandard do; the tokens of SQL; and the order of bytes.
 //!
 //! These notations travel bare over TCP, in framings of several protocols, and inside documents.
 //! Protocols and content formats recognise them with the same functions.
@@ -16,6 +16,7 @@ pub mod recording;
 pub mod sql;
 pub mod x12;
 pub mod xdt;
+pub mod zstd;
 
 pub use byte_order::ByteOrder;
 

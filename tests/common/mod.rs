@@ -7,6 +7,10 @@
 pub mod nats;
 pub mod packets;
 pub mod ports;
+#[cfg(feature = "nats")]
+pub mod signing;
+pub mod split;
+pub mod summaries;
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};

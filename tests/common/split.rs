@@ -5,7 +5,7 @@
 use std::path::{Path, PathBuf};
 
 /// Length of the header of a pcap file, and of that of a packet, bytes.
-const HEADER: usize = 24;
+pub const HEADER: usize = 24;
 const RECORD: usize = 16;
 
 fn number(bytes: &[u8], at: usize) -> usize {
@@ -30,29 +30,75 @@ fn ends(frame: &[u8]) -> Vec<u8> {
     ends.concat()
 }
 
-/// Writes the packets of `capture` (pcap, little-endian, Ethernet) to `sensors` files in `folder`. Packets of two
-/// hosts stay together; those of one pair of hosts in three go to two sensors.
-pub fn over_sensors(capture: &Path, sensors: usize, folder: &Path) -> Vec<PathBuf> {
-    let bytes = std::fs::read(capture).expect("capture");
-    assert_eq!(bytes.get(..4), Some(&[0xd4, 0xc3, 0xb2, 0xa1][..]), "a pcap file");
-    let mut parts = vec![bytes[..HEADER].to_vec(); sensors];
-    let mut at = HEADER;
-    while at + RECORD <= bytes.len() {
-        let end = at + RECORD + number(&bytes, at + 8);
-        let record = &bytes[at..end.min(bytes.len())];
-        let hash = blake3::hash(&ends(&record[RECORD..]));
-        let [first, twice, ..] = *hash.as_bytes();
-        let first = usize::from(first) % sensors;
-        parts[first].extend_from_slice(record);
-        if twice % 3 == 0 {
-            parts[(first + 1) % sensors].extend_from_slice(record);
-        }
-        at = end;
+/// The header of a capture (pcap, little-endian, Ethernet), and its packets with their headers.
+fn packets(capture: &[u8]) -> (&[u8], Vec<&[u8]>) {
+    assert_eq!(capture.get(..4), Some(&[0xd4, 0xc3, 0xb2, 0xa1][..]), "a pcap file");
+    let (header, mut rest) = capture.split_at(HEADER);
+    let mut all = Vec::new();
+    while rest.len() >= RECORD {
+        let (packet, behind) = rest.split_at((RECORD + number(rest, 8)).min(rest.len()));
+        all.push(packet);
+        rest = behind;
     }
-    let write = |(n, part): (usize, Vec<u8>)| {
-        let path = folder.join(format!("sensor-{n}.pcap"));
+    (header, all)
+}
+
+/// Writes the packets of `capture` to `sensors` files in `folder`, each to those that `seen_by` says from what two hosts
+/// have in common.
+fn divide(
+    capture: &Path,
+    names: &[String],
+    folder: &Path,
+    seen_by: impl Fn([u8; 32]) -> Vec<usize>,
+) -> Vec<PathBuf> {
+    let bytes = std::fs::read(capture).expect("capture");
+    let (header, packets) = packets(&bytes);
+    let mut parts = vec![header.to_vec(); names.len()];
+    for packet in packets {
+        for sensor in seen_by(*blake3::hash(&ends(&packet[RECORD..])).as_bytes()) {
+            parts[sensor].extend_from_slice(packet);
+        }
+    }
+    write(&parts, names, folder)
+}
+
+fn write(parts: &[Vec<u8>], names: &[String], folder: &Path) -> Vec<PathBuf> {
+    let write = |(part, name): (&Vec<u8>, &String)| {
+        let path = folder.join(name);
         std::fs::write(&path, part).expect("written");
         path
     };
-    parts.into_iter().enumerate().map(write).collect()
+    parts.iter().zip(names).map(write).collect()
+}
+
+/// Writes the packets of `capture` to `sensors` files in `folder`. Packets of two hosts stay together; those of one
+/// pair of hosts in three go to two sensors.
+pub fn over_sensors(capture: &Path, sensors: usize, folder: &Path) -> Vec<PathBuf> {
+    let names: Vec<String> = (0..sensors).map(|n| format!("sensor-{n}.pcap")).collect();
+    divide(capture, &names, folder, |[first, twice, ..]| {
+        let first = usize::from(first) % sensors;
+        let also = (twice % 3 == 0).then_some((first + 1) % sensors);
+        [first].into_iter().chain(also).collect()
+    })
+}
+
+/// As [`over_sensors`], but any sensors may see what two hosts send, by `seed`.
+pub fn at_random(capture: &Path, sensors: usize, seed: u64, folder: &Path) -> Vec<PathBuf> {
+    let names: Vec<String> = (0..sensors).map(|n| format!("round-{seed}-{n}.pcap")).collect();
+    divide(capture, &names, folder, |pair| {
+        let hash = blake3::hash(&[&seed.to_le_bytes()[..], &pair].concat());
+        let [one, others @ ..] = *hash.as_bytes();
+        let one = usize::from(one) % sensors;
+        (0..sensors).filter(|n| *n == one || others[*n] < 80).collect()
+    })
+}
+
+/// Writes the packets of `capture` to files of these names in `folder`, one after the other, as a capture rotates.
+pub fn over_time(capture: &Path, names: &[&str], folder: &Path) -> Vec<PathBuf> {
+    let bytes = std::fs::read(capture).expect("capture");
+    let (header, packets) = packets(&bytes);
+    let of = |part: &[&[u8]]| [header, &part.concat()].concat();
+    let parts: Vec<Vec<u8>> = packets.chunks(packets.len().div_ceil(names.len())).map(of).collect();
+    let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+    write(&parts, &names, folder)
 }

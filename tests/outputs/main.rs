@@ -5,6 +5,8 @@
 // Receivers are waited for, and what was left out must be said.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+#[cfg(feature = "nats")]
+mod away;
 #[path = "../common/mod.rs"]
 mod common;
 mod receivers;

@@ -8,16 +8,16 @@ use async_nats::jetstream::{Context, new};
 use std::collections::BTreeSet;
 use std::future::Future;
 
-fn block_on<T>(work: impl Future<Output = T>) -> T {
+pub fn block_on<T>(work: impl Future<Output = T>) -> T {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.expect("runtime").block_on(work)
 }
 
-async fn context(nats: &Nats) -> Context {
+pub async fn context(nats: &Nats) -> Context {
     new(async_nats::connect(nats.url()).await.expect("connected"))
 }
 
-fn stream(messages: i64) -> Config {
+pub fn stream(messages: i64) -> Config {
     Config {
         name: "phitap".to_owned(),
         subjects: vec!["phitap.>".to_owned()],
@@ -28,7 +28,7 @@ fn stream(messages: i64) -> Config {
 }
 
 /// Every message of the stream: its id and its text.
-async fn messages(stream: &mut Stream) -> Vec<(String, String)> {
+pub async fn messages(stream: &mut Stream) -> Vec<(String, String)> {
     let (first, last) = {
         let state = &stream.info().await.expect("info").state;
         (state.first_sequence, state.last_sequence)

@@ -1,5 +1,6 @@
 //! From pieces of text somewhere on a page to its lines, as a reader sees them.
 
+use super::reading_order::as_read;
 use zeroize::Zeroizing;
 
 /// Pieces of one page before its lines are made.
@@ -53,10 +54,15 @@ pub struct GlyphPosition {
 pub struct Page {
     pieces: Vec<Piece>,
     bytes: usize,
+    /// Characters stand in the order in which they are read, as on screens.
+    as_read: bool,
 }
 
 /// Pieces beside each other, from left to right.
-pub struct Line(Vec<Piece>);
+pub struct Line {
+    pieces: Vec<Piece>,
+    as_read: bool,
+}
 
 /// A part of a line that is apart from the others.
 pub struct Cell {
@@ -75,6 +81,12 @@ impl AsRef<str> for Cell {
 }
 
 impl Page {
+    /// A screen: characters stand in the order in which they are read, also those of scripts that run from right to
+    /// left.
+    pub fn of_screen() -> Self {
+        Self { as_read: true, ..Self::default() }
+    }
+
     /// A glyph, or several that one code shows.
     pub fn push(&mut self, text: &str, spot: GlyphPosition) {
         self.bytes += text.len();
@@ -121,30 +133,30 @@ impl Page {
                 first.turn == piece.turn && piece.down - first.down <= size * LINE_GAP
             });
             if !same_line {
-                out.push(Line::new(std::mem::take(&mut line)));
+                out.push(Line::new(std::mem::take(&mut line), self.as_read));
             }
             line.push(piece);
         }
         if !line.is_empty() {
-            out.push(Line::new(line));
+            out.push(Line::new(line, self.as_read));
         }
     }
 }
 
 impl Line {
-    fn new(mut pieces: Vec<Piece>) -> Self {
+    fn new(mut pieces: Vec<Piece>, as_read: bool) -> Self {
         pieces.sort_by(|a, b| a.start.total_cmp(&b.start));
         // Printed twice for bold type.
         pieces.dedup_by(|next, piece| {
             (next.start - piece.start).abs() < 0.2 * piece.size && next.text == piece.text
         });
-        Self(pieces)
+        Self { pieces, as_read }
     }
 
     /// The columns, where gaps of `gap` times the font size separate them.
     fn divided(&self, gap: f64) -> Vec<Cell> {
         let mut cells: Vec<Cell> = Vec::new();
-        for piece in &self.0 {
+        for piece in &self.pieces {
             match cells.last_mut() {
                 Some(cell) if (piece.start - cell.end) / piece.size <= gap => {
                     if (piece.start - cell.end) / piece.size > WORD_GAP && !cell.text.ends_with(' ')
@@ -159,6 +171,11 @@ impl Line {
                     end: piece.end,
                     text: piece.text.clone(),
                 }),
+            }
+        }
+        if !self.as_read {
+            for cell in &mut cells {
+                cell.text = as_read(std::mem::take(&mut cell.text));
             }
         }
         cells

@@ -8,6 +8,7 @@ pub mod numbers;
 pub mod page;
 pub mod person;
 pub mod printed;
+mod reading_order;
 pub mod record;
 pub mod rows;
 pub mod schemaless;

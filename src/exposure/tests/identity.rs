@@ -212,3 +212,26 @@ fn packets_that_were_never_captured_are_beside_the_losses_of_an_exposure() {
     let seen = exposures(&out);
     assert_eq!([seen[0].uncaptured, seen[1].uncaptured], [0, 7]);
 }
+
+#[test]
+fn what_was_dropped_while_an_exposure_was_idle_is_not_counted_against_it() {
+    let mut x = tracker(MINUTE);
+    let mut out = messages(&mut x, [0].into_iter());
+    x.uncaptured(5);
+    x.tick(at(HOUR), &mut out);
+    x.uncaptured(1_005);
+    x.finding(Sample { time: at(2 * HOUR), ..Sample::default() }.build(), &mut out);
+    x.uncaptured(1_008);
+    x.finish(at(2 * HOUR + 1), &mut out);
+    let seen = exposures(&out);
+    assert_eq!(states(&out), ["open", "idle", "ended"]);
+    assert_eq!(seen.iter().map(|e| e.uncaptured).collect::<Vec<_>>(), [0, 5, 8]);
+    // Ended while it is idle.
+    let mut x = tracker(MINUTE);
+    let mut out = messages(&mut x, [0].into_iter());
+    x.uncaptured(5);
+    x.tick(at(HOUR), &mut out);
+    x.uncaptured(1_005);
+    x.finish(at(2 * HOUR), &mut out);
+    assert!(exposures(&out).iter().all(|e| e.uncaptured <= 5));
+}

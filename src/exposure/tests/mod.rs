@@ -425,6 +425,35 @@ fn one_patient_can_be_suppressed_by_pseudonym() {
 }
 
 #[test]
+fn a_service_that_serves_anybody_later_raises_its_earlier_exposures() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    let server = "10.1.2.15:6379";
+    x.finding(Sample { server, ..http(1) }.build(), &mut out);
+    let before = exposures(&out)[0].severity;
+    out.clear();
+    let mut facts = ServiceFacts::default();
+    facts.served();
+    let facts = std::sync::Arc::new(facts);
+    let flow = Sample { client: "10.1.7.99:4000", server, ..http(1) }.build().flow;
+    let observation = ServiceObservation {
+        time: at(9),
+        flow: &flow,
+        protocol: "http",
+        content: "",
+        facts: &facts,
+    };
+    x.service(observation, &mut out);
+    let raised = exposures(&out);
+    let [raised] = raised.as_slice() else { panic!("one event") };
+    assert_eq!(raised.severity, before + SeverityEntry::default().answers_anyone);
+    assert_eq!(raised.access.answers_titles(), Answers::Anyone);
+    assert_eq!(raised.access.evidence(), ["served-without-login"]);
+    out.clear();
+    x.service(observation, &mut out);
+    assert!(exposures(&out).is_empty(), "it is said once");
+}
+
+#[test]
 fn a_web_service_that_proves_open_later_raises_its_earlier_exposures() {
     let (mut x, mut out) = (tracker(), Vec::new());
     let server = "10.1.2.15:8080";

@@ -230,7 +230,9 @@ impl Inventory {
             tls.server_names.iter().for_each(|name| name_it(&mut host.names, name));
         }
         if self.handshakes.len() < MAX_LISTED || self.handshakes.contains_key(&s.server) {
-            self.handshakes.insert(s.server, tls.clone());
+            // One port may have TLS over TCP and QUIC over UDP.
+            let known = self.handshakes.entry(s.server).or_default();
+            *known = tls.merged(known);
         } else {
             self.left += 1;
         }

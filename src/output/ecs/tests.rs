@@ -91,6 +91,7 @@ fn all_facts() -> ServiceFacts {
         withheld: false,
         admission_key: 0,
         authentication: Authentication::UserIdentity,
+        anonymous: false,
         credentials_in_clear: true,
         credentials: vec![Secret::Form],
         interfaces: vec![Interface {

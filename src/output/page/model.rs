@@ -120,7 +120,7 @@ impl PageModel {
     /// Takes an event of the run. Findings come as patient observations, which are the same at every level of detail.
     pub fn event(&mut self, event: &Event, context: &Context) {
         if !matches!(event, Event::Finding { .. } | Event::Patients(_)) {
-            self.take(ecs::value(event, context));
+            self.keep(ecs::value(event, context));
         }
     }
 
@@ -158,9 +158,11 @@ impl PageModel {
     /// Takes an event as `--format ecs` writes it, from a file or a store, which may be forged.
     /// False if it is no event, or incomplete.
     pub fn take(&mut self, event: Value) -> bool {
-        if serde_json::to_string(&event).map_or(true, |text| text.len() > MAX_EVENT) {
-            return false;
-        }
+        let fits = serde_json::to_string(&event).is_ok_and(|text| text.len() <= MAX_EVENT);
+        fits && self.keep(event)
+    }
+
+    fn keep(&mut self, event: Value) -> bool {
         match event.pointer("/event/action").and_then(Value::as_str) {
             Some("phi-exposure") => self.exposure(event),
             Some("service-seen") => self.listed(event, "/server/ip", |model| &mut model.services),

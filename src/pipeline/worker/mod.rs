@@ -18,6 +18,7 @@ use crate::identify::{Finding, ValueCache};
 use crate::protocol::datagrams::frame_datagram;
 use crate::protocol::encrypted::{Encryption, probe_datagram};
 use crate::protocol::expected::ExpectedFlows;
+use crate::protocol::tls::HandshakeReader;
 use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, is_service};
 use crate::rules::RuleSet;
 use crate::time::{Span, Timestamp};
@@ -483,7 +484,12 @@ impl Handler<State> for Context {
             && probe_datagram(bytes)
         {
             *encryption = Encryption::Encrypted;
-            return false;
+            let Some(reader) = HandshakeReader::of_datagram(bytes) else { return false };
+            *state = self.reading(flow);
+            if let State::Reading(analysis) = state {
+                analysis.encryption = Encryption::Encrypted;
+                analysis.driver.shake_datagrams(reader);
+            }
         }
         self.relate(flow, state);
         let mut frame = std::mem::take(&mut self.frame);
@@ -500,7 +506,9 @@ impl Handler<State> for Context {
         }
         let framed = framed || state.carve(|| self.reading(flow), bytes, &mut frame);
         if framed {
-            if let State::Reading(analysis) = state {
+            if let State::Reading(analysis) = state
+                && !analysis.driver.is_shaking()
+            {
                 analysis.datagram = Some(self.now);
             }
             self.data(flow, state, side, &frame, self.here);

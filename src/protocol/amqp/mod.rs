@@ -147,14 +147,19 @@ impl AmqpParser {
             // Connection.StartOk: properties, mechanism, response.
             [0, 10, 0, 11] => {
                 arguments.long()?;
-                let plain = arguments.short()?.eq_ignore_ascii_case(b"PLAIN");
+                let mechanism = arguments.short()?;
                 let response = arguments.long()?;
-                if plain {
-                    let facts = sink.facts();
-                    facts.password_in_clear();
+                let facts = sink.facts();
+                facts.sasl(mechanism);
+                if mechanism.eq_ignore_ascii_case(b"PLAIN") {
                     let user = response.split(|b| *b == 0).nth(1).unwrap_or_default();
                     ServiceFacts::set(&mut facts.files().user, &String::from_utf8_lossy(user));
                 }
+                return Some(());
+            }
+            // Connection.Tune: the client is let in.
+            [0, 10, 0, 30] => {
+                sink.facts().served();
                 return Some(());
             }
             // Basic.Publish: a reserved number; Basic.Deliver: consumer, tag, redelivered; Basic.GetOk.
@@ -287,6 +292,10 @@ impl Parser for AmqpParser {
             at += used;
         }
         Ok(Progress::consumed(at))
+    }
+
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
     }
 
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {

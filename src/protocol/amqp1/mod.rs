@@ -8,8 +8,8 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::{
-    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
 use std::collections::BTreeMap;
 use types::Value;
@@ -106,8 +106,6 @@ struct Amqp1Parser {
     links: BTreeMap<Handle, Link>,
     /// Bytes of messages that are on their way.
     held: usize,
-    /// The client began to prove who it is.
-    known: bool,
     json: Zeroizing<Vec<u8>>,
 }
 
@@ -130,9 +128,8 @@ impl Amqp1Parser {
                 }
             }
             TRANSFER => {
-                if !std::mem::replace(&mut self.known, true) {
-                    sink.facts().authentication = Authentication::None;
-                }
+                // A link is open, and the other end wants messages.
+                sink.facts().served();
                 let mut elements = fields.elements();
                 let handle = elements.next()?.number()?;
                 let more = elements.nth(4).and_then(Value::number) == Some(1);
@@ -147,11 +144,6 @@ impl Amqp1Parser {
     fn init(&mut self, fields: Value<'_>, sink: &mut dyn ContentSink) {
         let mut elements = fields.elements();
         let mechanism = elements.next().and_then(Value::text).unwrap_or_default();
-        self.known = true;
-        if mechanism.eq_ignore_ascii_case(b"ANONYMOUS") {
-            sink.facts().authentication = Authentication::None;
-            return;
-        }
         sink.facts().sasl(mechanism);
         let response = elements.next().and_then(Value::text).unwrap_or_default();
         if mechanism.eq_ignore_ascii_case(b"PLAIN")
@@ -327,13 +319,17 @@ impl Parser for Amqp1Parser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, _len: u64, _sink: &mut dyn ContentSink) -> Resync {
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
+    fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
+        sink.facts().missed_login();
         self.drop_all(direction);
         Resync::Search
     }
 
     fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        self.known = true;
         find(data)
     }
 

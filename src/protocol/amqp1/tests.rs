@@ -97,6 +97,7 @@ fn messages_are_read_under_their_address() {
         assert_eq!(events.first(), Some(&DriverEvent::Recognised("amqp")));
         assert_eq!(sink.contents[1].media, "application/json");
         assert_eq!(sink.facts.authentication, Authentication::None);
+        assert!(sink.facts.anonymous);
         assert!(sink.anomalies.is_empty());
     }
 }
@@ -132,6 +133,7 @@ fn who_logs_in_and_whether_the_password_is_in_clear() {
     assert_eq!(sink.facts.files.as_ref().and_then(|f| f.user.as_deref()), Some("jroe"));
     let (sink, _) = play(&[Client(&init(b"ANONYMOUS"))], 9);
     assert_eq!(sink.facts.authentication, Authentication::None);
+    assert!(!sink.facts.anonymous, "nobody was let in yet");
     let (sink, _) = play(&[Client(&init(b"SCRAM-SHA-256"))], 9);
     assert!(!sink.facts.credentials_in_clear);
 }

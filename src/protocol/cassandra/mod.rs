@@ -9,7 +9,7 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use super::sql::{self, MAX_PREPARED, MAX_STATEMENT, MAX_STATEMENTS, Parameters, Table};
+use super::sql::{self, Catalog, MAX_PREPARED, MAX_STATEMENT, MAX_STATEMENTS, Parameters, Table};
 use super::{
     Authentication, ContentSink, Direction, End, Ending, ParseError, Parser, Position, Probe,
     Progress, Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
@@ -108,6 +108,7 @@ struct CassandraParser {
     pending: BTreeMap<u16, Pending>,
     prepared: BTreeMap<Vec<u8>, Prepared>,
     kept: usize,
+    catalog: Catalog,
 }
 
 const fn index(direction: Direction) -> usize {
@@ -218,6 +219,9 @@ impl CassandraParser {
                     }
                 }
             }
+            // The answer to STARTUP where no login is asked for; later, to other requests.
+            frame::READY => sink.facts().served(),
+            frame::AUTHENTICATE => sink.facts().shown(Authentication::Unknown),
             // A token of SASL PLAIN: nothing, user, password.
             frame::AUTH_RESPONSE => match body.value()? {
                 [0, user @ ..] if user.contains(&0) => sink.facts().password_in_clear(),
@@ -226,7 +230,7 @@ impl CassandraParser {
             frame::QUERY => {
                 let statement = body.long_string()?;
                 let parameters = parameters(&mut body, header.version, None)?;
-                sql::pass_on_values(statement, &parameters, "cassandra", sink);
+                sql::pass_on_values(statement, &parameters, &mut self.catalog, "cassandra", sink);
             }
             frame::PREPARE => {
                 let statement = body.long_string()?;
@@ -243,7 +247,14 @@ impl CassandraParser {
                 if let Some(prepared) = self.prepared.get(&id) {
                     let bound = Some(&prepared.bound);
                     let parameters = parameters(&mut body, header.version, bound)?;
-                    sql::pass_on_values(&prepared.statement, &parameters, "cassandra", sink);
+                    let catalog = &mut self.catalog;
+                    sql::pass_on_values(
+                        &prepared.statement,
+                        &parameters,
+                        catalog,
+                        "cassandra",
+                        sink,
+                    );
                 }
                 self.put(header.stream, Pending::Execute(id));
             }
@@ -262,7 +273,7 @@ impl CassandraParser {
     }
 
     /// Statements that are executed together (section 4.1.7).
-    fn batch(&self, mut body: Values<'_>, sink: &mut dyn ContentSink) -> Option<()> {
+    fn batch(&mut self, mut body: Values<'_>, sink: &mut dyn ContentSink) -> Option<()> {
         let _kind = body.u8()?;
         for _ in 0..body.u16()?.min(MAX_BATCH) {
             let prepared = match body.u8()? {
@@ -282,7 +293,7 @@ impl CassandraParser {
                     prepared.flatten().and_then(|p| p.bound.kinds.get(at)),
                 );
             }
-            sql::pass_on_values(written, &parameters, "cassandra", sink);
+            sql::pass_on_values(written, &parameters, &mut self.catalog, "cassandra", sink);
         }
         Some(())
     }
@@ -507,6 +518,10 @@ impl Parser for CassandraParser {
         }
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         self.drop_frame(direction, sink);
         Resync::Search
@@ -552,6 +567,7 @@ impl Parser for CassandraParser {
             Pending::Execute(id) => id.capacity(),
         });
         self.table.memory()
+            + self.catalog.memory()
             + self.kept
             + pending.sum::<usize>()
             + self.pending.len() * size_of::<(u16, Pending)>()

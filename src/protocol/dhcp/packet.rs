@@ -91,9 +91,15 @@ impl<'a> Packet<'a> {
         };
         let address = address.unwrap_or(self.current);
         let name = self.full_name.filter(|name| !name.is_empty()).or(self.name)?;
-        let name = std::str::from_utf8(name).ok()?.trim_end_matches(['\0', '.']);
-        let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
-        let is_host = name.chars().all(fits) && name.contains(char::is_alphabetic);
-        (is_host && !address.is_unspecified()).then(|| (address.into(), name.to_lowercase()))
+        let name = host_name(name)?;
+        (!address.is_unspecified()).then(|| (address.into(), name))
     }
+}
+
+/// A name as it is shown; none if it is none of a host.
+pub(super) fn host_name(name: &[u8]) -> Option<String> {
+    let name = std::str::from_utf8(name).ok()?.trim_end_matches(['\0', '.']);
+    let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
+    let is_host = name.chars().all(fits) && name.contains(char::is_alphabetic);
+    is_host.then(|| name.to_lowercase())
 }

@@ -35,6 +35,20 @@ impl Driver {
         self.shake(side, bytes, sink)
     }
 
+    /// The flow is one of datagrams, which cannot be read but for its handshake: all its datagrams are the driver's
+    /// from here on, in frames.
+    pub fn shake_datagrams(&mut self, reader: HandshakeReader) {
+        self.handshake = Some(Box::new(reader));
+        for stream in &mut self.sides {
+            stream.state = State::Handshake;
+        }
+    }
+
+    /// Whether a handshake is being read.
+    pub const fn is_shaking(&self) -> bool {
+        self.handshake.is_some()
+    }
+
     /// The next bytes of a handshake.
     pub(super) fn shake(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let Some(reader) = &mut self.handshake else { return Progress::REST };

@@ -147,7 +147,8 @@ impl Driver {
 
     /// Whether every datagram of the flow is its parser's.
     pub fn owns_datagrams(&self) -> bool {
-        self.protocol.map_or(self.parser.is_some(), Protocol::owns_datagrams)
+        let read = self.parser.is_some() || self.is_shaking();
+        self.protocol.map_or(read, Protocol::owns_datagrams)
     }
 
     /// The client's side, as well as it is known by now.

@@ -22,7 +22,7 @@ impl Driver {
             // The usual case: the first segment decides, and nothing is copied.
             match ask(bytes, stream.at, begun) {
                 Answer::Protocol(protocol, speaker, offset) => {
-                    self.select_protocol(protocol, side, speaker);
+                    self.select_protocol(protocol, side, speaker, sink);
                     return self.begin(side, bytes.get(offset..).unwrap_or(&[]), sink);
                 }
                 Answer::Encrypted => return self.encrypted(side, bytes, sink),
@@ -66,7 +66,7 @@ impl Driver {
             Answer::Protocol(protocol, speaker, offset) => {
                 let unread = std::mem::take(&mut stream.unread);
                 sink.reading(side, &unread);
-                self.select_protocol(protocol, side, speaker);
+                self.select_protocol(protocol, side, speaker, sink);
                 return self.begin(side, unread.get(offset..).unwrap_or(&[]), sink);
             }
             Answer::Encrypted => {
@@ -112,7 +112,7 @@ impl Driver {
         }
         if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, Position::Start, false) {
             self.sides[side.index()].unread = Vec::new();
-            self.select_protocol(protocol, side, speaker);
+            self.select_protocol(protocol, side, speaker, sink);
             return self.begin(side, bytes, sink);
         }
         self.give_up_both(side, sink)
@@ -169,7 +169,14 @@ impl Driver {
         }
     }
 
-    fn select_protocol(&mut self, protocol: &'static dyn Protocol, side: Side, speaker: Speaker) {
+    fn select_protocol(
+        &mut self,
+        protocol: &'static dyn Protocol,
+        side: Side,
+        speaker: Speaker,
+        sink: &mut dyn ContentSink,
+    ) {
+        let begun = self.orientation.sure && self.sides[side.index()].at == Position::Start;
         if !self.orientation.sure {
             match speaker {
                 Speaker::Client => self.orientation.client = side,
@@ -178,7 +185,11 @@ impl Driver {
             }
         }
         self.protocol = Some(protocol);
-        self.parser = Some(protocol.open());
+        let mut parser = protocol.open();
+        if !begun {
+            parser.begun_before(sink);
+        }
+        self.parser = Some(parser);
         let stream = &mut self.sides[side.index()];
         stream.state = State::Reading;
         stream.need = 0;

@@ -118,6 +118,12 @@ impl ControlParser {
                     self.transfer(transfer, sink);
                 }
             }
+            // Logged in: as a guest, or by a name alone.
+            b"230" if self.login.user.is_some() => {
+                let facts = sink.facts();
+                facts.served();
+                self.login.anonymous = facts.anonymous;
+            }
             // The transfer was refused.
             [b'4' | b'5', ..] => self.waiting = None,
             _ => {}

@@ -24,6 +24,8 @@ pub(super) struct Login {
     pub user: Option<String>,
     pub authentication: Authentication,
     pub in_clear: bool,
+    /// Without a password.
+    pub anonymous: bool,
     pub software: Option<String>,
 }
 
@@ -66,6 +68,7 @@ impl Transfer {
         facts.software.clone_from(&self.login.software);
         facts.authentication = self.login.authentication;
         facts.credentials_in_clear = self.login.in_clear;
+        facts.anonymous = self.login.anonymous;
         let files = facts.files();
         files.user.clone_from(&self.login.user);
         ServiceFacts::set(&mut files.method, self.operation);

@@ -99,8 +99,21 @@ pub(super) fn literal(line: &[u8]) -> Option<Literal> {
     (len <= MAX_LITERAL).then_some(Literal { len })
 }
 
-/// The kind of content whose literal ends this line of a response, by the data item before it.
-pub(super) fn fetched(line: &[u8]) -> Option<&'static str> {
+/// What a literal of a response holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fetched {
+    /// A message.
+    Message,
+    /// The header of the message, or of one of its parts.
+    Header(String),
+    /// The body of a part, or of the message (empty).
+    Part(String),
+    /// The same without its transfer encoding.
+    Decoded,
+}
+
+/// What the literal at the end of this line of a response holds, by the data item before it.
+pub(super) fn fetched(line: &[u8]) -> Option<Fetched> {
     let open = line.iter().rposition(|b| *b == b'{')?;
     let before = line.get(..open)?.trim_ascii_end();
     let before = before.strip_suffix(b"~").unwrap_or(before).trim_ascii_end();
@@ -119,15 +132,34 @@ pub(super) fn fetched(line: &[u8]) -> Option<&'static str> {
         None => (before.get(start..)?.to_ascii_uppercase(), Vec::new()),
     };
     match item.as_slice() {
-        b"RFC822" | b"RFC822.HEADER" => Some("message/rfc822"),
-        b"BODY" | b"BODY.PEEK" | b"BINARY" => Some(match section.as_slice() {
-            b"" => "message/rfc822",
-            s if s.starts_with(b"HEADER") => "message/rfc822",
-            _ => "",
-        }),
-        b"RFC822.TEXT" => Some(""),
+        b"RFC822" => Some(Fetched::Message),
+        b"RFC822.HEADER" => Some(Fetched::Header(String::new())),
+        b"RFC822.TEXT" => Some(Fetched::Part(String::new())),
+        b"BINARY" | b"BINARY.PEEK" => Some(Fetched::Decoded),
+        b"BODY" | b"BODY.PEEK" if section.is_empty() => Some(Fetched::Message),
+        b"BODY" | b"BODY.PEEK" => {
+            // `HEADER.FIELDS (SUBJECT)`, `1.MIME`, `1.2`, `TEXT`
+            let section = String::from_utf8_lossy(&section).into_owned();
+            let section = section.split(' ').next().unwrap_or_default();
+            let digits = |c: char| c.is_ascii_digit() || c == '.';
+            let rest = section.trim_start_matches(digits);
+            let path = section.strip_suffix(rest).unwrap_or(section).trim_end_matches('.');
+            Some(match rest {
+                "" | "TEXT" => Fetched::Part(path.to_owned()),
+                _ => Fetched::Header(path.to_owned()),
+            })
+        }
         _ => None,
     }
+}
+
+/// The number of the message that a line is about: `* 12 FETCH (`.
+pub(super) fn message(line: &[u8]) -> Option<u64> {
+    let rest = line.strip_prefix(b"* ")?;
+    let digits = rest.iter().take(10).take_while(|b| b.is_ascii_digit()).count();
+    let (number, rest) = rest.split_at_checked(digits)?;
+    let fetch = rest.get(..7).is_some_and(|word| word.eq_ignore_ascii_case(b" FETCH "));
+    fetch.then(|| std::str::from_utf8(number).ok()?.parse().ok()).flatten()
 }
 
 /// The kind of content whose literal ends this line of a command.

@@ -1,6 +1,7 @@
 //! IMAP (RFC 9051, RFC 3501): messages that are fetched and appended, also compressed (RFC 4978).
 
 mod lines;
+mod structure;
 #[cfg(test)]
 mod tests;
 
@@ -12,10 +13,14 @@ use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
     Protocol, Reason, Resync, ServiceFacts, line,
 };
-use lines::{Literal, literal};
+use lines::{Fetched, Literal, literal};
+use structure::Messages;
+use zeroize::Zeroizing;
 
 /// Longest line without its literals, bytes.
 const MAX_LINE: usize = 64 << 10;
+/// Bytes of a header that say what its body is.
+const MAX_HEADER: usize = 16 << 10;
 /// Bytes that are unpacked at a time.
 const STEP: usize = 4 << 10;
 
@@ -47,6 +52,12 @@ struct ImapParser {
     /// The tag of the command that asked for compression, until it is answered.
     compress: Option<Vec<u8>>,
     compressed: bool,
+    /// What answers said of messages.
+    messages: Messages,
+    /// The message that the answer at hand is about.
+    message: u64,
+    /// The header that is coming: of which part, and its bytes so far.
+    header: Option<(String, Zeroizing<Vec<u8>>)>,
 }
 
 /// One direction.
@@ -55,7 +66,7 @@ struct DirectionState {
     literal: SizedBody,
     inflate: Option<Box<Inflater>>,
     /// Unpacked bytes that were not consumed.
-    unpacked: zeroize::Zeroizing<Vec<u8>>,
+    unpacked: Zeroizing<Vec<u8>>,
 }
 
 impl ImapParser {
@@ -71,7 +82,12 @@ impl ImapParser {
         while let Some(rest @ [_, ..]) = data.get(at..) {
             let Some(side) = self.sides.get_mut(direction.index()) else { break };
             if side.literal.is_open() {
-                at += side.literal.data(rest, sink);
+                let len = side.literal.data(rest, sink);
+                let ended = !side.literal.is_open();
+                at += len;
+                if !client {
+                    self.header_bytes(rest.get(..len).unwrap_or(rest), ended);
+                }
                 continue;
             }
             if client && self.tls.begins(rest) {
@@ -81,6 +97,7 @@ impl ImapParser {
                 return Ok(line::more(data, at));
             };
             at = next;
+            let packed = self.compressed;
             let switch = match client {
                 true => {
                     self.command(line, sink);
@@ -94,7 +111,7 @@ impl ImapParser {
             if switch {
                 return Ok(Progress { switch: true, ..Progress::consumed(at) });
             }
-            if !client && self.compressed {
+            if !packed && self.compressed {
                 // What follows is packed.
                 break;
             }
@@ -112,13 +129,46 @@ impl ImapParser {
         let client = direction == Direction::ClientToServer;
         let Some(side) = self.sides.get_mut(direction.index()) else { return };
         side.literal = SizedBody::unread(found.len);
-        let kind = if client { lines::appended(line) } else { lines::fetched(line) };
-        let Some(content_type) = kind.filter(|_| found.len > 0) else { return };
+        if found.len == 0 {
+            return;
+        }
+        let mut head = None;
+        let content_type = match client {
+            true => lines::appended(line),
+            false => lines::fetched(line).map(|fetched| match fetched {
+                Fetched::Message => "message/rfc822",
+                Fetched::Header(path) => {
+                    self.header = Some((path, Zeroizing::default()));
+                    "message/rfc822"
+                }
+                Fetched::Part(path) => {
+                    let part = self.messages.part(self.message, &path);
+                    head = part.and_then(structure::Head::message);
+                    if head.is_some() { "message/rfc822" } else { "" }
+                }
+                Fetched::Decoded => "",
+            }),
+        };
+        let Some(content_type) = content_type else { return };
         sink.unit("message");
         let media = Media::Type { content_type, name: "" };
         let operation = if client { "APPEND" } else { "FETCH" };
         let hint = Hint { direction, media, operation, codings: &[], layer: "imap" };
-        side.literal = SizedBody::new(found.len, ContentWriter::open(&hint, sink));
+        let mut writer = ContentWriter::open(&hint, sink);
+        if let Some(head) = head {
+            writer.data(&head, sink);
+        }
+        side.literal = SizedBody::new(found.len, writer);
+    }
+
+    /// Bytes of a literal of the server: they may be a header, which says what parts are.
+    fn header_bytes(&mut self, bytes: &[u8], ended: bool) {
+        let Some((_, header)) = &mut self.header else { return };
+        let room = MAX_HEADER.saturating_sub(header.len());
+        header.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+        if ended && let Some((path, header)) = self.header.take() {
+            self.messages.header(self.message, &path, &header);
+        }
     }
 
     fn command(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
@@ -138,6 +188,8 @@ impl ImapParser {
             }
         } else if is(b"AUTHENTICATE") {
             facts.sasl(rest);
+        } else if is(b"SELECT") || is(b"EXAMINE") {
+            self.messages.clear();
         } else if is(b"STARTTLS") {
             self.tls.ask();
         } else if is(b"COMPRESS") && rest.eq_ignore_ascii_case(b"DEFLATE") {
@@ -149,6 +201,13 @@ impl ImapParser {
     fn answer(&mut self, line: &[u8], sink: &mut dyn ContentSink) -> bool {
         let (tag, rest) = line::command(line);
         let positive = rest.get(..2).is_some_and(|w| w.eq_ignore_ascii_case(b"OK"));
+        if let Some(message) = lines::message(line) {
+            self.message = message;
+        }
+        if let Some(at) = memchr::memmem::find(line, b"BODYSTRUCTURE (") {
+            let structure = line.get(at + b"BODYSTRUCTURE ".len()..).unwrap_or_default();
+            self.messages.structure(self.message, structure);
+        }
         if tag == b"*" {
             if !std::mem::replace(&mut self.greeted, true) && positive {
                 let text = rest.rsplit(|b| *b == b']').next().unwrap_or_default();
@@ -217,6 +276,7 @@ impl Parser for ImapParser {
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
+        self.header = None;
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if side.inflate.is_some() {
             side.literal.cut(sink);
@@ -245,6 +305,6 @@ impl Parser for ImapParser {
         let side = |s: &DirectionState| {
             s.unpacked.capacity() + s.inflate.as_ref().map_or(0, |_| Inflater::memory())
         };
-        self.sides.iter().map(side).sum()
+        self.sides.iter().map(side).sum::<usize>() + self.messages.memory()
     }
 }

@@ -56,7 +56,10 @@ fn compressed_connections_are_inflated() {
     );
     let ask = pack(&mut up, b"a3 UID FETCH 1 BODY[]\r\n");
     let first = pack(&mut down, b"* 1 FETCH (BODY[] {12}\r\nSubje");
-    let second = pack(&mut down, b"ct: a\r\n)\r\na3 OK\r\n");
+    let second = pack(
+        &mut down,
+        b"ct: a\r\n)\r\n* 2 FETCH (BODY[] {3}\r\nB: )\r\n* 3 FETCH (BODY[] {3}\r\nC: )\r\na3 OK\r\n",
+    );
     let got = texts(&[
         Server(HELLO),
         Client(b"a2 COMPRESS DEFLATE\r\n"),
@@ -65,7 +68,7 @@ fn compressed_connections_are_inflated() {
         Server(&first),
         Server(&second),
     ]);
-    assert_eq!(got, [("Subject: a\r\n".to_owned(), COMPLETE)]);
+    assert_eq!(got, ["Subject: a\r\n", "B: ", "C: "].map(|t| (t.to_owned(), COMPLETE)));
 }
 
 #[test]
@@ -88,6 +91,29 @@ fn a_mailbox_of_text_is_not_taken_for_messages() {
         Server(b"* LIST () \".\" {5}\r\nINBOX\r\na1 OK\r\n"),
     ]);
     assert_eq!(got, []);
+}
+
+#[test]
+fn parts_are_read_by_what_was_said_of_them() {
+    let header = "Content-Type: text/plain; charset=koi8-r\r\n\r\n";
+    let fetched = [
+        format!("* 3 FETCH (UID 7 RFC822.HEADER {{{}}}\r\n{header} FLAGS ())\r\n", header.len()),
+        "* 4 FETCH (BODYSTRUCTURE (\"text\" \"html\" NIL NIL NIL \"base64\" 4 1))\r\n".to_owned(),
+        "* 3 FETCH (BODY[TEXT] {2}\r\nab UID 7)\r\n* 4 FETCH (BODY[1] {4}\r\nYWI=)\r\n".to_owned(),
+        "* 5 FETCH (BODY[1] {2}\r\ncd)\r\n* 4 FETCH (BINARY[1] {2}\r\nab)\r\n".to_owned(),
+    ];
+    let got = texts(&[Server(HELLO), Server(fetched.concat().as_bytes())]);
+    let got: Vec<&str> = got.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(
+        got,
+        [
+            header,
+            "Content-Type: text/plain; charset=koi8-r\r\nContent-Transfer-Encoding: 8bit\r\n\r\nab",
+            "Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nYWI=",
+            "cd",
+            "ab",
+        ]
+    );
 }
 
 proptest! {

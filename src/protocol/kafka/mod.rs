@@ -244,6 +244,9 @@ impl KafkaParser {
         direction: Direction,
         sink: &mut dyn ContentSink,
     ) {
+        if direction == Direction::ServerToClient {
+            sink.facts().served();
+        }
         let mut room = std::mem::take(&mut self.room);
         for record in Records::open(data, &mut room, sink) {
             self.record(&record, topic, direction, sink);
@@ -415,6 +418,10 @@ impl Parser for KafkaParser {
             }
         }
         Ok(Progress::consumed(at))
+    }
+
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
     }
 
     fn gap(&mut self, direction: Direction, _len: u64, _sink: &mut dyn ContentSink) -> Resync {

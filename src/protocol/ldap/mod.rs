@@ -87,7 +87,9 @@ impl LdapParser {
                     match password {
                         Some([]) => facts.authentication = Authentication::None,
                         Some(_) if !name.is_empty() => facts.password_in_clear(),
-                        _ => {}
+                        Some(_) => {}
+                        // SASL (RFC 4513 5.2).
+                        None => facts.authentication = Authentication::Digest,
                     }
                 }
                 None => sink.anomaly(Reason::Malformed),
@@ -96,6 +98,10 @@ impl LdapParser {
             Operation::Entry => {
                 if operation::entry(body, &mut self.json).is_none() {
                     return sink.anomaly(Reason::Malformed);
+                }
+                // Anybody may ask a server what it is: that entry has no name (RFC 4512 5.1).
+                if !body.starts_with(&[ber::OCTET_STRING, 0]) {
+                    sink.facts().served();
                 }
                 if self.count >= MAX_ENTRIES {
                     self.close_entries(Ending::Complete, sink);
@@ -180,10 +186,15 @@ impl Parser for LdapParser {
         Ok(Progress::consumed(at))
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         if direction == Direction::ServerToClient {
             self.close_entries(Ending::Cut, sink);
         }
+        sink.facts().missed_login();
         Resync::Search
     }
 

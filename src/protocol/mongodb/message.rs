@@ -2,6 +2,8 @@
 
 use super::super::Reason;
 use super::bson;
+use crate::syntax::zstd;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::io::Read as _;
 
 /// Length of a header: length, request, request that is answered, operation.
@@ -120,12 +122,18 @@ pub fn inflate(body: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<i32, Reas
             .take(length as u64)
             .read_to_end(out)
             .map_err(|_| Reason::Malformed),
-        Some(3) => ruzstd::decoding::StreamingDecoder::new(data)
-            .map_err(|_| Reason::Malformed)
+        Some(3) => zstd_decoder(data)
             .and_then(|d| d.take(length as u64).read_to_end(out).map_err(|_| Reason::Malformed)),
         _ => Err(Reason::Unsupported),
     };
     read.map(|_| opcode)
+}
+
+/// Unpacks a frame of Zstandard.
+fn zstd_decoder(data: &[u8]) -> Result<StreamingDecoder<&[u8], FrameDecoder>, Reason> {
+    let mut frame = FrameDecoder::new();
+    frame.set_max_window_size(zstd::MAX_WINDOW);
+    StreamingDecoder::new_with_decoder(data, frame).map_err(|_| Reason::Malformed)
 }
 
 /// A document, or several under a name (`documents`, `updates`).

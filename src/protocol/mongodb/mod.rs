@@ -67,6 +67,8 @@ impl Protocol for Mongodb {
 struct MongodbParser {
     /// The client has begun to prove who it is, or has sent its first other command.
     known: bool,
+    /// It has asked for data.
+    asked: bool,
     json: Zeroizing<Vec<u8>>,
 }
 
@@ -98,6 +100,9 @@ impl MongodbParser {
         // `{find: "patients", ...}`, or the namespace that an answer names (`clinic.patients`).
         let namespace = message::namespace(opcode, body, first);
         let answer = direction == Direction::ServerToClient;
+        if answer && self.asked && done(first) {
+            sink.facts().served();
+        }
         let named = command.and_then(|(_, value)| value).filter(|_| !answer);
         let collection = named.or(namespace).unwrap_or_default();
         let collection = collection.rsplit(|b| *b == b'.').next().unwrap_or_default();
@@ -106,6 +111,7 @@ impl MongodbParser {
             _ => "find",
         };
         let operation = known_operation(operation);
+        self.asked |= !answer && operation != OTHER;
         self.json.clear();
         self.json.push(b'{');
         super::json::name(
@@ -156,7 +162,16 @@ impl MongodbParser {
 fn known_operation(command: &str) -> &'static str {
     const KNOWN: [&str; 8] =
         ["find", "insert", "update", "delete", "aggregate", "findAndModify", "getMore", "count"];
-    KNOWN.into_iter().find(|k| *k == command).unwrap_or("command")
+    KNOWN.into_iter().find(|k| *k == command).unwrap_or(OTHER)
+}
+
+/// A command that asks for no data.
+const OTHER: &str = "command";
+
+/// Whether an answer says that a command was done: `ok` is 1, mostly a floating-point number.
+fn done(answer: &[u8]) -> bool {
+    let ok = [&b"\x01ok\0\0\0\0\0\0\0\xf0\x3f"[..], b"\x10ok\0\x01\0\0\0"];
+    ok.iter().any(|ok| memchr::memmem::find(answer, ok).is_some())
 }
 
 impl Parser for MongodbParser {
@@ -184,7 +199,13 @@ impl Parser for MongodbParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, _direction: Direction, _len: u64, _sink: &mut dyn ContentSink) -> Resync {
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        self.known = true;
+        sink.facts().missed_login();
+    }
+
+    fn gap(&mut self, _direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
+        self.begun_before(sink);
         Resync::Search
     }
 

@@ -82,6 +82,8 @@ fn requests_and_answers_are_under_their_collection() {
     let (sink, events) = play(&pieces, 9);
     assert_eq!(events.first(), Some(&DriverEvent::Recognised("mongodb")));
     assert_eq!(sink.facts.authentication, Authentication::None);
+    assert!(sink.facts.anonymous, "the insert was done");
+    assert!(!play(&pieces[..1], 9).0.facts.anonymous, "nothing was answered");
 }
 
 #[test]

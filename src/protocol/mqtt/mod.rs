@@ -11,12 +11,15 @@ use super::{
 };
 use crate::syntax::Match;
 
-/// Bytes of CONNECT looked at: protocol name, level and flags (MQTT 5 3.1.2).
-const CONNECT_HEAD: usize = 12;
+/// Bytes of CONNECT looked at: protocol name, level and flags, properties (MQTT 5 3.1.2).
+const CONNECT_HEAD: usize = 512;
+/// Bytes of CONNACK: flags, and whether the client is let in (3.2.2).
+const CONNACK_HEAD: usize = 2;
 /// Longest topic and properties of a PUBLISH, bytes; both have lengths of their own.
 const MAX_HEAD: usize = 70 << 10;
 
 const CONNECT: u8 = 1;
+const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
 
 /// MQTT.
@@ -58,7 +61,7 @@ impl Protocol for Mqtt {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(MqttParser { version: 4, payloads: Default::default() })
+        Box::new(MqttParser { version: 4, nameless: false, payloads: Default::default() })
     }
 }
 
@@ -84,10 +87,34 @@ fn length(data: &[u8]) -> Match<(u64, usize)> {
     Match::No
 }
 
+/// Whether CONNECT names another way of authentication (MQTT 5 3.1.2.11.9), or may.
+fn has_method(data: &[u8]) -> bool {
+    let Match::Yes((len, used)) = length(data) else { return true };
+    let whole = usize::try_from(len).ok().and_then(|len| data.get(used..)?.get(..len));
+    let Some(mut rest) = whole else { return true };
+    let string = |rest: &[u8]| Some(2 + usize::from(u16::from_be_bytes(*rest.first_chunk::<2>()?)));
+    while let Some((kind, after)) = rest.split_first() {
+        // Session, maximum of packets, of their size, of aliases; what is wanted of answers and problems; what a
+        // user adds.
+        let size = match kind {
+            0x11 | 0x27 => Some(4),
+            0x21 | 0x22 => Some(2),
+            0x17 | 0x19 => Some(1),
+            0x26 => string(after).and_then(|key| Some(key + string(after.get(key..)?)?)),
+            _ => return true,
+        };
+        let Some(behind) = size.and_then(|size| after.get(size..)) else { return true };
+        rest = behind;
+    }
+    false
+}
+
 /// One flow.
 struct MqttParser {
     /// Protocol level: 3, 4 or 5.
     version: u8,
+    /// The client wants to be let in without a name.
+    nameless: bool,
     /// The payload on its way in each direction.
     payloads: [SizedBody; 2],
 }
@@ -100,6 +127,17 @@ impl MqttParser {
         let flags = body.get(3 + name).copied().unwrap_or(0);
         if flags & 0x40 != 0 {
             sink.facts().password_in_clear();
+        }
+        // Behind the flags: how long the connection is kept.
+        let properties = body.get(6 + name..).unwrap_or_default();
+        let other = self.version >= 5 && has_method(properties);
+        self.nameless = flags & 0xc0 == 0 && !other;
+    }
+
+    /// What a broker answers: a client without a name was let in, or not.
+    fn connected(&self, body: &[u8], sink: &mut dyn ContentSink) {
+        if self.nameless && body.get(1) == Some(&0) {
+            sink.facts().served();
         }
     }
 
@@ -158,6 +196,13 @@ impl Parser for MqttParser {
                     return Ok(Progress::need(at, 1 + used + want));
                 }
                 self.connect(body.get(..want).unwrap_or(body), sink);
+            }
+            if kind == CONNACK && direction == Direction::ServerToClient {
+                let want = usize::try_from(len).unwrap_or(usize::MAX).min(CONNACK_HEAD);
+                if body.len() < want {
+                    return Ok(Progress::need(at, 1 + used + want));
+                }
+                self.connected(body, sink);
             }
             if kind != PUBLISH || len == 0 {
                 return Ok(Progress::skip(at + 1 + used, len));

@@ -1,10 +1,15 @@
 //! MySQL and MariaDB (MySQL Internals Manual, "Client/Server Protocol", version 10).
 //!
 //! Result sets, text and binary, are passed on as tables; so are the values of statements, also of prepared
-//! ones. Compressed packets (`CLIENT_COMPRESS`) are opened.
+//! ones, and files that LOAD DATA LOCAL sends. Compressed packets (zlib, Zstandard) are opened. Commands may be sent
+//! before earlier ones are answered.
 
+mod charset;
+mod commands;
 mod connection;
 mod packet;
+mod results;
+mod statements;
 mod values;
 
 #[cfg(test)]

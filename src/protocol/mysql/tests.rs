@@ -86,6 +86,7 @@ fn results_in_text_are_tables() {
         assert_eq!(events.first(), Some(&DriverEvent::Recognised("mysql")));
         assert_eq!(sink.facts.software.as_deref(), Some("8.0.36"));
         assert_eq!(sink.facts.authentication, Authentication::Digest);
+        assert!(!sink.facts.anonymous);
     }
 }
 
@@ -125,7 +126,9 @@ fn statements_and_their_parameters_are_read() {
             "\"mrn\",\"last_name\",\"dob\"\n\"18\",\"Ng\",\"1970-01-03\"\n",
         ]
     );
-    assert_eq!(play(&pieces, 100).0.facts.authentication, Authentication::None);
+    let facts = play(&pieces, 100).0.facts;
+    assert_eq!(facts.authentication, Authentication::None);
+    assert!(facts.anonymous, "a user without a password was let in");
 }
 
 #[test]
@@ -174,6 +177,197 @@ fn results_are_read_from_the_middle_and_after_a_gap() {
     let (sink, _) = play(&pieces, 7);
     let whole = sink.contents.iter().filter(|c| c.bytes.ends_with(b"\"1970-01-02\"\n")).count();
     assert_eq!(whole, 1);
+}
+
+/// The opening of a connection.
+fn opening(capabilities: u32) -> [Vec<u8>; 3] {
+    [greeting(), login(capabilities, b""), packet(2, OK)]
+}
+
+/// What comes behind the opening, as text.
+fn after_opening(capabilities: u32, rest: &[Piece<'_>]) -> Vec<String> {
+    let [greeting, login, ok] = opening(capabilities);
+    let pieces = [&[Server(&greeting), Client(&login), Server(&ok)], rest].concat();
+    texts(&pieces).into_iter().map(|(text, _)| text).collect()
+}
+
+const HEADING: &str = "\"mrn\",\"last_name\",\"dob\"\n";
+
+fn prepare(statement: &str) -> Vec<u8> {
+    packet(0, &[b"\x16", statement.as_bytes()].concat())
+}
+
+/// The answer to a statement that is prepared, with this number and count of parameters.
+fn prepared(id: u8, parameters: u8) -> Vec<u8> {
+    let mut packets = packet(1, &[0, id, 0, 0, 0, 3, 0, parameters, 0, 0, 0, 0]);
+    for at in 0..parameters {
+        packets.extend(packet(2 + at, b"\x03def?"));
+    }
+    packets.extend(packet(9, EOF));
+    packets
+}
+
+fn binary_row(mrn: &str, name: &str) -> Vec<u8> {
+    [&[0, 0][..], &string(mrn.as_bytes()), &string(name.as_bytes()), &[4, 0xB2, 7, 1, 3]].concat()
+}
+
+#[test]
+fn rows_that_are_fetched_have_the_columns_of_their_statement() {
+    let [first, second] = [prepare("SELECT * FROM p"), prepare("SELECT * FROM p")];
+    let execute = packet(0, &[0x17, 4, 0, 0, 0, 1, 1, 0, 0, 0]);
+    let mut described = [packet(1, &[3]), definition(2, "mrn", 253)].concat();
+    described.extend([definition(3, "last_name", 253), definition(4, "dob", 10)].concat());
+    // A cursor was opened: no rows yet.
+    described.extend(packet(5, &[0xFE, 0, 0, 0x42, 0]));
+    let fetch = packet(0, &[0x1C, 4, 0, 0, 0, 2, 0, 0, 0]);
+    let rows =
+        |mrn| [packet(1, &binary_row(mrn, "Ng")), packet(2, &[0xFE, 0, 0, 0x42, 0])].concat();
+    let got = after_opening(
+        0x200,
+        &[
+            Client(&first),
+            Server(&prepared(4, 0)),
+            Client(&execute),
+            Server(&described),
+            Client(&second),
+            Server(&prepared(5, 0)),
+            Client(&fetch),
+            Server(&rows("17")),
+            Client(&fetch),
+            Server(&rows("18")),
+        ],
+    );
+    let row = |mrn| format!("{HEADING}\"{mrn}\",\"Ng\",\"1970-01-03\"\n");
+    assert_eq!(got, [row("17"), row("18")]);
+}
+
+#[test]
+fn results_without_definitions_have_those_of_the_statement() {
+    let statement = prepare("SELECT * FROM p WHERE mrn = ?");
+    let answer = [
+        packet(1, &[0, 4, 0, 0, 0, 3, 0, 1, 0, 0, 0, 0]),
+        definition(2, "?", 253),
+        packet(3, EOF),
+        definition(4, "mrn", 253),
+        definition(5, "last_name", 253),
+        definition(6, "dob", 10),
+        packet(7, EOF),
+    ];
+    let execute = [&[0x17, 4, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 253, 0][..], &string(b"17")].concat();
+    // The count of columns, and that no definitions follow (MARIADB_CLIENT_CACHE_METADATA).
+    let rows =
+        [packet(1, &[3, 0]), packet(2, EOF), packet(3, &binary_row("17", "Ng")), packet(4, EOF)];
+    let got = after_opening(
+        0x200,
+        &[
+            Client(&statement),
+            Server(&answer.concat()),
+            Client(&packet(0, &execute)),
+            Server(&rows.concat()),
+        ],
+    );
+    let row = format!("{HEADING}\"17\",\"Ng\",\"1970-01-03\"\n");
+    assert_eq!(got, ["\"mrn\"\n\"17\"\n".to_owned(), row]);
+}
+
+#[test]
+fn commands_are_answered_in_their_order() {
+    // All are sent before the first is answered; the statement is executed by the number of the last one.
+    let values = [&[0x17, 0xFF, 0xFF, 0xFF, 0xFF, 0, 1, 0, 0, 0, 0, 1, 253, 0][..], &string(b"17")];
+    let commands = [
+        packet(0, b"\x03SELECT 1"),
+        prepare("SELECT * FROM p WHERE mrn = ?"),
+        packet(0, &values.concat()),
+        packet(0, b"\x03SELECT 2"),
+    ];
+    // How far a long statement has come is no answer.
+    let progress = packet(1, &[0xFF, 0xFF, 0xFF, 1, 1, 1, 0, 0, 0]);
+    let answers = [
+        result(true, &[text_row(["16", "Ng", "1970-01-02"])]),
+        prepared(4, 1),
+        result(true, &[binary_row("17", "Ng")]),
+        progress,
+        result(false, &[text_row(["18", "Ng", "1970-01-02"])]),
+    ];
+    let got = after_opening(0x200, &[Client(&commands.concat()), Server(&answers.concat())]);
+    let row = |mrn, day| format!("{HEADING}\"{mrn}\",\"Ng\",\"1970-01-0{day}\"\n");
+    assert_eq!(got, ["\"mrn\"\n\"17\"\n".to_owned(), row("16", 2), row("17", 3), row("18", 2)]);
+}
+
+#[test]
+fn files_that_the_server_asks_for_are_read() {
+    for (statement, expected) in [
+        ("LOAD DATA LOCAL INFILE 'p' INTO TABLE p (mrn, dob)", "mrn\tdob\n17\t1970-01-02\n"),
+        (
+            "LOAD DATA LOCAL INFILE 'p' INTO TABLE p FIELDS TERMINATED BY ';' IGNORE 1 LINES",
+            "17\t1970-01-02\n",
+        ),
+    ] {
+        let query = packet(0, &[b"\x03", statement.as_bytes()].concat());
+        let file = [packet(2, b"17\t1970"), packet(3, b"-01-02\n"), packet(4, b"")].concat();
+        let (ask, ok) = (packet(1, b"\xFBp"), packet(5, OK));
+        let select = packet(0, b"\x03SELECT 1");
+        let answer = result(true, &[text_row(["17", "Ng", "1970-01-02"])]);
+        let got = after_opening(
+            0x200,
+            &[
+                Client(&query),
+                Server(&ask),
+                Client(&file),
+                Server(&ok),
+                Client(&select),
+                Server(&answer),
+            ],
+        );
+        let row = format!("{HEADING}\"17\",\"Ng\",\"1970-01-02\"\n");
+        assert_eq!(got, [expected.to_owned(), row], "{statement}");
+    }
+}
+
+#[test]
+fn many_rows_and_long_values_are_parameters() {
+    let statement = prepare("INSERT INTO p (mrn, last_name) VALUES (?, ?)");
+    let types = [253, 0, 253, 0];
+    let rows =
+        [&[0][..], &string(b"17"), &[0], &string(b"Ng"), &[0], &string(b"18"), &[1]].concat();
+    let bulk = packet(0, &[&[0xFA, 4, 0, 0, 0, 128, 0][..], &types, &rows].concat());
+    // The second value comes before the others, in two pieces.
+    let long = |text: &[u8]| packet(0, &[&[0x18, 4, 0, 0, 0, 1, 0][..], text].concat());
+    let execute = [&[0x17, 4, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1][..], &types, &string(b"19")].concat();
+    let client = [bulk, long(b"O'Ha"), long(b"ra"), packet(0, &execute)].concat();
+    let got = after_opening(0x200, &[Client(&statement), Server(&prepared(4, 2)), Client(&client)]);
+    let heading = "\"mrn\",\"last_name\"\n";
+    assert_eq!(
+        got,
+        [
+            format!("{heading}\"17\",\"Ng\"\n"),
+            format!("{heading}\"18\",\"\"\n"),
+            format!("{heading}\"19\",\"O'Hara\"\n"),
+        ]
+    );
+}
+
+#[test]
+fn packets_are_unpacked_by_zstandard() {
+    let query = packet(0, b"\x03INSERT INTO p (mrn, dob) VALUES ('17', '1970-01-02')");
+    let level = ruzstd::encoding::CompressionLevel::Fastest;
+    let body = ruzstd::encoding::compress_to_vec(&query[..], level);
+    let lengths = [(body.len() as u32).to_le_bytes(), (query.len() as u32).to_le_bytes()];
+    let packed = [&lengths[0][..3], &[0], &lengths[1][..3], &body].concat();
+    let got = after_opening(0x200 | 1 << 26, &[Client(&packed)]);
+    assert_eq!(got, ["\"mrn\",\"dob\"\n\"17\",\"1970-01-02\"\n"]);
+}
+
+#[test]
+fn rows_have_the_character_set_of_their_columns() {
+    let mut columns = definition(2, "mrn", 253);
+    // koi8r_general_ci, behind the names.
+    let at = columns.len() - 12;
+    columns[at] = 7;
+    let answer = [packet(1, &[1]), columns, packet(3, EOF), packet(4, b"\x01\xe1")].concat();
+    let [greeting, login, ok] = opening(0x200);
+    let (sink, _) = play(&[Server(&greeting), Client(&login), Server(&ok), Server(&answer)], 99);
+    assert_eq!(sink.contents[0].media, "text/csv; charset=koi8-r");
 }
 
 proptest! {

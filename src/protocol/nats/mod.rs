@@ -7,8 +7,8 @@ mod tests;
 use super::content_writer::ContentWriter;
 use super::sized_body::SizedBody;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
-    Protocol, Reason, Resync, ServiceFacts, Speaker, line,
+    Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker, line,
 };
 
 /// Longest control line, bytes (INFO and CONNECT are JSON).
@@ -110,13 +110,20 @@ struct DirectionState {
 impl NatsParser {
     fn line(&mut self, direction: Direction, line: &[u8], sink: &mut dyn ContentSink) {
         if let Some(json) = line.strip_prefix(b"CONNECT ") {
-            let has = |key: &[u8]| memchr::memmem::find(json, key).is_some();
-            if has(b"\"pass\":\"") || has(b"\"auth_token\":\"") {
+            let is_filled = |key: &[u8]| is_filled(json, key);
+            if is_filled(b"\"pass\"") || is_filled(b"\"auth_token\"") {
                 sink.facts().password_in_clear();
+            } else if is_filled(b"\"sig\"") || is_filled(b"\"jwt\"") {
+                // The client signs what the server gave it.
+                sink.facts().authentication = Authentication::Digest;
             }
             return;
         }
         let Some(found) = message(line) else { return };
+        // Without a login where one is required, the server ends the connection.
+        if direction == Direction::ServerToClient {
+            sink.facts().served();
+        }
         sink.unit("message");
         let Some(side) = self.sides.get_mut(direction.index()) else { return };
         side.headers = SizedBody::unread(found.headers);
@@ -129,6 +136,14 @@ impl NatsParser {
             side.payload = SizedBody::new(len, ContentWriter::open(&hint, sink));
         }
     }
+}
+
+/// Whether a key of CONNECT has a text that is not empty.
+fn is_filled(json: &[u8], key: &[u8]) -> bool {
+    let Some(at) = memchr::memmem::find(json, key) else { return false };
+    let value = json.get(at + key.len()..).unwrap_or_default().trim_ascii_start();
+    let value = value.strip_prefix(b":").unwrap_or_default().trim_ascii_start();
+    matches!(value, [b'"', first, ..] if *first != b'"')
 }
 
 impl DirectionState {
@@ -172,12 +187,17 @@ impl Parser for NatsParser {
         Ok(Progress::consumed(at))
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if !side.headers.is_open() && side.payload.gap(len, sink) {
             return Resync::Known { skip: 0 };
         }
         side.cut(sink);
+        sink.facts().missed_login();
         Resync::Search
     }
 

@@ -1,5 +1,7 @@
-use super::super::recorder::{COMPLETE, CUT, Piece as Said, Recorder, play, play_with};
-use super::super::{DriverEvent, Ending, Want};
+use super::super::Want;
+use super::super::recorder::{
+    COMPLETE, CUT, Piece as Said, Recorder, contents, play, play_with, seen,
+};
 use super::*;
 use Said::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
@@ -71,31 +73,6 @@ fn write(xid: u32, handle: &[u8], at: u64, bytes: &[u8]) -> Vec<u8> {
 
 fn commit(xid: u32, handle: &[u8]) -> Vec<u8> {
     asks(xid, 3, 21, &[&opaque(handle), &[0; 12]])
-}
-
-type Seen = (String, Vec<u8>, u64, Option<Ending>);
-
-/// What is handed on, in segments of any size.
-fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
-    let of = |size| {
-        let (sink, events) = play(pieces, size);
-        assert!(!events.iter().any(|n| matches!(n, DriverEvent::Opaque(..))), "{events:?}");
-        let seen: Vec<Seen> = sink
-            .contents
-            .iter()
-            .map(|c| (c.operation.clone(), c.bytes.clone(), c.gaps, c.ending))
-            .collect();
-        (seen, sink)
-    };
-    let (whole, sink) = of(usize::MAX);
-    for size in 1..140 {
-        assert_eq!(of(size).0, whole, "in pieces of {size}");
-    }
-    (whole, sink)
-}
-
-fn seen(operation: &str, bytes: &[u8], gaps: u64, ending: Option<Ending>) -> Seen {
-    (operation.into(), bytes.into(), gaps, ending)
 }
 
 #[test]

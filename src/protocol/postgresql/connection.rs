@@ -1,21 +1,18 @@
 //! One connection.
 
-use super::super::sql::{self, MAX_PREPARED, MAX_STATEMENT, MAX_STATEMENTS, Parameters, Table};
+use super::super::sql::{self, Catalog, MAX_STATEMENT, Parameters, Table};
 use super::super::{
     Authentication, ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason,
     Resync,
 };
-use super::{
-    CANCEL_REQUEST, GSS_REQUEST, MAX_STARTUP, SSL_REQUEST, find_description, values, word,
-};
+use super::copy::Copy;
+use super::exchange::{Asked, Exchange, Portal, StatementId};
+use super::values::{self, Column, Form};
+use super::{CANCEL_REQUEST, GSS_REQUEST, MAX_STARTUP, SSL_REQUEST, find_description, word};
 use crate::protocol::tls_upgrade::TlsUpgrade;
-use std::collections::BTreeMap;
-use zeroize::Zeroizing;
 
 /// Longest row or row description that is read, bytes.
 const MAX_ROW: usize = 256 << 10;
-/// Longest name of a prepared statement, bytes.
-const MAX_NAME: usize = 64;
 
 /// One flow.
 #[derive(Default)]
@@ -23,25 +20,14 @@ pub struct PostgresqlParser {
     /// The client has sent its startup message.
     started: bool,
     tls: TlsUpgrade,
+    exchange: Exchange,
+    catalog: Catalog,
     table: Table,
-    types: Vec<u32>,
-    /// Statements by name; the unnamed one among them.
-    prepared: BTreeMap<Vec<u8>, Prepared>,
-    /// COPY of either direction: rows of text, and what is left of a row that is not complete.
+    /// Type and form of each column of the table.
+    types: Vec<(u32, Form)>,
+    /// The statement whose columns the table has.
+    shown: Option<Portal>,
     copy: Copy,
-}
-
-#[derive(Default)]
-struct Prepared {
-    statement: Zeroizing<Vec<u8>>,
-    types: Vec<u32>,
-}
-
-#[derive(Default)]
-struct Copy {
-    columns: Vec<Vec<u8>>,
-    table: Table,
-    part: Zeroizing<Vec<u8>>,
 }
 
 impl PostgresqlParser {
@@ -50,93 +36,165 @@ impl PostgresqlParser {
         match kind {
             b'Q' => {
                 let statement = body.strip_suffix(&[0]).unwrap_or(body);
-                self.copy.begin(statement);
-                sql::pass_on_values(statement, &Parameters::default(), "postgresql", sink);
+                self.exchange.ask(Asked::Query);
+                self.copy.begin(statement, &self.catalog);
+                self.pass_on_values(statement, &Parameters::default(), sink);
             }
-            b'P' => self.prepare(body),
-            b'B' => self.bind(body, sink),
-            b'd' => self.copy.data(body, sink),
+            b'P' => {
+                if let Some(statement) = self.exchange.parse(body) {
+                    self.copy.begin(statement, &self.catalog);
+                }
+            }
+            b'B' => {
+                if let Some((statement, parameters)) = self.exchange.bind(body) {
+                    self.pass_on_values(&statement, &parameters, sink);
+                }
+            }
+            b'D' => self.exchange.describe(body),
+            b'E' => self.exchange.execute(body),
+            b'C' => self.exchange.close(body),
+            b'S' => self.exchange.ask(Asked::Sync),
+            b'd' => self.copy.data(Direction::ClientToServer, body, sink),
             b'c' => self.copy.end(Ending::Complete, sink),
             b'f' => self.copy.end(Ending::Cut, sink),
             _ => {}
         }
     }
 
-    /// Parse: name, statement, types of its parameters.
-    fn prepare(&mut self, body: &[u8]) {
-        let mut parts = body.splitn(3, |b| *b == 0);
-        let (Some(name), Some(statement), Some(rest)) = (parts.next(), parts.next(), parts.next())
-        else {
-            return;
-        };
-        let known = self.prepared.contains_key(name);
-        let room = known || self.prepared.len() < MAX_STATEMENTS;
-        if name.len() > MAX_NAME || statement.len() > MAX_PREPARED || !room {
-            return;
-        }
-        self.copy.begin(statement);
-        let types = rest.get(2..).unwrap_or_default().chunks_exact(4);
-        let types = types.map(|t| word(t, 0).unwrap_or(0)).collect();
-        let prepared = Prepared { statement: Zeroizing::new(statement.to_vec()), types };
-        self.prepared.insert(name.to_vec(), prepared);
-    }
-
-    /// Bind: portal, statement, formats, values.
-    fn bind(&self, body: &[u8], sink: &mut dyn ContentSink) {
-        let mut parts = body.splitn(3, |b| *b == 0);
-        let (_, Some(name), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
-            return;
-        };
-        let Some(prepared) = self.prepared.get(name) else { return };
-        let Some((formats, rest)) = rest.split_first_chunk::<2>() else { return };
-        let formats = 2 * usize::from(u16::from_be_bytes(*formats));
-        let Some((formats, rest)) = rest.split_at_checked(formats) else { return };
-        let Some((count, mut rest)) = rest.split_first_chunk::<2>() else { return };
-        let mut parameters = Parameters::default();
-        for at in 0..usize::from(u16::from_be_bytes(*count)) {
-            let Some(value) = values::next(&mut rest) else { break };
-            // One format for all, or one each.
-            let format = formats.chunks_exact(2).nth(if formats.len() == 2 { 0 } else { at });
-            let kind = prepared.types.get(at).copied().unwrap_or(0);
-            let mut text = Zeroizing::new(Vec::new());
-            let binary = format == Some(&[0, 1]);
-            match values::binary(kind, value, &mut text).filter(|()| binary) {
-                Some(()) => parameters.push(&text),
-                None => parameters.push(value),
-            }
-        }
-        sql::pass_on_values(&prepared.statement, &parameters, "postgresql", sink);
+    fn pass_on_values(
+        &mut self,
+        statement: &[u8],
+        parameters: &Parameters,
+        sink: &mut dyn ContentSink,
+    ) {
+        sql::pass_on_values(statement, parameters, &mut self.catalog, "postgresql", sink);
     }
 
     /// A message of the server that is read as a whole.
     fn answer(&mut self, kind: u8, body: &[u8], sink: &mut dyn ContentSink) {
-        match kind {
-            b'T' => {
-                self.table.reset(Ending::Complete, sink);
-                self.types = values::describe(body, &mut self.table);
+        match (kind, self.exchange.front()) {
+            (b'1', Some(Asked::Parse)) | (b'2', Some(Asked::Bind)) | (b'3', Some(Asked::Close)) => {
+                self.exchange.answered();
             }
-            b'D' if !self.table.is_done() => {
-                let mut rest = body.get(2..).unwrap_or_default();
-                for kind in &self.types {
-                    let Some(value) = values::next(&mut rest) else { break };
-                    let binary = |text: &mut Vec<u8>| values::binary(*kind, value, text);
-                    if self.table.write_cell(binary).is_none() {
-                        self.table.cell(value);
-                    }
+            (b't', Some(Asked::DescribeStatement(id))) => {
+                let id = *id;
+                self.exchange.set_types(id, values::parameter_types(body));
+            }
+            (b'n', Some(Asked::DescribeStatement(_) | Asked::DescribePortal(_))) => {
+                self.exchange.answered();
+            }
+            (b'T', _) => self.describe(body, sink),
+            (b'D', _) => self.row(body, sink),
+            // CommandComplete, PortalSuspended, EmptyQueryResponse
+            (b'C' | b's' | b'I', front) => {
+                if matches!(front, Some(Asked::Execute(_))) {
+                    self.exchange.answered();
                 }
-                self.table.end_row("postgresql", sink);
+                self.table.close(Ending::Complete, sink);
+            }
+            (b'E', _) => {
+                self.exchange.failed();
+                self.table.close(Ending::Complete, sink);
+            }
+            (b'Z', _) => {
+                self.exchange.ready();
+                self.table.close(Ending::Complete, sink);
             }
             // AuthenticationOk without a question, ...CleartextPassword, ...MD5Password, ...SASL
-            b'R' => match word(body, 0) {
-                Some(0) if sink.facts().authentication == Authentication::Unknown => {
-                    sink.facts().authentication = Authentication::None;
-                }
+            (b'R', _) => match word(body, 0) {
+                Some(0) => sink.facts().served(),
                 Some(3) => sink.facts().password_in_clear(),
-                Some(5 | 10) => sink.facts().authentication = Authentication::Digest,
+                // Kerberos, MD5, SCM, GSSAPI, SSPI, SASL.
+                Some(2 | 5..=7 | 9 | 10) => sink.facts().authentication = Authentication::Digest,
                 _ => {}
             },
-            b'd' => self.copy.data(body, sink),
-            b'c' => self.copy.end(Ending::Complete, sink),
+            (b'G' | b'H', _) => self.copy.answered(body),
+            (b'd', _) => self.copy.data(Direction::ServerToClient, body, sink),
+            (b'c', _) => self.copy.end(Ending::Complete, sink),
+            _ => {}
+        }
+    }
+
+    /// RowDescription: of a statement, whose results come later, or of the rows that follow.
+    fn describe(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
+        let columns = values::describe(body);
+        match self.exchange.front().cloned() {
+            Some(Asked::DescribeStatement(id)) => {
+                self.exchange.answered();
+                // The rows may be all that follows in the capture.
+                self.show(&columns, |_| Form::Unknown, sink);
+                self.shown = None;
+                self.remember(id, columns);
+            }
+            Some(Asked::DescribePortal(portal)) => {
+                self.exchange.answered();
+                self.show(&columns, |at| columns.get(at).map_or(Form::Unknown, |c| c.form), sink);
+                let id = portal.statement;
+                self.shown = Some(portal);
+                self.remember(id, columns);
+            }
+            front => {
+                // Nothing says whether a statement or its rows are described.
+                let unknown = front.is_none();
+                let form = |at: usize| match columns.get(at).map(|c| c.form) {
+                    Some(Form::Text) | None if unknown => Form::Unknown,
+                    form => form.unwrap_or(Form::Unknown),
+                };
+                self.show(&columns, form, sink);
+                self.shown = None;
+            }
+        }
+    }
+
+    fn remember(&mut self, id: StatementId, columns: Vec<Column>) {
+        self.exchange.set_columns(id, columns);
+    }
+
+    /// The table of the rows to come.
+    fn show(
+        &mut self,
+        columns: &[Column],
+        form: impl Fn(usize) -> Form,
+        sink: &mut dyn ContentSink,
+    ) {
+        self.table.reset(Ending::Complete, sink);
+        self.types.clear();
+        for (at, column) in columns.iter().enumerate() {
+            self.table.column(&column.name);
+            self.types.push((column.kind, form(at)));
+        }
+    }
+
+    fn row(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
+        if let Some(Asked::Execute(portal)) = self.exchange.front()
+            && self.shown.as_ref() != Some(portal)
+            && let Some(statement) = self.exchange.statement(portal.statement)
+            && !statement.columns.is_empty()
+        {
+            let (portal, columns) = (portal.clone(), statement.columns.clone());
+            self.show(&columns, |at| portal.form(at), sink);
+            self.shown = Some(portal);
+        }
+        if self.table.is_done() {
+            return;
+        }
+        let mut rest = body.get(2..).unwrap_or_default();
+        for (kind, form) in &self.types {
+            let Some(value) = values::next(&mut rest) else { break };
+            let read = |text: &mut Vec<u8>| values::read(*kind, *form, value, text);
+            if self.table.write_cell(read).is_none() {
+                self.table.cell(value);
+            }
+        }
+        self.table.end_row("postgresql", sink);
+    }
+
+    /// A message that is too long, or says nothing: what it means for those that wait.
+    fn pass_over(&mut self, kind: u8, client: bool) {
+        match kind {
+            b'Q' if client => self.exchange.ask(Asked::Query),
+            b'P' if client => self.exchange.ask(Asked::Parse),
+            b'B' if client => self.exchange.ask(Asked::Bind),
             _ => {}
         }
     }
@@ -190,20 +248,18 @@ impl Parser for PostgresqlParser {
             let size = len as usize;
             let read = match client {
                 true => {
-                    matches!(first, b'Q' | b'P' | b'B' | b'd' | b'c' | b'f')
-                        && size <= MAX_STATEMENT
+                    matches!(
+                        first,
+                        b'Q' | b'P' | b'B' | b'D' | b'E' | b'C' | b'S' | b'd' | b'c' | b'f'
+                    ) && size <= MAX_STATEMENT
                 }
-                false => matches!(first, b'T' | b'D' | b'R' | b'd' | b'c') && size <= MAX_ROW,
+                false => {
+                    // All but notices, parameters, keys and answers of functions.
+                    !matches!(first, b'N' | b'S' | b'K' | b'A' | b'V') && size <= MAX_ROW
+                }
             };
             if !read {
-                match first {
-                    // CommandComplete, PortalSuspended, ErrorResponse, ReadyForQuery
-                    b'C' | b's' | b'E' | b'Z' if !client => {
-                        self.table.close(Ending::Complete, sink)
-                    }
-                    b'T' if !client => self.table.reset(Ending::Complete, sink),
-                    _ => {}
-                }
+                self.pass_over(*first, client);
                 return Ok(Progress::skip(at + 5, u64::from(len)));
             }
             let Some(body) = rest.get(5..5 + size) else {
@@ -218,8 +274,14 @@ impl Parser for PostgresqlParser {
         Ok(Progress::consumed(at))
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         self.copy.end(Ending::Cut, sink);
+        self.exchange.forget();
+        self.shown = None;
         if direction == Direction::ServerToClient {
             self.table.close(Ending::Cut, sink);
         }
@@ -253,61 +315,6 @@ impl Parser for PostgresqlParser {
     }
 
     fn memory(&self) -> usize {
-        let prepared =
-            self.prepared.values().map(|p| p.statement.capacity() + 4 * p.types.capacity());
-        self.table.memory()
-            + self.copy.table.memory()
-            + self.copy.part.capacity()
-            + prepared.sum::<usize>()
-    }
-}
-
-impl Copy {
-    /// A statement that names the columns: `COPY t (a, b) FROM STDIN`.
-    fn begin(&mut self, statement: &[u8]) {
-        let statement = statement.trim_ascii_start();
-        if !statement.get(..5).is_some_and(|verb| verb.eq_ignore_ascii_case(b"COPY ")) {
-            return;
-        }
-        self.columns.clear();
-        let list = memchr::memchr(b'(', statement).zip(memchr::memchr(b')', statement));
-        let list = list.and_then(|(from, to)| statement.get(from + 1..to)).unwrap_or_default();
-        let names = list.split(|b| *b == b',').map(|n| n.trim_ascii());
-        let names =
-            names.map(|n| n.strip_prefix(b"\"").and_then(|n| n.strip_suffix(b"\"")).unwrap_or(n));
-        let names = names.filter(|n| !n.is_empty() && !n.eq_ignore_ascii_case(b"SELECT"));
-        self.columns = names.take(sql::table::MAX_COLUMNS).map(<[u8]>::to_vec).collect();
-    }
-
-    /// CopyData in the text format: rows end in a line feed, columns in a tab. Without the names of the columns
-    /// nothing says what they hold.
-    fn data(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
-        if self.columns.is_empty() || self.part.len() + body.len() > MAX_ROW {
-            self.part.clear();
-            return;
-        }
-        self.part.extend_from_slice(body);
-        if self.table.columns() == 0 {
-            for name in &self.columns {
-                self.table.column(name);
-            }
-        }
-        let part = std::mem::take(&mut self.part);
-        let mut rest = part.as_slice();
-        while let Some(end) = memchr::memchr(b'\n', rest) {
-            let row = rest.get(..end).unwrap_or_default();
-            for cell in row.split(|b| *b == b'\t') {
-                self.table.cell(if cell == b"\\N" { b"" } else { cell });
-            }
-            self.table.end_row("postgresql", sink);
-            rest = rest.get(end + 1..).unwrap_or_default();
-        }
-        self.part.extend_from_slice(rest);
-    }
-
-    fn end(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        self.part.clear();
-        self.columns.clear();
-        self.table.reset(ending, sink);
+        self.table.memory() + self.copy.memory() + self.exchange.memory() + self.catalog.memory()
     }
 }

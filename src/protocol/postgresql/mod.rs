@@ -1,9 +1,12 @@
 //! PostgreSQL, frontend/backend protocol 3.0 (PostgreSQL manual, chapter "Message Formats").
 //!
 //! The rows of a result, also in binary form and of COPY, are passed on as a table with the names of the columns
-//! as heading; so are the values of statements and the parameters bound to them.
+//! as heading; so are the values of statements and the parameters bound to them. Requests may be sent before
+//! earlier ones are answered, and prepared statements are described once: what waits for an answer is kept.
 
 mod connection;
+mod copy;
+mod exchange;
 mod values;
 
 #[cfg(test)]

@@ -19,6 +19,8 @@ const MAX_LINE: usize = 64 << 10;
 const MAX_DEPTH: usize = 16;
 /// Commands without an answer yet that are remembered.
 const MAX_PENDING: usize = 1024;
+/// Words of `HELLO` with a user and a password.
+const HELLO_LOGIN: usize = 5;
 /// Longest word of a command, or key, that is kept, bytes.
 const MAX_WORD: usize = 128;
 
@@ -84,6 +86,8 @@ struct PendingCommand {
     shape: Shape,
     /// The key, for the answer.
     key: Vec<u8>,
+    /// It is refused (`NOAUTH`) where a login is required and none came before it.
+    needs_login: bool,
 }
 
 /// One direction.
@@ -206,7 +210,7 @@ impl Parser for RedisParser {
                     let Some(len) = number() else {
                         return Err(ParseError::new(Reason::Malformed, at));
                     };
-                    self.scalar(direction);
+                    self.scalar(direction, *first, sink);
                     let Some(reader) = self.sides.get_mut(direction.index()) else { break };
                     if let Ok(len) = u64::try_from(len) {
                         reader.bytes(client, &[], true, direction, sink);
@@ -219,7 +223,7 @@ impl Parser for RedisParser {
                     }
                 }
                 b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => {
-                    self.scalar(direction);
+                    self.scalar(direction, *first, sink);
                     let Some(reader) = self.sides.get_mut(direction.index()) else { break };
                     // Numbers are values, too; statuses and errors are not.
                     if matches!(first, b':' | b',') && !reader.open.is_empty() {
@@ -237,6 +241,10 @@ impl Parser for RedisParser {
         Ok(Progress::consumed(at))
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(reader) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if let Some(left) = reader.bulk
@@ -247,6 +255,7 @@ impl Parser for RedisParser {
             return Resync::Known { skip: 0 };
         }
         reader.emitter.close(Ending::Cut, sink);
+        sink.facts().missed_login();
         reader.open.clear();
         reader.bulk = None;
         reader.index = 0;
@@ -270,12 +279,16 @@ impl Parser for RedisParser {
 }
 
 impl RedisParser {
-    /// An answer begins: what was asked for.
-    fn answer(&mut self, direction: Direction, several: bool) {
+    /// An answer of this kind begins: what was asked for.
+    fn answer(&mut self, direction: Direction, kind: u8, sink: &mut dyn ContentSink) {
         if direction == Direction::ClientToServer {
             return;
         }
+        let several = matches!(kind, b'*' | b'~' | b'%' | b'|');
         let asked = self.pending.pop_front();
+        if !matches!(kind, b'-' | b'!') && asked.as_ref().is_some_and(|asked| asked.needs_login) {
+            sink.facts().served();
+        }
         let Some(reader) = self.sides.get_mut(direction.index()) else { return };
         reader.index = 0;
         reader.key.clear();
@@ -290,9 +303,9 @@ impl RedisParser {
         };
     }
 
-    fn scalar(&mut self, direction: Direction) {
+    fn scalar(&mut self, direction: Direction, kind: u8, sink: &mut dyn ContentSink) {
         if self.sides.get(direction.index()).is_some_and(|r| r.open.is_empty()) {
-            self.answer(direction, false);
+            self.answer(direction, kind, sink);
         }
     }
 
@@ -300,7 +313,7 @@ impl RedisParser {
         let top = self.sides.get(direction.index()).is_some_and(|r| r.open.is_empty());
         // What is pushed (RESP3 `>`) answers no command.
         if top && kind != b'>' {
-            self.answer(direction, true);
+            self.answer(direction, kind, sink);
         }
         let Some(reader) = self.sides.get_mut(direction.index()) else { return };
         if top {
@@ -334,7 +347,10 @@ impl RedisParser {
         reader.emitter.close(Ending::Complete, sink);
         if client {
             let words = [std::mem::take(&mut reader.verb), std::mem::take(&mut reader.key)];
-            reader.index = 0;
+            // `HELLO 3 AUTH user password`; without a login it has no more than a name.
+            if std::mem::take(&mut reader.index) >= HELLO_LOGIN && words[0] == b"HELLO" {
+                sink.facts().password_in_clear();
+            }
             let [verb, key] = words;
             self.asked(&verb, key, sink);
         }
@@ -355,7 +371,9 @@ impl RedisParser {
             sink.facts().password_in_clear();
         }
         if self.pending.len() < MAX_PENDING {
-            self.pending.push_back(PendingCommand { shape: Shape::of_answer(verb), key });
+            let needs_login = !matches!(verb, b"AUTH" | b"HELLO" | b"QUIT" | b"RESET");
+            let shape = Shape::of_answer(verb);
+            self.pending.push_back(PendingCommand { shape, key, needs_login });
         }
     }
 }

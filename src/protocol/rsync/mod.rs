@@ -107,6 +107,7 @@ impl RsyncParser {
         if direction == Direction::ServerToClient {
             if let Some(word) = line.strip_prefix(GREETING) {
                 if word == b"OK" {
+                    sink.facts().served();
                     return Phase::Frames(Box::default());
                 }
                 if word.starts_with(b"AUTHREQD ") {
@@ -148,7 +149,7 @@ impl RsyncParser {
             .find_map(|option| argument.strip_prefix(*option));
         match choice {
             Some(b"none") => self.packing = Packing::None,
-            Some(b"lz4") => self.packing = Packing::Unknown,
+            Some(b"lz4") => self.packing = Packing::Lz4,
             Some(_) => self.packing = Packing::Some,
             None if matches!(long, Some(b"compress" | b"new-compress" | b"old-compress")) => {
                 self.packing = Packing::Some;

@@ -1,5 +1,7 @@
-use super::super::recorder::{COMPLETE, CUT, Piece as Said, Recorder, play, play_with};
-use super::super::{DriverEvent, Want};
+use super::super::Want;
+use super::super::recorder::{
+    COMPLETE, CUT, Piece as Said, Recorder, contents, play, play_with, seen,
+};
 use super::*;
 use Said::{Client, Server, ServerGap};
 use proptest::prelude::*;
@@ -54,26 +56,6 @@ fn packed(tokens: &[u8]) -> Vec<u8> {
     all
 }
 
-type Seen = (String, Vec<u8>, Option<Ending>);
-
-fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
-    let of = |size| {
-        let (sink, events) = play(pieces, size);
-        assert!(!events.iter().any(|n| matches!(n, DriverEvent::Opaque(..))), "{events:?}");
-        let seen: Vec<Seen> = sink
-            .contents
-            .iter()
-            .map(|c| (c.operation.clone(), c.bytes.clone(), c.ending))
-            .collect();
-        (seen, sink)
-    };
-    let (whole, sink) = of(usize::MAX);
-    for size in 1..60 {
-        assert_eq!(of(size).0, whole, "in pieces of {size}");
-    }
-    (whole, sink)
-}
-
 #[test]
 fn files_are_fetched_and_sent() {
     let client = [CLIENT, &arguments(&["--server", "--sender", "-logDtpre.iLsfxCIvu"])].concat();
@@ -83,10 +65,7 @@ fn files_are_fetched_and_sent() {
         let (got, sink) = contents(&[Client(&client), Server(&server)]);
         assert_eq!(
             got,
-            [
-                ("READ".into(), b"mrn,name\n7,Doe\n".to_vec(), COMPLETE),
-                ("READ".into(), b"second".to_vec(), COMPLETE),
-            ]
+            [seen("READ", b"mrn,name\n7,Doe\n", 0, COMPLETE), seen("READ", b"second", 0, COMPLETE),]
         );
         let path = sink.facts.files.and_then(|f| f.path);
         assert_eq!(path.as_deref(), Some("/results"));
@@ -99,7 +78,7 @@ fn files_are_fetched_and_sent() {
     // The other way.
     let client = [CLIENT, &arguments(&["--server", "-logDtpre.iLsfxCIvu"]), &frames(&stream, 50)];
     let (got, _) = contents(&[Server(SERVER), Client(&client.concat())]);
-    assert_eq!(got[0], ("WRITE".into(), b"mrn,name\n7,Doe\n".to_vec(), COMPLETE));
+    assert_eq!(got[0], seen("WRITE", b"mrn,name\n7,Doe\n", 0, COMPLETE));
 }
 
 #[test]
@@ -112,7 +91,7 @@ fn packed_files_are_unpacked() {
     let stream = [LIST, &packed(&zstd)].concat();
     let server = [SERVER, &frames(&stream, 70)].concat();
     let (got, _) = contents(&[Client(&client), Server(&server)]);
-    assert_eq!(got, [("READ".into(), data.clone(), COMPLETE)]);
+    assert_eq!(got, [seen("READ", &data, 0, COMPLETE)]);
     // Deflate, of which the sender leaves out what ends a run; the content undoes it.
     let mut deflate = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::fast());
     deflate.write_all(&data).expect("in memory");
@@ -127,11 +106,17 @@ fn packed_files_are_unpacked() {
     let mut decoder = flate2::read::DeflateDecoder::new(&got[0].1[..]);
     std::io::Read::read_to_end(&mut decoder, &mut plain).expect("in memory");
     assert_eq!(plain, data);
-    // LZ4 is not read, and said.
+    // LZ4, in a block for each token.
     let options = ["--server", "--sender", "-logDtprze.iLs", "--compress-choice=lz4"];
     let client = [CLIENT, &arguments(&options)].concat();
+    let block = lz4_flex::block::compress(&data);
+    let server = [SERVER, &frames(&[LIST, &packed(&block)].concat(), 70)].concat();
+    let (got, _) = contents(&[Client(&client), Server(&server)]);
+    assert_eq!(got, [seen("READ", &data, 0, COMPLETE)]);
+    let broken = [&block[..block.len() / 2], &[0xff; 9]].concat();
+    let server = [SERVER, &frames(&[LIST, &packed(&broken)].concat(), 70)].concat();
     let (got, sink) = contents(&[Client(&client), Server(&server)]);
-    assert_eq!((got, sink.anomalies), (vec![], vec![Reason::Unsupported]));
+    assert_eq!((got, sink.anomalies), (vec![seen("READ", b"", 0, CUT)], vec![Reason::Malformed]));
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Reason};
+use crate::syntax::zstd;
 use ruzstd::decoding::FrameDecoder;
 use zeroize::Zeroizing;
 
@@ -15,8 +16,6 @@ const MAX_BLOCKS: u32 = 1 << 26;
 const MAX_BLOCK: u32 = 1 << 29;
 /// Bytes of a zstd stream that are kept: it goes on from file to file.
 const MAX_ZSTD: usize = 4 << 20;
-/// Largest zstd window (RFC 9659: a decoder need not take more than 8 MiB).
-const MAX_WINDOW: u64 = 8 << 20;
 /// Room for what a piece is unpacked to, bytes.
 const ROOM: usize = 128 << 10;
 
@@ -26,8 +25,8 @@ pub(super) enum Packing {
     None,
     /// Zlib or zstd: the first bytes show it.
     Some,
-    /// LZ4.
-    Unknown,
+    /// LZ4: the data of each token are a block of their own.
+    Lz4,
 }
 
 /// Where in the stream the sender is.
@@ -60,8 +59,8 @@ pub(super) struct Tokens {
     zstd: Option<Box<Zstd>>,
     /// Whether it is zstd has shown.
     shown: bool,
-    /// It was said that tokens cannot be unpacked.
-    said: bool,
+    /// What came of a block of LZ4.
+    lz4: Zeroizing<Vec<u8>>,
 }
 
 /// One stream of zstd, over all files.
@@ -186,14 +185,12 @@ impl Tokens {
                     1
                 }
                 0x40..=0x7f => {
-                    /// What a frame of zstd begins with (RFC 8878 3.1.1).
-                    const ZSTD: &[u8] = b"\x28\xb5\x2f\xfd";
                     let len = usize::from(first & 0x3f) << 8 | usize::from(*rest.get(1)?);
                     // The first data of the connection show how all are packed.
                     if !self.shown {
-                        let front = rest.get(2..2 + len.min(ZSTD.len()))?;
+                        let front = rest.get(2..2 + len.min(zstd::MAGIC.len()))?;
                         self.shown = true;
-                        self.zstd = (front == ZSTD).then(Box::default);
+                        self.zstd = (front == zstd::MAGIC).then(Box::default);
                     }
                     if len > 0 {
                         self.place = Place::Literal(len);
@@ -246,12 +243,6 @@ impl Tokens {
         packing: Packing,
         sink: &mut dyn ContentSink,
     ) {
-        if packing == Packing::Unknown {
-            if !std::mem::replace(&mut self.said, true) {
-                sink.anomaly(Reason::Unsupported);
-            }
-            return;
-        }
         let packed = packing == Packing::Some;
         let codings: &[&str] = if packed && self.zstd.is_none() { &["deflate"] } else { &[] };
         let file = self.file.get_or_insert_with(|| {
@@ -264,11 +255,33 @@ impl Tokens {
                 sink,
             )
         });
+        if packing == Packing::Lz4 {
+            self.lz4.extend_from_slice(bytes);
+            if !matches!(self.place, Place::Literal(_)) {
+                self.unpack_block(sink);
+            }
+            return;
+        }
         match &mut self.zstd {
             Some(zstd) => zstd.add(bytes, sink),
             None => {
                 file.data(bytes, sink);
                 self.flush |= packed;
+            }
+        }
+    }
+
+    /// A block of LZ4 is complete.
+    fn unpack_block(&mut self, sink: &mut dyn ContentSink) {
+        let block = std::mem::take(&mut self.lz4);
+        let Some(file) = &mut self.file else { return };
+        let mut room = Zeroizing::new(vec![0; ROOM]);
+        match lz4_flex::block::decompress_into(&block, &mut room) {
+            Ok(len) if sink.spend(len as u64) => file.data(room.get(..len).unwrap_or(&room), sink),
+            Ok(_) => sink.anomaly(Reason::Budget),
+            Err(_) => {
+                sink.anomaly(Reason::Malformed);
+                self.holed = true;
             }
         }
     }
@@ -314,6 +327,7 @@ impl Tokens {
         self.close(Ending::Cut, sink);
         self.place = Place::Hunt;
         self.unread.clear();
+        self.lz4.clear();
         if let Some(zstd) = &mut self.zstd {
             zstd.failed = true;
         }
@@ -322,7 +336,7 @@ impl Tokens {
     /// `len` bytes are missing: whether they lie inside data that is not packed.
     pub(super) fn lose_inside(&mut self, len: u64, sink: &mut dyn ContentSink) -> bool {
         let Place::Literal(left) = &mut self.place else { return false };
-        if len > *left as u64 || self.zstd.is_some() || self.flush {
+        if len > *left as u64 || self.zstd.is_some() || self.flush || !self.lz4.is_empty() {
             return false;
         }
         let Some(file) = &mut self.file else { return false };
@@ -337,7 +351,7 @@ impl Tokens {
 
     pub(super) fn memory(&self) -> usize {
         let zstd = self.zstd.as_ref().map_or(0, |zstd| zstd.packed.capacity());
-        self.unread.capacity() + zstd
+        self.unread.capacity() + self.lz4.capacity() + zstd
     }
 }
 
@@ -369,7 +383,7 @@ impl Zstd {
             return;
         }
         let mut decoder = FrameDecoder::new();
-        decoder.set_max_window_size(MAX_WINDOW);
+        decoder.set_max_window_size(zstd::MAX_WINDOW);
         let frame = Zeroizing::new([self.packed.as_slice(), LAST].concat());
         let mut rest = frame.as_slice();
         let mut room = Zeroizing::new(vec![0; ROOM]);

@@ -27,6 +27,8 @@ use std::sync::Arc;
 pub struct ServiceFacts {
     /// How the client proved who it is.
     pub authentication: Authentication,
+    /// It did what a client asked that had not shown who it is, or let it in as a guest.
+    pub anonymous: bool,
     /// A secret crossed the wire in clear. The secret itself is never kept.
     pub credentials_in_clear: bool,
     /// What kinds of secrets crossed a web service's wire in clear, each once.
@@ -141,12 +143,28 @@ impl ServiceFacts {
         self.credentials_in_clear = true;
     }
 
+    /// The service did what the client asked: if that has not shown who it is, anybody is served. Only where the
+    /// session was seen from its beginning ([`super::Parser::begun_before`]), and where it is no service's habit to
+    /// answer that before a login.
+    pub fn served(&mut self) {
+        self.anonymous |= self.authentication == Authentication::None;
+    }
+
+    /// The client may have logged in where it was not seen: before the capture, or in a gap.
+    pub fn missed_login(&mut self) {
+        if !self.anonymous {
+            self.shown(Authentication::Unknown);
+        }
+    }
+
     /// The client authenticates by this SASL mechanism; what may follow its name is not looked at (RFC 4616,
-    /// RFC 2195, RFC 7628).
+    /// RFC 2195, RFC 7628, RFC 4505).
     pub fn sasl(&mut self, mechanism: &[u8]) {
         let name = mechanism.split(|b| *b == b' ').next().unwrap_or_default();
         let is = |mechanism: &[u8]| name.eq_ignore_ascii_case(mechanism);
-        if is(b"PLAIN") || is(b"LOGIN") {
+        if is(b"ANONYMOUS") {
+            self.authentication = Authentication::None;
+        } else if is(b"PLAIN") || is(b"LOGIN") || is(b"AMQPLAIN") {
             self.password_in_clear();
         } else if is(b"XOAUTH2") || is(b"OAUTHBEARER") {
             self.authentication = Authentication::Bearer;
@@ -193,6 +211,7 @@ impl ServiceFacts {
     /// The same with what was known of the service before.
     pub fn after(&self, before: &Self) -> Self {
         let mut facts = self.clone();
+        facts.anonymous |= before.anonymous;
         facts.credentials_in_clear |= before.credentials_in_clear;
         merge(&mut facts.dicom, &before.dicom);
         merge(&mut facts.messages, &before.messages);

@@ -115,6 +115,8 @@ struct SmbParser {
     plain: bool,
     /// The client named a user (SMB 1).
     named: bool,
+    /// The session that was begun last is one of a guest, or has no user.
+    guest: bool,
 }
 
 const fn index(direction: Direction) -> usize {
@@ -133,6 +135,7 @@ impl Default for SmbParser {
             old: false,
             plain: false,
             named: false,
+            guest: false,
         }
     }
 }
@@ -157,8 +160,11 @@ impl SmbParser {
         }
         match (header.command, header.is_response()) {
             // SMB2_SESSION_FLAG_IS_GUEST and ..._IS_NULL (2.2.6): anybody is let in.
-            (header::SESSION_SETUP, true) if done && u16_at(body, 2)? & 3 == 0 => {
-                sink.facts().shown(Authentication::UserIdentity);
+            (header::SESSION_SETUP, true) if done => {
+                self.guest = u16_at(body, 2)? & 3 != 0;
+                if !self.guest {
+                    sink.facts().shown(Authentication::UserIdentity);
+                }
             }
             (header::TREE_CONNECT, false) => {
                 self.clear = true;
@@ -172,6 +178,8 @@ impl SmbParser {
             }
             // SMB2_SHARE_TYPE_PIPE (2.2.10)
             (header::TREE_CONNECT, true) if done => {
+                // Pipes are for anybody; folders need not be (SMB2_SHARE_TYPE_DISK).
+                sink.facts().anonymous |= self.guest && body.get(2) == Some(&1);
                 self.files.connected(message, header.session, header.tree, body.get(2) == Some(&2));
             }
             (header::CREATE, false) => {
@@ -300,15 +308,28 @@ impl SmbParser {
             data = self.message(&header, head, size, &mut file, sink);
             self.sides[index(direction)].related = file;
         }
+        self.sides[index(direction)].left = left - size;
+        Ok(self.begin_piece(direction, read, size, data))
+    }
+
+    /// `read` bytes of a message of `size` were looked at: `data` are where its piece of a file begins, if it has
+    /// one, and the piece.
+    fn begin_piece(
+        &mut self,
+        direction: Direction,
+        read: usize,
+        size: usize,
+        data: Option<(usize, Piece)>,
+    ) -> Progress {
         let side = &mut self.sides[index(direction)];
-        side.left = left - size;
         let Some((at, piece)) = data else {
-            return Ok(Progress::skip(read, (size - read) as u64));
+            return Progress::skip(read, (size - read) as u64);
         };
-        side.before = at.saturating_sub(read) as u64;
+        let consumed = read.min(at);
+        side.before = (at - consumed) as u64;
         side.behind = (size - at) as u64 - piece.left;
         side.piece = Some(piece);
-        Ok(Progress::consumed(read))
+        Progress::consumed(consumed)
     }
 
     /// Bytes of the piece that is under way.

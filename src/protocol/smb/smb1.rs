@@ -2,7 +2,7 @@
 //! (`*_ANDX`) and by those before them, which old devices still use. Numbers are little-endian.
 
 use super::header::{self, u16_at, u32_at};
-use super::{DirectionState, SmbParser, index};
+use super::{SmbParser, index};
 use crate::protocol::files::{Handle, MAX_NAME, Piece, Share};
 use crate::protocol::{
     Authentication, ContentSink, Direction, ParseError, Progress, Reason, ServiceFacts,
@@ -259,15 +259,7 @@ impl SmbParser {
             data = found.or(data);
             command = current.next();
         }
-        let side: &mut DirectionState = &mut self.sides[index(direction)];
-        let Some((at, piece)) = data else {
-            return Ok(Progress::skip(wanted, (size - wanted) as u64));
-        };
-        let consumed = wanted.min(at);
-        side.before = (at - consumed) as u64;
-        side.behind = (size - at) as u64 - piece.left;
-        side.piece = Some(piece);
-        Ok(Progress::consumed(consumed))
+        Ok(self.begin_piece(direction, wanted, size, data))
     }
 
     /// A request; where its data are in the message of `size` bytes. `file`: that of the command before.
@@ -336,11 +328,15 @@ impl SmbParser {
                 self.plain = command.words.len() >= 26 && command.words.get(2)? & 2 == 0;
             }
             // SMB_SETUP_GUEST (MS-CIFS 2.2.4.53.2): anybody is let in.
-            SESSION_SETUP_ANDX if done && command.word(4)? & 1 == 0 && self.named => {
-                sink.facts().shown(Authentication::UserIdentity);
+            SESSION_SETUP_ANDX if done => {
+                self.guest = command.word(4)? & 1 != 0 || !self.named;
+                if !self.guest {
+                    sink.facts().shown(Authentication::UserIdentity);
+                }
             }
             TREE_CONNECT_ANDX if done => {
                 let pipes = command.message.get(command.at..)?.starts_with(b"IPC\0");
+                sink.facts().anonymous |= self.guest && !pipes;
                 self.files.connected(message, 0, command.head.tree.into(), pipes);
             }
             TREE_CONNECT if done => {

@@ -1,5 +1,7 @@
-use super::super::recorder::{COMPLETE, CUT, Piece as Said, Recorder, play, play_with};
-use super::super::{Authentication, DriverEvent, Ending, Position, Reason, Want};
+use super::super::recorder::{
+    COMPLETE, CUT, Piece as Said, Recorder, contents, play, play_with, seen,
+};
+use super::super::{Authentication, DriverEvent, Position, Reason, Want};
 use super::*;
 use Said::{Client, ClientGap, Server, ServerGap};
 use proptest::prelude::*;
@@ -108,31 +110,6 @@ fn related(mut part: Smb2) -> Smb2 {
 
 fn one(part: Smb2) -> Vec<u8> {
     frame(&[part])
-}
-
-type Seen = (String, Vec<u8>, u64, Option<Ending>);
-
-/// What is passed on, in segments of any size.
-fn contents(pieces: &[Said<'_>]) -> (Vec<Seen>, Recorder) {
-    let of = |size| {
-        let (sink, events) = play(pieces, size);
-        assert!(!events.iter().any(|n| matches!(n, DriverEvent::Opaque(..))), "{events:?}");
-        let seen: Vec<Seen> = sink
-            .contents
-            .iter()
-            .map(|c| (c.operation.clone(), c.bytes.clone(), c.gaps, c.ending))
-            .collect();
-        (seen, sink)
-    };
-    let (whole, sink) = of(usize::MAX);
-    for size in 1..140 {
-        assert_eq!(of(size).0, whole, "in pieces of {size}");
-    }
-    (whole, sink)
-}
-
-fn seen(operation: &str, bytes: &[u8], gaps: u64, ending: Option<Ending>) -> Seen {
-    (operation.into(), bytes.into(), gaps, ending)
 }
 
 #[test]
@@ -434,6 +411,19 @@ fn who_is_let_in() {
     assert_eq!(setup(1, 0), Authentication::None);
     assert_eq!(setup(2, 0), Authentication::None);
     assert_eq!(setup(0, 0xc000_0016), Authentication::None);
+    // A folder that a guest is connected to is for anybody; pipes are, whoever asks.
+    let connected = |flags: u8, kind: u8| {
+        let setup = smb(header::SESSION_SETUP, true, 1, &[9, 0, flags, 0, 72, 0, 0, 0]);
+        let tree = smb(
+            header::TREE_CONNECT,
+            true,
+            2,
+            &[16, 0, kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+        );
+        play(&[Server(&one(setup)), Server(&one(tree))], 7).0.facts.anonymous
+    };
+    assert!(connected(1, 1) && connected(2, 1));
+    assert!(!connected(0, 1) && !connected(1, 2));
 }
 
 #[test]

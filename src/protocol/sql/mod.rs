@@ -3,6 +3,8 @@
 //! Rows and values are passed on as CSV (RFC 4180) with the names of the columns as heading, so that one
 //! reader, with one set of rules for column names, serves every database.
 
+pub mod catalog;
+pub mod document;
 pub mod fields;
 pub mod statement;
 pub mod table;
@@ -10,6 +12,7 @@ pub mod table;
 #[cfg(test)]
 mod tests;
 
+pub use catalog::Catalog;
 pub use fields::{Fields, is_null};
 pub use statement::Parameters;
 pub use table::{Table, write_cell};
@@ -35,16 +38,24 @@ pub fn write_day(days: i64, text: &mut Vec<u8>) {
     }
 }
 
-/// Passes on the values of `statement` that belong to named columns, as one table for each set of columns.
-/// `parameters` are the values of its placeholders.
+/// Passes on the values of `statement` that belong to named columns, as one table for each set of columns, and
+/// those that are documents. `parameters` are the values of its placeholders; `catalog` knows the columns of
+/// tables, and learns those that the statement defines.
 pub fn pass_on_values(
     statement: &[u8],
     parameters: &Parameters,
+    catalog: &mut Catalog,
     layer: &'static str,
     sink: &mut dyn ContentSink,
 ) {
-    let tables = statement::tables(statement, parameters);
-    pass_on_tables(&tables, statement::operation(statement), layer, sink);
+    catalog.learn(statement);
+    let tables = statement::tables(statement, parameters, catalog);
+    let operation = statement::operation(statement);
+    pass_on_tables(&tables, operation, layer, sink);
+    for value in statement::documents(statement, parameters) {
+        let direction = Direction::ClientToServer;
+        document::pass_on_document(&value, direction, operation, layer, sink);
+    }
 }
 
 /// Passes on the named arguments of a call of a procedure: their names say what they hold.

@@ -2,6 +2,8 @@
 //! `a = 'x'`, `a LIKE 'x%'`, `a IN ('x', 'y')`, and the named arguments of a procedure. Anything else is
 //! passed over: this is no parser of SQL, and each token is looked at once.
 
+use super::catalog::Catalog;
+use super::document::is_document;
 use super::table::write_cell;
 use crate::syntax::sql::{Placeholder, Token, Tokens};
 use std::collections::BTreeMap;
@@ -9,6 +11,8 @@ use zeroize::Zeroizing;
 
 /// Tables taken from one statement.
 const MAX_TABLES: usize = 16;
+/// Documents taken from one statement.
+const MAX_DOCUMENTS: usize = 64;
 /// Lines of one table.
 const MAX_ROWS: usize = 10_000;
 /// Columns of one table.
@@ -70,10 +74,22 @@ pub fn operation(statement: &[u8]) -> &'static str {
 }
 
 /// The values of a statement.
-pub fn tables(statement: &[u8], parameters: &Parameters) -> Vec<Values> {
-    let mut reader = Reader { tokens: Tokens::new(statement), parameters, found: Found::default() };
+pub fn tables(statement: &[u8], parameters: &Parameters, catalog: &Catalog) -> Vec<Values> {
+    let (tokens, found) = (Tokens::new(statement), Found::default());
+    let mut reader = Reader { tokens, parameters, catalog, found };
     reader.statement();
     reader.found.tables
+}
+
+/// The literals and parameters of a statement that are documents of their own.
+pub fn documents(statement: &[u8], parameters: &Parameters) -> Vec<Zeroizing<Vec<u8>>> {
+    let text = |token| match token {
+        Token::Text(text) | Token::Double(text) => Some(Zeroizing::new(text)),
+        _ => None,
+    };
+    let literals = Tokens::new(statement).filter_map(text).filter(|text| is_document(text));
+    let values = parameters.numbered.iter().chain(parameters.named.values());
+    literals.chain(values.filter(|v| is_document(v)).cloned()).take(MAX_DOCUMENTS).collect()
 }
 
 /// The values of named arguments, by name.
@@ -142,6 +158,7 @@ impl Found {
 struct Reader<'a> {
     tokens: Tokens<'a>,
     parameters: &'a Parameters,
+    catalog: &'a Catalog,
     found: Found,
 }
 
@@ -150,6 +167,8 @@ impl<'a> Reader<'a> {
         // The column that may get a value: the last name before an operator.
         let mut column: Option<Vec<u8>> = None;
         let mut into = false;
+        // The table of an INSERT.
+        let mut table: Vec<u8> = Vec::new();
         while let Some(token) = self.tokens.next() {
             if self.found.tables.len() >= MAX_TABLES {
                 return;
@@ -182,8 +201,20 @@ impl<'a> Reader<'a> {
                     }
                 }
                 token if token.is("INTO") => into = true,
+                token if into && (token.is("VALUES") || token.is("VALUE")) => {
+                    into = false;
+                    let columns = self.catalog.columns(&table).unwrap_or_default();
+                    let columns: Vec<&[u8]> = columns.iter().map(|c| c.name.as_slice()).collect();
+                    self.rows(&columns);
+                    column = None;
+                }
                 token if token.is("SELECT") || token.is("SET") => into = false,
-                token => column = token.column().map(<[u8]>::to_vec).or(column),
+                token => {
+                    column = token.column().map(<[u8]>::to_vec).or(column);
+                    if into {
+                        table = column.clone().unwrap_or_default();
+                    }
+                }
             }
         }
         self.found.end_pairs();
@@ -256,12 +287,46 @@ impl<'a> Reader<'a> {
             match self.tokens.next() {
                 None => return,
                 Some(token) if token.is("VALUES") || token.is("VALUE") => break,
-                Some(token) if token.is("SELECT") => return,
+                Some(token) if token.is("SELECT") => return self.unnest(&columns),
                 Some(_) => {}
             }
         }
         let names: Vec<&[u8]> = columns.iter().map(Vec::as_slice).collect();
+        self.rows(&names);
+    }
+
+    /// `* FROM unnest($1, $2)`: each array holds the values of a column.
+    fn unnest(&mut self, columns: &[Vec<u8>]) {
+        if !self.tokens.by_ref().take(MAX_DEPTH).any(|token| token.is("UNNEST")) {
+            return;
+        }
+        let mut arrays = Vec::new();
+        for token in self.tokens.by_ref() {
+            match token {
+                Token::Punctuation(b')') => break,
+                Token::Placeholder(placeholder) if arrays.len() < columns.len() => {
+                    let array = self.parameters.get(placeholder).unwrap_or_default();
+                    arrays.push(elements(array));
+                }
+                _ => {}
+            }
+        }
+        let rows = arrays.iter().map(Vec::len).max().unwrap_or(0).min(MAX_ROWS);
+        let names: Vec<&[u8]> = columns.iter().map(Vec::as_slice).take(arrays.len()).collect();
         let mut lines = vec![line(&names)];
+        for row in 0..rows {
+            let cell = |array: &'_ Vec<Zeroizing<Vec<u8>>>| array.get(row).cloned();
+            let cells: Vec<_> = arrays.iter().map(|a| cell(a).unwrap_or_default()).collect();
+            lines.push(line(&cells.iter().map(|c| c.as_slice()).collect::<Vec<_>>()));
+        }
+        if rows > 0 {
+            self.found.tables.push(Values { lines });
+        }
+    }
+
+    /// The rows behind VALUES. Without names for their columns they are only passed over.
+    fn rows(&mut self, columns: &[&[u8]]) {
+        let mut lines = vec![line(columns)];
         while let Some(token) = self.tokens.next() {
             match token {
                 Token::Punctuation(b'(') if lines.len() < MAX_ROWS => {
@@ -273,7 +338,7 @@ impl<'a> Reader<'a> {
                 _ => break,
             }
         }
-        if lines.len() > 1 {
+        if lines.len() > 1 && !columns.is_empty() {
             self.found.tables.push(Values { lines });
         }
     }
@@ -306,6 +371,32 @@ impl<'a> Reader<'a> {
         }
         Some(row)
     }
+}
+
+/// The elements of an array as PostgreSQL writes it: `{a,"b, c",NULL}`.
+fn elements(array: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    let inner = array.strip_prefix(b"{").and_then(|a| a.strip_suffix(b"}")).unwrap_or_default();
+    let mut out = Vec::new();
+    let (mut element, mut quoted, mut escaped) = (Zeroizing::new(Vec::new()), false, false);
+    for byte in inner {
+        match byte {
+            _ if escaped => {
+                element.push(*byte);
+                escaped = false;
+            }
+            b'\\' => escaped = true,
+            b'"' => quoted = !quoted,
+            b',' if !quoted && out.len() < MAX_ROWS => out.push(std::mem::take(&mut element)),
+            _ => element.push(*byte),
+        }
+    }
+    if !inner.is_empty() {
+        out.push(element);
+    }
+    for element in out.iter_mut().filter(|e| e.as_slice() == b"NULL") {
+        element.clear();
+    }
+    out
 }
 
 /// A line of CSV.

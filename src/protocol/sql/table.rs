@@ -2,22 +2,31 @@
 
 use super::super::content_writer::ContentWriter;
 use super::super::{ContentSink, Direction, Ending, Hint, Media};
+use super::document::{is_document, pass_on_document};
 use zeroize::Zeroizing;
 
 /// Columns of a result that are read.
 pub const MAX_COLUMNS: usize = 512;
+/// Documents in the values of one row that are read.
+const MAX_DOCUMENTS: usize = 16;
 
 /// The rows of one result on their way to the reader of tables.
 #[derive(Default)]
 pub struct Table {
     /// The names of the columns as a line.
     heading: Vec<u8>,
+    /// The label of the character set of names and values, where the protocol says it.
+    charset: Option<&'static str>,
     columns: usize,
     writer: Option<ContentWriter>,
     line: Zeroizing<Vec<u8>>,
     cells: usize,
     /// The text of a value in binary form.
     text: Zeroizing<Vec<u8>>,
+    /// Values of the row that are documents of their own.
+    documents: Vec<Zeroizing<Vec<u8>>>,
+    /// A value of this result was one.
+    has_documents: bool,
 }
 
 impl Table {
@@ -36,15 +45,26 @@ impl Table {
         }
     }
 
+    /// The character set of the rows to come, as a label (WHATWG Encoding); none to find it out.
+    pub const fn set_charset(&mut self, label: Option<&'static str>) {
+        self.charset = label;
+    }
+
     /// Columns named so far.
     pub const fn columns(&self) -> usize {
         self.columns
     }
 
-    /// The next value of the row; an empty one for NULL.
+    /// The next value of the row; an empty one for NULL. A document is read by itself.
     pub fn cell(&mut self, value: &[u8]) {
+        let document = is_document(value);
+        if document && self.documents.len() < MAX_DOCUMENTS {
+            self.documents.push(Zeroizing::new(value.to_vec()));
+            self.has_documents = true;
+        }
         if self.cells < self.columns {
-            write_cell(value, self.cells == 0, &mut self.line);
+            let text = if document { &[] } else { value };
+            write_cell(text, self.cells == 0, &mut self.line);
         }
         self.cells += 1;
     }
@@ -61,21 +81,32 @@ impl Table {
         written
     }
 
-    /// Whether further rows are not wanted.
+    /// Whether further rows are not wanted: their columns say nothing, and no value was a document.
     pub fn is_done(&self) -> bool {
-        self.writer.as_ref().is_some_and(ContentWriter::is_done)
+        !self.has_documents && self.writer.as_ref().is_some_and(ContentWriter::is_done)
     }
 
     /// Ends the row and passes it on.
     pub fn end_row(&mut self, layer: &'static str, sink: &mut dyn ContentSink) {
+        self.write_row(layer, sink);
+        for document in self.documents.drain(..) {
+            pass_on_document(&document, Direction::ServerToClient, "SELECT", layer, sink);
+        }
+    }
+
+    fn write_row(&mut self, layer: &'static str, sink: &mut dyn ContentSink) {
         if self.columns == 0 || self.cells == 0 {
+            self.line.clear();
+            self.cells = 0;
             return;
         }
         self.line.push(b'\n');
         let heading = &mut self.heading;
+        let charset = self.charset.map(|label| format!("text/csv; charset={label}"));
         let writer = self.writer.get_or_insert_with(|| {
             sink.unit("response");
-            let media = Media::Type { content_type: "text/csv", name: "" };
+            let content_type = charset.as_deref().unwrap_or("text/csv");
+            let media = Media::Type { content_type, name: "" };
             let direction = Direction::ServerToClient;
             let hint = Hint { direction, media, operation: "SELECT", codings: &[], layer };
             let mut writer = ContentWriter::open(&hint, sink);
@@ -93,11 +124,13 @@ impl Table {
     pub fn drop_row(&mut self) {
         self.line.clear();
         self.cells = 0;
+        self.documents.clear();
     }
 
     /// Ends the rows; the columns stay for the next result of the same statement.
     pub fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.drop_row();
+        self.has_documents = false;
         if let Some(writer) = self.writer.take() {
             writer.close(ending, sink);
         }
@@ -105,7 +138,8 @@ impl Table {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.heading.capacity() + self.line.capacity() + self.text.capacity()
+        let documents = self.documents.iter().map(|d| d.capacity()).sum::<usize>();
+        self.heading.capacity() + self.line.capacity() + self.text.capacity() + documents
     }
 }
 

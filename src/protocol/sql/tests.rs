@@ -1,4 +1,5 @@
-use super::statement::{Parameters, tables};
+use super::Catalog;
+use super::statement::{Parameters, documents, tables};
 use proptest::prelude::*;
 
 fn read(statement: &str, parameters: &[&str]) -> Vec<String> {
@@ -8,7 +9,7 @@ fn read(statement: &str, parameters: &[&str]) -> Vec<String> {
     }
     let text =
         |l: &zeroize::Zeroizing<Vec<u8>>| String::from_utf8_lossy(l).trim_end().replace('"', "");
-    tables(statement.as_bytes(), &values)
+    tables(statement.as_bytes(), &values, &Catalog::default())
         .iter()
         .map(|t| t.lines.iter().map(text).collect::<Vec<_>>().join(" | "))
         .collect()
@@ -40,7 +41,7 @@ fn placeholders_take_their_values() {
     }
     let mut named = Parameters::default();
     named.insert(b"P0", b"17");
-    let tables = tables(b"select * from p where mrn = @p0", &named);
+    let tables = tables(b"select * from p where mrn = @p0", &named, &Catalog::default());
     assert_eq!(tables.len(), 1);
     assert_eq!(tables[0].lines[1].as_slice(), b"\"17\"\n");
 }
@@ -65,6 +66,43 @@ fn conditions_and_settings_are_values_of_their_columns() {
     {
         assert_eq!(read(nothing, &[]), [""; 0], "{nothing}");
     }
+}
+
+#[test]
+fn rows_without_columns_have_those_of_the_table() {
+    let mut catalog = Catalog::default();
+    catalog.learn(b"CREATE TABLE p (mrn int, last_name text, dob date)");
+    let lines = |statement: &[u8]| {
+        let tables = tables(statement, &Parameters::default(), &catalog);
+        let text = |l: &zeroize::Zeroizing<Vec<u8>>| String::from_utf8_lossy(l).into_owned();
+        tables.iter().flat_map(|t| t.lines.iter().map(text)).collect::<String>()
+    };
+    let expected = "\"mrn\",\"last_name\",\"dob\"\n\"17\",\"Ng\",\"1970-01-02\"\n";
+    assert_eq!(lines(b"insert into s.p values (17, 'Ng', '1970-01-02')"), expected);
+    assert_eq!(
+        lines(b"INSERT INTO q VALUES (17, 'Ng', '1970-01-02')"),
+        "",
+        "its table is not known"
+    );
+}
+
+#[test]
+fn arrays_are_columns() {
+    let statement = "INSERT INTO p (mrn, last_name) SELECT * FROM unnest($1::text[], $2::text[])";
+    assert_eq!(
+        read(statement, &["{17,18}", "{\"O'Hara, jr\",NULL}"]),
+        ["mrn,last_name | 17,O'Hara, jr | 18,"]
+    );
+}
+
+#[test]
+fn documents_in_statements_are_found() {
+    let document = format!("{{\"resourceType\":\"Patient\",\"id\":\"{}\"}}", "7".repeat(40));
+    let mut values = Parameters::default();
+    values.push(document.as_bytes());
+    let statement = format!("INSERT INTO r (body, other) VALUES ('{document}', $1)");
+    let found = documents(statement.as_bytes(), &values);
+    assert_eq!(found.iter().map(|d| d.as_slice()).collect::<Vec<_>>(), [document.as_bytes(); 2]);
 }
 
 proptest! {

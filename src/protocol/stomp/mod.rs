@@ -142,6 +142,7 @@ impl StompParser {
                 sink.facts().password_in_clear();
             }
             b"CONNECTED" => {
+                sink.facts().served();
                 if let Some(server) = header(head, "server") {
                     ServiceFacts::set(&mut sink.facts().software, &server);
                 }

@@ -1,25 +1,24 @@
 //! One connection.
 
 use super::super::sql::{
-    self, Fields, MAX_STATEMENT, Parameters, Table, is_null, table::MAX_COLUMNS,
+    self, Catalog, Fields, MAX_STATEMENT, Parameters, Table, is_null, table::MAX_COLUMNS,
 };
 use super::super::{
     ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason, Resync, ServiceFacts,
 };
+use super::calls::Calls;
 use super::values::{Kind, utf16};
 use super::{
-    END_OF_MESSAGE, HEADER, Header, LOGIN, PRELOGIN, RESULT, RPC, SQL_BATCH, find_columns,
+    BULK_LOAD, END_OF_MESSAGE, HEADER, Header, LOGIN, PRELOGIN, RESULT, RPC, SQL_BATCH,
+    find_columns,
 };
 use crate::protocol::encrypted::Encryption;
 use zeroize::Zeroizing;
 
 /// Longest token that is read, bytes: a row with its texts.
 const MAX_TOKEN: usize = 512 << 10;
-/// Parameters of a call that are read.
-const MAX_PARAMETERS: usize = 2100;
-/// `sp_executesql` and `sp_prepexec`, whose statement and parameters are arguments.
-const SP_EXECUTESQL: u64 = 10;
-const SP_PREPEXEC: u64 = 13;
+/// The first version whose user types have four bytes and whose counts of rows have eight (7.2), as LOGINACK says it.
+const WIDE: u32 = 0x7200_0000;
 /// PRELOGIN option: what is encrypted.
 const ENCRYPTION: u8 = 1;
 
@@ -34,6 +33,10 @@ pub struct TdsParser {
     lost: [bool; 2],
     columns: Vec<Kind>,
     table: Table,
+    catalog: Catalog,
+    calls: Calls,
+    /// The version is older than 7.2.
+    narrow: bool,
 }
 
 /// What came of a token.
@@ -72,7 +75,9 @@ impl TdsParser {
                 (Direction::ServerToClient, RESULT) => left = self.tokens(&message, sink),
                 (Direction::ServerToClient, _) => {}
                 (_, SQL_BATCH) if last => self.batch(&message, sink),
-                (_, RPC) if last => self.call(&message, sink),
+                (_, RPC) if last => self.calls.message(&message, &mut self.catalog, sink),
+                // Rows that the client copies in: described as those of a result.
+                (_, BULK_LOAD) => left = self.tokens(&message, sink),
                 (_, LOGIN) if last => sink.facts().password_in_clear(),
                 _ => left = message.len(),
             }
@@ -121,56 +126,9 @@ impl TdsParser {
         }
     }
 
-    fn batch(&self, message: &[u8], sink: &mut dyn ContentSink) {
+    fn batch(&mut self, message: &[u8], sink: &mut dyn ContentSink) {
         let statement = utf16(without_headers(message));
-        sql::pass_on_values(&statement, &Parameters::default(), "tds", sink);
-    }
-
-    /// A call: its procedure by name or number, and its arguments.
-    fn call(&self, message: &[u8], sink: &mut dyn ContentSink) {
-        let mut fields = Fields(without_headers(message));
-        let procedure = match fields.number(2) {
-            Some(0xFFFF) => fields.number(2),
-            Some(len) => {
-                let name = fields.bytes(2 * len as usize).map(utf16).unwrap_or_default();
-                let dynamic = name.to_ascii_lowercase().ends_with(b"sp_executesql");
-                Some(if dynamic { SP_EXECUTESQL } else { 0 })
-            }
-            None => return,
-        };
-        // Options.
-        fields.bytes(2);
-        let mut statement = Zeroizing::new(Vec::new());
-        let mut parameters = Parameters::default();
-        let mut arguments = Vec::new();
-        for at in 0..MAX_PARAMETERS {
-            if fields.0.is_empty() {
-                break;
-            }
-            let (Some(name), Some(_)) = (fields.text(1), fields.number(1)) else { break };
-            let mut text = Zeroizing::new(Vec::new());
-            let value = Kind::read(&mut fields).and_then(|k| k.value(&mut fields, &mut text));
-            if value.is_none() {
-                break;
-            }
-            let is_statement = match procedure {
-                Some(SP_EXECUTESQL) => at == 0,
-                // A handle and the declarations come before it.
-                Some(SP_PREPEXEC) => at == 2,
-                _ => false,
-            };
-            if is_statement {
-                statement = text;
-            } else {
-                let name = name.strip_prefix(b"@").unwrap_or(&name).to_vec();
-                parameters.insert(&name, &text);
-                arguments.push((name, text));
-            }
-        }
-        match statement.is_empty() {
-            true => sql::pass_on_arguments(&arguments, "tds", sink),
-            false => sql::pass_on_values(&statement, &parameters, "tds", sink),
-        }
+        sql::pass_on_values(&statement, &Parameters::default(), &mut self.catalog, "tds", sink);
     }
 
     /// Reads the tokens of a result as far as they are complete. How many bytes are left.
@@ -201,16 +159,27 @@ impl TdsParser {
             },
             0xD1 | 0xD2 => self.row(&mut fields, kind == 0xD2, sink),
             // DONE, DONEPROC, DONEINPROC
-            0xFD..=0xFF => fields.bytes(12).map(|_| self.table.close(Ending::Complete, sink)),
+            0xFD..=0xFF => {
+                let len = if self.narrow { 8 } else { 12 };
+                fields.bytes(len).map(|_| self.table.close(Ending::Complete, sink))
+            }
             // RETURNSTATUS
             0x79 => fields.bytes(4).map(|_| ()),
             // RETURNVALUE: number, name, status, user type, flags, type, value
             0xAC => {
+                let len = if self.narrow { 5 } else { 7 };
                 let head =
-                    fields.bytes(2).and_then(|_| fields.text(1)).and_then(|_| fields.bytes(7));
+                    fields.bytes(2).and_then(|_| fields.text(1)).and_then(|_| fields.bytes(len));
                 let kind = head.and_then(|_| Kind::read(&mut fields));
-                kind.and_then(|k| k.value(&mut fields, &mut Vec::new()))
+                let mut text = Zeroizing::new(Vec::new());
+                let value = kind.and_then(|k| k.value(&mut fields, &mut text));
+                value.map(|()| self.calls.returned(&text))
             }
+            // LOGINACK: a length, an interface, the version
+            0xAD => fields.number(2).and_then(|len| fields.bytes(len as usize)).map(|body| {
+                let version = body.get(1..).and_then(|b| b.first_chunk::<4>());
+                self.narrow = version.is_some_and(|v| u32::from_be_bytes(*v) < WIDE);
+            }),
             // FEATUREEXTACK: features until the last one
             0xAE => loop {
                 match fields.number(1) {
@@ -224,8 +193,8 @@ impl TdsParser {
                     None => break None,
                 }
             },
-            // ERROR, INFO, LOGINACK, ENVCHANGE, ORDER, TABNAME, COLINFO, SSPI: a length
-            0xA4 | 0xA5 | 0xA9 | 0xAA | 0xAB | 0xAD | 0xE3 | 0xED => {
+            // ERROR, INFO, ENVCHANGE, ORDER, TABNAME, COLINFO, SSPI: a length
+            0xA4 | 0xA5 | 0xA9 | 0xAA | 0xAB | 0xE3 | 0xED => {
                 fields.number(2).and_then(|len| fields.bytes(len as usize)).map(|_| ())
             }
             _ => return Token::Unknown,
@@ -249,14 +218,15 @@ impl TdsParser {
                 return Some(false);
             }
             // User type and flags.
-            fields.bytes(6)?;
+            fields.bytes(if self.narrow { 4 } else { 6 })?;
             let before = fields.0;
             let Some(kind) = Kind::read(fields) else {
                 // Cut, or unknown: a whole description of a type is short.
                 return if before.len() < 16 { None } else { Some(false) };
             };
             if kind.names_table() {
-                for _ in 0..fields.number(1)?.min(4) {
+                let parts = if self.narrow { 1 } else { fields.number(1)?.min(4) };
+                for _ in 0..parts {
                     fields.text(2)?;
                 }
             }
@@ -299,7 +269,7 @@ impl TdsParser {
 
 /// What follows ALL_HEADERS (MS-TDS 2.2.5.3), which newer versions begin requests with: their length, then each
 /// with a length and a type.
-fn without_headers(message: &[u8]) -> &[u8] {
+pub(super) fn without_headers(message: &[u8]) -> &[u8] {
     let mut fields = Fields(message);
     let (total, first, kind) = (fields.number(4), fields.number(4), fields.number(2));
     match (total, first, kind) {
@@ -381,6 +351,10 @@ impl Parser for TdsParser {
 
     fn memory(&self) -> usize {
         let messages: usize = self.messages.iter().map(|m| m.capacity()).sum();
-        messages + self.table.memory() + self.columns.capacity() * size_of::<Kind>()
+        messages
+            + self.table.memory()
+            + self.columns.capacity() * size_of::<Kind>()
+            + self.catalog.memory()
+            + self.calls.memory()
     }
 }

@@ -1,6 +1,7 @@
 //! Tabular Data Stream 7.x of Microsoft SQL Server (MS-TDS): batches, procedure calls with their parameters, and
 //! the rows of results, as tables. Where only the login is encrypted, what follows it is read.
 
+mod calls;
 mod connection;
 mod values;
 
@@ -15,6 +16,7 @@ const HEADER: usize = 8;
 const SQL_BATCH: u8 = 0x01;
 const RPC: u8 = 0x03;
 const RESULT: u8 = 0x04;
+const BULK_LOAD: u8 = 0x07;
 const LOGIN: u8 = 0x10;
 const PRELOGIN: u8 = 0x12;
 /// The last packet of a message.

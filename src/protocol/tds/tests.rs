@@ -163,3 +163,74 @@ proptest! {
         play(&[Client(&hello), Server(&answer), Client(&login), Server(&broken), Client(&call), ServerGap(3), Server(&bytes)], size);
     }
 }
+
+/// A parameter of text without a name, and one that is a number.
+fn value(text: &str) -> Vec<u8> {
+    [&[0, 0][..], NVARCHAR, &short(text)].concat()
+}
+
+fn number(n: u32) -> Vec<u8> {
+    [&[0, 0, 0x26, 4, 4][..], &n.to_le_bytes()].concat()
+}
+
+#[test]
+fn prepared_statements_are_known_by_their_handles() {
+    let [hello, answer, login] = opening(2);
+    let declared = value("@P0 nvarchar(20), @P1 nvarchar(20)");
+    let statement = value("SELECT * FROM p WHERE mrn = @P0 AND last_name = @P1");
+    let prepare = [
+        HEADERS.to_vec(),
+        vec![0xFF, 0xFF, 13, 0, 0, 0],
+        vec![0, 1, 0x26, 4, 0],
+        declared,
+        statement,
+        value("17"),
+        value("Ng"),
+    ];
+    let prepare = packet(3, true, &prepare.concat());
+    let handle = [&[0xAC, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0x26, 4, 4][..], &7u32.to_le_bytes()];
+    let prepared = packet(4, true, &[&handle.concat()[..], DONE].concat());
+    // Two calls in one message.
+    let call = |mrn| [vec![0xFF, 0xFF, 12, 0, 0, 0], number(7), value(mrn), value("Ho")].concat();
+    let execute = packet(3, true, &[HEADERS, &call("18"), &[0xFF], &call("19")].concat());
+    let pieces = [
+        Client(&hello),
+        Server(&answer),
+        Client(&login),
+        Client(&prepare),
+        Server(&prepared),
+        Client(&execute),
+    ];
+    let got: Vec<String> = texts(&pieces).into_iter().map(|(text, _)| text).collect();
+    let row = |cells| format!("\"mrn\",\"last_name\"\n{cells}\n");
+    assert_eq!(got, [row("\"17\",\"Ng\""), row("\"18\",\"Ho\""), row("\"19\",\"Ho\"")]);
+}
+
+#[test]
+fn older_versions_have_shorter_descriptions() {
+    let [hello, answer, login] = opening(2);
+    let column = [&[0; 4][..], NVARCHAR, &name("mrn")].concat();
+    // LOGINACK of version 7.1, and ends with counts of four bytes.
+    let logged_in = [0xAD, 10, 0, 1, 0x71, 0, 0, 1, 0, 0, 0, 0, 0, 0xFD, 0, 0, 0, 0, 0, 0, 0, 0];
+    let result = [
+        &logged_in[..],
+        &[0x81, 1, 0],
+        &column,
+        &[0xD1],
+        &short("17"),
+        &[0xFD, 0, 0, 0, 0, 1, 0, 0, 0],
+    ];
+    let result = packet(4, true, &result.concat());
+    let pieces = [Client(&hello), Server(&answer), Client(&login), Server(&result)];
+    assert_eq!(texts(&pieces), [("\"mrn\"\n\"17\"\n".to_owned(), COMPLETE)]);
+}
+
+#[test]
+fn rows_that_are_copied_in_are_a_table() {
+    let [hello, answer, login] = opening(2);
+    let rows = [columns(), row(), sparse(), DONE.to_vec()].concat();
+    let (first, second) = rows.split_at(70);
+    let rows = [packet(7, false, first), packet(7, true, second)].concat();
+    let pieces = [Client(&hello), Server(&answer), Client(&login), Client(&rows)];
+    assert_eq!(texts(&pieces), [(TABLE.to_owned(), COMPLETE)]);
+}

@@ -5,7 +5,7 @@ use crate::protocol::service::{FactList, FamilyFacts, Phrase, ServiceFacts, Text
 use crate::time::Timestamp;
 
 closed_set! {
-    /// Versions of the protocol (`tls.versions` in events).
+    /// Versions of TLS, DTLS and QUIC (`tls.versions` in events).
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     pub enum TlsVersion {
         /// RFC 6101; prohibited by RFC 7568.
@@ -18,6 +18,18 @@ closed_set! {
         Tls12 = "1.2",
         /// RFC 8446.
         Tls13 = "1.3",
+        /// DTLS of RFC 4347; deprecated by RFC 8996.
+        Dtls10 = "dtls1.0",
+        /// RFC 6347.
+        Dtls12 = "dtls1.2",
+        /// RFC 9147.
+        Dtls13 = "dtls1.3",
+        /// QUIC of RFC 9000, which has TLS 1.3 inside.
+        Quic1 = "quic1",
+        /// RFC 9369.
+        Quic2 = "quic2",
+        /// QUIC as drafts had it.
+        QuicDraft = "quic-draft",
     }
 }
 
@@ -30,13 +42,16 @@ impl TlsVersion {
             0x0302 => Some(Self::Tls11),
             0x0303 => Some(Self::Tls12),
             0x0304 | 0x7f00..=0x7fff => Some(Self::Tls13),
+            0xfeff => Some(Self::Dtls10),
+            0xfefd => Some(Self::Dtls12),
+            0xfefc => Some(Self::Dtls13),
             _ => None,
         }
     }
 
     /// Whether it must not be used any more (RFC 7568, RFC 8996).
     pub const fn is_deprecated(self) -> bool {
-        matches!(self, Self::Ssl30 | Self::Tls10 | Self::Tls11)
+        matches!(self, Self::Ssl30 | Self::Tls10 | Self::Tls11 | Self::Dtls10)
     }
 }
 

@@ -1,12 +1,18 @@
-//! TLS: what a handshake shows of a service. Nothing is decrypted.
+//! TLS, DTLS and QUIC: what a handshake shows of a service. Nothing that needs a secret is decrypted.
 //!
 //! Hellos are in clear in every version (RFC 8446 4.1, RFC 5246 7.4.1): the version agreed on, the name that the
 //! client asks for (RFC 6066 3), the protocol inside (RFC 7301). Certificates are in clear up to TLS 1.2 (RFC 5246
-//! 7.4.2); TLS 1.3 encrypts them (RFC 8446 4.4.2).
+//! 7.4.2); TLS 1.3 encrypts them (RFC 8446 4.4.2). DTLS has the same messages in datagrams (RFC 6347, RFC 9147). QUIC
+//! has them in packets whose keys anyone can derive (RFC 9001 5.2).
 
 mod certificate;
+mod dtls;
 mod facts;
 mod handshake;
+mod hello;
+mod messages;
+mod pieces;
+mod quic;
 #[cfg(test)]
 mod tests;
 

@@ -2,6 +2,7 @@
 
 use crate::protocol::Media;
 use crate::syntax::{ByteOrder, Match, Search, ebcdic, edifact, hl7v2, recording, x12, xdt};
+use aho_corasick::packed::{self, Searcher};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::sync::LazyLock;
 
@@ -96,6 +97,7 @@ const fn binary(bytes: &'static [u8], check: fn(&[u8]) -> Match) -> Mark {
     Mark { end: PayloadEnd::Reader, ..text(bytes, check) }
 }
 
+/// At most 64.
 static MARKS: &[Mark] = &[
     Mark { media: Media::Hl7v2, ..text(b"MSH", hl7) },
     Mark { media: Media::Hl7v2, ..text(b"FHS", hl7) },
@@ -139,12 +141,50 @@ static MARKS: &[Mark] = &[
     Mark { preamble: true, ..binary(b"DICM\x02\x00\x00\x00UL", sure) },
 ];
 
-/// The automaton over all marks. Their number and size are fixed, so that it cannot fail to be built;
-/// if it did, nothing would be found.
-static SEARCH: LazyLock<Option<AhoCorasick>> = LazyLock::new(|| {
-    let marks = MARKS.iter().map(|m| m.bytes);
-    AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(marks).ok()
+/// The marks as they are looked for.
+struct Index {
+    /// By vectors, where the processor has them.
+    vectors: Option<Searcher>,
+    /// Byte by byte.
+    automaton: Option<AhoCorasick>,
+    /// The marks that begin with each byte, a bit for each.
+    first: [u64; 256],
+    /// Length of the longest mark.
+    longest: usize,
+}
+
+/// Over all marks. Their number and size are fixed, so that it cannot fail to be built; if it did, nothing would be
+/// found.
+static INDEX: LazyLock<Index> = LazyLock::new(|| {
+    let marks = || MARKS.iter().map(|m| m.bytes);
+    let kind = packed::MatchKind::LeftmostFirst;
+    let vectors = packed::Config::new().match_kind(kind).builder().extend(marks()).build();
+    let automaton = match vectors {
+        Some(_) => None,
+        None => AhoCorasick::builder().match_kind(MatchKind::LeftmostFirst).build(marks()).ok(),
+    };
+    let mut first = [0; 256];
+    for (at, mark) in marks().enumerate() {
+        if let Some(slot) = mark.first().and_then(|b| first.get_mut(usize::from(*b))) {
+            *slot |= 1 << at;
+        }
+    }
+    let longest = marks().map(<[u8]>::len).max().unwrap_or(0);
+    Index { vectors, automaton, first, longest }
 });
+
+impl Index {
+    /// Every mark in `data`, from the front: where it begins, and which it is.
+    fn find<'a>(&'a self, data: &'a [u8]) -> impl Iterator<Item = (usize, &'static Mark)> + 'a {
+        let vectors = self.vectors.iter().flat_map(move |search| {
+            search.find_iter(data).map(|hit| (hit.start(), hit.pattern().as_usize()))
+        });
+        let automaton = self.automaton.iter().flat_map(move |search| {
+            search.find_iter(data).map(|hit| (hit.start(), hit.pattern().as_usize()))
+        });
+        vectors.chain(automaton).filter_map(|(at, mark)| Some((at, MARKS.get(mark)?)))
+    }
+}
 
 /// The first payload that begins in `data`.
 pub(super) fn find(data: &[u8]) -> Search<Found> {
@@ -153,17 +193,15 @@ pub(super) fn find(data: &[u8]) -> Search<Found> {
 
 /// The first payload in `data` that begins at `last` or before.
 pub(super) fn find_until(data: &[u8], last: usize) -> Search<Found> {
-    let Some(search) = SEARCH.as_ref() else { return Search::None };
-    let head = data.get(..last.saturating_add(longest())).unwrap_or(data);
-    for hit in search.find_iter(head).take_while(|hit| hit.start() <= last) {
-        let Some(mark) = MARKS.get(hit.pattern().as_usize()) else { continue };
-        let rest = data.get(hit.start()..).unwrap_or_default();
+    let head = data.get(..last.saturating_add(INDEX.longest)).unwrap_or(data);
+    for (at, mark) in INDEX.find(head).take_while(|(at, _)| *at <= last) {
+        let rest = data.get(at..).unwrap_or_default();
         match (mark.check)(rest) {
             Match::Yes(()) => {
                 let Mark { media, end, preamble, .. } = *mark;
-                return Search::Found(hit.start(), Found { media, end, preamble });
+                return Search::Found(at, Found { media, end, preamble });
             }
-            Match::More if rest.len() < MAX_CHECK => return Search::perhaps(hit.start(), data),
+            Match::More if rest.len() < MAX_CHECK => return Search::perhaps(at, data),
             Match::More | Match::No => {}
         }
     }
@@ -173,18 +211,21 @@ pub(super) fn find_until(data: &[u8], last: usize) -> Search<Found> {
     }
 }
 
-/// Length of the longest mark.
-fn longest() -> usize {
-    MARKS.iter().map(|m| m.bytes.len()).max().unwrap_or(0)
-}
-
 /// Where at the end of `data` a mark may begin that is cut off.
 fn cut(data: &[u8]) -> Option<usize> {
-    let from = data.len().saturating_sub(longest().saturating_sub(1));
+    let from = data.len().saturating_sub(INDEX.longest.saturating_sub(1));
     let tail = data.get(from..)?;
     let begins = |at: &usize| {
         let rest = tail.get(*at..).unwrap_or_default();
-        MARKS.iter().any(|m| m.bytes.len() > rest.len() && m.bytes.starts_with(rest))
+        let mut marks = rest.first().map_or(0, |byte| INDEX.first[usize::from(*byte)]);
+        while marks != 0 {
+            let mark = MARKS.get(marks.trailing_zeros() as usize).map_or(&[][..], |m| m.bytes);
+            if mark.len() > rest.len() && mark.starts_with(rest) {
+                return true;
+            }
+            marks &= marks - 1;
+        }
+        false
     };
     (0..tail.len()).find(begins).map(|at| from + at)
 }

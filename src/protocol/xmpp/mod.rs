@@ -10,8 +10,8 @@ mod tests;
 use super::content_writer::ContentWriter;
 use super::tls_upgrade::TlsUpgrade;
 use super::{
-    Authentication, ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position,
-    Probe, Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
 use base64::Engine as _;
 use memchr::memmem;
@@ -107,12 +107,8 @@ impl XmppParser {
             (b"proceed", Direction::ServerToClient) => tls = self.tls.answered(true),
             (b"auth" | b"authenticate", Direction::ClientToServer) => {
                 let mechanism = attribute(tag, b"mechanism").unwrap_or_default();
-                if mechanism.eq_ignore_ascii_case(b"ANONYMOUS") {
-                    sink.facts().authentication = Authentication::None;
-                } else {
-                    sink.facts().sasl(mechanism);
-                    user(stanza, mechanism, sink);
-                }
+                sink.facts().sasl(mechanism);
+                user(stanza, mechanism, sink);
             }
             _ => {}
         }

@@ -37,7 +37,7 @@ pub(super) fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<R
 pub(super) fn runs(path: &Path, filter: &Filter) -> Result<Vec<Run>, ReadError> {
     let connection = open_to_read(path)?;
     let mut reader = Reader::default();
-    reader.runs(&connection).map_err(|error| StoreError::of(path, error))?;
+    reader.runs(&connection, Spans::Unread).map_err(|error| StoreError::of(path, error))?;
     select(&mut reader.results, filter);
     Ok(reader.results.runs)
 }
@@ -47,6 +47,13 @@ const FINDING: &str =
     "SELECT f.exposure, f.patient, f.id, f.first, f.last, f.records, f.severity, f.rule,
     f.operation, f.carrier, f.direction, f.community_id, f.first_file, f.first_packet, f.last_file,
     f.last_packet, f.kinds, f.identifiers FROM findings f";
+
+/// Whether it is read when a run saw something, for which all its exposures are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Spans {
+    Read,
+    Unread,
+}
 
 #[derive(Default)]
 struct Reader {
@@ -59,7 +66,7 @@ struct Reader {
 
 impl Reader {
     fn all(&mut self, connection: &Connection, filter: &Filter) -> Sql<()> {
-        self.runs(connection)?;
+        self.runs(connection, Spans::Read)?;
         self.exposures(connection)?;
         self.services(connection)?;
         self.assets(connection)?;
@@ -85,7 +92,7 @@ impl Reader {
     }
 
     fn found(&mut self, connection: &Connection, tokens: &[Token]) -> Sql<()> {
-        self.runs(connection)?;
+        self.runs(connection, Spans::Unread)?;
         let mut of = connection.prepare(&format!(
             "{FINDING} WHERE f.n IN (SELECT finding FROM tokens WHERE token = ?1) ORDER BY f.n"
         ))?;
@@ -115,13 +122,18 @@ impl Reader {
         Ok(())
     }
 
-    fn runs(&mut self, connection: &Connection) -> Sql<()> {
-        let mut rows = connection.prepare(
-            "SELECT n, sensor, version, rules, key_id, live, files, began, event,
-                (SELECT min(first) FROM exposures e WHERE e.run = runs.n),
-                (SELECT max(last) FROM exposures e WHERE e.run = runs.n)
-             FROM runs ORDER BY began, n",
-        )?;
+    fn runs(&mut self, connection: &Connection, spans: Spans) -> Sql<()> {
+        let mut rows = connection.prepare(match spans {
+            Spans::Read => {
+                "SELECT n, sensor, version, rules, key_id, live, files, began, event, seen.first, seen.last
+                 FROM runs LEFT JOIN (SELECT run, min(first) AS first, max(last) AS last FROM exposures GROUP BY run)
+                    AS seen ON seen.run = runs.n ORDER BY began, n"
+            }
+            Spans::Unread => {
+                "SELECT n, sensor, version, rules, key_id, live, files, began, event, NULL, NULL
+                 FROM runs ORDER BY began, n"
+            }
+        })?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
             if self.results.runs.len() >= MAX_ENTRIES {

@@ -35,6 +35,18 @@ fn a_value_ends_where_the_next_thing_begins() {
 }
 
 #[test]
+fn versions_and_quoted_options_are_no_numbers_of_patients() {
+    for line in [
+        "Support for IPP 1.1 and -o phone=12345\" to supply a number.",
+        "IPP: 2.0  Phone: 12345\" to dial",
+        "MRN: 1.10.2",
+    ] {
+        assert_eq!(read(line), [""; 0], "{line}");
+    }
+    assert_eq!(read("Patient: Jane Roe  MRN: 10.234"), record("name=Jane Roe patient_id=10.234"));
+}
+
+#[test]
 fn an_empty_label_takes_no_neighbour() {
     let fields = "name=Jane Roe birth_date=1970-01-31";
     for lines in [

@@ -266,8 +266,12 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
             words <= MAX_GROUPS && value.contains(char::is_numeric) && !is_prose(value)
         }
         Kind::PatientId | Kind::Ssn => {
-            words <= MAX_ID_WORDS && value.contains(char::is_numeric) && !is_prose(value)
+            words <= MAX_ID_WORDS
+                && value.contains(char::is_numeric)
+                && !is_prose(value)
+                && !is_version(value)
         }
+        Kind::Phone => words <= MAX_VALUE_WORDS && !value.contains('"'),
         Kind::BirthDate | Kind::DeathDate => {
             words <= MAX_ID_WORDS && value.contains(char::is_numeric)
         }
@@ -293,6 +297,16 @@ fn has_particle(value: &str) -> bool {
 fn is_prose(value: &str) -> bool {
     let word = |w: &str| w.len() > 2 && w.bytes().all(|b| b.is_ascii_lowercase());
     value.split_whitespace().any(word)
+}
+
+/// Whether a number is the version of something (`IPP 1.1`).
+fn is_version(value: &str) -> bool {
+    const LONGEST: usize = 2;
+    let mut parts = value.split('.');
+    let number = |part: &str| {
+        (1..=LONGEST).contains(&part.len()) && part.bytes().all(|b| b.is_ascii_digit())
+    };
+    parts.clone().count() > 1 && parts.all(number)
 }
 
 /// Whether what is behind the label of an address is a sentence: many words in small letters, or it goes on with one.

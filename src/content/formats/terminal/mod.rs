@@ -13,7 +13,7 @@ use crate::content::extract::layout::{GlyphPosition, Line, Page};
 use crate::content::extract::page::PageReader;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
-use screen::{Event, Screen};
+use screen::{Event, Screen, WIDE};
 
 /// As what the protocols of terminals declare their screens.
 pub const MEDIA: &str = "application/x-terminal";
@@ -66,16 +66,20 @@ impl Session {
         if hash == std::mem::replace(&mut self.seen, hash) {
             return;
         }
-        let mut page = Page::default();
+        let mut page = Page::of_screen();
         for (row, cells) in self.screen.rows().enumerate() {
             let blank = |at: usize| cells.get(at).is_none_or(|c| *c == ' ');
             for (column, c) in cells.iter().enumerate() {
                 // One blank is a blank, two are a gap.
-                if *c == ' ' && (column == 0 || blank(column - 1) || blank(column + 1)) {
+                if *c == ' ' && (column == 0 || blank(column - 1) || blank(column + 1))
+                    || *c == WIDE
+                {
                     continue;
                 }
+                let cells = if cells.get(column + 1) == Some(&WIDE) { 2.0 } else { 1.0 };
                 let (down, start) = (row as f64 * HEIGHT, column as f64 * WIDTH);
-                let spot = GlyphPosition { turn: 0, down, start, end: start + WIDTH, size: SIZE };
+                let end = start + cells * WIDTH;
+                let spot = GlyphPosition { turn: 0, down, start, end, size: SIZE };
                 page.push(c.encode_utf8(&mut [0; 4]), spot);
             }
         }

@@ -2,6 +2,7 @@
 
 use super::REACTION;
 use std::hash::{BuildHasher, Hash, Hasher};
+use unicode_width::UnicodeWidthChar;
 use zeroize::Zeroizing;
 
 /// The largest screen. Terminals have 24 or 25 rows and 80 or 132 columns; windows are larger.
@@ -12,6 +13,8 @@ const ROWS: usize = 24;
 /// Parameters of a control sequence, and the largest.
 const MAX_PARAMETERS: usize = 16;
 const MAX_PARAMETER: usize = 9999;
+/// The second cell of a character that is two wide.
+pub(super) const WIDE: char = '\0';
 /// Longest string for the terminal (a title), bytes.
 const MAX_STRING: usize = 4096;
 
@@ -65,6 +68,8 @@ pub(super) struct Screen {
     changed: bool,
     /// The screen is cleared before the next byte.
     clear_next: bool,
+    /// The character that was written last.
+    last: char,
 }
 
 impl Default for Screen {
@@ -85,6 +90,7 @@ impl Default for Screen {
             addressed: false,
             changed: false,
             clear_next: false,
+            last: ' ',
         }
     }
 }
@@ -212,19 +218,38 @@ impl Screen {
     fn write(&mut self, c: char) {
         // Lines and blocks of other sets (U+2500 to U+259F).
         let c = if ('\u{2500}'..='\u{259f}').contains(&c) || c.is_control() { ' ' } else { c };
-        if self.column >= MAX_COLUMNS {
+        let width = c.width().unwrap_or(1);
+        let column = self.column;
+        if column + width > MAX_COLUMNS {
             return;
         }
-        let column = self.column;
-        let row = self.current();
-        if row.len() <= column {
-            row.resize(column + 1, ' ');
-        }
-        if let Some(slot) = row.get_mut(column) {
-            *slot = c;
-        }
-        self.column += 1;
         self.changed = true;
+        let row = self.current();
+        if width == 0 {
+            // A mark over the letter before it.
+            if let Some(letter) = column.checked_sub(1).and_then(|at| row.get_mut(at)) {
+                *letter = unicode_normalization::char::compose(*letter, c).unwrap_or(*letter);
+            }
+            return;
+        }
+        if row.len() < column + width {
+            row.resize(column + width, ' ');
+        }
+        // Half of a wide character that stays is blank.
+        if let Some(before) = column.checked_sub(1).and_then(|at| row.get(at..=column))
+            && let [_, WIDE] = *before
+            && let Some(half) = row.get_mut(column - 1)
+        {
+            *half = ' ';
+        }
+        for (at, slot) in row.iter_mut().skip(column).take(width).enumerate() {
+            *slot = if at == 0 { c } else { WIDE };
+        }
+        if let Some(half) = row.get_mut(column + width).filter(|cell| **cell == WIDE) {
+            *half = ' ';
+        }
+        self.column += width;
+        self.last = c;
     }
 
     fn current(&mut self) -> &mut Vec<char> {
@@ -239,7 +264,8 @@ impl Screen {
     /// The line of the cursor as text.
     fn line(&self) -> Option<Event> {
         let row = self.rows.get(self.row)?;
-        let text: Zeroizing<String> = Zeroizing::new(row.iter().collect());
+        let text: Zeroizing<String> =
+            Zeroizing::new(row.iter().filter(|cell| **cell != WIDE).collect());
         (!text.trim().is_empty()).then_some(Event::Line(text))
     }
 
@@ -457,6 +483,18 @@ impl Screen {
                     if top + 1 < bottom { (top, bottom - 1) } else { (0, self.height - 1) };
                 (self.row, self.column) = (0, 0);
             }
+            b'I' => {
+                for _ in 0..count.min(MAX_COLUMNS) {
+                    self.column = (self.column / 8 * 8 + 8).min(MAX_COLUMNS - 1);
+                }
+            }
+            b'Z' => {
+                for _ in 0..count.min(MAX_COLUMNS) {
+                    self.column = self.column.saturating_sub(1) / 8 * 8;
+                }
+            }
+            // Repeat (ECMA-48 8.3.103).
+            b'b' => (0..count.min(MAX_COLUMNS)).for_each(|_| self.write(self.last)),
             b's' => self.saved = (self.row, self.column),
             b'u' => (self.row, self.column) = self.saved,
             _ => {}

@@ -51,6 +51,24 @@ fn frames_and_letters_of_other_sets() {
 }
 
 #[test]
+fn wide_characters_take_two_cells() {
+    // The cursor goes back over the name, and to the right by a count of cells.
+    let form = "\x1b[2J\x1b[3;5HName:\x1b[4;5HMRN:\x1b[5;5HDOB:";
+    let got = screens(&format!(
+        "{form}\x1b[3;12H山田花子\x1b[1B\x1b[8D77123\x1b[5;12H1970\x1b[1;1H\x1b[5;16H-01-31\x05"
+    ));
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert!(got[0].contains("name=山田花子 patient_id=77123 birth_date=1970-01-31"), "{got:?}");
+    // One that replaces half of another leaves a blank; a count repeats the last; marks join their letters.
+    let got = screens(&format!(
+        "{form}\x1b[3;12H山Xu, Eva\x1b[3;12H \x1b[4;12H7\x1b[5b\x1b[5;12H1970-01-31\x05"
+    ));
+    assert!(got[0].contains("patient_id=777777 birth_date=1970-01-31"), "{got:?}");
+    let got = screens(&format!("{form}\x1b[3;12HMu\u{308}ller, Eva\x1b[4;12H7712\x05"));
+    assert!(got[0].contains("name=Müller, Eva patient_id=7712"), "{got:?}");
+}
+
+#[test]
 fn shells_are_silent_and_controls_harmless() {
     assert_eq!(
         screens(

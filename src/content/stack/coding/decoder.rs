@@ -5,6 +5,7 @@ use super::Coding;
 use super::chunks::Chunks;
 use super::gzip::Gzip;
 use super::lzw::Lzw;
+use crate::syntax::zstd;
 use brotli_decompressor::{
     BrotliDecompressStream, BrotliResult, BrotliState, HuffmanCode, SliceWrapper, StandardAlloc,
 };
@@ -14,15 +15,12 @@ use ruzstd::decoding::FrameDecoder;
 
 type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
 
-/// Largest zstd window (RFC 9659: a decoder for HTTP need not take more than 8 MiB).
-const MAX_WINDOW: u64 = 8 << 20;
-
 /// The largest zstd block with its header, a frame header and a checksum (RFC 8878 3.1.1.2.3).
 const ZSTD_UNIT: usize = (128 << 10) + 3 + 18 + 4;
 
 /// What the library keeps of a zstd frame: a window, and one block that was not collected yet, in a
 /// buffer that doubles.
-const ZSTD_BUFFER: usize = 2 * (MAX_WINDOW as usize + (128 << 10));
+const ZSTD_BUFFER: usize = 2 * (zstd::MAX_WINDOW as usize + (128 << 10));
 
 /// Tables of a zstd decoder, and its literals.
 const ZSTD_TABLES: usize = 256 << 10;
@@ -110,7 +108,7 @@ impl Decoder {
             },
             Coding::Zstd => {
                 let mut frame = FrameDecoder::new();
-                frame.set_max_window_size(MAX_WINDOW);
+                frame.set_max_window_size(zstd::MAX_WINDOW);
                 Self::Zstd(Box::new(Zstd { frame, input: Vec::new(), started: false, last: false }))
             }
         }

@@ -1,3 +1,5 @@
+mod served;
+
 use super::*;
 use crate::protocol::{Association, Outcome, roles};
 use std::sync::Arc;

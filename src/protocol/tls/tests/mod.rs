@@ -1,5 +1,7 @@
 //! What is learnt of handshakes that rustls makes, in pieces of any size, cut anywhere, and of garbage.
 
+mod datagrams;
+
 use super::*;
 use crate::protocol::recorder::{Piece, play};
 use crate::protocol::{Authentication, DriverEvent, Reason, ServiceFacts};

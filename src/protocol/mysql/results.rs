@@ -1,0 +1,350 @@
+//! What the server answers: definitions of columns, and rows in text or binary form.
+
+use super::super::sql::{Fields, Table, is_null, table};
+use super::super::{Authentication, ContentSink, Ending, ServiceFacts};
+use super::commands::{COM_EXECUTE, COM_FETCH, COM_PREPARE, Command};
+use super::connection::{MysqlParser, Phase};
+use super::packet::Header;
+use super::statements::Prepared;
+use super::{DEFINITION, charset, values};
+
+/// Bytes of a definition behind its names: their length, character set, length, type, flags, decimals.
+const FIXED: usize = 13;
+/// Status: further results of the command follow.
+const MORE_RESULTS: u64 = 8;
+/// As the code of an error: how far a long statement has come (MariaDB).
+const PROGRESS: &[u8] = &[0xFF, 0xFF, 0xFF];
+
+/// A column of a result.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Column {
+    pub name: Vec<u8>,
+    pub kind: u8,
+    pub unsigned: bool,
+    /// Number of its collation.
+    pub collation: u16,
+}
+
+impl Column {
+    /// Of its definition.
+    fn read(body: &[u8]) -> Self {
+        let mut fields = Fields(body);
+        // Catalog, schema, table and its original name.
+        let named = (0..4).all(|_| fields.string().is_some());
+        let name = fields.string().filter(|_| named).unwrap_or_default();
+        fields.string();
+        // MariaDB may describe the type further (MARIADB_CLIENT_EXTENDED_METADATA).
+        if fields.0.len() > FIXED {
+            fields.string();
+        }
+        fields.length();
+        let collation = fields.number(2).unwrap_or(0) as u16;
+        // Length.
+        fields.bytes(4);
+        let (kind, flags) = (fields.number(1), fields.number(2));
+        Self {
+            name: name.to_vec(),
+            kind: kind.unwrap_or(253) as u8,
+            unsigned: flags.unwrap_or(0) & 0x20 != 0,
+            collation,
+        }
+    }
+}
+
+/// The result that the server is sending.
+#[derive(Default)]
+pub struct ResultSet {
+    stage: Stage,
+    /// The command that it answers.
+    command: Command,
+    pub table: Table,
+    columns: Vec<Column>,
+    /// Of the server's last packet.
+    sequence: u8,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Default)]
+enum Stage {
+    /// The last answer is complete.
+    #[default]
+    Idle,
+    /// A result begins.
+    Answer,
+    /// So many definitions are to come.
+    Definitions(usize),
+    /// The definitions are complete; an EOF packet may come before the rows.
+    Defined,
+    Rows,
+    /// Definitions of a prepared statement: so many of its parameters, then those of its columns, which may not be
+    /// described again with its results.
+    Prepared(usize),
+}
+
+impl ResultSet {
+    /// What comes answers nothing that is known.
+    pub fn reset(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
+        self.table.reset(ending, sink);
+        (self.stage, self.command) = (Stage::Idle, Command::default());
+    }
+
+    /// Whether this packet is the first of an answer. Packets are counted from 1, and from 0 behind 255.
+    fn begins(&mut self, sequence: u8) -> bool {
+        let before = std::mem::replace(&mut self.sequence, sequence);
+        self.stage == Stage::Idle || sequence == 1 && before != 0
+    }
+
+    /// The names and character set of the columns, as the heading of rows to come.
+    fn show(&mut self, sink: &mut dyn ContentSink) {
+        self.table.reset(Ending::Complete, sink);
+        let mut label = None;
+        for column in &self.columns {
+            self.table.column(&column.name);
+            label = label.or(charset::label(column.collation.into()));
+        }
+        self.table.set_charset(label);
+    }
+}
+
+impl MysqlParser {
+    pub(super) fn server(&mut self, header: Header, body: &[u8], sink: &mut dyn ContentSink) {
+        let Some(&first) = body.first() else { return };
+        // The greeting may be seen behind the answer to it.
+        let opening = matches!(self.phase, Phase::Connection | Phase::Authentication);
+        if opening && first == 10 && header.sequence == 0 {
+            let version = Fields(body.get(1..).unwrap_or_default()).terminated();
+            let version = String::from_utf8_lossy(version.unwrap_or_default()).into_owned();
+            ServiceFacts::set(&mut sink.facts().software, &version);
+            return;
+        }
+        if self.phase == Phase::Connection {
+            self.begin_midstream(body);
+        }
+        if self.phase == Phase::Authentication {
+            match first {
+                0 => {
+                    self.phase = Phase::Command;
+                    sink.facts().served();
+                }
+                // Another way of authentication, or more of it: the password comes behind.
+                1 | 0xFE => sink.facts().authentication = Authentication::Digest,
+                _ => {}
+            }
+            return;
+        }
+        if self.result.begins(header.sequence) {
+            self.begin_answer(sink);
+        }
+        match self.result.stage {
+            Stage::Idle | Stage::Answer => self.answer(first, body, sink),
+            Stage::Definitions(left) => self.definition(left, body, sink),
+            Stage::Defined | Stage::Rows => self.row(first, body, sink),
+            Stage::Prepared(parameters) => self.prepared_column(parameters, body),
+        }
+    }
+
+    /// The answer to the next command begins. Rows that are fetched have the columns of the statement.
+    fn begin_answer(&mut self, sink: &mut dyn ContentSink) {
+        self.result.table.close(Ending::Complete, sink);
+        self.result.command = self.asked.pop_front().unwrap_or_default();
+        self.result.stage = Stage::Answer;
+        let Command { code, statement } = self.result.command;
+        if code == COM_FETCH
+            && let Some(columns) = self.statements.columns(statement)
+        {
+            self.result.columns = columns.to_vec();
+            self.result.show(sink);
+            self.result.stage = Stage::Rows;
+        }
+    }
+
+    /// The beginning was not seen: `body` is the first packet of a result, or its first definition.
+    pub(super) fn begin_midstream(&mut self, body: &[u8]) {
+        self.phase = Phase::Command;
+        self.asked.clear();
+        self.result.command = Command::default();
+        self.result.stage = Stage::Answer;
+        if body.starts_with(DEFINITION) {
+            self.result.columns.clear();
+            self.result.stage = Stage::Definitions(1);
+        }
+    }
+
+    /// The first packet of an answer, or of a further result.
+    fn answer(&mut self, first: u8, body: &[u8], sink: &mut dyn ContentSink) {
+        if body.starts_with(PROGRESS) {
+            return;
+        }
+        self.result.stage = Stage::Answer;
+        if self.result.command.code == COM_PREPARE {
+            return self.prepared(body);
+        }
+        // OK, an error, or a file that the client is to send.
+        if matches!(first, 0 | 0xFF | 0xFB | 0xFE) {
+            if first == 0xFB {
+                return self.load.open(sink);
+            }
+            self.load.close(Ending::Complete, sink);
+            if !(first == 0 && more_results(body)) {
+                self.result.stage = Stage::Idle;
+            }
+            return;
+        }
+        let mut fields = Fields(body);
+        // MariaDB says behind the count whether the definitions follow, or are those of before
+        // (MARIADB_CLIENT_CACHE_METADATA).
+        if let Some(count) = fields.length()
+            && matches!(fields.0, [] | [0 | 1])
+            && (1..=table::MAX_COLUMNS as u64).contains(&count)
+        {
+            if fields.0 == [0] {
+                let known = self.statements.columns(self.result.command.statement);
+                if let Some(known) = known.filter(|c| c.len() as u64 == count) {
+                    self.result.columns = known.to_vec();
+                    self.result.show(sink);
+                }
+                if self.result.columns.len() as u64 == count {
+                    self.result.stage = Stage::Defined;
+                    return;
+                }
+            }
+            self.result.columns.clear();
+            self.result.stage = Stage::Definitions(count as usize);
+        }
+    }
+
+    /// The answer to a statement that is prepared: its number, the counts of columns and parameters.
+    fn prepared(&mut self, body: &[u8]) {
+        let text = self.preparing.pop_front();
+        let mut fields = Fields(body);
+        let (status, id) = (fields.number(1), fields.number(4));
+        let (_, parameters) = (fields.number(2), fields.number(2));
+        let parameters = parameters.unwrap_or(0) as usize;
+        self.result.stage = Stage::Prepared(parameters);
+        self.result.columns.clear();
+        self.result.command.statement = id.unwrap_or(0) as u32;
+        if let (Some(0), Some(id), Some(text)) = (status, id, text) {
+            self.statements.insert(id as u32, Prepared::new(text, parameters));
+        }
+    }
+
+    /// A definition of a statement that was prepared.
+    fn prepared_column(&mut self, parameters: usize, body: &[u8]) {
+        if !body.starts_with(DEFINITION) {
+            return;
+        }
+        if let Some(left) = parameters.checked_sub(1) {
+            self.result.stage = Stage::Prepared(left);
+        } else if self.result.columns.len() < table::MAX_COLUMNS {
+            self.result.columns.push(Column::read(body));
+            self.statements.set_columns(self.result.command.statement, &self.result.columns);
+        }
+    }
+
+    fn definition(&mut self, left: usize, body: &[u8], sink: &mut dyn ContentSink) {
+        if !body.starts_with(DEFINITION) {
+            self.result.stage = Stage::Answer;
+            return;
+        }
+        if self.result.columns.is_empty() {
+            self.result.table.reset(Ending::Complete, sink);
+        }
+        self.result.columns.push(Column::read(body));
+        self.result.stage = match left {
+            0 | 1 => {
+                self.result.show(sink);
+                let Command { code, statement } = self.result.command;
+                if code == COM_EXECUTE {
+                    self.statements.set_columns(statement, &self.result.columns);
+                }
+                Stage::Defined
+            }
+            _ => Stage::Definitions(left - 1),
+        };
+    }
+
+    fn row(&mut self, first: u8, body: &[u8], sink: &mut dyn ContentSink) {
+        if body.starts_with(DEFINITION) && self.result.command.code == 0 {
+            // From the middle: more columns than were counted.
+            return self.definition(1, body, sink);
+        }
+        if body.starts_with(PROGRESS) {
+            return;
+        }
+        // EOF of the definitions or of the rows, OK in its place (`CLIENT_DEPRECATE_EOF`), or an error.
+        let defined = std::mem::replace(&mut self.result.stage, Stage::Rows) == Stage::Defined;
+        if matches!(first, 0xFE | 0xFF) && (body.len() < 9 || first == 0xFF || !self.is_text(body))
+        {
+            if !defined || first == 0xFF || body.len() != 5 {
+                self.result.table.close(Ending::complete_if(first == 0xFE), sink);
+                let more = first == 0xFE && more_results(body);
+                self.result.stage = if more { Stage::Answer } else { Stage::Idle };
+            }
+            return;
+        }
+        let code = self.result.command.code;
+        let result = &mut self.result;
+        if result.table.is_done() {
+            return;
+        }
+        let mut fields = Fields(body);
+        let binary = matches!(code, COM_EXECUTE | COM_FETCH) || (code == 0 && first == 0);
+        if binary && first == 0 {
+            fields.bytes(1);
+            let Some(nulls) = fields.bytes((result.columns.len() + 9) / 8) else { return };
+            for (at, column) in result.columns.iter().enumerate() {
+                let read = result.table.write_cell(|text| match is_null(nulls, at + 2) {
+                    true => Some(()),
+                    false => values::read(column.kind, column.unsigned, &mut fields, text),
+                });
+                if read.is_none() {
+                    return result.table.drop_row();
+                }
+            }
+        } else {
+            for _ in 0..result.columns.len() {
+                match fields.0.first() {
+                    Some(0xFB) => {
+                        fields.bytes(1);
+                        result.table.cell(b"");
+                    }
+                    _ => match fields.string() {
+                        Some(value) => result.table.cell(value),
+                        None => return result.table.drop_row(),
+                    },
+                }
+            }
+        }
+        result.table.end_row("mysql", sink);
+    }
+
+    /// Whether a packet that begins like an end holds the values of all columns as text.
+    fn is_text(&self, body: &[u8]) -> bool {
+        let mut fields = Fields(body);
+        !matches!(self.result.command.code, COM_EXECUTE | COM_FETCH)
+            && (0..self.result.columns.len()).all(|_| {
+                matches!(fields.0.first(), Some(0xFB)) && fields.bytes(1).is_some()
+                    || fields.string().is_some()
+            })
+            && fields.0.is_empty()
+    }
+}
+
+/// Whether an OK or EOF packet says that another result of the same command follows.
+fn more_results(body: &[u8]) -> bool {
+    let mut fields = Fields(body);
+    fields.number(1);
+    let status = match body.len() {
+        // EOF: warnings, status.
+        5 if body.first() == Some(&0xFE) => {
+            fields.number(2);
+            fields.number(2)
+        }
+        // OK: rows affected, number of the last row, status.
+        _ => {
+            fields.length();
+            fields.length();
+            fields.number(2)
+        }
+    };
+    status.unwrap_or(0) & MORE_RESULTS != 0
+}

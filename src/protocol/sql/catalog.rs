@@ -1,0 +1,173 @@
+//! The columns of tables whose definition crossed the connection. Statements that name no columns
+//! (`INSERT INTO t VALUES (...)`, `COPY t FROM STDIN`) mean these.
+
+use super::table::MAX_COLUMNS;
+use crate::syntax::sql::{Token, Tokens};
+use std::collections::VecDeque;
+
+/// Tables kept per connection; the oldest goes first.
+const MAX_TABLES: usize = 32;
+/// Longest name that is kept, bytes.
+const MAX_NAME: usize = 128;
+/// Items of a table's definition that are no columns.
+const CONSTRAINTS: [&str; 14] = [
+    "CONSTRAINT",
+    "PRIMARY",
+    "UNIQUE",
+    "FOREIGN",
+    "CHECK",
+    "KEY",
+    "INDEX",
+    "FULLTEXT",
+    "SPATIAL",
+    "EXCLUDE",
+    "PERIOD",
+    "LIKE",
+    "PARTITION",
+    "WITH",
+];
+
+/// A column of a table.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Column {
+    /// Its name.
+    pub name: Vec<u8>,
+    /// The first word of its type, in lower case (`varchar`).
+    pub kind: Vec<u8>,
+}
+
+/// What one connection said of tables.
+#[derive(Default)]
+pub struct Catalog {
+    tables: VecDeque<(Vec<u8>, Vec<Column>)>,
+}
+
+impl Catalog {
+    /// Keeps the columns of the tables that `statement` defines.
+    pub fn learn(&mut self, statement: &[u8]) {
+        let verb = statement.trim_ascii_start().get(..6);
+        let begins = verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"CREATE"));
+        // Scripts have several statements: those that create come first or behind a semicolon.
+        if !begins && memchr::memchr(b';', statement).is_none() {
+            return;
+        }
+        let mut tokens = Tokens::new(statement);
+        let mut first = true;
+        while let Some(token) = tokens.next() {
+            if first && token.is("CREATE") {
+                self.create(&mut tokens);
+                first = false;
+            } else {
+                first = token == Token::Punctuation(b';');
+            }
+        }
+    }
+
+    /// `[TEMPORARY] TABLE [IF NOT EXISTS] name (columns)`, from behind CREATE.
+    fn create(&mut self, tokens: &mut Tokens<'_>) {
+        // Words between: GLOBAL, LOCAL, TEMPORARY, UNLOGGED, OR REPLACE.
+        if !tokens.take(4).any(|token| token.is("TABLE")) {
+            return;
+        }
+        let mut name = Vec::new();
+        for token in tokens.by_ref() {
+            match &token {
+                Token::Punctuation(b'(') => break,
+                Token::Punctuation(b'.') => {}
+                token if token.is("IF") || token.is("NOT") || token.is("EXISTS") => {}
+                token => match token.column() {
+                    Some(part) => name = part.to_vec(),
+                    None => return,
+                },
+            }
+        }
+        let columns = columns(tokens);
+        if name.len() > MAX_NAME || columns.is_empty() {
+            return;
+        }
+        self.tables.retain(|(known, _)| !known.eq_ignore_ascii_case(&name));
+        if self.tables.len() >= MAX_TABLES {
+            self.tables.pop_front();
+        }
+        self.tables.push_back((name, columns));
+    }
+
+    /// The columns of the table called `name`, without its schema; none if nothing said what they are.
+    pub fn columns(&self, name: &[u8]) -> Option<&[Column]> {
+        let (_, columns) =
+            self.tables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        Some(columns)
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        let column = |c: &Column| c.name.capacity() + c.kind.capacity() + size_of::<Column>();
+        self.tables.iter().map(|(_, columns)| columns.iter().map(column).sum::<usize>()).sum()
+    }
+}
+
+/// The columns of a definition, from behind its opening parenthesis up to its closing one.
+fn columns(tokens: &mut Tokens<'_>) -> Vec<Column> {
+    let mut columns: Vec<Column> = Vec::new();
+    // Words of the item so far, and parentheses that are open in it.
+    let (mut words, mut depth, mut constraint) = (0, 0usize, false);
+    for token in tokens.by_ref() {
+        match &token {
+            Token::Punctuation(b'(') => depth += 1,
+            Token::Punctuation(b')') if depth == 0 => break,
+            Token::Punctuation(b')') => depth -= 1,
+            Token::Punctuation(b',') if depth == 0 => (words, constraint) = (0, false),
+            _ if depth > 0 || constraint => {}
+            token => {
+                words += 1;
+                let Some(word) = token.column().filter(|w| w.len() <= MAX_NAME) else { continue };
+                match words {
+                    1 if CONSTRAINTS.iter().any(|c| token.is(c)) => constraint = true,
+                    1 if columns.len() < MAX_COLUMNS => {
+                        columns.push(Column { name: word.to_vec(), kind: Vec::new() });
+                    }
+                    2 => {
+                        if let Some(column) = columns.last_mut() {
+                            column.kind = word.to_ascii_lowercase();
+                        }
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+    columns
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(catalog: &Catalog, table: &[u8]) -> Vec<String> {
+        let columns = catalog.columns(table).unwrap_or_default();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        columns.iter().map(|c| format!("{} {}", text(&c.name), text(&c.kind))).collect()
+    }
+
+    #[test]
+    fn columns_of_created_tables_are_kept() {
+        let expected = ["mrn varchar", "last_name text", "dob date", "weight decimal"];
+        for statement in [
+            "CREATE TABLE p (mrn varchar(20) PRIMARY KEY, last_name text NOT NULL DEFAULT ',', dob date, weight decimal(5,2))",
+            "set x = 1; create temporary table if not exists `db`.`p` (`mrn` varchar(20), `last_name` text, `dob` date, `weight` decimal(5,2), primary key (`mrn`), constraint c check (weight > 0))",
+            "CREATE UNLOGGED TABLE \"s\".\"p\" (\"mrn\" VARCHAR, \"last_name\" TEXT, \"dob\" DATE, \"weight\" DECIMAL);",
+        ] {
+            let mut catalog = Catalog::default();
+            catalog.learn(statement.as_bytes());
+            assert_eq!(names(&catalog, b"P"), expected, "{statement}");
+        }
+        let mut catalog = Catalog::default();
+        for at in 0..40 {
+            catalog.learn(format!("create table t{at} (a int)").as_bytes());
+        }
+        catalog.learn(b"create index i on t39 (a)");
+        assert_eq!(catalog.tables.len(), MAX_TABLES);
+        assert_eq!(names(&catalog, b"t39"), ["a int"]);
+        assert!(catalog.columns(b"t0").is_none(), "the oldest went first");
+    }
+}

@@ -1,0 +1,200 @@
+//! Calls of procedures (MS-TDS 2.2.6.6): statements with parameters, prepared ones, and procedures of the database.
+
+use super::super::ContentSink;
+use super::super::sql::{self, Catalog, Fields, Parameters};
+use super::connection::without_headers;
+use super::values::{Kind, utf16};
+use std::collections::BTreeMap;
+use zeroize::Zeroizing;
+
+/// Parameters of a call that are read.
+const MAX_PARAMETERS: usize = 2100;
+/// Calls of one message that are read.
+const MAX_CALLS: usize = 1024;
+/// Prepared statements kept per connection, and their texts together, bytes.
+const MAX_STATEMENTS: usize = 512;
+const MAX_KEPT: usize = 1 << 20;
+/// What comes between the calls of a message, by version.
+const SEPARATORS: [u8; 3] = [0x80, 0xFE, 0xFF];
+
+/// Procedures of the server whose arguments are statements, by their numbers (2.2.6.6).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Procedure {
+    /// Statement, declarations, values.
+    ExecuteSql,
+    /// A handle to be given, declarations, statement.
+    Prepare,
+    /// The same, then values.
+    PrepareAndExecute,
+    /// A handle, values.
+    Execute,
+    /// A cursor and its options: handle, statement, options, declarations, values.
+    OpenCursor,
+    /// Two handles, declarations, statement, options, values.
+    PrepareCursor,
+    Other,
+}
+
+impl Procedure {
+    const fn numbered(number: u64) -> Self {
+        match number {
+            2 => Self::OpenCursor,
+            5 => Self::PrepareCursor,
+            10 => Self::ExecuteSql,
+            11 => Self::Prepare,
+            12 => Self::Execute,
+            13 => Self::PrepareAndExecute,
+            _ => Self::Other,
+        }
+    }
+
+    fn named(name: &[u8]) -> Self {
+        let name = name.to_ascii_lowercase();
+        let is = |ending: &[u8]| name.ends_with(ending);
+        match () {
+            () if is(b"sp_executesql") => Self::ExecuteSql,
+            () if is(b"sp_prepexec") => Self::PrepareAndExecute,
+            () if is(b"sp_prepare") => Self::Prepare,
+            () if is(b"sp_execute") => Self::Execute,
+            () if is(b"sp_cursoropen") => Self::OpenCursor,
+            () if is(b"sp_cursorprepexec") => Self::PrepareCursor,
+            () => Self::Other,
+        }
+    }
+
+    /// Which argument is the statement, and which the declarations; where values begin.
+    const fn places(self) -> (usize, usize, usize) {
+        const NONE: usize = usize::MAX;
+        match self {
+            Self::ExecuteSql => (0, 1, 2),
+            Self::Prepare => (2, 1, NONE),
+            Self::PrepareAndExecute => (2, 1, 3),
+            Self::Execute => (NONE, NONE, 1),
+            Self::OpenCursor => (1, 5, 6),
+            Self::PrepareCursor => (3, 2, 7),
+            Self::Other => (NONE, NONE, 0),
+        }
+    }
+}
+
+/// A statement with the names of its parameters.
+#[derive(Clone, Default)]
+struct Prepared {
+    statement: Zeroizing<Vec<u8>>,
+    names: Vec<Vec<u8>>,
+}
+
+/// What a connection prepared.
+#[derive(Default)]
+pub struct Calls {
+    known: BTreeMap<i64, Prepared>,
+    kept: usize,
+    /// The statement whose handle the server has not given yet.
+    preparing: Option<Prepared>,
+}
+
+impl Calls {
+    /// The server returned a value: the handle of a statement that was prepared.
+    pub fn returned(&mut self, value: &[u8]) {
+        let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
+        let Some((handle, prepared)) = number.zip(self.preparing.take()) else { return };
+        self.kept += prepared.statement.len();
+        while self.known.len() >= MAX_STATEMENTS || self.kept > MAX_KEPT {
+            let Some((_, old)) = self.known.pop_first() else { break };
+            self.kept = self.kept.saturating_sub(old.statement.len());
+        }
+        if let Some(old) = self.known.insert(handle, prepared) {
+            self.kept = self.kept.saturating_sub(old.statement.len());
+        }
+    }
+
+    /// A message with one or more calls.
+    pub fn message(&mut self, message: &[u8], catalog: &mut Catalog, sink: &mut dyn ContentSink) {
+        let mut fields = Fields(without_headers(message));
+        for _ in 0..MAX_CALLS {
+            if fields.0.is_empty() || self.call(&mut fields, catalog, sink).is_none() {
+                return;
+            }
+        }
+    }
+
+    /// A call: its procedure by name or number, and its arguments.
+    fn call(
+        &mut self,
+        fields: &mut Fields<'_>,
+        catalog: &mut Catalog,
+        sink: &mut dyn ContentSink,
+    ) -> Option<()> {
+        let procedure = match fields.number(2)? {
+            0xFFFF => Procedure::numbered(fields.number(2)?),
+            len => Procedure::named(&utf16(fields.bytes(2 * len as usize)?)),
+        };
+        // Options.
+        fields.bytes(2)?;
+        let (statement, declarations, values) = procedure.places();
+        let mut prepared = Prepared::default();
+        let mut parameters = Parameters::default();
+        let mut arguments = Vec::new();
+        let mut whole = Some(());
+        for at in 0..MAX_PARAMETERS {
+            match fields.0.first() {
+                None => break,
+                Some(separator) if SEPARATORS.contains(separator) => {
+                    fields.bytes(1);
+                    break;
+                }
+                Some(_) => {}
+            }
+            let (Some(name), Some(_)) = (fields.text(1), fields.number(1)) else { break };
+            let mut text = Zeroizing::new(Vec::new());
+            let value = Kind::read(fields).and_then(|k| k.value(fields, &mut text));
+            if value.is_none() {
+                whole = None;
+                break;
+            }
+            let name = name.strip_prefix(b"@").unwrap_or(&name).to_vec();
+            match at {
+                at if at == statement => prepared.statement = text,
+                at if at == declarations => prepared.names = declared(&text),
+                0 if procedure == Procedure::Execute => {
+                    let handle = std::str::from_utf8(&text).ok().and_then(|t| t.parse().ok());
+                    let known = handle.and_then(|handle: i64| self.known.get(&handle));
+                    prepared = known.cloned().unwrap_or_default();
+                }
+                at if at >= values => {
+                    // A value without a name is that of the next declaration.
+                    let place = prepared.names.get(at - values).filter(|_| name.is_empty());
+                    let name = place.cloned().unwrap_or(name);
+                    parameters.insert(&name, &text);
+                    parameters.push(&text);
+                    arguments.push((name, text));
+                }
+                _ => {}
+            }
+        }
+        if matches!(procedure, Procedure::Prepare | Procedure::PrepareAndExecute) {
+            self.preparing = Some(prepared.clone());
+        }
+        match prepared.statement.is_empty() {
+            true => sql::pass_on_arguments(&arguments, "tds", sink),
+            false => {
+                sql::pass_on_values(&prepared.statement, &parameters, catalog, "tds", sink);
+            }
+        }
+        whole
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.kept
+    }
+}
+
+/// The names of `@P0 nvarchar(40), @P1 int`.
+fn declared(text: &[u8]) -> Vec<Vec<u8>> {
+    let name = |part: &[u8]| {
+        let len = part.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'_').count();
+        part.get(..len).unwrap_or_default().to_vec()
+    };
+    text.split(|b| *b == b'@').skip(1).map(name).take(MAX_PARAMETERS).collect()
+}
