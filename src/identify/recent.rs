@@ -90,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_table_grows_to_its_size_and_forgets_beyond_it() {
-        let tag = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+        let tag = |n: u64| n.wrapping_mul(0x9e37_79b9_7f4a_7c15).max(1);
         let mut table = Recent::within(2 * FIRST);
         for n in 0..FIRST as u64 {
             table.keep(tag(n), n);
