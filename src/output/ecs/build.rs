@@ -69,7 +69,6 @@ fn finding<'a>(
     context: &'a Context,
 ) -> Event<'a> {
     let finding = &d.finding;
-    let lean = context.detail != Detail::Flows;
     Event {
         client: Some(end(d.flow.client)),
         server: Some(end(d.flow.server)),
@@ -77,9 +76,8 @@ fn finding<'a>(
             transport: Some(d.flow.transport.as_str()),
             protocol: d.protocol,
             application: None,
-            // It follows from the ends, and the exposure has the direction.
-            community_id: (!lean).then(|| community_id(&d.flow)),
-            direction: (!lean).then_some(direction.as_str()),
+            community_id: Some(community_id(&d.flow)),
+            direction: Some(direction.as_str()),
             vlan: vlan(d.flow.vlan),
             inner: vlan(d.flow.inner_vlan).map(|vlan| InnerNetwork { vlan }),
         }),

@@ -2,8 +2,6 @@
 //! the line garbage, never a panic.
 
 use super::model::{Asset, Evidence, Exposure, Identifier, Service};
-use crate::flow::Transport;
-use crate::output::community_id_of;
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -37,21 +35,6 @@ pub(super) struct Line {
     #[serde(default)]
     pub rule: Rule,
     pub phi: Phi,
-}
-
-impl Line {
-    /// The Community ID of its flow. A finding of an exposure leaves it out, as it follows from the ends.
-    pub fn community_id(&self) -> String {
-        let Network { transport, community_id, .. } = &self.network;
-        let of = |end: &Option<End>| end.as_ref().filter(|end| end.port.is_some()).map(End::socket);
-        let known = [Transport::Tcp, Transport::Udp].into_iter().find(|t| t.as_str() == transport);
-        match (known, of(&self.client), of(&self.server)) {
-            (Some(transport), Some(client), Some(server)) if community_id.is_empty() => {
-                community_id_of(client, server, transport.number())
-            }
-            _ => community_id.clone(),
-        }
-    }
 }
 
 #[derive(Deserialize)]

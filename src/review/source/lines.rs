@@ -178,7 +178,6 @@ impl<'a> Reader<'a> {
         if self.filter.patients == 0 {
             return Some(true);
         }
-        let community_id = line.community_id();
         let mut seen = PatientObservation {
             exposure: None,
             id: line.event.id,
@@ -190,7 +189,7 @@ impl<'a> Reader<'a> {
             operation: line.phi.operation,
             carrier: line.phi.carrier,
             direction: line.phi.direction,
-            community_id,
+            community_id: line.network.community_id,
             evidence: line.phi.evidence.map(Into::into),
         };
         let exposure = line.phi.exposure.map(|exposure| exposure.id);
