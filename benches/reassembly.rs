@@ -81,7 +81,7 @@ fn run(packets: &[Packet], skips: u64) -> u64 {
             hash: packet.hash,
             packet: PacketRef::default(),
             segment: &packet.decoded,
-            head: &[],
+            options: &[],
             payload: &packet.frame[start..start + packet.decoded.len as usize],
         };
         table.packet(&arrival, &mut counter);

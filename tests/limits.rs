@@ -62,6 +62,7 @@ fn segment(n: u32, seq: u32) -> Decoded {
         ack: 0,
         flags: tcp_flags::ACK,
         ttl: 64,
+        options: 0,
         vlan: 0,
         inner_vlan: 0,
         offset: 0,
@@ -86,7 +87,7 @@ fn fill(table: &mut Table<Vec<u8>>, keep: &mut Keep, flows: u32, mut check: impl
                 hash: u64::from(n).wrapping_mul(0x9e37_79b9_7f4a_7c15),
                 packet: PacketRef::default(),
                 segment: &segment(n, seq),
-                head: &[],
+                options: &[],
                 payload: &payload,
             };
             table.packet(&arrival, keep);

@@ -154,8 +154,13 @@ fn tcp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     if header.window_size() == 0 {
         flags |= tcp_flags::SHUT;
     }
-    let fields =
-        TcpFields { seq: header.sequence_number(), ack: header.acknowledgment_number(), flags };
+    let fields = TcpFields {
+        seq: header.sequence_number(),
+        ack: header.acknowledgment_number(),
+        flags,
+        // At most 40 bytes (RFC 9293 3.1).
+        options: header.options().len() as u8,
+    };
     walk.pass(header.slice().len(), Skip::TruncatedTransport)?;
     Ok(walk.done(Transport::Tcp, ports, fields))
 }

@@ -66,6 +66,8 @@ pub struct Decoded {
     pub flags: u8,
     /// Time to live or hop limit, 0 where it is not known.
     pub ttl: u8,
+    /// Length of the options in the TCP header, bytes; they end where the payload begins. 0 for UDP.
+    pub options: u8,
     /// Outermost VLAN identifier, 0 for none.
     pub vlan: u16,
     /// Identifier of the VLAN tag behind it (IEEE 802.1ad), 0 for none.

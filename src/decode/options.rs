@@ -6,11 +6,11 @@ const TIMESTAMPS: u8 = 8;
 /// Length of the timestamps option, bytes.
 const LENGTH: u8 = 10;
 
-/// The sender's timestamp in the TCP header at the end of `head`, 0 for none. It is looked for where hosts write
+/// The sender's timestamp among the `options` of a TCP header, 0 for none. It is looked for where hosts write
 /// it: as the last option, or as the last before padding (RFC 7323, appendix A).
 #[inline]
-pub fn timestamp(head: &[u8]) -> u32 {
-    match head {
+pub fn timestamp(options: &[u8]) -> u32 {
+    match options {
         [.., TIMESTAMPS, LENGTH, a, b, c, d, _, _, _, _]
         | [.., TIMESTAMPS, LENGTH, a, b, c, d, _, _, _, _, NOTHING, NOTHING] => {
             u32::from_be_bytes([*a, *b, *c, *d])

@@ -102,6 +102,8 @@ fn tcp(
         ack: word(head, 8),
         flags: flags | shut,
         ttl,
+        // A header has at most 60 bytes.
+        options: (header - TCP) as u8,
         vlan: 0,
         inner_vlan: 0,
         // Packets are far smaller than 4 GiB: the capture stage refuses larger records.

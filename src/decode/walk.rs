@@ -69,6 +69,8 @@ pub(super) struct TcpFields {
     pub seq: u32,
     pub ack: u32,
     pub flags: u8,
+    /// Length of its options, bytes.
+    pub options: u8,
 }
 
 impl<'a> Walk<'a> {
@@ -177,6 +179,7 @@ impl<'a> Walk<'a> {
             ack: tcp.ack,
             flags: tcp.flags,
             ttl: self.ttl,
+            options: tcp.options,
             vlan: self.vlan,
             inner_vlan: self.inner_vlan,
             offset: self.at as u32,

@@ -271,13 +271,19 @@ impl Conversation {
         if flags & RST != 0 {
             self.take_reset(now, side, at, len);
         } else {
-            let doubtful = len > 0 && self.is_doubtful(segment, at, len);
+            // Of what was not captured nothing could be replaced.
+            let doubtful = !payload.is_empty() && self.is_doubtful(segment, at, len);
             if !doubtful {
                 self.note_sent(side, at, len);
                 self.note_habits(segment, at, len);
             }
             let after = if flags & ACK == 0 { 0 } else { self.acknowledge(side, segment.ack) };
-            self.believe(side.other(), self.halves[side.other().index()].acked_data(), sink);
+            self.believe(
+                side.other(),
+                self.halves[side.other().index()].acked_data(),
+                window,
+                sink,
+            );
             // An end that this acknowledges comes before what answers it.
             self.report_fins(None, sink);
             if len > 0 {
@@ -289,7 +295,7 @@ impl Conversation {
                     self.replace_doubts(side, &piece);
                     if !self.halves[side.other().index()].seen {
                         // No peer was seen that could acknowledge it.
-                        self.believe(side, at, sink);
+                        self.believe(side, at, window, sink);
                     }
                     self.accept(side, piece, window, sink);
                 }
@@ -482,8 +488,15 @@ impl Conversation {
             self.drain(sink);
         }
         for side in SIDES {
-            if self.halves[side.index()].stuck().is_some_and(over) {
-                self.believe(side, u64::MAX, sink);
+            // Without a gap, what is doubted waits longer for the peer's acknowledgment, where there is a peer.
+            let half = &self.halves[side.index()];
+            let long = self.halves[side.other().index()].seen && !half.is_behind();
+            let unanswered = |since: (u32, Timestamp)| match long {
+                true => now - since.1 >= HOLE_TIME,
+                false => over(since),
+            };
+            if half.stuck().is_some_and(unanswered) {
+                self.believe(side, u64::MAX, usize::MAX, sink);
                 self.drain(sink);
             }
             self.settle_end(side, &over, sink);
@@ -526,7 +539,7 @@ impl Conversation {
     /// Gives up the first gap of one side, whatever it waits for.
     fn force(&mut self, side: Side, sink: &mut impl StreamSink) {
         self.halves[side.index()].start_at_first();
-        self.believe(side, u64::MAX, sink);
+        self.believe(side, u64::MAX, usize::MAX, sink);
         self.resolve_end(side);
         let half = &self.halves[side.index()];
         if let Some(from) = half.held_from() {
@@ -553,7 +566,7 @@ impl Conversation {
     /// The conversation is over: everything held is delivered, with gaps where bytes are missing.
     pub fn finish(&mut self, end: End, sink: &mut impl StreamSink) {
         for side in SIDES {
-            self.believe(side, u64::MAX, sink);
+            self.believe(side, u64::MAX, usize::MAX, sink);
             self.halves[side.index()].start_at_first();
         }
         self.drain(sink);

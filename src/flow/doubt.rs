@@ -110,7 +110,7 @@ impl Conversation {
         let doubts = self.halves[side.index()].doubts();
         let held: usize = doubts.iter().map(|doubt| doubt.bytes.len()).sum();
         if doubts.len() >= MAX_DOUBTS || held + piece.bytes.len() > window {
-            self.believe(side, u64::MAX, sink);
+            self.believe(side, u64::MAX, window, sink);
         }
         self.halves[side.index()].doubts_mut().push(Doubt {
             at: piece.at,
@@ -147,8 +147,14 @@ impl Conversation {
         }
     }
 
-    /// The peer took what lies in front of `below`: what was doubted there is read.
-    pub(super) fn believe(&mut self, side: Side, below: u64, sink: &mut impl StreamSink) {
+    /// The peer took what lies in front of `below`: what was doubted there is read. `window`: bytes that may wait.
+    pub(super) fn believe(
+        &mut self,
+        side: Side,
+        below: u64,
+        window: usize,
+        sink: &mut impl StreamSink,
+    ) {
         let is_taken = |doubt: &Doubt| doubt.at < below;
         while let Some(n) = self.halves[side.index()].doubts().iter().position(is_taken) {
             let half = &mut self.halves[side.index()];
@@ -163,8 +169,7 @@ impl Conversation {
             let piece = Piece { at, bytes, missing, after, packet };
             half.top = half.top.max(piece.end());
             half.sent = half.sent.max(piece.end());
-            // It waited within the window, and goes on to do so where it is not in turn.
-            self.accept(side, piece, usize::MAX, sink);
+            self.accept(side, piece, window, sink);
         }
     }
 }

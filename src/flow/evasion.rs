@@ -418,6 +418,7 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
             ack,
             flags,
             ttl,
+            options: 0,
             vlan: 0,
             inner_vlan: 0,
             offset: 0,
@@ -432,7 +433,7 @@ fn through_a_table(packets: &[Packet], millis: i64) -> [Vec<u8>; 2] {
             hash: 7,
             packet: reference,
             segment: &segment,
-            head: &[],
+            options: &[],
             payload: &packet.payload,
         };
         table.packet(&arrival, &mut bytes);

@@ -364,9 +364,12 @@ impl HalfStream {
 
     /// It cannot move on, though there is something to deliver or to report.
     pub fn is_stuck(&self) -> bool {
-        !self.ignored
-            && !self.ended
-            && (self.holds() || (self.known && self.seen && self.acked_data() > self.next))
+        !self.ignored && !self.ended && (self.is_behind() || !self.doubts().is_empty())
+    }
+
+    /// Whether bytes that were sent have not come in turn.
+    pub fn is_behind(&self) -> bool {
+        self.holds() || (self.known && self.seen && self.acked_data() > self.next)
     }
 
     /// Without an end, whether bytes up to `acked` were sent and have not come.

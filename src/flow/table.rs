@@ -215,8 +215,8 @@ pub struct Arrival<'a> {
     pub packet: PacketRef,
     /// Its headers.
     pub segment: &'a Decoded,
-    /// The bytes in front of its payload.
-    pub head: &'a [u8],
+    /// The options of its TCP header.
+    pub options: &'a [u8],
     /// Its captured payload.
     pub payload: &'a [u8],
 }
@@ -280,7 +280,7 @@ impl<S> Table<S> {
             return;
         }
         let Some(slot) = self.slot(found, arrival, &tcp, handler) else { return };
-        tcp.timestamp = timestamp(arrival.head);
+        tcp.timestamp = timestamp(arrival.options);
         let entry = &mut self.entries[slot as usize];
         entry.count(self.now, segment);
         entry.packets = entry.packets.wrapping_add(1);

@@ -566,6 +566,7 @@ fn a_datagram_seen_on_two_mirror_ports_counts_once() {
             ack: 0,
             flags: 0,
             ttl: 0,
+            options: 0,
             vlan,
             inner_vlan: 0,
             offset: 0,
@@ -579,7 +580,7 @@ fn a_datagram_seen_on_two_mirror_ports_counts_once() {
             hash: 7,
             packet: PacketRef::default(),
             segment: &segment,
-            head: &[],
+            options: &[],
             payload,
         };
         table.packet(&arrival, &mut datagrams);

@@ -92,13 +92,14 @@ impl WorkBatch {
         self.work.iter().skip(n).take(WARM).filter_map(Work::hash)
     }
 
-    /// The bytes in front of the payload of a segment, in which its options are.
+    /// The options of the TCP header of a segment.
     #[inline]
-    pub fn head(&self, segment: &Segment) -> &[u8] {
+    pub fn options(&self, segment: &Segment) -> &[u8] {
         let end = segment.base + segment.decoded.offset as usize;
+        let start = end - usize::from(segment.decoded.options);
         self.blocks
             .get(usize::from(segment.block))
-            .and_then(|b| b.bytes().get(segment.base..end))
+            .and_then(|b| b.bytes().get(start..end))
             .unwrap_or(&[])
     }
 

@@ -163,7 +163,7 @@ impl Worker {
                         hash: segment.hash,
                         packet: segment.packet,
                         segment: &segment.decoded,
-                        head: batch.head(segment),
+                        options: batch.options(segment),
                         payload: batch.payload(segment),
                     };
                     self.table.packet(&arrival, &mut self.context);

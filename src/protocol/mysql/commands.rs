@@ -23,6 +23,8 @@ const COM_BULK: u8 = 0xFA;
 const BULK_TYPES: u64 = 128;
 /// Rows of parameters of one command that are read.
 const MAX_BULK: usize = 10_000;
+/// Texts of statements whose numbers the server has not given yet, bytes.
+const MAX_PREPARING: usize = 1 << 20;
 /// Commands that wait for their answers.
 const MAX_ASKED: usize = 4096;
 /// Parameters of a statement that the server has not counted.
@@ -62,21 +64,23 @@ impl MysqlParser {
         if !matches!(code, COM_QUIT | COM_LONG_DATA | COM_CLOSE) {
             if self.asked.len() >= MAX_ASKED {
                 self.asked.clear();
+                self.preparing.clear();
             }
             self.asked.push_back(Command { code, statement });
         }
         match code {
             COM_QUERY => self.query(body, sink),
-            COM_PREPARE if body.len() <= MAX_PREPARED => {
-                self.preparing.push_back(Zeroizing::new(body.to_vec()));
+            COM_PREPARE => {
+                // One that is too long has its place in the order all the same.
+                let held: usize = self.preparing.iter().map(|text| text.len()).sum();
+                let kept = body.len() <= MAX_PREPARED && held + body.len() <= MAX_PREPARING;
+                let text = if kept { body } else { &[] };
+                self.preparing.push_back(Zeroizing::new(text.to_vec()));
             }
-            COM_PREPARE => self.preparing.push_back(Zeroizing::new(Vec::new())),
             COM_EXECUTE => self.execute(body, sink),
             COM_BULK => self.bulk(body, sink),
             COM_LONG_DATA => {
-                if let Some(prepared) = self.statements.get_mut(statement) {
-                    prepared.append(body.get(4..).unwrap_or_default());
-                }
+                self.statements.append(statement, body.get(4..).unwrap_or_default());
             }
             COM_CLOSE => self.statements.remove(statement),
             _ => {}

@@ -10,6 +10,8 @@ use super::{DEFINITION, charset, values};
 
 /// Bytes of a definition behind its names: their length, character set, length, type, flags, decimals.
 const FIXED: usize = 13;
+/// Bytes of a column's name that are kept; names have at most 256 characters (MySQL 8.4 manual, 11.2.1).
+const MAX_NAME: usize = 1024;
 /// Status: further results of the command follow.
 const MORE_RESULTS: u64 = 8;
 /// As the code of an error: how far a long statement has come (MariaDB).
@@ -43,7 +45,7 @@ impl Column {
         fields.bytes(4);
         let (kind, flags) = (fields.number(1), fields.number(2));
         Self {
-            name: name.to_vec(),
+            name: name.get(..MAX_NAME).unwrap_or(name).to_vec(),
             kind: kind.unwrap_or(253) as u8,
             unsigned: flags.unwrap_or(0) & 0x20 != 0,
             collation,
@@ -161,6 +163,7 @@ impl MysqlParser {
     pub(super) fn begin_midstream(&mut self, body: &[u8]) {
         self.phase = Phase::Command;
         self.asked.clear();
+        self.preparing.clear();
         self.result.command = Command::default();
         self.result.stage = Stage::Answer;
         if body.starts_with(DEFINITION) {
@@ -247,6 +250,11 @@ impl MysqlParser {
         }
         if self.result.columns.is_empty() {
             self.result.table.reset(Ending::Complete, sink);
+        }
+        if self.result.columns.len() >= table::MAX_COLUMNS {
+            // Rows of so many columns are not read.
+            self.result.stage = Stage::Defined;
+            return;
         }
         self.result.columns.push(Column::read(body));
         self.result.stage = match left {

@@ -10,8 +10,10 @@ use zeroize::Zeroizing;
 const MAX_STATEMENTS: usize = 512;
 /// Their texts and columns together, bytes.
 const MAX_KEPT: usize = 1 << 20;
-/// Parameters of one statement that were sent in pieces, bytes.
-const MAX_LONG: usize = 256 << 10;
+/// Parameters of all statements that were sent in pieces, bytes.
+const MAX_LONG: usize = 512 << 10;
+/// What a parameter that was sent in pieces takes beside its bytes, roughly.
+const LONG_COST: usize = 64;
 /// As the number of a statement: the one prepared last (MariaDB).
 pub const LAST: u32 = u32::MAX;
 
@@ -32,16 +34,6 @@ impl Prepared {
     /// Of this text, where the server has not counted the parameters yet.
     pub fn new(statement: Zeroizing<Vec<u8>>, parameters: usize) -> Self {
         Self { statement, parameters, ..Self::default() }
-    }
-
-    /// A piece of a parameter: its number, then bytes (COM_STMT_SEND_LONG_DATA).
-    pub fn append(&mut self, body: &[u8]) {
-        let mut fields = Fields(body);
-        let Some(at) = fields.number(2) else { return };
-        let held: usize = self.long.values().map(|piece| piece.len()).sum();
-        if held + fields.0.len() <= MAX_LONG {
-            self.long.entry(at as usize).or_default().extend_from_slice(fields.0);
-        }
     }
 
     /// Reads the types of the parameters, with their names where the client sends `attributes`.
@@ -90,6 +82,11 @@ impl Prepared {
         Some(parameters)
     }
 
+    /// Bytes of parameters that were sent in pieces.
+    fn long(&self) -> usize {
+        self.long.values().map(|piece| piece.capacity() + LONG_COST).sum()
+    }
+
     fn size(&self) -> usize {
         let columns = self.columns.iter().map(|c| c.name.capacity() + size_of::<Column>());
         self.statement.capacity() + 2 * self.types.capacity() + columns.sum::<usize>()
@@ -115,6 +112,18 @@ impl Statements {
         self.kept += prepared.size();
         self.last = id;
         self.known.insert(id, prepared);
+    }
+
+    /// A piece of a parameter: its number, then bytes (COM_STMT_SEND_LONG_DATA).
+    pub fn append(&mut self, id: u32, body: &[u8]) {
+        let mut fields = Fields(body);
+        let Some(at) = fields.number(2) else { return };
+        let held: usize = self.known.values().map(Prepared::long).sum();
+        if held + fields.0.len() + LONG_COST <= MAX_LONG
+            && let Some(prepared) = self.get_mut(id)
+        {
+            prepared.long.entry(at as usize).or_default().extend_from_slice(fields.0);
+        }
     }
 
     /// The client closed it.
@@ -146,10 +155,14 @@ impl Statements {
             prepared.columns = columns.to_vec();
             self.kept = self.kept.saturating_sub(before) + prepared.size();
         }
+        while self.kept > MAX_KEPT {
+            let Some((_, old)) = self.known.pop_first() else { break };
+            self.kept = self.kept.saturating_sub(old.size());
+        }
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.kept
+        self.kept + self.known.values().map(Prepared::long).sum::<usize>()
     }
 }

@@ -94,6 +94,8 @@ struct DirectionState {
     left: usize,
     /// What was carried and is not decided on.
     held: Zeroizing<Vec<u8>>,
+    /// How many bytes must be held before they are searched again.
+    need: usize,
     /// Carried bytes to come that are of no interest.
     unwanted: u64,
 }
@@ -162,11 +164,16 @@ impl OracleParser {
         }
         let mut held = std::mem::take(&mut side.held);
         held.extend_from_slice(bytes);
+        if held.len() < side.need && held.len() <= MAX_HELD {
+            side.held = held;
+            return Ok(());
+        }
         let progress = self.carver.data(direction, &held, sink)?;
         let read = progress.consumed.min(held.len());
         held.drain(..read);
         let side = &mut self.sides[direction.index()];
         side.unwanted = progress.skip;
+        side.need = progress.need;
         if progress.skip == 0 && held.len() <= MAX_HELD {
             side.held = held;
         }
@@ -240,6 +247,7 @@ impl Parser for OracleParser {
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let side = &mut self.sides[direction.index()];
         side.held.clear();
+        side.need = 0;
         let inside = usize::try_from(len).ok().filter(|len| *len <= side.left);
         let Some(len) = inside else { return Resync::Lost };
         side.left -= len;

@@ -110,6 +110,17 @@ impl Copy {
         }
         let mut part = std::mem::take(&mut self.part);
         part.extend_from_slice(body);
+        // A row that comes in many pieces is not searched anew with each.
+        let waits = match self.format {
+            Format::Binary => !sink.spend(part.len() as u64),
+            _ => !body.contains(&b'\n'),
+        };
+        if waits {
+            if part.len() <= MAX_ROW {
+                self.part = part;
+            }
+            return;
+        }
         let read = match self.format {
             Format::Binary => self.tuples(&part, sink),
             _ => self.lines(&part, sink),

@@ -84,6 +84,14 @@ struct Prepared {
     names: Vec<Vec<u8>>,
 }
 
+impl Prepared {
+    /// Bytes of heap held.
+    fn size(&self) -> usize {
+        let names = self.names.iter().map(|name| name.capacity() + size_of::<Vec<u8>>());
+        self.statement.capacity() + names.sum::<usize>()
+    }
+}
+
 /// What a connection prepared.
 #[derive(Default)]
 pub struct Calls {
@@ -98,13 +106,13 @@ impl Calls {
     pub fn returned(&mut self, value: &[u8]) {
         let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
         let Some((handle, prepared)) = number.zip(self.preparing.take()) else { return };
-        self.kept += prepared.statement.len();
+        self.kept += prepared.size();
         while self.known.len() >= MAX_STATEMENTS || self.kept > MAX_KEPT {
             let Some((_, old)) = self.known.pop_first() else { break };
-            self.kept = self.kept.saturating_sub(old.statement.len());
+            self.kept = self.kept.saturating_sub(old.size());
         }
         if let Some(old) = self.known.insert(handle, prepared) {
-            self.kept = self.kept.saturating_sub(old.statement.len());
+            self.kept = self.kept.saturating_sub(old.size());
         }
     }
 
@@ -159,7 +167,13 @@ impl Calls {
                 0 if procedure == Procedure::Execute => {
                     let handle = std::str::from_utf8(&text).ok().and_then(|t| t.parse().ok());
                     let known = handle.and_then(|handle: i64| self.known.get(&handle));
-                    prepared = known.cloned().unwrap_or_default();
+                    // A call of a few bytes has the statement read once more.
+                    if let Some(known) = known {
+                        if !sink.spend(known.statement.len() as u64) {
+                            return None;
+                        }
+                        prepared = known.clone();
+                    }
                 }
                 at if at >= values => {
                     // A value without a name is that of the next declaration.
@@ -186,7 +200,7 @@ impl Calls {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.kept
+        self.kept + self.preparing.as_ref().map_or(0, Prepared::size)
     }
 }
 
