@@ -16,6 +16,7 @@ use crate::output::{self, FORMATS};
 use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use crate::sandbox::Sandbox;
+use crate::time::Span;
 use clap::Parser as _;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -363,9 +364,11 @@ fn home_nets(given: Vec<Cidr>) -> HomeNets {
 /// Caps of state, as far as options set them.
 fn limits(options: &Options, memory: u64) -> Limits {
     let defaults = Limits::default();
+    // With none, what is due would be due again at once.
+    let update = options.update_every.map(|every| every.span().max(Span::seconds(1)));
     Limits {
         memory,
-        exposure_update: options.update_every.map_or(defaults.exposure_update, Period::span),
+        exposure_update: update.unwrap_or(defaults.exposure_update),
         exposure_forget: options.forget.map_or(defaults.exposure_forget, Period::span),
         ..defaults
     }

@@ -488,17 +488,7 @@ impl Conversation {
             self.drain(sink);
         }
         for side in SIDES {
-            // Without a gap, what is doubted waits longer for the peer's acknowledgment, where there is a peer.
-            let half = &self.halves[side.index()];
-            let long = self.halves[side.other().index()].seen && !half.is_behind();
-            let unanswered = |since: (u32, Timestamp)| match long {
-                true => now - since.1 >= HOLE_TIME,
-                false => over(since),
-            };
-            if half.stuck().is_some_and(unanswered) {
-                self.believe(side, u64::MAX, usize::MAX, sink);
-                self.drain(sink);
-            }
+            self.believe_overdue(side, now, &over, sink);
             self.settle_end(side, &over, sink);
             let half = &self.halves[side.index()];
             let Some(stuck) = half.stuck().filter(|s| half.known && over(*s)) else { continue };

@@ -4,10 +4,11 @@
 //! what is sent in their place.
 
 use super::Side;
-use super::conversation::{Conversation, StreamSink, TcpSegment};
+use super::conversation::{Conversation, HOLE_TIME, StreamSink, TcpSegment};
 use super::half_stream::Piece;
 use crate::capture::PacketRef;
 use crate::decode::tcp_flags::{ACK, DAMAGED, SHUT, SYN};
+use crate::time::Timestamp;
 
 /// Segments of one direction that may wait; of more the oldest are read.
 const MAX_DOUBTS: usize = 64;
@@ -144,6 +145,27 @@ impl Conversation {
         doubts.retain(|doubt| !doubt.bytes.is_empty());
         if unaccepted > 0 {
             self.stats().ignored.unaccepted += unaccepted;
+        }
+    }
+
+    /// What was doubted for too long is read. `over`: whether the grace of a gap is. Without a gap it waits longer for the
+    /// peer's acknowledgment, where there is a peer.
+    pub(super) fn believe_overdue(
+        &mut self,
+        side: Side,
+        now: Timestamp,
+        over: &impl Fn((u32, Timestamp)) -> bool,
+        sink: &mut impl StreamSink,
+    ) {
+        let half = &self.halves[side.index()];
+        let long = self.halves[side.other().index()].seen && !half.is_behind();
+        let is_overdue = |since: (u32, Timestamp)| match long {
+            true => now - since.1 >= HOLE_TIME,
+            false => over(since),
+        };
+        if half.stuck().is_some_and(is_overdue) {
+            self.believe(side, u64::MAX, usize::MAX, sink);
+            self.drain(sink);
         }
     }
 

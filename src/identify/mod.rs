@@ -45,7 +45,7 @@ mod tests;
 pub use crate::identify::counters::{IdentifyCounters, Loss};
 pub use collector::Collector;
 pub use key::{Key, KeyError};
-pub use lookup::lookup_token;
+pub use lookup::{is_date, lookup_token};
 pub use patients::Patients;
 pub use people::{MAX_PEOPLE, People, Recognised};
 pub use plausible::plausible;

@@ -9,7 +9,7 @@ use super::source::{
 };
 use super::table::{Column, Table, hidden, shown};
 use super::{Answer, Find, ReviewError, report_losses};
-use crate::identify::{Key, KeyError, Token, lookup_token};
+use crate::identify::{Key, KeyError, Token, is_date, lookup_token};
 use crate::phi::{Phi, PhiBuf};
 use crate::rules::{Kind, RuleSet};
 use crate::severity::Severity;
@@ -70,6 +70,9 @@ pub enum FindError {
         "no person to look up: give a name or a number; a birth date alone does not identify a person"
     )]
     Nobody,
+    /// What was given as a birth date is none: no patient would have it.
+    #[error("a birth date is none: write it like 1952-03-01")]
+    Birth,
     /// A line of the list is no value.
     #[error("line {0} is no name, birth date or number")]
     Line(usize),
@@ -326,6 +329,9 @@ fn tokens(
         numbers.extend(NUMBERS.into_iter().chain(email).filter_map(|kind| token(kind, value)));
     }
     let names: Vec<Token> = person.names.iter().filter_map(|n| token(Kind::Name, n)).collect();
+    if !person.births.iter().all(|birth| is_date(birth.as_phi(), now)) {
+        return Err(FindError::Birth);
+    }
     let births = person.births.iter().filter_map(|b| {
         let text = b.as_phi().expose();
         let year = year(text).and_then(|y| y.as_bytes().try_into().ok());
