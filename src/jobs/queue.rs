@@ -188,11 +188,17 @@ impl Queue {
     }
 
     /// What became of all jobs, by id.
+    ///
+    /// The broker is asked for the names of the keys. A subscription to them would wait for ever when a worker notes
+    /// something while they are listed: of a key that is replaced the broker counts a message that never comes.
     pub async fn records(&self) -> Result<Vec<(String, Record)>, JobError> {
-        let mut keys = self.bucket.keys().await.map_err(|error| refused(BUCKET, error))?;
+        let all = format!("{}>", self.bucket.prefix);
+        let subjects = self.bucket.stream.info_with_subjects(all).await;
+        let mut subjects = subjects.map_err(|error| refused(BUCKET, error))?;
         let mut ids = Vec::new();
-        while let Some(id) = next(&mut keys).await {
-            ids.push(id.map_err(|error| refused(BUCKET, error))?);
+        while let Some(subject) = next(&mut subjects).await {
+            let (subject, _) = subject.map_err(|error| refused(BUCKET, error))?;
+            ids.extend(subject.strip_prefix(&self.bucket.prefix).map(str::to_owned));
         }
         ids.sort_unstable();
         let mut records = Vec::new();

@@ -5,6 +5,10 @@ use super::{AskResult, JobError};
 use crate::review::{Answer, Merged};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use std::io::Write;
+use std::time::Duration;
+
+/// Longest wait for the next message of a result: what the broker no longer holds never comes.
+const NEXT_WITHIN: Duration = Duration::from_secs(30);
 
 /// Merges the results of all jobs and writes them.
 ///
@@ -31,7 +35,12 @@ async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(), JobError> {
     let mut messages = consumer.messages().await.map_err(|e| fail(&e))?;
     let mut at = 0;
     while at < last {
-        let Some(message) = next(&mut messages).await else { break };
+        let Ok(message) = tokio::time::timeout(NEXT_WITHIN, next(&mut messages)).await else {
+            return Err(fail(&format_args!(
+                "message {at} of {last} is the last that came; ask again, or look at the limits of the stream"
+            )));
+        };
+        let Some(message) = message else { break };
         let message = message.map_err(|e| fail(&e))?;
         merged.line(&message.payload);
         at = message.info().map_or(last, |info| info.stream_sequence);
