@@ -433,6 +433,12 @@ pub trait ContentSink {
     /// unpacks itself. False if there is not so much left: then it must not go on.
     fn spend(&mut self, work: u64) -> bool;
 
+    /// The same for what a few bytes have the protocol read once more: the statement that was prepared, the columns of its
+    /// result. Records that come of it were on the wire as they are.
+    fn reread(&mut self, work: u64) -> bool {
+        self.spend(work)
+    }
+
     /// Something odd that did not stop the parser (a bad length, an unknown context): counted.
     fn anomaly(&mut self, reason: Reason);
 

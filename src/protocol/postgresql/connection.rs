@@ -13,6 +13,8 @@ use crate::protocol::tls_upgrade::TlsUpgrade;
 
 /// Longest row or row description that is read, bytes.
 const MAX_ROW: usize = 256 << 10;
+/// The work of setting up a column once more.
+const COLUMN: u64 = 16;
 
 /// One flow.
 #[derive(Default)]
@@ -46,7 +48,9 @@ impl PostgresqlParser {
                 }
             }
             b'B' => {
-                if let Some((statement, parameters)) = self.exchange.bind(body) {
+                if let Some((statement, parameters)) = self.exchange.bind(body)
+                    && sink.reread(statement.len() as u64)
+                {
                     self.pass_on_values(&statement, &parameters, sink);
                 }
             }
@@ -174,6 +178,10 @@ impl PostgresqlParser {
             && !statement.columns.is_empty()
         {
             let (portal, columns) = (portal.clone(), statement.columns.clone());
+            // Requests that take turns have their columns set up for each.
+            if !sink.reread(COLUMN * columns.len() as u64) {
+                return;
+            }
             self.show(&columns, |at| portal.form(at), sink);
             self.shown = Some(portal);
         }

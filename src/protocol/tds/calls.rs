@@ -169,7 +169,7 @@ impl Calls {
                     let known = handle.and_then(|handle: i64| self.known.get(&handle));
                     // A call of a few bytes has the statement read once more.
                     if let Some(known) = known {
-                        if !sink.spend(known.statement.len() as u64) {
+                        if !sink.reread(known.statement.len() as u64) {
                             return None;
                         }
                         prepared = known.clone();
