@@ -77,11 +77,19 @@ fn segments(line: &str) -> impl Iterator<Item = (usize, &str)> {
         if bare.is_empty() {
             return None;
         }
-        let end = ["  ", "\t"].iter().filter_map(|s| bare.find(s)).min().unwrap_or(bare.len());
+        let end = segment_end(bare.as_bytes());
         let (segment, after) = bare.split_at(end);
         let at = column;
         column += segment.chars().count();
         rest = after;
         Some((at, segment.trim_end()))
     })
+}
+
+/// Where a text ends before a tab or more than one blank.
+fn segment_end(text: &[u8]) -> usize {
+    let blank = |at: usize| text.get(at) == Some(&b' ');
+    memchr::memchr2_iter(b' ', b'\t', text)
+        .find(|at| !blank(*at) || blank(at + 1))
+        .unwrap_or(text.len())
 }
