@@ -38,6 +38,7 @@ pub mod postscript;
 pub mod protobuf;
 pub mod recording;
 pub mod rtf;
+pub mod seven_zip;
 pub mod sql;
 pub mod sqlite;
 pub mod syslog;
@@ -100,6 +101,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &zip::ODT,
     &zip::ODS,
     &zip::Zip,
+    &seven_zip::SevenZip,
     &tar::Tar,
     &rtf::Rtf,
     &multipart::Multipart,

@@ -132,6 +132,7 @@ static MARKS: &[Mark] = &[
     binary(b"%PDF-1.", sure),
     binary(b"%PDF-2.", sure),
     binary(b"PK\x03\x04", zip),
+    binary(b"7z\xbc\xaf\x27\x1c", sure),
     binary(b"\x1f\x8b\x08", gzip),
     binary(recording::SCP, scp),
     binary(recording::MFER, mfer),
