@@ -372,7 +372,9 @@ impl<'a> Reader<'a> {
                     let names = units.split(|unit| *unit == 0).take(count);
                     streams.names = names.map(name).collect();
                 }
-                _ => drop(self.property()?),
+                _ => {
+                    self.property()?;
+                }
             }
         }
         let mut at = 0;
