@@ -7,10 +7,12 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::nats::{Nats, left_out};
 use common::summaries::{self, alone};
-use common::{Key, PHITAP, Run, hospital, list, phitap, split};
+use common::{Key, PHITAP, Run, hospital, list, phitap, split, wait_for};
 use serde_json::Value;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -28,8 +30,7 @@ impl Worker {
             .args(more)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("the worker starts");
+            .start();
         Self(child)
     }
 
@@ -118,6 +119,18 @@ fn a_rotated_set_is_one_job_and_no_flow_is_cut() {
     assert_eq!(found(&result.out), truth);
 }
 
+/// The process that replays a capture.
+fn replay_of(capture: &Path) -> Option<u32> {
+    let capture = capture.display().to_string();
+    let replays = |process: &u32| {
+        let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        let mut arguments = line.split(|byte| *byte == 0);
+        arguments.nth(1) == Some(b"replay") && arguments.any(|of| of == capture.as_bytes())
+    };
+    let all = std::fs::read_dir("/proc").expect("processes").flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(replays)
+}
+
 #[test]
 fn the_job_of_a_killed_worker_is_done_by_another() {
     if left_out() {
@@ -143,7 +156,12 @@ fn the_job_of_a_killed_worker_is_done_by_another() {
         assert!(begun.elapsed() < WITHIN, "{}", status(&nats));
         std::thread::sleep(Duration::from_millis(100));
     }
+    let replay = wait_for("the worker starts a replay", || replay_of(&capture));
     first.0.kill().and_then(|()| first.0.wait()).expect("killed");
+    // It would wait for the writer of the pipe for ever.
+    wait_for("the replay ends with its worker", || {
+        (replay_of(&capture) != Some(replay)).then_some(())
+    });
     std::fs::remove_file(&capture).expect("removed");
     std::fs::copy(hospital(), &capture).expect("copied");
     assert_eq!(Worker::start(&nats, &key, "second", &["--until-empty"]).end(), "");

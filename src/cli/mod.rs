@@ -96,6 +96,14 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// The process with which this one is to end.
+    pub const fn ends_with(&self) -> Option<u32> {
+        match &self.command {
+            Command::Replay(replay) => replay.ends_with,
+            _ => None,
+        }
+    }
+
     /// Reads the arguments of the program. A capture file where a command is due gets a hint.
     pub fn read() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
@@ -173,6 +181,9 @@ pub struct Replay {
     /// Compressed files are read to their end only.
     #[arg(short, long, help_heading = "Running")]
     pub follow: bool,
+    /// End with the process of this number, which must have started this one
+    #[arg(long, value_name = "PID", hide = true)]
+    pub ends_with: Option<u32>,
     /// Options shared by replay and live.
     #[command(flatten)]
     pub options: Options,
