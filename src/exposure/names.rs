@@ -19,10 +19,22 @@ const MIN_HOSTS: usize = 64;
 const MAX_NAMES: usize = 4;
 /// How long a name is kept without being seen again.
 const KEEP: Span = Span::seconds(86_400);
+/// A host with more names than are kept is one address for many sites. It is reported with others of its names
+/// this often, and not with each of thousands.
+const RENAME_EVERY: Span = Span::seconds(3_600);
 
 /// Names of hosts.
 pub(in crate::exposure) struct HostNames {
-    hosts: RankedMap<IpAddr, Vec<(String, Timestamp)>>,
+    hosts: RankedMap<IpAddr, Names>,
+}
+
+/// The names of one host.
+#[derive(Default)]
+struct Names {
+    /// The one that was learnt last is last.
+    names: Vec<(String, Timestamp)>,
+    /// When one had to go for another, and that was reported.
+    renamed: Option<Timestamp>,
 }
 
 impl HostNames {
@@ -31,24 +43,31 @@ impl HostNames {
         Self { hosts: RankedMap::new((memory / HOST).clamp(MIN_HOSTS, MAX_HOSTS)) }
     }
 
-    /// Takes note of a name. Whether it is a new one.
+    /// Takes note of a name. Whether it is a new one that is worth a report.
     fn see(&mut self, of: &HostName, worth: EvictionRank) -> bool {
-        let Some(names) = self.hosts.see(of.host, worth) else { return false };
+        let Some(Names { names, renamed }) = self.hosts.see(of.host, worth) else { return false };
         names.retain(|(_, last)| of.time - *last < KEEP);
         if let Some((_, last)) = names.iter_mut().find(|(name, _)| *name == of.name) {
             *last = of.time.max(*last);
             return false;
         }
-        if names.len() >= MAX_NAMES {
+        let full = names.len() >= MAX_NAMES;
+        if full {
             names.remove(0);
         }
         names.push((of.name.clone(), of.time));
+        if full && renamed.is_some_and(|at| of.time - at < RENAME_EVERY) {
+            return false;
+        }
+        if full {
+            *renamed = Some(of.time);
+        }
         true
     }
 
     /// The names of a host, the one that was learnt last first.
     pub fn of(&self, host: IpAddr, now: Timestamp) -> Vec<String> {
-        let names = self.hosts.get(&host).into_iter().flatten().rev();
+        let names = self.hosts.get(&host).into_iter().flat_map(|host| &host.names).rev();
         names.filter(|(_, last)| now - *last < KEEP).map(|(name, _)| name.clone()).collect()
     }
 }

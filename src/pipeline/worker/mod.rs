@@ -2,6 +2,7 @@
 //! what never changes.
 
 mod encrypted;
+mod leave;
 mod passing_on;
 
 use super::analysis::{Analysis, State};
@@ -54,7 +55,6 @@ pub struct Worker {
     context: Context,
     clock: Timestamp,
     reported: Reported,
-    /// Batches in a row whose report was put off.
     put_off: u32,
 }
 

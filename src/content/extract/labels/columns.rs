@@ -38,7 +38,9 @@ impl Columns {
 
     /// The same of a line in which each heading ends with a colon and has nothing behind it.
     pub fn of_labels(line: &str, rules: &RuleSet) -> Self {
-        let empty = segments(line).all(|(_, text)| text.ends_with([':', '：']));
+        // Most lines are refused for the last of them.
+        let labels = |text: &str| text.ends_with([':', '：']);
+        let empty = labels(line.trim_end()) && segments(line).all(|(_, text)| labels(text));
         if empty { Self::of(line, rules) } else { Self::default() }
     }
 
@@ -77,7 +79,12 @@ fn segments(line: &str) -> impl Iterator<Item = (usize, &str)> {
         if bare.is_empty() {
             return None;
         }
-        let end = ["  ", "\t"].iter().filter_map(|s| bare.find(s)).min().unwrap_or(bare.len());
+        let bytes = bare.as_bytes();
+        let apart = |at: &usize| match bytes.get(*at) {
+            Some(b' ') => bytes.get(at + 1) == Some(&b' '),
+            other => other == Some(&b'\t'),
+        };
+        let end = (0..bytes.len()).find(apart).unwrap_or(bytes.len());
         let (segment, after) = bare.split_at(end);
         let at = column;
         column += segment.chars().count();
