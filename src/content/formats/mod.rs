@@ -8,6 +8,7 @@ pub mod dialect;
 pub mod dicom;
 pub mod edifact;
 pub mod encoded_words;
+mod escapes;
 pub mod escpos;
 pub mod event_stream;
 pub mod form;

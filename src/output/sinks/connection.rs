@@ -5,7 +5,8 @@
 
 use super::{Fate, Outcome, Sink};
 use crate::destination::Address;
-use crate::output::spool::{Record, stopwatch};
+use crate::output::clock::stopwatch;
+use crate::output::spool::Record;
 use crate::remote::explain_tls;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
