@@ -258,7 +258,7 @@ fn time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
-/// An address block; an address alone is one of its own.
+/// An address block, or a single address.
 fn block(text: &str) -> Result<Cidr, String> {
     match text.parse::<std::net::IpAddr>() {
         Ok(ip) => Cidr::new(ip, if ip.is_ipv4() { 32 } else { 128 }).map_err(|e| e.to_string()),
