@@ -446,7 +446,7 @@ fn a_service_that_serves_anybody_later_raises_its_earlier_exposures() {
     let raised = exposures(&out);
     let [raised] = raised.as_slice() else { panic!("one event") };
     assert_eq!(raised.severity, before + SeverityEntry::default().answers_anyone);
-    assert_eq!(raised.access.answers_titles(), Answers::Anyone);
+    assert_eq!(raised.access.answers(), Answers::Anyone);
     assert_eq!(raised.access.evidence(), ["served-without-login"]);
     out.clear();
     x.service(observation, &mut out);
@@ -477,7 +477,7 @@ fn a_web_service_that_proves_open_later_raises_its_earlier_exposures() {
     let [raised] = raised.as_slice() else { panic!("one event") };
     assert_eq!(raised.severity, before + SeverityEntry::default().answers_anyone);
     assert_eq!(raised.access.answers(), Answers::Anyone);
-    assert_eq!(raised.access.answers_titles(), Answers::Unproven);
+    assert_eq!(raised.access.evidence(), ["interface-shown-without-login"]);
     let id = raised.id;
     out.clear();
     x.service(observation, &mut out);
