@@ -7,6 +7,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::nats::{Nats, left_out};
 use common::ports::port_for_a_program;
 use common::split;
@@ -50,8 +51,7 @@ impl Hub {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(to)
-            .spawn()
-            .expect("the hub starts");
+            .start();
         Self { child, port, log }
     }
 
@@ -277,8 +277,7 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
             "--sensor=s9",
         ])
         .arg(hospital())
-        .output()
-        .expect("runs");
+        .finish();
     let other: Vec<String> =
         String::from_utf8(other.stdout).expect("text").lines().map(str::to_owned).collect();
     publish(&nats, &other);

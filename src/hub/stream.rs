@@ -24,6 +24,8 @@ const MAX_BATCH_BYTES: usize = 32 << 20;
 const BATCH_WAITS: Duration = Duration::from_millis(250);
 /// How long the broker may take to answer.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+/// How long all that a new connection needs may take.
+const READY_WITHIN: Duration = Duration::from_secs(60);
 /// A message that is not acknowledged within this time is delivered again. It is long, as a slow disk must not have
 /// everything sent twice: a batch waits for the disk twice, once for the batch before it. A hub that begins anew does not
 /// wait for it (see `Link::with`).
@@ -80,7 +82,9 @@ impl Link {
             Err(error) => return Err(error.into()),
         };
         let context = jetstream::new(client.clone());
-        Ok(Self::with(client, context, settings, durable, holder, again).await)
+        let ready = Self::with(client, context, settings, durable, holder, again);
+        let ready = tokio::time::timeout(READY_WITHIN, ready).await;
+        Ok(ready.unwrap_or_else(|_| Err("the broker does not answer".to_owned())))
     }
 
     async fn with(
