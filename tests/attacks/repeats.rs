@@ -37,7 +37,7 @@ fn postgresql(client: Vec<u8>, server: Vec<u8>) -> Turns {
 
 fn postgresql_binds() -> Turns {
     let values = b"(mrn,name),".repeat(1400);
-    let parse = [b"s\0INSERT INTO patient (mrn,name) VALUES ", &values[..], b"($1,$2)\0\0\0"];
+    let parse = [&b"s\0INSERT INTO patient (mrn,name) VALUES "[..], &values[..], b"($1,$2)\0\0\0"];
     let bind = [message(b'B', b"\0s\0\0\0\0\0\0\0"), message(b'S', b"")].concat();
     let client = [message(b'P', &parse.concat()), bind.repeat(8000)].concat();
     postgresql(client, message(b'1', b""))
@@ -64,7 +64,7 @@ fn postgresql_turns() -> Turns {
 
 fn postgresql_forms() -> Turns {
     let forms = [&60_000_u16.to_be_bytes()[..], &b"\0\x01".repeat(60_000)].concat();
-    let bind = message(b'B', &[b"p\0s\0\0\0\0\0", &forms[..]].concat());
+    let bind = message(b'B', &[&b"p\0s\0\0\0\0\0"[..], &forms].concat());
     let parse = message(b'P', b"s\0SELECT 1\0\0\0");
     let execute = message(b'E', b"p\0\0\0\0\0");
     postgresql([parse, bind, execute.repeat(4000)].concat(), Vec::new())
