@@ -177,11 +177,11 @@ impl PostgresqlParser {
             && let Some(statement) = self.exchange.statement(portal.statement)
             && !statement.columns.is_empty()
         {
-            let (portal, columns) = (portal.clone(), statement.columns.clone());
             // Requests that take turns have their columns set up for each.
-            if !sink.reread(COLUMN * columns.len() as u64) {
+            if !sink.reread(COLUMN * statement.columns.len() as u64) {
                 return;
             }
+            let (portal, columns) = (portal.clone(), statement.columns.clone());
             self.show(&columns, |at| portal.form(at), sink);
             self.shown = Some(portal);
         }
