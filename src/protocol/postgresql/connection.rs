@@ -49,7 +49,7 @@ impl PostgresqlParser {
             }
             b'B' => {
                 if let Some((statement, parameters)) = self.exchange.bind(body)
-                    && sink.reread(statement.len() as u64)
+                    && sink.reread(sql::REREADING * statement.len() as u64)
                 {
                     self.pass_on_values(&statement, &parameters, sink);
                 }
