@@ -48,9 +48,8 @@ impl PostgresqlParser {
                 }
             }
             b'B' => {
-                if let Some((statement, parameters)) = self.exchange.bind(body)
-                    && sink.reread(sql::REREADING * statement.len() as u64)
-                {
+                let pay = |len: usize| sink.reread(sql::REREADING * len as u64);
+                if let Some((statement, parameters)) = self.exchange.bind(body, pay) {
                     self.pass_on_values(&statement, &parameters, sink);
                 }
             }

@@ -173,8 +173,12 @@ impl Exchange {
     }
 
     /// Bind: portal, statement, formats and values of the parameters, formats of the result. Returns the statement
-    /// and the values of its parameters as text.
-    pub fn bind(&mut self, body: &[u8]) -> Option<(Zeroizing<Vec<u8>>, Parameters)> {
+    /// and the values of its parameters as text, if `pay` takes the length of the statement.
+    pub fn bind(
+        &mut self,
+        body: &[u8],
+        pay: impl FnOnce(usize) -> bool,
+    ) -> Option<(Zeroizing<Vec<u8>>, Parameters)> {
         self.ask(Request::Bind);
         let (portal, name, rest) = two_names(body)?;
         self.portals.remove(portal);
@@ -195,14 +199,14 @@ impl Exchange {
                 None => parameters.push(value),
             }
         }
-        let text = statement.text.clone();
+        let text = pay(statement.text.len()).then(|| statement.text.clone());
         if portal.len() <= MAX_NAME && self.portals.len() < MAX_PORTALS {
             let mut formats = forms(rest).map(|(formats, _)| formats).unwrap_or_default();
             formats.truncate(MAX_FORMS);
             let formats = formats.into();
             self.portals.insert(portal.to_vec(), Portal { statement: id, formats });
         }
-        Some((text, parameters))
+        Some((text?, parameters))
     }
 
     /// Describe: a statement or a portal.
