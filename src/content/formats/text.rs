@@ -122,6 +122,10 @@ impl TextDocument {
     /// messages with remarks between them have it.
     fn message(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
         let begins = self.messages.then(|| memchr::memmem::find(line, MESSAGE)).flatten();
+        let goes_on = self.message.is_some() && is_segment(line);
+        let begins = begins.or_else(|| {
+            (self.messages && !goes_on).then(|| carried::patient_segment(line)).flatten()
+        });
         if let Some(at) = begins {
             self.end_message(Ending::Complete, scope);
             let message = self.message.insert(carried::nested(MESSAGE));
@@ -129,7 +133,7 @@ impl TextDocument {
             return true;
         }
         let Some(message) = &mut self.message else { return false };
-        let goes_on = line.trim_ascii().is_empty() || is_segment(line);
+        let goes_on = goes_on || line.trim_ascii().is_empty();
         if goes_on {
             message.data(b"\r", scope);
             segments(message, line, scope);
@@ -202,7 +206,7 @@ fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
         return;
     }
     if sheet.in_table() {
-        sheet.end_table();
+        sheet.end_table(scope);
     }
     // `Patient name<tab>Jane Roe`.
     if let Some((label, value)) = bare.split_once(['\t', '|'])
@@ -283,6 +287,45 @@ mod tests {
              address=2644 Roy Station, Anthonyland 11090 phone=(827) 555-0122",
             ]
         );
+    }
+
+    #[test]
+    fn patients_in_lines_of_logs() {
+        let log = |line: &str| {
+            text(&format!(
+                "10:15:01 INFO start\n2026-03-01 10:15:02,123 INFO [exec-3] {line}\n10:15:03 INFO done\n"
+            ))
+        };
+        for line in [
+            "Loaded patient Jane Roe (MRN H-77123)",
+            "Found patient Jane Roe with MRN H-77123",
+            "Creating patient Jane Roe MRN=H-77123",
+            "Opened patient Jane Roe [H-77123]",
+            "Patient Jane Roe (ID H-77123) admitted",
+        ] {
+            assert_eq!(
+                log(line),
+                ["http>text:~text [PatientContext] name=Jane Roe patient_id=H-77123"],
+                "{line}"
+            );
+        }
+        for line in [
+            "Loaded patient module version 3.2 (build 4711)",
+            "Patient Monitor Driver (MRN 47110)",
+            "User Jane Roe (ID 47110) logged in",
+        ] {
+            let got = log(line);
+            assert!(got.iter().all(|record| !record.contains("name=")), "{line}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn a_patient_segment_alone() {
+        let got =
+            text("10:15:02 DEBUG got PID|1||77^^^H^MR||Roe^Jane||19700131|F\n10:15:03 DEBUG ok\n");
+        assert_eq!(got.len(), 1, "{got:?}");
+        assert!(got[0].contains("patient_id=77") && got[0].contains("name=Roe^Jane"), "{got:?}");
+        assert_eq!(text("10:15:02 DEBUG PID|started|by|root\n"), [""; 0]);
     }
 
     #[test]

@@ -233,7 +233,9 @@ impl Reader {
             None => {}
         }
         for field in fields.iter().filter(applies) {
-            if !field.anybody && self.entity == Entity::Other {
+            let filled = |element: &usize| !segment.get(*element, 1).is_empty();
+            let fits = field.with.iter().all(filled) && !field.without.iter().any(filled);
+            if !fits || (!field.anybody && self.entity == Entity::Other) {
                 continue;
             }
             let last = if field.onwards { segment.len() } else { field.element };
@@ -269,7 +271,7 @@ fn value_of(
         return None;
     }
     let before = field.component.checked_sub(1).map_or_else(Default::default, at);
-    let stands = field.stands_between(&before, &at(field.component + 1));
+    let stands = field.stands_between(&before, &at(field.component + 1), fields);
     let value = at(field.component);
     field.value(&value).filter(|_| stands).map(|value| Zeroizing::new(value.to_owned()))
 }

@@ -1,0 +1,180 @@
+//! A patient whom a line of a log names with a number in brackets that has no label, or only `ID`:
+//! `Opened patient Jane Roe [H-77123]`, `patient Jane Roe (ID 77123) discharged`.
+
+use crate::rules::{About, Kind, RuleSet};
+
+/// Words of a name.
+const MIN_WORDS: usize = 2;
+const MAX_WORDS: usize = 4;
+
+/// Length of a number, bytes, and its fewest digits.
+const MIN_NUMBER: usize = 4;
+const MAX_NUMBER: usize = 20;
+const MIN_DIGITS: usize = 4;
+
+/// Longest line looked at, bytes.
+const MAX_LINE: usize = 512;
+
+/// Words that programs and things have in their names and people have not.
+const THINGS: [&str; 49] = [
+    "access",
+    "account",
+    "admin",
+    "agent",
+    "api",
+    "app",
+    "application",
+    "archive",
+    "bed",
+    "cache",
+    "chart",
+    "client",
+    "component",
+    "controller",
+    "daemon",
+    "data",
+    "database",
+    "driver",
+    "engine",
+    "event",
+    "factory",
+    "formatter",
+    "gateway",
+    "handler",
+    "id",
+    "index",
+    "interface",
+    "job",
+    "lift",
+    "lifter",
+    "list",
+    "manager",
+    "module",
+    "monitor",
+    "name",
+    "portal",
+    "process",
+    "queue",
+    "record",
+    "records",
+    "registry",
+    "repository",
+    "search",
+    "server",
+    "service",
+    "session",
+    "system",
+    "task",
+    "viewer",
+];
+
+/// What a line says of a patient.
+pub struct Mention<'a> {
+    /// The name behind the word for a patient.
+    pub name: &'a str,
+    /// The number in brackets behind it.
+    pub number: &'a str,
+}
+
+/// The patient that a line names.
+pub fn find<'a>(line: &'a str, rules: &RuleSet) -> Option<Mention<'a>> {
+    if line.len() > MAX_LINE {
+        return None;
+    }
+    let open = line.match_indices(['(', '[']).map(|(at, _)| at);
+    open.filter(|at| *at > 0).find_map(|at| {
+        let (before, behind) = (line.get(..at)?, line.get(at + 1..)?);
+        let number = number(behind.get(..behind.find([')', ']'])?)?, rules)?;
+        Some(Mention { name: name(before, rules)?, number })
+    })
+}
+
+/// The name at the end of a text, behind a word for a patient.
+fn name<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
+    let text = text.trim_end();
+    let mut begin = text.len();
+    for count in 0..=MAX_WORDS {
+        let rest = text.get(..begin)?.trim_end();
+        let at = rest.rfind(' ').map_or(0, |at| at + 1);
+        let word = rest.get(at..)?;
+        if rules.keys.context(word) == Some(About::Patient) {
+            return (count >= MIN_WORDS).then(|| text.get(begin..)).flatten();
+        }
+        if !is_part(word) {
+            return None;
+        }
+        begin = at;
+    }
+    None
+}
+
+/// Whether a word is written like one of a name, and is none of things.
+pub fn is_part(word: &str) -> bool {
+    let letters = word.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’' | '-' | '.'));
+    letters && word.starts_with(char::is_uppercase) && !THINGS.contains(&&*word.to_lowercase())
+}
+
+/// Whether all words of a name are, and there are several.
+pub fn is_person(name: &str) -> bool {
+    let words = || name.split([' ', ',']).filter(|word| !word.is_empty());
+    words().nth(1).is_some()
+        && words().all(|word| is_part(word) || word.starts_with(char::is_lowercase))
+}
+
+/// The number in a bracket: alone, or behind `ID` or the label of one.
+fn number<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
+    let text = text.trim();
+    let at = text.rfind([' ', ':', '#', '=']).map_or(0, |at| at + 1);
+    let (label, number) = (text.get(..at)?.trim_matches([' ', ':', '#', '=']), text.get(at..)?);
+    let known = || rules.keys.get(label).is_some_and(|key| key.rule.kind == Kind::PatientId);
+    let labelled = label.is_empty() || label.eq_ignore_ascii_case("id") || known();
+    let written =
+        number.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'/' | b'.'));
+    let digits = number.bytes().filter(u8::is_ascii_digit).count();
+    (labelled
+        && written
+        && digits >= MIN_DIGITS
+        && (MIN_NUMBER..=MAX_NUMBER).contains(&number.len()))
+    .then_some(number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::LazyLock;
+
+    static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
+
+    fn found(line: &str) -> Option<(&str, &str)> {
+        find(line, &RULES).map(|mention| (mention.name, mention.number))
+    }
+
+    #[test]
+    fn patients_with_a_number_in_brackets() {
+        for line in [
+            "Opened patient Jane Roe [H-77123]",
+            "2026-03-01 10:15:02 INFO patient Jane Roe (ID H-77123) discharged",
+            "Patient Jane Roe (H-77123) admitted to ward 5",
+            "Öffne Patientin Jane Roe (ID: H-77123)",
+        ] {
+            assert_eq!(found(line), Some(("Jane Roe", "H-77123")), "{line}");
+        }
+    }
+
+    #[test]
+    fn programs_and_staff_are_none() {
+        for line in [
+            "Patient Monitor Driver (ID 12345) loaded",
+            "Opened ticket Patient Portal Outage (ID 44713)",
+            "Loaded patient list (17 entries)",
+            "Loaded patient module version 3.2 (build 4711)",
+            "User Jane Roe (ID 47110) logged in",
+            "Loaded patient Roe (ID 47110)",
+            "patient Jane Roe (see page 3)",
+            "patient Jane Roe (",
+            "(",
+        ] {
+            assert_eq!(found(line), None, "{line}");
+        }
+    }
+}
