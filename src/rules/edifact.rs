@@ -98,7 +98,8 @@ pub struct EdifactField {
     pub without: Vec<usize>,
     /// Elements of the segment that must not be.
     pub with: Vec<usize>,
-    letters: bool,
+    /// Its value has no digits.
+    pub letters: bool,
     qualifier: Vec<String>,
     behind: Vec<String>,
     before: Vec<String>,

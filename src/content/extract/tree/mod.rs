@@ -42,9 +42,6 @@ const MAX_ROOT: usize = 3;
 /// What a document about a patient is called, for names that mean something under it.
 const PATIENT: &str = "patient";
 
-/// The key whose rule says what a number in a list of a person's numbers is.
-const NUMBER: &str = "patient_id";
-
 /// Bytes of values kept at a time.
 const MAX_TEXT: usize = 256 << 10;
 
@@ -488,15 +485,6 @@ impl Tree {
         }
         let Some(top) = self.frames.last_mut() else { return };
         top.patch |= operation && patch::is_operation(&self.names.get(top.next).text, text);
-        let listed = top.element && self.names.get(top.name).identifiers;
-        let number = values::displayed_number(&self.names.get(top.next).text, text);
-        let text = match number.filter(|_| listed) {
-            Some(number) => {
-                top.next_meaning = scope.rules().keys.get(NUMBER).map(Meaning::from);
-                number
-            }
-            None => text,
-        };
         let wanted = top.next_meaning.is_some() || (fhir && !top.idle) || tag_value || operation;
         let internal = &*self.names.get(top.next).text == "_id" && values::is_object_id(text);
         if text.is_empty() || !wanted || internal {

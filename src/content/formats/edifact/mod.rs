@@ -221,11 +221,15 @@ impl Reader {
             Some(Holder::Patient) => {
                 self.entity = Entity::Patient;
                 let names = |f: &EdifactField| f.rule.kind == Kind::Name;
-                let first = fields.iter().filter(applies).find(|f| names(f));
-                let named = first.is_some_and(|f| segment.len() > f.element || f.element == 1);
+                let mut all = fields.iter().filter(applies).filter(|f| names(f));
+                let named = all.any(|f| match f.letters {
+                    true => !segment.get(f.element, f.component).is_empty(),
+                    false => segment.len() > f.element || f.element == 1,
+                });
                 // Another patient of the same message.
-                let again =
-                    named || fields.iter().filter(applies).any(|f| f.rule.kind.is_strong_id());
+                let mut ids = fields.iter().filter(applies).filter(|f| f.rule.kind.is_strong_id());
+                let numbered = |f: &EdifactField| !segment.get(f.element, f.component).is_empty();
+                let again = named || ids.any(|f| name != "NAD" || numbered(f));
                 if self.person.is_named() && again {
                     self.person.end(scope);
                 }

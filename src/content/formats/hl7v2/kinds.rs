@@ -7,15 +7,11 @@ use crate::rules::{Hl7Field, Hl7Subject, Hl7Type, Kind, RuleSet};
 fn is_registered(number: &str, rules: &RuleSet) -> bool {
     /// Share of numbers that would pass by chance.
     const MAX_CHANCE: f32 = 0.02;
-    let digits = number.bytes().filter(u8::is_ascii_digit).count();
-    digits == number.len()
-        && rules.identifiers.alone(number).is_some_and(|hit| {
-            hit.valid.iter().any(|r| r.rule.kind == Kind::NationalId && r.chance <= MAX_CHANCE)
-        })
+    number.bytes().all(|b| b.is_ascii_digit())
+        && rules.identifiers.is_national_number(number, MAX_CHANCE)
 }
 
-/// What a value identifies by: its type code knows better than the field, and what belongs to a
-/// relative is not the patient's.
+/// The kind of a value: its type code outweighs the field, and a relative's value is not the patient's.
 pub fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) -> Option<Kind> {
     let mut kind = value.kind;
     if matches!(field.datatype, Hl7Type::CX | Hl7Type::XCN) && !field.fixed {
@@ -40,7 +36,7 @@ pub fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) 
     {
         kind = Kind::NationalId;
     }
-    // Where a name of an employer is due, Japan has the number of the insured person (JAHIS, IN1-11).
+    // Japan puts the number of the insured person into the field for an employer's name (JAHIS, IN1-11).
     let is_number =
         |text: &str| text.chars().all(|c| c.is_numeric() || matches!(c, '-' | '－' | ' '));
     if kind == Kind::Employer && is_number(value.text) {

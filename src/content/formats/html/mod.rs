@@ -26,7 +26,7 @@ use script::Script;
 /// Columns of a table.
 const MAX_COLUMNS: usize = 64;
 
-/// Tables inside tables.
+/// Levels of nested tables.
 const MAX_TABLES: usize = 8;
 
 /// Longest resource that a page shows, bytes.
@@ -100,22 +100,22 @@ struct Page {
     tables: Vec<Table>,
     /// Text since the last tag that breaks it.
     run: zeroize::Zeroizing<String>,
-    /// The last tag began an element that holds values, and nothing came behind it.
+    /// The last tag began an element for a value, and no text came behind it.
     empty: bool,
     /// It is in a heading or title.
     heading: bool,
-    /// It is a choice that was not made.
+    /// It is a choice that was not selected.
     hidden: bool,
     script: Option<Script>,
-    /// What the next text is, as the element around it says.
+    /// The meaning of the next text, from the enclosing element.
     named: Option<Box<str>>,
     /// A patient of microdata has begun.
     item: bool,
-    /// Of elements without a meaning of their own that are open since one had a role: as what each counts.
+    /// Roles of the open elements without a meaning of their own, since the first one with a role.
     roles: Vec<Option<&'static str>>,
     /// Whether its text is part of a program.
     code: Code,
-    /// The list of patients to choose from that is open.
+    /// The open selection list of patients.
     choices: Option<Choices>,
     shown: Shown,
 }
@@ -129,13 +129,13 @@ struct Shown {
     text: Option<zeroize::Zeroizing<String>>,
 }
 
-/// Elements with roles inside each other.
+/// Levels of nested elements with roles.
 const MAX_ROLES: usize = 256;
 
-/// Longest label in letters of its own, bytes.
+/// Longest label in an element of its own, bytes.
 const MAX_LABEL: usize = 72;
 
-/// Columns that one cell may take.
+/// Most columns that one cell may span.
 const MAX_SPAN: usize = 16;
 
 /// A cell of a table.
@@ -143,9 +143,9 @@ const MAX_SPAN: usize = 16;
 struct Cell {
     text: zeroize::Zeroizing<String>,
     heading: bool,
-    /// How many columns it takes.
+    /// Number of columns that it spans.
     span: usize,
-    /// The heading of its column, as the cell says it.
+    /// The heading of its column, from an attribute of the cell.
     column: Option<Box<str>>,
 }
 
@@ -206,9 +206,9 @@ fn is_label(text: &str, rules: &RuleSet) -> bool {
     text.len() <= MAX_LABEL && rules.keys.get(text).is_some() && rules.keys.context(text).is_none()
 }
 
-/// Whether `text` is printable ASCII with no more than one blank between words.
+/// Whether `text` is printable ASCII without consecutive blanks.
 fn is_spaced(text: &str) -> bool {
-    // To the end in any case: then many bytes are looked at together.
+    // To the end in any case, as many bytes are then tested at once.
     let bytes = text.as_bytes();
     let plain = bytes.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~'));
     let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
@@ -242,7 +242,7 @@ impl Receiver for TokenHandler<'_, '_> {
             self.page.labels.introduce();
         }
         let name = self.hinted(name, &hints);
-        // Where the end of a list of choices is missing, it is over here.
+        // A selection list without an end ends here.
         if matches!(name, "table" | "tr" | "td" | "th" | "form" | "div" | "input") {
             self.page.hidden = false;
             if let Some(mut choices) = self.page.choices.take() {
@@ -438,7 +438,7 @@ impl TokenHandler<'_, '_> {
 }
 
 impl TokenHandler<'_, '_> {
-    /// Takes what the attributes of an element say, and as which element it counts.
+    /// Takes the attributes of an element. Returns as which element it counts.
     fn hinted<'n>(&mut self, name: &'n str, hints: &Hints<'_>) -> &'n str {
         let page = &mut *self.page;
         let generic = matches!(name, "div" | "span");
@@ -468,7 +468,7 @@ impl TokenHandler<'_, '_> {
         hints.role.filter(|_| generic).unwrap_or(name)
     }
 
-    /// Reads a text whose element says what it is, unless it has a label of its own or is one.
+    /// Reads a text whose element gives its meaning, unless it has a label of its own or is one.
     fn named(&mut self, run: &str) -> bool {
         let Some(name) = self.page.named.take() else { return false };
         let rules = self.scope.rules;
@@ -480,7 +480,7 @@ impl TokenHandler<'_, '_> {
         !own
     }
 
-    /// Letters of another kind end here: they may be the label of what follows.
+    /// A different font ends here: its text may be the label of what follows.
     fn end_label(&mut self) {
         let in_cell = self.page.tables.last().is_some_and(|table| table.in_cell);
         if !in_cell && !self.page.heading && is_label(&self.page.run, self.scope.rules) {
@@ -488,7 +488,7 @@ impl TokenHandler<'_, '_> {
         }
     }
 
-    /// A field of a form that is filled in.
+    /// A filled-in field of a form.
     fn input(&mut self, attributes: Attributes<'_>) {
         let kind = attributes.get("type").unwrap_or_default();
         let shown = ["", "text", "tel", "email", "date", "number", "hidden", "search"];

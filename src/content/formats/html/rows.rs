@@ -60,7 +60,7 @@ impl TokenHandler<'_, '_> {
         }
         if table.headed && table.columns.known() > 0 {
             let mut record = CandidateRecord::default();
-            // A cell that takes several columns is the value of the first.
+            // A cell that spans several columns is the value of the first.
             let cells = row
                 .iter()
                 .flat_map(|cell| std::iter::once(cell.as_ref()).chain((1..cell.span).map(|_| "")));
@@ -72,7 +72,7 @@ impl TokenHandler<'_, '_> {
         if table.headed {
             return;
         }
-        // Labels beside their values.
+        // Labels with their values.
         for cell in row.iter_mut().filter(|cell| cell.text.contains(LINE_BREAK)) {
             cell.text = zeroize::Zeroizing::new(cell.text.replace(LINE_BREAK, " "));
         }
@@ -80,7 +80,7 @@ impl TokenHandler<'_, '_> {
     }
 }
 
-/// Reads a row whose cells say themselves in which columns they are; false if they do not.
+/// Reads a row whose cells name their columns; false if they do not.
 fn named_row(row: &[Cell], around: Marks, scope: &mut Scope<'_>) -> bool {
     if row.iter().filter(|cell| cell.column.is_some()).count() < 2 {
         return false;
