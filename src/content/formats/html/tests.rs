@@ -295,7 +295,7 @@ fn cards_and_topics() {
         assert!(line.contains(name), "{got:?}");
     }
     assert_eq!(got.len(), 3, "{got:?}");
-    // What a speaker talks about makes nobody a patient.
+    // The topic of a talk does not make its speaker a patient.
     let talk = html(&card("Jane Roe", "1970-01-31", "Talk</dt><dd>Patient safety</dd><dt>"));
     assert!(talk.iter().all(|line| !line.contains("PatientContext")), "{talk:?}");
 }
