@@ -114,9 +114,15 @@ pub fn find<'a>(line: &'a str, rules: &RuleSet) -> Option<Mention<'a>> {
     }
     let open = line.match_indices(['(', '[']).map(|(at, _)| at);
     open.filter(|at| *at > 0).find_map(|at| {
-        let (before, behind) = (line.get(..at)?, line.get(at + 1..)?);
-        let number = number(behind.get(..behind.find([')', ']'])?)?, rules)?;
-        Some(Mention { name: name(before, rules)?, number })
+        let (before, behind) = (line.get(..at)?.trim_end(), line.get(at + 1..)?);
+        let (inside, rest) = behind.split_once([')', ']'])?;
+        let number = number(inside, rules)?;
+        let name = name(before, rules)?;
+        // `Patient Information Desk (5550123)` and nothing else is an entry of a directory.
+        let said = |text: &str| text.contains(char::is_alphabetic);
+        let front = before.get(..before.len().checked_sub(name.len())?)?.trim_end();
+        (front.contains(' ') || front.starts_with(char::is_lowercase) || said(rest))
+            .then_some(Mention { name, number })
     })
 }
 
@@ -198,6 +204,7 @@ mod tests {
             "Patient Monitor Driver (ID 12345) loaded",
             "Opened ticket Patient Portal Outage (ID 44713)",
             "Patient Relations Office (5550123)",
+            "Patient Jane Roe (5550123)",
             "Loaded patient list (17 entries)",
             "Loaded patient module version 3.2 (build 4711)",
             "User Jane Roe (ID 47110) logged in",

@@ -2,15 +2,12 @@
 
 use super::grid::Role;
 use super::names::{Name, Names};
-use super::{subjects, values};
+use super::subjects;
 use crate::content::Scope;
 use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::rules::{Kind, NamePart};
 use zeroize::Zeroizing;
-
-/// The key whose rule says what a number in a list of a person's numbers is.
-const NUMBER: &str = "patient_id";
 
 /// An object that holds values.
 #[derive(Clone, Copy)]
@@ -108,13 +105,6 @@ impl super::Tree {
     pub(super) fn note_label(&mut self, text: &str, scope: &Scope<'_>) {
         let Some(top) = self.frames.last_mut() else { return };
         let (name, keys) = (self.names.get(top.next).use_, &scope.rules().keys);
-        if top.element && self.names.get(top.name).identifiers {
-            let shown = &self.names.get(top.next).text;
-            if let Some(number) = values::displayed_number(shown, text) {
-                top.label = keys.get(NUMBER).map(Meaning::from);
-                top.answer = Some(Zeroizing::new(number.to_owned()));
-            }
-        }
         if name.typed && top.element && self.names.get(top.name).identifiers {
             // `"identifiers": [{"type": "MRN", "value": "77"}]`.
             let key = keys.get(text).filter(|key| key.rule.kind.is_strong_id());

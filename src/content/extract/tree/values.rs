@@ -19,12 +19,6 @@ pub(super) fn is_object_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// The number in what OpenMRS displays of an identifier: `OpenMRS ID = 10002T`.
-pub(super) fn displayed_number<'t>(name: &str, text: &'t str) -> Option<&'t str> {
-    let (_, number) = text.split_once(" = ").filter(|_| name == "display")?;
-    Some(number.trim()).filter(|number| number.contains(|c: char| c.is_ascii_digit()))
-}
-
 /// A date as a number of seconds or milliseconds since 1970: `-1000000000000`, `/Date(949276800000)/`.
 pub(super) fn date(kind: Kind, text: &str) -> Option<Zeroizing<String>> {
     if !matches!(kind, Kind::BirthDate | Kind::DeathDate) {

@@ -505,15 +505,3 @@ fn interchanges_in_strings() {
     let word = r#"{"a":"ISAAC","b":"UNABLE to","c":"ISA* and UNA: are how they begin"}"#;
     assert_eq!(records("application/json", word.as_bytes()), [""; 0]);
 }
-
-#[test]
-fn what_openmrs_displays() {
-    let got = json(
-        r#"{"results": [{"uuid": "8d87", "display": "100234 - Jane Roe", "identifiers": [{"uuid": "8d88", "display": "OpenMRS ID = 100234"}],
-        "person": {"uuid": "8d89", "display": "Jane Roe", "gender": "F", "birthdate": "1970-01-31"}}]}"#,
-    );
-    assert_eq!(got.len(), 1, "{got:?}");
-    for value in ["patient_id=100234", "name=Jane Roe", "birth_date=1970-01-31"] {
-        assert!(got[0].contains(value), "{got:?}");
-    }
-}
