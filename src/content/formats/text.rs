@@ -47,6 +47,7 @@ impl Format for Text {
             line: zeroize::Zeroizing::default(),
             path: media::path(media),
             lost: false,
+            returned: false,
             messages: ["", "txt", "text", "log", "asc", "lst", "out", "dat", "hl7"]
                 .iter()
                 .any(|suffix| suffix.eq_ignore_ascii_case(media::suffix(media))),
@@ -83,6 +84,8 @@ struct TextDocument {
     path: Option<Box<str>>,
     /// The beginning of the line is missing.
     lost: bool,
+    /// The last line ended with CR: LF is part of its end.
+    returned: bool,
     /// It may hold HL7 v2 messages: manuals and programs only show some.
     messages: bool,
     /// The current message.
@@ -235,7 +238,12 @@ impl Document for TextDocument {
             self.sheet.mark(media::about(&path, scope));
         }
         while let Some(lf) = memchr::memchr2(b'\n', b'\r', bytes) {
-            self.end_line(bytes.get(..lf).unwrap_or_default(), scope);
+            let feed = bytes.get(lf) == Some(&b'\n');
+            let second = feed && self.returned && lf == 0 && self.line.is_empty();
+            self.returned = !feed;
+            if !second {
+                self.end_line(bytes.get(..lf).unwrap_or_default(), scope);
+            }
             bytes = bytes.get(lf + 1..).unwrap_or_default();
         }
         let room = MAX_LINE.saturating_sub(self.line.len());
@@ -247,7 +255,7 @@ impl Document for TextDocument {
         self.line.clear();
         self.end_message(Ending::Cut, scope);
         self.sheet.lose();
-        self.lost = true;
+        (self.lost, self.returned) = (true, false);
         Want::ALL
     }
 
@@ -286,6 +294,17 @@ mod tests {
              address=2644 Roy Station, Anthonyland 11090 phone=(827) 555-0122",
             ]
         );
+    }
+
+    #[test]
+    fn tables_with_both_characters_at_the_end_of_a_line() {
+        let table = "| MRN | Name | DOB |\n|---|---|---|\n| 77 | Jane Roe | 1970-01-31 |\n| 78 | Otto Penn | 1951-04-12 |\n";
+        let turned = "| Name | Jane Roe | Otto Penn |\n| DOB | 1970-01-31 | 1951-04-12 |\n| MRN | 77 | 78 |\n";
+        for table in [table, turned] {
+            let got = text(table);
+            assert_eq!(got.len(), 2, "{got:?}");
+            assert_eq!(text(&table.replace('\n', "\r\n")), got);
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use crate::rules::{About, Kind, RuleSet};
 
 /// Words of a name.
 const MIN_WORDS: usize = 2;
-const MAX_WORDS: usize = 4;
+const MAX_WORDS: usize = 5;
 
 /// Length of a number, bytes, and its fewest digits.
 const MIN_NUMBER: usize = 4;
@@ -99,6 +99,12 @@ const THINGS: [&str; 80] = [
     "viewer",
 ];
 
+/// Words of names that are written small.
+const PARTICLES: [&str; 22] = [
+    "van", "von", "der", "den", "de", "del", "della", "di", "da", "das", "dos", "du", "la", "le",
+    "ten", "ter", "el", "al", "bin", "zu", "af", "av",
+];
+
 /// What a line says of a patient.
 pub struct Mention<'a> {
     /// The name behind the word for a patient.
@@ -137,7 +143,7 @@ fn name<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
         if rules.keys.context(word) == Some(About::Patient) {
             return (count >= MIN_WORDS).then(|| text.get(begin..)).flatten();
         }
-        if !is_part(word) {
+        if !(is_part(word) || (count > 0 && is_particle(word))) {
             return None;
         }
         begin = at;
@@ -149,6 +155,11 @@ fn name<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
 pub fn is_part(word: &str) -> bool {
     let letters = word.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’' | '-' | '.'));
     letters && word.starts_with(char::is_uppercase) && !THINGS.contains(&&*word.to_lowercase())
+}
+
+/// Whether a word is a particle of a name: `van`.
+pub fn is_particle(word: &str) -> bool {
+    PARTICLES.contains(&word)
 }
 
 /// Whether all words of a name are, and there are several.
@@ -196,6 +207,12 @@ mod tests {
         ] {
             assert_eq!(found(line), Some(("Jane Roe", "H-77123")), "{line}");
         }
+    }
+
+    #[test]
+    fn names_with_particles() {
+        let found = found("Loaded patient Truus van den Berg (MRN 77123)");
+        assert_eq!(found, Some(("Truus van den Berg", "77123")));
     }
 
     #[test]
