@@ -26,6 +26,8 @@ mod stream;
 mod testing;
 mod timeline;
 mod unpack;
+#[cfg(target_os = "linux")]
+mod window;
 
 pub use block::Block;
 pub use fault::{Fault, FaultKind};
@@ -37,6 +39,7 @@ pub use link::LinkType;
 pub use live::{Fill, Lane, OpenError, Rings};
 pub use live::{InterfaceState, LATENCY, Live, LiveCounters, LiveOptions, list as list_interfaces};
 pub use packet_ref::{PacketRef, PacketSpan};
+pub use sniff::is_capture;
 pub use timeline::Timeline;
 
 use crate::time::Timestamp;

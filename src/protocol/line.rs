@@ -22,7 +22,7 @@ pub fn read(data: &[u8], at: usize, max: usize) -> Result<Option<(&[u8], usize)>
     }
 }
 
-/// Where the line behind a gap begins.
+/// Offset of the first line behind a gap.
 pub fn resync(data: &[u8]) -> Option<usize> {
     memchr(b'\n', data).map(|at| at + 1)
 }
@@ -54,7 +54,7 @@ pub const fn more(data: &[u8], at: usize) -> Progress {
     Progress::need(at, data.len() - at + 1)
 }
 
-/// The first word of a line and what follows it, both without blanks around them.
+/// The first word of a line and the rest, both without surrounding blanks.
 pub fn command(line: &[u8]) -> (&[u8], &[u8]) {
     let line = line.trim_ascii();
     let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());

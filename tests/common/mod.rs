@@ -18,6 +18,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
+pub use ending::Bounded;
+
 /// The checkout.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
@@ -88,11 +90,11 @@ impl From<Output> for Run {
     }
 }
 
-/// The program with `arguments`.
+/// The program with `arguments`, run to its end.
 pub fn phitap<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run {
     let mut command = Command::new(PHITAP);
     command.args(arguments).stdin(Stdio::null());
-    command.output().expect("the program starts").into()
+    command.finish().into()
 }
 
 /// A folder with a key file, so that tokens of several runs can be compared.

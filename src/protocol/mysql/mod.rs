@@ -1,7 +1,7 @@
 //! MySQL and MariaDB (MySQL Internals Manual, "Client/Server Protocol", version 10).
 //!
-//! Result sets, text and binary, are passed on as tables; so are the values of statements, also of prepared
-//! ones, and files that LOAD DATA LOCAL sends. Compressed packets (zlib, Zstandard) are opened. Commands may be sent
+//! Result sets, text and binary, are passed on as tables; so are the values of statements, also of prepared ones, and
+//! files that LOAD DATA LOCAL sends. Compressed packets (zlib, Zstandard) are decompressed. Commands may be sent
 //! before earlier ones are answered.
 
 mod charset;
