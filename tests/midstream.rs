@@ -22,10 +22,39 @@ const SEGMENT: usize = 1460;
 const MAX_CUTS: usize = 12;
 
 /// Captures in which the rest does not say what it is without what came before, and why.
-const NEEDS_BEGINNING: &[(&str, &str)] = &[];
+const NEEDS_BEGINNING: &[(&str, &str)] = &[
+    ("hl7-astm", "a frame is passed on with the next one, so that its record seems to begin later"),
+    ("http-x12-837", "the header of a request is sent before the server agrees to its body"),
+    ("other-cassandra", "a statement that is executed was prepared before"),
+    ("other-imap-parts", "the parts of a message were described before"),
+    ("other-mailbox", "the length of a message that is appended is sent before it"),
+    ("other-mysql-cached", "columns that the client knows are not described again"),
+    ("other-mysql-load", "the file is asked for before it is sent"),
+    ("other-mysql-results", "one connection is compressed, and one prepares its statements before"),
+    ("other-postgres-asyncpg", "a statement is described once"),
+    ("other-postgres-binary", "a statement is described once"),
+    ("other-postgres-copy", "the statement names the columns before"),
+    ("other-redis-hash", "an answer does not say what was asked"),
+    ("other-rsync", "the lists of files and the checksums are agreed on before"),
+    ("other-telnet-curses", "the labels of a screen are painted once"),
+];
 
 /// Captures of which one side alone does not say what it carries, and why.
-const NEEDS_BOTH: &[(&str, &str)] = &[];
+const NEEDS_BOTH: &[(&str, &str)] = &[
+    ("other-cassandra", "the server numbers the statements that the client executes"),
+    ("other-kafka", "the request says how its answer is laid out"),
+    ("other-mysql-cached", "the client prepares what the server does not describe again"),
+    ("other-mysql-load", "the server asks for the file"),
+    (
+        "other-mysql-results",
+        "the client says that it compresses, and the server numbers statements",
+    ),
+    ("other-postgres-binary", "the client asks which form the values have"),
+    ("other-postgres-copy", "the statement names the columns"),
+    ("other-redis-hash", "an answer does not say what was asked"),
+    ("other-rsync", "both sides agree on how files are sent"),
+    ("other-telnet-curses", "what the user types tells one screen from the next"),
+];
 
 /// How a conversation begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

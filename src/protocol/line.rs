@@ -6,9 +6,9 @@ use memchr::memchr;
 /// Longest first word of a command, bytes.
 const MAX_WORD: usize = 16;
 
-/// Reads the line that begins at `at`: the line without its CR LF (a bare LF ends one, too), and where
-/// the next begins. `None` if its end has not come. A line of more than `max` bytes is malformed, whatever
-/// pieces it comes in: it is passed over, as the program that gets it answers it with an error.
+/// Reads the line that begins at `at`. Returns the line without its CR LF (a bare LF also ends one) and the offset of
+/// the next. `None` if its end has not arrived. A line of more than `max` bytes is malformed, however it is
+/// segmented: it is passed over, since its recipient rejects it.
 pub fn read(data: &[u8], at: usize, max: usize) -> Result<Option<(&[u8], usize)>, ParseError> {
     let rest = data.get(at..).unwrap_or_default();
     match memchr(b'\n', rest) {
@@ -49,7 +49,7 @@ pub fn is_reply(data: &[u8]) -> bool {
     matches!(data, [b'1'..=b'6', b'0'..=b'9', b'0'..=b'9', b' ' | b'-', ..])
 }
 
-/// What to answer where the end of the line at `at` has not come.
+/// The answer of a parser if the end of the line at `at` has not arrived.
 pub const fn more(data: &[u8], at: usize) -> Progress {
     Progress::need(at, data.len() - at + 1)
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code)]
 
 pub mod conversations;
+pub mod ending;
 #[cfg(feature = "nats")]
 pub mod nats;
 pub mod packets;

@@ -29,7 +29,7 @@ impl Driver {
                 Answer::None if stream.at == Position::Start => {
                     stream.looked = bytes.len().max(1);
                     stream.state = State::Waiting;
-                    // Should the other side be recognised, or nothing at all.
+                    // Kept in case the other side is recognised, or nothing is.
                     stream.unread.extend_from_slice(bytes);
                     return self.give_up_both(side, sink);
                 }
@@ -105,7 +105,7 @@ impl Driver {
         {
             stream.unread.extend_from_slice(bytes);
         } else if stream.at == Position::Start && silent {
-            // The bytes so far are still there, and no answer will add to them.
+            // The bytes so far are still available, and no answer will add to them.
             self.join_or_carve(side, sink);
             return self.data(side, bytes, sink);
         } else {
@@ -233,7 +233,7 @@ impl Driver {
         rest
     }
 
-    /// The first bytes for a parser: of the side that was recognised, then what the other one kept.
+    /// The first bytes for a parser: of the side that was recognised, then those that the other side kept.
     pub(super) fn begin(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let skip = self.read(side, bytes, sink);
         self.other_side(side.other(), sink);
@@ -246,7 +246,7 @@ impl Driver {
         self.protocol.is_some_and(|p| matches!(probe(p), Probe::Yes { offset: 0, .. }))
     }
 
-    /// The other direction was recognised: what this one has kept can be read now.
+    /// The other direction was recognised, so the bytes that this one kept can be read.
     fn other_side(&mut self, side: Side, sink: &mut dyn ContentSink) {
         let stream = &mut self.sides[side.index()];
         if !matches!(stream.state, State::Undecided | State::Waiting) || self.parser.is_none() {

@@ -90,7 +90,7 @@ fn middle(line: &[u8]) -> Option<Speaker> {
     (passive || extended).then_some(Speaker::Server)
 }
 
-/// `220` and a line that names the protocol; mail servers greet alike.
+/// `220` and a line that names the protocol; mail servers have a similar greeting.
 fn greeting(data: &[u8]) -> Probe {
     let end = memchr(b'\n', data);
     let line = data.get(..end.unwrap_or(data.len())).unwrap_or(data);

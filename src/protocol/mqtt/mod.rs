@@ -204,7 +204,7 @@ fn find(data: &[u8]) -> Option<usize> {
 struct MqttParser {
     /// Protocol level: 3, 4 or 5. None: CONNECT was not seen, and no PUBLISH since.
     version: Option<u8>,
-    /// The client wants to be let in without a name.
+    /// The client asked to connect without a user name.
     nameless: bool,
     /// The current payload in each direction.
     payloads: [SizedBody; 2],
@@ -233,7 +233,7 @@ impl MqttParser {
         }
     }
 
-    /// What comes before the payload of a PUBLISH.
+    /// Reads the head of a PUBLISH in front of its payload.
     fn head<'a>(&mut self, flags: u8, body: &'a [u8], len: u64) -> Head<'a> {
         let Some((topic, _)) = body.split_first_chunk::<2>() else { return Head::More(2) };
         let mut used = 2 + usize::from(u16::from_be_bytes(*topic));

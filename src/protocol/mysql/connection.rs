@@ -8,7 +8,7 @@ use super::commands::{Command, Load};
 use super::packet::{FULL, HEADER, Header};
 use super::results::ResultSet;
 use super::statements::{Prepared, Statements};
-use super::{find_command, find_definition};
+use super::{find_command, find_definition, is_answer};
 use crate::protocol::sql::Fields;
 use crate::protocol::unpack::{Compression, unpack};
 use crate::syntax::zstd;
@@ -204,6 +204,9 @@ impl Parser for MysqlParser {
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
         self.phase = Phase::Command;
         if direction == Direction::ServerToClient {
+            if is_answer(data) {
+                return Some(0);
+            }
             let at = find_definition(data)?;
             self.begin_midstream(data.get(at + HEADER..)?);
             return Some(at);

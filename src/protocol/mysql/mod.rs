@@ -30,7 +30,7 @@ const MAX_VERSION: usize = 96;
 const GREETING_TAIL: usize = 31;
 /// Before a statement: no attributes, in one set (CLIENT_QUERY_ATTRIBUTES).
 const NO_ATTRIBUTES: &[u8] = &[0, 1];
-/// How a column definition begins in a packet: the catalog, which is always `def`.
+/// Beginning of a column definition in a packet: the catalog, which is always `def`.
 const DEFINITION: &[u8] = b"\x03def";
 
 impl Protocol for Mysql {
@@ -94,6 +94,22 @@ fn find_command(data: &[u8]) -> Option<usize> {
         let statement = statement.strip_prefix(NO_ATTRIBUTES).unwrap_or(statement);
         is_statement(statement).then_some(start)
     })
+}
+
+/// Whether `data` is whole packets of answers, of which the first says that all is well or not, or asks for a file.
+fn is_answer(data: &[u8]) -> bool {
+    let (mut at, mut last) = (0, 0u8);
+    while let Some(header) = data.get(at..).and_then(Header::read) {
+        let first = data.get(at + packet::HEADER);
+        let begins = matches!(first, Some(0 | 0xfb | 0xfe | 0xff)) && header.sequence > 0;
+        let follows = header.sequence == last.wrapping_add(1) || header.sequence == 1;
+        if header.length == 0 || (if at == 0 { !begins } else { !follows }) {
+            return false;
+        }
+        last = header.sequence;
+        at += packet::HEADER + header.length;
+    }
+    at > 0 && at == data.len()
 }
 
 /// The packet of the first column definition of a result, or of the count of columns before it.

@@ -154,6 +154,12 @@ impl Pop3Parser {
             return false;
         }
         self.authenticating = false;
+        // The answer to an earlier command was not seen.
+        if is_fetched(line) && self.pending.contains(&Command::Message) {
+            while self.pending.front().is_some_and(|command| *command != Command::Message) {
+                self.pending.pop_front();
+            }
+        }
         let command = self.pending.pop_front();
         if self.tls.answered(positive) {
             return true;

@@ -57,7 +57,7 @@ pub fn is_message(data: &[u8]) -> bool {
     known && matches!(data.get(end + 1), Some(b' ' | b'\t'))
 }
 
-/// Whether `data` starts with the words of a client or the greeting of a server.
+/// Whether `data` begins with a command of a client or the greeting of a server.
 pub fn probe(data: &[u8], at: Position) -> Probe {
     let mut more = false;
     for opening in OPENINGS {

@@ -110,7 +110,7 @@ fn find_request(data: &[u8]) -> Option<usize> {
 /// Letters of a batch that show that it is one.
 const OPENING: usize = 16;
 
-/// The first packet of a result that begins with the description of its columns.
+/// The first packet of a result that begins with its column descriptions.
 fn find_columns(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(RESULT, data).find(|at| {
         let rest = data.get(*at..).unwrap_or_default();

@@ -114,7 +114,7 @@ fn begins_a_line(head: &[u8]) -> bool {
     })
 }
 
-/// Whether the cursor is placed or something is erased again and again, which only hosts of terminals do.
+/// Whether the cursor is positioned or something erased repeatedly, which only terminal hosts do.
 fn shows_screen(data: &[u8]) -> bool {
     let head = data.get(..MAX_LOOK).unwrap_or(data);
     let placed = memchr::memmem::find_iter(head, b"\x1b[").filter(|at| {
