@@ -27,6 +27,7 @@ const NEEDS_BEGINNING: &[(&str, &str)] = &[
     ("http-x12-837", "the header of a request is sent before the server agrees to its body"),
     ("other-cassandra", "a statement that is executed was prepared before"),
     ("other-imap-parts", "the parts of a message were described before"),
+    ("other-kafka", "answers are found by the requests before them"),
     ("other-mailbox", "the length of a message that is appended is sent before it"),
     ("other-mysql-cached", "columns that the client knows are not described again"),
     ("other-mysql-load", "the file is asked for before it is sent"),

@@ -11,13 +11,13 @@ use crate::protocol::{ContentSink, PROTOCOLS, Position, Probe, Protocol, Reason,
 /// is looked for where the other side has not.
 const ENOUGH: usize = 8 << 10;
 
-/// How much a protocol is asked about.
+/// Why protocols are asked again.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Asked {
-    /// What came since it was asked last is worth it.
-    Grown,
+enum Trigger {
+    /// Enough bytes came since they were asked last.
+    Growth,
     /// No more will come.
-    All,
+    End,
 }
 
 impl Driver {
@@ -31,7 +31,7 @@ impl Driver {
     ) -> bool {
         let alone = !self.sides[side.other().index()].has_spoken();
         let asked = both || alone && self.sides[side.index()].looked >= ENOUGH;
-        asked && self.join(side, Asked::Grown, sink)
+        asked && self.join(side, Trigger::Growth, sink)
     }
 
     /// Whether what was looked at in vain is enough for a flow of which both sides have spoken.
@@ -41,7 +41,7 @@ impl Driver {
 
     /// Nothing more will come that could decide.
     pub(super) fn join_or_carve(&mut self, side: Side, sink: &mut dyn ContentSink) {
-        if self.join(side, Asked::All, sink) {
+        if self.join(side, Trigger::End, sink) {
             return;
         }
         if self.parser.is_none() {
@@ -67,7 +67,7 @@ impl Driver {
 
     /// The second side was looked at in vain, after no protocol claimed the first.
     pub(super) fn decide_second(&mut self, side: Side, sink: &mut dyn ContentSink) -> u64 {
-        if !self.join(side, Asked::Grown, sink) && self.sides[side.index()].looked >= ENOUGH {
+        if !self.join(side, Trigger::Growth, sink) && self.sides[side.index()].looked >= ENOUGH {
             self.carve_second(side, sink);
         }
         std::mem::take(&mut self.sides[side.index()].unwanted)
@@ -106,13 +106,13 @@ impl Driver {
     }
 
     /// Looks for a protocol in the middle of what was kept. Whether there is one; then both sides are read.
-    fn join(&mut self, side: Side, asked: Asked, sink: &mut dyn ContentSink) -> bool {
+    fn join(&mut self, side: Side, trigger: Trigger, sink: &mut dyn ContentSink) -> bool {
         let orientation = self.orientation;
         for side in [side, side.other()] {
             let silent = !self.sides[side.other().index()].has_spoken();
             let stream = &mut self.sides[side.index()];
             let undecided = matches!(stream.state, State::Undecided | State::Waiting);
-            let grown = asked == Asked::All || stream.unread.len() >= stream.need;
+            let grown = trigger == Trigger::End || stream.unread.len() >= stream.need;
             // Who the client is was seen: what it says first would have shown the protocol.
             let asks = !orientation.sure || silent && side != orientation.client;
             if !undecided || stream.unread.is_empty() || !grown || !asks {

@@ -218,7 +218,7 @@ impl Driver {
         stream.need = 0;
     }
 
-    /// What of `bytes` the parser can read: from `offset` on. It is told that this is a boundary, as after a gap.
+    /// What of `bytes` the parser can read: from `offset` on. It learns that this is a boundary, as after a gap.
     pub(super) fn cut_to_boundary<'a>(
         &mut self,
         side: Side,

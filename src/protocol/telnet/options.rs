@@ -130,7 +130,7 @@ impl Options {
         self.enhanced || self.records == [true, true]
     }
 
-    /// `record` ended, and nobody was seen to agree on records.
+    /// `record` ended, and no agreement on records was seen.
     pub(super) fn assume_records(&mut self, record: &[u8]) {
         self.records = [true, true];
         self.enhanced |= super::ibm::has_header(record);

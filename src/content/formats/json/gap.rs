@@ -6,6 +6,7 @@
 use super::JsonDocument;
 use super::tokens::{Fault, Tokens};
 use crate::content::{Ending, Scope};
+use crate::syntax::Match;
 use memchr::memchr;
 use zeroize::Zeroizing;
 
@@ -104,34 +105,26 @@ impl Behind {
     }
 }
 
-/// What begins at a bracket.
-enum Opening<'a> {
-    Key(&'a [u8]),
-    /// Not all of it has come.
-    More,
-    Other,
-}
-
 /// The first key of the object at the front of `data`.
-fn opening(data: &[u8]) -> Opening<'_> {
+fn opening(data: &[u8]) -> Match<&[u8]> {
     let after = data.get(1..).unwrap_or_default();
     let blanks = after.iter().take(MAX_BLANKS).take_while(|b| b.is_ascii_whitespace()).count();
     let text = match after.get(blanks..) {
         Some([b'"', text @ ..]) => text,
-        Some([]) if blanks < MAX_BLANKS => return Opening::More,
-        _ => return Opening::Other,
+        Some([]) if blanks < MAX_BLANKS => return Match::More,
+        _ => return Match::No,
     };
     let near = text.get(..=MAX_KEY).unwrap_or(text);
     let Some(end) = memchr(b'"', near) else {
-        return if text.len() > MAX_KEY { Opening::Other } else { Opening::More };
+        return if text.len() > MAX_KEY { Match::No } else { Match::More };
     };
     let key = near.get(..end).unwrap_or_default();
     let behind = text.get(end + 1..).unwrap_or_default();
     let blanks = behind.iter().take(MAX_BLANKS).take_while(|b| b.is_ascii_whitespace()).count();
     match behind.get(blanks) {
-        Some(b':') if !key.is_empty() && !key.contains(&b'\\') => Opening::Key(key),
-        None if blanks < MAX_BLANKS => Opening::More,
-        _ => Opening::Other,
+        Some(b':') if !key.is_empty() && !key.contains(&b'\\') => Match::Yes(key),
+        None if blanks < MAX_BLANKS => Match::More,
+        _ => Match::No,
     }
 }
 
@@ -206,11 +199,11 @@ impl JsonDocument {
             let before = at.checked_sub(1);
             let line = self.rows.are_lines() && before.and_then(|b| data.get(b)) == Some(&b'\n');
             match opening(data.get(at..).unwrap_or_default()) {
-                Opening::Key(_) if line => return Next::Row(at),
-                Opening::Key(key) if self.elements.begins(key) => return Next::Element(at),
+                Match::Yes(_) if line => return Next::Row(at),
+                Match::Yes(key) if self.elements.begins(key) => return Next::Element(at),
                 // The end of the line before it is kept.
-                Opening::More => return Next::Unknown(at.saturating_sub(1)),
-                Opening::Key(_) | Opening::Other => {}
+                Match::More => return Next::Unknown(at.saturating_sub(1)),
+                Match::Yes(_) | Match::No => {}
             }
         }
         Next::Unknown(data.len().saturating_sub(1))

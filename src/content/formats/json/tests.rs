@@ -506,7 +506,7 @@ fn interchanges_in_strings() {
     assert_eq!(records("application/json", word.as_bytes()), [""; 0]);
 }
 
-/// Behind a gap the objects are read whose beginning can be told.
+/// Behind a gap, objects with a known beginning are read.
 #[test]
 fn behind_a_gap_it_goes_on_at_the_next_object() {
     use crate::content::Media;
