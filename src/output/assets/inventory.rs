@@ -1,4 +1,4 @@
-//! What is known of hosts and services so far.
+//! Hosts and services seen so far.
 
 use crate::exposure::{Answers, Conversation, Count, Event, Exposure, Service};
 use crate::output::shares::Shares;
@@ -8,23 +8,23 @@ use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-/// Hosts and services held, each; the sensor itself remembers no more.
+/// Most hosts, and most services; the sensor itself remembers no more.
 const MAX_LISTED: usize = 65_536;
-/// Peers and names held of one.
+/// Peers and names held per entry.
 const MAX_OF_ONE: usize = 64;
 
 /// A host.
 #[derive(Default)]
 pub(super) struct Host {
-    /// What traffic proves it to be.
+    /// Its roles.
     pub roles: BTreeSet<&'static str>,
-    /// What it speaks.
+    /// Its protocols.
     pub protocols: BTreeSet<&'static str>,
-    /// What it is called: titles, applications.
+    /// Its names: titles, applications.
     pub names: BTreeSet<String>,
-    /// Whom it talks to.
+    /// Its peers.
     pub peers: BTreeSet<IpAddr>,
-    /// Packet times of the first and the last sighting.
+    /// Packet times of the first and the last observation.
     pub seen: Option<(Timestamp, Timestamp)>,
 }
 
