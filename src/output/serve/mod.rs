@@ -42,12 +42,12 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened at.
+    /// It cannot listen at the address.
     #[error("cannot serve metrics at {address}: {source}{}", remedy(.source))]
     Listen {
-        /// Where it should listen.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A token, a certificate or a key cannot be used.
@@ -55,7 +55,7 @@ pub enum ServeError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
 }
@@ -77,11 +77,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at `address` and starts to serve those whom `access` lets in. When it returns, connections
-    /// are accepted.
+    /// Listens at `address` and serves the clients that `access` allows. When it returns, connections are accepted.
     ///
     /// # Errors
-    /// If the address cannot be listened at.
+    /// If it cannot listen at the address.
     pub fn start(
         address: SocketAddr,
         dashboard: Arc<Dashboard>,
@@ -107,7 +106,7 @@ impl Server {
                         listener::stopping(&mut end).await;
                         tokio::time::sleep(GRACE).await;
                     };
-                    // All requests answered, or patience at its end.
+                    // Until all requests are answered, or the time is over.
                     listener::first(serve, deadline).await;
                 });
             })
