@@ -184,6 +184,10 @@ fn unwritable_outputs_are_named_with_the_remedy() {
         let line = only_line(&run, name);
         assert!(line.contains(name) && line.contains(remedy), "{line}");
     }
+    // Before the first packet, not after the last one.
+    let events = folder.path("events.json");
+    let run = phitap(["replay", "--metrics-file", &nowhere, "--output", &events, &sample]);
+    assert!(run.status == Some(1) && !Path::new(&events).exists(), "{}", run.err);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
     let mut command = Command::new(PHITAP);
     command.args(["replay", &sample]).stdout(full).stderr(Stdio::piped());
@@ -212,8 +216,8 @@ fn faulty_settings_are_named_with_the_remedy() {
         (&["--key-file", &open], 1, &[&open, "mode 644", "chmod 600"]),
         (&["--key-file", &short], 1, &[&short, "/dev/urandom"]),
         (&["--key-file", &none], 1, &[&none, "check the path"]),
-        (&["--filter", "tcp porty 104"], 1, &["tcp porty 104", "pcap-filter"]),
-        (&["--regions", "us,xx"], 1, &["\"xx\"", "gb"]),
+        (&["--filter", "tcp porty 104"], 2, &["tcp porty 104", "pcap-filter"]),
+        (&["--regions", "us,xx"], 2, &["\"xx\"", "gb"]),
         (&["--config", &config], 2, &["phitap.toml:2", "speed"]),
         (&["--config", &none], 1, &[&none, "check the path"]),
     ];
@@ -238,6 +242,19 @@ fn faulty_settings_are_named_with_the_remedy() {
 }
 
 #[test]
+fn a_format_that_is_not_there_names_all_that_are() {
+    for format in ["xml", "jso"] {
+        let run = phitap(["replay", "--format", format, "x"]);
+        let names = ["summary", "ecs", "json", "ocsf", "cef", "eve", "suricata", "zeek", "csv"];
+        assert!(names.iter().all(|name| run.err.contains(name)), "{format}: {}", run.err);
+        let run = phitap(["replay", "--output", &format!("a,format={format}"), "x"]);
+        assert!(names.iter().all(|name| run.err.contains(name)), "{format}: {}", run.err);
+    }
+    let run = phitap(["replay", "--format", "jso", "x"]);
+    assert!(run.err.contains("similar value exists: 'json'"), "{}", run.err);
+}
+
+#[test]
 fn wrong_usage_ends_with_status_2() {
     let sample = sample();
     for arguments in [
@@ -245,6 +262,10 @@ fn wrong_usage_ends_with_status_2() {
         &["replay"],
         &["replay", "--no-such-option", &sample],
         &["replay", "--format", "xml", &sample],
+        &["replay", "--output", "bogus:x", &sample],
+        &["replay", "--regions", "england", &sample],
+        &["replay", "--state", "ids", &sample],
+        &["live", "-i", "lo", "--filter", "tcp porty 104"],
         &["replay", "--fail-on", "awful", &sample],
         &["replay", "--memory", "1MiB", &sample],
         &["replay", "--workers", "0", &sample],
@@ -407,7 +428,7 @@ fn values_are_revealed_only_where_somebody_asked_for_them() {
 
     // A file that others may read is written, and they are named.
     folder.mode("revealed.json", 0o644);
-    let run = phitap(["replay", "--reveal", "--output", &file, &sample]);
+    let run = phitap(["replay", "--reveal", "--output", &file, "--format", "json", &sample]);
     assert!(run.err.contains("mode 644") && run.err.contains("chmod 600"), "{}", run.err);
 
     // A journal is a socket.
@@ -427,6 +448,11 @@ fn values_are_revealed_only_where_somebody_asked_for_them() {
     assert_eq!(run.status, Some(2), "{}", run.err);
     assert!(only_line(&run, "live").contains("live capture is no terminal"), "{}", run.err);
 
+    // These hold masks all the same, so there is nothing to protect.
+    for format in ["cef", "ocsf", "summary", "csv"] {
+        let run = phitap(["replay", "--reveal", "--output", &file, "--format", format, &sample]);
+        assert!(only_line(&run, format).contains("--format ecs only"), "{format}: {}", run.err);
+    }
     for format in ["cef", "ocsf", "summary"] {
         let run = phitap(["replay", "--reveal", "--format", format, &sample]);
         assert!(run.out.to_lowercase().contains("reveal"), "{format}: {}", run.out);

@@ -127,6 +127,8 @@ fn scripts_of_packages_make_a_key_once_and_keep_it() {
             .replace("/etc/phitap", &format!("{here}/etc"))
             .replace("systemd-sysusers /usr", "true /usr")
             .replace("command -v systemd-sysusers", "true")
+            .replace("-o phitap -g phitap ", "")
+            .replace("/var/", &format!("{here}/var/"))
             .replace("/run/systemd/system", &format!("{here}/none"));
         std::fs::write(folder.path().join(name), script).expect("written");
     }
@@ -135,6 +137,9 @@ fn scripts_of_packages_make_a_key_once_and_keep_it() {
     let first = std::fs::read(&key).expect("a key");
     let mode = std::os::unix::fs::PermissionsExt::mode(&key.metadata().expect("key").permissions());
     assert_eq!((first.len(), mode & 0o777), (32, 0o600));
+    for made in ["etc/rules", "var/lib/phitap", "var/log/phitap"] {
+        assert!(folder.path().join(made).is_dir(), "{made}");
+    }
     run("sh", &["postinst", "configure", "0.1.0"], folder.path());
     run("sh", &["prerm", "remove"], folder.path());
     assert_eq!(std::fs::read(&key).expect("the key"), first);

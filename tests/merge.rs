@@ -156,11 +156,7 @@ fn another_key_another_version_and_garbage_are_counted_and_said() {
     .expect("written");
     let run = phitap(["merge", &mixed.display().to_string()]);
     assert_eq!(run.status, Some(3), "{}", run.err);
-    assert!(
-        run.err.contains("2 lines are no events") && run.err.contains("version 9"),
-        "{}",
-        run.err
-    );
+    assert!(run.err.contains("2 lines: no event") && run.err.contains("version 9"), "{}", run.err);
     assert!(run.out.contains("229 patients in 33 exposures"), "{}", run.out);
     let plain = folder.path().join("plain");
     std::fs::write(&plain, text.lines().filter(|l| !l.contains("phi-summary")).collect::<String>())

@@ -81,7 +81,7 @@ fn garbage_in_a_file_of_events_is_counted_and_named() {
     let path = events.display().to_string();
     let run = phitap(["report", path.as_str()]);
     assert_eq!(run.status, Some(3), "{}", run.err);
-    assert!(run.err.contains("no events"), "{}", run.err);
+    assert!(run.err.contains("3 entries: no event"), "{}", run.err);
     assert_eq!(exposures(&model(&run.out)).len(), 33);
     std::fs::write(&events, "nothing of ours\n").expect("written");
     let run = phitap(["report", path.as_str()]);

@@ -70,7 +70,7 @@ Exit status:
   0   done (also when the reader of a pipe goes away)
   1   could not do it; the message names the file, the offset and the remedy
   2   wrong usage
-  3   done, but part of the input was unreadable or truncated
+  3   done, but part of the input was unreadable, truncated or not reached, or there was nothing to judge
   10  done, and an exposure of at least the severity of --fail-on was found";
 
 const FIND_HELP: &str = "\
@@ -266,7 +266,7 @@ pub enum RulesAction {
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Options {
-    /// Format of the output; json means ecs [default: summary]
+    /// Format of the output [default: summary]
     #[arg(long, value_name = "FORMAT", value_parser = values::format_parser(), help_heading = "Output")]
     pub format: Option<FormatName>,
     /// Level of detail of findings [default: patients in replay, exposures in live]
@@ -293,9 +293,9 @@ pub struct Options {
     #[arg(short, long, value_name = "[KIND:]TARGET", help_heading = "Output")]
     #[serde(deserialize_with = "output::outputs")]
     pub output: Vec<OutputArg>,
-    /// Keep events for slow or unreachable receivers in this folder, also across restarts
+    /// Keep events for slow or absent receivers in this folder, across restarts
     ///
-    /// Without it they wait in memory. It holds events, so only its owner may read it.
+    /// Without it, events wait in memory. Only its owner can read the folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub spool: Option<PathBuf>,
     /// How long, or how much, --spool keeps of each output, such as 7d or 7d,4GiB [default: 1GiB]
@@ -321,18 +321,18 @@ pub struct Options {
     /// The oldest entries go first. Days (d), hours (h), minutes (m) or a size.
     #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "store")]
     pub store_keep: Option<KeepFor>,
-    /// Keep the packets of each exposure that live finds in a folder, as pcapng named by its id
+    /// Keep the packets of each exposure that live finds in this folder, as pcapng files named by its id
     ///
-    /// They are patient data as it was sent: name the recipients with --encrypt-to, or protect the folder. The
-    /// packets before the first finding are included as far as a few MB of each connection reach back.
+    /// They are patient data as it was sent: encrypt them with --encrypt-to, or protect the folder. They include
+    /// the packets that showed the exposure, up to 256 KiB of a connection.
     #[arg(long, value_name = "DIR", help_heading = "Live capture")]
     pub evidence: Option<PathBuf>,
     /// How long, and how much, --evidence keeps of each exposure [default: 10m,16MiB]
     #[arg(long, value_name = "TIME,SIZE", help_heading = "Live capture")]
     pub evidence_limit: Option<KeepFor>,
-    /// Encrypt --evidence for this age public key, so that no one else can open it, not even phitap
+    /// Encrypt --evidence for this age public key, so that only the holder of the private key can open it
     ///
-    /// May be given several times. Needs a phitap built with --features age.
+    /// May be given several times. Requires a build with --features age.
     #[arg(long, value_name = "AGE1...", help_heading = "Live capture")]
     pub encrypt_to: Vec<String>,
     /// Serve /metrics, /healthz, /readyz and a web page at this address
@@ -438,7 +438,7 @@ pub struct Options {
     /// Maximum memory, such as 512MiB [default: 2GiB]
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     pub memory: Option<Size>,
-    /// Time without packets on an interface after which live is not ready; 0 for never [default: 5min]
+    /// Time without packets on an interface after which live reports not ready; 0 for never [default: 5min]
     #[arg(long, value_name = "TIME", help_heading = "Running")]
     pub max_silence: Option<Period>,
     /// Capture backend of live [default: ring]

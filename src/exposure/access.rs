@@ -75,17 +75,13 @@ impl Access {
         }
     }
 
-    /// The same without what a web service shows, which is listed with its interfaces.
-    pub const fn answers_titles(&self) -> Answers {
-        Self { open_interface: false, ..*self }.answers()
-    }
-
     /// The evidence, as words from a closed set.
     pub fn evidence(&self) -> Vec<&'static str> {
         let all = [
             (self.default_title, "default-title-accepted"),
             (self.several_titles, "several-titles-of-one-client-accepted"),
             (self.anonymous, "served-without-login"),
+            (self.open_interface, "interface-shown-without-login"),
             (self.refused_calling, "calling-title-refused"),
             (self.refused_called, "called-title-refused"),
             (self.not_authorized, "not-authorized"),

@@ -97,11 +97,13 @@ pub struct Row {
 }
 
 fn open(e: &Exposure) -> Vec<String> {
-    let anyone =
-        (e.access.answers_titles() == Answers::Anyone).then(|| "answers anyone".to_owned());
     let shown = e.facts.interfaces.iter().filter(|i| i.open);
-    let shown = shown.map(|i| format!("{} ({})", i.kind.as_str(), i.product));
-    anyone.into_iter().chain(shown).collect()
+    let shown: Vec<_> = shown.map(|i| format!("{} ({})", i.kind.as_str(), i.product)).collect();
+    // An open interface says the same, and more.
+    match e.access.answers() {
+        Answers::Anyone if shown.is_empty() => vec!["answers anyone".to_owned()],
+        _ => shown,
+    }
 }
 
 impl From<&Exposure> for Row {

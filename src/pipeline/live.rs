@@ -55,6 +55,7 @@ pub(super) fn open(config: &Config, parts: &Parts, names: &[String]) -> Result<O
         snaplen: config.capture.snaplen,
         hardware_time: config.capture.timestamps == Timestamps::Hardware,
     };
+    crate::sandbox::raise();
     let opened = open_with(config, parts, &options)?;
     if let Some(sandbox) = &config.sandbox {
         let in_force = sandbox.enter()?;

@@ -9,13 +9,27 @@ mod ending;
 #[path = "../common/exposition.rs"]
 mod exposition;
 mod lab;
+// Other programs of tests use the rest of them.
+#[cfg(feature = "nats")]
+#[allow(dead_code)]
+#[path = "../common/nats.rs"]
+mod nats;
 mod outputs;
+#[cfg(feature = "nats")]
+#[allow(dead_code)]
+#[path = "../common/ports.rs"]
+mod ports;
 mod rates;
+mod receivers;
 mod rings;
 mod sensor;
 mod wire;
 
 use ending::Bounded as _;
+/// The root of the project.
+#[cfg(feature = "nats")]
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
 use lab::{PATIENCE, PHITAP, Sensor, TestHarness, inside};
 use rustix::process::Signal;
 use serde_json::Value;

@@ -160,3 +160,44 @@ fn two_interfaces_through_libpcap_are_one_timeline() {
         assert_eq!(of_file, &figures, "split: {split}");
     }
 }
+
+/// The image gives the program file its right as permitted, not as effective (`setcap cap_net_raw=p`).
+#[test]
+fn the_program_of_the_image_captures_as_anybody_where_it_may_and_starts_where_it_may_not() {
+    let Some(lab) = TestHarness::new() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("mode");
+    let program = folder.path().join("phitap");
+    std::fs::copy(PHITAP, &program).expect("copied");
+    // struct vfs_cap_data of revision 2 (capabilities(7)): CAP_NET_RAW is permitted.
+    let granted = [0x0200_0000u32, 1 << 13, 0, 0, 0].map(u32::to_le_bytes).concat();
+    rustix::fs::setxattr(
+        &program,
+        "security.capability",
+        &granted,
+        rustix::fs::XattrFlags::empty(),
+    )
+    .expect("the file system keeps capabilities of files");
+    let program = program.display().to_string();
+    let run = |bounding: &str, more: &[&str]| {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &lab.server, "setpriv", "--reuid=65534", "--regid=65534"]);
+        command.args(["--clear-groups", "--inh-caps=-all", bounding]).args(more);
+        command.stdin(Stdio::null()).output().expect("setpriv (package util-linux)")
+    };
+    let doctor = [program.as_str(), "doctor", "-i", "span0", "--format", "json"];
+    let verdict = |bounding: &str| {
+        let checks = run(bounding, &doctor).stdout;
+        let checks: Value = serde_json::from_slice(&checks).expect("JSON");
+        let all = checks["checks"].as_array().expect("checks");
+        let of =
+            |name| all.iter().find(|of| of["check"] == name).expect("a check")["verdict"].clone();
+        (of("interface"), of("rights"))
+    };
+    assert_eq!(verdict("--bounding-set=-all,+net_raw"), ("ok".into(), "ok".into()));
+    assert_eq!(verdict("--bounding-set=-all").0, "fault");
+    // A hub, a worker: neither right nor a way to get it.
+    let version = run("--bounding-set=-all", &["--no-new-privs", program.as_str(), "--version"]);
+    assert!(version.status.success(), "{}", String::from_utf8_lossy(&version.stderr));
+}

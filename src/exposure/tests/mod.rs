@@ -455,7 +455,7 @@ fn a_service_that_serves_anybody_later_raises_its_earlier_exposures() {
     let mut facts = ServiceFacts::default();
     facts.served();
     let raised = raised_by(&mut tracker(), "10.1.2.15:6379", facts);
-    assert_eq!(raised.access.answers_titles(), Answers::Anyone);
+    assert_eq!(raised.access.answers(), Answers::Anyone);
     assert_eq!(raised.access.evidence(), ["served-without-login"]);
 }
 
@@ -467,7 +467,7 @@ fn a_web_service_that_proves_open_later_raises_its_earlier_exposures() {
     facts.interface(crate::rules::ServiceKind::ALL[0], &"A server".into(), true);
     let raised = raised_by(&mut x, server, facts);
     assert_eq!(raised.access.answers(), Answers::Anyone);
-    assert_eq!(raised.access.answers_titles(), Answers::Unproven);
+    assert_eq!(raised.access.evidence(), ["interface-shown-without-login"]);
     x.finding(Sample { server, time: at(10), patient: 2, ..http(2) }.build(), &mut out);
     x.finish(at(11), &mut out);
     assert!(exposures(&out).iter().all(|e| e.id == raised.id), "under the same id");

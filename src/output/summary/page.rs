@@ -285,7 +285,9 @@ fn exposed(e: &Exposure) -> Vec<String> {
         Authentication::Unknown => "access control not visible".to_owned(),
         other => format!("authentication {}", other.as_str()),
     });
-    if e.access.answers_titles() == Answers::Anyone {
+    // An open interface says the same, and more.
+    let names_it = e.facts.interfaces.iter().any(|interface| interface.open);
+    if e.access.answers() == Answers::Anyone && !names_it {
         all.push("ANSWERS ANYONE".to_owned());
     }
     for interface in e.facts.interfaces.iter().filter(|i| i.open) {

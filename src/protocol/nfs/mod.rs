@@ -226,7 +226,19 @@ impl NfsParser {
             let serial = self.turns_to(&message, sink);
             self.files.turn_to(serial, sink);
         }
-        let answers = !message.call && self.asked.remove(&message.xid).is_some();
+        let answered = match message.call {
+            true => None,
+            false => self.asked.remove(&message.xid),
+        };
+        let answers = answered.is_some();
+        // AUTH_SYS only claims who asks (RFC 5531 section 14), and what is mounted without Kerberos is read by anybody.
+        let reads = message
+            .data
+            .as_ref()
+            .is_some_and(|data| matches!(data.of, DataOf::Read { .. }) && data.len > 0);
+        if reads && answered.is_some_and(|call| call.protection == Protection::None) {
+            sink.facts().served();
+        }
         let (mut commit, mut found) = (None, false);
         for step in message.steps {
             match step {

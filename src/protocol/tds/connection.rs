@@ -4,9 +4,11 @@ use super::super::sql::{
     self, Catalog, Fields, MAX_STATEMENT, Parameters, Table, is_null, table::MAX_COLUMNS,
 };
 use super::super::{
-    ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason, Resync, ServiceFacts,
+    Authentication, ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason,
+    Resync, ServiceFacts,
 };
 use super::calls::Calls;
+use super::login;
 use super::values::{Kind, utf16};
 use super::{
     BULK_LOAD, END_OF_MESSAGE, HEADER, Header, LOGIN, PRELOGIN, RESULT, RPC, SQL_BATCH,
@@ -37,6 +39,8 @@ pub struct TdsParser {
     calls: Calls,
     /// The version is older than 7.2.
     narrow: bool,
+    /// The login came in clear.
+    login_seen: bool,
 }
 
 /// Result of reading a token.
@@ -78,7 +82,7 @@ impl TdsParser {
                 (_, RPC) if last => self.calls.message(&message, &mut self.catalog, sink),
                 // Rows of a bulk load, described like those of a result.
                 (_, BULK_LOAD) => left = self.tokens(&message, sink),
-                (_, LOGIN) if last => sink.facts().password_in_clear(),
+                (_, LOGIN) if last => self.login(&message, sink),
                 _ => left = message.len(),
             }
         }
@@ -104,6 +108,25 @@ impl TdsParser {
         if direction == Direction::ServerToClient {
             self.table.reset(Ending::Cut, sink);
             self.columns.clear();
+        }
+    }
+
+    /// LOGIN7 in clear.
+    fn login(&mut self, message: &[u8], sink: &mut dyn ContentSink) {
+        self.login_seen = true;
+        match login::authentication(message) {
+            Authentication::Basic => sink.facts().password_in_clear(),
+            how => {
+                sink.facts().shown(how);
+                sink.facts().credentials_in_clear |= how == Authentication::Bearer;
+            }
+        }
+    }
+
+    /// The login was encrypted, or was not captured.
+    fn login_missed(&mut self, sink: &mut dyn ContentSink) {
+        if !self.login_seen {
+            sink.facts().missed_login();
         }
     }
 
@@ -179,6 +202,9 @@ impl TdsParser {
             0xAD => fields.number(2).and_then(|len| fields.bytes(len as usize)).map(|body| {
                 let version = body.get(1..).and_then(|b| b.first_chunk::<4>());
                 self.narrow = version.is_some_and(|v| u32::from_be_bytes(*v) < WIDE);
+                if self.login_seen {
+                    sink.facts().served();
+                }
             }),
             // FEATUREEXTACK: features until the last one
             0xAE => loop {
@@ -304,6 +330,7 @@ impl Parser for TdsParser {
                 if self.encryption == Encryption::Encrypted {
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
+                self.login_missed(sink);
                 return Ok(Progress::skip(at, len as u64));
             }
             let header = Header::read(rest).filter(|h| h.length >= HEADER && h.kind <= 0x18);
@@ -328,7 +355,12 @@ impl Parser for TdsParser {
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         self.lose(direction, sink);
         self.lost[direction.index()] = false;
+        self.login_missed(sink);
         Resync::Search
+    }
+
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        self.login_missed(sink);
     }
 
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {

@@ -3,6 +3,7 @@
 
 mod calls;
 mod connection;
+mod login;
 mod values;
 
 #[cfg(test)]
