@@ -26,7 +26,7 @@ pub use query::Listing;
 pub use report::report;
 pub use table::Shape;
 
-/// A question.
+/// A request of one of the review commands.
 #[derive(Debug)]
 pub enum Request {
     /// List entries.
