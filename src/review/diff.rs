@@ -1,6 +1,6 @@
 //! `phitap diff`: what is gone, what is new, what remains.
 //!
-//! Exposures are the same where their fingerprints are: client, service and protocol, under one key.
+//! Exposures are the same if their fingerprints are: client, service and protocol, under one key.
 
 use super::query::{ExposureRow, exposure_columns};
 use super::source::{self, Exposure, Filter, Results};
@@ -12,7 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What became of an exposure.
+/// Change of an exposure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {
     Remains,
@@ -88,7 +88,7 @@ fn side(path: &Path, filter: &Filter) -> Result<Results, ReviewError> {
     Ok(source::read(path, filter)?)
 }
 
-/// Refuses two sides that cannot be compared.
+/// Rejects two sides that cannot be compared.
 fn same_key(before: &Results, after: &Results) -> Result<(), ReviewError> {
     let keys = |results: &Results| -> BTreeSet<String> {
         results.runs.iter().map(|r| r.key_id.clone()).filter(|id| !id.is_empty()).collect()
@@ -150,14 +150,14 @@ fn exposures<'a>(rows: impl Iterator<Item = &'a (Change, &'a Results, &'a Exposu
     Table::of(&exposure_columns(), rows)
 }
 
-/// Exposures that are gone, whose service the later side never saw.
+/// Exposures that are gone, whose service does not appear on the later side.
 fn unseen(rows: &[(Change, &Results, &Exposure)], after: &Results) -> usize {
     let seen: BTreeSet<_> = after.services.iter().map(|s| s.server).collect();
     let gone = rows.iter().filter(|(change, ..)| *change == Change::Gone);
     gone.filter(|(_, _, e)| !seen.contains(&e.server)).count()
 }
 
-/// Whether the later side read everything; says if it did not.
+/// Whether the later side was read completely; reports it if not.
 fn judged(path: &Path, after: &Results, note: &mut dyn FnMut(String)) -> bool {
     let path = path.display();
     let mut all = true;

@@ -1,4 +1,4 @@
-//! `phitap query`: what is there.
+//! `phitap query`: lists entries.
 
 use super::source::{self, Asset, Evidence, Exposure, Patient, Results, Run, Service};
 use super::table::{Column, Table, hidden, shown};
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
-/// What is listed.
+/// What to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
     /// Clients and services.
@@ -191,7 +191,7 @@ struct RunRow<'a> {
 }
 
 impl RunRow<'_> {
-    /// A figure of its summary.
+    /// A total from its summary.
     fn figure(&self, path: &str) -> Value {
         self.run.event.pointer(path).cloned().unwrap_or(Value::Null)
     }

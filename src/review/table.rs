@@ -4,13 +4,13 @@ use crate::output::text::{foreign, is_unsafe};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 
-/// How rows are written.
+/// Format of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
     /// Aligned, with the most important columns.
     #[default]
     Table,
-    /// One JSON object a row.
+    /// One JSON object per row.
     Json,
     /// Comma-separated (RFC 4180).
     Csv,
@@ -29,7 +29,7 @@ pub(super) struct Column<T> {
     pub value: fn(&T) -> Value,
 }
 
-/// A column that people see too.
+/// A column that is also shown to people.
 pub(super) const fn shown<T>(
     name: &'static str,
     heading: &'static str,
@@ -153,7 +153,7 @@ impl Table {
     }
 }
 
-/// JSON in which no character can steer a terminal, or is not seen.
+/// JSON in which no character can steer a terminal, or is invisible.
 pub(super) fn json_text(value: &Value) -> String {
     let mut out = String::new();
     for c in value.to_string().chars() {
@@ -169,7 +169,7 @@ pub(super) fn json_text(value: &Value) -> String {
     out
 }
 
-/// A value as people read it: lists with commas.
+/// A value for people: lists with commas.
 fn plain(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
@@ -188,8 +188,8 @@ fn plain(value: Option<&Value>) -> String {
     }
 }
 
-/// A cell of a CSV file. Programs that calculate take a text that begins with one of `= + - @` for a
-/// formula, which may run commands (OWASP, CSV Injection): an apostrophe before it makes it a text.
+/// A cell of a CSV file. Spreadsheet programs take a text that begins with one of `= + - @` as a formula, which may
+/// run commands (OWASP, CSV Injection): an apostrophe before it makes it a text.
 fn csv_cell(value: &Value) -> String {
     let text = foreign(&plain(Some(value)), usize::MAX);
     let first = text.trim_start().chars().next();

@@ -1,8 +1,7 @@
-//! Results for the texts seen last. Connections to one service repeat the same host, banner and
-//! titles, and judging a text costs far more than finding that it is known.
+//! Results for recent texts. Connections to one service repeat the same host, banner and titles, and judging a text
+//! costs far more than a look-up.
 //!
-//! Texts are known again by a hash of 128 bits with random seeds. Of the text only what may be shown
-//! is kept.
+//! Texts are recognised by a hash of 128 bits with random seeds. Of the text only the shown form is kept.
 
 use super::text::Text;
 use crate::protocol::TextKind;
@@ -14,23 +13,23 @@ use std::sync::Arc;
 
 /// Texts kept by a worker.
 const MAX_TEXTS: usize = 4096;
-/// Hashes of parts kept of all texts together: 4 MiB.
+/// Hashes of parts kept for all texts together: 4 MiB.
 const MAX_PARTS: usize = 1 << 19;
 
 /// A text as it is shown in a flow without identifiers of its own.
 #[derive(Default)]
 pub(super) struct Verdict {
-    /// Hashes of its parts: whether any of them is an identifier decides whether this holds.
+    /// Hashes of its parts: the entry is valid only if none of them is an identifier.
     pub parts: Box<[u64]>,
-    /// What is shown once no further identifier is waited for; none if that is the text as it was.
+    /// Its form once no further identifier is waited for; `None` if that is the original text.
     pub settled: Option<Box<str>>,
-    /// The same before.
+    /// Its form before that.
     pub unsettled: Option<Box<str>>,
     /// Whether the two differ.
     pub withheld: bool,
 }
 
-/// The texts seen last by one worker.
+/// Recent texts of one worker.
 #[derive(Default)]
 pub struct Texts {
     judged: HashMap<u128, Arc<Verdict>, foldhash::fast::FixedState>,
@@ -46,7 +45,7 @@ impl Texts {
         self.parts = 0;
     }
 
-    /// What is known of `text`, whose parts are hashed by `hasher`.
+    /// The entry of `text`, whose parts are hashed by `hasher`.
     pub(super) fn judge(
         &mut self,
         kind: TextKind,
