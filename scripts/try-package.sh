@@ -77,6 +77,10 @@ say "Doctor, with the configuration as installed: it has no interface yet"
 status=0
 inside phitap doctor --config /etc/phitap/phitap.toml || status=$?
 [[ $status -eq 1 ]] || fail "phitap doctor ended with $status"
+say "Doctor, with the key as well: nothing else is missing"
+if inside phitap doctor --config /etc/phitap/phitap.toml --key-file /etc/phitap/phitap.key | grep -E '^fault +(key|output|state|rules)'; then
+    fail "phitap doctor finds a fault in what was installed"
+fi
 
 say "Upgrade"
 before=$(inside sha256sum /etc/phitap/phitap.key)

@@ -18,7 +18,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     phitap::guard::install();
-    let status = match Task::try_from(Cli::read()) {
+    let cli = Cli::read();
+    if cli.ends_with().is_some_and(|parent| !phitap::guard::end_with(parent)) {
+        return ExitCode::from(exit::FAILED);
+    }
+    let status = match Task::try_from(cli) {
         Ok(task) => perform(task),
         Err(error) => {
             complain(&error);
@@ -129,7 +133,7 @@ fn run(config: &Config) -> u8 {
         Err(RunError::NoInput) => exit::FAILED,
         Err(error) => {
             complain(&error);
-            exit::FAILED
+            if error.is_usage() { exit::USAGE } else { exit::FAILED }
         }
     }
 }
@@ -154,7 +158,8 @@ fn report(
     }
     faults.iter().for_each(|fault| complain(fault));
     if lost > 0 {
-        complain(&format!("{}: {lost} entries are no events, or too many to hold", from.display()));
+        let lost = if lost == 1 { "1 entry".to_owned() } else { format!("{lost} entries") };
+        complain(&format!("{}: {lost}: no event, or more than can be held", from.display()));
     }
     Ok(if lost == 0 && faults.is_empty() { exit::DONE } else { exit::PARTIAL })
 }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{Key, PHITAP, ROOT, Run, events, is, phitap};
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -137,7 +138,7 @@ fn as_nobody(folder: &Folder, arguments: &[&str]) -> Run {
         command = Command::new(PHITAP);
     }
     command.args(arguments).current_dir("/").stdin(Stdio::null());
-    command.output().expect("the program starts").into()
+    command.finish().into()
 }
 
 #[test]
@@ -183,9 +184,14 @@ fn unwritable_outputs_are_named_with_the_remedy() {
         let line = only_line(&run, name);
         assert!(line.contains(name) && line.contains(remedy), "{line}");
     }
+    // Before the first packet, not after the last one.
+    let events = folder.path("events.json");
+    let run = phitap(["replay", "--metrics-file", &nowhere, "--output", &events, &sample]);
+    assert!(run.status == Some(1) && !Path::new(&events).exists(), "{}", run.err);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
-    let output = Command::new(PHITAP).args(["replay", &sample]).stdout(full).output();
-    let run = Run::from(output.expect("the program starts"));
+    let mut command = Command::new(PHITAP);
+    command.args(["replay", &sample]).stdout(full).stderr(Stdio::piped());
+    let run = Run::from(command.start().wait_with_output().expect("its output"));
     assert_eq!(run.status, Some(1));
     assert!(only_line(&run, "standard output").contains("standard output"), "{}", run.err);
 }
@@ -210,8 +216,8 @@ fn faulty_settings_are_named_with_the_remedy() {
         (&["--key-file", &open], 1, &[&open, "mode 644", "chmod 600"]),
         (&["--key-file", &short], 1, &[&short, "/dev/urandom"]),
         (&["--key-file", &none], 1, &[&none, "check the path"]),
-        (&["--filter", "tcp porty 104"], 1, &["tcp porty 104", "pcap-filter"]),
-        (&["--regions", "us,xx"], 1, &["\"xx\"", "gb"]),
+        (&["--filter", "tcp porty 104"], 2, &["tcp porty 104", "pcap-filter"]),
+        (&["--regions", "us,xx"], 2, &["\"xx\"", "gb"]),
         (&["--config", &config], 2, &["phitap.toml:2", "speed"]),
         (&["--config", &none], 1, &[&none, "check the path"]),
     ];
@@ -236,6 +242,19 @@ fn faulty_settings_are_named_with_the_remedy() {
 }
 
 #[test]
+fn a_format_that_is_not_there_names_all_that_are() {
+    for format in ["xml", "jso"] {
+        let run = phitap(["replay", "--format", format, "x"]);
+        let names = ["summary", "ecs", "json", "ocsf", "cef", "eve", "suricata", "zeek", "csv"];
+        assert!(names.iter().all(|name| run.err.contains(name)), "{format}: {}", run.err);
+        let run = phitap(["replay", "--output", &format!("a,format={format}"), "x"]);
+        assert!(names.iter().all(|name| run.err.contains(name)), "{format}: {}", run.err);
+    }
+    let run = phitap(["replay", "--format", "jso", "x"]);
+    assert!(run.err.contains("similar value exists: 'json'"), "{}", run.err);
+}
+
+#[test]
 fn wrong_usage_ends_with_status_2() {
     let sample = sample();
     for arguments in [
@@ -243,6 +262,10 @@ fn wrong_usage_ends_with_status_2() {
         &["replay"],
         &["replay", "--no-such-option", &sample],
         &["replay", "--format", "xml", &sample],
+        &["replay", "--output", "bogus:x", &sample],
+        &["replay", "--regions", "england", &sample],
+        &["replay", "--state", "ids", &sample],
+        &["live", "-i", "lo", "--filter", "tcp porty 104"],
         &["replay", "--fail-on", "awful", &sample],
         &["replay", "--memory", "1MiB", &sample],
         &["replay", "--workers", "0", &sample],
@@ -284,8 +307,7 @@ fn a_reader_that_goes_away_is_no_error() {
             .args(["replay", "-q", "--format", format, &captures, &captures])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+            .start();
         let mut start = [0; 10];
         child.stdout.take().expect("pipe").read_exact(&mut start).expect("some output");
         // The pipe is closed here.
@@ -406,7 +428,7 @@ fn values_are_revealed_only_where_somebody_asked_for_them() {
 
     // A file that others may read is written, and they are named.
     folder.mode("revealed.json", 0o644);
-    let run = phitap(["replay", "--reveal", "--output", &file, &sample]);
+    let run = phitap(["replay", "--reveal", "--output", &file, "--format", "json", &sample]);
     assert!(run.err.contains("mode 644") && run.err.contains("chmod 600"), "{}", run.err);
 
     // A journal is a socket.
@@ -414,7 +436,10 @@ fn values_are_revealed_only_where_somebody_asked_for_them() {
     let mut command = Command::new(PHITAP);
     command.args(["replay", "--reveal", "--format", "json", &sample]);
     command.stdin(Stdio::null()).stdout(std::os::fd::OwnedFd::from(journal));
-    let run: Run = command.output().expect("the program starts").into();
+    let child = command.stderr(Stdio::piped()).start();
+    // The command holds the other end of the journal.
+    drop(command);
+    let run: Run = child.wait_with_output().expect("its output").into();
     drop(peer);
     assert_eq!(run.status, Some(2), "{}", run.err);
     assert!(only_line(&run, "socket").contains("journal"), "{}", run.err);
@@ -423,6 +448,11 @@ fn values_are_revealed_only_where_somebody_asked_for_them() {
     assert_eq!(run.status, Some(2), "{}", run.err);
     assert!(only_line(&run, "live").contains("live capture is no terminal"), "{}", run.err);
 
+    // These hold masks all the same, so there is nothing to protect.
+    for format in ["cef", "ocsf", "summary", "csv"] {
+        let run = phitap(["replay", "--reveal", "--output", &file, "--format", format, &sample]);
+        assert!(only_line(&run, format).contains("--format ecs only"), "{format}: {}", run.err);
+    }
     for format in ["cef", "ocsf", "summary"] {
         let run = phitap(["replay", "--reveal", "--format", format, &sample]);
         assert!(run.out.to_lowercase().contains("reveal"), "{format}: {}", run.out);
@@ -443,7 +473,7 @@ fn a_systemd_credential_is_the_key_and_exposures_name_it() {
         if let Some(path) = credentials {
             command.env("CREDENTIALS_DIRECTORY", path);
         }
-        command.output().expect("the program starts").into()
+        command.finish().into()
     };
     let ids = |run: &Run| -> std::collections::BTreeSet<String> {
         assert_eq!(run.status, Some(0), "{}", run.err);
@@ -474,4 +504,22 @@ fn a_systemd_credential_is_the_key_and_exposures_name_it() {
     let run = with(Some(folder.path("credentials")), &[]);
     assert_eq!(run.status, Some(1));
     assert!(only_line(&run, "credential").contains("mode 444"), "{}", run.err);
+}
+
+#[test]
+fn a_program_that_does_not_end_is_killed_and_named_with_what_it_wrote() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo begun; echo fault >&2; exec sleep 1000"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).start();
+    let process = child.id();
+    // Until then it may not have written anything.
+    let limit = std::time::Duration::from_secs(5);
+    let caught = std::panic::catch_unwind(|| {
+        common::ending::collect_within(child, "sleep 1000", limit);
+    });
+    let caught = caught.expect_err("it does not end");
+    let message = caught.downcast_ref::<String>().expect("text");
+    assert!(message.contains("sleep 1000 did not end within 5s"), "{message}");
+    assert!(message.contains("begun") && message.contains("fault"), "{message}");
+    assert!(!Path::new(&format!("/proc/{process}")).exists(), "it is gone");
 }

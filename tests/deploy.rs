@@ -6,6 +6,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{PHITAP, ROOT};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -126,6 +127,8 @@ fn scripts_of_packages_make_a_key_once_and_keep_it() {
             .replace("/etc/phitap", &format!("{here}/etc"))
             .replace("systemd-sysusers /usr", "true /usr")
             .replace("command -v systemd-sysusers", "true")
+            .replace("-o phitap -g phitap ", "")
+            .replace("/var/", &format!("{here}/var/"))
             .replace("/run/systemd/system", &format!("{here}/none"));
         std::fs::write(folder.path().join(name), script).expect("written");
     }
@@ -134,6 +137,9 @@ fn scripts_of_packages_make_a_key_once_and_keep_it() {
     let first = std::fs::read(&key).expect("a key");
     let mode = std::os::unix::fs::PermissionsExt::mode(&key.metadata().expect("key").permissions());
     assert_eq!((first.len(), mode & 0o777), (32, 0o600));
+    for made in ["etc/rules", "var/lib/phitap", "var/log/phitap"] {
+        assert!(folder.path().join(made).is_dir(), "{made}");
+    }
     run("sh", &["postinst", "configure", "0.1.0"], folder.path());
     run("sh", &["prerm", "remove"], folder.path());
     assert_eq!(std::fs::read(&key).expect("the key"), first);
@@ -193,7 +199,7 @@ fn sensor(port: u16) -> (Running, SocketAddr) {
     let mut command = Command::new(PHITAP);
     command.args(["live", "-i", "lo", "--filter", &format!("tcp port {port}")]);
     command.args(["--format", "json", "--output", "/dev/null", "--metrics", "127.0.0.1:0"]);
-    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("phitap");
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).start();
     let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
     let line = said.by_ref().map_while(Result::ok).find(|l| l.contains("serving metrics at"));
     let line = line.expect("it serves metrics");
@@ -216,7 +222,7 @@ fn prometheus(folder: &Path, target: SocketAddr) -> (Running, SocketAddr) {
     command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
     command.arg(format!("--web.listen-address={address}"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    (Running(command.spawn().expect("prometheus")), address)
+    (Running(command.start()), address)
 }
 
 /// The series that a query gives.

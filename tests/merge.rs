@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::summaries::{self, found, merge};
 use common::{Key, events, hospital, is, list, phitap, split};
 use serde_json::Value;
@@ -155,11 +156,7 @@ fn another_key_another_version_and_garbage_are_counted_and_said() {
     .expect("written");
     let run = phitap(["merge", &mixed.display().to_string()]);
     assert_eq!(run.status, Some(3), "{}", run.err);
-    assert!(
-        run.err.contains("2 lines are no events") && run.err.contains("version 9"),
-        "{}",
-        run.err
-    );
+    assert!(run.err.contains("2 lines: no event") && run.err.contains("version 9"), "{}", run.err);
     assert!(run.out.contains("229 patients in 33 exposures"), "{}", run.out);
     let plain = folder.path().join("plain");
     std::fs::write(&plain, text.lines().filter(|l| !l.contains("phi-summary")).collect::<String>())
@@ -175,7 +172,6 @@ fn another_key_another_version_and_garbage_are_counted_and_said() {
 #[test]
 fn the_model_of_scale_holds_at_small_size() {
     let script = Path::new(common::ROOT).join("scripts/scale.py");
-    let run =
-        std::process::Command::new("python3").arg(script).arg("--check").output().expect("python3");
+    let run = std::process::Command::new("python3").arg(script).arg("--check").finish();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }

@@ -13,6 +13,9 @@ const ETHER_TYPE: usize = 12;
 /// Length of a VLAN tag (IEEE 802.1Q 9.3), bytes.
 const TAG: usize = 4;
 
+/// Link layers whose expressions mean nothing on Ethernet.
+const OTHER_LINKS: [LinkType; 2] = [LinkType::IEEE802_11_RADIOTAP, LinkType::LINUX_SLL];
+
 /// A filter, compiled for each link type it meets.
 pub struct Filter {
     expression: String,
@@ -31,15 +34,28 @@ pub struct FilterError {
     reason: String,
 }
 
+impl FilterError {
+    /// Whether a name could not be looked up, which may succeed later.
+    pub fn is_lookup(&self) -> bool {
+        ["unknown host", "unknown network"].iter().any(|said| self.reason.contains(said))
+    }
+}
+
 impl Filter {
     /// Compiles `expression`, for Ethernet at first.
     ///
     /// # Errors
-    /// If libpcap refuses it.
+    /// If libpcap refuses it, and it speaks of no other link layer (`wlan type data`, `inbound`) either.
     pub fn new(expression: &str) -> Result<Self, FilterError> {
-        let program = compile(expression, LinkType::ETHERNET)
-            .map_err(|reason| FilterError { expression: expression.to_owned(), reason })?;
-        let programs = HashMap::from([(LinkType::ETHERNET.0, Some(program))]);
+        let program = compile(expression, LinkType::ETHERNET);
+        let elsewhere = || OTHER_LINKS.into_iter().any(|link| compile(expression, link).is_ok());
+        let program = match program {
+            Err(reason) if !elsewhere() => {
+                return Err(FilterError { expression: expression.to_owned(), reason });
+            }
+            program => program.ok(),
+        };
+        let programs = HashMap::from([(LinkType::ETHERNET.0, program)]);
         let words = expression.split(|c: char| !c.is_ascii_alphanumeric());
         let names_vlans = words.into_iter().any(|word| word.eq_ignore_ascii_case("vlan"));
         Ok(Self { expression: expression.to_owned(), names_vlans, programs, untagged: Vec::new() })

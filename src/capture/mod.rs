@@ -39,6 +39,7 @@ pub use link::LinkType;
 pub use live::{Fill, Lane, OpenError, Rings};
 pub use live::{InterfaceState, LATENCY, Live, LiveCounters, LiveOptions, list as list_interfaces};
 pub use packet_ref::{PacketRef, PacketSpan};
+pub use sniff::is_capture;
 pub use timeline::Timeline;
 
 use crate::time::Timestamp;

@@ -50,7 +50,7 @@ impl Packing {
 }
 
 /// Whether it starts like a capture whose format has a magic number.
-pub(super) fn is_capture(bytes: &[u8]) -> bool {
+pub fn is_capture(bytes: &[u8]) -> bool {
     matches!(
         bytes,
         [0xa1, 0xb2, 0xc3, 0xd4, ..]

@@ -16,23 +16,18 @@ pub(super) fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
     }
 }
 
+/// Longest magic number of a capture, bytes.
+const MAGIC: u64 = 16;
+
 /// Whether an output path is a capture: a slip that would destroy evidence.
 pub(super) fn is_capture(path: &Path) -> bool {
-    // pcap in both byte orders, with microseconds or nanoseconds; pcapng.
-    const MAGIC: [[u8; 4]; 5] = [
-        [0xa1, 0xb2, 0xc3, 0xd4],
-        [0xd4, 0xc3, 0xb2, 0xa1],
-        [0xa1, 0xb2, 0x3c, 0x4d],
-        [0x4d, 0x3c, 0xb2, 0xa1],
-        [0x0a, 0x0d, 0x0d, 0x0a],
-    ];
     // Opening a pipe would wait for its other end.
     if !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
         return false;
     }
-    let mut head = [0; 4];
-    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
-    read.is_ok() && MAGIC.contains(&head)
+    let mut head = Vec::new();
+    let read = std::fs::File::open(path).and_then(|file| file.take(MAGIC).read_to_end(&mut head));
+    read.is_ok() && crate::capture::is_capture(&head)
 }
 
 fn is_same_file(a: &Path, b: &Path) -> bool {

@@ -10,6 +10,7 @@ mod evidence;
 #[cfg(all(feature = "nats", feature = "store"))]
 mod hub;
 mod inputs;
+mod interfaces;
 #[cfg(feature = "nats")]
 mod jobs;
 mod load;
@@ -69,7 +70,7 @@ Exit status:
   0   done (also when the reader of a pipe goes away)
   1   could not do it; the message names the file, the offset and the remedy
   2   wrong usage
-  3   done, but part of the input was unreadable or truncated
+  3   done, but part of the input was unreadable, truncated or not reached, or there was nothing to judge
   10  done, and an exposure of at least the severity of --fail-on was found";
 
 const FIND_HELP: &str = "\
@@ -96,6 +97,14 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// The process with which this one is to end.
+    pub const fn ends_with(&self) -> Option<u32> {
+        match &self.command {
+            Command::Replay(replay) => replay.ends_with,
+            _ => None,
+        }
+    }
+
     /// Reads the arguments of the program. A capture file where a command is due gets a hint.
     pub fn read() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
@@ -139,15 +148,15 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Extract the packets of exposures, flows, services, patients or times from their captures
     Cut(Box<CutArgs>),
-    /// Make one result of what several sensors, days, files or workers found
+    /// Merge the results of several sensors, days, files or workers
     Merge(MergeArgs),
-    /// Make one result of what many sensors publish to a broker, while they run
+    /// Merge the results that many sensors publish to a broker, while they run
     #[cfg(all(feature = "nats", feature = "store"))]
     Hub(Box<HubArgs>),
-    /// Divide archives of captures over many machines
+    /// Distribute archives of captures over many machines
     #[cfg(feature = "nats")]
     Jobs(JobsArgs),
-    /// Work on the captures that phitap jobs submitted
+    /// Process the captures that phitap jobs submitted
     #[cfg(feature = "nats")]
     Worker(Box<WorkerArgs>),
     /// Print a completion script for a shell
@@ -173,6 +182,9 @@ pub struct Replay {
     /// Compressed files are read to their end only.
     #[arg(short, long, help_heading = "Running")]
     pub follow: bool,
+    /// End with the process of this number, which must have started this one
+    #[arg(long, value_name = "PID", hide = true)]
+    pub ends_with: Option<u32>,
     /// Options shared by replay and live.
     #[command(flatten)]
     pub options: Options,
@@ -244,7 +256,7 @@ pub enum RulesAction {
     /// Publish the rules of --rules to all sensors, signed
     #[cfg(feature = "nats")]
     Publish(PublishArgs),
-    /// Take published rules that bear a good signature into a folder, at once
+    /// Install published rules with a valid signature into a folder as soon as they arrive
     #[cfg(feature = "nats")]
     Follow(FollowArgs),
 }
@@ -254,7 +266,7 @@ pub enum RulesAction {
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Options {
-    /// Format of the output; json means ecs [default: summary]
+    /// Format of the output [default: summary]
     #[arg(long, value_name = "FORMAT", value_parser = values::format_parser(), help_heading = "Output")]
     pub format: Option<FormatName>,
     /// Level of detail of findings [default: patients in replay, exposures in live]
@@ -281,9 +293,9 @@ pub struct Options {
     #[arg(short, long, value_name = "[KIND:]TARGET", help_heading = "Output")]
     #[serde(deserialize_with = "output::outputs")]
     pub output: Vec<OutputArg>,
-    /// Keep events for receivers that are slow or away in this folder, also over restarts
+    /// Keep events for slow or absent receivers in this folder, across restarts
     ///
-    /// Without it they wait in memory. It holds events, so only its owner may read it.
+    /// Without it, events wait in memory. Only its owner can read the folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub spool: Option<PathBuf>,
     /// How long, or how much, --spool keeps of each output, such as 7d or 7d,4GiB [default: 1GiB]
@@ -309,18 +321,18 @@ pub struct Options {
     /// The oldest entries go first. Days (d), hours (h), minutes (m) or a size.
     #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "store")]
     pub store_keep: Option<KeepFor>,
-    /// Keep the packets of each exposure that live finds in a folder, as pcapng named by its id
+    /// Keep the packets of each exposure that live finds in this folder, as pcapng files named by its id
     ///
-    /// They are patient data as it was sent: name the recipients with --encrypt-to, or protect the folder. The
-    /// packets that showed it are there too, as far back as a few MB of each connection reach.
+    /// They are patient data as it was sent: encrypt them with --encrypt-to, or protect the folder. They include
+    /// the packets that showed the exposure, up to 256 KiB of a connection.
     #[arg(long, value_name = "DIR", help_heading = "Live capture")]
     pub evidence: Option<PathBuf>,
     /// How long, and how much, --evidence keeps of each exposure [default: 10m,16MiB]
     #[arg(long, value_name = "TIME,SIZE", help_heading = "Live capture")]
     pub evidence_limit: Option<KeepFor>,
-    /// Encrypt --evidence for this public key of age, so that no one else can open it, phitap included
+    /// Encrypt --evidence for this age public key, so that only the holder of the private key can open it
     ///
-    /// May be given several times. Needs a phitap built with --features age.
+    /// May be given several times. Requires a build with --features age.
     #[arg(long, value_name = "AGE1...", help_heading = "Live capture")]
     pub encrypt_to: Vec<String>,
     /// Serve /metrics, /healthz, /readyz and a web page at this address
@@ -356,9 +368,9 @@ pub struct Options {
     #[arg(long, value_name = "SEVERITY", value_parser = values::severity_parser(), help_heading = "Output")]
     #[serde(deserialize_with = "values::severity")]
     pub fail_on: Option<Severity>,
-    /// Also write phi-summary events, of which phitap merge and phitap hub make one result of many runs
+    /// Also write phi-summary events, which phitap merge and phitap hub combine into one result of many runs
     ///
-    /// With --format ecs. They hold one entry for each patient of each flow, of addresses and pseudonyms, and
+    /// With --format ecs. They contain addresses and pseudonyms, with one entry for each patient of each flow, and
     /// need a --key-file that all runs share.
     #[arg(long, help_heading = "Output")]
     pub summaries: bool,
@@ -368,7 +380,7 @@ pub struct Options {
     /// How often live writes a sensor-status event; 0 for never [default: 1min]
     #[arg(long, value_name = "TIME", help_heading = "Output")]
     pub status_every: Option<Period>,
-    /// Minimum time between updates of an exposure that does not grow worse [default: 1min]
+    /// Minimum time between updates of an exposure that does not become worse [default: 1min]
     #[arg(long, value_name = "TIME", help_heading = "Output")]
     pub update_every: Option<Period>,
     /// Keep the ids of exposures across restarts in this file; requires a persistent key
@@ -391,8 +403,8 @@ pub struct Options {
     pub rules: Option<PathBuf>,
     /// Take published rules from a NATS server: nats://HOST:4222[,credentials=FILE][,ca=FILE]
     ///
-    /// live keeps them in the folder of --rules and has them in force at once, also after a restart without
-    /// the server. What bears no good signature, is older or faulty is refused. See phitap rules publish.
+    /// live keeps them in the folder of --rules and applies them at once, also after a restart without the server.
+    /// Rules that are older, faulty or lack a valid signature are refused. See phitap rules publish.
     #[arg(long, value_name = "ADDR", help_heading = "Detection")]
     pub rules_from: Option<RulesFrom>,
     /// The public key that rules of --rules-from are signed with, PEM
@@ -426,7 +438,7 @@ pub struct Options {
     /// Maximum memory, such as 512MiB [default: 2GiB]
     #[arg(long, value_name = "SIZE", help_heading = "Running")]
     pub memory: Option<Size>,
-    /// Time without packets on an interface after which live is not ready; 0 for never [default: 5min]
+    /// Time without packets on an interface after which live reports not ready; 0 for never [default: 5min]
     #[arg(long, value_name = "TIME", help_heading = "Running")]
     pub max_silence: Option<Period>,
     /// Capture backend of live [default: ring]
@@ -454,7 +466,7 @@ pub struct Options {
     /// Start even if an interface is missing or down, and wait for it
     #[arg(long, help_heading = "Live capture")]
     pub wait: bool,
-    /// Let packet time pass so many times as fast as the clock, to try out days of operation in minutes
+    /// Let packet time pass this many times as fast as the clock, to try days of operation in minutes
     #[arg(long, value_name = "N", hide = true, help_heading = "Live capture")]
     pub pace: Option<u32>,
     /// User to switch to once the interfaces are open: a name, UID or UID:GID

@@ -69,7 +69,7 @@ impl FromStr for OutputArg {
             ));
         }
         let format = parameters.parsed::<FormatName>("format")?.map(|format| format.0);
-        let (kind, rest) = kind_of(&target);
+        let (kind, rest) = kind_of(&target)?;
         let target = match kind {
             "stdout" => Target::Stdout,
             "file" => file(rest, &mut parameters)?,
@@ -89,17 +89,28 @@ impl FromStr for OutputArg {
 /// Kinds of outputs, as they begin.
 const KINDS: [&str; 8] = ["stdout", "file", "unix", "syslog", "nats", "kafka", "http", "https"];
 
-/// The kind of a target, and what follows it; a path if it begins with none.
-fn kind_of(text: &str) -> (&'static str, &str) {
+/// The kind of a target, and what follows it; a path if nothing like a kind comes first.
+fn kind_of(text: &str) -> Result<(&'static str, &str), String> {
     if text == "stdout" || text == "-" {
-        return ("stdout", "");
+        return Ok(("stdout", ""));
     }
-    let known =
-        |kind: &&&'static str| text.strip_prefix(**kind).is_some_and(|rest| rest.starts_with(':'));
-    match KINDS.iter().find(known) {
-        Some(kind) => (kind, text.get(kind.len() + 1..).unwrap_or_default()),
-        None => ("file", text),
+    let Some((word, rest)) = text.split_once(':').filter(|(word, _)| is_scheme(word)) else {
+        return Ok(("file", text));
+    };
+    match KINDS.iter().find(|kind| word.eq_ignore_ascii_case(kind)) {
+        Some(&"stdout") if !rest.is_empty() => Err("nothing follows stdout:".to_owned()),
+        Some(kind) => Ok((kind, rest)),
+        None => Err(format!(
+            "there is no kind of output {word:?}; choose one of {}, or write file:{text} for a file of this name",
+            KINDS.join(", ")
+        )),
     }
+}
+
+/// Whether a word is written like a scheme (RFC 3986 section 3.1), and so is meant as a kind.
+fn is_scheme(word: &str) -> bool {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
+    word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.chars().all(fits)
 }
 
 /// The target, and the parameters behind it: a comma begins one only if a word and `=` follow, so that paths
@@ -468,6 +479,27 @@ mod tests {
         assert!(tls && api == HttpApi::Opensearch && batch == 9);
         assert_eq!((address, path.as_str()), (at("search", 9200), "/base?a=1"));
         assert_eq!(index.as_deref(), Some("i"));
+    }
+
+    #[test]
+    fn a_mistyped_kind_is_refused_with_the_kinds_there_are_and_file_takes_any_name() {
+        let file = |path: &str| Target::File { path: path.into(), rotation: None };
+        for text in ["bogus:x", "sylog:udp://siem", "tcp://siem:514", "C:\\events.json", "stdout:x"]
+        {
+            let error = text.parse::<OutputArg>().expect_err(text);
+            assert!(error.contains("stdout") && error.len() < 200, "{text}: {error}");
+        }
+        let error = "sylog:udp://siem".parse::<OutputArg>().expect_err("no such kind");
+        assert!(error.contains("syslog, nats") && error.contains("file:sylog:udp"), "{error}");
+        for path in ["C:\\events.json", "bogus:x", "syslog:x"] {
+            assert_eq!(target(&format!("file:{path}")), file(path));
+        }
+        // None of these is written like a kind.
+        for path in ["./bogus:x", "/var/log/a:b", "2026-03-02T08:00.json", "a b:c", ":x"] {
+            assert_eq!(target(path), file(path));
+        }
+        let http = service("HTTPS://search/base");
+        assert!(matches!(http, Service::Http { tls: true, .. }), "{http:?}");
     }
 
     #[test]

@@ -23,17 +23,26 @@ impl FromStr for FormatName {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
         output::format(text).map(|f| Self(f.name)).ok_or_else(|| {
-            let names: Vec<&str> = FORMATS.iter().map(|f| f.name).collect();
+            let names: Vec<&str> = format_names().map(|(name, _)| name).collect();
             format!("there is no format {text:?}; choose one of {}", names.join(", "))
         })
     }
 }
 
+/// Every name that `--format` takes, each with its format; an alias follows the name of its format.
+fn format_names() -> impl Iterator<Item = (&'static str, &'static output::Format)> {
+    let names =
+        |f: &'static output::Format| std::iter::once(f.name).chain(f.aliases.iter().copied());
+    FORMATS.iter().flat_map(move |f| names(f).map(move |name| (name, f)))
+}
+
 pub(super) fn format_parser() -> impl TypedValueParser<Value = FormatName> {
-    let value = |f: &output::Format| {
-        PossibleValue::new(f.name).aliases(f.aliases.iter().copied()).help(f.about)
+    // Aliases are values of their own: clap lists and suggests only those.
+    let value = |(name, f): (&'static str, &'static output::Format)| match name == f.name {
+        true => PossibleValue::new(name).help(f.about),
+        false => PossibleValue::new(name).help(format!("the same as {}", f.name)),
     };
-    PossibleValuesParser::new(FORMATS.iter().map(value)).try_map(|text| text.parse())
+    PossibleValuesParser::new(format_names().map(value)).try_map(|text| text.parse())
 }
 
 /// Where to listen: `127.0.0.1:9187`, `[::1]:9187`, `localhost:9187`, `:9187` or `9187`.

@@ -5,6 +5,7 @@ use crate::config::Config;
 use crate::identify::{Key, load_rules};
 use crate::output::sinks;
 use crate::pipeline::{credential, wall_clock};
+use crate::rules::LoadError;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
@@ -84,8 +85,8 @@ pub(super) fn key(config: &Config, all: &mut Vec<Diagnosis>) {
         (None, Some(path)) => Key::from_credential(&path),
         (None, None) => {
             let found = "none: pseudonyms and ids change with each start";
-            let remedy = "(umask 077; head -c 32 /dev/urandom > phitap.key), then --key-file phitap.key; the \
-                          unit of the package has one";
+            let remedy = "(umask 077; head -c 32 /dev/urandom > phitap.key), then --key-file phitap.key; \
+                          that of the package is /etc/phitap/phitap.key";
             all.push(match config.state {
                 Some(_) => {
                     Diagnosis::fault(CHECK, format!("{found}, but --state is given"), remedy)
@@ -105,6 +106,15 @@ pub(super) fn key(config: &Config, all: &mut Vec<Diagnosis>) {
     });
 }
 
+fn remedy_of_rules(config: &Config, error: &LoadError) -> String {
+    match (config.rules_folder(), error) {
+        (_, LoadError::Region { .. }) => "correct --regions".to_owned(),
+        (Some(folder), _) if !folder.exists() => format!("mkdir -p {}", folder.display()),
+        (Some(folder), _) => format!("correct it: phitap rules check --rules {}", folder.display()),
+        (None, _) => "correct it: phitap rules check".to_owned(),
+    }
+}
+
 /// The rules: they must load and pass their samples.
 pub(super) fn rules(config: &Config, all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "rules";
@@ -113,7 +123,7 @@ pub(super) fn rules(config: &Config, all: &mut Vec<Diagnosis>) {
         Ok(rules) => rules,
         Err(error) => {
             let text = error.to_string();
-            return all.push(Diagnosis::fault(CHECK, text, "correct it: phitap rules check"));
+            return all.push(Diagnosis::fault(CHECK, text, remedy_of_rules(config, &error)));
         }
     };
     all.push(Diagnosis::good(CHECK, format!("{} are sound", rules.entries.len())));

@@ -1,7 +1,7 @@
 //! Checks of the host: interfaces, privileges, memory, clock.
 
 use super::Diagnosis;
-use crate::capture::{Live, LiveOptions, clock as host_clock, offloads, receive_ring};
+use crate::capture::{Filter, Live, LiveOptions, clock as host_clock, offloads, receive_ring};
 use crate::config::{Config, Source};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -37,11 +37,18 @@ pub(super) fn interfaces(config: &Config, all: &mut Vec<Diagnosis>) {
             .filter_map(|entry| entry.ok()?.file_name().into_string().ok())
             .take(MAX_LISTED)
             .collect();
+        let there = if there.is_empty() { "none".to_owned() } else { there.join(", ") };
         all.push(Diagnosis::fault(
             "interface",
             "none was chosen",
-            format!("add -i IFACE, or interface = [\"IFACE\"]; there are: {}", there.join(", ")),
+            format!("add -i IFACE, or interface = [\"IFACE\"]; there are: {there}"),
         ));
+    }
+    if let Some(Err(error)) = config.filter.as_deref().map(Filter::new) {
+        let text = error.to_string();
+        let (found, remedy) = text.rsplit_once("; ").unwrap_or((&text, "see pcap-filter(7)"));
+        // No interface can be opened with it.
+        return all.push(Diagnosis::fault("filter", found, remedy));
     }
     for name in names {
         all.push(interface(name, config).of(name));

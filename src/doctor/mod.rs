@@ -68,6 +68,7 @@ impl Diagnosis {
 /// Checks everything that a run with this configuration needs.
 pub fn examine(config: &Config) -> Vec<Diagnosis> {
     let mut all = Vec::new();
+    crate::sandbox::raise();
     host::interfaces(config, &mut all);
     host::process(&mut all);
     host::memory(config, &mut all);

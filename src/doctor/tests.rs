@@ -56,6 +56,26 @@ fn each_thing_that_is_wrong_is_named_with_what_to_do() {
 }
 
 #[test]
+fn a_filter_that_means_nothing_and_rules_that_are_not_there_have_their_own_remedies() {
+    let folder = tempfile::tempdir().expect("folder");
+    let none = folder.path().join("none").display().to_string();
+    let all = examine(&config(&["-i", "nope7", "--filter", "tcp porty 104", "--rules", &none]));
+    for (check, found, remedy) in [
+        ("filter", "tcp porty 104", "pcap-filter(7)"),
+        ("rules", "none", &format!("mkdir -p {none}")),
+    ] {
+        let [one] = of(&all, check)[..] else { panic!("{check}: {all:#?}") };
+        assert_eq!(one.verdict, Verdict::Fault);
+        let whole = format!("{} {:?}", one.found, one.remedy);
+        assert!(whole.contains(found) && whole.contains(remedy), "{one:#?}");
+    }
+    assert!(of(&all, "interface").is_empty(), "{all:#?}");
+    let all = examine(&config(&["-i", "nope7", "--regions", "xx"]));
+    let [rules] = of(&all, "rules")[..] else { panic!("{all:#?}") };
+    assert!(format!("{:?}", rules.remedy).contains("--regions"), "{rules:#?}");
+}
+
+#[test]
 fn credentials_of_a_receiver_that_others_can_read_are_a_fault() {
     let folder = tempfile::tempdir().expect("folder");
     let token = folder.path().join("token");

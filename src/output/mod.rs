@@ -6,6 +6,7 @@
 
 mod cef;
 pub mod certificates;
+pub mod clock;
 mod community_id;
 mod coverage;
 mod csv;
@@ -51,7 +52,7 @@ pub use progress::Progress;
 pub use queue::{OutputQueue, QueueEnd};
 pub use run::{InputReport, Interrupted, RunSummary};
 pub use serve::{Access, ServeError, Server};
-pub use writer::{Sink, WriteError, write_atomically};
+pub use writer::{Sink, WriteError, check_replaceable, write_atomically};
 
 use crate::config::Detail;
 use crate::exposure::{Conversation, Event, HostName, PatientObservation};
@@ -159,6 +160,9 @@ pub static FORMATS: &[Format] = &[
     zeek::FORMAT,
     csv::FORMAT,
 ];
+
+/// The format that `--reveal` changes: no other has a field for values.
+pub const FORMAT_OF_VALUES: &str = ecs::FORMAT.name;
 
 /// The format with this name or alias.
 pub fn format(name: &str) -> Option<&'static Format> {

@@ -7,7 +7,7 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Bytes held before they are written.
 const BUFFER: usize = 256 << 10;
@@ -110,32 +110,58 @@ fn create(path: &Path) -> io::Result<File> {
 /// # Errors
 /// If it cannot be written; then the old file is as it was.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
-    let name = || path.display().to_string();
-    let fail = |source| WriteError { name: name(), source };
-    let Some(file_name) = path.file_name() else {
-        return Err(fail(io::Error::new(io::ErrorKind::InvalidInput, "not a file name")));
-    };
-    let mut temporary = std::ffi::OsString::from(".");
-    temporary.push(file_name);
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = path.with_file_name(temporary);
-    let write = || {
-        let mut file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .custom_flags(libc::O_NOFOLLOW)
-            .open(&temporary)?;
+    let fail = |source| WriteError { name: path.display().to_string(), source };
+    if is_device(path) {
+        return create(path).and_then(|mut file| file.write_all(content)).map_err(fail);
+    }
+    let (mut file, temporary) = beside(path, mode).map_err(fail)?;
+    let mut write = || {
         file.write_all(content)?;
         file.sync_all()?;
         std::fs::rename(&temporary, path)
     };
     write().map_err(|e| {
-        if e.kind() != io::ErrorKind::AlreadyExists {
-            let _ = std::fs::remove_file(&temporary);
-        }
+        let _ = std::fs::remove_file(&temporary);
         fail(e)
     })
+}
+
+/// Whether [`write_atomically`] can replace the file at `path`, as far as that can be known before.
+///
+/// # Errors
+/// Why it cannot.
+pub fn check_replaceable(path: &Path) -> Result<(), WriteError> {
+    let check = || {
+        if path.is_dir() {
+            return Err(io::Error::from_raw_os_error(libc::EISDIR));
+        }
+        if is_device(path) {
+            return OpenOptions::new().write(true).open(path).map(|_| ());
+        }
+        beside(path, MODE).and_then(|(_, temporary)| std::fs::remove_file(temporary))
+    };
+    check().map_err(|source| WriteError { name: path.display().to_string(), source })
+}
+
+/// A new file in the folder of `path`, which can take its place, and its path.
+fn beside(path: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
+    let Some(file_name) = path.file_name() else {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a file name"));
+    };
+    let mut temporary = std::ffi::OsString::from(".");
+    temporary.push(file_name);
+    temporary.push(format!(".{}.tmp", std::process::id()));
+    let temporary = path.with_file_name(temporary);
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(mode).custom_flags(libc::O_NOFOLLOW);
+    Ok((options.open(&temporary)?, temporary))
+}
+
+/// Whether `path` is a device or a pipe, or names an open file (`/dev/stdout`): written to, never replaced.
+fn is_device(path: &Path) -> bool {
+    let names_open_file =
+        ["/dev", "/proc"].iter().any(|folder| path.starts_with(folder)) && path.is_symlink();
+    names_open_file || std::fs::metadata(path).is_ok_and(|of| !of.is_file() && !of.is_dir())
 }
 
 #[cfg(test)]
@@ -190,5 +216,29 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
         let nowhere = dir.path().join("none").join("metrics.prom");
         assert!(write_atomically(&nowhere, b"x", 0o600).is_err());
+    }
+
+    #[test]
+    fn what_cannot_be_replaced_is_known_before_and_a_device_is_written_to() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("metrics.prom");
+        check_replaceable(&path).expect("a new file");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 0);
+        std::fs::write(&path, "old").expect("write");
+        check_replaceable(&path).expect("an old file");
+        assert_eq!(std::fs::read(&path).expect("read"), b"old");
+        for (path, remedy) in [(dir.path(), "file in it"), (&path.join("x"), "")] {
+            let error = check_replaceable(path).expect_err("no place for a file").to_string();
+            assert!(error.contains(remedy), "{error}");
+        }
+        for device in ["/dev/null", "/dev/full"] {
+            check_replaceable(Path::new(device)).expect("a device");
+        }
+        write_atomically(Path::new("/dev/null"), b"x", 0o600).expect("write");
+        assert!(write_atomically(Path::new("/dev/full"), b"x", 0o600).is_err());
+        let link = dir.path().join("to-null");
+        std::os::unix::fs::symlink("/dev/null", &link).expect("link");
+        write_atomically(&link, b"x", 0o600).expect("write");
+        assert!(link.is_symlink() && !Path::new("/dev/null").is_file());
     }
 }

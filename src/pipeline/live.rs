@@ -2,13 +2,14 @@
 
 use super::Outcome;
 use super::log::{complain, say};
-use super::run::{Flow, IDLE, RunEnd, RunError, report_of, stopwatch, summary, wall_clock};
+use super::run::{Flow, IDLE, RunEnd, RunError, report_of, summary};
 use super::setup::Parts;
 use super::shard::PacketCounters;
 use crate::capture::{Batch, Input, LATENCY, Live, LiveCounters, LiveOptions, Source as _, Status};
 #[cfg(target_os = "linux")]
 use crate::capture::{Lane, OpenError, Rings};
 use crate::config::{Backend, Config, Timestamps};
+use crate::output::clock::{stopwatch, wall_clock};
 use crate::time::{Pace, Span, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,6 +55,7 @@ pub(super) fn open(config: &Config, parts: &Parts, names: &[String]) -> Result<O
         snaplen: config.capture.snaplen,
         hardware_time: config.capture.timestamps == Timestamps::Hardware,
     };
+    crate::sandbox::raise();
     let opened = open_with(config, parts, &options)?;
     if let Some(sandbox) = &config.sandbox {
         let in_force = sandbox.enter()?;

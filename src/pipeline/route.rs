@@ -6,6 +6,7 @@ use super::shard::Route;
 use super::work::{Next, WorkBatch};
 use super::worker::Worker;
 use crate::output::SensorHealth;
+use crate::output::clock::stopwatch;
 use crate::output::health::{EndOf, Pulse};
 use crate::output::metrics::Metrics;
 use crate::sandbox::confine_parser;
@@ -193,11 +194,6 @@ impl Drop for Busy {
     fn drop(&mut self) {
         self.publish(stopwatch());
     }
-}
-
-#[expect(clippy::disallowed_methods, reason = "for a gauge only, never reaches an event")]
-fn stopwatch() -> Instant {
-    Instant::now()
 }
 
 /// Passes reports to the collector until all workers have ended, or nothing can be written.

@@ -17,11 +17,14 @@ use crate::capture::{
 };
 use crate::config::{Config, Source};
 use crate::decode::{Decoder, Skip};
+use crate::destination::Destination;
 use crate::identify::KeyError;
+use crate::output::clock::{stopwatch, wall_clock};
 use crate::output::metrics::Metrics;
 use crate::output::sinks::{DeliveryError, SinkError};
 use crate::output::{
-    InputReport, Interrupted, Progress, RunSummary, ServeError, WriteError, write_atomically,
+    FORMAT_OF_VALUES, InputReport, Interrupted, Progress, RunSummary, ServeError, WriteError,
+    check_replaceable, write_atomically,
 };
 use crate::rules::LoadError;
 use crate::sandbox::SandboxError;
@@ -32,7 +35,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How long a live capture waits for packets before packet time advances without them.
 pub(super) const IDLE: Duration = Duration::from_millis(250);
@@ -101,6 +104,17 @@ pub enum RunError {
     Internal(String),
 }
 
+impl RunError {
+    /// Whether the value of an option means nothing, so that no input and no machine would make it run.
+    pub fn is_usage(&self) -> bool {
+        match self {
+            Self::Filter(error) => !error.is_lookup(),
+            Self::Rules(LoadError::Region { .. }) | Self::State(StateError::NoKey) => true,
+            _ => false,
+        }
+    }
+}
+
 /// How a run went.
 #[derive(Debug)]
 pub struct Outcome {
@@ -129,6 +143,8 @@ pub fn run(config: &Config) -> Result<Outcome, RunError> {
 /// # Errors
 /// As [`run`].
 pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome, RunError> {
+    // A capture compiles it for its link layer; a mistake is named before anything is opened.
+    config.filter.as_deref().map(Filter::new).transpose()?;
     let parts = Parts::new(config)?;
     let rules = parts.shared.rules.current();
     tracing::info!(
@@ -149,10 +165,10 @@ pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome
         Source::Files(_) => None,
     };
     parts.metrics.rules_loaded(wall_clock());
-    if config.reveal {
-        say(config, "--reveal: the output holds patient data as it was sent; protect it");
-        warn_of_readers(config);
+    if let Some(path) = &config.metrics_file {
+        check_replaceable(path)?;
     }
+    warn_of_values(config);
     let server = super::serve::start(config, &parts, access)?;
     let stop = Stop::on_signals(opened.is_some())?;
     // A replay that ends reads all of it under the same rules.
@@ -221,10 +237,20 @@ impl Drop for Stop {
     }
 }
 
-/// Warns if other users may read the file that receives values; it existed before.
-fn warn_of_readers(config: &Config) {
+/// With `--reveal`, says that outputs hold values, and which files that existed before other users may read.
+fn warn_of_values(config: &Config) {
     use std::os::unix::fs::MetadataExt as _;
-    for path in config.output_files() {
+    if !config.reveal {
+        return;
+    }
+    let shows = |output: &&Destination| output.format.unwrap_or(config.format) == FORMAT_OF_VALUES;
+    if !config.outputs.iter().any(|output| shows(&output)) {
+        let text = "--reveal changes nothing here: values are written with --format ecs only";
+        say(config, text);
+        return;
+    }
+    say(config, "--reveal: the output holds patient data as it was sent; protect it");
+    for path in config.outputs.iter().filter(shows).filter_map(|output| output.target.file()) {
         if let Ok(of) = std::fs::metadata(path)
             && of.is_file()
             && of.mode() & 0o077 != 0
@@ -361,19 +387,6 @@ pub(super) struct RunEnd {
     pub tagged: u64,
     pub interrupted: Option<Interrupted>,
     pub started: Instant,
-}
-
-/// How long a run takes, for people only: events do not depend on it.
-#[expect(clippy::disallowed_methods, reason = "never reaches an event")]
-pub fn stopwatch() -> Instant {
-    Instant::now()
-}
-
-/// The time of day.
-#[expect(clippy::disallowed_methods, reason = "a live capture ages without packets too")]
-pub fn wall_clock() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Everything behind the source, with or without threads.

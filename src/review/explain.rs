@@ -87,7 +87,7 @@ fn everything(id: &str, results: &Results, page: &mut Page) {
     for service in results.services.iter().filter(|s| is(&s.id)) {
         page.head(&format!("Service {} ({})", service.server, service.protocol));
         page.line("Login", &service.authentication);
-        page.line("Open", if service.open { "it answers whoever asks" } else { "" });
+        page.line("Open", if service.open { "it answers anyone" } else { "" });
         facts(&service.event, page);
     }
     for asset in results.assets.iter().filter(|a| is(&a.id)) {

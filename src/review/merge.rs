@@ -167,7 +167,8 @@ impl Merged {
         Ok(if partial { Answer::Partial } else { Answer::Done })
     }
 
-    fn read(&mut self, mut input: impl BufRead) -> io::Result<()> {
+    fn read(&mut self, input: impl BufRead) -> io::Result<()> {
+        let mut input = super::source::Input::new(input)?.lines;
         let mut line = Vec::new();
         loop {
             line.clear();
@@ -217,16 +218,16 @@ impl Merged {
 /// Says what could not be read; whether that was everything.
 fn tell(path: &str, taken: &ReadParts, note: &mut dyn FnMut(String)) -> bool {
     let mut whole = true;
-    let mut tell = |n: u64, what: String| {
+    let mut tell = |n: u64, one: &str, what: String| {
         if n > 0 {
-            note(format!("{path}: {n} {what}"));
+            note(format!("{path}: {}: {what}", count(n, one)));
             whole = false;
         }
     };
-    tell(taken.garbage, "lines are no events of phitap, or damaged".into());
-    tell(taken.too_long, "lines are too long for an event".into());
+    tell(taken.garbage, "line", "no event of phitap, or damaged".into());
+    tell(taken.too_long, "line", "too long for an event".into());
     if let Some(version) = taken.other_version {
-        tell(taken.other_versions, format!("summaries: {}", PartError::Version(version)));
+        tell(taken.other_versions, "summary", PartError::Version(version).to_string());
     }
     whole
 }

@@ -13,6 +13,7 @@ mod report;
 pub mod source;
 mod table;
 
+use crate::output::text::count;
 use crate::time::Timestamp;
 use source::{Filter, ReadError, ReadLosses};
 use std::io::{self, Write};
@@ -191,14 +192,14 @@ pub fn answer(
 /// Says what could not be read; whether that was everything.
 fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
     let path = path.display();
-    let mut tell = |n: u64, what: &str| {
+    let mut tell = |n: u64, one: &str, what: &str| {
         if n > 0 {
-            note(format!("{path}: {n} {what}"));
+            note(format!("{path}: {}: {what}", count(n, one)));
         }
     };
-    tell(losses.garbage, "lines or entries are no events of phitap, or damaged");
-    tell(losses.too_long, "lines are too long for an event");
-    tell(losses.entries, "entries are beyond what is held; narrow the selection");
-    tell(losses.patients, "patients are beyond what is held; narrow the selection");
+    tell(losses.garbage, "entry", "no event of phitap, or damaged");
+    tell(losses.too_long, "line", "too long for an event");
+    tell(losses.entries, "entry", "more than can be held; narrow the selection");
+    tell(losses.patients, "patient", "more than can be held; narrow the selection");
     if losses.none() { Answer::Done } else { Answer::Partial }
 }

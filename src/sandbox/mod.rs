@@ -22,6 +22,19 @@ pub struct Sandbox {
     pub connects: Option<Vec<u16>>,
 }
 
+/// Makes the rights to capture effective that the program file grants without doing so itself (`setcap cap_net_raw=p`).
+/// With `=ep` the kernel refuses to start the program where the right cannot be had, as in the container of a hub.
+pub fn raise() {
+    let wanted = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
+    let Ok(sets) = rustix::thread::capabilities(None) else { return };
+    let granted = sets.permitted & wanted;
+    if !sets.effective.contains(granted) {
+        let sets = CapabilitySets { effective: sets.effective | granted, ..sets };
+        // Where that fails, so does opening the interface, which is said.
+        let _ = rustix::thread::set_capabilities(None, sets);
+    }
+}
+
 /// Why privileges could not be dropped.
 #[derive(Debug, thiserror::Error)]
 pub enum SandboxError {

@@ -1,10 +1,21 @@
 //! Receivers of a live run: it captures on while they are away, and reaches them from inside its sandbox.
 
+use super::exposition::Exposition;
 use super::lab::{PATIENCE, Sensor, TestHarness, inside};
+#[cfg(feature = "nats")]
+use super::nats::Nats;
+use super::receivers::{Certificate, HOST, NameServer, Receiver, Speaks};
 use super::{ACK, admission, finding, send, serve};
+use serde_json::Value;
 use std::io::Read as _;
 use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
+use std::sync::{Arc, Mutex};
+
+/// The user and the group that own nothing.
+const NOBODY: u32 = 65_534;
 
 #[test]
 fn a_sensor_in_its_sandbox_delivers_to_a_receiver_that_was_away() {
@@ -79,4 +90,133 @@ fn knows_ports() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("release");
     let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
     (numbers.next(), numbers.next()) >= (Some(6), Some(7))
+}
+
+/// What the metrics of an output say: events delivered, attempts that failed.
+fn delivered(metrics: &Exposition, output: &str) -> (f64, f64) {
+    let of = |name| metrics.value(name, &[("output", output)]).unwrap_or_default();
+    (of("phitap_output_delivered_total"), of("phitap_output_failures_total"))
+}
+
+/// Whether the receiver of each output has everything.
+fn is_all_there(metrics: &Exposition, outputs: &[&str]) -> bool {
+    outputs.iter().all(|output| {
+        let written = metrics.value("phitap_events_written_total", &[("output", output)]);
+        let (delivered, _) = delivered(metrics, output);
+        delivered > 0.0 && written == Some(delivered)
+    })
+}
+
+/// A NATS server with TLS in the sensor's namespace, and a stream there.
+#[cfg(feature = "nats")]
+fn broker(lab: &TestHarness, certificate: &Certificate) -> Option<Nats> {
+    if super::nats::left_out() {
+        return None;
+    }
+    let (pem, key) = (certificate.certificate.clone(), certificate.key.clone());
+    let start = move || {
+        let files = [&pem, &key].map(|path| path.display().to_string());
+        let tls = format!(
+            "tls {{ cert_file: \"{0}\", key_file: \"{1}\", ca_file: \"{0}\", verify: true }}",
+            files[0], files[1]
+        );
+        let nats = Nats::with(&tls);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.expect("runtime").block_on(async {
+            let options = async_nats::ConnectOptions::new()
+                .add_root_certificates(pem.clone())
+                .add_client_certificate(pem, key);
+            let server = format!("tls://127.0.0.1:{}", nats.port());
+            let client = options.connect(server).await.expect("connected");
+            let stream = async_nats::jetstream::stream::Config {
+                name: "phitap".to_owned(),
+                subjects: vec!["phitap.>".to_owned()],
+                ..Default::default()
+            };
+            let context = async_nats::jetstream::new(client);
+            context.create_stream(stream).await.expect("stream");
+        });
+        nats
+    };
+    Some(inside(&lab.server, start).join().expect("broker"))
+}
+
+/// The files of TLS are in a folder that the user of the sensor cannot enter: they are read at the start. Names are
+/// looked up from inside the sandbox, each time anew.
+#[test]
+fn receivers_over_tls_are_reached_from_inside_the_sandbox_also_after_they_restart() {
+    let Some(lab) = TestHarness::new() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let certificate = Certificate::new(&folder.path().join("private"));
+    let names = NameServer::start(&lab);
+    let spool = folder.path().join("spool");
+    std::fs::create_dir(&spool).expect("spool");
+    std::os::unix::fs::chown(&spool, Some(NOBODY), Some(NOBODY)).expect("owner");
+    std::fs::set_permissions(folder.path(), PermissionsExt::from_mode(0o711)).expect("mode");
+    let (siem, hook) = (Arc::default(), Arc::default());
+    let start = || {
+        [(6514, Speaks::Syslog, &siem), (8443, Speaks::Http, &hook)]
+            .map(|(port, speaks, text)| Receiver::start(&lab, port, &certificate, speaks, text))
+    };
+    let running = start();
+    let (pem, key) = (certificate.certificate.display(), certificate.key.display());
+    let tls = format!("ca={pem},cert={pem},key={key}");
+    let mut outputs = vec![
+        "stdout".to_owned(),
+        format!("syslog:tls://{HOST},name=siem,{tls}"),
+        format!("https://{HOST}:8443/hook,name=hook,{tls}"),
+    ];
+    let mut named = vec!["siem", "hook"];
+    #[cfg(feature = "nats")]
+    let mut nats = broker(&lab, &certificate);
+    #[cfg(feature = "nats")]
+    if let Some(nats) = &nats {
+        outputs.push(format!("nats:tls://{HOST}:{},name=bus,{tls}", nats.port()));
+        named.push("bus");
+    }
+    let mut more: Vec<&str> = outputs.iter().flat_map(|output| ["--output", output]).collect();
+    let (user, spool) = (format!("{NOBODY}:{NOBODY}"), spool.display().to_string());
+    more.extend(["--spool", &spool, "--user", &user]);
+    let mut sensor = Sensor::start(&lab, &["span0"], &more);
+    let sandbox = sensor.said.iter().find(|line| line.contains("sandbox: ")).expect("sandbox");
+    assert!(sandbox.contains(&user) && sandbox.contains("no new privileges"), "{sandbox}");
+    let feed = |port, id| {
+        let hl7 = serve(&lab, "198.51.0.1", port, b"\x1c\r", ACK.to_vec());
+        send(&lab, hl7, admission(id, "Featherstonehaugh", 40)).0
+    };
+    let id = |event: &Value| event["event"]["id"].as_str().expect("an id").to_owned();
+
+    let _first = feed(2575, 77_041);
+    let first = id(&sensor.event(finding).1);
+    sensor.counts("each receiver has everything", |metrics| is_all_there(metrics, &named));
+    let before = names.asked.load(Ordering::Relaxed);
+    assert!(before > 0, "no name was looked up");
+
+    running.into_iter().for_each(Receiver::stop);
+    #[cfg(feature = "nats")]
+    nats.iter_mut().for_each(Nats::kill);
+    let _second = feed(2576, 77_042);
+    let second = id(&sensor.event(|event| finding(event) && id(event) != first).1);
+    sensor.counts("each receiver is missed", |metrics| {
+        named.iter().all(|output| delivered(metrics, output).1 > 0.0)
+    });
+    let _running = start();
+    #[cfg(feature = "nats")]
+    let _broker = nats.map(|mut nats| {
+        let again = move || {
+            nats.restart();
+            nats
+        };
+        inside(&lab.server, again).join().expect("broker")
+    });
+    sensor.counts("each receiver has everything again", |metrics| is_all_there(metrics, &named));
+    assert!(names.asked.load(Ordering::Relaxed) > before, "names were looked up again");
+
+    let (status, _, said) = sensor.stop(rustix::process::Signal::TERM);
+    assert!(status.success(), "{said:#?}");
+    for text in [&siem, &hook] {
+        let text: &Mutex<String> = text;
+        let text = text.lock().expect("lock");
+        assert!(text.contains(&first) && text.contains(&second), "{text}\n{said:#?}");
+    }
 }

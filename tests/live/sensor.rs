@@ -1,6 +1,7 @@
 //! Evidence that a sensor keeps, what a restart under load costs, and two interfaces through libpcap.
 
 use super::*;
+use crate::ending::Bounded as _;
 use crate::exposition::Exposition;
 use crate::wire::{Recording, Sending, send_recording};
 use std::sync::Arc;
@@ -8,11 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Packets of an exposure as `phitap replay` reads them again.
 fn replayed(file: &std::path::Path) -> Vec<Value> {
-    let run = Command::new(PHITAP)
-        .args(["replay", "--quiet", "--format", "json"])
-        .arg(file)
-        .output()
-        .expect("phitap");
+    let run =
+        Command::new(PHITAP).args(["replay", "--quiet", "--format", "json"]).arg(file).finish();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let text = String::from_utf8(run.stdout).expect("UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -56,7 +54,7 @@ fn the_evidence_of_an_exposure_replayed_alone_shows_it() {
 #[test]
 fn evidence_goes_to_a_folder_that_is_there_and_only_live_keeps_it() {
     let refused = |arguments: &[&str], text: &str| {
-        let run = Command::new(PHITAP).args(arguments).output().expect("phitap");
+        let run = Command::new(PHITAP).args(arguments).finish();
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
         assert_eq!(run.status.code(), Some(2), "{said}");
         assert!(said.contains(text), "{said}");
@@ -161,4 +159,45 @@ fn two_interfaces_through_libpcap_are_one_timeline() {
         let of_file = of_file.get_or_insert_with(|| figures.clone());
         assert_eq!(of_file, &figures, "split: {split}");
     }
+}
+
+/// The image gives the program file its right as permitted, not as effective (`setcap cap_net_raw=p`).
+#[test]
+fn the_program_of_the_image_captures_as_anybody_where_it_may_and_starts_where_it_may_not() {
+    let Some(lab) = TestHarness::new() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
+        .expect("mode");
+    let program = folder.path().join("phitap");
+    std::fs::copy(PHITAP, &program).expect("copied");
+    // struct vfs_cap_data of revision 2 (capabilities(7)): CAP_NET_RAW is permitted.
+    let granted = [0x0200_0000u32, 1 << 13, 0, 0, 0].map(u32::to_le_bytes).concat();
+    rustix::fs::setxattr(
+        &program,
+        "security.capability",
+        &granted,
+        rustix::fs::XattrFlags::empty(),
+    )
+    .expect("the file system keeps capabilities of files");
+    let program = program.display().to_string();
+    let run = |bounding: &str, more: &[&str]| {
+        let mut command = Command::new("ip");
+        command.args(["netns", "exec", &lab.server, "setpriv", "--reuid=65534", "--regid=65534"]);
+        command.args(["--clear-groups", "--inh-caps=-all", bounding]).args(more);
+        command.stdin(Stdio::null()).output().expect("setpriv (package util-linux)")
+    };
+    let doctor = [program.as_str(), "doctor", "-i", "span0", "--format", "json"];
+    let verdict = |bounding: &str| {
+        let checks = run(bounding, &doctor).stdout;
+        let checks: Value = serde_json::from_slice(&checks).expect("JSON");
+        let all = checks["checks"].as_array().expect("checks");
+        let of =
+            |name| all.iter().find(|of| of["check"] == name).expect("a check")["verdict"].clone();
+        (of("interface"), of("rights"))
+    };
+    assert_eq!(verdict("--bounding-set=-all,+net_raw"), ("ok".into(), "ok".into()));
+    assert_eq!(verdict("--bounding-set=-all").0, "fault");
+    // A hub, a worker: neither right nor a way to get it.
+    let version = run("--bounding-set=-all", &["--no-new-privs", program.as_str(), "--version"]);
+    assert!(version.status.success(), "{}", String::from_utf8_lossy(&version.stderr));
 }

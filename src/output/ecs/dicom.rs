@@ -10,9 +10,9 @@ const MAX_TITLES: usize = 16;
 
 /// Nothing where nothing is proved.
 pub(super) fn access(a: &x::Access) -> Option<Box<Access>> {
-    (a.answers_titles() != x::Answers::Unproven).then(|| {
+    (a.answers() != x::Answers::Unproven).then(|| {
         Box::new(Access {
-            answers: a.answers_titles().as_str(),
+            answers: a.answers().as_str(),
             evidence: a.evidence(),
             clients: a.clients,
             calling_titles: a.titles,

@@ -24,9 +24,10 @@ function fill(element, of, children) {
 const byId = (id) => document.getElementById(id);
 const sum = (list) => list.reduce((all, n) => all + n, 0);
 const number = (n) => Number(n || 0).toLocaleString("en-US");
-const count = (n, one) => `${number(n)} ${n === 1 ? one : one.endsWith("y") ? one.slice(0, -1) + "ies" : one + "s"}`;
-const TERMS = { ssn: "SSN", ip: "IP address", url: "URL", patient_id: "patient ID", other_id: "other ID", device_id: "device ID", national_id: "national ID", hl7: "HL7", dicom: "DICOM" };
-const words = (slug) => TERMS[slug] || String(slug || "").replace(/[_-]/g, " ");
+const plural = (one) => (one.endsWith("y") ? one.slice(0, -1) + "ies" : one + (one.endsWith("s") ? "es" : "s"));
+const count = (n, one) => `${number(n)} ${n === 1 ? one : plural(one)}`;
+const ABBREVIATIONS = /\b(cda|dicom|fhir|hl7|id|ip|pacs|ssn|tcp|tls|udp|url)\b/g;
+const words = (slug) => (slug === "ip" ? "IP address" : String(slug || "").replace(/[_-]/g, " ").replace(ABBREVIATIONS, (text) => text.toUpperCase()));
 const sentence = (text) => (text ? text[0].toUpperCase() + text.slice(1) : "");
 function bytes(n) {
   const units = ["B", "kB", "MB", "GB", "TB", "PB"];

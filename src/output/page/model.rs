@@ -402,12 +402,13 @@ impl PageModel {
 /// Open services: those that answer anyone, and what a web service reveals about itself.
 fn open(event: &Value) -> Vec<String> {
     let anyone = event.pointer("/phi/service/access/answers").is_some_and(|v| v == "anyone");
-    let anyone = anyone.then(|| "answers anyone".to_owned());
     let shown = event.pointer("/phi/service/interfaces").and_then(Value::as_array);
     let shown = shown.into_iter().flatten().filter(|i| i["open"] == true).filter_map(|i| {
         Some(format!("{} ({})", i.get("kind")?.as_str()?, i.get("product")?.as_str()?))
     });
-    anyone.into_iter().chain(shown).collect()
+    let shown: Vec<String> = shown.collect();
+    // An open interface says the same, and more.
+    if anyone && shown.is_empty() { vec!["answers anyone".to_owned()] } else { shown }
 }
 
 /// The id of an exposure event that has all fields the page needs.

@@ -93,6 +93,8 @@ function timeline(m, width) {
 }
 
 const MAP_ROWS = 40;
+// Width that the lines of the map have at least, pixels.
+const LINKS = 64;
 function map(m, width) {
   const shown = m.exposures.slice(0, MAP_ROWS);
   if (!shown.length) return h("p", { class: "soft" }, "No exposure, no map.");
@@ -100,10 +102,12 @@ function map(m, width) {
   const service = (x) => `${x.server} ${x.protocol}`;
   const clients = order((x) => x.client), servers = order(service);
   const rows = Math.max(clients.length, servers.length), gap = 22, height = rows * gap + 34;
-  const chars = Math.max(14, Math.floor((width * 0.34) / 7.3));
-  const cut = (text) => (text.length > chars ? text.slice(0, chars - 1) + "…" : text);
-  const labelLeft = Math.min(Math.max(...clients.map((c) => cut(c).length)), chars) * 7.3 + 12;
-  const labelRight = Math.min(Math.max(...servers.map((c) => cut(c).length)), chars) * 7.3 + 12;
+  const wide = (names) => Math.max(...names.map((text) => text.length)) * 7.3 + 12, room = width - LINKS;
+  // Where there is little room, the protocol is in the title only, then labels are cut.
+  const brief = wide(clients) + wide(servers) > room, named = (text) => (brief ? text.split(" ")[0] : text);
+  const chars = wide(clients) + wide(servers.map(named)) > room ? Math.floor((room / 2 - 12) / 7.3) : Infinity;
+  const cut = (text) => (named(text).length > chars ? named(text).slice(0, chars - 1) + "…" : named(text));
+  const labelLeft = wide(clients.map(cut)), labelRight = wide(servers.map(cut));
   const place = (list, i) => 40 + (i + 0.5) * ((height - 40) / list.length) - 6;
   const x1 = labelLeft, x2 = width - labelRight, most = Math.max(...shown.map((x) => x.patients), 1);
   const thick = (n) => 1.5 + 4.5 * (Math.log(n + 1) / Math.log(most + 1));
@@ -169,7 +173,7 @@ function exposureBody(x, m) {
       ["Operations", x.operations.join(", ")],
       ["Kinds of identifiers", kinds],
       ["Direction", x.direction], ["Authentication", x.service.authentication], ["Credentials in clear", x.service.credentials_in_clear ? (x.service.credentials || []).map(words).join(", ") || "yes" : "no"],
-      ["Stands open", x.open.join(", ")], ["Flows of this service", m.shares[`${x.server} ${x.protocol}`]],
+      ["Open to anyone", x.open.join(", ")], ["Flows of this service", m.shares[`${x.server} ${x.protocol}`]],
       ["Marks", (e.phi.marks || []).map(words).join(", ")],
       ...Object.entries(x.service).filter(([k]) => !known.has(k) && k !== "credentials").map(([k, v]) => [sentence(words(k)), flat(v)]),
       ...Object.entries(e.phi.dicom || {}).filter(([k]) => k !== "estimated").map(([k, v]) => [sentence(words(k)), flat(v)]),
@@ -210,9 +214,9 @@ function coverage(m) {
       ["Skipped", pair(run.packets.skipped) || "none"], ["Dropped by the sensor", pair(run.packets.dropped) || "none"], ["Lost before capture", pair(run.packets.lost) || "none known"],
       ["Cut by the snap length", run.packets.cut ? count(run.packets.cut, "packet") : "none"],
       ["Flows", `${number(run.flows.total)}: ${number(run.flows.encrypted)} encrypted (${bytes(run.flows.encrypted_bytes)}), ${number(run.flows.unrecognised)} of no known protocol (${bytes(run.flows.unrecognised_bytes)}), ${number(run.flows.half_recognised)} recognised in one direction`],
-      ["Gaps in streams", `${bytes(run.streams.gap_bytes)}`], ["Directions given up", pair(opaque) || "none"], ["Protocols read", pair(run.streams.recognised)],
+      ["Gaps in streams", `${bytes(run.streams.gap_bytes)}`], ["Directions given up", pair(opaque) || "none"], ["Protocols read", Object.entries(run.streams.recognised || {}).map(([name, n]) => `${name} ${number(n)}`).join(", ")],
     ]),
-    h("p", { class: "soft" }, "Encrypted traffic is not judged and needs not be: nothing of it can be read on the wire. A flow without a finding is no proof that it held no patient data."),
+    h("p", { class: "soft" }, "Encrypted traffic cannot be read on the wire, so it is not judged. A flow without a finding is no proof that it held no patient data."),
   ];
 }
 function losses(m) {
@@ -224,13 +228,16 @@ function inventory(m) {
   const roles = new Map();
   const hosts = new Map(m.assets.filter((a) => a.phi.asset.names).map((a) => [a.host.ip[0], a.phi.asset.names]));
   for (const a of m.assets) roles.set(a.host.ip[0], [...new Set([...(roles.get(a.host.ip[0]) || []), words(a.phi.asset.role)])]);
-  const rows = m.services.map((e) => {
-    const f = e.phi.service || {}, exposed = m.exposures.filter((x) => x.server === end(e.server) && x.protocol === e.network.protocol);
+  const of = (e) => m.exposures.filter((x) => x.server === end(e.server) && x.protocol === e.network.protocol);
+  const known = m.services.map((e) => [e, of(e)]), score = ([x]) => (x ? x.score : -1);
+  known.sort(([a, of], [b, other]) => score(other) - score(of) || end(a.server).localeCompare(end(b.server), "en", { numeric: true }));
+  const rows = known.map(([e, exposed]) => {
+    const f = e.phi.service || {}, made = f.server_implementation;
     const t = f.tls, c = t && t.certificate;
     const secured = t ? [`TLS ${(t.versions || []).join(", ")}`, c && `certificate of ${c.subject || "an unnamed host"} by ${c.self_signed ? "itself" : c.issuer || "an unnamed issuer"}, ${c.not_after < e["@timestamp"] ? "EXPIRED" : "until"} ${c.not_after.slice(0, 10)}`].filter(Boolean).join("; ") : "";
     const names = [...(hosts.get(e.server.ip) || []), ...(t && t.server_names || []), f.called_aet, f.receiving_application, f.receiving_facility, f.institution, f.station, f.host].filter(Boolean).join(", ");
-    return [h("span", { class: "mono" }, end(e.server)), e.network.protocol, (roles.get(e.server.ip) || []).join(", "), names, f.software || f.server_implementation && flat(f.server_implementation) || "", f.authentication || "", secured || m.shares[`${end(e.server)} ${e.network.protocol}`] || "",
-      exposed.length ? link(exposed[0], count(exposed.length, "exposure")) : "none seen"];
+    return [h("span", { class: "mono" }, end(e.server)), e.network.protocol, (roles.get(e.server.ip) || []).join(", "), names, f.software || made && (made.version || made.class_uid) || "", f.authentication || "", secured || m.shares[`${end(e.server)} ${e.network.protocol}`] || "",
+      exposed.length ? link(exposed[0], count(exposed.length, "exposure").replace(" ", "\u00a0")) : "none\u00a0seen"];
   });
   const clients = [...roles].filter(([ip]) => !m.services.some((e) => e.server.ip === ip)).map(([ip, of]) => [h("span", { class: "mono" }, ip), of.join(", "), (hosts.get(ip) || []).join(", ")]);
   if (!rows.length && !clients.length) return h("p", { class: "soft" }, "No service was recognised.");
@@ -261,7 +268,7 @@ function law(m) {
     ["Whether it was secured", "No: the data was neither encrypted nor otherwise unreadable in transit.", "HIPAA 164.402 (unsecured), GDPR 34(3)(a)"],
     ["Measures", h("span", {}, `Proposed: ${measures}. `, blank("what was done, and when")), "HIPAA 164.404(c)(1)(D), 164.402(2)(iv), GDPR 33(3)(d), NIS2 23(4)(d)"],
     ["Likely consequences", blank("assessment of the risk to the people concerned"), "GDPR 33(3)(c)"],
-    ["States and countries of the people", blank("residence of the patients; pseudonyms do not tell"), "HIPAA 164.406, NIS2 23(4)(a) (cross-border impact)"],
+    ["States and countries of the people", blank("residence of the patients, which pseudonyms do not show"), "HIPAA 164.406, NIS2 23(4)(a) (cross-border impact)"],
     ["Unlawful or malicious act suspected", blank("assessment"), "NIS2 23(4)(a)"],
     ["Contact", blank("privacy officer, data protection officer"), "HIPAA 164.404(c)(1)(E), GDPR 33(3)(b)"],
   ];
@@ -284,7 +291,7 @@ function provenance(m) {
       ["Made by", `phitap ${m.version}`], ["Made at", m.made && `${time(m.made)} ${zone}`], ["Sensor", o.name], ["From", m.source],
       ["Traffic", run && run.started ? `${span(run.started, run.ended)} ${zone}` : ""], ["Key of pseudonyms", m.key && h("code", {}, m.key)],
       ["Rules", m.rules], ["Times", `packet times, shown in ${zone}`],
-      ["Left out of this page", m.left ? `${count(m.left.exposures, "exposure")}, ${count(m.left.findings, "finding")}: too many to show` : ""],
+      ["Left out of this page", m.left ? [["exposure", "too many for one page"], ["finding", "an exposure shows ten at most"]].map(([one, why]) => [m.left[plural(one)], one, why]).filter(([n]) => n).map(([n, one, why]) => `${count(n, one)} (${why})`).join(", ") : ""],
     ]),
     m.inputs.length ? table("Inputs", ["File", "#Size", "SHA-256"], m.inputs.map((i) => [h("span", { class: "mono" }, i.name), i.bytes === undefined || i.bytes === null ? "" : bytes(i.bytes), [i.sha256 ? h("code", {}, i.sha256) : i.fault ? "" : "not taken", i.fault ? h("p", { class: "note" }, i.fault) : ""]])) : "",
     run && (run.inputs.faulty || []).length ? table("Inputs that could be read only in part", ["File", "Fault"], run.inputs.faulty.map((f) => [f.name, f.fault])) : "",

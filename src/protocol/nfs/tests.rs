@@ -322,6 +322,22 @@ fn kerberos_proves_who_it_is_and_may_encrypt() {
 }
 
 #[test]
+fn a_server_whose_files_are_read_without_kerberos_is_open() {
+    let open = |client: &[u8], server: &[u8]| {
+        play(&[Client(client), Server(server)], 100).0.facts.anonymous
+    };
+    assert!(open(&read(1, FILE, 0, 100), &data(1, b"mrn,name", true)));
+    let proven = [7, 0, 2, rpc::NFS, 3, 6, 6].map(u32::to_be_bytes).concat();
+    let context = [1, 0, 77, 1].map(u32::to_be_bytes).concat();
+    let context = opaque(&[&context[..], &opaque(b"context")].concat());
+    let reads = [&opaque(FILE)[..], &[0; 8], &word(100)].concat();
+    let proven = record(&[&proven, &context, &word(6), &opaque(b"checksum"), &reads]);
+    assert!(!open(&proven, &data(7, b"mrn,name", true)), "by Kerberos");
+    assert!(!open(&lookup(1, "a.csv"), &found(1, FILE)), "no file was read");
+    assert!(!open(&read(1, FILE, 0, 100), &answers(1, &[&word(13), &word(0)])), "refused");
+}
+
+#[test]
 fn calls_are_recognised_and_other_programs_are_not() {
     let call = lookup(1, "a");
     for len in 1..MARK + CALL {

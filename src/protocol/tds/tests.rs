@@ -1,5 +1,5 @@
 use super::super::recorder::{COMPLETE, Piece, play, texts};
-use super::super::{DriverEvent, Position, Probe, Protocol as _};
+use super::super::{Authentication, DriverEvent, Position, Probe, Protocol as _};
 use super::Tds;
 use Piece::{Client, Server, ServerGap};
 use proptest::prelude::*;
@@ -63,8 +63,9 @@ const DONE: &[u8] = &[0xFD, 16, 0, 0xC1, 0, 2, 0, 0, 0, 0, 0, 0, 0];
 const TABLE: &str = "\"mrn\",\"last_name\",\"birth_date\",\"visits\"\n\"MÜ17\",\"Ng\",\"1970-01-02\",\"-2\"\n\"18\",\"\",\"\",\"\"\n";
 
 fn opening(encryption: u8) -> [Vec<u8>; 3] {
+    // With a password of eight characters.
     let mut login = vec![0; 94];
-    login[0] = 94;
+    (login[0], login[46]) = (94, 8);
     [
         packet(0x12, true, &prelogin(encryption)),
         packet(4, true, &prelogin(encryption)),
@@ -139,6 +140,32 @@ fn where_only_the_login_is_encrypted_the_rest_is_read() {
         events.iter().any(|e| matches!(e, DriverEvent::Opaque(_, super::super::Reason::Encrypted))),
         "{events:?}"
     );
+}
+
+#[test]
+fn a_server_that_lets_a_name_without_a_password_in_is_open_and_one_whose_login_was_not_seen_is_not_known()
+ {
+    let [hello, answer, with_password] = opening(2);
+    let mut without = with_password.clone();
+    without[8 + 46] = 0;
+    let accepted =
+        packet(4, true, &[&[0xAD, 10, 0, 1, 0x74, 0, 0, 4, 0, 0, 0, 0, 0][..], DONE].concat());
+    let refused = packet(4, true, DONE);
+    let of = |login: &[u8], reply: &[u8], size| {
+        let pieces = [Client(&hello), Server(&answer), Client(login), Server(reply)];
+        let facts = play(&pieces, size).0.facts;
+        (facts.authentication, facts.anonymous, facts.credentials_in_clear)
+    };
+    for size in [1, 50, 1_000] {
+        assert_eq!(of(&without, &accepted, size), (Authentication::None, true, false));
+        assert_eq!(of(&without, &refused, size), (Authentication::None, false, false));
+        assert_eq!(of(&with_password, &accepted, size), (Authentication::Basic, false, true));
+        let record = [&[0x17, 3, 3, 0, 20][..], &[9; 20]].concat();
+        assert_eq!(of(&record, &accepted, size), (Authentication::Unknown, false, false));
+    }
+    let result = packet(4, true, &[columns(), row(), DONE.to_vec()].concat());
+    let (sink, _) = play(&[ServerGap(4), Server(&result)], 500);
+    assert_eq!(sink.facts.authentication, Authentication::Unknown);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// The system refused.
-    #[error("cannot read {path}: {source}; check the path, and that you may read it", path = .path.display())]
+    #[error("cannot read {path}: {source}; {}", remedy(.source), path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
@@ -14,11 +14,13 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// Nothing in it is an event.
-    #[error(
-        "{path} holds no events of phitap; write them with --format json, or keep a store with --store",
-        path = .0.display()
-    )]
-    NoEvents(PathBuf),
+    #[error("{path} holds no events of phitap{remedy}", path = .path.display())]
+    NoEvents {
+        /// The file.
+        path: PathBuf,
+        /// What it seems to be, and what to do.
+        remedy: &'static str,
+    },
     /// The store cannot be used.
     #[cfg(feature = "store")]
     #[error(transparent)]
@@ -26,6 +28,15 @@ pub enum ReadError {
     /// This program was built without stores.
     #[error("{path} is a store, and this phitap was built without the feature store", path = .0.display())]
     NoStore(PathBuf),
+}
+
+fn remedy(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{InvalidInput, IsADirectory, UnexpectedEof};
+    match error.kind() {
+        IsADirectory => "name a file in it",
+        UnexpectedEof | InvalidInput => "it is damaged, or was cut off",
+        _ => "check the path, and that you may read it",
+    }
 }
 
 impl ReadError {

@@ -2,7 +2,7 @@
 
 use super::event::{self, Head, Line};
 use super::model::{Patient, PatientObservation, Results, Run, select};
-use super::{Filter, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_SIGHTINGS, ReadError};
+use super::{Filter, Input, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_SIGHTINGS, ReadError};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -14,10 +14,12 @@ const MAX_LINE: u64 = 1 << 20;
 
 /// Reads events to the end of `input`; `path` is its name in errors.
 pub(super) fn read(
-    mut input: impl BufRead,
+    input: impl BufRead,
     path: &Path,
     filter: &Filter,
 ) -> Result<Results, ReadError> {
+    let input = Input::new(input).map_err(|source| ReadError::io(path, source))?;
+    let Input { lines: mut input, remedy } = input;
     let mut reader = Reader::new(filter);
     let mut line = Vec::new();
     let mut events = 0u64;
@@ -41,7 +43,7 @@ pub(super) fn read(
         }
     }
     if events == 0 {
-        return Err(ReadError::NoEvents(path.to_owned()));
+        return Err(ReadError::NoEvents { path: path.to_owned(), remedy });
     }
     Ok(reader.finish())
 }

@@ -2,6 +2,7 @@
 
 mod error;
 mod event;
+mod input;
 mod lines;
 mod model;
 #[cfg(feature = "store")]
@@ -11,6 +12,7 @@ mod store;
 mod tests;
 
 pub use error::ReadError;
+pub(in crate::review) use input::Input;
 pub(in crate::review) use lines::skip_line;
 pub use model::{
     Asset, Evidence, Exposure, Identifier, Patient, PatientObservation, ReadLosses, Results, Run,
@@ -138,7 +140,7 @@ pub fn is_store(path: &Path) -> Result<bool, ReadError> {
     Ok(head == b"SQLite format 3\0")
 }
 
-/// Reads a store or a file of events; `-` is standard input.
+/// Reads a store or a file of events, also compressed with gzip; `-` is standard input.
 ///
 /// # Errors
 /// If it cannot be read, or holds nothing of phitap.

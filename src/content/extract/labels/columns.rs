@@ -9,7 +9,7 @@ use super::Meaning;
 use super::find::key;
 use crate::rules::RuleSet;
 
-/// Columns beside each other.
+/// Columns per line.
 const MAX_COLUMNS: usize = 8;
 
 /// Known headings of a list.
@@ -53,7 +53,7 @@ impl Columns {
         self.0.is_empty()
     }
 
-    /// The values of the line below, each under the heading that is nearest.
+    /// The values of the line below, each under its nearest heading.
     pub fn values<'a>(&'a self, line: &'a str) -> impl Iterator<Item = (Meaning, &'a str)> {
         segments(line).take(MAX_COLUMNS).filter_map(move |(at, text)| {
             let nearest = self.0.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
@@ -64,7 +64,7 @@ impl Columns {
 }
 
 impl Columns {
-    /// Whether `line` is a row of a list, below which others may come: several headings are known, and each has its
+    /// Whether `line` is a row of a list, which others may follow: several headings are known, and each has its
     /// value.
     pub fn goes_on(&self, line: &str) -> bool {
         let known = self.0.iter().filter(|(_, meaning)| meaning.is_some()).count();
@@ -72,8 +72,7 @@ impl Columns {
     }
 }
 
-/// The texts of a line that are apart by a tab or more than one blank, with the column in which
-/// each starts.
+/// The texts of a line that a tab or more than one blank separates, with the column in which each starts.
 fn segments(line: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = line;
     let mut column = 0;

@@ -1,0 +1,128 @@
+//! Files of events as they lie on a disk: plain, with a byte order mark, or compressed as `--output FILE,rotate=SIZE`
+//! leaves them.
+
+use crate::capture::is_capture;
+use flate2::bufread::MultiGzDecoder;
+use std::io::{self, BufRead, BufReader, Cursor, Read as _};
+
+/// First bytes that are looked at: more than the longest beginning that is recognised.
+const HEAD: u64 = 512;
+
+/// Lines of a source, and what to do where none of them is an event.
+pub(in crate::review) struct Input<'a> {
+    /// The lines.
+    pub lines: Box<dyn BufRead + 'a>,
+    /// See [`remedy`].
+    pub remedy: &'static str,
+}
+
+impl<'a> Input<'a> {
+    /// Looks at the first bytes, and unpacks gzip.
+    ///
+    /// # Errors
+    /// If they cannot be read.
+    pub fn new(input: impl BufRead + 'a) -> io::Result<Self> {
+        let (head, input) = peek(input)?;
+        if head.get_ref().starts_with(&[0x1f, 0x8b, 0x08]) {
+            let unpacked = BufReader::new(MultiGzDecoder::new(head.chain(input)));
+            let (head, unpacked) = peek(unpacked)?;
+            return Ok(Self::plain(head, unpacked));
+        }
+        Ok(Self::plain(head, input))
+    }
+
+    fn plain(mut head: Cursor<Vec<u8>>, input: impl BufRead + 'a) -> Self {
+        let remedy = remedy(head.get_ref());
+        // Windows writes UTF-8 with a byte order mark.
+        if head.get_ref().starts_with(b"\xef\xbb\xbf") {
+            head.set_position(3);
+        }
+        Self { lines: Box::new(head.chain(input)), remedy }
+    }
+}
+
+fn peek<R: BufRead>(mut input: R) -> io::Result<(Cursor<Vec<u8>>, R)> {
+    let mut head = Vec::new();
+    (&mut input).take(HEAD).read_to_end(&mut head)?;
+    Ok((Cursor::new(head), input))
+}
+
+/// What a file without events seems to be, and what to do with it.
+fn remedy(head: &[u8]) -> &'static str {
+    let holds = |part: &[u8]| memchr::memmem::find(head, part).is_some();
+    match head {
+        _ if is_capture(head) => {
+            ": it is a capture; read it with phitap replay and --store FILE.db first"
+        }
+        [0x1f, 0x8b, ..]
+        | [0x28, 0xb5, 0x2f, 0xfd, ..]
+        | [0xfd, b'7', b'z', b'X', ..]
+        | [0x04, 0x22, 0x4d, 0x18, ..]
+        | [b'B', b'Z', b'h', ..]
+        | [b'P', b'K', ..] => ": it is compressed; unpack it first",
+        [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => ": it is UTF-16; convert it to UTF-8 first",
+        [b'[', ..] => ": it is one JSON array; write one event a line first (jq -c '.[]')",
+        _ if head.starts_with(b"CEF:") => ": it is CEF; write events with --format json",
+        _ if holds(b"\"class_uid\":") => ": it is OCSF; write events with --format json",
+        _ if holds(b"\"event_type\":") => ": it is EVE; write events with --format json",
+        _ if holds(b"\"_path\":") => ": it is a log of Zeek; write events with --format json",
+        _ if head.starts_with(b"phitap ") => ": it is a summary; write events with --format json",
+        _ => "; write them with --format json, or keep a store with --store",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write as _;
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        packed.write_all(bytes).expect("packed");
+        packed.finish().expect("packed")
+    }
+
+    fn read(bytes: &[u8]) -> io::Result<Vec<u8>> {
+        let mut all = Vec::new();
+        // One byte at a time, as a pipe may bring them.
+        let input = BufReader::with_capacity(1, bytes);
+        Input::new(input)?.lines.read_to_end(&mut all)?;
+        Ok(all)
+    }
+
+    #[test]
+    fn lines_are_the_same_however_they_are_packed() {
+        let text = "{\"a\":1}\n".repeat(1_000);
+        let text = text.as_bytes();
+        let marked = [b"\xef\xbb\xbf", text].concat();
+        let (first, second) = text.split_at(900);
+        let two = [gzip(first), gzip(second)].concat();
+        for bytes in [text.to_vec(), marked.clone(), gzip(text), gzip(&marked), two] {
+            assert_eq!(read(&bytes).expect("reads"), text);
+        }
+        for short in [&b""[..], b"{", b"\xef\xbb"] {
+            assert_eq!(read(short).expect("reads"), short);
+        }
+        let packed = gzip(text);
+        assert!(read(&packed[..packed.len() / 2]).is_err(), "cut off");
+    }
+
+    #[test]
+    fn what_holds_no_events_is_named_with_what_to_do() {
+        let of = |bytes: &[u8]| Input::new(bytes).expect("reads").remedy;
+        for (bytes, part) in [
+            (&b"\xd4\xc3\xb2\xa1\x02\x00\x04\x00"[..], "phitap replay"),
+            (b"\x28\xb5\x2f\xfd\x04", "unpack"),
+            (b"\xff\xfe{\x00", "UTF-8"),
+            (b"[{\"event\":{}}]", "jq -c"),
+            (b"CEF:0|phitap|", "CEF"),
+            (b"{\"activity_id\":2,\"class_uid\":5001}", "OCSF"),
+            (b"", "--store"),
+            (b"\x00\x01garbage", "--store"),
+        ] {
+            assert!(of(bytes).contains(part), "{bytes:?}: {}", of(bytes));
+        }
+        let packed = gzip(b"\x0a\x0d\x0d\x0a\x1c\x00\x00\x00");
+        assert!(of(&packed).contains("phitap replay"));
+    }
+}
