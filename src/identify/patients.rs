@@ -301,7 +301,11 @@ impl Patients {
         if settings.reveal {
             return Arc::new(facts);
         }
-        self.gate(&settings.key).facts(&facts, true, rules, values.texts(rules))
+        let texts = values.texts(rules);
+        match &mut self.gate {
+            None => texts.settled_facts(&facts, &settings.key, rules),
+            Some(gate) => gate.facts(&facts, true, rules, texts),
+        }
     }
 
     /// What may be shown of the name of a host. It does not belong to the flow's service, so no later identifier is
