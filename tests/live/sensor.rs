@@ -197,7 +197,9 @@ fn the_program_of_the_image_captures_as_anybody_where_it_may_and_starts_where_it
             |name| all.iter().find(|of| of["check"] == name).expect("a check")["verdict"].clone();
         (of("interface"), of("rights"))
     };
-    assert_eq!(verdict("--bounding-set=-all,+net_raw"), ("ok".into(), "ok".into()));
+    // A cable without traffic may be advised about, but it can be opened.
+    let (interface, rights) = verdict("--bounding-set=-all,+net_raw");
+    assert!(interface != "fault" && rights == "ok", "{interface} {rights}");
     assert_eq!(verdict("--bounding-set=-all").0, "fault");
     // A hub, a worker: neither right nor a way to get it.
     let version = run("--bounding-set=-all", &["--no-new-privs", program.as_str(), "--version"]);
