@@ -170,6 +170,9 @@ fn the_program_of_the_image_captures_as_anybody_where_it_may_and_starts_where_it
     let folder = tempfile::tempdir().expect("folder");
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("mode");
+    let image = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/Dockerfile");
+    let image = std::fs::read_to_string(image).expect("Dockerfile");
+    assert!(image.contains("setcap cap_net_raw=p /usr/bin/phitap"), "{image}");
     let program = folder.path().join("phitap");
     std::fs::copy(PHITAP, &program).expect("copied");
     // struct vfs_cap_data of revision 2 (capabilities(7)): CAP_NET_RAW is permitted.
