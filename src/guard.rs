@@ -20,3 +20,19 @@ pub fn install() {
         );
     }));
 }
+
+/// Sees to it that this process is killed when the one that started it ends, however that ends. Whether `parent` is
+/// still there. Only Linux knows such a thing; elsewhere the process ends by itself, at the latest when it writes.
+pub fn end_with(parent: u32) -> bool {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{Signal, getppid, set_parent_process_death_signal};
+        if set_parent_process_death_signal(Some(Signal::KILL)).is_ok() {
+            // It may have ended before.
+            let now = getppid().map(|now| now.as_raw_nonzero().get().unsigned_abs());
+            return now == Some(parent);
+        }
+    }
+    let _ = parent;
+    true
+}

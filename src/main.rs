@@ -18,7 +18,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     phitap::guard::install();
-    let status = match Task::try_from(Cli::read()) {
+    let cli = Cli::read();
+    if cli.ends_with().is_some_and(|parent| !phitap::guard::end_with(parent)) {
+        return ExitCode::from(exit::FAILED);
+    }
+    let status = match Task::try_from(cli) {
         Ok(task) => perform(task),
         Err(error) => {
             complain(&error);

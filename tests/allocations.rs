@@ -10,7 +10,7 @@ use phitap::content::{
     ContentCounters, ContentId, Contents, Direction, Ending, Env, Evidence, Field, FieldSink,
     Media, RecordHead,
 };
-use phitap::identify::{Collector, IdentifyCounters, Key, Patients, Settings, ValueCache};
+use phitap::identify::{Collector, Finding, IdentifyCounters, Key, Patients, Settings, ValueCache};
 use phitap::phi::Phi;
 use phitap::protocol::{Hint, ServiceFacts};
 use phitap::rules::{Kind, RuleSet};
@@ -82,12 +82,59 @@ fn message(fields: usize) -> String {
     )
 }
 
+/// What identifying the patients of one flow works with.
+struct Identification {
+    rules: RuleSet,
+    settings: Settings,
+    patients: Patients,
+    values: ValueCache,
+    counters: IdentifyCounters,
+    findings: Vec<Finding>,
+}
+
+impl Identification {
+    fn new(reveal: bool) -> Self {
+        Self {
+            rules: RuleSet::shipped().expect("shipped rules"),
+            settings: settings(reveal),
+            patients: Patients::default(),
+            values: ValueCache::default(),
+            counters: IdentifyCounters::default(),
+            findings: Vec::new(),
+        }
+    }
+
+    fn collector(&mut self) -> Collector<'_> {
+        Collector {
+            settings: &self.settings,
+            rules: &self.rules,
+            now: NOW,
+            packets: PacketSpan::of(PacketRef { time: NOW, ..PacketRef::default() }),
+            since: PacketRef { time: NOW, ..PacketRef::default() },
+            patients: &mut self.patients,
+            values: &mut self.values,
+            out: &mut self.findings,
+            counters: &mut self.counters,
+        }
+    }
+}
+
+/// Allocations of 100 calls of `read`, once three have made everything known.
+fn allocations_of(mut read: impl FnMut()) -> u64 {
+    for _ in 0..3 {
+        read();
+    }
+    let before = ALLOCATIONS.get();
+    for _ in 0..100 {
+        read();
+    }
+    ALLOCATIONS.get() - before
+}
+
 /// Allocations of 100 messages with the first `fields` of [`PID`], once they are known.
 fn of_messages(fields: usize) -> (u64, usize) {
+    let mut identification = Identification::new(false);
     let rules = RuleSet::shipped().expect("shipped rules");
-    let settings = settings(false);
-    let (mut patients, mut values) = (Patients::default(), ValueCache::default());
-    let (mut counters, mut out) = (IdentifyCounters::default(), Vec::new());
     let mut contents = Contents::default();
     let (mut counted, mut facts) = (ContentCounters::default(), ServiceFacts::default());
     let message = message(fields);
@@ -98,32 +145,15 @@ fn of_messages(fields: usize) -> (u64, usize) {
         codings: &[],
         layer: "mllp",
     };
-    let mut read = || {
-        let mut sink = Collector {
-            settings: &settings,
-            rules: &rules,
-            now: NOW,
-            packets: PacketSpan::of(PacketRef { time: NOW, ..PacketRef::default() }),
-            since: PacketRef { time: NOW, ..PacketRef::default() },
-            patients: &mut patients,
-            values: &mut values,
-            out: &mut out,
-            counters: &mut counters,
-        };
+    let allocations = allocations_of(|| {
+        let mut sink = identification.collector();
         let mut env =
             Env { rules: &rules, sink: &mut sink, facts: &mut facts, counters: &mut counted };
         let id = contents.open(&hint);
         contents.data(id, message.as_bytes(), &mut env);
         contents.close(id, Ending::Complete, &mut env);
-    };
-    for _ in 0..3 {
-        read();
-    }
-    let before = ALLOCATIONS.get();
-    for _ in 0..100 {
-        read();
-    }
-    (ALLOCATIONS.get() - before, out.len())
+    });
+    (allocations, identification.findings.len())
 }
 
 #[test]
@@ -147,24 +177,11 @@ fn settings(reveal: bool) -> Settings {
 
 /// Allocations of 100 records with the first `fields` fields, once they are known, and findings.
 fn allocations(fields: usize, reveal: bool) -> (u64, usize) {
-    let rules = RuleSet::shipped().expect("shipped rules");
-    let settings = settings(reveal);
-    let (mut patients, mut values) = (Patients::default(), ValueCache::default());
-    let (mut counters, mut out) = (IdentifyCounters::default(), Vec::new());
+    let mut identification = Identification::new(reveal);
     let facts = ServiceFacts::default();
-    let mut collector = Collector {
-        settings: &settings,
-        rules: &rules,
-        now: NOW,
-        packets: PacketSpan::of(PacketRef { time: NOW, ..PacketRef::default() }),
-        since: PacketRef { time: NOW, ..PacketRef::default() },
-        patients: &mut patients,
-        values: &mut values,
-        out: &mut out,
-        counters: &mut counters,
-    };
+    let mut collector = identification.collector();
     let at = ContentId(1);
-    let record = |collector: &mut Collector<'_>| {
+    let allocations = allocations_of(|| {
         let head = RecordHead {
             content: "hl7v2",
             structured: true,
@@ -187,15 +204,8 @@ fn allocations(fields: usize, reveal: bool) -> (u64, usize) {
             collector.field(at, field);
         }
         collector.end(at, &facts);
-    };
-    for _ in 0..3 {
-        record(&mut collector);
-    }
-    let before = ALLOCATIONS.get();
-    for _ in 0..100 {
-        record(&mut collector);
-    }
-    (ALLOCATIONS.get() - before, out.len())
+    });
+    (allocations, identification.findings.len())
 }
 
 #[test]

@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::nats::{Nats, left_out};
 use common::summaries::{alone, found};
 use common::{Key, PHITAP, hospital, list, split};
@@ -63,8 +64,7 @@ impl S3 {
             .env("AWS_ACCESS_KEY_ID", "someone")
             .env("AWS_SECRET_ACCESS_KEY", "nothing")
             .stdin(Stdio::null())
-            .output()
-            .expect("runs")
+            .finish()
     }
 }
 

@@ -4,6 +4,7 @@
 mod common;
 
 use assert_cmd::Command;
+use common::Bounded as _;
 use common::packets::{ethernet, pcap_header, push_record, tcp};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -118,7 +119,7 @@ fn phitap(folder: &Folder) -> Command {
 
 /// Exit status, standard output and standard error.
 fn run(command: &mut Command) -> (i32, String, String) {
-    let output = command.output().expect("runs");
+    let output = command.timeout(common::ending::END_WITHIN).output().expect("runs");
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).expect("UTF-8");
     (output.status.code().expect("exits"), text(&output.stdout), text(&output.stderr))
 }
@@ -330,8 +331,7 @@ fn spawn(arguments: &[&str], path: &Path) -> std::process::Child {
         .arg(path)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .spawn()
-        .expect("runs")
+        .start()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{Key, PHITAP, ROOT, Run, events, is, phitap};
 use std::io::Read as _;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -137,7 +138,7 @@ fn as_nobody(folder: &Folder, arguments: &[&str]) -> Run {
         command = Command::new(PHITAP);
     }
     command.args(arguments).current_dir("/").stdin(Stdio::null());
-    command.output().expect("the program starts").into()
+    command.finish().into()
 }
 
 #[test]
@@ -188,8 +189,9 @@ fn unwritable_outputs_are_named_with_the_remedy() {
     let run = phitap(["replay", "--metrics-file", &nowhere, "--output", &events, &sample]);
     assert!(run.status == Some(1) && !Path::new(&events).exists(), "{}", run.err);
     let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("/dev/full");
-    let output = Command::new(PHITAP).args(["replay", &sample]).stdout(full).output();
-    let run = Run::from(output.expect("the program starts"));
+    let mut command = Command::new(PHITAP);
+    command.args(["replay", &sample]).stdout(full).stderr(Stdio::piped());
+    let run = Run::from(command.start().wait_with_output().expect("its output"));
     assert_eq!(run.status, Some(1));
     assert!(only_line(&run, "standard output").contains("standard output"), "{}", run.err);
 }
@@ -305,8 +307,7 @@ fn a_reader_that_goes_away_is_no_error() {
             .args(["replay", "-q", "--format", format, &captures, &captures])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
+            .start();
         let mut start = [0; 10];
         child.stdout.take().expect("pipe").read_exact(&mut start).expect("some output");
         // The pipe is closed here.
@@ -435,7 +436,10 @@ fn values_are_revealed_only_where_somebody_asked_for_them() {
     let mut command = Command::new(PHITAP);
     command.args(["replay", "--reveal", "--format", "json", &sample]);
     command.stdin(Stdio::null()).stdout(std::os::fd::OwnedFd::from(journal));
-    let run: Run = command.output().expect("the program starts").into();
+    let child = command.stderr(Stdio::piped()).start();
+    // The command holds the other end of the journal.
+    drop(command);
+    let run: Run = child.wait_with_output().expect("its output").into();
     drop(peer);
     assert_eq!(run.status, Some(2), "{}", run.err);
     assert!(only_line(&run, "socket").contains("journal"), "{}", run.err);
@@ -469,7 +473,7 @@ fn a_systemd_credential_is_the_key_and_exposures_name_it() {
         if let Some(path) = credentials {
             command.env("CREDENTIALS_DIRECTORY", path);
         }
-        command.output().expect("the program starts").into()
+        command.finish().into()
     };
     let ids = |run: &Run| -> std::collections::BTreeSet<String> {
         assert_eq!(run.status, Some(0), "{}", run.err);
@@ -500,4 +504,22 @@ fn a_systemd_credential_is_the_key_and_exposures_name_it() {
     let run = with(Some(folder.path("credentials")), &[]);
     assert_eq!(run.status, Some(1));
     assert!(only_line(&run, "credential").contains("mode 444"), "{}", run.err);
+}
+
+#[test]
+fn a_program_that_does_not_end_is_killed_and_named_with_what_it_wrote() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "echo begun; echo fault >&2; exec sleep 1000"]);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).start();
+    let process = child.id();
+    // Until then it may not have written anything.
+    let limit = std::time::Duration::from_secs(5);
+    let caught = std::panic::catch_unwind(|| {
+        common::ending::collect_within(child, "sleep 1000", limit);
+    });
+    let caught = caught.expect_err("it does not end");
+    let message = caught.downcast_ref::<String>().expect("text");
+    assert!(message.contains("sleep 1000 did not end within 5s"), "{message}");
+    assert!(message.contains("begun") && message.contains("fault"), "{message}");
+    assert!(!Path::new(&format!("/proc/{process}")).exists(), "it is gone");
 }

@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{ROOT, Run, is, phitap};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
@@ -92,8 +93,7 @@ fn an_interrupted_replay_says_so_and_ends_with_status_3() {
             .arg(&pipe)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
-            .spawn()
-            .expect("runs");
+            .start();
         // The writer stays, so that the end of the pipe is not the end of the run.
         let mut writer = std::fs::File::options().write(true).open(&pipe).expect("a reader");
         writer.write_all(&start).expect("room");

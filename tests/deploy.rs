@@ -6,6 +6,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{PHITAP, ROOT};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -198,7 +199,7 @@ fn sensor(port: u16) -> (Running, SocketAddr) {
     let mut command = Command::new(PHITAP);
     command.args(["live", "-i", "lo", "--filter", &format!("tcp port {port}")]);
     command.args(["--format", "json", "--output", "/dev/null", "--metrics", "127.0.0.1:0"]);
-    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).spawn().expect("phitap");
+    let mut child = command.stdin(Stdio::null()).stderr(Stdio::piped()).start();
     let mut said = BufReader::new(child.stderr.take().expect("piped")).lines();
     let line = said.by_ref().map_while(Result::ok).find(|l| l.contains("serving metrics at"));
     let line = line.expect("it serves metrics");
@@ -221,7 +222,7 @@ fn prometheus(folder: &Path, target: SocketAddr) -> (Running, SocketAddr) {
     command.arg(format!("--storage.tsdb.path={}", folder.join("data").display()));
     command.arg(format!("--web.listen-address={address}"));
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    (Running(command.spawn().expect("prometheus")), address)
+    (Running(command.start()), address)
 }
 
 /// The series that a query gives.

@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::nats::{Nats, left_out};
 use common::signing::keys;
 use common::{PHITAP, Run, phitap, wait_for};
@@ -120,8 +121,7 @@ impl Sensor {
             .arg(folder)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("phitap");
+            .start();
         let said: Arc<Mutex<Vec<String>>> = Arc::default();
         let (lines, to) = (BufReader::new(child.stderr.take().expect("piped")), Arc::clone(&said));
         std::thread::spawn(move || {

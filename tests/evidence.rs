@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{ROOT, events, is, on_all, phitap};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -36,8 +37,7 @@ fn tshark(capture: &Path, filter: &str, decode_as: &[String]) -> Vec<Unit> {
         .args(["-e", "frame.number", "-e", "tcp.segment", "-e", "frame.time_epoch"])
         .args(decode_as.iter().flat_map(|what| ["-d", what.as_str()]))
         .stdin(Stdio::null())
-        .output()
-        .expect("tshark starts");
+        .finish();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     let unit = |line: &str| {
         let mut parts = line.split('\t');

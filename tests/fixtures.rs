@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{
     Case, Key, PHITAP, ROOT, cases, events, hospital, is, list, on_all, phitap, plan, string,
 };
@@ -290,8 +291,7 @@ fn standard_output_gets_what_a_file_would() {
         .args(["replay", "--format", "json", "--detail", "flows", "--reveal"])
         .args(["--key-file", &key.path()])
         .arg(&case.capture)
-        .output()
-        .expect("the program starts");
+        .finish();
     assert_eq!(String::from_utf8_lossy(&output.stdout), replay(case, &key, "1").1);
 }
 

@@ -7,6 +7,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::nats::{Nats, left_out};
 use common::ports::port_for_a_program;
 use common::split;
@@ -35,10 +36,14 @@ impl Hub {
     }
 
     fn start_with(nats: &Nats, name: &str, store: &Path, more: &[&str]) -> Self {
+        Self::run(Command::new(PHITAP), nats, name, store, more)
+    }
+
+    fn run(mut program: Command, nats: &Nats, name: &str, store: &Path, more: &[&str]) -> Self {
         let port = port_for_a_program();
         let log = store.with_extension("log");
         let to = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("log");
-        let child = Command::new(PHITAP)
+        let child = program
             .args(["hub", "--nats", &nats.url(), "--name", name, "--metrics", &port.to_string()])
             .arg("--store")
             .arg(store)
@@ -46,8 +51,7 @@ impl Hub {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(to)
-            .spawn()
-            .expect("the hub starts");
+            .start();
         Self { child, port, log }
     }
 
@@ -273,8 +277,7 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
             "--sensor=s9",
         ])
         .arg(hospital())
-        .output()
-        .expect("runs");
+        .finish();
     let other: Vec<String> =
         String::from_utf8(other.stdout).expect("text").lines().map(str::to_owned).collect();
     publish(&nats, &other);
@@ -335,6 +338,50 @@ fn a_hub_killed_at_any_moment_loses_and_doubles_nothing() {
         api["hub"]["connected"] == true && numbers(api) == truth
     });
     assert_eq!(api["messages"]["garbage"], 0);
+}
+
+/// Makes the next sync to the disk take longer than any time-out of a batch: once for each time its file is made.
+const SLOW_DISK: &str = r#"
+#define _GNU_SOURCE
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+static void wait(void) {
+    const char *file = getenv("PHITAP_TEST_SLOW");
+    if (file && unlink(file) == 0) sleep(11);
+}
+int fsync(int fd) { wait(); return syscall(SYS_fsync, fd); }
+int fdatasync(int fd) { wait(); return syscall(SYS_fdatasync, fd); }
+"#;
+
+#[test]
+fn on_a_slow_disk_nothing_comes_twice() {
+    if left_out() {
+        return;
+    }
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
+    let (whole, messages) = sensors(&key, folder.path());
+    let truth = numbers(&merged(folder.path(), &whole));
+    let (source, library) = (folder.path().join("slow.c"), folder.path().join("slow.so"));
+    std::fs::write(&source, SLOW_DISK).expect("written");
+    let mut compiler = Command::new("cc");
+    compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &source]);
+    assert!(compiler.status().expect("a C compiler").success());
+    let slow = folder.path().join("slow");
+    let mut program = Command::new(PHITAP);
+    program.env("LD_PRELOAD", &library).env("PHITAP_TEST_SLOW", &slow);
+    let mut hub = Hub::run(program, &nats, "one", &folder.path().join("hub.db"), &[]);
+    hub.wait("it is there", |api| api["hub"]["connected"] == true);
+    // More than one batch, so that the next one is on its way while one is written.
+    let times = 3 * 4_096 / messages.len() + 1;
+    let sent: Vec<String> = std::iter::repeat_n(&messages, times).flatten().cloned().collect();
+    std::fs::write(&slow, "").expect("written");
+    publish(&nats, &sent);
+    let api = hub.wait("all of it", |api| all_read(api, sent.len()) && numbers(api) == truth);
+    assert!(!slow.exists(), "the disk was not slow");
+    assert_eq!(api["messages"]["taken"], sent.len() as u64, "{}", api["messages"]);
+    assert_eq!(api["hub"]["redelivered"], 0);
+    assert!(!hub.log().contains("lost on its way"), "{}", hub.log());
 }
 
 #[test]

@@ -7,12 +7,15 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::nats::{Nats, left_out};
 use common::summaries::{self, alone};
-use common::{Key, PHITAP, Run, hospital, list, phitap, split};
+use common::{Key, PHITAP, Run, hospital, list, phitap, split, wait_for};
 use serde_json::Value;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
+use tempfile::TempDir;
 
 /// Time within which jobs are done.
 const WITHIN: Duration = Duration::from_secs(240);
@@ -28,8 +31,7 @@ impl Worker {
             .args(more)
             .stdin(Stdio::null())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("the worker starts");
+            .start();
         Self(child)
     }
 
@@ -56,6 +58,32 @@ impl Drop for Worker {
     }
 }
 
+/// A server, and what one machine finds in the capture of the hospital.
+struct Setup {
+    key: Key,
+    folder: TempDir,
+    nats: Nats,
+    truth: Value,
+}
+
+impl Setup {
+    /// None where there is no server to test with.
+    fn new() -> Option<Self> {
+        if left_out() {
+            return None;
+        }
+        let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
+        let truth = alone(&key, &hospital(), folder.path());
+        Some(Self { key, folder, nats: Nats::start(), truth })
+    }
+}
+
+fn new_folder(inside: &TempDir, name: &str) -> PathBuf {
+    let folder = inside.path().join(name);
+    std::fs::create_dir(&folder).expect("folder");
+    folder
+}
+
 fn jobs(nats: &Nats, arguments: &[&str]) -> Run {
     let url = nats.url();
     phitap(["jobs"].iter().chain(arguments).chain(&["--nats", &url]))
@@ -72,13 +100,8 @@ fn found(result: &str) -> Value {
 
 #[test]
 fn two_workers_give_the_result_of_one_machine() {
-    if left_out() {
-        return;
-    }
-    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
-    let truth = alone(&key, &hospital(), folder.path());
-    let archive = folder.path().join("archive");
-    std::fs::create_dir(&archive).expect("folder");
+    let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
+    let archive = new_folder(&folder, "archive");
     // Pairs of hosts stay together, so no flow is cut, and some are in two files.
     split::over_sensors(&hospital(), 8, &archive);
     let archive = archive.display().to_string();
@@ -101,13 +124,8 @@ fn two_workers_give_the_result_of_one_machine() {
 
 #[test]
 fn a_rotated_set_is_one_job_and_no_flow_is_cut() {
-    if left_out() {
-        return;
-    }
-    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
-    let truth = alone(&key, &hospital(), folder.path());
-    let archive = folder.path().join("archive");
-    std::fs::create_dir(&archive).expect("folder");
+    let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
+    let archive = new_folder(&folder, "archive");
     // As `tcpdump -C` names them: the first has no number.
     let names = ["ward.pcap", "ward.pcap1", "ward.pcap2", "ward.pcap3"];
     split::over_time(&hospital(), &names, &archive);
@@ -118,13 +136,21 @@ fn a_rotated_set_is_one_job_and_no_flow_is_cut() {
     assert_eq!(found(&result.out), truth);
 }
 
+/// The process that replays a capture.
+fn replay_of(capture: &Path) -> Option<u32> {
+    let capture = capture.display().to_string();
+    let replays = |process: &u32| {
+        let line = std::fs::read(format!("/proc/{process}/cmdline")).unwrap_or_default();
+        let mut arguments = line.split(|byte| *byte == 0);
+        arguments.nth(1) == Some(b"replay") && arguments.any(|of| of == capture.as_bytes())
+    };
+    let all = std::fs::read_dir("/proc").expect("processes").flatten();
+    all.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).find(replays)
+}
+
 #[test]
 fn the_job_of_a_killed_worker_is_done_by_another() {
-    if left_out() {
-        return;
-    }
-    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
-    let truth = alone(&key, &hospital(), folder.path());
+    let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
     // A pipe without a writer: the worker stays busy with it for as long as we want.
     let capture = folder.path().join("slow.pcap");
     rustix::fs::mknodat(
@@ -143,7 +169,12 @@ fn the_job_of_a_killed_worker_is_done_by_another() {
         assert!(begun.elapsed() < WITHIN, "{}", status(&nats));
         std::thread::sleep(Duration::from_millis(100));
     }
+    let replay = wait_for("the worker starts a replay", || replay_of(&capture));
     first.0.kill().and_then(|()| first.0.wait()).expect("killed");
+    // It would wait for the writer of the pipe for ever.
+    wait_for("the replay ends with its worker", || {
+        (replay_of(&capture) != Some(replay)).then_some(())
+    });
     std::fs::remove_file(&capture).expect("removed");
     std::fs::copy(hospital(), &capture).expect("copied");
     assert_eq!(Worker::start(&nats, &key, "second", &["--until-empty"]).end(), "");
@@ -154,11 +185,7 @@ fn the_job_of_a_killed_worker_is_done_by_another() {
 
 #[test]
 fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
-    if left_out() {
-        return;
-    }
-    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
-    let truth = alone(&key, &hospital(), folder.path());
+    let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
     let poison = folder.path().join("poison.pcap");
     std::fs::write(&poison, [0xd4, 0xc3, 0xb2, 0xa1, 9, 9, 9, 9]).expect("written");
     // The end of the last packet is missing.

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::summaries::{self, found, merge};
 use common::{Key, events, hospital, is, list, phitap, split};
 use serde_json::Value;
@@ -171,7 +172,6 @@ fn another_key_another_version_and_garbage_are_counted_and_said() {
 #[test]
 fn the_model_of_scale_holds_at_small_size() {
     let script = Path::new(common::ROOT).join("scripts/scale.py");
-    let run =
-        std::process::Command::new("python3").arg(script).arg("--check").output().expect("python3");
+    let run = std::process::Command::new("python3").arg(script).arg("--check").finish();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }

@@ -7,6 +7,7 @@ mod common;
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
+use common::Bounded as _;
 use common::{Case, PHITAP, cases, hospital, list, on_all, phitap, plan, string};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
@@ -322,8 +323,7 @@ fn the_pages_of_a_running_sensor_show_no_identifier() {
         .args(["--format", "json", "--reveal", "--output"])
         .args([&revealed, &hospital()])
         .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+        .start();
     let mut said = std::io::BufReader::new(child.stderr.take().expect("piped")).lines();
     let serving = said
         .find_map(|line| Some(line.ok()?.split_once("http://")?.1.to_owned()))
@@ -432,8 +432,7 @@ fn panics_say_where_and_not_what() {
     let run = std::process::Command::new(own)
         .args(["--exact", "a_panic_with_a_value_in_it", "--ignored", "--nocapture"])
         .env("RUST_BACKTRACE", "full")
-        .output()
-        .expect("it starts");
+        .finish();
     let said =
         format!("{}{}", String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
     assert!(run.status.success(), "{said}");

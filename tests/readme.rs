@@ -6,6 +6,7 @@
 mod common;
 
 use clap::Parser as _;
+use common::Bounded as _;
 use common::{PHITAP, ROOT, phitap};
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -90,8 +91,7 @@ fn run_all(page: &str) -> (usize, tempfile::TempDir) {
             .current_dir(here)
             .env("PATH", &path)
             .stdin(Stdio::null())
-            .output()
-            .expect("sh");
+            .finish();
         let said = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(status), "{command}: {said}");
         run += 1;
@@ -185,7 +185,7 @@ fn without_chance(line: &str) -> String {
 fn the_sample_is_what_the_program_prints() {
     let mut page = Command::new(PHITAP);
     page.args(["replay", "fixtures/hospital.pcap"]).current_dir(ROOT);
-    let output = page.output().expect("the program starts");
+    let output = page.finish();
     assert_eq!(output.status.code(), Some(0));
     let expected = excerpt(&String::from_utf8(output.stdout).expect("UTF-8"));
     let readme = readme();

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{hospital, phitap};
 use serde_json::Value;
 use std::path::Path;
@@ -61,7 +62,7 @@ fn a_report_of_a_run_of_its_events_and_of_its_store_say_the_same() {
         assert_eq!(shown.len(), 33, "{name}: each exposure has evidence");
     }
     // Inputs bear the hash that others compute.
-    let sum = std::process::Command::new("sha256sum").arg(&capture).output().expect("sha256sum");
+    let sum = std::process::Command::new("sha256sum").arg(&capture).finish();
     let sum = String::from_utf8(sum.stdout).expect("text");
     assert_eq!(of_run["inputs"][0]["sha256"].as_str(), sum.split_whitespace().next());
     let of_findings = |m: &Value| m["timeline"]["counts"].as_array().map(Vec::len);
@@ -157,8 +158,7 @@ fn a_sensor_with_a_store_shows_what_earlier_runs_found() {
         .arg(&empty)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
-        .spawn()
-        .expect("phitap");
+        .start();
     let mut said = std::io::BufReader::new(sensor.stderr.take().expect("standard error"));
     let mut line = String::new();
     while !line.contains("http://") {

@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{PHITAP, ROOT, Run, hospital};
 use phitap::review::source::{Filter, Results, read};
 use serde_json::Value;
@@ -19,8 +20,7 @@ fn run_with(input: &str, arguments: &[&str]) -> Run {
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .expect("runs");
+        .start();
     child.stdin.take().expect("stdin").write_all(input.as_bytes()).expect("written");
     child.wait_with_output().expect("ended").into()
 }
@@ -399,7 +399,7 @@ fn the_cut_of_an_exposure_replayed_alone_gives_the_same_exposure() {
 }
 
 fn sha256(path: &str) -> String {
-    let out = Command::new("sha256sum").arg(path).output().expect("sha256sum");
+    let out = Command::new("sha256sum").arg(path).finish();
     String::from_utf8_lossy(&out.stdout).split_whitespace().next().unwrap_or_default().to_owned()
 }
 

@@ -5,6 +5,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{Key, PHITAP, ROOT, Run, events, is, phitap, string};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
@@ -209,8 +210,7 @@ impl Following {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
-            .spawn()
-            .expect("phitap starts");
+            .start();
         let (events, said) = (channel(), channel());
         let out = BufReader::new(child.stdout.take().expect("piped"));
         let err = BufReader::new(child.stderr.take().expect("piped"));

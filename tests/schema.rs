@@ -3,6 +3,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{ROOT, string};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
@@ -90,8 +91,7 @@ fn the_reference_and_the_mappings_are_what_the_schema_says() {
     let run = Command::new("python3")
         .arg(Path::new(ROOT).join("scripts/events.py"))
         .arg("--check")
-        .output()
-        .expect("python3");
+        .finish();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
 }
 

@@ -2,6 +2,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::ROOT;
 use std::process::{Command, Stdio};
 
@@ -11,8 +12,7 @@ fn two_hours_of_the_same_traffic_need_no_more_memory_than_half_an_hour() {
         .args([env!("CARGO_BIN_EXE_phitap"), "fixtures/hospital.pcap", "2", "180"])
         .current_dir(ROOT)
         .stdin(Stdio::null())
-        .output()
-        .expect("bash and python3");
+        .finish();
     let text = String::from_utf8_lossy(&output.stdout);
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{text}\n{said}");

@@ -3,13 +3,14 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::ROOT;
 use phitap::review::source::{Filter, Results, read};
 use std::path::Path;
 use std::process::Command;
 
 fn phitap(args: &[&str]) -> std::process::Output {
-    Command::new(env!("CARGO_BIN_EXE_phitap")).args(args).current_dir(ROOT).output().expect("runs")
+    Command::new(env!("CARGO_BIN_EXE_phitap")).args(args).current_dir(ROOT).finish()
 }
 
 const CAPTURE: &str = "fixtures/hospital.pcap";
@@ -144,8 +145,7 @@ fn a_killed_run_leaves_a_whole_store_with_what_it_had_written() {
             .arg(CAPTURE)
             .current_dir(ROOT)
             .stdout(std::process::Stdio::null())
-            .spawn()
-            .expect("runs");
+            .start();
         let mut seen = 0;
         for _ in 0..3600 {
             std::thread::sleep(std::time::Duration::from_millis(50));
@@ -181,7 +181,7 @@ fn a_full_disk_ends_a_replay_with_its_name_and_leaves_what_was_there() {
         "trap '' XFSZ; ulimit -f {blocks}; exec {} replay --quiet --store {store} {CAPTURE}",
         env!("CARGO_BIN_EXE_phitap")
     );
-    let out = Command::new("bash").args(["-c", &script]).current_dir(ROOT).output().expect("bash");
+    let out = Command::new("bash").args(["-c", &script]).current_dir(ROOT).finish();
     let message = String::from_utf8_lossy(&out.stderr);
     assert_eq!(out.status.code(), Some(1), "{message}");
     assert!(message.contains("s.db") && message.lines().count() == 1, "{message}");

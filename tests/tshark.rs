@@ -4,6 +4,7 @@
 
 mod common;
 
+use common::Bounded as _;
 use common::{ROOT, events, on_all, phitap};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -94,8 +95,7 @@ fn tshark(capture: &Path) -> Counts {
         .args(["-n", "-d", "udp.port==8472,vxlan"])
         .args(["-T", "fields", "-e", "frame.number", "-z", "conv,tcp", "-z", "conv,udp"])
         .stdin(Stdio::null())
-        .output()
-        .expect("tshark starts");
+        .finish();
     // Not its status: that of a capture cut short is 2.
     let text = String::from_utf8_lossy(&output.stdout);
     let mut counts = Counts { packets: 0, tcp: 0, udp: 0, refused: false };

@@ -75,10 +75,7 @@ fn turn(protocol: &str, turns: &mut Vec<Turn>, random: &mut Random) {
     }
     let (at, other) = (random.below(turns.len()), random.below(turns.len()));
     match random.below(14) {
-        0 => {
-            let copy = turns[at].clone();
-            turns.insert(other, copy);
-        }
+        0 => turns.insert(other, turns[at].clone()),
         1 if turns.len() > 1 => {
             turns.remove(at);
         }
@@ -221,10 +218,7 @@ fn pdus(data: &[u8], random: &mut Random) -> Vec<u8> {
     let (at, other) = (random.below(found.len()), random.below(found.len()));
     match random.below(5) {
         0 => found.swap(at, other),
-        1 => {
-            let copy = found[at].clone();
-            found.insert(other, copy);
-        }
+        1 => found.insert(other, found[at].clone()),
         2 => found[at][0] = 1 + random.below(8) as u8,
         _ => {
             let pdu = &mut found[at];
@@ -326,10 +320,7 @@ fn frames(data: &[u8], random: &mut Random) -> Vec<u8> {
     let (at, other) = (random.below(found.len()), random.below(found.len()));
     match random.below(8) {
         0 => found.swap(at, other),
-        1 => {
-            let copy = found[at].clone();
-            found.insert(other, copy);
-        }
+        1 => found.insert(other, found[at].clone()),
         2 => found.insert(at, new),
         3 => found[at][4] = flags,
         4 => found[at][8] = stream,
@@ -366,10 +357,7 @@ fn segments(data: &[u8], random: &mut Random) -> Vec<u8> {
     let (at, other) = (random.below(found.len()), random.below(found.len()));
     match random.below(8) {
         0 => found.swap(at, other),
-        1 => {
-            let copy = found[at].clone();
-            found.insert(other, copy);
-        }
+        1 => found.insert(other, found[at].clone()),
         2 => found.insert(at, [random.pick(SEGMENTS).as_bytes(), b"\r"].concat()),
         3 => {
             found.remove(at);
@@ -406,10 +394,7 @@ fn objects(data: &[u8], random: &mut Random) -> Vec<u8> {
     let (at, other) = (random.below(found.len()), random.below(found.len()));
     match random.below(4) {
         0 => found.swap(at, other),
-        1 => {
-            let copy = found[at].clone();
-            found.insert(other, copy);
-        }
+        1 => found.insert(other, found[at].clone()),
         2 => {
             if let Some(digit) = found[at].iter().position(u8::is_ascii_digit) {
                 found[at][digit] = b'0' + random.below(10) as u8;

@@ -446,7 +446,7 @@ fn of_document(media: &Media<'_>, codings: &[&str], bytes: &[u8], seeds: &mut Ve
         (_, "graphql" | "jws") => "json",
         (_, "target" | "form") => "form",
         (_, "multipart") => "mime",
-        (_, "gzip" | "zstd" | "tar" | "zip") => "archive",
+        (_, "gzip" | "zstd" | "tar" | "zip" | "7z") => "archive",
         (_, "ole" | "sqlite" | "mdb" | "dbf" | "tnef") => "office",
         (_, "x12" | "edifact" | "xdt" | "ncpdp" | "astm") => "edi",
         (_, "syslog" | "event-stream") => "log",

@@ -1,5 +1,6 @@
 //! Key-value buckets of JetStream.
 
+use super::answer;
 use async_nats::jetstream::Context;
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
@@ -16,7 +17,7 @@ pub async fn bucket(
     history: i64,
     max_age: Duration,
 ) -> Result<Store, String> {
-    if let Ok(bucket) = context.get_key_value(name).await {
+    if let Ok(bucket) = answer(context.get_key_value(name)).await {
         return Ok(bucket);
     }
     // A bucket is a stream of this shape (NATS ADR-8). The library asks for the account before it makes one, and
@@ -32,7 +33,7 @@ pub async fn bucket(
         allow_direct: true,
         ..Config::default()
     };
-    let fail = |error: &dyn std::fmt::Display| format!("bucket {name}: {error}");
-    context.get_or_create_stream(config).await.map_err(|error| fail(&error))?;
-    context.get_key_value(name).await.map_err(|error| fail(&error))
+    let fail = |error| format!("bucket {name}: {error}");
+    answer(context.get_or_create_stream(config)).await.map_err(fail)?;
+    answer(context.get_key_value(name)).await.map_err(fail)
 }

@@ -1,6 +1,6 @@
 //! Why a broker did not take a connection, each with its remedy.
 
-use super::{Access, name_of};
+use super::{Access, NO_ANSWER, name_of};
 use crate::remote::{CredentialsError, TlsError, explain_tls};
 use async_nats::{ConnectError, ConnectErrorKind};
 use std::error::Error;
@@ -86,7 +86,7 @@ impl Access {
                 Some(file),
             ) => BrokerError::Refused { servers, file: file.clone() },
             (ConnectErrorKind::TimedOut, _) => {
-                BrokerError::Away { servers, reason: "no answer from a NATS server".to_owned() }
+                BrokerError::Away { servers, reason: NO_ANSWER.to_owned() }
             }
             (ConnectErrorKind::Tls, _) => {
                 BrokerError::Handshake { servers, reason: last(error).to_string() }

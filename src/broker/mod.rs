@@ -2,7 +2,7 @@
 //!
 //! [`Access::open`] reads the files, and belongs before privileges are dropped; [`Access::connect`] connects,
 //! from within a tokio runtime, as often as wanted. The client it gives goes on connecting by itself after a
-//! server went away.
+//! server went away. [`answer`] bounds what waits for as long as a server is away.
 
 mod bucket;
 mod error;
@@ -15,6 +15,7 @@ pub use error::BrokerError;
 
 use crate::remote::{Credentials, TlsFiles, locate};
 use async_nats::{Client, ConnectOptions, ServerAddr};
+use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,8 +24,13 @@ use std::time::Duration;
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
 /// Time that the answer to a request may take.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
+/// Time after which whatever was asked of a server is given up. It is longer than the limits of the library, whose errors
+/// say more; but some of its requests have none while the connection is away.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(45);
 /// Longest pause between two attempts to connect again, milliseconds.
 const MAX_PAUSE: u64 = 10_000;
+/// What is said where nothing came in time.
+const NO_ANSWER: &str = "no answer from a NATS server";
 /// Name of the systemd credential that is used where none was given.
 const CREDENTIAL: &str = "phitap.nats";
 
@@ -85,8 +91,11 @@ impl Access {
     /// # Errors
     /// Why none of them took the connection.
     pub async fn connect(&self) -> Result<Client, BrokerError> {
-        let options = self.options()?;
-        options.connect(self.servers.as_slice()).await.map_err(|error| self.explain(&error))
+        let connecting = self.options()?.connect(self.servers.as_slice());
+        match tokio::time::timeout(GIVE_UP_AFTER, connecting).await {
+            Ok(connected) => connected.map_err(|error| self.explain(&error)),
+            Err(_) => Err(BrokerError::Away { servers: self.servers(), reason: NO_ANSWER.into() }),
+        }
     }
 
     /// The servers, for messages.
@@ -114,6 +123,19 @@ impl Access {
                 .credentials(text)
                 .map_err(|_| BrokerError::Creds(self.file.clone().unwrap_or_default()))?,
         })
+    }
+}
+
+/// What a server answers; an error where it does not within [`GIVE_UP_AFTER`].
+///
+/// # Errors
+/// What the server said, or that it said nothing.
+pub async fn answer<T, E: Display>(
+    asked: impl IntoFuture<Output = Result<T, E>>,
+) -> Result<T, String> {
+    match tokio::time::timeout(GIVE_UP_AFTER, asked.into_future()).await {
+        Ok(answer) => answer.map_err(|error| error.to_string()),
+        Err(_) => Err(NO_ANSWER.to_owned()),
     }
 }
 

@@ -18,6 +18,10 @@ pub(super) struct Settings {
     pub block: usize,
 }
 
+/// Records ahead whose headers are fetched from memory meanwhile: each tells only where the next one is, but most
+/// are as long as those before them.
+const FETCHED: usize = 8;
+
 /// What comes next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Head {
@@ -252,6 +256,7 @@ impl Reader {
             link: record.link,
         });
         self.at += record.size;
+        self.block.fetch(self.at + FETCHED * record.size);
         Head::Packet(record.time)
     }
 

@@ -26,6 +26,8 @@ mod stream;
 mod testing;
 mod timeline;
 mod unpack;
+#[cfg(target_os = "linux")]
+mod window;
 
 pub use block::Block;
 pub use fault::{Fault, FaultKind};

@@ -2,6 +2,8 @@
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::fs::File;
+#[cfg(target_os = "linux")]
+use std::io::Seek as _;
 use std::io::{self, IsTerminal as _, Read};
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -60,6 +62,18 @@ impl Origin {
     /// Its length now.
     pub fn len_now(&self) -> io::Result<u64> {
         Ok(self.file.metadata()?.len())
+    }
+
+    /// The file behind it.
+    #[cfg(target_os = "linux")]
+    pub const fn file(&self) -> &File {
+        &self.file
+    }
+
+    /// The next read begins `position` bytes into the file.
+    #[cfg(target_os = "linux")]
+    pub fn seek(&mut self, position: u64) -> io::Result<()> {
+        self.file.seek(io::SeekFrom::Start(position)).map(drop)
     }
 
     /// From now on a read waits for data: not every decompressor can be interrupted.

@@ -1,8 +1,8 @@
 //! A capture that is read block by block: files, plain and compressed, and pipes.
 //!
-//! Blocks are small enough to stay in the cache of a core and are used again once their packets have been
-//! worked through. Measured on a file in the page cache, this takes two thirds of the time of a mapping,
-//! which pays for each page.
+//! Large plain files are mapped window by window ([`super::window`]), which takes half of the time of reading
+//! them. What else there is is read into blocks, small enough to stay in the cache of a core, that are used
+//! again once their packets have been worked through.
 
 use super::origin::Origin;
 use super::sniff::{Packing, SNIFF};
@@ -10,12 +10,17 @@ use super::unpack::Unpack;
 use super::{Block, FaultKind};
 use std::collections::VecDeque;
 use std::io::{self, Read as _};
+#[cfg(target_os = "linux")]
+use {super::window::Window, std::sync::Arc};
 
 /// Blocks given out that may come back: as many as the packets that wait for a few workers are in.
 const MAX_OUT: usize = 64;
 
 /// Bytes of the first block: enough to look into a file without reading much of it.
 const FIRST_BLOCK: usize = 64 << 10;
+
+/// Blocks in a window of a mapped file: 4 MiB of a capture.
+const WINDOW_BLOCKS: usize = 16;
 
 enum Supply {
     /// Nothing is known of it yet.
@@ -53,12 +58,21 @@ pub(super) struct Stream {
     ended: bool,
     /// What ended it; said when all bytes before it have been used.
     fault: Option<FaultKind>,
+    /// Parts of it are mapped rather than read.
+    maps: bool,
+    /// The last of them.
+    #[cfg(target_os = "linux")]
+    window: Option<Arc<Window>>,
 }
 
 impl Stream {
     /// A stream of blocks of `max` bytes. With `follow`, the end of a plain file is not final.
     pub fn new(origin: Origin, max: usize, follow: bool) -> Self {
+        let large = origin.len().is_some_and(|len| len > (max * WINDOW_BLOCKS) as u64);
         Self {
+            maps: cfg!(all(target_os = "linux", not(miri))) && large && !follow,
+            #[cfg(target_os = "linux")]
+            window: None,
             follow: follow && origin.is_regular(),
             supply: Supply::Unknown(origin),
             out: VecDeque::new(),
@@ -94,6 +108,11 @@ impl Stream {
             return;
         }
         debug_assert_eq!(self.filled, 0, "a block is only given out whole");
+        if self.is_mapped() {
+            // The next window begins with it.
+            self.position -= rest.len() as u64;
+            return;
+        }
         self.reuse();
         if self.buffer.len() < rest.len() {
             self.buffer.resize(rest.len().max(self.size), 0);
@@ -104,9 +123,20 @@ impl Stream {
         }
     }
 
+    /// Whether the next block is a window.
+    const fn is_mapped(&self) -> bool {
+        self.maps && matches!(self.supply, Supply::Plain(_))
+    }
+
     /// A block of at least `need` bytes.
     pub fn load(&mut self, need: usize) -> Load {
         let need = need.max(1);
+        #[cfg(target_os = "linux")]
+        if self.is_mapped()
+            && let Some(load) = self.map(need)
+        {
+            return load;
+        }
         let want = need.max(self.size);
         self.reuse();
         if self.buffer.len() < want {
@@ -141,6 +171,36 @@ impl Stream {
             (self.buffer, self.size) = (Vec::new(), FIRST_BLOCK.min(self.max));
         }
         Load::Waiting
+    }
+
+    /// A window of at least `need` bytes. None if nothing can be mapped: what follows is read.
+    #[cfg(target_os = "linux")]
+    fn map(&mut self, need: usize) -> Option<Load> {
+        let broken = self.window.take().is_some_and(|window| window.is_broken());
+        let Supply::Plain(origin) = &mut self.supply else { return None };
+        let end = origin.len_now().map(|now| origin.len().unwrap_or(0).min(now));
+        let fault = match end {
+            Ok(_) if broken => Some(FaultKind::Shrunk),
+            Ok(end) if end > self.position => {
+                let left = usize::try_from(end - self.position).unwrap_or(usize::MAX);
+                let len = left.min(need.max(self.max * WINDOW_BLOCKS));
+                if let Some(window) = Window::map(origin.file(), self.position, len) {
+                    let window = Arc::new(window);
+                    self.window = Some(Arc::clone(&window));
+                    self.position += len as u64;
+                    return Some(Load::Block(Block::mapped(window)));
+                }
+                self.maps = false;
+                match origin.seek(self.position) {
+                    Ok(()) => return None,
+                    Err(e) => Some(FaultKind::Io(e)),
+                }
+            }
+            Ok(_) => None,
+            Err(e) => Some(FaultKind::Io(e)),
+        };
+        (self.fault, self.ended, self.supply) = (fault, true, Supply::Closed);
+        Some(Load::End)
     }
 
     /// Takes a block that came back for the next one.
@@ -222,5 +282,47 @@ impl Stream {
         }
         self.out.push_back(block.clone());
         block
+    }
+}
+
+#[cfg(all(test, target_os = "linux", not(miri)))]
+mod tests {
+    use super::*;
+
+    /// A file of so many bytes, and a stream of it in blocks of 1 KiB and windows of 16 KiB.
+    fn stream(len: usize) -> (tempfile::NamedTempFile, Vec<u8>, Stream) {
+        let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
+        let file = tempfile::NamedTempFile::new().expect("file");
+        std::fs::write(file.path(), &bytes).expect("written");
+        let origin = Origin::open(file.path()).expect("open");
+        (file, bytes, Stream::new(origin, 1024, false))
+    }
+
+    #[test]
+    fn windows_begin_with_what_was_left_of_those_before() {
+        let (_file, bytes, mut stream) = stream(100_000);
+        let (mut read, mut windows) = (Vec::new(), 0);
+        while let Load::Block(block) = stream.load(1) {
+            let block = block.bytes();
+            let last = read.len() + block.len() == bytes.len();
+            let (used, rest) = block.split_at(block.len() - if last { 0 } else { 7 });
+            read.extend_from_slice(used);
+            stream.carry(rest);
+            windows += usize::from(stream.window.is_some());
+        }
+        assert!(read == bytes && stream.take_fault().is_none());
+        assert_eq!(windows, 100_000 / (16 << 10) + 1);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_while_a_window_is_read_is_a_fault() {
+        let (file, _, mut stream) = stream(100_000);
+        assert!(matches!(stream.load(1), Load::Block(_)));
+        let Load::Block(block) = stream.load(20_000) else { panic!("no window") };
+        assert_eq!(block.bytes().len(), 20_000);
+        file.as_file().set_len(0).expect("cut");
+        assert_eq!(block.bytes()[19_999], 0);
+        assert!(matches!(stream.load(1), Load::End));
+        assert!(matches!(stream.take_fault(), Some(FaultKind::Shrunk)));
     }
 }

@@ -5,7 +5,7 @@ use crate::remote::TlsFiles;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Where the broker is.
+/// Connection to the broker.
 #[derive(Args, Debug, Clone, PartialEq, Eq)]
 pub struct NatsArgs {
     /// Servers of one NATS cluster, such as nats://broker:4222 or tls://broker:4222
@@ -17,15 +17,15 @@ pub struct NatsArgs {
         help_heading = "Broker"
     )]
     pub nats: Vec<String>,
-    /// File with what the broker asks for: a .creds file, an NKEY seed, a token, or user and password in two lines
+    /// File with the broker's credentials: a .creds file, an NKEY seed, a token, or user and password in two lines
     ///
-    /// Without it, the systemd credential phitap.nats where there is one.
+    /// Without it, the systemd credential phitap.nats is used if there is one.
     #[arg(long, value_name = "FILE", help_heading = "Broker")]
     pub nats_credentials: Option<PathBuf>,
-    /// Trust this CA, PEM, in place of those of the platform; TLS is then required
+    /// Trust this CA, PEM, instead of those of the platform; TLS is then required
     #[arg(long, value_name = "FILE", help_heading = "Broker")]
     pub nats_ca: Option<PathBuf>,
-    /// Show this certificate chain to the broker, PEM
+    /// Present this certificate chain to the broker, PEM
     #[arg(long, value_name = "FILE", help_heading = "Broker", requires = "nats_key")]
     pub nats_cert: Option<PathBuf>,
     /// The private key of --nats-cert, PEM

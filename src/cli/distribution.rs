@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 /// `phitap rules publish`.
 ///
-/// The folder goes into the key-value bucket phitap-rules as a whole. It must load without a fault.
+/// The whole folder goes into the key-value bucket phitap-rules. It must load without an error.
 #[derive(Args, Debug, Clone, PartialEq, Eq)]
 pub struct PublishArgs {
     /// The private key, PEM: openssl genpkey -algorithm ed25519 -out FILE
@@ -21,11 +21,11 @@ pub struct PublishArgs {
 
 /// `phitap rules follow`.
 ///
-/// Runs beside a sensor. live --rules INTO/current notices new rules and loads them. What bears no good signature, is older
-/// or faulty is refused with a line and a counter, and the rules in force stay.
+/// Runs beside a sensor. live --rules INTO/current notices new rules and loads them. Rules that are older, faulty or
+/// lack a valid signature are refused with a message and counted, and the active rules stay.
 #[derive(Args, Debug, Clone, PartialEq, Eq)]
 pub struct FollowArgs {
-    /// The folder in which the link current leads to the rules in force
+    /// The folder in which the link current points to the active rules
     #[arg(long, value_name = "DIR")]
     pub into: PathBuf,
     /// The public key, PEM: openssl pkey -in PRIVATE -pubout -out FILE
@@ -34,10 +34,10 @@ pub struct FollowArgs {
     /// Write counters in the Prometheus text format to a file
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
-    /// Take what is there and end; exit status 1 if it is refused
+    /// Install the published rules and end; exit status 1 if they are refused
     #[arg(long)]
     pub once: bool,
-    /// Say nothing but errors
+    /// Only errors on standard error
     #[arg(short, long)]
     pub quiet: bool,
     /// The broker.

@@ -14,41 +14,41 @@ const SILENT_AFTER: Duration = Duration::from_secs(180);
 
 /// `phitap hub`.
 ///
-/// Sensors publish with --output nats: and --summaries; the hub reads their stream, and what two sensors saw counts
-/// once. It acknowledges what is in its store, so a kill, a restart or a message that comes twice changes no number.
-/// Of several hubs, each with a store and a name of its own, one is active, and the others stand by.
+/// Sensors publish with --output nats: and --summaries. The hub reads their stream; a flow that two sensors saw
+/// counts once. It acknowledges only what is in its store, so a kill, a restart or a duplicate message changes no
+/// number. Of several hubs, each with its own store and name, one is active and the others stand by.
 #[derive(Args, Debug)]
 pub struct HubArgs {
     /// The broker.
     #[command(flatten)]
     pub nats: NatsArgs,
-    /// The JetStream stream with the events of the sensors; it is made if none has its name or subject
+    /// The JetStream stream with the events of the sensors; created if none has its name or subject
     #[arg(long, value_name = "NAME", default_value = STREAM, help_heading = "Broker")]
     pub stream: String,
-    /// The subject of a stream that is made
+    /// The subject of a created stream
     #[arg(long, value_name = "SUBJECT", default_value = SUBJECT, help_heading = "Broker")]
     pub subject: String,
-    /// Keep what was read in this file (SQLite)
+    /// Keep the results in this file (SQLite)
     #[arg(long, value_name = "FILE.db", required = true)]
     pub store: PathBuf,
     /// Name of this hub [default: name of the host]
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
-    /// How long a sensor may say nothing before it counts as silent [default: 3min]
+    /// Time without events after which a sensor counts as silent [default: 3min]
     #[arg(long, value_name = "TIME")]
     pub silent_after: Option<Period>,
-    /// The public key of published rules, PEM: sensors with other rules than those are notified
+    /// The public key of published rules, PEM: sensors with other rules are reported
     ///
-    /// Without it, sensors with other rules than most are.
+    /// Without it, sensors whose rules differ from those of most are reported.
     #[arg(long, value_name = "FILE")]
     pub rules_key: Option<PathBuf>,
-    /// Read the stream from its beginning again, as after the store was replaced by an older copy
+    /// Read the stream from its beginning again, as after restoring an older copy of the store
     #[arg(long)]
     pub again: bool,
     /// Serve /metrics, /healthz, /readyz, the API and the page at this address; a port alone means 127.0.0.1
     #[arg(long, visible_alias = "web", value_name = "ADDR")]
     pub metrics: Option<Listen>,
-    /// Answer only to who gives the token in this file
+    /// Require the token in this file
     #[arg(long, value_name = "FILE")]
     pub metrics_token_file: Option<PathBuf>,
     /// Serve over TLS with this certificate chain, PEM
@@ -57,7 +57,7 @@ pub struct HubArgs {
     /// The private key of --metrics-cert, PEM
     #[arg(long, value_name = "FILE")]
     pub metrics_key: Option<PathBuf>,
-    /// Say nothing but errors on standard error
+    /// Only errors on standard error
     #[arg(short, long)]
     pub quiet: bool,
 }

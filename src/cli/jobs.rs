@@ -19,11 +19,12 @@ pub struct JobsArgs {
 /// What to do with jobs.
 #[derive(Subcommand, Debug)]
 pub enum JobsAction {
-    /// Put captures into the queue of the workers
+    /// Add captures to the queue of the workers
     ///
-    /// Workers must see files at the same paths. What rotates (names of one folder that differ in numbers only) is one
-    /// job, as a flow may cross from one file to the next. The same files again are no new job, unless they were given
-    /// up. Built with --features archives, addresses of object stores are taken too: s3://bucket/prefix, gs://, az://.
+    /// Workers must see files at the same paths. Rotated files (names in one folder that differ only in numbers) are
+    /// one job, because a flow may continue from one file to the next. Submitting the same files again makes no new
+    /// job, unless they were given up. Built with --features archives, it also accepts addresses of object stores:
+    /// s3://bucket/prefix, gs://, az://.
     Submit {
         /// Files, folders (recursively), or addresses of object stores
         #[arg(required = true, value_name = "PATH|URL")]
@@ -38,7 +39,7 @@ pub enum JobsAction {
         #[command(flatten)]
         nats: NatsArgs,
     },
-    /// Say how far the jobs are, how fast it goes, and what was given up and why
+    /// Show the progress and speed of the jobs, and which were given up and why
     Status {
         /// JSON instead of text
         #[arg(long)]
@@ -47,7 +48,7 @@ pub enum JobsAction {
         #[command(flatten)]
         nats: NatsArgs,
     },
-    /// Write what all jobs found, as merge does
+    /// Write the result of all jobs, as merge does
     Result {
         /// How to write it
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -61,28 +62,28 @@ pub enum JobsAction {
     },
 }
 
-/// Which captures are one job.
+/// Which captures form one job.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum TogetherArg {
-    /// Those of one folder whose names differ in numbers only
+    /// Those in one folder whose names differ only in numbers
     #[default]
     Rotated,
-    /// Those of one folder
+    /// Those in one folder
     Folder,
-    /// Each alone: a flow that crosses from one to the next is two
+    /// Each file alone: a flow that continues in the next file counts as two
     None,
 }
 
 /// `phitap worker`.
 ///
 /// Takes captures from the queue of phitap jobs submit, one job at a time, replays them and publishes the result. A
-/// worker may be killed at any moment: another takes its job.
+/// worker may be killed at any moment: another one repeats its job.
 #[derive(Args, Debug)]
 pub struct WorkerArgs {
     /// The broker.
     #[command(flatten)]
     pub nats: NatsArgs,
-    /// The key of pseudonyms: the same file at every worker
+    /// The key of pseudonyms: the same file for every worker
     #[arg(long, value_name = "FILE")]
     pub key_file: PathBuf,
     /// Options of replay (rules, regions, home-net, memory...), as for its --config
@@ -91,12 +92,12 @@ pub struct WorkerArgs {
     /// Threads of one replay [default: one per core]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
-    /// How often a job is tried before it is given up
+    /// Attempts after which a job is given up
     #[arg(long, value_name = "N", default_value = "3")]
     pub tries: NonZeroU32,
-    /// How long a worker may say nothing before its job is given to another [default: 30s]
+    /// Time without a sign of life after which a worker's job is given to another [default: 30s]
     ///
-    /// The first worker sets it for all.
+    /// The first worker sets it for all of them.
     #[arg(long, value_name = "TIME")]
     pub gone_after: Option<Period>,
     /// Name of this worker in the list of jobs [default: name of the host]
@@ -105,7 +106,7 @@ pub struct WorkerArgs {
     /// End when no job is left
     #[arg(long)]
     pub until_empty: bool,
-    /// Say nothing but errors on standard error
+    /// Only errors on standard error
     #[arg(short, long)]
     pub quiet: bool,
 }

@@ -1,21 +1,19 @@
 //! Arguments and file become a checked [`Task`].
 
-use super::inputs::{host_name, is_capture, keep, pace};
+use super::inputs::{host_name, is_capture, keep};
+use super::interfaces::{capture, sandbox};
 use super::output::{destinations, spool};
 use super::published::published;
 use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
-use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, Size, exit};
+use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, exit};
 use crate::config::{
-    Capture, Config, Detail, Limits, MetricsAccess, Published, Reread, Source, StoreSettings,
-    Timestamps,
+    Config, Detail, Limits, MetricsAccess, Published, Reread, Source, StoreSettings,
 };
-use crate::destination::Target;
 use crate::net::{Cidr, HomeNets};
 use crate::output::{self, FORMATS};
 use crate::review::Request;
 use crate::rules::{ALL_REGIONS, DEFAULT_REGIONS};
-use crate::sandbox::Sandbox;
 use crate::time::Span;
 use clap::Parser as _;
 use std::io::Read as _;
@@ -29,20 +27,10 @@ const MIN_MEMORY: u64 = 16 << 20;
 /// Most `--workers`.
 const MAX_WORKERS: usize = 256;
 
-/// The port of a resolver, for names whose answer needs TCP.
-const DNS: u16 = 53;
 /// Default of `--status-every`.
 const STATUS_EVERY: Duration = Duration::from_secs(60);
 /// Default of `--max-silence`.
 const MAX_SILENCE: Duration = Duration::from_secs(300);
-/// Default of `--ring-size`, its least and its most, bytes.
-const RING: u64 = 64 << 20;
-const MIN_RING: u64 = 1 << 20;
-const MAX_RING: u64 = 4 << 30;
-/// Default of `--snaplen` and its most: what libpcap takes for everything. Its least holds headers.
-const SNAPLEN: u32 = 262_144;
-const MIN_SNAPLEN: u32 = 128;
-
 /// What the command line comes to.
 #[derive(Debug)]
 pub enum Task {
@@ -374,18 +362,6 @@ fn limits(options: &Options, memory: u64) -> Limits {
     }
 }
 
-/// How interfaces are read.
-fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
-    Ok(Capture {
-        backend: options.backend.unwrap_or_default(),
-        ring: ring_size(options.ring_size, memory)?,
-        snaplen: snaplen(options.snaplen)?,
-        timestamps: options.timestamps.unwrap_or_default(),
-        wait: options.wait,
-        pace: pace(options)?,
-    })
-}
-
 /// A time; 0 means none.
 fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
     Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
@@ -422,58 +398,6 @@ fn reread() -> Result<Box<Config>, String> {
         Ok(Task::Run(config)) => Ok(config),
         Ok(_) => Err("it names no interface any more".to_owned()),
         Err(error) => Err(error.to_string()),
-    }
-}
-
-/// What a live run gives up; it goes on writing to the folders of its outputs.
-fn sandbox(options: &Options) -> Option<Sandbox> {
-    let outputs =
-        [&options.metrics_file, &options.report, &options.assets, &options.store, &options.state];
-    let files = options.output.iter().filter_map(|output| output.0.target.file());
-    let outputs = files.chain(outputs.into_iter().flatten().map(PathBuf::as_path));
-    let folder = |path: &Path| match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
-        _ => PathBuf::from("."),
-    };
-    let mut writes: Vec<PathBuf> = outputs.map(folder).collect();
-    // A folder that is not there yet is made.
-    let spool = options.spool.as_ref();
-    writes.extend(
-        spool.map(|path| if path.is_dir() { path.clone() } else { folder(path.as_path()) }),
-    );
-    writes.extend(options.evidence.clone());
-    let rules_from = options.rules_from.iter().map(|from| Target::Remote(from.0.clone()));
-    let outputs = options.output.iter().map(|output| output.0.target.clone());
-    let mut connects: Vec<u16> =
-        outputs.chain(rules_from).flat_map(|target| target.ports()).collect();
-    if options.rules_from.is_some() {
-        writes.extend(options.rules.clone());
-    }
-    if !connects.is_empty() {
-        connects.push(DNS);
-    }
-    (!options.no_sandbox).then(|| Sandbox {
-        user: options.user.clone(),
-        administers: options.timestamps == Some(Timestamps::Hardware),
-        writes,
-        connects: Some(connects),
-    })
-}
-
-/// The ring of an interface, bytes: a share of the memory, unless it was chosen.
-fn ring_size(given: Option<Size>, memory: u64) -> Result<usize, ConfigError> {
-    let size = given.map_or_else(|| RING.min(memory / 16).max(MIN_RING), |size| size.0);
-    if !(MIN_RING..=MAX_RING).contains(&size) {
-        let (least, most) = (MIN_RING >> 20, MAX_RING >> 20);
-        return Err(usage(format!("--ring-size must be between {least}MiB and {most}MiB")));
-    }
-    usize::try_from(size).map_err(|_| usage("--ring-size is more than this system can address"))
-}
-
-fn snaplen(given: Option<u32>) -> Result<u32, ConfigError> {
-    match given.unwrap_or(SNAPLEN) {
-        length @ MIN_SNAPLEN..=SNAPLEN => Ok(length),
-        _ => Err(usage(format!("--snaplen must be between {MIN_SNAPLEN} and {SNAPLEN}"))),
     }
 }
 

@@ -10,6 +10,7 @@ mod evidence;
 #[cfg(all(feature = "nats", feature = "store"))]
 mod hub;
 mod inputs;
+mod interfaces;
 #[cfg(feature = "nats")]
 mod jobs;
 mod load;
@@ -96,6 +97,14 @@ pub struct Cli {
 }
 
 impl Cli {
+    /// The process with which this one is to end.
+    pub const fn ends_with(&self) -> Option<u32> {
+        match &self.command {
+            Command::Replay(replay) => replay.ends_with,
+            _ => None,
+        }
+    }
+
     /// Reads the arguments of the program. A capture file where a command is due gets a hint.
     pub fn read() -> Self {
         Self::try_parse().unwrap_or_else(|error| {
@@ -139,15 +148,15 @@ pub enum Command {
     Explain(ExplainArgs),
     /// Extract the packets of exposures, flows, services, patients or times from their captures
     Cut(Box<CutArgs>),
-    /// Make one result of what several sensors, days, files or workers found
+    /// Merge the results of several sensors, days, files or workers
     Merge(MergeArgs),
-    /// Make one result of what many sensors publish to a broker, while they run
+    /// Merge the results that many sensors publish to a broker, while they run
     #[cfg(all(feature = "nats", feature = "store"))]
     Hub(Box<HubArgs>),
-    /// Divide archives of captures over many machines
+    /// Distribute archives of captures over many machines
     #[cfg(feature = "nats")]
     Jobs(JobsArgs),
-    /// Work on the captures that phitap jobs submitted
+    /// Process the captures that phitap jobs submitted
     #[cfg(feature = "nats")]
     Worker(Box<WorkerArgs>),
     /// Print a completion script for a shell
@@ -173,6 +182,9 @@ pub struct Replay {
     /// Compressed files are read to their end only.
     #[arg(short, long, help_heading = "Running")]
     pub follow: bool,
+    /// End with the process of this number, which must have started this one
+    #[arg(long, value_name = "PID", hide = true)]
+    pub ends_with: Option<u32>,
     /// Options shared by replay and live.
     #[command(flatten)]
     pub options: Options,
@@ -244,7 +256,7 @@ pub enum RulesAction {
     /// Publish the rules of --rules to all sensors, signed
     #[cfg(feature = "nats")]
     Publish(PublishArgs),
-    /// Take published rules that bear a good signature into a folder, at once
+    /// Install published rules with a valid signature into a folder as soon as they arrive
     #[cfg(feature = "nats")]
     Follow(FollowArgs),
 }
@@ -356,9 +368,9 @@ pub struct Options {
     #[arg(long, value_name = "SEVERITY", value_parser = values::severity_parser(), help_heading = "Output")]
     #[serde(deserialize_with = "values::severity")]
     pub fail_on: Option<Severity>,
-    /// Also write phi-summary events, of which phitap merge and phitap hub make one result of many runs
+    /// Also write phi-summary events, which phitap merge and phitap hub combine into one result of many runs
     ///
-    /// With --format ecs. They hold one entry for each patient of each flow, of addresses and pseudonyms, and
+    /// With --format ecs. They contain addresses and pseudonyms, with one entry for each patient of each flow, and
     /// need a --key-file that all runs share.
     #[arg(long, help_heading = "Output")]
     pub summaries: bool,
@@ -368,7 +380,7 @@ pub struct Options {
     /// How often live writes a sensor-status event; 0 for never [default: 1min]
     #[arg(long, value_name = "TIME", help_heading = "Output")]
     pub status_every: Option<Period>,
-    /// Minimum time between updates of an exposure that does not grow worse [default: 1min]
+    /// Minimum time between updates of an exposure that does not become worse [default: 1min]
     #[arg(long, value_name = "TIME", help_heading = "Output")]
     pub update_every: Option<Period>,
     /// Keep the ids of exposures across restarts in this file; requires a persistent key
@@ -391,8 +403,8 @@ pub struct Options {
     pub rules: Option<PathBuf>,
     /// Take published rules from a NATS server: nats://HOST:4222[,credentials=FILE][,ca=FILE]
     ///
-    /// live keeps them in the folder of --rules and has them in force at once, also after a restart without
-    /// the server. What bears no good signature, is older or faulty is refused. See phitap rules publish.
+    /// live keeps them in the folder of --rules and applies them at once, also after a restart without the server.
+    /// Rules that are older, faulty or lack a valid signature are refused. See phitap rules publish.
     #[arg(long, value_name = "ADDR", help_heading = "Detection")]
     pub rules_from: Option<RulesFrom>,
     /// The public key that rules of --rules-from are signed with, PEM
@@ -454,7 +466,7 @@ pub struct Options {
     /// Start even if an interface is missing or down, and wait for it
     #[arg(long, help_heading = "Live capture")]
     pub wait: bool,
-    /// Let packet time pass so many times as fast as the clock, to try out days of operation in minutes
+    /// Let packet time pass this many times as fast as the clock, to try days of operation in minutes
     #[arg(long, value_name = "N", hide = true, help_heading = "Live capture")]
     pub pace: Option<u32>,
     /// User to switch to once the interfaces are open: a name, UID or UID:GID

@@ -203,7 +203,7 @@ pub struct CutArgs {
     pub selection: Selection,
 }
 
-/// How a merged result is written.
+/// Format of a merged result.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum MergeFormat {
     /// For people
@@ -219,18 +219,18 @@ pub enum MergeFormat {
 
 /// `phitap merge`.
 ///
-/// Reads the phi-summary events that replay and live write with --summaries. What two sensors saw of one flow
-/// counts once, and a file that is given twice changes nothing. People are the same where their pseudonyms were made
-/// with one key; those of another key are counted apart, and the exit status is 3.
+/// Reads the phi-summary events that replay and live write with --summaries. A flow that two sensors saw counts once,
+/// and a file that is given twice changes nothing. People are matched where one key made their pseudonyms; those
+/// under another key are counted separately, and the exit status is 3.
 #[derive(Args, Debug)]
 pub struct MergeArgs {
     /// Files of events (--format ecs --summaries), or - for standard input
     #[arg(required = true, value_name = "EVENTS")]
     pub sources: Vec<PathBuf>,
-    /// How to write it
+    /// Output format
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: MergeFormat,
-    /// Exposures shown at most [default: all]
+    /// Maximum number of exposures shown [default: all]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
 }

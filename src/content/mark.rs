@@ -1,31 +1,31 @@
-//! What a record is beside its fields.
+//! Properties of a record beside its fields.
 
 use crate::closed_set::closed_set;
 use crate::rules::Health;
 
 closed_set! {
-    /// What a record is beside its fields (`phi.marks`).
+    /// Properties of a record beside its fields (`phi.marks`).
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
     pub enum Mark {
         /// The source says it was de-identified ((0012,0062) YES).
         Deidentified = "deidentified",
         /// Test data (MSH-11 T or D, a phantom, a known test patient).
         Test = "test",
-        /// A question for a patient, not a record of one (C-FIND request, search form).
+        /// A query for a patient, not a record of one (C-FIND request, search form).
         Query = "query",
-        /// Words or structure around it say that this is about patients.
+        /// Nearby words or the structure show that this is about patients.
         PatientContext = "patient_context",
-        /// A diagnosis is beside it.
+        /// With a diagnosis.
         Diagnosis = "diagnosis",
-        /// An observation or result is beside it.
+        /// With an observation or result.
         Result = "result",
-        /// A medication is beside it.
+        /// With a medication.
         Medication = "medication",
-        /// An allergy is beside it.
+        /// With an allergy.
         Allergy = "allergy",
-        /// A procedure is beside it.
+        /// With a procedure.
         Procedure = "procedure",
-        /// The picture itself shows identifiers ((0028,0301) YES).
+        /// The image itself shows identifiers ((0028,0301) YES).
         BurnedIn = "burned_in",
         /// A phantom or a quality check in place of a patient ((0010,0200) YES).
         Phantom = "phantom",
@@ -53,15 +53,14 @@ const _: () = assert!(Mark::ALL.len() <= u16::BITS as usize, "a bit for each mar
 impl MarkSet {
     /// No mark.
     pub const EMPTY: Self = Self(0);
-    /// What says something of somebody's health.
+    /// Marks that describe a person's health.
     pub const HEALTH: Self = Self::of(Mark::Diagnosis)
         .union(Self::of(Mark::Result))
         .union(Self::of(Mark::Medication))
         .union(Self::of(Mark::Allergy))
         .union(Self::of(Mark::Procedure));
 
-    /// What makes a record less than others: it holds for a patient only if it holds for every one of
-    /// the records.
+    /// Marks that weaken a record: they hold for a patient only if they hold for all of the patient's records.
     const WEAKENING: Self =
         Self::of(Mark::Deidentified).union(Self::of(Mark::Test)).union(Self::of(Mark::Query));
 
@@ -69,21 +68,21 @@ impl MarkSet {
     pub const fn of(mark: Mark) -> Self {
         Self(1 << mark as u16)
     }
-    /// Adds a mark. Whether it is new.
+    /// Adds a mark. Returns whether it is new.
     pub const fn insert(&mut self, mark: Mark) -> bool {
         let new = !self.contains(mark);
         *self = self.union(Self::of(mark));
         new
     }
-    /// Whether a mark is in it.
+    /// Whether it contains a mark.
     pub const fn contains(self, mark: Mark) -> bool {
         self.has(Self::of(mark))
     }
-    /// Whether all marks of `other` are in it.
+    /// Whether it contains all marks of `other`.
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
-    /// Whether no mark is in it.
+    /// Whether it is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -91,24 +90,24 @@ impl MarkSet {
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
-    /// The marks that both have.
+    /// The marks that are in both.
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
-    /// The marks that `other` does not have.
+    /// The marks that are not in `other`.
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
-    /// What is said of somebody's health.
+    /// The marks that describe a person's health.
     pub const fn health(self) -> Self {
         self.intersection(Self::HEALTH)
     }
-    /// The marks of a patient with a further record.
+    /// The marks of a patient after a further record.
     pub const fn with_record(self, other: Self) -> Self {
         let weakening = self.intersection(other).intersection(Self::WEAKENING);
         self.union(other).without(Self::WEAKENING).union(weakening)
     }
-    /// As a number, to compare by.
+    /// As a number, for comparison.
     pub const fn bits(self) -> u16 {
         self.0
     }

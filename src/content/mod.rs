@@ -1,4 +1,4 @@
-//! What a protocol carries, and the fields in it that point to a person.
+//! The content of protocols, and the fields in it that identify a person.
 //!
 //! A format is a file or folder plus one line in [`FORMATS`]. It gets its bytes in pieces of any size,
 //! removes one layer (a coding, an archive, a document format), and either opens what is inside as a further
@@ -32,13 +32,13 @@ pub trait Format: Sync {
     /// The layer's name in `phi.carrier`, and a metric label: `dicom`, `hl7v2`, `json`, `gzip`.
     fn name(&self) -> &'static str;
 
-    /// Whether a payload declared as `media` that starts with `head` is in this format. `head` is at least
-    /// [`PROBE_BYTES`] long unless the payload is shorter and all of it is there.
+    /// Whether a payload declared as `media` that starts with `head` is in this format. `head` has at least
+    /// [`PROBE_BYTES`] bytes unless it is the whole payload.
     fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool;
 
     /// The printable ASCII characters with which a payload of unknown or declared type may begin for
-    /// [`Format::probe`] to take it; empty if it may begin with any. Blanks, control characters and byte
-    /// order marks may precede them, so of payloads that begin with those every format is asked.
+    /// [`Format::probe`] to accept it; empty for any. Blanks, control characters and byte order marks may precede
+    /// them, so every format is probed for payloads that begin with those.
     fn first(&self) -> &'static [u8] {
         &[]
     }
@@ -48,84 +48,83 @@ pub trait Format: Sync {
         false
     }
 
-    /// Whether a payload declared as `media` that starts with `head`, however short, is certainly in this
-    /// format: for example a stream of events, whose first one must not wait for the second.
+    /// Whether a payload declared as `media` that starts with `head`, however short, is certainly in this format: for
+    /// example a stream of events, whose first one must not wait for the second.
     fn at_once(&self, media: &Media<'_>, head: &[u8]) -> bool {
         let _ = (media, head);
         false
     }
 
-    /// Whether it is made of characters: its probe and its reader get them in UTF-8, whatever the
-    /// wire has.
+    /// Whether it is a text format: its probe and its reader get UTF-8, whatever the wire has.
     fn is_text(&self) -> bool {
         false
     }
 
-    /// What reading a byte of it costs, in units of the flow's budget.
+    /// The cost of reading a byte, in units of the flow's budget.
     fn cost(&self) -> u64 {
         2
     }
 
-    /// A reader for one content.
+    /// A reader for one payload.
     fn open(&self, media: &Media<'_>) -> Box<dyn Document>;
 }
 
-/// How much of a payload the bytes at hand are.
+/// Whether bytes are a whole payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Extent {
-    /// All of it.
+    /// The whole payload.
     Whole,
     /// Its beginning: more may come.
     Beginning,
 }
 
-/// How many bytes a probe sees, where the content has them.
+/// How many bytes a probe gets, if the payload has them.
 pub const PROBE_BYTES: usize = 1024;
 
-/// Reads one content.
+/// Reads one payload.
 pub trait Document: Send {
-    /// The next bytes. All of them are taken; what must wait for more is copied, within a cap.
-    /// What a [`Want`] skips is not delivered later: the next bytes are those behind it. After
-    /// [`Want::NOTHING`] only [`Document::end`] follows, at once.
+    /// The next bytes. All of them are consumed; bytes that must wait are copied, within a cap. Bytes that a [`Want`]
+    /// skips are not delivered later: the next bytes are those behind them. After [`Want::NOTHING`] only
+    /// [`Document::end`] follows, at once.
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want;
 
-    /// `len` bytes are missing here. The default gives the rest up.
+    /// `len` bytes are missing here. By default the rest is given up.
     fn gap(&mut self, len: u64, scope: &mut Scope<'_>) -> Want {
         let _ = (len, scope);
         Want::NOTHING
     }
 
-    /// The end of the content.
+    /// The end of the payload.
     fn end(&mut self, ending: Ending, scope: &mut Scope<'_>);
 
     /// Bytes of heap held, roughly.
     fn memory(&self) -> usize;
 }
 
-/// A named value in a payload that points to a person.
+/// A named value in a payload that identifies a person.
 #[derive(Clone, Copy)]
 pub struct Field<'a> {
-    /// What it identifies by.
+    /// The kind of identifier.
     pub kind: Kind,
     /// The value as text.
     pub value: Phi<'a>,
-    /// Where it was found, in the format's own notation: `(0010,0010)`, `PID-5`, `Patient.birthDate`. Comes
-    /// from a rule, never from the wire.
+    /// Where it was found, in the notation of the format: `(0010,0010)`, `PID-5`, `Patient.birthDate`. Comes from a
+    /// rule, never from the wire.
     pub name: &'a str,
     /// The rule's id.
     pub rule: &'a str,
-    /// Assigning authority, `system` or OID of an id; empty if none is given.
+    /// Assigning authority, `system` or OID of an id; empty if missing.
     pub issuer: &'a str,
-    /// Universal id of the issuer (OID, UUID), where it is given beside the name; else empty.
+    /// Universal id of the issuer (OID, UUID), if there is one beside the name; else empty.
     pub authority: &'a str,
     /// 0 to 1.
     pub confidence: f32,
-    /// What makes it an identifier.
+    /// Why it is an identifier.
     pub evidence: Evidence,
 }
 
 impl<'a> Field<'a> {
-    /// `value` was in the field that `rule` names.
+    /// A field with `value`, as `rule` names it.
     pub fn declared(rule: &'a FieldRule, value: &'a str) -> Self {
         Self {
             kind: rule.kind,
@@ -138,7 +137,7 @@ impl<'a> Field<'a> {
             evidence: Evidence::Declared,
         }
     }
-    /// The same under another kind (HL7 CX-5 and FHIR `system` say what an id is).
+    /// The same with another kind (from HL7 CX-5, or a FHIR `system`).
     pub fn with_kind(mut self, kind: Kind) -> Self {
         self.kind = kind;
         self
@@ -156,36 +155,36 @@ impl<'a> Field<'a> {
 }
 
 closed_set! {
-    /// What makes a value an identifier, in the order of its weight.
+    /// Why a value is an identifier, by increasing weakness of the evidence.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     pub enum Evidence {
-        /// A standard says what the field holds, and the number is one of its kind.
+        /// A standard defines the field, and the number is valid for its kind.
         DeclaredValid = "declared-valid",
-        /// A standard says what the field holds.
+        /// A standard defines the field.
         Declared = "declared",
-        /// A standard says what the field holds, but the number does not pass the check of its kind.
+        /// A standard defines the field, but the number fails the check of its kind.
         DeclaredWrong = "declared-wrong",
-        /// A key name, a heading or a label says so, and the number is one of its kind.
+        /// A key name, a heading or a label, and the number is valid for its kind.
         LabelledValid = "labelled-valid",
-        /// A key name, a heading or a label says so.
+        /// A key name, a heading or a label.
         Labelled = "labelled",
-        /// A key name, a heading or a label says so, but the number does not pass the check of its kind.
+        /// A key name, a heading or a label, but the number fails the check of its kind.
         LabelledWrong = "labelled-wrong",
-        /// Words near by say so, and the number is one of their kind.
+        /// Nearby words, and the number is valid for their kind.
         NearValid = "near-valid",
-        /// Words near by say so.
+        /// Nearby words.
         Near = "near",
-        /// Its check digits say so, which chance seldom does.
+        /// Its check digits, which are seldom valid by chance.
         Checked = "checked",
-        /// Nearly all numbers written like it in this flow are valid, which chance would not make them.
+        /// Nearly all numbers with this pattern in the flow are valid, which cannot be chance.
         Listed = "listed",
-        /// It is written like one.
+        /// Its pattern.
         Pattern = "pattern",
     }
 }
 
 impl Evidence {
-    /// Every slug that [`Evidence::slugs`] may give: a closed set, which the schema of events lists.
+    /// Every slug that [`Evidence::slugs`] may return: a closed set, which the schema of events lists.
     pub const SLUGS: &'static [&'static str] = &[
         "declared-field",
         "label",
@@ -196,8 +195,8 @@ impl Evidence {
         "check-digit-failed",
     ];
 
-    /// The reasons one by one, as events give them: where the meaning comes from, then what the check
-    /// of the number says, if it was checked.
+    /// The reasons as separate slugs, as in events: the source of the meaning, then the result of the check, if the
+    /// number was checked.
     pub const fn slugs(self) -> &'static [&'static str] {
         match self {
             Self::DeclaredValid => &["declared-field", "check-digit"],
@@ -214,7 +213,7 @@ impl Evidence {
         }
     }
 
-    /// The same with what the check of the number says.
+    /// The same with the result of the check.
     pub const fn verified(self, valid: bool) -> Self {
         match (self, valid) {
             (Self::Declared, true) => Self::DeclaredValid,
@@ -225,7 +224,7 @@ impl Evidence {
         }
     }
 
-    /// Whether a standard says what the field holds.
+    /// Whether a standard defines the field.
     pub const fn is_declared(self) -> bool {
         matches!(self, Self::DeclaredValid | Self::Declared | Self::DeclaredWrong)
     }
@@ -241,7 +240,7 @@ impl Evidence {
     }
 }
 
-/// How a record came to be.
+/// The origin of a record.
 #[derive(Clone, Copy)]
 pub struct RecordHead<'a> {
     /// The format that found it: `dicom`, `hl7v2`, `fhir`, `json`, `form`...
@@ -249,32 +248,32 @@ pub struct RecordHead<'a> {
     /// A structured medical record (data set, message, resource), which suffices alone; a loose one (form,
     /// CSV, text) needs combined evidence.
     pub structured: bool,
-    /// Which way it travelled.
+    /// Its direction.
     pub direction: Direction,
     /// `C-FIND`, `ADT^A01`, `GET`...
     pub operation: &'a str,
-    /// The layers outside in, `["http", "gzip", "json"]`.
+    /// The layers outside in: `["http", "gzip", "json"]`.
     pub carrier: &'a [&'static str],
 }
 
-/// Takes the fields of records. `at` distinguishes payloads that are open at the same time; records of one
-/// payload nest like brackets.
+/// Receives the fields of records. `at` identifies a payload among those that are open at the same time; records of
+/// one payload nest like brackets.
 pub trait FieldSink {
     /// A record starts: its fields belong to one person.
     fn begin(&mut self, at: ContentId, head: RecordHead<'_>);
-    /// A field of the innermost open record of `at`; without one it is passed over.
+    /// A field of the innermost open record of `at`; ignored if there is none.
     fn field(&mut self, at: ContentId, field: Field<'_>);
-    /// Something about the innermost open record of `at`.
+    /// A mark of the innermost open record of `at`.
     fn mark(&mut self, at: ContentId, mark: Mark);
-    /// The innermost open record of `at` is complete; `facts` is what is known of the service by now.
+    /// The innermost open record of `at` is complete; `facts` are the facts about the service so far.
     fn end(&mut self, at: ContentId, facts: &ServiceFacts);
-    /// An object was named whose distinct ones are counted. Its `uid` is not kept.
+    /// An object was named; distinct ones are counted. Its `uid` is not kept.
     fn object(&mut self, object: Object, uid: &str) {
         let _ = (object, uid);
     }
-    /// Repeats what came of a unit of a document, if one of the same bytes was read before; `around`
-    /// represents all else on which its records depend. If it is not known, what comes of it is noted
-    /// until [`FieldSink::keep_unit`].
+    /// Repeats the results of a unit of a document, if one with the same bytes was read before; `around` represents
+    /// everything else on which its records depend. If it is unknown, its results are noted until
+    /// [`FieldSink::keep_unit`].
     fn repeat_unit(
         &mut self,
         unit: &[u8],
@@ -285,13 +284,13 @@ pub trait FieldSink {
         let _ = (unit, around, head, facts);
         None
     }
-    /// The unit has ended; with what it counted, it may be repeated.
+    /// The unit has ended; with its counts it can be repeated.
     fn keep_unit(&mut self, counts: Option<UnitCounts>) {
         let _ = counts;
     }
-    /// Repeats the fields that came of a piece of a document, if one of the same bytes was read lately; `around`
-    /// represents all else on which they depend. `each` takes what they were said to be. How many of them are
-    /// names. If it is not known, what comes of it is noted until [`FieldSink::keep_piece`].
+    /// Repeats the fields of a piece of a document, if one with the same bytes was read recently; `around` represents
+    /// everything else on which they depend. `each` gets the fields. Returns how many of them are names. If it is
+    /// unknown, its results are noted until [`FieldSink::keep_piece`].
     fn repeat_piece(
         &mut self,
         at: ContentId,
@@ -304,37 +303,37 @@ pub trait FieldSink {
     }
     /// The piece has ended.
     fn keep_piece(&mut self) {}
-    /// Notes a number that was found in text, written in a certain way and valid as any of some kinds. The
-    /// place in `valid` of the kind that lists of such numbers in this flow belong to, if any.
+    /// Notes a number in text, its pattern, and the kinds for which it is valid. Returns the index in `valid` of the
+    /// kind of which this flow has a list of such numbers, if any.
     fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
         let _ = (direction, number);
         None
     }
 }
 
-/// What a unit of a document (a row, or all of a small one) counted while it was read.
+/// Counts of a unit of a document (a row, or the whole of a small one).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct UnitCounts {
     /// Records, and their format.
     records: (&'static str, u64),
-    /// Names of people of whom the format says that they are patients.
+    /// Names of people whom the format declares to be patients.
     people: u64,
     /// It is a FHIR resource of a person.
     fhir: bool,
 }
 
-/// A number that only its check digits may explain.
+/// A number for which check digits may be the only evidence.
 #[derive(Clone, Copy)]
 pub struct Numbered<'a> {
     /// As it is written.
     pub value: Phi<'a>,
-    /// How it is written: equal for numbers written alike.
+    /// Its pattern: equal for numbers written alike.
     pub shape: u64,
-    /// As what it is valid.
+    /// The kind for which it is valid.
     pub valid: &'a [&'a IdentifierRule],
 }
 
-/// What a [`Document`] works with while it reads.
+/// What a [`Document`] uses while it reads.
 pub struct Scope<'a> {
     pub(in crate::content) id: ContentId,
     pub(in crate::content) direction: Direction,
@@ -347,7 +346,7 @@ pub struct Scope<'a> {
     pub(in crate::content) counters: &'a mut ContentCounters,
 }
 
-/// What payloads count; the pipeline adds it to the metrics.
+/// Counters of payloads; the pipeline adds them to the metrics.
 #[derive(Debug, Default)]
 pub struct ContentCounters {
     /// Messages read, by type; a closed set.
@@ -356,44 +355,44 @@ pub struct ContentCounters {
     pub records: Vec<(&'static str, u64)>,
     /// Payloads that were given up, by reason.
     pub given_up: Vec<(Reason, u64)>,
-    /// Bytes that were passed over unread (pixel data, images).
+    /// Bytes that were skipped unread (pixel data, images).
     pub skipped_bytes: u64,
-    /// Bytes that were left because the budget was used up.
+    /// Bytes that were not read because the budget was used up.
     pub unpaid_bytes: u64,
     /// Work done so far; it wraps.
     pub work: u64,
-    /// What flows may spend beyond their own budgets: kept from one flow to the next.
+    /// What flows may spend beyond their own budgets; kept between flows.
     pub reserve: Reserve,
-    /// The budget of the flow whose content is being read.
+    /// The budget of the current flow.
     pub(in crate::content) budget: Budget,
-    /// Names of people of whom the format says that they are patients.
+    /// Names of people whom the format declares to be patients.
     pub(in crate::content) people: u64,
     /// The open record is one of those.
     pub(in crate::content) certain: bool,
-    /// A FHIR resource of a person was read in the step that is under way.
+    /// A FHIR resource of a person was read in the current step.
     pub(in crate::content) fhir: bool,
-    /// A unit is being read, and whether it did what cannot be repeated.
+    /// The current unit, and whether it had effects that cannot be repeated.
     pub(in crate::content) unit: Option<bool>,
-    /// Room for what a coding decodes, from one content to the next.
+    /// A buffer for decoded bytes, reused between payloads.
     pub(in crate::content) piece: Vec<u8>,
-    /// What the last header of HL7 v2 declared.
+    /// Declarations of the last HL7 v2 header.
     pub(in crate::content) syntax: formats::hl7v2::value::LastSyntax,
-    /// Room for what a message of HL7 v2 says of its patient, from one message to the next.
+    /// A buffer for the patient of an HL7 v2 message, reused between messages.
     pub(in crate::content) patient: formats::hl7v2::PatientContext,
-    /// Names that were looked up: kept from one document to the next.
+    /// Names that were looked up; kept between documents.
     pub(in crate::content) names: extract::tree::NamePool,
 }
 
 impl ContentCounters {
-    /// The rules were replaced: what was looked up in the old ones is forgotten.
+    /// The rules were replaced: results of the old ones are forgotten.
     pub fn forget(&mut self) {
         self.names.clear();
     }
-    /// The step under way has failed.
+    /// The current step has failed.
     pub fn abandon(&mut self) {
         self.unit = None;
     }
-    /// The unit that is being read, if any, depends on more than its bytes.
+    /// The current unit, if any, depends on more than its bytes.
     pub(in crate::content) fn spoil(&mut self) {
         if let Some(spoilt) = &mut self.unit {
             *spoilt = true;
@@ -403,7 +402,7 @@ impl ContentCounters {
     pub fn record(&mut self, format: &'static str) {
         bump(&mut self.records, format);
     }
-    /// One more content given up.
+    /// One more payload was given up.
     pub fn give_up(&mut self, reason: Reason) {
         bump(&mut self.given_up, reason);
     }
@@ -425,7 +424,7 @@ impl Scope<'_> {
     pub fn rules(&self) -> &RuleSet {
         self.rules
     }
-    /// Which way the content travels.
+    /// The direction of the payload.
     pub fn direction(&self) -> Direction {
         self.direction
     }
@@ -439,7 +438,7 @@ impl Scope<'_> {
         self.operation.clear();
         self.operation.push_str(operation);
     }
-    /// Facts about the service, from formats that know some (MSH-3, MSH-4).
+    /// Facts about the service, from formats that contain some (MSH-3, MSH-4).
     pub fn facts(&mut self) -> &mut ServiceFacts {
         self.counters.spoil();
         self.facts
@@ -448,7 +447,7 @@ impl Scope<'_> {
     pub fn begin(&mut self, content: &'static str) {
         self.begin_as(content, true);
     }
-    /// Starts a record that needs evidence together.
+    /// Starts a record that needs combined evidence.
     pub fn begin_loose(&mut self, content: &'static str) {
         self.begin_as(content, false);
     }
@@ -474,8 +473,8 @@ impl Scope<'_> {
             self.sink.field(self.id, field);
         }
     }
-    /// Passes on what came of a piece of a document that was read before; `around` represents all else on which
-    /// it depends, and `each` takes the fields. False if it has to be read: then its fields follow, up to
+    /// Passes on the results of a piece of a document that was read before; `around` represents everything else on
+    /// which it depends, and `each` gets the fields. False if it must be read: then its fields follow, up to
     /// [`Scope::keep_piece`].
     pub fn repeat_piece(
         &mut self,
@@ -489,15 +488,15 @@ impl Scope<'_> {
         self.counters.people += if self.counters.certain { names } else { 0 };
         true
     }
-    /// The piece has been read.
+    /// The piece was read.
     pub fn keep_piece(&mut self) {
         self.sink.keep_piece();
     }
-    /// The place in `valid` of the kind that lists of such numbers in this flow belong to.
+    /// The index in `valid` of the kind of which this flow has a list of such numbers, if any.
     pub fn listed(&mut self, number: &Numbered<'_>) -> Option<usize> {
         self.sink.listed(self.direction, number)
     }
-    /// Something about the open record.
+    /// A mark of the open record.
     pub fn mark(&mut self, mark: Mark) {
         self.sink.mark(self.id, mark);
     }
@@ -505,7 +504,7 @@ impl Scope<'_> {
     pub fn end(&mut self) {
         self.sink.end(self.id, self.facts);
     }
-    /// An object was named whose distinct ones are counted.
+    /// An object was named; distinct ones are counted.
     pub fn object(&mut self, object: Object, uid: &str) {
         self.sink.object(object, uid);
     }
@@ -514,40 +513,39 @@ impl Scope<'_> {
         self.counters.spoil();
         bump(&mut self.counters.messages, kind);
     }
-    /// `bytes` passed over unread.
+    /// `bytes` were skipped unread.
     pub fn skipped(&mut self, bytes: u64) {
         self.counters.spoil();
         self.counters.skipped_bytes = self.counters.skipped_bytes.saturating_add(bytes);
     }
-    /// Takes `work` out of the flow's budget; false if there is not so much left.
+    /// Takes `work` from the flow's budget; false if it does not suffice.
     pub(in crate::content) fn spend(&mut self, work: u64) -> bool {
         self.counters.work = self.counters.work.wrapping_add(work);
         self.counters.budget.spend(work, &mut self.counters.reserve)
     }
-    /// Runs `act` on what was unpacked.
+    /// Runs `act` on unpacked bytes.
     pub(in crate::content) fn unpacked<R>(&mut self, act: impl FnOnce(&mut Self) -> R) -> R {
         self.counters.budget.enter_unpacked();
         let result = act(self);
         self.counters.budget.leave_unpacked();
         result
     }
-    /// The work that the flow may still cause.
+    /// The flow's remaining budget.
     pub(in crate::content) fn work_left(&self) -> u64 {
         self.counters.budget.left(&self.counters.reserve)
     }
-    /// `bytes` are left, for the budget is used up.
+    /// `bytes` are not read, because the budget is used up.
     pub(in crate::content) fn leave(&mut self, bytes: u64) {
         self.counters.unpaid_bytes = self.counters.unpaid_bytes.saturating_add(bytes);
         self.counters.give_up(Reason::Budget);
     }
-    /// The content, or part of it, was given up.
+    /// The payload, or part of it, was given up.
     pub fn give_up(&mut self, reason: Reason) {
         self.counters.spoil();
         self.counters.give_up(reason);
     }
-    /// Reads a unit of a document: `bytes`, whose records depend on nothing else but `around`.
-    /// If it was read before, what came of it is repeated. `read` says whether all of it was read, and
-    /// nothing is open behind it.
+    /// Reads a unit of a document: `bytes`, whose records depend on nothing else but `around`. If it was read before,
+    /// its results are repeated. `read` returns whether all of it was read, and nothing is open behind it.
     pub fn unit(&mut self, bytes: &[u8], around: u64, read: impl FnOnce(&mut Self) -> bool) {
         if self.counters.unit.is_some() {
             read(self);

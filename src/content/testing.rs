@@ -1,4 +1,4 @@
-//! Reads payloads in memory and writes down what comes of them: for tests and fuzz targets.
+//! Reads payloads in memory and writes down the records: for tests and fuzz targets.
 
 use super::{
     ContentCounters, ContentId, Contents, Direction, Document, Ending, Env, Evidence, Field,
@@ -14,15 +14,15 @@ pub fn rules() -> &'static RuleSet {
     RULES.get_or_init(|| RuleSet::shipped().expect("shipped rules are sound"))
 }
 
-/// Writes records down. A field is `NAME kind value`, then `@ISSUER` where one is given and `?` where no
-/// standard says what the field holds.
+/// Writes records down. A field is `NAME kind value`, then `@ISSUER` if it has one and `?` if no standard defines the
+/// field.
 #[derive(Default)]
 pub struct Records {
     open: Vec<(usize, String)>,
-    /// One line for each complete record: `http>json name=... birth_date=... [PatientContext]`. A `~` before
-    /// the format: the record is a loose one.
+    /// One line for each complete record: `http>json name=... birth_date=... [PatientContext]`. A `~` before the
+    /// format marks a loose record.
     pub lines: Vec<String>,
-    /// In the order in which they came: `record FORMAT OPERATION`, fields, `mark MARK`, `end`.
+    /// In order: `record FORMAT OPERATION`, fields, `mark MARK`, `end`.
     pub log: Vec<String>,
     /// The fields of each record, in the order in which records began.
     pub records: Vec<Vec<String>>,
@@ -76,23 +76,23 @@ impl FieldSink for Records {
 pub enum Part<'a> {
     /// Its bytes.
     Bytes(&'a [u8]),
-    /// That many bytes are missing.
+    /// This many bytes are missing.
     Gap(u64),
 }
 
-/// What came of a payload.
+/// Result of reading a payload.
 pub struct Reading {
     /// Its records.
     pub records: Records,
-    /// What it showed of the service.
+    /// Facts about the service.
     pub facts: ServiceFacts,
-    /// What was counted.
+    /// Counters.
     pub counters: ContentCounters,
-    /// Most bytes of heap that were held, roughly.
+    /// Highest number of bytes of heap held, approximately.
     pub memory: usize,
 }
 
-/// Hands `parts` on in pieces of at most `size` bytes, without those that are not wanted.
+/// Passes `parts` on in pieces of at most `size` bytes, without skipped ones.
 fn feed(parts: &[Part<'_>], size: usize, mut give: impl FnMut(Part<'_>, u64) -> Want) {
     let mut skip = 0;
     for part in parts {
@@ -118,7 +118,7 @@ fn feed(parts: &[Part<'_>], size: usize, mut give: impl FnMut(Part<'_>, u64) -> 
     }
 }
 
-/// Reads a payload that a protocol passes on with `hint`, in pieces of at most `size` bytes.
+/// Reads a payload that a protocol opens with `hint`, in pieces of at most `size` bytes.
 pub fn read_payload(hint: &Hint<'_>, parts: &[Part<'_>], size: usize, ending: Ending) -> Reading {
     let mut contents = Contents::default();
     let (mut records, mut facts, mut counters) =
@@ -169,7 +169,7 @@ pub fn read_document(
     reading
 }
 
-/// What comes of what `act` does.
+/// The results of `act`.
 fn with_operation(
     direction: Direction,
     operation: &str,
@@ -192,18 +192,18 @@ fn with_operation(
     Reading { records, facts, counters, memory: 0 }
 }
 
-/// The hint of an answer to a GET.
+/// The hint of a response to a GET.
 fn answer<'a>(media: Media<'a>, codings: &'a [&'a str]) -> Hint<'a> {
     let direction = Direction::ServerToClient;
     Hint { direction, media, operation: "GET", codings, layer: "http" }
 }
 
-/// Reads `bytes`, declared as `media` under `codings`, in pieces of `piece` bytes; the records.
+/// Reads `bytes`, declared as `media` under `codings`, in pieces of `piece` bytes. Returns the records.
 pub fn records_of(media: Media<'_>, codings: &[&str], bytes: &[u8], piece: usize) -> Vec<String> {
     read_as(media, codings, bytes, piece).0
 }
 
-/// The same with what was counted.
+/// The same with counters.
 pub fn read_as(
     media: Media<'_>,
     codings: &[&str],
@@ -251,7 +251,7 @@ pub fn with_scope(act: impl FnOnce(&mut Scope<'_>)) -> Vec<String> {
     with_operation(Direction::ServerToClient, "", act).records.lines
 }
 
-/// Keeps what its document gets.
+/// Collects the bytes that its document gets.
 #[derive(Clone, Default)]
 pub struct Probe(Arc<Mutex<(Vec<u8>, Option<Ending>)>>);
 
@@ -260,7 +260,7 @@ impl Probe {
     pub fn document(&self) -> impl Document + use<> {
         self.clone()
     }
-    /// The bytes, and how they ended, if they did.
+    /// The bytes, and their ending, if they have ended.
     pub fn result(&self) -> (Vec<u8>, Option<Ending>) {
         self.0.lock().expect("one thread").clone()
     }

@@ -4,7 +4,7 @@ use super::bundle::{Bundle, Refusal};
 use super::key::PublicKey;
 use super::publish::open;
 use super::{CURRENT, DistributionError, Follow};
-use crate::broker::{Access, Settings};
+use crate::broker::{Access, Settings, answer};
 use crate::config::{Config, Published};
 use crate::destination::Service;
 use crate::identify::load_rules;
@@ -145,8 +145,7 @@ impl Follower<'_> {
     async fn look(&mut self, stop: &AtomicBool) -> Result<(), DistributionError> {
         let bucket = open(&self.access).await?;
         while !stop.load(Ordering::Relaxed) {
-            let entry = bucket.entry(CURRENT).await;
-            let entry = entry.map_err(|error| DistributionError::Stream(error.to_string()))?;
+            let entry = answer(bucket.entry(CURRENT)).await.map_err(DistributionError::Stream)?;
             match entry {
                 Some(entry) if entry.revision != self.seen => {
                     self.seen = entry.revision;

@@ -3,7 +3,7 @@
 use super::bundle::{Bundle, is_name};
 use super::key::{PrivateKey, PublicKey};
 use super::{BUCKET, CURRENT, DistributionError, Publish};
-use crate::broker::{Access, bucket};
+use crate::broker::{Access, answer, bucket};
 use crate::identify::load_rules;
 use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::{self, Context};
@@ -31,7 +31,7 @@ pub(super) async fn open(access: &Access) -> Result<Store, DistributionError> {
 
 /// The fingerprint of the rules that were published last, where they bear a good signature.
 pub async fn latest(context: &Context, key: &PublicKey) -> Option<String> {
-    let value = rules_bucket(context).await.ok()?.get(CURRENT).await.ok()??;
+    let value = answer(rules_bucket(context).await.ok()?.get(CURRENT)).await.ok()??;
     Bundle::open(&value, key).ok().map(|bundle| bundle.digest)
 }
 
@@ -48,7 +48,7 @@ pub fn publish(publish: &Publish) -> Result<u64, DistributionError> {
     let runtime = runtime.map_err(|error| DistributionError::Stream(error.to_string()))?;
     runtime.block_on(async {
         let bucket = open(&Access::open(&publish.broker)?).await?;
-        let before = bucket.entry(CURRENT).await.map_err(refused)?;
+        let before = answer(bucket.entry(CURRENT)).await.map_err(refused)?;
         let version = before.as_ref().map_or(0, |entry| entry.revision) + 1;
         let bundle = Bundle { version, digest: rules.digest.clone(), files };
         let value = bundle.seal(&key).ok_or_else(|| {
@@ -59,9 +59,9 @@ pub fn publish(publish: &Publish) -> Result<u64, DistributionError> {
         // Of two that publish at once, one learns that the other was first.
         let put = match before {
             Some(entry) => {
-                bucket.update(CURRENT, value.into(), entry.revision).await.map_err(refused)
+                answer(bucket.update(CURRENT, value.into(), entry.revision)).await.map_err(refused)
             }
-            None => bucket.create(CURRENT, value.into()).await.map_err(refused),
+            None => answer(bucket.create(CURRENT, value.into())).await.map_err(refused),
         };
         put.map(|_| version)
     })

@@ -1,8 +1,8 @@
-//! Whom a service lets in, as far as traffic proves it.
+//! Which clients a service accepts, as far as traffic proves it.
 //!
 //! Application entity titles are the only access control of most DICOM services, and they are no secret. Only some
-//! titles prove something: a default title of a common tool, or several titles from one host. A web service, a
-//! database, a broker, a directory or a file server proves it by an answer to a client that did not log in.
+//! titles prove something: a default title of a common tool, or several titles from one host. A web service,
+//! database, broker, directory or file server proves that it is open by answering a client that did not log in.
 
 use crate::protocol::service::Admission;
 use crate::protocol::{Authentication, Outcome, ServiceFacts};
@@ -12,15 +12,15 @@ use std::net::IpAddr;
 
 /// Titles remembered per service, accepted or rejected.
 const MAX_TITLES: usize = 64;
-/// Client addresses remembered of a service.
+/// Client addresses remembered per service.
 const MAX_CLIENTS: usize = 256;
 
-/// Whom a service lets in.
+/// Which clients a service accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Access {
     /// It accepted a default calling title of a common tool.
     pub default_title: bool,
-    /// It let one host in by several titles.
+    /// It accepted several titles from one host.
     pub several_titles: bool,
     /// It rejected a calling title.
     pub refused_calling: bool,
@@ -30,24 +30,24 @@ pub struct Access {
     pub not_authorized: bool,
     /// It showed what it is to a client that did not log in.
     pub open_interface: bool,
-    /// It did what a client asked that had not shown who it is, or let it in as a guest.
+    /// It served a client that did not authenticate, or accepted it as a guest.
     pub anonymous: bool,
-    /// Different calling titles that it let in, to a cap.
+    /// Different calling titles that it accepted, to a cap.
     pub titles: u32,
-    /// Different hosts that it let in, to a cap.
+    /// Different hosts that it accepted, to a cap.
     pub clients: u32,
     /// Different calling titles that it rejected, up to a limit.
     pub refused_titles: u32,
 }
 
-/// What that proves.
+/// What this proves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub enum Answers {
-    /// Any client.
+    /// It answers any client.
     Anyone,
-    /// Those it knows.
+    /// It answers the clients it knows.
     Known,
-    /// Nothing proves it.
+    /// Neither is proven.
     Unproven,
 }
 
@@ -63,7 +63,7 @@ impl Answers {
 }
 
 impl Access {
-    /// Whom it answers. A service that rejected anyone checks titles, whatever else it does.
+    /// Whom it answers. A service that rejected any title checks titles, whatever else it does.
     pub const fn answers(&self) -> Answers {
         if self.refused_calling || self.not_authorized {
             Answers::Known
@@ -75,7 +75,7 @@ impl Access {
         }
     }
 
-    /// What was seen of it, in words from a closed set.
+    /// The evidence, as words from a closed set.
     pub fn evidence(&self) -> Vec<&'static str> {
         let all = [
             (self.default_title, "default-title-accepted"),
@@ -90,7 +90,7 @@ impl Access {
     }
 }
 
-/// A calling title. A masked one is distinguished by its key.
+/// A calling title. Masked titles are distinguished by their keys.
 pub(in crate::exposure) struct Title {
     key: u64,
     shown: String,
@@ -100,19 +100,20 @@ impl Title {
     fn is(&self, facts: &ServiceFacts, title: &str) -> bool {
         match (self.key, facts.admission_key) {
             (0, 0) => self.shown == title,
-            // Masked now and shown before, or the other way round: either may be the same title.
+            // A title may be masked now and have been shown before, or the other way round: either may be the same
+            // title.
             (0, _) | (_, 0) => looks_alike(&self.shown, title),
             (known, key) => known == key,
         }
     }
 }
 
-/// What may be shown of titles.
+/// The part of titles that may be shown.
 pub(in crate::exposure) fn shown(titles: &[Title]) -> Vec<String> {
     titles.iter().map(|title| title.shown.clone()).collect()
 }
 
-/// Whether one text may be the other with some of it masked.
+/// Whether one text may be the other with a part masked.
 fn looks_alike(one: &str, other: &str) -> bool {
     one.chars().count() == other.chars().count()
         && one.chars().zip(other.chars()).all(|(a, b)| a == b || a == '*' || b == '*')
@@ -122,23 +123,23 @@ fn looks_alike(one: &str, other: &str) -> bool {
 #[derive(Default)]
 pub(in crate::exposure) struct AccessTracker {
     pub access: Access,
-    /// Calling titles let in.
+    /// Calling titles that it accepted.
     pub titles: Vec<Title>,
     /// Rejected calling titles.
     pub refused: Vec<Title>,
-    /// Titles (places in `titles`) by which each host was let in.
+    /// For each host, indexes into `titles` of the titles with which it was accepted.
     clients: BTreeMap<IpAddr, u64>,
 }
 
 const _: () = assert!(MAX_TITLES <= u64::BITS as usize, "a bit for each title");
 
 impl AccessTracker {
-    /// Takes note of an association of `client`.
+    /// Notes an association of `client`.
     pub fn see(&mut self, client: IpAddr, facts: &ServiceFacts, rules: &AccessRules) {
         let Some(Admission { title, outcome }) = facts.admission() else { return };
         match outcome {
             Outcome::Accepted => {
-                // Who showed another proof of identity was not let in for the title.
+                // A client with another proof of identity was not accepted because of its title.
                 if facts.authentication == Authentication::None {
                     self.let_in(client, title, facts, rules);
                 }
@@ -167,7 +168,7 @@ impl AccessTracker {
     }
 }
 
-/// Puts `title` into `list` if it is new and there is room; its place.
+/// Adds `title` to `list` if it is new and there is room; returns its index.
 fn remember(list: &mut Vec<Title>, title: &str, facts: &ServiceFacts) -> Option<usize> {
     if let Some(place) = list.iter().position(|known| known.is(facts, title)) {
         if let Some(known) = list.get_mut(place).filter(|_| facts.admission_key == 0) {

@@ -1,5 +1,4 @@
-//! Which findings were written, so that a patient is written once for each exposure and again only
-//! when something new is known.
+//! Which findings were written, so that each patient is written once per exposure, and again only with something new.
 
 use super::lists::{Lists, PatientList};
 use super::open::Pair;
@@ -15,11 +14,11 @@ use smallvec::SmallVec;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Clients of a service above which its findings are folded: one for each patient, with the number of
-/// clients, instead of one for each patient and client.
+/// Clients of a service above which its findings are folded: one for each patient, with the number of clients,
+/// instead of one for each patient and client.
 pub const FOLD_CLIENTS: usize = 4;
-/// Findings of a service that are written one by one. Beyond them patients are listed ([`PatientList`]),
-/// unless `--reveal` asks for what a list has not.
+/// Findings of a service that are written one by one. Beyond them patients are listed ([`PatientList`]), unless
+/// `--reveal` asks for values, which a list does not have.
 pub const FOLD_FINDINGS: usize = 256;
 /// Clients of one service that are counted separately.
 const MAX_CLIENTS: usize = 65_536;
@@ -30,7 +29,7 @@ const MAX_PATIENT_CLIENTS: usize = 1_024;
 const SERVICE: usize = 256;
 const CLIENT: usize = 64;
 
-/// The findings written so far, with their identifiers as shown: a revision names all of them.
+/// The findings written so far, with their identifiers as shown: each revision repeats all of them.
 #[derive(Default)]
 pub(in crate::exposure) struct Announced {
     services: HashMap<(SocketAddr, u8, &'static str), Service, RandomState>,
@@ -41,13 +40,13 @@ pub(in crate::exposure) struct Announced {
     lists: Lists,
 }
 
-/// What becomes of a finding.
+/// How a finding is written.
 pub(in crate::exposure) enum Admitted {
-    /// It is written, with this severity.
+    /// As an event of this severity.
     Written(u8),
-    /// It filled a list.
+    /// It completed a list.
     Listed(Box<PatientList>),
-    /// It says nothing new at the level of detail, or waits in a list.
+    /// Not at all: it contains nothing new at the level of detail, or waits in a list.
     Nothing,
 }
 
@@ -73,13 +72,13 @@ struct Finding {
     identifiers: Arc<Vec<Identifier>>,
     /// The clients of a folded finding, sorted.
     clients: SmallVec<[u32; 4]>,
-    /// How many clients make the next revision.
+    /// Number of clients at which the next revision is written.
     clients_due: usize,
-    /// It was not written on its own but in a list, which names kinds only.
+    /// It was written as part of a list, which names kinds only.
     listed: bool,
 }
 
-/// What is known of a finding beside the event.
+/// Properties of a finding that its event does not carry.
 #[derive(Clone, Copy)]
 pub(in crate::exposure) struct FindingContext<'a> {
     /// Keys event ids.
@@ -95,7 +94,7 @@ pub(in crate::exposure) struct FindingContext<'a> {
 }
 
 impl Announced {
-    /// Makes of `event` what is to be written of its patient at this level of detail.
+    /// Decides what to write of the patient of `event` at this level of detail.
     pub fn admit(
         &mut self,
         detail: Detail,
@@ -149,7 +148,7 @@ impl Announced {
         }
     }
 
-    /// The next list of patients that fell due by `now`, or the next of all.
+    /// The next list of patients that fell due by `now`, or the next of all lists.
     pub fn next_list(&mut self, now: Option<Timestamp>) -> Option<PatientList> {
         match now {
             Some(now) => self.lists.due(now),
@@ -157,7 +156,7 @@ impl Announced {
         }
     }
 
-    /// Adds records of a patient that brought nothing new.
+    /// Adds records of a patient that contained nothing new.
     pub fn records(&mut self, pair: Pair, person: PatientKey, records: u32) {
         let Some(service) =
             self.services.get_mut(&(pair.server, pair.transport.number(), pair.protocol))
@@ -182,7 +181,7 @@ impl Announced {
         self.bytes
     }
 
-    /// Forgets everything; how many findings may so be written again.
+    /// Forgets everything. Returns how many findings may therefore be written again.
     pub fn clear(&mut self) -> u64 {
         let forgotten = self.len as u64;
         *self = Self { lists: std::mem::take(&mut self.lists), ..Self::default() };
@@ -233,7 +232,7 @@ impl Finding {
         }
     }
 
-    /// Takes over what is new, and makes `event` the next revision. False if nothing is.
+    /// Merges what is new, and makes `event` the next revision. False if nothing is new.
     fn revise(
         &mut self,
         event: &mut FindingEvent,
@@ -280,7 +279,7 @@ impl Finding {
     }
 }
 
-/// Puts the patient of a finding into a list.
+/// Adds the patient of a finding to a list.
 fn list(
     lists: &mut Lists,
     event: &FindingEvent,

@@ -1,17 +1,17 @@
-//! What passed between hosts, in numbers: operations by outcome, and distinct objects.
+//! Counters of what hosts exchanged: operations by outcome, and distinct objects.
 
 use super::distinct::Distinct;
 use super::types::{Count, PatientKey};
 use crate::protocol::{Object, OutcomeCounts};
 
-/// Counts of one exposure or service.
+/// Counters of one exposure or service.
 #[derive(Clone, Default)]
 pub(in crate::exposure) struct ExposureCounters {
     counts: OutcomeCounts,
     objects: [Distinct; Object::ALL.len()],
 }
 
-/// What an event says of it.
+/// The counters as an event shows them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ExposureTotals {
     /// Operations by outcome.
@@ -20,12 +20,12 @@ pub struct ExposureTotals {
     pub instances: Count,
     /// Distinct studies.
     pub studies: Count,
-    /// Distinct instances that storage commitment was about.
+    /// Distinct instances in requests for storage commitment.
     pub commitments: Count,
 }
 
 impl ExposureTotals {
-    /// Whether there is nothing to say.
+    /// Whether all counters are empty.
     pub fn is_empty(&self) -> bool {
         self.operations.is_empty()
             && [self.instances, self.studies, self.commitments].iter().all(|n| n.value == 0)
@@ -33,7 +33,7 @@ impl ExposureTotals {
 }
 
 impl ExposureCounters {
-    /// Adds what a flow did. `room` is for how many more objects may be held one by one.
+    /// Adds the activity of a flow. `room`: how many more objects may be held one by one.
     pub fn add(
         &mut self,
         counts: &OutcomeCounts,
@@ -48,7 +48,7 @@ impl ExposureCounters {
             if let Some(set) = self.objects.get_mut(object as usize) {
                 let held = set.held();
                 set.insert(token, room > 0);
-                // One more, or all of them at once as it becomes a sketch.
+                // One more is held, or none of them any more as it becomes a sketch.
                 room = (room + held).saturating_sub(set.held());
             }
         }
@@ -59,7 +59,7 @@ impl ExposureCounters {
         self.objects.iter().map(Distinct::held).sum()
     }
 
-    /// What to say of it.
+    /// The counters as events show them.
     pub fn figures(&self) -> ExposureTotals {
         let [instances, studies, commitments] = &self.objects;
         ExposureTotals {

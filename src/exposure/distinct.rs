@@ -1,7 +1,7 @@
-//! How many distinct patients: exactly up to a cap, then by HyperLogLog.
+//! Counts distinct patients: exactly up to a cap, then by HyperLogLog.
 //!
-//! Tokens are keyed hashes and already uniform, so their own bits serve the sketch, and values that fool it
-//! cannot be chosen without the key.
+//! Tokens are keyed hashes and already uniform, so their own bits feed the sketch. Without the key,
+//! no value can be chosen to mislead it.
 
 use super::types::{Count, PatientKey};
 use foldhash::fast::RandomState;
@@ -14,7 +14,7 @@ pub const MAX_EXACT: usize = 100_000;
 const PRECISION: u32 = 12;
 const REGISTERS: usize = 1 << PRECISION;
 
-/// A set of patients that only gives its size.
+/// A set of patients that only knows its size.
 #[derive(Clone)]
 pub struct Distinct(Form);
 
@@ -24,7 +24,7 @@ enum Form {
     Sketch(Box<Sketch>),
 }
 
-/// Registers with the two sums that the estimate needs, so that asking for it costs nothing.
+/// Registers with the two sums that the estimate needs, so that it can be read at no cost.
 #[derive(Clone)]
 struct Sketch {
     registers: [u8; REGISTERS],
@@ -32,7 +32,7 @@ struct Sketch {
     sum: u128,
     /// Registers still at 0.
     empty: u32,
-    /// What was certain when it became a sketch.
+    /// The exact count when it became a sketch.
     floor: u64,
 }
 
@@ -61,8 +61,7 @@ impl Distinct {
         false
     }
 
-    /// Takes out a patient who turned out to be another one; whether it was there. A sketch keeps
-    /// both.
+    /// Removes a patient who turned out to be another one. Returns whether it was there; a sketch keeps both.
     pub fn forget(&mut self, patient: PatientKey) -> bool {
         match &mut self.0 {
             Form::Exact(set) => set.remove(&patient),

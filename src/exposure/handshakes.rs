@@ -1,5 +1,5 @@
-//! Services that speak TLS: each is reported when first seen, and again, at most once an hour, when its
-//! handshakes have shown more.
+//! Services that speak TLS: each is reported when first seen, and again, at most once an hour, when its handshakes
+//! have shown more.
 
 use super::ranked_map::{EvictionRank, RankedMap};
 use super::tracker::Exposures;
@@ -11,20 +11,20 @@ use crate::time::{Span, Timestamp};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Services that are remembered; beyond it those go that were not seen for longest, medical ones last.
+/// Services remembered; beyond it those seen least recently are dropped, medical ones last.
 pub const MAX_SERVICES: usize = 8_192;
 /// Bytes of heap that one takes, roughly.
 const SERVICE: usize = 2 << 10;
-/// Services that are remembered however short memory is.
+/// Services that are remembered even where memory is short.
 const MIN_SERVICES: usize = 64;
 /// Minimum time between reports of a service that has shown more.
 const REPORT_EVERY: Span = Span::seconds(3_600);
-/// A certificate that expires within this time is about to.
+/// A certificate that expires within this time counts as expiring soon.
 pub const EXPIRES_SOON: Span = Span::seconds(30 * 86_400);
 
 type Name = (SocketAddr, u8);
 
-/// What TLS services have shown.
+/// TLS services and what their handshakes showed.
 pub(in crate::exposure) struct Handshakes {
     seen: RankedMap<Name, Seen>,
 }
@@ -32,26 +32,26 @@ pub(in crate::exposure) struct Handshakes {
 #[derive(Default)]
 struct Seen {
     facts: Arc<ServiceFacts>,
-    /// Of its first handshake.
+    /// Time of its first handshake.
     id: Option<EventId>,
     reported: Timestamp,
-    /// When it was last seen.
+    /// Time of its last handshake.
     last: Timestamp,
     changed: bool,
 }
 
-/// Certificates of services by how long they still hold.
+/// Certificates of services by remaining validity.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Certificates {
-    /// They hold for longer than [`EXPIRES_SOON`].
+    /// Valid for longer than [`EXPIRES_SOON`].
     pub valid: u64,
-    /// They do not.
+    /// Expiring within [`EXPIRES_SOON`].
     pub expiring: u64,
-    /// They hold no more, or not yet.
+    /// Expired, or not valid yet.
     pub expired: u64,
-    /// They are signed by their own key.
+    /// Self-signed.
     pub self_signed: u64,
-    /// Services that spoke a version of TLS that must not be used any more.
+    /// Services that spoke a deprecated version of TLS.
     pub deprecated: u64,
 }
 
@@ -118,8 +118,7 @@ impl Seen {
 }
 
 impl Exposures {
-    /// Takes what a handshake showed of a service. Those of foreign servers are not kept: anyone who browses
-    /// meets thousands.
+    /// Notes a handshake of a service. Those of foreign servers are not kept: every browsing user meets thousands.
     pub fn handshake(&mut self, observation: &ServiceObservation<'_>, out: &mut Vec<Event>) {
         self.tick(observation.time, out);
         let server = observation.flow.server;
@@ -129,7 +128,7 @@ impl Exposures {
         }
     }
 
-    /// Reports of TLS services what was not reported yet.
+    /// Reports the TLS services that changed since their last report.
     pub(in crate::exposure) fn finish_handshakes(&mut self, now: Timestamp, out: &mut Vec<Event>) {
         for (name, seen) in self.handshakes.seen.iter_mut().filter(|(_, seen)| seen.changed) {
             out.extend(seen.report(name, now.max(seen.last)));

@@ -1,5 +1,5 @@
-//! Exposures that are known from before: from an earlier run, or ended because there were too many. They
-//! keep their ids, so that a SOC does not see the same client and service as new after each restart.
+//! Exposures known from an earlier run, or that ended because there were too many. They keep their ids, so that a SOC
+//! does not see the same client and service as new after each restart.
 
 use super::open::{Open, Pair};
 use super::tracker::Exposures;
@@ -11,17 +11,17 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::net::{IpAddr, SocketAddr};
 
-/// Exposures known from before that are kept; beyond it those that were quiet for longest go.
+/// Exposures kept from before; beyond it those that were quiet for longest are dropped.
 pub const MAX_KNOWN: usize = 16_384;
-/// Patients of one exposure, and of all, that are kept one by one. Of further ones the number is kept.
+/// Patients of one exposure that are kept one by one. Beyond them only the number is kept.
 pub const MAX_PATIENTS: usize = 1_024;
-/// The same of all exposures together.
+/// The same for all exposures together.
 pub const MAX_ALL_PATIENTS: usize = 131_072;
 
 /// An exposure that comes back after this long is announced at once.
 pub const RETURN_AFTER: Span = Span::seconds(86_400);
 
-/// What is kept of an exposure. It names hosts and counts, and people by their pseudonyms.
+/// The persistent part of an exposure. It names hosts and counts, and refers to people by pseudonyms.
 #[derive(Clone, Debug, PartialEq)]
 pub struct KnownExposure {
     /// Its id.
@@ -48,7 +48,7 @@ pub struct KnownExposure {
     pub records: u64,
     /// Distinct patients.
     pub patients: u64,
-    /// Who they are, to a cap.
+    /// Their pseudonyms, to a cap.
     pub tokens: Vec<PatientKey>,
     /// Patients by identifier kind, in the order of [`crate::rules::Kind::ALL`].
     pub kinds: Vec<u64>,
@@ -62,19 +62,19 @@ impl KnownExposure {
         Pair { client, server, transport, protocol }
     }
 
-    /// The name of a protocol as exposures bear it, if there is such a one.
+    /// The name of a protocol as exposures use it, if it exists.
     pub fn protocol_named(name: &str) -> Option<&'static str> {
         let names = PROTOCOLS.iter().map(|p| p.name()).chain(["unknown"]);
         { names }.find(|known| *known == name)
     }
 }
 
-/// Exposures that no finding of this run belongs to yet.
+/// Exposures to which no finding of this run belongs yet.
 #[derive(Default)]
 pub(in crate::exposure) struct KnownExposures(HashMap<Pair, KnownExposure, RandomState>);
 
 impl KnownExposures {
-    /// Keeps one.
+    /// Adds one.
     pub fn keep(&mut self, known: KnownExposure) {
         self.0.insert(known.pair(), known);
         if self.0.len() >= 2 * MAX_KNOWN {
@@ -84,7 +84,7 @@ impl KnownExposures {
         }
     }
 
-    /// Takes out the one between `pair`, if it had a finding after `since`.
+    /// Removes the one between `pair`, if it had a finding after `since`.
     pub fn take(&mut self, pair: &Pair, since: Timestamp) -> Option<KnownExposure> {
         self.0.remove(pair).filter(|known| known.last > since)
     }
@@ -96,7 +96,7 @@ impl KnownExposures {
 }
 
 impl Open {
-    /// What is kept of it, with `patients` of its patients one by one at most.
+    /// Its persistent part, with at most `patients` patients one by one.
     pub(in crate::exposure) fn known(&self, patients: usize) -> KnownExposure {
         let exposure = &self.exposure;
         let few = self.patients.held() <= patients;
@@ -119,7 +119,7 @@ impl Open {
         }
     }
 
-    /// Goes on where `known` ended. `room` says how many tokens may be held.
+    /// Continues where `known` ended. `room`: how many tokens may be held.
     pub(in crate::exposure) fn resume(&mut self, known: KnownExposure, room: usize) {
         for (at, token) in known.tokens.into_iter().enumerate() {
             self.patients.insert(token, at < room);
@@ -141,21 +141,21 @@ impl Open {
     }
 }
 
-/// How a finding meets its exposure.
+/// The relation of a finding to its exposure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::exposure) enum Opening {
-    /// It opens it.
+    /// It opens the exposure.
     New,
-    /// It is the first of this run; an earlier one knew it.
+    /// It is the first of this run in an exposure of an earlier run.
     Resumed,
-    /// It is there.
+    /// The exposure exists.
     Known,
-    /// It is there, and had no finding for [`RETURN_AFTER`].
+    /// The exposure exists, and had no finding for [`RETURN_AFTER`].
     Returns,
 }
 
 impl Opening {
-    /// What is announced at once, if anything is.
+    /// Why it is announced at once, if it is.
     pub const fn state(self, worse: bool) -> Option<ExposureState> {
         match (self, worse) {
             (Self::New, _) => Some(ExposureState::Open),
@@ -167,9 +167,9 @@ impl Opening {
 }
 
 impl Exposures {
-    /// Ends what had no finding for so long that its next one is news again.
+    /// Ends exposures that had no finding for so long that the next one counts as new.
     pub(in crate::exposure) fn forget(&mut self, now: Timestamp, out: &mut Vec<Event>) {
-        // In the order in which they became quiet, which is about that of their last findings.
+        // In the order in which they became quiet, which is nearly that of their last findings.
         while let Some(entry) = self.quiet.first_entry() {
             let pair = *entry.get();
             match self.open.get(&pair) {
@@ -182,7 +182,7 @@ impl Exposures {
         }
     }
 
-    /// The whole exposure is accepted: what comes after that is news again.
+    /// The whole exposure is accepted: what follows counts as new.
     pub(in crate::exposure) fn acknowledge(
         &mut self,
         pair: Pair,
@@ -193,7 +193,7 @@ impl Exposures {
         self.known.forget(&pair);
     }
 
-    /// Takes over what an earlier run knew.
+    /// Restores what an earlier run knew.
     pub fn resume(&mut self, known: Vec<KnownExposure>) {
         known.into_iter().for_each(|known| self.known.keep(known));
     }

@@ -1,5 +1,5 @@
-//! Patients of a busy service, listed together: what one more patient among thousands brings is who
-//! it is and which kinds of identifiers were seen, not a page of masked values.
+//! Patients of a busy service, listed together. One more patient among thousands matters by pseudonym and kinds of
+//! identifiers; a full event with masked values for each would be too much.
 
 use super::announced::FindingContext;
 use super::open::Pair;
@@ -17,7 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 
 /// Patients of one list.
 pub const MAX_LISTED: usize = 64;
-/// Packet time for which a list waits for more.
+/// Packet time for which a list collects patients.
 pub const LIST_EVERY: Span = Span::seconds(60);
 
 /// Patients seen in cleartext with one service, by the kinds of their identifiers.
@@ -27,9 +27,9 @@ pub struct PatientList {
     pub id: EventId,
     /// Packet time of the first patient's record.
     pub first: Timestamp,
-    /// Of the last one's.
+    /// Packet time of the last patient's record.
     pub last: Timestamp,
-    /// The client, where it is one.
+    /// The client, if there is only one.
     pub client: Option<IpAddr>,
     /// Address and port of the service.
     pub server: SocketAddr,
@@ -37,23 +37,23 @@ pub struct PatientList {
     pub transport: Transport,
     /// `dicom`, `hl7`, `http`.
     pub protocol: &'static str,
-    /// Seen from the home networks, where it is one client.
+    /// Seen from the home networks, if there is only one client.
     pub direction: Option<NetworkDirection>,
-    /// The exposure, where it is one client.
+    /// The exposure, if there is only one client.
     pub exposure: Option<EventId>,
-    /// Different clients.
+    /// Number of different clients.
     pub clients: u64,
-    /// Patients.
+    /// Number of patients.
     pub patients: u64,
     /// Their records so far.
     pub records: u64,
-    /// The highest of their severities.
+    /// Their highest severity.
     pub severity: u8,
     /// Marks of any of them.
     pub marks: Vec<Mark>,
     /// The packets of their records.
     pub packets: PacketSpan,
-    /// The patients, in the order of appearance of their kinds.
+    /// The patients, by kinds of identifiers in order of appearance.
     pub groups: Vec<PatientGroup>,
 }
 
@@ -62,20 +62,20 @@ pub struct PatientList {
 pub struct PatientGroup {
     /// The kinds.
     pub kinds: KindSet,
-    /// Who they are.
+    /// Their pseudonyms.
     pub patients: Vec<PatientKey>,
-    /// Pseudonyms of the numbers that identify one of them each.
+    /// Pseudonyms of the numbers that each identify one of them.
     pub numbers: Vec<Token>,
 }
 
 /// The lists that are being filled.
 #[derive(Default)]
 pub(in crate::exposure) struct Lists {
-    /// In the order of their beginnings.
+    /// In order of their beginnings.
     open: VecDeque<Open>,
-    /// How many were begun.
+    /// Lists begun so far.
     begun: u64,
-    /// Where each is: of a service, or of one exposure of it.
+    /// Index of each by service, or by exposure.
     places: HashMap<Key, u64, RandomState>,
 }
 
@@ -89,7 +89,7 @@ struct Open {
 }
 
 impl Lists {
-    /// Lists the patient of a finding. `folded`: together with those of other clients.
+    /// Adds the patient of a finding to its list. `folded`: together with those of other clients.
     pub fn add(
         &mut self,
         event: &FindingEvent,

@@ -1,4 +1,4 @@
-//! What a live run says of itself to its exposures: packets that were never captured, and a clock that was set.
+//! Health of a live run as its exposures see it: dropped packets, and clock changes.
 
 use super::tracker::Exposures;
 use crate::time::{Span, Timestamp};
@@ -7,13 +7,13 @@ use crate::time::{Span, Timestamp};
 const SLACK: Span = Span::seconds(5);
 
 impl Exposures {
-    /// Kernel and interface have dropped so many packets by now.
+    /// Kernel and interface have dropped this many packets so far.
     pub const fn uncaptured(&mut self, packets: u64) {
         self.services.uncaptured = packets;
     }
 
-    /// Keeps updates on time when the clock was set back to `now`: no update of an exposure is due later than
-    /// one interval from now. Before the first packet no time is known, and nothing is done.
+    /// Keeps updates on time when the clock was set back to `now`: no update of an exposure is due later than one
+    /// interval from now. Before the first packet no time is known, and nothing is done.
     pub fn keep_due(&mut self, now: Timestamp) {
         if now == Timestamp::default() {
             return;

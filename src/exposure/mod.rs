@@ -1,9 +1,8 @@
-//! Findings grouped by client and service, and graded.
+//! Findings grouped by client and service, with severity.
 //!
-//! [`Exposures`] takes findings in the order of packet time and passes on [`Event`]s. It is the
-//! only state here; [`severity`] is a sum of points from `rules/policy.toml`, [`Distinct`] counts
-//! patients without keeping more than their pseudonyms, hosts get a [`Role`], and DICOM services are
-//! watched for whom they let in ([`Access`]).
+//! [`Exposures`] takes findings in the order of packet time and emits [`Event`]s. It is the only state of this stage.
+//! [`severity`] adds up points from `rules/policy.toml`, [`Distinct`] counts patients by their pseudonyms, hosts get
+//! a [`Role`], and services are watched for which clients they accept ([`Access`]).
 
 mod access;
 mod announced;

@@ -1,4 +1,4 @@
-//! C-MOVE requests and the C-STOREs that come of them, on two associations of the same archive.
+//! Relates C-MOVE requests to the C-STORE operations that follow from them, on two associations of the same archive.
 
 use crate::protocol::Move;
 use foldhash::fast::RandomState;
@@ -6,30 +6,30 @@ use hashbrown::HashMap;
 use std::collections::VecDeque;
 use std::net::{IpAddr, SocketAddr};
 
-/// Moves remembered; beyond it the oldest is forgotten.
+/// Moves remembered; beyond it the oldest are forgotten.
 const MAX_MOVES: usize = 4_096;
-/// Hosts remembered of one archive and destination, at either end.
+/// Hosts remembered for one archive and destination, at either end.
 const MAX_HOSTS: usize = 8;
-/// Moves listed of one exposure.
+/// Moves listed per exposure.
 pub const MAX_LISTED: usize = 16;
 
-/// What ties both sides together: the archive, and for whom it was asked.
+/// What both sides have in common: the archive, and the title that asked.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct MoveKey {
     archive: IpAddr,
     destination: String,
 }
 
-/// A move seen from one side.
+/// A move as seen from one side.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::exposure) struct MoveLeg {
     tie: MoveKey,
-    /// Empty where an archive does not say who asked.
+    /// Empty if an archive does not name the requester.
     originator: String,
     performed: bool,
 }
 
-/// Both ends, with the title of who asked.
+/// Both ends, with the title of the requester.
 #[derive(Default)]
 struct Ends {
     asked_by: Vec<(String, IpAddr)>,
@@ -44,7 +44,7 @@ pub(in crate::exposure) struct Moves {
 }
 
 impl Moves {
-    /// Takes note of what a flow between `client` and `server` says of a move.
+    /// Notes what a flow between `client` and `server` shows of a move.
     pub fn see(&mut self, moved: &Move, client: IpAddr, server: SocketAddr) -> MoveLeg {
         // The archive answers the request, and opens the association on which it stores.
         let archive = if moved.performed { client } else { server.ip() };
@@ -67,7 +67,7 @@ impl Moves {
         MoveLeg { tie, originator, performed: moved.performed }
     }
 
-    /// Who asked for what these sides of moves performed, and where what they asked for went.
+    /// Who requested what these sides of moves transferred, and where requested objects went.
     pub fn ends(&self, sides: &[MoveLeg]) -> (Vec<IpAddr>, Vec<SocketAddr>) {
         let (mut asked_by, mut sent_to) = (Vec::new(), Vec::new());
         for side in sides {
@@ -82,7 +82,7 @@ impl Moves {
     }
 }
 
-/// The hosts of those who say the same of who asked, as far as they say it.
+/// The hosts on sides that agree on the requester, as far as they name it.
 fn collect<T: Copy + PartialEq>(ends: &[(String, T)], originator: &str, out: &mut Vec<T>) {
     for (title, host) in ends {
         if title == originator || title.is_empty() || originator.is_empty() {
@@ -91,7 +91,7 @@ fn collect<T: Copy + PartialEq>(ends: &[(String, T)], originator: &str, out: &mu
     }
 }
 
-/// Adds what is new as long as there is room.
+/// Adds new ones as long as there is room.
 pub(in crate::exposure) fn add<T: PartialEq>(list: &mut Vec<T>, item: T, max: usize) {
     if list.len() < max && !list.contains(&item) {
         list.push(item);

@@ -1,4 +1,4 @@
-//! One exposure that is kept: what was counted of it, and what was written.
+//! An open exposure: its counters, and what was written of it.
 
 use super::access::Access;
 use super::counters::{ExposureCounters, ExposureTotals};
@@ -19,7 +19,7 @@ use crate::time::Timestamp;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-/// Operations listed of an exposure.
+/// Operations listed per exposure.
 pub const MAX_OPERATIONS: usize = 32;
 
 /// A client and a service.
@@ -51,13 +51,13 @@ fn fingerprint(key: &[u8; 32], parts: &[&[u8]; 4]) -> Token {
 
 /// An exposure that has not ended.
 pub(in crate::exposure) struct Open {
-    /// Number of its opening: the order of what falls due at the same time, and at the end.
+    /// Sequence number of its opening: the order of events that fall due at the same time, and of the final ones.
     pub number: u64,
-    /// Its key among those that are due, or quiet.
+    /// Its key in the queue of due or of quiet exposures.
     pub due: Timestamp,
-    /// Nothing was found for long enough: it waits among the quiet ones.
+    /// It had no finding for long enough and is in the queue of quiet exposures.
     pub quiet: bool,
-    /// Whether it holds anything that no event has reported yet.
+    /// Whether it has changes that no event has reported yet.
     pub dirty: bool,
     /// Highest score of a finding.
     worst: u8,
@@ -65,14 +65,14 @@ pub(in crate::exposure) struct Open {
     unproven: u8,
     /// The score in its last event.
     written: u8,
-    /// When that was.
+    /// Time of its last event.
     pub wrote: Timestamp,
     pub patients: Distinct,
     pub inventory: ExposureCounters,
     pub moves: Vec<MoveLeg>,
-    /// Patients of it that an earlier run counted.
+    /// Patients that an earlier run counted.
     pub floor: u64,
-    /// Packets that kernel and interface had dropped when it was opened, and those dropped while it was quiet.
+    /// Packets that kernel and interface had dropped when it was opened, plus those dropped while it was quiet.
     pub uncaptured_before: u64,
     /// Packets that they had dropped when it became quiet.
     uncaptured_until: Option<u64>,
@@ -147,9 +147,8 @@ impl Open {
         }
     }
 
-    /// Adds a finding. `opens` says that it is the first of the exposure: then it counts whole, even
-    /// if it revises one of an exposure that has ended. `starts_flow` says that no finding of its flow
-    /// was counted before.
+    /// Adds a finding. `opens`: it is the first of the exposure, and counts in full even if it revises one of an
+    /// exposure that has ended. `starts_flow`: no finding of its flow was counted before.
     pub fn count(&mut self, event: &FindingEvent, opens: bool, starts_flow: bool) {
         let finding = &event.finding;
         let exposure = &mut self.exposure;
@@ -187,7 +186,7 @@ impl Open {
         }
     }
 
-    /// A flow has ended: what was masked of its facts for as long as it went on may be shown.
+    /// A flow has ended: its facts that were withheld meanwhile may be shown.
     pub fn settle(&mut self, facts: &Arc<ServiceFacts>) {
         if self.exposure.facts.withheld && !facts.withheld {
             self.exposure.facts = match facts.accumulates() {
@@ -198,7 +197,7 @@ impl Open {
         }
     }
 
-    /// Adds records that brought nothing new.
+    /// Adds records that contained nothing new.
     pub fn records(&mut self, records: u32, last: PacketRef) {
         self.exposure.records += u64::from(records);
         self.exposure.last = self.exposure.last.max(last.time);
@@ -215,13 +214,13 @@ impl Open {
         }
     }
 
-    /// It was as severe as this before, and that was written.
+    /// It was at least this severe before, and that was written.
     pub fn severity_before(&mut self, severity: u8) {
         self.exposure.severity = severity;
         self.written = severity;
     }
 
-    /// Takes the score of a finding. True if the exposure is worse than its last event says.
+    /// Adds the score of a finding. True if the exposure is now worse than its last event says.
     pub fn grade(&mut self, points: &SeverityEntry, score: u8) -> bool {
         self.worst = self.worst.max(score);
         self.exposure.patients = self.patients();
@@ -230,13 +229,13 @@ impl Open {
         self.exposure.severity > self.written
     }
 
-    /// As [`Open::grade`], of a finding whose service proved nothing yet.
+    /// As [`Open::grade`], for a finding whose service has proven nothing yet.
     pub fn grade_unproven(&mut self, points: &SeverityEntry, score: u8) -> bool {
         self.unproven = self.unproven.max(score);
         self.grade(points, score)
     }
 
-    /// Its service proved to answer any client: what was found before is as bad as what follows.
+    /// Its service proved to answer any client: earlier findings are as severe as later ones.
     pub fn prove(&mut self, points: &SeverityEntry) -> bool {
         let before = std::mem::take(&mut self.unproven);
         before > 0 && self.grade(points, before.saturating_add(points.answers_anyone).min(100))
@@ -247,7 +246,7 @@ impl Open {
         Severity::of(self.exposure.severity) as usize
     }
 
-    /// It is quiet from now on: what kernel and interface drop meanwhile is not counted against it.
+    /// It becomes quiet: packets that kernel and interface drop from now on do not count against it.
     pub fn rest(&mut self, uncaptured: u64) {
         self.quiet = true;
         self.uncaptured_until = Some(uncaptured);
@@ -260,7 +259,7 @@ impl Open {
         self.uncaptured_before += uncaptured.saturating_sub(before);
     }
 
-    /// The event that says all that is known.
+    /// The event with all that is known.
     pub fn report(
         &mut self,
         state: ExposureState,

@@ -1,4 +1,4 @@
-//! Every patient of every exposure, whatever `--detail` says: for outputs that answer questions later.
+//! Every patient of every exposure, whatever `--detail` says: for outputs that are queried later.
 
 use super::types::{EventId, FindingEvent, FlowActivity, PatientKey};
 use crate::capture::PacketSpan;
@@ -17,14 +17,14 @@ pub struct PatientObservation {
     pub records: u64,
     /// The flow, and the patient in it.
     pub within: SeenIn,
-    /// The packets of its records; of those without news, the last one.
+    /// The packets of its records; of records with nothing new, the last one.
     pub packets: PacketSpan,
-    /// What was found; none if the records brought nothing new.
+    /// The finding; `None` if the records contained nothing new.
     pub news: Option<Box<NewFinding>>,
 }
 
 impl PatientObservation {
-    /// Records that brought nothing new.
+    /// Records that contained nothing new.
     pub(in crate::exposure) const fn again(
         exposure: EventId,
         person: PatientKey,
@@ -67,10 +67,10 @@ impl SeenIn {
     }
 }
 
-/// What a sighting says for the first time.
+/// What an observation shows for the first time.
 #[derive(Clone)]
 pub struct NewFinding {
-    /// The finding. Its id is that of the event that was written of it, where one was.
+    /// The finding, with the id of its event if one was written.
     pub event: FindingEvent,
     /// 0 to 100.
     pub severity: u8,

@@ -1,4 +1,4 @@
-//! What is seen of services and hosts; a service that proves to answer any client raises its earlier exposures.
+//! Observations of services and hosts. A service that proves to answer any client raises its earlier exposures.
 
 use super::open::Pair;
 use super::tracker::{Exposures, Settings};
@@ -28,7 +28,8 @@ impl Exposures {
         }
     }
 
-    /// The service of an exposure proved to answer any client: it was as bad before that was known.
+    /// The service of an exposure proved to answer any client: its earlier findings were as severe, before that was
+    /// known.
     fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
         let Some(open) = self.open.get_mut(&pair) else { return };
         let before = open.band();

@@ -3,25 +3,25 @@
 use crate::protocol::{Role, ServiceFacts};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What an entry is worth keeping for, the least first. Anyone can send one request to an invented
-/// address; such entries must not keep out what a hospital runs.
+/// How valuable an entry is, the least first. Anyone can send one request to an invented address; such entries must
+/// not displace the services of a hospital.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub(in crate::exposure) enum EvictionRank {
-    /// It was asked; whether it is there was not seen.
+    /// It was addressed; no sign that it exists was seen.
     #[default]
     Asked,
     /// It answered.
     Answered,
-    /// It speaks a protocol or holds content of medicine, and did not answer.
+    /// It speaks a medical protocol or holds medical content, and did not answer.
     MedicalAsked,
-    /// It speaks a protocol or holds content of medicine, and answered.
+    /// It speaks a medical protocol or holds medical content, and answered.
     Medical,
     /// Patients were seen with it.
     Patients,
 }
 
 impl EvictionRank {
-    /// What a service is worth by its role and what is known of it.
+    /// The rank of a service by its role and its facts.
     pub fn of(role: Role, facts: &ServiceFacts) -> Self {
         let medical = role.is_medical();
         let answered = facts.status().is_some()
@@ -39,21 +39,21 @@ impl EvictionRank {
 
 struct Entry<V> {
     worth: EvictionRank,
-    /// When it was last put at the end of its rank.
+    /// When it was last moved to the end of its rank.
     seen: u64,
     value: V,
 }
 
-/// At most so many entries. A new one takes the place of that which is worth least and was not seen for
-/// longest, unless all are worth more.
+/// At most this many entries. A new one replaces the least valuable one that was seen least recently, unless all are
+/// more valuable.
 pub(in crate::exposure) struct RankedMap<K, V> {
     entries: BTreeMap<K, Entry<V>>,
     order: BTreeSet<(EvictionRank, u64, K)>,
     clock: u64,
     most: usize,
-    /// New entries that found no place.
+    /// New entries that found no room.
     pub refused: u64,
-    /// What had to go last.
+    /// The last entry that was evicted.
     gone: Option<V>,
 }
 
@@ -69,8 +69,8 @@ impl<K: Ord + Copy, V: Default> RankedMap<K, V> {
         }
     }
 
-    /// The entry of `key`, seen now, which is worth `worth` at least; made if it is not there. None
-    /// if there is no place for it.
+    /// The entry of `key`, seen now, with at least the rank `worth`; created if missing. `None` if there is no room
+    /// for it.
     pub fn see(&mut self, key: K, worth: EvictionRank) -> Option<&mut V> {
         self.clock += 1;
         if !self.entries.contains_key(&key) {
@@ -97,7 +97,7 @@ impl<K: Ord + Copy, V: Default> RankedMap<K, V> {
         Some(&mut entry.value)
     }
 
-    /// What had to go for the last new entry.
+    /// The entry that was evicted for the last new one.
     pub fn take_gone(&mut self) -> Option<V> {
         self.gone.take()
     }

@@ -13,7 +13,7 @@ pub const MAX_ASSETS: usize = 65_536;
 /// Bytes of heap that one takes, roughly.
 const ASSET: usize = 256;
 
-/// Hosts in a role that are remembered however short memory is.
+/// Hosts in a role that are remembered even where memory is short.
 const MIN_ASSETS: usize = 64;
 
 /// What was reported.
@@ -28,12 +28,12 @@ impl ServiceObservations {
         Self { assets: RankedMap::new((memory / ASSET).clamp(MIN_ASSETS, MAX_ASSETS)) }
     }
 
-    /// How many were passed over, as all that are remembered are worth more.
+    /// Entries that found no room because all others are more valuable.
     pub const fn unreported(&self) -> u64 {
         self.assets.refused
     }
 
-    /// Whether a host was seen in a role that only systems of medicine have.
+    /// Whether a host was seen in a role that only medical systems have.
     pub fn is_medical(&self, host: IpAddr) -> bool {
         let mut medical = Role::ALL.into_iter().filter(|role| role.is_medical());
         medical.any(|role| self.assets.get(&(host, role)).is_some())
@@ -64,7 +64,7 @@ impl ServiceObservations {
         }
     }
 
-    /// Reports a host again, in every role in which it was reported, as it has got another name.
+    /// Reports a host again, in every role in which it was reported, because it has a new name.
     pub fn named(&self, key: &[u8; 32], of: &HostName, names: &[String], out: &mut Vec<Event>) {
         for role in Role::ALL {
             let place = (of.host, role);

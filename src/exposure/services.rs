@@ -16,15 +16,14 @@ use std::sync::Arc;
 pub const MAX_SERVICES: usize = 65_536;
 /// Services tracked in detail, with the same eviction.
 pub const MAX_WATCHED: usize = 4_096;
-/// Pseudonyms of patients and objects held of all services together; beyond it new counts become
-/// estimates.
+/// Pseudonyms of patients and objects held for all services together; beyond it new counts become estimates.
 pub const MAX_TOKENS: usize = 1 << 20;
 /// Approximate bytes of heap of a service, of one tracked in detail, and of a pseudonym: fewer are
 /// kept where memory is short.
 const SERVICE: usize = 512;
 const WATCHED: usize = 8 << 10;
 const TOKEN: usize = 32;
-/// Services that are kept however short it is.
+/// Services that are kept even where memory is short.
 const MIN_SERVICES: usize = 64;
 /// Minimum time between reports of a service whose numbers changed.
 const TELL_EVERY: Span = Span::seconds(3_600);
@@ -33,12 +32,12 @@ pub(in crate::exposure) type Name = (SocketAddr, u8, &'static str);
 
 /// The services of a run.
 pub(in crate::exposure) struct Services {
-    /// In the order of their addresses, so that the final report is deterministic.
+    /// In order of their addresses, so that the final report is deterministic.
     known: RankedMap<Name, ReportState>,
     watched: RankedMap<Name, WatchedService>,
     tokens: usize,
     most_tokens: usize,
-    /// Services that proved to answer any client since somebody asked for them.
+    /// Services that proved to answer any client since the last query.
     proven: Vec<Name>,
     /// Packets that kernel and interface dropped so far: any service may have sent them.
     pub uncaptured: u64,
@@ -52,7 +51,7 @@ struct ReportState {
     shown: u32,
     /// It showed what it is to a client that did not log in.
     open: bool,
-    /// It did what such a client asked.
+    /// It served such a client.
     anonymous: bool,
 }
 
@@ -68,16 +67,16 @@ fn worth(facts: &ServiceFacts) -> u32 {
 
 /// The first bit of secrets.
 const SECRETS: u32 = 2 * ServiceKind::ALL.len() as u32;
-/// The bit of a service that was seen to serve anybody.
+/// The bit of a service that was seen to serve any client.
 const ANONYMOUS: u32 = 31;
 const _: () = assert!(SECRETS as usize + Secret::ALL.len() <= ANONYMOUS as usize);
 
-/// What is kept of a service that speaks DICOM or hands over DICOM objects.
+/// Details of a service that speaks DICOM or transfers DICOM objects.
 struct WatchedService {
     transport: Transport,
-    /// Of all associations together.
+    /// Facts of all associations together.
     facts: Arc<ServiceFacts>,
-    /// Of the last one.
+    /// Facts of the last one.
     latest: Arc<ServiceFacts>,
     tracker: AccessTracker,
     inventory: ExposureCounters,
@@ -146,7 +145,7 @@ impl Services {
         known.open |= open;
         known.anonymous |= anonymous;
         let shown = worth(observation.facts);
-        // Reported when the flow has ended, and more of it may be shown.
+        // Reported when the flow has ended and more of its facts may be shown.
         if known.reported.is_none() && observation.facts.withheld {
             return;
         }
@@ -165,7 +164,7 @@ impl Services {
         });
     }
 
-    /// Takes note of what a flow did.
+    /// Notes the activity of a flow.
     pub fn performed(&mut self, what: &FlowActivity<'_>, out: &mut Vec<Event>) {
         let room = self.most_tokens.saturating_sub(self.tokens);
         let name = name(what.flow, what.protocol);
@@ -186,7 +185,7 @@ impl Services {
         self.tokens = (self.tokens + after).saturating_sub(before);
     }
 
-    /// A patient was seen with a service, who is also those that were taken for others until now.
+    /// A patient was seen with a service; `merged` are people counted separately until now.
     pub fn patient(
         &mut self,
         flow: &FlowInfo,
@@ -196,7 +195,7 @@ impl Services {
     ) {
         let room = self.tokens < self.most_tokens;
         let name = name(flow, protocol);
-        // It was seen just now: there is room.
+        // It was seen just now, so there is room.
         self.known.see(name, EvictionRank::Patients);
         if self.watched.get(&name).is_none() {
             return;
@@ -210,7 +209,7 @@ impl Services {
         self.tokens = (self.tokens + watch.patients.held()).saturating_sub(before);
     }
 
-    /// Whom a service lets in.
+    /// Which clients a service accepts.
     pub fn access(
         &self,
         server: SocketAddr,
@@ -235,7 +234,7 @@ impl Services {
         }
     }
 
-    /// How many were passed over, as all that are remembered are worth more.
+    /// Entries that found no room because all others are more valuable.
     pub const fn unreported(&self) -> u64 {
         self.known.refused
     }
@@ -275,7 +274,7 @@ impl Default for WatchedService {
 }
 
 impl WatchedService {
-    /// What a service shows for the first time belongs to it, whatever had to go for it.
+    /// What a service shows for the first time belongs to it, whatever had to be evicted for it.
     fn of<'a>(
         watched: &'a mut RankedMap<Name, Self>,
         tokens: &mut usize,

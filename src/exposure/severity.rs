@@ -20,7 +20,7 @@ use crate::content::Mark;
 use crate::protocol::Authentication;
 use crate::rules::{Kind, SeverityEntry};
 
-/// The score of one finding, by a service that answers as `answers` says.
+/// The score of one finding of a service that answers as `answers` says.
 pub fn severity(
     points: &SeverityEntry,
     event: &FindingEvent,

@@ -1,8 +1,8 @@
 //! The table of exposures.
 //!
-//! Events depend on the findings and their order alone: what falls due before a finding is
-//! written before it and carries the time at which it fell due, however often [`Exposures::tick`]
-//! was called in between, and nothing is ever taken in the order of a hash map.
+//! Events depend only on the findings and their order. What falls due before a finding is written before it and
+//! carries the time at which it fell due, however often [`Exposures::tick`] was called in between. Nothing depends on
+//! the order of a hash map.
 
 use super::access::{Access, Answers};
 use super::announced::{Admitted, Announced, FindingContext};
@@ -36,30 +36,29 @@ use hashbrown::HashMap;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Exposures kept. Beyond it the one that was quiet for longest ends early, or, where none is quiet,
-/// the one that falls due first; its next finding goes on with it.
+/// Exposures kept. Beyond it the one that was quiet for longest ends early or, where none is quiet, the one that
+/// falls due first; its next finding continues it.
 pub const MAX_OPEN: usize = 16_384;
 /// Tokens of patients and objects of all exposures together; beyond it new counts become estimates.
 pub const MAX_TOKENS: usize = 1 << 20;
 /// Bytes of heap that an exposure takes, and a token, roughly: fewer are kept where memory is short.
 const OPEN: usize = 4 << 10;
 const TOKEN: usize = 32;
-/// The parts of the memory that exposures, tokens and people may take. Findings that were written have what
-/// these leave.
+/// Shares of the memory for exposures, tokens and people. Written findings get what these leave.
 const SHARE_OPEN: usize = 4;
 const SHARE_TOKENS: usize = 8;
 const SHARE_PEOPLE: usize = 2;
-/// Exposures that are kept however short it is.
+/// Exposures that are kept even where memory is short.
 const MIN_OPEN: usize = 64;
 
-/// What [`Exposures`] must know.
+/// Settings of [`Exposures`].
 #[derive(Clone, Debug)]
 pub struct Settings {
-    /// The networks that count as one's own.
+    /// The home networks.
     pub home: HomeNets,
     /// An exposure without findings for this long is idle.
     pub idle: Span,
-    /// An exposure that grows no worse is written again at most this often.
+    /// Minimum time between updates of an exposure that does not become worse.
     pub update: Span,
     /// An exposure without findings for this long ends; a later finding opens another one.
     pub forget: Span,
@@ -67,7 +66,7 @@ pub struct Settings {
     pub key: [u8; 32],
     /// Points of the severity score.
     pub severity: SeverityEntry,
-    /// What is known and accepted.
+    /// Accepted findings.
     pub suppressions: Arc<Suppressions>,
     /// What proves that a DICOM service accepts any client.
     pub access: AccessRules,
@@ -82,14 +81,14 @@ pub struct Settings {
 /// Groups findings into exposures.
 pub struct Exposures {
     pub(in crate::exposure) settings: Settings,
-    /// Exposures that may be kept, and tokens.
+    /// Most exposures and tokens kept.
     most: usize,
     most_tokens: usize,
     pub(in crate::exposure) open: HashMap<Pair, Open, RandomState>,
     pub(in crate::exposure) known: KnownExposures,
-    /// When each exposure that is not quiet must next be looked at; the number is that of its opening.
+    /// When each active exposure must next be looked at; the number is that of its opening.
     pub(in crate::exposure) due: BTreeMap<(Timestamp, u64), Pair>,
-    /// Quiet exposures by when they became so.
+    /// Quiet exposures by the time they became so.
     pub(in crate::exposure) quiet: BTreeMap<(Timestamp, u64), Pair>,
     opened: u64,
     tokens: usize,
@@ -113,7 +112,7 @@ pub struct Exposures {
 }
 
 impl Exposures {
-    /// None open.
+    /// An empty table.
     pub fn new(settings: Settings) -> Self {
         Self {
             most: (settings.memory / SHARE_OPEN / OPEN).clamp(MIN_OPEN, MAX_OPEN),
@@ -144,9 +143,8 @@ impl Exposures {
         }
     }
 
-    /// Takes a finding, first or revised. Writes what fell due before it, what it shows of hosts
-    /// for the first time, itself if it is new at the level of detail, and its exposure if it opens
-    /// it or makes it worse.
+    /// Takes a finding, first or revised. Writes what fell due before it; what it shows of hosts for the first time;
+    /// the finding if it is new at the level of detail; and its exposure if it opens it or makes it worse.
     pub fn finding(&mut self, mut event: FindingEvent, out: &mut Vec<Event>) -> Intake {
         let now = event.finding.time;
         self.tick(now, out);
@@ -231,7 +229,7 @@ impl Exposures {
         if taken_first { Intake::New(Severity::of(score)) } else { Intake::Revised }
     }
 
-    /// Writes a finding as far as it is new at the level of detail, and notes who was seen.
+    /// Writes the part of a finding that is new at the level of detail, and notes who was seen.
     fn write(
         &mut self,
         detail: Detail,
@@ -309,7 +307,7 @@ impl Exposures {
             last
         });
         self.opened += 1;
-        // When the next update is due; whether one is needed shows then.
+        // When the next update is due; whether one is needed is decided then.
         open.due = now + self.settings.update;
         self.due.insert((open.due, open.number), pair);
         self.active[open.band()] += 1;
@@ -322,7 +320,7 @@ impl Exposures {
         opening
     }
 
-    /// An exposure that is quiet is so no longer. True if it comes back after [`RETURN_AFTER`].
+    /// A quiet exposure becomes active. True if it comes back after [`RETURN_AFTER`].
     fn wake(&mut self, pair: Pair, now: Timestamp) -> bool {
         let Some(open) = self.open.get_mut(&pair) else { return false };
         let returns = now - open.exposure.last >= RETURN_AFTER;
@@ -336,8 +334,8 @@ impl Exposures {
         returns
     }
 
-    /// Whether a finding is known and accepted, and so with its whole exposure; counts it, and also one
-    /// that was until its day was over.
+    /// Whether a finding is suppressed, and so with its whole exposure. Counts it, and also findings of suppressions
+    /// that have expired.
     fn suppress(&mut self, event: &FindingEvent) -> Option<bool> {
         let finding = &event.finding;
         let asked = SuppressionQuery {
@@ -363,22 +361,21 @@ impl Exposures {
         found.ok().map(Suppression::is_whole)
     }
 
-    /// Goes by other rules from now on.
+    /// Applies other rules from now on.
     pub fn select_protocol(&mut self, rules: &RuleSet) {
         self.settings.severity = rules.policy.severity.clone();
         self.settings.access = rules.policy.access.clone();
         self.settings.suppressions = Arc::clone(&rules.suppressions);
     }
 
-    /// What was suppressed, in order of the suppressions' ids.
+    /// What was suppressed, sorted by the suppressions' ids.
     pub fn suppressed(&self) -> Vec<Suppressed> {
         self.suppressed.values().cloned().collect()
     }
 
     /// Takes a flow whose protocol was recognised.
     ///
-    /// Foreign web servers are no finding as long as no patient data goes to them: anyone who browses
-    /// meets thousands.
+    /// Foreign web servers are reported only if patient data goes to them: every browsing user meets thousands.
     pub fn service(&mut self, seen: ServiceObservation<'_>, out: &mut Vec<Event>) {
         self.tick(seen.time, out);
         if seen.protocol == "http" && !self.settings.home.contains(seen.flow.server.ip()) {
@@ -391,7 +388,7 @@ impl Exposures {
         }
     }
 
-    /// Takes what a flow did. It belongs to the exposure that is open between its ends, if one is.
+    /// Takes the activity of a flow. It belongs to the open exposure between its ends, if there is one.
     pub fn performed(&mut self, what: FlowActivity<'_>, out: &mut Vec<Event>) {
         if !what.activity.is_empty() || !what.objects.is_empty() {
             self.services.performed(&what, out);
@@ -416,8 +413,8 @@ impl Exposures {
         open.dirty = true;
     }
 
-    /// Counts records of a patient that brought nothing new. Those of suppressed findings, and of
-    /// exposures that ended early, are in no count.
+    /// Counts records of a patient that contained nothing new. Those of suppressed findings and of exposures that
+    /// ended early are not counted.
     fn repeat(&mut self, pair: Pair, what: &FlowActivity<'_>, again: &Repeated) {
         let (last, Repeated { patient, new: records, .. }) = (what.repeated, *again);
         if self.withheld.holds(pair, patient) {
@@ -438,10 +435,10 @@ impl Exposures {
         self.seen.push(|| PatientObservation::again(exposure, person, what, again));
     }
 
-    /// Writes the updates that fell due by `now`, and which exposures have become idle.
+    /// Writes the updates that fell due by `now`, and the exposures that became idle.
     pub fn tick(&mut self, now: Timestamp, out: &mut Vec<Event>) {
         self.lists(Some(now), out);
-        // Every round takes one entry out and puts at most one in, later than `now`.
+        // Every round removes one entry and adds at most one, later than `now`.
         while let Some(entry) = self.due.first_entry() {
             let (at, number) = *entry.key();
             if at > now {
@@ -464,7 +461,7 @@ impl Exposures {
                 out.push(open.report(ExposureState::Update, at, &self.moves, &self.services));
                 open.due = at + self.settings.update;
             } else {
-                // Nothing new: look again when it would be idle, or when the next update is due.
+                // Nothing new: look again when it would become idle, or when the next update is due.
                 open.due = ends.min(at + self.settings.update);
             }
             self.due.insert((open.due, number), pair);
@@ -485,7 +482,7 @@ impl Exposures {
         self.finish_handshakes(now, out);
     }
 
-    /// What was seen since the last call, in order; nothing unless [`Settings::observe_patients`] asked for it.
+    /// Observations since the last call, in order; none unless [`Settings::observe_patients`] asked for them.
     pub fn take_observations(&mut self) -> Vec<PatientObservation> {
         self.seen.take()
     }
@@ -520,7 +517,7 @@ impl Exposures {
         self.steps
     }
 
-    /// What was lost to a cap.
+    /// What was lost to caps.
     pub const fn losses(&self) -> Losses {
         let unreported = self.service_observations.unreported() + self.services.unreported();
         Losses { sightings_unreported: unreported, ..self.losses }
@@ -538,7 +535,7 @@ impl Exposures {
                 self.due.remove(&key);
                 self.active[open.band()] = self.active[open.band()].saturating_sub(1);
             }
-            // A last finding may be younger than what the caller calls now.
+            // A last finding may be younger than `now`.
             let at = at.max(open.exposure.last);
             out.push(open.report(ExposureState::Ended, at, &self.moves, &self.services));
         }
@@ -556,7 +553,7 @@ fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {
 
 #[cfg(test)]
 impl Exposures {
-    /// Whether no exposure is held and all counts of what is held are back at zero.
+    /// Whether no exposure is held and all gauges are back at zero.
     pub(in crate::exposure) fn is_empty(&self) -> bool {
         self.open.is_empty()
             && self.due.is_empty()

@@ -1,4 +1,4 @@
-//! What exposure takes and what it passes on.
+//! Inputs and outputs of the exposure stage.
 
 use super::access::Access;
 use super::counters::ExposureTotals;
@@ -23,9 +23,9 @@ use std::sync::Arc;
 pub struct EventId(pub u128);
 
 impl EventId {
-    /// The id of what `parts` describe, at `time`. `domain` keeps kinds of events apart.
+    /// The id of the thing that `parts` describe, at `time`. `domain` separates kinds of events.
     pub fn derive(key: &[u8; 32], domain: &str, time: Timestamp, parts: &[&[u8]]) -> Self {
-        // One block at once is much cheaper than a hasher that could take any number.
+        // One block at once is much cheaper than a hasher for any length.
         let mut input: SmallVec<[u8; 192]> = SmallVec::new();
         input.extend_from_slice(domain.as_bytes());
         input.extend_from_slice(&time.0.to_be_bytes());
@@ -96,12 +96,11 @@ pub struct FindingEvent {
     pub protocol: &'static str,
     /// The patient.
     pub finding: Finding,
-    /// The pseudonym of the same person in an earlier flow, where that was another one.
-    /// [`super::Exposures`] fills it in.
+    /// The pseudonym of the same person in an earlier flow, if it was another one. [`super::Exposures`] fills it in.
     pub person: Option<PatientKey>,
-    /// Records of the patient so far: in the flow, or, folded, in the exposure.
+    /// Records of the patient so far: in the flow or, if folded, in the exposure.
     pub records: u64,
-    /// Its flow brought enough bytes for it to be written.
+    /// Its flow brought enough bytes to pay for it.
     pub paid: bool,
     /// Clients that saw the patient with the service, where findings are folded over them; else 1.
     pub clients: u64,
@@ -127,11 +126,11 @@ closed_set! {
 pub enum ExposureState {
     /// First finding.
     Open,
-    /// It has grown worse, or there is more and `--update-every` has passed.
+    /// It became worse, or grew and `--update-every` has passed.
     Update,
     /// A finding after a day without one.
     Returned,
-    /// Nothing was found for long enough. More may come under the same id.
+    /// No finding for long enough. More may follow under the same id.
     Idle,
     /// The run has ended, there were too many exposures, or `--forget` has passed.
     Ended,
@@ -155,13 +154,13 @@ impl ExposureState {
 pub struct Count {
     /// How many.
     pub value: u64,
-    /// Whether that is an estimate: there were too many to hold each.
+    /// Whether it is an estimate: there were too many to hold one by one.
     pub estimate: bool,
 }
 
 impl Count {
-    /// Between what the true number lies, three standard errors of the sketch (1.04 / sqrt(4096)) to
-    /// either side: 99.7 % of all estimates keep to it.
+    /// Bounds of the true number, three standard errors of the sketch (1.04 / sqrt(4096)) to either side: 99.7 % of
+    /// all estimates keep to them.
     pub const fn bounds(self) -> (u64, u64) {
         if !self.estimate {
             return (self.value, self.value);
@@ -186,7 +185,7 @@ pub struct Exposure {
     pub first: Timestamp,
     /// Last finding.
     pub last: Timestamp,
-    /// The client's address; its ports differ by flow.
+    /// The client's address; its ports differ between flows.
     pub client: IpAddr,
     /// Address and port of the service.
     pub server: SocketAddr,
@@ -212,19 +211,19 @@ pub struct Exposure {
     pub marks: Vec<Mark>,
     /// The latest facts of the service.
     pub facts: Arc<ServiceFacts>,
-    /// Whom the service lets in.
+    /// Which clients the service accepts.
     pub access: Access,
-    /// What the flows did.
+    /// Activity of the flows.
     pub figures: ExposureTotals,
-    /// Who asked for objects that were sent here (C-MOVE).
+    /// Who requested the objects that were sent here (C-MOVE).
     pub moved_for: Vec<IpAddr>,
-    /// Where objects that were asked for here were sent (C-MOVE).
+    /// Where objects that were requested here were sent (C-MOVE).
     pub moved_to: Vec<SocketAddr>,
     /// The packets of its records, and the flow in which the first of them came.
     pub packets: PacketSpan,
     /// That flow.
     pub first_flow: FlowInfo,
-    /// What of its flows could not be read.
+    /// What could not be read of its flows.
     pub losses: FlowLosses,
     /// Packets of any flow that kernel or interface dropped while it was open and not idle.
     pub uncaptured: u64,
@@ -232,27 +231,27 @@ pub struct Exposure {
     pub severity: u8,
 }
 
-/// What a suppression came to in a run.
+/// Effect of a suppression in a run.
 #[derive(Clone, Debug)]
 pub struct Suppressed {
     /// Its id.
     pub id: Arc<str>,
-    /// Who answers for it.
+    /// Its owner.
     pub owner: String,
-    /// Why it is accepted.
+    /// Why the findings are accepted.
     pub reason: String,
-    /// The last day on which it holds.
+    /// The last day on which it is valid.
     pub expires: Day,
     /// Finding events that were not written, revisions included.
     pub events: u64,
     /// Findings of these, revisions not counted.
     pub findings: u64,
-    /// Findings that it would have covered if its day were not over: they were reported.
+    /// Findings that it would have covered had it not expired: they were reported.
     pub findings_since: u64,
 }
 
 impl Suppressed {
-    /// Nothing yet.
+    /// No effect yet.
     pub fn new(by: &Suppression) -> Self {
         Self {
             id: Arc::clone(&by.id),
@@ -266,36 +265,36 @@ impl Suppressed {
     }
 }
 
-/// What was lost to a cap.
+/// What was lost to caps.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Losses {
     /// Exposures that ended early because there were too many.
     pub exposures_ended_early: u64,
-    /// Findings forgotten because of the memory: they may be written again.
+    /// Findings forgotten for lack of memory: they may be written again.
     pub findings_forgotten: u64,
     /// Services and assets that were not reported.
     pub sightings_unreported: u64,
-    /// Findings counted but not written, as there were too many for what was read.
+    /// Findings counted but not written, because they were too many for the bytes read.
     pub findings_unwritten: u64,
 }
 
-/// What became of a finding.
+/// Result of taking a finding.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Intake {
-    /// It is known and accepted, and was counted as such only.
+    /// It is suppressed, and only counted as such.
     Suppressed,
     /// It revises a finding that was counted.
     Revised,
-    /// It is a new one of this severity.
+    /// It is new, with this severity.
     New(Severity),
 }
 
 /// What the exposure stage hands to the outputs.
 #[derive(Clone)]
 pub enum Event {
-    /// A patient, first or again.
+    /// A patient, for the first time or revised.
     Finding {
-        /// What was found.
+        /// The finding.
         event: Box<FindingEvent>,
         /// 0 to 100.
         severity: u8,
@@ -303,7 +302,7 @@ pub enum Event {
         direction: NetworkDirection,
         /// The exposure it belongs to.
         exposure: EventId,
-        /// Whom the service lets in.
+        /// Which clients the service accepts.
         access: Access,
     },
     /// Patients of a busy service.
@@ -319,17 +318,17 @@ pub enum Event {
 /// A host with a role that traffic proves.
 #[derive(Clone)]
 pub struct Asset {
-    /// The same for every sighting of this host in this role.
+    /// The same for every observation of this host in this role.
     pub id: EventId,
     /// When it was first seen.
     pub time: Timestamp,
     /// The host.
     pub address: IpAddr,
-    /// What proves it: `dicom`, `hl7`, `http`.
+    /// The protocol that proves it: `dicom`, `hl7`, `http`.
     pub protocol: &'static str,
-    /// What it is.
+    /// The role.
     pub role: Role,
-    /// What it is called, the name that was learnt last first.
+    /// Its names, the most recent first.
     pub names: Vec<String>,
 }
 
@@ -340,14 +339,14 @@ pub struct HostName {
     pub time: Timestamp,
     /// The host.
     pub host: IpAddr,
-    /// As far as it may be shown.
+    /// The name, as far as it may be shown.
     pub name: String,
 }
 
 /// A service that was seen to speak a protocol.
 #[derive(Clone)]
 pub struct Service {
-    /// The same for every sighting of this service.
+    /// The same for every observation of this service.
     pub id: EventId,
     /// When it was first seen, or when this was reported again.
     pub time: Timestamp,
@@ -359,13 +358,13 @@ pub struct Service {
     pub protocol: &'static str,
     /// What is known of it.
     pub facts: Arc<ServiceFacts>,
-    /// Whom it lets in.
+    /// Which clients it accepts.
     pub access: Access,
-    /// Calling titles that it let in, to a cap.
+    /// Calling titles that it accepted, to a cap.
     pub titles: Vec<String>,
     /// Calling titles that it rejected, up to a limit.
     pub refused_titles: Vec<String>,
-    /// What was done with it so far.
+    /// Activity so far.
     pub figures: ExposureTotals,
     /// Distinct patients seen with it so far.
     pub patients: Count,
@@ -374,17 +373,17 @@ pub struct Service {
 /// A flow that has ended, of a known protocol or encrypted.
 #[derive(Clone, Copy, Debug)]
 pub struct Conversation {
-    /// Packet time of its end; where it is encrypted, of its beginning.
+    /// Packet time of its end; if encrypted, of its beginning.
     pub time: Timestamp,
     /// The flow.
     pub flow: FlowInfo,
-    /// `dicom`, `hl7`, `http`; none where it is encrypted.
+    /// `dicom`, `hl7`, `http`; `None` if encrypted.
     pub protocol: Option<&'static str>,
     /// Payload, bytes.
     pub bytes: u64,
 }
 
-/// What a flow did since the last report.
+/// Activity of a flow since the last report.
 #[derive(Clone, Copy)]
 pub struct FlowActivity<'a> {
     /// Packet time.
@@ -393,11 +392,11 @@ pub struct FlowActivity<'a> {
     pub flow: &'a FlowInfo,
     /// `dicom`, `hl7`, `http`.
     pub protocol: &'static str,
-    /// What it did.
+    /// The activity.
     pub activity: &'a Activity,
-    /// Objects it named, by their pseudonyms.
+    /// Pseudonyms of the objects that it named.
     pub objects: &'a [(Object, Token)],
-    /// Patients whose records brought nothing new, and how many records.
+    /// Patients whose records contained nothing new, and how many records.
     pub records: &'a [Repeated],
     /// The last packet of these records.
     pub repeated: PacketRef,
@@ -414,7 +413,7 @@ pub struct ServiceObservation<'a> {
     pub protocol: &'static str,
     /// The innermost content read so far (`fhir`, `dicom`); empty if none.
     pub content: &'static str,
-    /// What is known of the service.
+    /// Facts about the service.
     pub facts: &'a Arc<ServiceFacts>,
 }
 

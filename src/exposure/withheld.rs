@@ -10,7 +10,7 @@ use hashbrown::HashSet;
 /// Suppressed flows and patients remembered.
 const MAX_WITHHELD: usize = 65_536;
 
-/// Suppressed findings, as far as further records and findings depend on them.
+/// Suppressed findings, as far as later records and findings depend on them.
 #[derive(Default)]
 pub(in crate::exposure) struct Withheld {
     patients: HashSet<(Pair, PatientKey), RandomState>,
@@ -56,7 +56,7 @@ const fn starts_flow(event: &FindingEvent) -> bool {
 }
 
 impl Withheld {
-    /// Whether the records of a patient are in no count.
+    /// Whether the records of a patient are not counted.
     pub fn holds(&self, pair: Pair, patient: PatientKey) -> bool {
         !self.patients.is_empty() && self.patients.contains(&(pair, patient))
     }

@@ -1,54 +1,47 @@
 //! TCP reassembly of one conversation, both directions, pure and bounded.
 //!
-//! Bytes are delivered in order, and causally: a segment waits until everything that its sender had
-//! acknowledged was delivered, so that a question comes before its answer even where the capture
-//! mixed up the directions. In-order bytes are borrowed; only what must wait is copied.
+//! Bytes are delivered in order and causally: a segment waits until everything its sender had acknowledged was
+//! delivered. So a request precedes its response even where the capture mixed up the directions. In-order bytes are
+//! borrowed; only bytes that must wait are copied.
 //!
-//! A gap that the other side has acknowledged can only be filled by a packet that the capture put
-//! in the wrong place; it becomes a gap after a short grace ([`GRACE_PACKETS`], [`GRACE_TIME`]). A
-//! gap that was not acknowledged waits for its retransmission ([`HOLE_TIME`], [`PEER_TIME`]). Overlaps keep the
-//! bytes that came first (RFC 9293 3.10.7.4 leaves the choice).
+//! Bytes that the other side acknowledged can only be missing because the capture reordered packets: after a short
+//! grace ([`GRACE_PACKETS`], [`GRACE_TIME`]) they are reported as a gap. Bytes that were not acknowledged may be
+//! retransmitted, so the wait is longer ([`HOLE_TIME`], [`PEER_TIME`]). Where segments overlap, the bytes that came
+//! first are kept (RFC 9293 3.10.7.4 leaves the choice).
 
 use super::counters::ConversationCounters;
 use super::half_stream::{HalfStream, Piece, Ready};
+use super::port_reuse::MAX_SEQ_AWAY;
 use super::{End, Side};
 use crate::capture::PacketRef;
 use crate::decode::tcp_flags::{ACK, FIN, RST, SYN};
 use crate::time::{Span, Timestamp};
 
-/// Packets of the flow that may still come before an acknowledged gap is a gap. Where each packet may
-/// be 64 places from where it belongs, a request and its response can end up twice as far apart.
+/// Packets of the flow to wait before acknowledged bytes count as a gap. Where each packet may be captured 64 places
+/// late, a request and its response can end up twice as far apart.
 pub const GRACE_PACKETS: u32 = 128;
-/// Packet time after which an acknowledged gap is a gap.
+/// Packet time to wait before acknowledged bytes count as a gap.
 pub const GRACE_TIME: Span = Span::seconds(1);
-/// Packet time after which an unacknowledged gap is a gap (a few retransmission time-outs).
+/// Packet time to wait before unacknowledged bytes count as a gap (a few retransmission time-outs).
 pub const HOLE_TIME: Span = Span::seconds(10);
-/// The same where the peer is seen: it would acknowledge those bytes if it had got them, and waits for them.
+/// The same where packets of the peer are seen: it has not acknowledged these bytes, so it is waiting for them too.
 pub const PEER_TIME: Span = Span::seconds(120);
-/// An acknowledgment further ahead than this is not believed, bytes: it most often belongs to another
-/// connection between the same ports, and would make up a loss.
+/// Acknowledgments further ahead than this are ignored, bytes. They most often belong to another connection between
+/// the same ports, and would be reported as a loss that did not happen.
 pub(super) const MAX_ACK_AHEAD: u64 = 1 << 26;
-/// A sequence number further away than this belongs to another conversation, bytes.
-const MAX_SEQ_AWAY: u64 = 1 << 26;
-/// A number no further than this behind the highest byte seen, and not beyond it, carries on the stream.
-pub(super) const RECENT: u64 = 1 << 20;
-/// How far a number may lie beyond the highest byte seen, and that so often the length of what was seen,
-/// before it needs the other number of its segment to be believed.
-const JUMP: u64 = 1 << 18;
-const JUMP_TIMES: u64 = 8;
-/// Segments with data in a row that are too far away, before the stream is believed to go on there.
+/// Segments with data in a row that must be too far away before the stream is assumed to continue there.
 const FAR_SEGMENTS: u8 = 8;
-/// No stream is longer; skips beyond it saturate.
+/// Largest stream offset; skips beyond it saturate.
 const MAX_OFFSET: u64 = u64::MAX >> 2;
 
-/// Takes a stream in order. Each call answers how many of the coming bytes of that side are of no
-/// interest (`u64::MAX`: all of them); they are not delivered, and a gap in them is not reported.
+/// Receives a stream in order. Each call returns how many of the following bytes of that side to skip (`u64::MAX`:
+/// all of them). Skipped bytes are not delivered, and a gap in them is not reported.
 pub trait StreamSink {
     /// In-order bytes that `packet` carried.
     fn data(&mut self, side: Side, bytes: &[u8], packet: PacketRef) -> u64;
     /// `len` bytes were lost.
     fn gap(&mut self, side: Side, len: u64) -> u64;
-    /// Nothing more will come from this side.
+    /// Nothing more follows from this side.
     fn end(&mut self, side: Side, end: End);
 }
 
@@ -79,9 +72,9 @@ pub struct Conversation {
     pub(super) packets: u32,
     /// Who reset it, the offset of the reset, and when.
     pub(super) reset: Option<(Side, u64, u32, Timestamp)>,
-    /// What was counted; most conversations have nothing to count.
+    /// Counters; most conversations have none.
     stats: Option<Box<ConversationCounters>>,
-    /// Nothing waits, and neither direction has an end.
+    /// Nothing is waiting, and neither direction has ended.
     pub(super) calm: bool,
 }
 
@@ -97,110 +90,38 @@ impl Default for Conversation {
     }
 }
 
-/// Whether a number lies further from the stream than what was seen of it makes likely.
-fn strays(half: &HalfStream, at: u64) -> bool {
-    if at > half.top {
-        at - half.top > half.length().saturating_mul(JUMP_TIMES).saturating_add(JUMP)
-    } else {
-        half.top - at > RECENT
-    }
-}
-
 pub(super) const SIDES: [Side; 2] = [Side::Low, Side::High];
 
 impl Conversation {
-    /// Whether this segment, which carries `len` bytes, starts another conversation between the same
-    /// ends. A SYN does where its number is far away (RFC 9293 3.4.3); data does where the old
-    /// conversation is over and the ends evidently do not know of it.
-    pub fn is_another(&self, segment: &TcpSegment, len: u64) -> bool {
-        let half = &self.halves[segment.from.index()];
-        if !half.seen {
-            return false;
-        }
-        let syn = segment.flags & SYN != 0;
-        let seq = if syn { segment.seq.wrapping_add(1) } else { segment.seq };
-        let at = half.offset(seq);
-        let far = half.away(at) > MAX_SEQ_AWAY;
-        match (syn, self.is_over()) {
-            (true, true) => half.starts_elsewhere(seq).unwrap_or(far),
-            // The same ports again although no end was seen. A SYN alone may be forged, and the end it
-            // goes to ignores it (RFC 5961 4.2); one that is answered opens another connection.
-            (true, false) => {
-                far || segment.flags & ACK != 0 && half.starts_elsewhere(seq) == Some(true)
-            }
-            (false, over) if segment.flags & RST == 0 => {
-                // What is of no interest ends before all of it was seen: the rest comes before its FIN.
-                let seen = half.sent.max(half.next).max(half.fin.unwrap_or(0));
-                let goes_on = len > 0 && !far && at >= seen;
-                over && far
-                    || goes_on && (half.revived || self.is_ended())
-                    || len > 0 && self.is_foreign(segment)
-            }
-            (false, _) => false,
-        }
-    }
-
-    /// Whether a segment is of another connection although its numbers are near. Ports are used again
-    /// soon, and first numbers grow with time (RFC 9293 3.4.1), so that a lost handshake leaves no
-    /// other sign than this: neither number carries on its stream, and one of them lies further away
-    /// than what was seen of it makes likely. Taken for the same connection, the distance would be
-    /// reported as lost, and was never sent.
-    #[inline]
-    pub fn is_foreign(&self, segment: &TcpSegment) -> bool {
-        let (this, other) =
-            (&self.halves[segment.from.index()], &self.halves[segment.from.other().index()]);
-        if !this.seen || !other.seen || segment.flags & (SYN | RST | ACK) != ACK {
-            return false;
-        }
-        let (at, acked) = (this.offset(segment.seq), other.offset(segment.ack));
-        let carries_on = |half: &HalfStream, at| at <= half.top && at + RECENT >= half.top;
-        !carries_on(this, at)
-            && !carries_on(other, acked)
-            && (strays(this, at) || strays(other, acked))
-    }
-
-    /// Whether a peer took data behind an end that was reported.
+    /// Whether a peer accepted data behind an end that was reported.
     pub fn is_revived(&self) -> bool {
         self.halves.iter().any(|h| h.revived)
     }
 
-    /// Whether both ends have said that they are done. A conversation that was only reset may yet
-    /// turn out to go on.
+    /// Whether both ends have signalled that they are done. A conversation that was only reset may still turn out to
+    /// continue.
     pub fn is_finished(&self) -> bool {
-        self.is_ended() || self.halves.iter().all(|h| h.ended || h.is_at_end())
+        self.halves.iter().all(|h| h.ended || h.is_at_end())
     }
 
-    /// Whether a segment can belong to this conversation: its numbers fit.
-    pub fn fits(&self, segment: &TcpSegment) -> bool {
-        if self.is_foreign(segment) {
-            return false;
-        }
-        let near = |half: &HalfStream, number| half.away(half.offset(number)) <= MAX_SEQ_AWAY;
-        let (this, other) =
-            (&self.halves[segment.from.index()], &self.halves[segment.from.other().index()]);
-        let seq = this.seen.then(|| near(this, segment.seq));
-        let ack = (other.seen && segment.flags & ACK != 0).then(|| near(other, segment.ack));
-        seq.unwrap_or(true) && ack.unwrap_or(true)
-    }
-
-    /// Both directions have ended, or one end has reset the connection.
+    /// Whether both directions have ended, or one end has reset the connection.
     pub fn is_over(&self) -> bool {
         self.reset.is_some() || self.halves.iter().all(|h| h.ended || h.fin.is_some())
     }
 
-    /// Both ends were reported.
+    /// Whether both ends were reported.
     pub fn is_ended(&self) -> bool {
         self.halves.iter().all(|h| h.ended)
     }
 
-    /// Whether something waits for a later packet or for time to pass.
+    /// Whether something waits for a later packet or for a time-out.
     pub fn waits(&self) -> bool {
         !self.is_ended()
             && (self.reset.is_some()
                 || self.halves.iter().any(|h| h.stuck().is_some() || h.at_end_since.is_some()))
     }
 
-    /// Whether nothing that may still come is of interest.
+    /// Whether no byte that may still come is of interest.
     pub fn is_ignored(&self) -> bool {
         self.halves.iter().all(|h| h.ignored || h.ended)
     }
@@ -210,18 +131,18 @@ impl Conversation {
         self.halves.iter().map(HalfStream::memory).sum()
     }
 
-    /// What was counted since the last call.
+    /// The counters since the last call.
     pub fn take_stats(&mut self) -> ConversationCounters {
         self.stats.take().map_or_else(Default::default, |stats| *stats)
     }
 
-    /// What is counted.
+    /// The counters, created when first needed.
     #[cold]
     pub(super) fn stats(&mut self) -> &mut ConversationCounters {
         self.stats.get_or_insert_default()
     }
 
-    /// Takes a segment. `window`: bytes that may be held for one direction.
+    /// Processes a segment. `window`: bytes that may be buffered for one direction.
     #[inline]
     pub fn segment(
         &mut self,
@@ -238,7 +159,7 @@ impl Conversation {
         if flags & SYN != 0 {
             seq = seq.wrapping_add(1);
             if self.halves[side.index()].starts_elsewhere(seq) == Some(true) {
-                // RFC 5961 4.2: an established end answers and goes on.
+                // RFC 5961 4.2: an established end answers with a challenge and continues.
                 self.stats().ignored.syn += 1;
                 return;
             }
@@ -254,7 +175,7 @@ impl Conversation {
         half.refer(seq);
         let at = half.offset(seq);
         if half.known && half.away(at) > MAX_SEQ_AWAY && flags & SYN == 0 {
-            // Too far to be believed at once; but after a long outage the stream goes on far away.
+            // Too far away to be believed at once, but after a long outage the stream may continue there.
             half.far = half.far.saturating_add(u8::from(len > 0));
             if half.far < FAR_SEGMENTS || at < half.next {
                 if len > 0 {
@@ -271,7 +192,7 @@ impl Conversation {
         if flags & RST != 0 {
             self.take_reset(now, side, at, len);
         } else {
-            // Of what was not captured nothing could be replaced.
+            // Bytes that were not captured cannot have been replaced.
             let doubtful = !payload.is_empty() && self.is_doubtful(segment, at, len);
             if !doubtful {
                 self.note_sent(side, at, len);
@@ -284,7 +205,7 @@ impl Conversation {
                 window,
                 sink,
             );
-            // An end that this acknowledges comes before what answers it.
+            // An end that this segment acknowledges precedes the data that answers it.
             self.report_fins(None, sink);
             if len > 0 {
                 let missing = u64::from(segment.missing);
@@ -311,7 +232,7 @@ impl Conversation {
         self.settle(now, sink);
     }
 
-    /// Notes what `side` acknowledged; the offset in the other direction that must come first.
+    /// Notes what `side` acknowledged. Returns the offset that must be delivered first in the other direction.
     fn acknowledge(&mut self, side: Side, ack: u32) -> u64 {
         let partner = &mut self.halves[side.other().index()];
         if partner.absent || partner.ignored {
@@ -324,7 +245,7 @@ impl Conversation {
         }
         partner.acknowledge(acked);
         if let Some(fin) = partner.fin.filter(|fin| acked > fin + 1 && partner.sent > *fin) {
-            // The peer took data behind the end, so it never got that end.
+            // The peer accepted data behind the end, so it never received that end.
             if partner.ended {
                 partner.revived = partner.sent > fin + 1;
             } else {
@@ -336,7 +257,7 @@ impl Conversation {
         partner.fin.map_or(acked, |fin| acked.min(fin))
     }
 
-    /// Delivers a segment that is in turn, holds any other.
+    /// Delivers a segment that is next in order, and buffers any other.
     pub(super) fn accept(
         &mut self,
         side: Side,
@@ -354,7 +275,7 @@ impl Conversation {
             return;
         }
         if let Some(fin) = half.fin.filter(|fin| piece.at < *fin && end > *fin) {
-            // What is in front of the end does not wait for what is behind it.
+            // Bytes in front of the end do not wait for bytes behind it.
             let (head, tail) = piece.split(fin);
             self.accept(side, head, window, sink);
             self.accept(side, tail, window, sink);
@@ -364,7 +285,7 @@ impl Conversation {
             if !half.take_back(&piece) {
                 return;
             }
-            // The gap was reported on the word of an acknowledgment alone.
+            // The gap was reported because of an acknowledgment alone.
             self.stats().ignored.ack += 1;
         }
         let half = &mut self.halves[side.index()];
@@ -381,7 +302,7 @@ impl Conversation {
             return;
         }
         if !half.hold(&piece, window) {
-            // The cap is reached: what is missing is missing now.
+            // The buffer is full: what is missing now counts as lost.
             self.force(side, sink);
             let half = &mut self.halves[side.index()];
             if end > half.next && !half.ignored {
@@ -428,7 +349,7 @@ impl Conversation {
         }
     }
 
-    /// Delivers whatever is in turn, in both directions, until nothing moves.
+    /// Delivers everything that is next in order, in both directions, until nothing moves.
     pub(super) fn drain(&mut self, sink: &mut impl StreamSink) {
         loop {
             let mut moved = false;
@@ -451,7 +372,7 @@ impl Conversation {
         }
     }
 
-    /// Reports ends that are reached, and watches over what waits.
+    /// Reports ends that were reached, and checks the time-outs of everything that waits.
     #[inline]
     fn settle(&mut self, now: Timestamp, sink: &mut impl StreamSink) {
         self.report_fins(None, sink);
@@ -474,14 +395,14 @@ impl Conversation {
         self.note_calm();
     }
 
-    /// Where the grace is over, starts are where they are and acknowledged gaps are gaps.
+    /// Once the grace is over, fixes the start of streams and reports acknowledged gaps.
     fn lose_patience(&mut self, now: Timestamp, sink: &mut impl StreamSink) {
         let packets = self.packets;
         let over = |(count, since): (u32, Timestamp)| {
             packets.wrapping_sub(count) >= GRACE_PACKETS || now - since >= GRACE_TIME
         };
         if self.halves.iter().any(|h| !h.known && h.stuck().is_some_and(over)) {
-            // Both at once, so that the causal order shows which side speaks first.
+            // Both at once, so that the causal order shows which side spoke first.
             for half in &mut self.halves {
                 half.start_at_first();
             }
@@ -497,7 +418,7 @@ impl Conversation {
             let lost = now - stuck.1 >= if peer { PEER_TIME } else { HOLE_TIME };
             let to = match half.held_from() {
                 Some(from) if from > half.next && (half.acked_data() >= from || lost) => from,
-                // In turn, but the other side never came
+                // Next in order, but the data of the other side that should precede it never came.
                 Some(from) if from <= half.next => {
                     let other = &mut self.halves[side.other().index()];
                     other.absent |= !other.seen || !other.known || overdue;
@@ -518,7 +439,7 @@ impl Conversation {
             self.finish(End::Reset, sink);
         }
         self.report_fins(Some(&over), sink);
-        // A new gap has its own grace.
+        // A new gap gets its own grace.
         for half in &mut self.halves {
             if half.is_stuck() {
                 half.note_stuck((packets, now));
@@ -526,7 +447,7 @@ impl Conversation {
         }
     }
 
-    /// Gives up the first gap of one side, whatever it waits for.
+    /// Gives up the first gap of one side, whatever it is waiting for.
     fn force(&mut self, side: Side, sink: &mut impl StreamSink) {
         self.halves[side.index()].start_at_first();
         self.believe(side, u64::MAX, usize::MAX, sink);
@@ -545,7 +466,7 @@ impl Conversation {
         }
     }
 
-    /// Packet time has come to `now` without a packet.
+    /// Packet time reached `now` without a packet.
     pub fn tick(&mut self, now: Timestamp, sink: &mut impl StreamSink) {
         if self.waits() {
             self.lose_patience(now, sink);
@@ -553,7 +474,7 @@ impl Conversation {
         }
     }
 
-    /// The conversation is over: everything held is delivered, with gaps where bytes are missing.
+    /// Ends the conversation: delivers everything buffered, with gaps where bytes are missing.
     pub fn finish(&mut self, end: End, sink: &mut impl StreamSink) {
         for side in SIDES {
             self.believe(side, u64::MAX, usize::MAX, sink);
@@ -567,7 +488,7 @@ impl Conversation {
         for side in SIDES {
             let half = &self.halves[side.index()];
             if half.known && half.seen && !half.ignored && !half.ended {
-                // A last acknowledged byte that was not seen is the number of a FIN (RFC 9293 3.4).
+                // A last acknowledged byte that was not seen is the sequence number of a FIN (RFC 9293 3.4).
                 let end = u64::from(half.fin.is_none());
                 let len = half.acked_data().saturating_sub(half.next);
                 self.lose(side, if len == end { 0 } else { len }, sink);
@@ -587,7 +508,7 @@ impl Conversation {
         self.note_calm();
     }
 
-    /// At the end: a side that waits for bytes of its own before one that waits for the other.
+    /// At the end: a side that waits for its own bytes goes before one that waits for the other side.
     fn next_to_force(&self) -> Option<Side> {
         let holding = |s: &Side| self.halves[s.index()].holds();
         let own_hole = |s: &Side| {

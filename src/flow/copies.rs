@@ -1,17 +1,17 @@
-//! Copies of datagrams: what a second mirror port or a second VLAN shows again.
+//! Duplicate datagrams, as a second mirror port or a second VLAN delivers them.
 
 use super::table::Arrival;
 use crate::time::{Span, Timestamp};
 use std::hash::BuildHasher as _;
 
-/// Equal datagrams within this time are copies of one: mirrors differ by microseconds, and whoever
-/// repeats himself does so later.
+/// Equal datagrams within this time are copies of one. Mirrors differ by microseconds; applications repeat themselves
+/// later than this.
 const COPY_TIME: Span = Span::millis(5);
-/// Datagrams remembered for it.
+/// Datagrams remembered per flow.
 const COPIES: usize = 4;
 
-/// The last datagrams of a flow, to recognise copies from a second mirror port or VLAN. TCP
-/// needs none of this, because it has sequence numbers.
+/// The last datagrams of a flow, to recognise copies from a second mirror port or VLAN. TCP does not need this,
+/// because it has sequence numbers.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Copies {
     recent: [(u64, Timestamp); COPIES],
@@ -19,10 +19,10 @@ pub(super) struct Copies {
 }
 
 impl Copies {
-    /// Whether the same bytes came the same way a moment ago.
+    /// Whether the same bytes came in the same direction a moment ago.
     pub fn seen(&mut self, arrival: &Arrival<'_>) -> bool {
-        // A fixed hash will do: a collision would have to be made within a moment, by one of the two
-        // ends of this flow, which could as well send nothing.
+        // A fixed hash is enough: only an end of this flow could produce a collision in time, and it could just as
+        // well send nothing.
         let key = (arrival.segment.from, arrival.payload);
         let hash = foldhash::fast::FixedState::default().hash_one(key);
         let fresh = |&(h, at): &(u64, Timestamp)| h == hash && arrival.clock - at <= COPY_TIME;

@@ -1,26 +1,26 @@
-//! What reassembly counts.
+//! Counters of reassembly.
 
-/// Segments that an end host would not take, or that contradict the conversation (`docs/evasion.md`).
+/// Segments that an end host would not accept, or that contradict the conversation (`docs/evasion.md`).
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct IgnoredSegments {
-    /// SYN inside a conversation that goes on.
+    /// SYN inside an established conversation.
     pub syn: u64,
     /// FIN with an old sequence number, or refuted by data behind it that the peer acknowledged.
     pub fin: u64,
-    /// RST outside of what the peer may expect next, or refuted by data behind it.
+    /// RST outside the window of the peer, or refuted by data behind it.
     pub rst: u64,
     /// Acknowledgments of bytes that were sent later.
     pub ack: u64,
-    /// Data too far away from the stream to be believed.
+    /// Data too far from the stream to be believed.
     pub far: u64,
     /// Data behind an end that the peer acknowledged.
     pub after_end: u64,
-    /// Data that its receiver had reason to refuse, and in whose place other data was sent.
+    /// Data that its receiver had reason to refuse, and that was replaced by other data.
     pub unaccepted: u64,
 }
 
 impl IgnoredSegments {
-    /// Each count with its name in the metrics.
+    /// Each counter with its name in the metrics.
     pub const fn reasons(&self) -> [(&'static str, u64); 7] {
         [
             ("syn", self.syn),
@@ -34,7 +34,7 @@ impl IgnoredSegments {
     }
 }
 
-/// What a conversation counts.
+/// Counters of a conversation.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct ConversationCounters {
     /// Bytes reported as gaps.
@@ -43,9 +43,9 @@ pub struct ConversationCounters {
     pub cut_bytes: u64,
     /// Gaps reported.
     pub gaps: u64,
-    /// Bytes that contradicted a copy seen before.
+    /// Bytes that contradict an earlier copy.
     pub conflicts: u64,
-    /// Segments that were not believed.
+    /// Segments that were ignored.
     pub ignored: IgnoredSegments,
 }
 

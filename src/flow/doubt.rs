@@ -1,7 +1,7 @@
-//! Data that the peer may not have accepted. Who wants a monitor to read something else than its peer does
-//! sends bytes that only the monitor takes, and then, under the same numbers, what it has to say (Ptacek and
-//! Newsham, "insertion"). Such bytes wait. They are read once the peer acknowledges them, and give way to
-//! what is sent in their place.
+//! Data that the peer may not have accepted. To make a monitor read something other than the peer does, an attacker
+//! sends bytes that only the monitor accepts, then the real bytes under the same sequence numbers (Ptacek and
+//! Newsham, "insertion"). Such bytes wait: they are read once the peer acknowledges them, and dropped when other
+//! bytes are sent in their place.
 
 use super::Side;
 use super::conversation::{Conversation, HOLE_TIME, StreamSink, TcpSegment};
@@ -10,7 +10,7 @@ use crate::capture::PacketRef;
 use crate::decode::tcp_flags::{ACK, DAMAGED, SHUT, SYN};
 use crate::time::Timestamp;
 
-/// Segments of one direction that may wait; of more the oldest are read.
+/// Doubtful segments kept per direction; beyond it the oldest are read.
 const MAX_DOUBTS: usize = 64;
 
 /// A segment that its receiver may have refused.
@@ -24,16 +24,16 @@ pub(super) struct Doubt {
     timestamp: u32,
 }
 
-/// What the segments of one direction were like that its peer accepts.
+/// Properties of the segments of one direction that its peer accepts.
 #[derive(Clone, Copy)]
 pub(super) struct Habits {
-    /// Time to live, 0 where it is not known.
+    /// Time to live, 0 if unknown.
     ttl: u8,
     /// The latest timestamp in turn, 0 for none (TS.Recent of RFC 7323 4.3).
     timestamp: u32,
-    /// They bear acknowledgments.
+    /// They carry acknowledgments.
     pub acknowledges: bool,
-    /// The peer has offered a window, and whether it is closed now.
+    /// The peer has announced a window, and whether it is closed now.
     offered: bool,
     pub shut: bool,
 }
@@ -45,10 +45,10 @@ impl Habits {
 }
 
 impl Conversation {
-    /// Whether the peer may refuse the `len` bytes at `at`, which are new: it did not agree to take data
-    /// before the handshake (RFC 7413 3), drops what bears no acknowledgment (RFC 9293 3.10.7.4), what lies
-    /// beyond its window, what is older than what it has (RFC 7323 5.3) and what was damaged; and a packet
-    /// with a smaller time to live may not reach it.
+    /// Whether the peer may refuse the `len` new bytes at `at`. It did not agree to take data before the handshake
+    /// (RFC 7413 3). It drops segments without acknowledgment (RFC 9293 3.10.7.4), bytes beyond its window, segments
+    /// older than what it has (RFC 7323 5.3) and damaged ones; and a packet with a smaller time to live may not reach
+    /// it.
     #[inline]
     pub(super) fn is_doubtful(&self, segment: &TcpSegment, at: u64, len: u64) -> bool {
         let half = &self.halves[segment.from.index()];
@@ -74,13 +74,13 @@ impl Conversation {
             half.sent = at + len;
         }
         if new && self.reset.is_some() {
-            // It goes on: the reset was not of this conversation.
+            // The conversation continues, so the reset did not belong to it.
             self.reset = None;
             self.stats().ignored.rst += 1;
         }
     }
 
-    /// Notes what an accepted segment was like.
+    /// Notes the properties of an accepted segment.
     #[inline]
     pub(super) fn note_habits(&mut self, segment: &TcpSegment, at: u64, len: u64) {
         let half = &mut self.halves[segment.from.index()];
@@ -98,7 +98,7 @@ impl Conversation {
         }
     }
 
-    /// Keeps a piece until it is known whether the peer took it. `window`: bytes that may wait.
+    /// Keeps a piece until it is known whether the peer accepted it. `window`: bytes that may wait.
     pub(super) fn doubt(
         &mut self,
         segment: &TcpSegment,
@@ -124,7 +124,7 @@ impl Conversation {
         });
     }
 
-    /// The bytes of `piece` were sent, and nothing speaks against them: they stand for what was doubted.
+    /// The bytes of `piece` were sent and are not doubtful: they replace doubtful bytes at the same place.
     pub(super) fn replace_doubts(&mut self, side: Side, piece: &Piece<'_>) {
         if self.halves[side.index()].doubts().is_empty() {
             return;
@@ -148,8 +148,8 @@ impl Conversation {
         }
     }
 
-    /// What was doubted for too long is read. `over`: whether the grace of a gap is. Without a gap it waits longer for the
-    /// peer's acknowledgment, where there is a peer.
+    /// Reads doubtful data that has waited too long. `over`: whether the grace of a gap has passed. Where there is a
+    /// peer and no gap, it waits longer for the acknowledgment.
     pub(super) fn believe_overdue(
         &mut self,
         side: Side,
@@ -169,7 +169,7 @@ impl Conversation {
         }
     }
 
-    /// The peer took what lies in front of `below`: what was doubted there is read. `window`: bytes that may wait.
+    /// The peer accepted everything below `below`: reads the doubtful data there. `window`: bytes that may wait.
     pub(super) fn believe(
         &mut self,
         side: Side,

@@ -1,17 +1,17 @@
-//! How a conversation ends: which FIN and RST an end host would take (RFC 9293 3.10.7.4, RFC 5961),
-//! and what happens to data behind an end. A forged end must not hide what the two ends still say.
+//! How a conversation ends: which FIN and RST an end host would accept (RFC 9293 3.10.7.4, RFC 5961), and what
+//! happens to data behind an end. A forged end must not hide what the two hosts still send.
 
 use super::conversation::{Conversation, MAX_ACK_AHEAD, SIDES, StreamSink};
 use super::{End, Side};
 use crate::time::Timestamp;
 
 impl Conversation {
-    /// A reset counts where the peer may expect its number next: what it acknowledged, up to what was
-    /// sent (RFC 5961 3.2). It is believed after a grace in which nothing new is sent; its payload is
-    /// text for people.
+    /// A reset counts if its sequence number is where the peer may expect it: between what it acknowledged and what
+    /// was sent (RFC 5961 3.2). It takes effect after a grace in which nothing new is sent. Its payload is a message
+    /// for people and is not read.
     pub(super) fn take_reset(&mut self, now: Timestamp, side: Side, at: u64, len: u64) {
         let half = &mut self.halves[side.index()];
-        // A FIN takes a number.
+        // A FIN occupies one sequence number.
         let top = half.top.max(half.fin.map_or(0, |fin| fin + 1));
         if half.known && half.seen && (at < half.acked.min(half.top) || at > top) {
             self.stats().ignored.rst += 1;
@@ -21,11 +21,11 @@ impl Conversation {
         self.reset.get_or_insert((side, at, self.packets, now));
     }
 
-    /// Notes an end at `at`. It is not one where data behind it was seen already (RFC 9293 3.10.7.4:
-    /// the segment is old); of two, the later one counts.
+    /// Notes an end at `at`. It is ignored if data behind it was already seen (RFC 9293 3.10.7.4: the segment is
+    /// old). Of two ends, the later one counts.
     pub(super) fn take_fin(&mut self, side: Side, at: u64, ack: Option<u32>) {
         let other = &self.halves[side.other().index()];
-        // Sent again, it may acknowledge more.
+        // A retransmitted FIN may acknowledge more.
         let heard = ack.map_or(0, |ack| other.offset(ack));
         let heard = if heard > other.top.saturating_add(MAX_ACK_AHEAD) { 0 } else { heard };
         let half = &mut self.halves[side.index()];
@@ -44,8 +44,8 @@ impl Conversation {
         }
     }
 
-    /// Reports the ends that are reached and believed: those that the peer acknowledged, and those
-    /// whose grace is `over` where no peer is left that could.
+    /// Reports the ends that were reached and are believed: those that the peer acknowledged, and those whose grace
+    /// is `over` and that no peer is left to acknowledge.
     pub(super) fn report_fins(
         &mut self,
         over: Option<&dyn Fn((u32, Timestamp)) -> bool>,
@@ -54,8 +54,8 @@ impl Conversation {
         if self.halves.iter().all(|half| half.fin.is_none()) {
             return;
         }
-        // Of two that are due, the one that acknowledged the other's comes behind it.
-        // Where neither did, the one that came first goes first.
+        // If both are due, the one that acknowledged the other comes second. If neither did, the one that came first
+        // goes first.
         let since = |side: Side| self.halves[side.index()].at_end_since.map_or(u32::MAX, |s| s.0);
         let high_first = self.ends_behind(Side::Low)
             || (!self.ends_behind(Side::High) && since(Side::High) < since(Side::Low));
@@ -77,7 +77,7 @@ impl Conversation {
         }
     }
 
-    /// Whether the FIN of `side` acknowledged what of the other one is still to come, its FIN too.
+    /// Whether the FIN of `side` acknowledged data of the other side that is still to come, or its FIN.
     pub(super) fn ends_behind(&self, side: Side) -> bool {
         let (this, other) = (&self.halves[side.index()], &self.halves[side.other().index()]);
         this.fin.is_some()
@@ -87,8 +87,8 @@ impl Conversation {
             && this.fin_after > other.reach()
     }
 
-    /// Decides about data behind an end whose grace is over: the peer acknowledged exactly the end, or
-    /// it goes on.
+    /// Decides about data behind an end whose grace is over: either the peer acknowledged exactly the end, or the
+    /// stream continues.
     pub(super) fn settle_end(
         &mut self,
         side: Side,

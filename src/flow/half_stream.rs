@@ -1,23 +1,23 @@
-//! One direction of a TCP conversation: interval bookkeeping, no I/O, no clock.
+//! Reassembly state of one direction of a TCP conversation: intervals only, no I/O, no clock.
 //!
-//! Sequence numbers are unrolled to 64-bit offsets from the first byte of the stream, so that a wrap
-//! (RFC 9293 3.4) needs no thought behind this file. Invariant: `held` is sorted by offset, its
-//! segments are disjoint and all lie at or behind `next`.
+//! Sequence numbers are unrolled to 64-bit offsets from the first byte of the stream, so that only this file has to
+//! handle wraps (RFC 9293 3.4). Invariant: `held` is sorted by offset, its segments are disjoint, and all lie at or
+//! behind `next`.
 
 use super::doubt::{Doubt, Habits};
 use crate::capture::PacketRef;
 use crate::time::Timestamp;
 use std::collections::VecDeque;
 
-/// Offset of the first byte of a stream. Not zero, so that data before a mid-stream start has a place.
+/// Offset of the first byte of a stream. Not zero, to leave room for data before a mid-stream start.
 const ORIGIN: u64 = 1 << 40;
-/// Segments held for one direction at most.
+/// Most segments buffered for one direction.
 const MAX_HELD: usize = 8192;
 
-/// What an allocation takes beyond its bytes, about.
+/// Overhead of an allocation, bytes, approximately.
 const HEAP: usize = 16;
 
-/// A segment that came before its turn.
+/// A segment that arrived out of order.
 struct OutOfOrder {
     at: u64,
     bytes: Vec<u8>,
@@ -53,7 +53,7 @@ pub(super) struct Piece<'a> {
 }
 
 impl<'a> Piece<'a> {
-    /// The piece in front of an offset inside it, and behind.
+    /// Splits the piece at an offset inside it.
     pub fn split(&self, at: u64) -> (Self, Self) {
         let middle = (at - self.at).min(self.bytes.len() as u64) as usize;
         let (head, tail) = self.bytes.split_at(middle);
@@ -76,7 +76,7 @@ impl<'a> Piece<'a> {
     }
 }
 
-/// What can be passed on now.
+/// What can be delivered now.
 pub(super) enum Ready {
     /// Bytes in order, and the packet that carried them.
     Data(Vec<u8>, PacketRef),
@@ -84,19 +84,19 @@ pub(super) enum Ready {
     Missing(u64),
 }
 
-/// What of a stream waits.
+/// The waiting part of a stream.
 #[derive(Default)]
 struct Waiting {
     held: VecDeque<OutOfOrder>,
     held_bytes: usize,
-    /// Since when it cannot move on though it should: packets of the flow, packet time.
+    /// Since when it is stuck: packets of the flow, packet time.
     stuck: Option<(u32, Timestamp)>,
-    /// From here on, bytes were given up as lost because an acknowledgment said that they were sent;
-    /// none of them was seen.
+    /// From this offset on, bytes were reported as lost because an acknowledgment covered them, though none of them
+    /// was seen.
     vouched: Option<u64>,
-    /// Bytes that contradicted a copy seen before, and are not counted yet.
+    /// Bytes that contradict an earlier copy and are not counted yet.
     conflicts: u64,
-    /// Segments that the peer may have refused, in the order they came.
+    /// Segments that the peer may have refused, in order of arrival.
     doubts: Vec<Doubt>,
 }
 
@@ -108,7 +108,7 @@ impl Waiting {
             && self.doubts.is_empty()
     }
 
-    /// Holds a segment at its place; false if a cap refuses it.
+    /// Buffers a segment at its place. False if a cap is reached.
     fn insert(&mut self, index: usize, held: OutOfOrder, window: usize) -> bool {
         if self.held_bytes + held.bytes.len() > window || self.held.len() >= MAX_HELD {
             return false;
@@ -119,46 +119,46 @@ impl Waiting {
     }
 }
 
-/// The bytes one side sends.
+/// The bytes that one side sends.
 pub(super) struct HalfStream {
     /// Sequence number at `ORIGIN`: the first one seen.
     reference: Option<u32>,
     /// Sequence number of the first byte, if a handshake was seen.
     first: Option<u32>,
-    /// The lowest offset that the other side acknowledged before the start was known: nothing in
-    /// front of it is needed to understand the other side.
+    /// The lowest offset that the other side acknowledged before the start was known: nothing in front of it is
+    /// needed to order the other side.
     floor: u64,
     /// The start of the stream is known.
     pub known: bool,
-    /// Anything was seen from this side.
+    /// A packet of this side was seen.
     pub seen: bool,
-    /// This side will not be seen: do not wait for it.
+    /// Nothing of this side will be seen: do not wait for it.
     pub absent: bool,
     /// The next byte to deliver.
     pub next: u64,
     /// The end of the highest segment seen. Skipping moves `next` ahead of it.
     pub top: u64,
-    /// The end of the data seen. Empty segments may carry the number behind a FIN.
+    /// The end of the data seen. Empty segments may carry the sequence number behind a FIN.
     pub sent: u64,
     /// The highest offset that the other side acknowledged.
     pub acked: u64,
-    /// What waits, and why; most streams never have it.
+    /// What is waiting, and why; most streams never have it.
     waiting: Option<Box<Waiting>>,
     /// Offset of the FIN.
     pub fin: Option<u64>,
     /// What the FIN acknowledged of the other direction, as an offset there.
     pub fin_after: u64,
-    /// Nothing of the rest is of interest.
+    /// The rest of the stream is of no interest.
     pub ignored: bool,
-    /// The end was reported.
+    /// Its end was reported.
     pub ended: bool,
     /// Since when everything up to the FIN is delivered: packets of the flow, packet time.
     pub at_end_since: Option<(u32, Timestamp)>,
-    /// The peer took data behind the end that was reported.
+    /// The peer accepted data behind the end that was reported.
     pub revived: bool,
-    /// Segments in a row that were too far away to be believed.
+    /// Consecutive segments that were too far away to be believed.
     pub far: u8,
-    /// What accepted segments were like.
+    /// Properties of accepted segments.
     pub habits: Habits,
 }
 
@@ -212,7 +212,7 @@ impl HalfStream {
         self.reference.get_or_insert(seq);
     }
 
-    /// The offset of a sequence number, near the highest seen.
+    /// The offset of a sequence number, nearest to the highest one seen.
     #[inline]
     pub fn offset(&self, seq: u32) -> u64 {
         let origin = self.reference.unwrap_or(seq);
@@ -220,7 +220,7 @@ impl HalfStream {
         self.top.wrapping_add_signed(i64::from(seq.wrapping_sub(reference) as i32))
     }
 
-    /// The other side acknowledged up to here.
+    /// The other side acknowledged everything up to here.
     #[inline]
     pub fn acknowledge(&mut self, at: u64) {
         self.acked = self.acked.max(at);
@@ -229,7 +229,7 @@ impl HalfStream {
         }
     }
 
-    /// How far it was delivered, for those who wait for it.
+    /// How far it was delivered, for the other direction that waits for it.
     pub fn reach(&self) -> u64 {
         match (self.absent || self.ignored, self.known) {
             (true, _) => u64::MAX,
@@ -238,51 +238,51 @@ impl HalfStream {
         }
     }
 
-    /// How long the stream is, from the first sequence number seen to the highest byte seen.
+    /// Length of the stream, from the first sequence number to the highest byte seen.
     pub const fn length(&self) -> u64 {
         self.top.saturating_sub(ORIGIN)
     }
 
-    /// How far an offset is from the stream as it was seen, bytes.
+    /// Distance of an offset from the part of the stream that was seen, bytes.
     pub const fn away(&self, at: u64) -> u64 {
         at.abs_diff(self.top)
     }
 
-    /// Whether a SYN announces another first byte than the one known from a handshake, or, where none was
-    /// seen, one behind bytes that were; `None` if that is unknown.
+    /// Whether a SYN announces another first byte than the one known from a handshake or, where no handshake was
+    /// seen, one behind bytes that were seen. `None` if unknown.
     pub fn starts_elsewhere(&self, seq: u32) -> Option<bool> {
         let behind = || (self.seen && self.offset(seq) > self.top).then_some(true);
         self.first.map(|first| first != seq).or_else(behind)
     }
 
-    /// Everything up to its FIN was delivered, and its end is not reported yet.
+    /// Whether everything up to its FIN was delivered and its end is not reported yet.
     pub fn is_at_end(&self) -> bool {
         !self.ended && self.known && self.fin.is_some_and(|fin| self.next >= fin || self.ignored)
     }
 
-    /// The peer has acknowledged the FIN, and nothing contradicts it.
+    /// Whether the peer acknowledged the FIN, and nothing contradicts it.
     pub fn is_fin_acknowledged(&self) -> bool {
         self.ignored || (self.is_acknowledged_to_fin() && !self.holds())
     }
 
-    /// The peer has acknowledged exactly up to the FIN.
+    /// Whether the peer acknowledged exactly up to the FIN.
     pub fn is_acknowledged_to_fin(&self) -> bool {
         self.fin.is_some_and(|fin| self.acked == fin + 1)
     }
 
-    /// Whether what is held first lies behind the FIN.
+    /// Whether the first buffered segment lies behind the FIN.
     pub fn holds_behind_fin(&self) -> bool {
         self.fin.is_some_and(|fin| self.held_from().is_some_and(|from| from >= fin))
     }
 
-    /// The FIN was not one.
+    /// Discards the FIN, which turned out not to be one.
     pub fn forget_fin(&mut self) {
         self.fin = None;
         self.fin_after = u64::MAX;
         self.at_end_since = None;
     }
 
-    /// Goes back to a piece whose place was given up as lost on the word of an acknowledgment alone.
+    /// Goes back to a piece that was reported as lost because of an acknowledgment alone.
     pub fn take_back(&mut self, piece: &Piece<'_>) -> bool {
         let Some(waiting) = &mut self.waiting else { return false };
         if waiting.vouched.take_if(|from| piece.at >= *from).is_none() {
@@ -294,23 +294,23 @@ impl HalfStream {
         true
     }
 
-    /// Notes that from `from` on, bytes were given up as lost on the word of an acknowledgment.
+    /// Notes that bytes from `from` on were reported as lost because of an acknowledgment.
     pub fn vouch(&mut self, from: u64) {
         self.waiting.get_or_insert_default().vouched.get_or_insert(from);
     }
 
-    /// Since when it cannot move on though it should: packets of the flow, packet time.
+    /// Since when it is stuck: packets of the flow, packet time.
     #[inline]
     pub fn stuck(&self) -> Option<(u32, Timestamp)> {
         self.waiting.as_ref().and_then(|waiting| waiting.stuck)
     }
 
-    /// It cannot move on, since `since` unless that was noted before.
+    /// Notes that it is stuck since `since`, unless that was noted before.
     pub fn note_stuck(&mut self, since: (u32, Timestamp)) {
         self.waiting.get_or_insert_default().stuck.get_or_insert(since);
     }
 
-    /// It moves on.
+    /// It is stuck no more.
     #[inline]
     pub fn unstick(&mut self) {
         if let Some(waiting) = &mut self.waiting {
@@ -321,18 +321,18 @@ impl HalfStream {
         }
     }
 
-    /// Bytes that contradicted a copy seen before, since the last call.
+    /// Bytes that contradict an earlier copy, since the last call.
     pub fn take_conflicts(&mut self) -> u64 {
         self.waiting.as_mut().map_or(0, |waiting| std::mem::take(&mut waiting.conflicts))
     }
 
-    /// Segments that the peer may have refused, in the order they came.
+    /// Segments that the peer may have refused, in order of arrival.
     #[inline]
     pub fn doubts(&self) -> &[Doubt] {
         self.waiting.as_ref().map_or(&[][..], |waiting| waiting.doubts.as_slice())
     }
 
-    /// The same to be changed; there is room for them from now on.
+    /// The same, mutable; allocated from now on.
     pub fn doubts_mut(&mut self) -> &mut Vec<Doubt> {
         &mut self.waiting.get_or_insert_default().doubts
     }
@@ -346,7 +346,7 @@ impl HalfStream {
         self.held_segments() > 0
     }
 
-    /// Bytes of heap that is held, with what each segment takes beside its bytes.
+    /// Bytes of heap held, including the overhead of each segment.
     pub fn memory(&self) -> usize {
         self.waiting.as_ref().map_or(0, |waiting| {
             let segments = waiting.held.capacity() * size_of::<OutOfOrder>();
@@ -357,28 +357,28 @@ impl HalfStream {
         })
     }
 
-    /// Where the first held segment starts.
+    /// Offset of the first buffered segment.
     pub fn held_from(&self) -> Option<u64> {
         self.waiting.as_ref().and_then(|waiting| waiting.held.front()).map(|h| h.at)
     }
 
-    /// It cannot move on, though there is something to deliver or to report.
+    /// Whether it is stuck though there is something to deliver or to report.
     pub fn is_stuck(&self) -> bool {
         !self.ignored && !self.ended && (self.is_behind() || !self.doubts().is_empty())
     }
 
-    /// Whether bytes that were sent have not come in turn.
+    /// Whether bytes that were sent have not arrived in order.
     pub fn is_behind(&self) -> bool {
         self.holds() || (self.known && self.seen && self.acked_data() > self.next)
     }
 
-    /// Without an end, whether bytes up to `acked` were sent and have not come.
+    /// Whether bytes up to `acked` were sent and have not arrived, apart from its end.
     #[inline]
     pub const fn lacks(&self, acked: u64) -> bool {
         !self.ignored && self.known && self.seen && acked > self.next
     }
 
-    /// Nothing of it waits, and it has no end.
+    /// Whether nothing is waiting and it has no end.
     #[inline]
     pub fn is_calm(&self) -> bool {
         self.waiting.is_none()
@@ -394,8 +394,8 @@ impl HalfStream {
         self.fin.map_or(self.acked, |fin| self.acked.min(fin))
     }
 
-    /// Keeps a piece for later. What is held already stays; contradicting bytes are counted. False if
-    /// a cap refused it.
+    /// Buffers a piece. Bytes that are already buffered are kept; contradicting bytes are counted. False if a cap is
+    /// reached.
     pub fn hold(&mut self, piece: &Piece<'_>, window: usize) -> bool {
         let (mut at, mut bytes) = (piece.at, piece.bytes);
         if self.known && at < self.next {
@@ -428,7 +428,7 @@ impl HalfStream {
         waiting.insert(index, OutOfOrder::new(at, bytes, piece.missing, piece), window)
     }
 
-    /// Takes what is in order now, given how far the other direction was delivered.
+    /// Takes what is next in order, given how far the other direction was delivered.
     pub fn ready(&mut self, other_next: u64) -> Option<Ready> {
         let waiting = self.waiting.as_mut()?;
         loop {
@@ -441,7 +441,7 @@ impl HalfStream {
             let mut bytes = std::mem::take(&mut first.bytes);
             waiting.held_bytes -= bytes.len();
             if missing > 0 && end > self.next && !bytes.is_empty() {
-                // The gap behind the bytes comes next.
+                // The gap behind the bytes follows.
                 first.at = end;
             } else {
                 waiting.held.pop_front();
@@ -458,7 +458,7 @@ impl HalfStream {
         }
     }
 
-    /// Lets go of everything held.
+    /// Drops everything that is buffered.
     pub fn clear(&mut self) {
         if let Some(waiting) = &mut self.waiting {
             waiting.held = VecDeque::new();

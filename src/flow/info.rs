@@ -1,4 +1,4 @@
-//! What is known of a flow as a whole.
+//! Properties of a flow as a whole.
 
 use crate::decode::Transport;
 use crate::time::Timestamp;
@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 /// One flow: ends, transport, start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct FlowInfo {
-    /// The end that opened it, whoever sent data.
+    /// The end that opened it, whichever end sent data.
     pub client: SocketAddr,
     /// The end that answered.
     pub server: SocketAddr,
@@ -19,8 +19,8 @@ pub struct FlowInfo {
     pub inner_vlan: u16,
     /// Time of its first packet.
     pub started: Timestamp,
-    /// The sequence number of the client's SYN, where its first packet is of the handshake (RFC 9293 3.5). Every
-    /// sensor that sees the handshake sees the same number.
+    /// Sequence number of the client's SYN, if the first packet belongs to the handshake (RFC 9293 3.5). Every sensor
+    /// that sees the handshake sees the same number.
     pub initial: Option<u32>,
     /// Index of the capture interface or file (`observer.ingress`), in the order of the run.
     pub interface: u16,

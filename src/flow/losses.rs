@@ -1,4 +1,4 @@
-//! Tests of what is reported as lost: what was lost, and not more.
+//! Tests of what is reported as lost: everything that was lost, and no more.
 
 use super::conversation::GRACE_TIME;
 use super::tests::{HIGH, LOW, Log, WINDOW, one, run};
@@ -6,8 +6,8 @@ use super::*;
 use crate::decode::tcp_flags::{ACK, FIN, SYN};
 use crate::time::Timestamp;
 
-/// Ports used again although neither the end of the first connection nor the handshake of the second
-/// was seen: numbers of the second are near, as they grow with time (RFC 9293 3.4.1). Nothing is lost.
+/// Ports used again although neither the end of the first connection nor the handshake of the second was seen. The
+/// sequence numbers of the second are near, as they grow with time (RFC 9293 3.4.1). Nothing is lost.
 #[test]
 fn ports_used_again_without_a_handshake_are_no_loss() {
     let first = [
@@ -26,7 +26,7 @@ fn ports_used_again_without_a_handshake_are_no_loss() {
         assert!(conversation.is_another(&packet.segment, packet.payload.len() as u64));
         assert!(!conversation.fits(&packet.segment), "it must not end what may go on");
     }
-    // Acknowledgments and ends of the second alone report nothing as lost in the first.
+    // Bare acknowledgments and ends of the second connection report no loss in the first.
     for (n, flags) in [ACK, ACK | FIN].into_iter().enumerate() {
         let packet = one(HIGH, 5006 + bit, 1006 + ahead, flags, b"");
         let now = Timestamp(n as i64);
@@ -34,7 +34,7 @@ fn ports_used_again_without_a_handshake_are_no_loss() {
     }
     conversation.finish(End::Cut, &mut log);
     assert_eq!(conversation.take_stats().gap_bytes, 0);
-    // What one end sends while the other is silent is the same connection, however much is missing.
+    // Data of one end while the other is silent belongs to the same connection, however much is missing.
     let conversation = run(&first, &mut Log::default());
     let same = one(LOW, 1006 + ahead, 5006, ACK, b"x");
     assert!(!conversation.is_another(&same.segment, 1) && conversation.fits(&same.segment));

@@ -13,6 +13,7 @@ mod info;
 mod losses;
 mod orientation;
 mod passing;
+mod port_reuse;
 mod side;
 mod slab;
 mod table;

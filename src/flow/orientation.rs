@@ -1,4 +1,4 @@
-//! Who opened a flow.
+//! Which end opened a flow.
 
 use super::{FlowHead, Orientation};
 use crate::decode::{Decoded, tcp_flags};
@@ -6,7 +6,7 @@ use crate::decode::{Decoded, tcp_flags};
 /// Ports from here on are ephemeral on most systems (Linux: 32768, IANA: 49152).
 const EPHEMERAL: u16 = 32_768;
 
-/// Who opened a flow, from its first packet.
+/// The end that opened a flow, judged by its first packet.
 pub(super) fn guess(segment: &Decoded) -> Orientation {
     let from = segment.from;
     let port = |side| segment.key.end(side).port;
@@ -14,7 +14,8 @@ pub(super) fn guess(segment: &Decoded) -> Orientation {
     let client = match (ours >= EPHEMERAL, theirs >= EPHEMERAL) {
         (false, true) => from.other(),
         (true, false) => from,
-        // Both well known or both ephemeral: a system port serves, else whoever spoke first asked.
+        // Both well known or both ephemeral: a system port is the server, otherwise the end that spoke first is the
+        // client.
         _ if ours < 1024 && theirs >= 1024 => from.other(),
         _ => from,
     };
@@ -33,7 +34,7 @@ fn handshake(segment: &Decoded) -> Option<Orientation> {
     })
 }
 
-/// The sequence number of the client's SYN, from the first packet of a flow: the SYN, or its answer (RFC 9293
+/// Sequence number of the client's SYN, from the first packet of a flow: the SYN, or its answer (RFC 9293
 /// 3.5).
 pub(super) const fn initial(segment: &Decoded) -> Option<u32> {
     match (segment.flags & tcp_flags::SYN != 0, segment.flags & tcp_flags::ACK != 0) {

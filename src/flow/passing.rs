@@ -1,14 +1,15 @@
-//! What most packets of bulk traffic are: a number that carries on a stream, and bytes that no reader wants.
+//! The fast path for most packets of bulk traffic, which only advance a stream with bytes that no reader wants.
 
 use super::Side;
-use super::conversation::{Conversation, MAX_ACK_AHEAD, RECENT, TcpSegment};
+use super::conversation::{Conversation, MAX_ACK_AHEAD, TcpSegment};
 use super::half_stream::HalfStream;
+use super::port_reuse::RECENT;
 use crate::decode::tcp_flags::ACK;
 
 impl Conversation {
-    /// Takes a segment of `len` bytes where nothing comes of it but that numbers move on: its own carries on
-    /// its stream, its bytes are of no interest or there are none, and nothing waits in either direction.
-    /// It does then what [`Conversation::segment`] would do; otherwise it does nothing and says false.
+    /// Processes a segment of `len` bytes if it only advances sequence numbers: it continues its stream, its bytes
+    /// are skipped or it has none, and nothing is waiting in either direction. Then it has the same effect as
+    /// [`Conversation::segment`]; otherwise it does nothing and returns false.
     #[inline]
     pub fn pass(&mut self, segment: &TcpSegment, len: u64) -> bool {
         if !self.calm || segment.flags != ACK {
@@ -48,8 +49,8 @@ impl Conversation {
         true
     }
 
-    /// Notes whether nothing waits in either direction and neither has an end: what [`Conversation::pass`]
-    /// asks of a conversation before it looks at numbers.
+    /// Notes whether nothing is waiting and neither direction has ended, the first condition of
+    /// [`Conversation::pass`].
     #[inline]
     pub(super) fn note_calm(&mut self) {
         self.calm = self.reset.is_none() && self.halves.iter().all(HalfStream::is_calm);

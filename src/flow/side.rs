@@ -1,8 +1,8 @@
-//! Which way bytes travel, and how a direction ends.
+//! Directions of a flow, and how a direction ends.
 
 use crate::decode::Side;
 
-/// Which way bytes travel, once it is known who opened the flow.
+/// Direction of bytes, once it is known which end opened the flow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Direction {
     /// From the end that opened the flow.
@@ -12,14 +12,14 @@ pub enum Direction {
 }
 
 impl Direction {
-    /// The opposite way.
+    /// The opposite direction.
     pub const fn reverse(self) -> Self {
         match self {
             Self::ClientToServer => Self::ServerToClient,
             Self::ServerToClient => Self::ClientToServer,
         }
     }
-    /// 0 for client to server, 1 for the answer.
+    /// 0 for client to server, 1 for server to client.
     pub const fn index(self) -> usize {
         self as usize
     }

@@ -1,6 +1,6 @@
-//! Entries by number. A slab grows without moving those that are there, and without room for as many again.
+//! Entries by number. A slab grows without moving its entries, so it never needs twice their memory.
 
-/// Entries that are allocated together.
+/// Entries allocated together.
 const CHUNK: usize = 256;
 
 pub(super) struct Slab<T> {
@@ -15,7 +15,7 @@ impl<T> Default for Slab<T> {
 }
 
 impl<T> Slab<T> {
-    /// Adds an entry; its number.
+    /// Adds an entry and returns its number.
     pub fn push(&mut self, entry: T) -> usize {
         if self.len.is_multiple_of(CHUNK) {
             self.chunks.push(Vec::with_capacity(CHUNK));

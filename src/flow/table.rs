@@ -1,7 +1,6 @@
-//! The flow table of one worker: who belongs to whom, and when a flow is over.
+//! The flow table of one worker: which packets belong together, and when a flow is over.
 //!
-//! Time is packet time, the latest seen. Nothing is shared between workers; both directions of a
-//! flow come to the same one.
+//! Time is packet time, the latest seen. Workers share nothing; both directions of a flow reach the same worker.
 
 use super::conversation::{Conversation, StreamSink, TcpSegment};
 use super::copies::Copies;
@@ -16,34 +15,35 @@ use hashbrown::HashTable;
 use std::collections::VecDeque;
 use std::hint::black_box;
 
-/// An ended TCP flow is remembered this long, so that late copies of its packets start no new one.
+/// How long an ended TCP flow is remembered, so that late copies of its packets start no new one.
 const LINGER: Span = Span::seconds(30);
-/// Packets of a flow that were read between two looks at its memory.
+/// Packets of a flow between two measurements of its memory.
 const WEIGH_EVERY: u32 = 16;
-/// Flows from which on they are looked at before their packets come: fewer stay in the cache of a core.
+/// From this many flows on, entries are prefetched before their packets are processed; fewer stay in the cache of a
+/// core.
 const WARM_FROM: usize = 2_048;
 
 /// Limits of a table.
 #[derive(Clone, Copy, Debug)]
 pub struct TableLimits {
-    /// Flows at a time.
+    /// Flows at the same time.
     pub flows: usize,
     /// Bytes of state.
     pub memory: usize,
-    /// Bytes held out of order for one direction.
+    /// Bytes buffered out of order for one direction.
     pub window: usize,
-    /// A TCP flow silent for longer is over.
+    /// Time after which a silent TCP flow is over.
     pub tcp_idle: Span,
-    /// A UDP flow silent for longer is over.
+    /// Time after which a silent UDP flow is over.
     pub udp_idle: Span,
 }
 
-/// What a table knows of a flow; its state is kept beside it.
+/// The table's entry of a flow; the flow's state is kept beside it.
 #[derive(Clone, Copy, Debug)]
 pub struct FlowHead {
     /// The key.
     pub key: FlowKey,
-    /// Who opened it.
+    /// Which end opened it.
     pub orientation: Orientation,
     /// Outermost VLAN identifier of its first packet.
     pub vlan: u16,
@@ -55,7 +55,7 @@ pub struct FlowHead {
     pub first_packet: u64,
     /// Time of its first packet.
     pub started: Timestamp,
-    /// The sequence number of the SYN that opened it, where its first packet says so.
+    /// Sequence number of the SYN that opened it, if its first packet shows it.
     pub initial: Option<u32>,
     /// Payload bytes so far, as on the wire, copies included.
     pub bytes: u64,
@@ -64,7 +64,7 @@ pub struct FlowHead {
 }
 
 impl FlowHead {
-    /// The flow as events describe it, given who is the client.
+    /// The flow as events describe it, given which side is the client.
     pub fn info(&self, client: Side) -> FlowInfo {
         FlowInfo {
             client: self.key.end(client).to_socket_addr(),
@@ -79,11 +79,11 @@ impl FlowHead {
     }
 }
 
-/// What happens to a flow. The pipeline implements it; `S` is its state of a flow.
+/// Receives the events of flows. The pipeline implements it; `S` is its state of a flow.
 pub trait Handler<S> {
     /// A new flow.
     fn open(&mut self, flow: &FlowHead) -> S;
-    /// In-order bytes that `packet` carried; how many further bytes of this side are of no interest.
+    /// In-order bytes that `packet` carried. Returns how many of the following bytes of this side to skip.
     fn data(
         &mut self,
         flow: &FlowHead,
@@ -92,20 +92,20 @@ pub trait Handler<S> {
         bytes: &[u8],
         packet: PacketRef,
     ) -> u64;
-    /// Lost bytes; likewise.
+    /// Lost bytes; returns the same.
     fn gap(&mut self, flow: &FlowHead, state: &mut S, side: Side, len: u64) -> u64;
     /// One side has ended.
     fn end(&mut self, flow: &FlowHead, state: &mut S, side: Side, end: End);
-    /// A UDP datagram; false if no further one is of interest.
+    /// A UDP datagram. Returns false if no further one is of interest.
     fn datagram(&mut self, flow: &FlowHead, state: &mut S, side: Side, bytes: &[u8]) -> bool;
-    /// The flow is over; nothing more will come.
+    /// The flow is over; nothing more follows.
     fn close(&mut self, flow: &FlowHead, state: S, end: End);
-    /// Whether a segment with payload is passed over unread for want of time. It leaves a gap.
+    /// Whether to pass over a segment with payload unread because the worker is overloaded. It leaves a gap.
     fn sheds(&mut self, flow: &FlowHead, state: &mut S, segment: &Decoded) -> bool {
         let _ = (flow, state, segment);
         false
     }
-    /// Whether the state of the last flow has come to hold much more since this was asked last.
+    /// Whether the state of the last flow has grown much since the last call.
     fn grew(&mut self) -> bool {
         false
     }
@@ -113,7 +113,7 @@ pub trait Handler<S> {
     fn memory(&self, state: &S) -> usize;
 }
 
-/// What a table counts.
+/// Counters of a table.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct TableCounters {
     /// Flows opened.
@@ -130,21 +130,21 @@ struct Entry<S> {
     head: FlowHead,
     hash: u64,
     last: Timestamp,
-    /// Packets that were read, not only passed.
+    /// Packets that were read, not only counted.
     packets: u32,
     generation: u32,
     weight: usize,
     queued: Class,
     on_watch: bool,
     tcp: Conversation,
-    /// None once the flow is over.
+    /// `None` once the flow is over.
     state: Option<S>,
     /// UDP: no further datagram is of interest.
     ignored: bool,
-    /// TCP: another conversation between the same ends was announced while this one went on, truly
-    /// or not; a packet goes to the one whose numbers it fits.
+    /// TCP: a SYN, perhaps forged, announced another conversation between the same ends while this one continued.
+    /// Each packet goes to the conversation whose sequence numbers it fits.
     contested: bool,
-    /// UDP: what was seen a moment ago.
+    /// UDP: recent datagrams.
     copies: Option<Box<Copies>>,
 }
 
@@ -158,7 +158,7 @@ impl<S> Entry<S> {
     }
 }
 
-/// Flows with the same time-out share a queue, which so stays in order of time.
+/// Flows with the same time-out share a queue, which therefore stays sorted by time.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Class {
     Tcp = 0,
@@ -166,7 +166,7 @@ enum Class {
     Over = 2,
 }
 
-/// A flow in a queue: when it was put there, and which it is.
+/// A queued flow: when it was queued, and which one it is.
 type Queued = (Timestamp, u32, u32);
 
 /// Flows of one worker.
@@ -176,14 +176,14 @@ pub struct Table<S> {
     free: Vec<u32>,
     index: HashTable<u32>,
     queues: [VecDeque<Queued>; 3],
-    /// Flows in which something waits for time to pass.
+    /// Flows in which something waits for a time-out.
     watch: Vec<(u32, u32)>,
     now: Timestamp,
     memory: usize,
     stats: TableCounters,
 }
 
-/// Ties a handler, a flow and its state together for the reassembler.
+/// Connects a handler, a flow and its state with the reassembler.
 struct Sink<'a, S, H> {
     handler: &'a mut H,
     head: &'a FlowHead,
@@ -211,7 +211,7 @@ pub struct Arrival<'a> {
     pub clock: Timestamp,
     /// Hash of its key, the same for both directions.
     pub hash: u64,
-    /// What names it.
+    /// Identifies the packet.
     pub packet: PacketRef,
     /// Its headers.
     pub segment: &'a Decoded,
@@ -252,15 +252,15 @@ impl<S> Table<S> {
         std::mem::take(&mut self.stats)
     }
 
-    /// Looks at the flows of packets that come next, by their hashes. Where there are more flows than a cache
-    /// holds, the memory then answers for several at a time.
+    /// Prefetches the flows of the next packets, by their hashes. Where there are more flows than a cache holds,
+    /// their memory accesses then overlap.
     #[inline]
     pub fn warm(&self, hashes: impl Iterator<Item = u64>) {
         if self.index.len() < WARM_FROM {
             return;
         }
         for hash in hashes {
-            // Most often there is one flow of the hash's bits.
+            // Most often only one flow has these bits of the hash.
             if let Some(&slot) = self.index.find(hash, |_| true) {
                 let entry = &self.entries[slot as usize];
                 let [low, high] = &entry.tcp.halves;
@@ -269,7 +269,7 @@ impl<S> Table<S> {
         }
     }
 
-    /// Takes a packet to its flow.
+    /// Hands a packet to its flow.
     #[inline]
     pub fn packet(&mut self, arrival: &Arrival<'_>, handler: &mut impl Handler<S>) {
         self.now = self.now.max(arrival.clock);
@@ -288,7 +288,7 @@ impl<S> Table<S> {
             self.stats.late_packets += 1;
             return;
         };
-        // What opens or ends a conversation costs little and says much.
+        // Packets that open or end a conversation are few and important.
         let framing = tcp_flags::SYN | tcp_flags::FIN | tcp_flags::RST;
         if segment.len > 0
             && segment.flags & framing == 0
@@ -337,7 +337,7 @@ impl<S> Table<S> {
         found.copied()
     }
 
-    /// Takes a packet to its flow where nothing comes of it: most packets of encrypted traffic and of skipped
+    /// Hands a packet to its flow if it only advances numbers: most packets of encrypted traffic and of skipped
     /// bodies, and bare acknowledgments.
     #[inline]
     fn pass(&mut self, slot: u32, segment: &Decoded, tcp: &TcpSegment) -> bool {
@@ -353,7 +353,7 @@ impl<S> Table<S> {
         passes
     }
 
-    /// The slot of a packet's flow, where `found` is one; a new one for the first packet of a flow.
+    /// The slot of a packet's flow: `found`, or a new one for the first packet of a flow.
     fn slot(
         &mut self,
         found: Option<u32>,
@@ -373,7 +373,7 @@ impl<S> Table<S> {
             if entry.state.is_none() || near || entry.tcp.is_finished() || entry.tcp.is_revived() {
                 self.remove(slot, End::Cut, handler);
             } else {
-                // Forged, it must not end what goes on; the old one ends with its time.
+                // A forged SYN must not end an active conversation; the old one ends by its time-out.
                 entry.contested = true;
                 while self.index.len() >= self.limits.flows && self.evict(handler) {}
                 let slot = self.insert(arrival, handler);
@@ -381,7 +381,7 @@ impl<S> Table<S> {
                 return Some(slot);
             }
         }
-        // A bare acknowledgment or reset of an unknown flow has nothing to say.
+        // A bare acknowledgment or reset of an unknown flow carries no information.
         let syn = segment.flags & tcp_flags::SYN != 0;
         let says_something = syn || segment.len > 0 || segment.missing > 0;
         if !says_something {
@@ -448,7 +448,7 @@ impl<S> Table<S> {
         entry.weight = weight;
     }
 
-    /// The flow is over: its state goes, its key lingers.
+    /// Ends a flow: drops its state, and keeps its key for a while.
     fn over(&mut self, slot: u32, end: End, handler: &mut impl Handler<S>) {
         let entry = &mut self.entries[slot as usize];
         if let Some(state) = entry.state.take() {
@@ -481,7 +481,7 @@ impl<S> Table<S> {
         self.free.push(slot);
     }
 
-    /// Gives up the least valuable flow: one that is over, else the one idle for longest.
+    /// Gives up the least valuable flow: one that is over, else the one that was idle for longest.
     fn evict(&mut self, handler: &mut impl Handler<S>) -> bool {
         for class in [Class::Over, Class::Udp, Class::Tcp] {
             while let Some((_, slot, generation)) = self.queues[class as usize].pop_front() {
@@ -496,7 +496,7 @@ impl<S> Table<S> {
         false
     }
 
-    /// Packet time has come to `now`: what waited long enough goes on, what was idle is over.
+    /// Packet time reached `now`: flows that waited long enough continue, idle flows end.
     pub fn tick(&mut self, now: Timestamp, handler: &mut impl Handler<S>) {
         self.now = self.now.max(now);
         let mut watch = std::mem::take(&mut self.watch);
@@ -514,7 +514,7 @@ impl<S> Table<S> {
                 self.over(slot, End::Reset, handler);
                 return false;
             }
-            // What waited was read just now, and its reader may have grown.
+            // Waiting data was just read, and its reader may have grown.
             self.weigh(slot, handler);
             self.entries[slot as usize].on_watch
         });
@@ -548,7 +548,7 @@ impl<S> Table<S> {
         slots
     }
 
-    /// The run has ended: these flows of [`Table::oldest_first`] are over. The first packet of the last.
+    /// The run has ended: ends these flows of [`Table::oldest_first`]. Returns the first packet of the last one.
     pub fn finish_some(&mut self, slots: &[u32], handler: &mut impl Handler<S>) -> u64 {
         let mut first = 0;
         for &slot in slots {
@@ -558,7 +558,7 @@ impl<S> Table<S> {
         first
     }
 
-    /// The run has ended: every flow is over, the oldest first.
+    /// The run has ended: ends every flow, the oldest first.
     pub fn finish(&mut self, handler: &mut impl Handler<S>) {
         let all = self.oldest_first();
         self.finish_some(&all, handler);

@@ -58,7 +58,9 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
     {
         inform(&format!("serving the page, metrics and API at {}", server.address()));
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // The connection has a thread of its own: while a batch is written, the broker is answered and the next one comes.
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let mut running = Running {
         durable: format!("{}-{}", durable(&settings.name), store.id()),
         hub: Hub {

@@ -6,13 +6,13 @@ use super::{HubError, Settings};
 use crate::broker::Access;
 use crate::distribution::{PublicKey, latest};
 use crate::time::Timestamp;
-use async_nats::Client;
-use async_nats::jetstream::consumer::pull::{Batch, Config as PullConfig};
+use async_nats::jetstream::consumer::pull::{BatchConfig, Config as PullConfig};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::stream::{
     Config as StreamConfig, DiscardPolicy, RetentionPolicy, Stream,
 };
 use async_nats::jetstream::{self, Context, Message};
+use async_nats::{Client, StatusCode, Subscriber};
 use futures_core::Stream as _;
 use std::pin::Pin;
 use std::time::Duration;
@@ -24,8 +24,12 @@ const MAX_BATCH_BYTES: usize = 32 << 20;
 const BATCH_WAITS: Duration = Duration::from_millis(250);
 /// How long the broker may take to answer.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
-/// A message that is not acknowledged within this time is delivered again.
-const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(60);
+/// How long all that a new connection needs may take.
+const READY_WITHIN: Duration = Duration::from_secs(60);
+/// A message that is not acknowledged within this time is delivered again. It is long, as a slow disk must not have
+/// everything sent twice: a batch waits for the disk twice, once for the batch before it. A hub that begins anew does not
+/// wait for it (see `Link::with`).
+const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(600);
 /// Messages that may wait for acknowledgement.
 const MAX_PENDING: i64 = 4 * MAX_BATCH as i64;
 /// A consumer that is not used for this long is forgotten by the broker.
@@ -41,7 +45,7 @@ pub(super) struct Link {
     /// How many messages the consumer has delivered and were taken.
     taken: u64,
     /// The batch that was asked for before the one before it was on the disk.
-    coming: Option<Batch>,
+    coming: Option<Coming>,
     pub lease: Lease,
 }
 
@@ -78,7 +82,9 @@ impl Link {
             Err(error) => return Err(error.into()),
         };
         let context = jetstream::new(client.clone());
-        Ok(Self::with(client, context, settings, durable, holder, again).await)
+        let ready = Self::with(client, context, settings, durable, holder, again);
+        let ready = tokio::time::timeout(READY_WITHIN, ready).await;
+        Ok(ready.unwrap_or_else(|_| Err("the broker does not answer".to_owned())))
     }
 
     async fn with(
@@ -125,13 +131,10 @@ impl Link {
     }
 
     /// Asks for a batch, so that it comes while the one before it is written. None if the broker is away.
-    async fn ask(&self) -> Result<Option<Batch>, String> {
-        let messages = self.consumer.batch().max_messages(MAX_BATCH).max_bytes(MAX_BATCH_BYTES);
-        let asked = messages.expires(BATCH_WAITS).messages();
-        let Ok(messages) = tokio::time::timeout(ANSWER_WITHIN, asked).await else {
-            return Ok(None);
-        };
-        messages.map(Some).map_err(|error| failed("a batch of messages", error))
+    async fn ask(&self) -> Result<Option<Coming>, String> {
+        let asked = tokio::time::timeout(ANSWER_WITHIN, Coming::ask(&self.client, &self.consumer));
+        let Ok(coming) = asked.await else { return Ok(None) };
+        coming.map(Some).map_err(|error| failed("a batch of messages", error))
     }
 
     /// Takes a batch of messages into the state, and asks for the next. They are not acknowledged yet.
@@ -151,13 +154,14 @@ impl Link {
         };
         let Some(mut messages) = asked else { return Ok(0) };
         let mut taken = 0;
-        while let Some(message) = next(&mut messages).await {
+        while let Some(message) = messages.next().await {
             let message = match message {
                 Ok(message) => message,
                 // The next message finds no room in the batch; what else it may be shows with the next one.
                 Err(_) if taken > 0 => break,
                 Err(error) => return Err(failed("a batch of messages", error)),
             };
+            let message = Message { message, context: self.context.clone() };
             let Ok(info) = message.info() else { continue };
             if info.consumer_sequence != self.taken + 1 {
                 return Err("a message was lost on its way from the broker".to_owned());
@@ -196,9 +200,51 @@ impl Link {
     }
 }
 
-/// The next message of a batch.
-async fn next(batch: &mut Batch) -> Option<Result<Message, async_nats::Error>> {
-    std::future::poll_fn(|context| Pin::new(&mut *batch).poll_next(context)).await
+/// A batch that was asked for.
+///
+/// That of the library has a time within which it must be read, and throws away what lies ready after it. A disk may be
+/// slower than that, and what was thrown away would be delivered again, for as long as the disk is slow. Here only the
+/// wait for a message that is not there yet has an end.
+struct Coming {
+    subscriber: Subscriber,
+    /// Messages that may still come.
+    left: usize,
+}
+
+impl Coming {
+    async fn ask(client: &Client, consumer: &PullConsumer) -> Result<Self, async_nats::Error> {
+        let inbox = async_nats::Subject::from(client.new_inbox());
+        let subscriber = client.subscribe(inbox.clone()).await?;
+        let batch = BatchConfig {
+            batch: MAX_BATCH,
+            max_bytes: MAX_BATCH_BYTES,
+            expires: Some(BATCH_WAITS),
+            ..BatchConfig::default()
+        };
+        consumer.request_batch(batch, inbox).await?;
+        Ok(Self { subscriber, left: MAX_BATCH })
+    }
+
+    /// The next message, or None behind the last one. An error if the broker refuses it.
+    async fn next(&mut self) -> Option<Result<async_nats::Message, String>> {
+        if self.left == 0 {
+            return None;
+        }
+        let subscriber = &mut self.subscriber;
+        let next = std::future::poll_fn(|context| Pin::new(&mut *subscriber).poll_next(context));
+        let message = tokio::time::timeout(BATCH_WAITS + ANSWER_WITHIN, next).await.ok()??;
+        match message.status {
+            None | Some(StatusCode::OK) => {
+                self.left -= 1;
+                return Some(Ok(message));
+            }
+            _ => self.left = 0,
+        }
+        match message.status? {
+            StatusCode::TIMEOUT | StatusCode::NOT_FOUND => None,
+            status => Some(Err(format!("{status} {}", message.description.unwrap_or_default()))),
+        }
+    }
 }
 
 /// The stream that sensors publish to: of that name, or of that subject; made if there is none.

@@ -85,6 +85,8 @@ pub(super) struct Profile {
     identifiers: Arc<Vec<Identifier>>,
     /// What each of them is compared by.
     values: Arc<Vec<(Token, Issuer)>>,
+    /// By what gates know the values of a record that repeats, all in one place.
+    words: Arc<[u64]>,
     /// Identifiers that found no room.
     lost: u64,
     /// The pseudonym of the patient that the record gives in any flow; none if it depends on the flow.
@@ -100,6 +102,13 @@ impl Profile {
         Arc::make_mut(&mut profile.values).reserve_exact(record.held.len().min(most));
         for held in record.held {
             profile.add(held, most);
+        }
+        if record.profile.is_some() {
+            let words = record.held.iter().flat_map(|held| held.words_of.iter().copied());
+            let mut words: SmallVec<[u64; 32]> = words.collect();
+            words.sort_unstable();
+            words.dedup();
+            profile.words = words.as_slice().into();
         }
         profile
     }
@@ -307,6 +316,8 @@ impl Patients {
     ) -> String {
         match settings.reveal {
             true => name.to_owned(),
+            // No identifier of this flow may be in it, as none was found.
+            false if self.gate.is_none() => Gate::name_alone(name, rules),
             false => self.gate(&settings.key).name(name, rules, values.texts(rules)),
         }
     }
@@ -417,6 +428,7 @@ impl Patients {
         (patient.kinds, patient.handed_on) = (kinds, patient.records);
         patient.combine(&mut clues);
         let profile = &patient.profile;
+        let words = (!update && record.profile.is_some()).then(|| Arc::clone(&profile.words));
         let mut finding = Finding {
             ordinal: index,
             update,
@@ -439,7 +451,10 @@ impl Patients {
         for clue in clues {
             self.remember(clue, index);
         }
-        self.learn(record.held.iter(), settings);
+        match words {
+            Some(words) => self.learn_hashes(&words, settings),
+            None => self.learn(record.held.iter(), settings),
+        }
         finding.operation = self.shown_operation(record.operation, around, texts);
         finding.facts = self.shown_facts(around, texts);
         Some(finding)

@@ -7,7 +7,7 @@ use super::recent::Recent;
 use super::record::{EvaluatedValue, Place};
 use crate::content::Evidence;
 use crate::rules::Kind;
-use smallvec::SmallVec;
+use memchr::memmem;
 use std::ops::Range;
 use std::sync::Arc;
 use zeroize::{Zeroize as _, Zeroizing};
@@ -44,7 +44,7 @@ pub(super) struct Pieces {
     /// The tag of the piece that is being read; 0: none.
     tag: u64,
     piece: Zeroizing<String>,
-    fields: SmallVec<[PieceField; 2]>,
+    fields: Vec<PieceField>,
     spoilt: bool,
 }
 
@@ -55,7 +55,7 @@ impl Pieces {
             known: Recent::within(most),
             tag: 0,
             piece: Zeroizing::default(),
-            fields: SmallVec::new(),
+            fields: Vec::new(),
             spoilt: false,
         }
     }
@@ -82,7 +82,7 @@ impl Pieces {
         if self.tag == 0 {
             return;
         }
-        match self.piece.find(value) {
+        match memmem::find(self.piece.as_bytes(), value.as_bytes()) {
             Some(start) if self.fields.len() < MAX_FIELDS => {
                 self.fields.push(field(start..start + value.len()));
             }

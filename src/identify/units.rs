@@ -56,7 +56,8 @@ impl Unit {
         let held = size_of::<RecordIdentifier>()
             + size_of::<EvaluatedValue>()
             + size_of::<Identifier>()
-            + size_of::<(Token, Issuer)>();
+            + size_of::<(Token, Issuer)>()
+            + size_of::<[u64; 4]>();
         let of =
             |r: &UnitRecord| size_of::<UnitRecord>() + size_of::<Identity>() + r.held.len() * held;
         // With the place in the table.

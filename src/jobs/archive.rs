@@ -7,11 +7,11 @@
 use super::queue::next;
 use super::replay::name_of;
 use super::sets::Capture;
-use object_store::aws::AmazonS3Builder;
-use object_store::azure::MicrosoftAzureBuilder;
-use object_store::gcp::GoogleCloudStorageBuilder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
+use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
+use object_store::gcp::{GoogleCloudStorageBuilder, GoogleConfigKey};
 use object_store::path::Path as Key;
-use object_store::{ObjectStore, ObjectStoreExt as _};
+use object_store::{ClientConfigKey, ObjectStore, ObjectStoreExt as _, RetryConfig};
 use rustix::fs::{CWD, FileType, Mode, OFlags, mknodat};
 use std::fs::{File, OpenOptions};
 use std::io::Write as _;
@@ -21,9 +21,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
+use tokio::time::timeout;
 
 /// Between two looks whether the replay has opened a pipe.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Between two looks whether it has ended, while the store sends nothing.
+const LOOK_WHILE_SILENT: Duration = Duration::from_secs(1);
+/// Time for which a store may send nothing of a capture. The library asks again for what is missing before that.
+const SILENT_FOR: Duration = Duration::from_secs(300);
+/// Time that a request may take from its beginning to its last byte: a capture is read as fast as it is replayed.
+const REQUEST_FOR: &str = "30days";
+/// Time from the beginning of a request within which what broke off is asked for again.
+const RETRY_FOR: Duration = Duration::from_secs(30 * 86_400);
+/// Time for which the store may send nothing in answer to one request.
+const READ_WITHIN: &str = "60s";
 /// Ends of names that captures have, also compressed.
 const CAPTURES: [&str; 9] =
     [".pcap", ".pcapng", ".cap", ".ntar", ".gz", ".zst", ".xz", ".lz4", ".bz2"];
@@ -39,13 +50,26 @@ fn open(url: &str) -> Result<(Arc<dyn ObjectStore>, Key), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let fail = |error: object_store::Error| format!("{url}: {error}");
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("{url}: no address"))?;
+    let (whole, read) = (ClientConfigKey::Timeout, ClientConfigKey::ReadTimeout);
+    let retry = RetryConfig { retry_timeout: RETRY_FOR, ..RetryConfig::default() };
     let store: Arc<dyn ObjectStore> = match scheme {
-        "s3" | "s3a" => Arc::new(AmazonS3Builder::from_env().with_url(url).build().map_err(fail)?),
+        "s3" | "s3a" => {
+            let builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry);
+            let builder = builder.with_config(AmazonS3ConfigKey::Client(whole), REQUEST_FOR);
+            let builder = builder.with_config(AmazonS3ConfigKey::Client(read), READ_WITHIN);
+            Arc::new(builder.build().map_err(fail)?)
+        }
         "gs" => {
-            Arc::new(GoogleCloudStorageBuilder::from_env().with_url(url).build().map_err(fail)?)
+            let builder = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry);
+            let builder = builder.with_config(GoogleConfigKey::Client(whole), REQUEST_FOR);
+            let builder = builder.with_config(GoogleConfigKey::Client(read), READ_WITHIN);
+            Arc::new(builder.build().map_err(fail)?)
         }
         "az" | "azure" | "abfs" | "abfss" | "adl" => {
-            Arc::new(MicrosoftAzureBuilder::from_env().with_url(url).build().map_err(fail)?)
+            let builder = MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry);
+            let builder = builder.with_config(AzureConfigKey::Client(whole), REQUEST_FOR);
+            let builder = builder.with_config(AzureConfigKey::Client(read), READ_WITHIN);
+            Arc::new(builder.build().map_err(fail)?)
         }
         _ => {
             return Err(format!(
@@ -172,6 +196,17 @@ fn open_pipe(pipe: &Path, stop: &AtomicBool) -> Result<Option<File>, String> {
     }
 }
 
+/// What a future gives; none if it is stopped before.
+async fn unless<T>(stop: &AtomicBool, of: impl Future<Output = T>) -> Option<T> {
+    let mut of = std::pin::pin!(of);
+    while !stop.load(Ordering::Relaxed) {
+        if let Ok(value) = timeout(LOOK_WHILE_SILENT, &mut of).await {
+            return Some(value);
+        }
+    }
+    None
+}
+
 fn feed(url: &str, pipe: &Path, stop: &AtomicBool) -> Result<(), String> {
     let Some(mut to) = open_pipe(pipe, stop)? else { return Ok(()) };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -179,11 +214,14 @@ fn feed(url: &str, pipe: &Path, stop: &AtomicBool) -> Result<(), String> {
     runtime.block_on(async {
         let fail = |error: object_store::Error| format!("{url}: {error}");
         let (store, key) = open(url)?;
-        let mut pieces = store.get(&key).await.map_err(fail)?.into_stream();
-        while let Some(piece) = next(&mut pieces).await {
+        let Some(object) = unless(stop, store.get(&key)).await else { return Ok(()) };
+        let mut pieces = object.map_err(fail)?.into_stream();
+        while let Some(piece) = unless(stop, timeout(SILENT_FOR, next(&mut pieces))).await {
+            let piece = piece.map_err(|_| format!("{url}: the store sends nothing more"))?;
+            let Some(piece) = piece.transpose().map_err(fail)? else { break };
             // Whoever read it has ended: why is for it to say.
-            if to.write_all(&piece.map_err(fail)?).is_err() || stop.load(Ordering::Relaxed) {
-                return Ok(());
+            if to.write_all(&piece).is_err() {
+                break;
             }
         }
         Ok(())

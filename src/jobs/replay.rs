@@ -1,14 +1,16 @@
 //! One job in a process of its own: what ends it does not end the worker.
 
 use super::Work;
+use crate::pipeline::stopwatch;
 use std::collections::VecDeque;
 use std::io::{self, BufRead as _, BufReader, Read as _};
 #[cfg(feature = "archives")]
 use std::path::Path;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
-use std::thread::JoinHandle;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
+use tokio::sync::oneshot;
 
 /// Lines that wait to be published.
 const MAX_WAITING: usize = 64;
@@ -16,13 +18,21 @@ const MAX_WAITING: usize = 64;
 const MAX_LINE: u64 = 1 << 20;
 /// The end of what a replay says on standard error, bytes.
 const MAX_SAID: usize = 2_048;
+/// Time that a process has to end once it has closed its output, or was killed.
+const END_WITHIN: Duration = Duration::from_secs(30);
+/// First and longest pause between two looks whether it has ended.
+const LOOK_AFTER: Duration = Duration::from_millis(1);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// How often exposures are written again: not at all, as the worker takes summaries only.
+const UPDATE_EVERY: &str = "3650d";
 
 /// A replay that runs.
 pub(super) struct Replay {
     child: Child,
     /// Its `phi-summary` events.
     pub lines: Receiver<Vec<u8>>,
-    said: Option<JoinHandle<String>>,
+    /// What it said last on standard error.
+    said: oneshot::Receiver<String>,
 }
 
 /// How a replay ended.
@@ -37,7 +47,7 @@ pub(super) enum Ended {
 }
 
 impl Replay {
-    /// Starts a replay of `files`.
+    /// Starts a replay of `files`, which ends with the thread that calls this: the main one.
     ///
     /// # Errors
     /// If the process cannot be started.
@@ -45,7 +55,8 @@ impl Replay {
         let mut command = Command::new(std::env::current_exe()?);
         command
             .args(["replay", "--quiet", "--no-progress", "--format", "ecs", "--summaries"])
-            .args(["--detail", "exposures", "--key-file"])
+            .args(["--detail", "exposures", "--update-every", UPDATE_EVERY])
+            .args(["--ends-with", &std::process::id().to_string(), "--key-file"])
             .arg(&work.key_file);
         if let Some(config) = &work.config {
             command.arg("--config").arg(config);
@@ -75,13 +86,13 @@ impl Replay {
                 }
             })?;
         }
-        let said = match child.stderr.take() {
-            Some(said) => {
-                let name = "phitap-job-err".to_owned();
-                Some(std::thread::Builder::new().name(name).spawn(move || end_of(said))?)
-            }
-            None => None,
-        };
+        let (say, said) = oneshot::channel();
+        if let Some(err) = child.stderr.take() {
+            std::thread::Builder::new().name("phitap-job-err".into()).spawn(move || {
+                // The worker may have gone on.
+                let _ = say.send(end_of(err));
+            })?;
+        }
         Ok(Self { child, lines, said })
     }
 
@@ -91,10 +102,10 @@ impl Replay {
     }
 
     /// How it ended. Its lines must have been taken before.
-    pub fn end(mut self) -> Ended {
-        let status = self.child.wait();
-        let said = self.said.take().and_then(|thread| thread.join().ok()).unwrap_or_default();
-        let said = last_line(&said);
+    pub async fn end(mut self) -> Ended {
+        let status = self.status().await;
+        let said = tokio::time::timeout(END_WITHIN, &mut self.said).await;
+        let said = last_line(&said.ok().and_then(Result::ok).unwrap_or_default());
         match status {
             Ok(status) => match status.code() {
                 Some(0) => Ended::Whole,
@@ -106,12 +117,28 @@ impl Replay {
             Err(error) => Ended::Failed(error.to_string()),
         }
     }
+
+    async fn status(&mut self) -> io::Result<ExitStatus> {
+        let (begun, mut pause) = (stopwatch(), LOOK_AFTER);
+        while begun.elapsed() < END_WITHIN {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LOOK_EVERY);
+        }
+        Err(io::Error::other("the replay wrote everything and did not end"))
+    }
 }
 
 impl Drop for Replay {
     fn drop(&mut self) {
         self.kill();
-        let _ = self.child.wait();
+        // One that the system does not let go, as it waits for a file server, must not hold the worker.
+        let begun = stopwatch();
+        while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < END_WITHIN {
+            std::thread::sleep(LOOK_AFTER);
+        }
     }
 }
 

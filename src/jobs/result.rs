@@ -2,6 +2,7 @@
 
 use super::queue::{Queue, RESULTS, next};
 use super::{AskResult, JobError};
+use crate::broker::answer;
 use crate::review::{Answer, Merged};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use std::io::Write;
@@ -28,11 +29,13 @@ pub fn result(
 async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(), JobError> {
     let fail = |error: &dyn std::fmt::Display| JobError::Stream(format!("{RESULTS}: {error}"));
     let queue = Queue::open(&ask.broker).await?;
-    let stream = queue.context.get_stream(RESULTS).await.map_err(|e| fail(&e))?;
-    let last = stream.get_info().await.map_err(|e| fail(&e))?.state.last_sequence;
+    let stream = answer(queue.context.get_stream(RESULTS)).await.map_err(|e| fail(&e))?;
+    let state = answer(stream.get_info()).await.map_err(|e| fail(&e))?.state;
+    // Where everything was removed, nothing comes.
+    let last = if state.messages == 0 { 0 } else { state.last_sequence };
     let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
-    let consumer = stream.create_consumer(config).await.map_err(|e| fail(&e))?;
-    let mut messages = consumer.messages().await.map_err(|e| fail(&e))?;
+    let consumer = answer(stream.create_consumer(config)).await.map_err(|e| fail(&e))?;
+    let mut messages = answer(consumer.messages()).await.map_err(|e| fail(&e))?;
     let mut at = 0;
     while at < last {
         let Ok(message) = tokio::time::timeout(NEXT_WITHIN, next(&mut messages)).await else {
@@ -42,7 +45,8 @@ async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(), JobError> {
         };
         let Some(message) = message else { break };
         let message = message.map_err(|e| fail(&e))?;
-        merged.line(&message.payload);
+        let lines = message.payload.split(|byte| *byte == b'\n');
+        lines.filter(|line| !line.is_empty()).for_each(|line| merged.line(line));
         at = message.info().map_or(last, |info| info.stream_sequence);
     }
     Ok(())

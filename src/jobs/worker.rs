@@ -1,18 +1,22 @@
 //! `phitap worker`: takes jobs, one at a time, until it is stopped.
 
-use super::queue::{Job, Queue, Record, Stage, next};
+use super::queue::{Job, Queue, Record, Results, Stage};
 use super::replay::{Ended, Replay};
 use super::{JobError, Work};
+use crate::broker::answer;
 use crate::pipeline::{complain, inform, stopwatch, wall_clock};
 use async_nats::jetstream::{AckKind, Message};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-/// How long one request for a job waits; of a worker that ends when there is none, less.
+/// How long one request for a job waits.
 const ASK_FOR: Duration = Duration::from_secs(2);
-const ASK_LAST_FOR: Duration = Duration::from_millis(250);
+/// The first request of a worker that ends when no job is left; the next wait for a share of the time for which there
+/// was none, so that it ends soon after the others and does not ask all the time while they work.
+const ASK_LAST_FOR: Duration = Duration::from_millis(20);
+const ASK_LAST_SHARE: u32 = 8;
 /// Between two attempts to reach the broker.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// A job that failed is tried again after this time, times the number of tries.
@@ -52,27 +56,22 @@ pub fn work(work: &Work) -> Result<(), JobError> {
 async fn serve(work: &Work, stop: &AtomicBool) -> Result<(), JobError> {
     let queue = Queue::open(&work.broker).await?;
     let consumer = queue.workers(work.gone_after).await?;
+    let mut idle = stopwatch();
     while !stop.load(Ordering::Relaxed) {
-        let wait = if work.until_empty { ASK_LAST_FOR } else { ASK_FOR };
-        let asked = consumer.batch().max_messages(1).expires(wait).messages().await;
-        let mut asked = asked.map_err(|error| JobError::Stream(error.to_string()))?;
-        let mut found = false;
-        while let Some(message) = next(&mut asked).await {
-            let message = message.map_err(|error| JobError::Stream(error.to_string()))?;
-            found = true;
-            Task { work, queue: &queue, message, stop }.perform().await?;
-        }
-        if !found && work.until_empty && no_more(&queue).await? {
-            return Ok(());
+        let wait = match work.until_empty {
+            true => (idle.elapsed() / ASK_LAST_SHARE).clamp(ASK_LAST_FOR, ASK_FOR),
+            false => ASK_FOR,
+        };
+        match queue.take(&consumer, wait).await? {
+            Some(message) => {
+                Task { work, queue: &queue, message, stop }.perform().await?;
+                idle = stopwatch();
+            }
+            None if work.until_empty && queue.is_empty().await? => return Ok(()),
+            None => {}
         }
     }
     Ok(())
-}
-
-/// Whether no job waits or is at another worker.
-async fn no_more(queue: &Queue) -> Result<bool, JobError> {
-    let records = queue.records().await?;
-    Ok(records.iter().all(|(_, of)| matches!(of.stage, Stage::Done | Stage::Failed)))
 }
 
 /// One job at one worker.
@@ -171,9 +170,9 @@ impl Task<'_> {
     }
 
     async fn acknowledge(&self, kind: AckKind) -> Result<(), JobError> {
-        let sent = self.message.ack_with(kind).await;
+        let sent = answer(self.message.ack_with(kind)).await;
         self.queue.flush().await;
-        sent.map_err(|error| JobError::Stream(error.to_string()))
+        sent.map_err(JobError::Stream)
     }
 
     /// Replays the files of a job and publishes what comes of it. None if it was stopped.
@@ -186,43 +185,36 @@ impl Task<'_> {
             Ok(replay) => replay,
             Err(error) => return Ok(Some(Ended::Failed(error.to_string()))),
         };
-        let mut beat: Option<Instant> = None;
-        let mut lines = 0u64;
+        // That it runs was noted.
+        let mut beat = stopwatch();
+        let mut results = Results::new(self.queue, &job.id);
         loop {
             if self.stop.load(Ordering::Relaxed) {
                 replay.kill();
                 return Ok(None);
             }
-            if beat.is_none_or(|at| at.elapsed() >= self.work.gone_after / 4) {
-                beat = Some(stopwatch());
+            if beat.elapsed() >= self.work.gone_after / 4 {
+                beat = stopwatch();
                 record.seen = wall_clock().0 / 1_000_000_000;
                 // If the broker is away for longer than this, another worker does the job as well.
-                let kept = self.message.ack_with(AckKind::Progress).await;
-                kept.map_err(|error| JobError::Stream(error.to_string()))?;
+                answer(self.message.ack_with(AckKind::Progress)).await.map_err(JobError::Stream)?;
                 self.queue.note(&job.id, record).await?;
             }
             let wait = Duration::from_millis(500);
             match tokio::time::timeout(wait, replay.lines.recv()).await {
-                Ok(Some(line)) => {
-                    let id = format!("{}-{lines}-{}", job.id, short(&line));
-                    self.queue.publish(&id, line).await?;
-                    lines += 1;
-                }
+                Ok(Some(line)) => results.push(&line).await?,
                 Ok(None) => break,
                 Err(_) => {}
             }
         }
-        let ended = replay.end();
+        results.end().await?;
+        let ended = replay.end().await;
         Ok(Some(match sources.fault() {
             // What the process says follows from that.
             Some(fault) => Ended::Failed(fault),
             None => ended,
         }))
     }
-}
-
-fn short(line: &[u8]) -> String {
-    blake3::hash(line).to_hex().chars().take(12).collect()
 }
 
 /// The files of a job as paths that a replay can read.

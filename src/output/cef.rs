@@ -303,9 +303,6 @@ impl Output for Cef {
 
 /// What a run has counted.
 fn figures(line: &mut Line<'_>, run: &RunSummary) {
-    let sum = |map: &std::collections::BTreeMap<&str, u64>| {
-        map.values().fold(0u64, |all, n| all.saturating_add(*n))
-    };
     if let (Some(start), Some(end)) = (run.started, run.ended) {
         line.time("start", start);
         line.time("end", end);
@@ -314,9 +311,9 @@ fn figures(line: &mut Line<'_>, run: &RunSummary) {
     line.plain("in", run.bytes_read);
     line.number("cn1", "patients", run.patients.value);
     line.number("cn2", "findings", run.findings);
-    line.number("cn3", "packetsDropped", sum(&run.dropped));
+    line.number("cn3", "packetsDropped", run.packets_dropped());
     let faulty = run.inputs.iter().filter(|i| i.fault.is_some()).count();
-    line.number("flexNumber1", "packetsSkipped", sum(&run.skipped));
+    line.number("flexNumber1", "packetsSkipped", run.packets_skipped());
     line.number("flexNumber2", "faultyInputs", faulty as u64);
     line.labelled("cs1", "coverage", run.verdict().as_str());
     if let Some(interruption) = run.interruption() {

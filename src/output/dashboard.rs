@@ -1,6 +1,7 @@
 //! What the web page and the API show: the state of the run, a table of exposures, and the [`PageModel`] of
 //! the page. The table holds addresses and counts only; the model holds masks and pseudonyms, never values.
 
+use super::clock::stopwatch;
 use super::health::{Problem, SensorHealth};
 use super::metrics::Metrics;
 use super::page::PageModel;
@@ -155,12 +156,11 @@ pub struct Readiness {
 
 impl Dashboard {
     /// An empty one.
-    #[expect(clippy::disallowed_methods, reason = "the age of the process, for /healthz")]
     pub fn new(metrics: Arc<Metrics>, sensor: Arc<SensorHealth>) -> Self {
         Self {
             metrics,
             sensor,
-            started: Instant::now(),
+            started: stopwatch(),
             last_packet: AtomicU64::new(0),
             rows: Mutex::default(),
             page: Mutex::default(),
@@ -242,9 +242,8 @@ impl Dashboard {
     }
 
     /// Every metric as it is now, in the Prometheus text format.
-    #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /metrics")]
     pub fn render_metrics(&self) -> String {
-        let now = Instant::now();
+        let now = stopwatch();
         self.metrics.sensor().update(&self.sensor.status(now), &self.sensor.waits(now));
         let hub = self.hub().as_ref().map(|hub| hub.metrics.clone());
         self.metrics.render() + &hub.unwrap_or_default()
@@ -276,9 +275,8 @@ impl Dashboard {
     }
 
     /// Whether the sensor does its work.
-    #[expect(clippy::disallowed_methods, reason = "how long threads are at it, for /readyz")]
     pub fn readiness(&self) -> Readiness {
-        let problems = self.sensor.check(Instant::now());
+        let problems = self.sensor.check(stopwatch());
         // A hub has no packets to wait for.
         if let Some(hub) = &*self.hub() {
             let status = if hub.active { "ready" } else { "standing by" };

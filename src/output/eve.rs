@@ -12,7 +12,6 @@ use crate::rules::{Kind, KindSet};
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use serde::{Serialize, Serializer};
-use std::io;
 use std::net::IpAddr;
 
 pub(in crate::output) const FORMAT: Format = Format {
@@ -361,9 +360,6 @@ fn shape<'a>(event: &'a Event, context: &'a Context) -> Record<'a> {
 }
 
 fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Record<'a> {
-    let sum = |map: &std::collections::BTreeMap<&str, u64>| {
-        map.values().fold(0u64, |all, n| all.saturating_add(*n))
-    };
     let phi = Phi {
         message: sentence::of_run(r),
         patients: Some(r.patients.value),
@@ -375,9 +371,13 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Record<'a> {
     let stats = Stats {
         capture: Capture {
             kernel_packets: r.packets_read,
-            kernel_drops: sum(&r.lost).saturating_add(sum(&r.dropped)),
+            kernel_drops: r.packets_lost().saturating_add(r.packets_dropped()),
         },
-        decoder: Decoder { pkts: r.packets_decoded, bytes: r.bytes_read, invalid: sum(&r.skipped) },
+        decoder: Decoder {
+            pkts: r.packets_decoded,
+            bytes: r.bytes_read,
+            invalid: r.packets_skipped(),
+        },
         flow: Flows { total: r.flows },
     };
     let end = r.ended.or(r.started).unwrap_or(Timestamp(0));
@@ -385,12 +385,14 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Record<'a> {
 }
 
 impl json::LineFormat for Eve {
-    fn event(event: &Event, context: &Context, to: &mut json::Lines) -> io::Result<()> {
-        to.write(&shape(event, context))
+    type Line<'a> = Record<'a>;
+
+    fn event<'a>(event: &'a Event, context: &'a Context) -> Record<'a> {
+        shape(event, context)
     }
 
-    fn run(summary: &RunSummary, context: &Context, to: &mut json::Lines) -> io::Result<()> {
-        to.write(&run(summary, context))
+    fn run<'a>(summary: &'a RunSummary, context: &'a Context) -> Record<'a> {
+        run(summary, context)
     }
 }
 

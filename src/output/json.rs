@@ -59,10 +59,12 @@ impl Lines {
 
 /// A format with one JSON object for each event and one for the run.
 pub(in crate::output) trait LineFormat: Send {
-    /// Writes an event.
-    fn event(event: &Event, context: &Context, to: &mut Lines) -> io::Result<()>;
-    /// Writes the run summary.
-    fn run(summary: &RunSummary, context: &Context, to: &mut Lines) -> io::Result<()>;
+    /// An object.
+    type Line<'a>: Serialize;
+    /// The object of an event.
+    fn event<'a>(event: &'a Event, context: &'a Context) -> Self::Line<'a>;
+    /// The object of the run summary.
+    fn run<'a>(summary: &'a RunSummary, context: &'a Context) -> Self::Line<'a>;
 }
 
 /// An output in such a format.
@@ -80,11 +82,11 @@ impl<F: LineFormat> LineOutput<F> {
 
 impl<F: LineFormat> Output for LineOutput<F> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        F::event(event, &self.context, &mut self.lines)
+        self.lines.write(&F::event(event, &self.context))
     }
 
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()> {
-        F::run(summary, &self.context, &mut self.lines)?;
+        self.lines.write(&F::run(summary, &self.context))?;
         self.flush()
     }
 

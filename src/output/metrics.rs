@@ -1,6 +1,7 @@
 //! Prometheus metrics. Labels come from closed sets only, never from traffic.
 
 use super::certificates::CertificateMetrics;
+use super::clock::wall_clock;
 use super::health::SensorMetrics;
 use super::threshold_metrics::StepMetrics;
 use crate::protocol::Reason;
@@ -250,7 +251,7 @@ impl Metrics {
                 r.register(Box::new(metric.clone()))?;
                 metric
             },
-            sensor: SensorMetrics::new(r, unix_now())?,
+            sensor: SensorMetrics::new(r, wall_clock().unix_millis() as f64 / 1e3)?,
             registry,
         };
         build_info(&metrics.registry)?;
@@ -478,13 +479,6 @@ fn build_info(r: &Registry) -> Result<(), prometheus::Error> {
     let info = Gauge::with_opts(info)?;
     info.set(1.0);
     r.register(Box::new(info))
-}
-
-/// The time of day, seconds.
-#[expect(clippy::disallowed_methods, reason = "when the process started, for a metric")]
-fn unix_now() -> f64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0.0, |now| now.as_secs_f64())
 }
 
 fn counter(to: &Registry, name: &str, help: &str) -> Result<IntCounter, prometheus::Error> {

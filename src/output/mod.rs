@@ -6,6 +6,7 @@
 
 mod cef;
 pub mod certificates;
+pub mod clock;
 mod community_id;
 mod coverage;
 mod csv;

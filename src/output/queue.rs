@@ -4,6 +4,7 @@
 //! hands its events to a thread that writes them. What waits is bounded ([`MAX_QUEUED`]); beyond it the oldest
 //! events are dropped and counted, as the newest event of an exposure says all that is known of it.
 
+use super::clock::stopwatch;
 use super::health::Backlog;
 use super::metrics::Metrics;
 use std::collections::VecDeque;
@@ -175,7 +176,6 @@ impl Shared {
         self.backlog.queued(bytes as u64, state.writing.map(|(at, _)| at).or(first));
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the age of what waits, never reaches an event")]
     fn push(&self, piece: Vec<u8>) {
         let mut state = self.lock();
         if state.ended {
@@ -183,7 +183,7 @@ impl Shared {
         }
         let lost = state.drop_oldest(piece.len());
         state.queued += piece.len();
-        state.pieces.push_back((Instant::now(), piece));
+        state.pieces.push_back((stopwatch(), piece));
         self.note(&state);
         drop(state);
         self.wake.notify_all();

@@ -3,8 +3,8 @@
 //! `events.json` becomes `events.json.20260302T080000Z`, then `events.json.20260302T080000Z.gz`. What a killed run
 //! left uncompressed is compressed with the next one.
 
+use super::clock::wall_clock;
 use super::event_log::Warn;
-use super::spool::clock;
 use super::writer::MODE;
 use crate::destination::Rotation;
 use flate2::Compression;
@@ -38,13 +38,14 @@ impl Rotator {
     pub fn new(path: &Path, rotation: Rotation, warn: Warn) -> Self {
         let made = std::fs::metadata(path).and_then(|of| of.created().or_else(|_| of.modified()));
         let since = made.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
-        let began = since.map_or_else(clock, |since| since.as_millis() as u64);
+        let began =
+            since.map_or_else(|| wall_clock().unix_millis(), |since| since.as_millis() as u64);
         Self { path: path.to_path_buf(), rotation, began, warn, compressing: None }
     }
 
     /// Whether a file of this size is to be closed now.
     pub fn is_due(&self, bytes: u64) -> bool {
-        let age = Duration::from_millis(clock().saturating_sub(self.began));
+        let age = Duration::from_millis(wall_clock().unix_millis().saturating_sub(self.began));
         let large = self.rotation.bytes.is_some_and(|most| bytes >= most);
         bytes > 0 && (large || self.rotation.age.is_some_and(|most| age >= most))
     }
@@ -54,7 +55,7 @@ impl Rotator {
     /// # Errors
     /// If it cannot be renamed; then it goes on.
     pub fn close(&mut self) -> io::Result<()> {
-        let stamp = stamp(clock());
+        let stamp = stamp(wall_clock().unix_millis());
         let mut closed = with_ending(&self.path, &format!(".{stamp}"));
         let taken = |path: &Path| path.exists() || with_ending(path, COMPRESSED).exists();
         for n in 1..MAX_OF_A_SECOND {
@@ -67,7 +68,7 @@ impl Rotator {
             return Ok(());
         }
         std::fs::rename(&self.path, &closed)?;
-        self.began = clock();
+        self.began = wall_clock().unix_millis();
         self.wait();
         let (path, keep, warn) = (self.path.clone(), self.rotation.keep, self.warn);
         let run = move || {

@@ -115,3 +115,24 @@ pub struct RunSummary {
     /// Whether values were shown.
     pub reveal: bool,
 }
+
+impl RunSummary {
+    /// Packets that could not be decoded, whatever the reason.
+    pub fn packets_skipped(&self) -> u64 {
+        total(&self.skipped)
+    }
+
+    /// Packets that were captured and not processed.
+    pub fn packets_dropped(&self) -> u64 {
+        total(&self.dropped)
+    }
+
+    /// Packets that were lost before they were captured.
+    pub fn packets_lost(&self) -> u64 {
+        total(&self.lost)
+    }
+}
+
+fn total(counts: &BTreeMap<&'static str, u64>) -> u64 {
+    counts.values().fold(0, |all, n| all.saturating_add(*n))
+}

@@ -1,5 +1,6 @@
 //! A run for the tests of outputs.
 
+use super::clock::stopwatch;
 use super::{Context, Format, InputReport, RunSummary, SensorHealth, SensorStatus};
 use crate::capture::Input;
 use crate::config::Detail;
@@ -161,8 +162,7 @@ pub(in crate::output) fn sensor() -> SensorStatus {
     let health = SensorHealth::new(None);
     let input =
         |name: &str, down, packets| Input { name: name.into(), packets, down, ..Input::default() };
-    #[expect(clippy::disallowed_methods, reason = "the age of a sensor is the age of a sensor")]
-    let now = std::time::Instant::now();
+    let now = stopwatch();
     health.interfaces(&[input("eth1", false, 9), input("eth2", true, 0)], now, 1_772_360_200.5);
     health.output("ecs").held(700, true);
     health.capturing();

@@ -12,7 +12,6 @@ use crate::severity::Severity;
 use crate::time::Timestamp;
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
-use std::io;
 use std::net::IpAddr;
 
 pub(in crate::output) const FORMAT: Format = Format {
@@ -217,15 +216,12 @@ fn shape(event: &Event, context: &Context) -> Line {
 }
 
 fn run(r: &RunSummary, context: &Context) -> Line {
-    let sum = |map: &std::collections::BTreeMap<&str, u64>| {
-        map.values().fold(0u64, |all, n| all.saturating_add(*n))
-    };
     let end = r.ended.or(r.started).unwrap_or(Timestamp(0));
     let mut line = Line::new("stats", end, context);
     line.text("peer", context.sensor.as_deref().unwrap_or("phitap"));
     line.number("pkts_proc", r.packets_decoded);
     line.number("bytes_recv", r.bytes_read);
-    line.number("pkts_dropped", sum(&r.lost).saturating_add(sum(&r.dropped)));
+    line.number("pkts_dropped", r.packets_lost().saturating_add(r.packets_dropped()));
     line.number("pkts_link", r.packets_read);
     line.text("msg", sentence::of_run(r));
     line.number("exposures", r.exposures);
@@ -237,12 +233,14 @@ fn run(r: &RunSummary, context: &Context) -> Line {
 }
 
 impl json::LineFormat for Zeek {
-    fn event(event: &Event, context: &Context, to: &mut json::Lines) -> io::Result<()> {
-        to.write(&shape(event, context))
+    type Line<'a> = Line;
+
+    fn event<'a>(event: &'a Event, context: &'a Context) -> Line {
+        shape(event, context)
     }
 
-    fn run(summary: &RunSummary, context: &Context, to: &mut json::Lines) -> io::Result<()> {
-        to.write(&run(summary, context))
+    fn run<'a>(summary: &'a RunSummary, context: &'a Context) -> Line {
+        run(summary, context)
     }
 }
 

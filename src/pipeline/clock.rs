@@ -4,7 +4,7 @@
 //! be set while the sensor runs. Such a step is removed, so that a jump ahead ends no conversation and
 //! a jump back keeps none for ever. Events still carry the time of their packets.
 
-use super::run::stopwatch;
+use crate::output::clock::stopwatch;
 use crate::time::{Pace, Span, Timestamp};
 use std::time::Instant;
 

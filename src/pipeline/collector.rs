@@ -3,11 +3,11 @@
 use super::content_sink::Shared;
 use super::counters::WorkerCounters;
 use super::report::{Item, Order, Report};
-use super::run::{stopwatch, wall_clock};
 use super::state::StateFile;
 use crate::exposure::{
     Conversation, Event, Exposures, FlowActivity, HostName, Intake, ServiceObservation,
 };
+use crate::output::clock::{stopwatch, wall_clock};
 use crate::output::metrics::Metrics;
 use crate::output::sinks::Delivery;
 use crate::output::spool::Pressure;

@@ -1,7 +1,7 @@
 //! The list of interfaces that `phitap live` prints without `-i`.
 
-use super::run::stopwatch;
 use crate::capture::{InterfaceState, list_interfaces};
+use crate::output::clock::stopwatch;
 use std::fmt::Write as _;
 use std::time::Duration;
 

@@ -2,13 +2,14 @@
 
 use super::Outcome;
 use super::log::{complain, say};
-use super::run::{Flow, IDLE, RunEnd, RunError, report_of, stopwatch, summary, wall_clock};
+use super::run::{Flow, IDLE, RunEnd, RunError, report_of, summary};
 use super::setup::Parts;
 use super::shard::PacketCounters;
 use crate::capture::{Batch, Input, LATENCY, Live, LiveCounters, LiveOptions, Source as _, Status};
 #[cfg(target_os = "linux")]
 use crate::capture::{Lane, OpenError, Rings};
 use crate::config::{Backend, Config, Timestamps};
+use crate::output::clock::{stopwatch, wall_clock};
 use crate::time::{Pace, Span, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

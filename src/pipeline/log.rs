@@ -1,7 +1,7 @@
 //! Messages of a run on standard error: lines for people, or JSON objects for a log collector.
 
-use super::run::{stopwatch, wall_clock};
 use crate::config::{Config, LogFormat};
+use crate::output::clock::{stopwatch, wall_clock};
 use std::io::{self, Write as _};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};

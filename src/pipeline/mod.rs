@@ -41,9 +41,10 @@ pub mod test_harness;
 mod work;
 mod worker;
 
+pub use crate::output::clock::{stopwatch, wall_clock};
 /// One flow without packets: for benches and fuzzing.
 pub use crate::pipeline::content_sink::{ActiveRules, FlowSink, Shared, StageCounters};
 pub use interfaces::interfaces_table;
 pub use log::{complain, inform, set_log_format};
-pub use run::{Companion, Outcome, RunError, run, run_with, stopwatch, wall_clock};
+pub use run::{Companion, Outcome, RunError, run, run_with};
 pub use setup::credential;

@@ -6,11 +6,11 @@
 
 use super::content_sink::Shared;
 use super::log::{complain, say};
-use super::run::{stopwatch, wall_clock};
 use super::setup::Parts;
 use crate::config::Config;
 use crate::identify::load_rules;
 use crate::output::SensorHealth;
+use crate::output::clock::{stopwatch, wall_clock};
 use crate::output::metrics::Metrics;
 use crate::rules::RuleSet;
 use std::io;

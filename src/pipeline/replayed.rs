@@ -1,7 +1,7 @@
 //! The clock of a replay.
 
-use super::run::stopwatch;
 use crate::capture::Batch;
+use crate::output::clock::stopwatch;
 use crate::time::{Span, Timestamp};
 use std::time::Instant;
 

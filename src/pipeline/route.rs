@@ -6,6 +6,7 @@ use super::shard::Route;
 use super::work::{Next, WorkBatch};
 use super::worker::Worker;
 use crate::output::SensorHealth;
+use crate::output::clock::stopwatch;
 use crate::output::health::{EndOf, Pulse};
 use crate::output::metrics::Metrics;
 use crate::sandbox::confine_parser;
@@ -30,6 +31,8 @@ pub struct Inline {
     collector: Collector,
     busy: Busy,
     failed: Option<io::Error>,
+    /// The last batch, emptied.
+    spare: Option<WorkBatch>,
 }
 
 impl Inline {
@@ -41,10 +44,11 @@ impl Inline {
         health: &SensorHealth,
     ) -> Self {
         let busy = Busy::new(metrics, 0, health.worker());
-        Self { worker, collector, busy, failed: None }
+        Self { worker, collector, busy, failed: None, spare: None }
     }
     /// After the last batch.
     pub fn finish(self) -> (Collector, Option<io::Error>) {
+        self.worker.leave();
         (self.collector, self.failed)
     }
 }
@@ -53,15 +57,20 @@ impl Route for Inline {
     fn workers(&self) -> usize {
         1
     }
-    fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
-        let Self { worker, collector, busy, failed } = self;
+    fn send(&mut self, _worker: usize, mut batch: WorkBatch) -> bool {
+        let Self { worker, collector, busy, failed, spare } = self;
         let mut collect = |report| {
             if failed.is_none() {
                 *failed = collector.report(0, report).err();
             }
         };
         busy.during(|| worker.run(&batch, Next::IsToCome, &mut collect));
+        batch.clear();
+        *spare = Some(batch);
         true
+    }
+    fn spare(&mut self) -> WorkBatch {
+        self.spare.take().unwrap_or_else(WorkBatch::new)
     }
     fn failed(&self) -> bool {
         self.failed.is_some()
@@ -73,6 +82,8 @@ pub struct Threads {
     work: Vec<Sender<WorkBatch>>,
     workers: Vec<JoinHandle<()>>,
     collector: JoinHandle<(Collector, Option<io::Error>)>,
+    /// Batches that workers have worked through, emptied.
+    spare: Receiver<WorkBatch>,
     /// A channel that stays full drops the batch.
     live: bool,
 }
@@ -94,9 +105,10 @@ impl Threads {
         let mut threads = Vec::new();
         let mut work = Vec::new();
         let waiting = if live { WORK_QUEUE } else { REPLAY_QUEUE };
+        let (emptied, spare) = bounded::<WorkBatch>(waiting);
         for (index, mut worker) in workers.into_iter().enumerate() {
             let (sender, queue) = bounded::<WorkBatch>(waiting);
-            let reports = reports.clone();
+            let (reports, emptied) = (reports.clone(), emptied.clone());
             let metrics = Arc::clone(metrics);
             let pulse = health.worker();
             let run = move || {
@@ -105,7 +117,7 @@ impl Threads {
                     confine_parser();
                 }
                 let mut busy = Busy::new(metrics, index, pulse);
-                for batch in &queue {
+                for mut batch in &queue {
                     let next = if live || queue.is_empty() { Next::IsToCome } else { Next::Waits };
                     let mut gone = false;
                     let mut send = |report| gone |= reports.send((index, report)).is_err();
@@ -113,7 +125,11 @@ impl Threads {
                     if gone {
                         break;
                     }
+                    batch.clear();
+                    // Where as many wait to be filled, this one goes.
+                    let _ = emptied.try_send(batch);
                 }
+                worker.leave();
             };
             threads.push(std::thread::Builder::new().name(format!("worker-{index}")).spawn(run)?);
             work.push(sender);
@@ -121,7 +137,7 @@ impl Threads {
         let pulse = Arc::clone(health.collector());
         let collect = move || collect(collector, &inbox, &pulse);
         let collector = std::thread::Builder::new().name("collector".into()).spawn(collect)?;
-        Ok(Self { work, workers: threads, collector, live })
+        Ok(Self { work, workers: threads, collector, spare, live })
     }
 
     /// After the last batch: waits for all threads.
@@ -180,11 +196,6 @@ impl Drop for Busy {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "for a gauge only, never reaches an event")]
-fn stopwatch() -> Instant {
-    Instant::now()
-}
-
 /// Passes reports to the collector until all workers have ended, or nothing can be written.
 pub(super) fn collect(
     mut collector: Collector,
@@ -215,6 +226,9 @@ impl Route for Threads {
         }
         // Meanwhile packets wait in the kernel.
         sender.send_timeout(batch, PATIENCE).is_ok()
+    }
+    fn spare(&mut self) -> WorkBatch {
+        self.spare.try_recv().unwrap_or_else(|_| WorkBatch::new())
     }
     fn failed(&self) -> bool {
         self.collector.is_finished()

@@ -19,6 +19,7 @@ use crate::config::{Config, Source};
 use crate::decode::{Decoder, Skip};
 use crate::destination::Destination;
 use crate::identify::KeyError;
+use crate::output::clock::{stopwatch, wall_clock};
 use crate::output::metrics::Metrics;
 use crate::output::sinks::{DeliveryError, SinkError};
 use crate::output::{
@@ -34,7 +35,7 @@ use std::io::{self, IsTerminal as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// How long a live capture waits for packets before packet time advances without them.
 pub(super) const IDLE: Duration = Duration::from_millis(250);
@@ -386,19 +387,6 @@ pub(super) struct RunEnd {
     pub tagged: u64,
     pub interrupted: Option<Interrupted>,
     pub started: Instant,
-}
-
-/// How long a run takes, for people only: events do not depend on it.
-#[expect(clippy::disallowed_methods, reason = "never reaches an event")]
-pub fn stopwatch() -> Instant {
-    Instant::now()
-}
-
-/// The time of day.
-#[expect(clippy::disallowed_methods, reason = "a live capture ages without packets too")]
-pub fn wall_clock() -> Timestamp {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp(i64::try_from(now.as_nanos()).unwrap_or(i64::MAX))
 }
 
 /// Everything behind the source, with or without threads.

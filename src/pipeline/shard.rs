@@ -22,6 +22,10 @@ pub trait Route {
     fn workers(&self) -> usize;
     /// Passes a batch to a worker. False if it was dropped.
     fn send(&mut self, worker: usize, batch: WorkBatch) -> bool;
+    /// A batch to be filled, where there is one with the memory of one that has been worked through.
+    fn spare(&mut self) -> WorkBatch {
+        WorkBatch::new()
+    }
     /// Whether nothing more can be written.
     fn failed(&self) -> bool;
 }
@@ -269,6 +273,7 @@ impl<R: Route> Shards<R> {
             block: self.filling[worker].block(block),
             decoded,
         };
+        self.filling[worker].packets += 1;
         self.push(worker, Work::Segment(segment));
     }
 
@@ -296,13 +301,13 @@ impl<R: Route> Shards<R> {
 
     /// Passes a worker its batch: everything up to the packet `upto`.
     fn send(&mut self, worker: usize, upto: u64, last: bool) {
-        let next = WorkBatch { work: Vec::with_capacity(BATCH_WORK), ..WorkBatch::default() };
+        let next = self.route.spare();
         let mut batch = std::mem::replace(&mut self.filling[worker], next);
         batch.upto = upto;
         batch.last = last;
-        let packets = batch.work.iter().filter(|w| matches!(w, Work::Segment(_))).count() as u64;
+        let packets = batch.packets;
         if !self.route.send(worker, batch) {
-            self.counts.queue_full += packets;
+            self.counts.queue_full += u64::from(packets);
         }
     }
 

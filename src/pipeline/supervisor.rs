@@ -3,10 +3,10 @@
 
 use super::log::{complain, say};
 use super::notify::Notify;
-use super::run::stopwatch;
 use super::setup::Parts;
 use crate::config::{Config, Source};
 use crate::output::SensorHealth;
+use crate::output::clock::stopwatch;
 use crate::output::health::{Check, Problem};
 use crate::output::metrics::Metrics;
 use std::io;

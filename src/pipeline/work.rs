@@ -73,6 +73,8 @@ pub struct WorkBatch {
     pub blocks: Vec<Block>,
     /// In the order of the capture.
     pub work: Vec<Work>,
+    /// How many of them are packets.
+    pub packets: u32,
     /// The reader has come this far: this worker gets nothing with a lower number any more.
     pub upto: u64,
     /// That was the last batch.
@@ -80,6 +82,18 @@ pub struct WorkBatch {
 }
 
 impl WorkBatch {
+    /// With room for as many steps as it may have.
+    pub fn new() -> Self {
+        Self { work: Vec::with_capacity(BATCH_WORK), ..Self::default() }
+    }
+
+    /// Gives up its blocks and steps, and keeps their room for another one.
+    pub fn clear(&mut self) {
+        self.blocks.clear();
+        self.work.clear();
+        (self.packets, self.upto, self.last) = (0, 0, false);
+    }
+
     /// The index of `block`, added if it is not the last one.
     #[inline]
     pub fn block(&mut self, block: &Block) -> u16 {

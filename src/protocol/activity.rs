@@ -1,7 +1,7 @@
-//! What a flow did, in numbers.
+//! Counters of what a flow did.
 //!
-//! Kept apart from [`super::ServiceFacts`]: facts say what a service is and stay as they are, these
-//! grow with every message. They are passed on now and then and start again at zero.
+//! Kept apart from [`super::ServiceFacts`]: facts describe a service and stay as they are, counters grow with every
+//! message. They are passed on periodically and start again at zero.
 
 use crate::closed_set::closed_set;
 use std::collections::BTreeMap;
@@ -10,27 +10,27 @@ use std::collections::BTreeMap;
 /// `accepted`.
 pub type OutcomeCounts = BTreeMap<(&'static str, &'static str), u64>;
 
-/// What a flow did since the last time it was asked.
+/// Activity of a flow since the last report.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Activity {
     /// Operations by outcome.
     pub counts: OutcomeCounts,
-    /// Objects moved, or to be moved, to a third party; to a cap.
+    /// Objects transferred, or to be transferred, to a third party; to a cap.
     pub moves: Vec<Move>,
-    /// What of it could not be read.
+    /// What could not be read.
     pub losses: FlowLosses,
 }
 
-/// What of a flow could not be read.
+/// The part of a flow that could not be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct FlowLosses {
-    /// Bytes missing in its streams, those included that the snap length cut off.
+    /// Bytes missing in its streams, including those that the snap length cut off.
     pub gap_bytes: u64,
     /// Payload bytes that the snap length cut off.
     pub cut_bytes: u64,
-    /// Directions that were given up, or in which no boundary was found after a gap.
+    /// Directions that were given up, or that had no boundary after a gap.
     pub directions: u64,
-    /// Packets that were left unread as the sensor was overloaded.
+    /// Packets left unread because the sensor was overloaded.
     pub shed_packets: u64,
 }
 
@@ -50,41 +50,40 @@ impl std::ops::AddAssign for FlowLosses {
     }
 }
 
-/// A C-MOVE (PS3.7 9.1.4), seen from one of its two associations. Destination and originator tie
-/// them together.
+/// A C-MOVE (PS3.7 9.1.4) as seen from one of its two associations. Destination and originator relate the two.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Move {
-    /// Whether this is the C-STORE that came of it; otherwise it is the request.
+    /// Whether this is a resulting C-STORE; otherwise it is the request.
     pub performed: bool,
-    /// Application entity title of who asked; empty where an archive names itself instead.
+    /// Application entity title of the requester; empty where an archive names itself instead.
     pub originator: String,
-    /// Application entity title of who is to get the objects.
+    /// Application entity title of the destination.
     pub destination: String,
 }
 
 closed_set! {
-    /// Things that are counted by their unique identifiers.
+    /// Objects that are counted by their unique identifiers.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     pub enum Object {
-        /// A composite instance (an image, a report) that was handed over.
+        /// A composite instance (an image, a report) that was transferred.
         Instance = "instance",
         /// A study.
         Study = "study",
-        /// An instance whose safekeeping was asked for or confirmed (storage commitment).
+        /// An instance in a request for, or a confirmation of, storage commitment.
         Commitment = "commitment",
     }
 }
 
 impl Activity {
-    /// Moves kept at a time.
+    /// Moves kept per report.
     pub const MAX_MOVES: usize = 16;
 
-    /// `what` came to `outcome` once more.
+    /// Counts one `what` with this `outcome`.
     pub fn count(&mut self, what: &'static str, outcome: &'static str) {
         self.add(what, outcome, 1);
     }
 
-    /// `what` came to `outcome` `n` times more.
+    /// Counts `n` of `what` with this `outcome`.
     pub fn add(&mut self, what: &'static str, outcome: &'static str, n: u64) {
         if n > 0 {
             let count = self.counts.entry((what, outcome)).or_default();
@@ -92,7 +91,7 @@ impl Activity {
         }
     }
 
-    /// Takes note of a move, if it is new and there is room.
+    /// Notes a move, if it is new and there is room.
     pub fn moved(&mut self, performed: bool, originator: &str, destination: &str) {
         if destination.is_empty() || self.moves.len() >= Self::MAX_MOVES {
             return;
@@ -111,7 +110,7 @@ impl Activity {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        // Both titles are cut to 16 bytes by who reads them (PS3.5 table 6.2-1).
+        // Both titles are cut to 16 bytes by their readers (PS3.5 table 6.2-1).
         self.counts.len() * 64 + self.moves.capacity() * (size_of::<Move>() + 32)
     }
 }

@@ -1,11 +1,11 @@
-//! An open payload that a parser passes on, and how much of it the reader does not want.
+//! An open payload that a parser writes, and how much of it the reader skips.
 
 use super::{ContentId, ContentSink, Ending, Hint, Want};
 
 /// An open payload.
 pub struct ContentWriter {
     id: ContentId,
-    /// Bytes to come that the reader does not want.
+    /// Following bytes that the reader skips.
     unwanted: u64,
 }
 
@@ -15,14 +15,14 @@ impl ContentWriter {
         Self { id: sink.open(hint), unwanted: 0 }
     }
 
-    /// Passes on a payload that is already complete.
+    /// Writes a payload that is already complete.
     pub fn whole(hint: &Hint<'_>, bytes: &[u8], sink: &mut dyn ContentSink) {
         let mut writer = Self::open(hint, sink);
         writer.data(bytes, sink);
         writer.close(Ending::Complete, sink);
     }
 
-    /// Its next bytes.
+    /// Writes the next bytes.
     pub fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         let wanted = Want::behind(&mut self.unwanted, bytes);
         if !wanted.is_empty() {
@@ -39,31 +39,31 @@ impl ContentWriter {
         }
     }
 
-    /// `len` unwanted bytes were skipped before they came here.
+    /// `len` bytes that were to be skipped did not pass through here.
     pub const fn passed(&mut self, len: u64) {
         if self.unwanted != Want::NOTHING.skip {
             self.unwanted = self.unwanted.saturating_sub(len);
         }
     }
 
-    /// How many bytes to come the reader does not want.
+    /// How many of the following bytes the reader skips.
     pub const fn unwanted(&self) -> u64 {
         self.unwanted
     }
 
-    /// The same, where the caller passes over them at once.
+    /// The same, for a caller that skips them at once.
     pub const fn take_unwanted(&mut self) -> u64 {
         let len = self.unwanted;
         self.passed(len);
         len
     }
 
-    /// Whether nothing of the rest is wanted.
+    /// Whether the reader wants nothing more.
     pub const fn is_done(&self) -> bool {
         self.unwanted == Want::NOTHING.skip
     }
 
-    /// It has ended.
+    /// Closes the payload.
     pub fn close(self, ending: Ending, sink: &mut dyn ContentSink) {
         sink.close(self.id, ending);
     }

@@ -1,9 +1,9 @@
-//! Parsers of datagrams: each datagram comes to the parser's stream in a frame that keeps its boundaries.
+//! Parsers of datagrams: each datagram reaches the parser's stream in a frame that keeps its boundaries.
 
 use super::{ContentSink, Direction, End, ParseError, Parser, Progress, Resync};
 
-/// Writes a datagram to `frame` as it would come in a stream: its length in two bytes, then its bytes.
-/// [`Protocol::owns_datagrams`](super::Protocol::owns_datagrams) asks for it.
+/// Writes a datagram to `frame` for the parser's stream: its length in two bytes, then its bytes. Protocols with
+/// [`Protocol::owns_datagrams`](super::Protocol::owns_datagrams) get datagrams like this.
 pub fn frame_datagram(data: &[u8], frame: &mut Vec<u8>) {
     // No datagram is longer (RFC 768).
     let len = u16::try_from(data.len()).unwrap_or(u16::MAX);
@@ -61,7 +61,7 @@ impl<P: DatagramParser> Parser for Datagrams<P> {
     }
 
     fn gap(&mut self, _direction: Direction, _len: u64, _sink: &mut dyn ContentSink) -> Resync {
-        // A datagram is complete or not there at all.
+        // A datagram is either complete or missing.
         Resync::Known { skip: 0 }
     }
 

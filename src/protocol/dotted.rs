@@ -1,21 +1,21 @@
-//! Text up to a line with a dot, in which lines that begin with one have another before it (RFC 5321 4.5.2, RFC
-//! 1939 3).
+//! Text up to a line with a single dot, in which lines that begin with a dot have another one in front (RFC 5321
+//! 4.5.2, RFC 1939 3).
 
-/// Where in the text the stream is.
+/// Position in the text.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Dotted {
-    /// The next byte is the first of a line.
+    /// The next byte begins a line.
     line_start: bool,
 }
 
 /// The piece at the front of the text.
 #[derive(PartialEq, Eq, Debug)]
 pub enum Piece {
-    /// So many bytes of text.
+    /// This many bytes of text.
     Text(usize),
-    /// A dot that was added on the way.
+    /// A dot that the sender added.
     Stuffed,
-    /// The line with the dot, which takes so many bytes.
+    /// The line with the dot, of this many bytes.
     End(usize),
     /// Not enough bytes to decide.
     More,
@@ -27,7 +27,7 @@ impl Dotted {
         Self { line_start: true }
     }
 
-    /// Behind a part that was lost: what comes next is no end.
+    /// Behind a lost part, where the next bytes do not begin a line.
     pub const fn after_gap() -> Self {
         Self { line_start: false }
     }

@@ -1,5 +1,5 @@
-//! Recognises what cannot be read: TLS and SSH over TCP, DTLS and QUIC over UDP. It is counted; of all but SSH,
-//! [`super::tls`] reads what is in clear.
+//! Recognises encrypted traffic: TLS and SSH over TCP, DTLS and QUIC over UDP. It is counted, and [`super::tls`]
+//! reads the cleartext handshakes of all but SSH.
 
 use super::{Position, Probe, Speaker};
 
@@ -9,23 +9,23 @@ const MAX_TLS_RECORD: u16 = (1 << 14) + 2048;
 /// TLS record type of a handshake (RFC 8446 5.1).
 const HANDSHAKE: u8 = 22;
 
-/// Whether bytes can be read.
+/// Whether bytes are encrypted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Encryption {
     /// In clear, as far as is known.
     #[default]
     Clear,
-    /// They cannot be read.
+    /// Not readable.
     Encrypted,
 }
 
-/// Whether `data` begins like a TLS handshake and like no command of a text protocol.
+/// Whether `data` begins like a TLS handshake and unlike any command of a text protocol.
 pub fn is_handshake(data: &[u8]) -> bool {
     matches!(data, [HANDSHAKE] | [HANDSHAKE, 3, ..])
 }
 
-/// Whether a TCP stream is TLS or SSH. In mid-stream any TLS record will do; at the start it must be
-/// a handshake or an alert.
+/// Whether a TCP stream is TLS or SSH. Mid-stream any TLS record counts; at the start it must be a handshake or an
+/// alert.
 pub fn probe(data: &[u8], at: Position) -> Probe {
     const SSH: &[u8] = b"SSH-";
     let head = &data[..data.len().min(SSH.len())];

@@ -1,21 +1,20 @@
-//! Related flows: one that another flow announced, such as a data connection of FTP.
+//! Related flows: a flow that another one announced, such as a data connection of FTP.
 //!
-//! A parser announces an [`ExpectedFlow`] when everything is known that it has to say of it. The flow
-//! then is not recognised by its content: it is read by the parser that came with the announcement.
-//! All flows between the same two hosts are worked on by the same worker, one after the other in the
-//! order of the capture, so an announcement takes effect the same with one worker and with many.
+//! A parser announces an [`ExpectedFlow`] once it knows everything about it. That flow is not recognised by its
+//! content: the parser that came with the announcement reads it. One worker processes all flows between the same two
+//! hosts, in the order of the capture, so an announcement has the same effect with one worker and with many.
 
 use super::{Parser, Protocol};
 use crate::flow::{FlowKey, Orientation, Side, Transport};
 use crate::time::{Span, Timestamp};
 use hashbrown::HashMap;
 
-/// How long a flow is waited for, packet time. Data connections follow their command within a round
-/// trip, unless a server is busy.
+/// How long an announced flow is expected, packet time. Data connections follow their command within a round trip,
+/// unless a server is busy.
 const EXPECTED_FOR: Span = Span::seconds(60);
-/// Flows that are waited for between two hosts; the oldest announcement goes first.
+/// Flows expected between two hosts; beyond it the oldest announcement is dropped.
 const MAX_EXPECTED: usize = 64;
-/// Pairs of hosts between which flows are waited for.
+/// Pairs of hosts with expected flows.
 const MAX_PAIRS: usize = 16_384;
 
 /// A flow between the ends of the flow that announces it.
@@ -26,11 +25,11 @@ pub struct ExpectedFlow {
     pub end: Peer,
     /// That port.
     pub port: Port,
-    /// Its client, if the transport does not say.
+    /// Its client, if the transport does not show it.
     pub client: Peer,
-    /// What it speaks.
+    /// Its protocol.
     pub protocol: &'static dyn Protocol,
-    /// What reads it.
+    /// Its parser.
     pub parser: Box<dyn Parser>,
 }
 
@@ -46,23 +45,23 @@ pub enum Peer {
 /// A port of an expected flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Port {
-    /// The one that the end has in the announcing flow.
+    /// The port of that end in the announcing flow.
     Same,
-    /// This one.
+    /// This port.
     Number(u16),
 }
 
 /// A flow that was announced and has begun.
 pub struct AnnouncedFlow {
-    /// The side of its client, if the transport does not say.
+    /// The side of its client, if the transport does not show it.
     pub client: Side,
-    /// What it speaks.
+    /// Its protocol.
     pub protocol: &'static dyn Protocol,
-    /// What reads it.
+    /// Its parser.
     pub parser: Box<dyn Parser>,
 }
 
-/// The flows that one worker waits for.
+/// The flows that one worker expects.
 #[derive(Default)]
 pub struct ExpectedFlows {
     /// By the addresses of the two hosts, in the order of the announcements.
@@ -72,7 +71,7 @@ pub struct ExpectedFlows {
 struct Waiting {
     since: Timestamp,
     transport: Transport,
-    /// The side, in the order of the pair, whose port is known.
+    /// The side whose port is known, in the order of the pair.
     end: Side,
     port: u16,
     announced: AnnouncedFlow,
@@ -83,8 +82,8 @@ const fn pair(key: &FlowKey) -> [[u8; 16]; 2] {
 }
 
 impl ExpectedFlows {
-    /// The flow `key` announced `flow` at `now`. A later announcement of the same port replaces an
-    /// earlier one. Where too many pairs of hosts have announced flows, it is not waited for.
+    /// Notes that the flow `key` announced `flow` at `now`. A later announcement of the same port replaces an earlier
+    /// one. Beyond the cap of pairs of hosts, it is dropped.
     pub fn announce(
         &mut self,
         key: &FlowKey,
@@ -120,7 +119,7 @@ impl ExpectedFlows {
         waiting.push(Waiting { since: now, transport, end, port, announced });
     }
 
-    /// The announcement of the flow `key`, which has begun at `now`. It is used up.
+    /// Takes the announcement of the flow `key`, which began at `now`.
     pub fn take(&mut self, key: &FlowKey, now: Timestamp) -> Option<AnnouncedFlow> {
         if self.pairs.is_empty() {
             return None;
@@ -138,7 +137,7 @@ impl ExpectedFlows {
         Some(announced)
     }
 
-    /// Forgets what has not come in time.
+    /// Drops announcements whose flows did not come in time.
     pub fn expire(&mut self, now: Timestamp) {
         self.pairs.retain(|_, waiting| {
             waiting.retain(|w| now - w.since < EXPECTED_FOR);

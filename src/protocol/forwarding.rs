@@ -1,16 +1,15 @@
-//! Sinks around another one, for protocols that carry others.
+//! Sinks that wrap another one, for protocols that carry others.
 
 use super::expected::ExpectedFlow;
 use super::{Activity, ContentId, ContentSink, Ending, Hint, Object, Reason, ServiceFacts, Want};
 use crate::time::Timestamp;
 use std::net::IpAddr;
 
-/// A [`ContentSink`] around an inner one: everything goes through to that, apart from what an implementation
-/// defines itself.
+/// A [`ContentSink`] that wraps another one and forwards every call that the implementation does not override.
 pub(super) trait ForwardingSink {
-    /// The sink around which this one is.
+    /// The wrapped sink.
     fn inner(&mut self) -> &mut dyn ContentSink;
-    /// The same, to read from.
+    /// The same, shared.
     fn inner_ref(&self) -> &dyn ContentSink;
 
     /// As [`ContentSink::open`].
@@ -33,7 +32,7 @@ pub(super) trait ForwardingSink {
     fn expect_flow(&mut self, flow: ExpectedFlow) {
         self.inner().expect(flow);
     }
-    /// Connections inside each other that it adds.
+    /// Levels of nesting that it adds.
     fn added_depth(&self) -> usize {
         0
     }

@@ -1,6 +1,6 @@
-//! Writes JSON for protocols whose payload has names and values, so that the reader of JSON serves them.
+//! Writes JSON for protocols whose payload has names and values, so that the JSON reader serves them too.
 
-/// Longest value that is written, bytes. Longer ones are pictures, certificates and documents.
+/// Longest value that is written, bytes. Longer ones are images, certificates or documents.
 pub const MAX_VALUE: usize = 64 << 10;
 
 /// Writes `text` as a JSON string (RFC 8259 section 7). Bytes that are not UTF-8 are replaced.
@@ -13,7 +13,7 @@ pub fn string(text: &[u8], out: &mut Vec<u8>) {
                 b'\n' => out.extend_from_slice(b"\\n"),
                 b'\r' => out.extend_from_slice(b"\\r"),
                 b'\t' => out.extend_from_slice(b"\\t"),
-                // Other control characters have no meaning in a value.
+                // Other control characters carry no meaning in a value.
                 0..=0x1F => out.push(b' '),
                 _ => out.push(byte),
             }
@@ -32,7 +32,7 @@ pub fn name(name: &[u8], out: &mut Vec<u8>) {
     out.push(b':');
 }
 
-/// Writes the comma between members or elements, where one belongs.
+/// Writes the comma between members or elements, where needed.
 pub fn comma(out: &mut Vec<u8>) {
     if !matches!(out.last(), None | Some(b'{' | b'[' | b':')) {
         out.push(b',');

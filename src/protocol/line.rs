@@ -3,9 +3,9 @@
 use super::{ParseError, Progress, Reason};
 use memchr::memchr;
 
-/// Reads the line that begins at `at`: the line without its CR LF (a bare LF ends one, too), and where
-/// the next begins. `None` if its end has not come. A line of more than `max` bytes is malformed, whatever
-/// pieces it comes in: it is passed over, as the program that gets it answers it with an error.
+/// Reads the line that begins at `at`. Returns the line without its CR LF (a bare LF also ends one) and the offset of
+/// the next. `None` if its end has not arrived. A line of more than `max` bytes is malformed, however it is
+/// segmented: it is passed over, since its recipient rejects it.
 pub fn read(data: &[u8], at: usize, max: usize) -> Result<Option<(&[u8], usize)>, ParseError> {
     let rest = data.get(at..).unwrap_or_default();
     match memchr(b'\n', rest) {
@@ -19,17 +19,17 @@ pub fn read(data: &[u8], at: usize, max: usize) -> Result<Option<(&[u8], usize)>
     }
 }
 
-/// Where the line behind a gap begins.
+/// Offset of the first line behind a gap.
 pub fn resync(data: &[u8]) -> Option<usize> {
     memchr(b'\n', data).map(|at| at + 1)
 }
 
-/// What to answer where the end of the line at `at` has not come.
+/// The answer of a parser if the end of the line at `at` has not arrived.
 pub const fn more(data: &[u8], at: usize) -> Progress {
     Progress::need(at, data.len() - at + 1)
 }
 
-/// The first word of a line and what follows it, both without blanks around them.
+/// The first word of a line and the rest, both without surrounding blanks.
 pub fn command(line: &[u8]) -> (&[u8], &[u8]) {
     let line = line.trim_ascii();
     let end = line.iter().position(|b| *b == b' ').unwrap_or(line.len());

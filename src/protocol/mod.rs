@@ -89,7 +89,7 @@ use crate::flow::Side;
 use crate::time::Timestamp;
 use std::net::IpAddr;
 
-/// Every protocol phitap speaks, in the order in which they are asked.
+/// Every protocol phitap reads, in the order in which they are probed.
 pub static PROTOCOLS: &[&dyn Protocol] = &[
     &proxy::Proxy,
     &dicom::Dicom,
@@ -146,7 +146,7 @@ pub fn roles(name: &str, facts: &ServiceFacts, content: &str) -> Roles {
     protocol.map_or(Roles::server(Role::Server), |protocol| protocol.roles(facts, content))
 }
 
-/// Whether what answers in the protocol called `name` is a service of its host.
+/// Whether the answering end in the protocol called `name` is a service of its host.
 pub fn is_service(name: &str) -> bool {
     PROTOCOLS.iter().find(|protocol| protocol.name() == name).is_none_or(|p| p.is_service())
 }
@@ -159,27 +159,26 @@ pub trait Protocol: Sync {
     /// Whether `data`, the first readable bytes of one direction, speak this protocol.
     fn probe(&self, data: &[u8], at: Position) -> Probe;
 
-    /// Whether it is asked only of the first bytes of a flow that was seen from its beginning: what
-    /// it looks for is found inside other protocols, too.
+    /// Whether it is probed only at the start of a flow that was seen from its beginning: its pattern also occurs
+    /// inside other protocols.
     fn needs_begin(&self) -> bool {
         false
     }
 
-    /// Whether it is asked only of flows whose beginning was not seen: it begins as another one.
+    /// Whether it is probed only in flows whose beginning was not seen: its beginning is that of another protocol.
     fn needs_middle(&self) -> bool {
         false
     }
 
-    /// Whether a UDP datagram, whole in itself, speaks this protocol. If so, it is written to `frame`
-    /// as it would come in a stream, so that the same parser reads both.
+    /// Whether `data`, a complete UDP datagram, speaks this protocol. If so, it is written to `frame` as it would
+    /// come in a stream, so that the same parser reads both.
     fn datagram(&self, data: &[u8], frame: &mut Vec<u8>) -> bool {
         let _ = (data, frame);
         false
     }
 
-    /// Whether it keeps state over the datagrams of a flow: once the flow speaks it, each datagram is
-    /// its parser's, in a frame by [`datagrams::frame_datagram`], and [`Protocol::datagram`] is not
-    /// asked any more.
+    /// Whether it keeps state across the datagrams of a flow: once the flow is recognised, its parser gets each
+    /// datagram in a frame by [`datagrams::frame_datagram`], and [`Protocol::datagram`] is no longer called.
     fn owns_datagrams(&self) -> bool {
         false
     }
@@ -191,8 +190,7 @@ pub trait Protocol: Sync {
         Roles::server(Role::Server)
     }
 
-    /// Whether what answers is a service of its host: a host that asks everybody for a name or an address is
-    /// answered by no service.
+    /// Whether the answering end is a service of its host. An answer to a broadcast for a name or an address is not.
     fn is_service(&self) -> bool {
         true
     }
@@ -201,23 +199,23 @@ pub trait Protocol: Sync {
     fn open(&self) -> Box<dyn Parser>;
 }
 
-/// Where in a direction the first bytes at hand are.
+/// Position of the first available bytes of a direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Position {
-    /// Nothing came before them.
+    /// They are its first bytes.
     Start,
     /// The capture began, or lost something, before them.
     Midstream,
 }
 
-/// What a protocol says of the first bytes of a direction.
+/// Result of probing the first bytes of a direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Probe {
     /// It is this protocol.
     Yes {
         /// The side that sends such bytes, if they show it.
         speaker: Speaker,
-        /// Bytes to pass over before the first that the parser understands (mid-stream only).
+        /// Bytes to skip before the first one that the parser understands (mid-stream only).
         offset: usize,
     },
     /// It cannot be this protocol.
@@ -243,7 +241,7 @@ impl From<crate::syntax::Match> for Probe {
     }
 }
 
-/// Which end of a conversation would say this.
+/// Which end of a conversation sends such bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Speaker {
     /// Only the end that opened the flow.
@@ -256,11 +254,11 @@ pub enum Speaker {
 
 /// Reads one flow. Owned by that flow; both directions go to the same parser.
 pub trait Parser: Send {
-    /// Reads `data`, the unread bytes of `direction`, and says how far it came.
+    /// Reads `data`, the unread bytes of `direction`, and returns its progress.
     ///
-    /// The driver calls again with the rest and what follows. Bytes not consumed are copied and
-    /// kept, so consume as much as possible. Never called with less than was last asked for,
-    /// except that a gap or the end may come first.
+    /// The driver calls again with the rest and what follows. Bytes not consumed are copied and kept, so consume as
+    /// much as possible. Never called with less than the last call asked for, except that a gap or the end may come
+    /// first.
     fn data(
         &mut self,
         direction: Direction,
@@ -268,18 +266,18 @@ pub trait Parser: Send {
         sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError>;
 
-    /// The flow began before the first byte that was seen: a login may have come before. Called before any data.
-    /// Parsers of protocols in which a session begins with a login note here that it was not seen.
+    /// The flow began before the first byte that was seen, perhaps with a login. Called before any data. Parsers of
+    /// protocols whose sessions begin with a login note here that it was not seen.
     fn begun_before(&mut self, sink: &mut dyn ContentSink) {
         let _ = sink;
     }
 
-    /// `len` bytes of `direction` are missing at this point (outside any skip). What was not
-    /// consumed before the gap is gone too. The parser either finds its next boundary in the bytes
-    /// to come ([`Resync::Search`], by [`Parser::resync`]) or knows where it is ([`Resync::Known`]).
+    /// `len` bytes of `direction` are missing at this point (outside any skip), and bytes not consumed before the gap
+    /// are dropped. The parser either searches the following bytes for its next boundary ([`Resync::Search`], by
+    /// [`Parser::resync`]) or knows its position ([`Resync::Known`]).
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync;
 
-    /// Looks in `data` for the next boundary after a gap; the offset of its first byte.
+    /// Searches `data` for the next boundary after a gap. Returns the offset of its first byte.
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize>;
 
     /// The direction has ended. `rest` are the bytes that were never consumed.
@@ -294,29 +292,29 @@ pub trait Parser: Send {
 pub struct Progress {
     /// Bytes read from the front of `data`.
     pub consumed: usize,
-    /// How many bytes, counted from the first not consumed, must be there before the next call
-    /// makes sense. 0: any.
+    /// How many bytes, counted from the first not consumed, must be available before the next call makes sense. 0:
+    /// any.
     pub need: usize,
-    /// How many bytes after the consumed ones are of no interest. They are neither buffered nor
-    /// touched, and a gap inside them costs nothing. [`Progress::REST`]: the rest of the direction.
+    /// How many bytes after the consumed ones to skip. They are neither buffered nor touched, and a gap inside them
+    /// costs nothing. [`Progress::REST`]: the rest of the direction.
     pub skip: u64,
-    /// The rest of the flow speaks another protocol (CONNECT, STARTTLS): recognise afresh.
+    /// The rest of the flow speaks another protocol (CONNECT, STARTTLS): probe again.
     pub switch: bool,
 }
 
 impl Progress {
-    /// As `skip`: everything that may still come.
+    /// As `skip`: the rest of the direction.
     pub const REST: u64 = u64::MAX;
 
     /// `consumed` bytes read; any number of further bytes is welcome.
     pub const fn consumed(consumed: usize) -> Self {
         Self { consumed, need: 0, skip: 0, switch: false }
     }
-    /// `consumed` bytes read; `need` more must be there for the next step.
+    /// `consumed` bytes read; the next step needs `need` more.
     pub const fn need(consumed: usize, need: usize) -> Self {
         Self { consumed, need, skip: 0, switch: false }
     }
-    /// `consumed` bytes read; the next `skip` are of no interest.
+    /// `consumed` bytes read; skip the next `skip`.
     pub const fn skip(consumed: usize, skip: u64) -> Self {
         Self { consumed, need: 0, skip, switch: false }
     }
@@ -325,7 +323,7 @@ impl Progress {
         Self { consumed, need: 0, skip: 0, switch: true }
     }
 
-    /// Whether the parser can go on with the bytes it has.
+    /// Whether the parser can continue with the bytes it has.
     pub const fn continues(&self) -> bool {
         self.need == 0 && self.skip == 0 && !self.switch
     }
@@ -335,17 +333,17 @@ impl Progress {
     }
 }
 
-/// How a parser goes on after a gap.
+/// How a parser continues after a gap.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Resync {
     /// It must find a boundary first.
     Search,
-    /// It knows its position: the gap lay inside something whose length it knows.
+    /// It knows its position: the gap lay inside a part of known length.
     Known {
-        /// Further bytes, after the gap, of no interest.
+        /// Further bytes to skip after the gap.
         skip: u64,
     },
-    /// It cannot go on in this direction.
+    /// It cannot continue in this direction.
     Lost,
 }
 
@@ -371,7 +369,7 @@ closed_set! {
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     #[non_exhaustive]
     pub enum Reason {
-        /// TLS, SSH, DTLS, QUIC, encrypted SMB...
+        /// Encrypted: TLS, SSH, DTLS, QUIC, encrypted SMB...
         Encrypted = "encrypted",
         /// No protocol recognised it.
         Unrecognised = "unrecognised",
@@ -381,13 +379,13 @@ closed_set! {
         Limit = "limit",
         /// A gap after which no boundary was found.
         Gap = "gap",
-        /// A version or feature that is not read.
+        /// A version or feature that is not supported.
         Unsupported = "unsupported",
         /// A parser panicked: a defect, confined to the flow.
         Panic = "panic",
         /// Given up for the memory ceiling.
         Memory = "memory",
-        /// Reading on would cost more than the bytes on the wire pay for.
+        /// Reading on would cost more work than the bytes on the wire allow.
         Budget = "budget",
     }
 }
@@ -398,7 +396,7 @@ impl std::fmt::Display for Reason {
     }
 }
 
-/// Takes the payloads that a parser finds. The pipeline implements it with [`crate::content`], tests with a
+/// Receives the payloads that a parser finds. The pipeline implements it with [`crate::content`], tests with a
 /// recorder.
 pub trait ContentSink {
     /// Opens a payload. Its bytes follow through [`ContentSink::data`] until [`ContentSink::close`].
@@ -410,63 +408,63 @@ pub trait ContentSink {
     /// `len` bytes of a payload were lost.
     fn gap(&mut self, id: ContentId, len: u64) -> Want;
 
-    /// The content has ended.
+    /// The payload has ended.
     fn close(&mut self, id: ContentId, ending: Ending);
 
-    /// What is known of the service; a protocol adds to it as it learns.
+    /// The facts about the service; a protocol adds to them as it learns.
     fn facts(&mut self) -> &mut ServiceFacts;
 
-    /// What the flow did: a protocol counts in it what grows as the flow goes on.
+    /// The activity of the flow: counters that grow as the flow goes on.
     fn activity(&mut self) -> &mut Activity;
 
-    /// A host has a name, as DNS, DHCP or NetBIOS say.
+    /// A name of a host, from DNS, DHCP or NetBIOS.
     fn host_name(&mut self, _host: IpAddr, _name: &str) {}
 
-    /// An object was named whose distinct ones are counted. Its `uid` is not kept.
+    /// An object was named; distinct ones are counted. Its `uid` is not kept.
     fn object(&mut self, object: Object, uid: &str);
 
     /// A protocol-level unit was read (message, object, response): counted per protocol and kind.
     /// `kind` comes from a closed set, it becomes a metric label (`dimse`, `message`, `request`).
     fn unit(&mut self, kind: &'static str);
 
-    /// Takes `work` out of the budget that the flow's bytes on the wire fill, for what a protocol
-    /// unpacks itself. False if there is not so much left: then it must not go on.
+    /// Takes `work` from the budget that the flow's bytes on the wire fill, for parts that a protocol unpacks itself.
+    /// False if the budget does not suffice: the protocol must stop unpacking.
     fn spend(&mut self, work: u64) -> bool;
 
-    /// Something odd that did not stop the parser (a bad length, an unknown context): counted.
+    /// An irregularity that did not stop the parser (a bad length, an unknown context): counted.
     fn anomaly(&mut self, reason: Reason);
 
-    /// A further flow between the same hosts is to come, and this is what is known of it.
+    /// Announces another flow between the same hosts.
     fn expect(&mut self, flow: expected::ExpectedFlow);
 
-    /// The parser is about to read `bytes`, which end with the latest bytes of `side`; the first of
-    /// them may have come in earlier packets.
+    /// The parser is about to read `bytes`, which end with the latest bytes of `side`; the first of them may have
+    /// come in earlier packets.
     fn reading(&mut self, _side: Side, _bytes: &[u8]) {}
 
     /// Packet time of the bytes being read.
     fn now(&self) -> Timestamp;
 
-    /// How many connections this one is carried in.
+    /// Levels of protocols that this connection is nested in.
     fn depth(&self) -> usize {
         0
     }
 }
 
-/// The number of an open payload of a flow.
+/// Identifies an open payload of a flow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct ContentId(pub u32);
 
 /// How a payload ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Ending {
-    /// Its end was seen: nothing is missing behind what was passed on.
+    /// Its end was seen: nothing is missing behind the bytes passed on.
     Complete,
-    /// It breaks off: its end was lost, given up or never came.
+    /// It was cut off: its end was lost, given up or never came.
     Cut,
 }
 
 impl From<End> for Ending {
-    /// A payload that lasts as long as its direction is complete when that ends by FIN.
+    /// `Complete` for FIN: a payload that lasts as long as its direction is then complete.
     fn from(end: End) -> Self {
         Self::complete_if(end == End::Fin)
     }
@@ -477,29 +475,29 @@ impl Ending {
     pub const fn complete_if(seen: bool) -> Self {
         if seen { Self::Complete } else { Self::Cut }
     }
-    /// The same, but `Cut` unless `seen`.
+    /// The same ending, but `Cut` unless `seen`.
     #[must_use]
     pub const fn and(self, seen: bool) -> Self {
         if seen { self } else { Self::Cut }
     }
 }
 
-/// What the reader of a payload wants of the bytes to come.
+/// Which of the following bytes the reader of a payload wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Want {
-    /// The next `skip` bytes of this content are not delivered: what is delivered next is what
-    /// comes behind them ([`Want::NOTHING`]: none of the rest). The protocol still closes the
-    /// content at its end.
+    /// The next `skip` bytes of this payload are not delivered, but the bytes behind them are ([`Want::NOTHING`]:
+    /// nothing more). The protocol still closes the payload at its end.
     pub skip: u64,
 }
 
 impl Want {
     /// Everything.
     pub const ALL: Self = Self { skip: 0 };
-    /// Nothing of the rest of this content.
+    /// Nothing more of this payload.
     pub const NOTHING: Self = Self { skip: u64::MAX };
 
-    /// What of the next `bytes` is wanted, where `skip` are not; those passed over are taken off.
+    /// The wanted part of the next `bytes`, given that `skip` bytes are not wanted; reduces `skip` by the bytes
+    /// passed over.
     pub fn behind<'a>(skip: &mut u64, bytes: &'a [u8]) -> &'a [u8] {
         let hidden = usize::try_from(*skip).unwrap_or(usize::MAX).min(bytes.len());
         if *skip != Self::NOTHING.skip {
@@ -509,19 +507,19 @@ impl Want {
     }
 }
 
-/// What a protocol knows of a payload it opens.
+/// What a protocol knows of a payload that it opens.
 #[derive(Clone, Debug)]
 pub struct Hint<'a> {
-    /// Which way it travels.
+    /// Its direction.
     pub direction: Direction,
-    /// What it is, as far as the protocol says.
+    /// Its type, as far as the protocol declares it.
     pub media: Media<'a>,
     /// `phi.operation`: `C-FIND`, `ADT^A01`, `GET`... Empty: the content names it (HL7 does).
     pub operation: &'a str,
-    /// Content codings in the order they were applied (`gzip`, `br`); to be undone from the last.
+    /// Content codings in the order they were applied (`gzip`, `br`); decoded from the last.
     pub codings: &'a [&'a str],
-    /// The protocol's own layer name for `phi.carrier`: `http`, `mllp`. Empty where the content's
-    /// own name says it all (a DICOM data set); several outside in: `http/websocket`.
+    /// The protocol's own layer name for `phi.carrier`: `http`, `mllp`. Empty where the content's own name suffices
+    /// (a DICOM data set); several outside in: `http/websocket`.
     pub layer: &'static str,
 }
 
@@ -532,8 +530,7 @@ pub enum Media<'a> {
     DicomDataSet {
         /// Transfer syntax UID; empty where the negotiation was not seen.
         transfer_syntax: &'a str,
-        /// The keys of a question (the identifier of a C-FIND, C-MOVE or C-GET request), not a
-        /// record of a person.
+        /// The keys of a query (the identifier of a C-FIND, C-MOVE or C-GET request), not a record of a person.
         query: bool,
     },
     /// HL7 v2 in ER7 (pipes), one or more messages.
@@ -542,8 +539,7 @@ pub enum Media<'a> {
     Type {
         /// The header's value, e.g. `application/fhir+json; charset=utf-8`.
         content_type: &'a str,
-        /// A file name from `Content-Disposition`, or the path it was asked for by, without the
-        /// query; may be empty.
+        /// A file name from `Content-Disposition`, or the requested path without the query; may be empty.
         name: &'a str,
     },
     /// The target of an HTTP request: path and query.

@@ -1,5 +1,5 @@
-//! A [`ContentSink`] for tests that records what a parser passes on, and a way to feed a parser through the
-//! real driver in pieces of any size.
+//! A [`ContentSink`] for tests that records payloads, and a function that feeds a parser through the real driver in
+//! pieces of any size.
 
 use super::driver::{Driver, DriverEvent, DriverLimits};
 use super::expected::ExpectedFlow;
@@ -13,7 +13,7 @@ use crate::time::Timestamp;
 /// A payload as it was delivered.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Recorded {
-    /// Which way it went.
+    /// Its direction.
     pub direction: Direction,
     /// Its media, as `Debug` shows it.
     pub media: String,
@@ -23,17 +23,17 @@ pub struct Recorded {
     pub codings: Vec<String>,
     /// Layer of the hint.
     pub layer: &'static str,
-    /// What was delivered.
+    /// The bytes delivered.
     pub bytes: Vec<u8>,
     /// Bytes lost.
     pub gaps: u64,
-    /// How it ended; none while it is open.
+    /// How it ended; `None` while it is open.
     pub ending: Option<Ending>,
 }
 
 /// [`Recorded::ending`] of a payload whose end was seen.
 pub const COMPLETE: Option<Ending> = Some(Ending::Complete);
-/// [`Recorded::ending`] of a payload that broke off.
+/// [`Recorded::ending`] of a payload that was cut off.
 pub const CUT: Option<Ending> = Some(Ending::Cut);
 
 /// Records everything.
@@ -43,7 +43,7 @@ pub struct Recorder {
     pub contents: Vec<Recorded>,
     /// Facts of the service.
     pub facts: ServiceFacts,
-    /// What the flow did.
+    /// Activity of the flow.
     pub activity: Activity,
     /// Objects named.
     pub objects: Vec<(Object, String)>,
@@ -51,13 +51,13 @@ pub struct Recorder {
     pub hosts: Vec<(std::net::IpAddr, String)>,
     /// Units read.
     pub units: Vec<&'static str>,
-    /// Oddities.
+    /// Irregularities.
     pub anomalies: Vec<Reason>,
-    /// Flows announced.
+    /// Announced flows.
     pub expected: Vec<ExpectedFlow>,
-    /// Work that may still be done; any if none.
+    /// Remaining budget for work; unlimited if `None`.
     pub work: Option<u64>,
-    /// What to answer to data: how many bytes to skip, by what was received of the content so far.
+    /// How many bytes to skip, given the bytes received of the payload so far.
     pub want: Option<fn(&Recorded) -> Want>,
 }
 
@@ -167,7 +167,7 @@ pub fn texts(pieces: &[Piece<'_>]) -> Vec<(String, Option<Ending>)> {
 /// A payload: its operation, its bytes, how many were lost, and how it ended.
 pub type Seen = (String, Vec<u8>, u64, Option<Ending>);
 
-/// A [`Seen`] to compare with.
+/// A [`Seen`] for comparison.
 pub fn seen(operation: &str, bytes: &[u8], gaps: u64, ending: Option<Ending>) -> Seen {
     (operation.into(), bytes.into(), gaps, ending)
 }
@@ -187,9 +187,8 @@ pub fn contents(pieces: &[Piece<'_>]) -> (Vec<Seen>, Recorder) {
     (whole, sink)
 }
 
-/// Plays a conversation through the driver, cut into segments of at most `size` bytes, and closes
-/// both directions by FIN. Skips are honoured as the flow stage would. Returns what was recorded
-/// and what was counted.
+/// Plays a conversation through the driver, cut into segments of at most `size` bytes, and closes both directions by
+/// FIN. Skips are honoured as the flow stage would. Returns the recording and the counters.
 pub fn play(pieces: &[Piece<'_>], size: usize) -> (Recorder, Vec<DriverEvent>) {
     play_with(pieces, size, Recorder::default())
 }

@@ -1,13 +1,13 @@
-//! A body whose length is known before it comes: a literal of IMAP, a payload of NATS, MQTT, AMQP or STOMP.
+//! A body whose length is known in advance: a literal of IMAP, a payload of NATS, MQTT, AMQP or STOMP.
 
 use super::content_writer::ContentWriter;
 use super::{ContentSink, Ending};
 
-/// What is to come of a body. The default one is closed.
+/// The rest of a body. The default one is closed.
 #[derive(Default)]
 pub struct SizedBody {
     left: u64,
-    /// None for a body that is passed over.
+    /// `None` for a body that is skipped.
     writer: Option<ContentWriter>,
 }
 
@@ -17,17 +17,18 @@ impl SizedBody {
         Self { left: len, writer: Some(writer) }
     }
 
-    /// The next `len` bytes are of no interest.
+    /// Skips the next `len` bytes.
     pub const fn unread(len: u64) -> Self {
         Self { left: len, writer: None }
     }
 
-    /// Whether bytes of it are to come.
+    /// Whether the body is incomplete.
     pub const fn is_open(&self) -> bool {
         self.left > 0
     }
 
-    /// Reads what the front of `bytes` has of it, and closes it at its end. How many bytes that were.
+    /// Reads the part of the body at the front of `bytes`, and closes it at its end. Returns how many bytes that
+    /// were.
     pub fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> usize {
         let len = usize::try_from(self.left).unwrap_or(usize::MAX).min(bytes.len());
         if let Some(writer) = &mut self.writer {
@@ -40,7 +41,7 @@ impl SizedBody {
         len
     }
 
-    /// `len` bytes are missing. False if its end may be among them: then it is cut.
+    /// `len` bytes are missing. Returns false and cuts the body if its end may be among them.
     pub fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) -> bool {
         if len >= self.left {
             self.cut(sink);
@@ -53,7 +54,7 @@ impl SizedBody {
         true
     }
 
-    /// Nothing more of it will come.
+    /// Closes the body where it is.
     pub fn cut(&mut self, sink: &mut dyn ContentSink) {
         self.left = 0;
         self.end(Ending::Cut, sink);

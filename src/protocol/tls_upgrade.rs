@@ -1,9 +1,9 @@
-//! A protocol that goes over to TLS in the middle of a connection (STARTTLS, AUTH TLS, SSLRequest).
+//! Detects a switch to TLS in the middle of a connection (STARTTLS, AUTH TLS, SSLRequest).
 
 use super::encrypted::is_handshake;
 
-/// Whether the client asked for TLS. What follows the server's consent is another protocol; where the
-/// answer was not seen, the client's handshake itself shows that there was consent.
+/// Whether the client asked for TLS. After the server's consent the connection speaks another protocol. Where the
+/// answer was not seen, a handshake of the client shows that the server consented.
 #[derive(Default)]
 pub struct TlsUpgrade {
     asked: bool,
@@ -15,12 +15,12 @@ impl TlsUpgrade {
         self.asked = true;
     }
 
-    /// Whether an answer is due.
+    /// Whether an answer is outstanding.
     pub const fn is_asked(&self) -> bool {
         self.asked
     }
 
-    /// The server answered. True if TLS begins behind the answer.
+    /// Notes the server's answer. True if TLS begins behind it.
     pub const fn answered(&mut self, agreed: bool) -> bool {
         std::mem::replace(&mut self.asked, false) && agreed
     }

@@ -1,43 +1,42 @@
-//! A parser for documents and messages without framing: each direction is one payload, passed on as it
-//! comes.
+//! A parser for documents and messages without framing: each direction is one payload.
 
 use super::content_writer::ContentWriter;
 use super::{
     ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Progress, Resync,
 };
 
-/// One payload each way. In the middle of a document nothing shows where another begins.
+/// One payload each way. In the middle of a document no boundary shows where another begins.
 pub fn bare(layer: &'static str) -> Box<dyn Parser> {
     let media = Media::Unknown;
     let (on_gap, find) = (OnGap::Continue, |_: &[u8]| None);
     Box::new(UnframedParser::new(Unframed { unit: "message", media, layer, on_gap, find }))
 }
 
-/// What is carried, and how it goes on after a gap.
+/// What is carried, and how it continues after a gap.
 #[derive(Clone, Copy)]
 pub struct Unframed {
-    /// How it is counted: `message`, `interchange`.
+    /// The unit it is counted as: `message`, `interchange`.
     pub unit: &'static str,
-    /// What it is declared as.
+    /// Its declared media type.
     pub media: Media<'static>,
-    /// The layer in `phi.carrier`.
+    /// Its layer in `phi.carrier`.
     pub layer: &'static str,
-    /// What a gap does to it.
+    /// The effect of a gap.
     pub on_gap: OnGap,
-    /// Where the first message begins in bytes whose beginning was not seen.
+    /// Finds the first message in bytes whose beginning was not seen.
     pub find: fn(&[u8]) -> Option<usize>,
 }
 
-/// What a gap does to a payload without framing.
+/// The effect of a gap on a payload without framing.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum OnGap {
-    /// The payload goes on: its format knows what to do with a gap.
+    /// The payload continues: its format handles the gap.
     Continue,
     /// The payload ends; a new one begins with the next message that is found.
     NextMessage,
 }
 
-/// One flow; answers are payloads, too.
+/// One flow; answers are payloads too.
 pub struct UnframedParser {
     what: Unframed,
     sides: [Option<ContentWriter>; 2],
@@ -69,7 +68,7 @@ impl Parser for UnframedParser {
             )
         });
         writer.data(data, sink);
-        // What the reader does not want is not even brought here.
+        // Skipped bytes do not pass through here.
         let skip = writer.take_unwanted();
         Ok(Progress::skip(data.len(), skip))
     }

@@ -1,16 +1,16 @@
-//! Compressed parts of messages, which a protocol must unpack to read on in them: gzip, snappy (bare, and in the
-//! blocks of its Java library), LZ4 frames, Zstandard.
+//! Decompresses parts of messages that a protocol must read itself: gzip, snappy (bare, and in the blocks of its Java
+//! library), LZ4 frames, Zstandard.
 
 use super::{ContentSink, Reason};
 use crate::syntax::zstd;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::io::Read;
 
-/// Bytes that one part may unpack to.
+/// Largest decompressed part, bytes.
 const MAX_OUTPUT: usize = 8 << 20;
-/// Unpacked at a time.
+/// Bytes decompressed at a time.
 const PIECE: usize = 32 << 10;
-/// What the blocks of the Java library begin with; their versions follow (snappy-java).
+/// Magic of the blocks of the Java library; version numbers follow (snappy-java).
 const BLOCKS: &[u8] = b"\x82SNAPPY\0";
 const BLOCKS_HEAD: usize = 16;
 
@@ -23,7 +23,7 @@ pub enum Compression {
     Zstd,
 }
 
-/// Appends what `data` unpacks to to `out`. What was unpacked before a fault stays there.
+/// Appends the decompressed `data` to `out`. Bytes decompressed before an error stay there.
 pub fn unpack(
     compression: Compression,
     data: &[u8],
@@ -43,7 +43,7 @@ pub fn unpack(
     }
 }
 
-/// Reads all that `from` has, as far as it is paid for.
+/// Reads `from` to its end, as far as the budget allows.
 fn pour(mut from: impl Read, out: &mut Vec<u8>, sink: &mut dyn ContentSink) -> Result<(), Reason> {
     while out.len() < MAX_OUTPUT {
         if !sink.spend(PIECE as u64) {

@@ -11,32 +11,48 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The rule files that ship with the binary.
-pub const SHIPPED: &[(&str, &str)] = &[
-    ("dicom.toml", include_str!("../../rules/dicom.toml")),
-    ("text.toml", include_str!("../../rules/text.toml")),
-    ("identifiers.toml", include_str!("../../rules/identifiers.toml")),
-    ("hl7v2.toml", include_str!("../../rules/hl7v2.toml")),
-    ("astm.toml", include_str!("../../rules/astm.toml")),
-    ("x12.toml", include_str!("../../rules/x12.toml")),
-    ("xdt.toml", include_str!("../../rules/xdt.toml")),
-    ("edifact.toml", include_str!("../../rules/edifact.toml")),
-    ("ncpdp.toml", include_str!("../../rules/ncpdp.toml")),
-    ("recordings.toml", include_str!("../../rules/recordings.toml")),
-    ("xml.toml", include_str!("../../rules/xml.toml")),
-    ("xml_national.toml", include_str!("../../rules/xml_national.toml")),
-    ("xml_devices.toml", include_str!("../../rules/xml_devices.toml")),
-    ("fhir.toml", include_str!("../../rules/fhir.toml")),
-    ("fhir_references.toml", include_str!("../../rules/fhir_references.toml")),
-    ("hl7v3.toml", include_str!("../../rules/hl7v3.toml")),
-    ("health.toml", include_str!("../../rules/health.toml")),
-    ("keys.toml", include_str!("../../rules/keys.toml")),
-    ("labels.toml", include_str!("../../rules/labels.toml")),
-    ("policy.toml", include_str!("../../rules/policy.toml")),
-    ("placeholders.toml", include_str!("../../rules/placeholders.toml")),
-    ("services.toml", include_str!("../../rules/services.toml")),
-    ("vocabulary.toml", include_str!("../../rules/vocabulary.toml")),
-];
+/// The files that ship with the binary, each in front of the parts of the rules that it fills. The parts of a line come
+/// from its files alone. `shipped!(SHIPPED)` lists the files; `shipped!(PARTS)` makes rules that read them when needed.
+macro_rules! shipped {
+    ($of:ident) => {
+        shipped! { $of
+            ("dicom.toml") => dicom;
+            ("text.toml") => text;
+            ("identifiers.toml") => identifiers;
+            ("hl7v2.toml") => hl7v2;
+            ("astm.toml") => astm;
+            ("x12.toml") => x12;
+            ("xdt.toml") => xdt;
+            ("edifact.toml") => edifact;
+            ("ncpdp.toml") => ncpdp;
+            ("recordings.toml") => recordings;
+            ("xml.toml" "xml_national.toml" "xml_devices.toml") => xml;
+            ("fhir.toml" "fhir_references.toml" "hl7v3.toml") => fhir;
+            ("health.toml") => health;
+            ("keys.toml" "labels.toml") => keys;
+            ("policy.toml") => policy;
+            ("placeholders.toml") => placeholders test_patients;
+            ("services.toml") => services;
+            ("vocabulary.toml") => vocabulary;
+        }
+    };
+    (SHIPPED $(($($file:literal)+) => $($part:ident)+;)*) => {
+        &[$($(($file, include_str!(concat!("../../rules/", $file))),)+)*]
+    };
+    (PARTS $($files:tt => $($part:ident)+;)*) => {
+        RuleSet {
+            $($($part: shipped!(PART $files $part),)+)*
+            digest: digest(SHIPPED.iter().map(|(_, text)| *text)),
+            ..RuleSet::default()
+        }
+    };
+    (PART ($($file:literal)+) $part:ident) => {
+        RulePart::when_needed(|| shipped_part(&[$($file),+], |rules| rules.$part))
+    };
+}
+
+/// The rule files that ship with the binary: names and texts.
+pub const SHIPPED: &[(&str, &str)] = shipped!(SHIPPED);
 
 /// Largest rule file read, bytes.
 const MAX_FILE: u64 = 4 << 20;
@@ -68,34 +84,7 @@ impl RuleSet {
 
     /// The shipped rules, of which each part is read when it is first needed.
     pub fn when_needed() -> Self {
-        macro_rules! part {
-            ($part:ident: $($file:literal)+) => {
-                RulePart::when_needed(|| shipped_part(&[$($file),+], |rules| rules.$part))
-            };
-        }
-        Self {
-            dicom: part!(dicom: "dicom.toml"),
-            hl7v2: part!(hl7v2: "hl7v2.toml"),
-            astm: part!(astm: "astm.toml"),
-            x12: part!(x12: "x12.toml"),
-            xdt: part!(xdt: "xdt.toml"),
-            edifact: part!(edifact: "edifact.toml"),
-            ncpdp: part!(ncpdp: "ncpdp.toml"),
-            recordings: part!(recordings: "recordings.toml"),
-            xml: part!(xml: "xml.toml" "xml_national.toml" "xml_devices.toml"),
-            fhir: part!(fhir: "fhir.toml" "fhir_references.toml" "hl7v3.toml"),
-            health: part!(health: "health.toml"),
-            keys: part!(keys: "keys.toml" "labels.toml"),
-            test_patients: part!(test_patients: "placeholders.toml"),
-            placeholders: part!(placeholders: "placeholders.toml"),
-            text: part!(text: "text.toml"),
-            identifiers: part!(identifiers: "identifiers.toml"),
-            services: part!(services: "services.toml"),
-            vocabulary: part!(vocabulary: "vocabulary.toml"),
-            policy: part!(policy: "policy.toml"),
-            digest: digest(SHIPPED.iter().map(|(_, text)| *text)),
-            ..Self::default()
-        }
+        shipped!(PARTS)
     }
 
     /// The shipped rules, extended and overridden by the `*.toml` files of `dir` in order of name.

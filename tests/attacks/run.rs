@@ -1,5 +1,6 @@
 //! Runs the program over an attack and a hospital's traffic, and measures it.
 
+use super::common::Bounded as _;
 use crate::common::{Key, PHITAP, ROOT, events, is};
 use crate::packets::Capture;
 use serde_json::Value;
@@ -88,8 +89,7 @@ fn measure_with(
         .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+        .start();
     let mut input = child.stdin.take().expect("piped");
     let folder = PathBuf::from(format!("/proc/{}", child.id()));
     let (peak, mut out) = (AtomicU64::new(0), String::new());

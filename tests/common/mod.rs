@@ -3,6 +3,7 @@
 // Each test file is a program of its own and uses its part of this.
 #![allow(dead_code)]
 
+pub mod ending;
 #[cfg(feature = "nats")]
 pub mod nats;
 pub mod packets;
@@ -16,6 +17,8 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+pub use ending::Bounded;
 
 /// The checkout.
 pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -87,11 +90,11 @@ impl From<Output> for Run {
     }
 }
 
-/// The program with `arguments`.
+/// The program with `arguments`, run to its end.
 pub fn phitap<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run {
     let mut command = Command::new(PHITAP);
     command.args(arguments).stdin(Stdio::null());
-    command.output().expect("the program starts").into()
+    command.finish().into()
 }
 
 /// A folder with a key file, so that tokens of several runs can be compared.

@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+use common::Bounded as _;
 use common::{Key, PHITAP, ROOT, events, is, phitap};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::{Command, Stdio};
@@ -30,8 +31,7 @@ fn killed_at_any_moment_every_line_that_was_written_is_whole() {
             .arg(&path)
             .args([&hospital, &hospital, &hospital])
             .stdout(Stdio::null())
-            .spawn()
-            .expect("the program starts");
+            .start();
         std::thread::sleep(Duration::from_millis(delay));
         child.kill().expect("SIGKILL");
         child.wait().expect("ends");
@@ -49,8 +49,9 @@ fn a_full_disk_is_an_error_and_no_silent_loss() {
         .args(["replay", "--format=ecs", "--no-progress", &fixture(ADMISSIONS)])
         .stdout(full)
         .stderr(Stdio::piped())
-        .output()
-        .expect("the program starts");
+        .start()
+        .wait_with_output()
+        .expect("its output");
     assert_eq!(output.status.code(), Some(1));
     assert!(!output.stderr.is_empty());
 }
@@ -68,11 +69,7 @@ fn a_slow_reader_gets_every_event() {
         &fixture(ADMISSIONS),
     ];
     let whole = phitap(arguments).out;
-    let mut child = Command::new(PHITAP)
-        .args(arguments)
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+    let mut child = Command::new(PHITAP).args(arguments).stdout(Stdio::piped()).start();
     let mut lines = Vec::new();
     for line in BufReader::new(child.stdout.take().expect("piped")).lines() {
         std::thread::sleep(Duration::from_millis(1));
@@ -90,8 +87,7 @@ fn a_reader_that_goes_away_ends_the_run_in_order() {
         .args(std::iter::repeat_n(common::hospital(), 5))
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+        .start();
     let mut first = [0; 10];
     child.stdout.take().expect("piped").read_exact(&mut first).expect("an event");
     let output = child.wait_with_output().expect("ends");
@@ -159,8 +155,7 @@ fn a_file_that_grows_while_it_is_read_gives_whole_packets_only() {
     let child = Command::new(PHITAP)
         .args(["replay", "--format=ecs", "--no-progress", "-q", path.to_str().expect("UTF-8")])
         .stdout(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+        .start();
     let mut file = std::fs::OpenOptions::new().append(true).open(&path).expect("capture");
     for piece in rest.chunks(100) {
         file.write_all(piece).expect("disk");

@@ -1,5 +1,6 @@
 //! Two network namespaces and a cable between them, and the program watching one end.
 
+use crate::ending::Bounded as _;
 use crate::exposition::{self, Exposition};
 use serde_json::Value;
 use std::fs::File;
@@ -193,7 +194,7 @@ impl Sensor {
             command.args(["-i", interface]);
         }
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("phitap starts");
+        let mut child = command.start();
         let out = child.stdout.take();
         let messages = read_messages(child.stderr.take().expect("piped"));
         let mut sensor = Self {

@@ -4,6 +4,8 @@
 // The clock of the wire is the clock of the world here, and what was left out must be said.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
+#[path = "../common/ending.rs"]
+mod ending;
 #[path = "../common/exposition.rs"]
 mod exposition;
 mod lab;
@@ -23,6 +25,7 @@ mod rings;
 mod sensor;
 mod wire;
 
+use ending::Bounded as _;
 /// The root of the project.
 #[cfg(feature = "nats")]
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -453,8 +456,7 @@ fn an_interface_that_is_not_there_is_named() {
     let output = Command::new("ip")
         .args(["netns", "exec", &lab.server, PHITAP, "live", "-i", "span0", "-i", "nope7"])
         .stdin(Stdio::null())
-        .output()
-        .expect("phitap");
+        .finish();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("nope7: cannot capture: there is no such interface"), "{said}");
@@ -478,7 +480,7 @@ fn without_permission_it_says_what_to_do() {
         const NOBODY: u32 = 65_534;
         command.uid(NOBODY).gid(NOBODY);
     }
-    let output = command.args(["live", "-i", "lo"]).stdin(Stdio::null()).output().expect("phitap");
+    let output = command.args(["live", "-i", "lo"]).stdin(Stdio::null()).finish();
     let said = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains("lo: cannot capture"), "{said}");

@@ -5,6 +5,7 @@
 //!     cargo test --test live -- --ignored --nocapture rates
 //! ```
 
+use crate::ending::Bounded as _;
 use crate::lab::{Sensor, TestHarness};
 use crate::wire::{Recording, Sending, Sent, send_recording};
 use crate::{count, summary};
@@ -33,8 +34,7 @@ fn dumpcap(lab: &TestHarness, recording: &Arc<Recording>, megabits: u64) -> (Sen
         .args(["netns", "exec", &lab.server, "dumpcap", "-q", "-i", "span0", "-w", "/dev/null"])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
-        .spawn()
-        .expect("dumpcap");
+        .start();
     std::thread::sleep(Duration::from_millis(800));
     let sent = send(lab, recording, megabits, false);
     std::thread::sleep(Duration::from_millis(500));

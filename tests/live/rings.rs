@@ -1,6 +1,7 @@
 //! What a sensor finds on the wire is what a replay finds in the file, with every backend, over one
 //! cable and over two.
 
+use crate::ending::Bounded as _;
 use crate::lab::{self, PHITAP, Sensor, TestHarness};
 use crate::wire::{Recording, Sending, send_recording};
 use crate::{count, summary};
@@ -41,8 +42,7 @@ fn replay(file: &Path, key: &str) -> Vec<Value> {
         .args(["replay", "--format", "json", "--detail", "flows", "--key-file", key])
         .arg(file)
         .stdin(Stdio::null())
-        .output()
-        .expect("phitap");
+        .finish();
     let text = String::from_utf8(output.stdout).expect("UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
 }
@@ -90,8 +90,7 @@ fn what_backend_is_used_and_how_much_memory_it_has_is_checked() {
             .args(["live", "-i", "lo"])
             .args(arguments)
             .stdin(Stdio::null())
-            .output()
-            .expect("phitap");
+            .finish();
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         let text = String::from_utf8_lossy(&output.stderr);
         assert!(text.contains(said), "{arguments:?}: {text}");
@@ -104,8 +103,7 @@ fn without_an_interface_it_lists_what_could_be_watched() {
     let output = Command::new("ip")
         .args(["netns", "exec", &lab.server, PHITAP, "live"])
         .stdin(Stdio::null())
-        .output()
-        .expect("phitap");
+        .finish();
     let (text, said) =
         (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert_eq!(output.status.code(), Some(2), "{said}");
@@ -200,8 +198,7 @@ fn without_the_sandbox_everything_is_kept_and_a_wrong_user_is_named() {
         let output = Command::new("ip")
             .args(["netns", "exec", &lab.server, PHITAP, "live", "-i", "span0", "--user", user])
             .stdin(Stdio::null())
-            .output()
-            .expect("phitap");
+            .finish();
         let text = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{text}");
         assert!(text.contains(said), "{text}");

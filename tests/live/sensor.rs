@@ -1,6 +1,7 @@
 //! Evidence that a sensor keeps, what a restart under load costs, and two interfaces through libpcap.
 
 use super::*;
+use crate::ending::Bounded as _;
 use crate::exposition::Exposition;
 use crate::wire::{Recording, Sending, send_recording};
 use std::sync::Arc;
@@ -8,11 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
 /// Packets of an exposure as `phitap replay` reads them again.
 fn replayed(file: &std::path::Path) -> Vec<Value> {
-    let run = Command::new(PHITAP)
-        .args(["replay", "--quiet", "--format", "json"])
-        .arg(file)
-        .output()
-        .expect("phitap");
+    let run =
+        Command::new(PHITAP).args(["replay", "--quiet", "--format", "json"]).arg(file).finish();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
     let text = String::from_utf8(run.stdout).expect("UTF-8");
     text.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect()
@@ -56,7 +54,7 @@ fn the_evidence_of_an_exposure_replayed_alone_shows_it() {
 #[test]
 fn evidence_goes_to_a_folder_that_is_there_and_only_live_keeps_it() {
     let refused = |arguments: &[&str], text: &str| {
-        let run = Command::new(PHITAP).args(arguments).output().expect("phitap");
+        let run = Command::new(PHITAP).args(arguments).finish();
         let said = String::from_utf8_lossy(&run.stderr).into_owned();
         assert_eq!(run.status.code(), Some(2), "{said}");
         assert!(said.contains(text), "{said}");

@@ -18,6 +18,7 @@ mod page;
 mod records;
 mod web;
 
+use common::Bounded as _;
 use common::ROOT;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -44,8 +45,7 @@ fn oracle(python: &Path, script: &str, arguments: &[&str]) -> String {
         .arg(Path::new(ROOT).join("tests/oracles").join(script))
         .args(arguments)
         .stdin(Stdio::null())
-        .output()
-        .expect("python");
+        .finish();
     let err = String::from_utf8_lossy(&run.stderr);
     assert!(run.status.success(), "{script} {arguments:?}: {}\n{err}", run.status);
     String::from_utf8(run.stdout).expect("scripts print UTF-8")

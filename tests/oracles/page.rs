@@ -1,5 +1,6 @@
 //! The report and the page of a running sensor in a headless Chromium, judged by axe-core (WCAG 2.2 A and AA).
 
+use super::common::Bounded as _;
 use crate::common::{self, PHITAP};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
@@ -100,8 +101,7 @@ fn a_sensor_shows_what_it_finds_while_it_runs() {
         .arg(common::hospital())
         .stderr(Stdio::piped())
         .stdin(Stdio::null())
-        .spawn()
-        .expect("phitap");
+        .start();
     let mut said = BufReader::new(sensor.stderr.take().expect("standard error"));
     let mut line = String::new();
     let address = loop {

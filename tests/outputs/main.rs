@@ -220,6 +220,7 @@ fn bulk_errors_of_single_events_are_sent_again_or_counted_each_for_itself() {
         documents.iter().collect::<BTreeSet<_>>().len(),
         lines.iter().collect::<BTreeSet<_>>().len()
     );
+    let mut exposures = 0;
     for (action, document) in got.iter().flat_map(|got| {
         let lines: Vec<&str> = got.body.lines().collect();
         lines.chunks(2).map(|pair| (pair[0].to_owned(), pair[1].to_owned())).collect::<Vec<_>>()
@@ -229,8 +230,10 @@ fn bulk_errors_of_single_events_are_sent_again_or_counted_each_for_itself() {
         assert_eq!(action["index"]["_index"], "phitap-a");
         if event["event"]["action"] == "phi-exposure" {
             assert_eq!(action["index"]["_id"], event["event"]["id"]);
+            exposures += 1;
         }
     }
+    assert!(exposures > 0, "each update of an exposure replaces the one before");
     let text = std::fs::read_to_string(&metrics).expect("metrics");
     let has = |line: String| assert!(text.lines().any(|of| of == line), "{line}\n{text}");
     has("phitap_events_dropped_total{output=\"search\",reason=\"refused\"} 1".to_owned());

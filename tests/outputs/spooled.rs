@@ -1,5 +1,6 @@
 //! Receivers that are away, and runs that are killed: what was spooled arrives.
 
+use super::common::Bounded as _;
 use super::common::ports::ReservedPort;
 use super::common::{Key, PHITAP, hospital};
 use super::receivers::{message_text, octet_counted, read_once, wait_for};
@@ -58,8 +59,7 @@ fn a_receiver_that_comes_up_during_the_run_gets_all_of_it() {
         .args(arguments(&key, &file, &output, &[]))
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts");
+        .start();
     let mut said = BufReader::new(run.stderr.take().expect("piped")).lines().map_while(Result::ok);
     assert!(said.any(|line| line.contains("events wait in memory")), "it is away");
     let receiver = read_once(receiver.listen(), None);
@@ -82,8 +82,7 @@ fn follow(key: &Key, capture: &Path, port: u16, spool: &Path, further: &[&str]) 
         .arg(capture)
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program starts")
+        .start()
 }
 
 #[test]

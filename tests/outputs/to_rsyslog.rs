@@ -1,5 +1,6 @@
 //! rsyslog, which reads what phitap calls syslog. `PHITAP_NO_RSYSLOG=1` leaves this out.
 
+use super::common::Bounded as _;
 use super::receivers::wait_for;
 use super::replay;
 use std::path::{Path, PathBuf};
@@ -35,8 +36,7 @@ impl Rsyslog {
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .spawn()
-            .expect("rsyslog starts");
+            .start();
         Self(child)
     }
 }

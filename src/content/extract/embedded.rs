@@ -7,17 +7,17 @@ use crate::content::formats::jws;
 use crate::content::stack::transfer_encoding;
 use crate::content::{Ending, Media, Nested, Scope, Want};
 
-/// Bytes that show what it is.
+/// Bytes needed to recognise it.
 const HEAD: usize = 16;
-/// Shorter text in the letters of base64 holds no document.
+/// Shortest base64 text that may hold a document.
 const MIN_BASE64: usize = 64;
 
-/// What texts begin with that are read as they are.
+/// Beginnings of texts that are read as they are.
 const PLAIN: [&[u8]; 10] =
     [b"ISA", b"MSH", b"FHS", b"BHS", b"UNA", b"UNB", b"UIB", b"<", b"%PDF-", b"{\""];
 
-/// What reads a value that begins with `front`, if that is how an HL7 v2 message, a medication plan or a token
-/// begins, wherever the value is.
+/// The reader of a value that begins with `front`, if that is the beginning of an HL7 v2 message, a medication plan
+/// or a token, wherever the value is.
 pub fn message(front: &[u8]) -> Option<Nested> {
     if carried::begins(front) {
         return Some(carried::nested(front));
@@ -55,10 +55,9 @@ impl Payload {
         NAMES.iter().any(|n| n.eq_ignore_ascii_case(element))
     }
 
-    /// Whether the text of any other element begins like one, as it is written there; `ends` says
-    /// that it is all of it.
+    /// Whether the text of any other element begins like one, as it is written there; `ends`: it is complete.
     pub fn begins(text: &[u8], ends: bool) -> bool {
-        /// Also with references for the characters that are markup.
+        /// Also with character references for markup characters.
         const STARTS: [&[u8]; 16] = [
             b"&lt;?",
             b"&lt;!",
@@ -78,7 +77,7 @@ impl Payload {
             b"{&quot;",
         ];
         let text = text.trim_ascii_start();
-        // An element: its name, and what may follow that.
+        // An element: its name, and the characters that may follow it.
         let element = [&b"&lt;"[..], b"<"].iter().any(|open| {
             let Some(name) = text.strip_prefix(*open) else { return false };
             let len = name.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b':').count();
@@ -96,7 +95,7 @@ impl Payload {
                 && (is_encoded(text) || text.len() < HEAD)
     }
 
-    /// The next bytes. False: it is ordinary text.
+    /// The next bytes. False if it is ordinary text.
     pub fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> bool {
         if self.nested.is_none() {
             let blank =
@@ -111,12 +110,12 @@ impl Payload {
         true
     }
 
-    /// What was kept, if it is ordinary text after all.
+    /// The bytes kept, if it is ordinary text after all.
     pub fn text(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.head)
     }
 
-    /// The element ends. False: it is ordinary text.
+    /// The element ends. False if it is ordinary text.
     pub fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) -> bool {
         if self.nested.is_none() && !(self.may_be() && self.decide(scope)) {
             return false;
@@ -164,8 +163,8 @@ impl Payload {
     }
 }
 
-/// Whether text in the letters of base64 begins like a document in it: `<`, `%PDF`, `ISA`, `MSH`, `UN`, a
-/// byte order mark, ZIP, gzip. A word of prose may have the same letters.
+/// Whether base64 text begins like a document: `<`, `%PDF`, `ISA`, `MSH`, `UN`, a byte order mark, ZIP, gzip. A word
+/// of prose may have the same letters.
 fn is_encoded(head: &[u8]) -> bool {
     const STARTS: [&[u8]; 12] = [
         b"PD", b"JVBERi", b"SVNB", b"TVNI", b"VU5", b"VUlC", b"77u/", b"UEsDB", b"H4sI", b"PEN",
@@ -178,19 +177,19 @@ const fn is_base64(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=' | b'\r' | b'\n')
 }
 
-/// Whether base64 begins with gzip behind a length of two bytes, or offsets of eight, as files of
-/// German health cards have it (gemSpec_eGK_Fach_VSDM 2.2).
+/// Whether base64 begins with gzip behind a length of two bytes, or offsets of eight, as files of German health cards
+/// do (gemSpec_eGK_Fach_VSDM 2.2).
 pub fn is_measured_gzip(text: &[u8]) -> bool {
     [3, 11].iter().any(|at| text.get(*at..at + 4) == Some(b"fiwg"))
 }
 
-/// Length of the JSON object at the front of `text`. None if it does not end.
+/// Length of the JSON object at the front of `text`. `None` if it does not end.
 pub fn object_len(text: &[u8]) -> Option<usize> {
     let mut scan = ObjectScan::default();
     scan.end(text)
 }
 
-/// Looks for the end of a JSON object that comes in pieces.
+/// Finds the end of a JSON object in pieces.
 #[derive(Default)]
 pub struct ObjectScan {
     depth: u32,
@@ -199,7 +198,7 @@ pub struct ObjectScan {
 }
 
 impl ObjectScan {
-    /// Where the object ends of which `bytes` are the next.
+    /// Offset in the next `bytes` at which the object ends.
     pub fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         for (at, byte) in bytes.iter().enumerate() {
             if std::mem::take(&mut self.escape) {

@@ -1,12 +1,12 @@
-//! From pieces of text somewhere on a page to its lines, as a reader sees them.
+//! Arranges positioned pieces of text on a page into the lines that a reader sees.
 
 use super::reading_order::as_read;
 use zeroize::Zeroizing;
 
-/// Pieces of one page before its lines are made.
+/// Pieces of one page that are kept.
 pub const MAX_PIECES: usize = 20_000;
 
-/// Text of one page before its lines are made, bytes.
+/// Text of one page that is kept, bytes.
 pub const MAX_PENDING: usize = 1 << 20;
 
 /// A gap this wide is a space, in units of the font size: kerning stays below a tenth, and
@@ -19,7 +19,7 @@ const CELL_GAP: f64 = 0.9;
 /// Text this much lower is on the next line.
 const LINE_GAP: f64 = 0.4;
 
-/// What separates columns in a line of text.
+/// Separator of columns in a line of text.
 const CELL_SEPARATOR: &str = "   ";
 
 /// Text on one base line without a wide gap.
@@ -54,7 +54,7 @@ pub struct GlyphPosition {
 pub struct Page {
     pieces: Vec<Piece>,
     bytes: usize,
-    /// Characters stand in the order in which they are read, as on screens.
+    /// Characters are in reading order, as on screens.
     as_read: bool,
 }
 
@@ -153,7 +153,7 @@ impl Line {
         Self { pieces, as_read }
     }
 
-    /// The columns, where gaps of `gap` times the font size separate them.
+    /// The columns, separated by gaps of `gap` times the font size.
     fn divided(&self, gap: f64) -> Vec<Cell> {
         let mut cells: Vec<Cell> = Vec::new();
         for piece in &self.pieces {
@@ -181,12 +181,12 @@ impl Line {
         cells
     }
 
-    /// The columns, as wide gaps separate them.
+    /// The columns, separated by wide gaps.
     pub fn cells(&self) -> Vec<Cell> {
         self.divided(CELL_GAP)
     }
 
-    /// What was placed by itself: the cells of a narrow table, but the words of some programs.
+    /// Separately placed text: the cells of a narrow table, but with some programs single words.
     pub fn pieces(&self) -> Vec<Cell> {
         self.divided(WORD_GAP)
     }

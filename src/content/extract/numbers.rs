@@ -1,4 +1,4 @@
-//! Numbers found in text: which of them are identifiers, and why.
+//! Numbers in text: which of them are identifiers, and why.
 
 use super::record::Meaning;
 use crate::content::{Evidence, Numbered, Scope};
@@ -6,10 +6,10 @@ use crate::phi::Phi;
 use crate::rules::{Hit, RuleSet};
 use std::hash::BuildHasher;
 
-/// What a number in a text means, if anything.
+/// Decides the meaning of a number in a text.
 ///
-/// Words near by come first. Else the flow is asked whether numbers written like it are a list of valid
-/// ones; and where chance makes few valid numbers, one may do.
+/// Nearby words come first. Otherwise the flow is asked whether numbers with the same pattern are a list of valid
+/// ones. Where few numbers are valid by chance, a single one is enough.
 pub fn meaning(hit: &Hit<'_, '_>, scope: &mut Scope<'_>) -> Option<Meaning> {
     if let Some(rule) = hit.near {
         let evidence = if rule.is_checked() { Evidence::NearValid } else { Evidence::Near };
@@ -26,15 +26,15 @@ pub fn meaning(hit: &Hit<'_, '_>, scope: &mut Scope<'_>) -> Option<Meaning> {
 /// Longest value that may be a number, bytes.
 const MAX_VALUE: usize = 32;
 
-/// Position of values without a known meaning: a column, a name. It distinguishes lists.
+/// Position of values without a known meaning: a column, a name. It identifies lists.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct ListPosition(Option<std::num::NonZeroU32>);
 
 impl ListPosition {
-    /// That of values without a name.
+    /// Position of values without a name.
     pub const TOP: Self = Self(Some(std::num::NonZeroU32::MIN));
 
-    /// Of values under a name, or none if it says that they are of something else.
+    /// Position of values under a name; `None` if the name has another meaning.
     pub fn named(name: &str, rules: &RuleSet) -> Self {
         if rules.identifiers.is_of_others(name) {
             return Self(None);
@@ -43,13 +43,13 @@ impl ListPosition {
         Self(std::num::NonZeroU32::new(hash | 1))
     }
 
-    /// Of the values of a column in a table that has no names, or perhaps this one.
+    /// Position of the values of a column in a table without names.
     pub fn column(number: u32, name: &str, rules: &RuleSet) -> Self {
         let other = rules.identifiers.is_of_others(name);
         Self(std::num::NonZeroU32::new(number.saturating_add(2)).filter(|_| !other))
     }
 
-    /// What a value that nothing else explains means here, if anything.
+    /// The meaning of a value that has no other explanation, if any.
     pub fn meaning(self, value: &str, scope: &mut Scope<'_>) -> Option<Meaning> {
         let numbers = &scope.rules.identifiers;
         let place = self

@@ -1,5 +1,5 @@
-//! The lines of pages (PDF, PostScript, PCL, labels, screens of terminals): labelled values, and rows of a
-//! table where a line has named its columns.
+//! The lines of pages (PDF, PostScript, PCL, labels, terminal screens): labelled values, and rows of a table whose
+//! columns a line has named.
 
 use super::layout::{Cell, Line};
 use super::record::Marks;
@@ -7,7 +7,7 @@ use super::table::{MAX_COLUMNS, Sheet};
 use crate::content::Scope;
 use zeroize::Zeroizing;
 
-/// Reads lines: as text, or as rows of a table where one has named its columns.
+/// Reads lines: as text, or as rows of a table whose columns were named.
 pub struct PageReader {
     sheet: Sheet,
     /// Where each column of the table starts and ends.
@@ -20,7 +20,7 @@ impl PageReader {
         Self { sheet: Sheet::new(content), columns: Vec::new() }
     }
 
-    /// What the document's name says of it.
+    /// Notes what the document's name says about it.
     pub fn mark(&mut self, marks: Marks) {
         self.sheet.mark(marks);
     }
@@ -30,7 +30,7 @@ impl PageReader {
         self.sheet.line(text, scope);
     }
 
-    /// The document ends, or what is about one person does.
+    /// The document ends, or its part about one person does.
     pub fn end(&mut self, scope: &mut Scope<'_>) {
         self.sheet.end(scope);
     }

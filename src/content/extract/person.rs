@@ -1,5 +1,5 @@
-//! Names and addresses that come in parts, one field each: put together as HL7 writes them
-//! (`Family^Given^Middle^Suffix^Prefix`, `Street^Other^City^State^Postcode`).
+//! Names and addresses in parts, one field each, joined as HL7 writes them (`Family^Given^Middle^Suffix^Prefix`,
+//! `Street^Other^City^State^Postcode`).
 
 use crate::content::{Field, Mark, MarkSet, Scope};
 use crate::rules::{FieldRule, Health, Kind, Part};
@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Names and addresses put together at a time: the patient's and those of relatives.
+/// Names and addresses joined at the same time: the patient's and those of relatives.
 const MAX_GROUPS: usize = 6;
 /// Longest part, bytes.
 const MAX_PART: usize = 256;
@@ -36,7 +36,7 @@ struct Group {
 }
 
 impl Part {
-    /// Its place in the value; none if it belongs to no other part.
+    /// Its index in the value; `None` if it belongs to no other part.
     const fn slot(self) -> Option<usize> {
         Some(match self {
             Self::Whole => return None,
@@ -113,7 +113,8 @@ impl Person {
 
     fn part(&mut self, kind: Kind, rule: &Arc<FieldRule>, part: Part, slot: usize, value: &str) {
         let mut at = self.groups.iter().rposition(|g| g.kind == kind);
-        // Another family name behind a given name begins another name of the person: in other letters, from before.
+        // Another family name behind a given name begins another name of the person: in another script, or a former
+        // name.
         if part == Part::Family
             && let Some(group) = at.and_then(|at| self.groups.get(at))
             && let (Some(family), Some(given)) = (group.slots.first(), group.slots.get(1))
@@ -160,7 +161,7 @@ impl Person {
         }
     }
 
-    /// Something of the person's health.
+    /// A mark about the person's health.
     pub fn mark(&mut self, health: Health, scope: &mut Scope<'_>) {
         self.put(Mark::from(health), scope);
     }
@@ -176,7 +177,7 @@ impl Person {
     pub fn end(&mut self, scope: &mut Scope<'_>) {
         let groups = std::mem::take(&mut self.groups);
         for (at, group) in groups.iter().enumerate() {
-            // A family name alone behind a whole name adds nothing.
+            // A family name alone behind a complete name adds nothing.
             let before = groups.iter().take(at).any(|other| other.kind == group.kind);
             if before && group.slots.get(1).is_none_or(|given| given.is_empty()) {
                 continue;

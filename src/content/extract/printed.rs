@@ -1,5 +1,4 @@
-//! Text of a printed label or wristband: strings with their positions, and bar codes. Each label is about one
-//! person.
+//! Text of a printed label or wristband: strings with their positions, and bar codes. Each label is about one person.
 
 use super::labels::{Labels, key};
 use crate::content::Scope;
@@ -13,14 +12,14 @@ const MAX_TEXT: usize = 4096;
 /// Texts whose positions differ by at most this many dots are on one line.
 const LEVEL: i32 = 6;
 
-/// A label that is being read.
+/// The current label.
 pub struct PrintedLabel {
     labels: Labels,
     texts: Vec<Text>,
 }
 
 struct Text {
-    /// Distance from the left and from the top, dots; none where texts come line by line.
+    /// Distance from the left and from the top, dots; `None` where texts come line by line.
     place: Option<(i32, i32)>,
     text: Zeroizing<String>,
     barcode: bool,
@@ -32,7 +31,7 @@ impl PrintedLabel {
         Self { labels: Labels::new(content), texts: Vec::new() }
     }
 
-    /// A text, or what a bar code holds.
+    /// A text, or the content of a bar code.
     pub fn text(&mut self, place: Option<(i32, i32)>, text: &str, barcode: bool) {
         if self.texts.len() < MAX_TEXTS && text.len() <= MAX_TEXT && !text.trim().is_empty() {
             let text = Zeroizing::new(text.trim().to_owned());
@@ -46,8 +45,8 @@ impl PrintedLabel {
         texts + self.labels.memory()
     }
 
-    /// Ends the label. Wristbands have a name and a number without labels: a value that looks like one is one
-    /// if a birth date accompanies it.
+    /// Ends the label. Wristbands have a name and a number without labels: a value that looks like one counts if a
+    /// birth date accompanies it.
     pub fn emit(&mut self, scope: &mut Scope<'_>) {
         let texts = std::mem::take(&mut self.texts);
         let mut used = vec![false; texts.len()];

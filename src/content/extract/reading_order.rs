@@ -1,13 +1,13 @@
-//! Text that runs from right to left, on pages: glyphs are placed from left to right, and letters of Hebrew and Arabic
-//! are read in the other direction. Numbers and words of other scripts inside them are not (Unicode UAX #9).
+//! Right-to-left text on pages: glyphs are placed from left to right, and letters of Hebrew and Arabic are read in
+//! the other direction. Numbers and words of other scripts among them are not (Unicode UAX #9).
 
 use zeroize::Zeroizing;
 
 /// Signs inside numbers, dates, addresses and words.
 const JOINERS: [char; 9] = ['.', ',', '-', '/', ':', '+', '@', '_', '\''];
 
-/// Letters and marks of scripts that run from right to left: Hebrew, Arabic, Syriac, Thaana, N'Ko, and the forms that
-/// letters have in fonts. Their digits run from left to right.
+/// Letters and marks of right-to-left scripts: Hebrew, Arabic, Syriac, Thaana, N'Ko, and their presentation forms in
+/// fonts. Their digits run from left to right.
 const fn is_reversed(c: char) -> bool {
     matches!(c, '\u{590}'..='\u{65f}' | '\u{66a}'..='\u{6ef}' | '\u{6fa}'..='\u{8ff}'
         | '\u{fb1d}'..='\u{fdff}' | '\u{fe70}'..='\u{fefe}')
@@ -17,7 +17,7 @@ fn is_forward(c: char) -> bool {
     c.is_alphanumeric() && !is_reversed(c)
 }
 
-/// The text of glyphs from left to right as it is read.
+/// The text of glyphs, given from left to right, in reading order.
 pub fn as_read(text: Zeroizing<String>) -> Zeroizing<String> {
     let reversed = text.chars().filter(|c| is_reversed(*c)).count();
     if reversed == 0 {
@@ -26,7 +26,7 @@ pub fn as_read(text: Zeroizing<String>) -> Zeroizing<String> {
     let forward = text.chars().filter(|c| c.is_alphabetic() && !is_reversed(*c)).count();
     let mut all: Zeroizing<Vec<char>> = Zeroizing::new(text.chars().collect());
     if reversed < forward {
-        // Words among others: each stretch of them is turned.
+        // Words among others: each run of them is reversed.
         let mut at = 0;
         while at < all.len() {
             let len = stretch(&all, at, is_reversed, |_| true);
@@ -50,8 +50,8 @@ pub fn as_read(text: Zeroizing<String>) -> Zeroizing<String> {
     Zeroizing::new(all.iter().collect())
 }
 
-/// Length of the text at `at` that consists of such characters, with signs between them, and blanks where they are
-/// between two for which `spaced` holds.
+/// Length of the text at `at` that consists of such characters, with signs between them, and blanks between two for
+/// which `spaced` holds.
 fn stretch(
     all: &[char],
     at: usize,

@@ -1,5 +1,5 @@
-//! A record of a loose format (JSON, form, CSV, HTML, text): values under names that the key rules
-//! know, put together to the fields of one person.
+//! A record of a loose format (JSON, form, CSV, HTML, text): values under names that the key rules know, combined
+//! into the fields of one person.
 
 use crate::content::{Evidence, Field, Mark, MarkSet, Scope};
 use crate::phi::Phi;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 /// Fields kept of one record.
 pub const MAX_FIELDS: usize = 64;
 
-/// Characters of one value that is put together from parts, bytes.
+/// Longest value joined from parts, characters.
 const MAX_JOINED: usize = 512;
 
 /// Confidence of a field below which it counts only in a record about a patient.
@@ -18,7 +18,7 @@ const MIN_CONFIDENCE: f32 = 0.5;
 /// Confidence of a name below which it may be that of a thing.
 const MIN_PERSONAL: f32 = 0.6;
 
-/// What a name of the wire means; a [`Key`] that may be kept.
+/// Meaning of a name on the wire; a [`Key`] that can be kept.
 #[derive(Clone)]
 pub struct Meaning {
     /// The rule.
@@ -27,11 +27,11 @@ pub struct Meaning {
     pub part: NamePart,
     /// The name itself says that it is about a patient.
     pub patient: bool,
-    /// What makes a value one of it, and how sure that is.
+    /// Why a value under it is an identifier, and how certain that is.
     pub evidence: Evidence,
     /// 0 to 1.
     pub confidence: f32,
-    /// Only those who are cared for have such a number.
+    /// Only patients have such a number.
     pub care: bool,
 }
 
@@ -58,19 +58,19 @@ impl Meaning {
     pub fn found(rule: &IdentifierRule, evidence: Evidence, confidence: f32) -> Self {
         Self { evidence, confidence, care: rule.health, ..Self::whole(&rule.rule) }
     }
-    /// The same of a field that only patients have.
+    /// The same for a field that only patients have.
     pub fn of_patient(rule: &Arc<FieldRule>) -> Self {
         Self { patient: true, ..Self::whole(rule) }
     }
 }
 
-/// What is said around a record: marks, and whose it is.
+/// Context of a record: marks, and the kind of person it is about.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct Marks {
     marks: MarkSet,
-    /// About care, which most often is that of a patient.
+    /// About care, which usually means a patient.
     care: bool,
-    /// About something else altogether.
+    /// About something else.
     other: bool,
     /// About people in another role.
     elsewhere: bool,
@@ -78,7 +78,7 @@ pub struct Marks {
     nobody: bool,
 }
 
-/// In front of the word for a kind of animal, as `rules/keys.toml` has it.
+/// Prefix of the word for a kind of animal, as in `rules/keys.toml`.
 const ANIMAL: &str = "animal.";
 
 /// Longest word for a kind of animal, bytes.

@@ -5,20 +5,20 @@
 use crate::content::stack::transfer_encoding;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
 
-/// What each begins with.
+/// Prefixes of both.
 const PREFIX: &[u8] = b"CHMED";
 
 /// Longest name of a version (`20AF`).
 const MAX_VERSION: usize = 4;
 
-/// How what follows the name of the version is written.
+/// Encoding behind the name of the version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Encoding {
     Json,
     Base64,
 }
 
-/// Length of the beginning of a plan, and how the rest is written.
+/// Length of the prefix of a plan, and its encoding.
 fn start(head: &[u8]) -> Option<(usize, Encoding)> {
     let rest = head.strip_prefix(PREFIX)?;
     let digits = rest.iter().take(2).take_while(|b| b.is_ascii_digit()).count();
@@ -34,10 +34,10 @@ fn start(head: &[u8]) -> Option<(usize, Encoding)> {
     Some((PREFIX.len() + digits + letters + 1, written))
 }
 
-/// Bytes that are enough to recognise one: the prefix and the year.
+/// Bytes that suffice to recognise one: the prefix and the year.
 const ENOUGH: usize = 7;
 
-/// Whether a string begins like a plan, as far as it is seen.
+/// Whether a string begins like a plan, as far as it is available.
 pub fn begins(head: &[u8]) -> bool {
     let year =
         || head.get(PREFIX.len()..).is_some_and(|rest| rest.iter().take(2).all(u8::is_ascii_digit));
@@ -51,7 +51,7 @@ fn start_may_follow(head: &[u8]) -> bool {
         .is_some_and(|rest| rest.len() <= 2 && rest.iter().all(u8::is_ascii_uppercase))
 }
 
-/// A string that [`begins`] like one, as a content of its own.
+/// A string that [`begins`] like one, as a payload of its own.
 pub fn nested() -> Nested {
     Nested::reading(Plan.name(), Plan.open(&Media::Unknown))
 }
@@ -82,7 +82,7 @@ impl Format for Plan {
 }
 
 struct Reader {
-    /// Bytes before what follows is known.
+    /// Bytes before the encoding is known.
     head: Vec<u8>,
     nested: Option<(Nested, Encoding)>,
     done: bool,

@@ -1,5 +1,5 @@
-//! Tables of text: CSV (RFC 4180), TSV, and their kin with semicolons and bars. The first line names
-//! the columns; each other line is one record.
+//! Tables of text: CSV (RFC 4180), TSV, and variants with semicolons and bars. The first line names the columns; each
+//! other line is one record.
 
 use crate::content::extract::labels::Labels;
 use crate::content::extract::numbers::ListPosition;
@@ -113,8 +113,8 @@ fn is_header(line: &[u8], separator: u8) -> bool {
     count >= 3 && named * 4 >= count * 3 && labelled < 2
 }
 
-/// Whether the first line of `below` is as wide as the `header`, as far as it can be seen. A line alone, or with other
-/// lines below it, is text.
+/// Whether the first line of `below` is as wide as the `header`, as far as it is available. A single line, or one
+/// with other lines below it, is text.
 fn is_row(header: &[u8], below: &[u8], separator: u8, extent: Extent) -> bool {
     let end = below.iter().position(|b| *b == b'\n');
     let count = |line: &[u8]| line.iter().filter(|b| **b == separator).count();
@@ -137,7 +137,7 @@ fn is_labelled(cell: &[u8]) -> bool {
 
 struct Table {
     path: Option<Box<str>>,
-    /// The row that is being collected.
+    /// The current row.
     row: Vec<u8>,
     quoted: bool,
     /// The row has a gap.
@@ -148,9 +148,9 @@ struct Table {
     lines: u32,
     people: u32,
     columns: TableColumns,
-    /// Where numbers are looked for in a table without names.
+    /// Position of numbers in a table without names.
     places: Vec<ListPosition>,
-    /// What the path says.
+    /// What the path says about it.
     afar: Marks,
 }
 

@@ -1,6 +1,6 @@
-//! Tables of dBASE III to 7 and (Visual) FoxPro: the rows of practice systems, registries and accounting that are
-//! copied as files (dBASE file structure, dbase.com; Microsoft, "Table File Structure"). Memos lie in files of
-//! their own and are not read.
+//! Tables of dBASE III to 7 and (Visual) FoxPro: files with the rows of practice systems, registries and accounting
+//! (dBASE file structure, dbase.com; Microsoft, "Table File Structure"). Memos are in separate files and are not
+//! read.
 
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::table::TableColumns;
@@ -58,7 +58,7 @@ struct Header {
     /// Bytes before the rows, and of a row.
     len: usize,
     row: usize,
-    /// Where the fields begin, and bytes of the description of one.
+    /// Offset of the field descriptors, and the length of one.
     fields: usize,
     field: usize,
     code_page: u8,
@@ -87,7 +87,7 @@ impl Header {
         })
     }
 
-    /// The field whose description is at the front of `data`; none behind the last one.
+    /// The field whose descriptor is at the front of `data`; `None` behind the last one.
     fn field(&self, data: &[u8]) -> Option<Field> {
         let data = data.get(..self.field)?;
         let (name, rest) = data.split_at_checked(if self.field == FIELD { 11 } else { 32 })?;
@@ -132,13 +132,13 @@ impl Field {
             b'C' | b'N' | b'F' | b'D' | b'L' | b'V' => decode(bytes, code_page),
             b'I' if bytes.len() == 4 => int(0).to_string(),
             b'T' if bytes.len() == 8 => day(i64::from(int(0)) - JULIAN),
-            // Numbers of blocks of memos, pictures, sums.
+            // Numbers of memo blocks, images, sums.
             _ => String::new(),
         })
     }
 }
 
-/// A day, counted from 1970-01-01; nothing for one that no calendar has.
+/// A day, counted from 1970-01-01; nothing for an impossible one.
 fn day(days: i64) -> String {
     let moment = time::OffsetDateTime::from_unix_timestamp(days.saturating_mul(86_400));
     moment.map_or(String::new(), |day| {
@@ -153,7 +153,7 @@ fn decode(bytes: &[u8], code_page: u8) -> String {
         return bytes.iter().map(|b| char::from(*b)).collect();
     }
     let label: &[u8] = match code_page {
-        // DOS pages for which there is no table: their letters are mostly where page 437 has them.
+        // DOS code pages without a table: most of their letters are where page 437 has them.
         0x01
         | 0x02
         | 0x08..=0x12
@@ -196,12 +196,12 @@ struct Table {
     header: Option<Header>,
     fields: Vec<Field>,
     columns: TableColumns,
-    /// What the name of the file says.
+    /// What the file name says about it.
     about: Marks,
 }
 
 impl Table {
-    /// Reads the header from the front of `data`: bytes used, or none if they have not all come.
+    /// Reads the header from the front of `data`: bytes used, or `None` if it is incomplete.
     fn header(&mut self, data: &[u8], scope: &mut Scope<'_>) -> Option<usize> {
         let header = Header::read(data)?;
         let whole = data.get(..header.len)?;
@@ -239,7 +239,7 @@ impl Table {
         record.emit("dbf", scope);
     }
 
-    /// Reads header and rows; bytes used.
+    /// Reads header and rows. Returns the bytes used.
     fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> usize {
         let mut at = 0;
         if self.header.is_none() {
@@ -279,7 +279,7 @@ impl Document for Table {
 
     fn gap(&mut self, len: u64, _scope: &mut Scope<'_>) -> Want {
         let Some(header) = self.header else { return Want::NOTHING };
-        // Rows have one length: the one behind the gap begins where it would have.
+        // Rows have equal lengths, so the position of the next one behind the gap is known.
         let lost = self.held.take().len() as u64 + len;
         let row = header.row as u64;
         Want { skip: (row - lost % row) % row }

@@ -18,10 +18,10 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
         .with_decode_allow_trailing_bits(true),
 );
 
-/// `text` with its encoded words undone. White space between two of them is none (RFC 2047 6.2).
+/// `text` with its encoded words decoded. White space between two of them is ignored (RFC 2047 6.2).
 pub fn decode(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
-    // Bytes of words in one set that follow each other: a character may be split between them.
+    // Bytes of consecutive words in one character set: a character may be split between them.
     let mut pending: Vec<u8> = Vec::new();
     let mut set = String::new();
     let mut rest = text;
@@ -62,7 +62,7 @@ struct Word {
     bytes: Vec<u8>,
 }
 
-/// `charset?B?text?=`, and what follows it.
+/// `charset?B?text?=`, and the text behind it.
 fn word(text: &str) -> Option<(Word, &str)> {
     let (set, text) = text.split_once('?')?;
     let (encoding, text) = text.split_once('?')?;
@@ -126,8 +126,8 @@ fn parameters(field: &str) -> impl Iterator<Item = (&str, &str)> {
     .take(MAX_WORDS)
 }
 
-/// The value of a parameter in whatever way it is written: plain, with encoded words, in a set of
-/// its own (`name*=UTF-8''...`), in parts (`name*0`, `name*1*`).
+/// The value of a parameter, however it is written: plain, with encoded words, in a character set of its own
+/// (`name*=UTF-8''...`), in parts (`name*0`, `name*1*`).
 pub fn parameter(field: &str, name: &str) -> Option<String> {
     let of = |parameter: &str| -> Option<(u32, bool)> {
         let (own, rest) = parameter.split_once('*').unwrap_or((parameter, ""));
@@ -140,7 +140,7 @@ pub fn parameter(field: &str, name: &str) -> Option<String> {
     };
     let mut parts: Vec<(u32, bool, &str)> =
         parameters(field).filter_map(|(n, v)| of(n).map(|(at, coded)| (at, coded, v))).collect();
-    // What is coded outweighs the same in plain for old readers.
+    // The encoded form outweighs the plain one for old readers.
     if parts.iter().any(|(at, coded, _)| *at == 0 && *coded) {
         parts.retain(|(at, coded, _)| *at > 0 || *coded);
     }

@@ -1,5 +1,4 @@
-//! ESC/POS (Epson), which receipt and small label printers take: queue tickets, pharmacy labels, results of
-//! devices at the bedside.
+//! ESC/POS (Epson), for receipt and small label printers: queue tickets, pharmacy labels, results of bedside devices.
 
 use crate::content::extract::printed::PrintedLabel;
 use crate::content::stack::Unread;
@@ -9,7 +8,7 @@ use zeroize::Zeroizing;
 
 /// Longest line, bytes.
 const MAX_LINE: usize = 1024;
-/// Longest command that is kept until its end has come, bytes.
+/// Longest incomplete command that is kept, bytes.
 const MAX_HELD: usize = 4096;
 
 /// ESC/POS.
@@ -42,8 +41,7 @@ struct Job {
     windows: bool,
 }
 
-/// The length of the command at the front of `data`, and that of the picture behind it; none if not all of it
-/// is there.
+/// The length of the command at the front of `data`, and that of the image behind it; `None` if it is incomplete.
 fn length(data: &[u8]) -> Option<(usize, u64)> {
     let (Some(lead), Some(code)) = (data.first(), data.get(1)) else { return None };
     let word = |at: usize| -> Option<u64> {
@@ -114,7 +112,7 @@ impl Job {
 
     fn command(&mut self, command: &[u8], scope: &mut Scope<'_>) {
         match command {
-            // A cut and a reset end what is about one person.
+            // A cut and a reset end the part about one person.
             [0x1b, b'@' | b'i' | b'm', ..] | [0x1d, b'V', ..] => {
                 self.end_line();
                 self.label.emit(scope);
@@ -136,7 +134,7 @@ impl Job {
         self.label.text(None, &String::from_utf8_lossy(code), true);
     }
 
-    /// Reads what is held: bytes used, and bytes to come that are a picture.
+    /// Reads the buffer. Returns the bytes used, and bytes to come that are an image.
     fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> (usize, u64) {
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {

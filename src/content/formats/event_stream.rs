@@ -36,7 +36,7 @@ impl Format for Events {
     }
 }
 
-/// The field that is read; all others are passed over.
+/// The only field that is read.
 const NAME: &[u8] = b"data";
 
 struct Stream {
@@ -44,9 +44,9 @@ struct Stream {
     state: State,
     /// The data so far of an event that has some.
     event: Option<Nested>,
-    /// Bytes of it that are not wanted.
+    /// Bytes of it to skip.
     skip: u64,
-    /// A line of data came before: the next one is a separate line.
+    /// It has a line already: the next one is a separate line.
     started: bool,
     /// The last byte was a CR, which an LF may follow.
     after_cr: bool,
@@ -55,11 +55,11 @@ struct Stream {
 enum State {
     /// In the name of a field, with this many bytes matched.
     Name { have: usize },
-    /// Before its value: one space is no part of it.
+    /// Before its value, from which one leading space is removed.
     Space,
     /// In the value.
     Value,
-    /// In a line of no interest.
+    /// In a line of another field.
     Other,
 }
 
@@ -124,7 +124,7 @@ impl Document for Stream {
                             *have += 1;
                             None
                         }
-                        // A byte order mark may come first.
+                        // A byte order mark may precede it.
                         0xef | 0xbb | 0xbf if *have == 0 => None,
                         _ => Some(State::Other),
                     };
@@ -157,7 +157,7 @@ impl Document for Stream {
     }
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
-        // The next event will be whole.
+        // The next event will be complete.
         scope.give_up(Reason::Gap);
         self.end_event(Ending::Cut, scope);
         self.state = State::Other;

@@ -1,6 +1,6 @@
-//! GraphQL documents (specification of October 2021): the arguments inside a request instead of in its
-//! variables: `mutation { createPatient(input: {firstName: "Jane"}) { id } }`. They are read like objects of JSON.
-//! What is asked for (selection sets) contains no values.
+//! GraphQL documents (specification of October 2021): arguments inside a request instead of in its variables:
+//! `mutation { createPatient(input: {firstName: "Jane"}) { id } }`. They are read like objects of JSON. Selection
+//! sets contain no values.
 
 use crate::content::extract::tree::{Tree, words};
 use crate::content::stack::media;
@@ -11,13 +11,13 @@ use zeroize::Zeroizing;
 /// Longest document that is read, bytes.
 const MAX_DOCUMENT: usize = 256 << 10;
 
-/// Lists and objects inside each other.
+/// Levels of nested lists and objects.
 const MAX_NESTING: usize = 32;
 
 /// Longest string that is kept, bytes.
 const MAX_STRING: usize = 1024;
 
-/// Words that documents begin with (2.2).
+/// Keywords at the beginning of documents (2.2).
 const BEGINS: [&str; 4] = ["mutation", "query", "subscription", "fragment"];
 
 /// The name under which arguments are those of a patient.
@@ -26,20 +26,20 @@ const PATIENT: &str = "patient";
 /// GraphQL.
 pub struct GraphQl;
 
-/// Whether a string that begins so may be a document.
+/// Whether a string with this beginning may be a document.
 pub fn begins(front: &[u8]) -> bool {
     let front = front.trim_ascii_start();
     BEGINS.iter().any(|word| {
         let word = word.as_bytes();
         match front.strip_prefix(word) {
             Some(rest) => rest.first().is_none_or(|b| b" \t\r\n({@".contains(b)),
-            // Only its first bytes are there.
+            // Only its first bytes are available.
             None => front.len() >= 8 && word.starts_with(front),
         }
     })
 }
 
-/// What follows the comments at the beginning.
+/// The text behind leading comments.
 fn behind_comments(head: &[u8]) -> &[u8] {
     let mut head = head.trim_ascii_start();
     while head.starts_with(b"#") {
@@ -92,7 +92,7 @@ impl Format for GraphQl {
     }
 }
 
-/// Read at its end: documents are short.
+/// Read at its end, since documents are short.
 struct GraphQlDocument {
     text: Zeroizing<Vec<u8>>,
     path: Option<Box<str>>,
@@ -122,7 +122,7 @@ impl Document for GraphQlDocument {
     }
 }
 
-/// What is open among arguments.
+/// Open lists and objects among arguments.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Open {
     Arguments,
@@ -141,7 +141,7 @@ struct Reader<'a, 't> {
 /// A lexical token (2.1.7).
 enum Token<'a> {
     Name(&'a str),
-    /// A number, or a variable without its `$`, or anything else that is no text.
+    /// A number, a variable without its `$`, or another value that is no text.
     Other,
     Text(Zeroizing<String>),
     Punctuator(u8),
@@ -212,7 +212,7 @@ impl<'a> Reader<'a, '_> {
     }
 }
 
-/// What a field says of its arguments: `createPatient` and `insert_patients` are about a patient.
+/// What a field says about its arguments: `createPatient` and `insert_patients` are about a patient.
 fn context<'a>(field: &'a str, keys: &KeyRules) -> &'a str {
     let said = |name: &'a str| {
         let said = keys.scope_of(name)?;
@@ -221,7 +221,7 @@ fn context<'a>(field: &'a str, keys: &KeyRules) -> &'a str {
     said(field).or_else(|| words(field).find_map(said)).unwrap_or(field)
 }
 
-/// The next token, and what follows it. Commas and comments say nothing (2.1.4, 2.1.5).
+/// The next token, and the text behind it. Commas and comments are ignored (2.1.4, 2.1.5).
 fn next(text: &str) -> Option<(Token<'_>, &str)> {
     let mut text =
         text.trim_start_matches(|c: char| c.is_whitespace() || matches!(c, ',' | '\u{feff}'));
@@ -249,7 +249,7 @@ fn next(text: &str) -> Option<(Token<'_>, &str)> {
     Some((Token::Punctuator(u8::try_from(first).unwrap_or(b'.')), rest))
 }
 
-/// A string, its escapes undone, and what follows it (2.9.4).
+/// A string with its escapes resolved, and the text behind it (2.9.4).
 fn string(text: &str) -> (Zeroizing<String>, &str) {
     const BLOCK: &str = "\"\"\"";
     if let Some(inside) = text.strip_prefix(BLOCK) {

@@ -1,19 +1,19 @@
-//! Japanese prescriptions and medication notebooks as QR codes, files and the electronic prescription service hold them:
-//! numbered records of values between commas (JAHIS 院外処方箋2次元シンボル記録条件規約, JAHIS 電子版お薬手帳データフォーマット仕様書).
+//! Japanese prescriptions and medication notebooks in QR codes, files and the electronic prescription service:
+//! numbered records of comma-separated values (JAHIS 院外処方箋2次元シンボル記録条件規約, JAHIS 電子版お薬手帳データフォーマット仕様書).
 
 use super::text_lines::TextLines;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use std::ops::ControlFlow;
 
-/// What each kind begins with; the version, digits, follows.
+/// Prefix of each kind; digits of the version follow.
 const KINDS: [(&str, Kind); 3] =
     [("JAHISTC", Kind::Notebook), ("JAHIS", Kind::Prescription), ("SJ", Kind::Prescription)];
 
 /// Most digits of a version.
 const MAX_VERSION: usize = 2;
 
-/// Values of one record that are looked at.
+/// Values of one record that are read.
 const MAX_VALUES: usize = 16;
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -23,7 +23,7 @@ enum Kind {
 }
 
 impl Kind {
-    /// In front of the number of a record and its value, for the names in `rules/keys.toml`.
+    /// Prefix of record number and value index, for the names in `rules/keys.toml`.
     const fn prefix(self) -> &'static str {
         match self {
             Self::Prescription => "jahis_rx",

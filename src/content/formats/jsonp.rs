@@ -1,4 +1,4 @@
-//! JSON in the call of a function, as pages ask servers of other origins for it (`callback({...});`, JSONP).
+//! JSON in a function call, as pages request it from servers of other origins (`callback({...});`, JSONP).
 
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
@@ -9,7 +9,7 @@ const MAX_NAME: usize = 64;
 /// JSON in a call.
 pub struct Jsonp;
 
-/// Where the JSON begins: behind a name and a parenthesis, and perhaps an empty comment (`/**/cb({`).
+/// Offset of the JSON: behind a name and a parenthesis, and perhaps an empty comment (`/**/cb({`).
 fn start(head: &[u8]) -> Option<usize> {
     let blank = head.len() - head.trim_ascii_start().len();
     let rest = head.get(blank..)?;

@@ -1,15 +1,15 @@
-//! JSON Web Signatures in their compact form (RFC 7515 3.1): tokens (JWT, RFC 7519), which may say who the patient
-//! is, and SMART Health Cards (<https://spec.smarthealth.cards>), also as the digits of their QR codes (`shc:/`).
+//! JSON Web Signatures in compact form (RFC 7515 3.1): tokens (JWT, RFC 7519), which may name the patient, and SMART
+//! Health Cards (<https://spec.smarthealth.cards>), also as the digits of their QR codes (`shc:/`).
 //!
-//! `BASE64URL(header).BASE64URL(payload).BASE64URL(signature)`. The payload is JSON, compressed if the header
-//! says so. What is encrypted (JWE) stays so.
+//! `BASE64URL(header).BASE64URL(payload).BASE64URL(signature)`. The payload is JSON, compressed if the header says
+//! so. Encrypted ones (JWE) are not read.
 
 use crate::content::stack::{coding, media, transfer_encoding};
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
-/// Media type of the payload of a token: claims, most of them about whoever holds it.
+/// Media type of the payload of a token: claims, most of them about its holder.
 pub const CLAIMS: &str = "application/jwt+json";
 
 /// Shortest string that is a token, bytes.
@@ -27,20 +27,20 @@ const PARAMETERS: [&[u8]; 13] = [
 /// Prefix of the digits of a health card.
 const NUMERIC: &[u8] = b"shc:/";
 
-/// Bytes behind that, which show whether the card is cut into chunks (`1/3/`).
+/// Bytes behind it that show whether the card is split into chunks (`1/3/`).
 const CHUNKING: usize = 8;
 
-/// What is left off the code of a character of a health card before it is written in two digits.
+/// Offset of a character code in a health card, whose result is written in two digits.
 const OFFSET: u8 = 45;
 
 /// Chunks of one health card, and the longest, bytes (a QR code of version 22 holds 1 195 digits).
 const MAX_CHUNKS: usize = 32;
 const MAX_CHUNK: usize = 4 << 10;
 
-/// Whether a string that begins so may be a token or a health card.
+/// Whether a string with this beginning may be a token or a health card.
 pub fn begins(head: &[u8]) -> bool {
     if let Some(digits) = head.strip_prefix(NUMERIC) {
-        // One of several chunks is nothing alone.
+        // One of several chunks cannot be read alone.
         return !digits.get(..CHUNKING).unwrap_or(digits).contains(&b'/')
             || digits.starts_with(b"1/1/");
     }
@@ -52,7 +52,7 @@ pub fn begins(head: &[u8]) -> bool {
     name.is_some_and(|name| PARAMETERS.iter().any(|p| name.starts_with(p)) && ends(name))
 }
 
-/// Whether a whole string is one.
+/// Whether a complete string is one.
 pub fn is_token(text: &str) -> bool {
     let base64 = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.' | b'=');
     begins(text.as_bytes())
@@ -65,7 +65,7 @@ pub fn nested() -> Nested {
     Nested::reading(Compact.name(), Box::new(Token::new()))
 }
 
-/// Reads a whole string that [`is_token`].
+/// Reads a complete string that [`is_token`].
 pub fn read(text: &str, scope: &mut Scope<'_>) {
     let mut token = nested();
     token.data(text.as_bytes(), scope);
@@ -111,7 +111,7 @@ struct Token {
 enum State {
     /// Its first part so far.
     Header(Vec<u8>),
-    /// Its payload, or what turned out to be no token but base64.
+    /// Its payload, or the base64 text that turned out to be no token.
     Reading {
         document: Box<dyn Document>,
         plain: bool,
@@ -163,8 +163,8 @@ impl Token {
     }
 }
 
-/// The chunks of a health card that is too long for one QR code, each a string of its own:
-/// `shc:/1/3/...`, `shc:/2/3/...`.
+/// The chunks of a health card that is too long for one QR code, each in a separate string: `shc:/1/3/...`,
+/// `shc:/2/3/...`.
 #[derive(Default)]
 pub struct Chunks(Vec<Option<zeroize::Zeroizing<String>>>);
 
@@ -205,7 +205,7 @@ fn chunk(text: &str) -> Option<(usize, usize, &str)> {
     (fits && digits_only).then_some((number, of, digits))
 }
 
-/// What reads the payload behind `header`.
+/// The reader of the payload behind `header`.
 fn payload(header: &[u8]) -> Option<Box<dyn Document>> {
     let header = zeroize::Zeroizing::new(URL_SAFE_NO_PAD.decode(header).ok()?);
     let has = |text: &[u8]| memchr::memmem::find(&header, text).is_some();
@@ -259,7 +259,7 @@ impl Document for Token {
 
 /// The digits of a health card: two for each character (SMART Health Cards 1.4, "Encoding Chunks as QR Codes").
 enum Digits {
-    /// Its first bytes, until they show whether it is written so.
+    /// Its first bytes, until its form is known.
     Unknown(Vec<u8>),
     /// The first digit of a pair, and slashes to come before the digits of a further chunk.
     Pairs(Option<u8>, u8),
@@ -289,7 +289,7 @@ impl Digits {
         }
     }
 
-    /// The same of what was kept; no more will come, or it is known how it is written.
+    /// The same for the buffered bytes: no more will come, or the form is known.
     fn end(&mut self) -> Option<Vec<u8>> {
         let Self::Unknown(front) = self else { return None };
         let front = std::mem::take(front);

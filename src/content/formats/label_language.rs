@@ -1,17 +1,17 @@
-//! Languages of label printers in lines: EPL 2 (Zebra), TSPL (TSC), CPCL (mobile printers) and Fingerprint
-//! (Honeywell). Labels of specimen tubes and wristbands are written in them.
+//! Line-based languages of label printers: EPL 2 (Zebra), TSPL (TSC), CPCL (mobile printers) and Fingerprint
+//! (Honeywell), for labels of specimen tubes and wristbands.
 
 use crate::content::extract::printed::PrintedLabel;
 use crate::content::stack::charset::cp437;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use zeroize::Zeroizing;
 
-/// Longest line, bytes; the rest of a longer one (a picture) is passed over.
+/// Longest line, bytes; the rest of a longer one (an image) is passed over.
 const MAX_LINE: usize = 4096;
-/// Bytes looked at to recognise a language.
+/// Bytes examined to recognise a language.
 const MAX_HEAD: usize = 1024;
 
-/// How a language writes what is printed.
+/// Syntax of a language's print commands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Language {
     Epl,
@@ -32,7 +32,7 @@ pub const CPCL: LabelLanguage = LabelLanguage("cpcl", Language::Cpcl);
 /// Fingerprint.
 pub const FINGERPRINT: LabelLanguage = LabelLanguage("fingerprint", Language::Fingerprint);
 
-/// The language of `head`, where it is one of these.
+/// The language of `head`, if it is one of these.
 fn language(head: &[u8]) -> Option<Language> {
     let head = head.get(..MAX_HEAD).unwrap_or(head);
     let lines = || head.split(|b| matches!(b, b'\n' | b'\r')).map(<[u8]>::trim_ascii);
@@ -103,7 +103,7 @@ struct Job {
     language: Language,
     line: Zeroizing<Vec<u8>>,
     label: PrintedLabel,
-    /// Where Fingerprint prints next.
+    /// Print position of Fingerprint.
     place: Option<(i32, i32)>,
 }
 
@@ -175,7 +175,7 @@ impl Job {
         }
     }
 
-    /// The text behind so many words; the last two are its position.
+    /// The text behind this many words; the last two are its position.
     fn after(&mut self, rest: &str, words: usize, barcode: bool) {
         let mut parts = rest.trim_start().splitn(words + 1, ' ');
         let head: Vec<&str> = parts.by_ref().take(words).collect();
@@ -206,7 +206,7 @@ impl Job {
 /// `x,y` at the front, in dots.
 fn place(text: &str) -> Option<(i32, i32)> {
     let mut numbers = text.split(',').map(|n| n.trim().parse().ok());
-    // EPL counts from the left, TSPL likewise.
+    // EPL counts from the left, and so does TSPL.
     numbers.next()?.zip(numbers.next()?)
 }
 

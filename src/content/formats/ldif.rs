@@ -1,5 +1,5 @@
-//! LDIF, entries of a directory as a file (RFC 2849): attributes with their values, one a line, in base64 behind two
-//! colons; long lines go on behind a blank, an empty line ends an entry.
+//! LDIF, directory entries as a file (RFC 2849): attributes with their values, one per line, in base64 behind two
+//! colons; continuation lines begin with a blank, an empty line ends an entry.
 
 use super::text_lines::TextLines;
 use crate::content::extract::tree::Tree;
@@ -12,16 +12,16 @@ use zeroize::Zeroizing;
 /// Longest value, bytes: longer ones are photos and certificates.
 const MAX_VALUE: usize = 16 << 10;
 
-/// What an entry begins with.
+/// Beginning of an entry.
 const NAME: &str = "dn";
 
-/// Attributes with short names (RFC 4519 2.3, 2.16, 2.32), by longer ones.
+/// Short names of attributes (RFC 4519 2.3, 2.16, 2.32), and longer ones.
 const SHORT: [(&str, &str); 3] = [("cn", "full_name"), ("sn", "surname"), ("l", "city")];
 
 /// LDIF.
 pub struct Ldif;
 
-/// Whether some lines begin like LDIF: a version, comments, and the name of an entry.
+/// Whether lines begin like LDIF: a version, comments, and the name of an entry.
 fn begins(head: &[u8]) -> bool {
     let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
     let Ok(text) = std::str::from_utf8(head)
@@ -75,7 +75,7 @@ struct Entries {
     tree: Tree,
     /// An entry has begun.
     open: bool,
-    /// The line that may go on.
+    /// The current line, which may continue.
     line: Zeroizing<String>,
 }
 
@@ -95,7 +95,7 @@ impl Entries {
         }
     }
 
-    /// Takes the line before, which is complete.
+    /// Takes the previous line, which is complete.
     fn attribute(&mut self, scope: &mut Scope<'_>) {
         let line = std::mem::take(&mut self.line);
         let Some((name, value)) = line.split_once(':') else { return };
@@ -118,7 +118,7 @@ impl Entries {
         }
     }
 
-    /// The parts of a name above its own say what the entry is about: `cn=Jane Roe,ou=patients,dc=example`.
+    /// The parents in a name describe the entry: `cn=Jane Roe,ou=patients,dc=example`.
     fn begin_entry(&mut self, name: &str, scope: &mut Scope<'_>) {
         self.end_entry(scope);
         let parts = name.split(',').skip(1).filter_map(|part| part.split_once('='));

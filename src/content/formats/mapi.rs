@@ -1,4 +1,4 @@
-//! Properties of mail as MAPI has them (MS-OXPROPS): what Outlook saves (`.msg`) and sends (`winmail.dat`).
+//! MAPI properties of mail (MS-OXPROPS), as Outlook saves (`.msg`) and sends them (`winmail.dat`).
 
 use crate::content::extract::labels::Labels;
 use crate::content::{Media, Scope};
@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 /// Longest text, and longest attachment kept, bytes.
 const MAX_TEXT: usize = 4 << 20;
 const MAX_DATA: usize = 16 << 20;
-/// Window of compressed RTF (MS-OXRTFCP 2.1), and the text that is in it before the first byte.
+/// Window of compressed RTF (MS-OXRTFCP 2.1), and its initial text.
 const WINDOW: usize = 4096;
 const BEFORE: &[u8] = b"{\\rtf1\\ansi\\mac\\deff0\\deftab720{\\fonttbl;}{\\f0\\fnil \\froman \\fswiss \\fmodern \
 \\fscript \\fdecor MS Sans SerifSymbolArialTimes New RomanCourier{\\colortbl\\red0\\green0\\blue0\r\n\\par \
@@ -30,7 +30,7 @@ pub struct Item {
 }
 
 impl Item {
-    /// A property by its id, with the bytes of its value.
+    /// A property: id and bytes of the value.
     pub fn property(&mut self, id: u16, kind: u16, value: &[u8]) {
         match id {
             0x0037 => self.subject = text(kind, value),
@@ -42,7 +42,7 @@ impl Item {
             }
             0x1013 => copy(value, MAX_TEXT, &mut self.html),
             0x3701 => copy(value, MAX_DATA, &mut self.data),
-            // The short name only where there is no long one.
+            // The short name only if there is no long one.
             0x3704 if self.name.is_empty() => self.name = text(kind, value),
             0x3707 => self.name = text(kind, value),
             0x370e => text(kind, value).as_str().clone_into(&mut self.media_type),
@@ -50,7 +50,7 @@ impl Item {
         }
     }
 
-    /// Whether anything is done with a property.
+    /// Whether a property is used.
     pub const fn is_wanted(id: u16) -> bool {
         matches!(id, 0x0037 | 0x1000 | 0x1009 | 0x1013 | 0x3701 | 0x3704 | 0x3707 | 0x370e)
     }
@@ -60,7 +60,7 @@ impl Item {
         !self.data.is_empty()
     }
 
-    /// Reads what it has: subject and text under `content`, and the attachment.
+    /// Reads its parts: subject and text under `content`, and the attachment.
     pub fn read(&self, content: &'static str, scope: &mut Scope<'_>) {
         let media = |content_type| Media::Type { content_type, name: "" };
         if !self.subject.trim().is_empty() {
@@ -88,7 +88,7 @@ fn copy(from: &[u8], most: usize, to: &mut Vec<u8>) {
     to.extend_from_slice(from.get(..most).unwrap_or(from));
 }
 
-/// A string without the zeros behind it.
+/// A string without trailing null characters.
 fn text(kind: u16, value: &[u8]) -> Zeroizing<String> {
     let value = value.get(..MAX_TEXT).unwrap_or(value);
     let text = match kind {
@@ -101,7 +101,7 @@ fn text(kind: u16, value: &[u8]) -> Zeroizing<String> {
     Zeroizing::new(text.trim_end_matches('\0').to_owned())
 }
 
-/// Opens compressed RTF (MS-OXRTFCP 2.1.3): sizes, the kind of compression, a checksum, runs.
+/// Decompresses RTF (MS-OXRTFCP 2.1.3): sizes, the kind of compression, a checksum, runs.
 fn unpack(data: &[u8], scope: &mut Scope<'_>) -> Option<Zeroizing<Vec<u8>>> {
     let (head, mut rest) = data.split_at_checked(16)?;
     let size = u32::from_le_bytes(*head.get(4..)?.first_chunk::<4>()?) as usize;

@@ -1,5 +1,5 @@
-//! A push tokenizer for XML and HTML: tags with attributes, text, nothing else. It accepts whatever browsers
-//! accept and keeps only the current tag or run of text.
+//! A push tokenizer for XML and HTML: tags with attributes, text, nothing else. It accepts what browsers accept and
+//! keeps only the current tag or run of text.
 
 use memchr::{memchr, memchr3};
 use std::borrow::Cow;
@@ -10,20 +10,19 @@ pub const MAX_TAG: usize = 16 << 10;
 /// Longest run of text that is kept, bytes.
 pub const MAX_TEXT: usize = 4 << 10;
 
-/// Longest reference that is kept whole, bytes.
+/// Longest reference that is kept complete, bytes.
 const MAX_REFERENCE: usize = 12;
 
-/// What takes the tokens.
+/// Receives the tokens.
 pub trait Receiver {
     /// A start tag; `closed`: it has no end tag (`<br/>`).
     fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool);
     /// An end tag.
     fn end(&mut self, name: &str);
-    /// Text between tags, references undone.
+    /// Text between tags, with references resolved.
     fn text(&mut self, text: &str);
-    /// Whether the text at hand is wanted as it comes, however long ([`Receiver::piece`]). `text` is
-    /// what is known of its beginning, as it is written, and empty later on; `ends` says that it is
-    /// all of it.
+    /// Whether the current text is wanted as it arrives, however long ([`Receiver::piece`]). `text`: its beginning as
+    /// far as known, as it is written, empty later on; `ends`: it is complete.
     fn streams(&mut self, text: &[u8], ends: bool) -> bool {
         let _ = (text, ends);
         false
@@ -56,7 +55,7 @@ pub struct Markup {
 enum Mode {
     #[default]
     Text,
-    /// Behind `<`; the quote that is open.
+    /// Behind `<`, with the open quote.
     Tag { quote: u8 },
     /// In a comment, CDATA section or processing instruction.
     Until(Section),
@@ -151,8 +150,7 @@ impl Markup {
         rest.get(1..).unwrap_or_default()
     }
 
-    /// Keeps a run of text; a long one is given up to a place where no character and no reference is
-    /// cut.
+    /// Keeps a run of text; a long one is passed on up to a place where no character and no reference is cut.
     fn hold_text(&mut self, run: &[u8], to: &mut impl Receiver) {
         if !self.pieces {
             return self.hold(run, MAX_TEXT);
@@ -175,7 +173,7 @@ impl Markup {
         }
     }
 
-    /// Passes on a run of text, but for a reference at its end that is not complete.
+    /// Passes on a run of text, except an incomplete reference at its end.
     fn stream(&mut self, run: &[u8], last: bool, to: &mut impl Receiver) {
         let mut text = std::mem::take(&mut self.held);
         text.extend_from_slice(run);
@@ -254,7 +252,7 @@ impl Markup {
         rest
     }
 
-    /// Quotes count only after `=`: broken tags have apostrophes, too.
+    /// Quotes count only after `=`: broken tags contain apostrophes too.
     fn in_attributes(&self) -> bool {
         let before = self.held.get(..self.held.len().saturating_sub(1)).unwrap_or_default();
         before.trim_ascii_end().last() == Some(&b'=') || before.first() == Some(&b'!')
@@ -286,14 +284,14 @@ impl Markup {
         for (at, &byte) in bytes.iter().enumerate() {
             if section == Section::CData {
                 if self.pieces && self.held.len() >= MAX_TEXT {
-                    // What may be the beginning of the end stays.
+                    // What may be the beginning of the end is kept.
                     let end = whole_characters(&self.held, self.held.len() - terminator.len());
                     to.text(&to_text(self.held.get(..end).unwrap_or_default()));
                     self.held.drain(..end);
                 }
                 self.hold(&[byte], MAX_TEXT);
             } else {
-                // Only the end matters.
+                // Only its end matters.
                 if self.held.len() >= 16 {
                     self.held.drain(..13);
                 }
@@ -396,12 +394,12 @@ pub struct Attributes<'a>(&'a str);
 const MAX_ATTRIBUTES: usize = 64;
 
 impl<'a> Attributes<'a> {
-    /// Of a tag without any.
+    /// For a tag without any.
     pub const fn none() -> Self {
         Self("")
     }
 
-    /// Name and value of each, references undone.
+    /// Name and value of each, with references resolved.
     pub fn iter(self) -> impl Iterator<Item = (&'a str, Cow<'a, str>)> {
         let mut rest = self.0;
         std::iter::from_fn(move || {
@@ -439,7 +437,7 @@ impl<'a> Attributes<'a> {
     }
 }
 
-/// The end of the last whole character of UTF-8 before `end`; `end` itself in other sets.
+/// The end of the last complete UTF-8 character before `end`; `end` itself in other sets.
 fn whole_characters(bytes: &[u8], end: usize) -> usize {
     let cut = bytes.get(..end).unwrap_or(bytes);
     match std::str::from_utf8(cut.get(cut.len().saturating_sub(4)..).unwrap_or(cut)) {
@@ -478,7 +476,7 @@ fn to_text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Undoes character references: numbers, those of XML, and the letters of HTML.
+/// Resolves character references: numbers, those of XML, and the letters of HTML.
 pub fn unescape(text: &str) -> Cow<'_, str> {
     if !text.contains('&') {
         return Cow::Borrowed(text);
@@ -515,7 +513,7 @@ fn reference(name: &str) -> Option<char> {
         };
         return code.ok().and_then(char::from_u32);
     }
-    // Accents by name: a letter and what is put on it.
+    // Accents by name: a letter and its diacritic.
     const ACCENTS: [(&str, char); 8] = [
         ("grave", '\u{300}'),
         ("acute", '\u{301}'),

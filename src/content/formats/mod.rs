@@ -8,6 +8,7 @@ pub mod dialect;
 pub mod dicom;
 pub mod edifact;
 pub mod encoded_words;
+mod escapes;
 pub mod escpos;
 pub mod event_stream;
 pub mod form;
@@ -38,6 +39,7 @@ pub mod postscript;
 pub mod protobuf;
 pub mod recording;
 pub mod rtf;
+pub mod seven_zip;
 pub mod sql;
 pub mod sqlite;
 pub mod syslog;
@@ -100,6 +102,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &zip::ODT,
     &zip::ODS,
     &zip::Zip,
+    &seven_zip::SevenZip,
     &tar::Tar,
     &rtf::Rtf,
     &multipart::Multipart,

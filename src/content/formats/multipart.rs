@@ -1,5 +1,5 @@
-//! Multipart bodies (RFC 2046 5.1): uploads (RFC 7578), DICOMweb (`multipart/related`, PS3.18 8.6.1), mail.
-//! Each part is a payload of its own; the plain fields of an upload form make one record.
+//! Multipart bodies (RFC 2046 5.1): uploads (RFC 7578), DICOMweb (`multipart/related`, PS3.18 8.6.1), mail. Each part
+//! is a payload of its own; the plain fields of an upload form make one record.
 
 use super::encoded_words;
 use super::mime::Entity;
@@ -36,7 +36,7 @@ impl Format for Multipart {
     }
 
     fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
-        // Each part takes the place of the one before, when there is something new.
+        // Each part replaces the previous one, when something new arrives.
         let stream = media::essence(media).eq_ignore_ascii_case("multipart/x-mixed-replace");
         stream && declared_boundary(media).is_some()
     }
@@ -68,7 +68,7 @@ fn declared_boundary<'a>(media: &Media<'a>) -> Option<&'a str> {
     .filter(|b| !b.is_empty() && b.len() <= MAX_BOUNDARY)
 }
 
-/// The boundary line that an undeclared body starts with, if a part's header follows it.
+/// The boundary line at the start of an undeclared body, if a part's header follows it.
 fn first_boundary(head: &[u8]) -> Option<&[u8]> {
     let line = head.split(|b| *b == b'\n').next()?;
     let rest = head.get(line.len() + 1..)?;
@@ -86,14 +86,14 @@ struct Parts {
     delimiter: Option<Vec<u8>>,
     path: Option<Box<str>>,
     state: State,
-    /// What waits for more: a boundary may have begun in it, or a header is not complete.
+    /// Buffered bytes: a possible boundary, or an incomplete header.
     held: Vec<u8>,
     /// What comes next begins a line.
     fresh: bool,
     part: Part,
     form: CandidateRecord,
     charset: Option<&'static encoding_rs::Encoding>,
-    /// What the path says.
+    /// What the path says about it.
     afar: Marks,
 }
 
@@ -115,7 +115,7 @@ enum Part {
     Field(Meaning, Vec<u8>),
     /// The name of the form's character set (RFC 7578 4.6).
     Charset(Vec<u8>),
-    /// A payload, and how many of its next bytes it does not want.
+    /// A payload, and how many of its next bytes to skip.
     Content(Box<Nested>, u64),
 }
 
@@ -234,7 +234,7 @@ impl Document for Parts {
 
 /// Where the headers of a part end.
 enum HeadersEnd {
-    /// So many bytes further, with the empty line.
+    /// This many bytes further, including the empty line.
     At(usize),
     /// The next part begins before, or there is no end to them.
     Never,
@@ -246,12 +246,12 @@ enum Boundary {
     At { body: usize, next: usize },
     /// The part's bytes end at `body`, and there is no other.
     Last { body: usize },
-    /// None is complete; a boundary may begin behind the first `sure` bytes.
+    /// Incomplete; a boundary may begin behind the first `sure` bytes.
     None { sure: usize },
 }
 
-/// The first boundary line in `data` (RFC 2046 5.1.1): at the start of a line, and nothing but
-/// white space behind it. The line break before it belongs to it. `fresh`: `data` begins a line.
+/// The first boundary line in `data` (RFC 2046 5.1.1): at the start of a line, followed by white space only. The line
+/// break before it belongs to it. `fresh`: `data` begins a line.
 fn boundary(data: &[u8], fresh: bool, finder: &memmem::Finder<'_>) -> Boundary {
     let len = finder.needle().len();
     let mut from = 0;
@@ -283,8 +283,8 @@ fn boundary(data: &[u8], fresh: bool, finder: &memmem::Finder<'_>) -> Boundary {
     Boundary::None { sure: data.len().saturating_sub(len + 3).max(from.saturating_sub(1)) }
 }
 
-/// Where a part's headers end. They are looked for up to the next boundary only: else each boundary
-/// without headers would have all that follows searched once more.
+/// The end of a part's headers. The search stops at the next boundary, or else each boundary without headers would
+/// cause another search of everything behind it.
 fn headers_end(data: &[u8], finder: &memmem::Finder<'_>) -> HeadersEnd {
     match data {
         // A part without headers.

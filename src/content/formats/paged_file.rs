@@ -1,14 +1,14 @@
-//! Files whose parts may lie anywhere in them (sectors, pages): they are kept until their end.
+//! Files with random access (sectors, pages): they are kept until their end.
 
 use crate::content::extract::record::Marks;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Media, Reason, Scope, Want};
 use zeroize::Zeroizing;
 
-/// Longest file that is kept, bytes. A longer one is read as far as its parts are there.
+/// Longest file that is kept, bytes. A longer one is read as far as its parts are available.
 pub(in crate::content::formats) const MAX_FILE: usize = 32 << 20;
 
-/// Reads a file, of which `Marks` says what its path shows. False if it is not of the format.
+/// Reads a file; `Marks`: what its path shows. False if it is not of the format.
 type Read = fn(&[u8], Marks, &mut Scope<'_>) -> bool;
 
 /// A file that is read at its end.
@@ -37,7 +37,7 @@ impl Document for PagedFile {
     }
 
     fn gap(&mut self, len: u64, _scope: &mut Scope<'_>) -> Want {
-        // Missing parts are empty; the others are where they belong.
+        // Missing parts are empty; the others are in their places.
         let end = usize::try_from(len).ok().and_then(|len| self.held.len().checked_add(len));
         match end.filter(|end| *end <= MAX_FILE) {
             Some(end) => self.held.resize(end, 0),

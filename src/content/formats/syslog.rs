@@ -44,7 +44,7 @@ impl Document for Message {
     }
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
-        // What follows a gap may be the value of another key.
+        // The text behind a gap may be the value of another key.
         Want::NOTHING
     }
 
@@ -90,7 +90,7 @@ fn read(text: &str, scope: &mut Scope<'_>) {
         prose.push_str(rest);
         let (value, used) = value(text.get(equals + 1..).unwrap_or(""));
         labels.pair(key, value, scope);
-        // The texts on both sides of a pair do not belong together.
+        // The texts on either side of a pair do not belong together.
         prose.push_str("  ");
         from = equals + 1 + used;
     }
@@ -116,7 +116,7 @@ fn value(text: &str) -> (&str, usize) {
     }
     let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ';' | ']' | ')' | '|' | '&');
     let mut end = text.find(ends).unwrap_or(text.len());
-    // A name has several words: as long as they look like its own.
+    // A name has several words, for as long as they look like its own.
     for _ in 1..MAX_WORDS {
         let named = |w: &str| {
             w.starts_with(char::is_uppercase)

@@ -2,7 +2,7 @@
 
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 
-/// Headers and the data behind them fill blocks of this length.
+/// Length of the blocks of headers and data.
 const BLOCK: usize = 512;
 
 /// Longest name kept, bytes.
@@ -19,7 +19,7 @@ impl Format for Tar {
         "tar"
     }
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
-        // The checksum distinguishes it from anything else, even without the magic of ustar.
+        // The checksum distinguishes it from other formats, even without the magic of ustar.
         head.get(..BLOCK).is_some_and(|block| block.first() != Some(&0) && is_header(block))
     }
     fn cost(&self) -> u64 {
@@ -33,7 +33,7 @@ impl Format for Tar {
 
 struct Archive {
     state: State,
-    /// A header, or a name in a member of its own, until it is complete.
+    /// An incomplete header or long name.
     held: Vec<u8>,
     /// The name of the next member.
     long_name: Option<String>,
@@ -42,25 +42,25 @@ struct Archive {
 
 enum State {
     Header,
-    /// Bytes left of a long name and its padding; whether it is a pax header.
+    /// Remaining bytes of a long name and its padding; whether it is a pax header.
     Name {
         left: u64,
         padding: u64,
         pax: bool,
     },
-    /// A member, how many of its next bytes it does not want, and what is left.
+    /// A member, how many of its next bytes to skip, and how many are left.
     Member {
         nested: Box<Nested>,
         skip: u64,
         left: u64,
         padding: u64,
     },
-    /// Unwanted data.
+    /// Skipped data.
     Pass(u64),
     Done,
 }
 
-/// The sum of a header's bytes, where the checksum itself counts as blanks.
+/// The sum of a header's bytes, with blanks in place of the checksum itself.
 fn is_header(block: &[u8]) -> bool {
     let sum = |n: u64, (at, byte): (usize, &u8)| {
         n + u64::from(if (148..156).contains(&at) { b' ' } else { *byte })
@@ -86,7 +86,7 @@ fn octal(field: &[u8]) -> Option<u64> {
     if digits.is_empty() { Some(0) } else { u64::from_str_radix(digits, 8).ok() }
 }
 
-/// The text before the first zero.
+/// The text before the first null byte.
 fn text(field: &[u8]) -> String {
     let end = field.iter().position(|b| *b == 0).unwrap_or(field.len());
     String::from_utf8_lossy(field.get(..end).unwrap_or_default()).into_owned()
@@ -144,7 +144,7 @@ impl Archive {
         }
     }
 
-    /// One step; how much of `bytes` it used.
+    /// One step. Returns how much of `bytes` it used.
     fn step(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> usize {
         let upto = |left: u64| left.min(bytes.len() as u64);
         match std::mem::replace(&mut self.state, State::Header) {
@@ -231,7 +231,7 @@ impl Document for Archive {
             }
             State::Pass(left) => left,
             State::Name { left, padding, .. } => left.saturating_add(padding),
-            // The header that it hides says how long its member is.
+            // The hidden header contains the length of its member.
             State::Header if held == 0 && len == 0 => BLOCK as u64,
             State::Header | State::Done => return Want::NOTHING,
         };

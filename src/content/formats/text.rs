@@ -1,5 +1,4 @@
-//! Plain text: notes and letters with labelled values, tables drawn with bars (Markdown, the consoles
-//! of databases).
+//! Plain text: notes and letters with labelled values, tables drawn with bars (Markdown, database consoles).
 
 use crate::content::extract::embedded;
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
@@ -56,10 +55,10 @@ impl Format for Text {
     }
 }
 
-/// Bytes without control characters that no binary format has by chance.
+/// A number of bytes without control characters that binary formats do not reach by chance.
 const MIN_TEXT: usize = 128;
 
-/// No control bytes but those of lines, and nearly everything readable.
+/// No control bytes but those of lines, and almost only readable characters.
 fn is_text(head: &[u8], declared: bool) -> bool {
     let control = |b: &u8| *b < b' ' && !matches!(b, b'\t' | b'\r' | b'\n' | 0x0c);
     if head.iter().any(|b| control(b) || *b == 0x7f) {
@@ -68,7 +67,7 @@ fn is_text(head: &[u8], declared: bool) -> bool {
     match std::str::from_utf8(head) {
         Ok(_) => true,
         Err(e) if e.error_len().is_none() => true,
-        // Another set; of a few bytes, where letters beyond ASCII are few.
+        // Another character set; in a few bytes, letters beyond ASCII are rare.
         Err(_) => {
             let ascii = head.iter().filter(|b| b.is_ascii()).count();
             let few = (head.len() - ascii) * 5 < head.len();
@@ -82,18 +81,18 @@ struct TextDocument {
     sheet: Sheet,
     line: zeroize::Zeroizing<Vec<u8>>,
     path: Option<Box<str>>,
-    /// The front of the line is missing.
+    /// The beginning of the line is missing.
     lost: bool,
-    /// It may hold messages of HL7 v2: manuals and programs only show some.
+    /// It may hold HL7 v2 messages: manuals and programs only show some.
     messages: bool,
-    /// The message that is being read.
+    /// The current message.
     message: Option<Nested>,
 }
 
-/// How a message of HL7 v2 begins, with the delimiters that nearly all have (chapter 2.5.4).
+/// Beginning of an HL7 v2 message with the usual delimiters (chapter 2.5.4).
 const MESSAGE: &[u8] = b"MSH|^~\\&|";
 
-/// Ends of segments as logs write them out.
+/// Segment ends as logs write them.
 const SEGMENT_ENDS: [&str; 7] = ["<CR>", "<cr>", "[CR]", "\\x0d", "\\x0D", "\\u000d", "&#13;"];
 
 impl TextDocument {
@@ -118,8 +117,8 @@ impl TextDocument {
         }
     }
 
-    /// Takes a line that holds a message of HL7 v2 or goes on with one, as logs of interface engines and files of
-    /// messages with remarks between them have it.
+    /// Takes a line that begins or continues an HL7 v2 message, as in logs of interface engines, and in files of
+    /// messages with remarks between them.
     fn message(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
         let begins = self.messages.then(|| memchr::memmem::find(line, MESSAGE)).flatten();
         if let Some(at) = begins {
@@ -170,7 +169,7 @@ fn is_segment(line: &[u8]) -> bool {
 
 fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
     let line = line.get(..MAX_LINE).unwrap_or(line);
-    // What a cap cut in the middle of a character ends before it.
+    // Ends in front of a character that a cap cut.
     let text = match std::str::from_utf8(line) {
         Ok(text) => text,
         Err(e) => {
@@ -216,7 +215,7 @@ fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
     sheet.line(text, scope);
 }
 
-/// Reads the JSON object that a line of a log ends with or holds: `INFO Patient created {"mrn": "77"} []`.
+/// Reads the JSON object in a line of a log: `INFO Patient created {"mrn": "77"} []`.
 fn object(line: &str, scope: &mut Scope<'_>) -> bool {
     let Some(at) = line.find("{\"").filter(|at| *at > 0) else { return false };
     let object = line.get(at..).unwrap_or("");

@@ -1,4 +1,4 @@
-//! Lines of a text that comes in pieces, each within a cap.
+//! Joins pieces of text to lines, each within a cap.
 
 use std::ops::ControlFlow;
 use zeroize::Zeroizing;
@@ -6,14 +6,14 @@ use zeroize::Zeroizing;
 /// Longest line, bytes; the rest of a longer one is passed over.
 const MAX_LINE: usize = 16 << 10;
 
-/// Puts lines together.
+/// Joins lines.
 #[derive(Default)]
 pub struct TextLines {
     line: Zeroizing<Vec<u8>>,
 }
 
 impl TextLines {
-    /// Hands on each line that is complete, without its break.
+    /// Passes on each complete line, without its line break.
     pub fn read(&mut self, mut bytes: &[u8], to: &mut impl FnMut(&str) -> ControlFlow<()>) {
         while let Some(end) = memchr::memchr(b'\n', bytes) {
             self.keep(bytes.get(..end).unwrap_or_default());
@@ -25,7 +25,7 @@ impl TextLines {
         self.keep(bytes);
     }
 
-    /// Hands on a last line without a break.
+    /// Passes on a last line without a line break.
     pub fn finish(&mut self, to: &mut impl FnMut(&str) -> ControlFlow<()>) {
         if !self.line.is_empty() {
             let _ = self.hand_on(to);

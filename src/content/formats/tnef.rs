@@ -9,10 +9,10 @@ const MAGIC: &[u8] = b"\x78\x9f\x3e\x22";
 const HEADER: usize = 6;
 /// Longest stream that is kept, bytes.
 const MAX_STREAM: usize = 32 << 20;
-/// Attributes, and properties of an attribute, that are read.
+/// Most attributes, and properties of an attribute.
 const MAX_ATTRIBUTES: usize = 4096;
 const MAX_PROPERTIES: u32 = 4096;
-/// Values of a property.
+/// Most values of a property.
 const MAX_VALUES: u32 = 256;
 
 /// Attributes (2.1.3).
@@ -88,7 +88,7 @@ fn read(mut rest: &[u8], scope: &mut Scope<'_>) {
         match id as u16 {
             SUBJECT => item.property(0x0037, TEXT, value),
             BODY => item.property(0x1000, TEXT, value),
-            // What is about the message ends with the first attachment.
+            // The first attachment ends the part about the message.
             ATTACH_RENDERING => std::mem::take(&mut item).read("tnef", scope),
             ATTACH_TITLE => item.property(0x3704, TEXT, value),
             ATTACH_DATA => item.property(0x3701, 0x0102, value),
@@ -102,7 +102,7 @@ fn read(mut rest: &[u8], scope: &mut Scope<'_>) {
     item.read("tnef", scope);
 }
 
-/// Reads properties (2.1.3.4): how many, then type, id, perhaps a name, and the value of each.
+/// Reads properties (2.1.3.4): their number, then type, id, perhaps a name, and the value of each.
 fn properties(data: &[u8], item: &mut Item) -> Option<()> {
     let (count, mut rest) = four(data)?;
     for _ in 0..count.min(MAX_PROPERTIES) {
@@ -110,7 +110,7 @@ fn properties(data: &[u8], item: &mut Item) -> Option<()> {
         rest = tail;
         let (kind, id) = (tag as u16, (tag >> 16) as u16);
         if id >= 0x8000 {
-            // A set of names, then a number or a text.
+            // A property set GUID, then a number or a text.
             let (named, tail) = four(rest.get(16..)?)?;
             let (len, tail) = four(tail)?;
             rest = if named == 0 { tail } else { tail.get(padded(len)?..)? };
@@ -132,7 +132,7 @@ fn properties(data: &[u8], item: &mut Item) -> Option<()> {
                 rest = rest.get(size * values as usize..)?;
                 continue;
             }
-            // Strings, bytes and objects have a count of their own.
+            // Strings, bytes and objects have a count.
             None if tag & 0x1000 == 0 => {
                 let (count, tail) = four(rest)?;
                 rest = tail;
@@ -147,7 +147,7 @@ fn properties(data: &[u8], item: &mut Item) -> Option<()> {
             let (len, tail) = four(rest)?;
             let bytes = tail.get(..len as usize)?;
             if value == 0 {
-                // The interface of an object, before it.
+                // The interface of an object precedes it.
                 let object = if kind == 0x000d { 16.min(bytes.len()) } else { 0 };
                 item.property(id, kind, bytes.get(object..).unwrap_or_default());
             }
@@ -157,7 +157,7 @@ fn properties(data: &[u8], item: &mut Item) -> Option<()> {
     Some(())
 }
 
-/// A length with what fills its last four bytes.
+/// A length, with padding to a multiple of four.
 fn padded(len: u32) -> Option<usize> {
     usize::try_from(len).ok()?.checked_next_multiple_of(4)
 }

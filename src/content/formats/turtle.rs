@@ -1,6 +1,7 @@
 //! Turtle, RDF as text (<https://www.w3.org/TR/turtle/>): FHIR resources in their RDF form (FHIR R4 and R5 2.6.3), and subjects
 //! of other vocabularies. Objects in brackets are read like those of JSON, under the last word of their predicate.
 
+use super::escapes::Escapes;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::stack::media;
@@ -11,7 +12,7 @@ use zeroize::Zeroizing;
 /// Longest literal or name, bytes.
 const MAX_TOKEN: usize = 256 << 10;
 
-/// Objects inside each other.
+/// Levels of nested objects.
 const MAX_DEPTH: usize = 64;
 
 /// Turtle.
@@ -73,7 +74,7 @@ enum Token<'a> {
     Literal(Cow<'a, str>),
 }
 
-/// The token at the front of `text` and its length with what blanks precede it; none where more text is needed.
+/// The token at the front of `text`, and its length including leading blanks; `None` if more text is needed.
 fn token(text: &str, last: bool) -> Option<(Token<'_>, usize)> {
     let mut rest = text.trim_start();
     while rest.starts_with('#') {
@@ -116,7 +117,7 @@ fn token(text: &str, last: bool) -> Option<(Token<'_>, usize)> {
 fn literal(text: &str, quote: u8) -> Option<(Cow<'_, str>, usize)> {
     let bytes = text.as_bytes();
     let long = bytes.get(1) == Some(&quote) && bytes.get(2) == Some(&quote);
-    // Whether two quotes are an empty string or the front of three is not known yet.
+    // Two quotes may be an empty string or the beginning of three.
     if bytes.get(1) == Some(&quote) && bytes.len() < 3 {
         return None;
     }
@@ -137,53 +138,22 @@ fn literal(text: &str, quote: u8) -> Option<(Cow<'_, str>, usize)> {
         at += 1;
     }
     let inner = text.get(width..at)?;
-    let value = if escaped { Cow::Owned(unescape(inner)) } else { Cow::Borrowed(inner) };
+    let value = if escaped { Cow::Owned(ESCAPES.resolve(inner)) } else { Cow::Borrowed(inner) };
     Some((value, at + width))
 }
 
-/// A string without its escapes (Turtle 6.4).
-fn unescape(text: &str) -> String {
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        plain.push_str(rest.get(..at).unwrap_or(""));
-        let mut after = rest.get(at + 1..).unwrap_or("").chars();
-        let digits = match after.next() {
-            Some('n') => {
-                plain.push('\n');
-                0
-            }
-            Some('u') => 4,
-            Some('U') => 8,
-            Some('t') => {
-                plain.push('\t');
-                0
-            }
-            Some(other) => {
-                plain.push(other);
-                0
-            }
-            None => 0,
-        };
-        rest = after.as_str();
-        if digits > 0 {
-            let code = rest.get(..digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-            if let Some(c) = code.and_then(char::from_u32) {
-                plain.push(c);
-                rest = rest.get(digits..).unwrap_or("");
-            }
-        }
-    }
-    plain.push_str(rest);
-    plain
-}
+/// Escapes of strings (Turtle 6.4, ECHAR and UCHAR).
+const ESCAPES: Escapes = Escapes {
+    letters: &[('t', '\t'), ('b', '\u{8}'), ('n', '\n'), ('r', '\r'), ('f', '\u{c}')],
+    code_points: &[('u', 4), ('U', 8)],
+};
 
 /// The last word of a name or an address: `fhir:Patient.birthDate` is `birthDate`.
 fn term(name: &str) -> &str {
     name.rsplit(['#', '/', ':', '.']).next().unwrap_or(name)
 }
 
-/// What comes next.
+/// The part of a statement that comes next.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Next {
     Subject,
@@ -196,21 +166,21 @@ enum Next {
     DirectiveAddress,
 }
 
-/// An object that is open.
+/// An open object.
 struct Level {
     /// Its name.
     name: Box<str>,
-    /// The predicate whose object comes.
+    /// The predicate of the next object.
     predicate: Box<str>,
-    /// It holds more than a value of its own.
+    /// It holds more than a single value.
     open: bool,
-    /// Lists that are open in it.
+    /// Open lists in it.
     lists: u32,
 }
 
 struct Reader {
     pending: Zeroizing<Vec<u8>>,
-    /// Bytes of it with which the next token may be there.
+    /// Number of bytes with which the next token may be complete.
     enough: usize,
     graph: Graph,
     path: Option<Box<str>>,
@@ -225,7 +195,7 @@ struct Graph {
 }
 
 impl Graph {
-    /// Takes a token; false if there are too many objects inside each other.
+    /// Takes a token; false if objects are nested too deeply.
     fn take(&mut self, token: &Token<'_>, scope: &mut Scope<'_>) -> bool {
         match (self.next, token) {
             (Next::Directive, Token::Sign(b'.')) | (Next::DirectiveAddress, Token::Address(_)) => {
@@ -319,7 +289,7 @@ impl Graph {
         true
     }
 
-    /// The innermost object holds more than a value: it is one of the document.
+    /// The innermost object holds more than a value, so it is an object of the document.
     fn open_levels(&mut self, scope: &mut Scope<'_>) {
         if let Some(level) = self.levels.last_mut().filter(|level| !level.open) {
             level.open = true;
@@ -377,7 +347,7 @@ impl Graph {
 }
 
 impl Level {
-    /// Whether it may be a resource: it is a subject, or what holds one.
+    /// Whether it may be a resource: a subject, or an object with one.
     fn levels_resource(&self) -> bool {
         matches!(&*self.name, "" | "contained" | "resource")
     }
@@ -388,7 +358,7 @@ impl Reader {
         let pending = std::mem::take(&mut self.pending);
         let text = match std::str::from_utf8(&pending) {
             Ok(text) => Cow::Borrowed(text),
-            // The last character may go on in the next piece.
+            // The last token may continue in the next piece.
             Err(e) if e.error_len().is_none() && !last => {
                 String::from_utf8_lossy(pending.get(..e.valid_up_to()).unwrap_or_default())
             }
@@ -406,7 +376,7 @@ impl Reader {
             Cow::Owned(text) => text.as_bytes().get(at..).unwrap_or_default(),
         };
         self.failed |= rest.len() > MAX_TOKEN;
-        // What was looked at in vain is looked at again only when it has doubled.
+        // Bytes without a result are examined again only when they have doubled.
         self.enough = rest.len() * 2;
         self.pending = Zeroizing::new(rest.to_vec());
     }

@@ -1,6 +1,8 @@
 //! YAML 1.2 as programs write records in it: block and flow collections, plain and quoted scalars, block scalars,
-//! several documents. It is read line by line. Anchors, tags and complex keys are passed over, and an alias is no value.
+//! several documents. It is read line by line. Anchors, tags and complex keys are passed over, and aliases are
+//! ignored.
 
+use super::escapes::Escapes;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::stack::media;
@@ -14,10 +16,10 @@ const MAX_LINE: usize = 8 << 10;
 /// Longest block or quoted scalar of several lines, bytes.
 const MAX_SCALAR: usize = 64 << 10;
 
-/// Collections inside each other.
+/// Levels of nested collections.
 const MAX_DEPTH: usize = 64;
 
-/// Lines looked at to recognise it.
+/// Lines examined to recognise it.
 const MAX_LOOK: usize = 32;
 
 /// YAML.
@@ -60,8 +62,8 @@ impl Format for Yaml {
     }
 }
 
-/// Whether the first lines are a document that begins (`---`, `%YAML`) with keys in it, or hold a collection below a
-/// key: letters and notes have labels with colons, too, but nothing under them that is indented by keys of its own.
+/// Whether the first lines begin a document (`---`, `%YAML`) with keys in it, or hold a collection below a key:
+/// letters and notes have labels with colons too, but no indented keys below them.
 fn is_nested(head: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(head)
         .or_else(|e| std::str::from_utf8(head.get(..e.valid_up_to()).unwrap_or_default()))
@@ -100,7 +102,7 @@ fn is_identifier(key: &str) -> bool {
     !key.is_empty() && !key.contains(char::is_whitespace)
 }
 
-/// The key at the front of a line, and what is behind its colon.
+/// The key at the front of a line, and the text behind its colon.
 fn split_key(text: &str) -> Option<(Cow<'_, str>, &str)> {
     if let Some(quote @ ('"' | '\'')) = text.chars().next() {
         let (key, rest) = quoted(text, quote)?;
@@ -115,7 +117,7 @@ fn split_key(text: &str) -> Option<(Cow<'_, str>, &str)> {
     plain.then(|| (Cow::Borrowed(key.trim_end()), value.get(1..).unwrap_or("").trim()))
 }
 
-/// The scalar in quotes at the front of `text`, and what is behind it. None if it does not end.
+/// The quoted scalar at the front of `text`, and the text behind it. `None` if it does not end.
 fn quoted(text: &str, quote: char) -> Option<(Cow<'_, str>, &str)> {
     let inner = text.get(1..)?;
     let mut chars = inner.char_indices().peekable();
@@ -141,48 +143,35 @@ fn quoted(text: &str, quote: char) -> Option<(Cow<'_, str>, &str)> {
     None
 }
 
-/// A scalar without the escapes of its quotes (YAML 1.2.2 5.7).
+/// Escapes of scalars in double quotes (YAML 1.2.2 5.7).
+const ESCAPES: Escapes = Escapes {
+    letters: &[
+        ('0', '\0'),
+        ('a', '\u{7}'),
+        ('b', '\u{8}'),
+        ('t', '\t'),
+        ('n', '\n'),
+        ('v', '\u{b}'),
+        ('f', '\u{c}'),
+        ('r', '\r'),
+        ('e', '\u{1b}'),
+        ('N', '\u{85}'),
+        ('_', '\u{a0}'),
+        ('L', '\u{2028}'),
+        ('P', '\u{2029}'),
+    ],
+    code_points: &[('x', 2), ('u', 4), ('U', 8)],
+};
+
+/// A scalar with the escapes of its quotes resolved.
 fn unquote(text: &str, quote: char) -> String {
     if quote == '\'' {
         return text.replace("''", "'");
     }
-    let mut plain = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find('\\') {
-        plain.push_str(rest.get(..at).unwrap_or(""));
-        let mut after = rest.get(at + 1..).unwrap_or("").chars();
-        let digits = match after.next() {
-            Some('n') => {
-                plain.push('\n');
-                0
-            }
-            Some('t') => {
-                plain.push('\t');
-                0
-            }
-            Some('x') => 2,
-            Some('u') => 4,
-            Some('U') => 8,
-            Some(other) => {
-                plain.push(other);
-                0
-            }
-            None => 0,
-        };
-        rest = after.as_str();
-        if digits > 0 {
-            let code = rest.get(..digits).and_then(|hex| u32::from_str_radix(hex, 16).ok());
-            if let Some(c) = code.and_then(char::from_u32) {
-                plain.push(c);
-                rest = rest.get(digits..).unwrap_or("");
-            }
-        }
-    }
-    plain.push_str(rest);
-    plain
+    ESCAPES.resolve(text)
 }
 
-/// A collection that is open.
+/// An open collection.
 #[derive(Clone, Copy, PartialEq, Eq)]
 struct Level {
     /// Column of its keys or dashes.
@@ -190,7 +179,7 @@ struct Level {
     mapping: bool,
 }
 
-/// What the lines that follow go on with.
+/// What the following lines continue.
 enum Rest {
     Nothing,
     /// A block scalar (`|`, `>`) of lines that are indented by more than this.
@@ -259,7 +248,7 @@ impl Reader {
         self.content(bare, indent, scope);
     }
 
-    /// What is at column `indent`: items of lists inside each other, then a key or a scalar.
+    /// Reads the text at column `indent`: nested list items, then a key or a scalar.
     fn content(&mut self, mut bare: &str, mut indent: usize, scope: &mut Scope<'_>) {
         while bare == "-" || bare.starts_with("- ") {
             self.close_to(indent, false, scope);
@@ -286,7 +275,7 @@ impl Reader {
             None if self.levels.last().is_some_and(|level| !level.mapping) => {
                 self.scalar(bare, indent, scope);
             }
-            // Goes on with the scalar of the line before.
+            // Continues the scalar of the previous line.
             None => {}
         }
     }
@@ -307,12 +296,12 @@ impl Reader {
         true
     }
 
-    /// Closes what is indented by more than `indent`, and a list in the column of the key that follows it.
+    /// Closes collections indented by more than `indent`, and a list in the column of the key that follows it.
     fn close_to(&mut self, indent: usize, mapping: bool, scope: &mut Scope<'_>) {
         while let Some(last) = self.levels.last() {
-            // The items of a list may stand in the column of its key.
+            // List items may be in the column of their key.
             let list = mapping && !last.mapping && last.indent == indent;
-            // Two items beside each other: the mapping in the first has ended.
+            // A second item: the mapping in the first has ended.
             if last.indent > indent || list {
                 self.levels.pop();
                 self.tree.close(scope);
@@ -362,7 +351,7 @@ impl Reader {
         }
     }
 
-    /// A whole flow collection: `{name: Jane Roe, ids: [H-77]}`.
+    /// A complete flow collection: `{name: Jane Roe, ids: [H-77]}`.
     fn flow(&mut self, text: &str, depth: &mut usize, scope: &mut Scope<'_>) {
         let mut rest = text;
         let mut open: Vec<bool> = Vec::new();
@@ -438,7 +427,7 @@ impl Reader {
     }
 }
 
-/// What is behind an anchor and a tag (YAML 1.2.2 6.9).
+/// The text behind an anchor and a tag (YAML 1.2.2 6.9).
 fn properties(mut text: &str) -> &str {
     while text.starts_with(['&', '!']) {
         text = text.split_once(' ').map_or("", |(_, rest)| rest.trim_start());
@@ -446,7 +435,7 @@ fn properties(mut text: &str) -> &str {
     text
 }
 
-/// Where the flow collection at the front of `text` ends. None if it goes on behind it.
+/// The end of the flow collection at the front of `text`. `None` if it is incomplete.
 fn flow_len(text: &str) -> Option<usize> {
     let mut depth = 0u32;
     let mut quote: Option<u8> = None;
@@ -471,7 +460,7 @@ fn flow_len(text: &str) -> Option<usize> {
     None
 }
 
-/// The scalar at the front of `text` inside a flow collection, and what is behind it.
+/// The scalar at the front of `text` inside a flow collection, and the text behind it.
 fn flow_scalar(text: &str) -> (Cow<'_, str>, &str) {
     if let Some(quote @ ('"' | '\'')) = text.chars().next()
         && let Some((value, rest)) = quoted(text, quote)

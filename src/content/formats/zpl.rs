@@ -3,7 +3,7 @@
 use crate::content::extract::printed::PrintedLabel;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 
-/// Longest command with its text, bytes; the rest of a longer one (a picture) is passed over.
+/// Longest command with its text, bytes; the rest of a longer one (an image) is passed over.
 const MAX_COMMAND: usize = 4096;
 
 /// ZPL II.
@@ -37,14 +37,14 @@ impl Format for Zpl {
 }
 
 struct Job {
-    /// The command that is being read, without its `^`.
+    /// The current command, without its `^`.
     command: zeroize::Zeroizing<Vec<u8>>,
     label: PrintedLabel,
     /// Position of the field (`^FO`, `^FT`).
     place: Option<(i32, i32)>,
     /// The field is a bar code.
     barcode: bool,
-    /// What starts a byte in hexadecimal digits (`^FH`).
+    /// The character that introduces a byte in hexadecimal digits (`^FH`).
     hex: Option<u8>,
 }
 
@@ -57,7 +57,7 @@ impl Document for Job {
             bytes = bytes.get(at + 1..).unwrap_or_default();
         }
         self.keep(bytes);
-        // Nothing belongs to the end of a label, so it need not wait for the next command.
+        // The end of a label takes no parameters, so it need not wait for the next command.
         if self.command.trim_ascii().eq_ignore_ascii_case(b"XZ") {
             self.print(scope);
         }
@@ -144,7 +144,7 @@ fn place(parameters: &[u8]) -> Option<(i32, i32)> {
     Some((numbers.next()??, numbers.next()??))
 }
 
-/// What a bar code holds, without the start codes of `^BC` (`>:`) and the mode of `^BQ` (`QA,`).
+/// The content of a bar code, without the start codes of `^BC` (`>:`) and the mode of `^BQ` (`QA,`).
 fn code_text(line: &str) -> &str {
     let line = line.trim();
     let line = line.strip_prefix("QA,").or_else(|| line.strip_prefix("MM,")).unwrap_or(line);

@@ -73,7 +73,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
     let recordings = recordings
         .map(|(format, field)| recording::sample(format, field, "Ash").expect("a recording"));
     let files: Vec<&[u8]> = archives.iter().chain(&recordings).map(Vec::as_slice).collect();
-    let fronts: [&[u8]; 31] = [
+    let fronts: [&[u8]; 32] = [
         b"MSH|^~\\&|A|B|C|D|202603011015||ADT^A01|1|P|2.5\r",
         b"M\0S\0H\0|\0^\0~\0\\\0&\0|\0A\0|\0",
         b"{\"a\":1,\"b\":2}\n",
@@ -105,6 +105,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         b"@prefix fhir: <http://hl7.org/fhir/> .\n",
         b"SQLite format 3\0\x04\0\x01\x01",
         b"x\x9f\x3e\x22\x01\0",
+        b"7z\xbc\xaf\x27\x1c\0\x04",
     ];
     let types = ["", "text/plain", "text/html", "application/json", "application/xml", "text/csv"];
     let types = types.map(|content_type| Media::Type { content_type, name: "/a.json" });

@@ -424,15 +424,12 @@ fn one_patient_can_be_suppressed_by_pseudonym() {
     assert!(is_counted(x.finding(Sample { patient: 2, ..Sample::default() }.build(), &mut out)));
 }
 
-#[test]
-fn a_service_that_serves_anybody_later_raises_its_earlier_exposures() {
-    let (mut x, mut out) = (tracker(), Vec::new());
-    let server = "10.1.2.15:6379";
+/// An exposure of `server`, which later shows another client `facts`: the exposure as that raises it.
+fn raised_by(x: &mut Exposures, server: &'static str, facts: ServiceFacts) -> Exposure {
+    let mut out = Vec::new();
     x.finding(Sample { server, ..http(1) }.build(), &mut out);
     let before = exposures(&out)[0].severity;
     out.clear();
-    let mut facts = ServiceFacts::default();
-    facts.served();
     let facts = std::sync::Arc::new(facts);
     let flow = Sample { client: "10.1.7.99:4000", server, ..http(1) }.build().flow;
     let observation = ServiceObservation {
@@ -446,43 +443,32 @@ fn a_service_that_serves_anybody_later_raises_its_earlier_exposures() {
     let raised = exposures(&out);
     let [raised] = raised.as_slice() else { panic!("one event") };
     assert_eq!(raised.severity, before + SeverityEntry::default().answers_anyone);
-    assert_eq!(raised.access.answers(), Answers::Anyone);
-    assert_eq!(raised.access.evidence(), ["served-without-login"]);
+    let raised = (*raised).clone();
     out.clear();
     x.service(observation, &mut out);
     assert!(exposures(&out).is_empty(), "it is said once");
+    raised
+}
+
+#[test]
+fn a_service_that_serves_anybody_later_raises_its_earlier_exposures() {
+    let mut facts = ServiceFacts::default();
+    facts.served();
+    let raised = raised_by(&mut tracker(), "10.1.2.15:6379", facts);
+    assert_eq!(raised.access.answers(), Answers::Anyone);
+    assert_eq!(raised.access.evidence(), ["served-without-login"]);
 }
 
 #[test]
 fn a_web_service_that_proves_open_later_raises_its_earlier_exposures() {
     let (mut x, mut out) = (tracker(), Vec::new());
     let server = "10.1.2.15:8080";
-    let logged_in = Sample { server, ..http(1) };
-    x.finding(logged_in.build(), &mut out);
-    let before = exposures(&out)[0].severity;
-    out.clear();
     let mut facts = ServiceFacts::default();
     facts.interface(crate::rules::ServiceKind::ALL[0], &"A server".into(), true);
-    let facts = std::sync::Arc::new(facts);
-    let flow = Sample { client: "10.1.7.99:4000", server, ..http(1) }.build().flow;
-    let observation = ServiceObservation {
-        time: at(9),
-        flow: &flow,
-        protocol: "http",
-        content: "",
-        facts: &facts,
-    };
-    x.service(observation, &mut out);
-    let raised = exposures(&out);
-    let [raised] = raised.as_slice() else { panic!("one event") };
-    assert_eq!(raised.severity, before + SeverityEntry::default().answers_anyone);
+    let raised = raised_by(&mut x, server, facts);
     assert_eq!(raised.access.answers(), Answers::Anyone);
     assert_eq!(raised.access.evidence(), ["interface-shown-without-login"]);
-    let id = raised.id;
-    out.clear();
-    x.service(observation, &mut out);
-    assert!(exposures(&out).is_empty(), "it is said once");
     x.finding(Sample { server, time: at(10), patient: 2, ..http(2) }.build(), &mut out);
     x.finish(at(11), &mut out);
-    assert!(exposures(&out).iter().all(|e| e.id == id), "under the same id");
+    assert!(exposures(&out).iter().all(|e| e.id == raised.id), "under the same id");
 }

@@ -53,3 +53,21 @@ fn names_are_few_and_those_of_ones_own_hosts_stay_longest() {
     let of = x.names.of("10.1.2.3".parse().expect("address"), at(3));
     assert_eq!(of, ["name-9", "name-8", "name-7", "name-6"]);
 }
+
+#[test]
+fn an_address_of_many_sites_is_not_reported_with_each_of_them() {
+    let (mut x, mut out) = (tracker(), Vec::new());
+    x.finding(Sample { time: at(0), ..Sample::default() }.build(), &mut out);
+    let mut report = |second: i64| {
+        let name = format!("site-{second}.example");
+        assets(&named(&mut x, "10.1.2.3", &name, second))
+    };
+    let reports: Vec<_> = (1..3_600).flat_map(&mut report).collect();
+    // The four that are kept, and the first that took the place of another.
+    let last = |(_, names): &(&str, Vec<String>)| names.first().cloned().expect("a name");
+    let expected: Vec<String> = (1..=5).map(|n| format!("site-{n}.example")).collect();
+    assert_eq!(reports.iter().map(last).collect::<Vec<_>>(), expected);
+    let next: Vec<_> = (3_600..3_700).flat_map(&mut report).collect();
+    let names = |list: [i64; 4]| list.map(|n| format!("site-{n}.example")).to_vec();
+    assert_eq!(next, [("dicom-server", names([3_605, 3_604, 3_603, 3_602]))], "an hour later");
+}

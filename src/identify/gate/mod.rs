@@ -85,7 +85,10 @@ pub(super) fn hashes(hasher: &SeedableRandomState, kind: Kind, value: &str) -> A
     words.learn(kind, value);
     words.hashes.sort_unstable();
     words.hashes.dedup();
-    words.hashes.as_slice().into()
+    match words.hashes.is_empty() {
+        true => Arc::default(),
+        false => words.hashes.as_slice().into(),
+    }
 }
 
 /// The hasher of all gates, whose hashes cannot be made without `key`.
@@ -345,6 +348,11 @@ impl Gate {
         let mut shown = name.to_owned();
         self.pass(TextKind::Name, &mut shown, rules, texts);
         shown
+    }
+
+    /// The same of a flow in which no identifier was found.
+    pub fn name_alone(name: &str, rules: &RuleSet) -> String {
+        Text::new(TextKind::Name, name, rules).shown().unwrap_or_else(|| name.to_owned())
     }
 
     /// Masks what must not be shown of a text. True if something may be shown later.

@@ -185,13 +185,10 @@ impl RunSummary {
 
     /// Packets and bytes that were lost.
     fn lost_on_the_way(&self, add: &mut impl FnMut(Cause, u64, Option<u64>, String)) {
-        let sum = |map: &std::collections::BTreeMap<&str, u64>| {
-            map.values().fold(0_u64, |all, n| all.saturating_add(*n))
-        };
-        let never = sum(&self.lost);
+        let never = self.packets_lost();
         let text = format!("{} lost before they were captured", count(never, "packet"));
         add(Cause::NeverSeen, never, None, text);
-        let dropped = sum(&self.dropped);
+        let dropped = self.packets_dropped();
         add(Cause::Dropped, dropped, None, format!("{} dropped", count(dropped, "packet")));
         let gap = self.gap_bytes.saturating_sub(self.cut_bytes);
         let text = format!("{} missing in streams: packets were not captured", bytes(gap));

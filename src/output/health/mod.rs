@@ -14,6 +14,7 @@ pub use metrics::SensorMetrics;
 pub use process::ProcessStats;
 
 use super::RunSummary;
+use super::clock::stopwatch;
 use crate::capture::Input;
 use crate::closed_set::closed_set;
 use crate::time::Timestamp;
@@ -253,9 +254,8 @@ pub struct SensorHealth {
 
 impl SensorHealth {
     /// Nothing has begun.
-    #[expect(clippy::disallowed_methods, reason = "the age of threads, never reaches an event")]
     pub fn new(max_silence: Option<Duration>) -> Self {
-        let started = Instant::now();
+        let started = stopwatch();
         Self {
             started,
             max_silence,

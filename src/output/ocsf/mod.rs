@@ -250,8 +250,6 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
 /// Application Activity, Scan Activity, Completed.
 fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     let end = r.ended.or(r.started).unwrap_or(Timestamp(0));
-    let sum =
-        |map: &BTreeMap<&'static str, u64>| map.values().fold(0u64, |a, n| a.saturating_add(*n));
     Event {
         message: sentence::of_run(r),
         start_time: r.started.map(Timestamp::unix_millis),
@@ -260,7 +258,7 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
         num_files: Some(r.inputs.len() as u64),
         num_detections: Some(r.findings),
         num_network_items: Some(r.flows),
-        num_skipped_items: Some(sum(&r.skipped).saturating_add(sum(&r.dropped))),
+        num_skipped_items: Some(r.packets_skipped().saturating_add(r.packets_dropped())),
         total: Some(r.packets_read),
         unmapped: Some(Unmapped {
             patients: Some(r.patients.value),

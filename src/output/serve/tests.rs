@@ -15,11 +15,8 @@ use std::time::Instant;
 
 const PACS: &str = ServiceKind::Pacs.as_str();
 
-pub(super) fn dashboard() -> Arc<Dashboard> {
-    let metrics = Arc::new(Metrics::new().expect("metrics"));
-    let mut dashboard = Arc::new(Dashboard::new(metrics, Arc::new(SensorHealth::new(None))));
-    dashboard.metrics().packets(1234, 56_789);
-    let mut exposures = Exposures::new(Settings {
+fn tracker(observe_patients: bool) -> Exposures {
+    Exposures::new(Settings {
         home: Default::default(),
         idle: crate::time::Span::seconds(60),
         update: crate::time::Span::seconds(60),
@@ -30,8 +27,15 @@ pub(super) fn dashboard() -> Arc<Dashboard> {
         access: Default::default(),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
-        observe_patients: true,
-    });
+        observe_patients,
+    })
+}
+
+pub(super) fn dashboard() -> Arc<Dashboard> {
+    let metrics = Arc::new(Metrics::new().expect("metrics"));
+    let mut dashboard = Arc::new(Dashboard::new(metrics, Arc::new(SensorHealth::new(None))));
+    dashboard.metrics().packets(1234, 56_789);
+    let mut exposures = tracker(true);
     let mut events = Vec::new();
     exposures.finding(hl7(1).build(), &mut events);
     let mut portal = http(2);
@@ -183,19 +187,7 @@ fn stopping_does_not_wait_for_a_silent_client() {
 #[test]
 fn the_table_is_capped_and_ended_exposures_go_first() {
     let mut dashboard = dashboard();
-    let mut exposures = Exposures::new(Settings {
-        home: Default::default(),
-        idle: crate::time::Span::seconds(60),
-        update: crate::time::Span::seconds(60),
-        forget: crate::time::Span::seconds(30 * 86_400),
-        key: KEY,
-        severity: Default::default(),
-        suppressions: Default::default(),
-        access: Default::default(),
-        detail: crate::config::Detail::Flows,
-        memory: 1 << 20,
-        observe_patients: false,
-    });
+    let mut exposures = tracker(false);
     let mut events = Vec::new();
     let servers: Vec<String> =
         (0..MAX_ROWS).map(|n| format!("10.9.{}.{}:104", n / 250, n % 250)).collect();

@@ -5,7 +5,8 @@
 
 use super::{Fate, Outcome, Sink};
 use crate::destination::Address;
-use crate::output::spool::{Record, stopwatch};
+use crate::output::clock::stopwatch;
+use crate::output::spool::Record;
 use crate::remote::explain_tls;
 use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, StreamOwned};
@@ -18,8 +19,16 @@ use std::time::{Duration, Instant};
 
 /// Time that connecting to one address may take, and each step of a handshake.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Time that writing may take.
+/// Time that all steps of a handshake may take.
+const SHAKE_WITHIN: Duration = Duration::from_secs(10);
+/// Time for which the receiver may take nothing.
 const WRITE_WITHIN: Duration = Duration::from_secs(8);
+/// Time that it may take for a batch, a megabyte: ten kilobytes a second.
+const TAKE_WITHIN: Duration = Duration::from_secs(100);
+/// Bytes of a piece.
+const PIECE: usize = 16 << 10;
+/// Reads of what a receiver says, which is of no interest, before anything else is done.
+const MAX_READS: usize = 64;
 /// Time that the receiver has to close its side at the end.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 /// Addresses of one name that are tried.
@@ -94,10 +103,10 @@ impl Stream {
         }
         self.peer = None;
         let mut peer = (self.connect)()?;
+        let begun = stopwatch();
         for (_, bytes) in &self.late {
-            peer.write_all(bytes).map_err(|error| broken(&error))?;
+            write(peer.as_mut(), bytes, begun).map_err(|error| broken(&error))?;
         }
-        peer.flush().map_err(|error| broken(&error))?;
         let now = stopwatch();
         self.late.iter_mut().for_each(|(at, _)| *at = now);
         self.peer = Some(peer);
@@ -115,6 +124,18 @@ impl Stream {
     }
 }
 
+/// Writes `bytes`, within [`TAKE_WITHIN`] since `begun`: a receiver that takes a byte at a time would otherwise hold the
+/// thread for ever.
+fn write(peer: &mut dyn Peer, bytes: &[u8], begun: Instant) -> io::Result<()> {
+    for piece in bytes.chunks(PIECE) {
+        if begun.elapsed() > TAKE_WITHIN {
+            return Err(io::Error::new(io::ErrorKind::TimedOut, "the receiver is too slow"));
+        }
+        peer.write_all(piece)?;
+    }
+    peer.flush()
+}
+
 fn broken(error: &io::Error) -> String {
     format!("the connection broke: {error}")
 }
@@ -129,7 +150,7 @@ impl Sink for Stream {
         let Some(peer) = &mut self.peer else {
             return Outcome::broke_off(0, records.len(), "no connection");
         };
-        let written = peer.write_all(&bytes).and_then(|()| peer.flush());
+        let written = write(peer.as_mut(), &bytes, stopwatch());
         let open = written.map_err(|error| broken(&error)).and_then(|()| {
             is_open(peer.as_mut()).then_some(()).ok_or_else(|| "the receiver hung up".to_owned())
         });
@@ -183,13 +204,14 @@ fn is_open(peer: &mut dyn Peer) -> bool {
 /// Reads what there is, which is of no interest; whether there may be more.
 fn has_more(peer: &mut dyn Peer) -> bool {
     let mut rest = [0; 1024];
-    loop {
+    for _ in 0..MAX_READS {
         match peer.read(&mut rest) {
             Ok(0) => return false,
             Ok(_) => {}
             Err(error) => return is_patience(&error),
         }
     }
+    true
 }
 
 fn is_patience(error: &io::Error) -> bool {
@@ -229,7 +251,11 @@ pub(super) fn tls(address: &Address, config: &Arc<ClientConfig>) -> Result<Box<d
     let fault = |text: String| format!("{address}: TLS failed: {text}");
     let mut connection = ClientConnection::new(Arc::clone(config), name)
         .map_err(|error| fault(error.to_string()))?;
+    let begun = stopwatch();
     while connection.is_handshaking() {
+        if begun.elapsed() > SHAKE_WITHIN {
+            return Err(fault("the server takes too long".to_owned()));
+        }
         connection.complete_io(&mut stream).map_err(|error| {
             let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
             fault(inner.map_or_else(|| error.to_string(), explain_tls))

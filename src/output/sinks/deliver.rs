@@ -2,9 +2,10 @@
 
 use super::pause::Pause;
 use super::{Fate, Outcome, Sink};
+use crate::output::clock::stopwatch;
 use crate::output::health::Backlog;
 use crate::output::metrics::Metrics;
-use crate::output::spool::{Mover, Pressure, Record, Spool, stopwatch};
+use crate::output::spool::{Mover, Pressure, Record, Spool};
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -2,7 +2,8 @@
 
 use super::{Fate, Outcome, Sink, SinkError, bulk, credentials, runtime};
 use crate::destination::{Address, HttpApi, Remote, Service};
-use crate::output::spool::{Record, stopwatch};
+use crate::output::clock::stopwatch;
+use crate::output::spool::Record;
 use crate::remote::{Credentials, explain_tls};
 use axum::body::Bytes;
 use axum::http::header::{AUTHORIZATION, CONTENT_TYPE, HOST, HeaderValue, USER_AGENT};

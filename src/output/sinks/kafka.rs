@@ -222,7 +222,7 @@ mod tests {
             .expect("consumer");
         consumer.subscribe(&["phitap"]).expect("subscribed");
         let mut texts = Vec::new();
-        let since = crate::output::spool::stopwatch();
+        let since = crate::output::clock::stopwatch();
         while texts.len() < 200 {
             assert!(since.elapsed() < Duration::from_secs(60), "{} messages came", texts.len());
             // Nothing comes before the group is settled.

@@ -2,7 +2,8 @@
 //! of its event.
 
 use crate::exposure::{Conversation, Event, EventId, PatientObservation};
-use crate::output::spool::{Record, Spool, clock};
+use crate::output::clock::wall_clock;
+use crate::output::spool::{Record, Spool};
 use crate::output::{Context, Format, Output, RunSummary, SensorStatus};
 use crate::severity::Severity;
 use std::io::{self, Write};
@@ -103,7 +104,7 @@ impl Write for Lines {
             if !self.line.is_empty() {
                 let tag = lock(&self.tag);
                 let line = std::mem::take(&mut self.line);
-                self.spool.push(Record::new(&tag.id, tag.level, clock(), line));
+                self.spool.push(Record::new(&tag.id, tag.level, wall_clock().unix_millis(), line));
             }
         }
         self.line.extend_from_slice(rest);

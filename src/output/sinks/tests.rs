@@ -98,7 +98,7 @@ fn a_sensor_ends_in_time_though_its_receiver_takes_nothing() {
     while metric(&metrics, "phitap_output_failures_total{output=\"test\"}") == "0" {
         std::thread::sleep(Duration::from_millis(5));
     }
-    let since = crate::output::spool::stopwatch();
+    let since = crate::output::clock::stopwatch();
     let error = delivery.close(Duration::from_millis(200), Pressure::Drop).expect_err("lost");
     assert!(since.elapsed() < Duration::from_secs(60));
     let text = error.to_string();

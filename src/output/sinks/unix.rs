@@ -3,12 +3,24 @@
 use super::connection::{Connect, Stream};
 use super::{Fate, Outcome, Sink};
 use crate::output::spool::Record;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType, connect, socket};
+use std::io;
 use std::os::unix::net::{UnixDatagram, UnixStream};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Time that writing may take.
 const WRITE_WITHIN: Duration = Duration::from_secs(8);
+
+/// Connects. The call of the standard library would wait for as long as the receiver accepts no connection.
+fn connected(path: &Path) -> io::Result<UnixStream> {
+    let address = SocketAddrUnix::new(path)?;
+    let stream = UnixStream::from(socket(AddressFamily::UNIX, SocketType::STREAM, None)?);
+    stream.set_nonblocking(true)?;
+    connect(&stream, &address)?;
+    stream.set_nonblocking(false)?;
+    Ok(stream)
+}
 
 /// The sink of a socket.
 pub(super) struct Unix {
@@ -22,8 +34,8 @@ impl Unix {
     pub fn new(path: PathBuf) -> Self {
         let at = path.clone();
         let connect: Connect = Box::new(move || {
-            let fault = |error: std::io::Error| format!("{}: {error}", at.display());
-            let stream = UnixStream::connect(&at).map_err(fault)?;
+            let fault = |error: io::Error| format!("{}: {error}", at.display());
+            let stream = connected(&at).map_err(fault)?;
             stream.set_write_timeout(Some(WRITE_WITHIN)).map_err(fault)?;
             stream.set_read_timeout(Some(WRITE_WITHIN)).map_err(fault)?;
             Ok(Box::new(stream))
@@ -44,7 +56,7 @@ impl Unix {
             let socket = UnixDatagram::unbound()?;
             socket.connect(&self.path)?;
             socket.set_write_timeout(Some(WRITE_WITHIN))?;
-            Ok::<_, std::io::Error>(socket)
+            Ok::<_, io::Error>(socket)
         };
         self.datagrams = open().ok();
         self.datagrams.is_some()

@@ -13,6 +13,7 @@ mod tests;
 pub use log::{Limits, Log, Lost};
 pub use record::Record;
 
+use super::clock::{stopwatch, wall_clock};
 use super::health::Backlog;
 use super::metrics::Metrics;
 use std::collections::VecDeque;
@@ -20,7 +21,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 /// Bytes of records that wait in memory.
 const MAX_MEMORY: usize = 16 << 20;
@@ -275,7 +276,7 @@ impl Spool {
 
     /// Notes what waits, and since when.
     pub fn note(&self) {
-        let now = clock();
+        let now = wall_clock().unix_millis();
         let (mut bytes, mut oldest, failing) = {
             let front = self.lock();
             (front.bytes as u64, front.records.front().map(|r| r.time), front.failing)
@@ -361,7 +362,7 @@ impl Spool {
     fn count_lost(&self, log: &Mutex<Log>) {
         let (lost, expired) = {
             let mut log = lock(log);
-            let expired = log.expire(clock());
+            let expired = log.expire(wall_clock().unix_millis());
             (log.take_lost(), expired)
         };
         if let Err(error) = expired {
@@ -396,16 +397,4 @@ impl Mover {
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
     of.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// The time of day, milliseconds of Unix time.
-#[expect(clippy::disallowed_methods, reason = "the age of what waits, never reaches an event")]
-pub(super) fn clock() -> u64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
-}
-
-#[expect(clippy::disallowed_methods, reason = "the age of what waits, never reaches an event")]
-pub(super) fn stopwatch() -> Instant {
-    Instant::now()
 }

@@ -16,6 +16,7 @@ mod tests;
 pub use error::StoreError;
 pub use schema::{MAGIC, open_to_read};
 
+use super::clock::{stopwatch, wall_clock};
 use super::metrics::Metrics;
 use super::summary::Overview;
 use super::{Context, Output, RunSummary, ecs};
@@ -26,7 +27,7 @@ use rusqlite::Connection;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 /// Name of the output in metrics.
 pub const NAME: &str = "store";
@@ -202,15 +203,7 @@ impl Output for Store {
     }
 }
 
-/// How long ago something was, for people only.
-#[expect(clippy::disallowed_methods, reason = "never reaches an event")]
-fn stopwatch() -> Instant {
-    Instant::now()
-}
-
-/// The time of day, nanoseconds since 1970: when an entry was written.
-#[expect(clippy::disallowed_methods, reason = "retention goes by the clock")]
+/// When an entry is written, nanoseconds since 1970.
 fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(now.as_nanos()).unwrap_or(i64::MAX)
+    wall_clock().0
 }

@@ -387,9 +387,9 @@ fn unread(out: &mut String, run: &RunSummary, context: &Context) {
         let n = format!("{} against what was seen before", count(run.overlap_conflicts, "segment"));
         item(&mut body, section, "Contradictions", &[n], "");
     }
-    item(&mut body, section, "Skipped", &figures(&run.skipped), ", ");
-    item(&mut body, section, "Dropped", &figures(&run.dropped), ", ");
-    item(&mut body, section, "Never seen", &figures(&run.lost), ", ");
+    item(&mut body, section, "Skipped", &packets(&run.skipped, run.packets_skipped()), ", ");
+    item(&mut body, section, "Dropped", &packets(&run.dropped, run.packets_dropped()), ", ");
+    item(&mut body, section, "Never seen", &packets(&run.lost, run.packets_lost()), ", ");
     if run.ring_freezes > 0 {
         let times = format!("{}: raise --ring-size", count(run.ring_freezes, "time"));
         item(&mut body, section, "Ring full", &[times], "");
@@ -432,7 +432,7 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
         format!("{} read", number(run.packets_read)),
         format!("{} decoded", number(run.packets_decoded)),
     ];
-    for (n, what) in [(sum(&run.skipped), "skipped"), (sum(&run.dropped), "dropped")] {
+    for (n, what) in [(run.packets_skipped(), "skipped"), (run.packets_dropped(), "dropped")] {
         if n > 0 {
             packets.push(format!("{} {what}", number(n)));
         }
@@ -478,20 +478,16 @@ fn totals(out: &mut String, run: &RunSummary, context: &Context) {
 }
 
 /// `43 packets: arp 40, cut short 3`.
-fn figures(map: &BTreeMap<&'static str, u64>) -> Vec<String> {
-    let mut all: Vec<String> = map
+fn packets(by_reason: &BTreeMap<&'static str, u64>, total: u64) -> Vec<String> {
+    let mut all: Vec<String> = by_reason
         .iter()
         .filter(|(_, n)| **n > 0)
         .map(|(what, n)| format!("{} {}", what.replace('_', " "), number(*n)))
         .collect();
     if let Some(first) = all.first_mut() {
-        *first = format!("{}: {first}", count(sum(map), "packet"));
+        *first = format!("{}: {first}", count(total, "packet"));
     }
     all
-}
-
-fn sum(map: &BTreeMap<&'static str, u64>) -> u64 {
-    map.values().fold(0, |a, n| a.saturating_add(*n))
 }
 
 fn patients(n: Count) -> String {

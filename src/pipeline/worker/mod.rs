@@ -2,6 +2,7 @@
 //! what never changes.
 
 mod encrypted;
+mod leave;
 mod passing_on;
 
 use super::analysis::{Analysis, State};
@@ -12,16 +13,15 @@ use super::work::{Next, WARM, Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
 use crate::decode::Decoded;
-use crate::exposure::{EventId, FindingEvent};
 use crate::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use crate::identify::{Finding, ValueCache};
 use crate::protocol::datagrams::frame_datagram;
 use crate::protocol::encrypted::{Encryption, probe_datagram};
 use crate::protocol::expected::ExpectedFlows;
 use crate::protocol::tls::HandshakeReader;
-use crate::protocol::{Driver, DriverEvent, DriverLimits, PROTOCOLS, Reason, is_service};
+use crate::protocol::{Driver, DriverLimits, PROTOCOLS, Reason, is_service};
 use crate::rules::RuleSet;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -39,22 +39,12 @@ const MAX_PUT_OFF: u32 = 8;
 /// Work in one step after which a flow is weighed again.
 const GROWS: u64 = 16 << 10;
 
-/// Objects of a flow that wait to be passed on.
-const MAX_OBJECTS: usize = 256;
-
-/// Patients of a flow whose further records wait to be passed on.
-const MAX_REPEATED: usize = 256;
-
-/// How long they wait, packet time, if the flow goes on.
-const PASS_ON_EVERY: Span = Span::seconds(10);
-
 /// One worker.
 pub struct Worker {
     table: Table<State>,
     context: Context,
     clock: Timestamp,
     reported: Reported,
-    /// Batches in a row whose report was put off.
     put_off: u32,
 }
 
@@ -344,97 +334,6 @@ impl Context {
                 None
             }
         }
-    }
-
-    /// Passes on what a step brought about.
-    fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
-        for announced in self.counters.expected.drain(..) {
-            let orientation = analysis.driver.orientation();
-            self.expected.announce(&flow.key, orientation, announced, self.clock);
-        }
-        self.hosts(flow, analysis);
-        let stats = &mut self.report.stats;
-        let client = analysis.driver.orientation().client;
-        for event in analysis.driver.events() {
-            match event {
-                DriverEvent::Recognised(protocol) => {
-                    *stats.streams.entry(protocol).or_default() += 1;
-                }
-                DriverEvent::Opaque(protocol, reason) => {
-                    let info = flow.info(client);
-                    tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
-                    if reason == Reason::Encrypted {
-                        analysis.encryption = Encryption::Encrypted;
-                    }
-                    if protocol != "unknown" {
-                        analysis.half_recognised |= reason == Reason::Unrecognised;
-                        analysis.activity.losses.directions += 1;
-                    }
-                    *stats.opaque.entry((protocol, reason)).or_default() += 1;
-                }
-            }
-        }
-        for named in self.counters.identify.objects.drain(..) {
-            // The same one most often follows itself: a study has many images.
-            if analysis.objects.last() != Some(&named) {
-                analysis.objects.push(named);
-            }
-        }
-        if self.counters.content.records.is_empty()
-            && self.counters.content.messages.is_empty()
-            && self.counters.content.given_up.is_empty()
-            && self.counters.anomalies.is_empty()
-            && self.findings.is_empty()
-        {
-            return;
-        }
-        let protocol = analysis.driver.protocol().unwrap_or("unknown");
-        if analysis.patients.repeated() > 0 && !self.counters.content.records.is_empty() {
-            analysis.recorded = analysis.arrivals.last();
-        }
-        for (content, n) in self.counters.content.records.drain(..) {
-            analysis.content = content;
-            *stats.records.entry((protocol, content)).or_default() += n;
-        }
-        for (kind, n) in self.counters.content.messages.drain(..) {
-            *stats.messages.entry((protocol, kind)).or_default() += n;
-        }
-        for (reason, n) in self.counters.content.given_up.drain(..) {
-            *stats.opaque.entry((protocol, reason)).or_default() += n;
-        }
-        for reason in self.counters.anomalies.drain(..) {
-            *stats.anomalies.entry((protocol, reason)).or_default() += 1;
-        }
-        if self.findings.is_empty() {
-            let repeated = analysis.patients.repeated();
-            let waited = self.clock - analysis.handed_on >= PASS_ON_EVERY;
-            if analysis.objects.len() >= MAX_OBJECTS
-                || repeated >= MAX_REPEATED
-                || repeated > 0 && waited
-            {
-                self.pass_on(flow, analysis);
-            }
-            return;
-        }
-        let info = flow.info(client);
-        let mut findings = std::mem::take(&mut self.findings);
-        for finding in findings.drain(..) {
-            let order = self.order(flow);
-            let event = FindingEvent {
-                paid: analysis.written.pays(flow.bytes, &finding),
-                records: finding.records.into(),
-                clients: 1,
-                // Exposures give it one where it is needed.
-                id: EventId(0),
-                flow: info,
-                protocol,
-                finding,
-                person: None,
-            };
-            self.report.items.push((order, Item::Finding(Box::new(event))));
-        }
-        self.findings = findings;
-        self.pass_on(flow, analysis);
     }
 }
 

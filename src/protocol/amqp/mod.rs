@@ -1,5 +1,4 @@
-//! AMQP 0-9-1 (RabbitMQ and others): messages that are published and delivered, under their exchange and routing
-//! key.
+//! AMQP 0-9-1 (RabbitMQ and others): published and delivered messages, under their exchange and routing key.
 
 #[cfg(test)]
 mod tests;
@@ -12,14 +11,14 @@ use super::{
 };
 use std::collections::BTreeMap;
 
-/// What a client begins with (4.2.2).
+/// Protocol header that a client sends first (4.2.2).
 const HEADER: &[u8] = b"AMQP\0\0\x09\x01";
 /// Type, channel, size, and the octet at the end of a frame (4.2.3).
 const FRAME: usize = 7;
 const FRAME_END: u8 = 0xce;
-/// Longest frame believed, bytes; brokers agree on 128 KiB.
+/// Longest plausible frame, bytes; brokers agree on 128 KiB.
 const MAX_FRAME: usize = 1 << 20;
-/// Channels with a message on its way, in one direction.
+/// Channels with an incomplete message, in one direction.
 const MAX_CHANNELS: usize = 256;
 
 /// AMQP 0-9-1.
@@ -38,7 +37,7 @@ impl Protocol for Amqp {
                 false => Probe::More,
             };
         }
-        // Connection.Start, or a message from the middle.
+        // Connection.Start, or mid-stream a message.
         if at == Position::Start {
             return match frame(data) {
                 Some(Some((1, 0, [0, 10, 0, 10, ..], _))) => Probe::yes(Speaker::Server),
@@ -60,7 +59,7 @@ impl Protocol for Amqp {
 /// Type, channel, payload and bytes taken.
 type Frame<'a> = (u8, u16, &'a [u8], usize);
 
-/// The frame at the front: none if it is no frame, inner none if it has not all come.
+/// The frame at the front. Outer `None` if it is no frame, inner `None` if it is incomplete.
 fn frame(data: &[u8]) -> Option<Option<Frame<'_>>> {
     let Some(head) = data.first_chunk::<FRAME>() else { return Some(None) };
     let [kind, c0, c1, s0, s1, s2, s3] = *head;
@@ -99,7 +98,7 @@ struct AmqpParser {
     messages: BTreeMap<(usize, u16), Message>,
 }
 
-/// A message on its way.
+/// An incomplete message.
 struct Message {
     operation: &'static str,
     name: String,
@@ -157,7 +156,7 @@ impl AmqpParser {
                 }
                 return Some(());
             }
-            // Connection.Tune: the client is let in.
+            // Connection.Tune: the client is authenticated.
             [0, 10, 0, 30] => {
                 sink.facts().served();
                 return Some(());
@@ -210,7 +209,7 @@ impl AmqpParser {
             self.messages.remove(&(direction.index(), channel));
             return Some(());
         }
-        // Programs give character sets as the coding, which are none.
+        // Some programs put a character set into the content coding.
         let codings = [&*coding];
         let hint = Hint {
             direction,
@@ -259,7 +258,7 @@ impl Parser for AmqpParser {
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
             if *first == b'A' {
-                // The header of the protocol, which a broker sends where it does not like it.
+                // The protocol header, which a broker sends if it does not support the client's version.
                 if rest.len() < HEADER.len() {
                     return Ok(Progress::need(at, HEADER.len()));
                 }

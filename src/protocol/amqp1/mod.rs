@@ -1,5 +1,5 @@
-//! AMQP 1.0 (ISO/IEC 19464; Azure Service Bus, ActiveMQ Artemis, Qpid, RabbitMQ 4): messages that are transferred
-//! either way, under the address of their link.
+//! AMQP 1.0 (ISO/IEC 19464; Azure Service Bus, ActiveMQ Artemis, Qpid, RabbitMQ 4): messages transferred in either
+//! direction, under the address of their link.
 
 mod types;
 
@@ -15,15 +15,15 @@ use std::collections::BTreeMap;
 use types::Value;
 use zeroize::Zeroizing;
 
-/// What both ends begin with (2.2): the name, which layer, the version.
+/// Protocol header that both ends send first (2.2): the name, the layer, the version.
 const HEADER: usize = 8;
 /// Size, offset of the body, type, channel (2.3.1).
 const FRAME: usize = 8;
 /// Longest frame that is read, bytes; most peers agree on 64 KiB to 1 MiB.
 const MAX_FRAME: usize = 2 << 20;
-/// Longest frame that is believed, bytes.
+/// Longest plausible frame, bytes.
 const MAX_SIZE: usize = 256 << 20;
-/// Longest message that is read, and bytes of all messages of a flow that are on their way.
+/// Longest message that is read, and bytes of all incomplete messages of a flow.
 const MAX_MESSAGE: usize = 4 << 20;
 /// Links of a flow.
 const MAX_LINKS: usize = 512;
@@ -89,12 +89,12 @@ fn find(data: &[u8]) -> Option<usize> {
 /// A link of one end: by its direction, its channel and its handle.
 type Handle = (usize, u16, u64);
 
-/// What is known of a link.
+/// Properties of a link.
 #[derive(Default)]
 struct Link {
     /// The queue or topic, as a path.
     address: String,
-    /// What came so far of a message in several transfers.
+    /// The transfers so far of an incomplete message.
     message: Zeroizing<Vec<u8>>,
     /// The message is too long.
     dropped: bool,
@@ -104,7 +104,7 @@ struct Link {
 #[derive(Default)]
 struct Amqp1Parser {
     links: BTreeMap<Handle, Link>,
-    /// Bytes of messages that are on their way.
+    /// Bytes of incomplete messages.
     held: usize,
     json: Zeroizing<Vec<u8>>,
 }
@@ -128,7 +128,7 @@ impl Amqp1Parser {
                 }
             }
             TRANSFER => {
-                // A link is open, and the other end wants messages.
+                // A link is open, and the other end requests messages.
                 sink.facts().served();
                 let mut elements = fields.elements();
                 let handle = elements.next()?.number()?;
@@ -140,7 +140,7 @@ impl Amqp1Parser {
         Some(())
     }
 
-    /// The mechanism, the first response, the host that is meant (5.3.3.2).
+    /// The mechanism, the initial response, the host name (5.3.3.2).
     fn init(&mut self, fields: Value<'_>, sink: &mut dyn ContentSink) {
         let mut elements = fields.elements();
         let mechanism = elements.next().and_then(Value::text).unwrap_or_default();
@@ -154,8 +154,8 @@ impl Amqp1Parser {
         }
     }
 
-    /// Name, handle, role, two modes, source, target (2.7.3). What a client sends goes to the target; what a
-    /// broker sends comes from the source.
+    /// Name, handle, role, two modes, source, target (2.7.3). A client sends to the target; a broker sends from the
+    /// source.
     fn attach(&mut self, direction: Direction, channel: u16, fields: Value<'_>) {
         let mut elements = fields.elements().skip(1);
         let Some(handle) = elements.next().and_then(Value::number) else { return };
@@ -293,7 +293,7 @@ impl Parser for Amqp1Parser {
             if let [b'A', b'M', b'Q', b'P', layer, 1, 0, 0] = *head {
                 at += HEADER;
                 if layer == 2 && direction == Direction::ServerToClient {
-                    // The server agrees to TLS (5.2).
+                    // The server consents to TLS (5.2).
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
                 continue;

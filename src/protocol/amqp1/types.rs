@@ -3,22 +3,22 @@
 use super::super::json;
 use std::io::Write as _;
 
-/// Values inside each other that are followed.
+/// Levels of nested values that are followed.
 const MAX_DEPTH: usize = 16;
 
-/// A value: its constructor and its bytes. Of lists and maps these begin with the count.
+/// A value: its constructor and its bytes. Those of lists and maps begin with the count.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Value<'a> {
     pub code: u8,
     pub bytes: &'a [u8],
 }
 
-/// The value at the front of `data` and what follows it. A description of it is passed over.
+/// The value at the front of `data`, and the bytes behind it. Its descriptor is passed over.
 pub fn value(data: &[u8]) -> Option<(Value<'_>, &[u8])> {
     described(data).map(|(_, value, rest)| (value, rest))
 }
 
-/// The same with the number that describes it (1.2.1).
+/// The same with its numeric descriptor (1.2.1).
 pub fn described(mut data: &[u8]) -> Option<(Option<u64>, Value<'_>, &[u8])> {
     let mut descriptor = None;
     for _ in 0..MAX_DEPTH {
@@ -54,7 +54,7 @@ fn plain(code: u8, data: &[u8]) -> Option<(Value<'_>, &[u8])> {
 }
 
 impl<'a> Value<'a> {
-    /// A number without a sign; also whether it is true.
+    /// An unsigned number; a boolean counts as one.
     pub fn number(self) -> Option<u64> {
         match self.code {
             0x41 => Some(1),
@@ -89,7 +89,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// The values of a list, and of a map by turns names and values.
+/// The values of a list; of a map alternately names and values.
 pub struct Elements<'a>(&'a [u8]);
 
 impl<'a> Iterator for Elements<'a> {
@@ -102,7 +102,7 @@ impl<'a> Iterator for Elements<'a> {
     }
 }
 
-/// Writes a value as JSON. What is no text, number or truth is `null`.
+/// Writes a value as JSON. Other types than texts, numbers and booleans become `null`.
 pub fn write(value: Value<'_>, depth: usize, out: &mut Vec<u8>) {
     let signed = || {
         let sign = if value.bytes.first().is_some_and(|b| b & 0x80 != 0) { -1 } else { 0 };

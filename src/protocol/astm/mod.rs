@@ -1,8 +1,8 @@
-//! ASTM E1381 (CLSI LIS1-A): laboratory analysers. ENQ, then frames `STX n text ETX checksum CR LF`,
-//! then EOT; the receiver answers each frame with ACK or NAK. Some senders leave all framing out.
+//! ASTM E1381 (CLSI LIS1-A): laboratory analysers. ENQ, then frames `STX n text ETX checksum CR LF`, then EOT; the
+//! receiver answers each frame with ACK or NAK. Some senders omit all framing.
 //!
-//! A record may go on in the next frame (ETB instead of ETX). What is passed on are the records of
-//! one session, without frame numbers and checksums.
+//! A record may continue in the next frame (ETB instead of ETX). The records of one session are passed on without
+//! frame numbers and checksums.
 
 #[cfg(test)]
 mod tests;
@@ -24,11 +24,11 @@ const ENQ: u8 = 0x05;
 const ACK: u8 = 0x06;
 const NAK: u8 = 0x15;
 const ETB: u8 = 0x17;
-/// Start and end block, where the records travel in the framing of HL7.
+/// Start and end block, where the records use the framing of HL7.
 const VT: u8 = 0x0B;
 const FS: u8 = 0x1C;
 
-/// Control bytes that may come before the first frame.
+/// Control bytes that may precede the first frame.
 const MAX_PRELUDE: usize = 64;
 /// Text of a frame that is kept until its answer is seen, bytes. A frame has 64,000 at most (LIS1-A
 /// 8.3.1); what is longer is passed on as it comes.
@@ -64,7 +64,7 @@ impl Protocol for Astm {
 }
 
 fn probe_start(data: &[u8]) -> Probe {
-    // ENQ is answered before anything else comes; a sender without an answer repeats it.
+    // ENQ must be answered before anything else; a sender without an answer repeats it.
     let prelude = data.iter().take_while(|b| is_line_control(**b)).count();
     if prelude > MAX_PRELUDE {
         return Probe::No;
@@ -83,8 +83,8 @@ fn probe_start(data: &[u8]) -> Probe {
     }
 }
 
-/// Whether a frame begins at `data`: STX, the frame number, and a record. The first record of a
-/// session is a header, which is surely one; others are known by their letter and separator.
+/// Whether a frame begins at `data`: STX, the frame number, and a record. The first record of a session is a header,
+/// which is certain; others are recognised by their letter and separator.
 fn frame(data: &[u8]) -> Match {
     const RECORDS: &[u8] = b"HPORCQLMS";
     let record = match data {
@@ -101,7 +101,7 @@ fn frame(data: &[u8]) -> Match {
     }
 }
 
-/// Bytes between frames that carry no text.
+/// Bytes between frames.
 const fn is_line_control(byte: u8) -> bool {
     matches!(byte, ENQ | ACK | NAK | EOT | VT | b'\r' | b'\n' | 0)
 }
@@ -119,9 +119,9 @@ struct DirectionState {
     content: Option<Open>,
     /// Number of the last frame.
     last: Option<u8>,
-    /// Its text: a frame that is refused is void when it is sent again.
+    /// Its text, which is void if the frame is rejected and sent again.
     held: Zeroizing<Vec<u8>>,
-    /// What the other end answered to it.
+    /// The answer of the other end.
     answer: Answer,
 }
 
@@ -144,14 +144,14 @@ enum Answer {
 enum State {
     /// Between frames: checksums, line ends, ENQ, EOT.
     Between {
-        /// A header without framing may begin here.
+        /// Unframed records; a header may begin here.
         line_start: bool,
     },
-    /// Behind STX: the frame number comes.
+    /// Behind STX: the frame number is next.
     Number,
     /// In the text of a frame.
     Text,
-    /// Records without framing.
+    /// Unframed records.
     Bare,
 }
 
@@ -186,7 +186,7 @@ impl DirectionState {
         open.writer.data(bytes, sink);
     }
 
-    /// Text of a frame, until it is known whether the frame counts.
+    /// Text of a frame, kept until it is known whether the frame is accepted.
     fn hold(&mut self, text: &[u8], sink: &mut dyn ContentSink) {
         if self.held.len() + text.len() > MAX_HELD {
             self.pass_on(sink);
@@ -195,7 +195,7 @@ impl DirectionState {
         self.held.extend_from_slice(text);
     }
 
-    /// The last frame counts.
+    /// The last frame is accepted.
     fn pass_on(&mut self, sink: &mut dyn ContentSink) {
         if !self.held.is_empty() {
             let held = std::mem::take(&mut self.held);
@@ -227,14 +227,14 @@ impl DirectionState {
         }
         match byte {
             EOT | FS => self.close(Ending::Complete, sink),
-            // A new session; the one before was given up.
+            // A new session begins; the one before was given up.
             ENQ => self.close(Ending::Cut, sink),
             _ => {}
         }
     }
 
-    /// The byte after STX. A frame with the number of the refused one before it repeats that frame, and the
-    /// earlier one is void (E1381 6.5.1.2).
+    /// The byte after STX. A frame with the number of the rejected one before it repeats that frame, and the earlier
+    /// one is void (E1381 6.5.1.2).
     fn number(&mut self, byte: u8, sink: &mut dyn ContentSink) -> bool {
         let number = matches!(byte, b'0'..=b'7').then_some(byte);
         if number.is_some() && number == self.last && self.answer == Answer::Refused {

@@ -30,7 +30,7 @@ pub(super) const EXECUTE: u8 = 0x0a;
 pub(super) const BATCH: u8 = 0x0d;
 pub(super) const AUTH_RESPONSE: u8 = 0x0f;
 
-/// What a header says.
+/// A frame header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Header {
     pub(super) response: bool,
@@ -38,12 +38,12 @@ pub(super) struct Header {
     flags: u8,
     pub(super) stream: u16,
     pub(super) opcode: u8,
-    /// Bytes of the body.
+    /// Length of the body, bytes.
     pub(super) length: usize,
 }
 
 impl Header {
-    /// Reads the header at the front of `data`; none if there is none.
+    /// Reads the header at the front of `data`; `None` if it is none.
     pub(super) fn parse(data: &[u8]) -> Option<Self> {
         let [first, flags, high, low, opcode, length @ ..] = data.first_chunk::<HEADER>()?;
         let response = first & 0x80 != 0;
@@ -70,7 +70,7 @@ impl Header {
         self.flags & COMPRESSED != 0 && self.version < 5
     }
 
-    /// What precedes the message proper in a body: trace, warnings, values of the user's own.
+    /// Skips what precedes the message proper in a body: trace, warnings, custom payload.
     pub(super) fn pass_extras(&self, body: &mut Values<'_>) -> Option<()> {
         if self.response && self.flags & TRACING != 0 {
             body.bytes(16)?;
@@ -90,7 +90,7 @@ impl Header {
     }
 }
 
-/// How bodies or segments are compressed (`COMPRESSION` of STARTUP).
+/// Compression of bodies or segments (`COMPRESSION` of STARTUP).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Compression {
     Lz4,
@@ -98,11 +98,11 @@ pub(super) enum Compression {
 }
 
 impl Compression {
-    /// Unpacks the body of a frame.
+    /// Decompresses the body of a frame.
     pub(super) fn unpack(self, body: &[u8], sink: &mut dyn ContentSink) -> Result<Vec<u8>, Reason> {
         match self {
             Self::Lz4 => {
-                // Its length comes before it.
+                // Its length precedes it.
                 let (len, block) = body.split_first_chunk::<4>().ok_or(Reason::Malformed)?;
                 unpack_lz4(block, u32::from_be_bytes(*len) as usize, sink)
             }
@@ -138,11 +138,11 @@ fn unpack_lz4(block: &[u8], len: usize, sink: &mut dyn ContentSink) -> Result<Ve
 pub(super) struct Segment {
     /// Bytes of the header.
     pub(super) header: usize,
-    /// Bytes of the payload as they travel.
+    /// Bytes of the payload on the wire.
     pub(super) length: usize,
-    /// Bytes once it is unpacked; 0: it is not compressed.
+    /// Bytes of the decompressed payload; 0 if it is not compressed.
     unpacked: usize,
-    /// The payload begins with a frame and ends with one.
+    /// The payload holds complete frames only.
     pub(super) whole: bool,
 }
 
@@ -155,7 +155,7 @@ impl Segment {
         if compressed { 8 } else { 6 }
     }
 
-    /// Reads the header at the front of `data`; none if its checksum is wrong.
+    /// Reads the header at the front of `data`; `None` if its checksum is wrong.
     pub(super) fn parse(data: &[u8], compressed: bool) -> Option<Self> {
         let header = Self::header_length(compressed);
         let (head, sum) = data.get(..header)?.split_at(header - 3);
@@ -200,7 +200,7 @@ fn crc24(bytes: &[u8]) -> u32 {
     })
 }
 
-/// Values one after the other (section 3).
+/// Reads consecutive values (section 3).
 #[derive(Clone, Copy)]
 pub(super) struct Values<'a>(pub(super) &'a [u8]);
 
@@ -235,7 +235,7 @@ impl<'a> Values<'a> {
         self.bytes(len as usize)
     }
 
-    /// `[bytes]` and `[value]`: empty if it is null or not set, which have negative lengths.
+    /// `[bytes]` and `[value]`: empty if null or not set, which have negative lengths.
     pub(super) fn value(&mut self) -> Option<&'a [u8]> {
         let len = self.u32()?;
         self.bytes(usize::try_from(len as i32).unwrap_or(0))

@@ -1,5 +1,5 @@
-//! Apache Cassandra's native protocol, versions 3 to 5 (also ScyllaDB): statements of CQL with their values, and
-//! the rows of results, as tables. Bodies are unpacked from LZ4 and Snappy, version 5 from its segments.
+//! Apache Cassandra's native protocol, versions 3 to 5 (also ScyllaDB): CQL statements with their values, and the
+//! rows of results, as tables. Bodies are decompressed from LZ4 and Snappy, version 5 by segments.
 
 mod frame;
 mod probe;
@@ -9,7 +9,10 @@ mod types;
 #[cfg(test)]
 mod tests;
 
-use super::sql::{self, Catalog, MAX_PREPARED, MAX_STATEMENT, MAX_STATEMENTS, Parameters, Table};
+use super::sql::{
+    self, Catalog, MAX_PREPARED, MAX_STATEMENT, Parameters, PreparedStatement, PreparedStatements,
+    Table,
+};
 use super::{
     Authentication, ContentSink, Direction, End, Ending, ParseError, Parser, Position, Probe,
     Progress, Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
@@ -20,14 +23,12 @@ use std::collections::BTreeMap;
 use types::Columns;
 use zeroize::Zeroizing;
 
-/// Largest result that is read as a whole, and most of a larger one in front of its rows, bytes.
+/// Largest result that is read as a whole, and most bytes of a larger one in front of its rows.
 const MAX_HEAD: usize = 64 << 10;
 /// Longest row, bytes.
 const MAX_ROW: usize = 1 << 20;
 /// Requests that wait for an answer.
 const MAX_PENDING: usize = 1024;
-/// Bytes of statements and columns that are kept for prepared statements.
-const MAX_KEPT: usize = 1 << 20;
 /// Statements of one batch that are read.
 const MAX_BATCH: u16 = 4096;
 
@@ -62,7 +63,7 @@ impl Protocol for Cassandra {
 const ROWS: u32 = 2;
 const PREPARED: u32 = 4;
 
-/// What a request was, for its answer.
+/// A request that its answer refers to.
 enum Pending {
     Prepare(Zeroizing<Vec<u8>>),
     Execute(Vec<u8>),
@@ -75,16 +76,16 @@ struct Prepared {
     result: Columns,
 }
 
-impl Prepared {
+impl PreparedStatement for Prepared {
     fn memory(&self) -> usize {
         self.statement.capacity() + self.bound.memory() + self.result.memory()
     }
 }
 
-/// Rows that are coming.
+/// Rows of a result that has begun.
 struct Rows {
     kinds: Vec<types::Kind>,
-    /// Bytes of the body that are left.
+    /// Remaining bytes of the body.
     left: usize,
 }
 
@@ -92,9 +93,9 @@ struct Rows {
 struct DirectionState {
     /// It is cut into segments.
     segmented: bool,
-    /// What segments brought and was not read.
+    /// Unread bytes of segments.
     unread: Zeroizing<Vec<u8>>,
-    /// Bytes of what segments bring that are passed over.
+    /// Bytes of segments to skip.
     skip: u64,
     rows: Option<Rows>,
 }
@@ -106,8 +107,7 @@ struct CassandraParser {
     compression: Option<Compression>,
     table: Table,
     pending: BTreeMap<u16, Pending>,
-    prepared: BTreeMap<Vec<u8>, Prepared>,
-    kept: usize,
+    prepared: PreparedStatements<Vec<u8>, Prepared>,
     catalog: Catalog,
 }
 
@@ -181,7 +181,7 @@ impl CassandraParser {
             self.table.close(Ending::Cut, sink);
             sink.anomaly(Reason::Malformed);
         }
-        // What follows the first word of version 5 is in segments (v5.spec, 2.3).
+        // Behind its first message, version 5 uses segments (v5.spec, 2.3).
         if header.version == 5
             && matches!(header.opcode, frame::STARTUP | frame::READY | frame::AUTHENTICATE)
         {
@@ -201,7 +201,7 @@ impl CassandraParser {
         }
     }
 
-    /// A message of which all is there; none if it breaks the rules.
+    /// A complete message; `None` if it is malformed.
     fn message(
         &mut self,
         header: &Header,
@@ -219,7 +219,7 @@ impl CassandraParser {
                     }
                 }
             }
-            // The answer to STARTUP where no login is asked for; later, to other requests.
+            // The answer to STARTUP where no login is required; later, to other requests.
             frame::READY => sink.facts().served(),
             frame::AUTHENTICATE => sink.facts().shown(Authentication::Unknown),
             // A token of SASL PLAIN: nothing, user, password.
@@ -272,13 +272,13 @@ impl CassandraParser {
         self.pending.insert(stream, pending);
     }
 
-    /// Statements that are executed together (section 4.1.7).
+    /// A batch of statements (section 4.1.7).
     fn batch(&mut self, mut body: Values<'_>, sink: &mut dyn ContentSink) -> Option<()> {
         let _kind = body.u8()?;
         for _ in 0..body.u16()?.min(MAX_BATCH) {
             let prepared = match body.u8()? {
                 0 => None,
-                _ => Some(self.prepared.get(body.string()?)),
+                _ => Some(self.prepared.get(&body.string()?.to_vec())),
             };
             let written = match prepared {
                 None => body.long_string()?,
@@ -300,7 +300,7 @@ impl CassandraParser {
 
     // --- results -----------------------------------------------------------------------------
 
-    /// A result of which all is there.
+    /// A complete result.
     fn result(
         &mut self,
         header: &Header,
@@ -311,7 +311,7 @@ impl CassandraParser {
         match body.u32()? {
             ROWS => {
                 let rows = self.columns(header, &mut body, pending, sink)?;
-                // Rows of no columns take no bytes: there may be said to be any number of them.
+                // Rows without columns take no bytes, so their number has no natural limit.
                 let count = if rows.is_empty() { 0 } else { body.u32()? };
                 for _ in 0..count {
                     if self.table.is_done() {
@@ -329,7 +329,7 @@ impl CassandraParser {
                 let bound = Columns::read(&mut body, header.version, true)?;
                 let result = Columns::read(&mut body, header.version, false)?;
                 if let Some(Pending::Prepare(statement)) = pending {
-                    self.keep(id, Prepared { statement, bound, result });
+                    self.prepared.insert(id, Prepared { statement, bound, result });
                 }
             }
             _ => {}
@@ -337,18 +337,7 @@ impl CassandraParser {
         Some(())
     }
 
-    fn keep(&mut self, id: Vec<u8>, prepared: Prepared) {
-        self.kept += prepared.memory();
-        if let Some(old) = self.prepared.insert(id, prepared) {
-            self.kept = self.kept.saturating_sub(old.memory());
-        }
-        while self.prepared.len() > MAX_STATEMENTS || self.kept > MAX_KEPT {
-            let Some((_, old)) = self.prepared.pop_first() else { break };
-            self.kept = self.kept.saturating_sub(old.memory());
-        }
-    }
-
-    /// The columns of a result; they may be those that were said when its statement was prepared.
+    /// The columns of a result, which may be those given when its statement was prepared.
     fn columns(
         &mut self,
         header: &Header,
@@ -360,7 +349,8 @@ impl CassandraParser {
         if columns.names.is_empty() {
             let known = match &pending {
                 Some(Pending::Execute(id)) => self.prepared.get(id),
-                // The capture may show the answer first: the statement that it can only be.
+                // The capture may show the answer before its request: then it is the only statement with this many
+                // columns.
                 _ => {
                     let fits = |p: &&Prepared| p.result.count == columns.count;
                     let mut all = self.prepared.values().filter(fits);
@@ -375,7 +365,7 @@ impl CassandraParser {
         for name in &columns.names {
             self.table.column(name);
         }
-        // Values are read even if nothing says what they are.
+        // Values are read even if their columns are unknown.
         columns.kinds.resize(columns.count, types::Kind::Opaque);
         Some(columns.kinds)
     }
@@ -400,7 +390,7 @@ impl CassandraParser {
         Some(())
     }
 
-    /// A result whose rows are read as they come.
+    /// A large result, whose rows are read as they arrive.
     fn large_result(
         &mut self,
         header: &Header,
@@ -431,7 +421,7 @@ impl CassandraParser {
             if let Some(pending) = kept {
                 self.put(stream, pending);
             }
-            // It is read again from the beginning, so not for every byte.
+            // The head is parsed again from its beginning, so not for every byte.
             let need = HEADER + (whole.len() + whole.len() / 4 + 64).min(MAX_HEAD);
             return Progress::need(0, need);
         };
@@ -462,14 +452,14 @@ impl CassandraParser {
             return Progress::skip(read, (rows.left - read) as u64);
         }
         if whole || rest > MAX_ROW {
-            // A row that is longer than what is left, or than any.
+            // A row longer than the rest of the body or than the limit.
             sink.anomaly(if whole { Reason::Malformed } else { Reason::Limit });
             self.table.close(Ending::Cut, sink);
             return Progress::skip(read, (rows.left - read) as u64);
         }
         rows.left -= read;
         self.sides[index(direction)].rows = Some(rows);
-        // Rows are short, mostly.
+        // Most rows are short.
         Progress::need(read, rest + rest / 4 + 1)
     }
 }
@@ -493,7 +483,7 @@ fn parameters(body: &mut Values<'_>, version: u8, bound: Option<&Columns>) -> Op
     Some(parameters)
 }
 
-/// The next value; text, if nothing says of which type it is.
+/// The next value, as text if its type is unknown.
 fn push(parameters: &mut Parameters, value: &[u8], kind: Option<&types::Kind>) {
     let mut text = Zeroizing::new(Vec::new());
     match kind {
@@ -538,7 +528,7 @@ impl Parser for CassandraParser {
                 segment.is_some_and(|s| s.length > 0 && s.length <= frame::MAX_SEGMENT)
             });
         }
-        // Any frame behind which another begins, or one that cannot be mistaken.
+        // A frame followed by another one, or one with an unmistakable body.
         let sent = direction == Direction::ServerToClient;
         let followed = |at: &usize| {
             let rest = data.get(*at..).unwrap_or_default();
@@ -570,7 +560,7 @@ impl Parser for CassandraParser {
         });
         self.table.memory()
             + self.catalog.memory()
-            + self.kept
+            + self.prepared.memory()
             + pending.sum::<usize>()
             + self.pending.len() * size_of::<(u16, Pending)>()
             + self.sides.iter().map(|side| side.unread.capacity()).sum::<usize>()

@@ -1,13 +1,13 @@
-//! Recognising the protocol, at the start of a connection and in the middle of one.
+//! Recognises the protocol at the start of a connection and mid-stream.
 
 use super::ROWS;
 use super::frame::{self, HEADER, Header, Values};
 use crate::protocol::{Probe, Speaker};
 
-/// Longest statement by which a connection is recognised in the middle, bytes.
+/// Longest statement by which a connection is recognised mid-stream, bytes.
 const MAX_FOUND: usize = 64 << 10;
 
-/// Whether a connection begins at the front of `data`: OPTIONS or STARTUP, or what answers them.
+/// Whether a connection begins at the front of `data`: OPTIONS or STARTUP, or an answer to them.
 pub(super) fn front(data: &[u8]) -> Probe {
     let [first, rest @ ..] = data else { return Probe::More };
     if !matches!(first, 0x03..=0x05 | 0x83..=0x85) {
@@ -45,7 +45,7 @@ pub(super) fn front(data: &[u8]) -> Probe {
     if fits { Probe::yes(speaker) } else { Probe::No }
 }
 
-/// The first frame in `data` that cannot be mistaken: a statement, or a result with rows.
+/// The first unmistakable frame in `data`: a statement, or a result with rows.
 pub(super) fn find(data: &[u8]) -> Option<(usize, Speaker)> {
     let statement = memchr::memchr3_iter(3, 4, 5, data)
         .find(|at| data.get(*at..).is_some_and(is_statement))
@@ -67,7 +67,7 @@ fn is_statement(data: &[u8]) -> bool {
     matches!(header.opcode, frame::QUERY | frame::PREPARE)
         && !header.is_compressed()
         && verb
-        // A short one: chance must not make it out of any bytes.
+        // Short statements must be plausible, as random bytes could match.
         && header.length <= MAX_FOUND
         && (8..header.length).contains(&text)
 }

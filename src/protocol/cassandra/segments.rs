@@ -1,4 +1,4 @@
-//! The segments of version 5, in which frames travel (v5.spec, section 2.3).
+//! The segments of version 5, which carry frames (v5.spec, section 2.3).
 
 use super::frame::Segment;
 use super::{CassandraParser, index};
@@ -32,7 +32,7 @@ impl CassandraParser {
             }
         };
         if segment.whole {
-            // A frame begins with it, whatever was left before.
+            // It begins with a frame, whatever was left of the one before.
             self.drop_frame(direction, sink);
         }
         let side = &mut self.sides[index(direction)];
@@ -43,7 +43,7 @@ impl CassandraParser {
         Ok(Progress::consumed(size))
     }
 
-    /// Reads the frames that segments brought.
+    /// Reads the frames in the segments.
     fn unsegmented(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         let mut unread = std::mem::take(&mut self.sides[index(direction)].unread);
         let mut at = 0;
@@ -67,7 +67,7 @@ impl CassandraParser {
         self.sides[index(direction)].unread = unread;
     }
 
-    /// The frame at hand is lost.
+    /// The current frame is lost.
     pub(super) fn drop_frame(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         let side = &mut self.sides[index(direction)];
         side.unread.clear();

@@ -4,18 +4,18 @@ use super::frame::Values;
 use crate::protocol::sql::{table::MAX_COLUMNS, write_day};
 use std::io::Write as _;
 
-/// Depth of types inside types.
+/// Levels of nested types.
 const MAX_DEPTH: usize = 8;
 /// Elements of one collection that are written.
 const MAX_ELEMENTS: u32 = 64;
 const MILLIS_A_DAY: i64 = 86_400_000;
-/// The day from which dates count (`date`): 1970-01-01 is in the middle of the range.
+/// Offset of dates (`date`): 1970-01-01 is the middle of the range.
 const EPOCH: i64 = 1 << 31;
 
 /// Type of a column.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// Text, or nothing that is read.
+    /// Text, or a type that is not read.
     Text,
     /// Never written: blobs, durations.
     Opaque,
@@ -28,11 +28,11 @@ pub(super) enum Kind {
     Date,
     Uuid,
     Address,
-    /// A list or set of these.
+    /// A list or set.
     List(Box<Kind>),
-    /// A map of these to those.
+    /// A map.
     Map(Box<Kind>, Box<Kind>),
-    /// A tuple or a type of the user's own.
+    /// A tuple or a user-defined type.
     Tuple(Vec<Kind>),
 }
 
@@ -84,7 +84,7 @@ impl Kind {
         })
     }
 
-    /// Writes a value as text; nothing for what is not read.
+    /// Writes a value as text; nothing for types that are not read.
     pub(super) fn write(&self, value: &[u8], text: &mut Vec<u8>) {
         let mut values = Values(value);
         let number = || {
@@ -165,12 +165,12 @@ impl Kind {
 pub(super) struct Columns {
     pub(super) names: Vec<Vec<u8>>,
     pub(super) kinds: Vec<Kind>,
-    /// How many there are, where their names are left out.
+    /// Their number, where their names are omitted.
     pub(super) count: usize,
 }
 
 impl Columns {
-    /// Reads `<metadata>` of version `version`; `bound`: that of the placeholders of a statement.
+    /// Reads `<metadata>` of version `version`; `bound`: of the placeholders of a statement.
     pub(super) fn read(values: &mut Values<'_>, version: u8, bound: bool) -> Option<Self> {
         const GLOBAL: u32 = 1;
         const PAGES: u32 = 2;

@@ -1,5 +1,4 @@
-//! Names that hosts give themselves when they ask for an address: DHCP (RFC 2131, options of RFC 2132) and DHCPv6
-//! (RFC 8415).
+//! Names that hosts send when they ask for an address: DHCP (RFC 2131, options of RFC 2132) and DHCPv6 (RFC 8415).
 
 mod packet;
 mod packet6;
@@ -51,7 +50,7 @@ impl Protocol for Dhcp {
     }
 }
 
-/// Whether a server sent this packet, and the host that it names; none if it is no packet of either version.
+/// Whether a server sent this packet, and the host that it names; `None` if it is no packet of either version.
 fn read(datagram: &[u8]) -> Option<(bool, Option<(IpAddr, String)>)> {
     if let Some(packet) = Packet::read(datagram) {
         return Some((packet.reply, packet.host()));

@@ -2,10 +2,10 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-/// Bytes before the options, and the four that begin these (RFC 2132 2).
+/// Bytes before the options, and the magic cookie (RFC 2132 2).
 const FIXED: usize = 236;
 const COOKIE: [u8; 4] = [0x63, 0x82, 0x53, 0x63];
-/// Options of a packet.
+/// Options per packet that are read.
 const MAX_OPTIONS: usize = 128;
 
 /// Options (RFC 2132, RFC 4702).
@@ -19,12 +19,12 @@ const REQUEST: u8 = 3;
 const ACKNOWLEDGED: u8 = 5;
 const INFORM: u8 = 8;
 
-/// What a packet says of the host that it is about.
+/// What a packet shows of its client.
 pub(super) struct Packet<'a> {
-    /// A server sent it.
+    /// Sent by a server.
     pub reply: bool,
     kind: u8,
-    /// Of a client that has an address, and the one it gets.
+    /// The address that the client has or gets.
     current: Ipv4Addr,
     given: Ipv4Addr,
     requested: Option<Ipv4Addr>,
@@ -33,11 +33,11 @@ pub(super) struct Packet<'a> {
 }
 
 impl<'a> Packet<'a> {
-    /// Reads a packet; none if it is none.
+    /// Reads a packet; `None` if it is none.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let (fixed, rest) = bytes.split_at_checked(FIXED)?;
         let options = rest.strip_prefix(&COOKIE)?;
-        // An address of hardware has at most 16 bytes.
+        // A hardware address has at most 16 bytes.
         if !matches!(fixed[0], 1 | 2) || fixed[2] > 16 {
             return None;
         }
@@ -56,7 +56,7 @@ impl<'a> Packet<'a> {
         let mut options = options;
         for _ in 0..MAX_OPTIONS {
             match *options {
-                // Padding; the end.
+                // Padding, then the end option.
                 [0, ref rest @ ..] => options = rest,
                 [] | [255, ..] => break,
                 [code, len, ref rest @ ..] => {
@@ -67,14 +67,14 @@ impl<'a> Packet<'a> {
                 [_] => return None,
             }
         }
-        // Without one it is BOOTP, which names no host.
+        // Without a message type it is BOOTP, which names no host.
         (packet.kind != 0).then_some(packet)
     }
 
     fn option(&mut self, code: u8, value: &'a [u8]) {
         match (code, value) {
             (HOST_NAME, name) => self.name = Some(name),
-            // Flags and two codes before it.
+            // Flags and two codes precede it.
             (FULL_NAME, [flags, _, _, name @ ..]) if flags & 4 == 0 => self.full_name = Some(name),
             (REQUESTED, &[a, b, c, d]) => self.requested = Some(Ipv4Addr::new(a, b, c, d)),
             (KIND, &[kind]) => self.kind = kind,
@@ -96,7 +96,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// A name as it is shown; none if it is none of a host.
+/// A name in the form in which it is shown; `None` if it is no host name.
 pub(super) fn host_name(name: &[u8]) -> Option<String> {
     let name = std::str::from_utf8(name).ok()?.trim_end_matches(['\0', '.']);
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');

@@ -3,11 +3,11 @@
 use super::packet::host_name;
 use std::net::{IpAddr, Ipv6Addr};
 
-/// Options of a message, with those inside others.
+/// Options per message that are read, nested ones included.
 const MAX_OPTIONS: usize = 128;
-/// Relays that a message may have passed (RFC 8415 7.6, HOP_COUNT_LIMIT).
+/// Most relays of a message (RFC 8415 7.6, HOP_COUNT_LIMIT).
 const MAX_RELAYS: usize = 8;
-/// Bytes of a message of a relay before its options (9).
+/// Header of a relay message, bytes (9).
 const RELAY_HEAD: usize = 34;
 /// Longest name, bytes, and labels of one (RFC 1035 2.3.4).
 const MAX_NAME: usize = 255;
@@ -31,17 +31,17 @@ const ADDRESS: u16 = 5;
 const RELAYED: u16 = 9;
 const FULL_NAME: u16 = 39;
 
-/// What a message says of the host that it is about.
+/// What a message shows of its client.
 pub(super) struct Packet6<'a> {
     kind: u8,
-    /// Who sent it or is meant: a client, or a server too.
+    /// A client sent it or receives it; or also a server.
     known: bool,
     address: Option<Ipv6Addr>,
     name: Option<&'a [u8]>,
 }
 
 impl<'a> Packet6<'a> {
-    /// Reads a message, also of a relay; none if it is none.
+    /// Reads a message, also a relayed one; `None` if it is none.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut bytes = bytes;
         for _ in 0..=MAX_RELAYS {
@@ -58,7 +58,7 @@ impl<'a> Packet6<'a> {
                 }
                 1..=INFORMATION => {
                     let mut packet = Self { kind: *kind, known: false, address: None, name: None };
-                    // A number of the exchange comes first.
+                    // The transaction id comes first.
                     options(rest.get(3..)?, |code, value| packet.option(code, value))?;
                     return packet.known.then_some(packet);
                 }
@@ -68,7 +68,7 @@ impl<'a> Packet6<'a> {
         None
     }
 
-    /// A server sent it.
+    /// Sent by a server.
     pub const fn is_reply(&self) -> bool {
         matches!(self.kind, ADVERTISE | REPLY | RECONFIGURE)
     }
@@ -77,7 +77,7 @@ impl<'a> Packet6<'a> {
         match (code, value) {
             // A DUID of one of four kinds (11).
             (CLIENT | SERVER, [0, 1..=4, _, _, ..]) => self.known = true,
-            // A number and two times before its own options.
+            // An identifier and two times precede its own options.
             (ASSOCIATION, value) => {
                 let _ = options(value.get(12..).unwrap_or_default(), |code, value| {
                     if let (ADDRESS, Some(address)) = (code, value.first_chunk::<16>()) {
@@ -98,7 +98,7 @@ impl<'a> Packet6<'a> {
     }
 }
 
-/// Calls `of` with each option. None unless they fill `bytes` to the end.
+/// Calls `of` with each option. `None` unless they fill `bytes` exactly.
 fn options<'a>(mut bytes: &'a [u8], mut of: impl FnMut(u16, &'a [u8])) -> Option<()> {
     for _ in 0..MAX_OPTIONS {
         if bytes.is_empty() {
@@ -112,8 +112,7 @@ fn options<'a>(mut bytes: &'a [u8], mut of: impl FnMut(u16, &'a [u8])) -> Option
     None
 }
 
-/// A name of labels with their lengths before them (RFC 4704 4.2): one that is not whole has no empty label at its
-/// end.
+/// A name of length-prefixed labels (RFC 4704 4.2). A partial name has no empty label at its end.
 fn dotted(mut name: &[u8]) -> Option<Vec<u8>> {
     if name.len() > MAX_NAME {
         return None;

@@ -1,7 +1,7 @@
-//! Negotiation: what the A-ASSOCIATE, A-ASSOCIATE-RJ and A-ABORT PDUs say (PS3.8 9.3, PS3.7 D.3.3).
+//! Negotiation: the A-ASSOCIATE, A-ASSOCIATE-RJ and A-ABORT PDUs (PS3.8 9.3, PS3.7 D.3.3).
 //!
-//! A request with many presentation contexts, or with a token that identifies the user, is long. It
-//! is read item by item as it comes; nothing of it is collected.
+//! A request with many presentation contexts or with a user identity token is long, so it is read item by item as it
+//! arrives, and never collected.
 
 use super::contexts::Contexts;
 use super::facts::{Association, Outcome};
@@ -12,9 +12,9 @@ use crate::protocol::{Authentication, Progress, ServiceFacts};
 const MAX_UID: usize = 64;
 /// Type, reserved, length.
 const ITEM_HEADER: usize = 4;
-/// What a presentation context has before its sub-items: id, reserved, result, reserved.
+/// Header of a presentation context in front of its sub-items: id, reserved, result, reserved.
 const CONTEXT_HEADER: usize = 4;
-/// Bytes read of a sub-item: two numbers around a UID are the longest of interest.
+/// Bytes of a sub-item that are read: the longest one of interest is a UID between two numbers.
 const MAX_SUBITEM: usize = MAX_UID + 4;
 
 const ITEM_CONTEXT_RQ: u8 = 0x20;
@@ -32,21 +32,21 @@ const ITEM_COMMON_EXTENDED: u8 = 0x57;
 const ITEM_USER_IDENTITY: u8 = 0x58;
 const ITEM_USER_IDENTITY_AC: u8 = 0x59;
 
-/// How far an A-ASSOCIATE-RQ or -AC was read.
+/// Reader of an A-ASSOCIATE-RQ or -AC.
 #[derive(Clone, Copy)]
 pub(super) struct Negotiation {
     end: AssociationRole,
-    /// Bytes of the PDU to come.
+    /// Remaining bytes of the PDU.
     left: u32,
     level: Level,
 }
 
-/// Who speaks.
+/// Which end sends it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum AssociationRole {
-    /// Who asks for the association.
+    /// The end that requests the association.
     Requestor,
-    /// Who accepts it.
+    /// The end that accepts it.
     Acceptor,
 }
 
@@ -63,17 +63,17 @@ enum Level {
 }
 
 impl Negotiation {
-    /// At the start of a PDU of `len` bytes behind the header.
+    /// Starts at a PDU of `len` bytes behind the header.
     pub const fn new(end: AssociationRole, len: u32) -> Self {
         Self { end, left: len, level: Level::Fixed }
     }
 
-    /// Who speaks.
+    /// Which end sends it.
     pub const fn speaks(&self) -> AssociationRole {
         self.end
     }
 
-    /// Whether all of the PDU is read.
+    /// Whether the whole PDU is read.
     pub const fn is_over(&self) -> bool {
         self.left == 0
     }
@@ -98,7 +98,7 @@ impl Negotiation {
         }
     }
 
-    /// `read` bytes are read and `skip` more are not wanted.
+    /// Notes that `read` bytes are read; skips `skip` more.
     fn on(&mut self, read: usize, skip: u32) -> Progress {
         self.left = self.left.saturating_sub(read as u32).saturating_sub(skip);
         Progress::skip(read, u64::from(skip))
@@ -137,7 +137,7 @@ impl Negotiation {
             return Progress::need(0, ITEM_HEADER);
         };
         if len > self.left - ITEM_HEADER as u32 {
-            // The lengths do not add up: the end of the PDU is all that is known.
+            // The lengths contradict each other: only the end of the PDU is known.
             return self.on(0, self.left);
         }
         match kind {
@@ -199,7 +199,7 @@ impl Negotiation {
         self.on(ITEM_HEADER + take, len - take as u32)
     }
 
-    /// So many bytes of the item around are over.
+    /// Takes this many bytes off the enclosing item.
     fn leave(&mut self, bytes: u32) {
         if let Level::Context { left, .. } | Level::User { left } = &mut self.level {
             *left = left.saturating_sub(bytes);
@@ -244,7 +244,7 @@ fn user_information(kind: u8, value: &[u8], end: AssociationRole, facts: &mut Se
                 5 => Some("jwt"),
                 _ => None,
             };
-            // Passcode, SAML assertion and JSON web token let any reader log in (PS3.7 D.3.3.7.1); a user
+            // A passcode, SAML assertion or JSON web token lets anyone who reads it log in (PS3.7 D.3.3.7.1); a user
             // name alone and a Kerberos ticket do not.
             facts.credentials_in_clear |= matches!(kind, 2 | 4 | 5);
         }
@@ -253,7 +253,7 @@ fn user_information(kind: u8, value: &[u8], end: AssociationRole, facts: &mut Se
     }
 }
 
-/// Role selection (PS3.7 D.3.3.4): proposed by the requestor, and valid only as the acceptor says.
+/// Role selection (PS3.7 D.3.3.4): proposed by the requestor, decided by the acceptor.
 fn roles(value: &[u8], end: AssociationRole, facts: &mut Association) {
     if let Some((_, &[_, provider, ..])) = related_class(value)
         && provider != 0
@@ -263,7 +263,7 @@ fn roles(value: &[u8], end: AssociationRole, facts: &mut Association) {
     }
 }
 
-/// The SOP class that a sub-item begins with, after its length, and what follows it.
+/// Splits off the SOP class at the beginning of a sub-item, which follows its length.
 fn related_class(value: &[u8]) -> Option<(Box<str>, &[u8])> {
     let (len, rest) = value.split_first_chunk::<2>()?;
     let (class, rest) = rest.split_at_checked(usize::from(u16::from_be_bytes(*len)))?;
@@ -276,7 +276,7 @@ fn header(data: &[u8]) -> Option<(u8, u32)> {
     Some((head[0], u32::from(u16::from_be_bytes([head[2], head[3]]))))
 }
 
-/// A UID as it is kept.
+/// A UID in the form in which it is kept.
 pub(super) fn uid(value: &[u8]) -> Box<str> {
     let value = &value[..value.len().min(MAX_UID)];
     text(value).trim_matches([' ', '\0']).into()
@@ -287,7 +287,7 @@ pub(super) fn text(value: &[u8]) -> String {
     value.iter().filter(|b| (b' '..=b'~').contains(b)).map(|&b| b as char).collect()
 }
 
-/// What an A-ASSOCIATE-RJ says (PS3.8 table 9-21).
+/// Result, source and reason of an A-ASSOCIATE-RJ (PS3.8 table 9-21).
 pub(super) struct Rejection {
     pub result: &'static str,
     pub source: &'static str,

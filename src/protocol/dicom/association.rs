@@ -11,11 +11,11 @@ use crate::protocol::{
     Progress, Reason, Resync, ServiceFacts,
 };
 
-/// Bytes searched for a PDU in one direction, after bytes that were none, before it is given up.
+/// Bytes searched for a PDU in one direction after an error before it is given up.
 const MAX_SEARCH: usize = 1 << 20;
-/// Longest PDU whose length is trusted although its content is wrong, bytes.
+/// Longest PDU whose length is trusted although its content is malformed, bytes.
 const MAX_TRUSTED: u32 = 1 << 20;
-/// Bytes kept of a search without result: a header may have begun in them.
+/// Bytes kept of a search without result: they may hold the beginning of a header.
 const SEARCH_TAIL: usize = 128;
 
 /// One association.
@@ -31,9 +31,9 @@ pub(super) struct Association {
 struct DirectionState {
     at: DirectionPhase,
     messages: Messages,
-    /// Longest P-DATA-TF PDU that the other end takes.
+    /// Longest P-DATA-TF PDU that the other end accepts.
     max_pdu: Option<u32>,
-    /// Bytes searched in vain so far.
+    /// Bytes searched so far without result.
     searched: usize,
     closed: bool,
 }
@@ -46,19 +46,19 @@ enum DirectionPhase {
     Pdu,
     /// In an A-ASSOCIATE-RQ or -AC.
     Associate(Negotiation),
-    /// In another control PDU, with this many bytes of it left.
+    /// In another control PDU, with this many bytes left.
     Control(u8, u32),
     /// At a PDV header, with this many bytes of the PDU left.
     Pdv(u32),
     /// In a PDV.
     Value {
         pdv: PdvHeader,
-        /// Bytes left of the value.
+        /// Remaining bytes of the value.
         left: u32,
         /// Bytes of the PDU behind it.
         behind: u32,
     },
-    /// Looking for a PDU header.
+    /// Searching for a PDU header.
     Lost,
 }
 
@@ -102,7 +102,7 @@ impl Parser for Association {
             side.messages.clear(sink);
             return Resync::Known { skip: rest };
         }
-        // Headers are missing: it is unknown where what is under way goes on.
+        // Headers are missing: where the current fragment ends is unknown.
         side.messages.clear(sink);
         Resync::Search
     }
@@ -244,7 +244,7 @@ impl Association {
     ) {
         sink.unit("pdu");
         let association = sink.facts().dicom().association();
-        // What one end takes is what the other may send.
+        // What one end accepts limits what the other may send.
         let max = association.max_pdu[speaks as usize];
         self.sides[1 - direction.index()].max_pdu = max;
         if speaks == AssociationRole::Acceptor {
@@ -257,7 +257,7 @@ impl Association {
         sink.facts().dicom().association().contexts = self.contexts.counts();
     }
 
-    /// In an A-ASSOCIATE-RJ, A-RELEASE or A-ABORT: all that it says is in four bytes.
+    /// In an A-ASSOCIATE-RJ, A-RELEASE or A-ABORT, whose whole content is four bytes.
     fn control(
         &mut self,
         direction: Direction,
@@ -298,7 +298,7 @@ impl Association {
         Ok(Progress::skip(BODY, u64::from(len) - BODY as u64))
     }
 
-    /// Where the request was not seen, it is unknown whether a user identity was in it.
+    /// Without the request, it is unknown whether it held a user identity.
     fn mind_authentication(&self, sink: &mut dyn ContentSink) {
         let facts = sink.facts();
         if !self.contexts.requested() && facts.authentication == Authentication::None {
@@ -306,7 +306,7 @@ impl Association {
         }
     }
 
-    /// At a PDV header with `left` bytes of the PDU to come.
+    /// At a PDV header with `left` bytes of the PDU left.
     fn pdv(
         &mut self,
         direction: Direction,
@@ -334,7 +334,7 @@ impl Association {
                 side.at = DirectionPhase::Lost;
                 return Ok(Progress::consumed(0));
             }
-            // The length of the PDU still holds: go on behind it.
+            // The length of the PDU still holds: continue behind it.
             side.at = DirectionPhase::Pdu;
             return Ok(Progress::skip(0, u64::from(left)));
         };
@@ -352,7 +352,7 @@ impl Association {
             if !matches!(stage, Some(Stage::Command(_) | Stage::Broken)) {
                 messages.start(pdv.context, Stage::Command(Box::default()), sink);
                 if self.contexts.is_foreign(pdv.context) {
-                    // Read all the same: what is not negotiated is sent nevertheless.
+                    // It is read all the same, since some senders use contexts that were not negotiated.
                     sink.anomaly(Reason::Malformed);
                 }
             }
@@ -376,8 +376,8 @@ impl Association {
                 };
                 Stage::Data(ContentWriter::open(&hint, sink))
             }
-            // Its command set was not seen, so this may as well be the middle of a data set: the
-            // content must find a beginning in it.
+            // Its command set was not seen, so this may be the middle of a data set: the format must find a beginning
+            // in it.
             Some(Stage::Command(_) | Stage::Broken) | None => {
                 let hint = Hint {
                     direction,
@@ -395,8 +395,8 @@ impl Association {
         }
     }
 
-    /// Notes that `left` bytes of a value are to come, and that `wish` of them are not wanted. Returns
-    /// how many to skip: at most to the end of the fragment, where the next header must be read.
+    /// Notes that `left` bytes of a value follow, of which `wish` are not wanted. Returns how many to skip: at most
+    /// to the end of the fragment, where the next header must be read.
     fn value_rest(
         &mut self,
         direction: Direction,
@@ -443,7 +443,7 @@ impl Association {
                     }
                 }
                 None => {
-                    // The data set that follows, if any, is read without it.
+                    // Its data set, if any, is read without it.
                     sink.anomaly(Reason::Malformed);
                     messages.remove(pdv.context, Ending::Cut, sink);
                 }
@@ -453,7 +453,7 @@ impl Association {
         }
     }
 
-    /// Looks for a PDU behind bytes that were none.
+    /// Searches for a PDU behind malformed bytes.
     fn find(
         &mut self,
         direction: Direction,

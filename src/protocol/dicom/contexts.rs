@@ -9,16 +9,16 @@ const MAX_CONTEXTS: usize = 128;
 #[derive(Default)]
 pub(super) struct Contexts {
     list: Vec<Context>,
-    /// A request was read; what was accepted before it belongs to it only if this was the first.
+    /// A request was read. What was accepted before it belongs to it only if it was the first.
     requested: bool,
-    /// The answer was read to its end.
+    /// The answer was read completely.
     answered: bool,
 }
 
 struct Context {
     id: u8,
     abstract_syntax: Box<str>,
-    /// The accepted transfer syntax; before that the proposed one, where only one was proposed.
+    /// The accepted transfer syntax; until then the proposed one, if only one was proposed.
     transfer_syntax: Option<Box<str>>,
     /// Transfer syntaxes proposed.
     proposed: u16,
@@ -26,7 +26,7 @@ struct Context {
 }
 
 impl Contexts {
-    /// The transfer syntax of a context; empty where the negotiation leaves it open.
+    /// The transfer syntax of a context; empty where the negotiation did not settle it.
     pub fn transfer_syntax(&self, id: u8) -> &str {
         self.get(id).and_then(|c| c.transfer_syntax.as_deref()).unwrap_or("")
     }
@@ -38,11 +38,11 @@ impl Contexts {
     pub const fn requested(&self) -> bool {
         self.requested
     }
-    /// Whether all is known of the negotiation and `id` is not in it.
+    /// Whether the whole negotiation is known and does not contain `id`.
     pub fn is_foreign(&self, id: u8) -> bool {
         self.requested && self.answered && !self.get(id).is_some_and(|c| c.accepted)
     }
-    /// How many are proposed, and accepted.
+    /// Numbers of proposed and of accepted contexts.
     pub fn counts(&self) -> [u16; 2] {
         let accepted = self.list.iter().filter(|c| c.accepted).count();
         [self.list.len(), accepted].map(|n| u16::try_from(n).unwrap_or(u16::MAX))
@@ -55,8 +55,8 @@ impl Contexts {
         self.list.capacity() * size_of::<Context>() + texts.sum::<usize>()
     }
 
-    /// A request begins. True if it is a further one on the same connection, and what was negotiated
-    /// before is over; a capture may show the answer to the first before it.
+    /// A request begins. True if it is another one on the same connection, which ends the earlier negotiation. A
+    /// capture may show the answer to the first request before the request.
     pub fn request(&mut self) -> bool {
         let further = std::mem::replace(&mut self.requested, true);
         if further {

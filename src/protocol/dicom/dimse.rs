@@ -4,7 +4,7 @@ use super::associate::text;
 use crate::protocol::Speaker;
 use smallvec::SmallVec;
 
-/// What a command set says that matters here.
+/// The elements of a command set that are used.
 #[derive(Clone, Default, PartialEq, Eq, Debug)]
 pub(super) struct Command {
     /// Command Field (0000,0100).
@@ -38,20 +38,20 @@ const MAX_VALUE: usize = 64;
 /// Longest command set that is read, bytes. Only lists of attributes make one long.
 const MAX_COMMAND: u32 = 64 << 10;
 
-/// Reads a command set that comes in pieces. It holds one element at a time.
+/// Reads a command set that arrives in pieces, one element at a time.
 pub(super) struct CommandReader {
     command: Command,
-    /// What is there of the element under way.
+    /// The available bytes of the current element.
     held: SmallVec<[u8; ELEMENT_HEADER + MAX_VALUE]>,
-    /// Bytes of a value that are not wanted.
+    /// Bytes of a value to skip.
     skip: u32,
     /// Bytes read so far.
     read: u32,
-    /// The Command Field was there.
+    /// The Command Field was read.
     named: bool,
     /// Nothing more is read: elements of another group follow.
     over: bool,
-    /// An element has a length that it cannot have.
+    /// An element has an impossible length.
     broken: bool,
 }
 
@@ -94,7 +94,7 @@ impl CommandReader {
         true
     }
 
-    /// The command set has ended; none if it was not one.
+    /// The command set has ended; `None` if it was none.
     pub fn finish(self) -> Option<Command> {
         (self.named && !self.broken).then_some(self.command)
     }
@@ -107,13 +107,13 @@ impl CommandReader {
         size_of::<Self>() + texts.into_iter().flatten().map(String::capacity).sum::<usize>()
     }
 
-    /// Length of the value under way, once its header is there.
+    /// Length of the current value, once its header is available.
     fn length(&self) -> Option<u32> {
         let len = self.held.get(4..ELEMENT_HEADER)?.first_chunk::<4>()?;
         Some(u32::from_le_bytes(*len))
     }
 
-    /// Takes the element under way, if as much of it is there as is read.
+    /// Takes the current element, if enough of it is available.
     fn settle(&mut self) {
         let Some(len) = self.length() else { return };
         let have = self.held.len() - ELEMENT_HEADER;
@@ -157,7 +157,7 @@ impl CommandReader {
 }
 
 impl Command {
-    /// Reads a command set as far as it is there. None if it is not one.
+    /// Reads the available part of a command set. `None` if it is none.
     pub fn read(data: &[u8]) -> Option<Self> {
         let mut reader = CommandReader::default();
         reader.feed(&data[..data.len().min(MAX_COMMAND as usize)]);
@@ -183,13 +183,12 @@ impl Command {
         }
     }
 
-    /// Whether it answers another one.
+    /// Whether it is a response.
     pub const fn is_response(&self) -> bool {
         self.field & RESPONSE != 0
     }
 
-    /// Which end of an association sends it. Storage goes both ways (C-GET), and so do reports of
-    /// events.
+    /// Which end of an association sends it. C-STORE goes both ways (C-GET), and so do event reports.
     pub const fn speaker(&self) -> Speaker {
         match (self.field & !RESPONSE, self.is_response()) {
             (0x0001 | 0x0100, _) => Speaker::Any,
@@ -198,7 +197,7 @@ impl Command {
         }
     }
 
-    /// Whether its data set holds the keys of a question.
+    /// Whether its data set holds the keys of a query.
     pub const fn is_query(&self) -> bool {
         matches!(self.field, 0x0010 | 0x0020 | 0x0021)
     }

@@ -1,4 +1,4 @@
-//! What is known of a DICOM service: titles, software, what was asked and what was sent.
+//! Facts of a DICOM service: titles, software, operations and objects.
 
 use crate::closed_set::closed_set;
 use crate::protocol::service::{Admission, Ends, FactList, FamilyFacts, Phrase, TextKind};
@@ -6,7 +6,7 @@ use crate::protocol::{Role, Roles, ServiceFacts};
 use dicom_core::dictionary::UidDictionary as _;
 use dicom_dictionary_std::StandardSopClassDictionary;
 
-/// Facts of a DICOM service, or of any service that hands over DICOM objects.
+/// Facts of a DICOM service, or of any service that transfers DICOM objects.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct DicomFacts {
     /// Calling application entity title.
@@ -33,54 +33,54 @@ pub struct DicomFacts {
     pub rejected: Option<String>,
     /// Aborted, with the source and reason (PS3.8 9.3.8).
     pub aborted: Option<String>,
-    /// What an association negotiated.
+    /// The negotiation of an association.
     pub association: Option<Box<Association>>,
 }
 
-/// What a DICOM association negotiated (PS3.8 9.3, PS3.7 annex D), and what was asked over it.
+/// The negotiation of a DICOM association (PS3.8 9.3, PS3.7 annex D), and what was requested over it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Association {
-    /// Whether it came about; none if the answer was not seen.
+    /// Its outcome; `None` if the answer was not seen.
     pub outcome: Option<Outcome>,
     /// Presentation contexts proposed, and accepted.
     pub contexts: [u16; 2],
-    /// Longest P-DATA-TF PDU that the requestor takes, and the acceptor; 0: any.
+    /// Longest P-DATA-TF PDU that the requestor accepts, and the acceptor; 0: any.
     pub max_pdu: [Option<u32>; 2],
     /// How the user was identified: `username`, `passcode`, `kerberos`, `saml`, `jwt`.
     pub user_identity: Option<&'static str>,
     /// The acceptor confirmed the user identity.
     pub identity_confirmed: bool,
-    /// Operations that may be under way at once, invoked by the requestor and by the acceptor
-    /// (0: any), as accepted, or as proposed until then.
+    /// Operations that requestor and acceptor may invoke at the same time (0: any), as accepted, or until then as
+    /// proposed.
     pub asynchronous: Option<[u16; 2]>,
-    /// SOP classes in which the requestor would be the provider, and in which the acceptor agrees
-    /// (C-GET sends back like this).
+    /// SOP classes in which the requestor would be the provider, and those to which the acceptor agrees (C-GET
+    /// returns objects this way).
     pub provider_roles: [u16; 2],
     /// SOP classes with extended negotiation.
     pub extended: Vec<String>,
     /// Application entity titles that a C-MOVE names as its destination.
     pub move_destinations: Vec<String>,
-    /// Application entity titles for whose C-MOVE objects were sent.
+    /// Application entity titles on whose behalf objects were sent (C-MOVE).
     pub move_originators: Vec<String>,
 }
 
 closed_set! {
-    /// What became of a request for an association (`phi.service.association.outcome`).
+    /// Outcome of an association request (`phi.service.association.outcome`).
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
     pub enum Outcome {
         /// Accepted.
         Accepted = "accepted",
-        /// Refused: the calling application entity title is not known.
+        /// Rejected: the calling application entity title is unknown.
         CallingRefused = "calling-ae-title-not-recognized",
-        /// Refused: the called application entity title is not that of the service.
+        /// Rejected: the called application entity title is not that of the service.
         CalledRefused = "called-ae-title-not-recognized",
-        /// Refused for another reason.
+        /// Rejected for another reason.
         Refused = "rejected",
     }
 }
 
 impl DicomFacts {
-    /// What is known of the association.
+    /// The facts of the association.
     pub fn association(&mut self) -> &mut Association {
         self.association.get_or_insert_default()
     }
@@ -165,7 +165,7 @@ impl FamilyFacts for DicomFacts {
         Some(Admission { title: self.calling_aet.as_deref()?, outcome })
     }
 
-    /// Associations differ in what they show.
+    /// Associations differ in the facts that they show.
     fn accumulates(&self) -> bool {
         self.association.is_some()
     }
@@ -242,8 +242,8 @@ pub(super) fn roles(facts: &DicomFacts) -> Roles {
     let uses = |prefix: &str| facts.sop_classes.iter().any(|class| class.starts_with(prefix));
     let did = |operation: &str| facts.dimse.iter().any(|o| o == operation);
     let (storage, retrieve) = (uses(STORAGE), uses(QUERY_RETRIEVE));
-    // Who stores because a third host asked for it is the archive, and so is who reports what became of
-    // a commitment (PS3.4 J.3.3).
+    // A host that stores on behalf of a third one is the archive, and so is one that reports the result of a storage
+    // commitment (PS3.4 J.3.3).
     let passes_on = facts.association.as_ref().is_some_and(|a| !a.move_originators.is_empty());
     let reports = uses(COMMITMENT) && did("N-EVENT-REPORT") && !did("N-ACTION");
     if passes_on || reports {
@@ -263,7 +263,7 @@ pub(super) fn roles(facts: &DicomFacts) -> Roles {
     Roles { server, client: Some(if modality { Role::Modality } else { Role::DicomClient }) }
 }
 
-/// Names of SOP classes (PS3.6 annex A), as far as they are known.
+/// Names of common SOP classes (PS3.6 annex A).
 fn names(classes: &[String]) -> Vec<&'static str> {
     let names = classes.iter().filter_map(|uid| StandardSopClassDictionary.by_uid(uid));
     names.map(|entry| entry.name).collect()

@@ -1,4 +1,4 @@
-//! What the commands of an association say of the service and of what it does.
+//! What the commands of an association show of the service and its activity.
 
 use super::dimse::Command;
 use super::status;
@@ -11,13 +11,13 @@ const MAX_RETRIEVALS: usize = 16;
 /// Outcomes of sub-operations in the order of (0000,1020) to (0000,1023).
 const SUBOPERATIONS: [&str; 4] = ["remaining", "completed", "failed", "warning"];
 
-/// Operations whose responses count up.
+/// Operations whose responses report progress.
 #[derive(Default)]
 pub(super) struct Ledger {
     retrievals: SmallVec<[Retrieval; 1]>,
 }
 
-/// A C-MOVE or C-GET under way.
+/// A C-MOVE or C-GET in progress.
 struct Retrieval {
     /// Message ID of the request.
     id: u16,
@@ -25,7 +25,7 @@ struct Retrieval {
 }
 
 impl Ledger {
-    /// Takes note of a command in a context of SOP class `class`.
+    /// Notes a command in a context of SOP class `class`.
     pub fn command(&mut self, command: &Command, class: &str, sink: &mut dyn ContentSink) {
         sink.unit("dimse");
         let operation = command.operation();
@@ -50,7 +50,7 @@ impl Ledger {
         }
     }
 
-    /// The association has ended, or its direction: what is under way will not be answered.
+    /// The association or its direction has ended: operations in progress will not be answered.
     pub fn end(&mut self, sink: &mut dyn ContentSink) {
         for retrieval in self.retrievals.drain(..) {
             count(&retrieval.suboperations, sink.activity());
@@ -113,7 +113,7 @@ fn count(suboperations: &[u16; 4], activity: &mut Activity) {
     }
 }
 
-/// An instance is handed over; where a third party asked for it, the command says who.
+/// An instance is transferred; on behalf of a third party, the command names the requester.
 fn store(command: &Command, sink: &mut dyn ContentSink) {
     sink.unit("instance");
     if let Some(uid) = &command.sop_instance {
@@ -123,7 +123,7 @@ fn store(command: &Command, sink: &mut dyn ContentSink) {
         let facts = sink.facts().dicom();
         ServiceFacts::add(&mut facts.association().move_originators, originator);
         let destination = facts.called_aet.clone().unwrap_or_default();
-        // Some archives put in their own title (pynetdicom).
+        // Some archives put their own title there (pynetdicom).
         let itself = facts.calling_aet.as_ref() == Some(originator);
         sink.activity().moved(true, if itself { "" } else { originator }, &destination);
     }

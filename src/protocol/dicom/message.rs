@@ -1,15 +1,14 @@
-//! The messages whose fragments are under way in one direction, by presentation context.
+//! The incomplete messages of one direction, by presentation context.
 
 use super::dimse::{Command, CommandReader};
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{ContentSink, Ending, Reason};
 use smallvec::SmallVec;
 
-/// Messages under way at once in one direction. Applications interleave contexts rarely, and only
-/// a few.
+/// Incomplete messages of one direction. Applications rarely interleave contexts, and only a few.
 const MAX_MESSAGES: usize = 8;
 
-/// Messages under way.
+/// Incomplete messages.
 #[derive(Default)]
 pub(super) struct Messages {
     list: SmallVec<[Message; 1]>,
@@ -21,11 +20,11 @@ pub(super) struct Message {
     pub stage: Stage,
 }
 
-/// How far it came.
+/// How much of it was read.
 pub(super) enum Stage {
     /// The command set is being read.
     Command(Box<CommandReader>),
-    /// A command set that was too long or lost bytes: what follows is passed over.
+    /// The command set was too long or lost bytes: the rest is passed over.
     Broken,
     /// The command set is read; the data set has not begun.
     Announced(Box<Command>),
@@ -34,12 +33,12 @@ pub(super) enum Stage {
 }
 
 impl Messages {
-    /// The message under way in `context`.
+    /// The incomplete message in `context`.
     pub fn get(&mut self, context: u8) -> Option<&mut Message> {
         self.list.iter_mut().find(|m| m.context == context)
     }
 
-    /// Starts a message; one that was still under way in this context will never be complete.
+    /// Starts a message. One that is incomplete in this context will never be completed.
     pub fn start(&mut self, context: u8, stage: Stage, sink: &mut dyn ContentSink) {
         self.remove(context, Ending::Cut, sink);
         if self.list.len() >= MAX_MESSAGES {
@@ -49,14 +48,14 @@ impl Messages {
         self.list.push(Message { context, stage });
     }
 
-    /// The message in `context` is over.
+    /// The message in `context` has ended.
     pub fn remove(&mut self, context: u8, ending: Ending, sink: &mut dyn ContentSink) {
         if let Some(at) = self.list.iter().position(|m| m.context == context) {
             self.list.remove(at).close(ending, sink);
         }
     }
 
-    /// Nothing that is under way will be complete.
+    /// No incomplete message will be completed.
     pub fn clear(&mut self, sink: &mut dyn ContentSink) {
         for message in self.list.drain(..) {
             message.close(Ending::Cut, sink);
@@ -82,8 +81,7 @@ impl Message {
         }
     }
 
-    /// The next bytes of the fragment under way. Returns how many bytes of this data set need not
-    /// be passed on.
+    /// The next bytes of the current fragment. Returns how many of the following bytes of this data set to skip.
     pub fn feed(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         match &mut self.stage {
             Stage::Command(reader) => {
@@ -102,7 +100,7 @@ impl Message {
         }
     }
 
-    /// `len` bytes of the fragment under way are missing.
+    /// `len` bytes of the current fragment are missing.
     pub fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) -> u64 {
         match &mut self.stage {
             Stage::Command(_) | Stage::Broken | Stage::Announced(_) => {
@@ -116,7 +114,7 @@ impl Message {
         }
     }
 
-    /// Bytes that need not be passed on of what comes next.
+    /// Following bytes that need not be passed on.
     pub const fn skip(&self) -> u64 {
         match self.stage {
             Stage::Command(_) => 0,

@@ -8,9 +8,8 @@
 //! * `message`: the messages whose fragments are under way in one direction;
 //! * `association`: the parser that puts them together.
 //!
-//! Data sets are streamed to the sink as their fragments come, never collected. What the sink does
-//! not want is skipped to the end of each fragment (PDV), so that of an image only the PDV headers
-//! are touched.
+//! Data sets are streamed to the sink as their fragments arrive, never collected. Unwanted bytes are skipped to the
+//! end of each fragment (PDV), so that of an image only the PDV headers are touched.
 
 mod associate;
 mod association;

@@ -17,10 +17,10 @@ pub(super) const RELEASE_RQ: u8 = 5;
 pub(super) const RELEASE_RP: u8 = 6;
 pub(super) const ABORT: u8 = 7;
 
-/// Longest PDU other than P-DATA-TF that is accepted: 128 presentation contexts with all existing transfer
-/// syntaxes stay below a quarter of it. It is read as it arrives and costs no memory.
+/// Longest PDU other than P-DATA-TF that is accepted: 128 presentation contexts with all existing transfer syntaxes
+/// stay below a quarter of it. It is read as it arrives and needs no memory.
 pub(super) const MAX_CONTROL: u32 = 1 << 20;
-/// Bytes by which a P-DATA-TF PDU may exceed what the other end takes: not all count alike.
+/// Bytes by which a P-DATA-TF PDU may exceed the announced maximum: implementations count differently.
 const SLACK: u32 = 64 << 10;
 /// Length of the fixed part of A-ASSOCIATE-RQ and -AC behind the header (PS3.8 tables 9-11, 9-17).
 pub(super) const ASSOCIATE_FIXED: usize = 68;
@@ -35,7 +35,7 @@ pub(super) struct PduHeader {
 }
 
 impl PduHeader {
-    /// The header at the start of `data`, if it is all there.
+    /// The header at the start of `data`, if it is complete.
     pub fn read(data: &[u8]) -> Option<Self> {
         let head = data.first_chunk::<PDU_HEADER>()?;
         Some(Self { kind: head[0], len: u32::from_be_bytes([head[2], head[3], head[4], head[5]]) })
@@ -53,12 +53,12 @@ impl PduHeader {
         }
     }
 
-    /// Whether a P-DATA-TF PDU is far longer than the other end takes (PS3.8 annex D.1), if it said.
+    /// Whether a P-DATA-TF PDU is far longer than the other end accepts (PS3.8 annex D.1), if that is known.
     pub fn exceeds(self, max: Option<u32>) -> bool {
         max.is_some_and(|max| max > 0 && self.len > max.saturating_add(SLACK))
     }
 
-    /// Whether it may be a PDU of a type that no standard knows: it is passed over whole.
+    /// Whether it may be a PDU of an unknown type, which is passed over whole.
     pub fn is_foreign(self, reserved: u8) -> bool {
         self.kind > ABORT && reserved == 0 && (1..=MAX_CONTROL).contains(&self.len)
     }
@@ -83,7 +83,7 @@ impl PdvHeader {
     pub fn fits(self, left: u32) -> bool {
         self.len >= 2 && self.len.checked_add(4).is_some_and(|total| total <= left)
     }
-    /// Context identifiers are odd (PS3.8 9.3.2.2), of the control header two bits are in use.
+    /// Context identifiers are odd (PS3.8 9.3.2.2); the control header uses two bits.
     pub fn is_sane(self) -> bool {
         self.context & 1 == 1 && self.control & !3 == 0
     }
@@ -111,7 +111,7 @@ pub(super) fn probe_start(data: &[u8]) -> Probe {
 pub(super) fn probe_middle(data: &[u8]) -> Probe {
     match search(data) {
         Some(offset) => Probe::Yes { speaker: speaker_of(&data[offset..]), offset },
-        // One PDU may be longer than what has been seen so far.
+        // One PDU may be longer than the bytes seen so far.
         None => Probe::More,
     }
 }
@@ -124,7 +124,7 @@ const fn speaker(kind: u8) -> Speaker {
     }
 }
 
-/// The sender of the PDU at the start of `data`; most commands reveal it.
+/// The sender of the PDU at the start of `data`, which most commands reveal.
 fn speaker_of(data: &[u8]) -> Speaker {
     let kind = data.first().copied().unwrap_or(0);
     let command = data
@@ -159,7 +159,7 @@ fn fit(data: &[u8]) -> Match {
 }
 
 fn fit_associate(data: &[u8]) -> Match {
-    // Checked as the bytes come, so that other protocols are not kept waiting.
+    // Checked as the bytes arrive, so that other protocols need not wait.
     if data.get(2).is_some_and(|&b| b != 0) {
         return Match::No;
     }
@@ -229,7 +229,7 @@ fn fit_data(data: &[u8]) -> Match {
         if left == 0 {
             return Match::Yes(());
         }
-        // A command set begins with its group length (PS3.7 E.1): proof enough.
+        // A command set begins with its group length (PS3.7 E.1), which is sufficient proof.
         const GROUP_LENGTH: [u8; 8] = [0, 0, 0, 0, 4, 0, 0, 0];
         if pdv.is_command() && data.get(at + PDV_HEADER..at + PDV_HEADER + 8) == Some(&GROUP_LENGTH)
         {
@@ -243,7 +243,7 @@ fn fit_data(data: &[u8]) -> Match {
     Match::Yes(())
 }
 
-/// Whether what follows the PDU at the start of `data`, where it can be seen, is a PDU too.
+/// Whether the bytes behind the PDU at the start of `data`, as far as available, begin another PDU.
 fn followed(data: &[u8]) -> bool {
     let Some(header) = PduHeader::read(data) else {
         return false;

@@ -12,7 +12,7 @@ pub(super) const fn class(status: u16) -> &'static str {
     }
 }
 
-/// Why something failed or was refused. The text of the error is left out: it may hold anything.
+/// Reason of a failure or refusal. The error comment is left out: it may contain anything.
 pub(super) const fn reason(status: u16) -> Option<&'static str> {
     Some(match status {
         0x0105 => "no-such-attribute",

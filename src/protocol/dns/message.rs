@@ -5,12 +5,12 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// Bytes of the header.
 const HEADER: usize = 12;
-/// Questions and records that a message may have.
+/// Questions and records per message.
 const MAX_RECORDS: usize = 512;
-/// Bytes of a name as text (RFC 1035 2.3.4), and labels of it.
+/// Longest name as text, bytes (RFC 1035 2.3.4), and labels per name.
 const MAX_NAME: usize = 255;
 const MAX_LABELS: usize = 128;
-/// Addresses with names that are taken from a message.
+/// Named addresses taken from a message.
 const MAX_HOSTS: usize = 64;
 
 /// Types of records (IANA registry of DNS RR types; RFC 1002 4.2.1.3).
@@ -24,23 +24,23 @@ const OPT: u16 = 41;
 /// Operations: queries, and names that are notified, updated, registered, released or refreshed.
 const OPERATIONS: [u8; 7] = [0, 4, 5, 6, 7, 8, 9];
 const QUERY: u8 = 0;
-/// Of the name service of NetBIOS.
+/// Record types of the NetBIOS name service.
 const REGISTRATION: [u8; 3] = [5, 8, 9];
 
-/// A message that was read to its end.
+/// A complete message.
 pub(super) struct Message<'a> {
     bytes: &'a [u8],
-    /// It answers.
+    /// It is a response.
     pub response: bool,
     operation: u8,
-    /// No error is reported.
+    /// It reports no error.
     fine: bool,
-    /// Of the only question, where there is one.
+    /// Name of the only question, if there is one.
     question: Option<String>,
     records: SmallVec<[Record; 8]>,
 }
 
-/// A record: its owner and where its data is.
+/// A record: its owner and the place of its data.
 struct Record {
     owner: String,
     kind: u16,
@@ -53,13 +53,13 @@ impl<'a> Message<'a> {
     pub fn may_begin(data: &[u8]) -> bool {
         let header = data.get(2..).unwrap_or_default();
         let plausible = |at: usize, fits: fn(u8) -> bool| header.get(at).is_none_or(|b| fits(*b));
-        // Operation and the bit that is always zero, counts below 256 each.
+        // Opcode and the bit that is always zero; counts below 256 each.
         plausible(2, |b| OPERATIONS.contains(&(b >> 3 & 15)))
             && plausible(3, |b| b & 0x40 == 0)
             && [4, 6, 8, 10].into_iter().all(|at| plausible(at, |b| b < 2))
     }
 
-    /// Reads a message; none if it is none, breaks off, or has bytes behind it.
+    /// Reads a message; `None` if it is none, is incomplete, or has bytes behind it.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let header = bytes.get(..HEADER)?;
         let number = |at: usize| u16::from_be_bytes([header[at], header[at + 1]]);
@@ -84,7 +84,7 @@ impl<'a> Message<'a> {
         for _ in 0..questions {
             let (name, next) = name_at(bytes, at)?;
             let class = short(bytes, next + 2)?;
-            // IN, CHAOS, HESIOD, NONE or ANY; the first bit asks for an answer to one alone (RFC 6762 5.4).
+            // IN, CHAOS, HESIOD, NONE or ANY; the first bit asks for a unicast response (RFC 6762 5.4).
             if !matches!(class & 0x7fff, 1 | 3 | 4 | 254 | 255) || short(bytes, next)? == 0 {
                 return None;
             }
@@ -107,7 +107,7 @@ impl<'a> Message<'a> {
         (at == bytes.len()).then_some(message)
     }
 
-    /// Calls `of` with each address and a name that it has.
+    /// Calls `of` with each address and one of its names.
     pub fn hosts(&self, of: &mut dyn FnMut(IpAddr, &str)) {
         let registers = !self.response && REGISTRATION.contains(&self.operation);
         let answers = self.response && self.fine && self.operation == QUERY;
@@ -125,7 +125,7 @@ impl<'a> Message<'a> {
                 A | AAAA if answers => {
                     let Some(host) = address(data) else { continue };
                     tell(host, &record.owner);
-                    // Who asked by another name knows the host by that.
+                    // A client that asked for an alias knows the host by it.
                     alias.into_iter().for_each(|alias| tell(host, alias));
                 }
                 PTR if answers => {
@@ -155,8 +155,8 @@ fn short(bytes: &[u8], at: usize) -> Option<u16> {
     Some(u16::from_be_bytes(pair.try_into().ok()?))
 }
 
-/// A name at an offset, in lower case and without the dot at its end, and where it ends. Compression points back
-/// only (RFC 1035 4.1.4), so that it comes to an end.
+/// The name at an offset, in lower case and without the final dot, and where it ends. Compression pointers must point
+/// back (RFC 1035 4.1.4), so the loop ends.
 fn name_at(bytes: &[u8], start: usize) -> Option<(String, usize)> {
     let (mut name, mut at, mut end, mut before) = (Vec::new(), start, None, start);
     for _ in 0..=MAX_LABELS {
@@ -193,7 +193,7 @@ fn name_at(bytes: &[u8], start: usize) -> Option<(String, usize)> {
     None
 }
 
-/// Whether a name may be that of a host: letters, digits, hyphens, and what is used beside them.
+/// Whether a name can be a host name: letters, digits, hyphens, and other characters in common use.
 fn is_host(name: &str) -> bool {
     let fits = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_');
     !name.is_empty() && name.chars().all(fits) && name.contains(char::is_alphabetic)
@@ -228,8 +228,8 @@ fn reversed(name: &str) -> Option<IpAddr> {
     (count == 32).then(|| Ipv6Addr::from(number).into())
 }
 
-/// The name behind the first-level encoding (RFC 1001 14.1): 32 letters for 16 bytes, of which the last says what
-/// kind of name it is. None unless it names a computer.
+/// The name in first-level encoding (RFC 1001 14.1): 32 letters for 16 bytes, the last of which is the kind of name.
+/// `None` unless it names a computer.
 fn netbios(encoded: &str) -> Option<String> {
     /// A workstation or a file server (Microsoft KB 163409).
     const OF_HOSTS: [u8; 2] = [0x00, 0x20];

@@ -1,8 +1,8 @@
-//! Names of hosts: DNS (RFC 1035), also as multicast DNS (RFC 6762) and LLMNR (RFC 4795), and the name service of
-//! NetBIOS (RFC 1002 4.2), whose messages have the same form.
+//! Names of hosts: DNS (RFC 1035), also as multicast DNS (RFC 6762) and LLMNR (RFC 4795), and the NetBIOS name
+//! service (RFC 1002 4.2), whose messages have the same form.
 //!
-//! Nothing but the names of addresses is taken, from answers and from hosts that register theirs. Over TCP a
-//! message comes behind its length (RFC 1035 4.2.2), and so it does in the frame of a datagram.
+//! Only names of addresses are taken, from responses and from hosts that register theirs. Over TCP a message follows
+//! its length (RFC 1035 4.2.2), as it does in the frame of a datagram.
 
 mod message;
 
@@ -74,7 +74,7 @@ impl Parser for DnsParser {
                 data.first_chunk::<2>().map_or(0, |len| usize::from(u16::from_be_bytes(*len)));
             return Ok(Progress::need(0, 2 + len));
         };
-        // One that is no message is passed over: the length of the next one is known all the same.
+        // A malformed message is passed over: the length of the next one is known all the same.
         if let Some(message) = Message::read(bytes) {
             sink.unit("message");
             message.hosts(&mut |host, name| sink.host_name(host, name));

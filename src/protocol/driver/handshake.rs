@@ -1,4 +1,4 @@
-//! Encrypted flows: their handshake is read as far as it is in clear, and nothing after it.
+//! Encrypted flows: their handshake is read as far as it is in cleartext, and nothing after it.
 
 use super::{Driver, State, Stream};
 use crate::flow::Side;
@@ -7,7 +7,7 @@ use crate::protocol::tls::HandshakeReader;
 use crate::protocol::{Authentication, ContentSink, Position, Progress, Reason};
 
 impl Driver {
-    /// The flow cannot be read. `bytes` of `side` showed it.
+    /// The flow is encrypted, as `bytes` of `side` show.
     pub(super) fn encrypted(
         &mut self,
         side: Side,
@@ -17,7 +17,7 @@ impl Driver {
         let other = side.other();
         let begun = |stream: &Stream| stream.at == Position::Start;
         let reads = begun(&self.sides[side.index()]) && is_handshake(bytes);
-        // What the other side has sent already: the hello of a client, mostly none.
+        // What the other side has sent already: usually the client's hello.
         let waiting = &mut self.sides[other.index()];
         let before = if begun(waiting) { std::mem::take(&mut waiting.unread) } else { Vec::new() };
         self.opaque(side, Reason::Encrypted);
@@ -35,8 +35,8 @@ impl Driver {
         self.shake(side, bytes, sink)
     }
 
-    /// The flow is one of datagrams, which cannot be read but for its handshake: all its datagrams are the driver's
-    /// from here on, in frames.
+    /// The flow is one of encrypted datagrams, of which only the handshake can be read: from here on the driver gets
+    /// all its datagrams, in frames.
     pub fn shake_datagrams(&mut self, reader: HandshakeReader) {
         self.handshake = Some(Box::new(reader));
         for stream in &mut self.sides {
@@ -72,7 +72,7 @@ impl Driver {
         }
     }
 
-    /// Hands on what the handshake showed.
+    /// Passes on the facts of the handshake.
     fn shaken(&mut self, sink: &mut dyn ContentSink) {
         for stream in &mut self.sides {
             stream.state = State::Opaque;

@@ -1,5 +1,5 @@
-//! What all protocols share: recognition, buffering of unread bytes, skipping, resynchronising
-//! after gaps, and errors that end one direction of one flow.
+//! What all protocols share: recognition, buffering of unread bytes, skipping, resynchronising after gaps, and errors
+//! that end one direction of one flow.
 
 mod handshake;
 mod recognition;
@@ -12,9 +12,9 @@ use super::tls::HandshakeReader;
 use super::{ContentSink, ParseError, Parser, Position, Progress, Protocol, Reason, Resync};
 use crate::flow::{Direction, End, Orientation, Side};
 
-/// Room kept for unread bytes although there are none.
+/// Capacity kept for unread bytes while there are none.
 const ROOMY: usize = 16 << 10;
-/// Below this many unread bytes each arrival is probed; above, only growth by a quarter.
+/// Below this many unread bytes each arrival is probed; above, only after growth by a quarter.
 const PROBE_EAGER: usize = 256;
 
 /// Limits of a driver, bytes.
@@ -26,7 +26,7 @@ pub struct DriverLimits {
     pub recognise: usize,
 }
 
-/// Something that is counted once.
+/// An event that is counted once.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum DriverEvent {
     /// A direction speaks this protocol.
@@ -42,7 +42,7 @@ pub struct Driver {
     parser: Option<Box<dyn Parser>>,
     orientation: Orientation,
     sides: [Stream; 2],
-    /// Of an encrypted flow, until it is over.
+    /// Handshake of an encrypted flow, until it is complete.
     handshake: Option<Box<HandshakeReader>>,
     events: Vec<DriverEvent>,
 }
@@ -51,36 +51,36 @@ struct Stream {
     state: State,
     /// Bytes that were delivered but not consumed.
     unread: Vec<u8>,
-    /// Do not ask the parser again before this many unread bytes.
+    /// Unread bytes to wait for before the parser is called again.
     need: usize,
-    /// Further bytes of no interest that could not be reported when that became known.
+    /// Further bytes to skip that could not be reported when that became known.
     unwanted: u64,
-    /// Where the unread bytes are.
+    /// Position of the unread bytes.
     at: Position,
-    /// Bytes looked at in vain, for the recognition limit.
+    /// Bytes probed without result, for the recognition limit.
     looked: usize,
     closed: Option<End>,
-    /// It was counted as recognised.
+    /// Counted as recognised.
     counted: bool,
-    /// How often the parser failed.
+    /// Errors of the parser.
     errors: u16,
-    /// Bytes searched in vain since it failed first.
+    /// Bytes searched without result since its first error.
     searched: usize,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// No protocol yet.
+    /// Not recognised yet.
     Undecided,
     /// Past the recognition limit, waiting for the other direction to be recognised.
     Waiting,
-    /// The parser reads it.
+    /// Read by the parser.
     Reading,
-    /// The parser looks for its next boundary.
+    /// Searched by the parser for its next boundary.
     Searching,
-    /// It is encrypted, and its handshake is read.
+    /// Encrypted; the handshake is read.
     Handshake,
-    /// Nothing more is read.
+    /// Not read any more.
     Opaque,
 }
 
@@ -102,7 +102,7 @@ impl Stream {
 }
 
 impl Stream {
-    /// Whether bytes of it were looked at, or wait to be.
+    /// Whether bytes of it were probed, or are waiting to be.
     fn has_spoken(&self) -> bool {
         self.looked > 0 || !self.unread.is_empty()
     }
@@ -133,7 +133,7 @@ impl Driver {
         self.protocol.is_none() && self.sides.iter().all(|s| untouched(s) && s.closed.is_none())
     }
 
-    /// The flow was announced: it is read as that, whatever it looks like.
+    /// The flow was announced: it is read as announced, whatever its bytes look like.
     pub fn announced(&mut self, flow: AnnouncedFlow) {
         if !self.orientation.sure {
             self.orientation.client = flow.client;
@@ -145,25 +145,25 @@ impl Driver {
         }
     }
 
-    /// Whether every datagram of the flow is its parser's.
+    /// Whether the flow's parser gets every datagram.
     pub fn owns_datagrams(&self) -> bool {
         let read = self.parser.is_some() || self.is_shaking();
         self.protocol.map_or(read, Protocol::owns_datagrams)
     }
 
-    /// The client's side, as well as it is known by now.
+    /// The client's side, as far as it is known.
     pub const fn orientation(&self) -> Orientation {
         self.orientation
     }
 
-    /// The transport learned better who the client is. Without effect once a protocol reads.
+    /// The transport found out which side is the client. Without effect once a protocol was recognised.
     pub fn orient(&mut self, orientation: Orientation) {
         if self.parser.is_none() && (orientation.sure || !self.orientation.sure) {
             self.orientation = orientation;
         }
     }
 
-    /// What is to be counted since the last call.
+    /// Events since the last call.
     pub fn events(&mut self) -> impl Iterator<Item = DriverEvent> + '_ {
         self.events.drain(..)
     }
@@ -185,7 +185,7 @@ impl Driver {
         self.sides.iter().all(|s| s.state == State::Opaque)
     }
 
-    /// In-order bytes of one side. Returns how many further bytes of it are of no interest.
+    /// In-order bytes of one side. Returns how many of its following bytes to skip.
     pub fn data(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let unwanted = std::mem::take(&mut self.sides[side.index()].unwanted);
         if unwanted >= bytes.len() as u64 && unwanted > 0 {
@@ -202,7 +202,7 @@ impl Driver {
         }
     }
 
-    /// `len` bytes of one side are missing. Returns how many further bytes are of no interest.
+    /// `len` bytes of one side are missing. Returns how many of its following bytes to skip.
     pub fn gap(&mut self, side: Side, len: u64, sink: &mut dyn ContentSink) -> u64 {
         let direction = self.direction(side);
         let stream = &mut self.sides[side.index()];
@@ -234,7 +234,7 @@ impl Driver {
                 }
             }
             _ => {
-                // Bytes before the gap were not recognised, so they are useless after it.
+                // Bytes before the gap were not recognised, so they are of no use after it.
                 stream.unread.clear();
                 stream.need = 0;
                 stream.at = Position::Midstream;
@@ -252,7 +252,7 @@ impl Driver {
         match self.sides[side.index()].state {
             State::Undecided | State::Waiting => {
                 self.probe_buffered(side, true, sink);
-                // Still nothing: the other side may decide later, and reads this one then.
+                // Not recognised yet: if the other side is recognised later, this one is read then.
             }
             State::Searching => {
                 self.try_resync(side, sink);
@@ -283,7 +283,7 @@ impl Driver {
         {
             let rest = std::mem::take(&mut stream.unread);
             if stream.state == State::Searching && !rest.is_empty() {
-                // Bytes came, and no boundary was found in them up to the end.
+                // Bytes came, but no boundary was found in them up to the end.
                 let reason = match (stream.errors, stream.counted) {
                     (1.., _) => Reason::Malformed,
                     (0, true) => Reason::Gap,
@@ -347,7 +347,7 @@ impl Driver {
                     unread.drain(..used);
                 }
                 if unread.capacity() > ROOMY && unread.len() < ROOMY {
-                    // One large arrival must not cost its size for as long as the flow lasts.
+                    // A large buffer must not stay for as long as the flow lasts.
                     unread.shrink_to(need.clamp(unread.len(), ROOMY));
                 }
                 let over = unread.len() > self.limits.buffer || need > self.limits.buffer;
@@ -419,7 +419,7 @@ impl Driver {
         if !step.switch {
             return step.skip;
         }
-        // Whatever follows, in both directions, is another protocol.
+        // Both directions speak another protocol from here on.
         self.parser = None;
         self.protocol = None;
         for stream in &mut self.sides {
@@ -450,12 +450,12 @@ impl Driver {
     }
 }
 
-/// What is left to skip after `passed` bytes, which are no more than that.
+/// Remaining bytes to skip after `passed` bytes, which are no more than that.
 const fn less(skip: u64, passed: u64) -> u64 {
     if skip == Progress::REST { skip } else { skip - passed }
 }
 
-/// How far the parser came over a piece.
+/// How far the parser came in a piece.
 struct ParseStep {
     used: usize,
     need: usize,

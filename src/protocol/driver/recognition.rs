@@ -1,4 +1,4 @@
-//! Which protocol the first bytes of a flow speak, and what becomes of a flow that speaks none.
+//! Recognises the protocol by the first bytes of a flow, and decides what happens to a flow that speaks none.
 
 use super::{Driver, DriverEvent, PROBE_EAGER, State, Stream};
 use crate::flow::Side;
@@ -30,7 +30,7 @@ impl Driver {
                     stream.looked = bytes.len().max(1);
                     stream.state = State::Waiting;
                     if begun {
-                        // Should the other side be recognised, or nothing at all.
+                        // Kept in case the other side is recognised, or nothing is.
                         stream.unread.extend_from_slice(bytes);
                     }
                     return self.give_up_both(side, sink);
@@ -49,7 +49,7 @@ impl Driver {
         0
     }
 
-    /// Asks again over all unread bytes. `last`: no more will come before the limit.
+    /// Probes all unread bytes again. `last`: no more will come before the limit.
     pub(super) fn probe_buffered(
         &mut self,
         side: Side,
@@ -73,7 +73,7 @@ impl Driver {
                 let unread = std::mem::take(&mut stream.unread);
                 return self.encrypted(side, &unread, sink);
             }
-            // In mid-stream it may still show.
+            // Mid-stream, a later packet may still show it.
             Answer::None => stream.at == Position::Start,
             Answer::More => false,
         };
@@ -81,14 +81,14 @@ impl Driver {
         if hopeless || last || len > limit {
             stream.looked += len.max(1);
             stream.state = State::Waiting;
-            // Kept for the case that the other direction is recognised.
+            // Kept in case the other direction is recognised.
             return self.give_up_both(side, sink);
         }
         stream.need = if len < PROBE_EAGER { len + 1 } else { len + len / 4 };
         0
     }
 
-    /// Past the limit: only the first bytes of what arrives are looked at.
+    /// Past the limit, only the first bytes of each arrival are probed.
     pub(super) fn probe_late(
         &mut self,
         side: Side,
@@ -103,7 +103,7 @@ impl Driver {
         {
             stream.unread.extend_from_slice(bytes);
         } else if stream.at == Position::Start && silent {
-            // The bytes so far are still there, and no answer will add to them.
+            // The bytes so far are still available, and no answer will add to them.
             self.carve(sink);
             return self.data(side, bytes, sink);
         } else {
@@ -118,7 +118,7 @@ impl Driver {
         self.give_up_both(side, sink)
     }
 
-    /// Once both directions have been looked at in vain, or one has for long, no protocol claims the flow.
+    /// Once both directions were probed without result, or one was for long, no protocol claims the flow.
     fn give_up_both(&mut self, side: Side, sink: &mut dyn ContentSink) -> u64 {
         let started = |s: &Stream| s.at == Position::Start;
         let hopeless = |s: &Stream| s.state == State::Waiting && s.looked >= 1;
@@ -131,7 +131,7 @@ impl Driver {
         0
     }
 
-    /// No protocol claims the flow: it counts as such, and payloads are looked for in it.
+    /// No protocol claims the flow: it counts as unrecognised, and is searched for payloads.
     pub(super) fn carve(&mut self, sink: &mut dyn ContentSink) {
         for stream in self.sides.iter().filter(|stream| stream.state != State::Opaque) {
             if stream.has_spoken() || stream.closed.is_none() {
@@ -151,14 +151,14 @@ impl Driver {
         }
     }
 
-    /// No protocol claims a flow of datagrams, but something in it is worth a search: all its datagrams are
-    /// the driver's from here on, in frames.
+    /// No protocol claims a flow of datagrams, but one of them holds a payload: from here on the driver gets all its
+    /// datagrams, in frames.
     pub fn carve_datagrams(&mut self, carver: DatagramCarver) {
         self.events.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
         self.read_unclaimed(Box::new(Datagrams(carver)));
     }
 
-    /// Gives what can be read to `parser`, which belongs to no protocol.
+    /// Lets `parser`, which belongs to no protocol, read what can be read.
     fn read_unclaimed(&mut self, parser: Box<dyn Parser>) {
         self.parser = Some(parser);
         for stream in self.sides.iter_mut().filter(|stream| stream.state != State::Opaque) {
@@ -195,14 +195,14 @@ impl Driver {
         stream.need = 0;
     }
 
-    /// The first bytes for a parser: of the side that was recognised, then what the other one kept.
+    /// The first bytes for a parser: of the side that was recognised, then those that the other side kept.
     fn begin(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let skip = self.read(side, bytes, sink);
         self.other_side(side.other(), sink);
         skip
     }
 
-    /// The other direction was recognised: what this one has kept can be read now.
+    /// The other direction was recognised, so the bytes that this one kept can be read.
     fn other_side(&mut self, side: Side, sink: &mut dyn ContentSink) {
         let stream = &mut self.sides[side.index()];
         if !matches!(stream.state, State::Undecided | State::Waiting) || self.parser.is_none() {
@@ -224,19 +224,19 @@ impl Driver {
     }
 }
 
-/// What is known of a stream by its first bytes.
+/// Result of probing every protocol.
 pub(super) enum Answer {
-    /// It speaks this protocol: who speaks like this, and bytes to pass over.
+    /// This protocol: the side that sends such bytes, and bytes to skip.
     Protocol(&'static dyn Protocol, Speaker, usize),
-    /// It cannot be read.
+    /// Encrypted.
     Encrypted,
     /// Not enough bytes to decide.
     More,
-    /// No protocol has it.
+    /// No protocol.
     None,
 }
 
-/// Asks every protocol. `begun`: the flow was seen from its first packet, and these are its first bytes.
+/// Probes every protocol. `begun`: the flow was seen from its first packet, and these are its first bytes.
 pub(super) fn ask(bytes: &[u8], at: Position, begun: bool) -> Answer {
     let mut more = false;
     match encrypted::probe(bytes, at) {

@@ -1,16 +1,16 @@
-//! Finding the next boundary of a protocol, after a gap and after an error.
+//! Finds the next boundary of a protocol, after a gap and after an error.
 
 use super::{Driver, PROBE_EAGER, State};
 use crate::flow::Side;
 use crate::protocol::{ContentSink, ParseError, Position, Reason, Resync};
 
-/// Bytes searched for the next boundary after a gap before most of them are let go.
+/// Bytes searched for the next boundary after a gap before most of them are dropped.
 const SEARCH_BUFFER: usize = 16 << 10;
-/// Bytes kept of a search without result: a boundary may have begun in them.
+/// Bytes kept of a search without result: they may hold the beginning of a boundary.
 const SEARCH_TAIL: usize = 2 << 10;
-/// Errors of a parser in one direction, after which it is not read on. Each costs a search.
+/// Errors of a parser in one direction after which the direction is given up. Each costs a search.
 const MAX_ERRORS: u16 = 256;
-/// Bytes searched in vain after errors of the parser, before the stream is not read on.
+/// Bytes searched without result after errors of the parser before the direction is given up.
 const MAX_SEARCH: usize = 512 << 10;
 
 impl Driver {
@@ -51,8 +51,8 @@ impl Driver {
         0
     }
 
-    /// What broke the rules of its protocol is passed over like a gap, so that garbage in a stream does
-    /// not silence what follows; the error is counted, and often enough it ends the reading.
+    /// Passes over malformed bytes like a gap, so that garbage in a stream does not hide what follows. The error is
+    /// counted, and too many end the direction.
     pub(super) fn recover(
         &mut self,
         side: Side,
@@ -70,7 +70,7 @@ impl Driver {
         };
         sink.anomaly(error.reason);
         let resync = parser.gap(direction, 1, sink);
-        // At least one byte goes, so that the same place is not read again.
+        // At least one byte is dropped, so that the same place is not read again.
         let rest = bytes.get(error.offset + 1..).unwrap_or_default();
         stream.unread = rest.to_vec();
         stream.need = 0;

@@ -1,15 +1,15 @@
-//! A file that is put together of the pieces in which it is written or read.
+//! A file that is reassembled from the pieces in which it is read or written.
 
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Reason, ServiceFacts};
 use std::collections::BTreeMap;
 
-/// Bytes of a connection that came early and are held.
+/// Out-of-order bytes held per connection.
 pub const MAX_HELD: usize = 8 << 20;
-/// What holding a piece costs beside its bytes, roughly.
+/// Overhead of a held piece, bytes, approximately.
 pub(super) const OVERHEAD: usize = 96;
 
-/// What is known of a file when it is passed on.
+/// Properties of a file when it is passed on.
 #[derive(Clone, Copy)]
 pub(super) struct Opening<'a> {
     /// Name of the protocol's layer.
@@ -39,21 +39,21 @@ impl Opening<'_> {
     }
 }
 
-/// What of a file goes one way; all before `next` was passed on.
+/// One direction of a file; everything before `next` was passed on.
 #[derive(Default)]
 pub(super) struct Document {
     next: u64,
     writer: Option<ContentWriter>,
-    /// What came early, by where it begins; pieces may overlap.
+    /// Pieces that came out of order, by offset; they may overlap.
     early: BTreeMap<u64, Vec<u8>>,
-    /// Something of it is missing.
+    /// A part is missing.
     has_gap: bool,
-    /// Where it ends, if that is known.
+    /// Its end, if known.
     end: Option<u64>,
 }
 
 impl Document {
-    /// One whose first piece is expected at `next`.
+    /// A file whose first piece is expected at `next`.
     pub(super) fn new(next: u64) -> Self {
         Self { next, ..Self::default() }
     }
@@ -62,18 +62,18 @@ impl Document {
         self.next
     }
 
-    /// It ends at `end`.
+    /// Notes that it ends at `end`.
     pub(super) const fn ends(&mut self, end: u64) {
         self.end = Some(end);
     }
 
-    /// Whether all up to its known end was handed on.
+    /// Whether everything up to its known end was passed on.
     pub(super) fn is_whole(&self) -> bool {
         self.writer.is_some() && self.end.is_some_and(|end| self.next >= end)
     }
 
-    /// Bytes at the offset `at`; how many of the bytes that follow are not wanted. `held` is what the
-    /// connection holds.
+    /// Bytes at the offset `at`. Returns how many of the following bytes to skip. `held`: bytes that the connection
+    /// holds.
     pub(super) fn piece(
         &mut self,
         at: u64,
@@ -108,7 +108,7 @@ impl Document {
         }
     }
 
-    /// Bytes from `at` to `end` were passed over, as [`Self::piece`] asked.
+    /// Bytes from `at` to `end` were skipped, as [`Self::piece`] asked.
     pub(super) fn pass(
         &mut self,
         at: u64,
@@ -183,7 +183,7 @@ impl Document {
         }
     }
 
-    /// Passes on what is held, with the gaps between.
+    /// Passes on the held pieces, with gaps between them.
     fn flush(&mut self, held: &mut usize, opening: Opening<'_>, sink: &mut dyn ContentSink) {
         while let Some((&start, _)) = self.early.first_key_value() {
             self.lose_until(start, sink);
@@ -191,7 +191,7 @@ impl Document {
         }
     }
 
-    /// Nothing more of it comes.
+    /// Nothing more of it follows.
     pub(super) fn close(
         mut self,
         ending: Ending,

@@ -1,7 +1,7 @@
-//! The files that are open on a connection, and which answer belongs to which request.
+//! The open files of a connection, and the pairing of requests and answers.
 //!
-//! The two directions of a connection may be seen in any order, so whichever of request and answer
-//! comes second does what both together ask for.
+//! The two directions of a connection may be seen in any order, so whichever of request and answer comes second takes
+//! effect for both.
 
 mod document;
 mod share;
@@ -25,26 +25,26 @@ const MAX_PENDING: usize = 1024;
 /// Shares connected to at the same time.
 const MAX_TREES: usize = 64;
 
-/// Which file of which session: the session, and the handle itself or a hash of it.
+/// Identifies a file: the session, and the handle itself or a hash of it.
 pub type Handle = (u64, [u8; 16]);
 
-/// The request or the answer that was seen first.
+/// A request or an answer, whichever was seen first.
 enum Pending {
-    /// A file was asked for, by its number here.
+    /// A request for a file, by its number here.
     Create(u32),
-    /// A file was opened; none if that was refused.
+    /// The opening of a file; `None` if it was refused.
     Created(Option<Handle>),
-    /// A piece was asked for, of this file from this offset on.
+    /// A request for a piece of this file, from this offset on.
     Read(u32, u64),
-    /// A file is to be closed.
+    /// A request to close a file.
     Close(u32),
-    /// One was.
+    /// The answer to it.
     Closed,
-    /// A share was asked for.
+    /// A request to connect to a share.
     Tree(Share),
-    /// A share was connected to: session, number, and whether it has pipes.
+    /// A connected share: session, number, and whether it has pipes.
     Connected(u64, u32, bool),
-    /// The handle of a file of this name was asked for.
+    /// A request for the handle of a file of this name.
     Lookup(String),
 }
 
@@ -52,19 +52,19 @@ enum Pending {
 struct File {
     serial: u32,
     handle: Option<Handle>,
-    /// Its opening was seen, so that it begins at 0.
+    /// Its opening was seen, so it begins at 0.
     known: bool,
     name: String,
     tree: (u64, u32),
     written: Option<Document>,
     read: Option<Document>,
-    /// All that was written is on the server's disk.
+    /// Everything that was written is on the server's disk.
     settled: bool,
-    /// Up to where it was written when it had settled.
+    /// The offset up to which it was written at that time.
     wrote: Option<u64>,
 }
 
-/// Where the bytes of a piece go.
+/// Destination of the bytes of a piece.
 pub struct Piece {
     to: DataTarget,
     /// The offset of the next byte in the file.
@@ -73,9 +73,9 @@ pub struct Piece {
 }
 
 enum DataTarget {
-    /// A file, by its number, and which way.
+    /// A file, by its number, and the direction.
     File(u32, Direction),
-    /// A read whose request was not seen, by its message.
+    /// A read whose request was not seen, by its message id.
     Orphan(u64, u64),
     Nowhere,
 }
@@ -95,10 +95,10 @@ pub struct Files {
     serial: u32,
     pending: BTreeMap<u64, Pending>,
     trees: BTreeMap<(u64, u32), Share>,
-    /// The share asked for last.
+    /// The share requested last.
     share: Share,
     orphans: BTreeMap<u64, Orphan>,
-    /// Content of data without requests.
+    /// The payload of data without requests.
     orphan: Option<ContentWriter>,
     held: usize,
     /// Requests were seen.
@@ -106,7 +106,7 @@ pub struct Files {
 }
 
 impl Files {
-    /// Those of a connection that speaks the protocol `layer`.
+    /// The files of a connection that speaks the protocol `layer`.
     pub fn new(layer: &'static str) -> Self {
         Self {
             layer,
@@ -159,7 +159,7 @@ impl Files {
 
     // --- opening and closing -----------------------------------------------------------------
 
-    /// A file is asked for; its number.
+    /// A file is requested; returns its number.
     pub fn create(
         &mut self,
         message: u64,
@@ -170,7 +170,7 @@ impl Files {
         match self.pending.remove(&message) {
             Some(Pending::Created(None)) => 0,
             Some(Pending::Created(Some(handle))) => {
-                // What was written may have come before the word that it would.
+                // Data may have been written before the answer to the request was seen.
                 if let Some(file) = self.files.iter_mut().find(|f| f.handle == Some(handle)) {
                     (file.name, file.tree) = (name, tree);
                     return file.serial;
@@ -194,7 +194,7 @@ impl Files {
     }
 
     fn name(&mut self, serial: u32, handle: Handle) {
-        // A handle may be used again; the newer file has it.
+        // A handle may be reused; the newer file has it.
         for file in &mut self.files {
             if file.serial == serial {
                 file.handle = Some(handle);
@@ -225,8 +225,8 @@ impl Files {
         serial
     }
 
-    /// The file with this handle. If its opening is not known, it is the one that was asked for
-    /// and has no handle yet, if there is just one; or one from before the capture.
+    /// The file with this handle. If its opening was not seen, it is the only requested file without a handle, or one
+    /// from before the capture.
     pub fn find(&mut self, handle: Handle, tree: u32, sink: &mut dyn ContentSink) -> u32 {
         if let Some(file) = self.files.iter().find(|f| f.handle == Some(handle)) {
             return file.serial;
@@ -239,7 +239,7 @@ impl Files {
         self.add(Some(handle), false, String::new(), (handle.0, tree), sink)
     }
 
-    /// A file is to be closed: nothing more is written.
+    /// A request to close a file: nothing more is written.
     pub fn close(&mut self, message: u64, serial: u32, sink: &mut dyn ContentSink) {
         if let Some(Pending::Closed) = self.pending.remove(&message) {
             self.remove(serial, Ending::Complete, sink);
@@ -307,7 +307,7 @@ impl Files {
 
     // --- handles that outlive their use (NFS) --------------------------------------------------
 
-    /// The handle of a file called `name` is asked for.
+    /// The handle of a file called `name` is requested.
     pub fn lookup(&mut self, message: u64, name: String, sink: &mut dyn ContentSink) {
         match self.pending.remove(&message) {
             Some(Pending::Created(handle)) => self.found_as(handle, name, sink),
@@ -315,7 +315,7 @@ impl Files {
         }
     }
 
-    /// It is `handle`; none if there is no such file.
+    /// The answer: `handle`, or `None` if there is no such file.
     pub fn found(&mut self, message: u64, handle: Option<Handle>, sink: &mut dyn ContentSink) {
         match self.pending.remove(&message) {
             Some(Pending::Lookup(name)) => self.found_as(handle, name, sink),
@@ -333,14 +333,14 @@ impl Files {
         }
     }
 
-    /// All that was written of a file is to be kept: unless the next request goes on with it, it is whole.
+    /// Everything written of a file is to be committed. Unless the next request continues it, the file is complete.
     pub fn settle(&mut self, serial: u32) {
         if let Some(file) = self.files.iter_mut().find(|f| f.serial == serial) {
             file.settled = true;
         }
     }
 
-    /// A request for the file `serial`, or for none (0): other files that have settled are whole.
+    /// A request for the file `serial`, or for none (0): other committed files are complete.
     pub fn turn_to(&mut self, serial: u32, sink: &mut dyn ContentSink) {
         while let Some(file) = self.files.iter_mut().find(|f| f.settled) {
             file.settled = false;
@@ -352,8 +352,7 @@ impl Files {
         }
     }
 
-    /// The server says that the file asked for by `message` ends with the piece of `len` bytes that
-    /// answers it.
+    /// The server says that the file requested by `message` ends with the piece of `len` bytes in its answer.
     pub fn ends(&mut self, message: u64, len: u64, sink: &mut dyn ContentSink) {
         if let Some(Pending::Read(serial, at)) = self.pending.get(&message) {
             let (serial, end) = (*serial, at.saturating_add(len));
@@ -365,12 +364,12 @@ impl Files {
         }
     }
 
-    /// What was asked for by `message` was refused, or there is nothing of it.
+    /// The request `message` was refused, or is answered with no data.
     pub fn refused(&mut self, message: u64) {
         self.pending.remove(&message);
     }
 
-    /// What was read of a file is handed on as whole if its end was reached.
+    /// Passes on what was read of a file, complete if its end was reached.
     fn end_read(&mut self, serial: u32, sink: &mut dyn ContentSink) {
         let document = self.files.iter().find(|f| f.serial == serial).and_then(|f| f.read.as_ref());
         if document.is_some_and(Document::is_whole) {
@@ -386,7 +385,7 @@ impl Files {
         let file = self.files.iter().find(|f| f.serial == serial);
         let known = file.is_some_and(|f| f.known && f.wrote != Some(at));
         let begun = self.with(serial, direction, |slot, held, opening| {
-            // What is written from the start again is another version of the file.
+            // Writing from the start again makes another version of the file.
             if at == 0
                 && let Some(document) = slot.take_if(|d| d.next() > 0)
             {
@@ -403,7 +402,7 @@ impl Files {
         }
     }
 
-    /// A piece at `at` is asked for.
+    /// A piece at `at` is requested.
     pub fn read(&mut self, message: u64, serial: u32, at: u64, sink: &mut dyn ContentSink) {
         let known = self.files.iter().any(|f| f.serial == serial && f.known);
         self.with(serial, Direction::ServerToClient, |slot, _, _| {
@@ -432,7 +431,7 @@ impl Files {
         }
     }
 
-    /// The next bytes of a piece; how many of the bytes that follow are not wanted.
+    /// The next bytes of a piece. Returns how many of the following bytes to skip.
     pub fn data(&mut self, piece: &mut Piece, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let mut unwanted = 0;
         if let DataTarget::Orphan(message, came) = piece.to
@@ -450,7 +449,7 @@ impl Files {
                 });
                 unwanted = taken.unwrap_or(u64::MAX);
                 piece.at = at.saturating_add(bytes.len() as u64);
-                // At its end only: how much of it is handed on does not depend on how it comes.
+                // Only at its end, so that the amount passed on does not depend on segmentation.
                 if direction == Direction::ServerToClient && piece.left <= bytes.len() as u64 {
                     self.end_read(serial, sink);
                 }
@@ -466,7 +465,7 @@ impl Files {
         unwanted.min(piece.left)
     }
 
-    /// `len` bytes of a piece are passed over.
+    /// `len` bytes of a piece were skipped.
     pub fn pass(&mut self, piece: &mut Piece, len: u64, sink: &mut dyn ContentSink) {
         let end = piece.at.saturating_add(len);
         if let DataTarget::File(serial, direction) = piece.to {
@@ -495,7 +494,7 @@ impl Files {
                     }
                 });
             }
-            // What is held of it can no longer be put in its place.
+            // Held pieces of it can no longer be placed.
             DataTarget::Orphan(..) => piece.to = DataTarget::Nowhere,
             DataTarget::Nowhere => {}
         }
@@ -517,7 +516,7 @@ impl Files {
             self.held += bytes.len();
             return;
         }
-        // No request will come: they are read as they come.
+        // No request will come: data is read in the order in which it arrives.
         self.flush_orphans(sink);
         self.orphan_outlet(sink).data(bytes, sink);
     }
@@ -543,7 +542,7 @@ impl Files {
         }
     }
 
-    /// Nothing more comes.
+    /// Nothing more follows.
     pub fn finish(&mut self, sink: &mut dyn ContentSink) {
         while let Some(serial) = self.files.first().map(|f| f.serial) {
             self.remove(serial, Ending::Cut, sink);
@@ -552,7 +551,7 @@ impl Files {
     }
 
     pub fn memory(&self) -> usize {
-        // Names are far shorter than they may be.
+        // Names are far shorter than their limit.
         self.held
             + self.files.iter().map(|f| size_of::<File>() + f.name.capacity()).sum::<usize>()
             + self.pending.len() * size_of::<(u64, Pending)>()

@@ -1,12 +1,12 @@
-//! What files are shared under.
+//! Shares of files, and paths on them.
 
-/// Segments of a path that the facts show.
+/// Segments of a path shown in the facts.
 const MAX_SEGMENTS: usize = 8;
 
 /// A share.
 #[derive(Clone, Default)]
 pub struct Share {
-    /// As the client calls it.
+    /// Its name as the client writes it.
     pub name: String,
     /// It has named pipes, not files.
     pub pipes: bool,
@@ -19,8 +19,7 @@ impl Share {
         Self { name: name.to_owned(), pipes: name.eq_ignore_ascii_case("IPC$") }
     }
 
-    /// The path of a file with everything masked that may be named after a person: all but the
-    /// share and the suffix.
+    /// The path of a file with everything masked that may contain a person's name: all but the share and the suffix.
     pub fn path(&self, file: &str) -> String {
         let mut path = String::new();
         if !self.name.is_empty() {
@@ -33,7 +32,7 @@ impl Share {
         if !name.is_empty() {
             path.push_str("/*");
         }
-        // Letters only: another separator would make a folder of it.
+        // Letters only, as a separator would make it another path.
         let plain = |suffix: &&str| suffix.bytes().all(|b| b.is_ascii_alphabetic());
         if let Some(suffix) = name.rsplit_once('.').map(|(_, suffix)| suffix).filter(plain) {
             path.push('.');

@@ -1,8 +1,8 @@
 //! Fluent forward protocol 1.5 (Fluentd, Fluent Bit): log records in MessagePack, under their tag.
 //!
-//! A message is an array: a tag, then either a time and a record, or entries, as an array or packed into bytes
-//! (also by gzip or Zstandard), and options. Behind the head of the array everything is a value of its own, so
-//! that entries are read as they come, however long the message is.
+//! A message is an array: a tag, then either a time and a record, or entries, as an array or packed into bytes (also
+//! compressed by gzip or Zstandard), and options. Everything behind the head of the array is a separate value, so
+//! entries are read as they arrive, however long the message is.
 
 mod msgpack;
 
@@ -23,7 +23,7 @@ use zeroize::Zeroizing;
 /// Longest entry, and longest compressed run of entries, that is read, bytes.
 const MAX_ENTRY: usize = 1 << 20;
 const MAX_PACKED: usize = 3 << 20;
-/// Longest run of entries that is believed, bytes.
+/// Longest plausible run of entries, bytes.
 const MAX_RUN: usize = 1 << 30;
 /// Longest tag, bytes.
 const MAX_TAG: usize = 256;
@@ -63,7 +63,7 @@ impl Protocol for Fluent {
     }
 }
 
-/// The first entry in `data` that is certainly one.
+/// The first unmistakable entry in `data`.
 fn find(data: &[u8]) -> Option<usize> {
     memmem::find_iter(data, ENTRY).find(|at| {
         // Seconds, nanoseconds below 10^9, and a map.
@@ -71,23 +71,23 @@ fn find(data: &[u8]) -> Option<usize> {
     })
 }
 
-/// What an array at the front of some bytes is.
+/// An array at the front of some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Front<'a> {
-    /// HELO, PING or PONG, and who says it.
+    /// HELO, PING or PONG, and which end sends it.
     Greeting(Speaker),
-    /// A tag, a time and one record, which follows.
+    /// A tag and a time; one record follows.
     Record(&'a [u8]),
-    /// A tag and entries, which follow.
+    /// A tag; an array of entries follows.
     Entries(&'a [u8]),
-    /// A tag and so many bytes of entries, which follow.
+    /// A tag; this many bytes of entries follow.
     Packed(&'a [u8], usize),
     /// A time and its record: an entry.
     Entry,
 }
 
 impl<'a> Front<'a> {
-    /// What begins at `data`, and how many bytes are before what follows.
+    /// What begins at `data`, and how many bytes precede the next value.
     fn read(data: &'a [u8]) -> Match<(Self, usize)> {
         let head = |at: usize| Head::read(data.get(at..).unwrap_or_default());
         macro_rules! wanted {
@@ -151,14 +151,14 @@ struct FluentParser {
 struct Side {
     /// The tag of the last message, as a path.
     tag: String,
-    /// A record comes next, without a time.
+    /// The next value is a record without a time.
     record: bool,
-    /// Bytes of compressed entries that come next.
+    /// Remaining bytes of compressed entries.
     packed: usize,
 }
 
 impl FluentParser {
-    /// Hands on the record at the front of `data`.
+    /// Passes on the record at the front of `data`.
     fn record(&mut self, direction: Direction, data: &[u8], sink: &mut dyn ContentSink) {
         self.json.clear();
         if msgpack::write(data, &mut self.json).is_none() {
@@ -227,7 +227,7 @@ impl FluentParser {
         }
     }
 
-    /// One step over `data`: bytes read, or how many must be there. None: it is malformed.
+    /// One step over `data`: bytes read, or how many are needed. `None` if malformed.
     fn step(
         &mut self,
         direction: Direction,
@@ -259,7 +259,7 @@ impl FluentParser {
                         return Some(Err(used + len.min(4)));
                     }
                     if matches!(head, [0x1f, 0x8b, ..] | [0x28, 0xb5, 0x2f, 0xfd, ..]) {
-                        // What is too long to be unpacked is passed over by the caller.
+                        // The caller passes over entries that are too long to decompress.
                         side.packed = len;
                     }
                     self.set_tag(direction, tag);
@@ -279,7 +279,7 @@ impl FluentParser {
         let record = std::mem::take(&mut side.record);
         match head {
             Head::Map(_) if record => self.record(direction, value, sink),
-            // Options, and what a server answers.
+            // Options, and the answers of a server.
             Head::Map(_) | Head::Nil if !record => {}
             Head::Array(_) => match Front::read(value) {
                 Match::Yes((Front::Greeting(_), _)) => Self::greeting(value, sink),

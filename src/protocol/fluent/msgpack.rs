@@ -1,10 +1,10 @@
-//! MessagePack (the specification on msgpack.org) as JSON.
+//! Writes MessagePack (the specification on msgpack.org) as JSON.
 
 use super::super::json;
 use crate::syntax::Match;
 use std::io::Write as _;
 
-/// Values inside each other that are followed.
+/// Levels of nested values that are followed.
 const MAX_DEPTH: usize = 32;
 
 /// The head of a value.
@@ -16,14 +16,14 @@ pub enum Head {
     Signed(i64),
     Float(u64),
     Single(u32),
-    /// Text of so many bytes, which follow.
+    /// Text of this many bytes, which follow.
     Text(usize),
     Binary(usize),
-    /// An extension of a type: so many bytes follow.
+    /// An extension type; this many bytes follow.
     Extension(i8, usize),
-    /// So many values follow.
+    /// This many values follow.
     Array(usize),
-    /// So many names with values follow.
+    /// This many names with values follow.
     Map(usize),
 }
 
@@ -77,7 +77,7 @@ impl Head {
         }
     }
 
-    /// Bytes behind the head that belong to it.
+    /// Bytes behind the head that belong to the value.
     const fn body(self) -> usize {
         match self {
             Self::Text(len) | Self::Binary(len) | Self::Extension(_, len) => len,
@@ -86,7 +86,7 @@ impl Head {
     }
 }
 
-/// Length of the value at the front of `data`; if it has not all come, how many bytes it has at least.
+/// Length of the value at the front of `data`; if it is incomplete, its least length.
 pub fn size(data: &[u8]) -> Result<usize, Option<usize>> {
     let (mut at, mut left) = (0usize, 1usize);
     while left > 0 {
@@ -110,8 +110,8 @@ pub fn size(data: &[u8]) -> Result<usize, Option<usize>> {
     Ok(at)
 }
 
-/// Writes the value at the front of `data`; its length. None if it is cut or malformed: brackets are closed, what
-/// was written stays.
+/// Writes the value at the front of `data`, and returns its length. `None` if it is cut or malformed: brackets are
+/// then closed, and what was written stays.
 pub fn write(data: &[u8], out: &mut Vec<u8>) -> Option<usize> {
     nested(data, 0, out)
 }
@@ -152,13 +152,13 @@ fn nested(data: &[u8], depth: usize, out: &mut Vec<u8>) -> Option<usize> {
     }
 }
 
-/// Writes a name and its value; whether both were there.
+/// Writes a name and its value. Returns whether both were complete.
 fn member(data: &[u8], at: &mut usize, depth: usize, out: &mut Vec<u8>) -> bool {
     let rest = data.get(*at..).unwrap_or_default();
     let Match::Yes((head, len)) = Head::read(rest) else { return false };
     let name = match head {
         Head::Text(_) | Head::Binary(_) => rest.get(len..len.saturating_add(head.body())),
-        // Names of other types are rare, and none of them says what the value is.
+        // Names of other types are rare and do not describe their values.
         Head::Array(_) | Head::Map(_) => None,
         _ => Some(&b"_"[..]),
     };

@@ -1,5 +1,5 @@
-//! Ports of data connections, as commands and replies write them. Their addresses are not used: behind
-//! address translation they are wrong, and a transfer between two servers is not followed.
+//! Ports of data connections in commands and replies. The addresses are not used: behind address translation they are
+//! wrong, and transfers between two servers are not followed.
 
 /// The port in `h1,h2,h3,h4,p1,p2` (PORT, reply 227; RFC 959 4.1.2).
 pub fn host_port(text: &[u8]) -> Option<u16> {

@@ -12,7 +12,7 @@ use crate::protocol::{
 /// Longest path kept, bytes.
 const MAX_PATH: usize = 1024;
 
-/// Commands that transfer something (RFC 959 4.1.3, RFC 3659 7).
+/// Commands that transfer data (RFC 959 4.1.3, RFC 3659 7).
 const TRANSFERS: &[&str] = &["RETR", "STOR", "STOU", "APPE", "LIST", "NLST", "MLSD"];
 
 /// Reads one control connection.
@@ -21,14 +21,14 @@ pub(super) struct ControlParser {
     greeted: bool,
     /// RFC 4217.
     tls: TlsUpgrade,
-    /// The client gave the user name of those without an account (RFC 1635).
+    /// The client gave an anonymous user name (RFC 1635).
     anonymous: bool,
     login: Login,
     /// The working directory, as far as commands reveal it.
     directory: String,
     /// The end that listens for the next data connection, and its port.
     listener: Option<(Peer, u16)>,
-    /// A transfer whose port is not known yet: the command came before the reply to PASV.
+    /// A transfer whose port is unknown: the command came before the reply to PASV.
     waiting: Option<Transfer>,
 }
 
@@ -66,7 +66,7 @@ impl ControlParser {
         }
     }
 
-    /// A path from the working directory.
+    /// A path relative to the working directory.
     fn resolve(&self, path: &[u8]) -> String {
         let path = String::from_utf8_lossy(path.get(..MAX_PATH).unwrap_or(path));
         if path.starts_with('/') || self.directory.is_empty() {
@@ -118,7 +118,7 @@ impl ControlParser {
                     self.transfer(transfer, sink);
                 }
             }
-            // Logged in: as a guest, or by a name alone.
+            // Logged in: as a guest, or without a password.
             b"230" if self.login.user.is_some() => {
                 let facts = sink.facts();
                 facts.served();

@@ -7,14 +7,14 @@ use crate::protocol::{
     ServiceFacts, http,
 };
 
-/// What the control connection says of a transfer.
+/// What the control connection announced of a transfer.
 #[derive(Clone, Default)]
 pub(super) struct Transfer {
     /// Who logged in.
     pub login: Login,
     /// `RETR`, `STOR`, `LIST`...
     pub operation: &'static str,
-    /// What is transferred; empty where the working directory is listed.
+    /// The file; empty if the working directory is listed.
     pub path: String,
 }
 
@@ -32,8 +32,8 @@ pub(super) struct Login {
 /// Reads a data connection.
 pub(super) struct DataParser {
     transfer: Transfer,
-    /// A file goes one way; which one is not for the control connection to say, as either end may
-    /// have opened this connection.
+    /// A file goes one way. Which one is not known from the control connection, as either end may have opened this
+    /// connection.
     sides: [Option<ContentWriter>; 2],
 }
 

@@ -1,16 +1,16 @@
-//! What is known of a service that takes or gives out files (FTP, TFTP, SMB), prints them (LPD, IPP), or shows them on
-//! terminals (telnet, rlogin).
+//! Facts of a service that transfers files (FTP, TFTP, SMB), prints them (LPD, IPP), or shows them on terminals
+//! (telnet, rlogin).
 
 use crate::protocol::service::{FactList, FamilyFacts, Phrase, TextKind};
 
-/// Facts of a transfer of files.
+/// Facts of a file transfer.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct FileFacts {
     /// The command that transfers the file: `RETR`, `STOR`...
     pub method: Option<String>,
     /// Who logged in, by the name of the account.
     pub user: Option<String>,
-    /// Path with anything that may identify a person masked.
+    /// Path with every part masked that may identify a person.
     pub path: Option<String>,
 }
 

@@ -1,6 +1,5 @@
-//! FTP (RFC 959) with IPv6 (RFC 2428) and TLS (RFC 4217). The control connection shows who logs in and what
-//! is transferred; each file or listing travels in its own data connection, which the control connection
-//! announces.
+//! FTP (RFC 959) with IPv6 (RFC 2428) and TLS (RFC 4217). The control connection shows logins and transfers; each
+//! file or listing uses its own data connection, which the control connection announces.
 
 mod address;
 mod control;
@@ -26,7 +25,7 @@ impl Protocol for Ftp {
     }
 
     fn probe(&self, data: &[u8], at: Position) -> Probe {
-        // POP3 has USER too, but its server greets with `+OK`: a user name alone does not decide.
+        // POP3 has USER too, but its server greets with `+OK`: a user name alone is not decisive.
         const AUTH: &[u8] = b"AUTH TLS\r\n";
         const USER: &[u8] = b"USER ";
         const GREETING: &[u8] = b"220";
@@ -47,7 +46,7 @@ impl Protocol for Ftp {
         }
         let head = data.get(..USER.len()).unwrap_or(data);
         if USER.get(..head.len()).is_some_and(|u| u.eq_ignore_ascii_case(head)) {
-            // `USER name`, `PASS word`, and a command that only FTP has, if they come at once.
+            // `USER name`, `PASS word`, and a command that only FTP has, if they arrive together.
             let commands =
                 [&b"\nTYPE "[..], b"\nPASV", b"\nEPSV", b"\nSYST", b"\nPORT ", b"\nCWD "];
             let known = commands.iter().any(|c| memchr::memmem::find(data, c).is_some());
@@ -65,7 +64,7 @@ impl Protocol for Ftp {
     }
 }
 
-/// `220` and a line that names the protocol; mail servers greet alike.
+/// `220` and a line that names the protocol; mail servers have a similar greeting.
 fn greeting(data: &[u8]) -> Probe {
     let end = memchr(b'\n', data);
     let line = data.get(..end.unwrap_or(data.len())).unwrap_or(data);

@@ -1,15 +1,15 @@
-//! Messages in chunks: magic, id of the message, number of the chunk, how many there are.
+//! Chunked messages: magic, message id, chunk number, number of chunks.
 
 use crate::time::{Span, Timestamp};
 use zeroize::Zeroizing;
 
-/// Chunks of a message, as the specification has it.
+/// Most chunks of a message, as in the specification.
 const MAX_CHUNKS: u8 = 128;
-/// Time in which all chunks must have come, as the specification has it.
+/// Time in which all chunks must arrive, as in the specification.
 const WITHIN: Span = Span::seconds(5);
-/// Messages of a flow that wait for chunks.
+/// Incomplete messages of a flow.
 pub const MAX_WAITING: usize = 16;
-/// Bytes of chunks of a flow that wait.
+/// Bytes of chunks held per flow.
 const MAX_BYTES: usize = 2 << 20;
 /// Magic, id, number, count.
 const HEAD: usize = 12;
@@ -23,7 +23,7 @@ pub struct Chunk<'a> {
 }
 
 impl<'a> Chunk<'a> {
-    /// The chunk that a datagram is.
+    /// The chunk in a datagram.
     pub fn read(data: &'a [u8]) -> Option<Self> {
         let (head, bytes) = data.split_first_chunk::<HEAD>()?;
         let [0x1e, 0x0f, id @ .., number, count] = *head else { return None };
@@ -32,7 +32,7 @@ impl<'a> Chunk<'a> {
     }
 }
 
-/// A message of which chunks are missing.
+/// An incomplete message.
 struct Waiting {
     id: [u8; 8],
     since: Timestamp,
@@ -40,7 +40,7 @@ struct Waiting {
     chunks: Vec<Zeroizing<Vec<u8>>>,
 }
 
-/// The messages of one flow that wait for chunks, the oldest first.
+/// The incomplete messages of one flow, the oldest first.
 #[derive(Default)]
 pub struct Chunks {
     waiting: Vec<Waiting>,
@@ -48,7 +48,7 @@ pub struct Chunks {
 }
 
 impl Chunks {
-    /// Adds a chunk: the message, if it was the last one, and how many messages were given up.
+    /// Adds a chunk. Returns the message, if it is now complete, and how many messages were given up.
     pub fn add(
         &mut self,
         chunk: &Chunk<'_>,

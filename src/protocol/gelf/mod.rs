@@ -1,5 +1,5 @@
-//! GELF, the log messages of Graylog (Graylog documentation, GELF payload specification 1.1): JSON over UDP, whole
-//! or in chunks, plain or compressed by zlib or gzip, and over TCP with a zero behind each message.
+//! GELF, the log messages of Graylog (Graylog documentation, GELF payload specification 1.1): JSON over UDP, whole or
+//! in chunks, plain or compressed by zlib or gzip, and over TCP with a null byte behind each message.
 
 mod chunks;
 
@@ -15,10 +15,10 @@ use super::{
 use chunks::{Chunk, Chunks};
 use memchr::{memchr, memmem};
 
-/// Bytes of a message in which its names are looked for, and in which they must come where a message is waited for.
+/// Bytes of a message that are searched for its names; an incomplete message must show them within these.
 const MAX_LOOK: usize = 8 << 10;
 const MAX_WAIT: usize = 2 << 10;
-/// Bytes of a compressed message that are opened to recognise it.
+/// Bytes of a compressed message that are decompressed to recognise it.
 const MAX_PEEK: usize = 512;
 
 /// GELF.
@@ -66,7 +66,7 @@ impl Protocol for Gelf {
     }
 }
 
-/// Whether an object with the names that every message has begins at `data`.
+/// Whether an object with the mandatory names begins at `data`.
 fn is_message(data: &[u8]) -> bool {
     if data.first() != Some(&b'{') {
         return false;
@@ -78,7 +78,7 @@ fn is_message(data: &[u8]) -> bool {
         && (has(b"\"short_message\"") || has(b"\"version\":\"1.") || has(b"\"version\": \"1."))
 }
 
-/// Whether a message may begin at `data` whose names have not all come.
+/// Whether an incomplete message may begin at `data`.
 pub(in crate::protocol) fn may_begin(data: &[u8]) -> bool {
     const FIRST: [&[u8]; 5] =
         [b"\"version\"", b"\"host\"", b"\"short_message\"", b"\"timestamp\"", b"\"_"];
@@ -104,7 +104,7 @@ fn is_datagram(data: &[u8]) -> bool {
     }
 }
 
-/// Whether a compressed message begins so.
+/// Whether a compressed message begins like this.
 fn opens(mut from: impl std::io::Read) -> bool {
     let mut head = [0; MAX_PEEK];
     let mut len = 0;
@@ -120,7 +120,7 @@ fn opens(mut from: impl std::io::Read) -> bool {
         && (has(b"\"version\"") || has(b"\"short_message\"") || has(b"\"host\""))
 }
 
-/// Where a message begins behind the end of another one.
+/// Offset at which a message begins behind the end of another one.
 fn boundary(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(0, data)
         .filter_map(|at| {
@@ -130,13 +130,13 @@ fn boundary(data: &[u8]) -> Option<usize> {
         .next()
 }
 
-/// How messages come.
+/// Framing of messages.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Framing {
     #[default]
     Unknown,
     Datagrams,
-    /// A zero ends each.
+    /// A null byte ends each.
     Stream,
 }
 
@@ -145,7 +145,7 @@ enum Framing {
 struct GelfParser {
     framing: Framing,
     chunks: Chunks,
-    /// The message on its way in each direction of a stream.
+    /// The incomplete message in each direction of a stream.
     messages: [Option<ContentWriter>; 2],
 }
 
@@ -154,7 +154,7 @@ fn hint<'a>(direction: Direction, codings: &'a [&'a str]) -> Hint<'a> {
     Hint { direction, media, operation: "", codings, layer: "gelf" }
 }
 
-/// Hands on a message that is complete.
+/// Passes on a complete message.
 fn whole(direction: Direction, message: &[u8], sink: &mut dyn ContentSink) {
     let codings: &[&str] = match message {
         [0x1f, 0x8b, ..] => &["gzip"],
@@ -246,7 +246,7 @@ impl Parser for GelfParser {
 
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         if self.framing == Framing::Datagrams {
-            // Datagrams are whole or not there at all.
+            // Datagrams are either complete or missing.
             return Resync::Known { skip: 0 };
         }
         self.framing = Framing::Stream;
@@ -262,7 +262,7 @@ impl Parser for GelfParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.messages.get_mut(direction.index()).and_then(Option::take) {
-            // The last message may have no zero.
+            // The last message may lack its null byte.
             writer.close(end.into(), sink);
         }
     }

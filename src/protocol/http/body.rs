@@ -1,4 +1,4 @@
-//! What the body of a message carries: a payload, a part of one, messages of gRPC or WebSocket.
+//! The content of a body: a payload, a part of one, messages of gRPC or WebSocket.
 
 use super::grpc::{self, Grpc, GrpcText};
 use super::ranges::{ByteRanges, Part, Ranges};
@@ -9,12 +9,12 @@ use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Res
 /// One direction of an exchange.
 pub(in crate::protocol) struct Body {
     kind: Kind,
-    /// Bytes that are not wanted.
+    /// Bytes to skip.
     skip: u64,
 }
 
 enum Kind {
-    /// Its head was not captured; its first bytes decide. This many are available.
+    /// Its head was not captured, so its first bytes decide. This many are available.
     Unknown {
         first: [u8; grpc::PREFIX],
         have: usize,
@@ -28,11 +28,11 @@ enum Kind {
     Ignored,
 }
 
-/// What reading a body takes beside its bytes.
+/// What reading a body needs beside its bytes.
 pub(in crate::protocol) struct BodyContext<'a> {
     pub(in crate::protocol) direction: Direction,
     pub(in crate::protocol) service: &'a Service,
-    /// Documents of this connection that come in parts.
+    /// Partial documents of this connection.
     pub(in crate::protocol) ranges: &'a mut Ranges,
     pub(in crate::protocol) sink: &'a mut dyn ContentSink,
 }
@@ -74,7 +74,7 @@ impl Body {
         matches!(self.kind, Kind::Unknown { have: 0, .. } | Kind::Ignored)
     }
 
-    /// Takes all of `bytes`.
+    /// Reads all of `bytes`.
     pub(in crate::protocol) fn push(&mut self, bytes: &[u8], around: &mut BodyContext<'_>) {
         let mut bytes = self.wanted(bytes);
         if let Kind::Unknown { first, have } = &mut self.kind {
@@ -99,7 +99,7 @@ impl Body {
         bytes.get(hidden as usize..).unwrap_or_default()
     }
 
-    /// The first bytes of a body without a head decide what it is.
+    /// The first bytes of a body without a head decide its kind.
     fn decide(&mut self, around: &mut BodyContext<'_>) {
         let Kind::Unknown { first, have } = self.kind else { return };
         self.kind = if have == first.len() && grpc::begins(&first) {
@@ -144,7 +144,7 @@ impl Body {
         self.settle(around.sink);
     }
 
-    /// How many of the `left` bytes ahead are not wanted; they count as read.
+    /// How many of the `left` bytes ahead to skip; they count as read.
     pub(in crate::protocol) fn ahead(&mut self, left: u64) -> u64 {
         self.hide(left)
     }

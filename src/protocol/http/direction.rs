@@ -1,4 +1,4 @@
-//! One direction of a connection: its state, and the body that is being read.
+//! One direction of a connection: its state, and the current body.
 
 use super::body::{Body, BodyContext};
 use super::head::Framing;
@@ -20,7 +20,7 @@ const MAX_TRAILERS: usize = 64 << 10;
 pub(super) enum State {
     /// At or in a head; `scanned` bytes of it are known not to hold its end.
     Head { scanned: usize },
-    /// In a body with so many bytes to come.
+    /// In a body with this many bytes left.
     Body { left: u64 },
     /// In a body that ends with the connection.
     UntilClose,
@@ -30,13 +30,13 @@ pub(super) enum State {
     Chunk { left: u64 },
     /// After the last chunk.
     Trailers { seen: usize },
-    /// Looking for the next start line; `fresh`: it may be at the very next byte.
+    /// Searching for the next start line; `fresh`: it may be at the very next byte.
     Search { garbage: u64, fresh: bool },
 }
 
-/// What cannot be read.
+/// What to give up after an error.
 pub(super) enum Unreadable {
-    /// The message: look for the next one.
+    /// The message: search for the next one.
     Message,
     /// The rest of the direction.
     Direction(Reason),
@@ -47,10 +47,10 @@ pub(super) struct DirectionState {
     direction: Direction,
     pub(super) state: State,
     body: Body,
-    /// What the request said; bodies that hold several payloads need it.
+    /// Properties of the request, which bodies with several payloads need.
     service: Service,
-    /// The body may be missing after all: an unasked response may answer HEAD, and a client that
-    /// expects 100 may be asked not to send.
+    /// There may be no body after all: an unpaired response may answer HEAD, and a client that expects 100 may be
+    /// refused.
     unsure: bool,
 }
 
@@ -71,7 +71,7 @@ impl DirectionState {
         self.unsure = unsure;
         self.state = match framing {
             Framing { chunked: true, .. } => State::ChunkSize { after_data: false },
-            // Who does not know the coding goes by the length; for a request nothing else is left.
+            // A recipient that does not know the coding uses the length; a request has nothing else.
             Framing { transfer_coded: true, length, .. } if response || length.is_none() => {
                 State::UntilClose
             }
@@ -83,13 +83,13 @@ impl DirectionState {
         !matches!(self.state, State::Head { .. })
     }
 
-    /// What takes the body.
+    /// The consumer of the body.
     pub(super) fn carry(&mut self, body: Body, service: Service) {
         self.body = body;
         self.service = service;
     }
 
-    /// Reads on in a body.
+    /// Continues reading a body.
     pub(super) fn body(
         &mut self,
         data: &[u8],
@@ -145,7 +145,8 @@ impl DirectionState {
         }
     }
 
-    /// Passes on what of `data` belongs to the `left` bytes; what was used and what is left.
+    /// Passes on the bytes of `data` that belong to the `left` bytes. Returns how many were used and how many are
+    /// left.
     fn take(
         &mut self,
         data: &[u8],
@@ -163,12 +164,12 @@ impl DirectionState {
         self.body.push(bytes, &mut BodyContext { direction, service, ranges, sink });
     }
 
-    /// How many of the next `left` bytes are not wanted; they count as read.
+    /// How many of the next `left` bytes to skip; they count as read.
     fn ahead(&mut self, left: u64) -> u64 {
         self.body.ahead(left)
     }
 
-    /// RFC 9112 7.1: the size in hexadecimal digits, and extensions that are not needed.
+    /// RFC 9112 7.1: the size in hexadecimal digits, and extensions, which are not needed.
     fn chunk_size(&mut self, data: &[u8], after_data: bool) -> Result<Progress, Unreadable> {
         let Some(lf) = memchr(b'\n', data.get(..MAX_CHUNK_LINE).unwrap_or(data)) else {
             return if data.len() >= MAX_CHUNK_LINE {
@@ -231,7 +232,7 @@ impl DirectionState {
         self.state = State::Head { scanned: 0 };
     }
 
-    /// What follows fits nothing.
+    /// The next bytes fit nothing.
     pub(super) fn lose(&mut self, ranges: &mut Ranges, sink: &mut dyn ContentSink) {
         let fresh = !matches!(self.state, State::Head { .. });
         self.finish(Ending::Cut, ranges, sink);

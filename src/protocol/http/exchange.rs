@@ -1,4 +1,4 @@
-//! Requests with their responses, and what both reveal about the service.
+//! Pairs requests and responses, and learns facts about the service from both.
 
 use super::body::Body;
 use super::direction::DirectionState;
@@ -13,33 +13,33 @@ use crate::protocol::{Authentication, ContentSink, Direction, Hint, Media, Reaso
 use crate::rules::Secret;
 use std::collections::VecDeque;
 
-/// Requests that wait for their response. Browsers pipeline none, tools a few dozen.
+/// Requests waiting for their response. Browsers pipeline none, tools a few dozen.
 const MAX_PENDING: usize = 256;
 
-/// Longest path kept of a request that waits, bytes.
+/// Longest path kept of a waiting request, bytes.
 const MAX_PATH: usize = 256;
 
-/// Codings looked at in one message; more than the content stage undoes.
+/// Codings read of one message; more than the content stage decodes.
 pub(in crate::protocol) const MAX_CODINGS: usize = 8;
 
 /// Longest token that is read, bytes, and cookies of a request that may be one.
 const MAX_TOKEN: usize = 16 << 10;
 const MAX_COOKIES: usize = 16;
 
-/// What is known of requests whose response has not come.
+/// Requests whose response has not arrived.
 #[derive(Default)]
 pub(super) struct Exchange {
     pending: VecDeque<Pending>,
     asked: bool,
-    /// The connection speaks something else from here on (RFC 9110 7.8) that is not read.
+    /// The connection continues in another protocol (RFC 9110 7.8) that is not read.
     pub(super) upgraded: bool,
-    /// What it was or may be switched to.
+    /// The protocol that it switched to, or may switch to.
     pub(super) upgrade: Upgrade,
-    /// Documents that come in parts.
+    /// Partial documents.
     pub(super) ranges: Ranges,
 }
 
-/// What a response needs of its request.
+/// Properties of a request that its response needs.
 struct Pending {
     method: &'static str,
     path: String,
@@ -88,7 +88,7 @@ impl Exchange {
             let path = path.get(..end.unwrap_or(0)).unwrap_or("").to_owned();
             self.pending.push_back(Pending { method, path, target: ranges::target(target) });
         } else {
-            // From here on it is unknown which response belongs to which request.
+            // From here on, requests and responses can no longer be paired.
             sink.anomaly(Reason::Limit);
             self.forget();
         }
@@ -149,7 +149,7 @@ impl Exchange {
         false
     }
 
-    /// Messages may be missing: what waits may never be answered.
+    /// Messages may be missing: waiting requests may never be answered.
     pub(super) fn forget(&mut self) {
         self.pending.clear();
     }
@@ -162,8 +162,8 @@ impl Exchange {
     }
 }
 
-/// RFC 9112 6.3: a length beside a transfer coding, or several lengths, are how requests are
-/// smuggled past a proxy. The transfer coding wins; of several lengths the first.
+/// RFC 9112 6.3: a length beside a transfer coding, or several lengths, are used to smuggle requests past a proxy.
+/// The transfer coding wins; of several lengths the first.
 fn check(head: &Head<'_>, sink: &mut dyn ContentSink) {
     let framing = head.framing;
     if framing.length_doubtful || (framing.transfer_coded && framing.length.is_some()) {
@@ -171,7 +171,7 @@ fn check(head: &Head<'_>, sink: &mut dyn ContentSink) {
     }
 }
 
-/// What reads the body behind `head`.
+/// The reader of the body behind `head`.
 pub(in crate::protocol) fn reader(
     direction: Direction,
     service: &Service,
@@ -205,7 +205,7 @@ pub(in crate::protocol) fn part(
     ranges: &mut Ranges,
     sink: &mut dyn ContentSink,
 ) -> Option<Body> {
-    // Transfer codings are undone for each message, before its parts are put together.
+    // Transfer codings are decoded for each message before its parts are combined.
     if !head.transfer_encoding.is_empty() {
         return None;
     }
@@ -217,7 +217,7 @@ pub(in crate::protocol) fn part(
     ranges.part(&origin, range, sink).map(Body::part)
 }
 
-/// The codings of a body in the order they were applied; how many there are.
+/// The codings of a body in the order they were applied, and how many there are.
 pub(in crate::protocol) fn codings<'a>(
     head: &Head<'a>,
     codings: &mut [&'a str; MAX_CODINGS],
@@ -241,7 +241,7 @@ fn set_version(facts: &mut ServiceFacts, minor: u8) {
     ServiceFacts::set(&mut facts.application, version);
 }
 
-/// How the client shows who it is. The secret is looked at no further than its scheme.
+/// How the client authenticates. Of the secret only the scheme is read.
 pub(in crate::protocol) fn authenticate(facts: &mut ServiceFacts, head: &Head<'_>) {
     let (scheme, rest) = scheme(head.authorization);
     let is = |name: &str| scheme.eq_ignore_ascii_case(name);
@@ -254,7 +254,7 @@ pub(in crate::protocol) fn authenticate(facts: &mut ServiceFacts, head: &Head<'_
     } else if is("apikey") || is("token") || is("key") || (!scheme.is_empty() && rest.is_empty()) {
         (Authentication::ApiKey, Some(Secret::ApiKey))
     } else if !scheme.is_empty() {
-        // Signatures (AWS4-HMAC-SHA256), Negotiate, NTLM: nothing that could be used again.
+        // Signatures (AWS4-HMAC-SHA256), Negotiate, NTLM: nothing that could be replayed.
         (Authentication::Unknown, None)
     } else if head.api_key {
         (Authentication::ApiKey, Some(Secret::ApiKey))
@@ -272,7 +272,7 @@ pub(in crate::protocol) fn authenticate(facts: &mut ServiceFacts, head: &Head<'_
     facts.shown(shown);
 }
 
-/// Passes on what the tokens in the head of a request say (RFC 6750 2.1): they may name the patient.
+/// Passes on the claims of the tokens in the head of a request (RFC 6750 2.1): they may name the patient.
 pub(in crate::protocol) fn tokens(
     method: &'static str,
     head: &Head<'_>,
@@ -290,13 +290,13 @@ pub(in crate::protocol) fn tokens(
     }
 }
 
-/// The scheme of credentials, and what follows it.
+/// The scheme of credentials, and the rest.
 fn scheme(value: &str) -> (&str, &str) {
     let (scheme, rest) = value.trim().split_once([' ', '\t']).unwrap_or((value.trim(), ""));
     (scheme, rest.trim())
 }
 
-/// Whether one of the cookies is a session's; most cookies only count visitors.
+/// Whether one of the cookies is a session cookie; most others only count visitors.
 fn is_session(cookie: &str) -> bool {
     const SESSION: [&str; 6] = ["sess", "sid", "auth", "token", "jwt", "login"];
     cookie.split(';').filter_map(|pair| pair.split_once('=')).any(|(name, value)| {

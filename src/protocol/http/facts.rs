@@ -1,4 +1,4 @@
-//! What is known of a web service.
+//! Facts of a web service.
 
 use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase, TextKind};
 use crate::protocol::{Role, Roles};
@@ -10,7 +10,7 @@ pub struct WebFacts {
     pub method: Option<String>,
     /// Host, as the client names it.
     pub host: Option<String>,
-    /// Path with anything that may identify a person masked.
+    /// Path with every part masked that may identify a person.
     pub path: Option<String>,
     /// Status of the last response.
     pub status: Option<u16>,

@@ -1,6 +1,6 @@
-//! Messages of gRPC (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>): a flag, a
-//! length of four bytes, the message. gRPC-Web, also in base64, and the streams of Connect
-//! (<https://connectrpc.com/docs/protocol>) are the same, over any version of HTTP.
+//! Messages of gRPC (<https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md>): a flag, a length of four
+//! bytes, the message. gRPC-Web, also in base64, and the streams of Connect (<https://connectrpc.com/docs/protocol>)
+//! have the same form, over any version of HTTP.
 
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::websocket::Service;
@@ -8,10 +8,10 @@ use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Rea
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// Length of what precedes a message, bytes.
+/// Length of the message header, bytes.
 pub(super) const PREFIX: usize = 5;
 
-/// Longest message taken for one where no head says that it is gRPC, bytes; servers take 4 MiB.
+/// Longest message that is assumed where no head declares gRPC, bytes; servers accept 4 MiB.
 const MAX_GUESSED: u32 = 4 << 20;
 
 /// Longest name of a coding kept, bytes.
@@ -33,17 +33,17 @@ enum State {
     },
     Message {
         left: u64,
-        /// None for what is passed over.
+        /// `None` for a message that is skipped.
         writer: Option<ContentWriter>,
     },
-    /// Where the next message begins is not known.
+    /// Where the next message begins is unknown.
     Lost,
 }
 
 const BETWEEN: State = State::Prefix { bytes: [0; PREFIX], have: 0 };
 
 impl Grpc {
-    /// The reader for a body of this type, and whether it is in base64; `None`: it is not gRPC.
+    /// The reader for a body of this type, and whether it is in base64; `None` if it is not gRPC.
     pub(in crate::protocol) fn new(content_type: &str, coding: &str) -> Option<(Self, bool)> {
         let essence = content_type.split(';').next().unwrap_or("").trim();
         let after = |prefix: &str| {
@@ -63,9 +63,9 @@ impl Grpc {
         Some((Self::of(media, connect.is_some(), coding), text.is_some()))
     }
 
-    /// For a body whose head was not seen, and that [`begins`] like it.
+    /// For a body whose head was not seen, and that [`begins`] like gRPC.
     pub(super) fn unknown() -> Self {
-        // Hardly anything else is used.
+        // Other codings are rare.
         Self::of("application/protobuf", false, "gzip")
     }
 
@@ -75,7 +75,7 @@ impl Grpc {
         Self { media, connect, coding, state: BETWEEN }
     }
 
-    /// Reads all of `bytes`; how many of the bytes that follow are not wanted.
+    /// Reads all of `bytes`. Returns how many of the following bytes to skip.
     pub(in crate::protocol) fn push(
         &mut self,
         mut bytes: &[u8],
@@ -136,8 +136,7 @@ impl Grpc {
         }
     }
 
-    /// How many bytes of the message ahead are not wanted; they count as read. Ends a message whose reader wants
-    /// all was read.
+    /// How many bytes of the current message to skip; they count as read. Closes a message that was read completely.
     fn ahead(&mut self, sink: &mut dyn ContentSink) -> u64 {
         let State::Message { left, writer } = &mut self.state else { return 0 };
         let ahead = writer.as_ref().map_or(*left, |writer| writer.unwanted().min(*left));
@@ -154,7 +153,7 @@ impl Grpc {
         ahead
     }
 
-    /// `len` bytes are missing; how many of the bytes that follow are not wanted.
+    /// `len` bytes are missing. Returns how many of the following bytes to skip.
     pub(super) fn gap(&mut self, len: u64, sink: &mut dyn ContentSink) -> u64 {
         match &mut self.state {
             State::Message { left, writer } if len <= *left => {
@@ -182,31 +181,31 @@ impl Grpc {
     }
 }
 
-/// Ends a message whose reader wants nothing more.
+/// Closes a message whose reader wants nothing more.
 fn close_if_done(writer: &mut Option<ContentWriter>, sink: &mut dyn ContentSink) {
     if let Some(writer) = writer.take_if(|writer| writer.is_done()) {
         writer.close(Ending::Complete, sink);
     }
 }
 
-/// Whether a body without head that starts like this may be gRPC: nothing that is read begins with
-/// two zeros, or a one and a zero, and a length that is not zero.
+/// Whether a body without head that begins like this may be gRPC: no other content that is read begins with two
+/// zeros, or a one and a zero, and a length that is not zero.
 pub(super) fn begins(first: &[u8; PREFIX]) -> bool {
     let [flags, a, b, c, d] = *first;
     flags <= 1 && (1..=MAX_GUESSED).contains(&u32::from_be_bytes([a, b, c, d]))
 }
 
-/// gRPC-Web in base64 (`application/grpc-web-text`): one text after the other, each with its padding.
+/// gRPC-Web in base64 (`application/grpc-web-text`): consecutive texts, each with its padding.
 pub(super) struct GrpcText {
     grpc: Grpc,
-    /// Characters that are not yet four.
+    /// Characters of an incomplete group of four.
     four: [u8; 4],
     have: usize,
-    /// Decoded bytes that are not wanted.
+    /// Decoded bytes to skip.
     skip: u64,
 }
 
-/// What is decoded at a time, bytes.
+/// Bytes decoded at a time.
 const PIECE: usize = 3 << 10;
 
 impl GrpcText {
@@ -214,7 +213,7 @@ impl GrpcText {
         Self { grpc, four: [0; 4], have: 0, skip: 0 }
     }
 
-    /// Reads all of `bytes`; how many of the bytes that follow are not wanted.
+    /// Reads all of `bytes`. Returns how many of the following bytes to skip.
     pub(super) fn push(
         &mut self,
         bytes: &[u8],

@@ -1,10 +1,10 @@
-//! Heads of requests and responses (RFC 9112 2 to 5), read the way lenient servers read them: bare
-//! LF as line end, white space before the colon, folded lines, any byte in a value. A monitor must
-//! understand whatever the two ends understand; a strict parser would be a way around it.
+//! Heads of requests and responses (RFC 9112 2 to 5), read as lenient servers read them: bare LF as line end, white
+//! space before the colon, folded lines, any byte in a value. A monitor must understand whatever the two ends
+//! understand; a strict parser could be evaded.
 
 use memchr::{memchr, memchr_iter};
 
-/// Longest head, bytes; servers refuse at 8 to 64 KiB.
+/// Longest head, bytes; servers reject more than 8 to 64 KiB.
 pub const MAX_HEAD: usize = 64 << 10;
 
 /// Length of the head at the start of `data`, with the empty line that ends it. The first
@@ -43,7 +43,7 @@ pub enum StartLine<'a> {
     },
 }
 
-/// How a message says that its body is framed.
+/// How a message frames its body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Framing {
     /// `Content-Length`, the first that is a number.
@@ -56,7 +56,7 @@ pub struct Framing {
     pub chunked: bool,
 }
 
-/// What is of interest in a head. Header values are cut out of it, not copied.
+/// The headers of interest in a head. Their values are borrowed, not copied.
 #[derive(Default)]
 pub struct Head<'a> {
     /// The body's framing.
@@ -93,7 +93,7 @@ pub struct Head<'a> {
     pub grpc_encoding: &'a str,
     /// `Proxy-Authorization`.
     pub proxy_authorization: &'a str,
-    /// A header that names an API key is there, and not empty.
+    /// A header with an API key is there, and not empty.
     pub api_key: bool,
     /// The body is in signed chunks: `X-Amz-Content-Sha256: STREAMING-...`.
     pub signed_chunks: bool,
@@ -224,7 +224,7 @@ impl<'a> Head<'a> {
     }
 }
 
-/// Headers that carry an API key, as makers of services and gateways name them.
+/// Headers that carry an API key, as services and gateways name them.
 pub fn is_api_key(name: &[u8]) -> bool {
     const NAMES: [&[u8]; 11] = [
         b"x-api-key",
@@ -251,7 +251,7 @@ fn split_line(data: &[u8]) -> (&[u8], &[u8]) {
     (line.strip_suffix(b"\r").unwrap_or(line), rest.get(1..).unwrap_or_default())
 }
 
-/// Values of interest are ASCII; the readable front of one that is not will do.
+/// Values of interest are ASCII; of others the readable beginning is enough.
 fn text(value: &[u8]) -> &str {
     match std::str::from_utf8(value) {
         Ok(text) => text,
@@ -260,8 +260,8 @@ fn text(value: &[u8]) -> &str {
     }
 }
 
-/// The file name of a `Content-Disposition` (RFC 6266); the plain parameter is enough to find the format by
-/// its suffix.
+/// The file name of a `Content-Disposition` (RFC 6266); the plain parameter suffices to find the format by its
+/// suffix.
 pub fn file_name(disposition: &str) -> &str {
     for parameter in disposition.split(';').skip(1) {
         let Some((name, value)) = parameter.split_once('=') else { continue };
@@ -276,7 +276,7 @@ pub fn file_name(disposition: &str) -> &str {
 
 /// The path of a request target without its query, and the query.
 pub fn split_target(target: &str) -> (&str, &str) {
-    // RFC 9112 3.2.2: proxies get the whole URI.
+    // RFC 9112 3.2.2: proxies get the absolute URI.
     let rest = match target.split_once("://") {
         Some((scheme, rest)) if scheme.bytes().all(|b| b.is_ascii_alphabetic()) => {
             rest.find('/').and_then(|slash| rest.get(slash..)).unwrap_or("/")

@@ -1,8 +1,7 @@
-//! HTTP/1.x (RFC 9112): heads, framing of bodies, which response belongs to which request.
+//! HTTP/1.x (RFC 9112): heads, framing of bodies, pairing of responses and requests.
 //!
-//! Each direction is read on its own, so that one of them alone is enough; what a response needs to
-//! know of its request (HEAD, CONNECT) waits in a queue. Bodies go on as they come; what the content
-//! does not want is skipped unread.
+//! Each direction is read on its own, so one of them alone is enough. What a response needs of its request (HEAD,
+//! CONNECT) waits in a queue. Bodies are passed on as they arrive; unwanted bytes are skipped unread.
 
 mod body;
 mod direction;
@@ -33,10 +32,10 @@ use direction::{DirectionState, State, Unreadable};
 use exchange::Exchange;
 use head::{MAX_HEAD, StartLine};
 
-/// Bytes that fit no message before a direction is given up.
+/// Bytes that belong to no message before a direction is given up.
 const MAX_GARBAGE: u64 = 1 << 20;
 
-/// Kept of a search without result: a start line may have begun in it.
+/// Bytes kept of a search without result: they may hold the beginning of a start line.
 const SEARCH_TAIL: usize = 2 << 10;
 
 /// HTTP/1.x (RFC 9112).
@@ -132,7 +131,7 @@ impl Parser for HttpParser {
 
     fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(next) = self.next(direction) {
-            // What waited for the answer to the upgrade was not read yet.
+            // Bytes that waited for the answer to the upgrade were not read yet.
             let used = match next.data(direction, rest, sink) {
                 Ok(progress) => progress.consumed.min(rest.len()),
                 Err(_) => rest.len(),
@@ -154,7 +153,7 @@ impl Parser for HttpParser {
 }
 
 impl HttpParser {
-    /// The parser of what this direction was switched to.
+    /// The parser of the protocol that this direction was switched to.
     fn next(&mut self, direction: Direction) -> Option<&mut Box<dyn Parser>> {
         let between = matches!(
             self.sides[direction.index()].state,
@@ -163,7 +162,7 @@ impl HttpParser {
         self.exchange.upgrade.next(direction, between)
     }
 
-    /// Reads a head as soon as all of it is there.
+    /// Reads a head as soon as it is complete.
     fn head(
         &mut self,
         direction: Direction,
@@ -182,7 +181,7 @@ impl HttpParser {
             && self.exchange.upgrade.is_awaited()
             && probe::begins(direction, data) == Match::No
         {
-            // The client knows of the answer, which is not seen yet, or never.
+            // The client has seen the answer, which the capture shows later or never.
             let switched = self.exchange.upgrade.take_for_granted(data);
             return if switched {
                 Ok(Progress::consumed(0))
@@ -192,7 +191,7 @@ impl HttpParser {
         }
         let Some(end) = head::find_end(data, *scanned) else {
             if data.len() > MAX_HEAD {
-                // The server answers that it is too large (RFC 6585 5), or reads it: what follows counts.
+                // The server rejects it as too large (RFC 6585 5), or reads it: what follows counts.
                 return Err(Unreadable::Message);
             }
             if probe::begins(direction, data) == Match::No {
@@ -218,7 +217,7 @@ impl HttpParser {
         }
     }
 
-    /// Looks for the next message after bytes that fit nothing.
+    /// Searches for the next message behind bytes that fit nothing.
     fn search(&mut self, direction: Direction, data: &[u8]) -> Result<Progress, Unreadable> {
         let State::Search { garbage, fresh } = &mut self.sides[direction.index()].state else {
             return Err(Unreadable::Message);

@@ -1,12 +1,12 @@
-//! Paths as facts of a service: what may identify a person is masked.
+//! Paths as facts of a service, with every part masked that may identify a person.
 
 use std::fmt::Write;
 
 /// Longest segment shown, bytes.
 const MAX_SEGMENT: usize = 40;
 
-/// `path` with `*` for every segment that may name a person or a record: one with digits or escapes,
-/// one behind a segment that names people, and the stem of a file that is not a page.
+/// `path` with `*` for every segment that may name a person or a record: one with digits or escapes, one behind a
+/// segment that names people, and the stem of a file that is no page.
 pub fn mask(path: &str) -> String {
     let mut masked = String::with_capacity(path.len().min(256));
     let mut about_people = false;
@@ -35,7 +35,7 @@ pub fn mask(path: &str) -> String {
     masked
 }
 
-/// Suffixes of pages and their parts; other files may well be named after a patient.
+/// Suffixes of pages and their parts; other files may be named after a patient.
 const PAGES: &[&str] =
     &["html", "htm", "php", "asp", "aspx", "jsp", "do", "cgi", "js", "css", "ashx", "asmx", "svc"];
 
@@ -53,8 +53,8 @@ fn is_version(segment: &str) -> bool {
         && segment.bytes().skip(1).all(|b| b.is_ascii_digit())
 }
 
-/// FHIR types of people (<https://hl7.org/fhir/R4/administration-module.html>) and what other
-/// interfaces call them; what follows is an id or a name.
+/// FHIR types of people (<https://hl7.org/fhir/R4/administration-module.html>) and their names in other interfaces;
+/// an id or a name follows.
 fn names_people(segment: &str) -> bool {
     const PEOPLE: &[&str] = &["patient", "person", "people", "relatedperson", "member", "user"];
     let lower = segment.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Recognising HTTP/1.x, at the start of a stream and in the middle of one.
+//! Recognises HTTP/1.x, at the start of a stream and mid-stream.
 
 use super::head::{MAX_METHOD, StartLine, is_method, start_line};
 use crate::protocol::{Direction, Position, Probe, Speaker};
@@ -7,10 +7,10 @@ use memchr::memchr;
 use memchr::memmem::{Finder, FinderRev};
 use std::sync::LazyLock;
 
-/// Longest request line that is waited for, bytes. Queries of several KiB are met.
+/// Longest incomplete request line that is waited for, bytes. Queries of several KiB occur.
 const MAX_LINE: usize = 32 << 10;
 
-/// Empty lines before a message (RFC 9112 2.2 asks servers to pass over at least one).
+/// Empty lines before a message (RFC 9112 2.2 asks servers to ignore at least one).
 const MAX_BLANK: usize = 8;
 
 static VERSION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(" HTTP/1."));
@@ -44,11 +44,11 @@ pub fn probe(data: &[u8], at: Position) -> Probe {
     }
 }
 
-/// Whether `data` starts with a start line of this direction, complete and right.
+/// Whether `data` begins with a complete and valid start line of this direction.
 pub fn begins(direction: Direction, data: &[u8]) -> Match {
     match direction {
         Direction::ServerToClient => {
-            // A reason phrase may be missing, and the line end with it in the first segment.
+            // The reason phrase may be missing, and its line end may be in a later segment.
             const SHAPE: &[u8; 12] = b"HTTP/1.0 000";
             for (byte, shape) in data.iter().zip(SHAPE) {
                 let fits = if *shape == b'0' { byte.is_ascii_digit() } else { byte == shape };
@@ -104,7 +104,7 @@ fn request_at(data: &[u8], version: usize) -> Option<usize> {
     if matches!(start_line(trim(whole)), Some(StartLine::Request { .. })) {
         return Some(offset);
     }
-    // The end of a body may be on the same line, before the method.
+    // The end of a body may precede the method on the same line.
     const METHODS: [&str; 7] =
         ["GET /", "POST /", "PUT /", "HEAD /", "DELETE /", "PATCH /", "OPTIONS /"];
     METHODS.iter().find_map(|m| FinderRev::new(m).rfind(whole)).map(|at| offset + at)

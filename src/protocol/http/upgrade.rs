@@ -1,4 +1,4 @@
-//! Connections that go on in another protocol (RFC 9110 7.8): WebSocket, HTTP/2.
+//! Connections that switch to another protocol (RFC 9110 7.8): WebSocket, HTTP/2.
 
 use super::head::Head;
 use crate::protocol::http2::{self, Connection};
@@ -8,14 +8,14 @@ use crate::protocol::{Direction, Parser, ServiceFacts};
 /// The switch of a connection.
 #[derive(Default)]
 pub(super) struct Upgrade {
-    /// The client asks for it, and was not refused yet.
+    /// The client asked for it, and was not refused yet.
     offer: Option<UpgradeRequest>,
     next: Option<Box<dyn Parser>>,
-    /// The answer was seen: what the server says from here on belongs to `next`.
+    /// The answer was seen: the server's bytes from here on belong to `next`.
     answered: bool,
 }
 
-/// What a client asks for.
+/// The protocol that a client asks for.
 struct UpgradeRequest {
     what: UpgradeProtocol,
     method: &'static str,
@@ -41,7 +41,7 @@ impl Upgrade {
         self.offer = None;
     }
 
-    /// The server switches. False if that is not read.
+    /// The server switches. False if that protocol is not read.
     pub(super) fn answered(
         &mut self,
         head: &Head<'_>,
@@ -59,12 +59,12 @@ impl Upgrade {
         true
     }
 
-    /// Whether the client waits for the answer.
+    /// Whether the client is waiting for the answer.
     pub(super) fn is_awaited(&self) -> bool {
         self.offer.is_some()
     }
 
-    /// Whether `data`, which is no request, is what a client sends after the switch.
+    /// Whether `data`, which is no request, may be what a client sends after the switch.
     pub(super) fn take_for_granted(&mut self, data: &[u8]) -> bool {
         let fits = |offer: &mut UpgradeRequest| offer.what.begins(data);
         let Some(offer) = self.offer.take_if(fits) else { return false };
@@ -72,7 +72,7 @@ impl Upgrade {
         true
     }
 
-    /// The parser that reads this direction; `between`: it is not in a body.
+    /// The parser of this direction; `between`: it is not inside a body.
     pub(super) fn next(
         &mut self,
         direction: Direction,
@@ -103,7 +103,7 @@ fn what(upgrade: &str) -> Option<UpgradeProtocol> {
 }
 
 impl UpgradeProtocol {
-    /// As `network.application` has it.
+    /// As in `network.application`.
     const fn name(self) -> &'static str {
         match self {
             Self::WebSocket => "websocket",

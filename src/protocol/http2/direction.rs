@@ -1,4 +1,4 @@
-//! One direction of a connection: frames, and the blocks that go on over several of them.
+//! One direction of a connection: frames, and header blocks that span several of them.
 
 use super::fields::Fields;
 use super::frame::{self, DEFAULT_MAX, END_HEADERS, END_STREAM, HEADER, Header, PADDED};
@@ -8,13 +8,13 @@ use super::streams::Streams;
 use crate::protocol::{ContentSink, Direction, Progress, Reason, Resync};
 use crate::syntax::Search;
 
-/// Longest frame of fields or settings that is waited for, bytes. Servers take 8 to 64 KiB.
+/// Longest incomplete frame of fields or settings that is waited for, bytes. Servers accept 8 to 64 KiB.
 const MAX_FRAME: u32 = 64 << 10;
 
-/// Longest block over all its frames, bytes.
+/// Longest header block over all its frames, bytes.
 const MAX_BLOCK: usize = 256 << 10;
 
-/// Frames in a row that count as found again after a loss.
+/// Consecutive frames that count as found again after a loss.
 const ROW: usize = 2;
 
 /// Bytes that fit nothing before a direction is given up.
@@ -27,13 +27,13 @@ const MAX_FRAME_SIZE: u16 = 5;
 enum State {
     /// At a frame's header, or at the preface.
     Header,
-    /// In a DATA frame: so many bytes of data, and of padding behind them.
+    /// In a DATA frame: this many bytes of data, and of padding behind them.
     Data { stream: u32, left: u64, padding: u64, end: bool },
-    /// Looking for the next frame; so many bytes were passed over.
+    /// Searching for the next frame; this many bytes were passed over.
     Search { garbage: u64 },
 }
 
-/// A block that is not complete.
+/// An incomplete header block.
 struct Block {
     /// The stream its frames name.
     stream: u32,
@@ -50,7 +50,7 @@ pub(super) struct DirectionState {
     state: State,
     decoder: Decoder,
     block: Option<Block>,
-    /// The block so far, where it has several frames.
+    /// The block so far, if it has several frames.
     pieces: Vec<u8>,
     fields: Fields,
 }
@@ -67,7 +67,7 @@ impl DirectionState {
         }
     }
 
-    /// Reads on in `data`, which is not empty.
+    /// Continues with `data`, which is not empty.
     pub(super) fn read(
         &mut self,
         data: &[u8],
@@ -86,7 +86,7 @@ impl DirectionState {
         }
     }
 
-    /// `len` bytes of a DATA frame are over; how many of what follows are of no interest.
+    /// Counts `len` bytes of a DATA frame as done. Returns how many of the following bytes to skip.
     fn advance(&mut self, len: u64, streams: &mut Streams, sink: &mut dyn ContentSink) -> u64 {
         let State::Data { stream, left, padding, end } = &mut self.state else { return 0 };
         *left -= len.min(*left);
@@ -190,7 +190,7 @@ impl DirectionState {
         }
     }
 
-    /// What a receiver allows is what the other end may send; as a rule both allow the same.
+    /// The limit of a receiver is what the other end may send; as a rule both ends allow the same.
     fn settings(payload: &[u8], streams: &mut Streams) {
         for setting in payload.chunks_exact(6) {
             if let &[a, b, c, d, e, f] = setting
@@ -202,7 +202,7 @@ impl DirectionState {
         }
     }
 
-    /// A frame of a block; `None` if it breaks the rules.
+    /// A frame of a block; `None` if it is malformed.
     fn fragment(
         &mut self,
         header: Header,
@@ -245,7 +245,7 @@ impl DirectionState {
         Some(())
     }
 
-    /// A block is complete with `last`.
+    /// The block is complete with `last`.
     fn end_block(&mut self, last: &[u8], streams: &mut Streams, sink: &mut dyn ContentSink) {
         let Some(block) = self.block.take() else { return };
         if block.has_gap || self.pieces.len() + last.len() > MAX_BLOCK {
@@ -274,14 +274,14 @@ impl DirectionState {
         }
     }
 
-    /// What the block would have put into the table is not known.
+    /// What the block would have added to the table is unknown.
     fn drop_block(&mut self) {
         self.block = None;
         self.pieces = Vec::new();
         self.decoder.forget();
     }
 
-    /// What follows fits nothing.
+    /// The next bytes fit nothing.
     fn lose(&mut self, streams: &mut Streams, sink: &mut dyn ContentSink) {
         self.drop_block();
         streams.lose(self.direction, sink);
@@ -308,7 +308,7 @@ impl DirectionState {
             return Err(Reason::Malformed);
         }
         self.state = State::Search { garbage };
-        // Another row may begin before the one that is waited for is complete.
+        // Another run of frames may begin before the expected one is complete.
         Ok(Progress::need(passed, need.min(data.len() - passed + data.len() / 4 + 1)))
     }
 
@@ -326,11 +326,11 @@ impl DirectionState {
             return Resync::Known { skip: self.advance(len, streams, sink) };
         }
         self.lose(streams, sink);
-        // The search is this parser's own: it knows what may come.
+        // The parser searches itself, since it knows which frames may follow.
         Resync::Known { skip: 0 }
     }
 
-    /// Where frames begin in `data`, before which something is missing.
+    /// Where frames begin in `data`, behind a loss.
     pub(super) fn resync(&mut self, data: &[u8], streams: &Streams) -> Option<usize> {
         match frame::find(Some(self.direction), data, streams.max_frame, ROW, false) {
             Search::Found(at, ()) => {
@@ -341,7 +341,7 @@ impl DirectionState {
         }
     }
 
-    /// The last bytes of the direction, in which a row of frames may end.
+    /// The last bytes of the direction, in which a run of frames may end.
     pub(super) fn last(&mut self, rest: &[u8], streams: &Streams) -> Option<usize> {
         let State::Search { .. } = self.state else { return None };
         let progress = self.search(rest, 0, streams.max_frame, true).ok()?;

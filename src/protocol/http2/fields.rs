@@ -1,12 +1,12 @@
-//! The fields of one head that are of interest.
+//! The fields of interest of one head.
 
 use super::hpack::Name;
 use crate::protocol::http::head::Head;
 
-/// Longest cookies looked at, bytes.
+/// Longest cookies that are read, bytes.
 const MAX_COOKIE: usize = 16 << 10;
 
-/// The fields of one head; used again for the next one with what it has allocated.
+/// The fields of one head; its allocations are reused for the next one.
 #[derive(Default)]
 pub(super) struct Fields {
     pub(super) method: String,
@@ -79,7 +79,7 @@ impl Fields {
             Name::Extensions => &mut self.extensions,
             Name::Server => &mut self.server,
             Name::Cookie => {
-                // RFC 9113 8.2.3: one field for each cookie.
+                // RFC 9113 8.2.3: cookies may come in separate fields.
                 if self.cookie.len() + value.len() < MAX_COOKIE {
                     self.cookie.push_str("; ");
                     self.cookie.push_str(&String::from_utf8_lossy(value));

@@ -3,7 +3,7 @@
 use crate::protocol::Direction;
 use crate::syntax::Search;
 
-/// Length of a frame's header, bytes.
+/// Length of a frame header, bytes.
 pub const HEADER: usize = 9;
 
 /// The largest payload unless the receiver allows more (RFC 9113 6.5.2), bytes.
@@ -30,13 +30,13 @@ pub const WINDOW_UPDATE: u8 = 8;
 /// RFC 9113 6.10
 pub const CONTINUATION: u8 = 9;
 
-/// Nothing follows on the stream.
+/// The last frame of the stream.
 pub const END_STREAM: u8 = 1;
-/// Settings are acknowledged, a ping answered.
+/// Acknowledges settings or answers a ping.
 pub const ACK: u8 = 1;
 /// The block is complete.
 pub const END_HEADERS: u8 = 4;
-/// A length of padding comes first.
+/// The length of the padding comes first.
 pub const PADDED: u8 = 8;
 /// Priority fields come before the block.
 pub const PRIORITIZED: u8 = 0x20;
@@ -46,7 +46,7 @@ pub const PRIORITIZED: u8 = 0x20;
 pub struct Header {
     /// Length of the payload, 24 bits.
     pub len: u32,
-    /// What it is.
+    /// Its type.
     pub kind: u8,
     /// Its flags.
     pub flags: u8,
@@ -55,7 +55,7 @@ pub struct Header {
 }
 
 impl Header {
-    /// Reads the header at the start of `data`; `None` if it is not all there.
+    /// Reads the header at the start of `data`; `None` if it is incomplete.
     pub fn read(data: &[u8]) -> Option<Self> {
         let &[a, b, c, kind, flags, d, e, f, g] = data.first_chunk::<HEADER>()?;
         Some(Self {
@@ -72,7 +72,7 @@ impl Header {
         self.flags & flag != 0
     }
 
-    /// Whether it breaks none of the rules whose breach ends a connection (RFC 9113 5.4.1).
+    /// Whether it obeys the rules whose violation ends a connection (RFC 9113 5.4.1).
     pub fn is_sound(&self) -> bool {
         match self.kind {
             DATA | HEADERS | PUSH_PROMISE | CONTINUATION => self.stream != 0,
@@ -82,13 +82,12 @@ impl Header {
             PING => self.stream == 0 && self.len == 8,
             GOAWAY => self.stream == 0 && self.len >= 8,
             WINDOW_UPDATE => self.len == 4,
-            // RFC 9113 4.1: unknown types are passed over.
+            // RFC 9113 4.1: unknown types are ignored.
             _ => true,
         }
     }
 
-    /// Whether this is what a header in the midst of unknown bytes looks like: nothing unusual, and
-    /// at most `max` bytes of payload.
+    /// Whether a header among unknown bytes is plausible: nothing unusual, and at most `max` bytes of payload.
     pub fn is_plausible(&self, direction: Option<Direction>, max: u32) -> bool {
         let (flags, small) = match self.kind {
             DATA => (END_STREAM | PADDED, true),
@@ -106,8 +105,7 @@ impl Header {
     }
 }
 
-/// Looks for the first of `count` frames in a row. `last`: nothing follows `data`, so that the last
-/// of them may be cut.
+/// Finds the first of `count` consecutive frames. `last`: nothing follows `data`, so the last of them may be cut.
 pub fn find(
     direction: Option<Direction>,
     data: &[u8],

@@ -1,12 +1,12 @@
-//! HTTP/2 in clear (RFC 9113): with prior knowledge, after an upgrade from HTTP/1.1 (RFC 7540 3.2),
-//! and from the middle of a connection.
+//! HTTP/2 in cleartext (RFC 9113): with prior knowledge, after an upgrade from HTTP/1.1 (RFC 7540 3.2), and
+//! mid-stream.
 //!
-//! Each direction is read on its own. DATA frames go on as they come, for each stream one content a
-//! direction; what the content does not want is skipped unread. The bodies of gRPC are taken apart
-//! into messages, streams of an extended CONNECT into those of WebSocket.
+//! Each direction is read on its own. DATA frames are passed on as they arrive, one payload for each stream and
+//! direction; unwanted bytes are skipped unread. Bodies of gRPC are split into messages, and so are streams of an
+//! extended CONNECT for WebSocket.
 //!
-//! A gap inside a DATA frame costs nothing else. After any other, frames are found again by two
-//! plausible headers in a row; what is known of the streams and of the header table is forgotten.
+//! A gap inside a DATA frame costs nothing else. After any other, frames are found again by two plausible consecutive
+//! headers; the state of streams and of the header table is dropped.
 
 mod direction;
 mod fields;
@@ -59,7 +59,7 @@ impl Connection {
         Self { sides, streams }
     }
 
-    /// A connection that goes on in HTTP/2 with the response to the request that asked for it.
+    /// A connection that switches to HTTP/2 with the response to the upgrade request.
     pub(in crate::protocol) fn upgraded(service: Service) -> Self {
         Self::new(Streams::upgraded(service))
     }

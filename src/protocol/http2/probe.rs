@@ -1,16 +1,16 @@
-//! Recognising HTTP/2.
+//! Recognises HTTP/2.
 
 use super::frame::{self, ACK, CONTINUATION, DEFAULT_MAX, END_HEADERS, HEADER, Header, SETTINGS};
 use crate::protocol::{Position, Probe, Speaker};
 use crate::syntax::Search;
 
-/// What a client says first (RFC 9113 3.4).
+/// The client's connection preface (RFC 9113 3.4).
 pub const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Most settings in a first frame.
 const MAX_SETTINGS: u32 = 32;
 
-/// Frames in a row that count as HTTP/2 where the start is missing.
+/// Consecutive frames that count as HTTP/2 where the start is missing.
 const ROW: usize = 4;
 
 /// Whether the first readable bytes of a direction are HTTP/2.
@@ -33,9 +33,9 @@ pub fn probe(data: &[u8], at: Position) -> Probe {
     }
 }
 
-/// A capture that begins in the middle of a connection often begins with a frame.
+/// A capture that begins mid-stream often begins with a frame.
 fn row(data: &[u8]) -> Probe {
-    // No usual frame is as long as to need the first byte.
+    // No usual frame is long enough to need the first byte.
     if data.first().is_some_and(|b| *b != 0) || data.get(3).is_some_and(|b| *b > CONTINUATION) {
         return Probe::No;
     }
@@ -50,7 +50,8 @@ fn row(data: &[u8]) -> Probe {
         count += 1;
         at += HEADER + header.len as usize;
     }
-    // One header alone may be chance; one that names exactly what there is, or the next one, is not.
+    // A single header may be chance, but not one whose length is exactly that of the available bytes or leads to
+    // another header.
     let exact = at == data.len();
     if count == ROW || (count >= 2 && (exact || head_first)) || (head_first && exact) {
         Probe::yes(Speaker::Any)
@@ -81,7 +82,7 @@ fn settings(data: &[u8]) -> Probe {
     if !settings.is_empty() {
         return Probe::No;
     }
-    // Nine bytes, seven of them zero, are too little to go by.
+    // Nine bytes, seven of them zero, prove too little.
     let after = rest.get(settings.len()..).unwrap_or_default();
     match Header::read(after) {
         Some(next) if next.is_sound() && (next.kind != SETTINGS || next.has(ACK)) => {
@@ -93,7 +94,7 @@ fn settings(data: &[u8]) -> Probe {
     }
 }
 
-/// An identifier in use; beside it there may be others, of experiments and to be ignored.
+/// A known identifier; others may be experimental and are ignored.
 fn is_setting(setting: &[u8]) -> bool {
     matches!(setting, [0, 1..=0x10, ..])
 }

@@ -1,4 +1,4 @@
-//! The streams of a connection: requests with their responses (RFC 9113 8.1).
+//! The streams of a connection: requests and their responses (RFC 9113 8.1).
 
 use super::fields::Fields;
 use super::frame::DEFAULT_MAX;
@@ -14,12 +14,12 @@ const MAX_STREAMS: usize = 256;
 /// Longest path kept, bytes.
 const MAX_PATH: usize = 256;
 
-/// Length from which a document is kept open when its stream is reset: viewers break a download off,
-/// and ask for the rest in parts. Bytes.
+/// Length from which a document is kept open when its stream is reset, bytes: viewers abort a download and request
+/// the rest in parts.
 const RESUMED: u64 = 64 << 10;
 
-/// The oldest streams looked at for one that is idle where there is no room: all of them for each new
-/// one would cost more than the streams themselves.
+/// Oldest streams searched for an idle one when there is no room. Searching all of them for each new one would cost
+/// more than the streams themselves.
 const MAX_LOOKS: usize = 16;
 
 /// The streams of a connection.
@@ -27,9 +27,9 @@ pub(super) struct Streams {
     open: BTreeMap<u32, Stream>,
     /// A request was seen.
     asked: bool,
-    /// Documents that come in parts.
+    /// Partial documents.
     ranges: Ranges,
-    /// The largest frame that one of the ends allows.
+    /// The largest frame that either end allows.
     pub(super) max_frame: u32,
 }
 
@@ -46,7 +46,7 @@ impl Default for Streams {
 
 struct Stream {
     service: Service,
-    /// The final head of a direction was read; another one is trailers.
+    /// The final head of a direction was read; a further one is trailers.
     headed: [bool; 2],
     ended: [bool; 2],
     bodies: [Body; 2],
@@ -109,7 +109,7 @@ impl Streams {
 
     fn stream(&mut self, id: u32, sink: &mut dyn ContentSink) -> (&mut Stream, &mut Ranges) {
         if self.open.len() >= MAX_STREAMS && !self.open.contains_key(&id) {
-            // Those whose other half is never seen, or was answered by a reset.
+            // Streams whose other half is never seen, or was answered by a reset.
             let idle =
                 self.open.iter().take(MAX_LOOKS).find(|(_, s)| s.is_idle()).map(|(id, _)| *id);
             let victim = idle.or_else(|| self.open.keys().next().copied());
@@ -120,7 +120,7 @@ impl Streams {
         (self.open.entry(id).or_insert_with(Stream::new), &mut self.ranges)
     }
 
-    /// A block of fields was read on a stream.
+    /// A header block was read on a stream.
     pub(super) fn head(
         &mut self,
         direction: Direction,
@@ -143,7 +143,7 @@ impl Streams {
         }
     }
 
-    /// A server promises a response to a request that was not made (RFC 9113 8.4).
+    /// A server promises a response to a request that was not sent (RFC 9113 8.4).
     pub(super) fn promised(&mut self, id: u32, fields: &Fields, sink: &mut dyn ContentSink) {
         let (stream, _) = self.stream(id, sink);
         let (path, _) = head::split_target(&fields.path);
@@ -169,7 +169,7 @@ impl Streams {
         stream.bodies[direction.index()].push(bytes, around);
     }
 
-    /// How many of the `left` bytes ahead are not wanted; they count as read.
+    /// How many of the `left` bytes ahead to skip; they count as read.
     pub(super) fn ahead(&mut self, direction: Direction, id: u32, left: u64) -> u64 {
         self.open.get_mut(&id).map_or(0, |s| s.bodies[direction.index()].ahead(left))
     }
@@ -197,14 +197,14 @@ impl Streams {
         }
     }
 
-    /// A stream was reset: what is still under way on it is of no use.
+    /// A stream was reset: its incomplete payloads are of no use.
     pub(super) fn reset(&mut self, id: u32, sink: &mut dyn ContentSink) {
         if let Some(stream) = self.open.get_mut(&id) {
             stream.close(&mut self.ranges, sink);
         }
     }
 
-    /// Frames of a direction were lost: it is unknown what belongs together.
+    /// Frames of a direction were lost: which frames belong together is unknown.
     pub(super) fn lose(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         for stream in self.open.values_mut() {
             if !stream.bodies[direction.index()].is_idle() {
@@ -299,7 +299,7 @@ impl Stream {
         self.open(Direction::ServerToClient, fields, end, ranges, sink);
     }
 
-    /// What follows a head.
+    /// Processes the bytes behind a head.
     fn open(
         &mut self,
         direction: Direction,
@@ -316,7 +316,7 @@ impl Stream {
             let fresh = websocket::fresh(&fields.extensions);
             Body::websocket(websocket::DirectionState::new(direction, fresh[direction.index()]))
         } else if self.connect {
-            // A tunnel: who knows what is in it.
+            // A tunnel, whose content is unknown.
             Body::ignored()
         } else {
             let head = fields.head();
@@ -331,7 +331,7 @@ impl Stream {
         };
     }
 
-    /// A document that may be asked for again from where it was broken off.
+    /// A document whose rest may be requested again.
     fn resumable(
         &self,
         fields: &Fields,

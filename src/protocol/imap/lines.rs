@@ -1,15 +1,15 @@
-//! Lines of commands and answers: how they are known, and the literals at their ends (RFC 9051 4.3, 6, 7).
+//! Lines of commands and responses: how they are recognised, and the literals at their ends (RFC 9051 4.3, 6, 7).
 
 use super::super::{Position, Probe, Speaker};
 
-/// Longest line looked at to recognise the protocol, bytes.
+/// Longest line examined to recognise the protocol, bytes.
 const MAX_HEAD: usize = 512;
 /// Longest tag.
 const MAX_TAG: usize = 32;
-/// Longest literal believed, bytes.
+/// Longest plausible literal, bytes.
 const MAX_LITERAL: u64 = 1 << 32;
 
-/// What only clients say.
+/// Commands that only clients send.
 const COMMANDS: [&[u8]; 12] = [
     b"CAPABILITY",
     b"LOGIN",
@@ -71,7 +71,7 @@ fn command(data: &[u8]) -> Probe {
     if more { Probe::More } else { Probe::No }
 }
 
-/// The first line of an answer that brings a message: `* 12 FETCH (`.
+/// The first line of a response with a message: `* 12 FETCH (`.
 pub(super) fn boundary(data: &[u8]) -> Option<usize> {
     let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', data).map(|at| at + 1));
     starts.into_iter().find(|at| {
@@ -99,7 +99,7 @@ pub(super) fn literal(line: &[u8]) -> Option<Literal> {
     (len <= MAX_LITERAL).then_some(Literal { len })
 }
 
-/// What a literal of a response holds.
+/// The content of a literal in a response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Fetched {
     /// A message.
@@ -108,11 +108,11 @@ pub(super) enum Fetched {
     Header(String),
     /// The body of a part, or of the message (empty).
     Part(String),
-    /// The same without its transfer encoding.
+    /// The same, with the transfer encoding removed.
     Decoded,
 }
 
-/// What the literal at the end of this line of a response holds, by the data item before it.
+/// The content of the literal at the end of this line of a response, by the data item before it.
 pub(super) fn fetched(line: &[u8]) -> Option<Fetched> {
     let open = line.iter().rposition(|b| *b == b'{')?;
     let before = line.get(..open)?.trim_ascii_end();
@@ -153,7 +153,7 @@ pub(super) fn fetched(line: &[u8]) -> Option<Fetched> {
     }
 }
 
-/// The number of the message that a line is about: `* 12 FETCH (`.
+/// The number of the message in a line: `* 12 FETCH (`.
 pub(super) fn message(line: &[u8]) -> Option<u64> {
     let rest = line.strip_prefix(b"* ")?;
     let digits = rest.iter().take(10).take_while(|b| b.is_ascii_digit()).count();
@@ -162,7 +162,7 @@ pub(super) fn message(line: &[u8]) -> Option<u64> {
     fetch.then(|| std::str::from_utf8(number).ok()?.parse().ok()).flatten()
 }
 
-/// The kind of content whose literal ends this line of a command.
+/// The kind of content in the literal at the end of this command line.
 pub(super) fn appended(line: &[u8]) -> Option<&'static str> {
     let mut words = line.split(|b| *b == b' ');
     let append = |w: &[u8]| w.eq_ignore_ascii_case(b"APPEND") || w.eq_ignore_ascii_case(b"REPLACE");

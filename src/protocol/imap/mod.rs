@@ -1,4 +1,4 @@
-//! IMAP (RFC 9051, RFC 3501): messages that are fetched and appended, also compressed (RFC 4978).
+//! IMAP (RFC 9051, RFC 3501): fetched and appended messages, also compressed (RFC 4978).
 
 mod lines;
 mod structure;
@@ -19,9 +19,9 @@ use zeroize::Zeroizing;
 
 /// Longest line without its literals, bytes.
 const MAX_LINE: usize = 64 << 10;
-/// Bytes of a header that say what its body is.
+/// Bytes of a header that are read to learn the type of its body.
 const MAX_HEADER: usize = 16 << 10;
-/// Bytes that are unpacked at a time.
+/// Bytes decompressed at a time.
 const STEP: usize = 4 << 10;
 
 /// IMAP.
@@ -47,16 +47,16 @@ struct ImapParser {
     sides: [DirectionState; 2],
     tls: TlsUpgrade,
     greeted: bool,
-    /// The tag of the last command with a literal: a server that refuses it gets none.
+    /// The tag of the last command with a literal: a server that rejects the command gets no literal.
     appending: Vec<u8>,
     /// The tag of the command that asked for compression, until it is answered.
     compress: Option<Vec<u8>>,
     compressed: bool,
-    /// What answers said of messages.
+    /// What responses said about messages.
     messages: Messages,
-    /// The message that the answer at hand is about.
+    /// The message of the current response.
     message: u64,
-    /// The header that is coming: of which part, and its bytes so far.
+    /// The current header: of which part, and its bytes so far.
     header: Option<(String, Zeroizing<Vec<u8>>)>,
 }
 
@@ -65,12 +65,12 @@ struct ImapParser {
 struct DirectionState {
     literal: SizedBody,
     inflate: Option<Box<Inflater>>,
-    /// Unpacked bytes that were not consumed.
+    /// Decompressed bytes that were not consumed.
     unpacked: Zeroizing<Vec<u8>>,
 }
 
 impl ImapParser {
-    /// Reads what is not packed; the bytes consumed and whether another protocol follows.
+    /// Reads uncompressed bytes. Returns the bytes consumed, and whether another protocol follows.
     fn plain(
         &mut self,
         direction: Direction,
@@ -112,7 +112,7 @@ impl ImapParser {
                 return Ok(Progress { switch: true, ..Progress::consumed(at) });
             }
             if !packed && self.compressed {
-                // What follows is packed.
+                // The following bytes are compressed.
                 break;
             }
         }
@@ -161,7 +161,7 @@ impl ImapParser {
         side.literal = SizedBody::new(found.len, writer);
     }
 
-    /// Bytes of a literal of the server: they may be a header, which says what parts are.
+    /// Bytes of a literal of the server, possibly a header, which shows the types of parts.
     fn header_bytes(&mut self, bytes: &[u8], ended: bool) {
         let Some((_, header)) = &mut self.header else { return };
         let room = MAX_HEADER.saturating_sub(header.len());
@@ -220,7 +220,7 @@ impl ImapParser {
             return false;
         }
         if !positive && !tag.is_empty() && self.appending == tag {
-            // Its literal does not come, but the next command.
+            // Instead of its literal, the next command follows.
             let client = Direction::ClientToServer.index();
             if let Some(side) = self.sides.get_mut(client) {
                 side.literal.cut(sink);

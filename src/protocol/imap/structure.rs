@@ -1,19 +1,19 @@
-//! What messages are made of, as far as answers said it: clients fetch the header or the structure of a message, and
-//! then its parts, which say nothing of themselves.
+//! The structure of messages, as far as responses showed it: clients fetch the header or the structure of a message,
+//! and then its parts, which do not describe themselves.
 
 use std::collections::BTreeMap;
 
-/// Messages of a mailbox that are known at a time, and parts of each.
+/// Messages of a mailbox that are remembered, and parts of each.
 const MAX_MESSAGES: usize = 256;
 const MAX_PARTS: usize = 32;
 /// Longest description of a part, bytes.
 const MAX_TEXT: usize = 256;
-/// Parts inside each other that are followed.
+/// Levels of nested parts that are followed.
 const MAX_DEPTH: usize = 8;
-/// Parts beside each other that are numbered.
+/// Most parts of one level.
 const MAX_SIBLINGS: usize = 100;
 
-/// What the header of a part says of its body.
+/// The headers of a part that describe its body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Head {
     content_type: String,
@@ -21,7 +21,7 @@ pub struct Head {
 }
 
 impl Head {
-    /// Of the fields of a header (RFC 5322 2.2, RFC 2045 5 and 6).
+    /// Selected from the fields of a header (RFC 5322 2.2, RFC 2045 5 and 6).
     pub fn of(header: &[u8]) -> Self {
         let mut head = Self::default();
         let text = String::from_utf8_lossy(header).replace("\r\n\t", " ").replace("\r\n ", " ");
@@ -39,7 +39,7 @@ impl Head {
         head
     }
 
-    /// The header of a message that has the part as its body. None if nothing is known.
+    /// The header of a message that has the part as its body. `None` if nothing is known.
     pub fn message(&self) -> Option<Vec<u8>> {
         let Self { content_type, encoding } = self;
         if content_type.is_empty() && encoding.is_empty() {
@@ -58,19 +58,19 @@ impl Head {
     }
 }
 
-/// The messages of a mailbox by their numbers, and their parts by theirs (`1.2`; empty for the message).
+/// The messages of a mailbox by number, and their parts by theirs (`1.2`; empty for the message).
 #[derive(Default)]
 pub struct Messages {
     known: BTreeMap<u64, BTreeMap<String, Head>>,
 }
 
 impl Messages {
-    /// Another mailbox has others.
+    /// Another mailbox has other messages.
     pub fn clear(&mut self) {
         self.known.clear();
     }
 
-    /// What is known of a part.
+    /// The description of a part.
     pub fn part(&self, message: u64, path: &str) -> Option<&Head> {
         self.known.get(&message)?.get(path)
     }

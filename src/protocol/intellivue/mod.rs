@@ -1,6 +1,6 @@
 //! Data Export of Philips IntelliVue monitors over UDP (Data Export Interface Programming Guide, 4535 642 59271):
-//! what central stations, gateways and recorders of research ask of monitors. Its header is that of remote
-//! operations (ISO/IEC 9072); what it says of the patient is for the content.
+//! what central stations, gateways and research recorders request from monitors. Its header is that of remote
+//! operations (ISO/IEC 9072); its patient data is read as content.
 
 #[cfg(test)]
 mod tests;
@@ -11,7 +11,7 @@ use super::{
     ContentSink, Direction, Hint, Media, ParseError, Parser, Position, Probe, Protocol, Speaker,
 };
 
-/// What a datagram of data is declared as. Not registered.
+/// Media type given to a data datagram. Not registered.
 pub const MEDIA_TYPE: &str = "application/x-intellivue-data-export";
 /// Length of the headers of session and presentation (SPpdu) and of the operation (ROapdus).
 pub const HEADER: usize = 8;
@@ -52,18 +52,18 @@ impl Protocol for IntelliVue {
     }
 }
 
-/// What a datagram is.
+/// Kind of a datagram.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Kind {
     /// A client asks for an association.
     Connect,
     /// A monitor accepts it.
     Accept,
-    /// A monitor says that it is there.
+    /// A monitor announces itself.
     Indication,
-    /// A client asks.
+    /// A request of a client.
     Invoke,
-    /// A monitor answers, in one datagram or in several.
+    /// An answer of a monitor, in one datagram or in several.
     Result,
 }
 
@@ -72,7 +72,7 @@ impl Kind {
         match self {
             Self::Connect => Speaker::Client,
             Self::Accept | Self::Result | Self::Indication => Speaker::Server,
-            // Reports of events are invoked by the monitor.
+            // Event reports are invoked by the monitor.
             Self::Invoke => Speaker::Any,
         }
     }
@@ -127,8 +127,8 @@ impl DatagramParser for IntelliVueParser {
     }
 }
 
-/// Whether a datagram may name a patient. Most hold waves and numerics: a number, a family or a given name
-/// (attributes 0x095A, 0x095C, 0x095D) is in those that do.
+/// Whether a datagram may name a patient. Most hold waves and numerics; those that name one have a number, a family
+/// or a given name (attributes 0x095A, 0x095C, 0x095D).
 fn names(datagram: &[u8]) -> bool {
     let values = datagram.get(HEADER..).unwrap_or_default();
     memchr::memchr_iter(0x09, values)

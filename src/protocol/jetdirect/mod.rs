@@ -1,5 +1,4 @@
-//! Print jobs without a protocol, as printers take them on port 9100 (HP JetDirect): known by the languages of
-//! printers.
+//! Raw print jobs, as printers accept them on port 9100 (HP JetDirect), recognised by the languages of printers.
 
 #[cfg(test)]
 mod tests;
@@ -11,9 +10,9 @@ use super::{Parser, Position, Probe, Protocol, Speaker};
 const MAX_BLANK: usize = 16;
 /// Bytes examined to recognise the language of a label.
 const MAX_HEAD: usize = 1024;
-/// What begins a job of PJL.
+/// Beginnings of PJL jobs.
 const UEL: &[u8] = b"\x1b%-12345X";
-/// The commands that label printers take in lines; one of them opens a label.
+/// Line commands of label printers; one of them opens a label.
 const OPENINGS: &[&[u8]] = &[
     b"N\n",
     b"N\r",
@@ -27,7 +26,7 @@ const OPENINGS: &[&[u8]] = &[
     b"Q",
     b"I8,",
 ];
-/// What else is printed by one of them: text, or a bar code.
+/// Commands that print something: text or a bar code.
 const PRINTS: &[&[u8]] =
     &[b"\nA", b"\nTEXT ", b"\nT ", b"\nPRTXT", b":PRTXT", b"\nB", b"\nQRCODE "];
 
@@ -41,7 +40,7 @@ impl Protocol for JetDirect {
 
     fn probe(&self, data: &[u8], at: Position) -> Probe {
         if at == Position::Midstream {
-            // Nothing but a print job has this.
+            // Occurs in print jobs only.
             let uel = memchr::memmem::find(data, b"\x1b%-12345X@PJL");
             return match uel {
                 Some(offset) => Probe::Yes { speaker: Speaker::Client, offset },
@@ -64,7 +63,7 @@ impl Protocol for JetDirect {
     }
 }
 
-/// Languages that begin with bytes of their own: ZPL, PostScript, PCL, ESC/POS, and PJL around them.
+/// Languages with a magic of their own: ZPL, PostScript, PCL, ESC/POS, and PJL around them.
 fn language(data: &[u8]) -> Probe {
     let mut more = false;
     let magic: [&[u8]; 14] = [
@@ -93,7 +92,7 @@ fn language(data: &[u8]) -> Probe {
         }
     }
     match data {
-        // A reset, and another command or text behind it.
+        // A reset, followed by another command or text.
         [0x1b, b'E'] => more = true,
         [0x1b, b'E', 0x1b | b' '.. | b'\r', ..] => return Probe::yes(Speaker::Client),
         [0x1b, b'*' | b'&' | b'(', letter, digit, ..]
@@ -123,7 +122,7 @@ fn lines(data: &[u8]) -> Probe {
     }
     let head = data.get(..MAX_HEAD).unwrap_or(data);
     let printable = |b: &u8| *b >= b' ' || matches!(b, b'\r' | b'\n' | b'\t');
-    // A picture is the only thing that is not text.
+    // Only images are not text.
     if !head.iter().take(64).all(printable) {
         return Probe::No;
     }

@@ -7,7 +7,7 @@ use zeroize::Zeroizing;
 
 /// Offset and length, which both begin with.
 const FRONT: usize = 12;
-/// Where both have their magic.
+/// Offset of the magic in both.
 const MAGIC: usize = 16;
 /// Bytes of a record batch before its records.
 pub const HEAD: usize = 61;
@@ -15,15 +15,15 @@ pub const HEAD: usize = 61;
 const MIN_MESSAGE: usize = 14;
 /// Largest batch that is read, bytes (`max.message.bytes` is 1 MiB by default).
 pub const MAX_BATCH: usize = 3 << 20;
-/// Largest batch that is believed, bytes.
+/// Largest plausible batch, bytes.
 const MAX_LENGTH: usize = 256 << 20;
 
 /// Compression in the attributes.
 const CODEC: u8 = 7;
-/// A batch of markers of transactions.
+/// A batch of transaction markers.
 const CONTROL: u8 = 0x20;
 
-/// What a record holds.
+/// The content of a record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Record<'a> {
     pub key: &'a [u8],
@@ -52,7 +52,7 @@ impl<'a> Iterator for Headers<'a> {
     }
 }
 
-/// Bytes of the batch or message at the front of `data`.
+/// Length of the batch or message at the front of `data`.
 pub fn size(data: &[u8]) -> Result<usize, Stop> {
     let mut reader = Reader::new(data);
     reader.bytes(8)?;
@@ -63,7 +63,7 @@ pub fn size(data: &[u8]) -> Result<usize, Stop> {
     Ok(FRONT + len)
 }
 
-/// Whether a record batch begins at `data`, of which the whole head is there.
+/// Whether a record batch begins at `data`, which contains its whole head.
 pub fn begins(data: &[u8]) -> bool {
     let Some(head) = data.first_chunk::<HEAD>() else { return false };
     let word = |at: usize| {
@@ -83,7 +83,7 @@ pub fn begins(data: &[u8]) -> bool {
         && count - 1 <= last
 }
 
-/// The first record batch in `data` that has its head there.
+/// The first record batch in `data` whose head is complete.
 pub fn find(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(2, data.get(MAGIC..)?).find(|at| data.get(*at..).is_some_and(begins))
 }
@@ -95,8 +95,7 @@ pub enum Records<'a> {
 }
 
 impl<'a> Records<'a> {
-    /// Opens the batch or message `data`; what it unpacks to lies in `room`. The reason why part of it is not read
-    /// goes to `sink`.
+    /// Opens the batch or message `data`; decompressed bytes go to `room`. Reports to `sink` why a part is not read.
     pub fn open(
         data: &'a [u8],
         room: &'a mut Zeroizing<Vec<u8>>,
@@ -148,7 +147,7 @@ fn opened<'a>(
     room
 }
 
-/// A message of a set: its length, its compression and what it holds.
+/// A message of a set: its length, its compression and its content.
 fn message(data: &[u8]) -> Option<(usize, u8, Record<'_>)> {
     let len = size(data).ok()?;
     let mut reader = Reader::new(data.get(..len).unwrap_or(data));
@@ -175,7 +174,7 @@ impl<'a> Iterator for Records<'a> {
             Self::Set(rest) => {
                 let (len, codec, record) = message(rest)?;
                 *rest = rest.get(len..).unwrap_or_default();
-                // Sets inside each other have one level.
+                // Sets nest one level deep.
                 (codec == 0).then_some(record)
             }
             Self::Batch { rest, left } => {

@@ -1,9 +1,9 @@
 //! Apache Kafka (protocol guide of kafka.apache.org): records of Produce requests and Fetch responses, under their
 //! topic.
 //!
-//! A message has its length, but nothing else that distinguishes it, so that boundaries are found again by the
-//! header of a request, or by the number of a request that is to be answered. Until then, record batches are
-//! looked for by themselves.
+//! A message begins with its length and nothing else that distinguishes it. So boundaries are found again by the
+//! header of a request, or by the number of a request that awaits its answer. Until then, record batches are searched
+//! for directly.
 
 mod batch;
 mod walk;
@@ -26,25 +26,25 @@ use wire::{
 };
 use zeroize::Zeroizing;
 
-/// Requests whose answers are waited for; clients have five on their way by default.
+/// Requests waiting for their answers; clients send five at a time by default.
 const MAX_PENDING: usize = 128;
-/// Requests by whose numbers an answer is looked for behind a gap.
+/// Requests by whose numbers an answer is searched for behind a gap.
 const MAX_SOUGHT: usize = 8;
-/// Messages of SASL without a header that may follow a handshake of version 0 (KIP-43).
+/// SASL messages without a header that may follow a handshake of version 0 (KIP-43).
 const BARE_TOKENS: u8 = 4;
-/// Longest token of SASL that is looked at, bytes.
+/// Longest SASL token that is read, bytes.
 const MAX_TOKEN: usize = 4 << 10;
 /// Longest value of a header that is read, bytes.
 const MAX_HEADER: usize = 1 << 10;
 /// Headers of a record that are read.
 const MAX_HEADERS: usize = 64;
-/// Numbers that the first request of a client has; larger ones are of another protocol.
+/// Highest number of a client's first request; larger ones belong to another protocol.
 const MAX_FIRST: i32 = 1 << 24;
 /// Longest first request of a client without a name, bytes.
 const MAX_NAMELESS: usize = 4 << 10;
-/// Bytes of the header of a request in which a client names itself.
+/// Bytes of a request header that contain the client's name.
 const MAX_HEAD: usize = 512;
-/// Before a value that a schema registry knows: zero, and the number of the schema.
+/// Prefix of a value in a schema registry's format: zero, and the schema's number.
 const REGISTERED: usize = 5;
 
 /// Kafka.
@@ -66,7 +66,7 @@ impl Protocol for Kafka {
                 None => Probe::No,
             };
         }
-        // No first request is as long as 16 MiB.
+        // No first request reaches 16 MiB.
         if data.first().is_some_and(|first| *first != 0) {
             return Probe::No;
         }
@@ -82,14 +82,14 @@ impl Protocol for Kafka {
     }
 }
 
-/// Whether a client begins so: it says who it is, or asks for versions, for topics or to be let in.
+/// Whether a client begins like this: it names itself, or asks for versions, for topics or for a login.
 fn is_first(request: &Request<'_>) -> bool {
     let asks = matches!(request.api, METADATA | API_VERSIONS | SASL_HANDSHAKE);
     let small = asks && request.size <= MAX_NAMELESS;
     request.correlation < MAX_FIRST && (small || request.client.is_some_and(|c| !c.is_empty()))
 }
 
-/// The first request in `data` in which a client names itself.
+/// The first request in `data` that names its client.
 fn find_request(data: &[u8]) -> Option<usize> {
     // The key of every request is below 256.
     memchr::memchr_iter(0, data).find(|at| {
@@ -100,7 +100,7 @@ fn find_request(data: &[u8]) -> Option<usize> {
     })
 }
 
-/// A request that is to be answered.
+/// A request that awaits its answer.
 #[derive(Clone, Copy)]
 struct Pending {
     correlation: i32,
@@ -123,14 +123,14 @@ struct KafkaParser {
 /// One direction.
 #[derive(Default)]
 struct Side {
-    /// Bytes of the message that are still to come.
+    /// Remaining bytes of the message.
     left: u64,
-    /// None where nothing of them is of interest.
+    /// `None` if they are skipped.
     walk: Option<Walk>,
 }
 
 impl Side {
-    /// Boundaries are lost; batches are looked for in all that comes.
+    /// Boundaries are lost; batches are searched for in everything that follows.
     fn scan() -> Self {
         Self { left: u64::MAX, walk: Some(Walk::unknown()) }
     }
@@ -141,7 +141,7 @@ impl Side {
 }
 
 impl KafkaParser {
-    /// Reads the header of a request: bytes used and bytes of it that follow.
+    /// Reads the header of a request. Returns the bytes used and the bytes of the request that follow.
     fn request(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> Result<(usize, Side), Stop> {
         if !self.begun && batch::begins(data) {
             return Ok((0, Side::scan()));
@@ -158,7 +158,7 @@ impl KafkaParser {
                 used += left;
                 self.sasl(&request, body, sink);
             }
-            // A client asks for versions, for topics or to be let in first: the beginning was not seen.
+            // A client first asks for versions, for topics or for a login: the beginning was not seen.
             PRODUCE | FETCH if !self.begun => sink.facts().shown(Authentication::Unknown),
             _ => {}
         }
@@ -188,7 +188,7 @@ impl KafkaParser {
         }
     }
 
-    /// A message of SASL that has only its length before it.
+    /// A SASL message with only its length before it.
     fn bare_token(
         &mut self,
         data: &[u8],
@@ -204,7 +204,7 @@ impl KafkaParser {
         Ok((reader.used(), Side::default()))
     }
 
-    /// Reads the header of a response: which request it answers says what follows.
+    /// Reads the header of a response: the request that it answers defines its layout.
     fn response(&mut self, data: &[u8]) -> Result<(usize, Side), Stop> {
         if !self.begun && batch::begins(data) {
             return Ok((0, Side::scan()));
@@ -215,7 +215,7 @@ impl KafkaParser {
             return Err(Stop::Malformed);
         }
         if size < 4 {
-            // An answer of SASL without a header.
+            // A SASL response without a header.
             reader.bytes(size)?;
             return Ok((reader.used(), Side::default()));
         }
@@ -236,7 +236,7 @@ impl KafkaParser {
         Ok((reader.used(), Side { left, walk }))
     }
 
-    /// Hands on the records of a batch.
+    /// Passes on the records of a batch.
     fn batch(
         &mut self,
         data: &[u8],
@@ -275,7 +275,7 @@ impl KafkaParser {
             Direction::ClientToServer => "produce",
             Direction::ServerToClient => "fetch",
         };
-        // Keys of change data capture are objects; others are bare values, of which nothing says what they are.
+        // Keys of change data capture are objects; others are bare values without names.
         let key = plain(record.key);
         if key.first() == Some(&b'{') {
             ContentWriter::whole(&hint("application/json", operation), key, sink);
@@ -300,7 +300,7 @@ impl KafkaParser {
         }
     }
 
-    /// Whether a message begins at `data`, for certain.
+    /// Whether a message certainly begins at `data`.
     fn is_boundary(&self, direction: Direction, data: &[u8]) -> bool {
         let found = match direction {
             Direction::ClientToServer => find_request(data.get(..MAX_HEAD).unwrap_or(data)),
@@ -309,7 +309,7 @@ impl KafkaParser {
         found == Some(0)
     }
 
-    /// Where in `data` an answer to a request begins that was seen.
+    /// Offset in `data` of an answer to a known request.
     fn find_response(&self, data: &[u8]) -> Option<usize> {
         let sought = self.pending.iter().take(MAX_SOUGHT);
         let places = sought.filter_map(|pending| {
@@ -321,7 +321,7 @@ impl KafkaParser {
     }
 }
 
-/// A value without what a schema registry puts before JSON.
+/// A value without the prefix that a schema registry puts before JSON.
 fn plain(value: &[u8]) -> &[u8] {
     match value.split_at_checked(REGISTERED) {
         Some(([0, ..], json @ [b'{' | b'[', ..])) => json,
@@ -329,7 +329,7 @@ fn plain(value: &[u8]) -> &[u8] {
     }
 }
 
-/// The account of a token of SASL PLAIN (RFC 4616): who to act for, user and password, each behind a zero.
+/// The account in a SASL PLAIN token (RFC 4616): authorization identity, user and password, separated by null bytes.
 fn user(token: &[u8], sink: &mut dyn ContentSink) {
     let mut parts = token.split(|b| *b == 0);
     if let (Some(_), Some(user), Some(_), None) =
@@ -398,7 +398,7 @@ impl Parser for KafkaParser {
                     continue;
                 }
                 Err(Stop::Incomplete) if !last => return Ok(Progress::need(at, walk.need(window))),
-                // The layout is not what its version says; where the message ends is known.
+                // The layout does not match its version, but the end of the message is known.
                 Err(_) => {
                     sink.anomaly(Reason::Malformed);
                     side.walk = None;

@@ -1,12 +1,12 @@
-//! The way through a message to its records: topics, their partitions, and batches.
+//! Walks through a message to its records: topics, their partitions, and batches.
 
 use super::batch;
 use super::wire::{FETCH, PRODUCE, Reader, Stop};
 
-/// Topics and partitions of a message that are believed.
+/// Most topics and partitions of a message.
 const MAX_COUNT: u64 = 1 << 20;
 
-/// What the next bytes of a message are.
+/// The next part of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Part {
     Head,
@@ -16,43 +16,43 @@ enum Part {
     PartitionEnd,
 }
 
-/// What came of a step.
+/// Result of a step.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Step {
-    /// So many bytes were read.
+    /// This many bytes were read.
     Read(usize),
-    /// A batch of so many bytes is at the front.
+    /// A batch of this many bytes is at the front.
     Batch(usize),
-    /// A batch of so many bytes is at the front, which is too large to be read.
+    /// A batch of this many bytes is at the front, too large to be read.
     TooLarge(usize),
     /// Nothing of interest follows.
     Done,
 }
 
-/// Where in a message the reader is.
+/// Position in a message.
 #[derive(Debug)]
 pub struct Walk {
     api: i16,
     version: i16,
     part: Part,
-    /// Topics, and partitions of the topic, that are still to come.
+    /// Remaining topics, and partitions of the topic.
     topics: u64,
     partitions: u64,
-    /// Bytes of records that are still to come in the partition.
+    /// Remaining bytes of records in the partition.
     records: u64,
     /// The topic, as a path.
     pub topic: String,
-    /// The layout is not known: batches are looked for.
+    /// The layout is unknown: batches are searched for.
     scan: bool,
 }
 
 impl Walk {
-    /// Through a Produce request or a Fetch response.
+    /// Starts at a Produce request or a Fetch response.
     pub fn new(api: i16, version: i16) -> Option<Self> {
         matches!(api, PRODUCE | FETCH).then(|| Self::at(api, version, false))
     }
 
-    /// Through a response of which the request was not seen.
+    /// Starts at a response whose request was not seen.
     pub fn unknown() -> Self {
         Self::at(FETCH, 0, true)
     }
@@ -75,12 +75,12 @@ impl Walk {
         super::wire::is_flexible(self.api, self.version)
     }
 
-    /// `len` bytes of records were read or passed over.
+    /// `len` bytes of records were read or skipped.
     pub fn passed(&mut self, len: usize) {
         self.records = self.records.saturating_sub(len as u64);
     }
 
-    /// The next step over `data`; `last`: all of the message is there.
+    /// The next step over `data`; `last`: the rest of the message is there.
     pub fn step(&mut self, data: &[u8], last: bool) -> Result<Step, Stop> {
         if self.scan {
             return self.scan(data, last);
@@ -158,7 +158,7 @@ impl Walk {
         Ok(Step::Read(reader.used()))
     }
 
-    /// A batch. A broker cuts the last one where the answer would grow too large.
+    /// A batch. A broker cuts the last one if the answer would become too large.
     fn batch(&mut self, data: &[u8]) -> Result<Step, Stop> {
         let size = match batch::size(data) {
             Ok(size) if size as u64 <= self.records => size,
@@ -192,7 +192,7 @@ impl Walk {
         }
     }
 
-    /// Bytes that must be there for the step that needs more than `data`.
+    /// Bytes needed for the step, if more than `data`.
     pub fn need(&self, data: &[u8]) -> usize {
         let in_batch = self.scan && batch::find(data) == Some(0) || self.part == Part::Records;
         let size = if in_batch { batch::size(data).unwrap_or(0) } else { 0 };

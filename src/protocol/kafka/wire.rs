@@ -6,12 +6,12 @@ const MAX_ELEMENT: usize = 32 << 10;
 const MAX_ABORTED: u64 = 1024;
 /// Tagged fields of a structure.
 const MAX_TAGS: u64 = 64;
-/// Longest name that a client gives itself, bytes.
+/// Longest name of a client, bytes.
 const MAX_CLIENT: usize = 255;
-/// Largest request or response that is believed, bytes (`socket.request.max.bytes` and `fetch.max.bytes` are
-/// 100 MiB and less).
+/// Largest plausible request or response, bytes (`socket.request.max.bytes` and `fetch.max.bytes` are 100 MiB or
+/// less).
 pub const MAX_MESSAGE: usize = 256 << 20;
-/// Highest key of a request, and highest version, that are believed.
+/// Highest plausible key and version of a request.
 const MAX_API: i16 = 127;
 const MAX_VERSION: i16 = 31;
 
@@ -25,9 +25,9 @@ pub const SASL_AUTHENTICATE: i16 = 36;
 /// Why an element cannot be read.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Stop {
-    /// Its end has not come.
+    /// It is incomplete.
     Incomplete,
-    /// It is none.
+    /// It is malformed.
     Malformed,
 }
 
@@ -66,7 +66,7 @@ impl<'a> Reader<'a> {
         Ok(i32::from_be_bytes(self.array()?))
     }
 
-    /// An unsigned number in groups of seven bits, the least significant first.
+    /// An unsigned varint: groups of seven bits, the least significant first.
     pub fn varint(&mut self) -> Result<u64, Stop> {
         let mut value = 0;
         for group in 0..10 {
@@ -79,13 +79,13 @@ impl<'a> Reader<'a> {
         Err(Stop::Malformed)
     }
 
-    /// The same with a sign, in zigzag.
+    /// A signed varint in zigzag.
     pub fn signed(&mut self) -> Result<i64, Stop> {
         let value = self.varint()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
-    /// Bytes behind their length in zigzag; none if it is negative.
+    /// Bytes behind their zigzag length; `None` if it is negative.
     pub fn measured(&mut self) -> Result<Option<&'a [u8]>, Stop> {
         match usize::try_from(self.signed()?) {
             Ok(len) => self.bytes(len).map(Some),
@@ -93,7 +93,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A length: in `flexible` versions one more than it is, so that 0 is none.
+    /// A length. In `flexible` versions it is stored plus one, so that 0 is null.
     pub fn length(&mut self, flexible: bool, short: bool) -> Result<Option<u64>, Stop> {
         if flexible {
             return Ok(self.varint()?.checked_sub(1));
@@ -102,7 +102,7 @@ impl<'a> Reader<'a> {
         Ok(u64::try_from(len).ok())
     }
 
-    /// A string; none if there is none.
+    /// A string; `None` if it is null.
     pub fn string(&mut self, flexible: bool) -> Result<Option<&'a [u8]>, Stop> {
         match self.length(flexible, true)? {
             None => Ok(None),
@@ -154,7 +154,7 @@ pub struct Request<'a> {
     pub version: i16,
     pub correlation: i32,
     pub client: Option<&'a [u8]>,
-    /// Bytes of the header, with the size.
+    /// Bytes of the header, including the size.
     pub used: usize,
 }
 
@@ -191,7 +191,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// Whether this version of these requests has compact types and tagged fields.
+/// Whether this version of these requests uses compact types and tagged fields.
 pub const fn is_flexible(api: i16, version: i16) -> bool {
     match api {
         PRODUCE => version >= 9,

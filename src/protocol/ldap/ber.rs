@@ -23,7 +23,7 @@ pub struct Header {
     pub length: usize,
 }
 
-/// The header at the front of `data`: none inside if more bytes are needed, none outside if it is malformed.
+/// The header at the front of `data`. Inner `None` if more bytes are needed, outer `None` if it is malformed.
 pub fn header(data: &[u8]) -> Option<Option<Header>> {
     let [tag, first, rest @ ..] = data else { return Some(None) };
     if tag & 0x1F == 0x1F {

@@ -1,5 +1,5 @@
-//! LDAP (RFC 4511): entries that a search returns, that are added or changed, and the values that filters
-//! ask for, as JSON with the attributes as names.
+//! LDAP (RFC 4511): entries that a search returns, that are added or changed, and values in filters, as JSON with
+//! attributes as names.
 
 mod ber;
 mod operation;
@@ -16,9 +16,9 @@ use super::{
 use operation::Operation;
 use zeroize::Zeroizing;
 
-/// Longest message that is read, bytes: entries hold pictures and certificates.
+/// Longest message that is read, bytes: entries contain photos and certificates.
 const MAX_MESSAGE: usize = 1 << 20;
-/// Entries that make one payload: a directory's answer is a list, and its rows are judged together.
+/// Entries per payload: a directory's answer is a list, and its rows are judged together.
 const MAX_ENTRIES: usize = 1000;
 
 /// LDAP.
@@ -61,7 +61,7 @@ fn find(data: &[u8]) -> Option<usize> {
 struct LdapParser {
     /// StartTLS (RFC 4511 4.14).
     tls: TlsUpgrade,
-    /// The entries of an answer that are being passed on.
+    /// The entries of the current answer.
     entries: Option<ContentWriter>,
     count: usize,
     json: Zeroizing<Vec<u8>>,
@@ -99,7 +99,7 @@ impl LdapParser {
                 if operation::entry(body, &mut self.json).is_none() {
                     return sink.anomaly(Reason::Malformed);
                 }
-                // Anybody may ask a server what it is: that entry has no name (RFC 4512 5.1).
+                // Any client may ask for the root DSE, the entry without a name (RFC 4512 5.1).
                 if !body.starts_with(&[ber::OCTET_STRING, 0]) {
                     sink.facts().served();
                 }
@@ -172,7 +172,7 @@ impl Parser for LdapParser {
                 return Ok(Progress::need(at, size));
             };
             let (operation, body) = operation::read(message).ok_or(malformed)?;
-            // Each end may say only what is its own.
+            // Each end may send only its own operations.
             let fits = match operation.speaker() {
                 Speaker::Client => direction == Direction::ClientToServer,
                 Speaker::Server => direction == Direction::ServerToClient,

@@ -1,16 +1,16 @@
-//! Operations (RFC 4511 4.2 to 4.12) and what they say as JSON.
+//! Operations (RFC 4511 4.2 to 4.12) as JSON.
 
 use super::super::{Speaker, json};
 use super::ber::{self, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, SET};
 
-/// Filters inside each other that are followed.
+/// Levels of nested filters that are followed.
 const MAX_DEPTH: usize = 16;
 /// Longest message id, bytes.
 const MAX_ID: usize = 4;
 /// `[0]` requestName of StartTLS (RFC 4511 4.14.1).
 const START_TLS: &[u8] = b"1.3.6.1.4.1.1466.20037";
 
-/// What a message asks or answers.
+/// Operation of a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Operation {
     /// BindRequest.
@@ -29,12 +29,12 @@ pub enum Operation {
     Compare,
     /// ExtendedRequest for TLS.
     StartTls,
-    /// Any other that the standard has.
+    /// Any other of the standard.
     Other,
 }
 
 impl Operation {
-    /// Which end says this.
+    /// Which end sends it.
     pub const fn speaker(self) -> Speaker {
         match self {
             Self::Entry | Self::Done => Speaker::Server,
@@ -43,7 +43,7 @@ impl Operation {
         }
     }
 
-    /// As `phi.operation` says it.
+    /// As in `phi.operation`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Search | Self::Entry | Self::Done => "search",
@@ -81,8 +81,8 @@ pub fn read(message: &[u8]) -> Option<(Operation, &[u8])> {
     Some((operation, body))
 }
 
-/// Whether a message begins at `data`: the sequence, the id, and the tag of an operation with a length that
-/// fits. None inside if more bytes are needed.
+/// Whether a message begins at `data`: the sequence, the id, and the tag of an operation with a matching length.
+/// Inner `None` if more bytes are needed.
 pub fn begins(data: &[u8]) -> Option<Option<Operation>> {
     let Some(outer) = ber::header(data)? else {
         return data.first().is_none_or(|b| *b == SEQUENCE).then_some(None);
@@ -140,7 +140,7 @@ pub fn bind(body: &[u8]) -> Option<(&[u8], Option<&[u8]>)> {
     Some((name, (tag == 0x80).then_some(password)))
 }
 
-/// An entry or what is to be added: its name and attributes.
+/// An entry, or one to be added: its name and attributes.
 pub fn entry(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = body;
     let dn = ber::expect(&mut rest, OCTET_STRING)?;
@@ -171,7 +171,7 @@ pub fn modify(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// The values that a filter asks for.
+/// The values in a filter.
 pub fn search(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut rest = body;
     let base = ber::expect(&mut rest, OCTET_STRING)?;
@@ -204,7 +204,7 @@ pub fn compare(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// A filter (RFC 4511 4.5.1.7): the attributes that must equal something, or hold it.
+/// A filter (RFC 4511 4.5.1.7): the attributes that must equal or contain a value.
 fn filtered(tag: u8, mut body: &[u8], depth: usize, out: &mut Vec<u8>) -> Option<()> {
     if depth > MAX_DEPTH {
         return None;
@@ -267,7 +267,7 @@ fn attribute(mut attribute: &[u8], out: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Short names of attributes (RFC 4519), and the names that other formats have for the same.
+/// Short names of attributes (RFC 4519), and their names in other formats.
 const SHORT: [(&[u8], &[u8]); 3] = [(b"cn", b"full_name"), (b"sn", b"surname"), (b"l", b"city")];
 
 /// The name of an attribute without its options (`;lang-de`, `;binary`), in full.
@@ -277,15 +277,15 @@ fn full_name(description: &[u8]) -> &[u8] {
     short.map_or(name, |(_, full)| full)
 }
 
-/// The next value of a set; an empty one for pictures, certificates and other bytes.
+/// The next value of a set; empty for photos, certificates and other binary values.
 fn text<'a>(values: &mut &'a [u8]) -> Option<&'a [u8]> {
     let value = ber::expect(values, OCTET_STRING)?;
     let readable = value.len() <= json::MAX_VALUE && std::str::from_utf8(value).is_ok();
     Some(if readable { value } else { &[] })
 }
 
-/// The unit of the directory that an entry is in (`uid=17,ou=Patients,dc=...`). It says what its entries are,
-/// as the name of a table does.
+/// The organizational unit of the entry (`uid=17,ou=Patients,dc=...`). It describes the entry as the name of a table
+/// does its rows.
 fn unit(dn: &[u8]) -> Option<&[u8]> {
     dn.split(|b| *b == b',').find_map(|rdn| {
         let rdn = rdn.trim_ascii();

@@ -1,5 +1,5 @@
-//! The line printer daemon protocol (RFC 1179): each job is a control file, which says what it is, and data
-//! files, which are printed. Answers to questions for a queue list its jobs.
+//! The line printer daemon protocol (RFC 1179): each job has a control file, which describes it, and data files,
+//! which are printed. Answers to queue queries list its jobs.
 
 #[cfg(test)]
 mod tests;
@@ -34,7 +34,7 @@ impl Protocol for Lpd {
         }
         let rest = match data {
             [2, rest @ ..] => rest,
-            // What is in a queue, asked by a connection of its own (RFC 1179 5.3, 5.4).
+            // A query for the state of a queue, on a connection of its own (RFC 1179 5.3, 5.4).
             [3 | 4, ..] if is_question(data) => return Probe::yes(Speaker::Client),
             [] => return Probe::More,
             _ => return Probe::No,
@@ -43,7 +43,7 @@ impl Protocol for Lpd {
         let len = rest.iter().take(MAX_QUEUE + 1).take_while(|b| name(b)).count();
         match rest.get(len..) {
             Some([]) if len <= MAX_QUEUE => Probe::More,
-            // What follows is the announcement of a file, where it has come already.
+            // The announcement of a file follows, if it has arrived already.
             Some([b'\n']) if len > 0 => Probe::yes(Speaker::Client),
             Some([b'\n', rest @ ..]) if len > 0 && is_file(rest) => Probe::yes(Speaker::Client),
             _ => Probe::No,
@@ -55,7 +55,7 @@ impl Protocol for Lpd {
     }
 }
 
-/// `4 queue list`, and nothing else. The program of BSD leaves out the blank where the list is empty.
+/// `4 queue list`, and nothing else. BSD omits the blank if the list is empty.
 fn is_question(data: &[u8]) -> bool {
     let [_, line @ .., b'\n'] = data else { return false };
     let name = line.split(|b| *b == b' ').next().unwrap_or_default();
@@ -91,22 +91,22 @@ fn find(data: &[u8]) -> Option<usize> {
 #[derive(Default)]
 struct LpdParser {
     file: Option<File>,
-    /// What is asked of a queue is answered with text.
+    /// A query of a queue is answered with text.
     listing: Option<ContentWriter>,
     asked: bool,
     job: Job,
 }
 
-/// What the control file says (RFC 1179 7).
+/// Facts from the control file (RFC 1179 7).
 #[derive(Default)]
 struct Job {
     text: zeroize::Zeroizing<Vec<u8>>,
 }
 
-/// A file on its way.
+/// The current file.
 struct File {
     control: bool,
-    /// Bytes to come; none: up to the end of the connection (a count of 0, RFC 1179 6.3).
+    /// Remaining bytes; `None` up to the end of the connection (a count of 0, RFC 1179 6.3).
     left: Option<u64>,
     writer: Option<ContentWriter>,
 }
@@ -115,7 +115,7 @@ impl LpdParser {
     fn command(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
         let Some((first, rest)) = line.split_first() else { return };
         match first {
-            // Receive a control file, a data file; the first command of a job is the same as the first.
+            // Receive a control file, or a data file; the first command of a job has the code of the former.
             2 | 3 if is_file(line) => {
                 let text = String::from_utf8_lossy(rest);
                 let count = text.split(' ').next().and_then(|n| n.parse::<u64>().ok()).unwrap_or(0);
@@ -147,7 +147,7 @@ impl LpdParser {
                         &String::from_utf8_lossy(user),
                     );
                 }
-                // Name of the job, banner, title, name of the file.
+                // Job name, banner, title, file name.
                 Some((b'J' | b'L' | b'T' | b'N', name)) => {
                     names.extend(name.iter().map(|b| if *b == b'_' { b' ' } else { *b }));
                     names.push(b'\n');
@@ -189,7 +189,7 @@ impl LpdParser {
             self.end_file(Ending::Complete, sink);
             return (len, 0);
         }
-        // What the reader does not want is not even brought here.
+        // Skipped bytes do not pass through here.
         let skip = file.writer.as_ref().map_or(0, ContentWriter::unwanted).min(*left);
         *left -= skip;
         if let Some(writer) = &mut file.writer {
@@ -244,7 +244,7 @@ impl Parser for LpdParser {
                 }
                 continue;
             }
-            // What ends a file (RFC 1179 6.2).
+            // The end of a file (RFC 1179 6.2).
             if *first == 0 {
                 at += 1;
                 continue;

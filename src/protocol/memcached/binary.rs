@@ -3,14 +3,14 @@
 use super::super::{Authentication, ContentSink, Probe, Speaker};
 use super::{Head, MAX_VALUE};
 
-/// What requests and responses begin with.
+/// Magic of requests and of responses.
 pub(super) const REQUEST: u8 = 0x80;
 pub(super) const RESPONSE: u8 = 0x81;
 /// Length of a header.
 pub(super) const HEADER: usize = 24;
-/// Bytes of a secret that are passed over; none is as long.
+/// Longest secret that is passed over, bytes.
 const MAX_SECRET: usize = 64 << 10;
-/// The highest operation (GATKQ, and what lists of buckets added).
+/// The highest operation (GATKQ, and bucket operations).
 const LAST: u8 = 0x5f;
 /// SASL: list, authenticate, step.
 const SASL: std::ops::RangeInclusive<u8> = 0x20..=0x22;
@@ -49,7 +49,7 @@ impl Header {
 /// Whether a message begins at `data`.
 pub(super) fn probe(data: &[u8]) -> Probe {
     let (Some(head), Some(header)) = (data.get(..HEADER), header(data)) else {
-        // What is there must fit already.
+        // The available bytes must be plausible already.
         let fits = data.get(1).is_none_or(|operation| *operation <= LAST)
             && data.get(2).is_none_or(|high| *high == 0)
             && data.get(4).is_none_or(|extras| *extras <= 20)
@@ -58,10 +58,10 @@ pub(super) fn probe(data: &[u8]) -> Probe {
     };
     let [kind, _, _, _, _, data_type, status_high, status, ..] = *head else { return Probe::No };
     let request = kind == REQUEST;
-    // A request names a bucket below 4096, a response says how it went.
+    // A request names a bucket below 4096; a response has a status.
     let state = if request { status_high < 16 } else { status_high == 0 && status <= 0x86 };
     let extras = match (header.operation, request) {
-        // Get, delete, quit, version and their likes have none; set has flags and a time.
+        // Get, delete, quit, version and similar ones have none; set has flags and a time.
         (0 | 4 | 7 | 9 | 0x0a | 0x0b | 0x0c | 0x0d | 0x10, true) => header.extras == 0,
         (1..=3 | 0x11..=0x13, true) => header.extras == 8 && header.key > 0,
         _ => true,
@@ -72,9 +72,9 @@ pub(super) fn probe(data: &[u8]) -> Probe {
     }
 }
 
-/// Why there is no head.
+/// Why no head was read.
 pub(super) enum Stop {
-    /// So many bytes must be there.
+    /// This many bytes are needed.
     Need(usize),
     Malformed,
 }

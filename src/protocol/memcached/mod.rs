@@ -1,5 +1,5 @@
-//! memcached (doc/protocol.txt with the meta commands, and the binary protocol of version 1.4): the values that are
-//! stored and fetched, each a payload of its own.
+//! memcached (doc/protocol.txt with the meta commands, and the binary protocol of version 1.4): stored and fetched
+//! values, each a payload of its own.
 
 mod binary;
 mod text;
@@ -14,9 +14,9 @@ use super::{
     Protocol, Reason, Resync, Role, Roles, ServiceFacts, line,
 };
 
-/// Longest line of a command or an answer, bytes (`KEY_MAX_LENGTH` is 250; one command may ask for many keys).
+/// Longest line of a command or a response, bytes (`KEY_MAX_LENGTH` is 250; one command may ask for many keys).
 const MAX_LINE: usize = 64 << 10;
-/// Longest value that is believed, bytes (`-I` allows up to a gigabyte).
+/// Longest plausible value, bytes (`-I` allows up to a gigabyte).
 const MAX_VALUE: u64 = 1 << 30;
 
 /// memcached.
@@ -51,11 +51,11 @@ impl Protocol for Memcached {
 /// One flow.
 #[derive(Default)]
 struct MemcachedParser {
-    /// The value that is coming in each direction.
+    /// The current value in each direction.
     values: [SizedBody; 2],
 }
 
-/// What is in front of a value.
+/// The header of a value.
 struct Head {
     /// Bytes of it.
     len: usize,
@@ -111,7 +111,7 @@ impl Parser for MemcachedParser {
                 at += head.len;
                 continue;
             }
-            // How the value is packed shows in its first bytes.
+            // The first bytes of the value show its compression.
             let first = match rest.get(head.len..) {
                 Some(value) if value.len() >= 2 || value.len() as u64 >= head.value => value,
                 _ => return Ok(Progress::need(at, head.len + 2)),

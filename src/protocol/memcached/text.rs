@@ -3,12 +3,12 @@
 use super::super::{Direction, Probe, Speaker};
 use super::MAX_VALUE;
 
-/// Longest key, bytes, and a command around it.
+/// Longest key with its command, bytes.
 const MAX_HEAD: usize = 320;
 
 /// Commands with a value behind them: key, flags, time, length.
 const STORES: [&[u8]; 6] = [b"set", b"add", b"replace", b"append", b"prepend", b"cas"];
-/// Answers to commands without a value, which only this protocol has.
+/// Responses without a value that only this protocol has.
 const ANSWERS: [&[u8]; 4] = [b"STORED\r\n", b"NOT_STORED\r\n", b"VERSION 1.", b"STAT pid "];
 
 /// Whether `data` begins as a command or an answer does.
@@ -35,7 +35,7 @@ pub(super) fn probe(data: &[u8]) -> Probe {
     }
 }
 
-/// Whether a line that is not complete may be one with a value.
+/// Whether an incomplete line may announce a value.
 fn begins(head: &[u8]) -> bool {
     let mut words = head.splitn(2, |b| *b == b' ');
     let (verb, rest) = (words.next().unwrap_or_default(), words.next());
@@ -46,7 +46,7 @@ fn begins(head: &[u8]) -> bool {
     }
 }
 
-/// Which end says this line, if a value follows it, and how long that is.
+/// Which end sends this line, if a value follows it, and the length of the value.
 fn line(line: &[u8]) -> Option<(Speaker, u64)> {
     let line = line.strip_suffix(b"\r")?;
     let words: Vec<&[u8]> = line.split(|b| *b == b' ').take(8).collect();
@@ -76,7 +76,7 @@ fn line(line: &[u8]) -> Option<(Speaker, u64)> {
     (len <= MAX_VALUE).then_some((speaker, len))
 }
 
-/// The length of the value behind a line without its end; 0 if none follows.
+/// The length of the value behind this line; 0 if none follows.
 pub(super) fn value(text: &[u8], direction: Direction) -> u64 {
     let with_end = [text, b"\r"].concat();
     match (line(&with_end), direction) {
@@ -86,7 +86,7 @@ pub(super) fn value(text: &[u8], direction: Direction) -> u64 {
     }
 }
 
-/// The first line in `data` that a value follows.
+/// The first line in `data` that announces a value.
 pub(super) fn find(data: &[u8]) -> Option<(usize, Speaker)> {
     let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', data).map(|at| at + 1));
     starts.into_iter().find_map(|at| {

@@ -1,5 +1,5 @@
-//! What is known of a service that exchanges messages: HL7 v2, and the formats whose header says the
-//! same (ASTM, EDIFACT, X12, xDT, NCPDP).
+//! Facts of a service that exchanges messages: HL7 v2, and formats with the same header fields (ASTM, EDIFACT, X12,
+//! xDT, NCPDP).
 
 use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase, TextKind};
 use std::hash::{Hash, Hasher};
@@ -21,15 +21,15 @@ pub struct MessageFacts {
     pub processing_id: Option<String>,
     /// Message types seen, `ADT^A01`.
     pub types: Vec<String>,
-    /// How many messages of each of these types came.
+    /// Number of messages of each of these types.
     pub messages: Vec<(String, u64)>,
     /// Whether messages were acknowledged.
     pub acknowledged: Option<bool>,
-    /// How many acknowledgments came with each code (`AA`, `AE`, `AR`, HL7 table 0008).
+    /// Number of acknowledgments with each code (`AA`, `AE`, `AR`, HL7 table 0008).
     pub acknowledgments: Vec<(String, u64)>,
 }
 
-/// Of what there is, not of how much: numbers grow with each message.
+/// Compares names, not numbers, which grow with each message.
 impl Hash for MessageFacts {
     fn hash<H: Hasher>(&self, to: &mut H) {
         let Self {
@@ -55,7 +55,7 @@ impl Hash for MessageFacts {
 }
 
 impl MessageFacts {
-    /// Whether both have the same numbers of the same things.
+    /// Whether both count the same things with the same numbers.
     pub(in crate::protocol) fn counts_as(&self, other: &Self) -> bool {
         let same = |ours: &[(String, u64)], theirs: &[(String, u64)]| {
             ours.iter().map(|(_, n)| n).eq(theirs.iter().map(|(_, n)| n))
@@ -63,7 +63,7 @@ impl MessageFacts {
         same(&self.messages, &other.messages) && same(&self.acknowledgments, &other.acknowledgments)
     }
 
-    /// Takes over the numbers of `other`, which names the same things, masked or not.
+    /// Takes the numbers of `other`, which names the same things, masked or not.
     pub(in crate::protocol) fn count_as(&mut self, other: &Self) {
         let take = |ours: &mut [(String, u64)], theirs: &[(String, u64)]| {
             ours.iter_mut().zip(theirs).for_each(|((_, ours), (_, theirs))| *ours = *theirs);

@@ -1,7 +1,7 @@
 //! HL7 minimal lower layer protocol (MLLP): 0x0B, the message, 0x1C 0x0D.
 //!
-//! Real senders leave parts of it out: the end block, its CR, or all framing; some write STX and ETX
-//! instead. Messages are passed on as their bytes come and never collected.
+//! Real senders omit parts of it: the end block, its CR, or all framing; some write STX and ETX instead. Messages are
+//! passed on as their bytes arrive and never collected.
 
 mod facts;
 #[cfg(test)]
@@ -19,11 +19,11 @@ use crate::syntax::Match;
 use crate::syntax::hl7v2::{self, END_BLOCK, ETX, Framed, Framing, Opening, START_BLOCK, STX};
 use memchr::{memchr2, memchr2_iter, memchr3};
 
-/// Commit acknowledgment, and its refusal (MLLP release 2).
+/// Commit acknowledgment, positive and negative (MLLP release 2).
 const ACK: u8 = 0x06;
 const NAK: u8 = 0x15;
 
-/// Bytes of keep-alive that may come before the first message.
+/// Keep-alive bytes that may precede the first message.
 const MAX_KEEP_ALIVE: usize = 256;
 
 /// Byte order marks of UTF-8 and UTF-16.
@@ -67,7 +67,7 @@ fn probe_start(data: &[u8]) -> Probe {
     }
     match rest.first() {
         None => Probe::More,
-        // Something that was to be a message: perhaps the next one is.
+        // A malformed message; the next one may be well-formed.
         Some(&START_BLOCK) if is_faulty(rest) => match find_start(rest) {
             Some((_, filler, opening)) => answer(rest.get(filler..).unwrap_or(&[]), opening, 0),
             None => Probe::More,
@@ -88,7 +88,7 @@ fn probe_start(data: &[u8]) -> Probe {
     }
 }
 
-/// Looks for the next message after a beginning that was not seen.
+/// Searches for the next message where the beginning was not seen.
 fn probe_middle(data: &[u8]) -> Probe {
     match find_start(data) {
         Some((offset, filler, opening)) => {
@@ -98,7 +98,7 @@ fn probe_middle(data: &[u8]) -> Probe {
     }
 }
 
-/// An acknowledgment comes from the end that was called; other messages come from either.
+/// An acknowledgment comes from the server; other messages come from either end.
 fn answer(message: &[u8], opening: Opening, offset: usize) -> Probe {
     let speaker = match opening {
         Opening::Message => match hl7v2::is_acknowledgment(message) {
@@ -111,12 +111,12 @@ fn answer(message: &[u8], opening: Opening, offset: usize) -> Probe {
     Probe::Yes { speaker, offset }
 }
 
-/// Bytes that senders write to keep a connection open, and line ends left over.
+/// Bytes that senders write to keep a connection open, and stray line ends.
 const fn is_keep_alive(byte: u8) -> bool {
     matches!(byte, 0 | b'\r' | b'\n' | b' ' | b'\t')
 }
 
-/// Whether a block begins with the name of a header that goes on like none.
+/// Whether a block begins with the name of a header but cannot be one.
 fn is_faulty(data: &[u8]) -> bool {
     matches!(data, [START_BLOCK, b'M', b'S', b'H', next, ..] if !hl7v2::is_delimiter(*next))
 }
@@ -160,15 +160,13 @@ struct MllpParser {
 enum State {
     /// Between blocks.
     Idle {
-        /// At the beginning, after an end block, or after a line end: a message without framing
-        /// may begin here.
+        /// At the beginning, after an end block, or after a line end: an unframed message may begin here.
         line_start: bool,
     },
     /// In a block.
     Block {
         framing: Framing,
-        /// The text is in UTF-16: half a letter may look like an end
-        /// block.
+        /// The text is in UTF-16, where half a character may look like an end block.
         wide: Option<ByteOrder>,
         content: ContentWriter,
     },
@@ -181,7 +179,7 @@ impl Default for State {
 }
 
 impl State {
-    /// Ends the message at hand, if any. What follows is between blocks.
+    /// Ends the current message, if any. The direction is between blocks afterwards.
     fn end(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         if let Self::Block { content, .. } = std::mem::take(self) {
             content.close(ending, sink);
@@ -189,11 +187,11 @@ impl State {
     }
 }
 
-/// What to do with the bytes at hand.
+/// What the next bytes are.
 enum FrameStep {
-    /// Nothing here: pass over so many.
+    /// Nothing of interest: pass over this many.
     Pass(usize),
-    /// A message begins after so many bytes.
+    /// A message begins after this many bytes.
     Open(usize, Framing, Opening),
     /// A commit acknowledgment of release 2.
     Acknowledged,
@@ -219,7 +217,7 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> FrameStep {
     if *line_start {
         let left = |b: &u8| is_keep_alive(*b) || matches!(*b, END_BLOCK | ETX);
         let mut alive = rest.iter().take_while(|b| left(b)).count();
-        // The zero before a start block may be its first half.
+        // The zero byte before a start block may be the first half of its UTF-16 character.
         if alive > 0
             && rest.get(alive - 1) == Some(&0)
             && matches!(rest.get(alive), None | Some(&START_BLOCK))
@@ -247,7 +245,7 @@ fn idle(line_start: &mut bool, rest: &[u8]) -> FrameStep {
         }
         *line_start = false;
     }
-    // STX is common in junk, and a message that it starts follows a line end or an end of text.
+    // STX is common in junk, so a message that it starts must follow a line end or an end of text.
     match memchr3(START_BLOCK, b'\r', b'\n', rest) {
         Some(at) if rest.get(at) == Some(&START_BLOCK) => FrameStep::Pass(at),
         Some(at) => {
@@ -348,7 +346,7 @@ impl Parser for MllpParser {
                         at += end + len;
                         continue;
                     }
-                    // A start block within a message: the end block was left out, or it is text.
+                    // A start block within a message: either the end block is missing, or it is text.
                     match hl7v2::block(tail, false) {
                         Match::Yes(Framed { framing, filler, opening }) => {
                             content.data(message, sink);
@@ -372,8 +370,8 @@ impl Parser for MllpParser {
         Ok(Progress::consumed(at))
     }
 
-    /// The gap may hide the end of this message and the start of others. The content decides what
-    /// it still trusts; the next start block is found either way.
+    /// The gap may hide the end of this message and the start of others. The format decides what it still trusts; the
+    /// next start block is found either way.
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(state) = self.sides.get_mut(direction.index()) {
             match state {

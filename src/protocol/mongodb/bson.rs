@@ -3,18 +3,18 @@
 use super::super::json;
 use std::io::Write as _;
 
-/// Documents inside each other that are followed.
+/// Levels of nested documents that are followed.
 const MAX_DEPTH: usize = 32;
 
-/// What is left of a document whose end is missing, or that is malformed: what was written stays.
+/// The rest of a document whose end is missing, or that is malformed; what was written stays.
 pub struct Cut;
 
-/// Writes the document at the front of `data` to `out`. Brackets are closed even where the document is cut.
+/// Writes the document at the front of `data` to `out`. Brackets are closed even if the document is cut.
 pub fn document(data: &[u8], out: &mut Vec<u8>) -> Result<(), Cut> {
     nested(data, b"{}", 0, out)
 }
 
-/// The length that a document says it has, where it can be one.
+/// The declared length of a document, if it is possible.
 pub fn length(data: &[u8]) -> Option<usize> {
     let len = i32::from_le_bytes(*data.first_chunk::<4>()?);
     usize::try_from(len).ok().filter(|len| *len >= 5)
@@ -91,7 +91,7 @@ fn elements(mut rest: &[u8], array: bool, depth: usize, out: &mut Vec<u8>) -> Re
     if rest.is_empty() { Ok(()) } else { Err(Cut) }
 }
 
-/// Any value but documents and arrays. What is no text, number or date is written as `null`.
+/// Any value but documents and arrays. Types other than texts, numbers and dates become `null`.
 fn scalar(kind: u8, rest: &mut &[u8], out: &mut Vec<u8>) -> Option<()> {
     // Writing to memory does not fail.
     let _ = match kind {

@@ -6,7 +6,7 @@ use crate::syntax::zstd;
 use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 use std::io::Read as _;
 
-/// Length of a header: length, request, request that is answered, operation.
+/// Length of a header: length, request id, id of the request that it answers, operation.
 pub const HEADER: usize = 16;
 const OP_REPLY: i32 = 1;
 const OP_INSERT: i32 = 2002;
@@ -26,7 +26,7 @@ pub struct Header {
     pub length: usize,
     /// The request that this answers, or 0.
     pub answers: i32,
-    /// What the message is.
+    /// The operation.
     pub opcode: i32,
 }
 
@@ -41,14 +41,14 @@ impl Header {
         })
     }
 
-    /// Whether the server says this.
+    /// Whether the server sends it.
     pub const fn is_answer(self) -> bool {
         self.answers != 0 || self.opcode == OP_REPLY
     }
 }
 
-/// Whether a message begins at `data`: a header with a known operation and what that begins with. None inside if
-/// more bytes are needed.
+/// Whether a message begins at `data`: a header with a known operation and its first fields. Inner `None` if more
+/// bytes are needed.
 pub fn begins(data: &[u8]) -> Option<Option<Header>> {
     let Some(header) = Header::read(data) else {
         let long = data.get(3).is_some_and(|b| *b > 2);
@@ -62,7 +62,7 @@ pub fn begins(data: &[u8]) -> Option<Option<Header>> {
         return known(header.opcode).then_some(None);
     };
     let fits = match header.opcode {
-        // Few flags are ever set; then a section with its document follows.
+        // Few flags are ever set; a section with its document follows them.
         OP_MSG => matches!(body, [_, 0, 0 | 1, 0, 0 | 1, ..]) && plausible(body.get(5..)?, header),
         OP_COMPRESSED => matches!(body.get(..9), Some([_, _, 0, 0, .., 0..=3])),
         OP_QUERY => matches!(body, [_, 0, 0, 0, first, ..] if first.is_ascii_graphic()),
@@ -94,13 +94,13 @@ pub fn find(data: &[u8]) -> Option<usize> {
         .min()
 }
 
-/// How long a compressed message says it is when opened, bytes.
+/// Declared length of a decompressed message, bytes.
 pub fn inflated_len(body: &[u8]) -> u64 {
     let length = body.get(4..).and_then(|d| d.first_chunk::<4>());
     length.map_or(0, |length| u32::from_le_bytes(*length).into())
 }
 
-/// Opens a compressed message: original operation, length, compressor, bytes. Its operation.
+/// Decompresses a message: original operation, length, compressor, bytes. Returns its operation.
 pub fn inflate(body: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<i32, Reason> {
     let (head, data) = body.split_at_checked(9).ok_or(Reason::Malformed)?;
     let word = |at: usize| head.get(at..).and_then(|d| d.first_chunk::<4>()).copied();
@@ -129,7 +129,7 @@ pub fn inflate(body: &[u8], limit: usize, out: &mut Vec<u8>) -> Result<i32, Reas
     read.map(|_| opcode)
 }
 
-/// Unpacks a frame of Zstandard.
+/// Decompresses a Zstandard frame.
 fn zstd_decoder(data: &[u8]) -> Result<StreamingDecoder<&[u8], FrameDecoder>, Reason> {
     let mut frame = FrameDecoder::new();
     frame.set_max_window_size(zstd::MAX_WINDOW);
@@ -145,7 +145,7 @@ pub struct Section<'a> {
 }
 
 impl<'a> Section<'a> {
-    /// The command or the answer, where this is it.
+    /// The command or the response, if this is it.
     pub const fn document(&self) -> Option<&'a [u8]> {
         if self.several { None } else { Some(self.data) }
     }
@@ -176,7 +176,7 @@ pub fn sections(opcode: i32, body: &[u8]) -> impl Iterator<Item = Section<'_>> {
         }
         // Flags, cursor, start, count.
         OP_REPLY => (body.get(20..).unwrap_or_default(), false),
-        // Flags and the namespace; a query also has what to skip and how many to return.
+        // Flags and the namespace; a query also has the numbers of documents to skip and to return.
         OP_QUERY | OP_INSERT => {
             let end =
                 body.get(4..).and_then(|b| memchr::memchr(0, b)).map_or(body.len(), |at| at + 5);
@@ -210,7 +210,7 @@ pub fn sections(opcode: i32, body: &[u8]) -> impl Iterator<Item = Section<'_>> {
     sections.take(MAX_SECTIONS)
 }
 
-/// The namespace that a message names: of an older request, or of the cursor of an answer.
+/// The namespace in a message: of an old request, or of the cursor in a response.
 pub fn namespace<'a>(opcode: i32, body: &'a [u8], first: &'a [u8]) -> Option<&'a [u8]> {
     if matches!(opcode, OP_QUERY | OP_INSERT) {
         let rest = body.get(4..)?;

@@ -1,7 +1,7 @@
-//! MongoDB wire protocol: OP_MSG, OP_COMPRESSED and what older versions say (OP_QUERY, OP_REPLY, OP_INSERT).
+//! MongoDB wire protocol: OP_MSG, OP_COMPRESSED and the operations of older versions (OP_QUERY, OP_REPLY, OP_INSERT).
 //!
-//! Documents of requests and answers are passed on as JSON under the name of their collection, which says what
-//! they are, as the name of a table does.
+//! Documents of requests and responses are passed on as JSON under the name of their collection, which describes them
+//! as the name of a table does.
 
 mod bson;
 mod message;
@@ -17,11 +17,11 @@ use super::{
 use message::{HEADER, Header, Section};
 use zeroize::Zeroizing;
 
-/// Longest message that is read whole, bytes. Of a longer one the beginning is read.
+/// Longest message that is read as a whole, bytes. Of a longer one the beginning is read.
 const MAX_MESSAGE: usize = 2 << 20;
 /// Longest message that the protocol allows, with its header (`maxMessageSizeBytes`).
 const LONGEST: usize = 48_000_000 + HEADER;
-/// Commands that come before a client has proved who it is.
+/// Commands allowed before authentication.
 const GREETINGS: [&[u8]; 9] = [
     b"hello",
     b"isMaster",
@@ -65,9 +65,9 @@ impl Protocol for Mongodb {
 /// One flow.
 #[derive(Default)]
 struct MongodbParser {
-    /// The client has begun to prove who it is, or has sent its first other command.
+    /// The client has begun to authenticate, or has sent its first other command.
     known: bool,
-    /// It has asked for data.
+    /// It has requested data.
     asked: bool,
     json: Zeroizing<Vec<u8>>,
 }
@@ -97,7 +97,7 @@ impl MongodbParser {
         {
             self.authentication(name, first, sink);
         }
-        // `{find: "patients", ...}`, or the namespace that an answer names (`clinic.patients`).
+        // `{find: "patients", ...}`, or the namespace in a response (`clinic.patients`).
         let namespace = message::namespace(opcode, body, first);
         let answer = direction == Direction::ServerToClient;
         if answer && self.asked && done(first) {
@@ -137,7 +137,7 @@ impl MongodbParser {
         writer.close(Ending::Complete, sink);
     }
 
-    /// How the client proves who it is, by its first commands.
+    /// How the client authenticates, by its first commands.
     fn authentication(&mut self, command: &[u8], document: &[u8], sink: &mut dyn ContentSink) {
         if self.known {
             return;
@@ -165,10 +165,10 @@ fn known_operation(command: &str) -> &'static str {
     KNOWN.into_iter().find(|k| *k == command).unwrap_or(OTHER)
 }
 
-/// A command that asks for no data.
+/// A command that requests no data.
 const OTHER: &str = "command";
 
-/// Whether an answer says that a command was done: `ok` is 1, mostly a floating-point number.
+/// Whether a response reports success: `ok` is 1, usually a floating-point number.
 fn done(answer: &[u8]) -> bool {
     let ok = [&b"\x01ok\0\0\0\0\0\0\0\xf0\x3f"[..], b"\x10ok\0\x01\0\0\0"];
     ok.iter().any(|ok| memchr::memmem::find(answer, ok).is_some())

@@ -1,4 +1,4 @@
-//! MQTT 3.1, 3.1.1 and 5: what is published is passed on under its topic.
+//! MQTT 3.1, 3.1.1 and 5: published messages, under their topics.
 
 #[cfg(test)]
 mod tests;
@@ -11,9 +11,9 @@ use super::{
 };
 use crate::syntax::Match;
 
-/// Bytes of CONNECT looked at: protocol name, level and flags, properties (MQTT 5 3.1.2).
+/// Bytes of CONNECT that are read: protocol name, level and flags, properties (MQTT 5 3.1.2).
 const CONNECT_HEAD: usize = 512;
-/// Bytes of CONNACK: flags, and whether the client is let in (3.2.2).
+/// Bytes of CONNACK: flags, and the result (3.2.2).
 const CONNACK_HEAD: usize = 2;
 /// Longest topic and properties of a PUBLISH, bytes; both have lengths of their own.
 const MAX_HEAD: usize = 70 << 10;
@@ -65,9 +65,9 @@ impl Protocol for Mqtt {
     }
 }
 
-/// What comes before the payload of a PUBLISH.
+/// The head of a PUBLISH in front of its payload.
 enum Head<'a> {
-    /// So many bytes, with this topic.
+    /// This many bytes, with this topic.
     Is(usize, &'a [u8]),
     /// Bytes needed to decide.
     More(usize),
@@ -87,15 +87,14 @@ fn length(data: &[u8]) -> Match<(u64, usize)> {
     Match::No
 }
 
-/// Whether CONNECT names another way of authentication (MQTT 5 3.1.2.11.9), or may.
+/// Whether CONNECT names an extended authentication method (MQTT 5 3.1.2.11.9), or may.
 fn has_method(data: &[u8]) -> bool {
     let Match::Yes((len, used)) = length(data) else { return true };
     let whole = usize::try_from(len).ok().and_then(|len| data.get(used..)?.get(..len));
     let Some(mut rest) = whole else { return true };
     let string = |rest: &[u8]| Some(2 + usize::from(u16::from_be_bytes(*rest.first_chunk::<2>()?)));
     while let Some((kind, after)) = rest.split_first() {
-        // Session, maximum of packets, of their size, of aliases; what is wanted of answers and problems; what a
-        // user adds.
+        // Session expiry, receive maximum, maximum packet size, topic aliases, request flags, user properties.
         let size = match kind {
             0x11 | 0x27 => Some(4),
             0x21 | 0x22 => Some(2),
@@ -113,9 +112,9 @@ fn has_method(data: &[u8]) -> bool {
 struct MqttParser {
     /// Protocol level: 3, 4 or 5.
     version: u8,
-    /// The client wants to be let in without a name.
+    /// The client asked to connect without a user name.
     nameless: bool,
-    /// The payload on its way in each direction.
+    /// The current payload in each direction.
     payloads: [SizedBody; 2],
 }
 
@@ -128,20 +127,20 @@ impl MqttParser {
         if flags & 0x40 != 0 {
             sink.facts().password_in_clear();
         }
-        // Behind the flags: how long the connection is kept.
+        // Behind the flags: the keep-alive time.
         let properties = body.get(6 + name..).unwrap_or_default();
         let other = self.version >= 5 && has_method(properties);
         self.nameless = flags & 0xc0 == 0 && !other;
     }
 
-    /// What a broker answers: a client without a name was let in, or not.
+    /// The broker's answer: a client without a user name was accepted, or not.
     fn connected(&self, body: &[u8], sink: &mut dyn ContentSink) {
         if self.nameless && body.get(1) == Some(&0) {
             sink.facts().served();
         }
     }
 
-    /// What comes before the payload of a PUBLISH.
+    /// Reads the head of a PUBLISH in front of its payload.
     fn head<'a>(&self, flags: u8, body: &'a [u8], len: u64) -> Head<'a> {
         let Some((topic, _)) = body.split_first_chunk::<2>() else { return Head::More(2) };
         let mut used = 2 + usize::from(u16::from_be_bytes(*topic));
@@ -240,7 +239,7 @@ impl Parser for MqttParser {
         let payload = self.payloads.get_mut(direction.index());
         match payload.is_some_and(|payload| payload.gap(len, sink)) {
             true => Resync::Known { skip: 0 },
-            // Packets have no mark to be found by.
+            // Packets have no mark by which they could be found.
             false => Resync::Lost,
         }
     }

@@ -1,7 +1,7 @@
 //! Character sets by the numbers of their collations (`SHOW COLLATION`).
 
-/// The label (WHATWG Encoding) of the character set that a collation belongs to. None for UTF-8, for the
-/// Western sets that are known by the text itself, and for bytes without one.
+/// The label (WHATWG Encoding) of a collation's character set. `None` for UTF-8, for Western sets that the text
+/// itself shows, and for binary.
 pub const fn label(collation: u64) -> Option<&'static str> {
     Some(match collation {
         1 | 84 => "big5",

@@ -25,9 +25,9 @@ const BULK_TYPES: u64 = 128;
 const MAX_BULK: usize = 10_000;
 /// Texts of statements whose numbers the server has not given yet, bytes.
 const MAX_PREPARING: usize = 1 << 20;
-/// Commands that wait for their answers.
+/// Commands waiting for their answers.
 const MAX_ASKED: usize = 4096;
-/// Parameters of a statement that the server has not counted.
+/// Most parameters of a statement whose parameters the server has not counted yet.
 const MAX_PARAMETERS: usize = 4096;
 
 /// A command that the server has not answered yet.
@@ -39,14 +39,14 @@ pub struct Command {
     pub statement: u32,
 }
 
-/// What LOAD DATA said of the file that the server will ask for.
+/// LOAD DATA options for the file that the server will request.
 #[derive(Default)]
 pub struct Load {
     columns: Vec<Vec<u8>>,
     separator: Option<u8>,
-    /// Lines before the rows, which name the columns.
+    /// Heading lines before the rows.
     headed: bool,
-    /// The file, once the server has asked for it.
+    /// The file, once the server requested it.
     file: Option<ContentWriter>,
 }
 
@@ -71,7 +71,7 @@ impl MysqlParser {
         match code {
             COM_QUERY => self.query(body, sink),
             COM_PREPARE => {
-                // One that is too long has its place in the order all the same.
+                // A command that is too long still has its place in the order.
                 let held: usize = self.preparing.iter().map(|text| text.len()).sum();
                 let kept = body.len() <= MAX_PREPARED && held + body.len() <= MAX_PREPARING;
                 let text = if kept { body } else { &[] };
@@ -87,7 +87,7 @@ impl MysqlParser {
         }
     }
 
-    /// The answer to the greeting: capabilities, character set, user; or the request for TLS.
+    /// The response to the greeting: capabilities, character set, user; or the request for TLS.
     fn login(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
         let Some(capabilities) = Fields(body).number(4) else { return };
         self.capabilities = capabilities;
@@ -138,7 +138,7 @@ impl MysqlParser {
         sql::pass_on_values(statement, parameters, &mut self.catalog, "mysql", sink);
     }
 
-    /// The statement with this number. One that the server has not given a number yet is the last one prepared.
+    /// The statement with this number. One without a number yet is the last one prepared.
     fn statement(&mut self, id: u32) -> Option<&mut Prepared> {
         if id == LAST
             && let Some(text) = self.preparing.back()
@@ -199,7 +199,7 @@ impl MysqlParser {
     }
 }
 
-/// Passes over attributes of a query: which are NULL, a flag, types with names, values.
+/// Passes over query attributes: null bitmap, a flag, types with names, values.
 fn attributes(count: usize, fields: &mut Fields<'_>) -> Option<()> {
     let nulls = fields.bytes(count.div_ceil(8))?;
     fields.number(1)?;
@@ -257,7 +257,7 @@ impl Load {
         Some(load)
     }
 
-    /// The server asks for the file.
+    /// The server requests the file.
     pub(super) fn open(&mut self, sink: &mut dyn ContentSink) {
         sink.unit("request");
         let separator = self.separator.unwrap_or(b'\t');

@@ -31,34 +31,34 @@ pub struct MysqlParser {
     pub(super) phase: Phase,
     /// Capabilities of the client.
     pub(super) capabilities: u64,
-    /// Commands that are not answered yet, the oldest first.
+    /// Commands without an answer yet, the oldest first.
     pub(super) asked: VecDeque<Command>,
     pub(super) result: ResultSet,
     pub(super) statements: Statements,
     /// Statements whose numbers the server has not given yet.
     pub(super) preparing: VecDeque<Zeroizing<Vec<u8>>>,
-    /// The last of them, where it is executed before that.
+    /// The last of them, if it is executed before that.
     pub(super) ahead: Prepared,
     pub(super) load: Load,
     pub(super) catalog: Catalog,
-    /// What compressed packets of each direction gave and is not read yet.
+    /// Unread bytes of decompressed packets, by direction.
     inflated: [Zeroizing<Vec<u8>>; 2],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum Phase {
-    /// The greeting, and who the client is.
+    /// The greeting, and authentication.
     #[default]
     Connection,
     /// The client asked for TLS.
     Tls,
-    /// The server checks who the client is.
+    /// The server authenticates the client.
     Authentication,
     Command,
 }
 
 impl MysqlParser {
-    /// Reads whole packets from the front of `data`; how far it came, and how many bytes it needs.
+    /// Reads complete packets from the front of `data`. Returns how far it came and how many bytes it needs.
     fn packets(
         &mut self,
         direction: Direction,
@@ -89,7 +89,7 @@ impl MysqlParser {
             }
             at += HEADER + header.length;
             if !compressed && self.is_compressed() {
-                // What follows is in the other framing.
+                // The following bytes use the other framing.
                 break;
             }
         }
@@ -101,7 +101,7 @@ impl MysqlParser {
             && self.capabilities & (CLIENT_COMPRESS | CLIENT_ZSTD_COMPRESSION) != 0
     }
 
-    /// Reads compressed packets: length, number, length when inflated (0: not compressed).
+    /// Reads compressed packets: length, number, decompressed length (0: not compressed).
     fn compressed(
         &mut self,
         direction: Direction,
@@ -150,10 +150,10 @@ impl MysqlParser {
     }
 }
 
-/// What setting up an inflater costs of the flow's budget.
+/// Cost of setting up an inflater, taken from the flow's budget.
 const INFLATING: u64 = 4 << 10;
 
-/// Appends what `body` inflates to (RFC 1950), which must be `plain` bytes.
+/// Appends the decompressed `body` (RFC 1950), which must have `plain` bytes.
 fn inflate(body: &[u8], plain: usize, buffer: &mut Zeroizing<Vec<u8>>) -> Option<()> {
     let before = buffer.len();
     buffer.resize(before + plain, 0);

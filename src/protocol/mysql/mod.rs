@@ -1,7 +1,7 @@
 //! MySQL and MariaDB (MySQL Internals Manual, "Client/Server Protocol", version 10).
 //!
-//! Result sets, text and binary, are passed on as tables; so are the values of statements, also of prepared
-//! ones, and files that LOAD DATA LOCAL sends. Compressed packets (zlib, Zstandard) are opened. Commands may be sent
+//! Result sets, text and binary, are passed on as tables; so are the values of statements, also of prepared ones, and
+//! files that LOAD DATA LOCAL sends. Compressed packets (zlib, Zstandard) are decompressed. Commands may be sent
 //! before earlier ones are answered.
 
 mod charset;
@@ -26,7 +26,7 @@ pub struct Mysql;
 const MAX_VERSION: usize = 96;
 /// Bytes behind the version up to the second part of the challenge.
 const GREETING_TAIL: usize = 31;
-/// How a column definition begins in a packet: the catalog, which is always `def`.
+/// Beginning of a column definition in a packet: the catalog, which is always `def`.
 const DEFINITION: &[u8] = b"\x03def";
 
 impl Protocol for Mysql {

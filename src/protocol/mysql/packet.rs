@@ -30,7 +30,7 @@ impl Header {
 }
 
 impl<'a> Fields<'a> {
-    /// A length-encoded number; none for NULL (0xFB), too.
+    /// A length-encoded number; `None` also for NULL (0xFB).
     pub fn length(&mut self) -> Option<u64> {
         let len = match self.number(1)? {
             n @ 0..=0xFA => return Some(n),

@@ -1,4 +1,4 @@
-//! What the server answers: definitions of columns, and rows in text or binary form.
+//! Responses of the server: column definitions, and rows in text or binary form.
 
 use super::super::sql::{Fields, Table, is_null, table};
 use super::super::{Authentication, ContentSink, Ending, ServiceFacts};
@@ -14,7 +14,7 @@ const FIXED: usize = 13;
 const MAX_NAME: usize = 1024;
 /// Status: further results of the command follow.
 const MORE_RESULTS: u64 = 8;
-/// As the code of an error: how far a long statement has come (MariaDB).
+/// As the code of an error: progress of a long statement (MariaDB).
 const PROGRESS: &[u8] = &[0xFF, 0xFF, 0xFF];
 
 /// A column of a result.
@@ -72,18 +72,18 @@ enum Stage {
     Idle,
     /// A result begins.
     Answer,
-    /// So many definitions are to come.
+    /// This many definitions follow.
     Definitions(usize),
     /// The definitions are complete; an EOF packet may come before the rows.
     Defined,
     Rows,
-    /// Definitions of a prepared statement: so many of its parameters, then those of its columns, which may not be
-    /// described again with its results.
+    /// Definitions of a prepared statement: this many of its parameters, then those of its columns, which may not be
+    /// repeated with its results.
     Prepared(usize),
 }
 
 impl ResultSet {
-    /// What comes answers nothing that is known.
+    /// The packets belong to no known command.
     pub fn reset(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.table.reset(ending, sink);
         (self.stage, self.command) = (Stage::Idle, Command::default());
@@ -95,7 +95,7 @@ impl ResultSet {
         self.stage == Stage::Idle || sequence == 1 && before != 0
     }
 
-    /// The names and character set of the columns, as the heading of rows to come.
+    /// The names and character set of the columns, as the heading of the following rows.
     fn show(&mut self, sink: &mut dyn ContentSink) {
         self.table.reset(Ending::Complete, sink);
         let mut label = None;
@@ -110,7 +110,7 @@ impl ResultSet {
 impl MysqlParser {
     pub(super) fn server(&mut self, header: Header, body: &[u8], sink: &mut dyn ContentSink) {
         let Some(&first) = body.first() else { return };
-        // The greeting may be seen behind the answer to it.
+        // The capture may show the greeting behind the response to it.
         let opening = matches!(self.phase, Phase::Connection | Phase::Authentication);
         if opening && first == 10 && header.sequence == 0 {
             let version = Fields(body.get(1..).unwrap_or_default()).terminated();
@@ -127,7 +127,7 @@ impl MysqlParser {
                     self.phase = Phase::Command;
                     sink.facts().served();
                 }
-                // Another way of authentication, or more of it: the password comes behind.
+                // Another authentication method, or a further step of it: the password follows.
                 1 | 0xFE => sink.facts().authentication = Authentication::Digest,
                 _ => {}
             }
@@ -181,7 +181,7 @@ impl MysqlParser {
         if self.result.command.code == COM_PREPARE {
             return self.prepared(body);
         }
-        // OK, an error, or a file that the client is to send.
+        // OK, an error, or a request for a file.
         if matches!(first, 0 | 0xFF | 0xFB | 0xFE) {
             if first == 0xFB {
                 return self.load.open(sink);
@@ -193,7 +193,7 @@ impl MysqlParser {
             return;
         }
         let mut fields = Fields(body);
-        // MariaDB says behind the count whether the definitions follow, or are those of before
+        // MariaDB states behind the count whether the definitions follow, or are those of before
         // (MARIADB_CLIENT_CACHE_METADATA).
         if let Some(count) = fields.length()
             && matches!(fields.0, [] | [0 | 1])
@@ -215,7 +215,7 @@ impl MysqlParser {
         }
     }
 
-    /// The answer to a statement that is prepared: its number, the counts of columns and parameters.
+    /// The answer to a prepared statement: its number, the counts of columns and parameters.
     fn prepared(&mut self, body: &[u8]) {
         let text = self.preparing.pop_front();
         let mut fields = Fields(body);
@@ -272,7 +272,7 @@ impl MysqlParser {
 
     fn row(&mut self, first: u8, body: &[u8], sink: &mut dyn ContentSink) {
         if body.starts_with(DEFINITION) && self.result.command.code == 0 {
-            // From the middle: more columns than were counted.
+            // Mid-stream: more columns than were counted.
             return self.definition(1, body, sink);
         }
         if body.starts_with(PROGRESS) {

@@ -1,18 +1,14 @@
 //! Prepared statements by the numbers that the server gave them.
 
-use super::super::sql::{Fields, Parameters, is_null};
+use super::super::sql::{Fields, Parameters, PreparedStatement, PreparedStatements, is_null};
 use super::results::Column;
 use super::values;
 use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
-/// Statements kept per connection; drivers keep some 256.
-const MAX_STATEMENTS: usize = 512;
-/// Their texts and columns together, bytes.
-const MAX_KEPT: usize = 1 << 20;
 /// Parameters of all statements that were sent in pieces, bytes.
 const MAX_LONG: usize = 512 << 10;
-/// What a parameter that was sent in pieces takes beside its bytes, roughly.
+/// Overhead of a parameter that was sent in pieces, bytes, approximately.
 const LONG_COST: usize = 64;
 /// As the number of a statement: the one prepared last (MariaDB).
 pub const LAST: u32 = u32::MAX;
@@ -24,14 +20,14 @@ pub struct Prepared {
     pub parameters: usize,
     /// Types of the parameters, which are sent once.
     types: Vec<(u8, bool)>,
-    /// The columns of its result, as they were described last.
+    /// The columns of its result, as last described.
     pub columns: Vec<Column>,
     /// Parameters that were sent before, in pieces.
     long: BTreeMap<usize, Zeroizing<Vec<u8>>>,
 }
 
 impl Prepared {
-    /// Of this text, where the server has not counted the parameters yet.
+    /// A statement with this text whose parameters the server has not counted yet.
     pub fn new(statement: Zeroizing<Vec<u8>>, parameters: usize) -> Self {
         Self { statement, parameters, ..Self::default() }
     }
@@ -49,7 +45,7 @@ impl Prepared {
         Some(())
     }
 
-    /// The values of COM_STMT_EXECUTE, those that `nulls` does not say are NULL.
+    /// The values of COM_STMT_EXECUTE that `nulls` does not mark as NULL.
     pub fn values(&mut self, nulls: &[u8], fields: &mut Fields<'_>) -> Parameters {
         let mut parameters = Parameters::default();
         let mut text = Zeroizing::new(Vec::new());
@@ -68,7 +64,7 @@ impl Prepared {
         parameters
     }
 
-    /// The values of one row of COM_STMT_BULK_EXECUTE: each has a sign before it whether it is there.
+    /// The values of one row of COM_STMT_BULK_EXECUTE: each follows an indicator whether it is there.
     pub fn row(&self, fields: &mut Fields<'_>) -> Option<Parameters> {
         let mut parameters = Parameters::default();
         let mut text = Zeroizing::new(Vec::new());
@@ -86,32 +82,29 @@ impl Prepared {
     fn long(&self) -> usize {
         self.long.values().map(|piece| piece.capacity() + LONG_COST).sum()
     }
+}
 
-    fn size(&self) -> usize {
+impl PreparedStatement for Prepared {
+    fn memory(&self) -> usize {
+        // Types are sent later, one for each parameter.
+        let types = self.parameters * size_of::<(u8, bool)>();
         let columns = self.columns.iter().map(|c| c.name.capacity() + size_of::<Column>());
-        self.statement.capacity() + 2 * self.types.capacity() + columns.sum::<usize>()
+        self.statement.capacity() + types + columns.sum::<usize>()
     }
 }
 
 /// The statements of a connection.
 #[derive(Default)]
 pub struct Statements {
-    known: BTreeMap<u32, Prepared>,
-    kept: usize,
+    known: PreparedStatements<u32, Prepared>,
     last: u32,
 }
 
 impl Statements {
-    /// The server gave `prepared` the number `id`. The oldest goes first.
+    /// The server gave `prepared` the number `id`.
     pub fn insert(&mut self, id: u32, prepared: Prepared) {
-        self.remove(id);
-        while self.known.len() >= MAX_STATEMENTS || self.kept + prepared.size() > MAX_KEPT {
-            let Some((_, old)) = self.known.pop_first() else { break };
-            self.kept = self.kept.saturating_sub(old.size());
-        }
-        self.kept += prepared.size();
-        self.last = id;
         self.known.insert(id, prepared);
+        self.last = id;
     }
 
     /// A piece of a parameter: its number, then bytes (COM_STMT_SEND_LONG_DATA).
@@ -128,41 +121,33 @@ impl Statements {
 
     /// The client closed it.
     pub fn remove(&mut self, id: u32) {
-        if let Some(old) = self.known.remove(&id) {
-            self.kept = self.kept.saturating_sub(old.size());
-        }
+        self.known.remove(&id);
     }
 
     /// The statement with this number.
     pub fn get_mut(&mut self, id: u32) -> Option<&mut Prepared> {
-        let id = if id == LAST { self.last } else { id };
-        self.known.get_mut(&id)
+        self.known.get_mut(&self.resolve(id))
     }
 
     /// The columns of its result.
     pub fn columns(&self, id: u32) -> Option<&[Column]> {
-        let id = if id == LAST { self.last } else { id };
-        self.known.get(&id).map(|prepared| prepared.columns.as_slice())
+        self.known.get(&self.resolve(id)).map(|prepared| prepared.columns.as_slice())
     }
 
     /// Its result was described.
     pub fn set_columns(&mut self, id: u32, columns: &[Column]) {
-        let id = if id == LAST { self.last } else { id };
-        if let Some(prepared) = self.known.get_mut(&id)
-            && prepared.columns != columns
-        {
-            let before = prepared.size();
-            prepared.columns = columns.to_vec();
-            self.kept = self.kept.saturating_sub(before) + prepared.size();
+        if self.columns(id).is_some_and(|known| known != columns) {
+            self.known.update(&self.resolve(id), |prepared| prepared.columns = columns.to_vec());
         }
-        while self.kept > MAX_KEPT {
-            let Some((_, old)) = self.known.pop_first() else { break };
-            self.kept = self.kept.saturating_sub(old.size());
-        }
+    }
+
+    /// The number that the server gave to `id`, which may be [`LAST`].
+    const fn resolve(&self, id: u32) -> u32 {
+        if id == LAST { self.last } else { id }
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.kept + self.known.values().map(Prepared::long).sum::<usize>()
+        self.known.memory() + self.known.values().map(Prepared::long).sum::<usize>()
     }
 }

@@ -1,5 +1,5 @@
-//! Compounds of NFS 4 (RFC 7530 16.2), 4.1 (RFC 8881) and 4.2 (RFC 7862). They are read up to the bytes of a
-//! file, or to the first operation that is not known here.
+//! Compounds of NFS 4 (RFC 7530 16.2), 4.1 (RFC 8881) and 4.2 (RFC 7862). They are read up to the bytes of a file, or
+//! to the first unknown operation.
 
 use super::MAX_HANDLE;
 use super::message::{DataOf, Message, PendingCall, Step, handle, name};
@@ -10,7 +10,7 @@ use crate::protocol::files::Handle;
 const MAX_OPERATIONS: u32 = 64;
 /// Longest tag, owner and list of attributes, bytes.
 const MAX_TAG: usize = 1024;
-/// Length of the identifier of an open (RFC 7530 9.1.4).
+/// Length of a state id (RFC 7530 9.1.4).
 const STATEID: usize = 16;
 
 /// Operations (RFC 8881 16.2.1, RFC 7862 12).
@@ -71,7 +71,7 @@ pub(super) fn call(
                     (current, called) = (None, Some(name));
                 }
             }
-            // The reply names the handle of what was looked up or opened last.
+            // The reply names the handle of the file that was last looked up or opened.
             GETFH => {
                 if let Some(name) = called.take() {
                     message.step(Step::Lookup(name));
@@ -116,7 +116,7 @@ pub(super) fn reply(message: &mut Message, xdr: &mut Xdr<'_>) -> Result<(), Stop
     let count = xdr.u32()?;
     for _ in 0..count.min(MAX_OPERATIONS) {
         let operation = xdr.u32()?;
-        // The first that fails is the last.
+        // The first one that fails is the last.
         if xdr.u32()? != 0 {
             return Ok(());
         }
@@ -157,7 +157,7 @@ pub(super) fn reply(message: &mut Message, xdr: &mut Xdr<'_>) -> Result<(), Stop
     Ok(())
 }
 
-/// Arguments of OPEN (RFC 7530 16.16.1, RFC 8881 18.16.1); the name, if it is opened by one.
+/// Arguments of OPEN (RFC 7530 16.16.1, RFC 8881 18.16.1); the name, if there is one.
 fn open(xdr: &mut Xdr<'_>) -> Result<Option<String>, Stop> {
     // Number, access and deny, the client.
     xdr.bytes(4 + 8 + 8)?;
@@ -206,7 +206,7 @@ fn opened(xdr: &mut Xdr<'_>) -> Result<(), Stop> {
             xdr.opaque(MAX_TAG)?;
         }
         3 => {
-            // WND4_CONTENTION and WND4_RESOURCE say more.
+            // WND4_CONTENTION and WND4_RESOURCE are followed by more.
             if matches!(xdr.u32()?, 1 | 2) {
                 xdr.u32()?;
             }

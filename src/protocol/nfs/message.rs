@@ -1,12 +1,11 @@
-//! What calls and replies say of files: NFS 2 (RFC 1094), NFS 3 (RFC 1813), and MOUNT. NFS 4 is in
-//! [`super::compound`].
+//! Files in calls and replies: NFS 2 (RFC 1094), NFS 3 (RFC 1813), and MOUNT. NFS 4 is in [`super::compound`].
 
 use super::rpc::{self, Head, Protection};
 use super::xdr::{Stop, Xdr};
 use super::{MAX_HANDLE, compound};
 use crate::protocol::files::{Handle, MAX_NAME};
 
-/// Steps of a compound that are kept.
+/// Operations of a compound that are kept.
 pub(super) const MAX_STEPS: usize = 16;
 /// Longest name that is read, bytes.
 pub(super) const MAX_NAME_READ: usize = 4096;
@@ -14,16 +13,16 @@ pub(super) const MAX_NAME_READ: usize = 4096;
 const ATTRIBUTES_2: usize = 68;
 const ATTRIBUTES_3: usize = 84;
 
-/// What a message asks for or answers.
+/// An action that a message requests or answers.
 #[derive(Debug, PartialEq)]
 pub(super) enum Step {
-    /// The handle of a file is asked for.
+    /// A request for the handle of a file.
     Lookup(String),
     /// The answer.
     Found(Option<Handle>),
-    /// Bytes are asked for, from this offset on.
+    /// A request for bytes from this offset on.
     Read(Handle, u64),
-    /// What was written is to be kept.
+    /// A request to commit written data.
     Commit(Handle),
     /// The file is closed.
     Close(Handle),
@@ -31,10 +30,10 @@ pub(super) enum Step {
     Mount(String),
 }
 
-/// The bytes of a file in a message.
+/// The file bytes in a message.
 #[derive(Debug, PartialEq)]
 pub(super) struct Data {
-    /// Where in the message they begin.
+    /// Their offset in the message.
     pub(super) at: usize,
     pub(super) len: usize,
     pub(super) of: DataOf,
@@ -44,11 +43,11 @@ pub(super) struct Data {
 pub(super) enum DataOf {
     /// Written to a file at this offset.
     Write(Handle, u64),
-    /// Read, and whether the file ends with them.
+    /// Read, and whether they reach the end of the file.
     Read { end: bool },
 }
 
-/// What a call was, for its reply.
+/// Properties of a call that its reply needs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct PendingCall {
     pub(super) version: u32,
@@ -56,7 +55,7 @@ pub(super) struct PendingCall {
     pub(super) protection: Protection,
 }
 
-/// A message as far as it is of interest.
+/// The parts of interest of a message.
 #[derive(Debug, Default)]
 pub(super) struct Message {
     pub(super) xid: u32,
@@ -66,7 +65,7 @@ pub(super) struct Message {
     pub(super) asked: Option<PendingCall>,
     /// It is a call.
     pub(super) call: bool,
-    /// How it is protected, if it is a call.
+    /// Its protection, if it is a call.
     pub(super) protection: Option<Protection>,
 }
 
@@ -77,7 +76,7 @@ impl Message {
         }
     }
 
-    /// Reads the front of a message of `size` bytes. `asked` gives what the call of a reply was.
+    /// Reads the front of a message of `size` bytes. `asked`: properties of the call that a reply answers.
     pub(super) fn read(
         data: &[u8],
         size: Option<usize>,
@@ -127,20 +126,20 @@ impl Message {
         Ok(message)
     }
 
-    /// Whether `data` begins with a reply that brings the bytes of a file, and is `size` bytes long.
+    /// Whether `data` begins with a reply of `size` bytes that contains file bytes.
     pub(super) fn is_read_reply(data: &[u8], size: usize) -> Result<bool, Stop> {
         let reply = matches!(data.get(4..8), Some([0, 0, 0, 1]));
         Ok(reply && Self::read(data, Some(size), |_| None)?.data.is_some())
     }
 
-    /// A reply to a call that was not seen: one with bytes of a file has a length that fits.
+    /// A reply to an unseen call: one with file bytes has a matching length.
     fn guess(&mut self, xdr: &Xdr<'_>, size: Option<usize>) -> Result<(), Stop> {
         let mut words = xdr.clone();
         let (status, second, third) = (words.u32()?, words.u32()?, words.u32()?);
         if status != 0 {
             return Ok(());
         }
-        // Attributes follow, those of a regular file; or a compound without a tag.
+        // Attributes of a regular file follow, or a compound without a tag.
         let mut xdr = xdr.clone();
         match (second, third) {
             (1, 1) => self.reply_3(&mut xdr, READ)?,
@@ -214,7 +213,7 @@ impl Message {
         match procedure {
             READ if done => {
                 xdr.bytes(ATTRIBUTES_2)?;
-                // NFS 2 does not say where a file ends.
+                // NFS 2 does not indicate the end of a file.
                 self.bytes(xdr, DataOf::Read { end: false })?;
             }
             LOOKUP_2 | CREATE_2 => {
@@ -261,7 +260,7 @@ impl Message {
 
 /// Operations of a compound whose call was not seen.
 const MAX_GUESSED: u32 = 8;
-/// Bytes behind those of the file in such a reply.
+/// Bytes behind the file bytes of such a reply.
 const MAX_BEHIND: usize = 256;
 
 /// Procedures (RFC 1094 2.2, RFC 1813 3.3).
@@ -274,7 +273,7 @@ const WRITE_3: u32 = 7;
 const CREATE_3: u32 = 8;
 const COMMIT_3: u32 = 21;
 
-/// A file handle, by a hash: handles are opaque, and of any length.
+/// A file handle, by a hash: handles are opaque and of variable length.
 pub(super) fn handle(xdr: &mut Xdr<'_>) -> Result<Handle, Stop> {
     Ok(hash(xdr.opaque(MAX_HANDLE)?))
 }

@@ -1,6 +1,6 @@
-//! NFS 2, 3 and 4 over ONC RPC, on TCP (record marking, RFC 5531 11) and UDP. What is written and read is put
-//! together file by file, by handle and offset; names come from look-ups. NFS 2 and 3 never close a file: what
-//! was committed is whole when the client turns to something else.
+//! NFS 2, 3 and 4 over ONC RPC, on TCP (record marking, RFC 5531 11) and UDP. Written and read data is reassembled
+//! file by file, by handle and offset; names come from look-ups. NFS 2 and 3 never close a file, so a committed file
+//! is complete when the client turns to another one.
 
 mod compound;
 mod message;
@@ -25,7 +25,7 @@ use xdr::Stop;
 const MAX_HANDLE: usize = 128;
 /// Longest record and fragment, bytes: servers offer transfers of 1 MiB, some of 16.
 const MAX_RECORD: usize = (16 << 20) + (64 << 10);
-/// Most of a record that is looked at for what comes before the bytes of a file.
+/// Most bytes of a record in front of the file bytes.
 const MAX_HEAD: usize = 64 << 10;
 /// Calls without a reply that are remembered.
 const MAX_ASKED: usize = 1024;
@@ -81,7 +81,7 @@ impl Protocol for Nfs {
     }
 }
 
-/// Whether a call of NFS or MOUNT begins at the front of `data`, which has no record mark.
+/// Whether a call of NFS or MOUNT begins at the front of `data`, without a record mark.
 fn call(data: &[u8]) -> Probe {
     let head = data.get(..CALL).unwrap_or(data);
     let word =
@@ -103,9 +103,9 @@ fn call(data: &[u8]) -> Probe {
     }
 }
 
-/// Whether a record begins at the front of `data`, and who sends it.
+/// Whether a record begins at the front of `data`, and which end sends it.
 fn front(data: &[u8]) -> Probe {
-    // The last fragment, and a length below 32 MiB; or a datagram, whole in its frame.
+    // The last fragment, with a length below 32 MiB; or a datagram in its frame.
     let Some(first) = data.first() else { return Probe::More };
     if !matches!(first, 0x80 | 0x81) {
         return match framed_datagram(data) {
@@ -138,9 +138,9 @@ fn reply(record: &[u8], len: usize) -> Probe {
     }
 }
 
-/// The first record in `data` that cannot be mistaken, and who sends it.
+/// The first unmistakable record in `data`, and which end sends it.
 fn boundary(data: &[u8]) -> Option<(usize, Speaker)> {
-    // What a call has behind its number, and a reply.
+    // Bytes of a call and of a reply behind the transaction id.
     const CALLS: &[u8] = b"\0\0\0\0\0\0\0\x02\0\x01\x86";
     let of = |needle: &'static [u8]| {
         memchr::memmem::find_iter(data, needle).filter_map(|at| at.checked_sub(MARK + 4)).find_map(
@@ -156,7 +156,7 @@ fn boundary(data: &[u8]) -> Option<(usize, Speaker)> {
     }
 }
 
-/// How records are distinguished.
+/// Framing of records.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Framing {
     /// By marks, in a stream.
@@ -165,18 +165,18 @@ enum Framing {
     Datagrams,
 }
 
-/// Where in a record a direction is.
+/// Position of a direction in a record.
 enum Place {
-    /// In front of what there is to read; what came in earlier fragments, and how much there must be.
+    /// At the front; the bytes of earlier fragments, and how many are needed.
     Head(Vec<u8>, usize),
     /// In the bytes of a file.
     Data(Piece),
-    /// In what is of no interest.
+    /// In bytes to skip.
     Rest,
 }
 
 struct DirectionState {
-    /// Bytes of the fragment that are left.
+    /// Remaining bytes of the fragment.
     fragment: usize,
     /// It is the last of its record.
     last: bool,
@@ -197,7 +197,7 @@ struct NfsParser {
     files: Files,
     /// Calls by their numbers.
     asked: BTreeMap<u32, PendingCall>,
-    /// It was said that calls are encrypted.
+    /// Encrypted calls were reported.
     closed: bool,
 }
 
@@ -209,7 +209,7 @@ const fn index(direction: Direction) -> usize {
 }
 
 impl NfsParser {
-    /// Does what a message asks for; the bytes of a file that are to come.
+    /// Processes a message. Returns the file bytes that follow.
     fn apply(&mut self, message: Message, sink: &mut dyn ContentSink) -> Option<(usize, Piece)> {
         let xid = u64::from(message.xid);
         if let Some(protection) = message.protection {
@@ -292,7 +292,7 @@ impl NfsParser {
         }
     }
 
-    /// The file that a call goes on with; 0 if none.
+    /// The file that a call continues with; 0 if none.
     fn turns_to(&mut self, message: &Message, sink: &mut dyn ContentSink) -> u32 {
         let handle = match (&message.data, message.steps.first()) {
             (Some(message::Data { of: DataOf::Write(handle, _), .. }), _) => *handle,
@@ -343,7 +343,7 @@ impl NfsParser {
                 return Err(ParseError::new(Reason::Malformed, 0));
             }
             if side.last {
-                // What was said to come and did not is missing.
+                // Announced bytes that did not arrive count as missing.
                 if let Place::Data(piece) = &mut side.place {
                     self.files.lose(piece, u64::MAX, sink);
                 }
@@ -503,7 +503,7 @@ impl Parser for NfsParser {
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if self.framing == Some(Framing::Datagrams) {
-            // Datagrams are whole or not there at all.
+            // Datagrams are either complete or missing.
             return Resync::Known { skip: 0 };
         }
         let side = &mut self.sides[index(direction)];
@@ -526,7 +526,7 @@ impl Parser for NfsParser {
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
         match direction {
             Direction::ClientToServer => boundary(data).map(|(at, _)| at),
-            // Any reply will do: the calls are known.
+            // Any reply counts, since the calls are known.
             Direction::ServerToClient => memchr::memmem::find_iter(data, REPLY)
                 .filter_map(|at| at.checked_sub(MARK + 4))
                 .find(|at| match data.get(*at..).and_then(|d| d.first_chunk::<MARK>()) {

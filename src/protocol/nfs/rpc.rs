@@ -1,4 +1,4 @@
-//! Calls and replies of ONC RPC (RFC 5531), and what RPCSEC_GSS puts around them (RFC 2203).
+//! Calls and replies of ONC RPC (RFC 5531), and their protection by RPCSEC_GSS (RFC 2203).
 
 use super::xdr::{Stop, Xdr};
 
@@ -13,20 +13,20 @@ const GSS: u32 = 6;
 /// `RPCSEC_GSS_DATA` (RFC 2203 5): a call, rather than a step of the handshake.
 const GSS_DATA: u32 = 0;
 
-/// What Kerberos does with what a call and its reply carry (RFC 2203 5.3).
+/// Protection of a call and its reply (RFC 2203 5.3).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Protection {
-    /// The client only claims who it is (AUTH_SYS), or not even that.
+    /// The client only claims an identity (AUTH_SYS), or none.
     None,
-    /// It proves who it is.
+    /// It authenticates.
     Proven,
-    /// Likewise, and the values lie between a sequence number and a checksum.
+    /// It authenticates, and the values lie between a sequence number and a checksum.
     Integrity,
     /// The values are encrypted, or the call is a step of the handshake.
     Closed(bool),
 }
 
-/// The head of a message.
+/// The header of a message.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Head {
     Call { xid: u32, program: u32, version: u32, procedure: u32, protection: Protection },
@@ -34,7 +34,7 @@ pub(super) enum Head {
 }
 
 impl Head {
-    /// Reads the head; what follows are arguments or results.
+    /// Reads the header; arguments or results follow.
     pub(super) fn read(xdr: &mut Xdr<'_>) -> Result<Self, Stop> {
         let xid = xdr.u32()?;
         if xdr.bool()? {

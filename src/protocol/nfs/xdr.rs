@@ -1,15 +1,15 @@
-//! Values as RPC writes them (XDR, RFC 4506): big-endian, in units of four bytes.
+//! Values in XDR (RFC 4506): big-endian, in units of four bytes.
 
 /// Why a message cannot be read further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Stop {
-    /// So many bytes of the message must be there.
+    /// This many bytes of the message are needed.
     Need(usize),
-    /// It breaks the rules.
+    /// It is malformed.
     Malformed,
 }
 
-/// Reads the values of a message one after the other.
+/// Reads consecutive values of a message.
 #[derive(Clone)]
 pub(super) struct Xdr<'a> {
     data: &'a [u8],

@@ -1,6 +1,6 @@
-//! Oracle's network protocol (TNS). Oracle publishes no description of it; its packets are those that Wireshark's
-//! dissector knows. Who connects to which database is read of the connect descriptor; what packets carry is searched
-//! for complete payloads and text, as streams of unknown protocols are.
+//! Oracle's network protocol (TNS). Oracle publishes no specification; the packets are read as Wireshark's dissector
+//! does. Client and database are read from the connect descriptor; the data of packets is searched for complete
+//! payloads and text, like streams of unknown protocols.
 
 #[cfg(test)]
 mod tests;
@@ -17,15 +17,15 @@ use zeroize::Zeroizing;
 const HEADER: usize = 8;
 /// Longest packet, bytes (the largest session data unit).
 const MAX_PACKET: u32 = 2 << 20;
-/// Bytes in front of a packet that are looked at as a whole: connect descriptors, and how the client logs in.
+/// Bytes in front of a packet that are read as a whole: connect descriptors and logins.
 const MAX_LOOK: usize = 4096;
-/// Data packets of the client in front of which the login is looked for.
+/// Data packets of the client that are searched for the login.
 const MAX_LOOKED: usize = 16;
-/// Bytes that wait for the decision whether a payload begins in them.
+/// Bytes held until it is decided whether a payload begins in them.
 const MAX_HELD: usize = 64 << 10;
-/// The first version whose packets have lengths of four bytes.
+/// The first version whose packets have four-byte lengths.
 const WIDE: u16 = 315;
-/// Bytes of flags in front of what a data packet carries.
+/// Flags in front of the data of a data packet, bytes.
 const FLAGS: usize = 2;
 
 const CONNECT: u8 = 1;
@@ -90,13 +90,13 @@ fn word(data: &[u8], at: usize) -> Option<u16> {
 /// One direction.
 #[derive(Default)]
 struct DirectionState {
-    /// Bytes of the packet at hand that have not come.
+    /// Remaining bytes of the current packet.
     left: usize,
-    /// What was carried and is not decided on.
+    /// Data that is not decided on yet.
     held: Zeroizing<Vec<u8>>,
-    /// How many bytes must be held before they are searched again.
+    /// How many bytes must be held before the next search.
     need: usize,
-    /// Carried bytes to come that are of no interest.
+    /// Following data bytes to skip.
     unwanted: u64,
 }
 
@@ -106,12 +106,12 @@ struct OracleParser {
     sides: [DirectionState; 2],
     /// Lengths have four bytes.
     wide: bool,
-    /// Data packets in which the login was looked for.
+    /// Data packets searched for the login.
     looked: usize,
 }
 
 impl OracleParser {
-    /// A packet begins: its kind, and its first bytes behind the header. How many of them are not carried.
+    /// A packet begins: its type, and its first bytes behind the header. Returns how many of them are not data.
     fn packet(
         &mut self,
         direction: Direction,

@@ -1,5 +1,5 @@
-//! POCT1-A (CLSI POCT01-A2, ISO/IEEE 11073-90101): devices at the point of care send XML messages over
-//! TCP, one after the other; the receiver answers each with one of its own. There is no framing.
+//! POCT1-A (CLSI POCT01-A2, ISO/IEEE 11073-90101): point-of-care devices send XML messages over TCP, one after the
+//! other; the receiver answers each with one of its own. There is no framing.
 
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! POP3 (RFC 1939, RFC 2449, RFC 2595): each message that is fetched is one content.
+//! POP3 (RFC 1939, RFC 2449, RFC 2595): each retrieved message is one payload.
 
 #[cfg(test)]
 mod tests;
@@ -14,7 +14,7 @@ use std::collections::VecDeque;
 
 /// Longest line, bytes (RFC 2449 4; AUTH needs more).
 const MAX_LINE: usize = 16 << 10;
-/// Commands whose answers have not come.
+/// Commands waiting for their responses.
 const MAX_PENDING: usize = 1024;
 
 /// POP3.
@@ -34,7 +34,7 @@ impl Protocol for Pop3 {
             }
             return match data.get(GREETING.len()) {
                 None => Probe::More,
-                // Others greet without a text (a bare `+OK` is an answer of Redis).
+                // Other servers greet without a text (a bare `+OK` is also a response of Redis).
                 Some(b' ') => Probe::yes(Speaker::Server),
                 Some(_) => Probe::No,
             };
@@ -61,7 +61,7 @@ fn is_fetched(line: &[u8]) -> bool {
     line.starts_with(b"+OK ") && line.trim_ascii_end().ends_with(b"octets")
 }
 
-/// What an answer is to.
+/// The command that a response belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Command {
     /// A message.
@@ -72,8 +72,8 @@ enum Command {
     Line,
 }
 
-/// Whether the text of an answer is how servers introduce themselves: by the protocol, by being ready, or
-/// with a time stamp for APOP (RFC 1939 7).
+/// Whether the text of a response is a typical greeting: the name of the protocol, `ready`, or a timestamp for APOP
+/// (RFC 1939 7).
 fn is_greeting(line: &[u8]) -> bool {
     let text = line.to_ascii_lowercase();
     memchr::memmem::find(&text, b"pop").is_some()
@@ -87,12 +87,12 @@ fn is_greeting(line: &[u8]) -> bool {
 struct Pop3Parser {
     greeted: bool,
     pending: VecDeque<Command>,
-    /// Where in the text of an answer the server is.
+    /// Position in the text of a response.
     text: Option<Dotted>,
     message: Option<ContentWriter>,
     has_gap: bool,
     tls: TlsUpgrade,
-    /// The client answers to AUTH, with secrets.
+    /// The client responds to AUTH challenges with secrets.
     authenticating: bool,
 }
 
@@ -130,20 +130,20 @@ impl Pop3Parser {
         }
     }
 
-    /// A line of the server that begins an answer. True if TLS begins behind it.
+    /// A line of the server that begins a response. True if TLS begins behind it.
     fn answer(&mut self, line: &[u8], sink: &mut dyn ContentSink) -> bool {
         let positive = line.starts_with(b"+OK");
         let first = !std::mem::replace(&mut self.greeted, true);
-        // The greeting may be seen behind the first command.
+        // The capture may show the greeting behind the first command.
         let before_all = self.pending.is_empty() || self.pending.len() == 1 && is_greeting(line);
         if first && positive && before_all && !is_fetched(line) {
             let software = String::from_utf8_lossy(line.get(3..).unwrap_or_default());
-            // A time stamp for APOP says nothing of the software.
+            // A timestamp for APOP is no product name.
             let software = software.split('<').next().unwrap_or("").trim();
             ServiceFacts::set(&mut sink.facts().software, software);
             return false;
         }
-        // A challenge is no answer.
+        // A challenge is no response.
         if line.starts_with(b"+ ") || line == b"+" {
             return false;
         }

@@ -123,7 +123,7 @@ impl PostgresqlParser {
         match self.exchange.front().cloned() {
             Some(Request::DescribeStatement(id)) => {
                 self.exchange.answered();
-                // The rows may be all that follows in the capture.
+                // The capture may contain only the rows that follow.
                 self.show(&columns, |_| Form::Unknown, sink);
                 self.shown = None;
                 self.remember(id, columns);
@@ -136,7 +136,7 @@ impl PostgresqlParser {
                 self.remember(id, columns);
             }
             front => {
-                // Nothing says whether a statement or its rows are described.
+                // Whether a statement or its rows are described is unknown.
                 let unknown = front.is_none();
                 let form = |at: usize| match columns.get(at).map(|c| c.form) {
                     Some(Form::Text) | None if unknown => Form::Unknown,
@@ -152,7 +152,7 @@ impl PostgresqlParser {
         self.exchange.set_columns(id, columns);
     }
 
-    /// The table of the rows to come.
+    /// The table of the following rows.
     fn show(
         &mut self,
         columns: &[Column],
@@ -191,7 +191,7 @@ impl PostgresqlParser {
         self.table.end_row("postgresql", sink);
     }
 
-    /// A message that is too long, or says nothing: what it means for those that wait.
+    /// The effect of a message that is too long or carries no data on waiting requests.
     fn pass_over(&mut self, kind: u8, client: bool) {
         match kind {
             b'Q' if client => self.exchange.ask(Request::Query),
@@ -201,7 +201,7 @@ impl PostgresqlParser {
         }
     }
 
-    /// The startup message, or what comes in its place; none if it is not complete.
+    /// The startup message, or a request in its place; `None` if it is incomplete.
     fn start(&mut self, rest: &[u8], at: usize) -> Result<Progress, ParseError> {
         let (Some(len), Some(version)) = (word(rest, 0), word(rest, 4)) else {
             return Ok(Progress::need(at, 8));
@@ -256,7 +256,7 @@ impl Parser for PostgresqlParser {
                     ) && size <= MAX_STATEMENT
                 }
                 false => {
-                    // All but notices, parameters, keys and answers of functions.
+                    // All but notices, parameters, keys and function results.
                     !matches!(first, b'N' | b'S' | b'K' | b'A' | b'V') && size <= MAX_ROW
                 }
             };

@@ -21,7 +21,7 @@ enum Format {
     Binary,
 }
 
-/// COPY of either direction: rows, and what is left of a row that is not complete.
+/// COPY in one direction: rows, and the incomplete row at the end.
 #[derive(Default)]
 pub struct Copy {
     columns: Vec<Vec<u8>>,
@@ -29,10 +29,10 @@ pub struct Copy {
     header: bool,
     delimiter: Option<u8>,
     table: Table,
-    /// The rows as they are, in CSV.
+    /// The rows can be passed on unchanged as CSV.
     file: Option<ContentWriter>,
     part: Zeroizing<Vec<u8>>,
-    /// The head of the binary format was read.
+    /// The header of the binary format was read.
     begun: bool,
     /// Columns of four bytes that hold days.
     dated: Vec<bool>,
@@ -48,7 +48,7 @@ impl Copy {
         let table = std::mem::take(&mut self.table);
         *self = Self { table, ..Self::default() };
         let mut name = Vec::new();
-        // What is copied, up to the direction.
+        // The source or target, up to the direction.
         while let Some(token) = tokens.next() {
             match &token {
                 Token::Punctuation(b'(') if name.is_empty() => self.columns = selected(&mut tokens),
@@ -66,7 +66,7 @@ impl Copy {
         self.options(&mut tokens);
     }
 
-    /// `STDIN WITH (FORMAT csv, HEADER, DELIMITER ';')`, and as it was before version 9.
+    /// `STDIN WITH (FORMAT csv, HEADER, DELIMITER ';')`, and the syntax before version 9.
     fn options(&mut self, tokens: &mut Tokens<'_>) {
         let mut delimiter = false;
         for token in tokens.by_ref() {
@@ -98,7 +98,7 @@ impl Copy {
         }
     }
 
-    /// CopyData. Its borders are not those of rows.
+    /// CopyData. Its boundaries are not those of rows.
     pub fn data(&mut self, direction: Direction, body: &[u8], sink: &mut dyn ContentSink) {
         if self.format == Format::Csv || self.header {
             return self.file(direction, body, sink);
@@ -110,7 +110,7 @@ impl Copy {
         }
         let mut part = std::mem::take(&mut self.part);
         part.extend_from_slice(body);
-        // A row that comes in many pieces is not searched anew with each.
+        // A row in many pieces is not searched again with each.
         let waits = match self.format {
             Format::Binary => !sink.spend(part.len() as u64),
             _ => !body.contains(&b'\n'),
@@ -132,7 +132,7 @@ impl Copy {
         }
     }
 
-    /// Rows that a reader of tables reads as they are.
+    /// Rows that need no conversion.
     fn file(&mut self, direction: Direction, body: &[u8], sink: &mut dyn ContentSink) {
         let tabs = self.format == Format::Text;
         let separator = self.delimiter.unwrap_or(if tabs { b'\t' } else { b',' });
@@ -154,7 +154,7 @@ impl Copy {
         file.data(body, sink);
     }
 
-    /// Rows in text: they end in a line feed, columns in a tab. How far they go.
+    /// Rows in text: they end in a line feed, columns in a tab. Returns how far they go.
     fn lines(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> usize {
         let delimiter = self.delimiter.unwrap_or(b'\t');
         let mut text = Zeroizing::new(Vec::new());
@@ -174,12 +174,12 @@ impl Copy {
         at
     }
 
-    /// Rows in binary: the count of columns, then a length and the bytes of each. How far they go.
+    /// Rows in binary: the count of columns, then length and bytes of each. Returns how far they go.
     fn tuples(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> usize {
         let mut rest = data;
         if !self.begun {
             if !data.starts_with(SIGNATURE) {
-                // Half a head, or rows whose beginning was lost.
+                // Half a header, or rows whose beginning was lost.
                 return if SIGNATURE.starts_with(data) { 0 } else { data.len() };
             }
             let extension = super::word(data, SIGNATURE.len() + 4).unwrap_or(u32::MAX) as usize;
@@ -239,8 +239,8 @@ fn listed(tokens: &mut Tokens<'_>) -> Vec<Vec<u8>> {
     names.take(MAX_COLUMNS).collect()
 }
 
-/// The names of the columns that a query gives, from behind the parenthesis before it: of each item the last name,
-/// which is its alias, if it has one. None for `*`.
+/// The names of the columns of a query, from behind the parenthesis before it: of each item the last name, which is
+/// its alias, if it has one. `None` for `*`.
 fn selected(tokens: &mut Tokens<'_>) -> Vec<Vec<u8>> {
     let (mut names, mut name, mut depth) = (Vec::new(), Vec::new(), 0usize);
     let mut reading = true;
@@ -266,7 +266,7 @@ fn selected(tokens: &mut Tokens<'_>) -> Vec<Vec<u8>> {
     names
 }
 
-/// A value of the text format without its escapes.
+/// A value of the text format with its escapes resolved.
 fn unescape(cell: &[u8], text: &mut Vec<u8>) {
     let mut rest = cell;
     while let Some(at) = memchr::memchr(b'\\', rest) {

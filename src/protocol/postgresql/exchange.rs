@@ -1,7 +1,7 @@
-//! What the client asked and the server has not answered yet. Rows of a prepared statement come without a
-//! description: it was given once, when the statement was made.
+//! Requests of the client that the server has not answered yet. Rows of a prepared statement come without a
+//! description: it was sent once, when the statement was prepared.
 
-use super::super::sql::{MAX_PREPARED, Parameters};
+use super::super::sql::{MAX_PREPARED, Parameters, PreparedStatement, PreparedStatements};
 use super::values::{self, Column, Form};
 use super::word;
 use std::collections::{BTreeMap, VecDeque};
@@ -9,33 +9,29 @@ use zeroize::Zeroizing;
 
 /// Longest name of a prepared statement or a portal, bytes.
 const MAX_NAME: usize = 64;
-/// Statements kept per connection; drivers keep some 256.
-const MAX_STATEMENTS: usize = 512;
-/// Their texts and columns together, bytes.
-const MAX_KEPT: usize = 1 << 20;
 /// Portals kept per connection.
 const MAX_PORTALS: usize = 256;
-/// Requests that wait for their answers.
+/// Requests waiting for their answers.
 const MAX_ASKED: usize = 4096;
 
-/// The number of a statement of this connection; names are given anew.
+/// Number of a statement of this connection; names may be reused.
 pub type StatementId = u64;
 
-/// What the client asked.
+/// A request of the client.
 #[derive(Clone, Debug)]
 pub enum Request {
     Parse,
     Bind,
     Close,
     Sync,
-    /// A simple query, the answer to which ends as that to Sync.
+    /// A simple query, whose answer ends like that to Sync.
     Query,
     DescribeStatement(StatementId),
     DescribePortal(Portal),
     Execute(Portal),
 }
 
-/// A statement with the formats that its results are to have: none for text, one for all, or one each.
+/// A statement with the formats of its results: none for text, one for all, or one each.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Portal {
     pub statement: StatementId,
@@ -59,34 +55,33 @@ pub struct Statement {
     pub text: Zeroizing<Vec<u8>>,
     /// Types of its parameters.
     pub types: Vec<u32>,
-    /// The columns of its result, once they were described.
+    /// The columns of its result, once described.
     pub columns: Vec<Column>,
     /// Requests that refer to it.
     waiting: usize,
-    /// Its name was given to another, or closed.
+    /// Its name was reused or closed.
     retired: bool,
 }
 
-impl Statement {
-    fn size(&self) -> usize {
+impl PreparedStatement for Statement {
+    fn memory(&self) -> usize {
         let columns = self.columns.iter().map(|c| c.name.capacity() + size_of::<Column>());
         self.text.capacity() + 4 * self.types.capacity() + columns.sum::<usize>()
     }
 }
 
-/// The statements of a connection, and what is to be answered.
+/// The statements of a connection, and the requests without an answer.
 #[derive(Default)]
 pub struct Exchange {
-    statements: BTreeMap<StatementId, Statement>,
+    statements: PreparedStatements<StatementId, Statement>,
     names: BTreeMap<Vec<u8>, StatementId>,
     portals: BTreeMap<Vec<u8>, Portal>,
     asked: VecDeque<Request>,
     next: StatementId,
-    kept: usize,
 }
 
 impl Exchange {
-    /// The client asks.
+    /// The client sends a request.
     pub fn ask(&mut self, asked: Request) {
         if self.asked.len() >= MAX_ASKED {
             self.forget();
@@ -97,7 +92,7 @@ impl Exchange {
         self.asked.push_back(asked);
     }
 
-    /// What the server answers now.
+    /// The request that the server answers now.
     pub fn front(&self) -> Option<&Request> {
         self.asked.front()
     }
@@ -125,14 +120,14 @@ impl Exchange {
         }
     }
 
-    /// An error: the server passes over everything up to the next Sync.
+    /// An error: the server ignores everything up to the next Sync.
     pub fn failed(&mut self) {
         while self.asked.front().is_some_and(|a| !matches!(a, Request::Sync | Request::Query)) {
             self.answered();
         }
     }
 
-    /// The order of requests and answers is not known any more.
+    /// Requests and answers can no longer be paired.
     pub fn forget(&mut self) {
         while !self.asked.is_empty() {
             self.answered();
@@ -145,23 +140,15 @@ impl Exchange {
 
     /// The types of its parameters, from ParameterDescription.
     pub fn set_types(&mut self, id: StatementId, types: Vec<u32>) {
-        self.change(id, |statement| statement.types = types);
+        self.statements.update(&id, |statement| statement.types = types);
     }
 
     /// The columns of its result, from RowDescription.
     pub fn set_columns(&mut self, id: StatementId, columns: Vec<Column>) {
-        self.change(id, |statement| statement.columns = columns);
+        self.statements.update(&id, |statement| statement.columns = columns);
     }
 
-    fn change(&mut self, id: StatementId, change: impl FnOnce(&mut Statement)) {
-        if let Some(statement) = self.statements.get_mut(&id) {
-            let before = statement.size();
-            change(statement);
-            self.kept = self.kept.saturating_sub(before) + statement.size();
-        }
-    }
-
-    /// Parse: name, statement, types of its parameters. The text of the statement.
+    /// Parse: name, statement, types of its parameters. Returns the text of the statement.
     pub fn parse<'a>(&mut self, body: &'a [u8]) -> Option<&'a [u8]> {
         self.ask(Request::Parse);
         let (name, text, rest) = two_names(body)?;
@@ -173,21 +160,16 @@ impl Exchange {
         let types = types.map(|t| word(t, 0).unwrap_or(0)).collect();
         let text = Zeroizing::new(text.to_vec());
         let statement = Statement { text, types, ..Statement::default() };
-        // The oldest goes first.
-        while self.statements.len() >= MAX_STATEMENTS || self.kept + statement.size() > MAX_KEPT {
-            let Some((old, dropped)) = self.statements.pop_first() else { break };
-            self.kept = self.kept.saturating_sub(dropped.size());
-            self.names.retain(|_, id| *id != old);
-        }
         self.next += 1;
-        self.kept += statement.size();
-        self.statements.insert(self.next, statement);
+        if self.statements.insert(self.next, statement) > 0 {
+            self.names.retain(|_, id| self.statements.get(id).is_some());
+        }
         self.names.insert(name.to_vec(), self.next);
         two_names(body).map(|(_, text, _)| text)
     }
 
-    /// Bind: portal, statement, forms and values of the parameters, forms of the result. The statement and
-    /// the values of its parameters as text.
+    /// Bind: portal, statement, formats and values of the parameters, formats of the result. Returns the statement
+    /// and the values of its parameters as text.
     pub fn bind(&mut self, body: &[u8]) -> Option<(Zeroizing<Vec<u8>>, Parameters)> {
         self.ask(Request::Bind);
         let (portal, name, rest) = two_names(body)?;
@@ -220,7 +202,7 @@ impl Exchange {
     /// Describe: a statement or a portal.
     pub fn describe(&mut self, body: &[u8]) {
         let name = body.get(1..).and_then(|b| b.strip_suffix(&[0])).unwrap_or_default();
-        // One that is not known any more is answered all the same.
+        // A statement that is no longer known is answered all the same.
         let unknown = Portal { statement: 0, formats: Vec::new() };
         self.ask(match body.first() {
             Some(b'S') => Request::DescribeStatement(self.names.get(name).copied().unwrap_or(0)),
@@ -251,7 +233,7 @@ impl Exchange {
             if let Some(statement) = self.statements.get_mut(&id) {
                 statement.retired = true;
             }
-            // A portal that is open goes on with it.
+            // An open portal still uses it.
             if !self.portals.values().any(|portal| portal.statement == id) {
                 self.sweep(id);
             }
@@ -260,16 +242,14 @@ impl Exchange {
 
     /// Drops a statement that nothing refers to any more.
     fn sweep(&mut self, id: StatementId) {
-        if self.statements.get(&id).is_some_and(|s| s.retired && s.waiting == 0)
-            && let Some(old) = self.statements.remove(&id)
-        {
-            self.kept = self.kept.saturating_sub(old.size());
+        if self.statements.get(&id).is_some_and(|s| s.retired && s.waiting == 0) {
+            self.statements.remove(&id);
         }
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.kept + self.asked.capacity() * size_of::<Request>()
+        self.statements.memory() + self.asked.capacity() * size_of::<Request>()
     }
 }
 

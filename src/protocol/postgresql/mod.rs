@@ -1,8 +1,8 @@
 //! PostgreSQL, frontend/backend protocol 3.0 (PostgreSQL manual, chapter "Message Formats").
 //!
-//! The rows of a result, also in binary form and of COPY, are passed on as a table with the names of the columns
-//! as heading; so are the values of statements and the parameters bound to them. Requests may be sent before
-//! earlier ones are answered, and prepared statements are described once: what waits for an answer is kept.
+//! The rows of a result, also in binary form and of COPY, are passed on as a table with the names of the columns as
+//! heading; so are the values of statements and the parameters bound to them. Requests may be sent before earlier
+//! ones are answered, and prepared statements are described once: requests are kept until they are answered.
 
 mod connection;
 mod copy;
@@ -17,7 +17,7 @@ use connection::PostgresqlParser;
 
 /// Longest startup message, bytes (the server's own limit is 10 000).
 const MAX_STARTUP: u32 = 10_000;
-/// In place of a version: the client asks for TLS or GSSAPI, or cancels a statement.
+/// Codes in place of a version: the client asks for TLS or GSSAPI, or cancels a statement.
 const SSL_REQUEST: u32 = 80_877_103;
 const GSS_REQUEST: u32 = 80_877_104;
 const CANCEL_REQUEST: u32 = 80_877_102;

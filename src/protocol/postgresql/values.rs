@@ -28,12 +28,12 @@ const MAX_GROUPS: usize = 32;
 /// Elements of an array that are written.
 const MAX_ELEMENTS: usize = 10_000;
 
-/// How a value is written.
+/// Encoding of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Form {
     Text,
     Binary,
-    /// Nothing said so.
+    /// Unknown.
     Unknown,
 }
 
@@ -43,7 +43,7 @@ pub struct Column {
     pub name: Vec<u8>,
     /// Its type.
     pub kind: u32,
-    /// As its description says: what describes a statement says text of every column.
+    /// As described; the description of a statement says text for every column.
     pub form: Form,
 }
 
@@ -73,7 +73,7 @@ pub fn parameter_types(body: &[u8]) -> Vec<u32> {
     types.take(MAX_COLUMNS).map(|t| super::word(t, 0).unwrap_or(0)).collect()
 }
 
-/// Whether a RowDescription fills `body` exactly: used where nothing else says what a message is.
+/// Whether a RowDescription fills `body` exactly: used where nothing else identifies a message.
 pub fn is_description(body: &[u8]) -> bool {
     let Some((count, mut rest)) = body.split_first_chunk::<2>() else { return false };
     let count = u16::from_be_bytes(*count);
@@ -91,7 +91,7 @@ pub fn is_description(body: &[u8]) -> bool {
     count > 0 && rest.is_empty()
 }
 
-/// The next value of a row or of bound parameters: none if it is cut, an empty one for NULL (length -1).
+/// The next value of a row or of bound parameters: `None` if it is cut, an empty one for NULL (length -1).
 pub fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     let (len, tail) = rest.split_first_chunk::<4>()?;
     let len = usize::try_from(i32::from_be_bytes(*len)).unwrap_or(0);
@@ -100,14 +100,14 @@ pub fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(value)
 }
 
-/// Writes a value of this type and form as text; none where it is text already.
+/// Writes a value of this type and format as text; `None` if it is text already.
 pub fn read(kind: u32, form: Form, value: &[u8], text: &mut Vec<u8>) -> Option<()> {
     match form {
         Form::Text | Form::Unknown if kind == BYTEA => hexadecimal(value, text),
         Form::Text => None,
         Form::Binary if !value.is_empty() => {
             let written = scalar(kind, value, text).is_some() || array(value, text).is_some();
-            // Nothing is written for bytes that mean nothing.
+            // Nothing is written for bytes without meaning.
             if written || !is_text(value, kind) { Some(()) } else { None }
         }
         Form::Binary => None,
@@ -123,8 +123,8 @@ pub fn read(kind: u32, form: Form, value: &[u8], text: &mut Vec<u8>) -> Option<(
     }
 }
 
-/// Whether a binary value is the text itself: texts and names in any character set, JSON and XML, and what types of
-/// extensions hold in UTF-8; the bytes of BYTEA are those of a file.
+/// Whether a binary value is the text itself: texts and names in any character set, JSON and XML, and extension types
+/// in UTF-8; the bytes of BYTEA are those of a file.
 fn is_text(value: &[u8], kind: u32) -> bool {
     let control = |b: &u8| *b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r');
     let known = TEXTS.contains(&kind) || std::str::from_utf8(value).is_ok();
@@ -253,8 +253,8 @@ fn hexadecimal(value: &[u8], text: &mut Vec<u8>) -> Option<()> {
     Some(())
 }
 
-/// Writes a binary value of which neither type nor form is known; none where it may be text. Four bytes are a number
-/// or a day: `dated` says whether the column held a day before 2000, which no number of a row looks like.
+/// Writes a binary value of unknown type and format; `None` if it may be text. Four bytes are a number or a day:
+/// `dated` says whether the column held a day before 2000, which no row number looks like.
 pub fn guess(value: &[u8], dated: &mut bool, text: &mut Vec<u8>) -> Option<()> {
     if array(value, text).is_some() {
         return Some(());
@@ -291,7 +291,7 @@ pub fn guess(value: &[u8], dated: &mut bool, text: &mut Vec<u8>) -> Option<()> {
             text.extend_from_slice(value.get(1..).unwrap_or_default());
             Ok(())
         }
-        // A file, or bytes that mean nothing.
+        // A file, or bytes without meaning.
         _ if super::super::sql::document::is_document(value) => return None,
         _ => Ok(()),
     };

@@ -1,5 +1,5 @@
-//! The PROXY protocol (haproxy, proxy-protocol.txt 2.1 and 2.2): before its first byte, a load balancer
-//! says for whom it speaks. What follows is another protocol.
+//! The PROXY protocol (haproxy, proxy-protocol.txt 2.1 and 2.2): a load balancer first sends the address of its
+//! client. Another protocol follows.
 
 #[cfg(test)]
 mod tests;
@@ -10,11 +10,11 @@ use super::{
 };
 use crate::syntax::Match;
 
-/// How version 1 begins, a line of text.
+/// Beginning of version 1, a line of text.
 const LINE: &[u8] = b"PROXY ";
 /// Longest line with its end, bytes (2.1).
 const MAX_LINE: usize = 107;
-/// How version 2 begins.
+/// Signature of version 2.
 const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
 /// Signature, version and command, family, length.
 const FIXED: usize = 16;

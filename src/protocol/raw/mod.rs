@@ -1,5 +1,5 @@
-//! A connection that carries nothing but a document: data connections of FTP (RFC 959 3.3), transfers
-//! by netcat. Asked after all others.
+//! A connection that carries only a document: data connections of FTP (RFC 959 3.3), transfers by netcat. Probed
+//! after all others.
 
 mod probe;
 
@@ -17,7 +17,7 @@ impl Protocol for Raw {
     }
 
     fn probe(&self, data: &[u8], at: Position) -> Probe {
-        // In the middle, anything may look like a beginning.
+        // Mid-stream, anything may look like a beginning.
         if at == Position::Start { probe::document(data) } else { Probe::No }
     }
 

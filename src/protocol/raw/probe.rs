@@ -1,4 +1,4 @@
-//! Recognition of bare documents: signs that no conversation begins with.
+//! Recognises bare documents by beginnings that no protocol has.
 
 use super::super::{Probe, Speaker, gelf, xmpp};
 use crate::syntax::{Match, edifact, poct1a, recording, xdt};
@@ -7,14 +7,14 @@ use crate::syntax::{Match, edifact, poct1a, recording, xdt};
 const MAX_HEADING: usize = 4096;
 /// Longest name of a column, bytes.
 const MAX_COLUMN: usize = 40;
-/// Columns a table must have: fewer are found in prose and in commands, too.
+/// Least number of columns of a table: fewer also occur in prose and in commands.
 const MIN_COLUMNS: usize = 3;
 /// White space before a text.
 const MAX_BLANK: usize = 16;
-/// Where a DICOM file says what it is (PS3.10 7.1).
+/// Offset of the DICOM file prefix (PS3.10 7.1).
 const DICM: usize = 128;
 
-/// What files begin with.
+/// Magic numbers of files.
 const MAGIC: &[&[u8]] = &[
     b"%PDF-",
     b"PK\x03\x04",
@@ -34,7 +34,7 @@ pub fn document(data: &[u8]) -> Probe {
     let data = data.strip_prefix(b"\xef\xbb\xbf").unwrap_or(data);
     if data.first() == Some(&b'<') && (poct1a::begins(data) == Match::More || xmpp::may_begin(data))
     {
-        // The root element says whether it is a message or a stream rather than a document.
+        // The root element decides whether it is a message or a stream rather than a document.
         return Probe::More;
     }
     for magic in MAGIC {
@@ -65,7 +65,7 @@ pub fn document(data: &[u8]) -> Probe {
     if more { Probe::More } else { Probe::No }
 }
 
-/// XML without a declaration: an element in a namespace, as SOAP and FHIR have it.
+/// XML without a declaration: an element in a namespace, as in SOAP and FHIR.
 fn namespaced(data: &[u8]) -> Probe {
     /// Longest first tag, bytes.
     const MAX_TAG: usize = 1024;
@@ -94,13 +94,13 @@ fn dicom(data: &[u8]) -> Probe {
     }
 }
 
-/// A file of SCP-ECG, whose name comes behind numbers.
+/// An SCP-ECG file, whose name follows numbers.
 fn scp(data: &[u8]) -> Probe {
     let shown = data.len() >= recording::SCP_NAME + recording::SCP.len();
     if shown { recording::scp(data).into() } else { Probe::No }
 }
 
-/// An object with a name and a colon, or an array of such.
+/// An object with a name and a colon, or an array of objects.
 fn json(data: &[u8]) -> Probe {
     let mut rest = data.trim_ascii_start();
     if data.len() - rest.len() > MAX_BLANK {
@@ -131,8 +131,7 @@ fn json(data: &[u8]) -> Probe {
     }
 }
 
-/// The heading row of a table: names of columns, and nothing else. What the names mean is for the
-/// content to say.
+/// The heading row of a table: names of columns, and nothing else. The format judges the names.
 fn table(data: &[u8]) -> Probe {
     let end = memchr::memchr(b'\n', data);
     let line = data.get(..end.unwrap_or(data.len())).unwrap_or(data);

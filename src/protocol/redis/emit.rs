@@ -1,20 +1,20 @@
-//! What commands and answers hold, and how it is passed on.
+//! The values in commands and responses, and how they are passed on.
 
 use super::super::{ContentSink, Direction, Ending, Hint, Media};
 use crate::protocol::content_writer::ContentWriter;
 
-/// Where a command or an answer has its values.
+/// Position of the values in a command or a response.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Shape {
     /// No values.
     Nothing,
-    /// Fields and values in turn.
+    /// Fields and values alternate.
     Pairs { from: usize },
     /// Each `every`th element is a value of its own.
     Values { from: usize, every: usize },
 }
 
-/// What an element is.
+/// Role of an element.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Part {
     Nothing,
@@ -37,7 +37,7 @@ impl Shape {
         }
     }
 
-    /// What comes back.
+    /// Values in the response.
     pub fn of_answer(verb: &[u8]) -> Self {
         match verb {
             b"HGETALL" | b"HSCAN" | b"XRANGE" | b"XREAD" => Self::Pairs { from: 0 },
@@ -48,7 +48,7 @@ impl Shape {
         }
     }
 
-    /// What element `index` is.
+    /// Role of element `index`.
     pub fn part(self, index: usize) -> Part {
         match self {
             Self::Pairs { from } if index >= from => {
@@ -66,7 +66,7 @@ impl Shape {
     }
 }
 
-/// Hands values on.
+/// Passes values on.
 pub struct Emitter {
     writer: Option<ContentWriter>,
     /// The fields of a hash are written.
@@ -154,7 +154,7 @@ impl Emitter {
     }
 }
 
-/// The key says whose hash it is: `patient:7` is the patient with the id 7.
+/// The key names the owner of the hash: `patient:7` is the patient with the id 7.
 fn name(key: &[u8], writer: &mut ContentWriter, sink: &mut dyn ContentSink) {
     let mut parts = key.rsplit(|b| *b == b':');
     match (parts.next(), parts.next()) {

@@ -15,9 +15,9 @@ use std::collections::VecDeque;
 
 /// Longest line (a header, a simple string, an inline command), bytes.
 const MAX_LINE: usize = 64 << 10;
-/// How deep arrays may nest.
+/// Levels of nested arrays.
 const MAX_DEPTH: usize = 16;
-/// Commands without an answer yet that are remembered.
+/// Commands without a response that are remembered.
 const MAX_PENDING: usize = 1024;
 /// Words of `HELLO` with a user and a password.
 const HELLO_LOGIN: usize = 5;
@@ -77,26 +77,26 @@ fn command(data: &[u8]) -> Probe {
 /// One flow.
 struct RedisParser {
     sides: [Reader; 2],
-    /// What the answers to come hold.
+    /// Values in the following responses.
     pending: VecDeque<PendingCommand>,
 }
 
-/// A command that was not answered yet.
+/// A command without a response yet.
 struct PendingCommand {
     shape: Shape,
-    /// The key, for the answer.
+    /// The key, for the response.
     key: Vec<u8>,
-    /// It is refused (`NOAUTH`) where a login is required and none came before it.
+    /// It is rejected (`NOAUTH`) if a login is required and none preceded it.
     needs_login: bool,
 }
 
 /// One direction.
 struct Reader {
-    /// Elements that are still to come, of each array that is open.
+    /// Remaining elements of each open array.
     open: Vec<u64>,
-    /// The bulk string that is being read.
+    /// The current bulk string.
     bulk: Option<u64>,
-    /// Elements of the command or answer so far.
+    /// Elements of the command or response so far.
     index: usize,
     /// First word of a command.
     verb: Vec<u8>,
@@ -225,7 +225,7 @@ impl Parser for RedisParser {
                 b'+' | b'-' | b':' | b'_' | b'#' | b',' | b'(' => {
                     self.scalar(direction, *first, sink);
                     let Some(reader) = self.sides.get_mut(direction.index()) else { break };
-                    // Numbers are values, too; statuses and errors are not.
+                    // Numbers are values too; statuses and errors are not.
                     if matches!(first, b':' | b',') && !reader.open.is_empty() {
                         reader.bytes(client, line, true, direction, sink);
                     }
@@ -279,7 +279,7 @@ impl Parser for RedisParser {
 }
 
 impl RedisParser {
-    /// An answer of this kind begins: what was asked for.
+    /// A response of this kind begins: whether it answers a query for values.
     fn answer(&mut self, direction: Direction, kind: u8, sink: &mut dyn ContentSink) {
         if direction == Direction::ClientToServer {
             return;
@@ -311,7 +311,7 @@ impl RedisParser {
 
     fn begin(&mut self, direction: Direction, kind: u8, count: u64, sink: &mut dyn ContentSink) {
         let top = self.sides.get(direction.index()).is_some_and(|r| r.open.is_empty());
-        // What is pushed (RESP3 `>`) answers no command.
+        // Push data (RESP3 `>`) answers no command.
         if top && kind != b'>' {
             self.answer(direction, kind, sink);
         }
@@ -331,7 +331,7 @@ impl RedisParser {
         reader.open.push(count.saturating_add(1));
     }
 
-    /// Ends what is complete behind an element.
+    /// Ends everything that is complete behind an element.
     fn settle(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         let client = direction == Direction::ClientToServer;
         let Some(reader) = self.sides.get_mut(direction.index()) else { return };
@@ -356,7 +356,7 @@ impl RedisParser {
         }
     }
 
-    /// A command without the framing, as typed (`PING`).
+    /// A command without framing, as typed (`PING`).
     fn inline(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
         let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
         if let Some(verb) = words.next() {

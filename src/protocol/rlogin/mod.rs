@@ -1,4 +1,4 @@
-//! rlogin (RFC 1282): two names and the kind of terminal, then what the host shows.
+//! rlogin (RFC 1282): two user names and the terminal type, then the output of the host.
 
 #[cfg(test)]
 mod tests;

@@ -7,19 +7,19 @@ use crate::protocol::{ContentSink, Direction, Progress};
 const HEADER: usize = 4;
 /// Code of frames of data.
 const DATA: u8 = 7;
-/// The highest code there is, MSG_NO_SEND.
+/// Highest code, MSG_NO_SEND.
 const LAST: u8 = 7 + 102;
-/// Bytes before the first frame: what both ends agree on, in vstrings.
+/// Most bytes before the first frame: negotiation strings (vstrings).
 const MAX_PROLOGUE: usize = 2048;
-/// Longest frame; senders make none of more than 64 KiB.
+/// Longest frame; senders use at most 64 KiB.
 const MAX_FRAME: usize = 1 << 20;
 
-/// The frames of the direction in which files are sent.
+/// The frames of the direction that carries files.
 #[derive(Default)]
 pub(super) struct Frames {
     /// The first frame was found.
     aligned: bool,
-    /// Bytes of the frame of data that are left.
+    /// Remaining bytes of the data frame.
     left: usize,
 }
 
@@ -29,7 +29,7 @@ fn frame(data: &[u8]) -> Option<(u8, usize)> {
     ((DATA..=LAST).contains(&code) && len <= MAX_FRAME).then_some((code, len))
 }
 
-/// Whether a frame of data with another behind it begins at the front of `data`; none if more must come.
+/// Whether a data frame with another behind it begins at the front of `data`; `None` if more bytes are needed.
 fn chain(data: &[u8]) -> Option<bool> {
     if data.len() < HEADER {
         return None;
@@ -49,7 +49,7 @@ pub(super) fn find(data: &[u8]) -> Option<usize> {
 }
 
 impl Frames {
-    /// Reads the next frame, or what is left of one.
+    /// Reads the next frame, or the rest of one.
     pub(super) fn read(
         &mut self,
         direction: Direction,
@@ -76,7 +76,7 @@ impl Frames {
                 Progress::consumed(HEADER)
             }
             Some((_, len)) => Progress::skip(HEADER, len as u64),
-            // It is out of step, and nothing shows where a frame begins.
+            // Out of step, and nothing shows where a frame begins.
             None => {
                 tokens.lose(sink);
                 self.aligned = false;

@@ -1,6 +1,6 @@
-//! rsync daemons (rsync(5), `@RSYNCD:`): copies of archives and exports between servers. After words in lines both
-//! ends send frames (`io.c`), in which the sender's data hold a list of files, then each file as tokens. The list
-//! is passed over: where a file begins shows in the numbers before its first token.
+//! rsync daemons (rsync(5), `@RSYNCD:`): copies of archives and exports between servers. After a dialogue in lines
+//! both ends send frames (`io.c`), in which the sender's data is a list of files, then each file as tokens. The list
+//! is passed over: the numbers before the first token show where a file begins.
 
 mod frames;
 mod tokens;
@@ -19,7 +19,7 @@ use tokens::{Packing, Tokens};
 const MAX_LINE: usize = 4096;
 /// Arguments of a client.
 const MAX_ARGUMENTS: usize = 256;
-/// What both ends say first.
+/// Greeting of both ends.
 const GREETING: &[u8] = b"@RSYNCD: ";
 
 /// rsync.
@@ -54,16 +54,16 @@ impl Protocol for Rsync {
     }
 }
 
-/// Where a direction is.
+/// State of a direction.
 #[derive(Default)]
 enum Phase {
-    /// Lines; how many there were.
+    /// Lines; how many so far.
     Lines(usize),
-    /// Arguments of the client; how many there were.
+    /// Arguments of the client; how many so far.
     Arguments(usize),
     /// Frames.
     Frames(Box<Frames>),
-    /// Of no interest, or over.
+    /// Skipped, or over.
     #[default]
     Over,
 }
@@ -71,7 +71,7 @@ enum Phase {
 /// One connection.
 struct RsyncParser {
     sides: [Phase; 2],
-    /// The server sends the files, by what the client asks for.
+    /// The server sends the files, according to the client's arguments.
     pull: Option<bool>,
     packing: Packing,
     tokens: Tokens,
@@ -96,7 +96,7 @@ const fn index(direction: Direction) -> usize {
 }
 
 impl RsyncParser {
-    /// A line of either end; what comes next.
+    /// A line of either end. Returns the next state.
     fn line(
         &mut self,
         direction: Direction,
@@ -121,13 +121,13 @@ impl RsyncParser {
         }
         match number {
             0 => {}
-            // The module, or a question for the list of them.
+            // The module, or a request to list modules.
             1 if !line.is_empty() && !line.starts_with(b"#") => {
                 let module = String::from_utf8_lossy(line);
                 let path = super::http::mask_path(&format!("/{module}"));
                 ServiceFacts::set(&mut sink.facts().files().path, &path);
             }
-            // The user, and what answers the challenge.
+            // The user, and the response to the challenge.
             _ => {
                 if let Some(end) = memchr::memchr(b' ', line) {
                     let user = String::from_utf8_lossy(line.get(..end).unwrap_or_default());
@@ -138,7 +138,7 @@ impl RsyncParser {
         Phase::Lines(number + 1)
     }
 
-    /// An argument of the client: who sends, and how it is packed.
+    /// An argument of the client: which end sends, and the compression.
     fn argument(&mut self, argument: &[u8]) {
         if argument == b"--sender" {
             self.pull = Some(true);
@@ -155,7 +155,7 @@ impl RsyncParser {
                 self.packing = Packing::Some;
             }
             None if long.is_none() && argument.first() == Some(&b'-') => {
-                // Short options; those behind `e` say what the client can do.
+                // Short options; those behind `e` are capabilities of the client.
                 let options = argument.split(|b| *b == b'e').next().unwrap_or_default();
                 if options.contains(&b'z') && self.packing == Packing::None {
                     self.packing = Packing::Some;
@@ -165,7 +165,7 @@ impl RsyncParser {
         }
     }
 
-    /// Whether what comes this way are the files.
+    /// Whether this direction carries the files.
     fn sends(&self, direction: Direction) -> Option<bool> {
         self.pull.map(|pull| pull == (direction == Direction::ServerToClient))
     }
@@ -199,7 +199,7 @@ impl Parser for RsyncParser {
                 Ok(Progress::consumed(end + 1))
             }
             Phase::Arguments(count) => {
-                // Each ends in a zero, and an empty one ends them; older clients end lines.
+                // Each ends in a null byte, and an empty one ends the list; older clients end lines.
                 let Some(end) = memchr::memchr2(0, b'\n', data) else {
                     if data.len() > MAX_LINE {
                         return Err(ParseError::new(Reason::Malformed, 0));
@@ -221,7 +221,7 @@ impl Parser for RsyncParser {
             }
             Phase::Frames(frames) => {
                 match self.pull {
-                    // Until it is known who sends, nothing is lost: files come after arguments.
+                    // Until the sender is known nothing is lost: files follow the arguments.
                     None => return Ok(Progress::need(0, data.len() + 1)),
                     Some(pull) if pull != (direction == Direction::ServerToClient) => {
                         return Ok(Progress::skip(0, Progress::REST));
@@ -248,7 +248,7 @@ impl Parser for RsyncParser {
             }
             Phase::Lines(_) | Phase::Arguments(_) => {
                 self.sides[index(direction)] = Phase::Frames(Box::default());
-                // Who sends is not known; most clients fetch.
+                // The sender is unknown; most clients fetch.
                 self.pull.get_or_insert(true);
                 Resync::Search
             }

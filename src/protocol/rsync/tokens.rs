@@ -1,5 +1,5 @@
-//! Files as the sender sends them (`sender.c`, `match.c`, `token.c`): flags and numbers of the blocks that the
-//! receiver has, then tokens: data, or a block that the receiver has already.
+//! Files as the sender writes them (`sender.c`, `match.c`, `token.c`): flags and checksum header, then tokens: data,
+//! or a reference to a block that the receiver has.
 
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Reason};
@@ -7,39 +7,39 @@ use crate::syntax::zstd;
 use ruzstd::decoding::FrameDecoder;
 use zeroize::Zeroizing;
 
-/// Length of the flags and of the numbers of blocks behind them.
+/// Length of the flags and the block numbers behind them.
 const HEAD: usize = 2 + 16;
 /// Longest literal (CHUNK_SIZE).
 const MAX_LITERAL: u32 = 32 << 10;
-/// Blocks of a file, and the longest one (MAX_BLOCK_SIZE of old versions).
+/// Most blocks of a file, and the longest block (MAX_BLOCK_SIZE of old versions).
 const MAX_BLOCKS: u32 = 1 << 26;
 const MAX_BLOCK: u32 = 1 << 29;
-/// Bytes of a zstd stream that are kept: it goes on from file to file.
+/// Bytes of a zstd stream that are kept: it spans all files.
 const MAX_ZSTD: usize = 4 << 20;
-/// Room for what a piece is unpacked to, bytes.
+/// Buffer for decompressed bytes.
 const ROOM: usize = 128 << 10;
 
-/// How the tokens are packed.
+/// Compression of the tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Packing {
     None,
     /// Zlib or zstd: the first bytes show it.
     Some,
-    /// LZ4: the data of each token are a block of their own.
+    /// LZ4: the data of each token is a block of its own.
     Lz4,
 }
 
-/// Where in the stream the sender is.
+/// Position of the sender in the stream.
 #[derive(Default)]
 enum Place {
-    /// Before a file: the last bytes, among which its head may begin.
+    /// Before a file: the last bytes, which may hold the beginning of its header.
     #[default]
     Hunt,
     /// Before a token.
     Token,
     /// In data.
     Literal(usize),
-    /// In a number behind a token, of so many bytes.
+    /// In a number behind a token, of this many bytes.
     Number(usize),
 }
 
@@ -47,33 +47,33 @@ enum Place {
 #[derive(Default)]
 pub(super) struct Tokens {
     place: Place,
-    /// Bytes that were not read yet.
+    /// Unread bytes.
     unread: Zeroizing<Vec<u8>>,
     file: Option<ContentWriter>,
-    /// Blocks that the receiver has are of this length.
+    /// Length of the receiver's blocks.
     block: u32,
-    /// Something of the file is not here.
+    /// A part of the file is missing.
     holed: bool,
     /// Data came since the last flush (zlib).
     flush: bool,
     zstd: Option<Box<Zstd>>,
-    /// Whether it is zstd has shown.
+    /// Whether the compression is known.
     shown: bool,
-    /// What came of a block of LZ4.
+    /// The incomplete LZ4 block.
     lz4: Zeroizing<Vec<u8>>,
 }
 
 /// One stream of zstd, over all files.
 #[derive(Default)]
 struct Zstd {
-    /// All that came of it.
+    /// All bytes so far.
     packed: Zeroizing<Vec<u8>>,
-    /// Bytes of what is in it that were handed on.
+    /// Decompressed bytes that were passed on.
     handed_on: u64,
     failed: bool,
 }
 
-/// Reads the head of a file at the front of `data`: the length of its blocks, if one begins here.
+/// Reads the header of a file at the front of `data`: the length of its blocks, if one begins here.
 fn head(data: &[u8], packed: bool) -> Option<u32> {
     let word = |at: usize| Some(u32::from_le_bytes(*data.get(at..)?.first_chunk::<4>()?));
     // ITEM_TRANSFER, perhaps ITEM_IS_NEW, and nothing behind the flags (`rsync.h`).
@@ -109,7 +109,7 @@ impl Tokens {
         packing: Packing,
         sink: &mut dyn ContentSink,
     ) {
-        // What is not data is short: it is put together. Data may begin among it.
+        // Everything but data is short and is buffered. Data may begin in it.
         let mut held = std::mem::take(&mut self.unread);
         let joined = if held.is_empty() {
             bytes
@@ -141,7 +141,7 @@ impl Tokens {
         self.unread = Zeroizing::new(rest.to_vec());
     }
 
-    /// Reads heads and tokens up to the next data, or as far as there are bytes; how far that is.
+    /// Reads headers and tokens up to the next data, or as far as there are bytes. Returns how far it came.
     fn step(&mut self, bytes: &[u8], packing: Packing, sink: &mut dyn ContentSink) -> usize {
         let packed = packing != Packing::None;
         let mut at = 0;
@@ -150,7 +150,7 @@ impl Tokens {
             match self.place {
                 Place::Literal(_) => return at,
                 Place::Hunt => {
-                    // The head, and a token behind it.
+                    // The header, and a token behind it.
                     let len = HEAD + if packed { 1 } else { 4 };
                     let found = rest.windows(len).position(|window| head(window, packed).is_some());
                     let Some(found) = found else {
@@ -186,7 +186,7 @@ impl Tokens {
                 }
                 0x40..=0x7f => {
                     let len = usize::from(first & 0x3f) << 8 | usize::from(*rest.get(1)?);
-                    // The first data of the connection show how all are packed.
+                    // The first data of the connection shows the compression of all.
                     if !self.shown {
                         let front = rest.get(2..2 + len.min(zstd::MAGIC.len()))?;
                         self.shown = true;
@@ -225,7 +225,7 @@ impl Tokens {
         Some(4)
     }
 
-    /// The receiver has the next block.
+    /// A reference to the receiver's next block.
     fn matched(&mut self, sink: &mut dyn ContentSink) {
         self.flush(sink);
         self.unpack(sink);
@@ -286,7 +286,7 @@ impl Tokens {
         }
     }
 
-    /// The sender takes off what ends a run of deflate (`token.c`): it is put back.
+    /// The sender omits the end of a deflate run (`token.c`): it is restored.
     fn flush(&mut self, sink: &mut dyn ContentSink) {
         if let (true, Some(file)) = (std::mem::take(&mut self.flush), &mut self.file) {
             file.data(b"\0\0\xff\xff", sink);
@@ -314,7 +314,7 @@ impl Tokens {
         self.place = Place::Hunt;
     }
 
-    /// The file at hand ends.
+    /// The current file ends.
     pub(super) fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         if let Some(file) = self.file.take() {
             file.close(ending, sink);
@@ -322,7 +322,7 @@ impl Tokens {
         (self.holed, self.flush) = (false, false);
     }
 
-    /// Bytes are missing, or were not what was expected: the next file is looked for.
+    /// Bytes are missing or unexpected: searches for the next file.
     pub(super) fn lose(&mut self, sink: &mut dyn ContentSink) {
         self.close(Ending::Cut, sink);
         self.place = Place::Hunt;
@@ -333,7 +333,7 @@ impl Tokens {
         }
     }
 
-    /// `len` bytes are missing: whether they lie inside data that is not packed.
+    /// `len` bytes are missing: whether they lie inside uncompressed data.
     pub(super) fn lose_inside(&mut self, len: u64, sink: &mut dyn ContentSink) -> bool {
         let Place::Literal(left) = &mut self.place else { return false };
         if len > *left as u64 || self.zstd.is_some() || self.flush || !self.lz4.is_empty() {
@@ -374,8 +374,8 @@ impl Zstd {
         self.packed = Zeroizing::default();
     }
 
-    /// Hands on what was not handed on yet. The decoder gives the last window out only when the frame ends, so
-    /// the frame is unpacked again from its beginning, with an empty last block behind it.
+    /// Passes on new bytes. The decoder releases the last window only at the end of a frame, so the frame is
+    /// decompressed again from its beginning, with an empty last block behind it.
     fn unpack(&mut self, file: &mut ContentWriter, sink: &mut dyn ContentSink) {
         /// An empty raw block that is the last, and room for a checksum (RFC 8878 3.1.1.2).
         const LAST: &[u8] = b"\x01\0\0\0\0\0\0";

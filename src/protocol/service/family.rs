@@ -1,46 +1,46 @@
-//! What one family of protocols knows of a service. Each protocol's folder owns its facts; the outputs
-//! ask for them by this trait and know no protocol.
+//! Facts about a service by family of protocols. Each protocol's folder owns its facts; outputs read them through
+//! this trait and know no protocol.
 
 use crate::protocol::Outcome;
 
 /// The facts of one family of protocols: DICOM, messages, web services, file transfers.
 pub trait FamilyFacts {
-    /// Calls `of` with every text that comes from the wire. Texts of our own are left out.
+    /// Calls `of` with every text that comes from the wire, but not with constants.
     fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String));
 
     /// Adds the facts as events write them, in their order.
     fn list<'a>(&'a self, to: &mut FactList<'a>);
 
-    /// Adds what became of the connection; events write it behind all other facts.
+    /// Adds the outcome of the connection; events write it behind all other facts.
     fn outcome<'a>(&'a self, to: &mut FactList<'a>) {
         let _ = to;
     }
 
-    /// What client and server call each other.
+    /// The names by which client and server call each other.
     fn ends(&self) -> Ends<'_> {
         Ends::default()
     }
 
-    /// Adds what a person would want to read of it in a line.
+    /// Adds what a person would want to read about it in a line.
     fn phrases<'a>(&'a self, to: &mut Vec<Phrase<'a>>);
 
-    /// The server's software, where the family has its own place for it.
+    /// The server's software, if the family has its own field for it.
     fn software(&self) -> Option<&str> {
         None
     }
 
-    /// By which name the client asked to be let in, and what the service answered.
+    /// The name by which the client asked to be accepted, and the service's answer.
     fn admission(&self) -> Option<Admission<'_>> {
         None
     }
 
-    /// Whether connections to one service differ in what they show, so that their facts add up. Of other
-    /// services the last connection says it all.
+    /// Whether connections to one service differ in the facts they show, so that facts accumulate. Of other services
+    /// the last connection shows everything.
     fn accumulates(&self) -> bool {
         false
     }
 
-    /// Keeps what `earlier` connections showed and this one does not.
+    /// Keeps facts of `earlier` connections that this one does not show.
     fn merge(&mut self, earlier: &Self)
     where
         Self: Sized,
@@ -49,14 +49,14 @@ pub trait FamilyFacts {
     }
 }
 
-/// What a text among the facts is: what it may contain, and so what of it may be shown.
+/// Kind of a text among the facts, which decides what of it may be shown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum TextKind {
-    /// A name that somebody gave a system: a title, a host, a banner, an account.
+    /// A name that a person gave a system: a title, a host, a banner, an account.
     Name,
     /// The name of an organisation or a part of it.
     Organisation,
-    /// Who exchanges messages: an application or an organisation.
+    /// Sender or receiver of messages: an application or an organisation.
     Party,
     /// The path of a resource or a file.
     Path,
@@ -68,7 +68,7 @@ pub enum TextKind {
     Version,
 }
 
-/// Names of both ends, each with the word that events have for it.
+/// Names of both ends, each with its word in events.
 #[derive(Clone, Copy, Default)]
 pub struct Ends<'a> {
     /// The client's.
@@ -88,12 +88,12 @@ pub enum Phrase<'a> {
     List(&'static str, &'a [String]),
 }
 
-/// How a client asked to be let in, and what came of it.
+/// How a client asked to be accepted, and the outcome.
 #[derive(Clone, Copy)]
 pub struct Admission<'a> {
-    /// What the client called itself.
+    /// The name that the client used.
     pub title: &'a str,
-    /// What the service answered.
+    /// The answer of the service.
     pub outcome: Outcome,
 }
 
@@ -156,8 +156,7 @@ impl<'a> FactList<'a> {
         self.put(name, group.map(Fact::Group));
     }
 
-    /// Each name once: of two families in one flow (a file share behind a CONNECT proxy), the later
-    /// one says it.
+    /// Each name once: of two families in one flow (a file share behind a CONNECT proxy), the later one wins.
     fn put(&mut self, name: &'static str, fact: Option<Fact<'a>>) {
         let Some(fact) = fact else { return };
         match self.0.iter_mut().find(|(known, _)| *known == name) {

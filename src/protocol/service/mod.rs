@@ -1,7 +1,7 @@
-//! What protocols learn of the service behind a flow: the facts of `phi.service`.
+//! Facts that protocols learn about the service behind a flow: `phi.service`.
 //!
-//! Facts that any service may have. The rest belongs to families of protocols, each in the folder of its
-//! protocol; outputs ask them through [`FamilyFacts`].
+//! Facts that any service may have. The rest belongs to families of protocols, each in the folder of its protocol;
+//! outputs read them through [`FamilyFacts`].
 
 mod family;
 mod role;
@@ -20,38 +20,38 @@ use crate::closed_set::closed_set;
 use crate::rules::{Secret, ServiceKind};
 use std::sync::Arc;
 
-/// Facts about a service. Never credentials. Texts are as on the wire, cut to
-/// [`ServiceFacts::MAX_TEXT`] bytes by [`ServiceFacts::set`]; anybody may have put a name or a number
-/// into them, so `identify` masks what may be a person's before they leave the flow.
+/// Facts about a service. Never credentials. Texts are as on the wire, cut to [`ServiceFacts::MAX_TEXT`] bytes by
+/// [`ServiceFacts::set`]. They may contain names and numbers of people, so `identify` masks those before facts leave
+/// the flow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ServiceFacts {
-    /// How the client proved who it is.
+    /// How the client authenticated.
     pub authentication: Authentication,
-    /// It did what a client asked that had not shown who it is, or let it in as a guest.
+    /// It served a client that did not authenticate, or accepted it as a guest.
     pub anonymous: bool,
-    /// A secret crossed the wire in clear. The secret itself is never kept.
+    /// A secret crossed the wire in cleartext. The secret itself is never kept.
     pub credentials_in_clear: bool,
-    /// What kinds of secrets crossed a web service's wire in clear, each once.
+    /// Kinds of secrets that crossed a web service's wire in cleartext, each once.
     pub credentials: Vec<Secret>,
-    /// What a web service's answers show of it, each once.
+    /// Interfaces that a web service's answers show, each once.
     pub interfaces: Vec<Interface>,
     /// Server software, as it names itself.
     pub software: Option<String>,
     /// `http/1.1`, `http/2`, `websocket`...: `network.application`.
     pub application: Option<String>,
-    /// What DICOM says of it.
+    /// Facts from DICOM.
     pub dicom: Option<Box<DicomFacts>>,
-    /// What messages say of it.
+    /// Facts from messages.
     pub messages: Option<Box<MessageFacts>>,
-    /// What HTTP says of it.
+    /// Facts from HTTP.
     pub web: Option<Box<WebFacts>>,
-    /// What file transfers say of it.
+    /// Facts from file transfers.
     pub files: Option<Box<FileFacts>>,
-    /// What TLS handshakes show of it.
+    /// Facts from TLS handshakes.
     pub tls: Option<Box<TlsFacts>>,
     /// Some of the texts are masked for now, and may be shown when the flow has ended.
     pub withheld: bool,
-    /// Distinguishes masked names by which clients asked to be admitted; 0: not masked.
+    /// Distinguishes masked names by which clients asked to be accepted; 0: not masked.
     pub admission_key: u64,
 }
 
@@ -61,22 +61,22 @@ impl ServiceFacts {
     /// Longest list kept.
     pub const MAX_LIST: usize = 16;
 
-    /// What DICOM says of it, to be added to.
+    /// Facts from DICOM, mutable.
     pub fn dicom(&mut self) -> &mut DicomFacts {
         self.dicom.get_or_insert_default()
     }
 
-    /// What messages say of it, to be added to.
+    /// Facts from messages, mutable.
     pub fn messages(&mut self) -> &mut MessageFacts {
         self.messages.get_or_insert_default()
     }
 
-    /// What HTTP says of it, to be added to.
+    /// Facts from HTTP, mutable.
     pub fn web(&mut self) -> &mut WebFacts {
         self.web.get_or_insert_default()
     }
 
-    /// What file transfers say of it, to be added to.
+    /// Facts from file transfers, mutable.
     pub fn files(&mut self) -> &mut FileFacts {
         self.files.get_or_insert_default()
     }
@@ -94,7 +94,7 @@ impl ServiceFacts {
         all.into_iter().flatten()
     }
 
-    /// Calls `of` with every text that comes from the wire. Texts of our own are left out.
+    /// Calls `of` with every text that comes from the wire, but not with constants.
     pub fn for_each_text_mut(&mut self, of: &mut dyn FnMut(TextKind, &mut String)) {
         self.software.iter_mut().for_each(|text| of(TextKind::Name, text));
         let Self { dicom, messages, web, files, tls, .. } = self;
@@ -108,7 +108,7 @@ impl ServiceFacts {
         all.into_iter().flatten().for_each(|facts| facts.for_each_text_mut(of));
     }
 
-    /// The host that the client names.
+    /// The host name that the client uses.
     pub fn host(&self) -> Option<&str> {
         self.web.as_ref()?.host.as_deref()
     }
@@ -123,21 +123,21 @@ impl ServiceFacts {
         self.software.as_deref().or_else(|| self.families().find_map(FamilyFacts::software))
     }
 
-    /// By which name the client asked to be let in, and what the service answered.
+    /// The name by which the client asked to be accepted, and the service's answer.
     pub fn admission(&self) -> Option<Admission<'_>> {
         self.families().find_map(FamilyFacts::admission)
     }
 
-    /// A secret of this kind crossed the wire in clear.
+    /// A secret of this kind crossed the wire in cleartext.
     pub fn secret(&mut self, secret: Secret) {
-        // What a cookie opens is over soon, and most say no more than who came back.
+        // A session behind a cookie ends soon, and most cookies only count visitors.
         self.credentials_in_clear |= secret != Secret::SessionCookie;
         if !self.credentials.contains(&secret) {
             self.credentials.push(secret);
         }
     }
 
-    /// A password crossed the wire in clear (USER and PASS, AUTH PLAIN, a simple bind...).
+    /// A password crossed the wire in cleartext (USER and PASS, AUTH PLAIN, a simple bind...).
     pub const fn password_in_clear(&mut self) {
         self.authentication = Authentication::Basic;
         self.credentials_in_clear = true;
@@ -263,7 +263,7 @@ impl ServiceFacts {
         }
     }
 
-    /// Counts `text` in `list`, if it is there or there is room.
+    /// Counts `text` in `list`, if it is in it or there is room.
     pub fn count(list: &mut Vec<(String, u64)>, text: &str) {
         let text = cut(text.trim_matches([' ', '\0']));
         let room = list.len() < Self::MAX_LIST;
@@ -297,27 +297,27 @@ fn cut(text: &str) -> &str {
     &text[..end]
 }
 
-/// What a web service's answers show of it.
+/// An interface in a web service's answers.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Interface {
-    /// What it is.
+    /// Its kind.
     pub kind: ServiceKind,
-    /// As the rule names it.
+    /// Its name in the rule.
     pub product: Arc<str>,
-    /// It answered a client that had not shown who it is.
+    /// It answered a client that did not authenticate.
     pub open: bool,
 }
 
 closed_set! {
-    /// How a client proved who it is (`phi.service.authentication`).
+    /// How a client authenticated (`phi.service.authentication`).
     #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
     pub enum Authentication {
-        /// Nothing was asked or shown.
+        /// Not at all.
         #[default]
         None = "none",
-        /// HTTP Basic (RFC 7617): in clear.
+        /// HTTP Basic (RFC 7617): cleartext.
         Basic = "basic",
-        /// HTTP Bearer (RFC 6750): replayable in clear.
+        /// HTTP Bearer (RFC 6750): replayable in cleartext.
         Bearer = "bearer",
         /// A key in a header or a query.
         ApiKey = "api-key",
@@ -329,7 +329,7 @@ closed_set! {
         UserIdentity = "user-identity",
         /// A client certificate.
         ClientCertificate = "client-certificate",
-        /// Not visible (mid-stream, one direction).
+        /// Unknown (mid-stream, one direction).
         Unknown = "unknown",
     }
 }

@@ -1,13 +1,13 @@
-//! What traffic proves of hosts.
+//! Roles of hosts, as traffic proves them.
 
 use crate::closed_set::closed_set;
 use crate::rules::ServiceKind;
 
 closed_set! {
-    /// What traffic proves a host to be (`phi.asset.role`).
+    /// Role of a host (`phi.asset.role`).
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     pub enum Role {
-        /// Accepts or gives out DICOM objects.
+        /// Stores or serves DICOM objects.
         Pacs = "pacs",
         /// Answers modality worklist queries.
         Worklist = "worklist-server",
@@ -33,17 +33,17 @@ closed_set! {
         SearchIndex = "search-index",
         /// Answers queries of a database over HTTP.
         Database = "database",
-        /// Keeps objects in buckets.
+        /// Stores objects in buckets.
         ObjectStore = "object-store",
-        /// Keeps health records.
+        /// Stores health records.
         HealthRecords = "health-records",
-        /// Passes messages on.
+        /// Forwards messages.
         IntegrationEngine = "integration-engine",
-        /// Takes results of laboratory analysers (ASTM E1394).
+        /// Receives results of laboratory analysers (ASTM E1394).
         LabInterface = "lab-interface",
-        /// Takes mail.
+        /// Accepts mail.
         MailServer = "mail-server",
-        /// Takes or gives out files.
+        /// Accepts or serves files.
         FileServer = "file-server",
         /// Any other server.
         Server = "server",
@@ -51,7 +51,7 @@ closed_set! {
 }
 
 impl Role {
-    /// Whether only systems of medicine have it.
+    /// Whether only medical systems have it.
     pub const fn is_medical(self) -> bool {
         !matches!(
             self,
@@ -86,7 +86,7 @@ impl Role {
 pub struct Roles {
     /// Of the server.
     pub server: Role,
-    /// Of the client, where its part in the flow says anything.
+    /// Of the client, if the flow shows one.
     pub client: Option<Role>,
 }
 

@@ -2,7 +2,7 @@
 
 /// Length of the header (2.2.1).
 pub(super) const HEADER: usize = 64;
-/// Identifiers of what a message may begin with (2.2.1, 2.2.41, 2.2.42; MS-CIFS 2.2.3.1).
+/// Protocol identifiers at the front of a message (2.2.1, 2.2.41, 2.2.42; MS-CIFS 2.2.3.1).
 pub(super) const SMB2: [u8; 4] = *b"\xfeSMB";
 pub(super) const SMB1: [u8; 4] = *b"\xffSMB";
 pub(super) const ENCRYPTED: [u8; 4] = *b"\xfdSMB";
@@ -17,28 +17,28 @@ pub(super) const CREATE: u16 = 5;
 pub(super) const CLOSE: u16 = 6;
 pub(super) const READ: u16 = 8;
 pub(super) const WRITE: u16 = 9;
-/// The last command there is, `SERVER_TO_CLIENT_NOTIFICATION`.
+/// The last command, `SERVER_TO_CLIENT_NOTIFICATION`.
 const LAST_COMMAND: u16 = 0x13;
 
 const FLAG_RESPONSE: u32 = 1;
 const FLAG_ASYNC: u32 = 2;
 const FLAG_RELATED: u32 = 4;
 
-/// `STATUS_PENDING`: the answer proper comes later (3.3.4.4).
+/// `STATUS_PENDING`: the final response comes later (3.3.4.4).
 pub(super) const PENDING: u32 = 0x103;
 /// `STATUS_BUFFER_OVERFLOW`: there is more than was read.
 pub(super) const OVERFLOW: u32 = 0x8000_0005;
 
-/// In place of a handle: that of the request before (2.2.1.2, 3.3.5.2.7.2).
+/// In place of a handle: the one of the request before (2.2.1.2, 3.3.5.2.7.2).
 pub(super) const RELATED: [u8; 16] = [0xff; 16];
 
-/// What a header says.
+/// The fields of a header that are used.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     pub(super) status: u32,
     pub(super) command: u16,
     flags: u32,
-    /// Where the next message of a compound begins, from this header on; 0 in the last.
+    /// Offset of the next message of a compound, from this header on; 0 in the last.
     pub(super) next: u32,
     pub(super) message: u64,
     pub(super) tree: u32,
@@ -70,12 +70,12 @@ impl Header {
         self.flags & FLAG_RELATED != 0
     }
 
-    /// Whether it is the answer to a request, rather than word that one will come.
+    /// Whether it is the final response to a request, not an interim one.
     pub(super) const fn is_final(&self) -> bool {
         !(self.status == PENDING && self.flags & FLAG_ASYNC != 0)
     }
 
-    /// Bytes of the body that must be there to read it; none if it is not read.
+    /// Bytes of the body that are needed to read it; `None` if it is not read.
     pub(super) const fn fixed(&self) -> Option<usize> {
         Some(match (self.command, self.is_response()) {
             (SESSION_SETUP, true) => 4,
@@ -83,7 +83,7 @@ impl Header {
             (CREATE, false) => 56,
             (CREATE, true) => 80,
             (CLOSE, false) => 24,
-            // An answer that failed has a body of 8 bytes (2.2.2).
+            // A failed response has a body of 8 bytes (2.2.2).
             (CLOSE, true) => 8,
             (READ, true) => 16,
             (READ | WRITE, false) => 48,

@@ -1,6 +1,5 @@
-//! SMB 1 (MS-CIFS), 2 and 3 (MS-SMB2) over TCP, with or without NetBIOS sessions (RFC 1002 4.3). What is
-//! written and read is passed on file by file, put together of its pieces by handle and offset; what is
-//! encrypted is counted as that.
+//! SMB 1 (MS-CIFS), 2 and 3 (MS-SMB2) over TCP, with or without NetBIOS sessions (RFC 1002 4.3). Written and read
+//! data is passed on file by file, reassembled by handle and offset; encrypted messages are only counted.
 
 mod header;
 mod smb1;
@@ -50,7 +49,7 @@ impl Protocol for Smb {
     }
 }
 
-/// Whether a message begins at the front of `data`, and who says it.
+/// Whether a message begins at the front of `data`, and which end sends it.
 fn front(data: &[u8]) -> Probe {
     // SESSION REQUEST for two encoded names of 34 bytes (RFC 1002 4.3.2).
     const SESSION_REQUEST: &[u8] = b"\x81\0\0\x44\x20";
@@ -89,17 +88,17 @@ fn front(data: &[u8]) -> Probe {
 /// One direction.
 #[derive(Default)]
 struct DirectionState {
-    /// Bytes of the session message that belong to no SMB message begun.
+    /// Bytes of the session message that are not read yet.
     left: usize,
-    /// Bytes before those of the piece.
+    /// Bytes in front of the piece.
     before: u64,
     piece: Option<Piece>,
     /// Bytes of the SMB message behind the piece.
     behind: u64,
-    /// The file of the request before in a compound.
+    /// The file of the previous request in a compound.
     related: u32,
     ended: bool,
-    /// Said to be encrypted, or compressed.
+    /// Encryption or compression was reported.
     odd: bool,
 }
 
@@ -107,15 +106,15 @@ struct DirectionState {
 struct SmbParser {
     sides: [DirectionState; 2],
     files: Files,
-    /// A share was connected to in clear.
+    /// A share was connected to without encryption.
     clear: bool,
-    /// SMB 1 is spoken.
+    /// SMB 1 is used.
     old: bool,
-    /// The server wants passwords as they are (SMB 1).
+    /// The server asks for plaintext passwords (SMB 1).
     plain: bool,
     /// The client named a user (SMB 1).
     named: bool,
-    /// The session that was begun last is one of a guest, or has no user.
+    /// The last session is that of a guest, or has no user.
     guest: bool,
 }
 
@@ -141,8 +140,8 @@ impl Default for SmbParser {
 }
 
 impl SmbParser {
-    /// Reads the beginning of an SMB message of `size` bytes; where its data are, if there are any
-    /// that are of interest. `file`: the file of the request before.
+    /// Reads the beginning of an SMB message of `size` bytes. Returns where its data is, if it has data of interest.
+    /// `file`: the file of the previous request.
     fn message(
         &mut self,
         header: &Header,
@@ -159,7 +158,7 @@ impl SmbParser {
             self.files.asked = true;
         }
         match (header.command, header.is_response()) {
-            // SMB2_SESSION_FLAG_IS_GUEST and ..._IS_NULL (2.2.6): anybody is let in.
+            // SMB2_SESSION_FLAG_IS_GUEST and ..._IS_NULL (2.2.6): any client is accepted.
             (header::SESSION_SETUP, true) if done => {
                 self.guest = u16_at(body, 2)? & 3 != 0;
                 if !self.guest {
@@ -178,7 +177,7 @@ impl SmbParser {
             }
             // SMB2_SHARE_TYPE_PIPE (2.2.10)
             (header::TREE_CONNECT, true) if done => {
-                // Pipes are for anybody; folders need not be (SMB2_SHARE_TYPE_DISK).
+                // Pipes are open to any client; folders need not be (SMB2_SHARE_TYPE_DISK).
                 sink.facts().anonymous |= self.guest && body.get(2) == Some(&1);
                 self.files.connected(message, header.session, header.tree, body.get(2) == Some(&2));
             }
@@ -239,8 +238,7 @@ impl SmbParser {
         self.files.find((header.session, handle), header.tree, sink)
     }
 
-    /// The content of a session message: an SMB message whose relevant part is complete, or
-    /// something that is passed over.
+    /// The content of a session message: an SMB message whose relevant part is complete, or something to skip.
     fn step(
         &mut self,
         direction: Direction,
@@ -312,8 +310,8 @@ impl SmbParser {
         Ok(self.begin_piece(direction, read, size, data))
     }
 
-    /// `read` bytes of a message of `size` were looked at: `data` are where its piece of a file begins, if it has
-    /// one, and the piece.
+    /// `read` bytes of a message of `size` were read. `data`: where its piece of a file begins, if it has one, and
+    /// the piece.
     fn begin_piece(
         &mut self,
         direction: Direction,
@@ -332,7 +330,7 @@ impl SmbParser {
         Progress::consumed(consumed)
     }
 
-    /// Bytes of the piece that is under way.
+    /// Bytes of the current piece.
     fn piece(&mut self, direction: Direction, rest: &[u8], sink: &mut dyn ContentSink) -> Progress {
         let side = &mut self.sides[index(direction)];
         if side.before > 0 {
@@ -354,7 +352,7 @@ impl SmbParser {
     }
 }
 
-/// How much of a message must be there for the name in it, if it has one that is read.
+/// How much of a message is needed for the name in it, if it has one that is read.
 fn named(header: &Header, data: &[u8], size: usize) -> Option<usize> {
     let at = match (header.command, header.is_response()) {
         (header::TREE_CONNECT, false) => 4,
@@ -395,7 +393,7 @@ impl Parser for SmbParser {
                 side.related = 0;
                 Ok(Progress::consumed(FRAME))
             }
-            // Session request, its answers, and keep-alive (RFC 1002 4.3.1).
+            // Session request, its responses, and keep-alive (RFC 1002 4.3.1).
             0x81..=0x85 => Ok(Progress::skip(FRAME, len as u64)),
             _ => {
                 self.end(direction, sink);

@@ -1,5 +1,5 @@
-//! Messages of SMB 1 (MS-CIFS, MS-SMB): how files are opened, read and written, by the commands of Windows NT
-//! (`*_ANDX`) and by those before them, which old devices still use. Numbers are little-endian.
+//! Messages of SMB 1 (MS-CIFS, MS-SMB): opening, reading and writing files, by the commands of Windows NT (`*_ANDX`)
+//! and by the older ones, which old devices still use. Numbers are little-endian.
 
 use super::header::{self, u16_at, u32_at};
 use super::{SmbParser, index};
@@ -10,11 +10,11 @@ use crate::protocol::{
 
 /// Length of the header (MS-CIFS 2.2.3.1).
 const HEADER: usize = 32;
-/// Most that is read of a message for names; data come behind.
+/// Most bytes of a message that are read for names; data follows.
 const MAX_READ: usize = 4096;
-/// Commands of a message, one behind the other.
+/// Commands chained in a message.
 const MAX_CHAIN: usize = 4;
-/// In place of a handle: that of the command before in the message.
+/// In place of a handle: the one of the command before in the message.
 const SAME: u16 = 0xffff;
 
 /// Commands (MS-CIFS 2.2.2.1).
@@ -36,7 +36,7 @@ const OPEN_PRINT: u8 = 0xc0;
 const WRITE_PRINT: u8 = 0xc1;
 const CLOSE_PRINT: u8 = 0xc2;
 
-/// What the header says.
+/// The fields of the header that are used.
 #[derive(Clone, Copy)]
 struct Header {
     command: u8,
@@ -62,7 +62,7 @@ impl Header {
         })
     }
 
-    /// How much of a message is read: all that may hold a name, or what is before its data.
+    /// How much of a message is read: the part that may hold a name, or everything in front of its data.
     fn wanted(&self, words: usize) -> usize {
         let fixed = HEADER + 1 + words + 2;
         match (self.command, self.response) {
@@ -97,9 +97,9 @@ impl Header {
 struct Command<'a> {
     code: u8,
     words: &'a [u8],
-    /// Where its bytes begin in the message.
+    /// Offset of its bytes in the message.
     at: usize,
-    /// The message as far as it was read.
+    /// The part of the message that was read.
     message: &'a [u8],
     head: Header,
 }
@@ -119,7 +119,7 @@ impl<'a> Command<'a> {
         u32_at(self.words, at).map(u64::from)
     }
 
-    /// The command behind it, if it may have one.
+    /// The chained command behind it, if there is one.
     fn next(&self) -> Option<Self> {
         let chained = matches!(
             self.code,
@@ -132,8 +132,7 @@ impl<'a> Command<'a> {
         );
         let code = *self.words.first()?;
         let at = usize::from(self.word(2)?);
-        // Only forward, so that there is an end.
-        // Each has a number of its own.
+        // Only forward, so that the chain ends. Each command has a number of its own.
         let head = Header { message: self.head.message + (1 << 48), ..self.head };
         (chained && code != 0xff && at >= self.at)
             .then(|| Self::parse(code, at, self.message, head))?
@@ -151,7 +150,7 @@ impl<'a> Command<'a> {
         header::text(rest.get(..end).unwrap_or_default(), MAX_NAME)
     }
 
-    /// The name of the file that is to be opened.
+    /// The name of the file to open.
     fn name(&self) -> Option<String> {
         match self.code {
             // Buffer format 4 is a string (MS-CIFS 2.2.1.1.1).
@@ -161,7 +160,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The handle of the file that was opened.
+    /// The handle of the opened file.
     fn opened(&self) -> Option<u16> {
         match self.code {
             OPEN | CREATE | CREATE_NEW | OPEN_PRINT => self.word(0),
@@ -171,7 +170,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// The bytes it writes: handle, offset in the file, where they begin in the message, how many.
+    /// The bytes it writes: handle, offset in the file, offset in the message, length.
     fn written(&self) -> Option<(u16, u64, usize, usize)> {
         match self.code {
             WRITE_ANDX => {
@@ -196,7 +195,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// What it reads: handle and offset.
+    /// The bytes it reads: handle and offset.
     fn asked(&self) -> Option<(u16, u64)> {
         match self.code {
             READ_ANDX => {
@@ -208,7 +207,7 @@ impl<'a> Command<'a> {
         }
     }
 
-    /// Where the bytes that were read begin in the message, and how many there are.
+    /// Offset and length, in the message, of the bytes read.
     fn answered(&self) -> Option<(usize, usize)> {
         match self.code {
             READ_ANDX => {
@@ -229,7 +228,7 @@ const fn handle(file: u16) -> Handle {
 }
 
 impl SmbParser {
-    /// An SMB 1 message, of which all that is read is there.
+    /// An SMB 1 message whose relevant part is complete.
     pub(super) fn step_1(
         &mut self,
         direction: Direction,
@@ -262,7 +261,7 @@ impl SmbParser {
         Ok(self.begin_piece(direction, wanted, size, data))
     }
 
-    /// A request; where its data are in the message of `size` bytes. `file`: that of the command before.
+    /// A request. Returns where its data is in the message of `size` bytes. `file`: that of the command before.
     fn request_1(
         &mut self,
         command: &Command<'_>,
@@ -302,7 +301,7 @@ impl SmbParser {
         None
     }
 
-    /// A response; where its data are in the message of `size` bytes.
+    /// A response. Returns where its data is in the message of `size` bytes.
     fn answer_1(
         &mut self,
         command: &Command<'_>,
@@ -327,7 +326,7 @@ impl SmbParser {
             header::SMB1_NEGOTIATE => {
                 self.plain = command.words.len() >= 26 && command.words.get(2)? & 2 == 0;
             }
-            // SMB_SETUP_GUEST (MS-CIFS 2.2.4.53.2): anybody is let in.
+            // SMB_SETUP_GUEST (MS-CIFS 2.2.4.53.2): any client is accepted.
             SESSION_SETUP_ANDX if done => {
                 self.guest = command.word(4)? & 1 != 0 || !self.named;
                 if !self.guest {
@@ -347,10 +346,10 @@ impl SmbParser {
         None
     }
 
-    /// Who wants to be let in (MS-CIFS 2.2.4.53.1, MS-SMB 2.2.4.6.1).
+    /// The user who logs in (MS-CIFS 2.2.4.53.1, MS-SMB 2.2.4.6.1).
     fn setup_1(&mut self, command: &Command<'_>, sink: &mut dyn ContentSink) {
         if command.words.len() == 24 {
-            // What NTLMSSP says (MS-NLMP 2.2.1.3): a user without a name is anonymous.
+            // NTLMSSP (MS-NLMP 2.2.1.3): a user without a name is anonymous.
             const AUTHENTICATE: &[u8] = b"NTLMSSP\0\x03\0\0\0";
             let blob = command.message.get(command.at..).unwrap_or_default();
             let Some(at) = memchr::memmem::find(blob, AUTHENTICATE) else { return };

@@ -1,7 +1,7 @@
-//! SMTP (RFC 5321), with chunks (RFC 3030), pipelining (RFC 2920), AUTH (RFC 4954) and STARTTLS
-//! (RFC 3207); LMTP (RFC 2033), too. Each message is one content.
+//! SMTP (RFC 5321), with chunks (RFC 3030), pipelining (RFC 2920), AUTH (RFC 4954) and STARTTLS (RFC 3207); also LMTP
+//! (RFC 2033). Each message is one payload.
 //!
-//! Secrets are skipped, never copied; only the fact that they crossed in clear is kept.
+//! Secrets are skipped, never copied; only the fact that they crossed in cleartext is kept.
 
 mod probe;
 
@@ -50,7 +50,7 @@ struct SmtpParser {
     greeted: bool,
 }
 
-/// What the client sends.
+/// State of the client.
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
 enum Mode {
     /// Commands.
@@ -62,7 +62,7 @@ enum Mode {
         /// A part of it was lost, perhaps its end.
         has_gap: bool,
     },
-    /// A chunk of so many bytes (RFC 3030 2).
+    /// A chunk with this many bytes left (RFC 3030 2).
     Chunk { left: u64, last: bool },
 }
 
@@ -128,7 +128,7 @@ impl SmtpParser {
             Mode::Command if code == b"354" && self.message.is_none() => {
                 self.mode = Mode::Text { at: Dotted::new(), has_gap: false };
             }
-            // Nothing of a message that was refused is sent.
+            // A rejected message is not sent.
             Mode::Text { .. } if refused && self.message.is_none() => self.mode = Mode::Command,
             // It was answered, so its end was in the gap.
             Mode::Text { has_gap: true, .. } => self.finish(Ending::Cut, sink),
@@ -235,7 +235,7 @@ impl Parser for SmtpParser {
 }
 
 impl SmtpParser {
-    /// `left` bytes of the chunk are still to come.
+    /// The chunk has `left` bytes left.
     fn chunk(&mut self, left: u64, last: bool, sink: &mut dyn ContentSink) {
         match (left, last) {
             (0, true) => self.finish(Ending::Complete, sink),

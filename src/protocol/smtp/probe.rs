@@ -1,14 +1,14 @@
-//! Recognition: the greeting of a server, the hello of a client, or a transaction from the middle.
+//! Recognises the greeting of a server, the hello of a client, and mid-stream a mail transaction.
 
 use super::super::{Position, Probe, Speaker};
 
-/// Longest greeting line looked at, bytes (RFC 5321 4.5.3.1.5 allows 512).
+/// Longest greeting line, bytes (RFC 5321 4.5.3.1.5 allows 512).
 const MAX_GREETING: usize = 1024;
 
-/// What only a client says (RFC 5321 4.1.1, RFC 2033 4.1).
+/// Commands that only a client sends (RFC 5321 4.1.1, RFC 2033 4.1).
 const OPENINGS: &[&[u8]] = &[b"EHLO ", b"HELO ", b"LHLO ", b"MAIL FROM:"];
 
-/// Whether `data` starts with the words of a client or the greeting of a server.
+/// Whether `data` begins with a command of a client or the greeting of a server.
 pub fn probe(data: &[u8], at: Position) -> Probe {
     let mut more = false;
     for opening in OPENINGS {
@@ -39,8 +39,8 @@ pub fn probe(data: &[u8], at: Position) -> Probe {
     }
 }
 
-/// `220`, and a line that names the protocol; FTP greets in the same way. A server that does not
-/// name it is known by what its client says.
+/// `220`, and a line that names the protocol; FTP greets in the same way. A server that does not name it is
+/// recognised by its client.
 fn greeting(data: &[u8]) -> Probe {
     const CODE: &[u8] = b"220";
     let head = data.get(..CODE.len()).unwrap_or(data);

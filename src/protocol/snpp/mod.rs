@@ -1,4 +1,4 @@
-//! SNPP (RFC 1861): messages to pagers, which say who is to be looked after where.
+//! SNPP (RFC 1861): messages to pagers, which may name patients and rooms.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ use memchr::{memchr, memmem};
 
 /// Longest line, bytes.
 const MAX_LINE: usize = 4 << 10;
-/// Longest number of a pager, bytes.
+/// Longest pager number, bytes.
 const MAX_PAGER: usize = 64;
 
 /// SNPP.
@@ -80,7 +80,7 @@ fn find(data: &[u8]) -> Option<usize> {
 /// One flow.
 #[derive(Default)]
 struct SnppParser {
-    /// The text of several lines on its way (4.5.1).
+    /// The incomplete text of several lines (4.5.1).
     text: Option<(Dotted, Option<ContentWriter>)>,
 }
 
@@ -158,7 +158,7 @@ impl Parser for SnppParser {
             };
             match direction {
                 Direction::ClientToServer => self.command(direction, line, sink),
-                // A text that is refused does not come.
+                // A rejected text is not sent.
                 Direction::ServerToClient => {
                     if matches!(line.first(), Some(b'4' | b'5'))
                         && matches!(self.text, Some((_, None)))

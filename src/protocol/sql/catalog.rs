@@ -1,15 +1,15 @@
-//! The columns of tables whose definition crossed the connection. Statements that name no columns
-//! (`INSERT INTO t VALUES (...)`, `COPY t FROM STDIN`) mean these.
+//! The columns of tables whose definition crossed the connection. Statements without column names (`INSERT INTO t
+//! VALUES (...)`, `COPY t FROM STDIN`) refer to these.
 
 use super::table::MAX_COLUMNS;
 use crate::syntax::sql::{Token, Tokens};
 use std::collections::VecDeque;
 
-/// Tables kept per connection; the oldest goes first.
+/// Tables kept per connection; beyond it the oldest are dropped.
 const MAX_TABLES: usize = 32;
 /// Longest name that is kept, bytes.
 const MAX_NAME: usize = 128;
-/// Items of a table's definition that are no columns.
+/// Items of a table definition that are no columns.
 const CONSTRAINTS: [&str; 14] = [
     "CONSTRAINT",
     "PRIMARY",
@@ -36,7 +36,7 @@ pub struct Column {
     pub kind: Vec<u8>,
 }
 
-/// What one connection said of tables.
+/// The tables defined on one connection.
 #[derive(Default)]
 pub struct Catalog {
     tables: VecDeque<(Vec<u8>, Vec<Column>)>,
@@ -47,7 +47,7 @@ impl Catalog {
     pub fn learn(&mut self, statement: &[u8]) {
         let verb = statement.trim_ascii_start().get(..6);
         let begins = verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"CREATE"));
-        // Scripts have several statements: those that create come first or behind a semicolon.
+        // Scripts have several statements: CREATE comes first or behind a semicolon.
         if !begins && memchr::memchr(b';', statement).is_none() {
             return;
         }
@@ -92,7 +92,7 @@ impl Catalog {
         self.tables.push_back((name, columns));
     }
 
-    /// The columns of the table called `name`, without its schema; none if nothing said what they are.
+    /// The columns of the table called `name`, without its schema; `None` if unknown.
     pub fn columns(&self, name: &[u8]) -> Option<&[Column]> {
         let (_, columns) =
             self.tables.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
@@ -109,7 +109,7 @@ impl Catalog {
 /// The columns of a definition, from behind its opening parenthesis up to its closing one.
 fn columns(tokens: &mut Tokens<'_>) -> Vec<Column> {
     let mut columns: Vec<Column> = Vec::new();
-    // Words of the item so far, and parentheses that are open in it.
+    // Words of the current item, and its open parentheses.
     let (mut words, mut depth, mut constraint) = (0, 0usize, false);
     for token in tokens.by_ref() {
         match &token {

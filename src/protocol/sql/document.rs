@@ -1,11 +1,11 @@
-//! Values that are documents of their own: resources in JSON, messages, letters, files.
+//! Values that are documents themselves: resources in JSON, messages, letters, files.
 
 use super::super::content_writer::ContentWriter;
 use super::super::{ContentSink, Direction, Hint, Media};
 
 /// Shortest value that may be a document, bytes.
 const MIN_DOCUMENT: usize = 48;
-/// What files begin with.
+/// Magic numbers of files.
 const FILES: [&[u8]; 9] = [
     b"%PDF-",
     b"PK\x03\x04",
@@ -18,7 +18,7 @@ const FILES: [&[u8]; 9] = [
     b"MM\0*",
 ];
 
-/// Whether a value is a document, by what it begins with.
+/// Whether a value is a document, judged by its beginning.
 pub fn is_document(value: &[u8]) -> bool {
     if value.len() < MIN_DOCUMENT {
         return false;

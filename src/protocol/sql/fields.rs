@@ -1,6 +1,6 @@
 //! Numbers and strings from the front of a message. Numbers are little-endian.
 
-/// The bytes of a message that are not read yet.
+/// The unread bytes of a message.
 #[derive(Clone, Copy)]
 pub struct Fields<'a>(pub &'a [u8]);
 
@@ -17,7 +17,7 @@ impl<'a> Fields<'a> {
         Some(little(self.bytes(len.min(8))?))
     }
 
-    /// A string that a zero ends.
+    /// A null-terminated string.
     pub fn terminated(&mut self) -> Option<&'a [u8]> {
         let end = memchr::memchr(0, self.0)?;
         let text = self.bytes(end)?;
@@ -26,12 +26,12 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The number that the first 8 bytes are, the least significant first.
+/// The number in the first 8 bytes, the least significant first.
 pub fn little(bytes: &[u8]) -> u64 {
     bytes.iter().take(8).rev().fold(0, |n, b| n << 8 | u64::from(*b))
 }
 
-/// The same with a sign; of fewer than 8 bytes the highest bit is the sign.
+/// The same, signed; of fewer than 8 bytes the highest bit is the sign.
 pub fn signed(bytes: &[u8]) -> i64 {
     let shift = 64 - 8 * bytes.len().clamp(1, 8) as u32;
     ((little(bytes) << shift) as i64) >> shift

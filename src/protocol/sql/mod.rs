@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod document;
 pub mod fields;
+pub mod prepared;
 pub mod statement;
 pub mod table;
 
@@ -14,6 +15,7 @@ mod tests;
 
 pub use catalog::Catalog;
 pub use fields::{Fields, is_null};
+pub use prepared::{PreparedStatement, PreparedStatements};
 pub use statement::Parameters;
 pub use table::{Table, write_cell};
 
@@ -21,15 +23,13 @@ use super::content_writer::ContentWriter;
 use super::{ContentSink, Direction, Ending, Hint, Media};
 use zeroize::Zeroizing;
 
-/// Longest statement that is read, bytes. Restores of dumps send rows by the megabyte.
+/// Longest statement that is read, bytes. Database restores insert megabytes of rows at once.
 pub const MAX_STATEMENT: usize = 1 << 20;
 /// Longest prepared statement that is kept, bytes.
 pub const MAX_PREPARED: usize = 16 << 10;
-/// Prepared statements kept per connection.
-pub const MAX_STATEMENTS: usize = 64;
 const SECONDS_A_DAY: i64 = 86_400;
 
-/// Writes a day as `YYYY-MM-DD`; nothing for one that no calendar has. Days count from 1970-01-01.
+/// Writes a day as `YYYY-MM-DD`; nothing for an impossible one. Days count from 1970-01-01.
 pub fn write_day(days: i64, text: &mut Vec<u8>) {
     let moment = time::OffsetDateTime::from_unix_timestamp(days.saturating_mul(SECONDS_A_DAY));
     if let Ok(day) = moment {
@@ -58,7 +58,7 @@ pub fn pass_on_values(
     }
 }
 
-/// Passes on the named arguments of a call of a procedure: their names say what they hold.
+/// Passes on the named arguments of a procedure call.
 pub fn pass_on_arguments(
     arguments: &[(Vec<u8>, Zeroizing<Vec<u8>>)],
     layer: &'static str,

@@ -1,6 +1,6 @@
-//! The values in a statement of SQL that belong to a named column: `INSERT INTO t (a, b) VALUES (1, 2)`,
-//! `a = 'x'`, `a LIKE 'x%'`, `a IN ('x', 'y')`, and the named arguments of a procedure. Anything else is
-//! passed over: this is no parser of SQL, and each token is looked at once.
+//! The values in a statement of SQL that belong to a named column: `INSERT INTO t (a, b) VALUES (1, 2)`, `a = 'x'`,
+//! `a LIKE 'x%'`, `a IN ('x', 'y')`, and the named arguments of a procedure. Anything else is passed over: this is no
+//! SQL parser, and reads each token once.
 
 use super::catalog::Catalog;
 use super::document::is_document;
@@ -17,7 +17,7 @@ const MAX_DOCUMENTS: usize = 64;
 const MAX_ROWS: usize = 10_000;
 /// Columns of one table.
 const MAX_COLUMNS: usize = 256;
-/// Depth of parentheses inside a value that is followed.
+/// Levels of parentheses inside a value that are followed.
 const MAX_DEPTH: usize = 32;
 
 /// The values of placeholders, by number (`?`, `$1`) or by name (`@p1`, `:name`).
@@ -57,11 +57,11 @@ impl Parameters {
 
 /// Values under the same columns, as lines of CSV, the heading first.
 pub struct Values {
-    /// Lines with their ends.
+    /// Lines with their line ends.
     pub lines: Vec<Zeroizing<Vec<u8>>>,
 }
 
-/// What the statement does, as `phi.operation` says it.
+/// The kind of statement, as in `phi.operation`.
 pub fn operation(statement: &[u8]) -> &'static str {
     const KNOWN: [&str; 9] =
         ["SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "CALL", "EXEC", "COPY"];
@@ -102,21 +102,21 @@ pub fn arguments(arguments: &[(Vec<u8>, Zeroizing<Vec<u8>>)]) -> Vec<Values> {
     found.tables
 }
 
-/// A value without blanks and the wildcards of LIKE around it.
+/// A value without surrounding blanks and wildcards of LIKE.
 fn trimmed(value: &[u8]) -> &[u8] {
     let value = value.trim_ascii();
     let value = value.strip_prefix(b"%").unwrap_or(value);
     value.strip_suffix(b"%").unwrap_or(value)
 }
 
-/// Values with their columns that come one by one: of one row until a column comes again.
+/// Values that arrive one by one with their columns; a column that repeats begins a new row.
 #[derive(Default)]
 struct Pairs {
     columns: Vec<Vec<u8>>,
     cells: Vec<Zeroizing<Vec<u8>>>,
 }
 
-/// What was found so far.
+/// The tables so far.
 #[derive(Default)]
 struct Found {
     tables: Vec<Values>,
@@ -220,7 +220,7 @@ impl<'a> Reader<'a> {
         self.found.end_pairs();
     }
 
-    /// The literal or the parameter that a token is.
+    /// The literal or the parameter in a token.
     fn literal(&self, token: &Token<'_>) -> Option<Zeroizing<Vec<u8>>> {
         Some(Zeroizing::new(match token {
             Token::Text(text) | Token::Double(text) => text.clone(),
@@ -324,7 +324,7 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// The rows behind VALUES. Without names for their columns they are only passed over.
+    /// The rows behind VALUES. Without names for their columns they are passed over.
     fn rows(&mut self, columns: &[&[u8]]) {
         let mut lines = vec![line(columns)];
         while let Some(token) = self.tokens.next() {
@@ -373,7 +373,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The elements of an array as PostgreSQL writes it: `{a,"b, c",NULL}`.
+/// The elements of an array in PostgreSQL's syntax: `{a,"b, c",NULL}`.
 fn elements(array: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let inner = array.strip_prefix(b"{").and_then(|a| a.strip_suffix(b"}")).unwrap_or_default();
     let mut out = Vec::new();

@@ -10,12 +10,12 @@ pub const MAX_COLUMNS: usize = 512;
 /// Documents in the values of one row that are read.
 const MAX_DOCUMENTS: usize = 16;
 
-/// The rows of one result on their way to the reader of tables.
+/// The rows of one result, on their way to the reader of tables.
 #[derive(Default)]
 pub struct Table {
     /// The names of the columns as a line.
     heading: Vec<u8>,
-    /// The label of the character set of names and values, where the protocol says it.
+    /// The label of the character set of names and values, if the protocol declares it.
     charset: Option<&'static str>,
     columns: usize,
     writer: Option<ContentWriter>,
@@ -23,9 +23,9 @@ pub struct Table {
     cells: usize,
     /// The text of a value in binary form.
     text: Zeroizing<Vec<u8>>,
-    /// Values of the row that are documents of their own.
+    /// Values of the row that are documents themselves.
     documents: Vec<Zeroizing<Vec<u8>>>,
-    /// A value of this result was one.
+    /// A value of this result was a document.
     has_documents: bool,
 }
 
@@ -45,12 +45,12 @@ impl Table {
         }
     }
 
-    /// The character set of the rows to come, as a label (WHATWG Encoding); none to find it out.
+    /// The character set of the following rows, as a label (WHATWG Encoding); none to detect it.
     pub const fn set_charset(&mut self, label: Option<&'static str>) {
         self.charset = label;
     }
 
-    /// Columns named so far.
+    /// Number of named columns.
     pub const fn columns(&self) -> usize {
         self.columns
     }
@@ -69,7 +69,7 @@ impl Table {
         self.cells += 1;
     }
 
-    /// The next value of the row, as `write` writes it; none if it cannot. Nothing is written for NULL.
+    /// The next value of the row, as `write` writes it; `None` if it cannot. Nothing is written for NULL.
     pub fn write_cell(&mut self, write: impl FnOnce(&mut Vec<u8>) -> Option<()>) -> Option<()> {
         let mut text = std::mem::take(&mut self.text);
         text.clear();
@@ -81,7 +81,7 @@ impl Table {
         written
     }
 
-    /// Whether further rows are not wanted: their columns say nothing, and no value was a document.
+    /// Whether further rows are not wanted: their columns mean nothing, and no value was a document.
     pub fn is_done(&self) -> bool {
         !self.has_documents && self.writer.as_ref().is_some_and(ContentWriter::is_done)
     }
@@ -120,7 +120,7 @@ impl Table {
         self.cells = 0;
     }
 
-    /// Drops a row that is not complete.
+    /// Drops an incomplete row.
     pub fn drop_row(&mut self) {
         self.line.clear();
         self.cells = 0;

@@ -1,4 +1,4 @@
-//! STOMP 1.0 to 1.2 (stomp.github.io): what is sent and delivered (ActiveMQ, Artemis, RabbitMQ).
+//! STOMP 1.0 to 1.2 (stomp.github.io): sent and delivered messages (ActiveMQ, Artemis, RabbitMQ).
 
 #[cfg(test)]
 mod tests;
@@ -13,10 +13,10 @@ use std::borrow::Cow;
 
 /// Longest command with its headers, bytes.
 const MAX_HEAD: usize = 64 << 10;
-/// Longest body believed, bytes.
+/// Longest plausible body, bytes.
 const MAX_BODY: u64 = 1 << 30;
 
-/// Commands, and who says them.
+/// Commands, and which end sends them.
 const COMMANDS: [(&[u8], Speaker); 15] = [
     (b"CONNECT", Speaker::Client),
     (b"STOMP", Speaker::Client),
@@ -88,7 +88,7 @@ fn begins_header(data: &[u8]) -> Option<bool> {
     }
 }
 
-/// The first frame behind the end of another that carries something.
+/// The first frame with a body behind the end of another frame.
 fn find(data: &[u8]) -> Option<(usize, Speaker)> {
     memchr::memchr_iter(0, data).find_map(|nul| {
         let rest = data.get(nul + 1..)?;
@@ -110,18 +110,18 @@ struct StompParser {
     sides: [Body; 2],
 }
 
-/// The body of a frame on its way.
+/// The current body.
 #[derive(Default)]
 enum Body {
     #[default]
     None,
-    /// A header says its length.
+    /// A header declares its length.
     Sized(SizedBody),
     /// It ends with a NUL.
     ToNul(Option<ContentWriter>),
 }
 
-/// A header of a frame, with its escapes undone (1.2 "Value Encoding").
+/// A header of a frame, with its escapes resolved (1.2 "Value Encoding").
 fn header<'a>(head: &'a [u8], name: &str) -> Option<Cow<'a, str>> {
     let text = std::str::from_utf8(head).ok()?;
     let value = text.lines().skip(1).find_map(|line| {
@@ -176,7 +176,7 @@ impl StompParser {
 }
 
 impl Body {
-    /// Reads what the front of `bytes` has of it: how many bytes.
+    /// Reads the part of the body at the front of `bytes`. Returns how many bytes that were.
     fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> usize {
         match self {
             Self::None => 0,

@@ -1,5 +1,5 @@
-//! Syslog (RFC 5424, RFC 3164) over UDP (RFC 5426), and over TCP with octet counting or a line each
-//! (RFC 6587). A datagram is read as the counted frame that would carry it.
+//! Syslog (RFC 5424, RFC 3164) over UDP (RFC 5426), and over TCP with octet counting or one message a line (RFC
+//! 6587). A datagram is read as the counted frame that would carry it.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ use super::{
 use crate::syntax::Match;
 use memchr::memchr;
 
-/// Digits of a length (RFC 6587 3.4.1 sets no bound; no message is as long).
+/// Digits of a length (RFC 6587 3.4.1 sets no bound; no message is that long).
 const MAX_DIGITS: usize = 7;
 
 /// Syslog.
@@ -79,7 +79,7 @@ fn start(data: &[u8]) -> Match {
     }
 }
 
-/// The first line in `data` that a message begins with.
+/// The first line in `data` that begins a message.
 fn boundary(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'\n', data)
         .map(|at| at + 1)
@@ -89,7 +89,7 @@ fn boundary(data: &[u8]) -> Option<usize> {
 /// One flow.
 #[derive(Default)]
 struct SyslogParser {
-    /// The message on its way in each direction.
+    /// The current message in each direction.
     messages: [Message; 2],
 }
 
@@ -97,14 +97,14 @@ struct SyslogParser {
 enum Message {
     #[default]
     None,
-    /// Its length comes before it (RFC 6587 3.4.1).
+    /// Its length precedes it (RFC 6587 3.4.1).
     Counted(SizedBody),
     /// It ends with its line (RFC 6587 3.4.2).
     Line(ContentWriter),
 }
 
 impl Message {
-    /// Reads what the front of `bytes` has of it: how many bytes.
+    /// Reads the part of the message at the front of `bytes`. Returns how many bytes that were.
     fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> usize {
         match self {
             Self::None => 0,
@@ -200,7 +200,7 @@ impl Parser for SyslogParser {
 
     fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
         if let Some(message) = self.messages.get_mut(direction.index()) {
-            // The last line may have no end.
+            // The last line may lack its line end.
             message.close(end.into(), sink);
         }
     }

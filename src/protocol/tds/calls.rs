@@ -1,28 +1,24 @@
-//! Calls of procedures (MS-TDS 2.2.6.6): statements with parameters, prepared ones, and procedures of the database.
+//! Procedure calls (MS-TDS 2.2.6.6): statements with parameters, prepared ones, and procedures of the database.
 
 use super::super::ContentSink;
-use super::super::sql::{self, Catalog, Fields, Parameters};
+use super::super::sql::{self, Catalog, Fields, Parameters, PreparedStatement, PreparedStatements};
 use super::connection::without_headers;
 use super::values::{Kind, utf16};
-use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// Parameters of a call that are read.
 const MAX_PARAMETERS: usize = 2100;
 /// Calls of one message that are read.
 const MAX_CALLS: usize = 1024;
-/// Prepared statements kept per connection, and their texts together, bytes.
-const MAX_STATEMENTS: usize = 512;
-const MAX_KEPT: usize = 1 << 20;
-/// What comes between the calls of a message, by version.
+/// Separators between the calls of a message, by version.
 const SEPARATORS: [u8; 3] = [0x80, 0xFE, 0xFF];
 
-/// Procedures of the server whose arguments are statements, by their numbers (2.2.6.6).
+/// Procedures of the server whose arguments are statements, by number (2.2.6.6).
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Procedure {
     /// Statement, declarations, values.
     ExecuteSql,
-    /// A handle to be given, declarations, statement.
+    /// A handle to be returned, declarations, statement.
     Prepare,
     /// The same, then values.
     PrepareAndExecute,
@@ -84,35 +80,27 @@ struct Prepared {
     names: Vec<Vec<u8>>,
 }
 
-impl Prepared {
-    /// Bytes of heap held.
-    fn size(&self) -> usize {
+impl PreparedStatement for Prepared {
+    fn memory(&self) -> usize {
         let names = self.names.iter().map(|name| name.capacity() + size_of::<Vec<u8>>());
         self.statement.capacity() + names.sum::<usize>()
     }
 }
 
-/// What a connection prepared.
+/// The prepared statements of a connection.
 #[derive(Default)]
 pub struct Calls {
-    known: BTreeMap<i64, Prepared>,
-    kept: usize,
-    /// The statement whose handle the server has not given yet.
+    known: PreparedStatements<i64, Prepared>,
+    /// The statement whose handle the server has not returned yet.
     preparing: Option<Prepared>,
 }
 
 impl Calls {
-    /// The server returned a value: the handle of a statement that was prepared.
+    /// The server returned a value: the handle of a prepared statement.
     pub fn returned(&mut self, value: &[u8]) {
         let number = std::str::from_utf8(value).ok().and_then(|text| text.parse().ok());
-        let Some((handle, prepared)) = number.zip(self.preparing.take()) else { return };
-        self.kept += prepared.size();
-        while self.known.len() >= MAX_STATEMENTS || self.kept > MAX_KEPT {
-            let Some((_, old)) = self.known.pop_first() else { break };
-            self.kept = self.kept.saturating_sub(old.size());
-        }
-        if let Some(old) = self.known.insert(handle, prepared) {
-            self.kept = self.kept.saturating_sub(old.size());
+        if let Some((handle, prepared)) = number.zip(self.preparing.take()) {
+            self.known.insert(handle, prepared);
         }
     }
 
@@ -167,7 +155,7 @@ impl Calls {
                 0 if procedure == Procedure::Execute => {
                     let handle = std::str::from_utf8(&text).ok().and_then(|t| t.parse().ok());
                     let known = handle.and_then(|handle: i64| self.known.get(&handle));
-                    // A call of a few bytes has the statement read once more.
+                    // A short call makes a long statement be read again, so it is paid for.
                     if let Some(known) = known {
                         if !sink.spend(known.statement.len() as u64) {
                             return None;
@@ -176,7 +164,7 @@ impl Calls {
                     }
                 }
                 at if at >= values => {
-                    // A value without a name is that of the next declaration.
+                    // A value without a name belongs to the next declaration.
                     let place = prepared.names.get(at - values).filter(|_| name.is_empty());
                     let name = place.cloned().unwrap_or(name);
                     parameters.insert(&name, &text);
@@ -200,7 +188,7 @@ impl Calls {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.kept + self.preparing.as_ref().map_or(0, Prepared::size)
+        self.known.memory() + self.preparing.as_ref().map_or(0, Prepared::memory)
     }
 }
 

@@ -19,17 +19,17 @@ use zeroize::Zeroizing;
 
 /// Longest token that is read, bytes: a row with its texts.
 const MAX_TOKEN: usize = 512 << 10;
-/// The first version whose user types have four bytes and whose counts of rows have eight (7.2), as LOGINACK says it.
+/// The first version whose user types have four bytes and whose row counts have eight (7.2), as in LOGINACK.
 const WIDE: u32 = 0x7200_0000;
-/// PRELOGIN option: what is encrypted.
+/// PRELOGIN option: encryption.
 const ENCRYPTION: u8 = 1;
 
 /// One flow.
 #[derive(Default)]
 pub struct TdsParser {
-    /// What the server wants of all of the connection.
+    /// The encryption setting of the server.
     encryption: Encryption,
-    /// The message under way of each direction.
+    /// The incomplete message of each direction.
     messages: [Zeroizing<Vec<u8>>; 2],
     /// The rest of the message is passed over.
     lost: [bool; 2],
@@ -43,12 +43,12 @@ pub struct TdsParser {
     login_seen: bool,
 }
 
-/// What came of a token.
+/// Result of reading a token.
 enum Token {
     Read(usize),
-    /// It is not complete.
+    /// It is incomplete.
     Cut,
-    /// What follows cannot be delimited.
+    /// The bytes behind it cannot be delimited.
     Unknown,
 }
 
@@ -80,7 +80,7 @@ impl TdsParser {
                 (Direction::ServerToClient, _) => {}
                 (_, SQL_BATCH) if last => self.batch(&message, sink),
                 (_, RPC) if last => self.calls.message(&message, &mut self.catalog, sink),
-                // Rows that the client copies in: described as those of a result.
+                // Rows of a bulk load, described like those of a result.
                 (_, BULK_LOAD) => left = self.tokens(&message, sink),
                 (_, LOGIN) if last => self.login(&message, sink),
                 _ => left = message.len(),
@@ -130,7 +130,7 @@ impl TdsParser {
         }
     }
 
-    /// PRELOGIN of the server: what it wants encrypted.
+    /// PRELOGIN of the server: its encryption setting.
     fn prelogin(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
         let options = body.chunks_exact(5).take_while(|o| o.first() != Some(&0xFF));
         for option in options {
@@ -154,7 +154,7 @@ impl TdsParser {
         sql::pass_on_values(&statement, &Parameters::default(), &mut self.catalog, "tds", sink);
     }
 
-    /// Reads the tokens of a result as far as they are complete. How many bytes are left.
+    /// Reads the complete tokens of a result. Returns how many bytes are left.
     fn tokens(&mut self, message: &[u8], sink: &mut dyn ContentSink) -> usize {
         let mut rest = message;
         while !rest.is_empty() {
@@ -231,7 +231,7 @@ impl TdsParser {
         }
     }
 
-    /// COLMETADATA. None if it is cut, false if a type is not read.
+    /// COLMETADATA. `None` if it is cut, false if a type is not supported.
     fn describe(&mut self, fields: &mut Fields<'_>, sink: &mut dyn ContentSink) -> Option<bool> {
         let count = fields.number(2)?;
         if count == 0xFFFF {
@@ -247,7 +247,7 @@ impl TdsParser {
             fields.bytes(if self.narrow { 4 } else { 6 })?;
             let before = fields.0;
             let Some(kind) = Kind::read(fields) else {
-                // Cut, or unknown: a whole description of a type is short.
+                // Cut, or unknown: the complete description of a type is short.
                 return if before.len() < 16 { None } else { Some(false) };
             };
             if kind.names_table() {
@@ -293,7 +293,7 @@ impl TdsParser {
     }
 }
 
-/// What follows ALL_HEADERS (MS-TDS 2.2.5.3), which newer versions begin requests with: their length, then each
+/// The part behind ALL_HEADERS (MS-TDS 2.2.5.3), with which requests of newer versions begin: their length, then each
 /// with a length and a type.
 pub(super) fn without_headers(message: &[u8]) -> &[u8] {
     let mut fields = Fields(message);
@@ -306,7 +306,7 @@ pub(super) fn without_headers(message: &[u8]) -> &[u8] {
     }
 }
 
-/// The length of the TLS record at the front of `data`, where the login is encrypted.
+/// The length of the TLS record at the front of `data`, if the login is encrypted.
 fn tls_record(data: &[u8]) -> Option<usize> {
     match data {
         [0x14..=0x17, 3, 0..=4, a, b, ..] => Some(5 + usize::from(u16::from_be_bytes([*a, *b]))),
@@ -367,7 +367,7 @@ impl Parser for TdsParser {
         if direction == Direction::ServerToClient {
             return find_columns(data);
         }
-        // A request in one packet with its headers: 22 bytes of them.
+        // A request in one packet with 22 bytes of headers.
         memchr::memchr2_iter(SQL_BATCH, RPC, data).find(|at| {
             let rest = data.get(*at..).unwrap_or_default();
             Header::read(rest).is_some_and(|h| h.status == END_OF_MESSAGE && h.length > 32)

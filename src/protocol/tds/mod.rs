@@ -1,5 +1,5 @@
-//! Tabular Data Stream 7.x of Microsoft SQL Server (MS-TDS): batches, procedure calls with their parameters, and
-//! the rows of results, as tables. Where only the login is encrypted, what follows it is read.
+//! Tabular Data Stream 7.x of Microsoft SQL Server (MS-TDS): batches, procedure calls with their parameters, and the
+//! rows of results, as tables. If only the login is encrypted, everything behind it is read.
 
 mod calls;
 mod connection;
@@ -31,7 +31,7 @@ pub struct Tds;
 struct Header {
     kind: u8,
     status: u8,
-    /// With the header.
+    /// Including the header.
     length: usize,
 }
 
@@ -68,7 +68,7 @@ impl Protocol for Tds {
         match (header.kind, data.get(HEADER..HEADER + 5)) {
             (PRELOGIN | LOGIN, _) if !fits => Probe::No,
             (PRELOGIN | LOGIN, None) => Probe::More,
-            // The first option is the version: its place and its length of six bytes.
+            // The first option is the version: its offset and its length of six bytes.
             (PRELOGIN, Some([0, 0, _, 0, 6])) => Probe::yes(Speaker::Client),
             // The login repeats its length.
             (LOGIN, Some([_, _, 0, 0, _])) => Probe::yes(Speaker::Client),
@@ -81,7 +81,7 @@ impl Protocol for Tds {
     }
 }
 
-/// The first packet of a result that begins with the description of its columns.
+/// The first packet of a result that begins with its column descriptions.
 fn find_columns(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(RESULT, data).find(|at| {
         let rest = data.get(*at..).unwrap_or_default();

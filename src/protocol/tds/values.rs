@@ -28,22 +28,22 @@ pub fn utf16(bytes: &[u8]) -> Vec<u8> {
         .into_bytes()
 }
 
-/// A type, as far as its values need it.
+/// The parts of a type that its values depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kind {
     code: u8,
     length: Length,
-    /// Of decimal numbers and of times.
+    /// Scale of decimal numbers and of times.
     scale: u8,
 }
 
-/// How the length of a value is written.
+/// Encoding of a value's length.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Length {
     Fixed(usize),
     Byte,
     Short,
-    /// Behind a pointer to the text.
+    /// Behind a text pointer.
     Pointer,
     Long,
     /// In chunks (PLP).
@@ -51,7 +51,7 @@ enum Length {
 }
 
 impl Kind {
-    /// From TYPE_INFO. None if the type is not read.
+    /// Reads TYPE_INFO. `None` if the type is not supported.
     pub fn read(fields: &mut Fields<'_>) -> Option<Self> {
         let code = fields.number(1)? as u8;
         let mut scale = 0;
@@ -97,7 +97,7 @@ impl Kind {
                 fields.bytes(4)?;
                 Length::Long
             }
-            // XML: whether a schema is named.
+            // XML: whether it names a schema.
             0xF1 => {
                 if fields.number(1)? == 1 {
                     fields.text(1)?;
@@ -111,12 +111,12 @@ impl Kind {
         Some(Self { code, length, scale })
     }
 
-    /// Whether a column of this type names its table behind it.
+    /// Whether the table name follows a column of this type.
     pub const fn names_table(self) -> bool {
         matches!(self.length, Length::Pointer)
     }
 
-    /// The next value of this type as text; an empty one for NULL and for bytes that are no text. None if it is cut.
+    /// The next value of this type as text; an empty one for NULL and for binary values. `None` if it is cut.
     pub fn value(self, fields: &mut Fields<'_>, text: &mut Vec<u8>) -> Option<()> {
         let mut chunks = Vec::new();
         let bytes = match self.length {
@@ -215,7 +215,7 @@ impl Kind {
                 text.extend_from_slice(&utf16(bytes));
                 Ok(())
             }
-            // Text of one byte a letter; the reader of tables finds out its character set.
+            // Text with one byte per character; the reader of tables detects its character set.
             0xA7 | 0xAF | 0x27 | 0x2F | 0x23 => {
                 text.extend_from_slice(bytes);
                 Ok(())

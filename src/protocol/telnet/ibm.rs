@@ -1,5 +1,5 @@
-//! Records of IBM's block terminals: which kind they are of, and the screen they make, written as the controls of
-//! a character terminal in UTF-8.
+//! Records of IBM's block terminals: their kind, and their screen, written as the control sequences of a character
+//! terminal in UTF-8.
 
 use super::super::Direction;
 use super::{REACTION, tn3270, tn5250};
@@ -16,7 +16,7 @@ pub(super) struct Ibm {
 }
 
 impl Ibm {
-    /// A record of one end; what it shows is appended to `out`.
+    /// A record of one end; the resulting text is appended to `out`.
     pub(super) fn record(
         &mut self,
         direction: Direction,
@@ -37,7 +37,7 @@ impl Ibm {
             return;
         }
         let body = match enhanced {
-            // Only data of 3270 are shown (type 0); SCS data of printers are text.
+            // Only 3270 data is shown (type 0); SCS data of printers is text.
             true if matches!(record.first(), Some(0)) => record.get(HEADER..).unwrap_or_default(),
             true => return,
             false => record,

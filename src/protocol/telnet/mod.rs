@@ -1,8 +1,8 @@
-//! Telnet (RFC 854, options RFC 855): what the host shows, as the stream of a terminal. Terminals of IBM's
-//! mainframes and midrange systems (RFC 2355, RFC 4777) are translated to the same.
+//! Telnet (RFC 854, options RFC 855): the output of the host, as the stream of a terminal. Terminals of IBM's
+//! mainframes and midrange systems (RFC 2355, RFC 4777) are translated to the same form.
 //!
-//! What a user types comes back from the host, which leaves out passwords; where it does not echo, the user's
-//! lines are put where they show.
+//! The host echoes what a user types, except passwords. Where it does not echo, the user's lines are inserted where
+//! they appear.
 
 mod ibm;
 mod options;
@@ -21,17 +21,16 @@ use ibm::Ibm;
 use options::{Item, Options};
 use zeroize::Zeroizing;
 
-/// As what screens are declared, and the control for a reaction to them
-/// (`content/formats/terminal`).
+/// Media type of screens, and the control character for a user's reaction to them (`content/formats/terminal`).
 pub(super) const MEDIA: &str = "application/x-terminal";
 pub(super) const REACTION: u8 = 5;
-/// Text of the host that is kept to know what it asks for, bytes.
+/// Text of the host that is kept to recognise prompts, bytes.
 const MAX_PROMPT: usize = 64;
 /// Longest name of a user, bytes.
 const MAX_TYPED: usize = 64;
 /// Longest record of an IBM terminal, bytes.
 const MAX_RECORD: usize = 64 << 10;
-/// Bytes looked at to recognise a screen whose beginning was not seen.
+/// Bytes examined to recognise a screen whose beginning was not seen.
 const MAX_LOOK: usize = 4096;
 
 /// Telnet.
@@ -69,7 +68,7 @@ impl Protocol for Telnet {
     }
 }
 
-/// Hosts without options clear the screen or ask who is there.
+/// Hosts without options clear the screen or show a login prompt.
 fn greeting(data: &[u8]) -> Probe {
     const CLEARS: [&[u8]; 6] =
         [b"\x1b[H\x1b[", b"\x1b[2J", b"\x1b[1;1H", b"\x1bc", b"\x1b[?", b"\x1b[0m"];
@@ -93,7 +92,7 @@ fn greeting(data: &[u8]) -> Probe {
         {
             return Probe::yes(Speaker::Server);
         }
-        // A prompt is short: what goes on for long is something else.
+        // A prompt is short: longer text is something else.
         return if more || head.len() < 512 && begins_a_line(head) {
             Probe::More
         } else {
@@ -103,7 +102,7 @@ fn greeting(data: &[u8]) -> Probe {
     Probe::No
 }
 
-/// Whether the first line may be that of a host that asks for a name: others end theirs otherwise.
+/// Whether the first line may be a login prompt; other protocols end their lines differently.
 fn begins_a_line(head: &[u8]) -> bool {
     let lower = head.to_ascii_lowercase();
     [&b"login:"[..], b"username:", b"access code:"].iter().any(|prompt| {
@@ -112,7 +111,7 @@ fn begins_a_line(head: &[u8]) -> bool {
     })
 }
 
-/// Whether the cursor is placed again and again, which only hosts of terminals do.
+/// Whether the cursor is positioned repeatedly, which only terminal hosts do.
 fn shows_screen(data: &[u8]) -> bool {
     let head = data.get(..MAX_LOOK).unwrap_or(data);
     let placed = memchr::memmem::find_iter(head, b"\x1b[").filter(|at| {
@@ -129,13 +128,13 @@ struct TelnetParser {
     screen: Option<ContentWriter>,
     options: Options,
     ibm: Option<Ibm>,
-    /// A record of an IBM terminal that is not complete, of each end.
+    /// The incomplete record of an IBM terminal, of each end.
     records: [Zeroizing<Vec<u8>>; 2],
     prompt: Prompt,
     plain: Zeroizing<Vec<u8>>,
 }
 
-/// What the host asked last, and what was typed since.
+/// The host's last prompt, and what was typed since.
 #[derive(Default)]
 pub(super) struct Prompt {
     asked: Vec<u8>,
@@ -143,7 +142,7 @@ pub(super) struct Prompt {
 }
 
 impl Prompt {
-    /// The host showed this.
+    /// The host sent this text.
     pub(super) fn shown(&mut self, text: &[u8]) {
         let tail = text.get(text.len().saturating_sub(MAX_PROMPT)..).unwrap_or(text);
         self.asked.extend(tail.iter().map(u8::to_ascii_lowercase));
@@ -208,7 +207,7 @@ pub(super) fn open(layer: &'static str, sink: &mut dyn ContentSink) -> ContentWr
     ContentWriter::open(&Hint { direction, media, operation: "", codings: &[], layer }, sink)
 }
 
-/// Whether typed text may end an entry: whoever types it has read the screen.
+/// Whether typed text may end an entry: its author has read the screen.
 pub(super) fn is_reaction(text: &[u8]) -> bool {
     text.iter().any(|b| matches!(b, b'\r' | b'\n' | 0x1b | 1..=7 | 0x0b..=0x1a))
 }
@@ -236,7 +235,7 @@ impl TelnetParser {
             return self.show(text, sink);
         }
         const SECRETS: [&str; 4] = ["passw", "contrase", "senha", "verify code"];
-        // Whether a byte is secret is decided by the prompt before it: the end of the entry answers that.
+        // Whether a byte is secret depends on the prompt before it, so only the end of the entry is a reaction.
         let (local, mut secret) = (self.options.shows_locally(), self.prompt.asks(&SECRETS));
         let mut shown = Zeroizing::new(Vec::new());
         for byte in text {

@@ -19,34 +19,34 @@ const END_OF_RECORD: u8 = 25;
 const ENCRYPT: u8 = 38;
 const TN3270E: u8 = 40;
 const START_TLS: u8 = 46;
-/// Options are below this; but for one (255).
+/// Options are below this, except one (255).
 const MAX_OPTION: u8 = 50;
 const MSP_OPTIONS: [u8; 9] = [69, 70, 85, 86, 87, 90, 91, 93, 201];
-/// Longest details of an option, bytes.
+/// Longest subnegotiation, bytes.
 const MAX_DETAILS: usize = 4096;
 
 /// The item at the front of the stream.
 pub(super) enum Item<'a> {
-    /// So many characters.
+    /// This many characters.
     Text(usize),
-    /// A character that looks like a command.
+    /// A character that equals a command byte.
     Escaped,
     EndOfRecord,
     /// Verb and option.
     Option(u8, u8),
-    /// Details of an option, and the bytes they take.
+    /// Subnegotiation, and its length in bytes.
     Details(&'a [u8], usize),
     /// A command of two bytes.
     Command,
 }
 
-/// Whether a stream may begin with `IAC verb ...`: yes, not known yet, no. Who begins offers or asks for something;
-/// a byte order mark of UTF-16 looks like a refusal.
+/// Whether a stream may begin with `IAC verb ...`: yes, not known yet, no. The first end to speak offers or requests
+/// an option; a UTF-16 byte order mark looks like a refusal.
 pub(super) fn begins(verb: u8, rest: &[u8]) -> Option<bool> {
     let known = |option: u8| option < MAX_OPTION || option == 255 || MSP_OPTIONS.contains(&option);
     match (verb, rest) {
         (WILL | DO | SB, [option, next, ..]) => {
-            // What follows an option is another or text.
+            // Another option or text follows.
             let text = *next == IAC || *next < 0x80 || verb == SB;
             (known(*option) && text).then_some(true)
         }
@@ -86,10 +86,10 @@ pub(super) fn read(data: &[u8]) -> Match<Item<'_>> {
     }
 }
 
-/// What was agreed on.
+/// The negotiated options.
 #[derive(Default)]
 pub(super) struct Options {
-    /// The host said whether it echoes.
+    /// The host announced whether it echoes.
     echo: Option<bool>,
     /// Both ends send records, as each has announced.
     records: [bool; 2],
@@ -97,7 +97,7 @@ pub(super) struct Options {
 }
 
 impl Options {
-    /// One end says what it will do, or what the other may.
+    /// One end announces what it will do, or what the other may.
     pub(super) fn negotiated(&mut self, direction: Direction, verb: u8, option: u8) {
         let host = direction == Direction::ServerToClient;
         match (option, verb) {
@@ -108,7 +108,7 @@ impl Options {
                 }
             }
             (TN3270E, WILL | DO)
-                // Agreed on when both said so; the client says it last.
+                // In effect when both agreed; the client is the last to do so.
                 if !host && verb == WILL => {
                     self.enhanced = true;
                 }
@@ -117,7 +117,7 @@ impl Options {
         }
     }
 
-    /// Details of an option; whether the stream is encrypted behind them.
+    /// A subnegotiation. Returns whether the stream is encrypted behind it.
     pub(super) fn details(&mut self, details: &[u8]) -> bool {
         // START (RFC 2946 3); FOLLOWS of START_TLS.
         matches!(details, [ENCRYPT, 3, ..] | [START_TLS, 1, ..])
@@ -133,7 +133,7 @@ impl Options {
         self.enhanced
     }
 
-    /// Whether what is typed shows without the host: it said that it does not echo.
+    /// Whether typed characters show without the host: it announced that it does not echo.
     pub(super) fn shows_locally(&self) -> bool {
         self.echo == Some(false)
     }

@@ -1,20 +1,20 @@
-//! The 3270 data stream (IBM GA23-0059, chapters 3 and 4) as far as it shows text.
+//! The text on screens in the 3270 data stream (IBM GA23-0059, chapters 3 and 4).
 
 use super::ibm::{place, text};
 
-/// Columns of the usual screen, and its places; larger models announce more rows.
+/// Columns of the usual screen, and its positions; larger models announce more rows.
 const COLUMNS: usize = 80;
 const MAX_PLACES: usize = 80 * 62;
-/// Places that one order may fill.
+/// Most positions that one order may fill.
 const MAX_FILL: usize = 1920;
 
-/// Where the next character goes.
+/// Position of the next character.
 #[derive(Default)]
 pub(super) struct Screen {
     at: usize,
 }
 
-/// Commands: of remote attachment, and as control units have them.
+/// Commands: remote attachment codes, and channel codes.
 const WRITE: [u8; 2] = [0xf1, 0x01];
 const ERASE_WRITE: [u8; 4] = [0xf5, 0x05, 0x7e, 0x0d];
 const ERASE_UNPROTECTED: [u8; 2] = [0x6f, 0x0f];
@@ -40,13 +40,13 @@ impl Screen {
             text(&[*byte], out);
             self.at = (self.at + 1) % MAX_PLACES;
             if self.at.is_multiple_of(COLUMNS) {
-                // Terminals of characters do not go on in the next row by themselves.
+                // Character terminals do not continue in the next row by themselves.
                 place(self.at / COLUMNS, 0, out);
             }
         }
     }
 
-    /// What the host sends.
+    /// Output of the host.
     pub(super) fn show(&mut self, record: &[u8], out: &mut Vec<u8>) {
         let Some((command, rest)) = record.split_first() else { return };
         match command {
@@ -62,7 +62,7 @@ impl Screen {
         }
     }
 
-    /// Structured fields: those that hold another data stream (outbound 3270DS, chapter 5).
+    /// Structured fields: those with another data stream (outbound 3270DS, chapter 5).
     fn structured(&mut self, mut fields: &[u8], out: &mut Vec<u8>) {
         while let Some((length, rest)) = fields.split_first_chunk::<2>() {
             let len = match usize::from(u16::from_be_bytes(*length)) {
@@ -88,7 +88,7 @@ impl Screen {
                     self.go(address(*high, *low), out);
                     3
                 }
-                // Start field: its attribute takes a place.
+                // Start field: its attribute occupies a position.
                 (0x1d, [_, ..]) => {
                     self.put(&[0x40], out);
                     2
@@ -137,7 +137,7 @@ impl Screen {
         }
     }
 
-    /// What the user sends: a key, the cursor, and the fields that were changed (GA23-0059 4.2).
+    /// Input of the user: a key, the cursor, and the modified fields (GA23-0059 4.2).
     pub(super) fn typed(&mut self, record: &[u8], out: &mut Vec<u8>) {
         let Some(mut fields) = record.get(3..) else { return };
         while let Some((first, rest)) = fields.split_first() {

@@ -1,4 +1,4 @@
-//! The 5250 data stream (IBM SA21-9247, chapter 15; RFC 1205) as far as it shows text.
+//! The text on screens in the 5250 data stream (IBM SA21-9247, chapter 15; RFC 1205).
 
 use super::ibm::{place, text};
 
@@ -12,7 +12,7 @@ fn go(row: u8, column: u8, out: &mut Vec<u8>) {
     place(row.saturating_sub(1), column.saturating_sub(1), out);
 }
 
-/// What the host sends.
+/// Output of the host.
 pub(super) fn show(mut data: &[u8], out: &mut Vec<u8>) {
     while let Some((first, rest)) = data.split_first() {
         if *first != ESCAPE {
@@ -36,7 +36,7 @@ pub(super) fn show(mut data: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Orders and data up to the next command; what is left.
+/// Orders and data up to the next command. Returns the rest.
 fn orders<'a>(mut data: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     while let Some((first, rest)) = data.split_first() {
         let used = match (first, rest) {
@@ -78,7 +78,7 @@ fn orders<'a>(mut data: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
                 out.push(b' ');
                 1 + at + 3
             }
-            // Attributes take a place.
+            // Attributes occupy a position.
             (0x20..=0x3f, _) => {
                 out.push(b' ');
                 1
@@ -95,7 +95,7 @@ fn orders<'a>(mut data: &'a [u8], out: &mut Vec<u8>) -> &'a [u8] {
     data
 }
 
-/// What the user sends: the cursor, a key, and the fields that were changed.
+/// Input of the user: the cursor, a key, and the modified fields.
 pub(super) fn typed(data: &[u8], out: &mut Vec<u8>) {
     let Some(mut fields) = data.get(3..) else { return };
     while let Some((first, rest)) = fields.split_first() {

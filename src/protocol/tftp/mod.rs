@@ -1,8 +1,8 @@
 //! TFTP (RFC 1350) with options (RFC 2347), block sizes (RFC 2348) and windows (RFC 7440): firmware and
 //! configurations of devices, and files of old modalities and analysers.
 //!
-//! A request goes to the well-known port; the server answers from a port of its own, so that the file
-//! travels in another flow, which the request announces.
+//! A request goes to the well-known port. The server answers from another port, so the file is in another flow, which
+//! the request announces.
 
 mod packet;
 
@@ -19,9 +19,9 @@ use super::{
 use crate::flow::Transport;
 use packet::{Packet, Request};
 
-/// Bytes of a block where no other size was agreed on (RFC 1350 2).
+/// Default block size, bytes (RFC 1350 2).
 const BLOCK: u16 = 512;
-/// Blocks this far behind are repetitions of what came before; others are ahead.
+/// Blocks this far behind are retransmissions; others are ahead.
 const BEHIND: u16 = 1 << 15;
 
 /// TFTP.
@@ -63,7 +63,7 @@ impl Protocol for Tftp {
     }
 }
 
-/// One flow: that of a request, or the one in which its file travels.
+/// One flow: that of a request, or that of its file.
 struct TftpParser {
     request: Option<Request>,
     /// Bytes of a full block; a shorter one is the last.
@@ -104,7 +104,7 @@ impl TftpParser {
         }
     }
 
-    /// What is known of the service.
+    /// Facts of the service.
     fn set_facts(&self, sink: &mut dyn ContentSink) {
         if let Some(request) = &self.request {
             let facts = sink.facts().files();

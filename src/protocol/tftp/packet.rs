@@ -4,7 +4,7 @@
 const MAX_PATH: usize = 512;
 /// Options read of a packet.
 const MAX_OPTIONS: usize = 16;
-/// Block sizes that may be agreed on (RFC 2348).
+/// Negotiable block sizes (RFC 2348).
 const BLOCKS: std::ops::RangeInclusive<u16> = 8..=65_464;
 
 /// A packet.
@@ -15,13 +15,13 @@ pub enum Packet<'a> {
     Data { number: u16, bytes: &'a [u8] },
     /// ACK.
     Acknowledgment,
-    /// OACK: the options that the server takes.
+    /// OACK: the options that the server accepts.
     Agreed { block: Option<u16> },
-    /// ERROR: nothing more will come.
+    /// ERROR: the transfer ends.
     Error,
 }
 
-/// A file that is asked for or offered.
+/// A requested or offered file.
 #[derive(Clone)]
 pub struct Request {
     write: bool,
@@ -30,14 +30,14 @@ pub struct Request {
 }
 
 impl Request {
-    /// A request, known by its mode.
+    /// A request, recognised by its mode.
     pub fn read(data: &[u8]) -> Option<Self> {
         let ([0, opcode @ (1 | 2)], rest) = data.split_first_chunk::<2>()? else { return None };
         let (path, rest) = text(rest)?;
         let (mode, rest) = text(rest)?;
         let known = [&b"octet"[..], b"netascii", b"mail"];
         let printable = path.iter().all(|b| *b >= b' ') && !path.is_empty();
-        // Options come in pairs, each with its zero.
+        // Options come in pairs of null-terminated strings.
         let ended = rest.last().is_none_or(|b| *b == 0);
         let request = known.iter().any(|m| m.eq_ignore_ascii_case(mode)) && printable && ended;
         request.then(|| Self {
@@ -46,7 +46,7 @@ impl Request {
         })
     }
 
-    /// As `phi.operation` writes it.
+    /// As in `phi.operation`.
     pub const fn operation(&self) -> &'static str {
         if self.write { "WRQ" } else { "RRQ" }
     }
@@ -70,7 +70,7 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// The size of blocks among options.
+/// The block size among the options.
 fn block(mut options: &[u8]) -> Option<u16> {
     for _ in 0..MAX_OPTIONS {
         let (name, rest) = text(options)?;
@@ -84,7 +84,7 @@ fn block(mut options: &[u8]) -> Option<u16> {
     None
 }
 
-/// Text up to a zero, and what follows it.
+/// A null-terminated text, and the bytes behind it.
 fn text(data: &[u8]) -> Option<(&[u8], &[u8])> {
     let end = memchr::memchr(0, data)?;
     Some((data.get(..end)?, data.get(end + 1..)?))

@@ -1,4 +1,4 @@
-//! A certificate as the facts have it.
+//! Reads certificates into facts.
 
 use super::Certificate;
 use crate::protocol::ServiceFacts;
@@ -14,7 +14,7 @@ use x509_parser::x509::{AttributeTypeAndValue, X509Name};
 /// Longest certificate that is read, bytes: those with hundreds of names have some 20 kB.
 const MAX_CERTIFICATE: usize = 32 << 10;
 
-/// Reads the first certificate in `der`; none if it is none.
+/// Reads the first certificate in `der`; `None` if it is none.
 pub(super) fn read(der: &[u8]) -> Option<Certificate> {
     if der.len() > MAX_CERTIFICATE {
         return None;
@@ -60,7 +60,7 @@ fn string(of: &AttributeTypeAndValue<'_>) -> Option<String> {
             let pairs = bytes.chunks_exact(2).map(|pair| u16::from_be_bytes([pair[0], pair[1]]));
             char::decode_utf16(pairs).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
         }
-        // T.61 is written as Latin 1 by all who still write it.
+        // Everyone who still writes T.61 writes Latin 1.
         Tag::T61String => bytes.iter().map(|byte| char::from(*byte)).collect(),
         Tag::Utf8String | Tag::PrintableString | Tag::Ia5String | Tag::NumericString => {
             String::from_utf8_lossy(bytes).into_owned()

@@ -1,4 +1,4 @@
-//! DTLS (RFC 6347, RFC 9147): records and fragments of handshake messages, which may come in any order, and twice.
+//! DTLS (RFC 6347, RFC 9147): records and fragments of handshake messages, which may arrive in any order, and twice.
 
 use super::handshake::{HANDSHAKE, MAX_RECORDS};
 use super::hello::Carrier;
@@ -9,12 +9,12 @@ use std::collections::BTreeMap;
 /// Bytes of a record's header (RFC 6347 4.1) and of a fragment's (4.2.2).
 const RECORD_HEADER: usize = 13;
 const FRAGMENT_HEADER: usize = 12;
-/// Longest handshake message that is put together, bytes.
+/// Longest handshake message that is reassembled, bytes.
 const MAX_MESSAGE: usize = 16 << 10;
-/// How far ahead of the message that is due another may be.
+/// How far ahead of the next message another may be.
 const MAX_AHEAD: u16 = 4;
 
-/// A message of which parts may be missing.
+/// A message that may be incomplete.
 struct Fragments {
     kind: u8,
     len: usize,
@@ -24,20 +24,20 @@ struct Fragments {
 /// One side.
 #[derive(Default)]
 pub(super) struct Dtls {
-    /// The number of the message that is due, once one was seen.
+    /// The number of the next message, once one was seen.
     due: Option<u16>,
     waiting: BTreeMap<u16, Fragments>,
     records: u16,
 }
 
 impl Dtls {
-    /// Reads a datagram, which holds whole records.
+    /// Reads a datagram of complete records.
     pub fn read(&mut self, side: usize, datagram: &[u8], to: &mut Messages) {
         let mut rest = datagram;
         while !to.is_over(side) {
             let Some((head, after)) = rest.split_first_chunk::<RECORD_HEADER>() else { return };
             let [kind, major, _, e0, e1, _, _, _, _, _, _, high, low] = *head;
-            // What begins otherwise is encrypted in DTLS 1.3 (RFC 9147 4).
+            // A record with another beginning is encrypted in DTLS 1.3 (RFC 9147 4).
             if major != 0xfe || !(20..=26).contains(&kind) {
                 return;
             }
@@ -71,7 +71,7 @@ impl Dtls {
             }
             let sequence = u16::from_be_bytes([s0, s1]);
             let due = *self.due.get_or_insert(sequence);
-            // One that was read comes again, or one far ahead.
+            // A duplicate, or too far ahead.
             if sequence.wrapping_sub(due) >= MAX_AHEAD {
                 continue;
             }
@@ -87,7 +87,7 @@ impl Dtls {
         }
     }
 
-    /// Passes on the messages that are due and whole.
+    /// Passes on the next messages that are complete.
     fn pass_on(&mut self, side: usize, to: &mut Messages) {
         while let Some(due) = self.due {
             let whole = self.waiting.get(&due).is_some_and(|m| m.pieces.front().len() == m.len);

@@ -1,4 +1,4 @@
-//! What handshakes show of a service.
+//! Facts that handshakes show of a service.
 
 use crate::closed_set::closed_set;
 use crate::protocol::service::{FactList, FamilyFacts, Phrase, ServiceFacts, TextKind};
@@ -24,17 +24,17 @@ closed_set! {
         Dtls12 = "dtls1.2",
         /// RFC 9147.
         Dtls13 = "dtls1.3",
-        /// QUIC of RFC 9000, which has TLS 1.3 inside.
+        /// QUIC of RFC 9000, which contains TLS 1.3.
         Quic1 = "quic1",
         /// RFC 9369.
         Quic2 = "quic2",
-        /// QUIC as drafts had it.
+        /// Drafts of QUIC.
         QuicDraft = "quic-draft",
     }
 }
 
 impl TlsVersion {
-    /// By its number on the wire; drafts of 1.3 count as that.
+    /// By its number on the wire; drafts of 1.3 count as 1.3.
     pub const fn of(number: u16) -> Option<Self> {
         match number {
             0x0300 => Some(Self::Ssl30),
@@ -49,24 +49,24 @@ impl TlsVersion {
         }
     }
 
-    /// Whether it must not be used any more (RFC 7568, RFC 8996).
+    /// Whether it is deprecated or prohibited (RFC 7568, RFC 8996).
     pub const fn is_deprecated(self) -> bool {
         matches!(self, Self::Ssl30 | Self::Tls10 | Self::Tls11 | Self::Dtls10)
     }
 }
 
-/// What TLS handshakes show of a service.
+/// Facts from the TLS handshakes of a service.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct TlsFacts {
-    /// Versions that were agreed on, in order.
+    /// Negotiated versions, in order.
     pub versions: Vec<TlsVersion>,
     /// Hosts that clients asked for (RFC 6066 3), to a cap.
     pub server_names: Vec<String>,
-    /// Protocols that were agreed on inside (RFC 7301), to a cap: `h2`.
+    /// Negotiated application protocols (RFC 7301), to a cap: `h2`.
     pub inside: Vec<String>,
     /// The server's certificate, of the last connection that showed one.
     pub certificate: Option<Box<Certificate>>,
-    /// A client showed a certificate of its own.
+    /// A client sent a certificate.
     pub client_certificate: bool,
 }
 
@@ -75,31 +75,31 @@ pub struct TlsFacts {
 pub struct Certificate {
     /// Common name of the subject, or its organisation.
     pub subject: Option<String>,
-    /// Hosts that it is for (4.2.1.6), to a cap.
+    /// Hosts that it is valid for (4.2.1.6), to a cap.
     pub names: Vec<String>,
     /// Common name of the issuer, or its organisation.
     pub issuer: Option<String>,
-    /// The first moment at which it holds, RFC 3339.
+    /// Beginning of its validity, RFC 3339.
     pub not_before: String,
-    /// The last one.
+    /// End of its validity.
     pub not_after: String,
     /// The same.
     pub expires: Timestamp,
-    /// Subject and issuer are the same: no authority vouches for it.
+    /// Self-signed: subject and issuer are the same.
     pub self_signed: bool,
     /// SHA-256 of it in hexadecimal digits.
     pub fingerprint: String,
 }
 
 impl TlsFacts {
-    /// The service was spoken to in this version.
+    /// Notes that the service was used in this version.
     pub fn spoke(&mut self, version: TlsVersion) {
         if let Err(place) = self.versions.binary_search(&version) {
             self.versions.insert(place, version);
         }
     }
 
-    /// All that is known with what was known before.
+    /// Merges what was known before.
     pub fn merged(&self, earlier: &Self) -> Self {
         let mut all = self.clone();
         all.merge(earlier);

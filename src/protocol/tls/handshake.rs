@@ -1,4 +1,4 @@
-//! Reads the messages of a handshake that are in clear, as far as they are needed.
+//! Reads the cleartext messages of a handshake, as far as they are needed.
 
 use super::TlsFacts;
 use super::dtls::Dtls;
@@ -13,7 +13,7 @@ const RECORD_HEADER: usize = 5;
 const MAX_RECORD: usize = (1 << 14) + 2048;
 /// Type of a record that holds handshake messages.
 pub(super) const HANDSHAKE: u8 = 22;
-/// Records of one side that are looked at.
+/// Records of one side that are read.
 pub(super) const MAX_RECORDS: u16 = 64;
 
 /// Reads the handshake of one connection, both sides.
@@ -23,7 +23,7 @@ pub struct HandshakeReader {
     framing: Framing,
 }
 
-/// How the messages of both sides travel.
+/// How the messages of both sides are carried.
 enum Framing {
     Stream([Records; 2]),
     Dtls([Dtls; 2]),
@@ -37,7 +37,7 @@ impl Default for Framing {
 }
 
 impl HandshakeReader {
-    /// A reader of a flow of datagrams of which this is one; none where it begins no handshake. It is given frames
+    /// A reader for a flow of datagrams that begins with this one; `None` if it begins no handshake. It reads frames
     /// ([`super::super::datagrams::frame_datagram`]).
     pub fn of_datagram(datagram: &[u8]) -> Option<Self> {
         let framing = if matches!(datagram, [HANDSHAKE, 0xfe, ..]) {
@@ -70,7 +70,7 @@ impl HandshakeReader {
         self.messages.is_over(side)
     }
 
-    /// Bytes of a side are missing: no more of it is read.
+    /// Bytes of a side are missing: stops reading it.
     pub fn gap(&mut self, side: usize) {
         self.messages.end(side);
         self.forget();
@@ -81,12 +81,12 @@ impl HandshakeReader {
         (0..2).all(|side| self.messages.is_over(side))
     }
 
-    /// The side that has shown to be the client.
+    /// The side of the client, once known.
     pub fn client(&self) -> Option<usize> {
         self.messages.client()
     }
 
-    /// What was learnt; nothing before the server has answered.
+    /// The facts; `None` before the server has answered.
     pub fn facts(&self) -> Option<&TlsFacts> {
         self.messages.facts()
     }
@@ -101,7 +101,7 @@ impl HandshakeReader {
         size_of::<Self>() + held
     }
 
-    /// What is held of a side that is not read any more.
+    /// Frees the buffers of a side that is no longer read.
     fn forget(&mut self) {
         for side in (0..2).filter(|side| self.messages.is_over(*side)) {
             match &mut self.framing {
@@ -124,9 +124,9 @@ fn each(mut frames: &[u8], mut read: impl FnMut(&[u8])) {
 /// One side of TLS over TCP.
 #[derive(Default)]
 struct Records {
-    /// The beginning of a record that is not whole yet.
+    /// The beginning of an incomplete record.
     record: Vec<u8>,
-    /// Handshake messages of whole records.
+    /// Handshake messages of complete records.
     messages: Vec<u8>,
     count: u16,
 }
@@ -139,7 +139,7 @@ impl Records {
         self.record.extend_from_slice(bytes);
         while let &[kind, major, _, high, low, ..] = self.record.as_slice() {
             let len = usize::from(u16::from_be_bytes([high, low]));
-            // What follows the handshake is encrypted.
+            // Everything behind the handshake is encrypted.
             let foreign = kind != HANDSHAKE || major != 3 || len == 0 || len > MAX_RECORD;
             if foreign || self.count >= MAX_RECORDS {
                 return to.end(side);

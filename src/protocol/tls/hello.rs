@@ -1,4 +1,4 @@
-//! Hellos of client and server, which are in clear in every version.
+//! Hellos of client and server, which are in cleartext in every version.
 
 use super::{TlsFacts, TlsVersion};
 use crate::protocol::ServiceFacts;
@@ -8,7 +8,7 @@ const SERVER_NAME: u16 = 0;
 const APPLICATION_PROTOCOL: u16 = 16;
 const SUPPORTED_VERSIONS: u16 = 43;
 
-/// How messages travel.
+/// How messages are carried.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Carrier {
     /// TLS, over TCP.
@@ -19,8 +19,8 @@ pub(super) enum Carrier {
     Quic(TlsVersion),
 }
 
-/// RFC 5246 7.4.1.2, RFC 8446 4.1.2: adds the name that the client asks for, and the protocols that it offers. None
-/// where it breaks off.
+/// RFC 5246 7.4.1.2, RFC 8446 4.1.2: adds the server name and the application protocols that the client offers.
+/// `None` if it is cut.
 pub(super) fn client_hello(
     body: &[u8],
     carrier: Carrier,
@@ -61,7 +61,7 @@ pub(super) fn client_hello(
     Some(())
 }
 
-/// RFC 5246 7.4.1.3, RFC 8446 4.1.3: the version that was agreed on; none where it breaks off.
+/// RFC 5246 7.4.1.3, RFC 8446 4.1.3: the negotiated version; `None` if it is cut.
 pub(super) fn server_hello(body: &[u8], facts: &mut TlsFacts) -> Option<TlsVersion> {
     let mut body = Bytes(body);
     let mut version = body.number(2)?;
@@ -85,13 +85,13 @@ pub(super) fn server_hello(body: &[u8], facts: &mut TlsFacts) -> Option<TlsVersi
     Some(version)
 }
 
-/// The name of a protocol inside (RFC 7301 3.1).
+/// The name of an application protocol (RFC 7301 3.1).
 fn protocol(name: &[u8]) -> Option<&str> {
     let name = Some(name).filter(|name| name.iter().all(u8::is_ascii_graphic))?;
     std::str::from_utf8(name).ok()
 }
 
-/// A host name in lower case; none where it is none (RFC 6066 3: no trailing dot, no address).
+/// A host name in lower case; `None` if it is none (RFC 6066 3: no trailing dot, no address).
 fn host(name: &[u8]) -> Option<String> {
     const MAX_HOST: usize = 253;
     let of_host = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
@@ -99,7 +99,7 @@ fn host(name: &[u8]) -> Option<String> {
     fits.then(|| name.to_ascii_lowercase()).and_then(|name| String::from_utf8(name).ok())
 }
 
-/// Bytes that are read from the front.
+/// Reads bytes from the front.
 pub(super) struct Bytes<'a>(pub &'a [u8]);
 
 impl<'a> Bytes<'a> {
@@ -109,12 +109,12 @@ impl<'a> Bytes<'a> {
         Some(taken)
     }
 
-    /// A number of so many bytes.
+    /// A number of this many bytes.
     pub fn number(&mut self, bytes: usize) -> Option<usize> {
         Some(self.take(bytes)?.iter().fold(0, |number, byte| number << 8 | usize::from(*byte)))
     }
 
-    /// Bytes behind their length, which has so many bytes (RFC 8446 3.4).
+    /// Bytes behind their length, which has this many bytes (RFC 8446 3.4).
     pub fn vector(&mut self, bytes: usize) -> Option<&'a [u8]> {
         let len = self.number(bytes)?;
         self.take(len)

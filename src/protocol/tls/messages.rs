@@ -1,22 +1,22 @@
-//! What the messages of a handshake show, whatever carries them.
+//! Facts from handshake messages, however they are carried.
 
 use super::hello::{Bytes, Carrier, client_hello, server_hello};
 use super::{TlsFacts, TlsVersion, certificate};
 
-/// Longest handshake message that is read, bytes. Chains of certificates have a few thousand.
+/// Longest handshake message that is read, bytes. Certificate chains have a few thousand.
 pub(super) const MAX_MESSAGE: usize = 64 << 10;
 
 /// Types of messages (RFC 5246 7.4, RFC 8446 4).
 const CLIENT_HELLO: u8 = 1;
 const SERVER_HELLO: u8 = 2;
-/// DTLS: the client is to begin again, with a cookie (RFC 6347 4.2.1).
+/// DTLS: the client is to start again, with a cookie (RFC 6347 4.2.1).
 const HELLO_VERIFY_REQUEST: u8 = 3;
 const CERTIFICATE: u8 = 11;
 const CERTIFICATE_REQUEST: u8 = 13;
 const SERVER_HELLO_DONE: u8 = 14;
 const CLIENT_KEY_EXCHANGE: u8 = 16;
 
-/// Which end a side has shown to be.
+/// The role of a side.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Role {
     /// It sent a ClientHello.
@@ -43,30 +43,30 @@ pub(super) struct Messages {
 }
 
 impl Messages {
-    /// No more of a side is read.
+    /// A side is no longer read.
     pub fn end(&mut self, side: usize) {
         if let Some(side) = self.sides.get_mut(side) {
             side.done = true;
         }
     }
 
-    /// Whether no more of a side is read.
+    /// Whether a side is no longer read.
     pub fn is_over(&self, side: usize) -> bool {
         self.sides.get(side).is_none_or(|side| side.done)
     }
 
-    /// The side that has shown to be the client.
+    /// The side of the client, once known.
     pub fn client(&self) -> Option<usize> {
         let of = |role| self.sides.iter().position(|side| side.role == Some(role));
         of(Role::Client).or_else(|| of(Role::Server).map(|server| 1 - server))
     }
 
-    /// What was learnt; nothing before the server has answered.
+    /// The facts; `None` before the server has answered.
     pub fn facts(&self) -> Option<&TlsFacts> {
         (!self.facts.versions.is_empty()).then_some(&self.facts)
     }
 
-    /// Takes the messages at the front of `held` that are whole; how many bytes they have.
+    /// Reads the complete messages at the front of `held`. Returns how many bytes they have.
     pub fn take_whole(&mut self, side: usize, carrier: Carrier, held: &[u8]) -> usize {
         let mut at = 0;
         while let Some(&[kind, a, b, c]) = held.get(at..).and_then(<[u8]>::first_chunk::<4>) {
@@ -85,7 +85,7 @@ impl Messages {
         at
     }
 
-    /// Takes a message.
+    /// Reads a message.
     pub fn take(&mut self, side: usize, carrier: Carrier, kind: u8, body: &[u8]) {
         let Some(state) = self.sides.get_mut(side) else { return };
         match (kind, state.role) {
@@ -96,7 +96,7 @@ impl Messages {
             (SERVER_HELLO, None) => {
                 state.role = Some(Role::Server);
                 match server_hello(body, &mut self.facts) {
-                    // From here on everything is encrypted, certificates too.
+                    // From here on everything is encrypted, also certificates.
                     Some(TlsVersion::Tls13 | TlsVersion::Dtls13) => self.encrypted(carrier),
                     Some(_) => {}
                     None => self.end(side),
@@ -120,17 +120,17 @@ impl Messages {
                 }
             }
             (CLIENT_KEY_EXCHANGE, Some(Role::Client)) => self.end(side),
-            // Nothing begins without a hello.
+            // A handshake begins with a hello.
             (_, None) => self.end(side),
             _ => {}
         }
     }
 
-    /// Nothing that follows is in clear.
+    /// Nothing behind it is in cleartext.
     fn encrypted(&mut self, carrier: Carrier) {
         if let Carrier::Quic(version) = carrier {
             self.facts.spoke(version);
-            // One must have been agreed on (RFC 9001 8.1).
+            // QUIC requires one (RFC 9001 8.1).
             if let [only] = self.offered.as_slice() {
                 self.facts.inside = vec![only.clone()];
             }

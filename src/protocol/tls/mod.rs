@@ -1,4 +1,4 @@
-//! TLS, DTLS and QUIC: what a handshake shows of a service. Nothing that needs a secret is decrypted.
+//! TLS, DTLS and QUIC: facts that a handshake shows about a service. Nothing that needs a secret is decrypted.
 //!
 //! Hellos are in clear in every version (RFC 8446 4.1, RFC 5246 7.4.1): the version agreed on, the name that the
 //! client asks for (RFC 6066 3), the protocol inside (RFC 7301). Certificates are in clear up to TLS 1.2 (RFC 5246
@@ -35,10 +35,10 @@ pub const OVER_TLS: [(u16, &str); 12] = [
     (8883, "mqtt"),
 ];
 
-/// Ports that IANA has registered for DICOM and HL7, in clear or over TLS.
+/// Ports that IANA has registered for DICOM and HL7, in cleartext or over TLS.
 const MEDICAL_PORTS: [u16; 5] = [104, 2575, 2761, 2762, 11_112];
 
-/// Whether a port is meant for a protocol of medical systems.
+/// Whether a port is registered for a medical protocol.
 pub fn is_medical_port(port: u16) -> bool {
     MEDICAL_PORTS.contains(&port)
 }

@@ -1,18 +1,18 @@
-//! Bytes that come in pieces, in any order.
+//! Bytes that arrive in pieces, in any order.
 
-/// Pieces with something missing between them.
+/// Most gaps between pieces.
 const MAX_PIECES: usize = 32;
 
-/// Bytes of which some may be missing.
+/// Bytes, some of which may be missing.
 #[derive(Default)]
 pub(super) struct Pieces {
     bytes: Vec<u8>,
-    /// Where bytes are: from and to, in order, none touching the next.
+    /// The available ranges, sorted and not touching.
     have: Vec<(usize, usize)>,
 }
 
 impl Pieces {
-    /// Adds a piece at `at`. False where it would end behind `most`, or leave too many holes.
+    /// Adds a piece at `at`. False if it would end behind `most`, or leave too many gaps.
     pub fn put(&mut self, at: usize, piece: &[u8], most: usize) -> bool {
         let Some(end) = at.checked_add(piece.len()).filter(|end| *end <= most) else {
             return false;
@@ -38,7 +38,7 @@ impl Pieces {
         true
     }
 
-    /// What is there from the beginning on, up to the first hole.
+    /// The bytes from the beginning up to the first gap.
     pub fn front(&self) -> &[u8] {
         match self.have.first() {
             Some(&(0, end)) => self.bytes.get(..end).unwrap_or_default(),

@@ -1,6 +1,5 @@
-//! QUIC (RFC 9000, RFC 9369): the first packets of a connection, whose keys follow from the connection id that they
-//! carry (RFC 9001 5.2), so that whoever sees them can read them. They hold the hellos of TLS. Nothing else is
-//! decrypted.
+//! QUIC (RFC 9000, RFC 9369): Initial packets, whose keys are derived from the connection id that they carry (RFC
+//! 9001 5.2), so that any observer can read them. They hold the hellos of TLS. Nothing else is decrypted.
 
 use super::TlsVersion;
 use super::hello::{Bytes, Carrier};
@@ -10,28 +9,28 @@ use rustls::Side;
 use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::quic::{DirectionalKeys, Keys, Version};
 
-/// Bytes of hellos that are put together of one side; those with large keys have two thousand.
+/// Bytes of hellos reassembled per side; those with large keys have two thousand.
 const MAX_CRYPTO: usize = 16 << 10;
-/// Datagrams of one side that are looked at, and packets of one.
+/// Datagrams of one side that are read, and packets per datagram.
 const MAX_DATAGRAMS: u16 = 32;
 const MAX_PACKETS: usize = 8;
-/// Frames of a packet.
+/// Frames per packet.
 const MAX_FRAMES: usize = 2_048;
 /// Longest connection id, bytes (RFC 9000 17.2).
 const MAX_ID: usize = 20;
-/// Bytes of a packet that its header is protected with (RFC 9001 5.4.2).
+/// Bytes of a packet that are sampled for header protection (RFC 9001 5.4.2).
 const SAMPLE: usize = 16;
-/// Shortest datagram that is taken for one of a connection that has begun.
+/// Shortest datagram that is taken for one of an established connection.
 const MIN_SHORT: usize = 21;
 
-/// Frames that come in first packets (RFC 9000 12.4).
+/// Frames that may occur in Initial packets (RFC 9000 12.4).
 const PADDING: u64 = 0;
 const PING: u64 = 1;
 const ACK: u64 = 2;
 const ACK_ECN: u64 = 3;
 const CRYPTO: u64 = 6;
 
-/// The version of a long header, as its keys need it and as it is shown.
+/// The version of a long header: its key derivation and its name.
 fn version(number: u32) -> Option<(Version, TlsVersion)> {
     match number {
         1 => Some((Version::V1, TlsVersion::Quic1)),
@@ -42,20 +41,20 @@ fn version(number: u32) -> Option<(Version, TlsVersion)> {
     }
 }
 
-/// A packet with a long header whose end is known.
+/// A packet with a long header whose length is known.
 struct Packet<'a> {
     initial: bool,
     version: (Version, TlsVersion),
-    /// The connection id of whom it is for.
+    /// The destination connection id.
     destination: &'a [u8],
-    /// It, with its header.
+    /// The packet with its header.
     bytes: &'a [u8],
-    /// Where its number is.
+    /// Offset of its packet number.
     number: usize,
 }
 
 impl<'a> Packet<'a> {
-    /// The packet at the front of `data`, and what is behind it.
+    /// The packet at the front of `data`, and the bytes behind it.
     fn read(data: &'a [u8]) -> Option<(Self, &'a [u8])> {
         let mut rest = Bytes(data);
         let first = rest.number(1)?;
@@ -82,7 +81,7 @@ impl<'a> Packet<'a> {
         Some((Self { initial: kind == 0, version, destination, bytes, number }, rest.0))
     }
 
-    /// What it holds; none under other keys.
+    /// Its decrypted payload; `None` under other keys.
     fn open(&self, keys: &DirectionalKeys) -> Option<Vec<u8>> {
         let sample = self.bytes.get(self.number + 4..)?.get(..SAMPLE)?;
         let mut bytes = self.bytes.to_vec();
@@ -100,14 +99,14 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// A number of one to eight bytes (RFC 9000 16).
+/// A variable-length integer of one to eight bytes (RFC 9000 16).
 fn variable(rest: &mut Bytes<'_>) -> Option<u64> {
     let first = rest.number(1)?;
     let more = rest.take((1 << (first >> 6)) - 1)?;
     Some(more.iter().fold((first & 0x3f) as u64, |n, b| n << 8 | u64::from(*b)))
 }
 
-/// Whether a datagram begins with a first packet of a connection.
+/// Whether a datagram begins with an Initial packet.
 pub(super) fn is_initial(datagram: &[u8]) -> bool {
     Packet::read(datagram).is_some_and(|(packet, _)| packet.initial)
 }
@@ -115,7 +114,7 @@ pub(super) fn is_initial(datagram: &[u8]) -> bool {
 /// Both sides of a connection.
 #[derive(Default)]
 pub(super) struct Quic {
-    /// The keys of first packets: those of the server are `local`.
+    /// Initial keys: those of the server are `local`.
     keys: Option<Keys>,
     /// The side that is the client.
     client: Option<usize>,
@@ -130,7 +129,7 @@ impl Quic {
             return;
         };
         *count += 1;
-        // A short header comes behind the handshake.
+        // Short headers follow the handshake.
         let begun = datagram.len() >= MIN_SHORT && datagram.first().is_some_and(|b| b & 0x80 == 0);
         if begun || *count > MAX_DATAGRAMS {
             return to.end(side);
@@ -158,7 +157,7 @@ impl Quic {
         if let Some(plain) = self.keys.as_ref().and_then(|keys| packet.open(&keys.remote)) {
             return Some(plain);
         }
-        // The first one, or one behind a Retry or another version: its id makes the keys.
+        // The first packet, or one behind a Retry or another version: its connection id makes the keys.
         let suite = TLS13_AES_128_GCM_SHA256.tls13()?.quic_suite()?;
         let keys = suite.keys(packet.destination, Side::Server, packet.version.0);
         let plain = packet.open(&keys.remote)?;
@@ -171,7 +170,7 @@ impl Quic {
         let Some(hellos) = self.hellos.get_mut(side) else { return };
         let mut rest = Bytes(plain);
         for _ in 0..MAX_FRAMES {
-            // Padding is most of a first packet.
+            // Padding is most of an Initial packet.
             let padding = rest.0.iter().take_while(|b| u64::from(**b) == PADDING).count();
             rest.take(padding);
             match variable(&mut rest) {
@@ -191,15 +190,15 @@ impl Quic {
                         return to.end(side);
                     }
                 }
-                // The end, or the connection is refused.
+                // Complete, or the connection is refused.
                 _ => break,
             }
         }
-        // A hello is all that comes; what was read once is passed over by whom it is for.
+        // Only a hello follows; parts that were read before are passed over by the reader of messages.
         to.take_whole(side, carrier, hellos.front());
     }
 
-    /// Nothing more of a side is read.
+    /// Stops reading a side.
     pub fn forget(&mut self, side: usize) {
         if let Some(hellos) = self.hellos.get_mut(side) {
             *hellos = Pieces::default();
@@ -208,7 +207,7 @@ impl Quic {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        /// What a pair of keys takes.
+        /// Memory of a pair of keys.
         const KEYS: usize = 2 << 10;
         let keys = if self.keys.is_some() { KEYS } else { 0 };
         size_of::<Self>() + keys + self.hellos.iter().map(Pieces::memory).sum::<usize>()
@@ -217,11 +216,11 @@ impl Quic {
 
 /// Passes over an acknowledgement (RFC 9000 19.3).
 fn acknowledgement(rest: &mut Bytes<'_>, ecn: bool) -> Option<()> {
-    // Largest, delay.
+    // Largest acknowledged, delay.
     variable(rest)?;
     variable(rest)?;
     let ranges = variable(rest)?;
-    // The first range; a gap and a range of each other; three counts.
+    // The first range; a gap and a range for each other; three ECN counts.
     let numbers = ranges.checked_mul(2)?.checked_add(if ecn { 4 } else { 1 })?;
     for _ in 0..numbers {
         variable(rest)?;

@@ -1,4 +1,4 @@
-//! Payloads in datagrams, each of which is searched by itself: nothing continues from one to the next.
+//! Payloads in datagrams, each of which is searched by itself: no payload continues in the next one.
 
 use super::{Carver, Found, next};
 use crate::protocol::datagrams::DatagramParser;
@@ -7,7 +7,7 @@ use crate::syntax::Search;
 
 /// Searches the datagrams of one flow.
 pub struct DatagramCarver {
-    /// The payload that made the flow worth a search, in the first datagram.
+    /// The payload in the first datagram that made the flow worth a search.
     first: Option<(usize, Found)>,
 }
 

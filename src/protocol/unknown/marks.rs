@@ -1,4 +1,4 @@
-//! What payloads begin with that nothing else does.
+//! Marks: unmistakable beginnings of payloads.
 
 use crate::protocol::Media;
 use crate::syntax::{ByteOrder, Match, Search, ebcdic, edifact, hl7v2, recording, x12, xdt};
@@ -6,23 +6,23 @@ use aho_corasick::packed::{self, Searcher};
 use aho_corasick::{AhoCorasick, MatchKind};
 use std::sync::LazyLock;
 
-/// Bytes needed to decide whether a mark is genuine; if they are there and do not match, it is not.
+/// Bytes needed to decide whether a mark is genuine; if they are available and do not match, it is not.
 const MAX_CHECK: usize = 192;
 
-/// Where a payload ends.
+/// End of a payload.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum PayloadEnd {
     /// Before the first control character.
     Text,
-    /// Likewise, but the separators FS, GS, RS and US are text (X12, EDIFACT).
+    /// The same, but the separators FS, GS, RS and US are text (X12, EDIFACT).
     Separated,
-    /// Likewise, in UTF-16: before the first control character of two bytes.
+    /// The same, in UTF-16: before the first control character of two bytes.
     Wide(ByteOrder),
-    /// Likewise, in EBCDIC.
+    /// The same, in EBCDIC.
     Ebcdic,
-    /// Likewise, or before a mark: text that no mark began.
+    /// The same, or before a mark: text without a mark.
     Run,
-    /// Its reader decides.
+    /// Decided by its reader.
     Reader,
 }
 
@@ -42,7 +42,7 @@ impl PayloadEnd {
                 return data.chunks_exact(2).position(control).map(|at| at * 2);
             }
             Self::Ebcdic => {
-                // Tab, end of line in three ways, and what is no control.
+                // Tab, the three line ends, and everything that is no control character.
                 let text = |b: &u8| *b >= 0x40 || matches!(b, 0x05 | 0x0d | 0x15 | 0x25);
                 return data.iter().position(|b| !text(b));
             }
@@ -55,19 +55,19 @@ impl PayloadEnd {
     }
 }
 
-/// Whether a byte is a control that no text has.
+/// Whether a byte is a control character that no text has.
 const fn is_control(byte: u8) -> bool {
     byte < b' ' && !matches!(byte, b'\t' | b'\n' | 0x0c | b'\r' | 0x1b)
 }
 
-/// A payload that begins.
+/// The beginning of a payload.
 #[derive(Debug)]
 pub(super) struct Found {
-    /// What it is declared as.
+    /// Its media type.
     pub media: Media<'static>,
     /// Where it ends.
     pub end: PayloadEnd,
-    /// The preamble before it is put back.
+    /// The preamble in front of it is restored.
     pub preamble: bool,
 }
 
@@ -76,7 +76,7 @@ impl Found {
     pub const RUN: Self = Self { media: Media::Unknown, end: PayloadEnd::Run, preamble: false };
 }
 
-/// A mark, and what distinguishes a payload from bytes that match by chance.
+/// A mark, and the test that distinguishes a payload from bytes that match by chance.
 struct Mark {
     bytes: &'static [u8],
     check: fn(&[u8]) -> Match,
@@ -132,6 +132,7 @@ static MARKS: &[Mark] = &[
     binary(b"%PDF-1.", sure),
     binary(b"%PDF-2.", sure),
     binary(b"PK\x03\x04", zip),
+    binary(b"7z\xbc\xaf\x27\x1c", sure),
     binary(b"\x1f\x8b\x08", gzip),
     binary(recording::SCP, scp),
     binary(recording::MFER, mfer),
@@ -141,9 +142,9 @@ static MARKS: &[Mark] = &[
     Mark { preamble: true, ..binary(b"DICM\x02\x00\x00\x00UL", sure) },
 ];
 
-/// The marks as they are looked for.
+/// How marks are searched for.
 struct Index {
-    /// By vectors, where the processor has them.
+    /// By vector instructions, where the processor has them.
     vectors: Option<Searcher>,
     /// Byte by byte.
     automaton: Option<AhoCorasick>,
@@ -153,8 +154,7 @@ struct Index {
     longest: usize,
 }
 
-/// Over all marks. Their number and size are fixed, so that it cannot fail to be built; if it did, nothing would be
-/// found.
+/// Over all marks. Their number and size are fixed, so building it cannot fail; if it did, nothing would be found.
 static INDEX: LazyLock<Index> = LazyLock::new(|| {
     let marks = || MARKS.iter().map(|m| m.bytes);
     let kind = packed::MatchKind::LeftmostFirst;
@@ -174,7 +174,7 @@ static INDEX: LazyLock<Index> = LazyLock::new(|| {
 });
 
 impl Index {
-    /// Every mark in `data`, from the front: where it begins, and which it is.
+    /// Every mark in `data`, from the front: its offset and which one it is.
     fn find<'a>(&'a self, data: &'a [u8]) -> impl Iterator<Item = (usize, &'static Mark)> + 'a {
         let vectors = self.vectors.iter().flat_map(move |search| {
             search.find_iter(data).map(|hit| (hit.start(), hit.pattern().as_usize()))
@@ -211,7 +211,7 @@ pub(super) fn find_until(data: &[u8], last: usize) -> Search<Found> {
     }
 }
 
-/// Where at the end of `data` a mark may begin that is cut off.
+/// Where at the end of `data` a mark may begin that is cut.
 fn cut(data: &[u8]) -> Option<usize> {
     let from = data.len().saturating_sub(INDEX.longest.saturating_sub(1));
     let tail = data.get(from..)?;
@@ -251,7 +251,7 @@ fn wide(data: &[u8], at: usize) -> Match {
     let head = data.get(..2 * MAX_CHECK).unwrap_or(data);
     let narrow: Vec<u8> = head.iter().skip(at).step_by(2).copied().collect();
     match hl7(&narrow) {
-        // Twice as many bytes decide.
+        // Twice as many bytes are needed.
         Match::More if head.len() == 2 * MAX_CHECK => Match::No,
         answer => answer,
     }

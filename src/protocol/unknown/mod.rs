@@ -1,10 +1,10 @@
-//! Streams and datagrams that no protocol claims: payloads that are complete in themselves are carved out of
-//! them, whatever carries them (message queues, serialised objects, databases, sockets of one application).
+//! Streams and datagrams that no protocol claims: self-contained payloads are carved out of them, whatever carries
+//! them (message queues, serialised objects, databases, sockets of one application).
 //!
-//! A payload begins with a mark of its format, or it is a run of text (labelled lines, rows, objects without a
-//! mark). Text ends with the first byte that is no text, or with the mark of another payload; a payload of
-//! another kind ends when its reader has seen its end. Bytes that look random (compressed, encrypted) are
-//! sampled only, so that they cost next to nothing.
+//! A payload begins with a mark of its format, or is a run of text (labelled lines, rows, objects without a mark).
+//! Text ends with the first byte that is no text, or with the mark of another payload; other payloads end where their
+//! readers find their ends. Bytes that look random (compressed, encrypted) are only sampled, so they cost next to
+//! nothing.
 
 mod datagrams;
 mod marks;
@@ -22,13 +22,13 @@ pub use datagrams::DatagramCarver;
 use marks::{Found, PayloadEnd};
 use runs::MIN_RUN;
 
-/// Bytes that decide whether what follows is worth a search.
+/// Bytes sampled to decide whether the next ones are worth a search.
 const SAMPLE: usize = 1024;
-/// Values among them that random bytes have (of 256, some 251 on average) and others do not: text has
-/// fewer than 120, programs and tables fewer than 220.
+/// Distinct values among them that only random bytes reach (of 256, some 251 on average): text has fewer than 120,
+/// programs and tables fewer than 220.
 const RANDOM_VALUES: usize = 232;
-/// Bytes of the sample that are looked at first, and values that fewer than one random one in a million has (57 on
-/// average).
+/// Bytes of the sample that are read first, and a number of distinct values that fewer than one random sample in a
+/// million stays below (57 on average).
 const GLANCE: usize = 64;
 const GLANCE_VALUES: u32 = 44;
 /// Bytes passed over where a sample looks random.
@@ -39,7 +39,7 @@ const PREAMBLE: [u8; 128] = [0; 128];
 /// Searches both directions of one flow.
 pub struct Carver {
     sides: [Option<Payload>; 2],
-    /// The layer that carries what is found.
+    /// The layer that carries the payloads.
     layer: &'static str,
 }
 
@@ -49,21 +49,21 @@ impl Default for Carver {
     }
 }
 
-/// A payload that was found.
+/// A payload.
 struct Payload {
     writer: ContentWriter,
     end: PayloadEnd,
 }
 
-/// Looks for the next payload in `data`. `None` if the bytes look compressed or encrypted.
+/// Finds the next payload in `data`. `None` if the bytes look compressed or encrypted.
 fn next(data: &[u8]) -> Option<Search<Found>> {
     let run = runs::find(data);
     let last = match run {
-        // What a mark ends before it is long enough is no run.
+        // Text in front of a mark that is too short is no run.
         Search::Found(offset, ()) => offset + MIN_RUN,
         Search::Perhaps { .. } | Search::None => data.len(),
     };
-    // Marks further behind are looked for inside the run, so that no byte is searched twice.
+    // Marks further behind are searched for inside the run, so that no byte is searched twice.
     match (marks::find_until(data, last), run) {
         (found @ Search::Found(..), _) | (found @ Search::Perhaps { .. }, Search::None) => {
             Some(found)
@@ -80,7 +80,7 @@ fn next(data: &[u8]) -> Option<Search<Found>> {
 }
 
 impl Payload {
-    /// Writes what of `data` is part of the payload: how far that is, and whether the payload has ended.
+    /// Writes the part of `data` that belongs to the payload. Returns its length, and whether the payload has ended.
     fn data(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> (Progress, bool) {
         let kind = self.end;
         let end = kind.end(data);
@@ -116,19 +116,19 @@ impl Payload {
 }
 
 impl Carver {
-    /// For what a protocol carries whose messages are not read.
+    /// For the payloads of a protocol whose messages are not read.
     pub const fn of(layer: &'static str) -> Self {
         Self { sides: [None, None], layer }
     }
 
-    /// The payload that was found begins.
+    /// The payload begins.
     fn begin(&mut self, direction: Direction, found: &Found, sink: &mut dyn ContentSink) {
         if let Some(side) = self.sides.get_mut(direction.index()) {
             *side = Some(Self::open(direction, found, self.layer, sink));
         }
     }
 
-    /// Opens the payload that was found.
+    /// Opens the payload.
     fn open(
         direction: Direction,
         found: &Found,
@@ -136,7 +136,7 @@ impl Carver {
         sink: &mut dyn ContentSink,
     ) -> Payload {
         sink.unit("payload");
-        // Whoever is asked for it is asked in a way that cannot be read.
+        // Authentication in an unknown protocol cannot be seen.
         sink.facts().shown(Authentication::Unknown);
         let media = found.media;
         let hint = Hint { direction, media, operation: "", codings: &[], layer };
@@ -211,7 +211,7 @@ impl Parser for Carver {
     }
 }
 
-/// Text in EBCDIC as UTF-8; each of its ends of lines is one.
+/// Text in EBCDIC as UTF-8; each of its line ends is one.
 fn latin(text: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
     let mut out = zeroize::Zeroizing::new(Vec::with_capacity(text.len()));
     for byte in text {
@@ -227,7 +227,7 @@ fn latin(text: &[u8]) -> zeroize::Zeroizing<Vec<u8>> {
     out
 }
 
-/// Whether the first bytes look compressed or encrypted. A few bytes do not suffice.
+/// Whether the first bytes look compressed or encrypted. A few bytes are too few to tell them apart.
 fn is_random(data: &[u8]) -> bool {
     let Some(sample) = data.get(..SAMPLE) else { return false };
     let values = |bytes: &[u8]| {

@@ -1,14 +1,14 @@
-//! Text inside bytes of an unknown protocol: labelled lines, rows and objects that no mark announces.
+//! Text inside bytes of an unknown protocol: labelled lines, rows and objects without a mark.
 
 use crate::syntax::Search;
 
-/// Bytes of text in a row that are read as one. Names, keys and commands of binary protocols are shorter;
-/// a patient with a number and a birth date is longer.
+/// Least length of a run of text, bytes. Names, keys and commands of binary protocols are shorter; a patient with a
+/// number and a birth date is longer.
 pub(super) const MIN_RUN: usize = 40;
-/// Of them, bytes that are no ASCII: letters of UTF-8 and of the code pages before it.
+/// Most of these bytes that are not ASCII: letters of UTF-8 and of older code pages.
 const MAX_FOREIGN: usize = 12;
-/// Bytes before an object, an array or an element that belong to the framing and happen to be letters
-/// (a length, a type).
+/// Bytes in front of an object, an array or an element that belong to the framing and happen to be letters (a length,
+/// a type).
 const MAX_STRAY: usize = 4;
 
 /// Whether a byte may be part of a text.
@@ -21,12 +21,12 @@ pub(super) fn find(data: &[u8]) -> Search {
     let mut from = 0;
     loop {
         let Some(window) = data.get(from..from + MIN_RUN) else {
-            // Fewer bytes than a run: the end of them that is text may go on.
+            // Fewer bytes than a run: text at their end may continue.
             let rest = data.get(from..).unwrap_or_default();
             let tail = rest.iter().rev().take_while(|b| is_text(**b)).count();
             return if tail == 0 { Search::None } else { Search::perhaps(data.len() - tail, data) };
         };
-        // From the back: one byte that is no text rules out every run that would hold it.
+        // From the back: one byte that is no text rules out every run across it.
         if let Some(other) = window.iter().rposition(|b| !is_text(*b)) {
             from += other + 1;
         } else if window.iter().filter(|b| !b.is_ascii()).count() > MAX_FOREIGN {

@@ -1,6 +1,6 @@
 //! The RPC broker of VistA (RPC Broker 1.1 Developer's Guide, messages that begin with `[XWB]`): hospitals of the
 //! United States' Department of Veterans Affairs, of the Indian Health Service, and in Jordan. A call names a
-//! procedure; what answers it is text, of which known procedures have pieces with a meaning.
+//! procedure. Its answer is text, in which the pieces of known procedures have a meaning.
 
 mod pieces;
 
@@ -15,15 +15,15 @@ use super::{
 use std::collections::VecDeque;
 use zeroize::Zeroizing;
 
-/// What a message of the client begins with.
+/// Beginning of a client's message.
 const PREFIX: &[u8] = b"[XWB]";
-/// What ends a message of either end.
+/// End of a message of either end.
 const END: u8 = 4;
 /// Longest call that is read, bytes.
 const MAX_CALL: usize = 256 << 10;
-/// Longest line of an answer that has pieces, bytes.
+/// Longest line with pieces in an answer, bytes.
 const MAX_LINE: usize = 64 << 10;
-/// Calls that wait for an answer.
+/// Calls waiting for an answer.
 const MAX_PENDING: usize = 256;
 
 /// The broker.
@@ -53,7 +53,7 @@ impl Protocol for Vista {
     }
 }
 
-/// Whether a call begins at the front of `data`: the prefix, four digits, and the kind of chunk.
+/// Whether a call begins at the front of `data`: the prefix, four digits, and the chunk type.
 fn front(data: &[u8]) -> Probe {
     let head = data.get(..PREFIX.len()).unwrap_or(data);
     if !PREFIX.starts_with(head) {
@@ -73,11 +73,11 @@ fn find(data: &[u8]) -> Option<usize> {
         .find(|at| matches!(data.get(*at..).map(front), Some(Probe::Yes { .. })))
 }
 
-/// An answer that is coming.
+/// The current answer.
 struct Answer {
-    /// What its pieces are, if that is known.
+    /// The columns of its pieces, if known.
     columns: Option<&'static [&'static str]>,
-    /// Bytes of the two errors in front of it that are left; none of them was read yet.
+    /// Remaining bytes of the two errors in front of it; `None` before the first.
     errors: u8,
     writer: Option<ContentWriter>,
     line: Zeroizing<Vec<u8>>,
@@ -86,7 +86,7 @@ struct Answer {
 /// One connection.
 #[derive(Default)]
 struct VistaParser {
-    /// Procedures that were called.
+    /// Called procedures.
     pending: VecDeque<String>,
     answer: Option<Answer>,
 }
@@ -109,7 +109,7 @@ impl VistaParser {
         };
         let name = String::from_utf8_lossy(name.unwrap_or_default()).into_owned();
         sink.unit("request");
-        // Access and verify code, by a cipher that the client has a table of.
+        // Access and verify code, encrypted with a table that every client has.
         if name == "XUS AV CODE" {
             sink.facts().shown(Authentication::UserIdentity);
             sink.facts().credentials_in_clear = true;
@@ -143,7 +143,7 @@ impl VistaParser {
             line: Zeroizing::default(),
         });
         let mut bytes = bytes;
-        // Two errors, each with its length, most often 0.
+        // Two errors, each with its length, usually 0.
         while answer.errors > 0 {
             let Some((0, rest)) = bytes.split_first() else {
                 if !bytes.is_empty() {
@@ -248,7 +248,7 @@ impl Parser for VistaParser {
     }
 
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
-        // Which answer belongs to which call is not known any more.
+        // Calls and answers can no longer be paired.
         self.pending.clear();
         if direction == Direction::ServerToClient {
             self.end_answer(Ending::Cut, sink);

@@ -1,10 +1,10 @@
-//! The pieces of answers, which `^` divides, as columns (VistA Integration Control Registrations; CPRS Technical
+//! The pieces of answers, separated by `^`, as columns (VistA Integration Control Registrations; CPRS Technical
 //! Manual: patient selection). Dates are those of FileMan: years from 1700, month, day.
 
 use crate::protocol::sql::write_cell;
 use zeroize::Zeroizing;
 
-/// Procedures by the fronts of their names, and what the pieces of a line are; nothing for those of no interest.
+/// Procedures by the beginnings of their names, and the columns of their lines; empty names are of no interest.
 const PROCEDURES: &[(&str, &[&str])] = &[
     (
         "ORWPT SELECT",
@@ -25,7 +25,7 @@ const PROCEDURES: &[(&str, &[&str])] = &[
     ("DG SENSITIVE RECORD ACCESS", &[]),
 ];
 
-/// The columns of the answer of a procedure.
+/// The columns in the answer of a procedure.
 pub(super) fn columns(procedure: &str) -> Option<&'static [&'static str]> {
     let found = PROCEDURES.iter().find(|(name, _)| procedure.starts_with(name));
     found.map(|(_, columns)| *columns).filter(|columns| !columns.is_empty())

@@ -1,6 +1,5 @@
-//! Connections inside a WebSocket: gateways pass the bytes of MLLP, HTTP or DICOM on in messages, cut
-//! anywhere. Where the first message of a direction begins such a connection, all messages of both
-//! directions are its bytes.
+//! Connections inside a WebSocket: gateways forward the bytes of MLLP, HTTP or DICOM in messages, cut anywhere. If
+//! the first message of a direction begins such a connection, all messages of both directions are its bytes.
 
 use super::Service;
 use crate::flow::{Orientation, Side};
@@ -19,37 +18,37 @@ use zeroize::Zeroizing;
 
 /// Bytes of a message examined to decide whether a connection begins with it.
 const MAX_HEAD: usize = 256;
-/// Bytes that must begin like a connection where the message ends before that is sure: short words
-/// of other protocols do so, too.
+/// Bytes that must match the beginning of a connection if the message ends before that is certain: short words of
+/// other protocols match as well.
 const MIN_HEAD: usize = 8;
-/// Connections inside each other.
+/// Levels of nested connections.
 const MAX_DEPTH: usize = 1;
-/// Limits of what is read inside.
+/// Limits for the inner connection.
 const LIMITS: DriverLimits = DriverLimits { buffer: 4 << 20, recognise: 64 << 10 };
 /// Placeholder for the message of a direction while no payload is open for it.
 const MESSAGE: [ContentId; 2] = [ContentId(u32::MAX - 1), ContentId(u32::MAX)];
 
-/// What is carried in the messages of a WebSocket.
+/// The connection inside the messages of a WebSocket.
 #[derive(Default)]
 pub(super) struct Carried {
     connection: Option<Box<Driver>>,
-    /// Bytes to come that the connection does not want.
+    /// Following bytes that the connection skips.
     skip: [u64; 2],
     messages: [Message; 2],
-    /// A message of this direction was looked at.
+    /// A message of this direction was examined.
     begun: [bool; 2],
 }
 
-/// The message of a direction that is being read.
+/// The current message of a direction.
 #[derive(Default)]
 enum Message {
     #[default]
     None,
-    /// Its first bytes, until they decide what it is.
+    /// Its first bytes, until they decide its kind.
     Head { layer: &'static str, held: Zeroizing<Vec<u8>> },
-    /// It is a message of its own.
+    /// A message of its own.
     Whole(ContentId),
-    /// It is a piece of the connection.
+    /// A piece of the connection.
     Piece,
 }
 
@@ -77,7 +76,7 @@ fn begins(data: &[u8]) -> Probe {
 }
 
 impl Carried {
-    /// Takes the payloads of messages in place of `sink`.
+    /// Receives the payloads of messages in place of `sink`.
     pub(super) fn taking<'a>(
         &'a mut self,
         service: &'a Service,
@@ -94,7 +93,7 @@ impl Carried {
         }
     }
 
-    /// `len` bytes of messages, or more, are missing.
+    /// At least `len` bytes of messages are missing.
     pub(super) fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) {
         let skip = self.skip.get_mut(direction.index());
         let (Some(connection), Some(skip)) = (&mut self.connection, skip) else { return };
@@ -124,7 +123,7 @@ impl Carried {
     }
 }
 
-/// What could not be read inside is counted like everything odd.
+/// Inner bytes that could not be read are counted as an irregularity.
 fn count(connection: &mut Driver, sink: &mut dyn ContentSink) {
     for event in connection.events() {
         if let DriverEvent::Opaque(_, reason) = event {
@@ -157,7 +156,7 @@ impl MessageSink<'_> {
         }
     }
 
-    /// The message is complete in itself.
+    /// The message is self-contained.
     fn whole(&mut self, direction: Direction, layer: &'static str, head: &[u8]) -> Want {
         let media = Media::Type { content_type: "", name: &self.service.path };
         let operation = self.service.method;
@@ -245,7 +244,7 @@ impl ForwardingSink for MessageSink<'_> {
         let Some(direction) = Self::direction(id) else { return self.sink.close(id, ending) };
         let mut message = self.message(direction);
         if let Message::Head { layer, held } = message {
-            // What begins like a connection so far goes on in the next message.
+            // An undecided beginning of a connection continues in the next message.
             let enough = held.first() == Some(&START_BLOCK) || held.len() >= MIN_HEAD;
             if enough && matches!(begins(&held), Probe::More) {
                 return self.carried.piece(direction, &held, self.sink);
@@ -282,7 +281,7 @@ impl ForwardingSink for InnerSink<'_> {
         };
         self.sink.open(&Hint { layer, ..*hint })
     }
-    /// The ends of a connection inside are not those of the flow: what it announces is not expected.
+    /// The ends of an inner connection are not those of the flow, so flows that it announces are not expected.
     fn expect_flow(&mut self, _flow: ExpectedFlow) {}
     fn added_depth(&self) -> usize {
         1

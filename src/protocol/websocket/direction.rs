@@ -1,4 +1,4 @@
-//! One direction: frames, the message they carry, and what is left of it to read.
+//! One direction: frames, the message they carry, and its unread part.
 
 use super::Service;
 use super::header::{self, Header, Kind, MAX_HEADER};
@@ -6,11 +6,11 @@ use super::inflate::{InflateError, Inflater, TAIL};
 use crate::protocol::content_writer::ContentWriter;
 use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Reason, Resync};
 
-/// What is unmasked at a time; lies on the stack.
+/// Bytes unmasked at a time; on the stack.
 const PIECE: usize = 4 << 10;
 
-/// One direction. It takes all bytes it is given, so that it can also read what another protocol
-/// hands it piece by piece.
+/// One direction. It consumes all bytes it is given, so that it can also read bytes that another protocol passes on
+/// piece by piece.
 pub(in crate::protocol) struct DirectionState {
     direction: Direction,
     state: State,
@@ -18,7 +18,7 @@ pub(in crate::protocol) struct DirectionState {
     inflater: Option<Box<Inflater>>,
     /// Each message is compressed on its own (`*_no_context_takeover`).
     fresh: bool,
-    /// Frames were lost: what goes on may have begun in them.
+    /// Frames were lost: the current message may have begun in them.
     after_gap: bool,
 }
 
@@ -28,24 +28,24 @@ enum State {
     Header { bytes: [u8; MAX_HEADER], have: usize },
     /// In a payload. `mask` is turned to the next byte.
     Payload { left: u64, mask: [u8; 4], control: bool, last: bool },
-    /// A close frame came: nothing follows (RFC 6455 5.5.1).
+    /// A close frame was seen: nothing follows (RFC 6455 5.5.1).
     Closed,
 }
 
 const BETWEEN: State = State::Header { bytes: [0; MAX_HEADER], have: 0 };
 
-/// A message that is being read.
+/// The current message.
 struct Message {
     compressed: bool,
     body: Body,
 }
 
 enum Body {
-    /// Nothing of it came yet.
+    /// None of it was seen yet.
     Ahead,
     /// It is read.
     Open(ContentWriter),
-    /// The content wants nothing more of it.
+    /// The rest of it is not wanted.
     Unwanted,
     /// It cannot be read.
     Dead,
@@ -56,7 +56,7 @@ impl DirectionState {
         Self { direction, state: BETWEEN, message: None, inflater: None, fresh, after_gap: false }
     }
 
-    /// Reads all of `data`; how many bytes behind it are of no interest.
+    /// Reads all of `data`. Returns how many of the following bytes to skip.
     pub(in crate::protocol) fn push(
         &mut self,
         mut data: &[u8],
@@ -114,7 +114,7 @@ impl DirectionState {
             (Kind::Continuation, None) if self.after_gap => {
                 self.message = Some(Message { compressed: false, body: Body::Dead });
             }
-            // RFC 6455 5.4: a message is whole before the next one starts.
+            // RFC 6455 5.4: a message is complete before the next one starts.
             (Kind::Message, Some(_)) | (Kind::Continuation, None) => return Err(Reason::Malformed),
             _ => {}
         }
@@ -173,13 +173,13 @@ impl DirectionState {
         }
     }
 
-    /// How many bytes of the payload ahead are not wanted; they count as read.
+    /// How many of the following payload bytes to skip; they count as read.
     fn ahead(&mut self) -> u64 {
         let State::Payload { left, mask, control, .. } = &mut self.state else { return 0 };
         let skip = match &mut self.message {
             _ if *control => *left,
             Some(Message { body: Body::Dead, .. }) | None => *left,
-            // What follows may refer to it, unless each message is compressed on its own.
+            // Later bytes may refer to it, unless each message is compressed on its own.
             Some(Message { compressed: true, body: Body::Unwanted }) if self.fresh => *left,
             Some(Message { compressed: true, .. }) => 0,
             Some(Message { body: Body::Unwanted, .. }) => *left,
@@ -287,7 +287,7 @@ impl DirectionState {
 }
 
 impl Message {
-    /// Takes bytes of the message as it was before masking and compression.
+    /// Takes bytes of the message before masking and compression.
     fn take(
         &mut self,
         bytes: &[u8],
@@ -331,7 +331,7 @@ impl Message {
         }
     }
 
-    /// The rest of the message cannot be inflated.
+    /// The rest of the message cannot be decompressed.
     fn spoil(
         &mut self,
         trouble: Option<InflateError>,
@@ -350,7 +350,7 @@ impl Message {
     }
 }
 
-/// `part` without its mask (RFC 6455 5.3), in `clear`.
+/// `part` unmasked (RFC 6455 5.3), in `clear`.
 fn unmask<'a>(part: &[u8], mask: &mut [u8; 4], clear: &'a mut [u8; PIECE]) -> &'a [u8] {
     let clear = clear.get_mut(..part.len()).unwrap_or_default();
     let [a, b, c, d] = *mask;

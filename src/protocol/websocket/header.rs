@@ -6,10 +6,10 @@ pub const MAX_HEADER: usize = 14;
 /// Longest payload of a control frame, bytes (RFC 6455 5.5).
 const MAX_CONTROL: u64 = 125;
 
-/// What a frame is.
+/// The type of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Kind {
-    /// Goes on with a message.
+    /// Continues a message.
     Continuation,
     /// Starts a message of text or bytes.
     Message,
@@ -22,19 +22,19 @@ pub enum Kind {
 /// A frame's header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
-    /// What the frame is.
+    /// The type of the frame.
     pub kind: Kind,
     /// It ends its message.
     pub last: bool,
     /// RSV1: the message is compressed (RFC 7692 6).
     pub compressed: bool,
-    /// Masking key; zeros where there is none, which changes nothing.
+    /// Masking key; zeros if there is none, which change nothing.
     pub mask: [u8; 4],
     /// Length of the payload, bytes.
     pub len: u64,
 }
 
-/// How long the header is that starts with `bytes`; as long as fewer than two are there, 2.
+/// Length of the header that starts with `bytes`; 2 if fewer than two bytes are available.
 pub fn length(bytes: &[u8]) -> usize {
     let Some(second) = bytes.get(1) else { return 2 };
     let extended = match second & 0x7f {
@@ -45,7 +45,7 @@ pub fn length(bytes: &[u8]) -> usize {
     2 + extended + if second & 0x80 == 0 { 0 } else { 4 }
 }
 
-/// Reads a whole header; `None` if it breaks the rules.
+/// Reads a complete header; `None` if it is malformed.
 pub fn parse(bytes: &[u8]) -> Option<Header> {
     let (&[first, second], rest) = bytes.split_first_chunk::<2>()?;
     let (len, rest) = match second & 0x7f {
@@ -69,8 +69,8 @@ pub fn parse(bytes: &[u8]) -> Option<Header> {
     };
     let (last, compressed) = (first & 0x80 != 0, first & 0x40 != 0);
     let control = matches!(kind, Kind::Close | Kind::Control);
-    // The top bit of a length is zero; control frames are short and whole; nothing uses RSV2 and
-    // RSV3, and RSV1 is set on the first frame of a message only.
+    // The top bit of a length is zero; control frames are short and not fragmented; no extension uses RSV2 and RSV3,
+    // and RSV1 is set on the first frame of a message only.
     let sound = len >> 63 == 0
         && first & 0x30 == 0
         && (!control || (last && len <= MAX_CONTROL))

@@ -1,36 +1,36 @@
-//! Undoing permessage-deflate (RFC 7692 7.2.2).
+//! Decompresses permessage-deflate (RFC 7692 7.2.2).
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-/// What a sender leaves out at the end of each message.
+/// Bytes that a sender omits at the end of each message.
 pub const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// What is inflated at a time; lies on the stack.
+/// Bytes decompressed at a time; on the stack.
 const PIECE: usize = 16 << 10;
 
-/// Bytes that one message may inflate to.
+/// Most bytes of one decompressed message.
 const MAX_OUTPUT: u64 = 256 << 20;
 
-/// Output for each byte of input from which a message counts as a bomb, once [`FREE_OUTPUT`] is
-/// used up. Messages that repeat the one before reach far higher ratios than files do.
+/// Output for each byte of input from which a message counts as a bomb, once [`FREE_OUTPUT`] is used up. Messages
+/// that repeat earlier ones reach far higher ratios than files do.
 const MAX_RATIO: u64 = 512;
 
 /// Output before the ratio matters, bytes.
 const FREE_OUTPUT: u64 = 4 << 20;
 
-/// Why a message cannot be inflated further.
+/// Why a message cannot be decompressed further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum InflateError {
     /// It is no deflate data, or refers to bytes that were lost.
     Malformed,
-    /// It inflates to too much.
+    /// Its output is too large.
     Bomb,
-    /// It inflates to more than the flow's bytes pay for; this was counted.
+    /// Its output exceeds the flow's budget; this was counted.
     Unpaid,
 }
 
-/// One direction's decoder. Its window is always the largest (32 KiB) and is kept from message to
-/// message: that reads whatever window and takeover was negotiated (RFC 7692 7.1).
+/// One direction's decoder. Its window is always the largest (32 KiB) and is kept between messages, which works with
+/// any negotiated window and context takeover (RFC 7692 7.1).
 pub struct Inflater {
     state: Decompress,
     taken: u64,
@@ -45,7 +45,7 @@ impl Inflater {
         Self { state: Decompress::new(false), taken: 0, given: 0, ended: false }
     }
 
-    /// Inflates `input`, and hands what comes of it to `take`, which says whether to go on.
+    /// Decompresses `input`, and passes the output to `take`, which returns whether to continue.
     pub fn feed(
         &mut self,
         mut input: &[u8],
@@ -67,9 +67,9 @@ impl Inflater {
             if bomb || self.given > MAX_OUTPUT {
                 return Err(InflateError::Bomb);
             }
-            // What came before the fault was taken: the same in pieces of any size.
+            // Output in front of the fault was taken, so pieces of any size give the same.
             self.ended = status.map_err(|_| InflateError::Malformed)? == Status::StreamEnd;
-            // A full piece may have left more inside.
+            // After a full piece there may be more.
             if made < PIECE && (input.is_empty() || used == 0) {
                 break;
             }

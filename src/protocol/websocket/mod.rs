@@ -1,12 +1,12 @@
 //! WebSocket (RFC 6455) with permessage-deflate (RFC 7692).
 //!
-//! Few bytes identify it on its own: [`super::http`] hands a connection over after `101 Switching Protocols`,
-//! and HTTP/2 a stream after an extended CONNECT (RFC 8441). Each message is a payload recognised by its
-//! bytes; its operation is the method of the request that asked for the WebSocket, its name that request's
-//! path. If messages carry the bytes of another connection, that connection is read.
+//! Few bytes identify it on its own: [`super::http`] hands over a connection after `101 Switching Protocols`, and
+//! HTTP/2 a stream after an extended CONNECT (RFC 8441). Each message is a payload recognised by its bytes. Its
+//! operation is the method of the request that opened the WebSocket, its name that request's path. If messages carry
+//! the bytes of another connection, that connection is read.
 //!
-//! A gap inside a frame costs the message at most, and the ones that refer to it under context
-//! takeover. Behind a gap that covers a header frames are found again where several fit each other.
+//! A gap inside a frame costs at most the message, and those that refer to it under context takeover. Behind a gap
+//! that covers a header, frames are found again where several are consistent.
 
 mod carried;
 mod direction;
@@ -25,10 +25,10 @@ use super::{
     Protocol, Resync, Roles, ServiceFacts,
 };
 
-/// Bytes searched for the first frame of a direction before most of them are let go.
+/// Bytes searched for the first frame of a direction before most of them are dropped.
 const SEARCH: usize = 16 << 10;
 
-/// Kept of a search without result: a frame may have begun in it.
+/// Bytes kept of a search without result: they may hold the beginning of a frame.
 const SEARCH_TAIL: usize = 2 << 10;
 
 /// WebSocket whose beginning was not seen.
@@ -54,7 +54,7 @@ impl Protocol for MidstreamWebSocket {
     }
 }
 
-/// What the request for a WebSocket said of the service.
+/// Facts from the request that opened the WebSocket.
 pub(in crate::protocol) struct Service {
     pub(in crate::protocol) method: &'static str,
     pub(in crate::protocol) path: Box<str>,
@@ -65,12 +65,12 @@ pub(in crate::protocol) struct WebSocket {
     service: Service,
     sides: [DirectionState; 2],
     carried: carried::Carried,
-    /// For a connection that was joined in the middle: where frames begin is known of a direction.
+    /// For a connection whose capture begins mid-stream: frame boundaries of a direction are known.
     joined: Option<[bool; 2]>,
 }
 
 impl WebSocket {
-    /// `extensions` is the response's `Sec-WebSocket-Extensions`, empty where it was not seen.
+    /// `extensions` is the response's `Sec-WebSocket-Extensions`, empty if not seen.
     pub(in crate::protocol) fn new(service: Service, extensions: &str) -> Self {
         let fresh = fresh(extensions);
         Self {

@@ -1,18 +1,18 @@
-//! Recognising WebSocket in the middle of a connection, where a segment starts with a frame.
+//! Recognises WebSocket mid-stream, where a segment starts with a frame.
 
 use super::header::{self, Kind};
 use crate::protocol::{Probe, Speaker};
 
-/// Frames in a row that are enough whatever they hold.
+/// Consecutive frames that are sufficient whatever they contain.
 const ROW: usize = 3;
 
-/// Text that is enough where a frame names exactly what there is, bytes.
+/// Text that is sufficient if the length of a frame is exactly that of the available bytes, bytes.
 const MIN_TEXT: usize = 8;
 
-/// Text that is enough at the start of a longer frame, bytes.
+/// Text that is sufficient at the start of a longer frame, bytes.
 const LONG_TEXT: usize = 64;
 
-/// Bytes of a frame's text that are looked at.
+/// Bytes of a frame's text that are examined.
 const MAX_TEXT: usize = 256;
 
 /// Whether `data` starts with frames.

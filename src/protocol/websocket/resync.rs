@@ -1,22 +1,22 @@
-//! Finding a frame again after a loss. Little marks one, so that several have to fit each other or
-//! what there is of bytes.
+//! Finds a frame again after a loss. Frames have few marks, so several must be consistent with each other, or with
+//! the length of the available bytes.
 
 use super::header::{self, Kind};
 
-/// Frames in a row that are enough wherever they end.
+/// Consecutive frames that are sufficient wherever they end.
 const ROW: usize = 3;
 
-/// The offset of the first frame in `data`; `masked`: as a client sends them.
+/// The offset of the first frame in `data`; `masked`: as sent by a client.
 pub(super) fn find(masked: bool, data: &[u8]) -> Option<usize> {
     (0..data.len())
         .find(|start| is_row(masked, data.get(*start..).unwrap_or_default(), *start == 0))
 }
 
-/// Whether frames begin here. `first`: at the first byte behind the gap, where they mostly do, since
-/// senders write whole messages.
+/// Whether frames begin here. `first`: at the first byte behind the gap, where they usually do, since senders write
+/// complete messages.
 fn is_row(masked: bool, data: &[u8], first: bool) -> bool {
     let (mut at, mut count) = (0usize, 0);
-    // Whether a message goes on, once that is known.
+    // Whether a message is incomplete, once known.
     let mut open = None;
     while count < ROW {
         let rest = data.get(at..).unwrap_or_default();

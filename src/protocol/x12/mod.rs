@@ -1,6 +1,5 @@
-//! X12 interchanges directly over TCP, one after the other, as clearing houses exchange them in real
-//! time. An interchange delimits itself, so there is no framing to remove. Answers (TA1, 999, 271) are
-//! interchanges, too.
+//! X12 interchanges directly over TCP, one after the other, as clearing houses exchange them in real time. An
+//! interchange delimits itself, so there is no framing to remove. Answers (TA1, 999, 271) are interchanges too.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +9,7 @@ use super::{Media, Parser, Position, Probe, Protocol, Speaker};
 use crate::syntax::Match;
 use crate::syntax::x12::{find, interchange};
 
-/// White space and framing bytes that may come before an interchange.
+/// White space and framing bytes that may precede an interchange.
 const MAX_FILLER: usize = 64;
 
 /// X12 over TCP.

@@ -1,6 +1,6 @@
-//! XMPP (RFC 6120, 6121): messages and queries, each a document of its own.
+//! XMPP (RFC 6120, 6121): messages and queries, each as a document.
 //!
-//! A direction is one XML document that never ends: its stanzas are the children of the root.
+//! A direction is one endless XML document: its stanzas are the children of the root.
 
 mod stanza;
 
@@ -50,12 +50,12 @@ impl Protocol for Xmpp {
     }
 }
 
-/// Whether a stream may begin at `data` whose root has not come.
+/// Whether a stream may begin at `data` whose root element is incomplete.
 pub(in crate::protocol) fn may_begin(data: &[u8]) -> bool {
     matches!(stanza::root(data), Some(None | Some(b"stream:stream")))
 }
 
-/// The first message or query in `data`; `addressed`: only one that says between whom.
+/// The first message or query in `data`; `addressed`: only one with sender and recipient.
 fn find(data: &[u8], addressed: bool) -> Option<usize> {
     memchr::memchr_iter(b'<', data).find(|at| {
         let rest = data.get(*at..).unwrap_or_default();
@@ -78,15 +78,15 @@ struct XmppParser {
     tls: TlsUpgrade,
 }
 
-/// The stanza on its way in one direction.
+/// The current stanza in one direction.
 struct Stanza {
     scan: Scan,
-    /// None for one that is passed over.
+    /// `None` for a stanza that is skipped.
     writer: Option<ContentWriter>,
 }
 
 impl XmppParser {
-    /// A stanza that is not handed on begins at `data`: bytes read, or none if it must come whole first. True if
+    /// A stanza that is not passed on begins at `data`: bytes read, or `None` if it must be complete first. True if
     /// TLS begins behind it.
     fn negotiation(
         &mut self,
@@ -129,8 +129,8 @@ impl XmppParser {
     }
 }
 
-/// Whether the stanza at the front of `data` is a login of what came before SASL, with the password as it is
-/// (XEP-0078). None if not enough of it has come.
+/// Whether the stanza at the front of `data` is a login of the time before SASL, with the password in cleartext
+/// (XEP-0078). `None` if too little of it is available.
 fn is_login(tag: &[u8], data: &[u8]) -> Option<bool> {
     if name(tag) != b"iq" || tag.ends_with(b"/>") {
         return Some(false);
@@ -155,7 +155,7 @@ fn is_login(tag: &[u8], data: &[u8]) -> Option<bool> {
     }
 }
 
-/// The account of a first response of SASL PLAIN (RFC 4616).
+/// The account in an initial response of SASL PLAIN (RFC 4616).
 fn user(stanza: &[u8], mechanism: &[u8], sink: &mut dyn ContentSink) {
     if !mechanism.eq_ignore_ascii_case(b"PLAIN") {
         return;

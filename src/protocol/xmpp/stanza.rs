@@ -1,12 +1,12 @@
-//! Where stanzas end, and their start tags. XMPP has no comments, no sections and no document types (RFC 6120 11.1).
+//! Ends of stanzas, and start tags. XMPP has no comments, no CDATA sections and no document types (RFC 6120 11.1).
 
-/// Bytes before the root that are looked at.
+/// Most bytes before the root.
 const MAX_PROLOG: usize = 256;
 
-/// Looks for the end of an element, over pieces of any size.
+/// Finds the end of an element in pieces of any size.
 #[derive(Default)]
 pub struct Scan {
-    /// Elements that are open.
+    /// Open elements.
     depth: u32,
     tag: Option<Tag>,
 }
@@ -15,7 +15,7 @@ pub struct Scan {
 #[derive(Clone, Copy)]
 struct Tag {
     kind: Kind,
-    /// The quote that is open; 0: none.
+    /// The open quote; 0: none.
     quote: u8,
     /// The last byte.
     last: u8,
@@ -23,7 +23,7 @@ struct Tag {
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
-    /// The first byte of its name has not come.
+    /// The first byte of its name is not available yet.
     Begun,
     Start,
     End,
@@ -32,7 +32,7 @@ enum Kind {
 }
 
 impl Scan {
-    /// How many bytes of `data` there are up to the end of the element; none if it has not come.
+    /// Number of bytes of `data` up to the end of the element; `None` if it is not available yet.
     pub fn end(&mut self, data: &[u8]) -> Option<usize> {
         let mut at = 0;
         while at < data.len() {
@@ -74,7 +74,7 @@ impl Scan {
     }
 }
 
-/// Length of the tag at the front of `data`; none if its end has not come, or another tag begins before it.
+/// Length of the tag at the front of `data`; `None` if it is incomplete, or another tag begins before its end.
 pub fn tag_end(data: &[u8]) -> Option<usize> {
     let mut quote = 0;
     for (at, &byte) in data.iter().enumerate().take(super::MAX_TAG) {
@@ -111,7 +111,7 @@ pub fn attribute<'a>(tag: &'a [u8], name: &[u8]) -> Option<&'a [u8]> {
     })
 }
 
-/// The name of the root element; inner none if it has not all come.
+/// The name of the root element; inner `None` if it is incomplete.
 pub fn root(data: &[u8]) -> Option<Option<&[u8]>> {
     let mut rest = data.trim_ascii_start();
     if rest.starts_with(b"<?xml") && rest.get(5).is_none_or(u8::is_ascii_whitespace) {

@@ -1,5 +1,5 @@
-//! A name without a label of its own, right before a date of birth, as letters have it:
-//! `Re: Mr Arthur Penn, DOB: 02/03/1955`, `Frau Erika Roe, geb. 12.04.1951`.
+//! A name without a label of its own, right before a date of birth, as letters have it: `Re: Mr Arthur Penn, DOB:
+//! 02/03/1955`, `Frau Erika Roe, geb. 12.04.1951`.
 
 use super::is_padding;
 use crate::rules::{About, RuleSet};
@@ -10,17 +10,17 @@ const MAX_WORDS: usize = 6;
 /// Most words that introduce a name in a line of its own.
 const MAX_INTRODUCTION: usize = 3;
 
-/// Longest text looked at, bytes.
+/// Longest text that is examined, bytes.
 const MAX_BEFORE: usize = 160;
 
 /// Longest particle of a name (`van`), characters.
 const MAX_PARTICLE: usize = 3;
 
-/// Titles that those who treat have, too.
+/// Titles that doctors have too.
 const ACADEMIC: [&str; 9] =
     ["dr", "doctor", "prof", "professor", "dott", "dipl", "ing", "rev", "sir"];
 
-/// A name, and whether the word before it says that it is a patient's (`Patient Roe, Jane`).
+/// A name, and whether the word before it shows that it is a patient's (`Patient Roe, Jane`).
 pub struct AdjacentName<'a> {
     /// Without titles.
     pub name: &'a str,
@@ -30,13 +30,13 @@ pub struct AdjacentName<'a> {
 
 /// The name that ends `before`, the text in front of the label of a birth date.
 ///
-/// A form of address or the word for a patient comes before it; or nothing does, and it is introduced as
-/// what a letter is about (`Re:`), or a comma or bracket sets it apart from the label.
+/// Accepted behind a form of address or a word for a patient; or if it is introduced as the subject of a letter
+/// (`Re:`), or separated from the label by a comma or bracket.
 pub fn name<'a>(before: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     find(before, false, rules)
 }
 
-/// The same; a `line` of its own needs nothing that sets it apart but the comma in the name.
+/// The same. A separate `line` needs no separator except the comma in the name.
 fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     let mut from = before.len().saturating_sub(MAX_BEFORE);
     while !before.is_char_boundary(from) {
@@ -79,8 +79,8 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     (addressed || alone).then_some(AdjacentName { name, patient: false })
 }
 
-/// The name that a line holds above a birth date: it is set apart by a comma (`Roe, Jane`), or what is
-/// in front of it introduces it (`Re: Jane Roe`, `Mrs Jane Roe`, `Patient Jane Roe`), and nothing else is there.
+/// The name in a line above a birth date: it contains a comma (`Roe, Jane`), or words introduce it (`Re: Jane Roe`,
+/// `Mrs Jane Roe`, `Patient Jane Roe`), and the line holds nothing else.
 pub fn above<'a>(line: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     let line = line.trim().trim_end_matches(is_padding);
     let adjacent = find(line, true, rules)?;
@@ -88,12 +88,12 @@ pub fn above<'a>(line: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     let two = adjacent.name.split_whitespace().count() >= 2;
     let halves = adjacent.name.split(',').filter(|half| !half.trim().is_empty()).count();
     let behind = line.get(..line.len() - adjacent.name.len())?.trim_end();
-    // Whoever writes the letter has a title, too: it is alone in front.
+    // The author of the letter has a title too, which then stays alone in front.
     (two && (halves == 2 || !all) && behind.split_whitespace().count() <= MAX_INTRODUCTION)
         .then_some(adjacent)
 }
 
-/// Whether there is nothing in front of a name but the number or the mark of an item of a list.
+/// Whether only the number or the mark of a list item precedes a name.
 fn is_item(front: &str) -> bool {
     let front = front.trim();
     let number = front.trim_end_matches(['.', ')', ':']);
@@ -103,7 +103,7 @@ fn is_item(front: &str) -> bool {
             && number.bytes().all(|b| b.is_ascii_digit()))
 }
 
-/// Whether a text only says of what sex and how old somebody is: `(F)`, `M, 54 y`.
+/// Whether a text only gives sex and age: `(F)`, `M, 54 y`.
 pub fn is_sex_or_age(text: &str) -> bool {
     const SEXES: [&str; 9] = ["m", "f", "w", "male", "female", "männlich", "weiblich", "♂", "♀"];
     let mut words = text.split(|c: char| !c.is_alphanumeric() && !"♂♀".contains(c));
@@ -118,7 +118,7 @@ pub fn is_sex_or_age(text: &str) -> bool {
     }) && any
 }
 
-/// A text without a sex and an age that are set apart at its end: `Roe, Jane | F |`.
+/// A text without a separated sex and age at its end: `Roe, Jane | F |`.
 fn without_sex(text: &str) -> &str {
     let bare = text.trim_end_matches(|c| is_padding(c) || matches!(c, '(' | ')'));
     let Some(at) = bare.rfind(['|', '(', ';', '/']) else { return text };
@@ -128,7 +128,7 @@ fn without_sex(text: &str) -> &str {
     }
 }
 
-/// The name that is all of a line, in a place where that of a person is; `about` says whether of a patient.
+/// The name that fills a line in the place of a person's name; `about`: whether a patient's name is expected.
 pub fn alone<'a>(line: &'a str, about: About, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     let line = line.trim();
     let words = Words::of(line, rules);
@@ -139,7 +139,7 @@ pub fn alone<'a>(line: &'a str, about: About, rules: &RuleSet) -> Option<Adjacen
 /// Most words of a heading that is a name.
 const MAX_HEADING: usize = 3;
 
-/// Words of headings that are no names, by the beginnings that they have in several languages.
+/// Beginnings of words in headings that are no names, in several languages.
 const HEADINGS: [&str; 72] = [
     "about",
     "account",
@@ -215,7 +215,7 @@ const HEADINGS: [&str; 72] = [
     "vital",
 ];
 
-/// Whether a heading is written like a name of two or three words and has none of the words of headings.
+/// Whether a heading is written like a name of two or three words and contains none of those words.
 pub fn is_heading(text: &str, rules: &RuleSet) -> bool {
     let words = || text.split_whitespace().map(|word| word.trim_matches(is_mark));
     let own = |word: &str| {
@@ -264,7 +264,7 @@ const fn is_mark(c: char) -> bool {
     matches!(c, ',' | '.' | ';' | ':' | '(' | ')')
 }
 
-/// Whether a word is written like one of a name: with a capital, or, unless it is the `last`, a particle.
+/// Whether a word is written like one of a name: capitalised, or a particle, unless it is the `last`.
 fn is_name_word(word: &str, last: bool) -> bool {
     let letters =
         word.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’' | '-' | '.' | ','));

@@ -9,7 +9,7 @@ use super::Meaning;
 use super::find::key;
 use crate::rules::RuleSet;
 
-/// Columns beside each other.
+/// Columns per line.
 const MAX_COLUMNS: usize = 8;
 
 /// Known headings of a list.
@@ -38,7 +38,9 @@ impl Columns {
 
     /// The same of a line in which each heading ends with a colon and has nothing behind it.
     pub fn of_labels(line: &str, rules: &RuleSet) -> Self {
-        let empty = segments(line).all(|(_, text)| text.ends_with([':', '：']));
+        // Most lines are refused for the last of them.
+        let labels = |text: &str| text.ends_with([':', '：']);
+        let empty = labels(line.trim_end()) && segments(line).all(|(_, text)| labels(text));
         if empty { Self::of(line, rules) } else { Self::default() }
     }
 
@@ -47,7 +49,7 @@ impl Columns {
         self.0.is_empty()
     }
 
-    /// The values of the line below, each under the heading that is nearest.
+    /// The values of the line below, each under its nearest heading.
     pub fn values<'a>(&'a self, line: &'a str) -> impl Iterator<Item = (Meaning, &'a str)> {
         segments(line).take(MAX_COLUMNS).filter_map(move |(at, text)| {
             let nearest = self.0.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
@@ -58,7 +60,7 @@ impl Columns {
 }
 
 impl Columns {
-    /// Whether `line` is a row of a list, below which others may come: several headings are known, and each has its
+    /// Whether `line` is a row of a list, which others may follow: several headings are known, and each has its
     /// value.
     pub fn goes_on(&self, line: &str) -> bool {
         let known = self.0.iter().filter(|(_, meaning)| meaning.is_some()).count();
@@ -66,8 +68,7 @@ impl Columns {
     }
 }
 
-/// The texts of a line that are apart by a tab or more than one blank, with the column in which
-/// each starts.
+/// The texts of a line that a tab or more than one blank separates, with the column in which each starts.
 fn segments(line: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut rest = line;
     let mut column = 0;
@@ -77,7 +78,12 @@ fn segments(line: &str) -> impl Iterator<Item = (usize, &str)> {
         if bare.is_empty() {
             return None;
         }
-        let end = ["  ", "\t"].iter().filter_map(|s| bare.find(s)).min().unwrap_or(bare.len());
+        let bytes = bare.as_bytes();
+        let apart = |at: &usize| match bytes.get(*at) {
+            Some(b' ') => bytes.get(at + 1) == Some(&b' '),
+            other => other == Some(&b'\t'),
+        };
+        let end = (0..bytes.len()).find(apart).unwrap_or(bytes.len());
         let (segment, after) = bare.split_at(end);
         let at = column;
         column += segment.chars().count();

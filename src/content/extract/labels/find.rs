@@ -13,20 +13,20 @@ const MAX_NUMBERED_WORDS: usize = 3;
 /// Longest ending of a label, characters.
 const MAX_ENDING: usize = 4;
 
-/// Longest label, bytes. No more is looked at before a colon, so that a line of colons costs no more
-/// than any other line.
+/// Longest label, bytes. Fewer bytes than these are examined before each colon, so that a line of colons is not
+/// expensive.
 const MAX_LABEL: usize = 72;
 
 /// The colon of Chinese and Japanese text.
 const WIDE_COLON: &[u8] = "：".as_bytes();
 
-/// What a label says.
+/// Meaning of a label.
 pub enum LabelMeaning {
-    /// What follows it.
+    /// The meaning of its value.
     Key(Meaning),
-    /// What the text is about.
+    /// The subject of the text.
     Context(About),
-    /// Nothing that a rule knows.
+    /// None: no rule knows it.
     Unknown,
 }
 
@@ -36,12 +36,12 @@ pub struct Label {
     pub start: usize,
     /// Where its value may start.
     pub value: usize,
-    /// What it says.
+    /// Its meaning.
     pub said: LabelMeaning,
 }
 
 impl Label {
-    /// Whether an unknown label is only `ID`, which behind a patient's name is that of the patient. Moves to where it
+    /// Whether an unknown label is only `ID`, which behind a patient's name is the patient's. Moves to where it
     /// starts.
     pub fn is_number(&mut self, line: &str) -> bool {
         let text = line.get(self.start..self.value).unwrap_or("");
@@ -91,7 +91,7 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
     })
 }
 
-/// Position of a possible end of a label in a line, and where that ends.
+/// Position of a possible end of a label in a line, and of the text behind it.
 fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
     let bytes = line.as_bytes();
     let mut narrow = memchr3_iter(b':', b'=', b'#', bytes).peekable();
@@ -149,7 +149,7 @@ fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, LabelMeaning) {
     best
 }
 
-/// The label that ends `text` in front of a number sign, which is short for the word: `MR#` is `MR number`.
+/// The label that ends `text` in front of a number sign, which replaces the word: `MR#` is `MR number`.
 fn numbered(text: &str, rules: &RuleSet) -> Option<(usize, Meaning)> {
     let text = text.trim_end();
     let starts = text.match_indices([' ', '\t', ',', ';', '|', '(']).map(|(at, _)| at + 1);
@@ -167,8 +167,8 @@ fn numbered(text: &str, rules: &RuleSet) -> Option<(usize, Meaning)> {
     })
 }
 
-/// Whether a label that is also an ordinary word (`Patient`) is one behind `before`: in `Image
-/// Position Patient:` it is part of another, behind a heading or a separator it is not.
+/// Whether `Patient` and other labels that are ordinary words are labels behind `before`: in `Image Position
+/// Patient:` the word is part of another label; behind a heading or a separator it is not.
 fn is_separate(before: &str) -> bool {
     let bare = before.trim_end();
     if bare.is_empty() || before.len() - bare.len() > 1 || before.ends_with('\t') {
@@ -180,7 +180,7 @@ fn is_separate(before: &str) -> bool {
     heading || !last.ends_with(char::is_alphanumeric) || bare.chars().count() <= 4
 }
 
-/// Whether a line begins like `label: value` with a label of its own, known or not.
+/// Whether a line begins like `label: value`, with a known label or not.
 pub fn has_own_label(line: &str) -> bool {
     let Some((at, after)) = marks(line).next() else {
         return false;
@@ -193,8 +193,8 @@ pub fn has_own_label(line: &str) -> bool {
         && (rest.is_empty() || rest.starts_with(char::is_whitespace) || !line.is_ascii())
 }
 
-/// The key that a label names. Forms write the endings of several genders and numbers, and parts that two
-/// words share: `Vorname(n)`, `Né(e) le`, `Nato/a il`, `Familien-/Nachname`. Without them it is the plain label.
+/// The key that a label names. Forms write the endings of several genders and numbers, and parts that two words
+/// share: `Vorname(n)`, `Né(e) le`, `Nato/a il`, `Familien-/Nachname`. They are removed first.
 pub fn key<'r>(label: &str, rules: &'r RuleSet) -> Option<&'r Key> {
     rules.keys.get(label).or_else(|| {
         let inflected = label.contains(['(', '/']) && label.len() <= MAX_LABEL;
@@ -220,7 +220,7 @@ fn uninflected(label: &str) -> String {
         rest = match (slash, behind.strip_prefix(')')) {
             (false, Some(behind)) if attached && short => behind,
             (true, _) if attached && short && !behind.starts_with(char::is_alphanumeric) => behind,
-            // `Familien-/Nachname`: the second word is whole.
+            // `Familien-/Nachname`: the second word is complete.
             (true, _) if before.ends_with('-') => {
                 plain.clear();
                 tail

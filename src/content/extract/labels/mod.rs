@@ -1,5 +1,5 @@
-//! Labelled values in running text: `Patient: Laura D   MRN: H0931558`, and headings that say what it is
-//! about. Text, HTML pages and the text of other documents share it.
+//! Labelled values in running text: `Patient: Laura D   MRN: H0931558`, and headings that name its subject. Text,
+//! HTML pages and the text of other documents share it.
 
 mod adjacent_name;
 mod columns;
@@ -17,7 +17,7 @@ use find::LabelMeaning;
 pub use find::key;
 use zeroize::Zeroizing;
 
-/// Keys whose rules say what a name or number without a label of its own is.
+/// Keys whose rules apply to a name or number without a label of its own.
 const NAME: &str = "name";
 const PATIENT_NAME: &str = "patient_name";
 const NUMBER: &str = "patient_id";
@@ -28,7 +28,7 @@ const MAX_HEADING_WORDS: usize = 6;
 /// Longest value of a label, bytes.
 const MAX_VALUE: usize = 200;
 
-/// Values collected of one line.
+/// Values collected per line.
 const MAX_COLLECTED: usize = 64;
 
 /// Longest line that may be a name, bytes.
@@ -41,27 +41,27 @@ const MAX_LINE: usize = 8 << 10;
 pub struct Labels {
     content: &'static str,
     record: CandidateRecord,
-    /// What is said around all records of the document.
+    /// Context of all records of the document.
     around: Marks,
-    /// What labels said of the record that is being read: less than a key, as prose has colons, too.
+    /// Context of the current record from its labels: weaker than a key, as prose has colons too.
     said: Marks,
     /// A label whose value comes next.
     waiting: Option<Meaning>,
     /// Labels whose values come in the line below.
     columns: Columns,
     group: u32,
-    /// The line being read is that of a cell or element.
+    /// The current line is that of a cell or element.
     element: bool,
-    /// The line before, where it may be a name.
+    /// The previous line, if it may be a name.
     before: Zeroizing<String>,
-    /// In a section of settings that is about a patient: `[PATIENT]`.
+    /// In a section of settings about a patient: `[PATIENT]`.
     section: bool,
-    /// It is the first of what is about a patient, and the next one is.
+    /// It is the first one about a patient, and the next one continues it.
     introduced: Option<About>,
     introduces: Option<About>,
-    /// The cell that comes next says what kind of animal it is.
+    /// The next cell names the kind of animal.
     species: bool,
-    /// Values are handed to [`Labels::take`] instead of being put together to records.
+    /// Values are passed to [`Labels::take`] instead of being combined into records.
     collected: Option<Vec<(Meaning, Zeroizing<String>)>>,
 }
 
@@ -106,13 +106,13 @@ impl Labels {
         self.waiting.is_some()
     }
 
-    /// Whether the label before says that a patient follows.
+    /// Whether the previous label announces a patient.
     pub fn awaits_patient(&self) -> bool {
         let is = |meaning: &Meaning| meaning.patient && meaning.rule.kind == Kind::Name;
         self.waiting.as_ref().is_some_and(is)
     }
 
-    /// Something said around the whole document.
+    /// Adds context of the whole document.
     pub fn mark(&mut self, marks: Marks) {
         self.around = self.around.and(marks);
     }
@@ -122,7 +122,7 @@ impl Labels {
         self.around
     }
 
-    /// A heading or title: its words may say what the document is about.
+    /// A heading or title: its words may name the subject of the document.
     pub fn heading(&mut self, text: &str, scope: &Scope<'_>) {
         self.mark(heading(text, text, scope.rules()));
     }
@@ -150,7 +150,7 @@ impl Labels {
         }
     }
 
-    /// Keeps a line that may be the name of whom the next one is about.
+    /// Keeps a line that may be the name of the person in the next one.
     fn note(&mut self, line: &str) {
         let line = line.trim();
         if line.is_empty() || adjacent_name::is_sex_or_age(line) {
@@ -163,14 +163,14 @@ impl Labels {
         self.introduced = std::mem::take(&mut self.introduces);
     }
 
-    /// What begins here is about a patient: its first line may be a name and nothing else.
+    /// A part about a patient begins: its first line may be a name and nothing else.
     pub const fn introduce(&mut self) {
         self.introduces = Some(About::Patient);
     }
 
     /// A line of text.
     pub fn line(&mut self, line: &str, scope: &mut Scope<'_>) {
-        // No line of fewer bytes has that many characters.
+        // No shorter line has that many characters.
         let end = (line.len() > MAX_LINE).then(|| line.char_indices().nth(MAX_LINE)).flatten();
         let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
         let rules = scope.rules;
@@ -188,7 +188,7 @@ impl Labels {
         // Where the text before the next label begins.
         let mut behind = 0;
         for mut label in find::labels(line, rules) {
-            // `Re:` says nothing of what follows it.
+            // `Re:` says nothing about what follows it.
             if let LabelMeaning::Context(About::Nothing) = label.said {
                 continue;
             }
@@ -247,13 +247,13 @@ impl Labels {
             self.unlabelled(line, scope);
             self.note(line);
         }
-        // The name at the head of a record stays that of the labelled values below it.
+        // The name at the head of a record applies to the labelled values below it.
         if found && self.introduced.is_none() {
             self.before.clear();
         }
     }
 
-    /// A line without labels: the value of the one before, a label alone, or prose.
+    /// A line without labels: the value of the previous one, a label alone, or prose.
     fn unlabelled(&mut self, line: &str, scope: &mut Scope<'_>) {
         let text = line.trim_matches(is_padding);
         if text.is_empty() {
@@ -280,10 +280,10 @@ impl Labels {
         self.inline(text, scope);
         let words = text.split_whitespace();
         if words.take(MAX_HEADING_WORDS + 1).count() <= MAX_HEADING_WORDS {
-            // A cell or element is less than a heading: `Accepting patients` is a label of a doctor.
+            // A cell or element is weaker than a heading: `Accepting patients` is a label of a doctor.
             let first = text.split_whitespace().next().unwrap_or("");
             let title = if self.element { first } else { text };
-            // A link to a manual makes none of the page around it.
+            // A link to a manual does not turn the page around it into one.
             self.mark(heading(text, title, scope.rules).of_somebody());
         }
     }
@@ -295,7 +295,7 @@ impl Labels {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
         } else {
-            // A label of the record that has begun; anything before one may be a menu.
+            // A label of the current record; anything before one may be a menu.
             let label = text.trim_end_matches([':', '：', '*', ' ']);
             let said = scope.rules.keys.context(label);
             if let Some(about @ (About::Elsewhere | About::Nobody)) = said
@@ -312,7 +312,7 @@ impl Labels {
         }
     }
 
-    /// Text of a program in a page: there, names are no labels without a sign behind them, and words no headings.
+    /// Program text in a page: names are labels only with a sign behind them, and words are no headings.
     pub fn code(&mut self, text: &str, scope: &mut Scope<'_>) {
         let text = text.trim();
         let known = |label: find::Label| matches!(label.said, LabelMeaning::Key(_));
@@ -324,8 +324,8 @@ impl Labels {
         self.waiting = None;
     }
 
-    /// Cells beside each other: labels with their values. An empty cell is the value of the label
-    /// before it, unless the row has no more than one label and one value.
+    /// Adjacent cells: labels with their values. An empty cell is the value of the label before it, unless the row
+    /// has at most one label and one value.
     pub fn cells(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) {
         self.forget();
         let is_empty = |cell: &_| AsRef::<str>::as_ref(cell).trim().is_empty();
@@ -347,18 +347,18 @@ impl Labels {
         }
     }
 
-    /// Nothing may be the value of the label before any more.
+    /// The previous label gets no value any more.
     pub fn forget(&mut self) {
         self.waiting = None;
         self.columns = Columns::default();
     }
 
-    /// Whether the record that is being read has a value of this kind.
+    /// Whether the current record has a value of this kind.
     pub fn has(&self, kind: Kind) -> bool {
         self.record.has(kind)
     }
 
-    /// A word that says what the record itself is about: a category, a role.
+    /// A word that classifies the record itself: a category, a role.
     pub fn category(&mut self, word: &str, scope: &Scope<'_>) {
         if let Some(said) = scope.rules.keys.scope_of(word) {
             self.record.mark(Marks::about(said.ahead()));
@@ -409,7 +409,7 @@ impl Labels {
     /// A name right before the label of a birth date.
     fn beside(&mut self, meaning: &Meaning, before: &str, scope: &mut Scope<'_>) {
         let birth = meaning.rule.kind == Kind::BirthDate;
-        // A name that has no birth date yet has this one. Where the person is known, others may be spoken of.
+        // A name without a birth date gets this one. Where the person is known, the text may be about others.
         if !birth
             || self.collected.is_some()
             || (self.record.has(Kind::Name) && !self.record.has(Kind::BirthDate))
@@ -439,7 +439,7 @@ impl Labels {
             return;
         }
         if new {
-            // The head of another record came in between.
+            // The head of another record is in between.
             self.emit(scope);
         }
         let rules = scope.rules;
@@ -454,7 +454,7 @@ impl Labels {
         }
     }
 
-    /// Numbers that the words around them or their check digits explain.
+    /// Numbers that nearby words or their check digits explain.
     fn numbers(&mut self, text: &str, scope: &mut Scope<'_>) {
         let rules = scope.rules;
         rules.identifiers.scan(text, &mut |hit| {
@@ -492,14 +492,14 @@ impl Labels {
             }
             return;
         }
-        // Another value of what a person has once: another person.
+        // Another value of a kind that a person has once: another person.
         if self.record.contradicts(meaning, value) {
             self.emit(scope);
         }
         self.record.add(meaning, self.group, value);
     }
 
-    /// What follows is about another person.
+    /// Another person begins.
     pub fn emit(&mut self, scope: &mut Scope<'_>) {
         self.waiting = None;
         self.group = self.group.wrapping_add(1);
@@ -519,7 +519,7 @@ fn section(line: &str) -> Option<&str> {
     line.trim().strip_prefix('[')?.strip_suffix(']')
 }
 
-/// What a heading says: all of it, a few of its words together, or any word of `title` (`Patient list`,
+/// Meaning of a heading: of all of it, of a few of its words together, or of any word of a `title` (`Patient list`,
 /// `Ward 3B`).
 fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     let about = |word: &str| {
@@ -531,11 +531,11 @@ fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     for size in 2..words.len() {
         said = words.windows(size).map(|words| about(&words.concat())).fold(said, Marks::and);
     }
-    // `Duty roster ward 7` is about those who work there.
+    // `Duty roster ward 7` is about staff.
     if said.is_elsewhere() && !said.has(Mark::PatientContext) {
         return Marks::default();
     }
-    // Headings of shops and pages about software say nothing of a person's data further down.
+    // Headings of shops and software pages say nothing about personal data further down.
     said.ahead()
 }
 

@@ -1,4 +1,4 @@
-//! Where the value of a label ends, and what can be one.
+//! Ends of values behind labels, and what can be a value.
 
 use super::super::record;
 use super::{Meaning, is_padding};
@@ -25,7 +25,7 @@ const MAX_PARTICLE: usize = 3;
 /// Most groups of a number of a register (`2 95 10 99 126 111 93`).
 const MAX_GROUPS: usize = 8;
 
-/// Shortest word that only sentences write in small letters, bytes, and how many of them make one.
+/// Shortest word that only sentences write in lower case, bytes, and how many of them make a sentence.
 const MIN_PROSE: usize = 4;
 const MAX_SMALL_WORDS: usize = 4;
 
@@ -36,10 +36,10 @@ const MIN_ORDINARY: f32 = 0.5;
 /// Most words of any other value (`(827) 555 01 22 ext 5`).
 const MAX_VALUE_WORDS: usize = 8;
 
-/// The value of a label with this meaning at the front of `text`, and what follows it.
+/// The value of a label with this meaning at the front of `text`, and the text behind it.
 pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &'a str) {
     let text = text.trim_matches(is_padding);
-    // Columns are apart by more than one blank.
+    // More than one blank separates columns.
     let value = text.split("  ").next().unwrap_or("").split('\t').next().unwrap_or("");
     let value = value.get(..bracket(value)).unwrap_or(value);
     let value = value.get(..separator(meaning.rule.kind, value, rules)).unwrap_or(value);
@@ -66,8 +66,8 @@ fn bracket(text: &str) -> usize {
     open.into_iter().flatten().min().unwrap_or(text.len())
 }
 
-/// Where a separator ends a value of this kind. Names and addresses have commas of their own, which
-/// end them only before a label, or before what is no word of a name.
+/// Where a separator ends a value of this kind. Names and addresses contain commas, which end them only before a
+/// label, or before a word that is part of no name.
 fn separator(kind: Kind, text: &str, rules: &RuleSet) -> usize {
     let address = matches!(kind, Kind::Address);
     for (at, c) in text.char_indices().filter(|(_, c)| matches!(c, ',' | ';' | '|' | '،' | '、'))
@@ -113,7 +113,7 @@ pub struct Inline {
     pub label: usize,
     /// Where the value is.
     pub value: std::ops::Range<usize>,
-    /// What it is.
+    /// Its meaning.
     pub meaning: Meaning,
 }
 
@@ -184,8 +184,8 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
     None
 }
 
-/// A date behind the sign for a birth, as genealogists and German letters write it: `Roe, Erika (*03.05.1948)`. A star
-/// at the front of a line or apart from the date marks the item of a list.
+/// A date behind the sign for a birth, as genealogists and German letters write it: `Roe, Erika (*03.05.1948)`. A
+/// star at the front of a line or separated from the date marks a list item.
 fn born(text: &str, start: usize, end: usize, rules: &RuleSet) -> Option<Inline> {
     let word = text.get(start..end)?;
     let bare = word.trim_end().trim_start_matches('(');
@@ -199,8 +199,8 @@ fn born(text: &str, start: usize, end: usize, rules: &RuleSet) -> Option<Inline>
     Some(Inline { label: start, value: at..at + date.len(), meaning })
 }
 
-/// A date behind a letter that begins a clause and is short for `born`: `Roe, Erika, s. 03.05.1948` (`syntynyt`, `född`, `født`,
-/// `nato`).
+/// A date behind a letter that begins a clause and is short for `born`: `Roe, Erika, s. 03.05.1948` (`syntynyt`,
+/// `född`, `født`, `nato`).
 fn born_in(
     text: &str,
     label: usize,
@@ -217,7 +217,7 @@ fn born_in(
     Some(Inline { label, value: date.start..date.start + bare.len(), meaning })
 }
 
-/// Whether a text is a date in numbers with all of its year.
+/// Whether a text is a numeric date with a full year.
 fn is_full_date(text: &str) -> bool {
     let numbers = || text.split(['.', '/', '-']);
     numbers().filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).count() == 3
@@ -225,21 +225,21 @@ fn is_full_date(text: &str) -> bool {
         && numbers().any(|n| n.len() == 4)
 }
 
-/// Whether a number is written like a year of our time.
+/// Whether a number is written like a recent year.
 fn is_year(value: &str) -> bool {
     value.len() == 4
         && value.bytes().all(|b| b.is_ascii_digit())
         && (value.starts_with("19") || value.starts_with("20"))
 }
 
-/// Whether a label is known well enough to do without a colon, and its value is a number or date.
-/// (`nin` or `rut` are words of other languages, too.)
+/// Whether a label is known well enough to need no colon, and its value is a number or date. (`nin` and `rut` are
+/// also words of other languages.)
 fn is_plain(key: &Key) -> bool {
     let id = matches!(key.rule.kind, Kind::PatientId | Kind::AccessionNumber | Kind::Ssn);
     id || key.rule.kind == Kind::BirthDate
 }
 
-/// Whether the text after a label can be its value: prose has colons, too.
+/// Whether the text behind a label can be its value: prose has colons too.
 pub fn can_be(meaning: &Meaning, value: &str) -> bool {
     if is_code(value) {
         return false;
@@ -256,7 +256,7 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
                     '?', '!', '<', '>', '{', '}', '[', ']', '=', '@', '\\', '_', '©', '®', '→',
                 ])
                 && (!value.contains('/') || halves(value).is_some())
-                // Manuals quote behind `name`, and write calls of functions behind `first`.
+                // Manuals quote behind `name`, and write function calls behind `first`.
                 && (meaning.rule.confidence >= MIN_SURE || !value.starts_with(['‘', '“', '„']))
                 && (meaning.rule.confidence >= MIN_ORDINARY || !value.contains('('))
         }
@@ -279,7 +279,7 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
     }
 }
 
-/// Whether words in small letters in front of a name are its particles: `von Quast`, `de la Cruz`.
+/// Whether the lower-case words in front of a name are its particles: `von Quast`, `de la Cruz`.
 fn has_particle(value: &str) -> bool {
     const PARTICLES: [&str; 32] = [
         "von", "van", "vom", "zu", "zum", "zur", "de", "der", "den", "des", "del", "della",
@@ -293,13 +293,13 @@ fn has_particle(value: &str) -> bool {
     name.is_some_and(|word| word.starts_with(char::is_uppercase) || joined(word))
 }
 
-/// Whether a number is one inside a sentence: `int32 expected` is a message.
+/// Whether a number is part of a sentence: `int32 expected` is a message.
 fn is_prose(value: &str) -> bool {
     let word = |w: &str| w.len() > 2 && w.bytes().all(|b| b.is_ascii_lowercase());
     value.split_whitespace().any(word)
 }
 
-/// Whether a number is the version of something (`IPP 1.1`).
+/// Whether a number is a version (`IPP 1.1`).
 fn is_version(value: &str) -> bool {
     const LONGEST: usize = 2;
     let mut parts = value.split('.');
@@ -309,7 +309,7 @@ fn is_version(value: &str) -> bool {
     parts.clone().count() > 1 && parts.all(number)
 }
 
-/// Whether what is behind the label of an address is a sentence: many words in small letters, or it goes on with one.
+/// Whether the text behind the label of an address is a sentence: many lower-case words, or a sentence follows.
 fn is_sentence(value: &str) -> bool {
     let small = |w: &&str| w.len() >= MIN_PROSE && w.bytes().all(|b| b.is_ascii_lowercase());
     let words = value.split_whitespace().filter(small).count();
@@ -318,18 +318,18 @@ fn is_sentence(value: &str) -> bool {
     words >= MAX_SMALL_WORDS || (words >= 2 && begins && !number)
 }
 
-/// Whether a text is the identifier of an object (ITU-T X.660): `2.16.840.1.113883.19.5`.
+/// Whether a text is an object identifier (ITU-T X.660): `2.16.840.1.113883.19.5`.
 fn is_oid(text: &str) -> bool {
     text.matches('.').count() >= 3 && text.bytes().all(|b| b.is_ascii_digit() || b == b'.')
 }
 
-/// Whether a value is a piece of a program: it has colons, too.
+/// Whether a value is a piece of program text, which has colons too.
 fn is_code(value: &str) -> bool {
     value.contains(['{', '}', '<', '>', ';', '=', '%', '\\', '`'])
         || ["0x", "::", "()", "/*"].iter().any(|mark| value.contains(mark))
 }
 
-/// Family and given name that a slash keeps apart, as forms of some countries ask for them.
+/// Family and given name separated by a slash, as forms of some countries ask for them.
 fn halves(value: &str) -> Option<(&str, &str)> {
     let (family, given) = value.split_once('/')?;
     let (family, given) = (family.trim(), given.trim());
@@ -340,7 +340,7 @@ fn halves(value: &str) -> Option<(&str, &str)> {
     (word(family) && word(given)).then_some((family, given))
 }
 
-/// The same as meanings of their own.
+/// The same as separate meanings.
 pub fn parts<'a>(meaning: &Meaning, value: &'a str) -> Option<[(Meaning, &'a str); 2]> {
     let whole = meaning.rule.kind == Kind::Name && meaning.part == NamePart::Whole;
     let (family, given) = halves(value).filter(|_| whole)?;
@@ -358,8 +358,8 @@ pub fn numbered<'a>(meaning: &Meaning, value: &'a str) -> Option<(&'a str, &'a s
     (digits >= MIN_NUMBER).then_some((number, name))
 }
 
-/// A value without the additions of forms and writers: the dot of Hungarian dates, or brackets after a name
-/// (`Jane Roe (55 y)`).
+/// A value without additions of forms and authors: the dot of Hungarian dates, or brackets after a name (`Jane Roe
+/// (55 y)`).
 pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
     let value = value.trim_matches(is_padding);
     let quoted = value.strip_prefix('\'').and_then(|inner| inner.strip_suffix('\''));
@@ -376,7 +376,7 @@ pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
         },
         Kind::BirthDate | Kind::DeathDate => value.trim_end_matches('.'),
         Kind::PatientId => match value.split_once(' ') {
-            // Style sheets of CDA print the root of an id behind it.
+            // CDA style sheets print the root of an id behind it.
             Some((id, root)) if is_oid(root.trim()) => id,
             _ => value,
         },

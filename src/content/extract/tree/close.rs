@@ -1,4 +1,4 @@
-//! The end of an object: its values become a record, or are left to the object around it, or are dropped.
+//! The end of an object: its values become a record, are left to the enclosing object, or are dropped.
 
 use super::Tree;
 use super::frame::{Frame, Resource, View};
@@ -11,26 +11,26 @@ use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::{Mark, Scope};
 use crate::rules::{Kind, NamePart};
 
-/// What a resource is a record of.
+/// The subject of a resource.
 enum Standard {
     /// A FHIR Patient.
     Patient,
-    /// Any other resource of FHIR, which says whose it is.
+    /// Any other FHIR resource, which refers to its patient.
     Resource,
     /// A CDA document.
     Document,
-    /// A patient of HL7 version 3, and a question for one.
+    /// A patient of HL7 version 3, and a query for one.
     Registration,
     Query,
 }
 
-/// What is known of a resource beside what it says.
+/// Properties of a resource from outside its own fields.
 #[derive(Default)]
 pub(super) struct ResourceContext {
     /// Its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
-    /// What is said about it, and, by its type, about a person's health.
+    /// Its marks, and those about a person's health that its type implies.
     pub marks: Marks,
     pub health: Marks,
 }
@@ -63,7 +63,7 @@ impl Tree {
         let Some(top) = self.frames.last_mut() else { return };
         top.standard = scope.rules().fhir.is_clinical(text);
         top.resource = Resource::Of(text.into());
-        // Lists of resources are resources, too (FHIR R4, Bundle, Parameters).
+        // Lists of resources are resources too (FHIR R4, Bundle, Parameters).
         top.idle = !top.standard && !matches!(text, "Bundle" | "Parameters");
         top.labelled = text == "Parameters";
         if let Some(about) = scope.rules().keys.context(text) {
@@ -72,7 +72,7 @@ impl Tree {
         }
     }
 
-    /// What the end of an object or array means to a table.
+    /// The effect of the end of an object or array on a table.
     fn close_role(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
         let depth = self.frames.len();
         self.grid.leave(depth);
@@ -109,8 +109,8 @@ impl Tree {
         }
     }
 
-    /// Whether this object is a label with its answer (`{"name": "dob", "value": "1970-01-31"}`), which is a
-    /// value of the object around their list.
+    /// Whether this object is a label with its answer (`{"name": "dob", "value": "1970-01-31"}`), which is a value of
+    /// the object around their list.
     fn pair(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) -> bool {
         if self.dump && frame.strange {
             self.drop_values(frame);
@@ -141,8 +141,8 @@ impl Tree {
         true
     }
 
-    /// The labelled value that follows is one of the record that `group` says; what was said of another in the
-    /// same list is complete (REDCap exports `{"record": "1", "field_name": "dob", "value": "1970-01-31"}`).
+    /// The next labelled value belongs to the record that `group` names; another record in the same list is complete
+    /// (REDCap exports `{"record": "1", "field_name": "dob", "value": "1970-01-31"}`).
     fn part(&mut self, group: Option<u64>, scope: &mut Scope<'_>) {
         let Some(mut around) = self.frames.pop() else { return };
         let before = around.group;
@@ -181,7 +181,7 @@ impl Tree {
         if let Some(around) = self.frames.last_mut()
             && around.object
         {
-            // A name says something about the record around it, unless its value was empty.
+            // A name describes the record around it, unless its value was empty.
             around.marks = around.marks.and(self.names.get(frame.name).marks);
         }
         if self.values.len() == frame.values {
@@ -200,7 +200,8 @@ impl Tree {
             return;
         }
         if let Some(around) = self.frames.last_mut() {
-            // What one inside is about says nothing of a person around it: a patient may be allergic to cats.
+            // The subject of a nested object says nothing about the person around it: a patient may be allergic to
+            // cats.
             let own = around.singles != 0;
             around.singles |= frame.singles;
             around.refers |= frame.refers;
@@ -217,7 +218,7 @@ impl Tree {
         self.frames.iter().any(|around| around.standard)
     }
 
-    /// Whether what an object holds is left to the object around it.
+    /// Whether the values of an object are left to the enclosing object.
     fn leave(&self, frame: &Frame) -> bool {
         if !matches!(frame.resource, Resource::None) {
             return false;
@@ -236,7 +237,7 @@ impl Tree {
         if frame.has_tags {
             return false;
         }
-        // Whom a resource is about is known at its end.
+        // The subject of a resource is known at its end.
         if frame.refers {
             return true;
         }
@@ -249,7 +250,7 @@ impl Tree {
         if self.is_new_value(conflict) {
             return true;
         }
-        // One person's names: `"names": [{"givenName": ...}]`. Another name is another person's.
+        // Names of one person: `"names": [{"givenName": ...}]`. A different name belongs to another person.
         if name.names && self.frames.iter().any(|f| f.object) {
             return !conflict;
         }
@@ -269,7 +270,7 @@ impl Tree {
         !conflict
     }
 
-    /// Whether what has ended is, or is part of, the value of an operation of a JSON Patch.
+    /// Whether the ended object is, or is part of, the value of a JSON Patch operation.
     fn is_new_value(&self, conflict: bool) -> bool {
         match self.frames.as_slice() {
             [list, operation, ..] if !list.object && operation.object => {
@@ -280,7 +281,7 @@ impl Tree {
         }
     }
 
-    /// Passes on what an object holds.
+    /// Passes on the values of an object.
     fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
         if self.describes {
             return;
@@ -308,7 +309,7 @@ impl Tree {
             // Inside a record of a standard, only its rules apply.
             Resource::None if self.frames.iter().any(|around| around.standard) => {}
             Resource::None => {
-                // Lists beside each other: the first of each belong together, and so on.
+                // Parallel lists: the first values of each belong together, and so on.
                 let rows = values::rows(values);
                 let composition = self.is_composition();
                 for row in 0..rows {
@@ -323,7 +324,7 @@ impl Tree {
                         }
                         self.loose.add(meaning, value.node, view.text(value));
                     }
-                    // A user who looks at a patient is not that patient.
+                    // A user who views a patient is not that patient.
                     let user = self.claims && self.frames.is_empty() && !frame.subject;
                     if user && !self.loose.has(Kind::BirthDate) && !self.loose.names_patient() {
                         self.loose = CandidateRecord::default();
@@ -336,7 +337,7 @@ impl Tree {
         }
     }
 
-    /// Passes on what a resource says.
+    /// Passes on the fields of a resource.
     pub(super) fn pass_on(
         &mut self,
         resource: &str,
@@ -349,7 +350,7 @@ impl Tree {
         match Standard::of(resource) {
             Standard::Document => record::put("ccda", marks, fields.iter(), scope),
             Standard::Registration => self.registrations.patient(fields, marks, scope),
-            // A question of PDQ or PIX (ITI-47, ITI-45).
+            // A PDQ or PIX query (ITI-47, ITI-45).
             Standard::Query => {
                 self.registrations.query(fields, marks.and(Marks::QUERY));
             }

@@ -1,6 +1,6 @@
 //! Compositions of openEHR in their canonical and STRUCTURED forms
-//! (<https://specifications.openehr.org/releases/SM/latest/serial_data_formats.html>): all that one says
-//! belongs to one patient at any depth, except for those who took part.
+//! (<https://specifications.openehr.org/releases/SM/latest/serial_data_formats.html>): everything in one belongs to
+//! one patient at any depth, except participants.
 
 use super::Tree;
 use super::frame::Frame;
@@ -16,8 +16,8 @@ const TYPE: &str = "COMPOSITION";
 const CONTEXT: &str = "ctx";
 const IN_CONTEXT: [&str; 3] = ["language", "territory", "composer_name"];
 
-/// The patient, where a composition says more than which record it is in (Reference Model, PARTY_IDENTIFIED), with
-/// what its members mean: those of a patient and of a patient's identifier.
+/// The patient, if a composition contains more than the id of its record (Reference Model, PARTY_IDENTIFIED), with
+/// the meanings of its members: those of a patient and of a patient's identifier.
 const SUBJECT: [(&str, &str); 2] = [("subject", super::PATIENT), ("identifiers", super::PATIENT)];
 
 /// Whether a document is a composition.
@@ -25,13 +25,13 @@ const SUBJECT: [(&str, &str); 2] = [("subject", super::PATIENT), ("identifiers",
 pub(super) enum Composition {
     #[default]
     No,
-    /// The context of one may have begun.
+    /// Its context may have begun.
     Perhaps,
     Yes,
 }
 
 impl Composition {
-    /// The name whose members those of `name` are like.
+    /// The name whose members are those of `name`.
     pub(super) fn label_of(self, name: &str) -> Option<&'static str> {
         let mut known = SUBJECT.iter().filter(|_| self == Self::Yes);
         known.find(|(subject, _)| *subject == name).map(|(_, like)| *like)
@@ -58,13 +58,13 @@ impl Tree {
         }
     }
 
-    /// Whether all that is said is said of one patient.
+    /// Whether everything belongs to one patient.
     pub(super) fn is_composition(&self) -> bool {
         self.composition == Composition::Yes
     }
 
-    /// Takes what an object that ends says as the label or the value of the one around:
-    /// `"name": {"value": "Date of birth"}, "value": {"value": "1970-01-31"}`.
+    /// Takes an ended object as the label or the value of the enclosing one: `"name": {"value": "Date of birth"},
+    /// "value": {"value": "1970-01-31"}`.
     pub(super) fn unwrap_text(&mut self, frame: &Frame, scope: &Scope<'_>) -> bool {
         let key = self.names.get(frame.name);
         if !self.is_composition() || !frame.object || frame.name == PLAIN {

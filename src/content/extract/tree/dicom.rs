@@ -1,5 +1,5 @@
-//! The DICOM JSON model (PS3.18 annex F) and the native XML model (PS3.19 A.1): QIDO-RS answers, metadata,
-//! worklists. Their content is read like the elements of a data set.
+//! The DICOM JSON model (PS3.18 annex F) and the native XML model (PS3.19 A.1): QIDO-RS responses, metadata,
+//! worklists. They are read like the elements of a data set.
 
 use super::names::{group_of_name, part_of_name};
 use super::{Value, View};
@@ -7,7 +7,7 @@ use crate::content::Scope;
 use crate::content::formats::dicom::model::Model;
 use smallvec::SmallVec;
 
-/// Objects around a value that are looked at.
+/// Enclosing objects of a value that are examined.
 const MAX_CLIMB: usize = 256;
 
 /// An element around another one: its node, its tag, and the item that contains the other.
@@ -95,7 +95,7 @@ fn place(value: &Value, view: &View<'_>) -> Option<ElementPath> {
     let (element, tag) = climb(value.node, view)?;
     let mut around: SmallVec<[EnclosingItem; 8]> = SmallVec::new();
     let mut inner = element;
-    // Each item is inside the element around it.
+    // Each item is inside the enclosing element.
     while let Some(item) = view.node(inner).map(|n| n.parent).filter(|parent| *parent < inner) {
         let Some((element, tag)) = climb(item, view).filter(|_| around.len() < MAX_CLIMB) else {
             break;
@@ -107,8 +107,8 @@ fn place(value: &Value, view: &View<'_>) -> Option<ElementPath> {
     Some(ElementPath { element, tag, around })
 }
 
-/// Puts the values of one element together; whether they are names. XML has the parts of a name apart
-/// (PS3.19 A.1.6), both models its up to three representations (PS3.18 F.2.2).
+/// Joins the values of one element; whether they are names. XML separates the parts of a name (PS3.19 A.1.6), both
+/// models its up to three representations (PS3.18 F.2.2).
 fn join(values: &[Value], view: &View<'_>, text: &mut String) -> bool {
     let mut last = None;
     let (mut group, mut part) = (0, 0);
@@ -116,7 +116,7 @@ fn join(values: &[Value], view: &View<'_>, text: &mut String) -> bool {
     for (at, value) in values.iter().enumerate() {
         let own = &view.name(value.name).text;
         let place = part_of_name(own);
-        // The representation, and the one that covers the whole name.
+        // The representation, and the one that contains the whole name.
         let (representation, instance) = match (group_of_name(own), view.node(value.node)) {
             (Some(group), _) => (Some(group), value.node),
             (None, Some(node)) if place.is_some() => {

@@ -10,16 +10,16 @@ use smallvec::SmallVec;
 /// Deepest element of a rule (`Patient.contact.name`), with what is below it.
 const MAX_PATH: usize = 10;
 
-/// References of one resource to patients that are kept apart.
+/// References of one resource to patients that are kept separately.
 const MAX_CLAIMS: usize = 256;
 
-/// What a resource says: its own fields, whose it is, and what it says of other patients.
+/// Content of a resource: its own fields, its patient, and references to other patients.
 pub(super) struct Read {
-    /// Fields of the resource, and those of the reference to whom it is about.
+    /// Fields of the resource, and those of the reference to its subject.
     pub own: Resource,
-    /// Whose it is.
+    /// Its patient.
     pub subject: Subject,
-    /// Other patients it names, or more of them.
+    /// Other patients that it names.
     pub others: Vec<Claim>,
     /// Other records of the same patient (`Patient.link.other`).
     pub same: Vec<u64>,
@@ -40,7 +40,7 @@ pub(super) fn read(
         same: Vec::new(),
     };
     let rules = &scope.rules.fhir;
-    // Types that no rule names have references, too.
+    // Types without rules have references too.
     let Some(top) = rules.resource(resource).or_else(|| rules.other_resource()) else {
         return read;
     };
@@ -99,7 +99,7 @@ pub(super) fn read(
 }
 
 impl Read {
-    /// A reference to whom the resource is about.
+    /// A reference to the subject of the resource.
     fn subject(&mut self, reference: &Reference<'_>, rule: &FhirReference, scope: &Scope<'_>) {
         let subject = reference.subject();
         if subject == Subject::Other {
@@ -189,7 +189,7 @@ impl<'a> Reference<'a> {
         }
     }
 
-    /// Whether it says itself that it points to a patient.
+    /// Whether it declares itself that it points to a patient.
     fn is_patient(&self) -> bool {
         self.target.rsplit('/').next() == Some("Patient") || Subject::is_patient(self.reference)
     }

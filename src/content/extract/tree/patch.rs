@@ -1,5 +1,5 @@
-//! Changes to a record: JSON Patch (RFC 6902) and FHIRPath Patch (FHIR R4 3.1.0.7.2). Each operation names a
-//! place and gives the value for it; together they are read like the record that they make.
+//! Changes to a record: JSON Patch (RFC 6902) and FHIRPath Patch (FHIR R4 3.1.0.7.2). Each operation names a place
+//! and the value for it; together they are read like the record that results.
 
 use super::Tree;
 use super::close::ResourceContext;
@@ -13,17 +13,17 @@ use smallvec::SmallVec;
 /// Values of one patch.
 pub(super) const MAX_EDITS: usize = 256;
 
-/// Names on the way to one value.
+/// Names on the path to a value.
 const MAX_STEPS: usize = 10;
 
 /// Indices of lists in paths are smaller; the identity of objects of the patch itself is not.
 const MAX_INDEX: u32 = 1 << 16;
 
-/// A name on the way to a value, and which of the objects of that name it is.
+/// A name on the path to a value, and the index among objects of that name.
 pub(super) type Step<'a> = (&'a str, u32);
 type Steps<'a> = SmallVec<[Step<'a>; 4]>;
 
-/// A value with the place that it is for.
+/// A value and its place.
 pub(super) struct Edit {
     steps: SmallVec<[(Box<str>, u32); 4]>,
     start: u32,
@@ -31,8 +31,8 @@ pub(super) struct Edit {
 }
 
 impl Edit {
-    /// A value for `place`. `below` leads on from what the patch calls the value; where that is an object,
-    /// the place ends with the name of it.
+    /// A value for `place`. `below` continues from what the patch calls the value; if that is an object, the place
+    /// ends with its name.
     pub(super) fn new(place: &[Step<'_>], below: &[(&str, Option<u32>)], value: &Value) -> Self {
         let object = below.first().and_then(|(_, node)| *node);
         let mut steps: Steps<'_> = place.iter().copied().collect();
@@ -45,7 +45,7 @@ impl Edit {
     }
 }
 
-/// Whether a member of an object says that it is an operation.
+/// Whether a member marks an object as an operation.
 pub(super) fn is_operation(name: &str, value: &str) -> bool {
     name == "op" && matches!(value, "add" | "replace" | "remove" | "test" | "move" | "copy")
 }
@@ -102,7 +102,7 @@ pub(super) fn fhirpath(path: &str) -> (&str, Steps<'_>) {
 }
 
 impl Tree {
-    /// Pushes what the operations of a JSON Patch say, which are in the list `frame`.
+    /// Adds the operations of a JSON Patch in the list `frame`.
     pub(super) fn emit_patch(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
         let values = self.values.get(frame.values..).unwrap_or_default();
         let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
@@ -129,9 +129,9 @@ impl Tree {
         }
     }
 
-    /// Passes on the resource that `edits` make.
+    /// Passes on the resource that results from `edits`.
     pub(super) fn apply(&mut self, resource: &str, edits: &[Edit], scope: &mut Scope<'_>) {
-        // The objects that the steps lead through; the first is the resource.
+        // The objects along the steps; the first is the resource.
         let mut nodes = vec![Node { parent: 0, name: PLAIN }];
         let mut places: Vec<(u32, u16, u32)> = vec![(0, PLAIN, 0)];
         let mut values = Vec::new();
@@ -190,7 +190,7 @@ fn below_root(mut node: u32, root: u32, view: &View<'_>) -> u32 {
     node
 }
 
-/// The names from `around`, an object, down to a value, with the objects below them.
+/// The names from the object `around` down to a value, with the objects below them.
 pub(super) fn below<'a>(
     value: &Value,
     around: u32,

@@ -6,24 +6,24 @@ use crate::content::Mark;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::rules::{KeyRules, Kind, NamePart, RuleSet};
 
-/// Steps of a path that are looked at, from its end.
+/// Steps of a path that are read, from its end.
 const MAX_STEPS: usize = 24;
 
-/// Head of a FLAT composition: what it says is of the composition, not of the patient.
+/// Head of a FLAT composition: its members belong to the composition, not to the patient.
 const CONTEXT: &str = "ctx";
 
-/// A step without which of several it is and which part of its value: `name:0|value`.
+/// A step without its index and the part of its value: `name:0|value`.
 fn bare(step: &str) -> &str {
     step.split(['|', ':']).next().unwrap_or(step)
 }
 
-/// What a key says that is a path.
+/// Meaning of a key that is a path.
 pub(super) fn meaning(key: &str, rules: &RuleSet) -> Option<Meaning> {
     let uri = key.starts_with("urn:");
     let separator = if uri { ':' } else { '/' };
     let (front, last) = key.trim_end_matches(separator).rsplit_once(separator)?;
     let keys = &rules.keys;
-    // Of a coded value, the words are wanted.
+    // Of a coded value, the text is wanted.
     if matches!(last.split_once('|'), Some((_, part)) if !matches!(part, "value" | "id" | "name" | "other"))
     {
         return None;
@@ -45,7 +45,7 @@ pub(super) fn meaning(key: &str, rules: &RuleSet) -> Option<Meaning> {
     })
 }
 
-/// What a key says of whom the document is about: the record of a patient has a context.
+/// What a key shows of the subject of the document: only the record of a patient has a context.
 pub(super) fn marks(key: &str) -> Marks {
     match key.split_once('/') {
         Some((CONTEXT, _)) => Marks::PATIENT,

@@ -1,17 +1,17 @@
-//! Answers of HL7 version 3 (IHE ITI-45, ITI-47, QUPC): the answer repeats the question behind the
-//! patients, and the question is about one of them.
+//! Responses of HL7 version 3 (IHE ITI-45, ITI-47, QUPC): the response repeats the query behind the patients, and the
+//! query is about one of them.
 
 use crate::content::Scope;
 use crate::content::extract::fhir::{self, BufferedField};
 use crate::content::extract::record::Marks;
 use smallvec::SmallVec;
 
-/// Questions of one document that are kept.
+/// Queries of one document that are kept.
 const MAX_QUERIES: usize = 8;
 
 type HeldFields = (Vec<BufferedField>, Marks);
 
-/// Patients and questions of one document.
+/// Patients and queries of one document.
 #[derive(Default)]
 pub(super) struct Registrations {
     /// The first patient, until it is known that there is no other.
@@ -36,15 +36,15 @@ impl Registrations {
         }
     }
 
-    /// A question is complete.
+    /// A query is complete.
     pub fn query(&mut self, fields: Vec<BufferedField>, marks: Marks) {
         if !fields.is_empty() && self.queries.len() < MAX_QUERIES {
             self.queries.push((fields, marks));
         }
     }
 
-    /// Ends the document. IDs that were asked for are those of the one patient of the answer; without an
-    /// answer, the query counts alone.
+    /// Ends the document. IDs in the query belong to the only patient of the response; without a response, the query
+    /// counts alone.
     pub fn finish(&mut self, scope: &mut Scope<'_>) {
         let held = std::mem::take(self);
         let answered = held.several || held.first.is_some();

@@ -1,11 +1,11 @@
 //! Requests inside a FHIR Bundle: `{"request": {"method": "GET", "url": "Patient?family=Roe&birthdate=1970-01-31"}}`
-//! of a batch or transaction (FHIR R4 3.1.0.11) asks what the same target of an HTTP request would.
+//! in a batch or transaction (FHIR R4 3.1.0.11) is the same query as the target of an HTTP request.
 
 use super::Tree;
 use crate::content::{Media, Scope};
 
 impl Tree {
-    /// Reads `text` as the target of a request, if that is what the next value is.
+    /// Reads `text` as the target of a request, if the next value is one.
     pub(super) fn request(&self, text: &str, scope: &mut Scope<'_>) {
         let Some(top) = self.frames.last() else { return };
         let url = &*self.names.get(top.next).text == "url";

@@ -1,6 +1,5 @@
-//! Whose the resources of one document (a Bundle of FHIR) are. Conditions, observations, relatives,
-//! insurances say by a reference whose they are, before or behind the patient; what they say belongs to
-//! the record of that patient.
+//! Relates the resources of one document (a FHIR Bundle) to their patients. Conditions, observations, relatives and
+//! insurances refer to the patient, before or behind it; they belong to the record of that patient.
 
 use crate::content::Scope;
 use crate::content::extract::fhir::{self, BufferedField};
@@ -13,22 +12,22 @@ use std::hash::BuildHasher;
 /// Patients of one document that are remembered, the latest.
 const MAX_PATIENTS: usize = 64;
 
-/// People of whom something was said before they came, and fields kept of one.
+/// People who were referred to before they appeared, and fields kept of one.
 const MAX_PENDING: usize = 256;
 const MAX_FIELDS: usize = 32;
 
 /// Resources of other types whose names are remembered.
 const MAX_OTHERS: usize = 4096;
 
-/// Whose a resource is, by its `subject` or `patient`.
+/// The patient of a resource, by its `subject` or `patient`.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) enum Subject {
-    /// It does not say, or not by a name that could be compared.
+    /// Unknown, or without a name that can be compared.
     #[default]
     Unsaid,
     /// No person: a group, a device, a place.
     Other,
-    /// That of the patient with this name.
+    /// The patient with this name.
     Named(Target),
 }
 
@@ -65,7 +64,7 @@ impl Subject {
         }
     }
 
-    /// Whether a reference says that it points to a patient: `Patient/7`, `Patient?identifier=7`.
+    /// Whether a reference shows that it points to a patient: `Patient/7`, `Patient?identifier=7`.
     pub fn is_patient(reference: &str) -> bool {
         ["Patient/", "Patient?"].iter().any(|sign| match reference.split_once(sign) {
             Some((front, id)) => (front.is_empty() || front.ends_with('/')) && !id.is_empty(),
@@ -74,7 +73,7 @@ impl Subject {
     }
 }
 
-/// The name of a patient in a URL: the id, wherever the server is.
+/// The name of a patient in a URL: the id, on any server.
 pub(super) fn name(url: &str) -> Option<u64> {
     let id = match url.rsplit_once("Patient/") {
         Some((front, id)) if front.is_empty() || front.ends_with('/') => {
@@ -100,11 +99,11 @@ fn share_a_word(a: &str, b: &str) -> bool {
     a.iter().any(|word| b.contains(word))
 }
 
-/// What a resource says about a patient who is elsewhere.
+/// What a resource says about a patient elsewhere.
 pub(super) struct Claim {
-    /// Of whom.
+    /// The patient's name.
     pub subject: Subject,
-    /// What it says.
+    /// The fields and marks.
     pub fields: Vec<BufferedField>,
 }
 
@@ -130,7 +129,7 @@ impl PatientNames {
 
 struct Patient {
     names: PatientNames,
-    /// By what the patient is recognised.
+    /// What identifies the patient.
     fields: Vec<BufferedField>,
     marks: Marks,
     /// The name is known.
@@ -138,7 +137,7 @@ struct Patient {
 }
 
 impl Patient {
-    /// Whether the fields may be the patient's: no name says otherwise.
+    /// Whether the fields may be the patient's: no name contradicts.
     fn may_be(&self, fields: &[BufferedField]) -> bool {
         let theirs: Vec<&BufferedField> = fields.iter().filter(|f| f.kind == Kind::Name).collect();
         let own = || self.fields.iter().filter(|f| f.kind == Kind::Name);
@@ -147,7 +146,7 @@ impl Patient {
             || own().any(|own| theirs.iter().any(|name| share_a_word(&own.value, &name.value)))
     }
 
-    /// What was not known when the patient's record was passed on goes out as a record of its own.
+    /// What was unknown when the patient's record was passed on becomes a record of its own.
     fn add(&mut self, fields: Vec<BufferedField>, marks: Marks, scope: &mut Scope<'_>) {
         let new = marks.without(self.marks);
         let known = |f: &BufferedField| {
@@ -156,7 +155,7 @@ impl Patient {
         let mut fields = fields;
         fields.retain(|f| !known(f));
         if (new == Marks::default() && fields.is_empty()) || self.fields.is_empty() {
-            // Nothing identifies the patient: what was said is a record of its own.
+            // Nothing identifies the patient, so the fields are a record of their own.
             fhir::put("fhir", marks, fields.iter(), scope);
             return;
         }
@@ -168,30 +167,30 @@ impl Patient {
     }
 }
 
-/// What was said about a person who has not appeared yet.
+/// Fields of a person who has not appeared yet.
 struct Pending {
     target: Target,
     fields: Vec<BufferedField>,
     marks: Marks,
 }
 
-/// The patients of one document, and what was said of them.
+/// The patients of one document, and fields that refer to them.
 #[derive(Default)]
 pub(super) struct Subjects {
     patients: Vec<Patient>,
     /// Patients seen.
     seen: usize,
     pending: Vec<Pending>,
-    /// What was said of people whom no reference names, and of their health.
+    /// Fields of people without a reference, and marks about their health.
     unsaid: Vec<(Vec<BufferedField>, Marks, Marks)>,
-    /// What was said about no particular person.
+    /// Fields about no particular person.
     marks: Marks,
     /// Names of resources that are no patients.
     others: HashSet<u64, foldhash::fast::FixedState>,
 }
 
 impl Subjects {
-    /// A patient's record is complete: it goes out with what was said so far.
+    /// A patient's record is complete: it is passed on with what is known so far.
     pub fn patient(
         &mut self,
         names: PatientNames,
@@ -242,7 +241,7 @@ impl Subjects {
         }
     }
 
-    /// A resource says something of a patient; `health` alone is of no use without the patient.
+    /// A resource with fields of a patient; `health` alone is of no use without the patient.
     pub fn claim(&mut self, claim: Claim, marks: Marks, health: Marks, scope: &mut Scope<'_>) {
         let Claim { subject, fields } = claim;
         let target = match subject {
@@ -285,8 +284,8 @@ impl Subjects {
         }
     }
 
-    /// Ends the document. If it has one patient, everything about no particular person is about that patient;
-    /// patients who did not appear are known by what was said about them.
+    /// Ends the document. If it has one patient, everything about no particular person belongs to that patient;
+    /// patients who did not appear are known by the references to them.
     pub fn finish(&mut self, scope: &mut Scope<'_>) {
         let mut unsaid = std::mem::take(&mut self.unsaid);
         if self.seen == 1
@@ -299,7 +298,7 @@ impl Subjects {
             if marks.without(patient.marks) != Marks::default() {
                 patient.add(Vec::new(), marks, scope);
             }
-            // What names no other person is about the one patient, too.
+            // What names no other person is about the only patient too.
             unsaid.retain_mut(|(fields, _, health)| {
                 let theirs = patient.may_be(fields);
                 if theirs {

@@ -1,4 +1,4 @@
-//! Values that need a second look: dates written as numbers, and lists beside each other.
+//! Values that need conversion: dates as numbers, and parallel lists.
 
 use super::{Value, single};
 use crate::content::extract::record::Meaning;
@@ -14,13 +14,12 @@ const MILLISECONDS: u64 = 10_000_000_000;
 /// Digits of a number that is not itself a date (`19700131` is one).
 const MIN_DIGITS: usize = 9;
 
-/// Whether `text` is the identifier that MongoDB gives a document (ObjectId), which identifies no person.
+/// Whether `text` is MongoDB's identifier of a document (ObjectId), which identifies no person.
 pub(super) fn is_object_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
-/// A date that was written as a number of seconds or milliseconds since 1970: `-1000000000000`,
-/// `/Date(949276800000)/`.
+/// A date as a number of seconds or milliseconds since 1970: `-1000000000000`, `/Date(949276800000)/`.
 pub(super) fn date(kind: Kind, text: &str) -> Option<Zeroizing<String>> {
     if !matches!(kind, Kind::BirthDate | Kind::DeathDate) {
         return None;
@@ -41,12 +40,12 @@ pub(super) fn date(kind: Kind, text: &str) -> Option<Zeroizing<String>> {
     plausible.then(|| Zeroizing::new(format!("{year:04}-{:02}-{day:02}", u8::from(month))))
 }
 
-/// How many records the values of one object make: more than one where at least two names, of which
-/// a person has one each, hold as many values as each other.
+/// How many records the values of one object make: more than one if at least two names, of which a person has one
+/// each, have equally many values.
 pub(super) fn rows(values: &[Value]) -> usize {
     let mut count = 0;
     let mut lists = 0;
-    // Somebody may have two family names and two given names.
+    // A person may have two family names and two given names.
     let mut others = false;
     let mut at = 0;
     while let Some(first) = values.get(at) {

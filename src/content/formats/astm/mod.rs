@@ -1,5 +1,5 @@
-//! ASTM E1394 (CLSI LIS2-A2): records of laboratory analysers. H starts a message and names the
-//! delimiters, P is a patient, to whom the O, R and C records behind it belong, L ends the message.
+//! ASTM E1394 (CLSI LIS2-A2): records of laboratory analysers. H starts a message and names the delimiters, P is a
+//! patient, to whom the following O, R and C records belong, L ends the message.
 
 #[cfg(test)]
 mod tests;
@@ -15,11 +15,11 @@ use crate::syntax::astm::header;
 use memchr::memchr2;
 use zeroize::Zeroizing;
 
-/// Longest record that is read whole, bytes.
+/// Longest record that is read completely, bytes.
 const MAX_RECORD: usize = 16 << 10;
-/// Orders of one patient that are kept until a result answers them.
+/// Orders of one patient that are kept until a result follows.
 const MAX_WAITING: usize = 32;
-/// Fields of a record that are looked at.
+/// Fields of a record that are read.
 const MAX_FIELDS: usize = 64;
 
 /// The format.
@@ -62,7 +62,7 @@ fn asks([start, end, test]: [&str; 3], component: char) -> bool {
     !measured && (id.contains(char::is_numeric) || !start.contains(component))
 }
 
-/// Whether a field where an id is due has the parts of a name.
+/// Whether an id field has the parts of a name.
 fn is_person(field: &str) -> bool {
     let words = field.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).count();
     words >= 2 && !field.contains(char::is_numeric)
@@ -90,23 +90,23 @@ fn delimiters(declared: &[u8]) -> Delimiters {
 }
 
 struct Reader {
-    /// The record being collected.
+    /// The current record.
     record: Zeroizing<Vec<u8>>,
     line_start: bool,
-    /// The current record is being collected.
+    /// The current record is buffered.
     keep: bool,
     /// The current record was cut at the cap.
     cut: bool,
     delimiters: Delimiters,
     patient: Option<Patient>,
-    /// The patient and the orders, until what follows decides what happens to them.
+    /// The patient and the orders, kept until the next records decide their operation.
     waiting: Vec<Zeroizing<Vec<u8>>>,
 }
 
-/// The patient whose records are being read.
+/// The current patient.
 #[derive(Default)]
 struct Patient {
-    /// Health data that was noted.
+    /// Health marks that were already set.
     noted: MarkSet,
 }
 
@@ -140,7 +140,7 @@ impl Document for Reader {
     }
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
-        // What is left of the record behind the gap does not start with its type.
+        // The rest of the record behind the gap does not begin with its type.
         self.record.clear();
         (self.keep, self.line_start) = (false, false);
         self.proceed(false, scope);
@@ -160,7 +160,7 @@ impl Document for Reader {
 }
 
 impl Reader {
-    /// A record of type `record` begins; whether it has to be read.
+    /// A record of type `record` begins. Returns whether it must be read.
     fn begins(&mut self, record: u8, scope: &mut Scope<'_>) -> bool {
         match record {
             b'H' | b'P' | b'L' | b'Q' => {
@@ -205,8 +205,8 @@ impl Reader {
         }
     }
 
-    /// Reads what was waiting. ASTM names no message types: with results the orders are answered,
-    /// without they are orders, and without orders there is a patient only.
+    /// Reads the kept records. ASTM has no message types: with results the orders are answered, without results they
+    /// are orders, and without orders there is only a patient.
     fn proceed(&mut self, results: bool, scope: &mut Scope<'_>) {
         let waiting = std::mem::take(&mut self.waiting);
         if waiting.is_empty() {
@@ -230,7 +230,7 @@ impl Reader {
         let syntax = Syntax { delimiters: self.delimiters, charset: Charset::Undeclared };
         let text = syntax.charset.decode(raw, self.delimiters.escape_byte());
         let fields: Vec<&str> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
-        // The record type is field 1 and a single letter: text that begins with the letter is none.
+        // The record type is field 1 and a single letter; text that begins with that letter is no record.
         if fields.first().is_none_or(|name| name.trim().len() != 1) {
             return;
         }
@@ -270,13 +270,13 @@ impl Reader {
                     if hprim && value.kind == Kind::MothersMaidenName {
                         return;
                     }
-                    // Analysers that know one number often put it into the third field for it.
+                    // Analysers with only one number often put it into the third field.
                     let alone = record == b'P'
                         && value.kind == Kind::OtherId
                         && [2, 3].iter().all(|at| fields.get(*at).is_none_or(|f| f.is_empty()));
                     let kind = match value.kind {
                         _ if alone => Kind::PatientId,
-                        // There, P-4 is the number of the file at the laboratory.
+                        // There, P-4 is the laboratory's file number.
                         Kind::PatientId if hprim && number == 4 => Kind::AccessionNumber,
                         kind => kind,
                     };

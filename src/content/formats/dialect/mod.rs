@@ -1,6 +1,5 @@
-//! XML messages of standards with vocabularies of their own: POCT1-A (devices at the point of care),
-//! NCPDP SCRIPT (electronic prescriptions), ASTM CCR and national formats. Which elements name a patient
-//! is looked up by path.
+//! XML messages of standards with their own vocabularies: POCT1-A (point-of-care devices), NCPDP SCRIPT (electronic
+//! prescriptions), ASTM CCR and national formats. Elements that identify a patient are looked up by path.
 
 #[cfg(test)]
 mod tests;
@@ -21,7 +20,7 @@ const MAX_NESTING: usize = 64;
 /// Longest path of open elements, bytes.
 const MAX_PATH_BYTES: usize = 4 << 10;
 
-/// Records that are named as patients, of one message.
+/// Records of one message that are declared to be patients.
 const MAX_NAMED: usize = 64;
 
 /// POCT1-A, messages of devices at the point of care.
@@ -77,7 +76,7 @@ impl Namespaces {
         }
     }
 
-    /// Whether one begins so.
+    /// Whether a namespace begins like this.
     fn declare(&self, front: &str) -> bool {
         self.0.iter().any(|n| n.starts_with(front))
     }
@@ -89,7 +88,7 @@ impl Namespaces {
 }
 
 impl Dialect {
-    /// The dialect whose messages start with this element, in a document with these namespaces.
+    /// The dialect whose messages begin with this element, in a document with these namespaces.
     pub fn of(
         name: &str,
         attributes: Attributes<'_>,
@@ -213,19 +212,19 @@ pub struct Message {
     dialect: Dialect,
     /// Names of the open elements, each behind a `/`.
     path: String,
-    /// Where each begins.
+    /// Offset of each.
     starts: Vec<usize>,
     /// The text of the innermost element.
     text: Zeroizing<String>,
     /// Attributes of the innermost element, as `id[S=LOCAL]`.
     qualified: Vec<String>,
-    /// The dialect says of some records that they are patients.
+    /// The dialect declares some records to be patients.
     names: bool,
-    /// Records that are patients, by what the document says.
+    /// Records that are patients, as the document declares.
     named: Vec<u64>,
     /// The open record is not known to be a patient's.
     unnamed: bool,
-    /// Open elements around and with the one that holds a patient.
+    /// Number of open elements down to the one that holds a patient.
     record: Option<usize>,
     person: Person,
     failed: bool,
@@ -319,7 +318,7 @@ impl Message {
         }
     }
 
-    /// An element ends. One that was never closed ends with the one around it.
+    /// An element ends. An unclosed one ends with its parent.
     pub fn end(&mut self, name: &str, scope: &mut Scope<'_>) {
         let name = local(name);
         let open = |at: &usize| {
@@ -396,7 +395,7 @@ impl Message {
             return false;
         }
         let Some(field) = self.find(dialect, name, step, |d, p| d.field(p)) else { return false };
-        // A number of communication may be that of any means, and a URI (`tel:`, `mailto:`).
+        // A communication number may be of any kind, also a URI (`tel:`, `mailto:`).
         let (scheme, bare) = match (field.rule.kind, value.split_once(':')) {
             (Kind::Phone, Some((scheme @ ("tel" | "mailto" | "fax"), bare))) => (scheme, bare),
             _ => ("", value),
@@ -419,7 +418,7 @@ impl Message {
         true
     }
 
-    /// What is said of the end of the path with its last `step` written so, the longest path first.
+    /// Context from the end of the path with its last `step` in this form, the longest path first.
     fn find<'r, T>(
         &self,
         dialect: &'r XmlDialect,

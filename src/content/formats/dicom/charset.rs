@@ -137,9 +137,8 @@ impl Charset {
         charset
     }
 
-    /// `bytes` as they are, if they mean the same in every repertoire: all have ASCII in the lower
-    /// half (yen and overline of JIS X 0201 aside, where DICOM reads the backslash as the delimiter
-    /// anyway).
+    /// `bytes` unchanged, if they mean the same in every repertoire: all have ASCII in the lower half (apart from yen
+    /// and overline of JIS X 0201, where DICOM reads the backslash as the delimiter anyway).
     pub fn plain(bytes: &[u8]) -> Option<&str> {
         let plain = bytes.is_ascii() && memchr::memchr(ESC, bytes).is_none();
         std::str::from_utf8(bytes).ok().filter(|_| plain)
@@ -155,9 +154,9 @@ impl Charset {
             return Extended::new(self, first).decode(bytes, out);
         }
         match first {
-            // Writers of other alphabets leave the declaration out as well.
+            // Writers of other alphabets omit the declaration as well.
             Set::Default => undeclared(bytes, out),
-            // No real text in Latin-1 is valid UTF-8 by chance, but many senders declare Latin-1 and send UTF-8.
+            // Real Latin-1 text is never valid UTF-8 by chance, but many senders declare Latin-1 and send UTF-8.
             Set::Latin1 | Set::Utf8 => utf8_or_latin1(bytes, out),
             Set::Korean | Set::Chinese | Set::Jis208 | Set::Jis212 => {
                 Extended::new(self, first).decode(bytes, out);
@@ -180,7 +179,7 @@ fn undeclared(bytes: &[u8], out: &mut String) {
 fn utf8_or_latin1(bytes: &[u8], out: &mut String) {
     match std::str::from_utf8(bytes) {
         Ok(text) => out.push_str(text),
-        // A value cut at a limit may end within a character.
+        // A value cut at a limit may end inside a character.
         Err(e) if e.error_len().is_none() && e.valid_up_to() > 0 => {
             out.push_str(std::str::from_utf8(&bytes[..e.valid_up_to()]).unwrap_or(""));
         }
@@ -188,7 +187,7 @@ fn utf8_or_latin1(bytes: &[u8], out: &mut String) {
     }
 }
 
-/// Decodes bytes that are all in one repertoire.
+/// Decodes bytes in one repertoire.
 fn decode_run(set: Set, bytes: &[u8], out: &mut String) {
     let encoding = match set {
         Set::Default | Set::Latin1 | Set::Utf8 => return utf8_or_latin1(bytes, out),
@@ -243,7 +242,7 @@ fn double_byte_run(bytes: &[u8]) -> usize {
 /// Decoding with code extensions (ISO/IEC 2022).
 struct Extended {
     first: [Set; 2],
-    /// What the upper half most likely is where a writer forgot to designate it.
+    /// The most likely upper half if a writer did not designate it.
     fallback: Set,
     g0: Set,
     g1: Set,
@@ -288,8 +287,8 @@ impl Extended {
                 rest = &rest[1..];
                 continue;
             }
-            // A run of the upper half; GB18030 and GBK have second bytes in the lower one and
-            // never occur together with others.
+            // A run of the upper half; second bytes of GB18030 and GBK may be in the lower half, and the two never
+            // occur together with others.
             let low = matches!(self.g1, Set::Gb18030 | Set::Gbk);
             let end =
                 rest.iter().position(|&b| b == ESC || (b.is_ascii() && !low)).unwrap_or(rest.len());
@@ -299,8 +298,8 @@ impl Extended {
         }
     }
 
-    /// Takes an escape sequence (PS3.3 table C.12-3 and C.12-4) and returns its length. One that
-    /// is not known is passed over.
+    /// Takes an escape sequence (PS3.3 table C.12-3 and C.12-4) and returns its length. An unknown one is passed
+    /// over.
     fn escape(&mut self, bytes: &[u8]) -> usize {
         let sequence = bytes.get(1..).unwrap_or(&[]);
         let single = |s| Set::Single(s);

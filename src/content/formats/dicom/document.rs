@@ -1,12 +1,12 @@
-//! Encapsulated documents (PS3.3 C.24.2), read as they come.
+//! Encapsulated documents (PS3.3 C.24.2), read as they arrive.
 
 use crate::content::{Ending, Media, Nested, Scope, Want};
 use zeroize::Zeroizing;
 
-/// Bytes that identify a document: its media type, (0042,0012), follows it.
+/// Bytes that identify a document, as its media type, (0042,0012), follows it.
 const LEAD: usize = 64;
 
-/// A document under way.
+/// The current document.
 pub(super) struct Encapsulated {
     lead: Zeroizing<Vec<u8>>,
     nested: Option<Nested>,
@@ -45,7 +45,7 @@ impl Encapsulated {
         let content_type = match self.lead.trim_ascii_start() {
             [b'%', b'P', b'D', b'F', ..] => "application/pdf",
             [b'<', ..] | [0xEF, 0xBB, 0xBF, b'<', ..] => "application/xml",
-            // Solids and their materials (PS3.3 A.85) name no person.
+            // Solids and their materials (PS3.3 A.85) contain no names of people.
             _ => return false,
         };
         let nested = self.nested.insert(Nested::new(&Media::Type { content_type, name: "" }));

@@ -1,4 +1,4 @@
-//! Data sets as toolkits print them, an element a line, in tickets and logs:
+//! Data sets as toolkits print them, one element per line, in tickets and logs:
 //!
 //! ```text
 //! (0010,0010) PN [Doe^Jane]                  #   8, 1 PatientName          DCMTK, GDCM
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 const MAX_LINE: usize = 8 << 10;
 /// Lines of elements that make a text a dump.
 const MIN_ELEMENTS: usize = 2;
-/// Nested sequences around an element that are kept apart.
+/// Levels of sequences around an element that are distinguished.
 const MAX_DEPTH: usize = 32;
 
 /// The format.
@@ -52,7 +52,7 @@ impl Format for Dump {
     }
 }
 
-/// An element as it is printed.
+/// A printed element.
 #[derive(PartialEq, Eq, Debug)]
 struct Line<'t> {
     /// Characters before the tag: more of them inside a sequence.
@@ -117,7 +117,7 @@ impl<'t> Line<'t> {
 struct Reader {
     line: Zeroizing<Vec<u8>>,
     model: Option<Model>,
-    /// Sequences that are open: their indentation and their tags.
+    /// Open sequences: their indentation and their tags.
     around: SmallVec<[(usize, u32); 4]>,
 }
 
@@ -164,7 +164,7 @@ impl Reader {
     }
 
     fn element(&mut self, line: &Line<'_>, scope: &mut Scope<'_>) {
-        // File meta information, or a tag that is not above the one before, begins another one.
+        // File meta information, or a tag that is not above the previous one, begins another data set.
         let depth = self.around.iter().take_while(|(indent, _)| *indent < line.indent).count();
         if line.tag >> 16 == 0xFFFE {
             return;

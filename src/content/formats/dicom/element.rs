@@ -4,7 +4,7 @@ use super::syntax::{Syntax, dictionary_vr};
 use crate::syntax::ByteOrder;
 use dicom_core::VR;
 
-/// Length that says "until the delimiter".
+/// The undefined length, up to a delimiter.
 pub(super) const UNDEFINED: u32 = u32::MAX;
 /// (FFFE,E000)
 pub(super) const ITEM: u32 = 0xFFFE_E000;
@@ -23,18 +23,18 @@ const MAX_STRAY: u32 = 1 << 20;
 pub(super) struct Header {
     /// Group in the upper half.
     pub tag: u32,
-    /// As written, else as the dictionary has it; None if neither is known.
+    /// As written, else from the dictionary; `None` if neither is known.
     pub vr: Option<VR>,
     pub len: u32,
-    /// Bytes of the header itself.
+    /// Length of the header itself, bytes.
     pub size: usize,
 }
 
-/// What the bytes at hand give.
+/// Result of reading a header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Decoded {
     Header(Header),
-    /// At least this many bytes must be there.
+    /// At least this many bytes are needed.
     Need(usize),
     /// Not an element.
     Bad,
@@ -63,14 +63,14 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
     let vr = vr_of(name);
     let wide = match vr {
         Some(vr) => has_long_length(vr),
-        // A VR of the future has 32 bits of length behind two reserved bytes (PS3.5 6.2.2); some
-        // writers put blanks or question marks for "unknown".
+        // A future VR has 32 bits of length behind two reserved bytes (PS3.5 6.2.2); some writers use blanks or
+        // question marks for "unknown".
         None if name.iter().all(u8::is_ascii_uppercase)
             || matches!(&name, b"??" | b"  " | b"--") =>
         {
             head[6] == 0 && head[7] == 0
         }
-        // Some writers leave single elements implicit.
+        // Some writers encode single elements as implicit.
         None if long <= MAX_STRAY || long == UNDEFINED => {
             return Decoded::Header(Header { tag, vr: dictionary_vr(tag), len: long, size: 8 });
         }
@@ -87,8 +87,8 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
     Decoded::Header(Header { tag, vr, len: order.u32([len[0], len[1], len[2], len[3]]), size: 12 })
 }
 
-/// The VR with this name (PS3.5 table 6.2-1). Once for each element: `VR::from_binary` goes by way
-/// of strings.
+/// The VR with this name (PS3.5 table 6.2-1). Called once for each element: `VR::from_binary` would go by way of
+/// strings.
 pub(super) const fn vr_of(name: [u8; 2]) -> Option<VR> {
     use VR::{
         AE, AS, AT, CS, DA, DS, DT, FD, FL, IS, LO, LT, OB, OD, OF, OL, OV, OW, PN, SH, SL, SQ, SS,

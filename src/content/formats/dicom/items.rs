@@ -1,12 +1,12 @@
-//! The walker's position in a data set, as far as it changes what an attribute means: the blocks of private
-//! attributes, and the concept of a content item.
+//! The parts of the walker's position that change the meaning of an attribute: the blocks of private attributes, and
+//! the concept of a content item.
 
 use super::walker::Element;
 use crate::rules::{DicomRules, FieldRule};
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// Blocks remembered at a time.
+/// Blocks that are remembered.
 const MAX_BLOCKS: usize = 64;
 /// Longest code, scheme or meaning kept, bytes (PS3.5: LO has 64 characters).
 const MAX_CODE: usize = 192;
@@ -19,17 +19,17 @@ const DATE: u32 = 0x0040_A121;
 const PERSON_NAME: u32 = 0x0040_A123;
 const TEXT_VALUE: u32 = 0x0040_A160;
 
-/// Whether an attribute is private, and not one that says who reserved a block (PS3.5 7.8.1).
+/// Whether an attribute is private, and not a private creator (PS3.5 7.8.1).
 pub(super) const fn is_private(tag: u32) -> bool {
     tag >> 16 & 1 == 1 && tag & 0xFFFF > 0xFF
 }
 
-/// Whether an attribute says what a content item is about, or its value.
+/// Whether an attribute is the concept of a content item, or its value.
 pub(super) const fn belongs_to_content_item(tag: u32) -> bool {
     matches!(tag, CODE_VALUE | CODING_SCHEME | CODE_MEANING | DATE | PERSON_NAME | TEXT_VALUE)
 }
 
-/// Whether an attribute says who reserved a block.
+/// Whether an attribute is a private creator.
 pub(super) const fn is_creator(tag: u32) -> bool {
     tag >> 16 & 1 == 1 && matches!(tag & 0xFFFF, 0x10..=0xFF)
 }
@@ -61,13 +61,13 @@ impl Blocks {
         rules.private(*creator, element.tag)
     }
 
-    /// `depth` items are left.
+    /// `depth` enclosing items are left.
     pub fn leave(&mut self, depth: usize) {
         self.known.retain(|b| b.0 <= depth);
     }
 }
 
-/// The concept of the content item under way (PS3.3 C.17.3.2).
+/// The concept of the current content item (PS3.3 C.17.3.2).
 #[derive(Default)]
 pub(super) struct Concept {
     depth: Option<usize>,
@@ -77,21 +77,21 @@ pub(super) struct Concept {
 }
 
 impl Concept {
-    /// An element is come by.
+    /// An element is read.
     pub fn element(&mut self, element: &Element) {
         if element.tag == CONCEPT_NAME_CODE_SEQUENCE {
             *self = Self { depth: Some(element.depth), ..Self::default() };
         }
     }
 
-    /// Whether an element says what the concept is.
+    /// Whether an element belongs to the concept.
     pub fn wants(&self, element: &Element) -> bool {
         element.sequence == CONCEPT_NAME_CODE_SEQUENCE
             && matches!(element.tag, CODE_VALUE | CODING_SCHEME | CODE_MEANING)
             && self.depth.is_some_and(|depth| element.depth == depth + 1)
     }
 
-    /// The value of an element that was wanted.
+    /// The value of a wanted element.
     pub fn value(&mut self, element: &Element, text: &str) {
         let slot = match element.tag {
             CODE_VALUE => &mut self.code,
@@ -111,7 +111,7 @@ impl Concept {
             .flatten()
     }
 
-    /// `depth` items are left.
+    /// `depth` enclosing items are left.
     pub fn leave(&mut self, depth: usize) {
         if self.depth.is_some_and(|d| d > depth) {
             self.depth = None;

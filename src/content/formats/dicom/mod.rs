@@ -56,8 +56,7 @@ impl Format for DataSet {
     }
 }
 
-/// A Part 10 file, wherever it travels; also one that lost its preamble or its file meta
-/// information.
+/// A Part 10 file, however it is transferred; also one without its preamble or its file meta information.
 pub struct Part10;
 
 impl Format for Part10 {

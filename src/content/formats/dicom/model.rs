@@ -1,5 +1,5 @@
-//! Data sets in other models than the binary one, DICOM JSON (PS3.18 annex F) and native XML (PS3.19 A.1):
-//! their readers give the position of a value, and the same [`Record`] takes it.
+//! Data sets in models other than the binary one, DICOM JSON (PS3.18 annex F) and native XML (PS3.19 A.1): their
+//! readers give the position of a value, and the same [`Record`] takes it.
 
 use super::element::UNDEFINED;
 use super::record::{Record, Recording};
@@ -13,10 +13,10 @@ use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_dictionary_std::StandardDataDictionary;
 use std::sync::Arc;
 
-/// Whether values of an attribute are of any use. These models are in UTF-8, whatever character set
-/// the data set once had (PS3.18 F.2, PS3.19 A.1).
+/// Whether values of an attribute are used. These models are in UTF-8, whatever character set the data set had
+/// (PS3.18 F.2, PS3.19 A.1).
 pub fn is_wanted(tag: u32, rules: &DicomRules) -> bool {
-    // What describes an instance does not hand it over.
+    // A description of an instance does not transfer it.
     if matches!(tag, SPECIFIC_CHARACTER_SET | SOP_INSTANCE_UID) {
         return false;
     }
@@ -26,8 +26,8 @@ pub fn is_wanted(tag: u32, rules: &DicomRules) -> bool {
         || is_structural(tag)
 }
 
-/// The attribute that a parameter of a search names: by its tag, as keyword, or as the last of a path
-/// (`00101002.00100020`, PS3.18 8.3.4.1).
+/// The attribute that a search parameter names: by tag, keyword, or as the last one of a path (`00101002.00100020`,
+/// PS3.18 8.3.4.1).
 pub fn named<'r>(name: &str, rules: &'r DicomRules) -> Option<&'r Arc<FieldRule>> {
     let mut parts = name.rsplit('.').map(tag_of);
     let tag = parts.next()??;
@@ -39,7 +39,7 @@ fn tag_of(name: &str) -> Option<u32> {
     if name.len() == 8 && name.bytes().all(|b| b.is_ascii_hexdigit()) {
         return u32::from_str_radix(name, 16).ok();
     }
-    // Other keywords are words of other trades as well (`ResponsiblePerson`, `ContainerIdentifier`).
+    // Other keywords are also used outside DICOM (`ResponsiblePerson`, `ContainerIdentifier`).
     if !name.contains("Patient") {
         return None;
     }
@@ -47,7 +47,7 @@ fn tag_of(name: &str) -> Option<u32> {
     Some(u32::from(tag.0) << 16 | u32::from(tag.1))
 }
 
-/// A data set under way.
+/// The current data set.
 pub struct Model {
     record: Record,
 }
@@ -89,7 +89,7 @@ impl Model {
         }
     }
 
-    /// Items have ended; `depth` are left.
+    /// Items have ended; `depth` enclosing ones are left.
     pub fn leave(&mut self, depth: usize, scope: &mut Scope<'_>) {
         Recording::new(&mut self.record, scope).item_end(depth);
     }

@@ -1,4 +1,4 @@
-//! Reads a data set or a Part 10 file that comes in pieces.
+//! Reads a data set or a Part 10 file in pieces.
 
 use super::element::UNDEFINED;
 use super::record::{Record, Recording};
@@ -12,11 +12,11 @@ use zeroize::Zeroizing;
 
 /// Bytes of the preamble before the prefix (PS3.10 7.1).
 const PREAMBLE: usize = 128;
-/// Bytes looked at before it is decided what this is.
+/// Bytes examined before the encoding is decided.
 const HEAD: usize = 256;
-/// Inflated bytes of one data set, at most. Identifiers precede the pixels, near its start.
+/// Most decompressed bytes of one data set. Identifiers precede the pixels, near its start.
 const MAX_INFLATED: u64 = 64 << 20;
-/// Bytes inflated at a time.
+/// Bytes decompressed at a time.
 const INFLATE_STEP: usize = 8 << 10;
 
 /// Whether `head` starts a Part 10 file.
@@ -43,17 +43,17 @@ enum Phase {
     Deflated(Box<Walker>, Box<Inflater>),
     /// The data set behind a loss that took headers with it.
     Seeking(Box<Seek>),
-    /// Nothing more is of interest.
+    /// The rest is of no interest.
     Done,
 }
 
 impl Reader {
-    /// For a data set, in `declared` as far as that is known.
+    /// For a data set, in `declared` if that is known.
     pub fn data_set(declared: Option<Transfer>, query: bool) -> Self {
         Self { declared, before: Certainty::Begins, ..Self::file(query) }
     }
 
-    /// For what may be a file, or a data set.
+    /// For a possible file, or a data set.
     pub fn file(query: bool) -> Self {
         Self {
             declared: None,
@@ -86,7 +86,7 @@ impl Reader {
         } else if let Some(syntax) = Inflater::looks_deflated(head) {
             self.phase = Phase::Deflated(Box::new(Walker::new(syntax)), Box::default());
         } else if let Some(syntax) = infer(None, head, self.before) {
-            // Declared deflated, sent plain.
+            // Declared as deflated, sent uncompressed.
             self.phase = Phase::Body(Box::new(Walker::new(syntax)));
         } else {
             // The middle of a data set whose beginning was not seen, or no data set at all.
@@ -100,7 +100,7 @@ impl Reader {
         self.read(head, scope)
     }
 
-    /// Reads on.
+    /// Reads the next bytes.
     fn read(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         match &mut self.phase {
             Phase::Opening(_) | Phase::Done => Want::NOTHING,
@@ -182,13 +182,13 @@ impl Reader {
         }
     }
 
-    /// Decides by what is there, as the next bytes will not come.
+    /// Decides by the available bytes, as the next ones will not come.
     fn decide(&mut self, scope: &mut Scope<'_>) {
         if let Phase::Opening(head) = &mut self.phase {
             let head = std::mem::take(head);
             self.start(&head, scope);
         }
-        // Behind file meta information there may be few bytes as well.
+        // Few bytes may also follow the file meta information.
         if let Phase::Opening(head) = &mut self.phase {
             let head = std::mem::take(head);
             self.start_body(&head, scope);
@@ -303,7 +303,7 @@ impl Visitor for Meta {
     fn limit(&mut self) {}
 }
 
-/// Inflates a data set (RFC 1951, without the zlib wrapper).
+/// Decompresses a data set (RFC 1951, without the zlib wrapper).
 struct Inflater {
     state: Decompress,
 }
@@ -318,22 +318,22 @@ impl Inflater {
     /// Window and tables, roughly.
     const MEMORY: usize = 64 << 10;
 
-    /// The syntax of what `head` inflates to, if that begins like a data set.
+    /// The syntax of the decompressed `head`, if it begins like a data set.
     fn looks_deflated(head: &[u8]) -> Option<Syntax> {
         let mut out = Zeroizing::new([0u8; HEAD]);
         let mut state = Decompress::new(false);
-        // An error behind good bytes is not this function's concern.
+        // An error behind good bytes is reported when it is reached.
         let _ = state.decompress(head, &mut out[..], FlushDecompress::None);
         let got = usize::try_from(state.total_out()).unwrap_or(0).min(HEAD);
         infer(None, out.get(..got).filter(|o| !o.is_empty())?, Certainty::Nothing)
     }
 
-    /// Bytes that it inflated to so far.
+    /// Decompressed bytes so far.
     fn given(&self) -> u64 {
         self.state.total_out()
     }
 
-    /// Inflates `bytes`, to little more than `room`.
+    /// Decompresses `bytes`, to little more than `room`.
     fn feed<V: Visitor>(
         &mut self,
         bytes: &[u8],

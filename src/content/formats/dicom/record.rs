@@ -1,4 +1,4 @@
-//! The attributes of a data set that point to a person: what the walker comes by becomes fields.
+//! The attributes of a data set that identify a person: elements from the walker become fields.
 
 use super::charset::Charset;
 use super::document::Encapsulated;
@@ -18,36 +18,36 @@ use zeroize::Zeroizing;
 /// Bytes kept of an attribute that a rule names (PS3.5 table 6.2-1: LT, the longest but UT, has
 /// 10,240 characters).
 const MAX_VALUE: usize = 10 << 10;
-/// Bytes kept of a text without a limit of its own (UT), as reports have it.
+/// Bytes kept of a text without a limit of its own (UT), as in reports.
 const MAX_UNLIMITED: usize = 64 << 10;
 /// Shorter texts are not searched, bytes.
 const MIN_TEXT: u32 = 6;
 /// Bytes kept of attributes that the structure needs.
 const MAX_STRUCTURAL: usize = 256;
-/// Character sets that items have of their own, inside one another.
+/// Nested items with their own character sets.
 const MAX_CHARSETS: usize = 8;
 /// Pixel data follows this tag (PS3.5 8.1), and no rule names anything after it.
 const LAST_BEFORE_PIXELS: u32 = 0x7FDF_FFFF;
 /// Identifiers kept for comparison.
 const MAX_OWN: usize = 8;
 
-/// Largest encapsulated document that is read, bytes. It is passed on as it comes.
+/// Largest encapsulated document that is read, bytes. It is passed on as it arrives.
 const MAX_DOCUMENT: u32 = 64 << 20;
 
-/// An id that waits for its issuer.
+/// An id whose issuer may follow.
 struct Pending {
     rule: Arc<FieldRule>,
     values: Vec<PhiBuf>,
     issued: &'static Issued,
     depth: usize,
-    /// What the attribute had been before it was corrected.
+    /// The value before the attribute was corrected.
     former: bool,
     issuer: String,
-    /// Universal entity id of the issuer, most often an OID.
+    /// Universal entity id of the issuer, usually an OID.
     authority: String,
 }
 
-/// What is known of the record under way.
+/// The current record.
 pub(super) struct Record {
     query: bool,
     /// Values come as text in UTF-8.
@@ -67,11 +67,11 @@ pub(super) struct Record {
     document: Option<Encapsulated>,
     /// Name and number of the patient module, to recognise repetitions.
     own: Vec<PhiBuf>,
-    /// What is said of the data set as a whole.
+    /// Context of the whole data set.
     said: DataSetFacts,
 }
 
-/// What is said of a data set as a whole.
+/// Context of a whole data set.
 #[derive(Default)]
 struct DataSetFacts {
     /// (0012,0062).
@@ -80,9 +80,9 @@ struct DataSetFacts {
     phantom: bool,
     /// The patient's number is a phantom's.
     phantom_id: bool,
-    /// The patient's name reads like one.
+    /// The patient's name reads like that of a phantom.
     named: bool,
-    /// Health data that was noted.
+    /// Health marks that were already set.
     noted: MarkSet,
 }
 
@@ -106,7 +106,7 @@ impl Record {
         }
     }
 
-    /// For values that are text already.
+    /// For values that are already text.
     pub fn of_text() -> Self {
         Self { charset: Charset::declared(b"ISO_IR 192"), is_text: true, ..Self::new(false) }
     }
@@ -139,14 +139,14 @@ impl Record {
         }
     }
 
-    /// The document under way ends before its last byte.
+    /// The current document ends before its last byte.
     pub fn tear_document(&mut self, scope: &mut Scope<'_>) {
         if let Some(document) = self.document.take() {
             document.end(Ending::Cut, scope);
         }
     }
 
-    /// Elements are missing here: what was around them is over.
+    /// Elements are missing here: the enclosing items are over.
     pub fn gap(&mut self, scope: &mut Scope<'_>) {
         self.flush(scope);
         self.inner.clear();
@@ -158,7 +158,7 @@ impl Record {
         self.inner.last().map_or(&self.charset, |(_, c)| c)
     }
 
-    /// The id that waits is complete.
+    /// The waiting id is complete.
     fn flush(&mut self, scope: &mut Scope<'_>) {
         let Some(pending) = self.pending.take() else {
             return;
@@ -181,8 +181,8 @@ impl Record {
     }
 }
 
-/// What ids of an issuer are, where the issuer says it (a social security administration, a
-/// national health service).
+/// The kind of an issuer's ids, if the issuer determines it (a social security administration, a national health
+/// service).
 fn kind_of_issuer(rules: &RuleSet, issuer: &str) -> Option<Kind> {
     if issuer.is_empty() {
         return None;
@@ -205,7 +205,7 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         Self { record, scope }
     }
 
-    /// The rule for an element. Ids inside a sequence of ids mean what the sequence means.
+    /// The rule for an element. Ids inside a sequence of ids have the meaning of the sequence.
     fn rule(&self, element: &Element) -> Option<&Arc<FieldRule>> {
         let rules = &self.scope.rules().dicom;
         if element.tag == PATIENT_ID
@@ -219,7 +219,7 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
             .or_else(|| self.record.concept.rule(element, rules))
     }
 
-    /// Hands the id that waits on once `element` cannot belong to it any more.
+    /// Passes on the waiting id once `element` cannot belong to it.
     fn settle(&mut self, element: &Element) {
         if self.record.pending.as_ref().is_some_and(|p| {
             element.depth < p.depth || element.depth == p.depth && element.tag > p.issued.qualifiers
@@ -284,7 +284,7 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
         });
     }
 
-    /// Whether the element names the issuer of the id that waits.
+    /// Whether the element names the issuer of the waiting id.
     fn names_issuer(&self, element: &Element) -> bool {
         self.record.pending.as_ref().is_some_and(|p| {
             element.depth == p.depth && element.tag == p.issued.issuer
@@ -315,7 +315,7 @@ impl<'r, 's, 'e> Recording<'r, 's, 'e> {
             text.strip_suffix(&[0]).unwrap_or(text).trim_ascii().eq_ignore_ascii_case(b"YES")
         };
         match element.tag {
-            // Text is in the encoding of its document, whatever the data set once was in.
+            // Text is in the encoding of its document, whatever the data set had.
             SPECIFIC_CHARACTER_SET if self.record.is_text => {}
             SPECIFIC_CHARACTER_SET if element.depth == 0 => {
                 self.record.charset = Charset::declared(bytes);
@@ -500,7 +500,7 @@ impl Recording<'_, '_, '_> {
             | BURNED_IN_ANNOTATION => element.depth == 0,
             DIRECTORY_RECORD_TYPE => element.sequence == DIRECTORY_RECORD_SEQUENCE,
             STUDY_INSTANCE_UID => element.depth == 0 && !self.record.query,
-            // A list of instances (C-FIND) hands none of them over.
+            // A list of instances (C-FIND) transfers none of them.
             SOP_INSTANCE_UID => {
                 element.depth == 0 && !self.record.query && self.scope.operation() != "C-FIND"
             }

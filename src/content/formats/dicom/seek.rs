@@ -14,13 +14,13 @@ const STEP: usize = 1 << 10;
 /// Bytes searched before the rest is given up: identifying elements are near the start.
 const MAX_SEARCHED: usize = 64 << 10;
 
-/// A search under way.
+/// A search in progress.
 pub(super) struct Seek {
     syntax: Syntax,
     /// The last tag before the loss: tags ascend (PS3.5 7.1).
     after: u32,
     held: Zeroizing<Vec<u8>>,
-    /// Bytes of `held` that were there when it was last searched.
+    /// Bytes of `held` at the last search.
     searched: usize,
     passed: usize,
 }
@@ -35,8 +35,8 @@ impl Seek {
         self.syntax
     }
 
-    /// Searches the next bytes: what follows the place from which on there are elements again, or no match when
-    /// the search is given up. `last`: no more bytes will come.
+    /// Searches the next bytes. Returns the bytes from the place where elements begin again, or no match when the
+    /// search is given up. `last`: no more bytes will come.
     pub fn feed(&mut self, bytes: &[u8], last: bool) -> Match<Zeroizing<Vec<u8>>> {
         let room = MAX_SEARCHED.saturating_sub(self.passed + self.held.len());
         self.held.extend_from_slice(&bytes[..bytes.len().min(room)]);
@@ -44,8 +44,8 @@ impl Seek {
         if self.held.len() < self.searched + STEP && !last && !full {
             return Match::More;
         }
-        // Whatever the pieces are, the first place that holds is taken: one that needs more bytes
-        // is waited for before a later one is looked at.
+        // Whatever the pieces are, the first valid place is taken: one that needs more bytes is waited for before a
+        // later one is examined.
         let done = last || full;
         let place = (0..self.held.len()).find_map(|at| {
             match chain(self.syntax, &self.held, at, self.after) {
@@ -70,7 +70,7 @@ impl Seek {
         Match::More
     }
 
-    /// Another loss: what was held does not join what comes.
+    /// Another loss: the held bytes do not join the next ones.
     pub fn gap(&mut self) {
         self.held.clear();
         self.searched = 0;
@@ -82,9 +82,9 @@ impl Seek {
     }
 }
 
-/// What is at a position.
+/// Result of examining a position.
 enum Chain {
-    /// Elements that follow one another.
+    /// Consecutive elements.
     Holds,
     /// Valid so far, but there are too few bytes to decide.
     Short,

@@ -11,12 +11,12 @@ use dicom_dictionary_std::StandardDataDictionary;
 pub(super) enum Syntax {
     ImplicitLe,
     ExplicitLe,
-    /// Retired, still spoken.
+    /// Retired, but still used.
     ExplicitBe,
 }
 
-/// A transfer syntax as far as the elements go: every encapsulated one is explicit little endian
-/// (PS3.5 A.4).
+/// The parts of a transfer syntax that concern elements: every encapsulated one is explicit little endian (PS3.5
+/// A.4).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Transfer {
     pub syntax: Syntax,
@@ -60,10 +60,10 @@ const MAX_CHAIN: usize = 4;
 /// Longest accepted value while deciding, bytes: data sets begin with short ones.
 const MAX_FIRST: u32 = 64 << 10;
 
-/// What is known before the bytes are looked at.
+/// What is known before the bytes are examined.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Certainty {
-    /// Somebody said that a data set in this syntax begins here.
+    /// A data set in this syntax was declared to begin here.
     Declared,
     /// A data set begins here.
     Begins,
@@ -77,12 +77,12 @@ pub(super) fn fits(syntax: Syntax, head: &[u8], before: Certainty) -> bool {
     let (mut at, mut last) = (0usize, None);
     let stray: [&[u8]; 2] = [b"\xfe\xff\xdd\xe0\0\0\0\0", b"\xfe\xff\x0d\xe0\0\0\0\0"];
     for n in 0..if strict { MAX_CHAIN } else { 1 } {
-        // Some writers end a sequence of known length with a delimiter, too.
+        // Some writers end a sequence of known length with a delimiter too.
         while n > 0 && head.get(at..at + 8).is_some_and(|bytes| stray.contains(&bytes)) {
             at += 8;
         }
         let Decoded::Header(header) = decode(head.get(at..).unwrap_or(&[]), syntax) else {
-            // Cut off: what was seen decides.
+            // Cut off: the available bytes decide.
             return n > 0 && at + 12 > head.len();
         };
         let known = dictionary_vr(header.tag);
@@ -95,7 +95,7 @@ pub(super) fn fits(syntax: Syntax, head: &[u8], before: Certainty) -> bool {
             (false, _, known) => known.is_some() || private,
         };
         let ascending = last.is_none_or(|last| header.tag > last);
-        // Files and instances begin with these groups, the data sets of services with any.
+        // Files and instances begin with these groups; data sets of services may begin with any.
         let first = before != Certainty::Nothing || n > 0 || matches!(header.tag >> 16, 2 | 8);
         if !named || !ascending || !first {
             return false;
@@ -116,8 +116,7 @@ pub(super) fn fits(syntax: Syntax, head: &[u8], before: Certainty) -> bool {
     true
 }
 
-/// The syntax of a data set that begins with `head`: the declared one unless the bytes clearly say
-/// otherwise.
+/// The syntax of a data set that begins with `head`: the declared one unless the bytes clearly contradict it.
 pub(super) fn infer(declared: Option<Syntax>, head: &[u8], before: Certainty) -> Option<Syntax> {
     declared
         .into_iter()

@@ -1,4 +1,4 @@
-//! Attributes that the structure of a data set needs, whatever the rules name.
+//! Attributes that are needed for the structure of a data set, whatever the rules name.
 
 use super::items::{belongs_to_content_item, is_creator};
 
@@ -22,7 +22,7 @@ pub(super) const BURNED_IN_ANNOTATION: u32 = 0x0028_0301;
 pub(super) const DIRECTORY_RECORD_SEQUENCE: u32 = 0x0004_1220;
 pub(super) const DIRECTORY_RECORD_TYPE: u32 = 0x0004_1430;
 pub(super) const ENCAPSULATED_DOCUMENT: u32 = 0x0042_0011;
-/// Holds what attributes had been before they were corrected (PS3.3 C.12.1.1.9).
+/// Contains the values of attributes before they were corrected (PS3.3 C.12.1.1.9).
 pub(super) const MODIFIED_ATTRIBUTES_SEQUENCE: u32 = 0x0400_0550;
 pub(super) const LOCAL_NAMESPACE: u32 = 0x0040_0031;
 pub(super) const UNIVERSAL_ENTITY_ID: u32 = 0x0040_0032;

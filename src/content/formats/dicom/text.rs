@@ -6,21 +6,21 @@ use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Kind, RuleSet};
 use std::sync::Arc;
 
-/// Findings held of one record.
+/// Findings held per record.
 const MAX_FOUND: usize = 32;
-/// Names of private attributes held of one record.
+/// Names in private attributes held per record.
 const MAX_SUSPECTS: usize = 8;
-/// How sure it is that such a name is the patient's.
+/// Confidence that such a name is the patient's.
 const SUSPICION: f32 = 0.6;
-/// Bytes searched in one record.
+/// Bytes searched per record.
 const MAX_SEARCHED: usize = 256 << 10;
 
-/// What free text says about the patient. It is held until the record is complete: a telephone number in a
-/// comment points to a person only if the record is about a person, and private groups precede the patient's.
+/// Identifiers in free text. They are held until the record is complete: a telephone number in a comment identifies a
+/// person only if the record is about one, and private groups precede the patient's.
 #[derive(Default)]
 pub(super) struct Findings {
     found: Vec<Found>,
-    /// Values of private attributes that are written like names: of whom is not said.
+    /// Values of private attributes that are written like names of unknown people.
     suspects: Vec<(Arc<str>, PhiBuf)>,
     searched: usize,
 }
@@ -40,7 +40,7 @@ impl Findings {
         if self.searched > MAX_SEARCHED {
             return;
         }
-        // Numbers of registers first: what they are is known better than what a pattern says.
+        // Registered numbers first: their meaning is more certain than that of a pattern.
         rules.identifiers.scan(text, &mut |hit| {
             let number = match (hit.near, hit.valid.iter().find_map(|r| Some((r, r.alone?)))) {
                 (Some(rule), _) if rule.is_checked() => {
@@ -88,8 +88,8 @@ impl Findings {
         }
     }
 
-    /// Ends the record. `identified`: it is about a person even without its texts. `deidentified`: a name in
-    /// it was left behind. Elsewhere an unlabelled name may just as well be that of a member of staff.
+    /// Ends the record. `identified`: it is about a person even without its texts. `deidentified`: a name in it was
+    /// left behind. Elsewhere an unlabelled name may be that of a member of staff.
     pub fn pass_on(&mut self, identified: bool, deidentified: bool, scope: &mut Scope<'_>) {
         let Self { found, suspects, .. } = std::mem::take(self);
         for (field, name) in suspects.iter().filter(|_| deidentified) {

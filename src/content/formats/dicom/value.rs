@@ -50,8 +50,7 @@ pub(super) fn split(text: &str, vr: Option<VR>) -> impl Iterator<Item = &str> {
     text.split(move |c| Some(c) == separator).take(MAX_VALUES).map(|v| v.trim_matches(PADDING))
 }
 
-/// Whether a value is one: not only delimiters, and in a question not only wild cards or a range
-/// (PS3.4 C.2.2.2).
+/// Whether a value is real: not only delimiters, and in a query not only wildcards or a range (PS3.4 C.2.2.2).
 pub(super) fn says_something(value: &str, query: bool, kind: Kind) -> bool {
     if !value.chars().any(char::is_alphanumeric) {
         return false;

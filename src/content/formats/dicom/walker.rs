@@ -1,7 +1,7 @@
-//! Walks through the elements of a data set that comes in pieces of any size (PS3.5 section 7).
+//! Walks through the elements of a data set in pieces of any size (PS3.5 section 7).
 //!
-//! Only values that the visitor asks for are kept, up to a length it names; everything else is
-//! passed over without being touched.
+//! Only values that the visitor asks for are kept, up to a length that it chooses; everything else is skipped
+//! untouched.
 
 use super::element::{
     Decoded, Header, ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION, UNDEFINED, decode, vr_of,
@@ -19,7 +19,7 @@ pub(super) const MAX_DEPTH: usize = 64;
 const ITEM_TAG: usize = 4;
 /// Bytes of an item's header.
 const ITEM_HEADER: u32 = 8;
-/// A hold of at most this many bytes is kept for the next header or value, and wiped only once.
+/// A buffer of at most this many bytes is kept for the next header or value, and wiped only once.
 const SMALL_HOLD: usize = 16 << 10;
 
 /// An element, and its position.
@@ -29,7 +29,7 @@ pub(super) struct Element {
     pub vr: Option<VR>,
     /// Length of its value, [`UNDEFINED`] or bytes.
     pub len: u32,
-    /// Items around it.
+    /// Number of enclosing items.
     pub depth: usize,
     /// The innermost sequence around it; 0 at the top level.
     pub sequence: u32,
@@ -41,28 +41,27 @@ pub(super) enum Interest {
     Pass,
     /// Keep at most this many bytes of it.
     Keep(usize),
-    /// Hand it on as it comes.
+    /// Pass it on as it arrives.
     Stream,
     /// Nothing from here on is wanted.
     Stop,
 }
 
-/// Takes what the walker comes by.
+/// Receives the elements that the walker reads.
 pub(super) trait Visitor {
     /// An element; for a sequence only `Stop` counts, all are entered.
     fn element(&mut self, element: &Element) -> Interest;
     /// The value of an element that was to be kept.
     fn value(&mut self, element: &Element, bytes: &[u8]);
-    /// The next bytes of a value that is passed on as it comes; `last` says that it ends. False if the
-    /// rest is not wanted.
+    /// The next bytes of a value that is passed on as it arrives; `last`: it ends. False if the rest is not wanted.
     fn part(&mut self, bytes: &[u8], last: bool) -> bool;
-    /// An item has ended; `depth` items are left around what follows.
+    /// An item has ended; `depth` enclosing items are left.
     fn item_end(&mut self, depth: usize);
-    /// Something was passed over because of a limit.
+    /// Something was skipped because of a limit.
     fn limit(&mut self);
 }
 
-/// How far a piece brought the walker.
+/// Result of walking through a piece.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Walk {
     /// To its end.
@@ -71,7 +70,7 @@ pub(super) enum Walk {
     Stopped,
     /// The rest cannot be read.
     Failed(Reason),
-    /// The file meta information ends: what is held, and the piece from this offset, is the body.
+    /// The file meta information ends: the held bytes, and the piece from this offset, are the body.
     Body(usize),
 }
 
@@ -86,10 +85,10 @@ enum Kind {
 #[derive(Clone, Copy)]
 struct Level {
     kind: Kind,
-    /// Offset behind its last byte; None if a delimiter ends it.
+    /// Offset behind its last byte; `None` if a delimiter ends it.
     end: Option<u64>,
     syntax: Syntax,
-    /// Written by a sender that did not know the sequence (UN): its first element decides its syntax.
+    /// Written by a sender that did not know the sequence (UN): its first element shows its syntax.
     infer: bool,
 }
 
@@ -107,12 +106,12 @@ enum State {
         keep: usize,
         pass: u64,
     },
-    /// Bytes left of a value that is passed on as it comes.
+    /// Remaining bytes of a value that is passed on as it arrives.
     Stream(u64),
     Pass(u64),
 }
 
-/// What is at a header.
+/// Result of reading a header.
 enum Next {
     Header(Header),
     More,
@@ -132,7 +131,7 @@ pub(super) struct Walker {
     items: usize,
     /// The last tag at the top level.
     last: u32,
-    /// Bytes taken so far.
+    /// Bytes consumed so far.
     position: u64,
     /// An incomplete header, or a value being collected. May hold identifiers.
     held: Zeroizing<Vec<u8>>,
@@ -171,7 +170,7 @@ impl Walker {
             + if self.levels.spilled() { self.levels.capacity() * size_of::<Level>() } else { 0 }
     }
 
-    /// How many of the bytes to come are passed over. They must not be given any more.
+    /// How many of the following bytes to skip. They must not be passed in.
     pub fn take_pass(&mut self) -> u64 {
         let State::Pass(n) = self.state else {
             return 0;
@@ -181,7 +180,7 @@ impl Walker {
         n
     }
 
-    /// `len` bytes are missing. False if the walker cannot go on behind them.
+    /// `len` bytes are missing. False if the walker cannot continue behind them.
     pub fn gap(&mut self, len: u64) -> bool {
         let left = match self.state {
             State::Pass(left) => left,
@@ -279,7 +278,7 @@ impl Walker {
         self.position = self.position.saturating_add(n);
     }
 
-    /// Moves bytes into the hold until it has `want`.
+    /// Moves bytes into the buffer until it has `want`.
     fn hold(&mut self, rest: &mut &[u8], want: usize) {
         let n = want.saturating_sub(self.held.len()).min(rest.len());
         let (taken, behind) = rest.split_at(n);
@@ -288,7 +287,7 @@ impl Walker {
         *rest = behind;
     }
 
-    /// Empties the hold; a large one is given back.
+    /// Empties the buffer; a large one is freed.
     fn release(&mut self) {
         if self.held.capacity() > SMALL_HOLD {
             self.held = Zeroizing::new(Vec::new());
@@ -328,7 +327,7 @@ impl Walker {
         }
     }
 
-    /// Goes into or past the element whose header was read.
+    /// Enters or passes the element whose header was read.
     fn enter<V: Visitor>(&mut self, header: Header, visitor: &mut V) -> Walk {
         let kind = self.levels.last().map(|l| l.kind);
         let defined = header.len != UNDEFINED;
@@ -338,7 +337,7 @@ impl Walker {
                 _ if defined => self.state = State::Pass(u64::from(header.len)),
                 _ => return Walk::Failed(Reason::Malformed),
             },
-            // A delimiter that nothing waits for is passed over: levels of known length end by it.
+            // An unexpected delimiter is ignored: levels of known length end by it.
             ITEM_DELIMITATION => {
                 if matches!(self.levels.last(), Some(l) if l.kind == Kind::Item && l.end.is_none())
                 {
@@ -408,7 +407,7 @@ impl Walker {
         Walk::On
     }
 
-    /// The first bytes of a value of unknown VR are held: is it a sequence?
+    /// The first bytes of a value of unknown VR are held: whether it is a sequence.
     fn peeked<V: Visitor>(&mut self, element: Element, keep: usize, visitor: &mut V) {
         let len = u64::from(element.len);
         if self.held[..] == [0xFE, 0xFF, 0x00, 0xE0] {
@@ -419,7 +418,7 @@ impl Walker {
                 infer: true,
             };
             if self.levels.len() < MAX_DEPTH {
-                // The hold begins the item's header.
+                // The buffer holds the beginning of the item's header.
                 self.levels.push(level);
                 self.state = State::Header;
                 return;

@@ -13,7 +13,7 @@ use crate::rules::{Kind, Secret};
 use encoding_rs::Encoding;
 use pairs::{MAX_FORM, decode, pairs, set};
 
-/// Before `exact`, `contains`... in the name of a FHIR search parameter.
+/// Modifiers in front of the match type (`exact`, `contains`...) in the name of a FHIR search parameter.
 const MODIFIER: char = ':';
 
 /// `application/x-www-form-urlencoded`.
@@ -24,8 +24,8 @@ impl Format for Form {
         "form"
     }
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
-        // Clients send JSON and XML under this type, too; the declaration is only trusted if the first name
-        // looks like one.
+        // Clients also send JSON and XML under this type; the declaration is trusted only if the first name looks
+        // like one.
         let declared = media::essence(media);
         if !declared.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             return false;
@@ -110,7 +110,7 @@ fn read(
     if query {
         record.mark(Marks::QUERY);
     }
-    // `POST /Patient/_search` is a search, too.
+    // `POST /Patient/_search` is a search too.
     let mut segments = path.split('/').rev();
     let last = segments.next().unwrap_or("");
     let search = last == "_search";
@@ -178,7 +178,7 @@ fn read(
     record.emit(if query { "target" } else { "form" }, scope);
 }
 
-/// A date without what FHIR puts before it to compare: `ge1970-02-23`.
+/// A date without the prefix of a FHIR comparison: `ge1970-02-23`.
 fn bare_date(value: &str) -> &str {
     match value.split_at_checked(2) {
         Some((word, date))
@@ -191,8 +191,8 @@ fn bare_date(value: &str) -> &str {
     }
 }
 
-/// The element that a FHIR search parameter of a person looks at, where its name is not that of a
-/// key (FHIR R4, search parameters of Patient).
+/// The element that a FHIR search parameter of a person refers to, if its name is not a key (FHIR R4, search
+/// parameters of Patient).
 fn search_parameter(name: &str) -> Option<&'static str> {
     Some(match name {
         "identifier" => "identifier",

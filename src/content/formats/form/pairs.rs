@@ -12,7 +12,7 @@ pub const MAX_FORM: usize = 256 << 10;
 /// Pairs read of one form.
 const MAX_PAIRS: usize = 1024;
 
-/// The pairs of `text`, decoded. What is not UTF-8 is in `set`, which old pages still send.
+/// The decoded pairs of `text`. Bytes that are not UTF-8 are in `set`, which old pages still send.
 pub fn pairs<'a>(
     text: &'a [u8],
     set: Option<&'static Encoding>,
@@ -29,8 +29,8 @@ pub fn pairs<'a>(
     )
 }
 
-/// The character set of a form: as declared by the protocol or by its field `_charset_`, else a
-/// guess, where it is not UTF-8.
+/// The character set of a form that is not UTF-8: as declared by the protocol or by its field `_charset_`, else a
+/// guess.
 pub fn set(text: &[u8], declared: Option<&'static Encoding>) -> Option<&'static Encoding> {
     let bytes = percent::decode(text);
     if std::str::from_utf8(&bytes).is_ok() {
@@ -44,7 +44,7 @@ pub fn set(text: &[u8], declared: Option<&'static Encoding>) -> Option<&'static 
     declared.or_else(own).or_else(|| Some(charset::guess(&bytes, Extent::Whole)))
 }
 
-/// Undoes percent-encoding and `+`.
+/// Decodes percent-encoding and `+`.
 pub fn decode<'a>(text: &'a [u8], set: Option<&'static Encoding>) -> Cow<'a, str> {
     match percent::decode(text) {
         Cow::Borrowed(bytes) => charset::text(bytes, set),

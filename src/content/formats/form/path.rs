@@ -4,10 +4,10 @@
 use crate::content::extract::record::{CandidateRecord, Meaning};
 use crate::rules::{About, ContextScope, Kind, RuleSet};
 
-/// Segments looked at.
+/// Segments that are read.
 const MAX_SEGMENTS: usize = 32;
 
-/// Fewest digits of a number that is one.
+/// Fewest digits of a record number.
 const MIN_DIGITS: usize = 3;
 
 /// Longest number, bytes.
@@ -31,7 +31,7 @@ pub(super) fn read(path: &str, record: &mut CandidateRecord, rules: &RuleSet) {
     }
 }
 
-/// A segment behind another that may say what it is.
+/// A segment behind another that may name its kind.
 fn pair(name: &str, value: &str, record: &mut CandidateRecord, rules: &RuleSet) {
     let keys = &rules.keys;
     let patients = keys.scope_of(name).map(ContextScope::ahead) == Some(About::Patient);
@@ -40,7 +40,7 @@ fn pair(name: &str, value: &str, record: &mut CandidateRecord, rules: &RuleSet) 
             record.add(&Meaning::from(key), 0, value);
         }
     };
-    // `Patient/17` of FHIR is no number of the hospital, but `Patient/MRN0012345` says so.
+    // `Patient/17` of FHIR is no number of the hospital, but `Patient/MRN0012345` names its kind.
     let front = value.trim_end_matches(|c: char| !c.is_alphabetic()).trim_end_matches('-');
     let named = keys.get(front).is_some_and(|key| key.rule.kind == Kind::PatientId);
     if patients && is_number(value) && (named || !rules.fhir.is_person(name)) {
@@ -63,7 +63,7 @@ fn pair(name: &str, value: &str, record: &mut CandidateRecord, rules: &RuleSet) 
     }
 }
 
-/// A number of a record: digits, perhaps with letters; no UUID, no date, no version.
+/// A record number: digits, perhaps with letters; no UUID, no date, no version.
 fn is_number(value: &str) -> bool {
     let digits = value.bytes().filter(u8::is_ascii_digit).count();
     let dashes = value.bytes().filter(|b| *b == b'-').count();
@@ -74,7 +74,7 @@ fn is_number(value: &str) -> bool {
         && !(dashes == 2 && value.len() == 10 && digits == 8)
 }
 
-/// Two words with a capital each.
+/// Two capitalised words.
 fn is_name(value: &str) -> bool {
     let words = value.split([' ', '+', ',', '^', '_', '.']).filter(|w| !w.is_empty());
     let capital = |word: &str| {

@@ -1,5 +1,5 @@
-//! A message in a value of something else: a JSON string, a form field, the text of an XML element. Its
-//! segment ends may be written out (`\r`), and it may be in base64.
+//! A message in a value of another format: a JSON string, a form field, the text of an XML element. Its segment ends
+//! may be escaped (`\r`), and it may be in base64.
 
 use super::embedded::coding::Coding;
 use crate::content::{Document, Ending, Media, Nested, Scope, Want};
@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// Bytes needed to recognise a message.
 const HEAD: usize = 8;
 
-/// Whether a value that begins like this is a message; blanks and a start block may precede it.
+/// Whether a value with this beginning is a message; blanks and a start block may precede it.
 pub fn begins(head: &[u8]) -> bool {
     let text = head.trim_ascii_start();
     let text = text.strip_prefix(b"\x0b").unwrap_or(text);
@@ -33,7 +33,7 @@ pub fn nested(head: &[u8]) -> Nested {
 struct StreamedMessage {
     nested: Nested,
     base64: Option<Coding>,
-    /// A backslash whose next character decides what it is.
+    /// A backslash whose next character decides its meaning.
     backslash: bool,
     /// Within an escape sequence of the message.
     escape: bool,
@@ -63,8 +63,8 @@ impl StreamedMessage {
         self.pass_on(scope);
     }
 
-    /// A byte of text: `\r` and `\n` that are written out end segments. A backslash in lower case is
-    /// never the beginning of an escape sequence (chapter 2.7), but may be the end of one.
+    /// A byte of text: escaped `\r` and `\n` end segments. A backslash in lower case never begins an escape sequence
+    /// (chapter 2.7), but may end one.
     fn plain(&mut self, byte: u8) {
         if std::mem::take(&mut self.backslash) {
             match byte {

@@ -1,6 +1,6 @@
-//! HL7 v2 in JSON, as libraries and integration engines turn its XML into it: `{"PID": {"PID.3": {"CX.1": "77"}}}`,
-//! `{"PID": [{"PID.5": [{"XPN.1": [{"FN.1": ["Roe"]}]}]}]}`. A member is an element, and each item of an array a
-//! repetition of it.
+//! HL7 v2 in JSON, as libraries and integration engines convert it from its XML: `{"PID": {"PID.3": {"CX.1":
+//! "77"}}}`, `{"PID": [{"PID.5": [{"XPN.1": [{"FN.1": ["Roe"]}]}]}]}`. A member is an element, and each item of an
+//! array a repetition of it.
 
 use super::xml::{Segments, TokenHandler};
 use crate::content::formats::json::tokens::{Fault, Receiver, Tokens};
@@ -48,14 +48,14 @@ struct JsonDocument {
 /// Position among the members.
 #[derive(Default)]
 struct Position {
-    /// Open objects and arrays: whether it is an object, and the name that its items have.
+    /// Open objects and arrays: whether it is an object, and the name of its items.
     open: Vec<(bool, Box<str>)>,
     /// The name of the next member.
     key: Box<str>,
 }
 
 impl Position {
-    /// The name of the value that comes next.
+    /// The name of the next value.
     fn name(&self) -> Box<str> {
         match self.open.last() {
             Some((false, name)) => name.clone(),

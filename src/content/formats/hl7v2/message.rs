@@ -11,11 +11,11 @@ use crate::rules::{Health, Hl7Field, Hl7Subject, Hl7Text, Hl7Type, Kind, RuleSet
 use crate::syntax::hl7v2::is_delimiter;
 use smallvec::SmallVec;
 
-/// Fields of one patient that are passed on; the rest of a record that repeats without end is not.
+/// Fields of one patient that are passed on; further ones of an endlessly repeating record are not.
 const MAX_RECORD_FIELDS: u32 = 512;
 /// Fields that one repetition has at most.
 const MAX_PIECE_FIELDS: u32 = 8;
-/// Fields of a segment that are looked at.
+/// Fields of a segment that are read.
 const MAX_FIELDS: usize = 256;
 /// Repetitions of a text, each of them a line.
 const MAX_LINES: usize = 4096;
@@ -25,7 +25,7 @@ const LINK: &str = "ADT^A24";
 /// The fields of a segment; 0 is its name. Most segments have fewer than are held inline.
 type Fields<'s> = SmallVec<[&'s str; 48]>;
 
-/// The message being read.
+/// The current message.
 #[derive(Default)]
 pub struct Message {
     delimiters: Delimiters,
@@ -33,18 +33,18 @@ pub struct Message {
     test: bool,
     /// MSH-9 has no trigger event: EVN-1 has it (before v2.3).
     eventless: bool,
-    /// An answer, which repeats the question.
+    /// A response, which repeats the query.
     answer: bool,
-    /// The text was in UTF-16 and comes in UTF-8 now, whatever MSH-18 says.
+    /// The text was in UTF-16 and is UTF-8 now, whatever MSH-18 declares.
     unicode: bool,
-    /// The last segment name looked up: they come in runs.
+    /// The last segment name looked up: equal ones are often adjacent.
     known: SegmentRules,
-    /// What the rows of an answer hold.
+    /// The columns of the rows in a response.
     columns: Columns,
     record: Option<Record>,
 }
 
-/// What the rules say of a segment name.
+/// Rules for a segment name.
 #[derive(Clone, Copy, Default)]
 struct SegmentRules {
     name: [u8; 3],
@@ -52,10 +52,10 @@ struct SegmentRules {
     health: Option<Health>,
 }
 
-/// The patient whose segments are being read.
+/// The current patient.
 #[derive(Default)]
 struct Record {
-    /// Health data that was noted.
+    /// Health marks that were already set.
     noted: MarkSet,
     query: bool,
     fields: u32,
@@ -100,8 +100,8 @@ impl Message {
         self.known
     }
 
-    /// Whether a segment has to be read. (Names as arrays of bytes: compared without a call, as this
-    /// is done for every segment.)
+    /// Whether a segment must be read. (Names are arrays of bytes, compared without a call, as this is done for every
+    /// segment.)
     pub fn wants(&mut self, name: [u8; 3], rules: &RuleSet) -> bool {
         match name {
             [b'M', b'S', b'H'] | [b'P', b'I', b'D'] | [b'M', b'S', b'A'] | [b'R', b'D', b'F'] => {
@@ -117,7 +117,7 @@ impl Message {
         }
     }
 
-    /// A segment begins: what its name alone says. It is not read yet.
+    /// A segment begins: the effect of its name alone. It is not read yet.
     pub fn begins(&mut self, name: [u8; 3], scope: &mut Scope<'_>) {
         match name {
             [b'P', b'I', b'D'] if self.record.is_some() && scope.operation() == LINK => {}
@@ -147,7 +147,7 @@ impl Message {
         }
     }
 
-    /// A whole segment.
+    /// A complete segment.
     pub fn segment(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
         let Some(name) = raw.first_chunk::<3>().copied() else { return };
         if &name == b"MSH" {
@@ -193,15 +193,15 @@ impl Message {
         }
     }
 
-    /// Whether the text field of a segment holds text, by its second field, before anything is
-    /// decoded: most results are numbers.
+    /// Whether the text field of a segment contains text, by its second field, before anything is decoded: most
+    /// results are numbers.
     fn is_text(&self, field: &Hl7Text, raw: &[u8]) -> bool {
         let mut pieces = raw.split(|b| *b == self.delimiters.field as u8);
         let datatype = pieces.nth(2).unwrap_or(&[]).trim_ascii();
         std::str::from_utf8(datatype).is_ok_and(|t| field.applies(t))
     }
 
-    /// Free text: what a result is called may say what it is; all else is said in the text.
+    /// Free text: the name of a result may give its meaning; the rest is in the text.
     fn text(&mut self, name: [u8; 3], field: &Hl7Text, fields: &[&str], scope: &mut Scope<'_>) {
         let syntax = self.syntax();
         let Some(record) = &mut self.record else { return };
@@ -222,7 +222,7 @@ impl Message {
         }
     }
 
-    /// A row of an answer.
+    /// A row of a response.
     fn row(&mut self, fields: &[&str], scope: &mut Scope<'_>) {
         let (rules, syntax) = (scope.rules, self.syntax());
         self.begin(scope);
@@ -236,7 +236,7 @@ impl Message {
         self.end(scope);
     }
 
-    /// A record that is a question.
+    /// A record that is a query.
     pub fn ask(&mut self, scope: &mut Scope<'_>) {
         if self.record.is_none() {
             self.begin(scope);
@@ -312,7 +312,7 @@ impl Message {
             let counted = if code == "ACK" { code } else { &operation };
             ServiceFacts::count(&mut facts.messages, counted);
         }
-        // The facts are the client's view: an answer has sender and receiver the other way round.
+        // The facts are the client's view: in a response sender and receiver are swapped.
         if !answer || facts.sending_application.is_none() && facts.sending_facility.is_none() {
             let [application, facility, to_application, to_facility] = named;
             ServiceFacts::set(&mut facts.sending_application, application);
@@ -356,12 +356,12 @@ impl Message {
 
     // --- fields ------------------------------------------------------------------------------
 
-    /// What is needed to read values of this message.
+    /// The parameters for reading values of this message.
     pub const fn syntax(&self) -> Syntax {
         Syntax { delimiters: self.delimiters, charset: self.charset }
     }
 
-    /// Passes on what the rules name in a segment of the open record.
+    /// Passes on the fields that rules name in a segment of the open record.
     pub fn fields(&mut self, name: [u8; 3], fields: &[&str], scope: &mut Scope<'_>) {
         let rules = scope.rules;
         let own = self.is_own(name, fields, rules);
@@ -371,7 +371,7 @@ impl Message {
             let Some(raw) = fields.get(usize::from(*number)).filter(|raw| !raw.is_empty()) else {
                 continue;
             };
-            // Entries for this very query come before those for any.
+            // Entries for this query come before those for any.
             let known = || {
                 let named = |(n, f): &(u16, Hl7Field)| n == number && !f.issued && f.applies(first);
                 rules.hl7v2.segment(name).iter().any(named)
@@ -390,8 +390,8 @@ impl Message {
         }
     }
 
-    /// Whether a contact, guarantor or insured person is the patient: the segment says so, and the
-    /// names do not contradict it; or name and birth date, or name and number, are the same.
+    /// Whether a contact, guarantor or insured person is the patient: the segment declares it and the names do not
+    /// contradict; or name and birth date, or name and number, are the same.
     fn is_own(&mut self, segment: [u8; 3], fields: &[&str], rules: &RuleSet) -> bool {
         let (relation, name, birth) = match &segment {
             b"NK1" => (3, 2, 16),
@@ -404,7 +404,7 @@ impl Message {
         let Some(record) = &mut self.record else { return false };
         let get = |n: usize| fields.get(n).copied().unwrap_or("");
         let code = get(relation).split(syntax.delimiters.component).next().unwrap_or("").trim();
-        // Tables 0063 and 0344, and what X12 writes.
+        // Tables 0063 and 0344, and the codes of X12.
         let stated = ["SEL", "SE", "SELF", "S", "18", "01", "1"]
             .iter()
             .any(|c| c.eq_ignore_ascii_case(code));
@@ -487,7 +487,7 @@ impl Message {
     }
 }
 
-/// Message codes and trigger events, so that no other text is taken for one.
+/// Message codes and trigger events, which exclude other texts.
 fn is_code(text: &str, max: usize) -> bool {
     text.len() <= max && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
@@ -498,8 +498,7 @@ fn is_set_id(raw: &str) -> bool {
     text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// What a value identifies by: its type code knows better than the field, and what belongs to a
-/// relative is not the patient's.
+/// The kind of a value: its type code outweighs the field, and a relative's value is not the patient's.
 fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) -> Option<Kind> {
     let mut kind = value.kind;
     if matches!(field.datatype, Hl7Type::CX | Hl7Type::XCN) && !field.fixed {
@@ -515,7 +514,7 @@ fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) -> O
         let by_name = || rules.hl7v2.authority(value.issuer);
         kind = stated.or_else(by_authority).or_else(by_name).unwrap_or(kind);
     }
-    // Where a name of an employer is due, Japan has the number of the insured person (JAHIS, IN1-11).
+    // Japan puts the number of the insured person into the field for an employer's name (JAHIS, IN1-11).
     let is_number =
         |text: &str| text.chars().all(|c| c.is_numeric() || matches!(c, '-' | '－' | ' '));
     if kind == Kind::Employer && is_number(value.text) {

@@ -1,7 +1,7 @@
-//! HL7 v2 in ER7 (pipes): messages, batches, several of them in one content.
+//! HL7 v2 in ER7 (pipes): messages, batches, several of them in one payload.
 //!
-//! The first four bytes distinguish segments. Those that the rules name are collected, within a cap, and read
-//! when complete; of all others, only the next line end is searched.
+//! The first four bytes distinguish segments. Those that rules name are buffered, within a cap, and read when
+//! complete; of all others, only the next line end is searched.
 
 pub(in crate::content) mod carried;
 pub(in crate::content) mod charset;
@@ -31,7 +31,7 @@ pub(in crate::content) use patient_context::PatientContext;
 pub use xml::Xml;
 use zeroize::Zeroizing;
 
-/// Longest segment that is read whole, bytes. The rest is skipped and counted.
+/// Longest segment that is read completely, bytes. The rest is skipped and counted.
 pub const MAX_SEGMENT: usize = 64 << 10;
 /// Bytes of UTF-16 decoded at once.
 const MAX_WIDE: usize = 4 << 10;
@@ -67,7 +67,7 @@ impl Format for Er7 {
     }
 }
 
-/// `application/hl7-v2`, `x-application/hl7-v2+er7`, and what else is in use.
+/// `application/hl7-v2`, `x-application/hl7-v2+er7`, and other types in use.
 fn is_er7(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or("").to_ascii_lowercase();
     essence.contains("hl7-v2") || essence.contains("hl7v2") || essence.contains("er7")
@@ -77,31 +77,31 @@ fn is_er7(content_type: &str) -> bool {
 #[derive(Default)]
 struct Er7Document {
     message: Message,
-    /// The segment being collected, from its name on.
+    /// The current segment, from its name on.
     segment: Zeroizing<Vec<u8>>,
     /// The first bytes of a line, until they decide whether it is a segment.
     head: [u8; 4],
     head_len: usize,
     state: State,
-    /// The current segment is being collected.
+    /// The current segment is buffered.
     keep: bool,
     /// The current segment was cut at the cap.
     cut: bool,
-    /// The current segment may hold a document.
+    /// The current segment may contain a document.
     embedded: Option<Embedded>,
     width: Width,
 }
 
-/// How wide the letters are.
+/// Width of characters.
 #[derive(Default)]
 enum Width {
-    /// The first byte, if that has come.
+    /// Unknown; the first byte, if it was seen.
     #[default]
     Unknown,
     First(u8),
     /// One byte, or several in a set that contains ASCII.
     Narrow,
-    /// UTF-16: what comes is decoded first.
+    /// UTF-16: the bytes are decoded first.
     Wide(Box<Decoder>),
 }
 
@@ -133,8 +133,8 @@ impl Document for Er7Document {
         Want::ALL
     }
 
-    /// Segments behind a gap may belong to another message: the record ends with what was read, and
-    /// the next patient or header starts afresh.
+    /// Segments behind a gap may belong to another message: the record ends with what was read, and the next patient
+    /// or header starts a new one.
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.segment.clear();
         (self.keep, self.head_len) = (false, 0);
@@ -184,7 +184,7 @@ impl Er7Document {
         for piece in bytes.chunks(MAX_WIDE) {
             text.clear();
             text.reserve(decoder.max_utf8_buffer_length(piece.len()).unwrap_or(0));
-            // The buffer is as large as it can become.
+            // The buffer has reached its largest size.
             let _ = decoder.decode_to_string(piece, &mut text, false);
             self.lines(text.as_bytes(), scope);
         }
@@ -201,7 +201,7 @@ impl Er7Document {
         }
     }
 
-    /// Collects the first four bytes of a line and decides what it is.
+    /// Collects the first four bytes of a line and decides its kind.
     fn head<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
         let mut rest = bytes;
         while let Some((&byte, tail)) = rest.split_first() {
@@ -229,8 +229,8 @@ impl Er7Document {
         rest
     }
 
-    /// Whether the bytes at the beginning of a line start a segment. If not, a line end within the
-    /// text of the segment before was not escaped, and the line still belongs to it.
+    /// Whether the bytes at the beginning of a line start a segment. If not, a line end within the text of the
+    /// previous segment was not escaped, and the line still belongs to it.
     fn decide(&mut self, scope: &mut Scope<'_>) {
         let (head, len) = (self.head, std::mem::take(&mut self.head_len));
         self.state = State::Body;
@@ -257,7 +257,7 @@ impl Er7Document {
         self.finish(scope);
         let results = matches!(name, [b'O', b'B', b'X']);
         match &mut self.embedded {
-            // A document may go on in the next result.
+            // A document may continue in the next result.
             Some(embedded) if results => embedded.begin(),
             Some(_) => self.close_embedded(Ending::Complete, scope),
             None if results => self.embedded = Some(Embedded::new()),
@@ -273,7 +273,7 @@ impl Er7Document {
         }
     }
 
-    /// Passes over a line, or collects it.
+    /// Skips a line, or buffers it.
     fn body<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
         let end = memchr2(b'\r', b'\n', bytes);
         let (line, rest) =
@@ -288,7 +288,7 @@ impl Er7Document {
         rest
     }
 
-    /// Reads a document in the current segment, which then is of no other interest.
+    /// Reads a document in the current segment, whose other fields are then skipped.
     fn embed(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
         if let Some(embedded) = &mut self.embedded {
             embedded.data(bytes, &self.message.syntax(), scope);
@@ -323,7 +323,7 @@ impl Er7Document {
         }
     }
 
-    /// The segment that was collected is complete.
+    /// The buffered segment is complete.
     fn finish(&mut self, scope: &mut Scope<'_>) {
         if let Some(embedded) = &mut self.embedded {
             embedded.end_segment(&self.message.syntax(), scope);
@@ -340,7 +340,7 @@ impl Er7Document {
     }
 }
 
-/// What may precede a segment without being part of it: framing, spaces, a byte order mark (whose bytes may
+/// Bytes that may precede a segment without being part of it: framing, spaces, a byte order mark (whose bytes may
 /// also begin a line of text in a segment).
 const fn is_filler(byte: u8, in_text: bool) -> bool {
     matches!(byte, 0 | 0x0B | 0x1C | b' ' | b'\t')

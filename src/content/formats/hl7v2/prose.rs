@@ -1,6 +1,6 @@
-//! Free text in results and comments (OBX-5, NTE-3): a report over several lines, repetitions and
-//! segments is one text. What it says under labels, or in a shape of its own, belongs to the patient
-//! of the message, unless the words around it say whose it is instead.
+//! Free text in results and comments (OBX-5, NTE-3): a report over several lines, repetitions and segments is one
+//! text. Values with labels, or with a distinctive form, belong to the patient of the message, unless the words
+//! around them name another owner.
 
 use super::patient_context::{Candidate, PatientContext};
 use crate::content::extract::labels::Labels;
@@ -12,18 +12,18 @@ use crate::rules::{Kind, Person, RuleSet};
 use std::sync::Arc;
 use zeroize::Zeroizing;
 
-/// Text that is read at a time, bytes. What comes behind is read on its own.
+/// Text that is read at a time, bytes. Longer text is read in parts.
 const MAX_TEXT: usize = 64 << 10;
-/// Texts of so few lines are notes about the patient, not letters with a head.
+/// Shorter texts, in lines, are notes about the patient, not letters with a head.
 const SHORT: usize = 3;
 /// Lines around a labelled value of the patient in which a number needs no further word.
 const NEAR: usize = 8;
-/// Words before a number that may say whose it is.
+/// Words before a number that may name its owner.
 const MAX_BEFORE: usize = 12;
 /// Values kept of a stranger.
 const MAX_STRANGER: usize = 16;
 
-/// The text that is being put together.
+/// The current text.
 #[derive(Default)]
 pub struct Prose {
     text: Zeroizing<String>,
@@ -53,7 +53,7 @@ impl Prose {
         self.text.push('\n');
     }
 
-    /// Nothing of this text comes any more.
+    /// This text is complete.
     pub fn pass_on(&mut self, own: &mut PatientContext, scope: &mut Scope<'_>) {
         let text = std::mem::take(&mut self.text);
         if let Some(field) = self.field.take()
@@ -69,7 +69,7 @@ impl Prose {
     }
 }
 
-/// Whether a text can hold anything: labels end in a sign, all else has digits or an `@`.
+/// Whether a text can contain anything: labels end in a sign, all other values have digits or an `@`.
 fn is_informative(text: &str) -> bool {
     text.bytes().any(|b| b.is_ascii_digit() || matches!(b, b':' | b'=' | b'@' | b'#'))
         || text.contains('：')
@@ -131,23 +131,23 @@ fn read(text: &str, field: &str, own: &mut PatientContext, scope: &mut Scope<'_>
 struct Reader<'a> {
     field: &'a str,
     own: &'a mut PatientContext,
-    /// What followed the name of another patient.
+    /// Lines behind the name of another patient.
     stranger: Vec<(Meaning, Zeroizing<String>)>,
-    /// The last patient that was named is another one.
+    /// The last named patient is another one.
     strange: bool,
     /// Lines about another patient.
     strange_lines: Vec<usize>,
     /// Lines with labelled values of the patient.
     near: Vec<usize>,
-    /// A label has named a laboratory, a practice or staff, and no label the patient since.
+    /// The last owner that a label named is a laboratory, a practice or staff.
     place: bool,
-    /// Lines of such a block: addresses and numbers there are theirs.
+    /// Lines of such a block, whose addresses and numbers belong to that owner.
     place_lines: Vec<usize>,
     short: bool,
 }
 
 impl Reader<'_> {
-    /// Looks at the first label of a line: whose address and numbers follow.
+    /// Reads the first label of a line: whose address and numbers follow.
     fn place(&mut self, line: &str, number: usize, rules: &RuleSet) {
         let label = line.split_once([':', '：']).map_or("", |(label, _)| label);
         let words = label.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
@@ -210,8 +210,8 @@ impl Reader<'_> {
         self.short || self.near.iter().any(|at| at.abs_diff(number) <= NEAR)
     }
 
-    /// What a value of this kind is, by the words before it in its line; none if it is not the patient's. As
-    /// a rule, reports hold only numbers and addresses of others.
+    /// The kind of a value, by the words before it in its line; `None` if it is not the patient's. As a rule, numbers
+    /// and addresses in reports belong to others.
     fn whose(&self, kind: Kind, before: &str, number: usize, rules: &RuleSet) -> Option<Kind> {
         if !matches!(kind, Kind::Phone | Kind::Email | Kind::Address | Kind::Fax) {
             return Some(kind);

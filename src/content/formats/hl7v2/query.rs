@@ -1,14 +1,14 @@
-//! Questions (chapter 5.4): QPD, QRD, QRF and VTQ may name the person who is asked for.
+//! Queries (chapter 5.4): QPD, QRD, QRF and VTQ may identify a person.
 
 use super::message::Message;
 use super::value::{Syntax, pieces};
 use crate::content::Scope;
 use crate::rules::Hl7Field;
 
-/// Query parameters that are put together.
+/// Query parameters that are combined.
 const MAX_PARAMETERS: usize = 32;
 
-/// A segment that asks.
+/// A query segment.
 pub fn read(message: &mut Message, name: [u8; 3], fields: &[&str], scope: &mut Scope<'_>) {
     let rules = scope.rules;
     let syntax = message.syntax();
@@ -36,8 +36,7 @@ pub fn read(message: &mut Message, name: [u8; 3], fields: &[&str], scope: &mut S
     }
 }
 
-/// QIP, `@PID.5.1^SMITH`, and QSC, `@PID.5.1^EQ^SMITH^AND`: puts the parts of each field together and
-/// reads it as such.
+/// QIP, `@PID.5.1^SMITH`, and QSC, `@PID.5.1^EQ^SMITH^AND`: combines the parts of each field and reads it as such.
 fn parameters(message: &mut Message, syntax: &Syntax, raw: &str, scope: &mut Scope<'_>) {
     let rules = scope.rules;
     let d = &syntax.delimiters;
@@ -86,7 +85,7 @@ fn says_something(syntax: &Syntax, field: &Hl7Field, raw: &str) -> bool {
 
 /// `@PID.5.1`, also written with dashes: segment, field and component.
 pub fn target_of(target: &str) -> Option<([u8; 3], u16, usize)> {
-    /// Components a parameter may name.
+    /// Components that a parameter may name.
     const MAX_COMPONENT: usize = 16;
     let mut parts = target.trim().trim_start_matches('@').split(['.', '-']);
     let segment = parts.next()?.as_bytes().try_into().ok()?;

@@ -1,4 +1,4 @@
-//! Answers in rows (chapter 5.5.1): RDF names the columns, each RDT is a row, and each row a patient.
+//! Tabular responses (chapter 5.5.1): RDF names the columns, each RDT is a row, and each row a patient.
 
 use super::value::{MAX_REPETITIONS, Syntax, pieces};
 use crate::content::extract::record::Meaning;
@@ -9,18 +9,18 @@ use crate::rules::{Hl7Type, Kind};
 /// Columns that are read.
 const MAX_COLUMNS: usize = 128;
 
-/// Takes a cell that holds the field of a segment.
+/// Takes a cell with the field of a segment.
 type Declared<'a> = dyn FnMut([u8; 3], u16, &str, &mut Scope<'_>) + 'a;
 
-/// The columns of the rows to come.
+/// The columns of the following rows.
 #[derive(Default)]
 pub struct Columns(Vec<Option<Column>>);
 
-/// What a column holds.
+/// The content of a column.
 enum Column {
     /// The field of a segment (`@PID.5`).
     Field([u8; 3], u16),
-    /// Something that a name of the site says.
+    /// A value under a local name.
     Named(Meaning, Hl7Type),
 }
 
@@ -52,7 +52,7 @@ impl Columns {
             .collect();
     }
 
-    /// Whether the rows can name anybody.
+    /// Whether the rows can identify a person.
     pub fn is_informative(&self) -> bool {
         self.0.iter().any(Option::is_some)
     }

@@ -1,11 +1,10 @@
-//! Message types and their trigger events (HL7 table 0354): a closed set, as they become labels of a
-//! metric.
+//! Message types and their trigger events (HL7 table 0354): a closed set, because they become metric labels.
 
 use smallvec::SmallVec;
 use std::collections::HashSet;
 use std::sync::LazyLock;
 
-/// `ADT^A01`, and the codes alone (`ADT`) for messages without an event, or with one of the site.
+/// `ADT^A01`, and the codes alone (`ADT`) for messages without an event, or with a local one.
 static KNOWN: LazyLock<HashSet<&'static str, foldhash::fast::FixedState>> =
     LazyLock::new(|| include_str!("types.txt").split_ascii_whitespace().collect());
 
@@ -14,7 +13,7 @@ pub const OTHER: &str = "other";
 
 /// The label of a message type.
 pub fn label(code: &str, event: &str) -> &'static str {
-    // Acknowledgments have the event of what they acknowledge.
+    // Acknowledgments have the event of the message that they acknowledge.
     if code == "ACK" {
         return "ACK";
     }

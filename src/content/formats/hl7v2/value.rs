@@ -15,7 +15,7 @@ const MAX_HEADER: usize = 256;
 /// Longest escape sequence between two escape characters, bytes.
 const MAX_ESCAPE: usize = 256;
 
-/// The characters that separate, from MSH-1 and MSH-2. All of them are ASCII.
+/// The delimiters, from MSH-1 and MSH-2. All of them are ASCII.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Delimiters {
     /// `|`
@@ -86,7 +86,7 @@ pub fn pieces(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
     })
 }
 
-/// What is needed to read values.
+/// The parameters for reading values.
 #[derive(Clone, Copy, Debug)]
 pub struct Syntax {
     /// The message's delimiters.
@@ -95,7 +95,7 @@ pub struct Syntax {
     pub charset: Charset,
 }
 
-/// What the header declared last: senders write the same one before every message.
+/// The last header's declarations: senders repeat them in every message.
 #[derive(Debug, Default)]
 pub struct LastSyntax {
     /// MSH-1, and the fields of [`LastSyntax::declared`], each with its length.
@@ -104,7 +104,7 @@ pub struct LastSyntax {
 }
 
 impl LastSyntax {
-    /// What a header with this field separator declares by MSH-2, MSH-17 and MSH-18.
+    /// The declarations of a header with this field separator in MSH-2, MSH-17 and MSH-18.
     pub fn declared(&mut self, field: u8, fields: [&[u8]; 3]) -> Syntax {
         let mut header: SmallVec<[u8; 64]> = SmallVec::new();
         header.push(field);
@@ -133,7 +133,7 @@ impl LastSyntax {
 
 /// A value read from a field.
 pub struct Value<'a> {
-    /// What it identifies by.
+    /// The kind of identifier.
     pub kind: Kind,
     /// Its text.
     pub text: &'a str,
@@ -146,7 +146,7 @@ pub struct Value<'a> {
 }
 
 impl Syntax {
-    /// Reads one repetition of a field and passes on what it holds.
+    /// Reads one repetition of a field and passes on its values.
     pub fn read(&self, datatype: Hl7Type, kind: Kind, raw: &str, each: &mut dyn FnMut(Value<'_>)) {
         let parts = self.components(raw);
         let part = |n: usize| parts.get(n - 1).copied().unwrap_or("");
@@ -164,7 +164,7 @@ impl Syntax {
             Hl7Type::XCN => {
                 value(kind, &self.name(parts.get(1..).unwrap_or(&[])));
             }
-            // Table 0200: S is a pseudonym that is to hide the person.
+            // Table 0200: S is a pseudonym.
             Hl7Type::XPN if part(7) == "S" => {}
             Hl7Type::XPN => value(kind, &self.name(&parts)),
             Hl7Type::XAD => value(kind, &self.address(&parts)),
@@ -190,7 +190,7 @@ impl Syntax {
             .collect()
     }
 
-    /// The first subcomponent that says something, without escapes.
+    /// The first subcomponent with content, with its escapes resolved.
     fn first<'r>(&self, component: &'r str) -> Cow<'r, str> {
         let raw = pieces(component, self.delimiters.subcomponent)
             .find(|s| !s.trim().is_empty() && *s != "\"\"")
@@ -213,15 +213,15 @@ impl Syntax {
         }
     }
 
-    /// Whether a repetition is an id by its form: CX with an assigning authority, and neither a
-    /// name nor a degree, which an id of staff has.
+    /// Whether a repetition has the form of an id: CX with an assigning authority, and neither a name nor a degree,
+    /// which an id of staff has.
     pub fn is_issued(&self, raw: &str) -> bool {
         let parts = self.components(raw);
         let part = |n: usize| parts.get(n - 1).map_or("", |p| p.trim());
         part(2).len() <= 2 && part(3).len() <= 4 && !part(4).is_empty()
     }
 
-    /// HD-2 of an assigning authority, if HD-3 (table 0301) or its form says that it is universal.
+    /// HD-2 of an assigning authority, if HD-3 (table 0301) or its form shows that it is universal.
     fn universal<'r>(&self, authority: &'r str) -> Cow<'r, str> {
         let mut parts = pieces(authority, self.delimiters.subcomponent).skip(1);
         let id = trimmed(self.unescape(parts.next().unwrap_or("")));
@@ -299,14 +299,14 @@ impl Syntax {
         text
     }
 
-    /// Undoes escape sequences; what is none stays as it is.
+    /// Resolves escape sequences; other text stays as it is.
     pub fn undo<'r>(&self, raw: &'r str) -> Cow<'r, str> {
         let escape = self.delimiters.escape;
         if !raw.contains(escape) {
             return Cow::Borrowed(raw);
         }
         let mut out = String::with_capacity(raw.len());
-        // Hexadecimal escapes that follow each other may make up one character.
+        // Consecutive hexadecimal escapes may form one character.
         let mut bytes = Vec::new();
         let mut rest = raw;
         while let Some(at) = rest.find(escape) {
@@ -391,8 +391,7 @@ fn hex_bytes(hex: &str) -> Option<Vec<u8>> {
     (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect()
 }
 
-/// Components with `^` between them, whatever the message's own separator, without empty ones at
-/// the end.
+/// Components separated by `^`, whatever the message's own separator, without empty ones at the end.
 fn joined(parts: &[Cow<'_, str>]) -> String {
     let used = parts.iter().rposition(|p| !p.is_empty()).map_or(0, |at| at + 1);
     parts.get(..used).unwrap_or(&[]).join("^")

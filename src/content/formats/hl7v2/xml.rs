@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 const MAX_FIELD: usize = 255;
 /// Highest component and subcomponent number that is read.
 const MAX_PART: usize = 32;
-/// Longest segment that is put together, bytes.
+/// Longest converted segment, bytes.
 const MAX_SEGMENT: usize = 64 << 10;
 /// Deepest nesting within a segment that is distinguished.
 const MAX_NESTING: usize = 64;
@@ -54,7 +54,7 @@ struct XmlDocument {
     segments: Segments,
 }
 
-/// The segment being put together.
+/// The current segment.
 #[derive(Default)]
 pub(super) struct Segments {
     message: Message,
@@ -63,7 +63,7 @@ pub(super) struct Segments {
     fields: Vec<Zeroizing<String>>,
     length: usize,
     cut: bool,
-    /// Open elements within the segment: field, component, subcomponent, and what is deeper.
+    /// Open elements within the segment: field, component, subcomponent, and deeper ones.
     depth: usize,
     field: usize,
     /// Components of the repetition, in ER7.
@@ -72,7 +72,7 @@ pub(super) struct Segments {
     sub: usize,
     /// The document of a result, or of several.
     embedded: Option<Embedded>,
-    /// Components of OBX-5 that were given to it.
+    /// Components of OBX-5 that it already has.
     given: usize,
 }
 
@@ -114,7 +114,7 @@ fn number(name: &str, max: usize) -> Option<usize> {
     name.rsplit_once('.')?.1.parse().ok().filter(|n| (1..=max).contains(n))
 }
 
-/// Writes text as ER7 has it.
+/// Writes text in ER7.
 fn escape(text: &str, out: &mut String) {
     for c in text.chars() {
         match c {
@@ -201,8 +201,8 @@ impl Segments {
         self.length + self.message.memory() + embedded
     }
 
-    /// A repetition of OBX-5 begins: what it holds may be a document, which is read as it comes, like
-    /// that of a segment in ER7.
+    /// A repetition of OBX-5 begins: it may contain a document, which is read as it arrives, like that of a segment
+    /// in ER7.
     fn begin_value(&mut self, scope: &mut Scope<'_>) {
         let syntax = self.message.syntax();
         self.given = 1;
@@ -228,7 +228,7 @@ impl Segments {
             embedded.data(b"^", &syntax, scope);
             self.given += 1;
         }
-        // Base64 has none of these, and is escaped nowhere else.
+        // Base64 contains none of these, and they are escaped nowhere else.
         let mut escaped = Zeroizing::new(String::with_capacity(text.len()));
         escape(text, &mut escaped);
         embedded.data(escaped.as_bytes(), &syntax, scope);
@@ -241,7 +241,7 @@ impl Segments {
         }
     }
 
-    /// Adds text at the component and subcomponent at hand.
+    /// Adds text at the current component and subcomponent.
     fn push(&mut self, text: &str) {
         if self.length + text.len() > MAX_SEGMENT {
             self.cut = true;

@@ -1,13 +1,13 @@
-//! Z-segments (chapter 2.11, `Z..`): their meaning is not published, so only self-describing values are
-//! taken: IDs with a known type code, values after a known name, numbers and addresses of a home. Results
-//! whose code is such a name (OBX-3) are read the same way.
+//! Z-segments (chapter 2.11, `Z..`): their meaning is local, so only self-describing values are taken: IDs with a
+//! known type code, values after a known name, numbers and addresses of a home. Results whose code is such a name
+//! (OBX-3) are read the same way.
 
 use super::patient_context::{Candidate, PatientContext};
 use super::value::{MAX_REPETITIONS, Syntax, pieces};
 use crate::content::{Evidence, Scope};
 use crate::rules::{FieldRule, Hl7Shape, Hl7Type, Kind, RuleSet};
 
-/// Fields of a segment that are looked at.
+/// Fields of a segment that are read.
 const MAX_FIELDS: usize = 64;
 /// Fields after a name that may hold its value.
 const MAX_DISTANCE: usize = 2;
@@ -42,7 +42,7 @@ pub fn read(syntax: &Syntax, fields: &[&str], own: &mut PatientContext, scope: &
     }
 }
 
-/// Whether a component is a name for something about a person.
+/// Whether a component is the name of a personal value.
 fn is_label(syntax: &Syntax, part: &str, rules: &RuleSet) -> bool {
     part.len() > 1
         && part.bytes().any(|b| b.is_ascii_alphabetic() || !b.is_ascii())
@@ -89,7 +89,7 @@ pub fn labelled(
     });
 }
 
-/// A value that says by its shape what it is.
+/// A value recognised by its form.
 fn shaped(syntax: &Syntax, raw: &str, own: &mut PatientContext, scope: &mut Scope<'_>) {
     let rules = scope.rules;
     let parts: Vec<&str> = pieces(raw, syntax.delimiters.component).take(16).collect();

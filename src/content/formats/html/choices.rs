@@ -1,4 +1,4 @@
-//! Lists of patients to choose from: `<select name="patient"><option value="H-77">Jane Roe (1970-01-31)</option>`.
+//! Selection lists of patients: `<select name="patient"><option value="H-77">Jane Roe (1970-01-31)</option>`.
 
 use super::super::markup::Attributes;
 use crate::content::Scope;
@@ -10,28 +10,28 @@ use zeroize::Zeroizing;
 /// Longest text of a choice, bytes.
 const MAX_CHOICE: usize = 256;
 
-/// Lengths of the number of a patient, bytes, and the fewest digits in it.
+/// Shortest and longest patient number, bytes, and its fewest digits.
 const NUMBER_LEN: std::ops::RangeInclusive<usize> = 3..=24;
 const MIN_DIGITS: usize = 3;
 
 /// Most words of a name.
 const MAX_NAME_WORDS: usize = 6;
 
-/// Keys whose rules say what the parts of a choice are.
+/// Keys whose rules apply to the parts of a choice.
 const NAME: &str = "patient_name";
 const NUMBER: &str = "patient_id";
 const BIRTH_DATE: &str = "birth_date";
 
-/// A list that is open.
+/// An open list.
 pub(super) struct Choices {
-    /// The value and the text of the choice that is open.
+    /// The value and the text of the open choice.
     value: Zeroizing<String>,
     text: Zeroizing<String>,
     open: bool,
 }
 
 impl Choices {
-    /// The list that an element begins, if its name, or the label before it (`labelled`), says that patients are in it.
+    /// The list that an element begins, if its name, or the label before it (`labelled`), refers to patients.
     pub(super) fn of(attributes: Attributes<'_>, labelled: bool, rules: &RuleSet) -> Option<Self> {
         let named = ["name", "id", "aria-label"].iter().any(|attribute| {
             attributes.get(attribute).is_some_and(|name| is_patient(&name, rules))
@@ -103,7 +103,7 @@ impl Choices {
     }
 }
 
-/// Whether a name says that what it names are patients.
+/// Whether a name refers to patients.
 fn is_patient(name: &str, rules: &RuleSet) -> bool {
     let last = name.rsplit(['_', '.', '$', ':', '-']).next().unwrap_or(name);
     [name, last].into_iter().any(|name| {
@@ -131,7 +131,7 @@ fn is_date(part: &str) -> bool {
         && numbers().any(|n| n.len() == 4)
 }
 
-/// Whether a part is written like the number of a patient.
+/// Whether a part is written like a patient number.
 fn is_number(part: &str) -> bool {
     NUMBER_LEN.contains(&part.len())
         && part.bytes().filter(u8::is_ascii_digit).count() >= MIN_DIGITS
@@ -139,7 +139,7 @@ fn is_number(part: &str) -> bool {
         && !is_date(part)
 }
 
-/// Whether a part is written like the name of a person: several words, or one in a script that needs no blanks.
+/// Whether a part is written like a person's name: several words, or one in a script without blanks.
 fn is_name(part: &str, rules: &RuleSet) -> bool {
     let words = || part.split(|c: char| c.is_whitespace() || c == ',').filter(|w| !w.is_empty());
     let known =

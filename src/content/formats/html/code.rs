@@ -1,9 +1,9 @@
-//! Which text of a page is part of a program: `<code>` and its kin, and the listings that generators of
-//! documentation and highlighters write (Sphinx, DocBook, Texinfo, Doxygen, Pandoc).
+//! Recognises program text in a page: `<code>` and similar elements, and the listings of documentation generators and
+//! highlighters (Sphinx, DocBook, Texinfo, Doxygen, Pandoc).
 
 use super::super::markup::Attributes;
 
-/// Beginnings of the classes of listings.
+/// Prefixes of the classes of listings.
 const LISTINGS: [&str; 8] = [
     "highlight",
     "programlisting",
@@ -15,10 +15,10 @@ const LISTINGS: [&str; 8] = [
     "doctest",
 ];
 
-/// Classes that only make a listing of `<pre>`.
+/// Classes that make a listing of `<pre>` only.
 const PREFORMATTED: [&str; 4] = ["example", "src", "screen", "fragment"];
 
-/// Whether the text that is being read is part of a program.
+/// Whether the current text is part of a program.
 #[derive(Default)]
 pub(super) struct Code {
     /// In an element for a piece of a program inside a sentence.
@@ -50,7 +50,7 @@ impl Code {
             "div" => self.announced = is_listing(attributes, false),
             "pre" => self.listing = self.announced || is_listing(attributes, true),
             name if is_inline(name) => self.inline = true,
-            // What ends a paragraph ends what its author forgot to end.
+            // The end of a paragraph also ends elements without an end tag.
             "p" | "h1" | "h2" | "h3" | "li" | "dd" | "dt" => *self = Self::default(),
             "td" | "th" | "tr" | "table" => self.inline = false,
             _ => {}

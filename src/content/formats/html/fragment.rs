@@ -1,4 +1,4 @@
-//! Pieces of pages, which begin with an element of the body.
+//! Fragments of pages, which begin with an element of the body.
 
 use crate::content::Media;
 use crate::content::stack::media;
@@ -18,12 +18,12 @@ fn begins(head: &[u8], name: &[u8]) -> bool {
         })
 }
 
-/// Whether a string begins like a piece of a page.
+/// Whether a string begins like a fragment of a page.
 pub fn is_fragment(head: &[u8]) -> bool {
     FRAGMENTS.iter().any(|tag| begins(head, tag))
 }
 
-/// Whether a payload that is declared so may be a piece of a page, as programs of pages fetch them (htmx, Turbo, LiveView).
+/// Whether a payload with this declaration may be a fragment, as scripts of pages fetch them (htmx, Turbo, LiveView).
 pub(super) fn may_be_fragment(media: &Media<'_>) -> bool {
     match media {
         Media::Unknown => true,

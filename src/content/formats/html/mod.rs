@@ -25,7 +25,7 @@ use script::Script;
 /// Columns of a table.
 const MAX_COLUMNS: usize = 64;
 
-/// Tables inside tables.
+/// Levels of nested tables.
 const MAX_TABLES: usize = 8;
 
 /// Longest text of one cell or element, bytes.
@@ -92,32 +92,32 @@ struct Page {
     tables: Vec<Table>,
     /// Text since the last tag that breaks it.
     run: zeroize::Zeroizing<String>,
-    /// The last tag began an element that holds values, and nothing came behind it.
+    /// The last tag began an element for a value, and no text came behind it.
     empty: bool,
     /// It is in a heading or title.
     heading: bool,
-    /// It is a choice that was not made.
+    /// It is a choice that was not selected.
     hidden: bool,
     script: Option<Script>,
-    /// What the next text is, as the element around it says.
+    /// The meaning of the next text, from the enclosing element.
     named: Option<Box<str>>,
     /// A patient of microdata has begun.
     item: bool,
-    /// Of elements without a meaning of their own that are open since one had a role: as what each counts.
+    /// Roles of the open elements without a meaning of their own, since the first one with a role.
     roles: Vec<Option<&'static str>>,
     /// Whether its text is part of a program.
     code: Code,
-    /// The list of patients to choose from that is open.
+    /// The open selection list of patients.
     choices: Option<Choices>,
 }
 
-/// Elements with roles inside each other.
+/// Levels of nested elements with roles.
 const MAX_ROLES: usize = 256;
 
-/// Longest label in letters of its own, bytes.
+/// Longest label in an element of its own, bytes.
 const MAX_LABEL: usize = 72;
 
-/// Columns that one cell may take.
+/// Most columns that one cell may span.
 const MAX_SPAN: usize = 16;
 
 /// A cell of a table.
@@ -125,9 +125,9 @@ const MAX_SPAN: usize = 16;
 struct Cell {
     text: zeroize::Zeroizing<String>,
     heading: bool,
-    /// How many columns it takes.
+    /// Number of columns that it spans.
     span: usize,
-    /// The heading of its column, as the cell says it.
+    /// The heading of its column, from an attribute of the cell.
     column: Option<Box<str>>,
 }
 
@@ -206,7 +206,7 @@ impl TokenHandler<'_, '_> {
         }
         if table.headed && table.columns.known() > 0 {
             let mut record = CandidateRecord::default();
-            // A cell that takes several columns is the value of the first.
+            // A cell that spans several columns is the value of the first.
             let cells = row
                 .iter()
                 .flat_map(|cell| std::iter::once(cell.as_ref()).chain((1..cell.span).map(|_| "")));
@@ -218,7 +218,7 @@ impl TokenHandler<'_, '_> {
         if table.headed {
             return;
         }
-        // Labels beside their values.
+        // Labels with their values.
         for cell in row.iter_mut().filter(|cell| cell.text.contains(LINE_BREAK)) {
             cell.text = zeroize::Zeroizing::new(cell.text.replace(LINE_BREAK, " "));
         }
@@ -226,7 +226,7 @@ impl TokenHandler<'_, '_> {
     }
 }
 
-/// Reads a row whose cells say themselves in which columns they are; false if they do not.
+/// Reads a row whose cells name their columns; false if they do not.
 fn named_row(row: &[Cell], around: Marks, scope: &mut Scope<'_>) -> bool {
     if row.iter().filter(|cell| cell.column.is_some()).count() < 2 {
         return false;
@@ -251,9 +251,9 @@ fn is_label(text: &str, rules: &RuleSet) -> bool {
     text.len() <= MAX_LABEL && rules.keys.get(text).is_some() && rules.keys.context(text).is_none()
 }
 
-/// Whether `text` is printable ASCII with no more than one blank between words.
+/// Whether `text` is printable ASCII without consecutive blanks.
 fn is_spaced(text: &str) -> bool {
-    // To the end in any case: then many bytes are looked at together.
+    // To the end in any case, as many bytes are then tested at once.
     let bytes = text.as_bytes();
     let plain = bytes.iter().fold(true, |plain, b| plain & matches!(b, b' '..=b'~'));
     let pairs = bytes.iter().zip(bytes.get(1..).unwrap_or_default());
@@ -278,7 +278,7 @@ impl Receiver for TokenHandler<'_, '_> {
             self.page.labels.introduce();
         }
         let name = self.hinted(name, &hints);
-        // Where the end of a list of choices is missing, it is over here.
+        // A selection list without an end ends here.
         if matches!(name, "table" | "tr" | "td" | "th" | "form" | "div" | "input") {
             self.page.hidden = false;
             if let Some(mut choices) = self.page.choices.take() {
@@ -449,7 +449,7 @@ impl TokenHandler<'_, '_> {
 }
 
 impl TokenHandler<'_, '_> {
-    /// Takes what the attributes of an element say, and as which element it counts.
+    /// Takes the attributes of an element. Returns as which element it counts.
     fn hinted<'n>(&mut self, name: &'n str, hints: &Hints<'_>) -> &'n str {
         let page = &mut *self.page;
         let generic = matches!(name, "div" | "span");
@@ -479,7 +479,7 @@ impl TokenHandler<'_, '_> {
         hints.role.filter(|_| generic).unwrap_or(name)
     }
 
-    /// Reads a text whose element says what it is, unless it has a label of its own or is one.
+    /// Reads a text whose element gives its meaning, unless it has a label of its own or is one.
     fn named(&mut self, run: &str) -> bool {
         let Some(name) = self.page.named.take() else { return false };
         let rules = self.scope.rules;
@@ -491,7 +491,7 @@ impl TokenHandler<'_, '_> {
         !own
     }
 
-    /// Letters of another kind end here: they may be the label of what follows.
+    /// A different font ends here: its text may be the label of what follows.
     fn end_label(&mut self) {
         let in_cell = self.page.tables.last().is_some_and(|table| table.in_cell);
         if !in_cell && !self.page.heading && is_label(&self.page.run, self.scope.rules) {
@@ -499,7 +499,7 @@ impl TokenHandler<'_, '_> {
         }
     }
 
-    /// A field of a form that is filled in.
+    /// A filled-in field of a form.
     fn input(&mut self, attributes: Attributes<'_>) {
         let kind = attributes.get("type").unwrap_or_default();
         let shown = ["", "text", "tel", "email", "date", "number", "hidden", "search"];

@@ -12,37 +12,37 @@ use std::borrow::Cow;
 /// Longest id or class that is looked up, bytes.
 const MAX_NAME: usize = 64;
 
-/// Classes of one element that are looked up.
+/// Classes of one element that are read.
 const MAX_CLASSES: usize = 6;
 
 /// Values in attributes of one element.
 const MAX_DATA: usize = 16;
 
-/// In front of the names of controls, by the conventions of programmers.
+/// Prefixes of control names, by programming conventions.
 const PREFIXES: [&str; 9] = ["lbl", "txt", "lit", "lab", "fld", "val", "spn", "hid", "hdn"];
 
-/// What the attributes of one element say.
+/// Meaning of the attributes of one element.
 #[derive(Default)]
 pub(super) struct Hints<'a> {
-    /// It is a part of a table: as which element it counts.
+    /// It is a part of a table, and counts as this element.
     pub role: Option<&'static str>,
-    /// Something with properties begins; whether it is a patient.
+    /// An item with properties begins; whether it is a patient.
     pub item: Option<bool>,
-    /// The name of what it holds.
+    /// The name of its value.
     pub name: Option<Cow<'a, str>>,
-    /// Its value as programs read it.
+    /// Its machine-readable value.
     pub value: Option<Cow<'a, str>>,
-    /// The heading of the column in which it is a cell.
+    /// The heading of its column.
     pub column: Option<Cow<'a, str>>,
-    /// Attributes with data, without `data-`.
+    /// Data attributes, without `data-`.
     data: Vec<(&'a str, Cow<'a, str>)>,
-    /// What its classes say of it.
+    /// Context from its classes.
     marks: Marks,
-    /// It is the head of the record of a patient, which begins with the name.
+    /// It is the header of a patient's record, which begins with the name.
     pub subject: bool,
 }
 
-/// As what an element with this ARIA role counts (WAI-ARIA 1.2 5.3.3).
+/// The element that an ARIA role is equivalent to (WAI-ARIA 1.2 5.3.3).
 fn role(role: &str) -> Option<&'static str> {
     Some(match role {
         "table" | "grid" | "treegrid" => "table",
@@ -53,15 +53,15 @@ fn role(role: &str) -> Option<&'static str> {
     })
 }
 
-/// Whether a name of an element says enough by itself: it names something of a patient, or a birth date. A word that
-/// is also that of a whole section (`patient`) does not.
+/// Whether a name of an element suffices by itself: it names a patient's value, or a birth date. A word that also
+/// names a whole section (`patient`) does not.
 fn tells(name: &str, rules: &RuleSet) -> bool {
     name.len() <= MAX_NAME
         && rules.keys.get(name).is_some_and(|key| key.patient || key.rule.kind == Kind::BirthDate)
         && rules.keys.context(name).is_none()
 }
 
-/// The part of an id or class that says what the element holds: `ctl00_Main_lblPatientName`, `patient-dob`.
+/// The part of an id or class that names the value: `ctl00_Main_lblPatientName`, `patient-dob`.
 fn own_name<'a>(id: &'a str, rules: &RuleSet) -> Option<&'a str> {
     let last = id.rsplit(['_', ':', '.', '$']).next().unwrap_or(id);
     let bare = PREFIXES.iter().find_map(|prefix| {
@@ -70,7 +70,7 @@ fn own_name<'a>(id: &'a str, rules: &RuleSet) -> Option<&'a str> {
     [Some(id), Some(last), bare].into_iter().flatten().find(|name| tells(name, rules))
 }
 
-/// Whether a class is that of the head of the record of a patient: `patient-banner`, `ptHeader`.
+/// Whether a class is that of the header of a patient's record: `patient-banner`, `ptHeader`.
 fn is_head(class: &str) -> bool {
     const HEADS: [&str; 9] =
         ["banner", "header", "head", "info", "summary", "card", "details", "demographics", "bar"];
@@ -90,7 +90,7 @@ fn term(text: &str) -> &str {
 }
 
 impl<'a> Hints<'a> {
-    /// Of an element with this name; `item` says that it is inside a patient of microdata.
+    /// For an element with this name; `item`: it is inside a patient of microdata.
     pub(super) fn of(
         element: &str,
         attributes: Attributes<'a>,
@@ -148,7 +148,7 @@ impl<'a> Hints<'a> {
         }
     }
 
-    /// Hands on what the attributes with data say of a person; `around` is what the page is about.
+    /// Passes on the values in data attributes; `around`: context of the page.
     pub(super) fn read_data(&self, around: Marks, scope: &mut Scope<'_>) {
         let rules = scope.rules;
         let mut record = CandidateRecord::default();

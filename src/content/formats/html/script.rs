@@ -1,20 +1,20 @@
-//! Data in scripts: what a page was made from, put beside it for the program that goes on with it
-//! (`__NEXT_DATA__`, `window.__INITIAL_STATE__ = {...}`, JSON-LD).
+//! Data in scripts: the data that a page was rendered from, added for its program (`__NEXT_DATA__`,
+//! `window.__INITIAL_STATE__ = {...}`, JSON-LD).
 
 use crate::content::extract::embedded::ObjectScan;
 use crate::content::{Ending, Media, Nested, Scope, Want};
 use zeroize::Zeroizing;
 
-/// Objects read of one script.
+/// Objects read per script.
 const MAX_OBJECTS: u32 = 64;
 
-/// Bytes after which a script that assigned nothing is a program.
+/// Length after which a script without an assignment counts as a program, bytes.
 const MAX_PROGRAM: u64 = 64 << 10;
 
 /// Longest string with data in it, bytes.
 const MAX_TEXT: usize = 256 << 10;
 
-/// A script that is being read.
+/// The current script.
 #[derive(Default)]
 pub(super) struct Script {
     state: State,
@@ -27,13 +27,13 @@ pub(super) struct Script {
 enum State {
     /// All of it is data.
     Data(Box<Nested>),
-    /// Looking for `=` or `(` with an object behind it; whether one has been seen.
+    /// Searching for `=` or `(` with an object behind it; whether one has been seen.
     #[default]
     Search,
     Assigned,
     /// `{`, perhaps in arrays: data if a quote follows.
     Brace,
-    /// In an object, up to its end.
+    /// In an object.
     Object {
         nested: Box<Nested>,
         scan: ObjectScan,
@@ -142,7 +142,7 @@ impl Script {
         }
     }
 
-    /// Looks for the string behind a number; what is behind that.
+    /// Searches for the string behind a number. Returns the bytes behind it.
     fn numbered<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
         let between = |b: &&u8| b.is_ascii_digit() || b.is_ascii_whitespace() || **b == b',';
         let len = bytes.iter().take_while(between).count();
@@ -160,7 +160,7 @@ impl Script {
         }
     }
 
-    /// Takes the bytes of a string; what is behind it.
+    /// Takes the bytes of a string. Returns the bytes behind it.
     fn text<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
         let State::Text { text, escaped } = &mut self.state else { return bytes };
         let end = bytes.iter().position(|b| {
@@ -180,7 +180,7 @@ impl Script {
         rest.get(usize::from(end.is_some())..).unwrap_or_default()
     }
 
-    /// Reads the rows of a string, each behind a number (`5:{"patient":{...}}`), as the server components of React write
+    /// Reads the rows of a string, each behind a number (`5:{"patient":{...}}`), as React server components write
     /// them.
     fn rows(&mut self, escaped: &[u8], scope: &mut Scope<'_>) {
         let mut quoted = Zeroizing::new(Vec::with_capacity(escaped.len() + 2));

@@ -1,4 +1,4 @@
-//! Directories of TIFF 6.0 and EXIF (CIPA DC-008), by the texts in them.
+//! The texts in directories of TIFF 6.0 and EXIF (CIPA DC-008).
 
 use super::{MAX_BLOCK, Words, iptc, to_text, xmp};
 use crate::content::Scope;
@@ -9,10 +9,10 @@ use std::borrow::Cow;
 /// Directories followed.
 const MAX_DIRECTORIES: usize = 8;
 
-/// Entries read of one.
+/// Entries read per directory.
 const MAX_ENTRIES: usize = 512;
 
-/// Tags: texts that say what the picture shows. `Artist` and `Copyright` say who took it.
+/// Tags of texts that describe the image. `Artist` and `Copyright` name its author.
 const DOCUMENT_NAME: u16 = 0x010d;
 const DESCRIPTION: u16 = 0x010e;
 const PAGE_NAME: u16 = 0x011d;
@@ -24,7 +24,7 @@ const USER_COMMENT: u16 = 0x9286;
 /// `XPTitle`, `XPComment`, `XPKeywords`, `XPSubject`; `XPAuthor` is between them.
 const XP: [u16; 4] = [0x9c9b, 0x9c9c, 0x9c9e, 0x9c9f];
 
-/// The parts of a file that are there.
+/// The available parts of a file.
 pub(super) struct Windows<'a> {
     front: &'a [u8],
     at: u64,
@@ -49,7 +49,7 @@ impl<'a> Windows<'a> {
     }
 }
 
-/// How numbers are written.
+/// Byte order.
 #[derive(Clone, Copy)]
 struct Order(ByteOrder);
 
@@ -71,7 +71,7 @@ impl Order {
     }
 }
 
-/// Position of the first directory.
+/// Offset of the first directory.
 pub(super) fn first_directory(head: &[u8]) -> Option<u64> {
     Order::of(head)?.long(head, 4).map(u64::from)
 }
@@ -100,7 +100,7 @@ pub(super) fn read(file: &Windows<'_>, words: &mut Words, scope: &mut Scope<'_>)
     }
 }
 
-/// Reads an entry; where it leads to, if that is a directory.
+/// Reads an entry. Returns the offset of the directory that it points to, if any.
 fn directory_entry(
     entry: &[u8],
     file: &Windows<'_>,

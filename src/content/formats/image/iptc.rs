@@ -6,11 +6,11 @@ use crate::content::Scope;
 /// Resources and data sets read.
 const MAX_PARTS: usize = 512;
 
-/// The resource that holds IPTC records.
+/// The resource with IPTC records.
 const RECORDS: u16 = 0x0404;
 
-/// Texts about the picture: title, keywords, instructions, headline, caption. By-line and credit
-/// name who took it.
+/// Texts that describe the image: title, keywords, instructions, headline, caption. By-line and credit name its
+/// author.
 const TEXTS: [u8; 5] = [5, 25, 40, 105, 120];
 
 /// Image resources: `8BIM`, a number, a padded name, a length, padded data.

@@ -8,7 +8,7 @@ const EXIF: &[u8] = b"Exif\0\0";
 const XMP: &[u8] = b"http://ns.adobe.com/xap/1.0/\0";
 const PHOTOSHOP: &[u8] = b"Photoshop 3.0\0";
 
-/// A segment; `SOS` ends what is read.
+/// A segment; `SOS` is the last one that is read.
 pub(super) fn block(data: &[u8], to: Option<(&mut Words, &mut Scope<'_>)>) -> Match<Block> {
     let (marker, header) = match data {
         // B.1.1.2: any number of fill bytes.

@@ -1,5 +1,5 @@
-//! Pictures, by the text they carry beside the pixels: comments, EXIF, IPTC and XMP of JPEG, PNG,
-//! TIFF and WebP. Viewers write into it what the DICOM header said. The pixels are passed over.
+//! Images, by the text beside their pixels: comments, EXIF, IPTC and XMP of JPEG, PNG, TIFF and WebP. Viewers copy
+//! values of the DICOM header into it. The pixels are skipped.
 
 mod exif;
 mod iptc;
@@ -15,16 +15,16 @@ use crate::syntax::Match;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
-/// Longest block of text or metadata read, bytes; a segment of JPEG holds no more.
+/// Longest block of text or metadata that is read, bytes; a JPEG segment is no longer.
 const MAX_BLOCK: usize = 64 << 10;
 
-/// Blocks read of one picture.
+/// Blocks read per image.
 const MAX_BLOCKS: usize = 64;
 
-/// Lines read of one text.
+/// Lines read per text.
 const MAX_LINES: usize = 200;
 
-/// Shortest text that may be a document of its own.
+/// Shortest text that may be a document itself.
 const MIN_DOCUMENT: usize = 16;
 
 /// JPEG, PNG, TIFF, WebP.
@@ -49,7 +49,7 @@ impl Format for Image {
     }
 }
 
-/// What the first bytes show.
+/// The format, by the first bytes.
 enum Kind {
     Jpeg,
     Png,
@@ -73,7 +73,7 @@ impl Kind {
 }
 
 enum Reader {
-    /// Blocks one behind the other.
+    /// Consecutive blocks.
     Blocks(Blocks),
     Tiff(tiff::Tiff),
 }
@@ -117,7 +117,7 @@ impl Document for ImageDocument {
     }
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
-        // Where the next block begins is not known.
+        // The position of the next block is unknown.
         Want::NOTHING
     }
 
@@ -142,20 +142,20 @@ impl Document for ImageDocument {
 struct Block {
     /// Length of its header.
     header: usize,
-    /// Length of what follows the header.
+    /// Length of the data behind the header.
     len: usize,
-    /// It holds text.
+    /// It contains text.
     wanted: bool,
 }
 
-/// Recognises the block that begins here, or reads one that is complete; no match if nothing that follows is read.
+/// Recognises the block that begins here, or reads a complete one; no match if nothing that follows is read.
 type Layout = fn(&[u8], Option<(&mut Words, &mut Scope<'_>)>) -> Match<Block>;
 
-/// A picture made of blocks with lengths.
+/// An image made of blocks with lengths.
 struct Blocks {
     layout: Layout,
     held: Zeroizing<Vec<u8>>,
-    /// Length of the block that is held.
+    /// Length of the buffered block.
     need: usize,
 }
 
@@ -204,7 +204,7 @@ impl Blocks {
     }
 }
 
-/// Takes the texts of a picture.
+/// Receives the texts of an image.
 struct Words {
     labels: Labels,
     blocks: usize,
@@ -234,7 +234,7 @@ impl Words {
     }
 }
 
-/// Text of no declared character set.
+/// Text without a declared character set.
 fn to_text(bytes: &[u8]) -> Cow<'_, str> {
     crate::content::stack::charset::text(bytes, None)
 }

@@ -7,7 +7,7 @@ use crate::syntax::Match;
 use std::io::Read;
 use zeroize::Zeroizing;
 
-/// Keywords of texts about who made the picture, and with what.
+/// Keywords of texts about the author and the software of the image.
 const OTHERS: [&str; 5] = ["author", "software", "copyright", "source", "creation time"];
 
 /// Keyword of XMP (XMP specification part 3, 1.1.5).
@@ -50,7 +50,7 @@ fn text(name: &[u8; 4], body: &[u8], words: &mut Words, scope: &mut Scope<'_>) {
     let mut unpacked = Zeroizing::new(Vec::new());
     let text = if packed {
         let decoder = flate2::read::ZlibDecoder::new(text);
-        // What came before a fault is text all the same.
+        // Text in front of a fault is valid all the same.
         let room = (MAX_BLOCK as u64).min(scope.work_left());
         let _ = decoder.take(room).read_to_end(&mut unpacked);
         if !scope.spend(INFLATER + unpacked.len() as u64) {

@@ -4,19 +4,19 @@ use super::{Words, exif};
 use crate::content::{Scope, Want};
 use zeroize::Zeroizing;
 
-/// What is kept of the front of a file, bytes.
+/// Bytes kept of the front of a file.
 const MAX_FRONT: usize = 128 << 10;
 
-/// What is kept before and after the first directory, if that is further back.
+/// Bytes kept before and after the first directory, if it lies further back.
 const BEFORE: u64 = 32 << 10;
 const BEHIND: usize = 96 << 10;
 
-/// A file so far.
+/// The file so far.
 #[derive(Default)]
 pub(super) struct Tiff {
     front: Zeroizing<Vec<u8>>,
     back: Zeroizing<Vec<u8>>,
-    /// Position of `back` in the file.
+    /// Offset of `back` in the file.
     at: u64,
 }
 

@@ -1,4 +1,4 @@
-//! XMP packets (ISO 16684-1): what elements and attributes say, but for who made the picture.
+//! XMP packets (ISO 16684-1): texts of elements and attributes, except those about the image's author.
 
 use super::Words;
 use crate::content::Scope;
@@ -8,7 +8,7 @@ use zeroize::Zeroizing;
 /// Deepest nesting of elements.
 const MAX_NESTING: usize = 32;
 
-/// About the maker, the rights and the program (Dublin Core, Photoshop and XMP schemas).
+/// About the author, the rights and the software (Dublin Core, Photoshop and XMP schemas).
 const OTHERS: [&str; 14] = [
     "creator",
     "rights",
@@ -38,7 +38,7 @@ struct Packet<'a, 'b, 'c> {
 /// An open element.
 struct Element {
     name: Box<str>,
-    /// It, or one around it, is about others.
+    /// It, or an enclosing element, is about others.
     other: bool,
     text: Zeroizing<String>,
 }
@@ -79,7 +79,7 @@ impl Receiver for Packet<'_, '_, '_> {
             return;
         }
         let Some(element) = self.open.pop().filter(|e| !e.other) else { return };
-        // An item of a list has the list's name.
+        // A list item has the list's name.
         let listed = matches!(name, "li" | "Alt" | "Bag" | "Seq");
         let name = match self.open.iter().rev().find(|e| !matches!(&*e.name, "Alt" | "Bag" | "Seq"))
         {

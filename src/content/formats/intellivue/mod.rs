@@ -1,5 +1,5 @@
-//! What monitors say of the patient in Data Export (IntelliVue Data Export Interface Programming Guide): answers to
-//! polls, reports and settings as lists of attributes, of objects or of one object.
+//! Patient data in Data Export of IntelliVue monitors (IntelliVue Data Export Interface Programming Guide): responses
+//! to polls, reports and settings as lists of attributes, of objects or of one object.
 
 #[cfg(test)]
 mod tests;
@@ -12,12 +12,12 @@ use zeroize::Zeroizing;
 
 /// Longest datagram, bytes.
 const MAX_DATAGRAM: usize = 64 << 10;
-/// Objects read of one datagram.
+/// Objects read per datagram.
 const MAX_OBJECTS: usize = 512;
-/// Attributes read of one object.
+/// Attributes read per object.
 const MAX_ATTRIBUTES: usize = 256;
 
-/// Operations: answers, and answers in several datagrams.
+/// Operations: responses, and responses in several datagrams.
 const RESULT: u16 = 2;
 const LINKED_RESULT: u16 = 5;
 /// Commands.
@@ -29,7 +29,7 @@ const CONFIRMED_SET: u16 = 5;
 const CONFIRMED_ACTION: u16 = 7;
 /// The action that answers a poll with a number for each of its datagrams.
 const POLL_EXTENDED: u16 = 0xf13b;
-/// Attributes: dates, sexes; all others that are wanted are text.
+/// Attributes: dates, sexes; all others of interest are text.
 const BIRTH: u16 = 0x0958;
 const SEX: u16 = 0x0961;
 
@@ -75,7 +75,7 @@ impl Document for Datagram {
     }
 }
 
-/// Reads numbers, all of which are big-endian, one after the other.
+/// Reads consecutive numbers, all of which are big-endian.
 struct Values<'a>(&'a [u8]);
 
 impl<'a> Values<'a> {
@@ -91,7 +91,7 @@ impl<'a> Values<'a> {
         Some(u16::from_be_bytes(*bytes))
     }
 
-    /// A list: how many there are, and their bytes as far as they came.
+    /// A list: its count, and the available part of its bytes.
     fn list(&mut self) -> Option<(u16, Self)> {
         let (count, len) = (self.u16()?, self.u16()?);
         let len = usize::from(len).min(self.0.len());
@@ -114,7 +114,7 @@ fn message(values: &mut Values<'_>, scope: &mut Scope<'_>) -> Option<()> {
     match command {
         CONFIRMED_ACTION if matches!(operation, RESULT | LINKED_RESULT) => poll(values, scope),
         EVENT | CONFIRMED_EVENT => {
-            // Time, type, length, then the object that the event is about.
+            // Time, type, length, then the object of the event.
             values.skip(8)?;
             let mut plain = Values(values.0);
             values.skip(6)?;
@@ -146,7 +146,7 @@ fn poll(values: &mut Values<'_>, scope: &mut Scope<'_>) -> Option<()> {
     if action == POLL_EXTENDED {
         values.u16()?;
     }
-    // Relative and absolute time, what was asked for.
+    // Relative and absolute time, requested attributes.
     values.skip(4 + 8 + 4 + 2)?;
     let (contexts, mut contexts_list) = values.list()?;
     let mut objects = 0;
@@ -166,7 +166,7 @@ fn poll(values: &mut Values<'_>, scope: &mut Scope<'_>) -> Option<()> {
     Some(())
 }
 
-/// Attributes of one object; a record, if they name somebody.
+/// Attributes of one object; a record, if they identify a person.
 fn person(values: &mut Values<'_>, scope: &mut Scope<'_>) -> Option<()> {
     let (count, mut list) = values.list()?;
     let mut person = Person::default();
@@ -210,7 +210,7 @@ fn attribute(list: &mut Values<'_>, person: &mut Person, scope: &mut Scope<'_>) 
     Some(())
 }
 
-/// A string: its length, then UTF-16, with a zero at the end.
+/// A string: its length, then null-terminated UTF-16.
 fn string(value: &[u8]) -> String {
     let units = value.get(2..).unwrap_or_default().chunks_exact(2);
     let units = units.map(|c| u16::from_be_bytes([c[0], c[1]])).take_while(|unit| *unit != 0);
@@ -218,7 +218,7 @@ fn string(value: &[u8]) -> String {
     text.collect::<String>().trim().to_owned()
 }
 
-/// Century, year, month, day, each in two decimal digits of four bits; all ones if not known.
+/// Century, year, month, day, each as two BCD digits; all ones if unknown.
 fn date(value: &[u8]) -> Option<String> {
     let head = value.get(..4)?;
     let decimal = |b: &u8| b >> 4 <= 9 && b & 0xf <= 9;

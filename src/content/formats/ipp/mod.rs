@@ -1,5 +1,5 @@
-//! Printing over HTTP: IPP (RFC 8010, RFC 8011). A request has attributes of the job and, behind them, the
-//! document; an answer has the attributes of jobs and printers.
+//! Printing over HTTP: IPP (RFC 8010, RFC 8011). A request contains attributes of the job and, behind them, the
+//! document; a response contains the attributes of jobs and printers.
 
 #[cfg(test)]
 mod tests;
@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 /// Version, operation or status, and request number (RFC 8010 3.1.1).
 const HEADER: usize = 8;
-/// Bytes of attributes before the document.
+/// Most bytes of attributes before the document.
 const MAX_ATTRIBUTES: usize = 1 << 20;
 /// Longest value of an attribute that is read, bytes.
 const MAX_VALUE: usize = 1024;
@@ -22,7 +22,7 @@ const MAX_VALUE: usize = 1024;
 const JOB: u8 = 2;
 const END: u8 = 3;
 const LAST_DELIMITER: u8 = 0x0f;
-/// Attributes whose text may name whom a job is about.
+/// Attributes whose text may name the person a job is about.
 const NAMES: [&[u8]; 6] = [
     b"job-name",
     b"document-name",
@@ -56,7 +56,7 @@ impl Format for Ipp {
     }
 }
 
-/// What the attributes say of a job and its document.
+/// What the attributes show of a job and its document.
 #[derive(Default)]
 struct Job {
     format: String,
@@ -64,7 +64,7 @@ struct Job {
     name: String,
     /// The group is that of a job.
     in_job: bool,
-    /// The name of the attribute whose further values may follow.
+    /// The name of the last attribute, to which further values may follow.
     attribute: Vec<u8>,
 }
 
@@ -80,7 +80,7 @@ struct Message {
 /// The item at the front of the attributes.
 enum Item<'a> {
     Group(u8),
-    /// Name, value, and bytes taken.
+    /// Name, value, and bytes used.
     Attribute(&'a [u8], &'a [u8], usize),
 }
 
@@ -101,7 +101,7 @@ fn item(data: &[u8]) -> Match<Item<'_>> {
     }
 }
 
-/// The text of a value: one with a language has its text after that (RFC 8010 3.9).
+/// The text of a value; in a value with a language, the text follows it (RFC 8010 3.9).
 fn text(tag: u8, value: &[u8]) -> &[u8] {
     if !matches!(tag, 0x35 | 0x36) {
         return value;
@@ -133,7 +133,7 @@ impl Message {
                 if self.job.name.is_empty() {
                     self.job.name = value.clone().into_owned();
                 }
-                // Programs put file names there, whose words are apart by underscores.
+                // Programs put file names there, with underscores between words.
                 let line = Zeroizing::new(value.replace('_', " "));
                 self.labels.line(&line, scope);
             }
@@ -150,7 +150,7 @@ impl Message {
         coding::undo(&[&self.job.compression], &Media::Type { content_type, name })
     }
 
-    /// Reads the attributes that are held; bytes used, or none if they are no attributes.
+    /// Reads the buffered attributes: bytes used, or `None` if they are malformed.
     fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> Option<usize> {
         let mut at = 0;
         if !self.begun {
@@ -193,7 +193,7 @@ impl Message {
     }
 }
 
-/// Operations that carry documents or names of jobs (RFC 8011 5.4.15).
+/// Operations with documents or job names (RFC 8011 5.4.15).
 const fn operation(code: u16) -> Option<&'static str> {
     Some(match code {
         2 => "Print-Job",

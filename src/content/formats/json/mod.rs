@@ -1,4 +1,4 @@
-//! JSON: FHIR resources, DICOM data sets (PS3.18 annex F), and objects of any other kind.
+//! JSON: FHIR resources, DICOM data sets (PS3.18 annex F), and any other objects.
 
 mod rows;
 pub mod tokens;
@@ -30,7 +30,7 @@ impl Format for Json {
         let Some((&first, rest)) = head.split_first() else { return false };
         let next = rest.trim_ascii_start().first();
         match first {
-            // Declared as such, anything that can begin is good enough.
+            // If declared as JSON, any possible beginning is accepted.
             b'{' | b'[' | 0x1e if media::says(media, "json", &["json", "ndjson", "jsonl"]) => true,
             b'{' => matches!(next, Some(b'"' | b'}')),
             b'[' => matches!(next, Some(b'{' | b'[' | b'"' | b']')),
@@ -71,9 +71,9 @@ impl Format for Json {
 struct JsonDocument {
     tokens: Tokens,
     tree: Tree,
-    /// Where it was asked for, until it is known what that says.
+    /// The request target, until its meaning is known.
     path: Option<Box<str>>,
-    /// The document in a string that is being read.
+    /// The current document in a string.
     inner: Option<Nested>,
     /// Running text.
     texts: Texts,
@@ -88,13 +88,13 @@ struct Form {
     depth: u32,
     /// The next value is a question or an answer.
     next: Next,
-    /// The question whose answer may come.
+    /// The question whose answer may follow.
     question: zeroize::Zeroizing<String>,
-    /// The question has a text, which says more than its link id.
+    /// The question has a text, which outweighs its link id.
     worded: bool,
     /// Its answers are here.
     answers: bool,
-    /// The next value may be a request of GraphQL.
+    /// The next value may be a GraphQL request.
     request: bool,
 }
 
@@ -135,8 +135,8 @@ struct Reader<'a, 'b> {
     scope: &'a mut Scope<'b>,
 }
 
-/// Base64 of what documents begin with: `%PDF-`, ZIP, gzip, `<?xml`, `MSH|`, JPEG, PNG, `{\rt`,
-/// `<!DO`, `<htm`, `<Cli`, the preamble of DICOM files, and JSON with a key (`{"`).
+/// Base64 of the beginnings of documents: `%PDF-`, ZIP, gzip, `<?xml`, `MSH|`, JPEG, PNG, `{\rt`, `<!DO`, `<htm`,
+/// `<Cli`, the preamble of DICOM files, and JSON with a key (`{"`).
 const BASE64: [&[u8]; 14] = [
     b"JVBERi0",
     b"UEsDBB",
@@ -154,10 +154,10 @@ const BASE64: [&[u8]; 14] = [
     b"SUkqA",
 ];
 
-/// How interchanges begin (X12.5, ISO 9735): the delimiters that nearly all have.
+/// Beginnings of interchanges (X12.5, ISO 9735) with the usual delimiters.
 const INTERCHANGES: [&[u8]; 6] = [b"ISA*", b"ISA|", b"ISA^", b"UNA:+", b"UNB+UN", b"UIB+UN"];
 
-/// How a string that begins like this is read.
+/// The reader of a string with this beginning.
 fn inner(front: &[u8]) -> Option<Nested> {
     if let Some(nested) = embedded::message(front) {
         return Some(nested);

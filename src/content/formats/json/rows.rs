@@ -1,7 +1,7 @@
-//! Cuts JSON into rows, each complete in itself: the lines of NDJSON, or a document that
-//! came in one piece. A row that was read before is not read again ([`Scope::unit`]).
+//! Splits JSON into self-contained rows: the lines of NDJSON, or a document that arrived in one piece. A row that was
+//! read before is not read again ([`Scope::unit`]).
 //!
-//! Nothing else may depend on it: a row that is longer, or whose end is elsewhere, is read as it comes.
+//! Nothing else may depend on this: a row that is longer, or whose end is not available, is read as it arrives.
 
 use super::JsonDocument;
 use super::tokens::Fault;
@@ -9,18 +9,18 @@ use crate::content::Scope;
 use memchr::memchr;
 use zeroize::{Zeroize, Zeroizing};
 
-/// Longest row that may be repeated, bytes; so much of one is held until its end is there.
+/// Longest row that may be repeated, bytes; an incomplete row is held up to this length.
 const MAX_ROW: usize = 16 << 10;
 
-/// Shortest one: less is read as fast as it is looked up.
+/// Shortest one: reading less is as fast as looking it up.
 const MIN_ROW: usize = 64;
 
-/// The row at hand.
+/// The current row.
 #[derive(Default)]
 pub(super) struct Rows {
-    /// The front of a row whose end has not come.
+    /// The front of an incomplete row.
     held: Zeroizing<Vec<u8>>,
-    /// Rows end with lines: the rest of one is worth waiting for.
+    /// Rows end with lines, so the rest of one is worth waiting for.
     lines: bool,
 }
 
@@ -40,13 +40,13 @@ impl JsonDocument {
         Ok(())
     }
 
-    /// No more will come.
+    /// No more bytes will come.
     pub(super) fn end_rows(&mut self, scope: &mut Scope<'_>) -> Result<(), Fault> {
         let held = std::mem::take(&mut self.rows.held);
         self.read(&held, scope)
     }
 
-    /// Reads to the end of a row, or of what is there; how much that is.
+    /// Reads to the end of a row, or of the available bytes. Returns how many were read.
     fn row(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<usize, Fault> {
         if !self.rows.held.is_empty() {
             return self.rest(bytes, scope);
@@ -58,7 +58,7 @@ impl JsonDocument {
             if self.is_between() {
                 return Ok(line.len());
             }
-            // Lines within a document are no rows.
+            // Lines inside a document are no rows.
             self.read(behind, scope)?;
             return Ok(bytes.len());
         }
@@ -83,7 +83,7 @@ impl JsonDocument {
         Ok(bytes.len())
     }
 
-    /// Reads on in a row whose front is held.
+    /// Continues a row whose front is held.
     fn rest(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<usize, Fault> {
         let end = memchr(b'\n', bytes);
         let piece = bytes.get(..end.unwrap_or(bytes.len())).unwrap_or_default();
@@ -104,7 +104,7 @@ impl JsonDocument {
         Ok(piece.len())
     }
 
-    /// Reads what may be a whole row.
+    /// Reads a possible row.
     fn whole(&mut self, row: &[u8], scope: &mut Scope<'_>) -> Result<(), Fault> {
         if row.len() < MIN_ROW || !ends(row) {
             return self.read(row, scope);

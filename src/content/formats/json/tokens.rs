@@ -8,23 +8,23 @@ use memchr::memchr2;
 /// Deepest nesting of objects and arrays.
 pub const MAX_NESTING: usize = 128;
 
-/// Longest key that is looked at, bytes: some are paths (openEHR) or URLs.
+/// Longest key that is read, bytes: some are paths (openEHR) or URLs.
 pub const MAX_KEY: usize = 320;
 
-/// How much of a string decides whether it is a document of its own, bytes.
+/// Bytes of a string that decide whether it is a document itself.
 pub const FRONT: usize = 8;
 
 /// Longest value that is kept, bytes; a longer one identifies no person by itself.
 pub const MAX_VALUE: usize = 1024;
 
-/// How much of a string of running text is kept, bytes.
+/// Bytes kept of a string of running text.
 const MAX_PROSE: usize = 64 << 10;
 
 /// Longest unwanted value that may be a number, bytes, and its fewest digits.
 const MAX_NUMBER: usize = 32;
 const MIN_DIGITS: usize = 5;
 
-/// What takes the tokens.
+/// Receives the tokens.
 pub trait Receiver {
     /// An object or array begins.
     fn open(&mut self, object: bool);
@@ -38,7 +38,7 @@ pub trait Receiver {
     fn value(&mut self, text: &str);
     /// A value that is neither wanted nor `null`.
     fn passed(&mut self);
-    /// An unwanted value that is written like the number of a register.
+    /// An unwanted value that is written like a registered number.
     fn number(&mut self, text: &str);
     /// An unwanted or long string that may be running text.
     fn prose(&mut self, text: &str) {
@@ -47,9 +47,8 @@ pub trait Receiver {
     }
     /// `null`.
     fn null(&mut self);
-    /// An unwanted string begins with `front`, escapes undone: whether it is read as a document of
-    /// its own. If so, its bytes follow by [`Receiver::inner`], `front` first, up to
-    /// [`Receiver::inner_end`].
+    /// An unwanted string begins with `front`, with escapes resolved: whether to read it as a document itself. If so,
+    /// its bytes follow by [`Receiver::inner`], `front` first, up to [`Receiver::inner_end`].
     fn inner_begin(&mut self, front: &[u8]) -> bool;
     /// The next bytes of a document in a string.
     fn inner(&mut self, bytes: &[u8]);
@@ -57,12 +56,12 @@ pub trait Receiver {
     fn inner_end(&mut self);
 }
 
-/// Why a text cannot be read on.
+/// Why a text cannot be read further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fault {
-    /// It is no JSON.
+    /// It is not JSON.
     Malformed,
-    /// It nests too deeply.
+    /// It is nested too deeply.
     Limit,
 }
 
@@ -75,7 +74,7 @@ pub struct Tokens {
     /// The next string is a key.
     at_key: bool,
     mode: Mode,
-    /// What is kept of an unfinished string or number.
+    /// The buffered part of an unfinished string or number.
     held: Vec<u8>,
 }
 
@@ -83,7 +82,7 @@ pub struct Tokens {
 enum Mode {
     #[default]
     Between,
-    /// In a string: what it is for.
+    /// In a string: its use.
     Text(Use),
     /// Behind a backslash.
     Escape(Use),
@@ -115,14 +114,14 @@ impl Tokens {
         self.held.capacity()
     }
 
-    /// Whether nothing is open.
+    /// Whether no container is open.
     pub fn at_end(&self) -> bool {
         self.depth == 0 && self.mode == Mode::Between
     }
 
     /// Reads a piece.
     pub fn read(&mut self, mut bytes: &[u8], to: &mut impl Receiver) -> Result<(), Fault> {
-        // Looked at once for all the strings in it. A piece may end within a character.
+        // Searched at once for all the strings in it. A piece may end inside a character.
         let piece = match std::str::from_utf8(bytes) {
             Ok(text) => text,
             Err(fault) if fault.error_len().is_none() => {
@@ -182,7 +181,7 @@ impl Tokens {
         Ok(())
     }
 
-    /// No more will come: a number at the top level ends here.
+    /// No more bytes will come: a number at the top level ends here.
     pub fn finish(&mut self, to: &mut impl Receiver) {
         if let Mode::Word { wanted } = self.mode {
             self.word_end(wanted, to);
@@ -237,8 +236,8 @@ impl Tokens {
         self.stack.get(top / 64).is_some_and(|word| word >> (top % 64) & 1 == 1)
     }
 
-    /// Reads on in a string, up to its end or the next escape. `text` is the same as characters, if it
-    /// is known to be some.
+    /// Continues a string, up to its end or the next escape. `text` is the same as characters, if it is known to be
+    /// valid.
     fn text<'a>(
         &mut self,
         bytes: &'a [u8],
@@ -318,7 +317,7 @@ impl Tokens {
             None => {}
             Some(b'\\') => self.mode = Mode::Escape(Use::Front),
             Some(_) => {
-                // Too short for anything.
+                // Too short for any meaning.
                 self.held.clear();
                 self.mode = Mode::Between;
                 to.passed();
@@ -327,7 +326,7 @@ impl Tokens {
         bytes.get(plain + 1..).unwrap_or_default()
     }
 
-    /// Keeps part of a string; of one that is too long, no more than shows that it is.
+    /// Keeps part of a string; of one that is too long, only enough to show that it is.
     fn hold(&mut self, run: &[u8], of: Use) {
         let cap = match of {
             Use::Inner => return,
@@ -339,7 +338,7 @@ impl Tokens {
         self.held.extend_from_slice(run.get(..room).unwrap_or(run));
     }
 
-    /// A byte of an escape sequence; whether it was used up.
+    /// A byte of an escape sequence. Returns whether it was consumed.
     fn escape(&mut self, byte: u8, to: &mut impl Receiver) -> Result<bool, Fault> {
         match self.mode {
             Mode::Escape(of) => {
@@ -382,7 +381,7 @@ impl Tokens {
             Mode::SurrogateEscape { of, high } if byte == b'u' => {
                 self.mode = Mode::Unicode { of, digits: 0, code: 0, high };
             }
-            // Half of a surrogate pair means nothing.
+            // Half of a surrogate pair has no meaning.
             Mode::Surrogate { of, .. } => {
                 self.mode = Mode::Text(of);
                 return Ok(false);
@@ -433,8 +432,8 @@ impl Tokens {
 /// Longest string that is searched without a call, bytes.
 const SHORT: usize = 32;
 
-/// The length of a short string without escapes, where `bytes` are what follows its first quote; if
-/// its end is there. Eight bytes are looked at together, which for so few beats a search.
+/// The length of a short string without escapes, from the bytes behind its first quote, if its end is available.
+/// Eight bytes are tested at once, which for short strings beats a search.
 #[inline]
 fn short(bytes: &[u8]) -> Option<usize> {
     const ONES: u64 = 0x0101_0101_0101_0101;
@@ -445,7 +444,7 @@ fn short(bytes: &[u8]) -> Option<usize> {
         let word = u64::from_le_bytes(*eight);
         let found = zeros(word ^ (ONES * b'"' as u64)) | zeros(word ^ (ONES * b'\\' as u64));
         if found != 0 {
-            // The lowest mark is exact, whatever borrows made of those above it.
+            // The lowest mark is exact, whatever borrows did to those above it.
             let end = at + found.trailing_zeros() as usize / 8;
             return (bytes.get(end) == Some(&b'"')).then_some(end);
         }
@@ -456,7 +455,7 @@ fn short(bytes: &[u8]) -> Option<usize> {
 fn hand(bytes: &[u8], of: Use, to: &mut impl Receiver) {
     match std::str::from_utf8(bytes) {
         Ok(text) => hand_text(text, of, to),
-        // RFC 8259 8.1 asks for UTF-8; what is not is taken for the usual 8-bit set.
+        // RFC 8259 8.1 requires UTF-8; other bytes count as the usual 8-bit set.
         Err(_) => {
             let fits = fits(bytes, of);
             let text = encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0;
@@ -484,25 +483,25 @@ fn give(text: &str, fits: bool, of: Use, to: &mut impl Receiver) {
     }
 }
 
-/// Whether a key or a value is no longer than what is looked at.
+/// Whether a key or a value is short enough to be read.
 const fn fits(bytes: &[u8], of: Use) -> bool {
     bytes.len() <= if matches!(of, Use::Key) { MAX_KEY } else { MAX_VALUE }
 }
 
-/// Whether a number of a register may begin with this byte.
+/// Whether a registered number may begin with this byte.
 const fn may_number(byte: u8) -> bool {
     byte.is_ascii_digit() || byte.is_ascii_uppercase()
 }
 
-/// Whether a document in a string may begin with this byte: markup, JSON, HL7 (`MSH|`), RTF, a note of
-/// several lines is left alone; or base64 of such (`inner_begin` looks at the rest).
+/// Whether a document in a string may begin with this byte: markup, JSON, HL7 (`MSH|`), RTF, a note of several lines;
+/// or their base64 (`inner_begin` examines the rest).
 const fn may_begin(byte: u8) -> bool {
     matches!(
         byte,
         b'{' | b'['
             | b'<'
             | b'M'
-            // Also the length before the gzip of a health card.
+            // Also the length before the gzip data of a health card.
             | b'A'
             | b'B'
             // Escapes: a start block (`\u000b`), a line end.

@@ -1,7 +1,7 @@
-//! Databases of Microsoft Access (Jet 3 and 4, ACE: `.mdb`, `.accdb`): the rows of every table under the names of
-//! its columns. There is no public standard; the layout is that of the notes of mdbtools (HACKING.md).
+//! Databases of Microsoft Access (Jet 3 and 4, ACE: `.mdb`, `.accdb`): the rows of every table under the names of its
+//! columns. There is no public standard; the layout is described in the notes of mdbtools (HACKING.md).
 //!
-//! A file is kept until its end, as the definition of a table lies anywhere in it.
+//! A file is kept until its end, as the definition of a table may be anywhere in it.
 
 mod pages;
 mod row;
@@ -49,7 +49,7 @@ fn open(data: &[u8], path: Marks, scope: &mut Scope<'_>) -> bool {
     true
 }
 
-/// A table with what its columns mean.
+/// A table with the meanings of its columns.
 struct Known {
     table: Table,
     columns: TableColumns,

@@ -1,39 +1,39 @@
-//! Pages: of data, and of the definitions of tables.
+//! Data pages, and pages of table definitions.
 
 /// Types of pages.
 const DATA: u8 = 1;
 const DEFINITION: u8 = 2;
-/// Pages of one definition, and its columns.
+/// Most pages of one definition, and its most columns.
 const MAX_PAGES: usize = 16;
 const MAX_COLUMNS: usize = 255;
 /// A system table, by its type.
 const SYSTEM: u8 = b'S';
-/// Bits of the place of a row: it was deleted, or lies elsewhere; and the place itself.
+/// Bits of a row's offset: it was deleted, or lies elsewhere; and the offset itself.
 const DELETED: u16 = 0x8000;
 const ELSEWHERE: u16 = 0x4000;
 const PLACE: u16 = 0x1fff;
 
-/// Where versions have their fields.
+/// Offsets of fields by version.
 #[derive(Debug)]
 pub struct Layout {
     page: usize,
-    /// In a page of data: how many rows there are.
+    /// In a data page: the number of rows.
     rows: usize,
-    /// In a definition: its type, how many columns and indexes, and where these begin.
+    /// In a definition: its type, the numbers of columns and indexes, and where these begin.
     kind: usize,
     columns: usize,
     indexes: usize,
     entries: usize,
     index: usize,
     column: usize,
-    /// In a column: its number, its place among those of variable length, flags, its place among the others,
-    /// its length.
+    /// In a column: its number, its index among those of variable length, flags, its offset among the others, its
+    /// length.
     number: usize,
     variable: usize,
     flags: usize,
     fixed: usize,
     length: usize,
-    /// Texts have 16 bits, and so have numbers of columns in a row.
+    /// Texts and numbers of columns in a row have 16 bits.
     pub wide: bool,
 }
 
@@ -90,10 +90,10 @@ pub struct File<'a> {
 pub struct Column {
     pub name: String,
     pub kind: u8,
-    /// In the mask of empty values.
+    /// Its index in the null mask.
     pub number: usize,
     pub is_fixed: bool,
-    /// Its place among the columns of variable length, or in bytes.
+    /// Its index among the columns of variable length, or its offset in bytes.
     pub place: usize,
     pub len: usize,
 }
@@ -105,7 +105,7 @@ pub struct Table {
     pub columns: Vec<Column>,
 }
 
-/// A page of data.
+/// A data page.
 pub struct Page<'a> {
     /// The page of the definition of its table.
     pub table: u32,
@@ -114,7 +114,7 @@ pub struct Page<'a> {
 }
 
 impl<'a> File<'a> {
-    /// The file `data`; none of an unknown version.
+    /// The file `data`; `None` for an unknown version.
     pub fn new(data: &'a [u8]) -> Option<Self> {
         let layout = match four(data, 0x14)? {
             0 => &JET_3,
@@ -129,7 +129,7 @@ impl<'a> File<'a> {
         self.data.get(start..start.checked_add(self.layout.page)?.min(self.data.len()))
     }
 
-    /// The pages of data, in their order.
+    /// The data pages, in order.
     pub fn data_pages(&self) -> impl Iterator<Item = Page<'a>> {
         let rows = self.layout.rows;
         self.data.chunks(self.layout.page).filter_map(move |data| {
@@ -139,7 +139,7 @@ impl<'a> File<'a> {
         })
     }
 
-    /// The row `place` of a page, by a pointer to a long value.
+    /// The row `place` of a page, from a pointer to a long value.
     pub fn long_value(&self, pointer: u32) -> Option<&'a [u8]> {
         let data = self.page(pointer >> 8).filter(|page| page.first() == Some(&DATA))?;
         Page { table: 0, data, rows: self.layout.rows }.row((pointer & 0xff) as usize)
@@ -153,7 +153,7 @@ impl<'a> File<'a> {
         for page in 0..MAX_PAGES {
             let data = self.page(next).filter(|data| data.first() == Some(&DEFINITION));
             let Some(data) = data else { break };
-            // The pages behind the first go on behind their heads.
+            // Further pages continue behind their headers.
             definition.extend_from_slice(data.get(if page == 0 { 0 } else { 8 }..)?);
             next = four(data, 4)?;
             if next == 0 {
@@ -197,7 +197,7 @@ impl<'a> File<'a> {
 }
 
 impl<'a> Page<'a> {
-    /// Its rows, but those that were deleted or lie elsewhere.
+    /// Its rows, except those that were deleted or lie elsewhere.
     pub fn rows(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let count = two(self.data, self.rows).map_or(0, usize::from);
         let page = Page { table: self.table, data: self.data, rows: self.rows };

@@ -1,4 +1,4 @@
-//! Rows: values of fixed length, values of variable length, their places, which values are empty.
+//! Rows: values of fixed length, values of variable length, their offsets, and the null mask.
 
 use super::pages::{Column, File, Table, four, two};
 use crate::content::extract::serial_date::date;
@@ -13,16 +13,16 @@ const DATE: u8 = 8;
 const TEXT: u8 = 10;
 const MEMO: u8 = 12;
 
-/// Before a text whose characters have one byte.
+/// Prefix of a text with one byte per character.
 const COMPRESSED: &[u8] = b"\xff\xfe";
-/// A memo: length and where it lies, a pointer, nothing.
+/// A memo: its length and storage, a pointer, unused.
 const MEMO_HEAD: usize = 12;
 const MEMO_INLINE: u32 = 1 << 31;
 const MEMO_PAGE: u32 = 1 << 30;
 /// Longest value kept, bytes.
 const MAX_VALUE: usize = 64 << 10;
 
-/// The values of a row as text. None if it is none of this table.
+/// The values of a row as text. `None` if it is no row of this table.
 pub fn cells(file: &File<'_>, table: &Table, row: &[u8]) -> Option<Vec<Zeroizing<String>>> {
     let wide = file.layout.wide;
     let (count, front) = match wide {
@@ -57,7 +57,7 @@ pub fn cells(file: &File<'_>, table: &Table, row: &[u8]) -> Option<Vec<Zeroizing
     Some(table.columns.iter().map(cell).collect())
 }
 
-/// Where values of variable length begin, and the last one ends: from the end of the row to its front.
+/// Offsets of the values of variable length, and the end of the last one, from the end of the row to its front.
 fn wide_places(row: &[u8], mask_at: usize) -> Option<Vec<usize>> {
     let count_at = mask_at.checked_sub(2)?;
     let count = usize::from(two(row, count_at)?);
@@ -65,7 +65,7 @@ fn wide_places(row: &[u8], mask_at: usize) -> Option<Vec<usize>> {
     (0..=count).map(place).collect()
 }
 
-/// The same in one byte each. Those beyond 256 are known by where their places begin.
+/// The same in one byte each. Offsets beyond 256 are marked in a jump table.
 fn narrow_places(row: &[u8], mask_at: usize) -> Option<Vec<usize>> {
     let count_at = mask_at.checked_sub(1)?;
     let count = usize::from(*row.get(count_at)?);
@@ -114,7 +114,7 @@ fn text(file: &File<'_>, kind: u8, bytes: &[u8]) -> String {
     }
 }
 
-/// Characters of one byte, of two, or of both by turns, between which a zero changes.
+/// Characters of one byte, of two, or alternating runs of both, separated by a null byte.
 fn characters(file: &File<'_>, bytes: &[u8]) -> String {
     let bytes = bytes.get(..MAX_VALUE).unwrap_or(bytes);
     let narrow =

@@ -8,7 +8,7 @@ use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Sc
 /// Longest header, bytes.
 const MAX_HEADER: usize = 128 << 10;
 
-/// Fields that a message without any other sign begins with.
+/// Fields with which a message without any other sign begins.
 const FIRST: &[&[u8]] =
     &[b"return-path:", b"received:", b"delivered-to:", b"mime-version:", b"message-id:"];
 
@@ -35,7 +35,7 @@ impl Format for Mime {
     }
 }
 
-/// What the header of a message or part says of its body.
+/// What the header of a message or part declares about its body.
 #[derive(Default)]
 pub struct Entity {
     /// Content-Type.
@@ -44,20 +44,20 @@ pub struct Entity {
     pub disposition: String,
     /// Content-Transfer-Encoding.
     pub encoding: String,
-    /// The name of the file (RFC 2183 2.3, RFC 2231 3); empty without one.
+    /// The file name (RFC 2183 2.3, RFC 2231 3); empty without one.
     pub file: String,
     /// Subject, of a message.
     pub subject: String,
 }
 
 impl Entity {
-    /// Reads a header, folded lines and all.
+    /// Reads a header, including folded lines.
     pub fn new(header: &[u8]) -> Self {
         let header = crate::content::stack::charset::text(header, None);
         let mut entity = Self::default();
         let mut open: Option<&mut String> = None;
         for line in header.lines() {
-            // RFC 5322 2.2.3: a line that starts with white space goes on with the field.
+            // RFC 5322 2.2.3: a line that starts with white space continues the field.
             if line.starts_with([' ', '\t']) {
                 if let Some(value) = open.as_mut() {
                     value.push(' ');
@@ -92,7 +92,7 @@ impl Entity {
 
 struct Message {
     header: Vec<u8>,
-    /// Bytes of the header that hold no end of it.
+    /// Bytes of the header known not to contain its end.
     searched: usize,
     body: Option<Nested>,
 }

@@ -1,5 +1,5 @@
-//! NCPDP Telecommunication (D.0, 5.1): claims and answers of pharmacies. A header of fixed length, then
-//! segments of fields, each with an id of two characters.
+//! NCPDP Telecommunication (D.0, 5.1): pharmacy claims and responses. A header of fixed length, then segments of
+//! fields, each with a two-character id.
 
 #[cfg(test)]
 mod tests;
@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 /// Longest field that is read, bytes.
 const MAX_FIELD: usize = 4 << 10;
-/// Names of the cardholder that wait until it is known who that is.
+/// Names of the cardholder that are kept until the patient is known.
 const MAX_WAITING: usize = 4;
 
 /// The format.
@@ -50,11 +50,11 @@ struct Reader {
     /// The current segment, by its AM field.
     segment: [u8; 2],
     person: Person,
-    /// Name of the cardholder, until the segment ends: the relationship comes behind it.
+    /// Name of the cardholder, kept until the segment ends, as the relationship follows it.
     holder: Vec<(Arc<FieldRule>, Part, Zeroizing<String>)>,
     /// The cardholder is the patient (306-C6).
     is_holder: Option<bool>,
-    /// What the next patient id is (331-CX).
+    /// The type of the next patient id (331-CX).
     qualifier: [u8; 2],
 }
 
@@ -181,7 +181,7 @@ impl Reader {
             return;
         }
         let text = Charset::Undeclared.decode(value, 0);
-        // 332-CY is whatever 331-CX says.
+        // 331-CX defines the meaning of 332-CY.
         let qualified = format!("CX{}", std::str::from_utf8(&self.qualifier).unwrap_or(""));
         let bound = fields.iter().find(|f| f.is_bound_to(&qualified));
         let Some(field) = bound.or_else(|| fields.iter().find(|f| f.applies(segment))) else {

@@ -1,15 +1,16 @@
-//! Compound files (MS-CFB): a file system in a file, of sectors that are chained by a table.
+//! Compound files (MS-CFB): a file system in a file, in sectors that a table chains.
 //!
-//! Files that are cut or have holes are read as far as their sectors are there, which libraries for these files
-//! refuse.
+//! Files that are cut or have gaps are read as far as their sectors are available; libraries for these files reject
+//! them.
 
 use crate::content::{Reason, Scope};
 use zeroize::Zeroizing;
 
 pub const MAGIC: &[u8; 8] = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1";
-/// Bytes of the header; the first sector lies behind it, and behind the rest of a larger sector.
+/// Length of the header, bytes; the first sector lies behind it, and in files with large sectors behind one whole
+/// sector.
 const HEADER: usize = 512;
-/// Sectors of the table that the header names itself.
+/// Sectors of the table that the header lists.
 const IN_HEADER: usize = 109;
 /// Bytes of an entry of the directory.
 const ENTRY: usize = 128;
@@ -17,7 +18,7 @@ const ENTRY: usize = 128;
 const MAX_ENTRIES: usize = 16 << 10;
 /// Longest stream that is read, bytes.
 const MAX_STREAM: usize = 16 << 20;
-/// Numbers from here on are no sectors.
+/// Numbers from here on are special values.
 const LAST_SECTOR: u32 = 0xffff_fffa;
 
 /// Types of entries (2.6.1).
@@ -29,7 +30,7 @@ const ROOT: u8 = 5;
 pub struct Entry {
     pub name: String,
     kind: u8,
-    /// Entries of the same storage before and behind it, and the first one inside.
+    /// Siblings in the same storage, and the first child.
     left: u32,
     right: u32,
     child: u32,
@@ -54,7 +55,7 @@ impl Entry {
         })
     }
 
-    /// Whether it holds bytes rather than entries.
+    /// Whether it is a stream rather than a storage.
     pub const fn is_stream(&self) -> bool {
         self.kind == STREAM
     }
@@ -69,9 +70,9 @@ pub struct Container<'a> {
     data: &'a [u8],
     sector: usize,
     mini: usize,
-    /// Streams shorter than this lie in the stream of the root, in small sectors.
+    /// Streams shorter than this lie in small sectors of the root's stream.
     cutoff: usize,
-    /// Sectors of the table, and of that of small sectors.
+    /// The allocation tables of sectors and of small sectors.
     table: Vec<u32>,
     mini_table: Vec<u32>,
     /// Sectors of the stream of the root.
@@ -80,7 +81,7 @@ pub struct Container<'a> {
 }
 
 impl<'a> Container<'a> {
-    /// The file `data`; none if its header is not one (2.2).
+    /// The file `data`; `None` if its header is malformed (2.2).
     pub fn new(data: &'a [u8]) -> Option<Self> {
         let header = data.get(..HEADER).filter(|header| header.starts_with(MAGIC))?;
         let (sector, mini) = match header.get(30..34)? {
@@ -103,7 +104,7 @@ impl<'a> Container<'a> {
             bytes.chunks_exact(4).filter_map(|c| four(c, 0)).collect()
         };
         let mut table = numbers(header.get(76..76 + 4 * IN_HEADER)?);
-        // Further sectors of numbers are chained by their last number.
+        // Further sectors of the list are chained by their last number.
         let mut next = four(header, 68)?;
         while next < LAST_SECTOR
             && table.len() < most
@@ -126,19 +127,19 @@ impl<'a> Container<'a> {
         Some(container)
     }
 
-    /// Sectors that there can be.
+    /// Most sectors that there can be.
     const fn sectors(&self) -> usize {
         self.data.len() / self.sector + 1
     }
 
-    /// The bytes of a sector; the last one of a file that is cut may be short.
+    /// The bytes of a sector; the last one of a cut file may be short.
     fn sector(&self, number: u32) -> Option<&'a [u8]> {
         let start = (number as usize).checked_add(1)?.checked_mul(self.sector)?;
         let end = start.checked_add(self.sector)?.min(self.data.len());
         self.data.get(start..end).filter(|bytes| !bytes.is_empty())
     }
 
-    /// The sectors of a chain, `most` of them at most, so that a circle ends.
+    /// The sectors of a chain, at most `most`, so that a cycle ends.
     fn chain(&self, first: u32, most: usize) -> Vec<u32> {
         let next = |number: &u32| {
             let number = *number as usize;
@@ -150,7 +151,7 @@ impl<'a> Container<'a> {
         std::iter::successors(first, next).take(most.min(self.sectors())).collect()
     }
 
-    /// The bytes of a stream. What is missing at its end, or is not paid for, is left out.
+    /// The bytes of a stream, without the part that is missing at its end or exceeds the budget.
     pub fn stream(&self, entry: &Entry, scope: &mut Scope<'_>) -> Zeroizing<Vec<u8>> {
         let mut out = Zeroizing::default();
         let size = entry.size.min(self.data.len());
@@ -191,7 +192,7 @@ impl<'a> Container<'a> {
         out.truncate(size);
     }
 
-    /// The entries in a storage, by their place in the directory; 0 is the root.
+    /// The entries in a storage, by their index in the directory; 0 is the root.
     pub fn inside(&self, storage: usize) -> Vec<usize> {
         let Some(entry) = self.entries.get(storage) else { return Vec::new() };
         if !matches!(entry.kind, STORAGE | ROOT) {

@@ -28,11 +28,11 @@ const FORMAT: u16 = 0x041e;
 const FORMAT_95: u16 = 0x001e;
 const BEGIN: u16 = 0x0809;
 
-/// Version of BIFF8 in the record that begins a part.
+/// Version number of BIFF8 in a BOF record.
 const BIFF8: u16 = 0x0600;
-/// Formats kept.
+/// Formats that are kept.
 const MAX_FORMATS: usize = 64 << 10;
-/// Days between the two calendars of dates.
+/// Days between the two date systems.
 const DAYS_1904: f64 = 1462.0;
 /// Longest value kept, bytes.
 const MAX_VALUE: usize = 1024;
@@ -70,7 +70,7 @@ pub fn read(container: &Container<'_>, marks: Marks, scope: &mut Scope<'_>) -> b
     true
 }
 
-/// The records of a stream: type, body, and what follows.
+/// The records of a stream: type, body, and the bytes behind it.
 struct Records<'a>(&'a [u8]);
 
 impl<'a> Records<'a> {
@@ -91,7 +91,7 @@ fn two(data: &[u8], at: usize) -> Option<u16> {
 struct Workbook {
     marks: Marks,
     strings: Strings,
-    /// Number formats that show dates, and the number format of each format of cells.
+    /// Number formats that show dates, and the number format of each cell format.
     dates: Vec<u16>,
     formats: Vec<u16>,
     late: bool,
@@ -101,7 +101,7 @@ struct Workbook {
     sheet: Option<Sheet>,
     row: Option<u16>,
     cells: Vec<Zeroizing<String>>,
-    /// The cell whose formula comes to a string, which follows.
+    /// The cell whose formula has a string as its result, which follows.
     awaits: Option<(u16, u16)>,
 }
 
@@ -122,7 +122,7 @@ impl Workbook {
         }
     }
 
-    /// One record. What is cut is left out.
+    /// One record. A cut one is ignored.
     fn record(&mut self, kind: u16, body: &[u8], scope: &mut Scope<'_>) -> Option<()> {
         let place = two(body, 0).zip(two(body, 2));
         match kind {
@@ -178,7 +178,7 @@ impl Workbook {
                 }
             }
             FORMULA => match body.get(6..14)? {
-                // Not a number: a string follows, or a truth, an error, nothing.
+                // Not a number: a string follows, or a boolean, an error, nothing.
                 [0, _, _, _, _, _, 0xff, 0xff] => self.awaits = place,
                 [_, _, _, _, _, _, 0xff, 0xff] => {}
                 number => {
@@ -232,7 +232,7 @@ impl Workbook {
     /// A cell; those of a row follow each other.
     fn cell(&mut self, (row, column): (u16, u16), text: Zeroizing<String>, scope: &mut Scope<'_>) {
         let column = usize::from(column);
-        // Cells may share what they hold, and cells before them may be empty.
+        // Cells may share their content, and cells before them may be empty.
         let work = text.len() + 4 * column;
         if self.sheet.is_none() || column >= MAX_COLUMNS || !scope.spend(work as u64) {
             return;

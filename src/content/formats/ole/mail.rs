@@ -5,13 +5,13 @@ use crate::content::Scope;
 use crate::content::formats::mapi::Item;
 use crate::content::stack::OPENING;
 
-/// Messages attached to each other.
+/// Levels of nested messages.
 const MAX_MESSAGES: usize = 4;
-/// Attachments of a message.
+/// Attachments per message.
 const MAX_ATTACHMENTS: usize = 256;
-/// Before the id and the type of a property, in hexadecimal digits.
+/// Prefix of the id and the type of a property, in hexadecimal digits.
 const PROPERTY: &str = "__substg1.0_";
-/// An attachment, and the message that is one.
+/// An attachment, and the message in it, if it is one.
 const ATTACHMENT: &str = "__attach_version1.0_";
 const EMBEDDED: &str = "__substg1.0_3701000D";
 
@@ -22,7 +22,7 @@ pub fn is_mail(container: &Container<'_>) -> bool {
 
 /// Reads the message in a storage.
 pub fn read(container: &Container<'_>, storage: usize, depth: usize, scope: &mut Scope<'_>) {
-    // Storages may hold each other.
+    // Storages may contain each other.
     if !scope.spend(OPENING + container.entries.len() as u64) {
         return;
     }

@@ -1,6 +1,6 @@
 //! Documents in compound files (MS-CFB): Word, Excel and PowerPoint before 2007, and mail saved by Outlook.
 //!
-//! A file is kept until its end, as its sectors lie anywhere in it.
+//! A file is kept until its end, as its sectors may be anywhere in it.
 
 mod container;
 mod excel;

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 /// Records of text: in UTF-16, and its low bytes (2.9.42, 2.9.43).
 const TEXT_CHARS: u16 = 0x0fa0;
 const TEXT_BYTES: u16 = 0x0fa8;
-/// What is about one slide begins (2.5.1, 2.4.14.5).
+/// Containers of one slide (2.5.1, 2.4.14.5).
 const SLIDE: u16 = 0x03ee;
 const SLIDE_TEXT: u16 = 0x03f3;
 const NOTES: u16 = 0x03f0;

@@ -1,8 +1,8 @@
-//! Strings of BIFF8 (MS-XLS 2.5.293), which go on over the ends of records.
+//! Strings of BIFF8 (MS-XLS 2.5.293), which may continue in the next record.
 
 use zeroize::Zeroizing;
 
-/// Text of shared strings kept, bytes, and their number.
+/// Text of shared strings that is kept, bytes, and their number.
 const MAX_TEXT: usize = 16 << 20;
 const MAX_STRINGS: usize = 4 << 20;
 /// Longest shared string kept, bytes.
@@ -13,10 +13,10 @@ const WIDE: u8 = 1;
 const EXTENDED: u8 = 4;
 const RICH: u8 = 8;
 
-/// A record and those that continue it.
+/// A record and the ones that continue it.
 pub struct Segments<'a> {
     all: Vec<&'a [u8]>,
-    /// The segment that is being read, and what is left of it.
+    /// The current segment, and its unread part.
     segment: usize,
     rest: &'a [u8],
 }
@@ -70,7 +70,7 @@ impl<'a> Segments<'a> {
         let mut text = String::new();
         while left > 0 {
             if self.rest.is_empty() {
-                // In the next record the flag says anew how wide characters are.
+                // In the next record the flag repeats the width of characters.
                 self.next_segment()?;
                 flags = self.number(1)? as u8;
             }
@@ -97,17 +97,17 @@ impl<'a> Segments<'a> {
     }
 }
 
-/// The strings that cells share.
+/// The strings that cells refer to.
 #[derive(Default)]
 pub struct Strings {
     text: Zeroizing<String>,
-    /// Where each ends.
+    /// End of each.
     ends: Vec<u32>,
     limited: bool,
 }
 
 impl Strings {
-    /// Reads the table: how often strings are used, how many there are, the strings.
+    /// Reads the table: number of references, number of strings, the strings.
     pub fn read(segments: &mut Segments<'_>) -> Self {
         let mut strings = Self::default();
         let count = segments.number(4).and_then(|_| segments.number(4)).unwrap_or(0);
@@ -123,7 +123,7 @@ impl Strings {
         strings
     }
 
-    /// Whether some were left out.
+    /// Whether some strings were dropped.
     pub const fn is_limited(&self) -> bool {
         self.limited
     }

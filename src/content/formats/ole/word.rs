@@ -10,9 +10,9 @@ use zeroize::Zeroizing;
 const MAX_PIECES: usize = 64 << 10;
 /// Longest line or cell kept, bytes.
 const MAX_LINE: usize = 8 << 10;
-/// Fields inside each other.
+/// Levels of nested fields.
 const MAX_FIELDS: usize = 16;
-/// Cells of a table that wait for its end.
+/// Cells of a table that are kept until its end.
 const MAX_CELLS: usize = 16 << 10;
 /// What a tab stop is in a line: columns are apart by more than one blank.
 const TAB: &str = "   ";
@@ -20,9 +20,9 @@ const TAB: &str = "   ";
 /// Flags of the file (2.5.2).
 const ENCRYPTED: u16 = 0x0100;
 const TABLE_1: u16 = 0x0200;
-/// First version with pieces as they are read here.
+/// First version whose pieces have the layout below.
 const WORD_97: u16 = 0xc1;
-/// Place of the pieces in the table stream (2.5.6, `fcClx`).
+/// Offset of the pieces in the table stream (2.5.6, `fcClx`).
 const PIECES: usize = 0x01a2;
 /// A piece is text of one byte a character.
 const COMPRESSED: u32 = 1 << 30;
@@ -92,7 +92,7 @@ fn pieces_of(mut clx: &[u8], main: &[u8], text: &mut Text, scope: &mut Scope<'_>
             0 => (place as usize, len.checked_mul(2)?),
             _ => ((place & !COMPRESSED) as usize / 2, len),
         };
-        // Pieces may repeat the same bytes.
+        // Pieces may refer to the same bytes.
         let bytes = main.get(at..at.checked_add(len)?.min(main.len())).unwrap_or_default();
         if !scope.spend(bytes.len() as u64) {
             return Some(());
@@ -109,7 +109,7 @@ fn pieces_of(mut clx: &[u8], main: &[u8], text: &mut Text, scope: &mut Scope<'_>
 struct Text {
     sheet: Sheet,
     line: Zeroizing<String>,
-    /// Fields whose instruction is open, of those that are open.
+    /// Fields whose instruction is open, among the open ones.
     fields: Vec<bool>,
     /// Cells since the last line outside of tables; an empty one ends each row.
     cells: Vec<Zeroizing<String>>,
@@ -137,7 +137,7 @@ impl Text {
 
     fn character(&mut self, c: char, scope: &mut Scope<'_>) {
         match c {
-            // A field: its instruction, then what is shown.
+            // A field: its instruction, then its result.
             '\u{13}' if self.fields.len() < MAX_FIELDS => self.fields.push(true),
             '\u{14}' => {
                 if let Some(open) = self.fields.last_mut() {
@@ -153,7 +153,7 @@ impl Text {
             '\t' => self.push(TAB),
             '\u{1e}' => self.push("-"),
             '\u{a0}' => self.push(" "),
-            // Anchors of pictures and notes, soft hyphens.
+            // Anchors of images and notes, soft hyphens.
             _ if c.is_control() => {}
             _ => self.push(c.encode_utf8(&mut [0; 4])),
         }
@@ -167,7 +167,7 @@ impl Text {
 
     fn end_line(&mut self, scope: &mut Scope<'_>) {
         if self.cells.last().is_some_and(|last| !last.is_empty()) {
-            // A cell of several lines: the row is not over.
+            // A cell of several lines: the row continues.
             self.push(" ");
             return;
         }
@@ -186,7 +186,7 @@ impl Text {
         }
     }
 
-    /// Rows: how wide they are shows in the empty cell behind each.
+    /// Rows: the empty cell behind each shows how wide they are.
     fn end_table(&mut self, scope: &mut Scope<'_>) {
         let cells = std::mem::take(&mut self.cells);
         if cells.is_empty() {

@@ -1,15 +1,15 @@
 //! Escape sequences (PCL 5 Technical Reference Manual, chapter 2), and Roman-8.
 
-/// Longest escape sequence, bytes; longer ones are no commands.
+/// Longest escape sequence, bytes; longer ones are not valid.
 const MAX_SEQUENCE: usize = 256;
 
-/// What follows an escape character.
+/// A sequence behind an escape character.
 pub(super) enum Sequence {
-    /// So many bytes that say nothing of text.
+    /// This many bytes without meaning for text.
     Skip(usize),
     /// A reset, which prints the page.
     Reset(usize),
-    /// Commands of one group, and the bytes they take.
+    /// Commands of one group, and their length in bytes.
     Commands(Vec<Command>, usize),
 }
 
@@ -33,7 +33,7 @@ impl Command {
     }
 }
 
-/// Reads the sequence at the front of `data`, which begins with an escape character. None if its end has not come.
+/// Reads the sequence at the front of `data`, which begins with an escape character. `None` if it is incomplete.
 pub(super) fn read(data: &[u8]) -> Option<Sequence> {
     let head = data.get(..MAX_SEQUENCE).unwrap_or(data);
     let (kind, rest) = match head {
@@ -83,7 +83,7 @@ pub(super) fn read(data: &[u8]) -> Option<Sequence> {
     }
 }
 
-/// HP Roman-8, which printers start with (table 8U).
+/// HP Roman-8, the default of printers (table 8U).
 const ROMAN8: &str = "\
     ÀÂÈÊËÎÏ´ˋˆ¨˜ÙÛ₤¯Ýý°ÇçÑñ¡¿¤£¥§ƒ¢âêôûáéóúàèòùäëöüÅîØÆåíøæÄìÖÜÉïßÔÁÃãÐðÍÌÓÒÕõŠšÚŸÿÞþ·µ¶¾—¼½ªº«■»±";
 

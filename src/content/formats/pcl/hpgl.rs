@@ -1,19 +1,19 @@
-//! HP-GL/2 inside PCL: labels that are drawn (`LB`), at the place where the pen is.
+//! HP-GL/2 inside PCL: drawn labels (`LB`), at the position of the pen.
 
 use crate::content::extract::layout::{GlyphPosition, Page};
 use crate::content::formats::pdf::font::usual_width;
 
-/// Plotter units in a point: 1016 an inch.
+/// Plotter units per point: 1016 per inch.
 const UNITS: f64 = 1016.0 / 72.0;
 /// Usual height of letters in points.
 const HEIGHT: f64 = 10.0;
 
-/// Where the pen is.
+/// Position of the pen.
 pub(super) struct Plotter {
     x: f64,
     y: f64,
     relative: bool,
-    /// What ends a label (`DT`).
+    /// Terminator of labels (`DT`).
     terminator: u8,
 }
 

@@ -1,5 +1,5 @@
-//! PCL 5 (HP, PCL 5 Printer Language Technical Reference Manual) with HP-GL/2, and PCL XL: the text that a job
-//! prints, in reading order.
+//! PCL 5 (HP, PCL 5 Printer Language Technical Reference Manual) with HP-GL/2, and PCL XL: the text of a print job,
+//! in reading order.
 
 mod escape;
 mod hpgl;
@@ -18,11 +18,11 @@ use zeroize::Zeroizing;
 
 pub use xl::PclXl;
 
-/// Bytes kept of a command or a text whose end has not come.
+/// Bytes kept of an incomplete command or text.
 const MAX_HELD: usize = 64 << 10;
-/// Lines of one job.
+/// Lines per job.
 const MAX_LINES: usize = 200_000;
-/// Places that are kept (`&f0S`).
+/// Saved positions (`&f0S`).
 const MAX_PLACES: usize = 20;
 /// Longest transparent text, bytes.
 const MAX_TRANSPARENT: u64 = 32 << 10;
@@ -64,7 +64,7 @@ const fn is_number(byte: u8) -> bool {
     byte.is_ascii_digit() || matches!(byte, b'+' | b'-' | b'.')
 }
 
-/// How the bytes of text are coded.
+/// Encoding of text.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Symbols {
     Roman8,
@@ -73,7 +73,7 @@ enum Symbols {
     Utf8,
 }
 
-/// One job, as a printer would keep track of it. Lengths are points.
+/// The state of a printer during one job. Lengths are in points.
 struct Job {
     held: Unread<MAX_HELD>,
     reader: PageReader,
@@ -83,17 +83,17 @@ struct Job {
     y: f64,
     places: Vec<(f64, f64)>,
     left: f64,
-    /// From line to line, and from letter to letter where all are as wide.
+    /// Distances between lines, and between letters of fixed-pitch fonts.
     down: f64,
     across: Option<f64>,
     height: f64,
-    /// Units of a point (`&u#D`).
+    /// Units per point (`&u#D`).
     unit: f64,
     turn: u8,
     symbols: Symbols,
-    /// What a line end does (`&k#G`).
+    /// Effect of a line end (`&k#G`).
     line_end: u8,
-    /// Text comes as transparent data, where controls are text, too.
+    /// Text comes as transparent data, where control characters are text too.
     transparent: u64,
     hpgl: Option<hpgl::Plotter>,
 }
@@ -145,7 +145,7 @@ impl Job {
             b'\n' => {
                 self.y += self.down;
                 if self.line_end & 2 != 0 || self.line_end == 0 {
-                    // A bare line end begins a line: the sender means text.
+                    // A bare line end begins a new line, as its sender meant it.
                     self.x = self.left;
                 }
             }
@@ -245,7 +245,7 @@ impl Job {
         }
     }
 
-    /// Reads what is held as far as it goes. The bytes to come that are no text.
+    /// Reads the buffer as far as possible. Returns the following bytes that are no text.
     fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> (usize, u64) {
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
@@ -262,7 +262,7 @@ impl Job {
             }
             if let Some(plotter) = &mut self.hpgl {
                 let Some(end) = memchr::memmem::find(rest, b"\x1b%") else {
-                    // A label may be cut; what is held has a cap.
+                    // A label may be cut; the buffer has a cap.
                     return (at, 0);
                 };
                 plotter.draw(rest.get(..end).unwrap_or_default(), &mut self.page);

@@ -1,5 +1,5 @@
-//! PCL XL (HP, PCL XL Feature Reference Protocol Class 2.0): a stream of operators with attributes before them,
-//! in binary. Text comes with the distances of its letters.
+//! PCL XL (HP, PCL XL Feature Reference Protocol Class 2.0): a binary stream of operators with attributes in front of
+//! them. Text comes with the distances of its letters.
 
 use crate::content::extract::layout::{GlyphPosition, Line, Page};
 use crate::content::extract::page::PageReader;
@@ -9,7 +9,7 @@ use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Wan
 use crate::syntax::{ByteOrder, Match};
 use zeroize::Zeroizing;
 
-/// Bytes kept of an operator whose attributes have not all come.
+/// Bytes kept of an operator with incomplete attributes.
 const MAX_HELD: usize = 256 << 10;
 /// Longest line of the header, bytes.
 const MAX_HEADER: usize = 1024;
@@ -110,8 +110,8 @@ impl Job {
         }
     }
 
-    /// Reads the tag at the front of `data` and its `value`: its length (a value, an attribute's name, or an
-    /// operator), and that of the data behind it that are no text.
+    /// Reads the tag at the front of `data` and its `value`. Returns its length (a value, an attribute's name, or an
+    /// operator), and the length of the data behind it that is no text.
     fn tag(&self, data: &[u8], value: &mut Option<Value>) -> Match<(usize, u64)> {
         let Some(tag) = data.first() else { return Match::More };
         let kind = tag & 7;
@@ -248,8 +248,8 @@ impl Job {
         lines.iter().for_each(|line| self.reader.line(line, scope));
     }
 
-    /// Reads what is held as far as it goes: bytes used, bytes to come that are no text; none if it is
-    /// no PCL XL any more.
+    /// Reads the buffer as far as possible: bytes used, following bytes that are no text; `None` if it is not valid
+    /// PCL XL.
     fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> Option<(usize, u64)> {
         let mut at = 0;
         if !self.header {
@@ -263,7 +263,7 @@ impl Job {
             at = end + 1;
         }
         let mut value = None;
-        // A value waits for its attribute: where that has not come, both are read again.
+        // A value is read again with its attribute, once that is available.
         let mut start = at;
         loop {
             let rest = data.get(at..).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! CMaps (ISO 32000-1 9.7.5, 9.10.3; Adobe Technical Note 5014): what codes are, and what they show.
+//! CMaps (ISO 32000-1 9.7.5, 9.10.3; Adobe Technical Note 5014): code lengths, and the text of codes.
 
 use super::object::{Fuel, Lexer, Object, Token};
 
@@ -11,7 +11,7 @@ const MAX_UNITS: usize = 280_000;
 /// Code space ranges kept of one CMap.
 const MAX_SPACES: usize = 128;
 
-/// Units that one code shows at most.
+/// Longest text of one code, UTF-16 units.
 const MAX_SHOWN: usize = 64;
 
 /// A CMap.
@@ -118,7 +118,7 @@ impl CMap {
         self.mappings.is_empty()
     }
 
-    /// Bytes of the code that `text` begins with.
+    /// Length of the code at the front of `text`, bytes.
     pub(super) fn code_len(&self, text: &[u8]) -> Option<usize> {
         let fits = |s: &&Space| {
             text.get(..s.len).is_some_and(|code| {
@@ -130,7 +130,7 @@ impl CMap {
         self.spaces.iter().find(fits).or(self.spaces.first()).map(|s| s.len)
     }
 
-    /// Appends what `code` shows; false if nothing is said of it.
+    /// Appends the text of `code`; false if it is not mapped.
     pub(super) fn show(&self, code: u32, out: &mut String) -> bool {
         let after = self.mappings.partition_point(|m| m.low <= code);
         let found = self.mappings.get(..after).unwrap_or_default().iter().rev().take(4);

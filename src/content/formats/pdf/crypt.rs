@@ -1,5 +1,5 @@
-//! Documents that are encrypted for an empty password, which every reader opens without asking
-//! (ISO 32000-2 7.6): RC4 and AES by the standard security handler, revisions 2 to 6.
+//! Documents encrypted with an empty password, which every viewer opens without asking (ISO 32000-2 7.6): RC4 and AES
+//! by the standard security handler, revisions 2 to 6.
 
 use super::object::{Dict, Object};
 use aes::cipher::{BlockCipherDecrypt, BlockCipherEncrypt, KeyInit, StreamCipher};
@@ -9,7 +9,7 @@ use rc4::Rc4;
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use zeroize::Zeroizing;
 
-/// What an empty password is filled up with (algorithm 2, step a).
+/// Padding of an empty password (algorithm 2, step a).
 const PADDING: [u8; 32] = [
     0x28, 0xbf, 0x4e, 0x5e, 0x4e, 0x75, 0x8a, 0x41, 0x64, 0x00, 0x4e, 0x56, 0xff, 0xfa, 0x01, 0x08,
     0x2e, 0x2e, 0x00, 0xb6, 0xd0, 0x68, 0x3e, 0x80, 0x2f, 0x0c, 0xa9, 0xfe, 0x64, 0x53, 0x69, 0x7a,
@@ -18,11 +18,11 @@ const PADDING: [u8; 32] = [
 /// Length of a block of AES.
 const BLOCK: usize = 16;
 
-/// Rounds of algorithm 2.B: at least, and more than any document needs.
+/// Rounds of algorithm 2.B: the least, and more than any document needs.
 const MIN_ROUNDS: usize = 64;
 const MAX_ROUNDS: usize = 1024;
 
-/// The key of a document, and how it is used.
+/// The key of a document, and its use.
 pub(super) struct Crypt {
     key: Zeroizing<Vec<u8>>,
     streams: Method,
@@ -42,8 +42,8 @@ enum Method {
 }
 
 impl Crypt {
-    /// From the encryption dictionary, whose values are resolved; `None` if the empty password does
-    /// not open it or it is by another handler.
+    /// From the encryption dictionary, with resolved values; `None` if the empty password does not open it, or for
+    /// another handler.
     pub(super) fn new(dict: &Dict, id: &[u8]) -> Option<Self> {
         if dict.get(b"Filter").name() != b"Standard" {
             return None;
@@ -250,7 +250,7 @@ fn hardened(salt: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     None
 }
 
-/// Cipher block chaining, undone; what is no whole block is dropped.
+/// Decrypts cipher block chaining; an incomplete block is dropped.
 fn chain(data: &[u8], vector: [u8; BLOCK], decrypt: impl Fn(&mut Block)) -> Vec<u8> {
     let mut out = Vec::with_capacity(data.len());
     let mut before = vector;
@@ -264,7 +264,7 @@ fn chain(data: &[u8], vector: [u8; BLOCK], decrypt: impl Fn(&mut Block)) -> Vec<
     out
 }
 
-/// Without the padding of RFC 8018 6.1.1; as it is where that is damaged.
+/// Removes the padding of RFC 8018 6.1.1; unchanged if that is damaged.
 fn unpadded(mut data: Vec<u8>) -> Vec<u8> {
     if let Some(&count) = data.last()
         && (1..=BLOCK).contains(&usize::from(count))

@@ -3,16 +3,16 @@
 use std::sync::LazyLock;
 use unicode_normalization::char::compose;
 
-/// What the codes of a simple font mean before its differences.
+/// The base encoding of a simple font, before its differences.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::content::formats) enum Base {
-    /// Also for fonts that say nothing: what is common in practice.
+    /// Also the default of fonts without one, as is common in practice.
     WinAnsi,
     MacRoman,
     Standard,
 }
 
-/// The character of a code; none where the encoding has none.
+/// The character of a code; `None` if the encoding has none.
 pub(in crate::content::formats) fn character(base: Base, code: u8) -> Option<char> {
     /// The characters of all codes of an encoding.
     type Table = [Option<char>; 256];
@@ -48,7 +48,7 @@ fn standard(code: u8) -> Option<char> {
     }
 }
 
-/// Names that are not made of others.
+/// Names that are not composed of others.
 const NAMES: &[(&str, &str)] = &[
     ("space", " "),
     ("nbspace", " "),
@@ -173,7 +173,7 @@ const ACCENTS: &[(&str, char)] = &[
 const GREEK: &str = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron \
                      pi rho - sigma tau upsilon phi chi psi omega";
 
-/// Appends what the glyph `name` shows; false if the name says nothing.
+/// Appends the text of the glyph `name`; false if the name has no meaning.
 pub(in crate::content::formats) fn glyph(name: &[u8], out: &mut String) -> bool {
     let Ok(name) = std::str::from_utf8(name) else { return false };
     // `a.sc`, `one.tnum`: a variant of the letter before the dot.

@@ -1,5 +1,5 @@
-//! The objects of a document (ISO 32000-1 7.3.10, 7.5): found by reading from the front, never by the
-//! cross-reference table, which is at the end and in a cut or damaged file missing or wrong.
+//! The objects of a document (ISO 32000-1 7.3.10, 7.5): found by reading from the front, never by the cross-reference
+//! table, which is at the end and missing or wrong in a cut or damaged file.
 
 use super::crypt::Crypt;
 use super::filters;
@@ -35,16 +35,16 @@ pub(super) struct File<'a> {
     root: Option<u32>,
     /// Page objects in the order of the file.
     pages: Vec<u32>,
-    /// The last dictionary that names fonts.
+    /// The last dictionary with fonts.
     resources: Option<u32>,
     pub(super) encryption: Encryption,
     /// The encryption dictionary, and the first part of the document's id.
     encrypt: Object,
     id: Vec<u8>,
     crypt: Option<Crypt>,
-    /// The dictionary of what is said about the document (14.3.3).
+    /// The document information dictionary (14.3.3).
     info: Object,
-    /// A limit was met while indexing.
+    /// A limit was reached while indexing.
     pub(super) limited: bool,
 }
 
@@ -90,7 +90,7 @@ impl<'a> File<'a> {
         file
     }
 
-    /// Indexes the objects; the object streams.
+    /// Indexes the objects. Returns the object streams.
     fn scan(&mut self) -> Vec<(u32, usize)> {
         let data = self.data;
         let finder = memmem::Finder::new(b"obj");
@@ -113,7 +113,7 @@ impl<'a> File<'a> {
                 place.stream = self.stream_behind(&mut lexer, dict);
                 if let Some((start, end)) = place.stream {
                     at = end;
-                    // What a limit on the work means for a long document: images are not read.
+                    // For a long document, a limit on the work means that images are not read.
                     if !self.fuel.burn((end - start) / 64) {
                         break;
                     }
@@ -128,7 +128,7 @@ impl<'a> File<'a> {
                     _ if dict.has(b"Font") => self.resources = Some(number),
                     _ => {}
                 }
-                // An encryption dictionary (7.6.3.2), where the trailer that names it is missing.
+                // An encryption dictionary (7.6.3.2), if the trailer that refers to it is missing.
                 let named = matches!(dict.get(b"Filter"), Object::Name(_));
                 if named && dict.has(b"V") && dict.has(b"O") && dict.has(b"U") {
                     self.encrypt = Object::Reference(number);
@@ -139,7 +139,7 @@ impl<'a> File<'a> {
         packs
     }
 
-    /// Where the stream behind a dictionary lies (7.3.8).
+    /// Offset and length of the stream behind a dictionary (7.3.8).
     fn stream_behind(&self, lexer: &mut Lexer<'_>, dict: &Dict) -> Option<(usize, usize)> {
         if !matches!(lexer.token(), Some(Token::Keyword(b"stream"))) {
             return None;
@@ -192,7 +192,7 @@ impl<'a> File<'a> {
     /// Finds the key of an encrypted document, if it needs no password.
     fn decrypt(&mut self) {
         let mut dict = self.dict(&self.encrypt).unwrap_or_default();
-        // Its own values may be references, too.
+        // Its own values may be references too.
         dict.resolve(|value| self.value(value));
         self.crypt = Crypt::new(&dict, &self.id);
         if self.crypt.is_none() {
@@ -200,7 +200,7 @@ impl<'a> File<'a> {
         }
     }
 
-    /// Indexes what is in the object streams (7.5.7).
+    /// Indexes the object streams (7.5.7).
     fn unpack(&mut self, packs: &[(u32, usize)]) {
         let mut total = 0;
         for &(number, order) in packs {
@@ -251,14 +251,14 @@ impl<'a> File<'a> {
             None => self.data,
         };
         let mut object = Lexer::new(data, place.at, self.fuel).object()?;
-        // What is in an object stream was encrypted with that (7.5.7).
+        // Objects in an object stream were encrypted with the stream (7.5.7).
         if let (Some(crypt), None) = (&self.crypt, place.packed) {
             crypt.strings(&mut object, number, place.generation);
         }
         Some(object)
     }
 
-    /// What `object` is or refers to.
+    /// `object`, or the object that it refers to.
     pub(super) fn value(&self, object: &Object) -> Object {
         let Object::Reference(mut number) = *object else {
             let paid = self.fuel.burn(object.weight());
@@ -281,7 +281,7 @@ impl<'a> File<'a> {
         }
     }
 
-    /// The items of the array that `object` is or refers to; itself if it is none.
+    /// The items of the array that `object` is or refers to; otherwise itself.
     pub(super) fn array(&self, object: &Object) -> Vec<Object> {
         match self.value(object) {
             Object::Array(items) => items,
@@ -297,7 +297,7 @@ impl<'a> File<'a> {
         let place = self.index.get(&number)?;
         let (start, end) = place.stream?;
         let dict = self.dict(&Object::Reference(number))?;
-        // Length as a reference, now that it can be resolved: data may hold `endstream`.
+        // Length as a reference, which can be resolved now: data may contain `endstream`.
         let exact = self.value(dict.get(b"Length")).number().map_or(0, |n| n as usize);
         let behind = self.data.get(start.saturating_add(exact)..).unwrap_or_default();
         let behind = behind.get(..MAX_SLACK).unwrap_or(behind);
@@ -315,7 +315,7 @@ impl<'a> File<'a> {
         Some((dict, decoded))
     }
 
-    /// What is said about the document.
+    /// The document information.
     pub(super) fn info(&self) -> Option<Dict> {
         self.dict(&self.info)
     }

@@ -1,5 +1,4 @@
-//! Fonts: from the codes of a string to the text it shows and the room it takes
-//! (ISO 32000-1 9.5 to 9.10).
+//! Fonts: text and width of the codes of a string (ISO 32000-1 9.5 to 9.10).
 
 use super::cmap::{CMap, big_endian};
 use super::encoding::{self, Base};
@@ -13,7 +12,7 @@ const MAX_WIDTHS: usize = 70_000;
 pub(super) struct Font {
     codes: Codes,
     to_unicode: Option<CMap>,
-    /// What the codes of a simple font show without [`Self::to_unicode`].
+    /// Text of the codes of a simple font without [`Self::to_unicode`].
     table: Vec<Option<Box<str>>>,
     widths: Widths,
 }
@@ -22,7 +21,7 @@ pub(super) struct Font {
 enum Codes {
     /// One byte each.
     Simple,
-    /// As the encoding CMap says; two bytes each where it says nothing.
+    /// As in the encoding CMap; two bytes each by default.
     Composite(CMap),
     /// Text in a character set (predefined CMaps, 9.7.5.2).
     Text(&'static encoding_rs::Encoding),
@@ -86,7 +85,7 @@ impl Font {
         }
     }
 
-    /// Walks the codes of `string`: `each` gets the text of one and the room it takes.
+    /// Walks the codes of `string`: `each` gets the text and width of one.
     pub(super) fn show(&self, string: &[u8], mut each: impl FnMut(&str, ShownCode)) {
         let mut text = String::new();
         if let Codes::Text(encoding) = self.codes {
@@ -169,7 +168,7 @@ fn simple_table(file: &File<'_>, dict: &Dict) -> Vec<Option<Box<str>>> {
                     if encoding::glyph(&name, &mut text) {
                         *slot = Some(text.into());
                     } else if name != b".notdef" && slot.is_none() {
-                        // Names that say nothing (`g17`) with codes that do.
+                        // Glyph names without meaning (`g17`), whose codes have one.
                         *slot = encoding::character(Base::WinAnsi, code as u8)
                             .map(|c| c.to_string().into());
                     }
@@ -260,7 +259,7 @@ fn composite_widths(file: &File<'_>, below: &Dict) -> Widths {
 /// The usual width of letters beyond ASCII, and of anything not known.
 const USUAL: f32 = 556.0;
 
-/// The width of a character in a font of this name, in thousandths of its size, where nothing states it.
+/// The width of a character in a font of this name, in thousandths of its size, if the file does not give it.
 pub(in crate::content::formats) fn usual_width(name: &[u8], c: char) -> f32 {
     let is = |word: &[u8]| memchr::memmem::find(name, word).is_some();
     match () {

@@ -1,29 +1,29 @@
-//! Passes over the bytes of images, which are most of a document, as they come.
+//! Skips the bytes of images, which are most of a document, as they arrive.
 
 use crate::content::Scope;
 use memchr::memmem;
 use zeroize::Zeroizing;
 
-/// Images shorter than this are kept: passing over them saves nothing.
+/// Images shorter than this are kept: skipping them saves nothing.
 const MIN_IMAGE: u64 = 4096;
 
 /// What is taken at once: of what lies behind an image no more is moved.
 const BLOCK: usize = 8 << 10;
 
-/// How far before `stream` its dictionary may begin.
+/// Longest distance of an image's dictionary before `stream`.
 const MAX_DICT: usize = 1024;
 
 /// Finds streams of images in the bytes of a document.
 #[derive(Default)]
 pub(super) struct Images {
-    /// No image begins before this offset of what is held.
+    /// No image begins before this offset of the buffer.
     seen: usize,
-    /// Bytes of an image still to come that were not asked to be skipped.
+    /// Remaining bytes of an image that were not asked to be skipped.
     skip: u64,
 }
 
 impl Images {
-    /// Appends to `held` what is no image's; how many of the next bytes are.
+    /// Appends to `held` the bytes outside images. Returns how many of the next bytes belong to one.
     pub(super) fn take(
         &mut self,
         bytes: &[u8],
@@ -41,12 +41,12 @@ impl Images {
         std::mem::take(&mut self.skip)
     }
 
-    /// Cuts images out of what is new in `held`.
+    /// Cuts images out of the new part of `held`.
     fn cut(&mut self, held: &mut Vec<u8>, scope: &mut Scope<'_>) {
         const STREAM: &[u8] = b"stream";
         while let Some(hit) = held.get(self.seen..).and_then(|d| memmem::find(d, STREAM)) {
             let at = self.seen + hit;
-            // The line break behind `stream` must be there.
+            // The line break behind `stream` must be available.
             let start = match held.get(at + STREAM.len()..).unwrap_or_default() {
                 [b'\r', b'\n', ..] => at + STREAM.len() + 2,
                 [b'\n', ..] | [b'\r', _, ..] => at + STREAM.len() + 1,
@@ -76,7 +76,7 @@ impl Images {
     }
 }
 
-/// The length of the stream whose dictionary `before` ends with, if it is an image's.
+/// The length of the stream whose dictionary ends `before`, if it is an image's.
 fn image_length(before: &[u8]) -> Option<u64> {
     let tail = before.get(before.len().saturating_sub(MAX_DICT)..)?;
     let dict = tail.get(memmem::rfind(tail, b"obj")?..)?;
@@ -89,7 +89,7 @@ fn image_length(before: &[u8]) -> Option<u64> {
         .find(|rest| rest.first().is_some_and(u8::is_ascii_whitespace))?
         .trim_ascii_start();
     let digits = length.iter().take_while(|b| b.is_ascii_digit()).count();
-    // A reference has two numbers and R; its length is not known yet.
+    // A reference has two numbers and R; the length is not known yet.
     let behind = length.get(digits..)?.trim_ascii_start();
     if !behind.first().is_some_and(|b| matches!(b, b'/' | b'>')) {
         return None;

@@ -1,8 +1,8 @@
 //! PDF (ISO 32000): the text of the pages in reading order, the values of form fields under their
 //! names, and attached files.
 //!
-//! A document is kept until its end, as pages refer to objects before and behind them, but for its
-//! images, which are passed over as they come.
+//! A document is kept until its end, as pages refer to objects before and behind them, except for its images, which
+//! are skipped as they arrive.
 
 mod cmap;
 mod crypt;
@@ -27,19 +27,19 @@ use zeroize::Zeroizing;
 /// Longest document without its images, bytes.
 pub const MAX_DOCUMENT: usize = 16 << 20;
 
-/// Work that one document may cause, in bytes read, decoded and run.
+/// Work limit of one document, in bytes read, decoded and run.
 pub const MAX_WORK: u64 = 64 << 20;
 
-/// What a byte looked at costs of the flow's budget: most are looked at for a token.
+/// Cost of an examined byte in the flow's budget: most are examined for a token.
 const WORK_COST: u64 = 2;
 
-/// What a document costs beside that, however short it is.
+/// Cost of a document, however short it is.
 const DOCUMENT: u64 = 4 << 10;
 
 /// Text of one document, bytes.
 const MAX_TEXT: usize = 8 << 20;
 
-/// Where `%PDF-` is allowed (annex H, implementation note 13).
+/// Bytes in which `%PDF-` is allowed (annex H, implementation note 13).
 const MAX_LEAD: usize = 1024;
 
 /// PDF.
@@ -52,7 +52,7 @@ impl Format for Pdf {
 
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.get(..MAX_LEAD).unwrap_or(head);
-        // In the middle of text it is a word like any other.
+        // In the middle of text it is an ordinary word.
         memchr::memmem::find(head, b"%PDF-").is_some_and(|at| {
             let before = head.get(..at).and_then(<[u8]>::last);
             let version = head.get(at + b"%PDF-".len()).is_some_and(u8::is_ascii_digit);
@@ -128,7 +128,7 @@ pub(in crate::content::formats) fn read(data: &[u8], ending: Ending, scope: &mut
     });
     reader.end(scope);
     scope.spend((work - fuel.left()) * WORK_COST);
-    // What is attached is paid out of the same budget.
+    // Attached files are paid from the same budget.
     let mut paid = fuel.left();
     pages::attachments(&file, |content_type, bytes| {
         scope.spend((paid - fuel.left()) * WORK_COST);
@@ -152,7 +152,7 @@ enum Text<'a> {
     Note(&'a str),
 }
 
-/// Gives the text of a document to `give`; whether a limit cut it short.
+/// Passes the text of a document to `give`. Returns whether a limit cut it.
 fn write_text(file: &File<'_>, ending: Ending, give: &mut dyn FnMut(Text<'_>)) -> bool {
     let mut notes = Zeroizing::new(String::new());
     pages::fields(file, &mut notes);

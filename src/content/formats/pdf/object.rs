@@ -11,21 +11,21 @@ const MAX_DEPTH: usize = 32;
 /// Objects in one object.
 const MAX_ITEMS: usize = 128 << 10;
 
-/// Work left for a document, in bytes looked at. Every loop over its content charges it, so that
-/// whatever a document refers to and repeats, reading it ends.
+/// Remaining work for a document, in bytes examined. Every loop over its content charges it, so reading ends,
+/// whatever a document refers to and repeats.
 pub(super) struct Fuel(Cell<u64>);
 
 impl Fuel {
     pub(super) const fn new(bytes: u64) -> Self {
         Self(Cell::new(bytes))
     }
-    /// Charges `bytes`; false if there is not so much left, and then there is none.
+    /// Charges `bytes`; false if the rest does not suffice, which is then used up.
     pub(super) fn burn(&self, bytes: usize) -> bool {
         let left = self.0.get().checked_sub(bytes as u64);
         self.0.set(left.unwrap_or(0));
         left.is_some()
     }
-    /// Leaves no more than `bytes`.
+    /// Leaves at most `bytes`.
     pub(super) fn cap(&self, bytes: u64) {
         self.0.set(self.0.get().min(bytes));
     }
@@ -52,7 +52,7 @@ pub(super) enum Object {
 }
 
 impl Object {
-    /// What copying it costs.
+    /// The cost of copying it.
     pub(super) fn weight(&self) -> usize {
         match self {
             Self::Array(items) => items.iter().map(|i| 8 + i.weight()).sum(),
@@ -100,7 +100,7 @@ impl Dict {
     pub(super) fn is_false(&self, key: &[u8]) -> bool {
         matches!(self.get(key), Object::Bool(false))
     }
-    /// Puts what they refer to in the place of its references.
+    /// Replaces its references by the objects they refer to.
     pub(super) fn resolve(&mut self, value: impl Fn(&Object) -> Object) {
         for (_, entry) in &mut self.0 {
             if matches!(entry, Object::Reference(_)) {
@@ -161,7 +161,7 @@ impl<'a> Lexer<'a> {
         self.data.get(self.at + ahead).copied()
     }
 
-    /// What is not read yet.
+    /// The unread part.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.data.get(self.at..).unwrap_or_default()
     }
@@ -180,7 +180,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// The next token; none at the end, or when the work is used up.
+    /// The next token; `None` at the end, or when the work is used up.
     pub(super) fn token(&mut self) -> Option<Token<'a>> {
         let before = self.at;
         let token = self.read();

@@ -18,7 +18,7 @@ const MAX_CONTENT: usize = 16 << 20;
 /// Form fields that are read.
 const MAX_FIELDS: usize = 10_000;
 
-/// Entries read of the dictionary about the document.
+/// Entries read of the document information dictionary.
 const MAX_ENTRIES: usize = 64;
 
 /// Longest label before the value of a form field, bytes.
@@ -35,12 +35,12 @@ pub(super) struct PageRef {
     inherited: Rc<Object>,
 }
 
-/// The pages in the order of the page tree (7.7.3), then those that it does not lead to.
+/// The pages in the order of the page tree (7.7.3), then those that it does not contain.
 pub(super) fn pages(file: &File<'_>) -> Vec<PageRef> {
     let mut found = Vec::new();
     let mut seen = Seen::default();
     let root = file.root().unwrap_or_default();
-    // What is left to visit, the next at the end.
+    // Nodes left to visit, the next one at the end.
     let mut left = vec![(root.get(b"Pages").clone(), Rc::new(Object::Null), 0)];
     while let Some((object, inherited, depth)) = left.pop() {
         let Object::Reference(number) = object else { continue };
@@ -84,7 +84,7 @@ fn inherited_by(file: &File<'_>, page: u32) -> Object {
 }
 
 impl PageRef {
-    /// The page's content and resources; the streams it is from are put into `used`.
+    /// The page's content and resources; its streams are added to `used`.
     pub(super) fn content(&self, file: &File<'_>, used: &mut Seen) -> Option<(Vec<u8>, Dict)> {
         let page = file.dict(&Object::Reference(self.number))?;
         let resources = match page.get(b"Resources") {
@@ -105,7 +105,7 @@ impl PageRef {
         Some((content, resources.unwrap_or_default()))
     }
 
-    /// What is noted on the page (12.5.6): the text of annotations.
+    /// The text of annotations (12.5.6).
     pub(super) fn notes(&self, file: &File<'_>, out: &mut String) {
         let Some(page) = file.dict(&Object::Reference(self.number)) else { return };
         for note in file.array(page.get(b"Annots")) {
@@ -118,7 +118,7 @@ impl PageRef {
     }
 }
 
-/// Streams that may be the content of a page, but are of none that is left.
+/// Streams that may be page content, but belong to no known page.
 pub(super) fn orphans(file: &File<'_>, used: &Seen) -> Vec<(Vec<u8>, Dict)> {
     let mut found = Vec::new();
     let mut total = 0;
@@ -144,8 +144,8 @@ pub(super) fn orphans(file: &File<'_>, used: &Seen) -> Vec<(Vec<u8>, Dict)> {
     found
 }
 
-/// What is said about the document (14.3.3): its title, subject and keywords, and what a producer
-/// added under names of its own. Who wrote it is not asked.
+/// Document information (14.3.3): title, subject and keywords, and entries that a producer added. The author is left
+/// out.
 pub(super) fn about(file: &File<'_>, out: &mut String) {
     const OTHERS: [&[u8]; 6] =
         [b"Author", b"Creator", b"Producer", b"CreationDate", b"ModDate", b"Trapped"];

@@ -1,4 +1,4 @@
-//! The text that content streams show (ISO 32000-1 7.8, 8.4, 9.4).
+//! The text in content streams (ISO 32000-1 7.8, 8.4, 9.4).
 
 use super::file::File;
 use super::font::Font;
@@ -23,10 +23,10 @@ const MAX_LINES: usize = 100_000;
 /// Fonts kept of a document.
 const MAX_FONTS: usize = 512;
 
-/// What running a form costs beside its bytes.
+/// Cost of running a form, beside its bytes.
 const FORM_COST: usize = 2048;
 
-/// What reading a font costs beside its bytes.
+/// Cost of reading a font, beside its bytes.
 const FONT_COST: usize = 4096;
 
 /// Rows `[a b 0] [c d 0] [e f 1]` (8.3.3).
@@ -69,13 +69,13 @@ pub(super) struct Interpreter<'a> {
     page: Page,
     /// Lines of the page so far.
     out: Vec<Line>,
-    /// Bytes of text left.
+    /// Remaining bytes of text.
     room: usize,
     /// [`Self::room`] or [`MAX_LINES`] was used up.
     pub(super) limited: bool,
 }
 
-/// A content stream that is being run.
+/// A content stream in execution.
 struct Run<'r> {
     state: State,
     saved: Vec<State>,
@@ -309,7 +309,7 @@ impl<'a> Interpreter<'a> {
         }
         match file.dict(dict.get(b"Resources")) {
             Some(own) => self.run(&content, &own, state, depth + 1),
-            // Of old, those of the page (7.8.3).
+            // In old files, those of the page (7.8.3).
             None => self.run(&content, run.resources, state, depth + 1),
         }
     }

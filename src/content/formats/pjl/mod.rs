@@ -1,5 +1,5 @@
-//! Jobs in HP's Printer Job Language (PJL Technical Reference Manual): lines about the job, and documents in
-//! other languages between them.
+//! Jobs in HP's Printer Job Language (PJL Technical Reference Manual): lines about the job, with documents in other
+//! languages between them.
 
 #[cfg(test)]
 mod tests;
@@ -8,7 +8,7 @@ use crate::content::extract::labels::Labels;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
 use zeroize::Zeroizing;
 
-/// What begins and ends a job (universal exit language).
+/// Beginning and end of a job (universal exit language).
 pub const UEL: &[u8] = b"\x1b%-12345X";
 /// Longest line, bytes.
 const MAX_LINE: usize = 4096;
@@ -44,15 +44,15 @@ impl Format for Pjl {
 }
 
 struct Job {
-    /// A line whose end has not come, or what may be the front of [`UEL`].
+    /// An incomplete line, or a possible beginning of [`UEL`].
     held: Zeroizing<Vec<u8>>,
     labels: Labels,
-    /// The media type of the language that was entered.
+    /// The media type of the current language.
     language: &'static str,
     document: Option<Nested>,
 }
 
-/// Words of a line of PJL whose value is a name of the job or a remark.
+/// Words of a PJL line whose value is the name of a job or a remark.
 const NAMES: [&str; 6] = ["NAME", "JOBNAME", "COMMENT", "DISPLAY", "JOBATTR", "STRINGCODESET"];
 
 /// The media type of a language.
@@ -80,7 +80,7 @@ impl Job {
             return;
         }
         if NAMES.iter().any(|name| upper.contains(name)) {
-            // A name says what the job is in quotes, a comment without.
+            // Names are in quotes, comments are not.
             let value = match command.split_once('"') {
                 Some((_, value)) => value.trim_end().trim_end_matches('"'),
                 None => command.trim().strip_prefix("COMMENT").unwrap_or(""),
@@ -100,7 +100,7 @@ impl Job {
         self.language = "";
     }
 
-    /// Reads what is held as far as it goes; the bytes used.
+    /// Reads the buffer as far as possible. Returns the bytes used.
     fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> usize {
         let mut at = 0;
         while let Some(rest @ [_, ..]) = data.get(at..) {
@@ -135,14 +135,14 @@ impl Job {
                 at += 1;
                 continue;
             }
-            // A document in the language that the printer finds out by itself.
+            // A document whose language the printer detects itself.
             self.document = Some(self.begin());
         }
         at
     }
 }
 
-/// Bytes at the end of `data` that may be the front of [`UEL`].
+/// Bytes at the end of `data` that may begin [`UEL`].
 fn cut(data: &[u8]) -> usize {
     let fits = |len: &usize| {
         let tail = data.get(data.len() - len..).unwrap_or_default();
@@ -176,7 +176,7 @@ impl Document for Job {
             Some(document) => {
                 document.gap(len, scope);
             }
-            // What follows is more likely a document than a line about one.
+            // The next bytes are more likely a document than a line about one.
             None => self.document = Some(self.begin()),
         }
         Want::ALL

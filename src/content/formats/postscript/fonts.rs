@@ -1,4 +1,4 @@
-//! Fonts: from the codes of a string to the text it shows and the room it takes (PLRM 5).
+//! Fonts: text and width of the codes of a string (PLRM 5).
 
 use super::graphics::{Matrix, concat, distance};
 use super::machine::{FONTS, Machine};
@@ -8,28 +8,28 @@ use crate::content::formats::pdf::encoding::{self, Base};
 use crate::content::formats::pdf::font::usual_width;
 use std::rc::Rc;
 
-/// Steps that reading an encoding costs.
+/// Cost of reading an encoding, steps.
 const GLYPHS_COST: usize = 2000;
 /// Fonts whose encodings are kept.
 const MAX_FONTS: usize = 4096;
 /// The height of a bitmap font's box in sizes of its letters.
 const BOX_HEIGHT: f64 = 1.2;
 
-/// What the codes of a font show.
+/// The text of a font's codes.
 pub(super) struct Glyphs {
     table: Vec<Option<Box<str>>>,
     widths: Vec<f64>,
-    /// It has the encoding with which it came: what is no text in it may be UTF-8.
+    /// It has its original encoding: codes that are no text in it may be UTF-8.
     plain: bool,
     /// Codes are text in a character set.
     charset: Option<&'static encoding_rs::Encoding>,
     /// The fonts of a composite font by the first byte of a code.
     parts: Vec<Rc<Glyphs>>,
-    /// Units of the font's size: 1000, but for bitmap fonts.
+    /// Units of the font's size: 1000, except for bitmap fonts.
     units: f64,
 }
 
-/// How a string is spaced beside the widths of its letters.
+/// Spacing of a string beside the widths of its letters.
 #[derive(Default)]
 pub(super) struct Spacing<'a> {
     pub(super) each: (f64, f64),
@@ -54,7 +54,7 @@ pub(super) fn names(base: Base, machine: &mut Machine<'_>) -> Option<Object> {
 }
 
 impl Machine<'_> {
-    /// The font of a name: one that the job brought, or one that printers have.
+    /// The font of a name: from the job, or one that printers have.
     pub(super) fn find_font(&mut self, name: Object) -> Option<u32> {
         let key = self.store.key(name)?;
         if let Some(Object::Dict(font)) = self.store.get(FONTS, key) {
@@ -153,7 +153,7 @@ impl Machine<'_> {
         glyphs
     }
 
-    /// What a glyph name shows; one without meaning (`G17`) represents its code.
+    /// The text of a glyph name; one without meaning (`G17`) means its code.
     fn shown(&self, name: Object, code: u8, named: Option<u32>, encoded: bool) -> Option<Box<str>> {
         let spelled = self.store.bytes(name).unwrap_or_default();
         if let Some(unicode) = named
@@ -182,7 +182,7 @@ impl Machine<'_> {
         encoding::character(Base::WinAnsi, code).map(|c| c.to_string().into())
     }
 
-    /// How many units of a font's space its size has.
+    /// Units of a font's space per unit of its size.
     fn units(&self, font: u32) -> f64 {
         let bitmap = self.store.get_named(font, b"FontType") == Some(Object::Number(3.0));
         let bounds = self.store.get_named(font, b"FontBBox");
@@ -198,7 +198,7 @@ impl Machine<'_> {
         }
     }
 
-    /// Shows a string: its text is put on the page, and the current point moves.
+    /// Shows a string: puts its text on the page, and moves the current point.
     pub(super) fn show(
         &mut self,
         string: &[u8],

@@ -1,11 +1,11 @@
-//! The graphics state as far as text needs it (PLRM 4.2, 4.3).
+//! The parts of the graphics state that text needs (PLRM 4.2, 4.3).
 
 /// Rows `[a b 0] [c d 0] [e f 1]`.
 pub(super) type Matrix = [f64; 6];
 
 pub(super) const IDENTITY: Matrix = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
 
-/// What `gsave` keeps.
+/// The state that `gsave` saves.
 #[derive(Clone)]
 pub(super) struct Graphics {
     pub(super) ctm: Matrix,

@@ -1,5 +1,5 @@
-//! The interpreter: operands, dictionaries and what is being executed (PLRM 3.4, 3.5). Nothing of it
-//! recurses, and each step is counted.
+//! The interpreter: operands, dictionaries and the execution stack (PLRM 3.4, 3.5). It never recurses, and counts
+//! each step.
 
 use super::fonts::Glyphs;
 use super::graphics::Graphics;
@@ -10,20 +10,20 @@ use crate::content::extract::layout::{Line, Page};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-/// Operands on the stack; the lowest go where there are more.
+/// Operands on the stack; beyond it the lowest are dropped.
 const MAX_OPERANDS: usize = 4096;
-/// Procedures and loops that are being executed.
+/// Procedures and loops in execution.
 const MAX_FRAMES: usize = 512;
 /// Dictionaries on the stack.
 const MAX_DICTS: usize = 128;
-/// Steps of any job, and for each byte of it.
+/// Steps allowed for any job, and for each byte of it.
 const STEPS: u64 = 2_000_000;
 const STEPS_PER_BYTE: u64 = 16;
-/// Streams that filters made.
+/// Streams made by filters.
 const MAX_STREAMS: usize = 4096;
-/// What one filter may make, bytes.
+/// Output of one filter, bytes.
 const MAX_FILTERED: usize = 16 << 20;
-/// Lines of one job.
+/// Lines per job.
 const MAX_LINES: usize = 200_000;
 
 /// The dictionaries that are always there.
@@ -31,22 +31,22 @@ pub(super) const SYSTEM: u32 = 0;
 pub(super) const USER: u32 = 1;
 pub(super) const FONTS: u32 = 2;
 
-/// A filter that has not read yet: it begins where its source then is.
+/// A filter that has not read yet: it begins at the current position of its source.
 pub(super) struct Pending {
     pub(super) source: Object,
     pub(super) filter: Vec<u8>,
-    /// Of `SubFileDecode`: so many bytes, or up to this.
+    /// Of `SubFileDecode`: this many bytes, or up to this string.
     pub(super) count: usize,
     pub(super) end: Vec<u8>,
 }
 
-/// What is being executed.
+/// An entry of the execution stack.
 pub(super) enum Frame {
     /// The objects of a procedure from this one on.
     Proc(u32, usize),
     /// A program in a stream.
     Stream(u32),
-    /// What `stopped` waits for.
+    /// The mark of `stopped`.
     Stopped,
     Loop(Object),
     Repeat(Object, u64),
@@ -73,11 +73,11 @@ pub(super) struct Machine<'a> {
     pub(super) saved: Vec<Graphics>,
     pub(super) page: Page,
     pub(super) glyphs: HashMap<u32, Rc<Glyphs>, foldhash::fast::FixedState>,
-    /// Takes the lines of each page.
+    /// Receives the lines of each page.
     give: &'a mut dyn FnMut(&Line),
     steps: u64,
     lines: usize,
-    /// A limit cut it short.
+    /// A limit cut it.
     pub(super) limited: bool,
 }
 
@@ -148,7 +148,7 @@ impl<'a> Machine<'a> {
         self.flush();
     }
 
-    /// Uses up steps for work that takes longer than others.
+    /// Charges steps for work that takes longer than a single one.
     pub(super) fn burn(&mut self, steps: usize) {
         self.steps = self.steps.saturating_sub(steps as u64).max(1);
     }
@@ -161,7 +161,7 @@ impl<'a> Machine<'a> {
         lines.iter().for_each(|line| (self.give)(line));
     }
 
-    /// One step; none at the end of the program.
+    /// One step; `None` at the end of the program.
     fn step(&mut self) -> Option<()> {
         match self.frames.last_mut()? {
             Frame::Stream(at) => {
@@ -265,7 +265,7 @@ impl<'a> Machine<'a> {
             Object::Run(name) => match self.look_up(name) {
                 Some(Object::Run(other)) if other == name => {}
                 Some(value) => self.execute_value(value),
-                // Not defined: an error, from which reading goes on.
+                // Undefined: an error, after which reading continues.
                 None => {}
             },
             _ => self.execute_value(object),
@@ -288,7 +288,7 @@ impl<'a> Machine<'a> {
                     self.fail();
                 }
             }
-            // A name for a name is looked up at the next step, so that no circle of them is endless.
+            // A name that means a name is looked up at the next step, so that no cycle of them is endless.
             Object::Run(_) => {
                 if let Some(Object::Proc(at)) = self.store.new_array(vec![object], true) {
                     self.enter(Frame::Proc(at, 0));
@@ -307,8 +307,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// An operator lacked an operand: an error handler is called if there is one, otherwise reading
-    /// continues.
+    /// An operator lacked an operand: calls the error handler if there is one, otherwise continues.
     fn fail(&mut self) {
         let waiting = self.frames.iter().any(|f| matches!(f, Frame::Stopped));
         if waiting {
@@ -322,7 +321,7 @@ impl<'a> Machine<'a> {
             match frame {
                 Frame::Stopped => return self.push(Object::Bool(true)),
                 Frame::Stream(at) if self.frames.is_empty() => {
-                    // The job itself goes on.
+                    // The job itself continues.
                     self.frames.push(Frame::Stream(at));
                     return;
                 }
@@ -347,12 +346,12 @@ impl<'a> Machine<'a> {
         }
     }
 
-    /// The value of a name in the dictionaries on the stack, the last first.
+    /// The value of a name in the dictionaries on the stack, from the top.
     pub(super) fn look_up(&self, name: Name) -> Option<Object> {
         self.dicts.iter().rev().find_map(|d| self.store.get(*d, Key::Name(name.0)))
     }
 
-    /// The innermost program text that is being read.
+    /// The innermost program text in execution.
     pub(super) fn current_file(&self) -> Option<u32> {
         self.frames.iter().rev().find_map(|frame| match frame {
             Frame::Stream(at) => Some(*at),
@@ -366,7 +365,7 @@ impl<'a> Machine<'a> {
         self.streams.get_mut(at as usize)
     }
 
-    /// Lets a filter read, and those that it reads from before.
+    /// Lets a filter read, after those that it reads from.
     fn resolve(&mut self, at: u32) {
         if self.pending.is_empty() {
             return;

@@ -1,4 +1,4 @@
-//! PostScript (PLRM, third edition): the text that a job shows, in reading order.
+//! PostScript (PLRM, third edition): the text of a job, in reading order.
 //!
 //! Programs print with procedures of their own, so that the text of a job is known only by running it. What
 //! runs here has no devices and no files but the job itself, and its work is bounded. Errors are passed over:
@@ -20,11 +20,11 @@ use machine::Machine;
 use memchr::memmem;
 use zeroize::Zeroizing;
 
-/// Longest job, bytes; of a longer one the front is read.
+/// Longest job, bytes; of a longer one the beginning is read.
 const MAX_JOB: usize = 16 << 20;
 /// Bytes before `%!`: the end of a job before it, and the header of files with a preview.
 const MAX_LEAD: usize = 64;
-/// What a file with a preview begins with (EPSF 3.0 section 5).
+/// Magic of a file with a preview (EPSF 3.0 section 5).
 const PREVIEW: &[u8] = b"\xc5\xd0\xd3\xc6";
 
 /// PostScript.
@@ -71,7 +71,7 @@ impl Document for Job {
     }
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
-        // Whatever token is cut, the next line is one of the program again.
+        // Whichever token is cut, the next line is program text again.
         self.held.push(b'\n');
         Want::ALL
     }
@@ -118,14 +118,14 @@ fn program(job: &[u8]) -> &[u8] {
     rest.get(..len).unwrap_or(rest)
 }
 
-/// Whether its pages are objects of PDF that its prolog interprets, as Ghostscript writes them.
+/// Whether its pages are PDF objects that its prolog interprets, as Ghostscript writes them.
 fn is_packed(program: &[u8]) -> bool {
     memmem::find(program, b"/Type/Page").is_some()
         && memmem::find(program, b"endstream").is_some()
         && memmem::find(program, b" obj").is_some()
 }
 
-/// What the job says that it is (DSC 4.3, `%%Title:`).
+/// The title in the job's comments (DSC 4.3, `%%Title:`).
 fn title(program: &[u8]) -> Option<String> {
     const HEAD: usize = 4096;
     let head = program.get(..HEAD).unwrap_or(program);

@@ -1,15 +1,15 @@
-//! Objects of the language (PLRM 3.3), and where their values are kept.
+//! Objects of the language (PLRM 3.3), and the store of their values.
 //!
-//! Composite objects are numbers of values in one store, which goes when the job has been read, however
-//! they refer to each other.
+//! Composite objects are indexes into one store, which is freed when the job has been read, whatever cycles they
+//! form.
 
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
-/// Bytes that the values of one job may take.
+/// Most bytes of the values of one job.
 const MAX_STORE: usize = 48 << 20;
 
-/// What each value costs beside its elements, bytes.
+/// Cost of each value beside its elements, bytes.
 const VALUE_COST: usize = 48;
 
 /// An object. Copies share the value.
@@ -58,7 +58,7 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Whether no further values fit.
+    /// Whether the store is full.
     pub(super) const fn is_full(&self) -> bool {
         self.used > MAX_STORE
     }
@@ -80,7 +80,7 @@ impl Store {
         name
     }
 
-    /// How a name is written.
+    /// The text of a name.
     pub(super) fn spelling(&self, name: Name) -> &[u8] {
         self.spelled.get(name.0 as usize).map_or(b"", |s| s)
     }

@@ -1,15 +1,15 @@
-//! Bytes that a job reads: its own text and what filters make of it, and the tokens in them (PLRM 3.2).
+//! Bytes that a job reads, its own program and the output of filters, and the tokens in them (PLRM 3.2).
 
 use super::object::{Object, Store};
 use crate::content::formats::pdf::filters;
 use std::rc::Rc;
 
-/// Depth of procedures in procedures.
+/// Levels of nested procedures.
 const MAX_NESTING: usize = 64;
 /// Objects of one procedure.
 const MAX_PROCEDURE: usize = 1 << 20;
 
-/// Bytes with a place in them. Streams over the same bytes may be at different places.
+/// Bytes with a position. Streams over the same bytes may have different positions.
 pub(super) struct Stream {
     data: Rc<[u8]>,
     at: usize,
@@ -70,7 +70,7 @@ impl Stream {
         out
     }
 
-    /// A line without its end; none at the end of the data.
+    /// A line without its end; `None` at the end of the data.
     pub(super) fn line(&mut self) -> Option<Vec<u8>> {
         let rest = self.rest();
         if rest.is_empty() {
@@ -83,7 +83,7 @@ impl Stream {
         Some(line)
     }
 
-    /// What a filter makes of the coming bytes (PLRM 3.13); the place moves behind its end of data.
+    /// The output of a filter on the following bytes (PLRM 3.13); the position moves behind its end of data.
     pub(super) fn filtered(&mut self, filter: &[u8], room: usize) -> Self {
         let rest = self.rest();
         let find =
@@ -100,7 +100,7 @@ impl Stream {
             b"FlateDecode" => (filters::inflate(rest, room), rest.len()),
             b"LZWDecode" => (filters::unlzw(rest, true, room), rest.len()),
             b"RunLengthDecode" => (filters::run_length(rest, room), rest.len()),
-            // Pictures and what is not known.
+            // Images and unknown filters.
             _ => (Vec::new(), rest.len()),
         };
         self.skip(used);
@@ -119,7 +119,7 @@ impl Stream {
         }
     }
 
-    /// A comment; the data that one announces is passed over (DSC 5, `%%BeginData`, `%%BeginBinary`).
+    /// A comment; data that one announces is skipped (DSC 5, `%%BeginData`, `%%BeginBinary`).
     fn comment(&mut self) {
         let line = self.line().unwrap_or_default();
         let counted = line
@@ -143,7 +143,7 @@ impl Stream {
         }
     }
 
-    /// The next object: of a procedure, the whole.
+    /// The next object: for a procedure, the whole.
     pub(super) fn object(&mut self, store: &mut Store) -> Option<Object> {
         let mut open: Vec<Vec<Object>> = Vec::new();
         loop {

@@ -1,6 +1,6 @@
-//! Protocol buffers without their schema: messages of gRPC and of web interfaces. Fields have
-//! numbers, not names, so a value counts only where it says itself what it is, where a map gives it
-//! a name, or where a patient's record cannot be anything else.
+//! Protocol buffers without their schema: messages of gRPC and of web interfaces. Fields have numbers, not names, so
+//! a value counts only if it describes itself, if a map gives it a name, or if a patient's record cannot be anything
+//! else.
 
 mod wire;
 
@@ -14,7 +14,7 @@ use crate::rules::About;
 use wire::{Value, Wire};
 use zeroize::Zeroizing;
 
-/// Deepest nesting of messages.
+/// Levels of nested messages.
 const MAX_NESTING: usize = 12;
 
 /// Longest field of the outermost message that is kept, bytes. Longer ones are files.
@@ -23,10 +23,10 @@ const MAX_FIELD: usize = 256 << 10;
 /// Longest text that may be a value.
 const MAX_VALUE: usize = 128;
 
-/// Shortest text that may be a document of its own.
+/// Shortest text that may be a document itself.
 const MIN_DOCUMENT: usize = 16;
 
-/// `application/protobuf` and what else it is called.
+/// `application/protobuf` and its other names.
 pub struct Protobuf;
 
 impl Format for Protobuf {
@@ -38,7 +38,7 @@ impl Format for Protobuf {
         let essence = media::essence(media);
         let declared = media::says(media, "protobuf", &["pb", "binpb", "protobuf"])
             || essence.eq_ignore_ascii_case("application/x-google-protobuf");
-        // Text format and JSON are sent under this type, too.
+        // Text format and JSON are sent under this type too.
         declared && Wire::new(head).all_fields(extent)
     }
 
@@ -55,14 +55,14 @@ impl Format for Protobuf {
 }
 
 struct Message {
-    /// The outermost field that is not complete.
+    /// The incomplete outermost field.
     held: Zeroizing<Vec<u8>>,
-    /// How long it is, as far as that is known.
+    /// Its length, if known.
     need: usize,
-    /// What the outermost message holds itself.
+    /// Values of the outermost message itself.
     root: Node,
     path: Option<Box<str>>,
-    /// What the name of the service and its method says.
+    /// Context from the names of the service and its method.
     marks: Marks,
     broken: bool,
 }
@@ -138,7 +138,7 @@ fn field(
         Value::Bytes(bytes) => bytes,
     };
     let text = schemaless::text(bytes);
-    // Short texts are valid messages surprisingly often: what reads as text is text.
+    // Short texts are valid messages surprisingly often, so readable text counts as text.
     if let Some(text) = text {
         if is_document(bytes) || text.contains('\n') {
             document(text, scope);
@@ -173,7 +173,7 @@ fn field(
     }
 }
 
-/// Passes on what a message says of a person, if that is enough; whether it was.
+/// Passes on the record of a message, if its values suffice. Returns whether they did.
 fn emit(node: &mut Node, marks: Marks, scope: &mut Scope<'_>) -> bool {
     let mut record = CandidateRecord::default();
     if !node.person(marks, &mut record, scope.rules()) {
@@ -183,14 +183,14 @@ fn emit(node: &mut Node, marks: Marks, scope: &mut Scope<'_>) -> bool {
     true
 }
 
-/// A document inside: JSON, XML, an HL7 message, a note.
+/// A nested document: JSON, XML, an HL7 message, a note.
 fn document(text: &str, scope: &mut Scope<'_>) {
     if text.len() >= MIN_DOCUMENT {
         scope.whole(&Media::Unknown, text.as_bytes());
     }
 }
 
-/// Whether a field begins like a document of its own.
+/// Whether a field begins like a document.
 fn is_document(bytes: &[u8]) -> bool {
     bytes.len() >= MIN_DOCUMENT
         && (matches!(
@@ -203,7 +203,7 @@ fn is_document(bytes: &[u8]) -> bool {
             || bytes.get(128..132) == Some(b"DICM"))
 }
 
-/// What the name of a service and its method says: `/clinic.v1.PatientService/GetPatient`.
+/// Context from the names of a service and its method: `/clinic.v1.PatientService/GetPatient`.
 fn about(path: &str, scope: &Scope<'_>) -> Marks {
     let keys = &scope.rules().keys;
     let mut marks = Marks::default();

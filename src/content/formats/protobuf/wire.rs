@@ -16,7 +16,7 @@ pub(super) enum Value<'a> {
 /// Why there is no next field.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fault {
-    /// The field goes on behind what is there: `front` bytes before its value of `len` bytes.
+    /// The field is incomplete: `front` bytes before its value of `len` bytes.
     Short { front: usize, len: u64 },
     /// It is no message.
     Malformed,
@@ -39,7 +39,7 @@ impl<'a> Wire<'a> {
         self.len - self.rest.len()
     }
 
-    /// Whether nothing but fields is there, at least one; the last may be cut where more is to come.
+    /// Whether the bytes are fields only, at least one; the last one may be cut if more bytes follow.
     pub(super) fn all_fields(self, extent: Extent) -> bool {
         let mut any = false;
         for field in self {
@@ -79,7 +79,7 @@ impl<'a> Wire<'a> {
                 self.rest = rest_;
                 return Ok((number, Value::Bytes(value)));
             }
-            // Groups are not used any more.
+            // Groups are deprecated.
             _ => return Err(Fault::Malformed),
         };
         let Some((value, rest_)) = rest.split_at_checked(len) else {

@@ -1,5 +1,5 @@
-//! EDF (Kemp 1992), EDF+ (Kemp and Olivan 2003) and BDF: a header of 256 bytes in text. EDF+ divides the line of
-//! the patient into code, sex, birth date and name; before it, everybody wrote there what they liked.
+//! EDF (Kemp 1992), EDF+ (Kemp and Olivan 2003) and BDF: a header of 256 bytes of text. EDF+ divides the patient line
+//! into code, sex, birth date and name; before it, the line was free text.
 
 use super::{Read, Values};
 use crate::syntax::recording::EDF_HEADER;
@@ -44,13 +44,13 @@ pub(super) fn read(head: &[u8], values: &mut Values) -> Read {
     Read::Done
 }
 
-/// Whether it is said: `X` is what is not known or was taken out.
+/// Whether it has a value: `X` means unknown or removed.
 fn known(word: &str) -> bool {
     !word.bytes().all(|b| matches!(b, b'X' | b'x' | b'_' | b'-' | b'0'))
 }
 
-/// A line without rules: numbers are the code, a date is that of birth, words are the name. Only the three
-/// together name somebody, as a study's `S001 run 2` looks the same.
+/// A free-text line: numbers are the code, a date is the birth date, words are the name. Only the three together
+/// identify a person, as a study's `S001 run 2` looks the same.
 fn free(words: &[&str], values: &mut Values) {
     let birth = words.iter().find_map(|word| date(word));
     let is_code = |w: &&&str| w.bytes().any(|b| b.is_ascii_digit()) && date(w).is_none();

@@ -1,4 +1,4 @@
-//! Headers with fields at fixed places: ISHNE, NIfTI and ANALYZE.
+//! Headers with fields at fixed offsets: ISHNE, NIfTI and ANALYZE.
 
 use super::{Read, Values, u16_at};
 use crate::syntax::recording::{Volume, volume};
@@ -20,14 +20,14 @@ pub(super) fn ishne(head: &[u8], values: &mut Values) -> Read {
     if head.len() < ISHNE_HEADER { Read::Need(ISHNE_HEADER) } else { Read::Done }
 }
 
-/// What programs write into the fields of ANALYZE that NIfTI keeps but does not use.
+/// Values that programs write into the fields of ANALYZE that NIfTI keeps but does not use.
 pub(super) fn nifti(head: &[u8], values: &mut Values) -> Read {
     if head.len() < VOLUME_HEADER {
         return Read::Need(VOLUME_HEADER);
     }
     if volume(head) == Some(Volume::One) {
         values.latin("db_name", head.get(14..32).unwrap_or_default());
-        // In NIfTI-1 there are other fields at its place.
+        // NIfTI-1 has other fields at its place.
         if head.get(344..347) != Some(b"n+1") && head.get(344..347) != Some(b"ni1") {
             values.latin("patient_id", head.get(283..293).unwrap_or_default());
         }

@@ -1,4 +1,4 @@
-//! MFER (ISO 22077-1): values with a tag and a length, one behind the other.
+//! MFER (ISO 22077-1): consecutive values with a tag and a length.
 
 use super::{Read, Values};
 use encoding_rs::{Encoding, SHIFT_JIS, WINDOWS_1252};
@@ -24,12 +24,12 @@ pub(super) fn read(head: &[u8], values: &mut Values) -> Read {
         }
         let length = at + 1 + usize::from(tag == CHANNEL);
         let Some(first) = head.get(length).copied() else { return Read::Need(length + 1) };
-        // One byte, or how many bytes of length follow.
+        // One byte, or the number of length bytes that follow.
         let (len, value) = if first < 0x80 {
             (usize::from(first), length + 1)
         } else {
             let bytes = usize::from(first & 0x7f);
-            // A length that is left open, or too large for what a header has.
+            // A length that is indefinite, or too large for a header.
             if !(1..=4).contains(&bytes) {
                 return Read::Done;
             }
@@ -40,7 +40,7 @@ pub(super) fn read(head: &[u8], values: &mut Values) -> Read {
         };
         let end = value.saturating_add(len);
         let Some(bytes) = head.get(value..end) else {
-            // Signals come behind the names.
+            // Signals follow the names.
             return if end > super::MAX_HEAD { Read::Done } else { Read::Need(end) };
         };
         match tag {

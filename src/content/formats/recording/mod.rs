@@ -1,6 +1,5 @@
-//! Files with signals of the body, and volumes, by the header in which they name the patient: SCP-ECG (EN 1064),
-//! MFER (ISO 22077-1), EDF and EDF+, BDF, ISHNE (electrocardiograms of a day), NIfTI and ANALYZE. What follows
-//! the header is passed over.
+//! Files of biosignals and image volumes, by the header that identifies the patient: SCP-ECG (EN 1064), MFER (ISO
+//! 22077-1), EDF and EDF+, BDF, ISHNE (Holter electrocardiograms), NIfTI and ANALYZE. The rest of a file is skipped.
 
 mod edf;
 mod fixed;
@@ -17,12 +16,12 @@ use crate::syntax::recording;
 use encoding_rs::{Encoding, WINDOWS_1252};
 use zeroize::Zeroizing;
 
-/// Most that is read of a header, bytes.
+/// Most bytes read of a header.
 const MAX_HEAD: usize = 64 << 10;
 /// Longest text of a field, bytes.
 const MAX_TEXT: usize = 256;
 
-/// Electrocardiograms by EN 1064.
+/// Electrocardiograms, EN 1064.
 pub const SCP_ECG: Recording = Recording {
     name: "scp-ecg",
     // A checksum.
@@ -32,7 +31,7 @@ pub const SCP_ECG: Recording = Recording {
     shows: Some(Health::Result),
 };
 
-/// Signals by ISO 22077-1.
+/// Biosignals, ISO 22077-1.
 pub const MFER: Recording = Recording {
     name: "mfer",
     first: b"@",
@@ -50,7 +49,7 @@ pub const EDF: Recording = Recording {
     shows: Some(Health::Result),
 };
 
-/// Electrocardiograms of a day (ISHNE, Badilini 1998).
+/// Holter electrocardiograms (ISHNE, Badilini 1998).
 pub const ISHNE: Recording = Recording {
     name: "ishne",
     first: b"I",
@@ -73,17 +72,17 @@ pub struct Recording {
     name: &'static str,
     first: &'static [u8],
     begins: fn(&[u8]) -> bool,
-    /// Reads what there is of the header.
+    /// Reads the available part of the header.
     read: fn(&[u8], &mut Values) -> Read,
     shows: Option<Health>,
 }
 
-/// How far a header was read.
+/// Result of reading a header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Read {
-    /// So many bytes of the file must be there.
+    /// This many bytes of the file are needed.
     Need(usize),
-    /// All that names somebody was read.
+    /// All identifying fields were read.
     Done,
 }
 
@@ -100,7 +99,7 @@ impl Values {
         }
     }
 
-    /// Text up to a zero, in this character set unless it is UTF-8.
+    /// Null-terminated text, in this character set unless it is UTF-8.
     fn text(&mut self, field: &'static str, bytes: &[u8], charset: &'static Encoding) {
         let end = memchr::memchr(0, bytes).unwrap_or(bytes.len()).min(MAX_TEXT);
         let bytes = bytes.get(..end).unwrap_or_default();
@@ -114,7 +113,7 @@ impl Values {
         self.text(field, bytes, WINDOWS_1252);
     }
 
-    /// A date, unless it is left out.
+    /// A date, unless it is missing.
     fn date(&mut self, field: &'static str, year: u16, month: u16, day: u16) {
         let known = (1..=12).contains(&month) && (1..=31).contains(&day);
         if known && (1850..=2200).contains(&year) {
@@ -156,7 +155,7 @@ impl Format for Recording {
     }
 }
 
-/// A header that is collected until all of it is there.
+/// A header that is buffered until it is complete.
 struct Header {
     name: &'static str,
     read: fn(&[u8], &mut Values) -> Read,
@@ -195,7 +194,7 @@ impl Document for Header {
         }
         let mut values = Values::default();
         match (self.read)(&self.head, &mut values) {
-            // It is read again from the beginning, so not for every byte.
+            // It is parsed again from its beginning, so not for every byte.
             Read::Need(need) if self.head.len() < MAX_HEAD => {
                 self.need = need.max(self.head.len() + self.head.len() / 4 + 1);
                 Want::ALL

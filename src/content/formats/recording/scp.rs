@@ -1,5 +1,5 @@
-//! SCP-ECG (EN 1064, ISO 11073-91064): a record of sections; section 0 says where they are, section 1 holds what
-//! is known of the patient, tag by tag.
+//! SCP-ECG (EN 1064, ISO 11073-91064): a record of sections. Section 0 contains their offsets, section 1 the data of
+//! the patient as tagged values.
 
 use super::{Read, Values, u16_at, u32_at};
 use crate::syntax::recording;
@@ -10,7 +10,7 @@ const HEAD: usize = 16;
 const RECORD: usize = 6;
 /// Length of a pointer of section 0.
 const POINTER: usize = 10;
-/// Pointers that are looked at; there are 12 sections, and some of manufacturers.
+/// Pointers that are read; there are 12 sections, and some of manufacturers.
 const MAX_POINTERS: usize = 64;
 
 pub(super) fn read(head: &[u8], values: &mut Values) -> Read {

@@ -14,20 +14,20 @@ use crate::syntax::sql::{Token, Tokens};
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
-/// Longest statement but for its rows, and longest row, bytes.
+/// Longest statement without its rows, and longest row, bytes.
 const MAX_PIECE: usize = 64 << 10;
 
 /// Tables whose columns are remembered, and bytes of their names.
 const MAX_TABLES: usize = 256;
 const MAX_TABLE_BYTES: usize = 128 << 10;
 
-/// Bytes looked at to recognise a dump.
+/// Bytes examined to recognise a dump.
 const MAX_HEAD: usize = 4 << 10;
 
 /// Statements of SQL in a file.
 pub struct Dump;
 
-/// How statements of a dump begin.
+/// Beginnings of statements in a dump.
 const STATEMENTS: [&[&str]; 13] = [
     &["INSERT", "INTO"],
     &["REPLACE", "INTO"],
@@ -80,7 +80,7 @@ impl Format for Dump {
     }
 }
 
-/// Whether the first statement of `head` is one of a dump, or a comment says that it is one.
+/// Whether the first statement of `head` belongs to a dump, or a comment declares one.
 fn begins(head: &[u8]) -> bool {
     let comment = head.trim_ascii_start();
     if comment.starts_with(b"-- MySQL dump")
@@ -104,7 +104,7 @@ fn begins(head: &[u8]) -> bool {
     known || bracket || copy || pragma
 }
 
-/// What is being read.
+/// The current part.
 enum State {
     /// A statement, up to its end.
     Statement,
@@ -114,7 +114,7 @@ enum State {
     Copy(Columns),
 }
 
-/// What the next byte is part of.
+/// The context of the next byte.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LexicalState {
     Nothing,
@@ -126,7 +126,7 @@ enum LexicalState {
     Comment(bool),
 }
 
-/// A table: its columns, and what its name says of its rows.
+/// A table: its columns, and the context from its name.
 struct Columns {
     columns: TableColumns,
     marks: Marks,
@@ -134,17 +134,17 @@ struct Columns {
 
 struct Reader {
     path: Option<Box<str>>,
-    /// What the path says.
+    /// Context from the path.
     around: Marks,
     /// The statement, row or line so far.
     piece: Zeroizing<Vec<u8>>,
     state: State,
     inside: LexicalState,
-    /// Parentheses that are open.
+    /// Open parentheses.
     depth: u32,
     /// Where the line of the statement begins.
     line: usize,
-    /// The piece has outgrown its limit: its end is awaited.
+    /// The piece has exceeded its limit: its end is awaited.
     cut: bool,
     /// Names of columns by table, as the dump defined them.
     tables: HashMap<Vec<u8>, Vec<Box<str>>>,
@@ -276,7 +276,7 @@ impl Reader {
                 self.push(byte, scope);
             }
             (b',' | b' ' | b'\t' | b'\r' | b'\n', 0) => {}
-            // The statement ends, or goes on (`ON CONFLICT`).
+            // The statement ends, or continues (`ON CONFLICT`).
             (_, 0) => {
                 self.state = State::Statement;
                 self.clear();
@@ -387,7 +387,7 @@ impl Document for Reader {
     }
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
-        // What was cut is lost; the lines of a COPY go on with the next.
+        // The cut part is lost; the lines of a COPY continue with the next one.
         self.clear();
         self.cut = true;
         self.inside = LexicalState::Nothing;

@@ -4,7 +4,7 @@ use crate::content::extract::table::MAX_COLUMNS;
 use crate::syntax::sql::{Token, Tokens};
 use zeroize::Zeroizing;
 
-/// Words that begin a constraint where the definition of a column may stand.
+/// Words that begin a constraint instead of a column definition.
 const CONSTRAINTS: [&str; 9] =
     ["PRIMARY", "KEY", "UNIQUE", "CONSTRAINT", "INDEX", "FOREIGN", "CHECK", "FULLTEXT", "SPATIAL"];
 
@@ -12,7 +12,7 @@ fn text(bytes: &[u8]) -> Box<str> {
     String::from_utf8_lossy(bytes).into()
 }
 
-/// The last part of the name of a table (`public.patient`, `[dbo].[Patient]`), and the token behind it.
+/// The last part of a table name (`public.patient`, `[dbo].[Patient]`), and the token behind it.
 fn table<'a>(
     first: Option<Token<'a>>,
     tokens: &mut Tokens<'a>,
@@ -87,8 +87,8 @@ pub(super) fn definition(tokens: &mut Tokens<'_>) -> Option<(Vec<u8>, Vec<Box<st
     None
 }
 
-/// The cells of a row in parentheses: of each, its string (`CAST(N'1970-01-31' AS Date)`, `DATE '1970-01-31'`), or
-/// the number that it is. The value of a placeholder is not in a dump.
+/// The cells of a row in parentheses: for each its string (`CAST(N'1970-01-31' AS Date)`, `DATE '1970-01-31'`) or
+/// number. Dumps do not contain the values of placeholders.
 pub(super) fn cells(row: &[u8]) -> Vec<Zeroizing<String>> {
     let mut cells = Vec::new();
     let mut cell: Zeroizing<String> = Zeroizing::default();

@@ -1,7 +1,7 @@
 //! SQLite database files (sqlite.org/fileformat2.html): the rows of every table under the names of its columns.
-//! Exports, caches and databases of applications that are copied over file shares, mailed and fetched.
+//! Exports, caches and application databases are copied over file shares, mailed and downloaded.
 //!
-//! A file is kept until its end, as the pages of a table lie anywhere in it.
+//! A file is kept until its end, as the pages of a table may be anywhere in it.
 
 mod pages;
 mod schema;
@@ -20,7 +20,7 @@ use zeroize::Zeroizing;
 
 /// Tables that are read.
 const MAX_TABLES: usize = 1024;
-/// Shortest value that may be a document of its own, bytes.
+/// Shortest value that may be a document itself, bytes.
 const MIN_DOCUMENT: usize = 64;
 
 const MAGIC: &[u8] = b"SQLite format 3\0";
@@ -74,7 +74,7 @@ fn read(database: &Database<'_>, path: Marks, scope: &mut Scope<'_>) {
         database.rows(table.root, &mut seen, scope, &mut |rowid, values, scope| {
             let mut cells: Vec<Zeroizing<String>> =
                 values.iter().map(|value| Zeroizing::new(value.text())).collect();
-            // The column that represents the number of the row is empty in it.
+            // The column that is an alias of the row id is empty in it.
             if let Some(cell) = table.rowid.and_then(|at| cells.get_mut(at)) {
                 **cell = rowid.to_string();
             }
@@ -87,7 +87,7 @@ fn read(database: &Database<'_>, path: Marks, scope: &mut Scope<'_>) {
     }
 }
 
-/// Reads a value that is a document of its own: resources in JSON, messages, letters.
+/// Reads a value that is a document: resources in JSON, messages, letters.
 fn document(value: &Value<'_>, scope: &mut Scope<'_>) {
     let bytes = match value {
         Value::Text(text) => text.as_bytes(),

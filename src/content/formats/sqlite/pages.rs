@@ -11,7 +11,7 @@ const MAX_ROW: usize = 256 << 10;
 /// Values of a row that are read.
 const MAX_VALUES: usize = 512;
 
-/// The work of a cell beside its bytes.
+/// Cost of a cell beside its bytes.
 const CELL: u64 = 16;
 
 /// Types of pages (1.6).
@@ -31,7 +31,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
-    /// As a table shows it; a blob only where it is text.
+    /// As a table shows it; a blob only if it is text.
     pub fn text(&self) -> String {
         match self {
             Self::Null => String::new(),
@@ -54,7 +54,7 @@ enum Encoding {
 pub struct Database<'a> {
     data: &'a [u8],
     page_size: usize,
-    /// Bytes of a page that it uses.
+    /// Usable bytes of a page.
     usable: usize,
     encoding: Encoding,
 }
@@ -63,18 +63,18 @@ pub struct Database<'a> {
 pub struct Seen(Vec<bool>);
 
 impl Seen {
-    /// Whether the page is there and comes for the first time.
+    /// Whether the page is available and was not read before.
     fn first(&mut self, page: u32) -> bool {
         let slot = usize::try_from(page).ok().and_then(|page| self.0.get_mut(page.checked_sub(1)?));
         slot.is_some_and(|seen| !std::mem::replace(seen, true))
     }
 }
 
-/// What takes rows: their number and their values.
+/// Receives rows: their ids and their values.
 type Take<'t> = dyn FnMut(i64, &[Value<'_>], &mut Scope<'_>) + 't;
 
 impl<'a> Database<'a> {
-    /// The file `data`; none if its header is not one (1.3).
+    /// The file `data`; `None` if its header is malformed (1.3).
     pub fn new(data: &'a [u8]) -> Option<Self> {
         let header = data.get(..FILE_HEADER)?;
         let page_size = match u16::from_be_bytes(*header.get(16..)?.first_chunk::<2>()?) {
@@ -102,7 +102,7 @@ impl<'a> Database<'a> {
         self.data.get(start..end)
     }
 
-    /// Hands every row of the b-tree under page `root` to `take`. No page is read twice.
+    /// Passes every row of the b-tree under page `root` to `take`. No page is read twice.
     pub fn rows(&self, root: u32, seen: &mut Seen, scope: &mut Scope<'_>, take: &mut Take<'_>) {
         let mut waiting = vec![root];
         while let Some(number) = waiting.pop() {
@@ -144,7 +144,7 @@ impl<'a> Database<'a> {
         }
     }
 
-    /// Reads the row in a cell. None if the budget is used up.
+    /// Reads the row in a cell. `None` if the budget is used up.
     fn row(
         &self,
         kind: u8,
@@ -160,7 +160,7 @@ impl<'a> Database<'a> {
         let (Some(rowid), Ok(len)) = (rowid, usize::try_from(len)) else { return Some(()) };
         let local = self.local(kind == TABLE_LEAF, len);
         let read = len.min(MAX_ROW);
-        // Cells may share what they hold.
+        // Cells may overlap.
         if !scope.spend(CELL + read as u64) {
             return None;
         }
@@ -192,7 +192,7 @@ impl<'a> Database<'a> {
         if some <= most { some } else { least }
     }
 
-    /// Hands on a record (2.1). What is cut is left out.
+    /// Passes on a record (2.1). A cut value is left out.
     fn record(&self, payload: &[u8], rowid: u64, scope: &mut Scope<'_>, take: &mut Take<'_>) {
         let mut rest = payload;
         let Some(size) = varint(&mut rest).and_then(|size| usize::try_from(size).ok()) else {
@@ -242,7 +242,7 @@ impl<'a> Database<'a> {
     }
 }
 
-/// A number in groups of seven bits, the most significant first; the ninth byte has eight.
+/// A varint: groups of seven bits, the most significant first; the ninth byte has eight.
 fn varint(data: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
     for at in 0..9 {

@@ -1,4 +1,4 @@
-//! The names of columns, from the statement that made their table (sqlite.org/lang_createtable.html).
+//! The names of columns, from the statement that created their table (sqlite.org/lang_createtable.html).
 
 /// Longest statement that is read, and columns of a table, bytes and number.
 const MAX_STATEMENT: usize = 64 << 10;
@@ -8,16 +8,16 @@ const MAX_COLUMNS: usize = 512;
 #[derive(Debug, PartialEq, Eq)]
 pub struct Table {
     pub name: String,
-    /// The page where its b-tree begins.
+    /// The root page of its b-tree.
     pub root: u32,
     /// In the order of the record.
     pub columns: Vec<String>,
-    /// The column that represents the number of the row.
+    /// The column that is an alias of the row id.
     pub rowid: Option<usize>,
 }
 
 impl Table {
-    /// The table that `sql` makes; none if it is not an ordinary one.
+    /// The table that `sql` creates; `None` if it is not an ordinary one.
     pub fn new(name: &str, root: u32, sql: &str) -> Option<Self> {
         if root == 0 || sql.len() > MAX_STATEMENT {
             return None;
@@ -42,7 +42,7 @@ impl Table {
                 break;
             }
         }
-        // A statement that is cut makes no table.
+        // A cut statement defines no table.
         let end = end?;
         let mut table = Self { name: name.to_owned(), root, columns: Vec::new(), rowid: None };
         let mut key = Vec::new();
@@ -143,7 +143,7 @@ fn tokens(sql: &str) -> Vec<Token<'_>> {
     tokens
 }
 
-/// Where the quote closes; two of them are one.
+/// End of the quoted text; two quotes are one.
 fn close(inner: &str, quote: char) -> usize {
     let mut chars = inner.char_indices().peekable();
     while let Some((at, c)) = chars.next() {

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 const GERMAN: &[u8] =
     &[0x81, 0x82, 0x84, 0x8A, 0x8E, 0x90, 0x94, 0x99, 0x9A, 0xA0, 0xE1, 0x85, 0x87, 0x93];
 
-/// How the text of a file is coded.
+/// Encoding of the text of a file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Charset {
     /// Nothing was declared yet.
@@ -39,7 +39,7 @@ impl Charset {
         })
     }
 
-    /// Text in UTF-8. What is UTF-8 beyond ASCII was meant so, whatever was declared.
+    /// Text in UTF-8. Valid UTF-8 beyond ASCII is taken as such, whatever was declared.
     pub fn decode(self, bytes: &[u8]) -> Cow<'_, str> {
         match std::str::from_utf8(bytes) {
             Ok(text) if self != Self::SevenBit || !text.is_ascii() => return Cow::Borrowed(text),

@@ -1,6 +1,5 @@
-//! xDT, the formats of German practices: GDT (devices), LDT (laboratories), BDT and KVDT (records and
-//! accounting). A line holds its own length (3 digits), the id of a field (4 digits) and its content;
-//! field 8000 starts a record.
+//! xDT, the formats of German practices: GDT (devices), LDT (laboratories), BDT and KVDT (records and billing). A
+//! line contains its own length (3 digits), the id of a field (4 digits) and its content; field 8000 starts a record.
 
 mod charset;
 
@@ -20,7 +19,7 @@ use zeroize::Zeroizing;
 const MAX_LINE: usize = 4 << 10;
 /// Length and field id.
 const HEAD: usize = 7;
-/// Nested objects that are kept apart (LDT 3).
+/// Levels of nested objects that are distinguished (LDT 3).
 const MAX_OBJECTS: usize = 32;
 
 /// The format.
@@ -46,29 +45,29 @@ impl Format for Xdt {
 
 #[derive(Default)]
 struct Reader {
-    /// The line being collected.
+    /// The current line.
     line: Zeroizing<Vec<u8>>,
-    /// The line at hand is too long, or was hit by a gap.
+    /// The current line is too long, or was hit by a gap.
     lost: bool,
-    /// A gap has taken the beginning of the record: nothing before the next one counts.
+    /// A gap hit the beginning of the record: nothing before the next one counts.
     after_gap: bool,
     charset: Charset,
     person: Person,
     /// Open objects, the innermost last.
     objects: SmallVec<[(LineOwner, ObjectName); 4]>,
-    /// Open objects beyond those.
+    /// Further open objects.
     deeper: u32,
 }
 
 /// `Obj_0045`.
 type ObjectName = SmallVec<[u8; 12]>;
 
-/// Whose data a line holds.
+/// Whose data a line contains.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum LineOwner {
     Patient,
     Other,
-    /// It has not been said.
+    /// Undeclared.
     Nobody,
 }
 
@@ -122,7 +121,7 @@ impl Reader {
         self.line.extend_from_slice(bytes);
     }
 
-    /// The line that was collected is complete.
+    /// The current line is complete.
     fn finish(&mut self, scope: &mut Scope<'_>) {
         let line = std::mem::take(&mut self.line);
         if !std::mem::take(&mut self.lost) {
@@ -162,7 +161,7 @@ impl Reader {
         }
     }
 
-    /// 8000: the type of a record, which starts.
+    /// 8000: the type of a new record.
     fn begin_record(&mut self, value: &[u8], scope: &mut Scope<'_>) {
         self.end_record(scope);
         self.after_gap = false;
@@ -209,7 +208,7 @@ impl Reader {
             return;
         }
         let name = value.trim_ascii();
-        // One that was not closed ends with the one around it.
+        // An unclosed object ends with its parent.
         match self.objects.iter().rposition(|(_, open)| open.as_slice() == name) {
             Some(at) => self.objects.truncate(at),
             None => {
@@ -227,7 +226,7 @@ impl Reader {
         if fields.is_empty() || self.deeper > 0 {
             return;
         }
-        // Outside of objects, all fields are the patient's; physicians have ids of their own.
+        // Outside of objects, all fields are the patient's; those of physicians have other ids.
         let whose = self.objects.last().map_or(LineOwner::Patient, |(whose, _)| *whose);
         let text = self.charset.decode(value);
         for field in fields {

@@ -1,21 +1,21 @@
-//! Dumps of databases in XML: `mysqldump --xml`, phpMyAdmin, Django, and rows of several tables in one document
-//! (flat XML of DbUnit). The names of databases and tables say what the rows are about.
+//! Database dumps in XML: `mysqldump --xml`, phpMyAdmin, Django, and rows of several tables in one document (flat XML
+//! of DbUnit). The names of databases and tables give the context of the rows.
 
 use super::super::markup::Attributes;
 
 /// Longest name of a database or table, bytes.
 const MAX_NAME: usize = 128;
 
-/// What the enclosing elements say, outermost first, with the depth of each.
+/// Context from the enclosing elements, outermost first, with the depth of each.
 #[derive(Default)]
 pub(super) struct Dump {
     around: Vec<(usize, String)>,
 }
 
-/// What an element that begins is to a dump.
+/// Role of an element in a dump.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Part {
-    /// It describes its content, and nothing else.
+    /// It gives context to its content, and nothing else.
     Table,
     /// The same, and it is one row.
     TableRow,
@@ -49,7 +49,7 @@ impl Dump {
         part
     }
 
-    /// An element has ended; `depth` are open. Whether that was one of a dump.
+    /// An element has ended; `depth` are open. Returns whether it gave context.
     pub(super) fn end(&mut self, depth: usize) -> bool {
         let ended = self.around.last().is_some_and(|(at, _)| *at >= depth);
         if ended {
@@ -58,7 +58,7 @@ impl Dump {
         ended
     }
 
-    /// What the names around say, like a path.
+    /// Context from the enclosing names, like a path.
     pub(super) fn path(&self) -> String {
         let names: Vec<&str> = self.around.iter().map(|(_, name)| name.as_str()).collect();
         names.join("/")

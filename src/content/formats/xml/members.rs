@@ -1,5 +1,6 @@
-//! Documents that name a value by an element beside it: property lists (`<key>mrn</key><string>H-77</string>`, plist(5) of
-//! macOS) and XML-RPC (`<member><name>mrn</name><value><string>H-77</string></value></member>`, the XML-RPC specification).
+//! Documents that name a value by a sibling element: property lists (`<key>mrn</key><string>H-77</string>`, plist(5)
+//! of macOS) and XML-RPC (`<member><name>mrn</name><value><string>H-77</string></value></member>`, the XML-RPC
+//! specification).
 
 use zeroize::Zeroizing;
 
@@ -14,7 +15,7 @@ enum Style {
     Rpc,
 }
 
-/// What such a document has said of the value that comes next.
+/// Name of the next value in such a document.
 #[derive(Default)]
 pub(super) struct Members {
     style: Style,
@@ -31,7 +32,7 @@ impl Members {
         };
     }
 
-    /// Whether an element only says of what type its content is, or holds what belongs to the element around it.
+    /// Whether an element only gives the type of its content, or belongs to the enclosing element.
     pub(super) fn is_transparent(&self, name: &str) -> bool {
         self.style == Style::Rpc
             && matches!(
@@ -48,7 +49,7 @@ impl Members {
             )
     }
 
-    /// Whether the text of an element is the name of the value that comes next.
+    /// Whether the text of an element is the name of the next value.
     pub(super) fn is_name(&self, name: &str) -> bool {
         match self.style {
             Style::PropertyList => name == "key",
@@ -57,7 +58,7 @@ impl Members {
         }
     }
 
-    /// Notes the name of the value that comes next.
+    /// Notes the name of the next value.
     pub(super) fn set(&mut self, name: Zeroizing<String>) {
         self.name = Some(name).filter(|name| name.len() <= MAX_NAME);
     }
@@ -67,7 +68,7 @@ impl Members {
         if self.style == Style::None || self.is_name(element) {
             return None;
         }
-        // A value in a list has none of its own, and is no part of a value around it.
+        // A value in a list has no name, and is no part of an enclosing value.
         let unnamed = self.style == Style::Rpc && element == "value";
         self.name.take().or_else(|| unnamed.then(|| Zeroizing::new("struct".to_owned())))
     }

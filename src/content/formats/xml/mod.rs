@@ -1,5 +1,5 @@
-//! XML: FHIR resources, CDA documents, the native DICOM model (PS3.19 A.1), and elements of any other
-//! kind, read like the objects of JSON.
+//! XML: FHIR resources, CDA documents, the native DICOM model (PS3.19 A.1), and any other elements, read like the
+//! objects of JSON.
 
 use super::dialect::{Dialect, Message, Namespaces};
 use super::markup::{Attributes, Markup, Receiver};
@@ -18,7 +18,7 @@ mod members;
 use dump::{Dump, Part};
 use members::Members;
 
-/// Deepest nesting of elements.
+/// Levels of nested elements.
 const MAX_NESTING: usize = 128;
 
 /// Namespace of FHIR resources (FHIR R4, XML representation).
@@ -110,13 +110,13 @@ struct XmlDocument {
 
 struct Reader {
     tree: Tree,
-    /// For each open element, whether it is an object: it holds others, or attributes that matter.
+    /// For each open element, whether it is an object: it has children, or attributes that matter.
     open: Vec<bool>,
     /// The innermost element has its value in an attribute; its children only add to it.
     attribute_value: bool,
-    /// The innermost element holds no others so far: its text is its value.
+    /// The innermost element has no children so far: its text is its value.
     leaf: bool,
-    /// Open elements inside a primitive of FHIR, which hold extensions of it.
+    /// Open elements inside a FHIR primitive, which are its extensions.
     inside_primitive: usize,
     /// The text of the innermost element.
     text: zeroize::Zeroizing<String>,
@@ -127,7 +127,7 @@ struct Reader {
     fhir: bool,
     cda: bool,
     workbook: bool,
-    /// Inside a CDA document: how many patients were named.
+    /// Number of patients so far in a CDA document.
     targets: Option<u32>,
     /// Depth of the elements of the innermost section of a CDA document.
     section: Option<usize>,
@@ -146,8 +146,8 @@ struct Reader {
     members: Members,
 }
 
-/// The name of an element without its prefix, and without that of the template that messages of HL7 version 3 put in
-/// front of it in some countries (`COCT_MT000203UK02.PartOfWhole`).
+/// The name of an element without its prefix, and without the template name that HL7 version 3 messages of some
+/// countries put in front of it (`COCT_MT000203UK02.PartOfWhole`).
 fn local(name: &str) -> &str {
     let name = name.rsplit(':').next().unwrap_or(name);
     match name.rsplit_once('.') {
@@ -162,7 +162,7 @@ struct TokenHandler<'a, 'b> {
 }
 
 impl TokenHandler<'_, '_> {
-    /// The innermost element holds others: it is an object.
+    /// The innermost element has children: it is an object.
     fn hold(&mut self) {
         if let Some(holds) = self.reader.open.last_mut()
             && !std::mem::replace(holds, true)
@@ -178,14 +178,14 @@ impl TokenHandler<'_, '_> {
         primitive || self.reader.inside_primitive > 0
     }
 
-    /// The code of a section of a CDA document says what it contains.
+    /// The code of a CDA section gives its content.
     fn section(&mut self, name: &str, attributes: Attributes<'_>) {
         if !self.reader.cda {
             return;
         }
         let depth = self.reader.open.len();
         if name == "section" {
-            // NI: there is nothing to say.
+            // NI: no information.
             self.reader.section = attributes.get("nullFlavor").is_none().then_some(depth + 1);
         } else if name == "code" && self.reader.section == Some(depth) {
             let code = attributes.get("code");
@@ -209,7 +209,7 @@ impl TokenHandler<'_, '_> {
         self.text(&String::from_utf8_lossy(&text));
     }
 
-    /// The text of the element is over.
+    /// The text of the element is complete.
     fn end_payload(&mut self) {
         if let Some(payload) = &mut self.reader.payload {
             if payload.end(Ending::Complete, self.scope) {
@@ -250,7 +250,7 @@ impl TokenHandler<'_, '_> {
         self.scope.rules().fhir.is_version_3(name)
     }
 
-    /// What the namespaces that an element declares say of the document.
+    /// Context from the namespaces that an element declares.
     fn namespaces(&mut self, attributes: Attributes<'_>) {
         for (_, namespace) in attributes.iter().filter(|(n, _)| n.starts_with("xmlns")) {
             self.reader.fhir |= namespace == FHIR;
@@ -263,7 +263,7 @@ impl TokenHandler<'_, '_> {
         }
     }
 
-    /// Takes an element that is a row of one of several tables; whether it is somebody's.
+    /// Takes an element that is a row of one of several tables. Returns whether it belongs to a person.
     fn row(&mut self, name: &str, attributes: Attributes<'_>) -> bool {
         if self.reader.open.len() != 1 || self.reader.fhir || self.reader.cda {
             return false;
@@ -273,7 +273,7 @@ impl TokenHandler<'_, '_> {
         self.reader.rows.row(name, &columns, self.scope)
     }
 
-    /// What the element that begins is to a dump of a database; whether its attributes say nothing else.
+    /// Role of the new element in a database dump. Returns whether its attributes have no other meaning.
     fn part_of_dump(&mut self, name: &str, attributes: Attributes<'_>) -> bool {
         let part = self.reader.dump.start(name, attributes, self.reader.open.len());
         if matches!(part, Part::Table | Part::TableRow) {
@@ -345,7 +345,7 @@ impl Receiver for TokenHandler<'_, '_> {
         if closed && self.row(name, attributes) {
             return;
         }
-        // A value in an attribute remains that of its element, whatever its children hold.
+        // A value in an attribute stays that of its element, whatever its children contain.
         if self.reader.attribute_value && !self.reader.text.trim().is_empty() {
             let text = std::mem::take(&mut self.reader.text);
             self.reader.tree.key("value", self.scope);

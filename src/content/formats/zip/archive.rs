@@ -1,5 +1,5 @@
-//! Reads an archive from the front, member by member, as its bytes come. The central directory is at
-//! the end, when everything has passed.
+//! Reads an archive from the front, member by member, as its bytes arrive. The central directory is at the end, too
+//! late to be used.
 
 use super::header::{self, Header, Method, Parsed};
 use super::member::Member;
@@ -13,7 +13,7 @@ use memchr::memmem;
 /// Members that are read.
 const MAX_MEMBERS: usize = 20_000;
 
-/// Bytes that the members of one archive may inflate to.
+/// Most decompressed bytes of the members of one archive.
 pub(super) const MAX_OUTPUT: u64 = 256 << 20;
 
 /// Output for each byte of input from which an archive counts as a bomb, once [`FREE_OUTPUT`] is
@@ -23,7 +23,7 @@ const MAX_RATIO: u64 = 256;
 /// Output before the ratio matters.
 const FREE_OUTPUT: u64 = 4 << 20;
 
-/// What is inflated at a time; lies on the stack.
+/// Bytes decompressed at a time; on the stack.
 const PIECE: usize = 16 << 10;
 
 /// The signature of a local file header (4.3.7).
@@ -35,7 +35,7 @@ const DESCRIPTOR: usize = 12;
 /// An archive.
 pub(super) struct Archive {
     state: State,
-    /// The start of a header or of a signature, until the rest is there.
+    /// The incomplete beginning of a header or of a signature.
     held: Vec<u8>,
     members: usize,
     taken: u64,
@@ -44,7 +44,7 @@ pub(super) struct Archive {
 }
 
 enum State {
-    /// Between members: looks for the next header.
+    /// Between members: searching for the next header.
     Seek,
     /// In an unwanted member: this many bytes of it are left.
     Pass(u64),
@@ -53,16 +53,16 @@ enum State {
     Done,
 }
 
-/// Where a stored member ends.
+/// End of a stored member.
 enum DataEnd {
     /// Bytes left.
     Left(u64),
-    /// Bytes so far; the size follows.
+    /// Bytes so far; the size follows them.
     Described(u64),
 }
 
 impl Archive {
-    /// `layer`: what the archive itself is called in `phi.carrier`.
+    /// `layer`: name of the archive itself in `phi.carrier`.
     pub(super) fn new(layer: &'static str, path: Option<Box<str>>) -> Self {
         Self {
             state: State::Seek,
@@ -78,7 +78,7 @@ impl Archive {
         self.given > MAX_OUTPUT || (self.given > FREE_OUTPUT && self.given / MAX_RATIO > self.taken)
     }
 
-    /// Reads what can be read of `data`; how much of it is done with.
+    /// Reads `data` as far as possible. Returns how much of it is done.
     fn read(&mut self, data: &[u8], scope: &mut Scope<'_>) -> usize {
         let mut at = 0;
         loop {
@@ -91,7 +91,7 @@ impl Archive {
         }
     }
 
-    /// One step; how much of `data` it used, and whether there may be another.
+    /// One step. Returns how much of `data` it used, and whether another one may follow.
     fn step(&mut self, data: &[u8], scope: &mut Scope<'_>) -> (usize, bool) {
         match std::mem::replace(&mut self.state, State::Seek) {
             State::Seek => match header::parse(data) {
@@ -137,8 +137,8 @@ impl Archive {
         }
     }
 
-    /// Skips a member with `left` bytes to come. Programs that unpack an archive go by its
-    /// central directory: a header in between says that the size was too large.
+    /// Skips a member with `left` bytes to come. Programs that unpack an archive use its central directory: a header
+    /// in between shows that the size was too large.
     fn pass(&mut self, data: &[u8], left: u64, scope: &mut Scope<'_>) -> (usize, bool) {
         let here = left.min(data.len() as u64);
         let mine = data.get(..here as usize).unwrap_or_default();
@@ -169,7 +169,7 @@ impl Archive {
         let reason = match header.method {
             _ if header.encryption == Encryption::Encrypted => Some(Reason::Encrypted),
             Method::Other if size != Some(0) => Some(Reason::Unsupported),
-            // Where it ends would have to be found by its decoder.
+            // Only its decoder could find its end.
             Method::Coded(_) if size.is_none() => Some(Reason::Unsupported),
             _ => None,
         };
@@ -184,7 +184,7 @@ impl Archive {
             (None, _) => self.office.member(&header.name, scope),
             (Some(_), _) => Member::Passed,
         };
-        // Of unknown length, it ends where the next header is found.
+        // Without a known length, it ends where the next header is found.
         let passed = size.map_or(State::Seek, State::Pass);
         self.state = match header.method {
             _ if size == Some(0) || member.is_passed() => passed,
@@ -259,7 +259,7 @@ impl Archive {
             let left = size.map(|size| size.saturating_sub(inflater.total_in()));
             let passed = left.map_or(State::Seek, State::Pass);
             match status {
-                // What the header counts to the member beyond that is none of it.
+                // Bytes beyond its end that the header counts to the member do not belong to it.
                 Ok(Status::StreamEnd) => member.end(Ending::Complete, &mut self.office, scope),
                 Err(_) => {
                     scope.give_up(Reason::Malformed);

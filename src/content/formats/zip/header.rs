@@ -8,14 +8,14 @@ pub(super) const FIXED: usize = 30;
 /// Extra field that holds sizes of eight bytes (4.5.3).
 const ZIP64: u16 = 0x0001;
 
-/// How a member's bytes are written (4.4.5).
+/// Compression of a member (4.4.5).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Method {
     Stored,
     Deflated,
-    /// By another coding that is read.
+    /// By another coding that is supported.
     Coded(&'static str),
-    /// Deflate64, LZMA and older ones: not read.
+    /// Deflate64, LZMA and older ones: not supported.
     Other,
 }
 
@@ -25,17 +25,17 @@ pub(super) struct Header {
     pub(super) method: Method,
     /// Flag bit 0, and the method number of AES.
     pub(super) encryption: Encryption,
-    /// Bytes in the archive; none if they follow the data (flag bit 3).
+    /// Bytes in the archive; `None` if the size follows the data (flag bit 3).
     pub(super) size: Option<u64>,
 }
 
-/// What the bytes at a signature are.
+/// Meaning of the bytes at a signature.
 pub(super) enum Parsed {
-    /// A header of so many bytes.
+    /// A header of this length.
     Header(Header, usize),
     /// More bytes are needed.
     Short,
-    /// The central directory or what follows it: no member comes any more.
+    /// The central directory or a later part: no member follows.
     End,
     /// None of these.
     Nothing,

@@ -1,17 +1,17 @@
-//! One member of an archive, while its bytes come.
+//! One member of an archive, while its bytes arrive.
 
 use super::office::Office;
 use super::prose::Prose;
 use super::workbook::Part;
 use crate::content::{Ending, Nested, Scope, Want};
 
-/// What reads a member.
+/// The reader of a member.
 pub(super) enum Member {
-    /// No reader.
+    /// None.
     Passed,
-    /// The content it is, and how many of its next bytes that does not want.
+    /// A payload, and how many of its next bytes to skip.
     Content(Box<Nested>, u64),
-    /// A text of an office document, and the layer that is to be named for it.
+    /// A text of an office document, and its layer.
     Prose(Box<Prose>, Option<&'static str>),
     /// A part of a workbook.
     Workbook(Box<Part>),

@@ -15,7 +15,7 @@ use archive::Archive;
 /// An archive of any kind.
 pub struct Zip;
 
-/// An office document: the media type or the name says so, or the first member does.
+/// An office document: shown by the media type, the name or the first member.
 pub struct OfficeFile {
     layer: &'static str,
     /// In the media type (`application/vnd.openxmlformats-officedocument.wordprocessingml.document`).

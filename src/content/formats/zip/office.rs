@@ -1,4 +1,4 @@
-//! What the members of an archive are by their names, and what those of an office document share.
+//! The roles of members by their names, and what the members of an office document share.
 
 use super::member::Member;
 use super::prose::Prose;
@@ -6,13 +6,13 @@ use super::workbook::{Part, Workbook};
 use crate::content::stack::{coding, media};
 use crate::content::{Ending, Media, Nested, Scope};
 
-/// What an archive knows beside its open member.
+/// State of an archive beside its open member.
 pub(super) struct Office {
-    /// What the archive itself is called in `phi.carrier`.
+    /// Name of the archive itself in `phi.carrier`.
     layer: &'static str,
-    /// The name it came under.
+    /// The file name of the archive.
     path: Option<Box<str>>,
-    /// A member said that it is an OpenDocument.
+    /// A member declared an OpenDocument.
     open_document: bool,
     pub(super) workbook: Workbook,
 }
@@ -22,7 +22,7 @@ impl Office {
         Self { layer, path, open_document: layer.starts_with("od"), workbook: Workbook::default() }
     }
 
-    /// What reads the member called `name`.
+    /// The reader of the member called `name`.
     pub(super) fn member(&mut self, name: &str, scope: &Scope<'_>) -> Member {
         if name.ends_with('/') {
             return Member::Passed;
@@ -51,7 +51,7 @@ impl Office {
             return Member::Workbook(Box::new(part));
         }
         self.open_document |= name == "mimetype";
-        // The machinery of office documents.
+        // Internal parts of office documents.
         let own = ["word/", "xl/", "ppt/", "docProps/", "_rels/", "META-INF/", "customXml/"];
         let embedded = name.contains("/embeddings/");
         let machinery = own.iter().any(|folder| name.starts_with(folder))
@@ -63,7 +63,7 @@ impl Office {
         Member::Content(Box::new(Nested::new(&Media::Type { content_type: "", name })), 0)
     }
 
-    /// What reads the member called `name`, which is packed by `coding`. Programs pack parts of office documents by
+    /// The reader of the member called `name`, compressed by `coding`. Programs compress parts of office documents by
     /// deflate only.
     pub(super) fn coded(&mut self, name: &str, coding: &str, scope: &Scope<'_>) -> Member {
         match self.member(name, scope) {

@@ -1,6 +1,5 @@
-//! The text of an office document: paragraphs as lines, tables as tables. WordprocessingML and
-//! DrawingML (ISO/IEC 29500-1 17.3, 21.1) and OpenDocument (ISO/IEC 26300-1 5, 9) name their
-//! elements nearly alike.
+//! The text of an office document: paragraphs as lines, tables as tables. WordprocessingML and DrawingML (ISO/IEC
+//! 29500-1 17.3, 21.1) and OpenDocument (ISO/IEC 26300-1 5, 9) use nearly the same names of elements.
 
 use crate::content::Scope;
 use crate::content::extract::record::Marks;
@@ -14,7 +13,7 @@ const MAX_LINE: usize = 8 << 10;
 /// Longest cell kept, bytes.
 const MAX_CELL: usize = 1024;
 
-/// Tables inside each other.
+/// Levels of nested tables.
 const MAX_TABLES: usize = 8;
 
 /// What a tab stop is in a line: columns are apart by more than one blank.
@@ -31,12 +30,12 @@ struct Text {
     /// OpenDocument: everything in a paragraph is text.
     open: bool,
     line: Zeroizing<String>,
-    /// In an element that holds text, and whether some came.
+    /// In a text element, and whether it has text.
     shown: bool,
     some: bool,
-    /// Open paragraphs: notes are inside others.
+    /// Open paragraphs: notes are nested in others.
     paragraphs: usize,
-    /// The cells so far of the row of each open table.
+    /// The cells so far of the current row of each open table.
     tables: Vec<Vec<Zeroizing<String>>>,
 }
 
@@ -121,7 +120,7 @@ impl TokenHandler<'_, '_> {
     }
 }
 
-/// Appends as much of `text` as there is room for.
+/// Appends the part of `text` for which there is room.
 fn push(to: &mut String, text: &str, cap: usize) {
     let mut room = cap.saturating_sub(to.len()).min(text.len());
     while !text.is_char_boundary(room) {

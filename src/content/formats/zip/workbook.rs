@@ -1,5 +1,5 @@
-//! Workbooks (SpreadsheetML, ISO/IEC 29500-1 18): cells refer to strings and formats in parts that may follow
-//! the sheets, so rows wait for them.
+//! Workbooks (SpreadsheetML, ISO/IEC 29500-1 18): cells refer to strings and formats in parts that may follow the
+//! sheets, so rows are kept until then.
 
 use super::office::Office;
 use crate::content::extract::record::Marks;
@@ -12,35 +12,35 @@ use zeroize::Zeroizing;
 /// Text of shared strings kept, bytes.
 const MAX_STRINGS: usize = 16 << 20;
 
-/// Text of rows that wait, bytes.
+/// Text of rows that are kept, bytes.
 const MAX_ROWS: usize = 16 << 20;
 
 /// Longest value kept, bytes.
 const MAX_VALUE: usize = 1024;
 
-/// Formats kept.
+/// Formats that are kept.
 const MAX_FORMATS: usize = 64 << 10;
 
-/// Formats of dates kept, beside those that are built in.
+/// Date formats that are kept, beside the built-in ones.
 const MAX_DATE_FORMATS: usize = 256;
 
-/// Between the cells, the rows and the sheets that wait.
+/// Separators of cells, rows and sheets that are kept.
 const CELL: char = '\u{1f}';
 const ROW: char = '\u{1e}';
 const SHEET: char = '\u{1d}';
-/// Before a cell that is the number of a shared string.
+/// Prefix of a cell with the number of a shared string.
 const SHARED: char = '\u{1}';
-/// Before the format of a cell and its number.
+/// Prefix of the format of a cell and its number.
 const NUMBER: char = '\u{2}';
 
-/// What the parts of a workbook hold.
+/// Contents of the parts of a workbook.
 #[derive(Default)]
 pub(super) struct Workbook {
     strings: Zeroizing<String>,
-    /// Where each string ends.
+    /// End of each string.
     ends: Vec<u32>,
     rows: Zeroizing<String>,
-    /// Number formats that show dates, beside those that are built in.
+    /// Number formats that show dates, beside the built-in ones.
     date_formats: Vec<u32>,
     /// Whether cells of each format show dates.
     dates: Vec<bool>,
@@ -48,7 +48,7 @@ pub(super) struct Workbook {
 }
 
 impl Workbook {
-    /// Everything is there: reads the rows.
+    /// All parts are there: reads the rows.
     pub(super) fn end(&mut self, marks: Marks, scope: &mut Scope<'_>) {
         if std::mem::take(&mut self.limited) {
             scope.give_up(Reason::Limit);
@@ -69,7 +69,7 @@ impl Workbook {
         }
     }
 
-    /// What a cell shows.
+    /// The text of a cell.
     fn shown(&self, cell: &str) -> Zeroizing<String> {
         let text = if let Some(index) = cell.strip_prefix(SHARED) {
             let index = index.trim().parse::<usize>().unwrap_or(usize::MAX);
@@ -109,7 +109,7 @@ impl Workbook {
     }
 }
 
-/// One part, while its bytes come.
+/// One part, while its bytes arrive.
 pub(super) struct Part {
     markup: Markup,
     reader: Reader,
@@ -117,9 +117,9 @@ pub(super) struct Part {
 
 struct Reader {
     kind: Kind,
-    /// In an element that holds text.
+    /// In a text element.
     shown: bool,
-    /// In the reading aid of a string (`rPh`).
+    /// In a phonetic run of a string (`rPh`).
     aid: bool,
     /// In the list of cell formats.
     formats: bool,

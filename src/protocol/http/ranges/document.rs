@@ -1,4 +1,4 @@
-//! A document that is put together of its parts.
+//! A document that is reassembled from its parts.
 
 use super::{OVERHEAD, Origin, Part};
 use crate::protocol::content_writer::ContentWriter;
@@ -12,13 +12,13 @@ pub(super) struct Document {
     pub(super) total: Option<u64>,
     pub(super) next: u64,
     writer: Option<ContentWriter>,
-    /// What came early, by where it begins; pieces may overlap.
+    /// Pieces that came out of order, by offset; they may overlap.
     early: BTreeMap<u64, Vec<u8>>,
-    /// What `early` costs.
+    /// Memory that `early` takes.
     held: usize,
-    /// Too much came early: what does not follow is read alone.
+    /// Too much came out of order: parts that do not follow are read alone.
     pub(super) alone: bool,
-    /// All of it came, or no more is wanted.
+    /// Everything came, or nothing more is wanted.
     pub(super) finished: bool,
 }
 
@@ -50,7 +50,7 @@ impl Document {
         size_of::<Self>() + self.origin.memory()
     }
 
-    /// Passes on the next bytes, and what was held behind them.
+    /// Passes on the next bytes, and the held bytes behind them.
     pub(super) fn deliver(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) {
         self.pass_on(bytes, sink);
         self.join(sink);
@@ -65,7 +65,7 @@ impl Document {
         self.join(sink);
     }
 
-    /// The next `len` bytes were passed over: they were not wanted.
+    /// The next `len` bytes were skipped.
     pub(super) fn pass(&mut self, len: u64, sink: &mut dyn ContentSink) {
         if let Some(writer) = self.writer.as_mut().filter(|_| !self.finished) {
             writer.passed(len);
@@ -75,7 +75,7 @@ impl Document {
         }
     }
 
-    /// How many of the next bytes are not wanted.
+    /// How many of the next bytes to skip.
     pub(super) fn unwanted(&self) -> u64 {
         self.writer.as_ref().map_or(0, ContentWriter::unwanted)
     }
@@ -108,7 +108,7 @@ impl Document {
         }
     }
 
-    /// Nothing more of it is read.
+    /// Stops reading it.
     pub(super) fn finish(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.finished = true;
         self.early.clear();
@@ -118,14 +118,14 @@ impl Document {
         }
     }
 
-    /// Keeps bytes of a part that came early; what that costs.
+    /// Holds bytes of a part that came out of order. Returns the memory that takes.
     pub(super) fn hold(&mut self, part: &mut Part, at: u64, bytes: &[u8]) -> usize {
         let before = self.held;
         if let Some(key) = part.key
             && let Some(room) = self.early.get_mut(&key)
             && let Some(more) = (key + room.len() as u64).checked_sub(at)
         {
-            // The same part may come twice.
+            // The same part may be sent twice.
             let more = bytes.get(usize::try_from(more).unwrap_or(usize::MAX)..).unwrap_or_default();
             room.extend_from_slice(more);
             self.held += more.len();
@@ -142,7 +142,7 @@ impl Document {
         self.held - before
     }
 
-    /// Reads each piece that is held on its own; the content that goes on with those of `part`.
+    /// Reads each held piece on its own; the payload that continues with those of `part` goes on.
     pub(super) fn release(&mut self, part: &Part, sink: &mut dyn ContentSink) -> ContentWriter {
         let own = part.key.and_then(|key| self.early.remove(&key));
         for bytes in std::mem::take(&mut self.early).into_values() {
@@ -158,7 +158,7 @@ impl Document {
         writer
     }
 
-    /// Passes on what is held, with the gaps between.
+    /// Passes on the held pieces, with gaps between them.
     pub(super) fn flush(mut self, sink: &mut dyn ContentSink) {
         for (start, bytes) in std::mem::take(&mut self.early) {
             let known = usize::try_from(self.next.saturating_sub(start)).unwrap_or(usize::MAX);
@@ -169,7 +169,7 @@ impl Document {
             {
                 writer.gap(start - self.next, sink);
             }
-            // What does not go on behind a gap may still be read from the next piece.
+            // A format that cannot continue behind a gap may still begin with the next piece.
             if let Some(writer) = self.writer.take_if(|writer| writer.is_done()) {
                 writer.close(Ending::Cut, sink);
             }

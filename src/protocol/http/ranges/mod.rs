@@ -1,9 +1,8 @@
-//! Documents that come in parts (RFC 9110 14): viewers read a PDF by ranges, downloads are resumed.
+//! Documents in parts (RFC 9110 14): viewers read a PDF by ranges, downloads are resumed.
 //!
-//! Parts of one document (the same target, validator and length) are put together. What comes in
-//! order goes on at once; what comes early is held, up to a cap, until what precedes it has
-//! come. Beyond the cap each part is read alone, as it comes. At the end of the connection what is
-//! held goes on with the gaps between.
+//! Parts of one document (the same target, validator and length) are combined. Parts in order are passed on at once;
+//! others are held, up to a cap, until what precedes them has come. Beyond the cap each part is read alone. At the
+//! end of the connection held parts are passed on with gaps between them.
 
 mod document;
 mod multipart;
@@ -21,13 +20,13 @@ use crate::protocol::{ContentSink, Direction, Ending, Hint, Media, Progress, Rea
 use document::Document;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
-/// Bytes of a connection that came early and are held.
+/// Out-of-order bytes held per connection.
 const MAX_HELD: usize = 8 << 20;
 
-/// What holding a part costs beside its bytes, roughly.
+/// Overhead of a held part, bytes, approximately.
 const OVERHEAD: usize = 96;
 
-/// Documents of a connection that are put together at the same time.
+/// Documents of a connection that are reassembled at the same time.
 const MAX_DOCUMENTS: usize = 8;
 
 /// Longest validator, name, media type or coding kept, bytes.
@@ -37,9 +36,9 @@ const MAX_TEXT: usize = 256;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::protocol) struct ContentRange {
     start: u64,
-    /// Behind its last byte.
+    /// Offset behind its last byte.
     end: u64,
-    /// Length of the whole document, where the server knows.
+    /// Length of the whole document, if the server knows it.
     total: Option<u64>,
 }
 
@@ -61,7 +60,7 @@ impl ContentRange {
         })
     }
 
-    /// All of a document of this length.
+    /// A complete document of this length.
     pub(in crate::protocol) const fn whole(total: u64) -> Self {
         Self { start: 0, end: total, total: Some(total) }
     }
@@ -72,12 +71,12 @@ fn number(text: &str) -> Option<u64> {
     text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok())?
 }
 
-/// Which document a part belongs to, and what to say of it.
+/// Identifies the document of a part, with its properties.
 #[derive(Clone, PartialEq, Eq)]
 pub(in crate::protocol) struct Origin {
     direction: Direction,
     method: &'static str,
-    /// Of the target with its query; 0 where the request was not seen.
+    /// Hash of the target with its query; 0 if the request was not seen.
     target: u64,
     /// `ETag`, or else `Last-Modified` (RFC 9110 8.8).
     validator: Box<str>,
@@ -87,7 +86,7 @@ pub(in crate::protocol) struct Origin {
 }
 
 impl Origin {
-    /// As given by the head of a response.
+    /// From the head of a response.
     pub(in crate::protocol) fn new(
         direction: Direction,
         service: &Service,
@@ -109,7 +108,7 @@ impl Origin {
         }
     }
 
-    /// Whether what the two come from is one document.
+    /// Whether both parts belong to one document.
     fn is(&self, other: &Self) -> bool {
         self.target == other.target
             && self.validator == other.validator
@@ -155,28 +154,28 @@ pub(in crate::protocol) struct Part {
     /// The offset of its next byte in the document.
     at: u64,
     end: u64,
-    /// Where the bytes begin that are held for it.
+    /// Offset of the bytes that are held for it.
     key: Option<u64>,
     /// It is read alone.
     own: Option<ContentWriter>,
-    /// How many bytes from there it was last said that are not wanted.
+    /// How many bytes from there were last said to be skipped.
     unwanted: u64,
-    /// It is the whole document, if it is not cut.
+    /// It is the whole document, unless it is cut.
     whole: bool,
 }
 
-/// The documents of a connection that come in parts.
+/// The partial documents of a connection.
 #[derive(Default)]
 pub(in crate::protocol) struct Ranges {
-    /// The one used last is the last.
+    /// In order of use, the latest last.
     documents: Vec<Document>,
     serial: u32,
-    /// Bytes held over all documents.
+    /// Bytes held for all documents.
     held: usize,
 }
 
 impl Ranges {
-    /// Begins a part. `None`: the document it belongs to is unknown.
+    /// Begins a part. `None` if its document is unknown.
     pub(in crate::protocol) fn part(
         &mut self,
         origin: &Origin,
@@ -192,7 +191,7 @@ impl Ranges {
             Some(at) => {
                 let document = self.documents.remove(at);
                 if document.finished && range.start == 0 {
-                    // Fetched once more.
+                    // Fetched again.
                     self.fresh(origin, range)
                 } else {
                     document
@@ -224,7 +223,7 @@ impl Ranges {
         Document::new(self.serial, origin.clone(), range.total)
     }
 
-    /// The next bytes of a part; how many of the bytes that follow are not wanted.
+    /// The next bytes of a part. Returns how many of the following bytes to skip.
     pub(in crate::protocol) fn data(
         &mut self,
         part: &mut Part,
@@ -267,7 +266,7 @@ impl Ranges {
             sink.anomaly(Reason::Limit);
             document.alone = true;
         }
-        // What is held of this part goes before what comes now; other parts are on their own.
+        // Held bytes of this part go before the new ones; other parts are on their own.
         self.held -= document.held();
         let mut own = document.release(part, sink);
         own.data(bytes, sink);
@@ -276,7 +275,7 @@ impl Ranges {
         part.unwanted
     }
 
-    /// `len` bytes of a part are missing; how many of the bytes that follow are not wanted.
+    /// `len` bytes of a part are missing. Returns how many of the following bytes to skip.
     pub(in crate::protocol) fn gap(
         &mut self,
         part: &mut Part,
@@ -292,7 +291,7 @@ impl Ranges {
         let found = self.documents.iter_mut().find(|d| d.serial == part.document && !d.finished);
         let Some(document) = found else { return Progress::REST };
         let lost = part.at.saturating_sub(document.next).min(len);
-        // What is missing of a part that came early may come again before it is its turn.
+        // Missing bytes of a part that came out of order may be sent again before their turn.
         if part.at - len <= document.next && lost > 0 {
             let before = document.held();
             document.lose(lost, sink);
@@ -301,7 +300,7 @@ impl Ranges {
         0
     }
 
-    /// Unwanted bytes were passed over, all but `left` of those that [`Self::data`] named.
+    /// Unwanted bytes were skipped, all but `left` of those that [`Self::data`] named.
     fn passed(&mut self, part: &mut Part, left: u64, sink: &mut dyn ContentSink) {
         let passed = std::mem::take(&mut part.unwanted).saturating_sub(left);
         if passed == 0 {
@@ -320,7 +319,7 @@ impl Ranges {
         }
     }
 
-    /// A part has ended, when `left` of the bytes that are not wanted had not come.
+    /// A part has ended, with `left` of its skipped bytes missing.
     pub(in crate::protocol) fn end(
         &mut self,
         mut part: Part,
@@ -344,7 +343,7 @@ impl Ranges {
         }
     }
 
-    /// No parts will come.
+    /// No more parts will come.
     pub(in crate::protocol) fn close(&mut self, sink: &mut dyn ContentSink) {
         for document in std::mem::take(&mut self.documents) {
             document.flush(sink);

@@ -1,11 +1,11 @@
-//! `multipart/byteranges` (RFC 9110 14.6): several parts of one document in one body. Each says how
-//! long it is, so that its bytes need not be searched for the boundary.
+//! `multipart/byteranges` (RFC 9110 14.6): several parts of one document in one body. Each part declares its length,
+//! so its bytes need not be searched for the boundary.
 
 use super::{ContentRange, Origin, Part, Ranges, cut};
 use crate::protocol::{ContentSink, Ending, Progress};
 use memchr::memchr;
 
-/// Longest line around the parts, bytes; the rest of a longer one is passed over.
+/// Longest line between parts, bytes; the rest of a longer one is passed over.
 const MAX_LINE: usize = 1 << 10;
 
 /// Bytes between two parts before the body is given up.
@@ -14,7 +14,7 @@ const MAX_BETWEEN: usize = 64 << 10;
 /// Reads such a body.
 pub(in crate::protocol) struct ByteRanges {
     origin: Origin,
-    /// With the two hyphens before it.
+    /// With its two leading hyphens.
     boundary: Box<[u8]>,
     line: Vec<u8>,
     /// Bytes since the last part.
@@ -30,7 +30,7 @@ enum State {
         range: Option<ContentRange>,
         content_type: Option<Box<str>>,
     },
-    /// In its bytes.
+    /// In its data.
     Bytes {
         part: Option<Part>,
         left: u64,
@@ -39,11 +39,11 @@ enum State {
 }
 
 impl ByteRanges {
-    /// The reader for a body of this media type; `None` if it is another one.
+    /// The reader for a body of this media type; `None` for any other.
     pub(in crate::protocol) fn new(content_type: &str, origin: &Origin) -> Option<Self> {
         let mut parameters = content_type.split(';').map(str::trim);
         let essence = parameters.next()?;
-        // As some servers of old name it.
+        // The name that some old servers use.
         let named = ["multipart/byteranges", "multipart/x-byteranges"]
             .iter()
             .any(|name| essence.eq_ignore_ascii_case(name));
@@ -64,7 +64,7 @@ impl ByteRanges {
         })
     }
 
-    /// Reads all of `bytes`; how many of the bytes that follow are not wanted.
+    /// Reads all of `bytes`. Returns how many of the following bytes to skip.
     pub(in crate::protocol) fn push(
         &mut self,
         mut bytes: &[u8],
@@ -153,7 +153,7 @@ impl ByteRanges {
         }
     }
 
-    /// `len` bytes are missing; how many of the bytes that follow are not wanted.
+    /// `len` bytes are missing. Returns how many of the following bytes to skip.
     pub(in crate::protocol) fn gap(
         &mut self,
         len: u64,
@@ -171,7 +171,7 @@ impl ByteRanges {
                 }
                 0
             }
-            // The next boundary will show.
+            // The next boundary will be found.
             State::Bytes { .. } => {
                 self.end_part(Ending::Cut, ranges, sink);
                 0

@@ -1,7 +1,7 @@
-//! The Huffman code of RFC 7541 appendix B. The code is canonical: codes of one length follow each
-//! other in the order of their symbols, so that the lengths alone define it.
+//! The Huffman code of RFC 7541 appendix B. The code is canonical: codes of one length follow each other in the order
+//! of their symbols, so the lengths alone define it.
 
-/// The symbol that may not occur (RFC 7541 5.2).
+/// The symbol that must not occur (RFC 7541 5.2).
 const EOS: u16 = 256;
 
 const SYMBOLS: usize = 257;
@@ -34,9 +34,9 @@ const LENGTHS: [u8; SYMBOLS] = [
 struct Row {
     /// The first code.
     first: u32,
-    /// How many there are.
+    /// Their number.
     count: u32,
-    /// Where their symbols are in [`Code::symbols`].
+    /// Index of their symbols in [`Code::symbols`].
     at: usize,
 }
 
@@ -69,7 +69,7 @@ const fn build() -> Code {
     code
 }
 
-/// Appends to `out` what `coded` encodes; `None` if it is no such code.
+/// Appends the decoded `coded` to `out`; `None` if it is malformed.
 pub fn decode(coded: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut input = coded.iter();
     // The lowest `have` bits of `bits` are not decoded yet.
@@ -81,7 +81,7 @@ pub fn decode(coded: &[u8], out: &mut Vec<u8>) -> Option<()> {
             have += 8;
         }
         let Some((symbol, len)) = symbol(bits, have) else {
-            // RFC 7541 5.2: filled up with the highest bits of EOS, at most seven.
+            // RFC 7541 5.2: padded with the highest bits of EOS, at most seven.
             let padding = (1u64 << have.min(7)) - 1;
             return (have < 8 && bits & padding == padding).then_some(());
         };

@@ -1,6 +1,6 @@
-//! Header compression (RFC 7541), as far as a listener needs it.
+//! Header compression (RFC 7541), as far as a passive reader needs it.
 //!
-//! The sizes that the two ends agree on are not checked: an encoder announces changes in its blocks. After a
+//! The table sizes that the two ends agree on are not checked: an encoder announces changes in its blocks. After a
 //! loss the table is empty and old indices are invalid; those fields are skipped.
 
 mod huffman;
@@ -12,7 +12,7 @@ mod tests;
 use crate::protocol::http::head::is_api_key;
 use table::{Named, Table};
 
-/// All fields of a list that are passed on, bytes: one byte of a block can mean a field of 4 KiB.
+/// Most bytes of all fields of a list that are passed on: one byte of a block can stand for a field of 4 KiB.
 pub const MAX_LIST: usize = 256 << 10;
 
 /// Fields of interest.
@@ -56,7 +56,7 @@ pub enum Name {
     LastModified,
     /// `proxy-authorization`
     ProxyAuthorization,
-    /// One that carries an API key.
+    /// A header with an API key.
     ApiKey,
     /// Any other.
     Other,
@@ -91,14 +91,14 @@ impl Name {
     }
 }
 
-/// A block that breaks the rules.
+/// A malformed block.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct HpackError;
 
 /// Decodes the blocks of one direction, in order.
 pub struct Decoder {
     table: Table,
-    /// For strings in Huffman code.
+    /// Decoded Huffman strings.
     name: Vec<u8>,
     value: Vec<u8>,
 }
@@ -110,7 +110,7 @@ impl Default for Decoder {
 }
 
 impl Decoder {
-    /// Decodes a whole block and hands fields of interest to `take`.
+    /// Decodes a whole block and passes the fields of interest to `take`.
     pub fn decode(
         &mut self,
         block: &[u8],
@@ -118,7 +118,7 @@ impl Decoder {
     ) -> Result<(), HpackError> {
         let done = self.fields(block, take);
         if done.is_none() {
-            // It is unknown what the rest of it would have put into the table.
+            // What the rest of it would have added to the table is unknown.
             self.table.clear();
         }
         done.ok_or(HpackError)
@@ -185,7 +185,7 @@ impl Decoder {
     }
 }
 
-/// A string as a block holds it.
+/// A string in a block.
 struct Coded<'a> {
     huffman: bool,
     bytes: &'a [u8],
@@ -214,8 +214,8 @@ fn string<'a>(block: &mut &'a [u8]) -> Option<Coded<'a>> {
     Some(Coded { huffman, bytes })
 }
 
-/// RFC 7541 5.1: an integer whose first byte has `prefix` bits of it; at most 28 bits follow, more is
-/// never needed.
+/// RFC 7541 5.1: an integer whose first byte has `prefix` bits of it; at most 28 more bits are accepted, which is
+/// always enough.
 fn integer(block: &mut &[u8], prefix: u32) -> Option<usize> {
     let (first, mut rest) = block.split_first()?;
     let mask = (1usize << prefix) - 1;

@@ -68,24 +68,24 @@ const STATIC: [(&str, &str); 61] = [
     ("www-authenticate", ""),
 ];
 
-/// What an entry counts beside its name and value (RFC 7541 4.1), bytes.
+/// Size of an entry beyond its name and value (RFC 7541 4.1), bytes.
 const OVERHEAD: usize = 32;
 
-/// The size a table has unless something else is said (RFC 9113 6.5.2), bytes.
+/// The initial size of a table (RFC 9113 6.5.2), bytes.
 const DEFAULT_SIZE: usize = 4096;
 
-/// Kept of a table, whatever size the two ends agree on, counted as RFC 7541 does. Older entries are
-/// let go; indices count from the newest, so that what is kept is found all the same.
+/// Most bytes kept of a table, whatever size the two ends agree on, counted as RFC 7541 does. Older entries are
+/// dropped. Indices count from the newest, so the remaining ones stay valid.
 const MAX_KEPT: usize = 64 << 10;
 
-/// A name and what is needed to put it into the table.
+/// A name, with what is needed to add it to the table.
 #[derive(Clone, Copy)]
 pub(super) struct Named {
     pub(super) name: Name,
     pub(super) len: usize,
 }
 
-/// The dynamic table of one direction. What is not of interest is counted, not kept.
+/// The dynamic table of one direction. Fields that are not of interest are counted, not kept.
 pub(super) struct Table {
     /// The newest first.
     entries: VecDeque<Entry>,
@@ -140,7 +140,7 @@ impl Table {
         }
     }
 
-    /// Nothing is known of the entries any more.
+    /// Forgets all entries.
     pub(super) fn clear(&mut self) {
         self.entries.clear();
         self.size = 0;

@@ -1,11 +1,11 @@
-//! How the data of a document is written.
+//! Encodings of document data.
 
-/// How the data is written, and what is left of a byte that is not complete.
+/// An encoding, with the bits of an incomplete byte.
 #[derive(Clone, Copy)]
 pub enum Coding {
     /// Base64 (RFC 4648 4 and 5).
     Base64 {
-        /// Bits that make no byte yet.
+        /// Bits of the incomplete byte.
         bits: u32,
         /// Their number.
         held: u8,
@@ -28,7 +28,7 @@ impl Coding {
     pub const fn hex() -> Self {
         Self::Hex { high: None }
     }
-    /// Whether bytes have to be decoded.
+    /// Whether bytes must be decoded.
     pub const fn is_encoded(self) -> bool {
         !matches!(self, Self::Plain)
     }
@@ -52,7 +52,7 @@ impl Coding {
             Self::Base64 { bits, held } => {
                 let Some(value) = base64_digit(byte) else {
                     if byte == b'=' {
-                        // The end, or that of a part that was encoded on its own.
+                        // The end, or the end of a separately encoded part.
                         (*bits, *held) = (0, 0);
                     }
                     return;
@@ -79,7 +79,7 @@ impl Coding {
 }
 
 impl Coding {
-    /// Decodes a run of base64 in one go; false where it is something else.
+    /// Decodes a run of base64 at once; false if it is something else.
     pub fn decode_base64(&mut self, run: &[u8], out: &mut Vec<u8>) -> bool {
         let Self::Base64 { bits, held } = self else { return false };
         let (mut sum, mut count) = (*bits, *held);
@@ -104,7 +104,7 @@ impl Coding {
     }
 }
 
-/// What is no digit of base64.
+/// Marks bytes that are no base64 digits.
 const NO_DIGIT: u8 = 0xff;
 
 /// [`base64_digit`] of each byte.

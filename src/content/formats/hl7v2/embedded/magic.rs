@@ -1,12 +1,12 @@
-//! Documents recognised by their beginning, where nothing declares them.
+//! Recognises undeclared documents by their beginning.
 
 use super::coding::base64_digit;
 
 /// Characters needed to recognise a beginning.
 pub const HEAD: usize = 16;
 
-/// How the formats begin that are read in messages: PDF, RTF, ZIP (office documents), JPEG, PNG, TIFF,
-/// XML and CDA, gzip, HL7 v2, and the preamble of DICOM files.
+/// Beginnings of the formats that are read in messages: PDF, RTF, ZIP (office documents), JPEG, PNG, TIFF, XML and
+/// CDA, gzip, HL7 v2, and the preamble of DICOM files.
 const BEGINNINGS: [&[u8]; 14] = [
     b"%PDF-",
     b"{\\rtf",
@@ -24,19 +24,19 @@ const BEGINNINGS: [&[u8]; 14] = [
     b"\0\0\0\0\0\0\0\0\0\0\0\0",
 ];
 
-/// How a document is written.
+/// How the beginning of a document is encoded.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TextEncoding {
     /// Its beginning in base64.
     Base64,
     /// Its beginning in hexadecimal digits.
     Hex,
-    /// No beginning: a further part of the document before, in whatever it was written.
+    /// No beginning: a further part of the previous document, in the same encoding.
     Further,
 }
 
 impl TextEncoding {
-    /// By the first characters; `open` says that a document may go on.
+    /// By the first characters; `open`: a document may continue.
     pub fn of(head: &[u8], open: bool) -> Option<Self> {
         if decoded(head, base64_digit, 6).is_some_and(|d| begins(&d)) {
             return Some(Self::Base64);
@@ -49,17 +49,17 @@ impl TextEncoding {
     }
 }
 
-/// Whether bytes are the beginning of a document; at least as many as a JPEG file needs.
+/// Whether bytes are the beginning of a document; needs at least as many as a JPEG file.
 pub fn begins(bytes: &[u8]) -> bool {
     BEGINNINGS.iter().any(|magic| {
         let len = bytes.len().min(magic.len());
-        // Other things begin with zeros, too.
+        // Other values begin with zeros too.
         let enough = len == magic.len() || (len >= 8 && magic.first() != Some(&0));
         enough && bytes.get(..len) == magic.get(..len)
     })
 }
 
-/// The bytes of `digits`, if all of them are.
+/// The bytes of `digits`, if all of them are hexadecimal.
 fn decoded(digits: &[u8], digit: fn(u8) -> Option<u8>, width: u32) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(HEAD);
     let (mut bits, mut held) = (0u32, 0);

@@ -1,9 +1,8 @@
-//! Documents in OBX-5: data type ED (chapter 2A.24), `source^type^subtype^encoding^data`, and what senders
-//! put there under other types: base64 or hexadecimal digits alone, pointers (RP).
+//! Documents in OBX-5: data type ED (chapter 2A.24), `source^type^subtype^encoding^data`, and the variants that
+//! senders use under other types: base64 or hexadecimal digits alone, pointers (RP).
 //!
-//! The data is decoded as it comes and handed to the format it is in; nothing is collected but
-//! text that came without an encoding. A document may go on in the next repetition and in the next
-//! result.
+//! The data is decoded as it arrives and passed to its format; only text without an encoding is collected. A document
+//! may continue in the next repetition and in the next result.
 
 pub(super) mod coding;
 mod magic;
@@ -18,23 +17,23 @@ use zeroize::Zeroizing;
 const MAX_COMPONENT: usize = 64;
 /// Longest pointer, bytes.
 const MAX_POINTER: usize = 2 << 10;
-/// Longest text that came without an encoding, bytes.
+/// Longest text without an encoding, bytes.
 const MAX_TEXT: usize = 64 << 10;
 /// Decoded bytes passed on at once.
 const CHUNK: usize = 4096;
 /// Bytes allowed between two escape characters within encoded data (`\.br\`, `\X0D0A\`).
 const MAX_ESCAPE: usize = 16;
-/// How the query of a pointer is written.
+/// Prefix of the query of a pointer.
 const FORM: &str = "application/x-www-form-urlencoded";
-/// Components that may hold the data.
+/// Most components in front of the data.
 const MAX_COMPONENTS: usize = 6;
 
-/// Reads OBX segments for the documents they may hold.
+/// Reads the documents in OBX segments.
 pub struct Embedded {
     state: State,
-    /// The document of the repetition or segment before, which may go on.
+    /// The document of the previous repetition or segment, which may continue.
     open: Option<Box<Data>>,
-    /// A document began, or went on, in this segment.
+    /// A document began or continued in this segment.
     document: bool,
 }
 
@@ -54,32 +53,32 @@ enum State {
     Done,
 }
 
-/// What OBX-2 says.
+/// The type in OBX-2.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Class {
     /// ED.
     Document,
     /// RP.
     Pointer,
-    /// Anything that may be long.
+    /// Any type that may be long.
     Text,
 }
 
-/// A document that is being read.
+/// The current document.
 struct Data {
     nested: Nested,
     coding: Coding,
-    /// The decoded layer's name in `phi.carrier`.
+    /// The name of the decoded layer in `phi.carrier`.
     layer: &'static str,
-    /// It began like a format that has a beginning of its own, so that what does not goes on with it.
+    /// It has a recognisable beginning, so data without one continues it.
     begun: bool,
     /// Its first bytes were passed on.
     flushed: bool,
-    /// Coming decoded bytes to skip.
+    /// Following decoded bytes to skip.
     skip: u64,
     /// Decoded bytes, not yet passed on.
     out: Zeroizing<Vec<u8>>,
-    /// Within an escape sequence, so many bytes ago.
+    /// Within an escape sequence, this many bytes ago.
     escaped: Option<usize>,
 }
 
@@ -102,8 +101,7 @@ impl Embedded {
         self.state = State::Fields { number: 1, value: [0; 3], len: 0 };
     }
 
-    /// Whether the segment holds a document, also one that has ended: how the segment was cut into
-    /// pieces must not matter.
+    /// Whether the segment contains a document, also one that has ended: segmentation must not matter.
     pub const fn is_document(&self) -> bool {
         self.document
     }
@@ -175,7 +173,7 @@ impl Embedded {
         }
     }
 
-    /// The segment has ended: a document in it may go on in the next.
+    /// The segment has ended: a document in it may continue in the next.
     pub fn end_segment(&mut self, syntax: &Syntax, scope: &mut Scope<'_>) {
         if matches!(self.state, State::Value { .. }) {
             self.end_value(false, syntax, scope);
@@ -194,7 +192,7 @@ impl Embedded {
         }
     }
 
-    /// Nothing of the document comes any more.
+    /// The document is complete.
     pub fn end(&mut self, ending: Ending, syntax: &Syntax, scope: &mut Scope<'_>) {
         if let State::Data { mut data, .. } = std::mem::replace(&mut self.state, State::Done) {
             data.end(ending, syntax, scope);
@@ -208,7 +206,7 @@ impl Embedded {
         }
     }
 
-    /// A byte of the value before it is known what it is.
+    /// A byte of the value before its kind is known.
     fn value(&mut self, byte: u8, d: &Delimiters, syntax: &Syntax, scope: &mut Scope<'_>) {
         let State::Value { class, described: known, parts } = &mut self.state else { return };
         let class = *class;
@@ -249,12 +247,12 @@ impl Embedded {
                 self.state = State::Data { class, data };
             }
         } else if class == Class::Text && parts.len() == 1 {
-            // Prose: what describes a document begins with a short component.
+            // Prose: the description of a document begins with a short component.
             self.state = State::Done;
         }
     }
 
-    /// The value, or one repetition of it, has ended before it was known what it is.
+    /// The value, or one repetition of it, has ended before its kind was known.
     fn end_value(&mut self, repeats: bool, syntax: &Syntax, scope: &mut Scope<'_>) {
         let State::Value { class, described, parts } = &self.state else { return };
         let class = *class;
@@ -273,7 +271,7 @@ impl Embedded {
         self.state = if repeats { State::value(class) } else { State::Done };
     }
 
-    /// The data begins, or continues, with the bytes held to decide what it is.
+    /// The data begins or continues; its held bytes are passed on.
     fn start(&mut self, syntax: &Syntax, scope: &mut Scope<'_>) -> Option<Box<Data>> {
         let State::Value { described, parts, .. } = std::mem::replace(&mut self.state, State::Done)
         else {
@@ -318,7 +316,7 @@ const fn is_short(value: &[u8; 3]) -> bool {
     )
 }
 
-/// What the four components before the data describe.
+/// The encoding and type in the four components before the data.
 fn described(class: Class, components: &[Zeroizing<Vec<u8>>]) -> Option<(Coding, String)> {
     let text = |n: usize| {
         let raw = components.get(n).map_or(&[][..], |p| p.as_slice());
@@ -370,12 +368,12 @@ impl Data {
         }
     }
 
-    /// Whether what comes next may belong to it.
+    /// Whether the following data may belong to it.
     fn may_go_on(&self) -> bool {
         self.coding.is_encoded() && (self.begun || magic::begins(&self.out))
     }
 
-    /// Decodes `bytes`: how many were read, and the delimiter that ended the data.
+    /// Decodes `bytes`. Returns how many were read, and the delimiter that ended the data.
     fn read(
         &mut self,
         bytes: &[u8],
@@ -408,13 +406,12 @@ impl Data {
         (bytes.len(), None)
     }
 
-    /// Decodes base64 up to the next delimiter, or as much of it as is passed on at once: nearly all
-    /// that comes. How much was read.
+    /// Decodes base64 up to the next delimiter, or one chunk of it: the usual case. Returns how many bytes were read.
     fn run(&mut self, bytes: &[u8], d: &Delimiters, scope: &mut Scope<'_>) -> usize {
         if self.escaped.is_some() || !matches!(self.coding, Coding::Base64 { .. }) {
             return 0;
         }
-        // No more than makes a chunk.
+        // At most one chunk.
         let room = CHUNK.saturating_sub(self.out.len()).min(bytes.len());
         let bytes = bytes.get(..room).unwrap_or_default();
         let ends = |b: &u8| {
@@ -431,7 +428,7 @@ impl Data {
         end
     }
 
-    /// Text without an encoding may have one after all, as its first characters show.
+    /// Text declared without an encoding may have one, as its first characters show.
     fn look(&mut self) {
         self.coding = match TextEncoding::of(&self.out, false) {
             Some(TextEncoding::Base64) => Coding::base64(),
@@ -445,13 +442,13 @@ impl Data {
         }
     }
 
-    /// Whether `byte` belongs to an escape sequence, which encoded data has none of its own.
+    /// Whether `byte` belongs to an escape sequence, which encoded data does not contain itself.
     fn escapes(&mut self, byte: u8, d: &Delimiters) -> bool {
         let escape = char::from(byte) == d.escape;
         self.escaped = match self.escaped {
             Some(_) if escape => None,
             Some(n) if n < MAX_ESCAPE => Some(n + 1),
-            // It was none after all.
+            // It was no escape sequence.
             Some(_) => return false,
             None if escape => Some(0),
             None => return false,
@@ -459,7 +456,7 @@ impl Data {
         true
     }
 
-    /// Passes on what is decoded.
+    /// Passes on the decoded bytes.
     fn flush(&mut self, scope: &mut Scope<'_>) {
         if !self.flushed {
             self.flushed = true;

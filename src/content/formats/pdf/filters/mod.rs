@@ -1,4 +1,4 @@
-//! Stream filters (ISO 32000-1 7.4), several in a row. What breaks off is kept as far as it goes.
+//! Stream filters (ISO 32000-1 7.4), also chained. Output in front of an error is kept.
 
 use super::file::File;
 use super::object::{Dict, Object};
@@ -20,7 +20,7 @@ const FREE_OUTPUT: usize = 1 << 20;
 /// Columns of a predictor's row, bytes.
 const MAX_ROW: usize = 1 << 20;
 
-/// The bytes behind the filters of `dict`; none if they are an image's.
+/// The decoded bytes of a stream with `dict`; `None` for an image.
 pub(super) fn decode(file: &File<'_>, dict: &Dict, raw: &[u8]) -> Option<Vec<u8>> {
     let either = |long: &[u8], short: &[u8]| {
         let key = if dict.has(long) { long } else { short };
@@ -97,7 +97,7 @@ pub(in crate::content::formats) fn inflate(data: &[u8], room: usize) -> Vec<u8> 
 pub(in crate::content::formats) fn unlzw(data: &[u8], early: bool, room: usize) -> Vec<u8> {
     const CLEAR: usize = 256;
     const END: usize = 257;
-    // Positions of each entry's bytes in the output: entry = previous string and one byte more.
+    // For each entry, the position of its bytes in the output: the previous string and one byte more.
     let mut entries: Vec<(usize, usize)> = Vec::with_capacity(4096);
     let mut out: Vec<u8> = Vec::new();
     let (mut bits, mut held, mut width) = (0u32, 0u32, 9u32);
@@ -125,7 +125,7 @@ pub(in crate::content::formats) fn unlzw(data: &[u8], early: bool, room: usize) 
         } else {
             let (from, len) = match (entries.get(code - 258), previous) {
                 (Some(&entry), _) => entry,
-                // The entry that is being made.
+                // The entry under construction.
                 (None, Some((from, len))) if code - 258 == entries.len() => (from, len + 1),
                 _ => break,
             };

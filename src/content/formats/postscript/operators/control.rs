@@ -9,7 +9,7 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
         let object = m.pop()?;
         match object {
             Object::Stream(at) => m.enter(Frame::Stream(at)),
-            // A program in a string is not met; as an operand it does no harm.
+            // Programs in strings do not occur; as operands they do no harm.
             _ => m.execute(object),
         }
         Some(())

@@ -5,7 +5,7 @@ use super::super::object::Object;
 use super::super::stream;
 use super::Operator;
 
-/// Elements of an array or a string that is made at once.
+/// Most elements of an array or a string made at once.
 const MAX_ELEMENTS: usize = 1 << 20;
 
 pub(super) const STACK: &[(&str, Operator)] = &[
@@ -271,7 +271,7 @@ pub(super) const COMPOSITE: &[(&str, Operator)] = &[
         Some(())
     }),
     ("end", |m| {
-        // The system's and the user's stay.
+        // The system and user dictionaries stay.
         if m.dicts.len() > 2 {
             m.dicts.pop();
         }

@@ -1,11 +1,11 @@
-//! Files: the job itself, and what filters make of it.
+//! Files: the job itself, and the output of filters on it.
 
 use super::super::machine::{Machine, Pending};
 use super::super::object::{Key, Object};
 use super::super::stream::Stream;
 use super::Operator;
 
-/// Longest data that is read at once, bytes.
+/// Longest read at once, bytes.
 const MAX_READ: usize = 1 << 20;
 
 pub(super) const OPERATORS: &[(&str, Operator)] = &[
@@ -89,7 +89,7 @@ fn two(machine: &mut Machine<'_>) -> Option<()> {
 
 fn end_of_file(machine: &mut Machine<'_>) -> Option<()> {
     let file = machine.pop()?;
-    // The job itself goes on: what follows is the next one, or nothing.
+    // The job itself continues: the next one follows, or nothing.
     if let Object::Stream(at) = file
         && at > 0
     {
@@ -141,8 +141,8 @@ fn filter(machine: &mut Machine<'_>) -> Option<()> {
     Some(())
 }
 
-/// The encrypted part of a font program is skipped (Adobe Type 1 Font Format 7.2). All that matters in it is
-/// that the font is defined.
+/// The encrypted part of a font program is skipped (Adobe Type 1 Font Format 7.2). All that matters about it is that
+/// the font is defined.
 fn eexec(machine: &mut Machine<'_>) -> Option<()> {
     const END: &[u8] = b"cleartomark";
     let file = machine.pop()?;

@@ -1,4 +1,4 @@
-//! The operators by name (PLRM 8.2). One that lacks its operands answers nothing, which is an error.
+//! The operators by name (PLRM 8.2). One that lacks its operands returns nothing, which is an error.
 
 mod arithmetic;
 mod control;
@@ -12,10 +12,10 @@ use super::machine::{FONTS, Machine, SYSTEM, USER};
 use super::object::Object;
 use crate::content::formats::pdf::encoding::Base;
 
-/// What an operator does.
+/// Implementation of an operator.
 pub(super) type Operator = fn(&mut Machine<'_>) -> Option<()>;
 
-/// Every operator. Those that paint or ask the device only take their operands.
+/// Every operator. Those that paint or query the device only take their operands.
 pub(super) static OPERATORS: std::sync::LazyLock<Vec<(&'static str, Operator)>> =
     std::sync::LazyLock::new(|| {
         let groups = [

@@ -1,4 +1,4 @@
-//! The page: matrices, the current point, pictures, and what only paints.
+//! The page: matrices, the current point, images, and painting.
 
 use super::super::graphics::{Graphics, IDENTITY, Matrix, concat, distance, invert, transform};
 use super::super::machine::{Frame, Machine};
@@ -6,9 +6,9 @@ use super::super::object::Object;
 use super::Operator;
 use super::files::named;
 
-/// Graphics states that are kept.
+/// Graphics states that are saved.
 const MAX_SAVED: usize = 256;
-/// Largest picture whose data are passed over, bytes.
+/// Largest image whose data is skipped, bytes.
 const MAX_PICTURE: f64 = 1e9;
 
 pub(super) const OPERATORS: &[(&str, Operator)] = &[
@@ -131,7 +131,7 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
     ("pathforall", |m| take(m, 4)),
 ];
 
-/// Operators that take so many operands and do nothing here, and those that answer a number.
+/// Operators that take this many operands and do nothing here, and those that return a number.
 pub(super) const IGNORED: &[(&str, Operator)] = &[
     ("stroke", |m| take(m, 0)),
     ("fill", |m| take(m, 0)),
@@ -305,7 +305,7 @@ fn last_point(machine: &mut Machine<'_>, go: fn(&mut Machine<'_>) -> Option<()>)
     take(machine, 4)
 }
 
-/// A picture: its data in the job are passed over (PLRM 4.10).
+/// An image: its data in the job is skipped (PLRM 4.10).
 fn image(machine: &mut Machine<'_>, color: bool) -> Option<()> {
     let (width, height, bits, source) = match machine.operands.last().copied()? {
         Object::Dict(dict) if !color => {
@@ -365,7 +365,7 @@ fn image(machine: &mut Machine<'_>, color: bool) -> Option<()> {
         }
         return Some(());
     }
-    // A procedure that reads in its own way gets to do so once.
+    // A procedure that reads by itself is run once.
     machine.enter(Frame::Repeat(source, 1));
     Some(())
 }

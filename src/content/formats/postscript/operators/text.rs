@@ -1,4 +1,4 @@
-//! Fonts, and what shows text (PLRM 5.1).
+//! Fonts, and the operators that show text (PLRM 5.1).
 
 use super::super::fonts::Spacing;
 use super::super::machine::{FONTS, Machine};
@@ -168,7 +168,7 @@ fn define_font(machine: &mut Machine<'_>) -> Option<()> {
     Some(())
 }
 
-/// The distances come in an array; as encoded numbers in a string they are not read (PLRM 3.14.5).
+/// Distances in an array are read; encoded numbers in a string are not (PLRM 3.14.5).
 fn exactly(machine: &mut Machine<'_>, of: fn(&[f64]) -> (f64, f64), each: usize) -> Option<()> {
     let (numbers, text) = (machine.pop()?, machine.text()?);
     let Some(items) = machine.store.array(numbers) else {

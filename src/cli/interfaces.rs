@@ -1,0 +1,83 @@
+//! How interfaces are read, and what a run that reads them gives up.
+
+use super::inputs::pace;
+use super::load::{ConfigError, usage};
+use super::{Options, Size};
+use crate::config::{Capture, Timestamps};
+use crate::destination::Target;
+use crate::sandbox::Sandbox;
+use std::path::{Path, PathBuf};
+
+/// The port of a resolver, for names whose answer needs TCP.
+const DNS: u16 = 53;
+/// Default of `--ring-size`, its least and its most, bytes.
+const RING: u64 = 64 << 20;
+const MIN_RING: u64 = 1 << 20;
+const MAX_RING: u64 = 4 << 30;
+/// Default of `--snaplen` and its most: what libpcap takes for everything. Its least holds headers.
+const SNAPLEN: u32 = 262_144;
+const MIN_SNAPLEN: u32 = 128;
+
+/// How interfaces are read.
+pub(super) fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
+    Ok(Capture {
+        backend: options.backend.unwrap_or_default(),
+        ring: ring_size(options.ring_size, memory)?,
+        snaplen: snaplen(options.snaplen)?,
+        timestamps: options.timestamps.unwrap_or_default(),
+        wait: options.wait,
+        pace: pace(options)?,
+    })
+}
+
+/// What a live run gives up; it goes on writing to the folders of its outputs.
+pub(super) fn sandbox(options: &Options) -> Option<Sandbox> {
+    let outputs =
+        [&options.metrics_file, &options.report, &options.assets, &options.store, &options.state];
+    let files = options.output.iter().filter_map(|output| output.0.target.file());
+    let outputs = files.chain(outputs.into_iter().flatten().map(PathBuf::as_path));
+    let folder = |path: &Path| match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_path_buf(),
+        _ => PathBuf::from("."),
+    };
+    let mut writes: Vec<PathBuf> = outputs.map(folder).collect();
+    // A folder that is not there yet is made.
+    let spool = options.spool.as_ref();
+    writes.extend(
+        spool.map(|path| if path.is_dir() { path.clone() } else { folder(path.as_path()) }),
+    );
+    writes.extend(options.evidence.clone());
+    let rules_from = options.rules_from.iter().map(|from| Target::Remote(from.0.clone()));
+    let outputs = options.output.iter().map(|output| output.0.target.clone());
+    let mut connects: Vec<u16> =
+        outputs.chain(rules_from).flat_map(|target| target.ports()).collect();
+    if options.rules_from.is_some() {
+        writes.extend(options.rules.clone());
+    }
+    if !connects.is_empty() {
+        connects.push(DNS);
+    }
+    (!options.no_sandbox).then(|| Sandbox {
+        user: options.user.clone(),
+        administers: options.timestamps == Some(Timestamps::Hardware),
+        writes,
+        connects: Some(connects),
+    })
+}
+
+/// The ring of an interface, bytes: a share of the memory, unless it was chosen.
+fn ring_size(given: Option<Size>, memory: u64) -> Result<usize, ConfigError> {
+    let size = given.map_or_else(|| RING.min(memory / 16).max(MIN_RING), |size| size.0);
+    if !(MIN_RING..=MAX_RING).contains(&size) {
+        let (least, most) = (MIN_RING >> 20, MAX_RING >> 20);
+        return Err(usage(format!("--ring-size must be between {least}MiB and {most}MiB")));
+    }
+    usize::try_from(size).map_err(|_| usage("--ring-size is more than this system can address"))
+}
+
+fn snaplen(given: Option<u32>) -> Result<u32, ConfigError> {
+    match given.unwrap_or(SNAPLEN) {
+        length @ MIN_SNAPLEN..=SNAPLEN => Ok(length),
+        _ => Err(usage(format!("--snaplen must be between {MIN_SNAPLEN} and {SNAPLEN}"))),
+    }
+}

@@ -1,0 +1,128 @@
+//! Programs that tests run: one that does not end is killed and named, instead of holding all other tests.
+
+// Programs run by the clock of the world, and tests use a part of this.
+#![allow(clippy::disallowed_methods, clippy::print_stderr, dead_code)]
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::io::Read;
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Time after which a program is killed. None that a test runs takes nearly as long.
+pub const END_WITHIN: Duration = Duration::from_secs(900);
+/// Time that a killed program has to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(30);
+/// First and longest pause between two looks whether a program has ended.
+const LOOK_AFTER: Duration = Duration::from_millis(1);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What is shown of the output of a program that was killed, bytes from its end.
+const MAX_SHOWN: usize = 4_000;
+
+/// Programs that end.
+pub trait Bounded {
+    /// As [`Command::output`]: runs the program, and returns what it wrote to standard output and standard error. One
+    /// that does not end within [`END_WITHIN`] is killed, and the test fails with what was run and what it wrote.
+    fn finish(&mut self) -> Output;
+
+    /// As [`Command::spawn`]. The program is killed after [`END_WITHIN`], so that whoever waits for its end or reads its
+    /// output goes on.
+    fn start(&mut self) -> Child;
+}
+
+impl Bounded for Command {
+    #[track_caller]
+    fn finish(&mut self) -> Output {
+        let child = self.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
+        let what = format!("{self:?}");
+        collect_within(child.unwrap_or_else(|error| panic!("{what}: {error}")), &what, END_WITHIN)
+    }
+
+    #[track_caller]
+    fn start(&mut self) -> Child {
+        let child = self.spawn().unwrap_or_else(|error| panic!("{self:?}: {error}"));
+        // The number of a process may be that of another by then; this is not.
+        let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
+        let process = process.expect("a kernel with pidfd_open");
+        let what = format!("{self:?}");
+        std::thread::spawn(move || {
+            std::thread::sleep(END_WITHIN);
+            if pidfd_send_signal(&process, Signal::KILL).is_ok() {
+                eprintln!("{what} did not end within {END_WITHIN:?} and was killed");
+            }
+        });
+        child
+    }
+}
+
+/// What comes from a pipe, readable before it ends.
+#[derive(Clone, Default)]
+struct Piped(Arc<Mutex<Vec<u8>>>);
+
+impl Piped {
+    /// Reads in a thread, which says when there is no more.
+    fn read(mut from: impl Read + Send + 'static, over: SyncSender<()>) -> Self {
+        let all = Self::default();
+        let to = all.clone();
+        std::thread::spawn(move || {
+            let mut piece = vec![0; 1 << 16];
+            while let Ok(read @ 1..) = from.read(&mut piece) {
+                to.0.lock().unwrap_or_else(PoisonError::into_inner).extend(&piece[..read]);
+            }
+            let _ = over.send(());
+        });
+        all
+    }
+
+    fn take(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// The end of it, as text.
+    fn end(&self) -> String {
+        let all = self.take();
+        String::from_utf8_lossy(&all[all.len().saturating_sub(MAX_SHOWN)..]).into_owned()
+    }
+}
+
+/// Waits until a program ends whose output is piped. One that does not end within `limit` is killed.
+///
+/// # Panics
+/// If it was killed, with `what` it was.
+#[track_caller]
+pub fn collect_within(mut child: Child, what: &str, limit: Duration) -> Output {
+    let begun = Instant::now();
+    drop(child.stdin.take());
+    let (over, ends) = sync_channel(2);
+    let out = Piped::read(child.stdout.take().expect("piped"), over.clone());
+    let err = Piped::read(child.stderr.take().expect("piped"), over);
+    let whole = [(); 2].iter().all(|()| {
+        ends.recv_timeout(limit.saturating_sub(begun.elapsed())) != Err(RecvTimeoutError::Timeout)
+    });
+    let status = status_within(&mut child, limit.saturating_sub(begun.elapsed()));
+    if let Some(status) = status.filter(|_| whole) {
+        return Output { status, stdout: out.take(), stderr: err.take() };
+    }
+    let _ = child.kill();
+    status_within(&mut child, GONE_WITHIN);
+    panic!(
+        "{what} did not end within {limit:?} and was killed\nstandard output:\n{}\nstandard error:\n{}",
+        out.end(),
+        err.end()
+    );
+}
+
+fn status_within(child: &mut Child, limit: Duration) -> Option<ExitStatus> {
+    let (begun, mut pause) = (Instant::now(), LOOK_AFTER);
+    loop {
+        if let Some(status) = child.try_wait().expect("status") {
+            return Some(status);
+        }
+        if begun.elapsed() >= limit {
+            return None;
+        }
+        std::thread::sleep(pause);
+        pause = (pause * 2).min(LOOK_EVERY);
+    }
+}
