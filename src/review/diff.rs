@@ -5,8 +5,7 @@
 use super::query::{ExposureRow, exposure_columns};
 use super::source::{self, Exposure, Filter, Results};
 use super::table::Table;
-use super::{Answer, Diff, ReviewError, Shape, report_losses};
-use crate::output::Verdict;
+use super::{Answer, Diff, ReviewError, Shape, judged, report_losses};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -61,7 +60,7 @@ pub(super) fn answer(
             "of {unseen} that are gone, the service was not seen at all: gone, encrypted, or not captured"
         ));
     }
-    let judged = judged(&diff.after, &after, note);
+    let judged = judged(&diff.after, &after.runs, note);
     Ok(match (remains + news > 0, judged && worst.iter().all(|w| *w == Answer::Done)) {
         (true, _) => Answer::Found,
         (false, true) => Answer::Done,
@@ -155,25 +154,4 @@ fn unseen(rows: &[(Change, &Results, &Exposure)], after: &Results) -> usize {
     let seen: BTreeSet<_> = after.services.iter().map(|s| s.server).collect();
     let gone = rows.iter().filter(|(change, ..)| *change == Change::Gone);
     gone.filter(|(_, _, e)| !seen.contains(&e.server)).count()
-}
-
-/// Whether the later side was read completely; reports it if not.
-fn judged(path: &Path, after: &Results, note: &mut dyn FnMut(String)) -> bool {
-    let path = path.display();
-    let mut all = true;
-    for (at, run) in after.runs.iter().enumerate() {
-        if !run.ended {
-            note(format!("{path}: run {} did not end", at + 1));
-            all = false;
-        }
-        let verdict = run.event.pointer("/phi/run/coverage/verdict").and_then(|v| v.as_str());
-        if run.ended && verdict != Some(Verdict::Complete.as_str()) {
-            note(format!("{path}: run {} could not judge everything", at + 1));
-            all = false;
-        }
-    }
-    if after.runs.is_empty() {
-        note(format!("{path}: no run is left by the selection"));
-    }
-    all && !after.runs.is_empty()
 }

@@ -5,10 +5,10 @@
 
 use super::query::sensor;
 use super::source::{
-    self, Evidence, Exposure, Filter, Identifier, Patient, PatientObservation, Results,
+    self, Evidence, Exposure, Filter, Identifier, Patient, PatientObservation, Results, Run,
 };
 use super::table::{Column, Table, hidden, shown};
-use super::{Answer, Find, ReviewError, report_losses};
+use super::{Answer, Find, ReviewError, judged, report_losses};
 use crate::identify::{Key, KeyError, Token, is_date, lookup_token};
 use crate::phi::{Phi, PhiBuf};
 use crate::rules::{Kind, RuleSet};
@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal as _, Read, Write};
-
 use zeroize::Zeroizing;
 
 /// Most people of one search.
@@ -186,7 +185,10 @@ pub(super) fn answer(
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let key = Key::from_file(&find.key_file).map_err(FindError::Key)?;
-    let others = other_keys(find, &key)?;
+    // In events, exposures hold the key; patients are not needed here.
+    let filter = Filter { patients: 0, ..find.filter.clone() };
+    let runs = source::runs(&find.source, &filter)?;
+    let others = other_keys(&runs, &key)?;
     let people = match &find.from {
         Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock())?,
         Some(path) => listed(File::open(path).map_err(FindError::Input)?)?,
@@ -252,14 +254,14 @@ pub(super) fn answer(
         ));
         worst = Answer::Partial;
     }
+    if found < people.len() && !judged(&find.source, &runs, note) {
+        worst = Answer::Partial;
+    }
     Ok(if found > 0 { Answer::Found } else { worst })
 }
 
-/// How many runs the key cannot search. Rejects a key that can search none.
-fn other_keys(find: &Find, key: &Key) -> Result<usize, ReviewError> {
-    // In events, exposures contain the key; patients are not needed here.
-    let filter = Filter { patients: 0, ..find.filter.clone() };
-    let runs = source::runs(&find.source, &filter)?;
+/// How many runs the key cannot search. Refuses one that can search none.
+fn other_keys(runs: &[Run], key: &Key) -> Result<usize, ReviewError> {
     let ours = key.id();
     let (same, others): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.key_id == ours);
     let known: BTreeSet<&str> =

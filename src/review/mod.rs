@@ -13,6 +13,7 @@ mod report;
 pub mod source;
 mod table;
 
+use crate::output::Verdict;
 use crate::output::text::count;
 use crate::time::Timestamp;
 use source::{Filter, ReadError, ReadLosses};
@@ -202,4 +203,24 @@ fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String))
     tell(losses.entries, "entry", "more than can be held; narrow the selection");
     tell(losses.patients, "patient", "more than can be held; narrow the selection");
     if losses.none() { Answer::Done } else { Answer::Partial }
+}
+
+/// Whether runs judged everything that they read; says which did not.
+fn judged(path: &Path, runs: &[source::Run], note: &mut dyn FnMut(String)) -> bool {
+    let path = path.display();
+    let mut all = true;
+    for (at, run) in runs.iter().enumerate() {
+        let verdict = run.event.pointer("/phi/run/coverage/verdict").and_then(|v| v.as_str());
+        if !run.ended {
+            note(format!("{path}: run {} did not end", at + 1));
+            all = false;
+        } else if verdict != Some(Verdict::Complete.as_str()) {
+            note(format!("{path}: run {} could not judge everything", at + 1));
+            all = false;
+        }
+    }
+    if runs.is_empty() {
+        note(format!("{path}: no run is left by the selection"));
+    }
+    all && !runs.is_empty()
 }

@@ -15,6 +15,7 @@ use super::{Answer, Cut, ReviewError, report_losses};
 use crate::capture::{Batch, Source as _, Status, Timeline};
 use crate::decode::{Checksums, Decoder, FlowKey, Outcome};
 use crate::output::pcapng::Writer;
+use crate::output::text::count;
 use manifest::{Hashed, Manifest, SourceFile};
 use selector::Selectors;
 use std::collections::HashMap;
@@ -107,8 +108,9 @@ pub(super) fn answer(
     let path = manifest.write(&cut.output)?;
     writeln!(
         out,
-        "{total} packets of {} captures written to {}, manifest {}",
-        sources.len(),
+        "{} of {} written to {}, manifest {}",
+        count(total, "packet"),
+        count(sources.len() as u64, "capture"),
         cut.output.display(),
         path.display()
     )?;
