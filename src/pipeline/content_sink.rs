@@ -208,6 +208,9 @@ impl ContentSink for FlowSink<'_> {
     fn spend(&mut self, work: u64) -> bool {
         self.contents.spend(work, &mut self.counters.content)
     }
+    fn reread(&mut self, work: u64) -> bool {
+        self.contents.pay(work, &mut self.counters.content)
+    }
     fn anomaly(&mut self, reason: Reason) {
         self.counters.anomalies.push(reason);
     }

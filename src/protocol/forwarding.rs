@@ -69,6 +69,9 @@ impl<T: ForwardingSink> ContentSink for T {
     fn spend(&mut self, work: u64) -> bool {
         self.inner().spend(work)
     }
+    fn reread(&mut self, work: u64) -> bool {
+        self.inner().reread(work)
+    }
     fn anomaly(&mut self, reason: Reason) {
         self.inner().anomaly(reason);
     }

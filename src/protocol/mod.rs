@@ -431,6 +431,12 @@ pub trait ContentSink {
     /// False if the budget does not suffice: the protocol must stop unpacking.
     fn spend(&mut self, work: u64) -> bool;
 
+    /// The same for what a few bytes have the protocol read once more: the statement that was prepared, the columns of its
+    /// result. Records that come of it were on the wire as they are.
+    fn reread(&mut self, work: u64) -> bool {
+        self.spend(work)
+    }
+
     /// An irregularity that did not stop the parser (a bad length, an unknown context): counted.
     fn anomaly(&mut self, reason: Reason);
 

@@ -122,6 +122,8 @@ pub struct Key {
 pub struct KeyRules {
     keys: HashMap<String, Key, foldhash::fast::FixedState>,
     contexts: HashMap<String, ContextScope, foldhash::fast::FixedState>,
+    key_ends: Ends,
+    context_ends: Ends,
     /// Names under which others have a meaning of their own.
     parents: HashSet<String, foldhash::fast::FixedState>,
 }
@@ -129,7 +131,15 @@ pub struct KeyRules {
 impl KeyRules {
     /// The meaning of a key name as on the wire.
     pub fn get(&self, name: &str) -> Option<&Key> {
+        if !self.key_ends.may_be(name) {
+            return None;
+        }
         with_folded(name, |folded| self.keys.get(folded))
+    }
+    /// Whether [`KeyRules::get`] or [`KeyRules::context`] may know a name: a quick look, for text in which few names are
+    /// known.
+    pub fn may_know(&self, name: &str) -> bool {
+        self.key_ends.may_be(name) || self.context_ends.may_be(name)
     }
     /// Whether other names have a meaning of their own under this one, or under its singular
     /// (`patient.name`).
@@ -146,7 +156,62 @@ impl KeyRules {
     }
     /// What a key name says of the record it is in or above.
     pub fn scope_of(&self, name: &str) -> Option<ContextScope> {
+        if !self.context_ends.may_be(name) {
+            return None;
+        }
         with_folded(name, |folded| self.contexts.get(folded).copied())
+    }
+}
+
+/// With which letters or digits names begin and end: most words of a text are none of them.
+#[derive(Debug)]
+struct Ends {
+    /// By the number of the first character: a bit for each last one.
+    by_first: [u64; CHARACTERS],
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self { by_first: [0; CHARACTERS] }
+    }
+}
+
+/// Letters and digits that a folded name of ASCII is made of.
+const CHARACTERS: usize = 36;
+
+/// The number of a letter or digit among them, or none.
+const fn number(byte: u8) -> Option<u8> {
+    match byte.to_ascii_lowercase() {
+        digit @ b'0'..=b'9' => Some(digit - b'0'),
+        letter @ b'a'..=b'z' => Some(letter - b'a' + 10),
+        _ => None,
+    }
+}
+
+impl Ends {
+    /// Takes up a folded name.
+    fn insert(&mut self, folded: &str) {
+        let mut numbers = folded.bytes().map(number);
+        let (first, last) = (numbers.next().flatten(), numbers.next_back());
+        // The one character of a name is its first and its last.
+        if let Some((first, last)) = first.zip(last.unwrap_or(first))
+            && let Some(lasts) = self.by_first.get_mut(usize::from(first))
+        {
+            *lasts |= 1 << last;
+        }
+    }
+
+    /// Whether a name as on the wire may be one of them. What is beyond ASCII may fold to anything.
+    fn may_be(&self, name: &str) -> bool {
+        let mut numbers = name.bytes().filter_map(number);
+        match numbers.next() {
+            Some(first) => {
+                let last = numbers.next_back().unwrap_or(first);
+                let lasts = self.by_first.get(usize::from(first)).copied().unwrap_or(0);
+                lasts >> last & 1 == 1 || !name.is_ascii()
+            }
+            None => !name.is_ascii(),
+        }
     }
 }
 
@@ -180,10 +245,11 @@ fn with_folded<T>(name: &str, then: impl FnOnce(&str) -> T) -> T {
         return then(&fold(name));
     }
     let mut len = 0;
-    for byte in name.bytes().filter(u8::is_ascii_alphanumeric) {
+    for byte in name.bytes() {
+        // What is neither letter nor digit is written over.
         if let Some(slot) = room.get_mut(len) {
             *slot = byte.to_ascii_lowercase();
-            len += 1;
+            len += usize::from(byte.is_ascii_alphanumeric());
         }
     }
     then(std::str::from_utf8(room.get(..len).unwrap_or_default()).unwrap_or_default())
@@ -221,6 +287,7 @@ impl Section for Keys {
             if let Some((parent, _)) = name.split_once('.') {
                 to.rules.keys.parents.insert(fold(parent));
             }
+            to.rules.keys.key_ends.insert(&folded);
             to.rules.keys.keys.insert(folded, key);
         }
         Ok(())
@@ -246,6 +313,7 @@ impl Section for Contexts {
             let folded = folded(name, to)?;
             to.claim(folded.clone())?;
             let inside = entry.inside.unwrap_or(entry.about);
+            to.rules.keys.context_ends.insert(&folded);
             to.rules.keys.contexts.insert(folded, ContextScope { about: entry.about, inside });
         }
         Ok(())

@@ -118,6 +118,31 @@ const CONTENTS: &[(&str, &str, &[&str])] = &[
             "OBX|1|ED|1||A^AP^PDF^Base64^JVBERi0xLjQKMSAwIG9iago8PC\r",
         ],
     ),
+    (
+        "application/yaml",
+        "a:\n  b: 1\n",
+        &["- ", "a: b\n", "  - mrn: 7\n", "\"", "{", "[a, ", "a: |\n  b\n", "&a ", "*a ", "# a\n"],
+    ),
+    (
+        "text/turtle",
+        "@prefix fhir: <http://hl7.org/fhir/> .\n",
+        &["<a> ", "a:b fhir:id \"7\" ; ", "a:b fhir:x [ ", "( ", "# a\n", "\"", "\\u0041", ". "],
+    ),
+    (
+        "text/x-ldif",
+        "version: 1\ndn: uid=a\n",
+        &["cn: a\n", " b\n", "cn:: QQ==\n", "\n", "dn: uid=a\ncn: Roe\n\n", "#\n", ":"],
+    ),
+    (
+        "application/xml",
+        "<plist><dict>",
+        &["<key>mrn</key><string>7</string>", "<dict>", "<array>", "<key>"],
+    ),
+    (
+        "application/sql",
+        "INSERT INTO p (mrn,name) VALUES ",
+        &["(7,'x'),", "(", "'", "INSERT INTO p (mrn) VALUES (7);\n", "--\n", "/*"],
+    ),
     ("text/plain", "^XA", &["^FD7^FS", "^", "^FO1,1^FDMRN: 7^FS"]),
 ];
 
@@ -161,6 +186,21 @@ const STREAMS: &[(&str, &str, &[&str])] = &[
         "mqtt",
         "\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0",
         &["\x30\x04\0\x01a{", "\x30\x03\0\x01a", "\x30\x0c\0\x01a{\"mrn\":7"],
+    ),
+    (
+        "memcached",
+        "set k 0 0 1\r\nx\r\n",
+        &["set k 0 0 2\r\n{}\r\n", "get k\r\n", "set k 0 0 0\r\n\r\n", "a"],
+    ),
+    (
+        "postgresql",
+        "\0\0\0\x12\0\x03\0\0user\0bob\0\0",
+        &[
+            "Q\0\0\0\x0dSELECT 1\0",
+            "S\0\0\0\x04",
+            "P\0\0\0\x08\0a\0\0",
+            "B\0\0\0\x0c\0\0\0\0\0\0\0\0",
+        ],
     ),
     ("unknown", "\x01\x02\x03", &["MSH|", "ISA*", "{\"", "PK\x03\x04", "%PDF-", "<", "UNA"]),
 ];

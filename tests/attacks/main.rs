@@ -12,6 +12,7 @@ mod lies;
 mod linear;
 mod packets;
 mod payloads;
+mod repeats;
 mod run;
 
 use packets::Capture;
@@ -119,6 +120,20 @@ fn files_that_lie_about_counts_or_refer_to_themselves() {
 #[test]
 fn messages_that_lie_about_lengths_and_counts() {
     for (name, port, turns) in lies::conversations() {
+        let mut capture = Capture::new();
+        capture.conversation(port, &turns);
+        withstood(&Attack::new(name, capture));
+    }
+}
+
+#[test]
+fn what_was_sent_once_and_is_read_again_and_again() {
+    for (name, media, body) in repeats::files() {
+        let mut capture = Capture::new();
+        capture.flow(1, 80).post(media, "", &body);
+        withstood(&Attack::new(name, capture));
+    }
+    for (name, port, turns) in repeats::conversations() {
         let mut capture = Capture::new();
         capture.conversation(port, &turns);
         withstood(&Attack::new(name, capture));

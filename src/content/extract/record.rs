@@ -263,19 +263,19 @@ impl CandidateRecord {
     pub fn contradicts(&self, meaning: &Meaning, value: &str) -> bool {
         let kind = meaning.rule.kind;
         let single = matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate | Kind::Ssn);
+        let value = value.trim();
         // A second number of one kind found in text belongs to another person.
         let found = |f: &Part| {
             f.meaning.evidence.is_found()
-                && meaning.evidence.is_found()
                 && f.meaning.rule.id == meaning.rule.id
-                && *f.value != value.trim()
+                && *f.value != value
         };
-        self.fields.iter().any(found)
+        meaning.evidence.is_found() && self.fields.iter().any(found)
             || single
                 && self.fields.iter().any(|f| {
                     f.meaning.rule.kind == kind
                         && f.meaning.part == meaning.part
-                        && *f.value != value.trim()
+                        && *f.value != value
                 })
     }
 

@@ -15,16 +15,26 @@ pub fn essence<'a>(media: &Media<'a>) -> &'a str {
     }
 }
 
-/// Whether the media type has `word` in its subtype (`fhir+json`), or the name one of `suffixes`.
-pub fn says(media: &Media<'_>, word: &str, suffixes: &[&str]) -> bool {
+/// The words of the subtype: `fhir` and `json` of `application/fhir+json`.
+fn words<'a>(media: &Media<'a>) -> impl Iterator<Item = &'a [u8]> {
     let essence = essence(media).as_bytes();
     let slash = memchr::memchr(b'/', essence).map_or(essence.len(), |at| at + 1);
     let subtype = essence.get(slash..).unwrap_or_default();
-    let mut words = subtype.split(|b| matches!(b, b'+' | b'-' | b'.' | b'/'));
-    words.any(|w| w.eq_ignore_ascii_case(word.as_bytes())) || {
+    subtype.split(|b| matches!(b, b'+' | b'-' | b'.' | b'/'))
+}
+
+/// Whether the media type has one of `any` in its subtype.
+pub fn has_word(media: &Media<'_>, any: &[&str]) -> bool {
+    words(media).any(|word| any.iter().any(|one| word.eq_ignore_ascii_case(one.as_bytes())))
+}
+
+/// Whether the media type has `word` in its subtype (`fhir+json`), or the name one of `suffixes`.
+pub fn says(media: &Media<'_>, word: &str, suffixes: &[&str]) -> bool {
+    let named = || {
         let suffix = suffix(media);
         suffixes.iter().any(|s| s.eq_ignore_ascii_case(suffix))
-    }
+    };
+    has_word(media, &[word]) || !suffixes.is_empty() && named()
 }
 
 /// A parameter of the media type (RFC 9110 5.6.6), without its quotes.

@@ -89,13 +89,18 @@ impl Contents {
         self.budget.bring(bytes as u64 + HEADERS);
     }
 
-    /// Takes `work` out of the flow's budget; false, and counted, if there is not so much left.
+    /// Takes `work` for what a protocol unpacks out of the flow's budget; false, and counted, if there is not so much left.
     pub fn spend(&mut self, work: u64, counters: &mut ContentCounters) -> bool {
-        counters.work = counters.work.wrapping_add(work);
         if self.budget.is_plain() {
             // From now on the protocol delivers what it unpacks.
             self.budget.enter_unpacked();
         }
+        self.pay(work, counters)
+    }
+
+    /// The same for what is not unpacked.
+    pub fn pay(&mut self, work: u64, counters: &mut ContentCounters) -> bool {
+        counters.work = counters.work.wrapping_add(work);
         let paid = self.budget.spend(work, &mut counters.reserve);
         if !paid {
             counters.unpaid_bytes = counters.unpaid_bytes.saturating_add(work);

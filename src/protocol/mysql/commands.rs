@@ -193,7 +193,7 @@ impl MysqlParser {
         }
         for row in rows {
             // The statement is read again for each.
-            if !sink.spend(text.len() as u64) {
+            if !sink.reread(sql::REREADING * text.len() as u64) {
                 return;
             }
             self.pass_on_values(&text, &row, sink);

@@ -15,6 +15,8 @@ use crate::protocol::tls_upgrade::TlsUpgrade;
 
 /// Longest row or row description that is read, bytes.
 const MAX_ROW: usize = 256 << 10;
+/// The work of setting up a column once more.
+const COLUMN: u64 = 16;
 
 /// One flow.
 #[derive(Default)]
@@ -48,7 +50,9 @@ impl PostgresqlParser {
                 }
             }
             b'B' => {
-                if let Some((statement, parameters)) = self.exchange.bind(body) {
+                if let Some((statement, parameters)) = self.exchange.bind(body)
+                    && sink.reread(sql::REREADING * statement.len() as u64)
+                {
                     self.pass_on_values(&statement, &parameters, sink);
                 }
             }
@@ -175,6 +179,10 @@ impl PostgresqlParser {
             && let Some(statement) = self.exchange.statement(portal.statement)
             && !statement.columns.is_empty()
         {
+            // Requests that take turns have their columns set up for each.
+            if !sink.reread(COLUMN * statement.columns.len() as u64) {
+                return;
+            }
             let (portal, columns) = (portal.clone(), statement.columns.clone());
             self.show(&columns, |at| portal.form(at), sink);
             self.shown = Some(portal);

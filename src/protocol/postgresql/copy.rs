@@ -112,7 +112,7 @@ impl Copy {
         part.extend_from_slice(body);
         // A row in many pieces is not searched again with each.
         let waits = match self.format {
-            Format::Binary => !sink.spend(part.len() as u64),
+            Format::Binary => !sink.reread(part.len() as u64),
             _ => !body.contains(&b'\n'),
         };
         if waits {

@@ -5,12 +5,15 @@ use super::super::sql::{MAX_PREPARED, Parameters, PreparedStatement, PreparedSta
 use super::values::{self, Column, Form};
 use super::word;
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Longest name of a prepared statement or a portal, bytes.
 const MAX_NAME: usize = 64;
 /// Portals kept per connection.
 const MAX_PORTALS: usize = 256;
+/// Forms of a portal that are kept: a result has no more columns (`MaxTupleAttributeNumber`).
+const MAX_FORMS: usize = 1664;
 /// Requests waiting for their answers.
 const MAX_ASKED: usize = 4096;
 
@@ -35,13 +38,14 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Portal {
     pub statement: StatementId,
-    formats: Vec<Form>,
+    /// Each request that waits for its answer refers to them.
+    formats: Arc<[Form]>,
 }
 
 impl Portal {
     /// The form of a column.
     pub fn form(&self, column: usize) -> Form {
-        match self.formats.as_slice() {
+        match &*self.formats {
             [] => Form::Text,
             [all] => *all,
             each => each.get(column).copied().unwrap_or(Form::Unknown),
@@ -177,7 +181,7 @@ impl Exchange {
         let id = *self.names.get(name)?;
         let statement = self.statements.get(&id)?;
         let (formats, mut rest) = forms(rest)?;
-        let given = Portal { statement: id, formats };
+        let given = Portal { statement: id, formats: formats.into() };
         let (count, tail) = rest.split_first_chunk::<2>()?;
         rest = tail;
         let mut parameters = Parameters::default();
@@ -193,7 +197,9 @@ impl Exchange {
         }
         let text = statement.text.clone();
         if portal.len() <= MAX_NAME && self.portals.len() < MAX_PORTALS {
-            let formats = forms(rest).map(|(formats, _)| formats).unwrap_or_default();
+            let mut formats = forms(rest).map(|(formats, _)| formats).unwrap_or_default();
+            formats.truncate(MAX_FORMS);
+            let formats = formats.into();
             self.portals.insert(portal.to_vec(), Portal { statement: id, formats });
         }
         Some((text, parameters))
@@ -203,7 +209,7 @@ impl Exchange {
     pub fn describe(&mut self, body: &[u8]) {
         let name = body.get(1..).and_then(|b| b.strip_suffix(&[0])).unwrap_or_default();
         // A statement that is no longer known is answered all the same.
-        let unknown = Portal { statement: 0, formats: Vec::new() };
+        let unknown = Portal { statement: 0, formats: Arc::default() };
         self.ask(match body.first() {
             Some(b'S') => Request::DescribeStatement(self.names.get(name).copied().unwrap_or(0)),
             _ => Request::DescribePortal(self.portals.get(name).cloned().unwrap_or(unknown)),
@@ -214,7 +220,7 @@ impl Exchange {
     pub fn execute(&mut self, body: &[u8]) {
         let end = memchr::memchr(0, body).unwrap_or(body.len());
         let portal = self.portals.get(body.get(..end).unwrap_or_default()).cloned();
-        let unknown = Portal { statement: 0, formats: Vec::new() };
+        let unknown = Portal { statement: 0, formats: Arc::default() };
         self.ask(Request::Execute(portal.unwrap_or(unknown)));
     }
 
@@ -249,7 +255,11 @@ impl Exchange {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.statements.memory() + self.asked.capacity() * size_of::<Request>()
+        // A form list may outlive its portal in the requests that wait: those are few beside the portals.
+        let forms = self.portals.values().map(|portal| size_of_val(&*portal.formats));
+        self.statements.memory()
+            + self.asked.capacity() * size_of::<Request>()
+            + forms.sum::<usize>()
     }
 }
 

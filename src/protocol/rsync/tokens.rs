@@ -18,6 +18,8 @@ const MAX_BLOCK: u32 = 1 << 29;
 const MAX_ZSTD: usize = 4 << 20;
 /// Buffer for decompressed bytes.
 const ROOM: usize = 128 << 10;
+/// The work of unpacking a stream of zstd again, beside its bytes: its tables are set up anew.
+const UNPACKING: u64 = 16 << 10;
 
 /// Compression of the tokens.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,6 +63,8 @@ pub(super) struct Tokens {
     shown: bool,
     /// The incomplete LZ4 block.
     lz4: Zeroizing<Vec<u8>>,
+    /// Where blocks of LZ4 are unpacked, once there was one: each may be a few bytes.
+    room: Zeroizing<Vec<u8>>,
 }
 
 /// One stream of zstd, over all files.
@@ -70,6 +74,8 @@ struct Zstd {
     packed: Zeroizing<Vec<u8>>,
     /// Decompressed bytes that were passed on.
     handed_on: u64,
+    /// More of it came since.
+    fresh: bool,
     failed: bool,
 }
 
@@ -275,9 +281,11 @@ impl Tokens {
     fn unpack_block(&mut self, sink: &mut dyn ContentSink) {
         let block = std::mem::take(&mut self.lz4);
         let Some(file) = &mut self.file else { return };
-        let mut room = Zeroizing::new(vec![0; ROOM]);
-        match lz4_flex::block::decompress_into(&block, &mut room) {
-            Ok(len) if sink.spend(len as u64) => file.data(room.get(..len).unwrap_or(&room), sink),
+        self.room.resize(ROOM, 0);
+        match lz4_flex::block::decompress_into(&block, &mut self.room) {
+            Ok(len) if sink.spend(len as u64) => {
+                file.data(self.room.get(..len).unwrap_or(&self.room), sink);
+            }
             Ok(_) => sink.anomaly(Reason::Budget),
             Err(_) => {
                 sink.anomaly(Reason::Malformed);
@@ -351,7 +359,7 @@ impl Tokens {
 
     pub(super) fn memory(&self) -> usize {
         let zstd = self.zstd.as_ref().map_or(0, |zstd| zstd.packed.capacity());
-        self.unread.capacity() + self.lz4.capacity() + zstd
+        self.unread.capacity() + self.lz4.capacity() + self.room.capacity() + zstd
     }
 }
 
@@ -366,6 +374,7 @@ impl Zstd {
             return;
         }
         self.packed.extend_from_slice(bytes);
+        self.fresh = true;
     }
 
     fn fail(&mut self, reason: Reason, sink: &mut dyn ContentSink) {
@@ -379,8 +388,11 @@ impl Zstd {
     fn unpack(&mut self, file: &mut ContentWriter, sink: &mut dyn ContentSink) {
         /// An empty raw block that is the last, and room for a checksum (RFC 8878 3.1.1.2).
         const LAST: &[u8] = b"\x01\0\0\0\0\0\0";
-        if self.failed {
+        if self.failed || !std::mem::take(&mut self.fresh) {
             return;
+        }
+        if !sink.spend(UNPACKING + self.packed.len() as u64) {
+            return self.fail(Reason::Budget, sink);
         }
         let mut decoder = FrameDecoder::new();
         decoder.set_max_window_size(zstd::MAX_WINDOW);

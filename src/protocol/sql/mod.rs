@@ -27,6 +27,8 @@ use zeroize::Zeroizing;
 pub const MAX_STATEMENT: usize = 1 << 20;
 /// Longest prepared statement that is kept, bytes.
 pub const MAX_PREPARED: usize = 16 << 10;
+/// The work of each byte of a statement that is read once more.
+pub const REREADING: u64 = 4;
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// Writes a day as `YYYY-MM-DD`; nothing for an impossible one. Days count from 1970-01-01.

@@ -157,7 +157,7 @@ impl Calls {
                     let known = handle.and_then(|handle: i64| self.known.get(&handle));
                     // A short call makes a long statement be read again, so it is paid for.
                     if let Some(known) = known {
-                        if !sink.spend(known.statement.len() as u64) {
+                        if !sink.reread(sql::REREADING * known.statement.len() as u64) {
                             return None;
                         }
                         prepared = known.clone();

@@ -111,6 +111,11 @@ impl IdentifierRule {
         let validator = self.validator?;
         Some(compact(value, &self.separators).is_some_and(|c| validator.check(&c)))
     }
+    /// Whether its check takes a number of so many bytes, some of which may be separators, and digits.
+    fn may_be_as_long(&self, bytes: usize, digits: usize) -> bool {
+        let fits = |of: &Validator| bytes >= of.length.0 && digits <= of.length.1;
+        self.validator.is_some_and(fits)
+    }
     /// Whether its check, or a list of it, separates it from chance.
     fn is_informative(&self) -> bool {
         self.personal && self.is_checked() && self.chance <= MAX_CHANCE
@@ -161,6 +166,7 @@ impl IdentifierRules {
         digits >= scan::MIN_DIGITS
             && self.rules.iter().any(|rule| {
                 rule.personal
+                    && rule.may_be_as_long(value.len(), digits)
                     && rule.verify(value) == Some(true)
                     && rule.pattern.is_match(value.as_bytes())
             })

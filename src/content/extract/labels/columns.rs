@@ -82,16 +82,19 @@ fn segments(line: &str) -> impl Iterator<Item = (usize, &str)> {
         if bare.is_empty() {
             return None;
         }
-        let bytes = bare.as_bytes();
-        let apart = |at: &usize| match bytes.get(*at) {
-            Some(b' ') => bytes.get(at + 1) == Some(&b' '),
-            other => other == Some(&b'\t'),
-        };
-        let end = (0..bytes.len()).find(apart).unwrap_or(bytes.len());
+        let end = segment_end(bare.as_bytes());
         let (segment, after) = bare.split_at(end);
         let at = column;
         column += segment.chars().count();
         rest = after;
         Some((at, segment.trim_end()))
     })
+}
+
+/// Where a text ends before a tab or more than one blank.
+fn segment_end(text: &[u8]) -> usize {
+    let blank = |at: usize| text.get(at) == Some(&b' ');
+    memchr::memchr2_iter(b' ', b'\t', text)
+        .find(|at| !blank(*at) || blank(at + 1))
+        .unwrap_or(text.len())
 }

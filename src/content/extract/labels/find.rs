@@ -119,6 +119,9 @@ fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, LabelMeaning) {
     let mut best = (0, LabelMeaning::Unknown);
     let mut consider = |start: usize| {
         let candidate = text.get(start..).unwrap_or("");
+        if !rules.keys.may_know(candidate) && !candidate.contains(['(', '/']) {
+            return;
+        }
         let candidate = candidate.trim_matches(|c| is_padding(c) || c == '(');
         if let Some(key) = key(candidate, rules) {
             let general = key.rule.kind == Kind::Name && rules.keys.context(candidate).is_some();

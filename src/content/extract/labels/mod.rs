@@ -52,6 +52,9 @@ const MAX_COLLECTED: usize = 64;
 /// Longest line that may be a name, bytes.
 const MAX_BEFORE: usize = 96;
 
+/// The work of a label and its value beside that of their bytes: a label of three bytes brings more over the wire.
+const LABEL: u64 = 32;
+
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
 
@@ -232,7 +235,10 @@ impl Labels {
             }
             found = true;
             match label.said {
-                LabelMeaning::Key(meaning) => open = Some((meaning, label.value)),
+                LabelMeaning::Key(meaning) => {
+                    scope.spend(LABEL);
+                    open = Some((meaning, label.value));
+                }
                 LabelMeaning::Context(About::Species) => {
                     let value = line.get(label.value..).unwrap_or("").trim_start();
                     let value = value.split([',', ';', '|', '\t']).next().unwrap_or("");
@@ -590,7 +596,25 @@ fn without_link(text: &str) -> &str {
     LINKS.iter().find_map(|link| text.strip_suffix(link)).unwrap_or(text)
 }
 
+/// Characters between a label and its value, besides blanks.
+const PADDING: [char; 10] = [',', ';', '|', ':', '*', '-', '•', '·', '_', '"'];
+
+/// A bit for each of them, and for the blanks, in ASCII.
+const ASCII_PADDING: u128 = {
+    let mut bits: u128 = 0b1_1111 << b'\t' | 1 << b' ';
+    let mut at = 0;
+    while at < PADDING.len() {
+        if PADDING[at].is_ascii() {
+            bits |= 1 << PADDING[at] as u32;
+        }
+        at += 1;
+    }
+    bits
+};
+
 fn is_padding(c: char) -> bool {
-    c.is_whitespace()
-        || matches!(c, ',' | ';' | '|' | ':' | '*' | '-' | '•' | '·' | '_' | '"' | '\u{feff}')
+    match c.is_ascii() {
+        true => ASCII_PADDING >> (c as u32) & 1 == 1,
+        false => c.is_whitespace() || c == '\u{feff}' || PADDING.contains(&c),
+    }
 }

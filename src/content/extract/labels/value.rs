@@ -143,7 +143,11 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
         if known > 0 && word.contains(|c: char| c.is_ascii_digit()) {
             // The longest label counts.
             for &label in before.get(..known).unwrap_or_default().iter().rev() {
-                let name = text.get(label..start).unwrap_or("").trim_matches(is_padding);
+                let name = text.get(label..start).unwrap_or("");
+                if !rules.keys.may_know(name) {
+                    continue;
+                }
+                let name = name.trim_matches(is_padding);
                 if let Some(key) = rules.keys.get(name) {
                     // A number may be written in groups.
                     let rest = text.get(end..).unwrap_or("");
@@ -329,7 +333,7 @@ fn is_oid(text: &str) -> bool {
 /// Whether a value is a piece of program text, which has colons too.
 fn is_code(value: &str) -> bool {
     value.contains(['{', '}', '<', '>', ';', '=', '%', '\\', '`'])
-        || ["0x", "::", "()", "/*"].iter().any(|mark| value.contains(mark))
+        || value.as_bytes().windows(2).any(|pair| matches!(pair, b"0x" | b"::" | b"()" | b"/*"))
 }
 
 /// Family and given name separated by a slash, as forms of some countries ask for them.

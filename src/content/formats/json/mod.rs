@@ -48,7 +48,7 @@ impl Format for Json {
         // One line is one record: it need not wait for the next.
         let names = ["ndjson", "jsonl", "jsonlines", "seq"];
         matches!(head.trim_ascii_start(), [b'{' | b'[' | 0x1e, ..])
-            && names.iter().any(|name| media::says(media, name, &[]))
+            && media::has_word(media, &names)
     }
 
     fn is_text(&self) -> bool {

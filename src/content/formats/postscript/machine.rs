@@ -127,25 +127,24 @@ impl<'a> Machine<'a> {
         machine
     }
 
-    /// Executes a program to its end.
-    pub(super) fn run(&mut self, program: &[u8]) {
-        self.steps = STEPS + STEPS_PER_BYTE * program.len() as u64;
+    /// Executes a program to its end, or for `most` steps at most. How many it took.
+    pub(super) fn run(&mut self, program: &[u8], most: u64) -> u64 {
+        let given = most.min(STEPS + STEPS_PER_BYTE * program.len() as u64);
+        self.steps = given;
         self.streams.push(Stream::new(program));
         self.frames.push(Frame::Stream(self.streams.len() as u32 - 1));
         while self.step().is_some() {
             if self.page.is_full() {
                 self.flush();
             }
-            if self.store.is_full() || self.lines > MAX_LINES {
-                self.steps = 0;
-            }
-            if self.steps == 0 {
+            if self.steps == 0 || self.store.is_full() || self.lines > MAX_LINES {
                 self.limited = true;
                 break;
             }
             self.steps -= 1;
         }
         self.flush();
+        given.saturating_sub(self.steps)
     }
 
     /// Charges steps for work that takes longer than a single one.

@@ -24,6 +24,8 @@ use zeroize::Zeroizing;
 const MAX_JOB: usize = 16 << 20;
 /// Bytes before `%!`: the end of a job before it, and the header of files with a preview.
 const MAX_LEAD: usize = 64;
+/// The work of a step, which is a look-up and a copy.
+const STEP: u64 = 3;
 /// Magic of a file with a preview (EPSF 3.0 section 5).
 const PREVIEW: &[u8] = b"\xc5\xd0\xd3\xc6";
 
@@ -96,10 +98,12 @@ fn read(job: &[u8], scope: &mut Scope<'_>) {
     if let Some(title) = title(program) {
         reader.note(&title, scope);
     }
+    let most = scope.work_left() / STEP;
     let mut give = |line: &_| reader.line(line, scope);
     let mut machine = Machine::new(&mut give);
-    machine.run(program);
+    let steps = machine.run(program, most);
     let limited = machine.limited;
+    scope.spend(steps * STEP);
     reader.end(scope);
     if limited {
         scope.give_up(Reason::Limit);

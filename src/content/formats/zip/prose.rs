@@ -114,8 +114,10 @@ impl TokenHandler<'_, '_> {
 
     fn cell(&mut self, repeated: usize) {
         if let Some(row) = self.text.tables.last_mut() {
-            let room = MAX_COLUMNS.saturating_sub(row.len());
-            row.extend((0..repeated.min(room)).map(|_| Zeroizing::default()));
+            let cells = repeated.min(MAX_COLUMNS.saturating_sub(row.len()));
+            row.extend((0..cells).map(|_| Zeroizing::default()));
+            // A number in the markup says how many there are.
+            self.scope.spend(cells as u64);
         }
     }
 }

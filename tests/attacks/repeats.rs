@@ -1,0 +1,111 @@
+//! What is sent once, and what a few bytes behind it have read, unpacked or set up again and again.
+
+use crate::lies::Turns;
+
+const CLIENT: bool = false;
+const SERVER: bool = true;
+
+/// Media type and body.
+pub fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
+    let job = b"--a\r\nContent-Type: application/postscript\r\n\r\n%!PS\n{} loop\r\n";
+    vec![("PostScript, many jobs without end", "multipart/mixed; boundary=a", job.repeat(500))]
+}
+
+/// Name, port, what is said.
+pub fn conversations() -> Vec<(&'static str, u16, Turns)> {
+    vec![
+        ("PostgreSQL, one statement bound again and again", 5432, postgresql_binds()),
+        ("PostgreSQL, wide results in turn", 5432, postgresql_turns()),
+        ("PostgreSQL, a portal of many forms executed again and again", 5432, postgresql_forms()),
+        ("rsync, zstd unpacked for each block that is there", 873, rsync_zstd()),
+        ("rsync, blocks of LZ4 of no length", 873, rsync_lz4()),
+        ("memcached, values of a byte", 11_211, memcached()),
+    ]
+}
+
+/// A message of PostgreSQL.
+fn message(kind: u8, body: &[u8]) -> Vec<u8> {
+    [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
+}
+
+/// A connection to PostgreSQL that has begun.
+fn postgresql(client: Vec<u8>, server: Vec<u8>) -> Turns {
+    let startup = b"\0\0\0\x12\0\x03\0\0user\0bob\0\0".to_vec();
+    let ready = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
+    vec![(CLIENT, startup), (SERVER, ready), (CLIENT, client), (SERVER, server)]
+}
+
+fn postgresql_binds() -> Turns {
+    let values = b"(mrn,name),".repeat(1400);
+    let parse = [&b"s\0INSERT INTO patient (mrn,name) VALUES "[..], &values[..], b"($1,$2)\0\0\0"];
+    let bind = [message(b'B', b"\0s\0\0\0\0\0\0\0"), message(b'S', b"")].concat();
+    let client = [message(b'P', &parse.concat()), bind.repeat(8000)].concat();
+    postgresql(client, message(b'1', b""))
+}
+
+/// Two statements with many columns, of which each row of a result is the other's.
+fn postgresql_turns() -> Turns {
+    let column = b"patient_name\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0";
+    let described = message(b'T', &[&1600_u16.to_be_bytes()[..], &column.repeat(1600)].concat());
+    let (mut client, mut server, mut executes) = (Vec::new(), Vec::new(), Vec::new());
+    for name in ["a", "b"] {
+        client.extend(message(b'P', format!("{name}\0SELECT * FROM {name}\0\0\0").as_bytes()));
+        client.extend(message(b'D', format!("S{name}\0").as_bytes()));
+        client.extend(message(b'B', format!("{name}\0{name}\0\0\0\0\0\0\0").as_bytes()));
+        server.extend([message(b'1', b""), message(b't', b"\0\0")].concat());
+        server.extend([&described[..], &message(b'2', b"")].concat());
+        executes.extend(message(b'E', format!("{name}\0\0\0\0\0").as_bytes()));
+    }
+    client.extend(executes.repeat(1500));
+    let row = [message(b'D', b"\0\x01\0\0\0\x01x"), message(b'C', b"SELECT 1\0")].concat();
+    server.extend(row.repeat(3000));
+    postgresql(client, server)
+}
+
+fn postgresql_forms() -> Turns {
+    let forms = [&60_000_u16.to_be_bytes()[..], &b"\0\x01".repeat(60_000)].concat();
+    let bind = message(b'B', &[&b"p\0s\0\0\0\0\0"[..], &forms].concat());
+    let parse = message(b'P', b"s\0SELECT 1\0\0\0");
+    let execute = message(b'E', b"p\0\0\0\0\0");
+    postgresql([parse, bind, execute.repeat(4000)].concat(), Vec::new())
+}
+
+/// A server of rsync that sends these tokens of one file, in frames.
+fn rsync(options: &[&str], tokens: &[u8]) -> Turns {
+    let arguments: String = options.iter().map(|option| format!("{option}\0")).collect();
+    let client = format!("@RSYNCD: 31.0 md5 md4\nward\n{arguments}.\0ward/\0\0");
+    let list = b"\xac\x01\x01.\0\0\x10kname.csv\0x\0\xf0s\x99L\x1e\xa4\x81\0\0\xff\x01";
+    let new = b"\x01\0\xa0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0";
+    let mut server =
+        b"@RSYNCD: 31.0 md5 md4\nWelcome\n@RSYNCD: OK\n\x81\xff\x03md5s\xdf\x10\x6b".to_vec();
+    for piece in [&list[..], new, tokens].concat().chunks(4000) {
+        server.extend((piece.len() as u32 | 7 << 24).to_le_bytes());
+        server.extend(piece);
+    }
+    vec![(CLIENT, client.into_bytes()), (SERVER, server)]
+}
+
+/// Blocks of zstd that hold nothing, then blocks that the receiver has.
+fn rsync_zstd() -> Turns {
+    let mut zstd = b"\x28\xb5\x2f\xfd\0\x38".to_vec();
+    zstd.extend(b"\0\0\0".repeat(30_000));
+    let mut tokens = Vec::new();
+    for piece in zstd.chunks(8000) {
+        tokens.extend([0x40 | (piece.len() >> 8) as u8, piece.len() as u8]);
+        tokens.extend(piece);
+    }
+    tokens.extend(b"\x80".repeat(3000));
+    // A little more of it before each.
+    tokens.extend(b"\x40\x03\0\0\0\x80".repeat(3000));
+    rsync(&["--server", "--sender", "-logDtprze.iLsfxCIvu"], &tokens)
+}
+
+fn rsync_lz4() -> Turns {
+    let options = ["--server", "--sender", "-logDtprze.iLs", "--compress-choice=lz4"];
+    rsync(&options, &b"\x40\x02\x10x".repeat(20_000))
+}
+
+fn memcached() -> Turns {
+    let values = b"VALUE k 0 2\r\n{}\r\n".repeat(10_000);
+    vec![(CLIENT, b"get k\r\n".to_vec()), (SERVER, values)]
+}
