@@ -63,6 +63,8 @@ def run(program, folder, all, times, rate, evidence):
         command += ["--evidence", f"{folder}/evidence"]
     sensor = subprocess.Popen(command, stderr=subprocess.PIPE)
     time.sleep(2)
+    if sensor.poll() is not None:
+        sys.exit(f"the sensor does not start: {sensor.stderr.read().decode()}")
     sent = send(all, times, rate)
     time.sleep(2)
     sensor.send_signal(signal.SIGTERM)
@@ -84,7 +86,9 @@ def run(program, folder, all, times, rate, evidence):
 def main():
     if os.environ.get("PHITAP_NAMESPACE") != "1":
         os.environ["PHITAP_NAMESPACE"] = "1"
-        os.execvp("unshare", ["unshare", "-n", sys.executable, *sys.argv])
+        # /sys shows the interfaces of the namespace in which it was mounted.
+        inside = 'mount -t sysfs sysfs /sys && exec "$@"'
+        os.execvp("unshare", ["unshare", "--net", "--mount", "sh", "-c", inside, "sh", sys.executable, *sys.argv])
     for command in ("link add phitap0 type veth peer name phitap1", "link set phitap0 up", "link set phitap1 up"):
         subprocess.run(["ip", *command.split()], check=True)
     program = os.path.abspath(sys.argv[1])

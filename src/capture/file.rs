@@ -18,7 +18,7 @@ pub(super) struct Settings {
     pub block: usize,
 }
 
-/// Records ahead whose headers are fetched from memory meanwhile: each tells only where the next one is, but most
+/// Records ahead whose headers are fetched from memory meanwhile: each gives only the place of the next one, but most
 /// are as long as those before them.
 const FETCHED: usize = 8;
 

@@ -1,4 +1,4 @@
-//! IP datagrams put together from fragments (RFC 791 3.2, RFC 8200 4.5).
+//! Reassembles IP datagrams from fragments (RFC 791 3.2, RFC 8200 4.5).
 //!
 //! Fragments may come in any order. Where they overlap, the bytes that came first stay. Where they also
 //! contradict each other, most hosts drop the whole datagram (RFC 5722, and Linux for IPv4 as well): it is
@@ -12,17 +12,16 @@ use std::collections::{HashMap, VecDeque};
 
 /// Largest datagram, bytes (RFC 791: total length is 16 bits).
 pub const MAX_DATAGRAM: usize = 65_535;
-/// Datagrams held at a time.
+/// Datagrams held at the same time.
 const MAX_DATAGRAMS: usize = 4096;
-/// Bytes of all of them together, with their overhead.
+/// Bytes of all of them, with their overhead.
 pub const MAX_BYTES: usize = 64 << 20;
 /// Approximate overhead of a fragment beyond its bytes, and of a datagram with one fragment.
 const PIECE: usize = 40;
 const DATAGRAM: usize = 256;
 /// Fragments of one datagram.
 const MAX_FRAGMENTS: usize = 1024;
-/// A datagram that is not whole by then is given up (RFC 8200 4.5: 60 seconds; half of that is what
-/// Linux allows).
+/// Time after which an incomplete datagram is given up (RFC 8200 4.5: 60 seconds; half of that is Linux's limit).
 const TIMEOUT: Span = Span::seconds(30);
 
 /// Identifies a datagram (RFC 791 3.2, with the VLANs).
@@ -37,7 +36,7 @@ struct Key {
 
 struct Partial {
     started: Timestamp,
-    /// What came, where nothing was before. Kept in pieces: an offset alone takes no memory.
+    /// Fragments with bytes that were not there before. Kept in pieces: an offset alone takes no memory.
     pieces: Vec<(u32, Box<[u8]>)>,
     /// Filled ranges, sorted, disjoint, not touching.
     filled: Vec<(u32, u32)>,
@@ -52,7 +51,7 @@ struct Partial {
     memory: usize,
 }
 
-/// A datagram put together.
+/// A reassembled datagram.
 pub(super) struct Datagram {
     pub source: Endpoint,
     pub destination: Endpoint,
@@ -64,9 +63,9 @@ pub(super) struct Datagram {
     pub contradicted: bool,
 }
 
-/// Holds the fragments of datagrams that are not yet whole.
+/// Holds the fragments of incomplete datagrams.
 pub struct Defragmenter {
-    /// Bytes that may be held, and that are.
+    /// Most bytes held, and bytes held.
     most: usize,
     held: usize,
     partial: HashMap<Key, Partial, foldhash::fast::RandomState>,
@@ -82,7 +81,7 @@ impl Default for Defragmenter {
 }
 
 impl Defragmenter {
-    /// Holds no more than `memory` bytes, nor than [`MAX_BYTES`].
+    /// Holds at most `memory` bytes, and at most [`MAX_BYTES`].
     pub fn within(memory: usize) -> Self {
         Self {
             most: memory.min(MAX_BYTES),
@@ -93,7 +92,7 @@ impl Defragmenter {
         }
     }
 
-    /// Adds the fragment at the walk's position; the datagram, if it is whole now.
+    /// Adds the fragment at the walk's position. Returns the datagram, if it is now complete.
     pub(super) fn add(
         &mut self,
         now: Timestamp,
@@ -192,7 +191,7 @@ impl Defragmenter {
 }
 
 impl Partial {
-    /// Keeps the part of `bytes` that fills gaps; how much memory that took.
+    /// Keeps the part of `bytes` that fills gaps. Returns how much memory that took.
     fn fill(&mut self, start: u32, bytes: &[u8]) -> usize {
         let end = start + bytes.len() as u32;
         self.contradicted |= self.contradicts(start, bytes);
@@ -225,7 +224,7 @@ impl Partial {
         memory - before
     }
 
-    /// Whether bytes that are held already differ from those of `bytes` for the same place.
+    /// Whether held bytes differ from `bytes` at the same place.
     fn contradicts(&self, start: u32, bytes: &[u8]) -> bool {
         let end = start + bytes.len() as u32;
         if !self.filled.iter().any(|&(from, to)| from < end && start < to) {

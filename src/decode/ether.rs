@@ -70,8 +70,8 @@ pub(super) fn pppoe(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     Ok(Layer::Ppp)
 }
 
-/// PPP protocol field, one or two bytes (RFC 1661 2), behind the address and control field of RFC
-/// 1662, which is often left out.
+/// PPP protocol field, one or two bytes (RFC 1661 2), behind the address and control field of RFC 1662, which is
+/// often omitted.
 pub(super) fn ppp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     if walk.peek::<2>() == Some(&[0xff, 0x03]) {
         walk.pass(2, SHORT)?;
@@ -122,7 +122,7 @@ pub(super) fn mpls(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
 /// Length of a pseudowire control word (RFC 4385 3).
 const CONTROL_WORD: usize = 4;
 
-/// Whether an Ethernet header is here, by its EtherType: that of IP, ARP or a usual tag.
+/// Whether an Ethernet header is here, judged by its EtherType: that of IP, ARP or a usual tag.
 pub(super) fn looks_like_frame(bytes: &[u8]) -> bool {
     matches!(
         bytes.get(12..ETHERNET_HEADER),
@@ -130,7 +130,7 @@ pub(super) fn looks_like_frame(bytes: &[u8]) -> bool {
     )
 }
 
-/// Whether an Ethernet header is here, followed by something that agrees with its EtherType.
+/// Whether an Ethernet header is here, followed by bytes that agree with its EtherType.
 fn is_frame(bytes: &[u8], cut: bool) -> bool {
     let Some((header, inner)) = bytes.split_at_checked(ETHERNET_HEADER) else { return false };
     match header {
@@ -141,7 +141,7 @@ fn is_frame(bytes: &[u8], cut: bool) -> bool {
     }
 }
 
-/// Whether the lengths of an IP header of this version nibble agree with what is there.
+/// Whether the lengths of an IP header with this version nibble agree with the available bytes.
 fn fits_ip(bytes: &[u8], cut: bool) -> bool {
     let be =
         |at: usize| bytes.get(at..at + 2).map(|b| usize::from(u16::from_be_bytes([b[0], b[1]])));

@@ -33,7 +33,7 @@ fn ipv4(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
         return Err(Skip::BadChecksum);
     }
     walk.pass(len, SHORT)?;
-    // 0: left to the interface (TSO); believe the frame.
+    // 0: left to the interface (TSO); use the length of the frame.
     if total != 0 {
         if total < len {
             return Err(Skip::MalformedIp);
@@ -60,7 +60,7 @@ fn ipv6(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     let header = Ipv6HeaderSlice::from_slice(walk.rest()).map_err(|_| SHORT)?;
     walk.pass(header.slice().len(), SHORT)?;
     let len = usize::from(header.payload_length());
-    // 0: a jumbogram (RFC 2675) or offload; believe the frame.
+    // 0: a jumbogram (RFC 2675) or offload; use the length of the frame.
     if len != 0 {
         walk.bound(len);
     }
@@ -69,7 +69,7 @@ fn ipv6(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     protocol_layer(walk, header.next_header().0)
 }
 
-/// Straight on for TCP, the usual case.
+/// A shortcut for TCP, the usual case.
 #[inline]
 fn protocol_layer(walk: &mut Walk<'_>, number: u8) -> Result<Layer, Skip> {
     if number == 6 { tcp(walk) } else { Ok(Layer::Protocol(number)) }
@@ -89,7 +89,7 @@ pub(super) fn protocol(walk: &mut Walk<'_>, number: u8) -> Result<Layer, Skip> {
             let header = Ipv6FragmentHeaderSlice::from_slice(walk.rest()).map_err(|_| SHORT)?;
             walk.pass(header.slice().len(), SHORT)?;
             let next = header.next_header().0;
-            // An atomic fragment (RFC 6946) is whole.
+            // An atomic fragment (RFC 6946) is complete.
             if !header.is_fragmenting_payload() {
                 return protocol_layer(walk, next);
             }
@@ -126,8 +126,8 @@ fn tcp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     let rest = walk.rest();
     let header = match TcpHeaderSlice::from_slice(rest) {
         Ok(header) => header,
-        // Options cut off by the snap length leave ports, sequence and flags to be read, but no
-        // payload; a data offset below 5 is no TCP.
+        // If the snap length cut the options, ports, sequence number and flags can be read, but no payload. A data
+        // offset below 5 is invalid.
         Err(_) => {
             let offset = rest.get(12).map_or(0, |b| b >> 4);
             let malformed = rest.len() >= 20 && offset < 5;
@@ -190,7 +190,7 @@ fn udp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     Ok(walk.done(Transport::Udp, ports, TcpFields::default()))
 }
 
-/// Whether a datagram has its checksum; true of all but TCP, and where it is not to be computed.
+/// Whether a datagram has a valid checksum; true for protocols other than TCP, and if it is not to be computed.
 pub(super) fn has_checksum(walk: &Walk<'_>, protocol: u8) -> bool {
     protocol != 6 || sum_of(walk, protocol, walk.rest()) == 0
 }

@@ -29,7 +29,7 @@ impl Transport {
     }
 }
 
-/// One end of a flow, in the canonical order of its key. It says nothing about who opened the flow.
+/// One end of a flow, in the canonical order of its key, whichever end opened the flow.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Side {
     /// The endpoint that sorts first (address, then port).
@@ -71,12 +71,12 @@ impl Endpoint {
     pub const fn v6(address: [u8; 16], port: u16) -> Self {
         Self { address, port }
     }
-    /// As numbers, in the same order.
+    /// As numbers that sort in the same order.
     #[inline]
     const fn number(&self) -> (u128, u16) {
         (u128::from_be_bytes(self.address), self.port)
     }
-    /// As the standard library has it.
+    /// As a type of the standard library.
     pub fn to_socket_addr(self) -> SocketAddr {
         let ip = Ipv6Addr::from(self.address);
         let ip = ip.to_ipv4_mapped().map_or(IpAddr::V6(ip), IpAddr::V4);
@@ -135,7 +135,7 @@ impl FlowKey {
         let transport = (self.transport as u64) << 32;
         (self.low.number().0, self.high.number().0, ports | transport)
     }
-    /// The hash of the key. It is computed of half as many bits where both ends are IPv4.
+    /// The hash of the key, computed over half as many bits if both ends are IPv4.
     #[inline]
     pub fn hash_by(&self, hasher: &impl BuildHasher) -> u64 {
         let (low, high, rest) = self.numbers();

@@ -15,7 +15,7 @@ impl LinkType {
     }
 }
 
-/// ARPHRD_ types of cooked captures that do not hold an EtherType.
+/// ARPHRD_ types of cooked captures whose protocol field is no EtherType.
 const ARPHRD_IEEE80211_RADIOTAP: u16 = 803;
 const ARPHRD_IPGRE: u16 = 778;
 const ARPHRD_NETLINK: u16 = 824;
@@ -25,7 +25,7 @@ pub(super) fn decode(walk: &mut Walk<'_>, link: LinkType) -> Result<Layer, Skip>
     match link {
         LinkType::NULL | LinkType::LOOP => {
             let family = *walk.take::<4>(SHORT)?;
-            // The host's byte order, which may not be ours; AF_INET6 differs by system.
+            // The byte order is that of the capturing host; AF_INET6 differs by system.
             let family = u32::from_be_bytes(family);
             let family = if family > 0xffff { family.swap_bytes() } else { family };
             match family {
@@ -112,8 +112,7 @@ fn ether_type_behind(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     Ok(Layer::EtherType(ether_type))
 }
 
-/// Token Ring (IEEE 802.5 3.2): access and frame control, addresses, and a route where the source
-/// says that there is one.
+/// Token Ring (IEEE 802.5 3.2): access and frame control, addresses, and a route if the source address announces one.
 fn token_ring(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     let head = walk.take::<14>(Skip::TruncatedLink)?;
     if head[8] & 0x80 != 0 {
@@ -153,7 +152,7 @@ fn nflog(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     Err(Skip::MalformedLink)
 }
 
-/// PKTAP of macOS: length, kind of record (1: a packet), and the link type of what follows.
+/// PKTAP of macOS: length, kind of record (1: a packet), and the link type of the packet behind it.
 fn pktap(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     const LEAST: u32 = 108;
     let head = walk.peek::<12>().ok_or(Skip::TruncatedLink)?;
@@ -169,7 +168,7 @@ fn pktap(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     }
 }
 
-/// Records of Endace cards: a time stamp, what it is, lengths, perhaps further headers, then a frame.
+/// Records of Endace cards: a timestamp, type, lengths, perhaps further headers, then a frame.
 fn erf(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     const SHORT: Skip = Skip::TruncatedLink;
     const MAX_EXTENSIONS: usize = 16;
@@ -220,7 +219,7 @@ fn juniper(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
 fn cooked(hardware: u16, protocol: u16) -> Result<Layer, Skip> {
     match (hardware, protocol) {
         (ARPHRD_NETLINK, _) => Err(Skip::NotIp),
-        // The packet behind the GRE header, by the protocol that stood in it.
+        // The packet behind the GRE header, by the protocol in that header.
         (ARPHRD_IPGRE, protocol) => Ok(Layer::EtherType(protocol)),
         (ARPHRD_IEEE80211_RADIOTAP, _) => Ok(Layer::Link(LinkType::IEEE802_11_RADIOTAP)),
         // ETH_P_ALL: an Ethernet frame follows

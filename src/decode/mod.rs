@@ -31,7 +31,7 @@ pub use crate::config::Checksums;
 use crate::time::Timestamp;
 use walk::{Layer, Walk};
 
-/// How many headers may come before the transport header, tunnels included.
+/// Most headers before the transport header, tunnels included.
 pub const MAX_LAYERS: u8 = 24;
 
 /// TCP flags (RFC 9293 3.1).
@@ -44,14 +44,14 @@ pub mod tcp_flags {
     pub const RST: u8 = 0x04;
     /// Acknowledgment field is significant.
     pub const ACK: u8 = 0x10;
-    /// Of this program, in the bit of CWR: the sender takes no more data (its window is zero).
+    /// Our own flag, in the bit of CWR: the sender accepts no more data (its window is zero).
     pub const SHUT: u8 = 0x80;
-    /// Of this program, in the bit of ECE: put together from fragments that contradict each other or do not
-    /// have the checksum of the whole.
+    /// Our own flag, in the bit of ECE: reassembled from fragments that contradict each other or do not match the
+    /// checksum of the whole.
     pub const DAMAGED: u8 = 0x40;
 }
 
-/// What a packet carries above IP. `Copy`, without bytes: the payload stays in the packet.
+/// Payload of a packet above IP. `Copy`, without bytes: they stay in the packet.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Decoded {
     /// The flow.
@@ -64,7 +64,7 @@ pub struct Decoded {
     pub ack: u32,
     /// [`tcp_flags`]; 0 for UDP.
     pub flags: u8,
-    /// Time to live or hop limit, 0 where it is not known.
+    /// Time to live or hop limit, 0 if unknown.
     pub ttl: u8,
     /// Length of the options in the TCP header, bytes; they end where the payload begins. 0 for UDP.
     pub options: u8,
@@ -80,20 +80,20 @@ pub struct Decoded {
     pub missing: u32,
 }
 
-/// What came of a packet.
+/// Result of decoding a packet.
 #[derive(Debug)]
 pub enum Outcome {
     /// A segment of the packet itself.
     Segment(Decoded),
-    /// The last fragment of a datagram: a segment of the bytes put together.
+    /// The last fragment of a datagram: a segment of the reassembled bytes.
     Whole(Decoded, Vec<u8>),
     /// A fragment that waits for others.
     Held,
-    /// Passed over.
+    /// Skipped.
     Skipped(Skip),
 }
 
-/// Decodes packets; keeps the fragments of datagrams that are not yet whole.
+/// Decodes packets; holds the fragments of incomplete datagrams.
 #[derive(Default)]
 pub struct Decoder {
     checksums: Checksums,
@@ -107,7 +107,7 @@ impl Decoder {
         Self { checksums, ..Self::default() }
     }
 
-    /// The same that holds no more than `bytes` of fragments.
+    /// The same with at most `bytes` bytes of fragments.
     pub fn with_fragment_memory(self, bytes: usize) -> Self {
         Self { defragmenter: Defragmenter::within(bytes), ..self }
     }
@@ -131,8 +131,8 @@ impl Decoder {
         self.from(time, Walk::new(bytes, cut, self.checksums), link.first_layer())
     }
 
-    /// The next subframe of the packet just decoded, where that was an aggregate of several (802.11
-    /// A-MSDU). `bytes` are those of the packet.
+    /// The next subframe of the last decoded packet, if that was an aggregate of several (802.11 A-MSDU). `bytes` are
+    /// those of the packet.
     #[inline]
     pub fn next_subframe(&mut self, time: Timestamp, bytes: &[u8]) -> Option<Outcome> {
         let (start, end) = self.wifi.take_subframe()?;
@@ -181,7 +181,7 @@ impl Decoder {
         }
     }
 
-    /// A datagram put together is decoded from its transport header on.
+    /// A reassembled datagram is decoded from its transport header on.
     fn whole(&mut self, datagram: defrag::Datagram) -> Outcome {
         let mut walk = Walk::new(&datagram.payload, 0, self.checksums);
         walk.addresses(datagram.source, datagram.destination);

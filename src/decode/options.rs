@@ -6,8 +6,8 @@ const TIMESTAMPS: u8 = 8;
 /// Length of the timestamps option, bytes.
 const LENGTH: u8 = 10;
 
-/// The sender's timestamp among the `options` of a TCP header, 0 for none. It is looked for where hosts write
-/// it: as the last option, or as the last before padding (RFC 7323, appendix A).
+/// The sender's timestamp among the `options` of a TCP header, 0 for none. It is searched where hosts write it: as
+/// the last option, or as the last before padding (RFC 7323, appendix A).
 #[inline]
 pub fn timestamp(options: &[u8]) -> u32 {
     match options {

@@ -17,7 +17,7 @@ const TCP: usize = 20;
 /// Protocol number of TCP.
 const PROTOCOL_TCP: u8 = 6;
 
-/// Decodes a packet of that shape; `cut` bytes were on the wire behind `bytes`.
+/// Decodes a packet of this form; `cut` bytes were on the wire behind `bytes`.
 #[inline]
 pub(super) fn decode(bytes: &[u8], cut: usize) -> Option<Decoded> {
     let (ethernet, rest) = bytes.split_first_chunk::<ETHERNET>()?;
@@ -32,7 +32,7 @@ pub(super) fn decode(bytes: &[u8], cut: usize) -> Option<Decoded> {
     }
 }
 
-/// Decodes what is behind the Ethernet header, at `at`.
+/// Decodes the packet behind the Ethernet header, at `at`.
 #[inline]
 fn ip(bytes: &[u8], at: usize, ether_type: [u8; 2], cut: usize) -> Option<Decoded> {
     let ip = bytes.get(at..)?;
@@ -72,7 +72,7 @@ fn word<const N: usize>(head: &[u8; N], at: usize) -> u32 {
     u32::from_be_bytes([head[at], head[at + 1], head[at + 2], head[at + 3]])
 }
 
-/// Decodes the segment at `at`, which is `len` bytes long by the IP header. `key` makes its key of its ports.
+/// Decodes the segment at `at`, which is `len` bytes long by the IP header. `key` makes its key from its ports.
 #[inline]
 fn tcp(
     bytes: &[u8],
@@ -106,7 +106,7 @@ fn tcp(
         options: (header - TCP) as u8,
         vlan: 0,
         inner_vlan: 0,
-        // Packets are far smaller than 4 GiB: the capture stage refuses larger records.
+        // Packets are far smaller than 4 GiB: the capture stage rejects larger records.
         offset: payload as u32,
         len: (end - payload) as u32,
         missing: u32::try_from(missing).unwrap_or(u32::MAX),

@@ -1,4 +1,4 @@
-//! Why a packet was passed over.
+//! Why a packet was skipped.
 
 use crate::closed_set::closed_set;
 
@@ -16,23 +16,23 @@ closed_set! {
         TruncatedTransport = "truncated_transport",
         /// Too short for a tunnel header.
         TruncatedTunnel = "truncated_tunnel",
-        /// A link-layer header that breaks its own rules.
+        /// A malformed link-layer header.
         MalformedLink = "malformed_link",
-        /// An IP header that breaks its own rules.
+        /// A malformed IP header.
         MalformedIp = "malformed_ip",
-        /// A TCP or UDP header that breaks its own rules.
+        /// A malformed TCP or UDP header.
         MalformedTransport = "malformed_transport",
-        /// A tunnel header that breaks its own rules.
+        /// A malformed tunnel header.
         MalformedTunnel = "malformed_tunnel",
         /// A wrong checksum, with `--checksums strict`.
         BadChecksum = "bad_checksum",
-        /// A link type that is not read.
+        /// An unsupported link type.
         UnsupportedLink = "unsupported_link",
         /// ARP, LLDP, spanning tree...
         NotIp = "not_ip",
         /// ICMP, IGMP, SCTP...
         NotTcpOrUdp = "not_tcp_or_udp",
-        /// ESP, MACsec, protected Wi-Fi: cannot be read.
+        /// ESP, MACsec, protected Wi-Fi: encrypted.
         Encrypted = "encrypted",
         /// More headers than the cap.
         TooManyLayers = "too_many_layers",
@@ -60,7 +60,7 @@ impl Skip {
         )
     }
 
-    /// Whether the packet may have held a conversation that could have been read.
+    /// Whether the packet may have been part of a conversation that could have been read.
     pub const fn is_a_loss(self) -> bool {
         !matches!(
             self,

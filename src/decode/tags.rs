@@ -1,6 +1,5 @@
-//! Tags between an Ethernet header and what it carries, beside those of IEEE 802.1Q: fabrics, service
-//! chains, redundancy, time stamps. Each names the EtherType of what follows, or an Ethernet frame
-//! does.
+//! Tags between an Ethernet header and its payload, beside those of IEEE 802.1Q: fabrics, service chains, redundancy,
+//! timestamps. Each ends in the EtherType of the payload, or an Ethernet frame follows.
 
 use super::Skip;
 use super::ether::typed;
@@ -8,7 +7,7 @@ use super::walk::{Layer, Walk};
 
 const SHORT: Skip = Skip::TruncatedTag;
 
-/// The tag of this EtherType; none if it is not a tag.
+/// The tag of this EtherType; `None` if it is no tag.
 pub(super) fn tag(walk: &mut Walk<'_>, ether_type: u16) -> Option<Result<Layer, Skip>> {
     Some(match ether_type {
         // VN-Tag (Cisco, IEEE 802.1Qbh): direction, pointer, virtual interfaces.
@@ -19,7 +18,7 @@ pub(super) fn tag(walk: &mut Walk<'_>, ether_type: u16) -> Option<Result<Layer, 
         0x892f => behind(walk, 4),
         // Cisco MetaData with a security group tag: version, length in words, options.
         0x8909 => metadata(walk),
-        // Time stamps of Arista switches: kind, version, then 48 or 64 bits.
+        // Timestamps of Arista switches: kind, version, then 48 or 64 bits.
         0xd28b => arista(walk),
         0x88e5 => macsec(walk),
         // I-TAG of provider backbone bridges (IEEE 802.1ah 9.7): flags and service, then a frame.
@@ -54,8 +53,8 @@ fn arista(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     }
 }
 
-/// MACsec (IEEE 802.1AE 9.3): without confidentiality (neither E nor C) the data follows in clear, and
-/// the integrity check value behind it is no payload.
+/// MACsec (IEEE 802.1AE 9.3): without confidentiality (neither E nor C) the data follows in cleartext, and the
+/// integrity check value behind it is no payload.
 fn macsec(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     const VERSION: u8 = 0x80;
     const SCI: u8 = 0x20;
@@ -88,7 +87,7 @@ fn trill(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     Ok(Layer::Ethernet)
 }
 
-/// Network service header (RFC 8300 2.2): its length in words, and what follows.
+/// Network service header (RFC 8300 2.2): its length in words, and the next protocol.
 pub(super) fn nsh(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     let &[first, second, _, next, ..] = walk.peek::<8>().ok_or(SHORT)?;
     let words = usize::from(second & 0x3f);
@@ -99,7 +98,7 @@ pub(super) fn nsh(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     next_protocol(next)
 }
 
-/// What follows, as NSH (RFC 8300 2.2) and VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe 3.2) number it.
+/// The next protocol in the numbering of NSH (RFC 8300 2.2) and VXLAN-GPE (draft-ietf-nvo3-vxlan-gpe 3.2).
 pub(super) fn next_protocol(next: u8) -> Result<Layer, Skip> {
     match next {
         1 | 2 => Ok(Layer::Ip),

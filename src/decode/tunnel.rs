@@ -16,7 +16,7 @@ pub(super) fn gre(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
         (flags & 0x80 != 0, flags & 0x40 != 0, flags & 0x20 != 0, flags & 0x10 != 0);
     match version & 7 {
         0 => {
-            // Source routes (RFC 1701) are deprecated and nowhere in use.
+            // Source routes (RFC 1701) are deprecated and not in use.
             if routing {
                 return Err(Skip::MalformedTunnel);
             }
@@ -34,7 +34,7 @@ pub(super) fn gre(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
         _ => return Err(Skip::MalformedTunnel),
     }
     match protocol {
-        // ERSPAN: type I has neither sequence number nor header, type II has both
+        // ERSPAN: type I has neither sequence number nor header, type II has both.
         0x88be if !sequence => Ok(Layer::Ethernet),
         0x88be => {
             walk.pass(8, SHORT)?;
@@ -73,8 +73,8 @@ pub(super) fn l2tpv3(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
         // A control message
         return Err(Skip::NotTcpOrUdp);
     }
-    // The cookie (0, 4 or 8 bytes) and the sublayer (0 or 4) are agreed out of band; the EtherType
-    // shows where the frame starts.
+    // The cookie (0, 4 or 8 bytes) and the sublayer (0 or 4) are negotiated out of band; the EtherType shows where
+    // the frame starts.
     for skip in [0usize, 4, 8, 12] {
         let ether_type = walk.rest().get(skip + 12..skip + 14);
         if matches!(ether_type, Some([0x08, 0x00] | [0x86, 0xdd] | [0x81, 0x00])) {
@@ -85,7 +85,7 @@ pub(super) fn l2tpv3(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     Err(Skip::MalformedTunnel)
 }
 
-/// What a UDP payload between these ports carries, if it is a tunnel. The header must fit too: any
+/// The content of a UDP payload between these ports, if it is a tunnel. The header must be valid too, as any
 /// application may use these ports.
 pub(super) fn over_udp(walk: &mut Walk<'_>, ports: (u16, u16)) -> Option<Result<Layer, Skip>> {
     let rest = walk.rest();
@@ -105,7 +105,7 @@ pub(super) fn over_udp(walk: &mut Walk<'_>, ports: (u16, u16)) -> Option<Result<
             Some([first, ..]) if matches!(first >> 4, 4 | 6) && rest.len() >= 28 => 8,
             _ => return None,
         },
-        // ESP in UDP (RFC 3948 2.2): four zero bytes mark IKE, one byte alone keeps the way open.
+        // ESP in UDP (RFC 3948 2.2): four zero bytes mark IKE, a single byte is a keep-alive.
         (4500, _) | (_, 4500) => match rest {
             [0, 0, 0, 0, ..] => return None,
             [_, _, _, _, _, _, _, _, ..] => return Some(Err(Skip::Encrypted)),
@@ -158,8 +158,8 @@ fn vxlan_gpe(walk: &mut Walk<'_>) -> Option<Result<Layer, Skip>> {
     Some(walk.pass(8, SHORT).and(layer))
 }
 
-/// Data of CAPWAP (RFC 5415 4.3), between Wi-Fi access points and their controller: in clear unless
-/// DTLS was chosen. A frame of IEEE 802.3 follows, or one of the air (RFC 5416 2.3).
+/// Data of CAPWAP (RFC 5415 4.3), between Wi-Fi access points and their controller: in cleartext unless DTLS is used.
+/// An IEEE 802.3 frame follows, or an 802.11 frame (RFC 5416 2.3).
 fn capwap(walk: &mut Walk<'_>) -> Option<Result<Layer, Skip>> {
     const NATIVE: u8 = 0x01;
     const FRAGMENT: u8 = 0x80;

@@ -1,10 +1,10 @@
-//! The walk over one packet: where it is, what bounds it, what outer headers said.
+//! The walk over one packet: its position, its bounds, and facts from outer headers.
 
 use super::key::{Endpoint, FlowKey, Transport};
 use super::{Checksums, Decoded, MAX_LAYERS, Skip};
 use crate::capture::LinkType;
 
-/// What comes next.
+/// The next layer.
 #[derive(Debug)]
 pub(super) enum Layer {
     /// The capture's link layer.
@@ -31,12 +31,12 @@ pub(super) enum Layer {
     Done(Decoded),
 }
 
-/// A fragment of an IP datagram; its bytes are what is left of the walk.
+/// A fragment of an IP datagram; its bytes are the rest of the walk.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Fragment {
     /// Identification (IPv4: 16 bits, IPv6: 32 bits).
     pub id: u32,
-    /// IP protocol number of the whole, where this is its first fragment (RFC 8200 4.5).
+    /// IP protocol number of the whole, if this is its first fragment (RFC 8200 4.5).
     pub protocol: u8,
     /// Protocol number that distinguishes datagrams: that of IPv4 does (RFC 791 3.2), that of IPv6 does not: 0.
     pub key_protocol: u8,
@@ -58,7 +58,7 @@ pub(super) struct Walk<'a> {
     pub inner_vlan: u16,
     pub source: Endpoint,
     pub destination: Endpoint,
-    /// Time to live or hop limit of the innermost IP header, 0 where it is not known.
+    /// Time to live or hop limit of the innermost IP header, 0 if unknown.
     pub ttl: u8,
     pub checksums: Checksums,
 }
@@ -91,7 +91,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// One more header; refused beyond the cap.
+    /// Counts another header; refuses it beyond the cap.
     pub fn step(&mut self) -> Result<(), Skip> {
         self.layers += 1;
         if self.layers > MAX_LAYERS { Err(Skip::TooManyLayers) } else { Ok(()) }
@@ -103,7 +103,7 @@ impl<'a> Walk<'a> {
         self.bytes.get(self.at..self.end).unwrap_or(&[])
     }
 
-    /// The next `N` bytes, passed.
+    /// The next `N` bytes; moves behind them.
     #[inline]
     pub fn take<const N: usize>(&mut self, short: Skip) -> Result<&'a [u8; N], Skip> {
         let head = self.rest().first_chunk::<N>().ok_or(short)?;
@@ -111,13 +111,13 @@ impl<'a> Walk<'a> {
         Ok(head)
     }
 
-    /// The first `N` bytes, not passed.
+    /// The next `N` bytes, without moving.
     #[inline]
     pub fn peek<const N: usize>(&self) -> Option<&'a [u8; N]> {
         self.rest().first_chunk::<N>()
     }
 
-    /// Passes `n` bytes.
+    /// Moves by `n` bytes.
     #[inline]
     pub fn pass(&mut self, n: usize, short: Skip) -> Result<(), Skip> {
         if n > self.end - self.at {
@@ -127,8 +127,8 @@ impl<'a> Walk<'a> {
         Ok(())
     }
 
-    /// The header at hand declares that `len` bytes follow it: what lies behind is padding, and what
-    /// was not captured is missing.
+    /// The current header declares that `len` bytes follow it: bytes behind them are padding, and bytes that were not
+    /// captured are missing.
     #[inline]
     pub fn bound(&mut self, len: usize) {
         let have = self.end - self.at;
@@ -136,12 +136,12 @@ impl<'a> Walk<'a> {
             self.end = self.at + len;
             self.missing = 0;
         } else {
-            // A length beyond the frame itself is a lie or an offload; believe the frame.
+            // A length beyond the frame itself is wrong or due to an offload; use the length of the frame.
             self.missing = self.missing.min(len - have);
         }
     }
 
-    /// Leaves off `n` bytes at the end (a frame check sequence), if they are there.
+    /// Removes `n` bytes at the end (a frame check sequence), if they are there.
     pub fn trim(&mut self, n: usize) {
         let cut = n.min(self.missing);
         self.missing -= cut;
@@ -155,7 +155,7 @@ impl<'a> Walk<'a> {
         self.destination = destination;
     }
 
-    /// How far the walk has come in the packet, bytes.
+    /// Offset in the packet, bytes.
     pub fn position(&self) -> usize {
         self.at
     }
@@ -171,7 +171,7 @@ impl<'a> Walk<'a> {
         let source = Endpoint { port: ports.0, ..self.source };
         let destination = Endpoint { port: ports.1, ..self.destination };
         let (key, from) = FlowKey::new(source, destination, transport);
-        // Packets are far smaller than 4 GiB: the capture stage refuses larger records.
+        // Packets are far smaller than 4 GiB: the capture stage rejects larger records.
         Layer::Done(Decoded {
             key,
             from,

@@ -11,8 +11,8 @@ pub(super) fn cisco_hdlc(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     Ok(Layer::EtherType(u16::from_be_bytes([head[2], head[3]])))
 }
 
-/// A link declared as PPP on which Cisco HDLC is spoken shows by its address, of one station (0x0F)
-/// or of all (0x8F), and its control field.
+/// A link declared as PPP that carries Cisco HDLC has its address, unicast (0x0F) or multicast (0x8F), and its
+/// control field.
 pub(super) fn ppp_or_cisco_hdlc(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     match walk.peek::<2>() {
         Some([0x0f | 0x8f, 0]) => cisco_hdlc(walk),

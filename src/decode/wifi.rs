@@ -1,16 +1,16 @@
-//! IEEE 802.11: data frames in clear, with or without radiotap.
+//! IEEE 802.11: unencrypted data frames, with or without radiotap.
 
 use super::Skip;
 use super::walk::{Layer, Walk};
 
 const SHORT: Skip = Skip::TruncatedLink;
-/// Transmitters whose last sequence number is remembered, to suppress retries.
+/// Transmitters whose last sequence number is remembered, to suppress retransmissions.
 const RETRY_SLOTS: usize = 256;
 
 /// Subframes of one aggregate that are read.
 const MAX_SUBFRAMES: usize = 64;
 
-/// What is remembered between frames.
+/// State between frames.
 pub(super) struct Wifi {
     /// The last frame seen of each transmitter, in a small table that forgets on collision.
     last: Box<[([u8; 6], u16)]>,
@@ -25,7 +25,7 @@ impl Default for Wifi {
 }
 
 impl Wifi {
-    /// Whether this frame repeats the transmitter's last one.
+    /// Whether this frame is a retransmission of the transmitter's last one.
     fn seen(&mut self, transmitter: [u8; 6], sequence: u16, retry: bool) -> bool {
         let slot = transmitter.iter().fold(0usize, |h, b| (h * 31 + usize::from(*b)) % RETRY_SLOTS);
         let entry = &mut self.last[slot];
@@ -40,8 +40,8 @@ impl Wifi {
         self.subframes.pop()
     }
 
-    /// Notes the subframes of an A-MSDU and goes to the first (IEEE 802.11-2020 9.3.2.2): each is
-    /// destination, source, length, LLC, and all but the last are padded to four bytes.
+    /// Notes the subframes of an A-MSDU and goes to the first (IEEE 802.11-2020 9.3.2.2): each is destination,
+    /// source, length, LLC, and all but the last are padded to four bytes.
     fn aggregate(&mut self, walk: &mut Walk<'_>) -> Result<(), Skip> {
         const HEAD: usize = 14;
         let (rest, base) = (walk.rest(), walk.position());

@@ -60,10 +60,10 @@ fn a_filter_that_means_nothing_and_rules_that_are_not_there_have_their_own_remed
     let folder = tempfile::tempdir().expect("folder");
     let none = folder.path().join("none").display().to_string();
     let all = examine(&config(&["-i", "nope7", "--filter", "tcp porty 104", "--rules", &none]));
-    for (check, found, remedy) in [
-        ("filter", "tcp porty 104", "pcap-filter(7)"),
-        ("rules", "none", &format!("mkdir -p {none}")),
-    ] {
+    let make = format!("mkdir -p {none}");
+    for (check, found, remedy) in
+        [("filter", "tcp porty 104", "pcap-filter(7)"), ("rules", "none", make.as_str())]
+    {
         let [one] = of(&all, check)[..] else { panic!("{check}: {all:#?}") };
         assert_eq!(one.verdict, Verdict::Fault);
         let whole = format!("{} {:?}", one.found, one.remedy);

@@ -25,28 +25,28 @@ use zeroize::Zeroizing;
 /// Records open at the same time in one flow, over all payloads and depths.
 const MAX_OPEN: usize = 512;
 
-/// Longest value that is held, bytes; what is longer is held up to here.
+/// Longest value that is held, bytes; longer ones are held up to this length.
 const MAX_VALUE: usize = 1024;
 
 /// The sink of one flow's fields, created for each packet.
 pub struct Collector<'a> {
-    /// What all workers share.
+    /// Shared by all workers.
     pub settings: &'a Settings,
     /// The active rules.
     pub rules: &'a RuleSet,
     /// Packet time.
     pub now: Timestamp,
-    /// The packets that carried the bytes at hand.
+    /// The packets that carried the current bytes.
     pub packets: PacketSpan,
     /// The first packet of the content behind the record that ended last.
     pub since: PacketRef,
     /// The flow's patients.
     pub patients: &'a mut Patients,
-    /// Results for the values seen last.
+    /// Results for recent values.
     pub values: &'a mut ValueCache,
-    /// Takes the findings.
+    /// Receives the findings.
     pub out: &'a mut Vec<Finding>,
-    /// What is counted.
+    /// Counters.
     pub counters: &'a mut IdentifyCounters,
 }
 
@@ -63,8 +63,8 @@ impl FieldSink for Collector<'_> {
             return;
         }
         self.counters.lose(Loss::OpenRecords);
-        // Its fields and its end must not be taken for those of the record around it. Without one
-        // around it, fields and end find nothing and are passed over.
+        // Its fields and its end must not be taken for those of the enclosing record. Without one, fields and end
+        // find nothing and are ignored.
         if let Some(record) = self.innermost(at) {
             record.shadows = record.shadows.saturating_add(1);
         }
@@ -74,7 +74,7 @@ impl FieldSink for Collector<'_> {
         let Some(index) = self.innermost_index(at) else { return };
         let value = cut(field.value.expose());
         if matches!(field.evidence, Evidence::Checked | Evidence::Listed) {
-            // The hour at which it is read decides.
+            // Records depend on the hour at which the unit is read.
             self.values.units.spoil();
             self.values.pieces.spoil();
             if is_time(value, self.now) {
@@ -235,14 +235,14 @@ impl FieldSink for Collector<'_> {
 }
 
 impl Collector<'_> {
-    /// The packets of a record that begins here, as far as they have come.
+    /// The packets of a record that begins here, so far.
     fn span(&self) -> PacketSpan {
         let mut span = PacketSpan::of(self.since);
         span.extend(self.packets);
         span
     }
 
-    /// What a value is; nothing if it is not plausible.
+    /// The identifier in a value; `None` if it is not plausible.
     fn evaluate(&mut self, field: &Field<'_>, value: &str) -> Option<EvaluatedValue> {
         let kind = accepted(field, value, self.rules, self.now)?;
         let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
@@ -251,7 +251,7 @@ impl Collector<'_> {
         let token = key.token(kind, &normal);
         let (mut namespace, mut universal) = (String::new(), String::new());
         if is_issued(kind) {
-            // FHIR gives the universal id only, DICOM and HL7 either of them, or both.
+            // FHIR only gives the universal id, DICOM and HL7 either of them, or both.
             let named = if is_universal(field.issuer) { &mut universal } else { &mut namespace };
             issuer(field.issuer, named);
             if !field.authority.is_empty() {
@@ -287,8 +287,8 @@ impl Collector<'_> {
         })
     }
 
-    /// The flow has ended. Records still open are complete as far as they go: what they hold was on
-    /// the wire, and that their end was not seen makes it no less exposed.
+    /// The flow has ended. Open records count as they are: their values were on the wire, and a missing end makes
+    /// them no less exposed.
     pub fn finish(&mut self, facts: &ServiceFacts) {
         while let Some(record) = self.patients.open.pop() {
             self.close(record, facts);
@@ -307,7 +307,7 @@ impl Collector<'_> {
         open.get(index).filter(|r| r.shadows == 0).map(|_| index)
     }
 
-    /// Ends a record: it joins the one around it, or is judged alone.
+    /// Ends a record: it joins the enclosing one, or is judged alone.
     fn close(&mut self, mut record: Record, facts: &ServiceFacts) {
         let cap = self.settings.identifiers_per_patient;
         if let Some(waiting) = record.waiting.take() {
@@ -321,11 +321,11 @@ impl Collector<'_> {
         self.close_nested(record, outer, facts);
     }
 
-    /// Whose is a record inside another one?
+    /// Whose record is a nested one?
     ///
-    /// If the outer record has named its person, the inner one joins it unless it contradicts. If not, the
-    /// inner one waits: a second inner record of another person shows that the outer one only wraps them (a
-    /// list of patients), and from then on each is judged alone.
+    /// If the outer record has named its person, the inner one joins it unless it contradicts. If not, the inner one
+    /// waits: a second inner record of another person shows that the outer one only wraps them (a list of patients),
+    /// and from then on each is judged alone.
     fn close_nested(&mut self, mut record: Record, outer: Option<usize>, facts: &ServiceFacts) {
         let cap = self.settings.identifiers_per_patient;
         let Some(around) = outer.and_then(|index| self.patients.open.get_mut(index)) else {
@@ -360,7 +360,7 @@ impl Collector<'_> {
         }
     }
 
-    /// Judges a complete record: does it suffice for a finding, and for which patient?
+    /// Judges a complete record: whether it suffices for a finding, and for which patient.
     fn complete(&mut self, mut record: Record, facts: &ServiceFacts) {
         self.judge(&mut record, facts);
         self.values.recycle(record);
@@ -477,7 +477,7 @@ impl Collector<'_> {
     }
 }
 
-/// What a value identifies by; nothing if it is no value at all, a placeholder or impossible.
+/// The kind of a value; `None` if it is empty, a placeholder or impossible.
 pub(super) fn accepted(
     field: &Field<'_>,
     value: &str,
@@ -495,8 +495,8 @@ pub(super) fn accepted(
     (can_be && !scrap()).then_some(kind)
 }
 
-/// Whether a value of this kind says little without who gave it out. There is but one issuer of
-/// social security numbers, whatever a sender calls it.
+/// Whether a value of this kind means little without its issuer. Social security numbers have a single issuer,
+/// whatever a sender calls it.
 const fn is_issued(kind: Kind) -> bool {
     (kind.is_strong_id() && !matches!(kind, Kind::Ssn))
         || matches!(
@@ -509,7 +509,7 @@ const fn is_issued(kind: Kind) -> bool {
         )
 }
 
-/// At most [`MAX_VALUE`] bytes of `value`, whole characters.
+/// At most [`MAX_VALUE`] bytes of `value`, complete characters only.
 fn cut(value: &str) -> &str {
     let mut end = value.len().min(MAX_VALUE);
     while !value.is_char_boundary(end) {

@@ -1,4 +1,4 @@
-//! What identify counts; the pipeline adds it to the metrics.
+//! Counters of this stage; the pipeline adds them to the metrics.
 
 use super::{Key, Token};
 use crate::closed_set::closed_set;
@@ -9,11 +9,11 @@ closed_set! {
     /// Why something was not kept.
     #[derive(Clone, Copy, PartialEq, Eq, Debug)]
     pub enum Loss {
-        /// A record had more identifiers than are kept of one.
+        /// A record had too many identifiers.
         RecordIdentifiers = "record_identifiers",
-        /// A patient had more identifiers in one flow than are kept of one.
+        /// A patient had too many identifiers in one flow.
         PatientIdentifiers = "patient_identifiers",
-        /// A flow had more patients than are tracked separately.
+        /// A flow had too many patients to track them separately.
         Patients = "patients",
         /// Too many records were open at the same time, or nested too deep.
         OpenRecords = "open_records",
@@ -25,17 +25,17 @@ closed_set! {
 pub struct IdentifyCounters {
     identifiers: [u64; Kind::ALL.len()],
     lost: [u64; Loss::ALL.len()],
-    /// Records that ended, nested ones that joined another not counted.
+    /// Ended records, without nested ones that joined another.
     pub records: u64,
     /// Of these, records with identifiers but not enough for an alert.
     pub below_policy: u64,
-    /// Of these, records that hold nothing but pseudonyms.
+    /// Of these, records with nothing but pseudonyms.
     pub deidentified: u64,
     /// Of these, records of phantoms and quality checks.
     pub phantoms: u64,
     /// Values that identify no person (placeholders, impossible dates).
     pub implausible: u64,
-    /// Objects named, by their pseudonyms; some more than once.
+    /// Named objects, by their pseudonyms; some more than once.
     pub objects: Vec<(Object, Token)>,
 }
 
@@ -57,7 +57,7 @@ impl Default for IdentifyCounters {
 impl IdentifyCounters {
     /// An object was named.
     pub fn object(&mut self, key: &Key, object: Object, uid: &str) {
-        // Padding differs by who encodes it (PS3.5 9.1).
+        // Encoders pad it differently (PS3.5 9.1).
         let uid = uid.trim_matches(['\0', ' ']);
         if !uid.is_empty() {
             self.objects.push((object, key.object(object, uid)));
@@ -71,7 +71,7 @@ impl IdentifyCounters {
     pub fn lost(&self) -> impl Iterator<Item = (Loss, u64)> + '_ {
         Loss::ALL.iter().copied().zip(self.lost.iter().copied())
     }
-    /// Adds what another one counted.
+    /// Adds the counts of another one.
     pub fn add(&mut self, other: &Self) {
         let sums = self.identifiers.iter_mut().zip(&other.identifiers);
         for (sum, n) in sums.chain(self.lost.iter_mut().zip(&other.lost)) {

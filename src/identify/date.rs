@@ -1,4 +1,4 @@
-//! Dates as they are written: DICOM DA, HL7 TS, ISO 8601, and what people type.
+//! Dates in common notations: DICOM DA, HL7 TS, ISO 8601, and those that people type.
 
 use crate::time::Timestamp;
 
@@ -33,7 +33,7 @@ impl Date {
         Some(Self { year: u16::try_from(year).ok()?, month: month.into(), day })
     }
 
-    /// The day, counted from 1970, against which dates are judged. All days of an implausible clock are one.
+    /// The day, counted from 1970, by which dates are judged. All days of an implausible clock are one.
     pub fn day(now: Timestamp) -> u32 {
         if now < CLOCK_SET {
             return 0;
@@ -47,14 +47,14 @@ impl Date {
         self.year >= FIRST_YEAR && self <= limit
     }
 
-    /// Whole years from it to `now`; none if the clock is implausible.
+    /// Whole years from it to `now`; `None` if the clock is implausible.
     pub fn age(self, now: Timestamp) -> Option<u16> {
         let today = Self::of(now)?;
         let before = (today.month, today.day) < (self.month, self.day);
         Some(today.year.saturating_sub(self.year).saturating_sub(u16::from(before)))
     }
 
-    /// Whether it names a day.
+    /// Whether it includes a day.
     pub const fn is_full(self) -> bool {
         self.month > 0 && self.day > 0
     }
@@ -71,11 +71,11 @@ impl Date {
         }
     }
 
-    /// Reads a date. A time behind it is passed over; a range is none.
+    /// Reads a date. A time behind it is ignored; a range is not a date.
     ///
-    /// Year first is beyond doubt. Where day and month could change places (`03/04/1959`), a slash
-    /// means the month comes first, as in the US; a dot or a dash means the day comes first, as
-    /// almost everywhere else. A two-digit year is of the last hundred years before `now`.
+    /// A leading year is unambiguous. Where day and month could be swapped (`03/04/1959`), a slash means the month
+    /// comes first, as in the US; a dot or a dash means the day comes first, as almost everywhere else. A two-digit
+    /// year is one of the last hundred years before `now`.
     pub fn parse(text: &str, now: Timestamp) -> Option<Self> {
         let text = text.trim();
         if text.len() > MAX_DATE || !text.starts_with(char::is_alphanumeric) {
@@ -164,7 +164,7 @@ fn compact(text: &str, run: usize) -> Option<Date> {
     Date::checked(year, b, a).or_else(|| Date::checked(year, a, b)).filter(|d| d.is_full())
 }
 
-/// Three parts with something between them, the month perhaps as a word.
+/// Three parts with separators, the month perhaps as a word.
 fn written(text: &str, now: Timestamp) -> Option<Date> {
     let mut parts: [&str; 3] = [""; 3];
     let mut count = 0;
@@ -205,7 +205,7 @@ fn written(text: &str, now: Timestamp) -> Option<Date> {
             break;
         }
     }
-    // Nothing but a time or the end of a phrase may follow.
+    // Only a time or the end of a phrase may follow.
     if !(rest.is_empty()
         || rest == "."
         || rest.starts_with(['T', ' ', ',', 'Z', '+', ')', '日', '일']))
@@ -248,9 +248,9 @@ fn century(two: u16, now: Timestamp) -> u16 {
     if year > this_year { year - 100 } else { year }
 }
 
-/// How the names of months begin in several languages, and which month it is.
+/// Beginnings of the names of months in several languages, with the month.
 const MONTHS: &[(&str, u8)] = &[
-    // Finnish, before the beginnings of others.
+    // Finnish, before names that begin like it.
     ("marras", 11),
     ("jan", 1),
     ("ene", 1),

@@ -17,12 +17,12 @@ const KEY_BYTES: usize = 32;
 /// Largest key file that is read, bytes: 64 hexadecimal digits and some white space.
 const MAX_KEY_FILE: u64 = 256;
 
-/// The secret behind all pseudonyms: 256 bits, wiped when the last clone is dropped. It has no
-/// `Debug`, and nothing can be computed back from what is made with it.
+/// The secret behind all pseudonyms: 256 bits, wiped when the last clone is dropped. It has no `Debug`, and cannot be
+/// computed from its results.
 #[derive(Clone)]
 pub struct Key(Arc<Secret>);
 
-/// One derived key a purpose, so that values made for one say nothing about another.
+/// One derived key per purpose, so that values made for one reveal nothing about another.
 struct Secret {
     root: [u8; KEY_BYTES],
     token: [u8; KEY_BYTES],
@@ -43,7 +43,7 @@ pub enum KeyError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// It belongs to another user, who could read or replace it.
@@ -54,9 +54,9 @@ pub enum KeyError {
     Foreign {
         /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         owner: u32,
-        /// Who we are.
+        /// The user of this process.
         user: u32,
     },
     /// Others than the owner have access to the file.
@@ -80,7 +80,7 @@ pub enum KeyError {
         /// The file.
         path: PathBuf,
     },
-    /// It holds a key that anybody could guess.
+    /// It holds a key that is easy to guess.
     #[error(
         "key file {path} repeats one byte and is no secret; make one with: \
          (umask 077; head -c 32 /dev/urandom > {path})",
@@ -109,14 +109,14 @@ impl Key {
     /// The key in a file: 32 raw bytes or 64 hexadecimal digits.
     ///
     /// # Errors
-    /// If the file cannot be read, is open to others than its owner, or holds no key. No error
-    /// reveals what the file holds.
+    /// If the file cannot be read, is accessible to others than its owner, or holds no key. No error reveals its
+    /// content.
     pub fn from_file(path: &Path) -> Result<Self, KeyError> {
         Self::read(path, 0o077)
     }
 
-    /// The key in a systemd credential. systemd may let the service in by an access list, which the
-    /// bits of the group then show (systemd.exec(5), LoadCredential=); the folder is closed to others.
+    /// The key in a systemd credential. systemd may grant access by an access list, which then shows in the group
+    /// bits (systemd.exec(5), LoadCredential=); others cannot enter the folder.
     ///
     /// # Errors
     /// As [`Key::from_file`].
@@ -127,7 +127,7 @@ impl Key {
     fn read(path: &Path, closed: u32) -> Result<Self, KeyError> {
         let io = |source| KeyError::Io { path: path.to_path_buf(), source };
         let file = File::open(path).map_err(io)?;
-        // Asked of the open file: the path may name another one by now.
+        // Checked on the open file: the path may lead to another one by now.
         let metadata = file.metadata().map_err(io)?;
         let mode = metadata.mode() & 0o777;
         if mode & closed != 0 {
@@ -161,8 +161,8 @@ impl Key {
         text
     }
 
-    /// 256 bits from the key, a purpose and `parts`: equal for equal input, unlike for any other.
-    /// The purpose must be one that nothing else uses.
+    /// 256 bits from the key, a purpose and `parts`: equal for equal input, unrelated for any other. Each purpose is
+    /// used in one place only.
     pub fn derive(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
         framed(&self.0.root, purpose.as_bytes(), parts)
     }
@@ -177,7 +177,7 @@ impl Key {
         self.pseudonym(kind.as_str(), &[issuer.as_bytes(), normal.as_bytes()])
     }
 
-    /// The pseudonym of a patient by other pseudonyms.
+    /// The pseudonym of a patient, from other pseudonyms.
     pub(in crate::identify) fn patient(&self, parts: &[&[u8]]) -> Token {
         self.pseudonym("patient", parts)
     }
@@ -195,9 +195,9 @@ impl Key {
     }
 }
 
-/// Keyed hash over parts with their lengths, so that no two lists of parts look alike.
+/// Keyed hash over parts with their lengths, so that no two lists of parts collide.
 fn framed(key: &[u8; KEY_BYTES], purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
-    // One block at once is much cheaper than a hasher that could take any number.
+    // One block at once is much cheaper than a hasher for any length.
     let mut input: SmallVec<[u8; 128]> = SmallVec::new();
     for part in std::iter::once(&purpose).chain(parts) {
         input.extend_from_slice(&(part.len() as u64).to_le_bytes());

@@ -1,4 +1,4 @@
-//! The pseudonym under which a value that somebody types is found in what was written earlier.
+//! The pseudonym under which a typed value is found in earlier output.
 
 use super::date::Date;
 use super::normalise::normalise;
@@ -15,8 +15,8 @@ pub fn is_date(text: Phi<'_>, now: Timestamp) -> bool {
     year || Date::parse(text, now).is_some()
 }
 
-/// The pseudonym of a value of this kind, whoever issued it; none if nothing is left of it in its normal
-/// form. `now` determines the century of a short date.
+/// The pseudonym of a value of this kind, regardless of its issuer; `None` if its normal form is empty. `now`
+/// determines the century of a short date.
 pub fn lookup_token(
     key: &Key,
     rules: &RuleSet,

@@ -1,4 +1,4 @@
-//! What may be shown of a value.
+//! Masks: the part of a value that may be shown.
 //!
 //! | kind | shown |
 //! |---|---|
@@ -20,7 +20,7 @@ const MAX_MASKED: usize = 96;
 /// Fewest digits of a number whose last two may be shown.
 const LONG_NUMBER: usize = 6;
 
-/// What outputs may show of `value`, seen at `now`.
+/// The mask of `value`, seen at `now`.
 pub(super) fn mask(kind: Kind, value: &str, now: Timestamp) -> String {
     let value = cut(value);
     match kind {
@@ -29,7 +29,7 @@ pub(super) fn mask(kind: Kind, value: &str, now: Timestamp) -> String {
             Some(date) if date.month > 0 => match date.age(now) {
                 Some(0..=89) => year(value, date.year),
                 Some(_) => "90+".to_owned(),
-                // The clock of the capture is implausible, and so is any age.
+                // If the clock of the capture is implausible, so is any age.
                 None => structure(value),
             },
             _ => structure(value),
@@ -69,7 +69,7 @@ fn cut(value: &str) -> &str {
     value.char_indices().nth(MAX_MASKED).map_or(value, |(end, _)| &value[..end])
 }
 
-/// Characters that show how a value is put together and nothing of what it says.
+/// Characters that show the structure of a value and nothing of its content.
 const fn is_structure(c: char) -> bool {
     matches!(
         c,
@@ -104,8 +104,8 @@ fn structure(value: &str) -> String {
     value.chars().map(class).collect()
 }
 
-/// First letters of words. A word of one letter would be shown whole, and a word in ideographs or
-/// syllables is nearly so: of these only the first word shows its first letter.
+/// First letters of words. A word of one letter would be shown completely, and a word in ideographs or syllables
+/// nearly so: of these only the first word shows its first letter.
 fn name(value: &str) -> String {
     let separates = |c: char| matches!(c, '^' | ',' | ' ' | '=');
     let mut masked = String::with_capacity(value.len());
@@ -114,7 +114,7 @@ fn name(value: &str) -> String {
     while let Some(c) = chars.next() {
         if separates(c) {
             masked.push(c);
-            // Ideographic and phonetic forms of a DICOM name (PS3.5 6.2.1) are names of their own.
+            // Ideographic and phonetic forms of a DICOM name (PS3.5 6.2.1) are separate names.
             first |= c == '=';
             start = true;
             continue;
@@ -149,7 +149,7 @@ fn number(value: &str) -> String {
     value.chars().map(mask).collect()
 }
 
-/// The first letter of the mailbox and the top-level domain, where there is more to either side.
+/// The first letter of the mailbox and the top-level domain, if there is more on either side.
 fn email(value: &str) -> String {
     let Some((local, domain)) = value.split_once('@') else { return structure(value) };
     let (name, tld) = match domain.rsplit_once('.') {

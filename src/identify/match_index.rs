@@ -1,21 +1,21 @@
-//! By what the patients of a flow are found: hashes of their ids, names and numbers.
+//! Index of a flow's patients: hashes of their ids, names and numbers.
 //!
-//! Most flows concern one patient or a few. Their clues are held in one short sorted list, which costs a
-//! fraction of a table; a flow with more gets one.
+//! Most flows concern one patient or a few. Their clues are in one short sorted list, which costs a fraction of a
+//! table; a flow with more gets a table.
 
 use hashbrown::HashTable;
 use smallvec::SmallVec;
 
-/// Patients kept for one clue: thousands who share a name must not be gone through for each record.
+/// Patients kept for one clue: a common name must not lead to thousands for each record.
 const MAX_CANDIDATES: usize = 8;
 
 /// Clues in a list.
 const FEW: usize = 96;
 
-/// Clues to patients, by their hashes. Patients are identified by their places in the order of appearance.
+/// Clues to patients, by their hashes. Patients are identified by their index in the order of appearance.
 #[derive(Default)]
 pub(super) struct MatchIndex {
-    /// By hash, then by place.
+    /// By hash, then by index.
     few: Vec<(u64, u32)>,
     /// An entry for each patient of a clue.
     many: HashTable<(u64, u32)>,
@@ -33,7 +33,7 @@ impl MatchIndex {
         places
     }
 
-    /// Whether a clue leads to anybody.
+    /// Whether a clue leads to any patient.
     pub fn leads(&self, clue: u64) -> bool {
         match self.many.is_empty() {
             true => self.range(clue).next().is_some(),
@@ -41,7 +41,7 @@ impl MatchIndex {
         }
     }
 
-    /// A clue leads to the patient at `place`. Bytes of heap that it takes, roughly.
+    /// Adds a clue to the patient at `place`. Returns the bytes of heap that it takes, roughly.
     pub fn add(&mut self, clue: u64, place: u32) -> usize {
         if self.many.is_empty() {
             if self.range(clue).len() >= MAX_CANDIDATES {

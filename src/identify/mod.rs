@@ -1,5 +1,5 @@
-//! Fields become identifiers, records and patients. The last stage that sees a raw value: what
-//! leaves it is masked, or keyed pseudonyms, unless `--reveal` was given.
+//! Fields become identifiers, records and patients. This is the last stage that sees a raw value: its output is
+//! masked, or keyed pseudonyms, unless `--reveal` was given.
 //!
 //! A field passes, in this order:
 //!
@@ -14,7 +14,7 @@
 //! 8. `mask`: what may be shown of a value that was added;
 //! 9. `gate`: what may be shown of the facts of the service, which must not hold such a value.
 //!
-//! Over all flows, [`People`] says which patients are one person: for the counts of `exposure`.
+//! Across flows, [`People`] decides which patients are one person, for the counts of `exposure`.
 
 mod collector;
 mod counters;
@@ -55,13 +55,13 @@ pub use types::{DisplayValue, Finding, Identifier, Repeated, Token, Traits};
 pub use units::UnitTable;
 pub use values::ValueCache;
 
-/// What all workers share.
+/// Shared by all workers.
 pub struct Settings {
     /// The secret of this deployment.
     pub key: Key,
     /// Show values as they are (`--reveal`).
     pub reveal: bool,
-    /// Patients tracked separately within one flow; records of further ones are counted as lost.
+    /// Patients tracked separately in one flow; records of further ones are counted as lost.
     pub patients_per_flow: usize,
     /// Identifiers kept of one patient in one flow, and of one record.
     pub identifiers_per_patient: usize,

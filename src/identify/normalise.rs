@@ -1,4 +1,4 @@
-//! The form in which two spellings of one value are equal. Tokens are made of it.
+//! The normal form, in which two spellings of one value are equal. Tokens are made from it.
 //!
 //! | kind | form |
 //! |---|---|
@@ -19,7 +19,7 @@ use zeroize::Zeroizing;
 /// Trailing digits of a phone number that are compared.
 const PHONE_DIGITS: usize = 9;
 
-/// Words of a name that are looked at.
+/// Words of a name that are read.
 const MAX_WORDS: usize = 16;
 
 /// Writes the normal form of a plausible value to `out`, which was empty.
@@ -149,8 +149,8 @@ fn date(value: &str, now: Timestamp, out: &mut String) {
     }
 }
 
-/// Who gave an id out, in the form in which two spellings are equal: the digits of an OID
-/// (`urn:oid:1.2.3`), else letters and digits, folded, without the scheme of a URL.
+/// The issuer of an id, in normal form: the digits of an OID (`urn:oid:1.2.3`), else letters and digits, folded,
+/// without the scheme of a URL.
 pub(super) fn issuer(name: &str, out: &mut String) {
     let name = name.trim();
     let name = ["urn:oid:", "urn:uuid:"].iter().find_map(|s| name.strip_prefix(s)).unwrap_or(name);
@@ -163,7 +163,7 @@ pub(super) fn issuer(name: &str, out: &mut String) {
     fold(name, |c| out.push(c));
 }
 
-/// Whether the name of an issuer is the same wherever it is used: an OID, a UUID, a URL.
+/// Whether the name of an issuer is globally unique: an OID, a UUID, a URL.
 pub(super) fn is_universal(name: &str) -> bool {
     let name = name.trim();
     let oid = name.starts_with(['0', '1', '2'])
@@ -182,7 +182,7 @@ fn id(value: &str, drop_zeros: bool, out: &mut String) {
     }
 }
 
-/// Digits of the number itself: an extension (`x12`, `ext. 12`) and further components are left off.
+/// Digits of the number itself, without an extension (`x12`, `ext. 12`) and further components.
 pub(super) fn phone_digits(value: &str) -> impl Iterator<Item = char> {
     let first = value.split('^').find(|part| part.contains(|c: char| c.is_numeric()));
     let value = first.unwrap_or_default().trim();
@@ -206,9 +206,9 @@ fn words(value: &str, out: &mut String) {
     }
 }
 
-/// A name, see the table above. The order of family and given name is often unknown, so the normal
-/// form has none; middle names and initials come and go, so it leaves them out; a family name of
-/// several words is sometimes split at another place, so only its last word counts.
+/// A name, see the table above. The order of family and given name is often unknown, so the normal form has none;
+/// middle names and initials are often missing, so it omits them; a family name of several words may be split at
+/// another place, so only its last word counts.
 fn name(value: &str, affixes: &Placeholders, out: &mut String) {
     // DICOM PN (PS3.5 6.2.1): alphabetic=ideographic=phonetic. HL7 v2 has no `=` there.
     let group = value.split('=').find(|g| g.contains(char::is_alphabetic)).unwrap_or(value);
@@ -216,7 +216,7 @@ fn name(value: &str, affixes: &Placeholders, out: &mut String) {
         let family = surname(family);
         let mut given = rest.split('^');
         let first = given.next().unwrap_or_default();
-        // `^^Jason`: rather the middle name than none.
+        // `^^Jason`: better the middle name than none.
         let first = if first.trim().is_empty() { given.next().unwrap_or_default() } else { first };
         Some((family, first))
     } else {
@@ -241,8 +241,8 @@ fn name(value: &str, affixes: &Placeholders, out: &mut String) {
     pair(one, other, out);
 }
 
-/// The whole surname of an HL7 FN, which holds it first and repeats its parts behind
-/// (`van Dyck&van&Dyck`). Elsewhere an `&` is a letter like others.
+/// The whole surname of an HL7 FN, which contains it first and repeats its parts behind (`van Dyck&van&Dyck`).
+/// Elsewhere an `&` is an ordinary character.
 fn surname(family: &str) -> &str {
     match family.split_once('&') {
         Some((whole, parts)) if parts.split('&').all(|part| whole.contains(part.trim())) => whole,
@@ -261,7 +261,7 @@ fn pair(a: Option<&Zeroizing<String>>, b: Option<&Zeroizing<String>>, out: &mut 
     out.push_str(both[1]);
 }
 
-/// The folded words of a name, without titles, degrees and generations, unless nothing else is there.
+/// The folded words of a name, without titles, degrees and generations, unless there is nothing else.
 fn name_words(text: &str, affixes: &Placeholders) -> Vec<Zeroizing<String>> {
     let apostrophe = |c: char| matches!(c, '\'' | '’' | '`' | '´' | 'ʼ');
     let mut words: Vec<Zeroizing<String>> = Vec::new();
@@ -282,8 +282,7 @@ fn name_words(text: &str, affixes: &Placeholders) -> Vec<Zeroizing<String>> {
     words
 }
 
-/// `ae`, `oe` and `ue` are how systems without umlauts write them; folding has made the umlauts
-/// themselves plain vowels.
+/// Systems without umlauts write `ae`, `oe` and `ue`; folding has turned the umlauts themselves into plain vowels.
 fn umlauts(word: &mut Zeroizing<String>) {
     let mut before = ' ';
     let mut plain = Zeroizing::new(String::with_capacity(word.len()));

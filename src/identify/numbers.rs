@@ -1,5 +1,5 @@
-//! Numbers beside their rules: what their check says of declared and labelled ones, and which of those
-//! found in text are something else or a list.
+//! Checks of numbers: the effect on declared and labelled ones, and which of those found in text are something else
+//! or part of a list.
 
 use super::date::Date;
 use super::normalise::phone_digits;
@@ -14,20 +14,20 @@ use std::sync::Arc;
 /// Fewest different valid numbers of a list.
 const MIN_LISTED: usize = 3;
 
-/// How seldom chance may make as many valid numbers.
+/// Highest probability of this many valid numbers by chance.
 const MAX_LUCK: f32 = 1e-6;
 
-/// Different valid numbers that are counted; more are no further evidence.
+/// Different valid numbers that are counted; more add no evidence.
 const MAX_DISTINCT: usize = 16;
 
-/// Ways of writing that are counted in one direction of a flow, and kinds of each.
+/// Patterns counted in one direction of a flow, and kinds for each.
 const MAX_SHAPES: usize = 64;
 const MAX_KINDS: usize = 8;
 
 /// Days around the packet time in which a plain number is a time rather than an identifier.
 const NEAR_DAYS: i64 = 400;
 
-/// What the check of its number says of a field; nothing where there is none.
+/// The result of checking a field's number; `None` if there is no check.
 pub(super) fn verify(field: &Field<'_>, kind: Kind, value: &str, rules: &RuleSet) -> Option<bool> {
     let numbers = &rules.identifiers;
     match field.evidence {
@@ -51,18 +51,18 @@ pub(super) fn verify(field: &Field<'_>, kind: Kind, value: &str, rules: &RuleSet
     }
 }
 
-/// How sure a field is, and why, with what the check of its number says.
+/// Confidence and evidence of a field, given the result of its check.
 pub(super) fn weighed(field: &Field<'_>, valid: Option<bool>) -> (Evidence, f32) {
     match valid {
         None => (field.evidence, field.confidence),
-        // Half the doubt goes, or a third of the trust.
+        // A valid number halves the doubt; an invalid one removes a third of the confidence.
         Some(true) => (field.evidence.verified(true), 1.0 - (1.0 - field.confidence) / 2.0),
         Some(false) => (field.evidence.verified(false), field.confidence * 2.0 / 3.0),
     }
 }
 
-/// Whether a number that only its digits explain is a time: seconds, milliseconds or microseconds since
-/// 1970, or a date with a time, near the time of the packet.
+/// Whether a number that only its digits explain is a time: seconds, milliseconds or microseconds since 1970, or a
+/// date with a time, near the time of the packet.
 pub(super) fn is_time(value: &str, now: Timestamp) -> bool {
     let digits = value.len();
     if !value.bytes().all(|b| b.is_ascii_digit()) || !(10..=17).contains(&digits) {
@@ -88,8 +88,8 @@ pub(super) fn is_time(value: &str, now: Timestamp) -> bool {
 }
 
 impl Record {
-    /// Takes out numbers found in text that a field or label of the record has as something else: a
-    /// telephone number, or the same number by its right name.
+    /// Removes numbers found in text that a field or label of the record gives another meaning: a telephone number,
+    /// or the same number under its proper name.
     pub(super) fn settle(&mut self) {
         let digits = |held: &RecordIdentifier| -> String {
             let value = held.value.as_phi();
@@ -127,7 +127,7 @@ pub(super) struct NumberLists {
     shapes: Vec<Shape>,
 }
 
-/// Numbers of one direction that are written alike.
+/// Numbers of one direction with one pattern.
 struct Shape {
     direction: Direction,
     shape: u64,
@@ -142,7 +142,7 @@ struct ValidCount {
 }
 
 impl NumberLists {
-    /// Counts a number; the place in `valid` of the kind that lists of such numbers belong to.
+    /// Counts a number. Returns the index in `valid` of the kind that lists of such numbers belong to.
     pub fn count(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
         let same = |s: &Shape| s.direction == direction && s.shape == number.shape;
         let at = match self.shapes.iter().position(same) {
@@ -165,7 +165,7 @@ impl NumberLists {
                 counted.distinct.push(hash);
             }
             let (valid, distinct) = (counted.valid, counted.distinct.len());
-            // Four of five, and more than chance makes.
+            // Four of five, and more than by chance.
             if listed.is_none()
                 && distinct >= MIN_LISTED
                 && u64::from(valid) * 5 >= u64::from(shape.total) * 4
@@ -198,7 +198,7 @@ impl Shape {
     }
 }
 
-/// How likely chance makes so many valid numbers.
+/// Probability of this many valid numbers by chance.
 fn luck(rule: &IdentifierRule, distinct: usize) -> f32 {
     rule.chance.powi(i32::try_from(distinct).unwrap_or(i32::MAX))
 }

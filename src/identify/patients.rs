@@ -1,4 +1,4 @@
-//! The patients of one flow: whose record is it?
+//! The patients of one flow, and the assignment of records to them.
 //!
 //! A record belongs to the first patient of the flow for whom one of these holds, in this order:
 //!
@@ -15,7 +15,7 @@
 //!
 //! Across flows a name alone joins nothing ([`super::People`]).
 //!
-//! Patients once separated stay separate, even if a later record joins them: their events are written.
+//! Patients once separated stay separate, even if a later record joins them: their events have been written.
 
 use super::counters::Loss;
 use super::gate::{Gate, Texts, WITHHELD_FOR};
@@ -38,14 +38,14 @@ use std::sync::Arc;
 /// Names and birth dates of one patient that are combined.
 const MAX_COMBINED: usize = 8;
 
-/// What a patient is found by.
+/// Clues that lead to a patient.
 #[derive(Clone, Copy)]
 enum MatchKey {
     /// A strong id, a name, or another number.
     Value(Token),
     /// Name and birth date.
     Person(Token, Token),
-    /// A patient's own pseudonym.
+    /// A patient's pseudonym.
     Patient(Token),
 }
 
@@ -77,27 +77,27 @@ struct Patient {
     alert: Arc<AlertRule>,
 }
 
-/// What is known of a patient. Findings share it with the flow, and flows with each other as long as
-/// the record that brought it is the same.
+/// The profile of a patient. Findings share it with the flow, and flows share it with each other as long as they read
+/// the same record.
 #[derive(Clone, Default)]
 pub(super) struct Profile {
     identity: Arc<Identity>,
     identifiers: Arc<Vec<Identifier>>,
-    /// What each of them is compared by.
+    /// Values for comparison, one for each.
     values: Arc<Vec<(Token, Issuer)>>,
     /// By what gates know the values of a record that repeats, all in one place.
     words: Arc<[u64]>,
-    /// Identifiers that found no room.
+    /// Identifiers for which there was no room.
     lost: u64,
-    /// The pseudonym of the patient that the record gives in any flow; none if it depends on the flow.
+    /// The pseudonym of the patient in any flow, from the record; `None` if it depends on the flow.
     token: Option<Token>,
 }
 
 impl Profile {
-    /// What a record adds for a patient who is new, at most `most` identifiers.
+    /// The identifiers that a record adds for a new patient, at most `most`.
     fn of(record: &Complete<'_>, most: usize, key: &Key) -> Self {
         let mut profile = Self { token: pseudonym(record, key), ..Self::default() };
-        // It is not shared yet: room is made once.
+        // It is not shared yet, so room is made once.
         Arc::make_mut(&mut profile.identifiers).reserve_exact(record.held.len().min(most));
         Arc::make_mut(&mut profile.values).reserve_exact(record.held.len().min(most));
         for held in record.held {
@@ -113,8 +113,7 @@ impl Profile {
         profile
     }
 
-    /// The index of the identifier that is the same value, of the same issuer as far as both name
-    /// one.
+    /// The index of the identifier with the same value, and the same issuer as far as both name one.
     fn position(&self, held: &RecordIdentifier) -> Option<usize> {
         let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
             *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
@@ -122,10 +121,10 @@ impl Profile {
         self.identifiers.iter().zip(&*self.values).position(equal)
     }
 
-    /// Adds an identifier; false if it was known, or found no room.
+    /// Adds an identifier; false if it was known, or there was no room.
     fn add(&mut self, held: &RecordIdentifier, most: usize) -> bool {
         if let Some(place) = self.position(held) {
-            // The same number, this time with its issuer: from now on that counts.
+            // The same number, now with its issuer, which counts from now on.
             let known = self.values.get(place).map(|(_, issuer)| *issuer);
             if let Some(known) = known.filter(|issuer| issuer.may_learn(held.issuer)) {
                 Arc::make_mut(&mut self.identity).learn_issuer(&PersonalId::of(held.kind, held));
@@ -163,7 +162,7 @@ impl Profile {
     }
 }
 
-/// What a record is filed with.
+/// Context for filing a record.
 pub(super) struct RecordContext<'a> {
     /// What all workers share.
     pub settings: &'a Settings,
@@ -171,7 +170,7 @@ pub(super) struct RecordContext<'a> {
     pub rules: &'a RuleSet,
     /// Packet time.
     pub now: Timestamp,
-    /// What is known of the service.
+    /// Facts about the service.
     pub facts: &'a ServiceFacts,
 }
 
@@ -182,12 +181,11 @@ pub struct Patients {
     known: Vec<Patient>,
     clues: MatchIndex,
     pub(super) lists: NumberLists,
-    /// Patients with records that brought nothing new and were not passed on yet.
+    /// Patients with records that contained nothing new and were not passed on yet.
     repeated: Vec<u32>,
-    /// What of the facts of the service may be shown. Most flows end without a finding, and need it
-    /// then only.
+    /// What may be shown of the facts. Most flows end without a finding, and need it only then.
     gate: Option<Box<Gate>>,
-    /// What was known of the service at the last finding, where values are revealed.
+    /// The facts at the last finding, if values are revealed.
     facts: Arc<ServiceFacts>,
     /// When the flow began.
     started: Timestamp,
@@ -198,8 +196,8 @@ pub struct Patients {
 }
 
 impl Patient {
-    /// Learns what a record brings; `new` says that it is the patient's first. Adds by what it is found
-    /// to `clues`; bytes of heap that it takes.
+    /// Learns the values of a record; `new`: it is the patient's first. Adds its clues to `clues`. Returns the bytes
+    /// of heap that it takes.
     fn learn(
         &mut self,
         record: &Complete<'_>,
@@ -209,7 +207,7 @@ impl Patient {
         counters: &mut IdentifyCounters,
     ) -> usize {
         let profile = &mut self.profile;
-        // A new patient has the profile that the record gave.
+        // A new patient has the profile of the record.
         let before = if new { 0 } else { profile.identifiers.len() };
         if !new {
             profile.lost = 0;
@@ -232,7 +230,7 @@ impl Patient {
         bytes
     }
 
-    /// Adds the pairs of name and birth date by which the patient is found.
+    /// Adds the pairs of name and birth date that lead to the patient.
     fn combine(&self, clues: &mut NewMatchKeys) {
         let identity = &self.profile.identity;
         for &name in identity.names.iter().take(MAX_COMBINED) {
@@ -268,12 +266,12 @@ impl Patients {
         self.known.len()
     }
 
-    /// How many patients have records that were not passed on yet.
+    /// Number of patients with records that were not passed on yet.
     pub const fn repeated(&self) -> usize {
         self.repeated.len()
     }
 
-    /// Patients whose records brought nothing new since their last finding, and how many records.
+    /// Patients whose records contained nothing new since their last finding, and how many records.
     pub fn take_records(&mut self) -> Vec<Repeated> {
         let mut records = Vec::new();
         for index in std::mem::take(&mut self.repeated) {
@@ -292,7 +290,7 @@ impl Patients {
         self.known.is_empty()
     }
 
-    /// What may be shown of the facts of the service, now that the flow has ended.
+    /// What may be shown of the facts, now that the flow has ended.
     pub fn settled_facts(
         &mut self,
         facts: ServiceFacts,
@@ -303,10 +301,15 @@ impl Patients {
         if settings.reveal {
             return Arc::new(facts);
         }
-        self.gate(&settings.key).facts(&facts, true, rules, values.texts(rules))
+        let texts = values.texts(rules);
+        match &mut self.gate {
+            None => texts.settled_facts(&facts, &settings.key, rules),
+            Some(gate) => gate.facts(&facts, true, rules, texts),
+        }
     }
 
-    /// What may be shown of the name of a host. It is not of the flow's service, so no identifier is waited for.
+    /// What may be shown of the name of a host. It does not belong to the flow's service, so no later identifier is
+    /// waited for.
     pub fn shown_name(
         &mut self,
         name: &str,
@@ -322,7 +325,7 @@ impl Patients {
         }
     }
 
-    /// What may be shown of the facts of the service while the flow goes on.
+    /// What may be shown of the facts while the flow is active.
     fn shown_facts(&mut self, around: &RecordContext<'_>, texts: &mut Texts) -> Arc<ServiceFacts> {
         if around.settings.reveal {
             if *self.facts != *around.facts {
@@ -350,14 +353,14 @@ impl Patients {
         self.gate.get_or_insert_with(|| Box::new(Gate::new(key)))
     }
 
-    /// Nothing shows values of these hashes any more.
+    /// From now on, values with these hashes are shown nowhere.
     pub(super) fn learn_hashes(&mut self, hashes: &[u64], settings: &Settings) {
         if !hashes.is_empty() {
             self.gate(&settings.key).learn(hashes);
         }
     }
 
-    /// Nothing shows these values any more.
+    /// From now on, these values are shown nowhere.
     pub(super) fn learn<'h>(
         &mut self,
         held: impl Iterator<Item = &'h RecordIdentifier>,
@@ -372,7 +375,7 @@ impl Patients {
         }
     }
 
-    /// Files a complete record under its patient. A finding, if it brought anything new.
+    /// Files a complete record under its patient. Returns a finding, if it contained anything new.
     pub(super) fn file(
         &mut self,
         record: &Complete<'_>,
@@ -409,11 +412,11 @@ impl Patients {
         let before = if update { patient.profile.identifiers.len() } else { 0 };
         let mut clues = SmallVec::new();
         self.bytes += patient.learn(record, !update, most, &mut clues, counters);
-        // Those beyond the cap are in no finding, and must not be shown all the same.
+        // Those beyond the cap are in no finding, but must be masked in facts all the same.
         let full = patient.profile.identifiers.len() >= most;
         let more_health = !patient.marks.health().without(marks_before).is_empty();
         if update && patient.profile.identifiers.len() == before && !more_health {
-            // Whoever has more than one that waits is in the list already.
+            // A patient with more than one waiting record is in the list already.
             if patient.records - patient.handed_on == 1 {
                 self.repeated.push(index);
             }
@@ -485,9 +488,9 @@ impl Patients {
         Some(index)
     }
 
-    /// The patient's pseudonym, made of what the first record says (`known`) and never changed, so that a
-    /// patient counts once. If two patients of a flow would get the same pseudonym, IDs and then the order of
-    /// appearance separate them.
+    /// The patient's pseudonym, made from the first record (`known`) and never changed, so that a patient counts
+    /// once. If two patients of a flow would get the same pseudonym, IDs and then the order of appearance separate
+    /// them.
     fn pseudonym(
         &self,
         record: &Complete<'_>,
@@ -513,7 +516,7 @@ impl Patients {
         }
     }
 
-    /// The patient whose record it is.
+    /// The patient of a record.
     fn find(&self, record: &Complete<'_>) -> Option<u32> {
         let theirs = record.identity;
         let by_id = theirs.strong.iter().find_map(|id| {

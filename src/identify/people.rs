@@ -1,13 +1,13 @@
-//! The people of a run: which patients of different flows are one person?
+//! The people of a run: which patients of different flows are one person.
 //!
-//! Two are, if one of these holds:
+//! Two are one person if one of these holds:
 //!
 //! 1. An id that one person has is equal and of the same issuer, and name and birth date do not both
 //!    differ. Where only one names an issuer, name or birth date must be equal too and nothing may
 //!    contradict. A number that families share proves nothing here.
 //! 2. Name and birth date are equal, and no id of the same kind and issuer differs.
 //!
-//! A name alone never joins. Only pseudonyms are kept, of so many people and no more.
+//! A name alone never joins. Only pseudonyms are kept, of a limited number of people.
 
 use super::record::{Identity, Named, PersonalId};
 use super::{Token, Traits};
@@ -20,13 +20,13 @@ pub const MAX_PEOPLE: usize = 100_000;
 /// Ids, names and birth dates kept of one person, each.
 const MAX_TRAITS: usize = 8;
 
-/// People looked at for one clue.
+/// People compared for one clue.
 const MAX_CANDIDATES: usize = 8;
 
 /// The tokens of a person.
 #[derive(Clone, Copy)]
 enum MatchKey {
-    /// The pseudonym that a flow gave.
+    /// The pseudonym given by a flow.
     Own(Token),
     /// An ID, regardless of its issuer.
     Id(Token),
@@ -47,7 +47,7 @@ impl MatchKey {
 struct Person {
     token: Token,
     identity: Identity,
-    /// The person that it turned out to be; itself until then.
+    /// The person that it was merged into; itself until then.
     same: u32,
 }
 
@@ -61,7 +61,7 @@ pub struct People {
     clues: HashMap<u64, SmallVec<[u32; 2]>, foldhash::fast::RandomState>,
 }
 
-/// Whose a patient is.
+/// The person of a patient.
 pub struct Recognised {
     /// The pseudonym under which the person was first seen.
     pub person: Token,
@@ -86,12 +86,12 @@ impl People {
         self.known.len() * PERSON
     }
 
-    /// The person behind a patient of a flow, `patient`, of whom `traits` are known so far.
+    /// The person of `patient`, a patient of a flow with these `traits` so far.
     pub fn recognise(&mut self, patient: Token, traits: &Traits) -> Recognised {
         let theirs = &*traits.0;
         let mut found: SmallVec<[u32; 4]> = SmallVec::new();
         let clues = clues(patient, theirs);
-        // To whom each clue leads, where that is one person: most often the one whom all lead to.
+        // The person each clue leads to, if it is one: the candidate of most clues.
         let mut alone: SmallVec<[Option<u32>; 8]> = SmallVec::new();
         for &clue in &clues {
             let candidates = self.clues.get(&clue.key()).map_or(&[][..], |all| all.as_slice());
@@ -116,7 +116,7 @@ impl People {
         for &other in found.iter().skip(1) {
             let pair = (self.known.get(index as usize), self.known.get(other as usize));
             let (Some(first), Some(second)) = pair else { continue };
-            // Two numbers of one issuer are two people, unless a record has both (HL7 A18, A40).
+            // Two numbers of one issuer mean two people, unless a record has both (HL7 A18, A40).
             let both =
                 theirs.shares_strong(&first.identity) && theirs.shares_strong(&second.identity);
             if !both && first.identity.strong_differs(&second.identity) {
@@ -143,7 +143,7 @@ impl People {
         Recognised { person, merged }
     }
 
-    /// The person behind a patient that was recognised before.
+    /// The person of a patient that was recognised before.
     pub fn person(&self, patient: Token) -> Token {
         let candidates = self.clues.get(&MatchKey::Own(patient).key()).and_then(|c| c.first());
         let Some(mut at) = candidates.copied() else { return patient };
@@ -190,14 +190,14 @@ impl People {
     }
 }
 
-/// The person that another turned out to be.
+/// The person that another one was merged into.
 fn root(known: &mut [Person], index: u32) -> u32 {
     let mut at = index;
     while let Some(next) = known.get(at as usize).map(|person| person.same)
         && next != at
     {
-        // Always a lower number: this ends. Everybody on the way is taken one step closer, so that a
-        // chain is long only once.
+        // Always a lower number, so the loop ends. Everyone on the way is moved one step closer, so that a chain is
+        // long only once.
         let closer = known.get(next as usize).map_or(next, |person| person.same);
         if let Some(person) = known.get_mut(at as usize) {
             person.same = closer;
@@ -207,7 +207,7 @@ fn root(known: &mut [Person], index: u32) -> u32 {
     at
 }
 
-/// All that may lead to the person.
+/// All clues that may lead to the person.
 fn clues(patient: Token, theirs: &Identity) -> SmallVec<[MatchKey; 8]> {
     let ids = theirs.strong.iter().filter(|s| !s.is_shared()).take(MAX_TRAITS);
     let mut clues: SmallVec<[MatchKey; 8]> = SmallVec::new();
@@ -220,7 +220,7 @@ fn clues(patient: Token, theirs: &Identity) -> SmallVec<[MatchKey; 8]> {
     clues
 }
 
-/// Whether the equal id says that they are one.
+/// Whether the equal id proves that they are one.
 fn by_id(ours: &Identity, theirs: &Identity, token: Token) -> bool {
     let of = |identity: &Identity| -> SmallVec<[PersonalId; 4]> {
         identity.strong.iter().filter(|s| s.token == token && !s.is_shared()).copied().collect()
@@ -238,7 +238,7 @@ fn by_id(ours: &Identity, theirs: &Identity, token: Token) -> bool {
     unsaid && alike && !ours.names_differ(theirs) && !ours.births_differ(theirs)
 }
 
-/// Adds to a person what is new.
+/// Adds new traits to a person.
 fn learn(ours: &mut Identity, theirs: &Identity) {
     for id in &theirs.strong {
         let same = |s: &PersonalId| s.token == id.token && s.kind == id.kind;

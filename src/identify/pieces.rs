@@ -1,7 +1,7 @@
-//! What came of the pieces of documents seen last: repetitions of HL7 fields. A feed sends the same patients
-//! again and again, in messages that differ in their times and numbers, so that no whole of one repeats.
+//! Results for recent pieces of documents: repetitions of HL7 fields. A feed sends the same patients again and again,
+//! in messages whose times and numbers differ, so that whole messages never repeat.
 //!
-//! No raw value is kept, only where in the piece it is.
+//! No raw value is kept, only its place in the piece.
 
 use super::recent::Recent;
 use super::record::{EvaluatedValue, Place};
@@ -18,30 +18,30 @@ pub(super) const MAX_PIECE: usize = 512;
 /// Fields of one piece; one with more is not remembered.
 const MAX_FIELDS: usize = 8;
 
-/// Bytes that a piece takes, roughly: most have one field.
+/// Approximate bytes per piece: most have one field.
 pub(super) const PIECE: usize =
     size_of::<u64>() + size_of::<Slot>() + 2 * size_of::<usize>() + size_of::<PieceField>();
 
-/// A field that came of a piece.
+/// A field from a piece.
 pub(super) struct PieceField {
-    /// What content said of it, and the evidence and confidence of that.
+    /// Meaning of the field in the content stage, with evidence and confidence.
     pub kind: Kind,
     pub evidence: Evidence,
     pub confidence: f32,
-    /// Where its text is in the piece.
+    /// Place of its text in the piece.
     pub at: Range<usize>,
     pub place: Arc<Place>,
-    /// What it is; nothing if it is not plausible.
+    /// The evaluated value; `None` if it is not plausible.
     pub evaluated: Option<Arc<EvaluatedValue>>,
 }
 
-/// The fields that came of a piece; none if they are not part of it as they are.
+/// The fields of a piece; `None` if they are not literal parts of it.
 type Slot = Option<Arc<[PieceField]>>;
 
-/// The pieces seen last by one worker, and the one that is being read.
+/// Recent pieces of one worker, and the current one.
 pub(super) struct Pieces {
     known: Recent<Slot>,
-    /// The tag of the piece that is being read; 0: none.
+    /// The tag of the current piece; 0: none.
     tag: u64,
     piece: Zeroizing<String>,
     fields: Vec<PieceField>,
@@ -49,7 +49,7 @@ pub(super) struct Pieces {
 }
 
 impl Pieces {
-    /// At most so many, a power of two.
+    /// At most this many, a power of two.
     pub fn within(most: usize) -> Self {
         Self {
             known: Recent::within(most),
@@ -66,7 +66,7 @@ impl Pieces {
         self.stop();
     }
 
-    /// What came of a piece. If it is not known, what comes of it is noted until [`Pieces::end`].
+    /// The fields of a piece. If it is unknown, its fields are noted until [`Pieces::end`].
     pub fn get(&mut self, tag: u64, piece: &str) -> Option<Arc<[PieceField]>> {
         if let Some(known) = self.known.get(tag) {
             return known.clone();
@@ -77,7 +77,7 @@ impl Pieces {
         None
     }
 
-    /// A field came of the piece that is being read, if one is.
+    /// A field of the current piece, if there is one.
     pub fn note(&mut self, value: &str, field: impl FnOnce(Range<usize>) -> PieceField) {
         if self.tag == 0 {
             return;
@@ -90,12 +90,12 @@ impl Pieces {
         }
     }
 
-    /// What came of the piece depends on more than the piece.
+    /// The fields depend on more than the piece.
     pub const fn spoil(&mut self) {
         self.spoilt = true;
     }
 
-    /// The piece has been read.
+    /// The piece was read.
     pub fn end(&mut self) {
         if self.tag != 0 {
             let fields = (!self.spoilt).then(|| self.fields.drain(..).collect());
@@ -104,7 +104,7 @@ impl Pieces {
         self.stop();
     }
 
-    /// Nothing is noted any more.
+    /// Nothing more is noted.
     fn stop(&mut self) {
         self.tag = 0;
         self.piece.as_mut_str().zeroize();

@@ -1,4 +1,4 @@
-//! Values that are no identifiers: nothing, placeholders, templates, impossible dates and numbers.
+//! Values that are no identifiers: empty ones, placeholders, templates, impossible dates and numbers.
 
 use super::date::Date;
 use super::normalise::{phone_digits, sex};
@@ -9,13 +9,13 @@ use zeroize::Zeroizing;
 /// Fewest digits of a phone number.
 const MIN_PHONE: usize = 5;
 
-/// Most digits of a phone number: fifteen (E.164), a prefix for calls abroad and an extension.
+/// Most digits of a phone number: fifteen (E.164), an international prefix and an extension.
 const MAX_PHONE: usize = 24;
 
 /// Digits of a date with year, month and day.
 const FULL_DATE: usize = 8;
 
-/// Most digits of one sort in a row that a number has if it is a number at all (`9999`).
+/// Most equal consecutive digits of a real number (`9999`).
 const MIN_REPEATED: usize = 4;
 
 /// Whether an ID with a known issuer is plausible: a register also assigns `5555`. All zeros and all nines
@@ -70,8 +70,8 @@ pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bo
     }
 }
 
-/// The kind that a value declared as `kind` really has. HL7 PID-19 and its like are called "social
-/// security number" and hold whatever number the country uses.
+/// The real kind of a value declared as `kind`. HL7 PID-19 and similar fields are called "social security number" and
+/// contain whatever number the country uses.
 pub(super) fn actual_kind(kind: Kind, value: &str) -> Kind {
     match kind {
         Kind::Ssn if letters_and_digits(value) != 9 => Kind::NationalId,
@@ -79,7 +79,7 @@ pub(super) fn actual_kind(kind: Kind, value: &str) -> Kind {
     }
 }
 
-/// An IP address or a pointer, which are called addresses, too.
+/// An IP address or a pointer, which are called addresses too.
 fn network_address(value: &str) -> bool {
     let word = value.split([',', ' ', '/']).next().unwrap_or(value);
     word.starts_with("0x") || word.parse::<std::net::IpAddr>().is_ok()
@@ -105,9 +105,9 @@ fn name(value: &str) -> bool {
     first.is_some() && (ideograph || letters.any(|c| Some(c) != first))
 }
 
-/// Whether a name is a fragment of a program or a listing: it has an unmatched closing bracket, or repeats
-/// one word. Asked only of values found in text: where a standard declares the field, a person may have the
-/// same name three times, and a bracket may be lost where the value was cut.
+/// Whether a name is a fragment of a program or a listing: it has an unmatched closing bracket, or repeats one word.
+/// Applied only to values found in text: in a declared field, a person may have the same name three times, and a
+/// bracket may be lost where the value was cut.
 pub(super) fn is_scrap(kind: Kind, value: &str) -> bool {
     if !matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName) {
         return false;
@@ -136,8 +136,8 @@ pub(super) fn is_scrap(kind: Kind, value: &str) -> bool {
     closes || (same && more > 1)
 }
 
-/// A letter for the calendar and a date of eight digits (DICOM (0010,0033), (0010,0034)): what the
-/// calendar allows is not known, so only month and day are looked at.
+/// A letter for the calendar and a date of eight digits (DICOM (0010,0033), (0010,0034)): other calendars differ, so
+/// only month and day are checked.
 fn other_calendar(value: &str) -> bool {
     let mut chars = value.chars();
     let named = chars.next().is_some_and(|c| c.is_ascii_uppercase());
@@ -166,7 +166,7 @@ fn repeated(mut chars: impl Iterator<Item = char>) -> bool {
     }) && count >= MIN_REPEATED
 }
 
-/// Area, group and serial numbers that were never given out (20 CFR 422.103, SSA POMS RM 10201).
+/// Area, group and serial numbers that were never issued (20 CFR 422.103, SSA POMS RM 10201).
 fn ssn(value: &str) -> bool {
     let mut digits = [0u8; 9];
     let mut count = 0;

@@ -4,7 +4,7 @@ use super::record::{Complete, Identity};
 use super::{Key, Token};
 use crate::rules::Kind;
 
-/// The pseudonym that a record gives its patient in any flow.
+/// The pseudonym of a record's patient in any flow.
 ///
 /// Name and birth date come first: every protocol carries them, and their normal form is the same
 /// everywhere, so one person has one pseudonym across flows and protocols. IDs come next, with their
@@ -22,9 +22,9 @@ pub(super) fn pseudonym(record: &Complete<'_>, key: &Key) -> Option<Token> {
     Some(key.patient(&[id.bytes()]))
 }
 
-/// The first number that one person has, by the order of kinds.
+/// The first number that only one person has, by the order of kinds.
 pub(super) fn strongest(identity: &Identity) -> Option<Token> {
-    // Of the same kind, the first that was found.
+    // Of the same kind, the one found first.
     identity.strong.iter().min_by_key(|s| s.kind).map(|s| s.public)
 }
 

@@ -1,31 +1,31 @@
-//! A table of what was seen last, by hashes.
+//! A table of recent entries, by hash.
 
-/// Places of a new table; it grows as it fills.
+/// Slots of a new table; it grows as it fills.
 const FIRST: usize = 1 << 10;
 
-/// Places looked at for one hash: as many tags as a cache line holds.
+/// Slots examined for one hash: as many tags as fit a cache line.
 const WAYS: usize = 8;
 
-/// Nothing has this tag.
+/// The tag of empty slots.
 const EMPTY: u64 = 0;
 
-/// What is known under the tags seen last. A tag is a hash, and not 0.
+/// Entries under their tags. A tag is a hash, and not 0.
 pub(super) struct Recent<T> {
-    /// Apart from what is kept under them: most look-ups touch two cache lines.
+    /// Separate from the entries: most look-ups touch two cache lines.
     tags: Vec<u64>,
     slots: Vec<T>,
     filled: usize,
-    /// Places the table may have.
+    /// Most slots of the table.
     most: usize,
 }
 
 impl<T: Clone + Default> Recent<T> {
-    /// With at most `most` places, a power of two.
+    /// With at most `most` slots, a power of two.
     pub fn within(most: usize) -> Self {
         Self { tags: Vec::new(), slots: Vec::new(), filled: 0, most: most.max(FIRST) }
     }
 
-    /// Places it may have.
+    /// Most slots.
     pub const fn most(&self) -> usize {
         self.most
     }
@@ -35,7 +35,7 @@ impl<T: Clone + Default> Recent<T> {
         *self = Self::within(self.most);
     }
 
-    /// What is known under a tag.
+    /// The entry under a tag.
     #[inline]
     pub fn get(&self, tag: u64) -> Option<&T> {
         let first = self.first(tag);
@@ -43,7 +43,7 @@ impl<T: Clone + Default> Recent<T> {
         self.slots.get(first + way)
     }
 
-    /// Keeps what is known under a tag.
+    /// Stores an entry under a tag.
     pub fn keep(&mut self, tag: u64, what: T) {
         if 4 * self.filled >= 3 * self.slots.len() && self.slots.len() < self.most {
             self.grow();
@@ -51,7 +51,7 @@ impl<T: Clone + Default> Recent<T> {
         let first = self.first(tag);
         let Some(tags) = self.tags.get_mut(first..first + WAYS) else { return };
         let empty = tags.iter().position(|t| *t == EMPTY);
-        // Which of them is needed least is not known: any will do.
+        // Which of them is needed least is unknown, so any one is replaced.
         let way = empty.unwrap_or((tag >> 32) as usize % WAYS);
         self.filled += usize::from(empty.is_some());
         if let (Some(place), Some(slot)) = (tags.get_mut(way), self.slots.get_mut(first + way)) {
@@ -60,12 +60,12 @@ impl<T: Clone + Default> Recent<T> {
         }
     }
 
-    /// The first place for a tag.
+    /// The first slot for a tag.
     fn first(&self, tag: u64) -> usize {
         (tag as usize & (self.tags.len() / WAYS).saturating_sub(1)) * WAYS
     }
 
-    /// Makes the table four times as large, and moves what it holds.
+    /// Makes the table four times as large, and moves its entries.
     fn grow(&mut self) {
         let len = (self.slots.len() * 4).clamp(FIRST.min(self.most), self.most);
         let tags = std::mem::replace(&mut self.tags, vec![EMPTY; len]);

@@ -1,4 +1,4 @@
-//! A record while it is open: its identifiers with their raw values, and whose they seem to be.
+//! An open record: its identifiers with their raw values, and the person they seem to belong to.
 
 use super::Token;
 use super::counters::{IdentifyCounters, Loss};
@@ -11,27 +11,27 @@ use crate::rules::Kind;
 use smallvec::SmallVec;
 use std::sync::{Arc, OnceLock};
 
-/// What a value is, as far as that does not depend on its record.
+/// The parts of an evaluated value that do not depend on its record.
 #[derive(Clone)]
 pub(super) struct EvaluatedValue {
-    /// The kind that it really has.
+    /// Its real kind.
     pub kind: Kind,
-    /// Whether the check digits of a number are right.
+    /// Whether the check digits of a number are valid.
     pub valid: Option<bool>,
-    /// A birth date with its day: less than that is shared by many.
+    /// A birth date with its day: many people share less than that.
     pub full_date: bool,
-    /// Of the value alone: what records are compared by.
+    /// Of the value alone: for comparing records.
     pub token: Token,
-    /// Of the value and its issuer: what events show.
+    /// Of the value and its issuer: for events.
     pub public: Token,
     pub issuer: Issuer,
-    /// The two words of a name, where it has them.
+    /// The two words of a name, if it has two.
     pub words: Option<[Token; 2]>,
     /// The name of a known test patient.
     pub test: bool,
-    /// What may be shown of it; none under `--reveal`.
+    /// The part that may be shown; `None` under `--reveal`.
     pub mask: Option<Arc<str>>,
-    /// Hashes by which the gate of a flow recognises the value; none under `--reveal`.
+    /// Hashes by which the gate of a flow recognises the value; `None` under `--reveal`.
     pub words_of: Arc<[u64]>,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Place {
 /// evidence in this record.
 pub(super) struct RecordIdentifier {
     pub evaluated: Arc<EvaluatedValue>,
-    /// The first bits of its token: all values of a record are compared with each other.
+    /// The first bits of its token, since all values of a record are compared with each other.
     front: u64,
     pub place: Arc<Place>,
     pub value: PhiBuf,
@@ -83,7 +83,7 @@ impl RecordIdentifier {
             && !self.issuer.excludes(other.issuer)
     }
 
-    /// The same without the raw value: for what outlives its record.
+    /// The same without the raw value, for data that outlives its record.
     pub fn without_value(&self) -> Self {
         Self {
             evaluated: Arc::clone(&self.evaluated),
@@ -93,7 +93,7 @@ impl RecordIdentifier {
         }
     }
 
-    /// Takes over who issued the same value, where that was not known.
+    /// Learns the issuer of the same value, if it was unknown.
     fn learn_issuer(&mut self, other: &Self) {
         if !self.issuer.may_learn(other.issuer) || self.issuer.excludes(other.issuer) {
             return;
@@ -106,8 +106,8 @@ impl RecordIdentifier {
     }
 }
 
-/// Issuer of an ID: by a local name, by a universal ID (OID), or by both (HL7 HD). 0 if unknown. Only hashes
-/// of the folded names are kept, because they are only compared.
+/// Issuer of an ID: by a local name, by a universal ID (OID), or by both (HL7 HD). 0 if unknown. Only hashes of the
+/// folded names are kept, because they are only compared.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Issuer {
     namespace: u64,
@@ -115,11 +115,11 @@ pub(super) struct Issuer {
 }
 
 impl Issuer {
-    /// From what [`Issuer::parts`] gave.
+    /// From the result of [`Issuer::parts`].
     pub const fn from_parts((namespace, universal): (u64, u64)) -> Self {
         Self { namespace, universal }
     }
-    /// The hashes of its name and of its universal id, 0 where there is none.
+    /// The hashes of its name and of its universal id, 0 if missing.
     pub const fn parts(self) -> (u64, u64) {
         (self.namespace, self.universal)
     }
@@ -135,7 +135,7 @@ impl Issuer {
     pub const fn is_known(self) -> bool {
         self.namespace != 0 || self.universal != 0
     }
-    /// Both are known and they are not the same. Universal ids say so where both have one.
+    /// Both are known and differ. Universal ids decide if both have one.
     pub const fn excludes(self, other: Self) -> bool {
         if self.universal != 0 && other.universal != 0 {
             return self.universal != other.universal;
@@ -152,7 +152,7 @@ impl Issuer {
     pub const fn may_learn(self, other: Self) -> bool {
         self.namespace == 0 && other.namespace != 0 || self.universal == 0 && other.universal != 0
     }
-    /// Adds the name or the universal id that was not known.
+    /// Adds the name or the universal id, if it was unknown.
     pub const fn learn(&mut self, other: Self) {
         if self.excludes(other) {
             return;
@@ -182,7 +182,7 @@ pub(super) struct PersonalId {
 }
 
 impl PersonalId {
-    /// What is held, as an id of `kind`.
+    /// The value as an id of `kind`.
     pub fn of(kind: Kind, held: &RecordIdentifier) -> Self {
         Self { kind, token: held.token, public: held.public, issuer: held.issuer }
     }
@@ -200,7 +200,7 @@ impl PersonalId {
 #[derive(Clone, Copy)]
 pub(super) struct Named {
     pub token: Token,
-    /// Its two words; none if it is a family name or a given name alone, which many share.
+    /// Its two words; `None` for a family name or a given name alone, which many people share.
     pub words: Option<[Token; 2]>,
 }
 
@@ -209,7 +209,7 @@ impl Named {
     pub const fn is_whole(&self) -> bool {
         self.words.is_some()
     }
-    /// It is, or contains, this name.
+    /// Whether it is, or contains, this name.
     fn covers(&self, token: Token) -> bool {
         self.token == token || self.words.is_some_and(|w| w.contains(&token))
     }
@@ -224,7 +224,7 @@ pub(super) struct Identity {
 }
 
 impl Identity {
-    /// Adds what an identifier says of it.
+    /// Adds the values of an identifier.
     pub fn add(&mut self, held: &RecordIdentifier) {
         match held.kind {
             Kind::Name => self.names.push(Named { token: held.token, words: held.words }),
@@ -235,12 +235,12 @@ impl Identity {
             _ => {}
         }
     }
-    /// Nothing in it distinguishes people.
+    /// Whether nothing in it distinguishes people.
     pub fn is_empty(&self) -> bool {
         self.strong.is_empty() && self.names.is_empty() && self.births.is_empty()
     }
-    /// Both have names and none is the same. A part of a name differs from another part, but
-    /// says nothing against a whole one.
+    /// Whether both have names and none is the same. A part of a name differs from another part, but does not
+    /// contradict a whole one.
     pub fn names_differ(&self, other: &Self) -> bool {
         let both_whole = self.has_whole_name() && other.has_whole_name();
         if self.has_whole_name() != other.has_whole_name() {
@@ -259,20 +259,20 @@ impl Identity {
     pub fn covers_names(&self, other: &Self) -> bool {
         other.names.iter().all(|o| self.names.iter().any(|n| n.covers(o.token)))
     }
-    /// Both have birth dates and none is the same.
+    /// Whether both have birth dates and none is the same.
     pub fn births_differ(&self, other: &Self) -> bool {
         disjoint(&self.births, &other.births)
     }
-    /// An id that one person has is equal in both.
+    /// Whether an id that only one person has is equal in both.
     pub fn shares_strong(&self, other: &Self) -> bool {
         self.pairs(other).any(|(a, b)| !a.is_shared() && a.equals(b))
     }
-    /// Both have IDs of one kind, and none is equal, regardless of issuer.
+    /// Whether both have IDs of one kind, and none is equal, regardless of issuer.
     pub fn kinds_differ(&self, other: &Self) -> bool {
         self.pairs(other).any(|(a, b)| a.kind == b.kind && a.token != b.token)
             && !self.shares_strong(other)
     }
-    /// Ids of one kind and issuer are in both and none is equal: a person has one number with each.
+    /// Whether ids of one kind and issuer are in both and none is equal: a person has one number with each issuer.
     pub fn strong_differs(&self, other: &Self) -> bool {
         let comparable = |a: &PersonalId, b: &PersonalId| {
             a.kind == b.kind && (a.kind == Kind::Ssn || a.issuer.same(b.issuer))
@@ -286,7 +286,7 @@ impl Identity {
             |(a, b): (&PersonalId, &PersonalId)| a.kind == b.kind && !a.is_shared() && !a.equals(b);
         self.pairs(other).any(differ) && !self.shares_strong(other)
     }
-    /// Notes who issued an id that was known without.
+    /// Notes the issuer of an id that was known without.
     pub fn learn_issuer(&mut self, id: &PersonalId) {
         let known = |s: &&mut PersonalId| s.token == id.token && s.kind == id.kind;
         if let Some(known) = self.strong.iter_mut().find(known) {
@@ -296,7 +296,7 @@ impl Identity {
             known.issuer.learn(id.issuer);
         }
     }
-    /// They cannot be the same person.
+    /// Whether they cannot be the same person.
     pub fn contradicts(&self, other: &Self) -> bool {
         if self.shares_strong(other) {
             return self.names_differ(other) && self.births_differ(other);
@@ -315,7 +315,7 @@ fn disjoint(a: &[Token], b: &[Token]) -> bool {
     !a.is_empty() && !b.is_empty() && !a.iter().any(|t| b.contains(t))
 }
 
-/// A record that has ended, as it is filed under its patient.
+/// An ended record, as it is filed under its patient.
 pub(super) struct Complete<'a> {
     /// The packets that carried it.
     pub packets: PacketSpan,
@@ -325,12 +325,12 @@ pub(super) struct Complete<'a> {
     pub direction: Direction,
     pub operation: &'a str,
     pub carrier: &'a [&'static str],
-    /// Of a record that was read before: what it adds for a patient who is new.
+    /// If the record was read before: what it adds for a new patient.
     pub profile: Option<&'a OnceLock<Profile>>,
 }
 
 impl<'a> Complete<'a> {
-    /// What was read.
+    /// The values read.
     pub fn of(record: &'a Record) -> Self {
         Self {
             packets: record.packets,
@@ -359,13 +359,13 @@ pub(super) struct Record {
     pub held: Vec<RecordIdentifier>,
     pub identity: Identity,
     pub marks: MarkSet,
-    /// A nested record that came before this one said whose it is.
+    /// A nested record that came before this one named its person.
     pub waiting: Option<Box<Record>>,
     /// Nested records of different people have been seen: this one only wraps them.
     pub container: bool,
     /// It was part of a de-identified record, and names another person than that record does.
     pub exposed: bool,
-    /// Records opened inside this one beyond the cap, whose ends are still to come.
+    /// Records opened inside this one beyond the cap that have not ended.
     pub shadows: u32,
     /// The packets that carried it so far.
     pub packets: PacketSpan,
@@ -393,7 +393,7 @@ impl Default for Record {
 }
 
 impl Record {
-    /// Begins at `at`, with the memory of a record that has ended.
+    /// Begins at `at`, with the memory of an ended record.
     pub fn begin(mut self, at: ContentId, head: &RecordHead<'_>, packets: PacketSpan) -> Self {
         self.at = at;
         self.content = head.content;
@@ -405,8 +405,7 @@ impl Record {
         self
     }
 
-    /// Leaves its memory to another record, and that of its values to `spare`. The values are
-    /// overwritten.
+    /// Gives its memory to another record, and that of its values to `spare`. The values are overwritten.
     pub fn clear(mut self, spare: &mut Vec<PhiBuf>) -> Self {
         for mut held in self.held.drain(..) {
             if spare.len() < MAX_SPARE {
@@ -431,7 +430,7 @@ impl Record {
                 known.learn_issuer(&held);
                 self.identity.learn_issuer(&PersonalId::of(held.kind, &held));
             }
-            // The better evidence stays.
+            // The better evidence is kept.
             if held.evidence < known.evidence {
                 known.evidence = held.evidence;
                 known.confidence = held.confidence;
@@ -444,9 +443,9 @@ impl Record {
         }
     }
 
-    /// Takes over all that a nested record of the same person holds.
+    /// Takes over all values of a nested record of the same person.
     pub fn join(&mut self, nested: Self, cap: usize, counters: &mut IdentifyCounters) {
-        // A structured record inside a loose one (HL7 in a JSON string) says what it really is.
+        // A structured record inside a loose one (HL7 in a JSON string) has the better type.
         if nested.structured && !self.structured {
             self.content = nested.content;
             self.structured = true;
@@ -476,7 +475,7 @@ impl Record {
         self.identify();
     }
 
-    /// Determines whose record it is, from the identifiers held.
+    /// Determines the person of the record, from its identifiers.
     pub fn identify(&mut self) {
         self.identity = Identity::default();
         for held in &self.held {
@@ -484,7 +483,7 @@ impl Record {
         }
     }
 
-    /// Different kinds of the identifiers that `count` and prove something, each once.
+    /// Different kinds of the identifiers that are evidence and match `count`, each once.
     pub fn kinds_of(&self, count: impl Fn(&RecordIdentifier) -> bool) -> SmallVec<[Kind; 16]> {
         let proves = |held: &RecordIdentifier| self.structured || !held.evidence.is_weak();
         let counted = self.held.iter().filter(|held| proves(held) && count(held));

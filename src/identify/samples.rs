@@ -14,7 +14,7 @@ use crate::time::Timestamp;
 use std::fmt::Write;
 use std::path::Path;
 
-/// When samples are seen (2026-01-01): rules are tested without a clock.
+/// Time at which samples are seen (2026-01-01): rules are tested without a clock.
 const SAMPLE_TIME: Timestamp = Timestamp(1_767_225_600 * 1_000_000_000);
 
 /// The shipped rules, extended and overridden by those of `dir`, whose own samples must hold. (Those of
@@ -60,7 +60,7 @@ impl SampleReader for Reader {
     }
 }
 
-/// Notes which rules took something that may be an identifier.
+/// Notes which rules matched a possible identifier.
 struct MatchedRules<'a> {
     rules: &'a RuleSet,
     fields: Vec<SampleField>,
@@ -78,7 +78,7 @@ impl FieldSink for MatchedRules<'_> {
     fn end(&mut self, _at: ContentId, _facts: &ServiceFacts) {}
 }
 
-/// The result of [`test_samples`] as text: one line a failure, and a sum.
+/// The result of [`test_samples`] as text: one line per failure, and a total.
 pub fn samples_text(rules: &RuleSet, failures: &[SampleFailure]) -> String {
     let samples: usize = rules.entries.iter().map(|r| r.matches.len() + r.no_matches.len()).sum();
     let mut text = String::new();

@@ -1,5 +1,5 @@
-//! The pseudonyms that distinguish a patient, taken apart: so that what several sensors know of one patient can be
-//! put together, and people be recognised again elsewhere.
+//! The pseudonyms that distinguish a patient, kept separately, so that the knowledge of several sensors can be merged
+//! and people can be recognised elsewhere.
 
 use super::Token;
 use super::record::{Identity, Issuer, Named, PersonalId};
@@ -10,24 +10,23 @@ use std::sync::Arc;
 /// Members of each set that are kept: the lowest, so that the order of additions does not matter.
 pub const MAX_TRAITS: usize = 32;
 
-/// A number that one person has.
+/// A number that only one person has.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct StrongTrait {
-    /// What it is.
+    /// Its kind.
     pub kind: Kind,
-    /// Its pseudonym, whoever issued it.
+    /// Its pseudonym, regardless of its issuer.
     pub token: Token,
-    /// Hashes of the issuer's name and of its universal id, 0 where there is none.
+    /// Hashes of the issuer's name and of its universal id, 0 if missing.
     pub issuer: (u64, u64),
 }
 
-/// What distinguishes a patient from others, as sets: their union depends on no order. Each list is sorted and
-/// holds nothing twice.
+/// The traits of a patient, as sets, whose union depends on no order. Each list is sorted and without duplicates.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct TraitSet {
-    /// Numbers that one person has.
+    /// Numbers that only one person has.
     pub strong: Vec<StrongTrait>,
-    /// Names; their two words, where they have two.
+    /// Names: two words, if they have two.
     pub names: Vec<(Token, Option<[Token; 2]>)>,
     /// Birth dates.
     pub births: Vec<Token>,
@@ -83,7 +82,7 @@ impl From<&Traits> for TraitSet {
 }
 
 impl From<&TraitSet> for Traits {
-    /// A number that is there with its issuer and without counts with it.
+    /// A number that is present with and without its issuer counts with it.
     fn from(set: &TraitSet) -> Self {
         let mut identity = Identity::default();
         let (issued, unsaid): (Vec<&StrongTrait>, Vec<&StrongTrait>) =

@@ -1,4 +1,4 @@
-//! What identify passes on: owned, small, without raw values.
+//! Output of this stage: owned, small, without raw values.
 
 use super::record::Identity;
 use crate::capture::PacketSpan;
@@ -12,13 +12,13 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// A keyed pseudonym: the first 96 bits of BLAKE3, keyed per deployment, over the kind, the issuer
-/// and the normalised value. Without the key nothing can be looked up.
+/// A keyed pseudonym: the first 96 bits of BLAKE3, keyed per deployment, over the kind, the issuer and the normalised
+/// value. Nothing can be looked up without the key.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Token(pub(in crate::identify) [u8; 12]);
 
 impl Token {
-    /// A pseudonym that was made before, by its bytes.
+    /// An existing pseudonym, from its bytes.
     pub const fn from_bytes(bytes: [u8; 12]) -> Self {
         Self(bytes)
     }
@@ -55,14 +55,14 @@ impl Token {
         (all & 15 == 0).then_some(token)
     }
 
-    /// Its first bits: enough to look it up by.
+    /// Its first bits, which suffice to look it up.
     pub(in crate::identify) const fn front(self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         u64::from_be_bytes([a, b, c, d, e, f, g, h])
     }
 }
 
-/// A keyed hash already: its first bits are as distinct as all of them.
+/// It is a keyed hash already: its first bits are as distinct as all of them.
 impl Hash for Token {
     fn hash<H: Hasher>(&self, to: &mut H) {
         to.write_u64(self.front());
@@ -105,7 +105,7 @@ impl fmt::Debug for Token {
     }
 }
 
-/// What may be shown of a value. Made only by `identify`, which knows whether `--reveal` was given.
+/// The part of a value that may be shown. Made only by `identify`, which knows whether `--reveal` was given.
 #[derive(Clone)]
 pub struct DisplayValue(DisplayForm);
 
@@ -142,7 +142,7 @@ impl DisplayValue {
 #[derive(Clone, Default)]
 pub struct Traits(pub(in crate::identify) Arc<Identity>);
 
-/// Records of a patient of a flow that brought nothing new.
+/// Records of a patient of a flow that contained nothing new.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Repeated {
     /// The patient's pseudonym in the flow.
@@ -156,13 +156,13 @@ pub struct Repeated {
 /// One identifier of a patient.
 #[derive(Clone)]
 pub struct Identifier {
-    /// What it identifies by.
+    /// Its kind.
     pub kind: Kind,
-    /// What may be shown of it.
+    /// The part that may be shown.
     pub shown: DisplayValue,
     /// Its pseudonym.
     pub token: Token,
-    /// Its pseudonym whoever issued it: another one where an issuer was named.
+    /// Its pseudonym regardless of its issuer, if it has one.
     pub unissued: Token,
     /// Where it was found.
     pub field: Arc<str>,
@@ -170,12 +170,12 @@ pub struct Identifier {
     pub rule: Arc<str>,
     /// 0 to 1.
     pub confidence: f32,
-    /// What makes it an identifier.
+    /// Why it is an identifier.
     pub evidence: Evidence,
 }
 
-/// All that is known so far of one patient in one flow. Handed on when the patient's first record
-/// is complete, and again whenever a later record adds identifiers.
+/// All that is known so far of one patient in one flow. Passed on when the patient's first record is complete, and
+/// again whenever a later record adds identifiers.
 #[derive(Clone)]
 pub struct Finding {
     /// Index of the patient within the flow, from 0, in the order of appearance.
@@ -188,7 +188,7 @@ pub struct Finding {
     pub packets: PacketSpan,
     /// The patient's pseudonym.
     pub patient: Token,
-    /// By what the patient is recognised in other flows.
+    /// Traits by which the patient is recognised in other flows.
     pub traits: Traits,
     /// Every identifier so far, in the order of appearance.
     pub identifiers: Arc<Vec<Identifier>>,
@@ -202,7 +202,7 @@ pub struct Finding {
     pub new_records: u32,
     /// The rule that makes it an alert (`rules/policy.toml`).
     pub alert: Arc<crate::rules::AlertRule>,
-    /// Which way the record travelled.
+    /// Direction of the record.
     pub direction: Direction,
     /// `C-FIND`, `ADT^A01`, `GET`...
     pub operation: Box<str>,
@@ -210,8 +210,8 @@ pub struct Finding {
     pub carrier: Vec<&'static str>,
     /// Marks of the patient's records.
     pub marks: MarkSet,
-    /// What was known of the service when the record was complete. What followed in the same packet
-    /// is not in it: a finding must not depend on how its stream was cut.
+    /// The facts when the record was complete. Facts from later in the same packet are not included: a finding must
+    /// not depend on segmentation.
     pub facts: Arc<ServiceFacts>,
 }
 

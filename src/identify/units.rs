@@ -1,9 +1,8 @@
-//! What came of units of documents that were read lately: rows of NDJSON, small documents. Servers send
-//! the same resources again and again, and to see that a unit is the same takes a hash of its bytes,
-//! where reading it takes its tokens, names and values.
+//! Results for recent units of documents: rows of NDJSON, small documents. Servers send the same resources again and
+//! again. Recognising a unit takes a hash of its bytes; reading it takes its tokens, names and values.
 //!
-//! Units are distinguished by a hash of 128 bits with a random seed, over their bytes and over all else that
-//! their records depend on. No raw value is kept, so units are not kept under `--reveal`.
+//! Units are distinguished by a hash of 128 bits with a random seed, over their bytes and everything else that their
+//! records depend on. No raw value is kept, so units are not kept under `--reveal`.
 
 use super::counters::Loss;
 use super::patients::Profile;
@@ -17,10 +16,10 @@ use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
-/// Most bytes that the table takes.
+/// Most bytes of the table.
 const MAX_MEMORY: usize = 160 << 20;
 
-/// Share of the memory of all workers that it may take at most.
+/// Largest share of the memory of all workers.
 const SHARE: usize = 8;
 
 /// Records of one unit that are kept; a unit with more is not.
@@ -31,23 +30,23 @@ pub(super) struct UnitRecord {
     pub held: Vec<RecordIdentifier>,
     pub identity: Identity,
     pub marks: MarkSet,
-    /// Another record of the unit had ended before.
+    /// Whether another record of the unit had ended before.
     pub follows: bool,
-    /// What it adds for a patient, once a flow has read it for one who was new.
+    /// What it adds for a patient, once a flow has read it for a new one.
     pub profile: OnceLock<Profile>,
     pub alert: Arc<AlertRule>,
 }
 
-/// What came of a unit.
+/// Results for a unit.
 pub(super) struct Unit {
     pub records: Vec<UnitRecord>,
-    /// By what gates know values of its other records.
+    /// Hashes by which gates recognise values of its other records.
     pub learnt: Vec<u64>,
     /// A record ended in it.
     pub ended: bool,
-    /// What identify counted.
+    /// Counters of this stage.
     counts: [u64; COUNTED],
-    /// What content counted.
+    /// Counters of the content stage.
     pub content: UnitCounts,
 }
 
@@ -67,7 +66,7 @@ impl Unit {
             + self.learnt.capacity() * size_of::<u64>()
     }
 
-    /// Counts what it counted when it was read.
+    /// Counts the same as when it was read.
     pub fn count(&self, counters: &mut IdentifyCounters) {
         let [records, below_policy, deidentified, phantoms, implausible] = self.counts;
         counters.records += records;
@@ -91,13 +90,13 @@ fn counted(counters: &IdentifyCounters) -> [u64; COUNTED] {
     ]
 }
 
-/// A unit that is being read.
+/// The current unit.
 struct Note {
     key: u128,
     records: Vec<UnitRecord>,
     learnt: Vec<u64>,
     before: [u64; COUNTED],
-    /// Losses to caps of a record, which depend on what else is open.
+    /// Losses of a record to caps, which depend on what else is open.
     lost: u64,
     /// A record has ended.
     ended: bool,
@@ -107,19 +106,19 @@ struct Note {
 
 type Table = HashMap<u128, Arc<Unit>, foldhash::fast::FixedState>;
 
-/// Parts of the table that are locked one by one.
+/// Parts of the table that are locked separately.
 const SHARDS: usize = 16;
 
-/// The units that were read lately. Workers share it: what one has read, no other reads again. It is looked
-/// up once a unit, and what came of a unit is the same whoever read it.
+/// Recent units. Workers share them: a unit that one has read is not read again by another. There is one look-up per
+/// unit, and the results do not depend on the worker.
 pub struct UnitTable {
     shards: [Mutex<Shard>; SHARDS],
-    /// Bytes that the younger half of a shard may take.
+    /// Most bytes of the younger half of a shard.
     most: usize,
     seeds: [RandomState; 2],
 }
 
-/// When the younger half is full, the older one goes.
+/// When the younger half is full, the older one is dropped.
 #[derive(Default)]
 struct Shard {
     young: Table,
@@ -138,7 +137,7 @@ impl UnitTable {
         }
     }
 
-    /// Bytes of heap that it may come to hold, roughly.
+    /// Largest number of bytes of heap, roughly.
     pub const fn most_memory(&self) -> usize {
         2 * self.most * SHARDS
     }
@@ -196,8 +195,7 @@ impl Units {
         Self { table, note: None }
     }
 
-    /// The rules were replaced. Units of the old ones are not found any more: their rules are part of
-    /// their keys.
+    /// The rules were replaced. Units of the old ones are no longer found: the rules are part of their keys.
     pub fn forget(&mut self) {
         self.note = None;
     }
@@ -210,12 +208,12 @@ impl Units {
         high << 64 | low
     }
 
-    /// What came of the unit, if it was read lately.
+    /// The results for the unit, if it was read recently.
     pub fn get(&self, key: u128) -> Option<Arc<Unit>> {
         self.table.get(key)
     }
 
-    /// From here on, notes what comes of a unit.
+    /// From here on, notes the results of a unit.
     pub fn begin(&mut self, key: u128, counters: &IdentifyCounters) {
         let (before, lost) = (counted(counters), lost(counters));
         self.note = Some(Note {
@@ -246,7 +244,7 @@ impl Units {
         });
     }
 
-    /// A record has ended, whatever came of it.
+    /// A record has ended, with any result.
     pub fn ended(&mut self) {
         if let Some(note) = &mut self.note {
             note.ended = true;
@@ -260,14 +258,14 @@ impl Units {
         }
     }
 
-    /// Something came of the unit that depends on more than its bytes.
+    /// A result depends on more than the bytes of the unit.
     pub fn spoil(&mut self) {
         if let Some(note) = &mut self.note {
             note.spoilt = true;
         }
     }
 
-    /// The unit has ended. It is kept if content says what it counted.
+    /// The unit has ended. It is kept if the content stage gives its counts.
     pub fn end(&mut self, content: Option<UnitCounts>, counters: &IdentifyCounters) {
         let (Some(note), Some(content)) = (self.note.take(), content) else { return };
         if note.spoilt || note.lost != lost(counters) {
@@ -288,7 +286,7 @@ impl Units {
     }
 }
 
-/// What was lost to caps of records; those of patients apply again in each flow.
+/// Losses of records to caps; those of patients apply again in each flow.
 fn lost(counters: &IdentifyCounters) -> u64 {
     let of_records = |loss: &Loss| matches!(loss, Loss::RecordIdentifiers | Loss::OpenRecords);
     counters.lost().filter(|(loss, _)| of_records(loss)).map(|(_, n)| n).sum()

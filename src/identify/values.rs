@@ -1,5 +1,5 @@
-//! Results computed for the most recent values. A feed repeats the same patients, and judging whether a value
-//! is plausible, its normal form and its pseudonyms costs far more than a cache hit.
+//! Results for recent values. A feed repeats the same patients, and judging whether a value is plausible, its normal
+//! form and its pseudonyms cost far more than a cache hit.
 //!
 //! The cache key is a 64-bit hash with a random seed; no raw value is kept. An entry is valid for one day of
 //! packet time, because dates are judged by it.
@@ -23,10 +23,10 @@ use std::sync::Arc;
 /// Most values kept: the fields of some twenty thousand patients.
 const MAX_VALUES: usize = 1 << 18;
 
-/// Share of a worker's memory that the table may take at most.
+/// Largest share of a worker's memory.
 const SHARE: usize = 16;
 
-/// Fewest values kept, however short memory is.
+/// Fewest values kept, even where memory is short.
 const MIN_VALUES: usize = 1 << 10;
 
 /// Ended records whose memory is kept.
@@ -35,31 +35,31 @@ const MAX_RECORDS: usize = 8;
 /// Different field names and rule ids kept.
 const MAX_NAMES: usize = 4096;
 
-/// What is kept of a value: what it is, or nothing if it is not plausible.
+/// Entry of a value: its evaluation, or that it is not plausible.
 type Slot = Option<Arc<EvaluatedValue>>;
 
-/// Bytes that a value takes, roughly, with its place in the table and beside what others share.
+/// Approximate bytes per value, with its slot in the table and the parts that others share.
 const EVALUATED: usize =
     size_of::<EvaluatedValue>() + 2 * size_of::<usize>() + size_of::<Slot>() + size_of::<u64>();
 
-/// The values seen last by one worker.
+/// Recent values of one worker.
 pub struct ValueCache {
     known: Recent<Slot>,
-    /// What came of pieces of documents.
+    /// Results for pieces of documents.
     pub(super) pieces: Pieces,
     seed: RandomState,
     names: HashSet<Arc<str>, foldhash::fast::FixedState>,
-    /// Fields with the rules that name them, by where both texts lie in memory.
+    /// Fields with the rules that name them, by the addresses of both texts.
     places: HashTable<((usize, usize), Arc<Place>)>,
-    /// Memory of records and values that have ended, for the next ones.
+    /// Memory of ended records and values, for the next ones.
     records: Vec<Record>,
     spare: Vec<PhiBuf>,
-    /// The rules by which values were judged, by their address. Whoever replaces rules calls
-    /// [`ValueCache::forget`], so that no other rules can have it.
+    /// The rules by which values were judged, by their address. Replacing rules calls [`ValueCache::forget`], so no
+    /// other rules can have this address.
     rules: usize,
-    /// Of the words of values, for gates.
+    /// For the words of values, for gates.
     words: Option<SeedableRandomState>,
-    /// What came of whole units of documents.
+    /// Results for whole units of documents.
     pub(super) units: Units,
     texts: gate::Texts,
 }
@@ -83,7 +83,7 @@ impl Default for ValueCache {
 }
 
 impl ValueCache {
-    /// A table for a worker that has `memory` bytes for its state, and the units that all share.
+    /// A table for a worker that has `memory` bytes for its state, and the units shared by all.
     pub fn within(memory: usize, units: Arc<UnitTable>) -> Self {
         let value = EVALUATED + PIECE / 2;
         let most = (memory / SHARE / value).next_power_of_two() / 2;
@@ -96,7 +96,7 @@ impl ValueCache {
         }
     }
 
-    /// Bytes of heap that it may come to hold, roughly, without the units.
+    /// Largest number of bytes of heap, roughly, without the units.
     pub const fn most_memory(&self) -> usize {
         self.known.most() * (EVALUATED + PIECE / 2)
     }
@@ -126,7 +126,7 @@ impl ValueCache {
         }
     }
 
-    /// The tag of `value` of a field, read under these rules.
+    /// The tag of `value` in a field, under these rules.
     pub(super) fn tag(
         &mut self,
         field: &Field<'_>,
@@ -135,13 +135,13 @@ impl ValueCache {
         rules: &RuleSet,
     ) -> u64 {
         self.under(rules);
-        // A label is part of what says whether its number is valid.
+        // Whether a number is valid also depends on its label.
         let label = if field.evidence == Evidence::Labelled { field.name } else { "" };
         let of = (field.kind, field.evidence, Date::day(now), value);
         self.seed.hash_one((of, field.issuer, field.authority, label)).max(1)
     }
 
-    /// What is known of a value: nothing, that it is not plausible, or what it is.
+    /// The entry of a value: unknown, not plausible, or its evaluation.
     pub(super) fn get(&self, tag: u64) -> Option<&Slot> {
         self.known.get(tag)
     }
@@ -151,8 +151,8 @@ impl ValueCache {
         self.known.keep(tag, evaluated);
     }
 
-    /// The tag of a piece of a document that is read under these rules; `around` represents all else on which
-    /// its fields depend.
+    /// The tag of a piece of a document under these rules; `around` represents everything else on which its fields
+    /// depend.
     pub(super) fn piece_tag(
         &mut self,
         piece: &str,
@@ -164,7 +164,7 @@ impl ValueCache {
         self.seed.hash_one((Date::day(now), around, piece)).max(1)
     }
 
-    /// By what the gate of a flow knows a value again.
+    /// Hashes by which the gate of a flow recognises a value.
     pub(super) fn words_of(&mut self, key: &Key, kind: Kind, value: &str) -> Arc<[u64]> {
         gate::hashes(self.words.get_or_insert_with(|| gate::hasher(key)), kind, value)
     }
@@ -174,7 +174,7 @@ impl ValueCache {
         self.records.pop().unwrap_or_default()
     }
 
-    /// Takes back a record that has ended.
+    /// Takes back an ended record.
     pub(super) fn recycle(&mut self, record: Record) {
         let record = record.clear(&mut self.spare);
         if self.records.len() < MAX_RECORDS {
@@ -189,8 +189,8 @@ impl ValueCache {
         held
     }
 
-    /// The shared copy of a field and of the rule that names it. Both lie in the rules, so the same texts
-    /// are most often those at the same place.
+    /// The shared copy of a field and of the rule that names it. Both belong to the rules, so equal texts usually
+    /// have the same address.
     pub(super) fn place(&mut self, field: &str, rule: &str) -> Arc<Place> {
         let at = (field.as_ptr() as usize, rule.as_ptr() as usize);
         let hash = hash_of(at);

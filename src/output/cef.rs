@@ -1,5 +1,5 @@
-//! `--format cef`: ArcSight Common Event Format, version 0, one line an event. CEF has no place for a
-//! list of identifiers, so it carries their kinds, and never a value.
+//! `--format cef`: ArcSight Common Event Format, version 0, one line per event. CEF has no field for a list of
+//! identifiers, so it carries their kinds, and never a value.
 
 use super::text::is_unsafe;
 use super::{Context, Format, Output, RunSummary, SensorStatus, community_id, sentence};
@@ -28,7 +28,7 @@ struct Cef {
     line: String,
 }
 
-/// Severity of a sensor that does not do its work, 0 to 10.
+/// Severity of a sensor with problems, 0 to 10.
 const NOT_READY: u8 = 7;
 
 /// One line while it is built.
@@ -53,7 +53,7 @@ impl Line<'_> {
         let _ = write!(self.0, "|{severity}|");
     }
 
-    /// An extension of our own making: nothing to escape.
+    /// An extension with one of our own words: nothing to escape.
     fn plain(&mut self, key: &str, value: impl Display) {
         if !self.0.ends_with('|') {
             self.0.push(' ');
@@ -72,7 +72,7 @@ impl Line<'_> {
                 '=' | '\\' => self.0.extend(['\\', c]),
                 '\n' => self.0.push_str("\\n"),
                 '\r' => self.0.push_str("\\r"),
-                // Also what some readers end a line at, and what turns the reading direction.
+                // Also characters that some readers take as line ends, and those that change the reading direction.
                 c if is_unsafe(c) => self.0.push(' '),
                 c => self.0.push(c),
             }
@@ -301,7 +301,7 @@ impl Output for Cef {
     }
 }
 
-/// What a run has counted.
+/// Counters of a run.
 fn figures(line: &mut Line<'_>, run: &RunSummary) {
     if let (Some(start), Some(end)) = (run.started, run.ended) {
         line.time("start", start);

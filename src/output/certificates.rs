@@ -1,4 +1,4 @@
-//! Metrics of TLS services: how long their certificates still hold, and whether they speak old versions.
+//! Metrics of TLS services: remaining validity of their certificates, and use of deprecated versions.
 
 use crate::exposure::Certificates;
 use prometheus::{IntGaugeVec, Opts, Registry};
@@ -47,7 +47,7 @@ impl CertificateMetrics {
         Ok(metrics)
     }
 
-    /// Takes over how it is: of medical services, and of others.
+    /// Sets the gauges, of medical services and of others.
     pub fn update(&self, all: &[Certificates; 2]) {
         let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
         for (service, of) in SERVICES.into_iter().zip(all) {

@@ -1,4 +1,4 @@
-//! Community ID v1: one name for a flow over all tools (Corelight, "Community ID Flow Hashing").
+//! Community ID v1: an identifier of a flow that many tools share (Corelight, "Community ID Flow Hashing").
 
 use crate::flow::FlowInfo;
 use base64::Engine as _;
@@ -12,7 +12,7 @@ pub fn community_id(flow: &FlowInfo) -> String {
     community_id_of(flow.client, flow.server, flow.transport.number())
 }
 
-/// The same of two ends and the number of an IP protocol.
+/// The same from two ends and the number of an IP protocol.
 pub fn community_id_of(a: SocketAddr, b: SocketAddr, protocol: u8) -> String {
     let (a, b) = (canonical(a), canonical(b));
     let (low, high) = if bytes(a) <= bytes(b) { (a, b) } else { (b, a) };

@@ -60,7 +60,7 @@ struct Patient {
     packets: PacketSpan,
 }
 
-/// A row of a table while it is built.
+/// A row under construction.
 #[derive(Default)]
 pub(in crate::output) struct Row(String);
 
@@ -72,12 +72,12 @@ impl Row {
         &mut self.0
     }
 
-    /// A number, a time, an address, a word of our own: nothing to quote.
+    /// A number, a time, an address, or one of our own words: nothing to quote.
     pub fn plain(&mut self, value: impl std::fmt::Display) {
         let _ = write!(self.cell(), "{value}");
     }
 
-    /// The same, where it is known.
+    /// The same, if known.
     pub fn maybe(&mut self, value: Option<impl std::fmt::Display>) {
         match value {
             Some(value) => self.plain(value),
@@ -97,7 +97,7 @@ impl Row {
             return;
         }
         out.push('"');
-        // What is passed over before a formula (tab, line ends) is replaced below.
+        // Characters that programs skip before a formula (tab, line ends) are replaced below.
         let first = text.trim_start_matches(is_unsafe).trim_start().chars().next();
         if first.is_some_and(|c| matches!(c, '=' | '+' | '-' | '@' | '＝' | '＋' | '－' | '＠'))
         {
@@ -202,7 +202,7 @@ impl Csv {
         self.writer.write_all(b"\r\n")
     }
 
-    /// Writes what is held of patients that `of` picks.
+    /// Writes the held rows of the patients that `of` selects.
     fn release(&mut self, of: impl Fn(&Patient) -> bool) -> io::Result<()> {
         let held = std::mem::take(&mut self.patients);
         let (out, kept): (BTreeMap<_, _>, BTreeMap<_, _>) =

@@ -1,5 +1,5 @@
-//! What the web page and the API show: the state of the run, a table of exposures, and the [`PageModel`] of
-//! the page. The table holds addresses and counts only; the model holds masks and pseudonyms, never values.
+//! Data of the web page and the API: the state of the run, a table of exposures, and the [`PageModel`] of the page.
+//! The table contains addresses and counts only; the model contains masks and pseudonyms, never values.
 
 use super::clock::stopwatch;
 use super::health::{Problem, SensorHealth};
@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-/// Exposures shown. Beyond it closed ones go first, then the least severe.
+/// Exposures shown. Beyond it closed ones are dropped first, then the least severe.
 pub const MAX_ROWS: usize = 1_000;
 
 /// Shared between the pipeline, which fills it, and the server, which shows it.
@@ -33,7 +33,7 @@ pub struct Dashboard {
     hub: Mutex<Option<HubView>>,
 }
 
-/// What a hub shows beside the page.
+/// Data of a hub, beside the page.
 #[derive(Clone, Debug, Default)]
 pub struct HubView {
     /// The answer at `/api/v1/hub`.
@@ -44,7 +44,7 @@ pub struct HubView {
     pub active: bool,
 }
 
-/// The page's model and what events are written with.
+/// The page's model, and the context in which events are written.
 #[derive(Default)]
 struct Page {
     model: PageModel,
@@ -84,9 +84,9 @@ pub struct Row {
     pub flows: u64,
     /// Identifiers by kind.
     pub identifiers: BTreeMap<&'static str, u64>,
-    /// How the client proved who it is.
+    /// How the client authenticated.
     pub authentication: &'static str,
-    /// A secret crossed in clear.
+    /// A secret crossed the wire in cleartext.
     pub credentials_in_clear: bool,
     /// Open services: those that answer anyone, and what a web service reveals about itself.
     pub open: Vec<String>,
@@ -134,23 +134,23 @@ impl From<&Exposure> for Row {
     }
 }
 
-/// Whether and how the run goes on.
+/// State of the run.
 #[derive(Serialize, Clone, Copy, Debug, PartialEq)]
 pub struct Health {
     /// `ok` or `stopping`.
     pub status: &'static str,
     /// Since the start.
     pub uptime_seconds: f64,
-    /// Since the last packet was read; none before the first.
+    /// Since the last packet was read; `None` before the first.
     pub last_packet_age_seconds: Option<f64>,
 }
 
-/// Whether a sensor does its work.
+/// Whether a sensor works properly.
 #[derive(Serialize, Clone, Debug, PartialEq)]
 pub struct Readiness {
     /// `ready`, `not ready`, `stopping`, or, of a hub while another is active, `standing by`.
     pub status: &'static str,
-    /// What keeps it from its work.
+    /// What prevents it from working.
     pub problems: Vec<Problem>,
 }
 
@@ -173,7 +173,7 @@ impl Dashboard {
         &self.sensor
     }
 
-    /// What the page must know of the run before it starts; `reveal` as on the command line.
+    /// Sets the context of the run before it starts; `reveal` as on the command line.
     pub fn describe(&self, context: Context, reveal: bool) {
         *self.page() = Page { model: PageModel::new(reveal), context };
     }
@@ -191,18 +191,18 @@ impl Dashboard {
         self.page().model.take(event);
     }
 
-    /// Shows how many people there are in all.
+    /// Shows the total number of people.
     pub fn people(&self, people: u64) {
         self.page().model.people(people);
         self.metrics.patients_distinct(people);
     }
 
-    /// Shows what a hub knows.
+    /// Shows the data of a hub.
     pub fn publish(&self, view: HubView) {
         *self.hub() = Some(view);
     }
 
-    /// What a hub knows, where this is one.
+    /// The data of a hub, if this is one.
     pub fn hub(&self) -> MutexGuard<'_, Option<HubView>> {
         self.hub.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -212,7 +212,7 @@ impl Dashboard {
         of(&self.page().model)
     }
 
-    /// The figures of a running sensor, as the page takes them.
+    /// The status of a running sensor, in the form of the page.
     pub fn figures(&self) -> serde_json::Value {
         let (health, (packets, bytes)) = (self.health(), self.metrics.totals());
         let Readiness { status, problems } = self.readiness();
@@ -261,7 +261,7 @@ impl Dashboard {
         self.sensor.stopping();
     }
 
-    /// How the run is.
+    /// The state of the run.
     pub fn health(&self) -> Health {
         let uptime = self.started.elapsed().as_secs_f64();
         let last = self.last_packet.load(Ordering::Relaxed);
@@ -274,7 +274,7 @@ impl Dashboard {
         }
     }
 
-    /// Whether the sensor does its work.
+    /// Whether the sensor works properly.
     pub fn readiness(&self) -> Readiness {
         let problems = self.sensor.check(stopwatch());
         // A hub has no packets to wait for.
@@ -312,7 +312,7 @@ impl Dashboard {
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<EventId, Row>> {
-        // Rows are whole at any moment, so a panic elsewhere leaves nothing half done.
+        // Rows are consistent at any moment, so a panic elsewhere leaves nothing half done.
         self.rows.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

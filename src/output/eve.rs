@@ -102,7 +102,7 @@ struct Flows {
     total: u64,
 }
 
-/// What Suricata has no name for.
+/// Fields for which Suricata has no name.
 #[derive(Serialize, Default)]
 struct Phi<'a> {
     message: String,
@@ -205,7 +205,7 @@ fn record<'a>(
     }
 }
 
-/// What a flow says of a record.
+/// Fields of a flow in a record.
 fn of_flow<'a>(flow: &FlowInfo, protocol: &'a str, context: &'a Context) -> Record<'a> {
     let vlan: Vec<u16> = [flow.vlan, flow.inner_vlan].into_iter().filter(|id| *id != 0).collect();
     Record {

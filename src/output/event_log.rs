@@ -1,4 +1,4 @@
-//! The event log of a sensor: a file that grows over restarts, and that outlives a full disk.
+//! The event log of a sensor: a file that is continued across restarts, and survives a full disk.
 //!
 //! A sensor must not stop because its disk is full, and must not lose what an earlier run wrote. So the
 //! file is appended to and locked against a second writer. What cannot be written waits in memory, up to
@@ -18,20 +18,20 @@ use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Bytes of lines that wait while the file cannot be written: some ten thousand events.
+/// Bytes of lines that are kept while the file cannot be written: some ten thousand events.
 const MAX_BACKLOG: usize = 16 << 20;
 /// Bytes at the end of the file that are searched for the beginning of a cut line.
 const MAX_LINE: u64 = 1 << 20;
-/// Reason of `phitap_events_dropped_total` for lines that found no more room in the backlog.
+/// Reason of `phitap_events_dropped_total` for lines that found no room in the backlog.
 const REASON: &str = "backlog";
 
-/// Whom a change of state is reported to, one line each.
+/// Receives changes of state, one line each.
 pub type Warn = fn(&str);
 
 /// A file of lines. Writing to it never fails; [`EventLog::open`] may.
 pub struct EventLog {
     path: PathBuf,
-    /// None while it cannot be opened.
+    /// `None` while it cannot be opened.
     file: Option<File>,
     /// Lines to write; the first may be written in part.
     backlog: Vec<u8>,
@@ -46,7 +46,7 @@ pub struct EventLog {
     health: Arc<Backlog>,
     warn: Warn,
     rotator: Option<Rotator>,
-    /// A replay ends where its file cannot be written.
+    /// A replay ends if its file cannot be written.
     strict: bool,
 }
 
@@ -82,19 +82,19 @@ impl EventLog {
         })
     }
 
-    /// Closes the file as `rotation` says, and begins a new one.
+    /// Closes the file as `rotation` requires, and begins a new one.
     pub fn rotated(mut self, rotation: Rotation) -> Self {
         self.rotator = Some(Rotator::new(&self.path, rotation, self.warn));
         self
     }
 
-    /// Fails where the file cannot be written, rather than waiting until it can.
+    /// Fails if the file cannot be written, instead of waiting until it can.
     pub fn strict(mut self) -> Self {
         self.strict = true;
         self
     }
 
-    /// Closes the file if that is due. If it cannot be, it goes on.
+    /// Closes the file if that is due. If that fails, it is continued.
     fn rotate(&mut self) {
         let (Some(rotator), Some(file)) = (&mut self.rotator, &self.file) else { return };
         let of = file.metadata();
@@ -107,7 +107,7 @@ impl EventLog {
         }
     }
 
-    /// Opens the file again if its path leads elsewhere, or nowhere, by now.
+    /// Reopens the file if its path leads elsewhere, or nowhere.
     fn follow_path(&mut self) -> io::Result<()> {
         if let Some(file) = &self.file {
             let (ours, there) = (file.metadata()?, std::fs::metadata(&self.path));
@@ -117,7 +117,7 @@ impl EventLog {
         }
         self.file = None;
         self.file = Some(append(&self.path)?);
-        // The part of a line that went to the old file is of no use in this one.
+        // The part of a line in the old file is of no use in this one.
         self.written = 0;
         Ok(())
     }
@@ -129,7 +129,7 @@ impl EventLog {
             return Ok(());
         }
         let result = self.follow_path().and_then(|()| self.write_out(end));
-        // Lines that are in the file whole are done, even if a later one failed.
+        // Lines that are completely in the file are done, even if a later one failed.
         let done = memchr::memrchr(b'\n', &self.backlog[..self.written]).map_or(0, |at| at + 1);
         self.backlog.drain(..done);
         self.written -= done;
@@ -149,7 +149,7 @@ impl EventLog {
         Ok(())
     }
 
-    /// Makes room for `len` bytes more: drops the oldest lines, but not one that is in the file in part.
+    /// Makes room for `len` more bytes: drops the oldest lines, but not one that is partly in the file.
     fn make_room(&mut self, len: usize) {
         let over = (self.backlog.len() + len).saturating_sub(MAX_BACKLOG);
         if over == 0 {
@@ -232,12 +232,12 @@ fn append(path: &Path) -> io::Result<File> {
             io::ErrorKind::ResourceBusy,
             "another phitap writes to it; choose another file with --output",
         )),
-        // A file system without locks is no reason to stay silent.
+        // A file system without locks is no reason not to write.
         _ => Ok(file),
     }
 }
 
-/// Removes what follows the last line end: a line that was being written when its writer was killed.
+/// Removes everything behind the last line end: an incomplete line of a killed writer.
 fn remove_cut_line(file: &mut File) -> io::Result<()> {
     let meta = file.metadata()?;
     if !meta.is_file() || meta.len() == 0 {

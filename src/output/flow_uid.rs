@@ -1,4 +1,4 @@
-//! Numbers of flows as Suricata and Zeek have them: the same for every event of a flow.
+//! Identifiers of flows in the form of Suricata and Zeek: the same for every event of a flow.
 
 use super::community_id;
 use crate::flow::FlowInfo;
@@ -28,7 +28,7 @@ pub(in crate::output) fn uid(flow: &FlowInfo) -> String {
     text
 }
 
-/// Of ends, transport and the time of the first packet: ends may use the same ports again.
+/// From ends, transport and the time of the first packet, since the same ends may use the same ports again.
 fn digest(flow: &FlowInfo) -> [u8; 20] {
     let mut hash = Sha1::new();
     hash.update(community_id(flow));

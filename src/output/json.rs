@@ -1,5 +1,5 @@
-//! Writes events as JSON (RFC 8259), as `serde_json` would, at less than half its price:
-//! names of fields are known to need no escapes, and texts are searched for them eight bytes at a time.
+//! Writes events as JSON (RFC 8259), like `serde_json` at less than half the cost: names of fields are known to need
+//! no escapes, and texts are searched for them eight bytes at a time.
 //!
 //! Beside what JSON asks for, characters are escaped that could steer a terminal or a viewer of logs:
 //! control characters above U+007E, and those that turn the reading direction or are not seen.
@@ -19,15 +19,15 @@ use std::marker::PhantomData;
 /// Appends `value` to `line`.
 ///
 /// # Errors
-/// If it holds what no event holds: bytes, or keys of a map that are no text.
+/// If it contains something that no event contains: bytes, or keys of a map that are no text.
 pub(in crate::output) fn append(line: &mut Vec<u8>, value: &impl Serialize) -> Result<(), Error> {
     value.serialize(Json { line })
 }
 
-/// Writes values as JSON, one a line.
+/// Writes values as JSON, one per line.
 pub(in crate::output) struct Lines {
     writer: Box<dyn io::Write + Send>,
-    /// Reused, so that a line is written at once and costs no allocation.
+    /// Reused, so that a line is written at once and without allocation.
     line: Vec<u8>,
 }
 
@@ -95,7 +95,7 @@ impl<F: LineFormat> Output for LineOutput<F> {
     }
 }
 
-/// Something that events never hold.
+/// Something that events never contain.
 #[derive(Debug)]
 pub(in crate::output) struct Error(String);
 
@@ -161,7 +161,7 @@ fn escaped(line: &mut Vec<u8>, text: &str) {
     }
 }
 
-/// Whether a text is of characters alone that never need an escape.
+/// Whether a text only has characters that never need an escape.
 fn is_plain(bytes: &[u8]) -> bool {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
@@ -176,7 +176,7 @@ fn is_plain(bytes: &[u8]) -> bool {
         && rest.iter().all(|byte| matches!(byte, b' '..0x7f) && *byte != b'"' && *byte != b'\\')
 }
 
-/// Escapes what is formatted.
+/// Escapes formatted text.
 struct Escaping<'a>(&'a mut Vec<u8>);
 
 impl fmt::Write for Escaping<'_> {

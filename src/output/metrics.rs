@@ -12,9 +12,8 @@ use prometheus::{
     Registry, TextEncoder,
 };
 
-/// Every metric, in a registry of its own. Cheap to share behind an `Arc`; workers add what they
-/// counted in a batch, not packet by packet. Label values are `&'static str`, so that nothing from
-/// the wire can become one.
+/// Every metric, in a separate registry. Cheap to share behind an `Arc`; workers add their counts per batch, not per
+/// packet. Label values are `&'static str`, so that nothing from the wire can become one.
 pub struct Metrics {
     registry: Registry,
     traffic: Traffic,
@@ -37,7 +36,7 @@ pub struct Metrics {
     sensor: SensorMetrics,
 }
 
-/// Packets, flows and what parsers made of them.
+/// Packets, flows and results of parsers.
 struct Traffic {
     packets: IntCounter,
     bytes: IntCounter,
@@ -60,16 +59,16 @@ struct Traffic {
     streams_opaque: IntCounterVec,
 }
 
-/// Where packets can be lost: values of `stage`. The kernel and the interface lose them unread.
+/// Where packets can be lost: values of `stage`. Kernel and interface lose them unread.
 pub const DROPPED: [&str; 5] = ["kernel", "interface", "queue", "shed", "defragment"];
 
-/// What is left unread for want of time: values of `kind`.
+/// Packets left unread under overload: values of `kind`.
 pub const SHED: [&str; 3] = ["unknown", "bulk", "other"];
 
 /// Why a flow was not read: values of `reason` of `phitap_flows_unread_total`.
 pub const UNREAD: [&str; 4] = ["unrecognised", "half_recognised", "encrypted", "memory"];
 
-/// How a reload can end: values of `result`.
+/// Results of a reload: values of `result`.
 pub const RELOADS: [&str; 2] = ["ok", "failed"];
 
 /// Workers that get a label of their own; further ones share the last.
@@ -171,7 +170,7 @@ impl Metrics {
     /// All at zero.
     ///
     /// # Errors
-    /// Only if two metrics had the same name, which a test rules out.
+    /// Only if two metrics had the same name, which a test excludes.
     pub fn new() -> Result<Self, prometheus::Error> {
         let registry = Registry::new();
         let r = &registry;
@@ -305,7 +304,7 @@ impl Metrics {
         self.traffic.packets.inc_by(packets);
         self.traffic.bytes.inc_by(bytes);
     }
-    /// Packets passed over.
+    /// Packets skipped.
     pub fn skipped(&self, reason: &'static str, packets: u64) {
         self.traffic.packets_skipped.with_label_values(&[reason]).inc_by(packets);
     }
@@ -329,15 +328,15 @@ impl Metrics {
     pub fn content_skipped(&self, reason: Reason, bytes: u64) {
         self.traffic.content_skipped.with_label_values(&[reason.as_str()]).inc_by(bytes);
     }
-    /// Oddities that a parser passed over.
+    /// Irregularities that a parser ignored.
     pub fn anomalies(&self, protocol: &'static str, reason: Reason, anomalies: u64) {
         self.traffic.anomalies.with_label_values(&[protocol, reason.as_str()]).inc_by(anomalies);
     }
-    /// TCP segments that were not believed.
+    /// TCP segments that were ignored.
     pub fn segments_ignored(&self, reason: &'static str, segments: u64) {
         self.traffic.segments_ignored.with_label_values(&[reason]).inc_by(segments);
     }
-    /// Packets left unread for want of time; `kind` is one of [`SHED`].
+    /// Packets left unread under overload; `kind` is one of [`SHED`].
     pub fn shed(&self, kind: &'static str, packets: u64) {
         self.traffic.packets_shed.with_label_values(&[kind]).inc_by(packets);
         self.dropped("shed", packets);
@@ -416,7 +415,7 @@ impl Metrics {
         self.events_dropped.with_label_values(&[output, reason]).inc_by(events);
     }
 
-    /// A finding event that was held back.
+    /// A finding event that was suppressed by a limit.
     pub fn suppressed(&self, protocol: &'static str) {
         self.suppressed.with_label_values(&[protocol]).inc();
     }
@@ -440,7 +439,7 @@ impl Metrics {
         u64::try_from(self.patients_distinct.get()).unwrap_or(0)
     }
 
-    /// What could not be read so far: each figure with its name.
+    /// What could not be read so far: each counter with its name.
     pub fn losses(&self) -> Vec<(&'static str, u64)> {
         let dropped = |stage| self.traffic.packets_dropped.with_label_values(&[stage]).get();
         let unread = |reason| self.traffic.flows_unread.with_label_values(&[reason]).get();

@@ -1,8 +1,7 @@
 //! Events, metrics and the summary, for people and machines.
 //!
-//! An output is a file plus one line in [`FORMATS`]. It takes [`Event`]s in order and, last, the
-//! [`RunSummary`]. Nothing here knows a raw value: what an identifier shows was decided in
-//! `identify`.
+//! An output is a file plus one line in [`FORMATS`]. It takes [`Event`]s in order and, last, the [`RunSummary`].
+//! Nothing here knows a raw value: `identify` decided what may be shown of an identifier.
 
 mod cef;
 pub mod certificates;
@@ -59,15 +58,15 @@ use crate::exposure::{Conversation, Event, HostName, PatientObservation};
 use std::io::{self, Write};
 use std::sync::Arc;
 
-/// Where events go.
+/// Receives events.
 pub trait Output: Send {
     /// Takes the next event.
     ///
     /// # Errors
-    /// What the writer below said; the output cannot be used further.
+    /// The error of the writer below; the output cannot be used further.
     fn event(&mut self, event: &Event) -> io::Result<()>;
 
-    /// Takes how a sensor that goes on is, and what it has counted so far. Whether it writes that.
+    /// Takes the status and the counters of a running sensor. Returns whether it writes them.
     ///
     /// # Errors
     /// As [`Output::event`].
@@ -75,8 +74,7 @@ pub trait Output: Send {
         Ok(false)
     }
 
-    /// Takes a patient of an exposure, whatever `--detail` says; an output that keeps no patients
-    /// passes over it.
+    /// Takes a patient of an exposure, whatever `--detail` says; an output without patients ignores it.
     ///
     /// # Errors
     /// As [`Output::event`].
@@ -84,7 +82,7 @@ pub trait Output: Send {
         Ok(())
     }
 
-    /// Takes a flow that has ended, of a known protocol or encrypted; most outputs pass over it.
+    /// Takes a flow that has ended, of a known protocol or encrypted; most outputs ignore it.
     ///
     /// # Errors
     /// As [`Output::event`].
@@ -106,35 +104,35 @@ pub trait Output: Send {
     /// As [`Output::event`].
     fn finish(&mut self, summary: &RunSummary) -> io::Result<()>;
 
-    /// Writes out what is buffered: after each batch, so that a reader sees whole lines soon.
+    /// Writes everything that is buffered: after each batch, so that a reader soon sees complete lines.
     ///
     /// # Errors
     /// As [`Output::event`].
     fn flush(&mut self) -> io::Result<()>;
 }
 
-/// What an output must know of the run before it starts.
+/// Context of a run that an output needs before it starts.
 #[derive(Clone, Debug, Default)]
 pub struct Context {
     /// `observer.name`.
     pub sensor: Option<Arc<str>>,
-    /// Names of capture interfaces by `FlowInfo::interface`; none for files.
+    /// Names of capture interfaces by `FlowInfo::interface`; empty for files.
     pub interfaces: Vec<Arc<str>>,
-    /// How much is written of each finding.
+    /// Level of detail of findings.
     pub detail: Detail,
-    /// Whether what was found is also written so that it can be merged.
+    /// Whether findings are also written in a form that can be merged.
     pub summaries: bool,
-    /// Names of capture files by `FlowInfo::interface`; none for interfaces.
+    /// Names of capture files by `FlowInfo::interface`; empty for interfaces.
     pub files: Vec<Arc<str>>,
-    /// Which key made tokens and ids; says nothing of the key itself.
+    /// Which key made tokens and ids; reveals nothing about the key.
     pub key_id: Arc<str>,
-    /// Whether colour is wanted: the caller looks at the terminal.
+    /// Whether to use colour: the caller checks the terminal.
     pub colour: bool,
-    /// Columns of the terminal; 0 where there is none.
+    /// Columns of the terminal; 0 if there is none.
     pub width: usize,
-    /// How many exposures the summary shows in full, where that is said.
+    /// Number of exposures that the summary shows in full, if set.
     pub top: Option<usize>,
-    /// Whether to show exposures as they open, for people who watch a live run.
+    /// Whether to show exposures when they open, for people who watch a live run.
     pub follow: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Writes pcapng (draft-ietf-opsawg-pcapng): one section, an interface for each capture and link type,
-//! packets with their own clock, lengths and a comment.
+//! Writes pcapng (draft-ietf-opsawg-pcapng): one section, an interface for each capture and link type, packets with
+//! their own timestamps, lengths and a comment.
 
 use crate::capture::{LinkType, Packet};
 use std::io::{self, Write};
@@ -25,7 +25,7 @@ impl<W: Write> Writer<W> {
     /// Begins the section.
     ///
     /// # Errors
-    /// What the writer below said, as of all that follows.
+    /// The error of the writer below, as for all later calls.
     pub fn begin(mut to: W) -> io::Result<Self> {
         let mut body = Vec::new();
         body.extend_from_slice(&0x1a2b_3c4d_u32.to_le_bytes());
@@ -64,7 +64,7 @@ impl<W: Write> Writer<W> {
         block(&mut self.to, PACKET, &body)
     }
 
-    /// Passes on what is buffered.
+    /// Flushes everything that is buffered.
     ///
     /// # Errors
     /// As [`Writer::begin`].
@@ -72,7 +72,7 @@ impl<W: Write> Writer<W> {
         self.to.flush()
     }
 
-    /// The writer below, with everything handed on.
+    /// The writer below, with everything flushed.
     ///
     /// # Errors
     /// As [`Writer::begin`].
@@ -81,7 +81,7 @@ impl<W: Write> Writer<W> {
         Ok(self.to)
     }
 
-    /// The number of an interface; it is described where it is first used.
+    /// The number of an interface, which is described at its first use.
     fn interface(&mut self, file: &str, link: LinkType) -> io::Result<u32> {
         let known = self.interfaces.iter().position(|(f, l)| f == file && *l == link);
         if let Some(at) = known {

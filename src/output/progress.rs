@@ -5,13 +5,13 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressState, ProgressStyle};
 /// How often it is drawn, per second.
 const DRAWS_PER_SECOND: u8 = 8;
 
-/// Shows how far a replay is. Without a terminal it shows nothing and costs nothing.
+/// Shows the progress of a replay. Without a terminal it shows nothing and costs nothing.
 #[derive(Clone)]
 pub struct Progress(Option<ProgressBar>);
 
 impl Progress {
-    /// A bar over `total` bytes, or a running figure where the total is not known. `show` says that
-    /// standard error is a terminal and `--quiet` was not given.
+    /// A bar over `total` bytes, or a counter if the total is unknown. `show`: standard error is a terminal and
+    /// `--quiet` was not given.
     pub fn new(total: Option<u64>, show: bool) -> Self {
         if !show {
             return Self(None);
@@ -26,7 +26,7 @@ impl Progress {
         }
     }
 
-    /// Runs `print` while the bar is out of the way, for messages on the same terminal.
+    /// Runs `print` while the bar is hidden, for messages on the same terminal.
     pub fn aside<R>(&self, print: impl FnOnce() -> R) -> R {
         match &self.0 {
             Some(bar) => bar.suspend(print),
@@ -34,7 +34,7 @@ impl Progress {
         }
     }
 
-    /// Takes it off the screen.
+    /// Removes it from the screen.
     pub fn finish(&self) {
         if let Some(bar) = &self.0 {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! A thread that writes events, so that no slow reader holds up detection.
+//! A thread that writes events, so that no slow reader delays detection.
 //!
 //! A sensor that waits for the reader of a pipe, or for a disk that hangs, drops packets. So a live run
 //! hands its events to a thread that writes them. What waits is bounded ([`MAX_QUEUED`]); beyond it the oldest
@@ -13,23 +13,23 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Bytes of events that wait for the writer at most.
+/// Most bytes of events that wait for the writer.
 const MAX_QUEUED: usize = 16 << 20;
-/// Bytes that are gathered before the next flush at most.
+/// Most bytes gathered before a flush.
 const MAX_PIECE: usize = 1 << 20;
-/// How often a writer that has nothing to write is flushed: it may hold lines of a disk that was full.
+/// How often an idle writer is flushed: it may hold lines since its disk was full.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 /// Reason of `phitap_events_dropped_total` for events that found no room.
 const REASON: &str = "backlog";
 
-/// Passes on what is written to it. It never waits.
+/// Queues everything that is written to it. It never waits.
 pub struct OutputQueue {
     shared: Arc<Shared>,
     /// Gathered since the last flush.
     piece: Vec<u8>,
 }
 
-/// The other end of an [`OutputQueue`], for whoever ends the run.
+/// The other end of an [`OutputQueue`], for ending the run.
 pub struct QueueEnd {
     shared: Arc<Shared>,
     thread: Option<JoinHandle<()>>,
@@ -45,13 +45,13 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Whole lines, and when they came.
+    /// Complete lines, and when they were queued.
     pieces: VecDeque<(Instant, Vec<u8>)>,
     /// Bytes of `pieces`, and of the one that is being written.
     queued: usize,
     writing: Option<(Instant, usize)>,
     closed: bool,
-    /// What the writer said; it has ended.
+    /// The error of the writer; the thread has ended.
     failed: Option<io::Error>,
     ended: bool,
 }
@@ -73,7 +73,7 @@ impl OutputQueue {
         let ours = Arc::clone(&shared);
         let run = move || {
             let result = ours.write_all(&mut *writer);
-            // What the writer still holds is written or given up before the run may end.
+            // Everything queued is written or given up before the run may end.
             drop(writer);
             let mut state = ours.lock();
             state.failed = result.err();
@@ -112,10 +112,10 @@ impl Write for OutputQueue {
 }
 
 impl QueueEnd {
-    /// Waits until everything is written, `patience` at most.
+    /// Waits until everything is written, at most `patience`.
     ///
     /// # Errors
-    /// What the writer said, or that it did not get done; what is left is counted as dropped.
+    /// The error of the writer, or that it did not finish; the rest is counted as dropped.
     pub fn close(mut self, patience: Duration) -> io::Result<()> {
         let mut state = self.shared.lock();
         state.closed = true;
@@ -141,7 +141,7 @@ impl QueueEnd {
                 let joined = thread.is_none_or(|thread| thread.join().is_ok());
                 if joined { Ok(()) } else { Err(io::Error::other("its thread broke down")) }
             }
-            // The thread waits for a reader that may never come: the process ends without it.
+            // The thread may wait for a reader that never comes: the process ends without it.
             (None, false) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
                 format!("its reader does not read; {left} events and one being written are lost"),
@@ -151,7 +151,7 @@ impl QueueEnd {
 }
 
 impl State {
-    /// Drops the oldest pieces until `bytes` more have room; how many events that cost.
+    /// Drops the oldest pieces until there is room for `bytes` more. Returns how many events that cost.
     fn drop_oldest(&mut self, bytes: usize) -> u64 {
         let mut lost = 0;
         while self.queued.saturating_add(bytes) > MAX_QUEUED
@@ -192,7 +192,7 @@ impl Shared {
         }
     }
 
-    /// Writes whatever comes until the queue is closed and empty.
+    /// Writes everything until the queue is closed and empty.
     fn write_all(&self, writer: &mut dyn Write) -> io::Result<()> {
         loop {
             let mut state = self.lock();

@@ -1,4 +1,4 @@
-//! What closes an exposure: one sentence for each thing that is wrong with it, the most urgent first.
+//! How to close an exposure: one sentence for each problem, the most urgent first.
 
 use crate::closed_set::closed_set;
 use crate::content::{Mark, MarkSet};
@@ -7,7 +7,7 @@ use crate::protocol::Authentication;
 use crate::severity::Severity;
 
 closed_set! {
-    /// Something to do, the most urgent first, as a sentence without its end for the summary and for events.
+    /// An action, as a sentence without its end for the summary and for events.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
     pub(in crate::output) enum Remedy {
         /// The client is in a foreign network.
@@ -16,7 +16,7 @@ closed_set! {
         KeepInside = "Stop sending to the foreign network, or send through a VPN",
         /// The service was seen to answer any client.
         RequireLogin = "Require a login; for DICOM, accept known titles and hosts only",
-        /// Secrets crossed in clear.
+        /// Secrets crossed the wire in cleartext.
         ChangePasswords = "Change the passwords and keys that crossed in clear",
         /// DICOM without TLS.
         DicomTls = "Switch on TLS for DICOM (PS3.15 annex B)",
@@ -36,7 +36,7 @@ closed_set! {
 }
 
 impl Remedy {
-    /// What to do about an exposure, the most urgent first.
+    /// The actions for an exposure, the most urgent first.
     pub fn of(e: &Exposure) -> Vec<Self> {
         let open = e.facts.interfaces.iter().any(|i| i.open);
         let asked = e.facts.authentication != Authentication::None;

@@ -17,24 +17,24 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::{Duration, UNIX_EPOCH};
 
-/// Closed files of one second at most; a rotation that has no name left waits for the next second.
+/// Most files closed in one second; a rotation without a free name waits for the next second.
 const MAX_OF_A_SECOND: u32 = 100;
 /// Ending of compressed files, and of those that are being written.
 const COMPRESSED: &str = ".gz";
 const TEMPORARY: &str = ".gz.tmp";
 
-/// Decides when a log is closed, and looks after those that are.
+/// Decides when to close a log, and manages the closed ones.
 pub(super) struct Rotator {
     path: PathBuf,
     rotation: Rotation,
-    /// When the present file began, milliseconds of Unix time.
+    /// When the current file began, milliseconds of Unix time.
     began: u64,
     warn: Warn,
     compressing: Option<JoinHandle<()>>,
 }
 
 impl Rotator {
-    /// For the log at `path`, which may be there already.
+    /// For the log at `path`, which may exist already.
     pub fn new(path: &Path, rotation: Rotation, warn: Warn) -> Self {
         let made = std::fs::metadata(path).and_then(|of| of.created().or_else(|_| of.modified()));
         let since = made.ok().and_then(|at| at.duration_since(UNIX_EPOCH).ok());
@@ -50,10 +50,10 @@ impl Rotator {
         bytes > 0 && (large || self.rotation.age.is_some_and(|most| age >= most))
     }
 
-    /// Renames the log, which must not be written to any more, and compresses it in a thread of its own.
+    /// Renames the log, which must not be written to any more, and compresses it in a separate thread.
     ///
     /// # Errors
-    /// If it cannot be renamed; then it goes on.
+    /// If it cannot be renamed; then it is continued.
     pub fn close(&mut self) -> io::Result<()> {
         let stamp = stamp(wall_clock().unix_millis());
         let mut closed = with_ending(&self.path, &format!(".{stamp}"));
@@ -93,7 +93,7 @@ impl Drop for Rotator {
     }
 }
 
-/// Compresses what is closed and is not compressed yet, and removes the oldest beyond `keep`.
+/// Compresses closed logs that are not compressed yet, and removes the oldest beyond `keep`.
 fn tidy(path: &Path, keep: Option<usize>) -> io::Result<()> {
     let mut closed = closed(path)?;
     for file in &mut closed {
@@ -111,7 +111,7 @@ fn tidy(path: &Path, keep: Option<usize>) -> io::Result<()> {
     Ok(())
 }
 
-/// Closed files of a log, which its name and a time tell.
+/// Closed files of a log, recognised by its name and a time.
 fn closed(path: &Path) -> io::Result<Vec<PathBuf>> {
     let folder = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent,
@@ -126,7 +126,7 @@ fn closed(path: &Path) -> io::Result<Vec<PathBuf>> {
             continue;
         };
         if ending.ends_with(".tmp") && is_stamp(ending.trim_end_matches(TEMPORARY)) {
-            // Of a run that was killed.
+            // Left by a killed run.
             let _ = std::fs::remove_file(&entry);
         } else if is_stamp(ending.trim_end_matches(COMPRESSED)) {
             found.push(entry);
@@ -159,7 +159,7 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
-/// Whoever looks sees the file, or the whole compressed one.
+/// A reader sees either the file, or the complete compressed one.
 fn compress(from: &Path, to: &Path) -> io::Result<()> {
     let temporary = with_ending(from, TEMPORARY);
     let mut source = File::open(from)?;

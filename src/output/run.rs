@@ -1,4 +1,4 @@
-//! What is to be said of a whole run.
+//! The summary of a whole run.
 
 use crate::exposure::{Count, Losses, Suppressed};
 use crate::protocol::Reason;
@@ -17,18 +17,18 @@ pub struct InputReport {
     pub bytes: u64,
     /// SHA-256 of the file in hexadecimal digits, where it was computed.
     pub sha256: Option<String>,
-    /// What made it unreadable from some point on: a kind and an offset.
+    /// Why it was unreadable from some point on: a kind and an offset.
     pub fault: Option<String>,
 }
 
 /// A replay was stopped before the end of its input.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interrupted {
-    /// The share of the input that was read, 0 to 1, where its size is known.
+    /// The share of the input that was read, 0 to 1, if its size is known.
     pub at: Option<f64>,
 }
 
-/// The figures of a run. The pipeline fills it in; keys are from closed sets.
+/// The counters of a run. The pipeline fills it in; keys are from closed sets.
 #[derive(Clone, Debug, Default)]
 pub struct RunSummary {
     /// Packet time of the first packet.
@@ -45,7 +45,7 @@ pub struct RunSummary {
     pub bytes_read: u64,
     /// Packets that became segments.
     pub packets_decoded: u64,
-    /// Packets passed over, by reason.
+    /// Packets skipped, by reason.
     pub skipped: BTreeMap<&'static str, u64>,
     /// Packets whose payload or headers were cut off by the snap length.
     pub packets_cut: u64,
@@ -55,7 +55,7 @@ pub struct RunSummary {
     pub payload_bytes: u64,
     /// Payload of segments that the snap length cut off, bytes.
     pub cut_payload_bytes: u64,
-    /// Packets that `--filter` excluded for an inner VLAN tag, perhaps: it may say so itself.
+    /// Packets that `--filter` may have excluded because of an inner VLAN tag.
     pub filtered_tagged: u64,
     /// Whether and where a replay was stopped.
     pub interrupted: Option<Interrupted>,
@@ -63,10 +63,10 @@ pub struct RunSummary {
     pub live: bool,
     /// Packets lost, by stage.
     pub dropped: BTreeMap<&'static str, u64>,
-    /// Packets that were on the wire and never read, by who lost them (`kernel`, `interface`, and
-    /// `capture` for what a capture file says of itself). Not in the balance of `packets_read`.
+    /// Packets that were on the wire and never read, by cause (`kernel`, `interface`, and `capture` if a capture file
+    /// declares losses). Not in the balance of `packets_read`.
     pub lost: BTreeMap<&'static str, u64>,
-    /// How often the kernel's ring was full, so that it stopped taking packets.
+    /// How often the kernel's ring was full, so that it stopped accepting packets.
     pub ring_freezes: u64,
     /// Flows seen.
     pub flows: u64,
@@ -78,7 +78,7 @@ pub struct RunSummary {
     pub gap_bytes: u64,
     /// Those of them that the snap length cut off.
     pub cut_bytes: u64,
-    /// Segments that say something else than what was there before at the same place.
+    /// Segments that contradict earlier bytes at the same place.
     pub overlap_conflicts: u64,
     /// Records read, by protocol and content.
     pub records: BTreeMap<(&'static str, &'static str), u64>,
@@ -106,9 +106,9 @@ pub struct RunSummary {
     pub graded: [u64; 4],
     /// Exposures opened.
     pub exposures: u64,
-    /// What was known and accepted, by suppression.
+    /// Suppressed findings, by suppression.
     pub suppressed: Vec<Suppressed>,
-    /// What exposure could not count or report.
+    /// Losses of the exposure stage.
     pub losses: Losses,
     /// Which key made tokens and ids.
     pub key_id: String,

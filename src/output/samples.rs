@@ -74,7 +74,7 @@ fn settings(detail: Detail) -> Settings {
     }
 }
 
-/// What the run comes to.
+/// Summary of the run.
 pub(in crate::output) fn run() -> RunSummary {
     let input = |name: &str, fault: Option<&str>| InputReport {
         name: name.into(),
@@ -144,7 +144,7 @@ pub(in crate::output) fn context() -> Context {
     }
 }
 
-/// Takes what an output writes, which a test reads afterwards.
+/// Collects the output of a format for a test.
 #[derive(Clone, Default)]
 pub(in crate::output) struct Shared(pub(in crate::output) Arc<Mutex<Vec<u8>>>);
 
@@ -157,7 +157,7 @@ impl Write for Shared {
     }
 }
 
-/// How a sensor is that has problems.
+/// Status of a sensor with problems.
 pub(in crate::output) fn sensor() -> SensorStatus {
     let health = SensorHealth::new(None);
     let input =

@@ -1,5 +1,5 @@
-//! Events in one sentence, for the columns in which a SIEM shows a message. Addresses, protocols and
-//! counts only: no identifier, no text from the wire.
+//! Events as one sentence, for columns in which a SIEM shows a message. Addresses, protocols and counts only: no
+//! identifier, no text from the wire.
 
 use super::coverage::Verdict;
 use super::text::count;
@@ -9,7 +9,7 @@ use crate::merge::Part;
 use crate::severity::Severity;
 use std::net::SocketAddr;
 
-/// What a part of a summary says.
+/// The sentence of a part of a summary.
 pub(in crate::output) fn of_summary(part: &Part) -> String {
     match part.figures {
         Some(_) => "How much a run has read so far".to_owned(),
@@ -17,7 +17,7 @@ pub(in crate::output) fn of_summary(part: &Part) -> String {
     }
 }
 
-/// What an event says.
+/// The sentence of an event.
 pub(in crate::output) fn of_event(event: &Event) -> String {
     match event {
         Event::Finding { event: d, .. } => {
@@ -58,7 +58,7 @@ fn of_exposure(e: &Exposure) -> String {
     )
 }
 
-/// What a run came to, with what could not be judged: nothing read is never nothing found.
+/// The result of a run, with what could not be judged: "nothing read" is never "nothing found".
 pub(in crate::output) fn of_run(run: &RunSummary) -> String {
     let coverage = match run.verdict() {
         Verdict::Complete => "everything in cleartext was read",
@@ -81,7 +81,7 @@ pub(in crate::output) fn of_run(run: &RunSummary) -> String {
     }
 }
 
-/// How a sensor is that goes on.
+/// The status of a running sensor.
 pub(in crate::output) fn of_sensor(so_far: &RunSummary, sensor: &SensorStatus) -> String {
     let checks: Vec<&str> = sensor.problems.iter().map(|p| p.check.as_str()).collect();
     let state = match sensor.ready {

@@ -1,4 +1,4 @@
-//! How much of what goes to a service is encrypted.
+//! The share of encrypted traffic to a service.
 
 use crate::exposure::Conversation;
 use crate::protocol::tls::OVER_TLS;
@@ -18,10 +18,10 @@ pub(in crate::output) struct Share {
 }
 
 impl Share {
-    /// `98 % encrypted, 2 % clear`; none where nothing was seen.
+    /// `98 % encrypted, 2 % clear`; `None` if nothing was seen.
     pub fn text(self) -> Option<String> {
         let all = self.clear.checked_add(self.encrypted).filter(|all| *all > 0)?;
-        // Neither part is rounded away.
+        // Neither part is rounded to zero.
         let percent = (self.encrypted.saturating_mul(100) + all / 2) / all;
         let least = u64::from(self.encrypted > 0);
         let most = 100 - u64::from(self.clear > 0);
@@ -35,12 +35,12 @@ impl Share {
 pub(in crate::output) struct Shares {
     clear: BTreeMap<(SocketAddr, &'static str), u64>,
     encrypted: BTreeMap<SocketAddr, u64>,
-    /// Conversations with services that found no place.
+    /// Flows of services that found no room.
     pub left: u64,
 }
 
 impl Shares {
-    /// Counts a conversation.
+    /// Counts a flow.
     pub fn take(&mut self, of: &Conversation) {
         let server = of.flow.server;
         let full = self.clear.len() + self.encrypted.len() >= MAX_SERVICES;
@@ -56,8 +56,8 @@ impl Shares {
         *count = count.saturating_add(1);
     }
 
-    /// What goes to a service in clear, and encrypted at its own port or at the one that its host has for the
-    /// same protocol over TLS.
+    /// Flows to a service in cleartext, and encrypted at its own port or at the host's port for the same protocol
+    /// over TLS.
     pub fn of(&self, server: SocketAddr, protocol: &str) -> Share {
         let ports = OVER_TLS.iter().filter(|(_, of)| *of == protocol).map(|(port, _)| *port);
         let ports: BTreeSet<u16> = ports.chain([server.port()]).collect();
@@ -71,7 +71,7 @@ impl Shares {
         }
     }
 
-    /// Every service that was seen encrypted, with its flows and the protocol that its port is for.
+    /// Every service that was seen encrypted, with its flows and the protocol of its port.
     pub fn encrypted(&self) -> impl Iterator<Item = (SocketAddr, u64, Option<&'static str>)> {
         self.encrypted.iter().map(|(server, n)| {
             let of = OVER_TLS.iter().find(|(port, _)| *port == server.port());

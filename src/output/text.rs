@@ -1,4 +1,4 @@
-//! ExposureTotals and foreign text for people.
+//! Numbers and text from the wire, for people.
 
 use std::fmt::Write as _;
 
@@ -52,9 +52,8 @@ pub(in crate::output) fn span(seconds: f64) -> String {
     }
 }
 
-/// Text from the wire, safe for a terminal: control characters, which could move the cursor, and
-/// format characters, which could turn the reading direction, become `\u{..}`. Cut to `width`
-/// characters.
+/// Text from the wire, safe for a terminal: control characters, which could move the cursor, and format characters,
+/// which could change the reading direction, become `\u{..}`. Cut to `width` characters.
 pub(crate) fn foreign(text: &str, width: usize) -> String {
     let mut out = String::new();
     let mut used = 0;
@@ -85,7 +84,7 @@ pub(in crate::output) fn markup(text: &str) -> String {
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
             '\'' => out.push_str("&#39;"),
-            // XML has no place for most of them (XML 1.0, 2.2).
+            // XML does not allow most of them (XML 1.0, 2.2).
             c if is_unsafe(c) => out.push(' '),
             c => out.push(c),
         }
@@ -93,7 +92,7 @@ pub(in crate::output) fn markup(text: &str) -> String {
     out
 }
 
-/// Whether a character could move the cursor, turn the reading direction, or is not seen at all.
+/// Whether a character could move the cursor, change the reading direction, or is invisible.
 pub(crate) const fn is_unsafe(c: char) -> bool {
     matches!(c,
         '\0'..='\x1f' | '\x7f'..='\u{9f}' | '\u{ad}' | '\u{61c}' | '\u{180e}'

@@ -36,7 +36,7 @@ impl StepMetrics {
         Ok(metrics)
     }
 
-    /// Takes over what was counted since the start.
+    /// Sets the counters since the start.
     pub fn update(&self, steps: &ThresholdCounters) {
         for (direction, n) in NetworkDirection::ALL.into_iter().zip(steps.directions) {
             let counter = self.directions.with_label_values(&[direction.as_str()]);

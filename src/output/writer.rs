@@ -1,4 +1,4 @@
-//! Where outputs write: a file or standard output, with errors that name it.
+//! Destination of an output: a file or standard output, with errors that name it.
 //!
 //! A reader that goes away (`phitap ... | head`) ends the run quietly, with exit status 0, as it does
 //! for other filters; see [`WriteError::is_closed_pipe`]. Any other failure is an error with
@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Bytes held before they are written.
+/// Bytes buffered before they are written.
 const BUFFER: usize = 256 << 10;
 /// Mode of new files: they name hosts, and with `--reveal` people.
 pub(super) const MODE: u32 = 0o600;
@@ -20,21 +20,21 @@ pub(super) const MODE: u32 = 0o600;
 pub struct WriteError {
     /// The file, or `standard output`.
     pub name: String,
-    /// What the system said.
+    /// The system's error.
     pub source: io::Error,
 }
 
 impl WriteError {
     /// `source` happened at `name`.
     ///
-    /// An error that names its file already keeps that name.
+    /// An error that already names its file keeps that name.
     pub fn new(name: impl Into<String>, source: io::Error) -> Self {
         match source.downcast::<Self>() {
             Ok(named) => named,
             Err(source) => Self { name: name.into(), source },
         }
     }
-    /// Whether the reader went away, which is not an error of ours.
+    /// Whether the reader went away, which is no error of ours.
     pub fn is_closed_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
@@ -51,7 +51,7 @@ fn remedy(error: &io::Error) -> &'static str {
     }
 }
 
-/// Where an output writes.
+/// Destination of an output.
 pub struct Sink {
     name: String,
     writer: BufWriter<Box<dyn Write + Send>>,
@@ -105,10 +105,11 @@ fn create(path: &Path) -> io::Result<File> {
     OpenOptions::new().write(true).create(true).truncate(true).mode(MODE).open(path)
 }
 
-/// Replaces the file at `path` by `content`, with these permissions: whoever reads it sees the old or the new, never a part.
+/// Replaces the file at `path` by `content`, with these permissions: a reader sees the old or the new content, never
+/// a part.
 ///
 /// # Errors
-/// If it cannot be written; then the old file is as it was.
+/// If it cannot be written; the old file is then unchanged.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
     let fail = |source| WriteError { name: path.display().to_string(), source };
     if is_device(path) {

@@ -130,7 +130,7 @@ fn exposure(e: &Exposure, message: String, context: &Context) -> Line {
     line.number("n", e.patients.value);
     line.put("actions", Value::Words(vec!["Notice::ACTION_LOG"]));
     line.number("suppress_for", 0u64);
-    // What follows is ours.
+    // The following fields are our own.
     line.text("exposure", e.id.to_string());
     line.put("state", Value::Word(e.state.as_str()));
     line.severity(e.severity);

@@ -70,7 +70,7 @@ impl Route for Inline {
         true
     }
     fn spare(&mut self) -> WorkBatch {
-        self.spare.take().unwrap_or_else(WorkBatch::new)
+        self.spare.take().unwrap_or_default()
     }
     fn failed(&self) -> bool {
         self.failed.is_some()

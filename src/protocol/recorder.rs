@@ -197,10 +197,25 @@ pub fn play(pieces: &[Piece<'_>], size: usize) -> (Recorder, Vec<DriverEvent>) {
 pub fn play_with(
     pieces: &[Piece<'_>],
     size: usize,
+    sink: Recorder,
+) -> (Recorder, Vec<DriverEvent>) {
+    play_as(Orientation { client: Side::Low, sure: true }, pieces, size, sink)
+}
+
+/// As [`play`], of a flow whose beginning was not seen; who the client is was guessed wrong.
+pub fn play_joined(pieces: &[Piece<'_>], size: usize) -> (Recorder, Vec<DriverEvent>) {
+    let guess = Orientation { client: Side::High, sure: false };
+    play_as(guess, pieces, size, Recorder::default())
+}
+
+fn play_as(
+    orientation: Orientation,
+    pieces: &[Piece<'_>],
+    size: usize,
     mut sink: Recorder,
 ) -> (Recorder, Vec<DriverEvent>) {
     let limits = DriverLimits { buffer: 1 << 20, recognise: 64 << 10 };
-    let mut driver = Driver::new(limits, Orientation { client: Side::Low, sure: true });
+    let mut driver = Driver::new(limits, orientation);
     let mut skip = [0u64; 2];
     for piece in pieces {
         let (side, bytes, gap) = match *piece {

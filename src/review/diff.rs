@@ -1,18 +1,17 @@
 //! `phitap diff`: what is gone, what is new, what remains.
 //!
-//! Exposures are the same where their fingerprints are: client, service and protocol, under one key.
+//! Exposures are the same if their fingerprints are: client, service and protocol, under one key.
 
 use super::query::{ExposureRow, exposure_columns};
 use super::source::{self, Exposure, Filter, Results};
 use super::table::Table;
-use super::{Answer, Diff, ReviewError, Shape, report_losses};
-use crate::output::Verdict;
+use super::{Answer, Diff, ReviewError, Shape, judged, report_losses};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What became of an exposure.
+/// Change of an exposure.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Change {
     Remains,
@@ -61,7 +60,7 @@ pub(super) fn answer(
             "of {unseen} that are gone, the service was not seen at all: gone, encrypted, or not captured"
         ));
     }
-    let judged = judged(&diff.after, &after, note);
+    let judged = judged(&diff.after, &after.runs, note);
     Ok(match (remains + news > 0, judged && worst.iter().all(|w| *w == Answer::Done)) {
         (true, _) => Answer::Found,
         (false, true) => Answer::Done,
@@ -88,7 +87,7 @@ fn side(path: &Path, filter: &Filter) -> Result<Results, ReviewError> {
     Ok(source::read(path, filter)?)
 }
 
-/// Refuses two sides that cannot be compared.
+/// Rejects two sides that cannot be compared.
 fn same_key(before: &Results, after: &Results) -> Result<(), ReviewError> {
     let keys = |results: &Results| -> BTreeSet<String> {
         results.runs.iter().map(|r| r.key_id.clone()).filter(|id| !id.is_empty()).collect()
@@ -150,30 +149,9 @@ fn exposures<'a>(rows: impl Iterator<Item = &'a (Change, &'a Results, &'a Exposu
     Table::of(&exposure_columns(), rows)
 }
 
-/// Exposures that are gone, whose service the later side never saw.
+/// Exposures that are gone, whose service does not appear on the later side.
 fn unseen(rows: &[(Change, &Results, &Exposure)], after: &Results) -> usize {
     let seen: BTreeSet<_> = after.services.iter().map(|s| s.server).collect();
     let gone = rows.iter().filter(|(change, ..)| *change == Change::Gone);
     gone.filter(|(_, _, e)| !seen.contains(&e.server)).count()
-}
-
-/// Whether the later side read everything; says if it did not.
-fn judged(path: &Path, after: &Results, note: &mut dyn FnMut(String)) -> bool {
-    let path = path.display();
-    let mut all = true;
-    for (at, run) in after.runs.iter().enumerate() {
-        if !run.ended {
-            note(format!("{path}: run {} did not end", at + 1));
-            all = false;
-        }
-        let verdict = run.event.pointer("/phi/run/coverage/verdict").and_then(|v| v.as_str());
-        if run.ended && verdict != Some(Verdict::Complete.as_str()) {
-            note(format!("{path}: run {} could not judge everything", at + 1));
-            all = false;
-        }
-    }
-    if after.runs.is_empty() {
-        note(format!("{path}: no run is left by the selection"));
-    }
-    all && !after.runs.is_empty()
 }

@@ -226,7 +226,7 @@ fn patient(results: &Results, patient: &Patient, seen: &[&PatientObservation], p
     }
 }
 
-/// What the event says of the service, one line a fact.
+/// The facts of the service in an event, one per line.
 fn facts(event: &Value, page: &mut Page) {
     for part in ["service", "dicom"] {
         let of = event.pointer(&format!("/phi/{part}")).and_then(Value::as_object);

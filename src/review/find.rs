@@ -1,14 +1,14 @@
 //! `phitap find`: is this person affected?
 //!
-//! Input becomes tokens under the run's key, and is wiped. It is never an argument, which other
-//! users of the machine could read, never shown, written or logged.
+//! Input becomes tokens under the run's key, and is wiped. It is never a command-line argument, which other users of
+//! the machine could read, and never shown, written or logged.
 
 use super::query::sensor;
 use super::source::{
-    self, Evidence, Exposure, Filter, Identifier, Patient, PatientObservation, Results,
+    self, Evidence, Exposure, Filter, Identifier, Patient, PatientObservation, Results, Run,
 };
 use super::table::{Column, Table, hidden, shown};
-use super::{Answer, Find, ReviewError, report_losses};
+use super::{Answer, Find, ReviewError, judged, report_losses};
 use crate::identify::{Key, KeyError, Token, is_date, lookup_token};
 use crate::phi::{Phi, PhiBuf};
 use crate::rules::{Kind, RuleSet};
@@ -19,7 +19,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, BufRead, IsTerminal as _, Read, Write};
-
 use zeroize::Zeroizing;
 
 /// Most people of one search.
@@ -45,7 +44,7 @@ const NUMBERS: [Kind; 12] = [
     Kind::Phone,
 ];
 
-/// Why a search is impossible. No message contains anything that was typed.
+/// Why a search is impossible. No message contains typed text.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// The key file is unusable.
@@ -70,7 +69,7 @@ pub enum FindError {
         "no person to look up: give a name or a number; a birth date alone does not identify a person"
     )]
     Nobody,
-    /// What was given as a birth date is none: no patient would have it.
+    /// A value given as a birth date is none that a patient could have.
     #[error("a birth date is none: write it like 1952-03-01")]
     Birth,
     /// A line of the list is no value.
@@ -81,7 +80,7 @@ pub enum FindError {
     TooMany,
 }
 
-/// The person looked for: raw values, until they become tokens.
+/// The person to look up: raw values, until they become tokens.
 #[derive(Default)]
 struct Person {
     names: Vec<PhiBuf>,
@@ -114,7 +113,7 @@ enum MatchStrength {
     Contradicted,
     /// The name is the same; no birth date was given, or none was seen.
     Name,
-    /// The name is the same, and what the mask of the birth date shows of it.
+    /// The name is the same, and the visible part of the masked birth date agrees.
     BirthYear,
     /// Name and birth date are the same.
     NameAndBirth,
@@ -134,7 +133,7 @@ impl MatchStrength {
     }
 }
 
-/// A patient who may be the person looked for, seen in one exposure.
+/// A patient who may be the person, seen in one exposure.
 struct Row<'a> {
     results: &'a Results,
     patient: &'a Patient,
@@ -186,14 +185,17 @@ pub(super) fn answer(
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let key = Key::from_file(&find.key_file).map_err(FindError::Key)?;
-    let others = other_keys(find, &key)?;
+    // In events, exposures hold the key; patients are not needed here.
+    let filter = Filter { patients: 0, ..find.filter.clone() };
+    let runs = source::runs(&find.source, &filter)?;
+    let others = other_keys(&runs, &key)?;
     let people = match &find.from {
         Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock())?,
         Some(path) => listed(File::open(path).map_err(FindError::Input)?)?,
         None if io::stdin().is_terminal() => vec![asked()?],
         None => listed(io::stdin().lock())?,
     };
-    // Only names need rules: which words beside them are no part of them.
+    // Rules are needed for names only: for words beside them that are no part of them.
     let rules = RuleSet::shipped()?;
     let (mut table, mut found, mut contradicted) = (Table::of(&columns(), []), 0, 0);
     let mut worst = Answer::Done;
@@ -252,14 +254,14 @@ pub(super) fn answer(
         ));
         worst = Answer::Partial;
     }
+    if found < people.len() && !judged(&find.source, &runs, note) {
+        worst = Answer::Partial;
+    }
     Ok(if found > 0 { Answer::Found } else { worst })
 }
 
 /// How many runs the key cannot search. Refuses one that can search none.
-fn other_keys(find: &Find, key: &Key) -> Result<usize, ReviewError> {
-    // In events, exposures hold the key; patients are not needed here.
-    let filter = Filter { patients: 0, ..find.filter.clone() };
-    let runs = source::runs(&find.source, &filter)?;
+fn other_keys(runs: &[Run], key: &Key) -> Result<usize, ReviewError> {
     let ours = key.id();
     let (same, others): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.key_id == ours);
     let known: BTreeSet<&str> =
@@ -279,7 +281,7 @@ fn headline(people: usize, found: usize) -> String {
     }
 }
 
-/// Whether a patient who has the name is the person, by the birth date.
+/// Whether a patient with the name is the person, by the birth date.
 fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> MatchStrength {
     if born {
         return MatchStrength::NameAndBirth;
@@ -301,7 +303,7 @@ fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> MatchStrength {
     }
 }
 
-/// The year that a mask of a birth date shows.
+/// The year in a masked birth date.
 fn year(mask: &str) -> Option<&str> {
     let run = |at: usize| mask.get(at..at + 4).filter(|y| y.bytes().all(|b| b.is_ascii_digit()));
     (0..mask.len().saturating_sub(3)).find_map(run)
@@ -371,7 +373,7 @@ fn listed(input: impl Read) -> Result<Vec<Person>, FindError> {
     if people.is_empty() { Err(FindError::Nobody) } else { Ok(people) }
 }
 
-/// Where a line belongs: by the word before it, or by what it looks like.
+/// The kind of a line: by the word before it, or by its form.
 fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<PhiBuf>, &'b str)> {
     if let Some((label, value)) = line.split_once(':') {
         let value = value.trim();
@@ -414,7 +416,7 @@ fn asked() -> Result<Person, FindError> {
     if person.is_empty() { Err(FindError::Nobody) } else { Ok(person) }
 }
 
-/// One line read without echo; none if it is empty.
+/// One line read without echo; `None` if it is empty.
 fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
     let mut err = io::stderr();
     write!(err, "{prompt} (not shown; empty if unknown): ")?;
@@ -426,7 +428,7 @@ fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
     Ok((!value.is_empty()).then(|| Phi::new(value).to_buf()))
 }
 
-/// Echo is off while this lives. An interrupt restores the terminal.
+/// Disables echo while it exists. An interrupt restores the terminal.
 struct HiddenInput(Termios);
 
 impl HiddenInput {
@@ -435,7 +437,7 @@ impl HiddenInput {
         let before = tcgetattr(io::stdin())?;
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let hidden = Self(before.clone());
-        // For the rest of the process: a signal that was once caught has no default any more.
+        // For the rest of the process: a signal that was caught once cannot get back its default.
         let restore = move || {
             if signals.forever().next().is_some() {
                 let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);

@@ -1,4 +1,4 @@
-//! `phitap merge`: what several runs come to together.
+//! `phitap merge`: the combined result of several runs.
 
 use super::table::{Column, Shape, Table, hidden, json_text, shown};
 use super::{Answer, Merge, ReviewError};
@@ -22,7 +22,7 @@ const MAX_KEY: usize = 32;
 /// How a merged result is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MergeShape {
-    /// Exposures as a table; for people also what they come to.
+    /// Exposures as a table; for people also with totals.
     Table(Shape),
     /// One JSON object.
     Json,
@@ -38,10 +38,10 @@ pub enum MergeError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A file holds nothing to merge.
+    /// A file contains nothing to merge.
     #[error("{0}: no phi-summary events; write them with --format ecs --summaries")]
     NoSummaries(String),
 }
@@ -73,7 +73,7 @@ struct Phi {
     summary: Option<Value>,
 }
 
-/// What was in the lines of a source.
+/// Counts of the lines of a source.
 #[derive(Default)]
 struct ReadParts {
     parts: u64,
@@ -83,13 +83,13 @@ struct ReadParts {
     other_versions: u64,
 }
 
-/// What is being merged.
+/// The merge in progress.
 #[derive(Default)]
 pub struct Merged {
     summary: Summary,
-    /// Of the source at hand.
+    /// For the current source.
     taken: ReadParts,
-    /// Something could not be read, or not be compared.
+    /// Something could not be read or compared.
     partial: bool,
 }
 
@@ -112,10 +112,10 @@ pub(super) fn answer(
 }
 
 impl Merged {
-    /// Writes what lines of one source, which `name` names, come to.
+    /// Writes the result of the lines of one source, which `name` names.
     ///
     /// # Errors
-    /// If they held nothing to merge, or the answer cannot be written.
+    /// If they contain nothing to merge, or the answer cannot be written.
     pub fn answer(
         mut self,
         name: &str,
@@ -127,7 +127,7 @@ impl Merged {
         self.write(shape, limit, out, note)
     }
 
-    /// Says what of a source could not be read.
+    /// Reports what could not be read of a source.
     fn source_ends(&mut self, name: &str, note: &mut dyn FnMut(String)) -> Result<(), MergeError> {
         let taken = std::mem::take(&mut self.taken);
         self.partial |= !tell(name, &taken, note);
@@ -195,7 +195,7 @@ impl Merged {
             return;
         }
         let Phi { key_id, summary: part } = event.phi;
-        // The version is looked at first: what else a part of another version holds is not known.
+        // The version is checked first: the rest of a part in another version is unknown.
         let version = part.as_ref().and_then(|part| part.get("version")?.as_u64());
         let part = match (part, version) {
             (Some(part), Some(version)) if version == u64::from(crate::merge::VERSION) => {
@@ -215,7 +215,7 @@ impl Merged {
     }
 }
 
-/// Says what could not be read; whether that was everything.
+/// Reports what could not be read. Returns whether everything was.
 fn tell(path: &str, taken: &ReadParts, note: &mut dyn FnMut(String)) -> bool {
     let mut whole = true;
     let mut tell = |n: u64, one: &str, what: String| {
@@ -237,7 +237,7 @@ fn number(count: Count) -> String {
     format!("{about}{}", crate::output::text::number(count.value))
 }
 
-/// What all runs read. Packets that two sensors saw were read twice.
+/// Totals of all runs. Packets that two sensors saw were read twice.
 fn total(numbers: &Numbers) -> RunNumbers {
     let mut total = RunNumbers { over: true, ..RunNumbers::default() };
     for (_, of) in &numbers.runs {

@@ -1,7 +1,7 @@
-//! Questions about what runs left: a store ([`crate::output::store`]) or a file of events (`--format ecs`).
+//! Queries over the results of runs: a store ([`crate::output::store`]) or a file of events (`--format ecs`).
 //!
-//! [`source`] reads either into one model. Everything in it may be forged: lines are counted when they
-//! are garbage, sizes are capped, and no text reaches a terminal or a spreadsheet as it is.
+//! [`source`] reads either into one model. Everything in it may be forged: malformed lines are counted, sizes are
+//! capped, and no text reaches a terminal or a spreadsheet unescaped.
 
 mod cut;
 mod diff;
@@ -13,6 +13,7 @@ mod report;
 pub mod source;
 mod table;
 
+use crate::output::Verdict;
 use crate::output::text::count;
 use crate::time::Timestamp;
 use source::{Filter, ReadError, ReadLosses};
@@ -26,20 +27,20 @@ pub use query::Listing;
 pub use report::report;
 pub use table::Shape;
 
-/// A question.
+/// A request of one of the review commands.
 #[derive(Debug)]
 pub enum Request {
-    /// What is there?
+    /// List entries.
     Query(Query),
-    /// Is this person affected?
+    /// Look up a person.
     Find(Find),
-    /// What has changed?
+    /// Compare runs.
     Diff(Diff),
-    /// What is known of this?
+    /// Explain an entry.
     Explain(Explain),
-    /// Which packets show it?
+    /// Extract packets.
     Cut(Cut),
-    /// What do several runs come to?
+    /// Merge runs.
     Merge(Merge),
 }
 
@@ -48,13 +49,13 @@ pub enum Request {
 pub struct Query {
     /// Store or events.
     pub source: PathBuf,
-    /// What is listed.
+    /// What to list.
     pub listing: Listing,
-    /// How.
+    /// Output format.
     pub shape: Shape,
-    /// Rows at most.
+    /// Maximum number of rows.
     pub limit: Option<usize>,
-    /// Which ones.
+    /// Filters.
     pub filter: Filter,
 }
 
@@ -67,9 +68,9 @@ pub struct Find {
     pub key_file: PathBuf,
     /// The list of people; prompted for if none.
     pub from: Option<PathBuf>,
-    /// How the answer is written.
+    /// Output format.
     pub shape: Shape,
-    /// Where to look.
+    /// Filters.
     pub filter: Filter,
 }
 
@@ -80,9 +81,9 @@ pub struct Diff {
     pub before: PathBuf,
     /// The same.
     pub after: PathBuf,
-    /// How the answer is written.
+    /// Output format.
     pub shape: Shape,
-    /// What is compared.
+    /// Filters.
     pub filter: Filter,
 }
 
@@ -108,9 +109,9 @@ pub struct Cut {
     pub captures: Option<PathBuf>,
     /// Community IDs; any if empty.
     pub flows: Vec<String>,
-    /// Who can open it; everybody if empty.
+    /// Recipients of the encryption; not encrypted if empty.
     pub recipients: Vec<String>,
-    /// What is cut.
+    /// What to cut.
     pub filter: Filter,
 }
 
@@ -119,20 +120,20 @@ pub struct Cut {
 pub struct Merge {
     /// Files of events.
     pub sources: Vec<PathBuf>,
-    /// How the answer is written.
+    /// Output format.
     pub shape: MergeShape,
-    /// Exposures at most.
+    /// Maximum number of exposures.
     pub limit: Option<usize>,
 }
 
-/// What a question comes to.
+/// Result of a query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Answered.
     Done,
     /// Answered, but not everything could be read or judged.
     Partial,
-    /// What was asked for, or feared, is there.
+    /// What was looked for, or feared, was found.
     Found,
 }
 
@@ -142,7 +143,7 @@ pub enum ReviewError {
     /// The store or the events cannot be read.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// The person cannot be looked for.
+    /// The person cannot be looked up.
     #[error(transparent)]
     Find(#[from] FindError),
     /// The packets cannot be cut.
@@ -154,7 +155,7 @@ pub enum ReviewError {
     /// The rules are faulty.
     #[error(transparent)]
     Rules(#[from] crate::rules::LoadError),
-    /// There is nothing of this name.
+    /// There is no such entry.
     #[error("{0}")]
     Unknown(String),
     /// The answer cannot be written.
@@ -169,10 +170,10 @@ impl ReviewError {
     }
 }
 
-/// Answers a question. `now` is the time of day; `note` takes what concerns people beside the answer.
+/// Answers a query. `now` is the time of day; `note` takes remarks for people beside the answer.
 ///
 /// # Errors
-/// What kept it from being answered.
+/// Why it could not be answered.
 pub fn answer(
     request: &Request,
     now: Timestamp,
@@ -189,7 +190,7 @@ pub fn answer(
     }
 }
 
-/// Says what could not be read; whether that was everything.
+/// Reports what could not be read. Returns whether everything was.
 fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
     let path = path.display();
     let mut tell = |n: u64, one: &str, what: &str| {
@@ -202,4 +203,24 @@ fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String))
     tell(losses.entries, "entry", "more than can be held; narrow the selection");
     tell(losses.patients, "patient", "more than can be held; narrow the selection");
     if losses.none() { Answer::Done } else { Answer::Partial }
+}
+
+/// Whether runs judged everything that they read; says which did not.
+fn judged(path: &Path, runs: &[source::Run], note: &mut dyn FnMut(String)) -> bool {
+    let path = path.display();
+    let mut all = true;
+    for (at, run) in runs.iter().enumerate() {
+        let verdict = run.event.pointer("/phi/run/coverage/verdict").and_then(|v| v.as_str());
+        if !run.ended {
+            note(format!("{path}: run {} did not end", at + 1));
+            all = false;
+        } else if verdict != Some(Verdict::Complete.as_str()) {
+            note(format!("{path}: run {} could not judge everything", at + 1));
+            all = false;
+        }
+    }
+    if runs.is_empty() {
+        note(format!("{path}: no run is left by the selection"));
+    }
+    all && !runs.is_empty()
 }

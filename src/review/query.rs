@@ -1,14 +1,15 @@
-//! `phitap query`: what is there.
+//! `phitap query`: lists entries.
 
-use super::source::{self, Asset, Evidence, Exposure, Patient, Results, Run, Service};
+use super::source::{self, Asset, Evidence, Exposure, Filter, Patient, Results, Run, Service};
 use super::table::{Column, Table, hidden, shown};
 use super::{Answer, Query, ReviewError, report_losses};
+use crate::output::text::foreign;
 use crate::severity::Severity;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 
-/// What is listed.
+/// What to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Listing {
     /// Clients and services.
@@ -21,6 +22,26 @@ pub enum Listing {
     Assets,
     /// Runs.
     Runs,
+}
+
+/// Protocols that are named at most where none was right.
+const MAX_PROTOCOLS: usize = 64;
+
+/// Says which protocols that were asked for are not there at all: their names may be slips.
+fn absent_protocols(query: &Query, note: &mut dyn FnMut(String)) -> Result<(), ReviewError> {
+    if query.filter.protocols.is_empty() {
+        return Ok(());
+    }
+    let all = source::read(&query.source, &Filter { patients: 0, ..Filter::default() })?;
+    let services = all.services.iter().map(|service| service.protocol.as_str());
+    let exposures = all.exposures.iter().map(|exposure| exposure.protocol.as_str());
+    let known: BTreeSet<&str> = services.chain(exposures).collect();
+    let named: Vec<_> = known.iter().take(MAX_PROTOCOLS).map(|name| foreign(name, 32)).collect();
+    for asked in query.filter.protocols.iter().filter(|asked| !known.contains(asked.as_str())) {
+        let path = query.source.display();
+        note(format!("{path} has nothing of {asked:?}; there are: {}", named.join(", ")));
+    }
+    Ok(())
 }
 
 /// An exposure as a row.
@@ -191,7 +212,7 @@ struct RunRow<'a> {
 }
 
 impl RunRow<'_> {
-    /// A figure of its summary.
+    /// A total from its summary.
     fn figure(&self, path: &str) -> Value {
         self.run.event.pointer(path).cloned().unwrap_or(Value::Null)
     }
@@ -224,6 +245,11 @@ pub(super) fn answer(
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let mut results = source::read(&query.source, &query.filter)?;
+    if let Some(run) = query.filter.run.filter(|_| results.runs.is_empty()) {
+        let path = query.source.display();
+        let text = format!("{path} has no run {run}; see phitap query {path} runs");
+        return Err(ReviewError::Unknown(text));
+    }
     let limit = query.limit.unwrap_or(usize::MAX);
     if query.listing == Listing::Exposures {
         // The worst first, then the latest.
@@ -251,5 +277,8 @@ pub(super) fn answer(
         ),
     };
     table.write(query.shape, out)?;
+    if table.is_empty() && query.source.as_os_str() != "-" {
+        absent_protocols(query, note)?;
+    }
     Ok(report_losses(&query.source, &results.losses, note))
 }

@@ -1,4 +1,4 @@
-//! `phitap report STORE|EVENTS`: the report of runs that are over.
+//! `phitap report STORE|EVENTS`: the report of finished runs.
 
 use super::source::{self, Filter, ReadError, Results};
 use crate::output::page::{self, Input, PageModel, Patient, Provenance, ShownIdentifier};
@@ -10,10 +10,10 @@ use std::path::Path;
 /// Capture files that are read again for their hashes.
 const MAX_FILES: usize = 1_000;
 
-/// The page, how many entries of the source were garbage or found no place, and what is wrong with captures.
+/// The page, how many entries of the source were malformed or found no room, and problems with captures.
 ///
 /// # Errors
-/// If the source cannot be read, or holds nothing of phitap.
+/// If the source cannot be read, or contains nothing from phitap.
 pub fn report(path: &Path, made: Timestamp) -> Result<(String, u64, Vec<String>), ReadError> {
     let results = source::read(path, &Filter::default())?;
     let losses = results.losses;
@@ -25,7 +25,7 @@ pub fn report(path: &Path, made: Timestamp) -> Result<(String, u64, Vec<String>)
     Ok((page, lost.into_iter().fold(0, u64::saturating_add), faults))
 }
 
-/// The captures of all runs as they are now, beside what the runs noted of them.
+/// The captures of all runs as they are now, and as the runs recorded them.
 fn inputs_of(results: &Results) -> Vec<Input> {
     let mut files: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     for run in &results.runs {
@@ -92,7 +92,7 @@ fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> 
             model.patient(&exposure.id, seen.first.0.div_euclid(1_000_000_000), &shown);
         }
     }
-    // The summary of one run says nothing of the others.
+    // The summary of one run does not cover the others.
     let ran: Vec<_> = runs.into_iter().map(|run| run.event).collect();
     if let [run] = ran.as_slice() {
         model.take(run.clone());

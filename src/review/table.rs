@@ -1,16 +1,16 @@
 //! Rows as a table for people, as JSON lines and as CSV. Texts in them may come from the wire.
 
-use crate::output::text::{foreign, is_unsafe};
+use crate::output::text::{foreign, is_unsafe, number};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
 
-/// How rows are written.
+/// Format of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
     /// Aligned, with the most important columns.
     #[default]
     Table,
-    /// One JSON object a row.
+    /// One JSON object per row.
     Json,
     /// Comma-separated (RFC 4180).
     Csv,
@@ -29,7 +29,7 @@ pub(super) struct Column<T> {
     pub value: fn(&T) -> Value,
 }
 
-/// A column that people see too.
+/// A column that is also shown to people.
 pub(super) const fn shown<T>(
     name: &'static str,
     heading: &'static str,
@@ -101,7 +101,7 @@ impl Table {
             .enumerate()
             .filter_map(|(i, (_, heading))| Some((i, (*heading)?)))
             .collect();
-        let cell = |row: &[Value], at: usize| foreign(&plain(row.get(at)), MAX_CELL);
+        let cell = |row: &[Value], at: usize| brief(row.get(at));
         let mut widths: Vec<usize> = shown.iter().map(|(_, h)| h.len()).collect();
         for row in &self.rows {
             for (width, (at, _)) in widths.iter_mut().zip(&shown) {
@@ -153,7 +153,7 @@ impl Table {
     }
 }
 
-/// JSON in which no character can steer a terminal, or is not seen.
+/// JSON in which no character can steer a terminal, or is invisible.
 pub(super) fn json_text(value: &Value) -> String {
     let mut out = String::new();
     for c in value.to_string().chars() {
@@ -169,7 +169,28 @@ pub(super) fn json_text(value: &Value) -> String {
     out
 }
 
-/// A value as people read it: lists with commas.
+/// A value in a cell: a list that is too long ends with the number of entries that are left out.
+fn brief(value: Option<&Value>) -> String {
+    let whole = plain(value);
+    let list = value.and_then(Value::as_array).filter(|list| list.len() > 1);
+    let Some(list) = list.filter(|_| whole.chars().count() > MAX_CELL) else {
+        return foreign(&whole, MAX_CELL);
+    };
+    // Room for `, +1,234`.
+    let room = MAX_CELL - 8;
+    let (mut shown, mut used) = (Vec::new(), 0);
+    for text in list.iter().map(|entry| plain(Some(entry))) {
+        used += text.chars().count() + 2;
+        if used > room + 2 && !shown.is_empty() {
+            break;
+        }
+        shown.push(text);
+    }
+    let left = number((list.len() - shown.len()) as u64);
+    format!("{}, +{left}", foreign(&shown.join(", "), room))
+}
+
+/// A value for people: lists with commas.
 fn plain(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
@@ -188,8 +209,8 @@ fn plain(value: Option<&Value>) -> String {
     }
 }
 
-/// A cell of a CSV file. Programs that calculate take a text that begins with one of `= + - @` for a
-/// formula, which may run commands (OWASP, CSV Injection): an apostrophe before it makes it a text.
+/// A cell of a CSV file. Spreadsheet programs take a text that begins with one of `= + - @` as a formula, which may
+/// run commands (OWASP, CSV Injection): an apostrophe before it makes it a text.
 fn csv_cell(value: &Value) -> String {
     let text = foreign(&plain(Some(value)), usize::MAX);
     let first = text.trim_start().chars().next();
@@ -218,6 +239,20 @@ mod tests {
         let mut out = Vec::new();
         Table::of(COLUMNS, rows).write(shape, &mut out).expect("memory");
         String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn a_list_that_is_too_long_ends_with_the_number_that_is_left() {
+        let cell = |value: Value| brief(Some(&value));
+        assert_eq!(cell(json!(["name", "sex"])), "name, sex");
+        let kinds = ["address", "birth_date", "name", "patient_id", "phone", "sex", "ssn"];
+        assert_eq!(cell(json!(kinds)), "address, birth_date, name, patient_id, +3");
+        let one = "x".repeat(100);
+        assert_eq!(cell(json!([one])).chars().count(), MAX_CELL + 1);
+        assert_eq!(cell(json!([one, one])), format!("{}…, +1", "x".repeat(MAX_CELL - 8)));
+        let many = vec!["a"; 5_000];
+        assert!(cell(json!(many)).ends_with(", +4,986"), "{}", cell(json!(many)));
+        assert!(cell(json!(["\u{1b}[2J", one])).starts_with("\\u{1b}[2J, +1"));
     }
 
     #[test]

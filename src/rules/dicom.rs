@@ -40,7 +40,7 @@ section_entry! {
     pub(in crate::rules) struct HealthEntry {
         /// `(gggg,eeee)` in hexadecimal.
         tag: String,
-        tells: Health,
+        shows: Health,
     }
 }
 
@@ -216,14 +216,14 @@ impl Section for HealthAttributes {
     }
     fn compile(entry: &HealthEntry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         let tag = tag_of(&entry.tag, "write (gggg,eeee) in hexadecimal", to)?;
-        to.rules.dicom.health.insert(tag, entry.tells);
+        to.rules.dicom.health.insert(tag, entry.shows);
         Ok(())
     }
     /// A sample is a tag.
     fn takes(entry: &HealthEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let tag = parse_tag(sample)?;
         Some(
-            Some(tag) == parse_tag(&entry.tag) && with.rules.dicom.health(tag) == Some(entry.tells),
+            Some(tag) == parse_tag(&entry.tag) && with.rules.dicom.health(tag) == Some(entry.shows),
         )
     }
 }

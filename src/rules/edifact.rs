@@ -41,6 +41,15 @@ section_entry! {
         /// Whoever was named last.
         #[serde(default)]
         anybody: bool,
+        /// Only where these elements of the segment are empty.
+        #[serde(default)]
+        without: Vec<usize>,
+        /// Only where these elements are not.
+        #[serde(default)]
+        with: Vec<usize>,
+        /// Only values without digits.
+        #[serde(default)]
+        letters: bool,
         confidence: Option<f32>,
     }
 }
@@ -67,6 +76,9 @@ section_entry! {
     }
 }
 
+/// In `before`: any component that no other entry names there.
+const ANY: &str = "*";
+
 /// An element with what it depends on.
 #[derive(Debug)]
 pub struct EdifactField {
@@ -82,6 +94,12 @@ pub struct EdifactField {
     pub component: usize,
     /// Whoever was named last.
     pub anybody: bool,
+    /// Elements of the segment that must be empty.
+    pub without: Vec<usize>,
+    /// Elements of the segment that must not be.
+    pub with: Vec<usize>,
+    /// Its value has no digits.
+    pub letters: bool,
     qualifier: Vec<String>,
     behind: Vec<String>,
     before: Vec<String>,
@@ -95,9 +113,16 @@ impl EdifactField {
     pub fn applies(&self, qualifier: &str, message: &str) -> bool {
         allows(&self.qualifier, qualifier) && allows(&self.message, message)
     }
-    /// Whether it means this between these components.
-    pub fn stands_between(&self, before: &str, behind: &str) -> bool {
-        allows(&self.behind, before) && allows(&self.before, behind)
+    /// Whether it means this between these components. `*` is any that no other entry of the `segment` names.
+    pub fn stands_between(&self, before: &str, behind: &str, segment: &[Self]) -> bool {
+        let other = || {
+            self.before.iter().any(|b| b == ANY)
+                && !segment.iter().any(|field| {
+                    (field.element, field.component) == (self.element, self.component)
+                        && field.before.iter().any(|b| b == behind)
+                })
+        };
+        allows(&self.behind, before) && (allows(&self.before, behind) || other())
     }
     /// Whether this code list is one that the entry is about.
     pub fn is_of_list(&self, list: &str) -> bool {
@@ -109,7 +134,8 @@ impl EdifactField {
     }
     /// The value without its prefix, if it has that.
     pub fn value<'v>(&self, value: &'v str) -> Option<&'v str> {
-        value.strip_prefix(self.prefix.as_str())
+        let value = value.strip_prefix(self.prefix.as_str())?;
+        (!self.letters || !value.contains(char::is_numeric)).then_some(value)
     }
 }
 
@@ -170,7 +196,8 @@ impl Section for Fields {
         };
         let conditions =
             [&entry.qualifier, &entry.behind, &entry.before, &entry.list, &entry.message];
-        to.claim(format!("{} {conditions:?} {}", entry.field, entry.prefix))?;
+        let around = (&entry.without, &entry.with, entry.letters);
+        to.claim(format!("{} {conditions:?} {} {around:?}", entry.field, entry.prefix))?;
         let field = EdifactField {
             rule: to.field(&entry.common, entry.kind, &entry.field, entry.confidence)?,
             part: entry.part,
@@ -178,6 +205,9 @@ impl Section for Fields {
             onwards,
             component,
             anybody: entry.anybody,
+            without: entry.without.clone(),
+            with: entry.with.clone(),
+            letters: entry.letters,
             qualifier: entry.qualifier.clone(),
             behind: entry.behind.clone(),
             before: entry.before.clone(),

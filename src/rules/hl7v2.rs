@@ -36,6 +36,9 @@ section_entry! {
         /// The field may hold the segment's own number (1, 2, ...) instead.
         #[serde(default)]
         counted: bool,
+        /// A valid number of a national register without an issuer is such a number.
+        #[serde(default)]
+        registered: bool,
         /// Where the value is in records that have the name one field early (ASTM); 0 for nowhere.
         moved: Option<u16>,
     }
@@ -56,6 +59,7 @@ impl Entry {
             fixed: self.fixed,
             issued: self.issued,
             counted: self.counted,
+            registered: self.registered,
             moved: self.moved,
             first: self.first.clone(),
         })
@@ -198,6 +202,8 @@ pub struct Hl7Field {
     pub issued: bool,
     /// The field may hold the segment's own number (1, 2, ...) instead.
     pub counted: bool,
+    /// A valid number of a national register without an issuer is such a number.
+    pub registered: bool,
     /// Where the value is in records that have the name one field early (ASTM); 0 for nowhere.
     pub moved: Option<u16>,
     first: Vec<String>,

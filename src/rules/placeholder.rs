@@ -35,6 +35,9 @@ section_entry! {
         /// Words that may accompany them.
         #[serde(default)]
         beside: Vec<String>,
+        /// What laboratories measure in place of patients: asked only of their messages.
+        #[serde(default)]
+        laboratory: bool,
     }
 }
 
@@ -80,6 +83,8 @@ pub struct Placeholders {
     deidentified: Vec<(String, Option<String>)>,
     /// Words of phantoms; true for those that decide, false for those that may accompany them.
     phantoms: HashMap<String, bool, foldhash::fast::FixedState>,
+    /// The same of what laboratories measure in place of patients.
+    materials: HashMap<String, bool, foldhash::fast::FixedState>,
 }
 
 impl Placeholders {
@@ -136,21 +141,50 @@ impl Placeholders {
     /// Whether a name or an ID belongs to a phantom: one of its words decides, and the others may accompany
     /// it. Numbers and single letters always may.
     pub fn is_phantom(&self, value: &str) -> bool {
-        let mut says_so = false;
-        for word in value.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()) {
-            match self.phantoms.get(word.to_lowercase().as_str()) {
-                Some(says) => says_so |= says,
-                None if word.chars().nth(1).is_none() => {}
-                None => return false,
+        says_so(value, |word| self.phantoms.get(word).copied())
+    }
+
+    /// Whether a name or an ID in a message of a laboratory belongs to a control, a calibrator or a unit of blood.
+    pub fn is_material(&self, value: &str) -> bool {
+        says_so(value, |word| self.materials.get(word).copied())
+    }
+
+    /// Whether a record of a laboratory is about material and no patient: its names say so, or its IDs where it has no
+    /// name. `born`: it has a birth date, which a person whose family name is such a word has.
+    pub fn is_material_record<'v>(
+        &self,
+        names: impl Iterator<Item = &'v str>,
+        mut ids: impl Iterator<Item = &'v str>,
+        born: bool,
+    ) -> bool {
+        let mut named = false;
+        for name in names.filter(|name| name.contains(char::is_alphabetic)) {
+            named = true;
+            let words = name.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
+            if !self.is_material(name) || (born && words.count() < 2) {
+                return false;
             }
         }
-        says_so
+        named || (!born && ids.any(|id| self.is_material(id)))
     }
 
     /// Whether a folded word is a title, a degree or a generation and no part of a name.
     pub fn is_affix(&self, word: &str) -> bool {
         self.affixes.contains(word)
     }
+}
+
+/// Whether one word of a value decides, and all others are known beside it.
+fn says_so(value: &str, known: impl Fn(&str) -> Option<bool>) -> bool {
+    let mut says_so = false;
+    for word in value.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()) {
+        match known(word.to_lowercase().as_str()) {
+            Some(says) => says_so |= says,
+            None if word.chars().nth(1).is_none() => {}
+            None => return false,
+        }
+    }
+    says_so
 }
 
 /// Whether values of this kind are names of persons.
@@ -312,12 +346,21 @@ impl Section for Phantoms {
             if word.is_empty() || !word.chars().all(char::is_alphabetic) {
                 return to.fault(format!("word {word:?}: write letters only"));
             }
-            *to.rules.placeholders.phantoms.entry(word).or_default() |= says;
+            let placeholders = &mut to.rules.placeholders;
+            let known = match entry.laboratory {
+                true => &mut placeholders.materials,
+                false => &mut placeholders.phantoms,
+            };
+            *known.entry(word).or_default() |= says;
         }
         Ok(())
     }
     /// A sample is a name or an id.
-    fn takes(_: &Phantom, sample: &str, with: &Samples<'_>) -> Option<bool> {
-        Some(with.rules.placeholders.is_phantom(sample))
+    fn takes(entry: &Phantom, sample: &str, with: &Samples<'_>) -> Option<bool> {
+        let placeholders = &with.rules.placeholders;
+        Some(match entry.laboratory {
+            true => placeholders.is_material(sample),
+            false => placeholders.is_phantom(sample),
+        })
     }
 }

@@ -279,3 +279,35 @@ fn a_part_that_is_read_when_needed_is_that_of_all_rules() {
     same!(dicom hl7v2 astm x12 xdt edifact ncpdp recordings xml fhir health keys test_patients);
     same!(placeholders text identifiers services vocabulary policy);
 }
+
+/// Keys of every section: what they mean is the same everywhere (ARCHITECTURE.md).
+const COMMON_KEYS: [&str; 7] =
+    ["id", "title", "kind", "reference", "match", "no_match", "confidence"];
+
+#[test]
+fn comments_of_the_rule_files_explain_every_section_and_key() {
+    let (mut comments, mut keys, mut sections) = (String::new(), Vec::new(), Vec::new());
+    for line in super::SHIPPED.iter().flat_map(|(_, text)| text.lines()) {
+        if let Some(comment) = line.strip_prefix('#') {
+            comments.push_str(comment);
+            comments.push('\n');
+        } else if line.starts_with("[[") {
+            sections.push(line);
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        {
+            keys.push(key);
+        }
+    }
+    let words: Vec<&str> =
+        comments.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+    for section in &sections {
+        assert!(comments.contains(section), "no comment explains {section}");
+    }
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys.iter().filter(|key| !COMMON_KEYS.contains(key)) {
+        assert!(words.contains(key), "no comment explains {key}");
+    }
+    assert!(sections.len() > 500 && keys.len() > 80, "{} {}", sections.len(), keys.len());
+}

@@ -3,6 +3,7 @@
 // Each test file is a program of its own and uses its part of this.
 #![allow(dead_code)]
 
+pub mod conversations;
 pub mod ending;
 #[cfg(feature = "nats")]
 pub mod nats;

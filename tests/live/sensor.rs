@@ -168,6 +168,9 @@ fn the_program_of_the_image_captures_as_anybody_where_it_may_and_starts_where_it
     let folder = tempfile::tempdir().expect("folder");
     std::fs::set_permissions(folder.path(), std::os::unix::fs::PermissionsExt::from_mode(0o755))
         .expect("mode");
+    let image = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/Dockerfile");
+    let image = std::fs::read_to_string(image).expect("Dockerfile");
+    assert!(image.contains("setcap cap_net_raw=p /usr/bin/phitap"), "{image}");
     let program = folder.path().join("phitap");
     std::fs::copy(PHITAP, &program).expect("copied");
     // struct vfs_cap_data of revision 2 (capabilities(7)): CAP_NET_RAW is permitted.
@@ -195,7 +198,9 @@ fn the_program_of_the_image_captures_as_anybody_where_it_may_and_starts_where_it
             |name| all.iter().find(|of| of["check"] == name).expect("a check")["verdict"].clone();
         (of("interface"), of("rights"))
     };
-    assert_eq!(verdict("--bounding-set=-all,+net_raw"), ("ok".into(), "ok".into()));
+    // A cable without traffic may be advised about, but it can be opened.
+    let (interface, rights) = verdict("--bounding-set=-all,+net_raw");
+    assert!(interface != "fault" && rights == "ok", "{interface} {rights}");
     assert_eq!(verdict("--bounding-set=-all").0, "fault");
     // A hub, a worker: neither right nor a way to get it.
     let version = run("--bounding-set=-all", &["--no-new-privs", program.as_str(), "--version"]);

@@ -6,6 +6,7 @@ pub mod labels;
 pub mod layout;
 pub mod numbers;
 pub mod page;
+pub mod people_columns;
 pub mod person;
 pub mod printed;
 mod reading_order;

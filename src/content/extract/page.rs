@@ -54,7 +54,7 @@ impl PageReader {
         }
         let labelled = cells.iter().any(|cell| has_label(cell.as_ref()));
         if labelled {
-            self.sheet.end_table();
+            self.sheet.end_table(scope);
         }
         if self.sheet.in_table() {
             let row = self.aligned(&pieces);

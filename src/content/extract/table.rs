@@ -3,9 +3,11 @@
 
 use super::labels::{Labels, key};
 use super::numbers::ListPosition;
+use super::people_columns::PeopleColumns;
 use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 use crate::rules::{About, Key, Kind, RuleSet};
+use zeroize::Zeroizing;
 
 /// The key whose rule says what a number below the name of a patient is.
 const NUMBER: &str = "patient_id";
@@ -153,12 +155,19 @@ pub struct Sheet {
     labels: Labels,
     /// The columns of the table, once they have been named.
     table: Option<TableColumns>,
+    /// Rows that may have a column for each person.
+    people: PeopleColumns<Zeroizing<String>>,
 }
 
 impl Sheet {
     /// For a document of this format.
     pub fn new(content: &'static str) -> Self {
-        Self { content, labels: Labels::new(content), table: None }
+        Self {
+            content,
+            labels: Labels::new(content),
+            table: None,
+            people: PeopleColumns::default(),
+        }
     }
 
     /// What the document's name says of it.
@@ -168,17 +177,46 @@ impl Sheet {
 
     /// A line of text outside tables.
     pub fn line(&mut self, line: &str, scope: &mut Scope<'_>) {
+        self.release(scope);
         self.labels.line(line, scope);
     }
 
     /// A value under a name.
     pub fn pair(&mut self, name: &str, value: &str, scope: &mut Scope<'_>) {
+        self.release(scope);
         self.labels.pair(name, value, scope);
     }
 
     /// A row of a table, or cells beside each other. True if it named the columns of those below.
     pub fn row(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) -> bool {
         let row = row.get(..MAX_COLUMNS).unwrap_or(row);
+        let rules = scope.rules;
+        let mut fits = self.table.is_none() && self.people.fits(row, rules);
+        if !fits && !self.people.is_empty() {
+            self.release(scope);
+            fits = self.table.is_none() && self.people.fits(row, rules);
+        }
+        if !fits {
+            return self.read(row, scope);
+        }
+        let held = row.iter().map(|cell| Zeroizing::new(cell.as_ref().to_owned()));
+        if !self.people.hold(held.collect(), rules) {
+            self.release(scope);
+        }
+        false
+    }
+
+    /// Reads the rows that were held.
+    fn release(&mut self, scope: &mut Scope<'_>) {
+        if self.people.is_empty() {
+            return;
+        }
+        for row in self.people.finish(self.content, self.labels.around(), scope) {
+            self.read(&row, scope);
+        }
+    }
+
+    fn read(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) -> bool {
         if self.names(row, scope) {
             return true;
         }
@@ -226,29 +264,34 @@ impl Sheet {
 
     /// What follows does not belong to what came before.
     pub fn lose(&mut self) {
+        self.people.clear();
         self.labels.forget();
     }
 
     /// The table ends here.
-    pub fn end_table(&mut self) {
+    pub fn end_table(&mut self, scope: &mut Scope<'_>) {
+        self.release(scope);
+        self.people.clear();
         self.table = None;
         self.labels.forget();
     }
 
     /// The document ends, or what is about one person does.
     pub fn end(&mut self, scope: &mut Scope<'_>) {
-        self.end_table();
+        self.end_table(scope);
         self.labels.emit(scope);
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.labels.memory() + self.table.as_ref().map_or(0, TableColumns::memory)
+        self.labels.memory()
+            + self.people.memory()
+            + self.table.as_ref().map_or(0, TableColumns::memory)
     }
 }
 
 /// A heading without its surroundings.
-fn label(cell: &str) -> &str {
+pub fn label(cell: &str) -> &str {
     cell.trim().trim_end_matches([':', '*', '.', '▲', '▼', '↑', '↓', ' '])
 }
 
@@ -277,6 +320,37 @@ mod tests {
         // Labels beside their values are no heading.
         assert_eq!(rows(&["Name|Jane Roe|MRN:|77", "DOB|1970-01-01"]), [&*row]);
         assert_eq!(rows(&["Patient name|Jane Roe", "MRN: 77|DOB: 1970-01-01"]), [&*row]);
+    }
+
+    #[test]
+    fn a_column_for_each_person() {
+        let found = [
+            "test:~sheet [PatientContext] name=Roe, Jane birth_date=1970-01-31 patient_id=0077",
+            "test:~sheet [PatientContext] name=Penn, Otto birth_date=1951-04-12 patient_id=0078",
+        ];
+        let (name, birth, id) =
+            ("Name|Roe, Jane|Penn, Otto", "Date of birth:|1970-01-31|1951-04-12", "MRN|0077|0078");
+        assert_eq!(rows(&[name, birth, id]), found);
+        assert_eq!(rows(&["|Patient 1|Patient 2", name, "Ward|3|4", birth, id]), found);
+        assert_eq!(rows(&["Patient|1|2", name, birth, id, "Ward|5B|5B"]), found);
+        // Neither labels beside their values nor columns of things.
+        assert_eq!(rows(&["Name|Roe, Jane|MRN|0077"]).len(), 1);
+        for table in [
+            [
+                "Feature|Basic|Pro",
+                "Name|Starter|Professional",
+                "Patient ID|yes|yes",
+                "Date of birth|no|yes",
+            ],
+            [
+                "field|Patient A|Patient B",
+                "name|string|string",
+                "birth_date|date|date",
+                "mrn|integer|integer",
+            ],
+        ] {
+            assert_eq!(rows(&table), [""; 0]);
+        }
     }
 
     #[test]

@@ -121,7 +121,7 @@ impl Texts {
                     scope.whole(&media, text.as_bytes());
                 }
                 Item::Text(text) => {
-                    sheet.end_table();
+                    sheet.end_table(scope);
                     text.lines().for_each(|line| sheet.line(line, scope));
                 }
                 Item::Row(row) => {
@@ -159,6 +159,15 @@ pub fn is_informative(text: &str) -> bool {
     (memchr::memchr_iter(b':', bytes).any(label) && text.contains(char::is_whitespace))
         || (!text.is_ascii() && text.contains('：'))
         || (text.trim_start().starts_with('<') && text.contains('>'))
+        || mentions_patient(text)
+}
+
+/// Whether a string may be a message of a program about a patient: `Loaded patient Jane Roe (MRN 77)`.
+fn mentions_patient(text: &str) -> bool {
+    const WORDS: [&str; 3] = ["atient", "acient", "azient"];
+    text.contains(['(', '['])
+        && text.bytes().any(|b| b.is_ascii_digit())
+        && WORDS.iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
 }
 
 /// Whether a string is base64 of text: a report, a table.

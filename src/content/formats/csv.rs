@@ -3,11 +3,13 @@
 
 use crate::content::extract::labels::Labels;
 use crate::content::extract::numbers::ListPosition;
+use crate::content::extract::people_columns::PeopleColumns;
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::schemaless::Node;
 use crate::content::extract::table::{MAX_COLUMNS, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
+use zeroize::Zeroizing;
 
 /// Longest row, bytes.
 const MAX_ROW: usize = 64 << 10;
@@ -79,6 +81,8 @@ impl Format for Csv {
             columns: TableColumns::default(),
             places: Vec::new(),
             afar: Marks::default(),
+            turned: PeopleColumns::default(),
+            held: Vec::new(),
         })
     }
 }
@@ -152,6 +156,9 @@ struct Table {
     places: Vec<ListPosition>,
     /// What the path says about it.
     afar: Marks,
+    /// Rows that may have a column for each person, and their lines.
+    turned: PeopleColumns<Zeroizing<String>>,
+    held: Vec<Zeroizing<String>>,
 }
 
 impl Document for Table {
@@ -184,8 +191,9 @@ impl Document for Table {
         Want::ALL
     }
 
-    fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         // The row around the gap is lost, and the header if it was in it.
+        self.release(scope);
         self.row.clear();
         self.quoted = false;
         self.lost = true;
@@ -196,10 +204,11 @@ impl Document for Table {
         if ending == Ending::Complete {
             self.line(&[], scope);
         }
+        self.release(scope);
     }
 
     fn memory(&self) -> usize {
-        self.row.capacity() + self.columns.memory()
+        self.row.capacity() + self.columns.memory() + 2 * self.turned.memory()
     }
 }
 
@@ -222,16 +231,46 @@ impl Table {
             Ok(text) => std::borrow::Cow::Borrowed(text),
             Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(line).0,
         };
-        let Some(separator) = self.separator else {
-            let line = line.trim_start_matches('\u{feff}');
-            // Excel's hint, `sep=;`.
-            if line.len() == 5 && line.starts_with("sep=") {
-                return true;
+        let line = line.trim_start_matches('\u{feff}');
+        // Excel's hint, `sep=;`.
+        if self.separator.is_none() && line.len() == 5 && line.starts_with("sep=") {
+            return true;
+        }
+        self.turned(line, scope).unwrap_or_else(|| self.read(line, scope))
+    }
+
+    /// Holds a line that may be one of a table with a column for each person. None if it is no such line.
+    fn turned(&mut self, line: &str, scope: &mut Scope<'_>) -> Option<bool> {
+        let separator = separator(line.as_bytes()).filter(|_| self.separator.is_none())?;
+        let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
+        let row: Vec<_> = cells().map(|cell| Zeroizing::new(cell.into_owned())).collect();
+        let mut goes_on = true;
+        if !self.turned.fits(&row, scope.rules) {
+            goes_on = self.release(scope);
+            if self.separator.is_some() || !self.turned.fits(&row, scope.rules) {
+                return if goes_on { None } else { Some(false) };
             }
-            return self.before(line, scope);
-        };
+        }
+        self.held.push(Zeroizing::new(line.to_owned()));
+        if !self.turned.hold(row, scope.rules) {
+            goes_on &= self.release(scope);
+        }
+        Some(goes_on)
+    }
+
+    /// Reads the lines that were held. False if no line can be of interest.
+    fn release(&mut self, scope: &mut Scope<'_>) -> bool {
+        let held = std::mem::take(&mut self.held);
+        if held.is_empty() || self.turned.finish("csv", self.afar, scope).is_empty() {
+            return true;
+        }
+        held.iter().all(|line| self.read(line, scope))
+    }
+
+    fn read(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
+        let Some(separator) = self.separator else { return self.before(line, scope) };
         let mut record = CandidateRecord::default();
-        self.columns.read_row(Cells { rest: Some(&line), separator }, &mut record, scope);
+        self.columns.read_row(Cells { rest: Some(line), separator }, &mut record, scope);
         record.mark_from_afar(self.afar);
         record.emit("csv", scope);
         true
@@ -389,6 +428,22 @@ mod tests {
                 "http>csv:~csv [PatientContext] patient_id=3 name=Cut",
             ]
         );
+    }
+
+    #[test]
+    fn a_column_for_each_patient() {
+        let text =
+            "Name;Jane Roe;Otto Penn\nDate of birth;1970-01-31;1951-04-12\nMRN;77;78\nWard;3;3\n";
+        assert_eq!(
+            records("text/csv", text.as_bytes()),
+            [
+                "http>csv:~csv [PatientContext] name=Jane Roe birth_date=1970-01-31 patient_id=77",
+                "http>csv:~csv [PatientContext] name=Otto Penn birth_date=1951-04-12 patient_id=78",
+            ]
+        );
+        // The first column names things.
+        let things = "name,price,stock\nLamp,10,7\nDesk,200,8\nBed,300,9\n";
+        assert_eq!(records("text/csv", things.as_bytes()), [""; 0]);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Log messages: `key=value` pairs, labelled values in the text, and embedded documents.
 
 use crate::content::extract::labels::Labels;
+use crate::content::formats::hl7v2::carried;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use zeroize::Zeroizing;
@@ -68,6 +69,10 @@ fn read(text: &str, scope: &mut Scope<'_>) {
     if let Some(at) = text.find("MSH|^~") {
         let message = Zeroizing::new(text.get(at..).unwrap_or("").replace("#015", "\r"));
         scope.whole(&Media::Hl7v2, message.as_bytes());
+        text = text.get(..at).unwrap_or("");
+    } else if let Some(at) = carried::patient_segment(text.as_bytes()) {
+        let segment = Zeroizing::new(text.get(at..).unwrap_or("").replace("#015", "\r"));
+        scope.whole(&Media::Hl7v2, segment.as_bytes());
         text = text.get(..at).unwrap_or("");
     } else if let Some(at) = text.find("<?xml ").or_else(|| text.find("<AuditMessage")) {
         // Audit messages (RFC 5425, IHE ITI-20).
@@ -167,6 +172,16 @@ mod tests {
             ["http>syslog>json:~json [PatientContext] patient_id=7 birth_date=1970-01-01"]
         );
         assert_eq!(log("<13>switch: port 12 up name=eth0 state=up"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_patient_segment_without_a_message() {
+        let got = log("<134>Apr 11 08:30:12 engine mirth: PID|1||77^^^H^MR||Roe^Jane||19700131|F");
+        assert_eq!(
+            got,
+            ["http>syslog>hl7v2:hl7v2 patient_id=77 name=Roe^Jane birth_date=19700131 sex=F"]
+        );
+        assert_eq!(log("<134>engine: PID|started|by|root"), [""; 0]);
     }
 
     #[test]

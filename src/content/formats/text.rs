@@ -47,6 +47,7 @@ impl Format for Text {
             line: zeroize::Zeroizing::default(),
             path: media::path(media),
             lost: false,
+            returned: false,
             messages: ["", "txt", "text", "log", "asc", "lst", "out", "dat", "hl7"]
                 .iter()
                 .any(|suffix| suffix.eq_ignore_ascii_case(media::suffix(media))),
@@ -83,6 +84,8 @@ struct TextDocument {
     path: Option<Box<str>>,
     /// The beginning of the line is missing.
     lost: bool,
+    /// The last line ended with CR: LF is part of its end.
+    returned: bool,
     /// It may hold HL7 v2 messages: manuals and programs only show some.
     messages: bool,
     /// The current message.
@@ -121,6 +124,10 @@ impl TextDocument {
     /// messages with remarks between them.
     fn message(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
         let begins = self.messages.then(|| memchr::memmem::find(line, MESSAGE)).flatten();
+        let goes_on = self.message.is_some() && is_segment(line);
+        let begins = begins.or_else(|| {
+            (self.messages && !goes_on).then(|| carried::patient_segment(line)).flatten()
+        });
         if let Some(at) = begins {
             self.end_message(Ending::Complete, scope);
             let message = self.message.insert(carried::nested(MESSAGE));
@@ -128,7 +135,7 @@ impl TextDocument {
             return true;
         }
         let Some(message) = &mut self.message else { return false };
-        let goes_on = line.trim_ascii().is_empty() || is_segment(line);
+        let goes_on = goes_on || line.trim_ascii().is_empty();
         if goes_on {
             message.data(b"\r", scope);
             segments(message, line, scope);
@@ -201,7 +208,7 @@ fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
         return;
     }
     if sheet.in_table() {
-        sheet.end_table();
+        sheet.end_table(scope);
     }
     // `Patient name<tab>Jane Roe`.
     if let Some((label, value)) = bare.split_once(['\t', '|'])
@@ -231,7 +238,12 @@ impl Document for TextDocument {
             self.sheet.mark(media::about(&path, scope));
         }
         while let Some(lf) = memchr::memchr2(b'\n', b'\r', bytes) {
-            self.end_line(bytes.get(..lf).unwrap_or_default(), scope);
+            let feed = bytes.get(lf) == Some(&b'\n');
+            let second = feed && self.returned && lf == 0 && self.line.is_empty();
+            self.returned = !feed;
+            if !second {
+                self.end_line(bytes.get(..lf).unwrap_or_default(), scope);
+            }
             bytes = bytes.get(lf + 1..).unwrap_or_default();
         }
         let room = MAX_LINE.saturating_sub(self.line.len());
@@ -243,7 +255,7 @@ impl Document for TextDocument {
         self.line.clear();
         self.end_message(Ending::Cut, scope);
         self.sheet.lose();
-        self.lost = true;
+        (self.lost, self.returned) = (true, false);
         Want::ALL
     }
 
@@ -282,6 +294,56 @@ mod tests {
              address=2644 Roy Station, Anthonyland 11090 phone=(827) 555-0122",
             ]
         );
+    }
+
+    #[test]
+    fn tables_with_both_characters_at_the_end_of_a_line() {
+        let table = "| MRN | Name | DOB |\n|---|---|---|\n| 77 | Jane Roe | 1970-01-31 |\n| 78 | Otto Penn | 1951-04-12 |\n";
+        let turned = "| Name | Jane Roe | Otto Penn |\n| DOB | 1970-01-31 | 1951-04-12 |\n| MRN | 77 | 78 |\n";
+        for table in [table, turned] {
+            let got = text(table);
+            assert_eq!(got.len(), 2, "{got:?}");
+            assert_eq!(text(&table.replace('\n', "\r\n")), got);
+        }
+    }
+
+    #[test]
+    fn patients_in_lines_of_logs() {
+        let log = |line: &str| {
+            text(&format!(
+                "10:15:01 INFO start\n2026-03-01 10:15:02,123 INFO [exec-3] {line}\n10:15:03 INFO done\n"
+            ))
+        };
+        for line in [
+            "Loaded patient Jane Roe (MRN H-77123)",
+            "Found patient Jane Roe with MRN H-77123",
+            "Creating patient Jane Roe MRN=H-77123",
+            "Opened patient Jane Roe [H-77123]",
+            "Patient Jane Roe (ID H-77123) admitted",
+        ] {
+            assert_eq!(
+                log(line),
+                ["http>text:~text [PatientContext] name=Jane Roe patient_id=H-77123"],
+                "{line}"
+            );
+        }
+        for line in [
+            "Loaded patient module version 3.2 (build 4711)",
+            "Patient Monitor Driver (MRN 47110)",
+            "User Jane Roe (ID 47110) logged in",
+        ] {
+            let got = log(line);
+            assert!(got.iter().all(|record| !record.contains("name=")), "{line}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn a_patient_segment_alone() {
+        let got =
+            text("10:15:02 DEBUG got PID|1||77^^^H^MR||Roe^Jane||19700131|F\n10:15:03 DEBUG ok\n");
+        assert_eq!(got.len(), 1, "{got:?}");
+        assert!(got[0].contains("patient_id=77") && got[0].contains("name=Roe^Jane"), "{got:?}");
+        assert_eq!(text("10:15:02 DEBUG PID|started|by|root\n"), [""; 0]);
     }
 
     #[test]

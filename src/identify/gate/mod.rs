@@ -1,7 +1,7 @@
 //! The gate that every text of the facts of a service passes before it leaves its flow.
 //!
-//! Hosts, paths, titles, banners and codes come from the wire, where anybody may have put a name or a
-//! number. What is masked, without `--reveal`:
+//! Hosts, paths, titles, banners and codes come from the wire and may contain a name or a number. Without `--reveal`,
+//! it masks:
 //!
 //! 1. a valid number of a person in any country (`536-90-4399`);
 //! 2. what equals or contains an identifier that was found in the flow: a word of a name, alone, with
@@ -13,7 +13,7 @@
 //! 4. other unknown words and long numbers for as long as the flow goes on: an identifier that equals
 //!    them may still come. They are shown when the flow has ended, or after [`WITHHELD_FOR`].
 //!
-//! The flow keeps hashes of its identifiers under a secret seed, and no identifier.
+//! The flow keeps hashes of its identifiers under a secret seed, never the identifiers.
 
 mod table;
 mod text;
@@ -37,8 +37,8 @@ use table::Verdict;
 use text::{Text, folded};
 use zeroize::Zeroizing;
 
-/// How long unknown words of a flow that goes on are masked, packet time. Connections between systems
-/// last for days, and their titles and facilities are needed before.
+/// How long unknown words of an active flow are masked, packet time. Connections between systems last for days, and
+/// their titles and facilities are needed earlier.
 pub const WITHHELD_FOR: Span = Span::seconds(600);
 
 /// Hashes of identifiers kept of a flow. Beyond it unknown words are no longer shown at all.
@@ -50,36 +50,36 @@ const MAX_MEMO: usize = 48;
 /// Names of operations of a flow whose masked form is kept.
 const MAX_OPERATIONS: usize = 16;
 
-/// Shortest word of a name that is looked for, letters; of scripts without capitals two say as much.
+/// Shortest word of a name that is searched for, letters; in scripts without capitals two are as specific.
 const MIN_NAME: usize = 3;
-/// Shortest id that is looked for, letters and digits.
+/// Shortest id that is searched for, letters and digits.
 const MIN_ID: usize = 4;
-/// Fewest digits of a number within an id that are looked for alone.
+/// Fewest digits of a number inside an id that are searched for alone.
 const MIN_DIGITS: usize = 5;
-/// Shortest other value that is looked for, letters and digits.
+/// Shortest other value that is searched for, letters and digits.
 const MIN_VALUE: usize = 6;
 
 /// The gate of one flow.
 pub(super) struct Gate {
     hasher: SeedableRandomState,
     known: HashSet<u64, fast::FixedState>,
-    /// There were more identifiers than are kept.
+    /// There were more identifiers than can be kept.
     overflown: bool,
-    /// Texts that came by, with what is shown of them.
+    /// Earlier texts, with the part that is shown.
     memo: Vec<ShownText>,
     /// The same of names of operations.
     operations: Vec<(Box<str>, Box<str>)>,
-    /// Parts of the first `looked_at` of these texts, in which an identifier would matter; half of each
-    /// hash is enough.
+    /// Parts of the first `looked_at` of these texts in which an identifier would matter; half of each hash is
+    /// enough.
     watched: HashSet<u32, fast::FixedState>,
     looked_at: usize,
-    /// A hash of the facts that came last (0: none), and what is shown of them.
+    /// A hash of the last facts (0: none), and their shown form.
     last: u64,
     shown: Arc<ServiceFacts>,
     settled: bool,
 }
 
-/// By what a flow knows the value of an identifier again: hashes of its words or numbers.
+/// Hashes by which a flow recognises the value of an identifier: of its words or numbers.
 pub(super) fn hashes(hasher: &SeedableRandomState, kind: Kind, value: &str) -> Arc<[u64]> {
     let mut words = Words { hasher, hashes: SmallVec::new() };
     words.learn(kind, value);
@@ -91,7 +91,7 @@ pub(super) fn hashes(hasher: &SeedableRandomState, kind: Kind, value: &str) -> A
     }
 }
 
-/// The hasher of all gates, whose hashes cannot be made without `key`.
+/// The hasher of all gates, whose hashes depend on `key`.
 pub(super) fn hasher(key: &Key) -> SeedableRandomState {
     let [a, b, c, d, e, f, g, h, ..] = key.derive("phitap gate of facts", &[]);
     let seed = u64::from_le_bytes([a, b, c, d, e, f, g, h]);
@@ -131,12 +131,12 @@ impl Words<'_> {
             let word = folded(value.get(start..end).unwrap_or_default());
             self.learn_word(&word);
         }
-        // Words with capitals inside (`McDonald`), and with an apostrophe or a hyphen, are also whole.
+        // Words with inner capitals (`McDonald`), an apostrophe or a hyphen also count as a whole.
         for word in value.split(|c: char| c.is_whitespace() || matches!(c, '^' | ',' | '=' | '&')) {
             let word = folded(word);
             self.learn_word(&word);
         }
-        // Umlauts are written with an e as often as without.
+        // Umlauts are as often written with an e as without.
         if value.contains(['ä', 'ö', 'ü', 'Ä', 'Ö', 'Ü', 'ß']) {
             let spelt = Zeroizing::new(value.chars().fold(String::new(), |mut text, c| {
                 match c {
@@ -199,14 +199,14 @@ impl Words<'_> {
 struct ShownText {
     kind: TextKind,
     text: Box<str>,
-    /// None: as it is.
+    /// `None`: unchanged.
     shown: Option<Box<str>>,
     withheld: bool,
     judged: Arc<Verdict>,
 }
 
 impl Gate {
-    /// One whose hashes cannot be made without `key`.
+    /// One whose hashes depend on `key`.
     pub fn new(key: &Key) -> Self {
         Self {
             hasher: hasher(key),
@@ -235,7 +235,7 @@ impl Gate {
             + texts.chain(operations).sum::<usize>()
     }
 
-    /// From now on nothing shows an identifier of these [`hashes`].
+    /// From now on, identifiers with these [`hashes`] are shown nowhere.
     pub fn learn(&mut self, hashes: &[u64]) {
         hashes.iter().for_each(|hash| self.add(*hash));
     }
@@ -254,7 +254,7 @@ impl Gate {
         }
     }
 
-    /// Whether an identifier with this hash is part of a text that came by.
+    /// Whether an identifier with this hash is part of an earlier text.
     fn watches(&mut self, hash: u64) -> bool {
         for memo in self.memo.iter().skip(self.looked_at) {
             self.watched.extend(memo.judged.parts.iter().map(|part| *part as u32));
@@ -263,7 +263,7 @@ impl Gate {
         self.watched.contains(&(hash as u32))
     }
 
-    /// Forgets what is shown of texts.
+    /// Forgets the shown forms of texts.
     fn forget(&mut self) {
         self.forget_texts();
         self.last = 0;
@@ -307,7 +307,7 @@ impl Gate {
                 self.shown = Arc::new(shown);
             }
         } else if !self.shown.counts_as(facts) {
-            // Most messages change nothing but numbers.
+            // Most messages only change numbers.
             Arc::make_mut(&mut self.shown).count_as(facts);
         }
         Arc::clone(&self.shown)
@@ -327,7 +327,7 @@ impl Gate {
 
     fn show_operation(&mut self, operation: &str, rules: &RuleSet, texts: &mut Texts) -> String {
         let mut shown = operation.to_owned();
-        // `N-GET` says what was done, even if a patient has it for a number.
+        // `N-GET` is an operation, even if a patient has it as a number.
         let known = |&(start, end): &(usize, usize)| {
             let word = operation.get(start..end).unwrap_or_default();
             word.len() < MIN_NAME || rules.vocabulary.knows_in_path(word)
@@ -355,7 +355,7 @@ impl Gate {
         Text::new(TextKind::Name, name, rules).shown().unwrap_or_else(|| name.to_owned())
     }
 
-    /// Masks what must not be shown of a text. True if something may be shown later.
+    /// Masks the parts of a text that must not be shown. True if more may be shown later.
     fn pass(
         &mut self,
         kind: TextKind,
@@ -391,7 +391,7 @@ impl Gate {
         withheld
     }
 
-    /// What is shown of a text that has an identifier of the flow in it.
+    /// The shown form of a text with an identifier of the flow in it.
     fn mask(
         &self,
         kind: TextKind,

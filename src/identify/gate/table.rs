@@ -1,11 +1,11 @@
-//! Results for the texts seen last. Connections to one service repeat the same host, banner and
-//! titles, and judging a text costs far more than finding that it is known.
+//! Results for recent texts. Connections to one service repeat the same host, banner and titles, and judging a text
+//! costs far more than a look-up.
 //!
-//! Texts are known again by a hash of 128 bits with random seeds. Of the text only what may be shown
-//! is kept.
+//! Texts are recognised by a hash of 128 bits with random seeds. Of the text only the shown form is kept.
 
 use super::text::Text;
-use crate::protocol::TextKind;
+use super::{Gate, Key};
+use crate::protocol::{ServiceFacts, TextKind};
 use crate::rules::RuleSet;
 use foldhash::quality::{RandomState, SeedableRandomState};
 use hashbrown::HashMap;
@@ -14,28 +14,33 @@ use std::sync::Arc;
 
 /// Texts kept by a worker.
 const MAX_TEXTS: usize = 4096;
-/// Hashes of parts kept of all texts together: 4 MiB.
+/// Hashes of parts kept for all texts together: 4 MiB.
 const MAX_PARTS: usize = 1 << 19;
+
+/// Facts of services kept by a worker.
+const MAX_FACTS: usize = 1024;
 
 /// A text as it is shown in a flow without identifiers of its own.
 #[derive(Default)]
 pub(super) struct Verdict {
-    /// Hashes of its parts: whether any of them is an identifier decides whether this holds.
+    /// Hashes of its parts: the entry is valid only if none of them is an identifier.
     pub parts: Box<[u64]>,
-    /// What is shown once no further identifier is waited for; none if that is the text as it was.
+    /// Its form once no further identifier is waited for; `None` if that is the original text.
     pub settled: Option<Box<str>>,
-    /// The same before.
+    /// Its form before that.
     pub unsettled: Option<Box<str>>,
     /// Whether the two differ.
     pub withheld: bool,
 }
 
-/// The texts seen last by one worker.
+/// Recent texts of one worker.
 #[derive(Default)]
 pub struct Texts {
     judged: HashMap<u128, Arc<Verdict>, foldhash::fast::FixedState>,
     /// Hashes in `judged`.
     parts: usize,
+    /// What is shown of facts of flows that ended without an identifier, by a hash of the facts.
+    facts: HashMap<u128, Arc<ServiceFacts>, foldhash::fast::FixedState>,
     seeds: [RandomState; 2],
 }
 
@@ -43,10 +48,40 @@ impl Texts {
     /// The rules were replaced.
     pub fn forget(&mut self) {
         self.judged.clear();
+        self.facts.clear();
         self.parts = 0;
     }
 
-    /// What is known of `text`, whose parts are hashed by `hasher`.
+    /// What may be shown of the facts of a flow that has ended, and in which no identifier was found.
+    pub fn settled_facts(
+        &mut self,
+        facts: &ServiceFacts,
+        key: &Key,
+        rules: &RuleSet,
+    ) -> Arc<ServiceFacts> {
+        let hash = self.hash(facts);
+        if let Some(shown) = self.facts.get(&hash) {
+            if shown.counts_as(facts) {
+                return Arc::clone(shown);
+            }
+            let mut shown = ServiceFacts::clone(shown);
+            shown.count_as(facts);
+            return Arc::new(shown);
+        }
+        let shown = Gate::new(key).facts(facts, true, rules, self);
+        if self.facts.len() >= MAX_FACTS {
+            self.facts.clear();
+        }
+        self.facts.insert(hash, Arc::clone(&shown));
+        shown
+    }
+
+    fn hash(&self, of: impl std::hash::Hash) -> u128 {
+        let [high, low] = self.seeds.each_ref().map(|seed| u128::from(seed.hash_one(&of)));
+        high << 64 | low
+    }
+
+    /// The entry of `text`, whose parts are hashed by `hasher`.
     pub(super) fn judge(
         &mut self,
         kind: TextKind,
@@ -54,8 +89,7 @@ impl Texts {
         rules: &RuleSet,
         hasher: &SeedableRandomState,
     ) -> Arc<Verdict> {
-        let [high, low] = self.seeds.each_ref().map(|seed| seed.hash_one((kind, text)));
-        let key = u128::from(high) << 64 | u128::from(low);
+        let key = self.hash((kind, text));
         if let Some(judged) = self.judged.get(&key) {
             return Arc::clone(judged);
         }

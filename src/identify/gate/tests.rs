@@ -233,3 +233,30 @@ fn what_other_flows_made_of_a_text_does_not_matter() {
         assert_eq!(pass(&mut gate(false, &[]), "BRANDYWINE"), "B*********");
     }
 }
+
+#[test]
+fn without_identifiers_names_and_facts_are_shown_as_any_gate_shows_them() {
+    for name in
+        ["PACS01", "fhir.hospital.org", "Ophelia", "ophelia-pc.clinic.example", "536-90-4399"]
+    {
+        let by_gate = Gate::new(&Key::fixed(7)).name(name, &RULES, &mut Texts::default());
+        assert_eq!(Gate::name_alone(name, &RULES), by_gate);
+    }
+    let facts = |facility: &str, messages: u32| {
+        let mut facts = ServiceFacts::default();
+        facts.messages().sending_facility = Some(facility.into());
+        (0..messages).for_each(|_| ServiceFacts::count(&mut facts.messages().messages, "ADT^A01"));
+        facts
+    };
+    let (key, mut texts) = (Key::fixed(7), Texts::default());
+    let mut kept = Vec::new();
+    for (facility, messages) in [("LAB", 1), ("Ophelia", 1), ("LAB", 1), ("LAB", 2), ("Ophelia", 3)]
+    {
+        let facts = facts(facility, messages);
+        let shown = texts.settled_facts(&facts, &key, &RULES);
+        let by_gate = Gate::new(&key).facts(&facts, true, &RULES, &mut Texts::default());
+        assert!(*shown == *by_gate && shown.counts_as(&facts), "{facility} {messages}");
+        kept.push(shown);
+    }
+    assert!(Arc::ptr_eq(&kept[0], &kept[2]), "the same once more");
+}

@@ -1,4 +1,4 @@
-//! One text from the wire: what of it may be a person's.
+//! Finds the parts of a text from the wire that may belong to a person.
 
 use crate::protocol::TextKind;
 use crate::rules::{RuleSet, words};
@@ -8,20 +8,19 @@ use std::net::{IpAddr, SocketAddr};
 use unicode_normalization::UnicodeNormalization;
 use zeroize::Zeroizing;
 
-/// Groups of letters and digits that are looked at together.
+/// Groups of letters and digits that are examined together.
 const MAX_GROUPS: usize = 5;
 /// Longest of these, bytes.
 const MAX_JOINED: usize = 48;
 /// Longest group whose parts are all examined, characters.
 const MAX_GROUP: usize = 64;
-/// Shortest part of a group that is looked at.
+/// Shortest part of a group that is examined.
 const MIN_PART: usize = 5;
-/// Shortest word beside initials, and of two that are joined, letters.
+/// Shortest word beside initials, and shortest of two joined words, letters.
 const MIN_WORD: usize = 3;
-/// Digits in a row that are withheld.
+/// Consecutive digits that are withheld.
 const LONG_NUMBER: usize = 5;
-/// Digits of a component of a unique identifier that may be somebody's number. Roots that
-/// manufacturers were given have seven.
+/// Digits of a component of a unique identifier that may be a person's number. Roots of manufacturers have seven.
 const LONG_COMPONENT: usize = 9;
 /// UIDs of the standard (PS3.6 annex A).
 const DICOM_ROOT: &str = "1.2.840.10008.";
@@ -42,13 +41,13 @@ pub(super) fn folded(text: &str) -> Zeroizing<String> {
 pub(super) struct Text<'a> {
     kind: TextKind,
     text: Cow<'a, str>,
-    /// Nothing in it is anybody's.
+    /// Nothing in it can belong to a person.
     plain: bool,
     masked: Vec<bool>,
     withheld: Vec<bool>,
     /// Groups of letters and digits.
     groups: Vec<(usize, usize)>,
-    /// Segments of a path that name parts of an interface, whoever else is called so.
+    /// Segments of a path that name parts of an interface, whoever else has such a name.
     fixed: Vec<(usize, usize)>,
 }
 
@@ -83,7 +82,7 @@ impl<'a> Text<'a> {
         new
     }
 
-    /// Masks what is no matter of this flow.
+    /// Masks what does not depend on this flow.
     fn judge(&mut self, rules: &RuleSet) {
         match self.kind {
             TextKind::Uid if !is_uid(&self.text) => self.masked.fill(true),
@@ -111,7 +110,7 @@ impl<'a> Text<'a> {
     fn names(&mut self, rules: &RuleSet) {
         let vocabulary = &rules.vocabulary;
         let all = words(&self.text);
-        // Institutions are called after places as often as not; people have two names.
+        // Institutions are often named after places; people have two names.
         let organisation = match self.kind {
             TextKind::Organisation => all.len() == 1 || vocabulary.names_organisation(&self.text),
             TextKind::Party => vocabulary.names_organisation(&self.text),
@@ -142,7 +141,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Segments with unknown words. What was masked before stays so.
+    /// Segments with unknown words. Masked parts stay masked.
     fn path(&mut self, rules: &RuleSet) {
         let vocabulary = &rules.vocabulary;
         let mut start = 0;
@@ -153,7 +152,7 @@ impl<'a> Text<'a> {
             };
             let all = words(segment);
             if all.iter().any(unknown) {
-                // The suffix of a file says what it is.
+                // The suffix of a file gives its type.
                 let suffix = segment.rfind('.').filter(|dot| {
                     let of = words(segment.get(*dot..).unwrap_or_default());
                     of.len() == 1
@@ -168,7 +167,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Numbers of people, and numbers that may be.
+    /// Numbers of people, and possible ones.
     fn numbers(&mut self, rules: &RuleSet) {
         let mut found = Vec::new();
         for (first, &(start, _)) in self.groups.iter().enumerate() {
@@ -203,7 +202,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// Masks what may turn out to be somebody's. True if there is any.
+    /// Masks what may turn out to belong to a person. True if there is any.
     pub fn withhold(&mut self) -> bool {
         let mut any = false;
         for (masked, withheld) in self.masked.iter_mut().zip(&self.withheld) {
@@ -249,7 +248,7 @@ impl<'a> Text<'a> {
         }
     }
 
-    /// What may be shown; none if that is the text as it was.
+    /// The shown form; `None` if that is the original text.
     pub fn shown(&self) -> Option<String> {
         if !self.masked.contains(&true) {
             return None;
@@ -261,7 +260,7 @@ impl<'a> Text<'a> {
         let mut before = false;
         for (at, c) in self.text.char_indices() {
             let masked = self.masked.get(at).is_some_and(|m| *m);
-            // The first letter, as of names; of scripts in which it says too much not even that.
+            // The first letter, as of names; in scripts in which it reveals too much not even that.
             let first = !before && c.is_ascii_alphabetic() && self.kind != TextKind::Uid;
             shown.push(if masked && c.is_alphanumeric() && !first { '*' } else { c });
             before = masked;
@@ -269,7 +268,7 @@ impl<'a> Text<'a> {
         Some(shown)
     }
 
-    /// A segment of a path is shown whole or not at all, but for the suffix of a file.
+    /// A segment of a path is shown completely or not at all, except for the suffix of a file.
     fn shown_path(&self) -> String {
         let mut shown = String::with_capacity(self.text.len());
         let mut start = 0;
@@ -293,8 +292,8 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Whether a folded group contains an identifier: a word with one or two initials, two words joined, a
-/// longer part of it.
+/// Whether a folded group contains an identifier: a word with one or two initials, two joined words, a longer part of
+/// it.
 fn parts(group: &str, is_known: &mut dyn FnMut(&str) -> bool) -> bool {
     let at: Vec<usize> =
         group.char_indices().map(|(at, _)| at).chain([group.len()]).take(MAX_GROUP + 1).collect();

@@ -1,4 +1,4 @@
-//! What is known of hosts and services so far.
+//! Hosts and services seen so far.
 
 use crate::exposure::{Answers, Conversation, Count, Event, Exposure, Service};
 use crate::output::shares::Shares;
@@ -8,23 +8,23 @@ use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 
-/// Hosts and services held, each; the sensor itself remembers no more.
+/// Most hosts, and most services; the sensor itself remembers no more.
 const MAX_LISTED: usize = 65_536;
-/// Peers and names held of one.
+/// Peers and names held per entry.
 const MAX_OF_ONE: usize = 64;
 
 /// A host.
 #[derive(Default)]
 pub(super) struct Host {
-    /// What traffic proves it to be.
+    /// Its roles.
     pub roles: BTreeSet<&'static str>,
-    /// What it speaks.
+    /// Its protocols.
     pub protocols: BTreeSet<&'static str>,
-    /// What it is called: titles, applications.
+    /// Its names: titles, applications.
     pub names: BTreeSet<String>,
-    /// Whom it talks to.
+    /// Its peers.
     pub peers: BTreeSet<IpAddr>,
-    /// Packet times of the first and the last sighting.
+    /// Packet times of the first and the last observation.
     pub seen: Option<(Timestamp, Timestamp)>,
 }
 
@@ -32,19 +32,19 @@ pub(super) struct Host {
 pub(super) struct Listed {
     /// `tcp` or `udp`.
     pub transport: &'static str,
-    /// Packet times of the first and the last sighting.
+    /// Packet times of the first and the last observation.
     pub seen: (Timestamp, Timestamp),
     /// Server software, as it names itself.
     pub software: Option<String>,
-    /// What the service is called.
+    /// Its names.
     pub names: BTreeSet<String>,
-    /// How clients show who they are.
+    /// How clients authenticate.
     pub authentication: &'static str,
-    /// Whether secrets crossed in clear.
+    /// Whether secrets crossed in cleartext.
     pub credentials_in_clear: bool,
-    /// Whom it lets in, where that is proved.
+    /// Which clients it accepts, if proven.
     pub answers: Option<&'static str>,
-    /// What it shows of itself unasked.
+    /// What it shows of itself without a login.
     pub open: BTreeSet<String>,
     /// Clients.
     pub clients: BTreeSet<IpAddr>,
@@ -69,9 +69,9 @@ pub(super) struct Edge {
 pub(super) struct Encrypted<'a> {
     /// Its flows that have ended.
     pub flows: u64,
-    /// The protocol that its port is for.
+    /// The protocol that its port is registered for.
     pub port_of: Option<&'static str>,
-    /// What its handshakes show.
+    /// Facts from its handshakes.
     pub tls: Option<&'a TlsFacts>,
 }
 
@@ -84,18 +84,18 @@ pub(super) struct Inventory {
     pub services: BTreeMap<(SocketAddr, &'static str), Listed>,
     /// Exposures.
     pub edges: BTreeMap<(IpAddr, SocketAddr, &'static str), Edge>,
-    /// Flows in clear and encrypted.
+    /// Flows in cleartext and encrypted.
     pub shares: Shares,
     /// What handshakes of encrypted services show.
     pub handshakes: BTreeMap<SocketAddr, TlsFacts>,
-    /// Names of hosts, of which not all need be among `hosts`.
+    /// Names of hosts, not all of which are in `hosts`.
     named: BTreeMap<IpAddr, BTreeSet<String>>,
-    /// What found no place.
+    /// Entries that found no room.
     pub left: u64,
 }
 
 impl Listed {
-    /// In words; none where no exposure was seen.
+    /// In words; `None` if no exposure was seen.
     pub fn severity(&self) -> Option<&'static str> {
         (self.score > 0).then(|| Severity::of(self.score).as_str())
     }
@@ -125,7 +125,7 @@ fn name_it(names: &mut BTreeSet<String>, name: &str) {
 }
 
 impl Inventory {
-    /// Takes what an event says of hosts and services.
+    /// Takes the hosts and services of an event.
     pub fn take(&mut self, event: &Event) {
         match event {
             Event::Asset(a) => {
@@ -153,7 +153,7 @@ impl Inventory {
         }
     }
 
-    /// Gives hosts their names; others that have one were only asked for.
+    /// Gives hosts their names; other named hosts were only looked up.
     pub fn name_hosts(&mut self) {
         for (address, names) in &self.named {
             if let Some(host) = self.hosts.get_mut(address) {
@@ -162,7 +162,7 @@ impl Inventory {
         }
     }
 
-    /// Takes a flow that has ended: who talks to whom, and how much of it is encrypted.
+    /// Takes a flow that has ended: its ends, and whether it is encrypted.
     pub fn conversation(&mut self, of: &Conversation) {
         self.shares.take(of);
         let (client, server) = (of.flow.client.ip(), of.flow.server.ip());

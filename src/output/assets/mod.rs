@@ -1,5 +1,5 @@
-//! `--assets FILE`: the hosts and services that the traffic proves, written at the end of a run as JSON, as a
-//! table, or as a graph of who talks to whom.
+//! `--assets FILE`: the hosts and services that the traffic proves, written at the end of a run as JSON, as a table,
+//! or as a graph of their connections.
 
 mod inventory;
 mod shapes;
@@ -13,7 +13,7 @@ use inventory::Inventory;
 use std::io::{self, Write};
 use std::path::Path;
 
-/// In which shape hosts and services are written.
+/// Format of the file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Shape {
     /// One object with lists of hosts and services.
@@ -25,7 +25,7 @@ pub enum Shape {
 }
 
 impl Shape {
-    /// By the ending of a file's name; none for others.
+    /// By the suffix of a file's name; `None` for others.
     pub fn of(path: &Path) -> Option<Self> {
         match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "json" => Some(Self::Json),

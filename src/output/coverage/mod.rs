@@ -1,7 +1,7 @@
 //! What of a run could not be judged, and why.
 //!
-//! "No patient data seen" says something only of what was read. So every output says beside it what was
-//! not: nothing read is never nothing found.
+//! "No patient data seen" only applies to what was read. So every output adds what was not read: "nothing read" is
+//! never "nothing found".
 
 use super::RunSummary;
 use super::text::{bytes, count, number};
@@ -9,7 +9,7 @@ use crate::closed_set::closed_set;
 use crate::decode::Skip;
 
 closed_set! {
-    /// How much the absence of findings is worth.
+    /// How much the absence of findings proves.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     pub enum Verdict {
         /// Everything in cleartext was read.
@@ -65,9 +65,9 @@ closed_set! {
 pub struct Shortfall {
     /// Why.
     pub cause: Cause,
-    /// Packets, flows, directions or inputs, by the cause; 1 where only bytes are known.
+    /// Packets, flows, directions or inputs, depending on the cause; 1 if only bytes are known.
     pub count: u64,
-    /// Bytes, as far as they are known.
+    /// Bytes, if known.
     pub bytes: Option<u64>,
     /// The same for people, with the remedy.
     pub text: String,
@@ -91,7 +91,7 @@ impl RunSummary {
         self.packets_read > 0 && self.skip(Skip::UnsupportedLink) == self.packets_read
     }
 
-    /// How much the absence of findings is worth.
+    /// How much the absence of findings proves.
     pub fn verdict(&self) -> Verdict {
         let filtered = self.skip(Skip::Filtered);
         if self.packets_read == 0 {
@@ -113,12 +113,12 @@ impl RunSummary {
         self.skipped.get(skip.as_str()).copied().unwrap_or(0)
     }
 
-    /// Packets that may have held a conversation and could not be read.
+    /// Packets that may have carried a conversation and could not be read.
     fn undecoded(&self) -> u64 {
         Skip::ALL.iter().filter(|skip| skip.is_a_loss()).map(|skip| self.skip(*skip)).sum()
     }
 
-    /// Payload on the wire as far as it is known, and how much of it could not be judged, bytes.
+    /// Payload on the wire as far as known, and how much of it could not be judged, bytes.
     pub fn unjudged_bytes(&self) -> (u64, u64) {
         let lost = self.gap_bytes.saturating_sub(self.cut_bytes);
         let lost = lost.saturating_add(self.cut_payload_bytes);
@@ -132,7 +132,7 @@ impl RunSummary {
         unread.min(self.flows)
     }
 
-    /// What could not be judged, the gravest first.
+    /// What could not be judged, the most serious first.
     pub fn shortfalls(&self) -> Vec<Shortfall> {
         let mut all = Vec::new();
         let mut add = |cause, count: u64, bytes, text: String| {
@@ -193,14 +193,14 @@ impl RunSummary {
         let gap = self.gap_bytes.saturating_sub(self.cut_bytes);
         let text = format!("{} missing in streams: packets were not captured", bytes(gap));
         add(Cause::Gap, gap.min(1), Some(gap), text);
-        // A header that the snap length cut is said already.
+        // A header that the snap length cut is reported already.
         let undecoded = self.undecoded();
         let undecoded = if self.packets_cut > 0 { 0 } else { undecoded };
         let text = format!("{} could not be decoded", count(undecoded, "packet"));
         add(Cause::Packet, undecoded, None, text);
     }
 
-    /// Flows that were there and could not be read.
+    /// Flows that were seen and could not be read.
     fn unread_flows(&self, add: &mut impl FnMut(Cause, u64, Option<u64>, String)) {
         let (n, size) = (self.unrecognised_flows, self.unrecognised_bytes);
         let text = format!("{} of no known protocol, {}", count(n, "flow"), bytes(size));
@@ -224,7 +224,7 @@ impl RunSummary {
         add(Cause::GivenUp, n, None, text);
     }
 
-    /// What the run comes to where nothing was found; `Title` of every output for people.
+    /// The result of a run without findings, as the title of every output for people.
     pub(in crate::output) fn all_clear(&self) -> String {
         let accepted = if self.suppressed.iter().any(|s| s.findings > 0) {
             " but what is known and accepted"

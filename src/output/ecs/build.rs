@@ -1,4 +1,4 @@
-//! From what exposure passes on to the shape of events.
+//! Builds events from the output of the exposure stage.
 
 use super::cut::Cut;
 use super::dicom;
@@ -30,7 +30,7 @@ const MAX_VIEWED: usize = 100;
 /// Faulty inputs listed in the run summary.
 const MAX_FAULTS: usize = 1_000;
 
-/// An event; of an exposure, lists and texts are cut.
+/// An event; for an exposure, lists and texts are cut.
 pub(super) fn event<'a>(event: &'a x::Event, cut: Cut, context: &'a Context) -> Event<'a> {
     let shape = match event {
         x::Event::Finding { event, severity, direction, exposure, .. } => {
@@ -47,7 +47,7 @@ pub(super) fn event<'a>(event: &'a x::Event, cut: Cut, context: &'a Context) -> 
     Event { message: sentence::of_event(event), related: related(&shape), ..shape }
 }
 
-/// A finding without what its exposure says for all of them.
+/// A finding without what its exposure shows for all of them.
 fn lean(mut finding: Event<'_>) -> Event<'_> {
     (finding.event.module, finding.observer.kind) = (None, None);
     finding
@@ -177,12 +177,12 @@ fn patients<'a>(list: &'a x::PatientList, context: &'a Context) -> Event<'a> {
     }
 }
 
-/// When it began, where that is not when it was complete.
+/// When it began, if it was not complete at once.
 fn earlier(start: Timestamp, end: Timestamp) -> Option<Text<Timestamp>> {
     (start < end).then_some(Text(start))
 }
 
-/// Where an analyst finds the packets; of a live capture there is no file.
+/// Where an analyst finds the packets; a live capture has no file.
 fn packets(span: capture::PacketSpan, context: &Context) -> Option<PacketSpan<'_>> {
     let name = |packet: capture::PacketRef| context.files.get(usize::from(packet.interface));
     let (file, last) = (name(span.first)?, name(span.last)?);
@@ -402,7 +402,7 @@ pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Conte
     }
 }
 
-/// How a sensor that goes on is: the figures of the run summary so far, and what it says of itself.
+/// The status of a running sensor: the counters of the run summary so far, and its health.
 pub(super) fn status<'a>(
     so_far: &'a RunSummary,
     overview: &Overview,
@@ -421,7 +421,7 @@ pub(super) fn status<'a>(
     }
 }
 
-/// A part of what can be merged.
+/// A part of the data that can be merged.
 pub(super) fn summary<'a>(of: &'a SummaryPart, context: &'a Context) -> Event<'a> {
     Event {
         message: sentence::of_summary(&of.part),
@@ -448,7 +448,7 @@ fn views(overview: &Overview) -> (Vec<OpenService>, Vec<Scanner>) {
     (open.collect(), scanners.map(scanner).collect())
 }
 
-/// A share to four places: more would differ by nothing that was measured.
+/// A share to four places, which is as precise as the measurement.
 fn rounded(share: f64) -> f64 {
     (share * 1e4).round() / 1e4
 }
@@ -533,7 +533,7 @@ fn end(address: SocketAddr) -> End {
 }
 
 pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
-    // A field that a standard declares, and nothing that speaks against it, needs no words.
+    // A declared field without contrary evidence needs no words.
     let plain = matches!(i.evidence, Evidence::Declared | Evidence::DeclaredValid)
         && i.confidence >= CERTAIN;
     let is_shown = if lean { i.confidence < DOUBTFUL } else { !plain };
@@ -543,7 +543,7 @@ pub(super) fn identifier(i: &i::Identifier, lean: bool) -> Identifier<'_> {
         kind: i.kind,
         value: i.shown.text(),
         masked: Some(i.shown.masked()).filter(|masked| !lean || !masked),
-        // Many share a value of the other kinds: a pseudonym of it identifies no person.
+        // Many people share a value of the other kinds: a pseudonym of it identifies no person.
         token: i.kind.is_number_or_name().then_some(Prefixed("i_", i.token)),
         any_issuer: (i.kind.is_number_or_name() && i.unissued != i.token)
             .then_some(Prefixed("i_", i.unissued)),
@@ -577,7 +577,7 @@ fn facts<'a>(f: &'a ServiceFacts, access: &x::Access, cut: Cut) -> Service<'a> {
     }
 }
 
-/// That a record is about a patient goes without saying.
+/// Every record here is about a patient.
 fn marks(marks: impl Iterator<Item = Mark>) -> Vec<&'static str> {
     marks.filter(|mark| *mark != Mark::PatientContext).map(Mark::as_str).collect()
 }

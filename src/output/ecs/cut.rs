@@ -1,9 +1,9 @@
-//! How much of an event is left out to keep it short.
+//! Shortens events.
 
 use crate::protocol::service::Fact;
 
-/// How much of lists and texts is written. What is longer is left out whole: cut, a word of a closed set
-/// would be none, and two texts might become the same.
+/// Limits of lists and texts. Longer texts are left out completely: a cut word would not belong to its closed set,
+/// and two cut texts might become equal.
 #[derive(Clone, Copy)]
 pub struct Cut {
     /// Entries of a list.
@@ -16,7 +16,7 @@ impl Cut {
     /// Everything.
     pub const NONE: Self = Self { list: usize::MAX, text: usize::MAX };
 
-    /// The front of a list.
+    /// The first entries of a list.
     pub fn list<T>(self, all: &[T]) -> &[T] {
         all.get(..self.list).unwrap_or(all)
     }
@@ -26,7 +26,7 @@ impl Cut {
         text.len() <= self.text
     }
 
-    /// The first texts of a list that are short enough.
+    /// The first short enough texts of a list.
     pub fn texts<'a>(
         self,
         all: impl Iterator<Item = &'a str> + 'a,
@@ -34,7 +34,7 @@ impl Cut {
         all.filter(move |text| self.fits(text)).take(self.list)
     }
 
-    /// Whether anything of a fact is left.
+    /// Whether anything is left of a fact.
     pub fn leaves(self, fact: &Fact<'_>) -> bool {
         match fact {
             Fact::Text(text) => self.fits(text),

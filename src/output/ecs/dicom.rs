@@ -1,14 +1,14 @@
-//! What events say of DICOM beside the facts of the service: whom a service lets in, and what passed.
+//! DICOM in events, beside the facts of the service: which clients a service accepts, and operations.
 
 use super::cut::Cut;
 use super::model::{Access, Dicom, End};
 use crate::exposure as x;
 use std::collections::BTreeMap;
 
-/// Calling titles listed of a service, let in or turned away.
+/// Calling titles listed per service, accepted or rejected.
 const MAX_TITLES: usize = 16;
 
-/// Nothing where nothing is proved.
+/// `None` if nothing is proven.
 pub(super) fn access(a: &x::Access) -> Option<Box<Access>> {
     (a.answers() != x::Answers::Unproven).then(|| {
         Box::new(Access {

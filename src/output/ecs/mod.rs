@@ -1,5 +1,5 @@
-//! `--format ecs`: one JSON object a line with ECS 8 field names and one `phi` object.
-//! `schema/event.schema.json` describes every field.
+//! `--format ecs`: one JSON object per line with ECS 8 field names and one `phi` object. `schema/event.schema.json`
+//! describes every field.
 
 mod build;
 mod cut;
@@ -35,7 +35,7 @@ pub(in crate::output) const FORMAT: Format = Format {
     },
 };
 
-/// The event as a value, for what reads events rather than writes them.
+/// The event as a value, for readers of events.
 pub(in crate::output) fn value(event: &Event, context: &Context) -> serde_json::Value {
     serde_json::to_value(build::event(event, Cut::NONE, context)).unwrap_or_default()
 }
@@ -71,18 +71,17 @@ pub(in crate::output) fn append_identifier(line: &mut Vec<u8>, i: &Identifier) -
 struct Ecs {
     lines: json::Lines,
     context: Context,
-    /// What exposures come to, for the run summary.
+    /// Totals of exposures, for the run summary.
     overview: Overview,
-    /// What waits for the next `phi-summary`, where these are written.
+    /// Facts for the next `phi-summary`, if these are written.
     summaries: Option<Summaries>,
 }
 
-/// Longest event of an exposure, bytes: it is written again and again as the exposure grows, and must not
-/// grow with it.
+/// Longest event of an exposure, bytes: it is written again and again as the exposure grows, and must not grow with
+/// it.
 pub(in crate::output) const MAX_EXPOSURE: usize = 3_000;
 
-/// What is tried, one after the other, to keep to it. The last always does: what is left are numbers and
-/// words of ours.
+/// Limits to try in turn to stay below it. The last always suffices: only numbers and our own words are left.
 const CUTS: [Cut; 6] = [
     Cut::NONE,
     Cut { list: 8, text: 96 },
@@ -92,7 +91,7 @@ const CUTS: [Cut; 6] = [
     Cut { list: 0, text: 0 },
 ];
 
-/// Writes an event to `line`, which was empty, without an end of line; an exposure short enough.
+/// Writes an event to `line`, which was empty, without a line end; shortens an exposure if necessary.
 fn append(line: &mut Vec<u8>, event: &Event, context: &Context) -> io::Result<()> {
     for cut in CUTS {
         line.clear();
@@ -111,7 +110,7 @@ impl Ecs {
         self.lines.write(&build::summary(&part, &self.context))
     }
 
-    /// Writes what waits for a summary, and how much the run has read.
+    /// Writes the remaining facts, and how much the run has read.
     fn rest(&mut self, so_far: &RunSummary, over: bool) -> io::Result<()> {
         let Some(summaries) = &mut self.summaries else { return Ok(()) };
         let facts = summaries.take();
@@ -121,10 +120,10 @@ impl Ecs {
     }
 }
 
-/// A line that holds a part of a summary, without its end.
+/// A line with a part of a summary, without its line end.
 ///
 /// # Errors
-/// Never: a part holds nothing that JSON cannot.
+/// Never: a part contains nothing that JSON cannot express.
 pub fn summary_line(part: &Part, key_id: &str, sensor: &str) -> io::Result<Vec<u8>> {
     let sensor = Some(sensor).filter(|name| !name.is_empty());
     let context =

@@ -1,5 +1,5 @@
-//! The shape of events, field by field as in `schema/event.schema.json`. What is not known is left
-//! out, never written as null.
+//! The structure of events, field by field as in `schema/event.schema.json`. Unknown values are left out, never
+//! written as null.
 
 use super::cut::Cut;
 use crate::exposure::EventId;
@@ -31,7 +31,7 @@ pub struct Prefixed(pub &'static str, pub Token);
 
 impl Serialize for Prefixed {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        // Written as one piece: events hold many.
+        // Written as one piece, as events contain many of them.
         let mut text = SmallVec::<[u8; 32]>::from_slice(self.0.as_bytes());
         text.extend_from_slice(&self.1.text());
         to.serialize_str(std::str::from_utf8(&text).unwrap_or_default())
@@ -242,7 +242,7 @@ pub struct Identifier<'a> {
     pub masked: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Prefixed>,
-    /// Where an issuer was named.
+    /// If an issuer was named.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub any_issuer: Option<Prefixed>,
     pub field: &'a str,
@@ -261,12 +261,12 @@ pub struct Service<'a> {
     pub credentials: Vec<&'static str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub interfaces: Vec<WebInterface<'a>>,
-    /// What protocols say of it.
+    /// Facts from protocols.
     #[serde(flatten)]
     pub facts: Facts<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub software: Option<&'a str>,
-    /// What became of the connection.
+    /// Outcome of the connection.
     #[serde(flatten)]
     pub outcome: Facts<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -363,7 +363,7 @@ pub struct Dicom<'a> {
     pub refused_titles: &'a [String],
 }
 
-/// What a web service's answers show of it.
+/// An interface in a web service's answers.
 #[derive(Serialize)]
 pub struct WebInterface<'a> {
     pub kind: &'static str,
@@ -401,7 +401,7 @@ pub struct ExposureDetail<'a> {
     pub coverage: Option<ExposureCoverage>,
 }
 
-/// What of the flows of an exposure could not be read.
+/// What could not be read of the flows of an exposure.
 #[derive(Serialize)]
 pub struct ExposureCoverage {
     pub gap_bytes: u64,
@@ -474,7 +474,7 @@ pub struct Run<'a> {
     pub reveal: bool,
 }
 
-/// How much of the traffic the findings speak for.
+/// How much of the traffic the findings cover.
 #[derive(Serialize)]
 pub struct Coverage {
     pub verdict: &'static str,

@@ -1,4 +1,4 @@
-//! How a sensor is, in its `sensor-status`.
+//! The status of a sensor in its `sensor-status`.
 
 use super::model::Text;
 use crate::output::SensorStatus;
@@ -7,7 +7,7 @@ use crate::time::Timestamp;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// How a sensor is.
+/// The status of a sensor.
 #[derive(Serialize)]
 pub struct Sensor<'a> {
     pub ready: bool,

@@ -1,4 +1,4 @@
-//! What of a run can be merged, as `phi-summary` events.
+//! The part of a run that can be merged, as `phi-summary` events.
 
 use super::super::clock::stopwatch;
 use super::super::{Context, RunSummary};
@@ -9,9 +9,9 @@ use crate::time::{Span, Timestamp};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-/// Packet time for which facts wait for others.
+/// Packet time for which facts are collected.
 const PART_EVERY: Span = Span::seconds(10);
-/// The same by the clock, where a live run sees nothing new.
+/// The same by the clock, if a live run sees nothing new.
 const FLUSH_EVERY: Duration = Duration::from_secs(5);
 
 /// A part of a summary and the time of its event.
@@ -20,18 +20,18 @@ pub(super) struct SummaryPart {
     pub part: Part,
 }
 
-/// Facts until the next event. Those of one patient in one flow are joined; nothing else is held.
+/// Facts until the next event. Those of one patient in one flow are joined; nothing else is kept.
 #[derive(Default)]
 pub(super) struct Summaries {
     waiting: Section,
-    /// Packet time of the first fact that waits, and of the last one.
+    /// Packet time of the first collected fact, and of the last one.
     span: Option<(Timestamp, Timestamp)>,
     /// When the first fact came, by the clock.
     since: Option<Instant>,
 }
 
 impl Summaries {
-    /// Takes a sighting. What is to be written, where it is enough, or its time has come.
+    /// Takes an observation. Returns what is to be written, if it is enough or its time has come.
     pub fn add(&mut self, observation: &PatientObservation) -> Option<SummaryPart> {
         let fact = Fact::of(observation)?;
         let time = fact.seen.last;
@@ -42,7 +42,7 @@ impl Summaries {
         (full || last - first >= PART_EVERY).then(|| self.take()).flatten()
     }
 
-    /// What waits.
+    /// The collected facts.
     pub fn take(&mut self) -> Option<SummaryPart> {
         let (_, time) = self.span.take()?;
         self.since = None;
@@ -50,7 +50,7 @@ impl Summaries {
         Some(SummaryPart { time, part: Part::of_facts(waiting.facts()?.iter()) })
     }
 
-    /// What has waited for long enough in a live run.
+    /// Facts that were collected for long enough in a live run.
     pub fn due(&mut self) -> Option<SummaryPart> {
         self.span?;
         let now = stopwatch();
@@ -59,7 +59,7 @@ impl Summaries {
     }
 }
 
-/// What a run has read; none before its first packet. Its id is the same whenever the same input is read.
+/// What a run has read; `None` before its first packet. Its id is the same whenever the same input is read.
 pub(super) fn figures(run: &RunSummary, over: bool, context: &Context) -> Option<SummaryPart> {
     let (started, ended) = (run.started?, run.ended?);
     let mut hasher = blake3::Hasher::new();

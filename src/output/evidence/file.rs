@@ -1,4 +1,4 @@
-//! Files of evidence: for their owner only, and encrypted where recipients are named.
+//! Files of evidence: accessible to their owner only, and encrypted if recipients are named.
 
 use crate::config::EvidenceSettings;
 use std::fs::{File, OpenOptions};
@@ -6,12 +6,12 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Files of one exposure: of several runs under one id.
+/// Files of one exposure: several runs may have the same id.
 const MAX_OF_ONE: u32 = 100;
 
-/// A file, and what is before it.
+/// A file, with an optional encryption layer.
 pub(super) enum Sealed {
-    /// In clear.
+    /// In cleartext.
     Plain(BufWriter<File>),
     /// Only recipients can open it.
     #[cfg(feature = "age")]
@@ -58,7 +58,7 @@ impl Sealed {
         }
     }
 
-    /// Writes what is left, and the end.
+    /// Writes the rest, and the end.
     pub fn finish(self) -> io::Result<()> {
         match self {
             Self::Plain(mut file) => file.flush(),
@@ -106,7 +106,7 @@ fn no_recipient(text: &str) -> String {
 /// Whether files could be encrypted for these recipients.
 ///
 /// # Errors
-/// Which of them is none.
+/// The invalid recipient.
 #[cfg(feature = "age")]
 pub fn check_recipients(recipients: &[String]) -> io::Result<()> {
     parsed(recipients).map(drop)

@@ -33,15 +33,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use writer::Writer;
 
-/// Packets that wait for the writer.
+/// Packets waiting for the writer.
 const MAX_WAITING: usize = 8_192;
 /// Exposures that have files of their own in a run.
 const MAX_FILES: usize = 10_000;
-/// Files that are written at a time.
+/// Files that are written at the same time.
 const MAX_OPEN: usize = 256;
-/// Bytes of all files of a run, beyond which no more is written: so many files of the limit of each.
+/// Bytes of all files of a run, beyond which nothing more is written: this many files of the limit of each.
 const MAX_FULL: u64 = 256;
-/// How long the writer waits for packets before it writes out what is buffered.
+/// How long the writer waits for packets before it flushes.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
 /// Client and service of an exposure.
@@ -114,7 +114,7 @@ impl Order {
     }
 }
 
-/// What reading threads and the writer share.
+/// Shared by reading threads and the writer.
 #[derive(Default)]
 struct Shared {
     /// How often `wanted` has changed.
@@ -124,14 +124,14 @@ struct Shared {
     dropped: AtomicU64,
 }
 
-/// The exposures whose packets are wanted, and where these go.
+/// The exposures whose packets are wanted, and their destination.
 #[derive(Clone)]
 pub struct Evidence {
     shared: Arc<Shared>,
     to: Sender<Order>,
 }
 
-/// What became of packets of exposures.
+/// Counts of packets of exposures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct EvidenceCounts {
     /// Written.
@@ -141,10 +141,10 @@ pub struct EvidenceCounts {
 }
 
 impl Evidence {
-    /// Starts the writer. `complain` takes what an administrator must know.
+    /// Starts the writer. `complain` takes messages for an administrator.
     ///
     /// # Errors
-    /// If the folder cannot be written to, or a recipient is none.
+    /// If the folder cannot be written to, or a recipient is invalid.
     pub fn start(
         settings: EvidenceSettings,
         interfaces: Vec<Arc<str>>,
@@ -167,7 +167,7 @@ impl Evidence {
         Ok((evidence, output))
     }
 
-    /// One without a writer: what it would get.
+    /// One without a writer, and the messages that it would get.
     #[cfg(test)]
     pub(crate) fn unwritten(waiting: usize) -> (Self, Receiver<Order>) {
         let (to, orders) = bounded(waiting);
@@ -200,14 +200,14 @@ impl Evidence {
         self.shared.want_no_more(number);
     }
 
-    /// Hands a packet to the writer, or counts it as lost.
+    /// Passes a packet to the writer, or counts it as lost.
     pub fn record(&self, exposure: u64, packet: Recorded) {
         if self.to.try_send(Order::Packet(exposure, packet)).is_err() {
             self.shared.dropped.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// What became of packets so far.
+    /// Counts of packets so far.
     pub fn counts(&self) -> EvidenceCounts {
         EvidenceCounts {
             written: self.shared.written.load(Ordering::Relaxed),
@@ -218,7 +218,7 @@ impl Evidence {
 
 impl Shared {
     fn wanted(&self) -> MutexGuard<'_, BTreeMap<Ends, u64>> {
-        // It is whole at any moment, so a panic elsewhere leaves nothing half done.
+        // It is consistent at any moment, so a panic elsewhere leaves nothing half done.
         self.wanted.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -245,7 +245,7 @@ impl EvidenceOutput {
             ExposureState::Idle | ExposureState::Ended => {
                 if let Some(number) = self.numbers.remove(&e.id) {
                     self.evidence.want_no_more(number);
-                    // What is not closed now is at the end.
+                    // Files that are not closed now are closed at the end.
                     let _ = self.evidence.to.try_send(Order::Close(number));
                 }
             }
@@ -254,7 +254,7 @@ impl EvidenceOutput {
                     return;
                 }
                 let number = self.known.len() as u64 + 1;
-                // It must know the exposure before its packets; if it has no time now, the next event asks again.
+                // It must know the exposure before its packets; if it is busy now, the next event asks again.
                 if self.evidence.to.try_send(Order::Open(number, e.id)).is_err() {
                     return;
                 }

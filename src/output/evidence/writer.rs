@@ -22,7 +22,7 @@ pub(super) struct Writer {
     open: BTreeMap<u64, Open>,
     /// Bytes of packets in all files.
     total: u64,
-    /// A failure was said; the same is not said again until one is written.
+    /// An error was reported; the same one is not reported again until a packet is written.
     failed: bool,
 }
 
@@ -45,7 +45,7 @@ impl Writer {
         Self { settings, interfaces, shared, complain, open, total: 0, failed: false }
     }
 
-    /// Writes until there is nothing more to come.
+    /// Writes until no more packets can come.
     pub fn run(&mut self, orders: &Receiver<Order>) {
         loop {
             match orders.recv_timeout(FLUSH_EVERY) {
@@ -73,7 +73,7 @@ impl Writer {
 
     fn packet(&mut self, number: u64, packet: &Recorded) {
         let written = match self.open.get_mut(&number) {
-            // It has had enough.
+            // It has reached its limit.
             None => return,
             Some(open) => write(open, packet, &self.settings, &self.interfaces),
         };
@@ -107,7 +107,7 @@ impl Writer {
 
     fn flush(&mut self) {
         for open in self.open.values_mut() {
-            // What fails here fails again with the next packet.
+            // An error here would repeat with the next packet.
             let _ = open.file.as_mut().map(pcapng::Writer::flush);
         }
     }
@@ -119,7 +119,7 @@ impl Writer {
     }
 }
 
-/// Writes a packet; false if the exposure has had enough.
+/// Writes a packet; false if the exposure has reached its limit.
 fn write(
     open: &mut Open,
     packet: &Recorded,

@@ -26,7 +26,7 @@ pub struct SensorMetrics {
     process: ProcessStats,
 }
 
-/// Rules that a broker distributes.
+/// Rules from a broker.
 struct PublishedRules {
     results: IntCounterVec,
     version: IntGauge,
@@ -45,7 +45,7 @@ impl PublishedRules {
     }
 }
 
-/// What receivers of events took, by output.
+/// Deliveries to receivers of events, by output.
 struct Deliveries {
     taken: IntCounterVec,
     failures: IntCounterVec,
@@ -159,13 +159,13 @@ impl SensorMetrics {
         Ok(metrics)
     }
 
-    /// Published rules came, and what became of them; `version` is in force now.
+    /// Published rules came, with this result; `version` is active now.
     pub fn rules_followed(&self, result: &str, version: u64) {
         self.published.results.with_label_values(&[result]).inc();
         self.rules_in_force(version);
     }
 
-    /// The version of the published rules in force.
+    /// The version of the active published rules.
     pub fn rules_in_force(&self, version: u64) {
         self.published.version.set(i64::try_from(version).unwrap_or(i64::MAX));
     }
@@ -218,12 +218,12 @@ impl SensorMetrics {
         self.stalls.with_label_values(&[thread.as_str()]).inc();
     }
 
-    /// A receiver has taken events.
+    /// A receiver has accepted events.
     pub fn delivered(&self, output: &str, events: u64) {
         self.deliveries.taken.with_label_values(&[output]).inc_by(events);
     }
 
-    /// A receiver did not take what it was handed.
+    /// A receiver did not accept events.
     pub fn delivery_failed(&self, output: &str, attempts: u64) {
         self.deliveries.failures.with_label_values(&[output]).inc_by(attempts);
     }
@@ -233,7 +233,7 @@ impl SensorMetrics {
         self.state_saves.with_label_values(&[if ok { "ok" } else { "failed" }]).inc();
     }
 
-    /// Takes over what became of packets for `--evidence`.
+    /// Sets the counters of packets for `--evidence`.
     pub fn evidence(&self, counts: EvidenceCounts) {
         raise(&self.evidence, &["written"], counts.written);
         raise(&self.evidence, &["dropped"], counts.dropped);

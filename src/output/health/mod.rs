@@ -50,13 +50,13 @@ closed_set! {
     }
 }
 
-/// Something that keeps a sensor from its work.
+/// Something that prevents a sensor from working.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Problem {
     /// What was checked.
     #[serde(serialize_with = "word")]
     pub check: Check,
-    /// The interface, worker or output; empty where there is one only.
+    /// The interface, worker or output; empty if there is only one.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub subject: String,
     /// One sentence.
@@ -67,7 +67,7 @@ fn word<S: serde::Serializer>(check: &Check, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(check.as_str())
 }
 
-/// What is known of an interface.
+/// State of an interface.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct InterfaceStatus {
     /// Its name.
@@ -93,7 +93,7 @@ struct Interface {
 /// The state of a sensor at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct SensorStatus {
-    /// When that was.
+    /// Time of the status.
     pub time: Timestamp,
     /// Nothing is wrong.
     pub ready: bool,
@@ -107,7 +107,7 @@ pub struct SensorStatus {
     pub backlog: BTreeMap<&'static str, u64>,
     /// Resident memory, bytes.
     pub resident_bytes: u64,
-    /// Fingerprint of the rules in force.
+    /// Fingerprint of the active rules.
     pub rules: String,
 }
 
@@ -170,7 +170,7 @@ impl Drop for EndOf {
     }
 }
 
-/// Events of one output that wait to be written.
+/// Waiting events of one output.
 #[derive(Debug)]
 pub struct Backlog {
     epoch: Instant,
@@ -181,7 +181,7 @@ pub struct Backlog {
     /// When the oldest came, as [`Pulse::busy`].
     oldest: AtomicU64,
     failing: AtomicBool,
-    /// Since when its receiver takes nothing, as [`Pulse::busy`].
+    /// Since when its receiver accepts nothing, as [`Pulse::busy`].
     refused: AtomicU64,
 }
 
@@ -236,7 +236,7 @@ fn since(epoch: Instant, stamp: u64, now: Instant) -> Duration {
 /// Health of the parts of a run.
 pub struct SensorHealth {
     started: Instant,
-    /// Longest silence of an interface that had traffic; none for ever.
+    /// Longest silence of an interface that had traffic; `None` for no limit.
     max_silence: Option<Duration>,
     capturing: AtomicBool,
     stopping: AtomicBool,
@@ -248,7 +248,7 @@ pub struct SensorHealth {
     interfaces: Mutex<Vec<Interface>>,
     /// Packets that kernel and interfaces dropped.
     uncaptured: AtomicU64,
-    /// What the reading side has counted so far.
+    /// Counters of the reading side so far.
     read: Mutex<RunSummary>,
 }
 
@@ -305,7 +305,7 @@ impl SensorHealth {
     pub fn capturing(&self) {
         self.capturing.store(true, Ordering::Relaxed);
     }
-    /// The run is being stopped, so that threads that end are no problem.
+    /// The run is being stopped, so ending threads are no problem.
     pub fn stopping(&self) {
         self.stopping.store(true, Ordering::Relaxed);
     }
@@ -349,16 +349,16 @@ impl SensorHealth {
         self.uncaptured.load(Ordering::Relaxed)
     }
 
-    /// Takes what the reading side has counted so far.
+    /// Sets the counters of the reading side.
     pub fn read(&self, so_far: RunSummary) {
         *lock(&self.read) = so_far;
     }
-    /// What the reading side had counted when it last said so.
+    /// The last counters of the reading side.
     pub fn read_so_far(&self) -> RunSummary {
         lock(&self.read).clone()
     }
 
-    /// What keeps the sensor from its work, if anything does.
+    /// What prevents the sensor from working, if anything.
     pub fn check(&self, now: Instant) -> Vec<Problem> {
         let mut problems = Vec::new();
         let mut add = |check, subject: &str, text: &str| {
@@ -398,7 +398,7 @@ impl SensorHealth {
         problems
     }
 
-    /// Everything that is known of the sensor, but its memory and the time of day.
+    /// The full status of the sensor, except its memory and the time of day.
     pub fn status(&self, now: Instant) -> SensorStatus {
         let problems = self.check(now);
         SensorStatus {
@@ -413,7 +413,7 @@ impl SensorHealth {
         }
     }
 
-    /// How the interfaces are, in the order of the command line.
+    /// The state of the interfaces, in the order of the command line.
     pub fn interface_states(&self) -> Vec<InterfaceStatus> {
         lock(&self.interfaces).iter().map(|i| i.status.clone()).collect()
     }
@@ -425,6 +425,6 @@ impl SensorHealth {
 }
 
 fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What is behind is whole at any moment, so a panic elsewhere leaves nothing half done.
+    // The data is consistent at any moment, so a panic elsewhere leaves nothing half done.
     of.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -9,8 +9,7 @@ use std::sync::Mutex;
 /// Bytes read of a file of `/proc`: each holds one line of numbers.
 const MAX_LINE: usize = 1 << 10;
 
-/// Reads `/proc/self` (proc(5)). The files stay open, so that a sandbox that forbids to open any does
-/// not blind it.
+/// Reads `/proc/self` (proc(5)). The files stay open, so that it still works in a sandbox that forbids opening files.
 pub struct ProcessStats {
     files: Option<(File, File)>,
     resident: Gauge,

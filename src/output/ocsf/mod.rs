@@ -1,4 +1,4 @@
-//! `--format ocsf`: Open Cybersecurity Schema Framework 1.4, one JSON object a line.
+//! `--format ocsf`: Open Cybersecurity Schema Framework 1.4, one JSON object per line.
 //!
 //! Findings and exposures are Data Security Findings (2006), assets and services Device Inventory
 //! Info (5001), the run is a Scan Activity (6007). Identifiers go as types and counts
@@ -31,7 +31,7 @@ struct Ocsf {
     context: Context,
 }
 
-/// The event with the id of the key, where there is one.
+/// The event with the id of the key, if there is one.
 fn with_key<'a>(mut event: Event<'a>, context: &'a Context) -> Event<'a> {
     if let Some(unmapped) = &mut event.unmapped {
         unmapped.key_id = Some(&*context.key_id).filter(|id| !id.is_empty());
@@ -71,7 +71,7 @@ impl Output for Ocsf {
 }
 
 const CREATE: u32 = 1;
-/// Also of an exposure that went quiet, and when the run ends: "Close" would mean to a SIEM that it is gone.
+/// Also for an exposure that went quiet, and when the run ends: "Close" would mean to a SIEM that it is gone.
 const UPDATE: u32 = 2;
 const OTHER: u32 = 99;
 
@@ -221,7 +221,7 @@ fn inventory<'a>(
 
 fn asset<'a>(a: &'a x::Asset, context: &'a Context) -> Event<'a> {
     use Role::{DicomClient, Hl7Sender, Modality};
-    // Of a client only this is known; "server" (1) would be a guess.
+    // Nothing else is known of a client; "server" (1) would be a guess.
     let type_id = if matches!(a.role, Modality | DicomClient | Hl7Sender) { 0 } else { 1 };
     let device = Device { type_id, ..Device::new(a.address) };
     let mut event = inventory(a.time, a.address, device, context);
@@ -279,7 +279,7 @@ fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Event<'a> {
     }
 }
 
-/// Application Activity, Scan Activity, Other: the scan goes on.
+/// Application Activity, Scan Activity, Other: the scan continues.
 fn status<'a>(so_far: &'a RunSummary, sensor: &'a SensorStatus, context: &'a Context) -> Event<'a> {
     let Event { unmapped, .. } = run(so_far, context);
     let unmapped = Unmapped {
@@ -361,7 +361,7 @@ fn service_endpoint<'a>(address: SocketAddr, protocol: &'a str) -> Endpoint<'a> 
     Endpoint { svc_name: Some(protocol), ..endpoint(address.ip(), Some(address.port())) }
 }
 
-/// Whom a service answers, where it is proved.
+/// Which clients a service answers, if proven.
 fn answers(access: &x::Access) -> Option<&'static str> {
     Some(access.answers()).filter(|a| *a != x::Answers::Unproven).map(x::Answers::as_str)
 }

@@ -1,4 +1,4 @@
-//! The shape of OCSF events. What is not known is left out.
+//! The structure of OCSF events. Unknown values are left out.
 
 use crate::protocol::service::Ends;
 use serde::{Serialize, Serializer};
@@ -143,7 +143,7 @@ pub struct Scan<'a> {
     pub type_id: u32,
 }
 
-/// What OCSF has no name for.
+/// Fields for which OCSF has no name.
 #[derive(Serialize, Default)]
 pub struct Unmapped<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -186,7 +186,7 @@ pub struct Unmapped<'a> {
     pub open_interfaces: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub answers: Option<&'a str>,
-    /// What the ends call each other.
+    /// The names that the ends use for each other.
     #[serde(flatten)]
     pub names: Names<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]

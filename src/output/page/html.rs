@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-/// Look of the page.
+/// Style of the page.
 pub const STYLE: &str = include_str!("app.css");
 /// Program of the page.
 pub const SCRIPT: &str = concat!(
@@ -20,7 +20,7 @@ pub const SCRIPT: &str = concat!(
 );
 const PAGE: &str = include_str!("page.html");
 
-/// Exposures listed where scripts are off.
+/// Exposures listed without scripts.
 const MAX_STATIC: usize = 200;
 
 /// The page of a running sensor: it loads style, program and model from the same server.
@@ -48,12 +48,12 @@ pub fn report(model: &PageModel, data: &Map<String, Value>) -> String {
         hash(SCRIPT)
     );
     let mut text = Vec::new();
-    // The model is JSON already, so that serialising cannot fail.
+    // The model is JSON already, so serialising cannot fail.
     if json::append(&mut text, data).is_err() {
         text = b"{}".to_vec();
     }
     let text = String::from_utf8(text).unwrap_or_default();
-    // These occur in texts only, where JSON allows escapes. So nothing in it ends the element.
+    // These occur in texts only, where JSON allows escapes, so nothing in it ends the element.
     let text = text.replace('<', "\\u003c").replace('>', "\\u003e").replace('&', "\\u0026");
     fill(&[
         ("CSP", &policy),

@@ -21,7 +21,7 @@ const MAX_FINDINGS: usize = 10;
 const MAX_FINDING_BYTES: usize = 1_500_000;
 /// Identifiers shown of a finding.
 const MAX_IDENTIFIERS: usize = 24;
-/// Larger events are ignored, bytes of JSON. The program writes none.
+/// Largest event, bytes of JSON; larger ones are ignored. The program writes none.
 const MAX_EVENT: usize = 64 << 10;
 /// Ids of exposures that are gone, for pages that still show them.
 const MAX_GONE: usize = 4_096;
@@ -45,13 +45,13 @@ const PLAIN_FACTS: [&str; 15] = [
     "access",
 ];
 
-/// An event and when it changed last.
+/// An event and the time of its last change.
 struct VersionedEvent {
     changed: u64,
     event: Value,
 }
 
-/// What a page shows.
+/// The content of a page.
 #[derive(Default)]
 pub struct PageModel {
     exposures: BTreeMap<String, VersionedEvent>,
@@ -69,7 +69,7 @@ pub struct PageModel {
     found: u64,
     /// Counts every change.
     clock: u64,
-    /// Values were shown, so texts from the wire may be values too.
+    /// Values were shown, so texts from the wire may also be values.
     revealed: bool,
     /// Exposures and findings beyond the limits.
     left: (u64, u64),
@@ -80,9 +80,9 @@ pub struct PageModel {
 pub struct ShownIdentifier<'a> {
     /// Its kind.
     pub kind: &'a str,
-    /// Its mask; none where the value itself was shown.
+    /// Its mask; `None` if the value itself was shown.
     pub value: Option<&'a str>,
-    /// Where it was.
+    /// Its place.
     pub field: &'a str,
 }
 
@@ -103,7 +103,7 @@ pub struct Patient<'a> {
     pub packets: Option<(u64, u64)>,
 }
 
-/// What changed since a point, and the point to continue from.
+/// Changes since a point, and the point to continue from.
 pub struct Changes {
     /// The point to continue from.
     pub until: u64,
@@ -155,8 +155,8 @@ impl PageModel {
         );
     }
 
-    /// Takes an event as `--format ecs` writes it, from a file or a store, which may be forged.
-    /// False if it is no event, or incomplete.
+    /// Takes an event as `--format ecs` writes it, from a file or a store, which may be forged. False if it is no
+    /// event, or incomplete.
     pub fn take(&mut self, event: Value) -> bool {
         let fits = serde_json::to_string(&event).is_ok_and(|text| text.len() <= MAX_EVENT);
         fits && self.keep(event)
@@ -214,7 +214,7 @@ impl PageModel {
         self.shares.take(of);
     }
 
-    /// Number of people in earlier runs, where no run summary has it.
+    /// Number of people in earlier runs, if no run summary contains it.
     pub const fn people(&mut self, people: u64) {
         self.people = Some(people);
     }
@@ -236,7 +236,7 @@ impl PageModel {
             })
     }
 
-    /// Keeps what a page shows of a finding, in the place of an earlier revision.
+    /// Keeps the part of a finding that a page shows, instead of an earlier revision.
     fn show(&mut self, exposure: &str, patient: &Patient<'_>) {
         if !is_id(exposure) {
             return;
@@ -343,7 +343,7 @@ impl PageModel {
         self.clock
     }
 
-    /// What changed after `since`.
+    /// Changes after `since`.
     pub fn changes(&self, since: u64) -> Changes {
         if self.clock <= since && since > 0 {
             return Changes { until: since, data: None };
@@ -382,7 +382,7 @@ impl PageModel {
         services.collect()
     }
 
-    /// An event as a page may show it.
+    /// The part of an event that a page may show.
     fn shown(&self, event: &Value) -> Value {
         let mut event = event.clone();
         if self.revealed
@@ -446,7 +446,7 @@ fn whole_exposure(event: &Value) -> Option<String> {
     (shaped && texts && numbers && graded && counted && is_id(id)).then(|| id.to_owned())
 }
 
-/// A ULID, which is safe in an address.
+/// A ULID, which is safe in a URL.
 fn is_id(text: &str) -> bool {
     text.len() == 26 && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }

@@ -11,7 +11,7 @@ use std::io::{self, Read as _, Write};
 /// Inputs listed in a report.
 const MAX_INPUTS: usize = 1_000;
 
-/// A file that a report was made from.
+/// An input file of a report.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Input {
     /// Its path.
@@ -20,7 +20,7 @@ pub struct Input {
     pub bytes: Option<u64>,
     /// SHA-256 as hexadecimal digits, if it could be read.
     pub sha256: Option<String>,
-    /// Another SHA-256 that the run recorded: the file is not what the run read.
+    /// A different SHA-256 that the run recorded: the file is not what the run read.
     pub was: Option<String>,
 }
 
@@ -39,7 +39,7 @@ impl Input {
         input
     }
 
-    /// What is wrong with it, in a sentence; none if it is, as far as known, what the run read.
+    /// What is wrong with it, as a sentence; `None` if it is, as far as known, what the run read.
     pub fn fault(&self) -> Option<String> {
         let was = self.was.as_ref()?;
         Some(match self.sha256 {
@@ -75,12 +75,12 @@ fn hash(name: &str) -> io::Result<Option<(u64, String)>> {
     Ok(Some((bytes, digits)))
 }
 
-/// How a report was made.
+/// Origin of a report.
 #[derive(Clone, Debug, Default)]
 pub struct Provenance {
-    /// When, RFC 3339.
+    /// Time, RFC 3339.
     pub at: String,
-    /// From what, for people.
+    /// Source, for people.
     pub source: String,
     /// The key of pseudonyms.
     pub key: String,

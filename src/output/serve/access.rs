@@ -1,4 +1,4 @@
-//! Who may ask: a token that is compared in constant time and cannot be guessed at any speed, and TLS.
+//! Access control: a token that is compared in constant time and cannot be guessed at any speed, and TLS.
 
 use super::ServeError;
 use axum::http::header::AUTHORIZATION;
@@ -17,24 +17,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 use zeroize::Zeroizing;
 
-/// What TLS connections are accepted with.
+/// The settings for TLS connections.
 pub(super) type Tls = tokio_rustls::TlsAcceptor;
 
 /// Shortest token, bytes: 16 random hexadecimal digits are 64 bits.
 const MIN_TOKEN: usize = 16;
 /// Longest token, bytes.
 const MAX_TOKEN: u64 = 4 << 10;
-/// Wrong tokens from one address in [`WINDOW`], after which it is not heard.
+/// Wrong tokens from one address in [`WINDOW`], after which it is rejected.
 const MAX_FAILURES: u32 = 8;
 /// How long they are remembered.
 const WINDOW: Duration = Duration::from_secs(10);
 /// The addresses concerned.
 const MAX_REMEMBERED: usize = 1024;
 
-/// Who may ask, and how.
+/// Access control of the server.
 #[derive(Default)]
 pub struct Access {
-    /// Without one, anybody who reaches the address may.
+    /// If there is none, anyone who reaches the address has access.
     token: Option<Token>,
     pub(super) tls: Option<Tls>,
 }
@@ -43,7 +43,7 @@ impl Access {
     /// With the token in a file, and a certificate and its key in PEM.
     ///
     /// # Errors
-    /// A file that cannot be read, or does not hold what it should.
+    /// A file that cannot be read, or has invalid content.
     pub fn load(
         token: Option<&Path>,
         certificate: Option<(&Path, &Path)>,
@@ -54,13 +54,12 @@ impl Access {
         })
     }
 
-    /// Whether answers come encrypted.
+    /// Whether responses are encrypted.
     pub fn has_tls(&self) -> bool {
         self.tls.is_some()
     }
 
-    /// Whether a request from `address` with these headers may be answered; else the status that says
-    /// why not.
+    /// Whether to answer a request from `address` with these headers; else the status with the reason.
     pub(super) fn check(
         &self,
         address: Option<IpAddr>,
@@ -74,7 +73,7 @@ impl Access {
 }
 
 struct Token {
-    /// Two hashes are compared in constant time, and show nothing of the token.
+    /// Two hashes are compared in constant time, which reveals nothing about the token.
     hash: blake3::Hash,
     failures: Mutex<HashMap<IpAddr, Failures>>,
 }
@@ -110,7 +109,7 @@ impl Token {
         if failures.get(&address).is_some_and(|f| recent(f) && f.count >= MAX_FAILURES) {
             return Err(StatusCode::TOO_MANY_REQUESTS);
         }
-        // Who sends none guesses none.
+        // A request without a token is no guess.
         headers.get(AUTHORIZATION).ok_or(StatusCode::UNAUTHORIZED)?;
         let given = given(headers).unwrap_or_default();
         if blake3::hash(&given) == self.hash {
@@ -131,7 +130,7 @@ impl Token {
     }
 }
 
-/// What counts as one address: of IPv6 the network that one host may choose addresses from (RFC 7421).
+/// What counts as one address: for IPv6 the network from which one host may choose addresses (RFC 7421).
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,

@@ -1,4 +1,4 @@
-//! Connections: so many and no more, none that is silent for long, and room for a new one at any time.
+//! Connections: a limited number, none that is silent for long, and room for a new one at any time.
 
 use super::access::Tls;
 use super::seats::{Seat, Seats};
@@ -21,11 +21,11 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
-/// Time in which the head of a request must come, and a handshake be done.
+/// Time limit for the head of a request, and for a handshake.
 pub(super) const HEAD: Duration = Duration::from_secs(10);
-/// A connection on which nothing moves for this long is closed.
+/// A connection without any activity for this long is closed.
 const IDLE: Duration = Duration::from_secs(30);
-/// A connection that lasts longer is closed: a client that reads a byte now and then keeps no seat.
+/// A connection that lasts longer is closed: a client that reads a byte now and then keeps no slot.
 const AGE: Duration = Duration::from_secs(300);
 /// Largest head of a request, bytes.
 const MAX_HEAD: usize = 16 << 10;
@@ -33,7 +33,7 @@ const MAX_HEAD: usize = 16 << 10;
 const MAX_FIELDS: usize = 64;
 /// After an error such as too many open files.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Between looks whether the last answer is given.
+/// Between checks whether the last response is sent.
 const LOOK: Duration = Duration::from_millis(10);
 
 /// Accepts connections and serves them. When stopped, it accepts no more and waits for open responses.
@@ -77,7 +77,7 @@ pub(super) async fn first(a: impl Future<Output = ()>, b: impl Future<Output = (
 
 /// Ends when the server is stopped.
 pub(super) async fn stopping(stop: &mut watch::Receiver<bool>) {
-    // An error says that the server is gone, which is the same.
+    // An error means that the server is gone, with the same effect.
     let _ = stop.wait_for(|stop| *stop).await;
 }
 
@@ -102,7 +102,7 @@ impl Client {
                 }
             }
         };
-        // What goes wrong concerns only this client.
+        // Errors concern only this client.
         let _ = timeout(AGE, first(served, self.seat.lost())).await;
     }
 }
@@ -141,7 +141,7 @@ async fn answer(
     .await;
 }
 
-/// A connection that ends where nothing moves.
+/// A connection that ends when it is inactive.
 struct Timed {
     stream: TcpStream,
     idle: Pin<Box<Sleep>>,

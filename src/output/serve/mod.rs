@@ -42,12 +42,12 @@ const GRACE: Duration = Duration::from_secs(2);
 /// The server could not be started.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
-    /// The address cannot be listened at.
+    /// It cannot listen at the address.
     #[error("cannot serve metrics at {address}: {source}{}", remedy(.source))]
     Listen {
-        /// Where it should listen.
+        /// The address.
         address: SocketAddr,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// A token, a certificate or a key cannot be used.
@@ -55,7 +55,7 @@ pub enum ServeError {
     File {
         /// The file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// The problem.
         reason: String,
     },
 }
@@ -77,11 +77,10 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens at `address` and starts to serve those whom `access` lets in. When it returns, connections
-    /// are accepted.
+    /// Listens at `address` and serves the clients that `access` allows. When it returns, connections are accepted.
     ///
     /// # Errors
-    /// If the address cannot be listened at.
+    /// If it cannot listen at the address.
     pub fn start(
         address: SocketAddr,
         dashboard: Arc<Dashboard>,
@@ -107,7 +106,7 @@ impl Server {
                         listener::stopping(&mut end).await;
                         tokio::time::sleep(GRACE).await;
                     };
-                    // All requests answered, or patience at its end.
+                    // Until all requests are answered, or the time is over.
                     listener::first(serve, deadline).await;
                 });
             })
@@ -115,12 +114,12 @@ impl Server {
         Ok(Self { address, stop, thread: Some(thread) })
     }
 
-    /// Where it listens: the real port where 0 was asked for.
+    /// Its address: the real port if 0 was asked for.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Stops it and waits for open requests, a little.
+    /// Stops it and waits briefly for open requests.
     pub fn stop(self) {
         drop(self);
     }
@@ -155,23 +154,23 @@ fn router(dashboard: Arc<Dashboard>, guard: Guard) -> Router {
         .with_state(dashboard)
 }
 
-/// Says only whether all is well.
+/// Only reports whether all is well.
 const HEALTH: &str = "/healthz";
 const READY: &str = "/readyz";
 
 /// Decides which requests are answered.
 struct Guard {
-    /// Listens at a loopback address only.
+    /// It listens at a loopback address only.
     local: bool,
     access: Access,
 }
 
 impl Guard {
-    /// The answer to a request that is not let in.
+    /// The response to a request without access.
     fn refuse(&self, request: &Request) -> Option<Response> {
         let names = request.headers().get_all(HOST).iter().map(|host| host.to_str().ok());
         let target = request.uri().authority().map(|authority| Some(authority.as_str()));
-        // What a foreign web page makes a browser send: its name was pointed here (DNS rebinding).
+        // A request that a foreign web page makes a browser send: its name was pointed here (DNS rebinding).
         if self.local && !names.chain(target).all(|host| host.is_some_and(is_local_name)) {
             return Some((StatusCode::MISDIRECTED_REQUEST, "unknown host name\n").into_response());
         }
@@ -190,7 +189,7 @@ impl Guard {
     }
 }
 
-/// Refuses who may not ask, and says how answers may be used.
+/// Rejects requests without access, and adds security headers to responses.
 async fn guarded(guard: Arc<Guard>, request: Request, next: Next) -> Response {
     let mut response = match guard.refuse(&request) {
         Some(refused) => refused,
@@ -205,7 +204,7 @@ async fn guarded(guard: Arc<Guard>, request: Request, next: Next) -> Response {
 
 const HEADERS: [(HeaderName, &str); 7] = [
     (CACHE_CONTROL, "no-store"),
-    // Nothing but what this server itself serves as files: no script or style inside a page.
+    // Only files of this server: no script or style inside a page.
     (
         CONTENT_SECURITY_POLICY,
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
@@ -257,7 +256,7 @@ async fn exposures(State(dashboard): State<Arc<Dashboard>>) -> Response {
     json(StatusCode::OK, &Exposures { exposures: dashboard.rows() })
 }
 
-/// What a hub knows of all sensors.
+/// The data of a hub about all sensors.
 async fn hub(State(dashboard): State<Arc<Dashboard>>) -> Response {
     let api = dashboard.hub().as_ref().map(|hub| hub.api.clone());
     match api {
@@ -266,10 +265,10 @@ async fn hub(State(dashboard): State<Arc<Dashboard>>) -> Response {
     }
 }
 
-/// All that the page shows, to begin with.
+/// The whole content of the page, for its start.
 async fn model(State(dashboard): State<Arc<Dashboard>>) -> Response {
     let (mut data, until) = dashboard.with_board(|page| (page.data(), page.clock()));
-    // Findings are asked for when an exposure is opened.
+    // Findings are requested when an exposure is opened.
     data.remove("findings");
     data.insert("until".into(), until.into());
     data.extend(stream::figures(&dashboard));

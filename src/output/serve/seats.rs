@@ -1,15 +1,15 @@
-//! Who is connected. Where all seats are taken, a new client gets one of them: clients that hold many, or that
-//! never asked for anything, keep no client out.
+//! Slots for connections. If all are taken, a new client gets one of them: clients that hold many, or that never sent
+//! a request, keep no client out.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::oneshot;
 
-/// Connections at a time.
+/// Connections at the same time.
 pub(super) const MAX_CONNECTIONS: usize = 64;
 
-/// The seats of a server.
+/// The slots of a server.
 #[derive(Default)]
 pub(super) struct Seats(Mutex<Table>);
 
@@ -24,11 +24,11 @@ struct Occupant {
     number: u64,
     address: IpAddr,
     answered: Arc<AtomicBool>,
-    /// Dropped when the seat is given to somebody else.
+    /// Dropped when the slot is given to another client.
     _lost: oneshot::Sender<()>,
 }
 
-/// A seat that a client holds; free again when it is dropped.
+/// A slot held by a client; free again when it is dropped.
 pub(super) struct Seat {
     seats: Arc<Seats>,
     number: u64,
@@ -37,8 +37,8 @@ pub(super) struct Seat {
 }
 
 impl Seats {
-    /// A seat for a client at `address`. If all are taken, one that never got an answer loses its seat,
-    /// else one of the address that holds most, the longest seated first.
+    /// A slot for a client at `address`. If all are taken, a client that never got a response loses its slot, else
+    /// one of the address that holds most, the longest connected first.
     pub(super) fn take(self: &Arc<Self>, address: IpAddr) -> Seat {
         let (sender, lost) = oneshot::channel();
         let answered = Arc::new(AtomicBool::new(false));
@@ -67,12 +67,12 @@ impl Seats {
 }
 
 impl Seat {
-    /// To be set when the client has got an answer.
+    /// Set when the client has got a response.
     pub(super) fn answered(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.answered)
     }
 
-    /// Ends when the seat was given to somebody else.
+    /// Ends when the slot was given to another client.
     pub(super) async fn lost(&mut self) {
         let _ = (&mut self.lost).await;
     }

@@ -1,7 +1,7 @@
-//! What changed, as server-sent events (HTML Living Standard, section 9.2).
+//! Changes as server-sent events (HTML Living Standard, section 9.2).
 //!
-//! Once a second a page is sent the figures of the run and every exposure, service and host that changed:
-//! however many findings there are, it gets no more than what is there at that moment.
+//! Once a second a page gets the counters of the run and every exposure, service and host that changed: however many
+//! findings there are, it gets no more than the state at that moment.
 
 use super::super::dashboard::Dashboard;
 use super::super::json;
@@ -21,7 +21,7 @@ use tokio::time::{Interval, MissedTickBehavior};
 /// Between messages.
 const EVERY: Duration = Duration::from_secs(1);
 
-/// The figures of the run, as a page takes them.
+/// The counters of the run, in the form of the page.
 pub(super) fn figures(dashboard: &Dashboard) -> Map<String, Value> {
     let mut data = Map::new();
     data.insert("live".into(), dashboard.figures());
@@ -33,7 +33,7 @@ pub(super) async fn open(
     State(dashboard): State<Arc<Dashboard>>,
     RawQuery(query): RawQuery,
 ) -> Response {
-    // What the page knows already.
+    // The point up to which the page is current.
     let known = query.as_deref().and_then(|query| query.strip_prefix("since=")?.parse().ok());
     let since = known.unwrap_or(0);
     let mut tick = tokio::time::interval(EVERY);
@@ -63,7 +63,7 @@ impl Stream for Messages {
         data.extend(changes.data.unwrap_or_default());
         self.over = self.dashboard.health().status != "ok";
         let mut message = b"data: ".to_vec();
-        // No value holds what JSON has no place for; a line end is escaped in it.
+        // No value contains what JSON cannot express; line ends are escaped.
         if json::append(&mut message, &data).is_err() {
             return Poll::Ready(None);
         }

@@ -1,13 +1,13 @@
-//! Requests to `_bulk` of Elasticsearch and OpenSearch, and what their answers say of each event.
+//! Requests to `_bulk` of Elasticsearch and OpenSearch, and the results for each event.
 //!
-//! A document has the id of its event, and the time at which the event was written as its version
-//! (`external_gte`): a later revision replaces an earlier one, whatever is sent again in which order.
+//! A document has the id of its event, and the time at which the event was written as its version (`external_gte`): a
+//! later revision replaces an earlier one, however often and in whatever order they are sent.
 
 use super::{Fate, Outcome};
 use crate::output::spool::Record;
 use serde::{Deserialize, Serialize};
 
-/// What one document is to be.
+/// Action and properties of one document.
 #[derive(Serialize)]
 struct Action<'a> {
     index: Index<'a>,
@@ -23,7 +23,7 @@ struct Index<'a> {
     version_type: &'static str,
 }
 
-/// The body of a request, a line that says what to do and a line with the event for each.
+/// The body of a request: for each event a line with the action and a line with the event.
 pub(super) fn body(records: &[Record], index: Option<&str>) -> Vec<u8> {
     let mut body = Vec::new();
     for record in records {
@@ -64,7 +64,7 @@ struct Reason {
     kind: String,
 }
 
-/// What became of each of `records` events, by the answer to their request.
+/// The results for `records` events, from the response to their request.
 pub(super) fn outcome(answer: &[u8], records: usize) -> Outcome {
     let answer: Answer = match serde_json::from_slice(answer) {
         Ok(answer) => answer,
@@ -76,13 +76,13 @@ pub(super) fn outcome(answer: &[u8], records: usize) -> Outcome {
     let mut outcome = Outcome::default();
     for Item { index: Done { status, error } } in answer.items {
         outcome.fates.push(match status {
-            // A later revision is there already.
+            // A later revision is stored already.
             200..=299 | 409 => Fate::Taken,
             429 | 500.. => Fate::Again,
             _ => Fate::Refused,
         });
         if outcome.fates.last() != Some(&Fate::Taken) {
-            // The reason in full may quote what was sent.
+            // The full reason may quote the event.
             let kind = error.map(|error| error.kind).unwrap_or_default();
             let word = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
             let kind: String = kind.chars().take(64).filter(word).collect();

@@ -1,7 +1,7 @@
-//! A stream to a receiver that acknowledges nothing: TCP, TLS, or a socket of this machine.
+//! A stream to a receiver without acknowledgements: TCP, TLS, or a local socket.
 //!
-//! What the system took may still be lost when the receiver goes away. So what was written of late is kept, and
-//! written again over the next connection where one broke.
+//! Bytes that the system accepted may still be lost when the receiver goes away. So recent bytes are kept, and
+//! written again over the next connection when one broke.
 
 use super::{Fate, Outcome, Sink};
 use crate::destination::Address;
@@ -17,32 +17,32 @@ use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-/// Time that connecting to one address may take, and each step of a handshake.
+/// Time limit for connecting to one address, and for each step of a handshake.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Time that all steps of a handshake may take.
+/// Time limit for all steps of a handshake.
 const SHAKE_WITHIN: Duration = Duration::from_secs(10);
-/// Time for which the receiver may take nothing.
+/// Time for which the receiver may accept nothing.
 const WRITE_WITHIN: Duration = Duration::from_secs(8);
-/// Time that it may take for a batch, a megabyte: ten kilobytes a second.
+/// Time limit for a batch of a megabyte: ten kilobytes a second.
 const TAKE_WITHIN: Duration = Duration::from_secs(100);
-/// Bytes of a piece.
+/// Bytes written at once.
 const PIECE: usize = 16 << 10;
-/// Reads of what a receiver says, which is of no interest, before anything else is done.
+/// Reads of the receiver's data, which is ignored, before anything else is done.
 const MAX_READS: usize = 64;
 /// Time that the receiver has to close its side at the end.
 const GOODBYE_WITHIN: Duration = Duration::from_secs(1);
 /// Addresses of one name that are tried.
 const MAX_ADDRESSES: usize = 4;
-/// After this time on an open connection, what was written has arrived.
+/// After this time on an open connection, written bytes count as delivered.
 const ARRIVED_AFTER: Duration = Duration::from_secs(2);
 /// Bytes that are kept to be written again.
 const MAX_KEPT: usize = 4 << 20;
 
 /// An open stream.
 pub(super) trait Peer: Read + Write + Send {
-    /// Whether reading waits.
+    /// Whether reading blocks.
     fn set_waiting(&self, waits: bool) -> io::Result<()>;
-    /// Says that nothing more comes.
+    /// Signals that nothing more follows.
     fn end(&mut self) -> io::Result<()>;
 }
 
@@ -77,7 +77,7 @@ impl Peer for StreamOwned<ClientConnection, TcpStream> {
 
 /// Connects; an error is one line.
 pub(super) type Connect = Box<dyn FnMut() -> Result<Box<dyn Peer>, String> + Send>;
-/// Appends a record as the receiver wants it.
+/// Appends a record in the receiver's format.
 pub(super) type Frame = Box<dyn Fn(&Record, &mut Vec<u8>) + Send>;
 
 /// The sink of a stream.
@@ -85,7 +85,7 @@ pub(super) struct Stream {
     connect: Connect,
     frame: Frame,
     peer: Option<Box<dyn Peer>>,
-    /// What was written of late, and when.
+    /// Recently written bytes, and when.
     late: VecDeque<(Instant, Vec<u8>)>,
     kept: usize,
 }
@@ -95,7 +95,7 @@ impl Stream {
         Self { connect, frame, peer: None, late: VecDeque::new(), kept: 0 }
     }
 
-    /// Makes sure that there is a connection, over which what may be lost was written again.
+    /// Makes sure that there is a connection, over which bytes that may be lost were written again.
     fn ready(&mut self) -> Result<(), String> {
         if self.peer.as_mut().is_some_and(|peer| is_open(peer.as_mut())) {
             self.forget_arrived();
@@ -124,8 +124,8 @@ impl Stream {
     }
 }
 
-/// Writes `bytes`, within [`TAKE_WITHIN`] since `begun`: a receiver that takes a byte at a time would otherwise hold the
-/// thread for ever.
+/// Writes `bytes`, within [`TAKE_WITHIN`] since `begun`: otherwise a receiver that accepts a byte at a time would
+/// hold the thread for ever.
 fn write(peer: &mut dyn Peer, bytes: &[u8], begun: Instant) -> io::Result<()> {
     for piece in bytes.chunks(PIECE) {
         if begun.elapsed() > TAKE_WITHIN {
@@ -192,7 +192,7 @@ impl Drop for Stream {
     }
 }
 
-/// Whether the other side has not hung up.
+/// Whether the other side is still connected.
 fn is_open(peer: &mut dyn Peer) -> bool {
     if peer.set_waiting(false).is_err() {
         return false;
@@ -201,7 +201,7 @@ fn is_open(peer: &mut dyn Peer) -> bool {
     peer.set_waiting(true).is_ok() && open
 }
 
-/// Reads what there is, which is of no interest; whether there may be more.
+/// Reads and ignores what the receiver sends. Returns whether there may be more.
 fn has_more(peer: &mut dyn Peer) -> bool {
     let mut rest = [0; 1024];
     for _ in 0..MAX_READS {
@@ -233,7 +233,7 @@ pub(super) fn tcp(address: &Address) -> Result<TcpStream, String> {
                     .and_then(|()| stream.set_write_timeout(Some(WRITE_WITHIN)))
                     .and_then(|()| stream.set_read_timeout(Some(CONNECT_WITHIN)));
                 set.map_err(|error| format!("{address}: {error}"))?;
-                // A receiver that vanished without a word is noticed all the same.
+                // Detects a receiver that vanished silently.
                 let _ = rustix::net::sockopt::set_socket_keepalive(&stream, true);
                 return Ok(stream);
             }

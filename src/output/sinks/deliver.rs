@@ -1,4 +1,4 @@
-//! The thread that hands records to a receiver, and what its end says.
+//! The thread that delivers records to a receiver, and its result.
 
 use super::pause::Pause;
 use super::{Fate, Outcome, Sink};
@@ -12,18 +12,18 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How long the thread waits for a record before it looks after its connection.
+/// How long the thread waits for a record before it checks its connection.
 const IDLE: Duration = Duration::from_secs(1);
 /// Bytes of one batch.
 const BATCH_BYTES: usize = 1 << 20;
-/// How long a run that broke off waits until its events are in the spool.
+/// How long a failed run waits until its events are in the spool.
 const SETTLED_WITHIN: Duration = Duration::from_secs(2);
-/// How long the end of a run waits for a thread that is to end.
+/// How long the end of a run waits for the thread to end.
 const END_WITHIN: Duration = Duration::from_millis(200);
-/// How often the end of a run looks whether everything is delivered.
+/// How often the end of a run checks whether everything is delivered.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// How long the end of a replay waits for a receiver that takes nothing: what is left is lost without a spool,
-/// and delivered by the next run with one.
+/// How long the end of a replay waits for a receiver that accepts nothing. The remaining events are lost without a
+/// spool, and delivered by the next run with one.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_ON_DISK: Duration = Duration::from_secs(10);
 
@@ -33,9 +33,9 @@ const PATIENCE_ON_DISK: Duration = Duration::from_secs(10);
 pub struct DeliveryError {
     /// The output.
     pub output: &'static str,
-    /// How many.
+    /// Their number.
     pub events: u64,
-    /// What the receiver said last.
+    /// The receiver's last error.
     pub fault: Option<String>,
 }
 
@@ -43,21 +43,21 @@ fn because(fault: Option<&str>) -> String {
     fault.map(|fault| format!(": {fault}")).unwrap_or_default()
 }
 
-/// What a delivery is started with.
+/// Settings of a delivery.
 pub struct Started {
     /// Name of the output.
     pub output: &'static str,
-    /// Where records wait.
+    /// Queue of records.
     pub spool: Arc<Spool>,
-    /// How the output is.
+    /// Health of the output.
     pub backlog: Arc<Backlog>,
     /// Metrics of the run.
     pub metrics: Arc<Metrics>,
-    /// Whom changes are reported to.
+    /// Receives messages about changes.
     pub warn: fn(&str),
 }
 
-/// The delivery of one output, for whoever ends the run.
+/// The delivery of one output, for ending the run.
 pub struct Delivery {
     output: &'static str,
     spool: Arc<Spool>,
@@ -68,7 +68,7 @@ pub struct Delivery {
     thread: Option<JoinHandle<()>>,
 }
 
-/// Says that the thread has ended, also by a panic.
+/// Signals that the thread has ended, also by a panic.
 struct End(Arc<AtomicBool>);
 
 impl Drop for End {
@@ -86,10 +86,10 @@ struct Pump {
 }
 
 impl Delivery {
-    /// Starts handing records to `sink`.
+    /// Starts delivering records to `sink`.
     ///
     /// # Errors
-    /// If the system gives no thread.
+    /// If the system cannot create a thread.
     pub fn start(of: Started, sink: Box<dyn Sink>) -> io::Result<Self> {
         let (output, spool, warn) = (of.output, Arc::clone(&of.spool), of.warn);
         let mover = Some(spool.start()?);
@@ -102,22 +102,22 @@ impl Delivery {
         let run = move || {
             let _end = end;
             pump.run();
-            // A receiver gets its goodbye before the run may end.
+            // A receiver gets a clean end of the connection before the run may end.
             drop(pump);
         };
         let thread = std::thread::Builder::new().name("deliver".into()).spawn(run)?;
         Ok(Self { output, spool, mover, ended, fault, warn, thread: Some(thread) })
     }
 
-    /// No more events will come: what waits is handed over now.
+    /// No more events will come: the remaining ones are delivered now.
     pub fn begin_to_close(&self) {
         self.spool.close();
     }
 
-    /// Waits until everything is delivered: a sensor for `patience`, a replay for as long as anything is.
+    /// Waits until everything is delivered: a sensor for `patience`, a replay as long as there is progress.
     ///
     /// # Errors
-    /// If events are lost. Those on disk are not: the next run delivers them.
+    /// If events are lost. Those on disk are not lost: the next run delivers them.
     pub fn close(mut self, patience: Duration, pressure: Pressure) -> io::Result<()> {
         self.begin_to_close();
         match (self.mover.take(), pressure) {
@@ -137,7 +137,7 @@ impl Delivery {
             }
         }
         let (kept, lost) = self.spool.abandon();
-        // A thread that waits for another attempt ends at once; one that waits for the system is left behind.
+        // A thread between two attempts ends at once; one that is blocked in the system is left behind.
         let since = stopwatch();
         while !self.ended.load(Ordering::Acquire) && since.elapsed() < END_WITHIN {
             std::thread::sleep(LOOK_EVERY);
@@ -164,7 +164,7 @@ impl Delivery {
 
 impl Drop for Delivery {
     fn drop(&mut self) {
-        // A run that broke off: what came is on disk at least.
+        // A failed run: its events are at least on disk.
         self.spool.close();
         if self.mover.take().is_some() {
             self.spool.wait_until_settled(SETTLED_WITHIN);
@@ -195,7 +195,7 @@ impl Pump {
         }
     }
 
-    /// Hands over a batch, again and again; false if that is to end before it is done.
+    /// Delivers a batch, with repeated attempts; false if it must end before that is done.
     fn hand_over(&mut self, mut batch: Vec<Record>) -> bool {
         while !batch.is_empty() {
             let Outcome { fates, fault } = self.sink.deliver(&batch);

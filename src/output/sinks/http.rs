@@ -20,15 +20,15 @@ use tokio::net::TcpStream;
 use tokio::runtime::Runtime;
 use tokio_rustls::TlsConnector;
 
-/// Time that a connection may take.
+/// Time limit for a connection.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Time that the answer to a request may take.
+/// Time limit for the response to a request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(15);
-/// Time for which events of a refused request are sent one by one.
+/// Time for which events of a rejected request are sent one by one.
 const ONE_BY_ONE: Duration = Duration::from_secs(8);
-/// Largest answer that is read, bytes.
+/// Largest response that is read, bytes.
 const MAX_ANSWER: usize = 16 << 20;
-/// The index where none is given.
+/// The default index.
 const INDEX: &str = "phitap-events";
 
 /// The sink of an HTTP server.
@@ -39,7 +39,7 @@ pub(super) struct Http {
     path: String,
     api: HttpApi,
     index: Option<String>,
-    /// Events of a request; less after one was too large.
+    /// Events per request; fewer after one was too large.
     batch: usize,
     authorization: Option<HeaderValue>,
     source: Option<String>,
@@ -50,7 +50,7 @@ impl Http {
     /// For the server that `remote` names.
     ///
     /// # Errors
-    /// Files that cannot be used.
+    /// If a file cannot be used.
     pub fn new(remote: &Remote, sensor: Option<&str>) -> Result<Self, SinkError> {
         let Service::Http { tls, address, path, api, index, batch } = &remote.service else {
             return Err(SinkError::Library("no HTTP server".to_owned()));
@@ -105,7 +105,7 @@ impl Http {
         }
     }
 
-    /// Events one after the other, each with its time.
+    /// Consecutive events, each with its time.
     fn splunk(&self, records: &[Record]) -> Vec<u8> {
         #[derive(serde::Serialize)]
         struct Head<'a> {
@@ -126,7 +126,7 @@ impl Http {
             };
             // Text and numbers always serialise.
             let _ = serde_json::to_writer(&mut body, &head);
-            // The event follows as the last member: as it is where it is JSON, else as a string.
+            // The event follows as the last member: unchanged if it is JSON, else as a string.
             body.pop();
             body.extend_from_slice(b",\"event\":");
             match record.line.first() {
@@ -141,7 +141,7 @@ impl Http {
         body
     }
 
-    /// Sends a request; its status and its answer.
+    /// Sends a request. Returns its status and its response.
     fn post(&mut self, records: &[Record]) -> Result<(StatusCode, Bytes), String> {
         let (body, kind) = self.body(records);
         let mut request = Request::post(&self.path)
@@ -164,7 +164,7 @@ impl Http {
         })
     }
 
-    /// What an answer means.
+    /// The result that a response means.
     fn outcome(&mut self, records: &[Record], status: StatusCode, answer: &[u8]) -> Outcome {
         let number = records.len();
         let again = |why: String| Outcome::broke_off(0, number, why);
@@ -189,7 +189,7 @@ impl Http {
             _ if number == 1 => {
                 Outcome { fates: vec![Fate::Refused], fault: Some(format!("{address}: {status}")) }
             }
-            // One of them may be what the server does not like.
+            // A single one of them may be the reason.
             _ => self.one_by_one(records),
         }
     }
@@ -240,7 +240,7 @@ impl Sink for Http {
     }
 }
 
-/// The path of the interface, where only that of the server is given.
+/// The path of the interface, if only that of the server is given.
 fn path_of(path: &str, api: HttpApi) -> String {
     let base = path.trim_end_matches('/');
     match api {

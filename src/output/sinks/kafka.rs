@@ -23,14 +23,14 @@ const FLUSHED_WITHIN: Duration = Duration::from_secs(10);
 const ROOM_EVERY: Duration = Duration::from_millis(50);
 const ROOM_TRIES: usize = 100;
 
-/// What became of each message of a batch, by its place.
+/// The result for each message of a batch, by its index.
 type Results = Arc<Mutex<Vec<(usize, Option<RDKafkaErrorCode>)>>>;
 
-/// Takes acknowledgements.
+/// Receives acknowledgements.
 struct Acknowledged(Results);
 
 impl ClientContext for Acknowledged {
-    // What matters comes with the messages; lines of the library would not be in our form.
+    // Relevant errors come with the messages; the library's own lines are not in our format.
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
     fn stats(&self, _: Statistics) {}
     fn error(&self, _: KafkaError, _: &str) {}
@@ -53,7 +53,7 @@ pub(super) struct Kafka {
     config: ClientConfig,
     brokers: String,
     topic: String,
-    /// Made with the first event: it has threads, and none may be older than the sandbox.
+    /// Created with the first event: it has threads, and none may be older than the sandbox.
     producer: Option<(BaseProducer<Acknowledged>, Results)>,
 }
 
@@ -61,7 +61,7 @@ impl Kafka {
     /// For the topic that `remote` names.
     ///
     /// # Errors
-    /// Credentials that cannot be used, or TLS, which the library here does not have.
+    /// If credentials cannot be used, or for TLS, which the library here does not support.
     pub fn new(remote: &Remote) -> Result<Self, SinkError> {
         let Service::Kafka { brokers, tls, topic } = &remote.service else {
             return Err(SinkError::Library("no Kafka broker".to_owned()));
@@ -151,7 +151,7 @@ impl Sink for Kafka {
         if outcome.fates.contains(&Fate::Again) {
             let unsaid = || format!("{}: no acknowledgement in time", self.brokers);
             outcome.fault = outcome.fault.or(sent.err()).or_else(|| Some(unsaid()));
-            // What is still on its way must not be counted with the next batch.
+            // Unfinished messages must not be counted with the next batch.
             self.producer = None;
         }
         outcome

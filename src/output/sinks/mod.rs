@@ -1,4 +1,4 @@
-//! Outputs that hand events to somebody: one file for each kind of receiver, and what all share.
+//! Outputs that deliver events: one file for each kind of receiver, and their shared parts.
 //!
 //! An event passes through here as a [`Record`]. [`Tagged`] gives it its id and its level, the [`Spool`] keeps it,
 //! and a thread ([`deliver`]) hands it to a [`Sink`] until that took it. Delivery is at least once: whoever
@@ -28,33 +28,33 @@ use super::spool::Record;
 use crate::destination::{Remote, Service, Target};
 use crate::remote::{Credentials, CredentialsError, TlsError, locate};
 
-/// What became of one record.
+/// Result for one record.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fate {
-    /// The receiver has it.
+    /// The receiver accepted it.
     Taken,
-    /// The receiver will never take it.
+    /// The receiver will never accept it.
     Refused,
-    /// It is to be sent again.
+    /// It must be sent again.
     Again,
 }
 
-/// What became of a batch.
+/// Result for a batch.
 #[derive(Debug, Default)]
 pub struct Outcome {
-    /// Of each record.
+    /// For each record.
     pub fates: Vec<Fate>,
-    /// Why not all were taken, in one line without secrets.
+    /// Why not all were accepted, in one line without secrets.
     pub fault: Option<String>,
 }
 
 impl Outcome {
-    /// All `records` had the same fate.
+    /// The same result for all `records`.
     pub fn all(fate: Fate, records: usize) -> Self {
         Self { fates: vec![fate; records], fault: None }
     }
 
-    /// The first `taken` of them were taken; the others are to be sent again.
+    /// The first `taken` of them were accepted; the others must be sent again.
     pub fn broke_off(taken: usize, records: usize, fault: impl Into<String>) -> Self {
         let mut fates = vec![Fate::Taken; taken.min(records)];
         fates.resize(records, Fate::Again);
@@ -64,20 +64,20 @@ impl Outcome {
 
 /// A receiver.
 pub trait Sink: Send {
-    /// Hands over records in their order, and waits until the receiver has them, as far as it can say so. It
-    /// ends within some ten seconds whatever the receiver does.
+    /// Delivers records in order, and waits until the receiver has them, as far as it can confirm that. It ends
+    /// within some ten seconds whatever the receiver does.
     fn deliver(&mut self, records: &[Record]) -> Outcome;
 
-    /// Nothing came for a second.
+    /// No record came for a second.
     fn idle(&mut self) {}
 
-    /// Records of one batch at most.
+    /// Most records of one batch.
     fn most(&self) -> usize {
         MAX_BATCH
     }
 }
 
-/// Records of one batch at most, unless the receiver wants fewer.
+/// Most records of one batch, unless the receiver accepts fewer.
 const MAX_BATCH: usize = 512;
 
 /// Why an output cannot be started. No message holds a secret.
@@ -93,10 +93,10 @@ pub enum SinkError {
     #[cfg(feature = "nats")]
     #[error(transparent)]
     Broker(#[from] crate::broker::BrokerError),
-    /// The credentials are of a kind that this receiver does not take.
+    /// The credentials are of a kind that this receiver does not accept.
     #[error("these credentials are not for {0}: write user and password in two lines, or a token")]
     WrongCredentials(&'static str),
-    /// The library refused.
+    /// The library reported an error.
     #[error("{0}")]
     Library(String),
     /// This program was built without it.
@@ -104,11 +104,11 @@ pub enum SinkError {
     Feature(&'static str),
 }
 
-/// Makes the sink of a target: reads its credentials and sets up TLS, but does not connect yet. It must be done
-/// before privileges are dropped. Nothing for files and standard output.
+/// Creates the sink of a target: reads its credentials and sets up TLS, but does not connect yet. It must be called
+/// before privileges are dropped. `None` for files and standard output.
 ///
 /// # Errors
-/// A file that cannot be used, or a kind that this program was built without.
+/// If a file cannot be used, or this program was built without the kind of receiver.
 pub fn prepare(target: &Target, sensor: Option<&str>) -> Result<Option<Box<dyn Sink>>, SinkError> {
     Ok(match target {
         Target::Stdout | Target::File { .. } => None,
@@ -142,7 +142,7 @@ fn credentials(remote: &Remote) -> Result<Option<Credentials>, SinkError> {
     Ok(file.as_deref().map(Credentials::load).transpose()?)
 }
 
-/// A runtime for one connection, in the thread that delivers: it has no thread until it looks up a name.
+/// A runtime for one connection, in the delivering thread: it has no other thread until it looks up a name.
 fn runtime() -> Result<tokio::runtime::Runtime, SinkError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.map_err(|error| SinkError::Library(error.to_string()))

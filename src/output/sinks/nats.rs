@@ -1,7 +1,7 @@
 //! `nats:`: events published to a stream of NATS JetStream, which acknowledges each.
 //!
-//! `Nats-Msg-Id` is the id of the record, so that a stream stores once what it gets twice within its window of
-//! de-duplication.
+//! `Nats-Msg-Id` is the id of the record, so that a stream stores duplicates within its window of de-duplication
+//! once.
 
 use super::{Fate, Outcome, Sink, SinkError};
 use crate::broker::{Access, Settings};
@@ -15,10 +15,10 @@ use std::future::IntoFuture as _;
 use std::time::Duration;
 use tokio::runtime::Runtime;
 
-/// Time that all acknowledgements of a batch may take.
+/// Time limit for all acknowledgements of a batch.
 const ACKNOWLEDGED_WITHIN: Duration = Duration::from_secs(10);
 
-/// What is said where they do not come.
+/// The message if they do not come.
 const UNACKNOWLEDGED: &str = "the broker did not acknowledge in time";
 
 /// The sink of a subject.
@@ -33,7 +33,7 @@ impl Nats {
     /// For a subject on these servers.
     ///
     /// # Errors
-    /// Settings or files that are wrong.
+    /// If settings or files are wrong.
     pub fn new(
         servers: &[String],
         subject: &str,
@@ -72,7 +72,7 @@ impl Sink for Nats {
                 .unwrap_or_else(|_| Outcome::broke_off(0, records.len(), UNACKNOWLEDGED))
         });
         if outcome.fault.as_deref() == Some(UNACKNOWLEDGED) {
-            // A new connection says what is wrong, if anything is.
+            // A new connection reports its error, if there is one.
             self.context = None;
         }
         outcome.fault = outcome.fault.map(|fault| format!("{}: {fault}", self.access.servers()));
@@ -80,7 +80,7 @@ impl Sink for Nats {
     }
 
     fn idle(&mut self) {
-        // Answers to the server's pings, and what it says meanwhile.
+        // Answers the server's pings, and reads its messages meanwhile.
         self.runtime.block_on(async { tokio::time::sleep(Duration::from_millis(5)).await });
     }
 }
@@ -115,7 +115,7 @@ async fn publish(context: &Context, subject: &str, records: &[Record]) -> Outcom
     outcome
 }
 
-/// Why a message was not stored, and what to do.
+/// Why a message was not stored, and the remedy.
 fn explain(error: &PublishError, subject: &str) -> String {
     let source = || error.source().map(ToString::to_string).unwrap_or_default();
     match error.kind() {

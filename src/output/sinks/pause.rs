@@ -1,4 +1,4 @@
-//! The pause before something is tried again.
+//! The pause before another attempt.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ const FIRST: u64 = 250;
 /// The longest, milliseconds.
 const LONGEST: u64 = 30_000;
 
-/// Pauses that grow, and that are not the same for all who wait for the same receiver.
+/// Growing pauses that differ between clients of the same receiver.
 #[derive(Debug, Default)]
 pub struct Pause {
     attempts: u32,
 }
 
 impl Pause {
-    /// It worked: the next pause is short again.
+    /// An attempt succeeded: the next pause is short again.
     pub fn reset(&mut self) {
         self.attempts = 0;
     }
@@ -24,7 +24,7 @@ impl Pause {
         let most = FIRST.saturating_mul(1 << self.attempts.min(16)).min(LONGEST);
         self.attempts = self.attempts.saturating_add(1);
         let mut bytes = [0xff; 2];
-        // Without random numbers everybody waits the longest time.
+        // Without random numbers, every client waits the longest time.
         let _ = getrandom::fill(&mut bytes);
         let share = u64::from(u16::from_le_bytes(bytes));
         Duration::from_millis(most / 2 + most / 2 * share / u64::from(u16::MAX))

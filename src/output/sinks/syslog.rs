@@ -8,7 +8,7 @@ use crate::remote::TlsFiles;
 use std::net::{Ipv4Addr, Ipv6Addr, ToSocketAddrs as _, UdpSocket};
 use std::sync::Arc;
 
-/// Largest message of a datagram, bytes: what IPv4 has room for.
+/// Largest message in a datagram, bytes: the limit of IPv4.
 const MAX_DATAGRAM: usize = 65_507;
 /// Longest HOSTNAME (RFC 5424 section 6).
 const MAX_HOST: usize = 255;
@@ -19,7 +19,7 @@ pub(super) enum Syslog {
     Stream(Stream),
 }
 
-/// One message a datagram. No answer says whether it arrived.
+/// One message per datagram. Nothing confirms that it arrived.
 pub(super) struct Datagrams {
     address: Address,
     header: Header,
@@ -27,7 +27,7 @@ pub(super) struct Datagrams {
     buffer: Vec<u8>,
 }
 
-/// What all messages begin with.
+/// Beginning of all messages.
 #[derive(Clone)]
 struct Header {
     facility: u8,
@@ -84,7 +84,7 @@ impl Header {
     }
 }
 
-/// TIMESTAMP of RFC 5424 section 6.2.3, of milliseconds of Unix time.
+/// TIMESTAMP of RFC 5424 section 6.2.3, from milliseconds of Unix time.
 fn timestamp(millis: u64) -> String {
     let nanos = i128::from(millis) * 1_000_000;
     let time = time::OffsetDateTime::from_unix_timestamp_nanos(nanos);

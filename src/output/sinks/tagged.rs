@@ -1,5 +1,5 @@
-//! Between a format, which writes lines, and the spool, which keeps records: each line gets the id and the level
-//! of its event.
+//! Connects a format, which writes lines, with the spool, which keeps records: each line gets the id and the level of
+//! its event.
 
 use crate::exposure::{Conversation, Event, EventId, PatientObservation};
 use crate::output::clock::wall_clock;
@@ -9,7 +9,7 @@ use crate::severity::Severity;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// Level of what is no alert: informational (RFC 5424 section 6.2.1).
+/// Level of events that are no alerts: informational (RFC 5424 section 6.2.1).
 const INFORMATIONAL: u8 = 6;
 
 /// A format whose lines go to a spool.
@@ -18,9 +18,9 @@ pub struct Tagged {
     tag: Arc<Mutex<Tag>>,
 }
 
-/// Of the event that is being written.
+/// Of the current event.
 struct Tag {
-    /// Empty where it has no id.
+    /// Empty if it has no id.
     id: String,
     level: u8,
 }
@@ -64,7 +64,7 @@ impl Output for Tagged {
     }
 
     fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {
-        // What it writes is no revision of the event before it.
+        // Its lines are no revision of the previous event.
         self.set(None, INFORMATIONAL);
         self.format.observation(observation)
     }

@@ -1,4 +1,4 @@
-//! `unix:`: lines to a socket of this machine, a stream or datagrams.
+//! `unix:`: lines to a local socket, as a stream or datagrams.
 
 use super::connection::{Connect, Stream};
 use super::{Fate, Outcome, Sink};
@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Time that writing may take.
+/// Time limit for writing.
 const WRITE_WITHIN: Duration = Duration::from_secs(8);
 
 /// Connects. The call of the standard library would wait for as long as the receiver accepts no connection.
@@ -47,7 +47,7 @@ impl Unix {
         Self { path, stream: Stream::new(connect, Box::new(frame)), datagrams: None }
     }
 
-    /// Whether the socket takes datagrams, which its kind says when a stream is asked for.
+    /// Whether it is a datagram socket, as the error shows when a stream is requested.
     fn takes_datagrams(&mut self) -> bool {
         if self.datagrams.is_some() {
             return true;

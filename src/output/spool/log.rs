@@ -1,5 +1,4 @@
-//! The spool of one output on disk: records in the order in which they came, in segments that are appended to and
-//! removed whole.
+//! The spool of one output on disk: records in order, in segments that are appended to and removed as a whole.
 //!
 //! A record is in the file when `write` has returned, so a killed process loses none that was appended; what was
 //! being appended is cut off at the next start. What a power cut takes is what was not synced, a second at most.
@@ -17,18 +16,18 @@ use std::time::Duration;
 
 /// Largest segment, bytes.
 const MAX_SEGMENT: u64 = 64 << 20;
-/// A full spool is this many segments, so that making room costs a small part of it.
+/// A full spool has this many segments, so that making room costs a small part of it.
 const SEGMENTS: u64 = 64;
 /// Bytes of delivered events that may stay in the last segment, so that not every event makes a file.
 const KEPT_OPEN: u64 = 64 << 10;
 /// Mode of files: they hold events.
 const MODE: u32 = 0o600;
-/// Numbers of records are below it: more are written in no life of a disk, and sums of them fit.
+/// Upper bound of record numbers: no disk lives to see more, and their sums fit.
 const MAX_NUMBER: u64 = 1 << 62;
-/// Name of the file with the number of the first record that was not delivered.
+/// Name of the file with the number of the first undelivered record.
 const POSITION: &str = "position";
 
-/// What a spool may keep.
+/// Limits of a spool.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of all segments.
@@ -37,14 +36,14 @@ pub struct Limits {
     pub age: Option<Duration>,
 }
 
-/// Records that were given up.
+/// Records that were given up, by reason.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Lost {
-    /// As there was no room.
+    /// There was no room.
     pub full: u64,
-    /// As they were too old.
+    /// They were too old.
     pub old: u64,
-    /// As the file no longer holds what was written.
+    /// The file was changed or damaged.
     pub damaged: u64,
 }
 
@@ -58,15 +57,15 @@ pub struct Log {
     /// The file of the first, for reading.
     reader: Option<(u64, File)>,
     position: File,
-    /// Number of the first record that was not delivered, and where it begins in the first segment.
+    /// Number of the first undelivered record, and its offset in the first segment.
     first: u64,
     offset: u64,
-    /// Number of the first record that was not handed out, and its segment and place there.
+    /// Number of the first record that was not handed out, with its segment and offset.
     out: u64,
     out_at: (u64, u64),
     lost: Lost,
     buffer: Vec<u8>,
-    /// Held for as long as this is used.
+    /// Held as long as this is used.
     _lock: File,
 }
 
@@ -86,10 +85,10 @@ impl Segment {
 }
 
 impl Log {
-    /// Opens the spool in `folder`, which is made if it is not there.
+    /// Opens the spool in `folder`, which is created if missing.
     ///
     /// # Errors
-    /// If it cannot be read or written, or another process has it.
+    /// If it cannot be read or written, or another process uses it.
     pub fn open(folder: &Path, limits: Limits) -> io::Result<Self> {
         DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
         let lock = open_file(&folder.join("lock"))?;
@@ -126,7 +125,7 @@ impl Log {
             log.recover(first)?;
         }
         let next = log.next();
-        // A position beyond the end is that of segments that are gone.
+        // A position beyond the end belongs to segments that are gone.
         log.first = log.first.min(next).max(log.segments.front().map_or(next, |s| s.first));
         log.out = log.first;
         log.forget_delivered()?;
@@ -134,7 +133,7 @@ impl Log {
         Ok(log)
     }
 
-    /// Takes up a segment of an earlier run: its whole records. What follows them was being written, or is damaged.
+    /// Opens a segment of an earlier run: its complete records. What follows them is incomplete or damaged.
     fn recover(&mut self, first: u64) -> io::Result<()> {
         let path = self.path(first);
         let file = OpenOptions::new().read(true).write(true).open(&path)?;
@@ -148,12 +147,12 @@ impl Log {
         if segment.bytes < length {
             file.set_len(segment.bytes)?;
         }
-        // No two records have one number: what goes on where the next segment begins is damage.
+        // Record numbers are unique: records from the beginning of the next segment on are damage.
         if let Some(last) = self.segments.back_mut().filter(|last| last.end() > first) {
             self.lost.damaged += last.end() - first;
             last.records = first - last.first;
         }
-        // Numbers that no segment has were lost with the end of the one before.
+        // Numbers that no segment has were lost with the end of the previous one.
         let gap = first.saturating_sub(self.next().max(self.first));
         if !self.segments.is_empty() {
             self.lost.damaged += gap;
@@ -174,10 +173,10 @@ impl Log {
         self.folder.join(format!("{first:020}.segment"))
     }
 
-    /// Appends a record. The oldest go if there is no room.
+    /// Appends a record. The oldest are removed if there is no room.
     ///
     /// # Errors
-    /// If it cannot be written, even after the oldest were removed; then it is not in the spool.
+    /// If it cannot be written, even after the oldest were removed; it is then not in the spool.
     pub fn append(&mut self, record: &Record) -> io::Result<()> {
         let size = record.size() as u64;
         while self.segments.len() > 1 && self.bytes() + size > self.limits.bytes {
@@ -206,7 +205,7 @@ impl Log {
         self.buffer.clear();
         record.encode(&mut self.buffer);
         if let Err(error) = file.write_all(&self.buffer) {
-            // Part of it may be there; if that cannot be taken back, the next record begins a new segment.
+            // A part of it may be there; if that cannot be removed, the next record begins a new segment.
             if file.set_len(segment.bytes).is_err() {
                 self.writer = None;
             }
@@ -220,7 +219,7 @@ impl Log {
 
     fn begin_segment(&mut self) -> io::Result<()> {
         if let Some(file) = self.writer.take() {
-            // A disk that cannot say so has lost no more than a power cut would take.
+            // A disk that cannot sync has lost no more than a power cut would take.
             let _ = file.sync_data();
         }
         let first = self.next();
@@ -234,7 +233,7 @@ impl Log {
         Ok(())
     }
 
-    /// The next records that were not handed out, this many bytes of them at most, but one at least.
+    /// The next records that were not handed out, at most this many bytes, but at least one.
     ///
     /// # Errors
     /// If they cannot be read.
@@ -260,12 +259,12 @@ impl Log {
                     self.out_at = (first, offset);
                     records.push(record);
                 }
-                // Somebody changed the file under us.
+                // The file was changed by another program.
                 None if records.is_empty() => {
                     self.lost.damaged += end - self.out;
                     self.out = end;
                     if self.segments.len() == 1 {
-                        // What comes goes to another one.
+                        // Further records go to another one.
                         self.writer = None;
                     }
                     self.delivered()?;
@@ -277,10 +276,10 @@ impl Log {
         Ok(records)
     }
 
-    /// What was handed out last is delivered, and is not handed out again.
+    /// The records handed out last are delivered, and are not handed out again.
     ///
     /// # Errors
-    /// If that cannot be noted; then it is delivered again after a restart.
+    /// If that cannot be stored; they are then delivered again after a restart.
     pub fn delivered(&mut self) -> io::Result<()> {
         self.first = self.first.max(self.out);
         if self.first == self.next() && self.segments.back().is_some_and(|s| s.bytes > KEPT_OPEN) {
@@ -296,7 +295,7 @@ impl Log {
         self.position.write_all_at(format!("{:020}\n", self.first).as_bytes(), 0)
     }
 
-    /// Removes what is too old at `now`, milliseconds of Unix time.
+    /// Removes records that are too old at `now`, milliseconds of Unix time.
     ///
     /// # Errors
     /// If a file cannot be removed.
@@ -309,7 +308,7 @@ impl Log {
         Ok(())
     }
 
-    /// Gives up the oldest segment, and counts what of it was neither delivered nor handed out.
+    /// Gives up the oldest segment, and counts its records that were neither delivered nor handed out.
     fn drop_oldest(&mut self, cause: fn(&mut Lost) -> &mut u64) -> io::Result<()> {
         let Some(oldest) = self.segments.front() else { return Ok(()) };
         let (first, end) = (oldest.first, oldest.end());
@@ -325,7 +324,7 @@ impl Log {
         self.position.write_all_at(format!("{:020}\n", self.first).as_bytes(), 0)
     }
 
-    /// Removes segments that were delivered whole, but the one that is written.
+    /// Removes segments that were delivered completely, except the current one.
     fn forget_delivered(&mut self) -> io::Result<()> {
         while let Some(oldest) = self.segments.front()
             && oldest.end() <= self.first
@@ -338,7 +337,7 @@ impl Log {
         Ok(())
     }
 
-    /// Finds where the first record that was not delivered begins.
+    /// Finds the offset of the first undelivered record.
     fn seek(&mut self) -> io::Result<()> {
         let Some(oldest) = self.segments.front() else {
             self.offset = 0;
@@ -359,22 +358,22 @@ impl Log {
         Ok(())
     }
 
-    /// Bytes that wait to be delivered.
+    /// Bytes waiting for delivery.
     pub fn bytes(&self) -> u64 {
         self.segments.iter().map(|s| s.bytes).sum::<u64>().saturating_sub(self.offset)
     }
 
-    /// Records that wait to be delivered.
+    /// Records waiting for delivery.
     pub fn records(&self) -> u64 {
         self.next().saturating_sub(self.first)
     }
 
-    /// Whether the next record would cost older ones.
+    /// Whether the next record would displace older ones.
     pub fn is_full(&self) -> bool {
         self.bytes() + (1 << 16) > self.limits.bytes
     }
 
-    /// When the oldest record that waits was written, milliseconds of Unix time.
+    /// When the oldest waiting record was written, milliseconds of Unix time.
     pub fn oldest(&mut self) -> Option<u64> {
         if self.records() == 0 {
             return None;
@@ -388,12 +387,12 @@ impl Log {
         Some(u64::from_le_bytes(time))
     }
 
-    /// What was given up since the last call.
+    /// Records given up since the last call.
     pub fn take_lost(&mut self) -> Lost {
         std::mem::take(&mut self.lost)
     }
 
-    /// The file that is written, to be synced by who does not hold this.
+    /// The current file, to be synced without holding this.
     pub fn file(&self) -> Option<File> {
         self.writer.as_ref()?.try_clone().ok()
     }
@@ -401,7 +400,7 @@ impl Log {
 
 impl Drop for Log {
     fn drop(&mut self) {
-        // Delivered events are left behind by a kill only.
+        // Only a kill leaves delivered events behind.
         self.writer = None;
         let _ = self.forget_delivered();
     }
@@ -420,7 +419,7 @@ fn reader(
     Ok(&open.insert((first, file)).1)
 }
 
-/// The record at `offset`, and its length; nothing where no whole record begins.
+/// The record at `offset`, and its length; `None` if no complete record begins there.
 fn read_record(
     file: &File,
     offset: u64,
@@ -446,7 +445,7 @@ fn read_record(
 fn read_position(file: &File) -> u64 {
     let mut text = [0; 20];
     let read = file.read_exact_at(&mut text, 0);
-    // Nothing or nonsense: everything that is there is delivered again.
+    // Missing or damaged: all records are delivered again.
     let text = if read.is_ok() { std::str::from_utf8(&text).unwrap_or_default() } else { "" };
     text.trim_end().parse().ok().filter(is_number).unwrap_or(0)
 }

@@ -1,4 +1,4 @@
-//! What waits between the events of a run and a receiver that is slow or away.
+//! The queue between the events of a run and a slow or unreachable receiver.
 //!
 //! [`Spool::push`] takes a record and, in a live run, never waits. Without a folder records wait in memory, up to
 //! [`MAX_MEMORY`]. With one, a thread moves them to segments on disk ([`Log`]), from where they are delivered,
@@ -25,21 +25,21 @@ use std::time::Duration;
 
 /// Bytes of records that wait in memory.
 const MAX_MEMORY: usize = 16 << 20;
-/// How often what was written to disk is synced.
+/// How often written data is synced.
 const SYNC_EVERY: Duration = Duration::from_secs(1);
-/// How long a replay waits for a receiver that takes nothing before it gives up the oldest events.
+/// How long a replay waits for a receiver that accepts nothing before it gives up the oldest events.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Whether a run that brings events faster than they are delivered waits.
+/// Whether a run waits if it produces events faster than they are delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Pressure {
-    /// A replay waits, as long as anything is delivered.
+    /// A replay waits, as long as there is progress.
     Wait,
-    /// A sensor never does.
+    /// A sensor never waits.
     Drop,
 }
 
-/// Records of one output that wait.
+/// The queued records of one output.
 pub struct Spool {
     front: Mutex<Front>,
     wake: Condvar,
@@ -57,19 +57,19 @@ struct Front {
     bytes: usize,
     /// Records at the front that were handed out and are not delivered yet.
     out: usize,
-    /// Nothing more will come.
+    /// No more records will come.
     closed: bool,
-    /// Nothing more is to be delivered.
+    /// No more records are to be delivered.
     abandoned: bool,
     /// Delivered so far.
     delivered: u64,
-    /// The thread that writes to disk has nothing left to write.
+    /// The thread that writes to disk has written everything.
     settled: bool,
     /// The folder cannot be written.
     failing: bool,
 }
 
-/// The thread that moves records to disk, where there is a folder.
+/// The thread that moves records to disk, if there is a folder.
 pub struct Mover(Option<JoinHandle<()>>);
 
 impl Spool {
@@ -154,8 +154,8 @@ impl Spool {
         front
     }
 
-    /// The next records, waiting for one as long as `patience`; none if nothing came by then. The same again
-    /// until [`Spool::delivered`] is called.
+    /// The next records, waiting up to `patience` for one; empty if none came by then. Returns the same again until
+    /// [`Spool::delivered`] is called.
     pub fn take(&self, most: usize, bytes: usize, patience: Duration) -> Vec<Record> {
         let front = self.lock();
         let Some(log) = &self.log else {
@@ -196,7 +196,7 @@ impl Spool {
         })
     }
 
-    /// What [`Spool::take`] gave last is delivered, or given up.
+    /// The last records of [`Spool::take`] are delivered, or given up.
     pub fn delivered(&self) {
         if let Some(log) = &self.log {
             let noted = lock(log).delivered();
@@ -217,7 +217,7 @@ impl Spool {
         self.note();
     }
 
-    /// Whether nothing more comes and nothing is left.
+    /// Whether no more records will come and none is left.
     pub fn is_done(&self) -> bool {
         let front = self.lock();
         front.closed
@@ -225,31 +225,31 @@ impl Spool {
             && self.log.as_ref().is_none_or(|log| front.settled && lock(log).records() == 0)
     }
 
-    /// Whether what is left is not to be delivered any more.
+    /// Whether the remaining records are not to be delivered.
     pub fn is_abandoned(&self) -> bool {
         self.lock().abandoned
     }
 
-    /// How often something was delivered.
+    /// Number of deliveries.
     pub fn deliveries(&self) -> u64 {
         self.lock().delivered
     }
 
-    /// Waits, as long as `time`, unless the spool is abandoned before.
+    /// Waits for `time`, unless the spool is abandoned before.
     pub fn pause(&self, time: Duration) {
         let front = self.lock();
         let waits = |front: &mut Front| !front.abandoned;
         drop(self.wake.wait_timeout_while(front, time, waits));
     }
 
-    /// Nothing more will come.
+    /// No more records will come.
     pub fn close(&self) {
         self.lock().closed = true;
         self.wake.notify_all();
     }
 
-    /// Nothing more is to be delivered: what is left in memory is given up and counted. How many records stay on
-    /// disk, and how many are lost.
+    /// No more records are to be delivered: those in memory are given up and counted. Returns how many stay on disk,
+    /// and how many are lost.
     pub fn abandon(&self) -> (u64, u64) {
         let mut front = self.lock();
         (front.closed, front.abandoned) = (true, true);
@@ -274,7 +274,7 @@ impl Spool {
         self.log.is_some()
     }
 
-    /// Notes what waits, and since when.
+    /// Notes how much is waiting, and since when.
     pub fn note(&self) {
         let now = wall_clock().unix_millis();
         let (mut bytes, mut oldest, failing) = {
@@ -292,7 +292,7 @@ impl Spool {
         self.backlog.held(0, failing);
     }
 
-    /// Moves records to disk until nothing more comes.
+    /// Moves records to disk until no more come.
     fn move_all(&self) {
         let Some(log) = &self.log else { return };
         let mut synced = stopwatch();
@@ -345,7 +345,7 @@ impl Spool {
         result.is_ok()
     }
 
-    /// A replay waits while the spool is full and anything is delivered.
+    /// A replay waits while the spool is full and there is progress.
     fn wait_for_space(&self, log: &Mutex<Log>, records: &VecDeque<Record>) {
         while self.pressure == Pressure::Wait && !records.is_empty() && lock(log).is_full() {
             let front = self.lock();
@@ -358,7 +358,7 @@ impl Spool {
         }
     }
 
-    /// Removes what is too old, and counts what was given up.
+    /// Removes records that are too old, and counts those given up.
     fn count_lost(&self, log: &Mutex<Log>) {
         let (lost, expired) = {
             let mut log = lock(log);
@@ -373,7 +373,7 @@ impl Spool {
         self.dropped("spool_damage", lost.damaged);
     }
 
-    /// Waits, as long as `patience`, until everything that was pushed before the spool was closed is in its files.
+    /// Waits up to `patience` until everything pushed before the spool was closed is in its files.
     pub fn wait_until_settled(&self, patience: Duration) {
         if self.log.is_some() {
             let waits = |front: &mut Front| !front.settled;
@@ -387,7 +387,7 @@ impl Spool {
 }
 
 impl Mover {
-    /// Waits until everything that was pushed before the spool was closed is on disk and synced, or that failed.
+    /// Waits until everything pushed before the spool was closed is on disk and synced, or that failed.
     pub fn join(mut self) {
         if let Some(thread) = self.0.take() {
             let _ = thread.join();

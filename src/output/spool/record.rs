@@ -1,10 +1,10 @@
-//! What an output delivers: one event as its format writes it, and what transports want to know of it.
+//! A record: one event in its output format, with the metadata that transports need.
 
 /// Bytes before the text of a record in a segment: length, check, time, level, length of the id.
 pub(super) const HEAD: usize = 4 + CHECK + 8 + 1 + 1;
-/// Bytes of the check: enough against chance; the folder belongs to phitap alone.
+/// Bytes of the check: enough against accidental damage; the folder belongs to phitap alone.
 const CHECK: usize = 8;
-/// Largest record that is believed, bytes: an event has a few kilobytes.
+/// Largest plausible record, bytes: an event has a few kilobytes.
 pub(super) const MAX_RECORD: usize = 4 << 20;
 /// Longest id, bytes.
 pub(super) const MAX_ID: usize = 128;
@@ -12,10 +12,10 @@ pub(super) const MAX_ID: usize = 128;
 /// One event.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Record {
-    /// The same for the same revision of the same event, whenever it is sent: the id of the event, a dash, and
-    /// a hash of the text; without the first two where an event has no id.
+    /// The same for the same revision of the same event, whenever it is sent: the id of the event, a dash, and a hash
+    /// of the text; without the first two if an event has no id.
     pub id: String,
-    /// Severity as syslog counts it, 0 (worst) to 7 (RFC 5424 section 6.2.1).
+    /// Severity in syslog's numbering, 0 (worst) to 7 (RFC 5424 section 6.2.1).
     pub level: u8,
     /// When it was written, milliseconds of Unix time.
     pub time: u64,
@@ -42,7 +42,7 @@ impl Record {
         HEAD + self.id.len() + self.line.len()
     }
 
-    /// Appends it to `to` as segments hold it: lengths little-endian, the check over all that follows it.
+    /// Appends it to `to` in the form of segments: little-endian lengths, and the check over everything behind it.
     pub(super) fn encode(&self, to: &mut Vec<u8>) {
         let id = self.id.as_bytes();
         let id = id.get(..MAX_ID.min(id.len())).unwrap_or_default();
@@ -61,13 +61,13 @@ impl Record {
         }
     }
 
-    /// Length of the record that begins with these bytes, its first four included; nothing if no record does.
+    /// Length of the record that begins with these bytes, including its first four; `None` if no record does.
     pub(super) fn length(head: [u8; 4]) -> Option<usize> {
         let length = u32::from_le_bytes(head) as usize;
         (HEAD - 4..=MAX_RECORD).contains(&length).then_some(length + 4)
     }
 
-    /// The record in all of its bytes, if it is whole.
+    /// The record in these bytes, if it is complete.
     pub(super) fn decode(bytes: &[u8]) -> Option<Self> {
         let (check, rest) = bytes.get(4..)?.split_at_checked(CHECK)?;
         if blake3::hash(rest).as_bytes().get(..CHECK)? != check {

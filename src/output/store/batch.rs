@@ -1,4 +1,4 @@
-//! What waits for the next transaction. Repeated updates of one patient or exposure are written once.
+//! Entries for the next transaction. Repeated updates of one patient or exposure are written once.
 
 use crate::capture::PacketSpan;
 use crate::exposure::{EventId, Exposure, NewFinding, PatientKey, PatientObservation};
@@ -8,7 +8,7 @@ use crate::time::Timestamp;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// An exposure as its last event says.
+/// An exposure as in its last event.
 pub(super) struct ExposureRow {
     pub id: EventId,
     pub fingerprint: Token,
@@ -26,7 +26,7 @@ pub(super) struct Row {
     pub last: Timestamp,
     pub records: u64,
     pub packets: PacketSpan,
-    /// None if nothing new was found.
+    /// `None` if nothing new was found.
     pub news: Option<Box<NewFinding>>,
     pub kinds: KindSet,
     pub identifiers: Vec<Identifier>,
@@ -51,7 +51,7 @@ pub(super) struct Batch {
     of_row: HashMap<(EventId, PatientKey), usize>,
 }
 
-/// Whether a person is looked up by identifiers of this kind.
+/// Whether identifiers of this kind are used to look up a person.
 const fn leads_to_person(kind: Kind) -> bool {
     kind.is_number_or_name() || matches!(kind, Kind::BirthDate | Kind::Phone | Kind::Email)
 }
@@ -138,7 +138,7 @@ impl Row {
         self.last = self.last.max(observation.packets.last.time);
         let Some(news) = &observation.news else { return };
         let finding = &news.event.finding;
-        // Packets of a finding reach back to its first record; those of a row to what was not counted.
+        // Packets of a finding reach back to its first record; those of a row only to records not counted before.
         self.first = self.first.min(finding.packets.first.time).min(finding.time);
         self.last = self.last.max(finding.time);
         self.kinds = self.kinds.union(finding.kinds);

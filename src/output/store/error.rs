@@ -1,4 +1,4 @@
-//! Why a store cannot be used. No message holds anything of what is in it.
+//! Why a store cannot be used. No message contains data of the store.
 
 use rusqlite::ErrorCode;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,7 @@ pub enum StoreError {
         path: PathBuf,
         /// Its version.
         found: i64,
-        /// Ours.
+        /// Our version.
         known: i64,
     },
     /// Another process writes to it and does not end.
@@ -34,7 +34,7 @@ pub enum StoreError {
         path = .0.display()
     )]
     Corrupt(PathBuf),
-    /// There is no more room for it.
+    /// The disk is full.
     #[error(
         "{path}: no space is left for it; free some, or limit it with --store-keep",
         path = .0.display()
@@ -45,26 +45,26 @@ pub enum StoreError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// SQLite refused.
+    /// SQLite reported an error.
     #[error("{path}: {reason}", path = .path.display())]
     Refused {
         /// The file.
         path: PathBuf,
-        /// Its words.
+        /// Its message.
         reason: String,
     },
 }
 
 impl StoreError {
-    /// What SQLite said of the file at `path`.
+    /// SQLite's error for the file at `path`.
     pub fn of(path: &Path, error: rusqlite::Error) -> Self {
         let path = path.to_owned();
         let Some(code) = error.sqlite_error_code() else {
             return match error {
-                // Types of columns are ours: who changed them damaged it.
+                // Types of columns are ours: whoever changed them damaged it.
                 rusqlite::Error::InvalidColumnType(..)
                 | rusqlite::Error::FromSqlConversionFailure(..)
                 | rusqlite::Error::IntegralValueOutOfRange(..)

@@ -1,4 +1,4 @@
-//! Retention: what `--store-keep` lets go, by age and by size.
+//! Retention: what `--store-keep` removes, by age and by size.
 
 use super::write::forget;
 use crate::config::Keep;
@@ -6,12 +6,12 @@ use rusqlite::{Connection, Transaction, TransactionBehavior, params};
 
 type Result<T> = std::result::Result<T, rusqlite::Error>;
 
-/// Findings that go at a time where the file is too large.
+/// Findings removed at a time if the file is too large.
 const PART: i64 = 4_096;
-/// Parts that go in one call at most: the next one goes on.
+/// Most parts removed in one call: the next one continues.
 const MAX_PARTS: usize = 1_024;
 
-/// Lets go what is older, or more, than is to be kept. `now` is nanoseconds since 1970.
+/// Removes entries beyond the limits of age and size. `now` is nanoseconds since 1970.
 pub(super) fn prune(connection: &mut Connection, keep: &Keep, now: i64) -> Result<()> {
     if let Some(age) = keep.age {
         let change = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -38,7 +38,7 @@ pub(super) fn prune(connection: &mut Connection, keep: &Keep, now: i64) -> Resul
         }
     }
     if keep.age.is_some() || keep.bytes.is_some() {
-        // One page a step.
+        // One page per step.
         let mut vacuum = connection.prepare("PRAGMA incremental_vacuum")?;
         let mut pages = vacuum.query([])?;
         while pages.next()?.is_some() {}
@@ -46,20 +46,20 @@ pub(super) fn prune(connection: &mut Connection, keep: &Keep, now: i64) -> Resul
     Ok(())
 }
 
-/// Puts the log of changes into the file itself, so that it can be copied alone.
+/// Merges the write-ahead log into the file itself, so that it can be copied alone.
 pub(super) fn fold(connection: &Connection) -> Result<()> {
-    // Others that read or write at the moment are no error: they fold it later.
+    // Other readers or writers are no error: they merge it later.
     connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
 }
 
-/// Bytes that are in use.
+/// Bytes in use.
 fn used(connection: &Connection) -> Result<u64> {
     let number = |name| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     let pages = number("page_count")?.saturating_sub(number("freelist_count")?);
     Ok(u64::try_from(pages.saturating_mul(number("page_size")?)).unwrap_or(0))
 }
 
-/// Some of the findings written before then; how many.
+/// Removes some of the findings written before then. Returns how many.
 fn forget_findings(change: &Transaction<'_>, before: i64) -> Result<usize> {
     let old: Vec<(i64, Vec<u8>)> = change
         .prepare_cached("SELECT n, tokens FROM findings WHERE written < ?1 LIMIT ?2")?
@@ -71,7 +71,7 @@ fn forget_findings(change: &Transaction<'_>, before: i64) -> Result<usize> {
     Ok(old.len())
 }
 
-/// Exposures, services, assets and runs written before then.
+/// Removes exposures, services, assets and runs written before then.
 fn forget_rest(change: &Transaction<'_>, before: i64) -> Result<()> {
     forget_empty(change, before)?;
     for table in ["services", "assets"] {
@@ -85,7 +85,7 @@ fn forget_rest(change: &Transaction<'_>, before: i64) -> Result<()> {
     Ok(())
 }
 
-/// Exposures written before then that have no finding left.
+/// Removes exposures written before then that have no finding left.
 fn forget_empty(change: &Transaction<'_>, before: i64) -> Result<()> {
     change.execute(
         "DELETE FROM exposures WHERE written < ?1

@@ -1,4 +1,4 @@
-//! `--store`: what runs found, in one SQLite file that several runs and sensors share.
+//! `--store`: the results of runs, in one SQLite file that several runs and sensors share.
 //!
 //! It holds masks and tokens only. Every patient of every exposure is in it, whatever `--detail` says.
 //! A transaction a second (WAL): a run that is killed leaves what it had written, and its row in `runs`
@@ -33,19 +33,18 @@ use std::time::{Duration, Instant};
 pub const NAME: &str = "store";
 /// Time between two transactions.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
-/// Patients and events of one transaction.
+/// Patients and events per transaction.
 const MAX_BATCH: usize = 16_384;
-/// Patients and events that wait while the file cannot be written. Beyond it new ones are dropped and
-/// counted.
+/// Patients and events that are kept while the file cannot be written. Beyond it new ones are dropped and counted.
 const MAX_WAITING: usize = 262_144;
-/// Time between two looks at what `--store-keep` lets go.
+/// Time between two checks of `--store-keep`.
 const PRUNE_EVERY: Duration = Duration::from_secs(600);
 /// Why entries were dropped.
 const REASON: &str = "backlog";
 
-/// What is written of the run before its first packet.
+/// Properties of the run that are written before its first packet.
 pub struct Beginning {
-    /// Whether packets come from interfaces. Then a file that cannot be written is no reason to stop.
+    /// Whether packets come from interfaces: a file that cannot be written is then no reason to stop.
     pub live: bool,
     /// Names, sensor and key of the run.
     pub context: Context,
@@ -62,7 +61,7 @@ pub struct Store {
     live: bool,
     context: Context,
     batch: Batch,
-    /// What exposures come to, for the run summary.
+    /// Totals of exposures, for the run summary.
     overview: Overview,
     summary: Option<Vec<u8>>,
     committed: Instant,
@@ -73,7 +72,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// Opens or makes the store, and begins a run in it.
+    /// Opens or creates the store, and begins a run in it.
     ///
     /// # Errors
     /// If the file is no store, of another version, corrupt, locked, or cannot be written.
@@ -109,7 +108,7 @@ impl Store {
         })
     }
 
-    /// Writes what waits, in one transaction.
+    /// Writes the waiting entries, in one transaction.
     fn commit(&mut self) -> Result<(), StoreError> {
         self.committed = stopwatch();
         let Self { connection, batch, run, context, summary, .. } = self;
@@ -124,7 +123,7 @@ impl Store {
         Ok(())
     }
 
-    /// Commits; a live run goes on if that fails, and says so once.
+    /// Commits; a live run continues if that fails, and reports it once.
     fn settle(&mut self) -> io::Result<()> {
         match self.commit() {
             Ok(()) if self.failing => {

@@ -1,4 +1,4 @@
-//! The tables, and how the file is opened.
+//! The tables, and opening the file.
 
 use super::error::StoreError;
 use rusqlite::config::DbConfig;
@@ -9,13 +9,13 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-/// How a store begins, as every file of SQLite 3.
+/// Magic of SQLite 3 files, and so of a store.
 pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
 /// `application_id` in the header: `phtp`.
 const APPLICATION: i64 = 0x7068_7470;
 /// `user_version` in the header.
 pub(super) const VERSION: i64 = 1;
-/// How long to wait for another process that writes.
+/// How long to wait for another writing process.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Largest value that is read or written, bytes.
 const MAX_VALUE: i32 = 16 << 20;
@@ -57,7 +57,7 @@ CREATE TABLE assets (
 ) STRICT, WITHOUT ROWID;
 ";
 
-/// Opens the store at `path`, or makes it, readable by its owner only.
+/// Opens the store at `path`, or creates it, readable by its owner only.
 pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     let io = |source| StoreError::Io { path: path.to_owned(), source };
     // SQLite gives the files beside it the same mode.
@@ -80,7 +80,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
     let change = connection
         .transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)
         .map_err(fail)?;
-    // Another process may have made the tables by now.
+    // Another process may have created the tables by now.
     let version: i64 =
         change.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
     if version == 0 {
@@ -108,7 +108,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     let connection =
         Connection::open_with_flags(path, flags | OpenFlags::SQLITE_OPEN_NO_MUTEX).map_err(fail)?;
     connection.busy_timeout(PATIENCE).map_err(fail)?;
-    // What the file's own schema says is not to be trusted (sqlite.org/security.html).
+    // The file's own schema is not to be trusted (sqlite.org/security.html).
     for (setting, on) in [
         (DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true),
         (DbConfig::SQLITE_DBCONFIG_TRUSTED_SCHEMA, false),
@@ -122,7 +122,7 @@ fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
     Ok(connection)
 }
 
-/// Refuses what is no store of this version.
+/// Rejects files that are no store of this version.
 fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     let number = |name| -> Result<i64, StoreError> {
         connection

@@ -162,10 +162,11 @@ impl Default for State {
 }
 
 impl DirectionState {
-    fn open(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
+    /// `layer`: what the records travel in.
+    fn open(&mut self, direction: Direction, layer: &'static str, sink: &mut dyn ContentSink) {
         if self.content.is_none() {
             let media = Media::Type { content_type: MEDIA_TYPE, name: "" };
-            let hint = Hint { direction, media, operation: "", codings: &[], layer: "e1381" };
+            let hint = Hint { direction, media, operation: "", codings: &[], layer };
             let writer = ContentWriter::open(&hint, sink);
             sink.unit("message");
             self.content = Some(Open { writer, ended: true });
@@ -279,7 +280,7 @@ impl Parser for AstmParser {
                         b'H' if line_start => match header(rest) {
                             Match::Yes(()) => {
                                 side.close(Ending::Complete, sink);
-                                side.open(direction, sink);
+                                side.open(direction, "tcp", sink);
                                 side.state = State::Bare;
                                 continue;
                             }
@@ -291,7 +292,7 @@ impl Parser for AstmParser {
                     at += 1;
                 }
                 State::Number => {
-                    side.open(direction, sink);
+                    side.open(direction, "e1381", sink);
                     at += usize::from(side.number(*first, sink));
                 }
                 State::Text => {

@@ -18,7 +18,7 @@ use super::{
     Progress, Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
 use frame::{Compression, HEADER, Header, MAX_BODY, Segment, Values};
-use probe::{find, front};
+use probe::{find, front, segmented};
 use std::collections::BTreeMap;
 use types::Columns;
 use zeroize::Zeroizing;
@@ -520,6 +520,13 @@ impl Parser for CassandraParser {
     }
 
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        let begun = self.sides.iter().any(|side| side.segmented);
+        if let Some(compressed) = segmented(data).filter(|_| !begun) {
+            // What was agreed on was not seen.
+            self.sides.iter_mut().for_each(|side| side.segmented = true);
+            self.compression = compressed.then_some(Compression::Lz4);
+            return Some(0);
+        }
         let side = &self.sides[index(direction)];
         if side.segmented {
             let compressed = self.compression.is_some();

@@ -1,7 +1,7 @@
 //! Recognises the protocol at the start of a connection and mid-stream.
 
 use super::ROWS;
-use super::frame::{self, HEADER, Header, Values};
+use super::frame::{self, HEADER, Header, Segment, Values};
 use crate::protocol::{Probe, Speaker};
 
 /// Longest statement by which a connection is recognised mid-stream, bytes.
@@ -50,6 +50,12 @@ pub(super) fn find(data: &[u8]) -> Option<(usize, Speaker)> {
     let statement = memchr::memchr3_iter(3, 4, 5, data)
         .find(|at| data.get(*at..).is_some_and(is_statement))
         .map(|at| (at, Speaker::Client));
+    if let Some(speaker) = all_frames(data) {
+        return Some((0, speaker));
+    }
+    if segmented(data).is_some() {
+        return Some((0, Speaker::Any));
+    }
     let rows = memchr::memchr3_iter(0x83, 0x84, 0x85, data)
         .find(|at| data.get(*at..).is_some_and(is_rows))
         .map(|at| (at, Speaker::Server));
@@ -57,6 +63,47 @@ pub(super) fn find(data: &[u8]) -> Option<(usize, Speaker)> {
         (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
         (a, b) => a.or(b),
     }
+}
+
+/// Who sends `data`, if it is whole frames and nothing else, one of which asks for something or answers that.
+fn all_frames(data: &[u8]) -> Option<Speaker> {
+    let first = Header::parse(data)?;
+    let (mut at, mut known) = (0, false);
+    while at < data.len() {
+        let header = Header::parse(data.get(at..)?)?;
+        if (header.version, header.response) != (first.version, first.response) {
+            return None;
+        }
+        let fits = match header.response {
+            true => header.opcode == frame::RESULT && header.length >= 4,
+            false => {
+                let asks = [frame::QUERY, frame::PREPARE, frame::EXECUTE, frame::BATCH];
+                asks.contains(&header.opcode) && header.length > 4
+            }
+        };
+        known |= fits;
+        at += HEADER + header.length;
+    }
+    (known && at == data.len()).then_some(if first.response {
+        Speaker::Server
+    } else {
+        Speaker::Client
+    })
+}
+
+/// Whether `data` is whole segments of version 5 (v5.spec, section 2.3), and if so whether they are compressed.
+pub(super) fn segmented(data: &[u8]) -> Option<bool> {
+    [false, true].into_iter().find(|compressed| {
+        let mut at = 0;
+        while let Some(segment) = data.get(at..).and_then(|data| Segment::parse(data, *compressed))
+        {
+            if segment.length == 0 || segment.length > frame::MAX_SEGMENT {
+                return false;
+            }
+            at += segment.size();
+        }
+        at > 0 && at == data.len()
+    })
 }
 
 fn is_statement(data: &[u8]) -> bool {

@@ -15,6 +15,7 @@ impl Driver {
         sink: &mut dyn ContentSink,
     ) -> u64 {
         let other = side.other();
+        self.leave_carver(other, sink);
         let begun = |stream: &Stream| stream.at == Position::Start;
         let reads = begun(&self.sides[side.index()]) && is_handshake(bytes);
         // What the other side has sent already: usually the client's hello.

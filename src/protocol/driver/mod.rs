@@ -2,6 +2,7 @@
 //! that end one direction of one flow.
 
 mod handshake;
+mod joined;
 mod recognition;
 mod recovery;
 #[cfg(test)]
@@ -271,7 +272,7 @@ impl Driver {
         let undecided = |s: &Stream| matches!(s.state, State::Undecided | State::Waiting);
         let seen = |s: &Stream| undecided(s) && s.has_spoken();
         if self.sides.iter().any(seen) {
-            self.carve(sink);
+            self.join_or_carve(Side::Low, sink);
         }
     }
 

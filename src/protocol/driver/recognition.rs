@@ -29,10 +29,8 @@ impl Driver {
                 Answer::None if stream.at == Position::Start => {
                     stream.looked = bytes.len().max(1);
                     stream.state = State::Waiting;
-                    if begun {
-                        // Kept in case the other side is recognised, or nothing is.
-                        stream.unread.extend_from_slice(bytes);
-                    }
+                    // Kept in case the other side is recognised, or nothing is.
+                    stream.unread.extend_from_slice(bytes);
                     return self.give_up_both(side, sink);
                 }
                 Answer::None | Answer::More => {}
@@ -67,7 +65,11 @@ impl Driver {
                 let unread = std::mem::take(&mut stream.unread);
                 sink.reading(side, &unread);
                 self.select_protocol(protocol, side, speaker, sink);
-                return self.begin(side, unread.get(offset..).unwrap_or(&[]), sink);
+                let rest = match self.sides[side.index()].at {
+                    Position::Start => unread.get(offset..).unwrap_or(&[]),
+                    Position::Midstream => self.cut_to_boundary(side, &unread, offset),
+                };
+                return self.begin(side, rest, sink);
             }
             Answer::Encrypted => {
                 let unread = std::mem::take(&mut stream.unread);
@@ -104,16 +106,25 @@ impl Driver {
             stream.unread.extend_from_slice(bytes);
         } else if stream.at == Position::Start && silent {
             // The bytes so far are still available, and no answer will add to them.
-            self.carve(sink);
+            self.join_or_carve(side, sink);
             return self.data(side, bytes, sink);
         } else {
             stream.unread = Vec::new();
             stream.at = Position::Midstream;
         }
         if let Answer::Protocol(protocol, speaker, 0) = ask(bytes, Position::Start, false) {
-            self.sides[side.index()].unread = Vec::new();
+            let kept = std::mem::take(&mut self.sides[side.index()].unread);
+            let before = kept.len().checked_sub(bytes.len()).and_then(|len| kept.get(..len));
+            // Of a flow that was joined in its middle, whole messages may have come before.
+            let whole = match before.map(|before| protocol.probe(before, Position::Midstream)) {
+                Some(Probe::Yes { offset, .. }) if !self.orientation.sure => kept.get(offset..),
+                _ => None,
+            };
+            if whole.is_some() {
+                sink.reading(side, &kept);
+            }
             self.select_protocol(protocol, side, speaker, sink);
-            return self.begin(side, bytes, sink);
+            return self.begin(side, whole.unwrap_or(bytes), sink);
         }
         self.give_up_both(side, sink)
     }
@@ -122,23 +133,34 @@ impl Driver {
     fn give_up_both(&mut self, side: Side, sink: &mut dyn ContentSink) -> u64 {
         let started = |s: &Stream| s.at == Position::Start;
         let hopeless = |s: &Stream| s.state == State::Waiting && s.looked >= 1;
+        if self.parser.is_some() {
+            return self.decide_second(side, sink);
+        }
         let (this, other) = (&self.sides[side.index()], &self.sides[side.other().index()]);
         let both = hopeless(this) && hopeless(other) && started(this) && started(other);
-        if both || this.looked > 16 * self.limits.recognise {
+        let long = this.looked > 16 * self.limits.recognise;
+        let joined = !self.orientation.sure && self.join_grown(side, both, sink);
+        if !joined && (both && self.has_enough() || long) {
             self.carve(sink);
-            return std::mem::take(&mut self.sides[side.index()].unwanted);
         }
-        0
+        std::mem::take(&mut self.sides[side.index()].unwanted)
     }
 
     /// No protocol claims the flow: it counts as unrecognised, and is searched for payloads.
     pub(super) fn carve(&mut self, sink: &mut dyn ContentSink) {
-        for stream in self.sides.iter().filter(|stream| stream.state != State::Opaque) {
-            if stream.has_spoken() || stream.closed.is_none() {
+        let silent = self.awaited_side();
+        for side in [Side::Low, Side::High] {
+            let stream = &self.sides[side.index()];
+            let asked = stream.has_spoken() || stream.closed.is_none();
+            if stream.state != State::Opaque && asked && silent != Some(side) {
                 self.events.push(DriverEvent::Opaque("unknown", Reason::Unrecognised));
             }
         }
         self.read_unclaimed(Box::<Carver>::default());
+        if let Some(silent) = silent {
+            self.sides[silent.index()].state = State::Undecided;
+            self.sides[silent.index()].counted = false;
+        }
         for side in [Side::Low, Side::High] {
             if self.sides[side.index()].state != State::Reading {
                 continue;
@@ -169,13 +191,14 @@ impl Driver {
         }
     }
 
-    fn select_protocol(
+    pub(super) fn select_protocol(
         &mut self,
         protocol: &'static dyn Protocol,
         side: Side,
         speaker: Speaker,
         sink: &mut dyn ContentSink,
     ) {
+        self.leave_carver(side.other(), sink);
         let begun = self.orientation.sure && self.sides[side.index()].at == Position::Start;
         if !self.orientation.sure {
             match speaker {
@@ -195,11 +218,32 @@ impl Driver {
         stream.need = 0;
     }
 
+    /// What of `bytes` the parser can read: from `offset` on. It learns that this is a boundary, as after a gap.
+    pub(super) fn cut_to_boundary<'a>(
+        &mut self,
+        side: Side,
+        bytes: &'a [u8],
+        offset: usize,
+    ) -> &'a [u8] {
+        let direction = self.direction(side);
+        let rest = bytes.get(offset..).unwrap_or(&[]);
+        if let Some(parser) = &mut self.parser {
+            parser.resync(direction, rest);
+        }
+        rest
+    }
+
     /// The first bytes for a parser: of the side that was recognised, then those that the other side kept.
-    fn begin(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
+    pub(super) fn begin(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
         let skip = self.read(side, bytes, sink);
         self.other_side(side.other(), sink);
         skip
+    }
+
+    /// Whether `bytes` begin as the protocol of the flow does.
+    pub(super) fn speaks(&self, bytes: &[u8]) -> bool {
+        let probe = |protocol: &dyn Protocol| protocol.probe(bytes, Position::Start);
+        self.protocol.is_some_and(|p| matches!(probe(p), Probe::Yes { offset: 0, .. }))
     }
 
     /// The other direction was recognised, so the bytes that this one kept can be read.
@@ -211,7 +255,11 @@ impl Driver {
         let unread = std::mem::take(&mut stream.unread);
         sink.reading(side, &unread);
         stream.need = 0;
-        if stream.at == Position::Start {
+        // The first bytes that were seen of a flow are those of a message only where it began with them.
+        let begins = stream.at == Position::Start
+            && (self.orientation.sure || unread.is_empty() || self.speaks(&unread));
+        let stream = &mut self.sides[side.index()];
+        if begins {
             stream.state = State::Reading;
             let skip = self.read(side, &unread, sink);
             self.sides[side.index()].unwanted = skip;

@@ -15,6 +15,14 @@ const MAX_SEARCH: usize = 512 << 10;
 
 impl Driver {
     pub(super) fn search(&mut self, side: Side, bytes: &[u8], sink: &mut dyn ContentSink) -> u64 {
+        // Of a flow that was joined in its middle, a later packet may begin as none before did.
+        if !self.orientation.sure && !bytes.is_empty() && self.speaks(bytes) {
+            let stream = &mut self.sides[side.index()];
+            stream.unread.clear();
+            stream.need = 0;
+            stream.state = State::Reading;
+            return self.read(side, bytes, sink);
+        }
         let stream = &mut self.sides[side.index()];
         stream.unread.extend_from_slice(bytes);
         if stream.unread.len() < stream.need {

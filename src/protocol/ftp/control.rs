@@ -32,6 +32,15 @@ pub(super) struct ControlParser {
     waiting: Option<Transfer>,
 }
 
+/// The commands of a client (RFC 959 5.3, RFC 2228, RFC 2389, RFC 2428, RFC 3659).
+const COMMANDS: &[&str] = &[
+    "USER", "PASS", "ACCT", "AUTH", "PBSZ", "PROT", "CWD", "XCWD", "CDUP", "XCUP", "PWD", "XPWD",
+    "TYPE", "STRU", "MODE", "PASV", "EPSV", "PORT", "EPRT", "RETR", "STOR", "STOU", "APPE", "LIST",
+    "NLST", "MLSD", "MLST", "SIZE", "MDTM", "MFMT", "REST", "RNFR", "RNTO", "DELE", "MKD", "XMKD",
+    "RMD", "XRMD", "ABOR", "ALLO", "SITE", "SYST", "STAT", "FEAT", "OPTS", "HELP", "NOOP", "QUIT",
+    "CLNT",
+];
+
 impl ControlParser {
     fn command(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
         let (verb, rest) = line::command(line);
@@ -165,8 +174,13 @@ impl Parser for ControlParser {
         Resync::Search
     }
 
-    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        line::resync(data)
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        match direction {
+            Direction::ClientToServer => {
+                line::resync_from(data, |line| line::begins_with(line, COMMANDS))
+            }
+            Direction::ServerToClient => line::resync_from(data, line::is_reply),
+        }
     }
 
     fn close(

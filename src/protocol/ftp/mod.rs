@@ -9,12 +9,15 @@ mod facts;
 #[cfg(test)]
 mod tests;
 
-use super::{Parser, Position, Probe, Protocol, Role, Roles, ServiceFacts, Speaker};
+use super::{Parser, Position, Probe, Protocol, Role, Roles, ServiceFacts, Speaker, line};
 pub use facts::FileFacts;
 use memchr::memchr;
 
 /// Longest line, bytes.
 const MAX_LINE: usize = 8 << 10;
+
+/// Longest line that is looked at in mid-stream, bytes.
+const MAX_MIDDLE: usize = 128;
 
 /// FTP.
 pub struct Ftp;
@@ -30,7 +33,8 @@ impl Protocol for Ftp {
         const USER: &[u8] = b"USER ";
         const GREETING: &[u8] = b"220";
         if at == Position::Midstream {
-            return Probe::No;
+            let found = line::starts(data).find_map(|at| Some((at, middle(data.get(at..)?)?)));
+            return found.map_or(Probe::No, |(offset, speaker)| Probe::Yes { speaker, offset });
         }
         for (word, speaker) in [(AUTH, Speaker::Client), (GREETING, Speaker::Server)] {
             let head = data.get(..word.len()).unwrap_or(data);
@@ -62,6 +66,28 @@ impl Protocol for Ftp {
     fn open(&self) -> Box<dyn Parser> {
         Box::<control::ControlParser>::default()
     }
+}
+
+/// Who sends a line that no other protocol has: about the connection for data (RFC 959 4.1.2, RFC 2428), or its type.
+fn middle(line: &[u8]) -> Option<Speaker> {
+    let end = memchr(b'\n', line.get(..MAX_MIDDLE).unwrap_or(line))?;
+    let line = line.get(..end).unwrap_or(line).trim_ascii_end();
+    let begins = |word: &[u8]| line.get(..word.len()).is_some_and(|l| l.eq_ignore_ascii_case(word));
+    let numbers = |from: usize| {
+        let rest = line.get(from..).unwrap_or_default();
+        rest.iter().all(|b| b.is_ascii_digit() || *b == b',')
+            && rest.iter().filter(|b| **b == b',').count() == 5
+    };
+    let alone = [&b"PASV"[..], b"EPSV", b"TYPE I", b"TYPE A"];
+    if alone.iter().any(|word| line.eq_ignore_ascii_case(word))
+        || begins(b"PORT ") && numbers(5)
+        || begins(b"EPRT |")
+    {
+        return Some(Speaker::Client);
+    }
+    let passive = begins(b"227 ") && memchr(b',', line).is_some();
+    let extended = begins(b"229 ") && memchr::memmem::find(line, b"(|||").is_some();
+    (passive || extended).then_some(Speaker::Server)
 }
 
 /// `220` and a line that names the protocol; mail servers have a similar greeting.

@@ -46,7 +46,7 @@ pub(super) fn probe(data: &[u8], at: Position) -> Probe {
 }
 
 /// `a1 LOGIN ...`
-fn command(data: &[u8]) -> Probe {
+pub(super) fn command(data: &[u8]) -> Probe {
     let head = data.get(..MAX_HEAD).unwrap_or(data);
     let tag = head.iter().take_while(|b| b.is_ascii_alphanumeric() || **b == b'.').count();
     if tag == 0 || tag > MAX_TAG || !head.iter().take(tag).any(u8::is_ascii_digit) {

@@ -292,7 +292,7 @@ impl Parser for ImapParser {
         if direction == Direction::ServerToClient {
             return lines::boundary(data);
         }
-        line::resync(data)
+        line::resync_from(data, |line| matches!(lines::command(line), Probe::Yes { .. }))
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {

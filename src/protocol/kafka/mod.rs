@@ -311,13 +311,18 @@ impl KafkaParser {
 
     /// Offset in `data` of an answer to a known request.
     fn find_response(&self, data: &[u8]) -> Option<usize> {
-        let sought = self.pending.iter().take(MAX_SOUGHT);
-        let places = sought.filter_map(|pending| {
-            memchr::memmem::find_iter(data, &pending.correlation.to_be_bytes())
-                .filter_map(|at| at.checked_sub(4))
-                .find(|at| data.get(*at..).is_some_and(|d| matches!(d, [0, _, _, 4..=255, ..])))
-        });
-        places.min()
+        let places = |fits: fn(&[u8]) -> bool| {
+            let sought = self.pending.iter().take(MAX_SOUGHT);
+            let places = sought.filter_map(|pending| {
+                memchr::memmem::find_iter(data, &pending.correlation.to_be_bytes())
+                    .filter_map(|at| at.checked_sub(4))
+                    .find(|at| data.get(*at..).is_some_and(fits))
+            });
+            places.min()
+        };
+        // One that ends with what is at hand is no chance.
+        places(|d| d.first_chunk().is_some_and(|l| u32::from_be_bytes(*l) as usize + 4 == d.len()))
+            .or_else(|| places(|d| matches!(d, [0, _, _, 4..=255, ..])))
     }
 }
 

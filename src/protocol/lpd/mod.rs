@@ -17,6 +17,9 @@ const MAX_QUEUE: usize = 128;
 /// Longest control file that is read, bytes.
 const MAX_CONTROL: u64 = 16 << 10;
 
+/// Shortest announcement of a file: its code, a digit, a blank, `cfA`, bytes.
+const MIN_FILE: usize = 6;
+
 /// LPD.
 pub struct Lpd;
 
@@ -33,6 +36,8 @@ impl Protocol for Lpd {
             };
         }
         let rest = match data {
+            // A file of a job that was announced before.
+            [2 | 3, ..] if begins_file(data) => return Probe::yes(Speaker::Client),
             [2, rest @ ..] => rest,
             // A query for the state of a queue, on a connection of its own (RFC 1179 5.3, 5.4).
             [3 | 4, ..] if is_question(data) => return Probe::yes(Speaker::Client),
@@ -78,13 +83,17 @@ fn is_file(data: &[u8]) -> bool {
     (1..=12).contains(&digits) && (name.starts_with(kind) || kind.starts_with(name))
 }
 
+/// Whether the announcement of a file is at the front of `data`, the whole line.
+fn begins_file(data: &[u8]) -> bool {
+    let line = memchr::memchr(b'\n', data.get(..MAX_QUEUE).unwrap_or(data));
+    line.is_some_and(|end| {
+        is_file(data) && data.get(..end).is_some_and(|line| line.len() > MIN_FILE)
+    })
+}
+
 /// The first announcement of a file in `data`.
 fn find(data: &[u8]) -> Option<usize> {
-    memchr::memchr2_iter(2, 3, data).find(|at| {
-        let rest = data.get(*at..).unwrap_or_default();
-        let line = memchr::memchr(b'\n', rest.get(..MAX_QUEUE).unwrap_or(rest));
-        is_file(rest) && line.is_some()
-    })
+    memchr::memchr2_iter(2, 3, data).find(|at| data.get(*at..).is_some_and(begins_file))
 }
 
 /// One flow.

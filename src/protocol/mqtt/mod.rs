@@ -18,6 +18,15 @@ const CONNACK_HEAD: usize = 2;
 /// Longest topic and properties of a PUBLISH, bytes; both have lengths of their own.
 const MAX_HEAD: usize = 70 << 10;
 
+/// Longest topic of a PUBLISH in mid-stream, and shortest one of a single level, bytes.
+const MAX_TOPIC: usize = 1024;
+const MIN_TOPIC: usize = 6;
+/// Longest and shortest PUBLISH in mid-stream, bytes.
+const MAX_FOUND: u64 = 16 << 20;
+const MIN_FOUND: usize = 8;
+/// Bytes behind a topic that tell whether properties come first.
+const PROPERTIES: usize = 256;
+
 const CONNECT: u8 = 1;
 const CONNACK: u8 = 2;
 const PUBLISH: u8 = 3;
@@ -32,7 +41,10 @@ impl Protocol for Mqtt {
 
     fn probe(&self, data: &[u8], at: Position) -> Probe {
         if at == Position::Midstream {
-            return Probe::No;
+            return match find(data) {
+                Some(offset) => Probe::Yes { speaker: Speaker::Any, offset },
+                None => Probe::No,
+            };
         }
         match data.first() {
             None => return Probe::More,
@@ -61,7 +73,7 @@ impl Protocol for Mqtt {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(MqttParser { version: 4, nameless: false, payloads: Default::default() })
+        Box::new(MqttParser { version: Some(4), nameless: false, payloads: Default::default() })
     }
 }
 
@@ -108,10 +120,90 @@ fn has_method(data: &[u8]) -> bool {
     false
 }
 
+/// Whether the properties of a PUBLISH (MQTT 5 3.3.2.3) are at the front of `data`: earlier versions have none.
+fn has_properties(data: &[u8]) -> bool {
+    let Match::Yes((len, used)) = length(data) else { return false };
+    let whole = usize::try_from(len).ok().and_then(|len| data.get(used..)?.get(..len));
+    let Some(mut rest) = whole else { return false };
+    let string = |rest: &[u8]| Some(2 + usize::from(u16::from_be_bytes(*rest.first_chunk::<2>()?)));
+    while let Some((kind, after)) = rest.split_first() {
+        // Form and life of the payload, alias; type, topic and data for an answer; subscription; what a user adds.
+        let size = match kind {
+            0x01 => Some(1),
+            0x02 => Some(4),
+            0x23 => Some(2),
+            0x03 | 0x08 | 0x09 => string(after),
+            0x0b => match length(after) {
+                Match::Yes((_, used)) => Some(used),
+                Match::More | Match::No => None,
+            },
+            0x26 => string(after).and_then(|key| Some(key + string(after.get(key..)?)?)),
+            _ => None,
+        };
+        let Some(behind) = size.and_then(|size| after.get(size..)) else { return false };
+        rest = behind;
+    }
+    true
+}
+
+/// Bytes of the packet at the front of `data`, if its type, flags and length fit (MQTT 5 2.1).
+fn packet(data: &[u8]) -> Option<u64> {
+    let (first, after) = data.split_first()?;
+    let Match::Yes((len, used)) = length(after) else { return None };
+    let fits = match first {
+        0x30..=0x3d => first & 0x06 != 0x06 && is_published(after.get(used..)?, len),
+        // Answers to what was published; subscriptions and their answers; pings.
+        0x40 | 0x50 | 0x62 | 0x70 => (2..=256).contains(&len),
+        0x82 | 0x90 | 0xa2 | 0xb0 => (2..=64 << 10).contains(&len),
+        0xc0 | 0xd0 => len == 0,
+        _ => false,
+    };
+    fits.then_some(1 + used as u64 + len)
+}
+
+/// Whether a PUBLISH of `len` bytes begins with the name of a topic (MQTT 5 4.7).
+fn is_published(body: &[u8], len: u64) -> bool {
+    let Some((size, rest)) = body.split_first_chunk::<2>() else { return false };
+    let size = usize::from(u16::from_be_bytes(*size));
+    let fits = (1..=MAX_TOPIC).contains(&size) && (2 + size) as u64 <= len && len <= MAX_FOUND;
+    let topic = rest.get(..size).filter(|_| fits).and_then(|topic| std::str::from_utf8(topic).ok());
+    // A short one could be anything.
+    let named = |topic: &str| topic.contains('/') || topic.len() >= MIN_TOPIC && topic.is_ascii();
+    topic.is_some_and(|topic| {
+        named(topic) && !topic.contains(|c: char| c.is_control() || matches!(c, '#' | '+'))
+    })
+}
+
+/// The first PUBLISH in `data` that another packet follows, or the end; one that goes on behind `data` is at its
+/// front and has a topic of several levels.
+fn find(data: &[u8]) -> Option<usize> {
+    (0..data.len()).find(|at| {
+        let rest = data.get(*at..).unwrap_or_default();
+        if !matches!(rest.first(), Some(0x30..=0x3d)) {
+            return false;
+        }
+        let Some(size) = packet(rest).and_then(|size| usize::try_from(size).ok()) else {
+            return false;
+        };
+        match rest.get(size..) {
+            Some([]) => size > MIN_FOUND,
+            Some(next) => packet(next).is_some(),
+            None => {
+                *at == 0
+                    && rest
+                        .iter()
+                        .take(MAX_TOPIC)
+                        .take_while(|b| b.is_ascii_graphic() || **b < b' ')
+                        .any(|b| *b == b'/')
+            }
+        }
+    })
+}
+
 /// One flow.
 struct MqttParser {
-    /// Protocol level: 3, 4 or 5.
-    version: u8,
+    /// Protocol level: 3, 4 or 5. None: CONNECT was not seen, and no PUBLISH since.
+    version: Option<u8>,
     /// The client asked to connect without a user name.
     nameless: bool,
     /// The current payload in each direction.
@@ -122,14 +214,15 @@ impl MqttParser {
     /// What CONNECT declares (MQTT 5 3.1.2.3).
     fn connect(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
         let name = usize::from(body.get(1).copied().unwrap_or(0));
-        self.version = body.get(2 + name).copied().unwrap_or(4);
+        let version = body.get(2 + name).copied().unwrap_or(4);
+        self.version = Some(version);
         let flags = body.get(3 + name).copied().unwrap_or(0);
         if flags & 0x40 != 0 {
             sink.facts().password_in_clear();
         }
         // Behind the flags: the keep-alive time.
         let properties = body.get(6 + name..).unwrap_or_default();
-        let other = self.version >= 5 && has_method(properties);
+        let other = version >= 5 && has_method(properties);
         self.nameless = flags & 0xc0 == 0 && !other;
     }
 
@@ -141,13 +234,20 @@ impl MqttParser {
     }
 
     /// Reads the head of a PUBLISH in front of its payload.
-    fn head<'a>(&self, flags: u8, body: &'a [u8], len: u64) -> Head<'a> {
+    fn head<'a>(&mut self, flags: u8, body: &'a [u8], len: u64) -> Head<'a> {
         let Some((topic, _)) = body.split_first_chunk::<2>() else { return Head::More(2) };
         let mut used = 2 + usize::from(u16::from_be_bytes(*topic));
         let topic_end = used;
         // A packet identifier for all but "at most once".
         used += if flags & 0x06 == 0 { 0 } else { 2 };
-        if self.version >= 5 && (used as u64) < len {
+        let Some(behind) = body.get(used..) else { return Head::More(used.max(body.len() + 1)) };
+        let (have, all) = (body.len() as u64, len.min((used + PROPERTIES) as u64));
+        if self.version.is_none() && have < all {
+            return Head::More(usize::try_from(all).unwrap_or(MAX_HEAD));
+        }
+        let version =
+            *self.version.get_or_insert_with(|| if has_properties(behind) { 5 } else { 4 });
+        if version >= 5 && (used as u64) < len {
             match length(body.get(used..).unwrap_or(b"")) {
                 Match::Yes((properties, bytes)) => {
                     used = used.saturating_add(bytes);
@@ -235,17 +335,21 @@ impl Parser for MqttParser {
         Ok(Progress::consumed(at))
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+        self.version = None;
+    }
+
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let payload = self.payloads.get_mut(direction.index());
         match payload.is_some_and(|payload| payload.gap(len, sink)) {
             true => Resync::Known { skip: 0 },
-            // Packets have no mark by which they could be found.
-            false => Resync::Lost,
+            false => Resync::Search,
         }
     }
 
-    fn resync(&mut self, _direction: Direction, _data: &[u8]) -> Option<usize> {
-        None
+    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
+        find(data)
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {

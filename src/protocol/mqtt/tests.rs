@@ -1,4 +1,5 @@
-use super::super::recorder::{COMPLETE, CUT, Piece, play, texts};
+use super::super::recorder::{COMPLETE, CUT, Piece, play, play_joined, texts};
+use super::{Mqtt, Position, Probe, Protocol as _};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
@@ -30,6 +31,27 @@ fn properties_and_secrets() {
     assert!(sink.facts.credentials_in_clear);
     let got = texts(&[Client(connect), Client(b"\x30\x0a\0\x01t\x03\x01\x01\x00xyz\xc0\0")]);
     assert_eq!(got, [("xyz".into(), COMPLETE)]);
+}
+
+#[test]
+fn joined_in_the_middle() {
+    let published = b"\x30\x0b\0\x06ward/3{1}\xc0\0";
+    let fifth = b"\x30\x0c\0\x06ward/3\0{1}";
+    for data in [published.as_slice(), fifth, &[b"\x42\0\x01x".as_slice(), published].concat()] {
+        let (sink, _) = play_joined(&[Client(data), Server(b"\xd0\0")], 999);
+        let texts: Vec<&[u8]> = sink.contents.iter().map(|c| c.bytes.as_slice()).collect();
+        assert_eq!(texts, [b"{1}"], "{data:?}");
+    }
+    let got = texts(&[Client(CONNECT), ClientGap(3), Client(b"rest"), Client(published)]);
+    assert_eq!(got, [("{1}".into(), COMPLETE)]);
+    for other in [
+        &b"0123456789:;<=> text, 12/34"[..],
+        b"\x30\x0b\0\x06ward/3{1}text",
+        &[0x30; 400],
+        &[0; 400],
+    ] {
+        assert_eq!(Mqtt.probe(other, Position::Midstream), Probe::No, "{other:?}");
+    }
 }
 
 proptest! {

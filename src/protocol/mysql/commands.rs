@@ -3,6 +3,7 @@
 use super::super::content_writer::ContentWriter;
 use super::super::sql::{self, Fields, MAX_PREPARED, Parameters};
 use super::super::{Authentication, ContentSink, Direction, Ending, Hint, Media};
+use super::NO_ATTRIBUTES;
 use super::connection::{CLIENT_QUERY_ATTRIBUTES, CLIENT_SSL, MysqlParser, Phase};
 use super::packet::Header;
 use super::statements::{LAST, Prepared};
@@ -117,7 +118,8 @@ impl MysqlParser {
                 return;
             }
         } else {
-            fields = Fields(body);
+            // What the client can do was not seen, and no statement begins with these.
+            fields = Fields(body.strip_prefix(NO_ATTRIBUTES).unwrap_or(body));
         }
         self.pass_on_values(fields.0, &Parameters::default(), sink);
         let columns = |name: &[u8]| -> Vec<Vec<u8>> {

@@ -4,11 +4,11 @@ use super::super::sql::{Catalog, MAX_STATEMENT};
 use super::super::{
     ContentSink, Direction, End, Ending, ParseError, Parser, Progress, Reason, Resync,
 };
-use super::commands::{COM_PREPARE, COM_QUERY, Command, Load};
-use super::find_definition;
+use super::commands::{Command, Load};
 use super::packet::{FULL, HEADER, Header};
 use super::results::ResultSet;
 use super::statements::{Prepared, Statements};
+use super::{find_command, find_definition, is_answer};
 use crate::protocol::sql::Fields;
 use crate::protocol::unpack::{Compression, unpack};
 use crate::syntax::zstd;
@@ -204,20 +204,14 @@ impl Parser for MysqlParser {
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
         self.phase = Phase::Command;
         if direction == Direction::ServerToClient {
+            if is_answer(data) {
+                return Some(0);
+            }
             let at = find_definition(data)?;
             self.begin_midstream(data.get(at + HEADER..)?);
             return Some(at);
         }
-        // A command: packet 0 with a statement.
-        memchr::memchr_iter(0, data).find_map(|at| {
-            let start = at.checked_sub(3)?;
-            let header = Header::read(data.get(start..)?)?;
-            let body = data.get(start + HEADER..)?;
-            let sql = body.get(1..8)?;
-            let verb = sql.iter().take(4).all(u8::is_ascii_alphabetic);
-            (header.length > 8 && matches!(body.first()?, &COM_QUERY | &COM_PREPARE) && verb)
-                .then_some(start)
-        })
+        find_command(data)
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {

@@ -15,7 +15,9 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use super::sql::{MAX_STATEMENT, is_statement};
 use super::{Parser, Position, Probe, Protocol, Speaker};
+use commands::{COM_PREPARE, COM_QUERY};
 use connection::MysqlParser;
 use packet::Header;
 
@@ -26,6 +28,8 @@ pub struct Mysql;
 const MAX_VERSION: usize = 96;
 /// Bytes behind the version up to the second part of the challenge.
 const GREETING_TAIL: usize = 31;
+/// Before a statement: no attributes, in one set (CLIENT_QUERY_ATTRIBUTES).
+const NO_ATTRIBUTES: &[u8] = &[0, 1];
 /// Beginning of a column definition in a packet: the catalog, which is always `def`.
 const DEFINITION: &[u8] = b"\x03def";
 
@@ -36,10 +40,10 @@ impl Protocol for Mysql {
 
     fn probe(&self, data: &[u8], at: Position) -> Probe {
         if at == Position::Midstream {
-            return match find_definition(data) {
-                Some(offset) => Probe::Yes { speaker: Speaker::Server, offset },
-                None => Probe::No,
-            };
+            let answer = find_definition(data).map(|offset| (offset, Speaker::Server));
+            let command = find_command(data).map(|offset| (offset, Speaker::Client));
+            let first = [answer, command].into_iter().flatten().min_by_key(|(offset, _)| *offset);
+            return first.map_or(Probe::No, |(offset, speaker)| Probe::Yes { speaker, offset });
         }
         // The server speaks first: packet 0, protocol version 10.
         let Some(header) = Header::read(data) else {
@@ -72,6 +76,40 @@ impl Protocol for Mysql {
     fn open(&self) -> Box<dyn Parser> {
         Box::<MysqlParser>::default()
     }
+}
+
+/// The packet of the first command that holds a statement and is there as a whole.
+fn find_command(data: &[u8]) -> Option<usize> {
+    // The number of the packet is 0, and then comes the command.
+    memchr::memchr_iter(0, data).find_map(|at| {
+        let start = at.checked_sub(packet::HEADER - 1)?;
+        let rest = data.get(start..)?;
+        if !matches!(rest.get(packet::HEADER)?, &COM_QUERY | &COM_PREPARE) {
+            return None;
+        }
+        let header = Header::read(rest)?;
+        let whole = (8..MAX_STATEMENT).contains(&header.length) && header.sequence == 0;
+        let body = rest.get(packet::HEADER + 1..).filter(|_| whole)?;
+        let statement = body.get(..header.length - 1)?;
+        let statement = statement.strip_prefix(NO_ATTRIBUTES).unwrap_or(statement);
+        is_statement(statement).then_some(start)
+    })
+}
+
+/// Whether `data` is whole packets of answers, of which the first says that all is well or not, or asks for a file.
+fn is_answer(data: &[u8]) -> bool {
+    let (mut at, mut last) = (0, 0u8);
+    while let Some(header) = data.get(at..).and_then(Header::read) {
+        let first = data.get(at + packet::HEADER);
+        let begins = matches!(first, Some(0 | 0xfb | 0xfe | 0xff)) && header.sequence > 0;
+        let follows = header.sequence == last.wrapping_add(1) || header.sequence == 1;
+        if header.length == 0 || (if at == 0 { !begins } else { !follows }) {
+            return false;
+        }
+        last = header.sequence;
+        at += packet::HEADER + header.length;
+    }
+    at > 0 && at == data.len()
 }
 
 /// The packet of the first column definition of a result, or of the count of columns before it.

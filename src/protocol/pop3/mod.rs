@@ -17,6 +17,12 @@ const MAX_LINE: usize = 16 << 10;
 /// Commands waiting for their responses.
 const MAX_PENDING: usize = 1024;
 
+/// The commands of a client (RFC 1939, RFC 2449, RFC 2595, RFC 5034).
+const COMMANDS: &[&str] = &[
+    "USER", "PASS", "APOP", "AUTH", "CAPA", "STLS", "STAT", "LIST", "UIDL", "RETR", "TOP", "DELE",
+    "NOOP", "RSET", "QUIT",
+];
+
 /// POP3.
 pub struct Pop3;
 
@@ -148,6 +154,12 @@ impl Pop3Parser {
             return false;
         }
         self.authenticating = false;
+        // The answer to an earlier command was not seen.
+        if is_fetched(line) && self.pending.contains(&Command::Message) {
+            while self.pending.front().is_some_and(|command| *command != Command::Message) {
+                self.pending.pop_front();
+            }
+        }
         let command = self.pending.pop_front();
         if self.tls.answered(positive) {
             return true;
@@ -233,8 +245,15 @@ impl Parser for Pop3Parser {
         Resync::Known { skip: 0 }
     }
 
-    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        line::resync(data)
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        match direction {
+            Direction::ClientToServer => {
+                line::resync_from(data, |line| line::begins_with(line, COMMANDS))
+            }
+            Direction::ServerToClient => {
+                line::resync_from(data, |line| line::begins_with(line, &["+OK", "-ERR"]))
+            }
+        }
     }
 
     fn close(&mut self, direction: Direction, rest: &[u8], _end: End, sink: &mut dyn ContentSink) {

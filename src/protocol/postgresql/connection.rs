@@ -8,7 +8,9 @@ use super::super::{
 use super::copy::Copy;
 use super::exchange::{Exchange, Portal, Request, StatementId};
 use super::values::{self, Column, Form};
-use super::{CANCEL_REQUEST, GSS_REQUEST, MAX_STARTUP, SSL_REQUEST, find_description, word};
+use super::{
+    CANCEL_REQUEST, GSS_REQUEST, MAX_STARTUP, SSL_REQUEST, find_answer, find_request, word,
+};
 use crate::protocol::tls_upgrade::TlsUpgrade;
 
 /// Longest row or row description that is read, bytes.
@@ -239,7 +241,11 @@ impl Parser for PostgresqlParser {
                 if self.tls.begins(rest) {
                     return Ok(Progress { switch: true, ..Progress::consumed(at) });
                 }
-                return self.start(rest, at);
+                if *first == 0 {
+                    return self.start(rest, at);
+                }
+                // Messages have a letter first: the startup message was not seen.
+                self.started = true;
             }
             if !client && self.tls.is_asked() && matches!(first, b'S' | b'G' | b'N') {
                 // One byte alone; `S` with a length behind it would be a parameter.
@@ -300,20 +306,11 @@ impl Parser for PostgresqlParser {
     fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
         self.started = true;
         if direction == Direction::ClientToServer {
-            // Sync, which has no body; or a query.
+            // Sync, which has no body; or a statement.
             let sync = memchr::memmem::find(data, b"S\0\0\0\x04").map(|at| at + 5);
-            let query = memchr::memmem::find_iter(data, b"Q\0").find(|at| {
-                let len = word(data, at + 1).unwrap_or(0) as usize;
-                (12..MAX_STATEMENT).contains(&len)
-                    && data.get(at + len) == Some(&0)
-                    && data.get(at + 5..at + 9).is_some_and(|verb| verb.is_ascii())
-            });
-            return [sync, query].into_iter().flatten().min();
+            return [sync, find_request(data)].into_iter().flatten().min();
         }
-        // ReadyForQuery: its length, and a status of three.
-        let ready = memchr::memmem::find_iter(data, b"Z\0\0\0\x05")
-            .find(|at| matches!(data.get(at + 5), Some(b'I' | b'T' | b'E')));
-        [ready, find_description(data)].into_iter().flatten().min()
+        find_answer(data)
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {

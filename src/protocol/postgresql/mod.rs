@@ -12,6 +12,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use super::sql::{self, MAX_STATEMENT};
 use super::{Parser, Position, Probe, Protocol, Speaker};
 use connection::PostgresqlParser;
 
@@ -32,10 +33,10 @@ impl Protocol for Postgresql {
 
     fn probe(&self, data: &[u8], at: Position) -> Probe {
         if at == Position::Midstream {
-            return match find_description(data) {
-                Some(offset) => Probe::Yes { speaker: Speaker::Server, offset },
-                None => Probe::No,
-            };
+            let answer = find_answer(data).map(|offset| (offset, Speaker::Server));
+            let request = find_request(data).map(|offset| (offset, Speaker::Client));
+            let first = [answer, request].into_iter().flatten().min_by_key(|(offset, _)| *offset);
+            return first.map_or(Probe::No, |(offset, speaker)| Probe::Yes { speaker, offset });
         }
         // Four bytes of length, then the version: the upper half of the length is zero.
         if data.iter().take(2).any(|b| *b != 0) {
@@ -66,6 +67,34 @@ impl Protocol for Postgresql {
 fn word(data: &[u8], at: usize) -> Option<u32> {
     let (bytes, _) = data.get(at..)?.split_first_chunk::<4>()?;
     Some(u32::from_be_bytes(*bytes))
+}
+
+/// The first ReadyForQuery or RowDescription of a server in `data`.
+fn find_answer(data: &[u8]) -> Option<usize> {
+    // ReadyForQuery: its length, and a status of three.
+    let ready = memchr::memmem::find_iter(data, b"Z\0\0\0\x05")
+        .find(|at| matches!(data.get(at + 5), Some(b'I' | b'T' | b'E')));
+    [ready, find_description(data)].into_iter().flatten().min()
+}
+
+/// The first Query or Parse of a client in `data`: all of it is there, and it holds a statement.
+fn find_request(data: &[u8]) -> Option<usize> {
+    let is_request = |at: &usize| {
+        let rest = data.get(*at..).unwrap_or_default();
+        let len = word(rest, 1).map_or(0, |len| len as usize);
+        if !(8..MAX_STATEMENT).contains(&len) {
+            return false;
+        }
+        let Some(body) = rest.get(5..=len) else { return false };
+        let statement = match rest.first() {
+            // The name of the prepared statement comes first.
+            Some(b'P') => memchr::memchr(0, body).and_then(|end| body.get(end + 1..)),
+            _ if body.last() == Some(&0) => Some(body),
+            _ => None,
+        };
+        statement.is_some_and(sql::is_statement)
+    };
+    memchr::memchr2_iter(b'Q', b'P', data).find(is_request)
 }
 
 /// The first RowDescription in `data`: its columns fill it to the last byte.

@@ -19,6 +19,12 @@ use super::{
 /// Longest command or reply line, bytes: what AUTH needs (RFC 4954 4).
 const MAX_LINE: usize = 16 << 10;
 
+/// The commands of a client (RFC 5321 4.1, RFC 3030, RFC 3207, RFC 4954, RFC 2033).
+const COMMANDS: &[&str] = &[
+    "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "QUIT", "VRFY", "EXPN",
+    "HELP", "AUTH", "STARTTLS",
+];
+
 /// SMTP.
 pub struct Smtp;
 
@@ -216,7 +222,19 @@ impl Parser for SmtpParser {
         Resync::Known { skip: 0 }
     }
 
-    fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
+    fn resync(&mut self, direction: Direction, data: &[u8]) -> Option<usize> {
+        if direction == Direction::ServerToClient {
+            return line::resync_from(data, line::is_reply);
+        }
+        if probe::is_message(data) {
+            self.mode = Mode::Text { at: Dotted::new(), has_gap: false };
+            return Some(0);
+        }
+        // The answer to what is at hand may have been seen before it.
+        if line::begins_with(data, COMMANDS) && self.message.is_none() {
+            self.mode = Mode::Command;
+            return Some(0);
+        }
         line::resync(data)
     }
 

@@ -136,3 +136,33 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn joined_in_the_middle() {
+    use super::super::recorder::play_joined;
+    let text = b"Subject: x\r\n\r\nhello\r\n.\r\n";
+    let message = &text[..text.len() - 3];
+    for pieces in [
+        vec![
+            Piece::Client(b"RCPT TO:<a@b>\r\n"),
+            Piece::Server(b"250 2.1.5 Ok\r\n"),
+            Piece::Client(b"DATA\r\n"),
+            Piece::Client(text),
+        ],
+        vec![
+            Piece::Client(b"DATA\r\n"),
+            Piece::Server(b"354 End data with .\r\n"),
+            Piece::Client(text),
+        ],
+        // What was asked for is all that was seen.
+        vec![
+            Piece::Client(text),
+            Piece::Server(b"250 2.0.0 Ok: queued as 1\r\n"),
+            Piece::Client(b"QUIT\r\n"),
+        ],
+    ] {
+        let (sink, _) = play_joined(&pieces, 9999);
+        let texts: Vec<&[u8]> = sink.contents.iter().map(|c| c.bytes.as_slice()).collect();
+        assert_eq!(texts, [message], "{pieces:?}");
+    }
+}

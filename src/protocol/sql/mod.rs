@@ -16,7 +16,7 @@ mod tests;
 pub use catalog::Catalog;
 pub use fields::{Fields, is_null};
 pub use prepared::{PreparedStatement, PreparedStatements};
-pub use statement::Parameters;
+pub use statement::{Parameters, is_statement};
 pub use table::{Table, write_cell};
 
 use super::content_writer::ContentWriter;

@@ -55,6 +55,9 @@ impl Parameters {
     }
 }
 
+/// Bytes of a statement in which its first word must be, behind comments.
+const MAX_OPENING: usize = 512;
+
 /// Values under the same columns, as lines of CSV, the heading first.
 pub struct Values {
     /// Lines with their line ends.
@@ -71,6 +74,23 @@ pub fn operation(statement: &[u8]) -> &'static str {
     });
     let word = word.unwrap_or_default();
     KNOWN.into_iter().find(|k| word.eq_ignore_ascii_case(k.as_bytes())).unwrap_or("SQL")
+}
+
+/// Whether `text` begins as a statement does: with a word that statements begin with, or a comment before it.
+pub fn is_statement(text: &[u8]) -> bool {
+    const FIRST: [&str; 29] = [
+        "SELECT", "INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "CALL", "EXEC", "EXECUTE",
+        "COPY", "WITH", "BEGIN", "START", "COMMIT", "ROLLBACK", "SET", "SHOW", "USE", "CREATE",
+        "DROP", "ALTER", "EXPLAIN", "DECLARE", "FETCH", "LOAD", "TRUNCATE", "VALUES", "PREPARE",
+        "DISCARD",
+    ];
+    let text = text.trim_ascii_start();
+    if !text.first().is_some_and(|b| b.is_ascii_alphabetic() || b"/-(".contains(b)) {
+        return false;
+    }
+    let head = text.get(..MAX_OPENING).unwrap_or(text);
+    let word = Tokens::new(head).find(|token| *token != Token::Punctuation(b'('));
+    word.is_some_and(|word| FIRST.into_iter().any(|first| word.is(first)))
 }
 
 /// The values of a statement.

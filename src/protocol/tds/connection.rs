@@ -12,7 +12,7 @@ use super::login;
 use super::values::{Kind, utf16};
 use super::{
     BULK_LOAD, END_OF_MESSAGE, HEADER, Header, LOGIN, PRELOGIN, RESULT, RPC, SQL_BATCH,
-    find_columns,
+    find_columns, find_request,
 };
 use crate::protocol::encrypted::Encryption;
 use zeroize::Zeroizing;
@@ -367,12 +367,7 @@ impl Parser for TdsParser {
         if direction == Direction::ServerToClient {
             return find_columns(data);
         }
-        // A request in one packet with 22 bytes of headers.
-        memchr::memchr2_iter(SQL_BATCH, RPC, data).find(|at| {
-            let rest = data.get(*at..).unwrap_or_default();
-            Header::read(rest).is_some_and(|h| h.status == END_OF_MESSAGE && h.length > 32)
-                && matches!(rest.get(HEADER..HEADER + 8), Some([22, 0, 0, 0, 18, 0, 0, 0]))
-        })
+        find_request(data)
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {

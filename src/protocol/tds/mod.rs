@@ -9,6 +9,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+use super::sql::is_statement;
 use super::{Parser, Position, Probe, Protocol, Speaker};
 use connection::TdsParser;
 
@@ -55,10 +56,10 @@ impl Protocol for Tds {
 
     fn probe(&self, data: &[u8], at: Position) -> Probe {
         if at == Position::Midstream {
-            return match find_columns(data) {
-                Some(offset) => Probe::Yes { speaker: Speaker::Server, offset },
-                None => Probe::No,
-            };
+            let answer = find_columns(data).map(|offset| (offset, Speaker::Server));
+            let request = find_request(data).map(|offset| (offset, Speaker::Client));
+            let first = [answer, request].into_iter().flatten().min_by_key(|(offset, _)| *offset);
+            return first.map_or(Probe::No, |(offset, speaker)| Probe::Yes { speaker, offset });
         }
         let Some(header) = Header::read(data) else {
             let fits = matches!(data, [] | [PRELOGIN | LOGIN] | [PRELOGIN | LOGIN, 0 | 1, ..]);
@@ -80,6 +81,34 @@ impl Protocol for Tds {
         Box::<TdsParser>::default()
     }
 }
+
+/// The first packet of a batch or a call: with headers (MS-TDS 2.2.5.3), or as before TDS 7.2 without.
+fn find_request(data: &[u8]) -> Option<usize> {
+    memchr::memchr2_iter(SQL_BATCH, RPC, data).find(|at| {
+        let rest = data.get(*at..).unwrap_or_default();
+        let Some(header) = Header::read(rest).filter(|h| h.status <= END_OF_MESSAGE) else {
+            return false;
+        };
+        let body = rest.get(HEADER..).unwrap_or_default();
+        if header.length > 32 && body.starts_with(&[22, 0, 0, 0, 18, 0, 0, 0]) {
+            return true;
+        }
+        // Channel, number, window; the text of a batch is UTF-16.
+        let fits = (HEADER + 12..=0x8000).contains(&header.length);
+        let text = body.get(..header.length.saturating_sub(HEADER)).unwrap_or(body);
+        let halves = text.get(..text.len().min(2 * OPENING)).unwrap_or(text).chunks_exact(2);
+        let latin: Option<Vec<u8>> = halves
+            .map(|half| if half.get(1) == Some(&0) { half.first().copied() } else { None })
+            .collect();
+        fits && rest.get(4) == Some(&0)
+            && rest.get(7) == Some(&0)
+            && header.kind == SQL_BATCH
+            && latin.is_some_and(|text| is_statement(&text))
+    })
+}
+
+/// Letters of a batch that show that it is one.
+const OPENING: usize = 16;
 
 /// The first packet of a result that begins with its column descriptions.
 fn find_columns(data: &[u8]) -> Option<usize> {

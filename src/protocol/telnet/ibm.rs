@@ -9,6 +9,51 @@ const HEADER: usize = 5;
 /// Record type of 5250 data (RFC 1205 3).
 const GDS: [u8; 2] = [0x12, 0xa0];
 
+/// Bytes in which the end of a record is looked for, to tell it from other bytes.
+const MAX_LOOK: usize = 16 << 10;
+
+/// Whether `record` has a header of TN3270E: its type, what is asked, what is answered, a number (RFC 2355 8.1).
+pub(super) fn has_header(record: &[u8]) -> bool {
+    record.get(2..4) != Some(&GDS) && matches!(record, [0..=9, 0..=2, 0..=2, _, _, _, ..])
+}
+
+/// Whether a record of an IBM terminal is at the front of `data`: data of 5250, a command that writes to a 3270 (write,
+/// erase, structured fields; GA23-0059 3), or what a key sends with the place of the cursor.
+pub(super) fn begins(data: &[u8]) -> bool {
+    if data.get(2..4) == Some(&GDS) {
+        let len = data.first_chunk::<2>().map_or(0, |len| u16::from_be_bytes(*len));
+        return (10..=16 << 10).contains(&len);
+    }
+    let head = data.get(..MAX_LOOK).unwrap_or(data);
+    let ends = memchr::memmem::find(head, &[super::options::IAC, super::options::EOR]);
+    let Some(record) = ends.and_then(|end| data.get(..end)) else { return false };
+    let body = if has_header(record) { record.get(HEADER..).unwrap_or_default() } else { record };
+    match body {
+        // Write commands; the next byte controls them, and orders or text follow.
+        [0xf1 | 0xf5 | 0x7e, control, 0x11 | 0x1d | 0x13 | 0x29 | 0x12 | 0x40..=0xfe, ..] => {
+            *control != 0
+        }
+        [0xf3, high, low, ..] if usize::from(u16::from_be_bytes([*high, *low])) <= body.len() => {
+            true
+        }
+        // A key, the address of the cursor in two bytes, then fields.
+        [key, _, _] | [key, _, _, 0x11, ..] => {
+            matches!(key, 0x7a..=0x7d | 0xf1..=0xf9 | 0xc1..=0xc9)
+        }
+        _ => false,
+    }
+}
+
+/// The first record in `data`, which ends with the end of one: at its front, or behind the end of another.
+pub(super) fn find(data: &[u8]) -> Option<usize> {
+    let end = [super::options::IAC, super::options::EOR];
+    if !data.ends_with(&end) {
+        return None;
+    }
+    let behind = memchr::memmem::find_iter(data, &end).map(|at| at + 2);
+    std::iter::once(0).chain(behind).take(8).find(|at| data.get(*at..).is_some_and(begins))
+}
+
 /// One terminal.
 #[derive(Default)]
 pub(super) struct Ibm {

@@ -55,6 +55,9 @@ impl Protocol for Telnet {
             _ => {}
         }
         if at == Position::Midstream {
+            if let Some(offset) = ibm::find(data) {
+                return Probe::Yes { speaker: Speaker::Any, offset };
+            }
             return match shows_screen(data) {
                 true => Probe::yes(Speaker::Server),
                 false => Probe::No,
@@ -111,13 +114,17 @@ fn begins_a_line(head: &[u8]) -> bool {
     })
 }
 
-/// Whether the cursor is positioned repeatedly, which only terminal hosts do.
+/// Whether the cursor is positioned or something erased repeatedly, which only terminal hosts do.
 fn shows_screen(data: &[u8]) -> bool {
     let head = data.get(..MAX_LOOK).unwrap_or(data);
     let placed = memchr::memmem::find_iter(head, b"\x1b[").filter(|at| {
         let rest = head.get(at + 2..).unwrap_or_default();
         let digits = rest.iter().take(8).take_while(|b| b.is_ascii_digit() || **b == b';').count();
-        digits >= 3 && matches!(rest.get(digits), Some(b'H' | b'f'))
+        match rest.get(digits) {
+            Some(b'H' | b'f') => digits >= 3,
+            Some(b'J') => digits <= 1,
+            _ => false,
+        }
     });
     placed.take(3).count() == 3
 }
@@ -290,6 +297,9 @@ impl Parser for TelnetParser {
                     at += 2;
                 }
                 Match::Yes(Item::EndOfRecord) => {
+                    if !self.options.has_records() {
+                        self.options.assume_records(&plain);
+                    }
                     self.text(direction, &plain, sink);
                     plain.clear();
                     at += 2;
@@ -341,7 +351,15 @@ impl Parser for TelnetParser {
     }
 
     fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
-        memchr::memmem::find(data, &[options::IAC, options::EOR]).map(|at| at + 2)
+        if ibm::begins(data) {
+            return Some(0);
+        }
+        match memchr::memmem::find(data, &[options::IAC, options::EOR]) {
+            Some(at) => Some(at + 2),
+            // Characters are read wherever they begin.
+            None if self.options.has_records() => None,
+            None => Some(0),
+        }
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {

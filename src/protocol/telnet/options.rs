@@ -119,6 +119,8 @@ impl Options {
 
     /// A subnegotiation. Returns whether the stream is encrypted behind it.
     pub(super) fn details(&mut self, details: &[u8]) -> bool {
+        // Names of devices and functions (RFC 2355 7).
+        self.enhanced |= matches!(details, [TN3270E, 2 | 3, 4 | 7, ..]);
         // START (RFC 2946 3); FOLLOWS of START_TLS.
         matches!(details, [ENCRYPT, 3, ..] | [START_TLS, 1, ..])
     }
@@ -126,6 +128,12 @@ impl Options {
     /// Whether characters come in records of an IBM terminal.
     pub(super) fn has_records(&self) -> bool {
         self.enhanced || self.records == [true, true]
+    }
+
+    /// `record` ended, and no agreement on records was seen.
+    pub(super) fn assume_records(&mut self, record: &[u8]) {
+        self.records = [true, true];
+        self.enhanced |= super::ibm::has_header(record);
     }
 
     /// Whether records have a header of TN3270E (RFC 2355 8.1).

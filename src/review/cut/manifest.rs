@@ -1,4 +1,4 @@
-//! What was cut out of what, with the hashes that prove it.
+//! What was cut from which captures, with the hashes that prove it.
 
 use super::selector::Selectors;
 use super::{CutError, WrittenFile};
@@ -13,7 +13,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Hashes what passes.
+/// Hashes everything that is written through it.
 pub(super) struct Hashed<W> {
     to: W,
     hash: Sha256,
@@ -31,7 +31,7 @@ impl<W: Write> Hashed<W> {
         Ok(self.into_inner().1)
     }
 
-    /// What it was written to, and the hash.
+    /// The file it was written to, and the hash.
     pub fn into_inner(self) -> (W, WrittenFile) {
         let digits = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         (self.to, (digits, self.bytes))
@@ -54,11 +54,11 @@ impl<W: Write> Write for Hashed<W> {
 pub(super) struct SourceFile {
     /// As the run named it.
     pub name: String,
-    /// Where it was read now.
+    /// Its current path.
     pub path: PathBuf,
     pub sha256: String,
     pub bytes: u64,
-    /// The run kept the same hash.
+    /// Whether the run recorded the same hash.
     pub verified: bool,
 }
 
@@ -114,7 +114,7 @@ impl Manifest {
         }))
     }
 
-    /// Writes it beside the capture; where.
+    /// Writes it beside the capture. Returns its path.
     pub fn write(&self, capture: &Path) -> Result<PathBuf, CutError> {
         let mut path = capture.as_os_str().to_owned();
         path.push(".json");

@@ -1,8 +1,8 @@
-//! `phitap cut`: the packets of exposures, flows, services, patients or times out of their captures, as
+//! `phitap cut`: extracts the packets of exposures, flows, services, patients or times from their captures, as
 //! self-contained evidence: a pcapng with the ids of events as comments, and a manifest of hashes.
 //!
-//! Of an exposure, everything between its client and its service is cut, so that it can be replayed. Of a
-//! patient, the packets of the records alone: other people's are not passed on with them.
+//! For an exposure, everything between its client and its service is cut, so that it can be replayed. For a patient,
+//! only the packets of the patient's records are cut, so that no other people's data is passed on.
 
 mod manifest;
 mod selector;
@@ -15,6 +15,7 @@ use super::{Answer, Cut, ReviewError, report_losses};
 use crate::capture::{Batch, Source as _, Status, Timeline};
 use crate::decode::{Checksums, Decoder, FlowKey, Outcome};
 use crate::output::pcapng::Writer;
+use crate::output::text::count;
 use manifest::{Hashed, Manifest, SourceFile};
 use selector::Selectors;
 use std::collections::HashMap;
@@ -31,20 +32,20 @@ const FRAGMENT_MEMORY: usize = 64 << 20;
 /// Why packets could not be cut.
 #[derive(Debug, thiserror::Error)]
 pub enum CutError {
-    /// Nothing that was asked for has packets.
+    /// Nothing selected has packets.
     #[error(
         "nothing to cut: {0}; phitap query shows what is there (live runs leave no capture to cut from)"
     )]
     Nothing(&'static str),
-    /// A capture is not where it was.
+    /// A capture has moved.
     #[error("{path}: {source}; give the folder of the captures with --captures", path = .path.display())]
     Gone {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// A capture is not what it was.
+    /// A capture has changed.
     #[error(
         "{path} has changed since it was read: its SHA-256 is {found}, and was {known}; cut from the file \
          that was read", path = .path.display()
@@ -52,9 +53,9 @@ pub enum CutError {
     Changed {
         /// The file.
         path: PathBuf,
-        /// What it was.
+        /// Its recorded hash.
         known: String,
-        /// What it is.
+        /// Its current hash.
         found: String,
     },
     /// A capture cannot be read.
@@ -65,10 +66,10 @@ pub enum CutError {
     Write {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// The result would be unreadable.
+    /// The result could not be read by anyone.
     #[error("{0:?} is no recipient; give the public key of age (age1...)")]
     Recipient(String),
 }
@@ -89,7 +90,7 @@ pub(super) fn answer(
     let (sealed, plain, counts) = match made {
         Ok(made) => made,
         Err(error) => {
-            // Half an evidence is none.
+            // Partial evidence is worthless.
             let _ = std::fs::remove_file(&cut.output);
             return Err(error.into());
         }
@@ -107,27 +108,28 @@ pub(super) fn answer(
     let path = manifest.write(&cut.output)?;
     writeln!(
         out,
-        "{total} packets of {} captures written to {}, manifest {}",
-        sources.len(),
+        "{} of {} written to {}, manifest {}",
+        count(total, "packet"),
+        count(sources.len() as u64, "capture"),
         cut.output.display(),
         path.display()
     )?;
     Ok(worst)
 }
 
-/// What was taken from each capture.
+/// Packets taken from each capture.
 #[derive(Default)]
 struct CutCounters {
     packets: Vec<u64>,
-    /// Fragments whose flow is not known.
+    /// Fragments of unknown flows.
     fragments: u64,
 }
 
 /// Name of a file and hash of what was written.
 type WrittenFile = (String, u64);
 
-/// Writes through `write`, encrypted where recipients are named; hash and size of what is in the file, and
-/// of what is behind the encryption.
+/// Writes through `write`, encrypted if recipients are named. Returns hash and size of the file, and of the content
+/// before encryption.
 fn sealed(
     cut: &Cut,
     mut file: Hashed<BufWriter<File>>,
@@ -174,7 +176,7 @@ fn encrypted(
     Err(CutError::Recipient(cut.recipients.first().cloned().unwrap_or_default()))
 }
 
-/// The captures, where they are now, and unchanged as far as the run knew their hashes.
+/// The captures at their current paths, unchanged as far as the run recorded their hashes.
 fn verified(
     cut: &Cut,
     results: &Results,
@@ -211,7 +213,7 @@ fn verified(
     Ok(sources)
 }
 
-/// Where a capture is now.
+/// The current path of a capture.
 fn place(name: &str, folder: Option<&Path>) -> PathBuf {
     let path = Path::new(name);
     match (folder, path.file_name()) {
@@ -220,7 +222,7 @@ fn place(name: &str, folder: Option<&Path>) -> PathBuf {
     }
 }
 
-/// The SHA-256 that a run noted of a capture when it read it.
+/// The SHA-256 that a run recorded when it read a capture.
 fn known_hash(results: &Results, name: &str) -> Option<String> {
     results.runs.iter().find_map(|run| {
         let files = run.event.pointer("/phi/run/inputs/files")?.as_array()?;
@@ -229,7 +231,7 @@ fn known_hash(results: &Results, name: &str) -> Option<String> {
     })
 }
 
-/// Copies the packets that were picked, in the order of the captures.
+/// Copies the selected packets, in the order of the captures.
 fn packets(
     cut: &Cut,
     picks: &Selectors,

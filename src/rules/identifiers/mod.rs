@@ -172,6 +172,18 @@ impl IdentifierRules {
             })
     }
 
+    /// Whether `value`, as it is written, is a valid national number of some country, switched on or not, by check digits
+    /// that no more than this share of other numbers passes.
+    pub fn is_national_number(&self, value: &str, max_chance: f32) -> bool {
+        self.rules.iter().any(|rule| {
+            rule.personal
+                && rule.rule.kind == Kind::NationalId
+                && rule.chance <= max_chance
+                && rule.verify(value) == Some(true)
+                && rule.pattern.is_match(value.as_bytes())
+        })
+    }
+
     /// The rule of a system, an OID or an authority.
     pub fn of_system(&self, system: &str) -> Option<&IdentifierRule> {
         let bare = system.strip_prefix("urn:oid:").unwrap_or(system);

@@ -1,7 +1,7 @@
 //! A name without a label of its own, right before a date of birth, as letters have it: `Re: Mr Arthur Penn, DOB:
 //! 02/03/1955`, `Frau Erika Roe, geb. 12.04.1951`.
 
-use super::is_padding;
+use super::{is_padding, mention};
 use crate::rules::{About, RuleSet};
 
 /// Most words of such a name, its particles included.
@@ -224,8 +224,12 @@ pub fn is_heading(text: &str, rules: &RuleSet) -> bool {
     };
     let written =
         |word: &str| word.starts_with(char::is_uppercase) && word.contains(char::is_lowercase);
-    (2..=MAX_HEADING).contains(&words().count())
-        && words().all(|word| written(word) && !own(word))
+    let full = || words().filter(|word| !mention::is_particle(word));
+    let ends = |word: Option<&str>| word.is_some_and(written);
+    (2..=MAX_HEADING).contains(&full().count())
+        && full().all(|word| written(word) && !own(word))
+        && ends(words().next())
+        && ends(words().next_back())
         && alone(text, About::Nothing, rules).is_some()
 }
 
@@ -342,7 +346,7 @@ mod tests {
 
     #[test]
     fn headings_that_are_names() {
-        for text in ["Jane Roe", "Roe, Jane", "Latoya Van Delacroix"] {
+        for text in ["Jane Roe", "Roe, Jane", "Latoya Van Delacroix", "Truus van den Berg"] {
             assert!(is_heading(text, &RULES), "{text}");
         }
         for text in [
@@ -355,6 +359,7 @@ mod tests {
             "MRN Search",
             "Persönliche Daten",
             "Laboratory Results",
+            "Terms of Use",
             "JANE ROE",
         ] {
             assert!(!is_heading(text, &RULES), "{text}");

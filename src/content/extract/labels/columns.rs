@@ -25,6 +25,10 @@ pub struct Columns(Vec<(usize, Option<Meaning>)>);
 impl Columns {
     /// The headings of `line`, if it has several and a rule knows one of them.
     pub fn of(line: &str, rules: &RuleSet) -> Self {
+        // Most lines are one text.
+        if segments(line).nth(1).is_none() {
+            return Self::default();
+        }
         let columns: Vec<_> = segments(line)
             .take(MAX_COLUMNS)
             .map(|(at, text)| {

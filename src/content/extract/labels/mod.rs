@@ -4,6 +4,7 @@
 mod adjacent_name;
 mod columns;
 mod find;
+mod mention;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -24,6 +25,23 @@ const NUMBER: &str = "patient_id";
 
 /// Most words of a heading.
 const MAX_HEADING_WORDS: usize = 6;
+
+/// Words behind that for a patient that make it a topic.
+const TOPICS: [&str; 13] = [
+    "advocacy",
+    "education",
+    "engagement",
+    "experience",
+    "flow",
+    "journey",
+    "lifter",
+    "monitor",
+    "monitoring",
+    "outcomes",
+    "rights",
+    "safety",
+    "satisfaction",
+];
 
 /// Longest value of a label, bytes.
 const MAX_VALUE: usize = 200;
@@ -283,12 +301,29 @@ impl Labels {
             }
             return;
         }
+        if self.collected.is_none()
+            && let Some(mention) = mention::find(text, scope.rules)
+        {
+            for (key, value) in [(PATIENT_NAME, mention.name), (NUMBER, mention.number)] {
+                if let Some(key) = scope.rules.keys.get(key) {
+                    self.known(&Meaning::from(key), value, scope);
+                }
+            }
+            return;
+        }
         self.inline(text, scope);
         let words = text.split_whitespace();
         if words.take(MAX_HEADING_WORDS + 1).count() <= MAX_HEADING_WORDS {
             // A cell or element is weaker than a heading: `Accepting patients` is a label of a doctor.
-            let first = text.split_whitespace().next().unwrap_or("");
-            let title = if self.element { first } else { text };
+            let mut words = text.split_whitespace();
+            let first = words.next().unwrap_or("");
+            // `Patient safety` is a topic.
+            let topic = words.next().is_some_and(|word| TOPICS.contains(&&*word.to_lowercase()));
+            let title = match self.element {
+                true if topic => "",
+                true => first,
+                false => text,
+            };
             // A link to a manual does not turn the page around it into one.
             self.mark(heading(text, title, scope.rules).of_somebody());
         }
@@ -412,18 +447,24 @@ impl Labels {
         self.numbers(text, scope);
     }
 
-    /// A name right before the label of a birth date.
+    /// A name right before the label of a birth date or number.
     fn beside(&mut self, meaning: &Meaning, before: &str, scope: &mut Scope<'_>) {
         let birth = meaning.rule.kind == Kind::BirthDate;
         // A name without a birth date gets this one. Where the person is known, the text may be about others.
-        if !birth
+        let number = meaning.rule.kind == Kind::PatientId;
+        if !(birth || number)
             || self.collected.is_some()
-            || (self.record.has(Kind::Name) && !self.record.has(Kind::BirthDate))
+            || (self.record.has(Kind::Name) && !self.record.has(meaning.rule.kind))
         {
             return;
         }
         let rules = scope.rules;
+        let before = if number { without_link(before) } else { before };
         if let Some(beside) = adjacent_name::name(before, rules) {
+            // Beside a number, only the word for a patient says that this is one: `Loaded patient Jane Roe (MRN 77)`.
+            if number && !(beside.patient && mention::is_person(beside.name)) {
+                return;
+            }
             let key = if beside.patient { PATIENT_NAME } else { NAME };
             if let Some(key) = rules.keys.get(key) {
                 self.known(&Meaning::from(key), beside.name, scope);
@@ -436,7 +477,10 @@ impl Labels {
         let kind = meaning.rule.kind;
         let known =
             kind == Kind::BirthDate || (self.introduced.is_some() && kind == Kind::PatientId);
-        let new = self.introduced == Some(About::Patient) && self.record.has(kind);
+        // The heading of another card, where the one before is complete.
+        let whole = self.record.has(Kind::Name) && self.record.has(kind);
+        let new = self.introduced.is_some() && whole
+            || self.introduced == Some(About::Patient) && self.record.has(kind);
         if !known
             || self.collected.is_some()
             || (self.record.has(Kind::Name) && !new)
@@ -545,7 +589,14 @@ fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     said.ahead()
 }
 
-/// What stands between a label and its value beside blanks.
+/// A text without the word or sign that ties a name to the number behind it: `Jane Roe with`, `Jane Roe /`.
+fn without_link(text: &str) -> &str {
+    const LINKS: [&str; 7] = [" with", " has", " mit", " avec", " con", " /", " -"];
+    let text = text.trim_end();
+    LINKS.iter().find_map(|link| text.strip_suffix(link)).unwrap_or(text)
+}
+
+/// Characters between a label and its value, besides blanks.
 const PADDING: [char; 10] = [',', ';', '|', ':', '*', '-', '•', '·', '_', '"'];
 
 /// A bit for each of them, and for the blanks, in ASCII.

@@ -239,7 +239,10 @@ fn is_year(value: &str) -> bool {
 /// Whether a label is known well enough to need no colon, and its value is a number or date. (`nin` and `rut` are
 /// also words of other languages.)
 fn is_plain(key: &Key) -> bool {
-    let id = matches!(key.rule.kind, Kind::PatientId | Kind::AccessionNumber | Kind::Ssn);
+    let id = matches!(
+        key.rule.kind,
+        Kind::PatientId | Kind::EncounterId | Kind::AccessionNumber | Kind::Ssn
+    );
     id || key.rule.kind == Kind::BirthDate
 }
 

@@ -242,6 +242,15 @@ impl Reader {
         if record == b'Q' && !asks([get(3), get(4), get(5)], self.delimiters.component) {
             return;
         }
+        let born = get(8).bytes().filter(u8::is_ascii_digit).count() >= 4;
+        let component = self.delimiters.component;
+        let ids = [3, 4, 5].map(|n| get(n).split(component).next().unwrap_or(""));
+        let names = [get(6), if is_person(get(5)) { get(5) } else { "" }];
+        if record == b'P'
+            && scope.rules.placeholders.is_material_record(names.into_iter(), ids.into_iter(), born)
+        {
+            scope.mark(Mark::Phantom);
+        }
         let hprim = self.delimiters.component == '~';
         let moved = record == b'P' && !hprim && is_person(get(5)) && get(6).trim().is_empty();
         let rules = scope.rules;

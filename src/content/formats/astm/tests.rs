@@ -163,3 +163,19 @@ fn the_shipped_samples_hold() {
         }
     }
 }
+
+#[test]
+fn controls_are_no_patients() {
+    let is_material = |patient: &str| {
+        let text = format!("H|\\^&|||A\r{patient}\rO|1|S0\rR|1|^^^GLU|5.4\rL|1|N\r");
+        read(&[text.as_bytes()], usize::MAX).0.contains(&"mark Phantom".to_owned())
+    };
+    for patient in
+        ["P|1|QC1|||QC^LEVEL 1", "P|1|||CONTROL 2", "P|1||4711||CONTROL^HIGH", "P|1||QC-7"]
+    {
+        assert!(is_material(patient), "{patient}");
+    }
+    for patient in ["P|1|77|||Control^Anna||19700131|F", "P|1||77||Roe^Jane", "P|1|77"] {
+        assert!(!is_material(patient), "{patient}");
+    }
+}

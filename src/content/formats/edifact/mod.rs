@@ -221,11 +221,15 @@ impl Reader {
             Some(Holder::Patient) => {
                 self.entity = Entity::Patient;
                 let names = |f: &EdifactField| f.rule.kind == Kind::Name;
-                let first = fields.iter().filter(applies).find(|f| names(f));
-                let named = first.is_some_and(|f| segment.len() > f.element || f.element == 1);
+                let mut all = fields.iter().filter(applies).filter(|f| names(f));
+                let named = all.any(|f| match f.letters {
+                    true => !segment.get(f.element, f.component).is_empty(),
+                    false => segment.len() > f.element || f.element == 1,
+                });
                 // Another patient of the same message.
-                let again =
-                    named || fields.iter().filter(applies).any(|f| f.rule.kind.is_strong_id());
+                let mut ids = fields.iter().filter(applies).filter(|f| f.rule.kind.is_strong_id());
+                let numbered = |f: &EdifactField| !segment.get(f.element, f.component).is_empty();
+                let again = named || ids.any(|f| name != "NAD" || numbered(f));
                 if self.person.is_named() && again {
                     self.person.end(scope);
                 }
@@ -233,7 +237,9 @@ impl Reader {
             None => {}
         }
         for field in fields.iter().filter(applies) {
-            if !field.anybody && self.entity == Entity::Other {
+            let filled = |element: &usize| !segment.get(*element, 1).is_empty();
+            let fits = field.with.iter().all(filled) && !field.without.iter().any(filled);
+            if !fits || (!field.anybody && self.entity == Entity::Other) {
                 continue;
             }
             let last = if field.onwards { segment.len() } else { field.element };
@@ -269,7 +275,7 @@ fn value_of(
         return None;
     }
     let before = field.component.checked_sub(1).map_or_else(Default::default, at);
-    let stands = field.stands_between(&before, &at(field.component + 1));
+    let stands = field.stands_between(&before, &at(field.component + 1), fields);
     let value = at(field.component);
     field.value(&value).filter(|_| stands).map(|value| Zeroizing::new(value.to_owned()))
 }

@@ -166,3 +166,26 @@ proptest! {
         records_of(Media::Unknown, &[], &text, size);
     }
 }
+
+#[test]
+fn names_and_numbers_beside_addresses() {
+    let read = |segment: &str| {
+        edifact(&format!(
+            "UNB+UNOC:3+A+B+260411:0830+77'UNH+1+MEDRPT:D:99A:UN'BGM+LRP+9'{segment}'DTM+329:19700131:102'UNT+5+1'UNZ+1+77'"
+        ))
+    };
+    assert_eq!(
+        read("NAD+PAT+H77::91++Roe:Jane+Kirkegt 4+Bergen++5003+NO"),
+        ["patient_id=H77 birth_date=19700131 name=Roe^Jane address=Kirkegt 4^^Bergen^^5003"]
+    );
+    // Where PNA has the name.
+    let late = ["patient_id=H77 birth_date=19700131 name=Roe^Jane"];
+    assert_eq!(read("NAD+PAT+H77:::H+++Roe:Jane"), late);
+    // A qualifier of the sender's own.
+    assert_eq!(read("PNA+PAT+H77:PNR+++SU:Roe+FO:Jane"), late);
+    assert_eq!(
+        read("NAD+PAT+9435492908:NHS++Roe:Jane"),
+        ["national_id=9435492908 birth_date=19700131 name=Roe^Jane"]
+    );
+    assert_eq!(read("NAD+BY+H77::91++Roe:Jane+Kirkegt 4"), [""; 0]);
+}

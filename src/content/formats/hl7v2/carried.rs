@@ -29,6 +29,23 @@ pub fn nested(head: &[u8]) -> Nested {
     Nested::reading(layer, Box::new(carried))
 }
 
+/// Where a patient segment without a message begins in a line of a log: it has a name or a birth date where PID has them,
+/// and a number or nothing else in front.
+pub fn patient_segment(line: &[u8]) -> Option<usize> {
+    let at = memchr::memmem::find(line, b"PID|")?;
+    let before = at.checked_sub(1).and_then(|at| line.get(at));
+    let fields: Vec<&[u8]> = line.get(at..)?.split(|b| *b == b'|').take(8).collect();
+    let field = |n: usize| fields.get(n).map_or(&[][..], |field| field.trim_ascii());
+    let counted = field(1).len() <= 4 && field(1).iter().all(u8::is_ascii_digit);
+    let digits = |n: usize| field(n).iter().take_while(|b| b.is_ascii_digit()).count();
+    let named = field(5).contains(&b'^') && field(5).iter().any(u8::is_ascii_alphabetic);
+    (before.is_none_or(|b| !b.is_ascii_alphanumeric())
+        && counted
+        && (named || digits(7) >= 8)
+        && (2..=4).any(|n| field(n).iter().any(u8::is_ascii_alphanumeric)))
+    .then_some(at)
+}
+
 /// A message that comes in pieces.
 struct StreamedMessage {
     nested: Nested,
@@ -113,6 +130,27 @@ impl Document for StreamedMessage {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patient_segments_without_a_message() {
+        for line in [
+            "PID|1||77||Roe^Eva",
+            "x: PID|||77^^^H^MR||Roe^Eva||19700131|F",
+            "PID||77|||||19700131",
+        ] {
+            assert!(patient_segment(line.as_bytes()).is_some(), "{line}");
+        }
+        for line in [
+            "PID|started|by|root",
+            "PID|1|2|3",
+            "RAPID|1||77||Roe^Eva",
+            "PID|",
+            "PID|1||||Roe^Eva",
+            "",
+        ] {
+            assert_eq!(patient_segment(line.as_bytes()), None, "{line}");
+        }
+    }
 
     #[test]
     fn beginnings_of_messages_are_known_plain_and_encoded() {

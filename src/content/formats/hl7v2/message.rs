@@ -4,12 +4,14 @@ use super::charset::Charset;
 use super::patient_context::PatientContext;
 use super::prose::Prose;
 use super::table::Columns;
-use super::value::{Delimiters, MAX_REPETITIONS, Syntax, Value, pieces};
-use super::{query, types, z_segment};
+use super::value::{Delimiters, MAX_REPETITIONS, Syntax, pieces};
+use super::{kinds, query, types, z_segment};
 use crate::content::{Direction, Field, Mark, MarkSet, Scope, ServiceFacts};
-use crate::rules::{Health, Hl7Field, Hl7Subject, Hl7Text, Hl7Type, Kind, RuleSet};
+use crate::phi::PhiBuf;
+use crate::rules::{FieldRule, Health, Hl7Field, Hl7Text, Hl7Type, Kind, RuleSet};
 use crate::syntax::hl7v2::is_delimiter;
 use smallvec::SmallVec;
+use std::sync::Arc;
 
 /// Fields of one patient that are passed on; further ones of an endlessly repeating record are not.
 const MAX_RECORD_FIELDS: u32 = 512;
@@ -62,6 +64,14 @@ struct Record {
     insured_is_patient: bool,
     own: PatientContext,
     prose: Prose,
+    /// Names asked for, until something else is: a name alone is a search term.
+    asked: Vec<(Kind, Arc<FieldRule>, PhiBuf)>,
+    /// Something else was asked for.
+    identified: bool,
+    /// What was measured is no specimen of a patient.
+    material: bool,
+    /// It has a birth date.
+    born: bool,
 }
 
 impl Message {
@@ -169,6 +179,7 @@ impl Message {
                 if self.record.is_none() {
                     self.begin(scope);
                 }
+                self.judge(&fields, scope.rules);
                 self.fields(name, &fields, scope);
             }
             b"QPD" | b"QRD" | b"QRF" | b"VTQ" => query::read(self, name, &fields, scope),
@@ -185,6 +196,9 @@ impl Message {
                 }
             }
             _ => {
+                if &name == b"SPM" {
+                    self.specimen(fields.get(11).copied().unwrap_or(""));
+                }
                 self.fields(name, &fields, scope);
                 if let Some(field) = text_field {
                     self.text(name, field, &fields, scope);
@@ -260,9 +274,35 @@ impl Message {
     pub fn end(&mut self, scope: &mut Scope<'_>) {
         if let Some(mut record) = self.record.take() {
             record.prose.pass_on(&mut record.own, scope);
+            if record.material {
+                scope.mark(Mark::Phantom);
+            }
             scope.end();
             record.own.clear();
             scope.counters.patient = record.own;
+        }
+    }
+
+    /// Whether a PID is about a control, a calibrator or a unit of blood in place of a patient.
+    fn judge(&mut self, fields: &[&str], rules: &RuleSet) {
+        let Delimiters { repetition, component, .. } = self.delimiters;
+        let Some(record) = &mut self.record else { return };
+        let get = |n: usize| fields.get(n).copied().unwrap_or("");
+        let names = pieces(get(5), repetition).take(MAX_REPETITIONS);
+        let ids =
+            [3, 2, 4].into_iter().flat_map(|n| pieces(get(n), repetition).take(MAX_REPETITIONS));
+        let ids = ids.filter_map(|id| pieces(id, component).next());
+        record.born = get(7).bytes().filter(u8::is_ascii_digit).count() >= 4;
+        record.material |= rules.placeholders.is_material_record(names, ids, record.born);
+    }
+
+    /// SPM-11 (table 0369): controls and calibrators.
+    fn specimen(&mut self, role: &str) {
+        let role = pieces(role, self.delimiters.component).next().unwrap_or("").trim();
+        if let Some(record) = &mut self.record
+            && matches!(role, "C" | "E" | "Q" | "V")
+        {
+            record.material |= !record.born;
         }
     }
 
@@ -382,7 +422,12 @@ impl Message {
             {
                 continue;
             }
+            let whole = raw;
             for raw in pieces(raw, syntax.delimiters.repetition).take(MAX_REPETITIONS) {
+                let repeated = field.datatype == Hl7Type::XPN && raw.len() < whole.len();
+                if repeated && syntax.is_shown_again(raw, whole) {
+                    continue;
+                }
                 if !field.issued || syntax.is_issued(raw) {
                     self.emit(&syntax, field, own, raw, rules, scope);
                 }
@@ -468,7 +513,7 @@ impl Message {
             }
         }
         syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
-            let Some(kind) = kind_of(&value, field, own, rules) else { return };
+            let Some(kind) = kinds::kind_of(&value, field, own, rules) else { return };
             // A pattern (`SMI*`) is not a name.
             if record.query && value.text.contains(['*', '%']) {
                 return;
@@ -476,6 +521,20 @@ impl Message {
             if record.fields < MAX_RECORD_FIELDS {
                 record.fields += 1;
                 record.own.note(kind, value.text);
+                if record.query {
+                    if matches!(kind, Kind::Name | Kind::Sex | Kind::MothersMaidenName)
+                        && !record.identified
+                    {
+                        let rule = Arc::clone(&field.rule);
+                        return record.asked.push((kind, rule, PhiBuf::new(value.text.to_owned())));
+                    }
+                    record.identified = true;
+                    for (kind, rule, text) in record.asked.drain(..) {
+                        let mut name = Field::declared(&rule, "").with_kind(kind);
+                        name.value = text.as_phi();
+                        scope.field(name);
+                    }
+                }
                 let found = Field::declared(&field.rule, value.text);
                 let found = found.with_kind(kind).with_issuer(value.issuer);
                 scope.field(found.with_authority(value.authority));
@@ -496,43 +555,4 @@ fn is_code(text: &str, max: usize) -> bool {
 fn is_set_id(raw: &str) -> bool {
     let text = raw.trim();
     text.len() <= 2 && text.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// The kind of a value: its type code outweighs the field, and a relative's value is not the patient's.
-fn kind_of(value: &Value<'_>, field: &Hl7Field, own: bool, rules: &RuleSet) -> Option<Kind> {
-    let mut kind = value.kind;
-    if matches!(field.datatype, Hl7Type::CX | Hl7Type::XCN) && !field.fixed {
-        let stated = rules.hl7v2.identifier_type(value.code);
-        let by_authority = || {
-            [value.authority, value.issuer].into_iter().find_map(|name| {
-                match name.split_once('.') {
-                    Some(("1" | "2", _)) => rules.fhir.system(&format!("urn:oid:{name}")),
-                    _ => None,
-                }
-            })
-        };
-        let by_name = || rules.hl7v2.authority(value.issuer);
-        kind = stated.or_else(by_authority).or_else(by_name).unwrap_or(kind);
-    }
-    // Japan puts the number of the insured person into the field for an employer's name (JAHIS, IN1-11).
-    let is_number =
-        |text: &str| text.chars().all(|c| c.is_numeric() || matches!(c, '-' | '－' | ' '));
-    if kind == Kind::Employer && is_number(value.text) {
-        kind = Kind::InsuranceNumber;
-    }
-    // PID-19 holds other national numbers outside the United States.
-    if kind == Kind::Ssn && value.text.bytes().filter(u8::is_ascii_digit).count() != 9 {
-        kind = Kind::NationalId;
-    }
-    if field.subject == Hl7Subject::Patient || own {
-        return Some(kind);
-    }
-    match kind {
-        Kind::Name => Some(Kind::NextOfKinName),
-        Kind::Phone => Some(Kind::NextOfKinPhone),
-        Kind::NextOfKinName | Kind::NextOfKinPhone => Some(kind),
-        // A relative's number must never make two patients one.
-        k if k.is_strong_id() => Some(Kind::OtherId),
-        _ => None,
-    }
 }

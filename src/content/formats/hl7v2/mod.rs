@@ -7,6 +7,7 @@ pub(in crate::content) mod carried;
 pub(in crate::content) mod charset;
 mod embedded;
 mod json;
+mod kinds;
 mod message;
 mod patient_context;
 mod prose;

@@ -221,6 +221,23 @@ impl Syntax {
         part(2).len() <= 2 && part(3).len() <= 4 && !part(4).is_empty()
     }
 
+    /// Whether a name only shows another of the same field once more (table 0200, D): the family name alone, with
+    /// a form of address.
+    pub fn is_shown_again(&self, raw: &str, field: &str) -> bool {
+        let parts = self.components(raw);
+        let part = |parts: &[&str], n: usize| {
+            parts.get(n - 1).map_or(String::new(), |part| self.first(part).into_owned())
+        };
+        if part(&parts, 7) != "D" || !part(&parts, 2).is_empty() || !part(&parts, 3).is_empty() {
+            return false;
+        }
+        let family = part(&parts, 1);
+        pieces(field, self.delimiters.repetition).take(MAX_REPETITIONS).any(|other| {
+            let other = self.components(other);
+            !part(&other, 2).is_empty() && (family.is_empty() || part(&other, 1) == family)
+        })
+    }
+
     /// HD-2 of an assigning authority, if HD-3 (table 0301) or its form shows that it is universal.
     fn universal<'r>(&self, authority: &'r str) -> Cow<'r, str> {
         let mut parts = pieces(authority, self.delimiters.subcomponent).skip(1);

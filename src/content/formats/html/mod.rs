@@ -4,14 +4,15 @@ mod choices;
 mod code;
 mod fragment;
 mod named;
+mod rows;
 mod script;
 #[cfg(test)]
 mod tests;
 
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::labels::Labels;
-use crate::content::extract::record::{CandidateRecord, Marks};
-use crate::content::extract::table::{LINE_BREAK, Sheet, TableColumns};
+use crate::content::extract::people_columns::PeopleColumns;
+use crate::content::extract::table::{LINE_BREAK, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::rules::RuleSet;
@@ -27,6 +28,12 @@ const MAX_COLUMNS: usize = 64;
 
 /// Levels of nested tables.
 const MAX_TABLES: usize = 8;
+
+/// Longest resource that a page shows, bytes.
+const MAX_SHOWN: usize = 1 << 20;
+
+/// The class of the part of a page in which a server of FHIR shows a resource.
+const SHOWN: &str = "responseBodyTable";
 
 /// Longest text of one cell or element, bytes.
 const MAX_RUN: usize = 1024;
@@ -75,6 +82,7 @@ impl Format for Html {
                 roles: Vec::new(),
                 code: Code::default(),
                 choices: None,
+                shown: Shown::default(),
             },
             path: media::path(media),
         })
@@ -109,6 +117,16 @@ struct Page {
     code: Code,
     /// The open selection list of patients.
     choices: Option<Choices>,
+    shown: Shown,
+}
+
+/// A resource that a server of FHIR shows in a page, in colours: HAPI FHIR, `<div class="responseBodyTable">`.
+#[derive(Default)]
+struct Shown {
+    /// The page has such a part.
+    announced: bool,
+    /// The text of the element that is open.
+    text: Option<zeroize::Zeroizing<String>>,
 }
 
 /// Levels of nested elements with roles.
@@ -144,6 +162,8 @@ struct Table {
     row: Vec<Cell>,
     in_cell: bool,
     headed: bool,
+    /// Rows that may have a column for each person.
+    people: PeopleColumns<Cell>,
 }
 
 struct TokenHandler<'a, 'b> {
@@ -178,71 +198,6 @@ impl TokenHandler<'_, '_> {
         run.clear();
         self.page.run = run;
     }
-
-    fn end_row(&mut self) {
-        self.end_run();
-        let Some(table) = self.page.tables.last_mut() else { return };
-        table.in_cell = false;
-        let mut row = std::mem::take(&mut table.row);
-        if row.is_empty() {
-            return;
-        }
-        if !table.headed && named_row(&row, self.page.labels.around(), self.scope) {
-            return;
-        }
-        let known = Sheet::known(&row, self.scope);
-        let headings = row.iter().filter(|c| c.heading).count();
-        // A row of headings, or a first row in which several cells are names of columns.
-        if row.len() >= 2
-            && (headings == row.len() || (!table.headed && known >= 2 && known * 2 > row.len()))
-        {
-            table.headed = true;
-            table.columns = TableColumns::default();
-            for cell in &row {
-                table.columns.push_heading(&cell.text, self.scope.rules);
-                (1..cell.span).for_each(|_| table.columns.push(None, None));
-            }
-            return;
-        }
-        if table.headed && table.columns.known() > 0 {
-            let mut record = CandidateRecord::default();
-            // A cell that spans several columns is the value of the first.
-            let cells = row
-                .iter()
-                .flat_map(|cell| std::iter::once(cell.as_ref()).chain((1..cell.span).map(|_| "")));
-            table.columns.read_row(cells, &mut record, self.scope);
-            record.mark_from_afar(self.page.labels.around());
-            record.emit("html", self.scope);
-            return;
-        }
-        if table.headed {
-            return;
-        }
-        // Labels with their values.
-        for cell in row.iter_mut().filter(|cell| cell.text.contains(LINE_BREAK)) {
-            cell.text = zeroize::Zeroizing::new(cell.text.replace(LINE_BREAK, " "));
-        }
-        self.page.labels.cells(&row, self.scope);
-    }
-}
-
-/// Reads a row whose cells name their columns; false if they do not.
-fn named_row(row: &[Cell], around: Marks, scope: &mut Scope<'_>) -> bool {
-    if row.iter().filter(|cell| cell.column.is_some()).count() < 2 {
-        return false;
-    }
-    let mut columns = TableColumns::default();
-    for cell in row {
-        columns.push_heading(cell.column.as_deref().unwrap_or(""), scope.rules);
-    }
-    if columns.known() < 2 {
-        return false;
-    }
-    let mut record = CandidateRecord::default();
-    columns.read_row(row, &mut record, scope);
-    record.mark_from_afar(around);
-    record.emit("html", scope);
-    true
 }
 
 /// Whether a text is a label alone, and no heading (`Patient`).
@@ -270,6 +225,15 @@ impl Receiver for TokenHandler<'_, '_> {
             name,
             "b" | "i" | "u" | "em" | "a" | "font" | "small" | "mark" | "wbr" | "sup" | "sub"
         ) {
+            return;
+        }
+        if name == "div" && attributes.get("class").is_some_and(|class| class.starts_with(SHOWN)) {
+            self.page.shown.announced = true;
+        } else if name == "pre" && self.page.shown.announced {
+            self.end_run();
+            self.page.shown.text = Some(zeroize::Zeroizing::default());
+        }
+        if self.page.shown.text.is_some() {
             return;
         }
         let hints = Hints::of(name, attributes, self.page.item, self.scope.rules);
@@ -306,7 +270,7 @@ impl Receiver for TokenHandler<'_, '_> {
                     table.in_cell = true;
                 }
             }
-            "h1" | "h2" | "h3" | "h4" | "title" | "caption" | "legend" => {
+            name if is_heading(name) => {
                 self.end_run();
                 self.page.heading = true;
             }
@@ -343,6 +307,12 @@ impl Receiver for TokenHandler<'_, '_> {
     fn end(&mut self, name: &str) {
         let mut lower = [0u8; 16];
         let name = lower_case(name, &mut lower);
+        if self.page.shown.text.is_some() {
+            if name == "pre" {
+                self.end_shown();
+            }
+            return;
+        }
         self.end_element(name);
         self.page.code.end(name);
     }
@@ -355,6 +325,12 @@ impl Receiver for TokenHandler<'_, '_> {
 
     fn text(&mut self, text: &str) {
         self.page.empty &= text.trim().is_empty();
+        if let Some(shown) = &mut self.page.shown.text {
+            if shown.len() + text.len() <= MAX_SHOWN {
+                shown.push_str(text);
+            }
+            return;
+        }
         if self.page.hidden {
             if let Some(choices) = &mut self.page.choices {
                 choices.text(text);
@@ -386,6 +362,18 @@ impl Receiver for TokenHandler<'_, '_> {
 }
 
 impl TokenHandler<'_, '_> {
+    /// Reads the resource that the page shows.
+    fn end_shown(&mut self) {
+        let Some(shown) = self.page.shown.text.take() else { return };
+        let text = shown.trim();
+        let content_type = match text.as_bytes().first() {
+            Some(b'{') => "application/fhir+json",
+            Some(b'<') => "application/fhir+xml",
+            _ => return,
+        };
+        self.scope.whole(&Media::Type { content_type, name: "" }, text.as_bytes());
+    }
+
     /// An element ends.
     fn end_element(&mut self, mut name: &str) {
         if matches!(name, "div" | "span")
@@ -412,9 +400,10 @@ impl TokenHandler<'_, '_> {
             }
             "table" => {
                 self.end_row();
+                self.release();
                 self.page.tables.pop();
             }
-            "h1" | "h2" | "h3" | "h4" | "title" | "caption" | "legend" => {
+            name if is_heading(name) => {
                 self.end_run();
                 self.page.heading = false;
             }
@@ -525,6 +514,12 @@ impl TokenHandler<'_, '_> {
     }
 }
 
+/// Whether an element is a heading, or the title of a card (`mat-card-title`).
+fn is_heading(name: &str) -> bool {
+    matches!(name, "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "title" | "caption" | "legend")
+        || name.ends_with("-title")
+}
+
 /// Whether pages put values into elements of this name, beside their labels.
 fn holds_values(name: &str) -> bool {
     matches!(
@@ -553,7 +548,9 @@ impl Document for HtmlDocument {
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         let mut turn = TokenHandler { page: &mut self.page, scope };
         self.markup.finish(&mut turn);
+        turn.end_shown();
         turn.end_row();
+        turn.release();
         turn.end_run();
         if let Some(mut script) = turn.page.script.take() {
             script.end(turn.scope);
@@ -566,6 +563,7 @@ impl Document for HtmlDocument {
             + self.page.run.capacity()
             + self.page.labels.memory()
             + self.page.script.as_ref().map_or(0, Script::memory)
+            + self.page.shown.text.as_ref().map_or(0, |text| text.capacity())
             + self.page.tables.len() * 1024
             + self.page.roles.capacity()
     }

@@ -251,3 +251,68 @@ fn headings_above_labels_may_be_names() {
         "<html><h2>Jane Roe</h2><p>Date of birth: 1970-01-31</p><p>Phone: 555-0101</p></html>";
     assert!(!html(page).concat().contains("PatientContext"));
 }
+
+#[test]
+fn a_table_with_a_column_for_each_patient() {
+    let found = [
+        "http>html:~html [PatientContext] name=Jane Roe birth_date=1970-01-31 patient_id=77",
+        "http>html:~html [PatientContext] name=Otto Penn birth_date=1951-04-12 patient_id=78",
+    ];
+    for head in ["", "<tr><th></th><th>Patient 1</th><th>Patient 2</th></tr>"] {
+        for tag in ["td", "th"] {
+            let row = |name: &str, a: &str, b: &str| {
+                format!("<tr><{tag}>{name}</{tag}><td>{a}</td><td>{b}</td></tr>")
+            };
+            let table = [
+                row("Name", "Jane Roe", "Otto Penn"),
+                row("Date of birth", "1970-01-31", "1951-04-12"),
+                row("MRN", "77", "78"),
+                row("Ward", "3", "3"),
+            ];
+            assert_eq!(
+                html(&format!("<table>{head}{}</table>", table.concat())),
+                found,
+                "{head} {tag}"
+            );
+        }
+    }
+}
+
+#[test]
+fn cards_and_topics() {
+    let card = |name: &str, birth: &str, id: &str| {
+        format!(
+            "<section><h3>{name}</h3><dl><dt>Born</dt><dd>{birth}</dd><dt>{id}</dt></dl></section>"
+        )
+    };
+    let cards = [
+        card("Jane Roe", "1970-01-31", "MRN</dt><dd>77</dd><dt>"),
+        card("Otto Penn", "1951-04-12", "MRN</dt><dd>78</dd><dt>"),
+        card("Ida Kern", "1962-05-13", "MRN</dt><dd>79</dd><dt>"),
+    ];
+    let got = html(&cards.concat());
+    for (line, name) in got.iter().zip(["Jane Roe", "Otto Penn", "Ida Kern"]) {
+        assert!(line.contains(name), "{got:?}");
+    }
+    assert_eq!(got.len(), 3, "{got:?}");
+    // The topic of a talk does not make its speaker a patient.
+    let talk = html(&card("Jane Roe", "1970-01-31", "Talk</dt><dd>Patient safety</dd><dt>"));
+    assert!(talk.iter().all(|line| !line.contains("PatientContext")), "{talk:?}");
+}
+
+#[test]
+fn a_resource_that_a_server_shows_in_colours() {
+    let body = "<span class='hlTagName'>&quot;resourceType&quot;</span>: <span class='hlQuot'>&quot;Patient&quot;</span>,\
+        <div id=\"line2\">&quot;identifier&quot;: [{&quot;value&quot;: &quot;H-77&quot;}],</div>\
+        &quot;name&quot;: [{&quot;family&quot;: &quot;Roe&quot;, &quot;given&quot;: [&quot;Jane&quot;]}]}";
+    let page = |class: &str| {
+        format!(
+            "<html><body><h1>Response Body</h1><div class=\"{class}\"><div><pre>1\n2</pre></div><pre>\n{{{body}</pre></div></body></html>"
+        )
+    };
+    let got = html(&page("responseBodyTable"));
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert!(got[0].contains("patient_id=H-77 name=Roe^Jane"), "{got:?}");
+    // An example in documentation.
+    assert_eq!(html(&page("highlight")), [""; 0]);
+}

@@ -1,5 +1,6 @@
 //! JSON: FHIR resources, DICOM data sets (PS3.18 annex F), and any other objects.
 
+mod gap;
 mod rows;
 pub mod tokens;
 
@@ -10,6 +11,7 @@ use crate::content::extract::tree::Tree;
 use crate::content::formats::html;
 use crate::content::stack::{media, transfer_encoding};
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
+use gap::{Behind, Elements};
 use rows::Rows;
 use tokens::{Fault, Receiver, Tokens};
 
@@ -64,6 +66,8 @@ impl Format for Json {
             form: Form::default(),
             rows: Rows::default(),
             chunks: jws::Chunks::default(),
+            elements: Elements::default(),
+            behind: Behind::default(),
         })
     }
 }
@@ -80,6 +84,8 @@ struct JsonDocument {
     form: Form,
     rows: Rows,
     chunks: jws::Chunks,
+    elements: Elements,
+    behind: Behind,
 }
 
 /// Position of the next value in a form (FHIR R4, QuestionnaireResponse.item).
@@ -132,6 +138,7 @@ struct Reader<'a, 'b> {
     texts: &'a mut Texts,
     form: &'a mut Form,
     chunks: &'a mut jws::Chunks,
+    elements: &'a mut Elements,
     scope: &'a mut Scope<'b>,
 }
 
@@ -181,12 +188,14 @@ fn inner(front: &[u8]) -> Option<Nested> {
 impl Receiver for Reader<'_, '_> {
     fn open(&mut self, object: bool) {
         self.texts.begin(self.scope);
+        self.elements.open(object);
         self.form.depth += 1;
         self.form.worded &= !object || self.form.answers;
         self.tree.open(object);
     }
     fn close(&mut self) {
         self.tree.close(self.scope);
+        self.elements.close();
         self.form.depth = self.form.depth.saturating_sub(1);
         if self.form.depth == 0 {
             *self.form = Form::default();
@@ -195,6 +204,7 @@ impl Receiver for Reader<'_, '_> {
     }
     fn key(&mut self, key: &str) {
         self.form.key(key);
+        self.elements.key(key);
         self.tree.key(key, self.scope);
     }
     fn wants(&mut self) -> bool {
@@ -280,6 +290,7 @@ impl JsonDocument {
             texts: &mut self.texts,
             form: &mut self.form,
             chunks: &mut self.chunks,
+            elements: &mut self.elements,
             scope,
         };
         self.tokens.read(bytes, &mut reader)
@@ -298,13 +309,22 @@ impl Document for JsonDocument {
         if let Some(path) = self.path.take() {
             self.tree.set_path(&path, scope);
         }
-        match self.by_rows(bytes, scope) {
+        let read = match self.read_behind(bytes, scope) {
+            Ok(false) => self.by_rows(bytes, scope),
+            read => read.map(|_| ()),
+        };
+        match read {
             Ok(()) => Want::ALL,
             Err(fault) => {
                 Self::fail(fault, scope);
                 Want::NOTHING
             }
         }
+    }
+
+    fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        self.lose(scope);
+        Want::ALL
     }
 
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
@@ -317,6 +337,7 @@ impl Document for JsonDocument {
             texts: &mut self.texts,
             form: &mut self.form,
             chunks: &mut self.chunks,
+            elements: &mut self.elements,
             scope,
         };
         self.tokens.finish(&mut reader);
@@ -333,6 +354,8 @@ impl Document for JsonDocument {
             + self.tree.memory()
             + self.texts.memory()
             + self.rows.memory()
+            + self.elements.memory()
+            + self.behind.memory()
             + inner
             + self.chunks.memory()
     }

@@ -28,6 +28,16 @@ impl Rows {
     pub(super) fn memory(&self) -> usize {
         self.held.capacity()
     }
+
+    /// Whether rows end with lines.
+    pub(super) const fn are_lines(&self) -> bool {
+        self.lines
+    }
+
+    /// What was held is not read.
+    pub(super) fn forget(&mut self) {
+        self.held = Zeroizing::default();
+    }
 }
 
 impl JsonDocument {

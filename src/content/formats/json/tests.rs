@@ -505,3 +505,54 @@ fn interchanges_in_strings() {
     let word = r#"{"a":"ISAAC","b":"UNABLE to","c":"ISA* and UNA: are how they begin"}"#;
     assert_eq!(records("application/json", word.as_bytes()), [""; 0]);
 }
+
+/// Behind a gap, objects with a known beginning are read.
+#[test]
+fn behind_a_gap_it_goes_on_at_the_next_object() {
+    use crate::content::Media;
+    use crate::content::testing::with_gap_of;
+    let media = |content_type| Media::Type { content_type, name: "" };
+    let patient = |n: u32| format!(r#"{{"patient_name":"Ann Lee{n}","mrn":"12{n}"}}"#);
+    let shown =
+        |n: u32| format!("http>json:~json [PatientContext] name=Ann Lee{n} patient_id=12{n}");
+    // The layer in front is not of interest.
+    let names = |text: Vec<String>| -> Vec<String> {
+        text.iter()
+            .filter_map(|line| line.split_once(' ').map(|(_, rest)| rest.to_owned()))
+            .collect()
+    };
+    let expected = |ns: &[u32]| names(ns.iter().map(|n| shown(*n)).collect());
+    for (content_type, open, between, end) in [
+        ("application/x-ndjson", "", "\n", "\n"),
+        ("application/json", "[", ",\n  ", "]"),
+        ("application/json", r#"{"total":4,"results":["#, ",", r#"],"next":null}"#),
+    ] {
+        let before =
+            format!("{open}{}{between}{}{between}{{\"patient_name\":\"Jo", patient(1), patient(2));
+        let after = format!(
+            "12\",\"x\":{{\"mrn\":\"9\"}}}}{between}{}{between}{}{end}",
+            patient(3),
+            patient(4)
+        );
+        let got = with_gap_of(media(content_type), before.as_bytes(), 9, after.as_bytes());
+        let got: Vec<String> =
+            names(got).into_iter().filter(|line| !line.contains("name=Jo")).collect();
+        assert_eq!(got, expected(&[1, 2, 3, 4]), "{content_type} {open}");
+    }
+    // Resources of a bundle, whatever the entries before were.
+    let resource = |n: u32| {
+        format!(
+            r#"{{"resource" : {{ "resourceType":"Patient","id":"{n}","name":[{{"family":"Lee{n}"}}],"birthDate":"1980-02-0{n}"}}}}"#
+        )
+    };
+    let before = r#"{"resourceType":"Bundle","entry":[{"resource":{"resourceType":"Basic","text":"#;
+    let after = format!(r#"x {{ \"resourceType\":1 }}"}}}},{},{}]}}"#, resource(3), resource(4));
+    let got = with_gap_of(media("application/fhir+json"), before.as_bytes(), 9, after.as_bytes());
+    let found =
+        |n: u32| got.iter().any(|line| line.contains(&format!("Lee{n} birth_date=1980-02-0{n}")));
+    assert!(found(3) && found(4), "{got:?}");
+    assert_eq!(got.len(), 2, "{got:?}");
+    // No end of objects costs no depth of calls.
+    let many = "{\"resourceType\":\"Basic\"},".repeat(50_000);
+    with_gap_of(media("application/json"), b"[", 9, many.as_bytes());
+}

@@ -203,7 +203,7 @@ impl Text {
                 self.sheet.row(&row, scope);
             }
         }
-        self.sheet.end_table();
+        self.sheet.end_table(scope);
     }
 
     fn end(&mut self, scope: &mut Scope<'_>) {

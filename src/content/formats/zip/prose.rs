@@ -179,7 +179,7 @@ impl Receiver for TokenHandler<'_, '_> {
                 self.end_row();
                 self.text.tables.pop();
                 if self.text.tables.is_empty() {
-                    self.text.sheet.end_table();
+                    self.text.sheet.end_table(self.scope);
                 }
             }
             _ => {}

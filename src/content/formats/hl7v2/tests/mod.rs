@@ -525,3 +525,67 @@ fn fuzz_hl7v2_min() {
         assert_eq!(read_parts(&parts, size).records.log, whole, "{size}");
     }
 }
+
+#[test]
+fn controls_calibrators_and_units_of_blood_are_no_patients() {
+    let is_material = |pid: &str, more: &str| {
+        let text = format!("MSH|^~\\&|LAB||||||ORU^R01|1|P|2.5\r{pid}\r{more}OBX|1|NM|GLU||5.1\r");
+        fields(text.as_bytes()).contains(&"mark Phantom".to_owned())
+    };
+    for name in ["QC^LEVEL 1", "CONTROL", "Calibrator^2", "KONTROLLE^NIVEAU 2", "BLOOD BANK^UNIT"] {
+        assert!(is_material(&format!("PID|1||4711||{name}"), ""), "{name}");
+    }
+    assert!(is_material("PID|1||QC-LEVEL1", ""));
+    assert!(is_material("PID|1||QC 2||QC^LEVEL 2||19000101", ""));
+    assert!(is_material("PID|1||4711", "SPM|1|7||SER|||||||Q^Control\r"));
+    for person in [
+        "PID|1||4711||Control^Anna||19700131",
+        "PID|1||4711||Control||19700131",
+        "PID|1||QC77||Roe^Jane",
+        "PID|1||4711||QC^Nguyen",
+        "PID|1||4711||QC^LEVEL 1~Roe^Jane",
+        "PID|1||4711",
+    ] {
+        assert!(!is_material(person, ""), "{person}");
+    }
+    assert!(!is_material("PID|1||4711||Roe^Jane||19700131", "SPM|1|7||SER|||||||Q\r"));
+    assert!(!is_material("PID|1||4711", "SPM|1|7||SER|||||||P\r"));
+}
+
+#[test]
+fn a_name_asked_for_alone_is_a_search_term() {
+    for question in
+        ["QPD|IHE PDQ Query|Q1|@PID.5.1^EXAMPLE~@PID.8^F", "QRD|2025|R|I|Q1|||1|^Example^Anna|DEM"]
+    {
+        let text = format!("MSH|^~\\&|||||||QBP^Q22|1|P|2.5\r{question}\r");
+        let read = fields(text.as_bytes());
+        assert!(read.iter().all(|line| !line.contains("name")), "{read:?}");
+    }
+}
+
+#[test]
+fn a_display_name_adds_nothing_to_the_legal_one() {
+    let names = |field: &str| {
+        let text = format!("MSH|^~\\&|||||||ADT^A01|1|P|2.5\rPID|||77||{field}\r");
+        let names = fields(text.as_bytes()).into_iter().filter(|line| line.contains(" name "));
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names("Roe^Jane^^^^^L~Roe^^^^Frau^^D"), ["PID-5 name Roe^Jane"]);
+    assert_eq!(
+        names("Roe^Jane^^^^^L~Penn^Jane^^^^^D"),
+        ["PID-5 name Roe^Jane", "PID-5 name Penn^Jane"]
+    );
+    assert_eq!(names("Roe^^^^Frau^^D"), ["PID-5 name Roe^^^^Frau"]);
+}
+
+#[test]
+fn a_national_number_where_that_of_another_hospital_is_due() {
+    let ids = |id: &str| {
+        let text = format!("MSH|^~\\&|||||||ADT^A01|1|P|2.3\rPID||{id}|77||Roe^Jane\r");
+        let ids = fields(text.as_bytes()).into_iter().filter(|line| line.starts_with("PID-2"));
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(ids("44051401359"), ["PID-2 national_id 44051401359"]);
+    assert_eq!(ids("44051401358"), ["PID-2 patient_id 44051401358"]);
+    assert_eq!(ids("44051401359^^^EXT"), ["PID-2 patient_id 44051401359 @EXT"]);
+}

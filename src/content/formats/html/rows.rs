@@ -1,0 +1,100 @@
+//! Rows of tables in pages: under the names of their columns, beside their labels, or with a column for each person.
+
+use super::{Cell, TokenHandler};
+use crate::content::Scope;
+use crate::content::extract::record::{CandidateRecord, Marks};
+use crate::content::extract::table::{LINE_BREAK, Sheet, TableColumns};
+
+impl TokenHandler<'_, '_> {
+    pub(super) fn end_row(&mut self) {
+        self.end_run();
+        let Some(table) = self.page.tables.last_mut() else { return };
+        table.in_cell = false;
+        let row = std::mem::take(&mut table.row);
+        if row.is_empty() {
+            return;
+        }
+        let rules = self.scope.rules;
+        let plain = row.iter().all(|cell| cell.span <= 1 && cell.column.is_none());
+        let mut fits = plain && !table.headed && table.people.fits(&row, rules);
+        if !fits && !table.people.is_empty() {
+            self.release();
+            let Some(table) = self.page.tables.last_mut() else { return };
+            fits = plain && !table.headed && table.people.fits(&row, rules);
+        }
+        let Some(table) = self.page.tables.last_mut().filter(|_| fits) else {
+            return self.row(row);
+        };
+        if !table.people.hold(row, rules) {
+            self.release();
+        }
+    }
+
+    /// Reads the rows of the table that were held.
+    pub(super) fn release(&mut self) {
+        let around = self.page.labels.around();
+        let Some(table) = self.page.tables.last_mut() else { return };
+        for row in table.people.finish("html", around, self.scope) {
+            self.row(row);
+        }
+    }
+
+    fn row(&mut self, mut row: Vec<Cell>) {
+        let Some(table) = self.page.tables.last_mut() else { return };
+        if !table.headed && named_row(&row, self.page.labels.around(), self.scope) {
+            return;
+        }
+        let known = Sheet::known(&row, self.scope);
+        let headings = row.iter().filter(|c| c.heading).count();
+        // A row of headings, or a first row in which several cells are names of columns.
+        if row.len() >= 2
+            && (headings == row.len() || (!table.headed && known >= 2 && known * 2 > row.len()))
+        {
+            table.headed = true;
+            table.columns = TableColumns::default();
+            for cell in &row {
+                table.columns.push_heading(&cell.text, self.scope.rules);
+                (1..cell.span).for_each(|_| table.columns.push(None, None));
+            }
+            return;
+        }
+        if table.headed && table.columns.known() > 0 {
+            let mut record = CandidateRecord::default();
+            // A cell that spans several columns is the value of the first.
+            let cells = row
+                .iter()
+                .flat_map(|cell| std::iter::once(cell.as_ref()).chain((1..cell.span).map(|_| "")));
+            table.columns.read_row(cells, &mut record, self.scope);
+            record.mark_from_afar(self.page.labels.around());
+            record.emit("html", self.scope);
+            return;
+        }
+        if table.headed {
+            return;
+        }
+        // Labels with their values.
+        for cell in row.iter_mut().filter(|cell| cell.text.contains(LINE_BREAK)) {
+            cell.text = zeroize::Zeroizing::new(cell.text.replace(LINE_BREAK, " "));
+        }
+        self.page.labels.cells(&row, self.scope);
+    }
+}
+
+/// Reads a row whose cells name their columns; false if they do not.
+fn named_row(row: &[Cell], around: Marks, scope: &mut Scope<'_>) -> bool {
+    if row.iter().filter(|cell| cell.column.is_some()).count() < 2 {
+        return false;
+    }
+    let mut columns = TableColumns::default();
+    for cell in row {
+        columns.push_heading(cell.column.as_deref().unwrap_or(""), scope.rules);
+    }
+    if columns.known() < 2 {
+        return false;
+    }
+    let mut record = CandidateRecord::default();
+    columns.read_row(row, &mut record, scope);
+    record.mark_from_afar(around);
+    record.emit("html", scope);
+    true
+}
