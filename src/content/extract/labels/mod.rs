@@ -4,44 +4,28 @@
 mod adjacent_name;
 mod columns;
 mod find;
+mod heading;
 mod mention;
+mod padding;
 #[cfg(test)]
 mod tests;
 mod value;
 
 use super::numbers;
 use super::record::{CandidateRecord, Marks, Meaning};
-use crate::content::{Mark, Scope};
+use crate::content::Scope;
 use crate::rules::{About, Kind, RuleSet};
 use columns::Columns;
 use find::LabelMeaning;
 pub use find::key;
+use heading::{MAX_HEADING_WORDS, TOPICS, heading};
+use padding::is_padding;
 use zeroize::Zeroizing;
 
 /// Keys whose rules apply to a name or number without a label of its own.
 const NAME: &str = "name";
 const PATIENT_NAME: &str = "patient_name";
 const NUMBER: &str = "patient_id";
-
-/// Most words of a heading.
-const MAX_HEADING_WORDS: usize = 6;
-
-/// Words behind that for a patient that make it a topic.
-const TOPICS: [&str; 13] = [
-    "advocacy",
-    "education",
-    "engagement",
-    "experience",
-    "flow",
-    "journey",
-    "lifter",
-    "monitor",
-    "monitoring",
-    "outcomes",
-    "rights",
-    "safety",
-    "satisfaction",
-];
 
 /// Longest value of a label, bytes.
 const MAX_VALUE: usize = 200;
@@ -569,52 +553,9 @@ fn section(line: &str) -> Option<&str> {
     line.trim().strip_prefix('[')?.strip_suffix(']')
 }
 
-/// Meaning of a heading: of all of it, of a few of its words together, or of any word of a `title` (`Patient list`,
-/// `Ward 3B`).
-fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
-    let about = |word: &str| {
-        rules.keys.scope_of(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
-    };
-    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    let mut said = words.map(about).fold(about(text), Marks::and);
-    let words: Vec<&str> = text.split_whitespace().take(MAX_HEADING_WORDS).collect();
-    for size in 2..words.len() {
-        said = words.windows(size).map(|words| about(&words.concat())).fold(said, Marks::and);
-    }
-    // `Duty roster ward 7` is about staff.
-    if said.is_elsewhere() && !said.has(Mark::PatientContext) {
-        return Marks::default();
-    }
-    // Headings of shops and software pages say nothing about personal data further down.
-    said.ahead()
-}
-
 /// A text without the word or sign that ties a name to the number behind it: `Jane Roe with`, `Jane Roe /`.
 fn without_link(text: &str) -> &str {
     const LINKS: [&str; 7] = [" with", " has", " mit", " avec", " con", " /", " -"];
     let text = text.trim_end();
     LINKS.iter().find_map(|link| text.strip_suffix(link)).unwrap_or(text)
-}
-
-/// Characters between a label and its value, besides blanks.
-const PADDING: [char; 10] = [',', ';', '|', ':', '*', '-', '•', '·', '_', '"'];
-
-/// A bit for each of them, and for the blanks, in ASCII.
-const ASCII_PADDING: u128 = {
-    let mut bits: u128 = 0b1_1111 << b'\t' | 1 << b' ';
-    let mut at = 0;
-    while at < PADDING.len() {
-        if PADDING[at].is_ascii() {
-            bits |= 1 << PADDING[at] as u32;
-        }
-        at += 1;
-    }
-    bits
-};
-
-fn is_padding(c: char) -> bool {
-    match c.is_ascii() {
-        true => ASCII_PADDING >> (c as u32) & 1 == 1,
-        false => c.is_whitespace() || c == '\u{feff}' || PADDING.contains(&c),
-    }
 }
