@@ -107,22 +107,32 @@ impl Cli {
 
     /// Reads the arguments of the program. A capture file where a command is due gets a hint.
     pub fn read() -> Self {
-        Self::try_parse().unwrap_or_else(|error| {
+        Self::try_parse().unwrap_or_else(|mut error| {
+            hide_credentials(&mut error);
             let first = std::env::args_os().nth(1).map(PathBuf::from);
             if error.kind() == clap::error::ErrorKind::InvalidSubcommand
                 && let Some(path) = first.filter(|path| path.exists())
             {
-                let mut styled = error;
                 let hint = format!("to read a capture, run: phitap replay {}", path.display());
-                styled.insert(
+                error.insert(
                     clap::error::ContextKind::Suggested,
                     clap::error::ContextValue::StyledStrs(vec![hint.into()]),
                 );
-                styled.exit()
             }
             error.exit()
         })
     }
+}
+
+/// Leaves user and password out of an address that an error quotes.
+fn hide_credentials(error: &mut clap::Error) {
+    use clap::error::{ContextKind, ContextValue};
+    let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else { return };
+    let Some((scheme, rest)) = value.split_once("://") else { return };
+    let authority = rest.split(['/', '?']).next().unwrap_or_default();
+    let Some(at) = authority.rfind('@') else { return };
+    let hidden = format!("{scheme}://***{}", rest.get(at..).unwrap_or_default());
+    error.insert(ContextKind::InvalidValue, ContextValue::String(hidden));
 }
 
 /// The commands.

@@ -292,3 +292,16 @@ fn completions_and_manual_know_every_option() {
         page.starts_with(".ie") && page.contains("PHITAP LIVE") && page.contains("Exit status")
     );
 }
+
+#[test]
+fn an_error_quotes_no_password_of_an_address() {
+    for output in
+        ["nats://me:secret@h", "https://me:secret@h/x?y=@", "nats:nats://me:secret@h:4222/a"]
+    {
+        let arguments = ["phitap", "replay", "x.pcap", "--output", output];
+        let mut error = Cli::try_parse_from(arguments).map(drop).expect_err(output);
+        hide_credentials(&mut error);
+        let text = error.to_string();
+        assert!(!text.contains("secret") && text.contains("://***@h"), "{text}");
+    }
+}
