@@ -284,14 +284,15 @@ fn every_query_of_the_dashboard_has_an_answer() {
     let folder = tempfile::tempdir().expect("folder");
     let server = TcpListener::bind("127.0.0.1:0").expect("socket");
     let (_sensor, metrics) = sensor(server.local_addr().expect("address").port());
-    let mut targets = vec![("phitap", metrics)];
     let mut open = queries();
     // A program that knows no hub has none to ask.
     let with_hub = cfg!(all(feature = "nats", feature = "store")) && !left_out("PHITAP_NO_NATS");
     #[cfg(all(feature = "nats", feature = "store"))]
     let running = with_hub.then(|| hub(folder.path()));
-    #[cfg(all(feature = "nats", feature = "store"))]
-    targets.extend(running.iter().map(|(_, _, address)| ("phitap-hub", *address)));
+    #[cfg(not(all(feature = "nats", feature = "store")))]
+    let running: Option<((), Running, SocketAddr)> = None;
+    let hubs = running.iter().map(|(_, _, address)| ("phitap-hub", *address));
+    let targets: Vec<_> = hubs.chain([("phitap", metrics)]).collect();
     let of_hubs = open.iter().filter(|(_, query)| asks_a_hub(query)).count();
     assert!(of_hubs >= 8, "{of_hubs}");
     open.retain(|(_, query)| with_hub || !asks_a_hub(query));
@@ -331,6 +332,7 @@ fn manifests() -> Vec<(String, String)> {
 }
 
 /// The lists of words under `command` and `args` in a manifest, written in one line or one word a line.
+#[cfg(all(feature = "nats", feature = "store"))]
 fn commands(manifest: &str) -> Vec<Vec<String>> {
     let mut all = Vec::new();
     let mut lines = manifest.lines().map(str::trim).peekable();
