@@ -1,5 +1,6 @@
 //! `deploy/`: alert rules by promtool, every query of the dashboard against a real Prometheus that scrapes a
-//! real sensor, the unit by systemd-analyze. `PHITAP_NO_PROMETHEUS=1` and `PHITAP_NO_SYSTEMD=1` do without.
+//! real sensor and a real hub, the unit by systemd-analyze, commands and configuration of containers by phitap itself.
+//! `PHITAP_NO_PROMETHEUS=1`, `PHITAP_NO_NATS=1` and `PHITAP_NO_SYSTEMD=1` do without.
 
 // What was left out must be said, and the clock of the wire is the clock of the world here.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
@@ -208,12 +209,27 @@ fn sensor(port: u16) -> (Running, SocketAddr) {
     (Running(child), address.and_then(|a| a.parse().ok()).expect("an address"))
 }
 
-/// Prometheus, scraping `target` each second.
-fn prometheus(folder: &Path, target: SocketAddr) -> (Running, SocketAddr) {
-    let config = format!(
-        "scrape_configs:\n  - job_name: phitap\n    scrape_interval: 1s\n    static_configs:\n      \
-         - targets: ['{target}']\n"
-    );
+/// A hub of a broker of its own, and where it serves its metrics.
+#[cfg(all(feature = "nats", feature = "store"))]
+fn hub(folder: &Path) -> (common::nats::Nats, Running, SocketAddr) {
+    let nats = common::nats::Nats::start();
+    let address = SocketAddr::from(([127, 0, 0, 1], common::ports::port_for_a_program()));
+    let mut command = Command::new(PHITAP);
+    command.args(["hub", "--nats", &nats.url(), "--metrics", &address.to_string(), "--store"]);
+    command.arg(folder.join("hub.db"));
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    (nats, Running(command.start()), address)
+}
+
+/// Prometheus, scraping each of `targets` each second as the job of its name.
+fn prometheus(folder: &Path, targets: &[(&str, SocketAddr)]) -> (Running, SocketAddr) {
+    let mut config = "scrape_configs:\n".to_owned();
+    for (job, target) in targets {
+        config += &format!(
+            "  - job_name: {job}\n    scrape_interval: 1s\n    static_configs:\n      \
+             - targets: ['{target}']\n"
+        );
+    }
     let path = folder.join("prometheus.yml");
     std::fs::write(&path, config).expect("written");
     let address = SocketAddr::from(([127, 0, 0, 1], common::ports::port_for_a_program()));
@@ -255,6 +271,11 @@ fn queries() -> Vec<(String, String)> {
     queries
 }
 
+/// Whether only a hub can answer. Queries of sensors name hubs to leave them out.
+fn asks_a_hub(query: &str) -> bool {
+    query.contains("phitap_hub_") && !query.contains(" unless ")
+}
+
 #[test]
 fn every_query_of_the_dashboard_has_an_answer() {
     if left_out("PHITAP_NO_PROMETHEUS") || left_out("PHITAP_NO_NETNS") {
@@ -263,11 +284,22 @@ fn every_query_of_the_dashboard_has_an_answer() {
     let folder = tempfile::tempdir().expect("folder");
     let server = TcpListener::bind("127.0.0.1:0").expect("socket");
     let (_sensor, metrics) = sensor(server.local_addr().expect("address").port());
-    let (_prometheus, address) = prometheus(folder.path(), metrics);
+    let mut open = queries();
+    // A program that knows no hub has none to ask.
+    let with_hub = cfg!(all(feature = "nats", feature = "store")) && !left_out("PHITAP_NO_NATS");
+    #[cfg(all(feature = "nats", feature = "store"))]
+    let running = with_hub.then(|| hub(folder.path()));
+    #[cfg(not(all(feature = "nats", feature = "store")))]
+    let running: Option<((), Running, SocketAddr)> = None;
+    let hubs = running.iter().map(|(_, _, address)| ("phitap-hub", *address));
+    let targets: Vec<_> = hubs.chain([("phitap", metrics)]).collect();
+    let of_hubs = open.iter().filter(|(_, query)| asks_a_hub(query)).count();
+    assert!(of_hubs >= 8, "{of_hubs}");
+    open.retain(|(_, query)| with_hub || !asks_a_hub(query));
+    let (_prometheus, address) = prometheus(folder.path(), &targets);
     let stop = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
         scope.spawn(|| admit(server, &stop));
-        let mut open = queries();
         for query in [
             "phitap_ready == 1 and on() phitap_interface_up{interface=\"lo\"} == 1",
             "sum(phitap_findings_by_direction_total{direction=\"internal\"}) > 0",
@@ -285,28 +317,136 @@ fn every_query_of_the_dashboard_has_an_answer() {
     });
 }
 
-/// The commands of hubs and workers in `deploy/` as their containers run them.
+/// Every manifest of `deploy/`: its name and its text.
+fn manifests() -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    for folder in ["compose", "kubernetes"] {
+        for entry in std::fs::read_dir(deploy(folder)).expect("folder") {
+            let path = entry.expect("entry").path();
+            let text = std::fs::read_to_string(&path).expect("manifest");
+            all.push((path.strip_prefix(deploy("")).expect("inside").display().to_string(), text));
+        }
+    }
+    all.sort();
+    all
+}
+
+/// The lists of words under `command` and `args` in a manifest, written in one line or one word a line.
+#[cfg(all(feature = "nats", feature = "store"))]
+fn commands(manifest: &str) -> Vec<Vec<String>> {
+    let mut all = Vec::new();
+    let mut lines = manifest.lines().map(str::trim).peekable();
+    while let Some(line) = lines.next() {
+        let Some(rest) = line.strip_prefix("command:").or_else(|| line.strip_prefix("args:"))
+        else {
+            continue;
+        };
+        let words = match rest.trim() {
+            "" => {
+                let mut words = Vec::new();
+                while let Some(word) = lines.next_if(|line| line.starts_with("- ")) {
+                    words.push(word.trim_start_matches("- ").to_owned());
+                }
+                words
+            }
+            list => serde_json::from_str(list).expect("a list of words"),
+        };
+        all.push(words);
+    }
+    all
+}
+
+/// What phitap makes of a command line.
+#[cfg(all(feature = "nats", feature = "store"))]
+fn task(words: &[String]) -> Result<phitap::cli::Task, String> {
+    use clap::Parser as _;
+    let words = std::iter::once("phitap").chain(words.iter().map(String::as_str));
+    let cli = phitap::cli::Cli::try_parse_from(words).map_err(|error| error.to_string())?;
+    phitap::cli::Task::try_from(cli).map_err(|error| error.to_string())
+}
+
+/// The command lines in `deploy/` as their containers run them.
 #[test]
 #[cfg(all(feature = "nats", feature = "store"))]
-fn commands_of_hubs_and_workers_are_right_usage() {
-    use clap::Parser as _;
-    let mut checked = 0;
-    for file in ["compose/compose.yaml", "kubernetes/hub.yaml"] {
-        let text = std::fs::read_to_string(deploy(file)).expect("manifest");
-        let mut lines = text.lines().map(str::trim).peekable();
-        while let Some(line) = lines.next() {
-            let Some(command @ ("hub" | "worker")) = line.strip_prefix("- ") else { continue };
-            let mut words = vec!["phitap".to_owned(), command.to_owned()];
-            while let Some(option) = lines.next_if(|line| line.starts_with("- --")) {
-                words.push(option.trim_start_matches("- ").replace("$(POD_NAME)", "pod-0"));
+fn commands_of_containers_are_right_usage() {
+    let mut checked = Vec::new();
+    let mut others = 0;
+    for (file, text) in manifests() {
+        for mut words in commands(&text) {
+            if words[0].starts_with('-') || words[0].starts_with('/') {
+                others += 1; // the broker, and what puts secrets into place
+                continue;
             }
-            let cli = phitap::cli::Cli::try_parse_from(&words).map_err(|e| e.to_string());
-            let task = cli.and_then(|cli| {
-                phitap::cli::Task::try_from(cli).map_err(|error| error.to_string())
-            });
+            for word in &mut words {
+                *word = word.replace("$(POD_NAME)", "pod-0").replace("${INTERFACE:-eth0}", "eth0");
+                assert!(!word.contains('$'), "{file}: {word}");
+            }
+            let task = task(&words);
             assert!(task.is_ok(), "{file}: {words:?}: {:?}", task.err());
+            if let Ok(phitap::cli::Task::Run(config)) = task {
+                assert!(config.summaries, "{file}: a hub cannot count what {words:?} sends");
+            }
+            checked.push(words[0].clone());
+        }
+    }
+    checked.sort();
+    assert_eq!(checked, ["hub", "hub", "jobs", "jobs", "live", "worker", "worker"]);
+    assert_eq!(others, 6);
+}
+
+/// What the sensors of `kubernetes/phitap.yaml` go by, and that each file it names is put where it looks for it.
+#[test]
+#[cfg(all(feature = "nats", feature = "store"))]
+fn the_configuration_of_sensors_in_containers_is_accepted() {
+    let image = std::fs::read_to_string(deploy("Dockerfile")).expect("image");
+    assert!(image.contains(r#"CMD ["live", "--config", "/etc/phitap/phitap.toml"]"#));
+    let text = std::fs::read_to_string(deploy("kubernetes/phitap.yaml")).expect("manifest");
+    let (_, map) = text.split_once("  phitap.toml: |\n").expect("a ConfigMap");
+    let lines = map.lines().map_while(|line| line.strip_prefix("    "));
+    let file = lines.collect::<Vec<_>>().join("\n");
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("phitap.toml");
+    std::fs::write(&path, &file).expect("written");
+    let words = ["live", "--config", path.to_str().expect("UTF-8")].map(str::to_owned);
+    let Ok(phitap::cli::Task::Run(config)) = task(&words).map_err(|error| panic!("{error}")) else {
+        panic!("it names no interface");
+    };
+    assert!(config.summaries && config.outputs.len() == 2 && config.writes_to_stdout());
+    let installed: Vec<String> =
+        commands(&text).into_iter().find(|words| words[0].contains("install")).expect("secrets");
+    for named in file.split("/run/phitap/").skip(1) {
+        let name = named.split(['"', ',']).next().expect("a name");
+        assert!(installed.iter().any(|from| from.ends_with(&format!("/{name}"))), "{name}");
+    }
+    assert_eq!(file.matches("/run/phitap/").count(), 3, "a key, credentials and a CA");
+}
+
+/// What pods mount is made by a manifest, or by the command that its comment gives.
+#[test]
+fn what_pods_mount_is_made() {
+    let all = manifests();
+    let mut checked = 0;
+    for (file, text) in &all {
+        for (mount, kind) in
+            [("claimName: ", "PersistentVolumeClaim"), ("configMap: { name: ", "ConfigMap")]
+        {
+            for named in text.split(mount).skip(1) {
+                let name = named.split([',', ' ', '\n']).next().expect("a name");
+                let made = format!("kind: {kind}\nmetadata:\n  name: {name}\n");
+                assert!(
+                    all.iter().any(|(_, text)| text.contains(&made)),
+                    "{file}: no {kind} {name}"
+                );
+                checked += 1;
+            }
+        }
+        for named in text.split("secretName: ").skip(1) {
+            let name = named.split([',', ' ', '\n']).next().expect("a name");
+            let made =
+                format!("# kubectl -n phitap create secret generic {name} ").replace("# ", "#   ");
+            assert!(text.contains(&made), "{file} does not say how to make the secret {name}");
             checked += 1;
         }
     }
-    assert_eq!(checked, 4);
+    assert_eq!(checked, 9);
 }
