@@ -88,7 +88,7 @@ fn perform(task: Task) -> u8 {
             Ok(()) => exit::DONE,
             Err(error) => {
                 complain(&error);
-                exit::FAILED
+                if error.is_usage() { exit::USAGE } else { exit::FAILED }
             }
         },
         Task::Interfaces => {

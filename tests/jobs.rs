@@ -12,6 +12,9 @@ use common::nats::{Nats, left_out};
 use common::summaries::{self, alone};
 use common::{Key, PHITAP, Run, hospital, list, phitap, split, wait_for};
 use serde_json::Value;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -104,10 +107,35 @@ fn two_workers_give_the_result_of_one_machine() {
     let archive = new_folder(&folder, "archive");
     // Pairs of hosts stay together, so no flow is cut, and some are in two files.
     split::over_sensors(&hospital(), 8, &archive);
+    std::fs::write(archive.join("empty.pcap"), "").expect("written");
+    std::fs::write(archive.join("\u{1b}[2Jnotes.txt"), "no capture").expect("written");
+    std::fs::create_dir(archive.join("more")).expect("folder");
+    for name in ["a.csv", "b.csv"] {
+        std::fs::write(archive.join("more").join(name), "a;b\n").expect("written");
+    }
+    // The same file again counts once.
+    std::fs::hard_link(archive.join("empty.pcap"), archive.join("again.pcap")).expect("linked");
+    // A capture whose name is no UTF-8.
+    let unnamed = OsStr::from_bytes(b"ward-\xff.pcap");
+    std::fs::copy(hospital(), archive.join(unnamed)).expect("copied");
     let archive = archive.display().to_string();
+    let run = jobs(&nats, &["result"]);
+    assert_eq!((run.status, run.out.as_str()), (Some(1), ""));
+    assert!(run.err.contains("none was submitted"), "{}", run.err);
     let run = jobs(&nats, &["submit", "--together", "none", &archive]);
     assert_eq!(run.status, Some(0), "{}", run.err);
     assert!(run.out.contains("8 jobs of 8 captures"), "{}", run.out);
+    let skipped: Vec<&str> = run.err.lines().collect();
+    assert_eq!(skipped.len(), 2, "{}", run.err);
+    assert!(skipped[0].contains("4 files skipped (empty, or no capture): "), "{}", run.err);
+    assert!(skipped[0].contains("\\u{1b}[2Jnotes.txt"), "{}", run.err);
+    assert!(skipped[0].ends_with(" and 1 more"), "{}", run.err);
+    assert!(skipped[1].contains("1 file skipped (the name is no text): "), "{}", run.err);
+    assert!(skipped[1].contains("ward-"), "{}", run.err);
+    let run = jobs(&nats, &["result"]);
+    assert_eq!((run.status, run.out.as_str()), (Some(1), ""));
+    let said = "no job has a result yet: of 8 jobs, 8 waiting;";
+    assert!(run.err.contains(said) && !run.err.contains("--summaries"), "{}", run.err);
     let again = jobs(&nats, &["submit", "--together", "none", &archive]);
     assert!(again.out.contains("8 jobs known already"), "{}", again.out);
     assert_eq!(status(&nats)["queued"]["jobs"], 8);
@@ -116,7 +144,7 @@ fn two_workers_give_the_result_of_one_machine() {
     let status = status(&nats);
     assert_eq!(status["done"]["jobs"], 8, "{status}");
     let result = jobs(&nats, &["result", "--format", "json"]);
-    assert_eq!(result.status, Some(0), "{}", result.err);
+    assert_eq!((result.status, result.err.as_str()), (Some(0), ""));
     assert_eq!(found(&result.out), truth);
     let text = jobs(&nats, &["status"]);
     assert!(text.out.contains("Done     8 jobs") && text.out.contains("Rate"), "{}", text.out);
@@ -186,7 +214,7 @@ fn the_job_of_a_killed_worker_is_done_by_another() {
 #[test]
 fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
     let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
-    let poison = folder.path().join("poison.pcap");
+    let poison = folder.path().join("\u{1b}[2Jpoison.pcap");
     std::fs::write(&poison, [0xd4, 0xc3, 0xb2, 0xa1, 9, 9, 9, 9]).expect("written");
     // The end of the last packet is missing.
     let cut = folder.path().join("cut.pcap");
@@ -208,6 +236,8 @@ fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
     });
     let said = Worker::start(&nats, &key, "w", &["--until-empty", "--tries", "2"]).end();
     assert!(said.contains("is no job") && said.contains("given up"), "{said}");
+    assert!(said.contains("\\u{1b}[2Jpoison.pcap: given up: "), "{said}");
+    assert!(!said.contains('\u{1b}'), "{said:?}");
     let status = status(&nats);
     assert_eq!(status["done"]["jobs"], 2, "{status}");
     let given_up = &list(&status["given_up"])[0];
@@ -217,10 +247,20 @@ fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
     assert_eq!(jobs(&nats, &["status"]).status, Some(3));
     let result = jobs(&nats, &["result", "--format", "json"]);
     assert_eq!(found(&result.out), truth);
-    // It may be submitted again once it was mended.
+    let said = "the result is incomplete: of 3 jobs, 1 given up, 1 read in part;";
+    assert_eq!((result.status, result.err.lines().count()), (Some(3), 1), "{}", result.err);
+    assert!(result.err.contains(said), "{}", result.err);
+    // It may be submitted again once it was mended: of another size, it is another job.
     std::fs::copy(hospital(), &poison).expect("copied");
     let run = jobs(&nats, &["submit", &all[0]]);
     assert!(run.out.contains("1 job of 1 capture"), "{}", run.out);
+    let result = jobs(&nats, &["result"]);
+    assert_eq!(result.status, Some(3), "{}", result.err);
+    assert!(
+        result.err.contains("of 4 jobs, 1 waiting, 1 given up, 1 read in part;"),
+        "{}",
+        result.err
+    );
 }
 
 #[test]
@@ -235,6 +275,41 @@ fn what_is_wrong_is_said_in_one_line() {
     let run = phitap(["worker", "--nats", &url, "--key-file", "/nowhere/key"]);
     assert_eq!(run.status, Some(1));
     assert!(run.err.contains("/nowhere/key"), "{}", run.err);
+    let folder = tempfile::tempdir().expect("folder");
+    let write = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
+        path.display().to_string()
+    };
+    // A worker with a mistake of its own ends at its start: it would fail every job of the queue.
+    let open = write("open.key", &"0123456789abcdef".repeat(4));
+    let mode = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(&open, mode).expect("mode");
+    for (key_file, status, said) in
+        [(&open, 1, "chmod 600"), (&write("short.key", "short"), 1, "64 hexadecimal digits")]
+    {
+        let run = phitap(["worker", "--nats", &url, "--key-file", key_file]);
+        assert_eq!((run.status, run.err.lines().count()), (Some(status), 1), "{}", run.err);
+        assert!(run.err.contains(key_file.as_str()) && run.err.contains(said), "{}", run.err);
+    }
+    for (text, status, said) in [
+        ("regions = [\"us\"]\nno-such-key = 1\n", 2, "config.toml:2: "),
+        ("regions = [\"xx\"]\n", 2, "xx"),
+        ("filter = \"tcp prot 104\"\n", 2, "--filter"),
+        ("rules = \"/nowhere/rules\"\n", 1, "/nowhere/rules"),
+        ("fail-on = \"high\"\n", 2, "fail-on"),
+        ("follow = true\n", 2, "follow"),
+    ] {
+        let config = write("config.toml", text);
+        let key = key.path();
+        let run =
+            phitap(["worker", "--nats", &url, "--key-file", &key, "--config", config.as_str()]);
+        assert_eq!((run.status, run.err.lines().count()), (Some(status), 1), "{}", run.err);
+        assert!(run.err.contains(said), "{}", run.err);
+    }
+    let run = phitap(["jobs", "submit", "--nats", &url, "/nowhere/\u{1b}[2J"]);
+    assert!(run.err.contains("/nowhere/\\u{1b}[2J: "), "{}", run.err);
     let run = phitap(["jobs", "submit", "--nats", &url, "/nowhere/capture"]);
     assert_eq!(run.status, Some(1));
     assert!(run.err.contains("/nowhere/capture"), "{}", run.err);

@@ -1,10 +1,14 @@
 //! The arguments of `jobs` and `worker`.
 
 use super::broker::NatsArgs;
+use super::load::{ConfigError, usage};
 use super::review::MergeFormat;
 use super::values::Period;
-use crate::jobs::{Ask, AskResult, GONE_AFTER, Submit, Together, Work};
-use clap::{Args, Subcommand, ValueEnum};
+use super::{Cli, Command};
+use crate::config::Config;
+use crate::jobs::{Ask, AskResult, GONE_AFTER, Submit, Together, Work, replay_arguments};
+use clap::{Args, Parser as _, Subcommand, ValueEnum};
+use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 
@@ -49,6 +53,8 @@ pub enum JobsAction {
         nats: NatsArgs,
     },
     /// Write the result of all jobs, as merge does
+    ///
+    /// Exit status 3 if jobs wait, run, were given up or were read in part.
     Result {
         /// How to write it
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
@@ -111,22 +117,47 @@ pub struct WorkerArgs {
     pub quiet: bool,
 }
 
-impl From<WorkerArgs> for Work {
-    fn from(args: WorkerArgs) -> Self {
+impl TryFrom<WorkerArgs> for Work {
+    type Error = ConfigError;
+
+    fn try_from(args: WorkerArgs) -> Result<Self, ConfigError> {
         let name =
             args.name.or_else(super::inputs::host_name).unwrap_or_else(|| "worker".to_owned());
-        Self {
+        let threads = args.workers.map(NonZeroUsize::get);
+        let of_replay = replay_arguments(&args.key_file, args.config.as_deref(), threads);
+        Ok(Self {
+            replay: replay(of_replay)?,
             broker: args.nats.settings(format!("phitap worker {name}")),
             name,
             key_file: args.key_file,
             config: args.config,
-            threads: args.workers.map(NonZeroUsize::get),
+            threads,
             tries: args.tries.get(),
             gone_after: args.gone_after.map_or(GONE_AFTER, |period| period.0),
             until_empty: args.until_empty,
             quiet: args.quiet,
+        })
+    }
+}
+
+/// What a replay with these arguments goes by: read at the start of a worker, as a mistake would fail every job.
+fn replay(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
+    let program = [OsString::from("phitap")].into_iter();
+    let whole = program.chain(arguments).chain([OsString::from("-")]);
+    let cli = Cli::try_parse_from(whole).map_err(|error| usage(error.to_string()))?;
+    let Command::Replay(replay) = cli.command else {
+        return Err(usage("a worker runs replay"));
+    };
+    let config = Config::try_from(replay)?;
+    // The one changes the status of a replay, with the other it does not end.
+    for (key, given) in [("fail-on", config.fail_on.is_some()), ("follow", config.follow)] {
+        if given {
+            return Err(usage(format!(
+                "a worker cannot use {key}: remove it from the file of --config"
+            )));
         }
     }
+    Ok(config)
 }
 
 /// What is asked of the jobs.

@@ -146,7 +146,7 @@ impl TryFrom<Cli> for Task {
             #[cfg(feature = "nats")]
             Command::Jobs(args) => Self::Jobs(Box::new(args.action.into())),
             #[cfg(feature = "nats")]
-            Command::Worker(args) => Self::Work(Box::new((*args).into())),
+            Command::Worker(args) => Self::Work(Box::new((*args).try_into()?)),
             Command::Completions { shell } => Self::Completions(shell),
             Command::Man => Self::Man,
         })

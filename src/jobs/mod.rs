@@ -18,15 +18,22 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use replay::replay_arguments;
 pub use result::result;
 pub use status::{status, status_of};
 pub use submit::submit;
 pub use worker::work;
 
 use crate::broker::{self, BrokerError};
+use crate::config::Config;
+use crate::output::text::foreign;
+use crate::pipeline::RunError;
 use crate::review::{MergeShape, ReviewError};
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Characters of a name or a reason in a message.
+const MAX_SHOWN: usize = 1_024;
 
 /// A job whose worker says nothing for so long is given to another, unless something else was said.
 pub const GONE_AFTER: Duration = Duration::from_secs(30);
@@ -57,7 +64,7 @@ pub enum Together {
 }
 
 /// What a worker goes by.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Work {
     /// The broker.
     pub broker: broker::Settings,
@@ -67,6 +74,8 @@ pub struct Work {
     pub key_file: PathBuf,
     /// Options of `replay`, from a file.
     pub config: Option<PathBuf>,
+    /// What these options come to, with which every replay runs.
+    pub replay: Config,
     /// Threads of one replay.
     pub threads: Option<usize>,
     /// How often a job is tried before it is given up.
@@ -106,15 +115,33 @@ pub enum JobError {
     #[error(transparent)]
     Broker(#[from] BrokerError),
     /// JetStream refused something.
-    #[error("{0}")]
+    #[error("{}", shown(.0))]
     Stream(String),
     /// A path holds nothing to read.
-    #[error("{0}")]
+    #[error("{}", shown(.0))]
     Path(String),
+    /// No job has a result.
+    #[error("{0}")]
+    NoResult(String),
+    /// Every replay of this worker would fail.
+    #[error(transparent)]
+    Replay(#[from] RunError),
     /// The result cannot be shown.
     #[error(transparent)]
     Review(#[from] ReviewError),
     /// Something of the system is missing.
     #[error(transparent)]
     System(#[from] std::io::Error),
+}
+
+impl JobError {
+    /// Whether the value of an option means nothing, as for a replay.
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Replay(error) if error.is_usage())
+    }
+}
+
+/// A name or a reason in a message: names of files come from elsewhere and must not steer a terminal.
+fn shown(text: &str) -> String {
+    foreign(text, MAX_SHOWN)
 }

@@ -3,10 +3,9 @@
 use super::Work;
 use crate::pipeline::stopwatch;
 use std::collections::VecDeque;
+use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read as _};
-#[cfg(feature = "archives")]
-use std::path::Path;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
@@ -25,6 +24,28 @@ const LOOK_AFTER: Duration = Duration::from_millis(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// How often exposures are written again: not at all, as the worker takes summaries only.
 const UPDATE_EVERY: &str = "3650d";
+
+/// The arguments of the replay of every job, without its files.
+pub fn replay_arguments(
+    key_file: &Path,
+    config: Option<&Path>,
+    threads: Option<usize>,
+) -> Vec<OsString> {
+    let mut arguments: Vec<OsString> =
+        ["replay", "--quiet", "--no-progress", "--format", "ecs", "--summaries"]
+            .into_iter()
+            .chain(["--detail", "exposures", "--update-every", UPDATE_EVERY, "--key-file"])
+            .map(OsString::from)
+            .collect();
+    arguments.push(key_file.into());
+    if let Some(config) = config {
+        arguments.extend(["--config".into(), config.into()]);
+    }
+    if let Some(threads) = threads {
+        arguments.extend(["--workers".into(), threads.to_string().into()]);
+    }
+    arguments
+}
 
 /// A replay that runs.
 pub(super) struct Replay {
@@ -54,16 +75,8 @@ impl Replay {
     pub fn start(work: &Work, files: &[PathBuf]) -> io::Result<Self> {
         let mut command = Command::new(std::env::current_exe()?);
         command
-            .args(["replay", "--quiet", "--no-progress", "--format", "ecs", "--summaries"])
-            .args(["--detail", "exposures", "--update-every", UPDATE_EVERY])
-            .args(["--ends-with", &std::process::id().to_string(), "--key-file"])
-            .arg(&work.key_file);
-        if let Some(config) = &work.config {
-            command.arg("--config").arg(config);
-        }
-        if let Some(threads) = work.threads {
-            command.args(["--workers", &threads.to_string()]);
-        }
+            .args(replay_arguments(&work.key_file, work.config.as_deref(), work.threads))
+            .args(["--ends-with", &std::process::id().to_string()]);
         // A name that begins with a dash is no option.
         command.arg("--").args(files);
         let mut child =

@@ -1,8 +1,11 @@
 //! `phitap jobs result`: what all jobs found, merged.
 
 use super::queue::{Queue, RESULTS, next};
+use super::status::Progress;
 use super::{AskResult, JobError};
 use crate::broker::answer;
+use crate::output::text::count;
+use crate::pipeline::wall_clock;
 use crate::review::{Answer, Merged};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use std::io::Write;
@@ -11,7 +14,7 @@ use std::time::Duration;
 /// Longest wait for the next message of a result: what the broker no longer holds never comes.
 const NEXT_WITHIN: Duration = Duration::from_secs(30);
 
-/// Merges the results of all jobs and writes them.
+/// Merges the results of all jobs and writes them. Notes how many jobs have no whole result.
 ///
 /// # Errors
 /// What the broker said, or if there is no result yet.
@@ -22,13 +25,38 @@ pub fn result(
 ) -> Result<Answer, JobError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut merged = Merged::default();
-    runtime.block_on(read(ask, &mut merged))?;
-    Ok(merged.answer("results", (ask.shape, ask.limit), out, note)?)
+    let (progress, messages) = runtime.block_on(read(ask, &mut merged))?;
+    let missing = progress.missing();
+    if messages == 0 {
+        return Err(JobError::NoResult(none(&progress, missing)));
+    }
+    if let Some(missing) = &missing {
+        note(format!("the result is incomplete: {missing}; see phitap jobs status"));
+    }
+    let answer = merged.answer("results", (ask.shape, ask.limit), out, note)?;
+    Ok(if missing.is_some() { Answer::Partial } else { answer })
 }
 
-async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(), JobError> {
+/// Why there is no result.
+pub(super) fn none(progress: &Progress, missing: Option<String>) -> String {
+    match (missing, progress.all()) {
+        (Some(missing), _) => {
+            format!("no job has a result yet: {missing}; see phitap jobs status")
+        }
+        (None, 0) => "no job has a result: none was submitted; see phitap jobs submit".to_owned(),
+        (None, all) => format!(
+            "no result is stored, though {} ended; look at the limits of the stream {RESULTS}",
+            count(all, "job")
+        ),
+    }
+}
+
+/// Reads what all jobs found. How far they are, and how many messages there were.
+async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(Progress, u64), JobError> {
     let fail = |error: &dyn std::fmt::Display| JobError::Stream(format!("{RESULTS}: {error}"));
     let queue = Queue::open(&ask.broker).await?;
+    // Before the results: of a job that is noted as done now, all is stored.
+    let progress = Progress::of(&queue.records().await?, wall_clock().0 / 1_000_000_000);
     let stream = answer(queue.context.get_stream(RESULTS)).await.map_err(|e| fail(&e))?;
     let state = answer(stream.get_info()).await.map_err(|e| fail(&e))?.state;
     // Where everything was removed, nothing comes.
@@ -36,7 +64,7 @@ async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(), JobError> {
     let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
     let consumer = answer(stream.create_consumer(config)).await.map_err(|e| fail(&e))?;
     let mut messages = answer(consumer.messages()).await.map_err(|e| fail(&e))?;
-    let mut at = 0;
+    let (mut at, mut read) = (0, 0);
     while at < last {
         let Ok(message) = tokio::time::timeout(NEXT_WITHIN, next(&mut messages)).await else {
             return Err(fail(&format_args!(
@@ -47,7 +75,8 @@ async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(), JobError> {
         let message = message.map_err(|e| fail(&e))?;
         let lines = message.payload.split(|byte| *byte == b'\n');
         lines.filter(|line| !line.is_empty()).for_each(|line| merged.line(line));
+        read += 1;
         at = message.info().map_or(last, |info| info.stream_sequence);
     }
-    Ok(())
+    Ok((progress, read))
 }

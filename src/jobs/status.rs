@@ -66,6 +66,27 @@ impl Progress {
         all
     }
 
+    /// How many jobs there are.
+    pub fn all(&self) -> u64 {
+        self.jobs.values().map(|(jobs, _)| jobs).sum()
+    }
+
+    /// How many jobs have no whole result, by what became of them; none if all have.
+    pub fn missing(&self) -> Option<String> {
+        let parts: Vec<String> = [
+            (self.stage(Stage::Queued).0, "waiting"),
+            (self.stage(Stage::Running).0, "running"),
+            (self.stage(Stage::Failed).0, "given up"),
+            (self.partly.len() as u64, "read in part"),
+        ]
+        .into_iter()
+        .filter(|(jobs, _)| *jobs > 0)
+        .map(|(jobs, what)| format!("{jobs} {what}"))
+        .collect();
+        let all = count(self.all(), "job");
+        (!parts.is_empty()).then(|| format!("of {all}, {}", parts.join(", ")))
+    }
+
     fn stage(&self, stage: Stage) -> (u64, u64) {
         self.jobs.get(&stage).copied().unwrap_or_default()
     }

@@ -2,12 +2,20 @@
 
 use super::queue::{Job, Queue};
 use super::sets::{Capture, sets};
-use super::{JobError, Submit};
+use super::{JobError, Submit, shown};
 use crate::capture::expand;
 use crate::output::text::{bytes, count};
-use crate::pipeline::wall_clock;
+use crate::pipeline::{complain, inform, wall_clock};
+use std::collections::HashSet;
+use std::fs::Metadata;
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+
+/// Files that were skipped and are named.
+const MAX_NAMED: usize = 3;
+/// Folders within folders that are searched for what was skipped, as for captures.
+const MAX_FOLDERS: usize = 32;
 
 /// Puts captures into the queue, and says how many.
 ///
@@ -16,12 +24,14 @@ use std::path::{Path, PathBuf};
 pub fn submit(submit: &Submit, out: &mut dyn Write) -> Result<(), JobError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut captures = Vec::new();
+    let mut skipped = Skipped::default();
     for path in &submit.paths {
         match path.contains("://") {
             true => captures.extend(runtime.block_on(remote(path))?),
-            false => captures.extend(local(Path::new(path))?),
+            false => captures.extend(local(Path::new(path), &mut skipped)?),
         }
     }
+    skipped.say(submit.quiet);
     let sets = sets(captures, submit.together);
     runtime.block_on(async {
         let queue = Queue::open(&submit.broker).await?;
@@ -54,22 +64,108 @@ pub fn submit(submit: &Submit, out: &mut dyn Write) -> Result<(), JobError> {
 }
 
 /// The captures at a path of this machine, which workers must see at the same path.
-fn local(path: &Path) -> Result<Vec<Capture>, JobError> {
+fn local(path: &Path, skipped: &mut Skipped) -> Result<Vec<Capture>, JobError> {
     let fail = |error: std::io::Error| JobError::Path(format!("{}: {error}", path.display()));
     let whole = std::fs::canonicalize(path).map_err(fail)?;
-    let (found, faults) = expand(&[whole]);
+    let (found, faults) = expand(std::slice::from_ref(&whole));
     if let Some(fault) = faults.first() {
         return Err(JobError::Path(fault.to_string()));
     }
-    let capture = |file: PathBuf| {
-        let bytes = std::fs::metadata(&file).map_err(fail)?.len();
-        let path = file.into_os_string().into_string();
-        let path = path.map_err(|name| {
-            JobError::Path(format!("{}: the name is no text", Path::new(&name).display()))
-        })?;
-        Ok(Capture { path, bytes })
-    };
-    found.into_iter().map(capture).collect()
+    let mut captures = Vec::new();
+    for file in found {
+        let meta = std::fs::metadata(&file).map_err(fail)?;
+        skipped.known.insert(identity(&meta));
+        let named = file.into_os_string().into_string();
+        match named {
+            Ok(path) => captures.push(Capture { path, bytes: meta.len() }),
+            Err(name) if whole.to_str().is_some() => skipped.unnamed.add(Path::new(&name)),
+            Err(name) => {
+                let name = Path::new(&name).display();
+                return Err(JobError::Path(format!("{name}: the name is no text")));
+            }
+        }
+    }
+    if whole.is_dir() {
+        skipped.search(&whole, 0);
+    }
+    Ok(captures)
+}
+
+/// What makes two paths the same file.
+fn identity(meta: &Metadata) -> (u64, u64) {
+    (meta.dev(), meta.ino())
+}
+
+/// What was found in folders and not submitted.
+#[derive(Default)]
+struct Skipped {
+    /// Files that were submitted or counted.
+    known: HashSet<(u64, u64)>,
+    /// Empty ones, and those that are no captures.
+    other: Names,
+    /// Captures whose names cannot be written in a job.
+    unnamed: Names,
+}
+
+/// How many, and the first of them.
+#[derive(Default)]
+pub(super) struct Names {
+    all: u64,
+    first: Vec<String>,
+}
+
+impl Names {
+    pub fn add(&mut self, path: &Path) {
+        self.all += 1;
+        if self.first.len() < MAX_NAMED {
+            self.first.push(shown(&path.display().to_string()));
+        }
+    }
+
+    /// In one line, if there are any.
+    pub fn line(&self, what: &str) -> Option<String> {
+        let more = match self.all - self.first.len() as u64 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let all = count(self.all, "file");
+        (self.all > 0).then(|| format!("{all} skipped ({what}): {}{more}", self.first.join(", ")))
+    }
+}
+
+impl Skipped {
+    /// Counts the files of a folder in which no capture was found.
+    fn search(&mut self, folder: &Path, depth: usize) {
+        // A folder that cannot be read was a fault of the search for captures.
+        let Ok(entries) = std::fs::read_dir(folder) else { return };
+        let mut entries: Vec<_> = entries.flatten().collect();
+        entries.sort_by_key(std::fs::DirEntry::file_name);
+        for entry in entries {
+            let path = entry.path();
+            if entry.file_type().is_ok_and(|kind| kind.is_dir()) {
+                if depth < MAX_FOLDERS {
+                    self.search(&path, depth + 1);
+                }
+                continue;
+            }
+            let counts = match path.metadata() {
+                Ok(meta) => meta.is_file() && self.known.insert(identity(&meta)),
+                Err(_) => true,
+            };
+            if counts {
+                self.other.add(&path);
+            }
+        }
+    }
+
+    fn say(&self, quiet: bool) {
+        if let Some(line) = self.other.line("empty, or no capture").filter(|_| !quiet) {
+            inform(&line);
+        }
+        if let Some(line) = self.unnamed.line("the name is no text") {
+            complain(&line);
+        }
+    }
 }
 
 #[cfg(feature = "archives")]

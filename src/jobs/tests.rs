@@ -2,8 +2,10 @@
 
 use super::Together;
 use super::queue::{Job, Record, Stage};
+use super::result::none;
 use super::sets::{Capture, sets};
 use super::status::Progress;
+use super::submit::Names;
 
 fn captures(paths: &[&str]) -> Vec<Capture> {
     paths.iter().map(|path| Capture { path: (*path).to_owned(), bytes: 10 }).collect()
@@ -94,5 +96,24 @@ fn progress_tells_the_rate_the_time_left_and_what_failed() {
     assert_eq!(progress.partly, [("/a/1.pcap".to_owned(), "cut off".to_owned())]);
     assert_eq!(progress.failed, [("/a/1.pcap".to_owned(), "no capture".to_owned())]);
     assert_eq!(progress.lost.len(), 1);
+    let missing = progress.missing().expect("not all is done");
+    assert_eq!(missing, "of 6 jobs, 1 waiting, 2 running, 1 given up, 1 read in part");
+    assert!(
+        none(&progress, Some(missing)).contains("no job has a result yet: of 6 jobs, 1 waiting")
+    );
+    let done = Progress::of(&all[..1], 910);
+    assert_eq!(done.missing(), None);
+    assert!(none(&done, None).contains("PHITAP_RESULTS"));
     assert_eq!(Progress::of(&[], 0), Progress::default());
+}
+
+#[test]
+fn skipped_files_are_counted_and_the_first_are_named_without_control_characters() {
+    let mut names = Names::default();
+    assert_eq!(names.line("empty"), None);
+    names.add("/a/\u{1b}[2J.txt".as_ref());
+    assert_eq!(names.line("empty").as_deref(), Some("1 file skipped (empty): /a/\\u{1b}[2J.txt"));
+    ["/b", "/c", "/d", "/e"].iter().for_each(|path| names.add(path.as_ref()));
+    let line = "5 files skipped (empty): /a/\\u{1b}[2J.txt, /b, /c and 2 more";
+    assert_eq!(names.line("empty").as_deref(), Some(line));
 }

@@ -2,9 +2,12 @@
 
 use super::queue::{Job, Queue, Record, Results, Stage};
 use super::replay::{Ended, Replay};
-use super::{JobError, Work};
+use super::{JobError, Work, shown};
 use crate::broker::answer;
-use crate::pipeline::{complain, inform, stopwatch, wall_clock};
+use crate::capture::Filter;
+use crate::identify::{Key, load_rules};
+use crate::pipeline::{RunError, complain, inform, stopwatch, wall_clock};
+use crate::rules::RuleSet;
 use async_nats::jetstream::{AckKind, Message};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -25,11 +28,9 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// Works until it is stopped, or until no job waits.
 ///
 /// # Errors
-/// What will not pass by itself: credentials that are refused, a key that cannot be read.
+/// What will not pass by itself: credentials that are refused; a key, rules or a filter with which no replay starts.
 pub fn work(work: &Work) -> Result<(), JobError> {
-    // A worker without the key would fail every job.
-    std::fs::metadata(&work.key_file)
-        .map_err(|error| JobError::Path(format!("{}: {error}", work.key_file.display())))?;
+    check(work)?;
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
@@ -51,6 +52,19 @@ pub fn work(work: &Work) -> Result<(), JobError> {
         }
         Ok(())
     })
+}
+
+/// Reads what every replay reads before its capture: a worker with a mistake in it would fail every job.
+fn check(work: &Work) -> Result<(), RunError> {
+    let config = &work.replay;
+    config.filter.as_deref().map(Filter::new).transpose()?;
+    let rules = match config.rules_folder() {
+        None => RuleSet::when_needed(),
+        own => load_rules(own)?,
+    };
+    rules.in_regions(&config.regions)?;
+    Key::from_file(&work.key_file)?;
+    Ok(())
 }
 
 async fn serve(work: &Work, stop: &AtomicBool) -> Result<(), JobError> {
@@ -114,7 +128,7 @@ impl Task<'_> {
                 record.reason = format!("{} workers went away while they were at it", tries - 1);
             }
             self.queue.note(&job.id, &record).await?;
-            complain(&format!("{}: given up: {}", record.first, record.reason));
+            complain(&format!("{}: given up: {}", shown(&record.first), shown(&record.reason)));
             return self.acknowledge(AckKind::Term).await;
         }
         self.queue.note(&job.id, &record).await?;
@@ -146,7 +160,7 @@ impl Task<'_> {
         };
         (record.stage, record.reason) = (stage, reason);
         self.queue.note(&job.id, &record).await?;
-        let first = &record.first;
+        let (first, reason) = (shown(&record.first), shown(&record.reason));
         match stage {
             Stage::Done if record.reason.is_empty() => {
                 if !self.work.quiet {
@@ -155,15 +169,15 @@ impl Task<'_> {
                 self.acknowledge(AckKind::Ack).await
             }
             Stage::Done => {
-                complain(&format!("{first}: done in part: {}", record.reason));
+                complain(&format!("{first}: done in part: {reason}"));
                 self.acknowledge(AckKind::Ack).await
             }
             Stage::Failed => {
-                complain(&format!("{first}: given up: {}", record.reason));
+                complain(&format!("{first}: given up: {reason}"));
                 self.acknowledge(AckKind::Term).await
             }
             Stage::Queued | Stage::Running => {
-                complain(&format!("{first}: try {} failed: {}", record.tries, record.reason));
+                complain(&format!("{first}: try {} failed: {reason}", record.tries));
                 self.acknowledge(AckKind::Nak(Some(TRY_AGAIN_AFTER * record.tries))).await
             }
         }
