@@ -99,19 +99,33 @@ fn length(data: &[u8]) -> Match<(u64, usize)> {
     Match::No
 }
 
+/// The properties at the front of `data` (MQTT 5 2.2.2), without their length.
+fn properties(data: &[u8]) -> Option<&[u8]> {
+    let Match::Yes((len, used)) = length(data) else { return None };
+    data.get(used..)?.get(..usize::try_from(len).ok()?)
+}
+
+/// Bytes of the string at the front of `data`, with its length (MQTT 5 1.5.4).
+fn string(data: &[u8]) -> Option<usize> {
+    Some(2 + usize::from(u16::from_be_bytes(*data.first_chunk::<2>()?)))
+}
+
+/// Bytes of the pair of strings at the front of `data` (MQTT 5 1.5.7).
+fn string_pair(data: &[u8]) -> Option<usize> {
+    let name = string(data)?;
+    Some(name + string(data.get(name..)?)?)
+}
+
 /// Whether CONNECT names an extended authentication method (MQTT 5 3.1.2.11.9), or may.
 fn has_method(data: &[u8]) -> bool {
-    let Match::Yes((len, used)) = length(data) else { return true };
-    let whole = usize::try_from(len).ok().and_then(|len| data.get(used..)?.get(..len));
-    let Some(mut rest) = whole else { return true };
-    let string = |rest: &[u8]| Some(2 + usize::from(u16::from_be_bytes(*rest.first_chunk::<2>()?)));
+    let Some(mut rest) = properties(data) else { return true };
     while let Some((kind, after)) = rest.split_first() {
         // Session expiry, receive maximum, maximum packet size, topic aliases, request flags, user properties.
         let size = match kind {
             0x11 | 0x27 => Some(4),
             0x21 | 0x22 => Some(2),
             0x17 | 0x19 => Some(1),
-            0x26 => string(after).and_then(|key| Some(key + string(after.get(key..)?)?)),
+            0x26 => string_pair(after),
             _ => return true,
         };
         let Some(behind) = size.and_then(|size| after.get(size..)) else { return true };
@@ -122,10 +136,7 @@ fn has_method(data: &[u8]) -> bool {
 
 /// Whether the properties of a PUBLISH (MQTT 5 3.3.2.3) are at the front of `data`: earlier versions have none.
 fn has_properties(data: &[u8]) -> bool {
-    let Match::Yes((len, used)) = length(data) else { return false };
-    let whole = usize::try_from(len).ok().and_then(|len| data.get(used..)?.get(..len));
-    let Some(mut rest) = whole else { return false };
-    let string = |rest: &[u8]| Some(2 + usize::from(u16::from_be_bytes(*rest.first_chunk::<2>()?)));
+    let Some(mut rest) = properties(data) else { return false };
     while let Some((kind, after)) = rest.split_first() {
         // Form and life of the payload, alias; type, topic and data for an answer; subscription; what a user adds.
         let size = match kind {
@@ -137,7 +148,7 @@ fn has_properties(data: &[u8]) -> bool {
                 Match::Yes((_, used)) => Some(used),
                 Match::More | Match::No => None,
             },
-            0x26 => string(after).and_then(|key| Some(key + string(after.get(key..)?)?)),
+            0x26 => string_pair(after),
             _ => None,
         };
         let Some(behind) = size.and_then(|size| after.get(size..)) else { return false };

@@ -10,7 +10,7 @@ mod unpack;
 use crate::content::extract::record::Marks;
 use crate::content::formats::paged_file::PagedFile;
 use crate::content::stack::LARGE_DECODER;
-use crate::content::stack::coding::{FREE_OUTPUT, MAX_OUTPUT, MAX_RATIO};
+use crate::content::stack::coding::is_bomb;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 use header::{Folder, Header};
 use std::io::Read;
@@ -69,10 +69,6 @@ struct Output {
 }
 
 impl Output {
-    fn is_bomb(&self) -> bool {
-        self.given > MAX_OUTPUT || (self.given > FREE_OUTPUT && self.given / MAX_RATIO > self.taken)
-    }
-
     /// Reads what a header describes, which may be another header, `depth` times.
     fn header(
         &mut self,
@@ -168,7 +164,7 @@ impl Output {
             if !scope.spend(made as u64) {
                 return Err(Reason::Budget);
             }
-            if self.is_bomb() {
+            if is_bomb(self.taken, self.given) {
                 return Err(Reason::Limit);
             }
             let hidden = (made as u64).min(skip);

@@ -4,6 +4,7 @@
 use super::header::{self, Header, Method, Parsed};
 use super::member::Member;
 use super::office::Office;
+use crate::content::stack::coding::is_bomb;
 use crate::content::stack::{INFLATER, OPENING};
 use crate::content::{Document, Ending, Reason, Scope, Want};
 use crate::protocol::encrypted::Encryption;
@@ -12,16 +13,6 @@ use memchr::memmem;
 
 /// Members that are read.
 const MAX_MEMBERS: usize = 20_000;
-
-/// Most decompressed bytes of the members of one archive.
-pub(super) const MAX_OUTPUT: u64 = 256 << 20;
-
-/// Output for each byte of input from which an archive counts as a bomb, once [`FREE_OUTPUT`] is
-/// used up.
-const MAX_RATIO: u64 = 256;
-
-/// Output before the ratio matters.
-const FREE_OUTPUT: u64 = 4 << 20;
 
 /// Bytes decompressed at a time; on the stack.
 const PIECE: usize = 16 << 10;
@@ -75,7 +66,7 @@ impl Archive {
     }
 
     fn is_bomb(&self) -> bool {
-        self.given > MAX_OUTPUT || (self.given > FREE_OUTPUT && self.given / MAX_RATIO > self.taken)
+        is_bomb(self.taken, self.given)
     }
 
     /// Reads `data` as far as possible. Returns how much of it is done.

@@ -23,6 +23,11 @@ pub const MAX_RATIO: u64 = 256;
 /// Output before the ratio matters: short payloads may well be all one letter.
 pub const FREE_OUTPUT: u64 = 4 << 20;
 
+/// Whether `given` bytes of output from `taken` bytes of input are a bomb.
+pub const fn is_bomb(taken: u64, given: u64) -> bool {
+    given > MAX_OUTPUT || (given > FREE_OUTPUT && given / MAX_RATIO > taken)
+}
+
 /// Codings undone on one content; more are not met outside attacks.
 pub const MAX_CODINGS: usize = 4;
 
@@ -311,7 +316,7 @@ impl Coded {
     }
 
     fn is_bomb(&self) -> bool {
-        self.given > MAX_OUTPUT || (self.given > FREE_OUTPUT && self.given / MAX_RATIO > self.taken)
+        is_bomb(self.taken, self.given)
     }
 }
 
