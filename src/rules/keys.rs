@@ -131,6 +131,7 @@ pub struct KeyRules {
 impl KeyRules {
     /// The meaning of a key name as on the wire.
     pub fn get(&self, name: &str) -> Option<&Key> {
+        let name = own(name);
         if !self.key_ends.may_be(name) {
             return None;
         }
@@ -139,11 +140,13 @@ impl KeyRules {
     /// Whether [`KeyRules::get`] or [`KeyRules::context`] may know a name: a quick look, for text in which few names are
     /// known.
     pub fn may_know(&self, name: &str) -> bool {
+        let name = own(name);
         self.key_ends.may_be(name) || self.context_ends.may_be(name)
     }
     /// Whether other names have a meaning of their own under this one, or under its singular
     /// (`patient.name`).
     pub fn is_parent(&self, name: &str) -> bool {
+        let name = own(name);
         with_folded(name, |folded| {
             let stems = [folded.strip_suffix('s'), folded.strip_suffix("es")];
             self.parents.contains(folded)
@@ -156,11 +159,17 @@ impl KeyRules {
     }
     /// What a key name says of the record it is in or above.
     pub fn scope_of(&self, name: &str) -> Option<ContextScope> {
+        let name = own(name);
         if !self.context_ends.may_be(name) {
             return None;
         }
         with_folded(name, |folded| self.contexts.get(folded).copied())
     }
+}
+
+/// A name without the ending that Salesforce gives to those of its customers: `First_Name__c`.
+fn own(name: &str) -> &str {
+    name.strip_suffix("__c").unwrap_or(name)
 }
 
 /// With which letters or digits names begin and end: most words of a text are none of them.
