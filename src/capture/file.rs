@@ -1,4 +1,4 @@
-//! One capture: its bytes, block by block, and the packets in them.
+//! Reads one capture block by block, and the packets in its blocks.
 
 use super::format::{Format, NextRecord, Record};
 use super::origin::{Origin, STDIN};
@@ -9,31 +9,31 @@ use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LinkType, LiveCounter
 use crate::time::Timestamp;
 use std::path::Path;
 
-/// How to read.
+/// How to read a capture.
 #[derive(Clone, Copy)]
 pub(super) struct Settings {
-    /// The end of a file is not final.
+    /// Whether the file may still grow.
     pub follow: bool,
-    /// Bytes of a block of a stream.
+    /// Size of a stream's block, bytes.
     pub block: usize,
 }
 
-/// Records ahead whose headers are fetched from memory meanwhile: each gives only the place of the next one, but most
-/// are as long as those before them.
+/// Records ahead whose headers are prefetched. Only the previous record gives the place of the next
+/// one, but most are as long as those before them.
 const FETCHED: usize = 8;
 
-/// What comes next.
+/// The next packet of a capture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Head {
-    /// A packet of this time.
+    /// A packet with this time.
     Packet(Timestamp),
-    /// Nothing now; later perhaps.
+    /// Nothing yet.
     Waiting,
-    /// Nothing any more.
+    /// The end of the capture.
     End,
 }
 
-/// A capture being read, block by block.
+/// A capture being read.
 pub(super) struct Reader {
     name: String,
     interface: u16,
@@ -41,36 +41,36 @@ pub(super) struct Reader {
     block: Block,
     /// Offset of the block in the capture.
     base: u64,
-    /// Offset of what comes next in the block.
+    /// Offset in the block of the next record.
     at: usize,
     stream: Stream,
-    /// How often the block was replaced by the next.
+    /// Number of blocks loaded.
     loads: u64,
-    /// Whether no more bytes come behind the block.
+    /// Whether this is the last block.
     ended: bool,
     next: Option<Packet>,
     fault: Option<Fault>,
     size: Option<u64>,
-    /// Frames found, as Wireshark counts them, the next packet included.
+    /// Frames found so far, the next packet included, numbered as in Wireshark.
     found: u64,
-    /// The link type of the last packet, and whether it is read.
+    /// Link type of the last packet, and whether it is supported.
     link: (LinkType, bool),
-    /// Packets of link types that are not read, and the first of those types.
+    /// Packets of unsupported link types, and the first of those types.
     foreign: u64,
     foreign_link: Option<LinkType>,
-    /// Packets taken.
+    /// Packets returned.
     pub packets: u64,
-    /// Bytes of the packets taken.
+    /// Bytes of the packets returned.
     pub bytes: u64,
 }
 
-/// The name by which a path goes in messages.
+/// The name of a path in messages.
 pub(super) fn name_of(path: &Path) -> String {
     if path.as_os_str() == STDIN { "standard input".into() } else { path.display().to_string() }
 }
 
 impl Reader {
-    /// Opens a capture and looks for its first packet.
+    /// Opens a capture and finds its first packet.
     pub fn open(path: &Path, interface: u16, settings: Settings) -> Result<Self, Fault> {
         let name = name_of(path);
         let fault = |kind| Fault { name: name.clone(), offset: 0, unpacked: false, kind };
@@ -116,7 +116,7 @@ impl Reader {
         }
     }
 
-    /// Whether it proved to be a capture.
+    /// Whether its format was recognised.
     pub fn is_started(&self) -> bool {
         self.format.as_ref().is_some_and(Format::started)
     }
@@ -126,12 +126,12 @@ impl Reader {
         self.size.is_some()
     }
 
-    /// Bytes of the file, if it has a length.
+    /// Size of the file, bytes, if it is known.
     pub const fn size(&self) -> Option<u64> {
         self.size
     }
 
-    /// What comes next, without reading on.
+    /// The next packet as known so far; reads nothing.
     pub fn head(&self) -> Head {
         match self.next {
             Some(packet) => Head::Packet(packet.time),
@@ -140,20 +140,20 @@ impl Reader {
         }
     }
 
-    /// What ended it early.
+    /// Takes the fault that ended the capture early.
     pub const fn take_fault(&mut self) -> Option<Fault> {
         self.fault.take()
     }
 
-    /// Packets that cannot be read for their link type, if there are any. A format with a link type for
-    /// each packet, such as pcapng, says so only here.
+    /// A fault for packets of unsupported link types, if there were any. A format with one link
+    /// type per packet, such as pcapng, reports them only here.
     pub fn foreign(&self) -> Option<Fault> {
         let link = self.foreign_link?;
         let kind = FaultKind::ForeignPackets { link: link.0, packets: self.foreign };
         Some(Fault { name: self.name.clone(), offset: 0, unpacked: false, kind })
     }
 
-    /// A link type that the packet before did not have.
+    /// Switches to another link type.
     #[cold]
     fn turn_to(&mut self, link: LinkType) {
         self.link = (link, link.name().is_some());
@@ -162,18 +162,18 @@ impl Reader {
         }
     }
 
-    /// Bytes of the file behind what was read.
+    /// Bytes of the file read so far.
     pub fn position(&self) -> u64 {
         self.stream.position()
     }
 
-    /// Packets that the capturing host says it lost.
+    /// Packets that the capturing host reports as lost.
     pub fn lost(&self) -> LiveCounters {
         self.format.as_ref().map(Format::lost).unwrap_or_default()
     }
 
-    /// Hands out packets while they come before `until`, which is the time and number of the capture
-    /// that comes next; `number` is that of this one.
+    /// Adds packets while they precede `until`: the time and number of the next capture in line.
+    /// `number` is the number of this one.
     pub fn fill(
         &mut self,
         batch: &mut Batch,
@@ -201,7 +201,7 @@ impl Reader {
         self.head()
     }
 
-    /// Looks for the next packet.
+    /// Finds the next packet.
     #[inline]
     pub fn advance(&mut self) -> Head {
         if self.fault.is_some() {
@@ -237,7 +237,7 @@ impl Reader {
         }
     }
 
-    /// Notes the next packet.
+    /// Records the next packet.
     #[inline]
     fn found(&mut self, record: Record) -> Head {
         if record.link != self.link.0 {
@@ -260,7 +260,7 @@ impl Reader {
         Head::Packet(record.time)
     }
 
-    /// Detects the format; `Head::Packet` means that it is known now or that there are more bytes.
+    /// Detects the format. `Head::Packet` means that it is known, or that more bytes have arrived.
     #[cold]
     fn recognise(&mut self) -> Head {
         let rest = self.block.bytes().get(self.at..).unwrap_or(&[]);
@@ -286,8 +286,8 @@ impl Reader {
         }
     }
 
-    /// Gets more bytes, so that there are `need` from the place of reading on, or all there are.
-    /// `Head::Packet` means there are more than before.
+    /// Loads bytes until `need` are available from the current offset, or all that are left.
+    /// `Head::Packet` means that more bytes have arrived.
     #[cold]
     fn more(&mut self, need: usize) -> Head {
         if self.ended {
@@ -316,7 +316,7 @@ impl Reader {
         }
     }
 
-    /// No more bytes come, and what is left is no whole record.
+    /// Ends the capture. Bytes that are left are an incomplete record.
     #[cold]
     fn end(&mut self) -> Head {
         if let Some(kind) = self.stream.take_fault() {
@@ -329,14 +329,14 @@ impl Reader {
         self.stop(if started { FaultKind::TruncatedRecord } else { FaultKind::TruncatedHeader })
     }
 
-    /// Stops at the place of reading.
+    /// Stops at the current offset.
     #[cold]
     fn stop(&mut self, kind: FaultKind) -> Head {
         let unpacked = self.stream.is_packed();
         self.fail(kind, self.base + self.at as u64, unpacked)
     }
 
-    /// Stops where the stream did.
+    /// Stops where the stream stopped.
     #[cold]
     fn stop_stream(&mut self, kind: FaultKind) -> Head {
         self.fail(kind, self.position(), false)

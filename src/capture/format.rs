@@ -1,4 +1,4 @@
-//! The file formats behind one face: a parser over the bytes at hand that says what comes next.
+//! One interface to all file formats: parsers that say what the bytes at hand begin with.
 
 use super::pcap::{self, FILE_HEADER};
 use super::pcapng::Pcapng;
@@ -9,24 +9,24 @@ use crate::time::Timestamp;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Record {
     pub time: Timestamp,
-    /// Where the packet starts, from the start of the record.
+    /// Offset of the packet from the start of the record.
     pub start: usize,
-    /// Captured length without a frame check sequence.
+    /// Captured length without the frame check sequence, bytes.
     pub caplen: u32,
-    /// Length on the wire without it.
+    /// Length on the wire without the frame check sequence, bytes.
     pub len: u32,
     pub link: LinkType,
-    /// Length of the whole record.
+    /// Length of the whole record, bytes.
     pub size: usize,
 }
 
-/// What is at the start of the bytes.
+/// What some bytes begin with.
 #[derive(Debug)]
 pub(super) enum NextRecord {
     Packet(Record),
-    /// Nothing for the user in so many bytes.
+    /// This many bytes without a packet.
     Pass(usize),
-    /// The same, but Wireshark shows it as a frame with a number.
+    /// The same, but Wireshark counts them as a frame.
     Other(usize),
     /// This many bytes are needed to decide.
     Need(usize),
@@ -41,8 +41,8 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Recognises the format by the first bytes of a capture, and how many of them it has used. None
-    /// if more are needed.
+    /// Recognises the format of a capture by its first bytes. Also returns how many of them its
+    /// header takes. `None` if more are needed.
     pub fn open(bytes: &[u8], ended: bool) -> Result<Option<(Self, usize)>, FaultKind> {
         if bytes.len() < 4 && !ended {
             return Ok(None);
@@ -62,7 +62,7 @@ impl Format {
         }
     }
 
-    /// Looks at what comes next; `rest` starts there.
+    /// Parses the start of `rest`.
     #[inline]
     pub fn step(&mut self, rest: &[u8]) -> NextRecord {
         match self {
@@ -72,7 +72,7 @@ impl Format {
         }
     }
 
-    /// Whether the header of the file was read.
+    /// Whether the file header was read.
     pub fn started(&self) -> bool {
         match self {
             Self::Pcap(_) | Self::Other(_) => true,
@@ -80,7 +80,7 @@ impl Format {
         }
     }
 
-    /// Packets that the capturing host says it lost.
+    /// Packets that the capturing host reports as lost.
     pub fn lost(&self) -> LiveCounters {
         match self {
             Self::Pcap(_) => LiveCounters::default(),
@@ -92,11 +92,11 @@ impl Format {
     }
 }
 
-/// The captured and the wire length without a frame check sequence of `fcs` bytes at the end of the
-/// frame; what the snap length cut off is cut from it first.
+/// Captured and wire length without a frame check sequence of `fcs` bytes. The snap length cuts the
+/// frame check sequence first.
 #[inline]
 pub(super) fn without_fcs(caplen: u32, len: u32, fcs: u8) -> (u32, u32) {
-    // Some writers leave the wire length smaller or zero.
+    // Some writers set a wire length that is too small or zero.
     let (len, fcs) = (len.max(caplen), u32::from(fcs));
     let cut = (len - caplen).min(fcs);
     (caplen.saturating_sub(fcs - cut), len.saturating_sub(fcs))

@@ -1,7 +1,9 @@
-//! `live --evidence`: recent packets, and those of exposures, for the thread that writes them.
+//! `live --evidence`: keeps recent packets, and passes those of exposures to the thread that writes
+//! them.
 //!
-//! What shows that packets are evidence comes after them, so each reading thread keeps the latest ones of each
-//! flow for a while. Once an exposure opens, those of its flows are handed on, and the next ones as they come.
+//! The packets that prove an exposure come before it is known. Each reading thread therefore keeps
+//! the latest packets of each flow for a while. When an exposure opens, it passes on the packets
+//! kept of its flows, then the following ones as they arrive.
 
 use crate::capture::{Batch, Packet};
 use crate::flow::FlowKey;
@@ -10,21 +12,21 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
-/// Bytes of recent packets that a reading thread keeps.
+/// Bytes of recent packets kept per reading thread.
 const RING: usize = 16 << 20;
-/// Packets that it keeps.
+/// Packets kept per reading thread.
 const MAX_PACKETS: usize = 65_536;
-/// Bytes of one flow among them: a long transfer must not drive out all others.
+/// Bytes kept per flow, so that a long transfer does not displace all others.
 const MAX_FLOW: usize = 256 << 10;
 
-/// Recent packets of one reading thread.
+/// The recent packets of one reading thread.
 pub(super) struct Recorder {
     to: Evidence,
-    /// How often the wanted exposures had changed when they were last looked at.
+    /// The version of the wanted exposures when they were last checked.
     version: u64,
     wanted: HashMap<Ends, u64, RandomState>,
     flows: HashMap<FlowKey, Recent, RandomState>,
-    /// The flow of each packet that is kept, or was, in the order in which they came.
+    /// The flow of each packet kept, in order of arrival; may name packets already dropped.
     order: VecDeque<FlowKey>,
     bytes: usize,
 }
@@ -36,7 +38,7 @@ struct Recent {
 }
 
 impl Recorder {
-    /// Hands on to `to`.
+    /// Passes packets to `to`.
     pub fn new(to: Evidence) -> Self {
         Self {
             to,
@@ -74,7 +76,7 @@ impl Recorder {
         }
     }
 
-    /// Looks whether other exposures are wanted, and hands on what is kept of their flows.
+    /// Checks for newly wanted exposures, and passes on the packets kept of their flows.
     pub fn look(&mut self) {
         let version = self.to.version();
         if version == self.version {
@@ -93,7 +95,7 @@ impl Recorder {
             self.bytes -= recent.bytes;
             all.extend(recent.packets.into_iter().map(|packet| (exposure, packet)));
         }
-        // In the order of the interface, whatever flow they are of.
+        // In the order of the interface, across flows.
         all.sort_by_key(|(exposure, packet)| (*exposure, packet.time()));
         all.into_iter().for_each(|(exposure, packet)| self.to.record(exposure, packet));
     }

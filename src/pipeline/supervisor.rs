@@ -1,5 +1,5 @@
-//! A thread that supervises the others: it reports what keeps a sensor from its work, updates the metrics of
-//! health, and notifies the watchdog of the service manager.
+//! A thread that supervises the others. It reports what keeps a sensor from its work, updates the
+//! health metrics, and notifies the service manager's watchdog.
 
 use super::log::{complain, say};
 use super::notify::Notify;
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How often it checks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Supervises the run while it lives.
+/// Supervises the run until dropped.
 pub struct Supervisor {
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: Option<JoinHandle<()>>,
@@ -29,17 +29,16 @@ struct Watcher {
     notify: Arc<Notify>,
     config: Config,
     known: Vec<Problem>,
-    /// A replay may wait for its reader as long as it likes.
+    /// Whether stalls are reported. A replay may wait for its reader as long as it likes.
     speaks: bool,
-    /// `READY=1` was sent.
+    /// Whether `READY=1` was sent.
     ready: bool,
 }
 
 impl Supervisor {
-    /// Starts it.
+    /// Starts the supervisor.
     ///
-    /// # Errors
-    /// If a thread cannot be created.
+    /// # Errors A thread cannot be created.
     pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
         let mut watch = Watcher {
             health: Arc::clone(&parts.health),
@@ -53,7 +52,7 @@ impl Supervisor {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let run = move || {
-            // Half of the watchdog's interval, so that one late check does no harm.
+            // Half the watchdog's interval, so that one late check does no harm.
             let watchdog = watch.notify.watchdog().map_or(LOOK_EVERY, |every| every / 2);
             let every = LOOK_EVERY.min(watchdog);
             let (lock, wake) = &*stopped;
@@ -104,7 +103,7 @@ impl Watcher {
     }
 
     /// Reports to the service manager, which restarts a service that does not respond: one whose
-    /// threads are stuck, not one whose cable was pulled.
+    /// threads are stuck, but not one whose cable was pulled.
     fn report(&mut self, problems: &[Problem]) {
         if self.health.is_stopping() {
             return self.notify.say("STOPPING=1");
@@ -124,7 +123,7 @@ impl Watcher {
     }
 }
 
-/// Those of `now` that were not there `before`; how long they have lasted does not matter.
+/// The problems of `now` that are not in `before`, regardless of how long they have lasted.
 fn news<'a>(before: &'a [Problem], now: &'a [Problem]) -> impl Iterator<Item = &'a Problem> {
     let same = |a: &Problem, b: &Problem| a.check == b.check && a.subject == b.subject;
     now.iter().filter(move |p| !before.iter().any(|known| same(known, p)))
@@ -134,7 +133,8 @@ const fn is_thread(check: Check) -> bool {
     matches!(check, Check::Reader | Check::Worker | Check::Collector)
 }
 
-/// Problems that other parts report themselves, such as the capture those of an interface.
+/// Problems that other parts report themselves; the capture, for example, reports those of an
+/// interface.
 const fn is_reported_elsewhere(check: Check) -> bool {
     matches!(check, Check::Start | Check::Interface | Check::Rules)
 }

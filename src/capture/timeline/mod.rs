@@ -1,4 +1,4 @@
-//! Several captures as one timeline.
+//! Merges several captures into one timeline.
 
 use super::file::{Head, Reader, Settings, name_of};
 use super::{BATCH_PACKETS, Batch, Fault, Input, LiveCounters, Source, Status};
@@ -7,21 +7,21 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::path::{Path, PathBuf};
 
-/// Bytes of a block: half of a small second-level cache.
+/// Size of a block, bytes: half of a small second-level cache.
 const BLOCK: usize = 256 << 10;
-/// Captures that stay open although their first packet is not yet due: beyond, they are closed and
-/// opened again, so that a set of many files needs few descriptors, buffers and decompressors.
+/// Most captures kept open before their first packet is due. Others are closed and reopened, so
+/// that many files need few descriptors, buffers and decompressors.
 const KEPT_OPEN: usize = 16;
-/// Captures that wait for data and are asked again, for one batch.
+/// Waiting captures checked per batch.
 const ASKED: usize = 16;
 
-/// Captures merged by packet time. Within one its own order holds; between two the earlier packet
-/// comes first, and of equal ones that of the capture named first.
+/// Captures merged by packet time. Each capture keeps its own order. Of equal times, the capture
+/// named first comes first.
 pub struct Timeline {
     entries: Vec<Entry>,
-    /// Of each capture with a packet, the time of that packet.
+    /// The time of the next packet of each capture that has one.
     heads: BinaryHeap<Reverse<(Timestamp, usize)>>,
-    /// Captures that have nothing now.
+    /// Captures without packets at the moment.
     waiting: VecDeque<usize>,
     settings: Settings,
     faults: Vec<Fault>,
@@ -32,7 +32,7 @@ struct Entry {
     path: PathBuf,
     state: State,
     input: Input,
-    /// Whether it proved to be a capture.
+    /// Whether its format was recognised.
     readable: bool,
     size: Option<u64>,
 }
@@ -50,8 +50,7 @@ impl Timeline {
         Self::with(paths, Settings { follow: false, block: BLOCK })
     }
 
-    /// The same for captures that are still being written: their end is not final, and one that has
-    /// nothing to give does not hold up the others.
+    /// The same for captures that may still grow. One without packets does not hold up the others.
     pub fn follow<P: AsRef<Path>>(paths: &[P]) -> Self {
         Self::with(paths, Settings { follow: true, block: BLOCK })
     }
@@ -104,19 +103,19 @@ impl Timeline {
         }
     }
 
-    /// How many inputs are captures, as far as is known.
+    /// Number of inputs recognised as captures so far.
     pub fn readable(&self) -> usize {
         self.entries.iter().filter(|e| e.readable).count()
     }
 
-    /// Bytes of all that could be opened. None if that cannot be known.
+    /// Total size of all opened files, bytes; `None` if unknown.
     pub fn size(&self) -> Option<u64> {
         let open = self.entries.iter().filter(|e| e.readable);
         open.map(|e| e.size).sum::<Option<u64>>().filter(|_| !self.settings.follow)
     }
 
-    /// Asks pipes for their first packets. False while one has neither given any nor ended; what is
-    /// [readable](Self::readable) is certain only then.
+    /// Checks pipes for their first packets. Returns false while one has neither delivered any nor
+    /// ended; [`readable`](Self::readable) is exact only then.
     pub fn settle(&mut self) -> bool {
         if !self.settings.follow {
             self.ask(self.waiting.len());
@@ -125,7 +124,7 @@ impl Timeline {
             || self.waiting.iter().all(|&n| self.entries.get(n).is_none_or(|e| e.readable))
     }
 
-    /// Puts a capture where its head belongs.
+    /// Files a capture by its head.
     fn place(&mut self, number: usize, head: Head) {
         match head {
             Head::Packet(time) => self.heads.push(Reverse((time, number))),
@@ -146,7 +145,7 @@ impl Timeline {
         }
     }
 
-    /// Asks captures that had nothing whether they have something now.
+    /// Checks whether waiting captures have packets now.
     fn ask(&mut self, turns: usize) {
         for _ in 0..turns.min(self.waiting.len()) {
             let Some(number) = self.waiting.pop_front() else { return };
@@ -160,7 +159,8 @@ impl Timeline {
         }
     }
 
-    /// Opens again what was closed until its first packet was due. False if its head has changed.
+    /// Reopens a capture that was closed until its first packet was due. Returns false if its head
+    /// has changed.
     fn reopen(&mut self, number: usize, time: Timestamp) -> bool {
         let Some(entry) = self.entries.get_mut(number) else { return false };
         if !matches!(entry.state, State::Shut) {
@@ -206,7 +206,7 @@ impl Entry {
 impl Source for Timeline {
     fn fill(&mut self, batch: &mut Batch) -> Status {
         let follow = self.settings.follow;
-        // While others have packets, only some are asked: each costs a system call.
+        // While others have packets, check only some: each check is a system call.
         self.ask(if follow && !self.heads.is_empty() { ASKED } else { usize::MAX });
         while batch.packets.len() < BATCH_PACKETS {
             // A pipe that has nothing yet may still have the earliest packet.
@@ -253,7 +253,7 @@ impl Source for Timeline {
 }
 
 impl Input {
-    /// The losses of several inputs together.
+    /// Sums the losses of several inputs.
     pub fn lost(inputs: &[Self]) -> LiveCounters {
         let mut sum = LiveCounters::default();
         inputs.iter().for_each(|input| sum.add(input.dropped));
