@@ -1,4 +1,4 @@
-//! `--evidence` and what belongs to it.
+//! `--evidence` and its related options.
 
 use super::Options;
 use super::load::{ConfigError, usage};
@@ -10,7 +10,7 @@ use crate::time::Span;
 const TIME: Span = Span::seconds(600);
 const SIZE: u64 = 16 << 20;
 
-/// Where packets of exposures go, checked.
+/// Checked settings for recording packets of exposures.
 pub(super) fn settings(
     source: &Source,
     options: &Options,

@@ -8,11 +8,11 @@ pub(super) const MAGIC: &[u8] = b"snoop\0\0\0";
 const FILE_HEADER: usize = 16;
 const RECORD_HEADER: usize = 24;
 
-/// What the header says, once it was read.
+/// The file header, once read.
 #[derive(Default)]
 pub(super) struct Snoop {
     link: Option<LinkType>,
-    /// Packets lost so far, as the last record says.
+    /// Packets lost so far, from the last record.
     lost: u64,
 }
 
@@ -28,7 +28,7 @@ impl Records for Snoop {
                 return super::bad(FaultKind::UnknownVersion(version, 0));
             }
             self.link = Some(match be32(rest, 12) {
-                // IEEE 802.3 and Ethernet differ in the type field, whose value decides.
+                // IEEE 802.3 and Ethernet differ in the type field, whose value tells them apart.
                 0 | 4 => LinkType::ETHERNET,
                 2 => LinkType::IEEE802_5,
                 8 => LinkType::FDDI,
