@@ -44,8 +44,8 @@ impl FilterError {
 impl Filter {
     /// Compiles `expression`, first for Ethernet.
     ///
-    /// # Errors libpcap refuses it for Ethernet and for all other link types (`wlan type data`,
-    /// `inbound`).
+    /// # Errors
+    /// libpcap refuses it for Ethernet and for all other link types (`wlan type data`, `inbound`).
     pub fn new(expression: &str) -> Result<Self, FilterError> {
         let program = compile(expression, LinkType::ETHERNET);
         let elsewhere = || OTHER_LINKS.into_iter().any(|link| compile(expression, link).is_ok());

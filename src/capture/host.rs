@@ -36,21 +36,24 @@ pub struct Clock {
 
 /// Reads the offloads of an interface.
 ///
-/// # Errors There is no such interface, or its driver does not support the request.
+/// # Errors
+/// There is no such interface, or its driver does not support the request.
 pub fn offloads(interface: &str) -> io::Result<Offloads> {
     sys::offloads(interface)
 }
 
 /// Reads the size of an interface's receive ring.
 ///
-/// # Errors There is no such interface, or its driver has no ring.
+/// # Errors
+/// There is no such interface, or its driver has no ring.
 pub fn receive_ring(interface: &str) -> io::Result<ReceiveRing> {
     sys::receive_ring(interface)
 }
 
 /// Reads the state of the clock.
 ///
-/// # Errors The system call failed.
+/// # Errors
+/// The system call failed.
 pub fn clock() -> io::Result<Clock> {
     sys::clock()
 }

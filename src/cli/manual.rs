@@ -8,7 +8,8 @@ use std::io::{self, Write};
 
 /// Writes the completion script for `shell`.
 ///
-/// # Errors Writing to `to` failed.
+/// # Errors
+/// Writing to `to` failed.
 pub fn completions(shell: clap_complete::Shell, to: &mut dyn Write) -> io::Result<()> {
     let mut script = Vec::new();
     // Into memory first, because the generator panics on write errors.
@@ -18,7 +19,8 @@ pub fn completions(shell: clap_complete::Shell, to: &mut dyn Write) -> io::Resul
 
 /// Writes the manual page (roff) with the options of every command.
 ///
-/// # Errors Writing to `to` failed.
+/// # Errors
+/// Writing to `to` failed.
 pub fn man(to: &mut dyn Write) -> io::Result<()> {
     let mut command = Cli::command();
     command.build();

@@ -8,9 +8,9 @@
 //! Two sensors saw the same flow if addresses, ports and transport are equal and either
 //!
 //! 1. the sequence number of the client's SYN is equal and both flows began within
-//! [`CLOCK_TOLERANCE`], or
+//!    [`CLOCK_TOLERANCE`], or
 //! 2. one of them saw no handshake (or there is none, as in UDP) and the times of the flows overlap
-//! within [`CLOCK_TOLERANCE`].
+//!    within [`CLOCK_TOLERANCE`].
 //!
 //! For a patient in such a flow, the sensor that saw the most records counts; kinds and traits are
 //! joined. People are recognised across flows as in a run ([`crate::identify::People`]), in order

@@ -382,7 +382,8 @@ impl Part {
 
     /// Decodes the part. `key_id` and `sensor` are those of its event.
     ///
-    /// # Errors The part has another version or is damaged.
+    /// # Errors
+    /// The part has another version or is damaged.
     pub fn open(&self, key_id: &str, sensor: &str) -> Result<Opened, PartError> {
         if self.version != VERSION {
             return Err(PartError::Version(self.version));
@@ -408,7 +409,8 @@ impl Part {
     /// Adds the part to a summary and returns the number of new facts. `key_id` and `sensor` are
     /// those of its event.
     ///
-    /// # Errors The part has another version or is damaged; nothing was added.
+    /// # Errors
+    /// The part has another version or is damaged; nothing was added.
     pub fn read(&self, key_id: &str, sensor: &str, into: &mut Summary) -> Result<u64, PartError> {
         let opened = self.open(key_id, sensor)?;
         let new = opened.facts.iter().filter(|fact| into.add(key_id, fact)).count() as u64;

@@ -145,7 +145,8 @@ impl Collector {
 
     /// Takes a worker's report.
     ///
-    /// # Errors An output failed; nothing is written after that.
+    /// # Errors
+    /// An output failed; nothing is written after that.
     pub fn report(&mut self, worker: usize, report: Report) -> io::Result<()> {
         self.count(&report.stats);
         if self.shared.rules.refresh(&mut self.rules, &mut self.generation) {
@@ -315,7 +316,8 @@ impl Collector {
 
     /// Ends the run: closes exposures and writes the summary that `fill` completes.
     ///
-    /// # Errors As [`Collector::report`].
+    /// # Errors
+    /// As [`Collector::report`].
     pub fn finish(
         mut self,
         now: crate::time::Timestamp,

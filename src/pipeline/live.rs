@@ -39,7 +39,8 @@ pub(super) enum Opened {
 
 /// Opens the interfaces and drops the privileges no longer needed.
 ///
-/// # Errors An interface cannot be opened, or privileges cannot be dropped.
+/// # Errors
+/// An interface cannot be opened, or privileges cannot be dropped.
 pub(super) fn open(config: &Config, parts: &Parts, names: &[String]) -> Result<Opened, RunError> {
     let pace = match config.capture.pace {
         1 => Pace::REAL,
@@ -76,7 +77,8 @@ fn open_with(config: &Config, parts: &Parts, options: &LiveOptions) -> Result<Op
 
 /// Reads packets until asked to stop.
 ///
-/// # Errors Why the capture cannot continue.
+/// # Errors
+/// Why the capture cannot continue.
 pub(super) fn run(
     config: &Config,
     parts: &Parts,
@@ -203,7 +205,8 @@ pub(super) struct StatusRequest {
 impl StatusRequest {
     /// Starts listening for the signal.
     ///
-    /// # Errors The signal cannot be registered.
+    /// # Errors
+    /// The signal cannot be registered.
     pub fn new() -> std::io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         let signal = signal_hook::consts::SIGUSR1;

@@ -39,7 +39,8 @@ pub struct Reloader {
 impl Reloader {
     /// Starts the thread.
     ///
-    /// # Errors The thread or the signal handler cannot be created.
+    /// # Errors
+    /// The thread or the signal handler cannot be created.
     pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
         let (stop, hangup) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let signal = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&hangup))?;

@@ -93,7 +93,8 @@ impl Threads {
     /// Starts the threads. `live` drops batches that find a queue full; `confined` restricts
     /// workers further than the process.
     ///
-    /// # Errors A thread cannot be created.
+    /// # Errors
+    /// A thread cannot be created.
     pub fn start(
         workers: Vec<Worker>,
         collector: Collector,
@@ -142,7 +143,8 @@ impl Threads {
 
     /// Waits for all threads after the last batch.
     ///
-    /// # Errors The collector failed.
+    /// # Errors
+    /// The collector failed.
     pub fn finish(self) -> io::Result<(Collector, Option<io::Error>)> {
         drop(self.work);
         for worker in self.workers {

@@ -132,14 +132,16 @@ pub type Companion = Box<dyn FnOnce(&Arc<Metrics>) -> io::Result<Box<dyn Any>>>;
 
 /// Runs a replay or a live capture to its end.
 ///
-/// # Errors Why the run failed. Faults of single inputs are in the summary instead.
+/// # Errors
+/// Why the run failed. Faults of single inputs are in the summary instead.
 pub fn run(config: &Config) -> Result<Outcome, RunError> {
     run_with(config, None)
 }
 
 /// As [`run`], with a companion.
 ///
-/// # Errors As [`run`].
+/// # Errors
+/// As [`run`].
 pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome, RunError> {
     // Each capture compiles the filter for its link type. This reports mistakes before anything is
     // opened.

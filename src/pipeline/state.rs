@@ -148,7 +148,8 @@ impl StateFile {
     /// Opens the file at `path` and returns the known exposures. A file of another key, or a
     /// damaged one, is renamed, with a message.
     ///
-    /// # Errors The file cannot be read, or another process uses it.
+    /// # Errors
+    /// The file cannot be read, or another process uses it.
     pub fn open(
         path: &Path,
         key_id: &str,

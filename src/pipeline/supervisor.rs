@@ -38,7 +38,8 @@ struct Watcher {
 impl Supervisor {
     /// Starts the supervisor.
     ///
-    /// # Errors A thread cannot be created.
+    /// # Errors
+    /// A thread cannot be created.
     pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
         let mut watch = Watcher {
             health: Arc::clone(&parts.health),

@@ -68,7 +68,8 @@ impl Route for Gather {
 impl TestHarness {
     /// Uses `rules`, the default limits and a fresh key. `reveal` is the command-line option.
     ///
-    /// # Errors The system gives no random bytes.
+    /// # Errors
+    /// The system gives no random bytes.
     pub fn new(rules: RuleSet, reveal: bool) -> Result<Self, KeyError> {
         let limits = Limits::default();
         let key = Key::generate()?;

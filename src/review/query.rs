@@ -24,10 +24,10 @@ pub enum Listing {
     Runs,
 }
 
-/// Protocols that are named at most where none was right.
+/// Most protocols listed if a requested one does not exist.
 const MAX_PROTOCOLS: usize = 64;
 
-/// Says which protocols that were asked for are not there at all: their names may be slips.
+/// Notes requested protocols that do not occur; they may be typing errors.
 fn absent_protocols(query: &Query, note: &mut dyn FnMut(String)) -> Result<(), ReviewError> {
     if query.filter.protocols.is_empty() {
         return Ok(());
@@ -204,7 +204,7 @@ fn asset_columns<'a>() -> [Column<(&'a Results, &'a Asset)>; 7] {
     ]
 }
 
-/// A run, and its position among the runs.
+/// A run and its index.
 struct RunRow<'a> {
     results: &'a Results,
     at: usize,
@@ -252,7 +252,7 @@ pub(super) fn answer(
     }
     let limit = query.limit.unwrap_or(usize::MAX);
     if query.listing == Listing::Exposures {
-        // The worst first, then the latest.
+        // Worst first, then latest.
         results.exposures.sort_by_key(|e| std::cmp::Reverse((e.severity, e.last)));
     }
     let results = &results;

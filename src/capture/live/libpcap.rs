@@ -54,8 +54,9 @@ pub struct Live {
 impl Live {
     /// Opens all interfaces.
     ///
-    /// # Errors The first that cannot be opened: a sensor that watches only some of them must not
-    /// look healthy.
+    /// # Errors
+    /// The first that cannot be opened: a sensor that watches only some of them must not look
+    /// healthy.
     pub fn open(options: &LiveOptions) -> Result<Self, Fault> {
         let mut interfaces = Vec::new();
         for name in &options.interfaces {

@@ -86,8 +86,9 @@ struct Link {
 impl Rings {
     /// Opens all interfaces for `lanes` workers. With `wait`, missing ones are waited for.
     ///
-    /// # Errors The first interface that cannot be opened: a sensor that watches only some of them
-    /// must not look healthy.
+    /// # Errors
+    /// The first interface that cannot be opened: a sensor that watches only some of them must not
+    /// look healthy.
     pub fn open(
         options: &LiveOptions,
         lanes: usize,
