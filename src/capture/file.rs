@@ -1,11 +1,12 @@
 //! Reads one capture block by block, and the packets in its blocks.
 
-use super::format::{Format, NextRecord, Record};
+use super::format::Format;
 use super::origin::{Origin, STDIN};
 use super::pcap::FILE_HEADER;
+use super::record::{NextRecord, Record};
 use super::sniff::Packing;
-use super::stream::{Load, Stream};
-use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LinkType, LiveCounters, Packet};
+use super::stream::Stream;
+use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LinkType, LiveCounters, Packet, Pull};
 use crate::time::Timestamp;
 use std::path::Path;
 
@@ -21,17 +22,6 @@ pub(super) struct Settings {
 /// Records ahead whose headers are prefetched. Only the previous record gives the place of the next
 /// one, but most are as long as those before them.
 const FETCHED: usize = 8;
-
-/// The next packet of a capture.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Head {
-    /// A packet with this time.
-    Packet(Timestamp),
-    /// Nothing yet.
-    Waiting,
-    /// The end of the capture.
-    End,
-}
 
 /// A capture being read.
 pub(super) struct Reader {
@@ -132,11 +122,11 @@ impl Reader {
     }
 
     /// The next packet as known so far; reads nothing.
-    pub fn head(&self) -> Head {
+    pub fn head(&self) -> Pull<Timestamp> {
         match self.next {
-            Some(packet) => Head::Packet(packet.time),
-            None if self.ended || self.fault.is_some() => Head::End,
-            None => Head::Waiting,
+            Some(packet) => Pull::Ready(packet.time),
+            None if self.ended || self.fault.is_some() => Pull::End,
+            None => Pull::Waiting,
         }
     }
 
@@ -179,19 +169,19 @@ impl Reader {
         batch: &mut Batch,
         number: usize,
         until: Option<(Timestamp, usize)>,
-    ) -> Head {
+    ) -> Pull<Timestamp> {
         let (mut block, mut loads) = (batch.block(&self.block), self.loads);
         while let Some(packet) = self.next {
             let full = batch.packets.len() >= BATCH_PACKETS;
             if full || until.is_some_and(|until| (packet.time, number) > until) {
-                return Head::Packet(packet.time);
+                return Pull::Ready(packet.time);
             }
             batch.packets.push(Packet { block, ..packet });
             self.packets += 1;
             self.bytes += u64::from(packet.caplen);
             self.next = None;
             let head = self.advance();
-            if !matches!(head, Head::Packet(_)) {
+            if !matches!(head, Pull::Ready(_)) {
                 return head;
             }
             if self.loads != loads {
@@ -203,16 +193,17 @@ impl Reader {
 
     /// Finds the next packet.
     #[inline]
-    pub fn advance(&mut self) -> Head {
+    pub fn advance(&mut self) -> Pull<Timestamp> {
         if self.fault.is_some() {
-            return Head::End;
+            return Pull::End;
         }
         loop {
             let rest = self.block.bytes().get(self.at..).unwrap_or(&[]);
             let Some(format) = &mut self.format else {
                 match self.recognise() {
-                    Head::Packet(_) => continue,
-                    other => return other,
+                    Pull::Ready(()) => continue,
+                    Pull::Waiting => return Pull::Waiting,
+                    Pull::End => return Pull::End,
                 }
             };
             if let Format::Pcap(header) = format
@@ -228,9 +219,9 @@ impl Reader {
                     self.at += size;
                 }
                 NextRecord::Need(size) => match self.more(size) {
-                    Head::Packet(_) => {}
-                    Head::Waiting => return Head::Waiting,
-                    Head::End => return self.end(),
+                    Pull::Ready(()) => {}
+                    Pull::Waiting => return Pull::Waiting,
+                    Pull::End => return self.end(),
                 },
                 NextRecord::Bad(kind) => return self.stop(*kind),
             }
@@ -239,7 +230,7 @@ impl Reader {
 
     /// Records the next packet.
     #[inline]
-    fn found(&mut self, record: Record) -> Head {
+    fn found(&mut self, record: Record) -> Pull<Timestamp> {
         if record.link != self.link.0 {
             self.turn_to(record.link);
         }
@@ -257,12 +248,12 @@ impl Reader {
         });
         self.at += record.size;
         self.block.fetch(self.at + FETCHED * record.size);
-        Head::Packet(record.time)
+        Pull::Ready(record.time)
     }
 
-    /// Detects the format. `Head::Packet` means that it is known, or that more bytes have arrived.
+    /// Detects the format. `Ready` means that it is known, or that more bytes have arrived.
     #[cold]
-    fn recognise(&mut self) -> Head {
+    fn recognise(&mut self) -> Pull {
         let rest = self.block.bytes().get(self.at..).unwrap_or(&[]);
         if self.stream.is_packed()
             && let Some(packing) = Packing::of(rest)
@@ -273,10 +264,10 @@ impl Reader {
             Ok(Some((format, size))) => {
                 self.format = Some(format);
                 self.at += size;
-                Head::Packet(Timestamp::default())
+                Pull::Ready(())
             }
             Ok(None) => match self.more(FILE_HEADER) {
-                Head::End => Head::Packet(Timestamp::default()),
+                Pull::End => Pull::Ready(()),
                 other => other,
             },
             Err(kind) => match self.stream.take_fault().filter(|_| self.ended) {
@@ -287,11 +278,11 @@ impl Reader {
     }
 
     /// Loads bytes until `need` are available from the current offset, or all that are left.
-    /// `Head::Packet` means that more bytes have arrived.
+    /// `Ready` means that more bytes have arrived.
     #[cold]
-    fn more(&mut self, need: usize) -> Head {
+    fn more(&mut self, need: usize) -> Pull {
         if self.ended {
-            return Head::End;
+            return Pull::End;
         }
         let stream = &mut self.stream;
         stream.carry(self.block.bytes().get(self.at..).unwrap_or(&[]));
@@ -299,31 +290,31 @@ impl Reader {
         self.at = 0;
         self.loads += 1;
         match stream.load(need) {
-            Load::Block(block) => {
+            Pull::Ready(block) => {
                 self.ended = block.bytes().len() < need;
                 self.block = block;
-                Head::Packet(Timestamp::default())
+                Pull::Ready(())
             }
-            Load::Waiting => {
+            Pull::Waiting => {
                 self.block = Block::owned(Vec::new());
-                Head::Waiting
+                Pull::Waiting
             }
-            Load::End => {
+            Pull::End => {
                 self.block = Block::owned(Vec::new());
                 self.ended = true;
-                Head::End
+                Pull::End
             }
         }
     }
 
     /// Ends the capture. Bytes that are left are an incomplete record.
     #[cold]
-    fn end(&mut self) -> Head {
+    fn end<T>(&mut self) -> Pull<T> {
         if let Some(kind) = self.stream.take_fault() {
             return self.stop_stream(kind);
         }
         if self.at == self.block.bytes().len() {
-            return Head::End;
+            return Pull::End;
         }
         let started = self.is_started();
         self.stop(if started { FaultKind::TruncatedRecord } else { FaultKind::TruncatedHeader })
@@ -331,20 +322,20 @@ impl Reader {
 
     /// Stops at the current offset.
     #[cold]
-    fn stop(&mut self, kind: FaultKind) -> Head {
+    fn stop<T>(&mut self, kind: FaultKind) -> Pull<T> {
         let unpacked = self.stream.is_packed();
         self.fail(kind, self.base + self.at as u64, unpacked)
     }
 
     /// Stops where the stream stopped.
     #[cold]
-    fn stop_stream(&mut self, kind: FaultKind) -> Head {
+    fn stop_stream<T>(&mut self, kind: FaultKind) -> Pull<T> {
         self.fail(kind, self.position(), false)
     }
 
-    fn fail(&mut self, kind: FaultKind, offset: u64, unpacked: bool) -> Head {
+    fn fail<T>(&mut self, kind: FaultKind, offset: u64, unpacked: bool) -> Pull<T> {
         self.fault = Some(Fault { name: self.name.clone(), offset, unpacked, kind });
         self.ended = true;
-        Head::End
+        Pull::End
     }
 }

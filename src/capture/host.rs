@@ -78,7 +78,7 @@ mod sys {
 
     /// Sends an ethtool command and returns its answer as words. No command used here answers with
     /// more than nine.
-    fn ask(interface: &str, command: u32) -> io::Result<[u32; 9]> {
+    fn ethtool(interface: &str, command: u32) -> io::Result<[u32; 9]> {
         let mut words = [command, 0, 0, 0, 0, 0, 0, 0, 0];
         // SAFETY: `ifreq` is a plain C struct, for which all zeroes is a value.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -100,7 +100,7 @@ mod sys {
     }
 
     pub(super) fn offloads(interface: &str) -> io::Result<Offloads> {
-        let value = |command| ask(interface, command).map(|words| words[1]);
+        let value = |command| ethtool(interface, command).map(|words| words[1]);
         Ok(Offloads {
             generic_receive: value(ETHTOOL_GGRO)? != 0,
             // Not every driver supports the other requests.
@@ -110,7 +110,7 @@ mod sys {
     }
 
     pub(super) fn receive_ring(interface: &str) -> io::Result<ReceiveRing> {
-        let [_, most, _, _, _, size, ..] = ask(interface, ETHTOOL_GRINGPARAM)?;
+        let [_, most, _, _, _, size, ..] = ethtool(interface, ETHTOOL_GRINGPARAM)?;
         Ok(ReceiveRing { size, most })
     }
 

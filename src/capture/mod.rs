@@ -20,6 +20,7 @@ mod origin;
 mod packet_ref;
 mod pcap;
 mod pcapng;
+mod record;
 mod sniff;
 mod stream;
 #[cfg(test)]
@@ -107,6 +108,17 @@ impl Batch {
             .and_then(|b| b.bytes().get(packet.offset..packet.offset + packet.caplen as usize))
             .unwrap_or(&[])
     }
+}
+
+/// The result of asking an input for the next item.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pull<T = ()> {
+    /// The item.
+    Ready(T),
+    /// Nothing yet; perhaps later.
+    Waiting,
+    /// The end of the input.
+    End,
 }
 
 /// The state of a source after a fill.

@@ -1,7 +1,7 @@
 //! The classic pcap format, in both byte orders, with micro- and nanoseconds
 //! (draft-ietf-opsawg-pcap).
 
-use super::format::{NextRecord, Record, without_fcs};
+use super::record::{NextRecord, Record, without_fcs};
 use super::{FaultKind, LinkType, MAX_RECORD, guard};
 use crate::syntax::ByteOrder;
 use crate::time::Timestamp;

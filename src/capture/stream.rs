@@ -7,7 +7,7 @@
 use super::origin::Origin;
 use super::sniff::{Packing, SNIFF};
 use super::unpack::Unpack;
-use super::{Block, FaultKind};
+use super::{Block, FaultKind, Pull};
 use std::collections::VecDeque;
 use std::io::{self, Read as _};
 #[cfg(target_os = "linux")]
@@ -28,16 +28,6 @@ enum Supply {
     Plain(Origin),
     Packed(Box<Unpack>),
     Closed,
-}
-
-/// The result of a load.
-pub(super) enum Load {
-    /// A block of at least the requested length, or all that is left.
-    Block(Block),
-    /// Nothing yet.
-    Waiting,
-    /// The end of the input.
-    End,
 }
 
 /// Reads bytes into blocks. The unused end of a block starts the next one.
@@ -129,7 +119,7 @@ impl Stream {
     }
 
     /// Loads a block of at least `need` bytes.
-    pub fn load(&mut self, need: usize) -> Load {
+    pub fn load(&mut self, need: usize) -> Pull<Block> {
         let need = need.max(1);
         #[cfg(target_os = "linux")]
         if self.is_mapped()
@@ -161,22 +151,22 @@ impl Stream {
             self.supply = Supply::Closed;
         }
         if self.filled >= need || (self.ended && self.filled > 0) {
-            return Load::Block(self.take());
+            return Pull::Ready(self.take());
         }
         if self.ended {
-            return Load::End;
+            return Pull::End;
         }
         if self.filled == 0 && self.buffer.len() > FIRST_BLOCK {
             // Many files may wait at once, so keep the buffer small.
             (self.buffer, self.size) = (Vec::new(), FIRST_BLOCK.min(self.max));
         }
-        Load::Waiting
+        Pull::Waiting
     }
 
     /// Maps a window of at least `need` bytes. `None` if it cannot be mapped; the file is then
     /// read.
     #[cfg(target_os = "linux")]
-    fn map(&mut self, need: usize) -> Option<Load> {
+    fn map(&mut self, need: usize) -> Option<Pull<Block>> {
         let broken = self.window.take().is_some_and(|window| window.is_broken());
         let Supply::Plain(origin) = &mut self.supply else { return None };
         let end = origin.len_now().map(|now| origin.len().unwrap_or(0).min(now));
@@ -189,7 +179,7 @@ impl Stream {
                     let window = Arc::new(window);
                     self.window = Some(Arc::clone(&window));
                     self.position += len as u64;
-                    return Some(Load::Block(Block::mapped(window)));
+                    return Some(Pull::Ready(Block::mapped(window)));
                 }
                 self.maps = false;
                 match origin.seek(self.position) {
@@ -201,7 +191,7 @@ impl Stream {
             Err(e) => Some(FaultKind::Io(e)),
         };
         (self.fault, self.ended, self.supply) = (fault, true, Supply::Closed);
-        Some(Load::End)
+        Some(Pull::End)
     }
 
     /// Reuses a returned block for the next one.
@@ -303,7 +293,7 @@ mod tests {
     fn windows_begin_with_what_was_left_of_those_before() {
         let (_file, bytes, mut stream) = stream(100_000);
         let (mut read, mut windows) = (Vec::new(), 0);
-        while let Load::Block(block) = stream.load(1) {
+        while let Pull::Ready(block) = stream.load(1) {
             let block = block.bytes();
             let last = read.len() + block.len() == bytes.len();
             let (used, rest) = block.split_at(block.len() - if last { 0 } else { 7 });
@@ -318,12 +308,12 @@ mod tests {
     #[test]
     fn a_file_that_is_cut_while_a_window_is_read_is_a_fault() {
         let (file, _, mut stream) = stream(100_000);
-        assert!(matches!(stream.load(1), Load::Block(_)));
-        let Load::Block(block) = stream.load(20_000) else { panic!("no window") };
+        assert!(matches!(stream.load(1), Pull::Ready(_)));
+        let Pull::Ready(block) = stream.load(20_000) else { panic!("no window") };
         assert_eq!(block.bytes().len(), 20_000);
         file.as_file().set_len(0).expect("cut");
         assert_eq!(block.bytes()[19_999], 0);
-        assert!(matches!(stream.load(1), Load::End));
+        assert!(matches!(stream.load(1), Pull::End));
         assert!(matches!(stream.take_fault(), Some(FaultKind::Shrunk)));
     }
 }

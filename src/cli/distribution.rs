@@ -1,7 +1,7 @@
 //! The arguments of `rules publish` and `rules follow`.
 
 use super::broker::NatsArgs;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use crate::distribution::{Follow, Publish};
 use clap::Args;
 use std::path::PathBuf;

@@ -1,7 +1,7 @@
 //! `--evidence` and its related options.
 
 use super::Options;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use crate::config::{EvidenceSettings, Source};
 use crate::output::evidence::check_recipients;
 use crate::time::Span;

@@ -1,7 +1,7 @@
 //! The arguments of `hub`.
 
 use super::broker::NatsArgs;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::values::{Listen, Period};
 use crate::config::MetricsAccess;
 use crate::hub::{STREAM, SUBJECT, Settings};

@@ -1,7 +1,7 @@
 //! Prevents outputs from overwriting inputs; also the host name.
 
 use super::Options;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use crate::config::Backend;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

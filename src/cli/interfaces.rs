@@ -1,7 +1,7 @@
 //! Settings of live captures: interfaces and sandbox.
 
+use super::error::{ConfigError, usage};
 use super::inputs::pace;
-use super::load::{ConfigError, usage};
 use super::{Options, Size};
 use crate::config::{Capture, Timestamps};
 use crate::destination::Target;

@@ -1,7 +1,7 @@
 //! The arguments of `jobs` and `worker`.
 
 use super::broker::NatsArgs;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::review::MergeFormat;
 use super::values::Period;
 use super::{Cli, Command};

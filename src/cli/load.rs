@@ -1,12 +1,13 @@
 //! Turns arguments and the configuration file into a checked [`Task`].
 
+use super::error::{ConfigError, usage};
 use super::inputs::{host_name, is_capture, keep};
 use super::interfaces::{capture, sandbox};
 use super::output::{destinations, spool};
 use super::published::published;
 use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
-use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, exit};
+use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction};
 use crate::config::{
     Config, Detail, Limits, MetricsAccess, Published, Reread, Source, StoreSettings,
 };
@@ -80,42 +81,6 @@ pub enum Task {
     Completions(clap_complete::Shell),
     /// `man`.
     Man,
-}
-
-/// Why the arguments or the file were refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file could not be read.
-    #[error("cannot read {path}: {source}; check the path, and that you may read it", path = .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// The system's error.
-        source: std::io::Error,
-    },
-    /// The file is faulty.
-    #[error("{path}:{line}: {reason}", path = .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Values that are out of range or contradict each other.
-    #[error("{0}")]
-    Usage(String),
-}
-
-impl ConfigError {
-    /// The exit status for the error.
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::Io { .. } => exit::FAILED,
-            Self::File { .. } | Self::Usage(_) => exit::USAGE,
-        }
-    }
 }
 
 impl TryFrom<Cli> for Task {
@@ -281,7 +246,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         metrics_file: options.metrics_file,
         reveal: options.reveal,
         key_file: options.key_file,
-        rules: published.as_ref().map(Published::in_force).or(options.rules),
+        rules: published.as_ref().map(Published::active_folder).or(options.rules),
         published,
         regions: regions(options.regions)?,
         filter: options.filter,
@@ -510,8 +475,4 @@ pub(super) fn parse(text: &str) -> Result<Options, (usize, String)> {
         let line = 1 + text.bytes().take(start).filter(|&b| b == b'\n').count();
         (line, e.message().to_owned())
     })
-}
-
-pub(super) fn usage(text: impl Into<String>) -> ConfigError {
-    ConfigError::Usage(text.into())
 }

@@ -6,6 +6,7 @@
 mod broker;
 #[cfg(feature = "nats")]
 mod distribution;
+mod error;
 mod evidence;
 #[cfg(all(feature = "nats", feature = "store"))]
 mod hub;
@@ -24,9 +25,10 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use error::ConfigError;
 #[cfg(all(feature = "nats", feature = "store"))]
 pub use hub::HubArgs;
-pub use load::{ConfigError, Task};
+pub use load::Task;
 pub use manual::{completions, man};
 pub use output::OutputArg;
 pub use published::RulesFrom;

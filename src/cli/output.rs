@@ -1,7 +1,7 @@
 //! Parses `--output [KIND:]TARGET[,KEY=VALUE]...` from arguments and from the file.
 
 use super::Options;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::values::{FormatName, Period, Size};
 use crate::destination::{
     Address, Destination, HttpApi, Remote, Rotation, Service, SpoolSettings, Target, Transport,

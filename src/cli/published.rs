@@ -1,7 +1,7 @@
 //! `--rules-from`: rules that a broker distributes.
 
 use super::Options;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::output::OutputArg;
 use crate::config::{Published, Source};
 use crate::destination::{Remote, Service, Target};

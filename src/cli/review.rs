@@ -1,6 +1,6 @@
 //! Arguments of `query`, `find`, `diff`, `explain` and `cut`, which read a store or events.
 
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::values;
 use crate::net::Cidr;
 use crate::review::source::{Filter, MAX_PATIENTS, moment};

@@ -55,7 +55,7 @@ struct Waiting {
 
 impl Arrivals {
     /// Records that `len` bytes of one side arrived in `packet`.
-    pub const fn came(&mut self, side: Side, len: usize, packet: PacketRef) {
+    pub const fn arrived(&mut self, side: Side, len: usize, packet: PacketRef) {
         self.here = packet;
         self.fresh = Some((side, len));
     }
@@ -201,12 +201,12 @@ mod tests {
     #[test]
     fn bytes_that_waited_are_those_of_the_packets_that_carried_them() {
         let mut arrivals = Arrivals::default();
-        arrivals.came(Side::Low, 10, packet(3));
+        arrivals.arrived(Side::Low, 10, packet(3));
         arrivals.settle([10, 0]);
-        arrivals.came(Side::High, 99, packet(4));
+        arrivals.arrived(Side::High, 99, packet(4));
         assert_eq!(numbers(arrivals.span(Side::High, 99, 99)), (4, 4));
         arrivals.settle([10, 0]);
-        arrivals.came(Side::Low, 20, packet(5));
+        arrivals.arrived(Side::Low, 20, packet(5));
         // Thirty bytes wait: ten of packet 3, then twenty of packet 5.
         assert_eq!(numbers(arrivals.span(Side::Low, 30, 30)), (3, 5));
         assert_eq!(numbers(arrivals.span(Side::Low, 30, 10)), (3, 3));
@@ -214,10 +214,10 @@ mod tests {
         assert_eq!(numbers(arrivals.span(Side::Low, 20, 20)), (5, 5));
         // Eight bytes of packet 5 are left.
         arrivals.settle([8, 0]);
-        arrivals.came(Side::Low, 1, packet(6));
+        arrivals.arrived(Side::Low, 1, packet(6));
         assert_eq!(numbers(arrivals.span(Side::Low, 9, 9)), (5, 6));
         arrivals.settle([0, 0]);
-        arrivals.came(Side::Low, 4, packet(7));
+        arrivals.arrived(Side::Low, 4, packet(7));
         assert_eq!(numbers(arrivals.span(Side::Low, 4, 4)), (7, 7));
     }
 
@@ -225,7 +225,7 @@ mod tests {
     fn thousands_of_tiny_packets_cost_a_bounded_list_and_keep_the_first() {
         let mut arrivals = Arrivals::default();
         for number in 1..=5_000 {
-            arrivals.came(Side::Low, 1, packet(number));
+            arrivals.arrived(Side::Low, 1, packet(number));
             arrivals.settle([number as usize, 0]);
         }
         assert!(arrivals.memory() <= 2 * MAX_WAITING * size_of::<(usize, PacketRef)>());

@@ -81,7 +81,7 @@ impl RunClock {
 
     /// Advances to `time`, the time of a packet or the current time if none arrived.
     #[inline]
-    pub fn come(&mut self, time: Timestamp) {
+    pub fn advance(&mut self, time: Timestamp) {
         let Some(steady) = &self.live else {
             self.at = self.at.max(time);
             self.latest = self.at;
@@ -156,7 +156,7 @@ mod tests {
             let base = if step.0 > 0 { BASE } else { BASE + DAY };
             let mut last = before;
             for n in 1..100 {
-                clock.come(base + step + Span::millis(n));
+                clock.advance(base + step + Span::millis(n));
                 assert!(clock.at() >= last, "it never goes back");
                 last = clock.at();
             }
@@ -173,8 +173,8 @@ mod tests {
     #[test]
     fn packets_that_waited_are_no_jump() {
         let mut clock = live();
-        clock.come(BASE + Span::seconds(2));
-        clock.come(BASE + Span::millis(500));
+        clock.advance(BASE + Span::seconds(2));
+        clock.advance(BASE + Span::millis(500));
         assert_eq!(clock.at(), BASE + Span::seconds(2));
         assert_eq!(clock.steps(), ClockSteps::default());
     }
@@ -184,7 +184,7 @@ mod tests {
         let hour = std::time::Duration::from_secs(3600);
         let Some(started) = stopwatch().checked_sub(hour) else { return };
         let mut clock = RunClock::live(started, BASE, Pace::REAL);
-        clock.come(BASE + Span::seconds(3600));
+        clock.advance(BASE + Span::seconds(3600));
         assert_eq!(
             (clock.at(), clock.steps()),
             (BASE + Span::seconds(3600), ClockSteps::default())
@@ -194,8 +194,8 @@ mod tests {
     #[test]
     fn a_replay_takes_time_as_it_comes() {
         let mut clock = RunClock::replay();
-        clock.come(BASE + DAY);
-        clock.come(BASE);
+        clock.advance(BASE + DAY);
+        clock.advance(BASE);
         assert_eq!((clock.at(), clock.latest()), (BASE + DAY, BASE + DAY));
         assert_eq!(clock.steps(), ClockSteps::default());
     }

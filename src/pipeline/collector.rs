@@ -174,7 +174,7 @@ impl Collector {
         }
         if self.reporting.live {
             self.exposures.uncaptured(self.reporting.health.uncaptured());
-            let now = self.come(worker, report_clock);
+            let now = self.advance(worker, report_clock);
             self.exposures.keep_due(now);
             self.exposures.tick(report_clock, &mut self.events);
         }
@@ -292,7 +292,7 @@ impl Collector {
 
     /// Records that a worker has come to `clock` and returns the time of the run. That goes back if
     /// the clock was set back for all workers.
-    fn come(&mut self, worker: usize, clock: Timestamp) -> Timestamp {
+    fn advance(&mut self, worker: usize, clock: Timestamp) -> Timestamp {
         if let Some(slot) = self.clocks.get_mut(worker) {
             *slot = clock;
         }

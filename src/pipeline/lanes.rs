@@ -181,7 +181,7 @@ impl Lanes {
         let broken = |_| io::Error::other("the collector thread broke down");
         let (collector, failed) = collector.map_err(broken)?;
         // By now every exposure has opened.
-        recorders.iter_mut().for_each(|recorder| recorder.look());
+        recorders.iter_mut().for_each(|recorder| recorder.check_wanted());
         Ok((collector, failed, sum, unread))
     }
 }

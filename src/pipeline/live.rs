@@ -57,8 +57,8 @@ pub(super) fn open(config: &Config, parts: &Parts, names: &[String]) -> Result<O
     crate::sandbox::raise();
     let opened = open_with(config, parts, &options)?;
     if let Some(sandbox) = &config.sandbox {
-        let in_force = sandbox.enter()?;
-        say(config, &format!("sandbox: {in_force}"));
+        let restrictions = sandbox.enter()?;
+        say(config, &format!("sandbox: {restrictions}"));
     }
     Ok(opened)
 }

@@ -77,7 +77,7 @@ impl Recorder {
     }
 
     /// Checks for newly wanted exposures, and passes on the packets kept of their flows.
-    pub fn look(&mut self) {
+    pub fn check_wanted(&mut self) {
         let version = self.to.version();
         if version == self.version {
             return;
@@ -131,7 +131,7 @@ mod tests {
         FlowKey::new(end(1, client), end(2, server), Transport::Tcp).0
     }
 
-    fn come(recorder: &mut Recorder, key: &FlowKey, number: u64, len: usize) {
+    fn arrive(recorder: &mut Recorder, key: &FlowKey, number: u64, len: usize) {
         let packet = Packet {
             time: Timestamp(number as i64),
             offset: 0,
@@ -152,22 +152,22 @@ mod tests {
         let mut recorder = Recorder::new(evidence.clone());
         let (of_exposure, other) = (key(4000, 104), key(4000, 80));
         for number in 1..4 {
-            come(&mut recorder, &of_exposure, number, 60);
-            come(&mut recorder, &other, 10 + number, 60);
+            arrive(&mut recorder, &of_exposure, number, 60);
+            arrive(&mut recorder, &other, 10 + number, 60);
         }
-        recorder.look();
+        recorder.check_wanted();
         assert_eq!(inbox.try_iter().count(), 0, "nothing is wanted yet");
         let ends = Ends::of(&of_exposure);
         evidence.want(ends[1], 9);
-        recorder.look();
-        come(&mut recorder, &of_exposure, 4, 60);
-        come(&mut recorder, &other, 14, 60);
+        recorder.check_wanted();
+        arrive(&mut recorder, &of_exposure, 4, 60);
+        arrive(&mut recorder, &other, 14, 60);
         let numbers: Vec<(u64, u64)> =
             inbox.try_iter().filter_map(|order| order.packet()).collect();
         assert_eq!(numbers, [(9, 1), (9, 2), (9, 3), (9, 4)]);
         evidence.want_no_more(9);
-        recorder.look();
-        come(&mut recorder, &of_exposure, 5, 60);
+        recorder.check_wanted();
+        arrive(&mut recorder, &of_exposure, 5, 60);
         assert_eq!(inbox.try_iter().count(), 0, "it has had enough");
     }
 
@@ -176,16 +176,16 @@ mod tests {
         let (evidence, inbox) = Evidence::unwritten(1 << 17);
         let mut recorder = Recorder::new(evidence.clone());
         let short = key(4000, 104);
-        come(&mut recorder, &short, 1, 60);
+        arrive(&mut recorder, &short, 1, 60);
         for number in 2..30_000 {
-            come(&mut recorder, &key(4001, 80), number, 1_400);
+            arrive(&mut recorder, &key(4001, 80), number, 1_400);
         }
         assert!(recorder.bytes <= MAX_FLOW + 60 && recorder.order.len() <= MAX_PACKETS);
         Ends::of(&short).into_iter().for_each(|ends| evidence.want(ends, 1));
-        recorder.look();
+        recorder.check_wanted();
         assert_eq!(inbox.try_iter().count(), 1, "the short one is still there");
         for number in 0..200_000_u64 {
-            come(&mut recorder, &key((number % 60_000) as u16, 443), number, 100);
+            arrive(&mut recorder, &key((number % 60_000) as u16, 443), number, 100);
         }
         assert!(recorder.bytes <= RING && recorder.order.len() <= MAX_PACKETS);
         let held: usize = recorder.flows.values().map(|recent| recent.packets.len()).sum();

@@ -79,21 +79,21 @@ struct RuleWatcher {
 
 impl RuleWatcher {
     fn run(&mut self, stop: &AtomicBool, hangup: &AtomicBool) {
-        let mut known = self.look();
+        let mut known = self.snapshot();
         let mut changed: Option<Option<DirSnapshot>> = None;
         let mut looks = 0u32;
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(LOOK_EVERY);
             looks = looks.wrapping_add(1);
             if hangup.swap(false, Ordering::Relaxed) {
-                known = self.look();
+                known = self.snapshot();
                 changed = None;
                 if self.reread() {
-                    known = self.look();
+                    known = self.snapshot();
                     self.reload();
                 }
             } else if looks.is_multiple_of(FILES_EVERY) && self.config.rules.is_some() {
-                let now = self.look();
+                let now = self.snapshot();
                 if now == known {
                     changed = None;
                 } else if changed.as_ref() == Some(&now) {
@@ -107,8 +107,8 @@ impl RuleWatcher {
         }
     }
 
-    fn look(&self) -> Option<DirSnapshot> {
-        self.config.rules.as_deref().and_then(|dir| look(dir).ok())
+    fn snapshot(&self) -> Option<DirSnapshot> {
+        self.config.rules.as_deref().and_then(|dir| read_snapshot(dir).ok())
     }
 
     /// Reads the configuration again and applies what may change during a run: the rules folder and
@@ -173,7 +173,7 @@ pub fn warn_of_expired(rules: &RuleSet, now: crate::time::Timestamp) {
 }
 
 /// The rule files of a folder, ordered by name.
-fn look(dir: &Path) -> io::Result<DirSnapshot> {
+fn read_snapshot(dir: &Path) -> io::Result<DirSnapshot> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir)?.take(MAX_FILES) {
         let path = entry?.path();

@@ -481,7 +481,7 @@ impl Flow {
                 let (route, counts) = shards.finish();
                 let (collector, failed) = route.finish()?;
                 // By now every exposure has opened.
-                recorder.into_iter().for_each(|mut recorder| recorder.look());
+                recorder.into_iter().for_each(|mut recorder| recorder.check_wanted());
                 (collector, failed, counts, lost)
             }
         };

@@ -37,7 +37,7 @@ pub fn credential() -> Option<PathBuf> {
 }
 
 /// A description of the active rules for people.
-fn rules_in_force(config: &Config, digest: &str) -> String {
+fn active_rules_text(config: &Config, digest: &str) -> String {
     let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
     let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
     let regions = config.regions.join(", ");
@@ -134,7 +134,7 @@ impl Parts {
                 at: super::wall_clock().to_string(),
                 source: "the packets themselves".to_owned(),
                 key: self.key_id.clone(),
-                rules: rules_in_force(config, rules),
+                rules: active_rules_text(config, rules),
             };
             let sink = Box::new(Sink::open(Some(path))?);
             let report = page::Report::new(sink, context.clone(), config.reveal, made);

@@ -165,7 +165,7 @@ impl<R: Route> Shards<R> {
     /// Processes a captured batch.
     pub fn batch(&mut self, batch: &Batch) {
         if let Some(recorder) = &mut self.recorder {
-            recorder.look();
+            recorder.check_wanted();
         }
         for packet in &batch.packets {
             let bytes = batch.bytes(packet);
@@ -233,7 +233,7 @@ impl<R: Route> Shards<R> {
     /// Advances packet time to `time`.
     #[inline]
     fn advance(&mut self, time: Timestamp) {
-        self.clock.come(time);
+        self.clock.advance(time);
         let clock = self.clock.at();
         if self.ticked.0 == i64::MIN {
             self.ticked = clock;
@@ -323,7 +323,7 @@ impl<R: Route> Shards<R> {
     /// Advances time to `now` without a packet.
     pub fn idle(&mut self, now: Timestamp) {
         if let Some(recorder) = &mut self.recorder {
-            recorder.look();
+            recorder.check_wanted();
         }
         self.advance(now);
         if self.numbering == Numbering::Time {

@@ -59,7 +59,7 @@ impl Supervisor {
             let (lock, wake) = &*stopped;
             let mut over = lock.lock().unwrap_or_else(PoisonError::into_inner);
             while !*over {
-                watch.look();
+                watch.check();
                 let waited = wake.wait_timeout(over, every);
                 over = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -81,12 +81,12 @@ impl Drop for Supervisor {
 }
 
 impl Watcher {
-    fn look(&mut self) {
+    fn check(&mut self) {
         let now = stopwatch();
         let status = self.health.status(now);
         self.metrics.sensor().process().refresh();
         self.metrics.sensor().update(&status, &self.health.waits(now));
-        for problem in news(&self.known, &status.problems) {
+        for problem in new_problems(&self.known, &status.problems) {
             if is_thread(problem.check) {
                 self.metrics.sensor().stalled(problem.check);
             }
@@ -94,7 +94,7 @@ impl Watcher {
                 complain(&format!("not ready: {}", sentence(problem)));
             }
         }
-        for problem in news(&status.problems, &self.known) {
+        for problem in new_problems(&status.problems, &self.known) {
             if self.speaks && !is_reported_elsewhere(problem.check) && !self.health.is_stopping() {
                 say(&self.config, &format!("no longer so: {}", sentence(problem)));
             }
@@ -125,7 +125,10 @@ impl Watcher {
 }
 
 /// The problems of `now` that are not in `before`, regardless of how long they have lasted.
-fn news<'a>(before: &'a [Problem], now: &'a [Problem]) -> impl Iterator<Item = &'a Problem> {
+fn new_problems<'a>(
+    before: &'a [Problem],
+    now: &'a [Problem],
+) -> impl Iterator<Item = &'a Problem> {
     let same = |a: &Problem, b: &Problem| a.check == b.check && a.subject == b.subject;
     now.iter().filter(move |p| !before.iter().any(|known| same(known, p)))
 }
@@ -161,8 +164,8 @@ mod tests {
         };
         let before = [problem("span0", "no packet for 301 s")];
         let after = [problem("span0", "no packet for 302 s"), problem("span1", "no packet")];
-        let subjects: Vec<_> = news(&before, &after).map(|p| p.subject.as_str()).collect();
+        let subjects: Vec<_> = new_problems(&before, &after).map(|p| p.subject.as_str()).collect();
         assert_eq!(subjects, ["span1"]);
-        assert_eq!(news(&after, &before).count(), 0);
+        assert_eq!(new_problems(&after, &before).count(), 0);
     }
 }

@@ -3,7 +3,7 @@
 //! Input is turned into tokens under the run's key, then wiped. It is never a command-line
 //! argument, which other users of the machine could read, and is never shown, written or logged.
 
-use super::query::sensor;
+use super::query::{HasEvidence, RunEntry, evidence_columns, run_entry_columns};
 use super::source::{
     self, Evidence, Exposure, Filter, Identifier, Patient, PatientObservation, Results, Run,
 };
@@ -148,13 +148,26 @@ impl Row<'_> {
     fn exposure(&self, of: fn(&Exposure) -> Value) -> Value {
         self.exposure.map_or(Value::Null, of)
     }
-    fn evidence(&self, of: fn(&Evidence) -> Value) -> Value {
-        self.seen.evidence.as_ref().map_or(Value::Null, of)
+}
+
+impl RunEntry for Row<'_> {
+    fn run(&self) -> (&Results, usize) {
+        (self.results, self.patient.run)
     }
 }
 
-fn columns<'a>() -> [Column<Row<'a>>; 20] {
-    [
+impl HasEvidence for Row<'_> {
+    fn evidence(&self) -> Option<&Evidence> {
+        self.seen.evidence.as_ref()
+    }
+
+    fn community_id(&self) -> &str {
+        &self.seen.community_id
+    }
+}
+
+fn columns<'a>() -> Vec<Column<Row<'a>>> {
+    let mut columns: Vec<Column<Row<'a>>> = vec![
         shown("person", "Person", |r| json!(r.person)),
         shown("match", "Same", |r| json!(r.strength.as_str())),
         shown("first", "First", |r| json!(r.seen.first.to_string())),
@@ -166,16 +179,13 @@ fn columns<'a>() -> [Column<Row<'a>>; 20] {
         shown("severity", "Severity", |r| json!(Severity::of(r.seen.severity).as_str())),
         shown("kinds", "Kinds", |r| json!(r.patient.kinds)),
         hidden("operation", |r| json!(r.seen.operation)),
-        hidden("file", |r| r.evidence(|e| json!(e.file))),
-        hidden("first_packet", |r| r.evidence(|e| json!(e.first_packet))),
-        hidden("last_packet", |r| r.evidence(|e| json!(e.last_packet))),
-        hidden("community_id", |r| json!(r.seen.community_id)),
-        hidden("sensor", |r| sensor(r.results, r.patient.run)),
-        hidden("run", |r| json!(r.patient.run + 1)),
-        hidden("patient", |r| json!(r.patient.token)),
-        hidden("finding", |r| json!(r.seen.id)),
-        hidden("exposure", |r| r.exposure(|e| json!(e.id))),
-    ]
+    ];
+    columns.extend(evidence_columns());
+    columns.extend(run_entry_columns());
+    columns.push(hidden("patient", |r| json!(r.patient.token)));
+    columns.push(hidden("finding", |r| json!(r.seen.id)));
+    columns.push(hidden("exposure", |r| r.exposure(|e| json!(e.id))));
+    columns
 }
 
 pub(super) fn answer(
@@ -192,7 +202,7 @@ pub(super) fn answer(
     let people = match &find.from {
         Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock())?,
         Some(path) => listed(File::open(path).map_err(FindError::Input)?)?,
-        None if io::stdin().is_terminal() => vec![asked()?],
+        None if io::stdin().is_terminal() => vec![prompted_person()?],
         None => listed(io::stdin().lock())?,
     };
     // Rules are needed for names: they tell which words are titles.
@@ -401,7 +411,7 @@ fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<
 }
 
 /// Prompts for a person at the terminal, without echo.
-fn asked() -> Result<Person, FindError> {
+fn prompted_person() -> Result<Person, FindError> {
     let mut person = Person::default();
     let _hidden = HiddenInput::begin().map_err(FindError::Input)?;
     for (prompt, list) in [

@@ -32,6 +32,15 @@ pub enum Match<T = ()> {
     More,
 }
 
+/// Why an element cannot be read from the front of some bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ElementError {
+    /// There are too few bytes: at least this many are needed, counted from the front.
+    Need(usize),
+    /// They are malformed.
+    Malformed,
+}
+
 /// The result of a search in some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Search<T = ()> {

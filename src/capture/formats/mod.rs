@@ -9,7 +9,7 @@ mod nettl;
 mod sniffer;
 mod snoop;
 
-use super::format::{NextRecord, Record};
+use super::record::{NextRecord, Record};
 use super::{FaultKind, LinkType, MAX_RECORD};
 use crate::time::Timestamp;
 

@@ -28,7 +28,7 @@ impl Records for Snoop {
                 return super::bad(FaultKind::UnknownVersion(version, 0));
             }
             self.link = Some(match be32(rest, 12) {
-                // IEEE 802.3 and Ethernet differ in the type field, whose value tells them apart.
+                // IEEE 802.3 and Ethernet differ in the type field, whose value decides.
                 0 | 4 => LinkType::ETHERNET,
                 2 => LinkType::IEEE802_5,
                 8 => LinkType::FDDI,

@@ -6,7 +6,7 @@
 
 use super::merge::Merge;
 use super::nic::{self, is_down};
-use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, said, wait_readable};
+use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, text_of, wait_readable};
 use crate::capture::{
     BATCH_PACKETS, Batch, Block, Fault, Input, LinkType, MAX_RECORD, Packet, Source, Status,
 };
@@ -152,7 +152,7 @@ impl Live {
             // The other interfaces continue; this one is reopened when it is back.
             interface.count();
             interface.capture = None;
-            let reason = format!("{}; waiting for it to come back", said(&error));
+            let reason = format!("{}; waiting for it to come back", text_of(&error));
             self.faults.push(fault(&interface.name, reason));
         }
         if bytes.is_empty() {
@@ -245,7 +245,7 @@ fn open(
         }
         capture.setnonblock()
     };
-    let capture = capture().map_err(|e| fault(name, refusal(name, &said(&e))))?;
+    let capture = capture().map_err(|e| fault(name, refusal(name, &text_of(&e))))?;
     let link = capture.get_datalink().0;
     let link = LinkType(u16::try_from(link).unwrap_or(u16::MAX));
     if link.name().is_none() {

@@ -88,7 +88,7 @@ fn fault(name: &str, reason: String) -> Fault {
 }
 
 /// The text of a libpcap error, without libpcap's prefix.
-fn said(error: &pcap::Error) -> String {
+fn text_of(error: &pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(text) => text.trim().to_owned(),
         other => other.to_string(),

@@ -3,7 +3,7 @@
 //! Byte order and interfaces are valid for one section. Unknown blocks and options are skipped. An
 //! implausible block length ends the capture, because the next block cannot be found.
 
-use super::format::{NextRecord, Record, without_fcs};
+use super::record::{NextRecord, Record, without_fcs};
 use super::{FaultKind, LinkType, LiveCounters, MAX_RECORD, guard};
 use crate::syntax::ByteOrder;
 use crate::time::Timestamp;

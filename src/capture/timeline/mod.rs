@@ -1,7 +1,7 @@
 //! Merges several captures into one timeline.
 
-use super::file::{Head, Reader, Settings, name_of};
-use super::{BATCH_PACKETS, Batch, Fault, Input, LiveCounters, Source, Status};
+use super::file::{Reader, Settings, name_of};
+use super::{BATCH_PACKETS, Batch, Fault, Input, LiveCounters, Pull, Source, Status};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -13,7 +13,7 @@ const BLOCK: usize = 256 << 10;
 /// that many files need few descriptors, buffers and decompressors.
 const KEPT_OPEN: usize = 16;
 /// Waiting captures checked per batch.
-const ASKED: usize = 16;
+const POLLED: usize = 16;
 
 /// Captures merged by packet time. Each capture keeps its own order. Of equal times, the capture
 /// named first comes first.
@@ -86,7 +86,7 @@ impl Timeline {
                 entry.readable = reader.is_started() || self.settings.follow;
                 entry.size = reader.size();
                 entry.state = match head {
-                    Head::Packet(_) if !kept => State::Shut,
+                    Pull::Ready(_) if !kept => State::Shut,
                     _ => State::Open(Box::new(reader)),
                 };
                 if let State::Open(reader) = &entry.state {
@@ -118,18 +118,18 @@ impl Timeline {
     /// ended; [`readable`](Self::readable) is exact only then.
     pub fn settle(&mut self) -> bool {
         if !self.settings.follow {
-            self.ask(self.waiting.len());
+            self.poll(self.waiting.len());
         }
         self.settings.follow
             || self.waiting.iter().all(|&n| self.entries.get(n).is_none_or(|e| e.readable))
     }
 
     /// Files a capture by its head.
-    fn place(&mut self, number: usize, head: Head) {
+    fn place(&mut self, number: usize, head: Pull<Timestamp>) {
         match head {
-            Head::Packet(time) => self.heads.push(Reverse((time, number))),
-            Head::Waiting => self.waiting.push_back(number),
-            Head::End => self.close(number),
+            Pull::Ready(time) => self.heads.push(Reverse((time, number))),
+            Pull::Waiting => self.waiting.push_back(number),
+            Pull::End => self.close(number),
         }
     }
 
@@ -146,7 +146,7 @@ impl Timeline {
     }
 
     /// Checks whether waiting captures have packets now.
-    fn ask(&mut self, turns: usize) {
+    fn poll(&mut self, turns: usize) {
         for _ in 0..turns.min(self.waiting.len()) {
             let Some(number) = self.waiting.pop_front() else { return };
             let Some(entry) = self.entries.get_mut(number) else { continue };
@@ -171,7 +171,7 @@ impl Timeline {
                 let head = reader.head();
                 self.position += reader.position();
                 entry.state = State::Open(Box::new(reader));
-                if head == Head::Packet(time) {
+                if head == Pull::Ready(time) {
                     return true;
                 }
                 self.place(number, head);
@@ -207,7 +207,7 @@ impl Source for Timeline {
     fn fill(&mut self, batch: &mut Batch) -> Status {
         let follow = self.settings.follow;
         // While others have packets, check only some: each check is a system call.
-        self.ask(if follow && !self.heads.is_empty() { ASKED } else { usize::MAX });
+        self.poll(if follow && !self.heads.is_empty() { POLLED } else { usize::MAX });
         while batch.packets.len() < BATCH_PACKETS {
             // A pipe that has nothing yet may still have the earliest packet.
             let held = !follow && !self.waiting.is_empty();

@@ -31,8 +31,8 @@ const UDP_LOOKS: u8 = 4;
 /// bring thousands.
 const MAX_ITEMS: usize = 1024;
 
-/// Most consecutive batches without results before a report is sent anyway. It tells the collector
-/// how far this worker has come, which the results of other workers wait for.
+/// Most consecutive batches without results before a report is sent anyway. Results of
+/// other workers wait until the collector knows how far this one has come.
 const MAX_PUT_OFF: u32 = 8;
 
 /// Work in one step after which a flow's memory is measured again.
@@ -353,7 +353,7 @@ impl Handler<State> for Context {
         packet: PacketRef,
     ) -> u64 {
         self.read(flow, state, |driver, host| {
-            host.arrivals.came(side, bytes.len(), packet);
+            host.arrivals.arrived(side, bytes.len(), packet);
             host.contents.bring(bytes.len());
             driver.data(side, bytes, host)
         })

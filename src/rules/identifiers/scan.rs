@@ -322,7 +322,7 @@ impl IdentifierRules {
             Some(rule) => place(rule, at),
             None => other = other.max(Some(at)),
         });
-        self.context().each(&words_of(behind(text, end)), |_, rule| {
+        self.context().each(&words_of(after(text, end)), |_, rule| {
             if let Some(rule) = rule {
                 place(rule, 0);
             }
@@ -499,7 +499,7 @@ fn before(text: &str, start: usize) -> &str {
 }
 
 /// The text after it.
-fn behind(text: &str, end: usize) -> &str {
+fn after(text: &str, end: usize) -> &str {
     let mut to = (end + NEAR.1).min(text.len());
     while !text.is_char_boundary(to) {
         to -= 1;

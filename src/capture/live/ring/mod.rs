@@ -12,7 +12,7 @@ mod socket;
 pub use lane::{Fill, Lane};
 pub use map::Lease;
 
-use super::{LiveCounters, LiveOptions, fault, nic, refusal, said};
+use super::{LiveCounters, LiveOptions, fault, nic, refusal, text_of};
 use crate::capture::{Fault, Input, LinkType};
 use crate::time::Span;
 use frames::{Reading, TAG};
@@ -288,7 +288,7 @@ fn no_ring(name: &str, error: &io::Error) -> OpenError {
 impl Link {
     /// Reads the link type from libpcap, and has it compile the filter.
     fn of(name: &str, hardware: String, options: &LiveOptions) -> Result<Self, OpenError> {
-        let refused = |e: pcap::Error| OpenError::Fault(fault(name, refusal(name, &said(&e))));
+        let refused = |e: pcap::Error| OpenError::Fault(fault(name, refusal(name, &text_of(&e))));
         let capture = pcap::Capture::from_device(name)
             .map_err(refused)?
             .snaplen(i32::try_from(options.snaplen).unwrap_or(i32::MAX))
