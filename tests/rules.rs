@@ -375,7 +375,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
 
     // A faulty file.
     rules.write("[[alert]]\nid = \"x\"\ntitle = \"X\"\ncontent = []\nany_of = [\"name\"]\n");
-    let said = run.hears("rules not reloaded, those in force stay: ");
+    let said = run.hears("rules not reloaded, the previous rules stay active: ");
     assert!(said.contains("site.toml:4: content is empty"), "{said}");
     run.append(third);
     let still = run.finding();

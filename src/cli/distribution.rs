@@ -48,7 +48,7 @@ pub struct FollowArgs {
 
 impl PublishArgs {
     pub(super) fn with(self, rules: Option<PathBuf>) -> Result<Publish, ConfigError> {
-        let rules = rules.ok_or_else(|| usage("say which folder is published: --rules DIR"))?;
+        let rules = rules.ok_or_else(|| usage("name the folder to publish: --rules DIR"))?;
         let broker = self.nats.settings("phitap rules".to_owned());
         Ok(Publish { broker, rules, sign_key: self.sign_key })
     }

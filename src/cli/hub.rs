@@ -73,7 +73,9 @@ impl TryFrom<HubArgs> for Settings {
         if listen.is_some_and(|address| !address.ip().is_loopback())
             && args.metrics_token_file.is_none()
         {
-            return Err(usage("an address that other hosts reach needs --metrics-token-file"));
+            return Err(usage(
+                "an address that other hosts can reach requires --metrics-token-file",
+            ));
         }
         if args.metrics_cert.is_some() != args.metrics_key.is_some() {
             return Err(usage("--metrics-cert and --metrics-key go together"));

@@ -361,7 +361,7 @@ fn reread() -> Result<Box<Config>, String> {
     let cli = Cli::try_parse().map_err(|error| error.to_string())?;
     match Task::try_from(cli) {
         Ok(Task::Run(config)) => Ok(config),
-        Ok(_) => Err("it names no interface any more".to_owned()),
+        Ok(_) => Err("it no longer names an interface".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }

@@ -101,7 +101,7 @@ fn kind_of(text: &str) -> Result<(&'static str, &str), String> {
         Some(&"stdout") if !rest.is_empty() => Err("nothing follows stdout:".to_owned()),
         Some(kind) => Ok((kind, rest)),
         None => Err(format!(
-            "there is no kind of output {word:?}; choose one of {}, or write file:{text} for a file of this name",
+            "unknown kind of output {word:?}; choose one of {}, or write file:{text} for a file of this name",
             KINDS.join(", ")
         )),
     }
@@ -293,7 +293,7 @@ fn kafka(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
 fn http(kind: &str, rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
     // Accepts `http:https://HOST` as well as `https://HOST`.
     let url = if rest.starts_with("//") { format!("{kind}:{rest}") } else { rest.to_owned() };
-    let fault = || format!("{url:?} is no address of an HTTP server; write https://HOST/PATH");
+    let fault = || format!("{url:?} is not an HTTP address; write https://HOST/PATH");
     let (scheme, rest) = url.split_once("://").ok_or_else(fault)?;
     let tls = match scheme {
         "https" => true,

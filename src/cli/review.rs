@@ -255,7 +255,7 @@ impl From<MergeArgs> for Request {
 
 fn time(text: &str) -> Result<Timestamp, String> {
     moment(text).ok_or_else(|| {
-        format!("{text:?} is no time; write it like 2026-03-02 or 2026-03-02T08:00:00Z")
+        format!("{text:?} is not a time; write it like 2026-03-02 or 2026-03-02T08:00:00Z")
     })
 }
 
@@ -332,7 +332,7 @@ impl TryFrom<CutArgs> for Request {
             || of.until.is_some();
         if !asks {
             return Err(usage(
-                "say what to cut: --exposure, --patient, --flow, --server, --severity, --since...",
+                "select what to cut: --exposure, --patient, --flow, --server, --severity, --since...",
             ));
         }
         Ok(Self::Cut(Cut {

@@ -173,7 +173,7 @@ impl Follower<'_> {
             Ok(_) => {}
             Err(refusal) if self.once => return Err(refusal.into()),
             Err(refusal) => complain(&format!(
-                "the published rules are refused, those in force stay: {refusal}"
+                "the published rules are refused, the previous rules stay active: {refusal}"
             )),
         }
         Ok(())

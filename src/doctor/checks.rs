@@ -149,7 +149,7 @@ pub(super) fn metrics(config: &Config, all: &mut Vec<Diagnosis>) {
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Diagnosis::advice(
                 CHECK,
                 format!("{address} is in use"),
-                "good if a sensor runs; else choose another port with --metrics",
+                "correct if a sensor is running; otherwise choose another port with --metrics",
             ),
             Err(error) => Diagnosis::fault(
                 CHECK,

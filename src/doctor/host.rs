@@ -89,7 +89,7 @@ fn interface(name: &str, config: &Config) -> Diagnosis {
         _ if packets == "0" => Diagnosis::advice(
             CHECK,
             found,
-            "nothing has come yet: check that the switch mirrors traffic to this port",
+            "no packets yet: check that the switch mirrors traffic to this port",
         ),
         _ => Diagnosis::good(CHECK, found),
     }
@@ -105,15 +105,12 @@ fn offload(name: &str) -> Diagnosis {
     let on = [("gro", offloads.generic_receive), ("lro", offloads.large_receive)];
     let on: Vec<&str> = on.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
     if on.is_empty() {
-        return Diagnosis::good(CHECK, "packets come as they were on the wire");
+        return Diagnosis::good(CHECK, "packets arrive as they were on the wire");
     }
     let off: Vec<String> = on.iter().map(|name| format!("{name} off")).collect();
     Diagnosis::advice(
         CHECK,
-        format!(
-            "{} put packets together: their lengths and times are not those of the wire",
-            on.join(" and ")
-        ),
+        format!("{} merge packets: their lengths and times differ from the wire", on.join(" and ")),
         format!("ethtool -K {name} {}", off.join(" ")),
     )
 }
@@ -150,7 +147,7 @@ pub(super) fn process(all: &mut Vec<Diagnosis>) {
         (true, true) => Diagnosis::advice(
             "rights",
             "runs as root",
-            "run it as a user of its own with CAP_NET_RAW: the unit of the package does",
+            "run it as a dedicated user with CAP_NET_RAW, like the package's unit",
         ),
         (false, true) => Diagnosis::good("rights", "CAP_NET_RAW, and not root"),
         (_, false) => Diagnosis::fault(
@@ -161,7 +158,7 @@ pub(super) fn process(all: &mut Vec<Diagnosis>) {
     });
     let landlock = read("/sys/kernel/security/lsm").is_some_and(|list| list.contains("landlock"));
     all.push(match landlock {
-        true => Diagnosis::good("landlock", "the kernel can keep it from files it does not need"),
+        true => Diagnosis::good("landlock", "the kernel can restrict which files a sensor uses"),
         false => Diagnosis::advice(
             "landlock",
             "the kernel does not offer it, or does not say",
@@ -170,7 +167,7 @@ pub(super) fn process(all: &mut Vec<Diagnosis>) {
     });
     let actions = read("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
     all.push(match actions.split_whitespace().any(|action| action == "errno") {
-        true => Diagnosis::good("seccomp", "the kernel can keep it to the system calls it needs"),
+        true => Diagnosis::good("seccomp", "the kernel can restrict a sensor's system calls"),
         false => Diagnosis::advice(
             "seccomp",
             "the kernel does not offer it",

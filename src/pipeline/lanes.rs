@@ -171,14 +171,14 @@ impl Lanes {
         self.stop.store(true, Ordering::Relaxed);
         let (mut sum, mut recorders, mut unread) = (PacketCounters::default(), Vec::new(), 0);
         for thread in self.threads {
-            let broken = |_| io::Error::other("a worker thread broke down");
+            let broken = |_| io::Error::other("a worker thread failed");
             let ended = thread.join().map_err(broken)?;
             sum.add(&ended.counts);
             recorders.extend(ended.recorder);
             unread += ended.unread;
         }
         let collector = self.collector.join();
-        let broken = |_| io::Error::other("the collector thread broke down");
+        let broken = |_| io::Error::other("the collector thread failed");
         let (collector, failed) = collector.map_err(broken)?;
         // By now every exposure has opened.
         recorders.iter_mut().for_each(|recorder| recorder.check_wanted());

@@ -44,7 +44,7 @@ fn line(level: &str, text: &str) {
     };
     let format = FORMAT.get().copied().unwrap_or_default();
     if held > 0 {
-        let said = format!("{held} messages were held back: more than {MOST} in 10 s");
+        let said = format!("{held} messages were suppressed: more than {MOST} in 10 s");
         write(format, "warning", &said);
     }
     write(format, level, text);

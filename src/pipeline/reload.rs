@@ -157,7 +157,7 @@ impl RuleWatcher {
     fn keep(&self, why: &str) {
         self.metrics.rules_reloaded(false);
         self.health.rules_failed(true);
-        complain(&format!("rules not reloaded, those in force stay: {why}"));
+        complain(&format!("rules not reloaded, the previous rules stay active: {why}"));
     }
 }
 
@@ -166,7 +166,7 @@ pub fn warn_of_expired(rules: &RuleSet, now: crate::time::Timestamp) {
     for over in rules.suppressions.expired(now) {
         let (file, line) = &over.source;
         complain(&format!(
-            "{file}:{line}: suppression {} ended on {} and no longer holds; ask {}",
+            "{file}:{line}: suppression {} expired on {}; ask {}",
             over.id, over.expires, over.owner
         ));
     }

@@ -148,9 +148,9 @@ impl Threads {
     pub fn finish(self) -> io::Result<(Collector, Option<io::Error>)> {
         drop(self.work);
         for worker in self.workers {
-            worker.join().map_err(|_| io::Error::other("a worker thread broke down"))?;
+            worker.join().map_err(|_| io::Error::other("a worker thread failed"))?;
         }
-        self.collector.join().map_err(|_| io::Error::other("the collector thread broke down"))
+        self.collector.join().map_err(|_| io::Error::other("the collector thread failed"))
     }
 }
 

@@ -219,7 +219,7 @@ impl Stop {
                 if !flag.swap(true, Ordering::Relaxed) && sensor {
                     std::thread::spawn(|| {
                         std::thread::sleep(END_WITHIN);
-                        complain("could not end in time: an output does not take its events");
+                        complain("could not stop in time: an output does not accept its events");
                         signal_hook::low_level::exit(1);
                     });
                 }
@@ -259,7 +259,9 @@ fn warn_of_values(config: &Config) {
             && of.mode() & 0o077 != 0
         {
             let (path, mode) = (path.display(), of.mode() & 0o777);
-            complain(&format!("others may read {path} (mode {mode:03o}); run: chmod 600 {path}"));
+            complain(&format!(
+                "other users can read {path} (mode {mode:03o}); run: chmod 600 {path}"
+            ));
         }
     }
 }

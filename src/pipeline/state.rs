@@ -33,7 +33,7 @@ const MODE: u32 = 0o600;
 pub enum StateError {
     /// Without a persistent key, ids would change with each start.
     #[error(
-        "--state needs a key that lasts: give one with --key-file, or as the systemd credential phitap.key"
+        "--state needs a persistent key: give one with --key-file, or as the systemd credential phitap.key"
     )]
     NoKey,
     /// The file cannot be read.

@@ -62,7 +62,7 @@ pub enum FindError {
         theirs: String,
     },
     /// The list of people cannot be read.
-    #[error("cannot read the people to look for: {0}")]
+    #[error("cannot read the list of people: {0}")]
     Input(io::Error),
     /// No person was given.
     #[error(
@@ -70,13 +70,13 @@ pub enum FindError {
     )]
     Nobody,
     /// A birth date that no patient could have.
-    #[error("a birth date is none: write it like 1952-03-01")]
+    #[error("invalid birth date: write it like 1952-03-01")]
     Birth,
     /// A line of the list is not a valid value.
-    #[error("line {0} is no name, birth date or number")]
+    #[error("line {0} is not a name, birth date or number")]
     Line(usize),
     /// The list is too long.
-    #[error("at most {MAX_PEOPLE} people with {MAX_VALUES} values each are looked for at once")]
+    #[error("at most {MAX_PEOPLE} people with {MAX_VALUES} values each can be looked up at once")]
     TooMany,
 }
 

@@ -220,7 +220,7 @@ fn judged(path: &Path, runs: &[source::Run], note: &mut dyn FnMut(String)) -> bo
         }
     }
     if runs.is_empty() {
-        note(format!("{path}: no run is left by the selection"));
+        note(format!("{path}: the selection matches no run"));
     }
     all && !runs.is_empty()
 }

@@ -39,7 +39,7 @@ fn absent_protocols(query: &Query, note: &mut dyn FnMut(String)) -> Result<(), R
     let named: Vec<_> = known.iter().take(MAX_PROTOCOLS).map(|name| foreign(name, 32)).collect();
     for asked in query.filter.protocols.iter().filter(|asked| !known.contains(asked.as_str())) {
         let path = query.source.display();
-        note(format!("{path} has nothing of {asked:?}; there are: {}", named.join(", ")));
+        note(format!("{path} has no {asked:?}; it has: {}", named.join(", ")));
     }
     Ok(())
 }

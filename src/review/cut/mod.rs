@@ -70,7 +70,7 @@ pub enum CutError {
         source: io::Error,
     },
     /// No recipient could decrypt the result.
-    #[error("{0:?} is no recipient; give the public key of age (age1...)")]
+    #[error("{0:?} is not a recipient; give an age public key (age1...)")]
     Recipient(String),
 }
 
@@ -199,7 +199,7 @@ fn verified(
             }
             Some(_) => {}
             None => note(format!(
-                "{}: the run did not keep its hash (--store does); whether it has changed is not known",
+                "{}: the run did not record its hash (--store does), so changes cannot be detected",
                 path.display()
             )),
         }

@@ -69,7 +69,7 @@ impl Selectors {
             }
         }
         if all.iter().all(|pick| pick.files.is_empty()) {
-            return Err(CutError::Nothing("nothing that was asked for names packets of a capture"));
+            return Err(CutError::Nothing("nothing selected has packets in a capture"));
         }
         Ok(Self { all, since: filter.since, until: filter.until })
     }

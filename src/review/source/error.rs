@@ -14,7 +14,7 @@ pub enum ReadError {
         source: std::io::Error,
     },
     /// It contains no event.
-    #[error("{path} holds no events of phitap{remedy}", path = .path.display())]
+    #[error("{path} contains no phitap events{remedy}", path = .path.display())]
     NoEvents {
         /// The file.
         path: PathBuf,

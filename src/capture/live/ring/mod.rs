@@ -252,15 +252,17 @@ impl Interface {
             .map_err(|error| no_ring(&self.name, &error))?;
         if let Some(size) = smaller {
             let kib = size >> 10;
-            notices
-                .push(format!("{}: no memory for the ring asked for, it has {kib} KiB", self.name));
+            notices.push(format!(
+                "{}: not enough memory for the requested ring; it has {kib} KiB",
+                self.name
+            ));
         }
         if options.hardware_time
             && let Err(error) = rings.iter().try_for_each(|r| r.socket.hardware_time(&self.name))
         {
             let name = &self.name;
             notices.push(format!(
-                "{name}: no time stamps of the adapter ({error}), the kernel's are used"
+                "{name}: no timestamps of the adapter ({error}); using the kernel's"
             ));
         }
         self.link = Some(link);
