@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs a .deb into a clean Debian of its own, as root, and looks at what an administrator would find: user,
-# key, configuration, man page, unit; then upgrades, removes and purges it. Needs debootstrap and a mirror. An .rpm
-# is installed into a root of its own, without its dependencies.
+# Installs a .deb in a clean Debian system as root, and checks what an administrator would find: user, key,
+# configuration, man page, unit. Then upgrades, removes and purges it. Requires debootstrap and a mirror. An
+# .rpm is installed to a separate root without its dependencies.
 #
 #   scripts/try-package.sh target/package/phitap_0.1.0-1_amd64.deb [ROOT]
 #   scripts/try-package.sh target/package/phitap-0.1.0-1.x86_64.rpm [ROOT]
@@ -19,7 +19,7 @@ if [[ -z $root ]]; then
     trap 'rm -rf --one-file-system "$root"' EXIT
 fi
 
-# What either package must hold.
+# Files that both packages must contain.
 files=(/usr/lib/systemd/system/phitap.service /usr/lib/sysusers.d/phitap.conf /etc/phitap/phitap.toml
     /etc/logrotate.d/phitap /usr/share/bash-completion/completions/phitap)
 has_files() {
