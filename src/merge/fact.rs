@@ -40,7 +40,8 @@ impl fmt::Debug for ProtocolName {
     }
 }
 
-/// A flow as any sensor sees it: no VLAN, as the same packets may be tagged in one place only.
+/// A flow as any sensor sees it: no VLAN, as the same packets may be tagged in one place only. Of a flow that another
+/// one announced, the server is the service that it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FlowId {
     /// The end that opened it.
@@ -57,9 +58,10 @@ pub struct FlowId {
 
 impl From<&FlowInfo> for FlowId {
     fn from(flow: &FlowInfo) -> Self {
+        let (client, server) = flow.parties();
         Self {
-            client: flow.client,
-            server: flow.server,
+            client,
+            server,
             transport: flow.transport.number(),
             initial: flow.initial,
             started: flow.started,

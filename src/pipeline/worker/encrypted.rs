@@ -30,7 +30,7 @@ impl Context {
         let service = Service {
             // As of encrypted flows, so that it does not depend on when the flow was found to have ended.
             time: flow.started,
-            flow: flow.info(analysis.driver.orientation().client),
+            flow: analysis.info(flow),
             protocol: "tls",
             content: "",
             facts,
