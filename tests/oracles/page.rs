@@ -266,7 +266,7 @@ const SECONDS: usize = 8;
 /// Longest time that the page may be behind, on a machine that has other work.
 const MAX_LAG: Duration = Duration::from_secs(90);
 
-/// What one of many wards sends: a patient that nobody has sent before.
+/// What one of many wards sends: a patient whom no earlier message named.
 fn admission(n: usize) -> Vec<u8> {
     let text = format!(
         "MSH|^~\\&|ADT|WARD|ENGINE|MAIN|20260301101502||ADT^A01^ADT_A01|{n}|P|2.5\r\
