@@ -170,7 +170,7 @@ pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome
     }
     warn_of_values(config);
     let server = super::serve::start(config, &parts, access)?;
-    let stop = Stop::on_signals(opened.is_some())?;
+    let stop = Stop::on_signals(opened.is_some(), Arc::clone(&parts.stop))?;
     // A replay that ends reads all of it under the same rules.
     let reloader = goes_on.then(|| Reloader::start(config, &parts)).transpose()?;
     let supervisor = Supervisor::start(config, &parts)?;
@@ -203,9 +203,8 @@ struct Stop {
 }
 
 impl Stop {
-    /// A sensor ends within [`END_WITHIN`], even if the reader of its events is stuck.
-    fn on_signals(sensor: bool) -> io::Result<Self> {
-        let flag = Arc::new(AtomicBool::new(false));
+    /// Sets `flag`. A sensor ends within [`END_WITHIN`], even if the reader of its events is stuck.
+    fn on_signals(sensor: bool, flag: Arc<AtomicBool>) -> io::Result<Self> {
         let mut signals = signal_hook::iterator::Signals::new([
             signal_hook::consts::SIGINT,
             signal_hook::consts::SIGTERM,
