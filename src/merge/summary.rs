@@ -14,7 +14,10 @@ pub const MAX_FACTS: usize = 1 << 20;
 pub const MAX_RUNS: usize = 100_000;
 /// Keys that are held, likewise.
 const MAX_KEYS: usize = 64;
-/// Exposures of one key that are held as sketches, likewise.
+/// So many keys may each have all of [`MAX_FACTS`] and [`MAX_SKETCHED`]; with more, each has an equal share of that. Whoever
+/// may publish can make up keys, and memory must have an end.
+const WHOLE_KEYS: usize = 4;
+/// Exposures of one key that are held as sketches, those with the lowest addresses.
 const MAX_SKETCHED: usize = 65_536;
 /// Records of one patient in one flow that a sketch counts.
 const MAX_RECORDS: u32 = 4_096;
@@ -140,9 +143,22 @@ impl Default for Section {
     }
 }
 
+/// How much one key may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// Facts one by one.
+    pub facts: usize,
+    /// Exposures as sketches.
+    pub sketched: usize,
+}
+
 impl Section {
     /// Adds a fact; whether it says anything new. At most `most` facts are held one by one.
     pub fn add(&mut self, fact: &Fact, most: usize) -> bool {
+        self.add_within(fact, Share { facts: most, sketched: MAX_SKETCHED })
+    }
+
+    fn add_within(&mut self, fact: &Fact, share: Share) -> bool {
         let Fact { key, seen } = fact;
         match &mut self.0 {
             Form::Facts(facts) => {
@@ -157,28 +173,40 @@ impl Section {
                         true
                     }
                 };
-                if facts.len() > most {
-                    self.sketches();
+                if facts.len() > share.facts {
+                    self.sketches(share.sketched);
                 }
                 new
             }
             Form::Sketches(sketches) => {
-                add(sketches, key.pair(), &Sketched::of(key, seen));
+                add(sketches, key.pair(), &Sketched::of(key, seen), share.sketched);
                 true
             }
         }
     }
 
-    pub(super) fn add_sketch(&mut self, pair: Pair, sketch: &Sketched) {
-        add(self.sketches(), pair, sketch);
+    pub(super) fn add_sketch(&mut self, pair: Pair, sketch: &Sketched, most: usize) {
+        add(self.sketches(most), pair, sketch, most);
+    }
+
+    /// Gives up what is beyond its share, which has become smaller.
+    fn shrink(&mut self, share: Share) {
+        if self.facts().is_some_and(|facts| facts.len() > share.facts) {
+            self.sketches(share.sketched);
+        }
+        if let Form::Sketches(sketches) = &mut self.0 {
+            while sketches.len() > share.sketched {
+                sketches.pop_last();
+            }
+        }
     }
 
     /// Its sketches; from now on it has no other form.
-    fn sketches(&mut self) -> &mut BTreeMap<Pair, Sketched> {
+    fn sketches(&mut self, most: usize) -> &mut BTreeMap<Pair, Sketched> {
         if let Form::Facts(facts) = &self.0 {
             let mut sketches = BTreeMap::new();
             for (key, seen) in facts {
-                add(&mut sketches, key.pair(), &Sketched::of(key, seen));
+                add(&mut sketches, key.pair(), &Sketched::of(key, seen), most);
             }
             self.0 = Form::Sketches(sketches);
         }
@@ -188,16 +216,17 @@ impl Section {
         }
     }
 
-    fn union(&mut self, other: &Self, most: usize) {
+    fn union(&mut self, other: &Self, share: Share) {
         match &other.0 {
             Form::Facts(facts) => {
                 for (key, seen) in facts {
-                    self.add(&Fact { key: *key, seen: seen.clone() }, most);
+                    self.add_within(&Fact { key: *key, seen: seen.clone() }, share);
                 }
             }
             Form::Sketches(theirs) => {
-                let ours = self.sketches();
-                theirs.iter().for_each(|(pair, sketch)| add(ours, *pair, sketch));
+                let ours = self.sketches(share.sketched);
+                let add = |(pair, sketch): (&Pair, &_)| add(ours, *pair, sketch, share.sketched);
+                theirs.iter().for_each(add);
             }
         }
     }
@@ -211,12 +240,12 @@ impl Section {
     }
 }
 
-fn add(sketches: &mut BTreeMap<Pair, Sketched>, pair: Pair, sketch: &Sketched) {
+fn add(sketches: &mut BTreeMap<Pair, Sketched>, pair: Pair, sketch: &Sketched, most: usize) {
     match sketches.get_mut(&pair) {
         Some(known) => known.union(sketch),
         None => {
             sketches.insert(pair, sketch.clone());
-            if sketches.len() > MAX_SKETCHED {
+            if sketches.len() > most {
                 sketches.pop_last();
             }
         }
@@ -252,8 +281,8 @@ impl Summary {
 
     /// Adds a fact under a key; whether it says anything new.
     pub fn add(&mut self, key_id: &str, fact: &Fact) -> bool {
-        let most = self.most;
-        self.section(key_id).is_some_and(|section| section.add(fact, most))
+        let section = self.section(key_id);
+        section.is_some_and(|(section, share)| section.add_within(fact, share))
     }
 
     /// Adds what a run has read.
@@ -265,22 +294,33 @@ impl Summary {
         }
     }
 
-    pub(super) fn section(&mut self, key_id: &str) -> Option<&mut Section> {
+    pub(super) fn section(&mut self, key_id: &str) -> Option<(&mut Section, Share)> {
         if !self.keys.contains_key(key_id) {
             self.keys.insert(key_id.to_owned(), Section::default());
             if self.keys.len() > MAX_KEYS {
                 self.keys.pop_last();
             }
+            let share = self.share();
+            self.keys.values_mut().for_each(|section| section.shrink(share));
         }
-        self.keys.get_mut(key_id)
+        let share = self.share();
+        self.keys.get_mut(key_id).map(|section| (section, share))
+    }
+
+    /// How much each key may hold. It only shrinks, so that what is held depends on no order.
+    fn share(&self) -> Share {
+        let of = |most: usize| match self.keys.len() {
+            keys if keys > WHOLE_KEYS => (most * WHOLE_KEYS / keys).max(1),
+            _ => most,
+        };
+        Share { facts: of(self.most), sketched: of(MAX_SKETCHED) }
     }
 
     /// Adds all of another summary.
     pub fn merge(&mut self, other: &Self) {
-        let most = self.most;
         for (key_id, theirs) in &other.keys {
-            if let Some(ours) = self.section(key_id) {
-                ours.union(theirs, most);
+            if let Some((ours, share)) = self.section(key_id) {
+                ours.union(theirs, share);
             }
         }
         for (run, figures) in &other.runs {
