@@ -18,6 +18,7 @@ use async_nats::{Client, ConnectOptions, ServerAddr};
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Time that connecting to one server may take.
@@ -29,6 +30,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(45);
 /// Longest pause between two attempts to connect again, milliseconds.
 const MAX_PAUSE: u64 = 10_000;
+/// Between two looks whether a program was stopped.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// What is said where nothing came in time.
 const NO_ANSWER: &str = "no answer from a NATS server";
 /// Name of the systemd credential that is used where none was given.
@@ -136,6 +139,28 @@ pub async fn answer<T, E: Display>(
     match tokio::time::timeout(GIVE_UP_AFTER, asked.into_future()).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(NO_ANSWER.to_owned()),
+    }
+}
+
+/// What `of` gives; none if it was stopped and that takes longer than `grace` from then on. Whatever waits for a server
+/// that is away must not hold a program that is to end.
+pub async fn unless_stopped<T>(
+    stop: &AtomicBool,
+    grace: Duration,
+    of: impl Future<Output = T>,
+) -> Option<T> {
+    let mut of = std::pin::pin!(of);
+    let mut left = grace;
+    loop {
+        if let Ok(value) = tokio::time::timeout(LOOK_EVERY, &mut of).await {
+            return Some(value);
+        }
+        if stop.load(Ordering::Relaxed) {
+            if left.is_zero() {
+                return None;
+            }
+            left = left.saturating_sub(LOOK_EVERY);
+        }
     }
 }
 
