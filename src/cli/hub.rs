@@ -12,6 +12,9 @@ use std::time::Duration;
 /// Default of `--silent-after`.
 const SILENT_AFTER: Duration = Duration::from_secs(180);
 
+/// The least of it.
+const MIN_SILENT_AFTER: Duration = Duration::from_secs(5);
+
 /// `phitap hub`.
 ///
 /// Sensors publish with --output nats: and --summaries. The hub reads their stream; a flow that two sensors saw
@@ -79,6 +82,12 @@ impl TryFrom<HubArgs> for Settings {
             Some(period) => period.0,
             None => SILENT_AFTER,
         };
+        if silent_after < MIN_SILENT_AFTER {
+            return Err(usage(format!(
+                "--silent-after is {} s at least: sensors report once a minute (--status-every)",
+                MIN_SILENT_AFTER.as_secs()
+            )));
+        }
         Ok(Self {
             broker: args.nats.settings(format!("phitap hub {name}")),
             stream: args.stream,

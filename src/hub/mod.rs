@@ -10,6 +10,7 @@
 
 mod event;
 mod lease;
+mod notices;
 mod running;
 mod sensors;
 mod state;
@@ -63,6 +64,13 @@ pub struct Settings {
     pub again: bool,
     /// No messages but errors.
     pub quiet: bool,
+}
+
+impl Settings {
+    /// Where the events are, for messages.
+    fn events(&self) -> String {
+        format!("stream {}", self.stream)
+    }
 }
 
 /// Why a hub cannot go on. No message holds a secret.

@@ -67,6 +67,12 @@ impl Nats {
         }
     }
 
+    /// Kills the server and removes all that its streams hold.
+    pub fn lose_everything(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(self.folder.path().join("jetstream")).expect("streams");
+    }
+
     /// Starts it again, at the same port and with what its streams hold.
     pub fn restart(&mut self) {
         self.kill();
