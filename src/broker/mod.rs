@@ -31,7 +31,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(45);
 /// Longest pause between attempts to reconnect, milliseconds.
 const MAX_PAUSE: u64 = 10_000;
-/// Between two looks whether a program was stopped.
+/// Interval between checks whether the program was stopped.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The error if no answer arrives in time.
 const NO_ANSWER: &str = "no answer from a NATS server";
@@ -143,8 +143,8 @@ pub async fn answer<T, E: Display>(
     }
 }
 
-/// What `of` gives; none if it was stopped and that takes longer than `grace` from then on. Whatever waits for a server
-/// that is away must not hold a program that is to end.
+/// Awaits `of`, for at most `grace` after `stop` was set: an unreachable server must not delay the end of a program.
+/// Returns `None` if it gave up.
 pub async fn unless_stopped<T>(
     stop: &AtomicBool,
     grace: Duration,

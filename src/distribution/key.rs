@@ -34,13 +34,13 @@ fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
     Ok(text)
 }
 
-/// A key with which others could sign is none.
+/// Refuses a private key that other users can read.
 fn closed(path: &Path) -> Result<(), KeyFileError> {
     use std::os::unix::fs::PermissionsExt as _;
     let fail = |reason: String| KeyFileError { path: path.into(), reason };
     let meta = std::fs::metadata(path).map_err(|error| fail(error.to_string()))?;
     let mode = meta.permissions().mode() & 0o777;
-    // systemd gives access to a credential through a list, which shows in the bits of the group.
+    // systemd grants access to a credential by an access list, which shows in the group bits.
     let given = std::env::var_os("CREDENTIALS_DIRECTORY");
     let open = if given.is_some_and(|folder| path.starts_with(folder)) { 0o037 } else { 0o077 };
     match mode & open {

@@ -1,14 +1,14 @@
-//! What a hub says on standard error: each thing at once when it begins, then seldom, however often it happens.
+//! Messages of a hub on standard error. Each problem is reported at once and then rarely, however often it occurs.
 
 use super::sensors::{Sensor, SensorProblem};
-use super::state::{Counters, MAX_EXPOSURES, MAX_LISTED, MAX_SENSORS, Passed, State};
+use super::state::{Counters, MAX_EXPOSURES, MAX_LISTED, MAX_SENSORS, SkipReason, State};
 use crate::output::text::count;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-/// Between two lines about one thing.
+/// Shortest interval between two messages about one problem.
 pub(super) const SAY_EVERY: Duration = Duration::from_secs(300);
-/// The same about sensors.
+/// The same for messages about sensors.
 pub(super) const SAY_OF_SENSORS_EVERY: Duration = Duration::from_secs(60);
 /// Sensors and keys that are named in a line.
 const MAX_NAMED: usize = 5;
@@ -16,7 +16,7 @@ const MAX_NAMED: usize = 5;
 /// What a line is about.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 enum Topic {
-    Passed(Passed),
+    SkipReason(SkipReason),
     Missed,
     Full,
     Keys,
@@ -38,17 +38,17 @@ pub(super) enum Notice {
 pub(super) struct Notices {
     /// Since the start of the hub.
     said: BTreeMap<Topic, Duration>,
-    /// Messages of each kind that were told of.
-    passed: BTreeMap<Passed, u64>,
+    /// Messages of each kind that were reported.
+    passed: BTreeMap<SkipReason, u64>,
     missed: u64,
-    /// Keys that were told of.
+    /// Keys that were reported.
     keys: BTreeSet<String>,
     /// Sensors that were said to be in trouble.
     troubles: BTreeMap<SensorProblem, BTreeSet<String>>,
 }
 
 impl Notices {
-    /// Whether a line about it may be written `now`; then it is noted as written.
+    /// Whether a message about `topic` is due at `now`; if so, records it as written.
     fn due(&mut self, topic: Topic, now: Duration, every: Duration) -> bool {
         let due = self.said.get(&topic).is_none_or(|at| now.saturating_sub(*at) >= every);
         if due {
@@ -60,10 +60,10 @@ impl Notices {
     /// Messages that were passed over since that was said last.
     pub fn messages(&mut self, state: &State, stream: &str, now: Duration) -> Vec<Notice> {
         let mut lines = Vec::new();
-        for kind in Passed::ALL {
+        for kind in SkipReason::ALL {
             let all = state.counters.of(kind);
             let new = all - self.passed.get(&kind).copied().unwrap_or(0);
-            if new > 0 && self.due(Topic::Passed(kind), now, SAY_EVERY) {
+            if new > 0 && self.due(Topic::SkipReason(kind), now, SAY_EVERY) {
                 self.passed.insert(kind, all);
                 let last = state.last_of.get(&kind).map(String::as_str);
                 lines.push(Notice::Complaint(of_messages(kind, new, stream, last)));
@@ -172,24 +172,24 @@ fn named(names: &[String]) -> String {
     }
 }
 
-fn of_messages(kind: Passed, new: u64, stream: &str, last: Option<&str>) -> String {
+fn of_messages(kind: SkipReason, new: u64, stream: &str, last: Option<&str>) -> String {
     let (what, remedy) = match kind {
-        Passed::Garbage => (
+        SkipReason::Garbage => (
             "is no event of phitap",
             "see who else publishes there, and let only sensors do so".to_owned(),
         ),
-        Passed::Foreign => (
+        SkipReason::Foreign => (
             "is an event of another program",
             "give that program a subject or topic of its own".to_owned(),
         ),
-        Passed::OtherVersion => (
+        SkipReason::OtherVersion => (
             "is a summary of another version of its format",
             "run one version of phitap on sensors and hubs".to_owned(),
         ),
-        Passed::Damaged => {
+        SkipReason::Damaged => {
             ("is a summary that cannot be read", "report it if it happens again".to_owned())
         }
-        Passed::NoRoom => (
+        SkipReason::NoRoom => (
             "found no room",
             format!(
                 "a hub holds {MAX_SENSORS} sensors, {MAX_EXPOSURES} exposures, and {MAX_LISTED} services and hosts; run \
@@ -204,13 +204,13 @@ fn of_messages(kind: Passed, new: u64, stream: &str, last: Option<&str>) -> Stri
 
 impl Counters {
     /// Messages that were passed over for a reason.
-    pub const fn of(&self, kind: Passed) -> u64 {
+    pub const fn of(&self, kind: SkipReason) -> u64 {
         match kind {
-            Passed::Garbage => self.garbage,
-            Passed::Foreign => self.foreign,
-            Passed::OtherVersion => self.other_version,
-            Passed::Damaged => self.damaged,
-            Passed::NoRoom => self.no_room,
+            SkipReason::Garbage => self.garbage,
+            SkipReason::Foreign => self.foreign,
+            SkipReason::OtherVersion => self.other_version,
+            SkipReason::Damaged => self.damaged,
+            SkipReason::NoRoom => self.no_room,
         }
     }
 }
@@ -247,7 +247,7 @@ mod tests {
             assert_eq!(notices.messages(&state, "stream PHITAP", seconds(n)), []);
         }
         state.counters.other_version = 2;
-        state.last_of.insert(Passed::OtherVersion, "ward".to_owned());
+        state.last_of.insert(SkipReason::OtherVersion, "ward".to_owned());
         let lines = notices.messages(&state, "stream PHITAP", seconds(100));
         let line = complaint(lines.first());
         assert!(
@@ -256,7 +256,7 @@ mod tests {
         );
         let lines = notices.messages(&state, "stream PHITAP", seconds(301));
         assert!(complaint(lines.first()).starts_with("passed over 98 messages"), "{lines:?}");
-        for kind in Passed::ALL {
+        for kind in SkipReason::ALL {
             let line = of_messages(kind, 3, "stream PHITAP", None);
             assert!(line.contains(": ") && line.len() < 300, "{line}");
         }

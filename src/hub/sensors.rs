@@ -161,7 +161,7 @@ impl Sensor {
         &self,
         now: Timestamp,
         silent_after: i64,
-        usual: Usual<'_>,
+        usual: Expected<'_>,
     ) -> Vec<SensorProblem> {
         let mut all = Vec::new();
         if !self.is_live() {
@@ -205,7 +205,7 @@ impl Sensor {
 
 /// What sensors should have.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Usual<'a> {
+pub(super) struct Expected<'a> {
     /// Fingerprint of the rules.
     pub rules: Option<&'a str>,
     /// The key of pseudonyms.
@@ -224,7 +224,7 @@ fn most<'a>(
     counts.into_iter().max_by_key(|(value, n)| (*n, *value)).map(|(value, _)| value)
 }
 
-impl<'a> Usual<'a> {
+impl<'a> Expected<'a> {
     /// What most live sensors have, or the rules that were published.
     pub fn of(sensors: &'a BTreeMap<String, Sensor>, published: Option<&'a str>) -> Self {
         let rules = published.or_else(|| most(sensors, |sensor| sensor.rules.as_str()));
@@ -251,7 +251,7 @@ mod tests {
     }
 
     fn troubles(sensor: &Sensor, now: i64) -> Vec<SensorProblem> {
-        sensor.troubles(at(now), 180 * SECOND, Usual { rules: Some("a"), key: Some("k") })
+        sensor.troubles(at(now), 180 * SECOND, Expected { rules: Some("a"), key: Some("k") })
     }
 
     #[test]
@@ -341,9 +341,9 @@ mod tests {
             let (rules, key_id) = (rules.into(), key.into());
             sensors.insert(name.to_owned(), Sensor { rules, key_id, ..sensor() });
         }
-        let usual = Usual::of(&sensors, None);
+        let usual = Expected::of(&sensors, None);
         assert_eq!((usual.rules, usual.key), (Some("x"), Some("l")));
-        assert_eq!(Usual::of(&sensors, Some("z")).rules, Some("z"));
-        assert_eq!(Usual::of(&BTreeMap::new(), None).key, None);
+        assert_eq!(Expected::of(&sensors, Some("z")).rules, Some("z"));
+        assert_eq!(Expected::of(&BTreeMap::new(), None).key, None);
     }
 }

@@ -36,7 +36,7 @@ pub(super) struct SensorExposure {
 closed_set! {
     /// Why a message was passed over.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-    pub(super) enum Passed {
+    pub(super) enum SkipReason {
         /// It is no event.
         Garbage = "garbage",
         /// It is of another program.
@@ -100,7 +100,7 @@ pub(super) struct State {
     pub sensors: BTreeMap<String, Sensor>,
     pub counters: Counters,
     /// The sensor of the last message that was passed over, by the reason, where it says which it is.
-    pub last_of: BTreeMap<Passed, String>,
+    pub last_of: BTreeMap<SkipReason, String>,
     pub dirty: Dirty,
     /// Bytes of the events of exposures, services and hosts.
     held: usize,
@@ -123,7 +123,7 @@ impl State {
     fn received(&mut self, received: Received, payload: &[u8], stored: Timestamp) {
         let Received { sensor, key_id: key, version, time, message } = received;
         if !self.sensors.contains_key(&sensor) && self.sensors.len() >= MAX_SENSORS {
-            self.pass_over(Passed::NoRoom, sensor);
+            self.pass_over(SkipReason::NoRoom, sensor);
             return;
         }
         let mut known = None;
@@ -149,7 +149,7 @@ impl State {
                     true
                 }
                 Err(PartError::Damaged) => {
-                    self.pass_over(Passed::Damaged, sensor);
+                    self.pass_over(SkipReason::Damaged, sensor);
                     return;
                 }
                 Err(PartError::Version(_)) => {
@@ -166,8 +166,8 @@ impl State {
         };
         match (taken, known) {
             (true, _) => self.counters.taken += 1,
-            (false, Some(false)) => self.pass_over(Passed::OtherVersion, sensor.clone()),
-            (false, _) => self.pass_over(Passed::NoRoom, sensor.clone()),
+            (false, Some(false)) => self.pass_over(SkipReason::OtherVersion, sensor.clone()),
+            (false, _) => self.pass_over(SkipReason::NoRoom, sensor.clone()),
         }
         let of = self.sensors.entry(sensor.clone()).or_default();
         of.heard(&version, time, stored);
@@ -178,13 +178,13 @@ impl State {
         self.dirty.sensors.insert(sensor);
     }
 
-    fn pass_over(&mut self, reason: Passed, sensor: String) {
+    fn pass_over(&mut self, reason: SkipReason, sensor: String) {
         match reason {
-            Passed::OtherVersion => self.counters.other_version += 1,
-            Passed::Damaged => self.counters.damaged += 1,
-            Passed::NoRoom => self.counters.no_room += 1,
-            Passed::Garbage => self.counters.garbage += 1,
-            Passed::Foreign => self.counters.foreign += 1,
+            SkipReason::OtherVersion => self.counters.other_version += 1,
+            SkipReason::Damaged => self.counters.damaged += 1,
+            SkipReason::NoRoom => self.counters.no_room += 1,
+            SkipReason::Garbage => self.counters.garbage += 1,
+            SkipReason::Foreign => self.counters.foreign += 1,
         }
         self.last_of.insert(reason, sensor);
     }

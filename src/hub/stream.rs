@@ -39,9 +39,9 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 86_400);
 /// Within this time the broker stores a message of one id once only.
 const DEDUPLICATED: Duration = Duration::from_secs(120);
 
-/// Between two looks how full the stream is.
+/// Interval between checks of the stream's limits.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// A stream that discards nothing is full from this share of its limit on, in hundredths.
+/// Share of its limit from which a stream that discards nothing counts as full, percent.
 const FULL: u64 = 99;
 
 /// What the broker gave.

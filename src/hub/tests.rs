@@ -1,6 +1,6 @@
 //! What the hub knows does not depend on the order of messages, on repetition, or on restarts.
 
-use super::state::{Passed, State};
+use super::state::{SkipReason, State};
 use super::store::Store;
 use super::view::{Hub, Shown, api, page};
 use crate::merge::Numbers;
@@ -165,7 +165,7 @@ fn a_sensor_of_another_version_is_listed_and_events_find_room_by_their_size() {
     let newer = summary("new", 1, 1, 1).replace("\"version\":1", "\"version\":7");
     state.take(newer.as_bytes(), at(1));
     assert!(state.sensors.contains_key("new"));
-    assert_eq!(state.last_of.get(&Passed::OtherVersion).map(String::as_str), Some("new"));
+    assert_eq!(state.last_of.get(&SkipReason::OtherVersion).map(String::as_str), Some("new"));
     // It says how many facts it holds, and holds fewer.
     let forged = summary("a", 1, 1, 1).replace("\"facts\":1", "\"facts\":1000000000000");
     state.take(forged.as_bytes(), at(1));

@@ -1,7 +1,7 @@
 //! What the hub shows: exposures as events of the page, all numbers and all sensors as JSON, and metrics.
 
-use super::sensors::{Sensor, SensorProblem, Usual};
-use super::state::{Counters, ListedKey, Passed, SensorExposure, State};
+use super::sensors::{Expected, Sensor, SensorProblem};
+use super::state::{Counters, ListedKey, SensorExposure, SkipReason, State};
 use crate::exposure::Count;
 use crate::merge::{ExposureNumbers, Numbers, Pair, RunNumbers};
 use crate::severity::Severity;
@@ -282,12 +282,12 @@ fn messages(of: &Counters) -> Value {
 
 /// Messages by what became of them.
 fn reasons(of: &Counters) -> Vec<(&'static str, u64)> {
-    let passed = Passed::ALL.into_iter().map(|reason| (reason.as_str(), of.of(reason)));
+    let passed = SkipReason::ALL.into_iter().map(|reason| (reason.as_str(), of.of(reason)));
     std::iter::once(("taken", of.taken)).chain(passed).collect()
 }
 
 fn sensors(state: &State, hub: &Hub, now: Timestamp) -> Vec<Value> {
-    let usual = Usual::of(&state.sensors, hub.rules.as_deref());
+    let usual = Expected::of(&state.sensors, hub.rules.as_deref());
     let sensor = |(name, of): (&String, &Sensor)| {
         json!({
             "name": name,
@@ -312,7 +312,7 @@ pub(super) fn troubles(
     hub: &Hub,
     now: Timestamp,
 ) -> BTreeMap<SensorProblem, Vec<String>> {
-    let usual = Usual::of(&state.sensors, hub.rules.as_deref());
+    let usual = Expected::of(&state.sensors, hub.rules.as_deref());
     let mut all: BTreeMap<SensorProblem, Vec<String>> = BTreeMap::new();
     for (name, sensor) in &state.sensors {
         for trouble in sensor.troubles(now, hub.silent_after, usual) {

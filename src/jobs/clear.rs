@@ -1,6 +1,6 @@
 //! `phitap jobs clear`: removes the jobs of a queue and what they found.
 
-use super::queue::{Names, Queue, Stage};
+use super::queue::{Queue, Stage, StreamNames};
 use super::status::is_gone;
 use super::{Clear, JobError};
 use crate::broker::{Access, answer};
@@ -18,7 +18,7 @@ pub fn clear(clear: &Clear, out: &mut dyn Write) -> Result<(), JobError> {
     let jobs = runtime.block_on(async {
         let client = Access::open(&clear.broker)?.connect().await?;
         let context = jetstream::new(client);
-        let names = Names::of(&clear.queue);
+        let names = StreamNames::of(&clear.queue);
         if !exists(&context, &names.jobs).await && !exists(&context, &names.results).await {
             return Ok(None);
         }

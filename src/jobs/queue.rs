@@ -21,7 +21,7 @@ use tokio::task::JoinSet;
 
 /// Streams and buckets of a queue.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Names {
+pub(super) struct StreamNames {
     /// The stream of jobs that wait, and its subject.
     pub jobs: String,
     jobs_subject: String,
@@ -30,11 +30,11 @@ pub(super) struct Names {
     results_subject: String,
     /// The bucket with what became of each job.
     pub bucket: String,
-    /// The bucket of the workers that are there.
+    /// The bucket of running workers.
     pub workers: String,
 }
 
-impl Names {
+impl StreamNames {
     pub fn of(queue: &QueueName) -> Self {
         // Not below `phitap.`, which a stream of events may take whole. A subject with a name has one word more than
         // one without, so that none is another one's.
@@ -60,7 +60,7 @@ impl Names {
 const WORKERS: &str = "workers";
 /// Longest list of the files of a job, bytes: a message of the broker has a megabyte.
 const MAX_JOB: usize = 900_000;
-/// A worker that has not said for so long that it is there is gone.
+/// A worker that has not announced itself for this long counts as gone.
 const PRESENT_FOR: Duration = Duration::from_secs(120);
 /// Records that are asked for at once.
 const MAX_ASKED: usize = 64;
@@ -174,7 +174,7 @@ impl Record {
 /// The broker, as jobs need it.
 pub(super) struct Queue {
     pub context: Context,
-    pub names: Names,
+    pub names: StreamNames,
     client: Client,
     bucket: Store,
     workers: Store,
@@ -190,7 +190,7 @@ impl Queue {
     pub async fn open(settings: &broker::Settings, queue: &QueueName) -> Result<Self, JobError> {
         let client = Access::open(settings)?.connect().await?;
         let context = jetstream::new(client.clone());
-        let names = Names::of(queue);
+        let names = StreamNames::of(queue);
         let config = |name: &str, subject: &str, retention| StreamConfig {
             name: name.to_owned(),
             subjects: vec![subject.to_owned()],
@@ -274,19 +274,19 @@ impl Queue {
         Ok(records)
     }
 
-    /// A worker is there.
+    /// Announces a worker.
     pub async fn announce(&self, worker: &str) -> Result<(), JobError> {
         let put = answer(self.workers.put(key_of(worker), worker.to_owned().into())).await;
         put.map(drop).map_err(|error| refused(&self.names.workers, error))
     }
 
-    /// A worker has ended.
+    /// Removes a worker that ends.
     pub async fn withdraw(&self, worker: &str) {
-        // One that is not removed is forgotten in time.
+        // If that fails, its announcement expires.
         let _ = answer(self.workers.delete(key_of(worker))).await;
     }
 
-    /// The workers that are there, by name.
+    /// Names of the workers that run.
     pub async fn present(&self) -> Result<BTreeSet<String>, JobError> {
         let values = values(&self.workers).await?;
         let name = |(_, value): (String, Bytes)| String::from_utf8(value.into()).ok();

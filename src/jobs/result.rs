@@ -1,6 +1,6 @@
 //! `phitap jobs result`: what all jobs found, merged.
 
-use super::queue::{Names, Queue, next};
+use super::queue::{Queue, StreamNames, next};
 use super::status::Progress;
 use super::{AskResult, JobError};
 use crate::broker::answer;
@@ -28,7 +28,7 @@ pub fn result(
     let (progress, messages) = runtime.block_on(read(ask, &mut merged))?;
     let missing = progress.missing();
     if messages == 0 {
-        let stream = Names::of(&ask.queue).results;
+        let stream = StreamNames::of(&ask.queue).results;
         return Err(JobError::NoResult(none(&progress, missing, &stream)));
     }
     if let Some(missing) = &missing {

@@ -1,11 +1,11 @@
 //! Sets of captures, and how far the jobs are.
 
 use super::missing::{Verdict, missing, note};
-use super::queue::{Job, Names, Record, Stage};
+use super::queue::{Job, Record, Stage, StreamNames};
 use super::result::none;
 use super::sets::{Capture, sets};
 use super::status::Progress;
-use super::submit::Names as FileNames;
+use super::submit::Names;
 use super::{QueueName, Together};
 use std::time::Duration;
 
@@ -115,7 +115,7 @@ fn progress_tells_the_rate_the_time_left_and_what_failed() {
 
 #[test]
 fn skipped_files_are_counted_and_the_first_are_named_without_control_characters() {
-    let mut names = FileNames::default();
+    let mut names = Names::default();
     assert_eq!(names.line("empty"), None);
     names.add("/a/\u{1b}[2J.txt".as_ref());
     assert_eq!(names.line("empty").as_deref(), Some("1 file skipped (empty): /a/\\u{1b}[2J.txt"));
@@ -174,7 +174,7 @@ fn a_job_whose_files_one_worker_does_not_see_is_given_up_when_none_sees_them() {
 fn each_queue_has_streams_and_buckets_of_its_own() {
     let named = |text: &str| text.parse::<QueueName>().expect("a name");
     let all = [QueueName::default(), named("a"), named("a-b"), named("queue")];
-    let streams: Vec<String> = all.iter().flat_map(|of| Names::of(of).streams()).collect();
+    let streams: Vec<String> = all.iter().flat_map(|of| StreamNames::of(of).streams()).collect();
     let distinct: std::collections::BTreeSet<&String> = streams.iter().collect();
     assert_eq!(distinct.len(), 16, "{streams:?}");
     assert_eq!(streams[0], "PHITAP_JOBS");

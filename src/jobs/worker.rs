@@ -28,9 +28,9 @@ const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// A job that failed is tried again after this time, times the number of tries.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
-/// Time for which a worker that is stopped waits for the broker.
+/// Longest time that a stopped worker waits for the broker.
 const END_WITHIN: Duration = Duration::from_secs(3);
-/// Between two times that a worker says that it is there.
+/// Interval between announcements of a worker.
 const ANNOUNCE_EVERY: Duration = Duration::from_secs(30);
 
 /// Works until it is stopped, or until no job waits.
@@ -81,8 +81,8 @@ fn check(work: &Work) -> Result<(), RunError> {
 async fn serve(work: &Work, stop: &AtomicBool) -> Result<(), JobError> {
     let queue = Queue::open(&work.broker, &work.queue).await?;
     let consumer = queue.workers(work.gone_after).await?;
-    let presence = Presence { queue: &queue, name: &work.name, said: Cell::new(None) };
-    let served = take_jobs(work, stop, &presence, &consumer).await;
+    let heartbeat = Heartbeat { queue: &queue, name: &work.name, said: Cell::new(None) };
+    let served = take_jobs(work, stop, &heartbeat, &consumer).await;
     if served.is_ok() {
         queue.withdraw(&work.name).await;
     }
@@ -92,20 +92,20 @@ async fn serve(work: &Work, stop: &AtomicBool) -> Result<(), JobError> {
 async fn take_jobs(
     work: &Work,
     stop: &AtomicBool,
-    presence: &Presence<'_>,
+    heartbeat: &Heartbeat<'_>,
     consumer: &PullConsumer,
 ) -> Result<(), JobError> {
-    let queue = presence.queue;
+    let queue = heartbeat.queue;
     let mut idle = stopwatch();
     while !stop.load(Ordering::Relaxed) {
-        presence.show().await?;
+        heartbeat.show().await?;
         let wait = match work.until_empty {
             true => (idle.elapsed() / ASK_LAST_SHARE).clamp(ASK_LAST_FOR, ASK_FOR),
             false => ASK_FOR,
         };
         match queue.take(consumer, wait).await? {
             Some(message) => {
-                Task { work, queue, message, stop, presence }.perform().await?;
+                Task { work, queue, message, stop, heartbeat }.perform().await?;
                 idle = stopwatch();
             }
             None if work.until_empty && queue.is_empty().await? => return Ok(()),
@@ -115,16 +115,16 @@ async fn take_jobs(
     Ok(())
 }
 
-/// What other workers see of this one.
-struct Presence<'a> {
+/// Announces this worker to the others.
+struct Heartbeat<'a> {
     queue: &'a Queue,
     name: &'a str,
-    /// When it said so last.
+    /// Time of the last announcement.
     said: Cell<Option<Instant>>,
 }
 
-impl Presence<'_> {
-    /// Says that it is there, if that is due.
+impl Heartbeat<'_> {
+    /// Announces the worker, if that is due.
     async fn show(&self) -> Result<(), JobError> {
         if self.said.get().is_none_or(|at| at.elapsed() >= ANNOUNCE_EVERY) {
             self.queue.announce(self.name).await?;
@@ -140,7 +140,7 @@ struct Task<'a> {
     queue: &'a Queue,
     message: Message,
     stop: &'a AtomicBool,
-    presence: &'a Presence<'a>,
+    heartbeat: &'a Heartbeat<'a>,
 }
 
 /// Seconds since 1970.
@@ -148,8 +148,8 @@ fn now() -> i64 {
     wall_clock().0 / 1_000_000_000
 }
 
-/// Which try of a job this is. That it was taken before counts only as far as a worker has begun it: one that gave it
-/// back, as it was stopped or does not see its files, has not tried.
+/// The number of this attempt at a job. Attempts of workers that returned the job, because they were stopped or do not
+/// see its files, do not count.
 fn tries(before: Option<&Record>, delivered: i64) -> u32 {
     match before {
         // Submitted again after it was given up.
@@ -305,7 +305,7 @@ impl Task<'_> {
                 // If the broker is away for longer than this, another worker does the job as well.
                 answer(self.message.ack_with(AckKind::Progress)).await.map_err(JobError::Stream)?;
                 self.queue.note(&job.id, record).await?;
-                self.presence.show().await?;
+                self.heartbeat.show().await?;
             }
             let wait = Duration::from_millis(500);
             match tokio::time::timeout(wait, replay.lines.recv()).await {

@@ -14,8 +14,8 @@ pub const MAX_FACTS: usize = 1 << 20;
 pub const MAX_RUNS: usize = 100_000;
 /// Most keys held; the lowest stay.
 const MAX_KEYS: usize = 64;
-/// So many keys may each have all of [`MAX_FACTS`] and [`MAX_SKETCHED`]; with more, each has an equal share of that. Whoever
-/// may publish can make up keys, and memory must have an end.
+/// Number of keys that may each hold [`MAX_FACTS`] and [`MAX_SKETCHED`]. More keys share that equally, because anyone who
+/// can publish can invent keys.
 const WHOLE_KEYS: usize = 4;
 /// Most exposures of one key held as sketches; the lowest stay.
 const MAX_SKETCHED: usize = 65_536;
@@ -145,7 +145,7 @@ impl Default for Section {
     }
 }
 
-/// How much one key may hold.
+/// Most that one key may hold.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Share {
     /// Facts one by one.
@@ -191,7 +191,7 @@ impl Section {
         add(self.sketches(most), pair, sketch, most);
     }
 
-    /// Gives up what is beyond its share, which has become smaller.
+    /// Reduces the section to a share that has become smaller.
     fn shrink(&mut self, share: Share) {
         if self.facts().is_some_and(|facts| facts.len() > share.facts) {
             self.sketches(share.sketched);

@@ -332,7 +332,7 @@ fn a_replay_that_is_stopped_does_not_wait_for_its_receivers() {
     let mut run = run.stderr(std::process::Stdio::piped()).start();
     let mut said = std::io::BufReader::new(run.stderr.take().expect("standard error"));
     let mut line = String::new();
-    // Its receiver is away, and it was told so: without a signal it goes on for a minute.
+    // Its receiver is down. Without a signal it would wait for a minute.
     std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
     assert!(line.contains("events wait in memory"), "{line}");
     let since = std::time::Instant::now();

@@ -30,7 +30,7 @@ const MAX_MEMORY: usize = 16 << 20;
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// How long a replay waits for a receiver that accepts nothing before it gives up the oldest events.
 const PATIENCE: Duration = Duration::from_secs(60);
-/// How often a replay that waits looks whether it was stopped: then it waits no longer.
+/// How often a waiting replay checks whether it was stopped, which ends the wait.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Whether a run waits if it produces events faster than they are delivered.
@@ -71,7 +71,7 @@ struct Front {
     settled: bool,
     /// The folder cannot be written.
     failing: bool,
-    /// The number of deliveries after which a replay waited in vain: it does not wait again before the next one.
+    /// The delivery count at which a replay gave up waiting: it does not wait again before the next delivery.
     gave_up: Option<u64>,
 }
 
