@@ -127,9 +127,12 @@ impl Running<'_> {
         let holder = format!("{} {:016x}", self.settings.name, u64::from_le_bytes(salt));
         self.refresh();
         while !stop.load(Ordering::Relaxed) {
-            let link =
-                Link::open(access, self.settings, &self.durable, &holder, self.again).await?;
-            match link {
+            let opening = Link::open(access, self.settings, &self.durable, &holder, self.again);
+            // A broker that does not answer must not delay the end.
+            let Some(link) = broker::unless_stopped(stop, Duration::ZERO, opening).await else {
+                break;
+            };
+            match link? {
                 Ok(link) => {
                     self.again = false;
                     self.set_connected(true);
