@@ -1,13 +1,14 @@
 //! A hub that runs.
 
+use super::connection::{Access as Broker, Connection};
 use super::lease::{LASTS, RENEW_EVERY};
 use super::notices::{Notice, Notices};
 use super::state::State;
 use super::store::Store;
-use super::stream::{Link, Unacknowledged};
+use super::stream::Unacknowledged;
 use super::view::{self, Hub, Shown};
 use super::{HubError, Settings};
-use crate::broker;
+use crate::broker::unless_stopped;
 use crate::distribution::PublicKey;
 use crate::merge::Numbers;
 use crate::output::health::{Check, Problem, SensorHealth};
@@ -32,7 +33,7 @@ const SHOW_EVERY: Duration = Duration::from_secs(2);
 /// # Errors
 /// What keeps it from its work and does not pass by itself.
 pub fn run(settings: &Settings) -> Result<(), HubError> {
-    let access = broker::Access::open(&settings.broker)?;
+    let broker = Broker::open(settings)?;
     let system = |error: std::io::Error| HubError::System(error.to_string());
     let files = &settings.access;
     let certificate = files.certificate.as_deref().zip(files.key.as_deref());
@@ -88,7 +89,7 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
         again: settings.again,
         rules_key,
     };
-    runtime.map_err(system)?.block_on(running.serve(&access, &stop))
+    runtime.map_err(system)?.block_on(running.serve(&broker, &stop))
 }
 
 /// A name that a consumer may have: no dot, star or space (NATS naming).
@@ -121,15 +122,15 @@ struct Running<'a> {
 }
 
 impl Running<'_> {
-    async fn serve(&mut self, access: &broker::Access, stop: &AtomicBool) -> Result<(), HubError> {
+    async fn serve(&mut self, broker: &Broker, stop: &AtomicBool) -> Result<(), HubError> {
         let mut salt = [0; 8];
         getrandom::fill(&mut salt).map_err(|error| HubError::System(error.to_string()))?;
         let holder = format!("{} {:016x}", self.settings.name, u64::from_le_bytes(salt));
         self.refresh();
         while !stop.load(Ordering::Relaxed) {
-            let opening = Link::open(access, self.settings, &self.durable, &holder, self.again);
+            let opening = broker.connect(self.settings, &self.durable, &holder, self.again);
             // A broker that does not answer must not delay the end.
-            let Some(link) = broker::unless_stopped(stop, Duration::ZERO, opening).await else {
+            let Some(link) = unless_stopped(stop, Duration::ZERO, opening).await else {
                 break;
             };
             match link? {
@@ -156,7 +157,7 @@ impl Running<'_> {
     /// Reads until it is stopped, or the broker is away. What was wrong.
     async fn read(
         &mut self,
-        mut link: Link,
+        mut link: Connection,
         stop: &AtomicBool,
     ) -> Result<Option<String>, HubError> {
         let (mut asked, mut renewed): (Option<Instant>, Option<Instant>) = (None, None);
@@ -164,7 +165,7 @@ impl Running<'_> {
         while !stop.load(Ordering::Relaxed) && fault.is_none() {
             if asked.is_none_or(|at| at.elapsed() >= RENEW_EVERY) {
                 asked = Some(stopwatch());
-                let held = link.lease.renew().await;
+                let held = link.renew().await;
                 renewed = if held { asked } else { renewed.filter(|at| at.elapsed() < LASTS) };
                 self.set_active(held);
                 if let Some(key) = &self.rules_key {
@@ -194,13 +195,13 @@ impl Running<'_> {
                 }
                 Ok(_) => {
                     self.set_connected(false);
-                    self.fault("the broker is away");
+                    self.fault(&link.away());
                 }
                 Err(error) => fault = Some(error),
             }
         }
         self.set_active(false);
-        link.lease.release().await;
+        link.release().await;
         Ok(fault)
     }
 

@@ -16,7 +16,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp((1_772_000_000 + second) * SECOND)
 }
 
-fn exposure(sensor: &str, client: u8, second: i64, records: u64, state: &str) -> String {
+pub(super) fn exposure(sensor: &str, client: u8, second: i64, records: u64, state: &str) -> String {
     json!({
         "@timestamp": at(second).to_string(),
         "event": {"action": "phi-exposure", "id": format!("E{client}"), "severity": 50 + records.min(40)},

@@ -1,11 +1,14 @@
-//! `phitap hub` with a real NATS server: three sensors give the numbers of one, and kills,
-//! redelivery, a second hub and garbage do not change them.
+//! `phitap hub` with a real NATS server, and in `over_kafka` with Kafka brokers: three sensors give the
+//! numbers of one, and kills, redelivery, a second hub and garbage do not change them.
 
 #![cfg(all(feature = "nats", feature = "store"))]
 // Servers, hubs and workers run by the system clock.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "kafka")]
+mod over_kafka;
 
 use common::Bounded as _;
 use common::nats::{Nats, left_out};
@@ -36,15 +39,18 @@ impl Hub {
     }
 
     fn start_with(nats: &Nats, name: &str, store: &Path, more: &[&str]) -> Self {
-        Self::run(Command::new(PHITAP), nats, name, store, more)
+        Self::run(Command::new(PHITAP), &["--nats", &nats.url()], name, store, more)
     }
 
-    fn run(mut program: Command, nats: &Nats, name: &str, store: &Path, more: &[&str]) -> Self {
+    /// `source`: the options that say where the events come from.
+    fn run(mut program: Command, source: &[&str], name: &str, store: &Path, more: &[&str]) -> Self {
         let port = port_for_a_program();
         let log = store.with_extension("log");
         let to = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("log");
         let child = program
-            .args(["hub", "--nats", &nats.url(), "--name", name, "--metrics", &port.to_string()])
+            .arg("hub")
+            .args(source)
+            .args(["--name", name, "--metrics", &port.to_string()])
             .arg("--store")
             .arg(store)
             .args(more)
@@ -505,7 +511,8 @@ fn on_a_slow_disk_nothing_comes_twice() {
     let slow = folder.path().join("slow");
     let mut program = Command::new(PHITAP);
     program.env("LD_PRELOAD", &library).env("PHITAP_TEST_SLOW", &slow);
-    let mut hub = Hub::run(program, &nats, "one", &folder.path().join("hub.db"), &[]);
+    let mut hub =
+        Hub::run(program, &["--nats", &nats.url()], "one", &folder.path().join("hub.db"), &[]);
     hub.wait("it is there", |api| api["hub"]["connected"] == true);
     // More than one batch, so that the next one is under way while one is written.
     let times = 3 * 4_096 / messages.len() + 1;
@@ -582,4 +589,40 @@ fn what_a_sensor_publishes_itself_reaches_the_hub_whole() {
     assert_eq!(api["messages"]["garbage"], 0);
     assert_eq!(api["unmerged_exposures"], 0);
     assert_eq!(list(&api["sensors"])[0]["name"], "ward");
+}
+
+#[test]
+fn the_source_of_a_hub_is_checked_before_it_begins() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = folder.path().join("hub.db");
+    let refused = |source: &[&str]| {
+        let run = phitap([&["hub", "--store", &store.display().to_string()], source].concat());
+        (run.status, run.err)
+    };
+    let (status, text) = refused(&[]);
+    assert!(status == Some(2) && text.contains("--nats"), "{text}");
+    let (status, text) = refused(&["--nats", "nats://127.0.0.1:1", "--kafka", "127.0.0.1:1"]);
+    assert!(status == Some(2) && text.contains("cannot be used with"), "{text}");
+    let (status, text) = refused(&["--kafka", "me:hidden@127.0.0.1:1"]);
+    assert!(status == Some(2) && text.contains("credentials"), "{text}");
+    assert!(!text.contains("hidden"), "{text}");
+    let (status, text) = refused(&["--kafka", "127.0.0.1:1", "--topic", "a b"]);
+    assert!(status == Some(2) && text.contains("letters, digits"), "{text}");
+    let (status, text) = refused(&["--kafka", "192.0.2.1:1", "--kafka-credentials", "/none"]);
+    assert!(status == Some(2) && text.contains("in cleartext"), "{text}");
+    if cfg!(not(feature = "kafka")) {
+        let (status, text) = refused(&["--kafka", "127.0.0.1:1"]);
+        assert!(status == Some(1) && text.contains("--features kafka"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_said_of_limits_of_jetstream_holds_at_small_size() {
+    if left_out() {
+        return;
+    }
+    let script = Path::new(common::ROOT).join("scripts/jetstream-limits.py");
+    let run = Command::new("python3").arg(script).arg("--check").finish();
+    let text = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && run.stdout.ends_with(b"ok\n"), "{text}");
 }
