@@ -14,6 +14,9 @@ use std::time::Duration;
 /// Default of `--silent-after`.
 const SILENT_AFTER: Duration = Duration::from_secs(180);
 
+/// The least of it.
+const MIN_SILENT_AFTER: Duration = Duration::from_secs(5);
+
 /// `phitap hub`.
 ///
 /// Sensors publish with --output nats: or kafka: and --summaries, and the hub reads their stream. A flow that
@@ -123,6 +126,12 @@ impl TryFrom<HubArgs> for Settings {
             Some(period) => period.0,
             None => SILENT_AFTER,
         };
+        if silent_after < MIN_SILENT_AFTER {
+            return Err(usage(format!(
+                "--silent-after is {} s at least: sensors report once a minute (--status-every)",
+                MIN_SILENT_AFTER.as_secs()
+            )));
+        }
         Ok(Self {
             source,
             stream: args.stream,

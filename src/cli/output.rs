@@ -19,6 +19,8 @@ use std::time::Duration;
 pub(super) const MAX_OUTPUTS: usize = 16;
 /// Longest name of an output, characters.
 const MAX_NAME: usize = 32;
+/// Smallest size at which a file is rotated, bytes.
+const MIN_ROTATED: u64 = 64 << 10;
 /// Default facility of syslog messages: local0.
 const LOCAL0: u8 = 16;
 /// Default number of events per HTTP request.
@@ -157,6 +159,12 @@ fn file(path: &str, parameters: &mut Parameters) -> Result<Target, String> {
     let keep = keep.transpose()?;
     if bytes == Some(0) || age.is_some_and(|age| age.is_zero()) {
         return Err("rotate and every are more than 0".to_owned());
+    }
+    if let Some(bytes) = bytes.filter(|bytes| *bytes < MIN_ROTATED) {
+        return Err(format!(
+            "rotate={bytes} would begin a file every {bytes} bytes: write a unit, as in rotate=100MiB, and {}KiB at least",
+            MIN_ROTATED >> 10
+        ));
     }
     let rotates = bytes.is_some() || age.is_some();
     if keep.is_some() && !rotates {
@@ -406,7 +414,9 @@ pub(super) fn spool(
 ) -> Result<Option<SpoolSettings>, ConfigError> {
     let Some(folder) = &options.spool else {
         return match options.spool_keep {
-            Some(_) => Err(usage("spool-keep says how much a spool keeps: name one with --spool")),
+            Some(_) => Err(usage(
+                "--spool-keep limits a spool on disk, and none is given: add --spool DIR",
+            )),
             None => Ok(None),
         };
     };

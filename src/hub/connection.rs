@@ -127,7 +127,10 @@ impl Connection {
     /// What to say while it is not.
     pub fn away(&self) -> String {
         match self {
-            Self::Nats(_) => "the broker is away".to_owned(),
+            Self::Nats(_) => {
+                "the broker is away: is nats-server running? Sensors keep their events until it is back"
+                    .to_owned()
+            }
             #[cfg(feature = "kafka")]
             Self::Kafka(topic) => topic.away(),
         }

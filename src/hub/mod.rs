@@ -14,6 +14,7 @@ mod event;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod lease;
+mod notices;
 mod running;
 mod sensors;
 mod state;
@@ -88,6 +89,16 @@ pub struct KafkaSettings {
     pub topic: String,
     /// File with user and password in two lines.
     pub credentials: Option<PathBuf>,
+}
+
+impl Settings {
+    /// Where the events are, for messages.
+    fn events(&self) -> String {
+        match &self.source {
+            Source::Nats(_) => format!("stream {}", self.stream),
+            Source::Kafka(settings) => format!("topic {}", settings.topic),
+        }
+    }
 }
 
 /// Why a hub cannot go on. No message holds a secret.
