@@ -1,5 +1,5 @@
-//! Archives in object stores: jobs over `s3://`, `gs://` and `az://`, streamed from servers that speak as S3 (moto), Google
-//! Cloud Storage (fake-gcs-server) and Azure Blob Storage (Azurite) do.
+//! Archives in object stores: jobs over `s3://`, `gs://` and `az://`, streamed from servers that emulate S3
+//! (moto), Google Cloud Storage (fake-gcs-server) and Azure Blob Storage (Azurite).
 #![cfg(feature = "archives")]
 // The tests wait for servers by the system clock.
 #![allow(clippy::disallowed_methods)]

@@ -101,6 +101,7 @@ impl Connection {
             Self::Kafka(topic) => {
                 let taken = topic.take(state);
                 batch.pending = topic.pending();
+                batch.missed = topic.missed();
                 taken
             }
         }

@@ -7,7 +7,7 @@
 
 use super::state::State;
 use super::{HubError, KafkaSettings};
-use crate::pipeline::{complain, stopwatch, wall_clock};
+use crate::pipeline::{stopwatch, wall_clock};
 use crate::remote::{Credentials, KafkaReports, explain_kafka, kafka_client, locate};
 use crate::time::Timestamp;
 use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
@@ -71,7 +71,7 @@ impl Access {
         let mut config = self.config.clone();
         config
             .set("group.id", group)
-            // A hub that finds nothing where it was begins anew, and says what is missing.
+            // A hub that finds nothing where it was begins anew, and counts what is missing.
             .set("auto.offset.reset", "error")
             .set("enable.partition.eof", "true")
             .set("statistics.interval.ms", REPORT_EVERY)
@@ -131,6 +131,8 @@ pub(super) struct Topic {
     read: BTreeSet<i32>,
     /// Partitions of which something was taken and not acknowledged.
     unacknowledged: BTreeSet<i32>,
+    /// Messages that were deleted before they were read.
+    missed: u64,
 }
 
 impl Topic {
@@ -183,6 +185,7 @@ impl Topic {
             ends: BTreeMap::new(),
             read: BTreeSet::new(),
             unacknowledged: BTreeSet::new(),
+            missed: 0,
         };
         topic.begin(&partitions, again)?;
         topic.member.subscribe(&[&topic.name]).map_err(|error| text(&error))?;
@@ -217,12 +220,7 @@ impl Topic {
             self.places.insert(partition, place);
             self.ends.insert(partition, end);
         }
-        if missing > 0 {
-            complain(&format!(
-                "{}: {missing} messages were deleted from {} before this hub read them; keep them longer (retention.ms)",
-                self.brokers, self.name
-            ));
-        }
+        self.missed = u64::try_from(missing).unwrap_or(0);
         self.reader.assign(&from).map_err(|error| text(&error))
     }
 
@@ -331,6 +329,11 @@ impl Topic {
         if offsets.count() > 0 {
             let _ = self.reader.commit(&offsets, CommitMode::Async);
         }
+    }
+
+    /// Messages that were deleted from the topic before they were read, since the last call.
+    pub fn missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
     }
 
     /// Messages that were not taken yet, as far as is known.
@@ -514,6 +517,25 @@ mod tests {
         read(&mut open(true), 301);
         // Another hub has acknowledged nothing yet.
         read(&mut opened(&access, "hub-two", false).expect("opened"), 301);
+    }
+
+    #[test]
+    fn messages_that_are_deleted_before_they_are_read_are_counted() {
+        let cluster = cluster(1);
+        let brokers = cluster.bootstrap_servers();
+        publish(&brokers, events(0..10));
+        let access = access(&brokers, TOPIC);
+        let mut topic = opened(&access, "hub-one", false).expect("opened");
+        read(&mut topic, 10);
+        topic.acknowledge();
+        topic.close();
+        // More than the cluster keeps, 5 MiB.
+        publish(&brokers, (0..12).map(|_| vec![b' '; 900_000]));
+        let mut topic = opened(&access, "hub-one", false).expect("opened");
+        let missed = topic.missed();
+        assert!((1..12).contains(&missed), "{missed}");
+        assert_eq!(read(&mut topic, 12 - missed).counters.garbage, 12 - missed);
+        assert_eq!(topic.missed(), 0);
     }
 
     #[test]

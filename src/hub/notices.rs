@@ -80,8 +80,8 @@ impl Notices {
         }
         self.missed = missed;
         Some(Notice::Complaint(format!(
-            "{} of {stream} were removed before this hub read them, and are in no number: raise the limits of the stream \
-             (nats stream edit), or keep the hub running",
+            "{} of {stream} were removed before this hub read them, and are in no number: raise its limits \
+             (nats stream edit; retention.ms of a topic), or keep the hub running",
             count(new, "message")
         )))
     }
