@@ -136,7 +136,8 @@ impl Announced {
                 (true, true) => list(&mut self.lists, event, place, known.kinds, folded),
             };
         }
-        let masked = event.finding.identifiers.iter().all(|i| i.shown.masked());
+        // All are masked or none is.
+        let masked = event.finding.identifiers.first().is_none_or(|i| i.shown.masked());
         let new = Finding::new(event, client, place, busy && masked);
         let (listed, kinds) = (new.listed, new.kinds);
         self.bytes += new.memory();

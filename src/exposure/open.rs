@@ -171,9 +171,9 @@ impl Open {
         let operation = &finding.operation;
         if !operation.is_empty()
             && exposure.operations.len() < MAX_OPERATIONS
-            && !exposure.operations.contains(operation)
+            && !exposure.operations.iter().any(|known| **known == **operation)
         {
-            exposure.operations.push(operation.clone());
+            exposure.operations.push((**operation).into());
         }
         exposure.findings += u64::from(opens || !finding.update);
         exposure.flows += u64::from(opens || starts_flow);

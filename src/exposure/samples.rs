@@ -152,7 +152,7 @@ impl Sample {
                 alert: alert(),
                 direction: Direction::ServerToClient,
                 operation: self.operation.into(),
-                carrier: vec![self.protocol],
+                carrier: Arc::from([self.protocol]),
                 marks: self.marks.into_iter().collect(),
                 facts: Arc::new(self.facts),
             },

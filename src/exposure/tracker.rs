@@ -148,7 +148,8 @@ impl Exposures {
 
     /// Takes a finding, first or revised. Writes what fell due before it; what it shows of hosts for the first time;
     /// the finding if it is new at the level of detail; and its exposure if it opens it or makes it worse.
-    pub fn finding(&mut self, mut event: FindingEvent, out: &mut Vec<Event>) -> Intake {
+    pub fn finding(&mut self, event: impl Into<Box<FindingEvent>>, out: &mut Vec<Event>) -> Intake {
+        let mut event = event.into();
         let now = event.finding.time;
         self.tick(now, out);
         let content = event.finding.carrier.last().copied().unwrap_or_default();
@@ -239,7 +240,7 @@ impl Exposures {
     fn write(
         &mut self,
         detail: Detail,
-        mut event: FindingEvent,
+        mut event: Box<FindingEvent>,
         place: &FindingContext<'_>,
         (exposure, known, records): (EventId, Recognised, u32),
         access: Access,
@@ -256,7 +257,7 @@ impl Exposures {
             within: SeenIn::of(&event),
             packets: event.finding.packets,
             news: Some(Box::new(NewFinding {
-                event: event.clone(),
+                event: (*event).clone(),
                 severity: place.severity,
                 merged: known.merged,
             })),
@@ -265,7 +266,6 @@ impl Exposures {
         match admitted {
             Admitted::Written(severity) => {
                 self.ceiling.written(&event);
-                let event = Box::new(event);
                 out.push(Event::Finding { event, severity, direction, exposure, access });
             }
             Admitted::Listed(list) => out.push(Event::Patients(list)),

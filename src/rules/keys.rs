@@ -226,11 +226,10 @@ pub fn fold(name: &str) -> String {
         return String::new();
     }
     if name.is_ascii() {
-        return name
-            .bytes()
-            .filter(u8::is_ascii_alphanumeric)
-            .map(|b| b.to_ascii_lowercase() as char)
-            .collect();
+        let mut folded = String::with_capacity(name.len());
+        let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+        folded.extend(letters.map(|b| char::from(b.to_ascii_lowercase())));
+        return folded;
     }
     let folded = name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
     let mut out = String::with_capacity(name.len());
