@@ -4,6 +4,7 @@ use super::super::ContentSink;
 use super::super::sql::{self, Catalog, Fields, Parameters, PreparedStatement, PreparedStatements};
 use super::connection::without_headers;
 use super::values::{Kind, utf16};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Parameters of a call that are read.
@@ -74,13 +75,13 @@ impl Procedure {
 }
 
 /// A statement with the names of its parameters.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Prepared {
     statement: Zeroizing<Vec<u8>>,
     names: Vec<Vec<u8>>,
 }
 
-impl PreparedStatement for Prepared {
+impl PreparedStatement for Arc<Prepared> {
     fn memory(&self) -> usize {
         let names = self.names.iter().map(|name| name.capacity() + size_of::<Vec<u8>>());
         self.statement.capacity() + names.sum::<usize>()
@@ -90,9 +91,9 @@ impl PreparedStatement for Prepared {
 /// The prepared statements of a connection.
 #[derive(Default)]
 pub struct Calls {
-    known: PreparedStatements<i64, Prepared>,
+    known: PreparedStatements<i64, Arc<Prepared>>,
     /// The statement whose handle the server has not returned yet.
-    preparing: Option<Prepared>,
+    preparing: Option<Arc<Prepared>>,
 }
 
 impl Calls {
@@ -128,7 +129,7 @@ impl Calls {
         // Options.
         fields.bytes(2)?;
         let (statement, declarations, values) = procedure.places();
-        let mut prepared = Prepared::default();
+        let (mut prepared, mut known) = (Prepared::default(), None);
         let mut parameters = Parameters::default();
         let mut arguments = Vec::new();
         let mut whole = Some(());
@@ -154,17 +155,16 @@ impl Calls {
                 at if at == declarations => prepared.names = declared(&text),
                 0 if procedure == Procedure::Execute => {
                     let handle = std::str::from_utf8(&text).ok().and_then(|t| t.parse().ok());
-                    let known = handle.and_then(|handle: i64| self.known.get(&handle));
+                    known = handle.and_then(|handle: i64| self.known.get(&handle)).cloned();
                     // A short call makes a long statement be read again, so it is paid for.
-                    if let Some(known) = known {
-                        if !sink.reread(sql::REREADING * known.statement.len() as u64) {
-                            return None;
-                        }
-                        prepared = known.clone();
+                    let len = known.as_ref().map_or(0, |known| known.statement.len());
+                    if !sink.reread(sql::REREADING * len as u64) {
+                        return None;
                     }
                 }
                 at if at >= values => {
                     // A value without a name belongs to the next declaration.
+                    let prepared = known.as_deref().unwrap_or(&prepared);
                     let place = prepared.names.get(at - values).filter(|_| name.is_empty());
                     let name = place.cloned().unwrap_or(name);
                     parameters.insert(&name, &text);
@@ -174,8 +174,9 @@ impl Calls {
                 _ => {}
             }
         }
+        let prepared = known.unwrap_or_else(|| Arc::new(prepared));
         if matches!(procedure, Procedure::Prepare | Procedure::PrepareAndExecute) {
-            self.preparing = Some(prepared.clone());
+            self.preparing = Some(Arc::clone(&prepared));
         }
         match prepared.statement.is_empty() {
             true => sql::pass_on_arguments(&arguments, "tds", sink),
@@ -188,7 +189,7 @@ impl Calls {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.known.memory() + self.preparing.as_ref().map_or(0, Prepared::memory)
+        self.known.memory() + self.preparing.as_ref().map_or(0, PreparedStatement::memory)
     }
 }
 
