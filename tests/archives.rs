@@ -1,6 +1,6 @@
-//! Archives in an object store: jobs over `s3://`, streamed from a server that speaks as S3 does (moto).
+//! Archives in an object store: jobs over `s3://`, streamed from a server that emulates S3 (moto).
 #![cfg(feature = "archives")]
-// Servers start by the clock of the world.
+// The tests wait for servers by the system clock.
 #![allow(clippy::disallowed_methods)]
 
 mod common;
@@ -54,7 +54,7 @@ impl S3 {
         assert!(answer.contains(" 200 "), "{answer}");
     }
 
-    /// The program, with what it must know of the server.
+    /// The program, configured for the server.
     fn phitap(&self, arguments: &[&str]) -> Output {
         Command::new(PHITAP)
             .args(arguments)

@@ -1,8 +1,8 @@
-//! `phitap hub` with a real NATS server: three sensors give the numbers of one, and neither kills, redelivery, a second
-//! hub nor garbage change them.
+//! `phitap hub` with a real NATS server: three sensors give the numbers of one, and kills,
+//! redelivery, a second hub and garbage do not change them.
 
 #![cfg(all(feature = "nats", feature = "store"))]
-// Servers, hubs and workers go by the clock of the world.
+// Servers, hubs and workers run by the system clock.
 #![allow(clippy::disallowed_methods)]
 
 mod common;
@@ -23,7 +23,7 @@ use std::time::{Duration, Instant};
 /// Time within which a hub has read everything.
 const WITHIN: Duration = Duration::from_secs(180);
 
-/// A hub that is killed when this is dropped.
+/// A hub that is killed when dropped.
 struct Hub {
     child: Child,
     port: u16,
@@ -80,7 +80,7 @@ impl Hub {
         (status == 200).then(|| serde_json::from_str(&body).expect("JSON"))
     }
 
-    /// Waits until the answer of the API is as wanted, and returns it.
+    /// Waits until the API answers as wanted, and returns the answer.
     fn wait(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -101,7 +101,7 @@ impl Hub {
 }
 
 impl Hub {
-    /// Waits until it answers for `path` as wanted: status and body.
+    /// Waits until `path` answers with the wanted status and body.
     fn answers(&mut self, path: &str, wanted: impl Fn(u16, &str) -> bool) {
         let begun = Instant::now();
         loop {
@@ -131,19 +131,19 @@ impl Drop for Hub {
     }
 }
 
-/// The events of a replay, as a sensor would publish them.
+/// The events of a replay, as published by a sensor.
 fn events_of(key: &Key, sensor: &str, capture: &Path) -> Vec<String> {
     replay(key, sensor, capture, &[]).lines().map(str::to_owned).collect()
 }
 
-/// What `phitap merge` makes of these events.
+/// The result of `phitap merge` for these events.
 fn merged(folder: &Path, events: &[String]) -> Value {
     let file = folder.join("truth.json");
     std::fs::write(&file, events.join("\n")).expect("written");
     merge(&[file])
 }
 
-/// What the numbers of a hub and of `phitap merge` have in common.
+/// The numbers that a hub and `phitap merge` have in common.
 fn numbers(of: &Value) -> Value {
     let exposures = list(&of["exposures"]).iter().map(|e| {
         let server = match e["server"].as_str() {
@@ -197,13 +197,13 @@ fn publish(nats: &Nats, messages: &[String]) {
     });
 }
 
-/// Another order, the same each time.
+/// Shuffles the messages, the same way each time.
 fn shuffled(mut messages: Vec<String>) -> Vec<String> {
     messages.sort_by_key(|message| *blake3::hash(message.as_bytes()).as_bytes());
     messages
 }
 
-/// The events of one sensor that sees all, and those of three that share the traffic.
+/// The events of one sensor that sees everything, and of three that share the traffic.
 fn sensors(key: &Key, folder: &Path) -> (Vec<String>, Vec<String>) {
     let whole = events_of(key, "all", &hospital());
     let parts = split::over_sensors(&hospital(), 3, folder);
@@ -231,7 +231,8 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
     let (whole, mut messages) = sensors(&key, folder.path());
     let truth = numbers(&merged(folder.path(), &whole));
     assert_eq!(truth["patients"], 229);
-    // Some come twice; others are of another program, damaged, of another version, or made with another key.
+    // Some come twice; others are from another program, damaged, of another version, or made with
+    // another key.
     let twice: Vec<String> = messages.iter().step_by(5).cloned().collect();
     messages.extend(twice);
     let good = messages.len();
@@ -266,7 +267,7 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
     for line in ["phitap_hub_exposures 33", "phitap_hub_patients 229", "phitap_hub_active 1"] {
         hub.answers("/metrics", |status, text| status == 200 && text.lines().any(|l| l == line));
     }
-    // Another key: its people are counted apart.
+    // Another key, whose people are counted separately.
     let other = Command::new(PHITAP)
         .args([
             "replay",
@@ -324,7 +325,7 @@ fn a_hub_killed_at_any_moment_loses_and_doubles_nothing() {
     for (n, part) in messages.chunks(messages.len().div_ceil(rounds)).enumerate() {
         let mut hub = Hub::start(&nats, "one", &store);
         publish(&nats, part);
-        // Before it has connected, in the middle of a batch, after it.
+        // Before it has connected, in the middle of a batch, and after it.
         std::thread::sleep(Duration::from_millis([90, 350, 150, 700, 40, 500][n % 6]));
         hub.kill();
     }
@@ -332,7 +333,7 @@ fn a_hub_killed_at_any_moment_loses_and_doubles_nothing() {
     hub.wait("all of it", |api| api["hub"]["pending"] == 0 && numbers(api) == truth);
     hub.wait("the lease of the one that was killed ends", |api| api["hub"]["active"] == true);
     hub.kill();
-    // A restart reads nothing again and shows the same.
+    // A restart reads nothing again and shows the same numbers.
     let mut hub = Hub::start(&nats, "one", &store);
     let api = hub.wait("the same after a restart", |api| {
         api["hub"]["connected"] == true && numbers(api) == truth
@@ -340,7 +341,8 @@ fn a_hub_killed_at_any_moment_loses_and_doubles_nothing() {
     assert_eq!(api["messages"]["garbage"], 0);
 }
 
-/// Makes the next sync to the disk take longer than any time-out of a batch: once for each time its file is made.
+/// Makes the next sync to disk take longer than any time-out of a batch, once each time its file is
+/// created.
 const SLOW_DISK: &str = r#"
 #define _GNU_SOURCE
 #include <stdlib.h>
@@ -372,7 +374,7 @@ fn on_a_slow_disk_nothing_comes_twice() {
     program.env("LD_PRELOAD", &library).env("PHITAP_TEST_SLOW", &slow);
     let mut hub = Hub::run(program, &nats, "one", &folder.path().join("hub.db"), &[]);
     hub.wait("it is there", |api| api["hub"]["connected"] == true);
-    // More than one batch, so that the next one is on its way while one is written.
+    // More than one batch, so that the next one is under way while one is written.
     let times = 3 * 4_096 / messages.len() + 1;
     let sent: Vec<String> = std::iter::repeat_n(&messages, times).flatten().cloned().collect();
     std::fs::write(&slow, "").expect("written");
@@ -407,7 +409,7 @@ fn of_two_hubs_one_is_active_and_the_other_takes_over_with_the_same_numbers() {
     let api = two.wait("the second takes over", |api| api["hub"]["active"] == true);
     assert_eq!(numbers(&two.wait("all of it", |api| numbers(api) == truth)), truth);
     assert_eq!(list(&api["keys"]).len(), 1);
-    // The broker goes away and comes back: nothing is lost, and it is said once.
+    // The broker goes away and comes back: nothing is lost, and it is reported once.
     nats.kill();
     two.wait("it notices", |api| api["hub"]["connected"] == false || api["hub"]["active"] == false);
     nats.restart();
@@ -424,7 +426,7 @@ fn what_a_sensor_publishes_itself_reaches_the_hub_whole() {
         return;
     }
     let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
-    // The hub makes the stream.
+    // The hub creates the stream.
     let mut hub = Hub::start(&nats, "one", &folder.path().join("hub.db"));
     hub.wait("it is there", |api| api["hub"]["connected"] == true);
     let run = phitap([

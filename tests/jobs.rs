@@ -1,8 +1,8 @@
-//! `phitap jobs` and `phitap worker` with a real NATS server: many workers give the result of one machine, and neither
-//! kills nor poison change it.
+//! `phitap jobs` and `phitap worker` with a real NATS server: many workers give the result of one
+//! machine, and kills and poison messages do not change it.
 
 #![cfg(feature = "nats")]
-// Servers, hubs and workers go by the clock of the world.
+// Servers, hubs and workers run by the system clock.
 #![allow(clippy::disallowed_methods)]
 
 mod common;
@@ -23,7 +23,7 @@ use tempfile::TempDir;
 /// Time within which jobs are done.
 const WITHIN: Duration = Duration::from_secs(240);
 
-/// A worker that is killed when this is dropped.
+/// A worker that is killed when dropped.
 struct Worker(Child);
 
 impl Worker {
@@ -38,7 +38,7 @@ impl Worker {
         Self(child)
     }
 
-    /// Waits until it ends, and returns what it said.
+    /// Waits for its end, and returns its output.
     fn end(mut self) -> String {
         use std::io::Read as _;
         let begun = Instant::now();
@@ -61,7 +61,7 @@ impl Drop for Worker {
     }
 }
 
-/// A server, and what one machine finds in the capture of the hospital.
+/// A server, and the result of one machine for the hospital's capture.
 struct Setup {
     key: Key,
     folder: TempDir,
@@ -70,7 +70,7 @@ struct Setup {
 }
 
 impl Setup {
-    /// None where there is no server to test with.
+    /// `None` if there is no server to test with.
     fn new() -> Option<Self> {
         if left_out() {
             return None;
@@ -105,7 +105,7 @@ fn found(result: &str) -> Value {
 fn two_workers_give_the_result_of_one_machine() {
     let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
     let archive = new_folder(&folder, "archive");
-    // Pairs of hosts stay together, so no flow is cut, and some are in two files.
+    // Pairs of hosts stay together, so no flow is cut; some are in two files.
     split::over_sensors(&hospital(), 8, &archive);
     std::fs::write(archive.join("empty.pcap"), "").expect("written");
     std::fs::write(archive.join("\u{1b}[2Jnotes.txt"), "no capture").expect("written");
@@ -113,9 +113,9 @@ fn two_workers_give_the_result_of_one_machine() {
     for name in ["a.csv", "b.csv"] {
         std::fs::write(archive.join("more").join(name), "a;b\n").expect("written");
     }
-    // The same file again counts once.
+    // The same file under another name counts once.
     std::fs::hard_link(archive.join("empty.pcap"), archive.join("again.pcap")).expect("linked");
-    // A capture whose name is no UTF-8.
+    // A capture whose name is not UTF-8.
     let unnamed = OsStr::from_bytes(b"ward-\xff.pcap");
     std::fs::copy(hospital(), archive.join(unnamed)).expect("copied");
     let archive = archive.display().to_string();
@@ -154,7 +154,7 @@ fn two_workers_give_the_result_of_one_machine() {
 fn a_rotated_set_is_one_job_and_no_flow_is_cut() {
     let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
     let archive = new_folder(&folder, "archive");
-    // As `tcpdump -C` names them: the first has no number.
+    // Named like the files of `tcpdump -C`: the first has no number.
     let names = ["ward.pcap", "ward.pcap1", "ward.pcap2", "ward.pcap3"];
     split::over_time(&hospital(), &names, &archive);
     let run = jobs(&nats, &["submit", &archive.display().to_string()]);
@@ -179,7 +179,7 @@ fn replay_of(capture: &Path) -> Option<u32> {
 #[test]
 fn the_job_of_a_killed_worker_is_done_by_another() {
     let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
-    // A pipe without a writer: the worker stays busy with it for as long as we want.
+    // A pipe without a writer keeps the worker busy for as long as needed.
     let capture = folder.path().join("slow.pcap");
     rustix::fs::mknodat(
         rustix::fs::CWD,
@@ -199,7 +199,7 @@ fn the_job_of_a_killed_worker_is_done_by_another() {
     }
     let replay = wait_for("the worker starts a replay", || replay_of(&capture));
     first.0.kill().and_then(|()| first.0.wait()).expect("killed");
-    // It would wait for the writer of the pipe for ever.
+    // It would otherwise wait for the pipe's writer for ever.
     wait_for("the replay ends with its worker", || {
         (replay_of(&capture) != Some(replay)).then_some(())
     });
@@ -216,7 +216,7 @@ fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
     let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
     let poison = folder.path().join("\u{1b}[2Jpoison.pcap");
     std::fs::write(&poison, [0xd4, 0xc3, 0xb2, 0xa1, 9, 9, 9, 9]).expect("written");
-    // The end of the last packet is missing.
+    // Without the end of the last packet.
     let cut = folder.path().join("cut.pcap");
     let bytes = std::fs::read(hospital()).expect("capture");
     std::fs::write(&cut, &bytes[..bytes.len() - 7]).expect("written");
@@ -225,7 +225,7 @@ fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
     let all = [&poison, &cut, &good].map(|path| path.display().to_string());
     let run = jobs(&nats, &["submit", "--quiet", &all[0], &all[1], &all[2]]);
     assert_eq!((run.status, run.out.as_str()), (Some(0), ""), "{}", run.err);
-    // What is no job is passed over.
+    // Entries that are not jobs are skipped.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
     runtime.block_on(async {
@@ -250,7 +250,7 @@ fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
     let said = "the result is incomplete: of 3 jobs, 1 given up, 1 read in part;";
     assert_eq!((result.status, result.err.lines().count()), (Some(3), 1), "{}", result.err);
     assert!(result.err.contains(said), "{}", result.err);
-    // It may be submitted again once it was mended: of another size, it is another job.
+    // A repaired file may be submitted again; with another size it is another job.
     std::fs::copy(hospital(), &poison).expect("copied");
     let run = jobs(&nats, &["submit", &all[0]]);
     assert!(run.out.contains("1 job of 1 capture"), "{}", run.out);
@@ -282,7 +282,7 @@ fn what_is_wrong_is_said_in_one_line() {
         std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("mode");
         path.display().to_string()
     };
-    // A worker with a mistake of its own ends at its start: it would fail every job of the queue.
+    // A misconfigured worker ends at its start, because it would fail every job of the queue.
     let open = write("open.key", &"0123456789abcdef".repeat(4));
     let mode = std::fs::Permissions::from_mode(0o644);
     std::fs::set_permissions(&open, mode).expect("mode");

@@ -1,5 +1,6 @@
-//! The schema of events beside what is made after it and what others publish: the field reference, the
-//! mappings and dashboards for Elasticsearch and OpenSearch, and the Elastic Common Schema.
+//! Compares the schema of events with what is derived from it and what others publish: the field
+//! reference, mappings and dashboards for Elasticsearch and OpenSearch, and the Elastic Common
+//! Schema.
 
 mod common;
 
@@ -18,7 +19,7 @@ fn json(path: &str) -> Value {
     serde_json::from_str(&read(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// A field of the Elastic Common Schema: its type, and its values where they are listed.
+/// A field of the Elastic Common Schema: type, and values if they are listed.
 struct Ecs {
     kind: String,
     allowed: Vec<String>,
@@ -43,7 +44,7 @@ fn resolve<'a>(schema: &'a Value, node: &'a Value) -> &'a Value {
     }
 }
 
-/// Every field below `node` that holds no other.
+/// Every leaf field below `node`.
 fn leaves<'a>(
     schema: &'a Value,
     node: &'a Value,
@@ -204,7 +205,8 @@ fn dashboards_refer_to_what_is_there() {
                 };
                 assert!(fits.contains(&kind), "{}: {agg} of {kind:?}", object["id"]);
             }
-            // An index holds the fields of a list apart from each other: which value belongs to which is lost.
+            // An index flattens lists of objects, so values of one object cannot be matched with
+            // each other.
             for list in &of_objects {
                 let of_list = |agg: &&Value| {
                     agg["params"]["field"].as_str().is_some_and(|field| field.starts_with(list))
@@ -222,7 +224,7 @@ fn dashboards_refer_to_what_is_there() {
         }
         if !attributes["kibanaSavedObjectMeta"].is_null() {
             let source = inner(&attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]);
-            // Each part of a query asks for a field.
+            // Each part of a query refers to a field.
             let query = string(&source["query"]["query"]).replace(['(', ')'], " ");
             let parts = query.split(" and ").flat_map(|part| part.split(" or "));
             let fields = parts.filter_map(|part| part.split([':', '<', '>']).next());

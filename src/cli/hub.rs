@@ -1,7 +1,7 @@
 //! The arguments of `hub`.
 
 use super::broker::NatsArgs;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::values::{Listen, Period};
 use crate::config::MetricsAccess;
 use crate::hub::{STREAM, SUBJECT, Settings};
@@ -14,9 +14,10 @@ const SILENT_AFTER: Duration = Duration::from_secs(180);
 
 /// `phitap hub`.
 ///
-/// Sensors publish with --output nats: and --summaries. The hub reads their stream; a flow that two sensors saw
-/// counts once. It acknowledges only what is in its store, so a kill, a restart or a duplicate message changes no
-/// number. Of several hubs, each with its own store and name, one is active and the others stand by.
+/// Sensors publish with --output nats: and --summaries, and the hub reads their stream. A flow that
+/// two sensors saw counts once. The hub acknowledges only what is in its store, so a kill, a
+/// restart or a duplicate message changes no number. Of several hubs, each with its own store and
+/// name, one is active and the others stand by.
 #[derive(Args, Debug)]
 pub struct HubArgs {
     /// The broker.
@@ -39,13 +40,15 @@ pub struct HubArgs {
     pub silent_after: Option<Period>,
     /// The public key of published rules, PEM: sensors with other rules are reported
     ///
-    /// Without it, sensors whose rules differ from those of most are reported.
+    /// Without it, sensors whose rules differ from the most common ones are reported.
     #[arg(long, value_name = "FILE")]
     pub rules_key: Option<PathBuf>,
-    /// Read the stream from its beginning again, as after restoring an older copy of the store
+    /// Read the stream again from its beginning, for example after restoring an older copy of the
+    /// store
     #[arg(long)]
     pub again: bool,
-    /// Serve /metrics, /healthz, /readyz, the API and the page at this address; a port alone means 127.0.0.1
+    /// Serve /metrics, /healthz, /readyz, the API and the web page at this address; a port alone
+    /// means 127.0.0.1
     #[arg(long, visible_alias = "web", value_name = "ADDR")]
     pub metrics: Option<Listen>,
     /// Require the token in this file
@@ -57,7 +60,7 @@ pub struct HubArgs {
     /// The private key of --metrics-cert, PEM
     #[arg(long, value_name = "FILE")]
     pub metrics_key: Option<PathBuf>,
-    /// Only errors on standard error
+    /// Write only errors to standard error
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -70,7 +73,9 @@ impl TryFrom<HubArgs> for Settings {
         if listen.is_some_and(|address| !address.ip().is_loopback())
             && args.metrics_token_file.is_none()
         {
-            return Err(usage("an address that other hosts reach needs --metrics-token-file"));
+            return Err(usage(
+                "an address that other hosts can reach requires --metrics-token-file",
+            ));
         }
         if args.metrics_cert.is_some() != args.metrics_key.is_some() {
             return Err(usage("--metrics-cert and --metrics-key go together"));

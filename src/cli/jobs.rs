@@ -1,7 +1,7 @@
 //! The arguments of `jobs` and `worker`.
 
 use super::broker::NatsArgs;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::review::MergeFormat;
 use super::values::Period;
 use super::{Cli, Command};
@@ -25,10 +25,11 @@ pub struct JobsArgs {
 pub enum JobsAction {
     /// Add captures to the queue of the workers
     ///
-    /// Workers must see files at the same paths. Rotated files (names in one folder that differ only in numbers) are
-    /// one job, because a flow may continue from one file to the next. Submitting the same files again makes no new
-    /// job, unless they were given up. Built with --features archives, it also accepts addresses of object stores:
-    /// s3://bucket/prefix, gs://, az://.
+    /// Workers must see the files at the same paths. Rotated files (names in one folder that differ
+    /// only in numbers) form one job, because a flow may continue from one file to the next.
+    /// Submitting the same files again adds no job, unless theirs was given up. Built with
+    /// --features archives, it also accepts addresses of object stores: s3://bucket/prefix, gs://,
+    /// az://.
     Submit {
         /// Files, folders (recursively), or addresses of object stores
         #[arg(required = true, value_name = "PATH|URL")]
@@ -36,30 +37,31 @@ pub enum JobsAction {
         /// Which captures are one job
         #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
         together: TogetherArg,
-        /// Say nothing but errors
+        /// Write only errors to standard error
         #[arg(short, long)]
         quiet: bool,
         /// The broker.
         #[command(flatten)]
         nats: NatsArgs,
     },
-    /// Show the progress and speed of the jobs, and which were given up and why
+    /// Show the progress and speed of the jobs, and why any were given up
     Status {
-        /// JSON instead of text
+        /// Print JSON instead of text
         #[arg(long)]
         json: bool,
         /// The broker.
         #[command(flatten)]
         nats: NatsArgs,
     },
-    /// Write the result of all jobs, as merge does
+    /// Write the result of all jobs, like merge
     ///
-    /// Exit status 3 if jobs wait, run, were given up or were read in part.
+    /// The exit status is 3 if any job is waiting or running, was given up, or was read only in
+    /// part.
     Result {
-        /// How to write it
+        /// Output format
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
         format: MergeFormat,
-        /// Exposures shown at most [default: all]
+        /// Maximum number of exposures shown [default: all]
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
         /// The broker.
@@ -76,26 +78,27 @@ pub enum TogetherArg {
     Rotated,
     /// Those in one folder
     Folder,
-    /// Each file alone: a flow that continues in the next file counts as two
+    /// Each file alone; a flow that continues in the next file counts twice
     None,
 }
 
 /// `phitap worker`.
 ///
-/// Takes captures from the queue of phitap jobs submit, one job at a time, replays them and publishes the result. A
-/// worker may be killed at any moment: another one repeats its job.
+/// Takes captures from the queue of phitap jobs submit, one job at a time, replays them and
+/// publishes the result. A worker may be killed at any moment: another worker then repeats its job.
 #[derive(Args, Debug)]
 pub struct WorkerArgs {
     /// The broker.
     #[command(flatten)]
     pub nats: NatsArgs,
-    /// The key of pseudonyms: the same file for every worker
+    /// Key file for pseudonyms; must be the same for every worker
     #[arg(long, value_name = "FILE")]
     pub key_file: PathBuf,
-    /// Options of replay (rules, regions, home-net, memory...), as for its --config
+    /// Configuration file with options of replay (rules, regions, home-net, memory...), as for its
+    /// --config
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Threads of one replay [default: one per core]
+    /// Threads per replay [default: one per core]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
     /// Attempts after which a job is given up
@@ -103,7 +106,7 @@ pub struct WorkerArgs {
     pub tries: NonZeroU32,
     /// Time without a sign of life after which a worker's job is given to another [default: 30s]
     ///
-    /// The first worker sets it for all of them.
+    /// The first worker sets it for all.
     #[arg(long, value_name = "TIME")]
     pub gone_after: Option<Period>,
     /// Name of this worker in the list of jobs [default: name of the host]
@@ -112,7 +115,7 @@ pub struct WorkerArgs {
     /// End when no job is left
     #[arg(long)]
     pub until_empty: bool,
-    /// Only errors on standard error
+    /// Write only errors to standard error
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -140,7 +143,8 @@ impl TryFrom<WorkerArgs> for Work {
     }
 }
 
-/// What a replay with these arguments goes by: read at the start of a worker, as a mistake would fail every job.
+/// The configuration of a replay with these arguments. Read when the worker starts, because a
+/// mistake would fail every job.
 fn replay(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
     let program = [OsString::from("phitap")].into_iter();
     let whole = program.chain(arguments).chain([OsString::from("-")]);
@@ -149,7 +153,7 @@ fn replay(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
         return Err(usage("a worker runs replay"));
     };
     let config = Config::try_from(replay)?;
-    // The one changes the status of a replay, with the other it does not end.
+    // `fail-on` would change the exit status of a replay, and `follow` would keep it from ending.
     for (key, given) in [("fail-on", config.fail_on.is_some()), ("follow", config.follow)] {
         if given {
             return Err(usage(format!(
@@ -160,7 +164,7 @@ fn replay(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// What is asked of the jobs.
+/// A checked action of `jobs`.
 #[derive(Debug)]
 pub enum JobsTask {
     /// `jobs submit`.

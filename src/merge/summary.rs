@@ -1,4 +1,4 @@
-//! Facts by key, and how much each run read.
+//! Sets of facts by key, and how much each run read.
 
 use super::fact::{Fact, FactKey, FlowId, Pair, Seen};
 use super::sketch::HashedSet;
@@ -8,18 +8,19 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Facts of one key that are held one by one: some 400 MB. Beyond it they become sketches.
+/// Most facts held individually per key, about 400 MB. Beyond it they become sketches.
 pub const MAX_FACTS: usize = 1 << 20;
-/// Runs that are held; those with the lowest names, so that no order matters.
+/// Most runs held. Those with the lowest names stay, so that order does not matter.
 pub const MAX_RUNS: usize = 100_000;
-/// Keys that are held, likewise.
+/// Most keys held; the lowest stay.
 const MAX_KEYS: usize = 64;
-/// Exposures of one key that are held as sketches, likewise.
+/// Most exposures of one key held as sketches; the lowest stay.
 const MAX_SKETCHED: usize = 65_536;
-/// Records of one patient in one flow that a sketch counts.
+/// Most records of one patient in one flow that a sketch counts.
 const MAX_RECORDS: u32 = 4_096;
 
-/// What a run has read. Of two reports of one run the later counts, which is the greater one.
+/// What a run has read so far. Of two reports of one run the later counts; its numbers are never
+/// smaller.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunNumbers {
@@ -41,11 +42,11 @@ pub struct RunNumbers {
     pub started: i64,
     /// Packet time of the last packet, nanoseconds since 1970.
     pub ended: i64,
-    /// Whether the run is over.
+    /// Whether the run has ended.
     pub over: bool,
 }
 
-/// An exposure of which only sketches are held.
+/// An exposure held as sketches.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Sketched {
     pub first: Timestamp,
@@ -58,7 +59,7 @@ pub(super) struct Sketched {
     pub kinds: BTreeMap<Kind, HashedSet>,
 }
 
-/// The first bits of a hash of a flow or of what is in it.
+/// The first 64 bits of a hash of `parts`.
 fn hash(parts: &[&[u8]]) -> u64 {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
@@ -69,7 +70,7 @@ fn hash(parts: &[&[u8]]) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// A flow: by its handshake where one was seen, as clocks differ.
+/// Hash of a flow. Uses the handshake if it was seen, because clocks differ.
 fn hash_of_flow(flow: &FlowId) -> u64 {
     let ends = format!("{} {} {}", flow.client, flow.server, flow.transport);
     match flow.initial {
@@ -100,7 +101,8 @@ impl Sketched {
         sketched.flows.insert(flow);
         let finding = hash(&[&flow.to_be_bytes(), key.patient.bytes()]);
         sketched.findings.insert(finding);
-        // The first records are the same for every sensor: the union counts those of whoever saw most.
+        // All sensors number records alike, so the union counts those of the sensor that saw the
+        // most.
         for n in 0..seen.records.min(MAX_RECORDS) {
             sketched.records.insert(hash(&[&finding.to_be_bytes(), &n.to_be_bytes()]));
         }
@@ -124,7 +126,7 @@ impl Sketched {
     }
 }
 
-/// What was found under one key.
+/// The facts or sketches under one key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Section(pub(super) Form);
 
@@ -141,7 +143,7 @@ impl Default for Section {
 }
 
 impl Section {
-    /// Adds a fact; whether it says anything new. At most `most` facts are held one by one.
+    /// Adds a fact and returns whether it was new. Holds at most `most` facts individually.
     pub fn add(&mut self, fact: &Fact, most: usize) -> bool {
         let Fact { key, seen } = fact;
         match &mut self.0 {
@@ -173,7 +175,7 @@ impl Section {
         add(self.sketches(), pair, sketch);
     }
 
-    /// Its sketches; from now on it has no other form.
+    /// Converts the section to sketches, and returns them.
     fn sketches(&mut self) -> &mut BTreeMap<Pair, Sketched> {
         if let Form::Facts(facts) = &self.0 {
             let mut sketches = BTreeMap::new();
@@ -202,7 +204,7 @@ impl Section {
         }
     }
 
-    /// Facts that are held one by one; none where there are only sketches.
+    /// The facts held individually; none once there are sketches.
     pub fn facts(&self) -> Option<&BTreeMap<FactKey, Seen>> {
         match &self.0 {
             Form::Facts(facts) => Some(facts),
@@ -223,17 +225,17 @@ fn add(sketches: &mut BTreeMap<Pair, Sketched>, pair: Pair, sketch: &Sketched) {
     }
 }
 
-/// A run: the sensor's name and the run's id.
+/// Key of a run: sensor name and run id.
 pub type RunKey = (String, String);
 
-/// What runs found and how much they read, ready to be merged.
+/// The mergeable result of runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Summary {
-    /// Facts that are held one by one of each key.
+    /// Most facts held individually per key.
     most: usize,
-    /// What was found, by `phi.key_id`.
+    /// Sections by `phi.key_id`.
     pub keys: BTreeMap<String, Section>,
-    /// How much was read, by run.
+    /// How much each run read.
     pub runs: BTreeMap<RunKey, RunNumbers>,
 }
 
@@ -244,19 +246,19 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Nothing yet; it will hold `most` facts of each key one by one. Only summaries of the same size may be
-    /// compared.
+    /// An empty summary that holds `most` facts per key individually. Only summaries with the same
+    /// `most` may be compared.
     pub const fn holding(most: usize) -> Self {
         Self { most, keys: BTreeMap::new(), runs: BTreeMap::new() }
     }
 
-    /// Adds a fact under a key; whether it says anything new.
+    /// Adds a fact under a key and returns whether it was new.
     pub fn add(&mut self, key_id: &str, fact: &Fact) -> bool {
         let most = self.most;
         self.section(key_id).is_some_and(|section| section.add(fact, most))
     }
 
-    /// Adds what a run has read.
+    /// Adds the numbers of a run.
     pub fn add_run(&mut self, run: RunKey, figures: RunNumbers) {
         let known = self.runs.entry(run).or_default();
         *known = (*known).max(figures);
@@ -275,7 +277,7 @@ impl Summary {
         self.keys.get_mut(key_id)
     }
 
-    /// Adds all of another summary.
+    /// Merges another summary into this one.
     pub fn merge(&mut self, other: &Self) {
         let most = self.most;
         for (key_id, theirs) in &other.keys {
@@ -288,12 +290,12 @@ impl Summary {
         }
     }
 
-    /// Facts held one by one.
+    /// Number of facts held individually.
     pub fn held(&self) -> usize {
         self.keys.values().filter_map(Section::facts).map(BTreeMap::len).sum()
     }
 
-    /// Whether nothing is known.
+    /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.runs.is_empty()
     }

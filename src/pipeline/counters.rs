@@ -1,4 +1,4 @@
-//! What workers count, in deltas that the collector adds up.
+//! Counters of workers, as deltas that the collector adds up.
 
 use super::shedding::Shed;
 use crate::flow::FlowHead;
@@ -19,11 +19,11 @@ pub struct WorkerCounters {
     pub opaque: BTreeMap<(&'static str, Reason), u64>,
     /// Bytes missing in streams.
     pub gap_bytes: u64,
-    /// Those of them that the snap length cut off.
+    /// Of these, bytes that the snap length cut off.
     pub cut_bytes: u64,
-    /// Bytes that contradicted a copy seen before.
+    /// Bytes that differ from an earlier copy.
     pub conflicts: u64,
-    /// TCP segments that were not believed, by reason.
+    /// TCP segments rejected as implausible, by reason.
     pub ignored: BTreeMap<&'static str, u64>,
     /// Anomalies that parsers ignored.
     pub anomalies: BTreeMap<(&'static str, Reason), u64>,
@@ -37,13 +37,13 @@ pub struct WorkerCounters {
     pub identifiers: BTreeMap<Kind, u64>,
     /// Flows that no protocol recognised.
     pub unrecognised_flows: u64,
-    /// Their captured payload, bytes.
+    /// Captured payload of these flows, bytes.
     pub unrecognised_bytes: u64,
     /// Flows of a known protocol, with one direction that was not recognised.
     pub half_recognised_flows: u64,
-    /// Flows given up for the memory ceiling.
+    /// Flows evicted at the memory ceiling.
     pub evicted_flows: u64,
-    /// Flows that are encrypted.
+    /// Encrypted flows.
     pub encrypted_flows: u64,
     /// Payload bytes of encrypted flows.
     pub encrypted_bytes: u64,
@@ -51,12 +51,12 @@ pub struct WorkerCounters {
     pub skipped_bytes: u64,
     /// Payload bytes left unread because the budget of their flow was exhausted.
     pub unpaid_bytes: u64,
-    /// Change of memory held by flows, bytes.
+    /// Change in memory held by flows, bytes.
     pub memory: i64,
 }
 
 impl WorkerCounters {
-    /// A flow ended that no protocol recognised. One without a byte had nothing to recognise.
+    /// Counts a flow that ended unrecognised. A flow without payload had nothing to recognise.
     pub fn unrecognised(&mut self, flow: &FlowHead) {
         if flow.bytes > 0 {
             self.unrecognised_flows += 1;

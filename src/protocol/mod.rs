@@ -1,4 +1,4 @@
-//! What a stream speaks. Recognised by content in both directions, never by port alone.
+//! The protocols of streams. They are recognised by content in both directions, never by port alone.
 //!
 //! A protocol is a folder plus one line in [`PROTOCOLS`]. It gets in-order bytes (`data`), gaps (`gap`) and
 //! the end (`close`) of each direction, parses the framing, and hands its payloads to a [`ContentSink`]. It

@@ -1,4 +1,4 @@
-//! What every connection to another machine needs: credentials that lie in files, and TLS.
+//! Shared by connections to other machines: credentials in files, and TLS.
 
 mod credentials;
 mod tls;

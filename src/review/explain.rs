@@ -1,4 +1,4 @@
-//! `phitap explain`: all that is known of one exposure, finding, patient, service, host or rule.
+//! `phitap explain`: shows everything about an exposure, finding, patient, service, host or rule.
 
 use super::source::{self, Evidence, Exposure, Filter, Patient, PatientObservation, Results};
 use super::{Answer, Explain, ReviewError, report_losses};
@@ -11,9 +11,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::net::IpAddr;
 
-/// Characters of a line of facts.
+/// Longest line of facts, characters.
 const WIDTH: usize = 400;
-/// Patients of an exposure, and exposures of a patient, that are listed.
+/// Most patients of an exposure, and exposures of a patient, that are listed.
 const MAX_LISTED: usize = 50;
 
 pub(super) fn answer(
@@ -50,7 +50,7 @@ pub(super) fn answer(
     Ok(answer)
 }
 
-/// Lines of facts.
+/// Output lines.
 #[derive(Default)]
 struct Page(String);
 
@@ -166,7 +166,7 @@ fn exposure(results: &Results, at: usize, e: &Exposure, page: &mut Page) {
     page.line("Rules", &rules.into_iter().collect::<Vec<_>>().join(", "));
 }
 
-/// A display filter of Wireshark for the flows of an exposure.
+/// A Wireshark display filter for the flows of an exposure.
 fn display_filter(e: &Exposure) -> String {
     let name = |ip: &IpAddr| if ip.is_ipv4() { "ip" } else { "ipv6" };
     format!(
@@ -226,7 +226,7 @@ fn patient(results: &Results, patient: &Patient, seen: &[&PatientObservation], p
     }
 }
 
-/// The facts of the service in an event, one per line.
+/// The service facts in an event, one per line.
 fn facts(event: &Value, page: &mut Page) {
     for part in ["service", "dicom"] {
         let of = event.pointer(&format!("/phi/{part}")).and_then(Value::as_object);

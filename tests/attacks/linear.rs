@@ -1,15 +1,15 @@
-//! Every repetition of a token costs in proportion to its length: no format or protocol looks at the
-//! same bytes again and again, nor long at any.
+//! Repeating a token costs time in proportion to its length: no format or protocol reads the same
+//! bytes repeatedly, or spends long on any.
 
 use crate::run::{SECONDS_PER_BYTE, SLOWER};
 use phitap::flow::Direction;
 use phitap::pipeline::test_harness::{Conversation, TestHarness, TestPacket};
 use phitap::rules::RuleSet;
 
-/// Bytes of the shortest repetition; the others are two and four times as long.
+/// Length of the shortest repetition, bytes; the others are two and four times as long.
 const SHORT: usize = if cfg!(debug_assertions) { 16 << 10 } else { 128 << 10 };
 
-/// What the clock and the machine may add, seconds.
+/// Allowance for the clock and the machine, seconds.
 const SLACK: f64 = 0.02;
 
 /// Media types and what is repeated in them.
@@ -146,7 +146,7 @@ const CONTENTS: &[(&str, &str, &[&str])] = &[
     ("text/plain", "^XA", &["^FD7^FS", "^", "^FO1,1^FDMRN: 7^FS"]),
 ];
 
-/// What protocols are sent, behind the port's name only: the begin, and what is repeated.
+/// Data sent to protocols, by name of the port: the beginning, and what is repeated.
 const STREAMS: &[(&str, &str, &[&str])] = &[
     (
         "mllp",
@@ -212,7 +212,7 @@ fn clock() -> f64 {
     nanoseconds / 1e9
 }
 
-/// A conversation in which one side says `bytes`.
+/// A conversation in which one side sends `bytes`.
 fn packets(bytes: &[u8]) -> Vec<TestPacket> {
     let (client, server) = (([10, 0, 0, 1], 40_000), ([10, 0, 0, 2], 8000));
     let mut conversation = Conversation::new(client, server, 1400);
@@ -234,7 +234,8 @@ fn repeated(begin: &str, token: &str, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Seconds that reading takes: the least of some runs, as others use the machine, too.
+/// Seconds that reading takes: the lowest of several runs, because other programs use the machine,
+/// too.
 fn seconds(harness: &TestHarness, packets: &[TestPacket]) -> f64 {
     let run = || {
         let before = clock();
@@ -244,10 +245,10 @@ fn seconds(harness: &TestHarness, packets: &[TestPacket]) -> f64 {
     (0..2).map(|_| run()).fold(f64::INFINITY, f64::min)
 }
 
-/// Attempts at a measurement: even CPU time grows where others use the machine.
+/// Attempts at a measurement, because even CPU time grows with other load.
 const ATTEMPTS: usize = 4;
 
-/// What is wrong with repetitions that `make` builds for a length.
+/// The fault of repetitions that `make` builds for a length, if any.
 fn fault(
     harness: &TestHarness,
     name: &str,

@@ -1,4 +1,5 @@
-//! What is sent once, and what a few bytes behind it have read, unpacked or set up again and again.
+//! Data that is sent once, and that a few later bytes cause to be read, unpacked or set up
+//! repeatedly.
 
 use crate::lies::Turns;
 
@@ -32,7 +33,7 @@ fn seven_zip() -> Vec<u8> {
     [archive, header].concat()
 }
 
-/// Name, port, what is said.
+/// Name, port, conversation.
 pub fn conversations() -> Vec<(&'static str, u16, Turns)> {
     vec![
         ("PostgreSQL, one statement bound again and again", 5432, postgresql_binds()),
@@ -51,7 +52,7 @@ fn message(kind: u8, body: &[u8]) -> Vec<u8> {
     [&[kind][..], &(body.len() as u32 + 4).to_be_bytes(), body].concat()
 }
 
-/// A connection to PostgreSQL that has begun.
+/// A PostgreSQL connection after its start.
 fn postgresql(client: Vec<u8>, server: Vec<u8>) -> Turns {
     let startup = b"\0\0\0\x12\0\x03\0\0user\0bob\0\0".to_vec();
     let ready = [message(b'R', &[0; 4]), message(b'Z', b"I")].concat();
@@ -66,7 +67,7 @@ fn postgresql_binds() -> Turns {
     postgresql(client, message(b'1', b""))
 }
 
-/// Two statements with many columns, of which each row of a result is the other's.
+/// Two statements with many columns; each row of a result belongs to the other one.
 fn postgresql_turns() -> Turns {
     let column = b"patient_name\0\0\0\0\0\0\0\0\0\0\x19\xff\xff\xff\xff\xff\xff\0\0";
     let described = message(b'T', &[&1600_u16.to_be_bytes()[..], &column.repeat(1600)].concat());
@@ -93,7 +94,7 @@ fn postgresql_forms() -> Turns {
     postgresql([parse, bind, execute.repeat(4000)].concat(), Vec::new())
 }
 
-/// A server of rsync that sends these tokens of one file, in frames.
+/// An rsync server that sends these tokens of one file, in frames.
 fn rsync(options: &[&str], tokens: &[u8]) -> Turns {
     let arguments: String = options.iter().map(|option| format!("{option}\0")).collect();
     let client = format!("@RSYNCD: 31.0 md5 md4\nward\n{arguments}.\0ward/\0\0");
@@ -108,7 +109,7 @@ fn rsync(options: &[&str], tokens: &[u8]) -> Turns {
     vec![(CLIENT, client.into_bytes()), (SERVER, server)]
 }
 
-/// Blocks of zstd that hold nothing, then blocks that the receiver has.
+/// Empty zstd blocks, then blocks that the receiver has.
 fn rsync_zstd() -> Turns {
     let mut zstd = b"\x28\xb5\x2f\xfd\0\x38".to_vec();
     zstd.extend(b"\0\0\0".repeat(30_000));
@@ -118,7 +119,7 @@ fn rsync_zstd() -> Turns {
         tokens.extend(piece);
     }
     tokens.extend(b"\x80".repeat(3000));
-    // A little more of it before each.
+    // With a little more of it before each.
     tokens.extend(b"\x40\x03\0\0\0\x80".repeat(3000));
     rsync(&["--server", "--sender", "-logDtprze.iLsfxCIvu"], &tokens)
 }

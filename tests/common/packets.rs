@@ -1,6 +1,6 @@
-//! Packets and capture files that tests make.
+//! Builds packets and capture files for tests.
 
-// Each test file is a program of its own and uses its part of this.
+// Each test is a separate program that uses part of this.
 #![allow(dead_code)]
 
 use etherparse::{PacketBuilder, PacketBuilderStep, TcpHeader};

@@ -1,4 +1,4 @@
-//! Keys that sign rules, in the files that openssl would make.
+//! Keys for signing rules, in files like those of openssl.
 
 use base64::Engine as _;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};

@@ -7,7 +7,7 @@ use std::io::{BufRead as _, BufReader};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Longest time until a report is drawn, on a machine that has other work.
+/// Longest time until a report is drawn, on a busy machine.
 const MAX_LOAD_MS: u64 = 60_000;
 /// Largest report of the hospital's hour, bytes.
 const MAX_REPORT: u64 = 2_000_000;
@@ -47,7 +47,7 @@ fn a_report_opens_without_a_network_and_anyone_can_read_it() {
         {"axe": true},
         {"eval": "document.getElementById('headline').textContent"},
         {"eval": "document.querySelectorAll('details.exposure').length"},
-        // By keyboard and by its own address.
+        // By keyboard and by its own URL.
         {"eval": "document.querySelector('details.exposure summary').click()"},
         {"wait": format!("{opened} === 1")},
         {"eval": "document.querySelector('details.exposure[open] .body').textContent"},

@@ -24,9 +24,9 @@ use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Flows whose decision is remembered; beyond it all are decided again.
+/// Most flows whose selection is remembered; beyond it all are checked again.
 const MAX_FLOWS: usize = 1 << 20;
-/// Bytes of fragments held while a capture is read.
+/// Most fragments held while a capture is read, bytes.
 const FRAGMENT_MEMORY: usize = 64 << 20;
 
 /// Why packets could not be cut.
@@ -69,8 +69,8 @@ pub enum CutError {
         /// The system's error.
         source: io::Error,
     },
-    /// The result could not be read by anyone.
-    #[error("{0:?} is no recipient; give the public key of age (age1...)")]
+    /// No recipient could decrypt the result.
+    #[error("{0:?} is not a recipient; give an age public key (age1...)")]
     Recipient(String),
 }
 
@@ -90,7 +90,7 @@ pub(super) fn answer(
     let (sealed, plain, counts) = match made {
         Ok(made) => made,
         Err(error) => {
-            // Partial evidence is worthless.
+            // Incomplete evidence is removed.
             let _ = std::fs::remove_file(&cut.output);
             return Err(error.into());
         }
@@ -125,7 +125,7 @@ struct CutCounters {
     fragments: u64,
 }
 
-/// Name of a file and hash of what was written.
+/// SHA-256 and size of a written file.
 type WrittenFile = (String, u64);
 
 /// Writes through `write`, encrypted if recipients are named. Returns hash and size of the file, and of the content
@@ -176,7 +176,8 @@ fn encrypted(
     Err(CutError::Recipient(cut.recipients.first().cloned().unwrap_or_default()))
 }
 
-/// The captures at their current paths, unchanged as far as the run recorded their hashes.
+/// Checks that the captures are unchanged, as far as the run recorded hashes. Returns their current
+/// paths.
 fn verified(
     cut: &Cut,
     results: &Results,
@@ -198,7 +199,7 @@ fn verified(
             }
             Some(_) => {}
             None => note(format!(
-                "{}: the run did not keep its hash (--store does); whether it has changed is not known",
+                "{}: the run did not record its hash (--store does), so changes cannot be detected",
                 path.display()
             )),
         }

@@ -1,4 +1,4 @@
-//! Selects the packets of captures that belong to the request.
+//! Selects the packets of a request.
 
 use super::CutError;
 use crate::capture::Packet;
@@ -10,24 +10,24 @@ use crate::time::Timestamp;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 
-/// Event ids in the comment of one packet.
+/// Most event ids in the comment of one packet.
 const MAX_IDS: usize = 16;
 
-/// Part of the captures of a run.
+/// Selects part of a run's captures.
 struct Selector {
-    /// Captures that may hold it.
+    /// Captures that may hold the packets.
     files: Vec<String>,
-    /// A client and its service; none for flows that are known by their names only.
+    /// Client, service and protocol; none for flows selected by Community ID only.
     pair: Option<(IpAddr, SocketAddr, String)>,
     /// Community IDs; any flow of the pair if empty.
     flows: BTreeSet<String>,
-    /// The packets of records in these captures; every packet of its flows if none.
+    /// Only packets of records in these captures; all packets of the flows if none.
     records: Option<Evidence>,
-    /// The event that it belongs to.
+    /// The event id of the packets.
     id: String,
 }
 
-/// Everything that was picked.
+/// All selectors of a request.
 pub(super) struct Selectors {
     all: Vec<Selector>,
     since: Option<Timestamp>,
@@ -35,7 +35,7 @@ pub(super) struct Selectors {
 }
 
 impl Selectors {
-    /// What the filter and the flows leave of the results.
+    /// Selectors for the results that the filter and the flows leave.
     pub fn of(results: &Results, cut: &Cut) -> Result<Self, CutError> {
         let filter: &Filter = &cut.filter;
         let mut all = Vec::new();
@@ -69,7 +69,7 @@ impl Selectors {
             }
         }
         if all.iter().all(|pick| pick.files.is_empty()) {
-            return Err(CutError::Nothing("nothing that was asked for names packets of a capture"));
+            return Err(CutError::Nothing("nothing selected has packets in a capture"));
         }
         Ok(Self { all, since: filter.since, until: filter.until })
     }
@@ -79,12 +79,12 @@ impl Selectors {
         self.all.iter().flat_map(|pick| pick.files.iter().map(String::as_str)).collect()
     }
 
-    /// The events that were picked.
+    /// The selected events.
     pub fn events(&self) -> BTreeSet<&str> {
         self.all.iter().map(|pick| pick.id.as_str()).collect()
     }
 
-    /// Places of the picks that a flow of a capture belongs to.
+    /// Indexes of the selectors that match a flow of a capture.
     pub fn of_flow(&self, file: &str, key: &FlowKey) -> Vec<usize> {
         let (low, high) = (key.low.to_socket_addr(), key.high.to_socket_addr());
         let transport = key.transport;
@@ -103,7 +103,7 @@ impl Selectors {
         places.map(|(at, _)| at).collect()
     }
 
-    /// The events that a packet of a flow belongs to. `payload` says that it has any.
+    /// The events that a packet of a flow belongs to. `payload`: whether the packet has any.
     pub fn ids(&self, places: &[usize], packet: &Packet, payload: bool) -> Vec<&str> {
         let out_of_time = self.since.is_some_and(|since| packet.time < since)
             || self.until.is_some_and(|until| packet.time >= until);
@@ -127,7 +127,7 @@ fn is(transport: Transport, name: &str) -> bool {
     name.is_empty() || transport.as_str() == name
 }
 
-/// Records of patients.
+/// Adds selectors for the records of patients.
 fn of_patients(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Selector>) {
     for patient in &results.patients {
         for seen in &patient.seen {
@@ -136,7 +136,8 @@ fn of_patients(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Select
                 continue;
             }
             let pair = seen.exposure.and_then(|at| results.exposures.get(at));
-            // A patient seen in several flows of an exposure names the first: all of them are looked at.
+            // A patient in several flows of an exposure has only the first one's id, so all flows
+            // are selected.
             all.push(Selector {
                 files: between(results, patient.run, evidence),
                 pair: pair.map(|e| (e.client, e.server, e.transport.clone())),
@@ -152,7 +153,7 @@ fn of_patients(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Select
     }
 }
 
-/// The captures of a run from the first to the last packet of something.
+/// The captures of a run between the first and the last packet of an entry.
 fn between(results: &Results, run: usize, evidence: &Evidence) -> Vec<String> {
     let files = results.runs.get(run).map_or(&[][..], |run| &run.files);
     let place = |name: &str| files.iter().position(|file| file == name);

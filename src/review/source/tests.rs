@@ -1,4 +1,4 @@
-//! Files of events as they may be: repeated, cut, forged.
+//! Files of events with repeated, truncated and forged lines.
 
 use super::lines;
 use super::*;

@@ -1,9 +1,9 @@
 //! Fonts: text and width of the codes of a string (PLRM 5).
 
-use super::graphics::{Matrix, concat, distance};
 use super::machine::{FONTS, Machine};
 use super::object::{Key, Object};
 use crate::content::extract::layout::GlyphPosition;
+use crate::content::formats::matrix::{Matrix, concat, distance};
 use crate::content::formats::pdf::encoding::{self, Base};
 use crate::content::formats::pdf::font::usual_width;
 use std::rc::Rc;
