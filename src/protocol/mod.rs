@@ -5,6 +5,7 @@
 //! does not interpret them.
 
 mod activity;
+pub mod bomb;
 mod content_writer;
 pub mod datagrams;
 mod dotted;

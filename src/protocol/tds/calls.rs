@@ -5,6 +5,7 @@ use super::super::sql::{self, Catalog, Fields, Parameters, PreparedStatement, Pr
 use super::connection::without_headers;
 use super::values::{Kind, utf16};
 use crate::syntax::sql::{Token, Tokens};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Parameters of a call that are read.
@@ -75,13 +76,13 @@ impl Procedure {
 }
 
 /// A statement with the names of its parameters.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Prepared {
     statement: Zeroizing<Vec<u8>>,
     names: Vec<Vec<u8>>,
 }
 
-impl PreparedStatement for Prepared {
+impl PreparedStatement for Arc<Prepared> {
     fn memory(&self) -> usize {
         let names = self.names.iter().map(|name| name.capacity() + size_of::<Vec<u8>>());
         self.statement.capacity() + names.sum::<usize>()
@@ -91,12 +92,12 @@ impl PreparedStatement for Prepared {
 /// The prepared statements of a connection.
 #[derive(Default)]
 pub struct Calls {
-    known: PreparedStatements<i64, Prepared>,
+    known: PreparedStatements<i64, Arc<Prepared>>,
     /// Procedures that were created on this connection, by their names in lower case: drivers make temporary ones of
     /// statements that they repeat.
-    created: PreparedStatements<Vec<u8>, Prepared>,
+    created: PreparedStatements<Vec<u8>, Arc<Prepared>>,
     /// The statement whose handle the server has not returned yet.
-    preparing: Option<Prepared>,
+    preparing: Option<Arc<Prepared>>,
 }
 
 impl Calls {
@@ -135,7 +136,7 @@ impl Calls {
         let declarations = declarations.get(..len - tokens.rest().len().min(len));
         let names = declared(declarations.unwrap_or_default());
         let statement = Zeroizing::new(tokens.rest().to_vec());
-        self.created.insert(name.to_ascii_lowercase(), Prepared { statement, names });
+        self.created.insert(name.to_ascii_lowercase(), Arc::new(Prepared { statement, names }));
         true
     }
 
@@ -156,7 +157,7 @@ impl Calls {
         catalog: &mut Catalog,
         sink: &mut dyn ContentSink,
     ) -> Option<()> {
-        let mut prepared = Prepared::default();
+        let (mut prepared, mut known) = (Prepared::default(), None);
         let procedure = match fields.number(2)? {
             0xFFFF => Procedure::numbered(fields.number(2)?),
             len => {
@@ -166,7 +167,7 @@ impl Calls {
                     if !sink.reread(sql::REREADING * created.statement.len() as u64) {
                         return None;
                     }
-                    prepared = created.clone();
+                    known = Some(Arc::clone(created));
                 }
                 Procedure::named(&name)
             }
@@ -199,17 +200,16 @@ impl Calls {
                 at if at == declarations => prepared.names = declared(&text),
                 0 if procedure == Procedure::Execute => {
                     let handle = std::str::from_utf8(&text).ok().and_then(|t| t.parse().ok());
-                    let known = handle.and_then(|handle: i64| self.known.get(&handle));
+                    known = handle.and_then(|handle: i64| self.known.get(&handle)).cloned();
                     // A short call makes a long statement be read again, so it is paid for.
-                    if let Some(known) = known {
-                        if !sink.reread(sql::REREADING * known.statement.len() as u64) {
-                            return None;
-                        }
-                        prepared = known.clone();
+                    let len = known.as_ref().map_or(0, |known| known.statement.len());
+                    if !sink.reread(sql::REREADING * len as u64) {
+                        return None;
                     }
                 }
                 at if at >= values => {
                     // A value without a name belongs to the next declaration.
+                    let prepared = known.as_deref().unwrap_or(&prepared);
                     let place = prepared.names.get(at - values).filter(|_| name.is_empty());
                     let name = place.cloned().unwrap_or(name);
                     parameters.insert(&name, &text);
@@ -219,8 +219,9 @@ impl Calls {
                 _ => {}
             }
         }
+        let prepared = known.unwrap_or_else(|| Arc::new(prepared));
         if matches!(procedure, Procedure::Prepare | Procedure::PrepareAndExecute) {
-            self.preparing = Some(prepared.clone());
+            self.preparing = Some(Arc::clone(&prepared));
         }
         match prepared.statement.is_empty() {
             true => sql::pass_on_arguments(&arguments, "tds", sink),
@@ -233,7 +234,7 @@ impl Calls {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        let preparing = self.preparing.as_ref().map_or(0, Prepared::memory);
+        let preparing = self.preparing.as_ref().map_or(0, PreparedStatement::memory);
         self.known.memory() + self.created.memory() + preparing
     }
 }
