@@ -17,6 +17,8 @@ fail() { printf 'try-package: %s\n' "$*" >&2; exit 1; }
 if [[ -z $root ]]; then
     root=$(mktemp -d)
     trap 'rm -rf --one-file-system "$root"' EXIT
+    # Programs of other users run in it, `mandb` for one.
+    chmod 755 "$root"
 fi
 
 # Files that both packages must contain.
@@ -28,6 +30,13 @@ has_files() {
     done
 }
 
+# The manual page, compressed or not, describes the commands. `grep -q` would end the pipe early, which pipefail takes
+# for a failure.
+has_doctor() {
+    [[ $(gzip --decompress --force --stdout "$1" | grep -c 'PHITAP DOCTOR') -gt 0 ]] ||
+        fail "the manual page is not whole"
+}
+
 if [[ $package == *.rpm ]]; then
     command -v rpm >/dev/null || fail "install rpm"
     say "Install the .rpm"
@@ -36,8 +45,7 @@ if [[ $package == *.rpm ]]; then
     rpm --root "$root" --install --nodeps --noscripts "$package"
     "$root/usr/bin/phitap" --version
     has_files
-    gzip --decompress --stdout "$root"/usr/share/man/man1/phitap.1* 2>/dev/null | grep -q 'PHITAP DOCTOR' ||
-        grep -q 'PHITAP DOCTOR' "$root/usr/share/man/man1/phitap.1" || fail "the manual page is not whole"
+    has_doctor "$root"/usr/share/man/man1/phitap.1*
     say "Remove the .rpm"
     printf 'interface = ["eth1"]\n' >>"$root/etc/phitap/phitap.toml"
     rpm --root "$root" --erase --noscripts phitap
@@ -65,7 +73,7 @@ inside phitap --version
 [[ $(inside id -un phitap) == phitap ]] || fail "there is no user phitap"
 [[ $(inside stat -c '%a %U %s' /etc/phitap/phitap.key) == "600 root 32" ]] || fail "the key is not as it should be"
 has_files
-inside zcat /usr/share/man/man1/phitap.1.gz | grep -q 'PHITAP DOCTOR' || fail "the manual page is not whole"
+has_doctor "$root/usr/share/man/man1/phitap.1.gz"
 missing=$(inside ldd /usr/bin/phitap | grep 'not found' || true)
 [[ -z $missing ]] || fail "libraries are missing: $missing"
 say "The unit, in that system"
