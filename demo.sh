@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds phitap and shows what it finds in one morning hour of a hospital (invented people).
-# Arguments go to `phitap replay`.
+# Builds phitap and shows what it finds in an hour of hospital traffic (invented people). Passes its arguments
+# to `phitap replay`.
 set -euo pipefail
 cd "$(dirname "$0")"
 say() { printf '%s\n' "$*" >&2; }
@@ -14,7 +14,7 @@ say ""
 phitap=${CARGO_TARGET_DIR:-target}/quick/phitap
 "$phitap" replay fixtures/hospital.pcap "$@"
 
-# The report is long and a terminal shows its end: say again what it comes to.
+# A terminal shows the end of the long report, so repeat the headline there.
 if [[ $# -eq 0 ]]; then
     report=$("$phitap" replay --no-progress fixtures/hospital.pcap 2>/dev/null)
     say ""

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Runs all tests. Arguments go to cargo test.
+# Runs all tests. Passes its arguments to `cargo test`.
 set -euo pipefail
 cd "$(dirname "$0")"
 say() { printf 'test.sh: %s\n' "$*" >&2; }
 
-# The live tests make network namespaces, which takes root.
+# The live tests create network namespaces, which requires root.
 if [[ ${PHITAP_NO_NETNS-} != 1 ]] && ! unshare --net true 2>/dev/null; then
     say "LEAVING OUT THE LIVE TESTS: they need root on Linux; run them with sudo ./test.sh --test live"
     export PHITAP_NO_NETNS=1

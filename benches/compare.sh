@@ -4,18 +4,18 @@
 #   benches/compare.sh [-r ROUNDS] [-t TIMES] CAPTURE.pcap...      captures of your own
 #   benches/compare.sh [-r ROUNDS] [-t TIMES] -m FOLDER [SCALE]    those in FOLDER; made by MAKE if there are none
 #
-# Each program reads the whole file once to warm the page cache; then all take turns, ROUNDS times
-# (default 5), so that what else the machine does hits all alike. CPU seconds are user and system time of
-# all threads together, start and end included, the median of the rounds; in each round a program runs TIMES
-# times (default 1), for files that are read in less than the clock tells apart. Memory is the peak resident
-# set. Ratios are to `tcpdump -n -r FILE 'port 1'` of the same run, which decodes headers and prints nothing.
+# Each program reads the whole file once to warm the page cache. Then they run in turns for ROUNDS rounds
+# (default 5), so that other load affects all alike. CPU seconds are user and system time of all threads, start
+# and end included, as the median of the rounds. In each round a program runs TIMES times (default 1), for files
+# that are read in less than a clock tick. Memory is the peak resident set. Ratios are to `tcpdump -n -r FILE
+# 'port 1'` in the same run, which decodes headers and prints nothing.
 #
-# phitap writes JSON events to a file, with one worker and with one for each core. tshark dissects every
-# packet and counts protocols. Suricata (with benches/phi.rules, in one thread, which costs it least), Zeek,
-# ndpiReader and tcpflow take part where they are installed. They do other things than phitap, so the ratios
-# say what a capture costs in each, not which of them is better: tcpflow writes streams to files, ndpiReader
-# names protocols, Suricata also logs what it knows of HTTP, TLS and flows. PHITAP names another program than target/release/phitap. MAKE names a
-# program that writes captures of servers under load to a folder: MAKE FOLDER SCALE.
+# phitap writes JSON events to a file, with one worker and with one per core. tshark dissects every packet and
+# counts protocols. Suricata (with benches/phi.rules, in one thread, its cheapest mode), Zeek, ndpiReader and
+# tcpflow run if they are installed. They do other things than phitap, so the ratios give the cost of a capture
+# in each, not their quality: tcpflow writes streams to files, ndpiReader names protocols, and Suricata also
+# logs HTTP, TLS and flows. PHITAP names another program than target/release/phitap. MAKE names a program that
+# writes captures of servers under load to a folder: MAKE FOLDER SCALE.
 set -euo pipefail
 
 usage() { sed -n '2,5s/^# \{0,1\}//p' "$0" >&2; exit 2; }
@@ -49,7 +49,7 @@ fi
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 
-# The command of a program for a capture; what it writes stands in $scratch/out.
+# The command of a program for a capture; its output is in $scratch/out.
 command_of() {
     local file out=$scratch/out
     file=$(printf %q "$2")
@@ -72,7 +72,7 @@ for program in tshark suricata zeek ndpiReader tcpflow; do
 done
 [[ -z ${left_out:-} ]] || echo "not installed and left out:$left_out" >&2
 
-# Which of each program takes part.
+# The programs that are installed.
 version_of() {
     case $1 in
         phitap-all) return ;;
@@ -84,20 +84,20 @@ version_of() {
     esac
 }
 
-# One run: its user, system and wall seconds and peak memory (KiB) go to the results of its program.
+# Runs a program once. Its user, system and wall seconds and its peak memory (KiB) are added to its results.
 measure() {
     local program=$1 capture=$2 to=$3 status=0
     local again="rm -rf $scratch/out; mkdir $scratch/out; $(command_of "$program" "$capture")"
     /usr/bin/time -q -f '%U %S %e %M' -o "$scratch/one" \
         bash -c "for _ in \$(seq $times); do $again; done" >/dev/null 2>"$scratch/said" || status=$?
-    # 3 of phitap: the file ends within a packet.
+    # Status 3 of phitap: the file ends inside a packet.
     if [[ $status != 0 && ! ($program == phitap-* && $status == 3) ]]; then
         echo "$program failed with status $status:" >&2
         tail -n 5 "$scratch/said" >&2
         exit 1
     fi
     tail -n 1 "$scratch/one" >>"$to"
-    # What it wrote: events are lines of phitap and Suricata.
+    # The bytes written: event lines of phitap and Suricata.
     local events=-
     case $program in
         phitap-*) events=$(wc -l <"$scratch/out/events") ;;
@@ -132,7 +132,7 @@ for capture in "${captures[@]}"; do
             { cpu[NR] = ($1 + $2) / times; wall[NR] = $3 / times; if ($4 > memory) memory = $4 }
             END {
                 while ((getline line < base) > 0) { split(line, f, " "); own[++n] = (f[1] + f[2]) / times }
-                # CPU time is told in hundredths of a second.
+                # CPU time has a resolution of 10 ms.
                 least = 0.01 / times
                 reference = median(own, n); if (reference < least) reference = least
                 m = median(cpu, NR); if (m < least) m = least

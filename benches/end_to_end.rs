@@ -57,7 +57,7 @@ fn config(capture: &Path, workers: Option<usize>) -> Config {
     }
 }
 
-/// The generated capture is read as it was meant.
+/// Checks that the generated capture is read as intended.
 fn check(config: &Config) {
     let summary = phitap::pipeline::run(config).map(|o| o.summary).unwrap_or_default();
     for protocol in ["dicom", "hl7", "http"] {

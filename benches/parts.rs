@@ -1,5 +1,5 @@
-//! Parts that every byte or every record passes, each on its own: JSON to tokens, records of known and of
-//! new patients, the driver.
+//! Parts that every byte or record passes through, each measured alone: JSON tokens, records of known and new
+//! patients, the driver.
 
 #![allow(missing_docs)]
 
@@ -16,7 +16,7 @@ use phitap::protocol::ServiceFacts;
 use phitap::rules::Kind;
 use std::hint::black_box;
 
-/// Counts tokens; every string is wanted, as in the worst case.
+/// Counts tokens; every string is read, as in the worst case.
 #[derive(Default)]
 struct Count(usize);
 
@@ -152,7 +152,7 @@ fn records(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// Segments of pixels, which the driver passes over.
+/// Segments of pixels, which the driver skips.
 fn driver(criterion: &mut Criterion) {
     let conversation = dicom::store(4, 512 << 10);
     let mut group = criterion.benchmark_group("driver");
@@ -160,7 +160,7 @@ fn driver(criterion: &mut Criterion) {
     group.bench_function("pixels", |bencher| {
         bencher.iter(|| common::play(black_box(&conversation)));
     });
-    // What no protocol claims is looked at once.
+    // An unknown protocol, which is searched once.
     let noise = common::Numbers::new(1).bytes(64 << 10);
     group.throughput(Throughput::Bytes(noise.len() as u64));
     group.bench_function("unrecognised", |bencher| {
@@ -170,7 +170,7 @@ fn driver(criterion: &mut Criterion) {
             common::play(black_box(&conversation))
         });
     });
-    // Numbers and short names of an unknown protocol, all of which are searched.
+    // Numbers and short names of an unknown protocol, which are all searched.
     let mut numbers = common::Numbers::new(2).bytes(256 << 10);
     for (at, byte) in numbers.iter_mut().enumerate() {
         *byte = match at % 16 {

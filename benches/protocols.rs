@@ -10,7 +10,7 @@ use std::hint::black_box;
 
 fn protocols(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("protocols");
-    // Name, conversation, and whether patients are in it.
+    // Name, conversation, and whether it contains patients.
     let cases: [(&str, Conversation, bool); 7] = [
         ("dicom_store_pixels", dicom::store(40, 512 << 10), true),
         ("dicom_find", dicom::find(1000), true),

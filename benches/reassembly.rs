@@ -14,7 +14,7 @@ use phitap::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use std::hash::BuildHasher as _;
 use std::hint::black_box;
 
-/// Counts what comes out. It wants all of it, or of each side no more than the first bytes.
+/// Counts the output. It wants all bytes, or only the first ones of each side.
 #[derive(Default)]
 struct Counter {
     bytes: u64,
@@ -62,7 +62,8 @@ fn decoded(frames: Vec<Vec<u8>>) -> Vec<Packet> {
     frames.into_iter().map(packet).collect()
 }
 
-/// Takes all packets through a new table. Bytes delivered, of which each side skips so many of the next.
+/// Runs all packets through a new table. Returns the bytes delivered; after each delivery a side skips `skips`
+/// ones.
 fn run(packets: &[Packet], skips: u64) -> u64 {
     let limits = Limits::default();
     let mut table = Table::new(TableLimits {
@@ -90,12 +91,12 @@ fn run(packets: &[Packet], skips: u64) -> u64 {
     counter.bytes
 }
 
-/// One way, `segments` full segments.
+/// One direction of `segments` full segments.
 fn upload(segments: usize) -> Conversation {
     Conversation(vec![(true, Numbers::new(1).bytes(segments * SEGMENT))])
 }
 
-/// Exchanges places within groups of `window` frames, handshake and end left where they are.
+/// Swaps places within groups of `window` frames; handshake and end stay in place.
 fn shuffle(frames: &mut [Vec<u8>], window: usize) {
     let mut numbers = Numbers::new(9);
     let last = frames.len().saturating_sub(3);
@@ -129,7 +130,7 @@ fn reassembly(criterion: &mut Criterion) {
     for flows in [1_000, 20_000] {
         let each = upload(2);
         let all: Vec<Vec<Vec<u8>>> = (0..flows).map(|n| frames(&each, n, 80)).collect();
-        // One packet of each flow in turn: the worst for caches.
+        // One packet of each flow in turn, the worst case for caches.
         let longest = all.iter().map(Vec::len).max().unwrap_or(0);
         let turn = |n: usize| all.iter().filter_map(move |flow| flow.get(n).cloned());
         let mixed = (0..longest).flat_map(turn).collect();

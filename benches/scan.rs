@@ -1,5 +1,5 @@
-//! The scanner for identifiers in text, beside other ways to look for them. Text without hits: that is
-//! what a network carries most of the time.
+//! The scanner for identifiers in text, compared with other methods. Most text has no hits, because that is
+//! what networks carry.
 
 #![allow(missing_docs, clippy::unwrap_used, clippy::disallowed_methods)]
 
@@ -13,19 +13,19 @@ use regex::bytes::{RegexSet, RegexSetBuilder};
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-/// Bytes of each text.
+/// Size of each text, bytes.
 const SIZE: usize = 4 << 20;
 
-/// As much text as a segment or a piece of a body has.
+/// Length of text in a segment or a piece of a body.
 const PIECE: usize = 16 << 10;
 
-/// What this thread has used of a core, where the system reports it, so that other work does not count.
+/// CPU time of this thread, where the system reports it, so that other work does not count.
 fn cpu_time() -> Option<Duration> {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
     text.split(' ').next()?.parse().ok().map(Duration::from_nanos)
 }
 
-/// Text of the given sort without patients, `SIZE` bytes.
+/// Text of the given kind without patients, `SIZE` bytes.
 fn bodies(sort: &str) -> String {
     let conversation = match sort {
         "html" => text::html(400),
@@ -39,7 +39,7 @@ fn bodies(sort: &str) -> String {
     text
 }
 
-/// Letters and digits without any order, in lines: as many candidates as can be.
+/// Random letters and digits in lines: as many candidates as possible.
 fn noise() -> String {
     let mut numbers = common::Numbers::new(7);
     let alphabet = b"0123456789abcdefghijklmnopqrstuvwxyz .-/\n";

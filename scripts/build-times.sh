@@ -9,8 +9,8 @@
 # quick     `cargo build --profile quick` from nothing, then again after a change in one stage
 # tests     the tests of the library built, then again after a change in one stage: rebuild and link
 #
-# Builds go to a folder of their own, so that nothing that was built before counts, and are removed afterwards.
-# Prints a row for each: seconds by the clock, and seconds of CPU.
+# Builds use a temporary folder, so that earlier builds do not count. Prints a row per build: wall-clock seconds
+# and CPU seconds.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -18,18 +18,18 @@ what=("$@")
 if [[ ${#what[@]} -eq 0 ]]; then
     what=(check release dist quick tests)
 fi
-# A stage in the middle: what it uses is below it, what uses it is above.
+# A stage in the middle: some stages are below it, others above.
 touched=src/content/formats/csv.rs
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/phitap-build-times.XXXXXX")
 saved=$(mktemp)
 cp -p "$touched" "$saved"
-# Also when interrupted: the file is as it was.
+# Restores the file, also when interrupted.
 trap 'cp -p "$saved" "$touched"; rm -rf "$folder" "$saved"' EXIT
 export CARGO_TARGET_DIR=$folder CARGO_TERM_PROGRESS_WHEN=never
 cargo fetch --locked --quiet
 
-# Runs a command, and prints its name and its times.
+# Runs a command, and prints its name and times.
 measure() {
     local name=$1 times
     shift

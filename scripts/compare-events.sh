@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Compares the events of two builds, byte by byte: what a change that must not change behaviour leaves alone.
+# Compares the events of two builds byte by byte, for changes that must not change behaviour.
 #
 #   scripts/compare-events.sh OLD NEW [CAPTURE...]     two phitap programs; all fixtures if none is named
 #
-# Both read each capture with the same key, at each level of detail and as one and as two workers. Prints the
-# first differing line of each capture and level, and ends with status 1 if there is any.
+# Both builds read each capture with the same key, at each level of detail, with one worker and with two. Prints
+# the first differing line of each capture and level, and exits with status 1 if there is any.
 set -euo pipefail
 
 old=${1:?usage: compare-events.sh OLD NEW [CAPTURE...]}
@@ -19,7 +19,7 @@ if [[ ${#captures[@]} -eq 0 ]]; then
 fi
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
-# The same key in both runs, so that tokens and ids are the same. It protects invented patients.
+# The same key in both runs, so that tokens and ids are equal. All patients are invented.
 (umask 077; printf 'key of the comparison of two runs' | sha256sum | cut -c1-64 > "$folder/key")
 
 different=0 compared=0
@@ -27,7 +27,7 @@ for capture in "${captures[@]}"; do
     for detail in exposures patients flows; do
         for workers in 1 2; do
             options=(replay --quiet --format json --key-file "$folder/key" --detail "$detail" --workers "$workers")
-            # Statuses are compared too: 3 for a capture that is cut is as it should be.
+            # Exit statuses are compared, too: 3 is expected for a truncated capture.
             for side in old new; do
                 status=0
                 "${!side}" "${options[@]}" "$capture" > "$folder/$side" 2> "$folder/messages" || status=$?

@@ -74,7 +74,7 @@ def reference():
         "",
         "Every field of the lines that `--format ecs` (also `json`) writes. " + SCHEMA["description"],
         "",
-        "| event | what it is |",
+        "| event | meaning |",
         "|---|---|",
     ]
     variants = [ref["$ref"].rsplit("/", 1)[1] for ref in SCHEMA["oneOf"]]

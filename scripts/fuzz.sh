@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Fuzzes one target after another, for as long as is asked, and says how many inputs each has run.
+# Fuzzes one target after another for the given time, and prints how many inputs each has run.
 #
 #   scripts/fuzz.sh [SECONDS [TARGET...]]     60 seconds of each target, or of those named
 #
-# PHITAP_SANITIZER=address builds with AddressSanitizer (slower by half; `none` is the default).
-# Corpora grow in fuzz/corpus/, inputs that break something are left in fuzz/artifacts/, and
-# fuzz/executions.tsv adds up target, inputs and seconds over all runs.
+# PHITAP_SANITIZER=address builds with AddressSanitizer (slower by half; `none` is the default). Corpora
+# grow in fuzz/corpus/, failing inputs are kept in fuzz/artifacts/, and fuzz/executions.tsv sums inputs and
+# seconds per target over all runs.
 set -euo pipefail
 cd "$(dirname "$0")/../fuzz"
 
@@ -27,7 +27,7 @@ found=0
 for target in "${targets[@]}"; do
     mkdir -p "corpus/$target" "artifacts/$target"
     log=artifacts/$target/log
-    # -timeout: an input that takes 10 seconds is a defect. -rss_limit_mb: as is one that takes 2 GiB.
+    # -timeout: an input that takes 10 seconds is a defect. -rss_limit_mb: so is one that takes 2 GiB.
     PHITAP_FUZZ_TARGET=$target "$bin/fuzz" "corpus/$target" -artifact_prefix="artifacts/$target/" \
         -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -len_control=20 \
         -print_final_stats=1 >"$log" 2>&1 || found=1

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Measures false alerts over ordinary traffic of servers: a shop in two databases, a directory of employees, mailboxes
-# of a list, prints of manuals, and trees of files over rsync, SMB and FTP.
+# Measures false alerts in ordinary traffic of servers: a shop in two databases, an employee directory,
+# mailing-list mailboxes, prints of manuals, and file trees over rsync, SMB and FTP.
 #
 #   ordinary-servers.sh FOLDER     for example: ordinary-servers.sh /tmp/servers
 #
 # Needs root and, of Debian: mariadb-server postgresql slapd ldap-utils dovecot-imapd dovecot-pop3d curl rsync samba
 # smbclient vsftpd lftp redis-server enscript tcpdump iproute2.
-# Runs the servers in a network namespace of its own, which it removes, writes captures of some 200 MB to FOLDER, and
-# says how many alerts phitap raises. None of it holds a patient: every alert is a false one. What is not installed
-# is passed over, and said.
+# Runs the servers in a temporary network namespace, writes captures of about 200 MB to FOLDER, and prints how
+# many alerts phitap raises. Nothing in them is about a patient, so every alert is false. Programs that are not
+# installed are reported and skipped.
 set -u
 [[ $# -eq 1 ]] || { sed -n 2,13p "$0"; exit 2; }
 here=$(cd "$(dirname "$0")" && pwd)
@@ -53,7 +53,7 @@ serve() {
 }
 client() { ip netns exec ord-c "$@"; }
 
-# Captures what a function does, and counts the alerts in it.
+# Captures the traffic of a function, and counts the alerts in it.
 record() {
     local name=$1 capture=$folder/$1.pcap
     ip netns exec ord-s tcpdump -q -i ord0 -s 0 -B 65536 --immediate-mode -w "$capture" 2>/dev/null &
@@ -241,7 +241,7 @@ if has enscript; then
         enscript -q -p "$work/texts/$(basename "$(dirname "$name")").ps" "$name" 2>/dev/null
     done
     find "$work/texts" -size +2M -delete
-    # A printer takes what comes.
+    # A printer, which accepts any data.
     cat >"$work/printer.py" <<END
 import socket
 s = socket.create_server(("$server", 9100))

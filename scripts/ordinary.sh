@@ -3,9 +3,9 @@
 #
 #   ordinary.sh FOLDER [PART]     for example: ordinary.sh /tmp/ordinary 2/2
 #
-# Fetches packages of Debian, npm and PyPI into FOLDER (about 1.5 GB, once), writes captures of the
-# files of PART (half of them, by the hash of their names, so that one half can stay unseen), and says
-# how many alerts phitap raises. The packages contain no patient data: every alert is a false one.
+# Downloads packages of Debian, npm and PyPI to FOLDER (about 1.5 GB, once). Writes captures of the files of
+# PART (half of them by a hash of their names, so that the other half can stay unseen), and prints how many
+# alerts phitap raises. The packages contain no patient data, so every alert is false.
 set -euo pipefail
 [[ $# -ge 1 ]] || { sed -n 2,10p "$0"; exit 2; }
 here=$(cd "$(dirname "$0")/.." && pwd)
@@ -18,7 +18,7 @@ debian="postgresql-doc-15 git-doc apache2-doc python3.11-doc r-doc-html sqlite3-
 npm="lodash react-dom typescript express moment bootstrap d3 chart.js three jquery vue next eslint prettier @faker-js/faker rxjs @angular/core webpack axios country-data i18n-iso-countries world-countries leaflet highlight.js ag-grid-community antd @mui/material date-fns libphonenumber-js validator"
 pypi="Django pandas scikit-learn SQLAlchemy Faker Sphinx statsmodels nltk requests networkx sympy seaborn phonenumbers python-stdnum babel wagtail"
 
-# What there is of a list: one package that went away does not matter.
+# Downloads what exists of a list; a package that was removed does not matter.
 if [[ ! -e $folder/fetched ]]; then
     mkdir -p "$folder"/{debian,npm,pypi}
     cd "$folder/debian"

@@ -3,8 +3,8 @@
 #
 #   scripts/package.sh [PROFILE]
 #
-# cargo-deb and cargo-generate-rpm are installed if they are missing. PHITAP_BUILT=1 takes the program that is in
-# target/PROFILE as it is.
+# Installs cargo-deb and cargo-generate-rpm if they are missing. PHITAP_BUILT=1 packages the existing program in
+# target/PROFILE.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 profile=${1-dist}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Makes sure that phitap can be built: a Rust toolchain, a C linker and libpcap with its headers; with
-# --tests also the programs that the tests need. Says what is missing, what it is for and how to do
-# without it, then installs it; where it may not, says what to install.
+# Checks that phitap can be built: a Rust toolchain, a C linker, and libpcap with its headers; with --tests also
+# the programs that the tests need. Lists what is missing, what it is for and how to do without it, then
+# installs it. Without the rights to install, prints what to install.
 set -euo pipefail
 
 say() { printf '%s\n' "$*" >&2; }
@@ -40,7 +40,7 @@ if [[ $tests == yes && ${PHITAP_NO_NETNS-} != 1 && $(uname -s) == Linux ]] &&
     ! PATH=$PATH:/usr/sbin:/sbin command -v ip >/dev/null; then
     missing+=(iproute2)
 fi
-# Other package managers have it under other names, or not at all.
+# Other package managers use other names, or do not have it.
 if [[ $tests == yes && ${PHITAP_NO_PROMETHEUS-} != 1 ]] &&
     { command -v apt-get || command -v pacman || command -v apk; } >/dev/null &&
     ! { command -v prometheus && command -v promtool; } >/dev/null; then
@@ -69,7 +69,7 @@ if [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]]; then
     fi
 fi
 
-# What each missing part is for, before anything is installed.
+# The purpose of each missing part, printed before anything is installed.
 announce() {
     local part
     say "Missing, to be installed:"
@@ -89,7 +89,7 @@ announce() {
     done
 }
 
-# tests/oracles: Python packages in an environment of their own under target/.
+# Python packages for tests/oracles, in a virtual environment under target/.
 oracles() {
     [[ $tests == yes && ${PHITAP_NO_ORACLES-} != 1 ]] || return 0
     local root wanted alone env
@@ -117,7 +117,7 @@ fi
 
 announce
 
-# The name of each missing part, by package manager.
+# The package name of each missing part, by package manager.
 packages() {
     local linker=$1 libpcap=$2 python=$3 tshark=$4 iproute=$5 venv=$6 dcmtk=$7
     local nginx=$8 apache=$9 node=${10} part
@@ -163,7 +163,7 @@ elif [[ $(uname -s) == Darwin ]]; then
         exit 1
     fi
     say "Running: brew install $formulae"
-    # Word splitting is wanted: a list of words made above.
+    # Word splitting is intended: a list of words made above.
     # shellcheck disable=SC2086
     brew install $formulae >&2
     oracles
@@ -176,7 +176,7 @@ fi
 if [[ $(id -u) -eq 0 ]]; then
     as_root=()
 elif command -v sudo >/dev/null && { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
-    # sudo drops the variables of this shell.
+    # sudo drops this shell's variables.
     as_root=(sudo env DEBIAN_FRONTEND=noninteractive)
 else
     say "This user may not install packages. Ask an administrator to run:"
@@ -185,7 +185,7 @@ else
     exit 1
 fi
 
-# Packages of servers must not start them here.
+# Packages must not start their servers here.
 policy=/usr/sbin/policy-rc.d
 if [[ $install == apt-get* && ! -e $policy ]]; then
     printf '#!/bin/sh\nexit 101\n' >"$work/policy"

@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Builds the committed source twice, in two folders of different names, and compares the programs byte by byte.
+# Builds the committed source twice, in two folders with different names, and compares the programs byte by
+# byte.
 #
 #   scripts/reproduce.sh [PROFILE [FOLDER]]     `dist` if none is named, below a temporary folder if none is
 #
-# Paths of the machine are replaced: RUSTFLAGS for Rust, CFLAGS for what is compiled from C. Whoever uses the same
-# toolchain (rust-version, the C compiler) and these flags gets the program with the SHA-256 that this prints.
-# Ends with status 1 if the two differ, and says where.
+# Replaces machine paths, through RUSTFLAGS for Rust and CFLAGS for C code. With the same toolchain
+# (rust-version, C compiler) and flags, anyone gets the program with the SHA-256 that this prints. Exits with
+# status 1 if the programs differ, and prints where.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -14,7 +15,7 @@ folder=${2:-$(mktemp -d "${TMPDIR:-/tmp}/phitap-reproduce.XXXXXX")}
 mkdir -p "$folder"
 trap 'rm -rf "$folder/one" "$folder/another-place"' EXIT
 registry=${CARGO_HOME:-$HOME/.cargo}
-# The time of the commit, for whatever writes a date.
+# The time of the commit, for tools that embed a date.
 export SOURCE_DATE_EPOCH
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 case $profile in
@@ -34,7 +35,7 @@ for name in one another-place; do
         cargo build --locked --quiet --profile "$profile"
     )
     cp "$source/target/$out/phitap" "$folder/phitap-$name"
-    # Only what is compared stays, as a build takes gigabytes.
+    # Keep only the program, because a build takes gigabytes.
     rm -rf "$source"
 done
 
@@ -43,7 +44,7 @@ if cmp "$folder/phitap-one" "$folder/phitap-another-place"; then
     echo "the same program twice"
     exit 0
 fi
-# Sections that differ say what got in: a path, a date, an order.
+# Sections that differ indicate the cause: a path, a date, an order.
 for section in .text .rodata .data .debug_line .debug_str .comment; do
     for name in one another-place; do
         objcopy -O binary --only-section="$section" "$folder/phitap-$name" "$folder/$name$section" 2>/dev/null || true

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the code that is `unsafe` under Miri, and what meets hostile input under AddressSanitizer.
+# Runs `unsafe` code under Miri, and code that reads hostile input under AddressSanitizer.
 #
 #   scripts/sanitize.sh [miri|address]...     both if none is named
 #
@@ -9,7 +9,7 @@
 # address   the tests of src/capture/, src/decode/ and src/flow/, and the short form of fuzzing over all
 #           targets. Any toolchain will do. PHITAP_FUZZ_ROUNDS sets how many inputs of each target.
 #
-# Builds go to target/sanitize/. Ends with a status other than 0 at the first finding.
+# Builds go to target/sanitize/. Exits with a status other than 0 at the first error.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -19,7 +19,7 @@ if [[ ${#what[@]} -eq 0 ]]; then
 fi
 export CARGO_TARGET_DIR=target/sanitize
 host=$(rustc -vV | sed -n 's/^host: //p')
-# The allocator of the program would hide what the sanitizer looks for.
+# The program's own allocator would hide what the sanitizer looks for.
 features=(--no-default-features --features 'store nats')
 
 for one in "${what[@]}"; do
@@ -31,7 +31,7 @@ for one in "${what[@]}"; do
         ;;
     address)
         export RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address
-        # What lives until the end is no leak here; memory that grows is what tests/attacks/ measures.
+        # Memory that lives until the end is not a leak here; tests/attacks/ measures growth.
         export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=1:strict_string_checks=1
         cargo test --locked --target "$host" "${features[@]}" --lib -- capture:: decode:: flow::
         PHITAP_FUZZ_ROUNDS=${PHITAP_FUZZ_ROUNDS:-60} \

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Sends a capture over a cable to `phitap live` again and again, while packet time passes many times as fast as the
-# clock, and prints how much memory the sensor holds. Fails if memory grows after the first quarter, or if a packet is
-# unaccounted for. Needs root: the cable lies between two network namespaces that are made for it.
+# Repeatedly sends a capture over a veth pair to `phitap live`, while packet time runs much faster than the
+# clock, and prints the sensor's memory. Fails if memory grows after the first quarter, or if a packet is
+# unaccounted for. Requires root, to create two network namespaces for the pair.
 #
 #   scripts/soak-live.sh [PROGRAM [CAPTURE [HOURS [MINUTES [EVERY_SECONDS]]]]]
 #
@@ -26,7 +26,7 @@ ip netns add "$far"
 ip link add span0 netns "$near" type veth peer name far0 netns "$far"
 for side in "$near span0" "$far far0"; do
     read -r space port <<<"$side"
-    # Nothing is on the cable but what is sent here.
+    # Nothing else must send on the pair.
     ip netns exec "$space" sysctl -qw "net.ipv6.conf.$port.disable_ipv6=1"
     ip -n "$space" link set "$port" mtu 65535
     ip -n "$space" link set "$port" up
@@ -63,7 +63,7 @@ def lines():
     with open(events, "rb") as file:
         return sum(1 for _ in file)
 
-# `ip netns exec` has become the program itself. The sender enters the other namespace.
+# `ip netns exec` becomes the program itself. The sender enters the other namespace.
 space = os.open(f"/run/netns/{far}", os.O_RDONLY)
 os.setns(space, os.CLONE_NEWNET) if hasattr(os, "setns") else __import__("ctypes").CDLL(None).setns(space, 0x40000000)
 wire = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Sends a capture through phitap again and again with packet time moved on, as a sensor would see it for
-# hours, and prints how much memory it holds. Fails if memory grows after the first quarter.
+# Repeatedly sends a capture through phitap with packet time advanced, as a sensor would see it for hours, and
+# prints its memory. Fails if memory grows after the first quarter.
 #
 #   scripts/soak.sh [PROGRAM [CAPTURE [HOURS [EVERY_SECONDS]]]]
 #
-# PROGRAM reads the packets from a pipe: in a live capture packet time cannot be moved on.
+# PROGRAM reads the packets from a pipe, because the packet time of a live capture cannot be advanced.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 program=${1:-target/release/phitap}

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Installs a .deb into a clean Debian of its own, as root, and looks at what an administrator would find: user,
-# key, configuration, man page, unit; then upgrades, removes and purges it. Needs debootstrap and a mirror. An .rpm
-# is installed into a root of its own, without its dependencies.
+# Installs a .deb in a clean Debian system as root, and checks what an administrator would find: user, key,
+# configuration, man page, unit. Then upgrades, removes and purges it. Requires debootstrap and a mirror. An
+# .rpm is installed to a separate root without its dependencies.
 #
 #   scripts/try-package.sh target/package/phitap_0.1.0-1_amd64.deb [ROOT]
 #   scripts/try-package.sh target/package/phitap-0.1.0-1.x86_64.rpm [ROOT]
@@ -17,15 +17,24 @@ fail() { printf 'try-package: %s\n' "$*" >&2; exit 1; }
 if [[ -z $root ]]; then
     root=$(mktemp -d)
     trap 'rm -rf --one-file-system "$root"' EXIT
+    # Programs of other users run in it, `mandb` for one.
+    chmod 755 "$root"
 fi
 
-# What either package must hold.
+# Files that both packages must contain.
 files=(/usr/lib/systemd/system/phitap.service /usr/lib/sysusers.d/phitap.conf /etc/phitap/phitap.toml
     /etc/logrotate.d/phitap /usr/share/bash-completion/completions/phitap)
 has_files() {
     for file in "${files[@]}"; do
         [[ -s $root$file ]] || fail "$file is missing"
     done
+}
+
+# The manual page, compressed or not, describes the commands. `grep -q` would end the pipe early, which pipefail takes
+# for a failure.
+has_doctor() {
+    [[ $(gzip --decompress --force --stdout "$1" | grep -c 'PHITAP DOCTOR') -gt 0 ]] ||
+        fail "the manual page is not whole"
 }
 
 if [[ $package == *.rpm ]]; then
@@ -36,8 +45,7 @@ if [[ $package == *.rpm ]]; then
     rpm --root "$root" --install --nodeps --noscripts "$package"
     "$root/usr/bin/phitap" --version
     has_files
-    gzip --decompress --stdout "$root"/usr/share/man/man1/phitap.1* 2>/dev/null | grep -q 'PHITAP DOCTOR' ||
-        grep -q 'PHITAP DOCTOR' "$root/usr/share/man/man1/phitap.1" || fail "the manual page is not whole"
+    has_doctor "$root"/usr/share/man/man1/phitap.1*
     say "Remove the .rpm"
     printf 'interface = ["eth1"]\n' >>"$root/etc/phitap/phitap.toml"
     rpm --root "$root" --erase --noscripts phitap
@@ -65,7 +73,7 @@ inside phitap --version
 [[ $(inside id -un phitap) == phitap ]] || fail "there is no user phitap"
 [[ $(inside stat -c '%a %U %s' /etc/phitap/phitap.key) == "600 root 32" ]] || fail "the key is not as it should be"
 has_files
-inside zcat /usr/share/man/man1/phitap.1.gz | grep -q 'PHITAP DOCTOR' || fail "the manual page is not whole"
+has_doctor "$root/usr/share/man/man1/phitap.1.gz"
 missing=$(inside ldd /usr/bin/phitap | grep 'not found' || true)
 [[ -z $missing ]] || fail "libraries are missing: $missing"
 say "The unit, in that system"

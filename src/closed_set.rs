@@ -1,7 +1,7 @@
 //! Enums whose values appear in events, metrics and options: a closed set of words.
 
-/// Defines an enum with the word for each variant, and from it `ALL` and `as_str`, which therefore cannot
-/// miss one.
+/// Defines an enum with a word for each variant. Also defines `ALL` and `as_str`, which cannot miss
+/// a variant.
 macro_rules! closed_set {
     (
         $(#[$meta:meta])*
@@ -11,10 +11,10 @@ macro_rules! closed_set {
         $vis enum $name { $($(#[$of_variant])* $variant,)+ }
 
         impl $name {
-            /// Every value, in the order of their definition.
+            /// All values in the order of definition.
             pub const ALL: [Self; [$($word,)+].len()] = [$(Self::$variant,)+];
 
-            /// The word for it, as events, metrics and options write it.
+            /// The word for it in events, metrics and options.
             pub const fn as_str(self) -> &'static str {
                 match self { $(Self::$variant => $word,)+ }
             }

@@ -1,4 +1,4 @@
-//! Validated settings and every limit, each with its unit.
+//! Checked settings, and all limits with their units.
 
 use crate::closed_set::closed_set;
 use crate::destination::{Destination, Remote, SpoolSettings, Target};
@@ -21,23 +21,24 @@ pub enum Source {
 }
 
 closed_set! {
-    /// How much is written of what was found (`--detail`), the least first. Counts are the same with each.
+    /// How many findings are written (`--detail`), from least to most. Counts are the same at every
+    /// level.
     #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
     pub enum Detail {
-        /// Exposures, services and assets.
+        /// Only exposures, services and assets.
         Exposures = "exposures",
-        /// Besides, one finding for each patient of an exposure; of a busy service, lists of patients.
+        /// Also one finding per patient of an exposure; for a busy service, lists of patients.
         Patients = "patients",
-        /// Besides, one finding for each patient of a flow, with everything that was seen.
+        /// Also one finding per patient of a flow, with everything that was seen.
         #[default]
         Flows = "flows",
     }
 }
 
-/// Who may ask at the metrics address, and how.
+/// Access control of the metrics address.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct MetricsAccess {
-    /// File with the token that a client must give.
+    /// File with the token that clients must present.
     pub token: Option<PathBuf>,
     /// Certificate chain in PEM, to serve over TLS.
     pub certificate: Option<PathBuf>,
@@ -45,54 +46,54 @@ pub struct MetricsAccess {
     pub key: Option<PathBuf>,
 }
 
-/// A store and what is kept in it (`--store`, `--store-keep`).
+/// A store and its retention (`--store`, `--store-keep`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
     /// The file.
     pub path: PathBuf,
-    /// What is kept.
+    /// Retention.
     pub keep: Keep,
 }
 
-/// Where packets of exposures go in a live run, and how much of them.
+/// Where a live run writes packets of exposures, and how many.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EvidenceSettings {
-    /// The folder; it must be there.
+    /// An existing folder.
     pub folder: PathBuf,
-    /// Bytes of one file.
+    /// Largest size of a file, bytes.
     pub size: u64,
-    /// How long packets of an exposure are written, packet time, from the first.
+    /// How long packets of an exposure are written after the first, packet time.
     pub time: Span,
-    /// Who can open it (`age1...`); everybody if empty.
+    /// Who can decrypt it (`age1...`); not encrypted if empty.
     pub recipients: Vec<String>,
 }
 
-/// How much a store keeps; what was written first goes first.
+/// Retention of a store; the oldest entries are deleted first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Keep {
-    /// Time by the clock since it was written.
+    /// Longest age, by the clock.
     pub age: Option<Span>,
-    /// Size of the file, bytes.
+    /// Largest size of the file, bytes.
     pub bytes: Option<u64>,
 }
 
-/// Reads arguments and file again; what is wrong with them, if they are.
+/// Reads arguments and file again. The error says what is wrong with them.
 pub type Reread = fn() -> Result<Box<Config>, String>;
 
-/// Everything a run needs to know, checked. [`crate::cli`] makes it from arguments and file.
+/// All settings of a run, checked. [`crate::cli`] makes it from arguments and the file.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// Where packets come from.
     pub source: Source,
-    /// Capture files are still being written: wait for more at their end.
+    /// Whether capture files may still grow: at their end, wait for more.
     pub follow: bool,
     /// How many exposures the summary shows in full.
     pub top: Option<usize>,
     /// Name of an entry of `output::FORMATS`.
     pub format: &'static str,
-    /// How much is written of what was found.
+    /// How many findings are written.
     pub detail: Detail,
-    /// Where events go, at least one; each has a name of its own and a format.
+    /// Where events go; at least one. Each has a unique name and a format.
     pub outputs: Vec<Destination>,
     /// Where events wait for receivers; in memory if none.
     pub spool: Option<SpoolSettings>,
@@ -100,61 +101,61 @@ pub struct Config {
     pub report: Option<PathBuf>,
     /// Where hosts and services are written at the end, by the name of the file.
     pub assets: Option<PathBuf>,
-    /// Where everything that was found is kept.
+    /// The store for everything that is found.
     pub store: Option<StoreSettings>,
-    /// Where packets of exposures go; nowhere if none.
+    /// Where packets of exposures are written, if at all.
     pub evidence: Option<EvidenceSettings>,
-    /// Where `/metrics`, `/healthz` and the web page are served.
+    /// Address of `/metrics`, `/healthz` and the web page.
     pub metrics: Option<SocketAddr>,
-    /// Who may ask there, and how.
+    /// Access control of that address.
     pub metrics_access: MetricsAccess,
     /// Where metrics are written at the end, in Prometheus text.
     pub metrics_file: Option<PathBuf>,
-    /// How often a live run writes how it is; never if none.
+    /// How often a live run writes its status; never if none.
     pub status_every: Option<Duration>,
-    /// How long an interface may bring no packet where there used to be some; for ever if none.
+    /// How long an interface that had traffic may be silent; for ever if none.
     pub max_silence: Option<Duration>,
-    /// Where exposures are kept across restarts.
+    /// File of exposures that are remembered across restarts.
     pub state: Option<PathBuf>,
     /// Whether outputs show values instead of masks.
     pub reveal: bool,
-    /// The key of pseudonyms and event ids; a random key for this run if none.
+    /// File with the key of pseudonyms and event ids; a random key for this run if none.
     pub key_file: Option<PathBuf>,
     /// Folder of further rules.
     pub rules: Option<PathBuf>,
     /// Rules that a broker distributes.
     pub published: Option<Published>,
-    /// Countries whose identifiers are looked for in running text, in lower case; `all` for all.
+    /// Countries whose identifiers are searched for in running text, in lower case; `all` for all.
     pub regions: Vec<String>,
-    /// A BPF expression; packets it does not match are not looked at.
+    /// A BPF expression; other packets are ignored.
     pub filter: Option<String>,
-    /// Whether packets with wrong checksums are looked at.
+    /// Whether packets with wrong checksums are read.
     pub checksums: Checksums,
-    /// The networks that count as one's own.
+    /// The user's own networks.
     pub home: HomeNets,
     /// How live interfaces are read.
     pub capture: Capture,
     /// Worker threads; one per core if none.
     pub workers: Option<NonZeroUsize>,
-    /// Caps of state.
+    /// Limits of state.
     pub limits: Limits,
-    /// An exposure of at least this severity makes exit status 10.
+    /// Severity of an exposure from which the exit status is 10.
     pub fail_on: Option<Severity>,
     /// Whether `phi-summary` events are written.
     pub summaries: bool,
     /// `observer.name` of events.
     pub sensor: Option<String>,
-    /// Whether a progress bar is wanted (it still needs a terminal).
+    /// Whether a progress bar may be shown (on a terminal).
     pub progress: bool,
-    /// What a live run gives up once its interfaces are open; nothing if none.
+    /// Privileges that a live run drops once its interfaces are open; none to keep all.
     pub sandbox: Option<Sandbox>,
-    /// How messages are written.
+    /// Format of messages.
     pub log_format: LogFormat,
     /// Reads the configuration again, if a file was given.
     pub reread: Option<Reread>,
     /// How many `-v` were given.
     pub verbose: u8,
-    /// No messages but errors.
+    /// Whether only errors are printed.
     pub quiet: bool,
 }
 
@@ -169,13 +170,14 @@ impl Config {
         self.outputs.iter().any(|output| output.target == Target::Stdout)
     }
 
-    /// The folder of further rules, if there is one: published ones are there once some have come.
+    /// The folder of further rules, if any. The folder of published rules exists once some have
+    /// arrived.
     pub fn rules_folder(&self) -> Option<&Path> {
         let rules = self.rules.as_deref()?;
         (self.published.is_none() || rules.exists()).then_some(rules)
     }
 
-    /// Keys of `other` that differ and take effect with the next start only.
+    /// Keys of `other` that differ and need a restart.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
         let differs =
             |a: &dyn std::fmt::Debug, b: &dyn std::fmt::Debug| format!("{a:?}") != format!("{b:?}");
@@ -211,76 +213,77 @@ impl Config {
 pub struct Published {
     /// The NATS server.
     pub from: Remote,
-    /// The public key that they are signed with, PEM.
+    /// The public key for their signature, PEM.
     pub key: PathBuf,
-    /// Where they are kept.
+    /// The folder they are stored in.
     pub folder: PathBuf,
 }
 
 impl Published {
-    /// Name of the link to the rules in force.
+    /// Name of the link to the active rules.
     pub const LINK: &'static str = "current";
 
-    /// The rules in force.
-    pub fn in_force(&self) -> PathBuf {
+    /// The folder of the active rules.
+    pub fn active_folder(&self) -> PathBuf {
         self.folder.join(Self::LINK)
     }
 }
 
-/// Limits of state that input can fill. Each bounds memory or work; each loss behind one is counted.
+/// Limits of state that input can fill. Each bounds memory or work, and each loss it causes is
+/// counted.
 #[derive(Clone, Debug)]
 pub struct Limits {
     /// Resident memory of the process, bytes.
     pub memory: u64,
-    /// What of it the rings of live interfaces take, bytes.
+    /// The part of it for the rings of live interfaces, bytes.
     pub rings: u64,
-    /// Flows of one worker.
+    /// Most flows of a worker.
     pub flows: usize,
-    /// Out-of-order bytes held for one direction of a flow.
+    /// Most out-of-order bytes held per direction of a flow.
     pub window: usize,
-    /// Unconsumed bytes a parser may leave in one direction.
+    /// Most unconsumed bytes that a parser may leave per direction.
     pub parser_buffer: usize,
-    /// Bytes of one direction looked at before a flow counts as unrecognised.
+    /// Bytes of a direction examined before a flow counts as unrecognised.
     pub recognise: usize,
-    /// A TCP flow without packets for this long is over.
+    /// Time without packets after which a TCP flow ends.
     pub tcp_idle: Span,
-    /// A UDP flow without packets for this long is over.
+    /// Time without packets after which a UDP flow ends.
     pub udp_idle: Span,
-    /// Distinct patients within one flow.
+    /// Most distinct patients within a flow.
     pub patients_per_flow: usize,
-    /// Identifiers kept of one patient in one flow.
+    /// Most identifiers kept per patient and flow.
     pub identifiers_per_patient: usize,
-    /// An exposure without findings for this long is idle.
+    /// Time without findings after which an exposure is idle.
     pub exposure_idle: Span,
-    /// An exposure that grows no worse is written again at most this often.
+    /// Minimum time between updates of an exposure that does not become worse.
     pub exposure_update: Span,
-    /// An exposure without findings for this long loses its id.
+    /// Time without findings after which an exposure loses its id.
     pub exposure_forget: Span,
 }
 
 impl Limits {
-    /// What the program takes whatever it reads, bytes: its code, rules and queues.
+    /// Memory of the program itself, bytes: code, rules and queues.
     const BASE: u64 = 40 << 20;
 
-    /// What of the memory is for state.
+    /// The part of the memory for state.
     const fn state(&self) -> u64 {
         let base = Self::BASE + self.rings;
         let base = if base > self.memory / 2 { self.memory / 2 } else { base };
         self.memory - base
     }
 
-    /// The share of flows: of all workers together, bytes. Less than is left by the others, as an
+    /// The share of flows, for all workers together, bytes. Less than the others leave, because an
     /// allocator never fills its pages.
     pub const fn flow_memory(&self) -> u64 {
         self.state() / 8 * 5
     }
 
-    /// The share of exposures, services and findings that were written, bytes.
+    /// The share of exposures, services and written findings, bytes.
     pub fn exposure_memory(&self) -> usize {
         usize::try_from(self.state() / 8).unwrap_or(usize::MAX)
     }
 
-    /// The share of fragments of datagrams that are not whole yet, bytes.
+    /// The share of fragments of incomplete datagrams, bytes.
     pub fn fragment_memory(&self) -> usize {
         usize::try_from(self.state() / 32).unwrap_or(usize::MAX)
     }
@@ -309,25 +312,25 @@ impl Default for Limits {
 /// How live interfaces are read.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    /// What reads them.
+    /// The backend.
     pub backend: Backend,
-    /// Bytes of the kernel's ring, for each interface.
+    /// Size of the kernel's ring per interface, bytes.
     pub ring: usize,
-    /// Bytes kept of each packet.
+    /// Most bytes kept per packet.
     pub snaplen: u32,
-    /// Where the time of a packet comes from.
+    /// Source of packet timestamps.
     pub timestamps: Timestamps,
-    /// Whether an interface that is not there yet is waited for.
+    /// Whether to wait for a missing interface.
     pub wait: bool,
-    /// How many times as fast as the clock packet time passes.
+    /// How many times faster than the clock packet time passes.
     pub pace: u32,
 }
 
 closed_set! {
-    /// What reads live interfaces.
+    /// Backends of live captures.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub enum Backend {
-        /// A ring for each worker, filled by the kernel (Linux).
+        /// One ring per worker, filled by the kernel (Linux).
         #[default]
         Ring = "ring",
         /// libpcap, in one thread.
@@ -336,37 +339,37 @@ closed_set! {
 }
 
 closed_set! {
-    /// How messages are written.
+    /// Formats of messages.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub enum LogFormat {
         /// Lines for people.
         #[default]
         Human = "human",
-        /// A JSON object a line.
+        /// One JSON object per line.
         Json = "json",
     }
 }
 
 closed_set! {
-    /// Where the time of a live packet comes from.
+    /// Sources of the timestamps of live packets.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub enum Timestamps {
         /// The kernel.
         #[default]
         System = "system",
-        /// The network adapter, where it has a clock.
+        /// The network adapter, if it has a clock.
         Hardware = "hardware",
     }
 }
 
 closed_set! {
-    /// Whether checksums must be right.
+    /// Treatment of wrong checksums.
     #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
     pub enum Checksums {
-        /// Any will do: on the sending host they are often filled in by the interface, after capture.
+        /// Accept them: on the sending host, the interface often fills them in after capture.
         #[default]
         Accept = "accept",
-        /// A packet with a wrong IP, TCP or UDP checksum is passed over.
+        /// Skip packets with a wrong IP, TCP or UDP checksum.
         Strict = "strict",
     }
 }

@@ -1,6 +1,6 @@
 //! phitap finds patient data (PHI) that crosses a network in cleartext.
 //!
-//! Data flows one way, and the modules are in the order in which it passes them:
+//! Data flows one way, through the modules in this order:
 //!
 //! ```text
 //! capture -> decode -> flow -> protocol -> content -> identify -> exposure -> merge -> output -> review
@@ -8,16 +8,16 @@
 //! ```
 //!
 //! * [`capture`] reads packets from files and interfaces, in batches that share one block of bytes.
-//! * [`decode`] takes off link layers, tags and IP, and leaves a [`decode::Segment`].
+//! * [`decode`] removes link layers, tags and IP, and returns a [`decode::Segment`].
 //! * [`flow`] rebuilds conversations: flow table, TCP reassembly, time-outs on packet time.
-//! * [`protocol`] recognises what a stream speaks and takes its framing apart.
-//! * [`content`] reads what a protocol carries and names the fields that point to a person.
+//! * [`protocol`] recognises the protocol of a stream and parses its framing.
+//! * [`content`] reads the payloads of protocols and names the fields that identify a person.
 //! * [`identify`] turns fields into identifiers, records and patients; the last stage that sees a
 //!   raw value.
 //! * [`exposure`] groups findings by client and service and grades them.
-//! * [`merge`] joins what several runs found to one set of numbers.
+//! * [`merge`] merges the results of several runs into one set of numbers.
 //! * [`output`] writes events, metrics and the summary.
-//! * [`review`] answers questions about what runs left: queries, comparisons, evidence.
+//! * [`review`] answers questions about the results of runs: queries, comparisons, evidence.
 //!
 //! `hub` joins what many sensors publish to a broker, `distribution` gives them their rules, and `jobs` divides archives over many machines.
 //!

@@ -1,4 +1,4 @@
-//! Arguments to configuration to run to exit status, nothing else.
+//! From arguments to configuration, to a run, to the exit status.
 
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::{Config, LogFormat};
@@ -11,7 +11,8 @@ use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-/// Small blocks come and go with every message; this allocator serves them from lists of each thread.
+/// Every message allocates and frees small blocks; this allocator serves them from per-thread
+/// lists.
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -106,7 +107,7 @@ fn companion(config: &Config) -> Result<Option<Companion>, impl std::error::Erro
     phitap::distribution::companion(config)
 }
 
-/// Without the feature there is none, and no option asks for it.
+/// Without the feature there is no companion, and no option that needs one.
 #[cfg(not(feature = "nats"))]
 fn companion(_: &Config) -> Result<Option<Companion>, io::Error> {
     Ok(None)
@@ -125,11 +126,11 @@ fn run(config: &Config) -> u8 {
         Ok(outcome) if config.fail_on.is_some_and(|least| outcome.worst >= Some(least)) => {
             exit::FOUND
         }
-        // As for a capture whose header says that it cannot be read.
+        // Treated like a capture whose header cannot be read.
         Ok(outcome) if outcome.summary.is_unreadable() => exit::FAILED,
         Ok(outcome) if outcome.summary.is_partial() => exit::PARTIAL,
         Ok(_) => exit::DONE,
-        // Each input was named already.
+        // Each input was reported already.
         Err(RunError::NoInput) => exit::FAILED,
         Err(error) => {
             complain(&error);
@@ -164,7 +165,7 @@ fn report(
     Ok(if lost == 0 && faults.is_empty() { exit::DONE } else { exit::PARTIAL })
 }
 
-/// Log lines describe flows and the run, never payloads; `-v` for the run, `-vv` for each flow.
+/// Log lines describe flows and the run, never payloads: `-v` for the run, `-vv` for each flow.
 fn log(verbose: u8, format: LogFormat) {
     let level = match verbose {
         0 => tracing::Level::WARN,
@@ -172,7 +173,8 @@ fn log(verbose: u8, format: LogFormat) {
         2 => tracing::Level::DEBUG,
         _ => tracing::Level::TRACE,
     };
-    // What the client of a broker says of its connections is said here as well, in one line and with its remedy.
+    // The broker client's messages about connections are also reported here, in one line with the
+    // remedy.
     let ours = filter_fn(move |line| verbose >= 2 || !line.target().starts_with("async_nats"));
     let lines = tracing_subscriber::fmt()
         .with_max_level(level)
@@ -236,6 +238,7 @@ fn jobs(task: &phitap::cli::JobsTask) -> Result<u8, phitap::jobs::JobError> {
     let whole = match task {
         JobsTask::Submit(submit) => phitap::jobs::submit(submit, &mut out).map(|()| true)?,
         JobsTask::Status(ask) => phitap::jobs::status(ask, &mut out)?,
+        JobsTask::Clear(clear) => phitap::jobs::clear(clear, &mut out).map(|()| true)?,
         JobsTask::Result(ask) => {
             phitap::jobs::result(ask, &mut out, &mut |note| complain(&note))? == Answer::Done
         }
@@ -261,6 +264,6 @@ fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
 }
 
 fn complain(error: &dyn std::fmt::Display) {
-    // If standard error is closed, the message cannot be delivered.
+    // If standard error is closed, the message is lost.
     let _ = writeln!(io::stderr(), "phitap: {error}");
 }

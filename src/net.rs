@@ -1,4 +1,4 @@
-//! Networks that count as one's own (`--home-net`).
+//! Address blocks, and the user's own networks (`--home-net`).
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -7,7 +7,8 @@ use std::str::FromStr;
 /// An address block, `10.0.0.0/8` or `fd00::/8`.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Cidr {
-    /// IPv4 blocks are kept as IPv4-mapped IPv6 (RFC 4291 2.5.5.2), so that one comparison does.
+    /// IPv4 blocks are stored as IPv4-mapped IPv6 (RFC 4291 2.5.5.2), so that one comparison
+    /// suffices.
     network: u128,
     mask: u128,
     v4: bool,
@@ -16,13 +17,13 @@ pub struct Cidr {
 /// Why an address block was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum CidrError {
-    /// The part before the slash.
+    /// The part before the slash is invalid.
     #[error("not an address block; write it like 10.0.0.0/8 or fd00::/8")]
     Address,
-    /// The part after the slash.
+    /// The part after the slash is invalid.
     #[error("the prefix length must be 0 to {0}")]
     Prefix(u8),
-    /// Bits behind the prefix are set, which is more often a slip than a wish.
+    /// Bits after the prefix are set, which is usually a mistake.
     #[error("address bits are set behind the prefix; did you mean {0}?")]
     HostBits(Cidr),
 }
@@ -38,7 +39,7 @@ impl Cidr {
     /// The block of `address` with `prefix` leading bits.
     ///
     /// # Errors
-    /// A prefix longer than the address, or bits set behind it.
+    /// The prefix is longer than the address, or bits after it are set.
     pub fn new(address: IpAddr, prefix: u8) -> Result<Self, CidrError> {
         let v4 = address.is_ipv4();
         let longest = if v4 { 32 } else { 128 };
@@ -51,7 +52,7 @@ impl Cidr {
         if block.network == bits(address) { Ok(block) } else { Err(CidrError::HostBits(block)) }
     }
 
-    /// Whether `address` lies in it. An IPv4-mapped IPv6 address counts as IPv4.
+    /// Whether `address` is in the block. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         bits(address) & self.mask == self.network
     }
@@ -86,16 +87,16 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// The networks that count as one's own.
+/// The user's own networks.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HomeNets(Vec<Cidr>);
 
 impl HomeNets {
-    /// These and no others.
+    /// Exactly these networks.
     pub fn new(nets: Vec<Cidr>) -> Self {
         Self(nets)
     }
-    /// Whether `address` lies in one of them.
+    /// Whether `address` is in one of them.
     pub fn contains(&self, address: IpAddr) -> bool {
         self.0.iter().any(|net| net.contains(address))
     }

@@ -1,8 +1,8 @@
 //! Raw identifier values, in types that cannot be printed, logged or serialised by accident.
 //!
-//! [`Phi`] borrows a value from the wire, [`PhiBuf`] owns one for as long as a record is open and
-//! overwrites it when dropped. Neither has `Debug`, `Display` or `Serialize`; whoever needs the text
-//! says so with `expose`, and only `identify` (masking, tokens, `--reveal`) has reason to.
+//! [`Phi`] borrows a value from the wire. [`PhiBuf`] owns one while a record is open, and
+//! overwrites it when dropped. Neither has `Debug`, `Display` or `Serialize`. Code that needs the
+//! text calls `expose`; only `identify` (masking, tokens, `--reveal`) has a reason to.
 
 use zeroize::{Zeroize, Zeroizing};
 
@@ -15,11 +15,11 @@ impl<'a> Phi<'a> {
     pub const fn new(text: &'a str) -> Self {
         Self(text)
     }
-    /// The text itself. Never hand it to a formatter, a log or an error.
+    /// The text itself. Never pass it to a formatter, a log or an error.
     pub const fn expose(self) -> &'a str {
         self.0
     }
-    /// Whether nothing but white space is there.
+    /// Whether it is only white space.
     pub fn is_blank(self) -> bool {
         self.0.trim().is_empty()
     }
@@ -34,16 +34,16 @@ impl<'a> Phi<'a> {
 pub struct PhiBuf(Zeroizing<String>);
 
 impl PhiBuf {
-    /// Takes over `text`.
+    /// Takes ownership of `text`.
     pub fn new(text: String) -> Self {
         Self(Zeroizing::new(text))
     }
-    /// Overwrites it, and keeps its memory for another value.
+    /// Overwrites the value and keeps the memory.
     pub fn wipe(&mut self) {
         self.0.as_mut_str().zeroize();
         self.0.clear();
     }
-    /// Holds `value` from now on. What was there is overwritten, also where it needs more room.
+    /// Replaces the value. The old one is overwritten, even if the new one needs more memory.
     pub fn set(&mut self, value: Phi<'_>) {
         self.wipe();
         if self.0.capacity() < value.0.len() {

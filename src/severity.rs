@@ -1,9 +1,9 @@
-//! How bad an exposure is, in four bands.
+//! Severity of exposures, in four bands.
 
 use crate::closed_set::closed_set;
 
 closed_set! {
-    /// How bad it is.
+    /// A band of severity.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     pub enum Severity {
         /// 1 to 39.

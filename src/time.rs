@@ -1,16 +1,16 @@
-//! Packet time. No stage below the pipeline knows any other clock.
+//! Packet time, the only clock of the stages below the pipeline.
 
 use std::fmt;
 use std::ops::{Add, Sub};
 
-/// Nanoseconds of a second.
+/// Nanoseconds per second.
 const NANOS: i64 = 1_000_000_000;
 
-/// A moment, in nanoseconds since 1970-01-01T00:00:00Z. Negative before.
+/// A point in time, nanoseconds since 1970-01-01T00:00:00Z; negative before.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Timestamp(pub i64);
 
-/// A span of packet time, in nanoseconds.
+/// A span of packet time, nanoseconds.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Span(pub i64);
 
@@ -40,8 +40,8 @@ impl Timestamp {
     }
 }
 
-/// How fast packet time passes: as the clock does, or so many times as fast from a moment on, so that a soak test shows
-/// days in minutes.
+/// How fast packet time passes: like the clock, or faster by a factor from some point in time on,
+/// so that a soak test covers days in minutes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pace {
     origin: Timestamp,
@@ -49,21 +49,21 @@ pub struct Pace {
 }
 
 impl Pace {
-    /// As the clock.
+    /// Like the clock.
     pub const REAL: Self = Self { origin: Timestamp(0), times: 1 };
 
-    /// So many times as fast from `origin` on.
+    /// `times` as fast from `origin` on.
     pub const fn from(origin: Timestamp, times: u32) -> Self {
         Self { origin, times }
     }
 
-    /// The packet time at which the clock shows `at`.
+    /// The packet time when the clock shows `at`.
     #[inline]
     pub fn of(self, at: Timestamp) -> Timestamp {
         if self.times == 1 { at } else { self.origin + self.span(at - self.origin) }
     }
 
-    /// The span of packet time that passes while the clock moves on by `span`.
+    /// The packet time that passes while the clock advances by `span`.
     #[inline]
     pub const fn span(self, span: Span) -> Span {
         Span(span.0.saturating_mul(self.times as i64))
@@ -91,10 +91,10 @@ impl Sub for Timestamp {
     }
 }
 
-/// RFC 3339 in UTC with microseconds, as ECS `@timestamp` wants it.
+/// RFC 3339 in UTC with microseconds, as in ECS `@timestamp`.
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // i64 nanoseconds span 1677 to 2262: always inside the range of `OffsetDateTime`.
+        // i64 nanoseconds cover 1677 to 2262, always within the range of `OffsetDateTime`.
         let Ok(at) = time::OffsetDateTime::from_unix_timestamp(self.0.div_euclid(NANOS)) else {
             return Ok(());
         };

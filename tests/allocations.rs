@@ -1,7 +1,6 @@
-//! What is known costs no memory: a record of a patient who is known, with nothing new, allocates
-//! nothing, however many fields it has.
+//! A record of a known patient with nothing new allocates nothing, however many fields it has.
 
-// A global allocator cannot be written without.
+// A global allocator needs `unsafe`.
 #![allow(unsafe_code, clippy::expect_used)]
 
 use phitap::capture::{PacketRef, PacketSpan};
@@ -18,14 +17,14 @@ use phitap::time::Timestamp;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-/// Counts what the thread allocates.
+/// Counts the thread's allocations.
 struct Counting;
 
 thread_local! {
     static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
 }
 
-// SAFETY: every call goes to the system's allocator as it is.
+// SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let _ = ALLOCATIONS.try_with(|n| n.set(n.get() + 1));
@@ -58,7 +57,7 @@ const FIELDS: [(Kind, &str); 12] = [
     (Kind::Email, "jason.hartman@example.org"),
 ];
 
-/// Fields of PID, with what they hold.
+/// Fields of PID with values.
 const PID: [(usize, &str); 9] = [
     (3, "H0709380^^^HOSP&1.2.3&ISO^MR"),
     (5, "Hartman^Jason^Q^^^^L"),
@@ -82,7 +81,7 @@ fn message(fields: usize) -> String {
     )
 }
 
-/// What identifying the patients of one flow works with.
+/// State for identifying the patients of one flow.
 struct Identification {
     rules: RuleSet,
     settings: Settings,
@@ -119,7 +118,7 @@ impl Identification {
     }
 }
 
-/// Allocations of 100 calls of `read`, once three have made everything known.
+/// Allocations of 100 calls of `read`, after three warm-up calls.
 fn allocations_of(mut read: impl FnMut()) -> u64 {
     for _ in 0..3 {
         read();
@@ -131,7 +130,8 @@ fn allocations_of(mut read: impl FnMut()) -> u64 {
     ALLOCATIONS.get() - before
 }
 
-/// Allocations of 100 messages with the first `fields` of [`PID`], once they are known.
+/// Allocations of 100 messages with the first `fields` of [`PID`], after warm-up; and the number of
+/// findings.
 fn of_messages(fields: usize) -> (u64, usize) {
     let mut identification = Identification::new(false);
     let rules = RuleSet::shipped().expect("shipped rules");
@@ -175,7 +175,8 @@ fn settings(reveal: bool) -> Settings {
     }
 }
 
-/// Allocations of 100 records with the first `fields` fields, once they are known, and findings.
+/// Allocations of 100 records with the first `fields` fields, after warm-up; and the number of
+/// findings.
 fn allocations(fields: usize, reveal: bool) -> (u64, usize) {
     let mut identification = Identification::new(reveal);
     let facts = ServiceFacts::default();

@@ -1,4 +1,4 @@
-//! Connections to a real NATS server, and what is said where there is none. `PHITAP_NO_NATS=1` leaves this out.
+//! Connections to a real NATS server, and messages if there is none. `PHITAP_NO_NATS=1` skips this.
 #![cfg(feature = "nats")]
 
 mod common;
@@ -12,7 +12,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// A seed of the documentation of NATS, and its public key.
+/// A seed from the documentation of NATS, and its public key.
 const SEED: &str = "SUACSSL3UAHUDXKFSNVUZRF5UHPMWZ6BFDTJ7M6USDXIEDNPPQYYYCU3VY";
 const PUBLIC: &str = "UDXU4RCSJNZOIQHZNWXHXORDPRTGNJAHAHFRGZNEEJCPQTT2M7NLCNF4";
 
@@ -38,7 +38,7 @@ fn secret(folder: &Path, name: &str, content: &str) -> PathBuf {
     path
 }
 
-/// Connects and goes there and back.
+/// Connects and makes a round trip.
 fn connect(settings: &Settings) -> Result<(), BrokerError> {
     let access = Access::open(settings)?;
     run(async {
@@ -152,7 +152,7 @@ fn a_server_that_is_away_or_no_nats_server_is_named() {
     let speaks = std::thread::spawn(move || {
         let (mut peer, _) = listener.accept().expect("a connection");
         peer.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").expect("written");
-        // Until the other side has read it and hangs up.
+        // Until the other side has read it and disconnects.
         peer.set_read_timeout(Some(Duration::from_secs(30))).expect("time-out");
         let _ = std::io::copy(&mut peer, &mut std::io::sink());
     });

@@ -1,6 +1,6 @@
-//! The names and ids of each conversation, and a social security number, are placed in every text that
-//! events say of its service, in the fixtures of every protocol. No output may show them, at any level of
-//! detail.
+//! Places names and ids of each conversation, and a social security number, into every text that
+//! events show about its service, in the fixtures of every protocol. No output may show them at any
+//! level of detail.
 
 mod common;
 
@@ -10,16 +10,16 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Shortest text that is replaced: shorter ones occur elsewhere in a capture, too.
+/// Shortest text replaced; shorter ones also occur elsewhere in a capture.
 const SHORTEST: usize = 5;
 
 /// A number that no person in the fixtures has.
 const SSN: &str = "452-38-7711";
 
-/// What the service shows of itself and whose data it carries.
+/// The texts that a service shows, and the patients of its data.
 #[derive(Default)]
 struct Shown {
-    /// Connections of the capture: only within one is a name known everywhere.
+    /// Connections in the capture; a name is known only within one connection.
     flows: u64,
     facts: BTreeSet<String>,
     names: BTreeSet<String>,
@@ -63,7 +63,7 @@ impl Shown {
     fn texts(&mut self, value: &Value) {
         match value {
             Value::String(text) => {
-                // Classes of the standard decide what a data set is.
+                // Standard UIDs decide what a data set is.
                 let ours = text.starts_with("1.2.840.10008.") || text.contains('*');
                 if text.len() >= SHORTEST && text.is_ascii() && !ours {
                     self.facts.insert(text.clone());
@@ -71,7 +71,7 @@ impl Shown {
             }
             Value::Array(all) => all.iter().for_each(|one| self.texts(one)),
             Value::Object(all) => all.iter().for_each(|(key, one)| {
-                // A closed set of our own.
+                // A closed set of phitap's own words.
                 if key != "interfaces" && key != "authentication" && key != "access" {
                     self.texts(one);
                 }
@@ -81,14 +81,14 @@ impl Shown {
     }
 }
 
-/// `canary` in the place of a text, as long as it.
+/// `canary` repeated or cut to the length of a text.
 fn filled(canary: &str, len: usize) -> Vec<u8> {
     let mut text = canary.as_bytes().to_vec();
     text.resize(len, b'-');
     text
 }
 
-/// The capture with `canary` where `text` stood, and how often it stood there.
+/// The capture with `text` replaced by `canary`, and the number of replacements.
 fn rewritten(capture: &[u8], text: &str, canary: &str) -> (Vec<u8>, usize) {
     let mut bytes = capture.to_vec();
     let found: Vec<usize> = memchr::memmem::find_iter(capture, text.as_bytes()).collect();
@@ -123,7 +123,7 @@ fn outputs(capture: &Path, detail: &str) -> String {
     all
 }
 
-/// Placed so many canaries; those that were shown.
+/// The number of canaries placed, and those that were shown.
 fn place(case: &Case) -> (usize, Vec<String>) {
     let shown = Shown::of(&case.capture);
     if shown.flows != 1 {
@@ -133,8 +133,8 @@ fn place(case: &Case) -> (usize, Vec<String>) {
     let folder = tempfile::tempdir().expect("folder");
     let path = folder.path().join("canary.pcap");
     let (mut placed, mut leaks) = (0, Vec::new());
-    // The longest of each that fits, so that little of the old text is left. The metrics name every protocol, and
-    // one of them has the name of a person.
+    // The longest that fits, so that little of the old text remains. The metrics name every
+    // protocol, and one of them is also a person's name.
     let is_protocol =
         |name: &str| PROTOCOLS.iter().any(|protocol| protocol.name().eq_ignore_ascii_case(name));
     let fitting = |all: &BTreeSet<String>, len: usize| {
@@ -155,7 +155,7 @@ fn place(case: &Case) -> (usize, Vec<String>) {
                 continue;
             }
             std::fs::write(&path, bytes).expect("capture");
-            // Whether the person is still found with it.
+            // Whether the person is still found after the change.
             let now = Shown::of(&path);
             let known = canary == SSN
                 || now.ids.contains(&canary)
@@ -167,7 +167,7 @@ fn place(case: &Case) -> (usize, Vec<String>) {
             let detail = ["exposures", "patients", "flows"][(n + m) % 3];
             let written = outputs(&path, detail).to_lowercase();
             let canary = canary.to_lowercase();
-            // A name may also be a word of an output.
+            // A name may also be an ordinary word of an output.
             let word = |hit: usize| {
                 let around = |at: Option<usize>| {
                     at.and_then(|at| written.as_bytes().get(at))
@@ -187,8 +187,8 @@ fn place(case: &Case) -> (usize, Vec<String>) {
 #[ignore = "it takes minutes; .ci/run runs it"]
 fn no_field_of_any_protocol_shows_what_it_holds() {
     let all = cases();
-    // What a conversation shows is held against what was found in it. Cases of one family resemble each
-    // other.
+    // Facts are compared with the findings of the same conversation. Cases of one family are
+    // similar.
     let alone = all.iter().filter(|case| list(&case.truth["flows"]).len() == 1);
     let every = if cfg!(debug_assertions) { 5 } else { 1 };
     let some: Vec<&Case> = alone.step_by(every).collect();

@@ -1,5 +1,5 @@
-//! The binary over captures of every kind: exit status, what it says of faulty input, and that the
-//! form of a capture does not change what is found in it.
+//! The program over captures of every kind: exit status, messages about faulty input, and that the
+//! form of a capture does not change the findings.
 
 mod common;
 
@@ -77,7 +77,7 @@ fn block(kind: u32, body: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Two interfaces of different units, and what they lost. Its last block has 48 bytes.
+/// Two interfaces with different units and losses. The last block has 48 bytes.
 fn pcapng() -> Vec<u8> {
     let mut section = vec![0x1a, 0x2b, 0x3c, 0x4d, 0, 1, 0, 0];
     section.extend([0xff; 8]);
@@ -107,7 +107,7 @@ fn gzip(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory")
 }
 
-/// `phitap replay`, with pseudonyms that repeat.
+/// `phitap replay` with a fixed key.
 fn phitap(folder: &Folder) -> Command {
     use std::os::unix::fs::PermissionsExt as _;
     let key = folder.file("key-of-this-test", &std::array::from_fn::<u8, 32, _>(|n| n as u8));
@@ -128,8 +128,7 @@ fn ecs(folder: &Folder, paths: &[&Path]) -> (i32, String, String) {
     run(phitap(folder).args(["--format", "ecs"]).args(paths))
 }
 
-/// All events but the run summary, which names the inputs.
-/// All events but the summary of the run, without the file and the numbers of their packets.
+/// All events except the run summary, without the file and the numbers of their packets.
 fn events(output: &str) -> Vec<String> {
     let events = output.lines().filter(|l| !l.contains("\"run-summary\""));
     let parsed = events.map(|l| serde_json::from_str::<serde_json::Value>(l).expect("JSON"));
@@ -154,7 +153,7 @@ fn the_form_of_a_capture_does_not_matter() {
     let even = pcap_of(frames.iter().enumerate().filter(|(n, _)| n % 2 == 0));
     std::fs::create_dir(folder.path("set")).expect("made");
     for (n, frame) in frames.iter().enumerate() {
-        // The names are in another order than the times.
+        // The names have another order than the times.
         let name = format!("set/cap.pcap{}", frames.len() - n);
         folder.file(&name, &gzip(&pcap_of([(n, frame)])));
     }
@@ -256,7 +255,7 @@ fn each_fault_is_one_line() {
         let expected = format!("phitap: {}: {line}", path.display());
         assert!(errors.starts_with(&expected), "{name}: {errors}");
         assert_eq!(errors.lines().count(), 1, "{name}: {errors}");
-        // Beside a good one, it is the part that could not be read.
+        // Beside a good input, it is the part that could not be read.
         let (got, output, _) = ecs(&folder, &[&good, &path]);
         assert_eq!(got, 3, "{name}");
         assert!(output.contains("phi-finding"), "{name}");
@@ -289,7 +288,7 @@ fn what_cannot_be_opened_is_one_line_too() {
 #[test]
 fn packets_before_a_fault_count() {
     let folder = Folder::new();
-    // Cut in the last packet: all that matters is before it.
+    // Cut inside the last packet; everything important comes before it.
     let whole = pcap();
     for bytes in [whole[..whole.len() - 1].to_vec(), gzip(&whole[..whole.len() - 1])] {
         let (status, output, _) = ecs(&folder, &[&folder.file("cut", &bytes)]);
@@ -298,7 +297,7 @@ fn packets_before_a_fault_count() {
     }
 }
 
-/// Whether a line with `what` comes from a running program within some seconds.
+/// Whether a running program prints a line with `what` within some seconds.
 #[expect(clippy::disallowed_methods, reason = "a test must end when nothing comes")]
 fn comes(child: &mut std::process::Child, what: &str) -> bool {
     use std::io::BufRead as _;
@@ -306,7 +305,7 @@ fn comes(child: &mut std::process::Child, what: &str) -> bool {
     let (sender, receiver) = std::sync::mpsc::sync_channel(1024);
     std::thread::spawn(move || {
         for line in std::io::BufReader::new(output).lines().map_while(Result::ok) {
-            // Read on to the end: a closed pipe would end the program.
+            // Keep reading, because a closed pipe would end the program.
             let _ = sender.send(line);
         }
     });
@@ -358,9 +357,9 @@ fn a_pipe_is_read_as_it_comes() {
     let mut child = spawn(&[], Path::new("-"));
     let mut input = child.stdin.take().expect("piped");
     input.write_all(&pcap()).expect("written");
-    // The pipe stays open: what was sent must not wait for its end.
+    // The pipe stays open: events must not wait for its end.
     assert!(comes(&mut child, "phi-finding"));
     interrupt(&child);
-    // What the pipe would still have held was not read.
+    // The pipe might have brought more, which was not read.
     assert_eq!(child.wait().expect("exits").code(), Some(3));
 }

@@ -1,5 +1,5 @@
-//! The command line as its users meet it: what goes wrong is said in one line that names the file,
-//! the offset and the remedy, and ends with the exit status of the contract.
+//! The command line as its users meet it: an error is one line with the file, the offset and the
+//! remedy, and has the exit status of the contract.
 
 mod common;
 
@@ -40,14 +40,14 @@ impl Folder {
     }
 }
 
-/// The sample with `bytes` at `offset`.
+/// The sample with `bytes` written at `offset`.
 fn patched(offset: usize, bytes: &[u8]) -> Vec<u8> {
     let mut capture = std::fs::read(sample()).expect("sample");
     capture[offset..offset + bytes.len()].copy_from_slice(bytes);
     capture
 }
 
-/// The one line that the program said, without words of a panic.
+/// The only line that the program printed, which must not be from a panic.
 fn only_line(run: &Run, what: &str) -> String {
     assert_eq!(run.err.lines().count(), 1, "{what}: {:?}", run.err);
     for word in ["panic", "internal error", "RUST_BACKTRACE", "unwrap", "src/"] {
@@ -61,7 +61,7 @@ fn only_line(run: &Run, what: &str) -> String {
 fn faulty_inputs_are_named_with_offset_and_remedy() {
     let folder = Folder::new();
     let whole = std::fs::read(sample()).expect("sample");
-    // (input, exit status, what the line says)
+    // Input, exit status, words of the line.
     let cases: &[(String, i32, &[&str])] = &[
         (folder.path("missing.pcap"), 1, &["No such file", "check the path"]),
         (folder.file("letter.txt", "Dear colleague"), 1, &["not a capture", "at byte 0", "pcap"]),
@@ -87,7 +87,7 @@ fn faulty_inputs_are_named_with_offset_and_remedy() {
         for part in *expected {
             assert!(line.contains(part), "no {part:?}: {line}");
         }
-        // What was read is reported all the same.
+        // What could be read is reported.
         assert_eq!(run.out.contains("TOTALS"), *status == 3, "{input}: {}", run.out);
     }
 }
@@ -120,12 +120,12 @@ fn one_faulty_input_does_not_stop_the_others() {
     assert_eq!(faulty.as_array().map(Vec::len), Some(2), "{faulty}");
 }
 
-/// The program as a user who is not root, so that file modes count.
+/// Runs the program as a user other than root, so that file modes apply.
 fn as_nobody(folder: &Folder, arguments: &[&str]) -> Run {
     let me = std::fs::metadata(folder.0.path()).expect("folder").uid();
     let mut command;
     if me == 0 {
-        // The build folder may be closed to others.
+        // Other users may have no access to the build folder.
         let copy = folder.0.path().join("phitap");
         if !copy.exists() {
             std::fs::copy(PHITAP, &copy).expect("copy of the program");
@@ -184,7 +184,7 @@ fn unwritable_outputs_are_named_with_the_remedy() {
         let line = only_line(&run, name);
         assert!(line.contains(name) && line.contains(remedy), "{line}");
     }
-    // Before the first packet, not after the last one.
+    // Reported before the first packet, not after the last one.
     let events = folder.path("events.json");
     let run = phitap(["replay", "--metrics-file", &nowhere, "--output", &events, &sample]);
     assert!(run.status == Some(1) && !Path::new(&events).exists(), "{}", run.err);
@@ -237,7 +237,7 @@ fn faulty_settings_are_named_with_the_remedy() {
     assert_eq!(run.status, Some(1));
     let line = only_line(&run, "interface");
     assert!(line.contains("no-such-interface0") && line.contains("no such interface"), "{line}");
-    // Whoever mistyped a name sees the right ones.
+    // The message lists the right names.
     assert!(line.contains("lo"), "{line}");
 }
 
@@ -312,7 +312,7 @@ fn a_reader_that_goes_away_is_no_error() {
         child.stdout.take().expect("pipe").read_exact(&mut start).expect("some output");
         // The pipe is closed here.
         let run = Run::from(child.wait_with_output().expect("end"));
-        // The folder holds a capture that is cut; what counts is that nothing is said of the pipe.
+        // The folder holds a truncated capture; the test is that the pipe is not mentioned.
         assert!(matches!(run.status, Some(0 | 3)), "{format}: {:?} {}", run.status, run.err);
         assert!(!run.err.contains("pipe") && !run.err.contains("panic"), "{format}: {}", run.err);
     }
@@ -355,7 +355,7 @@ fn a_filter_leaves_out_what_it_does_not_match_and_counts_it() {
     assert_eq!(packets["read"].as_u64(), Some(skipped), "{packets}");
 }
 
-/// The offload fixture's client left all its TCP checksums to the interface.
+/// The client of the offload fixture left all TCP checksums to the interface.
 #[test]
 fn wrong_checksums_matter_only_when_asked() {
     let folder = Folder::new();
@@ -377,7 +377,7 @@ fn wrong_checksums_matter_only_when_asked() {
     assert_eq!(replay(&["--checksums", "accept"]), (all, bad, flows));
     let strict = replay(&["--checksums", "strict"]);
     assert_eq!(strict.0, 0, "the client sent all patient data");
-    // Every packet of the client, and none of the server, whose checksums are right.
+    // All packets of the client and none of the server, whose checksums are right.
     assert_eq!(strict.1, Some(client_packets(&capture)));
     assert_eq!(replay(&["--config", &config]), strict);
     assert_eq!(replay(&["--config", &config, "--checksums", "accept"]).0, all);
@@ -426,7 +426,7 @@ fn values_are_revealed_only_where_somebody_asked_for_them() {
     let run = phitap(["replay", "-q", "--reveal", "--output", &file, "--format", "ecs", &sample]);
     assert_eq!((run.status, run.err.as_str()), (Some(0), ""));
 
-    // A file that others may read is written, and they are named.
+    // A file that other users may read is written, with a warning.
     folder.mode("revealed.json", 0o644);
     let run = phitap(["replay", "--reveal", "--output", &file, "--format", "json", &sample]);
     assert!(run.err.contains("mode 644") && run.err.contains("chmod 600"), "{}", run.err);
@@ -437,7 +437,7 @@ fn values_are_revealed_only_where_somebody_asked_for_them() {
     command.args(["replay", "--reveal", "--format", "json", &sample]);
     command.stdin(Stdio::null()).stdout(std::os::fd::OwnedFd::from(journal));
     let child = command.stderr(Stdio::piped()).start();
-    // The command holds the other end of the journal.
+    // The command holds the other end of the journal's socket.
     drop(command);
     let run: Run = child.wait_with_output().expect("its output").into();
     drop(peer);
@@ -448,7 +448,7 @@ fn values_are_revealed_only_where_somebody_asked_for_them() {
     assert_eq!(run.status, Some(2), "{}", run.err);
     assert!(only_line(&run, "live").contains("live capture is no terminal"), "{}", run.err);
 
-    // These hold masks all the same, so there is nothing to protect.
+    // These formats only hold masks, so there is nothing to protect.
     for format in ["cef", "ocsf", "summary", "csv"] {
         let run = phitap(["replay", "--reveal", "--output", &file, "--format", format, &sample]);
         assert!(only_line(&run, format).contains("--format ecs only"), "{format}: {}", run.err);
@@ -488,7 +488,7 @@ fn a_systemd_credential_is_the_key_and_exposures_name_it() {
     assert_eq!(given.len(), 1, "{given:?}");
     assert!(!given.contains("null"));
     assert_eq!(ids(&with(Some(folder.path("credentials")), &[])), given);
-    // Without the credential, and without either, each run has its own.
+    // Without the credential and without a key file, each run has its own key.
     assert_ne!(ids(&with(Some(folder.path("empty")), &[])), given);
     assert_ne!(ids(&with(None, &[])), ids(&with(None, &[])));
     for format in ["cef", "ocsf"] {
@@ -496,7 +496,7 @@ fn a_systemd_credential_is_the_key_and_exposures_name_it() {
         let id = given.first().expect("one").trim_matches('"');
         assert!(run.out.lines().all(|line| line.contains(id)), "{format}: {}", run.out);
     }
-    // What the command line names wins; a credential open to all is refused.
+    // The command line takes precedence; a credential that everyone can read is refused.
     folder.mode("credentials/phitap.key", 0o444);
     let path = key.path();
     let own = ["--key-file", path.as_str()];
@@ -512,7 +512,7 @@ fn a_program_that_does_not_end_is_killed_and_named_with_what_it_wrote() {
     command.args(["-c", "echo begun; echo fault >&2; exec sleep 1000"]);
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).start();
     let process = child.id();
-    // Until then it may not have written anything.
+    // It may not have written anything before that.
     let limit = std::time::Duration::from_secs(5);
     let caught = std::panic::catch_unwind(|| {
         common::ending::collect_within(child, "sleep 1000", limit);

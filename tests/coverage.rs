@@ -1,5 +1,5 @@
-//! What could not be judged is said, in text, in JSON and by the exit status: nothing read is never
-//! nothing found.
+//! What could not be judged is reported in text, in JSON and by the exit status: "nothing read" is
+//! never "nothing found".
 
 mod common;
 
@@ -10,7 +10,7 @@ use std::io::{Read as _, Write as _};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// A capture of nothing but its header, and the first `n` packets of a fixture.
+/// A capture with only the header and the first `n` packets of a fixture.
 fn head_of(capture: &Path, n: usize) -> Vec<u8> {
     let bytes = std::fs::read(capture).expect("fixture");
     let mut at = 24;
@@ -73,7 +73,7 @@ fn a_capture_cut_by_its_snap_length_says_so_and_how_much_is_missing() {
     assert!(run.out.contains("No patient data seen in what could be judged."), "{}", run.out);
     assert!(run.out.contains("cut at 96 bytes: capture with -s 0"), "{}", run.out);
     let coverage = coverage(&phitap(["replay", "--format=ecs", &path]));
-    // What was left of the bytes was of no known protocol.
+    // The remaining bytes belong to no known protocol.
     assert_eq!(coverage["unjudged_bytes"], coverage["payload_bytes"], "{coverage}");
     assert_eq!(coverage["unjudged"][0]["cause"], "snaplen");
     assert_eq!(coverage["unjudged"][0]["bytes"], missing);
@@ -94,10 +94,10 @@ fn an_interrupted_replay_says_so_and_ends_with_status_3() {
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .start();
-        // The writer stays, so that the end of the pipe is not the end of the run.
+        // The writer stays open, so that the run does not end with the pipe.
         let mut writer = std::fs::File::options().write(true).open(&pipe).expect("a reader");
         writer.write_all(&start).expect("room");
-        // It has read what there is, and waits for more.
+        // It has read everything, and waits for more.
         common::wait_for("the pipe is read", || {
             (rustix::io::ioctl_fionread(&writer).expect("a pipe") == 0).then_some(())
         });
@@ -131,7 +131,7 @@ fn a_capture_of_foreign_link_types_ends_like_one_that_cannot_be_read() {
     assert!(run.out.contains("NOTHING COULD BE READ of 1 packet."), "{}", run.out);
 }
 
-/// Live captures match tagged packets, since Linux takes the tag off before the filter sees them.
+/// Live captures match tagged packets, because Linux removes the tag before filtering.
 #[test]
 fn a_filter_looks_behind_a_vlan_tag_as_it_does_live() {
     let links = Path::new(ROOT).join("fixtures/links");

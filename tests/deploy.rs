@@ -1,8 +1,9 @@
-//! `deploy/`: alert rules by promtool, every query of the dashboard against a real Prometheus that scrapes a
-//! real sensor and a real hub, the unit by systemd-analyze, commands and configuration of containers by phitap itself.
-//! `PHITAP_NO_PROMETHEUS=1`, `PHITAP_NO_NATS=1` and `PHITAP_NO_SYSTEMD=1` do without.
+//! Checks `deploy/`: alert rules with promtool, every query of the dashboard against a real
+//! Prometheus that scrapes a real sensor and hub, the unit with systemd-analyze, and commands and
+//! configuration of containers with phitap itself. `PHITAP_NO_PROMETHEUS=1`, `PHITAP_NO_NATS=1` and
+//! `PHITAP_NO_SYSTEMD=1` skip parts.
 
-// What was left out must be said, and the clock of the wire is the clock of the world here.
+// Skipped parts must be reported, and traffic runs by the system clock here.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 mod common;
@@ -53,7 +54,7 @@ fn alert_rules_are_sound_and_do_what_their_tests_say() {
     run("promtool", &["check", "config", "prometheus.yml"], &folder);
     run("promtool", &["check", "rules", "phitap.rules.yml"], &folder);
     run("promtool", &["test", "rules", "phitap.test.yml"], &folder);
-    // Every alert is tested, and described for whoever is woken by it.
+    // Every alert has a test, and a description for the person on call.
     let rules = std::fs::read_to_string(folder.join("phitap.rules.yml")).expect("rules");
     let tests = std::fs::read_to_string(folder.join("phitap.test.yml")).expect("tests");
     let page = std::fs::read_to_string(Path::new(ROOT).join("docs/operations.md")).expect("page");
@@ -74,7 +75,7 @@ fn the_unit_is_sound_and_hardened() {
     if left_out("PHITAP_NO_SYSTEMD") {
         return;
     }
-    // It is checked as installed: with the program and the page that it names.
+    // Checked as installed, with the program and manual page that it names.
     let folder = tempfile::tempdir().expect("folder");
     let unit = std::fs::read_to_string(deploy("systemd/phitap.service")).expect("unit");
     assert!(unit.contains("/usr/bin/phitap live --config"));
@@ -88,7 +89,8 @@ fn the_unit_is_sound_and_hardened() {
     run("systemd-analyze", &["security", "--offline=true", "--threshold=25", path], folder.path());
 }
 
-/// What a package brings: each file is there, or made by `scripts/package.sh`, and both packages bring the same.
+/// Package contents: each file exists or is made by `scripts/package.sh`, and both packages have
+/// the same files.
 #[test]
 fn packages_name_files_that_there_are() {
     let text = std::fs::read_to_string(Path::new(ROOT).join("Cargo.toml")).expect("manifest");
@@ -120,7 +122,7 @@ fn packages_name_files_that_there_are() {
 #[test]
 fn scripts_of_packages_make_a_key_once_and_keep_it() {
     let folder = tempfile::tempdir().expect("folder");
-    // The scripts as they are, on a system that is this folder.
+    // The package's scripts, on a system that is this folder.
     let here = folder.path().display();
     for name in ["postinst", "prerm"] {
         let script = std::fs::read_to_string(deploy("package").join(name)).expect("script");
@@ -156,7 +158,7 @@ impl Drop for Running {
     }
 }
 
-/// The body of an answer, if there is one yet.
+/// The body of a response, if there is one yet.
 fn get(address: SocketAddr, path: &str) -> Option<String> {
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;
@@ -171,7 +173,7 @@ fn escaped(query: &str) -> String {
     query.bytes().map(|b| format!("%{b:02X}")).collect()
 }
 
-/// Sends an invented patient to a server at `at`, over and over, and counts up.
+/// Sends an invented patient to a server at `at` repeatedly, with increasing numbers.
 fn admit(at: TcpListener, stop: &std::sync::atomic::AtomicBool) {
     let address = at.local_addr().expect("address");
     std::thread::scope(|scope| {
@@ -195,7 +197,7 @@ fn admit(at: TcpListener, stop: &std::sync::atomic::AtomicBool) {
     });
 }
 
-/// A sensor on the loopback interface, looking at `port` only, and where it serves its metrics.
+/// A sensor on the loopback interface that reads only `port`; and the address of its metrics.
 fn sensor(port: u16) -> (Running, SocketAddr) {
     let mut command = Command::new(PHITAP);
     command.args(["live", "-i", "lo", "--filter", &format!("tcp port {port}")]);
@@ -209,7 +211,7 @@ fn sensor(port: u16) -> (Running, SocketAddr) {
     (Running(child), address.and_then(|a| a.parse().ok()).expect("an address"))
 }
 
-/// A hub of a broker of its own, and where it serves its metrics.
+/// A hub with its own broker; and the address of its metrics.
 #[cfg(all(feature = "nats", feature = "store"))]
 fn hub(folder: &Path) -> (common::nats::Nats, Running, SocketAddr) {
     let nats = common::nats::Nats::start();
@@ -221,7 +223,7 @@ fn hub(folder: &Path) -> (common::nats::Nats, Running, SocketAddr) {
     (nats, Running(command.start()), address)
 }
 
-/// Prometheus, scraping each of `targets` each second as the job of its name.
+/// A Prometheus that scrapes each target every second under its job name.
 fn prometheus(folder: &Path, targets: &[(&str, SocketAddr)]) -> (Running, SocketAddr) {
     let mut config = "scrape_configs:\n".to_owned();
     for (job, target) in targets {
@@ -241,14 +243,14 @@ fn prometheus(folder: &Path, targets: &[(&str, SocketAddr)]) -> (Running, Socket
     (Running(command.start()), address)
 }
 
-/// The series that a query gives.
+/// The series that a query returns.
 fn query(prometheus: SocketAddr, query: &str) -> Option<Vec<Value>> {
     let answer = get(prometheus, &format!("/api/v1/query?query={}", escaped(query)))?;
     let answer: Value = serde_json::from_str(&answer).ok()?;
     answer["data"]["result"].as_array().cloned()
 }
 
-/// Every query of the dashboard with the title of its panel, and its variables filled in.
+/// Every query of the dashboard with the title of its panel, variables replaced.
 fn queries() -> Vec<(String, String)> {
     let text = std::fs::read_to_string(deploy("grafana/phitap.json")).expect("dashboard");
     let dashboard: Value = serde_json::from_str(&text).expect("JSON");
@@ -271,7 +273,7 @@ fn queries() -> Vec<(String, String)> {
     queries
 }
 
-/// Whether only a hub can answer. Queries of sensors name hubs to leave them out.
+/// Whether only a hub can answer the query. Queries about sensors mention hubs to exclude them.
 fn asks_a_hub(query: &str) -> bool {
     query.contains("phitap_hub_") && !query.contains(" unless ")
 }
@@ -285,7 +287,7 @@ fn every_query_of_the_dashboard_has_an_answer() {
     let server = TcpListener::bind("127.0.0.1:0").expect("socket");
     let (_sensor, metrics) = sensor(server.local_addr().expect("address").port());
     let mut open = queries();
-    // A program that knows no hub has none to ask.
+    // A program without hub support has no hub to query.
     let with_hub = cfg!(all(feature = "nats", feature = "store")) && !left_out("PHITAP_NO_NATS");
     #[cfg(all(feature = "nats", feature = "store"))]
     let running = with_hub.then(|| hub(folder.path()));
@@ -331,7 +333,7 @@ fn manifests() -> Vec<(String, String)> {
     all
 }
 
-/// The lists of words under `command` and `args` in a manifest, written in one line or one word a line.
+/// The lists of words under `command` and `args` in a manifest, on one line or one word per line.
 #[cfg(all(feature = "nats", feature = "store"))]
 fn commands(manifest: &str) -> Vec<Vec<String>> {
     let mut all = Vec::new();
@@ -356,7 +358,7 @@ fn commands(manifest: &str) -> Vec<Vec<String>> {
     all
 }
 
-/// What phitap makes of a command line.
+/// How phitap parses a command line.
 #[cfg(all(feature = "nats", feature = "store"))]
 fn task(words: &[String]) -> Result<phitap::cli::Task, String> {
     use clap::Parser as _;
@@ -394,7 +396,8 @@ fn commands_of_containers_are_right_usage() {
     assert_eq!(others, 6);
 }
 
-/// What the sensors of `kubernetes/phitap.yaml` go by, and that each file it names is put where it looks for it.
+/// The configuration of the sensors in `kubernetes/phitap.yaml`, and that each file it names is
+/// mounted there.
 #[test]
 #[cfg(all(feature = "nats", feature = "store"))]
 fn the_configuration_of_sensors_in_containers_is_accepted() {
@@ -421,7 +424,7 @@ fn the_configuration_of_sensors_in_containers_is_accepted() {
     assert_eq!(file.matches("/run/phitap/").count(), 3, "a key, credentials and a CA");
 }
 
-/// What pods mount is made by a manifest, or by the command that its comment gives.
+/// Everything that pods mount is created by a manifest, or by the command in its comment.
 #[test]
 fn what_pods_mount_is_made() {
     let all = manifests();

@@ -1,4 +1,4 @@
-//! Levels of detail on a made capture: many clients, patients that come again and again.
+//! Levels of detail, on a generated capture with many clients and repeated patients.
 
 mod common;
 
@@ -9,9 +9,9 @@ use std::io::Write as _;
 
 /// Patients of the capture.
 const PATIENTS: usize = 40;
-/// Clients, each with connections of its own.
+/// Clients, each with several connections.
 const CLIENTS: usize = 12;
-/// Messages of a connection; every patient comes more than once in each.
+/// Messages per connection; every patient occurs more than once in each.
 const MESSAGES: usize = 100;
 
 fn message(patient: usize, n: usize) -> Vec<u8> {
@@ -33,7 +33,7 @@ fn frame(client: usize, port: u16, seq: u32, flags: u8, payload: &[u8]) -> Vec<u
     ethernet(&tcp(from, to, seq, 0, flags, payload))
 }
 
-/// A capture of what `fill` sends, a packet every ten milliseconds.
+/// A capture of the frames that `fill` sends, one every ten milliseconds.
 fn capture_of(fill: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Vec<u8> {
     let mut bytes = pcap_header(1);
     let mut n = 0u32;
@@ -57,7 +57,7 @@ fn capture() -> Vec<u8> {
     })
 }
 
-/// A connection of `client` with these messages, one a packet.
+/// A connection of `client` with these messages, one per packet.
 fn connection_of(
     client: usize,
     port: u16,
@@ -140,7 +140,7 @@ fn counts_are_the_same_at_every_level_and_exact() {
     assert_eq!(run["patients"], PATIENTS);
     assert_eq!(run["findings"], 2 * PATIENTS * CLIENTS);
     let findings = levels.each_ref().map(|all| of(all, "phi-finding").len());
-    // With patients, findings of this busy service are folded once it has more than a few.
+    // With `patients`, the findings of this busy service are folded after the first few clients.
     assert_eq!((findings[0], findings[2]), (0, 2 * PATIENTS * CLIENTS));
     assert!((PATIENTS..4 * PATIENTS * 3).contains(&findings[1]), "{findings:?}");
 }
@@ -211,7 +211,7 @@ fn thousands_of_patients_of_a_service_are_listed_and_each_is_named_once() {
     named.sort();
     named.dedup();
     assert_eq!(named.len(), MANY);
-    // The same people as with every detail.
+    // The same people as with full detail.
     let every = made.run(&["--detail", "flows"]);
     let mut flows: Vec<String> = events(&every.out).iter().filter_map(token).collect();
     flows.sort();

@@ -1,5 +1,5 @@
-//! DICOM services as recorded between real programs: who is let in, what is asked and answered, what
-//! passes, and where it is sent on to.
+//! DICOM services as recorded between real programs: who is accepted, what is requested and
+//! answered, what is transferred, and where it is forwarded.
 
 mod common;
 
@@ -15,7 +15,7 @@ fn replay(capture: &Path, workers: &str) -> Vec<Value> {
     events(&run.out)
 }
 
-/// What was said last of the service at an address, in `phi`.
+/// The `phi` object of the last event about the service at an address.
 fn service<'a>(events: &'a [Value], ip: &str, port: u64) -> &'a Value {
     let there = |e: &&Value| {
         is(e, "service-seen") && e["server"]["ip"] == ip && e["server"]["port"] == port
@@ -26,7 +26,7 @@ fn service<'a>(events: &'a [Value], ip: &str, port: u64) -> &'a Value {
     &all.last().unwrap_or_else(|| panic!("no service {ip}:{port}"))["phi"]
 }
 
-/// What was said last of the exposure between two hosts, in `phi`.
+/// The `phi` object of the last event about the exposure between two hosts.
 fn exposure<'a>(events: &'a [Value], client: &str, server: &str) -> &'a Value {
     let there = |e: &&Value| {
         is(e, "phi-exposure") && e["client"]["ip"] == client && e["server"]["ip"] == server
@@ -34,7 +34,7 @@ fn exposure<'a>(events: &'a [Value], client: &str, server: &str) -> &'a Value {
     &events.iter().rfind(there).unwrap_or_else(|| panic!("none of {client} and {server}"))["phi"]
 }
 
-/// Recorded by `fixtures/services/dicom.py`, which says what happens in it.
+/// Recorded by `fixtures/services/dicom.py`, which describes it.
 fn recorded() -> Vec<Value> {
     let capture = Path::new(ROOT).join("fixtures/services/dicom.pcap");
     let one = replay(&capture, "1");
@@ -53,7 +53,7 @@ fn whom_a_service_lets_in() {
         json!({"answers": "anyone", "evidence": ["default-title-accepted"], "clients": 1,
             "calling_titles": 1, "refused_titles": 0})
     );
-    // Two hosts, each by a title of its own.
+    // Two hosts, each with one title.
     assert_eq!(access(11116), Value::Null);
     let shared = &service(&events, ARCHIVE, 11116)["dicom"];
     assert_eq!(shared["accepted_titles"], json!(["CT01", "WS1"]));
@@ -68,7 +68,7 @@ fn whom_a_service_lets_in() {
     let named = &service(&events, ARCHIVE, 11114)["service"];
     assert_eq!(named["association"]["outcome"], "called-ae-title-not-recognized");
     assert_eq!(access(11112)["answers"], "anyone");
-    // All exposures of the archive say so, whoever the client is.
+    // All exposures of the archive show it, for any client.
     for client in ["10.77.0.1", "10.77.0.4"] {
         assert_eq!(exposure(&events, client, ARCHIVE)["service"]["access"]["answers"], "anyone");
     }
@@ -138,14 +138,15 @@ fn a_move_is_tied_to_what_is_stored_for_it() {
     assert_eq!(asked["dicom"]["moved_to"], json!([{"ip": "10.77.0.3", "port": 104}]));
     let destinations = &service(&events, ARCHIVE, 11112)["service"]["association"];
     assert_eq!(destinations["move_destinations"], json!(["VIEWER", "NOWHERE"]));
-    // This archive puts its own title in place of the workstation's.
+    // This archive replaces the workstation's title by its own.
     let stored = exposure(&events, ARCHIVE, "10.77.0.3");
     assert_eq!(stored["dicom"]["moved_for"], json!(["10.77.0.1"]));
     assert_eq!(
         (&stored["dicom"]["instances"], &stored["dicom"]["studies"]),
         (&json!(3), &json!(1))
     );
-    // Who stores for another is no modality, and who reports a commitment is the archive.
+    // A host that stores for another is not a modality, and a host that reports a commitment is the
+    // archive.
     let roles = |ip: &str| -> BTreeSet<&str> {
         events
             .iter()
@@ -158,7 +159,7 @@ fn a_move_is_tied_to_what_is_stored_for_it() {
     assert!(roles("10.77.0.4").contains("modality"));
 }
 
-/// Of each capture whose truth has figures.
+/// For each capture whose truth has figures.
 #[test]
 fn figures_are_those_of_the_truth() {
     let mut compared = 0;

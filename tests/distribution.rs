@@ -1,6 +1,6 @@
 //! `phitap rules publish` and `phitap rules follow` with a real NATS server.
 #![cfg(feature = "nats")]
-// What was left out must be said.
+// Skipped tests must be reported.
 #![allow(clippy::print_stdout)]
 
 mod common;
@@ -78,13 +78,30 @@ fn signed_rules_reach_the_sensor_and_nothing_else_does() {
     let listed = phitap(["rules", "list", "--rules", &current.display().to_string()]);
     assert!(listed.out.contains("key-own"), "{}", listed.err);
 
-    // What cannot be loaded is not published.
+    // A key that others may read signs nothing, and no rules at all are a mistake.
+    let set_mode = |mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&private, mode).expect("mode");
+    };
+    set_mode(0o644);
+    let run = publish(&nats, &rules, &private);
+    assert_eq!((run.status, run.err.lines().count()), (Some(1), 1), "{}", run.err);
+    assert!(run.err.contains("chmod 600"), "{}", run.err);
+    set_mode(0o600);
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).expect("folder");
+    std::fs::write(empty.join("README.txt"), "no rules").expect("written");
+    let run = publish(&nats, &empty, &private);
+    assert_eq!((run.status, run.err.lines().count()), (Some(1), 1), "{}", run.err);
+    assert!(run.err.contains("no file of rules"), "{}", run.err);
+
+    // Rules that cannot be loaded are not published.
     std::fs::write(rules.join("own.toml"), "[[key]]\nnonsense = 1\n").expect("written");
     let run = publish(&nats, &rules, &private);
     assert_eq!(run.status, Some(1));
     assert!(run.err.contains("own.toml"), "{}", run.err);
 
-    // A stranger may write to the bucket, and is refused.
+    // Someone else writes to the bucket, and is refused.
     let newer = RULE.replace("Visit number", "Number of a visit");
     std::fs::write(rules.join("own.toml"), &newer).expect("written");
     assert_eq!(publish(&nats, &rules, &stranger).status, Some(0));
@@ -177,7 +194,7 @@ fn a_sensor_takes_published_rules_by_itself_and_has_them_after_a_restart() {
     std::fs::create_dir(&rules).expect("folder");
     std::fs::write(rules.join("own.toml"), RULE).expect("written");
 
-    // From inside its sandbox, and before anything was published.
+    // Works inside the sandbox, and before anything was published.
     let sensor = Sensor::start(&nats.url(), &public, &place);
     sensor.counts("phitap_rules_version 0");
     assert_eq!(publish(&nats, &rules, &private).status, Some(0));
@@ -185,7 +202,7 @@ fn a_sensor_takes_published_rules_by_itself_and_has_them_after_a_restart() {
     sensor.said("rules reloaded: ");
     sensor.counts("phitap_rules_version 1");
     sensor.counts("phitap_rules_reloads_total{result=\"ok\"} 1");
-    // What a stranger signed changes nothing.
+    // Rules signed by someone else change nothing.
     assert_eq!(publish(&nats, &rules, &stranger).status, Some(0));
     sensor.said("their signature is not of the given key");
     sensor.counts("phitap_rules_followed_total{result=\"signature\"} 1");
@@ -194,7 +211,7 @@ fn a_sensor_takes_published_rules_by_itself_and_has_them_after_a_restart() {
     sensor.said("rules of version 3 are in force");
     drop(sensor);
 
-    // Without the broker it starts with what it has, and says so.
+    // Without the broker it starts with its stored rules, and says so.
     nats.kill();
     let sensor = Sensor::start(&nats.url(), &public, &place);
     sensor.counts("phitap_rules_version 3");

@@ -1,7 +1,7 @@
-//! The packets that events name, against an independent decoder: `frame.number` of tshark, which is
-//! what Wireshark shows.
+//! The packets that events name, compared with an independent decoder: `frame.number` of tshark,
+//! which Wireshark shows.
 //!
-//! `PHITAP_NO_TSHARK=1` leaves out what needs it.
+//! `PHITAP_NO_TSHARK=1` skips the tests that need it.
 
 mod common;
 
@@ -11,7 +11,8 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// What tshark takes together: the frame in which it is complete, and that of its first segment.
+/// A unit that tshark reassembles: the frame in which it is complete, and the frame of its first
+/// segment.
 struct Unit {
     first: u64,
     last: u64,
@@ -72,7 +73,7 @@ fn seconds(event: &Value) -> f64 {
     time.split(':').fold(0.0, |sum, part| sum * 60.0 + part.parse::<f64>().expect("a number"))
 }
 
-/// Whether it is of one record: those of several span all of their packets.
+/// Whether the finding is from one record; several records span all of their packets.
 fn of_one_message((_, _, event): &(u64, u64, Value)) -> bool {
     event["phi"]["records"] == 1
 }
@@ -100,11 +101,12 @@ fn findings_name_the_packets_in_which_wireshark_shows_their_messages() {
         for (first, last, event) in found {
             let of = units.iter().find(|unit| unit.first <= first && last <= unit.last);
             let Some(unit) = of else {
-                // Its dissector reads no other framing than MLLP, and no message without its end.
+                // tshark's dissector reads only MLLP framing, and no message without its end.
                 assert!(!units.iter().any(|unit| unit.first <= last && first <= unit.last));
                 continue;
             };
-            // The frame around the message (MLLP: 1 byte before, 2 behind) may have packets of its own.
+            // The frame around the message (MLLP: 1 byte before, 2 after) may take additional
+            // packets.
             assert!(
                 first - unit.first <= 1 && unit.last - last <= 2,
                 "{capture:?}: {first} to {last}"
@@ -154,7 +156,7 @@ fn packets_that_a_filter_excludes_count_in_the_numbers() {
     for (first, last, event) in &some {
         let same = all.iter().find(|(_, _, other)| other["event"]["id"] == event["event"]["id"]);
         let numbers = |other: &(u64, u64, Value)| (other.0, other.1);
-        // An id is the same under the same key only; flow and packets identify it as well.
+        // An id depends on the key; flow and packets identify the finding as well.
         let known = same.map(numbers).unwrap_or_else(|| {
             let of_flow = |other: &&(u64, u64, Value)| {
                 other.2["network"]["community_id"] == event["network"]["community_id"]
@@ -171,7 +173,7 @@ fn an_exposure_over_several_files_names_both() {
     let folder = tempfile::tempdir().expect("folder");
     let capture = Path::new(ROOT).join("fixtures/captures/hl7-adt-a08-persistent.pcap");
     let bytes = std::fs::read(&capture).expect("capture");
-    // The same conversation cut into two files between two of its packets.
+    // The same conversation split into two files between two packets.
     let mut at = 24;
     for _ in 0..12 {
         let length = bytes[at + 8..at + 12].try_into().map(u32::from_le_bytes).expect("four bytes");
@@ -241,6 +243,6 @@ fn what_wireshark_lists_among_the_packets_counts_too() {
     let units = tshark(&capture, "hl7", &[]);
     let found = findings(&capture, &[]);
     let agree = found.iter().filter(|(_, last, _)| units.iter().any(|unit| unit.last == *last));
-    // tshark knows the protocol from the second message on.
+    // tshark recognises the protocol from the second message on.
     assert!(found.len() > 5 && agree.count() >= found.len() - 1);
 }

@@ -11,7 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::process::Command;
 
-/// Cases that do not pass yet, and why. A case that starts to pass must be taken off this list.
+/// Cases that do not pass yet, with the reason. One that starts to pass must be removed.
 const NOT_YET: &[(&str, &str)] = &[];
 
 /// Cases that can only be read in part: exit status 3.
@@ -48,7 +48,7 @@ fn belongs(event: &Value, flow: &Value) -> bool {
     client["ip"] == flow["client"] && server["ip"] == flow["server"] && known
 }
 
-/// `network.protocol` of an event for a protocol of the truth: what runs over HTTP counts as HTTP.
+/// `network.protocol` for a protocol of the truth; protocols over HTTP count as HTTP.
 fn protocol(truth: &str) -> &str {
     match truth {
         "http2" | "websocket" => "http",
@@ -62,7 +62,7 @@ fn plain(text: &str) -> String {
     text.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
-/// Whether `event` bears the number or the name of `patient`.
+/// Whether `event` contains the number or name of `patient`.
 fn names(event: &Value, patient: &Value) -> bool {
     let numbers = &patient["patient_id"];
     let numbers: Vec<String> =
@@ -80,7 +80,7 @@ fn names(event: &Value, patient: &Value) -> bool {
     })
 }
 
-/// Which patients are missing, reported twice, or not patients.
+/// Patients that are missing, reported twice, or not in the truth.
 fn people(found: &[&Value], flows: &[Value]) -> Vec<String> {
     let mut faults = Vec::new();
     for flow in flows.iter().filter(|f| f["alert_expected"] == true) {
@@ -92,7 +92,7 @@ fn people(found: &[&Value], flows: &[Value]) -> Vec<String> {
             faults.push(format!("{missing} patients are missing"));
         }
     }
-    // An event that comes again has the same id.
+    // A repeated event has the same id.
     let mut ids: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for event in found {
         let token = &event["phi"]["patient"]["token"];
@@ -106,7 +106,7 @@ fn people(found: &[&Value], flows: &[Value]) -> Vec<String> {
     faults
 }
 
-/// Values of the truth that identify no person, but were reported.
+/// Number of values that identify no person by the truth, but were reported.
 fn forbidden(found: &[&Value], truth: &Value) -> usize {
     let values: Vec<String> = list(&truth["must_not_alert_values"])
         .iter()
@@ -118,7 +118,7 @@ fn forbidden(found: &[&Value], truth: &Value) -> usize {
     identifiers.filter(|i| values.contains(&plain(string(&i["value"])))).count()
 }
 
-/// What is wrong with the events of a case, compared with its truth.
+/// Differences between the events of a case and its truth.
 fn faults(case: &Case, status: Option<i32>, events: &[Value]) -> Vec<String> {
     let mut faults = Vec::new();
     let expected = if CUT.contains(&case.name.as_str()) { 3 } else { 0 };
@@ -208,7 +208,7 @@ fn every_event_is_what_the_schema_says() {
     let numbers = on_all(&cases, |case| {
         let events = events(&replay(case, &key, "2").1);
         for event in &events {
-            // The fault alone: the event may hold values.
+            // Only the fault, because the event may contain values.
             let faults: Vec<String> =
                 validator.iter_errors(event).map(|e| e.instance_path().to_string()).collect();
             assert!(faults.is_empty(), "{}: {} {faults:?}", case.name, event["event"]["action"]);
@@ -240,7 +240,7 @@ fn hospital_pcap_is_what_the_script_makes() {
     assert!(status.success());
     let (made, committed) = (std::fs::read(made), std::fs::read(hospital()));
     let (made, committed) = (made.expect("made"), committed.expect("committed"));
-    // Not assert_eq: it would print both.
+    // Not assert_eq, which would print both.
     assert!(made == committed, "run fixtures/make.py and commit fixtures/hospital.pcap");
 }
 
@@ -303,7 +303,7 @@ fn every_fixture_is_described() {
         let name = format!("| `{}` |", case.name);
         let row = page.lines().find(|line| line.contains(&name));
         let row = row.unwrap_or_else(|| panic!("{} is not in fixtures/README.md", case.name));
-        // The first column says when it happens in hospital.pcap.
+        // The first column is the time in hospital.pcap.
         let planned = plan.contains(&case.name);
         assert_eq!(row.starts_with("| 08:"), planned, "{row}");
         assert!(case.capture.exists(), "{}", case.capture.display());

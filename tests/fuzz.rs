@@ -1,5 +1,6 @@
-//! The short form of fuzzing, on the stable toolchain: every seed, every input that once broke something
-//! (`fuzz/regressions/`), and some hundred mutations of them for each target. `PHITAP_FUZZ_ROUNDS` sets how many.
+//! The short form of fuzzing, on the stable toolchain. For each target it runs all seeds, all
+//! inputs of earlier defects (`fuzz/regressions/`) and some hundred mutations. `PHITAP_FUZZ_ROUNDS`
+//! sets how many.
 
 #[path = "../fuzz/harness/mod.rs"]
 #[allow(dead_code)]
@@ -11,9 +12,9 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-/// Mutated inputs of each target.
+/// Mutated inputs per target.
 const ROUNDS: usize = 60;
-/// Seeds of each target that are run as they are: the smallest ones.
+/// Seeds per target that are run unchanged; the smallest ones.
 const SEEDS: usize = 40;
 
 fn root() -> &'static Path {
@@ -29,7 +30,7 @@ fn seeds() -> BTreeMap<String, Vec<Vec<u8>>> {
     seeds
 }
 
-/// Runs an input; where it fails, it is written down, to be run again with `cargo fuzz`.
+/// Runs an input. If it fails, it is saved for `cargo fuzz`.
 fn run(target: Target, input: &[u8]) -> Option<PathBuf> {
     catch_unwind(AssertUnwindSafe(|| target.run(input))).err()?;
     let name = format!("{}-{:016x}", target.name(), hash_of(input));
@@ -83,7 +84,7 @@ fn every_target_has_seeds() {
     assert!(without.is_empty(), "no seeds for {without:?}");
 }
 
-/// One input, to find out what it breaks: `PHITAP_FUZZ_INPUT=TARGET:FILE`.
+/// Runs one input, to find what it breaks: `PHITAP_FUZZ_INPUT=TARGET:FILE`.
 #[test]
 #[ignore = "needs PHITAP_FUZZ_INPUT"]
 fn one_input_of_one_target() {
@@ -93,7 +94,7 @@ fn one_input_of_one_target() {
     target.run(&std::fs::read(file).expect("an input"));
 }
 
-/// What `scripts/fuzz.sh` begins with.
+/// Writes the seeds for `scripts/fuzz.sh`.
 #[test]
 #[ignore = "writes to fuzz/corpus"]
 fn seeds_are_written() {

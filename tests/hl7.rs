@@ -1,4 +1,4 @@
-//! HL7 v2 messages as they are met: what must be reported of each, and nothing else.
+//! HL7 v2 messages in all forms: what must be reported of each, and nothing else.
 
 use phitap::content::Mark;
 use phitap::exposure::FindingEvent;
@@ -14,7 +14,7 @@ static LAB: LazyLock<TestHarness> = LazyLock::new(|| {
 
 const MESSAGES: &str = include_str!("hl7/messages.txt");
 
-/// What one end says after the other, in pieces of `size` bytes.
+/// A conversation in pieces of `size` bytes.
 fn conversation(turns: &[(Direction, &[u8])], size: usize) -> Vec<TestPacket> {
     let mut conversation = Conversation::new(([10, 1, 7, 31], 40_000), ([10, 1, 2, 9], 2575), size);
     for (direction, bytes) in turns {
@@ -117,7 +117,7 @@ fn all_messages_of_a_connection_at_once() {
     assert!(differ.is_empty(), "{differ:#?}");
 }
 
-/// One message of the hospital's, for what is asked of the framing.
+/// A message of the hospital, for tests of the framing.
 const ADMISSION: &str = "MSH|^~\\&|ADT|NORTH|HIS|SOUTH|20260301||ADT^A01|M1|P|2.5\rPID|1||H01^^^N^MR||Hartman^Jason||19591102|M\r";
 const RESULT: &str = "MSH|^~\\&|LAB|NORTH|HIS|SOUTH|20260301||ORU^R01|M2|P|2.5\rPID|1||H02^^^N^MR||Erickson^Sara||20131125|F\rOBX|1|NM|718-7||13\r";
 
@@ -143,14 +143,14 @@ fn every_framing_of_mllp_is_read() {
     let batch = format!("FHS|^~\\&|A\rBHS|^~\\&|A\r{ADMISSION}{RESULT}BTS|2\rFTS|1\r");
     for stream in [
         [framed(ADMISSION), framed(RESULT)].concat(),
-        // The hybrid protocol, with length and checksum.
+        // The hybrid protocol with length and checksum.
         format!("\x0bD23\r{ADMISSION}00123456\x1c\r\x0bD23\r{RESULT}00123456\x1c\r").into_bytes(),
         // No end block, no start block, no framing.
         format!("\x0b{ADMISSION}\x0b{RESULT}\x1c\r").into_bytes(),
         format!("{ADMISSION}\x1c\r{RESULT}\x1c\r").into_bytes(),
         format!("{ADMISSION}{RESULT}").into_bytes(),
         format!("\x0b{ADMISSION}\r{RESULT}\x1c\r").into_bytes(),
-        // Keep-alive before, between and behind; end block without CR; CR LF.
+        // Keep-alive bytes before, between and after; an end block without CR; CR LF.
         format!("\0\0\r\n\x0b{ADMISSION}\x1c\0\0\r\n \x0b{RESULT}\x1c\r\n\0").into_bytes(),
         format!(
             "\x0b{}\x1c\r\x0b{}\x1c",
@@ -243,7 +243,7 @@ fn utf_16_of_both_orders() {
         let ends: [&[u8]; 2] =
             if little { [b"\x0b\0", b"\x1c\0\x0d\0"] } else { [b"\0\x0b", b"\0\x1c\0\x0d"] };
         let wide_framing = [ends[0], &message, ends[1]].concat();
-        // Narrow framing and big-endian order without a mark could be the wide framing of the other.
+        // Narrow framing and big-endian order without a mark are ambiguous.
         let known = little || mark;
         for stream in [narrow].into_iter().filter(|_| known).chain([wide_framing]) {
             let twice = [stream.clone(), framed(RESULT)].concat();
@@ -291,7 +291,7 @@ fn acknowledgments_are_counted_by_code() {
         ],
         1460,
     ));
-    let counts = |list: &[(String, u64)]| -> Vec<String> {
+    let counts = |list: &[(std::sync::Arc<str>, u64)]| -> Vec<String> {
         list.iter().map(|(what, n)| format!("{what} {n}")).collect()
     };
     let facts: Vec<_> = all.iter().filter_map(|d| d.finding.facts.messages.as_deref()).collect();
@@ -308,7 +308,7 @@ fn acknowledgments_are_counted_by_code() {
     assert_eq!(found.len(), 1);
     let facts = found[0].finding.facts.messages.as_ref().expect("facts of messages");
     assert_eq!(facts.acknowledged, Some(true));
-    assert_eq!(facts.acknowledgments, [("ACK".to_owned(), 1)]);
+    assert_eq!(facts.acknowledgments, [("ACK".into(), 1)]);
 }
 
 #[test]
@@ -360,19 +360,19 @@ fn hostile_streams_are_bounded_and_the_next_message_is_read() {
     let x = |n: usize| "x".repeat(n);
     let z = format!("ZZZ|{}", x(3 << 20));
     for bad in [
-        // A block that never ends, with text, binary and start blocks in it.
+        // An endless block with text, binary data and start blocks.
         format!("\x0bMSH|^~\\&|A|B|C|D|||ADT^A01|1|P|2.5\r{}", x(1 << 20)).into_bytes(),
         [b"\x0bMSH|^~\\&|".as_slice(), &[0x0B; 5000], &[0xFF; 100_000], &[0; 1000]].concat(),
-        // Segments of megabytes, with and without a line end.
+        // Segments of megabytes, with and without line end.
         framed(&format!("MSH|^~\\&|A|B|C|D|||ADT^A01|1|P|2.5\r{z}\r{z}\r")),
         framed(&format!("MSH|{}\rPID|1", x(2 << 20))),
-        // Repetitions and results without end.
+        // Endless repetitions and results.
         framed(&format!("MSH|^~\\&|||||||ADT^A01|1|P|2.5\rPID|1||{}\r", "7~".repeat(100_000))),
         framed(&format!(
             "MSH|^~\\&|||||||ORU^R01|1|P|2.5\rPID|1||\"\"\r{}",
             "OBX|1|TX|a||Phone: 5\r".repeat(20_000)
         )),
-        // Delimiters that cannot be, and none.
+        // Impossible delimiters, and none.
         framed("MSHAAAAAAAA\rPIDA1AA77"),
         framed("MSH||||||||||\rPID|1||"),
         framed("MSH|\r\r\r"),

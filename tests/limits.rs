@@ -1,4 +1,4 @@
-//! Memory has the ceiling that the user sets; what is given up for it is counted.
+//! Memory stays below the user's ceiling, and evictions are counted.
 
 mod common;
 
@@ -9,10 +9,10 @@ use phitap::decode::{Decoded, Endpoint, FlowKey, Transport, tcp_flags};
 use phitap::flow::{Arrival, End, FlowHead, Handler, Side, Table, TableLimits};
 use phitap::time::{Span, Timestamp};
 
-/// Bytes that each flow holds back behind a gap.
+/// Bytes that each flow holds after a gap.
 const HELD: usize = 1000;
 
-/// Flows that keep every byte, as a parser with an endless message would.
+/// A handler that keeps every byte, like a parser with an endless message.
 #[derive(Default)]
 struct Keep {
     closed: Vec<u64>,
@@ -76,7 +76,7 @@ fn limits(flows: usize, memory: usize) -> TableLimits {
     TableLimits { flows, memory, window, tcp_idle: Span::seconds(600), udp_idle: Span::seconds(60) }
 }
 
-/// Sends two segments of each of `flows` flows, the second behind a gap.
+/// Sends two segments of each of `flows` flows, the second after a gap.
 fn fill(table: &mut Table<Vec<u8>>, keep: &mut Keep, flows: u32, mut check: impl FnMut(usize)) {
     let payload = [b'x'; HELD];
     for n in 0..flows {
@@ -129,7 +129,7 @@ fn capture(flows: u32) -> Vec<u8> {
         for seq in [1, 5000] {
             let (from, to) = (([10, a, b, c], 40_000).into(), ([192, 168, 0, 1], 2575).into());
             let packet = tcp(from, to, seq, 1, tcp_flags::ACK, &[b'x'; HELD]);
-            // All within one second: nothing is over yet.
+            // All within one second, so that nothing times out.
             push_record(&mut file, 1_772_438_400, n, &ethernet(&packet));
         }
     }
@@ -164,7 +164,7 @@ fn what_the_ceiling_costs_is_in_the_run_summary() {
         run["streams"]["opaque"]["unknown"]["memory"].as_u64().unwrap_or(0)
     };
     assert_eq!(lost("1GiB", "1"), 0);
-    // A thousand bytes and the books of each flow together are more than that.
+    // The thousand bytes of each flow, with their bookkeeping, exceed that.
     assert!(lost("16MiB", "1") > 0);
     assert!(lost("16MiB", "2") > 0);
 }

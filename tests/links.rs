@@ -1,5 +1,5 @@
-//! One conversation in every link type and encapsulation: whatever encloses it, the same is found;
-//! and `docs/links.md` says so of exactly what is proved here.
+//! One conversation in every link type and encapsulation gives the same finding, and
+//! `docs/links.md` lists exactly what is proved here.
 
 mod common;
 
@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The conversation as it was recorded.
+/// The recorded conversation.
 const BASE: &str = "fixtures/captures/hl7-adt-a01.pcap";
 
 fn folder() -> PathBuf {
@@ -33,7 +33,7 @@ fn names_in(folder: &Path) -> BTreeSet<String> {
         .collect()
 }
 
-/// What was found: of each finding all but addresses, times and the link; and the run's figures.
+/// The findings without addresses, times and link; and the run's figures.
 fn found(capture: &Path, key: &str, options: &[&str]) -> (Vec<Value>, Value) {
     let capture = capture.display().to_string();
     let arguments = ["replay", "--format", "json", "--workers", "1", "--key-file", key, &capture];
@@ -44,7 +44,7 @@ fn found(capture: &Path, key: &str, options: &[&str]) -> (Vec<Value>, Value) {
     let findings = events.iter().filter(|e| is(e, "phi-finding")).map(|e| {
         let ports = ["client", "server"].map(|end| e[end]["port"].clone());
         let mut phi = e["phi"].clone();
-        // Its identity depends on addresses and time, its packets on the file.
+        // Its id depends on addresses and time, its packets on the file.
         for other in ["exposure", "evidence"] {
             phi.as_object_mut().expect("object").remove(other).expect(other);
         }
@@ -60,7 +60,7 @@ fn the_same_patient_is_found_in_every_encapsulation() {
     assert_eq!(base.len(), 1, "one message with one patient");
     let patient = &base[0][4]["patient"];
     let listed = |field: &str| patient[field].as_array().map_or(0, Vec::len);
-    // Kinds whose masks hide everything are only named.
+    // Kinds whose masks hide everything are listed without values.
     let kinds = listed("identifiers") + listed("kinds");
     assert!(kinds >= 8, "{patient}");
     let (_, plain) = found(&folder().join("ethernet.pcap"), &key.path(), &[]);
@@ -77,12 +77,12 @@ fn the_same_patient_is_found_in_every_encapsulation() {
             if run["flows"]["total"] != 1 {
                 wrong.push(format!("{name} {options:?}: flows {}", run["flows"]["total"]));
             }
-            // Of these two the times are others.
+            // These two have other times.
             let timed = !["time-backwards", "wifi-amsdu-several"].contains(&name.as_str());
             if timed && ["started", "ended"].iter().any(|at| run[*at] != plain[*at]) {
                 wrong.push(format!("{name} {options:?}: {} to {}", run["started"], run["ended"]));
             }
-            // Nothing is passed over but the copies that are there to be.
+            // Nothing is skipped except the deliberate copies.
             let skipped = run["packets"]["skipped"].as_object().expect("skipped");
             if skipped.keys().any(|reason| name != "wifi-retries" || reason != "wifi_retry") {
                 wrong.push(format!("{name} {options:?}: {skipped:?}"));
@@ -110,12 +110,12 @@ fn the_fixtures_are_what_the_script_makes() {
             (std::fs::read(made.path().join(&file)), std::fs::read(folder().join(&file)));
         let (made, committed) = (made.expect("made"), committed.expect("committed"));
         assert!(made.len() < 8192, "{name} is large: {} bytes", made.len());
-        // Not assert_eq: it would print both.
+        // Not assert_eq, which would print both.
         assert!(made == committed, "{name}: run fixtures/wrap.py and commit fixtures/links");
     }
 }
 
-/// The rows of the tables of `docs/links.md`, without heads, with their heading.
+/// The rows of the tables of `docs/links.md` with their headings, without table heads.
 fn rows() -> Vec<(String, Vec<String>)> {
     let text =
         std::fs::read_to_string(Path::new(ROOT).join("docs/links.md")).expect("docs/links.md");
@@ -146,7 +146,7 @@ fn the_table_names_every_fixture_and_only_such() {
     let (names, mut named) = (names(), BTreeSet::new());
     let mut read = 0;
     for (heading, cells) in rows() {
-        if heading == "What is passed over" {
+        if heading == "What is skipped" {
             continue;
         }
         read += 1;
@@ -183,7 +183,7 @@ fn the_table_names_every_link_type_with_a_fixture_of_it() {
 #[test]
 fn the_table_names_every_reason() {
     let rows = rows();
-    let passed = rows.iter().filter(|(heading, _)| heading == "What is passed over");
+    let passed = rows.iter().filter(|(heading, _)| heading == "What is skipped");
     let documented: Vec<&str> = passed.flat_map(|(_, cells)| quoted(&cells[0])).collect();
     let reasons: Vec<&str> = Skip::ALL.iter().map(|skip| skip.as_str()).collect();
     assert_eq!(documented, reasons);

@@ -1,4 +1,5 @@
-//! `--summaries` and `phitap merge`: however captures are divided over sensors and workers, the result is the same.
+//! `--summaries` and `phitap merge`: the result does not depend on how captures are divided over
+//! sensors and workers.
 
 mod common;
 
@@ -8,7 +9,7 @@ use common::{Key, events, hospital, is, list, phitap, split};
 use serde_json::Value;
 use std::path::Path;
 
-/// Replays a capture as a sensor and keeps the events with their summaries.
+/// Replays a capture as a sensor and keeps the events with summaries.
 fn replay(key: &Key, sensor: &str, workers: &str, capture: &Path, to: &Path) {
     let events = summaries::replay(key, sensor, capture, &["--workers", workers]);
     std::fs::write(to, events).expect("written");
@@ -84,8 +85,8 @@ fn three_sensors_over_split_and_overlapping_traffic_give_the_numbers_of_one() {
     assert_eq!(found(&merge(&[&again, &files[2]])), truth);
 }
 
-/// Whatever a capture is divided into, sensors that are merged in any order come to the numbers of one. Each round
-/// divides it in another way; `PHITAP_ROUNDS` sets how many.
+/// For any division of a capture, sensors merged in any order give the numbers of one. Each round
+/// divides it differently; `PHITAP_ROUNDS` sets how many.
 #[test]
 fn any_split_over_sensors_gives_the_numbers_of_one() {
     let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
@@ -132,7 +133,7 @@ fn another_key_another_version_and_garbage_are_counted_and_said() {
     let key = Key::new();
     let (ours, theirs) = (folder.path().join("ours"), folder.path().join("theirs"));
     replay(&key, "s", "1", &hospital(), &ours);
-    // A key of its own run.
+    // The random key of another run.
     let (capture, to) = (hospital().display().to_string(), theirs.display().to_string());
     let args = ["replay", "--quiet", "--format=ecs", "--summaries", "-o", &to, &capture];
     assert_eq!(phitap(args).status, Some(0));

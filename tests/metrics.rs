@@ -1,5 +1,5 @@
-//! `--metrics-file`: every metric of the contract, labels from closed sets only, the format of
-//! Prometheus, and the same totals as the run summary.
+//! `--metrics-file`: every metric of the contract, closed sets of labels, the format of Prometheus,
+//! and the totals of the run summary.
 
 mod common;
 #[path = "common/exposition.rs"]
@@ -41,7 +41,7 @@ const CONTRACT: &[(&str, &str, &[&str])] = &[
     ("phitap_build_info", "gauge", &["version"]),
 ];
 
-/// Metrics beside the contract; those with labels only once there is something to count.
+/// Further metrics; those with labels appear once there is something to count.
 const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_segments_ignored_total", "counter", &["reason"]),
     ("phitap_packets_shed_total", "counter", &["kind"]),
@@ -61,6 +61,7 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_flows_unread_total", "counter", &["reason"]),
     ("phitap_findings_by_direction_total", "counter", &["direction"]),
     ("phitap_exposures_reached_total", "counter", &["patients"]),
+    ("phitap_exposures", "gauge", &["severity"]),
     ("phitap_certificates", "gauge", &["service", "state"]),
     ("phitap_certificates_self_signed", "gauge", &["service"]),
     ("phitap_tls_deprecated_services", "gauge", &["service"]),
@@ -85,7 +86,7 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("process_threads", "gauge", &[]),
 ];
 
-/// What is counted beside formats: units of protocols, and contents that a format turns out to be.
+/// Counted beside formats: units of protocols, and formats that are recognised late.
 const UNITS: &[&str] = &[
     "association",
     "acknowledgment",
@@ -105,7 +106,7 @@ const UNITS: &[&str] = &[
     "response",
 ];
 
-/// Replays the merged hour: its metrics, as text, and its run summary.
+/// Replays the merged hour. Returns its metrics as text, and its run summary.
 fn replay(workers: &str) -> (String, Value) {
     let folder = tempfile::tempdir().expect("folder");
     let file = folder.path().join("phitap.prom");
@@ -126,7 +127,7 @@ fn replay(workers: &str) -> (String, Value) {
     (text, last["phi"]["run"].clone())
 }
 
-/// The values that a label may have.
+/// The allowed values of a label.
 fn closed(metric: &str, label: &str) -> BTreeSet<String> {
     let protocols = || PROTOCOLS.iter().map(|p| p.name()).chain(["unknown"]);
     let own = |set: &mut dyn Iterator<Item = &'static str>| set.map(str::to_owned).collect();
@@ -244,7 +245,7 @@ fn totals_are_those_of_the_run_summary() {
     ] {
         assert_eq!(metrics.sum(name), value.as_f64().expect("count"), "{name}");
     }
-    // Not one of these may be empty: the hour has some of everything.
+    // None of these may be empty: the hour contains all of them.
     for (name, label, value) in [
         ("phitap_packets_skipped_total", "reason", &packets["skipped"]),
         ("phitap_streams_total", "protocol", &run["streams"]["recognised"]),
@@ -276,7 +277,9 @@ fn totals_are_those_of_the_run_summary() {
         let n = of["count"].as_f64();
         assert_eq!(metrics.value("phitap_messages_total", &labels), n, "{of}");
     }
-    // The run is over.
+    // What was found stays when the run is over.
+    assert_eq!(metrics.sum("phitap_exposures"), run["exposures"].as_f64().expect("a count"));
+    // The run has ended.
     for name in ["phitap_flows_active", "phitap_exposures_active", "phitap_memory_bytes"] {
         assert_eq!(metrics.sum(name), 0.0, "{name}");
     }

@@ -1,8 +1,8 @@
-//! A capture may begin in the middle of a connection, and a SPAN port may show one of its sides only. Whoever's record
-//! lies whole in what is left is found all the same, in every protocol.
+//! A capture may begin in the middle of a connection, and a SPAN port may show only one side. A
+//! record that is complete in the remaining traffic is still found, in every protocol.
 //!
-//! Each conversation of the fixtures is sent again without its handshake and without its first turns, and then one side
-//! of it alone. What the whole conversation shows, and where, says whom to expect.
+//! Each conversation of the fixtures is sent again without its handshake and first turns, and then
+//! with one side only. The whole conversation shows which patients to expect, and where.
 
 mod common;
 
@@ -16,12 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::Path;
 
-/// Bytes of a segment.
+/// Length of a segment, bytes.
 const SEGMENT: usize = 1460;
-/// Places at which a conversation is cut, at most.
+/// Most places at which a conversation is cut.
 const MAX_CUTS: usize = 12;
 
-/// Captures in which the rest does not say what it is without what came before, and why.
+/// Captures whose rest cannot be interpreted without the beginning, with the reason.
 const NEEDS_BEGINNING: &[(&str, &str)] = &[
     ("hl7-astm", "a frame is passed on with the next one, so that its record seems to begin later"),
     ("http-x12-837", "the header of a request is sent before the server agrees to its body"),
@@ -29,21 +29,25 @@ const NEEDS_BEGINNING: &[(&str, &str)] = &[
     ("other-imap-parts", "the parts of a message were described before"),
     ("other-kafka", "answers are found by the requests before them"),
     ("other-mailbox", "the length of a message that is appended is sent before it"),
+    ("other-mysql-attributes", "a statement that is executed was prepared before"),
     ("other-mysql-cached", "columns that the client knows are not described again"),
     ("other-mysql-load", "the file is asked for before it is sent"),
     ("other-mysql-results", "one connection is compressed, and one prepares its statements before"),
     ("other-postgres-asyncpg", "a statement is described once"),
     ("other-postgres-binary", "a statement is described once"),
     ("other-postgres-copy", "the statement names the columns before"),
+    ("other-redis-fields", "an answer does not say what was asked"),
     ("other-redis-hash", "an answer does not say what was asked"),
     ("other-rsync", "the lists of files and the checksums are agreed on before"),
+    ("other-tds-procedure", "a procedure that is called was created before"),
     ("other-telnet-curses", "the labels of a screen are painted once"),
 ];
 
-/// Captures of which one side alone does not say what it carries, and why.
+/// Captures of which one side alone cannot be interpreted, with the reason.
 const NEEDS_BOTH: &[(&str, &str)] = &[
     ("other-cassandra", "the server numbers the statements that the client executes"),
     ("other-kafka", "the request says how its answer is laid out"),
+    ("other-mysql-attributes", "the server numbers the statements that the client executes"),
     ("other-mysql-cached", "the client prepares what the server does not describe again"),
     ("other-mysql-load", "the server asks for the file"),
     (
@@ -52,20 +56,21 @@ const NEEDS_BOTH: &[(&str, &str)] = &[
     ),
     ("other-postgres-binary", "the client asks which form the values have"),
     ("other-postgres-copy", "the statement names the columns"),
+    ("other-redis-fields", "an answer does not say what was asked"),
     ("other-redis-hash", "an answer does not say what was asked"),
     ("other-rsync", "both sides agree on how files are sent"),
     ("other-telnet-curses", "what the user types tells one screen from the next"),
 ];
 
-/// How a conversation begins.
+/// The beginning of a conversation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Front {
     Handshake,
-    /// Without one.
+    /// Without the handshake.
     Cut,
 }
 
-/// The segments of the turns from `first` on, of one side or both, with the turn that each is of.
+/// The segments of the turns from `first` on, of one side or both, each with its turn.
 fn send(
     conversation: &Conversation,
     first: usize,
@@ -107,7 +112,7 @@ struct Expected {
     /// The turn in which the first record begins.
     turn: usize,
     direction: Direction,
-    /// What identifies the patient, as pseudonyms.
+    /// Pseudonyms that identify the patient.
     tokens: BTreeSet<String>,
 }
 
@@ -146,10 +151,10 @@ fn expected(lab: &TestHarness, conversation: &Conversation) -> Vec<Expected> {
     found.into_values().collect()
 }
 
-/// What was expected and found.
+/// Counts of expected and missed patients.
 #[derive(Default)]
 struct Tally {
-    /// By protocol: patients that were expected, and missed.
+    /// By protocol: expected and missed patients.
     protocols: BTreeMap<&'static str, (u32, u32)>,
     /// By capture.
     missed: BTreeMap<String, String>,
@@ -172,7 +177,7 @@ impl Tally {
         }
     }
 
-    /// Fails where a capture that is no exception misses anybody, and where an exception is none any more.
+    /// Fails if a capture outside the exceptions misses a patient, or if an exception misses none.
     fn check(&self, exceptions: &[(&str, &str)]) {
         assert!(self.protocols.len() >= 20, "{:#?}", self.protocols);
         let known: BTreeSet<&str> = exceptions.iter().map(|(capture, _)| *capture).collect();

@@ -1,11 +1,14 @@
 //! Ordinary traffic must stay silent, and the same shapes with patients must not.
 //!
-//! `precision/wrapped.txt` and `precision/wrapped_ordinary.txt` do the same for patched records,
-//! parameters, tokens, queries, and rows of tables; `precision/registers.txt` and `precision/lookalikes.txt` do the same for numbers of national registers, with
-//! every region switched on. `precision/ordinary.txt` holds what a hospital's network carries all day that is not about anyone's
-//! care; `precision/patients.txt` holds records of patients and what must be reported of each. All
-//! people are invented. A case is `=== name | METHOD path | media type`, then the body; for patients
-//! a line `---` and one line a patient: `kind=value; kind=value`.
+//! `precision/ordinary.txt` holds what a hospital's network carries all day that is not about
+//! anyone's care. `precision/patients.txt` holds records of patients, and what must be reported for
+//! each. `precision/wrapped_ordinary.txt` and `precision/wrapped.txt` are the same for patched
+//! records, parameters, tokens, queries, and rows of tables. `precision/lookalikes.txt` and
+//! `precision/registers.txt` are the same for numbers of national registers, with all regions
+//! enabled. All people are invented.
+//!
+//! A case is `=== name | METHOD path | media type`, then the body. For patients a line `---`
+//! follows, and one line per patient: `kind=value; kind=value`.
 
 #[path = "precision/noise.rs"]
 mod noise;
@@ -23,7 +26,7 @@ const WRAPPED_ORDINARY: &str = include_str!("precision/wrapped_ordinary.txt");
 const REGISTERS: &str = include_str!("precision/registers.txt");
 const LOOKALIKES: &str = include_str!("precision/lookalikes.txt");
 
-/// Most bytes of a segment, so that every body comes in pieces.
+/// Longest segment, bytes, so that every body is split.
 const SEGMENT: usize = 173;
 
 struct Case<'a> {
@@ -54,7 +57,7 @@ fn cases(text: &str) -> Vec<Case<'_>> {
 }
 
 impl Case<'_> {
-    /// One request and its answer, whichever of them bears the body.
+    /// A request and its response, one of which has the body.
     fn packets(&self) -> Vec<TestPacket> {
         let bearing = format!(
             "Content-Type: {}\r\nContent-Length: {}\r\n\r\n{}",
@@ -77,7 +80,7 @@ impl Case<'_> {
     }
 }
 
-/// What is found: for each patient, in order of appearance, all identifiers.
+/// The findings: all identifiers of each patient, in order of appearance.
 fn found(lab: &TestHarness, case: &Case<'_>) -> Vec<Vec<(String, String)>> {
     let mut last = BTreeMap::new();
     for finding in lab.run(&case.packets()) {
@@ -95,7 +98,7 @@ fn lab(regions: &[&str]) -> TestHarness {
     TestHarness::new(rules.expect("shipped rules"), true).expect("random bytes")
 }
 
-/// Cases of ordinary traffic that alert.
+/// Cases of ordinary traffic that raise an alert.
 fn false_alerts(lab: &TestHarness, text: &str, least: usize) -> String {
     let (cases, mut wrong) = (cases(text), String::new());
     for case in &cases {
@@ -134,7 +137,7 @@ fn with_every_region_ordinary_traffic_is_silent_too() {
     assert!(wrong.is_empty(), "false alerts:\n{wrong}");
 }
 
-/// Cases of patients that are not reported as they should be.
+/// Cases of patients that are not reported correctly.
 fn missed(lab: &TestHarness, text: &str, least: usize) -> String {
     let (cases, mut wrong) = (cases(text), String::new());
     for case in &cases {
@@ -143,7 +146,7 @@ fn missed(lab: &TestHarness, text: &str, least: usize) -> String {
         let has = |pairs: &[(String, String)], (k, v): (&str, &str)| {
             pairs.iter().any(|(a, b)| a == k && b == v)
         };
-        // Each patient's values in one finding, and none of them in another one.
+        // Each patient's values are in one finding, and none of them in another.
         let complete = got.len() == case.patients.len()
             && case
                 .patients

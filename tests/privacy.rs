@@ -1,6 +1,6 @@
-//! Without `--reveal`, nothing that the program writes holds what it found: every output of every
-//! fixture, the log at its most talkative, the pages of a running sensor, what is said of broken input and
-//! of panics are searched for every identifier and password of the truth, in any usual spelling.
+//! Without `--reveal`, no output contains an identifier value. The tests search every output of
+//! every fixture, the most verbose log, the pages of a running sensor, and messages about broken
+//! input and panics, for every identifier and password of the truth in any usual spelling.
 
 mod common;
 
@@ -12,14 +12,14 @@ use common::{Case, PHITAP, cases, hospital, list, on_all, phitap, plan, string};
 use serde_json::Value;
 use std::collections::{BTreeSet, HashSet};
 
-/// Shorter values and words are too common to be looked for, characters.
+/// Shorter values and words are too common to search for, characters.
 const SHORTEST: usize = 4;
 
-/// Words of outputs that are also names of people in fixtures. Each is written whoever is in it.
+/// Words of outputs that are also names in fixtures. They appear for any patient.
 const ALSO_WORDS: &[(&str, &str)] =
     &[("ward", "the path /ward/*"), ("cassandra", "a protocol, in the metrics")];
 
-/// What must not appear.
+/// Values that must not appear.
 #[derive(Default)]
 struct Secrets {
     /// Anywhere, in any case.
@@ -92,7 +92,7 @@ impl Secrets {
             self.parts.insert(bytes.iter().map(|b| format!("{b:02x} ")).collect());
             self.parts.insert(escaped(&text, "%20").to_lowercase());
             self.parts.insert(escaped(&text, "+").to_lowercase());
-            // As JSON may write it.
+            // As JSON may escape it.
             let units = text.encode_utf16();
             self.parts.insert(units.map(|u| format!("\\u{u:04x}")).collect());
             // UTF-16 in either byte order, as far as it is also UTF-8.
@@ -101,8 +101,8 @@ impl Secrets {
             if text.chars().filter(|c| c.is_alphabetic()).count() >= 8 {
                 self.parts.insert(text.chars().rev().collect::<String>().to_lowercase());
             }
-            // In base64 a value looks different at each of three offsets, and its ends depend on
-            // what is beside it.
+            // Base64 of a value depends on its offset modulo 3, and its ends on the neighbouring
+            // bytes.
             for offset in 0..3 {
                 let mut padded = vec![b' '; offset];
                 padded.extend_from_slice(bytes);
@@ -116,7 +116,7 @@ impl Secrets {
         }
     }
 
-    /// Ready to search for.
+    /// Prepares a search.
     fn search(&self) -> Search<'_> {
         let parts: Vec<&str> = self.parts.iter().map(String::as_str).collect();
         let exact: Vec<&str> = self.exact.iter().map(String::as_str).collect();
@@ -135,7 +135,7 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    /// Which of them are in `output`.
+    /// The secrets in `output`.
     fn found_in(&self, output: &str) -> BTreeSet<&str> {
         let lower = output.to_lowercase();
         let there: HashSet<String> = words(output).collect();
@@ -153,11 +153,11 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 }
 
 fn letters(word: &str) -> usize {
-    // Three characters of a Japanese name say as much as four letters.
+    // Three characters of a Japanese name are as distinctive as four letters.
     if word.is_ascii() { word.len() } else { word.len().max(word.chars().count()) }
 }
 
-/// Percent-encoding with `space` for blanks.
+/// Percent-encodes; blanks become `space`.
 fn escaped(text: &str, space: &str) -> String {
     text.bytes()
         .map(|b| match b {
@@ -168,7 +168,7 @@ fn escaped(text: &str, space: &str) -> String {
         .collect()
 }
 
-/// Everything the program writes about a capture, by where it writes it.
+/// Everything the program writes about a capture, by output.
 fn outputs(case: &Case, more: &[&str]) -> Vec<(String, String)> {
     let capture = case.capture.display().to_string();
     let mut outputs = Vec::new();
@@ -179,7 +179,7 @@ fn outputs(case: &Case, more: &[&str]) -> Vec<(String, String)> {
         let assets = folder.path().join("assets.json").display().to_string();
         let mut arguments = vec!["replay", "-vvv", "--format", format.name];
         arguments.extend(["--metrics-file", &metrics]);
-        // The same whatever the format is.
+        // Independent of the format.
         let pages = format.name == "ecs";
         if pages {
             arguments.extend(["--report", &report, "--assets", &assets]);
@@ -246,7 +246,7 @@ fn the_merged_hour_shows_no_identifier() {
     }
 }
 
-/// The searches above would find something: with `--reveal` they do, in every event format.
+/// Checks that the searches find something: with `--reveal` they do, in every event format.
 #[test]
 fn the_search_finds_what_reveal_shows() {
     let cases = cases();
@@ -310,7 +310,7 @@ fn the_search_finds_what_reveal_shows() {
     assert!(search.found_in("Jorg Canary 471").is_empty());
 }
 
-/// What a sensor serves while it runs holds no value, even if its events do.
+/// The pages of a running sensor hold no value, even if its events do.
 #[test]
 fn the_pages_of_a_running_sensor_show_no_identifier() {
     use std::io::{BufRead as _, Read as _, Write as _};
@@ -357,12 +357,12 @@ fn the_pages_of_a_running_sensor_show_no_identifier() {
     let said = rest.join().expect("standard error").join("\n");
     let found = search.found_in(&said);
     assert!(found.is_empty(), "standard error: {found:?}");
-    // There was something to be shown.
+    // Values existed that could have been shown.
     let events = std::fs::read_to_string(&revealed).expect("events");
     assert!(search.found_in(&events).len() > 200);
 }
 
-/// Input that is broken anywhere is complained of without being quoted.
+/// Messages about input that is broken anywhere do not quote it.
 #[test]
 fn messages_about_broken_input_show_no_identifier() {
     let all = cases();
@@ -376,7 +376,7 @@ fn messages_about_broken_input_show_no_identifier() {
         let mut leaks = Vec::new();
         for seed in 1..4usize {
             let mut bytes = whole.clone();
-            // Beyond the head of the file; a byte in every few hundred, so that most still reads.
+            // After the file header; one byte in every few hundred, so that most can still be read.
             let mut at = 24 + seed * 97;
             while let Some(byte) = bytes.get_mut(at) {
                 *byte = byte.wrapping_add(seed as u8 * 31);
@@ -401,7 +401,7 @@ fn messages_about_broken_input_show_no_identifier() {
 
 const CANARY: &str = "Canary^Penelope 19340120";
 
-/// Run by the test below, in a process of its own.
+/// Run by the test below in a separate process.
 #[test]
 #[ignore = "it panics on purpose, for the test below"]
 fn a_panic_with_a_value_in_it() {
@@ -443,7 +443,7 @@ fn panics_say_where_and_not_what() {
     assert!(secrets.search().found_in(&said).is_empty(), "{said}");
 }
 
-/// Does not compile for a type that has the trait: then there are two ways to read `_`.
+/// Does not compile for a type with the trait, because `_` is then ambiguous.
 macro_rules! lacks {
     ($type:ty: $($trait:path),*) => {$(
         const _: () = {

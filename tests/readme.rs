@@ -1,7 +1,7 @@
-//! The README says what is true: its commands run, its sample is what the program prints, and it names
-//! every protocol and format.
+//! The README is true: its commands run, its sample is the program's output, and it names every
+//! protocol and format.
 //!
-//! `PHITAP_BLESS=1 cargo test --test readme` writes the sample anew.
+//! `PHITAP_BLESS=1 cargo test --test readme` updates the sample.
 
 mod common;
 
@@ -11,9 +11,9 @@ use common::{PHITAP, ROOT, phitap};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// Exposures shown of the sample; the rest is left out.
+/// Exposures shown in the sample; the rest is left out.
 const SHOWN: usize = 3;
-/// Marks what is left out.
+/// Marks the omission.
 const LEFT_OUT: &str = "[...]";
 const SAMPLE: &str = "<!-- sample: phitap replay fixtures/hospital.pcap -->\n```text\n";
 
@@ -48,7 +48,7 @@ fn blocks(readme: &str) -> Vec<(String, Vec<String>)> {
     blocks
 }
 
-/// A command and the exit status that its comment promises.
+/// A command, and the exit status in its comment.
 fn command(line: &str) -> (&str, i32) {
     match line.split_once(" # exit status ") {
         Some((command, status)) => (command.trim_end(), status.trim().parse().expect("a number")),
@@ -68,7 +68,8 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Runs the commands of a page in an empty folder with the fixtures; how many, and the folder.
+/// Runs the commands of a page in a temporary folder with the fixtures. Returns their number, and
+/// the folder.
 fn run_all(page: &str) -> (usize, tempfile::TempDir) {
     let folder = tempfile::tempdir().expect("folder");
     let here = folder.path();
@@ -153,7 +154,7 @@ fn commands_that_need_a_network_are_at_least_right_usage() {
     assert!(checked >= 4, "only {checked} lines");
 }
 
-/// The first exposures and the totals, without what differs from run to run.
+/// The first exposures and the totals, without what differs between runs.
 fn excerpt(page: &str) -> String {
     let paragraphs: Vec<&str> = page.trim_end().split("\n\n").collect();
     let is_exposure =
@@ -219,7 +220,8 @@ fn every_protocol_and_format_is_named() {
     for status in [0, 1, 2, 3, 10] {
         assert!(readme.contains(&format!("\n| {status} | ")), "exit status {status}");
     }
-    // No option of the README is invented. `--encrypt-to` comes with the feature `age`, the others with cargo.
+    // The README names no option that does not exist. `--encrypt-to` comes with the feature `age`,
+    // the others with cargo.
     let commands = [
         "replay",
         "live",
@@ -237,6 +239,7 @@ fn every_protocol_and_format_is_named() {
         "jobs submit",
         "jobs status",
         "jobs result",
+        "jobs clear",
         "worker",
     ];
     let help = commands.map(|c| phitap(c.split(' ').chain(["--help"])).out).concat();

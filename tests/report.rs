@@ -20,7 +20,7 @@ fn run(arguments: &[&str], status: i32) -> String {
     run.out
 }
 
-/// Exposures by client, service and figures.
+/// Exposures as client, service and figures.
 fn exposures(model: &Value) -> Vec<String> {
     let list = model["exposures"].as_array().expect("a list").iter();
     let mut all: Vec<String> = list
@@ -61,7 +61,7 @@ fn a_report_of_a_run_of_its_events_and_of_its_store_say_the_same() {
         let shown = other["findings"].as_object().expect("findings");
         assert_eq!(shown.len(), 33, "{name}: each exposure has evidence");
     }
-    // Inputs bear the hash that others compute.
+    // Inputs have the hash that other programs compute.
     let sum = std::process::Command::new("sha256sum").arg(&capture).finish();
     let sum = String::from_utf8(sum.stdout).expect("text");
     assert_eq!(of_run["inputs"][0]["sha256"].as_str(), sum.split_whitespace().next());
@@ -141,7 +141,7 @@ fn a_sensor_with_a_store_shows_what_earlier_runs_found() {
     let folder = tempfile::tempdir().expect("folder");
     let store = folder.path().join("phitap.db").display().to_string();
     run(&["replay", "--quiet", "--store", &store, &hospital().display().to_string()], 0);
-    // A capture in which nothing is found, watched for more.
+    // A capture without findings, which is followed.
     let capture = std::fs::read(hospital()).expect("a capture");
     let empty = folder.path().join("empty.pcap");
     std::fs::write(&empty, &capture[..24]).expect("written");
@@ -209,7 +209,7 @@ fn encrypted_services_show_versions_names_and_certificates() {
     let all = std::fs::read_to_string(&file).expect("written");
     let all: Value = serde_json::from_str(&all).expect("JSON");
     let encrypted = all["encrypted_services"].as_array().expect("a list");
-    // As tshark reads them: the one in TLS 1.2 with its certificate, the other in TLS 1.3 without.
+    // As read by tshark: one over TLS 1.2 with its certificate, the other over TLS 1.3 without.
     let web =
         encrypted.iter().find(|s| s["tls"]["versions"] == serde_json::json!(["1.2"])).expect("one");
     let certificate = &web["tls"]["certificate"];
@@ -234,7 +234,7 @@ fn handshakes_over_udp_show_versions_hosts_and_certificates() {
     let all: Value =
         serde_json::from_str(&std::fs::read_to_string(&assets).expect("written")).expect("JSON");
     let encrypted = all["encrypted_services"].as_array().expect("a list");
-    // As tshark reads them.
+    // As read by tshark.
     for (port, versions, host) in [
         (443, serde_json::json!(["1.3", "quic1"]), "fhir.riverbend.example"),
         (8443, serde_json::json!(["1.3", "quic2"]), "fhir.riverbend.example"),
@@ -284,6 +284,47 @@ fn recordings_of_services_without_a_login_say_that_they_are_open() {
         let all = open(name);
         assert!(!all.is_empty() && all.iter().all(|open| !*open), "{name}: {all:?}");
     }
+}
+
+/// A login before the capture was not seen: it is not known that there was none.
+#[test]
+fn services_that_were_joined_behind_their_login_are_not_called_open() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (mut seen, mut unknown) = (0, 0);
+    for name in ["other-stomp", "other-mailbox", "other-amqp", "other-xmpp", "other-mysql-results"]
+    {
+        let capture = format!("{}/fixtures/captures/{name}.pcap", common::ROOT);
+        let capture = std::fs::read(capture).expect("a capture");
+        let place = folder.path().join("late.pcap");
+        for packets in 4..24 {
+            let Some(late) = common::packets::begun_later(&capture, packets) else { break };
+            std::fs::write(&place, late).expect("written");
+            let run = phitap([
+                "replay".as_ref(),
+                "--quiet".as_ref(),
+                "--format".as_ref(),
+                "ecs".as_ref(),
+                place.as_os_str(),
+            ]);
+            for event in common::events(&run.out) {
+                let service = &event["phi"]["service"];
+                let protocol = event["network"]["protocol"].as_str().unwrap_or_default();
+                if event["phi"]["exposure"]["state"] != "ended"
+                    || !name.contains(protocol) && name != "other-mailbox"
+                {
+                    continue;
+                }
+                let place = format!("{name} from packet {packets}: {service}");
+                assert_ne!(service["authentication"], "none", "{place}");
+                assert_ne!(service["access"]["answers"], "anyone", "{place}");
+                let software = service["software"].as_str().unwrap_or_default();
+                assert!(!software.contains("messages") && !software.contains("in."), "{place}");
+                seen += 1;
+                unknown += u32::from(service["authentication"] == "unknown");
+            }
+        }
+    }
+    assert!(seen > 40 && unknown > 10, "{unknown} of {seen}");
 }
 
 /// An Ethernet frame with a UDP datagram over IPv4, without checksums.

@@ -1,4 +1,4 @@
-//! The questions about what runs left, as their users ask them: query, find, diff, explain, cut.
+//! Questions about results, as their users ask them: query, find, diff, explain, cut.
 #![cfg(feature = "store")]
 
 mod common;
@@ -29,7 +29,7 @@ fn run(arguments: &[&str]) -> Run {
     run_with("", arguments)
 }
 
-/// A run of the merged hour as a store and as events, made once for all tests.
+/// A run of the merged hour as a store and as events, shared by all tests.
 struct Left {
     folder: tempfile::TempDir,
     key: String,
@@ -125,7 +125,7 @@ fn query_takes_filters() {
     assert!(wrong.err.contains("2026-03-02"), "{}", wrong.err);
 }
 
-/// A patient of the run with name, birth date and a number that has an issuer, as it was on the wire.
+/// A patient of the run with name, birth date and a number with an issuer, in wire format.
 fn somebody(left: &Left) -> (String, String, String) {
     for line in std::fs::read_to_string(&left.revealed).expect("events").lines() {
         let event: Value = serde_json::from_str(line).expect("JSON");
@@ -153,7 +153,7 @@ fn find_says_who_is_affected_and_shows_nothing_of_what_was_typed() {
         (format!("{}\n{}\n", name.replace('^', " ").to_uppercase(), birth), 10),
         (format!("number: {number}\n"), 10),
         (format!("name: {name}\n"), 10),
-        // What was not judged may have shown them.
+        // The unjudged traffic may contain them.
         (format!("name: {name}\nbirth: {other_year}\n"), 3),
         ("name: Nobody^Ever\nbirth: 1901-01-01\n".into(), 3),
         (format!("Nobody Ever\n\n{name}\n{birth}\n"), 10),
@@ -198,7 +198,7 @@ fn find_refuses_another_key_a_birth_date_alone_and_garbage() {
     }
 }
 
-/// Names are not in lists: whoever is not found among them may be affected.
+/// Lists have no names, so a person who is not found may still be affected.
 #[test]
 fn find_over_events_without_patients_is_no_all_clear() {
     let left = left();
@@ -220,7 +220,7 @@ fn find_in_a_large_store_goes_by_an_index() {
     let path = left.folder.path().join("large.db");
     std::fs::copy(&left.store, &path).expect("copied");
     let change = rusqlite::Connection::open(&path).expect("opens");
-    // A hundred thousand patients more, each with three tokens.
+    // A hundred thousand more patients with three tokens each.
     change
         .execute_batch(
             "BEGIN;
@@ -245,8 +245,8 @@ fn find_in_a_large_store_goes_by_an_index() {
         assert_eq!(out.status, Some(10), "{}", out.err);
         begun.elapsed()
     };
-    // Four hundred times as many patients: a scan would take many times as long. The shortest of several runs
-    // counts, as the machine has other work.
+    // Four hundred times as many patients: a scan would take many times as long. The shortest of
+    // several runs counts, because the machine has other work.
     let (mut small, mut large) = (std::time::Duration::MAX, std::time::Duration::MAX);
     for round in 0..60 {
         small = small.min(time(&left.store));
@@ -285,7 +285,7 @@ fn diff_says_what_is_gone_new_and_what_remains() {
     let changes = lines(&out);
     let of = |change: &str| changes.iter().filter(|row| row["change"] == change).count();
     assert_eq!((of("remains"), of("new"), of("gone"), out.status), (31, 2, 0, Some(10)));
-    // Everything is gone; but a filter that leaves nothing is no proof.
+    // Everything is gone; but a filter that matches nothing proves nothing.
     let none = at("none.db");
     let args = [
         "replay",
@@ -358,7 +358,7 @@ fn explain_says_all_that_is_known_of_one_thing() {
     }
 }
 
-/// What two runs must agree in to have seen the same exposure.
+/// What two runs must agree on to have seen the same exposure.
 fn same(results: &Results, fingerprint: &str) -> Value {
     let of = |e: &&phitap::review::source::Exposure| e.fingerprint.as_deref() == Some(fingerprint);
     let e = results.exposures.iter().find(of).expect("the exposure");
@@ -450,11 +450,11 @@ fn cut_refuses_what_it_cannot_vouch_for() {
     let there = elsewhere.display().to_string();
     let out = take(&["--captures", &there]);
     assert_eq!(out.status, Some(0), "{}", out.err);
-    // Never over something that exists.
+    // An existing file is never overwritten.
     let out = take(&["--captures", &there]);
     assert_eq!(out.status, Some(1));
     assert!(out.err.contains("choose a new file"), "{}", out.err);
-    // Changed by one byte.
+    // One byte changed.
     std::fs::remove_file(&cut).expect("removed");
     let path: PathBuf = elsewhere.join("h.pcap");
     let mut bytes = std::fs::read(&path).expect("read");
@@ -464,14 +464,14 @@ fn cut_refuses_what_it_cannot_vouch_for() {
     assert_eq!(out.status, Some(1));
     assert!(out.err.contains("has changed") && out.err.contains("SHA-256"), "{}", out.err);
     assert!(!Path::new(&cut).exists());
-    // Nothing asked for, nothing there.
+    // Nothing selected, nothing found.
     assert_eq!(run(&["cut", &store, "--output", &cut]).status, Some(2));
     let out = run(&["cut", &store, "--exposure", "01NONE", "--output", &cut]);
     assert_eq!(out.status, Some(1));
     assert!(out.err.contains("nothing to cut"), "{}", out.err);
 }
 
-/// Nothing of the capture is on the disk in clear, and the investigator's key alone opens it.
+/// No part of the capture is on disk unencrypted, and only the investigator's key opens it.
 #[cfg(feature = "age")]
 #[test]
 fn an_encrypted_cut_opens_with_the_key_of_its_recipient_only() {
@@ -508,7 +508,7 @@ fn an_encrypted_cut_opens_with_the_key_of_its_recipient_only() {
     );
 }
 
-/// Whoever can write the events can write anything into them.
+/// Someone who can write the events can write anything into them.
 #[test]
 fn forged_events_reach_no_terminal_and_no_spreadsheet_as_they_are() {
     let left = left();

@@ -1,4 +1,4 @@
-//! `phitap rules`, suppressions, and rules that change while a run goes on, as their users meet them.
+//! `phitap rules`, suppressions, and rules that change during a run, as their users meet them.
 
 #![expect(clippy::disallowed_methods, reason = "another program is waited for")]
 #![expect(clippy::print_stdout, reason = "what was measured is worth knowing")]
@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(240);
 
-/// One connection with many messages, one after the other.
+/// One connection with many successive messages.
 const PERSISTENT: &str = "fixtures/captures/hl7-adt-a08-persistent.pcap";
 
 /// A folder of rules.
@@ -160,7 +160,7 @@ fn what_is_suppressed_is_counted_in_every_output() {
         "{}",
         page.out
     );
-    // After its last day, by the time of the packets, it holds no longer.
+    // It expires after its last day, by packet time.
     own.write(&SUPPRESSION.replace("2099-12-31", "2001-01-01"));
     let run = replay(&own, &[]);
     assert_eq!(findings(&run).len(), all.len());
@@ -186,7 +186,7 @@ fn one_patient_is_suppressed_by_the_token_that_events_show() {
     assert!(!left.contains(one));
 }
 
-/// A run that goes on: a capture file that grows.
+/// A run over a growing capture file.
 struct Following {
     child: Child,
     file: std::fs::File,
@@ -248,7 +248,7 @@ impl Following {
         }
     }
 
-    /// Waits for a finding.
+    /// Waits for a finding, and returns it.
     fn finding(&self) -> Value {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -274,14 +274,14 @@ impl Following {
         answer
     }
 
-    /// How many packets it has read.
+    /// Number of packets it has read.
     fn packets(&mut self, address: &str) -> u64 {
         let metrics = self.metrics(address);
         let line = metrics.lines().find_map(|l| l.strip_prefix("phitap_packets_total "));
         line.and_then(|n| n.parse().ok()).expect("packets")
     }
 
-    /// Reloads while `packets` are read: how long it took, milliseconds.
+    /// Reloads while `packets` are read. Returns how long it took, milliseconds.
     fn reload(&mut self, packets: &[u8]) -> u64 {
         self.append(packets);
         self.signal(Signal::HUP);
@@ -290,7 +290,7 @@ impl Following {
         took.and_then(|t| t.parse::<u64>().ok()).expect("milliseconds")
     }
 
-    /// Kilobytes of memory in use: now, and at most so far.
+    /// Memory in use, kilobytes: now, and at most so far.
     fn memory(&self) -> (u64, u64) {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id()));
         let status = status.expect("status");
@@ -301,7 +301,7 @@ impl Following {
         (of("VmRSS:"), of("VmHWM:"))
     }
 
-    /// Stops it: every event left.
+    /// Stops it, and returns the events that are left.
     fn stop(mut self) -> Vec<Value> {
         self.signal(Signal::INT);
         let status = self.child.wait().expect("status");
@@ -317,7 +317,7 @@ impl Drop for Following {
     }
 }
 
-/// A pcap file up to a packet about `share` of the way, and the rest.
+/// A pcap file up to a packet at about `share` of its length, and the rest.
 fn halves(pcap: &[u8], share: f64) -> (&[u8], &[u8]) {
     let mut at = 24;
     while (at as f64) < pcap.len() as f64 * share {
@@ -327,7 +327,7 @@ fn halves(pcap: &[u8], share: f64) -> (&[u8], &[u8]) {
     pcap.split_at(at)
 }
 
-/// How many packets the records of a pcap file are.
+/// Number of packets in the records of a pcap file.
 fn packets_of(records: &[u8]) -> u64 {
     let (mut at, mut n) = (0, 0);
     while at + 16 <= records.len() {
@@ -338,7 +338,7 @@ fn packets_of(records: &[u8]) -> u64 {
     n
 }
 
-/// A rule that is asked before `hl7-patient`: rules go by id.
+/// An alert rule that precedes `hl7-patient`: rules apply in order of id.
 fn alert(id: &str) -> String {
     format!(
         "[[alert]]\nid = \"{id}\"\ntitle = \"T\"\ncontent = [\"hl7v2\"]\n\
@@ -375,7 +375,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
 
     // A faulty file.
     rules.write("[[alert]]\nid = \"x\"\ntitle = \"X\"\ncontent = []\nany_of = [\"name\"]\n");
-    let said = run.hears("rules not reloaded, those in force stay: ");
+    let said = run.hears("rules not reloaded, the previous rules stay active: ");
     assert!(said.contains("site.toml:4: content is empty"), "{said}");
     run.append(third);
     let still = run.finding();
@@ -386,7 +386,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
         assert!(metrics.lines().any(|l| l == line), "{line}: {metrics}");
     }
 
-    // A file that changes is seen without a signal.
+    // A changed file is noticed without a signal.
     rules.write(&alert("a-last"));
     run.hears("rules reloaded: ");
     let mut told = vec![before, after, still];
@@ -397,7 +397,7 @@ fn a_reload_loses_no_flow_and_a_faulty_file_changes_nothing() {
     assert_eq!(last["phi"]["run"]["streams"]["opaque"], serde_json::json!({}));
 }
 
-/// Connections that are in the middle of a message, in the format of `pcap` and after its packets.
+/// Connections in the middle of a message, in the format of `pcap` and after its packets.
 fn open_flows(pcap: &[u8], flows: u32) -> Vec<u8> {
     let (mut at, mut last) = (24, 24);
     while at + 16 <= pcap.len() {
@@ -434,7 +434,7 @@ fn reloads_under_load_are_quick_and_small() {
     let active =
         |line: &str| line.strip_prefix("phitap_flows_active ").and_then(|n| n.parse::<u32>().ok());
     run.finding();
-    // The same hour over and over: more than is read while the rules change.
+    // The same hour repeatedly: more than is read while the rules change.
     let packets = &pcap[24..];
     for _ in 0..4 {
         run.append(packets);
@@ -445,7 +445,7 @@ fn reloads_under_load_are_quick_and_small() {
     while !run.metrics(&address).lines().any(|l| active(l) >= Some(FLOWS)) {
         assert!(Instant::now() < until, "the connections are not read");
     }
-    // The same without a reload, until memory grows no more.
+    // The same without a reload, until memory stops growing.
     let (mut before, until) = (0, Instant::now() + PATIENCE);
     loop {
         let read = run.packets(&address);
@@ -463,8 +463,8 @@ fn reloads_under_load_are_quick_and_small() {
     }
     let read = run.packets(&address);
     let mut slowest = run.reload(packets);
-    // Only the first: connections in the middle of a message keep the rules under which it began, so
-    // several in a row measure as many.
+    // Only the first reload counts. Connections in the middle of a message keep the rules they
+    // began with, so several reloads in a row keep several sets.
     while run.packets(&address) < read + packets_of(packets) {
         assert!(Instant::now() < until, "the packets are not read");
         std::thread::sleep(Duration::from_millis(50));
@@ -476,7 +476,7 @@ fn reloads_under_load_are_quick_and_small() {
     println!(
         "slowest reload {slowest} ms; memory {before} kB before, {now} kB now, {most} kB at most"
     );
-    // An optimised build takes some 70 ms; this is one for tests, on a machine that has other work.
+    // An optimised build takes about 70 ms; this is a test build on a busy machine.
     assert!(most < before + before / 10, "{before} kB before, {most} kB at most");
     assert!(slowest < if cfg!(debug_assertions) { 60_000 } else { 2_000 }, "{slowest} ms");
     run.stop();

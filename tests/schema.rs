@@ -1,5 +1,6 @@
-//! The schema of events beside what is made after it and what others publish: the field reference, the
-//! mappings and dashboards for Elasticsearch and OpenSearch, and the Elastic Common Schema.
+//! Compares the schema of events with what is derived from it and what others publish: the field
+//! reference, mappings and dashboards for Elasticsearch and OpenSearch, and the Elastic Common
+//! Schema.
 
 mod common;
 
@@ -18,7 +19,7 @@ fn json(path: &str) -> Value {
     serde_json::from_str(&read(path)).unwrap_or_else(|e| panic!("{path}: {e}"))
 }
 
-/// A field of the Elastic Common Schema: its type, and its values where they are listed.
+/// A field of the Elastic Common Schema: type, and values if they are listed.
 struct Ecs {
     kind: String,
     allowed: Vec<String>,
@@ -43,7 +44,7 @@ fn resolve<'a>(schema: &'a Value, node: &'a Value) -> &'a Value {
     }
 }
 
-/// Every field below `node` that holds no other.
+/// Every leaf field below `node`.
 fn leaves<'a>(
     schema: &'a Value,
     node: &'a Value,
@@ -204,7 +205,8 @@ fn dashboards_refer_to_what_is_there() {
                 };
                 assert!(fits.contains(&kind), "{}: {agg} of {kind:?}", object["id"]);
             }
-            // An index holds the fields of a list apart from each other: which value belongs to which is lost.
+            // An index flattens lists of objects, so values of one object cannot be matched with
+            // each other.
             for list in &of_objects {
                 let of_list = |agg: &&Value| {
                     agg["params"]["field"].as_str().is_some_and(|field| field.starts_with(list))
@@ -222,7 +224,7 @@ fn dashboards_refer_to_what_is_there() {
         }
         if !attributes["kibanaSavedObjectMeta"].is_null() {
             let source = inner(&attributes["kibanaSavedObjectMeta"]["searchSourceJSON"]);
-            // Each part of a query asks for a field.
+            // Each part of a query refers to a field.
             let query = string(&source["query"]["query"]).replace(['(', ')'], " ");
             let parts = query.split(" and ").flat_map(|part| part.split(" or "));
             let fields = parts.filter_map(|part| part.split([':', '<', '>']).next());
@@ -242,4 +244,94 @@ fn dashboards_refer_to_what_is_there() {
     for panel in panels {
         assert!(references.iter().any(|r| r["name"] == panel["panelRefName"]), "{panel}");
     }
+}
+
+/// Attributes of saved objects by type, as the schemas of Kibana 8 declare them: it refuses any other one. `!` must be
+/// there.
+const SAVED_OBJECTS: &[(&str, &[(&str, &str)])] = &[
+    ("index-pattern", &[("title", "string!"), ("timeFieldName", "string")]),
+    (
+        "visualization",
+        &[
+            ("title", "string!"),
+            ("description", "string"),
+            ("version", "number"),
+            ("kibanaSavedObjectMeta", "meta"),
+            ("uiStateJSON", "json"),
+            ("visState", "json"),
+            ("savedSearchRefName", "string"),
+        ],
+    ),
+    (
+        "search",
+        &[
+            ("title", "string!"),
+            ("description", "string"),
+            ("columns", "strings"),
+            ("sort", "sort"),
+            ("kibanaSavedObjectMeta", "meta!"),
+            ("version", "number"),
+            ("hits", "number"),
+        ],
+    ),
+    (
+        "dashboard",
+        &[
+            ("title", "string!"),
+            ("description", "string"),
+            ("kibanaSavedObjectMeta", "meta!"),
+            ("timeRestore", "boolean"),
+            ("panelsJSON", "json"),
+            ("optionsJSON", "json"),
+            ("hits", "number"),
+            ("version", "number"),
+        ],
+    ),
+];
+
+/// Whether `value` has the type `kind` of [`SAVED_OBJECTS`].
+fn has_type(value: &Value, kind: &str) -> bool {
+    let json = |v: &Value| v.as_str().is_some_and(|t| serde_json::from_str::<Value>(t).is_ok());
+    let strings = |v: &Value| v.as_array().is_some_and(|l| l.iter().all(Value::is_string));
+    match kind.trim_end_matches('!') {
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "json" => json(value),
+        "strings" => strings(value),
+        "sort" => value.as_array().is_some_and(|all| {
+            all.iter().all(|pair| strings(pair) && pair.as_array().is_some_and(|p| p.len() == 2))
+        }),
+        "meta" => value
+            .as_object()
+            .is_some_and(|meta| meta.len() == 1 && meta.get("searchSourceJSON").is_some_and(json)),
+        other => panic!("{other} is not known here"),
+    }
+}
+
+#[test]
+fn saved_objects_have_the_attributes_that_kibana_takes() {
+    let text = read("deploy/elastic/dashboards.ndjson");
+    let mut seen = BTreeSet::new();
+    for line in text.lines() {
+        let object: Value = serde_json::from_str(line).expect("JSON");
+        let kind = string(&object["type"]);
+        let (name, declared) =
+            SAVED_OBJECTS.iter().find(|(name, _)| *name == kind).expect("a known type");
+        seen.insert(*name);
+        let attributes = object["attributes"].as_object().expect("attributes");
+        for (attribute, value) in attributes {
+            let of = declared.iter().find(|(name, _)| name == attribute);
+            let (_, of) = of.unwrap_or_else(|| panic!("{kind} has no {attribute}"));
+            assert!(has_type(value, of), "{attribute} of {}: {value}", object["id"]);
+        }
+        for (attribute, of) in *declared {
+            assert!(!of.ends_with('!') || attributes.contains_key(*attribute), "{attribute}");
+        }
+        for reference in object["references"].as_array().expect("references") {
+            let parts: Vec<&String> = reference.as_object().expect("a reference").keys().collect();
+            assert_eq!(parts, ["id", "name", "type"], "{reference}");
+        }
+    }
+    assert_eq!(seen.len(), SAVED_OBJECTS.len());
 }

@@ -1,4 +1,4 @@
-//! Hours of traffic in seconds: memory stays flat. `scripts/soak.sh` runs a day of it.
+//! Hours of traffic in seconds: memory stays constant. `scripts/soak.sh` runs a day of it.
 
 mod common;
 

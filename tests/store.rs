@@ -1,4 +1,4 @@
-//! `--store` as its users see it: the same as the events say, whatever the level of detail; safe across a
+//! `--store` as its users see it: equal to the events at any level of detail, and safe across a
 //! kill, a full disk and a second run.
 
 mod common;
@@ -15,7 +15,7 @@ fn phitap(args: &[&str]) -> std::process::Output {
 
 const CAPTURE: &str = "fixtures/hospital.pcap";
 
-/// A key of its own in `folder`.
+/// A key file in `folder`.
 fn key(folder: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let path = folder.join("key");
@@ -24,7 +24,7 @@ fn key(folder: &Path) -> String {
     path.display().to_string()
 }
 
-/// Who was seen with which exposure, with how many records, and by which kinds.
+/// The patients of each exposure, with number of records and kinds.
 fn patients(results: &Results) -> Vec<(String, String, Vec<String>)> {
     let mut all = Vec::new();
     for patient in &results.patients {
@@ -81,7 +81,7 @@ fn a_store_and_the_events_of_the_same_run_say_the_same() {
     assert_eq!(store.patients.len(), 229);
     assert_eq!(patients(store), patients(&lines));
     assert_eq!(patients(terse), patients(store), "the level of detail changes nothing");
-    // How many patients an exposure has is how many are seen with it.
+    // An exposure's number of patients is the number of patients seen with it.
     for (at, exposure) in store.exposures.iter().enumerate() {
         let seen =
             |p: &&phitap::review::source::Patient| p.seen.iter().any(|s| s.exposure == Some(at));
@@ -135,7 +135,7 @@ fn a_second_run_under_the_same_key_has_the_same_fingerprints() {
 fn a_killed_run_leaves_a_whole_store_with_what_it_had_written() {
     let dir = tempfile::tempdir().expect("folder");
     let store = dir.path().join("s.db");
-    // A file that goes on: the run would never end.
+    // A followed file, so that the run does not end.
     let args = ["replay", "--quiet", "--follow", "--store"];
     for _ in 0..2 {
         let before = read(&store, &Filter::default()).map_or(0, |r| r.exposures.len());
@@ -149,7 +149,7 @@ fn a_killed_run_leaves_a_whole_store_with_what_it_had_written() {
         let mut seen = 0;
         for _ in 0..3600 {
             std::thread::sleep(std::time::Duration::from_millis(50));
-            // Also reads while another process writes.
+            // Reading works while another process writes.
             seen = read(&store, &Filter::default()).map_or(0, |r| r.exposures.len()) - before;
             if seen >= 10 {
                 break;
@@ -169,7 +169,7 @@ fn a_killed_run_leaves_a_whole_store_with_what_it_had_written() {
     assert!(check.status.success(), "{}", String::from_utf8_lossy(&check.stderr));
 }
 
-/// RLIMIT_FSIZE is a disk that is full for one process.
+/// RLIMIT_FSIZE acts like a full disk for one process.
 #[test]
 fn a_full_disk_ends_a_replay_with_its_name_and_leaves_what_was_there() {
     let dir = tempfile::tempdir().expect("folder");

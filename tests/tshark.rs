@@ -1,6 +1,6 @@
-//! Packets and flows counted against an independent decoder, tshark of Wireshark.
+//! Packets and flows, compared with an independent decoder, Wireshark's tshark.
 //!
-//! `PHITAP_NO_TSHARK=1` leaves this out.
+//! `PHITAP_NO_TSHARK=1` skips this.
 
 mod common;
 
@@ -10,22 +10,22 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// How the counts differ, by design.
+/// Intended differences of the counts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Differ {
-    /// tshark lists the UDP conversations that carry a tunnel beside those inside; phitap counts the
+    /// tshark also lists the UDP conversations that carry a tunnel; phitap counts only the
     /// innermost ones.
     TunnelOverUdp,
     /// tshark does not read this encapsulation.
     NotReadByTshark,
     /// tshark has no reader for the link type and refuses the file.
     RefusedByTshark,
-    /// tshark takes what the UDP datagrams carry for data of its own.
+    /// tshark treats the payload of the UDP datagrams as data.
     OnlyCarrierByTshark,
 }
 use Differ::{NotReadByTshark, OnlyCarrierByTshark, RefusedByTshark, TunnelOverUdp};
 
-/// Captures whose counts differ, and how. One that agrees after all must be struck out.
+/// Captures whose counts differ, and why. One that agrees must be removed.
 const DIFFERING: &[(&str, Differ)] = &[
     ("torture-vxlan-http", TunnelOverUdp),
     ("geneve", TunnelOverUdp),
@@ -52,7 +52,7 @@ const DIFFERING: &[(&str, Differ)] = &[
     ("vxlan-gpe-ip", TunnelOverUdp),
     ("vxlan-group-policy", TunnelOverUdp),
     ("vxlan-reserved-bits", TunnelOverUdp),
-    // Whether the frame control field is swapped is a setting of its own.
+    // tshark has a setting for swapped frame control fields.
     ("capwap-wifi", OnlyCarrierByTshark),
     // A port that must be configured.
     ("vxlan-48879", OnlyCarrierByTshark),
@@ -60,19 +60,19 @@ const DIFFERING: &[(&str, Differ)] = &[
     ("cisco-hdlc-direction", RefusedByTshark),
     ("frame-relay-direction", RefusedByTshark),
     ("mpls-link", RefusedByTshark),
-    // It takes the family for little-endian.
+    // tshark reads the family as little-endian.
     ("nflog-big-endian-ipv6", NotReadByTshark),
-    // It takes every frame in ERSPAN III for Ethernet, whatever the frame type field says.
+    // tshark reads every frame in ERSPAN III as Ethernet, regardless of the frame type field.
     ("erspan-3-ip", NotReadByTshark),
-    // Whether a session carries Ethernet is agreed beforehand; it does not guess.
+    // The ends agree beforehand whether a session carries Ethernet; tshark does not guess.
     ("l2tpv3", NotReadByTshark),
     ("l2tpv3-cookie", NotReadByTshark),
-    // Whether a label denotes a pseudowire is agreed beforehand; it guesses in fewer cases.
+    // The ends agree beforehand whether a label is a pseudowire; tshark guesses in fewer cases.
     ("mpls-pseudowire", NotReadByTshark),
     ("mpls-pseudowire-no-control-word-8c", NotReadByTshark),
     ("mpls-pseudowire-no-control-word-44", NotReadByTshark),
     ("mpls-pseudowire-no-control-word-60", NotReadByTshark),
-    // Linux's AF_INET6 is none of BSD's.
+    // Linux's AF_INET6 differs from those of the BSDs.
     ("null-linux-ipv6", NotReadByTshark),
 ];
 
@@ -82,21 +82,22 @@ struct Counts {
     packets: u64,
     tcp: u64,
     udp: u64,
-    /// It does not read the file at all.
+    /// Whether tshark refuses the file.
     refused: bool,
 }
 
-/// What tshark counts. It must be there, or be left out on request.
+/// tshark's counts. It must be installed, or skipped on request.
 fn tshark(capture: &Path) -> Counts {
     let output = Command::new("tshark")
         .arg("-r")
         .arg(capture)
-        // No names are looked up. 8472 is VXLAN's port on Linux, which tshark does not know by itself.
+        // Without name resolution. 8472 is VXLAN's port on Linux, which tshark does not know by
+        // default.
         .args(["-n", "-d", "udp.port==8472,vxlan"])
         .args(["-T", "fields", "-e", "frame.number", "-z", "conv,tcp", "-z", "conv,udp"])
         .stdin(Stdio::null())
         .finish();
-    // Not its status: that of a capture cut short is 2.
+    // Not by its status, which is 2 for a truncated capture.
     let text = String::from_utf8_lossy(&output.stdout);
     let mut counts = Counts { packets: 0, tcp: 0, udp: 0, refused: false };
     let mut tables = 0;
@@ -118,7 +119,7 @@ fn tshark(capture: &Path) -> Counts {
     counts
 }
 
-/// Packets and flows as phitap counts them.
+/// phitap's counts of packets and flows.
 fn ours(capture: &Path) -> (u64, u64) {
     let name = capture.display().to_string();
     let run = phitap(["replay", "-q", "--format", "json", "--workers", "1", &name]);

@@ -1,8 +1,8 @@
-//! Invariant 1 of the architecture on real conversations: however a conversation is cut into
-//! segments, reordered within 64 packets, duplicated and overlapped, the same is found.
+//! Invariant 1 of the architecture on real conversations: the findings do not depend on how a
+//! conversation is cut into segments, reordered within 64 packets, duplicated and overlapped.
 //!
-//! Each round takes the two byte streams of a fixture's conversation, sends them again as other
-//! packets, and compares everything but the times. `PHITAP_WEATHER` sets the rounds for each
+//! Each round takes the two byte streams of a fixture's conversation, sends them again in other
+//! packets, and compares everything except the times. `PHITAP_WEATHER` sets the rounds per
 //! conversation.
 
 mod common;
@@ -14,12 +14,12 @@ use phitap::pipeline::test_harness::TestHarness;
 use phitap::rules::RuleSet;
 use std::fmt::Write as _;
 
-/// Rounds for each conversation if nothing else is asked for.
+/// Default rounds per conversation.
 const ROUNDS: u32 = 20;
 /// How far a packet may be moved.
 const REACH: u64 = 64;
 
-/// A small generator with a seed that a failure prints (xorshift64*).
+/// A pseudo-random generator with a seed, which a failure prints (xorshift64*).
 struct Random(u64);
 
 impl Random {
@@ -58,7 +58,7 @@ impl Conversation {
         let largest = [1, 3, 17, 100, 536, 1460, 9000][random.below(7) as usize];
         for (side, bytes) in &self.turns {
             let (this, other) = (side.index(), side.other().index());
-            // Bytes at a time for all of a large conversation would be a test of patience only.
+            // Single bytes for all of a large conversation would only take long.
             let largest = if bytes.len() > 4000 { largest.max(100) } else { largest };
             let mut at = 0;
             while at < bytes.len() {
@@ -76,7 +76,7 @@ impl Conversation {
     }
 }
 
-/// Twice some of them, and all moved by less than the reach.
+/// Duplicates some packets, and moves all by less than the reach.
 fn weather(sent: Vec<Sent>, random: &mut Random) -> Vec<Sent> {
     let twice = [0, 5, 100][random.below(3) as usize];
     let reach = [1, 4, REACH][random.below(3) as usize];
@@ -93,7 +93,7 @@ fn weather(sent: Vec<Sent>, random: &mut Random) -> Vec<Sent> {
     keyed.into_iter().map(|(_, _, sent)| sent).collect()
 }
 
-/// Everything about a finding but its times.
+/// Everything in a finding except its times.
 fn describe(findings: &[FindingEvent]) -> String {
     let mut text = String::new();
     for d in findings {

@@ -1,4 +1,4 @@
-//! One document alone. In one piece or in many, with a hole or without, the same fields must come of it, and
+//! One document alone. The same fields must come from one piece or many, with a gap or without, and
 //! records must begin and end in pairs.
 
 use phitap::content::{
@@ -12,9 +12,10 @@ use std::sync::LazyLock;
 
 static RULES: LazyLock<RuleSet> = LazyLock::new(|| RuleSet::shipped().expect("shipped rules"));
 
-/// Most that the reader of one document may hold: a PDF is read whole (16 MiB), its parts beside it.
+/// Most memory for reading one document: a PDF is read as a whole (16 MiB), with its parts in
+/// addition.
 const MAX_MEMORY: usize = 96 << 20;
-/// Bytes of a hole.
+/// Length of a gap, bytes.
 const HOLE: usize = 11;
 
 /// How a document is declared.
@@ -22,13 +23,13 @@ pub struct Declared {
     media: Media<'static>,
     codings: &'static [&'static str],
     operation: &'static str,
-    /// What comes before the input, so that it is at once in the middle of things.
+    /// Bytes before the input, so that it begins in the middle of a document.
     head: &'static [u8],
 }
 
-/// Documents that are declared alike.
+/// Documents with the same declaration.
 pub struct Family {
-    /// As in the name of the target.
+    /// As in the target's name.
     pub name: &'static str,
     declared: &'static [Declared],
 }
@@ -255,12 +256,12 @@ pub static FAMILIES: &[Family] = &[
     },
 ];
 
-/// What a content passes on, as text.
+/// The output of a format, as text.
 #[derive(Default, PartialEq, Debug)]
 struct Log {
     open: usize,
     lines: Vec<String>,
-    /// Something was given up: how far a reader had come by then depends on the pieces.
+    /// Whether reading was given up; how far it got then depends on the pieces.
     cut: bool,
 }
 
@@ -283,7 +284,7 @@ impl FieldSink for Log {
     }
 }
 
-/// Reads `bytes` in pieces of `piece`; [`HOLE`] bytes from `hole` on are missing.
+/// Reads `bytes` in pieces of `piece`; a gap of [`HOLE`] bytes begins at `hole`.
 fn read(declared: &Declared, bytes: &[u8], piece: usize, hole: Option<usize>) -> Log {
     let (mut contents, mut log) = (Contents::default(), Log::default());
     let (mut facts, mut counters) = (ServiceFacts::default(), ContentCounters::default());
@@ -322,7 +323,8 @@ fn read(declared: &Declared, bytes: &[u8], piece: usize, hole: Option<usize>) ->
     log
 }
 
-/// The first byte says how it is declared, the second the size of pieces, the third where bytes are lost.
+/// The first byte chooses the declaration, the second the size of pieces, the third the place of
+/// the gap.
 pub fn run(family: &Family, input: &[u8]) {
     let [declared, piece, hole, bytes @ ..] = input else { return };
     let declared = &family.declared[usize::from(*declared) % family.declared.len()];
@@ -332,7 +334,7 @@ pub fn run(family: &Family, input: &[u8]) {
     let whole = read(declared, &bytes, usize::MAX, hole);
     let pieces = read(declared, &bytes, piece, hole);
     if whole.cut || pieces.cut {
-        // All but the last record of the shorter one, which may have been cut.
+        // All but the last record of the shorter output, which may be incomplete.
         let shorter =
             if whole.lines.len() < pieces.lines.len() { &whole.lines } else { &pieces.lines };
         let alike = shorter.iter().rposition(|line| line.starts_with("begin ")).unwrap_or(0);
@@ -343,7 +345,7 @@ pub fn run(family: &Family, input: &[u8]) {
 }
 
 impl Family {
-    /// An input for each way to declare a document, and `bytes`.
+    /// An input for each declaration, with `bytes`.
     pub fn inputs(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
         (0..self.declared.len() as u8).map(|n| [&[n, 61, 0][..], bytes].concat()).collect()
     }

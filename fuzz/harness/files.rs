@@ -4,7 +4,7 @@ use phitap::capture::{Batch, Source as _, Status, Timeline};
 use phitap::rules::RuleSet;
 use std::io::{Seek as _, SeekFrom, Write as _};
 
-/// More packets than any input of a fuzzer holds, even compressed.
+/// More packets than any fuzzing input holds, even compressed.
 const MAX_PACKETS: u64 = 1 << 22;
 
 fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
@@ -14,7 +14,8 @@ fn file(bytes: &[u8]) -> tempfile::NamedTempFile {
     file
 }
 
-/// A capture file of any format, compressed or not: read to its end, every packet inside its block.
+/// A capture file of any format, compressed or not, is read to its end with every packet inside its
+/// block.
 pub fn capture(input: &[u8]) {
     let file = file(input);
     let mut timeline = Timeline::open(&[file.path()]);
@@ -34,7 +35,7 @@ pub fn capture(input: &[u8]) {
     timeline.take_faults();
 }
 
-/// A file of rules beside those that ship: it is loaded, or refused with a line and a reason.
+/// A rule file beside the shipped ones is loaded, or refused with line and reason.
 pub fn rules(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Err(error) = RuleSet::alone("fuzz.toml", text) {

@@ -1,14 +1,15 @@
-//! A handshake of TLS, DTLS or QUIC, both sides: in pieces of any size it shows the same, and what is held has a ceiling.
+//! A TLS, DTLS or QUIC handshake of both sides gives the same facts in pieces of any size, and
+//! memory has a ceiling.
 
 use super::turns;
 use phitap::protocol::TlsFacts;
 use phitap::protocol::datagrams::frame_datagram;
 use phitap::protocol::tls::HandshakeReader;
 
-/// Most that a reader may hold: a record, and a message that is not whole yet, of each side, with room to grow.
+/// Most memory of a reader: a record and an incomplete message of each side, with room to grow.
 const MAX_MEMORY: usize = 1 << 20;
 
-/// What is shown of turns that come in pieces of at most `size` bytes.
+/// The facts of turns that arrive in pieces of at most `size` bytes.
 fn shown(turns: &[turns::Turn], size: usize) -> Option<TlsFacts> {
     let mut reader = HandshakeReader::default();
     for turn in turns {
@@ -26,7 +27,7 @@ fn shown(turns: &[turns::Turn], size: usize) -> Option<TlsFacts> {
     reader.facts().cloned()
 }
 
-/// What is shown of turns that are datagrams.
+/// The facts of turns that are datagrams.
 fn shown_of_datagrams(turns: &[turns::Turn]) -> Option<TlsFacts> {
     let mut reader = HandshakeReader::of_datagram(&turns.first()?.bytes)?;
     for turn in turns {

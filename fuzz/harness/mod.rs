@@ -1,6 +1,7 @@
-//! What all fuzz targets run, and what `tests/fuzz.rs` replays on the stable toolchain: bytes go in, and a
-//! panic comes out if an invariant is broken. One target for each protocol and each family of contents, and
-//! `frames`, `streams`, `handshake`, `capture`, `rules`, and what comes from other machines.
+//! The code of all fuzz targets, which `tests/fuzz.rs` also runs on the stable toolchain. Bytes go
+//! in, and a broken invariant panics. There is a target for each protocol and each family of
+//! contents, and `frames`, `streams`, `handshake`, `capture`, `rules`, and data from other
+//! machines.
 
 mod content;
 mod files;
@@ -22,9 +23,9 @@ pub enum Target {
     Frames,
     /// Conversations, through all stages.
     Streams,
-    /// A conversation that one protocol reads, whatever it looks like.
+    /// A conversation that one protocol reads, recognised or not.
     Protocol(&'static dyn Protocol, &'static str),
-    /// A document that is declared as one of a family.
+    /// A document declared as a member of a family.
     Content(&'static content::Family),
     /// A TLS handshake.
     Handshake,
@@ -45,7 +46,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// As the command line names it.
+    /// Name on the command line.
     pub fn name(self) -> String {
         match self {
             Self::Frames => "frames".to_owned(),

@@ -1,15 +1,15 @@
-//! Mutators that know what inputs are made of: turns, PDUs, frames, segments, objects and the words of formats.
-//! What they leave is mostly well-formed, so that the code behind the first checks is reached.
+//! Mutators for structured inputs: turns, PDUs, frames, segments, objects and words of formats.
+//! Their results are mostly well-formed, so that code after the first checks is reached.
 
 use super::Target;
 use super::turns::{self, Turn};
 use super::words::*;
 
-/// A small generator (xorshift64*).
+/// A pseudo-random generator (xorshift64*).
 pub struct Random(u64);
 
 impl Random {
-    /// From a seed; 0 is as good as any.
+    /// Any seed works, including 0.
     pub const fn new(seed: u64) -> Self {
         Self(seed ^ 0x9e37_79b9_7f4a_7c15)
     }
@@ -19,7 +19,7 @@ impl Random {
         self.0 ^= self.0 >> 27;
         self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
     }
-    /// Below `n`, or 0.
+    /// A number below `n`; 0 if `n` is 0.
     pub fn below(&mut self, n: usize) -> usize {
         (self.next() >> 11) as usize % n.max(1)
     }
@@ -99,7 +99,7 @@ fn turn(protocol: &str, turns: &mut Vec<Turn>, random: &mut Random) {
 /// Changes bytes in a way that fits their format.
 type Mutator = fn(&[u8], &mut Random) -> Vec<u8>;
 
-/// That of the messages of a protocol.
+/// The mutator for messages of a protocol.
 fn of_protocol(name: &str) -> Mutator {
     match name {
         "dicom" => pdus,
@@ -111,7 +111,7 @@ fn of_protocol(name: &str) -> Mutator {
     }
 }
 
-/// That of the documents of a family of formats.
+/// The mutator for documents of a family.
 fn of_format(family: &str) -> Mutator {
     match family {
         "dicom" => elements,
@@ -127,12 +127,12 @@ fn of_format(family: &str) -> Mutator {
     }
 }
 
-/// One change in four disregards the format.
+/// One change in four ignores the format.
 fn change(data: &[u8], mutator: Mutator, random: &mut Random) -> Vec<u8> {
     if random.below(4) == 0 { bytes(data, random) } else { mutator(data, random) }
 }
 
-/// Bits, bytes, numbers, pieces.
+/// Changes bits, bytes, numbers or pieces.
 fn bytes(data: &[u8], random: &mut Random) -> Vec<u8> {
     let mut out = data.to_vec();
     for _ in 0..=random.below(4) {
@@ -168,7 +168,7 @@ fn bytes(data: &[u8], random: &mut Random) -> Vec<u8> {
     out
 }
 
-/// Puts a word in, or a piece of the text in twice, or takes one out.
+/// Inserts a word, repeats a piece of the text, or removes one.
 fn words(data: &[u8], words: &[&str], random: &mut Random) -> Vec<u8> {
     let mut out = data.to_vec();
     for _ in 0..=random.below(3) {
@@ -200,7 +200,7 @@ fn words(data: &[u8], words: &[&str], random: &mut Random) -> Vec<u8> {
     out
 }
 
-/// PDUs of the DICOM upper layer (PS3.8 9.3): changes one, and mends its length.
+/// PDUs of the DICOM upper layer (PS3.8 9.3): changes one, and corrects its length.
 fn pdus(data: &[u8], random: &mut Random) -> Vec<u8> {
     let mut found: Vec<Vec<u8>> = Vec::new();
     let mut rest = data;
@@ -241,7 +241,7 @@ fn pdus(data: &[u8], random: &mut Random) -> Vec<u8> {
     found.concat()
 }
 
-/// Data elements (PS3.5 7.1): puts one in, or the beginning or end of a sequence.
+/// Data elements (PS3.5 7.1): inserts one, or the beginning or end of a sequence.
 fn elements(data: &[u8], random: &mut Random) -> Vec<u8> {
     const TAGS: [[u8; 4]; 12] = [
         [8, 0, 5, 0],
@@ -296,7 +296,7 @@ fn elements(data: &[u8], random: &mut Random) -> Vec<u8> {
     out
 }
 
-/// Frames of HTTP/2 (RFC 9113 4.1): changes one, and mends its length.
+/// HTTP/2 frames (RFC 9113 4.1): changes one, and corrects its length.
 fn frames(data: &[u8], random: &mut Random) -> Vec<u8> {
     const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     let (preface, mut rest) = match data.strip_prefix(PREFACE) {
@@ -347,7 +347,7 @@ fn frames(data: &[u8], random: &mut Random) -> Vec<u8> {
     [preface.to_vec(), found.concat()].concat()
 }
 
-/// Segments of HL7 v2 (2.5.1 2.5): moves one, or changes a field.
+/// HL7 v2 segments (2.5.1 2.5): moves one, or changes a field.
 fn segments(data: &[u8], random: &mut Random) -> Vec<u8> {
     let mut found: Vec<Vec<u8>> =
         data.split_inclusive(|&b| b == b'\r').map(<[u8]>::to_vec).collect();
@@ -378,7 +378,7 @@ fn segments(data: &[u8], random: &mut Random) -> Vec<u8> {
     found.concat()
 }
 
-/// Objects of a PDF (ISO 32000-2 7.3.10): moves or renames one, or puts a word in.
+/// Objects of a PDF (ISO 32000-2 7.3.10): moves or renames one, or inserts a word.
 fn objects(data: &[u8], random: &mut Random) -> Vec<u8> {
     const END: &[u8] = b"endobj";
     let mut found: Vec<Vec<u8>> = Vec::new();

@@ -1,6 +1,7 @@
-//! One protocol alone, behind the real driver. Cut into pieces of any size, with bytes lost or not, it must
-//! pass on the same contents, units, objects and facts. Where the parser has to search for its next boundary,
-//! behind a hole or an error, it only must not fail: how much is there to search in depends on the pieces.
+//! One protocol alone, with the real driver. In pieces of any size, with bytes lost or not, it must
+//! give the same contents, units, objects and facts. After a gap or an error, while the parser
+//! searches for its next boundary, it must only not fail, because the bytes to search depend on the
+//! pieces.
 
 use super::turns::{self, Turn};
 use phitap::flow::{Orientation, Side};
@@ -14,14 +15,14 @@ use phitap::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// Most that a parser may hold: what the driver lets it leave unread, twice, and its own state.
+/// Most memory of a parser: twice what the driver lets it leave unread, and its state.
 const MAX_MEMORY: usize = 64 << 20;
 const LIMITS: DriverLimits = DriverLimits { buffer: 4 << 20, recognise: 64 << 10 };
-/// Work that the bytes of an input pay for, and what is given beyond.
+/// Work that each input byte pays for, and the fixed allowance.
 const PAID: u64 = 256;
 const RESERVE: u64 = 1 << 20;
 
-/// Every protocol, and what its target is called: three of them are `http` to their users, and two `amqp`.
+/// Every protocol with the name of its target: three of them are called `http`, and two `amqp`.
 pub fn all() -> impl Iterator<Item = (&'static dyn Protocol, &'static str)> {
     let mut http = ["websocket", "http1", "http2"].to_vec();
     let mut amqp = ["amqp1", "amqp"].to_vec();
@@ -35,14 +36,14 @@ pub fn all() -> impl Iterator<Item = (&'static dyn Protocol, &'static str)> {
 #[derive(Debug, PartialEq)]
 struct Payload {
     hint: String,
-    /// None where nothing of it was wanted: how much of it is seen depends on the pieces.
+    /// `None` if the bytes were not wanted; how much of them is seen depends on the pieces.
     bytes: Option<Vec<u8>>,
-    /// Where bytes were lost, and how many.
+    /// Places and lengths of gaps.
     gaps: Vec<(usize, u64)>,
     ending: Option<Ending>,
 }
 
-/// What a parser passes on.
+/// The output of a parser.
 struct Log {
     payloads: Vec<Payload>,
     objects: Vec<String>,
@@ -51,7 +52,7 @@ struct Log {
     facts: ServiceFacts,
     activity: Activity,
     work: u64,
-    /// Every second payload is not wanted.
+    /// Whether every second payload is refused.
     picky: bool,
     searched: bool,
 }
@@ -121,7 +122,7 @@ impl ContentSink for Log {
     }
 }
 
-/// Notes whether its parser had to search, or the flow turned to another protocol.
+/// Records whether its parser had to search, or the flow switched to another protocol.
 struct Watched {
     parser: Box<dyn Parser>,
     searched: Arc<AtomicBool>,
@@ -177,7 +178,8 @@ fn play(protocol: &'static dyn Protocol, turns: &[Turn], size: usize, picky: boo
     let searched = Arc::new(AtomicBool::new(false));
     let parser = Box::new(Watched { parser: protocol.open(), searched: Arc::clone(&searched) });
     let mut driver = Driver::new(LIMITS, Orientation { client: Side::Low, sure: true });
-    driver.announced(AnnouncedFlow { client: Side::Low, protocol, parser });
+    let service = (Side::High, 21);
+    driver.announced(AnnouncedFlow { service, client: Side::Low, protocol, parser });
     let mut skip = [0u64; 2];
     for turn in turns {
         let side = if turn.server { Side::High } else { Side::Low };
@@ -204,7 +206,7 @@ fn play(protocol: &'static dyn Protocol, turns: &[Turn], size: usize, picky: boo
     log
 }
 
-/// The first byte says in pieces of what size it is played the second time, and whether payloads are refused.
+/// The first byte sets the size of pieces for the second run, and whether payloads are refused.
 pub fn run(protocol: &'static dyn Protocol, input: &[u8]) {
     let [how, rest @ ..] = input else { return };
     let turns = turns::parse(rest);

@@ -1,5 +1,5 @@
-//! What comes from other machines: parts of summaries, messages of a hub, published rules, records of jobs; and
-//! the files of a spool. Whoever may write there may have written anything.
+//! Data from other machines: parts of summaries, messages of a hub, published rules, records of
+//! jobs; and the files of a spool. Any of it may be forged.
 
 use phitap::distribution::{Bundle, PublicKey};
 use phitap::hub::test_harness::TestHub;
@@ -9,18 +9,19 @@ use phitap::output::spool::{Limits, Log, Record};
 use phitap::review::{MergeShape, Merged};
 use std::time::Duration;
 
-/// The name of a key, and that of a sensor.
+/// Ids of a key and a sensor.
 const KEY: &str = "k_1";
 const SENSOR: &str = "sensor-1";
-/// When jobs are asked for, seconds since 1970.
+/// The time at which jobs are queried, seconds since 1970.
 const NOW: i64 = 1_772_360_102;
 
 fn lines(input: &[u8]) -> Vec<&[u8]> {
     input.split(|&byte| byte == b'\n').filter(|line| !line.is_empty()).collect()
 }
 
-/// Data of parts of summaries, one a line; the first byte says how many facts are held one by one. In any order,
-/// and twice, they come to the same; and what is written of them is what was read.
+/// Data of parts of summaries, one per line; the first byte sets how many facts are held
+/// individually. Order and repetition do not matter, and what is written of them reads back the
+/// same.
 pub fn summary(input: &[u8]) {
     let [most, rest @ ..] = input else { return };
     let most = usize::from(*most) + 1;
@@ -28,7 +29,7 @@ pub fn summary(input: &[u8]) {
     let read = |parts: &[&Part]| {
         let mut summary = Summary::holding(most);
         for part in parts {
-            // What is refused adds nothing.
+            // A refused part adds nothing.
             let _ = part.read(KEY, SENSOR, &mut summary);
         }
         summary
@@ -46,7 +47,7 @@ pub fn summary(input: &[u8]) {
     }
 }
 
-/// Messages of a hub, one a line: neither their order nor repetition matters, and none is a panic.
+/// Messages of a hub, one per line: order and repetition do not matter, and none panics.
 pub fn hub(input: &[u8]) {
     let messages = lines(input);
     let shown = |messages: &[&[u8]]| {
@@ -58,8 +59,8 @@ pub fn hub(input: &[u8]) {
     shown(&messages.iter().rev().chain(&messages).copied().collect::<Vec<_>>());
 }
 
-/// A bundle of rules as a bucket has it, and as it is once its signature was found good: every file that is made
-/// of it lies in its folder.
+/// A bundle of rules as stored in a bucket, and after its signature was verified: every file made
+/// from it is inside its folder.
 pub fn bundle(input: &[u8]) {
     assert!(Bundle::open(input, &PublicKey::from([7; 32])).is_err(), "it was not signed");
     let Ok(bundle) = Bundle::read(input) else { return };
@@ -70,7 +71,7 @@ pub fn bundle(input: &[u8]) {
     }
 }
 
-/// Records of jobs and lines of their results, one a line.
+/// Records of jobs and lines of their results, one per line.
 pub fn jobs(input: &[u8]) {
     let lines = lines(input);
     let (text, _) = status_of(&lines, NOW);
@@ -79,14 +80,14 @@ pub fn jobs(input: &[u8]) {
     for shape in [MergeShape::Json, MergeShape::Summaries] {
         let mut merged = Merged::default();
         lines.iter().for_each(|line| merged.line(line));
-        // An error is an answer, too.
+        // Errors are allowed.
         let _ = merged.answer("results", (shape, None), &mut std::io::sink(), &mut |_| {});
     }
 }
 
-/// A spool whose files hold anything: what is whole is handed out once and in order, the rest is given up, and what
-/// is added is handed out last. Two bytes for the length of `position`, then it, then segments in the same form
-/// with a byte for their number.
+/// A spool whose files hold anything: complete records are delivered once and in order, the rest is
+/// given up, and added records are delivered last. Two bytes for the length of `position`, then it,
+/// then segments in the same form with a byte for their number.
 pub fn spool(input: &[u8]) {
     let folder = tempfile::tempdir().expect("a folder");
     let [high, low, rest @ ..] = input else { return };

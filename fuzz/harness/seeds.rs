@@ -1,4 +1,4 @@
-//! Inputs to begin with, from every fixture: conversations, what they carry, frames, captures and rules.
+//! Initial inputs from every fixture: conversations, their payloads, frames, captures and rules.
 
 use super::{Target, turns, turns::Turn};
 use phitap::capture::{Batch, Source as _, Status, Timeline};
@@ -16,10 +16,10 @@ use phitap::time::Timestamp;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Larger conversations and files are left out: a fuzzer is faster with small ones.
+/// Larger conversations and files are skipped, because fuzzing is faster with small ones.
 const MAX_BYTES: usize = 48 << 10;
 
-/// A target and an input of it.
+/// A target and an input for it.
 pub type Seed = (String, Vec<u8>);
 
 /// Everything from the fixtures of the checkout `root`.
@@ -77,7 +77,7 @@ const ISA: &[u8] = b"ISA*00*          *00*          *ZZ*A              *ZZ*B    
 000000001*0*P*:~GS*HC*A*B*20260301*1015*1*X*005010X222A1~ST*837*0001~NM1*IL*1*DOE*JANE****MI*123456789~\
 DMG*D8*19600229*F~SE*4*0001~GE*1*1~IEA*1*000000001~";
 
-/// A host that asks for its address again, under a name.
+/// A host that renews its address and gives its name.
 const DHCP: &[u8] = b"\0\xf9\x01\x01\x06\0\0\0\0\0\0\0\0\0\x0a\x01\x07\x15\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
 \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
 \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
@@ -85,13 +85,13 @@ const DHCP: &[u8] = b"\0\xf9\x01\x01\x06\0\0\0\0\0\0\0\0\0\x0a\x01\x07\x15\0\0\0
 \0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\x63\x82\
 \x53\x63\x35\x01\x03\x0c\x03ws9\xff";
 
-/// The target of conversations that are encrypted.
+/// The target for encrypted conversations.
 const HANDSHAKE: &str = "handshake";
 
-/// Whether the server speaks, and what is said.
+/// Whether the server speaks, and the bytes.
 type Said = (bool, &'static [u8]);
 
-/// Conversations of protocols that no fixture holds.
+/// Conversations of protocols without fixture.
 const WRITTEN: &[(&str, &[Said])] = &[
     (
         "proxy",
@@ -212,7 +212,7 @@ const WRITTEN: &[(&str, &[Said])] = &[
     ),
 ];
 
-/// Documents that no fixture holds; and the smallest files of devices (`phitap::syntax::recording`).
+/// Documents without fixture, and the smallest files of devices (`phitap::syntax::recording`).
 const DOCUMENTS: &[(&str, &[u8])] = &[
     ("protobuf", b"\x0a\x08Doe Jane\x12\x0a1960-02-29\x1a\x0b078-05-1120\x22\x07\x0a\x05abcde\x28\x96\x01"),
     ("log", b"event: adt\ndata: {\"patient_name\":\"Doe\",\"dob\":\"1960-02-29\"}\n\ndata: x\ndata: y\n\n"),
@@ -230,7 +230,7 @@ const DOCUMENTS: &[(&str, &[u8])] = &[
     ("unknown", ISA),
 ];
 
-/// What comes from other machines.
+/// Data from other machines.
 const RESULTS: &[(&str, &str)] = &[
     (
         "summary",
@@ -358,7 +358,7 @@ fn of_capture(path: &Path, links: bool, seeds: &mut Vec<Seed>) {
 }
 
 fn of_conversation(mut flow: Conversation, seeds: &mut Vec<Seed>) {
-    // Whoever spoke first is the client, as `protocol::run` has it; where a server greets, both do.
+    // The first speaker is the client, as in `protocol::run`; if a server greets, both speak first.
     if flow.udp {
         let turns = flow.turns.clone();
         for protocol in PROTOCOLS {

@@ -1,20 +1,20 @@
-//! A conversation as bytes, in a form that any bytes have: for each turn a byte that says how (bit 0: the
-//! server speaks, bit 1: bytes are lost before it), two bytes for its length, then what is said.
+//! A conversation as bytes, in a form that any bytes have. Each turn is a byte of flags (bit 0: the
+//! server speaks, bit 1: bytes are lost before it), two bytes of length, then the bytes.
 
 /// One turn.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Turn {
-    /// The server speaks.
+    /// Whether the server speaks.
     pub server: bool,
     /// Bytes lost before it.
     pub lost: u64,
-    /// What is said.
+    /// The bytes.
     pub bytes: Vec<u8>,
 }
 
 /// Most turns of one input.
 const MAX_TURNS: usize = 256;
-/// Bytes lost where any are: more than a header, less than a body.
+/// Length of a loss: more than a header, less than a body.
 const LOST: u64 = 37;
 
 /// Reads an input.
@@ -35,7 +35,7 @@ pub fn parse(mut rest: &[u8]) -> Vec<Turn> {
     turns
 }
 
-/// Writes one: what [`parse`] reads back, with turns of more than 64 KiB cut in two.
+/// Writes an input that [`parse`] reads back; turns of more than 64 KiB are split.
 pub fn write(turns: &[Turn]) -> Vec<u8> {
     let mut out = Vec::new();
     for turn in turns {

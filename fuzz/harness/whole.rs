@@ -84,7 +84,7 @@ fn packets(turns: &[Turn], size: usize) -> Vec<TestPacket> {
     packets
 }
 
-/// What is known of each patient in the end: identifiers by kind, field and token, and records.
+/// The final state of each patient: identifiers by kind, field and token, and records.
 fn patients(events: Vec<FindingEvent>) -> BTreeMap<u32, String> {
     let mut known = BTreeMap::new();
     for event in events {
@@ -101,14 +101,15 @@ fn patients(events: Vec<FindingEvent>) -> BTreeMap<u32, String> {
     known
 }
 
-/// A conversation: the first byte is the size of segments the second time. The same must be found.
+/// A conversation; the first byte is the size of segments for the second run. Both must find the
+/// same.
 pub fn streams(input: &[u8]) {
     let [size, rest @ ..] = input else { return };
     let turns = turns::parse(rest);
     let (whole, fits) = HARNESS.run_counted(&packets(&turns, 1400));
     let size = usize::from(*size) + 1;
     let (pieces, fit) = HARNESS.run_counted(&packets(&turns, size));
-    // Behind garbage a parser searches in what is there.
+    // After garbage, a parser searches in the bytes it has.
     if fits && fit {
         assert_eq!(patients(whole), patients(pieces), "in segments of {size}");
     }

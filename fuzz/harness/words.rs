@@ -1,4 +1,4 @@
-//! Words of formats and protocols, which mutators put in.
+//! Words of formats and protocols that mutators insert.
 
 pub(super) const SEGMENTS: &[&str] = &[
     "PID|1||123^^^H^MR~078-05-1120^^^USA^SS||Doe^Jane^^^^^L||19600229|F",

@@ -6,11 +6,11 @@ use async_nats::jetstream::kv::Store;
 use async_nats::jetstream::stream::{Config, DiscardPolicy};
 use std::time::Duration;
 
-/// Opens a bucket, or makes it. `history`: values that are kept of each key; `max_age`: when a value is forgotten,
-/// never if zero.
+/// Opens a bucket, or creates it. `history`: values kept per key; `max_age`: age at which a value
+/// expires, never if zero.
 ///
 /// # Errors
-/// What the broker said.
+/// The broker's error.
 pub async fn bucket(
     context: &Context,
     name: &str,
@@ -20,8 +20,8 @@ pub async fn bucket(
     if let Ok(bucket) = answer(context.get_key_value(name)).await {
         return Ok(bucket);
     }
-    // A bucket is a stream of this shape (NATS ADR-8). The library asks for the account before it makes one, and
-    // does not understand what servers before 2.10 answer to that.
+    // A bucket is a stream of this form (NATS ADR-8). The library queries the account before it
+    // creates one, and does not understand the answer of servers before 2.10.
     let config = Config {
         name: format!("KV_{name}"),
         subjects: vec![format!("$KV.{name}.>")],

@@ -1,4 +1,4 @@
-//! Why a broker did not take a connection, each with its remedy.
+//! Errors of connections to a broker, each with its remedy.
 
 use super::{Access, NO_ANSWER, name_of};
 use crate::remote::{CredentialsError, TlsError, explain_tls};
@@ -10,7 +10,7 @@ use std::path::PathBuf;
 /// Why there is no connection. No message holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {
-    /// It is no address of a server.
+    /// An invalid server address.
     #[error("{0:?} is no address of a NATS server; write nats://HOST:PORT or tls://HOST:PORT")]
     Address(String),
     /// Every user of the machine could read the password.
@@ -19,13 +19,13 @@ pub enum BrokerError {
     /// The file of credentials cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
-    /// The file of credentials looks like one of NATS, but is none.
+    /// The file looks like a NATS `.creds` file, but is invalid.
     #[error("credentials {path} are no whole .creds file of NATS", path = .0.display())]
     Creds(PathBuf),
     /// TLS cannot be set up.
     #[error(transparent)]
     Tls(#[from] TlsError),
-    /// The server asks who phitap is, and nothing was given.
+    /// The server requires authentication, and no credentials were given.
     #[error("{servers}: the server asks for credentials; give a file with them")]
     Anonymous {
         /// The servers.
@@ -39,7 +39,7 @@ pub enum BrokerError {
         /// The file of the credentials.
         file: PathBuf,
     },
-    /// TLS cannot be agreed on.
+    /// The TLS handshake failed.
     #[error("{servers}: TLS failed: {reason}")]
     Handshake {
         /// The servers.
@@ -52,7 +52,7 @@ pub enum BrokerError {
     Away {
         /// The servers.
         servers: String,
-        /// What the system said.
+        /// The system's error.
         reason: String,
     },
 }
@@ -64,14 +64,14 @@ impl From<rustls::Error> for BrokerError {
 }
 
 impl BrokerError {
-    /// Whether trying again may help, as nothing has to be changed here.
+    /// Whether trying again may help, because nothing needs to be changed here.
     pub fn is_passing(&self) -> bool {
         matches!(self, Self::Away { .. })
     }
 }
 
 impl Access {
-    /// What an error of the client means.
+    /// Explains an error of the client.
     pub(super) fn explain(&self, error: &ConnectError) -> BrokerError {
         let names: Vec<String> = self.servers.iter().map(name_of).collect();
         let servers = names.join(",");
@@ -104,14 +104,14 @@ fn chain<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn 
     std::iter::successors(Some(error), |of| {
         let error: &'a (dyn Error + 'static) = *of;
         match error.downcast_ref::<io::Error>() {
-            // An I/O error shows the source of the error inside it, not that error.
+            // The source of an I/O error is that of its inner error, not the inner error itself.
             Some(io) => io.get_ref().map(|inner| inner as &(dyn Error + 'static)),
             None => error.source(),
         }
     })
 }
 
-/// Whether something answered that is no message of NATS.
+/// Whether the answer was not a NATS message.
 fn is_foreign(error: &ConnectError) -> bool {
     let kinds = chain(error).filter_map(|of| of.downcast_ref::<io::Error>());
     kinds.map(io::Error::kind).any(|kind| kind == io::ErrorKind::InvalidInput)

@@ -1,8 +1,9 @@
-//! The connection to a NATS server: settings, credentials, TLS, and errors that say in one line what to change.
+//! Connections to NATS servers: settings, credentials, TLS, and one-line errors that say what to
+//! change.
 //!
-//! [`Access::open`] reads the files, and belongs before privileges are dropped; [`Access::connect`] connects,
-//! from within a tokio runtime, as often as wanted. The client it gives goes on connecting by itself after a
-//! server went away. [`answer`] bounds what waits for as long as a server is away.
+//! [`Access::open`] reads the files, and must run before privileges are dropped.
+//! [`Access::connect`] connects, inside a tokio runtime and any number of times. The client
+//! reconnects by itself after a server went away. [`answer`] limits how long a request waits.
 
 mod bucket;
 mod error;
@@ -18,36 +19,39 @@ use async_nats::{Client, ConnectOptions, ServerAddr};
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Time that connecting to one server may take.
+/// Longest time to connect to a server.
 const CONNECT_WITHIN: Duration = Duration::from_secs(5);
-/// Time that the answer to a request may take.
+/// Longest time for the answer to a request.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
-/// Time after which whatever was asked of a server is given up. It is longer than the limits of the library, whose errors
-/// say more; but some of its requests have none while the connection is away.
+/// Time after which a request is given up. It is longer than the limits of the library, whose
+/// errors are more specific; but some of its requests have no limit while the connection is down.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(45);
-/// Longest pause between two attempts to connect again, milliseconds.
+/// Longest pause between attempts to reconnect, milliseconds.
 const MAX_PAUSE: u64 = 10_000;
-/// What is said where nothing came in time.
+/// Interval between checks whether the program was stopped.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// The error if no answer arrives in time.
 const NO_ANSWER: &str = "no answer from a NATS server";
-/// Name of the systemd credential that is used where none was given.
+/// Name of the systemd credential used if none is given.
 const CREDENTIAL: &str = "phitap.nats";
 
-/// Which servers, and who phitap is there.
+/// Servers, and the credentials for them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Settings {
     /// Addresses of one cluster: `nats://HOST:PORT`, `tls://HOST:PORT` or `HOST:PORT`; 4222 without a port.
     pub servers: Vec<String>,
-    /// File with credentials; without it, the systemd credential `phitap.nats` where there is one.
+    /// File with credentials; by default the systemd credential `phitap.nats`, if there is one.
     pub credentials: Option<PathBuf>,
-    /// The CA and the certificate of phitap. Where anything is given, TLS is required.
+    /// CA and client certificate. If any is given, TLS is required.
     pub tls: TlsFiles,
-    /// What the server calls this connection, such as `phitap ward-3`.
+    /// Name of this connection at the server, such as `phitap ward-3`.
     pub name: String,
 }
 
-/// Settings whose files were read. It has no `Debug`, as it holds secrets.
+/// Settings with their files read. No `Debug`, because it holds secrets.
 pub struct Access {
     servers: Vec<ServerAddr>,
     credentials: Option<Credentials>,
@@ -62,7 +66,7 @@ impl Access {
     /// Checks addresses and reads the files.
     ///
     /// # Errors
-    /// An address that is none or holds a password; a file that cannot be used.
+    /// An address is invalid or holds a password, or a file cannot be used.
     pub fn open(settings: &Settings) -> Result<Self, BrokerError> {
         let servers: Vec<ServerAddr> =
             settings.servers.iter().map(|text| address(text)).collect::<Result<_, _>>()?;
@@ -75,12 +79,12 @@ impl Access {
             None => default.is_absolute().then_some(default),
         };
         let credentials = file.as_deref().map(Credentials::load).transpose()?;
-        // What a password would open must not cross the network in cleartext.
+        // A password must not cross the network in cleartext.
         let secret = credentials.as_ref().is_some_and(Credentials::shows_secret);
         let tls_required = settings.tls.is_given() || (secret && !servers.iter().all(is_loopback));
         let tls = match tls_required || servers.iter().any(ServerAddr::tls_required) {
             true => settings.tls.client()?,
-            // A server may still ask for TLS; without roots it will then be refused.
+            // The server may require TLS; without roots, its certificate is then refused.
             false => settings.tls.client().or_else(|_| without_roots())?,
         };
         Ok(Self { servers, credentials, tls, tls_required, name: settings.name.clone(), file })
@@ -89,7 +93,7 @@ impl Access {
     /// Connects to one of the servers.
     ///
     /// # Errors
-    /// Why none of them took the connection.
+    /// Why none of them accepted the connection.
     pub async fn connect(&self) -> Result<Client, BrokerError> {
         let connecting = self.options()?.connect(self.servers.as_slice());
         match tokio::time::timeout(GIVE_UP_AFTER, connecting).await {
@@ -126,10 +130,10 @@ impl Access {
     }
 }
 
-/// What a server answers; an error where it does not within [`GIVE_UP_AFTER`].
+/// Waits for the answer of a server for at most [`GIVE_UP_AFTER`].
 ///
 /// # Errors
-/// What the server said, or that it said nothing.
+/// The server's error, or that it did not answer.
 pub async fn answer<T, E: Display>(
     asked: impl IntoFuture<Output = Result<T, E>>,
 ) -> Result<T, String> {
@@ -139,7 +143,29 @@ pub async fn answer<T, E: Display>(
     }
 }
 
-/// The address of a server, in which no user and no password may stand.
+/// Awaits `of`, for at most `grace` after `stop` was set: an unreachable server must not delay the end of a program.
+/// Returns `None` if it gave up.
+pub async fn unless_stopped<T>(
+    stop: &AtomicBool,
+    grace: Duration,
+    of: impl Future<Output = T>,
+) -> Option<T> {
+    let mut of = std::pin::pin!(of);
+    let mut left = grace;
+    loop {
+        if let Ok(value) = tokio::time::timeout(LOOK_EVERY, &mut of).await {
+            return Some(value);
+        }
+        if stop.load(Ordering::Relaxed) {
+            if left.is_zero() {
+                return None;
+            }
+            left = left.saturating_sub(LOOK_EVERY);
+        }
+    }
+}
+
+/// Parses the address of a server; refuses one with a user name or password.
 fn address(text: &str) -> Result<ServerAddr, BrokerError> {
     let fault = || BrokerError::Address(text.rsplit('@').next().unwrap_or_default().to_owned());
     let server: ServerAddr = text.trim().parse().map_err(|_| fault())?;
@@ -152,7 +178,7 @@ fn address(text: &str) -> Result<ServerAddr, BrokerError> {
     }
 }
 
-/// How messages call a server.
+/// The name of a server in messages.
 fn name_of(server: &ServerAddr) -> String {
     let host = server.host();
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
@@ -171,15 +197,15 @@ fn without_roots() -> Result<rustls::ClientConfig, rustls::Error> {
     Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
 }
 
-/// The pause before an attempt to connect: none before the first, then longer each time, and not the same for
-/// all sensors whose server comes back.
+/// The pause before an attempt to connect: none before the first, then increasing and random, so
+/// that sensors do not all reconnect at once.
 fn pause(attempt: usize) -> Duration {
     if attempt <= 1 {
         return Duration::ZERO;
     }
     let doubled = 50_u64 << attempt.min(10);
     let mut byte = [0; 2];
-    // Without random numbers all wait the longest time.
+    // Without random numbers, wait the longest time.
     let share = match getrandom::fill(&mut byte) {
         Ok(()) => u64::from(u16::from_le_bytes(byte)),
         Err(_) => u64::from(u16::MAX),

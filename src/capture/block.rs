@@ -1,4 +1,4 @@
-//! A stretch of captured bytes, shared by reference count.
+//! A block of captured bytes, shared by reference count.
 
 #[cfg(target_os = "linux")]
 use super::live::Lease;
@@ -6,8 +6,8 @@ use super::live::Lease;
 use super::window::Window;
 use std::sync::Arc;
 
-/// Bytes of packets. Cloning is cheap; the last clone frees them, ends the mapping of a file, or gives a
-/// block of a ring back to the kernel.
+/// Bytes of packets. Clones are cheap. Dropping the last one frees the bytes, unmaps the file
+/// window, or returns a ring block to the kernel.
 #[derive(Clone)]
 pub struct Block(Bytes);
 
@@ -21,16 +21,16 @@ enum Bytes {
 }
 
 impl Block {
-    /// A buffer of its own.
+    /// Wraps a heap buffer.
     pub fn owned(bytes: Vec<u8>) -> Self {
         Self(Bytes::Owned(Arc::new(bytes)))
     }
-    /// A block of a ring.
+    /// Wraps a block of a ring.
     #[cfg(target_os = "linux")]
     pub(super) fn leased(lease: Lease) -> Self {
         Self(Bytes::Ring(Arc::new(lease)))
     }
-    /// A part of a file.
+    /// Wraps a window of a mapped file.
     #[cfg(target_os = "linux")]
     pub(super) const fn mapped(window: Arc<Window>) -> Self {
         Self(Bytes::Mapped(window))
@@ -46,7 +46,7 @@ impl Block {
             Bytes::Mapped(window) => window.bytes(),
         }
     }
-    /// Bytes at `at` are needed soon: those of a mapped file may still have to come from memory.
+    /// Prefetches the bytes at `at`; those of a mapped file may not be in the cache yet.
     #[inline]
     pub(super) fn fetch(&self, at: usize) {
         #[cfg(target_os = "linux")]
@@ -56,7 +56,7 @@ impl Block {
         #[cfg(not(target_os = "linux"))]
         let _ = at;
     }
-    /// The buffer, if this is the last reference to the block.
+    /// Returns the buffer if this is the last reference to it.
     pub(super) fn reclaim(self) -> Result<Vec<u8>, Self> {
         match self.0 {
             Bytes::Owned(bytes) => Arc::try_unwrap(bytes).map_err(|b| Self(Bytes::Owned(b))),
@@ -64,8 +64,8 @@ impl Block {
             Bytes::Ring(_) | Bytes::Mapped(_) => Err(self),
         }
     }
-    /// Its index in `blocks`, to which it is added if it is not the last one. A batch has at most one
-    /// block a packet, and far fewer than 2^16 packets.
+    /// Index of this block in `blocks`, to which it is added unless it is the last one. A batch has
+    /// at most one block per packet, and far fewer than 2^16 packets.
     #[inline]
     pub fn place_in(&self, blocks: &mut Vec<Self>) -> u16 {
         if !blocks.last().is_some_and(|last| last.same(self)) {

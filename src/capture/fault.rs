@@ -1,53 +1,53 @@
-//! What can be wrong with an input, and what its user can do about it.
+//! Faults of inputs, and what the user can do about them.
 
 use super::sniff;
 use std::fmt;
 
-/// An input that could not be read, or only in part.
+/// An input that could not be read, or not completely.
 #[derive(Debug)]
 pub struct Fault {
     /// The file or interface.
     pub name: String,
     /// Byte offset where reading stopped.
     pub offset: u64,
-    /// Whether the offset counts unpacked bytes of a compressed file.
+    /// Whether the offset counts decompressed bytes.
     pub unpacked: bool,
     /// What is wrong.
     pub kind: FaultKind,
 }
 
-/// What is wrong with an input.
+/// Kinds of faults.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum FaultKind {
-    /// The system refused.
+    /// A system call failed.
     Io(std::io::Error),
-    /// Zero bytes.
+    /// The file has no bytes.
     Empty,
-    /// It does not start like a capture.
+    /// It does not begin like a capture.
     NotACapture([u8; 4]),
     /// It ends within the file header.
     TruncatedHeader,
-    /// It ends within a record.
+    /// It ends inside a record.
     TruncatedRecord,
     /// A record of impossible length.
     BadLength(u32),
-    /// A link type that is not read.
+    /// An unsupported link type.
     UnknownLink(u16),
-    /// Packets of a link type that is not read, among others perhaps.
+    /// Packets of an unsupported link type, perhaps among others.
     ForeignPackets {
         /// The first such link type.
         link: u16,
-        /// All packets of such types.
+        /// Number of packets of such types.
         packets: u64,
     },
     /// A folder without captures.
     NoCaptures,
-    /// An interface that cannot be opened or read: why, and what to do about it.
+    /// An interface that cannot be opened or read: the reason and the remedy.
     Interface(String),
-    /// A version of the format that is not read.
+    /// An unsupported version of the format.
     UnknownVersion(u16, u16),
-    /// A pcapng block that cannot be true.
+    /// An invalid pcapng block.
     BadBlock(&'static str),
     /// Compressed data (gzip, ...) that ends early.
     TruncatedPacked(&'static str),
@@ -64,7 +64,7 @@ pub enum FaultKind {
 }
 
 impl Fault {
-    /// What is wrong and what to do, in one line, without the name.
+    /// The fault and its remedy in one line, without the name of the input.
     pub fn describe(&self) -> String {
         let unpacked = if self.unpacked { " of the unpacked data" } else { "" };
         let at = format!("at byte {}{unpacked}", self.offset);
@@ -153,7 +153,7 @@ impl Fault {
     }
 }
 
-/// Names of link types that carry no IP, or not in a way that is read (the LINKTYPE_ registry).
+/// Names of link types that carry no IP, or in a way that is not supported (LINKTYPE_ registry).
 const fn foreign(link: u16) -> Option<&'static str> {
     Some(match link {
         3 => "AX.25",

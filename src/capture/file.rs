@@ -1,39 +1,29 @@
-//! One capture: its bytes, block by block, and the packets in them.
+//! Reads one capture block by block, and the packets in its blocks.
 
-use super::format::{Format, NextRecord, Record};
+use super::format::Format;
 use super::origin::{Origin, STDIN};
 use super::pcap::FILE_HEADER;
+use super::record::{NextRecord, Record};
 use super::sniff::Packing;
-use super::stream::{Load, Stream};
-use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LinkType, LiveCounters, Packet};
+use super::stream::Stream;
+use super::{BATCH_PACKETS, Batch, Block, Fault, FaultKind, LinkType, LiveCounters, Packet, Pull};
 use crate::time::Timestamp;
 use std::path::Path;
 
-/// How to read.
+/// How to read a capture.
 #[derive(Clone, Copy)]
 pub(super) struct Settings {
-    /// The end of a file is not final.
+    /// Whether the file may still grow.
     pub follow: bool,
-    /// Bytes of a block of a stream.
+    /// Size of a stream's block, bytes.
     pub block: usize,
 }
 
-/// Records ahead whose headers are fetched from memory meanwhile: each gives only the place of the next one, but most
-/// are as long as those before them.
+/// Records ahead whose headers are prefetched. Only the previous record gives the place of the next
+/// one, but most are as long as those before them.
 const FETCHED: usize = 8;
 
-/// What comes next.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Head {
-    /// A packet of this time.
-    Packet(Timestamp),
-    /// Nothing now; later perhaps.
-    Waiting,
-    /// Nothing any more.
-    End,
-}
-
-/// A capture being read, block by block.
+/// A capture being read.
 pub(super) struct Reader {
     name: String,
     interface: u16,
@@ -41,36 +31,36 @@ pub(super) struct Reader {
     block: Block,
     /// Offset of the block in the capture.
     base: u64,
-    /// Offset of what comes next in the block.
+    /// Offset in the block of the next record.
     at: usize,
     stream: Stream,
-    /// How often the block was replaced by the next.
+    /// Number of blocks loaded.
     loads: u64,
-    /// Whether no more bytes come behind the block.
+    /// Whether this is the last block.
     ended: bool,
     next: Option<Packet>,
     fault: Option<Fault>,
     size: Option<u64>,
-    /// Frames found, as Wireshark counts them, the next packet included.
+    /// Frames found so far, the next packet included, numbered as in Wireshark.
     found: u64,
-    /// The link type of the last packet, and whether it is read.
+    /// Link type of the last packet, and whether it is supported.
     link: (LinkType, bool),
-    /// Packets of link types that are not read, and the first of those types.
+    /// Packets of unsupported link types, and the first of those types.
     foreign: u64,
     foreign_link: Option<LinkType>,
-    /// Packets taken.
+    /// Packets returned.
     pub packets: u64,
-    /// Bytes of the packets taken.
+    /// Bytes of the packets returned.
     pub bytes: u64,
 }
 
-/// The name by which a path goes in messages.
+/// The name of a path in messages.
 pub(super) fn name_of(path: &Path) -> String {
     if path.as_os_str() == STDIN { "standard input".into() } else { path.display().to_string() }
 }
 
 impl Reader {
-    /// Opens a capture and looks for its first packet.
+    /// Opens a capture and finds its first packet.
     pub fn open(path: &Path, interface: u16, settings: Settings) -> Result<Self, Fault> {
         let name = name_of(path);
         let fault = |kind| Fault { name: name.clone(), offset: 0, unpacked: false, kind };
@@ -116,7 +106,7 @@ impl Reader {
         }
     }
 
-    /// Whether it proved to be a capture.
+    /// Whether its format was recognised.
     pub fn is_started(&self) -> bool {
         self.format.as_ref().is_some_and(Format::started)
     }
@@ -126,34 +116,34 @@ impl Reader {
         self.size.is_some()
     }
 
-    /// Bytes of the file, if it has a length.
+    /// Size of the file, bytes, if it is known.
     pub const fn size(&self) -> Option<u64> {
         self.size
     }
 
-    /// What comes next, without reading on.
-    pub fn head(&self) -> Head {
+    /// The next packet as known so far; reads nothing.
+    pub fn head(&self) -> Pull<Timestamp> {
         match self.next {
-            Some(packet) => Head::Packet(packet.time),
-            None if self.ended || self.fault.is_some() => Head::End,
-            None => Head::Waiting,
+            Some(packet) => Pull::Ready(packet.time),
+            None if self.ended || self.fault.is_some() => Pull::End,
+            None => Pull::Waiting,
         }
     }
 
-    /// What ended it early.
+    /// Takes the fault that ended the capture early.
     pub const fn take_fault(&mut self) -> Option<Fault> {
         self.fault.take()
     }
 
-    /// Packets that cannot be read for their link type, if there are any. A format with a link type for
-    /// each packet, such as pcapng, says so only here.
+    /// A fault for packets of unsupported link types, if there were any. A format with one link
+    /// type per packet, such as pcapng, reports them only here.
     pub fn foreign(&self) -> Option<Fault> {
         let link = self.foreign_link?;
         let kind = FaultKind::ForeignPackets { link: link.0, packets: self.foreign };
         Some(Fault { name: self.name.clone(), offset: 0, unpacked: false, kind })
     }
 
-    /// A link type that the packet before did not have.
+    /// Switches to another link type.
     #[cold]
     fn turn_to(&mut self, link: LinkType) {
         self.link = (link, link.name().is_some());
@@ -162,36 +152,36 @@ impl Reader {
         }
     }
 
-    /// Bytes of the file behind what was read.
+    /// Bytes of the file read so far.
     pub fn position(&self) -> u64 {
         self.stream.position()
     }
 
-    /// Packets that the capturing host says it lost.
+    /// Packets that the capturing host reports as lost.
     pub fn lost(&self) -> LiveCounters {
         self.format.as_ref().map(Format::lost).unwrap_or_default()
     }
 
-    /// Hands out packets while they come before `until`, which is the time and number of the capture
-    /// that comes next; `number` is that of this one.
+    /// Adds packets while they precede `until`: the time and number of the next capture in line.
+    /// `number` is the number of this one.
     pub fn fill(
         &mut self,
         batch: &mut Batch,
         number: usize,
         until: Option<(Timestamp, usize)>,
-    ) -> Head {
+    ) -> Pull<Timestamp> {
         let (mut block, mut loads) = (batch.block(&self.block), self.loads);
         while let Some(packet) = self.next {
             let full = batch.packets.len() >= BATCH_PACKETS;
             if full || until.is_some_and(|until| (packet.time, number) > until) {
-                return Head::Packet(packet.time);
+                return Pull::Ready(packet.time);
             }
             batch.packets.push(Packet { block, ..packet });
             self.packets += 1;
             self.bytes += u64::from(packet.caplen);
             self.next = None;
             let head = self.advance();
-            if !matches!(head, Head::Packet(_)) {
+            if !matches!(head, Pull::Ready(_)) {
                 return head;
             }
             if self.loads != loads {
@@ -201,18 +191,19 @@ impl Reader {
         self.head()
     }
 
-    /// Looks for the next packet.
+    /// Finds the next packet.
     #[inline]
-    pub fn advance(&mut self) -> Head {
+    pub fn advance(&mut self) -> Pull<Timestamp> {
         if self.fault.is_some() {
-            return Head::End;
+            return Pull::End;
         }
         loop {
             let rest = self.block.bytes().get(self.at..).unwrap_or(&[]);
             let Some(format) = &mut self.format else {
                 match self.recognise() {
-                    Head::Packet(_) => continue,
-                    other => return other,
+                    Pull::Ready(()) => continue,
+                    Pull::Waiting => return Pull::Waiting,
+                    Pull::End => return Pull::End,
                 }
             };
             if let Format::Pcap(header) = format
@@ -228,18 +219,18 @@ impl Reader {
                     self.at += size;
                 }
                 NextRecord::Need(size) => match self.more(size) {
-                    Head::Packet(_) => {}
-                    Head::Waiting => return Head::Waiting,
-                    Head::End => return self.end(),
+                    Pull::Ready(()) => {}
+                    Pull::Waiting => return Pull::Waiting,
+                    Pull::End => return self.end(),
                 },
                 NextRecord::Bad(kind) => return self.stop(*kind),
             }
         }
     }
 
-    /// Notes the next packet.
+    /// Records the next packet.
     #[inline]
-    fn found(&mut self, record: Record) -> Head {
+    fn found(&mut self, record: Record) -> Pull<Timestamp> {
         if record.link != self.link.0 {
             self.turn_to(record.link);
         }
@@ -257,12 +248,12 @@ impl Reader {
         });
         self.at += record.size;
         self.block.fetch(self.at + FETCHED * record.size);
-        Head::Packet(record.time)
+        Pull::Ready(record.time)
     }
 
-    /// Detects the format; `Head::Packet` means that it is known now or that there are more bytes.
+    /// Detects the format. `Ready` means that it is known, or that more bytes have arrived.
     #[cold]
-    fn recognise(&mut self) -> Head {
+    fn recognise(&mut self) -> Pull {
         let rest = self.block.bytes().get(self.at..).unwrap_or(&[]);
         if self.stream.is_packed()
             && let Some(packing) = Packing::of(rest)
@@ -273,10 +264,10 @@ impl Reader {
             Ok(Some((format, size))) => {
                 self.format = Some(format);
                 self.at += size;
-                Head::Packet(Timestamp::default())
+                Pull::Ready(())
             }
             Ok(None) => match self.more(FILE_HEADER) {
-                Head::End => Head::Packet(Timestamp::default()),
+                Pull::End => Pull::Ready(()),
                 other => other,
             },
             Err(kind) => match self.stream.take_fault().filter(|_| self.ended) {
@@ -286,12 +277,12 @@ impl Reader {
         }
     }
 
-    /// Gets more bytes, so that there are `need` from the place of reading on, or all there are.
-    /// `Head::Packet` means there are more than before.
+    /// Loads bytes until `need` are available from the current offset, or all that are left.
+    /// `Ready` means that more bytes have arrived.
     #[cold]
-    fn more(&mut self, need: usize) -> Head {
+    fn more(&mut self, need: usize) -> Pull {
         if self.ended {
-            return Head::End;
+            return Pull::End;
         }
         let stream = &mut self.stream;
         stream.carry(self.block.bytes().get(self.at..).unwrap_or(&[]));
@@ -299,52 +290,52 @@ impl Reader {
         self.at = 0;
         self.loads += 1;
         match stream.load(need) {
-            Load::Block(block) => {
+            Pull::Ready(block) => {
                 self.ended = block.bytes().len() < need;
                 self.block = block;
-                Head::Packet(Timestamp::default())
+                Pull::Ready(())
             }
-            Load::Waiting => {
+            Pull::Waiting => {
                 self.block = Block::owned(Vec::new());
-                Head::Waiting
+                Pull::Waiting
             }
-            Load::End => {
+            Pull::End => {
                 self.block = Block::owned(Vec::new());
                 self.ended = true;
-                Head::End
+                Pull::End
             }
         }
     }
 
-    /// No more bytes come, and what is left is no whole record.
+    /// Ends the capture. Bytes that are left are an incomplete record.
     #[cold]
-    fn end(&mut self) -> Head {
+    fn end<T>(&mut self) -> Pull<T> {
         if let Some(kind) = self.stream.take_fault() {
             return self.stop_stream(kind);
         }
         if self.at == self.block.bytes().len() {
-            return Head::End;
+            return Pull::End;
         }
         let started = self.is_started();
         self.stop(if started { FaultKind::TruncatedRecord } else { FaultKind::TruncatedHeader })
     }
 
-    /// Stops at the place of reading.
+    /// Stops at the current offset.
     #[cold]
-    fn stop(&mut self, kind: FaultKind) -> Head {
+    fn stop<T>(&mut self, kind: FaultKind) -> Pull<T> {
         let unpacked = self.stream.is_packed();
         self.fail(kind, self.base + self.at as u64, unpacked)
     }
 
-    /// Stops where the stream did.
+    /// Stops where the stream stopped.
     #[cold]
-    fn stop_stream(&mut self, kind: FaultKind) -> Head {
+    fn stop_stream<T>(&mut self, kind: FaultKind) -> Pull<T> {
         self.fail(kind, self.position(), false)
     }
 
-    fn fail(&mut self, kind: FaultKind, offset: u64, unpacked: bool) -> Head {
+    fn fail<T>(&mut self, kind: FaultKind, offset: u64, unpacked: bool) -> Pull<T> {
         self.fault = Some(Fault { name: self.name.clone(), offset, unpacked, kind });
         self.ended = true;
-        Head::End
+        Pull::End
     }
 }

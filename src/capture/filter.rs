@@ -1,32 +1,32 @@
-//! BPF expressions (`--filter`), compiled by libpcap and run on packets wherever they come from.
+//! BPF expressions (`--filter`), compiled by libpcap.
 //!
-//! Linux hands live packets to a filter without their outermost VLAN tag, so `port 2575` matches tagged
-//! packets there. In a file the tag is in the packet, and the same expression would match none. So
-//! that both agree, an expression that does not speak of VLANs is run here on the packet without its
-//! outermost tag.
+//! Linux removes the outermost VLAN tag of a live packet before it filters, so `port 2575` matches
+//! tagged packets. In a file the tag is still there, and the same expression would match none of
+//! them. To make both agree, an expression without VLAN primitives runs here on the packet without
+//! its outermost tag.
 
 use super::LinkType;
 use std::collections::HashMap;
 
-/// Offset of the EtherType, or of the VLAN tag in front of it, in an Ethernet frame.
+/// Offset in an Ethernet frame of the EtherType, or of the VLAN tag before it.
 const ETHER_TYPE: usize = 12;
 /// Length of a VLAN tag (IEEE 802.1Q 9.3), bytes.
 const TAG: usize = 4;
 
-/// Link layers whose expressions mean nothing on Ethernet.
+/// Link types whose expressions do not compile for Ethernet.
 const OTHER_LINKS: [LinkType; 2] = [LinkType::IEEE802_11_RADIOTAP, LinkType::LINUX_SLL];
 
-/// A filter, compiled for each link type it meets.
+/// A filter, compiled on first use for each link type.
 pub struct Filter {
     expression: String,
-    /// Whether it has the primitive `vlan`, which looks at tags itself.
+    /// Whether it has the primitive `vlan` and so handles tags itself.
     names_vlans: bool,
     programs: HashMap<u16, Option<pcap::BpfProgram>>,
-    /// A packet without its outermost tag.
+    /// Buffer for a packet without its outermost tag.
     untagged: Vec<u8>,
 }
 
-/// An expression that libpcap refuses.
+/// libpcap refused the expression.
 #[derive(Debug, thiserror::Error)]
 #[error("--filter {expression:?}: {reason}; see pcap-filter(7)")]
 pub struct FilterError {
@@ -35,17 +35,17 @@ pub struct FilterError {
 }
 
 impl FilterError {
-    /// Whether a name could not be looked up, which may succeed later.
+    /// Whether a name could not be resolved, which may succeed later.
     pub fn is_lookup(&self) -> bool {
         ["unknown host", "unknown network"].iter().any(|said| self.reason.contains(said))
     }
 }
 
 impl Filter {
-    /// Compiles `expression`, for Ethernet at first.
+    /// Compiles `expression`, first for Ethernet.
     ///
     /// # Errors
-    /// If libpcap refuses it, and it speaks of no other link layer (`wlan type data`, `inbound`) either.
+    /// libpcap refuses it for Ethernet and for all other link types (`wlan type data`, `inbound`).
     pub fn new(expression: &str) -> Result<Self, FilterError> {
         let program = compile(expression, LinkType::ETHERNET);
         let elsewhere = || OTHER_LINKS.into_iter().any(|link| compile(expression, link).is_ok());
@@ -61,8 +61,8 @@ impl Filter {
         Ok(Self { expression: expression.to_owned(), names_vlans, programs, untagged: Vec::new() })
     }
 
-    /// Whether a packet is to be looked at. Where the expression means nothing for the link type
-    /// (`ether host` on raw IP), no packet is.
+    /// Whether a packet matches. None does if the expression does not compile for the link type
+    /// (`ether host` on raw IP).
     pub fn takes(&mut self, link: LinkType, bytes: &[u8]) -> bool {
         let expression = &self.expression;
         let program = self.programs.entry(link.0).or_insert_with(|| compile(expression, link).ok());
@@ -77,14 +77,15 @@ impl Filter {
         program.filter(&self.untagged)
     }
 
-    /// Whether a packet bears tags that the expression does not look behind.
+    /// Whether a packet has more VLAN tags than the expression looks behind.
     pub fn is_behind_tags(&self, link: LinkType, bytes: &[u8]) -> bool {
         let at = if self.names_vlans { ETHER_TYPE } else { ETHER_TYPE + TAG };
         link == LinkType::ETHERNET && is_tagged(bytes, ETHER_TYPE) && is_tagged(bytes, at)
     }
 }
 
-/// Whether a complete VLAN tag is at `at`: 802.1Q, 802.1ad or the older type that libpcap knows, too.
+/// Whether a complete VLAN tag is at `at`: 802.1Q, 802.1ad or the older type that libpcap also
+/// knows.
 fn is_tagged(bytes: &[u8], at: usize) -> bool {
     let tag = bytes.get(at..at + TAG);
     matches!(tag, Some([0x81 | 0x91, 0x00, ..] | [0x88, 0xa8, ..]))

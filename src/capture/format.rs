@@ -1,37 +1,9 @@
-//! The file formats behind one face: a parser over the bytes at hand that says what comes next.
+//! One interface to all file formats: parsers that say what the bytes at hand begin with.
 
 use super::pcap::{self, FILE_HEADER};
 use super::pcapng::Pcapng;
-use super::{FaultKind, LinkType, LiveCounters, formats, sniff};
-use crate::time::Timestamp;
-
-/// A packet record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Record {
-    pub time: Timestamp,
-    /// Where the packet starts, from the start of the record.
-    pub start: usize,
-    /// Captured length without a frame check sequence.
-    pub caplen: u32,
-    /// Length on the wire without it.
-    pub len: u32,
-    pub link: LinkType,
-    /// Length of the whole record.
-    pub size: usize,
-}
-
-/// What is at the start of the bytes.
-#[derive(Debug)]
-pub(super) enum NextRecord {
-    Packet(Record),
-    /// Nothing for the user in so many bytes.
-    Pass(usize),
-    /// The same, but Wireshark shows it as a frame with a number.
-    Other(usize),
-    /// This many bytes are needed to decide.
-    Need(usize),
-    Bad(Box<FaultKind>),
-}
+use super::record::NextRecord;
+use super::{FaultKind, LiveCounters, formats, sniff};
 
 /// A capture format.
 pub(super) enum Format {
@@ -41,8 +13,8 @@ pub(super) enum Format {
 }
 
 impl Format {
-    /// Recognises the format by the first bytes of a capture, and how many of them it has used. None
-    /// if more are needed.
+    /// Recognises the format of a capture by its first bytes. Also returns how many of them its
+    /// header takes. `None` if more are needed.
     pub fn open(bytes: &[u8], ended: bool) -> Result<Option<(Self, usize)>, FaultKind> {
         if bytes.len() < 4 && !ended {
             return Ok(None);
@@ -62,7 +34,7 @@ impl Format {
         }
     }
 
-    /// Looks at what comes next; `rest` starts there.
+    /// Parses the start of `rest`.
     #[inline]
     pub fn step(&mut self, rest: &[u8]) -> NextRecord {
         match self {
@@ -72,7 +44,7 @@ impl Format {
         }
     }
 
-    /// Whether the header of the file was read.
+    /// Whether the file header was read.
     pub fn started(&self) -> bool {
         match self {
             Self::Pcap(_) | Self::Other(_) => true,
@@ -80,7 +52,7 @@ impl Format {
         }
     }
 
-    /// Packets that the capturing host says it lost.
+    /// Packets that the capturing host reports as lost.
     pub fn lost(&self) -> LiveCounters {
         match self {
             Self::Pcap(_) => LiveCounters::default(),
@@ -90,14 +62,4 @@ impl Format {
             }
         }
     }
-}
-
-/// The captured and the wire length without a frame check sequence of `fcs` bytes at the end of the
-/// frame; what the snap length cut off is cut from it first.
-#[inline]
-pub(super) fn without_fcs(caplen: u32, len: u32, fcs: u8) -> (u32, u32) {
-    // Some writers leave the wire length smaller or zero.
-    let (len, fcs) = (len.max(caplen), u32::from(fcs));
-    let cut = (len - caplen).min(fcs);
-    (caplen.saturating_sub(fcs - cut), len.saturating_sub(fcs))
 }

@@ -1,9 +1,9 @@
-//! The unsafe part of reading: prefetching.
+//! Prefetching, the unsafe part of reading a file.
 
 #![allow(unsafe_code)]
 
-/// Fetches the second and third cache line of a record, where the headers of the packet end and its
-/// payload starts: they are read a batch later, and the walk over the block goes on meanwhile.
+/// Prefetches the second and third cache line of a record, where the packet's headers end and its
+/// payload begins. They are read one batch later.
 #[inline]
 pub(super) fn prefetch(record: &[u8]) {
     #[cfg(target_arch = "x86_64")]

@@ -1,60 +1,59 @@
-//! What the host says of its interfaces and its clock, as far as that decides whether a capture is to be
-//! trusted: offloads that put packets together before they are captured, rings of the card, and whether the
-//! clock is kept right.
+//! What the host reports about its interfaces and clock, as far as it affects captures: offloads
+//! that merge packets before they are captured, receive rings, and clock synchronisation.
 
 #![allow(unsafe_code)]
 
 use std::io;
 
-/// What the card or its driver does to packets before a capture sees them (ethtool(8)).
+/// Offloads that change packets before they are captured (ethtool(8)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Offloads {
-    /// Received segments are put together by the kernel.
+    /// The kernel merges received segments (GRO).
     pub generic_receive: bool,
-    /// Received segments are put together by the card.
+    /// The adapter merges received segments (LRO).
     pub large_receive: bool,
-    /// Sent segments are cut by the card: a capture on the sending host sees them whole.
+    /// The adapter splits sent segments, so a capture on the sending host sees them whole (TSO).
     pub segmentation: bool,
 }
 
-/// Packets that the receive ring of a card holds.
+/// Size of an adapter's receive ring, packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct ReceiveRing {
-    /// Now.
+    /// Current size.
     pub size: u32,
-    /// At most.
+    /// Largest size.
     pub most: u32,
 }
 
-/// Whether the clock is synchronised, according to the kernel (adjtimex(2)).
+/// Clock synchronisation as the kernel reports it (adjtimex(2)).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clock {
-    /// Something keeps it right.
+    /// Whether the clock is synchronised.
     pub synchronized: bool,
-    /// By how much it may be wrong, microseconds.
+    /// Estimated error, microseconds.
     pub error: i64,
 }
 
-/// Asks for the offloads of an interface.
+/// Reads the offloads of an interface.
 ///
 /// # Errors
-/// If there is no such interface, or its driver does not say.
+/// There is no such interface, or its driver does not support the request.
 pub fn offloads(interface: &str) -> io::Result<Offloads> {
     sys::offloads(interface)
 }
 
-/// Asks for the receive ring of an interface.
+/// Reads the size of an interface's receive ring.
 ///
 /// # Errors
-/// If there is no such interface, or its driver has no ring.
+/// There is no such interface, or its driver has no ring.
 pub fn receive_ring(interface: &str) -> io::Result<ReceiveRing> {
     sys::receive_ring(interface)
 }
 
-/// Asks whether the clock is kept right.
+/// Reads the state of the clock.
 ///
 /// # Errors
-/// If the system does not say.
+/// The system call failed.
 pub fn clock() -> io::Result<Clock> {
     sys::clock()
 }
@@ -77,9 +76,9 @@ mod sys {
     /// `TIME_ERROR` of <linux/timex.h>.
     const TIME_ERROR: i32 = 5;
 
-    /// One request to the driver: a command, then what it asks for or answers, as words. No command used
-    /// here answers with more than nine.
-    fn ask(interface: &str, command: u32) -> io::Result<[u32; 9]> {
+    /// Sends an ethtool command and returns its answer as words. No command used here answers with
+    /// more than nine.
+    fn ethtool(interface: &str, command: u32) -> io::Result<[u32; 9]> {
         let mut words = [command, 0, 0, 0, 0, 0, 0, 0, 0];
         // SAFETY: `ifreq` is a plain C struct, for which all zeroes is a value.
         let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
@@ -101,17 +100,17 @@ mod sys {
     }
 
     pub(super) fn offloads(interface: &str) -> io::Result<Offloads> {
-        let value = |command| ask(interface, command).map(|words| words[1]);
+        let value = |command| ethtool(interface, command).map(|words| words[1]);
         Ok(Offloads {
             generic_receive: value(ETHTOOL_GGRO)? != 0,
-            // Not every driver knows the others.
+            // Not every driver supports the other requests.
             large_receive: value(ETHTOOL_GFLAGS).unwrap_or(0) & ETH_FLAG_LRO != 0,
             segmentation: value(ETHTOOL_GTSO).unwrap_or(0) != 0,
         })
     }
 
     pub(super) fn receive_ring(interface: &str) -> io::Result<ReceiveRing> {
-        let [_, most, _, _, _, size, ..] = ask(interface, ETHTOOL_GRINGPARAM)?;
+        let [_, most, _, _, _, size, ..] = ethtool(interface, ETHTOOL_GRINGPARAM)?;
         Ok(ReceiveRing { size, most })
     }
 
@@ -150,7 +149,7 @@ mod tests {
 
     #[test]
     fn the_loopback_interface_says_what_it_does_and_others_are_refused() {
-        // The kernel puts segments together on it too, unless somebody has switched that off.
+        // The kernel merges segments on loopback too, unless that was switched off.
         offloads("lo").expect("it says");
         assert_eq!(
             receive_ring("lo").err().map(|e| e.raw_os_error()),

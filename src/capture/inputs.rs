@@ -1,4 +1,4 @@
-//! Paths of the command line to capture files.
+//! Expands paths of the command line to capture files.
 
 use super::origin::{Origin, STDIN};
 use super::sniff::{self, Packing, SNIFF};
@@ -10,17 +10,17 @@ use std::io::Read;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-/// Bytes of a file that show whether it can be ERF.
+/// Bytes read to recognise ERF.
 const ERF_SNIFF: u64 = 8 << 10;
 
-/// How deep folders are searched.
+/// Deepest folder searched.
 const MAX_FOLDERS: usize = 32;
 
-/// The files that `paths` name: files as they are, folders searched recursively for what starts like
-/// a capture, compressed or not, in order of name. A file that a folder holds under a second name (a
-/// link) is taken once.
+/// The files that `paths` name. Files are taken as they are. Folders are searched recursively, in
+/// order of name, for what begins like a capture, compressed or not. A file found again under
+/// another name (a link) is taken once.
 ///
-/// Faults are folders that cannot be read or hold no capture.
+/// The faults are folders that cannot be read or hold no capture.
 pub fn expand(paths: &[PathBuf]) -> (Vec<PathBuf>, Vec<Fault>) {
     let mut search = Search::default();
     for path in paths.iter().filter(|p| !p.is_dir()) {
@@ -44,7 +44,7 @@ fn fault(path: &Path, kind: FaultKind) -> Fault {
     Fault { name: path.display().to_string(), offset: 0, unpacked: false, kind }
 }
 
-/// What makes two paths the same file.
+/// Identifies a file: device and inode.
 fn identity(meta: &Metadata) -> (u64, u64) {
     (meta.dev(), meta.ino())
 }
@@ -54,7 +54,7 @@ struct Search {
     files: Vec<PathBuf>,
     faults: Vec<Fault>,
     seen: HashSet<(u64, u64)>,
-    /// Captures met again.
+    /// Number of captures found again.
     again: usize,
 }
 
@@ -67,7 +67,7 @@ impl Search {
         let mut paths: Vec<PathBuf> = entries.filter_map(|e| e.ok().map(|e| e.path())).collect();
         paths.sort();
         for path in paths {
-            // Links to folders are not followed: they may lead back.
+            // Links to folders are not followed, because they may lead back.
             if std::fs::symlink_metadata(&path).is_ok_and(|m| m.is_dir()) {
                 if depth < MAX_FOLDERS {
                     self.folder(&path, depth + 1);
@@ -87,11 +87,10 @@ impl Search {
     }
 }
 
-/// A folder holds all sorts of files: only those that start with a known magic number count, also
-/// within compressed data.
+/// Whether a file in a folder begins with a known magic number, also inside compressed data.
 fn starts_like_a_capture(path: &Path) -> bool {
     let Ok(mut origin) = Origin::open(path) else {
-        // Unknown: reading it will report why.
+        // Cannot be read now; opening it will report why.
         return true;
     };
     let mut start = Vec::with_capacity(SNIFF);
@@ -108,19 +107,19 @@ fn starts_like_a_capture(path: &Path) -> bool {
         match unpack.read(room) {
             Ok(0) => return false,
             Ok(n) => filled += n,
-            // Damaged: only its name remains.
+            // Damaged, so go by the name.
             Err(_) => return named_like_a_capture(path),
         }
     }
     sniff::is_capture(&inner)
 }
 
-/// ERF has no magic number: only its name suggests it.
+/// ERF has no magic number, so go by the name.
 fn named_like_erf(path: &Path) -> bool {
     path.extension().is_some_and(|suffix| suffix.eq_ignore_ascii_case("erf"))
 }
 
-/// Whether the first records of a file that begins with `start` can be those of ERF.
+/// Whether a file that begins with `start` has plausible ERF records.
 fn is_erf(mut start: Vec<u8>, origin: impl Read) -> bool {
     let ended =
         origin.take(ERF_SNIFF).read_to_end(&mut start).is_ok_and(|n| (n as u64) < ERF_SNIFF);

@@ -1,28 +1,28 @@
-//! K12 text files (Tektronix K12xx, Wireshark), turned into the bytes of a pcap file as they are read.
+//! Converts K12 text files (Tektronix K12xx, Wireshark) to pcap while reading.
 //!
-//! A packet is three lines: a rule, the time of day with the type of the packet, and its bytes in
-//! hexadecimal between bars. The day is not recorded; it is taken as the first of 1970.
+//! A packet is three lines: a rule, the time of day with the packet's type, and its bytes in
+//! hexadecimal between bars. The date is not recorded, so packets are dated 1970-01-01.
 
 use std::io::{self, BufRead};
 
-/// How the first line begins.
+/// Start of the first line.
 pub(super) const RULE: &[u8] = b"+-----";
 
-/// Longest line believed, bytes: three characters a byte, and a packet of 64 KiB.
+/// Longest line, bytes: three characters per byte, for a packet of 64 KiB.
 const MAX_LINE: u64 = 3 * (64 << 10) + 1024;
 
-/// Turns lines into packets.
+/// Converts lines to packets.
 pub(super) struct K12<R> {
     lines: R,
-    /// What comes out, and how much of it was passed on.
+    /// The converted bytes, and how many of them were returned.
     out: Vec<u8>,
     at: usize,
-    /// Seconds and nanoseconds of the packet whose bytes come next.
+    /// Seconds and nanoseconds of the packet whose bytes follow.
     time: Option<(u32, u32)>,
 }
 
 impl<R: BufRead> K12<R> {
-    /// Reads `lines`.
+    /// Converts `lines`.
     pub fn new(lines: R) -> Self {
         // Nanoseconds, version 2.4, Ethernet (draft-ietf-opsawg-pcap)
         let header = [0xa1b2_3c4d, 0x0004_0002, 0, 0, 262_144, 1];
@@ -37,7 +37,7 @@ impl<R: BufRead> K12<R> {
         self.lines
     }
 
-    /// The next bytes of the pcap file; 0 at the end.
+    /// Returns the next bytes of the pcap file; 0 at the end.
     pub fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
         while self.at == self.out.len() {
             self.out.clear();
@@ -55,18 +55,18 @@ impl<R: BufRead> K12<R> {
         Ok(n)
     }
 
-    /// `None` for a line that no such file has.
+    /// Converts a line; `None` if it is invalid.
     fn line(&mut self, line: &[u8]) -> Option<()> {
         match line.first() {
             None | Some(b'+') => {}
             Some(b'|') => {
                 let mut packet = Vec::new();
-                // Behind the number of the part, which is 0: a packet is one line.
+                // After the part number, which is 0: a packet is one line.
                 for byte in line.split(|&b| b == b'|').skip(2).filter(|byte| !byte.is_empty()) {
                     let byte = std::str::from_utf8(byte).ok()?;
                     packet.push(u8::from_str_radix(byte, 16).ok()?);
                 }
-                // Of another type: no packet of a LAN.
+                // A packet of another type, not of a LAN.
                 let Some((seconds, nanos)) = self.time.take() else { return Some(()) };
                 let len = u32::try_from(packet.len()).ok()?;
                 self.out.extend([seconds, nanos, len, len].map(u32::to_le_bytes).concat());

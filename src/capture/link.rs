@@ -1,6 +1,6 @@
-//! Link types of captures (the LINKTYPE_ registry of tcpdump.org).
+//! Link types of captures (LINKTYPE_ registry of tcpdump.org).
 
-/// A link type as the capture declares it.
+/// A link type as declared by the capture.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct LinkType(pub u16);
 
@@ -9,7 +9,7 @@ macro_rules! links {
         impl LinkType {
             $(#[doc = concat!("LINKTYPE_", stringify!($name), ".")] pub const $name: Self = Self($value);)*
 
-            /// The name of a link type that is read.
+            /// The name of a supported link type.
             pub const fn name(self) -> Option<&'static str> {
                 match self { $(Self::$name => Some($text),)* _ => None }
             }

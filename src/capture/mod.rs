@@ -1,8 +1,8 @@
-//! Where packets come from.
+//! Packet sources.
 //!
-//! A [`Source`] fills batches of packets that share reference-counted blocks of bytes: a read
-//! buffer, a block of copied live packets. Replay copies no packet. `unsafe` is
-//! allowed only here, each block with its reason.
+//! A [`Source`] fills batches of packets that share reference-counted blocks of bytes, such as a
+//! read buffer or a block of copied live packets. Replay copies no packet. `unsafe` is allowed only
+//! in this module, each block with its reason.
 
 mod block;
 mod fault;
@@ -20,6 +20,7 @@ mod origin;
 mod packet_ref;
 mod pcap;
 mod pcapng;
+mod record;
 mod sniff;
 mod stream;
 #[cfg(test)]
@@ -44,13 +45,13 @@ pub use timeline::Timeline;
 
 use crate::time::Timestamp;
 
-/// Packets of one batch at most.
+/// Most packets per batch.
 pub const BATCH_PACKETS: usize = 256;
 
-/// Largest packet record believed, bytes. libpcap's own limit for most link types is 256 KiB.
+/// Largest packet record accepted, bytes. libpcap's limit for most link types is 256 KiB.
 pub const MAX_RECORD: u32 = 1 << 20;
 
-/// One captured packet: where its bytes are, and what the capture says of it.
+/// A captured packet: the place of its bytes, and what the capture declares about it.
 #[derive(Clone, Copy, Debug)]
 pub struct Packet {
     /// When it was captured.
@@ -63,7 +64,7 @@ pub struct Packet {
     pub len: u32,
     /// Index in [`Batch::blocks`].
     pub block: u16,
-    /// Its number in its capture, from 1, as Wireshark counts.
+    /// Its number in its capture, from 1, as in Wireshark.
     pub number: u64,
     /// Input or interface, in the order of the run.
     pub interface: u16,
@@ -71,17 +72,17 @@ pub struct Packet {
     pub link: LinkType,
 }
 
-/// Some packets and the blocks that hold them.
+/// Packets and the blocks that hold them.
 #[derive(Default)]
 pub struct Batch {
-    /// Each packet is in one of these.
+    /// Blocks that hold the packets' bytes.
     pub blocks: Vec<Block>,
     /// In the order of the timeline.
     pub packets: Vec<Packet>,
 }
 
 impl Packet {
-    /// What names it.
+    /// Reference to a packet for reports.
     #[inline]
     pub const fn reference(&self) -> PacketRef {
         PacketRef { number: self.number, time: self.time, interface: self.interface }
@@ -89,12 +90,12 @@ impl Packet {
 }
 
 impl Batch {
-    /// Lets go of everything.
+    /// Removes all packets and blocks.
     pub fn clear(&mut self) {
         self.blocks.clear();
         self.packets.clear();
     }
-    /// The index of `block`, added if it is not the last one.
+    /// The index of `block`, which is added unless it is the last one.
     #[inline]
     pub fn block(&mut self, block: &Block) -> u16 {
         block.place_in(&mut self.blocks)
@@ -109,14 +110,25 @@ impl Batch {
     }
 }
 
-/// Whether more is to come.
+/// The result of asking an input for the next item.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Pull<T = ()> {
+    /// The item.
+    Ready(T),
+    /// Nothing yet; perhaps later.
+    Waiting,
+    /// The end of the input.
+    End,
+}
+
+/// The state of a source after a fill.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Status {
-    /// The batch was filled, wholly or partly.
+    /// The batch was filled, at least partly.
     More,
-    /// Nothing now; later perhaps (live, pipes, files that grow).
+    /// Nothing now; perhaps later (live, pipes, growing files).
     Idle,
-    /// That was all.
+    /// The end of the input.
     End,
 }
 
@@ -125,17 +137,17 @@ pub trait Source {
     /// Adds packets to an empty batch.
     fn fill(&mut self, batch: &mut Batch) -> Status;
 
-    /// What could not be read so far; taken once.
+    /// Takes the faults since the last call.
     fn take_faults(&mut self) -> Vec<Fault>;
 
-    /// Bytes of input behind what was read so far.
+    /// Bytes of input read so far.
     fn position(&self) -> u64;
 
-    /// What each input gave so far.
+    /// Counters of each input so far.
     fn inputs(&self) -> Vec<Input>;
 }
 
-/// What one input gave.
+/// Counters of one input.
 #[derive(Clone, Debug, Default)]
 pub struct Input {
     /// A file name or an interface name.
@@ -144,10 +156,10 @@ pub struct Input {
     pub packets: u64,
     /// Bytes of captured packets.
     pub bytes: u64,
-    /// Packets that the capturing host lost before they were written, as it says.
+    /// Packets that the capturing host reports as lost.
     pub dropped: LiveCounters,
-    /// What ended it early, in words.
+    /// The fault that ended it early, as text.
     pub fault: Option<String>,
-    /// An interface that is there and has no link.
+    /// Whether it is an interface without link.
     pub down: bool,
 }

@@ -1,15 +1,15 @@
-//! A packet of a capture: what an analyst opens in Wireshark.
+//! References to packets, as an analyst opens them in Wireshark.
 
 use crate::time::Timestamp;
 
-/// A packet as Wireshark names it.
+/// A packet's reference.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct PacketRef {
-    /// Its number in its capture, from 1 (`frame.number`). Packets that are skipped or filtered count.
+    /// Its number in its capture, from 1 (`frame.number`). Skipped and filtered packets count.
     pub number: u64,
     /// When it was captured.
     pub time: Timestamp,
-    /// The capture: input or interface, in the order of the run.
+    /// Index of the input or interface in the run.
     pub interface: u16,
 }
 
@@ -24,7 +24,7 @@ impl PacketRef {
     }
 }
 
-/// The first and the last of the packets that carried something.
+/// The first and last packet that carried something.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct PacketSpan {
     /// The first of them.
@@ -34,12 +34,12 @@ pub struct PacketSpan {
 }
 
 impl PacketSpan {
-    /// One packet.
+    /// A single packet.
     pub const fn of(packet: PacketRef) -> Self {
         Self { first: packet, last: packet }
     }
 
-    /// Takes in the packets of `other`.
+    /// Extends the span to include `other`.
     pub const fn extend(&mut self, other: Self) {
         if other.first.precedes(&self.first) {
             self.first = other.first;
@@ -63,7 +63,7 @@ mod tests {
         let mut span = PacketSpan::of(packet(0, 7, 70));
         span.extend(PacketSpan::of(packet(0, 5, 71)));
         assert_eq!((span.first.number, span.last.number), (5, 7), "numbers count in one capture");
-        // Numbers of two captures say nothing about each other.
+        // Numbers of different captures cannot be compared.
         span.extend(PacketSpan::of(packet(1, 1, 90)));
         assert_eq!((span.first.number, span.last), (5, packet(1, 1, 90)));
         span.extend(PacketSpan::of(packet(1, 3, 60)));

@@ -1,7 +1,7 @@
 //! The classic pcap format, in both byte orders, with micro- and nanoseconds
 //! (draft-ietf-opsawg-pcap).
 
-use super::format::{NextRecord, Record, without_fcs};
+use super::record::{NextRecord, Record, without_fcs};
 use super::{FaultKind, LinkType, MAX_RECORD, guard};
 use crate::syntax::ByteOrder;
 use crate::time::Timestamp;
@@ -11,18 +11,18 @@ pub(super) const FILE_HEADER: usize = 24;
 /// Length of a record header, bytes.
 pub(super) const RECORD_HEADER: usize = 16;
 
-/// What the file header says.
+/// A parsed file header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Header {
     order: ByteOrder,
     nanoseconds: bool,
     link: LinkType,
-    /// Bytes of a frame check sequence at the end of each packet.
+    /// Length of the frame check sequence at the end of each packet, bytes.
     fcs: u8,
 }
 
 impl Header {
-    /// Reads the file header; `bytes` are the first of the file.
+    /// Parses the file header at the start of `bytes`.
     pub fn parse(bytes: &[u8]) -> Result<Self, FaultKind> {
         let Some(&magic) = bytes.first_chunk::<4>() else {
             return Err(if bytes.is_empty() {
@@ -44,7 +44,7 @@ impl Header {
         if half(4) != 2 {
             return Err(FaultKind::UnknownVersion(half(4), half(6)));
         }
-        // Upper half of the link type field: FCS length in 16-bit units behind a flag bit
+        // Upper half of the link type field: FCS length in 16-bit units after a flag bit.
         let link = word(20);
         let fcs = if link & 0x0400_0000 != 0 { (link >> 28) as u8 * 2 } else { 0 };
         let link = LinkType((link & 0xffff) as u16);
@@ -54,7 +54,7 @@ impl Header {
         Ok(Self { order, nanoseconds, link, fcs })
     }
 
-    /// Reads the record that `rest` starts with, if all of it is there.
+    /// Parses the record at the start of `rest`, if it is complete.
     #[inline]
     pub fn record(&self, rest: &[u8]) -> Option<Record> {
         let [seconds, fraction, caplen, len] = self.words(rest.first_chunk()?);
@@ -75,7 +75,7 @@ impl Header {
         })
     }
 
-    /// What `rest` starts with.
+    /// Parses the start of `rest`.
     #[inline]
     pub fn step(&self, rest: &[u8]) -> NextRecord {
         if let Some(record) = self.record(rest) {
@@ -90,7 +90,7 @@ impl Header {
         }
     }
 
-    /// The fields of a record header: seconds, their fraction, captured length, length on the wire.
+    /// The fields of a record header: seconds, fraction, captured length, wire length.
     #[inline]
     fn words(&self, head: &[u8; RECORD_HEADER]) -> [u32; 4] {
         let word = |at: usize| word(head, at, self.order);

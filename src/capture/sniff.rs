@@ -1,8 +1,8 @@
-//! What a file is, by its first bytes. Names are not believed.
+//! Recognises files by their first bytes. File names are ignored.
 
 use super::{formats, k12};
 
-/// First bytes needed to decide.
+/// Bytes needed to decide.
 pub(super) const SNIFF: usize = 6;
 
 /// A compression format.
@@ -13,9 +13,9 @@ pub(super) enum Packing {
     Xz,
     Lz4,
     Bzip2,
-    /// Not compressed, but likewise turned into other bytes.
+    /// Not compressed, but also converted to other bytes.
     K12,
-    /// A skippable frame, as zstd and lz4 both have them (RFC 8878 3.1.2); what follows decides.
+    /// A skippable frame, which zstd and lz4 share (RFC 8878 3.1.2); the next frame decides.
     Skippable,
 }
 
@@ -23,7 +23,7 @@ impl Packing {
     /// Recognises compressed data.
     pub fn of(bytes: &[u8]) -> Option<Self> {
         match bytes {
-            // RFC 1952 2.3.1; 8 is the only method there is
+            // RFC 1952 2.3.1; 8 is the only method.
             [0x1f, 0x8b, 0x08, ..] => Some(Self::Gzip),
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
             [0xfd, b'7', b'z', b'X', b'Z', 0x00, ..] => Some(Self::Xz),
@@ -35,7 +35,7 @@ impl Packing {
         }
     }
 
-    /// Its usual name.
+    /// The usual name of the format.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Gzip => "gzip",
@@ -49,7 +49,7 @@ impl Packing {
     }
 }
 
-/// Whether it starts like a capture whose format has a magic number.
+/// Whether it begins like a capture whose format has a magic number.
 pub fn is_capture(bytes: &[u8]) -> bool {
     matches!(
         bytes,
@@ -61,12 +61,12 @@ pub fn is_capture(bytes: &[u8]) -> bool {
         || formats::is_known(bytes)
 }
 
-/// Whether it starts like pcapng.
+/// Whether it begins like pcapng.
 pub(super) fn is_pcapng(bytes: &[u8]) -> bool {
     bytes.starts_with(&[0x0a, 0x0d, 0x0d, 0x0a])
 }
 
-/// What to do with a file of a known kind that is no capture phitap reads.
+/// The remedy for a known kind of file that is not a supported capture.
 pub(super) fn remedy(magic: [u8; 4]) -> &'static str {
     match magic {
         [b'P', b'K', ..] => "a ZIP archive: unpack it first",

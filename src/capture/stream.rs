@@ -1,72 +1,62 @@
-//! A capture that is read block by block: files, plain and compressed, and pipes.
+//! Reads captures block by block: files, compressed files and pipes.
 //!
-//! Large plain files are mapped window by window ([`super::window`]), which takes half of the time of reading
-//! them. What else there is is read into blocks, small enough to stay in the cache of a core, that are used
-//! again once their packets have been worked through.
+//! Large plain files are mapped window by window ([`super::window`]), which takes half as long as
+//! reading them. Other input is read into blocks that fit a core's cache and are reused once their
+//! packets have been processed.
 
 use super::origin::Origin;
 use super::sniff::{Packing, SNIFF};
 use super::unpack::Unpack;
-use super::{Block, FaultKind};
+use super::{Block, FaultKind, Pull};
 use std::collections::VecDeque;
 use std::io::{self, Read as _};
 #[cfg(target_os = "linux")]
 use {super::window::Window, std::sync::Arc};
 
-/// Blocks given out that may come back: as many as the packets that wait for a few workers are in.
+/// Most blocks remembered for reuse: enough for the packets queued for a few workers.
 const MAX_OUT: usize = 64;
 
-/// Bytes of the first block: enough to look into a file without reading much of it.
+/// Size of the first block, bytes; enough to recognise a file without reading much of it.
 const FIRST_BLOCK: usize = 64 << 10;
 
-/// Blocks in a window of a mapped file: 4 MiB of a capture.
+/// Blocks per window of a mapped file: 4 MiB.
 const WINDOW_BLOCKS: usize = 16;
 
 enum Supply {
-    /// Nothing is known of it yet.
+    /// Not recognised yet.
     Unknown(Origin),
     Plain(Origin),
     Packed(Box<Unpack>),
     Closed,
 }
 
-/// What a load came to.
-pub(super) enum Load {
-    /// A block of at least as many bytes as were asked for, or of all that is left.
-    Block(Block),
-    /// Nothing now; later perhaps.
-    Waiting,
-    /// Nothing is left.
-    End,
-}
-
-/// Reads bytes into blocks. What the reader has not used of one block starts the next.
+/// Reads bytes into blocks. The unused end of a block starts the next one.
 pub(super) struct Stream {
     supply: Supply,
     follow: bool,
-    /// Blocks given out, the oldest first.
+    /// Blocks in use, oldest first.
     out: VecDeque<Block>,
-    /// The next block; `filled` bytes of it are there.
+    /// The next block, with `filled` bytes so far.
     buffer: Vec<u8>,
     filled: usize,
-    /// Bytes of the next block, doubled up to `max`.
+    /// Size of the next block, bytes; doubled up to `max`.
     size: usize,
     max: usize,
-    /// Bytes read of the file.
+    /// Bytes of the file read so far.
     position: u64,
     packed: bool,
     ended: bool,
-    /// What ended it; said when all bytes before it have been used.
+    /// What ended it. Reported once all bytes before it have been used.
     fault: Option<FaultKind>,
-    /// Parts of it are mapped rather than read.
+    /// Whether parts are mapped instead of read.
     maps: bool,
-    /// The last of them.
+    /// The last window.
     #[cfg(target_os = "linux")]
     window: Option<Arc<Window>>,
 }
 
 impl Stream {
-    /// A stream of blocks of `max` bytes. With `follow`, the end of a plain file is not final.
+    /// A stream in blocks of `max` bytes. With `follow`, a plain file may still grow.
     pub fn new(origin: Origin, max: usize, follow: bool) -> Self {
         let large = origin.len().is_some_and(|len| len > (max * WINDOW_BLOCKS) as u64);
         Self {
@@ -87,17 +77,17 @@ impl Stream {
         }
     }
 
-    /// Bytes read of the file, compressed if it is.
+    /// Bytes of the file read so far; compressed bytes if it is compressed.
     pub const fn position(&self) -> u64 {
         self.position
     }
 
-    /// Whether it is compressed: then offsets in it are not those of the file.
+    /// Whether it is compressed, so that offsets are not those of the file.
     pub const fn is_packed(&self) -> bool {
         self.packed
     }
 
-    /// What ended it before its end.
+    /// Takes the fault that ended it early.
     pub const fn take_fault(&mut self) -> Option<FaultKind> {
         self.fault.take()
     }
@@ -109,7 +99,7 @@ impl Stream {
         }
         debug_assert_eq!(self.filled, 0, "a block is only given out whole");
         if self.is_mapped() {
-            // The next window begins with it.
+            // The next window begins with these bytes.
             self.position -= rest.len() as u64;
             return;
         }
@@ -123,13 +113,13 @@ impl Stream {
         }
     }
 
-    /// Whether the next block is a window.
+    /// Whether the next block will be mapped.
     const fn is_mapped(&self) -> bool {
         self.maps && matches!(self.supply, Supply::Plain(_))
     }
 
-    /// A block of at least `need` bytes.
-    pub fn load(&mut self, need: usize) -> Load {
+    /// Loads a block of at least `need` bytes.
+    pub fn load(&mut self, need: usize) -> Pull<Block> {
         let need = need.max(1);
         #[cfg(target_os = "linux")]
         if self.is_mapped()
@@ -161,21 +151,22 @@ impl Stream {
             self.supply = Supply::Closed;
         }
         if self.filled >= need || (self.ended && self.filled > 0) {
-            return Load::Block(self.take());
+            return Pull::Ready(self.take());
         }
         if self.ended {
-            return Load::End;
+            return Pull::End;
         }
         if self.filled == 0 && self.buffer.len() > FIRST_BLOCK {
-            // Many files may wait at once.
+            // Many files may wait at once, so keep the buffer small.
             (self.buffer, self.size) = (Vec::new(), FIRST_BLOCK.min(self.max));
         }
-        Load::Waiting
+        Pull::Waiting
     }
 
-    /// A window of at least `need` bytes. None if nothing can be mapped: what follows is read.
+    /// Maps a window of at least `need` bytes. `None` if it cannot be mapped; the file is then
+    /// read.
     #[cfg(target_os = "linux")]
-    fn map(&mut self, need: usize) -> Option<Load> {
+    fn map(&mut self, need: usize) -> Option<Pull<Block>> {
         let broken = self.window.take().is_some_and(|window| window.is_broken());
         let Supply::Plain(origin) = &mut self.supply else { return None };
         let end = origin.len_now().map(|now| origin.len().unwrap_or(0).min(now));
@@ -188,7 +179,7 @@ impl Stream {
                     let window = Arc::new(window);
                     self.window = Some(Arc::clone(&window));
                     self.position += len as u64;
-                    return Some(Load::Block(Block::mapped(window)));
+                    return Some(Pull::Ready(Block::mapped(window)));
                 }
                 self.maps = false;
                 match origin.seek(self.position) {
@@ -200,10 +191,10 @@ impl Stream {
             Err(e) => Some(FaultKind::Io(e)),
         };
         (self.fault, self.ended, self.supply) = (fault, true, Supply::Closed);
-        Some(Load::End)
+        Some(Pull::End)
     }
 
-    /// Takes a block that came back for the next one.
+    /// Reuses a returned block for the next one.
     fn reuse(&mut self) {
         if !self.buffer.is_empty() {
             return;
@@ -219,7 +210,7 @@ impl Stream {
         let room = self.buffer.get_mut(self.filled..).unwrap_or(&mut []);
         match &mut self.supply {
             Supply::Unknown(origin) | Supply::Plain(origin) => {
-                // What a file that does not grow for us had when it was opened is all of it.
+                // A file that is not followed ends where it ended when it was opened.
                 let end = origin.len().filter(|_| !self.follow).unwrap_or(u64::MAX);
                 let left = usize::try_from(end.saturating_sub(self.position));
                 let room = match left {
@@ -248,7 +239,7 @@ impl Stream {
         }
     }
 
-    /// Detects by the first bytes whether it is compressed.
+    /// Detects compression by the first bytes.
     fn sniff(&mut self) {
         if self.filled < SNIFF && !self.ended {
             return;
@@ -270,7 +261,7 @@ impl Stream {
     fn take(&mut self) -> Block {
         let filled = std::mem::take(&mut self.filled);
         if filled < self.buffer.len() / 4 {
-            // A trickle: keep the large buffer.
+            // Little data: keep the large buffer.
             return Block::owned(self.buffer.get(..filled).unwrap_or(&[]).to_vec());
         }
         let mut bytes = std::mem::take(&mut self.buffer);
@@ -289,7 +280,7 @@ impl Stream {
 mod tests {
     use super::*;
 
-    /// A file of so many bytes, and a stream of it in blocks of 1 KiB and windows of 16 KiB.
+    /// A file of `len` bytes, and a stream of it in blocks of 1 KiB and windows of 16 KiB.
     fn stream(len: usize) -> (tempfile::NamedTempFile, Vec<u8>, Stream) {
         let bytes: Vec<u8> = (0..len).map(|n| (n % 251) as u8).collect();
         let file = tempfile::NamedTempFile::new().expect("file");
@@ -302,7 +293,7 @@ mod tests {
     fn windows_begin_with_what_was_left_of_those_before() {
         let (_file, bytes, mut stream) = stream(100_000);
         let (mut read, mut windows) = (Vec::new(), 0);
-        while let Load::Block(block) = stream.load(1) {
+        while let Pull::Ready(block) = stream.load(1) {
             let block = block.bytes();
             let last = read.len() + block.len() == bytes.len();
             let (used, rest) = block.split_at(block.len() - if last { 0 } else { 7 });
@@ -317,12 +308,12 @@ mod tests {
     #[test]
     fn a_file_that_is_cut_while_a_window_is_read_is_a_fault() {
         let (file, _, mut stream) = stream(100_000);
-        assert!(matches!(stream.load(1), Load::Block(_)));
-        let Load::Block(block) = stream.load(20_000) else { panic!("no window") };
+        assert!(matches!(stream.load(1), Pull::Ready(_)));
+        let Pull::Ready(block) = stream.load(20_000) else { panic!("no window") };
         assert_eq!(block.bytes().len(), 20_000);
         file.as_file().set_len(0).expect("cut");
         assert_eq!(block.bytes()[19_999], 0);
-        assert!(matches!(stream.load(1), Load::End));
+        assert!(matches!(stream.load(1), Pull::End));
         assert!(matches!(stream.take_fault(), Some(FaultKind::Shrunk)));
     }
 }

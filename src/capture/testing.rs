@@ -1,10 +1,10 @@
-//! Captures made in code.
+//! Builds captures for tests.
 
 use super::file::Settings;
 use super::{Batch, Fault, Input, Source as _, Status, Timeline};
 use std::path::{Path, PathBuf};
 
-/// A packet as tests compare it: time, bytes, wire length, link type.
+/// A packet as tests compare it: time (ns), bytes, wire length, link type.
 pub(super) type Seen = (i64, Vec<u8>, u32, u16);
 
 /// Writes numbers in one byte order.
@@ -51,7 +51,7 @@ pub(super) fn pcap_record(big: bool, secs: u32, fraction: u32, data: &[u8], len:
     w.bytes
 }
 
-/// A pcap file with one packet of `size` bytes a second, from `secs` on.
+/// A pcap file with one packet of `size` bytes at each of `secs`.
 pub(super) fn pcap(secs: impl IntoIterator<Item = u32>, size: usize) -> Vec<u8> {
     let mut bytes = pcap_header(false, false, 1);
     for s in secs {
@@ -74,7 +74,7 @@ pub(super) fn section(big: bool) -> Vec<u8> {
     block(big, 0x0a0d_0d0a, &w.bytes)
 }
 
-/// Options, with the end of options.
+/// Options, ended by the end-of-options option.
 pub(super) fn options(big: bool, list: &[(u16, Vec<u8>)]) -> Vec<u8> {
     let mut w = Writer::new(big);
     for (code, value) in list {
@@ -137,7 +137,7 @@ impl Folder {
     }
 }
 
-/// What a run over captures gives.
+/// The result of reading captures.
 #[derive(Debug)]
 pub(super) struct Given {
     pub packets: Vec<Seen>,
@@ -146,7 +146,7 @@ pub(super) struct Given {
     pub readable: usize,
 }
 
-/// Takes all packets there are now.
+/// Takes all packets available now.
 pub(super) fn drain(timeline: &mut Timeline, packets: &mut Vec<Seen>) -> Status {
     let mut batch = Batch::default();
     loop {
@@ -161,7 +161,7 @@ pub(super) fn drain(timeline: &mut Timeline, packets: &mut Vec<Seen>) -> Status 
     }
 }
 
-/// Reads captures to their end.
+/// Reads captures to the end.
 pub(super) fn read_all(paths: &[PathBuf], block: usize) -> Given {
     let mut timeline = Timeline::with(paths, Settings { follow: false, block });
     let mut packets = Vec::new();
@@ -170,8 +170,8 @@ pub(super) fn read_all(paths: &[PathBuf], block: usize) -> Given {
     Given { packets, faults, inputs, readable: timeline.readable() }
 }
 
-/// Reads the bytes of one capture, plain and compressed, in blocks of `block` bytes: both must give the
-/// same.
+/// Reads the bytes of a capture, plain and compressed, in blocks of `block` bytes. Both must give
+/// the same result.
 pub(super) fn read(bytes: &[u8], block: usize) -> Given {
     let folder = Folder::new();
     let plain = read_all(&[folder.file("a", bytes)], block);

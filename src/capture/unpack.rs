@@ -1,5 +1,5 @@
-//! Compressed captures, unpacked as they are read: gzip, zstd, xz, lz4 and bzip2, each of any number of
-//! members. Memory does not depend on how much comes out.
+//! Decompresses captures while reading: gzip, zstd, xz, lz4 and bzip2, with any number of members.
+//! Memory does not depend on the size of the output.
 
 use super::k12::K12;
 use super::sniff::{Packing, SNIFF};
@@ -9,27 +9,27 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Compressed bytes read at a time.
 const READ: usize = 64 << 10;
-/// Largest window or dictionary allowed, bytes: what `zstd --long` and `xz -9` at most use by
+/// Largest window or dictionary allowed, bytes; the largest that `zstd --long` and `xz -9` use by
 /// default.
 const MAX_WINDOW: u32 = 128 << 20;
 
-/// Compressed bytes, buffered and counted.
+/// Compressed input, buffered and counted.
 struct Packed {
     origin: Origin,
-    /// Bytes read and not yet used: from `at` to `filled`.
+    /// Bytes from `at` to `filled` are read but unused.
     buffer: Vec<u8>,
     at: usize,
     filled: usize,
-    /// Bytes used.
+    /// Bytes used so far.
     used: u64,
-    /// Whether the end was met.
+    /// Whether the input has ended.
     ended: bool,
-    /// What the system refused: decompressors do not all hand it on.
+    /// The error of the last read; some decompressors do not return it.
     error: Option<io::ErrorKind>,
 }
 
 impl Packed {
-    /// The next bytes, at least `n` of them if there are as many.
+    /// The next bytes: at least `n`, or all that are left.
     fn peek(&mut self, n: usize) -> io::Result<&[u8]> {
         if self.filled - self.at < n {
             self.buffer.copy_within(self.at..self.filled, 0);
@@ -75,21 +75,21 @@ impl Read for Packed {
     }
 }
 
-/// What is being unpacked.
+/// The state of decompression.
 enum Member {
-    /// The next member, or the end, is here.
+    /// Before the next member or the end.
     Between(Packed),
     Gzip(Box<flate2::bufread::GzDecoder<Packed>>),
     Zstd(Box<ruzstd::decoding::FrameDecoder>, Packed),
     Xz(Box<lzma_rust2::XzReader<Packed>>),
     Lz4 {
         decoder: Box<lz4_flex::frame::FrameDecoder<Packed>>,
-        /// A legacy frame ends with the file.
+        /// Legacy frames end with the file.
         legacy: bool,
     },
     Bzip2(Box<bzip2::bufread::BzDecoder<Packed>>),
     K12(Box<K12<Packed>>),
-    /// At the end, or given up.
+    /// Ended, or given up.
     Done,
 }
 
@@ -107,7 +107,7 @@ impl Member {
     }
 }
 
-/// Unpacks a file.
+/// Decompresses a file.
 pub(super) struct Unpack {
     packing: Packing,
     member: Member,
@@ -123,7 +123,7 @@ enum Failure {
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         match error.kind() {
-            // The decoder of xz says so of a dictionary beyond the limit.
+            // xz reports this for a dictionary beyond the limit.
             io::ErrorKind::OutOfMemory => Self::Window,
             _ => Self::Corrupt,
         }
@@ -131,7 +131,7 @@ impl From<io::Error> for Failure {
 }
 
 impl Unpack {
-    /// Unpacks what `origin` holds behind `prefix`.
+    /// Decompresses `prefix` and what `origin` holds after it.
     pub fn new(packing: Packing, prefix: Vec<u8>, mut origin: Origin) -> Self {
         origin.wait();
         let filled = prefix.len();
@@ -145,14 +145,14 @@ impl Unpack {
         self.packing.name()
     }
 
-    /// Compressed bytes behind what was unpacked.
+    /// Compressed bytes used so far.
     pub const fn position(&self) -> u64 {
         self.position
     }
 
-    /// Unpacks some bytes; 0 at the end.
+    /// Decompresses some bytes; 0 at the end.
     pub fn read(&mut self, bytes: &mut [u8]) -> Result<usize, FaultKind> {
-        // A defect of a decompressor must not end the run.
+        // A panic in a decompressor must not end the run.
         let result = catch_unwind(AssertUnwindSafe(|| self.unpack(bytes)));
         if let Some(packed) = self.member.packed() {
             self.position = packed.used;
@@ -189,7 +189,7 @@ impl Unpack {
                 Member::K12(decoder) => decoder.read(bytes)?,
                 Member::Lz4 { decoder, legacy } => {
                     let n = decoder.read(bytes)?;
-                    // The decoder takes an end between two blocks for the end of the frame.
+                    // The decoder mistakes an end between two blocks for the end of the frame.
                     if n == 0 && !*legacy && decoder.get_ref().ended {
                         return Err(Failure::Corrupt);
                     }
@@ -211,7 +211,7 @@ impl Unpack {
         }
     }
 
-    /// Begins the next member.
+    /// Starts the next member.
     fn begin(&mut self) -> Result<(), Failure> {
         let Member::Between(mut packed) = std::mem::replace(&mut self.member, Member::Done) else {
             return Ok(());
@@ -246,7 +246,7 @@ impl Unpack {
     }
 
     fn begin_with(&mut self, packed: &mut Packed) -> Result<NextMember, Failure> {
-        // Zeros behind the last member are padding, as tapes and some writers leave it.
+        // Zeros after the last member are padding, which tapes and some writers leave.
         loop {
             let bytes = packed.fill_buf()?;
             if bytes.is_empty() {
@@ -293,7 +293,7 @@ impl Unpack {
     }
 }
 
-/// What comes next.
+/// What follows a member.
 enum NextMember {
     End,
     Skipped,

@@ -1,8 +1,8 @@
-//! Windows of a file mapped into memory, which saves the copy of every byte that a read makes.
+//! Maps windows of a file into memory, which saves copying every byte.
 //!
-//! A window is mapped whole at once, so that its pages cost no fault each, and is given up with the last
-//! packet in it. A file that is cut while it is mapped loses its pages, and the system ends who reads them
-//! (`SIGBUS`): here they become zeros, and the window says so.
+//! A window is mapped at once with all its pages, which avoids page faults, and is unmapped with
+//! its last packet. If a mapped file is truncated, reading the lost pages raises `SIGBUS`. The
+//! handler here replaces them by zero pages, and the window reports it.
 
 #![allow(unsafe_code)]
 
@@ -12,22 +12,22 @@ use std::ptr::NonNull;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Windows that are mapped at a time; what finds no place is read.
+/// Most windows mapped at a time. Beyond it the file is read.
 const MAX_WINDOWS: usize = 256;
 
-/// Where windows are, for [`restore`].
+/// Where the windows are mapped, for [`restore`].
 static PLACES: [Place; MAX_WINDOWS] = [const { Place::new() }; MAX_WINDOWS];
 
-/// What was done about `SIGBUS` before; none if that could not be changed.
+/// The previous handling of `SIGBUS`; `None` if it could not be changed.
 static BEFORE: OnceLock<Option<libc::sigaction>> = OnceLock::new();
 
-/// The place of one window.
+/// The address range of one window.
 struct Place {
-    /// Address of its first byte; 0 if it is free, [`TAKEN`] until that is known.
+    /// Address of its first byte; 0 if the slot is free, [`TAKEN`] until the address is known.
     start: AtomicUsize,
-    /// Bytes of it.
+    /// Its length, bytes.
     len: AtomicUsize,
-    /// A page of it was not there.
+    /// Whether a page was missing.
     lost: AtomicBool,
 }
 
@@ -57,9 +57,9 @@ impl Place {
 /// A mapped part of a file.
 pub struct Window {
     start: NonNull<u8>,
-    /// Bytes of the mapping, which begins on a page.
+    /// Length of the mapping, bytes; it begins on a page.
     len: usize,
-    /// Bytes of it before those that were asked for.
+    /// Bytes before the requested ones.
     skip: usize,
     place: &'static Place,
 }
@@ -70,7 +70,8 @@ unsafe impl Send for Window {}
 unsafe impl Sync for Window {}
 
 impl Window {
-    /// Maps `len` bytes of `file` from `offset` on. None if that is not possible: then they can still be read.
+    /// Maps `len` bytes of `file` from `offset` on. `None` if that is impossible; they can still be
+    /// read.
     pub fn map(file: &File, offset: u64, len: usize) -> Option<Self> {
         let page = page();
         let skip = usize::try_from(offset % page as u64).ok()?;
@@ -95,7 +96,7 @@ impl Window {
         Some(Self { start, len, skip, place })
     }
 
-    /// The bytes that were asked for.
+    /// The requested bytes.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         // SAFETY: inside the mapping, which lives as long as this value. Whoever writes to the file meanwhile may
@@ -105,7 +106,7 @@ impl Window {
         }
     }
 
-    /// Asks for the cache lines of the headers of a packet at `at`, which are needed soon.
+    /// Prefetches the headers of the packet at `at`.
     #[inline]
     pub fn fetch(&self, at: usize) {
         #[cfg(target_arch = "x86_64")]
@@ -122,7 +123,7 @@ impl Window {
         let _ = at;
     }
 
-    /// Whether bytes were read that are no longer in the file, or that the disk could not give.
+    /// Whether bytes were missing: the file was truncated, or the disk failed.
     pub fn is_broken(&self) -> bool {
         self.place.lost.load(Ordering::Acquire)
     }
@@ -136,13 +137,13 @@ impl Drop for Window {
     }
 }
 
-/// Bytes of a page.
+/// Size of a page, bytes.
 fn page() -> usize {
     static PAGE: OnceLock<usize> = OnceLock::new();
     *PAGE.get_or_init(rustix::param::page_size)
 }
 
-/// Takes over `SIGBUS`, the first time; whether that worked.
+/// Installs the handler for `SIGBUS` on first use. Returns whether it is installed.
 fn catches() -> bool {
     let before = BEFORE.get_or_init(|| {
         page();
@@ -159,8 +160,8 @@ fn catches() -> bool {
     before.is_some()
 }
 
-/// Handles `SIGBUS`: puts a page of zeros where a page of a window is gone. Any other one is handled as it was
-/// before.
+/// Handles `SIGBUS`: replaces a missing page of a window by zeros. Other addresses get the previous
+/// handling.
 extern "C" fn restore(
     signal: libc::c_int,
     info: *mut libc::siginfo_t,
@@ -183,7 +184,7 @@ extern "C" fn restore(
             return;
         }
     }
-    // The instruction is repeated, and this time meets what was there before.
+    // Restore the previous handling. The instruction then repeats and raises the signal again.
     if let Some(Some(before)) = BEFORE.get() {
         // SAFETY: as it was when it was replaced; `sigaction` may be called in a handler.
         unsafe { libc::sigaction(signal, before, std::ptr::null_mut()) };
@@ -231,7 +232,7 @@ mod tests {
         let all: Vec<_> = (0..2 * MAX_WINDOWS).map_while(|_| Window::map(&file, 0, 10)).collect();
         assert!(!all.is_empty() && all.len() <= MAX_WINDOWS);
         drop(all);
-        // Other tests take some meanwhile.
+        // Other tests map windows meanwhile.
         let again: Vec<_> = (0..8).filter_map(|_| Window::map(&file, 0, 10)).collect();
         assert!(!again.is_empty());
     }

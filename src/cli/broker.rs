@@ -1,4 +1,4 @@
-//! Where the broker is: what the commands of many machines share.
+//! Connection to the broker: arguments that the commands for many machines share.
 
 use crate::broker;
 use crate::remote::TlsFiles;
@@ -17,12 +17,21 @@ pub struct NatsArgs {
         help_heading = "Broker"
     )]
     pub nats: Vec<String>,
-    /// File with the broker's credentials: a .creds file, an NKEY seed, a token, or user and password in two lines
+    /// What a NATS server asks for.
+    #[command(flatten)]
+    pub files: NatsFiles,
+}
+
+/// What a NATS server asks for.
+#[derive(Args, Debug, Clone, PartialEq, Eq)]
+pub struct NatsFiles {
+    /// File with the broker's credentials: a .creds file, an NKEY seed, a token, or a user name and
+    /// a password on two lines
     ///
     /// Without it, the systemd credential phitap.nats is used if there is one.
     #[arg(long, value_name = "FILE", help_heading = "Broker")]
     pub nats_credentials: Option<PathBuf>,
-    /// Trust this CA, PEM, instead of those of the platform; TLS is then required
+    /// Trust this CA (PEM) instead of the platform's; implies TLS
     #[arg(long, value_name = "FILE", help_heading = "Broker")]
     pub nats_ca: Option<PathBuf>,
     /// Present this certificate chain to the broker, PEM
@@ -35,8 +44,14 @@ pub struct NatsArgs {
 
 impl NatsArgs {
     pub(super) fn settings(self, name: String) -> broker::Settings {
+        self.files.settings(self.nats, name)
+    }
+}
+
+impl NatsFiles {
+    pub(super) fn settings(self, servers: Vec<String>, name: String) -> broker::Settings {
         broker::Settings {
-            servers: self.nats,
+            servers,
             credentials: self.nats_credentials,
             tls: TlsFiles { ca: self.nats_ca, certificate: self.nats_cert.zip(self.nats_key) },
             name,

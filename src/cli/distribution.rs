@@ -1,7 +1,7 @@
 //! The arguments of `rules publish` and `rules follow`.
 
 use super::broker::NatsArgs;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use crate::distribution::{Follow, Publish};
 use clap::Args;
 use std::path::PathBuf;
@@ -21,8 +21,9 @@ pub struct PublishArgs {
 
 /// `phitap rules follow`.
 ///
-/// Runs beside a sensor. live --rules INTO/current notices new rules and loads them. Rules that are older, faulty or
-/// lack a valid signature are refused with a message and counted, and the active rules stay.
+/// Runs beside a sensor. live --rules INTO/current notices new rules and loads them. Rules that are
+/// older, faulty or without a valid signature are refused with a message and counted, and the
+/// active rules stay.
 #[derive(Args, Debug, Clone, PartialEq, Eq)]
 pub struct FollowArgs {
     /// The folder in which the link current points to the active rules
@@ -34,10 +35,10 @@ pub struct FollowArgs {
     /// Write counters in the Prometheus text format to a file
     #[arg(long, value_name = "FILE")]
     pub metrics_file: Option<PathBuf>,
-    /// Install the published rules and end; exit status 1 if they are refused
+    /// Install the published rules and exit; the exit status is 1 if they are refused
     #[arg(long)]
     pub once: bool,
-    /// Only errors on standard error
+    /// Write only errors to standard error
     #[arg(short, long)]
     pub quiet: bool,
     /// The broker.
@@ -47,7 +48,7 @@ pub struct FollowArgs {
 
 impl PublishArgs {
     pub(super) fn with(self, rules: Option<PathBuf>) -> Result<Publish, ConfigError> {
-        let rules = rules.ok_or_else(|| usage("say which folder is published: --rules DIR"))?;
+        let rules = rules.ok_or_else(|| usage("name the folder to publish: --rules DIR"))?;
         let broker = self.nats.settings("phitap rules".to_owned());
         Ok(Publish { broker, rules, sign_key: self.sign_key })
     }

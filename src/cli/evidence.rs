@@ -1,7 +1,7 @@
-//! `--evidence` and what belongs to it.
+//! `--evidence` and its related options.
 
 use super::Options;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use crate::config::{EvidenceSettings, Source};
 use crate::output::evidence::check_recipients;
 use crate::time::Span;
@@ -10,7 +10,7 @@ use crate::time::Span;
 const TIME: Span = Span::seconds(600);
 const SIZE: u64 = 16 << 20;
 
-/// Where packets of exposures go, checked.
+/// Checked settings for recording packets of exposures.
 pub(super) fn settings(
     source: &Source,
     options: &Options,

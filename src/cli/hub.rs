@@ -1,10 +1,12 @@
 //! The arguments of `hub`.
 
-use super::broker::NatsArgs;
-use super::load::{ConfigError, usage};
+use super::broker::NatsFiles;
+use super::error::{ConfigError, usage};
+use super::output::{KAFKA_TOPIC, broker_of_kafka, is_here, topic_of_kafka};
 use super::values::{Listen, Period};
 use crate::config::MetricsAccess;
-use crate::hub::{STREAM, SUBJECT, Settings};
+use crate::destination::Address;
+use crate::hub::{KafkaSettings, STREAM, SUBJECT, Settings, Source};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,16 +14,53 @@ use std::time::Duration;
 /// Default of `--silent-after`.
 const SILENT_AFTER: Duration = Duration::from_secs(180);
 
+/// The least of it.
+const MIN_SILENT_AFTER: Duration = Duration::from_secs(5);
+
 /// `phitap hub`.
 ///
-/// Sensors publish with --output nats: and --summaries. The hub reads their stream; a flow that two sensors saw
-/// counts once. It acknowledges only what is in its store, so a kill, a restart or a duplicate message changes no
-/// number. Of several hubs, each with its own store and name, one is active and the others stand by.
+/// Sensors publish with --output nats: or kafka: and --summaries, and the hub reads their stream. A flow that
+/// two sensors saw counts once. The hub acknowledges only what is in its store, so a kill, a
+/// restart or a duplicate message changes no number. Of several hubs, each with its own store and
+/// name, one is active and the others stand by.
 #[derive(Args, Debug)]
 pub struct HubArgs {
-    /// The broker.
+    /// Servers of one NATS cluster, such as nats://broker:4222 or tls://broker:4222
+    #[arg(
+        long,
+        value_name = "ADDR",
+        value_delimiter = ',',
+        required_unless_present = "kafka",
+        help_heading = "Broker"
+    )]
+    pub nats: Vec<String>,
+    /// What a NATS server asks for.
     #[command(flatten)]
-    pub nats: NatsArgs,
+    pub files: NatsFiles,
+    /// Brokers of one Kafka cluster, such as k1:9092,k2:9092, instead of NATS (built with --features kafka)
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        conflicts_with_all = [
+            "nats", "nats_credentials", "nats_ca", "nats_cert", "stream", "subject", "rules_key"
+        ],
+        help_heading = "Broker"
+    )]
+    pub kafka: Vec<String>,
+    /// The Kafka topic with the events of the sensors, which must exist
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = KAFKA_TOPIC,
+        value_parser = topic_of_kafka,
+        conflicts_with = "nats",
+        help_heading = "Broker"
+    )]
+    pub topic: String,
+    /// File with user and password in two lines, for Kafka brokers on this machine, such as a proxy that adds TLS
+    #[arg(long, value_name = "FILE", requires = "kafka", help_heading = "Broker")]
+    pub kafka_credentials: Option<PathBuf>,
     /// The JetStream stream with the events of the sensors; created if none has its name or subject
     #[arg(long, value_name = "NAME", default_value = STREAM, help_heading = "Broker")]
     pub stream: String,
@@ -39,13 +78,15 @@ pub struct HubArgs {
     pub silent_after: Option<Period>,
     /// The public key of published rules, PEM: sensors with other rules are reported
     ///
-    /// Without it, sensors whose rules differ from those of most are reported.
+    /// Without it, sensors whose rules differ from the most common ones are reported.
     #[arg(long, value_name = "FILE")]
     pub rules_key: Option<PathBuf>,
-    /// Read the stream from its beginning again, as after restoring an older copy of the store
+    /// Read the stream again from its beginning, for example after restoring an older copy of the
+    /// store
     #[arg(long)]
     pub again: bool,
-    /// Serve /metrics, /healthz, /readyz, the API and the page at this address; a port alone means 127.0.0.1
+    /// Serve /metrics, /healthz, /readyz, the API and the web page at this address; a port alone
+    /// means 127.0.0.1
     #[arg(long, visible_alias = "web", value_name = "ADDR")]
     pub metrics: Option<Listen>,
     /// Require the token in this file
@@ -57,7 +98,7 @@ pub struct HubArgs {
     /// The private key of --metrics-cert, PEM
     #[arg(long, value_name = "FILE")]
     pub metrics_key: Option<PathBuf>,
-    /// Only errors on standard error
+    /// Write only errors to standard error
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -70,17 +111,29 @@ impl TryFrom<HubArgs> for Settings {
         if listen.is_some_and(|address| !address.ip().is_loopback())
             && args.metrics_token_file.is_none()
         {
-            return Err(usage("an address that other hosts reach needs --metrics-token-file"));
+            return Err(usage(
+                "an address that other hosts can reach requires --metrics-token-file",
+            ));
         }
         if args.metrics_cert.is_some() != args.metrics_key.is_some() {
             return Err(usage("--metrics-cert and --metrics-key go together"));
         }
+        let source = match args.kafka.is_empty() {
+            true => Source::Nats(args.files.settings(args.nats, format!("phitap hub {name}"))),
+            false => Source::Kafka(kafka(&args.kafka, args.topic, args.kafka_credentials)?),
+        };
         let silent_after = match args.silent_after {
             Some(period) => period.0,
             None => SILENT_AFTER,
         };
+        if silent_after < MIN_SILENT_AFTER {
+            return Err(usage(format!(
+                "--silent-after is {} s at least: sensors report once a minute (--status-every)",
+                MIN_SILENT_AFTER.as_secs()
+            )));
+        }
         Ok(Self {
-            broker: args.nats.settings(format!("phitap hub {name}")),
+            source,
             stream: args.stream,
             subject: args.subject,
             store: args.store,
@@ -97,4 +150,22 @@ impl TryFrom<HubArgs> for Settings {
             quiet: args.quiet,
         })
     }
+}
+
+/// A topic of Kafka. Addresses are checked here, as clap would show one with a password in it.
+fn kafka(
+    brokers: &[String],
+    topic: String,
+    credentials: Option<PathBuf>,
+) -> Result<KafkaSettings, ConfigError> {
+    let brokers: Result<Vec<Address>, String> =
+        brokers.iter().map(|broker| broker_of_kafka(broker)).collect();
+    let brokers = brokers.map_err(|fault| usage(format!("--kafka: {fault}")))?;
+    if credentials.is_some() && !brokers.iter().all(is_here) {
+        return Err(usage(
+            "credentials would cross the network in cleartext: use a proxy on this machine that adds TLS",
+        ));
+    }
+    let brokers: Vec<String> = brokers.iter().map(Address::to_string).collect();
+    Ok(KafkaSettings { brokers: brokers.join(","), topic, credentials })
 }

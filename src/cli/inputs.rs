@@ -1,12 +1,12 @@
-//! Keeps outputs from overwriting what is read; the name of this machine.
+//! Prevents outputs from overwriting inputs; also the host name.
 
 use super::Options;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use crate::config::Backend;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-/// Refuses to write where `path` is read.
+/// Refuses to write to `path` if it is an input.
 pub(super) fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
     let outs = [&options.metrics_file, &options.state, &options.store].into_iter().flatten();
     let files = options.output.iter().filter_map(|output| output.0.target.file());
@@ -19,9 +19,9 @@ pub(super) fn keep(path: &Path, options: &Options) -> Result<(), ConfigError> {
 /// Longest magic number of a capture, bytes.
 const MAGIC: u64 = 16;
 
-/// Whether an output path is a capture: a slip that would destroy evidence.
+/// Whether an output path is a capture, which it would be a mistake to overwrite.
 pub(super) fn is_capture(path: &Path) -> bool {
-    // Opening a pipe would wait for its other end.
+    // Opening a pipe would block until its other end is open.
     if !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
         return false;
     }
@@ -33,7 +33,7 @@ pub(super) fn is_capture(path: &Path) -> bool {
 fn is_same_file(a: &Path, b: &Path) -> bool {
     use std::os::unix::fs::MetadataExt as _;
     match (std::fs::metadata(a), std::fs::metadata(b)) {
-        // A terminal or /dev/null may well be both.
+        // A terminal or /dev/null may be both.
         (Ok(a), Ok(b)) => a.is_file() && (a.dev(), a.ino()) == (b.dev(), b.ino()),
         _ => false,
     }
@@ -46,10 +46,10 @@ pub(super) fn host_name() -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
-/// Largest `--pace`: a day in a minute and a half.
+/// Largest `--pace`: a day in 86 seconds.
 const MAX_PACE: u32 = 1_000;
 
-/// How fast packet time passes.
+/// Pace of packet time.
 pub(super) fn pace(options: &Options) -> Result<u32, ConfigError> {
     match (options.pace.unwrap_or(1), options.backend.unwrap_or_default()) {
         (1, _) => Ok(1),

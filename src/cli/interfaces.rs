@@ -1,24 +1,25 @@
-//! How interfaces are read, and what a run that reads them gives up.
+//! Settings of live captures: interfaces and sandbox.
 
+use super::error::{ConfigError, usage};
 use super::inputs::pace;
-use super::load::{ConfigError, usage};
 use super::{Options, Size};
 use crate::config::{Capture, Timestamps};
 use crate::destination::Target;
 use crate::sandbox::Sandbox;
 use std::path::{Path, PathBuf};
 
-/// The port of a resolver, for names whose answer needs TCP.
+/// DNS port, which the sandbox allows for answers over TCP.
 const DNS: u16 = 53;
-/// Default of `--ring-size`, its least and its most, bytes.
+/// Default, smallest and largest `--ring-size`, bytes.
 const RING: u64 = 64 << 20;
 const MIN_RING: u64 = 1 << 20;
 const MAX_RING: u64 = 4 << 30;
-/// Default of `--snaplen` and its most: what libpcap takes for everything. Its least holds headers.
+/// Default and largest `--snaplen` (libpcap's value for everything), and the smallest, which holds
+/// headers.
 const SNAPLEN: u32 = 262_144;
 const MIN_SNAPLEN: u32 = 128;
 
-/// How interfaces are read.
+/// Settings of the capture.
 pub(super) fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
     Ok(Capture {
         backend: options.backend.unwrap_or_default(),
@@ -30,7 +31,7 @@ pub(super) fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigE
     })
 }
 
-/// What a live run gives up; it goes on writing to the folders of its outputs.
+/// The sandbox of a live run, which may still write to the folders of its outputs.
 pub(super) fn sandbox(options: &Options) -> Option<Sandbox> {
     let outputs =
         [&options.metrics_file, &options.report, &options.assets, &options.store, &options.state];
@@ -41,7 +42,7 @@ pub(super) fn sandbox(options: &Options) -> Option<Sandbox> {
         _ => PathBuf::from("."),
     };
     let mut writes: Vec<PathBuf> = outputs.map(folder).collect();
-    // A folder that is not there yet is made.
+    // A missing folder is created.
     let spool = options.spool.as_ref();
     writes.extend(
         spool.map(|path| if path.is_dir() { path.clone() } else { folder(path.as_path()) }),
@@ -65,7 +66,7 @@ pub(super) fn sandbox(options: &Options) -> Option<Sandbox> {
     })
 }
 
-/// The ring of an interface, bytes: a share of the memory, unless it was chosen.
+/// The ring size of an interface, bytes: a share of the memory unless given.
 fn ring_size(given: Option<Size>, memory: u64) -> Result<usize, ConfigError> {
     let size = given.map_or_else(|| RING.min(memory / 16).max(MIN_RING), |size| size.0);
     if !(MIN_RING..=MAX_RING).contains(&size) {

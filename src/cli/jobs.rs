@@ -1,16 +1,28 @@
 //! The arguments of `jobs` and `worker`.
 
 use super::broker::NatsArgs;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::review::MergeFormat;
 use super::values::Period;
 use super::{Cli, Command};
 use crate::config::Config;
-use crate::jobs::{Ask, AskResult, GONE_AFTER, Submit, Together, Work, replay_arguments};
+use crate::destination::{Destination, Target};
+use crate::jobs::{
+    Ask, AskResult, Clear, GONE_AFTER, MIN_GONE_AFTER, QueueName, Submit, Together, Work,
+    replay_arguments,
+};
 use clap::{Args, Parser as _, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+
+/// Which queue is meant.
+#[derive(Args, Debug, Clone, PartialEq, Eq)]
+pub struct QueueArgs {
+    /// Name of the queue: each holds the jobs and results of one archive [default: a queue without a name]
+    #[arg(long, value_name = "NAME")]
+    pub queue: Option<QueueName>,
+}
 
 /// `phitap jobs`.
 #[derive(Args, Debug)]
@@ -25,10 +37,11 @@ pub struct JobsArgs {
 pub enum JobsAction {
     /// Add captures to the queue of the workers
     ///
-    /// Workers must see files at the same paths. Rotated files (names in one folder that differ only in numbers) are
-    /// one job, because a flow may continue from one file to the next. Submitting the same files again makes no new
-    /// job, unless they were given up. Built with --features archives, it also accepts addresses of object stores:
-    /// s3://bucket/prefix, gs://, az://.
+    /// Workers must see the files at the same paths. Rotated files (names in one folder that differ
+    /// only in numbers) form one job, because a flow may continue from one file to the next.
+    /// Submitting the same files again adds no job, unless theirs was given up. Built with
+    /// --features archives, it also accepts addresses of object stores: s3://bucket/prefix, gs://,
+    /// az://.
     Submit {
         /// Files, folders (recursively), or addresses of object stores
         #[arg(required = true, value_name = "PATH|URL")]
@@ -36,32 +49,54 @@ pub enum JobsAction {
         /// Which captures are one job
         #[arg(long, value_enum, default_value_t, value_name = "WHICH")]
         together: TogetherArg,
-        /// Say nothing but errors
+        /// Write only errors to standard error
         #[arg(short, long)]
         quiet: bool,
+        /// The queue.
+        #[command(flatten)]
+        queue: QueueArgs,
         /// The broker.
         #[command(flatten)]
         nats: NatsArgs,
     },
-    /// Show the progress and speed of the jobs, and which were given up and why
+    /// Show the progress and speed of the jobs, and why any were given up
     Status {
-        /// JSON instead of text
+        /// Print JSON instead of text
         #[arg(long)]
         json: bool,
+        /// The queue.
+        #[command(flatten)]
+        queue: QueueArgs,
         /// The broker.
         #[command(flatten)]
         nats: NatsArgs,
     },
-    /// Write the result of all jobs, as merge does
+    /// Write the result of all jobs, like merge
     ///
-    /// Exit status 3 if jobs wait, run, were given up or were read in part.
+    /// The exit status is 3 if any job is waiting or running, was given up, or was read only in
+    /// part.
     Result {
-        /// How to write it
+        /// Output format
         #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
         format: MergeFormat,
-        /// Exposures shown at most [default: all]
+        /// Maximum number of exposures shown [default: all]
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
+        /// The queue.
+        #[command(flatten)]
+        queue: QueueArgs,
+        /// The broker.
+        #[command(flatten)]
+        nats: NatsArgs,
+    },
+    /// Remove all jobs of a queue and their results from the broker, before another archive is submitted
+    Clear {
+        /// Also while workers are at jobs of the queue
+        #[arg(long)]
+        force: bool,
+        /// The queue.
+        #[command(flatten)]
+        queue: QueueArgs,
         /// The broker.
         #[command(flatten)]
         nats: NatsArgs,
@@ -76,26 +111,30 @@ pub enum TogetherArg {
     Rotated,
     /// Those in one folder
     Folder,
-    /// Each file alone: a flow that continues in the next file counts as two
+    /// Each file alone; a flow that continues in the next file counts twice
     None,
 }
 
 /// `phitap worker`.
 ///
-/// Takes captures from the queue of phitap jobs submit, one job at a time, replays them and publishes the result. A
-/// worker may be killed at any moment: another one repeats its job.
+/// Takes captures from the queue of phitap jobs submit, one job at a time, replays them and
+/// publishes the result. A worker may be killed at any moment: another worker then repeats its job.
 #[derive(Args, Debug)]
 pub struct WorkerArgs {
     /// The broker.
     #[command(flatten)]
     pub nats: NatsArgs,
-    /// The key of pseudonyms: the same file for every worker
+    /// The queue.
+    #[command(flatten)]
+    pub queue: QueueArgs,
+    /// Key file for pseudonyms; must be the same for every worker
     #[arg(long, value_name = "FILE")]
     pub key_file: PathBuf,
-    /// Options of replay (rules, regions, home-net, memory...), as for its --config
+    /// Configuration file with options of replay (rules, regions, home-net, memory...), as for its
+    /// --config
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Threads of one replay [default: one per core]
+    /// Threads per replay [default: one per core]
     #[arg(long, value_name = "N")]
     pub workers: Option<NonZeroUsize>,
     /// Attempts after which a job is given up
@@ -103,7 +142,7 @@ pub struct WorkerArgs {
     pub tries: NonZeroU32,
     /// Time without a sign of life after which a worker's job is given to another [default: 30s]
     ///
-    /// The first worker sets it for all of them.
+    /// The first worker sets it for all.
     #[arg(long, value_name = "TIME")]
     pub gone_after: Option<Period>,
     /// Name of this worker in the list of jobs [default: name of the host]
@@ -112,7 +151,7 @@ pub struct WorkerArgs {
     /// End when no job is left
     #[arg(long)]
     pub until_empty: bool,
-    /// Only errors on standard error
+    /// Write only errors to standard error
     #[arg(short, long)]
     pub quiet: bool,
 }
@@ -123,24 +162,33 @@ impl TryFrom<WorkerArgs> for Work {
     fn try_from(args: WorkerArgs) -> Result<Self, ConfigError> {
         let name =
             args.name.or_else(super::inputs::host_name).unwrap_or_else(|| "worker".to_owned());
+        let gone_after = args.gone_after.map_or(GONE_AFTER, |period| period.0);
+        if gone_after < MIN_GONE_AFTER {
+            return Err(usage(format!(
+                "--gone-after is {} s at least: a worker must have time to say that it is there",
+                MIN_GONE_AFTER.as_secs()
+            )));
+        }
         let threads = args.workers.map(NonZeroUsize::get);
         let of_replay = replay_arguments(&args.key_file, args.config.as_deref(), threads);
         Ok(Self {
             replay: replay(of_replay)?,
             broker: args.nats.settings(format!("phitap worker {name}")),
+            queue: args.queue.queue.unwrap_or_default(),
             name,
             key_file: args.key_file,
             config: args.config,
             threads,
             tries: args.tries.get(),
-            gone_after: args.gone_after.map_or(GONE_AFTER, |period| period.0),
+            gone_after,
             until_empty: args.until_empty,
             quiet: args.quiet,
         })
     }
 }
 
-/// What a replay with these arguments goes by: read at the start of a worker, as a mistake would fail every job.
+/// The configuration of a replay with these arguments. Read when the worker starts, because a
+/// mistake would fail every job.
 fn replay(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
     let program = [OsString::from("phitap")].into_iter();
     let whole = program.chain(arguments).chain([OsString::from("-")]);
@@ -149,8 +197,25 @@ fn replay(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
         return Err(usage("a worker runs replay"));
     };
     let config = Config::try_from(replay)?;
-    // The one changes the status of a replay, with the other it does not end.
-    for (key, given) in [("fail-on", config.fail_on.is_some()), ("follow", config.follow)] {
+    // They would change the exit status of a replay, keep it from ending, or write its events elsewhere: all jobs of a
+    // worker would write to one place.
+    let lines = |output: &Destination| {
+        output.target == Target::Stdout && output.format.unwrap_or(config.format) == "ecs"
+    };
+    let elsewhere = !config.outputs.iter().all(lines);
+    for (key, given) in [
+        ("fail-on", config.fail_on.is_some()),
+        ("follow", config.follow),
+        ("output", elsewhere),
+        ("spool", config.spool.is_some()),
+        ("report", config.report.is_some()),
+        ("assets", config.assets.is_some()),
+        ("store", config.store.is_some()),
+        ("evidence", config.evidence.is_some()),
+        ("metrics", config.metrics.is_some()),
+        ("metrics-file", config.metrics_file.is_some()),
+        ("state", config.state.is_some()),
+    ] {
         if given {
             return Err(usage(format!(
                 "a worker cannot use {key}: remove it from the file of --config"
@@ -160,7 +225,7 @@ fn replay(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
     Ok(config)
 }
 
-/// What is asked of the jobs.
+/// A checked action of `jobs`.
 #[derive(Debug)]
 pub enum JobsTask {
     /// `jobs submit`.
@@ -169,14 +234,17 @@ pub enum JobsTask {
     Status(Ask),
     /// `jobs result`.
     Result(AskResult),
+    /// `jobs clear`.
+    Clear(Clear),
 }
 
 impl From<JobsAction> for JobsTask {
     fn from(action: JobsAction) -> Self {
         let broker = |nats: NatsArgs| nats.settings("phitap jobs".to_owned());
         match action {
-            JobsAction::Submit { paths, together, quiet, nats } => Self::Submit(Submit {
+            JobsAction::Submit { paths, together, quiet, queue, nats } => Self::Submit(Submit {
                 broker: broker(nats),
+                queue: queue.queue.unwrap_or_default(),
                 paths,
                 together: match together {
                     TogetherArg::Rotated => Together::Rotated,
@@ -185,10 +253,22 @@ impl From<JobsAction> for JobsTask {
                 },
                 quiet,
             }),
-            JobsAction::Status { json, nats } => Self::Status(Ask { broker: broker(nats), json }),
-            JobsAction::Result { format, limit, nats } => {
-                Self::Result(AskResult { broker: broker(nats), shape: format.into(), limit })
-            }
+            JobsAction::Status { json, queue, nats } => Self::Status(Ask {
+                broker: broker(nats),
+                queue: queue.queue.unwrap_or_default(),
+                json,
+            }),
+            JobsAction::Result { format, limit, queue, nats } => Self::Result(AskResult {
+                broker: broker(nats),
+                queue: queue.queue.unwrap_or_default(),
+                shape: format.into(),
+                limit,
+            }),
+            JobsAction::Clear { force, queue, nats } => Self::Clear(Clear {
+                broker: broker(nats),
+                queue: queue.queue.unwrap_or_default(),
+                force,
+            }),
         }
     }
 }

@@ -1,12 +1,13 @@
-//! Arguments and file become a checked [`Task`].
+//! Turns arguments and the configuration file into a checked [`Task`].
 
+use super::error::{ConfigError, usage};
 use super::inputs::{host_name, is_capture, keep};
 use super::interfaces::{capture, sandbox};
 use super::output::{destinations, spool};
 use super::published::published;
 use super::reveal::{Destination, RequestedOutput, allowed};
 use super::values::Listen;
-use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction, exit};
+use super::{Cli, Command, Doctor, Live, Options, Period, Replay, RulesAction};
 use crate::config::{
     Config, Detail, Limits, MetricsAccess, Published, Reread, Source, StoreSettings,
 };
@@ -31,30 +32,30 @@ const MAX_WORKERS: usize = 256;
 const STATUS_EVERY: Duration = Duration::from_secs(60);
 /// Default of `--max-silence`.
 const MAX_SILENCE: Duration = Duration::from_secs(300);
-/// What the command line comes to.
+/// A checked command with its settings.
 #[derive(Debug)]
 pub enum Task {
     /// `replay` or `live`.
     Run(Box<Config>),
     /// `doctor`.
     Doctor {
-        /// What a run would go by.
+        /// The configuration that a run would use.
         config: Box<Config>,
-        /// For programs instead of people.
+        /// Whether to print JSON.
         json: bool,
     },
     /// `report`.
     Report {
         /// A store or a file of events.
         from: PathBuf,
-        /// Where the page goes; standard output if none.
+        /// The page to write; standard output if none.
         output: Option<PathBuf>,
     },
     /// `live` without an interface: list them.
     Interfaces,
     /// `rules`.
     Rules {
-        /// List, check or test.
+        /// The action.
         action: RulesAction,
         /// Folder of further rules.
         rules: Option<PathBuf>,
@@ -80,42 +81,6 @@ pub enum Task {
     Completions(clap_complete::Shell),
     /// `man`.
     Man,
-}
-
-/// Why arguments or file were refused.
-#[derive(Debug, thiserror::Error)]
-pub enum ConfigError {
-    /// The file could not be read.
-    #[error("cannot read {path}: {source}; check the path, and that you may read it", path = .path.display())]
-    Io {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The file is faulty.
-    #[error("{path}:{line}: {reason}", path = .path.display())]
-    File {
-        /// The file.
-        path: PathBuf,
-        /// Line, from 1.
-        line: usize,
-        /// What is wrong.
-        reason: String,
-    },
-    /// Values that do not go together or are out of range.
-    #[error("{0}")]
-    Usage(String),
-}
-
-impl ConfigError {
-    /// The exit status it leads to.
-    pub const fn exit_status(&self) -> u8 {
-        match self {
-            Self::Io { .. } => exit::FAILED,
-            Self::File { .. } | Self::Usage(_) => exit::USAGE,
-        }
-    }
 }
 
 impl TryFrom<Cli> for Task {
@@ -173,7 +138,7 @@ impl TryFrom<Doctor> for Task {
     type Error = ConfigError;
     fn try_from(doctor: Doctor) -> Result<Self, ConfigError> {
         let mut options = doctor.options;
-        // A configuration file names the format of events, which is not that of this report.
+        // In a configuration file, `format` is the format of events, not of this report.
         let json = match options.format.take() {
             None => false,
             Some(format) if format.0 == FORMATS[0].name => false,
@@ -207,7 +172,7 @@ impl TryFrom<Live> for Task {
         }
         let count = interfaces.len() as u64;
         let mut config = config(Source::Interfaces(interfaces), options)?;
-        // The kernel's pages count as the program's own.
+        // The kernel's ring buffers count towards the program's memory.
         config.limits.rings = count.saturating_mul(config.capture.ring as u64);
         config.sensor = config.sensor.or_else(host_name);
         Ok(Self::Run(Box::new(config)))
@@ -281,7 +246,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
         metrics_file: options.metrics_file,
         reveal: options.reveal,
         key_file: options.key_file,
-        rules: published.as_ref().map(Published::in_force).or(options.rules),
+        rules: published.as_ref().map(Published::active_folder).or(options.rules),
         published,
         regions: regions(options.regions)?,
         filter: options.filter,
@@ -305,13 +270,13 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     })
 }
 
-/// The store, and how much it keeps.
+/// The store and its retention.
 fn store(options: &Options) -> Option<StoreSettings> {
     let keep = options.store_keep.map(|keep| keep.0).unwrap_or_default();
     options.store.clone().map(|path| StoreSettings { path, keep })
 }
 
-/// Refuses files that would be written twice, or over what is read or a capture.
+/// Refuses an output that is used twice, or that would overwrite an input or a capture.
 fn separate(options: &Options) -> Result<(), ConfigError> {
     let mut written: Vec<(&str, &Path)> = [
         ("--metrics-file", &options.metrics_file),
@@ -344,15 +309,15 @@ fn separate(options: &Options) -> Result<(), ConfigError> {
     Ok(())
 }
 
-/// The networks that count as one's own; those of private use if none is given.
+/// The user's own networks; private address space if none is given.
 fn home_nets(given: Vec<Cidr>) -> HomeNets {
     if given.is_empty() { HomeNets::default() } else { HomeNets::new(given) }
 }
 
-/// Caps of state, as far as options set them.
+/// Limits on state, as far as options set them.
 fn limits(options: &Options, memory: u64) -> Limits {
     let defaults = Limits::default();
-    // With none, what is due would be due again at once.
+    // At zero, an update would be due all the time.
     let update = options.update_every.map(|every| every.span().max(Span::seconds(1)));
     Limits {
         memory,
@@ -362,12 +327,12 @@ fn limits(options: &Options, memory: u64) -> Limits {
     }
 }
 
-/// A time; 0 means none.
+/// A duration; 0 means never.
 fn time(given: Option<Period>, default: Duration) -> Option<Duration> {
     Some(given.map_or(default, |period| period.0)).filter(|time| !time.is_zero())
 }
 
-/// Who may access `--metrics`. Other hosts need a token.
+/// Access control of `--metrics`. Addresses that other hosts can reach need a token.
 fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
     let access = MetricsAccess {
         token: options.metrics_token_file.clone(),
@@ -391,17 +356,17 @@ fn metrics_access(options: &Options) -> Result<MetricsAccess, ConfigError> {
     }
 }
 
-/// Reads the arguments of the program and its file again.
+/// Reads the program's arguments and the configuration file again.
 fn reread() -> Result<Box<Config>, String> {
     let cli = Cli::try_parse().map_err(|error| error.to_string())?;
     match Task::try_from(cli) {
         Ok(Task::Run(config)) => Ok(config),
-        Ok(_) => Err("it names no interface any more".to_owned()),
+        Ok(_) => Err("it no longer names an interface".to_owned()),
         Err(error) => Err(error.to_string()),
     }
 }
 
-/// Regions in lower case; those of the rules' default if none is given.
+/// Regions in lower case; the default of the rules if none is given.
 fn regions(given: Vec<String>) -> Result<Vec<String>, ConfigError> {
     if given.is_empty() {
         return Ok(DEFAULT_REGIONS.iter().map(|r| (*r).to_owned()).collect());
@@ -419,7 +384,7 @@ fn regions(given: Vec<String>) -> Result<Vec<String>, ConfigError> {
 }
 
 impl Options {
-    /// These over those of `--config`.
+    /// Merges these options over those of `--config`.
     fn with_file(self) -> Result<Self, ConfigError> {
         match &self.config {
             None => Ok(self),
@@ -430,9 +395,9 @@ impl Options {
         }
     }
 
-    /// These where given, else `file`'s.
+    /// Takes each option from `self` if given, and otherwise from `file`.
     fn over(self, file: Self) -> Self {
-        // A field that is added must be merged too: no `..` here.
+        // No `..` here, so that a new field cannot be forgotten.
         Self {
             format: self.format.or(file.format),
             detail: self.detail.or(file.detail),
@@ -481,7 +446,7 @@ impl Options {
             no_sandbox: self.no_sandbox || file.no_sandbox,
             log_format: self.log_format.or(file.log_format),
             config: self.config,
-            // -v and -q on the command line overrule each other's key.
+            // -v and -q on the command line each override both keys of the file.
             verbose: if self.verbose > 0 || self.quiet { self.verbose } else { file.verbose },
             quiet: self.quiet || (file.quiet && self.verbose == 0),
             no_progress: self.no_progress || file.no_progress,
@@ -503,15 +468,11 @@ fn read(path: &Path) -> Result<Options, ConfigError> {
     parse(&text).map_err(|(line, reason)| faulty(line, reason))
 }
 
-/// Options, or the line and the fault.
+/// Parses a configuration file. The error is a line and the fault.
 pub(super) fn parse(text: &str) -> Result<Options, (usize, String)> {
     toml::from_str(text).map_err(|e| {
         let start = e.span().map_or(0, |s| s.start);
         let line = 1 + text.bytes().take(start).filter(|&b| b == b'\n').count();
         (line, e.message().to_owned())
     })
-}
-
-pub(super) fn usage(text: impl Into<String>) -> ConfigError {
-    ConfigError::Usage(text.into())
 }

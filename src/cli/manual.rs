@@ -1,4 +1,4 @@
-//! Completion scripts and the manual page, made from the same structs as the parser.
+//! Shell completions and the manual page, generated from the parser's own structs.
 
 use super::Cli;
 use clap::CommandFactory as _;
@@ -9,18 +9,18 @@ use std::io::{self, Write};
 /// Writes the completion script for `shell`.
 ///
 /// # Errors
-/// What `to` said.
+/// Writing to `to` failed.
 pub fn completions(shell: clap_complete::Shell, to: &mut dyn Write) -> io::Result<()> {
     let mut script = Vec::new();
-    // Into memory first: the generator panics where it cannot write.
+    // Into memory first, because the generator panics on write errors.
     clap_complete::generate(shell, &mut Cli::command(), "phitap", &mut script);
     to.write_all(&script)
 }
 
-/// Writes the manual page, with every command's options, as roff.
+/// Writes the manual page (roff) with the options of every command.
 ///
 /// # Errors
-/// What `to` said.
+/// Writing to `to` failed.
 pub fn man(to: &mut dyn Write) -> io::Result<()> {
     let mut command = Cli::command();
     command.build();

@@ -1,11 +1,12 @@
-//! The command line: clap structs, no work. [`Task`] is what it comes to once checked.
+//! The command line: clap structs and no logic. [`Task`] is the checked result.
 //!
-//! [`Options`] serves arguments and `--config` alike, so every option has a key in the file.
+//! [`Options`] serves both arguments and `--config`, so every option has a key in the file.
 
 #[cfg(feature = "nats")]
 mod broker;
 #[cfg(feature = "nats")]
 mod distribution;
+mod error;
 mod evidence;
 #[cfg(all(feature = "nats", feature = "store"))]
 mod hub;
@@ -24,9 +25,10 @@ mod values;
 #[cfg(test)]
 mod tests;
 
+pub use error::ConfigError;
 #[cfg(all(feature = "nats", feature = "store"))]
 pub use hub::HubArgs;
-pub use load::{ConfigError, Task};
+pub use load::Task;
 pub use manual::{completions, man};
 pub use output::OutputArg;
 pub use published::RulesFrom;
@@ -55,7 +57,7 @@ use std::path::PathBuf;
 pub mod exit {
     /// Done.
     pub const DONE: u8 = 0;
-    /// Could not do it; a message names the file, the offset and the remedy.
+    /// Failed; a message names the file, the offset and the remedy.
     pub const FAILED: u8 = 1;
     /// Wrong usage.
     pub const USAGE: u8 = 2;
@@ -84,9 +86,10 @@ Exit status:
 
 /// Finds patient data (PHI) that crosses a network in cleartext.
 ///
-/// phitap reads packets from capture files or from a SPAN or TAP port, rebuilds the conversations,
-/// and reports every patient whose data crosses the wire in cleartext: who sent it to whom, over
-/// what, which identifiers, how exposed. It never shows an identifier value unless --reveal is given.
+/// phitap reads packets from capture files or from a SPAN or TAP port and reassembles the
+/// conversations. For each patient whose data crosses the wire in cleartext, it reports who sent it
+/// to whom, over what, which identifiers it held, and how exposed it was. It never shows an
+/// identifier value unless --reveal is given.
 #[derive(Parser, Debug)]
 #[command(name = "phitap", version, propagate_version = true, max_term_width = 100)]
 #[command(after_long_help = AFTER_HELP, disable_help_subcommand = true)]
@@ -97,7 +100,7 @@ pub struct Cli {
 }
 
 impl Cli {
-    /// The process with which this one is to end.
+    /// The process whose end also ends this one.
     pub const fn ends_with(&self) -> Option<u32> {
         match &self.command {
             Command::Replay(replay) => replay.ends_with,
@@ -105,7 +108,7 @@ impl Cli {
         }
     }
 
-    /// Reads the arguments of the program. A capture file where a command is due gets a hint.
+    /// Parses the program's arguments. A capture file in place of a command gets a hint.
     pub fn read() -> Self {
         Self::try_parse().unwrap_or_else(|mut error| {
             hide_credentials(&mut error);
@@ -124,7 +127,7 @@ impl Cli {
     }
 }
 
-/// Leaves user and password out of an address that an error quotes.
+/// Removes the user name and password of an address quoted in an error.
 fn hide_credentials(error: &mut clap::Error) {
     use clap::error::{ContextKind, ContextValue};
     let Some(ContextValue::String(value)) = error.get(ContextKind::InvalidValue) else { return };
@@ -152,7 +155,8 @@ pub enum Command {
     Query(Box<QueryArgs>),
     /// Look up whether a person is affected, by name, birth date or number (prompted for)
     Find(Box<FindArgs>),
-    /// Compare two runs: what is gone, what is new, what remains (exit status 10 unless all is gone)
+    /// Compare two runs: what is gone, what is new, what remains (exit status 10 if anything
+    /// remains or is new)
     Diff(Box<DiffArgs>),
     /// Show everything about an exposure, a finding, a patient, a service or a rule
     Explain(ExplainArgs),
@@ -182,17 +186,17 @@ pub enum Command {
 #[derive(Args, Debug)]
 #[command(after_long_help = AFTER_HELP)]
 pub struct Replay {
-    /// Capture files, folders (recursively), or - for standard input
+    /// Capture files, folders (searched recursively), or - for standard input
     ///
-    /// pcap, pcapng and formats of other programs, also compressed.
+    /// Reads pcap, pcapng and formats of other programs, also compressed.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Wait for more at the end of files that are still being written; stop with Ctrl-C
+    /// At the end of a file that is still being written, wait for more; stop with Ctrl-C
     ///
     /// Compressed files are read to their end only.
     #[arg(short, long, help_heading = "Running")]
     pub follow: bool,
-    /// End with the process of this number, which must have started this one
+    /// End when the process with this number ends, which must be the parent process
     #[arg(long, value_name = "PID", hide = true)]
     pub ends_with: Option<u32>,
     /// Options shared by replay and live.
@@ -214,9 +218,10 @@ pub struct Live {
 
 /// `phitap doctor`.
 ///
-/// Takes the options of live, also from --config, and checks what they require: interfaces and their
-/// offloads, privileges, memory, the clock, files, the key, the rules, the address of the metrics.
-/// Exit status 1 if something must be changed. --format json is for programs.
+/// Takes the options of live, also from --config, and checks what they require: interfaces and
+/// their offloads, privileges, memory, the clock, files, the key, the rules, and the metrics
+/// address. The exit status is 1 if something must be changed. --format json prints JSON for
+/// programs.
 #[derive(Args, Debug)]
 pub struct Doctor {
     /// Interfaces that live will watch, such as eth1,eth2
@@ -256,23 +261,23 @@ pub enum RulesAction {
     List,
     /// Show a rule: what it matches, why, and its samples
     Show {
-        /// Its id, as in `list` and in events
+        /// Its id, as in rules list and in events
         id: String,
     },
     /// Check that every rule file is valid
     Check,
-    /// Run the match and no_match samples of every rule
+    /// Test every rule with its match and no_match samples
     Test,
     /// Publish the rules of --rules to all sensors, signed
     #[cfg(feature = "nats")]
     Publish(PublishArgs),
-    /// Install published rules with a valid signature into a folder as soon as they arrive
+    /// Install published rules into a folder as they arrive, if their signature is valid
     #[cfg(feature = "nats")]
     Follow(FollowArgs),
 }
 
-/// What `replay` and `live` share. Each option is also a key of `--config`, with the same name and without
-/// the leading dashes; the command line takes precedence.
+/// Options of `replay` and `live`. Each is also a key of `--config` with the same name, without the
+/// leading dashes; the command line takes precedence.
 #[derive(Args, Deserialize, Debug, Default, Clone)]
 #[serde(deny_unknown_fields, default, rename_all = "kebab-case")]
 pub struct Options {
@@ -290,16 +295,18 @@ pub struct Options {
     /// Number of exposures that the summary shows in full, the worst first [default: 10]
     #[arg(long, value_name = "N", help_heading = "Output")]
     pub top: Option<usize>,
-    /// Write to a file, or send to a receiver, instead of standard output; may be given several times
+    /// Write to a file, or send to a receiver, instead of standard output; may be given several
+    /// times
     ///
-    /// A file: FILE or file:FILE, with rotate=SIZE, every=TIME, keep=N. A new file is readable by its owner
-    /// only. replay replaces an existing file; live, and rotation, append to it. live reopens it when it was
-    /// renamed (logrotate), and continues when the disk is full.
+    /// A file: FILE or file:FILE, with rotate=SIZE, every=TIME, keep=N. A new file is readable by
+    /// its owner only. replay replaces an existing file; live appends to it, and so does rotation.
+    /// live reopens a file that was renamed (logrotate), and continues when the disk is full.
     ///
-    /// Or stdout; unix:SOCKET; syslog:udp://HOST, tcp://HOST:PORT or tls://HOST; nats://HOST (subject=);
-    /// kafka:HOST (topic=); https://HOST/PATH (api=webhook, elasticsearch, opensearch or splunk, index=,
-    /// batch=). Behind a comma follow name=, format=, credentials=FILE, ca=FILE, cert=FILE, key=FILE. In
-    /// the file of --config, a list. docs/outputs.md explains each.
+    /// Other targets: stdout; unix:SOCKET; syslog:udp://HOST, tcp://HOST:PORT or tls://HOST;
+    /// nats://HOST (subject=); kafka:HOST (topic=); https://HOST/PATH (api=webhook, elasticsearch,
+    /// opensearch or splunk, index=, batch=). These may be followed by a comma and name=, format=,
+    /// credentials=FILE, ca=FILE, cert=FILE, key=FILE. In the configuration file, outputs are a
+    /// list. docs/outputs.md explains each.
     #[arg(short, long, value_name = "[KIND:]TARGET", help_heading = "Output")]
     #[serde(deserialize_with = "output::outputs")]
     pub output: Vec<OutputArg>,
@@ -308,7 +315,7 @@ pub struct Options {
     /// Without it, events wait in memory. Only its owner can read the folder.
     #[arg(long, value_name = "DIR", help_heading = "Output")]
     pub spool: Option<PathBuf>,
-    /// How long, or how much, --spool keeps of each output, such as 7d or 7d,4GiB [default: 1GiB]
+    /// Limits of --spool for each output: time, size or both, such as 7d or 7d,4GiB [default: 1GiB]
     #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "spool")]
     pub spool_keep: Option<KeepFor>,
     /// Write a report to a file: one self-contained HTML page
@@ -321,23 +328,26 @@ pub struct Options {
     pub assets: Option<PathBuf>,
     /// Store everything that was found in a SQLite file; several runs and sensors may share it
     ///
-    /// For query, find, diff, explain, cut and report. It holds masks and pseudonyms of every patient of
-    /// every exposure, at any --detail. Use it with --key-file: runs with different keys cannot be
-    /// compared. A new file is readable by its owner only.
+    /// query, find, diff, explain, cut and report read it. It holds masks and pseudonyms of every
+    /// patient of every exposure, at any --detail. Use it with --key-file: runs with different keys
+    /// cannot be compared. A new file is readable by its owner only.
     #[arg(long, value_name = "FILE.db", help_heading = "Output", conflicts_with = "reveal")]
     pub store: Option<PathBuf>,
-    /// Retention of --store by age, size or both, such as 90d, 10GiB or 90d,10GiB [default: keep all]
+    /// Retention of --store by age, size or both, such as 90d, 10GiB or 90d,10GiB [default: keep
+    /// all]
     ///
-    /// The oldest entries go first. Days (d), hours (h), minutes (m) or a size.
+    /// The oldest entries are deleted first. An age is in days (d), hours (h) or minutes (m).
     #[arg(long, value_name = "AGE,SIZE", help_heading = "Output", requires = "store")]
     pub store_keep: Option<KeepFor>,
-    /// Keep the packets of each exposure that live finds in this folder, as pcapng files named by its id
+    /// Keep the packets of each exposure that live finds in this folder, as pcapng files named by
+    /// its id
     ///
-    /// They are patient data as it was sent: encrypt them with --encrypt-to, or protect the folder. They include
-    /// the packets that showed the exposure, up to 256 KiB of a connection.
+    /// These files are unmasked patient data: encrypt them with --encrypt-to, or protect the
+    /// folder. They include the packets before the exposure was found, up to 256 KiB of a
+    /// connection.
     #[arg(long, value_name = "DIR", help_heading = "Live capture")]
     pub evidence: Option<PathBuf>,
-    /// How long, and how much, --evidence keeps of each exposure [default: 10m,16MiB]
+    /// Limits of --evidence for each exposure: time, size or both [default: 10m,16MiB]
     #[arg(long, value_name = "TIME,SIZE", help_heading = "Live capture")]
     pub evidence_limit: Option<KeepFor>,
     /// Encrypt --evidence for this age public key, so that only the holder of the private key can open it
@@ -364,24 +374,25 @@ pub struct Options {
     /// The private key of --metrics-cert, PEM
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub metrics_key: Option<PathBuf>,
-    /// Write metrics in the Prometheus text format to a file at the end
+    /// Write metrics in the Prometheus text format to a file at the end of the run
     #[arg(long, value_name = "FILE", help_heading = "Output")]
     pub metrics_file: Option<PathBuf>,
     /// Show identifier values instead of masks
     ///
-    /// The output is then itself patient data: protect it. It must go to a terminal, to a file given
-    /// with --output, or, in replay, to standard output with an explicit --format. Only ecs contains
-    /// values; the other formats have no field for them.
+    /// The output is then itself patient data: protect it. It must go to a terminal, to a file
+    /// given with --output, or, in replay, to standard output with an explicit --format. Only ecs
+    /// contains values; the other formats have no field for them.
     #[arg(long, help_heading = "Output")]
     pub reveal: bool,
     /// Exit with status 10 if an exposure of at least this severity was found
     #[arg(long, value_name = "SEVERITY", value_parser = values::severity_parser(), help_heading = "Output")]
     #[serde(deserialize_with = "values::severity")]
     pub fail_on: Option<Severity>,
-    /// Also write phi-summary events, which phitap merge and phitap hub combine into one result of many runs
+    /// Also write phi-summary events, which phitap merge and phitap hub combine into one result of
+    /// many runs
     ///
-    /// With --format ecs. They contain addresses and pseudonyms, with one entry for each patient of each flow, and
-    /// need a --key-file that all runs share.
+    /// Requires --format ecs, and a --key-file that all runs share. The events contain addresses
+    /// and pseudonyms, with one entry for each patient of each flow.
     #[arg(long, help_heading = "Output")]
     pub summaries: bool,
     /// Name of this sensor in events (observer.name)
@@ -413,8 +424,9 @@ pub struct Options {
     pub rules: Option<PathBuf>,
     /// Take published rules from a NATS server: nats://HOST:4222[,credentials=FILE][,ca=FILE]
     ///
-    /// live keeps them in the folder of --rules and applies them at once, also after a restart without the server.
-    /// Rules that are older, faulty or lack a valid signature are refused. See phitap rules publish.
+    /// live keeps them in the folder of --rules and applies them at once, also after a restart
+    /// without the server. Rules that are older, faulty or without a valid signature are refused.
+    /// See phitap rules publish.
     #[arg(long, value_name = "ADDR", help_heading = "Detection")]
     pub rules_from: Option<RulesFrom>,
     /// The public key that rules of --rules-from are signed with, PEM
@@ -422,7 +434,7 @@ pub struct Options {
     pub rules_key: Option<PathBuf>,
     /// Countries whose identifiers are detected in running text, such as us,gb,de [default: us]
     ///
-    /// ISO 3166 codes, or all. Declared fields and labelled values need none.
+    /// ISO 3166 codes, or all. Declared fields and labelled values are checked for all countries.
     #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = "Detection")]
     pub regions: Vec<String>,
     /// Read only packets that match this BPF expression, such as "tcp port 104"
@@ -430,8 +442,8 @@ pub struct Options {
     pub filter: Option<String>,
     /// Treatment of packets with a wrong IP, TCP or UDP checksum [default: accept]
     ///
-    /// On the sending host the interface often fills in checksums after the packet was captured, so
-    /// a wrong one means nothing. With strict, such packets are skipped and counted.
+    /// On the sending host, the network adapter often fills in checksums after the packet was
+    /// captured, so a wrong one means nothing. With strict, such packets are skipped and counted.
     #[arg(long, value_name = "MODE", value_parser = values::checksums_parser(), help_heading = "Detection")]
     #[serde(deserialize_with = "values::checksums")]
     pub checksums: Option<Checksums>,
@@ -453,14 +465,14 @@ pub struct Options {
     pub max_silence: Option<Period>,
     /// Capture backend of live [default: ring]
     ///
-    /// ring: one kernel ring per worker (Linux). pcap: libpcap, in one thread. If the kernel offers no
-    /// ring, libpcap is used, with a message.
+    /// ring: one kernel ring per worker (Linux). pcap: libpcap, in one thread. Where the kernel
+    /// offers no ring, libpcap is used, and a message says so.
     #[arg(long, value_name = "NAME", value_parser = values::backend_parser(), help_heading = "Live capture")]
     #[serde(deserialize_with = "values::backend")]
     pub backend: Option<Backend>,
-    /// Memory of the kernel's rings per interface [default: 64MiB, less if --memory is small]
+    /// Size of the kernel's packet rings per interface [default: 64MiB, less if --memory is small]
     ///
-    /// It absorbs bursts that the workers have not read yet.
+    /// They buffer bursts that the workers have not read yet.
     #[arg(long, value_name = "SIZE", help_heading = "Live capture")]
     pub ring_size: Option<Size>,
     /// Bytes that live keeps of each packet [default: 262144]
@@ -476,7 +488,7 @@ pub struct Options {
     /// Start even if an interface is missing or down, and wait for it
     #[arg(long, help_heading = "Live capture")]
     pub wait: bool,
-    /// Let packet time pass this many times as fast as the clock, to try days of operation in minutes
+    /// Run packet time this many times faster than the clock, to test days of operation in minutes
     #[arg(long, value_name = "N", hide = true, help_heading = "Live capture")]
     pub pace: Option<u32>,
     /// User to switch to once the interfaces are open: a name, UID or UID:GID
@@ -486,8 +498,9 @@ pub struct Options {
     pub user: Option<String>,
     /// Keep all privileges, to test whether the sandbox causes a problem
     ///
-    /// Otherwise, once the interfaces are open, live keeps only CAP_NET_RAW, may write only to the
-    /// folders of its outputs (Landlock), and makes only the system calls that it needs (seccomp).
+    /// Without this option, once the interfaces are open, live keeps only CAP_NET_RAW, may write
+    /// only to the folders of its outputs (Landlock), and may make only the system calls that it
+    /// needs (seccomp).
     #[arg(long, help_heading = "Live capture")]
     pub no_sandbox: bool,
     /// Format of messages on standard error [default: human]
@@ -504,17 +517,17 @@ pub struct Options {
     /// Verbose messages on standard error; -vv for more
     #[arg(short, long, action = clap::ArgAction::Count, help_heading = "Running")]
     pub verbose: u8,
-    /// Only errors on standard error
+    /// Write only errors to standard error
     #[arg(short, long, conflicts_with = "verbose", help_heading = "Running")]
     pub quiet: bool,
-    /// No progress bar
+    /// Show no progress bar
     #[arg(long, help_heading = "Running")]
     pub no_progress: bool,
 
-    /// Only in the file: `--follow` of `replay`.
+    /// Key for `--follow` of `replay`; only in the file.
     #[arg(skip)]
     pub follow: bool,
-    /// Only in the file: the interfaces of `live`.
+    /// Key for the interfaces of `live`; only in the file.
     #[arg(skip)]
     pub interface: Vec<String>,
 }

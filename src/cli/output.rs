@@ -1,7 +1,7 @@
-//! `--output [KIND:]TARGET[,KEY=VALUE]...`, read alike from arguments and from the file.
+//! Parses `--output [KIND:]TARGET[,KEY=VALUE]...` from arguments and from the file.
 
 use super::Options;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::values::{FormatName, Period, Size};
 use crate::destination::{
     Address, Destination, HttpApi, Remote, Rotation, Service, SpoolSettings, Target, Transport,
@@ -15,22 +15,24 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Outputs of one run at most.
+/// Most outputs of one run.
 pub(super) const MAX_OUTPUTS: usize = 16;
 /// Longest name of an output, characters.
 const MAX_NAME: usize = 32;
-/// Facility of syslog messages where none is given: local0.
+/// Smallest size at which a file is rotated, bytes.
+const MIN_ROTATED: u64 = 64 << 10;
+/// Default facility of syslog messages: local0.
 const LOCAL0: u8 = 16;
-/// Events of one HTTP request at most, if nothing else is said.
+/// Default number of events per HTTP request.
 const BATCH: usize = 500;
-/// The most that may be said.
+/// Most events per HTTP request.
 const MAX_BATCH: usize = 10_000;
 
 /// One `--output`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OutputArg(pub Destination);
 
-/// What follows the target.
+/// The parameters after the target.
 struct Parameters(BTreeMap<String, String>);
 
 impl Parameters {
@@ -47,7 +49,7 @@ impl Parameters {
         self.take(key).map(PathBuf::from)
     }
 
-    /// An error if anything is left.
+    /// Fails if any parameter is left.
     fn end(self, kind: &str) -> Result<(), String> {
         match self.0.keys().next() {
             Some(key) => Err(format!("{kind} outputs have no parameter {key:?}")),
@@ -86,10 +88,12 @@ impl FromStr for OutputArg {
     }
 }
 
-/// Kinds of outputs, as they begin.
+/// The topic of Kafka where none is given.
+pub(super) const KAFKA_TOPIC: &str = "phitap-events";
+/// Kinds of outputs.
 const KINDS: [&str; 8] = ["stdout", "file", "unix", "syslog", "nats", "kafka", "http", "https"];
 
-/// The kind of a target, and what follows it; a path if nothing like a kind comes first.
+/// Splits off the kind of a target; without a known kind it is a path.
 fn kind_of(text: &str) -> Result<(&'static str, &str), String> {
     if text == "stdout" || text == "-" {
         return Ok(("stdout", ""));
@@ -101,20 +105,20 @@ fn kind_of(text: &str) -> Result<(&'static str, &str), String> {
         Some(&"stdout") if !rest.is_empty() => Err("nothing follows stdout:".to_owned()),
         Some(kind) => Ok((kind, rest)),
         None => Err(format!(
-            "there is no kind of output {word:?}; choose one of {}, or write file:{text} for a file of this name",
+            "unknown kind of output {word:?}; choose one of {}, or write file:{text} for a file of this name",
             KINDS.join(", ")
         )),
     }
 }
 
-/// Whether a word is written like a scheme (RFC 3986 section 3.1), and so is meant as a kind.
+/// Whether a word has the form of a scheme (RFC 3986 section 3.1), and so must be a kind.
 fn is_scheme(word: &str) -> bool {
     let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '+' | '-' | '.');
     word.starts_with(|c: char| c.is_ascii_alphabetic()) && word.chars().all(fits)
 }
 
-/// The target, and the parameters behind it: a comma begins one only if a word and `=` follow, so that paths
-/// may hold commas.
+/// Splits target and parameters. A comma starts a parameter only if a word and `=` follow, so paths
+/// may contain commas.
 fn split(text: &str) -> Result<(String, Parameters), String> {
     let mut target = String::new();
     let mut parameters: BTreeMap<String, String> = BTreeMap::new();
@@ -156,6 +160,12 @@ fn file(path: &str, parameters: &mut Parameters) -> Result<Target, String> {
     if bytes == Some(0) || age.is_some_and(|age| age.is_zero()) {
         return Err("rotate and every are more than 0".to_owned());
     }
+    if let Some(bytes) = bytes.filter(|bytes| *bytes < MIN_ROTATED) {
+        return Err(format!(
+            "rotate={bytes} would begin a file every {bytes} bytes: write a unit, as in rotate=100MiB, and {}KiB at least",
+            MIN_ROTATED >> 10
+        ));
+    }
     let rotates = bytes.is_some() || age.is_some();
     if keep.is_some() && !rotates {
         return Err("keep goes with rotate=SIZE or every=TIME".to_owned());
@@ -192,10 +202,6 @@ fn remote(kind: &str, rest: &str, parameters: &mut Parameters) -> Result<Target,
             "syslog has no credentials; it may ask for a certificate (cert, key)".to_owned()
         );
     }
-    let is_here = |address: &Address| {
-        address.host == "localhost"
-            || address.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    };
     let in_clear = match &service {
         Service::Http { tls: false, address, .. } => !is_here(address),
         Service::Kafka { tls: false, brokers, .. } => !brokers.iter().all(is_here),
@@ -205,6 +211,12 @@ fn remote(kind: &str, rest: &str, parameters: &mut Parameters) -> Result<Target,
         return Err("credentials would cross the network in cleartext: write https://, or use a proxy on this machine".to_owned());
     }
     Ok(Target::Remote(Remote { service, credentials, tls }))
+}
+
+/// Whether it is this machine.
+pub(super) fn is_here(address: &Address) -> bool {
+    address.host == "localhost"
+        || address.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`.
@@ -235,7 +247,8 @@ fn syslog(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
     let fault = || format!("syslog:{rest}: write syslog:udp://HOST, tcp://HOST:PORT or tls://HOST");
     let (scheme, rest) = rest.split_once("://").ok_or_else(fault)?;
     let transport = Transport::ALL.into_iter().find(|t| t.as_str() == scheme).ok_or_else(fault)?;
-    // RFC 5426 section 3.3, RFC 6587 names none for TCP, RFC 5425 section 4.1.
+    // Default ports: RFC 5426 section 3.3 (also used for TCP, where RFC 6587 has none), RFC 5425
+    // section 4.1.
     let port = if transport == Transport::Tls { 6514 } else { 514 };
     let facility = match parameters.take("facility") {
         None => LOCAL0,
@@ -268,7 +281,7 @@ fn nats(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
     Ok(Service::Nats { servers, subject })
 }
 
-/// `nats://HOST` was cut behind its colon; other schemes stand in full.
+/// `nats://HOST` was split at its colon; other schemes are complete.
 fn server_of_nats(text: &str) -> String {
     let text = text.trim_end_matches('/');
     if text.starts_with("//") { format!("nats:{text}") } else { text.to_owned() }
@@ -280,19 +293,30 @@ fn kafka(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
         Some(_) => return Err("write kafka:HOST:PORT or kafka:tls://HOST:PORT".to_owned()),
         None => (false, rest.trim_start_matches("//")),
     };
-    let brokers = rest.split(';').map(|broker| address(broker, 9092)).collect::<Result<_, _>>()?;
-    let topic = parameters.take("topic").unwrap_or_else(|| "phitap-events".to_owned());
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if topic.is_empty() || topic.len() > 249 || !topic.chars().all(fits) {
-        return Err(format!("topic={topic}: a topic has letters, digits, dots, - and _"));
-    }
+    let brokers = rest.split(';').map(broker_of_kafka).collect::<Result<_, _>>()?;
+    let topic = parameters.take("topic").unwrap_or_else(|| KAFKA_TOPIC.to_owned());
+    let topic = topic_of_kafka(&topic).map_err(|fault| format!("topic={fault}"))?;
     Ok(Service::Kafka { brokers, tls, topic })
 }
 
+/// `HOST` or `HOST:PORT` of a Kafka broker.
+pub(super) fn broker_of_kafka(text: &str) -> Result<Address, String> {
+    address(text, 9092)
+}
+
+/// The name of a topic of Kafka.
+pub(super) fn topic_of_kafka(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if text.is_empty() || text.len() > 249 || !text.chars().all(fits) {
+        return Err(format!("{text}: a topic has letters, digits, dots, - and _"));
+    }
+    Ok(text.to_owned())
+}
+
 fn http(kind: &str, rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
-    // `http:https://HOST` as well as `https://HOST`.
+    // Accepts `http:https://HOST` as well as `https://HOST`.
     let url = if rest.starts_with("//") { format!("{kind}:{rest}") } else { rest.to_owned() };
-    let fault = || format!("{url:?} is no address of an HTTP server; write https://HOST/PATH");
+    let fault = || format!("{url:?} is not an HTTP address; write https://HOST/PATH");
     let (scheme, rest) = url.split_once("://").ok_or_else(fault)?;
     let tls = match scheme {
         "https" => true,
@@ -337,15 +361,15 @@ fn http(kind: &str, rest: &str, parameters: &mut Parameters) -> Result<Service, 
     Ok(Service::Http { tls, address, path: path.to_owned(), api, index, batch })
 }
 
-/// Names that other outputs have in metrics.
+/// Names that metrics use for other outputs.
 const RESERVED: [&str; 4] = ["page", "report", "assets", "store"];
-/// Format of events that are handed to a receiver one by one, where none of lines was chosen.
+/// Default format of events that are sent to a receiver one by one.
 const LINES: &str = "ecs";
-/// Bytes of the spool of an output where nothing is said, and at least.
+/// Default and smallest size of an output's spool, bytes.
 const SPOOL: u64 = 1 << 30;
 const MIN_SPOOL: u64 = 1 << 20;
 
-/// The outputs of a run, each with a format and a name that no other has.
+/// The outputs of a run, each with its format and a unique name.
 pub(super) fn destinations(options: &Options) -> Result<Vec<Destination>, ConfigError> {
     let stdout = Destination { name: String::new(), format: None, target: Target::Stdout };
     let mut all: Vec<Destination> = options.output.iter().map(|arg| arg.0.clone()).collect();
@@ -383,14 +407,16 @@ pub(super) fn destinations(options: &Options) -> Result<Vec<Destination>, Config
     Ok(all)
 }
 
-/// Where events wait.
+/// Settings of the spool.
 pub(super) fn spool(
     options: &Options,
     outputs: &[Destination],
 ) -> Result<Option<SpoolSettings>, ConfigError> {
     let Some(folder) = &options.spool else {
         return match options.spool_keep {
-            Some(_) => Err(usage("spool-keep says how much a spool keeps: name one with --spool")),
+            Some(_) => Err(usage(
+                "--spool-keep limits a spool on disk, and none is given: add --spool DIR",
+            )),
             None => Ok(None),
         };
     };
@@ -406,7 +432,7 @@ pub(super) fn spool(
     Ok(Some(SpoolSettings { folder: folder.clone(), bytes, age }))
 }
 
-/// Outputs of the file: one, or a list.
+/// Parses outputs in the file: one, or a list.
 pub(super) fn outputs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<OutputArg>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -494,7 +520,7 @@ mod tests {
         for path in ["C:\\events.json", "bogus:x", "syslog:x"] {
             assert_eq!(target(&format!("file:{path}")), file(path));
         }
-        // None of these is written like a kind.
+        // None of these looks like a kind.
         for path in ["./bogus:x", "/var/log/a:b", "2026-03-02T08:00.json", "a b:c", ":x"] {
             assert_eq!(target(path), file(path));
         }

@@ -1,7 +1,7 @@
 //! `--rules-from`: rules that a broker distributes.
 
 use super::Options;
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::output::OutputArg;
 use crate::config::{Published, Source};
 use crate::destination::{Remote, Service, Target};
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use std::str::FromStr;
 
-/// A NATS server, written as an output is.
+/// A NATS server, in the syntax of an output.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RulesFrom(pub Remote);
 
@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for RulesFrom {
     }
 }
 
-/// Where published rules come from, and the folder that they are kept in.
+/// The source of published rules, and the folder that they are stored in.
 pub(super) fn published(
     source: &Source,
     options: &Options,

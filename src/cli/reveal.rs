@@ -1,25 +1,25 @@
-//! `--reveal` shows people's data, so it needs somebody to show it to: a terminal, a file, or, in a
-//! replay, a pipe whose reader asked for events. It must never end in a journal by accident.
+//! Checks where `--reveal` may write values: to a terminal, to a file or, in a replay, to a pipe if
+//! a format was given. They must never end up in a journal by accident.
 
 use rustix::fs::{FileType, fstat};
 use std::io::IsTerminal as _;
 use std::os::fd::AsFd;
 
-/// Where standard output goes.
+/// What standard output is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Destination {
-    /// A person looks at it.
+    /// A terminal.
     Terminal,
-    /// Another program, or a file that the shell opened.
+    /// A pipe, or a file that the shell opened.
     Redirected,
-    /// A service manager's journal, or a peer somewhere.
+    /// A socket, such as a service manager's journal.
     Socket,
     /// Closed, or something else.
     Unknown,
 }
 
 impl Destination {
-    /// That of `stream`.
+    /// Determines what `stream` is.
     pub fn of(stream: impl AsFd) -> Self {
         if stream.as_fd().is_terminal() {
             return Self::Terminal;
@@ -34,10 +34,10 @@ impl Destination {
     }
 }
 
-/// What else is asked for beside `--reveal`.
+/// The options given beside `--reveal`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RequestedOutput {
-    /// `--output` names a file.
+    /// `--output` with a file.
     pub output: bool,
     /// `--format` was given.
     pub format: bool,
@@ -45,7 +45,7 @@ pub(super) struct RequestedOutput {
     pub live: bool,
 }
 
-/// Whether values may be shown there; else why not and what to do.
+/// Checks whether values may be written; the error says why not and what to do.
 pub(super) fn allowed(to: Destination, asked: RequestedOutput) -> Result<(), String> {
     let remedy = "name a file with --output (new files are readable by their owner only)";
     match to {
@@ -77,7 +77,8 @@ mod tests {
     #[test]
     fn values_need_somebody_to_see_them() {
         use Destination::{Redirected, Socket, Terminal, Unknown};
-        // Destination; with nothing, --format, --output, both; the same of a live capture.
+        // Destination, then allowed with: nothing, --format, --output, both; first in a replay,
+        // then live.
         for (to, replay, live) in [
             (Terminal, [true, true, true, true], [true, true, true, true]),
             (Redirected, [false, true, true, true], [false, false, true, true]),

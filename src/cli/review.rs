@@ -1,6 +1,6 @@
-//! Commands that read a store or events: `query`, `find`, `diff`, `explain`, `cut`.
+//! Arguments of `query`, `find`, `diff`, `explain` and `cut`, which read a store or events.
 
-use super::load::{ConfigError, usage};
+use super::error::{ConfigError, usage};
 use super::values;
 use crate::net::Cidr;
 use crate::review::source::{Filter, MAX_PATIENTS, moment};
@@ -37,10 +37,10 @@ pub struct Selection {
     /// Runs of these sensors
     #[arg(long, value_name = "NAME", value_delimiter = ',', help_heading = "Selection")]
     pub sensor: Vec<String>,
-    /// The run with this number, as `query runs` counts them
+    /// The run with this number, as in `query runs`
     #[arg(long, value_name = "N", help_heading = "Selection")]
     pub run: Option<usize>,
-    /// Exposures with these ids (event.id) or fingerprints (x_...)
+    /// Exposures with these IDs (event.id) or fingerprints (x_...)
     #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Selection")]
     pub exposure: Vec<String>,
     /// Patients with these tokens (p_...)
@@ -73,7 +73,7 @@ pub enum TableFormat {
     /// For people
     #[default]
     Table,
-    /// One JSON object a line, with every column
+    /// One JSON object per line, with every column
     Json,
     /// Every column, safe to open in a spreadsheet
     Csv,
@@ -151,10 +151,10 @@ pub struct FindArgs {
 /// `phitap diff`.
 #[derive(Args, Debug)]
 pub struct DiffArgs {
-    /// A store or a file of events; STORE@N is only its run N
+    /// A store or a file of events; STORE@N means run N only
     #[arg(value_name = "BEFORE")]
     pub before: PathBuf,
-    /// The later runs, made with the same key
+    /// The later runs, with the same key
     #[arg(value_name = "AFTER")]
     pub after: PathBuf,
     /// Output format
@@ -168,7 +168,7 @@ pub struct DiffArgs {
 /// `phitap explain`.
 #[derive(Args, Debug)]
 pub struct ExplainArgs {
-    /// An event.id, a fingerprint (x_...), a patient token (p_...), or a rule id
+    /// An event.id, a fingerprint (x_...), a patient token (p_...) or a rule ID
     #[arg(value_name = "EVENT-ID|RULE-ID")]
     pub id: String,
     /// A store or a file of events; not needed for rules
@@ -219,9 +219,10 @@ pub enum MergeFormat {
 
 /// `phitap merge`.
 ///
-/// Reads the phi-summary events that replay and live write with --summaries. A flow that two sensors saw counts once,
-/// and a file that is given twice changes nothing. People are matched where one key made their pseudonyms; those
-/// under another key are counted separately, and the exit status is 3.
+/// Reads the phi-summary events that replay and live write with --summaries. A flow that two
+/// sensors saw counts once, and a file given twice changes nothing. People can be matched only
+/// under the same key. Results under other keys are counted separately, and the exit status is then
+/// 3.
 #[derive(Args, Debug)]
 pub struct MergeArgs {
     /// Files of events (--format ecs --summaries), or - for standard input
@@ -254,7 +255,7 @@ impl From<MergeArgs> for Request {
 
 fn time(text: &str) -> Result<Timestamp, String> {
     moment(text).ok_or_else(|| {
-        format!("{text:?} is no time; write it like 2026-03-02 or 2026-03-02T08:00:00Z")
+        format!("{text:?} is not a time; write it like 2026-03-02 or 2026-03-02T08:00:00Z")
     })
 }
 
@@ -331,7 +332,7 @@ impl TryFrom<CutArgs> for Request {
             || of.until.is_some();
         if !asks {
             return Err(usage(
-                "say what to cut: --exposure, --patient, --flow, --server, --severity, --since...",
+                "select what to cut: --exposure, --patient, --flow, --server, --severity, --since...",
             ));
         }
         Ok(Self::Cut(Cut {

@@ -156,7 +156,7 @@ fn an_input_is_never_overwritten() {
     assert_eq!(std::fs::read_to_string(path).expect("read"), "not empty");
     run(&["phitap", "replay", "--output", "/dev/null", "/dev/null"]).expect("no file");
 
-    // A capture that is not even an input: the shell made `--output *.pcap` into this.
+    // A capture that is not even an input: the shell may have expanded `--output *.pcap` to this.
     for magic in [*b"\xd4\xc3\xb2\xa1", *b"\xa1\xb2\x3c\x4d", *b"\n\r\r\n"] {
         let mut capture = file("");
         capture.write_all(&magic).and_then(|()| capture.write_all(&[0; 20])).expect("write");
@@ -220,7 +220,7 @@ fn a_faulty_file_is_refused_with_its_line() {
     assert_eq!(error.exit_status(), exit::FAILED);
 }
 
-/// Walks the parser's own list, so that an option without a key cannot be added.
+/// Goes through the parser's own list, so that no option can be added without a key.
 #[test]
 fn every_option_has_a_key() {
     let command = Cli::command();
@@ -228,11 +228,11 @@ fn every_option_has_a_key() {
         let sub = command.find_subcommand(name).expect("command");
         for argument in sub.get_arguments() {
             let Some(long) = argument.get_long() else { continue };
-            // A worker gives the last one to the replays that it starts.
+            // Workers pass the last one to the replays that they start.
             if ["config", "help", "version", "ends-with"].contains(&long) {
                 continue;
             }
-            // A value of no type at all: the key is known if this is not "unknown field".
+            // A value that fits no type: the key is known if the error is not "unknown field".
             let (_, reason) = parse(&format!("{long} = {{}}")).expect_err("not a table");
             assert!(!reason.contains("unknown field"), "{long}: {reason}");
         }
@@ -281,7 +281,7 @@ fn completions_and_manual_know_every_option() {
     let command = Cli::command();
     for name in ["replay", "live"] {
         for argument in command.find_subcommand(name).expect("command").get_arguments() {
-            // What is hidden is for tests.
+            // Hidden options are for tests.
             if let Some(long) = argument.get_long().filter(|_| !argument.is_hide_set()) {
                 assert!(script.contains(&format!("--{long}")), "{long}");
                 assert!(page.contains(&format!("--{long}")), "{long}");

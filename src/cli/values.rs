@@ -1,4 +1,4 @@
-//! Values of options, read alike from arguments and from the file.
+//! Values of options, parsed alike from arguments and from the file.
 
 use crate::config::{Backend, Detail, Keep, LogFormat, Timestamps};
 use crate::decode::Checksums;
@@ -12,7 +12,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Longest length of time that an option takes, seconds: ten years.
+/// Longest duration of an option, seconds: ten years.
 const MAX_PERIOD: u64 = 3_653 * 86_400;
 
 /// The name of an output format.
@@ -29,7 +29,8 @@ impl FromStr for FormatName {
     }
 }
 
-/// Every name that `--format` takes, each with its format; an alias follows the name of its format.
+/// All names that `--format` accepts, each with its format; an alias follows the name of its
+/// format.
 fn format_names() -> impl Iterator<Item = (&'static str, &'static output::Format)> {
     let names =
         |f: &'static output::Format| std::iter::once(f.name).chain(f.aliases.iter().copied());
@@ -37,7 +38,7 @@ fn format_names() -> impl Iterator<Item = (&'static str, &'static output::Format
 }
 
 pub(super) fn format_parser() -> impl TypedValueParser<Value = FormatName> {
-    // Aliases are values of their own: clap lists and suggests only those.
+    // Aliases are listed as values, because clap lists and suggests only those.
     let value = |(name, f): (&'static str, &'static output::Format)| match name == f.name {
         true => PossibleValue::new(name).help(f.about),
         false => PossibleValue::new(name).help(format!("the same as {}", f.name)),
@@ -55,7 +56,7 @@ impl FromStr for Listen {
         if let Ok(address) = text.parse() {
             return Ok(Self(address));
         }
-        // No name but this one: nothing is looked up before there is a run.
+        // No other name is accepted, so that nothing has to be resolved.
         let port = text.strip_prefix("localhost").unwrap_or(text);
         match port.strip_prefix(':').unwrap_or(port).parse() {
             Ok(port) => Ok(Self(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port))),
@@ -97,12 +98,12 @@ impl FromStr for Size {
     }
 }
 
-/// A length of time: `30s`, `5min`, `12h`, `30d`, or seconds.
+/// A duration: `30s`, `5min`, `12h`, `30d`, or seconds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Period(pub Duration);
 
 impl Period {
-    /// The same as packet time.
+    /// As packet time.
     pub fn span(self) -> Span {
         Span::seconds(i64::try_from(self.0.as_secs()).unwrap_or(i64::MAX))
     }
@@ -130,7 +131,7 @@ impl FromStr for Period {
     }
 }
 
-/// How long and how much a store keeps: `90d`, `10GiB`, `90d,10GiB`.
+/// Retention by age, size or both: `90d`, `10GiB`, `90d,10GiB`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct KeepFor(pub Keep);
 
@@ -145,8 +146,11 @@ impl FromStr for KeepFor {
                     let size: Size = part.parse().map_err(|_| {
                         format!("{part:?} is no age and no size; write 90d, 12h or 10GiB")
                     })?;
-                    if size.0 < MIN_STORE {
-                        return Err(format!("a store needs at least {}MiB", MIN_STORE >> 20));
+                    if size.0 < MIN_KEPT {
+                        return Err(format!(
+                            "{part:?} is too little to keep: write {}MiB or more, and an age with its unit (90d, 12h, 30m)",
+                            MIN_KEPT >> 20
+                        ));
                     }
                     keep.bytes.replace(size.0).is_some()
                 }
@@ -159,10 +163,10 @@ impl FromStr for KeepFor {
     }
 }
 
-/// Smallest size of a store, bytes.
-const MIN_STORE: u64 = 1 << 20;
+/// Smallest size of a store or a spool, bytes.
+const MIN_KEPT: u64 = 1 << 20;
 
-/// A positive number of days, hours or minutes; none if it is written otherwise.
+/// A positive number of days, hours or minutes; none if the text has another form.
 fn age(text: &str) -> Option<Span> {
     let unit = match text.as_bytes().last()? {
         b'd' => 86_400,
@@ -175,7 +179,7 @@ fn age(text: &str) -> Option<Span> {
     Some(Span::seconds(seconds))
 }
 
-/// Longest age, seconds: a hundred years.
+/// Longest retention, seconds: a hundred years.
 const MAX_AGE: i64 = 100 * 366 * 86_400;
 
 fn parse_severity(text: &str) -> Result<Severity, String> {
@@ -225,7 +229,7 @@ pub(super) fn checksums<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Che
     parse_checksums(&text).map(Some).map_err(D::Error::custom)
 }
 
-/// Reads the words of a closed set from arguments and from the file.
+/// Defines an enum of words, parsed from arguments and from the file.
 macro_rules! words {
     ($($type:ident, $parse:ident, $parser:ident, $file:ident, $what:literal;)*) => {$(
         fn $parse(text: &str) -> Result<$type, String> {
@@ -260,7 +264,7 @@ pub(super) fn cidrs<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<Cidr>, D::
     texts.iter().map(parse).collect()
 }
 
-/// A value that may be written as text or as a whole number.
+/// A value written as text or as a whole number.
 #[derive(serde::Deserialize)]
 #[serde(untagged, expecting = "expected text or a whole number")]
 enum Scalar {

@@ -1,5 +1,5 @@
-//! The files of a folder of rules in one signed piece. It comes from a network, and nothing of it is looked at before
-//! its signature was found good.
+//! The files of a rules folder as one signed bundle. It comes from a network; its signature is
+//! verified before anything else in it is read.
 
 use super::key::{PrivateKey, PublicKey};
 use crate::closed_set::closed_set;
@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 
-/// What is signed begins with this: a signature of something else is none.
+/// Prefix of the signed bytes, so that signatures for other purposes are invalid here.
 const DOMAIN: &[u8] = b"phitap rules 1\0";
-/// Largest value in the bucket, bytes: a message of the broker has a megabyte.
+/// Largest value in the bucket, bytes; the broker limits a message to a megabyte.
 pub(super) const MAX_VALUE: usize = 900_000;
 /// Most text of all files, bytes, and most files.
 const MAX_TEXT: u64 = 16 << 20;
@@ -22,13 +22,13 @@ const MAX_FILES: usize = 256;
 /// Longest name of a file, bytes.
 const MAX_NAME: usize = 100;
 
-/// Rules as they are published.
+/// Rules in published form.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bundle {
-    /// Counts up: an older one never replaces a newer one.
+    /// Increasing number: an older bundle never replaces a newer one.
     pub version: u64,
-    /// Fingerprint of the rules that a sensor of the publisher's version of phitap then has.
+    /// Digest of the rules in a sensor with the publisher's version of phitap.
     pub digest: String,
     /// Text of each file, by name.
     pub files: BTreeMap<String, String>,
@@ -38,13 +38,13 @@ closed_set! {
     /// Why a bundle was refused.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, thiserror::Error)]
     pub enum Refusal {
-        /// It is no bundle.
+        /// It is not a bundle.
         #[error("they are damaged")]
         Damaged = "damaged",
-        /// The signature is not of the key.
+        /// The signature was not made with the key.
         #[error("their signature is not of the given key")]
         Signature = "signature",
-        /// It is older than what is in force.
+        /// It is older than the active rules.
         #[error("they are older than those in force")]
         Older = "older",
         /// A rule in it is faulty.
@@ -67,7 +67,7 @@ fn signed(packed: &[u8]) -> Vec<u8> {
     [DOMAIN, packed].concat()
 }
 
-/// Whether a file may be made of this name.
+/// Whether this may be the name of a file in the folder.
 pub(super) fn is_name(name: &str) -> bool {
     let part = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     name.len() <= MAX_NAME
@@ -77,7 +77,7 @@ pub(super) fn is_name(name: &str) -> bool {
 }
 
 impl Bundle {
-    /// The value for the bucket. None if it is too large.
+    /// The value for the bucket; `None` if it is too large.
     pub(super) fn seal(&self, key: &PrivateKey) -> Option<Vec<u8>> {
         let json = serde_json::to_vec(self).ok()?;
         let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
@@ -91,10 +91,10 @@ impl Bundle {
         (value.len() <= MAX_VALUE).then_some(value)
     }
 
-    /// From a value of the bucket.
+    /// Opens a value of the bucket.
     ///
     /// # Errors
-    /// If it was not signed with the key, or is damaged.
+    /// It was not signed with the key, or is damaged.
     pub fn open(value: &[u8], key: &PublicKey) -> Result<Self, Refusal> {
         if value.len() > MAX_VALUE {
             return Err(Refusal::Damaged);
@@ -113,10 +113,10 @@ impl Bundle {
         Self::read(&json)
     }
 
-    /// From JSON that bore a good signature.
+    /// Reads JSON whose signature was verified.
     ///
     /// # Errors
-    /// If it is damaged, or names files that none are made of.
+    /// It is damaged, or contains invalid file names.
     pub fn read(json: &[u8]) -> Result<Self, Refusal> {
         let bundle: Self = serde_json::from_slice(json).map_err(|_| Refusal::Damaged)?;
         let named = bundle.files.keys().all(|name| is_name(name));

@@ -22,15 +22,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-/// Between two looks at the bucket.
+/// Pause between checks of the bucket.
 const LOOK_EVERY: Duration = Duration::from_secs(2);
-/// What became of rules that were not refused.
+/// The result for rules that were not refused.
 const TAKEN: &str = "taken";
 
-/// Takes published rules as they come, until it is stopped.
+/// Installs published rules as they arrive, until stopped.
 ///
 /// # Errors
-/// A key that is none, credentials that are refused; with `once` also what is wrong with the rules.
+/// A key is invalid or credentials are refused; with `once`, also faulty rules.
 pub fn follow(follow: &Follow) -> Result<(), DistributionError> {
     let key = PublicKey::load(&follow.rules_key)?;
     let access = Access::open(&follow.broker)?;
@@ -50,10 +50,10 @@ pub fn follow(follow: &Follow) -> Result<(), DistributionError> {
     Follower { access, key, place, once, quiet, seen: 0, note }.run(&stop)
 }
 
-/// What a sensor has beside it where `--rules-from` asks for published rules. Reads the files it needs.
+/// The companion of a sensor for `--rules-from`. Reads the files it needs.
 ///
 /// # Errors
-/// A key that is none, credentials that cannot be read, a folder that cannot be made.
+/// A key is invalid, credentials cannot be read, or a folder cannot be created.
 pub fn companion(config: &Config) -> Result<Option<Companion>, DistributionError> {
     let Some(Published { from, key, folder }) = &config.published else { return Ok(None) };
     let Service::Nats { servers, .. } = &from.service else { return Ok(None) };
@@ -69,7 +69,7 @@ pub fn companion(config: &Config) -> Result<Option<Companion>, DistributionError
     fs::create_dir_all(folder).map_err(io)?;
     let (place, quiet) = (Place::at(folder), config.quiet);
     let start = move |metrics: &Arc<Metrics>| {
-        metrics.sensor().rules_in_force(place.version);
+        metrics.sensor().set_active_rules(place.version);
         let metrics = Arc::clone(metrics);
         let note = Box::new(move |taken: Result<(), Refusal>, version| {
             let result = taken.map_or_else(Refusal::as_str, |()| TAKEN);
@@ -90,7 +90,8 @@ pub fn companion(config: &Config) -> Result<Option<Companion>, DistributionError
     Ok(Some(Box::new(start)))
 }
 
-/// Ends the thread, which is not waited for: it may wait for a broker, and leaves nothing half done.
+/// Stops the thread without waiting for it: it may be waiting for a broker, and leaves nothing half
+/// done.
 struct Stopped(Arc<AtomicBool>);
 
 impl Drop for Stopped {
@@ -99,18 +100,18 @@ impl Drop for Stopped {
     }
 }
 
-/// Called with what became of a bundle, and the version in force.
+/// Called with the result for a bundle, and the active version.
 type Note<'a> =
     Box<dyn FnMut(Result<(), Refusal>, u64) -> Result<(), DistributionError> + Send + 'a>;
 
-/// Takes what is published.
+/// Installs published rules.
 struct Follower<'a> {
     access: Access,
     key: PublicKey,
     place: Place,
     once: bool,
     quiet: bool,
-    /// Revision of the bucket that was looked at last.
+    /// Revision of the bucket checked last.
     seen: u64,
     note: Note<'a>,
 }
@@ -172,14 +173,14 @@ impl Follower<'_> {
             Ok(_) => {}
             Err(refusal) if self.once => return Err(refusal.into()),
             Err(refusal) => complain(&format!(
-                "the published rules are refused, those in force stay: {refusal}"
+                "the published rules are refused, the previous rules stay active: {refusal}"
             )),
         }
         Ok(())
     }
 }
 
-/// Bundles by what became of them.
+/// Bundles by result.
 #[derive(Default)]
 struct Counters {
     taken: u64,
@@ -215,10 +216,10 @@ fn write(path: Option<&Path>, counters: &Counters, version: u64) -> Result<(), D
     })
 }
 
-/// The folder with the rules in force: `current` is a link to a folder of a version.
+/// The folder of the active rules: `current` is a link to the folder of a version.
 pub(super) struct Place {
     folder: PathBuf,
-    /// Of the rules in force; 0 for none.
+    /// Version of the active rules; 0 if none.
     pub version: u64,
 }
 
@@ -227,7 +228,7 @@ fn name_of(version: u64) -> String {
 }
 
 impl Place {
-    /// What is there.
+    /// Reads the state of the folder.
     pub fn at(folder: &Path) -> Self {
         let leads = fs::read_link(folder.join(Published::LINK)).ok();
         let name = leads.as_deref().and_then(Path::file_name).and_then(|name| name.to_str());
@@ -235,7 +236,8 @@ impl Place {
         Self { folder: folder.to_owned(), version: version.unwrap_or(0) }
     }
 
-    /// Puts rules in force, all at once; false if they are already. What cannot be loaded, or is older, is refused.
+    /// Activates rules, all at once. Returns false if they are already active. Rules that are older
+    /// or cannot be loaded are refused.
     pub fn take(&mut self, bundle: &Bundle) -> Result<bool, Refusal> {
         if bundle.version == self.version {
             return Ok(false);
@@ -260,7 +262,8 @@ impl Place {
             let _ = fs::remove_dir_all(&new);
             return Err(Refusal::Unwritten);
         }
-        // Those that were in force go: a sensor that reads them right now finds the new ones at its next look.
+        // Deletes the previous rules. A sensor that is reading them finds the new ones at its next
+        // check.
         if self.version != 0 {
             let _ = fs::remove_dir_all(self.folder.join(name_of(self.version)));
         }
@@ -269,7 +272,7 @@ impl Place {
     }
 
     fn write(&self, folder: &Path, bundle: &Bundle) -> io::Result<()> {
-        // Left by a run that was killed before it was done.
+        // Left by a run that was killed.
         let _ = fs::remove_dir_all(folder);
         fs::create_dir(folder)?;
         for (name, text) in &bundle.files {

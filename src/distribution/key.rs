@@ -1,4 +1,4 @@
-//! Keys of Ed25519 in PEM, as openssl writes them.
+//! Ed25519 keys in PEM, as written by openssl.
 
 use ring::signature::{ED25519, Ed25519KeyPair, UnparsedPublicKey};
 use rustls::pki_types::pem::PemObject as _;
@@ -8,10 +8,10 @@ use std::path::{Path, PathBuf};
 
 /// Largest file of a key, bytes.
 const MAX_FILE: u64 = 16 << 10;
-/// How a public key of Ed25519 begins (RFC 8410 section 4), before its 32 bytes.
+/// Prefix of an Ed25519 public key (RFC 8410 section 4), before its 32 bytes.
 const PREFIX: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
 
-/// A file holds no key that can be used.
+/// A file without a usable key.
 #[derive(Debug, thiserror::Error)]
 #[error("{path}: {reason}", path = .path.display())]
 pub struct KeyFileError {
@@ -19,10 +19,10 @@ pub struct KeyFileError {
     reason: String,
 }
 
-/// What signs.
+/// Signs bundles.
 pub(super) struct PrivateKey(Ed25519KeyPair);
 
-/// What shows whether a signature is good.
+/// Verifies signatures.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PublicKey([u8; 32]);
 
@@ -34,8 +34,27 @@ fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
     Ok(text)
 }
 
+/// Refuses a private key that other users can read.
+fn closed(path: &Path) -> Result<(), KeyFileError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let fail = |reason: String| KeyFileError { path: path.into(), reason };
+    let meta = std::fs::metadata(path).map_err(|error| fail(error.to_string()))?;
+    let mode = meta.permissions().mode() & 0o777;
+    // systemd grants access to a credential by an access list, which shows in the group bits.
+    let given = std::env::var_os("CREDENTIALS_DIRECTORY");
+    let open = if given.is_some_and(|folder| path.starts_with(folder)) { 0o037 } else { 0o077 };
+    match mode & open {
+        0 => Ok(()),
+        _ => Err(fail(format!(
+            "mode {mode:o} lets others read this private key: chmod 600 {}",
+            path.display()
+        ))),
+    }
+}
+
 impl PrivateKey {
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        closed(path)?;
         let no_key = || {
             KeyFileError {
             path: path.into(),
@@ -62,10 +81,10 @@ impl From<[u8; 32]> for PublicKey {
 }
 
 impl PublicKey {
-    /// From a file in PEM.
+    /// Reads a PEM file.
     ///
     /// # Errors
-    /// If it cannot be read or holds something else.
+    /// It cannot be read, or holds no such key.
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
         let no_key = || {
             KeyFileError {

@@ -1,10 +1,11 @@
-//! Rules and suppressions from one place to all sensors: `phitap rules publish` puts the files of a folder, signed with
-//! Ed25519 (RFC 8032), into a key-value bucket of JetStream; `phitap rules follow` on each sensor takes what bears a good
-//! signature, is newer than what is there and loads without a fault, and puts it in place at once. `live --rules` notices
-//! the change and loads it. `live --rules-from` does both.
+//! Distributes rules and suppressions to all sensors. `phitap rules publish` writes the files of a
+//! folder, signed with Ed25519 (RFC 8032), to a key-value bucket of JetStream. `phitap rules
+//! follow` runs on each sensor. It installs what has a valid signature, is newer and loads without
+//! fault, all at once. `live --rules` notices the change and loads it; `live --rules-from` does
+//! both.
 //!
-//! With `rules follow` the sensor itself needs neither a broker nor a place to write. The one who signs need not be
-//! reachable.
+//! With `rules follow`, the sensor itself needs neither a broker nor a writable folder. The
+//! publisher need not be reachable.
 
 mod bundle;
 mod follow;
@@ -25,10 +26,10 @@ use std::path::PathBuf;
 
 /// The bucket of rules.
 const BUCKET: &str = "phitap-rules";
-/// The key of what is in force.
+/// The key of the current bundle.
 const CURRENT: &str = "current";
 
-/// What `rules publish` goes by.
+/// Settings of `rules publish`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Publish {
     /// The broker.
@@ -39,20 +40,20 @@ pub struct Publish {
     pub sign_key: PathBuf,
 }
 
-/// What `rules follow` goes by.
+/// Settings of `rules follow`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Follow {
     /// The broker.
     pub broker: broker::Settings,
-    /// The folder in which `current` leads to the rules in force.
+    /// The folder in which `current` links to the active rules.
     pub into: PathBuf,
     /// The public key, PEM.
     pub rules_key: PathBuf,
     /// Where counters are written, in the Prometheus text format.
     pub metrics_file: Option<PathBuf>,
-    /// Take what is there and end.
+    /// Install the current rules and exit.
     pub once: bool,
-    /// No messages but errors.
+    /// Print only errors.
     pub quiet: bool,
 }
 
@@ -62,7 +63,7 @@ pub enum DistributionError {
     /// The broker cannot be reached, or refuses.
     #[error(transparent)]
     Broker(#[from] BrokerError),
-    /// JetStream refused something.
+    /// JetStream refused a request.
     #[error("{0}")]
     Stream(String),
     /// A key cannot be used.
@@ -71,9 +72,16 @@ pub enum DistributionError {
     /// The rules are faulty.
     #[error(transparent)]
     Rules(#[from] LoadError),
-    /// What was published was refused.
+    /// The published rules were refused.
     #[error("the published rules are refused: {0}")]
     Refused(#[from] Refusal),
+    /// There is no rule to publish.
+    #[error(
+        "{path}: no file of rules (*.toml), and every sensor would lose the rules it has; to go back to the shipped rules, \
+         publish a file with a comment only",
+        path = .0.display()
+    )]
+    Empty(PathBuf),
     /// Nothing was published yet.
     #[error("no rules were published yet; see phitap rules publish")]
     Nothing,
@@ -82,7 +90,7 @@ pub enum DistributionError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
 }

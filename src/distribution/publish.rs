@@ -11,14 +11,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::Duration;
 
-/// Versions that are kept.
+/// Versions kept.
 const HISTORY: i64 = 5;
 
 fn refused(error: impl std::fmt::Display) -> DistributionError {
     DistributionError::Stream(format!("bucket {BUCKET}: {error}"))
 }
 
-/// The bucket; it is made if it is not there.
+/// The bucket; created if missing.
 async fn rules_bucket(context: &Context) -> Result<Store, DistributionError> {
     let opened = bucket(context, BUCKET, HISTORY, Duration::ZERO).await;
     opened.map_err(DistributionError::Stream)
@@ -29,21 +29,24 @@ pub(super) async fn open(access: &Access) -> Result<Store, DistributionError> {
     rules_bucket(&jetstream::new(access.connect().await?)).await
 }
 
-/// The fingerprint of the rules that were published last, where they bear a good signature.
+/// The digest of the rules published last, if their signature is valid.
 pub async fn latest(context: &Context, key: &PublicKey) -> Option<String> {
     let value = answer(rules_bucket(context).await.ok()?.get(CURRENT)).await.ok()??;
     Bundle::open(&value, key).ok().map(|bundle| bundle.digest)
 }
 
-/// Publishes the rules of a folder; their version.
+/// Publishes the rules of a folder. Returns their version.
 ///
 /// # Errors
-/// If they are faulty, the key is none, or the broker refuses.
+/// The rules are faulty, the key is invalid, or the broker refuses.
 pub fn publish(publish: &Publish) -> Result<u64, DistributionError> {
     let key = PrivateKey::load(&publish.sign_key)?;
-    // What no sensor could load is not published.
+    // Rules that no sensor could load are not published.
     let rules = load_rules(Some(&publish.rules))?;
     let files = files(&publish.rules)?;
+    if files.is_empty() {
+        return Err(DistributionError::Empty(publish.rules.clone()));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| DistributionError::Stream(error.to_string()))?;
     runtime.block_on(async {
@@ -56,7 +59,7 @@ pub fn publish(publish: &Publish) -> Result<u64, DistributionError> {
                 "the rules are too large for a message of the broker".to_owned(),
             )
         })?;
-        // Of two that publish at once, one learns that the other was first.
+        // If two publish at once, one learns that the other was first.
         let put = match before {
             Some(entry) => {
                 answer(bucket.update(CURRENT, value.into(), entry.revision)).await.map_err(refused)

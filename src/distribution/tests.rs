@@ -1,4 +1,4 @@
-//! What is signed is taken, and nothing else.
+//! Signed rules are installed, and nothing else.
 
 use super::bundle::{Bundle, MAX_VALUE, Refusal};
 use super::follow::Place;
@@ -31,7 +31,7 @@ fn a_bundle_opens_with_its_key_only_and_as_it_was() {
     assert_eq!(Bundle::open(&value, &other), Err(Refusal::Signature));
     assert_eq!(Bundle::open(b"garbage", &public), Err(Refusal::Damaged));
     assert_eq!(Bundle::open(&vec![b' '; MAX_VALUE + 1], &public), Err(Refusal::Damaged));
-    // A name that leads elsewhere is refused though it was signed.
+    // A name that leads outside the folder is refused, even if signed.
     for name in ["../own.toml", "/own.toml", ".own.toml", "own.txt", "a/b.toml"] {
         let mut bad = bundle(1, RULE);
         bad.files.insert(name.to_owned(), String::new());
@@ -67,7 +67,7 @@ fn newer_rules_replace_older_at_once_and_faulty_ones_change_nothing() {
     let newer = RULE.replace("Visit number", "Number of a visit");
     assert_eq!(place.take(&bundle(9, &newer)), Ok(true));
     assert_eq!(text(), newer);
-    // A restart knows what is in force.
+    // A restart knows the active rules.
     let mut place = Place::at(folder.path());
     assert_eq!(place.version, 9);
     assert_eq!(place.take(&bundle(8, RULE)), Err(Refusal::Older));

@@ -1,4 +1,4 @@
-//! Checks of what the configuration names: files, key, rules, the address of the metrics.
+//! Checks of the configuration: files, key, rules, the metrics address.
 
 use super::Diagnosis;
 use crate::config::Config;
@@ -9,7 +9,7 @@ use crate::rules::LoadError;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 
-/// Free space below which a disk is nearly full, bytes and share.
+/// Free space below which a disk is nearly full, bytes and percent.
 const MIN_FREE: u64 = 1 << 30;
 const MIN_FREE_SHARE: u64 = 20;
 
@@ -26,7 +26,7 @@ pub(super) fn files(config: &Config, all: &mut Vec<Diagnosis>) {
     for (check, path) in outputs.chain(config.state.as_deref().map(|path| ("state", path))) {
         all.push(file(check, path).of(path.display().to_string()));
     }
-    // Credentials, CAs, and whether this program was built for the receiver.
+    // Credentials, CAs, and whether this build supports the receiver.
     for output in config.outputs.iter().filter(|output| output.target.is_delivered()) {
         let made = sinks::prepare(&output.target, config.sensor.as_deref());
         if let Err(error) = made {
@@ -56,7 +56,7 @@ fn file(check: &'static str, path: &Path) -> Diagnosis {
             format!("mkdir -p {folder}"),
         );
     }
-    // A file that is there must be writable, else its folder.
+    // An existing file must be writable, otherwise its folder.
     let target = if path.exists() { path } else { &folder };
     if let Err(error) = rustix::fs::access(target, rustix::fs::Access::WRITE_OK) {
         let target = target.display();
@@ -135,7 +135,7 @@ pub(super) fn rules(config: &Config, all: &mut Vec<Diagnosis>) {
     }
 }
 
-/// The address of the metrics: it must be free, or a sensor's already.
+/// The metrics address: it must be free, or used by a running sensor.
 pub(super) fn metrics(config: &Config, all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "metrics";
     all.push(match config.metrics {
@@ -149,7 +149,7 @@ pub(super) fn metrics(config: &Config, all: &mut Vec<Diagnosis>) {
             Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Diagnosis::advice(
                 CHECK,
                 format!("{address} is in use"),
-                "good if a sensor runs; else choose another port with --metrics",
+                "correct if a sensor is running; otherwise choose another port with --metrics",
             ),
             Err(error) => Diagnosis::fault(
                 CHECK,

@@ -6,11 +6,11 @@ use crate::config::{Config, Source};
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// Clock error above which events of several sensors are hard to compare, microseconds.
+/// Clock error from which events of several sensors are hard to compare, microseconds.
 const MAX_CLOCK_ERROR: i64 = 100_000;
 /// `CAP_NET_RAW` of capabilities(7).
 const CAP_NET_RAW: u64 = 1 << 13;
-/// Interfaces of the host that are listed where none was chosen.
+/// Most interfaces listed if none was chosen.
 const MAX_LISTED: usize = 32;
 /// Most processes examined for a running sensor.
 const MAX_PROCESSES: usize = 65_536;
@@ -19,7 +19,7 @@ fn read(path: impl AsRef<Path>) -> Option<String> {
     std::fs::read_to_string(path).ok().map(|text| text.trim().to_owned())
 }
 
-/// What `/sys/class/net` says of an interface.
+/// An attribute of an interface in `/sys/class/net`.
 fn sys(interface: &str, of: &str) -> Option<String> {
     if interface.contains('/') || interface.starts_with('.') {
         return None;
@@ -47,7 +47,7 @@ pub(super) fn interfaces(config: &Config, all: &mut Vec<Diagnosis>) {
     if let Some(Err(error)) = config.filter.as_deref().map(Filter::new) {
         let text = error.to_string();
         let (found, remedy) = text.rsplit_once("; ").unwrap_or((&text, "see pcap-filter(7)"));
-        // No interface can be opened with it.
+        // With this filter, no interface can be opened.
         return all.push(Diagnosis::fault("filter", found, remedy));
     }
     for name in names {
@@ -59,7 +59,7 @@ pub(super) fn interfaces(config: &Config, all: &mut Vec<Diagnosis>) {
     }
 }
 
-/// Opens it as a sensor would.
+/// Opens an interface like a sensor.
 fn interface(name: &str, config: &Config) -> Diagnosis {
     const CHECK: &str = "interface";
     let options = LiveOptions {
@@ -89,13 +89,13 @@ fn interface(name: &str, config: &Config) -> Diagnosis {
         _ if packets == "0" => Diagnosis::advice(
             CHECK,
             found,
-            "nothing has come yet: check that the switch mirrors traffic to this port",
+            "no packets yet: check that the switch mirrors traffic to this port",
         ),
         _ => Diagnosis::good(CHECK, found),
     }
 }
 
-/// Offloads that merge packets, so that they are longer than on the wire.
+/// Offloads that merge packets, which makes them longer than on the wire.
 fn offload(name: &str) -> Diagnosis {
     const CHECK: &str = "offloads";
     let offloads = match offloads(name) {
@@ -105,15 +105,12 @@ fn offload(name: &str) -> Diagnosis {
     let on = [("gro", offloads.generic_receive), ("lro", offloads.large_receive)];
     let on: Vec<&str> = on.iter().filter(|(_, on)| *on).map(|(name, _)| *name).collect();
     if on.is_empty() {
-        return Diagnosis::good(CHECK, "packets come as they were on the wire");
+        return Diagnosis::good(CHECK, "packets arrive as they were on the wire");
     }
     let off: Vec<String> = on.iter().map(|name| format!("{name} off")).collect();
     Diagnosis::advice(
         CHECK,
-        format!(
-            "{} put packets together: their lengths and times are not those of the wire",
-            on.join(" and ")
-        ),
+        format!("{} merge packets: their lengths and times differ from the wire", on.join(" and ")),
         format!("ethtool -K {name} {}", off.join(" ")),
     )
 }
@@ -150,7 +147,7 @@ pub(super) fn process(all: &mut Vec<Diagnosis>) {
         (true, true) => Diagnosis::advice(
             "rights",
             "runs as root",
-            "run it as a user of its own with CAP_NET_RAW: the unit of the package does",
+            "run it as a dedicated user with CAP_NET_RAW, like the package's unit",
         ),
         (false, true) => Diagnosis::good("rights", "CAP_NET_RAW, and not root"),
         (_, false) => Diagnosis::fault(
@@ -161,7 +158,7 @@ pub(super) fn process(all: &mut Vec<Diagnosis>) {
     });
     let landlock = read("/sys/kernel/security/lsm").is_some_and(|list| list.contains("landlock"));
     all.push(match landlock {
-        true => Diagnosis::good("landlock", "the kernel can keep it from files it does not need"),
+        true => Diagnosis::good("landlock", "the kernel can restrict which files a sensor uses"),
         false => Diagnosis::advice(
             "landlock",
             "the kernel does not offer it, or does not say",
@@ -170,7 +167,7 @@ pub(super) fn process(all: &mut Vec<Diagnosis>) {
     });
     let actions = read("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
     all.push(match actions.split_whitespace().any(|action| action == "errno") {
-        true => Diagnosis::good("seccomp", "the kernel can keep it to the system calls it needs"),
+        true => Diagnosis::good("seccomp", "the kernel can restrict a sensor's system calls"),
         false => Diagnosis::advice(
             "seccomp",
             "the kernel does not offer it",
@@ -234,7 +231,7 @@ pub(super) fn memory(config: &Config, all: &mut Vec<Diagnosis>) {
     let ring = config.capture.ring as u64;
     let needed = config.limits.memory.max(interfaces * ring);
     let host = read("/proc/meminfo").unwrap_or_default();
-    // A container or a unit may have less than the host.
+    // A container or unit may have less memory than the host.
     let group = read("/sys/fs/cgroup/memory.max").and_then(|text| text.parse::<u64>().ok());
     let free = meminfo(&host, "MemAvailable:");
     let mib = |bytes: u64| format!("{} MiB", bytes >> 20);
@@ -256,7 +253,7 @@ pub(super) fn memory(config: &Config, all: &mut Vec<Diagnosis>) {
     });
 }
 
-/// Whether the clock is synchronised: events of several sensors are compared by it.
+/// Whether the clock is synchronised, because events of several sensors are compared by time.
 pub(super) fn clock(all: &mut Vec<Diagnosis>) {
     const CHECK: &str = "clock";
     let remedy = "run chrony or systemd-timesyncd (in a container: on its host)";

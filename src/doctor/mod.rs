@@ -1,5 +1,5 @@
-//! `phitap doctor`: checks the host and the configuration before a sensor is started, or when it does not do
-//! what it should, and says what to change.
+//! `phitap doctor`: checks host and configuration before a sensor is started, or when it does not
+//! work as expected, and says what to change.
 
 mod checks;
 mod host;
@@ -13,10 +13,10 @@ use serde::Serialize;
 use std::fmt::Write as _;
 
 closed_set! {
-    /// How a check ended.
+    /// Result of a check.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
     pub enum Verdict {
-        /// As it should be.
+        /// Correct.
         Good = "ok",
         /// A sensor works, but not as well as it could.
         Advice = "advice",
@@ -25,18 +25,18 @@ closed_set! {
     }
 }
 
-/// What one check found.
+/// A check with its result.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Diagnosis {
     /// What was checked: `interface`, `offloads`, `clock`.
     pub check: &'static str,
-    /// The interface, file or process concerned, where there are several.
+    /// The interface, file or process, if there are several.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subject: Option<String>,
-    /// How it ended.
+    /// The result.
     #[serde(serialize_with = "word")]
     pub verdict: Verdict,
-    /// The result, in a few words.
+    /// A short description of the result.
     pub found: String,
     /// What to change, often a command.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -80,12 +80,12 @@ pub fn examine(config: &Config) -> Vec<Diagnosis> {
     all
 }
 
-/// The worst of them.
+/// The worst result.
 pub fn worst(all: &[Diagnosis]) -> Verdict {
     all.iter().map(|d| d.verdict).max().unwrap_or(Verdict::Good)
 }
 
-/// For people: a line for each, and what to do below it.
+/// Text for people: one line per check, with the remedy below.
 pub fn text(all: &[Diagnosis]) -> String {
     let mut out = String::new();
     let name = |d: &Diagnosis| match &d.subject {
@@ -109,7 +109,7 @@ pub fn text(all: &[Diagnosis]) -> String {
     out
 }
 
-/// For programs: one JSON object.
+/// One JSON object for programs.
 pub fn json(all: &[Diagnosis]) -> String {
     #[derive(Serialize)]
     struct Report<'a> {
@@ -117,6 +117,6 @@ pub fn json(all: &[Diagnosis]) -> String {
         checks: &'a [Diagnosis],
     }
     let report = Report { verdict: worst(all).as_str(), checks: all };
-    // Only texts and words, whose serialisation cannot fail.
+    // Only strings and words: serialising cannot fail.
     serde_json::to_string_pretty(&report).unwrap_or_default() + "\n"
 }

@@ -115,7 +115,7 @@ fn what_is_as_it_should_be_is_said_too() {
             "{check}: {all:#?}"
         );
     }
-    // A disk may be nearly full, but it can be written to.
+    // A disk may be nearly full, but is writable.
     assert!(of(&all, "output")[0].found.contains("can be written"), "{all:#?}");
     let interfaces = of(&all, "interface");
     assert!(interfaces[0].found.contains("none was chosen"), "{all:#?}");

@@ -1,4 +1,4 @@
-//! One patient in one flow, as one sensor or several saw it.
+//! One patient in one flow, as one or more sensors saw it.
 
 use crate::exposure::PatientObservation;
 use crate::flow::FlowInfo;
@@ -11,12 +11,12 @@ use std::net::{IpAddr, SocketAddr};
 /// Longest name of a protocol, bytes.
 const MAX_NAME: usize = 16;
 
-/// The name of a protocol, also of one that only a newer sensor knows.
+/// The name of a protocol, which may be unknown to this version.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ProtocolName([u8; MAX_NAME]);
 
 impl ProtocolName {
-    /// From text; none if it is no name of a protocol.
+    /// Parses a name; none if the text cannot be a protocol's name.
     pub fn new(text: &str) -> Option<Self> {
         let named = |c: u8| c.is_ascii_lowercase() || c.is_ascii_digit() || c == b'-' || c == b'_';
         if text.is_empty() || text.len() > MAX_NAME || !text.bytes().all(named) {
@@ -27,7 +27,7 @@ impl ProtocolName {
         Some(Self(name))
     }
 
-    /// The text.
+    /// The name as text.
     pub fn as_str(&self) -> &str {
         let len = self.0.iter().position(|c| *c == 0).unwrap_or(MAX_NAME);
         std::str::from_utf8(self.0.get(..len).unwrap_or_default()).unwrap_or_default()
@@ -40,7 +40,8 @@ impl fmt::Debug for ProtocolName {
     }
 }
 
-/// A flow as any sensor sees it: no VLAN, as the same packets may be tagged in one place only.
+/// A flow as any sensor sees it. It has no VLAN, because the same packets may be tagged at one
+/// sensor only. If another flow announced it, the server is the service that it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FlowId {
     /// The end that opened it.
@@ -57,9 +58,10 @@ pub struct FlowId {
 
 impl From<&FlowInfo> for FlowId {
     fn from(flow: &FlowInfo) -> Self {
+        let (client, server) = flow.parties();
         Self {
-            client: flow.client,
-            server: flow.server,
+            client,
+            server,
             transport: flow.transport.number(),
             initial: flow.initial,
             started: flow.started,
@@ -67,7 +69,7 @@ impl From<&FlowInfo> for FlowId {
     }
 }
 
-/// A client and a service: what an exposure is about.
+/// A client and a service: the key of an exposure.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct Pair {
     /// The client's address.
@@ -80,10 +82,10 @@ pub struct Pair {
     pub protocol: ProtocolName,
 }
 
-/// Which patient of which flow.
+/// Key of a fact: a patient of a flow.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FactKey {
-    /// What the flow speaks.
+    /// The flow's protocol.
     pub protocol: ProtocolName,
     /// The flow.
     pub flow: FlowId,
@@ -92,32 +94,32 @@ pub struct FactKey {
 }
 
 impl FactKey {
-    /// The exposure to which it belongs.
+    /// The exposure it belongs to.
     pub const fn pair(&self) -> Pair {
         let FlowId { client, server, transport, .. } = self.flow;
         Pair { client: client.ip(), server, transport, protocol: self.protocol }
     }
 }
 
-/// What was seen of it. Every part only grows.
+/// What was seen of a patient in a flow. Merging only makes each part grow.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Seen {
     /// Packet time of its first record.
     pub first: Timestamp,
     /// Packet time of its last record.
     pub last: Timestamp,
-    /// Records.
+    /// Number of records.
     pub records: u32,
     /// Kinds of identifiers.
     pub kinds: KindSet,
-    /// 0 to 100.
+    /// Severity, 0 to 100.
     pub severity: u8,
-    /// What distinguishes the patient from others.
+    /// Traits that distinguish the patient from others.
     pub traits: TraitSet,
 }
 
 impl Seen {
-    /// Joins what two sensors saw of one thing, or one sensor at two times.
+    /// Merges what two sensors, or one sensor at two times, saw.
     pub fn join(&mut self, other: &Self) {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
@@ -131,14 +133,14 @@ impl Seen {
 /// A patient in a flow.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fact {
-    /// Which.
+    /// Its key.
     pub key: FactKey,
     /// What was seen.
     pub seen: Seen,
 }
 
 impl Fact {
-    /// What a sighting says. None if its protocol has no name that can be written.
+    /// The fact in an observation. None if its protocol's name cannot be written.
     pub fn of(observation: &PatientObservation) -> Option<Self> {
         let within = &observation.within;
         let key = FactKey {

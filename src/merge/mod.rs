@@ -1,20 +1,24 @@
-//! Results that can be merged: what several sensors, days, files or workers saw comes to one set of numbers.
+//! Merges results: what several sensors, days, files or workers saw becomes one set of numbers.
 //!
-//! A [`Summary`] is a set of [facts](fact): one for each patient of each flow. Merging is the union of these sets, so
-//! it is associative, commutative and idempotent: the same summary twice counts once, and no order matters. All
-//! numbers are a function of the set ([`Numbers`]), which makes them the same however the captures were divided.
+//! A [`Summary`] is a set of [facts](fact), one per patient and flow. Merging is the union of these
+//! sets, so it is associative, commutative and idempotent: order does not matter, and the same
+//! summary twice counts once. All [`Numbers`] are a function of the set, so they do not depend on
+//! how the captures were divided.
 //!
-//! Two sensors saw the same flow if addresses, ports and transport are equal and
+//! Two sensors saw the same flow if addresses, ports and transport are equal and either
 //!
-//! 1. the sequence number of the client's SYN is equal and both flows began within [`CLOCK_TOLERANCE`], or
-//! 2. where one of them saw no handshake (or there is none, as in UDP), the times of the flows overlap, give or take
-//!    [`CLOCK_TOLERANCE`].
+//! 1. the sequence number of the client's SYN is equal and both flows began within
+//!    [`CLOCK_TOLERANCE`], or
+//! 2. one of them saw no handshake (or there is none, as in UDP) and the times of the flows overlap
+//!    within [`CLOCK_TOLERANCE`].
 //!
-//! Of one patient in one flow the sensor counts that saw most records; kinds and traits are joined. People are
-//! recognised across flows as in a run ([`crate::identify::People`]), in the order of time.
+//! For a patient in such a flow, the sensor that saw the most records counts; kinds and traits are
+//! joined. People are recognised across flows as in a run ([`crate::identify::People`]), in order
+//! of time.
 //!
-//! Beyond [`MAX_FACTS`] facts a section becomes sketches (HyperLogLog): its counts are estimates from then on, and
-//! people are counted by pseudonym alone. Pseudonyms of two keys cannot be compared: each key has its own section.
+//! Beyond [`MAX_FACTS`] facts a section becomes sketches (HyperLogLog). Its counts are then
+//! estimates, and people are counted by pseudonym alone. Pseudonyms of different keys cannot be
+//! compared, so each key has its own section.
 
 mod fact;
 mod numbers;
@@ -34,5 +38,5 @@ pub use wire::{
 
 use crate::time::Span;
 
-/// How far the clocks of two sensors may differ.
+/// Largest difference between the clocks of two sensors.
 pub const CLOCK_TOLERANCE: Span = Span::seconds(2);

@@ -1,4 +1,4 @@
-//! The numbers that a set of facts comes to. They depend on the set alone.
+//! Computes the numbers of a set of facts. They depend on the set alone.
 
 use super::CLOCK_TOLERANCE;
 use super::fact::{FactKey, FlowId, Pair, Seen};
@@ -11,7 +11,7 @@ use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::SocketAddr;
 
-/// All that is between one client and one service.
+/// The numbers of one exposure.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ExposureNumbers {
     /// The client and the service.
@@ -20,46 +20,46 @@ pub struct ExposureNumbers {
     pub first: Timestamp,
     /// Packet time of the last record.
     pub last: Timestamp,
-    /// 0 to 100: the highest of a finding.
+    /// The highest severity of its findings, 0 to 100.
     pub severity: u8,
     /// Distinct people.
     pub patients: Count,
-    /// Patients by flow.
+    /// Findings: patients per flow.
     pub findings: Count,
     /// Records.
     pub records: Count,
     /// Flows with findings.
     pub flows: Count,
-    /// Kinds of identifiers, each with how many findings showed it.
+    /// Kinds of identifiers, with the number of findings that show each.
     pub kinds: Vec<(Kind, u64)>,
 }
 
-/// All that was found under one key.
+/// The numbers under one key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct KeyNumbers {
     /// `phi.key_id`.
     pub key_id: String,
-    /// Distinct people. An estimate counts pseudonyms.
+    /// Distinct people; an estimate counts pseudonyms.
     pub patients: Count,
-    /// Patients by flow.
+    /// Findings: patients per flow.
     pub findings: Count,
     /// Records.
     pub records: Count,
-    /// In the order of client, service and protocol.
+    /// Ordered by client, service and protocol.
     pub exposures: Vec<ExposureNumbers>,
 }
 
 /// All numbers of a summary.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Numbers {
-    /// By key: people of two keys cannot be compared.
+    /// By key, because people of different keys cannot be compared.
     pub keys: Vec<KeyNumbers>,
-    /// How much was read, by run. A packet that two sensors saw was read twice.
+    /// How much each run read. A packet that two sensors saw counts twice.
     pub runs: Vec<(RunKey, RunNumbers)>,
 }
 
 impl Numbers {
-    /// Exposures of all keys: client and service are the same whatever the key.
+    /// Number of exposures across keys; client and service are comparable under any key.
     pub fn exposures(&self) -> usize {
         let pairs = self.keys.iter().flat_map(|key| key.exposures.iter().map(|e| e.pair));
         pairs.collect::<BTreeSet<Pair>>().len()
@@ -96,7 +96,7 @@ const fn exact(value: u64) -> Count {
     Count { value, estimate: false }
 }
 
-/// A patient of a flow, whoever saw it.
+/// A patient of a flow, from all sensors that saw it.
 struct Finding {
     pair: Pair,
     /// Number of the flow.
@@ -105,7 +105,7 @@ struct Finding {
     seen: Seen,
 }
 
-/// One exposure while it is counted.
+/// Running totals of an exposure.
 struct Counting {
     first: Timestamp,
     last: Timestamp,
@@ -172,19 +172,19 @@ fn of_facts(key_id: &str, facts: &BTreeMap<FactKey, Seen>) -> KeyNumbers {
     }
 }
 
-/// What distinguishes the flows between two ports from all others.
+/// The protocol and the two ports that flows have in common.
 type Ends = (crate::merge::ProtocolName, SocketAddr, SocketAddr, u8);
 
 fn ends(key: &FactKey) -> Ends {
     (key.protocol, key.flow.client, key.flow.server, key.flow.transport)
 }
 
-/// Facts of one flow and patient put together.
+/// Combines the facts of each flow and patient.
 fn findings(facts: &BTreeMap<FactKey, Seen>) -> Vec<Finding> {
     let mut found = Vec::with_capacity(facts.len());
     let mut flows = 0;
     let mut facts = facts.iter().peekable();
-    // Keys are sorted by protocol and ends first.
+    // Keys are sorted by protocol and ends.
     while let Some(first) = facts.next() {
         let mut group = vec![first];
         while let Some(next) = facts.next_if(|(key, _)| ends(key) == ends(first.0)) {
@@ -209,14 +209,14 @@ fn findings(facts: &BTreeMap<FactKey, Seen>) -> Vec<Finding> {
     found
 }
 
-/// A flow that others may be the same as.
+/// A flow that later ones may be equal to.
 struct Known {
     number: usize,
-    /// Of all that are the same.
+    /// The time covered by all equal flows.
     time: Time,
 }
 
-/// The time of a flow, as far as records show it.
+/// The time of a flow, as far as its records show it.
 #[derive(Clone, Copy)]
 struct Time {
     from: i64,
@@ -230,11 +230,12 @@ impl Time {
     }
 }
 
-/// Flows between two ports that are compared with a further one: the latest that began before it ends. One
-/// follows the other, so that it is one of the last, however many anybody has made up.
+/// Most flows of the same ports that a further flow is compared with: the latest ones that began
+/// before it ends. Real connections of the same ports follow each other, so an equal flow is among
+/// the last ones, however many an attacker invents.
 const MAX_COMPARED: usize = 256;
 
-/// Which flows of one pair of ports are the same: each with the number of the first of them.
+/// Finds equal flows of one pair of ports. Maps each to the number of the first of them.
 fn same_flows(group: &[(&FactKey, &Seen)]) -> BTreeMap<FlowId, usize> {
     let mut times: BTreeMap<(i64, FlowId), i64> = BTreeMap::new();
     for (key, seen) in group {
@@ -249,12 +250,14 @@ fn same_flows(group: &[(&FactKey, &Seen)]) -> BTreeMap<FlowId, usize> {
         return numbers;
     }
     let mut count = 0;
-    // Those whose handshake was seen come first: what has none is a part of one of them, or a flow of its own.
+    // Flows with a handshake come first. A flow without one is part of one of them, or a flow of
+    // its own.
     let mut shaken: Vec<Known> = Vec::new();
     let mut latest: HashMap<u32, usize> = HashMap::new();
     for (&(from, flow), &to) in &times {
         let Some(initial) = flow.initial else { continue };
-        // Of two with one number the later one: the first began no later than the second.
+        // Of two flows with this number compare with the later one; it began no later than this
+        // one.
         let same = latest.get(&initial).and_then(|at| shaken.get_mut(*at));
         match same.filter(|known| from.saturating_sub(known.time.from) <= CLOCK_TOLERANCE.0) {
             Some(known) => {
@@ -272,14 +275,14 @@ fn same_flows(group: &[(&FactKey, &Seen)]) -> BTreeMap<FlowId, usize> {
     let mut others: Vec<Known> = Vec::new();
     for (&(from, flow), &to) in times.iter().filter(|((_, flow), _)| flow.initial.is_none()) {
         let time = Time { from, to: to.max(from) };
-        // The latest that fits: of two connections of the same ports, the one that goes on.
+        // The latest that fits: of two connections of the same ports, the one that continues.
         let overlaps = |known: &&mut Known| known.time.overlaps(time);
         if let Some(known) = others.iter_mut().rev().take(MAX_COMPARED).find(overlaps) {
             known.time.to = known.time.to.max(time.to);
             numbers.insert(flow, known.number);
             continue;
         }
-        // What has no handshake must not tie two flows together: theirs stay as long as they are.
+        // A flow without handshake must not link two others, so it does not extend their times.
         let until = time.to.saturating_add(CLOCK_TOLERANCE.0);
         let begun = shaken.partition_point(|known| known.time.from <= until);
         let before = shaken.get(..begun).unwrap_or_default().iter().rev().take(MAX_COMPARED);

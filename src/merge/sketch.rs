@@ -1,10 +1,10 @@
-//! A set that only gives its size: exactly while it is small, then by HyperLogLog. Its form depends on what is in it
-//! alone, so that the union is associative.
+//! Counts distinct members: exactly while the set is small, then by HyperLogLog. Its form depends
+//! only on its members, so union is associative.
 
 use crate::exposure::Count;
 use std::collections::BTreeSet;
 
-/// Members held one by one.
+/// Most members held individually.
 const MAX_EXACT: usize = 128;
 /// 2^12 registers: standard error 1.6 %.
 const PRECISION: u32 = 12;
@@ -27,7 +27,7 @@ impl Default for HashedSet {
 }
 
 impl HashedSet {
-    /// From the registers of another sketch; none if there are too few, too many, or impossible ones.
+    /// Restores a sketch from its registers; none if their number or values are impossible.
     pub fn of_registers(registers: &[u8]) -> Option<Self> {
         let registers: [u8; REGISTERS] = registers.try_into().ok()?;
         registers.iter().all(|rank| *rank <= MAX_RANK).then(|| Self::Sketch(Box::new(registers)))
@@ -55,7 +55,7 @@ impl HashedSet {
         }
     }
 
-    /// Its registers; from now on it has no other form.
+    /// Converts the set to registers, and returns them.
     fn registers(&mut self) -> &mut [u8; REGISTERS] {
         if let Self::Exact(set) = self {
             let mut registers = Box::new([0; REGISTERS]);
@@ -68,7 +68,7 @@ impl HashedSet {
         }
     }
 
-    /// How many.
+    /// The number of members.
     pub fn count(&self) -> Count {
         match self {
             Self::Exact(set) => Count { value: set.len() as u64, estimate: false },
@@ -79,14 +79,14 @@ impl HashedSet {
 
 fn raise(registers: &mut [u8; REGISTERS], hash: u64) {
     let index = (hash >> (64 - PRECISION)) as usize;
-    // The guard bit bounds the rank where all remaining bits are zero.
+    // The guard bit bounds the rank if all remaining bits are zero.
     let rank = ((hash << PRECISION) | 1 << (PRECISION - 1)).leading_zeros() as u8 + 1;
     if let Some(register) = registers.get_mut(index) {
         *register = (*register).max(rank);
     }
 }
 
-/// Flajolet et al., "HyperLogLog" (2007), with its small-range correction.
+/// Flajolet et al., "HyperLogLog" (2007), with the small-range correction.
 fn estimate(registers: &[u8; REGISTERS]) -> u64 {
     let m = REGISTERS as f64;
     let sum: f64 = registers.iter().map(|rank| 0.5f64.powi(i32::from(*rank))).sum();

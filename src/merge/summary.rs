@@ -1,4 +1,4 @@
-//! Facts by key, and how much each run read.
+//! Sets of facts by key, and how much each run read.
 
 use super::fact::{Fact, FactKey, FlowId, Pair, Seen};
 use super::sketch::HashedSet;
@@ -8,18 +8,22 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// Facts of one key that are held one by one: some 400 MB. Beyond it they become sketches.
+/// Most facts held individually per key, about 400 MB. Beyond it they become sketches.
 pub const MAX_FACTS: usize = 1 << 20;
-/// Runs that are held; those with the lowest names, so that no order matters.
+/// Most runs held. Those with the lowest names stay, so that order does not matter.
 pub const MAX_RUNS: usize = 100_000;
-/// Keys that are held, likewise.
+/// Most keys held; the lowest stay.
 const MAX_KEYS: usize = 64;
-/// Exposures of one key that are held as sketches, likewise.
+/// Number of keys that may each hold [`MAX_FACTS`] and [`MAX_SKETCHED`]. More keys share that equally, because anyone who
+/// can publish can invent keys.
+const WHOLE_KEYS: usize = 4;
+/// Most exposures of one key held as sketches; the lowest stay.
 const MAX_SKETCHED: usize = 65_536;
-/// Records of one patient in one flow that a sketch counts.
+/// Most records of one patient in one flow that a sketch counts.
 const MAX_RECORDS: u32 = 4_096;
 
-/// What a run has read. Of two reports of one run the later counts, which is the greater one.
+/// What a run has read so far. Of two reports of one run the later counts; its numbers are never
+/// smaller.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct RunNumbers {
@@ -41,11 +45,11 @@ pub struct RunNumbers {
     pub started: i64,
     /// Packet time of the last packet, nanoseconds since 1970.
     pub ended: i64,
-    /// Whether the run is over.
+    /// Whether the run has ended.
     pub over: bool,
 }
 
-/// An exposure of which only sketches are held.
+/// An exposure held as sketches.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct Sketched {
     pub first: Timestamp,
@@ -58,7 +62,7 @@ pub(super) struct Sketched {
     pub kinds: BTreeMap<Kind, HashedSet>,
 }
 
-/// The first bits of a hash of a flow or of what is in it.
+/// The first 64 bits of a hash of `parts`.
 fn hash(parts: &[&[u8]]) -> u64 {
     let mut hasher = blake3::Hasher::new();
     for part in parts {
@@ -69,7 +73,7 @@ fn hash(parts: &[&[u8]]) -> u64 {
     u64::from_be_bytes([a, b, c, d, e, f, g, h])
 }
 
-/// A flow: by its handshake where one was seen, as clocks differ.
+/// Hash of a flow. Uses the handshake if it was seen, because clocks differ.
 fn hash_of_flow(flow: &FlowId) -> u64 {
     let ends = format!("{} {} {}", flow.client, flow.server, flow.transport);
     match flow.initial {
@@ -100,7 +104,8 @@ impl Sketched {
         sketched.flows.insert(flow);
         let finding = hash(&[&flow.to_be_bytes(), key.patient.bytes()]);
         sketched.findings.insert(finding);
-        // The first records are the same for every sensor: the union counts those of whoever saw most.
+        // All sensors number records alike, so the union counts those of the sensor that saw the
+        // most.
         for n in 0..seen.records.min(MAX_RECORDS) {
             sketched.records.insert(hash(&[&finding.to_be_bytes(), &n.to_be_bytes()]));
         }
@@ -124,7 +129,7 @@ impl Sketched {
     }
 }
 
-/// What was found under one key.
+/// The facts or sketches under one key.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Section(pub(super) Form);
 
@@ -140,9 +145,22 @@ impl Default for Section {
     }
 }
 
+/// Most that one key may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// Facts one by one.
+    pub facts: usize,
+    /// Exposures as sketches.
+    pub sketched: usize,
+}
+
 impl Section {
-    /// Adds a fact; whether it says anything new. At most `most` facts are held one by one.
+    /// Adds a fact and returns whether it was new. Holds at most `most` facts individually.
     pub fn add(&mut self, fact: &Fact, most: usize) -> bool {
+        self.add_within(fact, Share { facts: most, sketched: MAX_SKETCHED })
+    }
+
+    fn add_within(&mut self, fact: &Fact, share: Share) -> bool {
         let Fact { key, seen } = fact;
         match &mut self.0 {
             Form::Facts(facts) => {
@@ -157,28 +175,40 @@ impl Section {
                         true
                     }
                 };
-                if facts.len() > most {
-                    self.sketches();
+                if facts.len() > share.facts {
+                    self.sketches(share.sketched);
                 }
                 new
             }
             Form::Sketches(sketches) => {
-                add(sketches, key.pair(), &Sketched::of(key, seen));
+                add(sketches, key.pair(), &Sketched::of(key, seen), share.sketched);
                 true
             }
         }
     }
 
-    pub(super) fn add_sketch(&mut self, pair: Pair, sketch: &Sketched) {
-        add(self.sketches(), pair, sketch);
+    pub(super) fn add_sketch(&mut self, pair: Pair, sketch: &Sketched, most: usize) {
+        add(self.sketches(most), pair, sketch, most);
     }
 
-    /// Its sketches; from now on it has no other form.
-    fn sketches(&mut self) -> &mut BTreeMap<Pair, Sketched> {
+    /// Reduces the section to a share that has become smaller.
+    fn shrink(&mut self, share: Share) {
+        if self.facts().is_some_and(|facts| facts.len() > share.facts) {
+            self.sketches(share.sketched);
+        }
+        if let Form::Sketches(sketches) = &mut self.0 {
+            while sketches.len() > share.sketched {
+                sketches.pop_last();
+            }
+        }
+    }
+
+    /// Converts the section to sketches, `most` of them at most, and returns them.
+    fn sketches(&mut self, most: usize) -> &mut BTreeMap<Pair, Sketched> {
         if let Form::Facts(facts) = &self.0 {
             let mut sketches = BTreeMap::new();
             for (key, seen) in facts {
-                add(&mut sketches, key.pair(), &Sketched::of(key, seen));
+                add(&mut sketches, key.pair(), &Sketched::of(key, seen), most);
             }
             self.0 = Form::Sketches(sketches);
         }
@@ -188,21 +218,22 @@ impl Section {
         }
     }
 
-    fn union(&mut self, other: &Self, most: usize) {
+    fn union(&mut self, other: &Self, share: Share) {
         match &other.0 {
             Form::Facts(facts) => {
                 for (key, seen) in facts {
-                    self.add(&Fact { key: *key, seen: seen.clone() }, most);
+                    self.add_within(&Fact { key: *key, seen: seen.clone() }, share);
                 }
             }
             Form::Sketches(theirs) => {
-                let ours = self.sketches();
-                theirs.iter().for_each(|(pair, sketch)| add(ours, *pair, sketch));
+                let ours = self.sketches(share.sketched);
+                let add = |(pair, sketch): (&Pair, &_)| add(ours, *pair, sketch, share.sketched);
+                theirs.iter().for_each(add);
             }
         }
     }
 
-    /// Facts that are held one by one; none where there are only sketches.
+    /// The facts held individually; none once there are sketches.
     pub fn facts(&self) -> Option<&BTreeMap<FactKey, Seen>> {
         match &self.0 {
             Form::Facts(facts) => Some(facts),
@@ -211,29 +242,29 @@ impl Section {
     }
 }
 
-fn add(sketches: &mut BTreeMap<Pair, Sketched>, pair: Pair, sketch: &Sketched) {
+fn add(sketches: &mut BTreeMap<Pair, Sketched>, pair: Pair, sketch: &Sketched, most: usize) {
     match sketches.get_mut(&pair) {
         Some(known) => known.union(sketch),
         None => {
             sketches.insert(pair, sketch.clone());
-            if sketches.len() > MAX_SKETCHED {
+            if sketches.len() > most {
                 sketches.pop_last();
             }
         }
     }
 }
 
-/// A run: the sensor's name and the run's id.
+/// Key of a run: sensor name and run id.
 pub type RunKey = (String, String);
 
-/// What runs found and how much they read, ready to be merged.
+/// The mergeable result of runs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Summary {
-    /// Facts that are held one by one of each key.
+    /// Most facts held individually per key.
     most: usize,
-    /// What was found, by `phi.key_id`.
+    /// Sections by `phi.key_id`.
     pub keys: BTreeMap<String, Section>,
-    /// How much was read, by run.
+    /// How much each run read.
     pub runs: BTreeMap<RunKey, RunNumbers>,
 }
 
@@ -244,19 +275,19 @@ impl Default for Summary {
 }
 
 impl Summary {
-    /// Nothing yet; it will hold `most` facts of each key one by one. Only summaries of the same size may be
-    /// compared.
+    /// An empty summary that holds `most` facts per key individually. Only summaries with the same
+    /// `most` may be compared.
     pub const fn holding(most: usize) -> Self {
         Self { most, keys: BTreeMap::new(), runs: BTreeMap::new() }
     }
 
-    /// Adds a fact under a key; whether it says anything new.
+    /// Adds a fact under a key and returns whether it was new.
     pub fn add(&mut self, key_id: &str, fact: &Fact) -> bool {
-        let most = self.most;
-        self.section(key_id).is_some_and(|section| section.add(fact, most))
+        let section = self.section(key_id);
+        section.is_some_and(|(section, share)| section.add_within(fact, share))
     }
 
-    /// Adds what a run has read.
+    /// Adds the numbers of a run.
     pub fn add_run(&mut self, run: RunKey, figures: RunNumbers) {
         let known = self.runs.entry(run).or_default();
         *known = (*known).max(figures);
@@ -265,22 +296,33 @@ impl Summary {
         }
     }
 
-    pub(super) fn section(&mut self, key_id: &str) -> Option<&mut Section> {
+    pub(super) fn section(&mut self, key_id: &str) -> Option<(&mut Section, Share)> {
         if !self.keys.contains_key(key_id) {
             self.keys.insert(key_id.to_owned(), Section::default());
             if self.keys.len() > MAX_KEYS {
                 self.keys.pop_last();
             }
+            let share = self.share();
+            self.keys.values_mut().for_each(|section| section.shrink(share));
         }
-        self.keys.get_mut(key_id)
+        let share = self.share();
+        self.keys.get_mut(key_id).map(|section| (section, share))
     }
 
-    /// Adds all of another summary.
+    /// How much each key may hold. It only shrinks, so that what is held depends on no order.
+    fn share(&self) -> Share {
+        let of = |most: usize| match self.keys.len() {
+            keys if keys > WHOLE_KEYS => (most * WHOLE_KEYS / keys).max(1),
+            _ => most,
+        };
+        Share { facts: of(self.most), sketched: of(MAX_SKETCHED) }
+    }
+
+    /// Merges another summary into this one.
     pub fn merge(&mut self, other: &Self) {
-        let most = self.most;
         for (key_id, theirs) in &other.keys {
-            if let Some(ours) = self.section(key_id) {
-                ours.union(theirs, most);
+            if let Some((ours, share)) = self.section(key_id) {
+                ours.union(theirs, share);
             }
         }
         for (run, figures) in &other.runs {
@@ -288,12 +330,12 @@ impl Summary {
         }
     }
 
-    /// Facts held one by one.
+    /// Number of facts held individually.
     pub fn held(&self) -> usize {
         self.keys.values().filter_map(Section::facts).map(BTreeMap::len).sum()
     }
 
-    /// Whether nothing is known.
+    /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty() && self.runs.is_empty()
     }

@@ -1,4 +1,4 @@
-//! What merging must hold, whatever was split.
+//! Properties of merging that hold for any split of the traffic.
 
 use super::*;
 use crate::identify::{StrongTrait, Token, TraitSet};
@@ -71,7 +71,7 @@ fn what_two_sensors_saw_of_one_flow_counts_once() {
     let seen: Vec<Fact> = (0..20).map(|n| fact(n % 3, n.into(), u64::from(n % 7), 5)).collect();
     let alone = summary(MAX_FACTS, &seen);
     assert_eq!(totals(&alone), (7, 20, 100, 3));
-    // Another clock; no handshake seen; and the beginning missed.
+    // Another clock, no handshake seen, and the beginning missed.
     for (by, shaken) in [(0, true), (SECOND, true), (-SECOND, true), (SECOND, false)] {
         let mut other =
             summary(MAX_FACTS, &seen.iter().map(|f| skewed(f, by, shaken)).collect::<Vec<_>>());
@@ -88,18 +88,18 @@ fn what_two_sensors_saw_of_one_flow_counts_once() {
 #[test]
 fn connections_of_the_same_ports_are_told_apart() {
     let one = fact(1, 1, 1, 3);
-    // The ports again, with another handshake.
+    // The same ports, later, with another handshake.
     let mut again = skewed(&one, 60 * SECOND, true);
     again.key.flow.initial = Some(1);
     assert_eq!(totals(&summary(MAX_FACTS, [&one, &again])), (1, 2, 6, 1));
-    // At once: the handshakes differ.
+    // At the same time: the handshakes differ.
     let mut at_once = one.clone();
     at_once.key.flow.initial = Some(1);
     assert_eq!(totals(&summary(MAX_FACTS, [&one, &at_once])), (1, 2, 6, 1));
-    // Without handshakes, long after.
+    // Without handshakes, much later.
     let (one, later) = (skewed(&one, 0, false), skewed(&one, 60 * SECOND, false));
     assert_eq!(totals(&summary(MAX_FACTS, [&one, &later])), (1, 2, 6, 1));
-    // What no handshake was seen of does not tie two connections together.
+    // A flow without handshake does not link two connections.
     let first = fact(1, 1, 1, 3);
     let mut second = skewed(&first, 5 * SECOND, true);
     second.key.flow.initial = Some(2);
@@ -108,7 +108,7 @@ fn connections_of_the_same_ports_are_told_apart() {
     assert_eq!(totals(&summary(MAX_FACTS, [&first, &second, &long])), (1, 2, 6, 1));
 }
 
-/// Whoever may send can open any number of connections from one port.
+/// An attacker can open any number of connections from one port.
 #[test]
 fn flows_of_the_same_ports_cost_in_proportion_to_their_number() {
     for shaken in [true, false] {
@@ -122,7 +122,7 @@ fn flows_of_the_same_ports_cost_in_proportion_to_their_number() {
                 one
             })
             .collect();
-        // Were each compared with all before it, this would take twenty thousand million comparisons.
+        // Comparing each with all earlier ones would take 2 * 10^10 comparisons.
         let numbers = Numbers::from(&summary(MAX_FACTS, &many));
         assert_eq!(numbers.keys[0].exposures[0].flows.value, 200_000);
     }
@@ -132,7 +132,7 @@ fn flows_of_the_same_ports_cost_in_proportion_to_their_number() {
 fn people_are_recognised_across_sensors() {
     let mut one = fact(1, 1, 1, 1);
     let mut other = fact(2, 2, 2, 1);
-    // Two pseudonyms, one number.
+    // Two pseudonyms with one number.
     let id = StrongTrait { kind: Kind::PatientId, token: token(5), issuer: (3, 0) };
     one.seen.traits = TraitSet::new(vec![id], Vec::new(), Vec::new());
     other.seen.traits = one.seen.traits.clone();
@@ -217,7 +217,7 @@ fn a_part_comes_back_as_it_was_and_damage_is_refused() {
     );
 }
 
-/// A hundred megabytes of spaces, in a hundred kilobytes.
+/// 100 MB of spaces in 100 kB.
 fn bomb() -> String {
     use base64::Engine as _;
     use std::io::Write as _;
@@ -228,7 +228,7 @@ fn bomb() -> String {
     base64::engine::general_purpose::STANDARD_NO_PAD.encode(encoder.finish().expect("memory"))
 }
 
-/// Facts of few flows and patients, so that they meet.
+/// Facts of few flows and patients, so that many are equal.
 fn facts() -> impl Strategy<Value = Vec<Fact>> {
     let one = (0u8..3, 0u16..6, 0u64..5, 1u32..5, -3i64..3, any::<bool>());
     let one = one.prop_map(|(client, flow, patient, records, skew, shaken)| {
@@ -244,7 +244,7 @@ proptest! {
     fn any_split_over_sensors_gives_the_same(facts in facts(), split in proptest::collection::vec(0usize..4, 40), most in prop_oneof![Just(8usize), Just(MAX_FACTS)]) {
         let whole = summary(most, &facts);
         let part = |n: usize| {
-            // What falls to sensor 3 all of them see.
+            // All sensors see the facts assigned to sensor 3.
             let of = |(fact, at): (_, &usize)| (*at == n || *at == 3).then_some(fact);
             summary(most, facts.iter().zip(&split).filter_map(of))
         };
@@ -273,5 +273,45 @@ proptest! {
         let read = part.read(&key, "s", &mut into);
         prop_assert!(data.is_empty() || read == Err(PartError::Damaged));
         prop_assert!(into.is_empty());
+    }
+}
+
+#[test]
+fn keys_that_anybody_makes_up_share_what_there_is_in_any_order() {
+    let most = 64;
+    let facts: Vec<Fact> = (0..most as u16).map(|n| fact(1, n, u64::from(n), 1)).collect();
+    let fill = |keys: &[usize]| {
+        let mut summary = Summary::holding(most);
+        for key in keys {
+            // Each key has a few facts less than the one before it.
+            let few = facts.len() - key % 60;
+            for fact in facts.iter().take(few) {
+                summary.add(&format!("k{key:03}"), fact);
+            }
+        }
+        summary
+    };
+    let few: Vec<usize> = (0..4).collect();
+    assert_eq!(fill(&few).held(), 64 + 63 + 62 + 61, "some keys have all they need");
+    let many: Vec<usize> = (0..90).collect();
+    let backwards: Vec<usize> = many.iter().rev().copied().collect();
+    let (one, other) = (fill(&many), fill(&backwards));
+    assert!(one.held() <= 4 * most, "{} facts are held", one.held());
+    assert_eq!(one, other);
+    let mut merged = fill(&backwards[40..]);
+    merged.merge(&fill(&backwards[..50]));
+    assert_eq!(merged, one);
+}
+
+#[test]
+fn a_part_that_says_how_much_it_holds_must_hold_it() {
+    let facts = [fact(1, 1, 1, 1)];
+    let part = Part::of_facts(facts.iter().map(|fact| (&fact.key, &fact.seen)));
+    assert!(part.open(KEY, "s").is_ok());
+    for (facts, data) in
+        [(1_000_000_000_000, part.data.clone()), (0, part.data.clone()), (1, String::new())]
+    {
+        let forged = Part { facts, data, ..part.clone() };
+        assert_eq!(forged.open(KEY, "s").err(), Some(PartError::Damaged));
     }
 }

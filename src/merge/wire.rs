@@ -1,9 +1,9 @@
-//! A part of a summary as an event carries it: JSON, compressed (RFC 1951), in base64 (RFC 4648). It comes from a
-//! network and may be forged.
+//! A part of a summary as an event carries it: JSON, compressed (RFC 1951), in base64 (RFC 4648).
+//! It comes from a network and may be forged.
 
 use super::fact::{Fact, FactKey, FlowId, Pair, ProtocolName, Seen};
 use super::sketch::HashedSet;
-use super::summary::{Form, RunNumbers, Section, Sketched, Summary};
+use super::summary::{Form, RunNumbers, Section, Share, Sketched, Summary};
 use crate::identify::{StrongTrait, Token, TraitSet};
 use crate::rules::{Kind, KindSet};
 use crate::time::Timestamp;
@@ -17,20 +17,20 @@ use std::collections::BTreeMap;
 use std::io::{Read as _, Write as _};
 use std::net::{IpAddr, SocketAddr};
 
-/// Version of what a part holds. It changes with the meaning of a field, and with the hash of issuers.
+/// Format version. It changes with the meaning of a field and with the hash of issuers.
 pub const VERSION: u32 = 1;
-/// Facts of one part.
+/// Most facts in a part.
 pub const MAX_PART_FACTS: usize = 256;
-/// Sketches of one part: some 40 kB each.
+/// Most sketches in a part, about 40 kB each.
 const MAX_PART_SKETCHES: usize = 8;
 /// Longest data of a part, bytes in base64.
 const MAX_DATA: usize = 768 << 10;
-/// Longest data of a part, bytes of JSON; and how many of them a byte of it may become beyond the first ones.
-/// Pseudonyms and registers of sketches come to 3 to 14.
+/// Longest JSON of a part, bytes; and its largest expansion, as bytes of JSON per byte of data
+/// beyond the first ones. Pseudonyms and registers expand 3 to 14 times.
 const MAX_JSON: u64 = 4 << 20;
 const MAX_RATIO: u64 = 64;
 const FREE_JSON: u64 = 64 << 10;
-/// Facts, sketches and names in a list of a part that are read.
+/// Most entries read from a list of facts, sketches or names.
 const MAX_READ: usize = 4_096;
 /// Longest name of a key, a run or a sensor, bytes.
 const MAX_NAME: usize = 128;
@@ -41,16 +41,16 @@ const MAX_NAME: usize = 128;
 pub struct Part {
     /// [`VERSION`].
     pub version: u32,
-    /// Facts in `data`.
+    /// Number of facts in `data`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub facts: u64,
-    /// The facts.
+    /// The facts: base64 of compressed JSON.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub data: String,
-    /// The run of which `figures` are.
+    /// The run that `figures` belong to.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub run: String,
-    /// What that run has read so far.
+    /// What the run has read so far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub figures: Option<RunNumbers>,
 }
@@ -63,7 +63,7 @@ const fn is_zero(n: &u64) -> bool {
 /// Why a part was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PartError {
-    /// Another version of phitap wrote it.
+    /// It has another version.
     #[error("version {0} of summaries; this phitap reads version {VERSION}")]
     Version(u32),
     /// It is damaged or forged.
@@ -291,7 +291,7 @@ fn pack(data: &Data) -> String {
 
 fn pack_json(json: &[u8]) -> String {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::new(4));
-    // Memory takes everything.
+    // Writing to memory cannot fail.
     let _ = encoder.write_all(json);
     BASE64.encode(encoder.finish().unwrap_or_default())
 }
@@ -310,7 +310,7 @@ fn unpack(text: &str) -> Option<Data> {
     serde_json::from_slice(&json).ok()
 }
 
-/// What a part held.
+/// The contents of a part.
 #[derive(Default)]
 pub struct Opened {
     /// Its facts.
@@ -324,14 +324,14 @@ pub struct Opened {
 pub struct Sketches(Vec<(Pair, Sketched)>);
 
 impl Sketches {
-    /// Whether there is none.
+    /// Whether there are none.
     pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }
 
 impl Opened {
-    /// The exposures of which there are sketches.
+    /// The exposures that have sketches.
     pub fn pairs(&self) -> impl Iterator<Item = Pair> + '_ {
         self.sketches.0.iter().map(|(pair, _)| *pair)
     }
@@ -341,25 +341,28 @@ impl Opened {
         if self.sketches.is_empty() {
             return;
         }
-        if let Some(section) = into.section(key_id) {
-            self.sketches.0.iter().for_each(|(pair, sketch)| section.add_sketch(*pair, sketch));
+        if let Some((section, Share { sketched, .. })) = into.section(key_id) {
+            self.sketches
+                .0
+                .iter()
+                .for_each(|(pair, sketch)| section.add_sketch(*pair, sketch, sketched));
         }
     }
 }
 
-/// A fact as a store keeps it.
+/// Serialises a fact for a store.
 pub fn fact_to_json(key: &FactKey, seen: &Seen) -> Vec<u8> {
     let fact = Fact { key: *key, seen: seen.clone() };
     serde_json::to_vec(&WireFact::from(&fact)).unwrap_or_default()
 }
 
-/// What [`fact_to_json`] gave; none if it is damaged.
+/// Reverses [`fact_to_json`]; none if the data is damaged.
 pub fn fact_from_json(json: &[u8]) -> Option<Fact> {
     serde_json::from_slice::<WireFact>(json).ok()?.read()
 }
 
 impl Part {
-    /// Of these facts, [`MAX_PART_FACTS`] at most.
+    /// A part with these facts, at most [`MAX_PART_FACTS`].
     pub fn of_facts<'a>(facts: impl Iterator<Item = (&'a FactKey, &'a Seen)>) -> Self {
         let wire = |(key, seen): (&FactKey, &Seen)| {
             WireFact::from(&Fact { key: *key, seen: seen.clone() })
@@ -370,20 +373,21 @@ impl Part {
         Self { version: VERSION, facts, data: pack(&data), ..Self::default() }
     }
 
-    /// Of data that is JSON already, whatever it says: for tests and fuzz targets.
+    /// A part with the given JSON, valid or not, for tests and fuzz targets.
     pub fn of_json(json: &[u8]) -> Self {
-        Self { version: VERSION, data: pack_json(json), ..Self::default() }
+        let facts = serde_json::from_slice::<Data>(json).map_or(0, |data| data.facts.len() as u64);
+        Self { version: VERSION, facts, data: pack_json(json), ..Self::default() }
     }
 
-    /// Of what a run has read.
+    /// A part with the numbers of a run.
     pub fn of_run(run: String, figures: RunNumbers) -> Self {
         Self { version: VERSION, run, figures: Some(figures), ..Self::default() }
     }
 
-    /// Reads what the part holds. `key_id` and `sensor` are those of its event.
+    /// Decodes the part. `key_id` and `sensor` are those of its event.
     ///
     /// # Errors
-    /// If it is of another version or damaged.
+    /// The part has another version or is damaged.
     pub fn open(&self, key_id: &str, sensor: &str) -> Result<Opened, PartError> {
         if self.version != VERSION {
             return Err(PartError::Version(self.version));
@@ -392,10 +396,14 @@ impl Part {
             return Err(PartError::Damaged);
         }
         if self.data.is_empty() {
-            return Ok(Opened::default());
+            return if self.facts == 0 { Ok(Opened::default()) } else { Err(PartError::Damaged) };
         }
         let data = unpack(&self.data).ok_or(PartError::Damaged)?;
-        if data.facts.len() > MAX_READ || data.sketches.len() > MAX_READ || key_id.is_empty() {
+        if data.facts.len() > MAX_READ
+            || data.sketches.len() > MAX_READ
+            || data.facts.len() as u64 != self.facts
+            || key_id.is_empty()
+        {
             return Err(PartError::Damaged);
         }
         let facts = data.facts.into_iter().map(WireFact::read).collect::<Option<_>>();
@@ -406,10 +414,11 @@ impl Part {
         }
     }
 
-    /// Adds what the part says to a summary. `key_id` and `sensor` are those of its event. How many facts were new.
+    /// Adds the part to a summary and returns the number of new facts. `key_id` and `sensor` are
+    /// those of its event.
     ///
     /// # Errors
-    /// If it is of another version or damaged; then nothing of it was added.
+    /// The part has another version or is damaged; nothing was added.
     pub fn read(&self, key_id: &str, sensor: &str, into: &mut Summary) -> Result<u64, PartError> {
         let opened = self.open(key_id, sensor)?;
         let new = opened.facts.iter().filter(|fact| into.add(key_id, fact)).count() as u64;
@@ -422,7 +431,7 @@ impl Part {
 }
 
 impl Section {
-    /// The exposures of which only sketches are held.
+    /// The exposures held as sketches only.
     pub fn sketched_pairs(&self) -> Vec<Pair> {
         match &self.0 {
             Form::Facts(_) => Vec::new(),
@@ -430,7 +439,7 @@ impl Section {
         }
     }
 
-    /// The sketches of one exposure, if that is all that is held of it.
+    /// The sketches of an exposure held as sketches only.
     pub fn part_of(&self, pair: &Pair) -> Option<Part> {
         let Form::Sketches(sketches) = &self.0 else { return None };
         let sketches = vec![WireSketch::new(pair, sketches.get(pair)?)];
@@ -438,7 +447,7 @@ impl Section {
         Some(Part { version: VERSION, data: pack(&data), ..Part::default() })
     }
 
-    /// Everything in it.
+    /// The whole summary as parts.
     pub fn parts(&self) -> Vec<Part> {
         match &self.0 {
             Form::Facts(facts) => {

@@ -323,76 +323,68 @@ fn exposure<'a>(e: &'a Exposure, message: String, context: &'a Context) -> Recor
     }
 }
 
-fn shape<'a>(event: &'a Event, context: &'a Context) -> Record<'a> {
-    let message = sentence::of_event(event);
-    match event {
-        Event::Finding { event, severity, direction, exposure, .. } => {
-            finding(event, *severity, *direction, *exposure, message, context)
-        }
-        Event::Patients(list) => patients(list, message, context),
-        Event::Exposure(e) => exposure(e, message, context),
-        Event::Asset(a) => {
-            let id = Some(a.id.to_string());
-            let phi = Phi { message, id, role: Some(a.role.as_str()), ..Phi::default() };
-            Record {
-                src_ip: Some(a.address),
-                app_proto: Some(a.protocol),
-                ..record(a.time, "phi_asset", phi, context)
-            }
-        }
-        Event::Service(s) => {
-            let phi = Phi {
-                message,
-                id: Some(s.id.to_string()),
-                authentication: Some(s.facts.authentication.as_str()),
-                credentials_in_clear: Some(s.facts.credentials_in_clear),
-                ..Phi::default()
-            };
-            Record {
-                dest_ip: Some(s.server.ip()),
-                dest_port: Some(s.server.port()),
-                proto: Some(proto(s.transport)),
-                app_proto: Some(s.protocol),
-                ..record(s.time, "phi_service", phi, context)
-            }
-        }
-    }
-}
-
-fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Record<'a> {
-    let phi = Phi {
-        message: sentence::of_run(r),
-        patients: Some(r.patients.value),
-        patients_estimated: Some(r.patients.estimate),
-        exposures: Some(r.exposures),
-        coverage: Some(r.verdict().as_str()),
-        ..Phi::default()
-    };
-    let stats = Stats {
-        capture: Capture {
-            kernel_packets: r.packets_read,
-            kernel_drops: r.packets_lost().saturating_add(r.packets_dropped()),
-        },
-        decoder: Decoder {
-            pkts: r.packets_decoded,
-            bytes: r.bytes_read,
-            invalid: r.packets_skipped(),
-        },
-        flow: Flows { total: r.flows },
-    };
-    let end = r.ended.or(r.started).unwrap_or(Timestamp(0));
-    Record { stats: Some(stats), ..record(end, "stats", phi, context) }
-}
-
 impl json::LineFormat for Eve {
     type Line<'a> = Record<'a>;
 
     fn event<'a>(event: &'a Event, context: &'a Context) -> Record<'a> {
-        shape(event, context)
+        let message = sentence::of_event(event);
+        match event {
+            Event::Finding { event, severity, direction, exposure, .. } => {
+                finding(event, *severity, *direction, *exposure, message, context)
+            }
+            Event::Patients(list) => patients(list, message, context),
+            Event::Exposure(e) => exposure(e, message, context),
+            Event::Asset(a) => {
+                let id = Some(a.id.to_string());
+                let phi = Phi { message, id, role: Some(a.role.as_str()), ..Phi::default() };
+                Record {
+                    src_ip: Some(a.address),
+                    app_proto: Some(a.protocol),
+                    ..record(a.time, "phi_asset", phi, context)
+                }
+            }
+            Event::Service(s) => {
+                let phi = Phi {
+                    message,
+                    id: Some(s.id.to_string()),
+                    authentication: Some(s.facts.authentication.as_str()),
+                    credentials_in_clear: Some(s.facts.credentials_in_clear),
+                    ..Phi::default()
+                };
+                Record {
+                    dest_ip: Some(s.server.ip()),
+                    dest_port: Some(s.server.port()),
+                    proto: Some(proto(s.transport)),
+                    app_proto: Some(s.protocol),
+                    ..record(s.time, "phi_service", phi, context)
+                }
+            }
+        }
     }
 
-    fn run<'a>(summary: &'a RunSummary, context: &'a Context) -> Record<'a> {
-        run(summary, context)
+    fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Record<'a> {
+        let phi = Phi {
+            message: sentence::of_run(r),
+            patients: Some(r.patients.value),
+            patients_estimated: Some(r.patients.estimate),
+            exposures: Some(r.exposures),
+            coverage: Some(r.verdict().as_str()),
+            ..Phi::default()
+        };
+        let stats = Stats {
+            capture: Capture {
+                kernel_packets: r.packets_read,
+                kernel_drops: r.packets_lost().saturating_add(r.packets_dropped()),
+            },
+            decoder: Decoder {
+                pkts: r.packets_decoded,
+                bytes: r.bytes_read,
+                invalid: r.packets_skipped(),
+            },
+            flow: Flows { total: r.flows },
+        };
+        let end = r.ended.or(r.started).unwrap_or(Timestamp(0));
+        Record { stats: Some(stats), ..record(end, "stats", phi, context) }
     }
 }
 

@@ -239,7 +239,7 @@ impl Metrics {
             rules_reloads: counters(
                 r,
                 "phitap_rules_reloads_total",
-                "Reloads of the rules; after one that failed those in force stay.",
+                "Reloads of the rules; after a failed one the previous rules stay active.",
                 &["result"],
             )?,
             rules_loaded: {

@@ -139,7 +139,7 @@ impl QueueEnd {
             (None, true) => {
                 let thread = self.thread.take();
                 let joined = thread.is_none_or(|thread| thread.join().is_ok());
-                if joined { Ok(()) } else { Err(io::Error::other("its thread broke down")) }
+                if joined { Ok(()) } else { Err(io::Error::other("its thread failed")) }
             }
             // The thread may wait for a reader that never comes: the process ends without it.
             (None, false) => Err(io::Error::new(

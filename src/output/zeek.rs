@@ -187,60 +187,52 @@ fn patients(list: &PatientList, context: &Context) -> Line {
     line
 }
 
-fn shape(event: &Event, context: &Context) -> Line {
-    match event {
-        Event::Finding { event: d, severity, exposure, .. } => {
-            finding(d, *severity, *exposure, context)
-        }
-        Event::Patients(list) => patients(list, context),
-        Event::Exposure(e) => exposure(e, sentence::of_event(event), context),
-        Event::Asset(a) => {
-            let mut line = Line::new("phi_hosts", a.time, context);
-            line.put("host", Value::Address(a.address));
-            line.put("role", Value::Word(a.role.as_str()));
-            line.put("service", Value::Word(a.protocol));
-            line
-        }
-        Event::Service(s) => {
-            let mut line = Line::new("known_services", s.time, context);
-            line.put("host", Value::Address(s.server.ip()));
-            line.number("port_num", s.server.port());
-            line.put("port_proto", Value::Word(s.transport.as_str()));
-            line.put("service", Value::Words(vec![s.protocol]));
-            if let Some(software) = s.facts.software() {
-                line.text("software", software);
-            }
-            line
-        }
-    }
-}
-
-fn run(r: &RunSummary, context: &Context) -> Line {
-    let end = r.ended.or(r.started).unwrap_or(Timestamp(0));
-    let mut line = Line::new("stats", end, context);
-    line.text("peer", context.sensor.as_deref().unwrap_or("phitap"));
-    line.number("pkts_proc", r.packets_decoded);
-    line.number("bytes_recv", r.bytes_read);
-    line.number("pkts_dropped", r.packets_lost().saturating_add(r.packets_dropped()));
-    line.number("pkts_link", r.packets_read);
-    line.text("msg", sentence::of_run(r));
-    line.number("exposures", r.exposures);
-    line.number("patients", r.patients.value);
-    line.put("patients_estimated", Value::Flag(r.patients.estimate));
-    line.put("coverage", Value::Word(r.verdict().as_str()));
-    line.text("key_id", &*r.key_id);
-    line
-}
-
 impl json::LineFormat for Zeek {
     type Line<'a> = Line;
 
     fn event<'a>(event: &'a Event, context: &'a Context) -> Line {
-        shape(event, context)
+        match event {
+            Event::Finding { event: d, severity, exposure, .. } => {
+                finding(d, *severity, *exposure, context)
+            }
+            Event::Patients(list) => patients(list, context),
+            Event::Exposure(e) => exposure(e, sentence::of_event(event), context),
+            Event::Asset(a) => {
+                let mut line = Line::new("phi_hosts", a.time, context);
+                line.put("host", Value::Address(a.address));
+                line.put("role", Value::Word(a.role.as_str()));
+                line.put("service", Value::Word(a.protocol));
+                line
+            }
+            Event::Service(s) => {
+                let mut line = Line::new("known_services", s.time, context);
+                line.put("host", Value::Address(s.server.ip()));
+                line.number("port_num", s.server.port());
+                line.put("port_proto", Value::Word(s.transport.as_str()));
+                line.put("service", Value::Words(vec![s.protocol]));
+                if let Some(software) = s.facts.software() {
+                    line.text("software", software);
+                }
+                line
+            }
+        }
     }
 
-    fn run<'a>(summary: &'a RunSummary, context: &'a Context) -> Line {
-        run(summary, context)
+    fn run<'a>(r: &'a RunSummary, context: &'a Context) -> Line {
+        let end = r.ended.or(r.started).unwrap_or(Timestamp(0));
+        let mut line = Line::new("stats", end, context);
+        line.text("peer", context.sensor.as_deref().unwrap_or("phitap"));
+        line.number("pkts_proc", r.packets_decoded);
+        line.number("bytes_recv", r.bytes_read);
+        line.number("pkts_dropped", r.packets_lost().saturating_add(r.packets_dropped()));
+        line.number("pkts_link", r.packets_read);
+        line.text("msg", sentence::of_run(r));
+        line.number("exposures", r.exposures);
+        line.number("patients", r.patients.value);
+        line.put("patients_estimated", Value::Flag(r.patients.estimate));
+        line.put("coverage", Value::Word(r.verdict().as_str()));
+        line.text("key_id", &*r.key_id);
+        line
     }
 }
 

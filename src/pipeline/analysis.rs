@@ -4,7 +4,7 @@ use super::arrivals::Arrivals;
 use crate::capture::PacketRef;
 use crate::content::Contents;
 use crate::exposure::WrittenBytes;
-use crate::flow::FlowHead;
+use crate::flow::{Announcer, FlowHead, FlowInfo};
 use crate::identify::{Patients, Token};
 use crate::protocol::datagrams::frame_datagram;
 use crate::protocol::encrypted::Encryption;
@@ -14,7 +14,7 @@ use crate::rules::RuleSet;
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// Bytes of heap that the facts of a flow, what is shown of them and its parser take, roughly.
+/// Approximate heap size of a flow's facts, its redacted facts and its parser, bytes.
 const RECOGNISED: usize = 2 << 10;
 
 /// The state of one flow.
@@ -23,17 +23,17 @@ pub(super) enum State {
     Silent,
     /// TCP, or UDP of a known protocol, that is read.
     Reading(Box<Analysis>),
-    /// UDP: number of recognition attempts, and whether it can be read.
+    /// UDP: the number of datagrams probed so far, and whether the flow is encrypted.
     Datagrams { looks: u8, encryption: Encryption },
-    /// TCP of no known protocol that is not read any more.
+    /// TCP of no known protocol, no longer read.
     PassedOver(Encryption),
     /// Given up after a panic.
     Broken,
 }
 
 impl State {
-    /// Whether a datagram of a flow that no protocol claims holds a payload. If so, it is written to `frame`,
-    /// and the flow, which `reading` opens, is searched from here on.
+    /// Checks whether a datagram of an unclaimed flow holds a payload. If it does, writes the
+    /// payload to `frame` and starts searching the flow that `reading` opens.
     pub fn carve(
         &mut self,
         reading: impl FnOnce() -> Self,
@@ -54,8 +54,8 @@ impl State {
 }
 
 pub(super) struct Analysis {
-    /// The rules under which the current payload or record began. Between two a flow holds none, so that
-    /// old rules are freed soon after a reload.
+    /// The rules under which the current payload or record began. Between payloads a flow holds no
+    /// rules, so that old ones are freed soon after a reload.
     pub rules: Option<Arc<RuleSet>>,
     pub driver: Driver,
     pub contents: Contents,
@@ -74,15 +74,22 @@ pub(super) struct Analysis {
     pub recorded: PacketRef,
     /// When the activity of the flow was last reported.
     pub handed_on: Timestamp,
-    /// What was written of its findings.
+    /// Bytes of findings written for this flow.
     pub written: WrittenBytes,
-    /// When a datagram was last read. The end of such a flow is determined by time alone, and what time it
-    /// is at the end of the run depends on what else a worker has read.
+    /// When a datagram was last read. The end of such a flow depends on this time alone: the time
+    /// at the end of the run depends on what else a worker has read.
     pub datagram: Option<Timestamp>,
 }
 
 impl Analysis {
-    /// A flow that is read from `now` on.
+    /// The flow as events describe it.
+    pub fn info(&self, flow: &FlowHead) -> FlowInfo {
+        let client = self.driver.orientation().client;
+        let by = |(side, port)| Announcer { port, opened: side == client };
+        FlowInfo { announced_by: self.driver.announced_by().map(by), ..flow.info(client) }
+    }
+
+    /// Starts reading a flow at `now`.
     pub fn new(flow: &FlowHead, limits: DriverLimits, now: Timestamp) -> Self {
         Self {
             rules: None,
@@ -104,7 +111,7 @@ impl Analysis {
         }
     }
 
-    /// Bytes held, roughly.
+    /// Approximate heap size, bytes.
     pub fn memory(&self) -> usize {
         size_of::<Self>()
             + self.driver.memory()
@@ -116,8 +123,8 @@ impl Analysis {
             + if self.driver.protocol().is_some() { RECOGNISED } else { 0 }
     }
 
-    /// Whether no protocol was found, none will be, and nothing waits to be reported: then only whether
-    /// it is encrypted needs to be known.
+    /// Whether no protocol was found or can still be found, and nothing waits to be reported. Such
+    /// a flow is only checked for encryption.
     pub fn is_passed_over(&self) -> bool {
         self.driver.protocol().is_none()
             && self.driver.is_opaque()
@@ -129,7 +136,7 @@ impl Analysis {
     }
 }
 
-/// Identifies the two ends of a flow, whichever of them spoke first.
+/// Identifies the two ends of a flow, in either order.
 fn ends(flow: &FlowHead) -> u128 {
     use std::hash::{BuildHasher as _, Hasher as _};
     let state = foldhash::quality::FixedState::default();

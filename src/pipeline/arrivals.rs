@@ -1,4 +1,4 @@
-//! Which packets carried the bytes of a flow that its parser has not read yet, so that a finding can
+//! Tracks which packets carried the bytes that a parser has not read yet, so that a finding can
 //! name the packets of its record.
 
 use crate::capture::{PacketRef, PacketSpan};
@@ -7,21 +7,22 @@ use crate::protocol::ContentId;
 use smallvec::SmallVec;
 use std::collections::VecDeque;
 
-/// Distinct packets of one direction while their bytes wait. Beyond it the oldest count as one.
+/// Most packets tracked per direction while their bytes wait. Further packets are merged into the
+/// oldest.
 const MAX_WAITING: usize = 1_024;
 
-/// The packets of one flow whose bytes wait to be read, and those of the current payload.
+/// The packets that carried a flow's unread bytes and its open payloads.
 #[derive(Default)]
 pub struct Arrivals {
     waiting: [Waiting; 2],
-    /// The packet at hand, its side, and how many bytes of it are being read.
+    /// The current packet, its side, and how many of its bytes are being read.
     here: PacketRef,
     fresh: Option<(Side, usize)>,
-    /// What the parser reads, where not all of it came in the packet at hand.
+    /// The bytes being parsed, if they did not all arrive in the current packet.
     reading: Option<Reading>,
-    /// The payloads that are open and received bytes.
+    /// The open payloads that have received bytes.
     contents: SmallVec<[Content; 1]>,
-    /// The last packet of the last bytes that were passed to a payload.
+    /// The last packet of the bytes most recently passed to a payload.
     last: PacketRef,
 }
 
@@ -29,18 +30,18 @@ pub struct Arrivals {
 #[derive(Clone, Copy)]
 pub struct Content {
     id: ContentId,
-    /// Those of the last bytes that were passed to it.
+    /// The packets of the bytes most recently passed to it.
     pub packets: PacketSpan,
-    /// The first packet after the last complete record: readers may keep bytes until they know what
-    /// they are, so that a record begins before the oldest of them.
+    /// The first packet after the last complete record. Readers may buffer bytes until they
+    /// recognise them, so a record may begin before its oldest visible byte.
     pub since: PacketRef,
 }
 
-/// The bytes that a parser reads. They end at the current end of their side.
+/// The bytes being parsed. They end at the current end of their side.
 #[derive(Clone, Copy)]
 struct Reading {
     side: Side,
-    /// Address of the first of them.
+    /// Address of the first byte.
     from: usize,
     len: usize,
 }
@@ -53,19 +54,20 @@ struct Waiting {
 }
 
 impl Arrivals {
-    /// `len` bytes of one side have come in `packet`.
-    pub const fn came(&mut self, side: Side, len: usize, packet: PacketRef) {
+    /// Records that `len` bytes of one side arrived in `packet`.
+    pub const fn arrived(&mut self, side: Side, len: usize, packet: PacketRef) {
         self.here = packet;
         self.fresh = Some((side, len));
     }
 
-    /// The parser is about to read `bytes`, which end with the latest bytes of `side`.
+    /// Records that the parser is about to read `bytes`, which end at the current end of `side`.
     pub fn reading(&mut self, side: Side, bytes: &[u8]) {
         self.reading = Some(Reading { side, from: bytes.as_ptr().addr(), len: bytes.len() });
     }
 
-    /// `bytes` go to a payload. They are usually a part of what the parser reads, and their position in it
-    /// gives their packets; what a parser assembled itself came somewhere in it.
+    /// Records that `bytes` go to a payload. Usually they are part of what the parser reads, and
+    /// their address gives their packets. Bytes that the parser assembled itself get all packets of
+    /// the current read.
     #[inline]
     pub fn content(&mut self, id: ContentId, bytes: &[u8]) {
         let packets = match self.reading {
@@ -85,12 +87,12 @@ impl Arrivals {
         }
     }
 
-    /// The last packet of what was last passed to a payload.
+    /// The last packet of the bytes most recently passed to a payload.
     pub const fn last(&self) -> PacketRef {
         self.last
     }
 
-    /// The packets of a payload; the current packet if it received no bytes.
+    /// The packets of a payload, or the current packet if the payload received no bytes.
     #[inline]
     pub fn of(&self, id: ContentId) -> Content {
         let known = self.contents.iter().find(|content| content.id == id);
@@ -98,7 +100,7 @@ impl Arrivals {
         known.copied().unwrap_or(Content { id, packets: here, since: self.here })
     }
 
-    /// Results of reading a payload.
+    /// Records that a payload has been read up to `since`.
     #[inline]
     pub fn read(&mut self, id: ContentId, since: PacketRef) {
         if let Some(content) = self.contents.iter_mut().find(|content| content.id == id) {
@@ -106,7 +108,7 @@ impl Arrivals {
         }
     }
 
-    /// A payload has ended.
+    /// Forgets a payload that has ended.
     pub fn close(&mut self, id: ContentId) {
         self.contents.retain(|content| content.id != id);
     }
@@ -132,7 +134,7 @@ impl Arrivals {
         span.unwrap_or(PacketSpan::of(self.here))
     }
 
-    /// The step is over, and this many bytes of each side wait.
+    /// Ends a step, after which `unread` bytes of each side wait.
     #[inline]
     pub fn settle(&mut self, unread: [usize; 2]) {
         let fresh = self.fresh.take();
@@ -149,7 +151,7 @@ impl Arrivals {
         }
     }
 
-    /// Bytes of heap held.
+    /// Heap size, bytes.
     pub fn memory(&self) -> usize {
         let pieces: usize = self.waiting.iter().map(|w| w.pieces.capacity()).sum();
         let contents = if self.contents.spilled() { self.contents.capacity() } else { 0 };
@@ -169,7 +171,7 @@ impl Waiting {
         self.bytes += len;
     }
 
-    /// Forgets the packets before the last `bytes` bytes.
+    /// Forgets the packets of all but the last `bytes` bytes.
     fn keep(&mut self, bytes: usize) {
         if bytes == 0 {
             *self = Self::default();
@@ -199,23 +201,23 @@ mod tests {
     #[test]
     fn bytes_that_waited_are_those_of_the_packets_that_carried_them() {
         let mut arrivals = Arrivals::default();
-        arrivals.came(Side::Low, 10, packet(3));
+        arrivals.arrived(Side::Low, 10, packet(3));
         arrivals.settle([10, 0]);
-        arrivals.came(Side::High, 99, packet(4));
+        arrivals.arrived(Side::High, 99, packet(4));
         assert_eq!(numbers(arrivals.span(Side::High, 99, 99)), (4, 4));
         arrivals.settle([10, 0]);
-        arrivals.came(Side::Low, 20, packet(5));
-        // Thirty bytes are there: ten of packet 3, then twenty of packet 5.
+        arrivals.arrived(Side::Low, 20, packet(5));
+        // Thirty bytes wait: ten of packet 3, then twenty of packet 5.
         assert_eq!(numbers(arrivals.span(Side::Low, 30, 30)), (3, 5));
         assert_eq!(numbers(arrivals.span(Side::Low, 30, 10)), (3, 3));
         assert_eq!(numbers(arrivals.span(Side::Low, 25, 6)), (3, 5));
         assert_eq!(numbers(arrivals.span(Side::Low, 20, 20)), (5, 5));
-        // Eight of packet 5 are left.
+        // Eight bytes of packet 5 are left.
         arrivals.settle([8, 0]);
-        arrivals.came(Side::Low, 1, packet(6));
+        arrivals.arrived(Side::Low, 1, packet(6));
         assert_eq!(numbers(arrivals.span(Side::Low, 9, 9)), (5, 6));
         arrivals.settle([0, 0]);
-        arrivals.came(Side::Low, 4, packet(7));
+        arrivals.arrived(Side::Low, 4, packet(7));
         assert_eq!(numbers(arrivals.span(Side::Low, 4, 4)), (7, 7));
     }
 
@@ -223,7 +225,7 @@ mod tests {
     fn thousands_of_tiny_packets_cost_a_bounded_list_and_keep_the_first() {
         let mut arrivals = Arrivals::default();
         for number in 1..=5_000 {
-            arrivals.came(Side::Low, 1, packet(number));
+            arrivals.arrived(Side::Low, 1, packet(number));
             arrivals.settle([number as usize, 0]);
         }
         assert!(arrivals.memory() <= 2 * MAX_WAITING * size_of::<(usize, PacketRef)>());

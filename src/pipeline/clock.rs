@@ -1,35 +1,35 @@
-//! The clock of a run, which time-outs follow.
+//! The clock of a run, which all time-outs follow.
 //!
-//! It follows packet time. In a live capture packet time comes from the clock of the system, which may
-//! be set while the sensor runs. Such a step is removed, so that a jump ahead ends no conversation and
-//! a jump back keeps none for ever. Events still carry the time of their packets.
+//! It follows packet time. In a live capture, packet time comes from the system clock, which may be
+//! set while the sensor runs. The run clock ignores such steps: a jump ahead ends no conversation,
+//! and a jump back keeps none alive for ever. Events still carry the time of their packets.
 
 use crate::output::clock::stopwatch;
 use crate::time::{Pace, Span, Timestamp};
 use std::time::Instant;
 
-/// A difference between packet time and the clock beyond which the clock was set. Packets that waited
-/// in a ring are late by less, and a clock synchronised by NTP moves by less (RFC 5905: a step is
-/// from 128 ms on, and rare).
+/// Difference between packet time and the run clock from which the system clock must have been set.
+/// Packets that waited in a ring are late by less, and NTP moves a clock by less (RFC 5905 steps it
+/// from 128 ms on, and rarely).
 const STEP: Span = Span::seconds(5);
 
-/// How often the clock was set.
+/// How often the system clock was set.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct ClockSteps {
-    /// Ahead.
+    /// Forward.
     pub forward: u64,
-    /// Back.
+    /// Backward.
     pub backward: u64,
 }
 
 impl ClockSteps {
-    /// Adds others. Every reader sees the same steps, or fewer.
+    /// Combines with the steps of another reader. Every reader sees the same steps, or fewer.
     pub fn add(&mut self, other: Self) {
         self.forward = self.forward.max(other.forward);
         self.backward = self.backward.max(other.backward);
     }
 
-    /// Those since `before`, by direction.
+    /// The steps since `before`, by direction.
     pub fn since(self, before: Self) -> [(&'static str, u64); 2] {
         [("forward", self.forward - before.forward), ("backward", self.backward - before.backward)]
     }
@@ -43,7 +43,7 @@ pub struct RunClock {
     steps: ClockSteps,
 }
 
-/// A clock that never jumps, to distinguish steps from elapsed time.
+/// The machine's monotonic clock, which distinguishes steps from elapsed time.
 #[derive(Clone, Copy)]
 struct Steady {
     started: Instant,
@@ -61,13 +61,14 @@ impl Steady {
 }
 
 impl RunClock {
-    /// Of a replay: the latest packet time, whatever it is.
+    /// The clock of a replay: the latest packet time.
     pub const fn replay() -> Self {
         let start = Timestamp(i64::MIN);
         Self { at: start, latest: start, live: None, steps: ClockSteps { forward: 0, backward: 0 } }
     }
 
-    /// Of a live capture that `started` at the packet time `base`, which passes at `pace`.
+    /// The clock of a live capture that `started` at the packet time `base`; packet time passes at
+    /// `pace`.
     pub const fn live(started: Instant, base: Timestamp, pace: Pace) -> Self {
         let steady = Steady { started, base, pace, offset: Span(0) };
         Self {
@@ -78,9 +79,9 @@ impl RunClock {
         }
     }
 
-    /// A packet carries `time`, or it is `time` and none has come.
+    /// Advances to `time`, the time of a packet or the current time if none arrived.
     #[inline]
-    pub fn come(&mut self, time: Timestamp) {
+    pub fn advance(&mut self, time: Timestamp) {
         let Some(steady) = &self.live else {
             self.at = self.at.max(time);
             self.latest = self.at;
@@ -108,29 +109,29 @@ impl RunClock {
             self.at = self.at.max(now);
             self.steps.forward += 1;
         } else {
-            // Nothing was read for so long.
+            // Nothing was read for this long.
             self.at = time;
         }
     }
 
-    /// The time that time-outs follow; it never goes back.
+    /// The time that time-outs follow. It never goes back.
     #[inline]
     pub const fn at(&self) -> Timestamp {
         self.at
     }
 
-    /// The time that events carry: the latest one.
+    /// The latest packet time, which events carry.
     pub const fn latest(&self) -> Timestamp {
         self.latest
     }
 
-    /// The clock as a number, to order what several readers find.
+    /// The clock as a number that orders the results of several readers.
     #[inline]
     pub fn number(&self) -> u64 {
         u64::try_from(self.at.0).unwrap_or(0)
     }
 
-    /// How often it was set.
+    /// How often the system clock was set.
     pub const fn steps(&self) -> ClockSteps {
         self.steps
     }
@@ -155,7 +156,7 @@ mod tests {
             let base = if step.0 > 0 { BASE } else { BASE + DAY };
             let mut last = before;
             for n in 1..100 {
-                clock.come(base + step + Span::millis(n));
+                clock.advance(base + step + Span::millis(n));
                 assert!(clock.at() >= last, "it never goes back");
                 last = clock.at();
             }
@@ -172,8 +173,8 @@ mod tests {
     #[test]
     fn packets_that_waited_are_no_jump() {
         let mut clock = live();
-        clock.come(BASE + Span::seconds(2));
-        clock.come(BASE + Span::millis(500));
+        clock.advance(BASE + Span::seconds(2));
+        clock.advance(BASE + Span::millis(500));
         assert_eq!(clock.at(), BASE + Span::seconds(2));
         assert_eq!(clock.steps(), ClockSteps::default());
     }
@@ -183,7 +184,7 @@ mod tests {
         let hour = std::time::Duration::from_secs(3600);
         let Some(started) = stopwatch().checked_sub(hour) else { return };
         let mut clock = RunClock::live(started, BASE, Pace::REAL);
-        clock.come(BASE + Span::seconds(3600));
+        clock.advance(BASE + Span::seconds(3600));
         assert_eq!(
             (clock.at(), clock.steps()),
             (BASE + Span::seconds(3600), ClockSteps::default())
@@ -193,8 +194,8 @@ mod tests {
     #[test]
     fn a_replay_takes_time_as_it_comes() {
         let mut clock = RunClock::replay();
-        clock.come(BASE + DAY);
-        clock.come(BASE);
+        clock.advance(BASE + DAY);
+        clock.advance(BASE);
         assert_eq!((clock.at(), clock.latest()), (BASE + DAY, BASE + DAY));
         assert_eq!(clock.steps(), ClockSteps::default());
     }

@@ -1,4 +1,4 @@
-//! The collecting side: what workers found, put in the order of the capture, graded, written.
+//! Collects what workers found, restores capture order, grades it and writes it.
 
 use super::content_sink::Shared;
 use super::counters::WorkerCounters;
@@ -23,14 +23,14 @@ use std::time::{Duration, Instant};
 
 /// How often exposures are saved for the next run.
 const SAVE_EVERY: Duration = Duration::from_secs(60);
-/// How long the end of a sensor waits for slow readers of its events, and at least for each.
+/// How long a stopping sensor waits for slow readers of its events in all, and at least for each.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 const LAST_WORD: Duration = Duration::from_millis(100);
 
-/// How often it is looked at how long certificates still hold.
+/// How often the expiry of certificates is checked.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
-/// Events that wait to be written, where a report brings many.
+/// Most events buffered before they are written.
 const MAX_EVENTS: usize = 1024;
 
 /// Collects the reports of all workers.
@@ -41,28 +41,28 @@ pub struct Collector {
     status_due: Option<Instant>,
     /// When exposures are next saved.
     save_due: Instant,
-    /// When certificates are next looked at.
+    /// When certificates are next checked.
     look_due: Option<Instant>,
-    /// The latest packet time that was reported.
+    /// The latest packet time reported.
     clock: Timestamp,
     shared: Arc<Shared>,
-    /// Rules for severity and suppression, and the number of the reload that brought them.
+    /// Rules for severity and suppression, and the generation of the reload that brought them.
     rules: Arc<RuleSet>,
     generation: u64,
-    /// How far each worker has come: the packet, and the flow among its results.
+    /// How far each worker has come: packet number, and number of the flow within its results.
     upto: Vec<(u64, u64)>,
-    /// The packet time that each worker last spoke of; zero before that.
+    /// The packet time that each worker last reported; zero before its first report.
     clocks: Vec<Timestamp>,
     waiting: BinaryHeap<Waiting>,
     stats: WorkerCounters,
     events: Vec<Event>,
-    /// Flows that have ended, and names of hosts, to be passed on.
+    /// Ended flows and host names that wait to be passed on.
     conversations: Vec<Conversation>,
     names: Vec<HostName>,
     worst: Option<Severity>,
 }
 
-/// Where a collector reports to.
+/// Where a collector writes its results.
 pub struct Reporting {
     /// Outputs by name.
     pub outputs: Vec<(&'static str, Box<dyn Output>)>,
@@ -70,26 +70,26 @@ pub struct Reporting {
     pub metrics: Arc<Metrics>,
     /// Health of the parts of the run.
     pub health: Arc<SensorHealth>,
-    /// The threads that write events and deliver them.
+    /// The threads that write and deliver events.
     pub ends: Vec<OutputEnd>,
-    /// A live run: exposures advance without packets. In a replay they advance with findings only, so that
-    /// nothing depends on how the work was divided.
+    /// Set in a live run, where exposures advance without packets. In a replay they advance with
+    /// findings only, so that results do not depend on how the work was divided.
     pub live: bool,
-    /// How often `sensor-status` is written, if it is.
+    /// How often `sensor-status` is written; `None` for never.
     pub status_every: Option<Duration>,
     /// Where exposures are kept across restarts.
     pub state: Option<StateFile>,
 }
 
-/// A thread that events are written or handed over in.
+/// A thread that writes or delivers events.
 pub enum OutputEnd {
-    /// It writes to a file or a pipe.
+    /// Writes to a file or a pipe.
     Queue(QueueEnd),
-    /// It hands them to a receiver.
+    /// Delivers to a receiver.
     Delivery(Delivery),
 }
 
-/// An item until every worker has come as far.
+/// An item that waits until every worker has come as far.
 struct Waiting(Order, Item);
 
 impl PartialEq for Waiting {
@@ -104,14 +104,14 @@ impl PartialOrd for Waiting {
     }
 }
 impl Ord for Waiting {
-    /// The heap gives the greatest first: the earliest must be it.
+    /// Reversed, because the heap gives the greatest first.
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         other.0.cmp(&self.0)
     }
 }
 
 impl Collector {
-    /// Collects from `workers` workers.
+    /// Creates a collector for `workers` workers.
     pub fn new(
         exposures: Exposures,
         reporting: Reporting,
@@ -143,10 +143,10 @@ impl Collector {
         }
     }
 
-    /// Takes a report.
+    /// Takes a worker's report.
     ///
     /// # Errors
-    /// The error of the output; nothing is written after that.
+    /// An output failed; nothing is written after that.
     pub fn report(&mut self, worker: usize, report: Report) -> io::Result<()> {
         self.count(&report.stats);
         if self.shared.rules.refresh(&mut self.rules, &mut self.generation) {
@@ -157,7 +157,7 @@ impl Collector {
         const ALL: (u64, u64) = (u64::MAX, u64::MAX);
         self.upto[worker] = if report.last { ALL } else { (report.upto, report.upto_flow) };
         let upto = self.upto.iter().copied().min().unwrap_or(ALL);
-        // One worker alone reports in order.
+        // A single worker reports in order.
         let alone = self.upto.len() == 1 && self.waiting.is_empty();
         for (order, item) in report.items {
             if alone && (order.packet, order.flow) <= upto {
@@ -174,7 +174,7 @@ impl Collector {
         }
         if self.reporting.live {
             self.exposures.uncaptured(self.reporting.health.uncaptured());
-            let now = self.come(worker, report_clock);
+            let now = self.advance(worker, report_clock);
             self.exposures.keep_due(now);
             self.exposures.tick(report_clock, &mut self.events);
         }
@@ -187,7 +187,7 @@ impl Collector {
         match item {
             Item::Finding(event) => {
                 let protocol = event.protocol;
-                match self.exposures.finding(*event, &mut self.events) {
+                match self.exposures.finding(event, &mut self.events) {
                     Intake::Suppressed => self.reporting.metrics.suppressed(protocol),
                     Intake::Revised => {}
                     Intake::New(severity) => self.reporting.metrics.finding(protocol, severity),
@@ -241,7 +241,7 @@ impl Collector {
         }
     }
 
-    /// Writes what a report brought so far, where that is much.
+    /// Writes the buffered events if there are many.
     fn write_many(&mut self) -> io::Result<()> {
         if self.events.len() < MAX_EVENTS { Ok(()) } else { self.write() }
     }
@@ -290,15 +290,16 @@ impl Collector {
         Ok(())
     }
 
-    /// A worker has come to `clock`; the time of the run, which goes back where the clock was set back for all.
-    fn come(&mut self, worker: usize, clock: Timestamp) -> Timestamp {
+    /// Records that a worker has come to `clock` and returns the time of the run. That goes back if
+    /// the clock was set back for all workers.
+    fn advance(&mut self, worker: usize, clock: Timestamp) -> Timestamp {
         if let Some(slot) = self.clocks.get_mut(worker) {
             *slot = clock;
         }
         self.clocks.iter().copied().max().unwrap_or_default()
     }
 
-    /// Brings the metrics of certificates up to date, at most once in [`LOOK_EVERY`].
+    /// Updates the metrics of certificates, at most once in [`LOOK_EVERY`].
     fn certificates(&mut self) {
         let now = stopwatch();
         if self.look_due.is_none_or(|due| now >= due) {
@@ -308,12 +309,12 @@ impl Collector {
         }
     }
 
-    /// Retries what could not be written, though nothing new has come.
+    /// Retries failed writes even if no report arrived.
     fn flush(&mut self) -> io::Result<()> {
         self.reporting.outputs.iter_mut().try_for_each(|(_, output)| output.flush())
     }
 
-    /// The run has ended: closes exposures, and writes the summary that `fill` completes.
+    /// Ends the run: closes exposures and writes the summary that `fill` completes.
     ///
     /// # Errors
     /// As [`Collector::report`].
@@ -338,7 +339,7 @@ impl Collector {
         Ok((summary, self.worst))
     }
 
-    /// Adds what workers and exposures have counted to what the reading side has.
+    /// Adds the counters of workers and exposures to those of the reader.
     fn fill(&self, summary: &mut RunSummary) {
         let stats = self.stats.clone();
         let shed = stats.shed.values().sum::<u64>();
@@ -358,6 +359,8 @@ impl Collector {
         summary.unrecognised_flows = stats.unrecognised_flows;
         summary.unrecognised_bytes = stats.unrecognised_bytes;
         summary.half_recognised_flows = stats.half_recognised_flows;
+        summary.begun_before = stats.begun_before;
+        summary.unended = stats.unended;
         summary.evicted_flows = stats.evicted_flows;
         summary.encrypted_flows = stats.encrypted_flows;
         summary.encrypted_bytes = stats.encrypted_bytes;
@@ -369,7 +372,7 @@ impl Collector {
         summary.losses = self.exposures.losses();
     }
 
-    /// Saves what is known of exposures, if that is due.
+    /// Saves the known exposures if a save is due.
     fn save(&mut self, clock: Timestamp) {
         let Some(state) = &self.reporting.state else { return };
         let now = stopwatch();
@@ -379,7 +382,7 @@ impl Collector {
         }
     }
 
-    /// Writes the status of the sensor, if that is due.
+    /// Writes the sensor's status if it is due.
     fn status(&mut self) -> io::Result<()> {
         let (Some(every), Some(due)) = (self.reporting.status_every, self.status_due) else {
             return Ok(());
@@ -456,7 +459,7 @@ impl Collector {
     }
 }
 
-/// Waits for the threads that write and hand over events: a sensor for a bounded time in all.
+/// Waits for the threads that write and deliver events; in a sensor, for a limited time.
 fn close(ends: Vec<OutputEnd>, live: bool) -> io::Result<()> {
     let pressure = if live { Pressure::Drop } else { Pressure::Wait };
     for end in &ends {

@@ -1,4 +1,4 @@
-//! Ties the stages of one flow together: protocol to content to identify.
+//! Connects the stages of one flow: protocol to content to identify.
 
 use super::arrivals::Arrivals;
 use super::hosts::Hosts;
@@ -25,7 +25,7 @@ pub struct ActiveRules {
 }
 
 impl ActiveRules {
-    /// With these rules at first.
+    /// Starts with these rules.
     pub fn new(rules: RuleSet) -> Self {
         let rules = lean(rules);
         Self { generation: AtomicU64::new(0), rules: Mutex::new(Arc::new(rules)) }
@@ -34,7 +34,7 @@ impl ActiveRules {
     pub fn current(&self) -> Arc<RuleSet> {
         Arc::clone(&self.rules.lock().unwrap_or_else(PoisonError::into_inner))
     }
-    /// Updates `held` if it is outdated.
+    /// Updates `held` if a reload has replaced it.
     pub fn refresh(&self, held: &mut Arc<RuleSet>, generation: &mut u64) -> bool {
         let now = self.generation.load(Ordering::Acquire);
         if now == *generation {
@@ -53,25 +53,25 @@ impl ActiveRules {
     }
 }
 
-/// Without what only `phitap rules` shows: titles, references and samples of every entry.
+/// Drops what only `phitap rules` shows: titles, references and samples.
 fn lean(rules: RuleSet) -> RuleSet {
     RuleSet { entries: Vec::new(), ..rules }
 }
 
-/// What all workers share.
+/// State shared by all workers.
 pub struct Shared {
     /// The active rules.
     pub rules: ActiveRules,
-    /// Key and caps of identify.
+    /// Key and limits of `identify`.
     pub identify: identify::Settings,
-    /// Keys event ids.
+    /// Key for event ids.
     pub event_key: [u8; 32],
-    /// Results of rows of documents that any worker has read.
+    /// Results of table rows that any worker has read.
     pub units: Arc<UnitTable>,
 }
 
 impl Shared {
-    /// Under `rules` and `key`, with the caps of `limits`; `reveal` as on the command line.
+    /// Combines `rules` and `key` with the caps of `limits`. `reveal` is the command-line option.
     pub fn new(rules: RuleSet, key: Key, reveal: bool, limits: &Limits) -> Self {
         let memory = usize::try_from(limits.flow_memory()).unwrap_or(usize::MAX);
         Self {
@@ -88,18 +88,18 @@ impl Shared {
     }
 }
 
-/// What stages count below the protocol; drained after each step of a flow.
+/// Counters of the stages after the protocol; drained after each step of a flow.
 #[derive(Default)]
 pub struct StageCounters {
-    /// Payloads.
+    /// Counters of payloads.
     pub content: content::ContentCounters,
-    /// Identify.
+    /// Counters of `identify`.
     pub identify: identify::IdentifyCounters,
     /// Flows that parsers announced.
     pub expected: Vec<ExpectedFlow>,
     /// Anomalies that parsers ignored.
     pub anomalies: Vec<Reason>,
-    /// Names of hosts.
+    /// Host names.
     pub hosts: Hosts,
 }
 
@@ -113,17 +113,17 @@ pub struct FlowSink<'a> {
     pub contents: &'a mut Contents,
     /// The flow's patients.
     pub patients: &'a mut Patients,
-    /// Results for the values that this worker saw last.
+    /// Cached results for the values this worker saw last.
     pub values: &'a mut ValueCache,
-    /// What is known of the service.
+    /// Facts about the service.
     pub facts: &'a mut ServiceFacts,
     /// What the flow did since the last report.
     pub activity: &'a mut Activity,
-    /// Takes what is found.
+    /// Receives the findings.
     pub findings: &'a mut Vec<Finding>,
-    /// Takes what is counted.
+    /// Receives the counters.
     pub counters: &'a mut StageCounters,
-    /// The packets of the flow's bytes.
+    /// The packets that carried the flow's bytes.
     pub arrivals: &'a mut Arrivals,
     /// Packet time.
     pub now: Timestamp,
@@ -155,7 +155,7 @@ impl FlowSink<'_> {
         result
     }
 
-    /// The flow has ended: ends payloads and records that are still open.
+    /// Ends the payloads and records that are still open at the end of the flow.
     pub fn finish(&mut self) {
         for id in self.contents.all() {
             self.close(id, Ending::Cut);

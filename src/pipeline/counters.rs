@@ -1,7 +1,7 @@
-//! What workers count, in deltas that the collector adds up.
+//! Counters of workers, as deltas that the collector adds up.
 
 use super::shedding::Shed;
-use crate::flow::FlowHead;
+use crate::flow::{End, FlowHead, Transport};
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use std::collections::BTreeMap;
@@ -19,11 +19,11 @@ pub struct WorkerCounters {
     pub opaque: BTreeMap<(&'static str, Reason), u64>,
     /// Bytes missing in streams.
     pub gap_bytes: u64,
-    /// Those of them that the snap length cut off.
+    /// Of these, bytes that the snap length cut off.
     pub cut_bytes: u64,
-    /// Bytes that contradicted a copy seen before.
+    /// Bytes that differ from an earlier copy.
     pub conflicts: u64,
-    /// TCP segments that were not believed, by reason.
+    /// TCP segments rejected as implausible, by reason.
     pub ignored: BTreeMap<&'static str, u64>,
     /// Anomalies that parsers ignored.
     pub anomalies: BTreeMap<(&'static str, Reason), u64>,
@@ -37,13 +37,17 @@ pub struct WorkerCounters {
     pub identifiers: BTreeMap<Kind, u64>,
     /// Flows that no protocol recognised.
     pub unrecognised_flows: u64,
-    /// Their captured payload, bytes.
+    /// Captured payload of these flows, bytes.
     pub unrecognised_bytes: u64,
     /// Flows of a known protocol, with one direction that was not recognised.
     pub half_recognised_flows: u64,
-    /// Flows given up for the memory ceiling.
+    /// TCP flows with payload whose beginning was not seen.
+    pub begun_before: u64,
+    /// TCP flows with payload that went on when the capture ended, or were given up.
+    pub unended: u64,
+    /// Flows evicted at the memory ceiling.
     pub evicted_flows: u64,
-    /// Flows that are encrypted.
+    /// Encrypted flows.
     pub encrypted_flows: u64,
     /// Payload bytes of encrypted flows.
     pub encrypted_bytes: u64,
@@ -51,12 +55,20 @@ pub struct WorkerCounters {
     pub skipped_bytes: u64,
     /// Payload bytes left unread because the budget of their flow was exhausted.
     pub unpaid_bytes: u64,
-    /// Change of memory held by flows, bytes.
+    /// Change in memory held by flows, bytes.
     pub memory: i64,
 }
 
 impl WorkerCounters {
-    /// A flow ended that no protocol recognised. One without a byte had nothing to recognise.
+    /// A flow is over: whether all of it was seen.
+    pub fn closed(&mut self, flow: &FlowHead, end: End) {
+        if flow.key.transport == Transport::Tcp && flow.bytes > 0 {
+            self.begun_before += u64::from(flow.initial.is_none());
+            self.unended += u64::from(end == End::Cut);
+        }
+    }
+
+    /// Counts a flow that ended unrecognised. A flow without payload had nothing to recognise.
     pub fn unrecognised(&mut self, flow: &FlowHead) {
         if flow.bytes > 0 {
             self.unrecognised_flows += 1;
@@ -74,6 +86,8 @@ impl WorkerCounters {
         self.unrecognised_flows += other.unrecognised_flows;
         self.unrecognised_bytes += other.unrecognised_bytes;
         self.half_recognised_flows += other.half_recognised_flows;
+        self.begun_before += other.begun_before;
+        self.unended += other.unended;
         self.evicted_flows += other.evicted_flows;
         self.encrypted_flows += other.encrypted_flows;
         self.encrypted_bytes += other.encrypted_bytes;

@@ -1,4 +1,4 @@
-//! Names of hosts that the flows of a worker brought.
+//! Host names learnt from the flows of a worker.
 
 use crate::time::{Span, Timestamp};
 use foldhash::fast::FixedState;
@@ -6,14 +6,14 @@ use hashbrown::HashMap;
 use std::hash::BuildHasher as _;
 use std::net::IpAddr;
 
-/// Names that are known to have been handed on. Answers come again and again.
+/// Most names remembered as passed on. Resolvers repeat the same answers.
 const MAX_KNOWN: usize = 8_192;
-/// How long they are not handed on again, packet time.
+/// How long a name is not passed on again, packet time.
 const HAND_ON_EVERY: Span = Span::seconds(3_600);
-/// Names that wait to be handed on after one step of a flow.
+/// Most names waiting after one step of a flow.
 const MAX_WAITING: usize = 256;
 
-/// Names of hosts.
+/// Host names.
 #[derive(Default)]
 pub struct Hosts {
     waiting: Vec<(IpAddr, String)>,
@@ -21,7 +21,7 @@ pub struct Hosts {
 }
 
 impl Hosts {
-    /// A host has a name.
+    /// Adds the name of a host.
     pub fn add(&mut self, host: IpAddr, name: &str, now: Timestamp) {
         let hash = FixedState::default().hash_one((host, name));
         let fresh = |at: &Timestamp| now - *at < HAND_ON_EVERY && now >= *at;
@@ -35,12 +35,12 @@ impl Hosts {
         self.waiting.push((host, name.to_owned()));
     }
 
-    /// Whether none waits.
+    /// Whether no name waits.
     pub fn is_empty(&self) -> bool {
         self.waiting.is_empty()
     }
 
-    /// Those that wait.
+    /// Takes the names that wait.
     pub fn take(&mut self) -> Vec<(IpAddr, String)> {
         std::mem::take(&mut self.waiting)
     }

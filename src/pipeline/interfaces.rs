@@ -5,10 +5,10 @@ use crate::output::clock::stopwatch;
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// How long rates are measured.
+/// How long packet rates are measured.
 const MEASURED: Duration = Duration::from_secs(1);
 
-/// A table of all interfaces: name, link type, state, and what arrives at present.
+/// A table of all interfaces: name, link type, state and current packet rate.
 pub fn interfaces_table() -> String {
     let (before, started) = (list_interfaces(), stopwatch());
     std::thread::sleep(MEASURED);

@@ -1,5 +1,6 @@
-//! A live capture with a ring for each worker: each thread reads its ring, decodes, and processes
-//! what it read. The kernel divides the packets; while a worker is busy they wait in its ring.
+//! A live capture with one ring per worker. Each thread reads its ring, decodes the packets and
+//! processes them. The kernel divides packets among rings, where they wait while their worker is
+//! busy.
 //!
 //! ```text
 //! ring 0 -> decode -> worker 0 -+-> collector -> exposures -> outputs
@@ -38,14 +39,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// How often the supervising thread looks for a signal.
+/// How often the main thread checks for a signal.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Batches after which a lane publishes its counters.
 const SHARE_EVERY: u32 = 64;
 /// How long packets may wait in the kernel while a ring seems empty.
 const LATENCY_SPAN: Span = Span::millis(LATENCY.as_millis() as i64);
 
-/// Runs its worker in the thread of its ring.
+/// Runs the worker in the thread that reads its ring.
 struct Direct {
     index: usize,
     worker: Worker,
@@ -69,7 +70,7 @@ impl Route for Direct {
     }
 }
 
-/// What all lanes share.
+/// State shared by all lanes.
 struct Common {
     started: Instant,
     stop: Arc<AtomicBool>,
@@ -78,17 +79,17 @@ struct Common {
 }
 
 impl Common {
-    /// The packet time of now.
+    /// The current packet time.
     fn now(&self) -> Timestamp {
         self.pace.of(wall_clock())
     }
 }
 
-/// What is left of a lane at its end.
+/// The result of a lane that has ended.
 struct Ended {
     counts: PacketCounters,
     recorder: Option<Box<Recorder>>,
-    /// Packets that came before the end and were not read.
+    /// Packets that arrived before the end and were not read.
     unread: u64,
 }
 
@@ -151,12 +152,12 @@ impl Lanes {
         Ok(Self { threads, counts, collector, stop })
     }
 
-    /// Whether nothing more can be written, or a thread failed.
+    /// Whether an output or a thread failed.
     fn failed(&self) -> bool {
         self.collector.is_finished() || self.threads.iter().any(JoinHandle::is_finished)
     }
 
-    /// What all lanes have counted, as of a moment ago.
+    /// Counters of all lanes; they may be slightly behind.
     fn counts(&self) -> PacketCounters {
         let mut sum = PacketCounters::default();
         for counts in &self.counts {
@@ -165,27 +166,27 @@ impl Lanes {
         sum
     }
 
-    /// Reads what is still in the rings and ends. Also returns how many packets found no time.
+    /// Reads what is left in the rings and ends. Also returns how many packets were left unread.
     fn finish(self) -> Result<(Collector, Option<io::Error>, PacketCounters, u64), RunError> {
         self.stop.store(true, Ordering::Relaxed);
         let (mut sum, mut recorders, mut unread) = (PacketCounters::default(), Vec::new(), 0);
         for thread in self.threads {
-            let broken = |_| io::Error::other("a worker thread broke down");
+            let broken = |_| io::Error::other("a worker thread failed");
             let ended = thread.join().map_err(broken)?;
             sum.add(&ended.counts);
             recorders.extend(ended.recorder);
             unread += ended.unread;
         }
         let collector = self.collector.join();
-        let broken = |_| io::Error::other("the collector thread broke down");
+        let broken = |_| io::Error::other("the collector thread failed");
         let (collector, failed) = collector.map_err(broken)?;
-        // Every exposure has opened by now.
-        recorders.iter_mut().for_each(|recorder| recorder.look());
+        // By now every exposure has opened.
+        recorders.iter_mut().for_each(|recorder| recorder.check_wanted());
         Ok((collector, failed, sum, unread))
     }
 }
 
-/// One lane from start to end.
+/// Runs one lane from start to end.
 fn read(
     mut lane: Lane,
     mut shards: Shards<Direct>,
@@ -193,7 +194,7 @@ fn read(
     shared: &Mutex<PacketCounters>,
 ) -> Ended {
     let mut batch = Batch::default();
-    // When the request to stop came, and the packet time up to which it still reads.
+    // When the stop was requested, and the packet time up to which packets are still read.
     let mut stopped: Option<(Instant, Timestamp)> = None;
     let mut batches = 0;
     while !shards.route().failed() {
@@ -204,7 +205,7 @@ fn read(
         if drained > Some(DRAIN_LIMIT) {
             break;
         }
-        // Blocks of the ring go back before the next ones are taken.
+        // Returns blocks to the ring before taking the next ones.
         batch.clear();
         match lane.fill(&mut batch, common.started.elapsed()) {
             Fill::Packets => {
@@ -225,7 +226,7 @@ fn read(
                 lane.wait(IDLE);
             }
             Fill::Idle => {
-                // No packets: time advances all the same, so that idle flows end.
+                // Without packets, time still advances so that idle flows end.
                 shards.idle(common.now() - common.pace.span(LATENCY_SPAN));
                 share(shared, shards.counts());
                 let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
@@ -246,7 +247,7 @@ fn share(shared: &Mutex<PacketCounters>, counts: &PacketCounters) {
     shared.lock().unwrap_or_else(PoisonError::into_inner).clone_from(counts);
 }
 
-/// Captures from `rings` until it is asked to stop.
+/// Captures from `rings` until asked to stop.
 pub(super) fn live(
     config: &Config,
     parts: &Parts,

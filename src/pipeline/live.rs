@@ -1,4 +1,4 @@
-//! A live capture: its interfaces are opened, privileges dropped, packets read until it is asked to stop.
+//! A live capture: opens interfaces, drops privileges, and reads packets until asked to stop.
 
 use super::Outcome;
 use super::log::{complain, say};
@@ -15,33 +15,32 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// How long packets that wait for older ones are left alone.
+/// How often held packets, which wait for older ones of another interface, are checked.
 const HELD: Duration = Duration::from_millis(10);
-/// How often a live capture reads the kernel's drop counters and looks after its interfaces.
+/// How often the kernel's drop counters are read and the interfaces checked.
 pub(super) const CHECK_EVERY: Duration = Duration::from_secs(1);
-/// How long a live capture waits for packets once it is asked to stop: what the kernel still holds was
-/// on the wire before.
+/// How long a stopping capture still waits for packets that the kernel has buffered.
 pub(super) const DRAIN: Duration = LATENCY.saturating_mul(2);
-/// The same in packet time: the interfaces are read in turn, and all have reached it by then.
+/// [`DRAIN`] in packet time. Interfaces are read in turn, and all have reached it by then.
 pub(super) const DRAIN_SPAN: Span = Span::millis(LATENCY.as_millis() as i64 * 2);
-/// Longest time it still reads, however much the kernel holds; the rest is counted as lost.
+/// Longest time spent on buffered packets at the end; the rest is counted as lost.
 pub(super) const DRAIN_LIMIT: Duration = Duration::from_secs(2);
-/// Longest time that counting the rest takes where it must be read for that.
+/// Longest time spent counting that rest, where counting needs reading.
 const COUNT_LIMIT: Duration = Duration::from_millis(500);
 
-/// Interfaces that were opened.
+/// The opened interfaces.
 pub(super) enum Opened {
-    /// A ring for each worker, and how fast its packet time passes.
+    /// One ring per worker, and the pace of packet time.
     #[cfg(target_os = "linux")]
     Rings(Rings, Vec<Lane>, Pace),
-    /// libpcap reads them.
+    /// Interfaces read through libpcap.
     Pcap(Live),
 }
 
-/// Opens the interfaces and drops privileges that are no longer needed.
+/// Opens the interfaces and drops the privileges no longer needed.
 ///
 /// # Errors
-/// An interface that cannot be captured from, or privileges that cannot be dropped.
+/// An interface cannot be opened, or privileges cannot be dropped.
 pub(super) fn open(config: &Config, parts: &Parts, names: &[String]) -> Result<Opened, RunError> {
     let pace = match config.capture.pace {
         1 => Pace::REAL,
@@ -58,8 +57,8 @@ pub(super) fn open(config: &Config, parts: &Parts, names: &[String]) -> Result<O
     crate::sandbox::raise();
     let opened = open_with(config, parts, &options)?;
     if let Some(sandbox) = &config.sandbox {
-        let in_force = sandbox.enter()?;
-        say(config, &format!("sandbox: {in_force}"));
+        let restrictions = sandbox.enter()?;
+        say(config, &format!("sandbox: {restrictions}"));
     }
     Ok(opened)
 }
@@ -76,10 +75,10 @@ fn open_with(config: &Config, parts: &Parts, options: &LiveOptions) -> Result<Op
     Live::open(options).map(Opened::Pcap).map_err(RunError::Interface)
 }
 
-/// Reads packets until it is asked to stop.
+/// Reads packets until asked to stop.
 ///
 /// # Errors
-/// The reason why it cannot continue.
+/// Why the capture cannot continue.
 pub(super) fn run(
     config: &Config,
     parts: &Parts,
@@ -111,7 +110,7 @@ fn watch(
     let mut batch = Batch::default();
     let mut lost = LiveCounters::default();
     let mut checked = started;
-    // When the request to stop came, and the packet time up to which it still reads.
+    // When the stop was requested, and the packet time up to which packets are still read.
     let mut stopped: Option<(Instant, Timestamp)> = None;
     let mut unread = 0;
     note(parts, flow.counts(), source.counters(), source.inputs());
@@ -144,7 +143,7 @@ fn watch(
             }
             Status::Idle | Status::End if source.holds() => source.wait(HELD),
             Status::Idle | Status::End => {
-                // No packets: time advances all the same, so that idle flows end.
+                // Without packets, time still advances so that idle flows end.
                 flow.idle(wall_clock());
                 let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));
                 if patience.is_zero() {
@@ -173,7 +172,7 @@ fn watch(
     flow.finish(config, parts, RunEnd { inputs, tagged: 0, interrupted: None, started })
 }
 
-/// How many packets up to `until` are unread when the time to read them is over.
+/// Counts the packets up to `until` that are unread when time runs out.
 fn rest_of(source: &mut Live, batch: &mut Batch, started: Instant, until: Timestamp) -> u64 {
     let (since, mut unread) = (stopwatch(), 0);
     while since.elapsed() < COUNT_LIMIT {
@@ -187,7 +186,7 @@ fn rest_of(source: &mut Live, batch: &mut Batch, started: Instant, until: Timest
     unread
 }
 
-/// Records the state of the interfaces and the counters.
+/// Records the interfaces' state and the counters.
 pub(super) fn note(parts: &Parts, counts: &PacketCounters, lost: LiveCounters, inputs: Vec<Input>) {
     parts.health.interfaces(&inputs, stopwatch(), wall_clock().unix_millis() as f64 / 1e3);
     let mut so_far = summary(counts, lost);
@@ -197,17 +196,17 @@ pub(super) fn note(parts: &Parts, counts: &PacketCounters, lost: LiveCounters, i
     parts.health.read(so_far);
 }
 
-/// SIGUSR1 requests a line with the state of the capture.
+/// SIGUSR1, which requests a status line.
 pub(super) struct StatusRequest {
     asked: Arc<AtomicBool>,
     signal: signal_hook::SigId,
 }
 
 impl StatusRequest {
-    /// Listens from now on.
+    /// Starts listening for the signal.
     ///
     /// # Errors
-    /// If the signal cannot be registered.
+    /// The signal cannot be registered.
     pub fn new() -> std::io::Result<Self> {
         let asked = Arc::new(AtomicBool::new(false));
         let signal = signal_hook::consts::SIGUSR1;
@@ -215,7 +214,7 @@ impl StatusRequest {
         Ok(Self { asked, signal })
     }
 
-    /// Whether it was requested since the last call.
+    /// Whether the signal came since the last call.
     pub fn take(&self) -> bool {
         self.asked.swap(false, Ordering::Relaxed)
     }
@@ -227,7 +226,7 @@ impl Drop for StatusRequest {
     }
 }
 
-/// The state of the capture, in one line.
+/// The state of the capture in one line.
 pub(super) fn status_line(counts: &PacketCounters, lost: LiveCounters, inputs: &[Input]) -> String {
     let PacketCounters { packets, bytes, queue_full, cut_packets, steps, .. } = counts;
     let interfaces: Vec<String> = inputs
@@ -246,7 +245,7 @@ pub(super) fn status_line(counts: &PacketCounters, lost: LiveCounters, inputs: &
     )
 }
 
-/// Adds what was lost since the last call to the metrics.
+/// Adds losses since the last call to the metrics.
 pub(super) fn count_lost(parts: &Parts, lost: &mut LiveCounters, now: LiveCounters) {
     parts.metrics.dropped("kernel", now.kernel.saturating_sub(lost.kernel));
     parts.metrics.dropped("interface", now.interface.saturating_sub(lost.interface));
@@ -254,7 +253,7 @@ pub(super) fn count_lost(parts: &Parts, lost: &mut LiveCounters, now: LiveCounte
     *lost = now;
 }
 
-/// Adds what was left unread at the end to what the kernel lost.
+/// Adds packets left unread at the end to the kernel's losses.
 pub(super) fn count_unread(parts: &Parts, lost: &mut LiveCounters, unread: u64) {
     parts.metrics.dropped("kernel", unread);
     lost.kernel += unread;

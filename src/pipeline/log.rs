@@ -6,12 +6,12 @@ use std::io::{self, Write as _};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Most lines that are written within [`PERIOD`].
+/// Most lines written per [`PERIOD`].
 const MOST: u32 = 60;
 /// The period over which lines are counted.
 const PERIOD: Duration = Duration::from_secs(10);
 
-/// Format of lines; for people unless it was set.
+/// Format of lines; plain text unless set.
 static FORMAT: OnceLock<LogFormat> = OnceLock::new();
 static LIMIT: Mutex<Limit> = Mutex::new(Limit { since: None, lines: 0, held: 0 });
 
@@ -44,7 +44,7 @@ fn line(level: &str, text: &str) {
     };
     let format = FORMAT.get().copied().unwrap_or_default();
     if held > 0 {
-        let said = format!("{held} messages were held back: more than {MOST} in 10 s");
+        let said = format!("{held} messages were suppressed: more than {MOST} in 10 s");
         write(format, "warning", &said);
     }
     write(format, level, text);
@@ -59,7 +59,7 @@ fn write(format: LogFormat, level: &str, text: &str) {
             format!("{object}\n")
         }
     };
-    // If standard error is closed, the message cannot be delivered.
+    // If standard error is closed, the message is lost.
     let _ = io::stderr().write_all(line.as_bytes());
 }
 
@@ -71,7 +71,7 @@ struct Limit {
 }
 
 impl Limit {
-    /// Whether a line may be written; how many were suppressed before it.
+    /// Whether a line may be written, with the number of lines suppressed before it.
     fn admit(&mut self, now: Instant) -> Option<u64> {
         let since = *self.since.get_or_insert(now);
         if now.saturating_duration_since(since) >= PERIOD {

@@ -42,7 +42,7 @@ mod work;
 mod worker;
 
 pub use crate::output::clock::{stopwatch, wall_clock};
-/// One flow without packets: for benches and fuzzing.
+/// The state of one flow without packets, for benches and fuzz targets.
 pub use crate::pipeline::content_sink::{ActiveRules, FlowSink, Shared, StageCounters};
 pub use interfaces::interfaces_table;
 pub use log::{complain, inform, set_log_format};

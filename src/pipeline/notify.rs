@@ -3,18 +3,18 @@
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
 
-/// The socket of the service manager. It is opened before a sandbox may forbid that.
+/// The service manager's socket, opened before a sandbox may forbid it.
 pub struct Notify {
     socket: Option<UnixDatagram>,
     watchdog: Option<Duration>,
 }
 
 impl Notify {
-    /// Of the service manager that started this process, if one did and wants to know.
+    /// The service manager that started this process, if it expects notifications.
     pub fn from_environment() -> Self {
         let socket = std::env::var("NOTIFY_SOCKET").ok().and_then(|path| connect(&path));
         let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-        // WATCHDOG_PID names the process that is watched: a child may have inherited the variables.
+        // WATCHDOG_PID names the watched process: a child may have inherited the variables.
         let ours = number("WATCHDOG_PID").is_none_or(|id| id == u64::from(std::process::id()));
         let watchdog = number("WATCHDOG_USEC").filter(|usec| ours && *usec > 0);
         Self { socket, watchdog: watchdog.map(Duration::from_micros) }
@@ -28,7 +28,7 @@ impl Notify {
     /// Sends `state`: lines such as `READY=1`.
     pub fn say(&self, state: &str) {
         if let Some(socket) = &self.socket {
-            // A service manager that does not listen is no error.
+            // Errors are ignored: the service manager may not listen.
             let _ = socket.send(state.as_bytes());
         }
     }
@@ -45,7 +45,7 @@ fn abstract_name(_: &str) -> Option<SocketAddr> {
     None
 }
 
-/// A path, or an abstract name behind `@`.
+/// Connects to a path, or to an abstract name that begins with `@`.
 fn connect(path: &str) -> Option<UnixDatagram> {
     let address = match path.strip_prefix('@') {
         Some(name) => abstract_name(name)?,

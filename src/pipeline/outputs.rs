@@ -1,4 +1,4 @@
-//! From `--output` to files, queues, spools and receivers.
+//! Turns `--output` into files, queues, spools and receivers.
 
 use super::collector::OutputEnd;
 use super::log::complain;
@@ -17,7 +17,8 @@ use std::sync::{Arc, PoisonError};
 /// Outputs by name.
 type Outputs = Vec<(&'static str, Box<dyn Output>)>;
 
-/// Makes the receiver of each output: before privileges are dropped, as it reads credentials.
+/// Creates the receiver of each output. Runs before privileges are dropped, because it reads
+/// credentials.
 pub(super) fn prepare(config: &Config) -> Result<Vec<Option<Box<dyn Receiver>>>, RunError> {
     let sensor = config.sensor.as_deref();
     let prepare = |output: &Destination| {
@@ -27,13 +28,13 @@ pub(super) fn prepare(config: &Config) -> Result<Vec<Option<Box<dyn Receiver>>>,
     config.outputs.iter().map(prepare).collect()
 }
 
-/// A name that lasts as long as the program: there is one for each output.
+/// Leaks a name, so that it lasts as long as the program. Called once per output.
 fn lasting(name: &str) -> &'static str {
     let known = FORMATS.iter().map(|format| format.name).find(|known| *known == name);
     known.unwrap_or_else(|| Box::leak(name.to_owned().into_boxed_str()))
 }
 
-/// Whether `path` is a file, or will be one: pipes and devices cannot be appended to.
+/// Whether `path` is, or will be, a regular file: pipes and devices cannot be appended to.
 fn is_log(path: &Path) -> bool {
     std::fs::metadata(path).map_or(true, |of| of.is_file())
 }
@@ -69,7 +70,7 @@ impl Parts {
         Ok(ends)
     }
 
-    /// Events that are handed to a receiver, by way of a spool.
+    /// Delivers events to a receiver through a spool.
     fn deliver(
         &self,
         config: &Config,
@@ -93,6 +94,7 @@ impl Parts {
             Arc::clone(&backlog),
             Arc::clone(&metrics),
             complain,
+            Arc::clone(&self.stop),
         )
         .map_err(|source| {
             let folder = folder.as_ref().map(|(folder, _)| folder.display().to_string());
@@ -105,7 +107,7 @@ impl Parts {
         Ok((Box::new(tagged), Delivery::start(started, receiver)?))
     }
 
-    /// Events that are written to a file or to standard output. A live run writes in a thread of its own:
+    /// Writes events to a file or standard output. A live run writes in a separate thread, so that
     /// detection does not wait for a reader.
     fn write(
         &self,
@@ -142,7 +144,7 @@ impl Parts {
         Ok((format.open)(Box::new(Sink::new(file, Box::new(queue))), context))
     }
 
-    /// A log that is appended to.
+    /// Opens a log file for appending.
     fn log(
         &self,
         path: &Path,
@@ -162,7 +164,7 @@ impl Parts {
     }
 }
 
-/// Says so where the spool holds events of an output that this run does not have.
+/// Warns if the spool holds events of an output that this run does not have.
 fn say_what_is_left(config: &Config) {
     let Some(spool) = &config.spool else { return };
     let entries = std::fs::read_dir(&spool.folder).into_iter().flatten().flatten();

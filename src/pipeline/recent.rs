@@ -1,7 +1,9 @@
-//! `live --evidence`: recent packets, and those of exposures, for the thread that writes them.
+//! `live --evidence`: keeps recent packets, and passes those of exposures to the thread that writes
+//! them.
 //!
-//! What shows that packets are evidence comes after them, so each reading thread keeps the latest ones of each
-//! flow for a while. Once an exposure opens, those of its flows are handed on, and the next ones as they come.
+//! The packets that prove an exposure come before it is known. Each reading thread therefore keeps
+//! the latest packets of each flow for a while. When an exposure opens, it passes on the packets
+//! kept of its flows, then the following ones as they arrive.
 
 use crate::capture::{Batch, Packet};
 use crate::flow::FlowKey;
@@ -10,21 +12,21 @@ use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use std::collections::VecDeque;
 
-/// Bytes of recent packets that a reading thread keeps.
+/// Bytes of recent packets kept per reading thread.
 const RING: usize = 16 << 20;
-/// Packets that it keeps.
+/// Packets kept per reading thread.
 const MAX_PACKETS: usize = 65_536;
-/// Bytes of one flow among them: a long transfer must not drive out all others.
+/// Bytes kept per flow, so that a long transfer does not displace all others.
 const MAX_FLOW: usize = 256 << 10;
 
-/// Recent packets of one reading thread.
+/// The recent packets of one reading thread.
 pub(super) struct Recorder {
     to: Evidence,
-    /// How often the wanted exposures had changed when they were last looked at.
+    /// The version of the wanted exposures when they were last checked.
     version: u64,
     wanted: HashMap<Ends, u64, RandomState>,
     flows: HashMap<FlowKey, Recent, RandomState>,
-    /// The flow of each packet that is kept, or was, in the order in which they came.
+    /// The flow of each packet kept, in order of arrival; may name packets already dropped.
     order: VecDeque<FlowKey>,
     bytes: usize,
 }
@@ -36,7 +38,7 @@ struct Recent {
 }
 
 impl Recorder {
-    /// Hands on to `to`.
+    /// Passes packets to `to`.
     pub fn new(to: Evidence) -> Self {
         Self {
             to,
@@ -74,8 +76,8 @@ impl Recorder {
         }
     }
 
-    /// Looks whether other exposures are wanted, and hands on what is kept of their flows.
-    pub fn look(&mut self) {
+    /// Checks for newly wanted exposures, and passes on the packets kept of their flows.
+    pub fn check_wanted(&mut self) {
         let version = self.to.version();
         if version == self.version {
             return;
@@ -93,7 +95,7 @@ impl Recorder {
             self.bytes -= recent.bytes;
             all.extend(recent.packets.into_iter().map(|packet| (exposure, packet)));
         }
-        // In the order of the interface, whatever flow they are of.
+        // In the order of the interface, across flows.
         all.sort_by_key(|(exposure, packet)| (*exposure, packet.time()));
         all.into_iter().for_each(|(exposure, packet)| self.to.record(exposure, packet));
     }
@@ -129,7 +131,7 @@ mod tests {
         FlowKey::new(end(1, client), end(2, server), Transport::Tcp).0
     }
 
-    fn come(recorder: &mut Recorder, key: &FlowKey, number: u64, len: usize) {
+    fn arrive(recorder: &mut Recorder, key: &FlowKey, number: u64, len: usize) {
         let packet = Packet {
             time: Timestamp(number as i64),
             offset: 0,
@@ -150,22 +152,22 @@ mod tests {
         let mut recorder = Recorder::new(evidence.clone());
         let (of_exposure, other) = (key(4000, 104), key(4000, 80));
         for number in 1..4 {
-            come(&mut recorder, &of_exposure, number, 60);
-            come(&mut recorder, &other, 10 + number, 60);
+            arrive(&mut recorder, &of_exposure, number, 60);
+            arrive(&mut recorder, &other, 10 + number, 60);
         }
-        recorder.look();
+        recorder.check_wanted();
         assert_eq!(inbox.try_iter().count(), 0, "nothing is wanted yet");
         let ends = Ends::of(&of_exposure);
         evidence.want(ends[1], 9);
-        recorder.look();
-        come(&mut recorder, &of_exposure, 4, 60);
-        come(&mut recorder, &other, 14, 60);
+        recorder.check_wanted();
+        arrive(&mut recorder, &of_exposure, 4, 60);
+        arrive(&mut recorder, &other, 14, 60);
         let numbers: Vec<(u64, u64)> =
             inbox.try_iter().filter_map(|order| order.packet()).collect();
         assert_eq!(numbers, [(9, 1), (9, 2), (9, 3), (9, 4)]);
         evidence.want_no_more(9);
-        recorder.look();
-        come(&mut recorder, &of_exposure, 5, 60);
+        recorder.check_wanted();
+        arrive(&mut recorder, &of_exposure, 5, 60);
         assert_eq!(inbox.try_iter().count(), 0, "it has had enough");
     }
 
@@ -174,16 +176,16 @@ mod tests {
         let (evidence, inbox) = Evidence::unwritten(1 << 17);
         let mut recorder = Recorder::new(evidence.clone());
         let short = key(4000, 104);
-        come(&mut recorder, &short, 1, 60);
+        arrive(&mut recorder, &short, 1, 60);
         for number in 2..30_000 {
-            come(&mut recorder, &key(4001, 80), number, 1_400);
+            arrive(&mut recorder, &key(4001, 80), number, 1_400);
         }
         assert!(recorder.bytes <= MAX_FLOW + 60 && recorder.order.len() <= MAX_PACKETS);
         Ends::of(&short).into_iter().for_each(|ends| evidence.want(ends, 1));
-        recorder.look();
+        recorder.check_wanted();
         assert_eq!(inbox.try_iter().count(), 1, "the short one is still there");
         for number in 0..200_000_u64 {
-            come(&mut recorder, &key((number % 60_000) as u16, 443), number, 100);
+            arrive(&mut recorder, &key((number % 60_000) as u16, 443), number, 100);
         }
         assert!(recorder.bytes <= RING && recorder.order.len() <= MAX_PACKETS);
         let held: usize = recorder.flows.values().map(|recent| recent.packets.len()).sum();

@@ -1,8 +1,8 @@
-//! Rules that change while a run goes on: on SIGHUP, or when a file of `--rules` does.
+//! Reloads rules during a run: on SIGHUP, or when a file of `--rules` changes.
 //!
-//! New rules are loaded and compiled beside the active ones, and replace them at once or, if they
-//! are faulty, not at all. No flow is lost: one in the middle of a payload or record finishes it
-//! under the rules under which it began, and continues under the new ones.
+//! New rules are compiled beside the active ones. They then replace them all at once, or not at all
+//! if they are faulty. No flow is lost: an open payload or record finishes under the rules it began
+//! with, and its flow continues under the new ones.
 
 use super::content_sink::Shared;
 use super::log::{complain, say};
@@ -21,15 +21,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// How often it looks for a signal.
+/// How often the thread checks for a signal.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
-/// Signal checks between two checks of the files. A file counts once it was the same twice: an editor may
-/// still be writing it.
+/// Signal checks per check of the files. A changed file counts once two checks agree, because an
+/// editor may still be writing it.
 const FILES_EVERY: u32 = 5;
 /// Most files checked.
 const MAX_FILES: usize = 4_096;
 
-/// Reloads the rules for as long as it lives.
+/// Reloads the rules until dropped.
 pub struct Reloader {
     stop: Arc<AtomicBool>,
     signal: signal_hook::SigId,
@@ -37,10 +37,10 @@ pub struct Reloader {
 }
 
 impl Reloader {
-    /// Starts to watch.
+    /// Starts the thread.
     ///
     /// # Errors
-    /// If the thread or the signal cannot be created.
+    /// The thread or the signal handler cannot be created.
     pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
         let (stop, hangup) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
         let signal = signal_hook::flag::register(signal_hook::consts::SIGHUP, Arc::clone(&hangup))?;
@@ -67,7 +67,7 @@ impl Drop for Reloader {
     }
 }
 
-/// Metadata of the files of a folder.
+/// Metadata of the files in a folder.
 type DirSnapshot = Vec<(PathBuf, i64, i64, u64, u64)>;
 
 struct RuleWatcher {
@@ -79,21 +79,21 @@ struct RuleWatcher {
 
 impl RuleWatcher {
     fn run(&mut self, stop: &AtomicBool, hangup: &AtomicBool) {
-        let mut known = self.look();
+        let mut known = self.snapshot();
         let mut changed: Option<Option<DirSnapshot>> = None;
         let mut looks = 0u32;
         while !stop.load(Ordering::Relaxed) {
             std::thread::sleep(LOOK_EVERY);
             looks = looks.wrapping_add(1);
             if hangup.swap(false, Ordering::Relaxed) {
-                known = self.look();
+                known = self.snapshot();
                 changed = None;
                 if self.reread() {
-                    known = self.look();
+                    known = self.snapshot();
                     self.reload();
                 }
             } else if looks.is_multiple_of(FILES_EVERY) && self.config.rules.is_some() {
-                let now = self.look();
+                let now = self.snapshot();
                 if now == known {
                     changed = None;
                 } else if changed.as_ref() == Some(&now) {
@@ -107,12 +107,12 @@ impl RuleWatcher {
         }
     }
 
-    fn look(&self) -> Option<DirSnapshot> {
-        self.config.rules.as_deref().and_then(|dir| look(dir).ok())
+    fn snapshot(&self) -> Option<DirSnapshot> {
+        self.config.rules.as_deref().and_then(|dir| read_snapshot(dir).ok())
     }
 
-    /// Reads the configuration again, and takes over what can change while the sensor runs: the folder of
-    /// rules, and the countries. False if it is faulty: then nothing changes.
+    /// Reads the configuration again and applies what may change during a run: the rules folder and
+    /// the regions. Returns false, and changes nothing, if it is faulty.
     fn reread(&mut self) -> bool {
         let Some(reread) = self.config.reread else { return true };
         match reread() {
@@ -135,7 +135,7 @@ impl RuleWatcher {
 
     fn reload(&self) {
         let started = stopwatch();
-        // Whatever a file does to the loader, the active rules stay.
+        // Even if a file makes the loader panic, the active rules stay.
         let load = || load_rules(self.config.rules_folder())?.in_regions(&self.config.regions);
         let loaded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(load));
         match loaded {
@@ -157,28 +157,28 @@ impl RuleWatcher {
     fn keep(&self, why: &str) {
         self.metrics.rules_reloaded(false);
         self.health.rules_failed(true);
-        complain(&format!("rules not reloaded, those in force stay: {why}"));
+        complain(&format!("rules not reloaded, the previous rules stay active: {why}"));
     }
 }
 
-/// Reports expired suppressions.
+/// Warns of expired suppressions.
 pub fn warn_of_expired(rules: &RuleSet, now: crate::time::Timestamp) {
     for over in rules.suppressions.expired(now) {
         let (file, line) = &over.source;
         complain(&format!(
-            "{file}:{line}: suppression {} ended on {} and no longer holds; ask {}",
+            "{file}:{line}: suppression {} expired on {}; ask {}",
             over.id, over.expires, over.owner
         ));
     }
 }
 
-/// The rule files of a folder, in order of name.
-fn look(dir: &Path) -> io::Result<DirSnapshot> {
+/// The rule files of a folder, ordered by name.
+fn read_snapshot(dir: &Path) -> io::Result<DirSnapshot> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(dir)?.take(MAX_FILES) {
         let path = entry?.path();
         if path.extension().is_some_and(|e| e == "toml") {
-            // Through links: a ConfigMap swaps one.
+            // Follows links, because a ConfigMap update swaps one.
             let of = std::fs::metadata(&path)?;
             files.push((path, of.mtime(), of.mtime_nsec(), of.len(), of.ino()));
         }

@@ -5,7 +5,7 @@ use crate::output::clock::stopwatch;
 use crate::time::{Span, Timestamp};
 use std::time::Instant;
 
-/// Packet time of a replay while nothing comes.
+/// The current packet time of a replay when no packets arrive.
 pub(super) struct Replayed {
     follow: bool,
     last: Option<(Timestamp, Instant)>,
@@ -22,8 +22,8 @@ impl Replayed {
         }
     }
 
-    /// In a file that is being written, time goes on with the clock, so that idle flows end. In a
-    /// pipe it does not advance: the same packets must give the same events, however slowly they come.
+    /// In a growing file, time advances with the clock so that idle flows end. In a pipe it does
+    /// not: the same packets must give the same events, however slowly they arrive.
     pub fn now(&self) -> Timestamp {
         let Some((time, at)) = self.last else { return Timestamp(i64::MIN) };
         let waited = if self.follow { at.elapsed().as_nanos() } else { 0 };

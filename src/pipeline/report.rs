@@ -9,15 +9,15 @@ use crate::protocol::{Activity, Object, ServiceFacts};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// Position of an item in the order of the run, whatever worker it came from: by the packet that
-/// caused it, then by the first packet of its flow, then by its position in the flow.
+/// Position of an item in the order of the run, independent of its worker: the packet that caused
+/// it, then the first packet of its flow, then its index within both.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Order {
     /// Number of the packet.
     pub packet: u64,
     /// Number of the flow's first packet.
     pub flow: u64,
-    /// Counts up within both.
+    /// Index among the items of this packet and flow.
     pub n: u32,
 }
 
@@ -25,19 +25,19 @@ pub struct Order {
 pub enum Item {
     /// A patient in a flow.
     Finding(Box<FindingEvent>),
-    /// What a flow did since the last report.
+    /// The activity of a flow since its last report.
     ActivityReport(Box<ActivityReport>),
-    /// A flow that spoke a known protocol has ended.
+    /// A flow of a known protocol has ended.
     Service(Box<Service>),
-    /// A host has a name.
+    /// The name of a host.
     HostName(Box<HostName>),
-    /// A handshake of a flow that is encrypted is over.
+    /// The handshake of an encrypted flow is complete.
     Handshake(Box<Service>),
-    /// A flow that is encrypted has ended.
+    /// An encrypted flow has ended.
     Encrypted(Box<Conversation>),
 }
 
-/// What a flow did.
+/// The activity of a flow.
 pub struct ActivityReport {
     /// Packet time.
     pub time: Timestamp,
@@ -45,11 +45,11 @@ pub struct ActivityReport {
     pub flow: FlowInfo,
     /// Its protocol.
     pub protocol: &'static str,
-    /// What it did.
+    /// Its activity.
     pub activity: Activity,
-    /// Objects it named, by their pseudonyms.
+    /// Objects it named, as pseudonyms.
     pub objects: Vec<(Object, Token)>,
-    /// Patients whose records brought nothing new, and how many records.
+    /// Patients whose records brought nothing new, with the number of those records.
     pub records: Vec<Repeated>,
     /// The last packet of these records.
     pub repeated: PacketRef,
@@ -65,25 +65,25 @@ pub struct Service {
     pub protocol: &'static str,
     /// The last content read.
     pub content: &'static str,
-    /// What is known of the service.
+    /// Facts about the service.
     pub facts: Arc<ServiceFacts>,
     /// Payload of the flow, bytes.
     pub bytes: u64,
 }
 
-/// The results of a batch.
+/// The results of one batch.
 #[derive(Default)]
 pub struct Report {
-    /// Everything up to this packet has been processed.
+    /// All packets up to this one have been processed.
     pub upto: u64,
-    /// Of the results of packet `upto`, those of flows whose first packet is not after this one.
+    /// For packet `upto`: flows whose first packet is not after this one have been processed.
     pub upto_flow: u64,
-    /// The latest tick that was processed.
+    /// The latest tick processed.
     pub clock: Timestamp,
-    /// In order.
+    /// In order of the run.
     pub items: Vec<(Order, Item)>,
-    /// What was counted.
+    /// Counters since the last report.
     pub stats: WorkerCounters,
-    /// That was the last one.
+    /// The last report of its worker.
     pub last: bool,
 }

@@ -1,4 +1,5 @@
-//! From the reader to the workers and on to the collector: directly, or over threads and channels.
+//! Carries batches from the reader to the workers, and reports on to the collector: directly, or
+//! through threads and channels.
 
 use super::collector::Collector;
 use super::report::Report;
@@ -16,27 +17,27 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Most batches that wait for a worker of a live capture, of up to 256 packets each.
+/// Most batches queued per worker of a live capture, up to 256 packets each.
 const WORK_QUEUE: usize = 64;
-/// Most of a replay: its reader can wait, and what waits is better still in a cache when its turn comes.
+/// The same in a replay. Its reader can wait, and a short queue stays in the cache.
 const REPLAY_QUEUE: usize = 16;
-/// How long a live capture waits for a worker before it drops a batch.
+/// How long a live capture waits for a worker's queue before it drops a batch.
 const PATIENCE: Duration = Duration::from_millis(100);
-/// Most reports that wait for the collector.
+/// Most reports queued for the collector.
 pub(super) const REPORT_QUEUE: usize = 256;
 
-/// Runs its one worker and the collector in the thread of the reader.
+/// Runs one worker and the collector in the reader's thread.
 pub struct Inline {
     worker: Worker,
     collector: Collector,
     busy: Busy,
     failed: Option<io::Error>,
-    /// The last batch, emptied.
+    /// The last batch, emptied for reuse.
     spare: Option<WorkBatch>,
 }
 
 impl Inline {
-    /// Of one worker.
+    /// Creates a route to one worker.
     pub fn new(
         worker: Worker,
         collector: Collector,
@@ -46,7 +47,7 @@ impl Inline {
         let busy = Busy::new(metrics, 0, health.worker());
         Self { worker, collector, busy, failed: None, spare: None }
     }
-    /// After the last batch.
+    /// Ends the route after the last batch.
     pub fn finish(self) -> (Collector, Option<io::Error>) {
         self.worker.leave();
         (self.collector, self.failed)
@@ -77,23 +78,23 @@ impl Route for Inline {
     }
 }
 
-/// Workers in threads of their own, and a collector in another.
+/// Workers in their own threads, and the collector in another.
 pub struct Threads {
     work: Vec<Sender<WorkBatch>>,
     workers: Vec<JoinHandle<()>>,
     collector: JoinHandle<(Collector, Option<io::Error>)>,
-    /// Batches that workers have worked through, emptied.
+    /// Processed batches, emptied for reuse.
     spare: Receiver<WorkBatch>,
-    /// A channel that stays full drops the batch.
+    /// Whether a full channel drops the batch.
     live: bool,
 }
 
 impl Threads {
-    /// Starts the threads: those that drop what finds no room (live), and whose workers are restricted further than the
-    /// process (confined).
+    /// Starts the threads. `live` drops batches that find a queue full; `confined` restricts
+    /// workers further than the process.
     ///
     /// # Errors
-    /// If a thread cannot be created.
+    /// A thread cannot be created.
     pub fn start(
         workers: Vec<Worker>,
         collector: Collector,
@@ -126,7 +127,7 @@ impl Threads {
                         break;
                     }
                     batch.clear();
-                    // Where as many wait to be filled, this one goes.
+                    // Discards the batch if enough empty ones wait already.
                     let _ = emptied.try_send(batch);
                 }
                 worker.leave();
@@ -140,20 +141,21 @@ impl Threads {
         Ok(Self { work, workers: threads, collector, spare, live })
     }
 
-    /// After the last batch: waits for all threads.
+    /// Waits for all threads after the last batch.
     ///
     /// # Errors
-    /// If the collector failed.
+    /// The collector failed.
     pub fn finish(self) -> io::Result<(Collector, Option<io::Error>)> {
         drop(self.work);
         for worker in self.workers {
-            worker.join().map_err(|_| io::Error::other("a worker thread broke down"))?;
+            worker.join().map_err(|_| io::Error::other("a worker thread failed"))?;
         }
-        self.collector.join().map_err(|_| io::Error::other("the collector thread broke down"))
+        self.collector.join().map_err(|_| io::Error::other("the collector thread failed"))
     }
 }
 
-/// How busy a worker is, over intervals of a second; the last one ends with it.
+/// Measures how busy a worker is, over intervals of one second. The last interval ends with the
+/// worker.
 pub(super) struct Busy {
     metrics: Arc<Metrics>,
     pulse: Arc<Pulse>,
@@ -196,7 +198,7 @@ impl Drop for Busy {
     }
 }
 
-/// Passes reports to the collector until all workers have ended, or nothing can be written.
+/// Passes reports to the collector until all workers have ended or an output fails.
 pub(super) fn collect(
     mut collector: Collector,
     inbox: &Receiver<(usize, Report)>,
@@ -224,7 +226,7 @@ impl Route for Threads {
         if !self.live || batch.last {
             return sender.send(batch).is_ok();
         }
-        // Meanwhile packets wait in the kernel.
+        // Packets wait in the kernel meanwhile.
         sender.send_timeout(batch, PATIENCE).is_ok()
     }
     fn spare(&mut self) -> WorkBatch {

@@ -1,4 +1,4 @@
-//! A run from the first packet to the summary.
+//! Runs a replay or a live capture from the first packet to the summary.
 
 use super::clock::RunClock;
 use super::collector::Collector;
@@ -39,11 +39,11 @@ use std::time::{Duration, Instant};
 
 /// How long a live capture waits for packets before packet time advances without them.
 pub(super) const IDLE: Duration = Duration::from_millis(250);
-/// Signals that come this close together are one: `timeout` and many shells signal both the process
-/// and its group.
+/// Signals this close together count as one: `timeout` and many shells signal both the process and
+/// its group.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
 
-/// Longest time a sensor takes to end. A build for tests is slower by an order of magnitude.
+/// Longest time a sensor takes to stop. Test builds are ten times slower.
 const END_WITHIN: Duration =
     Duration::from_millis(if cfg!(debug_assertions) { 60_000 } else { 4_800 });
 
@@ -70,21 +70,21 @@ pub enum RunError {
     /// An output cannot be started.
     #[error("output {output}: {source}")]
     Sink {
-        /// Its name.
+        /// Name of the output.
         output: String,
-        /// Why not.
+        /// The cause.
         source: SinkError,
     },
     /// Events reached no receiver.
     #[error(transparent)]
     Delivery(#[from] DeliveryError),
-    /// This program was built without the feature.
+    /// The program was built without this feature.
     #[error("{path}: this phitap was built without the feature store", path = .0.display())]
     NoStore(PathBuf),
     /// The metrics address cannot be served.
     #[error(transparent)]
     Serve(#[from] ServeError),
-    /// The filter is no BPF expression.
+    /// The filter is not a valid BPF expression.
     #[error(transparent)]
     Filter(#[from] FilterError),
     /// An interface cannot be opened.
@@ -93,19 +93,19 @@ pub enum RunError {
     /// Privileges could not be dropped.
     #[error(transparent)]
     Sandbox(#[from] SandboxError),
-    /// No input could be read; each was reported on standard error.
+    /// No input could be read. Each failure was reported on standard error.
     #[error("nothing could be read")]
     NoInput,
     /// A system call failed.
     #[error("{0}")]
     System(#[from] io::Error),
-    /// A defect.
+    /// A bug in phitap.
     #[error("internal error: {0}")]
     Internal(String),
 }
 
 impl RunError {
-    /// Whether the value of an option means nothing, so that no input and no machine would make it run.
+    /// Whether the error is in an option's value, and not in the input or the machine.
     pub fn is_usage(&self) -> bool {
         match self {
             Self::Filter(error) => !error.is_lookup(),
@@ -115,35 +115,36 @@ impl RunError {
     }
 }
 
-/// How a run went.
+/// The outcome of a run.
 #[derive(Debug)]
 pub struct Outcome {
-    /// Its figures.
+    /// The summary.
     pub summary: RunSummary,
     /// The worst exposure.
     pub worst: Option<Severity>,
-    /// The reader of the output went away before the end.
+    /// The reader of the output closed its pipe early.
     pub closed_pipe: bool,
 }
 
-/// Something that is at work beside a run: it was made before privileges are dropped, is started afterwards, and what
-/// it gives is dropped at the end.
+/// Work that runs beside the capture. It is created before privileges are dropped and started
+/// afterwards; the value it returns is dropped at the end of the run.
 pub type Companion = Box<dyn FnOnce(&Arc<Metrics>) -> io::Result<Box<dyn Any>>>;
 
 /// Runs a replay or a live capture to its end.
 ///
 /// # Errors
-/// The reason of the failure; faults of single inputs are in the summary instead.
+/// Why the run failed. Faults of single inputs are in the summary instead.
 pub fn run(config: &Config) -> Result<Outcome, RunError> {
     run_with(config, None)
 }
 
-/// The same with a companion.
+/// As [`run`], with a companion.
 ///
 /// # Errors
 /// As [`run`].
 pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome, RunError> {
-    // A capture compiles it for its link layer; a mistake is named before anything is opened.
+    // Each capture compiles the filter for its link type. This reports mistakes before anything is
+    // opened.
     config.filter.as_deref().map(Filter::new).transpose()?;
     let parts = Parts::new(config)?;
     let rules = parts.shared.rules.current();
@@ -159,7 +160,7 @@ pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome
     }
     drop(rules);
     let access = super::serve::access(config)?;
-    // No thread may be older than the sandbox.
+    // Open interfaces first: no thread may be older than the sandbox.
     let opened = match &config.source {
         Source::Interfaces(names) => Some(live::open(config, &parts, names)?),
         Source::Files(_) => None,
@@ -170,8 +171,8 @@ pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome
     }
     warn_of_values(config);
     let server = super::serve::start(config, &parts, access)?;
-    let stop = Stop::on_signals(opened.is_some())?;
-    // A replay that ends reads all of it under the same rules.
+    let stop = Stop::on_signals(opened.is_some(), Arc::clone(&parts.stop))?;
+    // A replay that ends is read under one set of rules.
     let reloader = goes_on.then(|| Reloader::start(config, &parts)).transpose()?;
     let supervisor = Supervisor::start(config, &parts)?;
     let companion = companion.map(|start| start(&parts.metrics)).transpose()?;
@@ -190,22 +191,22 @@ pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome
         server.stop();
     }
     if let Some(path) = &config.metrics_file {
-        // For a collector that runs as someone else (node_exporter's textfile folder).
+        // World-readable: node_exporter's textfile collector runs as another user.
         write_atomically(path, parts.dashboard.render_metrics().as_bytes(), 0o644)?;
     }
     outcome
 }
 
-/// SIGINT and SIGTERM end the run in order; once more, a little later, at once.
+/// The first SIGINT or SIGTERM ends the run in order; a second one ends it at once.
 struct Stop {
     flag: Arc<AtomicBool>,
     signals: signal_hook::iterator::Handle,
 }
 
 impl Stop {
-    /// A sensor ends within [`END_WITHIN`], even if the reader of its events is stuck.
-    fn on_signals(sensor: bool) -> io::Result<Self> {
-        let flag = Arc::new(AtomicBool::new(false));
+    /// Registers the signals, which set `flag`. A sensor ends within [`END_WITHIN`] even if a reader of
+    /// its events hangs.
+    fn on_signals(sensor: bool, flag: Arc<AtomicBool>) -> io::Result<Self> {
         let mut signals = signal_hook::iterator::Signals::new([
             signal_hook::consts::SIGINT,
             signal_hook::consts::SIGTERM,
@@ -217,7 +218,7 @@ impl Stop {
                 if !flag.swap(true, Ordering::Relaxed) && sensor {
                     std::thread::spawn(|| {
                         std::thread::sleep(END_WITHIN);
-                        complain("could not end in time: an output does not take its events");
+                        complain("could not stop in time: an output does not accept its events");
                         signal_hook::low_level::exit(1);
                     });
                 }
@@ -237,7 +238,8 @@ impl Drop for Stop {
     }
 }
 
-/// With `--reveal`, says that outputs hold values, and which files that existed before other users may read.
+/// With `--reveal`, warns that outputs hold values, and names existing files that other users may
+/// read.
 fn warn_of_values(config: &Config) {
     use std::os::unix::fs::MetadataExt as _;
     if !config.reveal {
@@ -256,7 +258,9 @@ fn warn_of_values(config: &Config) {
             && of.mode() & 0o077 != 0
         {
             let (path, mode) = (path.display(), of.mode() & 0o777);
-            complain(&format!("others may read {path} (mode {mode:03o}); run: chmod 600 {path}"));
+            complain(&format!(
+                "other users can read {path} (mode {mode:03o}); run: chmod 600 {path}"
+            ));
         }
     }
 }
@@ -338,13 +342,14 @@ fn replay(
     for input in &inputs {
         tracing::info!(input = input.name, packets = input.packets, bytes = input.bytes, "read");
     }
-    // There is no other way to end the reading of files that grow.
+    // Growing files can only be ended by a signal, so this is no interruption.
     let interrupted = (!ended && !config.follow && stop.load(Ordering::Relaxed))
         .then(|| Interrupted { at: share_read(source.position(), source.size()) });
     flow.finish(config, parts, RunEnd { inputs, tagged, interrupted, started })
 }
 
-/// The share of the input that was read. Reading everything is not the end: it must be processed too.
+/// The share of the input read so far. Reading all of it is not the end, because it must be
+/// processed too.
 fn share_read(position: u64, size: Option<u64>) -> Option<f64> {
     let size = size.filter(|size| *size > 0)?;
     Some((position as f64 / size as f64).min(0.99))
@@ -360,8 +365,8 @@ pub(super) fn report_of(input: crate::capture::Input) -> InputReport {
     }
 }
 
-/// Removes what `--filter` excludes; it stays counted. Returns how many of these carry VLAN tags that the
-/// expression did not look behind.
+/// Removes packets that `--filter` excludes, and counts them. Returns how many of them carry VLAN
+/// tags that the expression did not look behind.
 fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) -> u64 {
     let packets = std::mem::take(&mut batch.packets);
     let (mut excluded, mut bytes, mut tagged) = (0, 0, 0);
@@ -380,22 +385,22 @@ fn exclude(batch: &mut Batch, filter: &mut Filter, flow: &mut Flow) -> u64 {
     tagged
 }
 
-/// What is known of a run at its end.
+/// What remains of the reading side at the end of a run.
 pub(super) struct RunEnd {
     pub inputs: Vec<InputReport>,
-    /// Packets excluded by `--filter` that carry VLAN tags it did not look behind.
+    /// Excluded packets with VLAN tags that the filter did not look behind.
     pub tagged: u64,
     pub interrupted: Option<Interrupted>,
     pub started: Instant,
 }
 
-/// Everything behind the source, with or without threads.
+/// The stages after the source, with or without threads.
 pub(super) enum Flow {
     Inline(Box<Shards<Inline>>, LiveCounters),
     Threads(Box<Shards<Threads>>, LiveCounters),
 }
 
-/// Calls the same method on either.
+/// Calls a method on either variant.
 macro_rules! either {
     ($self:ident, $shards:ident => $call:expr) => {
         match $self {
@@ -417,7 +422,7 @@ impl Flow {
         };
         let decoder =
             Decoder::new(config.checksums).with_fragment_memory(config.limits.fragment_memory());
-        // A live capture must not wait for a worker, so it always has a thread of its own.
+        // A live capture must not wait for its worker, so the worker always has its own thread.
         if parts.workers == 1 && !live {
             let worker = parts.worker(config);
             let route = Inline::new(worker, collector, Arc::clone(&metrics), &parts.health);
@@ -448,7 +453,7 @@ impl Flow {
         either!(self, shards => shards.route().failed())
     }
 
-    /// What the reading side has counted so far.
+    /// Counters of the reading side so far.
     pub fn counts(&self) -> &PacketCounters {
         either!(self, shards => shards.counts())
     }
@@ -476,8 +481,8 @@ impl Flow {
                 let recorder = shards.take_recorder();
                 let (route, counts) = shards.finish();
                 let (collector, failed) = route.finish()?;
-                // Every exposure has opened by now.
-                recorder.into_iter().for_each(|mut recorder| recorder.look());
+                // By now every exposure has opened.
+                recorder.into_iter().for_each(|mut recorder| recorder.check_wanted());
                 (collector, failed, counts, lost)
             }
         };
@@ -485,7 +490,7 @@ impl Flow {
     }
 }
 
-/// The end of a run: the summary, once all threads are done.
+/// Ends a run: writes the summary once all threads are done.
 pub(super) fn conclude(
     config: &Config,
     parts: &Parts,
@@ -502,7 +507,7 @@ pub(super) fn conclude(
     summary.key_id.clone_from(&parts.key_id);
     summary.reveal = config.reveal;
     summary.wall_seconds = ending.started.elapsed().as_secs_f64();
-    // A live capture without a packet ends now, not in 1970.
+    // A live capture without packets ends now, not in 1970.
     if live {
         summary.ended.get_or_insert_with(wall_clock);
     }
@@ -533,7 +538,7 @@ fn close(
                 Err(source) => source,
             };
             let error = WriteError::new(name, source);
-            // A sensor whose events reach no reader is not done.
+            // A sensor whose events have no reader cannot go on.
             if error.is_closed_pipe() && !matches!(config.source, Source::Interfaces(_)) {
                 return Ok(Outcome {
                     summary: RunSummary::default(),
@@ -552,7 +557,8 @@ pub(super) fn summary(counts: &PacketCounters, lost: LiveCounters) -> RunSummary
         .map(|skip| (skip.as_str(), counts.skipped[skip.index()]))
         .filter(|(_, n)| *n > 0)
         .collect();
-    // What the kernel or the interface lost was never read: it is listed beside the balance, not in it.
+    // Losses of the kernel and the interface are listed beside the packet balance, because those
+    // packets were never read.
     let dropped: std::collections::BTreeMap<&'static str, u64> =
         [("defragment", counts.lost_fragments), ("queue", counts.queue_full)]
             .into_iter()

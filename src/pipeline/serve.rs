@@ -7,7 +7,8 @@ use crate::config::Config;
 use crate::output::{Access, Server};
 use std::sync::Arc;
 
-/// Reads who may ask, and the certificate: before privileges are dropped, as others may not read them.
+/// Reads the token and the certificate before privileges are dropped, since other users may not
+/// read them.
 pub(super) fn access(config: &Config) -> Result<Option<Access>, RunError> {
     if config.metrics.is_none() {
         return Ok(None);
@@ -17,7 +18,7 @@ pub(super) fn access(config: &Config) -> Result<Option<Access>, RunError> {
     Ok(Some(Access::load(files.token.as_deref(), certificate)?))
 }
 
-/// Starts it where it was asked for, and says where it listens.
+/// Starts the server if `--metrics` was given, and logs its address.
 pub(super) fn start(
     config: &Config,
     parts: &Parts,

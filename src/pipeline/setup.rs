@@ -1,4 +1,4 @@
-//! From the configuration to the parts of a run.
+//! Builds the parts of a run from the configuration.
 
 use super::collector::{Collector, Reporting};
 use super::content_sink::Shared;
@@ -36,15 +36,15 @@ pub fn credential() -> Option<PathBuf> {
     path.exists().then_some(path)
 }
 
-/// The active rules, for people.
-fn rules_in_force(config: &Config, digest: &str) -> String {
+/// A description of the active rules for people.
+fn active_rules_text(config: &Config, digest: &str) -> String {
     let own = config.rules.as_ref().map(|dir| format!(" and those of {}", dir.display()));
     let (version, own) = (env!("CARGO_PKG_VERSION"), own.unwrap_or_default());
     let regions = config.regions.join(", ");
     format!("{digest}: those of phitap {version}{own}, regions {regions}")
 }
 
-/// What a run is made of before it starts.
+/// The parts of a run before it starts.
 pub struct Parts {
     /// Shared by all workers.
     pub shared: Arc<Shared>,
@@ -52,25 +52,28 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// The service manager.
     pub notify: Arc<Notify>,
-    /// Health of its parts.
+    /// Health of the run's parts.
     pub health: Arc<SensorHealth>,
     /// What the web page shows.
     pub dashboard: Arc<Dashboard>,
-    /// Where the secret's id is shown.
+    /// The id of the key, for display.
     pub key_id: String,
-    /// It is persistent: a later run has the same.
+    /// Whether the key is persistent, so that later runs have the same pseudonyms.
     pub key_lasts: bool,
-    /// How many workers.
+    /// Number of workers.
     pub workers: usize,
-    /// Receivers of events, in the order of the outputs, until they are used.
+    /// Whether the run is to end.
+    pub stop: Arc<AtomicBool>,
+    /// Receivers of events in the order of the outputs, until taken.
     pub(super) sinks: Mutex<Vec<Option<Box<dyn sinks::Sink>>>>,
 }
 
 impl Parts {
-    /// Loads rules and key.
+    /// Loads the rules and the key.
     pub fn new(config: &Config) -> Result<Self, RunError> {
         let live = matches!(config.source, Source::Interfaces(_));
-        // A replay reads of the shipped rules what it needs. A sensor must not stop to read rules.
+        // A replay loads shipped rules on first use. A sensor loads them all first, so that it
+        // never pauses for them.
         let rules = match config.rules_folder() {
             None if !live => RuleSet::when_needed(),
             own => load_rules(own)?,
@@ -85,7 +88,7 @@ impl Parts {
         let sinks = super::outputs::prepare(config)?;
         let metrics = Arc::new(Metrics::new().map_err(|e| RunError::Internal(e.to_string()))?);
         let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        // A file or pipe may be silent for hours.
+        // Files and pipes may be silent for hours, so only live captures check for silence.
         let health = Arc::new(SensorHealth::new(config.max_silence.filter(|_| live)));
         Ok(Self {
             dashboard: Arc::new(Dashboard::new(Arc::clone(&metrics), Arc::clone(&health))),
@@ -95,17 +98,18 @@ impl Parts {
             sinks: Mutex::new(sinks),
             key_id: key.id(),
             key_lasts,
+            stop: Arc::default(),
             workers: config.workers.map_or(cores, std::num::NonZero::get),
             shared: Arc::new(Shared::new(rules, key, config.reveal, &config.limits)),
         })
     }
 
-    /// A worker with its share of the limits.
+    /// Creates a worker with its share of the limits.
     pub fn worker(&self, config: &Config) -> Worker {
         Worker::new(Arc::clone(&self.shared), &config.limits, self.workers)
     }
 
-    /// Fills the page with results of earlier runs from the store.
+    /// Loads results of earlier runs from the store into the page.
     fn history(&self, config: &Config) {
         let (Some(store), Some(_)) = (&config.store, config.metrics) else { return };
         let exposures_only = Filter { patients: 0, ..Filter::default() };
@@ -114,7 +118,8 @@ impl Parts {
                 tracing::info!(exposures = earlier.exposures.len(), "earlier runs in the store");
                 earlier.exposures.into_iter().for_each(|e| self.dashboard.earlier(e.event));
             }
-            // The first run finds none; what else is wrong is said when it is opened for writing.
+            // On the first run there is no store. Other errors appear when it is opened for
+            // writing.
             Err(error) => tracing::debug!(%error, "no earlier runs"),
         }
     }
@@ -132,7 +137,7 @@ impl Parts {
                 at: super::wall_clock().to_string(),
                 source: "the packets themselves".to_owned(),
                 key: self.key_id.clone(),
-                rules: rules_in_force(config, rules),
+                rules: active_rules_text(config, rules),
             };
             let sink = Box::new(Sink::open(Some(path))?);
             let report = page::Report::new(sink, context.clone(), config.reveal, made);
@@ -147,7 +152,7 @@ impl Parts {
         Ok(())
     }
 
-    /// What `--evidence` asks for.
+    /// Sets up the recording of packets for `--evidence`.
     fn evidence(
         &self,
         config: &Config,
@@ -167,7 +172,7 @@ impl Parts {
         Ok(Some(evidence))
     }
 
-    /// The collector, with its outputs opened, and where packets of exposures go.
+    /// Creates the collector with its outputs, and the handle for recording packets.
     pub fn collector(
         &self,
         config: &Config,
@@ -216,7 +221,8 @@ impl Parts {
         self.pages(config, &context, &rules.digest, &mut outputs)?;
         let evidence = self.evidence(config, &context.interfaces, &mut outputs)?;
         let ends = self.events(config, &context, &mut outputs)?;
-        // Only a page that is served needs its model: each event of its model costs more than writing the event.
+        // Built only for a page that is served: updating the page costs more than writing the
+        // event.
         if config.metrics.is_some() {
             outputs.push(("page", Box::new(Arc::clone(&self.dashboard))));
         }
@@ -234,7 +240,7 @@ impl Parts {
         Ok((Collector::new(exposures, reporting, shared, self.workers), evidence))
     }
 
-    /// The file of `--state`, and what it knows.
+    /// Opens the file of `--state` and reads the known exposures.
     fn state(&self, config: &Config) -> Result<(Option<StateFile>, Vec<KnownExposure>), RunError> {
         let Some(path) = &config.state else { return Ok((None, Vec::new())) };
         if !self.key_lasts {
@@ -270,7 +276,7 @@ impl Parts {
     }
 }
 
-/// An error of the store names its own file.
+/// Converts an I/O error of the store to its own error, which names the file.
 #[cfg(feature = "store")]
 pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
     match error.downcast::<crate::output::store::StoreError>() {
@@ -284,10 +290,10 @@ pub(super) fn store_error(error: io::Error) -> Result<io::Error, RunError> {
     Ok(error)
 }
 
-/// Records the hashes of the captures, so that evidence can be cut from the same ones later.
+/// Hashes the captures, so that `cut` can check later that they are unchanged.
 pub(super) fn hash_inputs(inputs: &mut [InputReport], stop: &AtomicBool) {
     for input in inputs {
-        // A pipe cannot be read again, and whoever interrupts does not want to wait.
+        // Pipes cannot be read again, and an interrupted run should end quickly.
         let path = Path::new(&input.name);
         if stop.load(Ordering::Relaxed) || !std::fs::metadata(path).is_ok_and(|m| m.is_file()) {
             continue;

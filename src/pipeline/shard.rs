@@ -1,4 +1,4 @@
-//! The reading side: packets become segments, and each goes to the worker of its flow.
+//! The reading side: decodes packets and sends each segment to the worker of its flow.
 
 use super::clock::{ClockSteps, RunClock};
 use super::recent::Recorder;
@@ -13,24 +13,24 @@ use std::sync::Arc;
 
 /// Packet time between two ticks.
 const TICK: Span = Span::seconds(1);
-/// Captured batches after which half-filled ones are sent on: bounds how long an event waits.
+/// Captured batches after which partial work batches are sent. Bounds the delay of events.
 const FLUSH_EVERY: u32 = 16;
 
-/// Takes full batches.
+/// Receives full batches.
 pub trait Route {
-    /// How many workers there are.
+    /// Number of workers.
     fn workers(&self) -> usize;
-    /// Passes a batch to a worker. False if it was dropped.
+    /// Sends a batch to a worker. Returns false if it was dropped.
     fn send(&mut self, worker: usize, batch: WorkBatch) -> bool;
-    /// A batch to be filled, where there is one with the memory of one that has been worked through.
+    /// An empty batch, reusing the memory of a processed one if there is one.
     fn spare(&mut self) -> WorkBatch {
         WorkBatch::new()
     }
-    /// Whether nothing more can be written.
+    /// Whether an output failed.
     fn failed(&self) -> bool;
 }
 
-/// Packets by outcome.
+/// Counters of packets by outcome.
 #[derive(Clone, Debug)]
 pub struct PacketCounters {
     /// Packets read.
@@ -47,7 +47,7 @@ pub struct PacketCounters {
     pub cut_payload: u64,
     /// Packets whose payload or headers were cut off by the snap length.
     pub cut_packets: u64,
-    /// The longest of them as captured, bytes.
+    /// The longest of these packets as captured, bytes.
     pub cut_at: u32,
     /// Packets in batches that a full channel refused (live only).
     pub queue_full: u64,
@@ -79,7 +79,7 @@ impl Default for PacketCounters {
 }
 
 impl PacketCounters {
-    /// Adds those of another reader of the same run.
+    /// Adds the counters of another reader of the same run.
     pub fn add(&mut self, other: &Self) {
         self.packets += other.packets;
         self.bytes += other.bytes;
@@ -98,16 +98,16 @@ impl PacketCounters {
     }
 }
 
-/// How packets are numbered, so that what is found can be put in order.
+/// How packets are numbered, which orders the results.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Numbering {
-    /// From 1: there is one reader.
+    /// From 1, for a single reader.
     Count,
-    /// By time: independent readers assign the same numbers.
+    /// By time, so that independent readers agree.
     Time,
 }
 
-/// Decodes packets and distributes them.
+/// Decodes packets and distributes them to workers.
 pub struct Shards<R> {
     route: R,
     decoder: Decoder,
@@ -121,12 +121,12 @@ pub struct Shards<R> {
     counts: PacketCounters,
     published: PacketCounters,
     metrics: Arc<Metrics>,
-    /// Recent packets, where `--evidence` asks for them.
+    /// Recent packets, kept for `--evidence`.
     recorder: Option<Box<Recorder>>,
 }
 
 impl<R: Route> Shards<R> {
-    /// Distributes to `route`.
+    /// Creates shards that send to `route`.
     pub fn new(
         route: R,
         decoder: Decoder,
@@ -157,15 +157,15 @@ impl<R: Route> Shards<R> {
         self.recorder = recorder.map(Box::new);
     }
 
-    /// The keeper of recent packets, which is needed until nothing more is found.
+    /// Takes the recorder, which is needed until the last result.
     pub const fn take_recorder(&mut self) -> Option<Box<Recorder>> {
         self.recorder.take()
     }
 
-    /// Takes a captured batch.
+    /// Processes a captured batch.
     pub fn batch(&mut self, batch: &Batch) {
         if let Some(recorder) = &mut self.recorder {
-            recorder.look();
+            recorder.check_wanted();
         }
         for packet in &batch.packets {
             let bytes = batch.bytes(packet);
@@ -188,7 +188,7 @@ impl<R: Route> Shards<R> {
                     self.cut(packet, 0);
                 }
             }
-            // The packet is counted once, whatever its further subframes contain.
+            // Further subframes do not count as packets.
             while let Some(outcome) = self.decoder.next_subframe(packet.time, bytes) {
                 self.outcome(outcome, packet, block);
             }
@@ -213,7 +213,7 @@ impl<R: Route> Shards<R> {
         None
     }
 
-    /// A packet that `--filter` excludes.
+    /// Counts packets that `--filter` excludes.
     pub fn filtered(&mut self, packets: u64, bytes: u64) {
         self.counts.packets += packets;
         self.counts.bytes += bytes;
@@ -221,7 +221,7 @@ impl<R: Route> Shards<R> {
         self.number = self.next_number();
     }
 
-    /// The number of the packet at hand.
+    /// The number of the current packet.
     #[inline]
     fn next_number(&self) -> u64 {
         match self.numbering {
@@ -230,10 +230,10 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// Packet time has reached `time`.
+    /// Advances packet time to `time`.
     #[inline]
     fn advance(&mut self, time: Timestamp) {
-        self.clock.come(time);
+        self.clock.advance(time);
         let clock = self.clock.at();
         if self.ticked.0 == i64::MIN {
             self.ticked = clock;
@@ -247,7 +247,7 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// The snap length cut off `missing` bytes of payload, or a header.
+    /// Counts a packet of which the snap length cut off `missing` bytes of payload, or a header.
     #[cold]
     fn cut(&mut self, packet: &Packet, missing: u32) {
         self.counts.cut_packets += 1;
@@ -255,7 +255,7 @@ impl<R: Route> Shards<R> {
         self.counts.cut_at = self.counts.cut_at.max(packet.caplen);
     }
 
-    /// Gives a segment of `packet`, at `base` of `block`, to its worker.
+    /// Sends a segment of `packet`, at `base` of `block`, to its worker.
     #[inline]
     fn deal(&mut self, decoded: Decoded, packet: &Packet, base: usize, block: &Block) {
         self.counts.payload += u64::from(decoded.len);
@@ -277,8 +277,8 @@ impl<R: Route> Shards<R> {
         self.push(worker, Work::Segment(segment));
     }
 
-    /// The worker of a flow. It goes by the two addresses alone: flows that belong together (a control
-    /// connection and its data connections) so meet at one worker, in the order of the capture.
+    /// The worker of a flow, chosen by the two addresses alone. Related flows (a control connection
+    /// and its data connections) meet at one worker, in capture order.
     #[inline]
     fn worker(&self, key: &FlowKey) -> usize {
         if self.filling.len() == 1 {
@@ -294,12 +294,12 @@ impl<R: Route> Shards<R> {
         let filling = &mut self.filling[worker];
         filling.work.push(work);
         if filling.work.len() >= BATCH_WORK {
-            // The packet at hand may bring more.
+            // The current packet may bring more segments.
             self.send(worker, self.number.saturating_sub(1), false);
         }
     }
 
-    /// Passes a worker its batch: everything up to the packet `upto`.
+    /// Sends a worker its batch, which covers everything up to packet `upto`.
     fn send(&mut self, worker: usize, upto: u64, last: bool) {
         let next = self.route.spare();
         let mut batch = std::mem::replace(&mut self.filling[worker], next);
@@ -311,8 +311,8 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// Sends partial batches; between packets only, so that results of the last one
-    /// need not wait for the next.
+    /// Sends partial batches. Called between packets only, so that results of the last packet need
+    /// not wait for the next one.
     pub fn flush(&mut self) {
         self.batches = 0;
         for worker in 0..self.filling.len() {
@@ -320,10 +320,10 @@ impl<R: Route> Shards<R> {
         }
     }
 
-    /// No packet arrived; the time is `now`.
+    /// Advances time to `now` without a packet.
     pub fn idle(&mut self, now: Timestamp) {
         if let Some(recorder) = &mut self.recorder {
-            recorder.look();
+            recorder.check_wanted();
         }
         self.advance(now);
         if self.numbering == Numbering::Time {
@@ -333,7 +333,7 @@ impl<R: Route> Shards<R> {
         self.publish();
     }
 
-    /// The input has ended.
+    /// Ends the input.
     pub fn finish(mut self) -> (R, PacketCounters) {
         self.decoder.finish();
         self.publish();
@@ -343,7 +343,7 @@ impl<R: Route> Shards<R> {
         (self.route, self.counts)
     }
 
-    /// Adds what was counted since the last call to the metrics.
+    /// Adds the counts since the last call to the metrics.
     fn publish(&mut self) {
         self.counts.lost_fragments += self.decoder.take_lost_fragments();
         self.counts.steps = self.clock.steps();
@@ -372,7 +372,7 @@ impl<R: Route> Shards<R> {
         self.published.clone_from(&self.counts);
     }
 
-    /// What was counted so far.
+    /// Counters so far.
     pub const fn counts(&self) -> &PacketCounters {
         &self.counts
     }

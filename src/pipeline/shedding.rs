@@ -1,8 +1,8 @@
-//! What a worker leaves unread when packets come faster than it can read them.
+//! Chooses what a worker leaves unread when packets arrive faster than it can read them.
 //!
-//! The least valuable goes first: what is encrypted or unknown, then long segments of protocols that carry
-//! anything (bodies of HTTP, mail, files), then everything of those. The protocols of medical systems are
-//! read as long as the kernel has room. Each packet left is counted by what it was.
+//! Encrypted and unknown traffic goes first. Then long segments of general-purpose protocols
+//! (bodies of HTTP, mail, files), then all of those protocols. Medical protocols are read as long
+//! as the kernel's ring has room. Each unread packet is counted by class.
 
 use super::analysis::State;
 use crate::decode::Decoded;
@@ -11,24 +11,24 @@ use crate::output::metrics::SHED;
 
 /// Protocols whose flows are shed last.
 const MEDICAL: [&str; 6] = ["dicom", "hl7", "astm", "poct1a", "x12", "ncpdp"];
-/// Payload from which on a segment is probably part of a body, not a header, bytes.
+/// Payload length from which a segment is probably part of a body, bytes.
 const BULK: u32 = 1_000;
 /// Bytes of a flow after which recognition is unlikely.
 const UNKNOWN: u64 = 64 << 10;
 
-/// What was left unread.
+/// Class of an unread packet.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Shed {
     /// Encrypted, or of no known protocol.
     Unknown,
-    /// A long segment of a protocol that carries anything.
+    /// A long segment of a general-purpose protocol.
     Bulk,
-    /// The rest of such protocols.
+    /// Other segments of such protocols.
     Other,
 }
 
 impl Shed {
-    /// The word for it: one of `SHED` of the metrics.
+    /// The metric label: one of `SHED` of the metrics.
     pub const fn as_str(self) -> &'static str {
         let [unknown, bulk, other] = SHED;
         match self {
@@ -39,22 +39,22 @@ impl Shed {
     }
 }
 
-/// Load of a worker.
+/// The load of a worker.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub enum Pressure {
-    /// It keeps up, or the ring has room for the burst.
+    /// The worker keeps up, or the ring has room for the burst.
     #[default]
     None,
-    /// The ring is three quarters full.
+    /// The ring is at least three quarters full.
     High,
-    /// It is seven eighths full.
+    /// The ring is at least seven eighths full.
     Higher,
-    /// It is all but full.
+    /// The ring is almost full.
     Highest,
 }
 
 impl Pressure {
-    /// For the fill level of a ring, from 0 to 1.
+    /// From the fill level of a ring, 0 to 1.
     pub const fn of(fullness: f64) -> Self {
         match fullness {
             f if f < 0.75 => Self::None,
@@ -64,7 +64,7 @@ impl Pressure {
         }
     }
 
-    /// What a segment counts as, if it is left unread.
+    /// The class under which this segment is left unread, or `None` to read it.
     pub fn sheds(self, flow: &FlowHead, state: &State, segment: &Decoded) -> Option<Shed> {
         if self == Self::None {
             return None;

@@ -1,7 +1,7 @@
-//! The file of `--state`: known exposures, across restarts.
+//! The file of `--state`: exposures that are remembered across restarts.
 //!
-//! It is JSON, replaced as a whole, and belongs to one key: ids and pseudonyms of another one mean
-//! nothing. It holds addresses, counts and pseudonyms, never a value.
+//! It is JSON and replaced as a whole. It belongs to one key, because ids and pseudonyms of another
+//! key cannot be compared. It holds addresses, counts and pseudonyms, never a value.
 
 use super::log::complain;
 use crate::exposure::{EventId, KnownExposure};
@@ -25,7 +25,7 @@ use std::thread::JoinHandle;
 const VERSION: u32 = 1;
 /// Largest file read, bytes: about four times the largest [`crate::exposure::Exposures::known`].
 const MAX_FILE: u64 = 64 << 20;
-/// Only its owner may read it.
+/// Readable by its owner only.
 const MODE: u32 = 0o600;
 
 /// Why the file cannot be used.
@@ -33,18 +33,18 @@ const MODE: u32 = 0o600;
 pub enum StateError {
     /// Without a persistent key, ids would change with each start.
     #[error(
-        "--state needs a key that lasts: give one with --key-file, or as the systemd credential phitap.key"
+        "--state needs a persistent key: give one with --key-file, or as the systemd credential phitap.key"
     )]
     NoKey,
-    /// It cannot be read.
+    /// The file cannot be read.
     #[error("cannot read {path}: {source}; check who may read it", path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
-    /// Another process uses it.
+    /// Another process holds the lock.
     #[error("another phitap uses {path}; choose another file with --state", path = .path.display())]
     Locked {
         /// The file.
@@ -103,7 +103,7 @@ impl From<&KnownExposure> for Entry {
 }
 
 impl Entry {
-    /// None if it contains what this version does not know.
+    /// Converts an entry; none if it contains something that this version does not know.
     fn known(self) -> Option<KnownExposure> {
         let transport = [Transport::Tcp, Transport::Udp];
         Some(KnownExposure {
@@ -137,7 +137,7 @@ fn token(text: &str) -> Option<Token> {
     Some(Token::from_bytes(bytes))
 }
 
-/// The file, and a thread that writes it: a hanging disk does not delay detection.
+/// The file, and a thread that writes it, so that a hanging disk does not delay detection.
 pub struct StateFile {
     sender: Option<Sender<Vec<KnownExposure>>>,
     thread: Option<JoinHandle<()>>,
@@ -145,11 +145,11 @@ pub struct StateFile {
 }
 
 impl StateFile {
-    /// Opens the file at `path`, and returns the known exposures. A file of another key, or one that is
-    /// damaged, is renamed, with a message.
+    /// Opens the file at `path` and returns the known exposures. A file of another key, or a
+    /// damaged one, is renamed, with a message.
     ///
     /// # Errors
-    /// If it cannot be read, or another process uses it.
+    /// The file cannot be read, or another process uses it.
     pub fn open(
         path: &Path,
         key_id: &str,
@@ -184,14 +184,14 @@ impl StateFile {
         Ok((Self { sender: Some(sender), thread: Some(thread), _lock: lock }, known))
     }
 
-    /// Writes what is known, unless the file is still being written.
+    /// Writes the exposures, unless the last write is still running.
     pub fn save(&self, known: Vec<KnownExposure>) {
         if let Some(sender) = &self.sender {
             let _ = sender.try_send(known);
         }
     }
 
-    /// Writes what is known, and waits for it.
+    /// Writes the exposures and waits until they are written.
     pub fn close(mut self, known: Vec<KnownExposure>) {
         if let Some(sender) = self.sender.take() {
             let _ = sender.send(known);
@@ -202,7 +202,7 @@ impl StateFile {
     }
 }
 
-/// The file itself is replaced by each write, so another one beside it holds the lock.
+/// Locks a file beside it, since each write replaces the file itself.
 fn lock(path: &Path) -> Result<File, StateError> {
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
@@ -211,7 +211,7 @@ fn lock(path: &Path) -> Result<File, StateError> {
     let file = open.map_err(|source| StateError::Io { path: name, source })?;
     match flock(&file, FlockOperation::NonBlockingLockExclusive) {
         Err(rustix::io::Errno::WOULDBLOCK) => Err(StateError::Locked { path: path.to_owned() }),
-        // A file system without locks is no reason to forget everything.
+        // A file system without locks is no reason to lose the state.
         _ => Ok(file),
     }
 }
@@ -224,12 +224,12 @@ fn read(path: &Path) -> io::Result<Option<String>> {
     };
     let mut bytes = Vec::new();
     file.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-    // What is too long or no text is not JSON either.
+    // Input that is too long or not UTF-8 is not valid JSON either.
     bytes.truncate(MAX_FILE as usize);
     Ok(Some(String::from_utf8(bytes).unwrap_or_default()))
 }
 
-/// What is known, or why the text is of no use.
+/// The known exposures, or why the text cannot be used.
 fn parse(text: &str, key_id: &str) -> Result<Vec<KnownExposure>, String> {
     let content: Content = serde_json::from_str(text)
         .map_err(|e| format!("is damaged (line {}, column {})", e.line(), e.column()))?;
@@ -254,7 +254,7 @@ fn put_aside(path: &Path, why: &str) -> io::Result<()> {
 fn text(known: &[KnownExposure], key_id: &str) -> Vec<u8> {
     let exposures = known.iter().map(Entry::from).collect();
     let content = Content { version: VERSION, key_id: key_id.to_owned(), exposures };
-    // Only numbers and texts, whose serialisation cannot fail.
+    // Numbers and strings only: serialising cannot fail.
     serde_json::to_vec(&content).unwrap_or_default()
 }
 

@@ -1,5 +1,5 @@
-//! A thread that supervises the others: it reports what keeps a sensor from its work, updates the metrics of
-//! health, and notifies the watchdog of the service manager.
+//! A thread that supervises the others. It reports what keeps a sensor from its work, updates the
+//! health metrics, and notifies the service manager's watchdog.
 
 use super::log::{complain, say};
 use super::notify::Notify;
@@ -17,7 +17,7 @@ use std::time::Duration;
 /// How often it checks.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Supervises the run while it lives.
+/// Supervises the run until dropped.
 pub struct Supervisor {
     stop: Arc<(Mutex<bool>, Condvar)>,
     thread: Option<JoinHandle<()>>,
@@ -29,17 +29,17 @@ struct Watcher {
     notify: Arc<Notify>,
     config: Config,
     known: Vec<Problem>,
-    /// A replay may wait for its reader as long as it likes.
+    /// Whether stalls are reported. A replay may wait for its reader as long as it likes.
     speaks: bool,
-    /// `READY=1` was sent.
+    /// Whether `READY=1` was sent.
     ready: bool,
 }
 
 impl Supervisor {
-    /// Starts it.
+    /// Starts the supervisor.
     ///
     /// # Errors
-    /// If a thread cannot be created.
+    /// A thread cannot be created.
     pub fn start(config: &Config, parts: &Parts) -> io::Result<Self> {
         let mut watch = Watcher {
             health: Arc::clone(&parts.health),
@@ -53,13 +53,13 @@ impl Supervisor {
         let stop = Arc::new((Mutex::new(false), Condvar::new()));
         let stopped = Arc::clone(&stop);
         let run = move || {
-            // Half of the watchdog's interval, so that one late check does no harm.
+            // Half the watchdog's interval, so that one late check does no harm.
             let watchdog = watch.notify.watchdog().map_or(LOOK_EVERY, |every| every / 2);
             let every = LOOK_EVERY.min(watchdog);
             let (lock, wake) = &*stopped;
             let mut over = lock.lock().unwrap_or_else(PoisonError::into_inner);
             while !*over {
-                watch.look();
+                watch.check();
                 let waited = wake.wait_timeout(over, every);
                 over = waited.unwrap_or_else(PoisonError::into_inner).0;
             }
@@ -81,12 +81,12 @@ impl Drop for Supervisor {
 }
 
 impl Watcher {
-    fn look(&mut self) {
+    fn check(&mut self) {
         let now = stopwatch();
         let status = self.health.status(now);
         self.metrics.sensor().process().refresh();
         self.metrics.sensor().update(&status, &self.health.waits(now));
-        for problem in news(&self.known, &status.problems) {
+        for problem in new_problems(&self.known, &status.problems) {
             if is_thread(problem.check) {
                 self.metrics.sensor().stalled(problem.check);
             }
@@ -94,7 +94,7 @@ impl Watcher {
                 complain(&format!("not ready: {}", sentence(problem)));
             }
         }
-        for problem in news(&status.problems, &self.known) {
+        for problem in new_problems(&status.problems, &self.known) {
             if self.speaks && !is_reported_elsewhere(problem.check) && !self.health.is_stopping() {
                 say(&self.config, &format!("no longer so: {}", sentence(problem)));
             }
@@ -104,7 +104,7 @@ impl Watcher {
     }
 
     /// Reports to the service manager, which restarts a service that does not respond: one whose
-    /// threads are stuck, not one whose cable was pulled.
+    /// threads are stuck, but not one whose cable was pulled.
     fn report(&mut self, problems: &[Problem]) {
         if self.health.is_stopping() {
             return self.notify.say("STOPPING=1");
@@ -124,8 +124,11 @@ impl Watcher {
     }
 }
 
-/// Those of `now` that were not there `before`; how long they have lasted does not matter.
-fn news<'a>(before: &'a [Problem], now: &'a [Problem]) -> impl Iterator<Item = &'a Problem> {
+/// The problems of `now` that are not in `before`, regardless of how long they have lasted.
+fn new_problems<'a>(
+    before: &'a [Problem],
+    now: &'a [Problem],
+) -> impl Iterator<Item = &'a Problem> {
     let same = |a: &Problem, b: &Problem| a.check == b.check && a.subject == b.subject;
     now.iter().filter(move |p| !before.iter().any(|known| same(known, p)))
 }
@@ -134,7 +137,8 @@ const fn is_thread(check: Check) -> bool {
     matches!(check, Check::Reader | Check::Worker | Check::Collector)
 }
 
-/// Problems that other parts report themselves, such as the capture those of an interface.
+/// Problems that other parts report themselves; the capture, for example, reports those of an
+/// interface.
 const fn is_reported_elsewhere(check: Check) -> bool {
     matches!(check, Check::Start | Check::Interface | Check::Rules)
 }
@@ -160,8 +164,8 @@ mod tests {
         };
         let before = [problem("span0", "no packet for 301 s")];
         let after = [problem("span0", "no packet for 302 s"), problem("span1", "no packet")];
-        let subjects: Vec<_> = news(&before, &after).map(|p| p.subject.as_str()).collect();
+        let subjects: Vec<_> = new_problems(&before, &after).map(|p| p.subject.as_str()).collect();
         assert_eq!(subjects, ["span1"]);
-        assert_eq!(news(&after, &before).count(), 0);
+        assert_eq!(new_problems(&after, &before).count(), 0);
     }
 }

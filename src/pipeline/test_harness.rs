@@ -1,5 +1,6 @@
-//! All stages over packets in memory, without files, threads or outputs: for tests, benches and
-//! fuzz targets, which thus run the same code as a capture. A [`Conversation`] makes the packets.
+//! Runs all stages over packets in memory, without files, threads or outputs. Tests, benches and
+//! fuzz targets use it, and so run the same code as a capture. A [`Conversation`] builds the
+//! packets.
 
 use super::clock::RunClock;
 use super::content_sink::Shared;
@@ -19,14 +20,14 @@ use crate::time::Timestamp;
 use etherparse::PacketBuilder;
 use std::sync::Arc;
 
-/// A set-up of the stages that is used again and again: the same key, the same rules.
+/// The stages with one key and one set of rules, ready for several runs.
 pub struct TestHarness {
     shared: Arc<Shared>,
     metrics: Arc<Metrics>,
     limits: Limits,
 }
 
-/// A packet of a [`TestHarness`] run.
+/// An input packet of a [`TestHarness`].
 #[derive(Clone, Debug)]
 pub struct TestPacket {
     /// When it was captured.
@@ -35,11 +36,11 @@ pub struct TestPacket {
     pub link: LinkType,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Its length on the wire.
+    /// Its length on the wire, bytes.
     pub len: u32,
 }
 
-/// Runs its worker at once and keeps what comes.
+/// Runs the worker for each batch and collects its findings.
 struct Gather {
     worker: Worker,
     items: Vec<Item>,
@@ -65,24 +66,24 @@ impl Route for Gather {
 }
 
 impl TestHarness {
-    /// With `rules`, the default limits and a fresh key. `reveal` as on the command line.
+    /// Uses `rules`, the default limits and a fresh key. `reveal` is the command-line option.
     ///
     /// # Errors
-    /// If the system gives no random bytes.
+    /// The system gives no random bytes.
     pub fn new(rules: RuleSet, reveal: bool) -> Result<Self, KeyError> {
         let limits = Limits::default();
         let key = Key::generate()?;
-        // Only a defect in the metrics themselves could fail here; the tests of `output` rule it out.
+        // Fails only for a defect in the metrics, which the tests of `output` rule out.
         let metrics = Arc::new(Metrics::new().unwrap_or_else(|e| panic!("metrics: {e}")));
         Ok(Self { shared: Arc::new(Shared::new(rules, key, reveal, &limits)), metrics, limits })
     }
 
-    /// Every finding of a capture, in order, revisions included.
+    /// All findings of a capture in order, revisions included.
     pub fn run(&self, packets: &[TestPacket]) -> Vec<FindingEvent> {
         self.run_counted(packets).0
     }
 
-    /// The same, and whether nothing was missing or malformed.
+    /// The findings, and whether nothing was missing or malformed.
     pub fn run_counted(&self, packets: &[TestPacket]) -> (Vec<FindingEvent>, bool) {
         let worker = Worker::new(Arc::clone(&self.shared), &self.limits, 1);
         let route = Gather { worker, items: Vec::new(), whole: true };
@@ -131,7 +132,7 @@ impl TestHarness {
 /// Address and port of one end of a connection.
 pub type Endpoint = ([u8; 4], u16);
 
-/// One TCP connection over IPv4 in packets, from its handshake on.
+/// Builds the packets of one TCP connection over IPv4, from its handshake on.
 pub struct Conversation {
     /// The client, then the server.
     ends: [Endpoint; 2],
@@ -142,10 +143,10 @@ pub struct Conversation {
 }
 
 impl Conversation {
-    /// Seconds since 1970 of the first packet; the others follow 10 microseconds apart.
+    /// Time of the first packet, seconds since 1970; the others follow 10 microseconds apart.
     const STARTED: i64 = 1_772_360_102;
 
-    /// A connection that was just opened. Its segments hold at most `segment` bytes.
+    /// Opens a connection whose segments hold at most `segment` bytes.
     pub fn new(client: Endpoint, server: Endpoint, segment: usize) -> Self {
         let mut conversation =
             Self { ends: [client, server], segment, next: [0; 2], packets: Vec::new() };
@@ -154,20 +155,20 @@ impl Conversation {
         conversation
     }
 
-    /// One end sends `bytes`.
+    /// Sends `bytes` from one end.
     pub fn say(&mut self, direction: Direction, bytes: &[u8]) {
         for piece in bytes.chunks(self.segment.max(1)) {
             self.send(direction, Flags::default(), piece);
         }
     }
 
-    /// One end sends `len` bytes that are not captured.
+    /// Sends `len` bytes from one end that are not captured.
     pub fn lose(&mut self, direction: Direction, len: u32) {
         let next = &mut self.next[direction.index()];
         *next = next.wrapping_add(len);
     }
 
-    /// Both ends close the connection.
+    /// Closes the connection from both ends.
     pub fn close(&mut self) {
         for direction in [Direction::ClientToServer, Direction::ServerToClient] {
             self.send(direction, Flags { fin: true, ..Flags::default() }, b"");

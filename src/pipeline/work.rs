@@ -7,10 +7,10 @@ use crate::time::Timestamp;
 /// Most entries of one batch.
 pub const BATCH_WORK: usize = 256;
 
-/// Packets whose flows are looked at together.
+/// Packets whose flows are looked up together.
 pub const WARM: usize = 16;
 
-/// A decoded packet, by value; its payload stays in a block of the batch.
+/// A decoded packet, by value. Its payload stays in a block of the batch.
 #[derive(Clone, Copy, Debug)]
 pub struct Segment {
     /// Number of the packet in the run, from 1.
@@ -34,10 +34,10 @@ pub struct Segment {
 pub enum Work {
     /// A packet.
     Segment(Segment),
-    /// Packet time has reached `clock`; the same for all workers, so that time-outs do not depend on
-    /// how many there are.
+    /// Packet time has reached `clock`. All workers get the same ticks, so that time-outs do not
+    /// depend on their number.
     Tick {
-        /// Number of the packet that brought it.
+        /// Number of the packet that caused the tick.
         number: u64,
         /// The time that time-outs follow.
         clock: Timestamp,
@@ -47,7 +47,7 @@ pub enum Work {
 }
 
 impl Work {
-    /// The hash of the flow of a packet.
+    /// The flow hash of a packet.
     #[inline]
     pub const fn hash(&self) -> Option<u64> {
         match self {
@@ -57,50 +57,50 @@ impl Work {
     }
 }
 
-/// What a worker does behind a batch.
+/// What follows a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Next {
-    /// It reads the next batch, which waits already.
+    /// The next batch is already queued.
     Waits,
-    /// It waits for one.
+    /// Nothing is queued yet.
     IsToCome,
 }
 
 /// Steps in order, and the blocks they refer to.
 #[derive(Default)]
 pub struct WorkBatch {
-    /// These hold the payloads.
+    /// The blocks that hold the payloads.
     pub blocks: Vec<Block>,
-    /// In the order of the capture.
+    /// Steps in the order of the capture.
     pub work: Vec<Work>,
-    /// How many of them are packets.
+    /// How many of the steps are packets.
     pub packets: u32,
-    /// The reader has come this far: this worker gets nothing with a lower number any more.
+    /// The reader's position: this worker receives no lower packet number after this batch.
     pub upto: u64,
-    /// That was the last batch.
+    /// The last batch of the run.
     pub last: bool,
 }
 
 impl WorkBatch {
-    /// With room for as many steps as it may have.
+    /// Reserves room for [`BATCH_WORK`] steps.
     pub fn new() -> Self {
         Self { work: Vec::with_capacity(BATCH_WORK), ..Self::default() }
     }
 
-    /// Gives up its blocks and steps, and keeps their room for another one.
+    /// Empties the batch and keeps its memory.
     pub fn clear(&mut self) {
         self.blocks.clear();
         self.work.clear();
         (self.packets, self.upto, self.last) = (0, 0, false);
     }
 
-    /// The index of `block`, added if it is not the last one.
+    /// The index of `block`, which is added unless it is the last one.
     #[inline]
     pub fn block(&mut self, block: &Block) -> u16 {
         block.place_in(&mut self.blocks)
     }
 
-    /// The hashes of the flows of [`WARM`] steps from `n` on.
+    /// The flow hashes of [`WARM`] steps from `n` on.
     #[inline]
     pub fn hashes(&self, n: usize) -> impl Iterator<Item = u64> {
         self.work.iter().skip(n).take(WARM).filter_map(Work::hash)

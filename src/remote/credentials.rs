@@ -1,4 +1,5 @@
-//! Credentials: read from a file, never from an argument, which every user of the machine can see.
+//! Credentials, read from a file and never from an argument, which every user of the machine can
+//! see.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -13,24 +14,24 @@ const SEED: usize = 58;
 /// How a `.creds` file begins.
 const CREDS: &str = "-----BEGIN NATS USER JWT-----";
 
-/// Who phitap says it is. Wiped when dropped; it has no `Debug` and no `Display`.
+/// Credentials of phitap. Wiped when dropped; without `Debug` and `Display`.
 pub enum Credentials {
     /// A user and a password.
     Password {
-        /// The name of the user.
+        /// User name.
         user: String,
-        /// Its password.
+        /// Password.
         password: Zeroizing<String>,
     },
     /// A token.
     Token(Zeroizing<String>),
-    /// The seed of an nkey of NATS: the server gets a signature, never the seed.
+    /// The seed of a NATS nkey: the server gets a signature, never the seed.
     Seed(Zeroizing<String>),
-    /// The content of a `.creds` file of NATS: a JWT, and the seed that signs.
+    /// The content of a NATS `.creds` file: a JWT, and the seed that signs.
     Nats(Zeroizing<String>),
 }
 
-/// Why a file of credentials cannot be used. It says nothing of what the file holds.
+/// Why a file of credentials cannot be used. Messages never show its content.
 #[derive(Debug, thiserror::Error)]
 pub enum CredentialsError {
     /// The file cannot be read.
@@ -38,7 +39,7 @@ pub enum CredentialsError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
     /// It belongs to another user, who could read or replace it.
@@ -46,12 +47,12 @@ pub enum CredentialsError {
     Foreign {
         /// The file.
         path: PathBuf,
-        /// Whose it is.
+        /// Its owner.
         owner: u32,
-        /// Who we are.
+        /// The user phitap runs as.
         user: u32,
     },
-    /// Others than the owner have access to the file.
+    /// Users other than the owner have access to the file.
     #[error(
         "credentials {path} are open to group or others (mode {mode:03o}); run: chmod 600 {path}",
         path = .path.display()
@@ -75,19 +76,19 @@ pub enum CredentialsError {
 }
 
 impl Credentials {
-    /// Reads a file: one line is a token or the seed of an nkey, two lines are a user and a password; or a
-    /// `.creds` file of NATS.
+    /// Reads a file: one line is a token or the seed of an nkey, two lines are a user name and a
+    /// password; or a NATS `.creds` file.
     ///
     /// # Errors
-    /// If the file cannot be read, is open to others than its owner, or holds no credentials.
+    /// The file cannot be read, other users have access to it, or it holds no credentials.
     pub fn load(path: &Path) -> Result<Self, CredentialsError> {
         let owned = || path.to_path_buf();
         let io = |source| CredentialsError::Io { path: owned(), source };
         let file = File::open(path).map_err(io)?;
-        // Asked of the open file: the path may name another one by now.
+        // Check the open file: the path may name another one by now.
         let metadata = file.metadata().map_err(io)?;
         let (owner, user) = (metadata.uid(), rustix::process::geteuid().as_raw());
-        // An administrator, systemd or Kubernetes (fsGroup) may let the service in by its group.
+        // An administrator, systemd or Kubernetes (fsGroup) may grant access by group.
         let closed = if owner == 0 && user != 0 { 0o037 } else { 0o077 };
         let closed = if is_systemd_credential(path) { 0o037 } else { closed };
         let mode = metadata.mode() & 0o777;
@@ -124,13 +125,13 @@ impl Credentials {
         })
     }
 
-    /// Whether the other side gets the secret itself, and not a signature made with it.
+    /// Whether the server gets the secret itself, and not a signature made with it.
     pub fn shows_secret(&self) -> bool {
         matches!(self, Self::Password { .. } | Self::Token(_))
     }
 }
 
-/// The seed of the nkey of a user: base32, with the prefix of seeds and of users.
+/// Whether it is the seed of a user's nkey: base32 with the prefixes of seeds and users.
 fn is_seed(line: &str) -> bool {
     let base32 = |b: u8| b.is_ascii_uppercase() || (b'2'..=b'7').contains(&b);
     line.len() == SEED && line.starts_with("SU") && line.bytes().all(base32)
@@ -145,7 +146,8 @@ fn is_systemd_credential(path: &Path) -> bool {
     systemd_folder().is_some_and(|folder| path.starts_with(folder))
 }
 
-/// The file that an option names: a name alone is that of a systemd credential, where there is one.
+/// The file that an option names. A name without a folder is first searched for among systemd
+/// credentials.
 pub fn locate(given: &Path) -> PathBuf {
     let mut parts = given.components();
     if let (Some(Component::Normal(name)), None) = (parts.next(), parts.next())

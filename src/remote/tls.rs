@@ -1,4 +1,4 @@
-//! TLS to other machines: the roots of the platform, or a CA that was given.
+//! TLS to other machines, with the platform's roots or a given CA.
 
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
@@ -6,19 +6,19 @@ use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The files that TLS needs; with none the roots of the platform decide, and phitap shows no certificate.
+/// Files for TLS. By default the platform's roots are trusted, and no client certificate is sent.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TlsFiles {
-    /// Certificates of the CAs that are trusted, PEM, in place of those of the platform.
+    /// Trusted CA certificates, PEM, in place of the platform's.
     pub ca: Option<PathBuf>,
-    /// The chain of certificates that phitap shows, and its private key, PEM.
+    /// Client certificate chain and its private key, PEM.
     pub certificate: Option<(PathBuf, PathBuf)>,
 }
 
-/// Why there is no TLS.
+/// Why TLS cannot be set up.
 #[derive(Debug, thiserror::Error)]
 pub enum TlsError {
-    /// A file does not hold what it should.
+    /// The content of a file is invalid.
     #[error("{path}: {reason}", path = .path.display())]
     File {
         /// The file.
@@ -31,21 +31,21 @@ pub enum TlsError {
         "this system has no certificates of CAs{0}; install them (ca-certificates), or give the CA"
     )]
     NoRoots(String),
-    /// The library refused.
+    /// An error of the library.
     #[error("TLS: {0}")]
     Library(#[from] rustls::Error),
 }
 
 impl TlsFiles {
-    /// Whether anything was given, so that TLS is wanted.
+    /// Whether any file was given, so that TLS is required.
     pub fn is_given(&self) -> bool {
         *self != Self::default()
     }
 
-    /// What connections are made with: TLS 1.2 or 1.3, and a certificate of the other side that is checked.
+    /// A client configuration with TLS 1.2 or 1.3 that checks the server's certificate.
     ///
     /// # Errors
-    /// If a file cannot be read or holds something else, or the platform has no roots.
+    /// A file cannot be read or is invalid, or the platform has no roots.
     pub fn client(&self) -> Result<ClientConfig, TlsError> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
@@ -93,14 +93,14 @@ fn fault(path: &Path, reason: String) -> TlsError {
     TlsError::File { path: path.to_path_buf(), reason }
 }
 
-/// What is wrong with a connection, and what to do, in words.
+/// The error of a connection and its remedy, as text.
 pub fn explain_tls(error: &rustls::Error) -> String {
     use rustls::{AlertDescription, CertificateError, Error};
     let words = match error {
         Error::InvalidMessage(_) => {
             "the server offers no TLS there; switch it on, as passwords and tokens go over TLS only"
         }
-        // Two CAs may bear the same name.
+        // Two CAs may have the same name.
         Error::InvalidCertificate(
             CertificateError::UnknownIssuer | CertificateError::BadSignature,
         ) => "its certificate is of an unknown CA; give that CA",

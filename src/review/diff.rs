@@ -68,7 +68,7 @@ pub(super) fn answer(
     })
 }
 
-/// Reads a side. `STORE@N` is its run N alone.
+/// Reads one side. `STORE@N` is run N alone.
 fn side(path: &Path, filter: &Filter) -> Result<Results, ReviewError> {
     let text = path.to_str().unwrap_or_default();
     if let Some((file, run)) = text.rsplit_once('@')
@@ -87,7 +87,7 @@ fn side(path: &Path, filter: &Filter) -> Result<Results, ReviewError> {
     Ok(source::read(path, filter)?)
 }
 
-/// Rejects two sides that cannot be compared.
+/// Refuses sides that cannot be compared.
 fn same_key(before: &Results, after: &Results) -> Result<(), ReviewError> {
     let keys = |results: &Results| -> BTreeSet<String> {
         results.runs.iter().map(|r| r.key_id.clone()).filter(|id| !id.is_empty()).collect()
@@ -143,13 +143,13 @@ fn write(
     Ok(exposures(rows.iter()).preceded_by("change", changes).write(shape, out)?)
 }
 
-/// The exposures of these rows.
+/// The exposures in these rows.
 fn exposures<'a>(rows: impl Iterator<Item = &'a (Change, &'a Results, &'a Exposure)>) -> Table {
     let rows = rows.map(|&(_, results, exposure)| ExposureRow { results, exposure });
     Table::of(&exposure_columns(), rows)
 }
 
-/// Exposures that are gone, whose service does not appear on the later side.
+/// Exposures that are gone because their service does not appear on the later side at all.
 fn unseen(rows: &[(Change, &Results, &Exposure)], after: &Results) -> usize {
     let seen: BTreeSet<_> = after.services.iter().map(|s| s.server).collect();
     let gone = rows.iter().filter(|(change, ..)| *change == Change::Gone);

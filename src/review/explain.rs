@@ -1,8 +1,9 @@
-//! `phitap explain`: all that is known of one exposure, finding, patient, service, host or rule.
+//! `phitap explain`: shows everything about an exposure, finding, patient, service, host or rule.
 
 use super::source::{self, Evidence, Exposure, Filter, Patient, PatientObservation, Results};
 use super::{Answer, Explain, ReviewError, report_losses};
 use crate::output::text::{count, foreign, number};
+use crate::protocol::announces_flows;
 use crate::rules::{RuleSet, show_text};
 use crate::severity::Severity;
 use serde_json::Value;
@@ -11,9 +12,9 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::net::IpAddr;
 
-/// Characters of a line of facts.
+/// Longest line of facts, characters.
 const WIDTH: usize = 400;
-/// Patients of an exposure, and exposures of a patient, that are listed.
+/// Most patients of an exposure, and exposures of a patient, that are listed.
 const MAX_LISTED: usize = 50;
 
 pub(super) fn answer(
@@ -50,7 +51,7 @@ pub(super) fn answer(
     Ok(answer)
 }
 
-/// Lines of facts.
+/// Output lines.
 #[derive(Default)]
 struct Page(String);
 
@@ -166,18 +167,16 @@ fn exposure(results: &Results, at: usize, e: &Exposure, page: &mut Page) {
     page.line("Rules", &rules.into_iter().collect::<Vec<_>>().join(", "));
 }
 
-/// A display filter of Wireshark for the flows of an exposure.
+/// A Wireshark display filter for the flows of an exposure. Announced files cross at other ports.
 fn display_filter(e: &Exposure) -> String {
     let name = |ip: &IpAddr| if ip.is_ipv4() { "ip" } else { "ipv6" };
-    format!(
-        "{}.addr == {} && {}.addr == {} && {}.port == {}",
-        name(&e.client),
-        e.client,
-        name(&e.server.ip()),
-        e.server.ip(),
-        if e.transport == "udp" { "udp" } else { "tcp" },
-        e.server.port()
-    )
+    let over = if e.transport == "udp" { "udp" } else { "tcp" };
+    let flows = match announces_flows(&e.protocol) {
+        true => over.to_owned(),
+        false => format!("{over}.port == {}", e.server.port()),
+    };
+    let (client, server) = (name(&e.client), name(&e.server.ip()));
+    format!("{client}.addr == {} && {server}.addr == {} && {flows}", e.client, e.server.ip())
 }
 
 fn evidence(of: Option<&Evidence>, community_id: &str, page: &mut Page) {
@@ -226,7 +225,7 @@ fn patient(results: &Results, patient: &Patient, seen: &[&PatientObservation], p
     }
 }
 
-/// The facts of the service in an event, one per line.
+/// The service facts in an event, one per line.
 fn facts(event: &Value, page: &mut Page) {
     for part in ["service", "dicom"] {
         let of = event.pointer(&format!("/phi/{part}")).and_then(Value::as_object);

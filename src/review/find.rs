@@ -1,9 +1,9 @@
-//! `phitap find`: is this person affected?
+//! `phitap find`: looks up whether a person is affected.
 //!
-//! Input becomes tokens under the run's key, and is wiped. It is never a command-line argument, which other users of
-//! the machine could read, and never shown, written or logged.
+//! Input is turned into tokens under the run's key, then wiped. It is never a command-line
+//! argument, which other users of the machine could read, and is never shown, written or logged.
 
-use super::query::sensor;
+use super::query::{HasEvidence, RunEntry, evidence_columns, run_entry_columns};
 use super::source::{
     self, Evidence, Exposure, Filter, Identifier, Patient, PatientObservation, Results, Run,
 };
@@ -21,14 +21,14 @@ use std::fs::File;
 use std::io::{self, BufRead, IsTerminal as _, Read, Write};
 use zeroize::Zeroizing;
 
-/// Most people of one search.
+/// Most people in one search.
 const MAX_PEOPLE: usize = 10_000;
-/// Values of one person.
+/// Most values of one person.
 const MAX_VALUES: usize = 32;
 /// Largest list of people, bytes.
 const MAX_INPUT: u64 = 4 << 20;
 
-/// Kinds that a number is looked up as, because the kind that the sender used is not known.
+/// Kinds that a number is looked up as, because the sender's kind is unknown.
 const NUMBERS: [Kind; 12] = [
     Kind::PatientId,
     Kind::Ssn,
@@ -44,7 +44,7 @@ const NUMBERS: [Kind; 12] = [
     Kind::Phone,
 ];
 
-/// Why a search is impossible. No message contains typed text.
+/// Why a search is impossible. No message contains typed input.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// The key file is unusable.
@@ -56,31 +56,31 @@ pub enum FindError {
          without one made a key that is gone)"
     )]
     OtherKey {
-        /// Of the file.
+        /// Id of the key in the file.
         ours: String,
-        /// Of the runs.
+        /// Ids of the runs' keys.
         theirs: String,
     },
     /// The list of people cannot be read.
-    #[error("cannot read the people to look for: {0}")]
+    #[error("cannot read the list of people: {0}")]
     Input(io::Error),
     /// No person was given.
     #[error(
         "no person to look up: give a name or a number; a birth date alone does not identify a person"
     )]
     Nobody,
-    /// A value given as a birth date is none that a patient could have.
-    #[error("a birth date is none: write it like 1952-03-01")]
+    /// A birth date that no patient could have.
+    #[error("invalid birth date: write it like 1952-03-01")]
     Birth,
-    /// A line of the list is no value.
-    #[error("line {0} is no name, birth date or number")]
+    /// A line of the list is not a valid value.
+    #[error("line {0} is not a name, birth date or number")]
     Line(usize),
     /// The list is too long.
-    #[error("at most {MAX_PEOPLE} people with {MAX_VALUES} values each are looked for at once")]
+    #[error("at most {MAX_PEOPLE} people with {MAX_VALUES} values each can be looked up at once")]
     TooMany,
 }
 
-/// The person to look up: raw values, until they become tokens.
+/// A person to look up: raw values, until they become tokens.
 #[derive(Default)]
 struct Person {
     names: Vec<PhiBuf>,
@@ -101,7 +101,7 @@ impl Person {
 /// The tokens of a person.
 struct Tokens {
     names: Vec<Token>,
-    /// The token, and the year.
+    /// Tokens of birth dates, with the year.
     births: Vec<(Token, Option<[u8; 4]>)>,
     numbers: Vec<Token>,
 }
@@ -109,15 +109,15 @@ struct Tokens {
 /// How well a patient matches the person.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum MatchStrength {
-    /// The name is the same, and another birth date was seen: another person.
+    /// Same name, but another birth date: a different person.
     Contradicted,
-    /// The name is the same; no birth date was given, or none was seen.
+    /// Same name; the birth date is missing on one side.
     Name,
-    /// The name is the same, and the visible part of the masked birth date agrees.
+    /// Same name, and the visible part of the masked birth date agrees.
     BirthYear,
-    /// Name and birth date are the same.
+    /// Same name and birth date.
     NameAndBirth,
-    /// A number is the same.
+    /// Same number.
     Number,
 }
 
@@ -148,13 +148,26 @@ impl Row<'_> {
     fn exposure(&self, of: fn(&Exposure) -> Value) -> Value {
         self.exposure.map_or(Value::Null, of)
     }
-    fn evidence(&self, of: fn(&Evidence) -> Value) -> Value {
-        self.seen.evidence.as_ref().map_or(Value::Null, of)
+}
+
+impl RunEntry for Row<'_> {
+    fn run(&self) -> (&Results, usize) {
+        (self.results, self.patient.run)
     }
 }
 
-fn columns<'a>() -> [Column<Row<'a>>; 20] {
-    [
+impl HasEvidence for Row<'_> {
+    fn evidence(&self) -> Option<&Evidence> {
+        self.seen.evidence.as_ref()
+    }
+
+    fn community_id(&self) -> &str {
+        &self.seen.community_id
+    }
+}
+
+fn columns<'a>() -> Vec<Column<Row<'a>>> {
+    let mut columns: Vec<Column<Row<'a>>> = vec![
         shown("person", "Person", |r| json!(r.person)),
         shown("match", "Same", |r| json!(r.strength.as_str())),
         shown("first", "First", |r| json!(r.seen.first.to_string())),
@@ -166,16 +179,13 @@ fn columns<'a>() -> [Column<Row<'a>>; 20] {
         shown("severity", "Severity", |r| json!(Severity::of(r.seen.severity).as_str())),
         shown("kinds", "Kinds", |r| json!(r.patient.kinds)),
         hidden("operation", |r| json!(r.seen.operation)),
-        hidden("file", |r| r.evidence(|e| json!(e.file))),
-        hidden("first_packet", |r| r.evidence(|e| json!(e.first_packet))),
-        hidden("last_packet", |r| r.evidence(|e| json!(e.last_packet))),
-        hidden("community_id", |r| json!(r.seen.community_id)),
-        hidden("sensor", |r| sensor(r.results, r.patient.run)),
-        hidden("run", |r| json!(r.patient.run + 1)),
-        hidden("patient", |r| json!(r.patient.token)),
-        hidden("finding", |r| json!(r.seen.id)),
-        hidden("exposure", |r| r.exposure(|e| json!(e.id))),
-    ]
+    ];
+    columns.extend(evidence_columns());
+    columns.extend(run_entry_columns());
+    columns.push(hidden("patient", |r| json!(r.patient.token)));
+    columns.push(hidden("finding", |r| json!(r.seen.id)));
+    columns.push(hidden("exposure", |r| r.exposure(|e| json!(e.id))));
+    columns
 }
 
 pub(super) fn answer(
@@ -185,17 +195,17 @@ pub(super) fn answer(
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let key = Key::from_file(&find.key_file).map_err(FindError::Key)?;
-    // In events, exposures hold the key; patients are not needed here.
+    // In events, the key id is in exposures; patients are not needed here.
     let filter = Filter { patients: 0, ..find.filter.clone() };
     let runs = source::runs(&find.source, &filter)?;
     let others = other_keys(&runs, &key)?;
     let people = match &find.from {
         Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock())?,
         Some(path) => listed(File::open(path).map_err(FindError::Input)?)?,
-        None if io::stdin().is_terminal() => vec![asked()?],
+        None if io::stdin().is_terminal() => vec![prompted_person()?],
         None => listed(io::stdin().lock())?,
     };
-    // Rules are needed for names only: for words beside them that are no part of them.
+    // Rules are needed for names: they tell which words are titles.
     let rules = RuleSet::shipped()?;
     let (mut table, mut found, mut contradicted) = (Table::of(&columns(), []), 0, 0);
     let mut worst = Answer::Done;
@@ -260,7 +270,7 @@ pub(super) fn answer(
     Ok(if found > 0 { Answer::Found } else { worst })
 }
 
-/// How many runs the key cannot search. Refuses one that can search none.
+/// Counts the runs with other keys, which cannot be searched. Refuses a key that fits none.
 fn other_keys(runs: &[Run], key: &Key) -> Result<usize, ReviewError> {
     let ours = key.id();
     let (same, others): (Vec<_>, Vec<_>) = runs.iter().partition(|run| run.key_id == ours);
@@ -281,7 +291,7 @@ fn headline(people: usize, found: usize) -> String {
     }
 }
 
-/// Whether a patient with the name is the person, by the birth date.
+/// Compares the birth dates of a patient and a person of the same name.
 fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> MatchStrength {
     if born {
         return MatchStrength::NameAndBirth;
@@ -297,7 +307,7 @@ fn compare(patient: &Patient, tokens: &Tokens, born: bool) -> MatchStrength {
     match (dates.is_empty(), years.iter().any(same)) {
         (true, _) => MatchStrength::Name,
         (false, true) => MatchStrength::BirthYear,
-        // A mask without a year (of ages over 89) decides nothing.
+        // A mask without year (for ages over 89) decides nothing.
         (false, false) if years.is_empty() => MatchStrength::Name,
         (false, false) => MatchStrength::Contradicted,
     }
@@ -345,7 +355,7 @@ fn tokens(
     Ok(Tokens { names, births: births.collect(), numbers })
 }
 
-/// People from a list, with empty lines between them.
+/// Parses a list of people, separated by empty lines.
 fn listed(input: impl Read) -> Result<Vec<Person>, FindError> {
     let mut text = Zeroizing::new(String::with_capacity(1 << 16));
     let read = input.take(MAX_INPUT + 1).read_to_string(&mut text).map_err(FindError::Input)?;
@@ -373,7 +383,7 @@ fn listed(input: impl Read) -> Result<Vec<Person>, FindError> {
     if people.is_empty() { Err(FindError::Nobody) } else { Ok(people) }
 }
 
-/// The kind of a line: by the word before it, or by its form.
+/// The kind of a line's value, by its prefix or by its form.
 fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<PhiBuf>, &'b str)> {
     if let Some((label, value)) = line.split_once(':') {
         let value = value.trim();
@@ -401,7 +411,7 @@ fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<
 }
 
 /// Prompts for a person at the terminal, without echo.
-fn asked() -> Result<Person, FindError> {
+fn prompted_person() -> Result<Person, FindError> {
     let mut person = Person::default();
     let _hidden = HiddenInput::begin().map_err(FindError::Input)?;
     for (prompt, list) in [
@@ -428,7 +438,7 @@ fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
     Ok((!value.is_empty()).then(|| Phi::new(value).to_buf()))
 }
 
-/// Disables echo while it exists. An interrupt restores the terminal.
+/// Disables echo until dropped. An interrupt also restores the terminal.
 struct HiddenInput(Termios);
 
 impl HiddenInput {
@@ -437,7 +447,8 @@ impl HiddenInput {
         let before = tcgetattr(io::stdin())?;
         let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
         let hidden = Self(before.clone());
-        // For the rest of the process: a signal that was caught once cannot get back its default.
+        // Stays for the rest of the process, because the default action of a caught signal cannot
+        // be restored.
         let restore = move || {
             if signals.forever().next().is_some() {
                 let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);

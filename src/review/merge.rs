@@ -16,13 +16,13 @@ use std::path::PathBuf;
 
 /// Longest line, bytes.
 const MAX_LINE: u64 = 1 << 20;
-/// Characters of the name of a key.
+/// Most characters shown of a key's name.
 const MAX_KEY: usize = 32;
 
-/// How a merged result is written.
+/// Output format of a merged result.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MergeShape {
-    /// Exposures as a table; for people also with totals.
+    /// A table of exposures; for people also totals.
     Table(Shape),
     /// One JSON object.
     Json,
@@ -30,7 +30,7 @@ pub enum MergeShape {
     Summaries,
 }
 
-/// Why nothing was merged.
+/// Why merging failed.
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
     /// A file cannot be read.
@@ -73,7 +73,7 @@ struct Phi {
     summary: Option<Value>,
 }
 
-/// Counts of the lines of a source.
+/// Counts of a source's lines.
 #[derive(Default)]
 struct ReadParts {
     parts: u64,
@@ -87,9 +87,9 @@ struct ReadParts {
 #[derive(Default)]
 pub struct Merged {
     summary: Summary,
-    /// For the current source.
+    /// Counts of the current source.
     taken: ReadParts,
-    /// Something could not be read or compared.
+    /// Whether something could not be read or compared.
     partial: bool,
 }
 
@@ -112,10 +112,10 @@ pub(super) fn answer(
 }
 
 impl Merged {
-    /// Writes the result of the lines of one source, which `name` names.
+    /// Writes the merged result of one source called `name`.
     ///
     /// # Errors
-    /// If they contain nothing to merge, or the answer cannot be written.
+    /// The source contains nothing to merge, or the result cannot be written.
     pub fn answer(
         mut self,
         name: &str,
@@ -127,7 +127,7 @@ impl Merged {
         self.write(shape, limit, out, note)
     }
 
-    /// Reports what could not be read of a source.
+    /// Reports what could not be read from a source.
     fn source_ends(&mut self, name: &str, note: &mut dyn FnMut(String)) -> Result<(), MergeError> {
         let taken = std::mem::take(&mut self.taken);
         self.partial |= !tell(name, &taken, note);
@@ -184,7 +184,7 @@ impl Merged {
         }
     }
 
-    /// Takes a line, which may be anything.
+    /// Takes a line, valid or not.
     pub fn line(&mut self, line: &[u8]) {
         let Self { summary, taken, .. } = self;
         let Ok(event) = serde_json::from_slice::<Line>(line) else {
@@ -195,7 +195,7 @@ impl Merged {
             return;
         }
         let Phi { key_id, summary: part } = event.phi;
-        // The version is checked first: the rest of a part in another version is unknown.
+        // Check the version first, since the rest of another version is unknown.
         let version = part.as_ref().and_then(|part| part.get("version")?.as_u64());
         let part = match (part, version) {
             (Some(part), Some(version)) if version == u64::from(crate::merge::VERSION) => {
@@ -215,7 +215,7 @@ impl Merged {
     }
 }
 
-/// Reports what could not be read. Returns whether everything was.
+/// Reports what could not be read. Returns whether everything could.
 fn tell(path: &str, taken: &ReadParts, note: &mut dyn FnMut(String)) -> bool {
     let mut whole = true;
     let mut tell = |n: u64, one: &str, what: String| {
@@ -237,7 +237,7 @@ fn number(count: Count) -> String {
     format!("{about}{}", crate::output::text::number(count.value))
 }
 
-/// Totals of all runs. Packets that two sensors saw were read twice.
+/// Totals of all runs. Packets that two sensors saw count twice.
 fn total(numbers: &Numbers) -> RunNumbers {
     let mut total = RunNumbers { over: true, ..RunNumbers::default() };
     for (_, of) in &numbers.runs {
@@ -284,7 +284,7 @@ fn people(numbers: &Numbers, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out)
 }
 
-/// An exposure, with the id of the key of its pseudonyms.
+/// An exposure with its key id.
 type Row<'a> = (&'a str, &'a ExposureNumbers);
 
 fn columns<'a>() -> [Column<Row<'a>>; 15] {
@@ -313,7 +313,7 @@ fn transport(number: u8) -> &'static str {
     if number == 17 { "udp" } else { "tcp" }
 }
 
-/// Exposures of all keys, the worst first.
+/// Exposures of all keys, worst first.
 fn worst_first(numbers: &Numbers) -> Vec<Row<'_>> {
     let mut all: Vec<Row<'_>> = Vec::new();
     for key in &numbers.keys {

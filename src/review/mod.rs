@@ -1,7 +1,7 @@
-//! Queries over the results of runs: a store ([`crate::output::store`]) or a file of events (`--format ecs`).
+//! Queries over results: a store ([`crate::output::store`]) or a file of events (`--format ecs`).
 //!
-//! [`source`] reads either into one model. Everything in it may be forged: malformed lines are counted, sizes are
-//! capped, and no text reaches a terminal or a spreadsheet unescaped.
+//! [`source`] reads both into one model. All of it may be forged: malformed lines are counted,
+//! sizes are capped, and all text is escaped for terminals and spreadsheets.
 
 mod cut;
 mod diff;
@@ -27,7 +27,7 @@ pub use query::Listing;
 pub use report::report;
 pub use table::Shape;
 
-/// A request of one of the review commands.
+/// The request of a review command.
 #[derive(Debug)]
 pub enum Request {
     /// List entries.
@@ -66,7 +66,7 @@ pub struct Find {
     pub source: PathBuf,
     /// The key of its tokens.
     pub key_file: PathBuf,
-    /// The list of people; prompted for if none.
+    /// File with a list of people; none to prompt.
     pub from: Option<PathBuf>,
     /// Output format.
     pub shape: Shape,
@@ -77,9 +77,9 @@ pub struct Find {
 /// `phitap diff`.
 #[derive(Debug)]
 pub struct Diff {
-    /// Store or events, also `STORE@N`.
+    /// A store or events, also `STORE@N`.
     pub before: PathBuf,
-    /// The same.
+    /// A store or events, also `STORE@N`.
     pub after: PathBuf,
     /// Output format.
     pub shape: Shape,
@@ -105,7 +105,7 @@ pub struct Cut {
     pub source: PathBuf,
     /// The capture to write.
     pub output: PathBuf,
-    /// Where the captures are now.
+    /// Current folder of the captures.
     pub captures: Option<PathBuf>,
     /// Community IDs; any if empty.
     pub flows: Vec<String>,
@@ -126,18 +126,18 @@ pub struct Merge {
     pub limit: Option<usize>,
 }
 
-/// Result of a query.
+/// Outcome of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     /// Answered.
     Done,
-    /// Answered, but not everything could be read or judged.
+    /// Answered, but something could not be read or judged.
     Partial,
-    /// What was looked for, or feared, was found.
+    /// Answered, and a person, a difference or an exposure was found.
     Found,
 }
 
-/// Why there is no answer.
+/// Why a request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ReviewError {
     /// The store or the events cannot be read.
@@ -170,7 +170,7 @@ impl ReviewError {
     }
 }
 
-/// Answers a query. `now` is the time of day; `note` takes remarks for people beside the answer.
+/// Answers a request. `now` is the time of day; `note` receives remarks for people.
 ///
 /// # Errors
 /// Why it could not be answered.
@@ -190,7 +190,7 @@ pub fn answer(
     }
 }
 
-/// Reports what could not be read. Returns whether everything was.
+/// Reports what could not be read. Returns whether everything could.
 fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
     let path = path.display();
     let mut tell = |n: u64, one: &str, what: &str| {
@@ -205,7 +205,7 @@ fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String))
     if losses.none() { Answer::Done } else { Answer::Partial }
 }
 
-/// Whether runs judged everything that they read; says which did not.
+/// Whether all runs judged everything they read; reports those that did not.
 fn judged(path: &Path, runs: &[source::Run], note: &mut dyn FnMut(String)) -> bool {
     let path = path.display();
     let mut all = true;
@@ -220,7 +220,7 @@ fn judged(path: &Path, runs: &[source::Run], note: &mut dyn FnMut(String)) -> bo
         }
     }
     if runs.is_empty() {
-        note(format!("{path}: no run is left by the selection"));
+        note(format!("{path}: the selection matches no run"));
     }
     all && !runs.is_empty()
 }

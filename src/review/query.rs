@@ -24,10 +24,10 @@ pub enum Listing {
     Runs,
 }
 
-/// Protocols that are named at most where none was right.
+/// Most protocols listed if a requested one does not exist.
 const MAX_PROTOCOLS: usize = 64;
 
-/// Says which protocols that were asked for are not there at all: their names may be slips.
+/// Notes requested protocols that do not occur; they may be typing errors.
 fn absent_protocols(query: &Query, note: &mut dyn FnMut(String)) -> Result<(), ReviewError> {
     if query.filter.protocols.is_empty() {
         return Ok(());
@@ -39,9 +39,48 @@ fn absent_protocols(query: &Query, note: &mut dyn FnMut(String)) -> Result<(), R
     let named: Vec<_> = known.iter().take(MAX_PROTOCOLS).map(|name| foreign(name, 32)).collect();
     for asked in query.filter.protocols.iter().filter(|asked| !known.contains(asked.as_str())) {
         let path = query.source.display();
-        note(format!("{path} has nothing of {asked:?}; there are: {}", named.join(", ")));
+        note(format!("{path} has no {asked:?}; it has: {}", named.join(", ")));
     }
     Ok(())
+}
+
+/// A row about something that a run saw.
+pub(super) trait RunEntry {
+    /// The results, and the index of the run.
+    fn run(&self) -> (&Results, usize);
+}
+
+/// The columns that name the run of an entry.
+pub(super) fn run_entry_columns<T: RunEntry>() -> [Column<T>; 2] {
+    [
+        hidden("sensor", |entry| {
+            let (results, run) = entry.run();
+            json!(results.runs.get(run).map_or("", |run| &run.sensor))
+        }),
+        hidden("run", |entry| json!(entry.run().1 + 1)),
+    ]
+}
+
+/// A row about something that packets prove.
+pub(super) trait HasEvidence {
+    fn evidence(&self) -> Option<&Evidence>;
+
+    /// Community ID of the flow.
+    fn community_id(&self) -> &str;
+}
+
+/// The columns that name the packets of an entry.
+pub(super) fn evidence_columns<T: HasEvidence>() -> [Column<T>; 4] {
+    [
+        hidden("file", |entry| entry.evidence().map_or(Value::Null, |e| json!(e.file))),
+        hidden("first_packet", |entry| {
+            entry.evidence().map_or(Value::Null, |e| json!(e.first_packet))
+        }),
+        hidden("last_packet", |entry| {
+            entry.evidence().map_or(Value::Null, |e| json!(e.last_packet))
+        }),
+        hidden("community_id", |entry| json!(entry.community_id())),
+    ]
 }
 
 /// An exposure as a row.
@@ -50,19 +89,24 @@ pub(super) struct ExposureRow<'a> {
     pub exposure: &'a Exposure,
 }
 
-impl ExposureRow<'_> {
-    fn evidence(&self, of: fn(&Evidence) -> Value) -> Value {
-        self.exposure.evidence.as_ref().map_or(Value::Null, of)
+impl RunEntry for ExposureRow<'_> {
+    fn run(&self) -> (&Results, usize) {
+        (self.results, self.exposure.run)
     }
 }
 
-/// The sensor of a run.
-pub(super) fn sensor(results: &Results, run: usize) -> Value {
-    json!(results.runs.get(run).map_or("", |run| &run.sensor))
+impl HasEvidence for ExposureRow<'_> {
+    fn evidence(&self) -> Option<&Evidence> {
+        self.exposure.evidence.as_ref()
+    }
+
+    fn community_id(&self) -> &str {
+        &self.exposure.community_id
+    }
 }
 
-pub(super) fn exposure_columns<'a>() -> [Column<ExposureRow<'a>>; 29] {
-    [
+pub(super) fn exposure_columns<'a>() -> Vec<Column<ExposureRow<'a>>> {
+    let mut columns: Vec<Column<ExposureRow<'a>>> = vec![
         shown("severity", "Severity", |r| json!(Severity::of(r.exposure.severity).as_str())),
         shown("score", "Score", |r| json!(r.exposure.severity)),
         shown("first", "First", |r| json!(r.exposure.first.to_string())),
@@ -86,15 +130,12 @@ pub(super) fn exposure_columns<'a>() -> [Column<ExposureRow<'a>>; 29] {
         hidden("operations", |r| json!(r.exposure.operations)),
         hidden("marks", |r| json!(r.exposure.marks)),
         hidden("state", |r| json!(r.exposure.state)),
-        hidden("file", |r| r.evidence(|e| json!(e.file))),
-        hidden("first_packet", |r| r.evidence(|e| json!(e.first_packet))),
-        hidden("last_packet", |r| r.evidence(|e| json!(e.last_packet))),
-        hidden("community_id", |r| json!(r.exposure.community_id)),
-        hidden("sensor", |r| sensor(r.results, r.exposure.run)),
-        hidden("run", |r| json!(r.exposure.run + 1)),
-        shown("id", "Id", |r| json!(r.exposure.id)),
-        hidden("fingerprint", |r| json!(r.exposure.fingerprint)),
-    ]
+    ];
+    columns.extend(evidence_columns());
+    columns.extend(run_entry_columns());
+    columns.push(shown("id", "Id", |r| json!(r.exposure.id)));
+    columns.push(hidden("fingerprint", |r| json!(r.exposure.fingerprint)));
+    columns
 }
 
 /// A patient, with the exposures in which the patient was seen.
@@ -104,11 +145,17 @@ struct PatientRow<'a> {
     exposures: Vec<&'a Exposure>,
 }
 
+impl RunEntry for PatientRow<'_> {
+    fn run(&self) -> (&Results, usize) {
+        (self.results, self.patient.run)
+    }
+}
+
 /// Kinds whose masks help people to recognise a patient.
 const RECOGNISABLE: [&str; 3] = ["name", "birth_date", "patient_id"];
 
-fn patient_columns<'a>() -> [Column<PatientRow<'a>>; 11] {
-    [
+fn patient_columns<'a>() -> Vec<Column<PatientRow<'a>>> {
+    let mut columns: Vec<Column<PatientRow<'a>>> = vec![
         shown("patient", "Patient", |r| json!(r.patient.token)),
         shown("first", "First", |r| json!(r.patient.first.to_string())),
         shown("last", "Last", |r| json!(r.patient.last.to_string())),
@@ -130,9 +177,9 @@ fn patient_columns<'a>() -> [Column<PatientRow<'a>>; 11] {
         hidden("severity", |r| {
             json!(r.patient.seen.iter().map(|seen| seen.severity).max().unwrap_or(0))
         }),
-        hidden("sensor", |r| sensor(r.results, r.patient.run)),
-        hidden("run", |r| json!(r.patient.run + 1)),
-    ]
+    ];
+    columns.extend(run_entry_columns());
+    columns
 }
 
 fn patients(results: &Results, limit: usize) -> Table {
@@ -155,8 +202,14 @@ struct ServiceRow<'a> {
     exposures: &'a [&'a Exposure],
 }
 
-fn service_columns<'a>() -> [Column<ServiceRow<'a>>; 13] {
-    [
+impl RunEntry for ServiceRow<'_> {
+    fn run(&self) -> (&Results, usize) {
+        (self.results, self.service.run)
+    }
+}
+
+fn service_columns<'a>() -> Vec<Column<ServiceRow<'a>>> {
+    let mut columns: Vec<Column<ServiceRow<'a>>> = vec![
         shown("service", "Service", |r| json!(r.service.server.to_string())),
         shown("protocol", "Protocol", |r| json!(r.service.protocol)),
         hidden("transport", |r| json!(r.service.transport)),
@@ -174,10 +227,10 @@ fn service_columns<'a>() -> [Column<ServiceRow<'a>>; 13] {
             json!(worst.map_or("", |score| Severity::of(score).as_str()))
         }),
         hidden("time", |r| json!(r.service.time.to_string())),
-        hidden("sensor", |r| sensor(r.results, r.service.run)),
-        hidden("run", |r| json!(r.service.run + 1)),
-        hidden("id", |r| json!(r.service.id)),
-    ]
+    ];
+    columns.extend(run_entry_columns());
+    columns.push(hidden("id", |r| json!(r.service.id)));
+    columns
 }
 
 fn services(results: &Results, limit: usize) -> Table {
@@ -192,19 +245,25 @@ fn services(results: &Results, limit: usize) -> Table {
     Table::of(&service_columns(), rows)
 }
 
-fn asset_columns<'a>() -> [Column<(&'a Results, &'a Asset)>; 7] {
-    [
+impl RunEntry for (&Results, &Asset) {
+    fn run(&self) -> (&Results, usize) {
+        (self.0, self.1.run)
+    }
+}
+
+fn asset_columns<'a>() -> Vec<Column<(&'a Results, &'a Asset)>> {
+    let mut columns: Vec<Column<(&'a Results, &'a Asset)>> = vec![
         shown("address", "Address", |(_, asset)| json!(asset.ip.to_string())),
         shown("role", "Role", |(_, asset)| json!(asset.role)),
         shown("protocol", "Proved by", |(_, asset)| json!(asset.protocol)),
         shown("first", "First seen", |(_, asset)| json!(asset.time.to_string())),
-        hidden("sensor", |(results, asset)| sensor(results, asset.run)),
-        hidden("run", |(_, asset)| json!(asset.run + 1)),
-        hidden("id", |(_, asset)| json!(asset.id)),
-    ]
+    ];
+    columns.extend(run_entry_columns());
+    columns.push(hidden("id", |(_, asset)| json!(asset.id)));
+    columns
 }
 
-/// A run, and its position among the runs.
+/// A run and its index.
 struct RunRow<'a> {
     results: &'a Results,
     at: usize,
@@ -252,7 +311,7 @@ pub(super) fn answer(
     }
     let limit = query.limit.unwrap_or(usize::MAX);
     if query.listing == Listing::Exposures {
-        // The worst first, then the latest.
+        // Worst first, then latest.
         results.exposures.sort_by_key(|e| std::cmp::Reverse((e.severity, e.last)));
     }
     let results = &results;

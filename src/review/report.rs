@@ -7,13 +7,13 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
-/// Capture files that are read again for their hashes.
+/// Most capture files hashed again.
 const MAX_FILES: usize = 1_000;
 
-/// The page, how many entries of the source were malformed or found no room, and problems with captures.
+/// The page, the number of malformed or dropped entries, and problems with captures.
 ///
 /// # Errors
-/// If the source cannot be read, or contains nothing from phitap.
+/// The source cannot be read, or contains nothing from phitap.
 pub fn report(path: &Path, made: Timestamp) -> Result<(String, u64, Vec<String>), ReadError> {
     let results = source::read(path, &Filter::default())?;
     let losses = results.losses;
@@ -25,7 +25,7 @@ pub fn report(path: &Path, made: Timestamp) -> Result<(String, u64, Vec<String>)
     Ok((page, lost.into_iter().fold(0, u64::saturating_add), faults))
 }
 
-/// The captures of all runs as they are now, and as the runs recorded them.
+/// The captures of all runs, with current and recorded hashes.
 fn inputs_of(results: &Results) -> Vec<Input> {
     let mut files: BTreeMap<&str, Option<&str>> = BTreeMap::new();
     for run in &results.runs {
@@ -43,7 +43,7 @@ fn inputs_of(results: &Results) -> Vec<Input> {
     files.map(|(name, noted)| Input::of_run(name, noted.filter(|hash| is_hash(hash)))).collect()
 }
 
-/// SHA-256 in hexadecimal digits; an event may have been forged.
+/// Whether `text` is a hexadecimal SHA-256; an event may be forged.
 fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }

@@ -1,4 +1,4 @@
-//! Rows as a table for people, as JSON lines and as CSV. Texts in them may come from the wire.
+//! Prints rows as a table for people, as JSON lines or as CSV. Their texts may come from the wire.
 
 use crate::output::text::{foreign, is_unsafe, number};
 use serde_json::{Map, Value};
@@ -7,7 +7,7 @@ use std::io::{self, Write};
 /// Format of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shape {
-    /// Aligned, with the most important columns.
+    /// Aligned columns; the most important ones only.
     #[default]
     Table,
     /// One JSON object per row.
@@ -16,16 +16,16 @@ pub enum Shape {
     Csv,
 }
 
-/// Characters of a cell of a table for people.
+/// Most characters of a cell in a table for people.
 const MAX_CELL: usize = 48;
 
-/// A column of rows that are made from a `T`.
+/// A column computed from a `T`.
 pub(super) struct Column<T> {
     /// Its name in JSON and CSV.
     pub name: &'static str,
-    /// Its heading in a table for people, if it is shown there.
+    /// Its heading in a table for people; none if it is not shown there.
     pub heading: Option<&'static str>,
-    /// Its value in a row.
+    /// Its value for a row.
     pub value: fn(&T) -> Value,
 }
 
@@ -38,7 +38,7 @@ pub(super) const fn shown<T>(
     Column { name, heading: Some(heading), value }
 }
 
-/// A column for programs.
+/// A column for programs only.
 pub(super) const fn hidden<T>(name: &'static str, value: fn(&T) -> Value) -> Column<T> {
     Column { name, heading: None, value }
 }
@@ -60,7 +60,7 @@ impl Table {
         }
     }
 
-    /// The same with a further column for programs in front, which has these values.
+    /// The same, with an additional first column of these values for programs.
     pub fn preceded_by(
         mut self,
         name: &'static str,
@@ -73,7 +73,7 @@ impl Table {
         self
     }
 
-    /// The same with the rows of another table with the same columns behind its own.
+    /// Appends the rows of a table with the same columns.
     pub fn append(&mut self, mut other: Self) {
         self.rows.append(&mut other.rows);
     }
@@ -153,7 +153,7 @@ impl Table {
     }
 }
 
-/// JSON in which no character can steer a terminal, or is invisible.
+/// JSON without control or invisible characters.
 pub(super) fn json_text(value: &Value) -> String {
     let mut out = String::new();
     for c in value.to_string().chars() {
@@ -169,14 +169,14 @@ pub(super) fn json_text(value: &Value) -> String {
     out
 }
 
-/// A value in a cell: a list that is too long ends with the number of entries that are left out.
+/// A value for a cell. A list that is too long ends with the number of omitted entries.
 fn brief(value: Option<&Value>) -> String {
     let whole = plain(value);
     let list = value.and_then(Value::as_array).filter(|list| list.len() > 1);
     let Some(list) = list.filter(|_| whole.chars().count() > MAX_CELL) else {
         return foreign(&whole, MAX_CELL);
     };
-    // Room for `, +1,234`.
+    // Leaves room for `, +1,234`.
     let room = MAX_CELL - 8;
     let (mut shown, mut used) = (Vec::new(), 0);
     for text in list.iter().map(|entry| plain(Some(entry))) {
@@ -209,8 +209,8 @@ fn plain(value: Option<&Value>) -> String {
     }
 }
 
-/// A cell of a CSV file. Spreadsheet programs take a text that begins with one of `= + - @` as a formula, which may
-/// run commands (OWASP, CSV Injection): an apostrophe before it makes it a text.
+/// A cell of a CSV file. Spreadsheets read text that begins with `=`, `+`, `-` or `@` as a formula,
+/// which may run commands (OWASP, CSV Injection); an apostrophe before it prevents that.
 fn csv_cell(value: &Value) -> String {
     let text = foreign(&plain(Some(value)), usize::MAX);
     let first = text.trim_start().chars().next();

@@ -1,12 +1,12 @@
-//! `rules/annex-e.txt` lists every attribute of PS3.15 table E.1-1 with what it is to phitap: none
-//! may be forgotten.
+//! Checks `rules/annex-e.txt`, which lists every attribute of PS3.15 table E.1-1 with its
+//! treatment.
 
 use super::RuleSet;
 use std::collections::BTreeSet;
 
 const LIST: &str = include_str!("../../rules/annex-e.txt");
 
-/// Reasons for which an attribute of the table is no patient's identifier.
+/// Reasons why an attribute of the table does not identify a patient.
 const NOBODY: [&str; 14] = [
     "demographic",
     "staff",
@@ -60,7 +60,8 @@ fn every_identifying_kind_has_its_letter() {
         .filter(|r| r.section.starts_with("dicom"))
         .filter_map(|r| r.kind)
         .collect();
-    // 45 CFR 164.514(b)(2)(i): those without a letter are no identifiers and never alert alone.
+    // 45 CFR 164.514(b)(2)(i): kinds without a letter are no identifiers and never raise an alert
+    // alone.
     for kind in kinds.iter().filter(|k| k.safe_harbor() == '-') {
         let alone = super::RecordEvidence {
             content: "dicom",

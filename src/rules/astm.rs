@@ -1,5 +1,5 @@
-//! `[[astm]]`: fields of ASTM E1394 (LIS2-A2) records that identify a patient. Entries look like those
-//! of HL7 v2.
+//! `[[astm]]`: fields of ASTM E1394 (LIS2-A2) records that identify a patient. Entries have the
+//! form of those of HL7 v2.
 
 use super::compile::Compiler;
 use super::error::LoadError;
@@ -15,7 +15,7 @@ pub struct AstmRules {
 }
 
 impl AstmRules {
-    /// The identifying fields of a record type, in order of number. The record type is field 1.
+    /// The identifying fields of a record type, in order of number. Field 1 is the record type.
     pub fn record(&self, record: u8) -> impl Iterator<Item = (u16, &Hl7Field)> {
         self.fields.iter().filter(move |(r, ..)| *r == record).map(|(_, number, f)| (*number, f))
     }
@@ -46,12 +46,12 @@ impl Section for Fields {
     fn finish(rules: &mut RuleSet) {
         rules.astm.fields.sort_by_key(|(_, number, _)| *number);
     }
-    /// A sample is a field as on the wire.
+    /// A sample is a field in wire format.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (record, number) = parse_field(entry.place())?;
         let mut fields = vec![""; usize::from(number) - 1];
         *fields.last_mut()? = sample;
-        // All records but a query belong to the patient before them.
+        // All records except a query belong to the patient record before them.
         let patient = if matches!(record, b'P' | b'Q') { "" } else { "P|1\r" };
         let record = char::from(record);
         let records = format!("H|\\^&\r{patient}{record}|{}\rL|1\r", fields.join("|"));

@@ -1,4 +1,5 @@
-//! What sections share while their entries are compiled: the position of an entry, and the lookup tables.
+//! State shared by sections while entries are compiled: the position of the current entry, and
+//! lookup tables.
 
 use super::entry::{Common, Source};
 use super::error::LoadError;
@@ -6,9 +7,9 @@ use super::{FieldRule, Kind, RuleSet};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The rules so far, and the entry at hand.
+/// The rules so far, and the current entry.
 pub(in crate::rules) struct Compiler<'a> {
-    /// The rules being put together.
+    /// The rules being built.
     pub rules: &'a mut RuleSet,
     /// File and line of the entry.
     pub source: &'a Source,
@@ -18,13 +19,13 @@ pub(in crate::rules) struct Compiler<'a> {
 }
 
 impl Compiler<'_> {
-    /// A fault in the entry.
+    /// Returns a fault in the current entry.
     pub fn fault<T>(&self, reason: impl Into<String>) -> Result<T, LoadError> {
         Err(faulty(self.source, reason))
     }
 
-    /// Claims a subject (a tag, a field, a key name) within the section. Two entries for one subject
-    /// would leave it to chance which of them holds.
+    /// Claims a subject (a tag, a field, a key name) for the entry within its section. Two entries
+    /// for one subject are refused, because only one of them could apply.
     pub fn claim(&mut self, subject: String) -> Result<(), LoadError> {
         let owner = self.claimed.0.entry((self.section, subject));
         let subject = owner.key().1.clone();
@@ -40,7 +41,7 @@ impl Compiler<'_> {
         self.fault(reason)
     }
 
-    /// The field that an entry names.
+    /// The field rule of an entry.
     pub fn field(
         &self,
         common: &Common,
@@ -63,7 +64,7 @@ impl Compiler<'_> {
     }
 }
 
-/// The entry that has claimed each subject of each section.
+/// The entry that claimed each subject of each section.
 #[derive(Default)]
 pub(in crate::rules) struct ClaimedSubjects(HashMap<(&'static str, String), (String, Source)>);
 

@@ -1,7 +1,7 @@
-//! `[[dicom]]`: DICOM attributes that identify a patient (PS3.15 table E.1-1); `[[dicom_text]]`: those whose
-//! free text may; `[[dicom_health]]`: those about a person's health; `[[dicom_private]]`: private attributes
-//! of known manufacturers; `[[dicom_concept]]`: what content items of structured reports say about their
-//! subject.
+//! `[[dicom]]`: DICOM attributes that identify a patient (PS3.15 table E.1-1). `[[dicom_text]]`:
+//! attributes whose free text may do so. `[[dicom_health]]`: attributes about a person's health.
+//! `[[dicom_private]]`: private attributes of known manufacturers. `[[dicom_concept]]`: what
+//! content items of structured reports say about their subject.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -18,7 +18,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         /// `(gggg,eeee)` in hexadecimal.
         tag: String,
@@ -45,11 +45,11 @@ section_entry! {
 }
 
 section_entry! {
-    /// A private attribute of a known maker.
+    /// A private attribute of a known manufacturer.
     pub(in crate::rules) struct PrivateEntry {
-        /// Who reserved the block (PS3.5 7.8.1).
+        /// Private creator, which reserves the block (PS3.5 7.8.1).
         creator: String,
-        /// `(gggg,xxee)` in hexadecimal: the block is chosen by the writer.
+        /// `(gggg,xxee)` in hexadecimal; the writer chooses the block `xx`.
         tag: String,
         kind: Kind,
         confidence: Option<f32>,
@@ -57,15 +57,15 @@ section_entry! {
 }
 
 section_entry! {
-    /// A concept whose content item says something of the patient.
+    /// A concept whose content items describe the patient.
     pub(in crate::rules) struct ConceptEntry {
-        /// Code value, if it has one.
+        /// Code value, if there is one.
         #[serde(default)]
         code: String,
         /// Coding scheme of the code.
         #[serde(default)]
         scheme: String,
-        /// Code meanings, compared after folding: for codes that sites make up.
+        /// Code meanings, compared after folding, for local codes.
         #[serde(default)]
         meanings: Vec<String>,
         kind: Kind,
@@ -93,15 +93,15 @@ pub struct DicomRules {
 }
 
 impl DicomRules {
-    /// As what the text of a tag is to be searched, if at all.
+    /// The kind of text search that applies to a tag, if any.
     pub fn text(&self, tag: u32) -> Option<&Arc<str>> {
-        // Odd groups are private; their elements 0010 to 00FF name who reserved them (PS3.5 7.8).
+        // Odd groups are private; their elements 0010 to 00FF hold private creators (PS3.5 7.8).
         if tag >> 16 & 1 == 1 {
             return self.private_texts.as_ref().filter(|_| tag & 0xFFFF > 0xFF);
         }
         self.texts.get(&repeating(tag))
     }
-    /// The id of the rule about texts of private attributes.
+    /// The id of the rule for text in private attributes.
     pub fn private_text_rule(&self) -> Option<&Arc<str>> {
         self.private_text_rule.as_ref()
     }
@@ -109,32 +109,31 @@ impl DicomRules {
     pub fn get(&self, tag: u32) -> Option<&Arc<FieldRule>> {
         self.by_tag.get(&repeating(tag))
     }
-    /// The highest tag with a rule: no need to read on behind it at the top level.
+    /// The highest tag with a rule. Top-level elements after it need not be read.
     pub const fn last_tag(&self) -> u32 {
         self.last
     }
-    /// What an attribute says about a person's health.
+    /// What an attribute shows about a person's health.
     pub fn health(&self, tag: u32) -> Option<Health> {
         self.health.get(&tag).copied()
     }
-    /// The number of a creator whose private attributes are known.
+    /// The number of a known private creator.
     pub fn creator(&self, name: &str) -> Option<u16> {
         let at = self.creators.iter().position(|c| c.eq_ignore_ascii_case(name))?;
         u16::try_from(at).ok()
     }
-    /// The rule for a private attribute: in the block of a creator, whatever block that is.
+    /// The rule for a private attribute in a block of this creator.
     pub fn private(&self, creator: u16, tag: u32) -> Option<&Arc<FieldRule>> {
         self.private.get(&(creator, (tag >> 16) as u16, tag as u8))
     }
-    /// The rule for a content item: by the code of its concept, else by the code's meaning.
+    /// The rule for a content item: by the code of its concept, or else by the code's meaning.
     pub fn concept(&self, scheme: &str, code: &str, meaning: &str) -> Option<&Arc<FieldRule>> {
         let by_code = self.codes.get(&(scheme.into(), code.into()));
         by_code.or_else(|| self.meanings.get(fold(meaning).as_str()))
     }
 }
 
-/// Curves and overlays are repeating groups, 5000 to 501E and 6000 to 601E (PS3.5 7.6): the first represents
-/// all.
+/// Maps repeating groups (curves 5000 to 501E, overlays 6000 to 601E; PS3.5 7.6) to the first one.
 const fn repeating(tag: u32) -> u32 {
     match tag >> 24 {
         0x50 | 0x60 if tag >> 16 & 0xFF < 0x20 => tag & 0xFF00_FFFF,
@@ -163,7 +162,7 @@ impl Section for Attributes {
         to.rules.dicom.by_tag.insert(tag, rule);
         Ok(())
     }
-    /// A sample is a value; for a sequence, that of a patient id in its item.
+    /// A sample is a value; for a sequence, it is the patient ID in an item.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let tag = parse_tag(&entry.tag)?;
         let known = StandardDataDictionary.by_tag(Tag((tag >> 16) as u16, tag as u16));
@@ -332,7 +331,7 @@ const PRIVATE: &str = "private";
 /// Media type of Part 10 files (PS3.18 8.7.3).
 const MEDIA_TYPE: &str = "application/dicom";
 
-/// Writes a Part 10 file (PS3.10 7.1) around a sample, or an item of a sequence in one.
+/// Builds a Part 10 file (PS3.10 7.1) with a sample, or one item of a sequence in it.
 struct Part10 {
     explicit: bool,
     bytes: Vec<u8>,
@@ -348,7 +347,7 @@ impl Part10 {
     fn item() -> Self {
         Self { explicit: false, bytes: Vec::new() }
     }
-    /// Preamble, file meta information and the start of a data set in UTF-8.
+    /// Preamble, file meta information and the start of a UTF-8 data set.
     fn file(syntax: &str, explicit: bool) -> Self {
         let mut meta = Self { explicit: true, bytes: Vec::new() };
         meta.element(0x0002_0010, *b"UI", padded(syntax, 0));
@@ -372,7 +371,7 @@ impl Part10 {
         self.element(tag, *b"SQ", value);
         self
     }
-    /// Elements are written in the order of their tags.
+    /// Keeps elements in the order of their tags.
     fn element(&mut self, tag: u32, vr: [u8; 2], value: Vec<u8>) {
         self.bytes.extend(((tag >> 16) as u16).to_le_bytes());
         self.bytes.extend((tag as u16).to_le_bytes());
@@ -390,7 +389,7 @@ impl Part10 {
     }
 }
 
-/// The bytes of a value, of even length (PS3.5 7.1.1).
+/// A value padded to even length (PS3.5 7.1.1).
 fn padded(value: &str, padding: u8) -> Vec<u8> {
     let mut bytes = value.as_bytes().to_vec();
     if bytes.len() % 2 == 1 {

@@ -1,5 +1,6 @@
-//! `[[edifact]]`: elements of EDIFACT segments that identify a patient; `[[edifact_party]]`: segments that
-//! name a person, and that person's role; `[[edifact_about]]`: segments that say what else the message holds.
+//! `[[edifact]]`: elements of EDIFACT segments that identify a patient. `[[edifact_party]]`:
+//! segments that name a person, with the person's role. `[[edifact_about]]`: segments that show
+//! what else the message holds.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -12,39 +13,39 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
-        /// `PNA-2.1`: segment, element, component; `PNA-6+.2`: this element and those behind it;
+        /// `PNA-2.1`: segment, element, component. `PNA-6+.2`: this element and all after it.
         /// `PID-1.*`: all components of the element.
         field: String,
         kind: Kind,
         #[serde(default)]
         part: Part,
-        /// Only where the segment's first component is one of these.
+        /// Only if the segment's first component is one of these.
         #[serde(default)]
         qualifier: Vec<String>,
-        /// Only where the component before it is one of these.
+        /// Only if the component before it is one of these.
         #[serde(default)]
         behind: Vec<String>,
-        /// Only where the component behind it is one of these.
+        /// Only if the component after it is one of these.
         #[serde(default)]
         before: Vec<String>,
-        /// Only where the element's fourth component, the code list, is one of these.
+        /// Only if the element's fourth component, the code list, is one of these.
         #[serde(default)]
         list: Vec<String>,
-        /// Only values that begin with this, which is no part of them.
+        /// Only values with this prefix, which is removed.
         #[serde(default)]
         prefix: String,
         /// Only in messages of these types.
         #[serde(default)]
         message: Vec<String>,
-        /// Whoever was named last.
+        /// Applies to the person named last, whoever that is.
         #[serde(default)]
         anybody: bool,
-        /// Only where these elements of the segment are empty.
+        /// Only if these elements of the segment are empty.
         #[serde(default)]
         without: Vec<usize>,
-        /// Only where these elements are not.
+        /// Only if these elements of the segment are not empty.
         #[serde(default)]
         with: Vec<usize>,
         /// Only values without digits.
@@ -58,7 +59,7 @@ section_entry! {
     /// A segment that names a person.
     pub(in crate::rules) struct Party {
         segment: String,
-        /// Only where its first component is one of these.
+        /// Only if its first component is one of these.
         #[serde(default)]
         qualifier: Vec<String>,
         /// Only in messages of these types.
@@ -69,7 +70,7 @@ section_entry! {
 }
 
 section_entry! {
-    /// Segments that say what accompanies the identifiers.
+    /// Segments that show what else the record holds.
     pub(in crate::rules) struct AboutEntry {
         segments: Vec<String>,
         shows: Health,
@@ -79,26 +80,26 @@ section_entry! {
 /// In `before`: any component that no other entry names there.
 const ANY: &str = "*";
 
-/// An element with what it depends on.
+/// An identifying element with its conditions.
 #[derive(Debug)]
 pub struct EdifactField {
     /// What it means.
     pub rule: Arc<FieldRule>,
-    /// Which part.
+    /// The part of the value it holds.
     pub part: Part,
     /// Element, from 1.
     pub element: usize,
-    /// Elements behind it, too.
+    /// Also applies to the elements after it.
     pub onwards: bool,
     /// Component, from 1; 0 for all of them.
     pub component: usize,
-    /// Whoever was named last.
+    /// Applies to the person named last, whoever that is.
     pub anybody: bool,
     /// Elements of the segment that must be empty.
     pub without: Vec<usize>,
-    /// Elements of the segment that must not be.
+    /// Elements of the segment that must not be empty.
     pub with: Vec<usize>,
-    /// Its value has no digits.
+    /// Its value must not contain digits.
     pub letters: bool,
     qualifier: Vec<String>,
     behind: Vec<String>,
@@ -109,11 +110,12 @@ pub struct EdifactField {
 }
 
 impl EdifactField {
-    /// Whether it means this in a segment with this first component, in this message.
+    /// Whether it applies to a segment with this first component in this type of message.
     pub fn applies(&self, qualifier: &str, message: &str) -> bool {
         allows(&self.qualifier, qualifier) && allows(&self.message, message)
     }
-    /// Whether it means this between these components. `*` is any that no other entry of the `segment` names.
+    /// Whether it applies between these components. `*` is any component that no other entry of the
+    /// `segment` names.
     pub fn stands_between(&self, before: &str, behind: &str, segment: &[Self]) -> bool {
         let other = || {
             self.before.iter().any(|b| b == ANY)
@@ -124,15 +126,15 @@ impl EdifactField {
         };
         allows(&self.behind, before) && (allows(&self.before, behind) || other())
     }
-    /// Whether this code list is one that the entry is about.
+    /// Whether it applies to this code list.
     pub fn is_of_list(&self, list: &str) -> bool {
         self.list.iter().any(|l| l == list)
     }
-    /// Whether the entry is about certain code lists only.
+    /// Whether it is limited to certain code lists.
     pub const fn has_list(&self) -> bool {
         !self.list.is_empty()
     }
-    /// The value without its prefix, if it has that.
+    /// The value without the prefix; none if the prefix is missing.
     pub fn value<'v>(&self, value: &'v str) -> Option<&'v str> {
         let value = value.strip_prefix(self.prefix.as_str())?;
         (!self.letters || !value.contains(char::is_numeric)).then_some(value)
@@ -143,7 +145,7 @@ fn allows(list: &[String], value: &str) -> bool {
     list.is_empty() || list.iter().any(|v| v == value)
 }
 
-/// Whom a segment names, and where.
+/// The role of the person a segment names, and the conditions.
 #[derive(Debug)]
 struct Named {
     qualifier: Vec<String>,
@@ -151,7 +153,7 @@ struct Named {
     of: Holder,
 }
 
-/// Elements, parties and what is said, by segment.
+/// Identifying elements, parties and health data, by segment.
 #[derive(Debug, Default)]
 pub struct EdifactRules {
     fields: HashMap<String, Vec<EdifactField>, foldhash::fast::FixedState>,
@@ -164,14 +166,14 @@ impl EdifactRules {
     pub fn segment(&self, name: &str) -> &[EdifactField] {
         self.fields.get(name).map_or(&[], Vec::as_slice)
     }
-    /// The person a segment names, if any. A segment that may name a patient but does not here names another
-    /// person.
+    /// The person a segment names, if any. A segment that can name a patient, but does not here,
+    /// names another person.
     pub fn party(&self, segment: &str, qualifier: &str, message: &str) -> Option<Holder> {
         let parties = self.parties.get(segment)?;
         let fits = |p: &&Named| allows(&p.qualifier, qualifier) && allows(&p.message, message);
         Some(parties.iter().find(fits).map_or(Holder::Other, |p| p.of))
     }
-    /// What the presence of a segment says of the record.
+    /// What a segment shows about the record.
     pub fn about(&self, segment: &str) -> Option<Health> {
         self.about.get(segment).copied()
     }
@@ -223,13 +225,13 @@ impl Section for Fields {
             fields.sort_by_key(|f| (f.element, f.component));
         }
     }
-    /// A sample is a component as on the wire.
+    /// A sample is a component in wire format.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (segment, element, _, component) = parse(&entry.field)?;
         let first = |list: &[String]| list.first().cloned().unwrap_or_default();
         let mut elements = vec![vec![String::new()]; element];
         *elements.last_mut()? = entry.components(component, sample);
-        // The qualifier in the first element counts, too.
+        // The qualifier is in the first element.
         if element > 1 {
             elements.first_mut()?[0] = first(&entry.qualifier);
         }
@@ -240,15 +242,15 @@ impl Section for Fields {
     }
 }
 
-/// The component of a number that names its code list (C206, C082).
+/// The component that holds the code list of an identifier (C206, C082).
 const LIST: usize = 4;
 
 impl Entry {
-    /// The components of an element with a sample in one of them.
+    /// The components of an element, with a sample in one of them.
     fn components(&self, component: usize, sample: &str) -> Vec<String> {
         let sample = format!("{}{sample}", self.prefix).replace(['?', '+', ':', '\''], " ");
         let Some(at) = Some(component).filter(|component| *component > 0) else {
-            // All components of the element are one value.
+            // All components of the element form one value.
             return vec![sample];
         };
         let mut components = vec![String::new(); at.max(LIST) + 1];
@@ -264,7 +266,7 @@ impl Entry {
 }
 
 impl EdifactRules {
-    /// An interchange with a message of this type, if the type matters, in which `segment` follows one that
+    /// An interchange of this message type (if it matters), in which `segment` follows one that
     /// names the patient.
     fn interchange(&self, message: &str, segment: &str) -> String {
         let of_patient = |named: &&Named| {
@@ -276,7 +278,7 @@ impl EdifactRules {
             .filter_map(|(name, all)| Some((name, all.iter().find(of_patient)?)))
             .filter(|(name, _)| !segment.starts_with(name.as_str()))
             .collect();
-        // Any of them will do: always the same one, whose name is not asked for.
+        // Any of them works, but always choose the same one.
         parties.sort_unstable_by_key(|(name, named)| (named.message.len(), *name));
         let first = |list: &[String]| list.first().cloned().unwrap_or_default();
         let (party, kind) = parties.first().map_or_else(Default::default, |(name, named)| {
@@ -305,8 +307,8 @@ impl Section for Parties {
         to.rules.edifact.parties.entry(segment).or_default().push(named);
         Ok(())
     }
-    /// A sample is a segment with its qualifier, `PNA+PAT`, and perhaps the type of the message,
-    /// `NAD in AUFN`.
+    /// A sample is a segment with its qualifier, `PNA+PAT`, optionally with the message type, `NAD
+    /// in AUFN`.
     fn takes(entry: &Party, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (segment, message) = sample.split_once(" in ").unwrap_or((sample, ""));
         let (segment, qualifier) = segment.split_once('+').unwrap_or((segment, ""));

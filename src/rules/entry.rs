@@ -1,19 +1,19 @@
-//! What every entry of a rule file has.
+//! What all entries of rule files have in common.
 
 use super::Kind;
 use super::sections::Rule;
 use std::sync::Arc;
 
-/// What every entry has, for lists and sample tests.
+/// The common part of an entry, for lists and sample tests.
 #[derive(Clone, Debug)]
 pub struct RuleInfo {
     /// Unique id.
     pub id: String,
-    /// For people.
+    /// A title for people.
     pub title: String,
     /// Section of the file: `dicom`, `hl7v2`, `fhir`, `key`, `alert`...
     pub section: &'static str,
-    /// What it identifies by, where it names a kind.
+    /// The kind of identifier, if the entry names one.
     pub kind: Option<Kind>,
     /// Where it looks: a tag, a field, a path, key names.
     pub subject: String,
@@ -23,7 +23,7 @@ pub struct RuleInfo {
     pub matches: Vec<String>,
     /// Samples that it must not take.
     pub no_matches: Vec<String>,
-    /// File and line, for messages.
+    /// File and line.
     pub source: (String, usize),
     /// The entry, which runs its samples.
     pub(in crate::rules) rule: Arc<dyn Rule>,
@@ -50,7 +50,7 @@ impl RuleInfo {
 /// File and line of an entry.
 pub(in crate::rules) type Source = (String, usize);
 
-/// What every entry is written with, whatever its section.
+/// The keys that entries of all sections have.
 #[derive(Clone, Debug)]
 pub(in crate::rules) struct Common {
     pub id: String,
@@ -62,12 +62,12 @@ pub(in crate::rules) struct Common {
 
 /// An entry of a section.
 pub(in crate::rules) trait SectionEntry {
-    /// What it shares with all entries.
+    /// The keys that it shares with all entries.
     fn common(&self) -> &Common;
 }
 
 /// Defines an entry of a section: the given fields beside the [`Common`] ones, and no others.
-/// (`serde(flatten)` would do it, but then unknown keys can no longer be refused.)
+/// `serde(flatten)` would do this too, but cannot refuse unknown keys.
 macro_rules! section_entry {
     ($(#[doc = $doc:literal])* $vis:vis struct $name:ident {
         $($(#[$meta:meta])* $field:ident: $type:ty,)*

@@ -1,9 +1,9 @@
-//! Why rules were refused, with file, line and reason.
+//! Errors in rules, with file, line and reason.
 
 use super::samples::SampleFailure;
 use std::path::PathBuf;
 
-/// Why a rule file was refused.
+/// Why rules were refused.
 #[derive(Debug, thiserror::Error)]
 pub enum LoadError {
     /// It could not be read.
@@ -11,36 +11,36 @@ pub enum LoadError {
     Io {
         /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// It is not what a rule file must be.
+    /// The file is not a valid rule file.
     #[error("{file}:{line}: {reason}")]
     Faulty {
         /// The file.
         file: String,
         /// Line, from 1.
         line: usize,
-        /// What is wrong and what would be right.
+        /// What is wrong, and how to correct it.
         reason: String,
     },
-    /// Samples do not hold.
+    /// Samples fail.
     #[error("{}", failures_text(.0))]
     Samples(Vec<SampleFailure>),
-    /// There are no rules for a country that was asked for.
+    /// There are no rules for a requested country.
     #[error("--regions: there are no identifiers of {region:?}{hint}; there are {known}")]
     Region {
         /// The country.
         region: String,
-        /// What was meant, where that is known.
+        /// What was probably meant.
         hint: &'static str,
-        /// Those that there are.
+        /// The countries with rules.
         known: String,
     },
 }
 
 impl LoadError {
-    /// The same with the line of the key that the reason begins with, where the entry has it.
+    /// The same error at the line of the key that the reason begins with, if the entry has it.
     pub(in crate::rules) fn at_key(self, texts: &[(String, String)]) -> Self {
         let Self::Faulty { file, line, reason } = self else { return self };
         let word = reason.split(|c: char| c != '_' && !c.is_alphanumeric()).next().unwrap_or("");
@@ -55,7 +55,7 @@ impl LoadError {
     }
 }
 
-/// One line per sample: the position of its rule and what is wrong.
+/// One line per sample: the position of its rule, and the failure.
 fn failures_text(failures: &[SampleFailure]) -> String {
     let lines = failures.iter().map(|SampleFailure { rule, source, sample, expected }| {
         let (file, line) = source;

@@ -1,6 +1,6 @@
-//! `[[fhir]]`: elements of FHIR resources that identify a patient; `[[fhir_reference]]`: which references
-//! say whose a resource is; `[[identifier_system]]`: what the
-//! `system` (or OID) of an identifier says of it.
+//! `[[fhir]]`: elements of FHIR resources that identify a patient. `[[fhir_reference]]`: references
+//! that name the patient of a resource. `[[identifier_system]]`: what the `system` (or OID) of an
+//! identifier shows about it.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -13,11 +13,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         /// `Patient.birthDate`.
         path: String,
-        /// Further paths of the same meaning.
+        /// Further paths with the same meaning.
         #[serde(default)]
         also: Vec<String>,
         datatype: FhirType,
@@ -27,28 +27,28 @@ section_entry! {
 }
 
 section_entry! {
-    /// A naming system.
+    /// An identifier system.
     pub(in crate::rules) struct IdentifierSystem {
-        /// URL or `urn:oid:...`, whole or ending in `*`.
+        /// A URL or `urn:oid:...`; a trailing `*` matches any rest.
         system: String,
         kind: Kind,
     }
 }
 
 section_entry! {
-    /// Elements that say whose a resource is.
+    /// Elements that refer to the patient of a resource.
     pub(in crate::rules) struct ReferenceEntry {
-        /// Type of the resource; `*` for all that are not listed.
+        /// Resource type; `*` for all that are not listed.
         resource: String,
         /// Paths below it: `subject`, `context.sourcePatientInfo`.
         elements: Vec<String>,
     }
 }
 
-/// Confidence of a name that a reference gives beside a pointer.
+/// Confidence of a name given beside a reference.
 const DISPLAY_CONFIDENCE: f32 = 0.9;
 
-/// The resource type for references that apply to all other types.
+/// Represents all other resource types.
 const OTHERS: &str = "*";
 
 /// FHIR data types of identifying elements.
@@ -66,16 +66,16 @@ pub enum FhirType {
     Primitive,
 }
 
-/// An element with the shape of its value.
+/// An element with its data type.
 #[derive(Debug)]
 pub struct FhirElement {
     /// What it means.
     pub rule: Arc<FieldRule>,
-    /// How it is put together.
+    /// Its data type.
     pub datatype: FhirType,
 }
 
-/// What a reference to a patient holds.
+/// Rules for the parts of a reference to a patient.
 #[derive(Debug, Clone)]
 pub struct FhirReference {
     /// `Reference.display`.
@@ -84,7 +84,7 @@ pub struct FhirReference {
     pub identifier: Arc<FieldRule>,
 }
 
-/// A place in the tree of element names below a resource type: a reader goes down it name by name.
+/// A node in the tree of element names of a resource type. Readers descend it name by name.
 #[derive(Debug, Default)]
 pub struct FhirPath {
     element: Option<FhirElement>,
@@ -93,15 +93,15 @@ pub struct FhirPath {
 }
 
 impl FhirPath {
-    /// The place of the name `name` below this one.
+    /// The child node for the element `name`.
     pub fn child(&self, name: &str) -> Option<&Self> {
         self.below.get(name)
     }
-    /// What a reference here holds, if it says whose the resource is.
+    /// The rules for a reference here, if it refers to the patient of the resource.
     pub const fn reference(&self) -> Option<&FhirReference> {
         self.reference.as_ref()
     }
-    /// The element of a rule that ends here.
+    /// The identifying element at this node.
     pub const fn element(&self) -> Option<&FhirElement> {
         self.element.as_ref()
     }
@@ -111,7 +111,7 @@ impl FhirPath {
 #[derive(Debug, Default)]
 pub struct FhirRules {
     resources: HashMap<String, FhirPath, foldhash::fast::FixedState>,
-    /// Of references whose element says nothing, but which say themselves that they point to a patient.
+    /// For references whose element is not listed, but which themselves point to a patient.
     anywhere: Option<FhirReference>,
     systems: HashMap<String, Kind>,
     prefixes: Vec<(String, Kind)>,
@@ -124,11 +124,11 @@ impl FhirRules {
     pub fn is_person(&self, resource_type: &str) -> bool {
         self.resources.contains_key(resource_type)
     }
-    /// Where the paths of a resource type begin.
+    /// The root node of a resource type.
     pub fn resource(&self, resource_type: &str) -> Option<&FhirPath> {
         self.resources.get(resource_type)
     }
-    /// The top of the types that are not listed.
+    /// The root node of types that are not listed.
     pub fn other_resource(&self) -> Option<&FhirPath> {
         self.resources.get(OTHERS)
     }
@@ -140,16 +140,16 @@ impl FhirRules {
         }
         place.element()
     }
-    /// What any reference to a patient holds.
+    /// The rules for any reference to a patient.
     pub const fn reference(&self) -> Option<&FhirReference> {
         self.anywhere.as_ref()
     }
-    /// Whether an element of HL7 version 3 is a record of a person: a CDA document, or an act.
+    /// Whether an HL7 version 3 element is a record of a person: a CDA document or an act.
     pub fn is_version_3(&self, element: &str) -> bool {
         let act = element.starts_with(|c: char| c.is_ascii_lowercase());
         (act || element == "ClinicalDocument") && self.is_person(element)
     }
-    /// Whether a resource type is one of those that the standard defines for records of care.
+    /// Whether the standard defines a resource type for records of care.
     pub fn is_clinical(&self, resource_type: &str) -> bool {
         self.resources.contains_key(resource_type)
     }
@@ -157,11 +157,11 @@ impl FhirRules {
     pub fn mentions(&self, name: &str) -> bool {
         self.names.contains(name)
     }
-    /// Whether `name` is part of the path of a reference to whom a resource is about.
+    /// Whether `name` is part of the path of a reference to the patient of a resource.
     pub fn refers(&self, name: &str) -> bool {
         self.reference_names.contains(name)
     }
-    /// What a naming system identifies.
+    /// The kind of identifier of an identifier system.
     pub fn system(&self, system: &str) -> Option<Kind> {
         self.systems.get(system).copied().or_else(|| {
             self.prefixes.iter().find(|(p, _)| system.starts_with(p.as_str())).map(|(_, k)| *k)
@@ -221,7 +221,7 @@ impl Section for Elements {
 }
 
 impl Entry {
-    /// Every path.
+    /// All paths.
     fn paths(&self) -> impl Iterator<Item = &String> {
         std::iter::once(&self.path).chain(&self.also)
     }
@@ -254,7 +254,7 @@ impl Section for References {
         }
         Ok(())
     }
-    /// A sample is the name that a reference shows. Each element must take it.
+    /// A sample is a reference's display name. Every element must accept it.
     fn takes(entry: &ReferenceEntry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let resource = if entry.resource == OTHERS { "OtherResource" } else { &entry.resource };
         let takes = |path: &String| {
@@ -267,7 +267,7 @@ impl Section for References {
 }
 
 impl ReferenceEntry {
-    /// What a reference at `path` holds.
+    /// The rules for a reference at `path`.
     fn reference(&self, path: &str, to: &Compiler<'_>) -> Result<FhirReference, LoadError> {
         let part = |part: &str, kind, confidence| {
             to.field(&self.common, kind, &format!("{path}.{part}"), confidence)
@@ -314,7 +314,7 @@ impl Section for Systems {
         }
         Ok(())
     }
-    /// A sample is a system.
+    /// A sample is an identifier system.
     fn takes(entry: &IdentifierSystem, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let named = match entry.system.strip_suffix('*') {
             Some(prefix) => sample.starts_with(prefix),

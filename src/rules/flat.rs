@@ -1,5 +1,6 @@
-//! `[[xdt]]` and `[[ncpdp]]`: fields of formats in which every field has an ID; names and addresses come in
-//! parts. `[[xdt_about]]`, `[[xdt_object]]`, `[[ncpdp_about]]`: what else is said about the record.
+//! `[[xdt]]` and `[[ncpdp]]`: fields of formats in which every field has an ID. Names and addresses
+//! come in parts. `[[xdt_about]]`, `[[xdt_object]]` and `[[ncpdp_about]]`: what else a record
+//! holds.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -13,14 +14,14 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         /// Field id: `3101`, `CB`.
         field: String,
         kind: Kind,
         #[serde(default)]
         part: Part,
-        /// Only in these segments or objects; everywhere if there are none.
+        /// Only in these segments or objects; empty for all.
         #[serde(default)]
         within: Vec<String>,
         confidence: Option<f32>,
@@ -28,7 +29,7 @@ section_entry! {
 }
 
 section_entry! {
-    /// Fields that say what accompanies the identifiers.
+    /// Fields that show what else the record holds.
     pub(in crate::rules) struct AboutEntry {
         fields: Vec<String>,
         shows: Health,
@@ -43,11 +44,11 @@ section_entry! {
     }
 }
 
-/// Which part of a name or address a field holds.
+/// The part of a name or address that a field holds.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum Part {
-    /// All of it.
+    /// The whole value.
     #[default]
     Whole,
     /// Family name.
@@ -80,28 +81,28 @@ pub enum Part {
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum Holder {
-    /// The patient's.
+    /// The patient.
     Patient,
-    /// Somebody else's.
+    /// Someone else.
     Other,
 }
 
-/// A field with the part of a value that it holds.
+/// A field with the part of the value it holds.
 #[derive(Debug)]
 pub struct FlatField {
     /// What it means.
     pub rule: Arc<FieldRule>,
-    /// Which part.
+    /// The part it holds.
     pub part: Part,
     within: Vec<String>,
 }
 
 impl FlatField {
-    /// Whether it means this in the segment or object `within`.
+    /// Whether it applies in the segment or object `within`.
     pub fn applies(&self, within: &str) -> bool {
         self.within.is_empty() || self.is_bound_to(within)
     }
-    /// Whether it names the segment or object `within`.
+    /// Whether it is limited to the segment or object `within`.
     pub fn is_bound_to(&self, within: &str) -> bool {
         self.within.iter().any(|w| w == within)
     }
@@ -116,15 +117,15 @@ pub struct FlatRules {
 }
 
 impl FlatRules {
-    /// What a field may mean.
+    /// The possible meanings of a field.
     pub fn field(&self, id: &str) -> &[FlatField] {
         self.fields.get(id).map_or(&[], Vec::as_slice)
     }
-    /// What the presence of a field says of the record.
+    /// What a field shows about the record.
     pub fn about(&self, id: &str) -> Option<Health> {
         self.about.get(id).copied()
     }
-    /// Whose data an object holds; that of the object around it if nothing is said.
+    /// Whose data an object holds; none if it is the same as for the enclosing object.
     pub fn holder(&self, object: &str) -> Option<Holder> {
         self.objects.get(object).copied()
     }
@@ -161,9 +162,9 @@ fn checked(id: &str, to: &Compiler<'_>) -> Result<(), LoadError> {
 
 /// A format whose fields all have an id.
 pub(in crate::rules) trait FlatFormat: 'static {
-    /// The section of its fields.
+    /// Name of the section for its fields.
     const FIELDS: &'static str;
-    /// The section of what fields say of the record.
+    /// Name of the section for what its fields show about the record.
     const ABOUT: &'static str;
 
     fn rules(all: &RuleSet) -> &FlatRules;
@@ -172,7 +173,7 @@ pub(in crate::rules) trait FlatFormat: 'static {
     fn message(entry: &Entry, sample: &str) -> Vec<u8>;
 }
 
-/// xDT, the German interfaces of practices: GDT, LDT, BDT.
+/// xDT (GDT, LDT, BDT), the interfaces of German practices.
 pub(in crate::rules) struct Xdt;
 
 impl FlatFormat for Xdt {
@@ -193,7 +194,7 @@ impl FlatFormat for Xdt {
     }
 }
 
-/// NCPDP Telecommunication, claims of pharmacies.
+/// NCPDP Telecommunication, for pharmacy claims.
 pub(in crate::rules) struct Ncpdp;
 
 impl FlatFormat for Ncpdp {

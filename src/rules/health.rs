@@ -1,5 +1,5 @@
-//! `[[health]]`: which segments, records and sections say something about a patient's health, and of which
-//! kind. `[[key_context]]` does the same for names of JSON, XML and FHIR.
+//! `[[health]]`: segments, records and sections that hold health data, and which kind of it.
+//! `[[key_context]]` does the same for names in JSON, XML and FHIR.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -10,14 +10,14 @@ use serde::Deserialize;
 use std::collections::HashMap;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
-        /// What it holds.
+        /// The kind of health data.
         shows: Health,
         /// HL7 v2 segments, by name.
         #[serde(default)]
         hl7v2: Vec<String>,
-        /// X12 segments, by name; `HI:BK` only where an element starts with that qualifier.
+        /// X12 segments, by name; `HI:BK` only if an element starts with that qualifier.
         #[serde(default)]
         x12: Vec<String>,
         /// ASTM records, by type.
@@ -29,7 +29,7 @@ section_entry! {
     }
 }
 
-/// What is said about a person's health, by kind; the details are never read.
+/// Kinds of health data. The details are never read.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum Health {
@@ -45,7 +45,7 @@ pub enum Health {
     Procedure,
 }
 
-/// Kinds of health data by segment and record.
+/// Kinds of health data, by segment and record.
 #[derive(Debug, Default)]
 pub struct HealthRules {
     hl7v2: HashMap<[u8; 3], Health, foldhash::fast::FixedState>,
@@ -55,11 +55,11 @@ pub struct HealthRules {
 }
 
 impl HealthRules {
-    /// What an HL7 v2 segment shows.
+    /// The health data of an HL7 v2 segment.
     pub fn hl7v2(&self, segment: [u8; 3]) -> Option<Health> {
         self.hl7v2.get(&segment).copied()
     }
-    /// What an X12 segment with these elements shows.
+    /// The health data of an X12 segment with these elements.
     pub fn x12<'s>(
         &'s self,
         segment: &str,
@@ -73,17 +73,17 @@ impl HealthRules {
             })
             .map(|(_, health)| *health)
     }
-    /// What a section of a CDA document with this code shows.
+    /// The health data of a CDA section with this code.
     pub fn cda(&self, code: &str) -> Option<Health> {
         self.cda.get(code).copied()
     }
-    /// What an ASTM record shows.
+    /// The health data of an ASTM record.
     pub fn astm(&self, record: u8) -> Option<Health> {
         self.astm.iter().find(|(r, _)| *r == record).map(|(_, health)| *health)
     }
 }
 
-/// Whether the first component of an element, whatever separates components, is `qualifier`.
+/// Whether the first component of an element is `qualifier`, for any component separator.
 fn is_qualified(element: &str, qualifier: &str) -> bool {
     element
         .strip_prefix(qualifier)
@@ -130,7 +130,7 @@ impl Section for Segments {
         }
         Ok(())
     }
-    /// A sample is a segment, record or section as the entry names it, behind its key: `x12 HI:BK`.
+    /// A sample is a segment, record or section after its key: `x12 HI:BK`.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (format, name) = sample.split_once(' ')?;
         let rules = &with.rules.health;

@@ -1,6 +1,6 @@
-//! `[[hl7v2]]`: fields that identify a patient; `[[hl7_identifier_type]]`: what a CX-5 code (table
-//! 0203) says of an id; `[[hl7_text]]`: fields of free text; `[[hl7_site]]`: what values in segments of
-//! the site look like.
+//! `[[hl7v2]]`: fields that identify a patient. `[[hl7_identifier_type]]`: the meaning of CX-5
+//! codes (table 0203). `[[hl7_text]]`: fields of free text. `[[hl7_site]]`: the form of values in Z
+//! segments.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -13,33 +13,34 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written. ASTM records are put together from the same data types.
+    /// An entry as written in the file. ASTM records use the same data types.
     pub(in crate::rules) struct Entry {
         /// `PID-5`.
         field: String,
-        /// HL7 v2 data type, which says how the value is put together.
+        /// HL7 v2 data type.
         datatype: Hl7Type,
         kind: Kind,
         confidence: Option<f32>,
-        /// Whose data it is, where it may be another person's.
+        /// Whose data it is, if it may be another person's.
         #[serde(default)]
         subject: Hl7Subject,
         /// The identifier type code (CX-5) does not change the kind.
         #[serde(default)]
         fixed: bool,
-        /// Only where the segment's first field starts with one of these codes (QPD-1).
+        /// Only if the segment's first field (QPD-1) starts with one of these codes.
         #[serde(default)]
         first: Vec<String>,
-        /// Only values that name their assigning authority (CX-4).
+        /// Only values with an assigning authority (CX-4).
         #[serde(default)]
         issued: bool,
-        /// The field may hold the segment's own number (1, 2, ...) instead.
+        /// The field may hold the set ID of the segment (1, 2, ...) instead.
         #[serde(default)]
         counted: bool,
-        /// A valid number of a national register without an issuer is such a number.
+        /// A number without an issuer that is valid in a national register counts as such a number.
         #[serde(default)]
         registered: bool,
-        /// Where the value is in records that have the name one field early (ASTM); 0 for nowhere.
+        /// Number of the field in records whose fields are shifted by one (ASTM); 0 if there is
+        /// none.
         moved: Option<u16>,
     }
 }
@@ -69,10 +70,10 @@ impl Entry {
 section_entry! {
     /// A code of table 0203.
     pub(in crate::rules) struct IdentifierType {
-        /// As in CX-5; ends in `*` for all codes that start so.
+        /// Code as in CX-5; a trailing `*` matches any rest.
         code: String,
         kind: Kind,
-        /// The same as the name of an assigning authority (CX-4), where no type code is known.
+        /// Also applies to an assigning authority (CX-4) of this name, if the type code is unknown.
         #[serde(default)]
         authority: bool,
     }
@@ -83,50 +84,50 @@ section_entry! {
     pub(in crate::rules) struct TextField {
         /// `OBX-5`.
         field: String,
-        /// Only where the segment's second field (OBX-2) is one of these; empty for all.
+        /// Only if the segment's second field (OBX-2) is one of these; empty for all.
         #[serde(default)]
         types: Vec<String>,
     }
 }
 
 section_entry! {
-    /// What a value in a segment of the site (`Z..`) looks like.
+    /// The form of a value in a Z segment.
     pub(in crate::rules) struct SiteShape {
         shape: Hl7Shape,
         kind: Kind,
-        /// Codes required in the component that says what the value is for.
+        /// Codes required in the component that gives the use of the value.
         #[serde(default)]
         codes: Vec<String>,
         confidence: Option<f32>,
     }
 }
 
-/// Shapes of values that say by themselves whose they are, and what.
+/// Forms of values that themselves show what they are.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum Hl7Shape {
-    /// CX whose type code (CX-5) is known.
+    /// CX with a known type code (CX-5).
     Id,
-    /// XTN whose use code (XTN-2) is one of the entry's.
+    /// XTN with a use code (XTN-2) of the entry.
     Phone,
-    /// XAD whose type (XAD-7) is one of the entry's.
+    /// XAD with a type (XAD-7) of the entry.
     Address,
-    /// An e-mail address that holds the patient's family name.
+    /// An e-mail address that contains the patient's family name.
     Email,
 }
 
-/// A shape of values in segments of the site.
+/// A form of values in Z segments.
 #[derive(Debug)]
 pub struct Hl7Site {
     /// What it means.
     pub rule: Arc<FieldRule>,
-    /// What it looks like.
+    /// The form.
     pub shape: Hl7Shape,
     codes: Vec<String>,
 }
 
 impl Hl7Site {
-    /// Whether a value with this code in it is meant.
+    /// Whether it applies to a value with this code.
     pub fn takes(&self, code: &str) -> bool {
         self.codes.iter().any(|c| c == code)
     }
@@ -135,15 +136,15 @@ impl Hl7Site {
 /// A field of free text.
 #[derive(Debug)]
 pub struct Hl7Text {
-    /// As in `OBX-5`.
+    /// The field, such as `OBX-5`.
     pub field: Arc<str>,
-    /// Its number.
+    /// Number of the field.
     pub number: u16,
     types: Vec<String>,
 }
 
 impl Hl7Text {
-    /// Whether it holds text in a segment whose second field is `datatype`.
+    /// Whether it holds text in a segment with `datatype` in its second field.
     pub fn applies(&self, datatype: &str) -> bool {
         self.types.is_empty() || self.types.iter().any(|t| t == datatype)
     }
@@ -168,7 +169,7 @@ pub enum Hl7Type {
     ST,
     /// Extended organisation name: the first component.
     XON,
-    /// Extended composite id and name: the id, or the name, as the entry's kind asks.
+    /// Extended composite id and name: the id or the name, depending on the entry's kind.
     XCN,
 }
 
@@ -179,38 +180,38 @@ pub enum Hl7Subject {
     /// The patient's.
     #[default]
     Patient,
-    /// The contact's (NK1); NK1-3 says how they are related.
+    /// The contact's (NK1); NK1-3 is the relationship.
     Contact,
-    /// The guarantor's (GT1); GT1-11 says how they are related.
+    /// The guarantor's (GT1); GT1-11 is the relationship.
     Guarantor,
-    /// The insured person's (IN1, IN2); IN1-17 says how they are related.
+    /// The insured person's (IN1, IN2); IN1-17 is the relationship.
     Insured,
 }
 
-/// A field with the shape of its value.
+/// A field with its data type.
 #[derive(Debug)]
 pub struct Hl7Field {
     /// What it means.
     pub rule: Arc<FieldRule>,
-    /// How it is put together.
+    /// Its data type.
     pub datatype: Hl7Type,
-    /// Whose it is.
+    /// Whose data it is.
     pub subject: Hl7Subject,
     /// The identifier type code (CX-5) does not change the kind.
     pub fixed: bool,
-    /// Only values that name their assigning authority (CX-4).
+    /// Only values with an assigning authority (CX-4).
     pub issued: bool,
-    /// The field may hold the segment's own number (1, 2, ...) instead.
+    /// The field may hold the set ID of the segment (1, 2, ...) instead.
     pub counted: bool,
-    /// A valid number of a national register without an issuer is such a number.
+    /// A number without an issuer that is valid in a national register counts as such a number.
     pub registered: bool,
-    /// Where the value is in records that have the name one field early (ASTM); 0 for nowhere.
+    /// Number of the field in records whose fields are shifted by one (ASTM); 0 if there is none.
     pub moved: Option<u16>,
     first: Vec<String>,
 }
 
 impl Hl7Field {
-    /// Whether it means this in a segment whose first field is `first`.
+    /// Whether it applies to a segment whose first field is `first`.
     pub fn applies(&self, first: &str) -> bool {
         self.first.is_empty() || self.first.iter().any(|f| first.starts_with(f.as_str()))
     }
@@ -224,7 +225,7 @@ pub struct Hl7v2Rules {
     type_prefixes: Vec<(String, Kind)>,
     authorities: HashMap<String, Kind, foldhash::fast::FixedState>,
     texts: Vec<([u8; 3], Hl7Text)>,
-    /// Shapes of values in segments of the site.
+    /// Forms of values in Z segments.
     pub sites: Vec<Hl7Site>,
 }
 
@@ -233,17 +234,17 @@ impl Hl7v2Rules {
     pub fn segment(&self, name: [u8; 3]) -> &[(u16, Hl7Field)] {
         self.segments.get(&name).map_or(&[], Vec::as_slice)
     }
-    /// The free text of a segment.
+    /// The free-text field of a segment.
     pub fn text(&self, name: [u8; 3]) -> Option<&Hl7Text> {
         self.texts.iter().find(|(segment, _)| *segment == name).map(|(_, text)| text)
     }
-    /// What an identifier type code (CX-5) means.
+    /// The kind for an identifier type code (CX-5).
     pub fn identifier_type(&self, code: &str) -> Option<Kind> {
         self.types.get(code).copied().or_else(|| {
             self.type_prefixes.iter().find(|(p, _)| code.starts_with(p.as_str())).map(|(_, k)| *k)
         })
     }
-    /// What the numbers of an assigning authority of this name are.
+    /// The kind of numbers of the assigning authority of this name.
     pub fn authority(&self, name: &str) -> Option<Kind> {
         self.authorities.get(name).copied()
     }
@@ -276,8 +277,8 @@ impl Section for Fields {
             fields.sort_by_key(|(number, _)| *number);
         }
     }
-    /// A sample is a field as on the wire. A field that may belong to another person is also accepted where
-    /// the segment says that this is the patient.
+    /// A sample is a field in wire format. A field that may belong to another person is tested with
+    /// a segment in which that person is the patient.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (segment, number) = parse_field(&entry.field)?;
         let mut fields = vec![String::new(); usize::from(number)];
@@ -304,18 +305,18 @@ impl Section for Fields {
 /// Media type of HL7 v2 in ER7.
 const MEDIA_TYPE: &str = "application/hl7-v2+er7";
 
-/// Where segments of persons say how these are related to the patient.
+/// Fields in which segments of other persons give their relationship to the patient.
 const RELATIONS: [([u8; 3], usize); 4] =
     [(*b"NK1", 3), (*b"GT1", 11), (*b"IN1", 17), (*b"CON", 25)];
 
-/// An insurance whose insured person is the patient: IN2 continues it.
+/// An insurance whose insured person is the patient. IN2 continues it.
 const OWN_INSURANCE: &str = "IN1|1||||||||||||||||SEL\r";
 
-/// A message with a segment that holds these fields, and `before` in front of it.
+/// A message of `before` and a segment with these fields.
 fn message(before: &str, segment: [u8; 3], fields: &[String]) -> String {
     let segment = String::from_utf8_lossy(&segment);
     let kind = if segment.starts_with('Q') { "QBP^Q22" } else { "ADT^A08" };
-    // Segments of the patient precede those of others; a query has none.
+    // The patient's segments precede those of others; a query has none.
     let patient = if matches!(&*segment, "PID" | "QPD" | "QRD" | "QRF") { "" } else { "PID|1\r" };
     let head = format!("MSH|^~\\&|S|S|R|R|20260101||{kind}|1|P|2.5\r{patient}{before}");
     format!("{head}{segment}|{}\r", fields.join("|"))

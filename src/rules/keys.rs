@@ -1,5 +1,5 @@
-//! `[[key]]`: key names of JSON objects, form fields, CSV and HTML headings, in several languages;
-//! `[[key_context]]`: names that say a record is about a patient, or certainly not.
+//! `[[key]]`: names of JSON keys, form fields, and CSV and HTML headings, in several languages.
+//! `[[key_context]]`: names that show whether a record is about a patient.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -13,14 +13,14 @@ use std::sync::Arc;
 use unicode_normalization::UnicodeNormalization;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         /// Key names; compared after [`fold`].
         names: Vec<String>,
         kind: Kind,
         #[serde(default)]
         part: NamePart,
-        /// The name itself says that it is about a patient (`patientName`).
+        /// The name itself refers to a patient (`patientName`).
         #[serde(default)]
         patient: bool,
         confidence: Option<f32>,
@@ -28,21 +28,21 @@ section_entry! {
 }
 
 section_entry! {
-    /// Names beside the identifying ones that turn the scale.
+    /// Context names, which show what a record is about.
     pub(in crate::rules) struct Context {
         names: Vec<String>,
-        /// What it says about its own record.
+        /// What it shows about its own record.
         about: About,
-        /// What it says about the records below it; the same unless given.
+        /// What it shows about the records inside; the same unless given.
         inside: Option<About>,
     }
 }
 
-/// What part of a person's name or of a date a key holds.
+/// The part of a person's name or a date that a key holds.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[serde(rename_all = "lowercase")]
 pub enum NamePart {
-    /// All of it.
+    /// The whole value.
     #[default]
     Whole,
     /// Family name.
@@ -57,7 +57,7 @@ pub enum NamePart {
     Day,
 }
 
-/// What a context name says about its own record.
+/// What a context name shows about its own record.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum About {
@@ -73,31 +73,32 @@ pub enum About {
     Allergy,
     /// A procedure.
     Procedure,
-    /// Care, which most often is that of a patient; pupils have allergies, too (`ward`, `allergies`).
+    /// Care, usually of a patient; but pupils have wards and allergies, too.
     Care,
-    /// Something else altogether (`sku`, `order_total`).
+    /// Something else (`sku`, `order_total`).
     Other,
-    /// People in another role: what is said of care does not make patients of them (`salary`, `pupil`).
+    /// People in another role, who do not become patients by mentions of care (`salary`, `pupil`).
     Elsewhere,
-    /// No person, whatever else is said: an animal, an example in a manual (`breed`, `Example value`).
+    /// No person, whatever else is said: an animal, or an example in a manual (`breed`, `Example
+    /// value`).
     Nobody,
-    /// What kind of animal it is, which may be a human: no person, if the value is another.
+    /// A species: no person, unless the value is human.
     Species,
     /// Nothing.
     Nothing,
 }
 
-/// What a context name says.
+/// What a context name shows.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ContextScope {
     /// About its own record.
     pub about: About,
-    /// About the records below it.
+    /// About the records inside it.
     pub inside: About,
 }
 
 impl ContextScope {
-    /// What it says as a heading or in a path, of all that follows.
+    /// What it shows as a heading or in a path, about everything that follows.
     pub const fn ahead(self) -> About {
         match self.inside {
             About::Patient => About::Patient,
@@ -106,14 +107,14 @@ impl ContextScope {
     }
 }
 
-/// A key with its meaning.
+/// A key name with its meaning.
 #[derive(Debug)]
 pub struct Key {
     /// What it means.
     pub rule: Arc<FieldRule>,
-    /// Whole, family or given name.
+    /// The part it holds: whole, family or given name.
     pub part: NamePart,
-    /// The name itself says that it is about a patient.
+    /// The name itself refers to a patient.
     pub patient: bool,
 }
 
@@ -124,12 +125,12 @@ pub struct KeyRules {
     contexts: HashMap<String, ContextScope, foldhash::fast::FixedState>,
     key_ends: Ends,
     context_ends: Ends,
-    /// Names under which others have a meaning of their own.
+    /// Names under which other names have a special meaning.
     parents: HashSet<String, foldhash::fast::FixedState>,
 }
 
 impl KeyRules {
-    /// The meaning of a key name as on the wire.
+    /// The meaning of a key name in wire format.
     pub fn get(&self, name: &str) -> Option<&Key> {
         let name = own(name);
         if !self.key_ends.may_be(name) {
@@ -137,14 +138,13 @@ impl KeyRules {
         }
         with_folded(name, |folded| self.keys.get(folded))
     }
-    /// Whether [`KeyRules::get`] or [`KeyRules::context`] may know a name: a quick look, for text in which few names are
-    /// known.
+    /// Whether [`KeyRules::get`] or [`KeyRules::context`] may know a name. A quick filter for text
+    /// with few known names.
     pub fn may_know(&self, name: &str) -> bool {
         let name = own(name);
         self.key_ends.may_be(name) || self.context_ends.may_be(name)
     }
-    /// Whether other names have a meaning of their own under this one, or under its singular
-    /// (`patient.name`).
+    /// Whether other names have a special meaning under this one or its singular (`patient.name`).
     pub fn is_parent(&self, name: &str) -> bool {
         let name = own(name);
         with_folded(name, |folded| {
@@ -153,11 +153,11 @@ impl KeyRules {
                 || stems.into_iter().flatten().any(|s| self.parents.contains(s))
         })
     }
-    /// What a key name says about its own record.
+    /// What a key name shows about its own record.
     pub fn context(&self, name: &str) -> Option<About> {
         self.scope_of(name).map(|said| said.about)
     }
-    /// What a key name says of the record it is in or above.
+    /// What a key name shows about the record it is in or encloses.
     pub fn scope_of(&self, name: &str) -> Option<ContextScope> {
         let name = own(name);
         if !self.context_ends.may_be(name) {
@@ -172,10 +172,10 @@ fn own(name: &str) -> &str {
     name.strip_suffix("__c").unwrap_or(name)
 }
 
-/// With which letters or digits names begin and end: most words of a text are none of them.
+/// First and last characters of known names. Most words of a text are rejected by them.
 #[derive(Debug)]
 struct Ends {
-    /// By the number of the first character: a bit for each last one.
+    /// By first character: a bit for each possible last character.
     by_first: [u64; CHARACTERS],
 }
 
@@ -188,7 +188,7 @@ impl Default for Ends {
 /// Letters and digits that a folded name of ASCII is made of.
 const CHARACTERS: usize = 36;
 
-/// The number of a letter or digit among them, or none.
+/// The index of a letter or digit in that alphabet.
 const fn number(byte: u8) -> Option<u8> {
     match byte.to_ascii_lowercase() {
         digit @ b'0'..=b'9' => Some(digit - b'0'),
@@ -198,11 +198,11 @@ const fn number(byte: u8) -> Option<u8> {
 }
 
 impl Ends {
-    /// Takes up a folded name.
+    /// Adds a folded name.
     fn insert(&mut self, folded: &str) {
         let mut numbers = folded.bytes().map(number);
         let (first, last) = (numbers.next().flatten(), numbers.next_back());
-        // The one character of a name is its first and its last.
+        // In a name of one character it is both first and last.
         if let Some((first, last)) = first.zip(last.unwrap_or(first))
             && let Some(lasts) = self.by_first.get_mut(usize::from(first))
         {
@@ -210,7 +210,7 @@ impl Ends {
         }
     }
 
-    /// Whether a name as on the wire may be one of them. What is beyond ASCII may fold to anything.
+    /// Whether a name in wire format may be known. Characters beyond ASCII may fold to anything.
     fn may_be(&self, name: &str) -> bool {
         let mut numbers = name.bytes().filter_map(number);
         match numbers.next() {
@@ -235,19 +235,34 @@ pub fn fold(name: &str) -> String {
         return String::new();
     }
     if name.is_ascii() {
-        return name
-            .bytes()
-            .filter(u8::is_ascii_alphanumeric)
-            .map(|b| b.to_ascii_lowercase() as char)
-            .collect();
+        let mut folded = String::with_capacity(name.len());
+        let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
+        folded.extend(letters.map(|b| char::from(b.to_ascii_lowercase())));
+        return folded;
     }
     let folded = name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
-    // The sigma at the end of a Greek word is the same letter.
-    folded.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
+    let mut out = String::with_capacity(name.len());
+    for c in folded {
+        match c {
+            // The sigma at the end of a Greek word is the same letter.
+            'ς' => out.push('σ'),
+            // Letters with a stroke or a ligature, which NFKD leaves whole: names of columns often have none.
+            'ø' => out.push('o'),
+            'ł' => out.push('l'),
+            'đ' | 'ð' => out.push('d'),
+            'ı' => out.push('i'),
+            'þ' => out.push_str("th"),
+            'æ' => out.push_str("ae"),
+            'œ' => out.push_str("oe"),
+            'ß' => out.push_str("ss"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
-/// Calls `then` with the folded name, which needs no allocation where it is ASCII: names are looked up
-/// far more often than they are kept.
+/// Calls `then` with the folded name. Needs no allocation for ASCII, because names are looked up
+/// far more often than stored.
 fn with_folded<T>(name: &str, then: impl FnOnce(&str) -> T) -> T {
     let mut room = [0; MAX_NAME];
     if name.len() > MAX_NAME || !name.is_ascii() {
@@ -255,7 +270,7 @@ fn with_folded<T>(name: &str, then: impl FnOnce(&str) -> T) -> T {
     }
     let mut len = 0;
     for byte in name.bytes() {
-        // What is neither letter nor digit is written over.
+        // Characters that are neither letter nor digit are overwritten.
         if let Some(slot) = room.get_mut(len) {
             *slot = byte.to_ascii_lowercase();
             len += usize::from(byte.is_ascii_alphanumeric());
@@ -264,7 +279,7 @@ fn with_folded<T>(name: &str, then: impl FnOnce(&str) -> T) -> T {
     then(std::str::from_utf8(room.get(..len).unwrap_or_default()).unwrap_or_default())
 }
 
-/// Folds a name of a rule file, where one that folds to nothing would never be found.
+/// Folds a name of a rule file; refuses one that folds to nothing, which could never be found.
 fn folded(name: &str, to: &Compiler<'_>) -> Result<String, LoadError> {
     let folded = fold(name);
     if folded.is_empty() {
@@ -334,7 +349,7 @@ impl Section for Contexts {
     }
 }
 
-/// Whether a list of a rule file holds this name.
+/// Whether `list` contains this name.
 pub(in crate::rules) fn names(list: &[String], name: &str) -> bool {
     let name = fold(name);
     list.iter().any(|other| fold(other) == name)

@@ -4,7 +4,7 @@ use crate::closed_set::closed_set;
 use serde::{Deserialize, Serialize};
 
 closed_set! {
-    /// What an identifier identifies by.
+    /// What kind of identifier a value is.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug, Serialize, Deserialize)]
     #[serde(rename_all = "snake_case")]
     pub enum Kind {
@@ -14,7 +14,7 @@ closed_set! {
         PatientId = "patient_id",
         /// Date of birth.
         BirthDate = "birth_date",
-        /// Administrative sex: no identifier alone, but part of the picture.
+        /// Administrative sex; no identifier alone, but adds to others.
         Sex = "sex",
         /// Postal address or a part of it below the state.
         Address = "address",
@@ -62,13 +62,13 @@ closed_set! {
         Biometric = "biometric",
         /// Employer.
         Employer = "employer",
-        /// Age: over 89 it identifies (45 CFR 164.514(b)(2)(i)(C)), else it is part of the picture.
+        /// Age; identifies over 89 (45 CFR 164.514(b)(2)(i)(C)), otherwise only adds to others.
         Age = "age",
-        /// Ethnic group, no identifier alone.
+        /// Ethnic group; no identifier alone.
         Ethnicity = "ethnicity",
-        /// Religion, no identifier alone.
+        /// Religion; no identifier alone.
         Religion = "religion",
-        /// Occupation or military rank, no identifier alone.
+        /// Occupation or military rank; no identifier alone.
         Occupation = "occupation",
     }
 }
@@ -84,23 +84,23 @@ impl KindSet {
     pub const fn insert(&mut self, kind: Kind) {
         self.0 |= 1 << kind as u32;
     }
-    /// Whether a kind is in it.
+    /// Whether the set contains a kind.
     pub const fn contains(self, kind: Kind) -> bool {
         self.0 & 1 << kind as u32 != 0
     }
-    /// Whether no kind is in it.
+    /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
-    /// The kinds of both.
+    /// The union of both sets.
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
-    /// The kinds that `other` does not have.
+    /// The kinds that are not in `other`.
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
-    /// Every kind in it, in the order of [`Kind::ALL`].
+    /// The kinds in the order of [`Kind::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Kind> {
         Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
     }
@@ -115,7 +115,7 @@ impl FromIterator<Kind> for KindSet {
 }
 
 impl Kind {
-    /// The letter of HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i); `-` where none applies.
+    /// The letter in HIPAA Safe Harbor, 45 CFR 164.514(b)(2)(i); `-` if it has none.
     pub const fn safe_harbor(self) -> char {
         match self {
             Self::Name | Self::NextOfKinName | Self::MothersMaidenName => 'A',
@@ -142,7 +142,7 @@ impl Kind {
             Self::Sex | Self::Ethnicity | Self::Religion | Self::Occupation => '-',
         }
     }
-    /// Whether a value of this kind, with its issuer, identifies one person by itself.
+    /// Whether a value with its issuer identifies one person by itself.
     pub const fn is_strong_id(self) -> bool {
         matches!(
             self,
@@ -154,7 +154,7 @@ impl Kind {
                 | Self::PassportNumber
         )
     }
-    /// Whether it is a number that opens accounts.
+    /// Whether it is a number used to open accounts.
     pub const fn opens_accounts(self) -> bool {
         matches!(
             self,
@@ -165,11 +165,12 @@ impl Kind {
                 | Self::PassportNumber
         )
     }
-    /// Whether it is only part of the picture: it counts for nothing where evidence must come together.
+    /// Whether it only adds to other identifiers, and does not count where evidence must be
+    /// combined.
     pub const fn is_weak(self) -> bool {
         matches!(self, Self::Sex | Self::Age | Self::Ethnicity | Self::Religion | Self::Occupation)
     }
-    /// Whether a pseudonym may replace it.
+    /// Whether a pseudonym may replace its value.
     pub const fn is_number_or_name(self) -> bool {
         self.is_strong_id()
             || matches!(

@@ -1,4 +1,4 @@
-//! Reads rule files and puts the rules together.
+//! Reads rule files and builds the rules.
 
 use super::compile::{ClaimedSubjects, Compiler, faulty};
 use super::entry::{RuleInfo, Source};
@@ -11,8 +11,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The files that ship with the binary, each in front of the parts of the rules that it fills. The parts of a line come
-/// from its files alone. `shipped!(SHIPPED)` lists the files; `shipped!(PARTS)` makes rules that read them when needed.
+/// The shipped files, each with the parts of the rules that it alone fills. `shipped!(SHIPPED)`
+/// lists the files; `shipped!(PARTS)` makes rules that read them on first use.
 macro_rules! shipped {
     ($of:ident) => {
         shipped! { $of
@@ -51,7 +51,7 @@ macro_rules! shipped {
     };
 }
 
-/// The rule files that ship with the binary: names and texts.
+/// The shipped rule files: names and texts.
 pub const SHIPPED: &[(&str, &str)] = shipped!(SHIPPED);
 
 /// Largest rule file read, bytes.
@@ -60,16 +60,16 @@ const MAX_FILE: u64 = 4 << 20;
 /// An entry and its position.
 type Placed = (Arc<dyn Rule>, Source);
 
-/// Everything read so far, not yet compiled.
+/// Everything read so far, not compiled yet.
 #[derive(Default)]
 struct Sources {
-    /// Entries of all sections by id, so that a later file overrides an earlier one.
+    /// Entries of all sections by id, so that later files override earlier ones.
     entries: BTreeMap<String, Placed>,
     disable: BTreeMap<String, Source>,
     deidentified: Option<DeidentifiedEntry>,
     severity: Option<SeverityEntry>,
     access: Option<AccessRules>,
-    /// Files read, for the lines of faults that show only when entries are compiled.
+    /// Files read, to find the lines of faults that appear only during compilation.
     texts: Vec<(String, String)>,
 }
 
@@ -77,12 +77,12 @@ impl RuleSet {
     /// The shipped rules.
     ///
     /// # Errors
-    /// Only if a shipped file is faulty, which a test rules out.
+    /// A shipped file is faulty, which a test rules out.
     pub fn shipped() -> Result<Self, LoadError> {
         Self::load(None)
     }
 
-    /// The shipped rules, of which each part is read when it is first needed.
+    /// The shipped rules, each part read on first use.
     pub fn when_needed() -> Self {
         shipped!(PARTS)
     }
@@ -117,7 +117,8 @@ impl RuleSet {
     }
 }
 
-/// The part `of` the shipped rules that is in these files alone. A test rules out that they are faulty.
+/// Reads one part of the shipped rules from the files that fill it. A test rules out that they are
+/// faulty.
 fn shipped_part<T: Default>(files: &[&str], of: fn(RuleSet) -> RulePart<T>) -> T {
     let mut sources = Sources::default();
     let mut files = SHIPPED.iter().filter(|(name, _)| files.contains(name));
@@ -125,7 +126,7 @@ fn shipped_part<T: Default>(files: &[&str], of: fn(RuleSet) -> RulePart<T>) -> T
     added.and_then(|()| sources.compile()).map(|rules| of(rules).into_inner()).unwrap_or_default()
 }
 
-/// The first bits of a hash over what the files say.
+/// The first 64 bits of a hash of the files' contents.
 fn digest<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     let mut hasher = blake3::Hasher::new();
     for text in texts {
@@ -136,10 +137,10 @@ fn digest<'a>(texts: impl Iterator<Item = &'a str>) -> String {
 }
 
 impl RuleSet {
-    /// The rules of one file, `text`, without those that ship. `file` names it in errors.
+    /// The rules of one file, `text`, without the shipped ones. `file` is its name in errors.
     ///
     /// # Errors
-    /// If it is faulty, with line and reason.
+    /// It is faulty, with line and reason.
     pub fn alone(file: &str, text: &str) -> Result<Self, LoadError> {
         let mut sources = Sources::default();
         sources.add(file, text)?;
@@ -147,14 +148,14 @@ impl RuleSet {
         sources.compile().map_err(|error| error.at_key(&texts))
     }
 
-    /// The same, looking for identifiers of these countries in running text.
+    /// The rules with text searched for identifiers of these countries.
     ///
     /// # Errors
     /// A country without rules.
     pub fn in_regions(mut self, regions: &[impl AsRef<str>]) -> Result<Self, LoadError> {
         let regions: Vec<&str> = regions.iter().map(AsRef::as_ref).collect();
         if !self.identifiers.is_read() && regions == DEFAULT_REGIONS {
-            // So they are read.
+            // The default, already enabled.
             return Ok(self);
         }
         match self.identifiers.enable(&regions) {
@@ -188,7 +189,7 @@ impl Sources {
             line: e.span().map_or(1, |s| line_of(text, s.start)),
             reason: e.message().to_owned(),
         })?;
-        // Most entries come behind the one before, so that lines are counted once.
+        // Most entries follow the previous one, so lines are counted only once.
         let (mut at, mut line) = (0, 1);
         for PlacedEntry { offset, rule } in parsed.entries {
             line = match text.get(at..offset) {
@@ -209,7 +210,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Adds an entry, or overrides the one of an earlier file.
+    /// Adds an entry, or overrides one of an earlier file.
     fn insert(&mut self, rule: Arc<dyn Rule>, source: Source) -> Result<(), LoadError> {
         let common = rule.entry().common();
         let id = common.id.as_str();
@@ -239,7 +240,7 @@ impl Sources {
         Ok(())
     }
 
-    /// Takes out what was switched off.
+    /// Removes the entries that were disabled.
     fn disable(&mut self) -> Result<Vec<String>, LoadError> {
         let disabled = std::mem::take(&mut self.disable);
         for (id, source) in &disabled {
@@ -281,7 +282,7 @@ fn line_of(text: &str, offset: usize) -> usize {
     1 + memchr::memchr_iter(b'\n', &text.as_bytes()[..offset.min(text.len())]).count()
 }
 
-/// Whether an entry comes from a file shipped with the binary, which tests have checked.
+/// Whether an entry comes from a shipped file, which tests have checked.
 pub(in crate::rules) fn is_shipped(source: &Source) -> bool {
     SHIPPED.iter().any(|(name, _)| *name == source.0)
 }

@@ -1,11 +1,11 @@
-//! What identifies a person, as data: the compiled form of `rules/*.toml`.
+//! Rules that define what identifies a person: the compiled form of `rules/*.toml`.
 //!
-//! The shipped files are embedded; `--rules DIR` adds files whose entries extend them, or override
-//! those with the same id; `disable = ["id"]` switches rules off. A faulty file is refused whole, with
-//! line and reason.
+//! The shipped files are embedded. Files of `--rules DIR` extend them, or override entries with the
+//! same id; `disable = ["id"]` switches rules off. A faulty file is refused as a whole, with line
+//! and reason.
 //!
-//! A section of the files (`[[dicom]]`, `[[key]]`) is a type that implements `Section` and one line in
-//! `sections.rs`: what an entry holds, what it is compiled into, and how its samples are run.
+//! A section (`[[dicom]]`, `[[key]]`) is a type that implements `Section`, and one line in
+//! `sections.rs`. It defines the form of an entry, how it is compiled, and how its samples are run.
 
 mod astm;
 mod compile;
@@ -71,24 +71,24 @@ pub use xml::{XmlDialect, XmlField, XmlRules};
 
 use std::sync::Arc;
 
-/// A field that identifies a person, whatever the content.
+/// A field that identifies a person, in any format.
 #[derive(Debug)]
 pub struct FieldRule {
-    /// Unique over all sections, `dicom-patient-name`.
+    /// Id, unique across sections: `dicom-patient-name`.
     pub id: Arc<str>,
-    /// For people.
+    /// Title, for people.
     pub title: String,
     /// The standard and clause it comes from.
     pub reference: String,
-    /// What it identifies by.
+    /// The kind of identifier.
     pub kind: Kind,
-    /// The field in the content's own notation, as events show it.
+    /// The field in the format's notation, as events show it.
     pub field: Arc<str>,
-    /// 0 to 1.
+    /// Confidence, 0 to 1.
     pub confidence: f32,
 }
 
-/// All active rules. Immutable; a reload makes a new set.
+/// All active rules. Immutable; a reload creates a new set.
 #[derive(Debug, Default)]
 pub struct RuleSet {
     /// DICOM attributes.
@@ -105,13 +105,13 @@ pub struct RuleSet {
     pub edifact: RulePart<EdifactRules>,
     /// Fields of NCPDP Telecommunication.
     pub ncpdp: RulePart<FlatRules>,
-    /// Fields of files with signals and volumes.
+    /// Fields of recordings of signals and volumes.
     pub recordings: RulePart<RecordingRules>,
     /// Elements of XML messages.
     pub xml: RulePart<XmlRules>,
     /// FHIR elements and identifier systems.
     pub fhir: RulePart<FhirRules>,
-    /// What says something of a patient's health.
+    /// Health data in segments, records and sections.
     pub health: RulePart<HealthRules>,
     /// Key names of JSON, forms, CSV and HTML.
     pub keys: RulePart<KeyRules>,
@@ -119,24 +119,24 @@ pub struct RuleSet {
     pub test_patients: RulePart<Placeholders>,
     /// Values that identify no person.
     pub placeholders: RulePart<Placeholders>,
-    /// What identifiers look like in free text.
+    /// Patterns of identifiers in free text.
     pub text: RulePart<TextRules>,
     /// Numbers of national registers and health systems.
     pub identifiers: RulePart<IdentifierRules>,
-    /// What answers show of web services.
+    /// What responses show about web services.
     pub services: RulePart<ServiceRules>,
     /// Words that are not part of names.
     pub vocabulary: RulePart<Vocabulary>,
-    /// What is enough evidence for an alert, and how severe it is.
+    /// Which evidence raises an alert, and with which severity.
     pub policy: RulePart<Policy>,
-    /// What is known and accepted.
+    /// Suppressions: findings that are known and accepted.
     pub suppressions: Arc<Suppressions>,
-    /// Ids of rules that were switched off, for `phitap rules check`.
+    /// Ids of disabled rules, for `phitap rules check`.
     pub disabled: Vec<String>,
     /// Every entry, for `phitap rules list` and `test`.
     pub entries: Vec<RuleInfo>,
-    /// Which reload of a run brought them; 0 from the start.
+    /// Number of the reload that brought them; 0 at the start of a run.
     pub generation: u64,
-    /// Identifies a set of rule files by its content; 16 hexadecimal digits.
+    /// Hash of the rule files' contents, 16 hexadecimal digits.
     pub digest: String,
 }

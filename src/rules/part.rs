@@ -1,11 +1,11 @@
-//! A part of the rules: those of one kind of content.
+//! A part of the rules, for one kind of content.
 
 use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::OnceLock;
 
-/// Rules that were read, or that are read when they are first needed. A run meets few kinds of content, and
-/// reading all rules takes longer than reading a small capture.
+/// Rules that have been read, or will be on first use. A run meets few kinds of content, and
+/// reading all rules takes longer than a small capture.
 pub struct RulePart<T> {
     here: Option<T>,
     later: OnceLock<T>,
@@ -13,12 +13,12 @@ pub struct RulePart<T> {
 }
 
 impl<T> RulePart<T> {
-    /// Rules that `read` gives when they are first needed.
+    /// Rules that `read` provides on first use.
     pub(in crate::rules) const fn when_needed(read: fn() -> T) -> Self {
         Self { here: None, later: OnceLock::new(), read }
     }
 
-    /// Whether they were read.
+    /// Whether they have been read.
     pub fn is_read(&self) -> bool {
         self.here.is_some() || self.later.get().is_some()
     }

@@ -1,7 +1,7 @@
-//! `[[placeholder]]`: values that take the place of an identifier and identify no person (`UNKNOWN`,
-//! `{{name}}`, `078-05-1120`); `[[name_affix]]`: words beside a name that are not part of it;
-//! `[[test_patient]]`: values of test patients, whose records are still reported; `[[phantom]]`: names of
-//! objects examined in place of people.
+//! `[[placeholder]]`: values in place of an identifier that identify no person (`UNKNOWN`,
+//! `{{name}}`, `078-05-1120`). `[[name_affix]]`: words beside a name that are not part of it.
+//! `[[test_patient]]`: values of test patients, whose records are still reported. `[[phantom]]`:
+//! names of objects examined in place of people.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -14,14 +14,14 @@ use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
-        /// Kinds whose values it takes; empty for all.
+        /// Kinds it applies to; empty for all.
         #[serde(default)]
         kinds: Vec<Kind>,
-        /// Words or whole values, compared without case; one `*` matches anything.
+        /// Words or whole values, compared without case. One `*` matches any text.
         values: Vec<String>,
-        /// What takes away people's names writes them.
+        /// Whether de-identification writes them.
         #[serde(default)]
         deidentified: bool,
     }
@@ -30,12 +30,12 @@ section_entry! {
 section_entry! {
     /// Test objects of imaging.
     pub(in crate::rules) struct Phantom {
-        /// Words that say that it is one.
+        /// Words that mark a phantom.
         words: Vec<String>,
         /// Words that may accompany them.
         #[serde(default)]
         beside: Vec<String>,
-        /// What laboratories measure in place of patients: asked only of their messages.
+        /// Whether laboratories measure it in place of patients. Checked for their messages only.
         #[serde(default)]
         laboratory: bool,
     }
@@ -49,10 +49,10 @@ section_entry! {
     }
 }
 
-/// What a placeholder applies to.
+/// The kinds a placeholder applies to; none for all.
 type Scope = Option<Box<[Kind]>>;
 
-/// A byte at the outside of a value.
+/// The first or last byte of a value.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 enum Outer {
     First(u8),
@@ -79,17 +79,17 @@ pub struct Placeholders {
     /// The text before and after the `*`, by the byte that the value must begin or end with.
     shapes: HashMap<Outer, Vec<(String, String, Scope)>, foldhash::fast::FixedState>,
     affixes: HashSet<String, foldhash::fast::FixedState>,
-    /// Of the placeholders, those that de-identification writes.
+    /// Placeholders that de-identification writes.
     deidentified: Vec<(String, Option<String>)>,
-    /// Words of phantoms; true for those that decide, false for those that may accompany them.
+    /// Words of phantoms: true if the word decides, false if it may only accompany one that does.
     phantoms: HashMap<String, bool, foldhash::fast::FixedState>,
-    /// The same of what laboratories measure in place of patients.
+    /// The same for what laboratories measure in place of patients.
     materials: HashMap<String, bool, foldhash::fast::FixedState>,
 }
 
 impl Placeholders {
-    /// Whether `value`, trimmed and in lower case, is a placeholder: as a whole, by its shape, or, for names,
-    /// because each of its words is one.
+    /// Whether `value`, trimmed and in lower case, is a placeholder: as a whole, by its pattern,
+    /// or, for names, because all of its words are placeholders.
     pub fn contains(&self, kind: Kind, value: &str) -> bool {
         let applies = |scope: &Scope| scope.as_ref().is_none_or(|kinds| kinds.contains(&kind));
         if self.whole.get(value).is_some_and(|scopes| scopes.iter().any(applies)) {
@@ -106,7 +106,7 @@ impl Placeholders {
         shaped || (is_name(kind) && self.all_words(value, applies))
     }
 
-    /// Whether all words of a name are placeholders, numbers aside (`Test Patient 3`).
+    /// Whether all words of a name are placeholders; numbers are ignored (`Test Patient 3`).
     fn all_words(&self, value: &str, applies: impl Fn(&Scope) -> bool + Copy) -> bool {
         let mut any = false;
         for word in value.split(|c: char| !c.is_alphanumeric()) {
@@ -121,8 +121,7 @@ impl Placeholders {
         any
     }
 
-    /// Whether `name`, trimmed and in lower case, is one that de-identification writes in place of a
-    /// person's.
+    /// Whether `name`, trimmed and in lower case, is a name that de-identification writes.
     pub fn says_deidentified(&self, name: &str) -> bool {
         let fits = |text: &str| {
             self.deidentified.iter().any(|(before, after)| match after {
@@ -138,19 +137,20 @@ impl Placeholders {
         fits(name) || words.next().is_some_and(fits) && words.all(fits)
     }
 
-    /// Whether a name or an ID belongs to a phantom: one of its words decides, and the others may accompany
-    /// it. Numbers and single letters always may.
+    /// Whether a name or ID belongs to a phantom. One of its words must decide, and the others must
+    /// be allowed beside it; numbers and single letters always are.
     pub fn is_phantom(&self, value: &str) -> bool {
         says_so(value, |word| self.phantoms.get(word).copied())
     }
 
-    /// Whether a name or an ID in a message of a laboratory belongs to a control, a calibrator or a unit of blood.
+    /// Whether a name or ID in a laboratory message belongs to a control, a calibrator or a unit of
+    /// blood.
     pub fn is_material(&self, value: &str) -> bool {
         says_so(value, |word| self.materials.get(word).copied())
     }
 
-    /// Whether a record of a laboratory is about material and no patient: its names say so, or its IDs where it has no
-    /// name. `born`: it has a birth date, which a person whose family name is such a word has.
+    /// Whether a laboratory record is about material and not a patient, by its names or, if it has
+    /// none, by its IDs. `born`: it has a birth date, so the name may be a person's family name.
     pub fn is_material_record<'v>(
         &self,
         names: impl Iterator<Item = &'v str>,
@@ -168,13 +168,13 @@ impl Placeholders {
         named || (!born && ids.any(|id| self.is_material(id)))
     }
 
-    /// Whether a folded word is a title, a degree or a generation and no part of a name.
+    /// Whether a folded word is a title, a degree or a generation, and not part of a name.
     pub fn is_affix(&self, word: &str) -> bool {
         self.affixes.contains(word)
     }
 }
 
-/// Whether one word of a value decides, and all others are known beside it.
+/// Whether one word of a value decides, and all others are allowed beside it.
 fn says_so(value: &str, known: impl Fn(&str) -> Option<bool>) -> bool {
     let mut says_so = false;
     for word in value.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()) {
@@ -187,7 +187,7 @@ fn says_so(value: &str, known: impl Fn(&str) -> Option<bool>) -> bool {
     says_so
 }
 
-/// Whether values of this kind are names of persons.
+/// Whether values of this kind are names of people.
 const fn is_name(kind: Kind) -> bool {
     matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName)
 }
@@ -234,14 +234,14 @@ impl Placeholders {
         Ok(())
     }
 
-    /// Whether a sample is one of these values, as any of the kinds of the entry.
+    /// Whether a sample is one of these values, for any kind of the entry.
     fn takes(&self, entry: &Entry, sample: &str) -> bool {
         let kind = entry.kinds.first().copied().unwrap_or(Kind::Name);
         self.contains(kind, &sample.trim().to_lowercase())
     }
 }
 
-/// Which list of values a section fills.
+/// The list of values that a section fills.
 pub(in crate::rules) trait ValueList: 'static {
     const NAME: &'static str;
     fn of(all: &RuleSet) -> &Placeholders;

@@ -1,5 +1,5 @@
-//! `[[alert]]`: which evidence in which payloads raises an alert; `[severity]`: how severe it is; `[access]`:
-//! what shows that a service answers anyone.
+//! `[[alert]]`: which evidence in which formats raises an alert. `[severity]`: its severity.
+//! `[access]`: what proves that a service answers anyone.
 
 use super::Kind;
 use super::compile::Compiler;
@@ -11,35 +11,35 @@ use serde::Deserialize;
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         /// Formats it applies to (`dicom`, `fhir`, ...), `*` for all.
         content: Vec<String>,
-        /// At least one of these kinds must be there.
+        /// At least one of these kinds must be present.
         any_of: Vec<Kind>,
-        /// All of these kinds must be there too.
+        /// All of these kinds must be present.
         #[serde(default)]
         all_of: Vec<Kind>,
-        /// How many different kinds must be there, sex not counted.
+        /// Number of different kinds that must be present, sex not counted.
         #[serde(default = "one")]
         kinds: u8,
         /// Only structured medical records (data sets, messages, resources).
         #[serde(default)]
         structured: bool,
-        /// Words or structure must say that it is about a patient.
+        /// Words or structure must show that the record is about a patient.
         #[serde(default)]
         patient_context: bool,
-        /// One of the kinds must be of a list of valid numbers.
+        /// One of the numbers must come from a list of valid numbers.
         #[serde(default)]
         listed: bool,
-        /// Whether it also applies to questions (C-FIND keys, search forms).
+        /// Whether it also applies to queries (C-FIND keys, search forms).
         #[serde(default = "yes")]
         query: bool,
-        /// Only records whose source says that they were de-identified, and of their kinds only
-        /// those left behind. Other alerts never apply to such records.
+        /// Applies only to records declared as de-identified, and to the kinds that were left
+        /// behind. Other alerts never apply to such records.
         #[serde(default)]
         deidentified: bool,
-        /// A picture that shows identifiers counts like one of `any_of`.
+        /// An image that shows identifiers counts as one of `any_of`.
         #[serde(default)]
         burned_in: bool,
     }
@@ -53,25 +53,25 @@ const fn yes() -> bool {
     true
 }
 
-/// `[deidentified]`: what a record may hold whose source says that it was de-identified.
+/// `[deidentified]`: what a record that is declared as de-identified may contain.
 #[derive(Deserialize, Debug, Default)]
 #[serde(deny_unknown_fields)]
 pub(in crate::rules) struct DeidentifiedEntry {
-    /// Kinds whose values are pseudonyms there.
+    /// Kinds whose values are pseudonyms in such records.
     pseudonymous: Vec<Kind>,
-    /// Fields that de-identification empties: any value there was left behind, whatever its kind. A trailing
-    /// `*` matches any rest, `private` all private attributes.
+    /// Fields that de-identification empties. Any value in them was left behind, whatever its kind.
+    /// A trailing `*` matches any rest, `private` all private attributes.
     #[serde(default)]
     emptied: Vec<String>,
 }
 
-/// Points of a severity score, added up and capped at 100.
+/// Points of the severity score, summed and capped at 100.
 #[derive(Deserialize, Debug, Clone)]
 #[serde(deny_unknown_fields, default)]
 pub struct SeverityEntry {
-    /// Any finding.
+    /// For any finding.
     pub base: u8,
-    /// One end is not in the home networks.
+    /// One end is outside the home networks.
     pub external: u8,
     /// No login was required.
     pub no_authentication: u8,
@@ -79,17 +79,17 @@ pub struct SeverityEntry {
     pub answers_anyone: u8,
     /// A secret crossed in clear.
     pub credentials_in_clear: u8,
-    /// A number that is stolen for fraud (ssn, national_id, insurance_number, drivers_licence).
+    /// A number used for fraud (ssn, national_id, insurance_number, drivers_licence).
     pub fraud_id: u8,
     /// Health data beside the identifiers.
     pub health: u8,
-    /// Taken off for test data.
+    /// Subtracted for test data.
     pub test: u8,
-    /// Taken off where the source says it was de-identified.
+    /// Subtracted if the record is declared as de-identified.
     pub deidentified: u8,
-    /// An exposure of at least ten patients.
+    /// The exposure has at least ten patients.
     pub patients_10: u8,
-    /// An exposure of at least 500 patients (45 CFR 164.408).
+    /// The exposure has at least 500 patients (45 CFR 164.408).
     pub patients_500: u8,
 }
 
@@ -117,7 +117,7 @@ impl Default for SeverityEntry {
 pub struct AccessRules {
     /// Default calling application entity titles of common tools.
     default_titles: Vec<String>,
-    /// So many titles by which one host is let in.
+    /// Number of titles under which one host was accepted that proves it.
     titles_of_one_client: u32,
 }
 
@@ -134,17 +134,17 @@ impl AccessRules {
         let default_titles = titles.iter().map(|t| (*t).to_owned()).collect();
         Self { default_titles, titles_of_one_client }
     }
-    /// Whether this is a default title of a common tool.
+    /// Whether `title` is a default of a common tool.
     pub fn is_default_title(&self, title: &str) -> bool {
         self.default_titles.iter().any(|t| t.eq_ignore_ascii_case(title))
     }
-    /// By how many titles one host must have been let in.
+    /// Number of titles under which one host must have been accepted.
     pub fn titles_of_one_client(&self) -> u32 {
         self.titles_of_one_client.max(2)
     }
 }
 
-/// What a record has to show for itself.
+/// The evidence in a record.
 #[derive(Clone, Copy, Debug)]
 pub struct RecordEvidence<'a> {
     /// The format that found it.
@@ -153,24 +153,24 @@ pub struct RecordEvidence<'a> {
     pub structured: bool,
     /// Kinds of its identifiers, each once.
     pub kinds: &'a [Kind],
-    /// Words or structure say that it is about a patient. A structured record always is.
+    /// Whether words or structure show that it is about a patient. A structured record always is.
     pub patient_context: bool,
-    /// It is a question for a patient.
+    /// Whether it is a query for a patient.
     pub query: bool,
-    /// Its source says that it was de-identified: `kinds` are those left behind.
+    /// Set if the record is declared as de-identified; `kinds` are then those left behind.
     pub deidentified: Option<Deidentified>,
-    /// A number of it is of a list of valid numbers.
+    /// Whether a number comes from a list of valid numbers.
     pub listed: bool,
 }
 
-/// What is known of a record whose source says that it was de-identified.
+/// Details of a record that is declared as de-identified.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Deidentified {
-    /// The picture itself shows identifiers.
+    /// Whether the image itself shows identifiers.
     pub burned_in: bool,
 }
 
-/// What makes an alert.
+/// A rule that raises an alert.
 #[derive(Debug)]
 pub struct AlertRule {
     /// `rule.id` of events.
@@ -190,7 +190,7 @@ pub struct AlertRule {
 }
 
 impl AlertRule {
-    /// Whether a record is enough.
+    /// Whether a record is enough evidence.
     pub fn applies(&self, record: &RecordEvidence<'_>) -> bool {
         let counted = record.kinds.iter().filter(|k| !k.is_weak()).count();
         if self.deidentified != record.deidentified.is_some() {
@@ -208,7 +208,7 @@ impl AlertRule {
     }
 }
 
-/// The whole policy.
+/// The policy.
 #[derive(Debug, Default)]
 pub struct Policy {
     /// In order of id; the first that applies names the alert.
@@ -222,13 +222,13 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The alert that a record makes, if it makes one.
+    /// The alert that a record raises, if any.
     pub fn alert(&self, record: &RecordEvidence<'_>) -> Option<&Arc<AlertRule>> {
         self.alerts.iter().find(|a| a.applies(record))
     }
     /// Whether this field holds a pseudonym in a de-identified record.
     pub fn is_pseudonymous(&self, kind: Kind, field: &str) -> bool {
-        // Private attributes are named by maker: `(0011,xx04) of ...`.
+        // Private attributes are named with their creator: `(0011,xx04) of ...`.
         let emptied = |entry: &String| match entry.strip_suffix('*') {
             Some(prefix) => field.starts_with(prefix),
             None => entry == field || entry == "private" && field.contains(",xx"),
@@ -238,7 +238,7 @@ impl Policy {
 }
 
 impl Policy {
-    /// Takes over the tables that are not entries.
+    /// Takes the tables that are not entries.
     pub(in crate::rules) fn configure(
         &mut self,
         deidentified: DeidentifiedEntry,
@@ -288,7 +288,7 @@ impl Section for Alerts {
         }));
         Ok(())
     }
-    /// A sample is a record: `dicom structured: name, birth_date`, with any of [`FLAGS`] behind the
+    /// A sample is a record: `dicom structured: name, birth_date`, with any of [`FLAGS`] after the
     /// format.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let alert = with.rules.policy.alerts.iter().find(|alert| alert.id == entry.common.id)?;
@@ -314,5 +314,5 @@ impl Section for Alerts {
     }
 }
 
-/// What a sample may say of a record.
+/// Flags of a record in a sample.
 const FLAGS: [&str; 6] = ["structured", "context", "query", "deidentified", "burned_in", "listed"];

@@ -1,5 +1,5 @@
-//! `[[recording]]`: fields of files with signals of the body (electrocardiograms, electroencephalograms) and of
-//! volumes that identify a patient.
+//! `[[recording]]`: fields that identify a patient in recordings of signals (electrocardiograms,
+//! electroencephalograms) and in volumes.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -13,11 +13,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         /// `scp-ecg`, `mfer`, `edf`, `ishne`, `nifti`, `intellivue`.
         format: String,
-        /// In the notation of the format: `1-0` (section and tag), `81` (tag), `patient name`.
+        /// Field in the notation of the format: `1-0` (section and tag), `81` (tag), `patient
+        /// name`.
         field: String,
         kind: Kind,
         #[serde(default)]
@@ -26,12 +27,12 @@ section_entry! {
     }
 }
 
-/// A field with the part of a value that it holds.
+/// A field with the part of the value it holds.
 #[derive(Debug)]
 pub struct RecordingField {
     /// What it means.
     pub rule: Arc<FieldRule>,
-    /// Which part.
+    /// The part it holds.
     pub part: Part,
 }
 
@@ -42,7 +43,7 @@ pub struct RecordingRules {
 }
 
 impl RecordingRules {
-    /// What a field means.
+    /// The meaning of a field.
     pub fn field(&self, format: &str, field: &str) -> Option<&RecordingField> {
         self.fields.get(&(format.to_owned(), field.to_owned()))
     }
@@ -72,7 +73,7 @@ impl Section for Recordings {
         to.rules.recordings.fields.insert((entry.format.clone(), entry.field.clone()), field);
         Ok(())
     }
-    /// A sample is a value; dates are written as YYYYMMDD, sexes as the format has them.
+    /// A sample is a value. Dates are written as YYYYMMDD, sexes as in the format.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let document = recording::sample(&entry.format, &entry.field, sample)?;
         let content_type = match entry.format.as_str() {

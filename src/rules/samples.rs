@@ -1,55 +1,56 @@
-//! `match` and `no_match` samples, run by the code that reads traffic.
+//! Runs `match` and `no_match` samples through the code that reads traffic.
 //!
-//! A section that names a place in a format (a tag, a segment, a path) writes a small document with the
-//! sample in that place. Reading documents takes later stages, so they pass in a [`SampleReader`].
+//! A section that names a place in a format (a tag, a segment, a path) builds a small document with
+//! the sample in that place. Reading documents takes later stages, which pass in a
+//! [`SampleReader`].
 
 use super::{Kind, RuleInfo, RuleSet};
 
-/// Reads the documents that sections make of samples.
+/// Reads the documents that sections build from samples.
 pub trait SampleReader {
-    /// Reads `bytes` as content of this media type; the fields that were taken.
+    /// Reads `bytes` as content of this media type, and returns the fields found.
     fn read(&self, rules: &RuleSet, content_type: &str, bytes: &[u8]) -> Vec<SampleField>;
-    /// Whether a value that a recogniser found in text may be an identifier of its kind.
+    /// Whether a value that a recogniser found in text is acceptable as an identifier of its kind.
     fn accepts_found(&self, rules: &RuleSet, kind: Kind, value: &str) -> bool;
 }
 
-/// A field that was taken from a sample document.
+/// A field found in a sample document.
 #[derive(Debug)]
 pub struct SampleField {
     /// The rule's id.
     pub rule: String,
-    /// Where it was found, in the rule's notation.
+    /// The field in the rule's notation.
     pub field: String,
 }
 
-/// A sample that a rule did not treat as it says.
+/// A sample that its rule treated differently than declared.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SampleFailure {
     /// The rule's id.
     pub rule: String,
     /// File and line of the rule.
     pub source: (String, usize),
-    /// The sample. Comes from the rule file, never from traffic.
+    /// The sample. It comes from the rule file, never from traffic.
     pub sample: String,
-    /// Whether the rule should have taken it.
+    /// Whether the rule should have accepted it.
     pub expected: bool,
 }
 
-/// What samples are run with.
+/// What is needed to run samples.
 pub(in crate::rules) struct Samples<'a> {
     pub rules: &'a RuleSet,
     pub reader: &'a dyn SampleReader,
 }
 
 impl Samples<'_> {
-    /// Whether the rule `id` takes a field out of this document.
+    /// Whether the rule `id` finds a field in this document.
     pub fn takes(&self, id: &str, content_type: &str, bytes: &[u8]) -> bool {
         self.reader.read(self.rules, content_type, bytes).iter().any(|field| field.rule == id)
     }
 }
 
 impl RuleSet {
-    /// Every sample that fails, of the entries that `of` chooses.
+    /// All failing samples of the entries that `of` selects.
     pub fn failing_samples(
         &self,
         reader: &dyn SampleReader,

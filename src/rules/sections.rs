@@ -1,8 +1,8 @@
 //! Sections of rule files: `[[dicom]]`, `[[hl7v2]]`, `[[key]]`...
 //!
-//! A section is a type that implements [`Section`] and one line in the list below. It says what an entry
-//! holds, where the entry looks, how it is compiled and how its samples are run; everything else (ids,
-//! overriding, switching off, faults with their line) is the same for all sections.
+//! A section is a type that implements [`Section`], and one line in the list below. It defines the
+//! form of an entry, what it matches, how it is compiled and how its samples are run. Everything
+//! else (ids, overriding, disabling, faults with their line) is the same for all sections.
 
 use super::compile::Compiler;
 use super::entry::SectionEntry;
@@ -21,21 +21,21 @@ use std::sync::Arc;
 pub(in crate::rules) trait Section: 'static {
     /// As in `[[name]]`.
     const NAME: &'static str;
-    /// An entry as it is written.
+    /// An entry as written in the file.
     type Entry: SectionEntry + for<'de> Deserialize<'de> + Send + Sync + 'static;
 
-    /// What the entry identifies by, where it names a kind.
+    /// The kind of identifier, if the entry names one.
     fn kind(_entry: &Self::Entry) -> Option<Kind> {
         None
     }
-    /// Where it looks: a tag, a field, a path, key names.
+    /// What it matches: a tag, a field, a path, key names.
     fn subject(entry: &Self::Entry) -> String;
     /// Checks the entry and adds it to the rules.
     fn compile(entry: &Self::Entry, to: &mut Compiler<'_>) -> Result<(), LoadError>;
-    /// Completes the rules when the last entry of the section is in.
+    /// Called after the last entry of the section.
     fn finish(_rules: &mut RuleSet) {}
-    /// Whether the entry takes a sample, found out by the code that reads traffic. Nothing if the sample
-    /// is not written as this section wants it.
+    /// Whether the entry accepts a sample, decided by the code that reads traffic. None if the
+    /// sample does not have the form that this section requires.
     fn takes(entry: &Self::Entry, sample: &str, with: &Samples<'_>) -> Option<bool>;
 }
 
@@ -85,11 +85,11 @@ pub(in crate::rules) struct PlacedEntry {
     pub rule: Arc<dyn Rule>,
 }
 
-/// A rule file as written. Every section may appear in any file.
+/// A rule file as written. Any section may appear in any file.
 #[derive(Default)]
 pub(in crate::rules) struct File {
     pub entries: Vec<PlacedEntry>,
-    /// Ids of rules that do not apply here.
+    /// Ids of rules to disable.
     pub disable: Vec<toml::Spanned<String>>,
     pub deidentified: Option<policy::DeidentifiedEntry>,
     pub severity: Option<policy::SeverityEntry>,
@@ -112,10 +112,10 @@ const OTHERS: [&str; 4] = ["disable", "deidentified", "severity", "access"];
 
 macro_rules! sections {
     ($($section:ty,)*) => {
-        /// Every section, in the order in which they are compiled.
+        /// All sections in the order of compilation.
         pub(in crate::rules) const SECTIONS: &[&str] = &[$(<$section as Section>::NAME,)*];
 
-        /// Every name allowed at the top level of a file.
+        /// All names allowed at the top level of a file.
         const NAMES: &[&str] = &[
             $(<$section as Section>::NAME,)*
             OTHERS[0], OTHERS[1], OTHERS[2], OTHERS[3],

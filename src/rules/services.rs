@@ -1,5 +1,5 @@
-//! `[[service]]`: what the answers of a web service reveal about it, whoever runs it: a directory listing, a
-//! bucket, an index, a database; `[[secret]]`: names under which forms and queries carry secrets.
+//! `[[service]]`: what responses reveal about a web service: a directory listing, a bucket, a
+//! search index, a database. `[[secret]]`: names under which forms and queries carry secrets.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -15,25 +15,25 @@ use smallvec::SmallVec;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// Texts over all services, bytes: they are compiled into one automaton.
+/// Most text of all services, bytes; it is compiled into one automaton.
 const MAX_TEXTS: usize = 64 << 10;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         kind: ServiceKind,
-        /// As events name it; the title unless given.
+        /// Product name in events; the title unless given.
         product: Option<String>,
-        /// One of these is the path; `*` at either end matches anything.
+        /// The path must be one of these; `*` at either end matches any text.
         #[serde(default)]
         path: Vec<String>,
-        /// One of these is in the `Server` header.
+        /// The `Server` header must contain one of these.
         #[serde(default)]
         server: Vec<String>,
-        /// All of these are in the first bytes of the answer, in any case.
+        /// The first bytes of the body must contain all of these, in any case.
         #[serde(default)]
         all: Vec<String>,
-        /// One of these does.
+        /// They must contain one of these.
         #[serde(default)]
         any: Vec<String>,
     }
@@ -43,14 +43,14 @@ section_entry! {
     /// Names of form fields and query parameters.
     pub(in crate::rules) struct SecretEntry {
         names: Vec<String>,
-        /// It lets the client in, as an API key does; otherwise it is typed by a person.
+        /// Whether it gives access, as an API key does; otherwise a person types it.
         #[serde(default)]
         key: bool,
     }
 }
 
 closed_set! {
-    /// What a web service is: a closed set, as in `phi.service.interfaces`.
+    /// Kinds of web services, as in `phi.service.interfaces`.
     #[derive(Deserialize, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     #[serde(rename_all = "kebab-case")]
     pub enum ServiceKind {
@@ -66,17 +66,17 @@ closed_set! {
         Fhir = "fhir",
         /// Serves DICOM over HTTP.
         Dicomweb = "dicomweb",
-        /// Archive or viewer of pictures.
+        /// An image archive or viewer.
         Pacs = "pacs",
-        /// Health records.
+        /// An electronic health record system.
         Ehr = "ehr",
-        /// Passes messages on.
+        /// An integration engine, which forwards messages.
         IntegrationEngine = "integration-engine",
     }
 }
 
 closed_set! {
-    /// What kind of secret crossed the wire in clear: a closed set, as in `phi.service.credentials`.
+    /// Kinds of secrets that crossed in clear, as in `phi.service.credentials`.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
     pub enum Secret {
         /// HTTP Basic.
@@ -98,30 +98,30 @@ closed_set! {
     }
 }
 
-/// A service that answers can show.
+/// A service that can be recognised by its responses.
 #[derive(Debug)]
 pub struct ServiceRule {
     /// Unique id.
     pub id: String,
-    /// What it is.
+    /// Kind of service.
     pub kind: ServiceKind,
-    /// As events name it.
+    /// Product name in events.
     pub product: Arc<str>,
     path: Vec<String>,
     server: Vec<String>,
-    /// Numbers of texts.
+    /// Indexes of texts.
     all: Vec<usize>,
     any: Vec<usize>,
 }
 
-/// An answer of a web service.
+/// A response of a web service.
 #[derive(Clone, Copy, Debug)]
 pub struct Answer<'a> {
-    /// The path that was asked for, without the query.
+    /// The requested path without the query.
     pub path: &'a str,
     /// The `Server` header.
     pub server: &'a str,
-    /// The first bytes of what came.
+    /// The first bytes of the body.
     pub head: &'a [u8],
 }
 
@@ -136,7 +136,7 @@ impl ServiceRule {
     }
 }
 
-/// Whether `path` is what `pattern` says.
+/// Whether `path` matches `pattern`.
 fn is_path(pattern: &str, path: &str) -> bool {
     match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
         (Some(_), Some(_)) => path.contains(pattern.trim_matches('*')),
@@ -150,15 +150,15 @@ fn is_path(pattern: &str, path: &str) -> bool {
 #[derive(Debug, Default)]
 pub struct ServiceRules {
     services: Vec<ServiceRule>,
-    /// Text in answers, in any case; compiled from `listed`.
+    /// Texts in responses, in any case; compiled from `listed`.
     texts: Option<AhoCorasick>,
     listed: Vec<String>,
-    /// By folded name: whether it lets the client in.
+    /// By folded name: whether it gives access.
     secrets: HashMap<String, bool, foldhash::fast::FixedState>,
 }
 
 impl ServiceRules {
-    /// The services that `answer` shows.
+    /// The services that a response shows.
     pub fn shown<'a>(&'a self, answer: &Answer<'_>) -> impl Iterator<Item = &'a ServiceRule> {
         let mut found: SmallVec<[usize; 8]> = SmallVec::new();
         for hit in self.texts.iter().flat_map(|texts| texts.find_overlapping_iter(answer.head)) {
@@ -170,15 +170,15 @@ impl ServiceRules {
         self.services.iter().filter(move |s| !found.is_empty() && s.takes(answer, &found))
     }
 
-    /// Whether a form field or query parameter carries a secret; if so, whether that is a key that
-    /// lets the client in.
+    /// Whether a form field or query parameter carries a secret. The inner value says whether it is
+    /// a key that gives access.
     pub fn secret(&self, name: &str) -> Option<bool> {
         self.secrets.get(&fold(name)).copied()
     }
 }
 
 impl ServiceRules {
-    /// The number of a text found in answers.
+    /// The index of a text in responses, added if it is new.
     fn number(&mut self, text: &str) -> usize {
         self.listed.iter().position(|listed| listed == text).unwrap_or_else(|| {
             self.listed.push(text.to_owned());
@@ -221,14 +221,14 @@ impl Section for Services {
     }
     fn finish(rules: &mut RuleSet) {
         let rules = &mut *rules.services;
-        // Within MAX_TEXTS, the automaton is smaller than any limit of its builder.
+        // Within MAX_TEXTS, the automaton stays below all limits of its builder.
         rules.texts = AhoCorasickBuilder::new()
             .ascii_case_insensitive(true)
             .kind(Some(AhoCorasickKind::DFA))
             .build(&rules.listed)
             .ok();
     }
-    /// A sample is an answer: `/path | Server header | first bytes`.
+    /// A sample is a response: `/path | Server header | first bytes`.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let mut parts = sample.splitn(3, " | ");
         let (path, server, head) = (parts.next()?, parts.next()?, parts.next()?);

@@ -1,14 +1,14 @@
-//! Rules as text, for `phitap rules list` and `check`.
+//! Prints rules for `phitap rules list`, `show` and `check`.
 
 use super::{RuleInfo, RuleSet};
 use crate::time::Timestamp;
 use std::fmt::Write;
 
-/// Widest cell of a column that is not the last, in characters.
+/// Widest cell of all but the last column, characters.
 const MAX_CELL: usize = 48;
 
-/// Every rule, in aligned columns: id, section, kind and its Safe Harbor letter (45 CFR
-/// 164.514(b)(2)(i)), where it looks, title, reference.
+/// All rules in aligned columns: id, section, kind with its Safe Harbor letter (45 CFR
+/// 164.514(b)(2)(i)), subject, title, reference.
 pub fn list_table(rules: &RuleSet) -> String {
     let mut entries: Vec<&RuleInfo> = rules.entries.iter().collect();
     entries.sort_by(|a, b| (a.section, &a.id).cmp(&(b.section, &b.id)));
@@ -28,7 +28,7 @@ pub fn list_table(rules: &RuleSet) -> String {
     align(&rows)
 }
 
-/// All that a rule says, or nothing if there is none with this id.
+/// Everything about the rule with this id; none if there is none.
 pub fn show_text(rules: &RuleSet, id: &str) -> Option<String> {
     let rule = rules.entries.iter().find(|rule| rule.id == id)?;
     let (file, line) = &rule.source;
@@ -55,7 +55,7 @@ pub fn show_text(rules: &RuleSet, id: &str) -> Option<String> {
     Some(text)
 }
 
-/// What was loaded, one line a section, what was switched off, and suppressions that are over `now`.
+/// The number of rules per section, disabled rules, and suppressions expired at `now`.
 pub fn check_text(rules: &RuleSet, now: Timestamp) -> String {
     let mut sections: Vec<(&str, usize)> = Vec::new();
     for rule in &rules.entries {
@@ -84,7 +84,7 @@ pub fn check_text(rules: &RuleSet, now: Timestamp) -> String {
     text
 }
 
-/// At most [`MAX_CELL`] characters of a cell.
+/// Shortens a cell to [`MAX_CELL`] characters.
 fn shorten(text: &str) -> String {
     match text.char_indices().nth(MAX_CELL) {
         None => text.to_owned(),
@@ -92,7 +92,7 @@ fn shorten(text: &str) -> String {
     }
 }
 
-/// Columns as wide as their widest cell, two spaces apart, nothing behind the last.
+/// Aligns columns two spaces apart, without trailing blanks.
 fn align<const N: usize>(rows: &[[String; N]]) -> String {
     let width = |column: usize| {
         rows.iter().filter_map(|row| row.get(column)).map(|c| c.chars().count()).max().unwrap_or(0)

@@ -15,7 +15,7 @@ fn load(files: &[(&str, &str)]) -> Result<RuleSet, LoadError> {
     RuleSet::load(Some(dir.path()))
 }
 
-/// Line and words of the reason.
+/// Expects a fault at this line with these words in the reason.
 #[track_caller]
 fn refused(text: &str, line: usize, words: &[&str]) {
     match load(&[("site.toml", text)]) {
@@ -161,7 +161,7 @@ fn rules_are_switched_off_by_id() {
     assert_eq!(rules.entries.len() + 1, shipped.entries.len());
     let text = check_text(&rules, crate::time::Timestamp(0));
     assert!(text.contains("1 disabled: dicom-patient-name"), "{text}");
-    // In any section.
+    // In every section.
     let mut sections: Vec<(&str, &str)> = Vec::new();
     for rule in &shipped.entries {
         if !sections.iter().any(|(section, _)| *section == rule.section) {
@@ -189,7 +189,7 @@ fn patterns_that_cannot_be_run_are_refused() {
     refused(&recogniser("[0-9"), 5, &["pattern", "unclosed"]);
     refused(&recogniser("(?:[a-z]{1000}){1000}"), 5, &["pattern", "size"]);
     refused(&recogniser("[0-9]*"), 5, &["nothing at all"]);
-    // No pattern takes exponential time: there is no backtracking to be caught in.
+    // No pattern takes exponential time, because the engine does not backtrack.
     assert!(load(&[("a.toml", &recogniser("(a+)+b"))]).is_ok());
 }
 
@@ -268,7 +268,7 @@ fn a_part_that_is_read_when_needed_is_that_of_all_rules() {
     macro_rules! same {
         ($($part:ident)+) => {$(
             assert!(!parts.$part.is_read(), "{} was read before it was needed", stringify!($part));
-            // Tables differ in their order, not in their length.
+            // Maps differ in order, not in length.
             let [mut ours, mut theirs] = [&parts.$part, &all.$part].map(|part| format!("{part:?}").into_bytes());
             assert!(parts.$part.is_read());
             ours.sort_unstable();
@@ -280,7 +280,7 @@ fn a_part_that_is_read_when_needed_is_that_of_all_rules() {
     same!(placeholders text identifiers services vocabulary policy);
 }
 
-/// Keys of every section: what they mean is the same everywhere (ARCHITECTURE.md).
+/// Keys that have the same meaning in every section (ARCHITECTURE.md).
 const COMMON_KEYS: [&str; 7] =
     ["id", "title", "kind", "reference", "match", "no_match", "confidence"];
 

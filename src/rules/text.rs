@@ -1,5 +1,5 @@
-//! `[[recogniser]]`: what identifiers look like in free text, by shape or by the words before them;
-//! `[[text_person]]`: words that say whose a telephone number there is.
+//! `[[recogniser]]`: patterns of identifiers in free text, by form or by the words before them.
+//! `[[text_person]]`: words that tell whose telephone number follows.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -18,19 +18,19 @@ use zeroize::Zeroizing;
 const MAX_PATTERN: usize = 1 << 20;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         kind: Kind,
-        /// A regular expression; the group `value`, where it has one, is the identifier.
+        /// A regular expression. Its group `value`, if it has one, is the identifier.
         pattern: String,
-        /// Texts, one of which must be there for the pattern to match, in lower case: looked for before the pattern is
+        /// Lower-case texts, one of which every match contains. Searched for before the pattern is
         /// compiled.
         #[serde(default)]
         needs: Vec<String>,
         /// The pattern contains the words that say what the value is.
         #[serde(default)]
         labelled: bool,
-        /// The value must hold a digit.
+        /// The value must contain a digit.
         #[serde(default)]
         digit: bool,
         confidence: Option<f32>,
@@ -38,16 +38,16 @@ section_entry! {
 }
 
 section_entry! {
-    /// Words that say whose a number near them is.
+    /// Words that tell whose number follows.
     pub(in crate::rules) struct PersonWords {
-        /// Whose.
+        /// The person.
         person: Person,
         /// The words, compared after folding.
         words: Vec<String>,
     }
 }
 
-/// The owner of a telephone number or address in running text, according to the words before it.
+/// Whose telephone number or address it is, by the words before it.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "lowercase")]
 pub enum Person {
@@ -55,7 +55,7 @@ pub enum Person {
     Patient,
     /// A relative's.
     Relative,
-    /// That of another person: staff, a ward, the letterhead.
+    /// Another person's: staff, a ward, the letterhead.
     Other,
 }
 
@@ -64,7 +64,7 @@ pub enum Person {
 pub struct Recogniser {
     /// What it means.
     pub rule: Arc<FieldRule>,
-    /// Words before the value say what it is; otherwise only its shape does.
+    /// Whether words before the value say what it is; otherwise only its form does.
     pub labelled: bool,
     digit: bool,
     needs: Vec<String>,
@@ -72,8 +72,8 @@ pub struct Recogniser {
 }
 
 impl Recogniser {
-    /// Whether it may find anything in `text`, where `lower` is the same in lower case and `digits` says
-    /// whether it has any.
+    /// Whether it may find anything in `text`. `lower` is the text in lower case, `digits` whether
+    /// it has any.
     fn may_find(&self, lower: &str, digits: bool) -> bool {
         (digits || !self.digit)
             && (self.needs.is_empty()
@@ -81,8 +81,8 @@ impl Recogniser {
     }
 }
 
-/// A pattern that is compiled when it is first needed: most captures hold no text of the kind that is
-/// searched, and compiling all patterns takes longer than reading a small capture.
+/// A pattern that is compiled on first use. Most captures hold no text that needs it, and compiling
+/// all patterns takes longer than reading a small capture.
 #[derive(Debug)]
 struct Pattern {
     text: String,
@@ -90,7 +90,7 @@ struct Pattern {
 }
 
 impl Pattern {
-    /// The compiled form; none if it is faulty, which is found when the rules are loaded.
+    /// The compiled pattern; none if it is faulty, which is detected when rules are loaded.
     fn get(&self) -> Option<&Regex> {
         self.compiled.get_or_init(|| build(&self.text).ok()).as_ref()
     }
@@ -100,7 +100,7 @@ fn build(pattern: &str) -> Result<Regex, regex::Error> {
     RegexBuilder::new(pattern).size_limit(MAX_PATTERN).build()
 }
 
-/// Every recogniser, in order of id.
+/// All recognisers, ordered by id.
 #[derive(Debug, Default)]
 pub struct TextRules {
     recognisers: Vec<Recogniser>,
@@ -108,7 +108,7 @@ pub struct TextRules {
 }
 
 impl TextRules {
-    /// Whose a number is, by a word near it.
+    /// The person that a word points to.
     pub fn person(&self, word: &str) -> Option<Person> {
         self.persons.get(&fold(word)).copied()
     }
@@ -158,8 +158,8 @@ impl Section for Recognisers {
     }
     fn compile(entry: &Entry, to: &mut Compiler<'_>) -> Result<(), LoadError> {
         let compiled = OnceLock::new();
-        // A test compiles the shipped patterns; those of a site are compiled here, to refuse them with
-        // their line.
+        // Tests compile the shipped patterns. A site's patterns are compiled here, so that faults
+        // are reported with their line.
         if !is_shipped(to.source) {
             let pattern = match build(&entry.pattern) {
                 Ok(pattern) => pattern,
@@ -221,7 +221,7 @@ impl Section for Persons {
 mod tests {
     use crate::rules::RuleSet;
 
-    /// The pattern alone finds no more than it does behind what it needs.
+    /// The pattern alone finds nothing in text without what it needs.
     #[test]
     fn what_patterns_need_is_in_all_that_they_find() {
         let rules = RuleSet::shipped().expect("shipped rules");

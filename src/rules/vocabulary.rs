@@ -1,5 +1,5 @@
-//! `[[vocabulary]]`: words that name parts of interfaces, systems and organisations, not people, in
-//! particular. Facts of a service show them at once; all other words might be somebody's name.
+//! `[[vocabulary]]`: words that name parts of interfaces, systems and organisations, and not
+//! people. Facts of a service show them at once; any other word might be a person's name.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -7,30 +7,35 @@ use super::error::LoadError;
 use super::fold;
 use super::samples::Samples;
 use super::sections::Section;
+use aho_corasick::AhoCorasick;
 use serde::Deserialize;
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
-/// Longest word that is looked up, bytes; a longer one is unknown.
+/// Longest word looked up, bytes; longer ones are unknown.
 const MAX_WORD: usize = 64;
 
-/// Most words that may make up an unbroken word (`trackedentitylist`).
+/// Most known words in a compound (`trackedentitylist`).
 const MAX_PIECES: usize = 5;
 
-/// Shortest of them, letters. Shorter ones fit into any name.
+/// Shortest word of a compound, letters. Shorter ones occur in any name.
 const MIN_PIECE: usize = 3;
 
-/// Shortest part of a longer word that makes it known, letters.
+/// Shortest part that makes a longer word known, letters.
 const MIN_PART: usize = 3;
 
+/// Longest part, bytes, that occurs by chance inside a name, but seldom at either end of it.
+const MAX_END: usize = 4;
+
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         of: Domain,
         words: Vec<String>,
     }
 }
 
-/// Where words are known.
+/// Where a word is known.
 #[derive(Deserialize, Clone, Copy, PartialEq, Eq, Debug)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::rules) enum Domain {
@@ -38,9 +43,9 @@ pub(in crate::rules) enum Domain {
     Path,
     /// Anywhere.
     System,
-    /// Anywhere, and the words beside it are no name.
+    /// Anywhere, and the words beside it are not a name.
     Organisation,
-    /// Anywhere, also as a part of a longer word.
+    /// Anywhere, also as part of a longer word.
     WordPart,
 }
 
@@ -50,11 +55,15 @@ pub struct Vocabulary {
     paths: HashSet<String, foldhash::fast::FixedState>,
     systems: HashSet<String, foldhash::fast::FixedState>,
     organisations: HashSet<String, foldhash::fast::FixedState>,
+    /// Parts that count at either end of a word only, and those that count anywhere in it.
+    ends: HashSet<String, foldhash::fast::FixedState>,
     parts: Vec<String>,
+    /// Finds `parts`; made when a word is first looked for.
+    finder: OnceLock<Option<AhoCorasick>>,
 }
 
-/// The words of a text: stretches of letters, broken where a small letter meets a capital one
-/// (`getUserList`) and before the last of several capitals (`HTTPServer`). Where each starts and ends.
+/// Start and end of the words of a text: runs of letters, split between a small and a capital
+/// letter (`getUserList`) and before the last of several capitals (`HTTPServer`).
 pub fn words(text: &str) -> Vec<(usize, usize)> {
     let mut words = Vec::new();
     let mut start = None;
@@ -85,12 +94,12 @@ const fn is_mark(c: char) -> bool {
 }
 
 impl Vocabulary {
-    /// Whether this word is known. One or two letters say nothing.
+    /// Whether the word is known. One or two letters always are.
     pub fn knows(&self, word: &str) -> bool {
         self.known(word, |folded| self.is_of_system(folded) || self.has_part(folded))
     }
 
-    /// Whether this word is known as a part of a path.
+    /// Whether the word is known as part of a path.
     pub fn knows_in_path(&self, word: &str) -> bool {
         self.known(word, |folded| {
             let listed = |word: &str| self.is_in_path(word) || self.is_of_system(word);
@@ -98,7 +107,7 @@ impl Vocabulary {
         })
     }
 
-    /// Whether a text has a word that names an organisation.
+    /// Whether a text contains a word that names an organisation.
     pub fn names_organisation(&self, text: &str) -> bool {
         words(text).into_iter().any(|(start, end)| {
             let folded = fold(text.get(start..end).unwrap_or_default());
@@ -124,11 +133,16 @@ impl Vocabulary {
     }
 
     fn has_part(&self, folded: &str) -> bool {
-        // Three letters occur by chance inside a name, but seldom at either end of it.
-        self.parts.iter().any(|part| match part.len() {
-            0..=4 => folded.starts_with(part.as_str()) || folded.ends_with(part.as_str()),
-            _ => folded.contains(part.as_str()),
-        })
+        let is_end = |end: Option<&str>| end.is_some_and(|end| self.ends.contains(end));
+        let behind = |len: usize| folded.len().checked_sub(len).and_then(|at| folded.get(at..));
+        if (MIN_PART..=MAX_END).any(|len| is_end(folded.get(..len)) || is_end(behind(len))) {
+            return true;
+        }
+        let finder = self.finder.get_or_init(|| AhoCorasick::new(&self.parts).ok());
+        match finder {
+            Some(finder) => finder.is_match(folded),
+            None => self.parts.iter().any(|part| folded.contains(part.as_str())),
+        }
     }
 }
 
@@ -137,9 +151,9 @@ fn listed(list: &HashSet<String, foldhash::fast::FixedState>, folded: &str) -> b
     list.contains(folded) || folded.strip_suffix('s').is_some_and(|one| list.contains(one))
 }
 
-/// Whether a word is nothing but known words, one behind another.
+/// Whether a word consists of known words only.
 fn is_put_together(folded: &str, known: &impl Fn(&str) -> bool) -> bool {
-    // How few words make up the first so many bytes; longer words first would miss some.
+    // Fewest words that make up each prefix; taking the longest word first would miss some.
     let mut pieces = vec![usize::MAX; folded.len() + 1];
     pieces[0] = 0;
     for start in 0..folded.len() {
@@ -180,12 +194,14 @@ impl Section for Words {
                 Domain::WordPart if folded.len() < MIN_PART => {
                     return to.fault(format!("words: {word:?} is too short for a part of a word"));
                 }
+                Domain::WordPart if folded.len() <= MAX_END => drop(vocabulary.ends.insert(folded)),
                 Domain::WordPart => vocabulary.parts.push(folded),
             }
         }
         Ok(())
     }
-    /// A sample is a text whose words are all known where the entry looks, at least one of them by it.
+    /// A sample is a text whose words are all known where the entry applies, at least one of them
+    /// through the entry.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let vocabulary = &with.rules.vocabulary;
         if entry.of == Domain::Organisation {

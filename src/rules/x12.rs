@@ -1,5 +1,5 @@
-//! `[[x12]]`: elements of X12 (HIPAA 5010) segments that identify a patient; `[[x12_entity]]`: which
-//! entities (NM101) are patients or insured persons.
+//! `[[x12]]`: elements of X12 (HIPAA 5010) segments that identify a patient. `[[x12_entity]]`:
+//! entities (NM101) that are patients or insured persons.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -11,14 +11,14 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         /// `NM1-09`.
         element: String,
-        /// Only where the element before it is one of these qualifiers.
+        /// Only if the element before it is one of these qualifiers.
         #[serde(default)]
         qualifier: Vec<String>,
-        /// Of the holder of a plan who is not the patient.
+        /// Whether it applies to a plan holder who is not the patient.
         #[serde(default)]
         insured: bool,
         kind: Kind,
@@ -29,15 +29,15 @@ section_entry! {
 section_entry! {
     /// An entity identifier code.
     pub(in crate::rules) struct Entity {
-        /// As in NM101.
+        /// Code as in NM101.
         code: String,
-        /// Holds a plan; a patient only if there is no other.
+        /// The entity holds a plan, and is a patient only if there is no other.
         #[serde(default)]
         insured: bool,
     }
 }
 
-/// An element with the qualifiers it depends on.
+/// An element with its qualifiers.
 #[derive(Debug)]
 pub struct X12Element {
     /// What it means.
@@ -46,7 +46,7 @@ pub struct X12Element {
 }
 
 impl X12Element {
-    /// Whether it means this behind `qualifier`, the element before it.
+    /// Whether it applies after `qualifier`, the element before it.
     pub fn applies(&self, qualifier: &str) -> bool {
         self.qualifier.is_empty() || self.qualifier.iter().any(|q| q == qualifier)
     }
@@ -56,7 +56,7 @@ impl X12Element {
 #[derive(Debug, Default)]
 pub struct X12Rules {
     segments: HashMap<String, Vec<(u16, X12Element)>>,
-    /// Of NM1, where it names the holder of a plan who is not the patient.
+    /// Elements of NM1 for a plan holder who is not the patient.
     holder: Vec<(u16, X12Element)>,
     entities: HashSet<String>,
     insured: HashSet<String>,
@@ -67,7 +67,8 @@ impl X12Rules {
     pub fn segment(&self, name: &str) -> &[(u16, X12Element)] {
         self.segments.get(name).map_or(&[], Vec::as_slice)
     }
-    /// The elements of NM1 that identify the patient where it names another person, who holds the plan.
+    /// The elements of NM1 that identify the patient although it names another person, who holds
+    /// the plan.
     pub fn plan_holder(&self) -> &[(u16, X12Element)] {
         &self.holder
     }
@@ -118,7 +119,7 @@ impl Section for Elements {
             elements.sort_by_key(|(number, _)| *number);
         }
     }
-    /// A sample is an element as on the wire.
+    /// A sample is an element in wire format.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (segment, number) = parse_element(&entry.element)?;
         let number = usize::from(number);
@@ -141,11 +142,11 @@ impl Section for Elements {
     }
 }
 
-/// Delimiters of samples: characters that no sample holds.
+/// Delimiters for samples, which no sample contains.
 const ELEMENT: &str = "\u{1D}";
 const TERMINATOR: &str = "\u{1C}";
 
-/// An interchange with these segments in the loop of a subscriber.
+/// An interchange with these segments in a subscriber loop.
 fn interchange(before: &str, segment: &str) -> Vec<u8> {
     let header = ["ISA", "00", "", "00", "", "ZZ", "S", "ZZ", "R", "260101", "0000"];
     let header = [&header[..], &["^", "00501", "1", "0", "P", "\u{1F}"]].concat();

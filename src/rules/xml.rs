@@ -1,6 +1,6 @@
-//! `[[xml_dialect]]`: how a message of a dialect of XML begins; `[[xml]]`: its elements that identify a
-//! patient; `[[xml_record]]`: which element holds the data of one patient; `[[xml_about]]`: elements
-//! that say what else is there.
+//! `[[xml_dialect]]`: how a message of an XML dialect begins. `[[xml]]`: elements that identify a
+//! patient. `[[xml_record]]`: elements that hold the data of one patient. `[[xml_about]]`: elements
+//! that show what else a record holds.
 
 use super::compile::Compiler;
 use super::entry::section_entry;
@@ -12,15 +12,15 @@ use super::{FieldRule, Health, Kind};
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-/// Elements in the longest path of a rule.
+/// Most elements in the path of a rule.
 const MAX_PATH: usize = 6;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         dialect: String,
-        /// `Patient/Name/LastName`, `PT/PT.patient_id@V`: from an ancestor down to the element or
-        /// its attribute.
+        /// `Patient/Name/LastName`, `PT/PT.patient_id@V`: from an ancestor to the element or its
+        /// attribute.
         paths: Vec<String>,
         kind: Kind,
         #[serde(default)]
@@ -30,15 +30,15 @@ section_entry! {
 }
 
 section_entry! {
-    /// The element that holds the data of one patient.
+    /// An element that holds the data of one patient.
     pub(in crate::rules) struct Record {
         dialect: String,
         element: String,
-        /// `NAME=VALUE`: an attribute that the element must have to be one.
+        /// `NAME=VALUE`: an attribute that the element must have.
         attribute: Option<String>,
-        /// Where the record holds its own id, if the document says elsewhere which ones are patients.
+        /// Where the record holds its id, if the document lists patients elsewhere.
         own_id: Option<String>,
-        /// Where the document names the records that are patients.
+        /// Where the document lists the records that are patients.
         named_in: Option<String>,
     }
 }
@@ -47,16 +47,16 @@ section_entry! {
     /// How a message of a dialect begins.
     pub(in crate::rules) struct Start {
         dialect: String,
-        /// Names of the element, without prefix; one that ends in `*` is the front of it.
+        /// Names of the root element without prefix; a trailing `*` matches any rest.
         elements: Vec<String>,
-        /// Prefixes of namespaces, one of which must be declared; empty if the names are enough.
+        /// Namespace prefixes, one of which must be declared; empty if the names are enough.
         #[serde(default)]
         namespaces: Vec<String>,
     }
 }
 
 section_entry! {
-    /// Elements that say what accompanies the identifiers.
+    /// Elements that show what else the record holds.
     pub(in crate::rules) struct AboutEntry {
         dialect: String,
         paths: Vec<String>,
@@ -64,30 +64,31 @@ section_entry! {
     }
 }
 
-/// An element or attribute with the part of a value that it holds.
+/// An element or attribute with the part of the value it holds.
 #[derive(Debug)]
 pub struct XmlField {
     /// What it means.
     pub rule: Arc<FieldRule>,
-    /// Which part.
+    /// The part it holds.
     pub part: Part,
 }
 
-/// What is known of one dialect.
+/// The rules of one dialect.
 #[derive(Debug, Default)]
 pub struct XmlDialect {
-    /// With the attribute that each must have, if any.
+    /// By element: the attribute it must have, if any.
     records: HashMap<String, Option<(String, String)>, foldhash::fast::FixedState>,
     own_ids: HashSet<String, foldhash::fast::FixedState>,
     named_in: HashSet<String, foldhash::fast::FixedState>,
     fields: HashMap<String, XmlField, foldhash::fast::FixedState>,
     about: HashMap<String, Health, foldhash::fast::FixedState>,
-    /// Last parts of all paths: most elements are in none.
+    /// Last parts of all paths, because most elements are in none.
     ends: HashSet<String, foldhash::fast::FixedState>,
 }
 
 impl XmlDialect {
-    /// Whether an element holds the data of one patient; `has` says whether it has an attribute of this value.
+    /// Whether an element holds the data of one patient. `has` checks for an attribute with a
+    /// value.
     pub fn is_record(&self, element: &str, has: impl FnOnce(&str, &str) -> bool) -> bool {
         match self.records.get(element) {
             Some(Some((name, value))) => has(name, value),
@@ -95,7 +96,7 @@ impl XmlDialect {
             None => false,
         }
     }
-    /// Whether only those records are patients that the document names as such.
+    /// Whether only records that the document lists are patients.
     pub fn names_patients(&self) -> bool {
         !self.named_in.is_empty()
     }
@@ -103,7 +104,7 @@ impl XmlDialect {
     pub fn is_own_id(&self, path: &str) -> bool {
         self.own_ids.contains(path)
     }
-    /// Whether a path names a record that is a patient.
+    /// Whether a path lists a record as patient.
     pub fn is_named_in(&self, path: &str) -> bool {
         self.named_in.contains(path)
     }
@@ -115,7 +116,7 @@ impl XmlDialect {
     pub fn field(&self, path: &str) -> Option<&XmlField> {
         self.fields.get(path)
     }
-    /// What the presence of an element says.
+    /// What an element shows about the record.
     pub fn about(&self, path: &str) -> Option<Health> {
         self.about.get(path).copied()
     }
@@ -126,7 +127,7 @@ impl XmlDialect {
 pub struct XmlRules {
     dialects: HashMap<String, XmlDialect, foldhash::fast::FixedState>,
     starts: HashMap<String, Vec<DialectStart>, foldhash::fast::FixedState>,
-    /// Starts given by their prefix only.
+    /// Beginnings given by prefix.
     fronts: Vec<(String, DialectStart)>,
 }
 
@@ -140,8 +141,8 @@ impl XmlRules {
     /// Longest path of a rule, in elements.
     pub const MAX_PATH: usize = MAX_PATH;
 
-    /// The dialect whose messages begin with `element`; `declares` says whether a namespace with
-    /// this front was declared.
+    /// The dialect whose messages begin with `element`. `declares` checks for a declared namespace
+    /// with a prefix.
     pub fn begun(&self, element: &str, declares: impl Fn(&str) -> bool) -> Option<&str> {
         let named = self.starts.get(element).into_iter().flatten();
         let fronts = self.fronts.iter().filter(|(front, _)| element.starts_with(front.as_str()));
@@ -152,7 +153,7 @@ impl XmlRules {
         all.find(declared).map(|start| start.dialect.as_str())
     }
 
-    /// What is known of a dialect.
+    /// The rules of a dialect.
     pub fn dialect(&self, name: &str) -> Option<&XmlDialect> {
         self.dialects.get(name)
     }
@@ -182,7 +183,7 @@ impl Section for Dialects {
         }
         Ok(())
     }
-    /// A sample is the name of an element, and perhaps a namespace behind a blank.
+    /// A sample is the name of an element, optionally followed by a blank and a namespace.
     fn takes(entry: &Start, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let (element, namespace) = sample.split_once(' ').unwrap_or((sample, ""));
         let declares = |front: &str| namespace.starts_with(front);
@@ -190,21 +191,21 @@ impl Section for Dialects {
     }
 }
 
-/// Dialects with a distinctive beginning, and the messages that their samples belong to.
+/// Dialects that need no entry to be recognised, with the messages for their samples.
 const BUILT_IN: [(&str, &str, &str); 2] = [
     ("poct1a", "<OBS.R01>", "</OBS.R01>"),
     ("script", "<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\">", "</Message>"),
 ];
 
 impl XmlRules {
-    /// The tags around a message of a dialect; nothing if no message is in it.
+    /// The tags around a message of a dialect; none if the dialect has no messages.
     fn envelope(&self, dialect: &str) -> Option<(String, String)> {
         if let Some((_, begin, end)) = BUILT_IN.iter().find(|(name, ..)| *name == dialect) {
             return Some(((*begin).to_owned(), (*end).to_owned()));
         }
         let named = self.starts.iter().flat_map(|(name, all)| all.iter().map(move |s| (name, s)));
         let fronts = self.fronts.iter().map(|(front, start)| (front, start));
-        // Any will do: always the same one.
+        // Any of them works, but always choose the same one.
         let of_dialect = named.chain(fronts).filter(|(_, start)| start.dialect == dialect);
         let (root, start) = of_dialect.min_by_key(|(name, _)| *name)?;
         let begin = match start.namespaces.first() {
@@ -216,9 +217,9 @@ impl XmlRules {
 }
 
 impl XmlDialect {
-    /// The elements of a message with a value at `path`, inside a record of a patient.
+    /// The elements of a message with a value at `path`, inside a patient's record.
     fn body(&self, path: &str, value: &str) -> String {
-        // Any record will do: always the same one.
+        // Any record works, but always choose the same one.
         let any = self.records.keys().min().map_or("", String::as_str);
         let (mut before, mut record, mut inside) = (Vec::new(), any, path);
         let mut rest = path;
@@ -277,11 +278,11 @@ impl Section for Fields {
         }
         Ok(())
     }
-    /// A sample is a value. Each path must take it.
+    /// A sample is a value. Every path must accept it.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let dialect = with.rules.xml.dialect(&entry.dialect)?;
         let Some((begin, end)) = with.rules.xml.envelope(&entry.dialect) else {
-            // No message is in this dialect.
+            // The dialect has no messages.
             return Some(false);
         };
         let taken = |path: &String| {
@@ -292,7 +293,7 @@ impl Section for Fields {
     }
 }
 
-/// A record of which an attribute holds a value.
+/// A record with a value in one of its attributes.
 fn record_with(record: &str, attribute: &str, name: &str, value: &str) -> String {
     let value = value.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;");
     format!("<{record}{attribute} {name}=\"{value}\"></{record}>")

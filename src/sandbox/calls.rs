@@ -1,9 +1,9 @@
-//! The system calls that a sensor makes (seccomp(2)). Any other is answered with ENOSYS, as by a kernel that does not
-//! have it: libraries then fall back to older calls, which an EPERM would keep them from.
+//! The system calls that a sensor may make (seccomp(2)). Others fail with ENOSYS, as on a kernel
+//! without them. Libraries then fall back to older calls, which they would not do after EPERM.
 //!
-//! There are two lists. The sensor reads packets, opens interfaces again, writes files, and talks to receivers, resolvers
-//! and browsers. A thread that parses what strangers sent computes and waits, and may do nothing else: it opens no file and
-//! no connection, and creates no thread.
+//! There are two lists. The sensor reads packets, reopens interfaces, writes files, and talks to
+//! receivers, resolvers and browsers. A thread that parses untrusted data may only compute and
+//! wait: it cannot open files or connections, or create threads.
 
 use libc::c_long;
 use seccompiler::SeccompCmpArgLen::{Dword, Qword};
@@ -13,25 +13,25 @@ use seccompiler::{
 };
 use std::collections::BTreeMap;
 
-/// Who is restricted.
+/// What is restricted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Scope {
-    /// The process from now on, with every thread that it creates.
+    /// The process, with all threads it creates from now on.
     Sensor,
     /// This thread, further than the process.
     Parser,
 }
 
-/// Why calls are not restricted.
+/// Why calls cannot be restricted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Missing {
-    /// The lists are not known for this processor.
+    /// There are no lists for this processor.
     Processor,
-    /// The kernel has no seccomp, or does not let us.
+    /// The kernel has no seccomp, or does not permit it.
     Kernel,
 }
 
-/// Restricts the system calls of this thread and of those that it creates. Returns how many are left.
+/// Restricts the system calls of this thread and those it creates. Returns how many are allowed.
 pub(super) fn restrict(scope: Scope) -> Result<usize, Missing> {
     let arch: TargetArch = std::env::consts::ARCH.try_into().map_err(|_| Missing::Processor)?;
     let rules = rules(scope);
@@ -51,7 +51,7 @@ fn rules(scope: Scope) -> BTreeMap<i64, Vec<SeccompRule>> {
     for call in lists.iter().copied().flatten() {
         rules.insert(*call, Vec::new());
     }
-    // No memory is code and can be written.
+    // No memory may be both writable and executable.
     const WRITE_AND_EXEC: u64 = (libc::PROT_WRITE | libc::PROT_EXEC) as u64;
     let protections =
         [0, libc::PROT_WRITE, libc::PROT_EXEC].map(|p| masked(2, WRITE_AND_EXEC, p as u64));
@@ -61,14 +61,14 @@ fn rules(scope: Scope) -> BTreeMap<i64, Vec<SeccompRule>> {
     let names = [libc::PR_SET_NAME, libc::PR_SET_VMA].map(|option| equal(0, Dword, option as u64));
     insert(&mut rules, libc::SYS_prctl, &names);
     if scope == Scope::Sensor {
-        // Threads, but neither processes nor namespaces. clone3 has its flags in memory, where no filter sees
-        // them: without it the C library uses clone.
+        // Threads, but no processes or namespaces. The flags of clone3 are in memory, where no
+        // filter sees them; without it, the C library uses clone.
         const THREAD: u64 = libc::CLONE_THREAD as u64;
         insert(&mut rules, libc::SYS_clone, &[masked(0, THREAD | NAMESPACES, THREAD)]);
         let families = FAMILIES.map(|family| equal(0, Dword, family as u64));
         insert(&mut rules, libc::SYS_socket, &families);
         insert(&mut rules, libc::SYS_socketpair, &[equal(0, Dword, libc::AF_UNIX as u64)]);
-        // What restricts a thread further.
+        // For restricting a thread further.
         let privileges = [libc::PR_SET_NO_NEW_PRIVS, libc::PR_SET_SECCOMP]
             .map(|option| equal(0, Dword, option as u64));
         insert(&mut rules, libc::SYS_prctl, &privileges);
@@ -76,7 +76,7 @@ fn rules(scope: Scope) -> BTreeMap<i64, Vec<SeccompRule>> {
     rules
 }
 
-/// Allows a call where one of the conditions holds.
+/// Allows a call if one of the conditions holds.
 fn insert(
     rules: &mut BTreeMap<i64, Vec<SeccompRule>>,
     call: c_long,
@@ -104,7 +104,8 @@ const NAMESPACES: u64 = (libc::CLONE_NEWNS
     | libc::CLONE_NEWPID
     | libc::CLONE_NEWNET) as u64;
 
-/// Kinds of sockets: packets; receivers, resolvers and the page; the service manager; names of interfaces.
+/// Kinds of sockets: packets; receivers, resolvers and the web page; the service manager; interface
+/// names.
 const FAMILIES: [libc::c_int; 5] =
     [libc::AF_PACKET, libc::AF_INET, libc::AF_INET6, libc::AF_UNIX, libc::AF_NETLINK];
 
@@ -144,13 +145,13 @@ const COMPUTE: &[c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// The same under the names that only older processors have.
+/// The same by names that only older processors have.
 #[cfg(target_arch = "x86_64")]
 const OLD_COMPUTE: &[c_long] = &[libc::SYS_poll, libc::SYS_time];
 #[cfg(not(target_arch = "x86_64"))]
 const OLD_COMPUTE: &[c_long] = &[];
 
-/// Files and folders; which of them, landlock says.
+/// Files and folders; Landlock restricts which.
 const FILES: &[c_long] = &[
     libc::SYS_openat,
     libc::SYS_openat2,
@@ -202,7 +203,7 @@ const FILES: &[c_long] = &[
     libc::SYS_mincore,
 ];
 
-/// Sockets, and waiting for many of them.
+/// Sockets and polling.
 const CONNECTIONS: &[c_long] = &[
     libc::SYS_bind,
     libc::SYS_listen,
@@ -232,7 +233,7 @@ const CONNECTIONS: &[c_long] = &[
     libc::SYS_timerfd_gettime,
 ];
 
-/// What the process asks about itself and the machine, signals, and the restriction of its threads.
+/// Queries about the process and the machine, signals, and restricting threads.
 const PROCESS: &[c_long] = &[
     libc::SYS_getuid,
     libc::SYS_geteuid,
@@ -299,7 +300,7 @@ mod tests {
     use std::io::{Read as _, Write as _};
     use std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
 
-    /// Runs `work` in a thread that is restricted first; the process stays as it is.
+    /// Runs `work` in a thread that is restricted first; the process is not.
     fn inside<R: Send + 'static>(scope: Scope, work: impl FnOnce() -> R + Send + 'static) -> R {
         let thread = std::thread::spawn(move || {
             rustix::thread::set_no_new_privs(true).expect("no new privileges");
@@ -340,7 +341,7 @@ mod tests {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let slept = std::time::Duration::from_millis(1);
             runtime.expect("a runtime").block_on(async { tokio::time::sleep(slept).await });
-            // Programs, namespaces, and kinds of sockets that it has no use for.
+            // Programs, namespaces, and kinds of sockets that it does not need.
             assert!(std::process::Command::new("true").spawn().is_err());
             use rustix::net::{AddressFamily, SocketType, socket};
             let ciphers = AddressFamily::from_raw(libc::AF_ALG as u16);

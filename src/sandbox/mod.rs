@@ -1,7 +1,9 @@
-//! Drops privileges once the interfaces are open: user, capabilities, writing outside the
-//! folders of its outputs, connecting to ports that no output has, and all system calls but those that it makes.
+//! Drops privileges once the interfaces are open: user, capabilities, writing outside the folders
+//! of its outputs, connecting to ports of no output, and all other system calls than those it
+//! makes.
 //!
-//! It must run before the first thread starts, because threads inherit privileges when they are created.
+//! It must run before the first thread starts, because threads inherit privileges when they are
+//! created.
 
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 mod calls;
@@ -14,23 +16,24 @@ use std::path::PathBuf;
 pub struct Sandbox {
     /// The user to become: a name of /etc/passwd, or `UID` or `UID:GID`.
     pub user: Option<String>,
-    /// Whether timestamps of the adapter are used, which needs CAP_NET_ADMIN.
+    /// Whether the adapter's timestamps are used, which needs CAP_NET_ADMIN.
     pub administers: bool,
-    /// Folders that are written to.
+    /// Folders that may be written to.
     pub writes: Vec<PathBuf>,
-    /// Ports that connections of TCP are made to; any if none is said.
+    /// TCP ports that may be connected to; any if none.
     pub connects: Option<Vec<u16>>,
 }
 
-/// Makes the rights to capture effective that the program file grants without doing so itself (`setcap cap_net_raw=p`).
-/// With `=ep` the kernel refuses to start the program where the right cannot be had, as in the container of a hub.
+/// Makes the capture capability effective if the program file only permits it (`setcap
+/// cap_net_raw=p`). With `=ep` the kernel refuses to start the program where the capability is not
+/// available, as in the container of a hub.
 pub fn raise() {
     let wanted = CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN;
     let Ok(sets) = rustix::thread::capabilities(None) else { return };
     let granted = sets.permitted & wanted;
     if !sets.effective.contains(granted) {
         let sets = CapabilitySets { effective: sets.effective | granted, ..sets };
-        // Where that fails, so does opening the interface, which is said.
+        // If this fails, opening the interface fails, too, with a message.
         let _ = rustix::thread::set_capabilities(None, sets);
     }
 }
@@ -41,28 +44,28 @@ pub enum SandboxError {
     /// There is no such user.
     #[error("--user {0}: there is no such user; give a name of /etc/passwd, or UID:GID")]
     NoUser(String),
-    /// The system refused.
+    /// A system call failed.
     #[error("cannot {what}: {source}; use --no-sandbox to run without")]
     Refused {
-        /// What was tried.
+        /// The operation.
         what: &'static str,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Only root may become another user.
+    /// Only root may switch to another user.
     #[error("--user {0}: only root may become another user; start phitap as root, or leave it out")]
     NotRoot(String),
 }
 
-/// Number of capabilities: bits of a set.
+/// Number of capabilities: bits in a set.
 const CAPABILITIES: u32 = 64;
 
 impl Sandbox {
-    /// Drops the privileges; returns the restrictions in words.
+    /// Drops the privileges. Returns a description of the restrictions.
     ///
     /// # Errors
-    /// If there is no such user or the system refuses. Landlock and seccomp may be missing, which is stated
-    /// in the words.
+    /// There is no such user, or a system call failed. Missing Landlock or seccomp is no error; the
+    /// description says so.
     pub fn enter(&self) -> Result<String, SandboxError> {
         let user = self.become_user()?;
         let left = self.drop_capabilities()?;
@@ -84,7 +87,7 @@ impl Sandbox {
             return Err(SandboxError::NotRoot(name.clone()));
         }
         for bit in (0..CAPABILITIES).filter(|bit| !self.keeps(*bit)) {
-            // Those that this kernel does not know are refused.
+            // Capabilities that this kernel does not know are refused.
             let one = CapabilitySet::from_bits_retain(1 << bit);
             let _ = rustix::thread::remove_capability_from_bounding_set(one);
         }
@@ -100,7 +103,7 @@ impl Sandbox {
         self.kept().bits() & (1 << bit) != 0
     }
 
-    /// Interfaces that come back are opened again.
+    /// To reopen interfaces that come back.
     fn kept(&self) -> CapabilitySet {
         match self.administers {
             true => CapabilitySet::NET_RAW | CapabilitySet::NET_ADMIN,
@@ -169,7 +172,7 @@ fn refused(what: &'static str) -> impl Fn(rustix::io::Errno) -> SandboxError {
     move |error| SandboxError::Refused { what, source: error.into() }
 }
 
-/// User and group of a name, or of numbers.
+/// User and group for a name, or for numbers.
 fn find_user(name: &str) -> Option<(u32, u32)> {
     if name.bytes().all(|b| b.is_ascii_digit() || b == b':') {
         let (uid, gid) = name.split_once(':').unwrap_or((name, name));
@@ -178,7 +181,7 @@ fn find_user(name: &str) -> Option<(u32, u32)> {
     in_passwd(&std::fs::read_to_string("/etc/passwd").ok()?, name)
 }
 
-/// The entry of a name in a file in the format of passwd(5).
+/// The entry for a name in passwd(5) format.
 fn in_passwd(text: &str, name: &str) -> Option<(u32, u32)> {
     text.lines().find_map(|line| {
         let mut fields = line.split(':');
@@ -188,7 +191,7 @@ fn in_passwd(text: &str, name: &str) -> Option<(u32, u32)> {
     })
 }
 
-/// Restricts the system calls of this process; the words for it.
+/// Restricts the system calls of this process, and describes the result.
 #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
 fn restrict_calls() -> String {
     match calls::restrict(calls::Scope::Sensor) {
@@ -203,15 +206,15 @@ fn restrict_calls() -> String {
     "no seccomp (64-bit Linux only)".to_owned()
 }
 
-/// Restricts this thread, which only parses, further than the sensor around it: it opens no file and no connection.
-/// Where the sensor could not be restricted, it cannot either, which was stated.
+/// Restricts this thread, which only parses, further than the process: it cannot open files or
+/// connections. If the process could not be restricted, neither can the thread, which was reported.
 pub fn confine_parser() {
     #[cfg(all(target_os = "linux", target_pointer_width = "64"))]
     let _ = calls::restrict(calls::Scope::Parser);
 }
 
-/// Restrictions of this process according to /proc: name and value.
-pub fn in_force() -> Vec<(&'static str, String)> {
+/// Restrictions of this process from /proc: name and value.
+pub fn restrictions() -> Vec<(&'static str, String)> {
     let text = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let value = |key: &str| {
         let line = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(':'));
@@ -247,8 +250,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_in_force_is_read_from_the_system() {
-        let names: Vec<&str> = in_force().iter().map(|(name, _)| *name).collect();
+    fn restrictions_are_read_from_the_system() {
+        let names: Vec<&str> = restrictions().iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["uid", "gid", "capabilities", "no_new_privs", "seccomp"]);
     }
 }

@@ -2,9 +2,9 @@
 
 use super::Match;
 
-/// Whether `data` starts with a header record: `H`, the field, repeat, component and escape
-/// delimiters, all different, and the field delimiter again or the end of the record. Some senders
-/// name a fifth, for subcomponents: analysers that copy HL7 (`H|^~\&`), and HPRIM Santé (`H|~^\&`).
+/// Whether `data` starts with a header record: `H`, then the field, repeat, component and escape
+/// delimiters, all different, then a field delimiter or the end of the record. Some senders add a
+/// fifth for subcomponents: analysers that copy HL7 (`H|^~\&`), and HPRIM Santé (`H|~^\&`).
 pub fn header(data: &[u8]) -> Match {
     let Some(delimiters) = data.strip_prefix(b"H") else {
         return if data.is_empty() { Match::More } else { Match::No };

@@ -1,17 +1,17 @@
-//! The order of the bytes of a number, and of the letters of UTF-16.
+//! Byte order of numbers and of UTF-16.
 
-/// Which byte comes first.
+/// Byte order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum ByteOrder {
-    /// The least significant.
+    /// Least significant byte first.
     #[default]
     Little,
-    /// The most significant.
+    /// Most significant byte first.
     Big,
 }
 
 impl ByteOrder {
-    /// A number of two bytes.
+    /// Reads a two-byte number.
     #[inline]
     pub const fn u16(self, bytes: [u8; 2]) -> u16 {
         match self {
@@ -19,7 +19,7 @@ impl ByteOrder {
             Self::Big => u16::from_be_bytes(bytes),
         }
     }
-    /// A number of four bytes.
+    /// Reads a four-byte number.
     #[inline]
     pub const fn u32(self, bytes: [u8; 4]) -> u32 {
         match self {
@@ -27,7 +27,7 @@ impl ByteOrder {
             Self::Big => u32::from_be_bytes(bytes),
         }
     }
-    /// A number of eight bytes.
+    /// Reads an eight-byte number.
     #[inline]
     pub const fn u64(self, bytes: [u8; 8]) -> u64 {
         match self {

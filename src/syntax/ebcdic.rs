@@ -1,7 +1,7 @@
-//! EBCDIC, as IBM's mainframes and midrange systems and their terminals have it: code page 37, whose letters and
-//! digits all Latin code pages share.
+//! EBCDIC, the encoding of IBM mainframes and midrange systems. This is code page 37; all Latin
+//! code pages share its letters and digits.
 
-/// The characters of the bytes from 0x40 on.
+/// The characters of bytes 0x40 to 0xFF.
 const CP037: &str = "\
     \x20\0âäàáãåçñ¢.<(+|&éêëèíîïìß!$*);¬\
     -/ÂÄÀÁÃÅÇÑ¦,%_>?øÉÊËÈÍÎÏÌ`:#@'=\"\
@@ -10,7 +10,7 @@ const CP037: &str = "\
     {ABCDEFGHI\0ôöòóõ}JKLMNOPQR¹ûüùúÿ\
     \\÷STUVWXYZ²ÔÖÒÓÕ0123456789³ÛÜÙÚ\0";
 
-/// The character of a byte; a blank for what shows none.
+/// The character of a byte; a blank for control codes.
 pub fn character(byte: u8) -> char {
     static TABLE: std::sync::LazyLock<[char; 256]> = std::sync::LazyLock::new(|| {
         let mut table = [' '; 256];

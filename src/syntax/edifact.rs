@@ -3,9 +3,9 @@
 
 use super::Match;
 
-/// White space and framing before it.
+/// Most white space and framing before an interchange, bytes.
 const MAX_FILLER: usize = 16;
-/// Characters between `UNA` and the first segment.
+/// Length of the delimiters and the padding after `UNA`, bytes.
 const UNA: usize = 6;
 /// Longest reference number of a message, bytes.
 const MAX_REFERENCE: usize = 35;
@@ -66,7 +66,7 @@ fn segment(data: &[u8]) -> Match {
         }
         return if rest.len() < 5 { Match::More } else { Match::Yes(()) };
     }
-    // The reference number, then the type of the message.
+    // The reference number, then the message type.
     let rest = match name {
         b"UIH" => rest,
         _ => match rest.iter().take(MAX_REFERENCE).position(|b| *b == separator) {

@@ -1,27 +1,28 @@
-//! Where messages begin: start blocks and the header segments of ER7.
+//! Recognises the beginning of HL7 v2 messages: start blocks and header segments (ER7).
 
 use super::{ByteOrder, Match, astm, edifact, poct1a, xdt};
 
 /// `<SB>`, vertical tab.
 pub const START_BLOCK: u8 = 0x0B;
-/// `<EB>`, file separator. It may not occur within a message, so it ends one even without its CR.
+/// `<EB>`, file separator. It may not occur inside a message, so it ends one even without the CR
+/// after it.
 pub const END_BLOCK: u8 = 0x1C;
-/// Start of text, which some senders write as start block.
+/// STX, which some senders write as start block.
 pub const STX: u8 = 0x02;
-/// End of text.
+/// ETX, which ends what STX began.
 pub const ETX: u8 = 0x03;
 
-/// The framing of messages.
+/// How messages are framed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Framing {
-    /// Start and end block.
+    /// Start block and end block.
     Mllp,
     /// STX and ETX.
     Stx,
 }
 
 impl Framing {
-    /// By the first byte of a message.
+    /// The framing whose start byte this is.
     pub const fn started_by(byte: u8) -> Option<Self> {
         match byte {
             START_BLOCK => Some(Self::Mllp),
@@ -29,14 +30,14 @@ impl Framing {
             _ => None,
         }
     }
-    /// The byte before a message.
+    /// The byte that starts a message.
     pub const fn start(self) -> u8 {
         match self {
             Self::Mllp => START_BLOCK,
             Self::Stx => STX,
         }
     }
-    /// The byte behind a message.
+    /// The byte that ends a message.
     pub const fn end(self) -> u8 {
         match self {
             Self::Mllp => END_BLOCK,
@@ -45,53 +46,53 @@ impl Framing {
     }
 }
 
-/// Bytes that may come between the start block and the header: line ends, spaces, a byte order
-/// mark, the start block again, the header of the hybrid lower layer protocol (`D23` CR).
+/// Most bytes between the start block and the header: line ends, spaces, a byte order mark, a
+/// repeated start block, or the header of the hybrid lower layer protocol (`D23` CR).
 pub const MAX_FILLER: usize = 12;
-/// Bytes of `MSH|` in UTF-16.
+/// Length of `MSH|` in UTF-16, bytes.
 const WIDE_HEADER: usize = 8;
-/// Longest MSH-2 that is taken for encoding characters. The standard has four, five from 2.7 on;
-/// some senders escape one of them for XML.
+/// Longest MSH-2 accepted as encoding characters. The standard has four, from 2.7 on five; some
+/// senders escape one of them for XML.
 pub const MAX_ENCODING: usize = 8;
 /// Longest name of a root element.
 const MAX_NAME: usize = 64;
 
-/// A framed message at the start block that opens it.
+/// A framed message, from its start block on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Framed {
     /// How its end is marked.
     pub framing: Framing,
-    /// Bytes of framing before it.
+    /// Bytes between the start block and the message.
     pub filler: usize,
-    /// What it starts with.
+    /// How the message begins.
     pub opening: Opening,
 }
 
-/// How what is framed starts.
+/// How a framed message begins.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Opening {
     /// `MSH`.
     Message,
     /// `FHS` or `BHS`.
     Batch,
-    /// `PID`: the header was lost.
+    /// `PID`, if the header was lost.
     Patient,
-    /// X12, EDIFACT, xDT, XML... in the same framing.
+    /// X12, EDIFACT, xDT, XML and others in the same framing.
     Other,
     /// `MSH` in UTF-16.
     Wide(ByteOrder),
 }
 
-/// What begins at `data`, whose first byte is a start block; with `sure`, nothing else may be there.
+/// Recognises what follows the start block at `data[0]`. With `sure`, only a message may be there.
 pub fn block(data: &[u8], sure: bool) -> Match<Framed> {
     let Some(&first) = data.first() else { return Match::More };
     let Some(framing) = Framing::started_by(first) else { return Match::No };
-    // A commit acknowledgment may be on its way (MLLP release 2).
+    // Possibly the start of a commit acknowledgment (MLLP release 2).
     if let [_, 0x06 | 0x15] = data {
         return Match::More;
     }
     let mut filler = 1;
-    // Hybrid lower layer protocol: `D`, version, CR before the message.
+    // Hybrid lower layer protocol: `D`, the version and a CR precede the message.
     match data.get(1..5) {
         Some([b'D', a, b, b'\r']) if a.is_ascii_digit() && b.is_ascii_digit() => filler = 5,
         Some(_) => {}
@@ -130,16 +131,16 @@ pub fn block(data: &[u8], sure: bool) -> Match<Framed> {
     }
 }
 
-/// A header in UTF-16.
+/// A UTF-16 header.
 struct Wide {
-    /// Behind the other half of a start block that is two bytes wide itself.
+    /// Whether it follows the second byte of a start block that is itself two bytes wide.
     half: bool,
     order: ByteOrder,
 }
 
-/// What follows a start block. A byte order mark is left to the message. Without one, a zero may be
-/// the other half of the start block in little-endian order, or the first half of a letter in
-/// big-endian order; there the start block has a zero before it ([`wide_start`]).
+/// Recognises UTF-16 after a start block. A byte order mark belongs to the message. Without one, a
+/// zero byte may be the second half of a little-endian start block, or the first half of a
+/// big-endian letter; a big-endian start block has a zero before it ([`wide_start`]).
 fn wide(data: &[u8]) -> Match<Wide> {
     match data {
         [0xFF, 0xFE, text @ ..] => wide_header(text, ByteOrder::Little, false),
@@ -152,7 +153,7 @@ fn wide(data: &[u8]) -> Match<Wide> {
     }
 }
 
-/// Whether a start block and a header in big-endian order are at the front of `data`.
+/// Recognises a big-endian start block and header at the start of `data`.
 pub fn wide_start(data: &[u8]) -> Match<Framed> {
     const START: u8 = Framing::Mllp.start();
     match data {
@@ -176,7 +177,7 @@ pub fn wide_start(data: &[u8]) -> Match<Framed> {
     }
 }
 
-/// Whether `data` starts with the name of a header segment and a delimiter, in this order of bytes.
+/// Whether `data` starts with the name of a header segment and a delimiter in this byte order.
 fn wide_header(data: &[u8], order: ByteOrder, half: bool) -> Match<Wide> {
     let head = data.get(..WIDE_HEADER).unwrap_or(data);
     let is = |name: &[u8; 3]| {
@@ -190,17 +191,17 @@ fn wide_header(data: &[u8], order: ByteOrder, half: bool) -> Match<Wide> {
     let found = [b"MSH", b"FHS", b"BHS"].into_iter().any(is);
     match (found, head.len()) {
         (true, WIDE_HEADER) => Match::Yes(Wide { half, order }),
-        // One letter decides nothing yet: the plain header is tried.
+        // One letter is not enough: the narrow header is tried instead.
         (true, 0 | 1) if !half => Match::No,
         (true, _) => Match::More,
         (false, _) => Match::No,
     }
 }
 
-/// What else travels in this framing: X12, EDIFACT, xDT and XML. In text, a vertical tab is a line end,
-/// so where it need not be a start block (`!sure`) only what never occurs in text counts.
+/// Recognises other formats in this framing: X12, EDIFACT, xDT and XML. In text, a vertical tab is
+/// a line end. Where it need not be a start block (`!sure`), only what never occurs in text counts.
 fn other(data: &[u8], sure: bool) -> Match<Opening> {
-    // What may come before was skipped already.
+    // The filler was skipped already.
     if data.first().is_some_and(|b| !b.is_ascii_graphic()) {
         return Match::No;
     }
@@ -229,7 +230,7 @@ fn other(data: &[u8], sure: bool) -> Match<Opening> {
     if more { Match::More } else { Match::No }
 }
 
-/// A document of XML without a declaration: the name of its root element, or a comment or a document type
+/// An XML document without declaration: the name of the root element, or a comment or document type
 /// before it.
 fn element(data: &[u8]) -> Match<Opening> {
     let Some(rest) = data.strip_prefix(b"<") else { return Match::No };
@@ -252,7 +253,7 @@ fn element(data: &[u8]) -> Match<Opening> {
     }
 }
 
-/// A JSON object: a brace and the first key.
+/// A JSON object: a brace and its first key.
 fn object(data: &[u8]) -> Match<Opening> {
     let Some(rest) = data.strip_prefix(b"{") else { return Match::No };
     let blank = rest.iter().take(MAX_FILLER).take_while(|b| b.is_ascii_whitespace()).count();
@@ -274,8 +275,8 @@ fn records(data: &[u8]) -> Match<Opening> {
 }
 
 /// Whether `data` starts with a header segment (HL7 v2 chapter 2.14.9): a name and a field
-/// separator; with `strict` also encoding characters between two separators, all of them different,
-/// which is tried where no framing comes before.
+/// separator. With `strict`, for unframed data, the encoding characters must follow between two
+/// separators and all differ.
 pub fn header(data: &[u8], strict: bool) -> Match<Opening> {
     match wide(data) {
         Match::Yes(Wide { half: false, order }) => return Match::Yes(Opening::Wide(order)),
@@ -310,8 +311,8 @@ pub fn header(data: &[u8], strict: bool) -> Match<Opening> {
     if encoding.len() > MAX_ENCODING { Match::No } else { Match::More }
 }
 
-/// Whether a patient segment with the recommended separator starts here: what is left of a message
-/// whose header was lost.
+/// Whether a `PID` segment with the recommended separator starts here: the rest of a message whose
+/// header was lost.
 pub fn patient(data: &[u8]) -> Match<Opening> {
     match data {
         [b'P', b'I', b'D', b'|', b'0'..=b'9' | b'|', ..] => Match::Yes(Opening::Patient),
@@ -320,21 +321,21 @@ pub fn patient(data: &[u8]) -> Match<Opening> {
     }
 }
 
-/// Whether a byte may serve as a delimiter: a printable ASCII character that is neither a letter
-/// nor a digit.
+/// Whether a byte may be a delimiter: printable ASCII, neither letter nor digit.
 pub const fn is_delimiter(byte: u8) -> bool {
     byte.is_ascii_punctuation()
 }
 
-/// Whether a message is an answer, by MSH-9. `None`: its header has not come that far yet.
+/// Whether a message is an acknowledgment, by MSH-9. `None` if the header is not complete up to
+/// there.
 pub fn is_acknowledgment(message: &[u8]) -> Option<bool> {
-    /// Bytes of a header segment that are looked at.
+    /// Most bytes of a header segment that are searched.
     const MAX_HEADER: usize = 512;
     let field = *message.get(3)?;
     let cut = message.get(..MAX_HEADER).unwrap_or(message);
     let end = cut.iter().position(|b| matches!(b, b'\r' | b'\n' | 0x1C));
     let header = end.and_then(|e| cut.get(..e)).unwrap_or(cut);
-    // The separator itself is MSH-1, so MSH-9 is the ninth piece.
+    // MSH-1 is the separator itself, so MSH-9 is the ninth piece.
     match header.split(|&b| b == field).nth(8) {
         Some(kind) if kind.len() >= 4 || end.is_some() => Some(kind.starts_with(b"ACK")),
         _ if end.is_some() || message.len() >= MAX_HEADER => Some(false),

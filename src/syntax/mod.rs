@@ -1,8 +1,9 @@
-//! How messages of each notation begin: HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM and POCT1-A; how files of signals
-//! and frames of Zstandard do; the tokens of SQL; and the order of bytes.
+//! Recognises the beginning of messages (HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM, POCT1-A),
+//! recordings of signals and Zstandard frames. Also holds the tokens of SQL, EBCDIC,
+//! percent-encoding and byte order.
 //!
-//! These notations travel bare over TCP, in framings of several protocols, and inside documents.
-//! Protocols and content formats recognise them with the same functions.
+//! These notations travel bare over TCP, in the framings of several protocols, and inside
+//! documents. Protocols and content formats share these functions.
 
 pub mod astm;
 mod byte_order;
@@ -20,7 +21,7 @@ pub mod zstd;
 
 pub use byte_order::ByteOrder;
 
-/// Whether some bytes begin with what is looked for.
+/// Whether some bytes begin with a notation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Match<T = ()> {
     /// They do.
@@ -31,14 +32,23 @@ pub enum Match<T = ()> {
     More,
 }
 
-/// What a search in some bytes came to.
+/// Why an element cannot be read from the front of some bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ElementError {
+    /// There are too few bytes: at least this many are needed, counted from the front.
+    Need(usize),
+    /// They are malformed.
+    Malformed,
+}
+
+/// The result of a search in some bytes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Search<T = ()> {
     /// It begins at this offset.
     Found(usize, T),
-    /// It may begin at offset `at`: `need` bytes from there decide.
+    /// It may begin at offset `at`; `need` bytes from there decide.
     Perhaps {
-        /// Offset.
+        /// Offset in the bytes searched.
         at: usize,
         /// Bytes, counted from `at`.
         need: usize,
@@ -48,24 +58,24 @@ pub enum Search<T = ()> {
 }
 
 impl<T> Search<T> {
-    /// It may begin at offset `at`, and all of `data` does not suffice to decide.
+    /// It may begin at offset `at`, and `data` ends before that can be decided.
     pub const fn perhaps(at: usize, data: &[u8]) -> Self {
         Self::Perhaps { at, need: data.len().saturating_sub(at) + 1 }
     }
 }
 
 impl<T> Match<T> {
-    /// `Yes` or `No`.
+    /// `Yes` if found, otherwise `No`.
     pub fn of(found: Option<T>) -> Self {
         found.map_or(Self::No, Self::Yes)
     }
 
-    /// Whether it is a match for certain.
+    /// Whether it is `Yes`.
     pub const fn is_yes(&self) -> bool {
         matches!(self, Self::Yes(_))
     }
 
-    /// The same of something else.
+    /// Maps the value of a match.
     pub fn map<U>(self, with: impl FnOnce(T) -> U) -> Match<U> {
         match self {
             Self::Yes(found) => Match::Yes(with(found)),

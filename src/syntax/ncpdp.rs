@@ -15,21 +15,22 @@ pub const REQUEST: usize = 56;
 /// Length of the header of a response: version, transaction, count, status, provider and its
 /// qualifier, date.
 pub const RESPONSE: usize = 31;
-/// Framing before a header: STX, or a length of two or four bytes or of digits.
+/// Longest framing before a header, bytes: STX, or a length of two or four bytes or of digits.
 pub const MAX_FRAMING: usize = 12;
 
-/// What a header says.
+/// A parsed header.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Header {
-    /// A request rather than a response.
+    /// Whether it is a request and not a response.
     pub request: bool,
-    /// `B1` (claim), `E1` (eligibility), ...
+    /// Transaction code: `B1` (claim), `E1` (eligibility), ...
     pub transaction: [u8; 2],
-    /// `D0`, `51`.
+    /// Version: `D0`, `51`.
     pub version: [u8; 2],
 }
 
-/// The header at the end of `text`, which precedes a separator, and how much comes before the header.
+/// The header that ends at the end of `text`, before a separator, and the number of bytes before
+/// it.
 pub fn at_end(text: &[u8]) -> Option<(Header, usize)> {
     [(REQUEST, true), (RESPONSE, false)].into_iter().find_map(|(length, request)| {
         let at = text.len().checked_sub(length)?;
@@ -46,14 +47,14 @@ pub fn at_end(text: &[u8]) -> Option<(Header, usize)> {
     })
 }
 
-/// Whether a byte may be at this place of a header.
+/// Whether a byte is valid at offset `at` of a header.
 const fn accepts(request: bool, at: usize, byte: u8) -> bool {
     let at = if request { at } else { at + 6 };
     let printable = matches!(byte, b' '..=b'~');
     match at {
         0..=5 => byte.is_ascii_digit(),
         6..=9 => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
-        // Count: behind the processor control number, which a response has not.
+        // The count follows the processor control number, which responses lack.
         10 if !request => byte.is_ascii_digit(),
         11 if !request => byte.is_ascii_uppercase(),
         20 if request => byte.is_ascii_digit(),
@@ -63,7 +64,7 @@ const fn accepts(request: bool, at: usize, byte: u8) -> bool {
     }
 }
 
-/// Whether a transmission begins at `data`, perhaps behind framing.
+/// Whether a transmission begins at `data` or after its framing.
 pub fn begins(data: &[u8]) -> Match<(Header, usize)> {
     match batch(data) {
         Match::More if data.len() <= MAX_FRAMING => {}
@@ -73,10 +74,10 @@ pub fn begins(data: &[u8]) -> Match<(Header, usize)> {
     one(data)
 }
 
-/// The first transmission of a batch (Batch Standard 1.2): behind the header record, `STX 00 ...
-/// ETX`, and behind `STX G1` with a reference number.
+/// The first transmission of a batch (Batch Standard 1.2). It follows the header record, `STX 00
+/// ... ETX`, and then `STX G1` with a reference number.
 fn batch(data: &[u8]) -> Match<(Header, usize)> {
-    /// Bytes in which the first transmission begins, and in which its header ends.
+    /// Most bytes up to the end of the first transmission's header.
     const MAX_BATCH_HEADER: usize = 512;
     const HEADER: &[u8] = b"\x0200";
     const TRANSACTION: &[u8] = b"\x02G1";
@@ -120,7 +121,7 @@ fn one(data: &[u8]) -> Match<(Header, usize)> {
                 }
                 Some([SEGMENT | GROUP]) => more = true,
                 Some([_, ..]) => {}
-                // The version must be there unless the data is no longer than framing may be.
+                // The version must be present, unless the data is no longer than framing may be.
                 Some([]) | None => more |= rest.len() > from || data.len() <= MAX_FRAMING + from,
             }
         }

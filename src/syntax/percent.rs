@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// The bytes behind percent-encoding and `+`.
+/// Decodes percent-encoding and `+`.
 pub fn decode(text: &[u8]) -> Cow<'_, [u8]> {
     if !text.iter().any(|b| matches!(b, b'%' | b'+')) {
         return Cow::Borrowed(text);

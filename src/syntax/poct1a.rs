@@ -1,16 +1,16 @@
-//! Where messages of POCT1-A begin: an XML declaration, which may be missing, and a root element such
-//! as `OBS.R01`.
+//! Recognises POCT1-A messages: an optional XML declaration, and a root element such as `OBS.R01`.
 
 use super::Match;
 
-/// Longest declaration, document type and comments before the root element, bytes.
+/// Longest prolog (declaration, document type, comments), bytes.
 const MAX_PROLOG: usize = 2048;
-/// Framing and white space before a message.
+/// Most framing and white space before a message, bytes.
 const MAX_FILLER: usize = 64;
-/// `<OBS.R01` and a byte behind it.
+/// Length of `<OBS.R01` and one more byte.
 const ROOT: usize = 9;
 
-/// Whether an element is a message (CLSI POCT01-A2, appendix B: topics have three letters).
+/// Whether an element is the root of a message (CLSI POCT01-A2, appendix B: topics have three
+/// letters).
 pub fn is_message(name: &[u8]) -> bool {
     matches!(name, [a, b, c, b'.', b'R', d, e]
         if [a, b, c].iter().all(|x| x.is_ascii_uppercase())
@@ -58,7 +58,7 @@ pub fn begins(data: &[u8]) -> Match {
     }
 }
 
-/// The first message that begins in `data`, without what precedes its root element.
+/// Offset of the root element of the first message in `data`.
 pub fn find(data: &[u8]) -> Option<usize> {
     memchr::memchr_iter(b'<', data).find(|at| {
         data.get(*at..at + ROOT).is_some_and(|tag| matches!(begins(tag), Match::Yes(())))

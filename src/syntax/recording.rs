@@ -1,9 +1,10 @@
-//! How files with signals of the body and with volumes begin: SCP-ECG, MFER, EDF and BDF, ISHNE, NIfTI and
-//! ANALYZE; and the smallest file, or datagram of a monitor, with a field, for samples of rules.
+//! Recognises recordings of signals and volumes: SCP-ECG, MFER, EDF and BDF, ISHNE, NIfTI and
+//! ANALYZE. Also makes the smallest file, or datagram of a monitor, with a given field, for samples
+//! of rules.
 
 use super::Match;
 
-/// Fields that name somebody, by format.
+/// Fields that identify a person, by format.
 pub const FIELDS: &[(&str, &str)] = &[
     ("scp-ecg", "1-0"),
     ("scp-ecg", "1-1"),
@@ -38,9 +39,9 @@ pub const FIELDS: &[(&str, &str)] = &[
 
 /// Length of the header of an EDF file.
 pub const EDF_HEADER: usize = 256;
-/// Where section 0 of SCP-ECG names the standard (EN 1064 5.3).
+/// Offset of the name of the standard in section 0 of SCP-ECG (EN 1064 5.3).
 pub const SCP_NAME: usize = 16;
-/// What is there.
+/// The name at [`SCP_NAME`].
 pub const SCP: &[u8] = b"SCPECG";
 /// Preamble of MFER: its tag, its length and its first word (ISO 22077-1 5.2).
 pub const MFER: &[u8] = b"@ MFR";
@@ -51,7 +52,7 @@ pub const EDF: &[u8] = b"0       ";
 /// Version of BDF.
 pub const BDF: &[u8] = b"\xffBIOSEMI";
 
-/// Whether an SCP-ECG record begins at `data`: section 0 lies behind the checksum and the length.
+/// Whether an SCP-ECG record begins at `data`. Section 0 follows the checksum and the length.
 pub fn scp(data: &[u8]) -> Match {
     // A checksum and a section id of 0 (EN 1064 5.2.3).
     if data.get(8..10).is_some_and(|id| id != [0, 0]) {
@@ -74,7 +75,7 @@ pub fn edf(data: &[u8]) -> Match {
     if !texts.iter().all(|b| (b' '..=b'~').contains(b) || *b >= 0x80 || *b == 0) {
         return Match::No;
     }
-    // dd.mm.yy and hh.mm.ss; some write other separators.
+    // dd.mm.yy and hh.mm.ss; some writers use other separators.
     let Some(times) = data.get(168..184) else { return Match::More };
     let digit = |at: usize| times.get(at).is_some_and(|b| b.is_ascii_digit() || *b == b' ');
     let dates = [0, 1, 3, 4, 6, 7, 8, 9, 11, 12, 14, 15].into_iter().all(digit);
@@ -98,16 +99,16 @@ pub fn ishne(data: &[u8]) -> Match {
     prefix(data, ISHNE)
 }
 
-/// Headers of volumes.
+/// Header of a volume.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Volume {
-    /// NIfTI-1, or ANALYZE 7.5, whose header it shares.
+    /// NIfTI-1, or ANALYZE 7.5, which has the same header.
     One,
     /// NIfTI-2.
     Two,
 }
 
-/// Which volume begins at `data`, of which 352 bytes must be there.
+/// Which volume begins at `data`; needs 352 bytes.
 pub fn volume(data: &[u8]) -> Option<Volume> {
     let word = |at: usize| -> Option<[u8; 4]> { data.get(at..)?.first_chunk().copied() };
     let size = word(0)?;
@@ -119,7 +120,7 @@ pub fn volume(data: &[u8]) -> Option<Volume> {
         return None;
     }
     let magic = data.get(344..348)?;
-    // ANALYZE has no magic number: extents of 16384, and `regular`.
+    // ANALYZE has no magic number, but `extents` is 16384 and `regular` is `r`.
     let extents = matches!(word(32)?, [0, 0x40, 0, 0] | [0, 0, 0x40, 0]);
     (magic == b"n+1\0" || magic == b"ni1\0" || extents && data.get(38) == Some(&b'r'))
         .then_some(Volume::One)
@@ -147,7 +148,7 @@ pub fn sample(format: &str, field: &str, value: &str) -> Option<Vec<u8>> {
     })
 }
 
-/// Year, month and day of `YYYYMMDD`; zeros if it is none.
+/// Year, month and day of `YYYYMMDD`; zeros if it is no date.
 fn date(value: &str) -> (u16, u8, u8) {
     let part = |from: usize, to: usize| -> Option<u16> { value.get(from..to)?.parse().ok() };
     let parts = (part(0, 4), part(4, 6), part(6, 8));
@@ -237,7 +238,7 @@ fn sample_volume(field: &str, value: &str) -> Vec<u8> {
     file
 }
 
-/// What a monitor answers to GET: the object, then a list of one attribute.
+/// A monitor's answer to GET: the object, then a list of one attribute.
 fn sample_monitor(id: u16, value: &str) -> Vec<u8> {
     let bytes = match id {
         0x0958 => {
@@ -259,13 +260,13 @@ fn sample_monitor(id: u16, value: &str) -> Vec<u8> {
     with_len(&[0xe1, 0, 0, 2, 0, 2], &result)
 }
 
-/// A record of SCP-ECG with these tags in section 1.
+/// An SCP-ECG record with these tags in section 1.
 fn scp_record(tags: &[u8]) -> Vec<u8> {
     let section = |id: u16, index: &[u8], body: &[u8]| {
         let len = 16 + body.len() as u32;
         [&[0, 0][..], &id.to_le_bytes(), &len.to_le_bytes(), &[20, 20], index, body].concat()
     };
-    // Pointers of twelve sections, of which two are there (EN 1064 5.3.3).
+    // Pointers of twelve sections, two of them present (EN 1064 5.3.3).
     let mut pointers = Vec::new();
     for id in 0..12u16 {
         let (len, index) = match id {

@@ -1,10 +1,11 @@
-//! Tokens of SQL (ISO/IEC 9075-2 5.2) with the quotes and escapes of MySQL, PostgreSQL and SQL Server. This is no
-//! parser: whoever reads statements takes the tokens it knows and passes over the others.
+//! Tokens of SQL (ISO/IEC 9075-2 5.2), with the quotes and escapes of MySQL, PostgreSQL and SQL
+//! Server. This is not a parser: readers of statements take the tokens they know and ignore the
+//! rest.
 
-/// Represents a value that is sent beside the statement.
+/// A placeholder, for a value that is sent beside the statement.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Placeholder<'a> {
-    /// `?` and `$1`: its place, from 0.
+    /// `?` and `$1`: its index, from 0.
     Number(usize),
     /// `@name` and `:name`.
     Name(&'a [u8]),
@@ -17,23 +18,23 @@ pub enum Token<'a> {
     Word(&'a [u8]),
     /// A name in backticks or brackets.
     Name(&'a [u8]),
-    /// Double quotes: a name by the standard, a string in MySQL.
+    /// In double quotes: a name by the standard, a string in MySQL.
     Double(Vec<u8>),
     /// A string.
     Text(Vec<u8>),
     /// A placeholder.
     Placeholder(Placeholder<'a>),
-    /// Any other sign.
+    /// Any other character.
     Punctuation(u8),
 }
 
 impl Token<'_> {
-    /// Whether it is this keyword.
+    /// Whether this is the given keyword.
     pub fn is(&self, keyword: &str) -> bool {
         matches!(self, Self::Word(w) if w.eq_ignore_ascii_case(keyword.as_bytes()))
     }
 
-    /// As the name of a column.
+    /// The token as a column name.
     pub fn column(&self) -> Option<&[u8]> {
         match self {
             Self::Word(w) if w.first().is_some_and(|b| !b.is_ascii_digit()) => Some(w),
@@ -48,14 +49,19 @@ impl Token<'_> {
 /// The tokens of a statement, in time linear in its length.
 pub struct Tokens<'a> {
     rest: &'a [u8],
-    /// `?` seen so far.
+    /// Number of `?` seen so far.
     asked: usize,
 }
 
 impl<'a> Tokens<'a> {
-    /// Of this statement.
+    /// The tokens of `statement`.
     pub const fn new(statement: &'a [u8]) -> Self {
         Self { rest: statement, asked: 0 }
+    }
+
+    /// What is left of the statement.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
     }
 
     /// Takes the first `len` bytes.
@@ -77,7 +83,8 @@ impl<'a> Tokens<'a> {
         }
     }
 
-    /// A string after its opening quote; doubled quotes and backslashes are literal.
+    /// The rest of a string after its opening quote. Doubled quotes and backslash escapes are
+    /// decoded.
     fn quoted(&mut self, quote: u8) -> Vec<u8> {
         let mut text = Vec::new();
         while let Some(at) = memchr::memchr2(quote, b'\\', self.rest) {
@@ -109,7 +116,7 @@ impl<'a> Tokens<'a> {
         let is_word =
             |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'$' | b'#') || *b >= 0x80;
         let mut len = self.rest.iter().take_while(|b| is_word(b)).count();
-        // The point of a number.
+        // The decimal point of a number.
         let digits = len > 0 && self.rest.iter().take(len).all(u8::is_ascii_digit);
         if digits && self.rest.get(len) == Some(&b'.') {
             len += 1 + self.rest.iter().skip(len + 1).take_while(|b| b.is_ascii_digit()).count();
@@ -159,7 +166,7 @@ impl<'a> Iterator for Tokens<'a> {
                 self.take(1);
                 Token::Placeholder(Placeholder::Name(self.word()))
             }
-            // A cast: the type says nothing of the value.
+            // A cast: its type says nothing about the value.
             (b':', Some(b':')) => {
                 self.take(2);
                 self.word();
@@ -181,7 +188,7 @@ impl<'a> Iterator for Tokens<'a> {
 }
 
 impl<'a> Tokens<'a> {
-    /// The token behind a cast. Casts do not follow each other without end: each takes bytes.
+    /// The token after a cast. Recursion is bounded, because each cast consumes bytes.
     fn next_after_cast(&mut self) -> Option<Token<'a>> {
         loop {
             self.skip_blank();

@@ -1,8 +1,8 @@
-//! How an X12 interchange begins: `ISA`, its separator and the authorization qualifier (X12.5).
+//! Recognises X12 interchanges: `ISA`, its separator and the authorization qualifier (X12.5).
 
 use super::Match;
 
-/// Whether `data` starts with `ISA*00*`: two separators around a code of two characters.
+/// Whether `data` starts with `ISA*00*`: two equal separators around a two-character code.
 pub fn interchange(data: &[u8]) -> Match {
     let mut separator = None;
     for at in 0..7 {
@@ -23,7 +23,7 @@ pub fn interchange(data: &[u8]) -> Match {
     Match::Yes(())
 }
 
-/// The first interchange that begins in `data`.
+/// Offset of the first interchange in `data`.
 pub fn find(data: &[u8]) -> Option<usize> {
     memchr::memmem::find_iter(data, b"ISA")
         .find(|at| data.get(*at..).is_some_and(|d| interchange(d).is_yes()))

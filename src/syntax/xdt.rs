@@ -1,12 +1,11 @@
-//! How a file of xDT begins (KBV: BDT, LDT, KVDT; QMS: GDT): a line `013` `8000` and the type of the
-//! record.
+//! Recognises xDT files (KBV: BDT, LDT, KVDT; QMS: GDT): a line `013` `8000` with the record type.
 
 use super::Match;
 
-/// Shortest and longest first line, bytes: the type of a record has four characters, those of some
-/// headers up to eight.
+/// Length of the first line, bytes. Record types have four characters; those of some headers up to
+/// eight.
 const LINE: std::ops::RangeInclusive<usize> = 11..=17;
-/// Longest byte order mark and white space before it.
+/// Longest byte order mark and white space before it, bytes.
 const MAX_FILLER: usize = 8;
 
 /// Whether xDT begins at `data`.
@@ -25,7 +24,7 @@ pub fn begins(data: &[u8]) -> Match {
             (0..=2, b'0'..=b'9') => length = length * 10 + usize::from(byte - b'0'),
             (3, b'8') | (4..=6, b'0') => {}
             (7.., b'\r' | b'\n') => {
-                // With CR LF, with one of them, or with none counted.
+                // The length may count CR LF, one of them, or neither.
                 let fits = LINE.contains(&length) && (at..=at + 2).contains(&length) && at >= 11;
                 return if fits { Match::Yes(()) } else { Match::No };
             }

@@ -1,5 +1,6 @@
-//! What a client, or anybody who can send, may do to make a monitor read something else than the server does.
-//! A conversation that names 300 patients is played with each, and all 300 must be found (`docs/evasion.md`).
+//! Ways in which a client, or anyone who can send, may make a monitor read something else than the
+//! server. Each is applied to a conversation that names 300 patients, and all 300 must be found
+//! (`docs/evasion.md`).
 
 use crate::payloads::admission;
 use etherparse::{IpFragOffset, IpNumber, Ipv4Header, Ipv6FragmentHeader, Ipv6Header};
@@ -12,7 +13,7 @@ use std::collections::BTreeSet;
 
 const PATIENTS: u32 = 300;
 const STARTED: i64 = 1_772_360_102_000_000_000;
-/// What brings the first numbers of both sides close to their end.
+/// Brings the first sequence numbers of both sides close to wrapping.
 const OFF: [u32; 2] = [0xffff_ff00 - 1000, 0xffff_ff80 - 5000];
 const GARBAGE: &[u8] = &[b'!'; 40];
 
@@ -23,10 +24,10 @@ const PSH: u8 = 8;
 const ACK: u8 = 16;
 const URG: u8 = 32;
 
-/// A TCP segment, and what of IP matters.
+/// A TCP segment with the IP fields that matter.
 #[derive(Clone, Debug)]
 struct Segment {
-    /// The client sent it.
+    /// Whether the client sent it.
     client: bool,
     seq: u32,
     ack: u32,
@@ -42,22 +43,22 @@ impl Segment {
     fn has(&self, flag: u8) -> bool {
         self.flags & flag != 0
     }
-    /// A question of the client.
+    /// Whether it is a request of the client.
     fn asks(&self) -> bool {
         self.client && !self.bytes.is_empty()
     }
-    /// Garbage in its place.
+    /// The same segment with garbage as payload.
     fn garbage(&self) -> Self {
         Self { bytes: vec![b'!'; self.bytes.len().min(60)], ..self.clone() }
     }
-    /// What the server answers without a word: it expects `ack`.
+    /// The server's acknowledgment without data: it expects `ack`.
     fn expects(&self, ack: u32, window: u16) -> Self {
         let (client, seq, bytes) = (false, self.ack, Vec::new());
         Self { client, seq, ack, flags: ACK, window, urgent: 0, bytes, ..self.clone() }
     }
 }
 
-/// Questions and answers; each question names a patient.
+/// Requests and responses; each request names a patient.
 type Dialogue = fn(u32) -> [Vec<u8>; 2];
 
 fn hl7(n: u32) -> [Vec<u8>; 2] {
@@ -77,7 +78,7 @@ fn http(n: u32) -> [Vec<u8>; 2] {
     ]
 }
 
-/// The conversation as its ends have it.
+/// The conversation as its endpoints see it.
 fn conversation(
     dialogue: Dialogue,
     patients: std::ops::Range<u32>,
@@ -115,13 +116,13 @@ fn conversation(
     segments
 }
 
-/// Puts what `forge` makes of a question in front of it.
+/// Inserts the segments that `forge` makes of a request before it.
 fn in_front(segments: Vec<Segment>, forge: impl Fn(&Segment) -> Vec<Segment>) -> Vec<Segment> {
     let forged = |segment: &Segment| if segment.asks() { forge(segment) } else { Vec::new() };
     segments.into_iter().flat_map(|s| forged(&s).into_iter().chain([s])).collect()
 }
 
-/// Ways to evade that change segments.
+/// Evasions that change segments.
 type Evasion = (&'static str, fn(Vec<Segment>) -> Vec<Segment>);
 
 const EVASIONS: &[Evasion] = &[
@@ -176,7 +177,7 @@ const EVASIONS: &[Evasion] = &[
         segments
     }),
     ("data in a SYN that the server takes", |mut segments| {
-        // RFC 7413: the first question comes with the SYN.
+        // RFC 7413: the first request comes with the SYN.
         let question = segments.remove(3);
         let end = question.seq.wrapping_add(question.bytes.len() as u32);
         segments[0].bytes = question.bytes;
@@ -197,7 +198,7 @@ const EVASIONS: &[Evasion] = &[
         segments
     }),
     ("a handshake in four parts", |mut segments| {
-        // The server acknowledges first, and opens its side apart (split handshake).
+        // The server acknowledges first, then opens its side separately (split handshake).
         let (low, high) = (segments[0].clone(), segments[1].clone());
         let bare = Segment { flags: ACK, ..high.clone() };
         let syn = Segment { flags: SYN, ack: 0, ..high.clone() };
@@ -285,12 +286,12 @@ fn v6(address: [u8; 4]) -> [u8; 16] {
     [0x20, 1, 0xd, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, a, b, c, d]
 }
 
-/// The addresses of a segment, from and to.
+/// Source and destination address of a segment.
 fn ends(segment: &Segment) -> ([u8; 4], [u8; 4]) {
     if segment.client { (CLIENT, SERVER) } else { (SERVER, CLIENT) }
 }
 
-/// Its TCP header and bytes, with the checksum for IPv4 or IPv6.
+/// Its TCP header and payload, with the checksum for IPv4 or IPv6.
 fn tcp(segment: &Segment, over_v6: bool) -> Vec<u8> {
     let (from, to) = if segment.client { (40_000, 8080) } else { (8080, 40_000) };
     let mut header = TcpHeader::new(from, to, segment.seq, segment.window);
@@ -321,7 +322,8 @@ fn ipv4(segment: &Segment) -> Vec<u8> {
     [&header.expect("a short payload").to_bytes()[..], &payload].concat()
 }
 
-/// Parts of `payload` as fragments of IPv4 or IPv6; each is its offset, whether more follow, and its bytes.
+/// Fragments of `payload` over IPv4 or IPv6; each is its offset, whether more follow, and its
+/// bytes.
 fn fragment(
     segment: &Segment,
     over_v6: bool,
@@ -331,7 +333,7 @@ fn fragment(
     let (source, destination) = ends(segment);
     let offset = IpFragOffset::try_new((at / 8) as u16).expect("an offset");
     if over_v6 {
-        // RFC 8200 4.5: only the first says what the whole is.
+        // RFC 8200 4.5: the first fragment alone names the protocol.
         let next = if at == 0 { IpNumber::TCP } else { IpNumber::UDP };
         let part = Ipv6FragmentHeader::new(next, offset, more, id);
         let header = Ipv6Header {
@@ -355,8 +357,9 @@ fn fragment(
     }
 }
 
-/// Every segment in fragments of 32 bytes, backwards. In front of each question: the same datagram with
-/// another one in its middle, which no host puts together, and one whose middle was exchanged.
+/// Every segment in fragments of 32 bytes, in reverse order. Before each request come two forged
+/// datagrams: one with a contradicting fragment in its middle, which no host reassembles, and one
+/// whose middle was replaced.
 fn fragmented(segments: &[Segment], over_v6: bool) -> Vec<Vec<u8>> {
     let (mut frames, mut id) = (Vec::new(), 0);
     for segment in segments {
@@ -386,7 +389,7 @@ fn fragmented(segments: &[Segment], over_v6: bool) -> Vec<Vec<u8>> {
     frames
 }
 
-/// In VXLAN (RFC 7348) of this network.
+/// Encapsulates in VXLAN (RFC 7348) with this network.
 fn vxlan(packet: &[u8], network: u8) -> Vec<u8> {
     let inner = [&[2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0][..], packet].concat();
     let head = [8, 0, 0, 0, 0, 0, network, 0];
@@ -402,7 +405,7 @@ fn vxlan(packet: &[u8], network: u8) -> Vec<u8> {
     [&header.expect("a short payload").to_bytes()[..], &payload].concat()
 }
 
-/// In GRE (RFC 2890) with this key.
+/// Encapsulates in GRE (RFC 2890) with this key.
 fn gre(packet: &[u8], key: u8) -> Vec<u8> {
     let payload = [&[0x20, 0, 8, 0, 0, 0, 0, key][..], packet].concat();
     let header =
@@ -410,7 +413,7 @@ fn gre(packet: &[u8], key: u8) -> Vec<u8> {
     [&header.expect("a short payload").to_bytes()[..], &payload].concat()
 }
 
-/// Patients that are found in these packets.
+/// Number of patients found in these packets.
 fn found(harness: &TestHarness, frames: Vec<Vec<u8>>, step: i64) -> usize {
     let packets: Vec<TestPacket> = frames
         .into_iter()
@@ -433,7 +436,7 @@ fn harness() -> TestHarness {
 }
 
 const DIALOGUES: [(&str, Dialogue); 2] = [("hl7", hl7), ("http", http)];
-/// Nanoseconds between packets.
+/// Time between packets, nanoseconds.
 const STEPS: [i64; 2] = [1_000_000, 700_000_000];
 const FIRST: [u32; 2] = [1000, 5000];
 
@@ -492,7 +495,7 @@ fn no_tunnels_hide_a_patient() {
     }
 }
 
-/// The same ports for a connection a patient, each opened while the last is hardly over.
+/// Reuses the ports for one connection per patient, each opened just after the last has ended.
 #[test]
 fn ports_used_again_and_again_hide_no_patient() {
     let all = evaded("ports used again", |dialogue| {

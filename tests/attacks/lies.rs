@@ -1,10 +1,11 @@
-//! Messages and files that lie about lengths and counts, refer to themselves, or say one thing many times: one
-//! for each way in which a format or a protocol could be made to work or to hold more than it brings.
+//! Messages and files with false lengths and counts, references to themselves, or repeated
+//! references. There is one for each way in which a format or protocol could cost more work or
+//! memory than its size.
 
 use crate::payloads::gzip;
 use std::io::Write as _;
 
-/// Who speaks, and what.
+/// Speaker (true for the server) and bytes.
 pub type Turns = Vec<(bool, Vec<u8>)>;
 const CLIENT: bool = false;
 const SERVER: bool = true;
@@ -71,7 +72,7 @@ pub fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     ]
 }
 
-/// Name, port, what is said.
+/// Name, port, conversation.
 pub fn conversations() -> Vec<(&'static str, u16, Turns)> {
     vec![
         ("HPACK, one long field", 80, vec![(CLIENT, hpack(8))]),
@@ -183,7 +184,7 @@ fn sheet() -> Vec<u8> {
     cat(&[&stored("mimetype", kind), &stored("content.xml", xml.as_bytes())])
 }
 
-/// Forms of which each draws the next so many times.
+/// Forms, each of which draws the next `fan` times.
 fn pdf_forms(levels: usize, fan: usize) -> Vec<u8> {
     let stream = |head: &str, data: &str| {
         format!("<<{head}/Length {}>>stream\n{data}\nendstream ", data.len())
@@ -218,7 +219,7 @@ fn varint(mut n: usize) -> Vec<u8> {
     out
 }
 
-/// Messages in one another, each of which might be a text as well.
+/// Nested messages, each of which might also be text.
 fn protobuf(depth: usize) -> Vec<u8> {
     let mut inner = b"\x0a\x08Doe Jane".to_vec();
     for _ in 0..depth {
@@ -250,7 +251,7 @@ fn sqlite(pages: usize) -> Vec<u8> {
     file
 }
 
-/// A page of 1,500 rows that are one and the same, which goes on in 40 further pages.
+/// A page with 1,500 rows that are all the same one, which continues on 40 further pages.
 fn sqlite_one_cell() -> Vec<u8> {
     let mut file = sqlite(43);
     let size = 40 * (PAGE - 4);
@@ -271,7 +272,7 @@ fn sqlite_one_cell() -> Vec<u8> {
     file
 }
 
-/// Inner pages each of which leads 400 times to the next.
+/// Inner pages, each of which refers to the next 400 times.
 fn sqlite_tree() -> Vec<u8> {
     let mut file = sqlite(40);
     for page in 1..39usize {
@@ -287,7 +288,8 @@ fn sqlite_tree() -> Vec<u8> {
     file
 }
 
-/// A compound file ([MS-CFB]) of 1,000 streams with one chain of sectors, which may lead back to its beginning.
+/// A compound file ([MS-CFB]) of 1,000 streams with one chain of sectors, which may lead back to
+/// its start.
 fn ole(cycle: bool) -> Vec<u8> {
     const SECTOR: usize = 512;
     const CHAIN: u32 = 200;
@@ -395,7 +397,7 @@ fn frame(kind: u8, flags: u8, stream: u32, body: &[u8]) -> Vec<u8> {
     cat(&[&len[1..], &[kind, flags], &stream.to_be_bytes(), body])
 }
 
-/// A field of 3,900 bytes that is named by one byte, again and again (RFC 7541 7.3).
+/// A field of 3,900 bytes that one byte refers to, repeatedly (RFC 7541 7.3).
 fn hpack(requests: u32) -> Vec<u8> {
     let first = cat(&[b"\x82\x84\x86\x40\x01a\x7f\xbd\x1d", &times(b"x", 3900)]);
     let mut out = cat(&[PREFACE, &frame(1, 5, 1, &first)]);
@@ -473,7 +475,7 @@ fn rsync() -> Turns {
     ]
 }
 
-/// Requests to produce one batch whose records are counted wrongly, and whose data unpacks to zeros.
+/// Requests to produce one batch with a false record count, whose data unpacks to zeros.
 fn kafka() -> Turns {
     let produce = |attributes: u16, records: &[u8]| {
         let tail =

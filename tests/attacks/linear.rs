@@ -1,15 +1,15 @@
-//! Every repetition of a token costs in proportion to its length: no format or protocol looks at the
-//! same bytes again and again, nor long at any.
+//! Repeating a token costs time in proportion to its length: no format or protocol reads the same
+//! bytes repeatedly, or spends long on any.
 
 use crate::run::{SECONDS_PER_BYTE, SLOWER};
 use phitap::flow::Direction;
 use phitap::pipeline::test_harness::{Conversation, TestHarness, TestPacket};
 use phitap::rules::RuleSet;
 
-/// Bytes of the shortest repetition; the others are two and four times as long.
+/// Length of the shortest repetition, bytes; the others are two and four times as long.
 const SHORT: usize = if cfg!(debug_assertions) { 16 << 10 } else { 128 << 10 };
 
-/// What the clock and the machine may add, seconds.
+/// Allowance for the clock and the machine, seconds.
 const SLACK: f64 = 0.02;
 
 /// Media types and what is repeated in them.
@@ -146,7 +146,7 @@ const CONTENTS: &[(&str, &str, &[&str])] = &[
     ("text/plain", "^XA", &["^FD7^FS", "^", "^FO1,1^FDMRN: 7^FS"]),
 ];
 
-/// What protocols are sent, behind the port's name only: the begin, and what is repeated.
+/// Data sent to protocols, by name of the port: the beginning, and what is repeated.
 const STREAMS: &[(&str, &str, &[&str])] = &[
     (
         "mllp",
@@ -212,12 +212,18 @@ fn clock() -> f64 {
     nanoseconds / 1e9
 }
 
-/// A conversation in which one side says `bytes`.
+/// A conversation in which one side sends `bytes`.
 fn packets(bytes: &[u8]) -> Vec<TestPacket> {
     let (client, server) = (([10, 0, 0, 1], 40_000), ([10, 0, 0, 2], 8000));
     let mut conversation = Conversation::new(client, server, 1400);
     conversation.say(Direction::ClientToServer, bytes);
     conversation.packets()
+}
+
+/// A conversation of which the beginning was not seen, and one side only.
+fn middle(bytes: &[u8]) -> Vec<TestPacket> {
+    const HANDSHAKE: usize = 2;
+    packets(bytes).split_off(HANDSHAKE)
 }
 
 fn repeated(begin: &str, token: &str, len: usize) -> Vec<u8> {
@@ -228,26 +234,36 @@ fn repeated(begin: &str, token: &str, len: usize) -> Vec<u8> {
     bytes
 }
 
-/// Seconds that reading takes: the least of some runs, as others use the machine, too.
-fn seconds(harness: &TestHarness, bytes: &[u8]) -> f64 {
-    let packets = packets(bytes);
+/// Seconds that reading takes: the lowest of several runs, because other programs use the machine,
+/// too.
+fn seconds(harness: &TestHarness, packets: &[TestPacket]) -> f64 {
     let run = || {
         let before = clock();
-        harness.run(&packets);
+        harness.run(packets);
         clock() - before
     };
     (0..2).map(|_| run()).fold(f64::INFINITY, f64::min)
 }
 
-/// Attempts at a measurement: even CPU time grows where others use the machine.
+/// Attempts at a measurement, because even CPU time grows with other load.
 const ATTEMPTS: usize = 4;
 
-/// What is wrong with repetitions that `make` builds for a length.
+/// The fault of repetitions that `make` builds for a length, if any.
 fn fault(
     harness: &TestHarness,
     name: &str,
     token: &str,
     make: impl Fn(usize) -> Vec<u8>,
+) -> Option<String> {
+    fault_of(harness, name, token, |len| packets(&make(len)))
+}
+
+/// The same with packets.
+fn fault_of(
+    harness: &TestHarness,
+    name: &str,
+    token: &str,
+    make: impl Fn(usize) -> Vec<TestPacket>,
 ) -> Option<String> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
@@ -262,7 +278,7 @@ fn measured(
     harness: &TestHarness,
     name: &str,
     token: &str,
-    make: impl Fn(usize) -> Vec<u8>,
+    make: impl Fn(usize) -> Vec<TestPacket>,
 ) -> Option<String> {
     let times = [1, 2, 4].map(|n| seconds(harness, &make(n * SHORT)));
     let each = times[2] / (4 * SHORT) as f64;
@@ -310,6 +326,41 @@ fn every_repetition_in_a_protocol_costs_in_proportion_to_its_length() {
         for token in *tokens {
             wrong.extend(fault(&harness, name, token, |len| repeated(begin, token, len)));
         }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a conversation says that is joined in its middle, where every protocol is asked for its own.
+const MIDDLES: &[&str] = &[
+    "HTTP/1.1 ",
+    " HTTP/1.1",
+    "GET / ",
+    "\x01\0",
+    "\x01\x01\0\x40\0\0\0\0S\0E\0L\0",
+    "\x04\x01\0\x40\0\0\x01\0",
+    "\0\0\0\0\0\0\0\x02\0\x01",
+    "\0\0\0\x01\0\0\0\0",
+    "\0",
+    "MSH|",
+    "\x0bMSH|^~\\&|",
+    "* OK\r\n",
+    "220 a\r\n",
+    "$1\r\na\r\n",
+    "SEND\n",
+    "From: a\r\nSubject: b\r\n",
+    "<a>",
+    "{\"a\":1,",
+    "\n",
+    " ",
+];
+
+#[test]
+fn every_repetition_in_the_middle_of_a_connection_costs_in_proportion_to_its_length() {
+    let harness = harness();
+    let mut wrong = Vec::new();
+    for token in MIDDLES {
+        let make = |len| middle(&repeated("", token, len));
+        wrong.extend(fault_of(&harness, "joined in the middle", token, make));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

@@ -1,8 +1,8 @@
-//! Attacks on the sensor itself: what may be sent to exhaust it. Each is run with a hospital's traffic
-//! beside it, whose findings must be complete, and has ceilings of CPU for each megabyte and of resident
-//! memory. Only what is said in `SECURITY.md` to be withstood is tested here.
+//! Attacks that try to exhaust the sensor. Each runs beside a hospital's traffic, whose findings
+//! must be complete, and has ceilings for CPU time per megabyte and for resident memory. Only
+//! attacks that `SECURITY.md` lists are tested here.
 
-// What was measured is shown beside what is allowed.
+// Prints measurements beside their limits.
 #![allow(clippy::print_stdout)]
 
 #[path = "../common/mod.rs"]
@@ -19,7 +19,7 @@ use packets::Capture;
 use run::{Attack, withstood};
 use std::io::Write as _;
 
-/// How many of something: fewer where nothing is optimised.
+/// A number of items, smaller in builds without optimisation.
 const fn many(release: u32) -> u32 {
     if cfg!(debug_assertions) { release / 4 } else { release }
 }
@@ -58,7 +58,7 @@ fn segments_in_reverse_order_with_one_byte_each() {
 fn fragments_that_never_become_whole() {
     let mut capture = Capture::new();
     for n in 0..many(80_000) {
-        // Behind so large an offset that whoever makes room for all of it is soon out of memory.
+        // The offset is so large that allocating for all of it would soon exhaust memory.
         capture.fragment(n, 65_000, &[b'x'; 64]);
     }
     withstood(&Attack::new("fragments", capture).memory_mib(96));
@@ -110,7 +110,7 @@ fn files_that_lie_about_counts_or_refer_to_themselves() {
         let mut capture = Capture::new();
         capture.flow(1, 80).post(media, "", &body);
         withstood(&Attack::new(name, capture));
-        // Packed, a few bytes say all of it.
+        // A few bytes, compressed, expand to all of it.
         let mut capture = Capture::new();
         capture.flow(1, 80).post(media, "gzip", &payloads::gzip(&body));
         withstood(&Attack::new(name, capture));
@@ -175,7 +175,7 @@ fn a_body_that_never_ends() {
     withstood(&Attack::new("large body", capture));
 }
 
-/// More than twice round the sequence numbers.
+/// More than two rounds of the sequence numbers.
 #[test]
 fn a_body_of_ten_gigabytes_is_passed_over_and_what_follows_is_read() {
     const SEGMENT: usize = 32 << 10;
@@ -207,7 +207,7 @@ fn a_hundred_thousand_patients_in_one_connection() {
     for n in 0..many(100_000) {
         flow.say(payloads::admission(n).as_bytes());
     }
-    // Each is a finding, which is what the program is for: no CPU for them is saved.
+    // Each is a finding, which is the program's purpose, so the CPU allowance is larger.
     withstood(&Attack::new("patients", capture).cpu_factor(8.0).memory_mib(256));
 }
 
@@ -229,7 +229,7 @@ fn invented_patients_from_invented_addresses() {
         capture.flow(n, 2575).say(payloads::admission(n).as_bytes());
     }
     let size = capture.len();
-    // Each is an exposure of its own, which is what the program is for.
+    // Each is a separate exposure, which is the program's purpose.
     let outcome = withstood(&Attack::new("invented patients", capture).cpu_factor(8.0));
     assert!(outcome.written < 20 * size + (300 << 10), "{} of {size}", outcome.written);
 }
@@ -240,7 +240,7 @@ fn invented_addresses_do_not_keep_out_services_that_are_there() {
     for n in 0..many(140_000) {
         capture.request(n);
     }
-    // The hospital's services come with its findings, after those.
+    // The hospital's services come later, with its findings.
     let outcome = withstood(&Attack::new("invented addresses", capture).first().memory_mib(512));
     assert!(outcome.services > 0);
 }

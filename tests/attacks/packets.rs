@@ -1,4 +1,4 @@
-//! Captures made packet by packet.
+//! Builds captures packet by packet.
 
 use crate::common::packets::{ethernet, pcap_header, push_record, tcp};
 use phitap::decode::tcp_flags::{ACK, SYN};
@@ -6,7 +6,7 @@ use phitap::decode::tcp_flags::{ACK, SYN};
 /// Bytes of a segment.
 const SEGMENT: usize = 1400;
 
-/// A capture file in the making. All of it is within seconds, so that nothing is over by time.
+/// A capture file under construction. All of it is within seconds, so that no flow times out.
 pub struct Capture {
     file: Vec<u8>,
     packets: u32,
@@ -49,7 +49,7 @@ impl Capture {
         self.tcp((client(n), 40_000), ([192, 168, 7, 1], 104), 0, true, b"");
     }
 
-    /// A request, alone, to an invented address.
+    /// A single request to an invented address.
     pub fn request(&mut self, n: u32) {
         self.tcp(
             ([10, 77, 0, 1], 40_000),
@@ -85,7 +85,7 @@ impl Capture {
         self.push(&frame);
     }
 
-    /// What two ends say to each other, with whether it is the server.
+    /// A conversation; true marks the server's turns.
     pub fn conversation(&mut self, port: u16, turns: &[(bool, Vec<u8>)]) {
         let ends = [(client(1), 40_000), ([192, 168, 7, 1], port)];
         let mut next = [1u32, 1];
@@ -124,7 +124,7 @@ fn client(n: u32) -> [u8; 4] {
     [10, 100 + a, b, c]
 }
 
-/// What a client says.
+/// Sends as a client.
 pub struct Flow<'a> {
     capture: &'a mut Capture,
     from: ([u8; 4], u16),
@@ -140,13 +140,13 @@ impl Flow<'_> {
         }
     }
 
-    /// What was written so far.
+    /// Takes the bytes written so far.
     pub fn take(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.capture.file)
     }
 
-    /// Says `bytes` in one packet, so many times, and writes each packet: made once, as sums over gigabytes
-    /// would take longer than what is tested.
+    /// Sends `bytes` in one packet, `times` times. The packet is built once, because checksums over
+    /// gigabytes would take longer than the test.
     pub fn say_again(
         &mut self,
         bytes: &[u8],

@@ -1,4 +1,4 @@
-//! What is sent.
+//! Payloads of attacks.
 
 use std::io::Write as _;
 
@@ -55,7 +55,8 @@ fn zip(members: u32, data: &[u8]) -> Vec<u8> {
     out
 }
 
-/// A PDF whose one page lists the same packed stream many times, and which attaches it as many times.
+/// A PDF whose only page lists the same compressed stream many times, and which attaches it as many
+/// times.
 fn pdf(times: usize, text: &str) -> Vec<u8> {
     let packed = zlib(text.as_bytes());
     let mut out = b"%PDF-1.4\n1 0 obj<</Type/Catalog/Pages 2 0 R>>endobj\n".to_vec();

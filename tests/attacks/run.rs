@@ -11,10 +11,10 @@ use std::process::{ChildStdin, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How much slower than a release the program is that the tests run.
+/// How much slower the tested program is than a release build.
 pub const SLOWER: f64 = if cfg!(debug_assertions) { 30.0 } else { 2.5 };
 
-/// CPU for each byte of a capture that attacks, and what is granted whatever its size.
+/// CPU time allowed per byte of an attack, and the fixed allowance.
 pub const SECONDS_PER_BYTE: f64 = 100e-9;
 pub const GRANTED: f64 = 0.05;
 
@@ -38,28 +38,28 @@ impl Attack {
     pub fn new(name: &'static str, capture: Capture) -> Self {
         Self { name, capture, first: false, memory_mib: MEMORY_MIB, cpu: 1.0 }
     }
-    /// All of it comes before the hospital's traffic.
+    /// Sends all of it before the hospital's traffic.
     pub fn first(self) -> Self {
         Self { first: true, ..self }
     }
-    /// Under `--memory`, which it may exceed by a fifth.
+    /// Sets `--memory`, which resident memory may exceed by a fifth.
     pub fn memory_mib(self, memory_mib: u64) -> Self {
         Self { memory_mib, ..self }
     }
-    /// What it carries may cost so many times more.
+    /// Multiplies the CPU allowance, for what the attack carries.
     pub fn cpu_factor(self, cpu: f64) -> Self {
         Self { cpu, ..self }
     }
 }
 
 pub struct Outcome {
-    /// Bytes of events beyond those of the hospital.
+    /// Bytes of events, without those of the hospital.
     pub written: usize,
-    /// Services reported that the hospital has.
+    /// Reported services of the hospital.
     pub services: usize,
 }
 
-/// What of a run matters.
+/// The measurements of a run.
 struct Measured {
     out: String,
     /// Seconds.
@@ -68,9 +68,9 @@ struct Measured {
     memory: u64,
 }
 
-/// Resident memory that is allowed under `--memory` of so many MiB.
+/// Resident memory allowed with `--memory` of `memory_mib` MiB.
 fn most(memory_mib: u64) -> u64 {
-    // The code of a program that is not optimised is larger by as much.
+    // The code of an unoptimised program is larger by this much.
     let code = if cfg!(debug_assertions) { 40 << 20 } else { 0 };
     (memory_mib << 20) / 5 * 6 + code
 }
@@ -79,7 +79,7 @@ fn measure(arguments: &[String]) -> Measured {
     measure_with(arguments, |_| Ok(()))
 }
 
-/// The same with what `feed` writes to standard input, in a thread of its own.
+/// The same, with `feed` writing to standard input in a separate thread.
 fn measure_with(
     arguments: &[String],
     feed: impl FnOnce(&mut ChildStdin) -> std::io::Result<()> + Send,
@@ -107,7 +107,7 @@ fn measure_with(
         pipe.read_to_string(&mut out).expect("the program writes UTF-8");
         done.store(1, Ordering::Relaxed);
     });
-    // Until it is waited for, the times of a process that has ended can be read.
+    // The times of an ended process can be read until it is waited for.
     while !stat(&folder).starts_with('Z') {
         std::thread::sleep(std::time::Duration::from_millis(1));
     }
@@ -136,7 +136,7 @@ fn hospital() -> Vec<String> {
     HOSPITAL.map(path).to_vec()
 }
 
-/// Who was seen at which service.
+/// The patients seen at each service.
 fn findings(events: &[Value]) -> BTreeSet<String> {
     let seen = events.iter().filter(|event| is(event, "phi-finding"));
     seen.map(|event| {
@@ -152,7 +152,7 @@ fn services(events: &[Value]) -> BTreeSet<String> {
     seen.map(|event| format!("{}:{}", event["server"]["ip"], event["server"]["port"])).collect()
 }
 
-/// The hospital alone, and the key it was read with.
+/// The hospital's traffic alone, and the key it was read with.
 fn alone() -> &'static (Key, Measured) {
     static ALONE: OnceLock<(Key, Measured)> = OnceLock::new();
     ALONE.get_or_init(|| {
@@ -163,7 +163,7 @@ fn alone() -> &'static (Key, Measured) {
     })
 }
 
-/// Runs an attack with the hospital's traffic, and checks what both have in common.
+/// Runs an attack beside the hospital's traffic, and checks the common requirements.
 pub fn withstood(attack: &Attack) -> Outcome {
     let (key, alone) = alone();
     let folder = tempfile::tempdir().expect("folder");
@@ -194,7 +194,7 @@ pub fn withstood(attack: &Attack) -> Outcome {
     }
 }
 
-/// The events of a capture that `feed` writes piece by piece, which must fit in memory however long it is.
+/// The events of a capture that `feed` writes piece by piece, which may be longer than memory.
 pub fn streamed(
     name: &str,
     feed: impl FnOnce(&mut ChildStdin) -> std::io::Result<()> + Send,

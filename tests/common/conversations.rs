@@ -1,6 +1,6 @@
-//! The TCP conversations of the fixtures, to be sent again as other packets.
+//! TCP conversations of the fixtures, to be sent again in other packets.
 
-// Each test file is a program of its own and uses its part of this.
+// Each test is a separate program that uses part of this.
 #![allow(dead_code)]
 
 use super::packets::tcp;
@@ -11,10 +11,10 @@ use phitap::time::Timestamp;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Conversations with more bytes than this are left to the smaller ones of their kind.
+/// Longer conversations are skipped in favour of smaller ones of their kind.
 const MAX_BYTES: usize = 60_000;
 
-/// The turns of one TCP conversation: who said what, in the order of delivery.
+/// The turns of a TCP conversation: speaker and bytes, in order of delivery.
 pub struct Conversation {
     pub name: String,
     pub key: FlowKey,
@@ -22,7 +22,7 @@ pub struct Conversation {
     pub turns: Vec<(Side, Vec<u8>)>,
 }
 
-/// The conversations of a capture in which nothing is missing or out of order.
+/// The conversations of a capture without losses and reordering.
 pub fn conversations(path: &Path) -> Vec<Conversation> {
     let mut source = Timeline::open(&[path]);
     let (mut batch, mut decoder) = (Batch::default(), Decoder::default());

@@ -1,6 +1,7 @@
-//! Programs that tests run: one that does not end is killed and named, instead of holding all other tests.
+//! Runs programs for tests. One that does not end is killed and named, so that it does not hold up
+//! the other tests.
 
-// Programs run by the clock of the world, and tests use a part of this.
+// The tests use the system clock, and only part of this.
 #![allow(clippy::disallowed_methods, clippy::print_stderr, dead_code)]
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
@@ -10,24 +11,25 @@ use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// Time after which a program is killed. None that a test runs takes nearly as long.
+/// Time after which a program is killed. No test's program takes nearly as long.
 pub const END_WITHIN: Duration = Duration::from_secs(900);
-/// Time that a killed program has to be gone.
+/// Time for a killed program to disappear.
 const GONE_WITHIN: Duration = Duration::from_secs(30);
-/// First and longest pause between two looks whether a program has ended.
+/// First and longest pause between checks whether a program has ended.
 const LOOK_AFTER: Duration = Duration::from_millis(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// What is shown of the output of a program that was killed, bytes from its end.
+/// Bytes shown from the end of a killed program's output.
 const MAX_SHOWN: usize = 4_000;
 
 /// Programs that end.
 pub trait Bounded {
-    /// As [`Command::output`]: runs the program, and returns what it wrote to standard output and standard error. One
-    /// that does not end within [`END_WITHIN`] is killed, and the test fails with what was run and what it wrote.
+    /// Like [`Command::output`]: runs the program and returns its standard output and standard
+    /// error. A program that does not end within [`END_WITHIN`] is killed, and the test fails with
+    /// the command and its output.
     fn finish(&mut self) -> Output;
 
-    /// As [`Command::spawn`]. The program is killed after [`END_WITHIN`], so that whoever waits for its end or reads its
-    /// output goes on.
+    /// Like [`Command::spawn`]. The program is killed after [`END_WITHIN`], so that waiting for it
+    /// or reading its output ends.
     fn start(&mut self) -> Child;
 }
 
@@ -42,7 +44,7 @@ impl Bounded for Command {
     #[track_caller]
     fn start(&mut self) -> Child {
         let child = self.spawn().unwrap_or_else(|error| panic!("{self:?}: {error}"));
-        // The number of a process may be that of another by then; this is not.
+        // A process number could be reused by then; a pidfd cannot.
         let process = pidfd_open(Pid::from_child(&child), PidfdFlags::empty());
         let process = process.expect("a kernel with pidfd_open");
         let what = format!("{self:?}");
@@ -56,12 +58,12 @@ impl Bounded for Command {
     }
 }
 
-/// What comes from a pipe, readable before it ends.
+/// The bytes of a pipe, readable before it ends.
 #[derive(Clone, Default)]
 struct Piped(Arc<Mutex<Vec<u8>>>);
 
 impl Piped {
-    /// Reads in a thread, which says when there is no more.
+    /// Reads in a thread, which signals the end.
     fn read(mut from: impl Read + Send + 'static, over: SyncSender<()>) -> Self {
         let all = Self::default();
         let to = all.clone();
@@ -86,10 +88,10 @@ impl Piped {
     }
 }
 
-/// Waits until a program ends whose output is piped. One that does not end within `limit` is killed.
+/// Waits for a program whose output is piped, and kills it after `limit`.
 ///
 /// # Panics
-/// If it was killed, with `what` it was.
+/// It was killed; `what` names it.
 #[track_caller]
 pub fn collect_within(mut child: Child, what: &str, limit: Duration) -> Output {
     let begun = Instant::now();

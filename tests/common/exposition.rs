@@ -1,6 +1,6 @@
-//! Reads the Prometheus text format 0.0.4 and holds it to its rules.
+//! Parses the Prometheus text format 0.0.4 and checks its rules.
 
-// Each test file is a program of its own and uses its part of this.
+// Each test is a separate program that uses part of this.
 #![allow(dead_code, clippy::print_stdout)]
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -39,10 +39,10 @@ impl Exposition {
     }
 }
 
-/// Reads `text`.
+/// Parses `text`.
 ///
 /// # Panics
-/// If it breaks a rule of the format, or a convention of its naming.
+/// It breaks a rule of the format or of its naming conventions.
 pub fn parse(text: &str) -> Exposition {
     assert!(text.ends_with('\n'), "the last line must end");
     let mut types: BTreeMap<String, String> = BTreeMap::new();
@@ -129,10 +129,10 @@ fn is_name(name: &str, colon: bool) -> bool {
     !name.is_empty() && !name.starts_with(|c: char| c.is_ascii_digit()) && name.chars().all(good)
 }
 
-/// Has `promtool check metrics` judge `text`, where it is installed (Debian: package `prometheus`).
+/// Checks `text` with `promtool check metrics`, if it is installed (Debian: package `prometheus`).
 ///
 /// # Panics
-/// If it objects.
+/// promtool reports an error.
 pub fn promtool(text: &str) {
     let started = Command::new("promtool")
         .args(["check", "metrics"])

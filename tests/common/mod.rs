@@ -1,6 +1,6 @@
-//! What the tests of the whole program share: fixtures, runs of the binary, a key.
+//! Shared by tests of the whole program: fixtures, runs of the program, a key.
 
-// Each test file is a program of its own and uses its part of this.
+// Each test is a separate program that uses part of this.
 #![allow(dead_code)]
 
 pub mod conversations;
@@ -27,7 +27,7 @@ pub const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 /// The program under test.
 pub const PHITAP: &str = env!("CARGO_BIN_EXE_phitap");
 
-/// A capture and what is known of it.
+/// A capture and its truth.
 pub struct Case {
     pub name: String,
     pub capture: PathBuf,
@@ -72,12 +72,12 @@ pub fn string(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("no string: {value}"))
 }
 
-/// The elements of `value`; none if it is no list.
+/// The elements of `value`; empty if it is not a list.
 pub fn list(value: &Value) -> &[Value] {
     value.as_array().map_or(&[], Vec::as_slice)
 }
 
-/// How a run of the program went.
+/// The result of a run.
 pub struct Run {
     pub status: Option<i32>,
     pub out: String,
@@ -91,7 +91,7 @@ impl From<Output> for Run {
     }
 }
 
-/// The program with `arguments`, run to its end.
+/// Runs the program with `arguments` to its end.
 pub fn phitap<S: AsRef<std::ffi::OsStr>>(arguments: impl IntoIterator<Item = S>) -> Run {
     let mut command = Command::new(PHITAP);
     command.args(arguments).stdin(Stdio::null());
@@ -123,15 +123,15 @@ pub fn events(text: &str) -> Vec<Value> {
         .collect()
 }
 
-/// Whether `event` is of this action.
+/// Whether `event` has this action.
 pub fn is(event: &Value, action: &str) -> bool {
     event["event"]["action"] == action
 }
 
-/// Longer than anything takes that a test waits for.
+/// Longer than anything that a test waits for.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Waits until `done` gives something.
+/// Waits until `done` returns something.
 #[allow(clippy::disallowed_methods)]
 pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let begun = Instant::now();
@@ -144,8 +144,8 @@ pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// Runs `work` on every item, on as many threads as there are processors, and returns the results in
-/// the order of the items.
+/// Runs `work` on every item with one thread per processor. Returns the results in the order of the
+/// items.
 pub fn on_all<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let share = items.len().div_ceil(threads).max(1);

@@ -1,6 +1,7 @@
-//! A real NATS server on a loopback port, with JetStream in a folder of its own, for as long as a test runs.
+//! A real NATS server on a loopback port, with JetStream in a temporary folder, for the duration of
+//! a test.
 
-// A server is waited for, and what was left out must be said.
+// The tests wait for servers, and must report what was skipped.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 use super::ROOT;
@@ -13,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Time that the server may take to start.
 const START_WITHIN: Duration = Duration::from_secs(120);
 
-/// Whether tests that need the server are left out: only where that was asked for.
+/// Whether tests that need the server are skipped, on request only.
 pub fn left_out() -> bool {
     let left_out = std::env::var_os("PHITAP_NO_NATS").is_some_and(|v| v == "1");
     if left_out {
@@ -22,7 +23,7 @@ pub fn left_out() -> bool {
     left_out
 }
 
-/// A server that is stopped when this is dropped.
+/// A server that is stopped when dropped.
 pub struct Nats {
     folder: tempfile::TempDir,
     configuration: String,
@@ -31,12 +32,13 @@ pub struct Nats {
 }
 
 impl Nats {
-    /// A server with JetStream and without authentication.
+    /// Starts a server with JetStream and without authentication.
     pub fn start() -> Self {
         Self::with("")
     }
 
-    /// A server with JetStream and further lines of configuration: `authorization {...}`, `tls {...}`.
+    /// Starts a server with JetStream and further configuration: `authorization {...}`, `tls
+    /// {...}`.
     pub fn with(configuration: &str) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let configuration = configuration.to_owned();
@@ -46,7 +48,7 @@ impl Nats {
         nats
     }
 
-    /// Where it listens: `nats://127.0.0.1:PORT`.
+    /// Its address: `nats://127.0.0.1:PORT`.
     pub fn url(&self) -> String {
         format!("nats://127.0.0.1:{}", self.port)
     }
@@ -55,7 +57,7 @@ impl Nats {
         self.port
     }
 
-    /// The folder of the server, where tests may put their files too.
+    /// The server's folder, where tests may also put files.
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -67,7 +69,13 @@ impl Nats {
         }
     }
 
-    /// Starts it again, at the same port and with what its streams hold.
+    /// Kills the server and removes all that its streams hold.
+    pub fn lose_everything(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(self.folder.path().join("jetstream")).expect("streams");
+    }
+
+    /// Restarts it on the same port with its streams.
     pub fn restart(&mut self) {
         self.kill();
         let folder = self.folder.path().to_path_buf();
@@ -98,7 +106,7 @@ impl Nats {
         }
     }
 
-    /// Whether it wrote down its port, and takes connections there.
+    /// Whether it has written its port and accepts connections.
     fn listens(&self, ports: &Path) -> bool {
         let Ok(text) = std::fs::read_to_string(ports) else { return false };
         let Ok(value) = serde_json::from_str::<Value>(&text) else { return false };
@@ -113,7 +121,7 @@ impl Drop for Nats {
     }
 }
 
-/// Debian puts servers where the path of a user need not lead.
+/// Debian installs servers in a folder outside a user's path.
 fn program() -> PathBuf {
     let paths = std::env::var_os("PATH").unwrap_or_default();
     let further = ["/usr/sbin", "/sbin", "/usr/local/sbin"].map(PathBuf::from);

@@ -1,4 +1,4 @@
-//! A capture divided over several sensors.
+//! Divides a capture among several sensors.
 
 #![allow(dead_code)]
 
@@ -12,7 +12,7 @@ fn number(bytes: &[u8], at: usize) -> usize {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes")) as usize
 }
 
-/// The two addresses of a packet, whatever their order; the packet itself if it has none.
+/// The two addresses of a packet in either order; the packet itself if it has none.
 fn ends(frame: &[u8]) -> Vec<u8> {
     let mut at = 12;
     while matches!(frame.get(at..at + 2), Some([0x81, 0] | [0x88, 0xa8])) {
@@ -43,8 +43,8 @@ fn packets(capture: &[u8]) -> (&[u8], Vec<&[u8]>) {
     (header, all)
 }
 
-/// Writes the packets of `capture` to `sensors` files in `folder`, each to those that `seen_by` says from what two hosts
-/// have in common.
+/// Writes the packets of `capture` to `sensors` files in `folder`. `seen_by` chooses the files from
+/// the pair of hosts.
 fn divide(
     capture: &Path,
     names: &[String],
@@ -71,8 +71,8 @@ fn write(parts: &[Vec<u8>], names: &[String], folder: &Path) -> Vec<PathBuf> {
     parts.iter().zip(names).map(write).collect()
 }
 
-/// Writes the packets of `capture` to `sensors` files in `folder`. Packets of two hosts stay together; those of one
-/// pair of hosts in three go to two sensors.
+/// Writes the packets of `capture` to `sensors` files in `folder`. Packets of two hosts stay
+/// together; one pair of hosts in three goes to two sensors.
 pub fn over_sensors(capture: &Path, sensors: usize, folder: &Path) -> Vec<PathBuf> {
     let names: Vec<String> = (0..sensors).map(|n| format!("sensor-{n}.pcap")).collect();
     divide(capture, &names, folder, |[first, twice, ..]| {
@@ -82,7 +82,7 @@ pub fn over_sensors(capture: &Path, sensors: usize, folder: &Path) -> Vec<PathBu
     })
 }
 
-/// As [`over_sensors`], but any sensors may see what two hosts send, by `seed`.
+/// Like [`over_sensors`], but `seed` decides which sensors see a pair of hosts.
 pub fn at_random(capture: &Path, sensors: usize, seed: u64, folder: &Path) -> Vec<PathBuf> {
     let names: Vec<String> = (0..sensors).map(|n| format!("round-{seed}-{n}.pcap")).collect();
     divide(capture, &names, folder, |pair| {
@@ -93,7 +93,8 @@ pub fn at_random(capture: &Path, sensors: usize, seed: u64, folder: &Path) -> Ve
     })
 }
 
-/// Writes the packets of `capture` to files of these names in `folder`, one after the other, as a capture rotates.
+/// Writes the packets of `capture` to these files in `folder`, one after the other, like a rotating
+/// capture.
 pub fn over_time(capture: &Path, names: &[&str], folder: &Path) -> Vec<PathBuf> {
     let bytes = std::fs::read(capture).expect("capture");
     let (header, packets) = packets(&bytes);

@@ -1,4 +1,4 @@
-//! Runs whose results are merged: what a sensor publishes, and what `phitap merge` makes of it.
+//! Runs whose results are merged: what sensors publish, and the result of `phitap merge`.
 
 use super::{Key, list, phitap};
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ pub fn replay(key: &Key, sensor: &str, capture: &Path, more: &[&str]) -> String 
     run.out
 }
 
-/// What `phitap merge` makes of files.
+/// The result of `phitap merge` for some files.
 pub fn merge<P: AsRef<Path>>(files: &[P]) -> Value {
     let files = files.iter().map(|file| file.as_ref().display().to_string());
     let run = phitap(["merge".to_owned(), "--format=json".to_owned()].into_iter().chain(files));
@@ -22,14 +22,14 @@ pub fn merge<P: AsRef<Path>>(files: &[P]) -> Value {
     serde_json::from_str(&run.out).expect("JSON")
 }
 
-/// People and exposures of a merged result, without the runs: how much was read differs where two sensors read the
-/// same.
+/// People and exposures of a merged result, without the runs, whose packets differ if two sensors
+/// read the same.
 pub fn found(merged: &Value) -> Value {
     assert!(!list(&merged["exposures"]).is_empty(), "{merged}");
     json!({"keys": merged["keys"], "exposures": merged["exposures"]})
 }
 
-/// What one machine finds in a capture.
+/// The result of one machine for a capture.
 pub fn alone(key: &Key, capture: &Path, folder: &Path) -> Value {
     let events = folder.join("alone.json");
     std::fs::write(&events, replay(key, "alone", capture, &[])).expect("written");

@@ -1,4 +1,4 @@
-//! Faults of the machine and of files: what was found until then is kept, and what was lost is said.
+//! Faults of the machine and of files: earlier findings are kept, and losses are reported.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -15,7 +15,7 @@ fn fixture(name: &str) -> String {
 
 const ADMISSIONS: &str = "hl7-adt-a08-persistent";
 
-/// Events as they came, without the summary, whose figures differ.
+/// Events in order, without the summary, whose figures differ.
 fn without_summary(text: &str) -> Vec<&str> {
     text.lines().filter(|line| !line.contains("\"run-summary\"")).collect()
 }
@@ -36,7 +36,7 @@ fn killed_at_any_moment_every_line_that_was_written_is_whole() {
         child.kill().expect("SIGKILL");
         child.wait().expect("ends");
         let text = std::fs::read_to_string(&path).unwrap_or_default();
-        // Only the last one may be cut off.
+        // Only the last line may be cut off.
         let whole = text.rfind('\n').map_or("", |end| &text[..end]);
         events(whole);
     }

@@ -1,4 +1,4 @@
-//! Two network namespaces and a cable between them, and the program watching one end.
+//! Two network namespaces connected by a veth pair, with the program watching one end.
 
 use crate::ending::Bounded as _;
 use crate::exposition::{self, Exposition};
@@ -15,25 +15,25 @@ use std::time::{Duration, Instant};
 
 /// The program under test.
 pub const PHITAP: &str = env!("CARGO_BIN_EXE_phitap");
-/// Set to 1 to leave these tests out.
+/// Set to 1 to skip these tests.
 pub const LEAVE_OUT: &str = "PHITAP_NO_NETNS";
-/// Names of namespaces start like this, then comes the process that made them.
+/// Prefix of the namespaces' names; the id of the test's process follows.
 const PREFIX: &str = "phitap-test-";
 
 /// Longer than anything here takes.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A client and a server, each in a namespace of its own, and a cable between.
+/// A client and a server, each in a namespace, and the veth pairs between them.
 pub struct TestHarness {
     pub client: String,
     pub server: String,
 }
 
 impl TestHarness {
-    /// Plugs the cable `span` in. None: left out on request.
+    /// Creates the first pair, `span0`. `None` if skipped on request.
     ///
     /// # Panics
-    /// If the system does not let us.
+    /// The system does not permit it.
     pub fn new() -> Option<Self> {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         if std::env::var(LEAVE_OUT).is_ok_and(|v| v == "1") {
@@ -58,7 +58,7 @@ impl TestHarness {
         Some(lab)
     }
 
-    /// Puts cable `n` in: `span0` at the server, 198.51.`n`.1, and `far0` at the client,
+    /// Creates pair `n`: `span0` at the server, 198.51.`n`.1, and `far0` at the client,
     /// 198.51.`n`.2.
     pub fn plug(&self, n: u8) {
         let (near, far) = (format!("span{n}"), format!("far{n}"));
@@ -77,7 +77,7 @@ impl TestHarness {
             &self.client,
         ]);
         for (side, port, host) in [(&self.server, &near, 1), (&self.client, &far, 2)] {
-            // Without IPv6 nothing is on the cable but what the test puts there.
+            // Without IPv6, only the test sends on the pair.
             run(
                 "ip",
                 &[
@@ -90,13 +90,13 @@ impl TestHarness {
                 ],
             );
             ip(&["-n", side, "addr", "add", &format!("198.51.{n}.{host}/24"), "dev", port]);
-            // Recordings hold segments that an interface put together.
+            // Recordings contain segments that an interface merged.
             ip(&["-n", side, "link", "set", port, "mtu", "65535"]);
             ip(&["-n", side, "link", "set", port, "up"]);
         }
     }
 
-    /// Pulls cable `n` out.
+    /// Deletes pair `n`.
     pub fn pull(&self, n: u8) {
         ip(&["-n", &self.server, "link", "del", &format!("span{n}")]);
     }
@@ -110,7 +110,7 @@ impl Drop for TestHarness {
     }
 }
 
-/// Removes what test runs left behind that were killed.
+/// Removes the namespaces of killed test runs.
 fn sweep() {
     let Ok(list) = Command::new("ip").args(["netns", "list"]).output() else { return };
     for line in String::from_utf8_lossy(&list.stdout).lines() {
@@ -145,7 +145,7 @@ fn try_run(program: &str, arguments: &[&str]) -> Result<(), String> {
     }
 }
 
-/// Runs `work` in a thread that lives in namespace `name`.
+/// Runs `work` in a thread in namespace `name`.
 pub fn inside<R: Send + 'static>(
     name: &str,
     work: impl FnOnce() -> R + Send + 'static,
@@ -159,11 +159,11 @@ pub fn inside<R: Send + 'static>(
     std::thread::spawn(enter)
 }
 
-/// The program at work in the namespace of the server.
+/// The program running in the server's namespace.
 pub struct Sensor {
     child: Child,
     space: String,
-    /// Until somebody reads it.
+    /// Until it is read.
     out: Option<ChildStdout>,
     events: Receiver<(Instant, Value)>,
     seen: Vec<Value>,
@@ -173,17 +173,17 @@ pub struct Sensor {
 }
 
 impl Sensor {
-    /// Starts it on `interfaces` and waits until it watches.
+    /// Starts it on `interfaces` and waits until it captures.
     pub fn start(lab: &TestHarness, interfaces: &[&str], more: &[&str]) -> Self {
         let mut sensor = Self::start_unread(lab, interfaces, more);
         sensor.read();
         sensor
     }
 
-    /// The same, but its events are not read yet.
+    /// The same without reading its events.
     pub fn start_unread(lab: &TestHarness, interfaces: &[&str], more: &[&str]) -> Self {
         let mut command = Command::new("ip");
-        // Measurements want an optimised build.
+        // Measurements need an optimised build.
         let program = std::env::var("PHITAP_PROGRAM").unwrap_or_else(|_| PHITAP.to_owned());
         command.args(["netns", "exec", &lab.server, &program, "live", "--format", "json"]);
         command.args(["--metrics", "127.0.0.1:0"]).args(more);
@@ -214,7 +214,7 @@ impl Sensor {
         sensor
     }
 
-    /// Reads its events from now on.
+    /// Starts reading its events.
     pub fn read(&mut self) {
         self.events = read_events(self.out.take().expect("nobody reads yet"));
     }
@@ -225,7 +225,7 @@ impl Sensor {
         rustix::process::kill_process(process, signal).expect("signal");
     }
 
-    /// Waits for its end, although its events are not read.
+    /// Waits for its end without reading its events.
     pub fn ends(mut self) -> ExitStatus {
         self.child.wait().expect("status")
     }
@@ -251,7 +251,7 @@ impl Sensor {
         }
     }
 
-    /// Waits for an event that `is` the one; also when it came.
+    /// Waits for an event for which `is` holds. Also returns when it arrived.
     pub fn event(&mut self, is: impl Fn(&Value) -> bool) -> (Instant, Value) {
         let until = Instant::now() + PATIENCE;
         loop {
@@ -267,7 +267,7 @@ impl Sensor {
         }
     }
 
-    /// Asks its web server.
+    /// Sends a request to its web server.
     pub fn get(&self, path: &str) -> (u16, String) {
         let (address, path) = (self.metrics, path.to_owned());
         inside(&self.space, move || get(address, &path)).join().expect("answer")
@@ -286,7 +286,7 @@ impl Sensor {
         }
     }
 
-    /// Waits until it has read so many packets.
+    /// Waits until it has read this many packets.
     pub fn has_read(&self, packets: u64) {
         let read = |metrics: &Exposition| metrics.sum("phitap_packets_total");
         self.counts("packets", |metrics| read(metrics) >= packets as f64);
@@ -313,7 +313,7 @@ impl Sensor {
 }
 
 impl Sensor {
-    /// Sends a signal and waits for the end, while its events are not read.
+    /// Sends a signal and waits for the end without reading its events.
     pub fn stop_unread(mut self, signal: rustix::process::Signal) -> (ExitStatus, Vec<String>) {
         self.signal(signal);
         let status = self.child.wait().expect("status");

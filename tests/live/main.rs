@@ -1,7 +1,7 @@
-//! Live capture on a cable of its own: alerts in time, metrics, signals, interfaces that come and go,
-//! and every packet accounted for.
+//! Live captures on a veth pair: timely alerts, metrics, signals, interfaces that come and go, and
+//! every packet accounted for.
 
-// The clock of the wire is the clock of the world here, and what was left out must be said.
+// The tests use the system clock, and must report what was skipped.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 #[path = "../common/ending.rs"]
@@ -9,7 +9,7 @@ mod ending;
 #[path = "../common/exposition.rs"]
 mod exposition;
 mod lab;
-// Other programs of tests use the rest of them.
+// Other test programs use the rest.
 #[cfg(feature = "nats")]
 #[allow(dead_code)]
 #[path = "../common/nats.rs"]
@@ -39,13 +39,13 @@ use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// An alert may take this long after the last byte of a record was sent: a second, on a machine that has other work
-/// much more. It must not wait for the end of the flow, let alone of the run.
+/// Longest time from the last byte of a record to its alert: a second normally, much more on a busy
+/// machine. The alert must not wait for the end of the flow or of the run.
 const ALERT_WITHIN: Duration = Duration::from_secs(60);
-/// Time that the end of a run may take here. It is bounded by five seconds in what users get, and without a bound
-/// it would take for ever.
+/// Longest time that a run takes to end here. Users' builds have a limit of five seconds; without a
+/// limit it would take for ever.
 const END_WITHIN: Duration = Duration::from_secs(120);
-/// What the clock of an event and that of the test may be apart, seconds.
+/// Largest difference between the clocks of events and test, seconds.
 const APART: f64 = 120.0;
 
 /// An HL7 v2 message of an invented patient, in MLLP.
@@ -67,7 +67,7 @@ fn admission(id: u32, family: &str, notes: usize) -> Vec<u8> {
 const ACK: &[u8] =
     b"\x0bMSH|^~\\&|EHR|NORTH|WARD|NORTH|20260301101503||ACK|A1|P|2.5\rMSA|AA|M1\r\x1c\r";
 
-/// A FHIR patient, as a server answers with it.
+/// A FHIR patient as a server's response.
 fn patient() -> String {
     let body = r#"{"resourceType":"Patient","id":"p7","identifier":[{"system":"urn:oid:1.2.36.1","value":"884-2210"}],"name":[{"family":"Quillfeather","given":["Bram"]}],"gender":"male","birthDate":"1971-11-30"}"#;
     format!(
@@ -76,8 +76,8 @@ fn patient() -> String {
     )
 }
 
-/// Serves one connection at `port` of the lab's server: answers `answer` once a request with `end`
-/// at its end has come, and keeps the connection open until the client closes it.
+/// Serves one connection on `port` of the server. It answers `answer` after a request that ends
+/// with `end`, and keeps the connection open until the client closes it.
 fn serve(
     lab: &TestHarness,
     host: &str,
@@ -109,7 +109,7 @@ fn serve(
     address
 }
 
-/// Sends `request` from the lab's client. The connection and when the last byte was sent.
+/// Sends `request` from the client. Returns the connection and when the last byte was sent.
 fn send(lab: &TestHarness, to: SocketAddr, request: Vec<u8>) -> (TcpStream, Instant) {
     let work = move || {
         let mut stream = TcpStream::connect(to).expect("connect");
@@ -149,7 +149,7 @@ fn alerts_come_while_it_runs_and_the_end_is_orderly() {
     let Some(lab) = TestHarness::new() else { return };
     let mut sensor = Sensor::start(&lab, &["span0"], &[]);
 
-    // A long message, so that segments offloaded to the interface come in one piece of up to 64 KiB.
+    // A long message, so that offloaded segments arrive in pieces of up to 64 KiB.
     let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
     let (feed, sent) = send(&lab, hl7, admission(77_041, "Featherstonehaugh", 4000));
     let (came, alert) = sensor.event(finding);
@@ -184,7 +184,7 @@ fn alerts_come_while_it_runs_and_the_end_is_orderly() {
         assert_eq!(dropped, Some(0.0), "{stage}: {text}");
     }
 
-    // What it reads must not end up in a core file.
+    // Packets must not end up in a core file.
     let limits = std::fs::read_to_string(format!("/proc/{}/limits", sensor.id())).expect("limits");
     let core = limits.lines().find(|l| l.starts_with("Max core file size")).expect("core limit");
     assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
@@ -227,7 +227,7 @@ fn what_came_before_a_signal_is_still_reported() {
     let sensor = Sensor::start(&lab, &["span0"], &[]);
     let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
     let (feed, _) = send(&lab, hl7, admission(5_120, "Umber", 0));
-    // The packets are in the kernel's ring now, and have hardly been read.
+    // The packets are now in the kernel's ring, mostly unread.
     let (status, events, said) = sensor.stop(Signal::TERM);
     assert_eq!(status.code(), Some(0), "{said:#?}");
     assert_eq!(count(&summary(&events)["findings"]), 1, "{events:#?}");
@@ -273,7 +273,7 @@ fn an_interface_that_goes_is_said_once_and_read_again_when_it_is_back() {
     sensor.message("span0 has a link again");
     lab.pull(0);
     sensor.message("waiting for it to come back");
-    // Time enough to say it again, if it did.
+    // Time enough to repeat the message, which it must not.
     std::thread::sleep(Duration::from_millis(1500));
     assert_eq!(sensor.get("/healthz").0, 200);
     lab.plug(0);
@@ -288,15 +288,15 @@ fn an_interface_that_goes_is_said_once_and_read_again_when_it_is_back() {
     drop(feed);
 }
 
-/// Datagrams of a flood: more than the kernel's ring and the queues of the program hold.
+/// Datagrams of a flood; more than the ring and the queues hold.
 const FLOOD: u64 = 400_000;
 
-/// Sends `FLOOD` datagrams of `size` bytes to port 9999 as fast as it goes; how many were sent.
+/// Sends `FLOOD` datagrams of `size` bytes to port 9999 at full speed. Returns how many were sent.
 fn flood(lab: &TestHarness, size: usize) -> u64 {
     let work = move || {
         let socket = UdpSocket::bind("198.51.0.2:0").expect("socket");
         socket.connect("198.51.0.1:9999").expect("address");
-        // No program listens, and the answer to that is an error now and then.
+        // No program listens, so some sends fail with an ICMP error.
         (0..FLOOD).filter(|_| socket.send(&vec![7; size]).is_ok()).count() as u64
     };
     inside(&lab.client, work).join().expect("flood")
@@ -315,11 +315,11 @@ fn what_the_kernel_loses_is_counted_and_no_packet_is_unaccounted_for() {
     let packets = &summary(&events)["packets"];
     assert!(count(&packets["lost"]["kernel"]) > 0, "{sent} sent: {packets}");
     let known = count(&packets["read"]) + count(&packets["lost"]);
-    // A send that failed with the answer to an earlier one was not sent.
+    // A send that failed with an earlier one's error was not sent.
     assert!((sent..=FLOOD).contains(&known), "{sent} sent: {packets}");
 }
 
-/// Asks for `/readyz` until its status is `status`; the answer.
+/// Requests `/readyz` until its status is `status`. Returns the answer.
 fn readiness(sensor: &Sensor, status: u16) -> Value {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -332,7 +332,7 @@ fn readiness(sensor: &Sensor, status: u16) -> Value {
     }
 }
 
-/// Waits until `/readyz` names a problem of this kind; the problem.
+/// Waits until `/readyz` names a problem of this kind, and returns it.
 fn problem(sensor: &Sensor, check: &str) -> Value {
     let until = Instant::now() + PATIENCE;
     loop {
@@ -409,7 +409,7 @@ fn a_sensor_says_how_it_is_and_a_pulled_cable_makes_it_unready() {
     readiness(&sensor, 200);
     let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
     let (feed, _) = send(&lab, hl7, admission(77, "Viridian", 0));
-    // Counters of interfaces follow within a second.
+    // Interface counters follow within a second.
     let counted = |e: &Value| count(&e["phi"]["sensor"]["interfaces"][0]["packets"]) > 0;
     let (_, healthy) =
         sensor.event(|e| status(e) && count(&e["phi"]["run"]["findings"]) == 1 && counted(e));
@@ -417,7 +417,7 @@ fn a_sensor_says_how_it_is_and_a_pulled_cable_makes_it_unready() {
     assert_eq!(of["interfaces"][0]["name"], "span0", "{of}");
     assert!(count(&of["resident_bytes"]) > 1 << 20, "{of}");
     assert!(seconds_ago(&healthy).abs() < APART, "{healthy}");
-    // Nothing more comes where something used to come.
+    // Silence on an interface that had traffic.
     let silent = problem(&sensor, "packets");
     assert_eq!(silent["subject"], "span0", "not one that never had any: {silent}");
     sensor.message("not ready: packets span0");
@@ -428,7 +428,7 @@ fn a_sensor_says_how_it_is_and_a_pulled_cable_makes_it_unready() {
     });
     assert_eq!(unready["phi"]["sensor"]["ready"], false);
     assert_eq!(sensor.get("/healthz").0, 200, "it is alive");
-    // The counters of interfaces follow those of the pipeline within a second.
+    // Interface counters follow those of the pipeline within a second.
     let until = Instant::now() + PATIENCE;
     loop {
         let metrics = exposition::parse(&sensor.get("/metrics").1);
@@ -468,7 +468,7 @@ fn an_interface_that_is_not_there_is_named() {
 fn without_permission_it_says_what_to_do() {
     use std::os::unix::fs::PermissionsExt as _;
     use std::os::unix::process::CommandExt as _;
-    // The folder of the build may be closed to others.
+    // Other users may have no access to the build folder.
     let folder = tempfile::tempdir().expect("folder");
     let open = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(folder.path(), open.clone()).expect("mode");
@@ -487,7 +487,7 @@ fn without_permission_it_says_what_to_do() {
     assert!(said.contains("setcap cap_net_raw"), "{said}");
 }
 
-/// Events of one kind in the log of a sensor, once there are `n`; every line of it is whole.
+/// Events of one kind in a sensor's log, once there are `n`. Every line must be complete.
 fn logged(log: &std::path::Path, n: usize) -> Vec<Value> {
     let until = Instant::now() + lab::PATIENCE;
     loop {
@@ -521,7 +521,7 @@ fn the_event_log_outlives_kills_restarts_and_rotation() {
     let killed = sensor.stop(Signal::KILL);
     assert_eq!(killed.0.code(), None);
 
-    // What a kill may leave of a line.
+    // The partial line that a kill may leave.
     let mut file = std::fs::OpenOptions::new().append(true).open(&log).expect("log");
     std::io::Write::write_all(&mut file, b"{\"@timestamp\":\"2026-").expect("written");
     let sensor = Sensor::start(&lab, &["span0"], &output);

@@ -1,4 +1,5 @@
-//! Receivers of a live run: it captures on while they are away, and reaches them from inside its sandbox.
+//! Receivers of a live run: it keeps capturing while they are away, and reaches them from inside
+//! its sandbox.
 
 use super::exposition::Exposition;
 use super::lab::{PATIENCE, Sensor, TestHarness, inside};
@@ -14,7 +15,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
 
-/// The user and the group that own nothing.
+/// User and group `nobody`.
 const NOBODY: u32 = 65_534;
 
 #[test]
@@ -64,7 +65,7 @@ fn a_sensor_in_its_sandbox_delivers_to_a_receiver_that_was_away() {
 fn a_sensor_can_connect_to_the_ports_of_its_outputs_only() {
     use phitap::sandbox::Sandbox;
     let Some(lab) = TestHarness::new() else { return };
-    // In a thread: what is given up is given up by it alone.
+    // In a thread, because only this thread drops privileges.
     let tried = inside(&lab.server, || {
         let allowed = TcpListener::bind("127.0.0.1:0").expect("port");
         let refused = TcpListener::bind("127.0.0.1:0").expect("port");
@@ -76,7 +77,7 @@ fn a_sensor_can_connect_to_the_ports_of_its_outputs_only() {
         (in_force, connect(allowed), connect(refused))
     });
     let (in_force, allowed, refused) = tried.join().expect("thread");
-    // Their listeners are gone when they are asked for, but a port that is not allowed is not even asked.
+    // Their listeners are gone, but a forbidden port fails without being tried.
     assert_ne!(allowed, Some(std::io::ErrorKind::PermissionDenied));
     if in_force.contains("no landlock") || !knows_ports() {
         println!("LEFT OUT: this kernel does not restrict connections");
@@ -85,20 +86,20 @@ fn a_sensor_can_connect_to_the_ports_of_its_outputs_only() {
     assert_eq!(refused, Some(std::io::ErrorKind::PermissionDenied), "{in_force}");
 }
 
-/// Landlock restricts connections from Linux 6.7 on.
+/// Landlock restricts connections since Linux 6.7.
 fn knows_ports() -> bool {
     let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("release");
     let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
     (numbers.next(), numbers.next()) >= (Some(6), Some(7))
 }
 
-/// What the metrics of an output say: events delivered, attempts that failed.
+/// Metrics of an output: events delivered, attempts that failed.
 fn delivered(metrics: &Exposition, output: &str) -> (f64, f64) {
     let of = |name| metrics.value(name, &[("output", output)]).unwrap_or_default();
     (of("phitap_output_delivered_total"), of("phitap_output_failures_total"))
 }
 
-/// Whether the receiver of each output has everything.
+/// Whether the receivers of all outputs have everything.
 fn is_all_there(metrics: &Exposition, outputs: &[&str]) -> bool {
     outputs.iter().all(|output| {
         let written = metrics.value("phitap_events_written_total", &[("output", output)]);
@@ -141,8 +142,8 @@ fn broker(lab: &TestHarness, certificate: &Certificate) -> Option<Nats> {
     Some(inside(&lab.server, start).join().expect("broker"))
 }
 
-/// The files of TLS are in a folder that the user of the sensor cannot enter: they are read at the start. Names are
-/// looked up from inside the sandbox, each time anew.
+/// The sensor's user cannot enter the folder of the TLS files, which are read at the start. Names
+/// are resolved inside the sandbox for each connection.
 #[test]
 fn receivers_over_tls_are_reached_from_inside_the_sandbox_also_after_they_restart() {
     let Some(lab) = TestHarness::new() else { return };

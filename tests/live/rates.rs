@@ -16,9 +16,9 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Seconds for which a rate is kept up.
+/// Duration of each rate, seconds.
 const SECONDS: f64 = 4.0;
-/// Megabits a second.
+/// Rates, Mbit/s.
 const RATES: [u64; 8] = [100, 200, 400, 700, 1000, 1500, 2200, 3000];
 
 fn send(lab: &TestHarness, recording: &Arc<Recording>, megabits: u64, split: bool) -> Sent {
@@ -28,7 +28,7 @@ fn send(lab: &TestHarness, recording: &Arc<Recording>, megabits: u64, split: boo
     send_recording(lab, recording, how)
 }
 
-/// Packets that dumpcap wrote to nowhere, and those that it says were lost.
+/// Packets that dumpcap received, and those it lost.
 fn dumpcap(lab: &TestHarness, recording: &Arc<Recording>, megabits: u64) -> (Sent, u64, u64) {
     let mut child = Command::new("ip")
         .args(["netns", "exec", &lab.server, "dumpcap", "-q", "-i", "span0", "-w", "/dev/null"])

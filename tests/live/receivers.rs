@@ -1,4 +1,4 @@
-//! Receivers over TLS in the namespace of the sensor, which can be stopped and started again, and a name server there.
+//! TLS receivers in the sensor's namespace, which can be stopped and restarted, and a name server.
 
 use super::lab::{TestHarness, inside};
 use std::io::{BufRead as _, BufReader, ErrorKind, Read, Write};
@@ -10,13 +10,13 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-/// The name of every receiver; only the name server of the namespace knows it.
+/// Name of every receiver; only the namespace's name server knows it.
 pub const HOST: &str = "siem.hospital.test";
 
-/// How often a receiver looks whether it is to stop.
+/// How often a receiver checks whether it must stop.
 const TURN: Duration = Duration::from_millis(20);
 
-/// A certificate that is its own CA, and its key, in a folder that only root can enter.
+/// A self-signed certificate and its key, in a folder that only root can enter.
 pub struct Certificate {
     pub certificate: PathBuf,
     pub key: PathBuf,
@@ -46,7 +46,7 @@ impl Certificate {
         }
     }
 
-    /// A server that asks its clients for the same certificate.
+    /// A server that requires the same certificate of its clients.
     fn server(&self) -> Arc<rustls::ServerConfig> {
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let mut roots = rustls::RootCertStore::empty();
@@ -66,21 +66,21 @@ impl Certificate {
     }
 }
 
-/// What a receiver speaks over TLS.
+/// Protocol of a receiver over TLS.
 #[derive(Clone, Copy)]
 pub enum Speaks {
     Syslog,
     Http,
 }
 
-/// A receiver, until it is stopped.
+/// A running receiver.
 pub struct Receiver {
     stop: Arc<AtomicBool>,
     thread: JoinHandle<()>,
 }
 
 impl Receiver {
-    /// Listens at `port` of the sensor's namespace, and appends what it gets to `text`.
+    /// Listens on `port` in the sensor's namespace, and appends what it receives to `text`.
     pub fn start(
         lab: &TestHarness,
         port: u16,
@@ -122,7 +122,7 @@ impl Receiver {
         Self { stop, thread }
     }
 
-    /// Hangs up and frees its port.
+    /// Disconnects and frees its port.
     pub fn stop(self) {
         self.stop.store(true, Ordering::Release);
         self.thread.join().expect("receiver");
@@ -166,10 +166,10 @@ fn requests(tls: impl Read + Write, text: &Mutex<String>) {
     }
 }
 
-/// A name server in the sensor's namespace, which programs there ask: [`HOST`] is loopback. It counts questions.
+/// A name server in the sensor's namespace: [`HOST`] resolves to loopback. It counts queries.
 pub struct NameServer {
     pub asked: Arc<AtomicU64>,
-    /// `ip netns exec` puts what is in it over /etc (ip-netns(8)).
+    /// `ip netns exec` mounts its contents over /etc (ip-netns(8)).
     folder: PathBuf,
 }
 
@@ -201,7 +201,8 @@ impl Drop for NameServer {
     }
 }
 
-/// The answer to a question (RFC 1035 section 4): loopback for A, nothing for other types, no other name exists.
+/// The answer to a query (RFC 1035 section 4): loopback for A, nothing for other types; other names
+/// do not exist.
 fn answer(question: &[u8]) -> Vec<u8> {
     let name: Vec<u8> = HOST
         .split('.')
@@ -211,7 +212,7 @@ fn answer(question: &[u8]) -> Vec<u8> {
     let end = 12 + name.len();
     let known = question.get(12..end).is_some_and(|asked| asked.eq_ignore_ascii_case(&name));
     let is_a = question.get(end..end + 2) == Some(&[0, 1]);
-    // The question is repeated without what EDNS adds behind it.
+    // The question is repeated without the EDNS part after it.
     let labels = question.iter().skip(12).position(|byte| *byte == 0).unwrap_or_default();
     let mut reply = question.get(..12 + labels + 5).unwrap_or(question).to_vec();
     reply[2] = 0x85;

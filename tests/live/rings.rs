@@ -1,5 +1,5 @@
-//! What a sensor finds on the wire is what a replay finds in the file, with every backend, over one
-//! cable and over two.
+//! A sensor on the wire finds the same as a replay of the file, with every backend, on one
+//! interface and on two.
 
 use crate::ending::Bounded as _;
 use crate::lab::{self, PHITAP, Sensor, TestHarness};
@@ -15,7 +15,7 @@ pub fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(name)
 }
 
-/// A key, so that two runs give the same tokens.
+/// A fixed key, so that two runs give the same tokens.
 fn key(folder: &Path) -> String {
     use std::os::unix::fs::PermissionsExt as _;
     let path = folder.join("phitap.key");
@@ -25,7 +25,7 @@ fn key(folder: &Path) -> String {
     path.to_str().expect("UTF-8").to_owned()
 }
 
-/// Who was seen where: client, service, protocol, patient.
+/// Client, service, protocol and patient of each finding.
 fn seen(events: &[Value]) -> BTreeSet<String> {
     let finding = |e: &&Value| e["event"]["action"] == "phi-finding";
     let line = |e: &Value| {
@@ -132,7 +132,7 @@ fn an_interface_that_is_not_there_yet_is_waited_for_on_request() {
     summary(&events);
 }
 
-/// What /proc says of every thread of a process.
+/// The /proc status of every thread of a process.
 fn threads(process: u32) -> Vec<String> {
     let folder = std::fs::read_dir(format!("/proc/{process}/task")).expect("threads");
     let status = |entry: std::fs::DirEntry| std::fs::read_to_string(entry.path().join("status"));
@@ -152,7 +152,8 @@ fn privileges_are_dropped_once_the_interfaces_are_open() {
     for (options, uid) in [(&["--user", NOBODY][..], NOBODY), (&[][..], "0")] {
         let mut sensor = Sensor::start(&lab, &["span0"], options);
         let filters = |status: &str| field(status, "Seccomp_filters").parse::<u32>().unwrap_or(0);
-        // Those that parse are restricted further once they run. Kernels before 5.9 do not say so.
+        // Threads that parse are restricted further once they run. Kernels before 5.9 do not show
+        // it.
         let confined = |threads: &[String]| {
             let main = filters(&threads[0]);
             let mut parsers = threads.iter().filter(|s| field(s, "Name").starts_with("worker-"));
@@ -174,7 +175,7 @@ fn privileges_are_dropped_once_the_interfaces_are_open() {
         let said = sensor.said.iter().find(|line| line.contains("sandbox: "));
         let said = said.expect("it says so");
         assert!(said.contains("capability net_raw, no new privileges"), "{said}");
-        // What is left is enough to open an interface again.
+        // The remaining capability suffices to reopen an interface.
         lab.pull(0);
         sensor.message("waiting for it to come back");
         lab.plug(0);
@@ -230,7 +231,7 @@ fn under_overload_every_packet_is_accounted_for() {
     let recording = Recording::of(&fixture("hospital.pcap"));
     let options = ["--workers", "1", "--ring-size", "1MiB"];
     let sensor = Sensor::start(&lab, &["span0"], &options);
-    // While it is paused its ring runs over; then it is pressed to catch up.
+    // While paused, its ring overflows; afterwards it must catch up.
     sensor.signal(Signal::STOP);
     let sent = send_recording(&lab, &recording, Sending { times: 4, ..Sending::ONCE });
     sensor.signal(Signal::CONT);

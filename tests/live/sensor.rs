@@ -1,4 +1,4 @@
-//! Evidence that a sensor keeps, what a restart under load costs, and two interfaces through libpcap.
+//! Evidence kept by a sensor, the cost of a restart under load, and two interfaces through libpcap.
 
 use super::*;
 use crate::ending::Bounded as _;
@@ -7,7 +7,7 @@ use crate::wire::{Recording, Sending, send_recording};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 
-/// Packets of an exposure as `phitap replay` reads them again.
+/// Packets of an exposure, read again by `phitap replay`.
 fn replayed(file: &std::path::Path) -> Vec<Value> {
     let run =
         Command::new(PHITAP).args(["replay", "--quiet", "--format", "json"]).arg(file).finish();
@@ -26,7 +26,7 @@ fn the_evidence_of_an_exposure_replayed_alone_shows_it() {
         let mut sensor = Sensor::start(&lab, &["span0"], &more);
         let warned = sensor.said.iter().any(|line| line.contains("its files hold patient data"));
         assert!(warned, "{:#?}", sensor.said);
-        // What is not part of it leaves no trace.
+        // Other traffic leaves no trace.
         let web = serve(&lab, "198.51.0.1", 8080, b"\r\n\r\n", b"HTTP/1.1 204 No\r\n\r\n".to_vec());
         let (page, _) = send(&lab, web, b"GET / HTTP/1.1\r\nHost: ehr\r\n\r\n".to_vec());
         let hl7 = serve(&lab, "198.51.0.1", 2575, b"\x1c\r", ACK.to_vec());
@@ -45,7 +45,7 @@ fn the_evidence_of_an_exposure_replayed_alone_shows_it() {
         assert_eq!(exposures.len(), 2, "{backend}: it opens and ends");
         assert_eq!(exposures[0]["server"], opened["server"]);
         assert_eq!(exposures[1]["phi"]["exposure"]["patients"], 1);
-        // From the first packet of the connection on, which came before anything was found.
+        // From the first packet of the connection on, before anything was found.
         let run = &again.last().expect("a summary")["phi"]["run"];
         assert_eq!(count(&run["streams"]["gap_bytes"]), 0, "{backend}: {run}");
     }
@@ -65,10 +65,10 @@ fn evidence_goes_to_a_folder_that_is_there_and_only_live_keeps_it() {
     refused(&["live", "-i", "lo", "--evidence", "/tmp", "--encrypt-to", "age1x"], "--encrypt-to");
 }
 
-/// Findings that each of two runs must come to.
+/// Findings that each of two runs must reach.
 const ENOUGH: f64 = 300.0;
 
-/// Sends one message after the other over one connection until `stop` is set, and counts them.
+/// Sends messages over one connection until `stop` is set, and counts them.
 fn feed(to: SocketAddr, sent: &AtomicU32, stop: &AtomicBool) -> TcpStream {
     let mut stream = TcpStream::connect(to).expect("connect");
     let mut answers = stream.try_clone().expect("the same connection");
@@ -99,7 +99,7 @@ fn a_restart_under_load_loses_what_came_in_between_and_no_packet_goes_unaccounte
     sensor.counts("findings of the first", enough);
     let (status, said) = sensor.stop_unread(Signal::TERM);
     assert_eq!(status.code(), Some(0), "{said:#?}");
-    // Some come while none runs.
+    // Some arrive while no sensor runs.
     let before = sent.load(Ordering::Relaxed);
     while sent.load(Ordering::Relaxed) < before + 50 {
         std::thread::sleep(Duration::from_millis(5));
@@ -128,7 +128,8 @@ fn a_restart_under_load_loses_what_came_in_between_and_no_packet_goes_unaccounte
         assert_eq!(count(&run["phi"]["run"]["streams"]["gap_bytes"]), 0, "{run}");
         found += count(&run["phi"]["run"]["findings"]);
     }
-    // What each found is in one piece: the second goes on where the first ended, but for what came in between.
+    // Each run's findings are consecutive: the second continues after the first, apart from what
+    // came in between.
     let ids = |e: &Value| e["phi"]["patient"]["identifiers"].as_array().map(Vec::len);
     let findings = events.iter().filter(|e| finding(e)).filter(|e| ids(e).is_some()).count() as u64;
     assert_eq!(findings, found);
@@ -161,7 +162,8 @@ fn two_interfaces_through_libpcap_are_one_timeline() {
     }
 }
 
-/// The image gives the program file its right as permitted, not as effective (`setcap cap_net_raw=p`).
+/// The container image grants the capability as permitted, not as effective (`setcap
+/// cap_net_raw=p`).
 #[test]
 fn the_program_of_the_image_captures_as_anybody_where_it_may_and_starts_where_it_may_not() {
     let Some(lab) = TestHarness::new() else { return };
@@ -198,11 +200,11 @@ fn the_program_of_the_image_captures_as_anybody_where_it_may_and_starts_where_it
             |name| all.iter().find(|of| of["check"] == name).expect("a check")["verdict"].clone();
         (of("interface"), of("rights"))
     };
-    // A cable without traffic may be advised about, but it can be opened.
+    // An interface without traffic may give advice, but it can be opened.
     let (interface, rights) = verdict("--bounding-set=-all,+net_raw");
     assert!(interface != "fault" && rights == "ok", "{interface} {rights}");
     assert_eq!(verdict("--bounding-set=-all").0, "fault");
-    // A hub, a worker: neither right nor a way to get it.
+    // Hubs and workers have neither the capability nor a way to get it.
     let version = run("--bounding-set=-all", &["--no-new-privs", program.as_str(), "--version"]);
     assert!(version.status.success(), "{}", String::from_utf8_lossy(&version.stderr));
 }

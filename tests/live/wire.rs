@@ -1,4 +1,4 @@
-//! A sender of captures: every packet of a file, in order, at a chosen rate, over one cable or two.
+//! Sends captures: every packet of a file, in order, at a given rate, over one veth pair or two.
 
 use crate::lab::{TestHarness, inside};
 use std::path::Path;
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 /// The packets of a capture.
 pub struct Recording {
     packets: Vec<Vec<u8>>,
-    /// Bytes of all.
+    /// Total bytes.
     pub bytes: u64,
 }
 
@@ -31,7 +31,7 @@ impl Recording {
     }
 }
 
-/// Which way a packet goes, as the two fibres of a TAP show.
+/// The direction of a packet, as on the two fibres of a TAP.
 fn is_downward(packet: &[u8]) -> bool {
     let mut at = 12;
     while matches!(packet.get(at..at + 2), Some([0x81 | 0x91, 0] | [0x88, 0xa8])) {
@@ -47,16 +47,16 @@ fn is_downward(packet: &[u8]) -> bool {
 /// How to send.
 #[derive(Clone, Copy)]
 pub struct Sending {
-    /// Bits a second; none for as fast as it goes.
+    /// Bits per second; `None` for full speed.
     pub rate: Option<u64>,
-    /// Each direction over a cable of its own.
+    /// Whether each direction uses its own pair.
     pub split: bool,
     /// How often the recording is sent.
     pub times: u32,
 }
 
 impl Sending {
-    /// Once, over one cable, without haste.
+    /// Once, over one pair, at a moderate rate.
     pub const ONCE: Self = Self { rate: Some(100_000_000), split: false, times: 1 };
 }
 
@@ -68,10 +68,10 @@ pub struct Sent {
     pub seconds: f64,
 }
 
-/// Packets between two looks at the clock.
+/// Packets between checks of the clock.
 const LOOK_EVERY: u64 = 16;
 
-/// Sends a recording from the client's ends of the cables.
+/// Sends a recording from the client's ends of the pairs.
 pub fn send_recording(lab: &TestHarness, recording: &Arc<Recording>, how: Sending) -> Sent {
     let recording = Arc::clone(recording);
     let send = move || {
@@ -85,7 +85,7 @@ pub fn send_recording(lab: &TestHarness, recording: &Arc<Recording>, how: Sendin
         for _ in 0..how.times {
             for packet in &recording.packets {
                 let cable = usize::from(how.split && is_downward(packet));
-                // A full queue of the cable is not a loss yet.
+                // A full queue of the pair is not a loss yet.
                 while cables[cable].sendpacket(packet.as_slice()).is_err() {
                     std::thread::sleep(Duration::from_micros(50));
                     assert!(started.elapsed() < Duration::from_secs(300), "the cable is stuck");
@@ -97,7 +97,7 @@ pub fn send_recording(lab: &TestHarness, recording: &Arc<Recording>, how: Sendin
                 {
                     let due = Duration::from_secs_f64(sent.bytes as f64 * 8.0 / rate as f64);
                     while let Some(early) = due.checked_sub(started.elapsed()) {
-                        // Sleeping is too coarse for the last moment.
+                        // Sleeping is too coarse for the last part.
                         match early > Duration::from_micros(200) {
                             true => std::thread::sleep(early / 2),
                             false => std::hint::spin_loop(),

@@ -1,4 +1,4 @@
-//! DICOM beside pydicom, dcmtk and pynetdicom.
+//! Compares DICOM with pydicom, dcmtk and pynetdicom.
 
 use super::common::{Key, ROOT, events, is, list, phitap, string};
 use serde_json::Value;
@@ -8,7 +8,7 @@ use std::path::Path;
 /// Kind and value.
 type Identifiers = BTreeSet<(String, String)>;
 
-/// Every finding of a capture, as it was written last.
+/// Every finding of a capture, in its last revision.
 fn findings(capture: &Path, folder: &Path) -> Vec<Value> {
     let (key, out) = (Key::new(), folder.join("events.json"));
     let run = phitap([
@@ -39,7 +39,7 @@ fn identifiers(event: &Value) -> Identifiers {
         .collect()
 }
 
-/// What phitap says of each patient, by patient id, and the rules of all alerts.
+/// Identifiers of each patient by patient id, and the rules of all alerts.
 fn patients(capture: &Path, folder: &Path) -> (BTreeMap<String, Identifiers>, BTreeSet<String>) {
     let (mut found, mut alerts) = (BTreeMap::new(), BTreeSet::new());
     for event in findings(capture, folder) {
@@ -53,7 +53,7 @@ fn patients(capture: &Path, folder: &Path) -> (BTreeMap<String, Identifiers>, BT
     (found, alerts)
 }
 
-/// A name as far as it distinguishes people: without titles, in its first representation.
+/// A name without titles, in its first representation.
 fn name_of(value: &str) -> String {
     let first = value.split('=').find(|group| !group.is_empty()).unwrap_or_default();
     first.split('^').take(2).collect::<Vec<_>>().join("^").to_lowercase()
@@ -79,7 +79,7 @@ fn every_syntax_and_character_set_is_read_as_pydicom_and_dcmdump_read_it() {
         let empty = Identifiers::new();
         let got = found.get(id).unwrap_or(&empty);
         let surplus = got.difference(&expected).count();
-        // One name in two spellings is one identifier.
+        // Two spellings of one name are one identifier.
         let names: BTreeSet<String> =
             got.iter().filter(|(kind, _)| kind == "name").map(|(_, n)| name_of(n)).collect();
         let missing = expected

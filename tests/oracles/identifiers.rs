@@ -1,10 +1,10 @@
-//! Numbers of national registers as python-stdnum judges them.
+//! Compares numbers of national registers with python-stdnum.
 
 use super::{oracle, python};
 use phitap::rules::validators::{ALL, Validator};
 use std::collections::BTreeMap;
 
-/// Numbers of each kind that are valid, and that are wrong.
+/// Valid and invalid numbers of each kind.
 const COUNT: usize = 1000;
 
 #[test]
@@ -23,7 +23,7 @@ fn validators_agree_with_python_stdnum() {
         }
         *counts.entry((name, valid)).or_default() += 1;
     }
-    // Numbers that disagree may be printed: they are invented.
+    // Numbers that disagree may be printed, because they are invented.
     let few: Vec<_> = wrong.iter().take(20).collect();
     assert!(wrong.is_empty(), "{} of {} disagree: {few:?}", wrong.len(), judged.lines().count());
     assert!(counts.values().all(|n| *n >= COUNT), "{counts:?}");

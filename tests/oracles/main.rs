@@ -1,11 +1,10 @@
-//! phitap beside independent programs that read or write the same formats: what they make it must
-//! read as they do.
+//! Compares phitap with independent programs that read or write the same formats.
 //!
-//! Each module has a Python script of its own name that lets the other program write, and reports what
-//! it wrote. `scripts/prepare.sh --tests` installs the programs; `PHITAP_NO_ORACLES=1` leaves these
-//! tests out, and that is said.
+//! Each module has a Python script of the same name, which makes the other program write and
+//! reports what it wrote. `scripts/prepare.sh --tests` installs the programs. `PHITAP_NO_ORACLES=1`
+//! skips these tests, with a message.
 
-// What was left out must be said.
+// Skipped tests must be reported.
 #![allow(clippy::print_stdout)]
 
 #[path = "../common/mod.rs"]
@@ -23,7 +22,7 @@ use common::ROOT;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Python with the packages of `requirements.txt`. None where these tests are left out.
+/// Python with the packages of `requirements.txt`. `None` if these tests are skipped.
 #[allow(dead_code)]
 fn python() -> Option<PathBuf> {
     if std::env::var_os("PHITAP_NO_ORACLES").is_some_and(|v| v == "1") {
@@ -38,7 +37,7 @@ fn python() -> Option<PathBuf> {
     Some(python)
 }
 
-/// Runs `script` (in `tests/oracles/`) with `arguments` and gives what it prints.
+/// Runs `script` (in `tests/oracles/`) with `arguments` and returns its output.
 #[allow(dead_code)]
 fn oracle(python: &Path, script: &str, arguments: &[&str]) -> String {
     let run = Command::new(python)

@@ -1,4 +1,4 @@
-//! OCSF events as the published schema has them.
+//! Compares OCSF events with the published schema.
 
 use crate::common;
 use serde_json::Value;

@@ -1,13 +1,14 @@
-//! Documents about people in many shapes: who is in each, as the programs that wrote them know.
+//! Documents about people in many forms: phitap must find the people that the writing programs
+//! know.
 
 use crate::common::{self, list, string};
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// Documents that are written.
+/// Documents generated.
 const DOCUMENTS: usize = 520;
 
-/// A value that can be compared, however it is written: a name as its words, a date as its digits.
+/// A comparable form of a value: a name as its words, a date as its digits.
 fn normal(kind: &str, value: &str) -> String {
     match kind {
         "name" => {
@@ -24,7 +25,7 @@ fn normal(kind: &str, value: &str) -> String {
 
 type Patient = BTreeMap<String, Vec<String>>;
 
-/// Whether what was found of a patient is all that is known, and nothing else of these kinds.
+/// Whether the identifiers of a patient are complete, with no others of these kinds.
 fn is(found: &Patient, person: &Value) -> bool {
     let known = person.as_object().expect("a person");
     known.iter().all(|(kind, value)| {
@@ -69,7 +70,7 @@ fn people_are_those_that_were_written(script: &str) {
                 let value = normal(kind, string(&identifier["value"]));
                 patient.entry(kind.to_owned()).or_default().push(value);
             }
-            // The last event of a finding has all of it.
+            // The last event of a finding is complete.
             read.entry(port).or_default().insert(string(&event["event"]["id"]).to_owned(), patient);
         }
     }

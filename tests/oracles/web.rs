@@ -1,5 +1,6 @@
-//! HTTP as nginx, Apache httpd, Node.js and Hypercorn speak it with curl, a WebSocket client and a
-//! browser: phitap must find exactly the people whose data the client read.
+//! HTTP between nginx, Apache httpd, Node.js and Hypercorn on one side, and curl, a WebSocket
+//! client and a browser on the other. phitap must find exactly the people whose data the client
+//! read.
 
 use crate::common;
 use serde_json::Value;

@@ -1,5 +1,5 @@
-//! A broker that is away for a while, in the middle of a run that goes on: every event reaches it, once.
-//! `PHITAP_AWAY` sets for how many seconds; `scripts/away.sh` makes it ten minutes.
+//! A broker that is away during a run: every event reaches it once. `PHITAP_AWAY` sets the seconds;
+//! `scripts/away.sh` makes it ten minutes.
 
 use super::common::nats::{Nats, left_out};
 use super::common::{Key, PHITAP, hospital, split};
@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// How long a condition is waited for: longer than the longest pause between two attempts.
+/// Longest wait for a condition; longer than the longest pause between attempts.
 const PATIENCE: Duration = Duration::from_secs(180);
 
 fn wait_for(what: &str, run: &mut Child, done: impl Fn() -> bool) {
@@ -24,7 +24,7 @@ fn wait_for(what: &str, run: &mut Child, done: impl Fn() -> bool) {
 
 fn lines(file: &Path) -> Vec<String> {
     let text = std::fs::read_to_string(file).unwrap_or_default();
-    // The last one may be half written.
+    // The last line may be incomplete.
     text.split_inclusive('\n')
         .filter(|l| l.ends_with('\n'))
         .map(|l| l.trim_end().to_owned())
@@ -53,7 +53,7 @@ fn a_broker_that_is_away_while_events_come_gets_each_of_them_once() {
     let parts: Vec<Vec<u8>> = parts.iter().map(|p| std::fs::read(p).expect("capture")).collect();
     let (capture, events) = (folder.path().join("all.pcap"), folder.path().join("events.json"));
     std::fs::write(&capture, &parts[0]).expect("written");
-    // Without the header that each part has.
+    // Without the header of each part.
     let grow = |part: usize| {
         let mut file = std::fs::OpenOptions::new().append(true).open(&capture).expect("capture");
         file.write_all(&parts[part][split::HEADER..]).expect("written");

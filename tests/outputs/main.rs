@@ -1,8 +1,8 @@
-//! Outputs to real receivers: syslog over UDP, TCP and TLS, HTTP servers, sockets, NATS; receivers that are away,
-//! slow, full, or refuse; and runs that are killed. `PHITAP_NO_NATS=1` leaves out what needs a NATS server,
-//! `PHITAP_NO_RSYSLOG=1` what needs rsyslog.
+//! Outputs to real receivers: syslog over UDP, TCP and TLS, HTTP servers, sockets, NATS. The
+//! receivers may be away, slow, full, or refuse, and runs are killed. `PHITAP_NO_NATS=1` skips the
+//! tests with a NATS server, `PHITAP_NO_RSYSLOG=1` those with rsyslog.
 
-// Receivers are waited for, and what was left out must be said.
+// The tests wait for receivers, and must report what was skipped.
 #![allow(clippy::disallowed_methods, clippy::print_stdout)]
 
 #[cfg(feature = "nats")]
@@ -29,7 +29,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
-/// Time for which a receiver of datagrams waits for the next one before it looks whether the run is over.
+/// How long a datagram receiver waits before it checks whether the run has ended.
 const NEXT_WITHIN: Duration = Duration::from_millis(200);
 
 /// Arguments of a replay of the merged hour to `outputs` and to a file.
@@ -46,7 +46,7 @@ fn arguments(key: &Key, file: &Path, outputs: &[String], further: &[&str]) -> Ve
     arguments
 }
 
-/// Replays the merged hour to `outputs`, and to a file; the run, and the lines of the file.
+/// Replays the merged hour to `outputs` and to a file. Returns the run and the lines of the file.
 fn replay(folder: &Path, outputs: &[String], further: &[&str]) -> (Run, Vec<String>) {
     let file = folder.join("events.json");
     let run = phitap(arguments(&Key::new(), &file, outputs, further));
@@ -91,7 +91,7 @@ fn syslog_over_tcp_tls_and_udp_brings_each_event_in_a_message_of_rfc_5424() {
     assert!(cef.iter().all(|message| message_text(message).starts_with("CEF:0|")));
     assert!(cef.iter().all(|message| message.starts_with("<3")), "facility 4");
     assert!(cef.len() > 250, "{}", cef.len());
-    // Datagrams may be lost, even here; none is another than what was sent.
+    // Datagrams may be lost, even here, but none is changed.
     let datagrams = listen.join().expect("receiver");
     let sent: BTreeSet<&str> = lines.iter().map(String::as_str).collect();
     assert!(datagrams.len() > 10, "{}", datagrams.len());
@@ -143,7 +143,7 @@ fn a_socket_of_this_machine_gets_lines_or_datagrams() {
 fn a_webhook_gets_lines_over_tls_with_its_token() {
     let folder = tempfile::tempdir().expect("folder");
     let certificate = Certificate::new(folder.path(), "ca");
-    // The first answer asks for patience.
+    // The first answer asks to wait.
     let answer =
         |before: usize, _: &receivers::Got| (if before == 0 { 503 } else { 200 }, String::new());
     let server = Server::start(0, Some(&certificate), answer);
@@ -168,7 +168,7 @@ fn a_webhook_gets_lines_over_tls_with_its_token() {
     assert!(got.iter().all(|got| got.body.lines().count() <= 50));
 }
 
-/// Answers as `_bulk` does: one event is too much for now, one has a field that does not fit.
+/// Answers like `_bulk`: one event is refused for now, another has a field that does not fit.
 fn bulk() -> impl Fn(usize, &receivers::Got) -> receivers::Answer {
     let seen = AtomicUsize::new(0);
     move |_, got| {
@@ -213,7 +213,7 @@ fn bulk_errors_of_single_events_are_sent_again_or_counted_each_for_itself() {
     assert!(got[0].headers.contains("Basic ZWxhc3RpYzpjaGFuZ2VtZQ=="), "{}", got[0].headers);
     let documents: Vec<&str> =
         got.iter().flat_map(|got| got.body.lines().skip(1).step_by(2)).collect();
-    // One was sent twice, and the one that was refused is never sent again.
+    // One was sent twice; the refused one is never sent again.
     assert_eq!(documents.len(), lines.len() + 1);
     assert_eq!(documents.iter().filter(|line| **line == lines[3]).count(), 2);
     assert_eq!(
@@ -323,6 +323,29 @@ fn a_file_is_rotated_by_size_and_closed_files_are_compressed_and_whole() {
 }
 
 #[test]
+fn a_replay_that_is_stopped_does_not_wait_for_its_receivers() {
+    use common::Bounded as _;
+    let (folder, key) = (tempfile::tempdir().expect("folder"), Key::new());
+    let nobody = format!("unix:{}", folder.path().join("nobody").display());
+    let mut run = std::process::Command::new(common::PHITAP);
+    run.args(arguments(&key, &folder.path().join("events.json"), &[nobody], &[]));
+    let mut run = run.stderr(std::process::Stdio::piped()).start();
+    let mut said = std::io::BufReader::new(run.stderr.take().expect("standard error"));
+    let mut line = String::new();
+    // Its receiver is down. Without a signal it would wait for a minute.
+    std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
+    assert!(line.contains("events wait in memory"), "{line}");
+    let since = std::time::Instant::now();
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
+    said.read_to_string(&mut line).expect("the rest");
+    let status = run.wait().expect("status");
+    assert!(since.elapsed() < Duration::from_secs(40), "{:?}", since.elapsed());
+    assert_eq!(status.code(), Some(1), "{line}");
+    assert!(line.contains("events could not be delivered"), "{line}");
+}
+
+#[test]
 fn wrong_outputs_are_named_with_what_to_write_instead() {
     for (outputs, expected) in [
         (&["syslog:host"][..], "syslog:udp://"),
@@ -336,6 +359,7 @@ fn wrong_outputs_are_named_with_what_to_write_instead() {
         (&["nats://h,format=summary"], "format of lines"),
         (&["file:a,colour=red"], "no parameter"),
         (&["a,rotate=0"], "more than 0"),
+        (&["a,rotate=1"], "rotate=100MiB"),
         (&["a,keep=3"], "rotate"),
         (&["stdout", "-"], "once"),
         (&["unix:/a,name=x", "unix:/b,name=x"], "taken"),

@@ -9,10 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Time that anything may take.
+/// Longest wait for anything.
 pub const PATIENCE: Duration = Duration::from_secs(180);
 
-/// Waits until `done` gives something.
+/// Waits until `done` returns something.
 pub fn wait_for<T>(what: &str, mut done: impl FnMut() -> Option<T>) -> T {
     let start = Instant::now();
     loop {
@@ -31,7 +31,8 @@ pub fn listener() -> (TcpListener, u16) {
     (listener, port)
 }
 
-/// Every datagram that `receive` gives, whose socket has a short time-out, until none comes after `over` was set.
+/// The datagrams that `receive` gives until none arrives after `over` was set. Its socket has a
+/// short time-out.
 pub fn datagrams(
     over: &Arc<AtomicBool>,
     mut receive: impl FnMut(&mut [u8]) -> std::io::Result<usize> + Send + 'static,
@@ -98,13 +99,13 @@ fn wire(stream: TcpStream, tls: Option<&Arc<rustls::ServerConfig>>) -> Box<dyn W
     }
 }
 
-/// Reads everything that the first connection brings.
+/// Reads everything from the first connection.
 pub fn read_once(listener: TcpListener, tls: Option<&Certificate>) -> JoinHandle<Vec<u8>> {
     let config = tls.map(|tls| Arc::clone(&tls.config));
     std::thread::spawn(move || {
         let (stream, _) = listener.accept().expect("connection");
         let mut bytes = Vec::new();
-        // Whoever refuses a certificate hangs up.
+        // A client that refuses the certificate disconnects.
         let _ = wire(stream, config.as_ref()).read_to_end(&mut bytes);
         bytes
     })
@@ -151,7 +152,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// Answers each request as `answer` says, which knows how many came before.
+    /// Starts a server. `answer` also gets the number of earlier requests.
     pub fn start(
         port: u16,
         tls: Option<&Certificate>,

@@ -1,4 +1,4 @@
-//! Receivers that are away, and runs that are killed: what was spooled arrives.
+//! Receivers that are away, and runs that are killed: spooled events arrive.
 
 use super::common::Bounded as _;
 use super::common::ports::ReservedPort;
@@ -19,7 +19,7 @@ fn segments(spool: &Path) -> u64 {
     entries.filter_map(of).sum()
 }
 
-/// How often each text came.
+/// How often each text arrived.
 fn texts(bytes: &[u8]) -> BTreeMap<String, usize> {
     let mut texts = BTreeMap::new();
     for message in octet_counted(bytes) {
@@ -72,7 +72,7 @@ fn a_receiver_that_comes_up_during_the_run_gets_all_of_it() {
     assert_eq!(messages.iter().map(|m| message_text(m)).collect::<Vec<_>>(), lines);
 }
 
-/// A run that goes on until it is killed.
+/// A run that continues until it is killed.
 fn follow(key: &Key, capture: &Path, port: u16, spool: &Path, further: &[&str]) -> Child {
     Command::new(PHITAP)
         .args(["replay", "--follow", "--no-progress", "--key-file", &key.path()])
@@ -93,7 +93,7 @@ fn a_run_that_is_killed_while_it_spools_loses_nothing_that_was_in_the_spool() {
     let place = spool.join("syslog");
     let mut expected = 0;
     for _ in 0..3 {
-        // Killed at another moment each time, the first ones while events come.
+        // Killed at a different moment each time, the first ones while events arrive.
         let mut run = follow(&key, &hospital(), port, &spool, &[]);
         let before = segments(&place);
         wait_for("nothing is spooled", || (segments(&place) > before + 20_000).then_some(()));
@@ -101,7 +101,7 @@ fn a_run_that_is_killed_while_it_spools_loses_nothing_that_was_in_the_spool() {
         expected = segments(&place);
     }
     assert!(expected > 60_000, "{expected}");
-    // What a power cut may leave behind a killed run: half a record.
+    // What a power failure may leave of a run: half a record.
     let mut files: Vec<_> = std::fs::read_dir(&place)
         .expect("list")
         .map(|entry| entry.expect("entry").path())
@@ -113,8 +113,8 @@ fn a_run_that_is_killed_while_it_spools_loses_nothing_that_was_in_the_spool() {
     let length = file.metadata().expect("length").len();
     file.set_len(length - 10).expect("cut");
     let receiver = read_once(receiver.listen(), None);
-    // The last run goes on until it has found nearly all that there is; its end brings the rest, and delivers all that
-    // is still in the spool.
+    // The last run continues until it has found nearly everything. Its end brings the rest, and
+    // delivers what is still in the spool.
     let findings = |text: &str| text.matches("\"action\":\"phi-finding\"").count();
     let file = folder.path().join("last.json");
     let output = format!("file:{}", file.display());
@@ -133,7 +133,7 @@ fn a_run_that_is_killed_while_it_spools_loses_nothing_that_was_in_the_spool() {
     run.stderr.take().expect("piped").read_to_string(&mut err).expect("text");
     assert!(run.wait().expect("ends").success(), "{err}");
     let got = texts(&receiver.join().expect("receiver"));
-    // Every text is a whole event, and what several runs found came as often.
+    // Every text is a complete event, and arrived once for each run that found it.
     let findings = got.iter().filter(|(text, _)| {
         let event: serde_json::Value = serde_json::from_str(text).expect("a whole event");
         event["event"]["action"] == "phi-finding"

@@ -59,7 +59,7 @@ fn each_event_is_in_the_stream_once_whatever_is_sent_again() {
     });
     assert_eq!(all.iter().map(|(_, text)| text.as_str()).collect::<Vec<_>>(), lines);
     assert_eq!(all.iter().map(|(id, _)| id).collect::<BTreeSet<_>>().len(), lines.len());
-    // The same events again: all but those that say how long the run took are known.
+    // The same events again: all are known except those that say how long the run took.
     let (_, again) = replay(folder.path(), &output(), &["--sensor", "ward"]);
     let known: BTreeSet<&String> = lines.iter().collect();
     let new = again.iter().filter(|line| !known.contains(line)).count();
@@ -84,11 +84,11 @@ fn without_a_stream_with_a_full_one_and_with_a_broker_that_is_killed_events_wait
     let (run, first) = replay(folder.path(), &output, &further);
     assert!(run.err.contains("no stream of JetStream takes phitap.events"), "{}", run.err);
     assert!(run.err.contains("wait in the spool for the next run"), "{}", run.err);
-    // Room for some of them only.
+    // Room for only some of them.
     block_on(async { context(&nats).await.create_stream(stream(100)).await.expect("stream") });
     let (run, second) = replay(folder.path(), &output, &further);
     assert!(run.err.contains("the broker did not store it"), "{}", run.err);
-    // A crash of the broker; then there is room.
+    // The broker crashes; then there is room.
     nats.restart();
     block_on(async { context(&nats).await.update_stream(stream(-1)).await.expect("stream") });
     let (run, third) = replay(folder.path(), &output, &further);

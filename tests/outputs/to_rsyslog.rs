@@ -1,4 +1,4 @@
-//! rsyslog, which reads what phitap calls syslog. `PHITAP_NO_RSYSLOG=1` leaves this out.
+//! rsyslog, as a reader of phitap's syslog output. `PHITAP_NO_RSYSLOG=1` skips this.
 
 use super::common::Bounded as _;
 use super::receivers::wait_for;
@@ -6,11 +6,11 @@ use super::replay;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// The program, stopped when this is dropped.
+/// The program, stopped when dropped.
 struct Rsyslog(Child);
 
 impl Rsyslog {
-    /// Listens for TCP, and writes of each message a line: the parts of its header, and its text.
+    /// Listens on TCP, and writes a line for each message: the fields of its header, and its text.
     fn start(folder: &Path) -> Self {
         let configuration = format!(
             "module(load=\"imtcp\")\nglobal(workDirectory=\"{0}\" maxMessageSize=\"64k\")\n\

@@ -1,17 +1,17 @@
-//! Text without patients, as much as is wanted: words, code, logs, pages and tables, full of numbers of every
-//! length that are written in every way. Nothing of it may alert.
+//! Any amount of text without patients: words, code, logs, pages and tables, with numbers of every
+//! length and notation. None of it may raise an alert.
 
 use super::{Case, found, lab};
 use phitap::rules::{ALL_REGIONS, DEFAULT_REGIONS};
 use std::fmt::Write as _;
 
-/// Megabytes of each run; `PHITAP_PRECISION_MB` asks for more.
+/// Megabytes per run; `PHITAP_PRECISION_MB` sets more.
 const MEGABYTES: usize = 1;
 
 /// Bytes of a body.
 const BODY: usize = 48 << 10;
 
-/// Numbers that look random and are the same on every run (SplitMix64).
+/// Pseudo-random numbers, the same on every run (SplitMix64).
 struct Numbers(u64);
 
 impl Numbers {
@@ -31,7 +31,8 @@ impl Numbers {
     fn digits(&mut self, n: usize) -> String {
         (0..n).map(|_| char::from(b'0' + self.below(10) as u8)).collect()
     }
-    /// A number written as numbers are: bare, in groups, with a letter, as a date, an address, a hash.
+    /// A number in a common notation: bare, in groups, with a letter, as a date, an address, a
+    /// hash.
     fn number(&mut self) -> String {
         let (a, b, c) = (1 + self.below(6), 1 + self.below(6), 1 + self.below(6));
         match self.below(14) {
@@ -182,7 +183,8 @@ fn object(numbers: &mut Numbers, out: &mut String) {
     );
 }
 
-/// Runs so many megabytes through all stages; how many bodies, and those that alerted.
+/// Runs `megabytes` through all stages. Returns the number of bodies, and those that raised an
+/// alert.
 fn run(regions: &[&str], megabytes: usize) -> (usize, Vec<String>) {
     type Make = fn(&mut Numbers, &mut String);
     const SORTS: [(&str, &str, &str, Make); 6] = [

@@ -1,36 +1,36 @@
-//! Endace's Extensible Record Format. It has no file header and no magic number: a file is taken for
-//! one if its first records can be true.
+//! Endace's Extensible Record Format. It has no file header and no magic number, so a file is
+//! recognised by plausible first records.
 
 use super::{FaultKind, LinkType, NextRecord, Record, Records, Timestamp, bad, be16, le64, packet};
 
-/// Type and flags, lengths, loss counter and wire length, behind the time.
+/// Length of a record header, bytes: time, type, flags, lengths, loss counter and wire length.
 const HEADER: usize = 16;
-/// An extension header, announced by the upper bit of the type before it.
+/// Length of an extension header, bytes. The top bit of the preceding type announces it.
 const EXTENSION: usize = 8;
-/// Extension headers at most.
+/// Most extension headers.
 const MAX_EXTENSIONS: usize = 16;
-/// Records that must be true for a file to be one.
+/// Plausible records that make a file ERF.
 const TOLD_BY: usize = 3;
-/// Bytes by which a record may be longer than its packet: padding to 64 bits, and two in front of
+/// Most bytes by which a record exceeds its packet: padding to 64 bits, and two bytes before
 /// Ethernet.
 const MAX_PADDING: usize = 16;
 
-/// A record of provenance metadata (ERF 27), which holds no packet.
+/// Record type for provenance metadata (ERF 27), without a packet.
 const META: u8 = 27;
 
 pub(super) struct Erf;
 
 /// The lengths of a record.
 struct Lengths {
-    /// The whole record.
+    /// Length of the whole record.
     record: usize,
-    /// Header and extensions.
+    /// Length of header and extensions.
     headers: usize,
-    /// The packet on the wire.
+    /// Length of the packet on the wire.
     wire: usize,
 }
 
-/// Reads the lengths; `None` if they cannot be true or are not all there.
+/// Reads the lengths; `None` if they are implausible or incomplete.
 fn lengths(bytes: &[u8]) -> Option<Lengths> {
     let head = bytes.first_chunk::<HEADER>()?;
     let (record, wire) = (usize::from(be16(head, 10)), usize::from(be16(head, 14)));
@@ -46,7 +46,7 @@ fn lengths(bytes: &[u8]) -> Option<Lengths> {
     (!more && record >= headers).then_some(Lengths { record, headers, wire })
 }
 
-/// Whether the first records can be true.
+/// Whether the first records are plausible.
 pub(in crate::capture) fn is_erf(bytes: &[u8], ended: bool) -> bool {
     let (mut rest, mut before) = (bytes, 0);
     for n in 0..TOLD_BY {
@@ -86,10 +86,10 @@ impl Records for Erf {
         if rest[8] & 0x7f == META {
             return NextRecord::Pass(size);
         }
-        // Seconds and a binary fraction in one number of 64 bits
+        // Seconds and binary fraction in one 64-bit number.
         let time = le64(rest, 0);
         let nanos = ((time & 0xffff_ffff) * 1_000_000_000) >> 32;
-        // The decoder knows the record, as it knows it inside pcap.
+        // The decoder parses the record itself, as it does for ERF inside pcap.
         let record = Record {
             time: Timestamp::new((time >> 32) as i64, nanos as u32),
             start: 0,

@@ -1,7 +1,7 @@
-//! Capture formats of other programs: each a short reader over the bytes at hand.
+//! Capture formats of other programs, one small reader each.
 //!
-//! They are recognised by their first bytes. What they say of themselves is checked like everything else
-//! in a capture; a length that cannot be true ends the reading.
+//! A format is recognised by its first bytes. Everything a file declares is checked; an implausible
+//! length ends the capture.
 
 mod erf;
 mod netmon;
@@ -9,26 +9,26 @@ mod nettl;
 mod sniffer;
 mod snoop;
 
-use super::format::{NextRecord, Record};
+use super::record::{NextRecord, Record};
 use super::{FaultKind, LinkType, MAX_RECORD};
 use crate::time::Timestamp;
 
-/// Nanoseconds of a day.
+/// Nanoseconds per day.
 const DAY: i64 = 86_400_000_000_000;
 
-/// Reads the records of one file, from its first byte on.
+/// Reads the records of one file, beginning with its first byte.
 pub(super) trait Records: Send {
-    /// Looks at what comes next; `rest` starts there.
+    /// Parses the start of `rest`.
     fn step(&mut self, rest: &[u8]) -> NextRecord;
 
-    /// Packets that the capturing host says it lost.
+    /// Packets that the capturing host reports as lost.
     fn lost(&self) -> u64 {
         0
     }
 }
 
-/// The reader of a file that starts with `bytes`, if it is of one of these formats. `ended` says that
-/// the file has no more bytes.
+/// The reader for a file that begins with `bytes`, if it has one of these formats. `ended` means
+/// that the file has no more bytes.
 pub(super) fn open(bytes: &[u8], ended: bool) -> Option<Box<dyn Records>> {
     if bytes.starts_with(snoop::MAGIC) {
         Some(Box::<snoop::Snoop>::default())
@@ -47,10 +47,10 @@ pub(super) fn open(bytes: &[u8], ended: bool) -> Option<Box<dyn Records>> {
 
 pub(super) use erf::is_erf;
 
-/// Whether a file that starts so is of a format with a magic number.
+/// Whether a file that begins like this has a known magic number.
 pub(super) fn is_known(bytes: &[u8]) -> bool {
     let magics = [snoop::MAGIC, netmon::MAGIC_1, netmon::MAGIC_2, nettl::MAGIC, sniffer::MAGIC];
-    // Perhaps only some of the first bytes are at hand.
+    // Some of the first bytes may still be missing.
     let starts = |magic: &[u8]| bytes.starts_with(magic) || magic.starts_with(bytes);
     bytes.len() >= 4 && magics.into_iter().any(starts)
 }
@@ -59,7 +59,7 @@ fn bad(kind: FaultKind) -> NextRecord {
     NextRecord::Bad(Box::new(kind))
 }
 
-/// A record of `size` bytes with a packet of `caplen` bytes at `start`, once it is all there.
+/// The packet of a record with `caplen` bytes at `start`, once it is complete.
 fn packet(rest: &[u8], record: Record) -> NextRecord {
     let end = record.start.saturating_add(record.caplen as usize);
     if record.caplen > MAX_RECORD || end > record.size || record.size > 2 * MAX_RECORD as usize {
@@ -72,7 +72,7 @@ fn packet(rest: &[u8], record: Record) -> NextRecord {
     }
 }
 
-/// A link type for what a format names no other way.
+/// Link type of packets whose link layer the format does not map to a known one.
 const UNKNOWN: LinkType = LinkType(u16::MAX);
 
 fn le16(bytes: &[u8], at: usize) -> u16 {
@@ -95,9 +95,9 @@ fn be32(bytes: &[u8], at: usize) -> u32 {
     bytes.get(at..).and_then(<[u8]>::first_chunk).map_or(0, |b| u32::from_be_bytes(*b))
 }
 
-/// Midnight of a day of the calendar; formats that keep local time do not record the time zone.
+/// Midnight of a calendar day, nanoseconds. Formats with local time do not record the zone.
 fn midnight(year: i64, month: i64, day: i64) -> i64 {
-    // Days since 1970-01-01 of the proleptic Gregorian calendar, with years that start in March.
+    // Days since 1970-01-01 in the proleptic Gregorian calendar, with years that begin in March.
     let (y, m) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let days =
         365 * y + y.div_euclid(4) - y.div_euclid(100) + y.div_euclid(400) + (153 * m + 2) / 5 + day

@@ -1,7 +1,7 @@
-//! Microsoft Network Monitor, 1.x (`RTSS`) and 2.x (`GMBU`, also written by version 3 of the program).
+//! Microsoft Network Monitor 1.x (`RTSS`) and 2.x (`GMBU`, also written by version 3).
 //!
-//! Frames follow one another up to the table of their offsets, which is not needed to read them.
-//! Times are those of the capturing host's clock, without its time zone.
+//! Frames follow one another up to the table of their offsets, which is not needed. Times are the
+//! capturing host's local time, without its zone.
 
 use super::{
     FaultKind, LinkType, MAX_RECORD, NextRecord, Record, Records, Timestamp, UNKNOWN, bad, le16,
@@ -13,11 +13,11 @@ pub(super) const MAGIC_2: &[u8] = b"GMBU";
 
 const FILE_HEADER: usize = 128;
 
-/// What the header says, once it was read.
+/// The file header, once read.
 #[derive(Default)]
 pub(super) struct Netmon {
     head: Option<Head>,
-    /// Bytes of the file so far.
+    /// Offset in the file, bytes.
     at: u64,
 }
 
@@ -25,9 +25,9 @@ pub(super) struct Netmon {
 struct Head {
     version: (u8, u8),
     network: u16,
-    /// When the capture was started.
+    /// Start of the capture, nanoseconds.
     start: i64,
-    /// Where the frames end.
+    /// Offset of the table, where the frames end.
     table: u64,
 }
 
@@ -45,7 +45,7 @@ impl Head {
         }
     }
 
-    /// Bytes behind each frame: its network (2.1), process (2.2), time in UTC and zone (2.3).
+    /// Length of the trailer of a frame: network (2.1), process (2.2), UTC time and zone (2.3).
     const fn trailer(self) -> usize {
         match self.version {
             (0 | 1, _) | (2, 0) => 0,
@@ -56,15 +56,15 @@ impl Head {
     }
 }
 
-/// The link type of a network: a number of NDIS, or one of libpcap behind 0xe000. `None` for what
-/// Network Monitor describes itself in frames of its own.
+/// The link type of a network number: NDIS, or libpcap's from 0xe000 on. `None` for frames that
+/// Network Monitor uses for its own metadata.
 fn link(network: u16) -> Option<LinkType> {
     match network {
         1 => Some(LinkType::ETHERNET),
         2 => Some(LinkType::IEEE802_5),
         3 => Some(LinkType::FDDI),
         6 => Some(LinkType::IEEE802_11),
-        // Tunnels, wireless WAN, raw IP
+        // Tunnels, wireless WAN, raw IP.
         7..=9 => Some(LinkType::RAW),
         0xe000..=0xefff => Some(LinkType(network & 0x0fff)),
         0xf000.. => None,
@@ -99,7 +99,7 @@ impl Records for Netmon {
         if rest.len() < header {
             return NextRecord::Need(header);
         }
-        // Since the start: milliseconds in 1.x, microseconds in 2.x
+        // Since the start: milliseconds in 1.x, microseconds in 2.x.
         let (passed, len, caplen) = if long {
             (le64(rest, 0).saturating_mul(1000), le32(rest, 8), le32(rest, 12))
         } else {
@@ -117,7 +117,7 @@ impl Records for Netmon {
         self.at += size as u64;
         let network = if head.trailer() > 0 { le16(rest, end) } else { head.network };
         let Some(link) = link(network) else { return NextRecord::Pass(size) };
-        // A header of its own precedes 802.11 frames: a version, then its length.
+        // 802.11 frames have a metadata header: a version, then its length.
         let own = if network == 6 { usize::from(le16(rest, header + 1)) } else { 0 };
         let own = own.min(caplen as usize);
         let passed = i64::try_from(passed).unwrap_or(i64::MAX);

@@ -1,15 +1,15 @@
 //! HP-UX network tracing (nettl), version 10 and later.
 //!
-//! A record says which of some hundred subsystems it was traced in. What its data is shows in its first
-//! bytes: a frame of a LAN, or an IP packet.
+//! A record names one of about a hundred traced subsystems. The first bytes of its data show
+//! whether it is a LAN frame or an IP packet.
 
 use super::{LinkType, NextRecord, Record, Records, Timestamp, UNKNOWN, be16, be32, packet};
 
-/// "TR", and the version of HP-UX in numbers.
+/// "TR" and the version of HP-UX in binary.
 pub(super) const MAGIC: &[u8] = b"TR\0d\0";
 
 const FILE_HEADER: usize = 128;
-/// The part of a record's header that is read.
+/// Length of the part of a record header that is read, bytes.
 const RECORD_HEADER: usize = 48;
 
 #[derive(Default)]
@@ -17,7 +17,7 @@ pub(super) struct Nettl {
     started: bool,
 }
 
-/// What the bytes of a record are.
+/// The link type that a record's bytes suggest.
 fn link(bytes: &[u8]) -> LinkType {
     let version = bytes.first().map_or(0, |b| b >> 4);
     let whole = match version {
@@ -25,7 +25,7 @@ fn link(bytes: &[u8]) -> LinkType {
         6 => usize::from(be16(bytes, 4)) + 40,
         _ => 0,
     };
-    // An address of a frame may begin like an IP packet, but not have its length.
+    // A MAC address may look like an IP header, but the length will not match.
     if whole > 0 && whole.abs_diff(bytes.len()) < 4 {
         return LinkType::RAW;
     }

@@ -7,12 +7,12 @@ use super::{
 
 pub(super) const MAGIC: &[u8] = b"TRSNIFF data    \x1a";
 
-/// Type, length and two reserved bytes in front of each record.
+/// Length of a record header, bytes: type, length, two reserved bytes.
 const RECORD_HEADER: usize = 6;
-/// In front of each frame of a LAN.
+/// Length of the header of a LAN frame, bytes.
 const FRAME_HEADER: usize = 14;
 
-/// Types of records.
+/// Record types.
 const VERSION: u16 = 1;
 const END: u16 = 3;
 const FRAME: u16 = 4;
@@ -21,15 +21,15 @@ const FRAME: u16 = 4;
 pub(super) struct Sniffer {
     started: bool,
     link: Option<LinkType>,
-    /// Midnight of the first day.
+    /// Midnight of the first day, nanoseconds.
     day: i64,
-    /// Picoseconds of a unit of time.
+    /// Unit of time, picoseconds.
     unit: u64,
     ended: bool,
 }
 
 impl Sniffer {
-    /// The record that says of what network, on which day and in which units.
+    /// Parses the version record: network, date and unit of time.
     fn version(&mut self, body: &[u8]) -> Result<(), FaultKind> {
         let [_, network, format, unit] = *body
             .get(8..)
@@ -52,7 +52,7 @@ impl Sniffer {
             6 => 100_000,
             _ => 1_000_000,
         };
-        // A date of DOS: years since 1980 in 7 bits, month in 4, day in 5
+        // A DOS date: years since 1980 in 7 bits, month in 4, day in 5.
         let date = i64::from(le16(body, 6));
         self.day = midnight(1980 + (date >> 9), date >> 5 & 15, date & 31);
         Ok(())
@@ -63,7 +63,7 @@ impl Sniffer {
         let low = u64::from(le16(frame, 0)) | u64::from(le16(frame, 2)) << 16;
         let units = low | frame.get(4).map_or(0, |high| u64::from(*high) << 32);
         let days = frame.get(5).map_or(0, |day| i64::from(*day));
-        // Below 2^40 units of at most 2^24 ps
+        // Below 2^40 units of at most 2^24 ps each.
         let nanos = units.saturating_mul(self.unit) / 1000;
         let time = self.day + days * super::DAY + nanos as i64;
         let caplen = u32::try_from(body - FRAME_HEADER).unwrap_or(u32::MAX);

@@ -8,11 +8,11 @@ pub(super) const MAGIC: &[u8] = b"snoop\0\0\0";
 const FILE_HEADER: usize = 16;
 const RECORD_HEADER: usize = 24;
 
-/// What the header says, once it was read.
+/// The file header, once read.
 #[derive(Default)]
 pub(super) struct Snoop {
     link: Option<LinkType>,
-    /// Packets lost so far, as the last record says.
+    /// Packets lost so far, from the last record.
     lost: u64,
 }
 

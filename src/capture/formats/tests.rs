@@ -1,4 +1,5 @@
-//! The same packets in every format, written by Wireshark's `editcap`, and lies of each.
+//! The same packets in every format, as written by Wireshark's `editcap`, and damaged files of
+//! each.
 
 use super::super::testing::{Folder, Given, Seen, read};
 use super::*;
@@ -19,12 +20,12 @@ fn faults(given: &Given) -> Vec<String> {
     given.faults.iter().map(crate::capture::Fault::describe).collect()
 }
 
-/// Each file, and how exact its clock is, nanoseconds.
+/// Each file with the resolution of its clock, nanoseconds.
 const FILES: [(&str, i64); 9] = [
     ("hl7-adt-a01.snoop", 1_000),
     ("hl7-adt-a01.netmon1.cap", 1_000_000),
     ("hl7-adt-a01.netmon2.cap", 1_000),
-    // With what versions 2.1 to 2.3 write behind each frame.
+    // With the frame trailers of versions 2.1 to 2.3.
     ("hl7-adt-a01.netmon21.cap", 1_000),
     ("hl7-adt-a01.netmon22.cap", 1_000),
     ("hl7-adt-a01.netmon23.cap", 1_000),
@@ -44,7 +45,7 @@ fn the_packets_are_those_of_the_original() {
         for (ours, theirs) in given.packets.iter().zip(&original) {
             assert!((ours.0 - theirs.0).abs() <= clock, "{name}: {} {}", ours.0, theirs.0);
             if name.ends_with(".erf") {
-                // The record with its header, which the decoder reads.
+                // The record with its header, which the decoder parses.
                 assert!(ours.1.windows(theirs.1.len()).any(|w| w == theirs.1), "{name}");
                 assert_eq!(ours.3, LinkType::ERF.0);
             } else {
@@ -64,7 +65,7 @@ fn a_file_cut_anywhere_gives_the_packets_before_and_says_where_it_ends() {
             let n = given.packets.len();
             assert!(n <= whole.len() && given.packets[..] == whole[..n], "{name} cut at {cut}");
         }
-        // In the middle of the second packet's bytes
+        // In the middle of the second packet's bytes.
         let second = bytes.len() / 2 + 3;
         let given = read(&bytes[..second], 1 << 16);
         assert!(given.packets.len() < whole.len(), "{name}");
@@ -142,7 +143,7 @@ fn days_are_those_of_the_calendar() {
     }
 }
 
-/// Text turned into a capture, and one compressed with bzip2.
+/// Converted text, and a capture compressed with bzip2.
 #[test]
 fn k12_text_and_bzip2_give_the_packets_of_the_original() {
     let original = original();
@@ -152,7 +153,7 @@ fn k12_text_and_bzip2_give_the_packets_of_the_original() {
     let text =
         super::super::testing::read_all(&[Path::new(FOLDER).join("hl7-adt-a01.k12.txt")], 1 << 16);
     assert!(text.faults.is_empty(), "{:?}", faults(&text));
-    // The text has the time of day only.
+    // The text has no date.
     let of_day = |packets: &[Seen]| -> Vec<Seen> {
         packets.iter().map(|p| (p.0.rem_euclid(DAY), p.1.clone(), p.2, p.3)).collect()
     };

@@ -1,12 +1,12 @@
 //! Live interfaces through libpcap, where no ring is available.
 //!
-//! Never in immediate mode: it gives up the kernel's block ring (TPACKET_V3) for one packet a wake,
-//! at some twenty times the cost. Packets are copied once, into a block that then travels by
-//! reference like a mapped file's.
+//! Does not use immediate mode, which replaces the kernel's block ring (TPACKET_V3) by one wake-up
+//! per packet, about twenty times as expensive. Packets are copied once, into a block that is then
+//! shared by reference.
 
 use super::merge::Merge;
 use super::nic::{self, is_down};
-use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, said, wait_readable};
+use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, text_of, wait_readable};
 use crate::capture::{
     BATCH_PACKETS, Batch, Block, Fault, Input, LinkType, MAX_RECORD, Packet, Source, Status,
 };
@@ -14,48 +14,49 @@ use crate::time::Timestamp;
 use rustix::event::{PollFd, PollFlags};
 use std::time::Duration;
 
-/// Bytes of one block of copied packets.
+/// Size of a block of copied packets, bytes.
 const BLOCK: usize = 1 << 20;
-/// Room of the first block, bytes; later ones start with what the one before took.
+/// Size of the first block, bytes; later ones begin with the size that the last one needed.
 const FIRST_BLOCK: usize = 16 << 10;
 
 struct Interface {
     name: String,
-    /// None while it is lost.
+    /// `None` while the interface is lost.
     capture: Option<pcap::Capture<pcap::Active>>,
     link: LinkType,
     packets: u64,
     bytes: u64,
     counters: LiveCounters,
-    /// libpcap's drop counters at the last call: 32 bits that wrap.
+    /// libpcap's drop counters at the last call; they are 32 bits and wrap.
     stat: u32,
     nic: nic::Losses,
-    /// It is there, but has no link.
+    /// Whether the interface exists without a link.
     down: bool,
 }
 
-/// Some interfaces as one timeline.
+/// Several interfaces as one timeline.
 ///
-/// An interface that disappears or fails is a fault, reported once; it is reopened when it is back, and the
-/// others are still read.
+/// A failed interface is reported once as a fault and reopened when it is back; the others are
+/// still read.
 pub struct Live {
     options: LiveOptions,
     interfaces: Vec<Interface>,
-    /// Packets of several interfaces that wait for older ones.
+    /// Packets that wait for older ones of other interfaces.
     merge: Merge,
     faults: Vec<Fault>,
     notices: Vec<String>,
     next: usize,
     position: u64,
-    /// Bytes of the last block.
+    /// Size of the last block, bytes.
     room: usize,
 }
 
 impl Live {
-    /// Opens every interface.
+    /// Opens all interfaces.
     ///
     /// # Errors
-    /// The first that cannot be opened: a sensor that watches only part must not look healthy.
+    /// The first that cannot be opened: a sensor that watches only some of them must not look
+    /// healthy.
     pub fn open(options: &LiveOptions) -> Result<Self, Fault> {
         let mut interfaces = Vec::new();
         for name in &options.interfaces {
@@ -86,15 +87,14 @@ impl Live {
         Ok(live)
     }
 
-    /// Waits until packets can be read, a signal comes, or `timeout` has passed.
+    /// Waits for packets or a signal, at most for `timeout`.
     pub fn wait(&self, timeout: Duration) {
         let open = self.interfaces.iter().filter_map(|i| i.capture.as_ref());
         let mut fds: Vec<PollFd<'_>> = open.map(|c| PollFd::new(c, PollFlags::IN)).collect();
         wait_readable(&mut fds, timeout);
     }
 
-    /// Maintains the interfaces: reopens lost ones, and notes which have no link. Call it about
-    /// once a second.
+    /// Reopens lost interfaces, and records which have no link. To be called about once a second.
     pub fn check(&mut self) {
         for interface in &mut self.interfaces {
             if interface.capture.is_none()
@@ -121,8 +121,8 @@ impl Live {
         self.merge.holds()
     }
 
-    /// Adds packets to an empty batch, those of several interfaces by packet time; `now` is the time since the
-    /// start.
+    /// Adds packets to an empty batch, those of several interfaces in order of packet time. `now`
+    /// is the time since the start.
     pub fn fill_at(&mut self, batch: &mut Batch, now: Duration) -> Status {
         if self.interfaces.len() < 2 {
             return self.fill(batch);
@@ -144,22 +144,22 @@ impl Live {
         if batch.packets.is_empty() { Status::Idle } else { Status::More }
     }
 
-    /// Reads packets of an interface, and the block in which they stand. One that breaks is a fault.
+    /// Reads packets of an interface and returns their block. A failed interface becomes a fault.
     fn read(&mut self, index: usize, batch: &mut Batch) -> Option<Block> {
         let interface = self.interfaces.get_mut(index)?;
         let mut bytes = Vec::with_capacity(self.room);
         if let Err(error) = interface.read(index as u16, batch, &mut bytes) {
-            // The others go on, and this one is reopened once it is back.
+            // The other interfaces continue; this one is reopened when it is back.
             interface.count();
             interface.capture = None;
-            let reason = format!("{}; waiting for it to come back", said(&error));
+            let reason = format!("{}; waiting for it to come back", text_of(&error));
             self.faults.push(fault(&interface.name, reason));
         }
         if bytes.is_empty() {
             return None;
         }
         self.position += bytes.len() as u64;
-        // Blocks that wait in a queue must not hold much more than their packets.
+        // Queued blocks must not be much larger than their packets.
         self.room = bytes.len().clamp(FIRST_BLOCK, BLOCK);
         if bytes.capacity() / 2 > bytes.len() {
             bytes.shrink_to_fit();
@@ -167,12 +167,12 @@ impl Live {
         Some(Block::owned(bytes))
     }
 
-    /// Recoveries since the last call.
+    /// Takes the messages about recovered interfaces.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
 
-    /// What was lost on all interfaces so far.
+    /// Losses on all interfaces so far.
     pub fn counters(&mut self) -> LiveCounters {
         self.interfaces.iter_mut().for_each(Interface::count);
         LiveCounters::sum(self.interfaces.iter().map(|interface| interface.counters))
@@ -192,8 +192,8 @@ impl Interface {
         self.stat = stat.dropped;
     }
 
-    /// Copies packets to `bytes` until block or batch is full or none is left. An error means that the
-    /// interface is gone or broken.
+    /// Copies packets to `bytes` until the block or batch is full or no packet is left. An error
+    /// means that the interface failed.
     fn read(
         &mut self,
         index: u16,
@@ -245,7 +245,7 @@ fn open(
         }
         capture.setnonblock()
     };
-    let capture = capture().map_err(|e| fault(name, refusal(name, &said(&e))))?;
+    let capture = capture().map_err(|e| fault(name, refusal(name, &text_of(&e))))?;
     let link = capture.get_datalink().0;
     let link = LinkType(u16::try_from(link).unwrap_or(u16::MAX));
     if link.name().is_none() {

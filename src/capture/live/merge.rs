@@ -1,7 +1,7 @@
-//! Packets of several interfaces as one timeline, by packet time.
+//! Merges packets of several interfaces by packet time.
 //!
-//! The kernel hands on a packet within [`LATENCY`] of its time, so one waits for older ones of other interfaces
-//! for a little longer than that, and no longer.
+//! The kernel delivers a packet within [`LATENCY`] of its time, so a packet waits slightly longer
+//! than that for older ones of other interfaces.
 
 use super::LATENCY;
 use crate::capture::{BATCH_PACKETS, Batch, Block, Packet};
@@ -10,24 +10,24 @@ use std::time::Duration;
 
 /// How long a packet waits for older ones of other interfaces.
 const HOLD: Duration = LATENCY.saturating_add(Duration::from_millis(20));
-/// Bytes of an interface that wait; beyond it no more of it is read.
+/// Most bytes of an interface that wait; beyond it the interface is not read.
 const MAX_WAITING: usize = 8 << 20;
 
-/// Packets that were read together.
+/// Packets read together.
 struct Chunk {
     block: Block,
     packets: VecDeque<Packet>,
-    /// When, since the start.
+    /// When they were read, since the start.
     read: Duration,
 }
 
-/// Packets that wait, by interface.
+/// Waiting packets, by interface.
 pub(super) struct Merge {
     waiting: Vec<VecDeque<Chunk>>,
 }
 
 impl Merge {
-    /// Of so many interfaces.
+    /// Creates a merge of `interfaces` interfaces.
     pub fn new(interfaces: usize) -> Self {
         Self { waiting: (0..interfaces).map(|_| VecDeque::new()).collect() }
     }
@@ -38,7 +38,7 @@ impl Merge {
         chunks.map(|chunk| chunk.block.bytes().len()).sum::<usize>() < MAX_WAITING
     }
 
-    /// Adds packets of an interface, which stand in `block`, in order.
+    /// Adds packets of an interface in order; their bytes are in `block`.
     pub fn add(&mut self, interface: usize, block: Block, packets: Vec<Packet>, now: Duration) {
         if let (false, Some(waiting)) = (packets.is_empty(), self.waiting.get_mut(interface)) {
             waiting.push_back(Chunk { block, packets: packets.into(), read: now });
@@ -50,8 +50,8 @@ impl Merge {
         self.waiting.iter().any(|chunks| !chunks.is_empty())
     }
 
-    /// Moves packets to `batch`, the oldest first, as far as no older one can come. Of interfaces that are not
-    /// `awaited` none can.
+    /// Moves packets to `batch` in order of time, as long as no older one can arrive. None can
+    /// arrive from interfaces that are not `awaited`.
     pub fn take(&mut self, batch: &mut Batch, awaited: impl Fn(usize) -> bool, now: Duration) {
         while batch.packets.len() < BATCH_PACKETS {
             let heads = self.waiting.iter().enumerate().filter_map(|(interface, chunks)| {
@@ -102,7 +102,7 @@ mod tests {
         merge.add(interface, block, packets, Duration::from_millis(now));
     }
 
-    /// Times, and the first byte of the block that holds each.
+    /// Times, and the first byte of each packet's block.
     fn taken(merge: &mut Merge, awaited: [bool; 2], now: u64) -> Vec<(i64, u8)> {
         let mut batch = Batch::default();
         merge.take(&mut batch, |i| awaited[i], Duration::from_millis(now));
@@ -115,7 +115,7 @@ mod tests {
         add(&mut merge, 0, &[1, 4, 5], 0);
         assert!(taken(&mut merge, [true; 2], 1).is_empty(), "an older one may still come");
         add(&mut merge, 1, &[2, 3, 6], 2);
-        // Behind 5 nothing is known of the first interface.
+        // After 5, nothing is known of the first interface.
         let expected = [(1, 1), (2, 2), (3, 2), (4, 1), (5, 1)];
         assert_eq!(taken(&mut merge, [true; 2], 3), expected);
         assert!(merge.holds());

@@ -1,7 +1,7 @@
 //! Live interfaces.
 //!
-//! On Linux each worker reads a ring of its own that the kernel fills ([`Rings`], [`Lane`]). Elsewhere,
-//! and where the kernel grants no ring, libpcap reads the interfaces in one thread ([`Live`]).
+//! On Linux, each worker reads its own ring, filled by the kernel ([`Rings`], [`Lane`]). Elsewhere,
+//! or where the kernel grants no ring, libpcap reads all interfaces in one thread ([`Live`]).
 
 mod libpcap;
 mod merge;
@@ -27,24 +27,24 @@ pub const LATENCY: Duration = Duration::from_millis(60);
 /// How to capture.
 #[derive(Clone, Debug)]
 pub struct LiveOptions {
-    /// Interfaces by name.
+    /// Names of the interfaces.
     pub interfaces: Vec<String>,
-    /// A BPF expression for the kernel.
+    /// A BPF expression, applied by the kernel where possible.
     pub filter: Option<String>,
-    /// Bytes of the kernel's ring, for each interface.
+    /// Size of the ring per interface, bytes.
     pub ring: usize,
-    /// Bytes kept of each packet.
+    /// Most bytes kept per packet.
     pub snaplen: u32,
-    /// Whether packets carry the receive time of the network adapter, where it provides one.
+    /// Whether to use the receive time of the network adapter, where it has one.
     pub hardware_time: bool,
-    /// How fast packet time passes.
+    /// Pace of packet time.
     pub pace: Pace,
 }
 
-/// Packets that were lost before phitap saw them, since the start.
+/// Packets lost before phitap saw them, since the start.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub struct LiveCounters {
-    /// Dropped by the kernel: the ring was full.
+    /// Dropped by the kernel because the ring was full.
     pub kernel: u64,
     /// Dropped by the interface or its driver.
     pub interface: u64,
@@ -53,14 +53,14 @@ pub struct LiveCounters {
 }
 
 impl LiveCounters {
-    /// Adds what another lost.
+    /// Adds the losses of another interface.
     pub fn add(&mut self, other: Self) {
         self.kernel = self.kernel.saturating_add(other.kernel);
         self.interface = self.interface.saturating_add(other.interface);
         self.freezes = self.freezes.saturating_add(other.freezes);
     }
 
-    /// The sum of several.
+    /// Sums counters.
     fn sum(all: impl Iterator<Item = Self>) -> Self {
         let mut sum = Self::default();
         all.for_each(|one| sum.add(one));
@@ -68,11 +68,11 @@ impl LiveCounters {
     }
 }
 
-/// Pause after a wake without packets, caused by an error on a socket: it is signalled until
-/// the interface is maintained.
+/// Pause after a wake-up without packets. A socket error wakes the reader until the interface is
+/// checked.
 const ERROR_PAUSE: Duration = Duration::from_millis(20);
 
-/// Waits until one of `fds` can be read, a signal comes, or `timeout` has passed.
+/// Waits until one of `fds` is readable or a signal arrives, at most for `timeout`.
 fn wait_readable(fds: &mut [PollFd<'_>], timeout: Duration) {
     let span = Timespec::try_from(timeout).ok();
     let woken = poll(fds, span.as_ref());
@@ -87,15 +87,15 @@ fn fault(name: &str, reason: String) -> Fault {
     Fault { name: name.to_owned(), offset: 0, unpacked: false, kind: FaultKind::Interface(reason) }
 }
 
-/// The message of a libpcap error, without its own name in front.
-fn said(error: &pcap::Error) -> String {
+/// The text of a libpcap error, without libpcap's prefix.
+fn text_of(error: &pcap::Error) -> String {
     match error {
         pcap::Error::PcapError(text) => text.trim().to_owned(),
         other => other.to_string(),
     }
 }
 
-/// Why an interface cannot be opened, and what to do about it.
+/// Why an interface cannot be opened, and the remedy.
 fn refusal(name: &str, said: &str) -> String {
     let exists = nic::sys(name, "ifindex").is_some() || name == "any";
     if said.contains("ermission denied") || said.contains("not permitted") {
@@ -110,7 +110,7 @@ fn refusal(name: &str, said: &str) -> String {
         .unwrap_or_default()
         .into_iter()
         .map(|d| d.name)
-        // What libpcap lists beside network interfaces (usbmon, nflog, bluetooth) is not read.
+        // libpcap also lists devices that are no network interfaces (usbmon, nflog, bluetooth).
         .filter(|n| nic::sys(n, "ifindex").is_some())
         .collect();
     if names.is_empty() {

@@ -1,11 +1,11 @@
 //! What the system reports about network interfaces (sysfs-class-net, sysfs-class-net-statistics).
 
-/// What is known of an interface without capturing from it.
+/// An interface's state, known without capturing.
 #[derive(Clone, Debug, Default)]
 pub struct InterfaceState {
     /// Its name.
     pub name: String,
-    /// The kind of its frames: the ARPHRD_ number of the kernel, in words.
+    /// The kind of its frames: the name of its ARPHRD_ number.
     pub link: &'static str,
     /// RFC 2863 ifOperStatus in words: `up`, `down`, ...
     pub state: String,
@@ -49,7 +49,7 @@ fn link(name: &str) -> &'static str {
     }
 }
 
-/// An attribute of an interface; empty if it has none.
+/// An attribute of an interface; `None` if it has none.
 pub(super) fn sys(name: &str, of: &str) -> Option<String> {
     // `..` or a slash would leave the folder.
     if name.is_empty() || name.contains('/') || name.starts_with('.') {
@@ -74,10 +74,10 @@ pub(super) fn is_down(name: &str) -> bool {
     })
 }
 
-/// Packets that the adapter lost: counters of the driver, which restart when it does.
+/// Packets lost by the adapter, from counters of its driver, which may be reset.
 ///
-/// `rx_missed_errors` are those for which the host had no buffer, `rx_fifo_errors` overruns of the
-/// adapter's own. `rx_dropped` is left out: it counts packets that no protocol wanted.
+/// `rx_missed_errors` counts packets without a host buffer, `rx_fifo_errors` overruns inside the
+/// adapter. `rx_dropped` is left out, because it counts packets that no protocol wanted.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Losses {
     last: [u64; 2],
@@ -87,24 +87,24 @@ pub(super) struct Losses {
 impl Losses {
     const COUNTERS: [&str; 2] = ["statistics/rx_missed_errors", "statistics/rx_fifo_errors"];
 
-    /// Counting from now on.
+    /// Counts from now on.
     pub fn of(name: &str) -> Self {
         Self { last: Self::COUNTERS.map(|counter| number(name, counter)), lost: 0 }
     }
 
-    /// What was lost so far.
+    /// Total losses so far.
     pub fn read(&mut self, name: &str) -> u64 {
         self.take(Self::COUNTERS.map(|counter| number(name, counter)))
     }
 
-    /// The interface is another one of the same name: its counters start at zero.
+    /// Restarts the counters at zero for a new interface of the same name.
     pub fn restart(&mut self, name: &str) {
         self.last = Self::COUNTERS.map(|counter| number(name, counter));
     }
 
     fn take(&mut self, now: [u64; 2]) -> u64 {
         for (last, now) in self.last.iter_mut().zip(now) {
-            // A counter that fell was reset: everything on it is new.
+            // A smaller value means the counter was reset, so all of it is new.
             self.lost += now.checked_sub(*last).unwrap_or(now);
             *last = now;
         }

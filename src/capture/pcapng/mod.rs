@@ -1,19 +1,19 @@
 //! The pcapng format (draft-ietf-opsawg-pcapng): sections, interfaces, packets, statistics.
 //!
-//! Byte order and interfaces hold for one section. Blocks and options that are not known are passed
-//! over; a block whose length cannot be true ends the reading, since nothing behind it can be found.
+//! Byte order and interfaces are valid for one section. Unknown blocks and options are skipped. An
+//! implausible block length ends the capture, because the next block cannot be found.
 
-use super::format::{NextRecord, Record, without_fcs};
+use super::record::{NextRecord, Record, without_fcs};
 use super::{FaultKind, LinkType, LiveCounters, MAX_RECORD, guard};
 use crate::syntax::ByteOrder;
 use crate::time::Timestamp;
 
-/// Longest block believed, bytes.
+/// Largest block accepted, bytes.
 const MAX_BLOCK: usize = 16 << 20;
-/// Most interfaces of one section; merged captures have hundreds.
+/// Most interfaces per section; merged captures have hundreds.
 const MAX_INTERFACES: usize = 1 << 16;
 
-/// Length of a block's type and length, and of the length that is repeated behind its body.
+/// Length of a block's type and length, bytes. The length is repeated after the body.
 const BLOCK_HEAD: usize = 8;
 const BLOCK_TAIL: usize = 4;
 
@@ -26,13 +26,13 @@ mod block {
     pub(super) const STATISTICS: u32 = 5;
     pub(super) const ENHANCED_PACKET: u32 = 6;
 
-    /// Blocks that hold no packet, but that Wireshark (4.0) lists among the packets: entries of the
-    /// systemd journal, custom blocks, events of sysdig.
+    /// Blocks without a packet that Wireshark (4.0) lists as frames: systemd journal entries,
+    /// custom blocks, sysdig events.
     pub(super) const LISTED: [u32; 9] =
         [9, 0xbad, 0x4000_0bad, 0x204, 0x208, 0x216, 0x217, 0x221, 0x222];
 }
 
-/// Options; the codes mean something else in each block.
+/// Option codes; their meaning depends on the block.
 mod option {
     pub(super) const END: u16 = 0;
     pub(super) const PACKET_FLAGS: u16 = 2;
@@ -48,15 +48,15 @@ const INTERFACE_FIXED: usize = 8;
 const PACKET_FIXED: usize = 20;
 const STATISTICS_FIXED: usize = 12;
 
-/// The state of one file.
+/// The state of a file.
 #[derive(Default)]
 pub(super) struct Pcapng {
     order: Order,
     started: bool,
     interfaces: Vec<Interface>,
-    /// Of the last packet with a time: a Simple Packet Block has none.
+    /// Time of the last packet that had one; a Simple Packet Block has none.
     last: Timestamp,
-    /// Losses of the sections before this one.
+    /// Losses in earlier sections.
     lost: LiveCounters,
 }
 
@@ -66,13 +66,13 @@ struct Interface {
     link: LinkType,
     snaplen: u32,
     unit: Unit,
-    /// Added to every time, seconds.
+    /// Offset added to all times, seconds.
     offset: i64,
-    /// Bytes of a frame check sequence at the end of each packet.
+    /// Length of the frame check sequence at the end of each packet, bytes.
     fcs: u8,
-    /// By statistics blocks, whose counters run from the start of the capture.
+    /// Losses from statistics blocks, which count from the start of the capture.
     lost: LiveCounters,
-    /// By obsolete packet blocks, whose counters run from packet to packet.
+    /// Losses from obsolete packet blocks, which count from packet to packet.
     drops: u64,
 }
 
@@ -81,14 +81,14 @@ struct Interface {
 enum Unit {
     Times(u64),
     Over(u64),
-    /// A negative power of two of a second.
+    /// 2^-n seconds.
     Shift(u8),
 }
 
 impl Unit {
     const MICROSECONDS: Self = Self::Times(1000);
 
-    /// Reads if_tsresol: a negative power of 10, or of 2 if the uppermost bit is set.
+    /// Parses if_tsresol: a negative power of 10, or of 2 if the top bit is set.
     fn of(resolution: u8) -> Self {
         let power = resolution & 0x7f;
         if resolution & 0x80 != 0 {
@@ -96,7 +96,7 @@ impl Unit {
         }
         match 9_u32.checked_sub(u32::from(power)) {
             Some(more) => Self::Times(10_u64.pow(more)),
-            // Beyond 64 bits every time is within the first nanosecond.
+            // Beyond 64 bits all times are within the first nanosecond.
             None => Self::Over(10_u64.checked_pow(u32::from(power) - 9).unwrap_or(u64::MAX)),
         }
     }
@@ -106,7 +106,7 @@ impl Unit {
         match self {
             Self::Times(n) => u128::from(units) * u128::from(n),
             Self::Over(n) => u128::from(units / n),
-            // Below 2^94: no overflow
+            // Below 2^94: no overflow.
             Self::Shift(n) => (u128::from(units) * 1_000_000_000) >> n,
         }
     }
@@ -116,7 +116,7 @@ impl Interface {
     #[inline]
     fn time(&self, units: u64) -> Timestamp {
         let nanos = self.unit.nanoseconds(units);
-        // Times and offset are each within 2^94: no overflow
+        // Times and offset are each within 2^94: no overflow.
         let nanos = nanos as i128 + i128::from(self.offset) * 1_000_000_000;
         Timestamp(nanos.clamp(i64::MIN.into(), i64::MAX.into()) as i64)
     }
@@ -127,7 +127,7 @@ impl Interface {
 struct Order(ByteOrder);
 
 impl Order {
-    /// Reads a number; 0 behind the end, which callers have checked.
+    /// Reads a number. Callers have checked the length; beyond the end it is 0.
     #[inline]
     fn u16(self, bytes: &[u8], at: usize) -> u16 {
         let Some(&pair) = bytes.get(at..).and_then(<[u8]>::first_chunk) else { return 0 };
@@ -147,7 +147,7 @@ impl Order {
         u64::from(self.u32(bytes, at)) << 32 | u64::from(self.u32(bytes, at + 4))
     }
 
-    /// The options in `bytes`, up to the first that cannot be one.
+    /// The options in `bytes`, up to the first invalid one.
     fn options(self, mut bytes: &[u8]) -> impl Iterator<Item = (u16, &[u8])> {
         std::iter::from_fn(move || {
             let code = self.u16(bytes.get(..4)?, 0);
@@ -168,11 +168,11 @@ impl Pcapng {
         self.started
     }
 
-    /// Packets that the capturing host says it lost.
+    /// Packets that the capturing host reports as lost.
     pub fn lost(&self) -> LiveCounters {
         let mut sum = self.lost;
         for interface in &self.interfaces {
-            // Where both kinds of counters are there, they count the same packets.
+            // If both counters exist they count the same packets.
             let LiveCounters { kernel, interface: card, .. } = interface.lost;
             let more = interface.drops.saturating_sub(kernel.saturating_add(card));
             sum.kernel = sum.kernel.saturating_add(kernel).saturating_add(more);
@@ -181,12 +181,12 @@ impl Pcapng {
         sum
     }
 
-    /// Reads the block that `rest` starts with.
+    /// Parses the block at the start of `rest`.
     pub fn step(&mut self, rest: &[u8]) -> NextRecord {
         let Some(head) = rest.get(..BLOCK_HEAD + BLOCK_TAIL) else {
             return NextRecord::Need(BLOCK_HEAD + BLOCK_TAIL);
         };
-        // The type of a section header reads the same in both byte orders.
+        // The type of a section header is a palindrome: the same in both byte orders.
         let kind = self.order.u32(head, 0);
         let mut order = self.order;
         if kind == block::SECTION {
@@ -292,7 +292,7 @@ impl Pcapng {
 
     fn obsolete(&mut self, body: &[u8]) -> Result<Option<Record>, FaultKind> {
         let index = self.order.u16(body, 0);
-        // 0xffff: not known (appendix A)
+        // 0xffff means unknown (appendix A).
         let drops = match self.order.u16(body, 2) {
             u16::MAX => 0,
             drops => u64::from(drops),
@@ -300,7 +300,7 @@ impl Pcapng {
         self.packet(u32::from(index), drops, body)
     }
 
-    /// What both kinds of packet blocks share behind their first word.
+    /// Parses the part that both kinds of packet blocks share, after their first word.
     #[inline]
     fn packet(&mut self, index: u32, drops: u64, body: &[u8]) -> Result<Option<Record>, FaultKind> {
         let order = self.order;
@@ -318,8 +318,8 @@ impl Pcapng {
         let (link, mut fcs) = (interface.link, interface.fcs);
         let options = PACKET_FIXED + (caplen as usize).next_multiple_of(4);
         for (code, value) in order.options(body.get(options..).unwrap_or(&[])) {
-            // Bits 5 to 8: length of the frame check sequence, 0 for not known (section 4.3.1).
-            // Direction and reception type do not matter here.
+            // Bits 5 to 8: length of the frame check sequence, 0 if unknown (section 4.3.1).
+            // Direction and reception type are not used.
             if code == option::PACKET_FLAGS && value.len() >= 4 {
                 match (order.u32(value, 0) >> 5 & 0xf) as u8 {
                     0 => {}
@@ -338,7 +338,7 @@ impl Pcapng {
             return Err(FaultKind::BadBlock("a packet block of impossible length"));
         }
         let (len, time) = (self.order.u32(body, 0), self.last);
-        // Of the first interface (section 4.4); a snap length of 0 is none
+        // Belongs to the first interface (section 4.4). A snap length of 0 means none.
         let &mut Interface { link, snaplen, fcs, .. } = self.known(0)?;
         let room = u32::try_from(body.len() - FIXED).unwrap_or(u32::MAX);
         let caplen = if snaplen == 0 { len } else { len.min(snaplen) };
@@ -352,7 +352,7 @@ impl Pcapng {
     fn statistics(&mut self, body: &[u8]) {
         let order = self.order;
         let Some(options) = body.get(STATISTICS_FIXED..) else { return };
-        // Nothing is lost with a statistic of nothing known.
+        // Statistics of an unknown interface are ignored.
         let Ok(interface) = self.known(order.u32(body, 0)) else { return };
         for (code, value) in order.options(options) {
             let Some(count) = order.u64(value) else { continue };

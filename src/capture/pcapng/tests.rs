@@ -15,7 +15,7 @@ fn resolution(value: u8) -> Vec<(u16, Vec<u8>)> {
     vec![(9, vec![value])]
 }
 
-/// Every kind of packet block, several sections in both byte orders, and unknown blocks.
+/// All kinds of packet blocks, several sections in both byte orders, and unknown blocks.
 fn rich() -> (Vec<u8>, Vec<Seen>) {
     let mut bytes = Vec::new();
     let mut seen = Vec::new();
@@ -26,7 +26,7 @@ fn rich() -> (Vec<u8>, Vec<Seen>) {
         bytes.extend(interface(big, 101, 96, &[]));
         bytes.extend(enhanced(big, 0, 5 * 1_000_000_000 + 7, b"abcde", 9, &[]));
         seen.push((5 * SECOND + 7, b"abcde".to_vec(), 9, 1));
-        // Flags (outbound), a comment, a drop count
+        // Flags (outbound), a comment, a drop count.
         let list = [(2, vec![2, 0, 0, 0]), (1, b"hello".to_vec()), (4, vec![0; 8])];
         bytes.extend(enhanced(big, 1, 6_000_001, b"xyz", 3, &list));
         seen.push((6 * SECOND + 1000, b"xyz".to_vec(), 3, 101));
@@ -49,8 +49,8 @@ fn sections_interfaces_and_every_kind_of_packet() {
     let given = read(&bytes, 1 << 16);
     assert_eq!(given.packets, seen);
     assert!(given.faults.is_empty(), "{:?}", given.faults);
-    // Counters run on within a section: the last is the sum. The obsolete block counts packets of
-    // an interface without statistics.
+    // Counters run on within a section, so the last value is the sum. The obsolete block counts
+    // packets of an interface without statistics.
     assert_eq!(
         given.inputs[0].dropped,
         LiveCounters { kernel: 3 * (5 + 3), interface: 3 * 3, freezes: 0 }
@@ -96,7 +96,7 @@ fn timestamps_of_every_resolution_are_read() {
                 [section(big), interface(big, 1, 0, list), enhanced(big, 0, units, b"", 0, &[])]
                     .concat()
             };
-            // 10^-power
+            // 10^-power.
             let exact = if power <= 9 {
                 i128::from(units) * 10_i128.pow(9 - u32::from(power))
             } else {
@@ -104,7 +104,7 @@ fn timestamps_of_every_resolution_are_read() {
             };
             let expected = exact.min(i64::MAX.into()) as i64;
             assert_eq!(times(&file(&resolution(power))), [expected], "10^-{power}");
-            // 2^-power
+            // 2^-power.
             let exact = (i128::from(units) * 1_000_000_000) >> power;
             let expected = exact.min(i64::MAX.into()) as i64;
             assert_eq!(times(&file(&resolution(power | 0x80))), [expected], "2^-{power}");
@@ -139,11 +139,11 @@ fn the_frame_check_sequence_is_no_payload() {
         (p.1.len(), p.2)
     };
     assert_eq!(lens(enhanced(false, 0, 0, &[0; 64], 64, &[])), (60, 60));
-    // The snap length cut half of it, or more than it, off.
+    // The snap length cut off half of the frame check sequence, or more than all of it.
     assert_eq!(lens(enhanced(false, 0, 0, &[0; 62], 64, &[])), (60, 60));
     assert_eq!(lens(enhanced(false, 0, 0, &[0; 40], 64, &[])), (40, 60));
     assert_eq!(lens(enhanced(false, 0, 0, &[0; 2], 2, &[])), (0, 0));
-    // What the packet itself says goes before: two bytes, inbound
+    // The packet's own flags take precedence: two bytes, inbound.
     let flags = [(2, (2_u32 << 5 | 1).to_le_bytes().to_vec())];
     assert_eq!(lens(enhanced(false, 0, 0, &[0; 64], 64, &flags)), (62, 62));
 }
@@ -236,7 +236,7 @@ proptest! {
             bytes[at] = byte;
         }
         bytes.truncate(cut.index(bytes.len()).max(4));
-        // Mapped and streamed agree, whatever it is.
+        // Mapped and streamed reads agree on any input.
         let given = read(&bytes, size);
         prop_assert!(given.packets.iter().all(|p| p.1.len() <= bytes.len()));
     }

@@ -1,27 +1,27 @@
-//! Several captures as one timeline.
+//! Merges several captures into one timeline.
 
-use super::file::{Head, Reader, Settings, name_of};
-use super::{BATCH_PACKETS, Batch, Fault, Input, LiveCounters, Source, Status};
+use super::file::{Reader, Settings, name_of};
+use super::{BATCH_PACKETS, Batch, Fault, Input, LiveCounters, Pull, Source, Status};
 use crate::time::Timestamp;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 use std::path::{Path, PathBuf};
 
-/// Bytes of a block: half of a small second-level cache.
+/// Size of a block, bytes: half of a small second-level cache.
 const BLOCK: usize = 256 << 10;
-/// Captures that stay open although their first packet is not yet due: beyond, they are closed and
-/// opened again, so that a set of many files needs few descriptors, buffers and decompressors.
+/// Most captures kept open before their first packet is due. Others are closed and reopened, so
+/// that many files need few descriptors, buffers and decompressors.
 const KEPT_OPEN: usize = 16;
-/// Captures that wait for data and are asked again, for one batch.
-const ASKED: usize = 16;
+/// Waiting captures checked per batch.
+const POLLED: usize = 16;
 
-/// Captures merged by packet time. Within one its own order holds; between two the earlier packet
-/// comes first, and of equal ones that of the capture named first.
+/// Captures merged by packet time. Each capture keeps its own order. Of equal times, the capture
+/// named first comes first.
 pub struct Timeline {
     entries: Vec<Entry>,
-    /// Of each capture with a packet, the time of that packet.
+    /// The time of the next packet of each capture that has one.
     heads: BinaryHeap<Reverse<(Timestamp, usize)>>,
-    /// Captures that have nothing now.
+    /// Captures without packets at the moment.
     waiting: VecDeque<usize>,
     settings: Settings,
     faults: Vec<Fault>,
@@ -32,7 +32,7 @@ struct Entry {
     path: PathBuf,
     state: State,
     input: Input,
-    /// Whether it proved to be a capture.
+    /// Whether its format was recognised.
     readable: bool,
     size: Option<u64>,
 }
@@ -50,8 +50,7 @@ impl Timeline {
         Self::with(paths, Settings { follow: false, block: BLOCK })
     }
 
-    /// The same for captures that are still being written: their end is not final, and one that has
-    /// nothing to give does not hold up the others.
+    /// The same for captures that may still grow. One without packets does not hold up the others.
     pub fn follow<P: AsRef<Path>>(paths: &[P]) -> Self {
         Self::with(paths, Settings { follow: true, block: BLOCK })
     }
@@ -87,7 +86,7 @@ impl Timeline {
                 entry.readable = reader.is_started() || self.settings.follow;
                 entry.size = reader.size();
                 entry.state = match head {
-                    Head::Packet(_) if !kept => State::Shut,
+                    Pull::Ready(_) if !kept => State::Shut,
                     _ => State::Open(Box::new(reader)),
                 };
                 if let State::Open(reader) = &entry.state {
@@ -104,33 +103,33 @@ impl Timeline {
         }
     }
 
-    /// How many inputs are captures, as far as is known.
+    /// Number of inputs recognised as captures so far.
     pub fn readable(&self) -> usize {
         self.entries.iter().filter(|e| e.readable).count()
     }
 
-    /// Bytes of all that could be opened. None if that cannot be known.
+    /// Total size of all opened files, bytes; `None` if unknown.
     pub fn size(&self) -> Option<u64> {
         let open = self.entries.iter().filter(|e| e.readable);
         open.map(|e| e.size).sum::<Option<u64>>().filter(|_| !self.settings.follow)
     }
 
-    /// Asks pipes for their first packets. False while one has neither given any nor ended; what is
-    /// [readable](Self::readable) is certain only then.
+    /// Checks pipes for their first packets. Returns false while one has neither delivered any nor
+    /// ended; [`readable`](Self::readable) is exact only then.
     pub fn settle(&mut self) -> bool {
         if !self.settings.follow {
-            self.ask(self.waiting.len());
+            self.poll(self.waiting.len());
         }
         self.settings.follow
             || self.waiting.iter().all(|&n| self.entries.get(n).is_none_or(|e| e.readable))
     }
 
-    /// Puts a capture where its head belongs.
-    fn place(&mut self, number: usize, head: Head) {
+    /// Files a capture by its head.
+    fn place(&mut self, number: usize, head: Pull<Timestamp>) {
         match head {
-            Head::Packet(time) => self.heads.push(Reverse((time, number))),
-            Head::Waiting => self.waiting.push_back(number),
-            Head::End => self.close(number),
+            Pull::Ready(time) => self.heads.push(Reverse((time, number))),
+            Pull::Waiting => self.waiting.push_back(number),
+            Pull::End => self.close(number),
         }
     }
 
@@ -146,8 +145,8 @@ impl Timeline {
         }
     }
 
-    /// Asks captures that had nothing whether they have something now.
-    fn ask(&mut self, turns: usize) {
+    /// Checks whether waiting captures have packets now.
+    fn poll(&mut self, turns: usize) {
         for _ in 0..turns.min(self.waiting.len()) {
             let Some(number) = self.waiting.pop_front() else { return };
             let Some(entry) = self.entries.get_mut(number) else { continue };
@@ -160,7 +159,8 @@ impl Timeline {
         }
     }
 
-    /// Opens again what was closed until its first packet was due. False if its head has changed.
+    /// Reopens a capture that was closed until its first packet was due. Returns false if its head
+    /// has changed.
     fn reopen(&mut self, number: usize, time: Timestamp) -> bool {
         let Some(entry) = self.entries.get_mut(number) else { return false };
         if !matches!(entry.state, State::Shut) {
@@ -171,7 +171,7 @@ impl Timeline {
                 let head = reader.head();
                 self.position += reader.position();
                 entry.state = State::Open(Box::new(reader));
-                if head == Head::Packet(time) {
+                if head == Pull::Ready(time) {
                     return true;
                 }
                 self.place(number, head);
@@ -206,8 +206,8 @@ impl Entry {
 impl Source for Timeline {
     fn fill(&mut self, batch: &mut Batch) -> Status {
         let follow = self.settings.follow;
-        // While others have packets, only some are asked: each costs a system call.
-        self.ask(if follow && !self.heads.is_empty() { ASKED } else { usize::MAX });
+        // While others have packets, check only some: each check is a system call.
+        self.poll(if follow && !self.heads.is_empty() { POLLED } else { usize::MAX });
         while batch.packets.len() < BATCH_PACKETS {
             // A pipe that has nothing yet may still have the earliest packet.
             let held = !follow && !self.waiting.is_empty();
@@ -253,7 +253,7 @@ impl Source for Timeline {
 }
 
 impl Input {
-    /// The losses of several inputs together.
+    /// Sums the losses of several inputs.
     pub fn lost(inputs: &[Self]) -> LiveCounters {
         let mut sum = LiveCounters::default();
         inputs.iter().for_each(|input| sum.add(input.dropped));

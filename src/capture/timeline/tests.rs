@@ -18,7 +18,7 @@ fn classic_pcap_in_both_orders_and_units() {
         for nanoseconds in [false, true] {
             let mut file = pcap_header(big, nanoseconds, 1);
             file.extend(pcap_record(big, 7, 1234, b"packet", 60));
-            // A wire length that is too small
+            // A wire length that is too small.
             file.extend(pcap_record(big, 8, 0, b"next", 0));
             for size in 1..=file.len() {
                 let given = read(&file, size);
@@ -99,7 +99,7 @@ fn every_compression_gives_what_the_plain_file_gives() {
 #[test]
 fn a_cut_in_compressed_data_is_reported_and_what_was_read_stays() {
     let folder = Folder::new();
-    // Not all alike, so that there is something to cut.
+    // Varied bytes, so that truncation loses something.
     let mut file = pcap_header(false, false, 1);
     for n in 0..20_000_u32 {
         let data = n.wrapping_mul(2_654_435_761).to_le_bytes().repeat(8);
@@ -113,7 +113,7 @@ fn a_cut_in_compressed_data_is_reported_and_what_was_read_stays() {
         let FaultKind::TruncatedPacked(name) = fault.kind else { panic!("{fault:?}") };
         assert_eq!(fault.offset as usize, cut, "{name}");
         assert!(plain.starts_with(&given.packets), "{name}");
-        // Each unpacks chunk by chunk: what is lost is the last one.
+        // All of them decompress in chunks, and only the last one is lost.
         assert!(given.packets.len() > plain.len() / 4, "{name}: {}", given.packets.len());
         assert_eq!(given.readable, 1, "{name}");
     }
@@ -128,7 +128,7 @@ fn damage_in_compressed_data_is_reported() {
         x = x.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         noise.extend(pcap_record(false, n, 0, &x.to_le_bytes(), 4));
     }
-    // Zeros are padding behind a gzip member, and only there.
+    // Zeros may pad the end of a gzip member, and only that.
     for mut packed in [gzip(&noise), zstd(&noise), xz(&noise)] {
         let middle = packed.len() / 2;
         for byte in &mut packed[middle..middle + 40] {
@@ -163,11 +163,11 @@ fn one_layer_of_compression_is_unpacked() {
 #[test]
 fn a_window_beyond_the_cap_is_refused_unread() {
     let folder = Folder::new();
-    // RFC 8878 3.1.1.1: no single segment, window descriptor 0x98 = 2^29 bytes
+    // RFC 8878 3.1.1.1: not a single segment, window descriptor 0x98 = 2^29 bytes.
     let frame = [0x28, 0xb5, 0x2f, 0xfd, 0x00, 0x98, 0x01, 0x00, 0x00];
     let given = read_all(&[folder.file("zstd", &frame)], 1 << 16);
     assert!(matches!(given.faults[0].kind, FaultKind::BigWindow("zstd")), "{:?}", given.faults);
-    // An xz dictionary of 1 GiB: patch the block header's LZMA2 property, and its checksum
+    // An xz dictionary of 1 GiB: patch the LZMA2 property and checksum of the block header.
     let mut file = xz(&pcap(1..2, 4));
     let property = 12 + 4;
     file[property] = 36;
@@ -204,7 +204,7 @@ fn descriptors() -> usize {
 fn a_rotated_set_is_one_timeline_and_few_files_are_open() {
     let folder = Folder::new();
     let before = descriptors();
-    // Names in an order that is not that of time
+    // Names whose order is not that of time.
     for n in 0..400_u32 {
         let file = pcap((0..3).map(|s| n * 3 + s), 50);
         let name = format!("cap.pcap{n}");
@@ -221,7 +221,7 @@ fn a_rotated_set_is_one_timeline_and_few_files_are_open() {
     let mut batch = Batch::default();
     let mut times = Vec::new();
     while timeline.fill(&mut batch) == Status::More {
-        // Other tests have files of their own.
+        // Other tests open files too.
         assert!(descriptors() < before + 150, "{}", descriptors());
         let open = timeline.entries.iter().filter(|e| matches!(e.state, State::Open(_))).count();
         assert!(open <= KEPT_OPEN + 1, "{open}");
@@ -308,7 +308,7 @@ fn a_pipe_is_read_as_it_comes_and_holds_others_back() {
     }
     assert!(timeline.settle());
     assert_eq!(timeline.size(), None);
-    // 9 must wait: the pipe may still have an earlier one.
+    // Packet 9 must wait: the pipe may still have an earlier one.
     assert_eq!(seconds(&packets), [1, 2, 3]);
     drop(out);
     assert_eq!(drain(&mut timeline, &mut packets), Status::End);

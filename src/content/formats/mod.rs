@@ -26,6 +26,7 @@ pub mod label_language;
 pub mod ldif;
 pub mod mapi;
 pub mod markup;
+mod matrix;
 pub mod mdb;
 pub mod mime;
 pub mod multipart;

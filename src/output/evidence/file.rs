@@ -100,7 +100,7 @@ fn parsed(recipients: &[String]) -> io::Result<Vec<age::x25519::Recipient>> {
 
 #[cfg(feature = "age")]
 fn no_recipient(text: &str) -> String {
-    format!("{text:?} is no recipient; give the public key of age (age1...)")
+    format!("{text:?} is not a recipient; give an age public key (age1...)")
 }
 
 /// Whether files could be encrypted for these recipients.

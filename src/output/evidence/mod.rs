@@ -278,7 +278,7 @@ impl Output for EvidenceOutput {
     fn finish(&mut self, _: &RunSummary) -> io::Result<()> {
         let _ = self.evidence.to.send(Order::End);
         if let Some(thread) = self.thread.take() {
-            thread.join().map_err(|_| io::Error::other("the evidence thread broke down"))?;
+            thread.join().map_err(|_| io::Error::other("the evidence thread failed"))?;
         }
         self.flush()
     }

@@ -162,11 +162,11 @@ impl SensorMetrics {
     /// Published rules came, with this result; `version` is active now.
     pub fn rules_followed(&self, result: &str, version: u64) {
         self.published.results.with_label_values(&[result]).inc();
-        self.rules_in_force(version);
+        self.set_active_rules(version);
     }
 
     /// The version of the active published rules.
-    pub fn rules_in_force(&self, version: u64) {
+    pub fn set_active_rules(&self, version: u64) {
         self.published.version.set(i64::try_from(version).unwrap_or(i64::MAX));
     }
 

@@ -1,4 +1,4 @@
-//! Flows that cannot be read: they are counted, and what their handshakes show is passed on.
+//! Encrypted flows: counts them, and passes on what their handshakes show.
 
 use super::Context;
 use crate::exposure::Conversation;
@@ -12,14 +12,14 @@ impl Context {
     pub(super) fn encrypted(&mut self, flow: &FlowHead, info: FlowInfo) {
         self.report.stats.encrypted_flows += 1;
         self.report.stats.encrypted_bytes += flow.bytes;
-        // The time of the last packet of a flow that timed out is not known, and must not depend on other flows.
+        // The end time of a flow that timed out is unknown, and must not depend on other flows.
         let ended =
             Conversation { time: flow.started, flow: info, protocol: None, bytes: flow.bytes };
         let order = self.order(flow);
         self.report.items.push((order, Item::Encrypted(Box::new(ended))));
     }
 
-    /// Passes on what a handshake showed, once.
+    /// Passes on the facts of a handshake, once.
     pub(super) fn handshake(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
         let Some(tls) = analysis.facts.tls.take() else { return };
         let authentication = analysis.facts.authentication;
@@ -28,9 +28,10 @@ impl Context {
         let facts =
             analysis.patients.settled_facts(facts, &self.shared.identify, rules, &mut self.values);
         let service = Service {
-            // As of encrypted flows, so that it does not depend on when the flow was found to have ended.
+            // The start time, so that the event does not depend on when the flow was found to have
+            // ended.
             time: flow.started,
-            flow: flow.info(analysis.driver.orientation().client),
+            flow: analysis.info(flow),
             protocol: "tls",
             content: "",
             facts,

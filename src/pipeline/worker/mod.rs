@@ -1,5 +1,4 @@
-//! A worker: its own flow table, and the state of each flow. Nothing is shared between workers but
-//! what never changes.
+//! A worker with its flow table and the state of each flow. Workers share only what never changes.
 
 mod encrypted;
 mod leave;
@@ -25,18 +24,18 @@ use crate::time::Timestamp;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Datagrams of a UDP flow that are looked at.
+/// Most datagrams of a UDP flow that are probed.
 const UDP_LOOKS: u8 = 4;
 
-/// Items of a report beyond which it is passed on before its batch is worked through. A packet of
-/// compressed rows may bring thousands.
+/// Items after which a report is passed on before its batch ends. A packet of compressed rows may
+/// bring thousands.
 const MAX_ITEMS: usize = 1024;
 
-/// Batches in a row that brought nothing to report, after which is reported how far they came: what other
-/// workers found waits for that.
+/// Most consecutive batches without results before a report is sent anyway. Results of
+/// other workers wait until the collector knows how far this one has come.
 const MAX_PUT_OFF: u32 = 8;
 
-/// Work in one step after which a flow is weighed again.
+/// Work in one step after which a flow's memory is measured again.
 const GROWS: u64 = 16 << 10;
 
 /// One worker.
@@ -48,17 +47,17 @@ pub struct Worker {
     put_off: u32,
 }
 
-/// What was already reported of gauges.
+/// Gauge values already reported.
 #[derive(Default)]
 struct Reported {
     active: i64,
     memory: i64,
 }
 
-/// What a worker's flows work with.
+/// State that all flows of a worker use.
 struct Context {
     shared: Arc<Shared>,
-    /// The active rules when the batch came, and the number of the reload that brought them.
+    /// The active rules, and the generation of the reload that brought them.
     rules: Arc<RuleSet>,
     generation: u64,
     limits: DriverLimits,
@@ -66,25 +65,25 @@ struct Context {
     now: Timestamp,
     /// The time that time-outs follow.
     clock: Timestamp,
-    /// The packet at hand.
+    /// The current packet.
     here: PacketRef,
     packet: u64,
     n: u32,
     findings: Vec<Finding>,
     values: ValueCache,
-    /// A flow has come to hold much more in the last step.
+    /// Set if the flow grew much in the last step.
     grew: bool,
     pressure: Pressure,
-    /// Flows that others have announced.
+    /// Flows announced by other flows.
     expected: ExpectedFlows,
-    /// A datagram as framed in a stream.
+    /// A datagram framed as in a stream.
     frame: Vec<u8>,
     counters: StageCounters,
     report: Report,
 }
 
 impl Worker {
-    /// One of `workers` workers, without flows and with its share of the memory.
+    /// Creates one of `workers` workers, with its share of the memory.
     pub fn new(shared: Arc<Shared>, limits: &Limits, workers: usize) -> Self {
         let memory = limits.flow_memory() / workers.max(1) as u64;
         let memory = usize::try_from(memory).unwrap_or(usize::MAX);
@@ -125,13 +124,13 @@ impl Worker {
         }
     }
 
-    /// How pressed it is from now on.
+    /// Sets the pressure under which it reads from now on.
     pub const fn press(&mut self, pressure: Pressure) {
         self.context.pressure = pressure;
     }
 
-    /// Works through a batch. What is found is handed to `report`, more than once where it is much, and with one
-    /// of the next batches where it is nothing and they wait.
+    /// Processes a batch. Results go to `report`: several times if there are many; with a later
+    /// batch if there are none and more batches are queued.
     pub fn run(&mut self, batch: &WorkBatch, next: Next, report: &mut dyn FnMut(Report)) {
         let context = &mut self.context;
         if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
@@ -171,7 +170,7 @@ impl Worker {
         }
         if batch.last {
             self.context.step(batch.upto + 1, self.context.now, self.context.clock);
-            // Piece by piece: what comes of all flows at once would not fit in memory.
+            // In chunks: the results of all flows at once might not fit in memory.
             for slots in self.table.oldest_first().chunks(MAX_ITEMS / 4) {
                 let flow = self.table.finish_some(slots, &mut self.context);
                 report(Report { upto_flow: flow, ..self.report(batch.upto + 1, false) });
@@ -191,7 +190,7 @@ impl Worker {
         let table = self.table.take_stats();
         stats.flows += table.opened;
         if table.evicted > 0 {
-            // Both directions of each.
+            // Counts both directions of each flow.
             *stats.opaque.entry(("unknown", Reason::Memory)).or_default() += 2 * table.evicted;
         }
         stats.evicted_flows += table.evicted;
@@ -219,7 +218,7 @@ impl Worker {
         (report.upto, report.upto_flow) = (upto, u64::MAX);
         report.clock = self.clock;
         report.last = last;
-        // Time-outs and the end of the run close flows in the order of this worker's table.
+        // Time-outs and the end of a run close flows in table order, so sort the results.
         report.items.sort_by_key(|(order, _)| *order);
         report
     }
@@ -235,12 +234,12 @@ impl Context {
         self.clock = clock;
     }
 
-    /// A flow that is read from here on.
+    /// Starts reading a flow.
     fn reading(&self, flow: &FlowHead) -> State {
         State::Reading(Box::new(Analysis::new(flow, self.limits, self.clock)))
     }
 
-    /// Reads bytes or a gap of a flow; how many further bytes are of no interest.
+    /// Reads bytes or a gap of a flow. Returns how many of the next bytes are not needed.
     fn read(
         &mut self,
         flow: &FlowHead,
@@ -261,9 +260,9 @@ impl Context {
         skip
     }
 
-    /// If another flow announced this one and nothing of it was read yet, it is read as announced. Asked
-    /// with the first bytes rather than at the handshake, which may precede the announcement: of a
-    /// passive data connection it precedes the command.
+    /// Reads a flow as announced if another flow announced it and nothing of it was read yet.
+    /// Checked at the first bytes and not at the handshake: the handshake of a passive data
+    /// connection precedes the announcement.
     fn relate(&mut self, flow: &FlowHead, state: &mut State) {
         let fresh = match state {
             State::Reading(analysis) => analysis.driver.is_untouched(),
@@ -286,7 +285,7 @@ impl Context {
         Order { packet: self.packet, flow: flow.first_packet, n: self.n }
     }
 
-    /// Runs one step of a flow's analysis; a panic in it ends that flow only.
+    /// Runs one step of a flow's analysis. A panic in it ends only that flow.
     fn analyse<R: Default>(
         &mut self,
         flow: &FlowHead,
@@ -354,7 +353,7 @@ impl Handler<State> for Context {
         packet: PacketRef,
     ) -> u64 {
         self.read(flow, state, |driver, host| {
-            host.arrivals.came(side, bytes.len(), packet);
+            host.arrivals.arrived(side, bytes.len(), packet);
             host.contents.bring(bytes.len());
             driver.data(side, bytes, host)
         })
@@ -423,9 +422,10 @@ impl Handler<State> for Context {
             driver.finish(end, host);
             host.finish();
         });
+        self.report.stats.closed(flow, end);
         match state {
             State::Reading(mut analysis) => {
-                let info = flow.info(analysis.driver.orientation().client);
+                let info = analysis.info(flow);
                 if analysis.encryption == Encryption::Encrypted {
                     self.handshake(flow, &mut analysis);
                     self.encrypted(flow, info);
@@ -463,14 +463,13 @@ impl Handler<State> for Context {
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
             }
-            State::Silent | State::PassedOver(Encryption::Clear) => {
-                self.report.stats.unrecognised(flow);
-            }
             State::Datagrams { encryption: Encryption::Encrypted, .. }
             | State::PassedOver(Encryption::Encrypted) => {
                 self.encrypted(flow, flow.info(flow.orientation.client));
             }
-            State::Datagrams { .. } => self.report.stats.unrecognised(flow),
+            State::Silent | State::PassedOver(_) | State::Datagrams { .. } => {
+                self.report.stats.unrecognised(flow);
+            }
             State::Broken => {}
         }
     }

@@ -1,4 +1,4 @@
-//! What a worker hands to the collector: findings, what flows did, and names of hosts.
+//! Passes results to the collector: findings, activity of flows, and host names.
 
 use super::Context;
 use crate::exposure::{EventId, FindingEvent, HostName};
@@ -9,17 +9,17 @@ use crate::protocol::encrypted::Encryption;
 use crate::protocol::{DriverEvent, Reason};
 use crate::time::Span;
 
-/// Objects of a flow that wait to be passed on.
+/// Most objects of a flow that wait to be passed on.
 const MAX_OBJECTS: usize = 256;
 
-/// Patients of a flow whose further records wait to be passed on.
+/// Most patients of a flow whose repeated records wait to be passed on.
 const MAX_REPEATED: usize = 256;
 
-/// How long they wait, packet time, if the flow goes on.
+/// How long they wait while the flow continues, packet time.
 const PASS_ON_EVERY: Span = Span::seconds(10);
 
 impl Context {
-    /// Passes on what a step brought about.
+    /// Passes on the results of a step.
     pub(super) fn settle(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
         for announced in self.counters.expected.drain(..) {
             let orientation = analysis.driver.orientation();
@@ -27,14 +27,13 @@ impl Context {
         }
         self.hosts(flow, analysis);
         let stats = &mut self.report.stats;
-        let client = analysis.driver.orientation().client;
+        let info = analysis.info(flow);
         for event in analysis.driver.events() {
             match event {
                 DriverEvent::Recognised(protocol) => {
                     *stats.streams.entry(protocol).or_default() += 1;
                 }
                 DriverEvent::Opaque(protocol, reason) => {
-                    let info = flow.info(client);
                     tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
                     if reason == Reason::Encrypted {
                         analysis.encryption = Encryption::Encrypted;
@@ -48,7 +47,7 @@ impl Context {
             }
         }
         for named in self.counters.identify.objects.drain(..) {
-            // The same one most often follows itself: a study has many images.
+            // The same object usually follows itself: a study has many images.
             if analysis.objects.last() != Some(&named) {
                 analysis.objects.push(named);
             }
@@ -89,7 +88,6 @@ impl Context {
             }
             return;
         }
-        let info = flow.info(client);
         let mut findings = std::mem::take(&mut self.findings);
         for finding in findings.drain(..) {
             let order = self.order(flow);
@@ -97,7 +95,7 @@ impl Context {
                 paid: analysis.written.pays(flow.bytes, &finding),
                 records: finding.records.into(),
                 clients: 1,
-                // Exposures give it one where it is needed.
+                // The exposure stage assigns the id where one is needed.
                 id: EventId(0),
                 flow: info,
                 protocol,
@@ -110,7 +108,7 @@ impl Context {
         self.pass_on(flow, analysis);
     }
 
-    /// Passes on names of hosts that a step brought, as far as they may be shown.
+    /// Passes on host names learnt in a step, as far as they may be shown.
     pub(super) fn hosts(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
         if self.counters.hosts.is_empty() {
             return;
@@ -128,7 +126,7 @@ impl Context {
         }
     }
 
-    /// Passes on what the flow did, if anything.
+    /// Passes on the flow's activity, if any.
     pub(super) fn pass_on(&mut self, flow: &FlowHead, analysis: &mut Analysis) {
         analysis.handed_on = self.clock;
         let records = analysis.patients.take_records();
@@ -144,7 +142,7 @@ impl Context {
         }
         let performance = ActivityReport {
             time: self.now,
-            flow: flow.info(analysis.driver.orientation().client),
+            flow: analysis.info(flow),
             protocol: analysis.driver.protocol().unwrap_or("unknown"),
             activity: std::mem::take(&mut analysis.activity),
             objects: std::mem::take(&mut analysis.objects),

@@ -2,7 +2,8 @@
 
 use super::super::unpack::{Compression, unpack};
 use super::super::{ContentSink, Reason};
-use super::wire::{Reader, Stop};
+use super::wire::Reader;
+use crate::syntax::ElementError;
 use zeroize::Zeroizing;
 
 /// Offset and length, which both begin with.
@@ -53,12 +54,12 @@ impl<'a> Iterator for Headers<'a> {
 }
 
 /// Length of the batch or message at the front of `data`.
-pub fn size(data: &[u8]) -> Result<usize, Stop> {
+pub fn size(data: &[u8]) -> Result<usize, ElementError> {
     let mut reader = Reader::new(data);
     reader.bytes(8)?;
-    let len = usize::try_from(reader.i32()?).map_err(|_| Stop::Malformed)?;
+    let len = usize::try_from(reader.i32()?).map_err(|_| ElementError::Malformed)?;
     if !(MIN_MESSAGE..=MAX_LENGTH).contains(&len) {
-        return Err(Stop::Malformed);
+        return Err(ElementError::Malformed);
     }
     Ok(FRONT + len)
 }
@@ -123,6 +124,14 @@ impl<'a> Records<'a> {
                 NOTHING
             }
         }
+    }
+}
+
+/// Whether the records of the batch or message `data` are compressed.
+pub fn is_packed(data: &[u8]) -> bool {
+    match data.get(MAGIC) {
+        Some(2) => data.get(22).is_some_and(|attributes| attributes & CODEC != 0),
+        _ => message(data).is_some_and(|(_, codec, _)| codec != 0),
     }
 }
 

@@ -13,16 +13,17 @@ mod wire;
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::unpack::UNPACKED_RECORD;
 use super::{
     Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe,
     Progress, Protocol, Reason, Resync, ServiceFacts, Speaker, json,
 };
+use crate::syntax::ElementError;
 use batch::{Record, Records};
 use std::collections::VecDeque;
 use walk::{Step, Walk};
 use wire::{
     API_VERSIONS, FETCH, METADATA, PRODUCE, Reader, Request, SASL_AUTHENTICATE, SASL_HANDSHAKE,
-    Stop,
 };
 use zeroize::Zeroizing;
 
@@ -72,8 +73,8 @@ impl Protocol for Kafka {
         }
         match Request::read(data) {
             Ok(request) if is_first(&request) => Probe::yes(Speaker::Client),
-            Err(Stop::Incomplete) => Probe::More,
-            Ok(_) | Err(Stop::Malformed) => Probe::No,
+            Err(ElementError::Need(_)) => Probe::More,
+            Ok(_) | Err(ElementError::Malformed) => Probe::No,
         }
     }
 
@@ -142,19 +143,25 @@ impl Side {
 
 impl KafkaParser {
     /// Reads the header of a request. Returns the bytes used and the bytes of the request that follow.
-    fn request(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> Result<(usize, Side), Stop> {
+    fn request(
+        &mut self,
+        data: &[u8],
+        sink: &mut dyn ContentSink,
+    ) -> Result<(usize, Side), ElementError> {
         if !self.begun && batch::begins(data) {
             return Ok((0, Side::scan()));
         }
         let request = match Request::read(data) {
-            Err(Stop::Malformed) if self.bare_tokens > 0 => return self.bare_token(data, sink),
+            Err(ElementError::Malformed) if self.bare_tokens > 0 => {
+                return self.bare_token(data, sink);
+            }
             request => request?,
         };
-        let left = (request.size + 4).checked_sub(request.used).ok_or(Stop::Malformed)?;
+        let left = (request.size + 4).checked_sub(request.used).ok_or(ElementError::Malformed)?;
         let mut used = request.used;
         match request.api {
             SASL_HANDSHAKE | SASL_AUTHENTICATE if left <= MAX_TOKEN => {
-                let body = data.get(used..used + left).ok_or(Stop::Incomplete)?;
+                let body = data.get(used..used + left).ok_or(ElementError::Need(used + left))?;
                 used += left;
                 self.sasl(&request, body, sink);
             }
@@ -181,8 +188,8 @@ impl KafkaParser {
             }
             self.bare_tokens = if request.version == 0 { BARE_TOKENS } else { 0 };
         } else if let Ok(Some(len)) = reader.length(request.version >= 2, false)
-            && let Ok(token) =
-                usize::try_from(len).map_or(Err(Stop::Incomplete), |len| reader.bytes(len))
+            && let Ok(len) = usize::try_from(len)
+            && let Ok(token) = reader.bytes(len)
         {
             user(token, sink);
         }
@@ -193,11 +200,11 @@ impl KafkaParser {
         &mut self,
         data: &[u8],
         sink: &mut dyn ContentSink,
-    ) -> Result<(usize, Side), Stop> {
+    ) -> Result<(usize, Side), ElementError> {
         let mut reader = Reader::new(data);
-        let len = usize::try_from(reader.i32()?).map_err(|_| Stop::Malformed)?;
+        let len = usize::try_from(reader.i32()?).map_err(|_| ElementError::Malformed)?;
         if len > MAX_TOKEN {
-            return Err(Stop::Malformed);
+            return Err(ElementError::Malformed);
         }
         user(reader.bytes(len)?, sink);
         self.bare_tokens -= 1;
@@ -205,14 +212,14 @@ impl KafkaParser {
     }
 
     /// Reads the header of a response: the request that it answers defines its layout.
-    fn response(&mut self, data: &[u8]) -> Result<(usize, Side), Stop> {
+    fn response(&mut self, data: &[u8]) -> Result<(usize, Side), ElementError> {
         if !self.begun && batch::begins(data) {
             return Ok((0, Side::scan()));
         }
         let mut reader = Reader::new(data);
-        let size = usize::try_from(reader.i32()?).map_err(|_| Stop::Malformed)?;
+        let size = usize::try_from(reader.i32()?).map_err(|_| ElementError::Malformed)?;
         if size > wire::MAX_MESSAGE {
-            return Err(Stop::Malformed);
+            return Err(ElementError::Malformed);
         }
         if size < 4 {
             // A SASL response without a header.
@@ -232,7 +239,7 @@ impl KafkaParser {
             }
             None => Some(Walk::unknown()),
         };
-        let left = (size + 4).checked_sub(reader.used()).ok_or(Stop::Malformed)? as u64;
+        let left = (size + 4).checked_sub(reader.used()).ok_or(ElementError::Malformed)? as u64;
         Ok((reader.used(), Side { left, walk }))
     }
 
@@ -248,7 +255,12 @@ impl KafkaParser {
             sink.facts().served();
         }
         let mut room = std::mem::take(&mut self.room);
+        let packed = batch::is_packed(data);
         for record in Records::open(data, &mut room, sink) {
+            // There may be many records in few bytes on the wire.
+            if packed && !sink.spend(UNPACKED_RECORD) {
+                break;
+            }
             self.record(&record, topic, direction, sink);
         }
         room.clear();
@@ -370,8 +382,10 @@ impl Parser for KafkaParser {
                             *side = next;
                         }
                     }
-                    Err(Stop::Incomplete) => return Ok(Progress::need(at, rest.len() + 1)),
-                    Err(Stop::Malformed) => return Err(ParseError::new(Reason::Malformed, at)),
+                    Err(ElementError::Need(need)) => return Ok(Progress::need(at, need)),
+                    Err(ElementError::Malformed) => {
+                        return Err(ParseError::new(Reason::Malformed, at));
+                    }
                 }
                 continue;
             }
@@ -402,7 +416,7 @@ impl Parser for KafkaParser {
                     side.walk = None;
                     continue;
                 }
-                Err(Stop::Incomplete) if !last => return Ok(Progress::need(at, walk.need(window))),
+                Err(ElementError::Need(need)) if !last => return Ok(Progress::need(at, need)),
                 // The layout does not match its version, but the end of the message is known.
                 Err(_) => {
                     sink.anomaly(Reason::Malformed);

@@ -1,7 +1,8 @@
 //! Walks through a message to its records: topics, their partitions, and batches.
 
 use super::batch;
-use super::wire::{FETCH, PRODUCE, Reader, Stop};
+use super::wire::{FETCH, PRODUCE, Reader};
+use crate::syntax::ElementError;
 
 /// Most topics and partitions of a message.
 const MAX_COUNT: u64 = 1 << 20;
@@ -81,7 +82,7 @@ impl Walk {
     }
 
     /// The next step over `data`; `last`: the rest of the message is there.
-    pub fn step(&mut self, data: &[u8], last: bool) -> Result<Step, Stop> {
+    pub fn step(&mut self, data: &[u8], last: bool) -> Result<Step, ElementError> {
         if self.scan {
             return self.scan(data, last);
         }
@@ -159,11 +160,11 @@ impl Walk {
     }
 
     /// A batch. A broker cuts the last one if the answer would become too large.
-    fn batch(&mut self, data: &[u8]) -> Result<Step, Stop> {
+    fn batch(&mut self, data: &[u8]) -> Result<Step, ElementError> {
         let size = match batch::size(data) {
             Ok(size) if size as u64 <= self.records => size,
-            Err(Stop::Incomplete) if self.records > data.len() as u64 => {
-                return Err(Stop::Incomplete);
+            Err(ElementError::Need(need)) if self.records > data.len() as u64 => {
+                return Err(ElementError::Need(need));
             }
             _ => {
                 let rest = usize::try_from(self.records).unwrap_or(usize::MAX);
@@ -171,38 +172,31 @@ impl Walk {
             }
         };
         match size {
-            ..=batch::MAX_BATCH if data.len() < size => Err(Stop::Incomplete),
+            ..=batch::MAX_BATCH if data.len() < size => Err(ElementError::Need(size)),
             ..=batch::MAX_BATCH => Ok(Step::Batch(size)),
             _ => Ok(Step::TooLarge(size)),
         }
     }
 
-    fn scan(&mut self, data: &[u8], last: bool) -> Result<Step, Stop> {
+    fn scan(&mut self, data: &[u8], last: bool) -> Result<Step, ElementError> {
         match batch::find(data) {
             Some(0) => match batch::size(data)? {
                 size @ ..=batch::MAX_BATCH if data.len() >= size => Ok(Step::Batch(size)),
                 ..=batch::MAX_BATCH if last => Ok(Step::Done),
-                ..=batch::MAX_BATCH => Err(Stop::Incomplete),
+                size @ ..=batch::MAX_BATCH => Err(ElementError::Need(size)),
                 size => Ok(Step::TooLarge(size)),
             },
             Some(at) => Ok(Step::Read(at)),
             None if last => Ok(Step::Done),
-            None if data.len() < batch::HEAD => Err(Stop::Incomplete),
+            None if data.len() < batch::HEAD => Err(ElementError::Need(batch::HEAD)),
             None => Ok(Step::Read(data.len() - batch::HEAD + 1)),
         }
     }
-
-    /// Bytes needed for the step, if more than `data`.
-    pub fn need(&self, data: &[u8]) -> usize {
-        let in_batch = self.scan && batch::find(data) == Some(0) || self.part == Part::Records;
-        let size = if in_batch { batch::size(data).unwrap_or(0) } else { 0 };
-        size.min(batch::MAX_BATCH).max(data.len() + 1)
-    }
 }
 
-fn count(reader: &mut Reader<'_>, flexible: bool) -> Result<u64, Stop> {
+fn count(reader: &mut Reader<'_>, flexible: bool) -> Result<u64, ElementError> {
     match reader.length(flexible, false)?.unwrap_or(0) {
-        count if count > MAX_COUNT => Err(Stop::Malformed),
+        count if count > MAX_COUNT => Err(ElementError::Malformed),
         count => Ok(count),
     }
 }

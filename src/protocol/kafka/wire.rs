@@ -1,5 +1,7 @@
 //! The types of the protocol (KIP-482 for the compact ones), and the headers of requests.
 
+use crate::syntax::ElementError;
+
 /// Longest string or group of tagged fields that is read, bytes.
 const MAX_ELEMENT: usize = 32 << 10;
 /// Aborted transactions of a partition that are passed over.
@@ -22,15 +24,6 @@ pub const SASL_HANDSHAKE: i16 = 17;
 pub const API_VERSIONS: i16 = 18;
 pub const SASL_AUTHENTICATE: i16 = 36;
 
-/// Why an element cannot be read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Stop {
-    /// It is incomplete.
-    Incomplete,
-    /// It is malformed.
-    Malformed,
-}
-
 /// Reads elements from the front of some bytes.
 pub struct Reader<'a> {
     data: &'a [u8],
@@ -47,27 +40,27 @@ impl<'a> Reader<'a> {
         self.at
     }
 
-    pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], Stop> {
-        let end = self.at.checked_add(len).ok_or(Stop::Malformed)?;
-        let taken = self.data.get(self.at..end).ok_or(Stop::Incomplete)?;
+    pub fn bytes(&mut self, len: usize) -> Result<&'a [u8], ElementError> {
+        let end = self.at.checked_add(len).ok_or(ElementError::Malformed)?;
+        let taken = self.data.get(self.at..end).ok_or(ElementError::Need(end))?;
         self.at = end;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Stop> {
-        self.bytes(N)?.first_chunk::<N>().copied().ok_or(Stop::Incomplete)
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], ElementError> {
+        self.bytes(N)?.first_chunk::<N>().copied().ok_or(ElementError::Need(N))
     }
 
-    pub fn i16(&mut self) -> Result<i16, Stop> {
+    pub fn i16(&mut self) -> Result<i16, ElementError> {
         Ok(i16::from_be_bytes(self.array()?))
     }
 
-    pub fn i32(&mut self) -> Result<i32, Stop> {
+    pub fn i32(&mut self) -> Result<i32, ElementError> {
         Ok(i32::from_be_bytes(self.array()?))
     }
 
     /// An unsigned varint: groups of seven bits, the least significant first.
-    pub fn varint(&mut self) -> Result<u64, Stop> {
+    pub fn varint(&mut self) -> Result<u64, ElementError> {
         let mut value = 0;
         for group in 0..10 {
             let [byte] = self.array()?;
@@ -76,17 +69,17 @@ impl<'a> Reader<'a> {
                 return Ok(value);
             }
         }
-        Err(Stop::Malformed)
+        Err(ElementError::Malformed)
     }
 
     /// A signed varint in zigzag.
-    pub fn signed(&mut self) -> Result<i64, Stop> {
+    pub fn signed(&mut self) -> Result<i64, ElementError> {
         let value = self.varint()?;
         Ok((value >> 1) as i64 ^ -((value & 1) as i64))
     }
 
     /// Bytes behind their zigzag length; `None` if it is negative.
-    pub fn measured(&mut self) -> Result<Option<&'a [u8]>, Stop> {
+    pub fn measured(&mut self) -> Result<Option<&'a [u8]>, ElementError> {
         match usize::try_from(self.signed()?) {
             Ok(len) => self.bytes(len).map(Some),
             Err(_) => Ok(None),
@@ -94,7 +87,7 @@ impl<'a> Reader<'a> {
     }
 
     /// A length. In `flexible` versions it is stored plus one, so that 0 is null.
-    pub fn length(&mut self, flexible: bool, short: bool) -> Result<Option<u64>, Stop> {
+    pub fn length(&mut self, flexible: bool, short: bool) -> Result<Option<u64>, ElementError> {
         if flexible {
             return Ok(self.varint()?.checked_sub(1));
         }
@@ -103,28 +96,28 @@ impl<'a> Reader<'a> {
     }
 
     /// A string; `None` if it is null.
-    pub fn string(&mut self, flexible: bool) -> Result<Option<&'a [u8]>, Stop> {
+    pub fn string(&mut self, flexible: bool) -> Result<Option<&'a [u8]>, ElementError> {
         match self.length(flexible, true)? {
             None => Ok(None),
-            Some(len) if len > MAX_ELEMENT as u64 => Err(Stop::Malformed),
+            Some(len) if len > MAX_ELEMENT as u64 => Err(ElementError::Malformed),
             Some(len) => self.bytes(len as usize).map(Some),
         }
     }
 
     /// Passes over tagged fields.
-    pub fn tags(&mut self, flexible: bool) -> Result<(), Stop> {
+    pub fn tags(&mut self, flexible: bool) -> Result<(), ElementError> {
         if !flexible {
             return Ok(());
         }
         let count = self.varint()?;
         if count > MAX_TAGS {
-            return Err(Stop::Malformed);
+            return Err(ElementError::Malformed);
         }
         for _ in 0..count {
             self.varint()?;
             let len = self.varint()?;
             if len > MAX_ELEMENT as u64 {
-                return Err(Stop::Malformed);
+                return Err(ElementError::Malformed);
             }
             self.bytes(len as usize)?;
         }
@@ -132,10 +125,10 @@ impl<'a> Reader<'a> {
     }
 
     /// Passes over the aborted transactions of a partition.
-    pub fn aborted(&mut self, flexible: bool) -> Result<(), Stop> {
+    pub fn aborted(&mut self, flexible: bool) -> Result<(), ElementError> {
         let count = self.length(flexible, false)?.unwrap_or(0);
         if count > MAX_ABORTED {
-            return Err(Stop::Malformed);
+            return Err(ElementError::Malformed);
         }
         for _ in 0..count {
             self.bytes(16)?;
@@ -160,29 +153,29 @@ pub struct Request<'a> {
 
 impl<'a> Request<'a> {
     /// Reads the header at the front of `data`.
-    pub fn read(data: &'a [u8]) -> Result<Self, Stop> {
+    pub fn read(data: &'a [u8]) -> Result<Self, ElementError> {
         let mut reader = Reader::new(data);
-        let size = usize::try_from(reader.i32()?).map_err(|_| Stop::Malformed)?;
+        let size = usize::try_from(reader.i32()?).map_err(|_| ElementError::Malformed)?;
         if !(10..=MAX_MESSAGE).contains(&size) {
-            return Err(Stop::Malformed);
+            return Err(ElementError::Malformed);
         }
         let api = reader.i16()?;
         if !(0..=MAX_API).contains(&api) {
-            return Err(Stop::Malformed);
+            return Err(ElementError::Malformed);
         }
         let version = reader.i16()?;
         if !(0..=MAX_VERSION).contains(&version) {
-            return Err(Stop::Malformed);
+            return Err(ElementError::Malformed);
         }
         let correlation = reader.i32()?;
         let len = reader.i16()?;
         let client = match usize::try_from(len) {
             Err(_) if len == -1 => None,
             Ok(len) if len <= MAX_CLIENT && len + 10 <= size => Some(reader.bytes(len)?),
-            _ => return Err(Stop::Malformed),
+            _ => return Err(ElementError::Malformed),
         };
         if correlation < 0 || client.is_some_and(|c| !c.iter().all(|b| matches!(b, b' '..=b'~'))) {
-            return Err(Stop::Malformed);
+            return Err(ElementError::Malformed);
         }
         if is_flexible(api, version) {
             reader.tags(true)?;

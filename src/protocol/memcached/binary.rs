@@ -2,6 +2,7 @@
 
 use super::super::{Authentication, ContentSink, Probe, Speaker};
 use super::{Head, MAX_VALUE};
+use crate::syntax::ElementError;
 
 /// Magic of requests and of responses.
 pub(super) const REQUEST: u8 = 0x80;
@@ -72,21 +73,16 @@ pub(super) fn probe(data: &[u8]) -> Probe {
     }
 }
 
-/// Why no head was read.
-pub(super) enum Stop {
-    /// This many bytes are needed.
-    Need(usize),
-    Malformed,
-}
-
 /// The head of the message at the front of `data`, with extras and key.
-pub(super) fn head(data: &[u8], sink: &mut dyn ContentSink) -> Result<Head, Stop> {
-    let Some(header) = data.get(..HEADER).and_then(header) else { return Err(Stop::Need(HEADER)) };
+pub(super) fn head(data: &[u8], sink: &mut dyn ContentSink) -> Result<Head, ElementError> {
+    let Some(header) = data.get(..HEADER).and_then(header) else {
+        return Err(ElementError::Need(HEADER));
+    };
     if !header.fits(data.get(5).copied().unwrap_or(0)) {
-        return Err(Stop::Malformed);
+        return Err(ElementError::Malformed);
     }
     let len = HEADER + header.extras + header.key;
-    let Some(head) = data.get(..len) else { return Err(Stop::Need(len)) };
+    let Some(head) = data.get(..len) else { return Err(ElementError::Need(len)) };
     let value = header.body - (header.extras + header.key) as u64;
     if !SASL.contains(&header.operation) {
         return Ok(Head { len, value });
@@ -97,5 +93,9 @@ pub(super) fn head(data: &[u8], sink: &mut dyn ContentSink) -> Result<Head, Stop
         None => sink.facts().shown(Authentication::Digest),
     }
     let whole = len + usize::try_from(value).unwrap_or(usize::MAX).min(MAX_SECRET);
-    if data.len() < whole { Err(Stop::Need(whole)) } else { Ok(Head { len: whole, value: 0 }) }
+    if data.len() < whole {
+        Err(ElementError::Need(whole))
+    } else {
+        Ok(Head { len: whole, value: 0 })
+    }
 }

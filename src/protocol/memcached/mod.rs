@@ -13,6 +13,7 @@ use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
     Protocol, Reason, Resync, Role, Roles, ServiceFacts, line,
 };
+use crate::syntax::ElementError;
 
 /// Longest line of a command or a response, bytes (`KEY_MAX_LENGTH` is 250; one command may ask for many keys).
 const MAX_LINE: usize = 64 << 10;
@@ -95,8 +96,8 @@ impl Parser for MemcachedParser {
             let head = match *first {
                 binary::REQUEST | binary::RESPONSE => match binary::head(rest, sink) {
                     Ok(head) => head,
-                    Err(binary::Stop::Need(len)) => return Ok(Progress::need(at, len)),
-                    Err(binary::Stop::Malformed) => {
+                    Err(ElementError::Need(len)) => return Ok(Progress::need(at, len)),
+                    Err(ElementError::Malformed) => {
                         return Err(ParseError::new(Reason::Malformed, at));
                     }
                 },

@@ -9,7 +9,7 @@ use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
     Protocol, Reason, Resync, Speaker,
 };
-use crate::syntax::Match;
+use crate::syntax::{ElementError, Match};
 
 /// Bytes of CONNECT that are read: protocol name, level and flags, properties (MQTT 5 3.1.2).
 const CONNECT_HEAD: usize = 512;
@@ -75,15 +75,6 @@ impl Protocol for Mqtt {
     fn open(&self) -> Box<dyn Parser> {
         Box::new(MqttParser { version: Some(4), nameless: false, payloads: Default::default() })
     }
-}
-
-/// The head of a PUBLISH in front of its payload.
-enum Head<'a> {
-    /// This many bytes, with this topic.
-    Is(usize, &'a [u8]),
-    /// Bytes needed to decide.
-    More(usize),
-    Bad,
 }
 
 /// A variable byte integer (MQTT 5 1.5.5), and the bytes it takes.
@@ -244,17 +235,22 @@ impl MqttParser {
         }
     }
 
-    /// Reads the head of a PUBLISH in front of its payload.
-    fn head<'a>(&mut self, flags: u8, body: &'a [u8], len: u64) -> Head<'a> {
-        let Some((topic, _)) = body.split_first_chunk::<2>() else { return Head::More(2) };
+    /// Reads the head of a PUBLISH before its payload. Returns its length in bytes, and the topic.
+    fn head<'a>(
+        &mut self,
+        flags: u8,
+        body: &'a [u8],
+        len: u64,
+    ) -> Result<(usize, &'a [u8]), ElementError> {
+        let (topic, _) = body.split_first_chunk::<2>().ok_or(ElementError::Need(2))?;
         let mut used = 2 + usize::from(u16::from_be_bytes(*topic));
         let topic_end = used;
         // A packet identifier for all but "at most once".
         used += if flags & 0x06 == 0 { 0 } else { 2 };
-        let Some(behind) = body.get(used..) else { return Head::More(used.max(body.len() + 1)) };
+        let behind = body.get(used..).ok_or(ElementError::Need(used))?;
         let (have, all) = (body.len() as u64, len.min((used + PROPERTIES) as u64));
         if self.version.is_none() && have < all {
-            return Head::More(usize::try_from(all).unwrap_or(MAX_HEAD));
+            return Err(ElementError::Need(usize::try_from(all).unwrap_or(MAX_HEAD)));
         }
         let version =
             *self.version.get_or_insert_with(|| if has_properties(behind) { 5 } else { 4 });
@@ -264,14 +260,14 @@ impl MqttParser {
                     used = used.saturating_add(bytes);
                     used = used.saturating_add(usize::try_from(properties).unwrap_or(MAX_HEAD));
                 }
-                Match::More => return Head::More((used + 1).max(body.len() + 1)),
-                Match::No => return Head::Bad,
+                Match::More => return Err(ElementError::Need((used + 1).max(body.len() + 1))),
+                Match::No => return Err(ElementError::Malformed),
             }
         }
         match body.get(2..topic_end) {
-            _ if used as u64 > len || used > MAX_HEAD => Head::Bad,
-            Some(topic) if body.len() >= used => Head::Is(used, topic),
-            _ => Head::More(used),
+            _ if used as u64 > len || used > MAX_HEAD => Err(ElementError::Malformed),
+            Some(topic) if body.len() >= used => Ok((used, topic)),
+            _ => Err(ElementError::Need(used)),
         }
     }
 }
@@ -319,11 +315,11 @@ impl Parser for MqttParser {
             }
             let whole = usize::try_from(len).unwrap_or(usize::MAX).min(body.len());
             let (head, topic) = match self.head(flags, body.get(..whole).unwrap_or(body), len) {
-                Head::Is(head, topic) => (head, topic),
-                Head::More(need) if need as u64 <= len && need <= MAX_HEAD => {
+                Ok(head) => head,
+                Err(ElementError::Need(need)) if need as u64 <= len && need <= MAX_HEAD => {
                     return Ok(Progress::need(at, 1 + used + need));
                 }
-                Head::More(_) | Head::Bad => return Err(ParseError::new(Reason::Malformed, at)),
+                Err(_) => return Err(ParseError::new(Reason::Malformed, at)),
             };
             sink.unit("message");
             at += 1 + used + head;

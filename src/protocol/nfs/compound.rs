@@ -3,8 +3,9 @@
 
 use super::MAX_HANDLE;
 use super::message::{DataOf, Message, PendingCall, Step, handle, name};
-use super::xdr::{Stop, Xdr};
+use super::xdr::Xdr;
 use crate::protocol::files::Handle;
+use crate::syntax::ElementError;
 
 /// Operations of a compound.
 const MAX_OPERATIONS: u32 = 64;
@@ -39,7 +40,7 @@ pub(super) fn call(
     message: &mut Message,
     xdr: &mut Xdr<'_>,
     asked: PendingCall,
-) -> Result<(), Stop> {
+) -> Result<(), ElementError> {
     xdr.opaque(MAX_TAG)?;
     let _minor = xdr.u32()?;
     let count = xdr.u32()?;
@@ -110,7 +111,7 @@ pub(super) fn call(
 }
 
 /// The results of a reply.
-pub(super) fn reply(message: &mut Message, xdr: &mut Xdr<'_>) -> Result<(), Stop> {
+pub(super) fn reply(message: &mut Message, xdr: &mut Xdr<'_>) -> Result<(), ElementError> {
     let _status = xdr.u32()?;
     xdr.opaque(MAX_TAG)?;
     let count = xdr.u32()?;
@@ -158,7 +159,7 @@ pub(super) fn reply(message: &mut Message, xdr: &mut Xdr<'_>) -> Result<(), Stop
 }
 
 /// Arguments of OPEN (RFC 7530 16.16.1, RFC 8881 18.16.1); the name, if there is one.
-fn open(xdr: &mut Xdr<'_>) -> Result<Option<String>, Stop> {
+fn open(xdr: &mut Xdr<'_>) -> Result<Option<String>, ElementError> {
     // Number, access and deny, the client.
     xdr.bytes(4 + 8 + 8)?;
     xdr.opaque(MAX_TAG)?;
@@ -173,7 +174,7 @@ fn open(xdr: &mut Xdr<'_>) -> Result<Option<String>, Stop> {
                 xdr.bytes(8)?;
                 attributes(xdr)?;
             }
-            _ => return Err(Stop::Malformed),
+            _ => return Err(ElementError::Malformed),
         }
     }
     match xdr.u32()? {
@@ -185,12 +186,12 @@ fn open(xdr: &mut Xdr<'_>) -> Result<Option<String>, Stop> {
         }
         5 => xdr.bytes(STATEID).map(|_| None),
         4 | 6 => Ok(None),
-        _ => Err(Stop::Malformed),
+        _ => Err(ElementError::Malformed),
     }
 }
 
 /// Results of OPEN.
-fn opened(xdr: &mut Xdr<'_>) -> Result<(), Stop> {
+fn opened(xdr: &mut Xdr<'_>) -> Result<(), ElementError> {
     // State, change of the folder, flags.
     xdr.bytes(STATEID + 20 + 4)?;
     bitmap(xdr)?;
@@ -211,20 +212,20 @@ fn opened(xdr: &mut Xdr<'_>) -> Result<(), Stop> {
                 xdr.u32()?;
             }
         }
-        _ => return Err(Stop::Malformed),
+        _ => return Err(ElementError::Malformed),
     }
     Ok(())
 }
 
-fn bitmap(xdr: &mut Xdr<'_>) -> Result<(), Stop> {
+fn bitmap(xdr: &mut Xdr<'_>) -> Result<(), ElementError> {
     let words = xdr.u32()? as usize;
     if words > MAX_HANDLE {
-        return Err(Stop::Malformed);
+        return Err(ElementError::Malformed);
     }
     xdr.bytes(4 * words).map(|_| ())
 }
 
-fn attributes(xdr: &mut Xdr<'_>) -> Result<(), Stop> {
+fn attributes(xdr: &mut Xdr<'_>) -> Result<(), ElementError> {
     /// Longest list of attributes, bytes: names of users and access lists are the longest.
     const MAX_ATTRIBUTES: usize = 16 << 10;
     bitmap(xdr)?;

@@ -1,9 +1,10 @@
 //! Files in calls and replies: NFS 2 (RFC 1094), NFS 3 (RFC 1813), and MOUNT. NFS 4 is in [`super::compound`].
 
 use super::rpc::{self, Head, Protection};
-use super::xdr::{Stop, Xdr};
+use super::xdr::Xdr;
 use super::{MAX_HANDLE, compound};
 use crate::protocol::files::{Handle, MAX_NAME};
+use crate::syntax::ElementError;
 
 /// Operations of a compound that are kept.
 pub(super) const MAX_STEPS: usize = 16;
@@ -81,7 +82,7 @@ impl Message {
         data: &[u8],
         size: Option<usize>,
         asked: impl FnOnce(u32) -> Option<PendingCall>,
-    ) -> Result<Self, Stop> {
+    ) -> Result<Self, ElementError> {
         let mut xdr = Xdr::new(data);
         let mut message = Self::default();
         match Head::read(&mut xdr)? {
@@ -127,13 +128,13 @@ impl Message {
     }
 
     /// Whether `data` begins with a reply of `size` bytes that contains file bytes.
-    pub(super) fn is_read_reply(data: &[u8], size: usize) -> Result<bool, Stop> {
+    pub(super) fn is_read_reply(data: &[u8], size: usize) -> Result<bool, ElementError> {
         let reply = matches!(data.get(4..8), Some([0, 0, 0, 1]));
         Ok(reply && Self::read(data, Some(size), |_| None)?.data.is_some())
     }
 
     /// A reply to an unseen call: one with file bytes has a matching length.
-    fn guess(&mut self, xdr: &Xdr<'_>, size: Option<usize>) -> Result<(), Stop> {
+    fn guess(&mut self, xdr: &Xdr<'_>, size: Option<usize>) -> Result<(), ElementError> {
         let mut words = xdr.clone();
         let (status, second, third) = (words.u32()?, words.u32()?, words.u32()?);
         if status != 0 {
@@ -155,7 +156,7 @@ impl Message {
         Ok(())
     }
 
-    fn call_2(&mut self, xdr: &mut Xdr<'_>, asked: PendingCall) -> Result<(), Stop> {
+    fn call_2(&mut self, xdr: &mut Xdr<'_>, asked: PendingCall) -> Result<(), ElementError> {
         match asked.procedure {
             LOOKUP_2 | CREATE_2 => {
                 xdr.bytes(32)?;
@@ -177,7 +178,7 @@ impl Message {
         Ok(())
     }
 
-    fn call_3(&mut self, xdr: &mut Xdr<'_>, asked: PendingCall) -> Result<(), Stop> {
+    fn call_3(&mut self, xdr: &mut Xdr<'_>, asked: PendingCall) -> Result<(), ElementError> {
         match asked.procedure {
             LOOKUP_3 | CREATE_3 => {
                 xdr.opaque(MAX_HANDLE)?;
@@ -208,7 +209,7 @@ impl Message {
         Ok(())
     }
 
-    fn reply_2(&mut self, xdr: &mut Xdr<'_>, procedure: u32) -> Result<(), Stop> {
+    fn reply_2(&mut self, xdr: &mut Xdr<'_>, procedure: u32) -> Result<(), ElementError> {
         let done = xdr.u32()? == 0;
         match procedure {
             READ if done => {
@@ -225,7 +226,7 @@ impl Message {
         Ok(())
     }
 
-    fn reply_3(&mut self, xdr: &mut Xdr<'_>, procedure: u32) -> Result<(), Stop> {
+    fn reply_3(&mut self, xdr: &mut Xdr<'_>, procedure: u32) -> Result<(), ElementError> {
         let done = xdr.u32()? == 0;
         match procedure {
             READ if done => {
@@ -251,7 +252,7 @@ impl Message {
     }
 
     /// Opaque bytes of a file are next.
-    pub(super) fn bytes(&mut self, xdr: &mut Xdr<'_>, of: DataOf) -> Result<(), Stop> {
+    pub(super) fn bytes(&mut self, xdr: &mut Xdr<'_>, of: DataOf) -> Result<(), ElementError> {
         let len = xdr.u32()? as usize;
         self.data = Some(Data { at: xdr.position(), len, of });
         Ok(())
@@ -274,7 +275,7 @@ const CREATE_3: u32 = 8;
 const COMMIT_3: u32 = 21;
 
 /// A file handle, by a hash: handles are opaque and of variable length.
-pub(super) fn handle(xdr: &mut Xdr<'_>) -> Result<Handle, Stop> {
+pub(super) fn handle(xdr: &mut Xdr<'_>) -> Result<Handle, ElementError> {
     Ok(hash(xdr.opaque(MAX_HANDLE)?))
 }
 
@@ -289,7 +290,7 @@ fn hash(handle: &[u8]) -> Handle {
 }
 
 /// A name, cut to what is kept.
-pub(super) fn name(xdr: &mut Xdr<'_>) -> Result<String, Stop> {
+pub(super) fn name(xdr: &mut Xdr<'_>) -> Result<String, ElementError> {
     let name = xdr.opaque(MAX_NAME_READ)?;
     let name = name.get(..name.len().min(MAX_NAME)).unwrap_or(name);
     Ok(String::from_utf8_lossy(name).into_owned())

@@ -16,10 +16,10 @@ use super::{
     Authentication, ContentSink, Direction, End, ParseError, Parser, Position, Probe, Progress,
     Protocol, Reason, Resync, Role, Roles, ServiceFacts, Speaker,
 };
+use crate::syntax::ElementError;
 use message::{DataOf, Message, PendingCall, Step};
 use rpc::Protection;
 use std::collections::BTreeMap;
-use xdr::Stop;
 
 /// Longest file handle, bytes (RFC 7530 4.2.1).
 const MAX_HANDLE: usize = 128;
@@ -133,7 +133,7 @@ fn reply(record: &[u8], len: usize) -> Probe {
     }
     match Message::is_read_reply(record.get(..len).unwrap_or(record), len) {
         Ok(true) => Probe::yes(Speaker::Server),
-        Err(Stop::Need(need)) if need <= len && need <= MAX_HEAD => Probe::More,
+        Err(ElementError::Need(need)) if need <= len && need <= MAX_HEAD => Probe::More,
         Ok(false) | Err(_) => Probe::No,
     }
 }
@@ -319,7 +319,7 @@ impl NfsParser {
         }
     }
 
-    fn read(&self, record: &[u8], size: Option<usize>) -> Result<Message, Stop> {
+    fn read(&self, record: &[u8], size: Option<usize>) -> Result<Message, ElementError> {
         Message::read(record, size, |xid| self.asked.get(&xid).copied())
     }
 
@@ -375,7 +375,7 @@ impl NfsParser {
         let record = data.get(..fragment).unwrap_or(data);
         let found = match self.read(record, Some(fragment)) {
             Ok(message) => self.apply(message, sink),
-            Err(Stop::Need(need)) if need <= fragment.min(MAX_HEAD) => {
+            Err(ElementError::Need(need)) if need <= fragment.min(MAX_HEAD) => {
                 return Progress::need(0, need);
             }
             Err(_) => {
@@ -419,7 +419,7 @@ impl NfsParser {
                 Some((_, piece)) => Place::Data(piece),
                 None => Place::Rest,
             },
-            Err(Stop::Need(need)) if need <= MAX_HEAD => Place::Head(record, need),
+            Err(ElementError::Need(need)) if need <= MAX_HEAD => Place::Head(record, need),
             Err(_) => {
                 sink.anomaly(Reason::Malformed);
                 Place::Rest

@@ -1,6 +1,7 @@
 //! Calls and replies of ONC RPC (RFC 5531), and their protection by RPCSEC_GSS (RFC 2203).
 
-use super::xdr::{Stop, Xdr};
+use super::xdr::Xdr;
+use crate::syntax::ElementError;
 
 /// Programs (RFC 5531 13).
 pub(super) const NFS: u32 = 100_003;
@@ -35,7 +36,7 @@ pub(super) enum Head {
 
 impl Head {
     /// Reads the header; arguments or results follow.
-    pub(super) fn read(xdr: &mut Xdr<'_>) -> Result<Self, Stop> {
+    pub(super) fn read(xdr: &mut Xdr<'_>) -> Result<Self, ElementError> {
         let xid = xdr.u32()?;
         if xdr.bool()? {
             // MSG_ACCEPTED and SUCCESS (RFC 5531 9).
@@ -47,7 +48,7 @@ impl Head {
             return Ok(Self::Reply { xid, success: xdr.u32()? == 0 });
         }
         if xdr.u32()? != 2 {
-            return Err(Stop::Malformed);
+            return Err(ElementError::Malformed);
         }
         let (program, version, procedure) = (xdr.u32()?, xdr.u32()?, xdr.u32()?);
         let flavor = xdr.u32()?;

@@ -1,4 +1,4 @@
-//! What was cut from which captures, with the hashes that prove it.
+//! The manifest of a cut: what came from which captures, with the hashes that prove it.
 
 use super::selector::Selectors;
 use super::{CutError, WrittenFile};
@@ -31,7 +31,7 @@ impl<W: Write> Hashed<W> {
         Ok(self.into_inner().1)
     }
 
-    /// The file it was written to, and the hash.
+    /// The inner writer, and the hash of what was written.
     pub fn into_inner(self) -> (W, WrittenFile) {
         let digits = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
         (self.to, (digits, self.bytes))
@@ -50,7 +50,7 @@ impl<W: Write> Write for Hashed<W> {
     }
 }
 
-/// A capture that packets were taken from.
+/// A capture that packets came from.
 pub(super) struct SourceFile {
     /// As the run named it.
     pub name: String,
@@ -114,7 +114,7 @@ impl Manifest {
         }))
     }
 
-    /// Writes it beside the capture. Returns its path.
+    /// Writes the manifest beside the capture. Returns its path.
     pub fn write(&self, capture: &Path) -> Result<PathBuf, CutError> {
         let mut path = capture.as_os_str().to_owned();
         path.push(".json");

@@ -1,4 +1,4 @@
-//! The capture that is written, block by block.
+//! The written capture, block by block.
 
 use crate::capture::{Batch, LinkType, Packet, Source as _, Status, Timeline};
 use crate::output::pcapng::Writer;

@@ -5,27 +5,27 @@ use std::path::{Path, PathBuf};
 /// Why a store or events could not be read. No message contains text of the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
-    /// The system refused.
+    /// A system call failed.
     #[error("cannot read {path}: {source}; {}", remedy(.source), path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         source: std::io::Error,
     },
-    /// Nothing in it is an event.
-    #[error("{path} holds no events of phitap{remedy}", path = .path.display())]
+    /// It contains no event.
+    #[error("{path} contains no phitap events{remedy}", path = .path.display())]
     NoEvents {
         /// The file.
         path: PathBuf,
-        /// What it seems to be, and what to do.
+        /// What the file seems to be, and what to do.
         remedy: &'static str,
     },
     /// The store cannot be used.
     #[cfg(feature = "store")]
     #[error(transparent)]
     Store(#[from] crate::output::store::StoreError),
-    /// This program was built without stores.
+    /// The program was built without support for stores.
     #[error("{path} is a store, and this phitap was built without the feature store", path = .0.display())]
     NoStore(PathBuf),
 }

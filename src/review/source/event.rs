@@ -1,5 +1,5 @@
-//! An event as `schema/event.schema.json` describes it, as far as the model needs it. Missing or wrong fields make
-//! the line garbage, never a panic.
+//! The part of an event (`schema/event.schema.json`) that the model needs. Missing or invalid
+//! fields make a line malformed and never cause a panic.
 
 use super::model::{Asset, Evidence, Exposure, Identifier, Service};
 use crate::time::Timestamp;
@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
-/// What kind of event a line is.
+/// The head of an event, which gives its kind.
 #[derive(Deserialize)]
 pub(super) struct Head {
     pub event: HeadEvent,
@@ -209,14 +209,14 @@ pub(super) struct RunField {
     pub ended: Option<String>,
 }
 
-/// RFC 3339 with `Z`, as events are written; none if it is anything else.
+/// Parses RFC 3339 with `Z`, as events have it; none for anything else.
 pub(in crate::review) fn time(text: &str) -> Option<Timestamp> {
     let format = &time::format_description::well_known::Rfc3339;
     let at = time::OffsetDateTime::parse(text, format).ok()?;
     i64::try_from(at.unix_timestamp_nanos()).ok().map(Timestamp)
 }
 
-/// An exposure of a run; none if anything that it needs is missing.
+/// An exposure of a run; none if a required field is missing.
 pub(super) fn exposure(line: Line, run: usize, event: Value) -> Option<Exposure> {
     let at = time(&line.timestamp)?;
     let bound = |text: Option<String>| text.as_deref().and_then(time).unwrap_or(at);

@@ -1,14 +1,14 @@
-//! Files of events as they lie on a disk: plain, with a byte order mark, or compressed as `--output FILE,rotate=SIZE`
-//! leaves them.
+//! Opens files of events: plain, with a byte order mark, or compressed, as `--output
+//! FILE,rotate=SIZE` leaves them.
 
 use crate::capture::is_capture;
 use flate2::bufread::MultiGzDecoder;
 use std::io::{self, BufRead, BufReader, Cursor, Read as _};
 
-/// First bytes that are looked at: more than the longest beginning that is recognised.
+/// Bytes inspected at the beginning; longer than any signature that is recognised.
 const HEAD: u64 = 512;
 
-/// Lines of a source, and what to do where none of them is an event.
+/// The lines of a source, and a hint if none of them is an event.
 pub(in crate::review) struct Input<'a> {
     /// The lines.
     pub lines: Box<dyn BufRead + 'a>,
@@ -17,10 +17,10 @@ pub(in crate::review) struct Input<'a> {
 }
 
 impl<'a> Input<'a> {
-    /// Looks at the first bytes, and unpacks gzip.
+    /// Inspects the first bytes and decompresses gzip.
     ///
     /// # Errors
-    /// If they cannot be read.
+    /// They cannot be read.
     pub fn new(input: impl BufRead + 'a) -> io::Result<Self> {
         let (head, input) = peek(input)?;
         if head.get_ref().starts_with(&[0x1f, 0x8b, 0x08]) {

@@ -9,10 +9,25 @@ use std::collections::HashMap;
 use std::io::{self, BufRead, Read as _};
 use std::path::Path;
 
-/// Longest line, bytes: a hundred times the longest event.
+/// Longest line, bytes; a hundred times the longest event.
 const MAX_LINE: u64 = 1 << 20;
+/// Longest event that is kept, bytes; parts of summaries are longer, and are not kept.
+const MAX_EVENT: usize = 64 << 10;
+/// Kinds of identifiers of one patient that are kept.
+const MAX_KINDS: usize = 64;
+/// Longest token, bytes.
+const MAX_TOKEN: usize = 64;
+/// Memory for what exceeds the usual size of events, bytes. A file may be compressed, and an event that lists thousands
+/// of patients may repeat a long text for each of them.
+const MAX_EXCESS: usize = 256 << 20;
+/// Usual sizes, bytes: of an exposure, a service or an asset in memory, of a finding, and of the texts of a sighting.
+const USUAL_ENTRY: usize = 16 << 10;
+const USUAL_FINDING: usize = 2 << 10;
+const USUAL_SIGHTING: usize = 512;
+/// A value of JSON in memory, bytes.
+const VALUE: usize = 48;
 
-/// Reads events to the end of `input`; `path` is its name in errors.
+/// Reads events until `input` ends; `path` is its name in errors.
 pub(super) fn read(
     input: impl BufRead,
     path: &Path,
@@ -60,23 +75,25 @@ pub(in crate::review) fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     }
 }
 
-/// Where an event of this id is: a later one replaces it.
+/// Index of each event by run and id; a later event replaces it.
 type Places = HashMap<(usize, String), usize>;
 
 struct Reader<'a> {
     filter: &'a Filter,
     results: Results,
-    /// The run that goes on, by sensor.
+    /// The current run of each sensor.
     runs: HashMap<String, usize>,
     exposures: Places,
     services: Places,
     assets: Places,
     /// Patients by run and token.
     patients: Places,
-    /// Findings by id: the patient, and the place among its sightings.
+    /// Findings by id: indexes of the patient and of its sighting.
     findings: HashMap<String, (usize, usize)>,
-    /// Ids of the exposures of sightings, until all are known.
+    /// Exposure ids of sightings, until all exposures are known.
     pending: Vec<(usize, usize, String)>,
+    /// What is left of [`MAX_EXCESS`].
+    excess: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -91,19 +108,30 @@ impl<'a> Reader<'a> {
             patients: Places::new(),
             findings: HashMap::new(),
             pending: Vec::new(),
+            excess: MAX_EXCESS,
         }
     }
 
-    /// Takes a line; none if it is no event.
+    /// Reads a line; none if it is no event.
     fn line(&mut self, text: &[u8]) -> Option<()> {
         let head: Head = serde_json::from_slice(text).ok()?;
+        if text.len() > MAX_EVENT && head.event.action != "phi-summary" {
+            self.results.losses.too_long += 1;
+            return Some(());
+        }
         let line: Line = serde_json::from_slice(text).ok()?;
         let time = event::time(&line.timestamp)?;
         let action = head.event.action;
         let run = self.run(&line, time, action == "run-summary")?;
         let whole = || serde_json::from_slice::<Value>(text).ok();
         match action.as_str() {
+            "phi-finding" if !self.fits(text.len(), USUAL_FINDING) => Some(false),
             "phi-finding" => self.finding(line, run, time),
+            "phi-exposure" | "service-seen" | "asset-seen"
+                if !self.fits(weight(text), USUAL_ENTRY) =>
+            {
+                Some(false)
+            }
             "phi-exposure" => {
                 let exposure = event::exposure(line, run, whole()?)?;
                 let id = exposure.id.clone();
@@ -123,14 +151,21 @@ impl<'a> Reader<'a> {
                 self.ended(&line, run, whole()?);
                 Some(true)
             }
-            // What is merged (`phitap merge`), and how a sensor was.
+            // Summaries are for `phitap merge`; the status of a sensor is not listed.
             "phi-summary" | "sensor-status" => Some(true),
             _ => None,
         }
         .map(|held| self.results.losses.entries += u64::from(!held))
     }
 
-    /// The run that an event belongs to; a sensor's next event after its summary begins another.
+    /// Whether there is room for `bytes`, of which `usual` are not counted.
+    fn fits(&mut self, bytes: usize, usual: usize) -> bool {
+        let left = self.excess.checked_sub(bytes.saturating_sub(usual));
+        self.excess = left.unwrap_or(self.excess);
+        left.is_some()
+    }
+
+    /// The run of an event. After its summary, a sensor's next event begins another run.
     fn run(&mut self, line: &Line, time: Timestamp, ends: bool) -> Option<usize> {
         let sensor = &line.observer.name;
         let run = match self.runs.get(sensor) {
@@ -175,7 +210,7 @@ impl<'a> Reader<'a> {
         self.runs.remove(&line.observer.name);
     }
 
-    /// Patients of a finding, or of a list. False if there was no room for them.
+    /// Reads the patients of a finding or a list. False if there was no room.
     fn finding(&mut self, line: Line, run: usize, time: Timestamp) -> Option<bool> {
         if self.filter.patients == 0 {
             return Some(true);
@@ -223,7 +258,7 @@ impl<'a> Reader<'a> {
         Some(true)
     }
 
-    /// Adds a sighting to its patient; the patient's place.
+    /// Adds a sighting to its patient. Returns the patient's index.
     fn seen(
         &mut self,
         run: usize,
@@ -232,6 +267,10 @@ impl<'a> Reader<'a> {
         seen: PatientObservation,
         exposure: Option<&str>,
     ) -> Option<usize> {
+        if token.len() > MAX_TOKEN || !self.fits(texts(&seen), USUAL_SIGHTING) {
+            self.results.losses.patients += 1;
+            return None;
+        }
         let key = (run, token);
         let at = match self.patients.get(&key) {
             Some(at) => *at,
@@ -258,14 +297,14 @@ impl<'a> Reader<'a> {
         patient.first = patient.first.min(seen.first);
         patient.last = patient.last.max(seen.last);
         for kind in kinds {
-            if !patient.kinds.contains(kind) {
+            if patient.kinds.len() < MAX_KINDS && !patient.kinds.contains(kind) {
                 patient.kinds.push(kind.clone());
             }
         }
         match self.findings.get(&seen.id) {
             Some((of, place)) if *of == at => {
                 if let Some(known) = patient.seen.get_mut(*place) {
-                    // A later line with the same id says all that the earlier one said.
+                    // A later line with the same id includes everything in the earlier one.
                     patient.records = patient.records.saturating_sub(known.records);
                     patient.records = patient.records.saturating_add(seen.records);
                     *known = PatientObservation { first: known.first.min(seen.first), ..seen };
@@ -286,7 +325,7 @@ impl<'a> Reader<'a> {
         Some(at)
     }
 
-    /// Joins sightings with their exposures, and takes out what was not asked for.
+    /// Links sightings to exposures, and applies the filter.
     fn finish(mut self) -> Results {
         for (patient, place, exposure) in std::mem::take(&mut self.pending) {
             let Some(patient) = self.results.patients.get_mut(patient) else { continue };
@@ -300,7 +339,20 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// Adds an entry, or puts it in the place of an earlier one with its id. False if there is no room.
+/// Bytes of the texts of a sighting.
+fn texts(seen: &PatientObservation) -> usize {
+    let files = seen.evidence.as_ref().map_or(0, |at| at.file.len() + at.last_file.len());
+    let layers: usize = seen.carrier.iter().map(|layer| layer.len() + size_of::<String>()).sum();
+    let texts = [&seen.id, &seen.rule, &seen.operation, &seen.direction, &seen.community_id];
+    texts.iter().map(|text| text.len()).sum::<usize>() + layers + files
+}
+
+/// Bytes that an event takes in memory as a value of JSON, roughly.
+fn weight(text: &[u8]) -> usize {
+    text.len() + VALUE * memchr::memchr2_iter(b',', b':', text).count()
+}
+
+/// Adds an entry, or replaces the earlier one with its id. False if there is no room.
 fn put<T>(list: &mut Vec<T>, places: &mut Places, key: (usize, String), entry: T) -> Option<bool> {
     if let Some(known) = places.get(&key).and_then(|at| list.get_mut(*at)) {
         *known = entry;

@@ -1,4 +1,4 @@
-//! One reading model for a store and for a file of events.
+//! One model for reading stores and files of events.
 
 mod error;
 mod event;
@@ -26,16 +26,16 @@ use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
 
-/// Most runs, exposures, services and assets that are kept, each; further ones are only counted.
+/// Most runs, exposures, services and assets kept, each. Further ones are only counted.
 pub const MAX_ENTRIES: usize = 100_000;
-/// Patients that are held unless [`Filter::patients`] says otherwise.
+/// Most patients kept, unless [`Filter::patients`] is set.
 pub const MAX_PATIENTS: usize = 250_000;
-/// Masked identifiers of one patient that are held.
+/// Most masked identifiers kept per patient.
 pub const MAX_IDENTIFIERS: usize = 64;
-/// Exposures at which one patient was seen that are held.
+/// Most exposures kept per patient.
 pub const MAX_SIGHTINGS: usize = 1_024;
 
-/// What is read; by default everything.
+/// Selects what is read; everything by default.
 #[derive(Clone, Debug)]
 pub struct Filter {
     /// Seen at this packet time or later.
@@ -50,17 +50,17 @@ pub struct Filter {
     pub ports: Vec<u16>,
     /// Protocols; any if empty.
     pub protocols: Vec<String>,
-    /// Severity of the exposure, at least.
+    /// Lowest severity of the exposure.
     pub severity: u8,
     /// Sensors; any if empty.
     pub sensors: Vec<String>,
-    /// A run, counted from 1 in the order in which they began.
+    /// A run, numbered from 1 in the order in which they began.
     pub run: Option<usize>,
     /// Ids or fingerprints of exposures; any if empty.
     pub exposures: Vec<String>,
     /// Tokens (`p_...`) of patients; any if empty.
     pub tokens: Vec<String>,
-    /// Patients held at most; 0 reads none.
+    /// Most patients to keep; 0 reads none.
     pub patients: usize,
 }
 
@@ -109,7 +109,7 @@ impl Filter {
                 || exposure.fingerprint.as_deref().is_some_and(named))
     }
 
-    /// Whether exposures are filtered, so that what belongs to none is excluded.
+    /// Whether the filter selects exposures, which excludes entries without one.
     pub const fn asks_of_exposures(&self) -> bool {
         !(self.clients.is_empty()
             && self.servers.is_empty()
@@ -119,6 +119,14 @@ impl Filter {
             || self.severity > 0
     }
 
+    /// Whether services are selected, whoever their clients are.
+    pub const fn asks_of_services(&self) -> bool {
+        !(self.servers.is_empty() && self.ports.is_empty())
+            && self.clients.is_empty()
+            && self.exposures.is_empty()
+            && self.severity == 0
+    }
+
     /// Whether a run is selected; `number` counts from 1.
     pub fn takes_run(&self, run: &Run, number: usize) -> bool {
         self.run.is_none_or(|asked| asked == number)
@@ -126,10 +134,10 @@ impl Filter {
     }
 }
 
-/// Whether the file at `path` is a database of SQLite.
+/// Whether the file at `path` is an SQLite database.
 ///
 /// # Errors
-/// If it cannot be read.
+/// It cannot be read.
 pub fn is_store(path: &Path) -> Result<bool, ReadError> {
     let mut head = Vec::new();
     let file = File::open(path).map_err(|source| ReadError::io(path, source))?;
@@ -140,10 +148,10 @@ pub fn is_store(path: &Path) -> Result<bool, ReadError> {
     Ok(head == b"SQLite format 3\0")
 }
 
-/// Reads a store or a file of events, also compressed with gzip; `-` is standard input.
+/// Reads a store or a file of events, which may be compressed with gzip; `-` is standard input.
 ///
 /// # Errors
-/// If it cannot be read, or holds nothing of phitap.
+/// It cannot be read, or contains nothing from phitap.
 pub fn read(path: &Path, filter: &Filter) -> Result<Results, ReadError> {
     if path.as_os_str() == "-" {
         let input = std::io::stdin().lock();
@@ -159,8 +167,7 @@ pub fn read(path: &Path, filter: &Filter) -> Result<Results, ReadError> {
     lines::read(BufReader::with_capacity(1 << 16, file), path, filter)
 }
 
-/// The patients that one of these tokens identifies: `i_...` of an identifier, whoever
-/// issued it, or `p_...`.
+/// The patients with one of these tokens: `i_...` of an identifier with any issuer, or `p_...`.
 ///
 /// # Errors
 /// As [`read`].
@@ -179,7 +186,7 @@ pub fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<Results,
     Ok(results)
 }
 
-/// The runs in it.
+/// The runs in a store or file.
 ///
 /// # Errors
 /// As [`read`].
@@ -191,7 +198,8 @@ pub fn runs(path: &Path, filter: &Filter) -> Result<Vec<Run>, ReadError> {
     Ok(read(path, filter)?.runs)
 }
 
-/// A moment: a day, a time with a space or a `T`, or RFC 3339. Without a zone it is UTC.
+/// Parses a time: a day, a day and time separated by a space or `T`, or RFC 3339. UTC unless a zone
+/// is given.
 pub fn moment(text: &str) -> Option<Timestamp> {
     let text = text.trim();
     let full = match text.len() {

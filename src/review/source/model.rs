@@ -1,4 +1,5 @@
-//! The reading model. Texts come from the wire and may be forged: escape them wherever they are shown.
+//! The reading model. Its texts come from the wire and may be forged: escape them wherever they are
+//! shown.
 
 use super::{Filter, MAX_ENTRIES};
 use crate::time::Timestamp;
@@ -8,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 /// Results of runs.
 #[derive(Debug, Default)]
 pub struct Results {
-    /// Every run in the order in which they began.
+    /// All runs in the order in which they began.
     pub runs: Vec<Run>,
     /// Exposures by run, in the order in which they were first seen.
     pub exposures: Vec<Exposure>,
@@ -25,20 +26,20 @@ pub struct Results {
 /// What could not be read or exceeded a limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct ReadLosses {
-    /// Lines, or entries of a store, that are no events.
+    /// Lines, or entries of a store, that are not events.
     pub garbage: u64,
-    /// Lines longer than an event may be.
+    /// Lines beyond the maximum length.
     pub too_long: u64,
     /// Runs, exposures, services and assets beyond the limit.
     pub entries: u64,
     /// Patients beyond the limit.
     pub patients: u64,
-    /// Patients of lists, whose names, dates and masks events do not give.
+    /// Patients known from lists only, whose names, dates and masks are not in events.
     pub listed: u64,
 }
 
 impl ReadLosses {
-    /// Whether everything was read and kept.
+    /// Whether nothing was lost.
     pub const fn none(&self) -> bool {
         self.garbage == 0 && self.too_long == 0 && self.entries == 0 && self.patients == 0
     }
@@ -51,23 +52,23 @@ pub struct Run {
     pub sensor: String,
     /// Version of phitap.
     pub version: String,
-    /// Identifies its rules; empty in events.
+    /// Digest of its rules; empty in events.
     pub rules: String,
     /// Id of the key of its tokens.
     pub key_id: String,
     /// Whether it watched interfaces.
     pub live: bool,
-    /// Capture files, as far as known.
+    /// Capture files as far as they are known.
     pub files: Vec<String>,
-    /// When it began, by the clock; known of stores.
+    /// When it began, by the clock; only stores have it.
     pub began: Option<Timestamp>,
-    /// Packet time of the first thing it saw.
+    /// First packet time of its results.
     pub first: Option<Timestamp>,
-    /// Packet time of the last thing it saw.
+    /// Last packet time of its results.
     pub last: Option<Timestamp>,
-    /// Whether it wrote its summary; otherwise it is still running, or was killed.
+    /// Whether it wrote its summary. Otherwise it is still running, or was killed.
     pub ended: bool,
-    /// Its summary, as `run-summary` gives it; null without one.
+    /// Its `run-summary` event; null if there is none.
     pub event: Value,
 }
 
@@ -84,7 +85,7 @@ impl Run {
     }
 }
 
-/// The packets, for an analyst.
+/// The packets of an entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
     /// The capture file of the first packet.
@@ -104,13 +105,13 @@ pub struct Exposure {
     pub run: usize,
     /// `event.id`.
     pub id: String,
-    /// The same in every run under the same key; older events have none.
+    /// The same in every run with the same key; older events have none.
     pub fingerprint: Option<String>,
-    /// 0 to 100.
+    /// Severity, 0 to 100.
     pub severity: u8,
     /// `open`, `update`, `idle` or `ended`.
     pub state: String,
-    /// First and last finding.
+    /// First finding.
     pub first: Timestamp,
     /// Last finding.
     pub last: Timestamp,
@@ -124,13 +125,13 @@ pub struct Exposure {
     pub protocol: String,
     /// `inbound`, `outbound`, `internal` or `external`.
     pub direction: String,
-    /// Of the flow in which the first finding came.
+    /// Community ID of the flow with the first finding.
     pub community_id: String,
     /// Distinct patients.
     pub patients: u64,
-    /// Bounds of their number.
+    /// Bounds of the number of patients.
     pub patients_bounds: (u64, u64),
-    /// Patients by flow.
+    /// Findings: patients per flow.
     pub findings: u64,
     /// Records.
     pub records: u64,
@@ -138,17 +139,17 @@ pub struct Exposure {
     pub flows: u64,
     /// Operations, in the order of appearance.
     pub operations: Vec<String>,
-    /// By kind of identifier, how many findings show it.
+    /// Number of findings by kind of identifier.
     pub kinds: Vec<(String, u64)>,
     /// Marks of records (`diagnosis`, `test`).
     pub marks: Vec<String>,
-    /// Its packets; none of a live capture.
+    /// Its packets; none for a live capture.
     pub evidence: Option<Evidence>,
     /// `phi.service.authentication`.
     pub authentication: String,
     /// Whether the service was seen to answer any client.
     pub open: bool,
-    /// The whole event, for what is not here.
+    /// The whole event, for further fields.
     pub event: Value,
 }
 
@@ -157,19 +158,19 @@ pub struct Exposure {
 pub struct Patient {
     /// Index of the run.
     pub run: usize,
-    /// `p_...`; of the person, where several tokens are one.
+    /// Token, `p_...`; the person's if several tokens belong to one person.
     pub token: String,
     /// First time it was seen.
     pub first: Timestamp,
     /// Last time it was seen.
     pub last: Timestamp,
-    /// Records; an estimate from below in events.
+    /// Records; in events, a lower bound.
     pub records: u64,
     /// Kinds of identifiers.
     pub kinds: Vec<String>,
-    /// Masked identifiers; of listed patients none.
+    /// Masked identifiers; none for listed patients.
     pub identifiers: Vec<Identifier>,
-    /// With which exposures.
+    /// Sightings by exposure.
     pub seen: Vec<PatientObservation>,
 }
 
@@ -178,24 +179,24 @@ pub struct Patient {
 pub struct Identifier {
     /// `name`, `patient_id`.
     pub kind: String,
-    /// The mask, or the value where it was shown.
+    /// The mask, or the value if it was revealed.
     #[serde(default)]
     pub value: String,
-    /// Whether that is a mask.
+    /// Whether it is a mask.
     #[serde(default = "masked")]
     pub masked: bool,
-    /// `i_...` of value and issuer.
+    /// Token of value and issuer, `i_...`.
     #[serde(default)]
     pub token: Option<String>,
-    /// `i_...` of the value alone, where an issuer was named.
+    /// Token of the value alone, if an issuer was named.
     #[serde(default)]
     pub any_issuer: Option<String>,
-    /// Where it was.
+    /// The field it was found in.
     #[serde(default)]
     pub field: String,
 }
 
-/// Findings leave out that a value is masked.
+/// The default: findings omit `masked` if it is true.
 const fn masked() -> bool {
     true
 }
@@ -203,7 +204,7 @@ const fn masked() -> bool {
 /// A patient seen with an exposure.
 #[derive(Clone, Debug)]
 pub struct PatientObservation {
-    /// Index of the exposure; none where it is not known, or of several clients.
+    /// Index of the exposure; none if it is unknown or there are several clients.
     pub exposure: Option<usize>,
     /// `event.id` of the finding.
     pub id: String,
@@ -213,9 +214,9 @@ pub struct PatientObservation {
     pub last: Timestamp,
     /// Records.
     pub records: u64,
-    /// 0 to 100.
+    /// Severity, 0 to 100.
     pub severity: u8,
-    /// The rule that raised it.
+    /// The rule that raised the alert.
     pub rule: String,
     /// `C-FIND`, `ADT^A01`, `GET`.
     pub operation: String,
@@ -223,13 +224,13 @@ pub struct PatientObservation {
     pub carrier: Vec<String>,
     /// `client_to_server` or `server_to_client`.
     pub direction: String,
-    /// Of its first flow.
+    /// Community ID of its first flow.
     pub community_id: String,
     /// Its packets.
     pub evidence: Option<Evidence>,
 }
 
-/// A server port that was seen to speak a protocol.
+/// A server port on which a protocol was seen.
 #[derive(Debug)]
 pub struct Service {
     /// Index of the run.
@@ -238,7 +239,7 @@ pub struct Service {
     pub id: String,
     /// When it was last reported.
     pub time: Timestamp,
-    /// Where it listens.
+    /// Address and port of the service.
     pub server: SocketAddr,
     /// `tcp` or `udp`.
     pub transport: String,
@@ -261,11 +262,11 @@ pub struct Asset {
     pub id: String,
     /// When it was first seen.
     pub time: Timestamp,
-    /// Its address.
+    /// Its IP address.
     pub ip: IpAddr,
-    /// `pacs`, `modality`.
+    /// Role: `pacs`, `modality`.
     pub role: String,
-    /// What proves it.
+    /// The protocol that proves the role.
     pub protocol: String,
     /// The whole event.
     pub event: Value,
@@ -308,7 +309,7 @@ pub(super) fn select(results: &mut Results, filter: &Filter) {
     });
 }
 
-/// Keeps part of a list; returns the new index of each entry.
+/// Filters a list. Returns the new index of each entry.
 fn kept<T>(list: &mut Vec<T>, mut keep: impl FnMut(&mut T, usize) -> bool) -> Vec<Option<usize>> {
     let (mut places, mut next, mut at) = (Vec::with_capacity(list.len()), 0, 0);
     list.retain_mut(|entry| {

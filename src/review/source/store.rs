@@ -1,4 +1,4 @@
-//! A store. Rows may be forged: whatever is no event is counted as garbage.
+//! Reads stores. Rows may be forged: malformed ones are counted.
 
 use super::event::{self, Line};
 use super::model::{Evidence, Identifier, Patient, PatientObservation, Results, Run, select};
@@ -23,7 +23,7 @@ pub(super) fn read(path: &Path, filter: &Filter) -> Result<Results, ReadError> {
     Ok(reader.results)
 }
 
-/// Patients that one of these tokens leads to, with everything that `filter` leaves.
+/// The patients with one of these tokens, and everything else that `filter` selects.
 pub(super) fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<Results, ReadError> {
     let connection = open_to_read(path)?;
     let mut reader = Reader::default();
@@ -42,13 +42,13 @@ pub(super) fn runs(path: &Path, filter: &Filter) -> Result<Vec<Run>, ReadError> 
     Ok(reader.results.runs)
 }
 
-/// What is known of a finding's row.
+/// Columns of a finding.
 const FINDING: &str =
     "SELECT f.exposure, f.patient, f.id, f.first, f.last, f.records, f.severity, f.rule,
     f.operation, f.carrier, f.direction, f.community_id, f.first_file, f.first_packet, f.last_file,
     f.last_packet, f.kinds, f.identifiers FROM findings f";
 
-/// Whether it is read when a run saw something, for which all its exposures are looked at.
+/// Whether the time span of each run is read, which takes all of its exposures.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Spans {
     Read,
@@ -58,7 +58,7 @@ enum Spans {
 #[derive(Default)]
 struct Reader {
     results: Results,
-    /// Places of runs and exposures by their numbers in the store.
+    /// Indexes of runs and exposures by their numbers in the store.
     runs: HashMap<i64, usize>,
     exposures: HashMap<i64, usize>,
     patients: HashMap<(usize, [u8; 12]), usize>,
@@ -237,7 +237,7 @@ impl Reader {
         Ok(())
     }
 
-    /// The run and the event of a row; none, and counted, if either is garbage.
+    /// The run and event of a row. None if either is malformed, which is counted.
     fn event(&mut self, run: i64, text: &str) -> Option<(usize, Line, serde_json::Value)> {
         let run = self.runs.get(&run).copied();
         let line = serde_json::from_str(text).ok();
@@ -340,17 +340,17 @@ impl Reader {
     }
 }
 
-/// A token as events write it.
+/// A token in the notation of events.
 fn text(prefix: char, token: &[u8; 12]) -> String {
     format!("{prefix}_{}", Token::from_bytes(*token))
 }
 
-/// The bytes of a token that is written `p_...` or `i_...`.
+/// Parses a token, `p_...` or `i_...`.
 pub(super) fn bytes(text: &str) -> Option<[u8; 12]> {
     Token::parse(text.get(2..)?).map(|token| *token.bytes())
 }
 
-/// An event id as events write it.
+/// An event id in the notation of events.
 fn ulid(bytes: &[u8]) -> String {
     let id: [u8; 16] = bytes.try_into().unwrap_or_default();
     EventId(u128::from_be_bytes(id)).to_string()

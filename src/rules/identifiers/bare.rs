@@ -1,30 +1,30 @@
-//! Numbers of digits only, the most common numbers in text. A table says which patterns allow a digit at a
-//! position, so that most candidates need neither a check nor a pattern.
+//! Numbers written with digits only, the most common numbers in text. A table of the digits that
+//! patterns allow at each position rejects most candidates without running a check or a pattern.
 
 use super::IdentifierRule;
 use crate::rules::validators::MAX_NUMBER;
 use regex_syntax::ParserBuilder;
 use regex_syntax::hir::{Class, Hir, HirKind};
 
-/// Most ways in which one pattern may be written with digits alone.
+/// Most digit-only forms of a pattern.
 const MAX_FORMS: usize = 64;
 
-/// One bit for each digit allowed at a position.
+/// A bit for each digit allowed at a position.
 type Places = Vec<u16>;
 
-/// What may be written with a number of digits.
+/// The forms with a certain number of digits.
 #[derive(Debug, Default)]
 pub(super) struct Bare {
-    /// The rule of each bit.
+    /// The rule of each form's bit.
     rules: Vec<u16>,
-    /// By place and digit: a bit each for the forms that allow it.
+    /// By position and digit: a bit for each form that allows it.
     may: Vec<[u64; 10]>,
-    /// There are more forms than bits: the table does not decide.
+    /// There are more forms than bits, so the table cannot decide.
     crowded: bool,
 }
 
 impl Bare {
-    /// For each number of digits what `enabled` allows.
+    /// The tables for the rules in `enabled`, by number of digits.
     pub(super) fn tables(enabled: &[Vec<u16>], rules: &[IdentifierRule]) -> Vec<Self> {
         let table = |(len, bucket): (usize, &Vec<u16>)| {
             let mut table = Self { may: vec![[0; 10]; len], ..Self::default() };
@@ -54,12 +54,12 @@ impl Bare {
         }
     }
 
-    /// Whether the table decides alone.
+    /// Whether the table alone decides.
     pub(super) const fn is_whole(&self) -> bool {
         !self.crowded
     }
 
-    /// The rules whose pattern is that of these digits, each once and in order.
+    /// The rules whose pattern matches these digits, each once and in order.
     pub(super) fn rules(&self, digits: &[u8]) -> impl Iterator<Item = u16> {
         let mut forms = u64::MAX;
         for (row, byte) in self.may.iter().zip(digits) {
@@ -85,7 +85,7 @@ impl Bare {
     }
 }
 
-/// The forms of a pattern with digits only; nothing if they cannot be listed.
+/// The digit-only forms of a pattern; none if they cannot be listed.
 pub(super) fn forms(pattern: &str) -> Option<Vec<Places>> {
     let mut parser = ParserBuilder::new().unicode(false).utf8(false).case_insensitive(true).build();
     let mut forms = expand(&parser.parse(pattern).ok()?)?;
@@ -94,7 +94,7 @@ pub(super) fn forms(pattern: &str) -> Option<Vec<Places>> {
     Some(forms)
 }
 
-/// The parser has a limit to the depth of what it parses.
+/// The parser limits the recursion depth.
 fn expand(hir: &Hir) -> Option<Vec<Places>> {
     match hir.kind() {
         HirKind::Empty => Some(vec![Vec::new()]),
@@ -153,7 +153,7 @@ fn expand(hir: &Hir) -> Option<Vec<Places>> {
     }
 }
 
-/// Each of the first with each of the second behind it; what is longer than any number is left out.
+/// Concatenates each of the first with each of the second; drops what is longer than any number.
 fn joined(first: &[Places], second: &[Places]) -> Option<Vec<Places>> {
     let mut all = Vec::new();
     for front in first {
@@ -194,7 +194,7 @@ mod tests {
             for n in 0..400 {
                 let digit = |at: usize| {
                     random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(99);
-                    // Dates are seldom drawn.
+                    // Random digits rarely form a date.
                     let most = if n % 2 == 0 || at % 2 == 1 { 10 } else { 2 };
                     b'0' + (random >> 33) as u8 % most
                 };

@@ -1,23 +1,23 @@
-//! Words around a number, all looked for at once.
+//! Finds context words around a number, all in one pass.
 
 use super::IdentifierRule;
 use aho_corasick::AhoCorasick;
 use smallvec::SmallVec;
 use std::collections::BTreeMap;
 
-/// Whose a word is, where it is that of something else.
+/// Owner of words that belong to something else.
 const OTHER: u16 = u16::MAX;
 
 /// Words of all rules and of other things.
 #[derive(Debug, Default)]
 pub(super) struct Context {
     search: Option<AhoCorasick>,
-    /// Whose each word is.
+    /// The owners of each word.
     owners: Vec<SmallVec<[u16; 2]>>,
 }
 
 impl Context {
-    /// Of phrases as [`super::phrase`] makes them.
+    /// Compiles phrases from [`super::phrase`].
     pub(super) fn new(
         rules: &[IdentifierRule],
         others: &[String],
@@ -35,8 +35,8 @@ impl Context {
         Ok(Self { search: Some(search), owners: words.into_values().collect() })
     }
 
-    /// Calls `found` with each word in `words`: where it starts, and the index of its rule, or none
-    /// where it is that of something else.
+    /// Calls `found` for each phrase in `words` with its offset and the index of its rule; none if
+    /// the phrase belongs to something else.
     pub(super) fn each(&self, words: &str, mut found: impl FnMut(usize, Option<u16>)) {
         let Some(search) = &self.search else { return };
         for hit in search.find_overlapping_iter(words) {

@@ -1,8 +1,8 @@
-//! `[[identifier]]`: numbers of national registers and health systems, country by country, with what
-//! they must satisfy; `[[not_identifier]]`: words before a number that is something else.
+//! `[[identifier]]`: numbers of national registers and health systems, with their checks.
+//! `[[not_identifier]]`: words that mark a number as something else.
 //!
-//! A number that a standard or a label declares is checked whatever its country. In text, numbers are
-//! looked for only in the regions that are switched on ([`IdentifierRules::enable`]).
+//! A number that a standard or a label declares is checked for any country. In text, only numbers
+//! of the enabled regions are searched for ([`IdentifierRules::enable`]).
 
 mod bare;
 mod context;
@@ -29,138 +29,139 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 use unicode_normalization::UnicodeNormalization;
 
-/// Longest name of a field that is looked at, characters.
+/// Longest field name that is looked up, characters.
 const MAX_NAME: usize = 128;
 
-/// Share of random numbers of a form that pass, above which no check separates them from chance.
+/// Share of random numbers that pass a check, above which the check proves nothing.
 const MAX_CHANCE: f32 = 0.3;
 
-/// Every region at once.
+/// Represents all regions.
 pub const ALL_REGIONS: &str = "all";
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
-        /// None: a number that is no patient's, but looks like one.
+        /// None for a number that is not a patient's, but looks like one.
         kind: Option<Kind>,
-        /// ISO 3166 codes of the countries that switch it on.
+        /// ISO 3166 codes of the countries that enable it.
         regions: Vec<String>,
-        /// How it is written in text, from its first character to its last.
+        /// Pattern of the number in text, from its first character to its last.
         pattern: String,
-        /// Characters allowed between its own.
+        /// Characters allowed inside the number.
         #[serde(default)]
         separators: String,
-        /// A validator by name; none where nothing but the pattern is known.
+        /// Name of a validator; none if only the pattern is known.
         validator: Option<String>,
-        /// Fewest and most letters and digits, where no validator says it or it counts other signs, too.
+        /// Fewest and most letters and digits, if the validator does not define them or also counts
+        /// other characters.
         length: Option<(usize, usize)>,
-        /// What it is called, in the languages of its countries.
+        /// Names of the number in the languages of its countries.
         #[serde(default)]
         words: Vec<String>,
         /// Systems, OIDs and authorities that declare it.
         #[serde(default)]
         systems: Vec<String>,
-        /// Share of random characters of its form that pass.
+        /// Share of random characters in its form that pass its check.
         chance: f32,
         /// Confidence with one of its words nearby.
         confidence: f32,
-        /// Confidence without, where chance is small enough.
+        /// Confidence without such a word, if random matches are rare enough.
         alone: Option<f32>,
-        /// Only those who are cared for are known by it.
+        /// Only patients have this number.
         #[serde(default)]
         health: bool,
     }
 }
 
 section_entry! {
-    /// Words of something else.
+    /// Words that mark something else.
     pub(in crate::rules) struct NotEntry {
         words: Vec<String>,
     }
 }
 
-/// A number with everything that distinguishes it from others.
+/// A number with everything that distinguishes it.
 #[derive(Debug)]
 pub struct IdentifierRule {
-    /// What it means; its field is `text`.
+    /// Its meaning; the field is `text`.
     pub rule: Arc<FieldRule>,
-    /// It is a patient's at all.
+    /// Whether it is a patient's number.
     pub personal: bool,
-    /// Confidence without a word nearby; none if it then does not count.
+    /// Confidence without a word nearby; if none, it does not count then.
     pub alone: Option<f32>,
-    /// Share of random characters of its form that pass.
+    /// Share of random characters in its form that pass its check.
     pub chance: f32,
-    /// Only those who are cared for are known by it.
+    /// Only patients have this number.
     pub health: bool,
     pattern: NumberPattern,
     separators: String,
     validator: Option<&'static Validator>,
-    /// Its validator counts signs that are neither letters nor digits.
+    /// Whether its validator also counts characters other than letters and digits.
     signs: bool,
     length: (usize, usize),
     words: Vec<String>,
     regions: Vec<String>,
-    /// The forms with digits only, or that they cannot be listed.
+    /// Its digit-only forms, or that they cannot be listed.
     forms: Vec<Vec<u16>>,
     free: bool,
 }
 
 impl IdentifierRule {
-    /// Whether `value` passes its check; nothing where there is none.
+    /// Whether `value` passes the check; none if there is no check.
     pub fn verify(&self, value: &str) -> Option<bool> {
         let validator = self.validator?;
         Some(compact(value, &self.separators).is_some_and(|c| validator.check(&c)))
     }
-    /// Whether its check takes a number of so many bytes, some of which may be separators, and digits.
+    /// Whether its check accepts a number of `bytes` bytes, separators included, and `digits`
+    /// digits.
     fn may_be_as_long(&self, bytes: usize, digits: usize) -> bool {
         let fits = |of: &Validator| bytes >= of.length.0 && digits <= of.length.1;
         self.validator.is_some_and(fits)
     }
-    /// Whether its check, or a list of it, separates it from chance.
+    /// Whether a check, or a list of values that pass it, proves more than chance.
     fn is_informative(&self) -> bool {
         self.personal && self.is_checked() && self.chance <= MAX_CHANCE
     }
-    /// Whether it has more to go by than its form.
+    /// Whether more than its form can be checked.
     pub const fn is_checked(&self) -> bool {
         self.validator.is_some()
     }
 }
 
-/// Every rule, and which of them are looked for in text.
+/// All rules, and which of them are searched for in text.
 #[derive(Debug, Default)]
 pub struct IdentifierRules {
     rules: Vec<IdentifierRule>,
-    /// By what it is called, folded.
+    /// By folded name.
     names: HashMap<String, SmallVec<[u16; 2]>, foldhash::fast::FixedState>,
     systems: HashMap<String, u16, foldhash::fast::FixedState>,
-    /// Words of other things, as in text.
+    /// Words of other things, as they are in text.
     others: Vec<String>,
-    /// What is looked for in text, by the number of its letters and digits.
+    /// Rules searched for in text, by number of letters and digits.
     enabled: Vec<Vec<u16>>,
-    /// The same for numbers of nothing but digits.
+    /// The same for digit-only numbers.
     bare: Vec<bare::Bare>,
-    /// Their words, put together when a text is first searched.
+    /// Their context words, compiled for the first search.
     context: OnceLock<Context>,
-    /// A bit each for the lengths of numbers that need no words near by.
+    /// Bit set of the lengths of numbers that need no context words.
     wordless: u64,
-    /// Switched off by region, but known.
+    /// Regions that have rules.
     known: BTreeSet<String>,
 }
 
 impl IdentifierRules {
     /// The words of all rules and of other things.
     fn context(&self) -> &Context {
-        // A failure needs more words than any rule file may have.
+        // Fails only with more words than any rule file may have.
         self.context.get_or_init(|| Context::new(&self.rules, &self.others).unwrap_or_default())
     }
 
-    /// The rule of this index.
+    /// The rule with this index.
     pub fn get(&self, index: u16) -> Option<&IdentifierRule> {
         self.rules.get(usize::from(index))
     }
 
-    /// Whether `value`, as it is written, is a valid number of some person in some country, switched on
-    /// or not.
+    /// Whether `value` is a valid personal number of any country, enabled or not.
     pub fn is_valid_number(&self, value: &str) -> bool {
         let digits = value.bytes().filter(u8::is_ascii_digit).count();
         digits >= scan::MIN_DIGITS
@@ -172,8 +173,8 @@ impl IdentifierRules {
             })
     }
 
-    /// Whether `value`, as it is written, is a valid national number of some country, switched on or not, by check digits
-    /// that no more than this share of other numbers passes.
+    /// Whether `value` is a valid national number of any country, enabled or not, with check digits
+    /// that at most `max_chance` of other numbers pass.
     pub fn is_national_number(&self, value: &str, max_chance: f32) -> bool {
         self.rules.iter().any(|rule| {
             rule.personal
@@ -184,14 +185,14 @@ impl IdentifierRules {
         })
     }
 
-    /// The rule of a system, an OID or an authority.
+    /// The rule for a system, an OID or an authority.
     pub fn of_system(&self, system: &str) -> Option<&IdentifierRule> {
         let bare = system.strip_prefix("urn:oid:").unwrap_or(system);
         self.systems.get(bare).and_then(|index| self.get(*index))
     }
 
-    /// Whether `value` is valid as what `name` calls it; nothing if that is not known, or if several
-    /// countries call theirs so and it is valid in none.
+    /// Checks `value` against the rule that `name` names. None if the name is unknown, or if
+    /// several countries use it and the value is valid in none.
     pub fn verify(&self, name: &str, value: &str) -> Option<Verdict<'_>> {
         let known = self.names.get(&fold(name))?;
         let rules = known.iter().filter_map(|index| self.get(*index));
@@ -203,18 +204,18 @@ impl IdentifierRules {
         Some(Verdict { rule, valid: false })
     }
 
-    /// The rule for US social security numbers, which standards declare by their kind alone.
+    /// The rule for US social security numbers, which standards declare by kind alone.
     pub fn of_kind(&self, kind: Kind) -> Option<&IdentifierRule> {
         (kind == Kind::Ssn).then(|| self.rules.iter().find(|r| r.rule.kind == kind))?
     }
 
-    /// Whether a word of `[[not_identifier]]` is this one.
+    /// Whether `word` is a word of `[[not_identifier]]`.
     pub fn is_other(&self, word: &str) -> bool {
         let phrase = phrase(word);
         self.others.contains(&phrase)
     }
 
-    /// Whether a separate value may be a number that needs no words nearby.
+    /// Whether a separate value may be a number that needs no context words.
     pub fn may_identify(&self, value: &[u8]) -> bool {
         let parts = || value.iter().filter(|b| b.is_ascii_alphanumeric());
         let len = parts().count();
@@ -223,7 +224,7 @@ impl IdentifierRules {
             && parts().filter(|b| b.is_ascii_digit()).count() >= scan::MIN_DIGITS
     }
 
-    /// Examines a separate value: only the number in it counts.
+    /// Examines a separate value by its number alone.
     pub fn alone<'r, 't>(&'r self, value: &'t str) -> Option<Hit<'r, 't>> {
         let value = value.trim();
         let mut whole = None;
@@ -235,7 +236,7 @@ impl IdentifierRules {
         whole
     }
 
-    /// Whether a word of the name of a field says that its numbers are of something else.
+    /// Whether a word in a field's name says that its numbers are something else.
     pub fn is_of_others(&self, name: &str) -> bool {
         let mut apart = String::with_capacity(name.len() + 8);
         let mut lower = false;
@@ -253,13 +254,13 @@ impl IdentifierRules {
         others
     }
 
-    /// Countries for which there are rules.
+    /// The countries with rules.
     pub fn regions(&self) -> impl Iterator<Item = &str> {
         self.known.iter().map(String::as_str)
     }
 
-    /// Looks in text for the numbers of these regions from now on, and for no others. The first region
-    /// that no rule knows is the error.
+    /// Searches text for the numbers of exactly these regions. Returns the first region without
+    /// rules as error.
     ///
     /// # Errors
     /// A region without rules.
@@ -289,16 +290,17 @@ impl IdentifierRules {
     }
 }
 
-/// What the check of a number says.
+/// The result of checking a number.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict<'a> {
-    /// Whose check it is.
+    /// The rule that was checked.
     pub rule: &'a IdentifierRule,
-    /// It passed.
+    /// Whether the number passed.
     pub valid: bool,
 }
 
-/// A text as words: letters and digits in lower case without diacritics, all else one blank.
+/// Normalises a text to words: letters and digits in lower case without diacritics, everything else
+/// as one blank.
 fn words_of(text: &str) -> String {
     let mut words = String::with_capacity(text.len() + 2);
     words.push(' ');
@@ -328,7 +330,8 @@ fn words_of(text: &str) -> String {
     words
 }
 
-/// Words of a rule file as they are looked for: whole words, but for scripts that write none.
+/// Normalises words of a rule file so that whole words are found; scripts without word boundaries
+/// are exempt.
 fn phrase(words: &str) -> String {
     let folded = words_of(words);
     match folded.trim().chars().next() {
@@ -364,7 +367,8 @@ impl Section for Identifiers {
             Err(reason) => return to.fault(reason),
         };
         let pattern = NumberPattern::new(&entry.pattern);
-        // A test compiles the shipped patterns; those of a site are compiled here, to refuse them with their line.
+        // Tests compile the shipped patterns. A site's patterns are compiled here, so that faults
+        // are reported with their line.
         if !is_shipped(to.source)
             && let Err(reason) = pattern.check()
         {
@@ -399,7 +403,7 @@ impl Section for Identifiers {
     }
 }
 
-/// What an entry says, checked.
+/// A checked entry.
 struct Checked {
     validator: Option<&'static Validator>,
     length: (usize, usize),
@@ -436,7 +440,7 @@ impl Entry {
 }
 
 impl IdentifierRules {
-    /// Notes what the next rule is called, and the systems that declare it.
+    /// Registers the names of the next rule, and the systems that declare it.
     fn name(&mut self, entry: &Entry) -> Result<(), String> {
         let index = u16::try_from(self.rules.len())
             .map_err(|_| "id: there are too many identifiers".to_owned())?;
@@ -481,7 +485,7 @@ impl Section for Others {
     }
     fn finish(rules: &mut RuleSet) {
         let rules = &mut *rules.identifiers;
-        // Site rules alone may lack the default region.
+        // A site's rules alone may lack the default region.
         let _ = rules.enable(DEFAULT_REGIONS);
     }
     /// A sample is a word.

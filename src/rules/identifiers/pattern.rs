@@ -1,4 +1,4 @@
-//! How a number is written.
+//! Patterns of numbers.
 
 use regex::bytes::{Regex, RegexBuilder};
 use std::sync::OnceLock;
@@ -6,7 +6,8 @@ use std::sync::OnceLock;
 /// Largest compiled pattern, bytes.
 const MAX_PATTERN: usize = 256 << 10;
 
-/// The pattern of a whole number, compiled when it is first needed: a run meets the numbers of few countries.
+/// The pattern of a whole number, compiled on first use, because a run meets numbers of few
+/// countries.
 #[derive(Debug)]
 pub(super) struct NumberPattern {
     text: String,
@@ -14,12 +15,12 @@ pub(super) struct NumberPattern {
 }
 
 impl NumberPattern {
-    /// The pattern `text`, which may be faulty: then it matches nothing.
+    /// A pattern from `text`. A faulty one matches nothing.
     pub fn new(text: &str) -> Self {
         Self { text: text.to_owned(), compiled: OnceLock::new() }
     }
 
-    /// Compiles it now; the error says what is wrong with it.
+    /// Compiles the pattern now. The error says what is wrong.
     pub fn check(&self) -> Result<(), String> {
         let compiled = self.build().map_err(|e| format!("pattern: {e}"))?;
         if compiled.is_match(b"") {
@@ -29,7 +30,7 @@ impl NumberPattern {
         Ok(())
     }
 
-    /// Whether `value` is written so.
+    /// Whether `value` matches.
     pub fn is_match(&self, value: &[u8]) -> bool {
         let compiled = self.compiled.get_or_init(|| self.build().ok());
         compiled.as_ref().is_some_and(|pattern| pattern.is_match(value))

@@ -1,56 +1,56 @@
-//! One pass over text for numbers that may be identifiers.
+//! Searches text for numbers that may be identifiers, in one pass.
 //!
-//! Most text has few digits: blocks of it are counted, sixteen or more bytes at a time, and skipped if they
-//! have too few for any number. Otherwise stretches of letters, digits and single separators are classified
-//! eight bytes at a time, and groups of those with enough digits are joined to numbers of a length that some
-//! rule has. Then come check digits, which most numbers fail, then the pattern, and last the words around the
-//! remaining ones.
+//! Most text has few digits. Digits are counted by blocks, sixteen or more bytes at a time, and
+//! blocks with too few are skipped. In the others, runs of letters, digits and single separators
+//! are classified eight bytes at a time. Groups with enough digits are joined to numbers of a
+//! length that some rule has. Then come the check digits, which most numbers fail, then the
+//! pattern, and finally the words around the number.
 
 use super::bare::Bare;
 use super::{IdentifierRule, IdentifierRules, words_of};
 use crate::rules::validators::MAX_NUMBER;
 use smallvec::SmallVec;
 
-/// Bytes that are counted at once: a number lies within two.
+/// Bytes counted at once. A number lies within two blocks.
 const BLOCK: usize = 64;
 
-/// Bytes classified at once; the last of 64 needs to know the next.
+/// Bytes classified at once; classifying the last of 64 needs the byte after it.
 const WINDOW: usize = 63;
 
-/// Fewest digits of a number that is looked for. (Numbers with fewer are known by label only.)
+/// Fewest digits of a number searched for. Shorter numbers are found by label only.
 pub(super) const MIN_DIGITS: usize = 5;
 
 /// Most groups of a number (`2 95 10 99 126 111 93`).
 const MAX_GROUPS: usize = 8;
 
-/// Longest group of nothing but letters; a longer one is a word.
+/// Longest group of letters only; a longer one is a word.
 const MAX_LETTERS: usize = 6;
 
-/// Bytes before and behind a number in which words are looked for.
+/// Bytes before and after a number that are searched for context words.
 const NEAR: (usize, usize) = (48, 24);
 
 /// A number in a text.
 pub struct Hit<'r, 't> {
-    /// As it is written.
+    /// The number as written.
     pub value: &'t str,
-    /// Where it starts.
+    /// Its offset in the text.
     pub start: usize,
-    /// Its groups, as a number: equal for numbers written alike.
+    /// The lengths of its groups, as a number; equal for numbers written alike.
     pub shape: u64,
-    /// What the words near by say it is.
+    /// The rule that nearby words point to.
     pub near: Option<&'r IdentifierRule>,
-    /// What it is by its check digits alone, the least likely chance first.
+    /// The rules whose check it passes, those with the rarest random matches first.
     pub valid: SmallVec<[&'r IdentifierRule; 4]>,
 }
 
-/// What is looked for, by the number of letters and digits.
+/// The rules searched for, by number of letters and digits.
 #[derive(Clone, Copy)]
 struct ScanSet<'e> {
     lengths: &'e [Vec<u16>],
     bare: &'e [Bare],
 }
 
-/// What is known of a number while it is put together.
+/// A number while its groups are joined.
 struct Number {
     /// Upper case, without separators.
     compact: [u8; MAX_NUMBER],
@@ -61,12 +61,12 @@ struct Number {
 }
 
 impl IdentifierRules {
-    /// Calls `found` with each number in `text` of an active form.
+    /// Calls `found` with each number in `text` that has an enabled form.
     pub fn scan<'r, 't>(&'r self, text: &'t str, found: &mut dyn FnMut(Hit<'r, 't>)) {
         self.scan_for(ScanSet { lengths: &self.enabled, bare: &self.bare }, text, found);
     }
 
-    /// Whether the rule `id` finds a number in `text`, or `text` is one.
+    /// Whether the rule `id` accepts a number in `text`, or `text` itself.
     pub fn takes(&self, id: &str, text: &str) -> bool {
         let Some(at) = self.rules.iter().position(|r| *r.rule.id == *id) else { return false };
         let Some(rule) = self.rules.get(at) else { return false };
@@ -80,11 +80,13 @@ impl IdentifierRules {
             let this = |r: &&IdentifierRule| r.rule.id == rule.rule.id;
             taken |= hit.near.as_ref().is_some_and(this) || hit.valid.iter().any(this);
         });
-        // A number that is no patient's is taken if it is not passed on.
+        // For a rule of numbers that are not a patient's, accepting means that the number is
+        // dropped.
         taken || (!rule.personal && rule.verify(text).is_none() && self.denies(rule, text))
     }
 
-    /// Whether a number in `text` is of a rule for numbers that are no patient's, by its word.
+    /// Whether a word marks a number in `text` as one of a rule for numbers that are not a
+    /// patient's.
     fn denies(&self, rule: &IdentifierRule, text: &str) -> bool {
         let Some((word, number)) = text.rsplit_once(' ') else { return false };
         let word = words_of(word);
@@ -102,7 +104,7 @@ impl IdentifierRules {
             return;
         }
         let bytes = text.as_bytes();
-        // Behind the last byte looked at.
+        // End of the text searched so far.
         let mut seen = 0;
         let mut before = 0;
         for (index, block) in bytes.chunks(BLOCK).enumerate() {
@@ -116,7 +118,7 @@ impl IdentifierRules {
         }
     }
 
-    /// Looks for stretches with enough digits that start in a part of a text; how far it has looked.
+    /// Finds runs with enough digits that start in a part of a text. Returns how far it searched.
     fn stretches<'r, 't>(
         &'r self,
         enabled: ScanSet<'_>,
@@ -126,7 +128,7 @@ impl IdentifierRules {
         found: &mut dyn FnMut(Hit<'r, 't>),
     ) -> usize {
         let bytes = text.as_bytes();
-        // Where the next window starts, and behind what has been looked at.
+        // The start of the next window, and the end of the text searched so far.
         let (mut at, mut seen) = (from, from);
         while at < to {
             let Classes { digits, parts, joined } = Classes::of(bytes, at);
@@ -137,13 +139,13 @@ impl IdentifierRules {
                 let len = (left >> start).trailing_ones() as usize;
                 let open = start + len >= WINDOW;
                 if open && start > 0 {
-                    // It may go on: looked at from its start.
+                    // The run may continue, so the next window begins at its start.
                     next = at + start;
                     break;
                 }
                 let mask = (u64::MAX >> (64 - len.clamp(1, 64))) << start;
                 left &= !mask;
-                // One group of a length that nothing has.
+                // A single group of a length that no rule has.
                 let odd =
                     parts & mask == mask && enabled.lengths.get(len).is_none_or(Vec::is_empty);
                 if open || !odd && (digits & mask).count_ones() as usize >= MIN_DIGITS {
@@ -166,7 +168,7 @@ impl IdentifierRules {
         at.max(seen)
     }
 
-    /// Looks at a number of nothing but digits.
+    /// Checks a digit-only number.
     fn bare<'r, 't>(
         &'r self,
         bare: &Bare,
@@ -197,7 +199,7 @@ impl IdentifierRules {
         }
     }
 
-    /// Looks at the groups that start in a stretch of text; how far it has looked.
+    /// Checks the groups that start in a run of text. Returns how far it searched.
     fn walk<'r, 't>(
         &'r self,
         enabled: ScanSet<'_>,
@@ -219,7 +221,7 @@ impl IdentifierRules {
         at
     }
 
-    /// Looks at the numbers that start at `start`; where the one ends that was found.
+    /// Checks the numbers that start at `start`. Returns the end of the one found.
     fn at<'r, 't>(
         &'r self,
         enabled: ScanSet<'_>,
@@ -265,7 +267,7 @@ impl IdentifierRules {
         longest
     }
 
-    /// What a number is.
+    /// Finds the rules that a number satisfies.
     fn judge<'r, 't>(
         &'r self,
         text: &'t str,
@@ -287,14 +289,14 @@ impl IdentifierRules {
             .filter(|rule| rule.pattern.is_match(value.as_bytes()))
             .collect();
         if valid.is_empty() {
-            // Only counted, so that a list of numbers can be separated from chance.
+            // Only counted, to tell a list of numbers from random matches.
             let plain = number.digits == number.len;
             return plain.then(|| Hit { value, start, shape: number.shape, near: None, valid });
         }
         self.explain(text, start, end, number.shape, valid)
     }
 
-    /// What the words around a valid number say.
+    /// Evaluates the words around a valid number.
     fn explain<'r, 't>(
         &'r self,
         text: &'t str,
@@ -315,12 +317,12 @@ impl IdentifierRules {
                 *held = (*held).max(Some(place));
             }
         };
-        // The nearest word before it counts.
+        // The nearest word before the number decides.
         self.context().each(&words_of(before(text, start)), |at, rule| match rule {
             Some(rule) => place(rule, at),
             None => other = other.max(Some(at)),
         });
-        self.context().each(&words_of(behind(text, end)), |_, rule| {
+        self.context().each(&words_of(after(text, end)), |_, rule| {
             if let Some(rule) = rule {
                 place(rule, 0);
             }
@@ -341,7 +343,7 @@ impl IdentifierRules {
 }
 
 impl Number {
-    /// Adds a group, if it can be part of a number.
+    /// Adds a group if it can be part of a number.
     fn add(&mut self, group: &[u8]) -> bool {
         let digits = group.iter().filter(|b| b.is_ascii_digit()).count();
         let word = digits == 0 && group.len() > MAX_LETTERS;
@@ -365,34 +367,34 @@ impl Number {
     }
 }
 
-/// The shape of groups with one more of this length.
+/// A shape extended by a group of this length.
 const fn group_shape(shape: u64, len: usize) -> u64 {
     shape.wrapping_mul(31).wrapping_add(len as u64 * 2 + 1)
 }
 
-/// One digit throughout, or each one more or less than the one before.
+/// Whether all digits are equal, or each is one more or one less than the one before.
 fn is_made_up(all: &[u8]) -> bool {
     let step = |by: u8| all.windows(2).all(|w| matches!(w, [a, b] if b.wrapping_sub(*a) == by));
     if !matches!(all, [a, b, ..] if matches!(b.wrapping_sub(*a), 0 | 1 | u8::MAX)) {
         return false;
     }
-    // `1234567890` goes on with the zero.
+    // In `1234567890` the zero continues the row.
     let body = all.strip_suffix(b"0").filter(|body| body.last() == Some(&b'9')).unwrap_or(all);
     let up = body.windows(2).all(|w| matches!(w, [a, b] if b.wrapping_sub(*a) == 1));
     up || step(0) || step(u8::MAX)
 }
 
-/// What the bytes of a window are, a bit each.
+/// Bit masks of a window, one bit per byte.
 struct Classes {
     digits: u64,
     /// Letters and digits.
     parts: u64,
-    /// Letters, digits, and what may come between them in a number: one separator beside a digit.
+    /// Letters, digits, and separators that may join them: single, and beside a digit.
     joined: u64,
 }
 
 impl Classes {
-    /// Of the 64 bytes from `at` on; behind the end are blanks.
+    /// Classifies the 64 bytes from `at` on; beyond the end are blanks.
     fn of(bytes: &[u8], at: usize) -> Self {
         let (mut digits, mut letters, mut separators) = (0, 0, 0);
         let rest = bytes.get(at..).unwrap_or_default();
@@ -415,7 +417,7 @@ impl Classes {
                 add(place, u64::from_le_bytes(word));
             }
         }
-        // Text before the window is not known to be a part; neither is the first one.
+        // The byte before the window counts as a separator, and so does the one before the text.
         let parts = digits | letters;
         let beside = (digits << 1) | (digits >> 1);
         let joined = parts | (separators & (parts << 1) & (parts >> 1) & beside);
@@ -423,13 +425,14 @@ impl Classes {
     }
 }
 
-/// Eight bytes at once: a bit each for digits, letters, and separators (blank, `(`, `-`, `.`, `/`).
+/// Classifies eight bytes: one bit each for digits, letters, and separators (blank, `(`, `-`, `.`,
+/// `/`).
 fn classes(word: u64) -> (u64, u64, u64) {
     const ONES: u64 = 0x0101_0101_0101_0101;
     const HIGH: u64 = 0x8080_8080_8080_8080;
     let ascii = !word & HIGH;
     let low = word & !HIGH;
-    // The high bit of each byte that is at least `least`.
+    // The high bit of each byte that is `least` or more.
     let from = |bytes: u64, least: u8| bytes + ONES * u64::from(0x80 - least);
     let within =
         |bytes: u64, least: u8, most: u8| from(bytes, least) & !from(bytes, most + 1) & ascii;
@@ -440,7 +443,7 @@ fn classes(word: u64) -> (u64, u64, u64) {
     (bits(digits), bits(letters), bits(separators))
 }
 
-/// Digits of a block; the loop has no branches, so that it becomes wide instructions.
+/// Counts the digits of a block. The loop has no branches, so that it is vectorised.
 fn count_digits(block: &[u8]) -> usize {
     let digits = block.iter().fold(0u8, |n, b| n.wrapping_add(u8::from(b.wrapping_sub(b'0') < 10)));
     usize::from(digits)
@@ -450,13 +453,13 @@ fn is_part(bytes: &[u8], at: usize) -> bool {
     bytes.get(at).is_some_and(u8::is_ascii_alphanumeric)
 }
 
-/// Behind the group of letters and digits that starts at `at`.
+/// The end of the group of letters and digits at `at`.
 fn group_end(bytes: &[u8], at: usize) -> usize {
     let rest = bytes.get(at..).unwrap_or_default();
     at + rest.iter().position(|b| !b.is_ascii_alphanumeric()).unwrap_or(rest.len())
 }
 
-/// Whether a number may start here: not within a version, a UID, a path, a UUID, an amount or an escape.
+/// Whether a number may start here: not inside a version, UID, path, UUID, amount or escape.
 fn starts_here(bytes: &[u8], at: usize) -> bool {
     let Some(last) = at.checked_sub(1).and_then(|i| bytes.get(i)) else { return true };
     let earlier = at.checked_sub(2).is_some_and(|i| is_part(bytes, i));
@@ -467,7 +470,7 @@ fn starts_here(bytes: &[u8], at: usize) -> bool {
     }
 }
 
-/// Whether a number may end here, and is no part of a longer one of the same sort.
+/// Whether a number may end here, and is not part of a longer one of the same form.
 fn ends_here(bytes: &[u8], start: usize, end: usize, groups: usize) -> bool {
     let next = bytes.get(end).copied().unwrap_or(b' ');
     let part = is_part(bytes, end + 1);
@@ -477,7 +480,7 @@ fn ends_here(bytes: &[u8], start: usize, end: usize, groups: usize) -> bool {
         b'.' | b',' | b':' => bytes.get(end + 1).is_some_and(u8::is_ascii_digit),
         _ => false,
     };
-    // Groups of a number go on to the left or the right: a card of sixteen digits is no number of twelve.
+    // Further digit groups on either side: a 16-digit card number is not a 12-digit number.
     let digit = |at: Option<usize>| at.and_then(|i| bytes.get(i)).is_some_and(u8::is_ascii_digit);
     let goes_on = groups > 1
         && ((next == b' ' && digit(Some(end + 1)))
@@ -496,7 +499,7 @@ fn before(text: &str, start: usize) -> &str {
 }
 
 /// The text after it.
-fn behind(text: &str, end: usize) -> &str {
+fn after(text: &str, end: usize) -> &str {
     let mut to = (end + NEAR.1).min(text.len());
     while !text.is_char_boundary(to) {
         to -= 1;

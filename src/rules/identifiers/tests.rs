@@ -7,7 +7,8 @@ fn rules(regions: &[&str]) -> RuleSet {
     rules
 }
 
-/// `value rule` of numbers that words explain, `value ~rule` of those that check digits do alone.
+/// `value rule` for numbers explained by words, `value ~rule` for those found by check digits
+/// alone.
 fn found(regions: &[&str], text: &str) -> Vec<String> {
     let rules = rules(regions);
     let mut found = Vec::new();
@@ -65,13 +66,13 @@ fn words_in_many_languages() {
 #[test]
 fn what_looks_like_a_number_but_is_none() {
     for text in [
-        // Said to be something else.
+        // Marked as something else.
         "order no 943 476 5919",
         "NHS trust, tel. 943 476 5919",
         "IBAN DE89 3704 0044 0532 0130 00",
         "card 4111 1111 1111 1111",
         "NPI 1234567893",
-        // Made up, or not valid.
+        // Invented, or not valid.
         "NHS No 123 456 7890",
         "NHS No 9999999999",
         "NHS No 943 476 5918",
@@ -109,14 +110,14 @@ fn anything_may_come_and_nothing_is_found_twice() {
             last = Some(place);
         });
     }
-    // The same at any position within the blocks.
+    // The same at any position within a block.
     for before in 0..100 {
         let text = format!("{}NHS No 943 476 5919", ". ".repeat(before));
         assert_eq!(found(&["gb"], &text), ["943 476 5919 gb-nhs-number"], "{before}");
     }
 }
 
-/// What is wrong with an entry, in a file of its own.
+/// The fault of an entry in its own file.
 #[track_caller]
 fn refused(entry: &str, line: usize, reason: &str) {
     let dir = tempfile::tempdir().expect("temporary folder");

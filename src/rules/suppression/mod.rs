@@ -1,8 +1,8 @@
 //! `[[suppression]]`: findings that are known and accepted, by whom, why, and until when.
 //!
-//! An entry says what it covers by client, service, alert rule and patient: each is a list of which
-//! one must fit, and all that are given must. It ends on its day by the time of the packets, so that
-//! a capture is read alike on any day.
+//! An entry selects findings by client, service, alert rule and patient. Each is a list, one of
+//! which must match, and all given lists must match. It expires by packet time, so that a capture
+//! gives the same result on any day.
 
 use crate::net::Cidr;
 use crate::rules::compile::Compiler;
@@ -19,7 +19,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 
 section_entry! {
-    /// An entry as written.
+    /// An entry as written in the file.
     pub(in crate::rules) struct Entry {
         /// Address blocks of clients.
         #[serde(default, deserialize_with = "texts")]
@@ -30,19 +30,19 @@ section_entry! {
         /// Ids of alert rules.
         #[serde(default)]
         rule: Vec<String>,
-        /// Pseudonyms of patients as events show them; they hold for one key.
+        /// Patient tokens as in events; they are valid for one key.
         #[serde(default, deserialize_with = "texts")]
         patient: Vec<Pseudonym>,
-        /// Who answers for it.
+        /// Who is responsible for it.
         owner: String,
         /// Why it is accepted.
         reason: String,
-        /// The last day on which it holds (UTC).
+        /// The last day on which it is valid (UTC).
         expires: Day,
     }
 }
 
-/// Each text of a list, with the fault and its place if one cannot be read.
+/// Parses each text of a list; an error names the entry at fault.
 fn texts<'de, D, T>(from: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
@@ -56,7 +56,7 @@ where
     all.iter().map(read).collect()
 }
 
-/// A service: where it listens, or what its clients call it.
+/// A service, by address or by host name.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Target {
     /// `10.1.2.0/24`, `10.1.2.9:104`, `[2001:db8::9]:104`.
@@ -87,7 +87,7 @@ impl FromStr for Target {
             None => (text, None),
         };
         let named = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-        // What is all digits and dots was to be an address.
+        // Only digits and dots: probably a mistyped address.
         let letters = host.contains(char::is_alphabetic);
         if !letters || !host.chars().all(named) {
             return Err(FAULT);
@@ -149,13 +149,13 @@ impl FromStr for Pseudonym {
 pub struct Day(time::Date);
 
 impl Day {
-    /// The first moment behind it.
+    /// The first moment after the day.
     pub fn end(self) -> Timestamp {
         let next = self.0.next_day().unwrap_or(time::Date::MAX);
         let seconds = next.midnight().assume_utc().unix_timestamp();
         Timestamp(seconds.saturating_mul(1_000_000_000))
     }
-    /// Whether it is over.
+    /// Whether the day has passed.
     pub fn is_over(self, now: Timestamp) -> bool {
         now >= self.end()
     }
@@ -189,7 +189,7 @@ impl fmt::Display for Day {
     }
 }
 
-/// As TOML writes a date, or as text.
+/// Accepts a TOML date or a string.
 impl<'de> Deserialize<'de> for Day {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         #[derive(Deserialize)]
@@ -206,18 +206,18 @@ impl<'de> Deserialize<'de> for Day {
     }
 }
 
-/// What a suppression is asked of.
+/// A finding to check against suppressions.
 #[derive(Clone, Copy)]
 pub struct SuppressionQuery<'a> {
     /// The client.
     pub client: IpAddr,
     /// The service.
     pub server: SocketAddr,
-    /// What the client called it.
+    /// The host name that the client used.
     pub host: Option<&'a str>,
     /// The alert rule.
     pub rule: &'a str,
-    /// The patient's pseudonym, and that of the same person in an earlier flow.
+    /// The patient's token, and the token of the same person in an earlier flow.
     pub patient: [Option<&'a [u8; 12]>; 2],
 }
 
@@ -226,11 +226,11 @@ pub struct SuppressionQuery<'a> {
 pub struct Suppression {
     /// Its id.
     pub id: Arc<str>,
-    /// Who answers for it.
+    /// Who is responsible for it.
     pub owner: String,
     /// Why it is accepted.
     pub reason: String,
-    /// The last day on which it holds.
+    /// The last day on which it is valid.
     pub expires: Day,
     /// File and line.
     pub source: (String, usize),
@@ -241,7 +241,7 @@ pub struct Suppression {
 }
 
 impl Suppression {
-    /// Whether it covers what was seen, whatever the day.
+    /// Whether it covers a finding, regardless of the day.
     pub fn covers(&self, seen: &SuppressionQuery<'_>) -> bool {
         fn any<T>(list: &[T], fits: impl FnMut(&T) -> bool) -> bool {
             list.is_empty() || list.iter().any(fits)
@@ -252,13 +252,13 @@ impl Suppression {
             && any(&self.patients, |p| seen.patient.iter().flatten().any(|t| **t == p.0))
     }
 
-    /// Whether it accepts all of what a client and a service exchange, whatever the rule and the patient.
+    /// Whether it covers everything between a client and a service, for any rule and patient.
     pub fn is_whole(&self) -> bool {
         self.rules.is_empty() && self.patients.is_empty()
     }
 
     /// Whether it covers a sample: words such as `client=10.1.2.3`, `service=10.1.2.9:104`,
-    /// `host=pacs`, `rule=hl7-patient`, `patient=p_...`. Nothing if it is none.
+    /// `host=pacs`, `rule=hl7-patient`, `patient=p_...`. None if the text is no sample.
     pub fn covers_sample(&self, sample: &str) -> Option<bool> {
         let mut client = IpAddr::from([0, 0, 0, 0]);
         let mut server = SocketAddr::from(([0, 0, 0, 0], 0));
@@ -278,7 +278,7 @@ impl Suppression {
     }
 }
 
-/// Every suppression, in order of id.
+/// All suppressions, ordered by id.
 #[derive(Clone, Debug, Default)]
 pub struct Suppressions(Vec<Suppression>);
 
@@ -287,8 +287,8 @@ impl Suppressions {
     pub fn all(&self) -> &[Suppression] {
         &self.0
     }
-    /// The first that covers what was seen at `now`; else the first that did until its day was over,
-    /// as an error.
+    /// The first that covers a finding at `now`. Otherwise the first that did until it expired, as
+    /// an error.
     pub fn find(
         &self,
         seen: &SuppressionQuery<'_>,
@@ -303,13 +303,13 @@ impl Suppressions {
         }
         over.map(Err)
     }
-    /// Whether one of them names this host: then it is no secret.
+    /// Whether a suppression names this host, which is then no secret.
     pub fn names_host(&self, host: &str) -> bool {
         let host = host.rsplit_once(':').map_or(host, |(name, _)| name).to_lowercase();
         let named = |target: &Target| matches!(target, Target::Host(name, _) if *name == host);
         self.0.iter().any(|s| s.services.iter().any(named))
     }
-    /// Those whose day is over.
+    /// Suppressions that have expired.
     pub fn expired(&self, now: Timestamp) -> impl Iterator<Item = &Suppression> {
         self.0.iter().filter(move |s| s.expires.is_over(now))
     }
@@ -319,7 +319,7 @@ impl Suppressions {
 pub(in crate::rules) struct Accepted;
 
 impl Accepted {
-    /// The criteria that an entry gives.
+    /// The criteria in an entry.
     fn criteria(entry: &Entry) -> Vec<&'static str> {
         let criteria = [
             ("client", entry.client.len()),
@@ -366,7 +366,7 @@ impl Section for Accepted {
         Arc::make_mut(&mut to.rules.suppressions).0.push(suppression);
         Ok(())
     }
-    /// A sample is what was seen: `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`.
+    /// A sample is a finding: `client=10.1.2.3 service=10.1.2.9:104 rule=hl7-patient`.
     fn takes(entry: &Entry, sample: &str, with: &Samples<'_>) -> Option<bool> {
         let all = with.rules.suppressions.all();
         all.iter().find(|own| *own.id == *entry.common.id)?.covers_sample(sample)

@@ -119,6 +119,6 @@ fn faults_are_named_with_line_and_reason() {
             assert!(error.contains(word), "{word:?} not in {error}");
         }
     }
-    // A date as text will do.
+    // A date as a string is accepted.
     assert!(load(&whole.replace("2026-12-31", "\"2026-12-31\"")).is_ok());
 }

@@ -2,7 +2,7 @@
 
 use super::check::{complement, date, digits, luhn, number, short_date, two, uniform, weighted};
 
-/// Social security number: areas, groups and serials that are given out (20 CFR 422.103, POMS RM 10201).
+/// US social security number: areas, groups and serials in use (20 CFR 422.103, POMS RM 10201).
 pub(super) fn us_ssn(text: &[u8]) -> bool {
     digits::<9>(text).is_some_and(|d| {
         let area = number(&d[..3]);
@@ -10,7 +10,7 @@ pub(super) fn us_ssn(text: &[u8]) -> bool {
     })
 }
 
-/// Individual taxpayer number: 9xx, and the groups given out (IRM 3.21.263).
+/// US individual taxpayer number: 9xx, and the groups in use (IRM 3.21.263).
 pub(super) fn us_itin(text: &[u8]) -> bool {
     digits::<9>(text)
         .is_some_and(|d| d[0] == 9 && matches!(two(d[3], d[4]), 70..=88 | 90..=92 | 94..=99))
@@ -28,7 +28,7 @@ pub(super) fn us_mbi(text: &[u8]) -> bool {
     text.len() == 11 && b"CAXNAXNAANN".iter().copied().zip(text).all(fits)
 }
 
-/// National provider identifier: Luhn behind the card issuer prefix 80840 (45 CFR 162.406).
+/// National provider identifier: Luhn with the card issuer prefix 80840 (45 CFR 162.406).
 pub(super) fn us_npi(text: &[u8]) -> bool {
     digits::<10>(text).is_some_and(|d| {
         let mut card = [8, 0, 8, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
@@ -61,15 +61,15 @@ pub(super) fn ca_bc_phn(text: &[u8]) -> bool {
     })
 }
 
-/// Health card of Ontario; the version letters behind it are no part of the check.
+/// Health card of Ontario; the version letters after it are not checked.
 pub(super) fn ca_on_hcn(text: &[u8]) -> bool {
     let Some((head, version)) = text.split_first_chunk::<10>() else { return false };
     let letters = version.len() <= 2 && version.iter().all(u8::is_ascii_uppercase);
     letters && digits::<10>(head).is_some_and(|d| d[0] != 0 && luhn(&d))
 }
 
-/// Health insurance number of Québec: three letters of the name and one of the given name, year, month
-/// (women 50 more), day. What its last two places check is not published.
+/// Health insurance number of Québec: three letters of the name and one of the given name, year,
+/// month (plus 50 for women), day. The check of the last two places is not published.
 pub(super) fn ca_qc_ramq(text: &[u8]) -> bool {
     let Some((name, rest)) = text.split_first_chunk::<4>() else { return false };
     name.iter().all(u8::is_ascii_uppercase)
@@ -87,7 +87,7 @@ pub(super) fn ca_qc_ramq(text: &[u8]) -> bool {
 pub(super) fn mx_curp(text: &[u8]) -> bool {
     const STATES: &str = "AS BC BS CC CH CL CM CS DF DG GR GT HG JC MC MN MS NE NL NT OC PL QR QT SL SP SR \
                           TC TL TS VZ YN ZS";
-    /// `Ñ` has a value between `N` and `O`, though it does not occur.
+    /// `Ñ` has a value between `N` and `O`, but does not occur.
     fn value(byte: u8) -> Option<i32> {
         match byte {
             b'0'..=b'9' => Some(i32::from(byte - b'0')),

@@ -42,7 +42,7 @@ pub(super) fn au_tfn(text: &[u8]) -> bool {
 
 /// National health index of New Zealand, of both forms (HISO 10046).
 pub(super) fn nz_nhi(text: &[u8]) -> bool {
-    /// Without I and O; the first counts 1.
+    /// Without I and O; the first letter counts as 1.
     const ALPHABET: &[u8; 24] = b"ABCDEFGHJKLMNPQRSTUVWXYZ";
     let Ok(code) = <&[u8; 7]>::try_from(text) else { return false };
     let letter = |b: u8| ALPHABET.iter().position(|l| *l == b).map(|p| p as i32 + 1);
@@ -61,12 +61,12 @@ pub(super) fn nz_nhi(text: &[u8]) -> bool {
     if old {
         sum % 11 != 0 && Some((11 - sum % 11) % 10) == digit(code[6])
     } else {
-        // 24 less the rest counts the letters from 1.
+        // The check letter is 24 minus the remainder, counted from 1.
         Some(24 - sum % 24) == letter(code[6])
     }
 }
 
-/// Aadhaar of India: no 0 or 1 in front, no palindrome, Verhoeff.
+/// Aadhaar of India: does not begin with 0 or 1, is no palindrome, Verhoeff.
 pub(super) fn in_aadhaar(text: &[u8]) -> bool {
     digits::<12>(text).is_some_and(|d| d[0] >= 2 && !d.iter().eq(d.iter().rev()) && verhoeff(&d))
 }
@@ -79,12 +79,12 @@ pub(super) fn jp_my_number(text: &[u8]) -> bool {
     })
 }
 
-/// Number of a health insurer of Japan.
+/// Number of a Japanese health insurer.
 pub(super) fn jp_insurer(text: &[u8]) -> bool {
     digits::<8>(text).is_some_and(|d| luhn(&d))
 }
 
-/// Resident registration number of Korea as checked until October 2020.
+/// Resident registration number of Korea, with the check digit used until October 2020.
 pub(super) fn kr_rrn(text: &[u8]) -> bool {
     digits::<13>(text).is_some_and(|d| {
         let century = match d[6] {
@@ -99,7 +99,7 @@ pub(super) fn kr_rrn(text: &[u8]) -> bool {
     })
 }
 
-/// Resident identity number of China (GB 11643-1999), the province one of GB/T 2260.
+/// Resident identity number of China (GB 11643-1999), with a province of GB/T 2260.
 pub(super) fn cn_ric(text: &[u8]) -> bool {
     let Some((check, body)) = text.split_last() else { return false };
     digits::<17>(body).is_some_and(|d| {
@@ -128,7 +128,7 @@ pub(super) fn tw_id(text: &[u8]) -> bool {
     })
 }
 
-/// Identity card of Hong Kong; one letter counts as with a blank before it.
+/// Identity card of Hong Kong; a single letter counts as if a blank preceded it.
 pub(super) fn hk_hkid(text: &[u8]) -> bool {
     let (letters, rest) = match text {
         [a, rest @ ..] if rest.len() == 7 => ([Some(36), ordinal(*a).map(|o| o + 10)], rest),
@@ -140,7 +140,7 @@ pub(super) fn hk_hkid(text: &[u8]) -> bool {
     let ([Some(first), Some(second)], Some((check, body))) = (letters, rest.split_last()) else {
         return false;
     };
-    // There is no O, which looks like a zero.
+    // O is not used, because it looks like a zero.
     if text.iter().take(2).any(|b| *b == b'O') {
         return false;
     }
@@ -189,7 +189,7 @@ pub(super) fn my_nric(text: &[u8]) -> bool {
     })
 }
 
-/// Province and birth date (women's day and 40) of an identity number of Indonesia.
+/// Province and birth date (plus 40 in women's day) of an identity number of Indonesia.
 pub(super) fn id_nik(text: &[u8]) -> bool {
     digits::<16>(text).is_some_and(|d| {
         let province = matches!(
@@ -205,7 +205,7 @@ pub(super) fn pk_cnic(text: &[u8]) -> bool {
     digits::<13>(text).is_some_and(|d| matches!(d[0], 1..=7) && d[12] != 0)
 }
 
-/// Identity number of Israel, whose zeros in front may be left out.
+/// Identity number of Israel; leading zeros may be omitted.
 pub(super) fn il_id(text: &[u8]) -> bool {
     let mut padded = *b"000000000";
     let at = padded.len().saturating_sub(text.len());

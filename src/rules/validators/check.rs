@@ -1,4 +1,4 @@
-//! What the validators share: digits, weighted sums, check-digit schemes, calendar dates.
+//! Shared by validators: digits, weighted sums, check-digit schemes, calendar dates.
 
 /// The digits of a number of exactly `N`.
 pub(super) fn digits<const N: usize>(text: &[u8]) -> Option<[u32; N]> {
@@ -15,28 +15,28 @@ pub(super) fn digits<const N: usize>(text: &[u8]) -> Option<[u32; N]> {
     Some(digits)
 }
 
-/// The number written by these digits; they are at most 15.
+/// The number formed by at most 15 digits.
 pub(super) fn number(digits: &[u32]) -> u64 {
     digits.iter().fold(0, |n, d| n * 10 + u64::from(*d))
 }
 
-/// Two digits.
+/// The number formed by two digits.
 pub(super) fn two(tens: u32, ones: u32) -> u32 {
     tens * 10 + ones
 }
 
-/// Digits times weights, as far as there are weights.
+/// Sum of digits times weights, as far as there are weights.
 pub(super) fn weighted(digits: &[u32], weights: &[i32]) -> i32 {
     digits.iter().zip(weights).map(|(d, w)| *d as i32 * w).sum()
 }
 
-/// What must be added to a sum to make it a multiple of `modulus`.
+/// What must be added to a sum to reach a multiple of `modulus`.
 pub(super) fn complement(sum: i32, modulus: i32) -> u32 {
     (-sum).rem_euclid(modulus) as u32
 }
 
-/// ISO/IEC 7812-1 annex B: every second digit from the right, the check digit's neighbour first, counts
-/// twice.
+/// Luhn (ISO/IEC 7812-1 annex B): every second digit from the right, starting beside the check
+/// digit, counts twice.
 pub(super) fn luhn(digits: &[u32]) -> bool {
     let sum: u32 = digits
         .iter()
@@ -95,7 +95,7 @@ pub(super) fn verhoeff(digits: &[u32]) -> bool {
     state == 0
 }
 
-/// Whether the calendar has such a day.
+/// Whether the date exists.
 pub(super) fn date(year: u32, month: u32, day: u32) -> bool {
     let leap = year.is_multiple_of(4) && (!year.is_multiple_of(100) || year.is_multiple_of(400));
     let days = match month {
@@ -108,12 +108,12 @@ pub(super) fn date(year: u32, month: u32, day: u32) -> bool {
     (1..=days).contains(&day)
 }
 
-/// The same for a year without its century: in the last one or in this.
+/// The same for a year without century: in the last century or in this one.
 pub(super) fn short_date(year: u32, month: u32, day: u32) -> bool {
     date(1900 + year, month, day) || date(2000 + year, month, day)
 }
 
-/// One digit throughout.
+/// Whether all digits are equal.
 pub(super) fn uniform(digits: &[u32]) -> bool {
     digits.iter().all(|d| digits.first() == Some(d))
 }

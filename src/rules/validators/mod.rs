@@ -1,8 +1,8 @@
-//! Check digits and other tests that a number must pass to be one of its kind: the closed list that
-//! `validator` in `rules/identifiers.toml` names.
+//! Check digits and other tests of numbers: the closed list that `validator` in
+//! `rules/identifiers.toml` refers to.
 //!
-//! A validator gets a number in its compact form: upper case, without the separators that its rule
-//! allows. It knows nothing of years to come: a birth date is one that the calendar has.
+//! A validator gets a number in compact form: upper case, without the separators that its rule
+//! allows. It does not know the current date, so any birth date that exists is accepted.
 
 mod americas;
 mod asia;
@@ -18,7 +18,7 @@ pub const MAX_NUMBER: usize = 24;
 
 /// A test of numbers of one kind.
 pub struct Validator {
-    /// As rules name it.
+    /// Name in rules.
     pub name: &'static str,
     /// Fewest and most characters of the compact form.
     pub length: (usize, usize),
@@ -26,7 +26,7 @@ pub struct Validator {
 }
 
 impl Validator {
-    /// The validator of this name.
+    /// The validator with this name.
     pub fn named(name: &str) -> Option<&'static Self> {
         ALL.iter().find(|v| v.name == name)
     }
@@ -42,7 +42,7 @@ impl std::fmt::Debug for Validator {
     }
 }
 
-/// The compact form of `value`: upper case, without any of `separators`. Nothing if it is too long.
+/// The compact form of `value`: upper case, without any of `separators`. None if it is too long.
 pub fn compact(value: &str, separators: &str) -> Option<zeroize::Zeroizing<String>> {
     let mut compact = zeroize::Zeroizing::new(String::with_capacity(MAX_NUMBER + 4));
     for c in value.trim().chars().filter(|c| !separators.contains(*c)) {
@@ -56,7 +56,7 @@ pub fn compact(value: &str, separators: &str) -> Option<zeroize::Zeroizing<Strin
 
 macro_rules! validators {
     ($($name:literal $check:path, $least:literal..=$most:literal;)*) => {
-        /// Every validator.
+        /// All validators.
         pub static ALL: &[Validator] = &[
             $(Validator { name: $name, length: ($least, $most), check: $check },)*
         ];

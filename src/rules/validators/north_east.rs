@@ -2,7 +2,7 @@
 
 use super::check::{complement, date, digits, luhn, number, short_date, two, uniform, weighted};
 
-/// Number of a person or of coordination (day and 60) in Sweden, with or without the century.
+/// Personal or coordination number (day plus 60) of Sweden, with or without century.
 pub(super) fn se_pnr(text: &[u8]) -> bool {
     let day = |day: u32| if day > 60 { day - 60 } else { day };
     if let Some(d) = digits::<12>(text) {
@@ -14,7 +14,7 @@ pub(super) fn se_pnr(text: &[u8]) -> bool {
     })
 }
 
-/// Birth number of Norway, with D numbers (day and 40) and H numbers (month and 40).
+/// Birth number of Norway, with D numbers (day plus 40) and H numbers (month plus 40).
 pub(super) fn no_fnr(text: &[u8]) -> bool {
     digits::<11>(text).is_some_and(|d| {
         let first = complement(weighted(&d[..9], &[3, 7, 6, 1, 8, 9, 4, 5, 2]), 11);
@@ -32,7 +32,7 @@ pub(super) fn no_fnr(text: &[u8]) -> bool {
     })
 }
 
-/// Birth date and century of a Danish number; its check digit is no longer kept since 2007.
+/// Birth date and century of a Danish number; its check digit is not used since 2007.
 pub(super) fn dk_cpr(text: &[u8]) -> bool {
     digits::<10>(text).is_some_and(|d| {
         let year = two(d[4], d[5]);
@@ -46,7 +46,7 @@ pub(super) fn dk_cpr(text: &[u8]) -> bool {
     })
 }
 
-/// Identity code of Finland, with the signs of centuries of 2023.
+/// Identity code of Finland, with the century signs of 2023.
 pub(super) fn fi_hetu(text: &[u8]) -> bool {
     let Ok(code) = <&[u8; 11]>::try_from(text) else { return false };
     let (Some(d), Some(serial)) = (digits::<6>(&code[..6]), digits::<3>(&code[7..10])) else {
@@ -64,7 +64,7 @@ pub(super) fn fi_hetu(text: &[u8]) -> bool {
         && b"0123456789ABCDEFHJKLMNPRSTUVWXY".get((checked % 31) as usize) == Some(&code[10])
 }
 
-/// Number of a person in Iceland; organisations have a day and 40.
+/// Personal number of Iceland; organisations have the day plus 40.
 pub(super) fn is_kennitala(text: &[u8]) -> bool {
     digits::<10>(text).is_some_and(|d| {
         let century = match d[9] {
@@ -100,7 +100,7 @@ pub(super) fn ee_ik(text: &[u8]) -> bool {
     digits::<11>(text).is_some_and(|d| baltic_date(&d) && baltic_check(&d))
 }
 
-/// Personal code of Lithuania; a 9 in front goes without a date.
+/// Personal code of Lithuania; one that starts with 9 has no date.
 pub(super) fn lt_ak(text: &[u8]) -> bool {
     digits::<11>(text).is_some_and(|d| (d[0] == 9 || baltic_date(&d)) && baltic_check(&d))
 }
@@ -132,7 +132,7 @@ pub(super) fn pl_pesel(text: &[u8]) -> bool {
 pub(super) fn cz_rc(text: &[u8]) -> bool {
     let dated = |d: &[u32], year: u32, long: bool| {
         let month = two(d[2], d[3]) % 50;
-        // 20 more where the numbers of a day ran out, since 2004.
+        // Since 2004, month plus 20 if the numbers of a day ran out.
         let month = if long && month > 20 { month - 20 } else { month };
         date(year, month, two(d[4], d[5]))
     };
@@ -212,7 +212,7 @@ pub(super) fn ru_inn(text: &[u8]) -> bool {
     })
 }
 
-/// Pension and health insurance number (SNILS) of Russia; lower ones have no check.
+/// Pension and health insurance number (SNILS) of Russia; low numbers have no check.
 pub(super) fn ru_snils(text: &[u8]) -> bool {
     digits::<11>(text).is_some_and(|d| {
         let sum = weighted(&d[..9], &[9, 8, 7, 6, 5, 4, 3, 2, 1]) % 101;

@@ -1,6 +1,6 @@
 use super::*;
 
-/// Numbers published as examples, and the same with one character changed.
+/// Numbers published as examples; with one character changed they must fail.
 const VECTORS: &[(&str, &str)] = &[
     ("ar-cuit", "20055361682"),
     ("at-svnr", "1237010180"),
@@ -77,7 +77,7 @@ fn published_example_numbers_are_valid() {
         let validator = Validator::named(name).expect(name);
         let passes = validator.check(number);
         if *name == "is-kennitala" {
-            // That of an organisation.
+            // The number of an organisation.
             assert!(!passes);
             continue;
         }

@@ -11,21 +11,21 @@ pub(super) fn gb_nhs(text: &[u8]) -> bool {
         .is_some_and(|d| complement(weighted(&d[..9], &[10, 9, 8, 7, 6, 5, 4, 3, 2]), 11) == d[9])
 }
 
-/// Health and care number of Northern Ireland: the NHS check within a range of its own.
+/// Health and care number of Northern Ireland: the NHS check, with its own range.
 pub(super) fn gb_hc(text: &[u8]) -> bool {
     gb_nhs(text)
         && digits::<10>(text)
             .is_some_and(|d| (320_000_001..=399_999_999).contains(&number(&d[..9])))
 }
 
-/// Community health index of Scotland: the NHS check behind a birth date.
+/// Community health index of Scotland: a birth date and the NHS check.
 pub(super) fn gb_chi(text: &[u8]) -> bool {
     gb_nhs(text)
         && digits::<10>(text)
             .is_some_and(|d| short_date(two(d[4], d[5]), two(d[2], d[3]), two(d[0], d[1])))
 }
 
-/// National insurance number: prefixes that are given out (HMRC NIM39110).
+/// National insurance number: prefixes in use (HMRC NIM39110).
 pub(super) fn gb_nino(text: &[u8]) -> bool {
     let Ok(&[first, second, ref rest @ ..]) = <&[u8; 9]>::try_from(text) else { return false };
     first.is_ascii_uppercase()
@@ -37,7 +37,7 @@ pub(super) fn gb_nino(text: &[u8]) -> bool {
         && matches!(rest[6], b'A'..=b'D')
 }
 
-/// Personal public service number of Ireland, the second letter counted where it is one of a person.
+/// Personal public service number of Ireland; the second letter counts if it is a person's.
 pub(super) fn ie_pps(text: &[u8]) -> bool {
     let Some((number, letters)) = text.split_first_chunk::<7>() else { return false };
     let (check, second) = match letters {
@@ -51,7 +51,7 @@ pub(super) fn ie_pps(text: &[u8]) -> bool {
     })
 }
 
-/// Number of a person with German health insurance, unchangeable part (§ 290 SGB V).
+/// German health insurance number, unchangeable part (§ 290 SGB V).
 pub(super) fn de_kvnr(text: &[u8]) -> bool {
     let Some((letter, rest)) = text.split_first() else { return false };
     let Some(letter) = ordinal(*letter).map(|o| o + 1) else { return false };
@@ -71,7 +71,8 @@ pub(super) fn de_lanr(text: &[u8]) -> bool {
         .is_some_and(|d| complement(weighted(&d[..6], &[4, 9, 4, 9, 4, 9]), 10) == d[6])
 }
 
-/// Tax identification number of Germany: one digit of the first ten twice or thrice, ISO 7064 MOD 11,10.
+/// Tax identification number of Germany: among the first ten digits one occurs twice or three
+/// times; ISO 7064 MOD 11,10.
 pub(super) fn de_idnr(text: &[u8]) -> bool {
     digits::<11>(text).is_some_and(|d| {
         let count = |digit: u32| d[..10].iter().filter(|d| **d == digit).count();
@@ -90,7 +91,7 @@ pub(super) fn at_svnr(text: &[u8]) -> bool {
     })
 }
 
-/// AHV number of Switzerland: an EAN-13 of the country 756.
+/// AHV number of Switzerland: an EAN-13 with country code 756.
 pub(super) fn ch_ahv(text: &[u8]) -> bool {
     digits::<13>(text).is_some_and(|d| {
         let sum = weighted(&d, &[1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1, 3, 1]);
@@ -98,7 +99,7 @@ pub(super) fn ch_ahv(text: &[u8]) -> bool {
     })
 }
 
-/// Citizen service number of the Netherlands, whose zero in front may be left out.
+/// Citizen service number of the Netherlands; a leading zero may be omitted.
 pub(super) fn nl_bsn(text: &[u8]) -> bool {
     let mut padded = *b"000000000";
     let at = padded.len().saturating_sub(text.len());
@@ -112,18 +113,19 @@ pub(super) fn nl_bsn(text: &[u8]) -> bool {
     })
 }
 
-/// National register and bis number of Belgium; who was born from 2000 on counts with a 2 in front.
+/// National register or bis number of Belgium; from birth year 2000 on, a 2 is put in front for the
+/// check.
 pub(super) fn be_nn(text: &[u8]) -> bool {
     digits::<11>(text).is_some_and(|d| {
         let (body, check) = (number(&d[..9]), number(&d[9..]));
         let month = two(d[2], d[3]);
-        // Months of bis numbers are 20 or 40 more; 0 where the birth date is not known.
+        // Bis numbers add 20 or 40 to the month, which is 0 if the birth date is unknown.
         let dated = matches!(month, 0..=12 | 20..=32 | 40..=52) && two(d[4], d[5]) <= 31;
         dated && body != 0 && [body, 2_000_000_000 + body].iter().any(|n| 97 - n % 97 == check)
     })
 }
 
-/// Matricule of Luxembourg: birth date, number, and over these a Luhn and a Verhoeff digit each.
+/// Matricule of Luxembourg: birth date and number, then a Luhn and a Verhoeff digit over both.
 pub(super) fn lu_matricule(text: &[u8]) -> bool {
     digits::<13>(text).is_some_and(|d| {
         let mut last = [0; 12];
@@ -146,7 +148,7 @@ pub(super) fn fr_nir(text: &[u8]) -> bool {
     digits::<15>(&nir).is_some_and(|d| 97 - number(&d[..13]) % 97 == number(&d[13..]))
 }
 
-/// Letters that check a Spanish number.
+/// Check letters of Spanish numbers.
 const ES_LETTERS: &[u8; 23] = b"TRWAGMYFPDXBNJZSQVHLCKE";
 
 /// Identity document of a Spaniard or a foreigner in Spain.
@@ -165,7 +167,7 @@ pub(super) fn es_dni(text: &[u8]) -> bool {
 
 /// Tax code of a person in Italy (DM 23 December 1976), with letters for digits where codes would collide.
 pub(super) fn it_cf(text: &[u8]) -> bool {
-    /// What a letter, or the digit of the same place, counts for in odd places.
+    /// Values of letters, and of the digits with the same index, in odd places.
     const ODD: [u32; 26] = [
         1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18, 20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24,
         23,

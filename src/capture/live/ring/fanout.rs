@@ -1,17 +1,17 @@
-//! Which ring a packet goes to: a classic BPF program for PACKET_FANOUT_CBPF.
+//! Chooses the ring of a packet: a classic BPF program for PACKET_FANOUT_CBPF.
 //!
-//! All flows between two hosts must meet in one ring, in both directions, and a flow must not change
-//! its ring. So the ring goes by the two IP addresses, whichever is the source. What may hold further
-//! IP packets (tunnels, labels) goes to ring 0 whole: the two directions of a flow inside may have
-//! other addresses outside.
+//! All flows between two hosts must meet in one ring, in both directions, and must not change it.
+//! The choice therefore depends on the two IP addresses in either order. Packets that may hold
+//! further IP packets (tunnels, labels) all go to ring 0, because both directions of an inner flow
+//! may have different outer addresses.
 
 use super::socket::Instruction;
 
-/// UDP ports of tunnels that are read, and of ESP and WireGuard.
+/// UDP ports of supported tunnels, and of ESP and WireGuard.
 const TUNNELS: [u32; 15] =
     [4789, 8472, 48879, 4790, 5247, 4341, 6635, 30030, 4500, 51820, 6081, 2152, 1701, 37008, 3544];
 
-// <linux/filter.h>: where the kernel's own data and the network header start.
+// <linux/filter.h>: offsets of the kernel's metadata and of the network header.
 const AD_PROTOCOL: u32 = -0x1000_i32 as u32;
 const NET: u32 = -0x10_0000_i32 as u32;
 
@@ -54,7 +54,7 @@ enum Label {
     First,
 }
 
-/// The program, with jumps to labels until [`Assembly::finish`].
+/// A program with symbolic jumps, resolved by [`Assembly::finish`].
 #[derive(Default)]
 struct Assembly {
     code: Vec<(Instruction, Option<Label>)>,
@@ -65,7 +65,7 @@ impl Assembly {
     fn put(&mut self, code: u16, k: u32) {
         self.code.push((Instruction { code, jt: 0, jf: 0, k }, None));
     }
-    /// If the accumulator is one of `values`, goes on at `to`.
+    /// Jumps to `to` if the accumulator is one of `values`.
     fn when(&mut self, values: &[u32], to: Label) {
         for &k in values {
             self.code.push((Instruction { code: JEQ_K, jt: 0, jf: 0, k }, Some(to)));
@@ -77,7 +77,7 @@ impl Assembly {
     fn label(&mut self, label: Label) {
         self.labels.push((label, self.code.len()));
     }
-    /// Ring 0.
+    /// Returns ring 0.
     fn first(&mut self) {
         self.put(RET_K, 0);
     }
@@ -99,11 +99,11 @@ impl Assembly {
     }
 }
 
-/// The program. Its result is taken modulo the number of rings.
+/// The program. The kernel takes its result modulo the number of rings.
 pub(super) fn program() -> Vec<Instruction> {
     use Label::*;
     let mut a = Assembly::default();
-    // X is where the IP header starts, from the network header.
+    // X is the offset of the IP header from the network header.
     a.put(LDX_IMM, 0);
     a.put(LD_W_ABS, AD_PROTOCOL);
     a.when(&[0x0800], V4);
@@ -111,14 +111,14 @@ pub(super) fn program() -> Vec<Instruction> {
     a.when(&[0x8100, 0x88a8, 0x9100], Tagged);
     a.when(&[0x8864], Pppoe);
     a.first();
-    // The kernel took the outer tag off, and this is one more.
+    // The kernel removed the outer tag; this is an inner one.
     a.label(Tagged);
     a.put(LDX_IMM, 4);
     a.put(LD_H_ABS, NET.wrapping_add(2));
     a.when(&[0x0800], V4);
     a.when(&[0x86dd], V6);
     a.first();
-    // RFC 2516 4: six bytes of PPPoE, then the protocol of PPP.
+    // RFC 2516 4: six bytes of PPPoE, then the PPP protocol.
     a.label(Pppoe);
     a.put(LDX_IMM, 8);
     a.put(LD_H_ABS, NET.wrapping_add(6));
@@ -134,7 +134,7 @@ pub(super) fn program() -> Vec<Instruction> {
     a.when(&[17], V4Udp);
     a.first();
     a.label(V4Udp);
-    // The ports of a fragmented datagram are in its first fragment only.
+    // Only the first fragment of a datagram holds its ports.
     a.put(LD_H_IND, NET.wrapping_add(6));
     a.code.push((Instruction { code: JSET_K, jt: 0, jf: 0, k: 0x3fff }, Some(First)));
     a.put(LD_B_IND, NET);
@@ -176,7 +176,7 @@ pub(super) fn program() -> Vec<Instruction> {
     a.goto(Mix);
     a.label(V4Hash);
     fold(&mut a, 12, 2);
-    // Neighbouring addresses must not fall into the same ring.
+    // Mixes the bits, so that neighbouring addresses get different rings.
     a.label(Mix);
     a.put(MUL_K, 0x9e37_79b1);
     a.put(RSH_K, 16);
@@ -186,7 +186,7 @@ pub(super) fn program() -> Vec<Instruction> {
     a.finish()
 }
 
-/// Exclusive or of `words` words at `at` of the IP header: source and destination in either order.
+/// XORs `words` words of source and destination address, from `at` in the IP header.
 fn fold(a: &mut Assembly, at: u32, words: u32) {
     for word in 0..words {
         a.put(LDX_MEM, 15);
@@ -203,7 +203,7 @@ fn fold(a: &mut Assembly, at: u32, words: u32) {
 mod tests {
     use super::*;
 
-    /// Runs the program as the kernel does: a load behind the end of the packet gives 0.
+    /// Runs the program like the kernel: a load beyond the end of the packet gives 0.
     fn run(protocol: u16, net: &[u8]) -> u32 {
         let program = program();
         let (mut a, mut x, mut memory, mut at) = (0u32, 0u32, [0u32; 16], 0);
@@ -281,7 +281,7 @@ mod tests {
         assert_ne!(there, 0);
         assert_eq!(there, run(0x0800, &v4(B, A, 6, (104, 40_000))));
         assert_eq!(there, run(0x0800, &v4(A, B, 17, (40_000, 514))));
-        // Tags and PPPoE in front change nothing.
+        // Leading tags and PPPoE change nothing.
         let packet = v4(A, B, 6, (1, 2));
         assert_eq!(there, run(0x8100, &[&[0, 7, 8, 0], packet.as_slice()].concat()));
         let session = [0x11, 0, 0, 1, 0, 42, 0, 0x21];

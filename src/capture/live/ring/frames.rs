@@ -1,27 +1,28 @@
-//! The packets of a block of a ring (TPACKET_V3, `struct tpacket3_hdr`).
+//! Parses the packets of a ring block (TPACKET_V3, `struct tpacket3_hdr`).
 
 use crate::time::{Pace, Timestamp};
 
-/// Offset of the number of packets in the header of a block.
+/// Offset of the packet count in a block header.
 const COUNT: usize = 12;
-/// Offset of the place of the first packet there.
+/// Offset of the first packet's offset in a block header.
 const FIRST: usize = 16;
-/// Bytes of the header of a packet that are read.
+/// Length of the part of a packet header that is read, bytes.
 const HEADER: usize = 40;
-/// Offset of the packet's direction, in the address behind its header.
+/// Offset of the packet's direction, in the address after its header.
 const KIND: usize = 48 + 10;
 /// A packet that this host sent (`PACKET_OUTGOING`).
 const OUTGOING: u8 = 4;
 
-// `tp_status`: the two VLAN fields hold something.
+// `tp_status`: the two VLAN fields are valid.
 const VLAN_VALID: u32 = 1 << 4;
 const TPID_VALID: u32 = 1 << 6;
 
-/// Bytes of a VLAN tag (IEEE 802.1Q 9.3); the kernel leaves as many free before each packet.
+/// Length of a VLAN tag (IEEE 802.1Q 9.3), bytes. The kernel leaves this much room before each
+/// packet.
 pub(super) const TAG: usize = 4;
-/// Bytes of two MAC addresses, after which the tag comes.
+/// Length of two MAC addresses, before the tag.
 const ADDRESSES: usize = 12;
-/// Most packets of a block: no header is shorter.
+/// Most packets of a block.
 const MAX_FRAMES: usize = 1 << 16;
 
 /// A packet of a block.
@@ -34,18 +35,18 @@ pub(super) struct Frame {
     pub len: u32,
 }
 
-/// How to read packets.
+/// How to parse packets.
 #[derive(Clone, Copy)]
 pub(super) struct Reading {
-    /// Ethernet: tags that the kernel took off are put back.
+    /// Ethernet: removed tags are put back.
     pub ethernet: bool,
-    /// The loopback interface shows each packet twice: when it is sent and when it arrives.
+    /// Loopback, where each packet appears twice: when sent and when received.
     pub loopback: bool,
-    /// How fast packet time passes.
+    /// Pace of packet time.
     pub pace: Pace,
 }
 
-/// Finds the packets of `block`. A header that makes no sense ends the block.
+/// Finds the packets of `block`. An invalid header ends the block.
 pub(super) fn frames(block: &mut [u8], reading: Reading, found: &mut Vec<Frame>) {
     found.clear();
     let count = u32_at(block, COUNT).unwrap_or(0) as usize;
@@ -89,7 +90,7 @@ pub(super) fn frames(block: &mut [u8], reading: Reading, found: &mut Vec<Frame>)
     }
 }
 
-/// Puts a tag back where it was on the wire: the addresses move into the room before them.
+/// Puts a tag back: moves the addresses into the room before them.
 fn tag(packet: &mut [u8], tpid: u16, tci: u16) {
     packet.copy_within(TAG..TAG + ADDRESSES, 0);
     packet[ADDRESSES..ADDRESSES + 2].copy_from_slice(&tpid.to_be_bytes());
@@ -107,10 +108,10 @@ mod tests {
 
     const PLAIN: Reading = Reading { ethernet: true, loopback: false, pace: Pace::REAL };
 
-    /// A packet: its bytes, VLAN type and tag, direction.
+    /// A packet: bytes, VLAN type and tag, direction.
     type Given<'a> = (&'a [u8], Option<(u16, u16)>, u8);
 
-    /// A block with `packets`.
+    /// A block of `packets`.
     fn block(packets: &[Given<'_>]) -> Vec<u8> {
         let mut block = vec![0; 48];
         block[COUNT..COUNT + 4].copy_from_slice(&(packets.len() as u32).to_ne_bytes());

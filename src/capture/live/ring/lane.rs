@@ -1,4 +1,4 @@
-//! The rings of one worker, one an interface, read as one timeline.
+//! The rings of one worker, one per interface, read as one timeline.
 
 use super::frames::{Frame, Reading, frames};
 use super::map::{Lease, Map};
@@ -12,8 +12,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// Of so many blocks of a ring one part may be in use; beyond, blocks are copied, so that the kernel
-/// always has room.
+/// Divisor: at most half the blocks of a ring are leased. Beyond it blocks are copied, so that the
+/// kernel always has room.
 const LEASED_SHARE: usize = 2;
 
 /// A ring of one interface.
@@ -22,7 +22,7 @@ pub(super) struct Ring {
     pub map: Arc<Map>,
     pub reading: Reading,
     pub link: LinkType,
-    /// The block that comes next.
+    /// Index of the next block.
     pub next: usize,
 }
 
@@ -34,11 +34,12 @@ impl Ring {
     }
 }
 
-/// What the lanes and whoever looks after an interface share of it.
+/// An interface's state that lanes and the main thread share.
 pub(super) struct Port {
-    /// Grows with each opening; a lane that knows an older number takes the new ring.
+    /// Incremented each time the interface is opened; a lane with an older number takes the new
+    /// ring.
     pub generation: AtomicU64,
-    /// Of each lane, the ring that it has not taken yet.
+    /// The ring that each lane has not taken yet.
     pub fresh: Vec<Mutex<Option<Ring>>>,
     pub packets: AtomicU64,
     pub bytes: AtomicU64,
@@ -55,14 +56,14 @@ impl Port {
     }
 }
 
-/// What [`Lane::fill`] brought.
+/// The result of [`Lane::fill`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Fill {
-    /// Packets.
+    /// Packets were added.
     Packets,
-    /// Packets are there, and wait for those of another interface that may be older.
+    /// Packets are there, but wait for older ones of another interface.
     Waiting,
-    /// Nothing.
+    /// No packets.
     Idle,
 }
 
@@ -70,26 +71,27 @@ pub enum Fill {
 pub struct Lane {
     index: usize,
     slots: Vec<Slot>,
-    /// Blocks that came, and since when there were no more: others may be older for so long.
+    /// Number of blocks read, and since when it has not changed. Older packets of other interfaces
+    /// may arrive for a while after that.
     stall: (u64, Duration),
 }
 
-/// The ring of one interface, and the block that is being read.
+/// The ring of one interface, and the current block.
 struct Slot {
     port: Arc<Port>,
     ring: Option<Ring>,
     generation: u64,
     block: Option<Block>,
     frames: Vec<Frame>,
-    /// The next of `frames`.
+    /// Index of the next frame in `frames`.
     next: usize,
     packets: u64,
-    /// Blocks taken so far.
+    /// Blocks read so far.
     blocks: u64,
 }
 
 impl Slot {
-    /// Takes the ring of an interface that was reopened, once the old one is empty.
+    /// Switches to the ring of a reopened interface once the old one is empty.
     fn refresh(&mut self, lane: usize) {
         if self.port.generation.load(Ordering::Acquire) == self.generation || self.head().is_some()
         {
@@ -155,9 +157,9 @@ impl Lane {
         Self { index, slots: ports.iter().map(slot).collect(), stall: (0, Duration::ZERO) }
     }
 
-    /// Adds packets to an empty batch, the oldest of all interfaces first. A packet waits until no
-    /// older one can come from another interface: the kernel hands a packet on within [`LATENCY`].
-    /// `elapsed` is any clock that never jumps.
+    /// Adds packets to an empty batch in order of time across interfaces. A packet waits until no
+    /// older one can arrive: the kernel delivers packets within [`LATENCY`]. `elapsed` is any
+    /// monotonic clock.
     ///
     /// [`LATENCY`]: crate::capture::LATENCY
     pub fn fill(&mut self, batch: &mut Batch, elapsed: Duration) -> Fill {
@@ -165,7 +167,7 @@ impl Lane {
         for slot in &mut self.slots {
             slot.refresh(self.index);
         }
-        // Before any ring is found empty: what is older than this by `HOLD` must have come.
+        // Read before any ring is found empty: packets older than this by `HOLD` must have arrived.
         let (newest, overdue) = self.horizon(elapsed);
         let mut waiting = false;
         while batch.packets.len() < BATCH_PACKETS {
@@ -195,8 +197,8 @@ impl Lane {
         Fill::Packets
     }
 
-    /// The time of the newest packet that waits in a ring, and whether so long no block came that
-    /// nothing is still to come.
+    /// The time of the newest packet in any ring. Also whether no block has arrived for so long
+    /// that nothing older can come.
     fn horizon(&mut self, elapsed: Duration) -> (Option<Timestamp>, bool) {
         if self.slots.len() == 1 {
             return (None, true);
@@ -229,7 +231,7 @@ impl Lane {
         }
     }
 
-    /// Gives up what is still unread at the end of a capture. Returns how many packets there are up to `until`.
+    /// Gives up the packets left at the end of a capture. Returns how many there are up to `until`.
     pub fn abandon(&mut self, until: Timestamp) -> u64 {
         let up_to = |frames: &[Frame]| frames.iter().filter(|f| f.time <= until).count() as u64;
         let mut unread = 0;
@@ -238,7 +240,7 @@ impl Lane {
             (slot.block, slot.next) = (None, 0);
             slot.frames.clear();
             let Some(ring) = &mut slot.ring else { continue };
-            // The kernel goes on filling blocks that it gets back: each is read once.
+            // The kernel keeps filling returned blocks, so read each block once.
             for _ in 0..ring.map.blocks() {
                 let Some(mut lease) = ring.lease() else { break };
                 frames(lease.bytes_mut(), ring.reading, &mut slot.frames);
@@ -249,11 +251,11 @@ impl Lane {
         unread
     }
 
-    /// Waits until a block is handed over, or `timeout` has passed.
+    /// Waits for a block, at most for `timeout`.
     pub fn wait(&mut self, timeout: Duration) {
         let held = self.slots.iter().any(|slot| slot.next < slot.frames.len());
         let timeout = if held { timeout.min(HOLD / 4) } else { timeout };
-        // A ring with a block in use always polls as readable.
+        // A ring with a leased block always polls as readable.
         let idle = self.slots.iter().filter(|slot| slot.next >= slot.frames.len());
         let rings = idle.filter_map(|slot| slot.ring.as_ref());
         let mut fds: Vec<PollFd<'_>> =
@@ -261,7 +263,7 @@ impl Lane {
         wait_readable(&mut fds, timeout);
     }
 
-    /// How full the fullest ring is, from 0 to 1.
+    /// Fill level of the fullest ring, 0 to 1.
     pub fn fullness(&self) -> f64 {
         let full =
             |ring: &Ring| ring.map.waiting(ring.next).0 as f64 / ring.map.blocks().max(1) as f64;
@@ -323,7 +325,7 @@ mod tests {
         assert_eq!(times(&mut lane, 1).0, Fill::Waiting);
         maps[1].hand_over(1, &[13, 15]);
         assert_eq!(times(&mut lane, 2).1, [(1, 13), (0, 14)]);
-        // Nothing came for long enough: nothing older is still to come.
+        // Nothing came for long enough, so nothing older can come.
         assert_eq!(times(&mut lane, 3).0, Fill::Waiting);
         assert_eq!(times(&mut lane, 3 + HOLD.as_millis() as u64).1, [(1, 15)]);
     }
@@ -348,7 +350,7 @@ mod tests {
         let late = 12 + HOLD.as_millis() as u32;
         maps[0].hand_over(0, &[10, 11]);
         assert_eq!(times(&mut lane, 0).0, Fill::Waiting);
-        // A later block of the same interface proves that the time is over, without any clock.
+        // A later block of the same interface proves it without a clock.
         maps[0].hand_over(1, &[late, late + 1]);
         assert_eq!(times(&mut lane, 0).1, [(0, 10), (0, 11)]);
         assert_eq!(times(&mut lane, 0).0, Fill::Waiting);

@@ -1,4 +1,5 @@
-//! The memory of a ring, shared with the kernel: blocks that one of both owns at a time.
+//! The memory of a ring. The kernel and phitap share it; each block belongs to one of them at a
+//! time.
 
 #![allow(unsafe_code)]
 
@@ -10,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 
 /// Offset of `block_status` in a block (`struct tpacket_block_desc`).
 const STATUS: usize = 8;
-/// Offset of the time of the last packet: seconds, then nanoseconds.
+/// Offset of the last packet's time: seconds, then nanoseconds.
 const LAST: usize = 40;
 /// Owners of a block (`TP_STATUS_KERNEL`, `TP_STATUS_USER`).
 const KERNEL: u32 = 0;
@@ -19,9 +20,9 @@ const USER: u32 = 1;
 /// Mapped blocks.
 pub(super) struct Map {
     start: NonNull<u8>,
-    /// Bytes of a block.
+    /// Size of a block, bytes.
     block: usize,
-    /// Blocks that a [`Lease`] holds: the kernel's status does not distinguish them from new ones.
+    /// Blocks with a [`Lease`]; the kernel's status does not distinguish them from new ones.
     leased: Vec<AtomicBool>,
     count: AtomicUsize,
 }
@@ -38,13 +39,13 @@ impl Map {
         Self::of(blocks, block, libc::MAP_SHARED, socket.as_raw_fd())
     }
 
-    /// Memory in the shape of a ring.
+    /// A ring in plain memory, for tests.
     #[cfg(test)]
     pub fn anonymous(blocks: usize, block: usize) -> Self {
         Self::of(blocks, block, libc::MAP_PRIVATE | libc::MAP_ANONYMOUS, -1).expect("memory")
     }
 
-    /// Hands over block `index` with a packet for each of `times`, milliseconds, as the kernel does.
+    /// Delivers block `index` like the kernel, with packets at `times` (milliseconds).
     #[cfg(test)]
     pub fn hand_over(&self, index: usize, times: &[u32]) {
         let put = |at, value: u32| self.word(index, at).store(value, Ordering::Relaxed);
@@ -79,17 +80,17 @@ impl Map {
         Ok(Self { start, block, leased, count: AtomicUsize::new(0) })
     }
 
-    /// How many blocks there are.
+    /// Number of blocks.
     pub fn blocks(&self) -> usize {
         self.leased.len()
     }
 
-    /// How many of them are leased.
+    /// Number of leased blocks.
     pub fn leased(&self) -> usize {
         self.count.load(Ordering::Relaxed)
     }
 
-    /// A word of a block that kernel and program both may write.
+    /// A word of a block that both the kernel and phitap may write.
     fn word(&self, index: usize, offset: usize) -> &AtomicU32 {
         assert!(index < self.blocks() && offset + 4 <= self.block && offset.is_multiple_of(4));
         // SAFETY: inside the mapping and aligned, as was checked, and blocks start on pages; the kernel
@@ -97,14 +98,14 @@ impl Map {
         unsafe { AtomicU32::from_ptr(self.start.as_ptr().add(index * self.block + offset).cast()) }
     }
 
-    /// Whether the kernel has handed the block over, and no lease holds it.
+    /// Whether the kernel has delivered the block and no lease holds it.
     fn is_ready(&self, index: usize) -> bool {
         self.word(index, STATUS).load(Ordering::Acquire) & USER != 0
             && !self.leased[index].load(Ordering::Acquire)
     }
 
-    /// How many blocks from `index` on wait to be read, and the time of the last packet of the last of
-    /// them: seconds and nanoseconds.
+    /// Number of delivered blocks from `index` on, and the time of the last packet of the last one:
+    /// seconds and nanoseconds.
     pub fn waiting(&self, index: usize) -> (usize, Option<(u32, u32)>) {
         let blocks = self.blocks();
         let ready = (0..blocks).take_while(|n| self.is_ready((index + n) % blocks)).count();
@@ -116,7 +117,7 @@ impl Map {
         (ready, last.map(time))
     }
 
-    /// Takes over a block, if the kernel has handed it over.
+    /// Leases a block that the kernel has delivered.
     pub fn lease(self: &Arc<Self>, index: usize) -> Option<Lease> {
         if !self.is_ready(index) {
             return None;
@@ -135,14 +136,14 @@ impl Drop for Map {
     }
 }
 
-/// A block of a ring that is ours. The kernel gets it back when this is dropped.
+/// A block of a ring that phitap owns. Dropping it returns the block to the kernel.
 pub struct Lease {
     map: Arc<Map>,
     index: usize,
 }
 
 impl Lease {
-    /// Its bytes, the header of the block included.
+    /// The block's bytes, its header included.
     #[inline]
     pub fn bytes(&self) -> &[u8] {
         let at = self.index * self.map.block;
@@ -151,7 +152,7 @@ impl Lease {
         unsafe { std::slice::from_raw_parts(self.map.start.as_ptr().add(at), self.map.block) }
     }
 
-    /// The same to write to.
+    /// The block's bytes, mutable.
     pub(super) fn bytes_mut(&mut self) -> &mut [u8] {
         let at = self.index * self.map.block;
         // SAFETY: as above; the lease is borrowed mutably.

@@ -1,7 +1,7 @@
-//! Rings that the kernel fills (TPACKET_V3), one a worker and interface, divided by PACKET_FANOUT.
+//! Kernel-filled rings (TPACKET_V3), one per worker and interface, divided by PACKET_FANOUT.
 //!
-//! A worker reads packets where the kernel put them. Each block goes back to the kernel when the last
-//! reference to it does: what must outlive a batch (bytes out of order) is copied by reassembly.
+//! A worker reads packets in place. A block returns to the kernel with its last reference.
+//! Reassembly copies what must outlive a batch, such as out-of-order bytes.
 
 mod fanout;
 mod frames;
@@ -12,7 +12,7 @@ mod socket;
 pub use lane::{Fill, Lane};
 pub use map::Lease;
 
-use super::{LiveCounters, LiveOptions, fault, nic, refusal, said};
+use super::{LiveCounters, LiveOptions, fault, nic, refusal, text_of};
 use crate::capture::{Fault, Input, LinkType};
 use crate::time::Span;
 use frames::{Reading, TAG};
@@ -24,15 +24,15 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-/// Bytes of a block: the largest packet that an interface merges (64 KiB) fits.
+/// Size of a block, bytes. The largest merged packet (64 KiB) fits.
 const BLOCK: usize = 128 << 10;
-/// Fewest blocks of a ring.
+/// Fewest blocks per ring.
 const MIN_BLOCKS: usize = 4;
-/// Milliseconds after which the kernel hands over a block that is not full. A ring has so many blocks that
-/// a worker may be busy for seconds, however few packets come.
+/// Time after which the kernel delivers a partly filled block, milliseconds. A ring has enough
+/// blocks for a worker to be busy for seconds, however few packets arrive.
 const RETIRE_MS: u32 = 20;
-/// A packet waits for older ones of other interfaces for this long: the kernel's timer hands over a block
-/// with its second tick at the latest.
+/// How long a packet waits for older ones of other interfaces. The kernel's timer delivers a block
+/// at its second tick at the latest.
 const HOLD: Duration = Duration::from_millis(2 * RETIRE_MS as u64 + 15);
 const HOLD_SPAN: Span = Span::millis(HOLD.as_millis() as i64);
 /// `IFF_UP` of <linux/if.h>.
@@ -41,13 +41,13 @@ const IFF_UP: u32 = 1;
 /// Why rings could not be opened.
 #[derive(Debug)]
 pub enum OpenError {
-    /// An interface cannot be captured from by any means.
+    /// The interface cannot be captured from at all.
     Fault(Fault),
-    /// This interface or this kernel has no rings, so libpcap must read it; the reason.
+    /// The interface or kernel has no rings, so libpcap must be used; the reason.
     NoRing(String),
 }
 
-/// All rings of all interfaces, as the supervising thread sees them.
+/// All rings of all interfaces, for the main thread.
 pub struct Rings {
     options: LiveOptions,
     lanes: usize,
@@ -59,12 +59,12 @@ pub struct Rings {
 struct Interface {
     name: String,
     port: Arc<Port>,
-    /// None while it is lost.
+    /// `None` while the interface is lost.
     open: Option<Opened>,
     link: Option<Link>,
     counters: LiveCounters,
     nic: nic::Losses,
-    /// It is there, but has no link.
+    /// Whether the interface exists without a link.
     down: bool,
 }
 
@@ -74,21 +74,21 @@ struct Opened {
     sockets: Vec<Arc<PacketSocket>>,
 }
 
-/// What libpcap reports about an interface.
+/// Link properties that libpcap reports.
 #[derive(Clone)]
 struct Link {
     kind: LinkType,
-    /// The kernel's number for the kind.
+    /// The kernel's number for the kind of interface.
     hardware: String,
     filter: Vec<Instruction>,
 }
 
 impl Rings {
-    /// Opens every interface for `lanes` workers. With `wait`, one that is not there is waited for.
+    /// Opens all interfaces for `lanes` workers. With `wait`, missing ones are waited for.
     ///
     /// # Errors
-    /// The first interface that cannot be opened: a sensor that watches only part must not look
-    /// healthy.
+    /// The first interface that cannot be opened: a sensor that watches only some of them must not
+    /// look healthy.
     pub fn open(
         options: &LiveOptions,
         lanes: usize,
@@ -126,8 +126,8 @@ impl Rings {
         Ok((rings, lanes))
     }
 
-    /// Maintains the interfaces: notes which are lost or have no link, and reopens lost ones.
-    /// Call it about once a second.
+    /// Records which interfaces are lost or without link, and reopens lost ones. To be called about
+    /// once a second.
     pub fn check(&mut self) {
         for interface in &mut self.interfaces {
             if let Some(reason) = interface.lost() {
@@ -153,23 +153,23 @@ impl Rings {
         }
     }
 
-    /// What went wrong since the last call.
+    /// Takes the faults since the last call.
     pub fn take_faults(&mut self) -> Vec<Fault> {
         std::mem::take(&mut self.faults)
     }
 
-    /// Recoveries since the last call.
+    /// Takes the messages about recovered interfaces.
     pub fn take_notices(&mut self) -> Vec<String> {
         std::mem::take(&mut self.notices)
     }
 
-    /// What was lost on all interfaces so far.
+    /// Losses on all interfaces so far.
     pub fn counters(&mut self) -> LiveCounters {
         self.interfaces.iter_mut().for_each(Interface::count);
         LiveCounters::sum(self.interfaces.iter().map(|interface| interface.counters))
     }
 
-    /// Packets of each interface so far.
+    /// Counters of each interface so far.
     pub fn inputs(&self) -> Vec<Input> {
         let input = |i: &Interface| Input {
             name: i.name.clone(),
@@ -197,7 +197,7 @@ fn waiting(fault: &Fault) -> Fault {
     super::fault(&fault.name, format!("{reason}; waiting for it to come back"))
 }
 
-/// Whether it is there and was not switched off.
+/// Whether the interface exists and is switched on.
 fn is_up(name: &str) -> bool {
     let flags = nic::sys(name, "flags");
     let flags = flags.and_then(|f| u32::from_str_radix(f.trim().trim_start_matches("0x"), 16).ok());
@@ -205,13 +205,13 @@ fn is_up(name: &str) -> bool {
 }
 
 impl Interface {
-    /// Why it is lost, if it was open until now.
+    /// Why an open interface is lost, if it is.
     fn lost(&self) -> Option<String> {
         let open = self.open.as_ref()?;
         if nic::index(&self.name) != Some(open.index) {
             return Some("the interface is gone".to_owned());
         }
-        // All sockets are queried, so that none reports it again.
+        // Query all sockets, so that none reports its error again.
         let errors: Vec<_> = open.sockets.iter().filter_map(|s| s.take_error()).collect();
         errors.first().map(|error| match error.raw_os_error() {
             Some(libc::ENETDOWN) => "the interface went down".to_owned(),
@@ -228,7 +228,7 @@ impl Interface {
         self.counters.interface = self.nic.read(&self.name);
     }
 
-    /// Opens a ring for each lane and hands it over.
+    /// Opens a ring for each lane and passes it to the lane.
     fn open(
         &mut self,
         options: &LiveOptions,
@@ -252,15 +252,17 @@ impl Interface {
             .map_err(|error| no_ring(&self.name, &error))?;
         if let Some(size) = smaller {
             let kib = size >> 10;
-            notices
-                .push(format!("{}: no memory for the ring asked for, it has {kib} KiB", self.name));
+            notices.push(format!(
+                "{}: not enough memory for the requested ring; it has {kib} KiB",
+                self.name
+            ));
         }
         if options.hardware_time
             && let Err(error) = rings.iter().try_for_each(|r| r.socket.hardware_time(&self.name))
         {
             let name = &self.name;
             notices.push(format!(
-                "{name}: no time stamps of the adapter ({error}), the kernel's are used"
+                "{name}: no timestamps of the adapter ({error}); using the kernel's"
             ));
         }
         self.link = Some(link);
@@ -274,8 +276,8 @@ impl Interface {
     }
 }
 
-/// What a refused call means: a kernel or an interface without rings, or an interface that nothing can
-/// read.
+/// Maps a failed call to its meaning: no rings for this kernel or interface, or an interface that
+/// nothing can read.
 fn no_ring(name: &str, error: &io::Error) -> OpenError {
     match error.raw_os_error() {
         Some(libc::EPERM | libc::EACCES | libc::ENODEV | libc::ENETDOWN) => {
@@ -286,9 +288,9 @@ fn no_ring(name: &str, error: &io::Error) -> OpenError {
 }
 
 impl Link {
-    /// Asks libpcap for the kind of frames, and has it compile the filter.
+    /// Reads the link type from libpcap, and has it compile the filter.
     fn of(name: &str, hardware: String, options: &LiveOptions) -> Result<Self, OpenError> {
-        let refused = |e: pcap::Error| OpenError::Fault(fault(name, refusal(name, &said(&e))));
+        let refused = |e: pcap::Error| OpenError::Fault(fault(name, refusal(name, &text_of(&e))));
         let capture = pcap::Capture::from_device(name)
             .map_err(refused)?
             .snaplen(i32::try_from(options.snaplen).unwrap_or(i32::MAX))
@@ -310,7 +312,7 @@ impl Link {
             )));
         }
         let filter = match &options.filter {
-            // Everything, up to this length.
+            // Accept every packet, up to this length.
             None => vec![Instruction { code: 0x06, jt: 0, jf: 0, k: options.snaplen }],
             Some(expression) => {
                 let program = capture.compile(expression, true).map_err(refused)?;
@@ -322,7 +324,7 @@ impl Link {
     }
 }
 
-/// The instructions of a compiled filter. libpcap's type shows them only as text.
+/// The instructions of a compiled filter. libpcap's type exposes them only as text.
 fn instructions(program: &pcap::BpfProgram) -> Option<Vec<Instruction>> {
     let read = |instruction: &pcap::BpfInstruction| {
         let text = instruction.to_string();
@@ -338,7 +340,7 @@ fn instructions(program: &pcap::BpfProgram) -> Option<Vec<Instruction>> {
     program.get_instructions().iter().map(read).collect()
 }
 
-/// Opens the rings of an interface as one group. Returns the size in bytes if it had to be less than requested.
+/// Opens the rings of an interface as one group. Returns the size in bytes if it had to be reduced.
 fn open_rings(
     name: &str,
     index: i32,
@@ -360,7 +362,7 @@ fn open_rings(
             Err(error) => return Err(error),
         }
     }
-    // Until the group is complete, each socket would get every packet.
+    // Accept nothing until the group is complete: each socket would get every packet.
     let nothing = [Instruction { code: 0x06, jt: 0, jf: 0, k: 0 }];
     let mut group = None;
     for ring in &rings {

@@ -1,4 +1,4 @@
-//! Packet sockets (packet(7)): the system calls that neither the standard library nor `rustix` has.
+//! Packet sockets (packet(7)): system calls that neither the standard library nor `rustix` has.
 
 #![allow(unsafe_code)]
 
@@ -29,7 +29,7 @@ impl AsFd for PacketSocket {
     }
 }
 
-/// Counters of a socket since the last call.
+/// Counters of a socket.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Statistics {
     pub drops: u64,
@@ -37,7 +37,7 @@ pub(super) struct Statistics {
 }
 
 impl PacketSocket {
-    /// A socket that receives nothing yet.
+    /// A socket that does not receive yet.
     pub fn new() -> io::Result<Self> {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
         // SAFETY: no pointers.
@@ -46,7 +46,7 @@ impl PacketSocket {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// Any descriptor, for tests without privileges.
+    /// Some descriptor, for tests without privileges.
     #[cfg(test)]
     pub fn without_packets() -> io::Result<Self> {
         Ok(Self(std::fs::File::open("/dev/null")?.into()))
@@ -86,16 +86,17 @@ impl PacketSocket {
         self.set(level, name, &libc::sock_fprog { len, filter: code.as_mut_ptr() })
     }
 
-    /// Sets the filter that every packet must pass; it also says how much of a packet is kept.
+    /// Sets the filter, which also gives the number of bytes kept per packet.
     pub fn filter(&self, program: &[Instruction]) -> io::Result<()> {
         self.program(libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, program)
     }
 
-    /// Requests a ring of `blocks` blocks of `block` bytes, and for `reserve` bytes before each packet.
+    /// Requests a ring of `blocks` blocks of `block` bytes, with `reserve` bytes free before each
+    /// packet.
     pub fn ring(&self, blocks: u32, block: u32, reserve: u32, retire_ms: u32) -> io::Result<()> {
         self.option(libc::PACKET_VERSION, libc::tpacket_versions::TPACKET_V3 as libc::c_int)?;
         self.option(libc::PACKET_RESERVE, reserve as libc::c_int)?;
-        // Frames have any length in a ring of version 3: these two only have to agree.
+        // In version 3 frames have any length, so these two only have to agree.
         let frame = 2048;
         let request = libc::tpacket_req3 {
             tp_block_size: block,
@@ -109,7 +110,7 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_RX_RING, &request)
     }
 
-    /// Packets carry the time of the adapter where it provides one.
+    /// Uses the adapter's time stamps where it has them.
     pub fn hardware_time(&self, name: &str) -> io::Result<()> {
         /// `struct hwtstamp_config` of <linux/net_tstamp.h>.
         #[repr(C)]
@@ -132,7 +133,7 @@ impl PacketSocket {
         self.option(libc::PACKET_TIMESTAMP, RAW_HARDWARE)
     }
 
-    /// Receives every packet of the interface from now on.
+    /// Starts receiving every packet of the interface.
     pub fn bind(&self, index: i32) -> io::Result<()> {
         // SAFETY: `sockaddr_ll` is a plain struct of integers, for which zeros are valid.
         let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
@@ -145,8 +146,7 @@ impl PacketSocket {
         check(unsafe { libc::bind(self.0.as_raw_fd(), address, len) }).map(drop)
     }
 
-    /// Puts the interface into promiscuous mode for as long as the socket is open: the kernel ends it
-    /// with the socket, however the program ends.
+    /// Makes the interface promiscuous until the socket is closed, however the program ends.
     pub fn promiscuous(&self, index: i32) -> io::Result<()> {
         let request = libc::packet_mreq {
             mr_ifindex: index,
@@ -157,7 +157,7 @@ impl PacketSocket {
         self.set(libc::SOL_PACKET, libc::PACKET_ADD_MEMBERSHIP, &request)
     }
 
-    /// Creates a group of rings among which packets are divided; its number.
+    /// Creates a fanout group and returns its number.
     pub fn found_group(&self) -> io::Result<u16> {
         let kind = (libc::PACKET_FANOUT_CBPF | libc::PACKET_FANOUT_FLAG_UNIQUEID) << 16;
         self.option(libc::PACKET_FANOUT, kind as libc::c_int)?;
@@ -165,25 +165,25 @@ impl PacketSocket {
         Ok(group as u16)
     }
 
-    /// Joins a group.
+    /// Joins a fanout group.
     pub fn join_group(&self, group: u16) -> io::Result<()> {
         let kind = libc::PACKET_FANOUT_CBPF << 16 | libc::c_uint::from(group);
         self.option(libc::PACKET_FANOUT, kind as libc::c_int)
     }
 
-    /// Sets the program that divides packets among the rings of the group.
+    /// Sets the program that chooses a packet's ring in the group.
     pub fn divide_group(&self, program: &[Instruction]) -> io::Result<()> {
         self.program(libc::SOL_PACKET, libc::PACKET_FANOUT_DATA, program)
     }
 
-    /// Counters since the last call, which resets them in the kernel.
+    /// Reads the counters, which resets them.
     pub fn statistics(&self) -> io::Result<Statistics> {
         let zero = libc::tpacket_stats_v3 { tp_packets: 0, tp_drops: 0, tp_freeze_q_cnt: 0 };
         let now = self.get(libc::SOL_PACKET, libc::PACKET_STATISTICS, zero)?;
         Ok(Statistics { drops: now.tp_drops.into(), freezes: now.tp_freeze_q_cnt.into() })
     }
 
-    /// The error that the kernel holds for it, if any; taken once.
+    /// Takes the pending error of the socket, if any.
     pub fn take_error(&self) -> Option<io::Error> {
         match self.get::<libc::c_int>(libc::SOL_SOCKET, libc::SO_ERROR, 0) {
             Ok(0) => None,

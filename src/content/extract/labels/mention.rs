@@ -103,10 +103,11 @@ const THINGS: [&str; 80] = [
     "viewer",
 ];
 
-/// Words of names that are written small.
-const PARTICLES: [&str; 22] = [
-    "van", "von", "der", "den", "de", "del", "della", "di", "da", "das", "dos", "du", "la", "le",
-    "ten", "ter", "el", "al", "bin", "zu", "af", "av",
+/// Particles of names, which are written in lower case.
+const PARTICLES: [&str; 32] = [
+    "von", "van", "vom", "zu", "zum", "zur", "de", "der", "den", "des", "del", "della", "dello",
+    "di", "da", "dal", "dos", "das", "do", "du", "la", "le", "ten", "ter", "te", "op", "af", "av",
+    "el", "al", "bin", "ben",
 ];
 
 /// What a line says of a patient.

@@ -1,7 +1,7 @@
 //! Ends of values behind labels, and what can be a value.
 
 use super::super::record;
-use super::{Meaning, is_padding};
+use super::{Meaning, is_padding, mention};
 use crate::rules::{Key, Kind, NamePart, RuleSet};
 
 /// Most words of a label without a colon (`Date of birth`).
@@ -293,13 +293,8 @@ pub fn can_be(meaning: &Meaning, value: &str) -> bool {
 
 /// Whether the lower-case words in front of a name are its particles: `von Quast`, `de la Cruz`.
 fn has_particle(value: &str) -> bool {
-    const PARTICLES: [&str; 32] = [
-        "von", "van", "vom", "zu", "zum", "zur", "de", "der", "den", "des", "del", "della",
-        "dello", "di", "da", "dal", "dos", "das", "do", "du", "la", "le", "ten", "ter", "te", "op",
-        "af", "av", "el", "al", "bin", "ben",
-    ];
     let mut words = value.split_whitespace();
-    let name = words.find(|word| !PARTICLES.contains(word));
+    let name = words.find(|word| !mention::is_particle(word));
     // `d'Este`, `al-Hakim`.
     let joined = |word: &str| word.contains(['\'', '’', '-']) && word.contains(char::is_uppercase);
     name.is_some_and(|word| word.starts_with(char::is_uppercase) || joined(word))

@@ -1,7 +1,7 @@
 //! Element headers (PS3.5 section 7).
 
 use super::syntax::{Syntax, dictionary_vr};
-use crate::syntax::ByteOrder;
+use crate::syntax::{ByteOrder, ElementError};
 use dicom_core::VR;
 
 /// The undefined length, up to a delimiter.
@@ -30,21 +30,9 @@ pub(super) struct Header {
     pub size: usize,
 }
 
-/// Result of reading a header.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Decoded {
-    Header(Header),
-    /// At least this many bytes are needed.
-    Need(usize),
-    /// Not an element.
-    Bad,
-}
-
 /// Reads the header at the start of `data`.
-pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
-    let Some(head) = data.first_chunk::<8>() else {
-        return Decoded::Need(8);
-    };
+pub(super) fn decode(data: &[u8], syntax: Syntax) -> Result<Header, ElementError> {
+    let head = data.first_chunk::<8>().ok_or(ElementError::Need(8))?;
     let order = match syntax {
         Syntax::ExplicitBe => ByteOrder::Big,
         Syntax::ExplicitLe | Syntax::ImplicitLe => ByteOrder::Little,
@@ -54,10 +42,10 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
     let long = order.u32([head[4], head[5], head[6], head[7]]);
     // Items and delimiters have no VR in any syntax (PS3.5 7.5).
     if tag >> 16 == 0xFFFE {
-        return Decoded::Header(Header { tag, vr: None, len: long, size: 8 });
+        return Ok(Header { tag, vr: None, len: long, size: 8 });
     }
     if syntax == Syntax::ImplicitLe {
-        return Decoded::Header(Header { tag, vr: dictionary_vr(tag), len: long, size: 8 });
+        return Ok(Header { tag, vr: dictionary_vr(tag), len: long, size: 8 });
     }
     let name = [head[4], head[5]];
     let vr = vr_of(name);
@@ -72,19 +60,17 @@ pub(super) fn decode(data: &[u8], syntax: Syntax) -> Decoded {
         }
         // Some writers encode single elements as implicit.
         None if long <= MAX_STRAY || long == UNDEFINED => {
-            return Decoded::Header(Header { tag, vr: dictionary_vr(tag), len: long, size: 8 });
+            return Ok(Header { tag, vr: dictionary_vr(tag), len: long, size: 8 });
         }
-        None => return Decoded::Bad,
+        None => return Err(ElementError::Malformed),
     };
     // The first bytes decide whether a value of an unknown VR is a sequence.
     let vr = vr.or_else(|| dictionary_vr(tag).filter(|vr| *vr != VR::SQ));
     if !wide {
-        return Decoded::Header(Header { tag, vr, len: u32::from(u16_at(6)), size: 8 });
+        return Ok(Header { tag, vr, len: u32::from(u16_at(6)), size: 8 });
     }
-    let Some(len) = data.get(8..MAX_HEADER) else {
-        return Decoded::Need(MAX_HEADER);
-    };
-    Decoded::Header(Header { tag, vr, len: order.u32([len[0], len[1], len[2], len[3]]), size: 12 })
+    let len = data.get(8..MAX_HEADER).ok_or(ElementError::Need(MAX_HEADER))?;
+    Ok(Header { tag, vr, len: order.u32([len[0], len[1], len[2], len[3]]), size: 12 })
 }
 
 /// The VR with this name (PS3.5 table 6.2-1). Called once for each element: `VR::from_binary` would go by way of

@@ -1,8 +1,8 @@
 //! Finds the next element after a loss that took headers with it.
 
-use super::element::{Decoded, Header, UNDEFINED, decode};
+use super::element::{Header, UNDEFINED, decode};
 use super::syntax::{Syntax, dictionary_vr};
-use crate::syntax::Match;
+use crate::syntax::{ElementError, Match};
 use zeroize::Zeroizing;
 
 /// Consecutive elements needed before they are accepted.
@@ -49,9 +49,9 @@ impl Seek {
         let done = last || full;
         let place = (0..self.held.len()).find_map(|at| {
             match chain(self.syntax, &self.held, at, self.after) {
-                Chain::Holds => Some((at, true)),
-                Chain::Short if !done => Some((at, false)),
-                Chain::Short | Chain::Breaks => None,
+                Match::Yes(()) => Some((at, true)),
+                Match::More if !done => Some((at, false)),
+                Match::More | Match::No => None,
             }
         });
         if let Some((at, true)) = place {
@@ -82,21 +82,12 @@ impl Seek {
     }
 }
 
-/// Result of examining a position.
-enum Chain {
-    /// Consecutive elements.
-    Holds,
-    /// Valid so far, but there are too few bytes to decide.
-    Short,
-    /// Something else.
-    Breaks,
-}
-
-fn chain(syntax: Syntax, data: &[u8], mut at: usize, mut after: u32) -> Chain {
+/// Whether consecutive elements begin at `at`.
+fn chain(syntax: Syntax, data: &[u8], mut at: usize, mut after: u32) -> Match {
     for _ in 0..CHAIN {
         let rest = data.get(at..).unwrap_or(&[]);
         let Some(head) = rest.first_chunk::<8>() else {
-            return Chain::Short;
+            return Match::More;
         };
         // Most positions are rejected here: a VR has two capitals, a short length two zeros.
         let likely = match syntax {
@@ -104,21 +95,21 @@ fn chain(syntax: Syntax, data: &[u8], mut at: usize, mut after: u32) -> Chain {
             _ => head[4].is_ascii_uppercase() && head[5].is_ascii_uppercase(),
         };
         if !likely {
-            return Chain::Breaks;
+            return Match::No;
         }
         let Header { tag, vr, len, size } = match decode(rest, syntax) {
-            Decoded::Header(header) => header,
-            Decoded::Need(_) => return Chain::Short,
-            Decoded::Bad => return Chain::Breaks,
+            Ok(header) => header,
+            Err(ElementError::Need(_)) => return Match::More,
+            Err(ElementError::Malformed) => return Match::No,
         };
         let known = dictionary_vr(tag);
         let named = known.is_some() && (syntax == Syntax::ImplicitLe || vr == known);
         if !named || tag <= after || tag >> 16 >= 0x7FE0 || len == UNDEFINED || len > MAX_VALUE {
-            return Chain::Breaks;
+            return Match::No;
         }
         after = tag;
         at += size + len as usize;
     }
     // The last value must be there as well.
-    if at <= data.len() { Chain::Holds } else { Chain::Short }
+    if at <= data.len() { Match::Yes(()) } else { Match::More }
 }

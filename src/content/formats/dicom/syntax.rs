@@ -1,6 +1,6 @@
 //! Transfer syntaxes (PS3.5 section 10, annex A), declared or derived from the bytes.
 
-use super::element::{Decoded, UNDEFINED, decode};
+use super::element::{UNDEFINED, decode};
 use dicom_core::VR;
 use dicom_core::dictionary::{DataDictionary, DataDictionaryEntry};
 use dicom_core::header::Tag;
@@ -81,7 +81,7 @@ pub(super) fn fits(syntax: Syntax, head: &[u8], before: Certainty) -> bool {
         while n > 0 && head.get(at..at + 8).is_some_and(|bytes| stray.contains(&bytes)) {
             at += 8;
         }
-        let Decoded::Header(header) = decode(head.get(at..).unwrap_or(&[]), syntax) else {
+        let Ok(header) = decode(head.get(at..).unwrap_or(&[]), syntax) else {
             // Cut off: the available bytes decide.
             return n > 0 && at + 12 > head.len();
         };

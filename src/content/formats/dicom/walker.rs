@@ -4,10 +4,11 @@
 //! untouched.
 
 use super::element::{
-    Decoded, Header, ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION, UNDEFINED, decode, vr_of,
+    Header, ITEM, ITEM_DELIMITATION, SEQUENCE_DELIMITATION, UNDEFINED, decode, vr_of,
 };
 use super::syntax::Syntax;
 use crate::content::Reason;
+use crate::syntax::{ElementError, Match};
 use dicom_core::VR;
 use smallvec::SmallVec;
 use zeroize::Zeroizing;
@@ -111,15 +112,6 @@ enum State {
     Pass(u64),
 }
 
-/// Result of reading a header.
-enum Next {
-    Header(Header),
-    More,
-    /// The file meta information has ended.
-    Body,
-    Bad,
-}
-
 /// The walker.
 pub(super) struct Walker {
     syntax: Syntax,
@@ -213,13 +205,13 @@ impl Walker {
                         self.leave(visitor);
                     }
                     match self.header(&mut rest) {
-                        Next::Header(header) => match self.enter(header, visitor) {
+                        Match::Yes(Some(header)) => match self.enter(header, visitor) {
                             Walk::On => {}
                             end => return end,
                         },
-                        Next::More => return Walk::On,
-                        Next::Body => return Walk::Body(bytes.len() - rest.len()),
-                        Next::Bad => return Walk::Failed(Reason::Malformed),
+                        Match::More => return Walk::On,
+                        Match::Yes(None) => return Walk::Body(bytes.len() - rest.len()),
+                        Match::No => return Walk::Failed(Reason::Malformed),
                     }
                 }
                 State::Peek { element, keep } => {
@@ -296,33 +288,33 @@ impl Walker {
         }
     }
 
-    /// Reads a header.
-    fn header(&mut self, rest: &mut &[u8]) -> Next {
+    /// Reads a header. `Yes` without one: the file meta information has ended.
+    fn header(&mut self, rest: &mut &[u8]) -> Match<Option<Header>> {
         let syntax = self.levels.last().map_or(self.syntax, |l| l.syntax);
         let infer = self.levels.last().is_some_and(|l| l.infer);
         loop {
             let held = !self.held.is_empty();
             let lead: &[u8] = if held { &self.held } else { rest };
             if self.meta && lead.first_chunk::<2>().is_some_and(|group| *group != [2, 0]) {
-                return Next::Body;
+                return Match::Yes(None);
             }
             match if infer { decode_inferred(lead) } else { decode(lead, syntax) } {
-                Decoded::Header(header) if held => {
+                Ok(header) if held => {
                     self.held.clear();
-                    return Next::Header(header);
+                    return Match::Yes(Some(header));
                 }
-                Decoded::Header(header) => {
+                Ok(header) => {
                     *rest = rest.get(header.size..).unwrap_or(&[]);
                     self.advance(header.size as u64);
-                    return Next::Header(header);
+                    return Match::Yes(Some(header));
                 }
-                Decoded::Need(want) => {
+                Err(ElementError::Need(want)) => {
                     self.hold(rest, want);
                     if self.held.len() < want {
-                        return Next::More;
+                        return Match::More;
                     }
                 }
-                Decoded::Bad => return Next::Bad,
+                Err(ElementError::Malformed) => return Match::No,
             }
         }
     }
@@ -491,7 +483,7 @@ impl Walker {
 
 /// Reads a header inside a sequence that its writer did not know. A length whose lower half spells
 /// a VR would be above 16 KiB, which no value in a real one has.
-fn decode_inferred(data: &[u8]) -> Decoded {
+fn decode_inferred(data: &[u8]) -> Result<Header, ElementError> {
     match data.get(4..6).and_then(|b| vr_of([b[0], b[1]])) {
         Some(_) => decode(data, Syntax::ExplicitLe),
         None => decode(data, Syntax::ImplicitLe),

@@ -282,9 +282,9 @@ impl Reader<'_, '_> {
 }
 
 impl JsonDocument {
-    /// Reads bytes as they come.
-    fn read(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Fault> {
-        let mut reader = Reader {
+    /// The tokeniser, and the reader of its tokens.
+    fn reader<'a, 'b>(&'a mut self, scope: &'a mut Scope<'b>) -> (&'a mut Tokens, Reader<'a, 'b>) {
+        let reader = Reader {
             tree: &mut self.tree,
             inner: &mut self.inner,
             texts: &mut self.texts,
@@ -293,7 +293,13 @@ impl JsonDocument {
             elements: &mut self.elements,
             scope,
         };
-        self.tokens.read(bytes, &mut reader)
+        (&mut self.tokens, reader)
+    }
+
+    /// Reads bytes as they come.
+    fn read(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Result<(), Fault> {
+        let (tokens, mut reader) = self.reader(scope);
+        tokens.read(bytes, &mut reader)
     }
 
     fn fail(fault: Fault, scope: &mut Scope<'_>) {
@@ -331,16 +337,8 @@ impl Document for JsonDocument {
         if let Err(fault) = self.end_rows(scope) {
             Self::fail(fault, scope);
         }
-        let mut reader = Reader {
-            tree: &mut self.tree,
-            inner: &mut self.inner,
-            texts: &mut self.texts,
-            form: &mut self.form,
-            chunks: &mut self.chunks,
-            elements: &mut self.elements,
-            scope,
-        };
-        self.tokens.finish(&mut reader);
+        let (tokens, mut reader) = self.reader(scope);
+        tokens.finish(&mut reader);
         if let Some(mut inner) = self.inner.take() {
             inner.end(Ending::Cut, scope);
         }

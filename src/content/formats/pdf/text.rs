@@ -4,6 +4,7 @@ use super::file::File;
 use super::font::Font;
 use super::object::{Dict, Lexer, Object, Token};
 use crate::content::extract::layout::{GlyphPosition, Line, Page};
+use crate::content::formats::matrix::{IDENTITY, Matrix, concat};
 use memchr::memmem;
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -28,25 +29,6 @@ const FORM_COST: usize = 2048;
 
 /// Cost of reading a font, beside its bytes.
 const FONT_COST: usize = 4096;
-
-/// Rows `[a b 0] [c d 0] [e f 1]` (8.3.3).
-type Matrix = [f64; 6];
-
-const IDENTITY: Matrix = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
-
-/// `first`, then `second`.
-fn concat(first: &Matrix, second: &Matrix) -> Matrix {
-    let [a, b, c, d, e, f] = *first;
-    let [g, h, i, j, k, l] = *second;
-    [
-        a * g + b * i,
-        a * h + b * j,
-        c * g + d * i,
-        c * h + d * j,
-        e * g + f * i + k,
-        e * h + f * j + l,
-    ]
-}
 
 #[derive(Clone)]
 struct State {

@@ -1,9 +1,6 @@
 //! The parts of the graphics state that text needs (PLRM 4.2, 4.3).
 
-/// Rows `[a b 0] [c d 0] [e f 1]`.
-pub(super) type Matrix = [f64; 6];
-
-pub(super) const IDENTITY: Matrix = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0];
+use crate::content::formats::matrix::{IDENTITY, Matrix, distance, invert, transform};
 
 /// The state that `gsave` saves.
 #[derive(Clone)]
@@ -19,40 +16,6 @@ impl Default for Graphics {
     fn default() -> Self {
         Self { ctm: IDENTITY, point: None, font: None }
     }
-}
-
-/// `first`, then `second`.
-pub(super) fn concat(first: &Matrix, second: &Matrix) -> Matrix {
-    let [a, b, c, d, e, f] = *first;
-    let [g, h, i, j, k, l] = *second;
-    [
-        a * g + b * i,
-        a * h + b * j,
-        c * g + d * i,
-        c * h + d * j,
-        e * g + f * i + k,
-        e * h + f * j + l,
-    ]
-}
-
-pub(super) fn invert(m: &Matrix) -> Option<Matrix> {
-    let [a, b, c, d, e, f] = *m;
-    let det = a * d - b * c;
-    (det.is_finite() && det.abs() > 1e-30).then(|| {
-        [d / det, -b / det, -c / det, a / det, (c * f - d * e) / det, (b * e - a * f) / det]
-    })
-}
-
-/// A point through a matrix.
-pub(super) fn transform(m: &Matrix, x: f64, y: f64) -> (f64, f64) {
-    let [a, b, c, d, e, f] = *m;
-    (a * x + c * y + e, b * x + d * y + f)
-}
-
-/// A distance through a matrix.
-pub(super) fn distance(m: &Matrix, x: f64, y: f64) -> (f64, f64) {
-    let [a, b, c, d, ..] = *m;
-    (a * x + c * y, b * x + d * y)
 }
 
 impl Graphics {

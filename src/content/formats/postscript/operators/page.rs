@@ -1,10 +1,11 @@
 //! The page: matrices, the current point, images, and painting.
 
-use super::super::graphics::{Graphics, IDENTITY, Matrix, concat, distance, invert, transform};
+use super::super::graphics::Graphics;
 use super::super::machine::{Frame, Machine};
 use super::super::object::Object;
 use super::Operator;
 use super::files::named;
+use crate::content::formats::matrix::{IDENTITY, Matrix, concat, distance, invert, transform};
 
 /// Graphics states that are saved.
 const MAX_SAVED: usize = 256;
