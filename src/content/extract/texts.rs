@@ -151,7 +151,7 @@ pub fn is_informative(text: &str) -> bool {
         return false;
     }
     // Most values have none of the signs that one of the conditions below asks for.
-    let sign = |b: u8| matches!(b, b':' | b'<' | b'(' | b'[') || !b.is_ascii();
+    let sign = |b: u8| matches!(b, b':' | b'<' | b'(' | b'[' | b',') || !b.is_ascii();
     if !bytes.iter().fold(false, |any, b| any | sign(*b)) {
         return false;
     }
