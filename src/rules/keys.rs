@@ -132,6 +132,7 @@ pub struct KeyRules {
 impl KeyRules {
     /// The meaning of a key name in wire format.
     pub fn get(&self, name: &str) -> Option<&Key> {
+        let name = own(name);
         if !self.key_ends.may_be(name) {
             return None;
         }
@@ -140,10 +141,12 @@ impl KeyRules {
     /// Whether [`KeyRules::get`] or [`KeyRules::context`] may know a name. A quick filter for text
     /// with few known names.
     pub fn may_know(&self, name: &str) -> bool {
+        let name = own(name);
         self.key_ends.may_be(name) || self.context_ends.may_be(name)
     }
     /// Whether other names have a special meaning under this one or its singular (`patient.name`).
     pub fn is_parent(&self, name: &str) -> bool {
+        let name = own(name);
         with_folded(name, |folded| {
             let stems = [folded.strip_suffix('s'), folded.strip_suffix("es")];
             self.parents.contains(folded)
@@ -156,11 +159,17 @@ impl KeyRules {
     }
     /// What a key name shows about the record it is in or encloses.
     pub fn scope_of(&self, name: &str) -> Option<ContextScope> {
+        let name = own(name);
         if !self.context_ends.may_be(name) {
             return None;
         }
         with_folded(name, |folded| self.contexts.get(folded).copied())
     }
+}
+
+/// A name without the ending that Salesforce gives to those of its customers: `First_Name__c`.
+fn own(name: &str) -> &str {
+    name.strip_suffix("__c").unwrap_or(name)
 }
 
 /// First and last characters of known names. Most words of a text are rejected by them.

@@ -247,8 +247,19 @@ fn is_id(text: &str) -> bool {
         && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'/' | b'_'))
 }
 
-/// A date without a time: `1970-01-31`, `19700131`; as a number that can be compared.
+/// A date without a time: `1970-01-31`, `19700131`, `01/31/1970`, `31.01.1970`; as a number that can be compared.
 fn date(text: &str) -> Option<u64> {
+    if let [_, _, a, _, _, b, _, _, _, _] = text.as_bytes()
+        && a == b
+        && matches!(a, b'/' | b'.' | b'-')
+    {
+        let number = |from: usize, to: usize| text.get(from..to)?.parse::<u64>().ok();
+        let (first, second, year) = (number(0, 2)?, number(3, 5)?, number(6, 10)?);
+        // Which one is the month is unknown where both can be.
+        let (month, day) = if first > 12 { (second, first) } else { (first, second) };
+        let valid = YEARS.contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+        return valid.then_some(year * 10_000 + month * 100 + day);
+    }
     let digits: &[u8] = match text.as_bytes() {
         bytes @ [_, _, _, _, b'-', _, _, b'-', _, _] => bytes,
         bytes if bytes.len() == 8 => bytes,

@@ -151,7 +151,7 @@ pub fn is_informative(text: &str) -> bool {
         return false;
     }
     // Most values have none of the signs that one of the conditions below asks for.
-    let sign = |b: u8| matches!(b, b':' | b'<' | b'(' | b'[') || !b.is_ascii();
+    let sign = |b: u8| matches!(b, b':' | b'<' | b'(' | b'[' | b',') || !b.is_ascii();
     if !bytes.iter().fold(false, |any, b| any | sign(*b)) {
         return false;
     }
@@ -169,8 +169,8 @@ pub fn is_informative(text: &str) -> bool {
 
 /// Whether a string may be a message of a program about a patient: `Loaded patient Jane Roe (MRN 77)`.
 fn mentions_patient(text: &str) -> bool {
-    const WORDS: [&str; 3] = ["atient", "acient", "azient"];
-    text.contains(['(', '['])
+    const WORDS: [&str; 5] = ["atient", "acient", "azient", "MRN", "DOB"];
+    text.contains(['(', '[', ','])
         && text.bytes().any(|b| b.is_ascii_digit())
         && WORDS.iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
 }

@@ -9,6 +9,7 @@ use crate::content::extract::schemaless::Node;
 use crate::content::extract::table::{MAX_COLUMNS, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
+use crate::rules::{About, RuleSet, fold};
 use zeroize::Zeroizing;
 
 /// Longest row, bytes.
@@ -85,6 +86,14 @@ impl Format for Csv {
             held: Vec::new(),
         })
     }
+}
+
+/// The column of the number of a participant, folded.
+const RECORD_ID: &str = "recordid";
+
+/// Whether only exports about the participants of a study have a column of this name.
+fn is_participant(name: &str, rules: &RuleSet) -> bool {
+    fold(name).starts_with("redcap") && rules.keys.context(name) == Some(About::Care)
 }
 
 /// The separator of a header line: the one that occurs most.
@@ -309,7 +318,13 @@ impl Table {
         cells().for_each(|name| columns.push_field(&name, rules));
         // The number of a row of a table of patients is that of the patient.
         let is_id = |name: std::borrow::Cow<'_, str>| name.trim().eq_ignore_ascii_case("id");
-        if self.afar.is_patient() && cells().next().is_some_and(is_id) {
+        // Exports of REDCap begin with the number of the participant, and name the forms and events behind it.
+        let of_study = || {
+            let mut names = cells();
+            let first = names.next().is_some_and(|name| fold(&name) == RECORD_ID);
+            first && names.any(|name| is_participant(&name, rules))
+        };
+        if (self.afar.is_patient() && cells().next().is_some_and(is_id)) || of_study() {
             columns.number_first(rules);
         }
         let mut known = columns.known();
@@ -539,6 +554,16 @@ mod tests {
                 "http>csv:~csv [PatientContext] patient_id=MRN0012346 name=Li Max birth_date=1980-02-01 sex=M",
             ]
         );
+        // Of a path about patients, with dates as the country writes them.
+        let named = crate::content::Media::Type { content_type: "text/csv", name: "/patients.csv" };
+        let table =
+            b"\"7712345\",\"Roe\",\"Jane\",\"F\",\"01/31/1970\"\n7712346;Li;Max;M;28.02.1980\n";
+        let got = crate::content::testing::records_of(named, &[], table, 64);
+        assert!(
+            got[0].contains("patient_id=7712345 name=Roe Jane birth_date=01/31/1970"),
+            "{got:?}"
+        );
+        assert!(got[1].contains("patient_id=7712346 name=Li Max birth_date=28.02.1980"), "{got:?}");
         let staff = "E-00123,Roe,Jane,1970-01-31,Sales\n".repeat(40);
         assert!(records("text/csv", staff.as_bytes()).is_empty());
     }
@@ -550,6 +575,13 @@ mod tests {
         let read = |name| crate::content::testing::records_of(named(name), &[], table, 64).concat();
         assert!(read("/export/patients.csv").contains("patient_id=P-77"));
         assert!(!read("/export/list.csv").contains("patient_id"));
+        let study = |event: &str| {
+            let table =
+                format!("record_id,{event},first_name,last_name,dob\nP-77,a,Jane,Roe,1970-01-31\n");
+            records("text/csv", table.as_bytes()).concat()
+        };
+        assert!(study("redcap_event_name").contains("patient_id=P-77"));
+        assert!(!study("event").contains("patient_id"));
     }
 
     #[test]

@@ -185,7 +185,7 @@ pub(super) fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
         }
     };
     let bare = text.trim();
-    if object(bare, scope) {
+    if object(bare, scope) || requested(bare, scope) || quoted(bare, scope) {
         return;
     }
     let drawn = bare.starts_with('|') && bare.len() > 1;
@@ -220,7 +220,72 @@ pub(super) fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
         sheet.row(&[label, value], scope);
         return;
     }
+    if pairs(bare, sheet, scope) {
+        return;
+    }
     sheet.line(text, scope);
+}
+
+/// Reads a line of labels and values in turn: `Patient name|Jane Roe|MRN|77`.
+fn pairs(line: &str, sheet: &mut Sheet, scope: &mut Scope<'_>) -> bool {
+    const MIN_PAIRS: usize = 2;
+    let Some(separator) = line.find(['|', '\t']).and_then(|at| line.get(at..=at)) else {
+        return false;
+    };
+    let cells: Vec<&str> = line.split(separator).map(str::trim).take(MAX_COLUMNS).collect();
+    let (pairs, rest) = cells.as_chunks::<2>();
+    let fits = |[label, value]: &[&str; 2]| {
+        Sheet::known(&[*label], scope) == 1 && Sheet::known(&[*value], scope) == 0
+    };
+    let fit = rest.is_empty() && pairs.len() >= MIN_PAIRS && pairs.iter().all(fits);
+    if fit {
+        for pair in pairs {
+            sheet.row(pair, scope);
+        }
+    }
+    fit
+}
+
+/// Reads a statement of SQL or an element of XML in a line of a log: `LOG:  statement: INSERT INTO patients ...`,
+/// `DEBUG sent <Patient mrn="77" lastName="Roe"/>`.
+fn quoted(line: &str, scope: &mut Scope<'_>) -> bool {
+    let read = |at: usize, content_type: &'static str, scope: &mut Scope<'_>| {
+        let media = Media::Type { content_type, name: "" };
+        scope.whole(&media, line.get(at..).unwrap_or("").as_bytes());
+        true
+    };
+    if let Some(at) = line.find("INSERT INTO ").filter(|at| *at > 0)
+        && line.contains(" VALUES")
+    {
+        return read(at, "application/sql", scope);
+    }
+    let Some(at) = line.find('<').filter(|at| *at > 0) else { return false };
+    let element = line.get(at + 1..).unwrap_or("");
+    let name = element.split([' ', '>', '/']).next().unwrap_or("");
+    let named = name.starts_with(|c: char| c.is_ascii_alphabetic())
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'_' | b'-'));
+    let whole = line.ends_with("/>") || line.ends_with(&format!("</{name}>"));
+    named && whole && element.contains("=\"") && read(at, "application/xml", scope)
+}
+
+/// Reads the query of a request in the log of a web server (Common Log Format):
+/// `"GET /patients?lastName=Roe&dob=1970-01-31 HTTP/1.1"`.
+fn requested(line: &str, scope: &mut Scope<'_>) -> bool {
+    const METHODS: [&str; 3] = ["\"GET /", "\"POST /", "\"PUT /"];
+    if !line.contains('?') {
+        return false;
+    }
+    let Some(at) = METHODS.iter().find_map(|method| Some(line.find(method)? + method.len() - 1))
+    else {
+        return false;
+    };
+    let Some((target, _)) = line.get(at..).and_then(|rest| rest.split_once(" HTTP/")) else {
+        return false;
+    };
+    let Some((path, query)) = target.split_once('?') else { return false };
+    let media = Media::Type { content_type: "application/x-www-form-urlencoded", name: path };
+    scope.whole(&media, query.as_bytes());
+    true
 }
 
 /// Reads the JSON object in a line of a log: `INFO Patient created {"mrn": "77"} []`.
@@ -473,6 +538,42 @@ mod tests {
         );
         assert_eq!(got.len(), 3, "{got:?}");
         assert!(got[1].contains("name=Li, Max birth_date=02/03/1941 patient_id=100202"), "{got:?}");
+    }
+
+    #[test]
+    fn statements_elements_and_pairs_in_one_line() {
+        for line in [
+            "2026-04-05 10:00:00 UTC [77] LOG:  statement: INSERT INTO patients (mrn, first_name, last_name, dob) VALUES ('H77123', 'Jane', 'Roe', '1970-01-31')\n",
+            "2026-04-05 10:00:00 DEBUG sent <Patient mrn=\"H77123\" lastName=\"Roe\" firstName=\"Jane\" dob=\"1970-01-31\"/>\n",
+            "Patient Name|Roe, Jane|MRN|H77123|DOB|1970-01-31|Sex|F\n",
+            "[Patient]\nID=H77123\nName=Roe, Jane\nDOB=1970-01-31\n",
+            "Paziente: Roe Jane  Data di nascita: 1970-01-31  ID: H77123\n",
+        ] {
+            let got = text(line);
+            assert_eq!(got.len(), 1, "{line}: {got:?}");
+            for part in ["Roe", "Jane", "birth_date=1970-01-31", "patient_id=H77123"] {
+                assert!(got[0].contains(part), "{line}: {got:?}");
+            }
+        }
+        for line in [
+            "LOG: statement: INSERT INTO products (sku, name) VALUES ('77', 'Lamp')\n",
+            "DEBUG sent <Lamp sku=\"77\" name=\"Lamp\"/>\n",
+            "Mail from Jane Roe <jane@example.org>\n",
+        ] {
+            assert!(text(line).is_empty(), "{line}");
+        }
+    }
+
+    #[test]
+    fn requests_in_the_log_of_a_web_server() {
+        let got = text(
+            "10.1.1.7 - li [05/Apr/2026:10:00:00 +0000] \"GET /patients?lastName=Roe&firstName=Jane&dob=1970-01-31&mrn=H77123 HTTP/1.1\" 200 512\n\
+             10.1.1.7 - li [05/Apr/2026:10:00:01 +0000] \"GET /search?q=Jane+Roe&sort=name HTTP/1.1\" 200 9\n",
+        );
+        assert_eq!(got.len(), 1, "{got:?}");
+        for part in ["name=Roe^Jane", "birth_date=1970-01-31", "patient_id=H77123"] {
+            assert!(got[0].contains(part), "{got:?}");
+        }
     }
 
     #[test]

@@ -100,6 +100,10 @@ impl<'a> Parts<'a> {
 pub struct Resource {
     /// Its fields, in the order of its elements.
     pub fields: Vec<BufferedField>,
+    /// A name of the person with family and given name is among them.
+    named: bool,
+    /// Where names of the person without a given name are among them.
+    partial: Vec<usize>,
 }
 
 /// A field that is kept until its record is complete.
@@ -166,17 +170,7 @@ impl Resource {
                 let value = parts.first(&[Part::Itself, Part::Code, Part::Value]);
                 self.add(&element.rule, kind, value, "");
             }
-            FhirType::HumanName => {
-                let family = join(parts.all(Part::Family), " ");
-                let given = join(parts.all(Part::Given), " ");
-                let text = parts.first(&[Part::Text, Part::Itself]);
-                let name = match (family.is_empty(), given.is_empty()) {
-                    (true, true) => zeroize::Zeroizing::new(text.to_owned()),
-                    (false, true) => family,
-                    _ => join([family.as_str(), given.as_str()].into_iter(), "^"),
-                };
-                self.add(&element.rule, kind, &name, "");
-            }
+            FhirType::HumanName => self.name(element, parts),
             FhirType::Identifier => self.identifier(&element.rule, parts, scope),
             FhirType::Address => {
                 let lines = parts.all(Part::Line).chain(parts.all(Part::ListPosition));
@@ -211,6 +205,38 @@ impl Resource {
         }
     }
 
+    /// A HumanName.
+    fn name(&mut self, element: &FhirElement, parts: &Parts<'_>) {
+        let kind = element.rule.kind;
+        let family = join_different(parts, Part::Family);
+        let given = join_different(parts, Part::Given);
+        let own = kind == Kind::Name;
+        let whole = own && !family.is_empty() && !given.is_empty();
+        let partial = own && !family.is_empty() && given.is_empty();
+        // A birth name beside a complete name adds nothing.
+        if partial && self.named {
+            return;
+        }
+        if whole && !std::mem::replace(&mut self.named, true) {
+            while let Some(at) = self.partial.pop() {
+                if at < self.fields.len() {
+                    self.fields.remove(at);
+                }
+            }
+        }
+        let text = parts.first(&[Part::Text, Part::Itself]);
+        let name = match (family.is_empty(), given.is_empty()) {
+            (true, true) => zeroize::Zeroizing::new(text.to_owned()),
+            (false, true) => family,
+            _ => join([family.as_str(), given.as_str()].into_iter(), "^"),
+        };
+        let at = self.fields.len();
+        self.add(&element.rule, kind, &name, "");
+        if partial && self.fields.len() > at {
+            self.partial.push(at);
+        }
+    }
+
     /// An Identifier, or that of a reference.
     pub fn identifier(&mut self, rule: &Arc<FieldRule>, parts: &Parts<'_>, scope: &Scope<'_>) {
         let system = parts.get(Part::System);
@@ -238,6 +264,14 @@ impl Resource {
             issuer: issuer.into(),
         });
     }
+}
+
+/// The parts of a name that differ: CDA repeats them with their qualifiers (birth name, name in use).
+fn join_different(parts: &Parts<'_>, part: Part) -> zeroize::Zeroizing<String> {
+    let all = || parts.all(part).map(str::trim);
+    let new =
+        |(at, value): (usize, &str)| !all().take(at).any(|other| other.eq_ignore_ascii_case(value));
+    join(all().enumerate().filter(|(at, value)| new((*at, value))).map(|(_, value)| value), " ")
 }
 
 fn join<'a>(parts: impl Iterator<Item = &'a str>, separator: &str) -> zeroize::Zeroizing<String> {

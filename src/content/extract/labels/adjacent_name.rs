@@ -17,8 +17,19 @@ const MAX_BEFORE: usize = 160;
 const MAX_PARTICLE: usize = 3;
 
 /// Titles that doctors have too.
-const ACADEMIC: [&str; 9] =
-    ["dr", "doctor", "prof", "professor", "dott", "dipl", "ing", "rev", "sir"];
+const ACADEMIC: [&str; 11] = [
+    "dr",
+    "doctor",
+    "prof",
+    "professor",
+    "dott",
+    "dott.ssa",
+    "prof.ssa",
+    "dipl",
+    "ing",
+    "rev",
+    "sir",
+];
 
 /// A name, and whether the word before it shows that it is a patient's (`Patient Roe, Jane`).
 pub struct AdjacentName<'a> {
@@ -61,7 +72,7 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     if rules.keys.context(nearest) == Some(About::Patient) {
         return Some(AdjacentName { name, patient: true });
     }
-    let is_title = |word: &&str| rules.placeholders.is_affix(&word.to_lowercase());
+    let is_title = |word: &&str| is_title(word, rules);
     let addressed = titles
         .by_ref()
         .take_while(is_title)
@@ -76,7 +87,8 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     let column = before.ends_with("  ") || before.ends_with('\t');
     let apart = apart || (column && halves == 2);
     let alone = is_item(front) && from == 0 && words.count >= 2 && (introduced || apart);
-    (addressed || alone).then_some(AdjacentName { name, patient: false })
+    let patient = addressed && reports_on(front);
+    (addressed || alone).then_some(AdjacentName { name, patient })
 }
 
 /// The name in a line above a birth date: it contains a comma (`Roe, Jane`), or words introduce it (`Re: Jane Roe`,
@@ -91,6 +103,37 @@ pub fn above<'a>(line: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
     // The author of the letter has a title too, which then stays alone in front.
     (two && (halves == 2 || !all) && behind.split_whitespace().count() <= MAX_INTRODUCTION)
         .then_some(adjacent)
+}
+
+/// Whether a word is a title: `Dr`, `Sig.ra`.
+pub fn is_title(word: &str, rules: &RuleSet) -> bool {
+    rules.placeholders.is_affix(&word.to_lowercase().replace('.', ""))
+}
+
+/// Whether the words before a name are those with which letters of doctors begin: `wir berichten über Frau`.
+fn reports_on(front: &str) -> bool {
+    const WORDS: [&str; 18] = [
+        "berichten über",
+        "berichte über",
+        "berichten ihnen über",
+        "berichten wir über",
+        "stellte sich",
+        "behandlung von",
+        "vous adresse",
+        "en consultation",
+        "a été hospitalisé",
+        "si dimette",
+        "dimettiamo",
+        "abbiamo visitato",
+        "thank you for referring",
+        "thank you for seeing",
+        "had the pleasure of seeing",
+        "i reviewed",
+        "informamos de",
+        "hierbij bericht",
+    ];
+    let front = front.to_lowercase();
+    WORDS.iter().any(|words| front.contains(words))
 }
 
 /// Whether only the number or the mark of a list item precedes a name.
@@ -116,6 +159,62 @@ pub fn is_sex_or_age(text: &str) -> bool {
         SEXES.contains(&&*word.to_lowercase())
             || (age && matches!(unit, "" | "y" | "yo" | "yr" | "yrs" | "years" | "J" | "ans"))
     }) && any
+}
+
+/// The date in a text that else only gives sex and age, which is that of a birth: `F, 73 y.o., 01/31/1953`,
+/// `56 year(s) (31.Jan.1970)`.
+pub fn birth_beside_age(text: &str) -> Option<&str> {
+    const UNITS: [&str; 19] = [
+        "y",
+        "yo",
+        "y.o",
+        "y.o.",
+        "yr",
+        "yrs",
+        "yr.",
+        "year",
+        "years",
+        "year(s",
+        "years old",
+        "ans",
+        "j",
+        "j.",
+        "jahre",
+        "anni",
+        "años",
+        "jaar",
+        "lat",
+    ];
+    if text.len() > MAX_BEFORE || !text.contains(|c: char| c.is_ascii_digit()) {
+        return None;
+    }
+    let (mut age, mut date) = (false, None);
+    for part in text.split([',', ';', '|', '·', ' ', '(', ')']) {
+        let bare = part.trim_matches(|c: char| is_padding(c) || c == '\u{a0}');
+        let number = bare.trim_start_matches(|c: char| c.is_ascii_digit());
+        let digits = bare.len() - number.len();
+        let unit = number.to_lowercase();
+        let unit = UNITS.contains(&unit.as_str());
+        match bare {
+            "" | "s" | "old" | "DOB" | "born" => {}
+            _ if digits == 0 && (unit || is_sex_or_age(bare)) => {}
+            _ if (1..=3).contains(&digits) && (unit || number.is_empty()) => age = true,
+            _ if date.is_none() && is_date(bare) => date = Some(bare),
+            _ => return None,
+        }
+    }
+    date.filter(|_| age)
+}
+
+/// Whether a text is a date with a full year, its month as number or word.
+fn is_date(text: &str) -> bool {
+    const MAX_PARTS: usize = 3;
+    let parts = || text.split(['.', '/', '-']);
+    let numbers = parts().filter(|p| !p.is_empty() && p.bytes().all(|b| b.is_ascii_digit()));
+    let month = parts().any(|p| p.len() >= MAX_PARTS && p.chars().all(char::is_alphabetic));
+    parts().count() == MAX_PARTS
+        && numbers.count() + usize::from(month) == MAX_PARTS
+        && parts().any(|p| p.len() == 4 && p.bytes().all(|b| b.is_ascii_digit()))
 }
 
 /// A text without a separated sex and age at its end: `Roe, Jane | F |`.
@@ -252,7 +351,7 @@ impl Words {
             commas += usize::from(word.ends_with(',') && found.count > 0);
             let known = rules.keys.get(bare).is_some()
                 || rules.keys.scope_of(bare).is_some()
-                || rules.placeholders.is_affix(&bare.to_lowercase());
+                || is_title(bare, rules);
             if commas > 1 || known || !is_name_word(bare, found.count == 0) {
                 break;
             }
@@ -295,15 +394,17 @@ mod tests {
             ("Re: Mr. Arthur Penn, ", "Arthur Penn"),
             ("RE: Arthur PENN ", "Arthur PENN"),
             ("Betreff: Roe, Erika, ", "Roe, Erika"),
-            ("wir berichten über Frau Erika van den Berg, ", "Erika van den Berg"),
+            ("la Sig.ra Erika van den Berg, ", "Erika van den Berg"),
             ("Herrn Dr. Otto Roe, ", "Otto Roe"),
-            ("Je vous adresse Madame ROE Colette, ", "ROE Colette"),
+            ("Pour Madame ROE Colette, ", "ROE Colette"),
             ("Roe, Jane (", "Roe, Jane"),
         ] {
             assert_eq!(found(before), Some((name.to_owned(), false)), "{before}");
         }
         let patient = Some(("Roe, Erika".to_owned(), true));
         assert_eq!(found("Entlassung der Patientin Roe, Erika, "), patient);
+        assert_eq!(found("wir berichten über Frau Roe, Erika, "), patient);
+        assert_eq!(found("Je vous adresse Madame Roe, Erika, "), patient);
     }
 
     #[test]
@@ -323,6 +424,21 @@ mod tests {
         }
         for text in ["", "()", "Roe", "12345", "Ward 3", "MRN"] {
             assert!(!is_sex_or_age(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_birth_date_beside_sex_and_age() {
+        for (text, date) in [
+            ("Female, 73 y.o., 01/31/1953", Some("01/31/1953")),
+            ("M | 56 yrs | 1970-01-31", Some("1970-01-31")),
+            ("56 year(s) (31.Jan.1970)", Some("31.Jan.1970")),
+            ("01/31/1953", None),
+            ("Ward 3, 01/31/1953", None),
+            ("56 years", None),
+            ("3 of 17, 01/31/1953", None),
+        ] {
+            assert_eq!(birth_beside_age(text), date, "{text}");
         }
     }
 

@@ -20,7 +20,11 @@ const MAX_SHIFT: usize = 6;
 
 /// The headings of one line.
 #[derive(Default)]
-pub struct Columns(Vec<(usize, Option<Meaning>)>);
+pub struct Columns {
+    headings: Vec<(usize, Option<Meaning>)>,
+    /// A row was read, and others follow.
+    list: bool,
+}
 
 impl Columns {
     /// The headings of `line`, if it has several and a rule knows one of them.
@@ -37,7 +41,8 @@ impl Columns {
             })
             .collect();
         let known = columns.iter().any(|(_, meaning)| meaning.is_some());
-        Self(if columns.len() >= 2 && known { columns } else { Vec::new() })
+        let headings = if columns.len() >= 2 && known { columns } else { Vec::new() };
+        Self { headings, list: false }
     }
 
     /// The same of a line in which each heading ends with a colon and has nothing behind it.
@@ -48,15 +53,25 @@ impl Columns {
         if empty { Self::of(line, rules) } else { Self::default() }
     }
 
+    /// Whether a row of a list was read under them.
+    pub const fn is_list(&self) -> bool {
+        self.list
+    }
+
+    /// The same headings behind a row of a list.
+    pub fn into_list(self) -> Self {
+        Self { list: true, ..self }
+    }
+
     /// Whether no headings were read.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.headings.is_empty()
     }
 
     /// The values of the line below, each under its nearest heading.
     pub fn values<'a>(&'a self, line: &'a str) -> impl Iterator<Item = (Meaning, &'a str)> {
         segments(line).take(MAX_COLUMNS).filter_map(move |(at, text)| {
-            let nearest = self.0.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
+            let nearest = self.headings.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
             let near = nearest.0.abs_diff(at) <= MAX_SHIFT;
             nearest.1.clone().filter(|_| near).map(|meaning| (meaning, text))
         })
@@ -67,7 +82,7 @@ impl Columns {
     /// Whether `line` is a row of a list, which others may follow: several headings are known, and each has its
     /// value.
     pub fn goes_on(&self, line: &str) -> bool {
-        let known = self.0.iter().filter(|(_, meaning)| meaning.is_some()).count();
+        let known = self.headings.iter().filter(|(_, meaning)| meaning.is_some()).count();
         known >= MIN_LISTED && self.values(line).count() == known
     }
 }

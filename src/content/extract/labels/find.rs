@@ -1,6 +1,6 @@
 //! Positions of labels in a line of text.
 
-use super::{Meaning, is_padding};
+use super::{Meaning, PATIENT_NAME, is_padding, mention};
 use crate::rules::{About, Key, Kind, RuleSet};
 use memchr::{memchr3_iter, memmem};
 
@@ -9,6 +9,9 @@ const MAX_LABEL_WORDS: usize = 6;
 
 /// Most words of a label in front of a number sign.
 const MAX_NUMBERED_WORDS: usize = 3;
+
+/// Longest abbreviation of a label in brackets, bytes.
+const MAX_ABBREVIATION: usize = 6;
 
 /// Longest ending of a label, characters.
 const MAX_ENDING: usize = 4;
@@ -77,6 +80,12 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
         }
         let (mut offset, mut said) = label(before, open, rules);
         if matches!(said, LabelMeaning::Unknown)
+            && is_short_patient(before, line.get(after..).unwrap_or(""))
+            && let Some(key) = rules.keys.get(PATIENT_NAME)
+        {
+            said = LabelMeaning::Key(Meaning::from(key));
+        }
+        if matches!(said, LabelMeaning::Unknown)
             && line.get(at..after) == Some("#")
             && let Some((start, meaning)) = numbered(before, rules)
         {
@@ -89,6 +98,14 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
         };
         Some(Label { start: start + offset, value: after, said })
     })
+}
+
+/// Whether a line begins with `PT` for a patient and a name behind it. It is also a test of coagulation and a kind of
+/// image.
+fn is_short_patient(before: &str, value: &str) -> bool {
+    let name = value.trim_start().split("  ").next().unwrap_or("");
+    let name = name.split(['\t', ';', '|', '(']).next().unwrap_or("").trim_end();
+    before.trim_matches(is_padding).eq_ignore_ascii_case("pt") && mention::is_person(name)
 }
 
 /// Position of a possible end of a label in a line, and of the text behind it.
@@ -183,6 +200,18 @@ fn is_separate(before: &str) -> bool {
     heading || !last.ends_with(char::is_alphanumeric) || bare.chars().count() <= 4
 }
 
+/// A line that is a label and its value with a dash between them, and the value: `Name - Jane Roe`.
+pub fn dashed<'a>(line: &'a str, rules: &RuleSet) -> Option<(Meaning, &'a str)> {
+    let mut parts = [" - ", " – ", " — "].iter().filter_map(|dash| line.split_once(dash));
+    let (label, value) = parts.next()?;
+    let label = label.trim_matches(is_padding);
+    if label.split_whitespace().count() > MAX_NUMBERED_WORDS || rules.keys.context(label).is_some()
+    {
+        return None;
+    }
+    Some((Meaning::from(key(label, rules)?), value))
+}
+
 /// Whether a line begins like `label: value`, with a known label or not.
 pub fn has_own_label(line: &str) -> bool {
     let Some((at, after)) = marks(line).next() else {
@@ -203,6 +232,20 @@ pub fn key<'r>(label: &str, rules: &'r RuleSet) -> Option<&'r Key> {
         let inflected = label.contains(['(', '/']) && label.len() <= MAX_LABEL;
         inflected.then(|| uninflected(label)).and_then(|plain| rules.keys.get(&plain))
     })
+}
+
+/// The key that a cell or element names as a whole.
+pub fn whole<'r>(label: &str, rules: &'r RuleSet) -> Option<&'r Key> {
+    key(label, rules).or_else(|| abbreviated(label, rules))
+}
+
+/// The key that the abbreviation in brackets behind a label names: `เลขที่ผู้ป่วย (HN)`, `Registration number (UHID)`.
+fn abbreviated<'r>(label: &str, rules: &'r RuleSet) -> Option<&'r Key> {
+    let (front, inside) = label.trim_end().strip_suffix(')')?.rsplit_once('(')?;
+    let short = (2..=MAX_ABBREVIATION).contains(&inside.len());
+    let capitals = inside.bytes().all(|b| b.is_ascii_uppercase());
+    let key = rules.keys.get(inside).filter(|_| short && capitals && !front.trim().is_empty())?;
+    (key.rule.kind.is_strong_id() || key.rule.kind == Kind::BirthDate).then_some(key)
 }
 
 /// A label without endings in brackets or behind a slash.

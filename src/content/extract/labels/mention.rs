@@ -1,11 +1,15 @@
 //! A patient whom a line of a log names with a number in brackets that has no label, or only `ID`:
 //! `Opened patient Jane Roe [H-77123]`, `patient Jane Roe (ID 77123) discharged`.
 
+use super::adjacent_name;
 use crate::rules::{About, Kind, RuleSet};
 
 /// Words of a name.
 const MIN_WORDS: usize = 2;
 const MAX_WORDS: usize = 5;
+
+/// Most words of the clause that announces a patient.
+const MAX_ANNOUNCEMENT: usize = 4;
 
 /// Length of a number, bytes, and its fewest digits.
 const MIN_NUMBER: usize = 4;
@@ -152,6 +156,41 @@ fn name<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
     None
 }
 
+/// The name of a person at the end of a text, or right before an opening bracket there, whatever is before it.
+pub fn in_front<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
+    // Chats put stars around what they show in bold.
+    let text = text.trim_end_matches([' ', '(', '[', '*', '_']);
+    let mut begin = text.len();
+    let mut parts = 0;
+    for count in 0..MAX_WORDS {
+        let rest = text.get(..begin)?.trim_end();
+        let at = rest.rfind(' ').map_or(0, |at| at + 1);
+        let word = rest.get(at..)?;
+        let at = at + word.len() - word.trim_start_matches(['*', '_']).len();
+        let word = rest.get(at..)?;
+        // `Roe, Jane`
+        let bare = if count > 0 { word.strip_suffix(',').unwrap_or(word) } else { word };
+        let title = adjacent_name::is_title(bare, rules);
+        let other = title || rules.keys.get(bare).is_some() || rules.keys.scope_of(bare).is_some();
+        let part = is_part(bare) && !other;
+        if rest.is_empty() || !(part || (count > 0 && is_particle(bare))) {
+            break;
+        }
+        parts += usize::from(part);
+        begin = at;
+    }
+    (parts >= MIN_WORDS).then(|| text.get(begin..)).flatten()
+}
+
+/// Whether a clause that begins with the word for a patient ends with a colon before the `name` in a text: `Patient
+/// merged: Jane Roe (MRN 77123)`.
+pub fn announces_patient(text: &str, name: &str, rules: &RuleSet) -> bool {
+    let Some((before, _)) = text.rsplit_once(name) else { return false };
+    let Some(clause) = before.trim_end().strip_suffix(':') else { return false };
+    let words = clause.rsplit([' ', '\t']).take(MAX_ANNOUNCEMENT);
+    words.skip(1).any(|word| rules.keys.context(word) == Some(About::Patient))
+}
+
 /// Whether a word is written like one of a name, and is none of things.
 pub fn is_part(word: &str) -> bool {
     let letters = word.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’' | '-' | '.'));
@@ -207,6 +246,23 @@ mod tests {
             "Öffne Patientin Jane Roe (ID: H-77123)",
         ] {
             assert_eq!(found(line), Some(("Jane Roe", "H-77123")), "{line}");
+        }
+    }
+
+    #[test]
+    fn names_in_front_of_a_bracket() {
+        for (text, name) in [
+            ("Reminder for Jane Roe (", Some("Jane Roe")),
+            ("Patient merged: Roe, Jane (", Some("Roe, Jane")),
+            ("seen by Dr. Truus van den Berg [", Some("Truus van den Berg")),
+            ("Jane Roe", Some("Jane Roe")),
+            ("New arrival: *Jane Roe* (", Some("Jane Roe")),
+            ("Roe (", None),
+            ("the report (", None),
+            ("(", None),
+            ("Patient Monitor (", None),
+        ] {
+            assert_eq!(in_front(text, &RULES), name, "{text}");
         }
     }
 

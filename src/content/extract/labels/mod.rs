@@ -6,6 +6,7 @@ mod columns;
 mod find;
 mod heading;
 mod mention;
+mod neighbours;
 mod padding;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use zeroize::Zeroizing;
 const NAME: &str = "name";
 const PATIENT_NAME: &str = "patient_name";
 const NUMBER: &str = "patient_id";
+const BIRTH_DATE: &str = "birth_date";
 
 /// Longest value of a label, bytes.
 const MAX_VALUE: usize = 200;
@@ -141,6 +143,9 @@ impl Labels {
             self.line(text, scope);
             self.waiting = None;
         } else {
+            if self.numbered_title(text, scope) {
+                return;
+            }
             // `<h2>Jane Roe</h2><p>MRN: H-77</p><p>DOB: 1970-01-31</p>`
             if self.introduces.is_none() && adjacent_name::is_heading(text, scope.rules) {
                 self.introduces = Some(About::Nothing);
@@ -198,8 +203,10 @@ impl Labels {
                 continue;
             }
             if let LabelMeaning::Unknown = label.said {
-                let named = open.as_ref().map_or(self.record.names_patient(), |(m, _)| m.patient);
-                let named = named || (self.section && self.record.has(Kind::Name));
+                let named = open.as_ref().is_some_and(|(m, _)| m.patient);
+                let named = named || self.record.names_patient();
+                let begun = self.record.is_empty() || self.record.has(Kind::Name);
+                let named = named || (self.section && begun);
                 if !(named && !self.record.has(Kind::PatientId) && label.is_number(line)) {
                     continue;
                 }
@@ -214,7 +221,8 @@ impl Labels {
                 if Self::has_inline(before, rules) {
                     self.inline(before, scope);
                 } else {
-                    self.beside(meaning, before, scope);
+                    let behind = line.get(label.value..).unwrap_or("");
+                    self.beside(meaning, before, behind, scope);
                 }
             }
             found = true;
@@ -277,11 +285,15 @@ impl Labels {
         }
         let below = std::mem::replace(&mut self.columns, Columns::of(line, scope.rules));
         if !below.is_empty() && self.columns.is_empty() {
+            // Two people in a list may have the same name.
+            if below.is_list() {
+                self.emit(scope);
+            }
             for (meaning, value) in below.values(line) {
                 self.known(&meaning, value, scope);
             }
             if below.goes_on(line) {
-                self.columns = below;
+                self.columns = below.into_list();
             }
             return;
         }
@@ -293,6 +305,14 @@ impl Labels {
                     self.known(&Meaning::from(key), value, scope);
                 }
             }
+            return;
+        }
+        // `Female, 73 y.o., 01/31/1953` below a name; `Name - Jane Roe`.
+        if self.aged(text, scope) {
+            return;
+        }
+        if let Some((label, value)) = find::dashed(text, scope.rules) {
+            self.value(&label, value, scope);
             return;
         }
         self.inline(text, scope);
@@ -316,7 +336,7 @@ impl Labels {
     /// A whole cell or element: a label alone makes the next one its value.
     pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
         let text = text.trim();
-        if let Some(key) = key(text.trim_end_matches([':', '：', '*', ' ']), scope.rules) {
+        if let Some(key) = find::whole(text.trim_end_matches([':', '：', '*', ' ']), scope.rules) {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);
         } else {
@@ -420,8 +440,9 @@ impl Labels {
     fn inline(&mut self, mut text: &str, scope: &mut Scope<'_>) {
         while let Some(found) = value::inline(text, scope.rules) {
             let before = text.get(..found.label).unwrap_or("");
-            self.beside(&found.meaning, before, scope);
-            if self.introduced.is_some() {
+            let behind = text.get(found.value.end..).unwrap_or("");
+            self.beside(&found.meaning, before, behind, scope);
+            if self.introduced.is_some() || found.label == 0 {
                 self.below(&found.meaning, scope);
             }
             self.numbers(before, scope);
@@ -429,63 +450,6 @@ impl Labels {
             text = text.get(found.value.end..).unwrap_or("");
         }
         self.numbers(text, scope);
-    }
-
-    /// A name right before the label of a birth date or number.
-    fn beside(&mut self, meaning: &Meaning, before: &str, scope: &mut Scope<'_>) {
-        let birth = meaning.rule.kind == Kind::BirthDate;
-        // A name without a birth date gets this one. Where the person is known, the text may be about others.
-        let number = meaning.rule.kind == Kind::PatientId;
-        if !(birth || number)
-            || self.collected.is_some()
-            || (self.record.has(Kind::Name) && !self.record.has(meaning.rule.kind))
-        {
-            return;
-        }
-        let rules = scope.rules;
-        let before = if number { without_link(before) } else { before };
-        if let Some(beside) = adjacent_name::name(before, rules) {
-            // Beside a number, only the word for a patient says that this is one: `Loaded patient Jane Roe (MRN 77)`.
-            if number && !(beside.patient && mention::is_person(beside.name)) {
-                return;
-            }
-            let key = if beside.patient { PATIENT_NAME } else { NAME };
-            if let Some(key) = rules.keys.get(key) {
-                self.known(&Meaning::from(key), beside.name, scope);
-            }
-        }
-    }
-
-    /// A name in the line above that of a birth date: `Roe, Jane`, `Re: Mrs Jane Roe`.
-    fn below(&mut self, meaning: &Meaning, scope: &mut Scope<'_>) {
-        let kind = meaning.rule.kind;
-        let known =
-            kind == Kind::BirthDate || (self.introduced.is_some() && kind == Kind::PatientId);
-        // The heading of another card, where the one before is complete.
-        let whole = self.record.has(Kind::Name) && self.record.has(kind);
-        let new = self.introduced.is_some() && whole
-            || self.introduced == Some(About::Patient) && self.record.has(kind);
-        if !known
-            || self.collected.is_some()
-            || (self.record.has(Kind::Name) && !new)
-            || self.before.is_empty()
-        {
-            return;
-        }
-        if new {
-            // The head of another record is in between.
-            self.emit(scope);
-        }
-        let rules = scope.rules;
-        let above = std::mem::take(&mut self.before);
-        let introduced = std::mem::take(&mut self.introduced);
-        let alone = || adjacent_name::alone(&above, introduced?, rules);
-        if let Some(adjacent) = adjacent_name::above(&above, rules).or_else(alone) {
-            let key = if adjacent.patient { PATIENT_NAME } else { NAME };
-            if let Some(key) = rules.keys.get(key) {
-                self.known(&Meaning::from(key), adjacent.name, scope);
-            }
-        }
     }
 
     /// Numbers that nearby words or their check digits explain.
@@ -551,11 +515,4 @@ impl Labels {
 /// The name of the section that a line of a file of settings begins.
 fn section(line: &str) -> Option<&str> {
     line.trim().strip_prefix('[')?.strip_suffix(']')
-}
-
-/// A text without the word or sign that ties a name to the number behind it: `Jane Roe with`, `Jane Roe /`.
-fn without_link(text: &str) -> &str {
-    const LINKS: [&str; 7] = [" with", " has", " mit", " avec", " con", " /", " -"];
-    let text = text.trim_end();
-    LINKS.iter().find_map(|link| text.strip_suffix(link)).unwrap_or(text)
 }

@@ -35,6 +35,92 @@ fn a_value_ends_where_the_next_thing_begins() {
 }
 
 #[test]
+fn a_number_and_a_birth_date_in_one_bracket_are_those_of_the_name_before_it() {
+    for line in [
+        "Reminder for Jane Roe (MRN H-77123, DOB 1970-01-31): appointment tomorrow",
+        "INFO Patient merged: Jane Roe (MRN: H-77123, DOB: 1970-01-31)",
+        "Chart of Jane Roe [MRN H-77123; DOB 1970-01-31] opened",
+    ] {
+        let got = read(line);
+        assert_eq!(got.len(), 1, "{line}: {got:?}");
+        for part in ["name=Jane Roe", "patient_id=H-77123", "birth_date=1970-01-31"] {
+            assert!(got[0].contains(part), "{line}: {got:?}");
+        }
+    }
+    let announced = read("Service - Patient merged: Jane Roe (MRN 6251443/26)").concat();
+    assert!(announced.contains("name=Jane Roe"), "{announced}");
+    // One of the two alone may be that of a user or a document.
+    assert!(!read("Closed by Jane Roe (MRN H-77123)").concat().contains("Jane"));
+}
+
+#[test]
+fn labels_with_an_abbreviation_in_brackets() {
+    let fields = "name=Jane Roe patient_id=7712345";
+    let cells = with_scope(|scope| {
+        let mut labels = Labels::new("text");
+        labels.cells(&["Patient name", "Jane Roe", "เลขที่ผู้ป่วย (HN)", "7712345"], scope);
+        labels.emit(scope);
+    });
+    assert_eq!(cells, record(fields));
+    for line in [
+        "Patient: Jane Roe  Registration (UHID): 7712345",
+        "Patient: Jane Roe  เลขที่ผู้ป่วย (HN): 7712345",
+    ] {
+        assert_eq!(read(line), record(fields), "{line}");
+    }
+    let other = read("Patient: Jane Roe  Telephone (UK): 7712345").concat();
+    assert!(!other.contains("patient_id"), "{other}");
+}
+
+#[test]
+fn a_patient_may_be_abbreviated_and_a_test_is_none() {
+    let fields = "name=Roe, Jane patient_id=H-77123";
+    assert_eq!(read("PT: Roe, Jane\nMRN: H-77123"), record(fields));
+    for line in ["PT: 12.5 sec\nMRN: H-77123", "PT: normal\nMRN: H-77123"] {
+        assert!(!read(line).concat().contains("name="), "{line}");
+    }
+}
+
+#[test]
+fn labels_with_a_dash_and_titles_behind_names() {
+    let lines = "Name - Jane Roe\nDOB - 1970-01-31\nMRN - H-77123";
+    assert_eq!(read(lines), record("name=Jane Roe birth_date=1970-01-31 patient_id=H-77123"));
+    let lines = "患者氏名：佐久間 良子　殿\n患者ID：7712345";
+    assert_eq!(read(lines), record("name=佐久間 良子 patient_id=7712345"));
+}
+
+#[test]
+fn letters_about_a_person_are_about_a_patient() {
+    for (line, name) in [
+        ("wir berichten über Herrn Götz Roe, geb. am 07.11.1983, wohnhaft in Ulm", "Götz Roe"),
+        ("Je vous adresse Madame Colette Roe, née le 07/11/1983", "Colette Roe"),
+        ("si dimette la Sig.ra Nunzia Degli Roe, nata il 07/11/1983", "Nunzia Degli Roe"),
+    ] {
+        let got = read(line).concat();
+        assert!(got.contains("PatientContext") && got.contains(&format!("name={name} ")), "{got}");
+    }
+    let got = read("Die Rechnung geht an Herrn Götz Roe, geb. am 07.11.1983").concat();
+    assert!(!got.contains("PatientContext"), "{got}");
+}
+
+#[test]
+fn two_people_of_one_name_in_a_list() {
+    let list = "Room  Patient name      MRN        DOB\n\
+                1     Roe, Jane         H-77123    1970-01-31\n\
+                2     Roe, Jane         H-77124    1981-02-03\n";
+    let got = read(list);
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(got.iter().all(|record| record.contains("name=Roe, Jane")), "{got:?}");
+}
+
+#[test]
+fn a_number_ends_before_the_words_of_an_unknown_label() {
+    let got = read("Patient: Jane Roe  MRN: H7712345 Ordering: Dr. Li").concat();
+    assert!(got.contains("patient_id=H7712345"), "{got}");
+    assert!(!got.contains("Ordering"), "{got}");
+}
+
+#[test]
 fn versions_and_quoted_options_are_no_numbers_of_patients() {
     for line in [
         "Support for IPP 1.1 and -o phone=12345\" to supply a number.",

@@ -43,6 +43,11 @@ pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &
     let value = text.split("  ").next().unwrap_or("").split('\t').next().unwrap_or("");
     let value = value.get(..bracket(value)).unwrap_or(value);
     let value = value.get(..separator(meaning.rule.kind, value, rules)).unwrap_or(value);
+    let value = match value.split_once(' ') {
+        // The label of the next value, which no rule knows: `H0931558 Ordering: Dr. Li`.
+        Some((id, rest)) if meaning.rule.kind == Kind::PatientId && is_labelled(id, rest) => id,
+        _ => value,
+    };
     let at = inline(value, rules).map_or(value.len(), |found| found.label);
     let value = value.get(..at).unwrap_or(value);
     let rest = text.get(value.len()..).unwrap_or("");
@@ -360,6 +365,34 @@ pub fn numbered<'a>(meaning: &Meaning, value: &'a str) -> Option<(&'a str, &'a s
     (digits >= MIN_NUMBER).then_some((number, name))
 }
 
+/// A name without the word that Japanese and Korean put behind it: `山田 花子 様`.
+fn without_honorific(name: &str) -> &str {
+    const HONORIFICS: [&str; 5] = ["様", "殿", "さま", "さん", "님"];
+    if name.is_ascii() {
+        return name;
+    }
+    let bare = HONORIFICS.iter().find_map(|word| name.strip_suffix(word)).map(str::trim_end);
+    bare.filter(|bare| bare.chars().count() >= 2).unwrap_or(name)
+}
+
+/// Whether a text is one number: a few letters at most, and digits.
+pub fn is_number(text: &str) -> bool {
+    text.bytes().filter(u8::is_ascii_digit).count() >= MIN_NUMBER
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'/' | b'.'))
+}
+
+/// Whether a number is followed by a label of one or two words with capitals.
+fn is_labelled(id: &str, rest: &str) -> bool {
+    let label = rest.split_once(':').map_or("", |(label, _)| label);
+    let mut words = label.split_whitespace();
+    let capital =
+        |word: &str| word.starts_with(char::is_uppercase) && !word.contains(char::is_numeric);
+    is_number(id)
+        && words.next().is_some_and(capital)
+        && words.next().is_none_or(capital)
+        && words.next().is_none()
+}
+
 /// A value without additions of forms and authors: the dot of Hungarian dates, or brackets after a name (`Jane Roe
 /// (55 y)`).
 pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
@@ -367,7 +400,7 @@ pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
     let quoted = value.strip_prefix('\'').and_then(|inner| inner.strip_suffix('\''));
     let value = quoted.unwrap_or(value);
     (match meaning.rule.kind {
-        Kind::Name => match value.split_once('(') {
+        Kind::Name => without_honorific(match value.split_once('(') {
             Some((name, inside))
                 if !inside.contains(char::is_lowercase)
                     || inside.contains(|c: char| c.is_ascii_digit()) =>
@@ -375,7 +408,7 @@ pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
                 name.trim_matches(is_padding)
             }
             _ => value,
-        },
+        }),
         Kind::BirthDate | Kind::DeathDate => value.trim_end_matches('.'),
         Kind::PatientId => match value.split_once(' ') {
             // CDA style sheets print the root of an id behind it.

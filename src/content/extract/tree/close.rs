@@ -172,6 +172,7 @@ impl Tree {
 
     fn close_frame(&mut self, mut frame: Frame, scope: &mut Scope<'_>) {
         self.close_role(&frame, scope);
+        self.show_linked(&frame, scope);
         if self.unwrap_text(&frame, scope) {
             return self.drop_values(&frame);
         }

@@ -5,8 +5,8 @@ use super::names::{Name, Names};
 use super::subjects;
 use crate::content::Scope;
 use crate::content::extract::numbers::ListPosition;
-use crate::content::extract::record::{Marks, Meaning};
-use crate::rules::{Kind, NamePart};
+use crate::content::extract::record::{Marks, Meaning, numbered};
+use crate::rules::{Key, KeyRules, Kind, NamePart};
 use zeroize::Zeroizing;
 
 /// An object that holds values.
@@ -95,6 +95,8 @@ pub(super) struct Frame {
     pub pairs: bool,
     /// What the type of the resource says about a person's health.
     pub health: Marks,
+    /// A link in it points to a patient.
+    pub linked: bool,
     /// Names of the resource: its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
@@ -107,17 +109,66 @@ impl super::Tree {
         let (name, keys) = (self.names.get(top.next).use_, &scope.rules().keys);
         if name.typed && top.element && self.names.get(top.name).identifiers {
             // `"identifiers": [{"type": "MRN", "value": "77"}]`.
+            let text = identifier_type(text);
             let key = keys.get(text).filter(|key| key.rule.kind.is_strong_id());
             top.label = key.map(Meaning::from).or_else(|| top.label.take());
+        }
+        // `"identifiers": [{"display": "OpenMRS ID = 100GEJ"}]` (OpenMRS REST, default representation).
+        if top.element
+            && self.names.get(top.name).identifiers
+            && &*self.names.get(top.next).text == "display"
+            && let Some((label, number)) = text.split_once(" = ")
+        {
+            top.label = issued(label, keys).map(Meaning::from);
+            top.answer = Some(Zeroizing::new(number.to_owned()));
+            return;
         }
         if top.object && (top.element || self.pairs) {
             if name.label && top.label.is_none() {
                 top.label = keys.get(text).map(Meaning::from);
                 top.strange = top.label.is_none();
-            } else if name.answer {
+            } else if name.answer
+                || (top.element
+                    && self.names.get(top.name).identifiers
+                    && (name.number
+                        || matches!(&*self.names.get(top.next).text, "id" | "identifier")))
+            {
                 top.answer = Some(Zeroizing::new(text.to_owned()));
             } else if name.group && top.element {
                 top.group = Some(subjects::hash(text));
+            }
+        }
+    }
+
+    /// Notes the address of a patient in a list of links: what the object around the list shows of itself is the
+    /// patient's number and name (OpenMRS REST, `{"display": "100GEJ - Jane Roe", "links": [...]}`).
+    pub(super) fn note_address(&mut self, text: &str) {
+        const PATIENT: &str = "/ws/rest/v1/patient/";
+        let Some([around, list, top]) = self.frames.last_chunk_mut() else { return };
+        if self.names.get(top.next).use_.address
+            && top.element
+            && !list.object
+            && text.contains(PATIENT)
+        {
+            around.linked = true;
+        }
+    }
+
+    /// Gives what a linked object shows of itself its meaning.
+    pub(super) fn show_linked(&mut self, frame: &Frame, scope: &Scope<'_>) {
+        if !frame.linked {
+            return;
+        }
+        let parent = self.names.find(super::PATIENT, scope.rules());
+        let Some(meaning) = self.names.pair(parent, "display", scope.rules()) else { return };
+        let (text, names) = (&self.text, &self.names);
+        for value in self.values.get_mut(frame.values..).unwrap_or_default() {
+            let shown = text.get(value.start as usize..value.end as usize).unwrap_or("");
+            if value.meaning.is_none()
+                && &*names.get(value.name).text == "display"
+                && numbered(shown).is_some()
+            {
+                value.meaning = Some(meaning.clone());
             }
         }
     }
@@ -137,6 +188,25 @@ impl super::Tree {
         if let Some(frame) = frames.get_mut(at) {
             frame.marks = frame.marks.and(marks);
         }
+    }
+}
+
+/// What the name of a type of identifier in OpenMRS means: `OpenMRS ID` is a patient's, and `Old Number` is one where
+/// something else refers to a patient.
+fn issued<'r>(label: &str, keys: &'r KeyRules) -> Option<&'r Key> {
+    const NUMBERS: [&str; 5] = ["id", "number", "no", "identifier", "identification"];
+    let word = |name: &str| label.split([' ', '.']).any(|word| word.eq_ignore_ascii_case(name));
+    let own = || (word("OpenMRS") || word("patient")).then(|| keys.get("patient_id")).flatten();
+    let known = keys.get(label).filter(|key| key.rule.kind.is_strong_id()).or_else(own);
+    known.or_else(|| NUMBERS.into_iter().any(word).then(|| keys.get("external_id")).flatten())
+}
+
+/// The name of a key for an identifier type of HL7 v2 (table 0203), which interfaces in JSON use, too.
+fn identifier_type(text: &str) -> &str {
+    match text {
+        "MR" | "PI" | "PT" => "patient_id",
+        "SS" => "ssn",
+        _ => text,
     }
 }
 

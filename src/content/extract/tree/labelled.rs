@@ -54,7 +54,10 @@ pub fn words(label: &str) -> impl Iterator<Item = &str> {
 
 /// Whether a label names a patient.
 fn names_patient(label: &str, keys: &KeyRules) -> bool {
-    words(label).any(|word| keys.context(word) == Some(About::Patient))
+    // The question and the answer of IHE PIXm (ITI-83).
+    const CROSS_REFERENCES: [&str; 2] = ["sourceIdentifier", "targetIdentifier"];
+    CROSS_REFERENCES.contains(&label)
+        || words(label).any(|word| keys.context(word) == Some(About::Patient))
 }
 
 /// What a label means: all of it, or what follows words in front (`us-core-birthsex`), where that is no name

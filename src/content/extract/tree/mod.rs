@@ -17,6 +17,7 @@ mod patch;
 mod path;
 mod registrations;
 mod request;
+mod structure;
 mod subjects;
 mod values;
 
@@ -149,7 +150,8 @@ impl Tree {
         self.names.begin(&mut scope.counters.names, scope.rules);
         let index = self.names.find(text, scope.rules());
         let name = self.names.get(index);
-        name.means_something() && !(name.use_.wrapper && name.meaning.is_none())
+        let only = name.use_.wrapper || name.use_.number || name.use_.address || name.use_.version;
+        name.means_something() && !(only && name.meaning.is_none())
     }
 
     /// Whether its path may say what a list at the top changes (JSON Patch).
@@ -223,6 +225,9 @@ impl Tree {
                 // Values below `patients` are about patients, below `doctor` about others.
                 let said = if top.object { name.inside.inherited() } else { Marks::default() };
                 let inherited = if said == Marks::default() { top.inherited } else { said };
+                // `{"entity": "Patient", "before": {...}, "after": {...}}`
+                let version = top.subject && name.use_.version;
+                let inherited = if version { inherited.and(Marks::PATIENT) } else { inherited };
                 (top.next, !top.object, top.node, inherited, top.tag)
             }
         };
@@ -272,6 +277,7 @@ impl Tree {
             answer: None,
             pairs: false,
             health: Marks::default(),
+            linked: false,
             id: None,
             url: None,
         });
@@ -315,7 +321,8 @@ impl Tree {
             // A name of its own in this place outweighs what it means anywhere.
             let mut parent = top.name;
             let around = self.composition.label_of(&self.names.get(parent).text);
-            if let Some(around) = around {
+            let own = self.names.get(parent).patient.then_some(PATIENT);
+            if let Some(around) = around.or(own) {
                 parent = self.names.find(around, scope.rules());
             }
             if let Some(meaning) = self.names.pair(parent, text, scope.rules()) {
@@ -337,8 +344,10 @@ impl Tree {
         }
         let pairs = top.object && (top.element || self.pairs);
         if name.use_.typed
+            || name.use_.address
             || name.use_.species
-            || (pairs && (name.use_.label || name.use_.answer || name.use_.group))
+            || (pairs
+                && (name.use_.label || name.use_.answer || name.use_.group || name.use_.number))
         {
             return true;
         }
@@ -515,6 +524,7 @@ impl Tree {
             self.tie(link, text);
         }
         self.note_label(text, scope);
+        self.note_address(text);
         let typed = |top: &Frame| self.names.get(top.next).use_.typed;
         if self.frames.len() == 1 && self.frames.last().is_some_and(typed) {
             self.note_type(text);
@@ -534,8 +544,12 @@ impl Tree {
     fn show_in_document(&mut self, text: &str, scope: &mut Scope<'_>) {
         let Some(top) = self.frames.last() else { return };
         let depth = self.frames.len();
-        let shown =
-            || numbered(text).is_some() || self.shows_people && text.contains(char::is_whitespace);
+        let shown = || {
+            numbered(text).is_some()
+                || self.shows_people
+                    && (text.contains(char::is_whitespace)
+                        || &*self.names.get(top.next).text == "identifier")
+        };
         let near = depth == 1 || depth <= MAX_ROOT && top.element;
         let open = near && top.next_meaning.is_none() && self.around.has(Mark::PatientContext);
         if !open || !shown() {

@@ -1,12 +1,14 @@
 //! What the key names of a document mean, looked up once each: a list of records repeats the same
 //! few names thousands of times.
 
-use super::{grid, labelled, path};
+use super::structure::Use;
+use super::{labelled, path};
 use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::content::formats::dicom::model::{is_wanted, named};
-use crate::rules::{About, RuleSet};
+use crate::rules::{About, ContextScope, RuleSet};
 use hashbrown::HashTable;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::BuildHasher as _;
@@ -18,6 +20,9 @@ const MAX_NAMES: usize = 4096;
 /// the same time.
 const MAX_KEPT: usize = 1024;
 const MAX_POOLED: usize = 8;
+
+/// Longest name of what a service answers about a patient, bytes.
+const MAX_RESULT: usize = 64;
 
 /// A name that means nothing.
 pub const PLAIN: u16 = 0;
@@ -64,6 +69,8 @@ pub struct Name {
     pub use_: Use,
     /// What it says about the subject of a FHIR resource.
     pub link: Option<Link>,
+    /// It holds a patient, whatever is done with it (`GetPatientResult`).
+    pub patient: bool,
 }
 
 /// Elements of FHIR that tie resources together.
@@ -88,118 +95,6 @@ impl Link {
             "reference" => Self::Reference,
             _ => return None,
         })
-    }
-}
-
-/// The meaning of some names, wherever they are.
-#[derive(Clone, Copy, Default)]
-pub struct Use {
-    /// Holds the names of columns, or that of one.
-    pub header: bool,
-    pub column: bool,
-    /// Holds a row, or the value of a cell.
-    pub row: bool,
-    pub cell: bool,
-    /// Gives the meaning of its neighbour under [`Use::answer`].
-    pub label: bool,
-    pub answer: bool,
-    /// Gives the record that a labelled value belongs to.
-    pub group: bool,
-    /// Gives the kind of the object.
-    pub typed: bool,
-    /// Comes between a name and its value.
-    pub wrapper: bool,
-    /// Gives the kind of animal that the object is about.
-    pub species: bool,
-}
-
-impl Use {
-    fn of(text: &str) -> Self {
-        Self {
-            header: grid::is_header(text),
-            column: grid::is_column(text),
-            row: grid::is_row(text),
-            cell: grid::is_cell(text),
-            label: matches!(
-                text,
-                "name"
-                    | "key"
-                    | "field"
-                    | "label"
-                    | "question"
-                    | "attribute"
-                    | "fieldName"
-                    | "field_name"
-                    | "displayName"
-                    | "Key"
-                    | "Name"
-                    | "NAME"
-            ),
-            answer: matches!(
-                text,
-                "value"
-                    | "answer"
-                    | "val"
-                    | "Value"
-                    | "valueString"
-                    | "valueDate"
-                    | "response"
-                    // What a change made of it.
-                    | "new"
-                    | "newValue"
-                    | "new_value"
-                    | "after"
-            ),
-            group: matches!(text, "record" | "record_id" | "subject_id" | "entity_id"),
-            // GraphQL, Elasticsearch, JSON:API and their kin; tokens of SMART App Launch.
-            typed: matches!(
-                text,
-                "__typename"
-                    | "@type"
-                    | "fhirUser"
-                    | "_index"
-                    | "_type"
-                    | "type"
-                    | "entityType"
-                    | "entity_type"
-                    | "recordType"
-                    | "record_type"
-                    | "objectType"
-                    | "collection"
-                    | "table"
-                    | "_collection"
-            ),
-            // MongoDB Extended JSON 2, values of Firestore and DynamoDB, XML written as JSON.
-            wrapper: text.starts_with('$')
-                || matches!(
-                    text,
-                    "value"
-                        | "_value"
-                        | "#text"
-                        | "@value"
-                        | "_text"
-                        | "stringValue"
-                        | "timestampValue"
-                        | "integerValue"
-                        | "doubleValue"
-                        | "S"
-                        | "N"
-                ),
-            species: false,
-        }
-    }
-
-    const fn any(self) -> bool {
-        self.header
-            || self.column
-            || self.row
-            || self.cell
-            || self.label
-            || self.answer
-            || self.group
-            || self.typed
-            || self.wrapper
-            || self.species
     }
 }
 
@@ -429,6 +324,7 @@ impl Name {
         let meaning = meaning.or_else(|| path::meaning(text, rules));
         let said = rules.keys.scope_of(text);
         let dicom_tag = dicom_tag(text);
+        let patient = said.is_none() && meaning.is_none() && is_patient_result(text, rules);
         let mentioned = rules.fhir.mentions(text);
         // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and
         // Reference (FHIR R4, data types).
@@ -460,7 +356,11 @@ impl Name {
         Self {
             parent: rules.keys.is_parent(text),
             marks: said.map_or_else(|| path::marks(text), |s| Marks::about(s.about)),
-            inside: said.map_or(Marks::default(), |s| Marks::about(s.inside)),
+            inside: match said {
+                None if patient => Marks::PATIENT,
+                said => said.map_or(Marks::default(), |s| Marks::about(s.inside)),
+            },
+            patient,
             dicom_tag,
             tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),
             fhir: mentioned
@@ -475,7 +375,7 @@ impl Name {
             holds_labelled: labelled::is_holder(text),
             request: text == "request",
             names: text == "names",
-            identifiers: text == "identifiers",
+            identifiers: text.eq_ignore_ascii_case("identifiers"),
             operation: matches!(text, "op" | "path"),
             tag_value: text == "Value"
                 || group_of_name(text).is_some()
@@ -507,6 +407,28 @@ impl Name {
             || self.identifiers
             || self.use_.any()
     }
+}
+
+/// Whether a name is that of what a service answers about a patient: `GetPatientResult`, `patientDto`,
+/// `FindPatientByIdResponse`. `PatientSatisfactionResult` is another matter.
+fn is_patient_result(text: &str, rules: &RuleSet) -> bool {
+    const LAST: [&str; 9] =
+        ["result", "response", "return", "dto", "entity", "model", "vo", "bean", "record"];
+    const BETWEEN: [&str; 8] =
+        ["by", "id", "mrn", "info", "data", "details", "demographics", "list"];
+    let among =
+        |list: &[&str], word: &str| list.iter().any(|other| other.eq_ignore_ascii_case(word));
+    // Most names end in another letter than these words.
+    if !text.ends_with(['t', 'e', 'n', 'o', 'y', 'l', 'd', 'O']) || text.len() > MAX_RESULT {
+        return false;
+    }
+    let mut words: SmallVec<[&str; 8]> = labelled::words(text).collect();
+    let last = words.pop().is_some_and(|word| among(&LAST, word));
+    let subject = words.iter().rev().find(|word| !among(&BETWEEN, word));
+    last && subject.is_some_and(|word| {
+        let keys = &rules.keys;
+        matches!(keys.scope_of(word).map(ContextScope::ahead), Some(About::Patient))
+    })
 }
 
 /// Whether an element has its type in its name: `valueHumanName` (FHIR R4 2.24.0.1, `value[x]`).

@@ -236,10 +236,24 @@ impl Reader {
             }
             None => {}
         }
+        let filled = |element: &usize| !segment.get(*element, 1).is_empty();
+        let fits = |f: &EdifactField| f.with.iter().all(filled) && !f.without.iter().any(filled);
+        // C058 holds the lines of an address, or a name.
+        let is_name = |element: usize| {
+            let mut names = fields.iter().filter(applies).filter(|f| f.rule.kind == Kind::Name);
+            names.any(|f| {
+                f.element == element && fits(f) && f.letters && {
+                    let whole = segment.get(element, 1);
+                    !whole.is_empty() && !whole.contains(char::is_numeric)
+                }
+            })
+        };
         for field in fields.iter().filter(applies) {
-            let filled = |element: &usize| !segment.get(*element, 1).is_empty();
-            let fits = field.with.iter().all(filled) && !field.without.iter().any(filled);
-            if !fits || (!field.anybody && self.entity == Entity::Other) {
+            let name = field.letters && field.rule.kind == Kind::Name;
+            if name != is_name(field.element) && (name || field.rule.kind == Kind::Address) {
+                continue;
+            }
+            if !fits(field) || (!field.anybody && self.entity == Entity::Other) {
                 continue;
             }
             let last = if field.onwards { segment.len() } else { field.element };

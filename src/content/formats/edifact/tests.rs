@@ -181,6 +181,11 @@ fn names_and_numbers_beside_addresses() {
     // Where PNA has the name.
     let late = ["patient_id=H77 birth_date=19700131 name=Roe^Jane"];
     assert_eq!(read("NAD+PAT+H77:::H+++Roe:Jane"), late);
+    // C058 has the name, or the lines of an address.
+    assert_eq!(read("NAD+PAT+H77+Roe:Jane"), late);
+    assert_eq!(read("NAD+PNT+H77+++Roe:Jane+1 High St+Leeds").len(), 1);
+    assert!(read("NAD+PNT+H77+++Roe:Jane+1 High St+Leeds")[0].contains("name=Roe^Jane"));
+    assert!(!read("NAD+PAT+H77+12 Long Lane:Salem").concat().contains("name="));
     // A qualifier of the sender's own.
     assert_eq!(read("PNA+PAT+H77:PNR+++SU:Roe+FO:Jane"), late);
     assert_eq!(

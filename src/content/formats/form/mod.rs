@@ -4,12 +4,12 @@ mod pairs;
 mod path;
 
 use super::graphql;
-use crate::content::extract::embedded;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
+use crate::content::extract::{embedded, texts};
 use crate::content::stack::{charset, media};
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::protocol::Authentication;
-use crate::rules::{Kind, Secret};
+use crate::rules::{Kind, RuleSet, Secret};
 use encoding_rs::Encoding;
 use pairs::{MAX_FORM, decode, pairs, set};
 
@@ -129,6 +129,11 @@ fn read(
             inner.end(Ending::Complete, scope);
             continue;
         }
+        // The text of a message.
+        if !query && texts::is_informative(&value) {
+            let media = Media::Type { content_type: "text/plain; charset=utf-8", name: "" };
+            scope.whole(&media, value.as_bytes());
+        }
         if graphql::begins(value.as_bytes()) || value.starts_with('{') {
             let media = Media::Type { content_type: "application/graphql", name: "" };
             scope.whole(&media, value.as_bytes());
@@ -139,13 +144,7 @@ fn read(
                 scope.facts.shown(Authentication::ApiKey);
             }
         }
-        // `patient[first_name]`, `patient.first_name`, `Patient:given`.
-        // Chained: `subject:Patient.family` (FHIR R4 3.1.1.5.5).
-        let name = match name.split_once(MODIFIER) {
-            Some((_, chained)) if chained.contains('.') => chained,
-            Some((name, _)) => name,
-            None => name.as_ref(),
-        };
+        let name = own_name(&name, rules);
         if let Some(about) = rules.keys.context(name).filter(|_| !value.trim().is_empty()) {
             record.mark(Marks::about(about));
         }
@@ -156,8 +155,9 @@ fn read(
             continue;
         }
         let known = rules.keys.get(name).or_else(|| {
-            let inner =
-                name.rsplit(['[', '.']).find(|part| !part.trim_end_matches(']').is_empty())?;
+            let inner = name
+                .rsplit(['[', '.', ':', '$'])
+                .find(|part| !part.trim_end_matches(']').is_empty())?;
             rules.keys.get(inner)
         });
         if let Some(key) = known {
@@ -176,6 +176,18 @@ fn read(
     }
     record.mark_from_afar(afar);
     record.emit(if query { "target" } else { "form" }, scope);
+}
+
+/// The part of a name that says what its value is. `patient[first_name]` and `patient.first_name` are read as they are.
+fn own_name<'a>(name: &'a str, rules: &RuleSet) -> &'a str {
+    match name.split_once(MODIFIER) {
+        // Chained: `subject:Patient.family` (FHIR R4 3.1.1.5.5).
+        Some((_, chained)) if chained.contains('.') => chained,
+        // Components of JavaServer Faces: `form:patientSurname`.
+        Some((form, own)) if rules.keys.get(form).is_none() && rules.keys.get(own).is_some() => own,
+        Some((name, _)) => name,
+        None => name,
+    }
 }
 
 /// A date without the prefix of a FHIR comparison: `ge1970-02-23`.

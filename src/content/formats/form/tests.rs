@@ -28,6 +28,24 @@ fn a_registration_in_spanish() {
 }
 
 #[test]
+fn names_of_components_and_texts_of_messages() {
+    let fields = "patient_id=H77123 name=Roe^Jane birth_date=1970-01-31";
+    for text in [
+        "form%3ApatientNo=H77123&form%3ApatientSurname=Roe&form%3ApatientForename=Jane&form%3ApatientDob=1970-01-31&javax.faces.ViewState=1",
+        "ctl00%24Main%24PatientID=H77123&ctl00%24Main%24LastName=Roe&ctl00%24Main%24FirstName=Jane&ctl00%24Main%24DOB=1970-01-31",
+    ] {
+        assert_eq!(form(text), [format!("http>form:~form [PatientContext] {fields}")], "{text}");
+    }
+    let message =
+        form("To=%2B15550143&Body=Chart+of+Jane+Roe+%28MRN+H77123%2C+DOB+1970-01-31%29+is+open")
+            .concat();
+    assert!(
+        message.contains("patient_id=H77123") && message.contains("name=Jane Roe"),
+        "{message}"
+    );
+}
+
+#[test]
 fn a_search_of_fhir_is_a_question_for_a_patient() {
     assert_eq!(
         target("/fhir/Patient?family:exact=Moran&given=Jon&birthdate=ge1970-02-23"),

@@ -5,7 +5,7 @@ use super::patient_context::PatientContext;
 use super::prose::Prose;
 use super::table::Columns;
 use super::value::{Delimiters, MAX_REPETITIONS, Syntax, pieces};
-use super::{kinds, query, types, z_segment};
+use super::{error, kinds, query, types, z_segment};
 use crate::content::{Direction, Field, Mark, MarkSet, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Health, Hl7Field, Hl7Text, Hl7Type, Kind, RuleSet};
@@ -19,7 +19,7 @@ const MAX_RECORD_FIELDS: u32 = 512;
 const MAX_FIELDS: usize = 256;
 /// Repetitions of a text, each of them a line.
 const MAX_LINES: usize = 4096;
-/// The event whose two patients are one person (chapter 3.3.24).
+/// The event whose two PID segments are most often two records of one person (chapter 3.3.24).
 const LINK: &str = "ADT^A24";
 
 /// The fields of a segment; 0 is its name. Most segments have fewer than are held inline.
@@ -42,6 +42,12 @@ pub struct Message {
     /// The columns of the rows in a response.
     columns: Columns,
     record: Option<Record>,
+}
+
+/// The day of a time stamp (`YYYYMMDD`) as a number; 0 if it does not give one.
+fn day(text: &str) -> u32 {
+    let digits = text.get(..8).filter(|day| day.bytes().all(|b| b.is_ascii_digit()));
+    digits.and_then(|digits| digits.parse().ok()).unwrap_or(0)
 }
 
 /// Rules for a segment name.
@@ -70,6 +76,8 @@ struct Record {
     material: bool,
     /// It has a birth date.
     born: bool,
+    /// That date as a number, to compare by; 0 if it is not known to the day.
+    birth: u32,
 }
 
 impl Message {
@@ -116,6 +124,7 @@ impl Message {
                 true
             }
             [b'E', b'V', b'N'] => self.eventless,
+            [b'E', b'R', b'R'] if self.record.is_none() => true,
             [b'R', b'D', b'T'] => self.columns.is_informative(),
             [b'Q', b'P', b'D'] | [b'Q', b'R', b'D'] | [b'Q', b'R', b'F'] | [b'V', b'T', b'Q'] => {
                 !self.answer
@@ -172,8 +181,15 @@ impl Message {
         let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
         match &name {
             b"EVN" => self.event(fields.get(1).copied().unwrap_or(""), scope),
-            b"MSA" => self.acknowledgment(fields.get(1).copied().unwrap_or(""), scope),
+            b"MSA" => {
+                self.acknowledgment(fields.get(1).copied().unwrap_or(""), scope);
+                error::read(&self.syntax(), &fields, &[3], scope);
+            }
+            b"ERR" if self.record.is_none() => error::read(&self.syntax(), &fields, &[7, 8], scope),
             b"PID" => {
+                if self.is_another(&fields) {
+                    self.end(scope);
+                }
                 if self.record.is_none() {
                     self.begin(scope);
                 }
@@ -281,6 +297,13 @@ impl Message {
         }
     }
 
+    /// Whether a second PID of a message that links two is about another person: a mother and her newborn child are
+    /// linked, too.
+    fn is_another(&self, fields: &[&str]) -> bool {
+        let birth = day(fields.get(7).copied().unwrap_or(""));
+        self.record.as_ref().is_some_and(|r| r.birth != 0 && birth != 0 && r.birth != birth)
+    }
+
     /// Whether a PID is about a control, a calibrator or a unit of blood in place of a patient.
     fn judge(&mut self, fields: &[&str], rules: &RuleSet) {
         let Delimiters { repetition, component, .. } = self.delimiters;
@@ -290,6 +313,7 @@ impl Message {
         let ids =
             [3, 2, 4].into_iter().flat_map(|n| pieces(get(n), repetition).take(MAX_REPETITIONS));
         let ids = ids.filter_map(|id| pieces(id, component).next());
+        record.birth = day(get(7));
         record.born = get(7).bytes().filter(u8::is_ascii_digit).count() >= 4;
         record.material |= rules.placeholders.is_material_record(names, ids, record.born);
     }

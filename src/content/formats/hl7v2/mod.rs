@@ -6,6 +6,7 @@
 pub(in crate::content) mod carried;
 pub(in crate::content) mod charset;
 mod embedded;
+mod error;
 mod json;
 mod kinds;
 mod message;

@@ -216,20 +216,25 @@ impl Syntax {
         part(2).len() <= 2 && part(3).len() <= 4 && !part(4).is_empty()
     }
 
-    /// Whether a name only shows another of the same field once more (table 0200, D): the family name alone, with
-    /// a form of address.
+    /// Whether a name adds nothing to another of the same field (table 0200): it shows the family name alone once more,
+    /// with a form of address (D), or gives only the family name before marriage (M).
     pub fn is_shown_again(&self, raw: &str, field: &str) -> bool {
         let parts = self.components(raw);
         let part = |parts: &[&str], n: usize| {
             parts.get(n - 1).map_or(String::new(), |part| self.first(part).into_owned())
         };
-        if part(&parts, 7) != "D" || !part(&parts, 2).is_empty() || !part(&parts, 3).is_empty() {
+        let maiden = part(&parts, 7) == "M";
+        if !(maiden || part(&parts, 7) == "D")
+            || !part(&parts, 2).is_empty()
+            || !part(&parts, 3).is_empty()
+        {
             return false;
         }
         let family = part(&parts, 1);
         pieces(field, self.delimiters.repetition).take(MAX_REPETITIONS).any(|other| {
             let other = self.components(other);
-            !part(&other, 2).is_empty() && (family.is_empty() || part(&other, 1) == family)
+            let same = maiden || family.is_empty() || part(&other, 1) == family;
+            !part(&other, 2).is_empty() && same
         })
     }
 

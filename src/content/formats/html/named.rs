@@ -4,6 +4,7 @@
 
 use super::super::markup::Attributes;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
+use crate::content::extract::texts;
 use crate::content::extract::tree::words;
 use crate::content::{Media, Scope};
 use crate::rules::{About, Kind, RuleSet};
@@ -40,6 +41,8 @@ pub(super) struct Hints<'a> {
     marks: Marks,
     /// It is the header of a patient's record, which begins with the name.
     pub subject: bool,
+    /// A text that is shown when the pointer is over it, if it may name a patient.
+    tip: Option<Cow<'a, str>>,
 }
 
 /// The element that an ARIA role is equivalent to (WAI-ARIA 1.2 5.3.3).
@@ -122,6 +125,11 @@ impl<'a> Hints<'a> {
                     }
                 }
                 "class" => hints.classes(&value, rules),
+                "title" | "data-tooltip" | "data-original-title" | "data-bs-title"
+                    if texts::is_informative(&value) =>
+                {
+                    hints.tip = Some(value);
+                }
                 _ => {
                     let data = name.strip_prefix("data-").or_else(|| name.strip_prefix(':'));
                     let data = data.or(custom.then_some(name));
@@ -148,9 +156,13 @@ impl<'a> Hints<'a> {
         }
     }
 
-    /// Passes on the values in data attributes; `around`: context of the page.
+    /// Passes on the values in data attributes and the text of a tooltip; `around`: context of the page.
     pub(super) fn read_data(&self, around: Marks, scope: &mut Scope<'_>) {
         let rules = scope.rules;
+        if let Some(tip) = &self.tip {
+            let media = Media::Type { content_type: "text/plain; charset=utf-8", name: "" };
+            scope.whole(&media, tip.as_bytes());
+        }
         let mut record = CandidateRecord::default();
         let mut known = 0;
         for (name, value) in &self.data {

@@ -22,6 +22,31 @@ fn a_ward_list() {
 }
 
 #[test]
+fn heads_of_charts_without_labels() {
+    let page = |body: &str| {
+        html(&format!("<html><head><title>Patient chart</title></head><body>{body}</body></html>"))
+    };
+    let fields = ["name=Roe, Jane", "patient_id=7712345", "birth_date=01/31/1970"];
+    for body in [
+        "<h1>Roe, Jane (7712345)</h1><div>DOB: 01/31/1970 &middot; Sex: F</div>",
+        "<h2>Roe, Jane</h2><p>Female, 56 y.o., 01/31/1970</p><p>MRN: 7712345</p><p>PCP: Max Li, MD</p>",
+        "<div><b>Roe</b>, Jane</div><div>DOB 01/31/1970</div><div>Hosp No 7712345</div>",
+        "<div class=chip title=\"Patient: Roe, Jane | DOB: 01/31/1970 | MRN: 7712345\">Bed 4</div>",
+    ] {
+        let got = page(body);
+        assert_eq!(got.len(), 1, "{body}: {got:?}");
+        for field in fields {
+            assert!(got[0].contains(field), "{body}: {field} in {got:?}");
+        }
+    }
+    let staff = html(
+        "<html><head><title>Directory</title></head><body><h1>Roe, Jane (7712345)</h1>\
+        <div>DOB: 01/31/1970</div><span title=\"Author: Max Li | Date: 01/31/1970\">x</span></body></html>",
+    );
+    assert!(staff.iter().all(|record| !record.contains("PatientContext")), "{staff:?}");
+}
+
+#[test]
 fn labelled_values_and_forms() {
     let got = html(
         "<html><body><dl><dt>Patient name</dt><dd>Jane Roe</dd><dt>DOB</dt><dd>1970-01-01</dd></dl>\

@@ -21,6 +21,9 @@ const MAX_PIECE: usize = 64 << 10;
 const MAX_TABLES: usize = 256;
 const MAX_TABLE_BYTES: usize = 128 << 10;
 
+/// Tokens between the table of an `UPDATE` and its first sign of equality.
+const MAX_TARGET: usize = 8;
+
 /// Bytes examined to recognise a dump.
 const MAX_HEAD: usize = 4 << 10;
 
@@ -101,7 +104,13 @@ fn begins(head: &[u8]) -> bool {
         && memchr::memmem::find(head, b" FROM stdin").is_some()
         && second.column().is_some();
     let pragma = first.is("PRAGMA") && third == Some(Token::Punctuation(b'='));
-    known || bracket || copy || pragma
+    // `Update patient set` begins a sentence, too.
+    let update = first.is("UPDATE")
+        && third
+            .as_ref()
+            .is_some_and(|third| third.is("SET") || *third == Token::Punctuation(b'.'))
+        && tokens.take(MAX_TARGET).any(|token| token == Token::Punctuation(b'='));
+    known || bracket || copy || pragma || update
 }
 
 /// The current part.
@@ -348,6 +357,10 @@ impl Reader {
                     self.tables.insert(table, names);
                 }
             }
+        } else if first.is("UPDATE")
+            && let Some((table, names, cells)) = row::assigned(&mut tokens)
+        {
+            Columns::new(&table, &names, scope).emit(&cells, self.around, scope);
         } else if first.is("COPY")
             && let Some((table, names)) = row::target(&mut tokens)
             && tokens.next().is_some_and(|token| token.is("FROM"))
@@ -395,7 +408,11 @@ impl Document for Reader {
         Want::ALL
     }
 
-    fn end(&mut self, _ending: Ending, _scope: &mut Scope<'_>) {}
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if ending == Ending::Complete && matches!(self.state, State::Statement) {
+            self.end_statement(scope);
+        }
+    }
 
     fn memory(&self) -> usize {
         let columns = match &self.state {

@@ -87,6 +87,55 @@ pub(super) fn definition(tokens: &mut Tokens<'_>) -> Option<(Vec<u8>, Vec<Box<st
     None
 }
 
+/// The table of an `UPDATE`, its columns and their values: those that it sets, and those that `WHERE` compares with a
+/// literal. Dumps do not contain the values of placeholders.
+#[expect(clippy::type_complexity, reason = "one caller takes it apart")]
+pub(super) fn assigned(
+    tokens: &mut Tokens<'_>,
+) -> Option<(Vec<u8>, Vec<Box<str>>, Vec<Zeroizing<String>>)> {
+    let first = tokens.next();
+    let (table, mut next) = table(first, tokens)?;
+    while !next.as_ref()?.is("SET") {
+        next = tokens.next();
+    }
+    let (mut names, mut cells) = (Vec::new(), Vec::new());
+    // The last name, and whether `=` is behind it.
+    let mut name: Option<Box<str>> = None;
+    let mut equals = false;
+    for token in tokens.by_ref() {
+        if names.len() >= MAX_COLUMNS {
+            break;
+        }
+        let value = match &token {
+            Token::Text(value) | Token::Double(value) if equals => value,
+            Token::Punctuation(b'=') => {
+                equals = name.is_some();
+                continue;
+            }
+            Token::Punctuation(b',') => {
+                (name, equals) = (None, false);
+                continue;
+            }
+            // `CAST(N'1970-01-31' AS Date)`
+            Token::Punctuation(_) => continue,
+            Token::Word(word) if equals && word.first().is_some_and(u8::is_ascii_digit) => {
+                &word.to_vec()
+            }
+            token if !equals || token.is("WHERE") || token.is("AND") => {
+                (name, equals) = (token.column().map(text), false);
+                continue;
+            }
+            _ => continue,
+        };
+        if let Some(name) = name.take() {
+            names.push(name);
+            cells.push(Zeroizing::new(String::from_utf8_lossy(value).into_owned()));
+        }
+        equals = false;
+    }
+    Some((table, names, cells))
+}
+
 /// The cells of a row in parentheses: for each its string (`CAST(N'1970-01-31' AS Date)`, `DATE '1970-01-31'`) or
 /// number. Dumps do not contain the values of placeholders.
 pub(super) fn cells(row: &[u8]) -> Vec<Zeroizing<String>> {

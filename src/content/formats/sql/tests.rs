@@ -29,6 +29,31 @@ fn rows_of_inserts() {
 }
 
 #[test]
+fn updates_of_a_row() {
+    for dump in [
+        "UPDATE patients SET first_name = 'Jane', last_name = 'O''Roe', birth_date = '1970-01-31' WHERE mrn = 'H-77';\n",
+        "UPDATE [dbo].[Patient] SET [FirstName] = N'Jane', [LastName] = N'O''Roe', [BirthDate] = CAST(N'1970-01-31' AS Date) WHERE [MRN] = N'H-77'\nGO\n",
+        "update public.patient set version = 3, first_name='Jane', last_name = 'O''Roe', birth_date = DATE '1970-01-31' where mrn='H-77' and id = 5;",
+    ] {
+        let found = read(dump);
+        assert_eq!(found.len(), 1, "{dump}: {found:?}");
+        for part in ["patient_id=H-77", "name=O'Roe^Jane", "birth_date=1970-01-31"] {
+            assert!(found[0].contains(part), "{dump}: {found:?}");
+        }
+    }
+    let staff = read(
+        "UPDATE employees SET first_name = 'Jane', last_name = 'Roe', birth_date = '1970-01-31' WHERE id = 77;\n",
+    );
+    assert!(!staff.concat().contains("PatientContext"), "{staff:?}");
+    for dump in [
+        "UPDATE patients SET first_name = ?, last_name = :last, birth_date = $3 WHERE mrn = ?;\n",
+        "Update patient set in the room\n",
+    ] {
+        assert_eq!(read(dump), [""; 0], "{dump}");
+    }
+}
+
+#[test]
 fn lines_of_copy() {
     let dump = "--\n-- PostgreSQL database dump\n--\n\nSET statement_timeout = 0;\n\
         COPY public.settings (key, value) FROM stdin;\nname\tMercy Hospital\n\\.\n\n\

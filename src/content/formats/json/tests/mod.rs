@@ -1,3 +1,5 @@
+mod interfaces;
+
 use crate::content::testing::records;
 
 fn json(text: &str) -> Vec<String> {
@@ -421,7 +423,7 @@ fn documents_in_strings() {
         "MSH|^~\\&|A|B|C|D|20260301||ADT^A01|1|P|2.5\rPID|1||H-77^^^X^MR||Roe^Jane||19700131|F\r";
     let hl7 = json(&format!(r#"{{"hl7":{}}}"#, string(message)));
     assert!(matches!(&*hl7, [one] if one.contains("name=Roe^Jane")), "{hl7:?}");
-    let pdf = include_bytes!("../../../../fixtures/pdf/reportlab.pdf");
+    let pdf = include_bytes!("../../../../../fixtures/pdf/reportlab.pdf");
     let got = json(&format!(r#"{{"content":[{{"attachment":{{"data":"{}"}}}}]}}"#, base64(pdf)));
     assert!(
         got.iter().any(|l| l.starts_with("http>json>base64>pdf:") && l.contains("Shane Compton"))
