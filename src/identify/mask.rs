@@ -104,7 +104,7 @@ fn structure(value: &str) -> String {
     mapped(value, class)
 }
 
-/// Each character as `to` shows it; no mask is longer than what it stands for.
+/// Replaces each character as `to` says. A mask is never longer than its value.
 fn mapped(value: &str, to: impl FnMut(char) -> char) -> String {
     let mut masked = String::with_capacity(value.len());
     masked.extend(value.chars().map(to));

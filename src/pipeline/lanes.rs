@@ -21,7 +21,7 @@ use super::run::{IDLE, RunEnd, RunError, conclude, report_of};
 use super::setup::Parts;
 use super::shard::{Numbering, PacketCounters, Route, Shards};
 use super::shedding::Pressure;
-use super::work::{Next, WorkBatch};
+use super::work::{Backlog, WorkBatch};
 use super::worker::Worker;
 use crate::capture::{Batch, Fill, LATENCY, Lane, LiveCounters, Rings};
 use crate::config::Config;
@@ -62,7 +62,7 @@ impl Route for Direct {
     fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
         let Self { index, worker, reports, busy, gone } = self;
         let mut send = |report| *gone |= reports.send((*index, report)).is_err();
-        busy.during(|| worker.run(&batch, Next::IsToCome, &mut send));
+        busy.during(|| worker.run(&batch, Backlog::Empty, &mut send));
         true
     }
     fn failed(&self) -> bool {

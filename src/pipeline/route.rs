@@ -4,7 +4,7 @@
 use super::collector::Collector;
 use super::report::Report;
 use super::shard::Route;
-use super::work::{Next, WorkBatch};
+use super::work::{Backlog, WorkBatch};
 use super::worker::Worker;
 use crate::output::SensorHealth;
 use crate::output::clock::stopwatch;
@@ -65,7 +65,7 @@ impl Route for Inline {
                 *failed = collector.report(0, report).err();
             }
         };
-        busy.during(|| worker.run(&batch, Next::IsToCome, &mut collect));
+        busy.during(|| worker.run(&batch, Backlog::Empty, &mut collect));
         batch.clear();
         *spare = Some(batch);
         true
@@ -119,10 +119,11 @@ impl Threads {
                 }
                 let mut busy = Busy::new(metrics, index, pulse);
                 for mut batch in &queue {
-                    let next = if live || queue.is_empty() { Next::IsToCome } else { Next::Waits };
+                    let backlog =
+                        if live || queue.is_empty() { Backlog::Empty } else { Backlog::Queued };
                     let mut gone = false;
                     let mut send = |report| gone |= reports.send((index, report)).is_err();
-                    busy.during(|| worker.run(&batch, next, &mut send));
+                    busy.during(|| worker.run(&batch, backlog, &mut send));
                     if gone {
                         break;
                     }

@@ -6,7 +6,7 @@ use super::clock::RunClock;
 use super::content_sink::Shared;
 use super::report::Item;
 use super::shard::{Numbering, Route, Shards};
-use super::work::{Next, WorkBatch};
+use super::work::{Backlog, WorkBatch};
 use super::worker::Worker;
 use crate::capture::{BATCH_PACKETS, Batch, Block, LinkType, Packet};
 use crate::config::Limits;
@@ -53,7 +53,7 @@ impl Route for Gather {
     }
     fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
         let Self { worker, items, whole } = self;
-        worker.run(&batch, Next::IsToCome, &mut |report| {
+        worker.run(&batch, Backlog::Empty, &mut |report| {
             let stats = &report.stats;
             *whole &= stats.anomalies.is_empty() && stats.opaque.is_empty() && stats.gap_bytes == 0;
             items.extend(report.items.into_iter().map(|(_, item)| item));

@@ -57,13 +57,13 @@ impl Work {
     }
 }
 
-/// What follows a batch.
+/// Whether more batches are queued after the current one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Next {
+pub enum Backlog {
     /// The next batch is already queued.
-    Waits,
+    Queued,
     /// Nothing is queued yet.
-    IsToCome,
+    Empty,
 }
 
 /// Steps in order, and the blocks they refer to.

@@ -8,7 +8,7 @@ use super::analysis::{Analysis, State};
 use super::content_sink::{FlowSink, Shared, StageCounters};
 use super::report::{Item, Order, Report, Service};
 use super::shedding::Pressure;
-use super::work::{Next, WARM, Work, WorkBatch};
+use super::work::{Backlog, WARM, Work, WorkBatch};
 use crate::capture::PacketRef;
 use crate::config::Limits;
 use crate::decode::Decoded;
@@ -131,7 +131,7 @@ impl Worker {
 
     /// Processes a batch. Results go to `report`: several times if there are many; with a later
     /// batch if there are none and more batches are queued.
-    pub fn run(&mut self, batch: &WorkBatch, next: Next, report: &mut dyn FnMut(Report)) {
+    pub fn run(&mut self, batch: &WorkBatch, backlog: Backlog, report: &mut dyn FnMut(Report)) {
         let context = &mut self.context;
         if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
             context.counters.content.forget();
@@ -176,7 +176,8 @@ impl Worker {
                 report(Report { upto_flow: flow, ..self.report(batch.upto + 1, false) });
             }
         }
-        let idle = next == Next::Waits && !batch.last && self.context.report.items.is_empty();
+        let idle =
+            backlog == Backlog::Queued && !batch.last && self.context.report.items.is_empty();
         if idle && self.put_off < MAX_PUT_OFF {
             self.put_off += 1;
             return;

@@ -68,8 +68,10 @@ impl Reader {
     fn all(&mut self, connection: &Connection, filter: &Filter) -> Sql<()> {
         self.runs(connection, Spans::Read)?;
         self.exposures(connection)?;
-        self.services(connection)?;
-        self.assets(connection)?;
+        let query = "SELECT run, event FROM services ORDER BY run, id";
+        self.entries(connection, query, event::service, |results| &mut results.services)?;
+        let query = "SELECT run, event FROM assets ORDER BY run, id";
+        self.entries(connection, query, event::asset, |results| &mut results.assets)?;
         if filter.patients == 0 {
             return Ok(());
         }
@@ -199,38 +201,26 @@ impl Reader {
         Ok(())
     }
 
-    fn services(&mut self, connection: &Connection) -> Sql<()> {
-        let mut rows = connection.prepare("SELECT run, event FROM services ORDER BY run, id")?;
+    /// Reads services or assets: rows with a run and an event.
+    fn entries<T>(
+        &mut self,
+        connection: &Connection,
+        query: &str,
+        parse: fn(Line, usize, serde_json::Value) -> Option<T>,
+        list: fn(&mut Results) -> &mut Vec<T>,
+    ) -> Sql<()> {
+        let mut rows = connection.prepare(query)?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
             let Some((run, line, event)) = self.event(row.get(0)?, &row.get::<_, String>(1)?)
             else {
                 continue;
             };
-            match event::service(line, run, event) {
-                Some(_) if self.results.services.len() >= MAX_ENTRIES => {
+            match parse(line, run, event) {
+                Some(_) if list(&mut self.results).len() >= MAX_ENTRIES => {
                     self.results.losses.entries += 1;
                 }
-                Some(service) => self.results.services.push(service),
-                None => self.results.losses.garbage += 1,
-            }
-        }
-        Ok(())
-    }
-
-    fn assets(&mut self, connection: &Connection) -> Sql<()> {
-        let mut rows = connection.prepare("SELECT run, event FROM assets ORDER BY run, id")?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            let Some((run, line, event)) = self.event(row.get(0)?, &row.get::<_, String>(1)?)
-            else {
-                continue;
-            };
-            match event::asset(line, run, event) {
-                Some(_) if self.results.assets.len() >= MAX_ENTRIES => {
-                    self.results.losses.entries += 1;
-                }
-                Some(asset) => self.results.assets.push(asset),
+                Some(entry) => list(&mut self.results).push(entry),
                 None => self.results.losses.garbage += 1,
             }
         }
