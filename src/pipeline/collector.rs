@@ -187,7 +187,7 @@ impl Collector {
         match item {
             Item::Finding(event) => {
                 let protocol = event.protocol;
-                match self.exposures.finding(*event, &mut self.events) {
+                match self.exposures.finding(event, &mut self.events) {
                     Intake::Suppressed => self.reporting.metrics.suppressed(protocol),
                     Intake::Revised => {}
                     Intake::New(severity) => self.reporting.metrics.finding(protocol, severity),

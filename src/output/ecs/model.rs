@@ -304,7 +304,7 @@ impl Serialize for FactValue<'_> {
             Fact::Flag(flag) => flag.serialize(serializer),
             Fact::Counts(counts) => {
                 let sorted: BTreeMap<&str, u64> =
-                    counts.iter().map(|(text, n)| (text.as_str(), *n)).collect();
+                    counts.iter().map(|(text, n)| (&**text, *n)).collect();
                 let fits = sorted.into_iter().filter(|(text, _)| cut.fits(text));
                 let listed = fits.take(cut.list).map(|(of, count)| Counted { of, count });
                 serializer.collect_seq(listed)

@@ -21,13 +21,14 @@ function bounds(value, estimated, of) {
 }
 
 function headline(m) {
-  const n = m.exposures.length, run = m.run && m.run.phi.run;
+  const found = m.exposures.filter((x) => !x.event.earlier), n = found.length, old = m.exposures.length - n, run = m.run && m.run.phi.run;
   const patients = run ? run.patients : m.patients;
   const estimated = run ? run.patients_estimated : m.patientsEstimated;
-  const services = new Set(m.exposures.map((x) => x.server)).size;
-  if (n) return `${estimated ? "About " : ""}${count(patients, "patient")} in cleartext: ${count(run && run.exposures > n ? run.exposures : n, "exposure")} of ${count(services, "service")}`;
-  if (m.hub) return m.hub.sensors_total ? `No patient data seen so far by ${count(m.hub.sensors_total, "sensor")}` : "No sensor has reported yet: nothing can be said";
-  if (!run && m.live) return m.live.packets ? "No patient data seen so far in what was read" : "No packet has come yet: nothing can be said";
+  const services = new Set(found.map((x) => x.server)).size;
+  const before = old ? `; ${count(old, "exposure")} of earlier runs` : "";
+  if (n) return `${estimated ? "About " : ""}${count(patients, "patient")} in cleartext: ${count(run && run.exposures > n ? run.exposures : n, "exposure")} of ${count(services, "service")}${before}`;
+  if (m.hub) return (m.hub.sensors_total ? `No patient data seen so far by ${count(m.hub.sensors_total, "sensor")}` : "No sensor has reported yet: nothing can be said") + before;
+  if (!run && m.live) return (m.live.packets ? "No patient data seen so far in what was read" : "No packet has come yet: nothing can be said") + before;
   if (run && ["nothing_read", "nothing_readable", "nothing_matched"].includes(run.coverage.verdict)) return "Nothing was read: nothing can be said";
   return run ? "No patient data seen in what was read" : "No exposures in this selection";
 }
@@ -44,12 +45,12 @@ function overview(m) {
   const patients = run ? run.patients : m.patients, estimated = run ? run.patients_estimated : m.patientsEstimated;
   const tile = (name, value, small, bad) => h("div", { class: bad ? "tile bad" : "tile" }, h("dt", {}, name), h("dd", {}, value, small && h("small", {}, small)));
   const graded = SEVERITIES.map((s) => [s, xs.filter((x) => x.severity === s).length]).filter(([, n]) => n);
-  const out = xs.filter(outside).length, secrets = xs.filter((x) => x.service.credentials_in_clear).length, open = new Set(xs.filter((x) => x.open.length).map((x) => x.server)).size;
+  const old = xs.filter((x) => x.event.earlier).length, out = xs.filter(outside).length, secrets = xs.filter((x) => x.service.credentials_in_clear).length, open = new Set(xs.filter((x) => x.open.length).map((x) => x.server)).size;
   return [
     h("ul", { class: "chips", "aria-label": "Exposures by severity" }, graded.map(([s, n]) => h("li", {}, h("span", { class: `badge ${s}` }, `${number(n)} ${s}`)))),
     h("dl", { class: "tiles" },
-      tile("Patients", (estimated ? "about " : "") + number(patients), bounds(patients, estimated, run ? run.patients_bounds : m.patientsBounds)),
-      tile("Exposures", number(xs.length), "a client and a service each"),
+      tile(old ? "Patients of this run" : "Patients", (estimated ? "about " : "") + number(patients), bounds(patients, estimated, run ? run.patients_bounds : m.patientsBounds)),
+      tile("Exposures", number(xs.length), old ? `${number(old)} of earlier runs` : "a client and a service each"),
       tile("Exposed services", number(new Set(xs.map((x) => x.server)).size), `${count(new Set(xs.map((x) => x.client)).size, "client")}`),
       tile("Records", number(sum(xs.map((x) => x.records))), "messages, objects, rows"),
       tile("Across the network edge", number(out), "exposures with an end outside", out > 0),

@@ -425,7 +425,7 @@ impl Handler<State> for Context {
         self.report.stats.closed(flow, end);
         match state {
             State::Reading(mut analysis) => {
-                let info = flow.info(analysis.driver.orientation().client);
+                let info = analysis.info(flow);
                 if analysis.encryption == Encryption::Encrypted {
                     self.handshake(flow, &mut analysis);
                     self.encrypted(flow, info);

@@ -30,7 +30,10 @@ impl Format for Telecom {
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         match media {
             Media::Type { content_type, .. } if *content_type == MEDIA_TYPE => true,
-            Media::Type { .. } | Media::Unknown => begins(head).is_yes(),
+            // Most contents have no separator at all, which is soon seen.
+            Media::Type { .. } | Media::Unknown => {
+                memchr::memchr2(SEGMENT, GROUP, head).is_some() && begins(head).is_yes()
+            }
             _ => false,
         }
     }
@@ -126,7 +129,7 @@ impl Reader {
         self.inside = true;
         if let Ok(transaction) = std::str::from_utf8(&header.transaction) {
             scope.set_operation(transaction);
-            ServiceFacts::add(&mut scope.facts().messages().types, transaction);
+            ServiceFacts::add_shared(&mut scope.facts().messages().types, transaction);
         }
         if let Ok(version) = std::str::from_utf8(&header.version) {
             ServiceFacts::set(&mut scope.facts().messages().version, version);
