@@ -1,5 +1,5 @@
-//! Archives in object stores: jobs over `s3://`, `gs://` and `az://`, streamed from servers that emulate S3
-//! (moto), Google Cloud Storage (fake-gcs-server) and Azure Blob Storage (Azurite).
+//! Archives in object stores: jobs over `s3://` and `az://`, streamed from servers that emulate S3 (moto)
+//! and Azure Blob Storage (Azurite).
 #![cfg(feature = "archives")]
 // The tests wait for servers by the system clock.
 #![allow(clippy::disallowed_methods)]
@@ -12,7 +12,7 @@ use common::Bounded as _;
 use common::nats::{Nats, left_out};
 use common::summaries::{alone, found};
 use common::{Key, PHITAP, hospital, list, split};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -28,7 +28,6 @@ const ACCOUNT_KEY: &str =
 #[derive(Clone, Copy, Debug)]
 enum Provider {
     Amazon,
-    Google,
     Azure,
 }
 
@@ -45,19 +44,6 @@ impl Bucket {
         let number = port.to_string();
         let (program, arguments) = match provider {
             Provider::Amazon => ("moto_server", vec!["-H", "127.0.0.1", "-p", &number]),
-            Provider::Google => (
-                "fake-gcs-server",
-                vec![
-                    "-scheme",
-                    "http",
-                    "-host",
-                    "127.0.0.1",
-                    "-port",
-                    &number,
-                    "-backend",
-                    "memory",
-                ],
-            ),
             Provider::Azure => (
                 "azurite-blob",
                 vec![
@@ -86,11 +72,6 @@ impl Bucket {
         }
         match provider {
             Provider::Amazon => bucket.send("PUT", "/hospital", "", b""),
-            Provider::Google => {
-                let name = json!({"name": "hospital"}).to_string();
-                let json = "Content-Type: application/json\r\n";
-                bucket.send("POST", "/storage/v1/b?project=test", json, name.as_bytes());
-            }
             Provider::Azure => bucket.send_signed("/hospital", "?restype=container", "", b""),
         }
         bucket
@@ -136,10 +117,6 @@ impl Bucket {
     fn put(&self, key: &str, body: &[u8]) {
         match self.provider {
             Provider::Amazon => self.send("PUT", &format!("/hospital/{key}"), "", body),
-            Provider::Google => {
-                let path = format!("/upload/storage/v1/b/hospital/o?uploadType=media&name={key}");
-                self.send("POST", &path, "Content-Type: application/octet-stream\r\n", body);
-            }
             Provider::Azure => {
                 let path = format!("/hospital/{key}");
                 self.send_signed(&path, "", "x-ms-blob-type:BlockBlob\n", body);
@@ -151,7 +128,6 @@ impl Bucket {
     fn url(&self, key: &str) -> String {
         let scheme = match self.provider {
             Provider::Amazon => "s3",
-            Provider::Google => "gs",
             Provider::Azure => "az",
         };
         format!("{scheme}://hospital/{key}")
@@ -168,15 +144,6 @@ impl Bucket {
                 .env("AWS_REGION", "us-east-1")
                 .env("AWS_ACCESS_KEY_ID", "someone")
                 .env("AWS_SECRET_ACCESS_KEY", "nothing"),
-            Provider::Google => {
-                let account = json!({
-                    "gcs_base_url": server, "disable_oauth": true, "client_email": "",
-                    "private_key": "", "private_key_id": "",
-                });
-                command
-                    .env("GOOGLE_SERVICE_ACCOUNT_KEY", account.to_string())
-                    .env("GOOGLE_ALLOW_HTTP", "true")
-            }
             Provider::Azure => command
                 .env("AZURE_STORAGE_USE_EMULATOR", "true")
                 .env("AZURITE_BLOB_STORAGE_URL", server),
@@ -195,11 +162,6 @@ impl Drop for Bucket {
 #[test]
 fn captures_in_a_bucket_of_amazon_give_what_they_give_as_files() {
     captures_in_a_bucket(Provider::Amazon);
-}
-
-#[test]
-fn captures_in_a_bucket_of_google_give_what_they_give_as_files() {
-    captures_in_a_bucket(Provider::Google);
 }
 
 #[test]

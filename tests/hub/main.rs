@@ -9,6 +9,7 @@
 mod common;
 #[cfg(feature = "kafka")]
 mod over_kafka;
+mod sources;
 
 use common::Bounded as _;
 use common::nats::{Nats, left_out};
@@ -589,40 +590,4 @@ fn what_a_sensor_publishes_itself_reaches_the_hub_whole() {
     assert_eq!(api["messages"]["garbage"], 0);
     assert_eq!(api["unmerged_exposures"], 0);
     assert_eq!(list(&api["sensors"])[0]["name"], "ward");
-}
-
-#[test]
-fn the_source_of_a_hub_is_checked_before_it_begins() {
-    let folder = tempfile::tempdir().expect("folder");
-    let store = folder.path().join("hub.db");
-    let refused = |source: &[&str]| {
-        let run = phitap([&["hub", "--store", &store.display().to_string()], source].concat());
-        (run.status, run.err)
-    };
-    let (status, text) = refused(&[]);
-    assert!(status == Some(2) && text.contains("--nats"), "{text}");
-    let (status, text) = refused(&["--nats", "nats://127.0.0.1:1", "--kafka", "127.0.0.1:1"]);
-    assert!(status == Some(2) && text.contains("cannot be used with"), "{text}");
-    let (status, text) = refused(&["--kafka", "me:hidden@127.0.0.1:1"]);
-    assert!(status == Some(2) && text.contains("credentials"), "{text}");
-    assert!(!text.contains("hidden"), "{text}");
-    let (status, text) = refused(&["--kafka", "127.0.0.1:1", "--topic", "a b"]);
-    assert!(status == Some(2) && text.contains("letters, digits"), "{text}");
-    let (status, text) = refused(&["--kafka", "192.0.2.1:1", "--kafka-credentials", "/none"]);
-    assert!(status == Some(2) && text.contains("in cleartext"), "{text}");
-    if cfg!(not(feature = "kafka")) {
-        let (status, text) = refused(&["--kafka", "127.0.0.1:1"]);
-        assert!(status == Some(1) && text.contains("--features kafka"), "{text}");
-    }
-}
-
-#[test]
-fn what_is_said_of_limits_of_jetstream_holds_at_small_size() {
-    if left_out() {
-        return;
-    }
-    let script = Path::new(common::ROOT).join("scripts/jetstream-limits.py");
-    let run = Command::new("python3").arg(script).arg("--check").finish();
-    let text = String::from_utf8_lossy(&run.stderr);
-    assert!(run.status.success() && run.stdout.ends_with(b"ok\n"), "{text}");
 }
