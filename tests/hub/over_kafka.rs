@@ -234,7 +234,7 @@ fn over_kafka_sensors_that_are_silent_late_or_on_old_rules_are_named() {
         ("silent", json!(["silent"])),
     ];
     assert_eq!(troubles(&api), expected.map(|(name, of)| (name.to_owned(), of)));
-    hub.said("sensor old: its rules are not those of the others");
+    hub.said("sensor old: its rules are not those that were published");
     // A message that comes as it is sent has the hub's time: a clock that is five minutes behind shows.
     publish_at(&brokers, &[(status("behind", 300, "r"), now - 300_000)]);
     hub.wait("the fifth", |api| {
