@@ -134,6 +134,11 @@ fn events_that_list_many_things_take_no_more_memory_than_is_granted() {
     let many = format!("\"kinds\":[{}]", kinds.join(","));
     let one = read_text(&FINDING.replace("\"kinds\":[\"sex\"]", &many), &Filter::default());
     assert!(one.expect("reads").patients[0].kinds.len() <= 64);
+    // The summary of a run lists its files.
+    let long =
+        SUMMARY.replace("\"run\":{", &format!("\"run\":{{\"x\":\"{}\",", "x".repeat(70_000)));
+    let results = read_text(&format!("{FINDING}\n{long}"), &Filter::default()).expect("reads");
+    assert!(results.losses.none() && results.runs[0].ended);
     // And an event that no run writes.
     let long = EXPOSURE.replace("C-FIND", &"x".repeat(70_000));
     let text = format!("{FINDING}\n{long}");
