@@ -104,7 +104,7 @@ fn events_that_list_many_things_take_no_more_memory_than_is_granted() {
     // A list of patients whose sighting has a long text, which each of them would repeat.
     let list = |line: usize| {
         let tokens: Vec<String> = (0..1000).map(|n| format!("\"p_{line}-{n}\"")).collect();
-        let list = format!("\"patients\":[{{\"tokens\":[{}]}}]", tokens.join(","));
+        let list = format!("\"patients\":[{{\"kinds\":[],\"tokens\":[{}]}}]", tokens.join(","));
         let event =
             FINDING.replace("\"patient\":{", "\"unused\":{").replace("\"records\":2", &list);
         event.replace("dicom-patient", &"r".repeat(30_000))
@@ -118,8 +118,8 @@ fn events_that_list_many_things_take_no_more_memory_than_is_granted() {
     assert_eq!((one.patients.len(), one.losses.none()), (1000, true));
     let all = read_text(&lines.join("\n"), &Filter::default()).expect("reads");
     assert!(held(&all) < 300 << 20, "{} bytes", held(&all));
-    assert_eq!(all.patients.len() as u64 + all.losses.patients, 20_000);
-    assert!(all.losses.patients > 0);
+    assert!((5000..20_000).contains(&all.patients.len()), "{}", all.patients.len());
+    assert!(all.losses.patients > 0 && all.losses.entries > 0);
     // Exposures of many values, each of which is small.
     let exposure = |n: usize| {
         let many = format!("\"network\":{{\"more\":[{}0],", "0,".repeat(30_000));
