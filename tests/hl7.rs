@@ -291,7 +291,7 @@ fn acknowledgments_are_counted_by_code() {
         ],
         1460,
     ));
-    let counts = |list: &[(String, u64)]| -> Vec<String> {
+    let counts = |list: &[(std::sync::Arc<str>, u64)]| -> Vec<String> {
         list.iter().map(|(what, n)| format!("{what} {n}")).collect()
     };
     let facts: Vec<_> = all.iter().filter_map(|d| d.finding.facts.messages.as_deref()).collect();
@@ -308,7 +308,7 @@ fn acknowledgments_are_counted_by_code() {
     assert_eq!(found.len(), 1);
     let facts = found[0].finding.facts.messages.as_ref().expect("facts of messages");
     assert_eq!(facts.acknowledged, Some(true));
-    assert_eq!(facts.acknowledgments, [("ACK".to_owned(), 1)]);
+    assert_eq!(facts.acknowledgments, [("ACK".into(), 1)]);
 }
 
 #[test]

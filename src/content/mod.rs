@@ -288,21 +288,6 @@ pub trait FieldSink {
     fn keep_unit(&mut self, counts: Option<UnitCounts>) {
         let _ = counts;
     }
-    /// Repeats the fields of a piece of a document, if one with the same bytes was read recently; `around` represents
-    /// everything else on which they depend. `each` gets the fields. Returns how many of them are names. If it is
-    /// unknown, its results are noted until [`FieldSink::keep_piece`].
-    fn repeat_piece(
-        &mut self,
-        at: ContentId,
-        piece: &str,
-        around: (usize, u64),
-        each: &mut dyn FnMut(Kind, &str),
-    ) -> Option<u64> {
-        let _ = (at, piece, around, each);
-        None
-    }
-    /// The piece has ended.
-    fn keep_piece(&mut self) {}
     /// Notes a number in text, its pattern, and the kinds for which it is valid. Returns the index in `valid` of the
     /// kind of which this flow has a list of such numbers, if any.
     fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
@@ -381,12 +366,15 @@ pub struct ContentCounters {
     pub(in crate::content) patient: formats::hl7v2::PatientContext,
     /// Names that were looked up; kept between documents.
     pub(in crate::content) names: extract::tree::NamePool,
+    /// Answers that showed nothing of a web service.
+    pub(in crate::content) answers: extract::web_service::PlainAnswers,
 }
 
 impl ContentCounters {
     /// The rules were replaced: results of the old ones are forgotten.
     pub fn forget(&mut self) {
         self.names.clear();
+        self.answers.forget();
     }
     /// The current step has failed.
     pub fn abandon(&mut self) {
@@ -472,25 +460,6 @@ impl Scope<'_> {
             self.counters.people += u64::from(name);
             self.sink.field(self.id, field);
         }
-    }
-    /// Passes on the results of a piece of a document that was read before; `around` represents everything else on
-    /// which it depends, and `each` gets the fields. False if it must be read: then its fields follow, up to
-    /// [`Scope::keep_piece`].
-    pub fn repeat_piece(
-        &mut self,
-        piece: &str,
-        around: (usize, u64),
-        each: &mut dyn FnMut(Kind, &str),
-    ) -> bool {
-        let Some(names) = self.sink.repeat_piece(self.id, piece, around, each) else {
-            return false;
-        };
-        self.counters.people += if self.counters.certain { names } else { 0 };
-        true
-    }
-    /// The piece was read.
-    pub fn keep_piece(&mut self) {
-        self.sink.keep_piece();
     }
     /// The index in `valid` of the kind of which this flow has a list of such numbers, if any.
     pub fn listed(&mut self, number: &Numbered<'_>) -> Option<usize> {

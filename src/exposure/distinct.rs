@@ -47,11 +47,11 @@ impl Distinct {
     /// [`MAX_EXACT`], the set becomes a sketch. True if a token is now held that was not before.
     pub fn insert(&mut self, patient: PatientKey, room: bool) -> bool {
         if let Form::Exact(set) = &mut self.0 {
-            if set.contains(&patient) {
-                return false;
-            }
             if room && set.len() < MAX_EXACT {
                 return set.insert(patient);
+            }
+            if set.contains(&patient) {
+                return false;
             }
             self.become_sketch();
         }

@@ -33,8 +33,8 @@ pub(in crate::exposure) struct Pair {
 
 impl Pair {
     pub fn of(flow: &FlowInfo, protocol: &'static str) -> Self {
-        let FlowInfo { client, server, transport, .. } = *flow;
-        Self { client: client.ip(), server, transport, protocol }
+        let (client, server) = flow.parties();
+        Self { client: client.ip(), server, transport: flow.transport, protocol }
     }
 }
 
@@ -171,9 +171,9 @@ impl Open {
         let operation = &finding.operation;
         if !operation.is_empty()
             && exposure.operations.len() < MAX_OPERATIONS
-            && !exposure.operations.contains(operation)
+            && !exposure.operations.iter().any(|known| **known == **operation)
         {
-            exposure.operations.push(operation.clone());
+            exposure.operations.push((**operation).into());
         }
         exposure.findings += u64::from(opens || !finding.update);
         exposure.flows += u64::from(opens || starts_flow);

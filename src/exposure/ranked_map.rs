@@ -1,7 +1,10 @@
 //! A table of fixed size that evicts the least valuable entries first.
 
 use crate::protocol::{Role, ServiceFacts};
-use std::collections::{BTreeMap, BTreeSet};
+use foldhash::fast::RandomState;
+use hashbrown::HashMap;
+use std::collections::BTreeSet;
+use std::hash::Hash;
 
 /// How valuable an entry is, the least first. Anyone can send one request to an invented address; such entries must
 /// not displace the services of a hospital.
@@ -47,7 +50,7 @@ struct Entry<V> {
 /// At most this many entries. A new one replaces the least valuable one that was seen least recently, unless all are
 /// more valuable.
 pub(in crate::exposure) struct RankedMap<K, V> {
-    entries: BTreeMap<K, Entry<V>>,
+    entries: HashMap<K, Entry<V>, RandomState>,
     order: BTreeSet<(EvictionRank, u64, K)>,
     clock: u64,
     most: usize,
@@ -57,10 +60,10 @@ pub(in crate::exposure) struct RankedMap<K, V> {
     gone: Option<V>,
 }
 
-impl<K: Ord + Copy, V: Default> RankedMap<K, V> {
+impl<K: Ord + Copy + Hash, V: Default> RankedMap<K, V> {
     pub fn new(most: usize) -> Self {
         Self {
-            entries: BTreeMap::new(),
+            entries: HashMap::default(),
             order: BTreeSet::new(),
             clock: 0,
             most,
@@ -114,7 +117,9 @@ impl<K: Ord + Copy, V: Default> RankedMap<K, V> {
 
     /// All of them, in the order of their keys.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (K, &mut V)> {
-        self.entries.iter_mut().map(|(key, entry)| (*key, &mut entry.value))
+        let mut all: Vec<_> = self.entries.iter_mut().map(|(k, e)| (*k, &mut e.value)).collect();
+        all.sort_unstable_by_key(|(key, _)| *key);
+        all.into_iter()
     }
 }
 

@@ -122,6 +122,7 @@ impl Sample {
             started: T0,
             initial: None,
             interface: 0,
+            announced_by: None,
         };
         let patient = token(self.patient);
         let kinds = self.kinds.iter().map(|(kind, _)| *kind).collect();
@@ -151,7 +152,7 @@ impl Sample {
                 alert: alert(),
                 direction: Direction::ServerToClient,
                 operation: self.operation.into(),
-                carrier: vec![self.protocol],
+                carrier: Arc::from([self.protocol]),
                 marks: self.marks.into_iter().collect(),
                 facts: Arc::new(self.facts),
             },

@@ -6,7 +6,6 @@ use super::mask::mask;
 use super::normalise::{is_universal, issuer, normalise};
 use super::numbers::{is_time, verify, weighed};
 use super::patients::RecordContext;
-use super::pieces::{MAX_PIECE, PieceField};
 use super::plausible::{actual_kind, is_issued_number, is_scrap, plausible};
 use super::record::{Complete, EvaluatedValue, Issuer, Record, RecordIdentifier};
 use super::values::ValueCache;
@@ -76,7 +75,6 @@ impl FieldSink for Collector<'_> {
         if matches!(field.evidence, Evidence::Checked | Evidence::Listed) {
             // Records depend on the hour at which the unit is read.
             self.values.units.spoil();
-            self.values.pieces.spoil();
             if is_time(value, self.now) {
                 self.counters.implausible += 1;
                 return;
@@ -91,69 +89,18 @@ impl FieldSink for Collector<'_> {
                 evaluated
             }
         };
-        let place = self.values.place(field.name, field.rule);
-        let valid = known.as_ref().and_then(|known| known.valid);
-        let (evidence, confidence) = weighed(&field, valid);
-        self.values.pieces.note(value, |at| PieceField {
-            kind: field.kind,
-            evidence,
-            confidence,
-            at,
-            place: Arc::clone(&place),
-            evaluated: known.clone(),
-        });
         let Some(evaluated) = known else {
             self.counters.implausible += 1;
             return;
         };
-        let value = self.values.hold(value);
-        let held = RecordIdentifier::new(evaluated, place, value, (evidence, confidence));
+        let place = self.values.place(field.name, field.rule);
+        let weight = weighed(&field, evaluated.valid);
+        let held = RecordIdentifier::new(evaluated, place, self.values.hold(value), weight);
         let cap = self.settings.identifiers_per_patient;
         if let Some(record) = self.patients.open.get_mut(index) {
             record.packets.extend(self.packets);
             record.add(held, cap, self.counters);
         }
-    }
-
-    fn repeat_piece(
-        &mut self,
-        at: ContentId,
-        piece: &str,
-        around: (usize, u64),
-        each: &mut dyn FnMut(Kind, &str),
-    ) -> Option<u64> {
-        if piece.len() > MAX_PIECE {
-            return None;
-        }
-        let index = self.innermost_index(at)?;
-        let tag = self.values.piece_tag(piece, around, self.now, self.rules);
-        let fields = self.values.pieces.get(tag, piece)?;
-        let cap = self.settings.identifiers_per_patient;
-        let mut names = 0;
-        for field in &*fields {
-            let value = piece.get(field.at.clone()).unwrap_or_default();
-            each(field.kind, value);
-            names += u64::from(field.kind == Kind::Name);
-            let Some(evaluated) = &field.evaluated else {
-                self.counters.implausible += 1;
-                continue;
-            };
-            let held = RecordIdentifier::new(
-                Arc::clone(evaluated),
-                Arc::clone(&field.place),
-                self.values.hold(value),
-                (field.evidence, field.confidence),
-            );
-            if let Some(record) = self.patients.open.get_mut(index) {
-                record.packets.extend(self.packets);
-                record.add(held, cap, self.counters);
-            }
-        }
-        Some(names)
-    }
-
-    fn keep_piece(&mut self) {
-        self.values.pieces.end();
     }
 
     fn repeat_unit(
@@ -245,7 +192,7 @@ impl Collector<'_> {
     /// The identifier in a value; `None` if it is not plausible.
     fn evaluate(&mut self, field: &Field<'_>, value: &str) -> Option<EvaluatedValue> {
         let kind = accepted(field, value, self.rules, self.now)?;
-        let mut normal = Zeroizing::new(String::with_capacity(value.len() + 8));
+        let mut normal = self.values.take_normal(value.len());
         normalise(kind, value, &self.rules.placeholders, self.now, &mut normal);
         let key = &self.settings.key;
         let token = key.token(kind, &normal);
@@ -268,6 +215,7 @@ impl Collector<'_> {
             }
             _ => None,
         };
+        self.values.give_normal(normal);
         let words_of = match self.settings.reveal {
             true => Arc::default(),
             false => self.values.words_of(key, kind, value),

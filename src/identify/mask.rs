@@ -101,7 +101,14 @@ fn class(c: char) -> char {
 }
 
 fn structure(value: &str) -> String {
-    value.chars().map(class).collect()
+    mapped(value, class)
+}
+
+/// Each character as `to` shows it; no mask is longer than what it stands for.
+fn mapped(value: &str, to: impl FnMut(char) -> char) -> String {
+    let mut masked = String::with_capacity(value.len());
+    masked.extend(value.chars().map(to));
+    masked
 }
 
 /// First letters of words. A word of one letter would be shown completely, and a word in ideographs or syllables
@@ -146,7 +153,7 @@ fn number(value: &str) -> String {
         seen += usize::from(c.is_numeric());
         if c.is_numeric() && seen > hidden { c } else { class(c) }
     };
-    value.chars().map(mask).collect()
+    mapped(value, mask)
 }
 
 /// The first letter of the mailbox and the top-level domain, if there is more on either side.

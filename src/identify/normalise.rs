@@ -160,6 +160,7 @@ pub(super) fn issuer(name: &str, out: &mut String) {
         return out.push_str(name.trim_end_matches('.'));
     }
     let name = ["https://", "http://"].iter().find_map(|s| name.strip_prefix(s)).unwrap_or(name);
+    out.reserve(name.len());
     fold(name, |c| out.push(c));
 }
 
@@ -284,6 +285,9 @@ fn name_words(text: &str, affixes: &Placeholders) -> Vec<Zeroizing<String>> {
 
 /// Systems without umlauts write `ae`, `oe` and `ue`; folding has turned the umlauts themselves into plain vowels.
 fn umlauts(word: &mut Zeroizing<String>) {
+    if !word.as_bytes().windows(2).any(|two| matches!(two, [b'a' | b'o' | b'u', b'e'])) {
+        return;
+    }
     let mut before = ' ';
     let mut plain = Zeroizing::new(String::with_capacity(word.len()));
     for c in word.chars() {

@@ -21,12 +21,11 @@ use super::counters::Loss;
 use super::gate::{Gate, Texts, WITHHELD_FOR};
 use super::match_index::MatchIndex;
 use super::numbers::NumberLists;
-use super::pseudonym::{is_clue, pseudonym, strongest};
-use super::record::{Complete, Identity, Issuer, PersonalId, Record, RecordIdentifier};
+use super::profile::{Digest, MAX_COMBINED, MatchKey, NewMatchKeys, Profile};
+use super::pseudonym::{is_clue, strongest};
+use super::record::{Complete, Identity, Record, RecordIdentifier};
 use super::values::ValueCache;
-use super::{
-    DisplayValue, Finding, Identifier, IdentifyCounters, Key, Repeated, Settings, Token, Traits,
-};
+use super::{Finding, IdentifyCounters, Key, Repeated, Settings, Token, Traits};
 use crate::capture::PacketSpan;
 use crate::content::MarkSet;
 use crate::protocol::ServiceFacts;
@@ -34,33 +33,6 @@ use crate::rules::{AlertRule, KindSet, RuleSet};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::sync::Arc;
-
-/// Names and birth dates of one patient that are combined.
-const MAX_COMBINED: usize = 8;
-
-/// Clues that lead to a patient.
-#[derive(Clone, Copy)]
-enum MatchKey {
-    /// A strong id, a name, or another number.
-    Value(Token),
-    /// Name and birth date.
-    Person(Token, Token),
-    /// A patient's pseudonym.
-    Patient(Token),
-}
-
-impl MatchKey {
-    /// Tokens are keyed hashes of kind and value, so keys of different kinds differ.
-    const fn key(self) -> u64 {
-        match self {
-            Self::Value(token) | Self::Patient(token) => token.front(),
-            Self::Person(name, birth) => name.front() ^ birth.front().rotate_left(1),
-        }
-    }
-}
-
-/// New clues to one patient.
-type NewMatchKeys = SmallVec<[MatchKey; 16]>;
 
 /// A patient of the flow.
 struct Patient {
@@ -75,91 +47,6 @@ struct Patient {
     kinds: KindSet,
     marks: MarkSet,
     alert: Arc<AlertRule>,
-}
-
-/// The profile of a patient. Findings share it with the flow, and flows share it with each other as long as they read
-/// the same record.
-#[derive(Clone, Default)]
-pub(super) struct Profile {
-    identity: Arc<Identity>,
-    identifiers: Arc<Vec<Identifier>>,
-    /// Values for comparison, one for each.
-    values: Arc<Vec<(Token, Issuer)>>,
-    /// By what gates know the values of a record that repeats, all in one place.
-    words: Arc<[u64]>,
-    /// Identifiers for which there was no room.
-    lost: u64,
-    /// The pseudonym of the patient in any flow, from the record; `None` if it depends on the flow.
-    token: Option<Token>,
-}
-
-impl Profile {
-    /// The identifiers that a record adds for a new patient, at most `most`.
-    fn of(record: &Complete<'_>, most: usize, key: &Key) -> Self {
-        let mut profile = Self { token: pseudonym(record, key), ..Self::default() };
-        // It is not shared yet, so room is made once.
-        Arc::make_mut(&mut profile.identifiers).reserve_exact(record.held.len().min(most));
-        Arc::make_mut(&mut profile.values).reserve_exact(record.held.len().min(most));
-        for held in record.held {
-            profile.add(held, most);
-        }
-        if record.profile.is_some() {
-            let words = record.held.iter().flat_map(|held| held.words_of.iter().copied());
-            let mut words: SmallVec<[u64; 32]> = words.collect();
-            words.sort_unstable();
-            words.dedup();
-            profile.words = words.as_slice().into();
-        }
-        profile
-    }
-
-    /// The index of the identifier with the same value, and the same issuer as far as both name one.
-    fn position(&self, held: &RecordIdentifier) -> Option<usize> {
-        let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
-            *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
-        };
-        self.identifiers.iter().zip(&*self.values).position(equal)
-    }
-
-    /// Adds an identifier; false if it was known, or there was no room.
-    fn add(&mut self, held: &RecordIdentifier, most: usize) -> bool {
-        if let Some(place) = self.position(held) {
-            // The same number, now with its issuer, which counts from now on.
-            let known = self.values.get(place).map(|(_, issuer)| *issuer);
-            if let Some(known) = known.filter(|issuer| issuer.may_learn(held.issuer)) {
-                Arc::make_mut(&mut self.identity).learn_issuer(&PersonalId::of(held.kind, held));
-                let identifier = Arc::make_mut(&mut self.identifiers).get_mut(place);
-                if let Some(identifier) = identifier.filter(|_| !known.is_known()) {
-                    identifier.token = held.public;
-                }
-                if let Some((_, issuer)) = Arc::make_mut(&mut self.values).get_mut(place) {
-                    issuer.learn(held.issuer);
-                }
-            }
-            return false;
-        }
-        if self.identifiers.len() >= most {
-            self.lost += 1;
-            return false;
-        }
-        let shown = match &held.mask {
-            Some(mask) => DisplayValue::mask(Arc::clone(mask)),
-            None => DisplayValue::reveal(held.value.as_phi()),
-        };
-        Arc::make_mut(&mut self.identity).add(held);
-        Arc::make_mut(&mut self.values).push((held.token, held.issuer));
-        Arc::make_mut(&mut self.identifiers).push(Identifier {
-            kind: held.kind,
-            shown,
-            token: held.public,
-            unissued: held.token,
-            field: Arc::clone(&held.place.field),
-            rule: Arc::clone(&held.place.rule),
-            confidence: held.confidence,
-            evidence: held.evidence,
-        });
-        true
-    }
 }
 
 /// Context for filing a record.
@@ -187,6 +74,8 @@ pub struct Patients {
     gate: Option<Box<Gate>>,
     /// The facts at the last finding, if values are revealed.
     facts: Arc<ServiceFacts>,
+    /// The layers of the last finding.
+    carrier: Arc<[&'static str]>,
     /// When the flow began.
     started: Timestamp,
     /// Bytes of heap behind `known` and `clues`, roughly.
@@ -196,50 +85,30 @@ pub struct Patients {
 }
 
 impl Patient {
-    /// Learns the values of a record; `new`: it is the patient's first. Adds its clues to `clues`. Returns the bytes
-    /// of heap that it takes.
+    /// Learns the values of a record about a patient who is known. Adds its clues to `clues`. Returns the bytes of
+    /// heap that it takes.
     fn learn(
         &mut self,
         record: &Complete<'_>,
-        new: bool,
         most: usize,
         clues: &mut NewMatchKeys,
         counters: &mut IdentifyCounters,
     ) -> usize {
-        let profile = &mut self.profile;
-        // A new patient has the profile of the record.
-        let before = if new { 0 } else { profile.identifiers.len() };
-        if !new {
-            profile.lost = 0;
-            for held in record.held {
-                profile.add(held, most);
-            }
+        let before = self.profile.identifiers.len();
+        self.profile.lost = 0;
+        for held in record.held {
+            self.profile.add(held, most);
         }
-        (0..profile.lost).for_each(|_| counters.lose(Loss::PatientIdentifiers));
-        let mut bytes = 0;
-        for (identifier, (token, _)) in
-            profile.identifiers.iter().zip(&*profile.values).skip(before)
-        {
-            counters.identifier(identifier.kind);
-            bytes += size_of::<Identifier>() + size_of::<(Token, Issuer)>();
-            bytes += identifier.shown.text().len();
-            if is_clue(identifier.kind) {
-                clues.push(MatchKey::Value(*token));
-            }
-        }
-        bytes
+        self.count(before, counters);
+        clues.extend(self.profile.values_that_lead(before));
+        self.profile.bytes(before)
     }
 
-    /// Adds the pairs of name and birth date that lead to the patient.
-    fn combine(&self, clues: &mut NewMatchKeys) {
-        let identity = &self.profile.identity;
-        for &name in identity.names.iter().take(MAX_COMBINED) {
-            for &birth in identity.births.iter().take(MAX_COMBINED) {
-                clues.push(MatchKey::Person(name.token, birth));
-                let words = name.words.iter().flatten();
-                clues.extend(words.map(|word| MatchKey::Person(*word, birth)));
-            }
-        }
+    /// Counts its identifiers, from one on, and those that found no room.
+    fn count(&self, from: usize, counters: &mut IdentifyCounters) {
+        (0..self.profile.lost).for_each(|_| counters.lose(Loss::PatientIdentifiers));
+        let new = self.profile.identifiers.get(from..).unwrap_or_default();
+        new.iter().for_each(|identifier| counters.identifier(identifier.kind));
     }
 }
 
@@ -342,7 +211,7 @@ impl Patients {
         operation: &str,
         around: &RecordContext<'_>,
         texts: &mut Texts,
-    ) -> Box<str> {
+    ) -> Arc<str> {
         match around.settings.reveal {
             true => operation.into(),
             false => self.gate(&around.settings.key).operation(operation, around.rules, texts),
@@ -406,16 +275,35 @@ impl Patients {
         let patient = self.known.get_mut(index as usize)?;
         patient.records = patient.records.saturating_add(1);
         patient.packets.extend(record.packets);
-        let marks_before = patient.marks;
-        patient.marks = if update { patient.marks.with_record(record.marks) } else { record.marks };
-
-        let before = if update { patient.profile.identifiers.len() } else { 0 };
         let mut clues = SmallVec::new();
-        self.bytes += patient.learn(record, !update, most, &mut clues, counters);
+        let marks_before = patient.marks;
+        if !update {
+            patient.marks = record.marks;
+            let digest = patient.profile.digest.clone();
+            let finding = Self::found(index, patient, false, record, counters, digest.as_deref());
+            match digest {
+                Some(digest) => {
+                    self.bytes += digest.bytes;
+                    digest.clues().iter().for_each(|clue| self.remember(*clue, index));
+                    self.learn_hashes(digest.words(), settings);
+                }
+                None => {
+                    self.bytes += patient.profile.bytes(0);
+                    clues.extend(patient.profile.values_that_lead(0));
+                    patient.profile.combined(&mut clues);
+                    clues.iter().for_each(|clue| self.remember(clue.key(), index));
+                    self.learn(record.held.iter(), settings);
+                }
+            }
+            return Some(self.shown(finding, record, around, texts));
+        }
+        patient.marks = patient.marks.with_record(record.marks);
+        let before = patient.profile.identifiers.len();
+        self.bytes += patient.learn(record, most, &mut clues, counters);
         // Those beyond the cap are in no finding, but must be masked in facts all the same.
         let full = patient.profile.identifiers.len() >= most;
         let more_health = !patient.marks.health().without(marks_before).is_empty();
-        if update && patient.profile.identifiers.len() == before && !more_health {
+        if patient.profile.identifiers.len() == before && !more_health {
             // A patient with more than one waiting record is in the list already.
             if patient.records - patient.handed_on == 1 {
                 self.repeated.push(index);
@@ -425,14 +313,40 @@ impl Patients {
             }
             return None;
         }
-        let kinds: KindSet = patient.profile.identifiers.iter().map(|i| i.kind).collect();
+        patient.profile.combined(&mut clues);
+        let finding = Self::found(index, patient, true, record, counters, None);
+        clues.iter().for_each(|clue| self.remember(clue.key(), index));
+        self.learn(record.held.iter(), settings);
+        Some(self.shown(finding, record, around, texts))
+    }
+
+    /// The finding about a patient of whom a record says something new.
+    fn found(
+        index: u32,
+        patient: &mut Patient,
+        update: bool,
+        record: &Complete<'_>,
+        counters: &mut IdentifyCounters,
+        digest: Option<&Digest>,
+    ) -> Finding {
+        let kinds = match digest {
+            Some(digest) => {
+                (0..patient.profile.lost).for_each(|_| counters.lose(Loss::PatientIdentifiers));
+                digest.listed.iter().for_each(|kind| counters.identifier(*kind));
+                digest.kinds
+            }
+            None => {
+                if !update {
+                    patient.count(0, counters);
+                }
+                patient.profile.identifiers.iter().map(|i| i.kind).collect()
+            }
+        };
         let new_kinds = kinds.without(patient.kinds);
         let new_records = patient.records - patient.handed_on;
         (patient.kinds, patient.handed_on) = (kinds, patient.records);
-        patient.combine(&mut clues);
         let profile = &patient.profile;
-        let words = (!update && record.profile.is_some()).then(|| Arc::clone(&profile.words));
-        let mut finding = Finding {
+        Finding {
             ordinal: index,
             update,
             time: record.packets.last.time,
@@ -446,21 +360,29 @@ impl Patients {
             new_records,
             alert: patient.alert.clone(),
             direction: record.direction,
-            operation: Box::default(),
-            carrier: record.carrier.to_vec(),
+            operation: Arc::default(),
+            carrier: Arc::default(),
             marks: patient.marks,
             facts: Arc::default(),
-        };
-        for clue in clues {
-            self.remember(clue, index);
         }
-        match words {
-            Some(words) => self.learn_hashes(&words, settings),
-            None => self.learn(record.held.iter(), settings),
-        }
+    }
+
+    /// Adds what of the flow may be shown, after the gate knows the values of the record.
+    fn shown(
+        &mut self,
+        mut finding: Finding,
+        record: &Complete<'_>,
+        around: &RecordContext<'_>,
+        texts: &mut Texts,
+    ) -> Finding {
         finding.operation = self.shown_operation(record.operation, around, texts);
         finding.facts = self.shown_facts(around, texts);
-        Some(finding)
+        // Records of a flow mostly have the same layers.
+        if *self.carrier != *record.carrier {
+            self.carrier = record.carrier.into();
+        }
+        finding.carrier = Arc::clone(&self.carrier);
+        finding
     }
 
     /// A new patient.
@@ -473,7 +395,7 @@ impl Patients {
     ) -> Option<u32> {
         let index = u32::try_from(self.known.len()).ok()?;
         let token = self.pseudonym(record, profile.token, index, key);
-        self.remember(MatchKey::Patient(token), index);
+        self.remember(MatchKey::Patient(token).key(), index);
         self.bytes += size_of::<Patient>();
         self.known.push(Patient {
             token,
@@ -580,8 +502,8 @@ impl Patients {
         })
     }
 
-    fn remember(&mut self, clue: MatchKey, index: u32) {
-        self.bytes += self.clues.add(clue.key(), index);
+    fn remember(&mut self, clue: u64, index: u32) {
+        self.bytes += self.clues.add(clue, index);
     }
 }
 

@@ -11,18 +11,30 @@ const EMPTY: u64 = 0;
 
 /// Entries under their tags. A tag is a hash, and not 0.
 pub(super) struct Recent<T> {
-    /// Separate from the entries: most look-ups touch two cache lines.
-    tags: Vec<u64>,
-    slots: Vec<T>,
+    buckets: Vec<Bucket<T>>,
     filled: usize,
     /// Most slots of the table.
     most: usize,
 }
 
+/// The entries that one hash may lead to. A look-up of an unknown tag touches one cache line, others the one behind it.
+#[derive(Clone)]
+#[repr(align(64))]
+struct Bucket<T> {
+    tags: [u64; WAYS],
+    slots: [T; WAYS],
+}
+
+impl<T: Default> Default for Bucket<T> {
+    fn default() -> Self {
+        Self { tags: [EMPTY; WAYS], slots: std::array::from_fn(|_| T::default()) }
+    }
+}
+
 impl<T: Clone + Default> Recent<T> {
     /// With at most `most` slots, a power of two.
     pub fn within(most: usize) -> Self {
-        Self { tags: Vec::new(), slots: Vec::new(), filled: 0, most: most.max(FIRST) }
+        Self { buckets: Vec::new(), filled: 0, most: most.max(FIRST) }
     }
 
     /// Most slots.
@@ -38,46 +50,48 @@ impl<T: Clone + Default> Recent<T> {
     /// The entry under a tag.
     #[inline]
     pub fn get(&self, tag: u64) -> Option<&T> {
-        let first = self.first(tag);
-        let way = self.tags.get(first..first + WAYS)?.iter().position(|t| *t == tag)?;
-        self.slots.get(first + way)
+        let bucket = self.buckets.get(self.place(tag))?;
+        let way = bucket.tags.iter().position(|t| *t == tag)?;
+        bucket.slots.get(way)
     }
 
     /// Stores an entry under a tag.
     pub fn keep(&mut self, tag: u64, what: T) {
-        if 4 * self.filled >= 3 * self.slots.len() && self.slots.len() < self.most {
+        if 4 * self.filled >= 3 * self.slots() && self.slots() < self.most {
             self.grow();
         }
-        let first = self.first(tag);
-        let Some(tags) = self.tags.get_mut(first..first + WAYS) else { return };
-        let empty = tags.iter().position(|t| *t == EMPTY);
+        let place = self.place(tag);
+        let Some(bucket) = self.buckets.get_mut(place) else { return };
+        let empty = bucket.tags.iter().position(|t| *t == EMPTY);
         // Which of them is needed least is unknown, so any one is replaced.
         let way = empty.unwrap_or((tag >> 32) as usize % WAYS);
         self.filled += usize::from(empty.is_some());
-        if let (Some(place), Some(slot)) = (tags.get_mut(way), self.slots.get_mut(first + way)) {
-            *place = tag;
-            *slot = what;
-        }
+        bucket.tags[way] = tag;
+        bucket.slots[way] = what;
     }
 
-    /// The first slot for a tag.
-    fn first(&self, tag: u64) -> usize {
-        (tag as usize & (self.tags.len() / WAYS).saturating_sub(1)) * WAYS
+    fn slots(&self) -> usize {
+        self.buckets.len() * WAYS
+    }
+
+    /// The bucket for a tag.
+    fn place(&self, tag: u64) -> usize {
+        tag as usize & self.buckets.len().saturating_sub(1)
     }
 
     /// Makes the table four times as large, and moves its entries.
     fn grow(&mut self) {
-        let len = (self.slots.len() * 4).clamp(FIRST.min(self.most), self.most);
-        let tags = std::mem::replace(&mut self.tags, vec![EMPTY; len]);
-        let slots = std::mem::replace(&mut self.slots, vec![T::default(); len]);
+        let len = (self.slots() * 4).clamp(FIRST.min(self.most), self.most);
+        let before = std::mem::replace(&mut self.buckets, vec![Bucket::default(); len / WAYS]);
         self.filled = 0;
-        for (tag, what) in tags.into_iter().zip(slots).filter(|(tag, _)| *tag != EMPTY) {
-            let first = self.first(tag);
-            let Some(tags) = self.tags.get_mut(first..first + WAYS) else { continue };
-            let Some(way) = tags.iter().position(|t| *t == EMPTY) else { continue };
-            if let Some(slot) = self.slots.get_mut(first + way) {
-                tags[way] = tag;
-                *slot = what;
+        for (tag, what) in before.into_iter().flat_map(|b| b.tags.into_iter().zip(b.slots)) {
+            let place = self.place(tag);
+            let Some(bucket) = self.buckets.get_mut(place).filter(|_| tag != EMPTY) else {
+                continue;
+            };
+            if let Some(way) = bucket.tags.iter().position(|t| *t == EMPTY) {
+                bucket.tags[way] = tag;
+                bucket.slots[way] = what;
                 self.filled += 1;
             }
         }
@@ -100,7 +114,7 @@ mod tests {
         for n in 0..100 * FIRST as u64 {
             table.keep(tag(n), n);
         }
-        assert_eq!(table.slots.len(), 2 * FIRST);
+        assert_eq!(table.slots(), 2 * FIRST);
         assert!((0..FIRST as u64).all(|n| table.get(tag(n)).is_none_or(|known| *known == n)));
         table.clear();
         assert_eq!(table.get(tag(1)), None);

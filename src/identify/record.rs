@@ -2,7 +2,7 @@
 
 use super::Token;
 use super::counters::{IdentifyCounters, Loss};
-use super::patients::Profile;
+use super::profile::Profile;
 use crate::capture::PacketSpan;
 use crate::content::{ContentId, Evidence, Mark, MarkSet, RecordHead};
 use crate::flow::Direction;
@@ -330,6 +330,15 @@ pub(super) struct Complete<'a> {
 }
 
 impl<'a> Complete<'a> {
+    /// Whether no value is there twice. A record keeps each once, but may learn later that two issuers are one.
+    pub fn is_distinct(&self) -> bool {
+        let held = self.held.iter().enumerate();
+        held.into_iter().all(|(n, one)| {
+            let before = self.held.get(..n).unwrap_or_default();
+            !before.iter().any(|other| other.front == one.front && other.equals(one))
+        })
+    }
+
     /// The values read.
     pub fn of(record: &'a Record) -> Self {
         Self {

@@ -205,9 +205,9 @@ pub struct Finding {
     /// Direction of the record.
     pub direction: Direction,
     /// `C-FIND`, `ADT^A01`, `GET`...
-    pub operation: Box<str>,
+    pub operation: Arc<str>,
     /// Layers outside in.
-    pub carrier: Vec<&'static str>,
+    pub carrier: Arc<[&'static str]>,
     /// Marks of the patient's records.
     pub marks: MarkSet,
     /// The facts when the record was complete. Facts from later in the same packet are not included: a finding must

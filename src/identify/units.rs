@@ -5,7 +5,7 @@
 //! records depend on. No raw value is kept, so units are not kept under `--reveal`.
 
 use super::counters::Loss;
-use super::patients::Profile;
+use super::profile::{Digest, Profile};
 use super::record::{EvaluatedValue, Identity, Issuer, Record, RecordIdentifier};
 use super::{Identifier, IdentifyCounters, Settings, Token};
 use crate::content::MarkSet;
@@ -57,8 +57,12 @@ impl Unit {
             + size_of::<Identifier>()
             + size_of::<(Token, Issuer)>()
             + size_of::<[u64; 4]>();
-        let of =
-            |r: &UnitRecord| size_of::<UnitRecord>() + size_of::<Identity>() + r.held.len() * held;
+        let of = |r: &UnitRecord| {
+            size_of::<UnitRecord>()
+                + size_of::<Identity>()
+                + size_of::<Digest>()
+                + r.held.len() * held
+        };
         // With the place in the table.
         size_of::<Self>()
             + 3 * size_of::<u128>()

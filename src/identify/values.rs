@@ -5,7 +5,6 @@
 //! packet time, because dates are judged by it.
 
 use super::date::Date;
-use super::pieces::{PIECE, Pieces};
 use super::recent::Recent;
 use super::record::{EvaluatedValue, Place, Record};
 use super::units::{UnitTable, Units};
@@ -19,6 +18,7 @@ use hashbrown::HashTable;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use zeroize::{Zeroize as _, Zeroizing};
 
 /// Most values kept: the fields of some twenty thousand patients.
 const MAX_VALUES: usize = 1 << 18;
@@ -45,8 +45,6 @@ const EVALUATED: usize =
 /// Recent values of one worker.
 pub struct ValueCache {
     known: Recent<Slot>,
-    /// Results for pieces of documents.
-    pub(super) pieces: Pieces,
     seed: RandomState,
     names: HashSet<Arc<str>, foldhash::fast::FixedState>,
     /// Fields with the rules that name them, by the addresses of both texts.
@@ -54,6 +52,8 @@ pub struct ValueCache {
     /// Memory of ended records and values, for the next ones.
     records: Vec<Record>,
     spare: Vec<PhiBuf>,
+    /// Room for a normal form.
+    normal: Zeroizing<String>,
     /// The rules by which values were judged, by their address. Replacing rules calls [`ValueCache::forget`], so no
     /// other rules can have this address.
     rules: usize,
@@ -68,12 +68,12 @@ impl Default for ValueCache {
     fn default() -> Self {
         Self {
             known: Recent::within(MAX_VALUES),
-            pieces: Pieces::within(MAX_VALUES / 2),
             seed: RandomState::default(),
             names: HashSet::default(),
             places: HashTable::new(),
             records: Vec::new(),
             spare: Vec::new(),
+            normal: Zeroizing::default(),
             rules: 0,
             words: None,
             units: Units::default(),
@@ -85,26 +85,19 @@ impl Default for ValueCache {
 impl ValueCache {
     /// A table for a worker that has `memory` bytes for its state, and the units shared by all.
     pub fn within(memory: usize, units: Arc<UnitTable>) -> Self {
-        let value = EVALUATED + PIECE / 2;
-        let most = (memory / SHARE / value).next_power_of_two() / 2;
+        let most = (memory / SHARE / EVALUATED).next_power_of_two() / 2;
         let most = most.clamp(MIN_VALUES, MAX_VALUES);
-        Self {
-            known: Recent::within(most),
-            pieces: Pieces::within(most / 2),
-            units: Units::of(units),
-            ..Self::default()
-        }
+        Self { known: Recent::within(most), units: Units::of(units), ..Self::default() }
     }
 
     /// Largest number of bytes of heap, roughly, without the units.
     pub const fn most_memory(&self) -> usize {
-        self.known.most() * (EVALUATED + PIECE / 2)
+        self.known.most() * EVALUATED
     }
 
     /// The rules were replaced.
     pub fn forget(&mut self) {
         self.known.clear();
-        self.pieces.forget();
         self.names.clear();
         self.places.clear();
         self.units.forget();
@@ -151,19 +144,6 @@ impl ValueCache {
         self.known.keep(tag, evaluated);
     }
 
-    /// The tag of a piece of a document under these rules; `around` represents everything else on which its fields
-    /// depend.
-    pub(super) fn piece_tag(
-        &mut self,
-        piece: &str,
-        around: (usize, u64),
-        now: Timestamp,
-        rules: &RuleSet,
-    ) -> u64 {
-        self.under(rules);
-        self.seed.hash_one((Date::day(now), around, piece)).max(1)
-    }
-
     /// Hashes by which the gate of a flow recognises a value.
     pub(super) fn words_of(&mut self, key: &Key, kind: Kind, value: &str) -> Arc<[u64]> {
         gate::hashes(self.words.get_or_insert_with(|| gate::hasher(key)), kind, value)
@@ -180,6 +160,23 @@ impl ValueCache {
         if self.records.len() < MAX_RECORDS {
             self.records.push(record);
         }
+    }
+
+    /// Room for the normal form of a value of `len` bytes.
+    pub(super) fn take_normal(&mut self, len: usize) -> Zeroizing<String> {
+        let mut normal = std::mem::take(&mut self.normal);
+        // What it holds may move when it grows.
+        if normal.capacity() < len + 8 {
+            normal = Zeroizing::new(String::with_capacity((len + 8).next_power_of_two()));
+        }
+        normal
+    }
+
+    /// Takes the room back. What was in it is overwritten.
+    pub(super) fn give_normal(&mut self, mut normal: Zeroizing<String>) {
+        normal.as_mut_str().zeroize();
+        normal.clear();
+        self.normal = normal;
     }
 
     /// A copy of a raw value, for as long as its record is open.

@@ -7,8 +7,10 @@ use super::error::LoadError;
 use super::fold;
 use super::samples::Samples;
 use super::sections::Section;
+use aho_corasick::AhoCorasick;
 use serde::Deserialize;
 use std::collections::HashSet;
+use std::sync::OnceLock;
 
 /// Longest word looked up, bytes; longer ones are unknown.
 const MAX_WORD: usize = 64;
@@ -21,6 +23,9 @@ const MIN_PIECE: usize = 3;
 
 /// Shortest part that makes a longer word known, letters.
 const MIN_PART: usize = 3;
+
+/// Longest part, bytes, that occurs by chance inside a name, but seldom at either end of it.
+const MAX_END: usize = 4;
 
 section_entry! {
     /// An entry as written in the file.
@@ -50,7 +55,11 @@ pub struct Vocabulary {
     paths: HashSet<String, foldhash::fast::FixedState>,
     systems: HashSet<String, foldhash::fast::FixedState>,
     organisations: HashSet<String, foldhash::fast::FixedState>,
+    /// Parts that count at either end of a word only, and those that count anywhere in it.
+    ends: HashSet<String, foldhash::fast::FixedState>,
     parts: Vec<String>,
+    /// Finds `parts`; made when a word is first looked for.
+    finder: OnceLock<Option<AhoCorasick>>,
 }
 
 /// Start and end of the words of a text: runs of letters, split between a small and a capital
@@ -124,11 +133,16 @@ impl Vocabulary {
     }
 
     fn has_part(&self, folded: &str) -> bool {
-        // Three letters occur by chance inside a name, but rarely at either end.
-        self.parts.iter().any(|part| match part.len() {
-            0..=4 => folded.starts_with(part.as_str()) || folded.ends_with(part.as_str()),
-            _ => folded.contains(part.as_str()),
-        })
+        let is_end = |end: Option<&str>| end.is_some_and(|end| self.ends.contains(end));
+        let behind = |len: usize| folded.len().checked_sub(len).and_then(|at| folded.get(at..));
+        if (MIN_PART..=MAX_END).any(|len| is_end(folded.get(..len)) || is_end(behind(len))) {
+            return true;
+        }
+        let finder = self.finder.get_or_init(|| AhoCorasick::new(&self.parts).ok());
+        match finder {
+            Some(finder) => finder.is_match(folded),
+            None => self.parts.iter().any(|part| folded.contains(part.as_str())),
+        }
     }
 }
 
@@ -180,6 +194,7 @@ impl Section for Words {
                 Domain::WordPart if folded.len() < MIN_PART => {
                     return to.fault(format!("words: {word:?} is too short for a part of a word"));
                 }
+                Domain::WordPart if folded.len() <= MAX_END => drop(vocabulary.ends.insert(folded)),
                 Domain::WordPart => vocabulary.parts.push(folded),
             }
         }

@@ -150,6 +150,11 @@ pub fn is_informative(text: &str) -> bool {
     if text.len() < MIN_TEXT {
         return false;
     }
+    // Most values have none of the signs that one of the conditions below asks for.
+    let sign = |b: u8| matches!(b, b':' | b'<' | b'(' | b'[') || !b.is_ascii();
+    if !bytes.iter().fold(false, |any, b| any | sign(*b)) {
+        return false;
+    }
     let label = |at: usize| {
         let before = at.checked_sub(1).and_then(|at| bytes.get(at));
         let after = bytes.get(at + 1);

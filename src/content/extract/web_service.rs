@@ -5,10 +5,15 @@ use crate::content::stack::media;
 use crate::content::{Direction, Media, Scope};
 use crate::protocol::Authentication;
 use crate::rules::{Answer, Secret, ServiceRules};
+use foldhash::quality::RandomState;
 use memchr::{memchr, memchr2, memmem};
+use std::hash::BuildHasher as _;
 
 /// Bytes of a payload that are examined.
 const MAX_HEAD: usize = 1 << 10;
+
+/// Answers that are remembered by a worker.
+const MAX_ANSWERS: usize = 256;
 
 /// Looks at the first bytes of the content of a message.
 pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope<'_>) {
@@ -40,16 +45,61 @@ pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope
             }
             let server = scope.facts.software.as_deref().unwrap_or("");
             let answer = Answer { path: name, server, head };
-            let mut shown = rules.shown(&answer).peekable();
-            if shown.peek().is_none() {
+            let seen = &mut scope.counters.answers;
+            let tag = seen.tag(&answer, rules);
+            if seen.knows(tag) {
                 return;
             }
-            let shown: Vec<_> = shown.collect();
+            let shown: Vec<_> = rules.shown(&answer).collect();
+            if shown.is_empty() {
+                return seen.note(tag);
+            }
             let open = scope.facts.authentication == Authentication::None;
             for rule in shown {
                 scope.facts.interface(rule.kind, &rule.product, open);
             }
         }
+    }
+}
+
+/// Recent answers that showed nothing, by hashes with a random seed: servers give the same ones again and again.
+pub(in crate::content) struct PlainAnswers {
+    seed: RandomState,
+    tags: [u64; MAX_ANSWERS],
+}
+
+impl Default for PlainAnswers {
+    fn default() -> Self {
+        Self { seed: RandomState::default(), tags: [0; MAX_ANSWERS] }
+    }
+}
+
+impl std::fmt::Debug for PlainAnswers {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("PlainAnswers").finish_non_exhaustive()
+    }
+}
+
+impl PlainAnswers {
+    /// The tag of an answer under these rules.
+    fn tag(&self, answer: &Answer<'_>, rules: &ServiceRules) -> u64 {
+        let rules = std::ptr::from_ref(rules) as usize;
+        self.seed.hash_one((rules, answer.path, answer.server, answer.head)).max(1)
+    }
+
+    fn knows(&self, tag: u64) -> bool {
+        self.tags.get(tag as usize % MAX_ANSWERS) == Some(&tag)
+    }
+
+    fn note(&mut self, tag: u64) {
+        if let Some(place) = self.tags.get_mut(tag as usize % MAX_ANSWERS) {
+            *place = tag;
+        }
+    }
+
+    /// The rules were replaced.
+    pub(in crate::content) fn forget(&mut self) {
+        self.tags = [0; MAX_ANSWERS];
     }
 }
 

@@ -34,7 +34,7 @@ use std::hash::BuildHasher as _;
 use std::sync::Arc;
 pub use table::Texts;
 use table::Verdict;
-use text::{Text, folded};
+use text::{Text, fold_into, folded};
 use zeroize::Zeroizing;
 
 /// How long unknown words of an active flow are masked, packet time. Connections between systems last for days, and
@@ -50,6 +50,9 @@ const MAX_MEMO: usize = 48;
 /// Names of operations of a flow whose masked form is kept.
 const MAX_OPERATIONS: usize = 16;
 
+/// Shown forms of facts that a flow keeps: senders take turns on one connection.
+const MAX_SHOWN: usize = 16;
+
 /// Shortest word of a name that is searched for, letters; in scripts without capitals two are as specific.
 const MIN_NAME: usize = 3;
 /// Shortest id that is searched for, letters and digits.
@@ -63,25 +66,28 @@ const MIN_VALUE: usize = 6;
 pub(super) struct Gate {
     hasher: SeedableRandomState,
     known: HashSet<u64, fast::FixedState>,
+    /// Hashes for `known` that no text has been compared with yet.
+    waiting: Vec<u64>,
     /// There were more identifiers than can be kept.
     overflown: bool,
     /// Earlier texts, with the part that is shown.
     memo: Vec<ShownText>,
     /// The same of names of operations.
-    operations: Vec<(Box<str>, Box<str>)>,
+    operations: Vec<(Box<str>, Arc<str>)>,
     /// Parts of the first `looked_at` of these texts in which an identifier would matter; half of each hash is
     /// enough.
     watched: HashSet<u32, fast::FixedState>,
     looked_at: usize,
-    /// A hash of the last facts (0: none), and their shown form.
-    last: u64,
+    /// Hashes of recent facts with their shown forms.
+    recent: Vec<(u64, Arc<ServiceFacts>)>,
+    /// The last form shown.
     shown: Arc<ServiceFacts>,
     settled: bool,
 }
 
 /// Hashes by which a flow recognises the value of an identifier: of its words or numbers.
 pub(super) fn hashes(hasher: &SeedableRandomState, kind: Kind, value: &str) -> Arc<[u64]> {
-    let mut words = Words { hasher, hashes: SmallVec::new() };
+    let mut words = Words { hasher, hashes: SmallVec::new(), folded: Zeroizing::default() };
     words.learn(kind, value);
     words.hashes.sort_unstable();
     words.hashes.dedup();
@@ -102,6 +108,8 @@ pub(super) fn hasher(key: &Key) -> SeedableRandomState {
 struct Words<'a> {
     hasher: &'a SeedableRandomState,
     hashes: SmallVec<[u64; 8]>,
+    /// Room for a folded word.
+    folded: Zeroizing<String>,
 }
 
 impl Words<'_> {
@@ -113,14 +121,14 @@ impl Words<'_> {
             Kind::BirthDate | Kind::DeathDate => self.learn_date(value),
             Kind::Email => {
                 self.learn_name(value.split('@').next().unwrap_or_default());
-                self.learn_folded(&folded(value), MIN_VALUE);
+                self.learn_value(value);
             }
             Kind::Phone | Kind::NextOfKinPhone | Kind::Fax => {
                 let digits = Zeroizing::new(phone_digits(value).collect::<String>());
                 self.learn_folded(&digits, MIN_VALUE);
             }
             Kind::Address | Kind::Employer | Kind::Url | Kind::Ip | Kind::Occupation => {
-                self.learn_folded(&folded(value), MIN_VALUE);
+                self.learn_value(value);
             }
             _ => self.learn_id(value),
         }
@@ -128,13 +136,11 @@ impl Words<'_> {
 
     fn learn_name(&mut self, value: &str) {
         for (start, end) in words(value) {
-            let word = folded(value.get(start..end).unwrap_or_default());
-            self.learn_word(&word);
+            self.learn_word(value.get(start..end).unwrap_or_default());
         }
         // Words with inner capitals (`McDonald`), an apostrophe or a hyphen also count as a whole.
         for word in value.split(|c: char| c.is_whitespace() || matches!(c, '^' | ',' | '=' | '&')) {
-            let word = folded(word);
-            self.learn_word(&word);
+            self.learn_word(word);
         }
         // Umlauts are as often written with an e as without.
         if value.contains(['ä', 'ö', 'ü', 'Ä', 'Ö', 'Ü', 'ß']) {
@@ -149,16 +155,25 @@ impl Words<'_> {
                 text
             }));
             for word in spelt.split(|c: char| !c.is_alphabetic()) {
-                self.learn_word(&folded(word));
+                self.learn_word(word);
             }
         }
     }
 
     fn learn_word(&mut self, word: &str) {
+        fold_into(word, &mut self.folded);
+        let word = self.folded.as_str();
         let least = if word.is_ascii() { MIN_NAME } else { MIN_NAME - 1 };
         if word.chars().count() >= least && word.contains(char::is_alphabetic) {
             self.hashes.push(self.hasher.hash_one(word));
         }
+    }
+
+    fn learn_value(&mut self, value: &str) {
+        let mut whole = std::mem::take(&mut self.folded);
+        fold_into(value, &mut whole);
+        self.learn_folded(&whole, MIN_VALUE);
+        self.folded = whole;
     }
 
     fn learn_date(&mut self, value: &str) {
@@ -211,12 +226,13 @@ impl Gate {
         Self {
             hasher: hasher(key),
             known: HashSet::default(),
+            waiting: Vec::new(),
             overflown: false,
             memo: Vec::new(),
             operations: Vec::new(),
             watched: HashSet::default(),
             looked_at: 0,
-            last: 0,
+            recent: Vec::new(),
             shown: Arc::default(),
             settled: false,
         }
@@ -229,29 +245,41 @@ impl Gate {
         let operations = self.operations.iter().map(|(name, shown)| name.len() + shown.len());
         size_of::<Self>()
             + self.known.capacity() * 9
+            + self.waiting.capacity() * size_of::<u64>()
+            + self.recent.len() * size_of::<ServiceFacts>()
             + self.watched.capacity() * 5
             + self.memo.capacity() * size_of::<ShownText>()
-            + self.operations.capacity() * size_of::<(Box<str>, Box<str>)>()
+            + self.operations.capacity() * size_of::<(Box<str>, Arc<str>)>()
             + texts.chain(operations).sum::<usize>()
     }
 
     /// From now on, identifiers with these [`hashes`] are shown nowhere.
     pub fn learn(&mut self, hashes: &[u64]) {
-        hashes.iter().for_each(|hash| self.add(*hash));
+        if hashes.iter().any(|hash| self.watches(*hash)) {
+            self.take_up();
+            if hashes.iter().any(|hash| self.watches(*hash) && !self.known.contains(hash)) {
+                self.forget();
+            }
+        }
+        self.waiting.extend_from_slice(hashes);
+        if self.waiting.len() >= MAX_KNOWN {
+            self.take_up();
+        }
+    }
+
+    /// Files the hashes that wait, before a text is compared with them. Most flows of many patients show few texts.
+    fn take_up(&mut self) {
+        for hash in std::mem::take(&mut self.waiting) {
+            if self.known.len() >= MAX_KNOWN {
+                self.overflown = true;
+                break;
+            }
+            self.known.insert(hash);
+        }
     }
 
     fn hash(&self, folded: &str) -> u64 {
         self.hasher.hash_one(folded)
-    }
-
-    fn add(&mut self, hash: u64) {
-        if self.known.len() >= MAX_KNOWN {
-            self.overflown = true;
-            return;
-        }
-        if self.known.insert(hash) && self.watches(hash) {
-            self.forget();
-        }
     }
 
     /// Whether an identifier with this hash is part of an earlier text.
@@ -266,7 +294,7 @@ impl Gate {
     /// Forgets the shown forms of texts.
     fn forget(&mut self) {
         self.forget_texts();
-        self.last = 0;
+        self.recent.clear();
     }
 
     fn forget_texts(&mut self) {
@@ -288,39 +316,45 @@ impl Gate {
             self.settled = settled;
             self.forget();
         }
-        let hash = self.hasher.hash_one(facts).max(1);
-        if self.last != hash {
-            let mut shown = facts.clone();
-            let mut withheld = false;
-            shown.for_each_text_mut(&mut |kind, text| {
-                withheld |= self.pass(kind, text, rules, texts);
-            });
-            shown.withheld = withheld;
-            let (title, masked) = (facts.admission(), shown.admission());
-            if let (Some(title), Some(masked)) = (title, masked)
-                && title.title != masked.title
-            {
-                shown.admission_key = self.hash(title.title).max(1);
-            }
-            self.last = hash;
-            if *self.shown != shown {
-                self.shown = Arc::new(shown);
-            }
-        } else if !self.shown.counts_as(facts) {
+        let hash = self.hasher.hash_one(facts);
+        if let Some((_, known)) = self.recent.iter_mut().find(|(known, _)| *known == hash) {
             // Most messages only change numbers.
-            Arc::make_mut(&mut self.shown).count_as(facts);
+            if !known.counts_as(facts) {
+                Arc::make_mut(known).count_as(facts);
+            }
+            self.shown = Arc::clone(known);
+            return Arc::clone(known);
         }
+        let mut shown = facts.clone();
+        let mut withheld = false;
+        shown.for_each_text_mut(&mut |kind, text| {
+            withheld |= self.pass(kind, text, rules, texts);
+        });
+        shown.withheld = withheld;
+        let (title, masked) = (facts.admission(), shown.admission());
+        if let (Some(title), Some(masked)) = (title, masked)
+            && title.title != masked.title
+        {
+            shown.admission_key = self.hash(title.title).max(1);
+        }
+        if *self.shown != shown {
+            self.shown = Arc::new(shown);
+        }
+        if self.recent.len() >= MAX_SHOWN {
+            self.recent.clear();
+        }
+        self.recent.push((hash, Arc::clone(&self.shown)));
         Arc::clone(&self.shown)
     }
 
     /// What may be shown of the name of an operation.
-    pub fn operation(&mut self, operation: &str, rules: &RuleSet, texts: &mut Texts) -> Box<str> {
+    pub fn operation(&mut self, operation: &str, rules: &RuleSet, texts: &mut Texts) -> Arc<str> {
         if let Some((_, shown)) = self.operations.iter().find(|(known, _)| **known == *operation) {
-            return shown.clone();
+            return Arc::clone(shown);
         }
-        let shown: Box<str> = self.show_operation(operation, rules, texts).into();
+        let shown: Arc<str> = self.show_operation(operation, rules, texts).into();
         if self.operations.len() < MAX_OPERATIONS {
-            self.operations.push((operation.into(), shown.clone()));
+            self.operations.push((operation.into(), Arc::clone(&shown)));
         }
         shown
     }
@@ -372,6 +406,7 @@ impl Gate {
         if self.memo.len() >= MAX_MEMO {
             self.forget_texts();
         }
+        self.take_up();
         let settled = self.settled && !self.overflown;
         let judged = texts.judge(kind, text, rules, &self.hasher);
         let concerns = |part: &u64| self.known.contains(part);

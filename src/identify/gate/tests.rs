@@ -260,3 +260,27 @@ fn without_identifiers_names_and_facts_are_shown_as_any_gate_shows_them() {
     }
     assert!(Arc::ptr_eq(&kept[0], &kept[2]), "the same once more");
 }
+
+#[test]
+fn senders_that_take_turns_are_judged_once_and_masked_when_one_turns_out_to_be_a_patient() {
+    let key = Key::fixed(7);
+    let (mut gate, mut texts) = (Gate::new(&key), Texts::default());
+    let mut show = |gate: &mut Gate, facility: &str, messages: u32| {
+        let mut facts = ServiceFacts::default();
+        facts.messages().sending_facility = Some(facility.into());
+        (0..messages).for_each(|_| ServiceFacts::count(&mut facts.messages().messages, "ADT^A01"));
+        let shown = gate.facts(&facts, true, &RULES, &mut texts);
+        assert!(shown.counts_as(&facts), "{facility} {messages}");
+        shown
+    };
+    let facility = |shown: &ServiceFacts| {
+        shown.messages.as_ref().and_then(|m| m.sending_facility.clone()).unwrap_or_default()
+    };
+    let (lab, other) = (show(&mut gate, "LAB", 1), show(&mut gate, "BRANDYWINE", 1));
+    assert_eq!((facility(&lab), facility(&other)), ("LAB".into(), "BRANDYWINE".into()));
+    assert!(Arc::ptr_eq(&lab, &show(&mut gate, "LAB", 1)), "the same once more");
+    assert_eq!(facility(&show(&mut gate, "LAB", 5)), "LAB");
+    gate.learn(&hashes(&hasher(&key), Kind::Name, "Brandywine^Ophelia"));
+    assert_eq!(facility(&show(&mut gate, "BRANDYWINE", 2)), "B*********");
+    assert_eq!(facility(&show(&mut gate, "LAB", 6)), "LAB");
+}

@@ -3,6 +3,7 @@
 use crate::protocol::TextKind;
 use crate::rules::{RuleSet, words};
 use crate::syntax::percent;
+use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use unicode_normalization::UnicodeNormalization;
@@ -27,14 +28,25 @@ const DICOM_ROOT: &str = "1.2.840.10008.";
 
 /// Letters and digits in lower case without accents.
 pub(super) fn folded(text: &str) -> Zeroizing<String> {
+    let mut folded = Zeroizing::default();
+    fold_into(text, &mut folded);
+    folded
+}
+
+/// The same into `folded`, in place of what is there.
+pub(super) fn fold_into(text: &str, folded: &mut Zeroizing<String>) {
+    // What it holds may move when it grows.
+    if folded.capacity() < text.len() {
+        *folded = Zeroizing::new(String::with_capacity(text.len().next_power_of_two()));
+    }
+    folded.clear();
     if text.is_ascii() {
         let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
-        let mut folded = Zeroizing::new(String::with_capacity(text.len()));
         folded.extend(letters.map(|b| char::from(b.to_ascii_lowercase())));
-        return folded;
+        return;
     }
     let part = |c: &char| c.is_alphanumeric();
-    Zeroizing::new(text.nfkd().filter(part).flat_map(char::to_lowercase).collect())
+    folded.extend(text.nfkd().filter(part).flat_map(char::to_lowercase));
 }
 
 /// A text, and which bytes of it are masked.
@@ -119,6 +131,12 @@ impl<'a> Text<'a> {
         let group = |at: usize| self.groups.iter().position(|&(s, e)| (s..e).contains(&at));
         let is_known = |&(start, end): &(usize, usize)| {
             self.text.get(start..end).is_some_and(|word| vocabulary.knows(word))
+        };
+        let known: SmallVec<[bool; 16]> = all.iter().map(is_known).collect();
+        let place = |of: &(usize, usize)| all.iter().position(|word| word == of);
+        let is_known = |of: &(usize, usize)| match place(of).and_then(|at| known.get(at)) {
+            Some(known) => *known,
+            None => is_known(of),
         };
         // `MirthConnect` is known by its second word, `MariaDB` as a whole.
         let known_words = all.iter().filter(|word| word.1 - word.0 > 2 && is_known(word));

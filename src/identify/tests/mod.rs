@@ -140,7 +140,7 @@ fn a_finding_comes_again_only_with_something_new() {
     );
     assert_eq!((last.records, last.patient), (3, flow.out[0].patient));
     assert_eq!((last.alert.id.as_str(), &*last.operation), ("hl7-patient", "GET"));
-    assert_eq!(last.carrier, ["http", "hl7v2"]);
+    assert_eq!(*last.carrier, ["http", "hl7v2"]);
     assert_eq!(flow.counters.records, 4);
     let counted: u64 = flow.counters.identifiers().map(|(_, n)| n).sum();
     assert_eq!(counted, 6);

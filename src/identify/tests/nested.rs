@@ -107,7 +107,7 @@ fn a_structured_record_inside_a_loose_one_is_what_counts() {
     flow.end(AT);
     flow.end(AT);
     assert_eq!(flow.out[0].alert.id, "hl7-patient");
-    assert_eq!(flow.out[0].carrier, ["http", "hl7v2"]);
+    assert_eq!(*flow.out[0].carrier, ["http", "hl7v2"]);
 }
 
 #[test]

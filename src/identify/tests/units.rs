@@ -14,6 +14,18 @@ fn read(
     text: &str,
     piece: usize,
 ) -> Said {
+    read_at("", values, rules, now, text, piece)
+}
+
+/// The same from this path.
+fn read_at(
+    path: &str,
+    values: &mut ValueCache,
+    rules: &RuleSet,
+    now: Timestamp,
+    text: &str,
+    piece: usize,
+) -> Said {
     let settings = Settings {
         key: Key::fixed(7),
         reveal: false,
@@ -25,7 +37,7 @@ fn read(
     let (mut contents, mut facts) = (Contents::default(), ServiceFacts::default());
     let id = contents.open(&Hint {
         direction: Direction::ServerToClient,
-        media: Media::Type { content_type: "application/fhir+ndjson", name: "" },
+        media: Media::Type { content_type: "application/fhir+ndjson", name: path },
         operation: "GET",
         codings: &[],
         layer: "http",
@@ -116,4 +128,36 @@ fn a_row_is_judged_anew_by_other_rules_and_on_another_day() {
     let fresh = read(&mut ValueCache::default(), &nothing, NOW, &text, 500);
     assert_eq!(read(&mut values, &nothing, NOW, &text, 500), fresh);
     assert!(fresh.0.is_empty());
+}
+
+#[test]
+fn a_resource_gives_the_same_in_any_pieces_and_when_it_is_cut() {
+    let path = "/fhir/Patient/a1";
+    let text = rows("").split_inclusive("\"male\"}").next().expect("a patient").to_owned();
+    let mut values = ValueCache::default();
+    for end in [text.len(), text.len() - 1, text.len() / 2, 3 * text.len() / 4] {
+        let whole = read_at(path, &mut ValueCache::default(), &RULES, NOW, &text[..end], 1 << 20);
+        assert_eq!(whole.0.len(), usize::from(2 * end > text.len()), "{:?}", whole.0);
+        for piece in [1, 30, 100] {
+            let said = read_at(path, &mut values, &RULES, NOW, &text[..end], piece);
+            let without_packets = |said: &Said| -> Vec<String> {
+                let bare = |f: &String| f.split_once("..=").map_or("", |f| f.1)[1..].to_owned();
+                said.0.iter().map(bare).collect()
+            };
+            assert_eq!(without_packets(&said), without_packets(&whole), "{end}, {piece}");
+            assert_eq!((said.1, &said.2), (whole.1, &whole.2), "{end}, {piece}");
+        }
+    }
+}
+
+#[test]
+fn what_a_list_changes_depends_on_its_path() {
+    let text = r#"[{"op":"replace","path":"/birthDate","value":"1959-11-02"},{"op":"add","path":"/name/0/text","value":"Jason Hartman"}]"#;
+    let mut values = ValueCache::default();
+    let path = |of: &str| format!("/fhir/{of}/7");
+    for of in ["Patient", "Organization", "Patient"] {
+        let fresh = read_at(&path(of), &mut ValueCache::default(), &RULES, NOW, text, 1 << 20);
+        assert_eq!(read_at(&path(of), &mut values, &RULES, NOW, text, 1 << 20), fresh, "{of}");
+        assert_eq!(fresh.0.len(), usize::from(of == "Patient"), "{of}: {:?}", fresh.0);
+    }
 }

@@ -304,7 +304,7 @@ impl Serialize for FactValue<'_> {
             Fact::Flag(flag) => flag.serialize(serializer),
             Fact::Counts(counts) => {
                 let sorted: BTreeMap<&str, u64> =
-                    counts.iter().map(|(text, n)| (text.as_str(), *n)).collect();
+                    counts.iter().map(|(text, n)| (&**text, *n)).collect();
                 let fits = sorted.into_iter().filter(|(text, _)| cut.fits(text));
                 let listed = fits.take(cut.list).map(|(of, count)| Counted { of, count });
                 serializer.collect_seq(listed)
@@ -518,6 +518,10 @@ pub struct Flows {
     pub unrecognised: u64,
     pub unrecognised_bytes: u64,
     pub half_recognised: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub begun_before: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unended: u64,
     pub given_up: u64,
     pub encrypted: u64,
     pub encrypted_bytes: u64,

@@ -110,7 +110,7 @@ fn all_facts() -> ServiceFacts {
             receiving_facility: full("F"),
             version: full("2.5"),
             processing_id: full("P"),
-            types: vec!["ADT^A01".into()],
+            types: vec!["ADT^A01".into()].into(),
             messages: vec![("ADT^A01".into(), 2)],
             acknowledged: Some(false),
             acknowledgments: vec![("AE".into(), 2)],
@@ -264,8 +264,8 @@ fn longest() -> Event {
     (dicom.sop_classes, dicom.transfer_syntaxes) = (list(), list());
     (dicom.dimse, dicom.modalities) = (list(), list());
     let messages = facts.messages();
-    messages.types = list();
-    messages.messages = list().into_iter().map(|text| (text, u64::MAX)).collect();
+    messages.types = list().into();
+    messages.messages = list().into_iter().map(|text| (text.into(), u64::MAX)).collect();
     messages.acknowledgments = messages.messages.clone();
     facts.interfaces = (0..ServiceFacts::MAX_LIST)
         .map(|n| Interface { kind: ServiceKind::SearchIndex, product: long(n).into(), open: true })

@@ -3,6 +3,7 @@
 
 use crate::protocol::service::{Ends, FactList, FamilyFacts, Phrase, TextKind};
 use std::hash::{Hash, Hasher};
+use std::sync::Arc;
 
 /// Facts of an exchange of messages, as the client sees it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,14 +20,14 @@ pub struct MessageFacts {
     pub version: Option<String>,
     /// HL7 MSH-11: `P`, `T` or `D`.
     pub processing_id: Option<String>,
-    /// Message types seen, `ADT^A01`.
-    pub types: Vec<String>,
+    /// Message types seen, `ADT^A01`. Texts are shared, as the facts are copied with each message that counts on.
+    pub types: Arc<Vec<String>>,
     /// Number of messages of each of these types.
-    pub messages: Vec<(String, u64)>,
+    pub messages: Vec<(Arc<str>, u64)>,
     /// Whether messages were acknowledged.
     pub acknowledged: Option<bool>,
     /// Number of acknowledgments with each code (`AA`, `AE`, `AR`, HL7 table 0008).
-    pub acknowledgments: Vec<(String, u64)>,
+    pub acknowledgments: Vec<(Arc<str>, u64)>,
 }
 
 /// Compares names, not numbers, which grow with each message.
@@ -57,7 +58,7 @@ impl Hash for MessageFacts {
 impl MessageFacts {
     /// Whether both count the same things with the same numbers.
     pub(in crate::protocol) fn counts_as(&self, other: &Self) -> bool {
-        let same = |ours: &[(String, u64)], theirs: &[(String, u64)]| {
+        let same = |ours: &[(Arc<str>, u64)], theirs: &[(Arc<str>, u64)]| {
             ours.iter().map(|(_, n)| n).eq(theirs.iter().map(|(_, n)| n))
         };
         same(&self.messages, &other.messages) && same(&self.acknowledgments, &other.acknowledgments)
@@ -65,7 +66,7 @@ impl MessageFacts {
 
     /// Takes the numbers of `other`, which names the same things, masked or not.
     pub(in crate::protocol) fn count_as(&mut self, other: &Self) {
-        let take = |ours: &mut [(String, u64)], theirs: &[(String, u64)]| {
+        let take = |ours: &mut [(Arc<str>, u64)], theirs: &[(Arc<str>, u64)]| {
             ours.iter_mut().zip(theirs).for_each(|((_, ours), (_, theirs))| *ours = *theirs);
         };
         take(&mut self.messages, &other.messages);
@@ -86,9 +87,13 @@ impl FamilyFacts for MessageFacts {
         ] {
             slot.iter_mut().for_each(|text| of(kind, text));
         }
-        self.types.iter_mut().for_each(|text| of(Code, text));
+        Arc::make_mut(&mut self.types).iter_mut().for_each(|text| of(Code, text));
         for (text, _) in self.messages.iter_mut().chain(&mut self.acknowledgments) {
-            of(Code, text);
+            let mut shown = text.to_string();
+            of(Code, &mut shown);
+            if *shown != **text {
+                *text = shown.into();
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 //! this trait and know no protocol.
 
 use crate::protocol::Outcome;
+use std::sync::Arc;
 
 /// The facts of one family of protocols: DICOM, messages, web services, file transfers.
 pub trait FamilyFacts {
@@ -111,7 +112,7 @@ pub enum Fact<'a> {
     /// Yes or no.
     Flag(bool),
     /// How often each text came.
-    Counts(&'a [(String, u64)]),
+    Counts(&'a [(Arc<str>, u64)]),
     /// Facts that belong together.
     Group(FactList<'a>),
 }
@@ -147,7 +148,7 @@ impl<'a> FactList<'a> {
     }
 
     /// Counts, unless there are none.
-    pub fn counts(&mut self, name: &'static str, counts: &'a [(String, u64)]) {
+    pub fn counts(&mut self, name: &'static str, counts: &'a [(Arc<str>, u64)]) {
         self.put(name, (!counts.is_empty()).then_some(Fact::Counts(counts)));
     }
 

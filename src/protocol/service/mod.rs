@@ -264,12 +264,12 @@ impl ServiceFacts {
     }
 
     /// Counts `text` in `list`, if it is in it or there is room.
-    pub fn count(list: &mut Vec<(String, u64)>, text: &str) {
+    pub fn count(list: &mut Vec<(Arc<str>, u64)>, text: &str) {
         let text = cut(text.trim_matches([' ', '\0']));
         let room = list.len() < Self::MAX_LIST;
-        match list.iter_mut().find(|(known, _)| known == text) {
+        match list.iter_mut().find(|(known, _)| **known == *text) {
             Some((_, n)) => *n = n.saturating_add(1),
-            None if room && !text.is_empty() => list.push((text.to_owned(), 1)),
+            None if room && !text.is_empty() => list.push((text.into(), 1)),
             None => {}
         }
     }
@@ -279,6 +279,13 @@ impl ServiceFacts {
         let text = cut(text.trim_matches([' ', '\0']));
         if !text.is_empty() && list.len() < Self::MAX_LIST && !list.iter().any(|t| t == text) {
             list.push(text.to_owned());
+        }
+    }
+
+    /// The same for a shared list, which is copied only where `text` is new.
+    pub fn add_shared(list: &mut Arc<Vec<String>>, text: &str) {
+        if !list.iter().any(|known| known == text) {
+            Self::add(Arc::make_mut(list), text);
         }
     }
 }

@@ -169,7 +169,11 @@ impl TdsParser {
 
     fn batch(&mut self, message: &[u8], sink: &mut dyn ContentSink) {
         let statement = utf16(without_headers(message));
-        sql::pass_on_values(&statement, &Parameters::default(), &mut self.catalog, "tds", sink);
+        // The values of a procedure come when it is called.
+        if !self.calls.learn(&statement) {
+            let none = Parameters::default();
+            sql::pass_on_values(&statement, &none, &mut self.catalog, "tds", sink);
+        }
     }
 
     /// Reads the complete tokens of a result. Returns how many bytes are left.
@@ -278,7 +282,8 @@ impl TdsParser {
             columns.push(kind);
         }
         self.table.reset(Ending::Complete, sink);
-        names.iter().for_each(|name| self.table.column(name));
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        self.catalog.show(&names, &mut self.table);
         self.columns = columns;
         Some(true)
     }

@@ -152,14 +152,18 @@ impl Tree {
         name.means_something() && !(name.use_.wrapper && name.meaning.is_none())
     }
 
-    /// Whether nothing that was read has a bearing on what follows.
+    /// Whether its path may say what a list at the top changes (JSON Patch).
+    pub const fn awaits_patch(&self) -> bool {
+        self.target.is_some()
+    }
+
+    /// Whether nothing that was read has a bearing on what follows, apart from [`Tree::awaits_patch`].
     pub fn is_fresh(&self) -> bool {
         self.frames.is_empty()
             && !self.describes
             && !self.full
             && !self.grid.is_known()
             && !self.grid.is_waiting()
-            && self.target.is_none()
     }
 
     /// Bytes of heap held, roughly.

@@ -446,7 +446,7 @@ fn title(name: &str, scope: &mut Scope<'_>) {
     const MAX_TITLE: usize = 40;
     if name.len() <= MAX_TITLE && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'.') {
         scope.set_operation(name);
-        ServiceFacts::add(&mut scope.facts().messages().types, name);
+        ServiceFacts::add_shared(&mut scope.facts().messages().types, name);
         if name.starts_with("ACK.") {
             scope.facts().messages().acknowledged = Some(true);
         }

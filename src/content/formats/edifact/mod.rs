@@ -204,7 +204,7 @@ impl Reader {
         if kind.len() <= MAX_TYPE && kind.bytes().all(|b| b.is_ascii_alphanumeric()) {
             self.message.push_str(&kind);
             scope.set_operation(&kind);
-            ServiceFacts::add(&mut scope.facts().messages().types, &kind);
+            ServiceFacts::add_shared(&mut scope.facts().messages().types, &kind);
         }
     }
 

@@ -15,8 +15,6 @@ use std::sync::Arc;
 
 /// Fields of one patient that are passed on; further ones of an endlessly repeating record are not.
 const MAX_RECORD_FIELDS: u32 = 512;
-/// Fields that one repetition has at most.
-const MAX_PIECE_FIELDS: u32 = 8;
 /// Fields of a segment that are read.
 const MAX_FIELDS: usize = 256;
 /// Repetitions of a text, each of them a line.
@@ -346,7 +344,7 @@ impl Message {
         let answer = code == "ACK" || scope.direction() == Direction::ServerToClient;
         let facts = scope.facts().messages();
         if code != "ACK" || facts.types.is_empty() {
-            ServiceFacts::add(&mut facts.types, &operation);
+            ServiceFacts::add_shared(&mut facts.types, &operation);
         }
         if !eventless {
             let counted = if code == "ACK" { code } else { &operation };
@@ -388,7 +386,7 @@ impl Message {
             scope.message(types::label(scope.operation(), event.trim()));
             scope.set_operation(&operation);
             let facts = scope.facts().messages();
-            ServiceFacts::add(&mut facts.types, &operation);
+            ServiceFacts::add_shared(&mut facts.types, &operation);
             ServiceFacts::count(&mut facts.messages, &operation);
         }
         self.eventless = false;
@@ -497,21 +495,6 @@ impl Message {
         scope: &mut Scope<'_>,
     ) {
         let Some(record) = &mut self.record else { return };
-        // Escape sequences may depend on the character set. Numbers of visits and orders are new in most messages.
-        let repeats = !record.query
-            && !matches!(field.rule.kind, Kind::EncounterId | Kind::AccessionNumber)
-            && record.fields + MAX_PIECE_FIELDS <= MAX_RECORD_FIELDS
-            && !raw.as_bytes().contains(&syntax.delimiters.escape_byte());
-        if repeats {
-            let around = (std::ptr::from_ref(field) as usize, syntax.delimiters.bits(own));
-            let again = scope.repeat_piece(raw, around, &mut |kind, text| {
-                record.fields += 1;
-                record.own.note(kind, text);
-            });
-            if again {
-                return;
-            }
-        }
         syntax.read(field.datatype, field.rule.kind, raw, &mut |value| {
             let Some(kind) = kinds::kind_of(&value, field, own, rules) else { return };
             // A pattern (`SMI*`) is not a name.
@@ -540,9 +523,6 @@ impl Message {
                 scope.field(found.with_authority(value.authority));
             }
         });
-        if repeats {
-            scope.keep_piece();
-        }
     }
 }
 

@@ -58,13 +58,6 @@ impl Delimiters {
         }
     }
 
-    /// As a number, together with a flag.
-    pub fn bits(&self, flag: bool) -> u64 {
-        let Self { field, component, repetition, escape, subcomponent } = *self;
-        let all = [field, component, repetition, escape, subcomponent];
-        all.iter().fold(u64::from(flag), |bits, delimiter| bits << 8 | u64::from(*delimiter as u8))
-    }
-
     /// The escape character as a byte.
     pub const fn escape_byte(&self) -> u8 {
         self.escape as u8
@@ -162,12 +155,14 @@ impl Syntax {
                 self.identifier(kind, part(1), part(9), part(13), each);
             }
             Hl7Type::XCN => {
-                value(kind, &self.name(parts.get(1..).unwrap_or(&[])));
+                let behind = pieces(raw, self.delimiters.component).next().map_or(0, str::len) + 1;
+                let raw = raw.get(behind..).unwrap_or("");
+                value(kind, &self.name(raw, parts.get(1..).unwrap_or(&[])));
             }
             // Table 0200: S is a pseudonym.
             Hl7Type::XPN if part(7) == "S" => {}
-            Hl7Type::XPN => value(kind, &self.name(&parts)),
-            Hl7Type::XAD => value(kind, &self.address(&parts)),
+            Hl7Type::XPN => value(kind, &self.name(raw, &parts)),
+            Hl7Type::XAD => value(kind, &self.address(raw, &parts)),
             Hl7Type::XTN => self.telecom(kind, &parts, &mut value),
             Hl7Type::TS => {
                 // Some senders write a date as people do (`04/15/1955`, `Jun 18, 1977`).
@@ -253,15 +248,15 @@ impl Syntax {
     }
 
     /// XPN: `Family^Given^Further^Suffix^Prefix`. FN holds the surname first and its parts behind.
-    fn name(&self, parts: &[&str]) -> String {
+    fn name<'r>(&self, raw: &'r str, parts: &[&'r str]) -> Cow<'r, str> {
         let shown: SmallVec<[_; 5]> = parts.iter().take(5).map(|p| self.first(p)).collect();
-        joined(&shown)
+        joined(raw, &shown)
     }
 
     /// XAD: street, other designation, city, state, postal code. Country or state alone point to
     /// no one. Where the street is missing, XAD-8 (other geographic designation) may hold it, or
     /// the whole address, as JAHIS writes it.
-    fn address(&self, parts: &[&str]) -> String {
+    fn address<'r>(&self, raw: &'r str, parts: &[&'r str]) -> Cow<'r, str> {
         let mut shown: SmallVec<[_; 5]> = parts.iter().take(5).map(|p| self.first(p)).collect();
         if let Some(other) = parts.get(7).map(|p| self.first(p))
             && let [street, designation, city, ..] = shown.as_mut_slice()
@@ -272,7 +267,7 @@ impl Syntax {
             *street = other;
         }
         let is_informative = shown.iter().enumerate().any(|(i, p)| i != 3 && !p.is_empty());
-        if is_informative { joined(&shown) } else { String::new() }
+        if is_informative { joined(raw, &shown) } else { Cow::Borrowed("") }
     }
 
     /// XTN: the number in the first component, or the twelfth, or in parts in 5 to 7; an e-mail address in
@@ -408,10 +403,17 @@ fn hex_bytes(hex: &str) -> Option<Vec<u8>> {
     (0..hex.len()).step_by(2).map(|i| u8::from_str_radix(hex.get(i..i + 2)?, 16).ok()).collect()
 }
 
-/// Components separated by `^`, whatever the message's own separator, without empty ones at the end.
-fn joined(parts: &[Cow<'_, str>]) -> String {
+/// Components separated by `^`, whatever the message's own separator, without empty ones at the end. Mostly that is
+/// how `raw` begins, and nothing is copied.
+fn joined<'r>(raw: &'r str, parts: &[Cow<'r, str>]) -> Cow<'r, str> {
     let used = parts.iter().rposition(|p| !p.is_empty()).map_or(0, |at| at + 1);
-    parts.get(..used).unwrap_or(&[]).join("^")
+    let parts = parts.get(..used).unwrap_or(&[]);
+    let len = parts.iter().map(|part| part.len() + 1).sum::<usize>().saturating_sub(1);
+    let front = raw.get(..len).unwrap_or("");
+    if !front.is_empty() && pieces(front, '^').eq(parts.iter().map(|part| &**part)) {
+        return Cow::Borrowed(front);
+    }
+    Cow::Owned(parts.join("^"))
 }
 
 fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {

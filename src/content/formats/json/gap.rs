@@ -131,7 +131,11 @@ fn opening(data: &[u8]) -> Match<&[u8]> {
 impl JsonDocument {
     /// Bytes are missing: what is open ends here.
     pub(super) fn lose(&mut self, scope: &mut Scope<'_>) {
-        self.rows.forget();
+        let held = self.rows.take();
+        if !self.rows.are_lines() {
+            // The front of a resource: it ends here, whatever it is.
+            let _ = self.read(&held, scope);
+        }
         self.elements.lose();
         self.tokens = Tokens::default();
         if let Some(mut inner) = self.inner.take() {

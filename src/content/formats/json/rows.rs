@@ -1,5 +1,5 @@
-//! Splits JSON into self-contained rows: the lines of NDJSON, or a document that arrived in one piece. A row that was
-//! read before is not read again ([`Scope::unit`]).
+//! Splits JSON into self-contained rows: the lines of NDJSON, a document that arrived in one piece, or a resource of
+//! FHIR on one line. A row that was read before is not read again ([`Scope::unit`]).
 //!
 //! Nothing else may depend on this: a row that is longer, or whose end is not available, is read as it arrives.
 
@@ -11,6 +11,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// Longest row that may be repeated, bytes; an incomplete row is held up to this length.
 const MAX_ROW: usize = 16 << 10;
+
+/// Longest name of a type of resource, bytes.
+const MAX_TYPE: usize = 64;
 
 /// Shortest one: reading less is as fast as looking it up.
 const MIN_ROW: usize = 64;
@@ -34,9 +37,9 @@ impl Rows {
         self.lines
     }
 
-    /// What was held is not read.
-    pub(super) fn forget(&mut self) {
-        self.held = Zeroizing::default();
+    /// Takes what is held of an incomplete row.
+    pub(super) fn take(&mut self) -> Zeroizing<Vec<u8>> {
+        std::mem::take(&mut self.held)
     }
 }
 
@@ -80,12 +83,13 @@ impl JsonDocument {
         let near = bytes.get(..=MAX_ROW).unwrap_or(bytes);
         let end = memchr(b'\n', near);
         let row = near.get(..end.unwrap_or(near.len())).unwrap_or_default();
-        if begins(row) && ends(row) && row.len() <= MAX_ROW {
+        if self.begins(row) && ends(row) && row.len() <= MAX_ROW {
             self.rows.lines |= end.is_some();
             self.whole(row, scope)?;
             return Ok(row.len());
         }
-        if self.rows.lines && begins(row) && end.is_none() && row.len() <= MAX_ROW {
+        let comes = self.rows.lines && self.begins(row) || is_resource(row);
+        if comes && end.is_none() && row.len() <= MAX_ROW {
             self.rows.held.extend_from_slice(row);
             return Ok(row.len());
         }
@@ -128,15 +132,38 @@ impl JsonDocument {
         result
     }
 
+    /// Whether it begins as a row does.
+    fn begins(&self, row: &[u8]) -> bool {
+        match row.first() {
+            Some(b'{') => true,
+            Some(b'[') => !self.tree.awaits_patch(),
+            _ => false,
+        }
+    }
+
     /// Whether a row may begin here.
     fn is_between(&self) -> bool {
         self.tokens.at_end() && self.tree.is_fresh()
     }
 }
 
-/// Whether it begins as a row does.
-fn begins(row: &[u8]) -> bool {
-    matches!(row.first(), Some(b'{' | b'['))
+/// Whether it begins as a resource of FHIR does that is about one person at most: the rest of it is worth waiting for.
+/// A bundle is not, whose resources are passed on one by one.
+fn is_resource(row: &[u8]) -> bool {
+    let after = |rest: &'_ [u8], text: &[u8]| -> Option<usize> {
+        let blanks = rest.iter().take_while(|b| **b == b' ').count();
+        rest.get(blanks..)?.starts_with(text).then_some(blanks + text.len())
+    };
+    let mut at = 0;
+    for text in [&b"{"[..], b"\"resourceType\"", b":", b"\""] {
+        match after(row.get(at..).unwrap_or_default(), text) {
+            Some(len) => at += len,
+            None => return false,
+        }
+    }
+    let name = row.get(at..).unwrap_or_default();
+    let Some(end) = memchr(b'"', name.get(..MAX_TYPE).unwrap_or(name)) else { return false };
+    !matches!(name.get(..end), Some(b"Bundle" | b"Parameters" | b"List"))
 }
 
 /// Whether it ends as a row does.

@@ -129,7 +129,7 @@ impl Reader {
         self.inside = true;
         if let Ok(transaction) = std::str::from_utf8(&header.transaction) {
             scope.set_operation(transaction);
-            ServiceFacts::add(&mut scope.facts().messages().types, transaction);
+            ServiceFacts::add_shared(&mut scope.facts().messages().types, transaction);
         }
         if let Ok(version) = std::str::from_utf8(&header.version) {
             ServiceFacts::set(&mut scope.facts().messages().version, version);

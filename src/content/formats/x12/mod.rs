@@ -297,7 +297,7 @@ impl Loops {
                 let code = segment.get(1);
                 if code.len() == 3 && code.bytes().all(|b| b.is_ascii_digit()) {
                     scope.set_operation(code);
-                    ServiceFacts::add(&mut scope.facts().messages().types, code);
+                    ServiceFacts::add_shared(&mut scope.facts().messages().types, code);
                 }
             }
             "HL" => self.level(segment, scope),

@@ -170,7 +170,7 @@ impl Reader {
             && kind.bytes().all(|b| b.is_ascii_alphanumeric())
         {
             scope.set_operation(kind);
-            ServiceFacts::add(&mut scope.facts().messages().types, kind);
+            ServiceFacts::add_shared(&mut scope.facts().messages().types, kind);
         }
     }
 

@@ -82,7 +82,7 @@ fn reads_an_admission() {
         facts.messages.as_ref().expect("facts of messages").processing_id.as_deref(),
         Some("P")
     );
-    assert_eq!(facts.messages.as_ref().expect("facts of messages").types, ["ADT^A01"]);
+    assert_eq!(*facts.messages.as_ref().expect("facts of messages").types, ["ADT^A01"]);
     assert_eq!(read.counters.records, [("hl7v2", 1)]);
 }
 
