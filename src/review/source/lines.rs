@@ -11,7 +11,7 @@ use std::path::Path;
 
 /// Longest line, bytes; a hundred times the longest event.
 const MAX_LINE: u64 = 1 << 20;
-/// Longest event that is kept, bytes; parts of summaries are longer, and are not kept.
+/// Longest event, bytes. Summaries are longer: they list the files of a run, or numbers.
 const MAX_EVENT: usize = 64 << 10;
 /// Kinds of identifiers of one patient that are kept.
 const MAX_KINDS: usize = 64;
@@ -115,7 +115,8 @@ impl<'a> Reader<'a> {
     /// Reads a line; none if it is no event.
     fn line(&mut self, text: &[u8]) -> Option<()> {
         let head: Head = serde_json::from_slice(text).ok()?;
-        if text.len() > MAX_EVENT && head.event.action != "phi-summary" {
+        let listing = matches!(head.event.action.as_str(), "phi-summary" | "run-summary");
+        if text.len() > MAX_EVENT && !listing {
             self.results.losses.too_long += 1;
             return Some(());
         }
@@ -148,8 +149,9 @@ impl<'a> Reader<'a> {
                 put(&mut self.results.assets, &mut self.assets, (run, id), asset)
             }
             "run-summary" => {
-                self.ended(&line, run, whole()?);
-                Some(true)
+                let fits = self.fits(weight(text), MAX_EVENT);
+                self.ended(&line, run, if fits { whole()? } else { Value::Null });
+                Some(fits)
             }
             // Summaries are for `phitap merge`; the status of a sensor is not listed.
             "phi-summary" | "sensor-status" => Some(true),

@@ -104,7 +104,7 @@ fn events_that_list_many_things_take_no_more_memory_than_is_granted() {
     // A list of patients whose sighting has a long text, which each of them would repeat.
     let list = |line: usize| {
         let tokens: Vec<String> = (0..1000).map(|n| format!("\"p_{line}-{n}\"")).collect();
-        let list = format!("\"patients\":[{{\"tokens\":[{}]}}]", tokens.join(","));
+        let list = format!("\"patients\":[{{\"kinds\":[],\"tokens\":[{}]}}]", tokens.join(","));
         let event =
             FINDING.replace("\"patient\":{", "\"unused\":{").replace("\"records\":2", &list);
         event.replace("dicom-patient", &"r".repeat(30_000))
@@ -118,8 +118,8 @@ fn events_that_list_many_things_take_no_more_memory_than_is_granted() {
     assert_eq!((one.patients.len(), one.losses.none()), (1000, true));
     let all = read_text(&lines.join("\n"), &Filter::default()).expect("reads");
     assert!(held(&all) < 300 << 20, "{} bytes", held(&all));
-    assert_eq!(all.patients.len() as u64 + all.losses.patients, 20_000);
-    assert!(all.losses.patients > 0);
+    assert!((5000..20_000).contains(&all.patients.len()), "{}", all.patients.len());
+    assert!(all.losses.patients > 0 && all.losses.entries > 0);
     // Exposures of many values, each of which is small.
     let exposure = |n: usize| {
         let many = format!("\"network\":{{\"more\":[{}0],", "0,".repeat(30_000));
@@ -134,6 +134,11 @@ fn events_that_list_many_things_take_no_more_memory_than_is_granted() {
     let many = format!("\"kinds\":[{}]", kinds.join(","));
     let one = read_text(&FINDING.replace("\"kinds\":[\"sex\"]", &many), &Filter::default());
     assert!(one.expect("reads").patients[0].kinds.len() <= 64);
+    // The summary of a run lists its files.
+    let long =
+        SUMMARY.replace("\"run\":{", &format!("\"run\":{{\"x\":\"{}\",", "x".repeat(70_000)));
+    let results = read_text(&format!("{FINDING}\n{long}"), &Filter::default()).expect("reads");
+    assert!(results.losses.none() && results.runs[0].ended);
     // And an event that no run writes.
     let long = EXPOSURE.replace("C-FIND", &"x".repeat(70_000));
     let text = format!("{FINDING}\n{long}");
