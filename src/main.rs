@@ -238,6 +238,7 @@ fn jobs(task: &phitap::cli::JobsTask) -> Result<u8, phitap::jobs::JobError> {
     let whole = match task {
         JobsTask::Submit(submit) => phitap::jobs::submit(submit, &mut out).map(|()| true)?,
         JobsTask::Status(ask) => phitap::jobs::status(ask, &mut out)?,
+        JobsTask::Clear(clear) => phitap::jobs::clear(clear, &mut out).map(|()| true)?,
         JobsTask::Result(ask) => {
             phitap::jobs::result(ask, &mut out, &mut |note| complain(&note))? == Answer::Done
         }

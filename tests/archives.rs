@@ -1,74 +1,191 @@
-//! Archives in an object store: jobs over `s3://`, streamed from a server that emulates S3 (moto).
+//! Archives in object stores: jobs over `s3://`, `gs://` and `az://`, streamed from servers that emulate S3
+//! (moto), Google Cloud Storage (fake-gcs-server) and Azure Blob Storage (Azurite).
 #![cfg(feature = "archives")]
 // The tests wait for servers by the system clock.
 #![allow(clippy::disallowed_methods)]
 
 mod common;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use common::Bounded as _;
 use common::nats::{Nats, left_out};
 use common::summaries::{alone, found};
 use common::{Key, PHITAP, hospital, list, split};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
-/// A server that is killed when this is dropped.
-struct S3 {
+/// Account and key of every emulator of Azure Storage, as its documentation publishes them.
+const ACCOUNT: &str = "devstoreaccount1";
+const ACCOUNT_KEY: &str =
+    "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw==";
+
+/// Whose protocol a server speaks.
+#[derive(Clone, Copy, Debug)]
+enum Provider {
+    Amazon,
+    Google,
+    Azure,
+}
+
+/// A server with one empty bucket, `hospital`, that is killed when this is dropped.
+struct Bucket {
+    provider: Provider,
     child: Child,
     port: u16,
 }
 
-impl S3 {
-    fn start() -> Self {
+impl Bucket {
+    fn start(provider: Provider) -> Self {
         let port = common::ports::port_for_a_program();
-        let child = Command::new("moto_server")
-            .args(["-H", "127.0.0.1", "-p", &port.to_string()])
+        let number = port.to_string();
+        let (program, arguments) = match provider {
+            Provider::Amazon => ("moto_server", vec!["-H", "127.0.0.1", "-p", &number]),
+            Provider::Google => (
+                "fake-gcs-server",
+                vec![
+                    "-scheme",
+                    "http",
+                    "-host",
+                    "127.0.0.1",
+                    "-port",
+                    &number,
+                    "-backend",
+                    "memory",
+                ],
+            ),
+            Provider::Azure => (
+                "azurite-blob",
+                vec![
+                    "--blobHost",
+                    "127.0.0.1",
+                    "--blobPort",
+                    &number,
+                    "--inMemoryPersistence",
+                    "--skipApiVersionCheck",
+                    "--disableTelemetry",
+                ],
+            ),
+        };
+        let child = Command::new(program)
+            .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .expect("moto_server is not installed: pip install 'moto[server]'");
+            .unwrap_or_else(|error| panic!("{program}: {error}; .ci/run installs it"));
+        let bucket = Self { provider, child, port };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(begun.elapsed() < Duration::from_secs(180), "moto_server does not start");
+            assert!(begun.elapsed() < Duration::from_secs(180), "{program} does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
-        Self { child, port }
+        match provider {
+            Provider::Amazon => bucket.send("PUT", "/hospital", "", b""),
+            Provider::Google => {
+                let name = json!({"name": "hospital"}).to_string();
+                let json = "Content-Type: application/json\r\n";
+                bucket.send("POST", "/storage/v1/b?project=test", json, name.as_bytes());
+            }
+            Provider::Azure => bucket.send_signed("/hospital", "?restype=container", "", b""),
+        }
+        bucket
     }
 
-    fn put(&self, path: &str, body: &[u8]) {
+    /// Sends a request, which must be answered well.
+    fn send(&self, method: &str, path: &str, headers: &str, body: &[u8]) {
         let mut stream = TcpStream::connect(("127.0.0.1", self.port)).expect("connected");
         write!(
             stream,
-            "PUT {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+            "{method} {path} HTTP/1.1\r\nHost: 127.0.0.1:{}\r\nConnection: close\r\n{headers}Content-Length: {}\r\n\r\n",
+            self.port,
             body.len()
         )
         .expect("sent");
         stream.write_all(body).expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("answer");
-        assert!(answer.contains(" 200 "), "{answer}");
+        assert!(answer.starts_with("HTTP/1.1 20"), "{method} {path}: {answer}");
+    }
+
+    /// A PUT with a signature of the account ("Authorize with Shared Key" of Azure Storage).
+    fn send_signed(&self, path: &str, query: &str, of_blob: &str, body: &[u8]) {
+        let format = time::macros::format_description!(
+            "[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT"
+        );
+        let date = time::OffsetDateTime::now_utc().format(format).expect("date");
+        let headers = format!("{of_blob}x-ms-date:{date}\nx-ms-version:2021-12-02\n");
+        let length = if body.is_empty() { String::new() } else { body.len().to_string() };
+        let resource = query.trim_start_matches('?').replace('=', ":");
+        let resource = if resource.is_empty() { resource } else { format!("\n{resource}") };
+        let text = format!(
+            "PUT\n\n\n{length}\n\n\n\n\n\n\n\n\n{headers}/{ACCOUNT}/{ACCOUNT}{path}{resource}"
+        );
+        let key = STANDARD.decode(ACCOUNT_KEY).expect("base64");
+        let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, &key);
+        let signature = STANDARD.encode(ring::hmac::sign(&key, text.as_bytes()));
+        let headers = headers.replace('\n', "\r\n");
+        let headers = format!("{headers}Authorization: SharedKey {ACCOUNT}:{signature}\r\n");
+        self.send("PUT", &format!("/{ACCOUNT}{path}{query}"), &headers, body);
+    }
+
+    fn put(&self, key: &str, body: &[u8]) {
+        match self.provider {
+            Provider::Amazon => self.send("PUT", &format!("/hospital/{key}"), "", body),
+            Provider::Google => {
+                let path = format!("/upload/storage/v1/b/hospital/o?uploadType=media&name={key}");
+                self.send("POST", &path, "Content-Type: application/octet-stream\r\n", body);
+            }
+            Provider::Azure => {
+                let path = format!("/hospital/{key}");
+                self.send_signed(&path, "", "x-ms-blob-type:BlockBlob\n", body);
+            }
+        }
+    }
+
+    /// The address of a key, or of those that begin like it.
+    fn url(&self, key: &str) -> String {
+        let scheme = match self.provider {
+            Provider::Amazon => "s3",
+            Provider::Google => "gs",
+            Provider::Azure => "az",
+        };
+        format!("{scheme}://hospital/{key}")
     }
 
     /// The program, configured for the server.
     fn phitap(&self, arguments: &[&str]) -> Output {
-        Command::new(PHITAP)
-            .args(arguments)
-            .env("AWS_ENDPOINT", format!("http://127.0.0.1:{}", self.port))
-            .env("AWS_ALLOW_HTTP", "true")
-            .env("AWS_REGION", "us-east-1")
-            .env("AWS_ACCESS_KEY_ID", "someone")
-            .env("AWS_SECRET_ACCESS_KEY", "nothing")
-            .stdin(Stdio::null())
-            .finish()
+        let mut command = Command::new(PHITAP);
+        let server = format!("http://127.0.0.1:{}", self.port);
+        match self.provider {
+            Provider::Amazon => command
+                .env("AWS_ENDPOINT", server)
+                .env("AWS_ALLOW_HTTP", "true")
+                .env("AWS_REGION", "us-east-1")
+                .env("AWS_ACCESS_KEY_ID", "someone")
+                .env("AWS_SECRET_ACCESS_KEY", "nothing"),
+            Provider::Google => {
+                let account = json!({
+                    "gcs_base_url": server, "disable_oauth": true, "client_email": "",
+                    "private_key": "", "private_key_id": "",
+                });
+                command
+                    .env("GOOGLE_SERVICE_ACCOUNT_KEY", account.to_string())
+                    .env("GOOGLE_ALLOW_HTTP", "true")
+            }
+            Provider::Azure => command
+                .env("AZURE_STORAGE_USE_EMULATOR", "true")
+                .env("AZURITE_BLOB_STORAGE_URL", server),
+        };
+        command.args(arguments).stdin(Stdio::null()).finish()
     }
 }
 
-impl Drop for S3 {
+impl Drop for Bucket {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
@@ -76,41 +193,49 @@ impl Drop for S3 {
 }
 
 #[test]
-fn captures_in_a_bucket_give_what_they_give_as_files() {
+fn captures_in_a_bucket_of_amazon_give_what_they_give_as_files() {
+    captures_in_a_bucket(Provider::Amazon);
+}
+
+#[test]
+fn captures_in_a_bucket_of_google_give_what_they_give_as_files() {
+    captures_in_a_bucket(Provider::Google);
+}
+
+#[test]
+fn captures_in_a_bucket_of_azure_give_what_they_give_as_files() {
+    captures_in_a_bucket(Provider::Azure);
+}
+
+fn captures_in_a_bucket(provider: Provider) {
     if left_out() {
         return;
     }
-    let (key, folder, nats, s3) =
-        (Key::new(), tempfile::tempdir().expect("folder"), Nats::start(), S3::start());
+    let (key, folder, nats, bucket) =
+        (Key::new(), tempfile::tempdir().expect("folder"), Nats::start(), Bucket::start(provider));
     let parts = split::over_sensors(&hospital(), 3, folder.path());
-    s3.put("/hospital", b"");
     for part in &parts {
         let name = part.file_name().and_then(|name| name.to_str()).expect("name");
-        s3.put(&format!("/hospital/2026/{name}"), &std::fs::read(part).expect("capture"));
+        bucket.put(&format!("2026/{name}"), &std::fs::read(part).expect("capture"));
     }
-    s3.put("/hospital/2026/notes.txt", b"no capture");
-    s3.put("/hospital/broken/cut.pcap.gz", b"\x1f\x8b\x08 garbage");
+    bucket.put("2026/notes.txt", b"no capture");
+    bucket.put("broken/cut.pcap.gz", b"\x1f\x8b\x08 garbage");
     let truth = alone(&key, &hospital(), folder.path());
 
-    let url = nats.url();
+    let (url, broken) = (nats.url(), bucket.url("broken/cut.pcap.gz"));
     let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
-    let submitted = s3.phitap(&[
-        "jobs",
-        "submit",
-        "--nats",
-        &url,
-        "s3://hospital/2026",
-        "s3://hospital/broken/cut.pcap.gz",
-    ]);
+    let submitted =
+        bucket.phitap(&["jobs", "submit", "--nats", &url, &bucket.url("2026"), &broken]);
     assert!(submitted.status.success(), "{}", said(&submitted));
     let text = String::from_utf8_lossy(&submitted.stdout).into_owned();
     assert!(text.contains("2 jobs of 4 captures"), "what rotates is one job: {text}");
-    let none = s3.phitap(&["jobs", "submit", "--nats", &url, "s3://hospital/nowhere"]);
+    let nowhere = bucket.url("nowhere");
+    let none = bucket.phitap(&["jobs", "submit", "--nats", &url, &nowhere]);
     assert_eq!(none.status.code(), Some(1));
-    assert!(said(&none).contains("s3://hospital/nowhere"), "{}", said(&none));
+    assert!(said(&none).contains(&nowhere), "{}", said(&none));
 
     let before: Vec<_> = list_of(std::env::temp_dir().as_path());
-    let worked = s3.phitap(&[
+    let worked = bucket.phitap(&[
         "worker",
         "--nats",
         &url,
@@ -125,7 +250,7 @@ fn captures_in_a_bucket_give_what_they_give_as_files() {
     assert!(worked.status.success(), "{}", said(&worked));
     let after: Vec<_> = list_of(std::env::temp_dir().as_path());
     assert_eq!(before, after, "no capture is left on the disk");
-    let status = s3.phitap(&["jobs", "status", "--json", "--nats", &url]);
+    let status = bucket.phitap(&["jobs", "status", "--json", "--nats", &url]);
     let status: Value = serde_json::from_slice(&status.stdout).expect("JSON");
     assert_eq!(
         status["done"]["jobs"].as_u64().unwrap_or(0)
@@ -135,8 +260,8 @@ fn captures_in_a_bucket_give_what_they_give_as_files() {
     );
     let named = list(&status["given_up"]).iter().chain(list(&status["partly_read"]));
     let named: Vec<&str> = named.filter_map(|of| of["file"].as_str()).collect();
-    assert_eq!(named, ["s3://hospital/broken/cut.pcap.gz"], "{status}");
-    let result = s3.phitap(&["jobs", "result", "--format", "json", "--nats", &url]);
+    assert_eq!(named, [&broken], "{status}");
+    let result = bucket.phitap(&["jobs", "result", "--format", "json", "--nats", &url]);
     assert_eq!(result.status.code(), Some(3), "one is cut: {}", said(&result));
     let result: Value = serde_json::from_slice(&result.stdout).expect("JSON");
     assert_eq!(found(&result), truth);

@@ -78,6 +78,23 @@ fn signed_rules_reach_the_sensor_and_nothing_else_does() {
     let listed = phitap(["rules", "list", "--rules", &current.display().to_string()]);
     assert!(listed.out.contains("key-own"), "{}", listed.err);
 
+    // A key that others may read signs nothing, and no rules at all are a mistake.
+    let set_mode = |mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&private, mode).expect("mode");
+    };
+    set_mode(0o644);
+    let run = publish(&nats, &rules, &private);
+    assert_eq!((run.status, run.err.lines().count()), (Some(1), 1), "{}", run.err);
+    assert!(run.err.contains("chmod 600"), "{}", run.err);
+    set_mode(0o600);
+    let empty = folder.path().join("empty");
+    std::fs::create_dir(&empty).expect("folder");
+    std::fs::write(empty.join("README.txt"), "no rules").expect("written");
+    let run = publish(&nats, &empty, &private);
+    assert_eq!((run.status, run.err.lines().count()), (Some(1), 1), "{}", run.err);
+    assert!(run.err.contains("no file of rules"), "{}", run.err);
+
     // Rules that cannot be loaded are not published.
     std::fs::write(rules.join("own.toml"), "[[key]]\nnonsense = 1\n").expect("written");
     let run = publish(&nats, &rules, &private);

@@ -162,6 +162,24 @@ fn a_rotated_set_is_one_job_and_no_flow_is_cut() {
     assert_eq!(Worker::start(&nats, &key, "w", &["--until-empty"]).end(), "");
     let result = jobs(&nats, &["result", "--format", "json"]);
     assert_eq!(found(&result.out), truth);
+    assert_eq!(status(&nats)["flows_crossing_at_most"], 0);
+    assert!(!jobs(&nats, &["status"]).out.contains("Cut"));
+}
+
+#[test]
+fn flows_that_are_cut_between_jobs_are_counted() {
+    let Some(Setup { key, folder, nats, .. }) = Setup::new() else { return };
+    let archive = new_folder(&folder, "archive");
+    split::over_time(&hospital(), &["one.pcap", "two.pcap", "three.pcap"], &archive);
+    let run = jobs(&nats, &["submit", "--together", "none", &archive.display().to_string()]);
+    assert!(run.out.contains("3 jobs of 3 captures"), "{}{}", run.out, run.err);
+    assert_eq!(Worker::start(&nats, &key, "w", &["--until-empty"]).end(), "");
+    let status = status(&nats);
+    let count = |name: &str| status[name].as_u64().expect("a count");
+    assert!(count("flows_begun_before") > 0 && count("flows_unended") > 0, "{status}");
+    assert!(count("flows_crossing_at_most") > 0, "{status}");
+    let text = jobs(&nats, &["status"]).out;
+    assert!(text.contains("Cut      at most ") && text.contains("--together"), "{text}");
 }
 
 /// The process that replays a capture.
@@ -181,14 +199,7 @@ fn the_job_of_a_killed_worker_is_done_by_another() {
     let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
     // A pipe without a writer keeps the worker busy for as long as needed.
     let capture = folder.path().join("slow.pcap");
-    rustix::fs::mknodat(
-        rustix::fs::CWD,
-        &capture,
-        rustix::fs::FileType::Fifo,
-        rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
-        0,
-    )
-    .expect("a pipe");
+    endless(&capture);
     let run = jobs(&nats, &["submit", &capture.display().to_string()]);
     assert_eq!(run.status, Some(0), "{}", run.err);
     let mut first = Worker::start(&nats, &key, "first", &[]);
@@ -264,6 +275,109 @@ fn poison_ends_in_a_list_with_its_reason_and_disturbs_nothing_else() {
 }
 
 #[test]
+fn one_broker_holds_several_archives_and_each_is_cleared_alone() {
+    let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
+    let other = folder.path().join("other.pcap");
+    let parts = split::over_sensors(&hospital(), 3, &new_folder(&folder, "parts"));
+    std::fs::copy(&parts[0], &other).expect("copied");
+    let run = jobs(&nats, &["submit", &hospital().display().to_string()]);
+    assert!(run.out.contains("1 job of 1 capture"), "{}{}", run.out, run.err);
+    let run = jobs(&nats, &["submit", "--queue", "second", &other.display().to_string()]);
+    assert!(run.out.contains("1 job of 1 capture"), "{}{}", run.out, run.err);
+    assert_eq!(Worker::start(&nats, &key, "a", &["--until-empty"]).end(), "");
+    let queue = ["--until-empty", "--queue", "second"];
+    assert_eq!(Worker::start(&nats, &key, "a", &queue).end(), "");
+    let result = jobs(&nats, &["result", "--format", "json"]);
+    assert_eq!(found(&result.out), truth, "nothing of the other archive");
+    let result = jobs(&nats, &["result", "--format", "json", "--queue", "second"]);
+    assert_eq!(found(&result.out), alone(&key, &other, folder.path()));
+    let run = jobs(&nats, &["clear"]);
+    assert_eq!((run.status, run.out.as_str()), (Some(0), "1 job and their results removed\n"));
+    assert_eq!(jobs(&nats, &["clear"]).out, "the queue has no jobs and no results\n");
+    assert_eq!(jobs(&nats, &["result"]).status, Some(1));
+    assert_eq!(jobs(&nats, &["result", "--queue", "second"]).status, Some(0));
+    // The same archive once more.
+    let run = jobs(&nats, &["submit", &hospital().display().to_string()]);
+    assert!(run.out.contains("1 job of 1 capture"), "{}{}", run.out, run.err);
+    assert_eq!(Worker::start(&nats, &key, "a", &["--until-empty"]).end(), "");
+    assert_eq!(found(&jobs(&nats, &["result", "--format", "json"]).out), truth);
+    let run = jobs(&nats, &["status", "--queue", "a.b"]);
+    assert_eq!(run.status, Some(2), "{}", run.err);
+}
+
+/// A capture that a worker reads for as long as we want: a pipe without a writer.
+fn endless(path: &Path) {
+    let (kind, mode) =
+        (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR);
+    rustix::fs::mknodat(rustix::fs::CWD, path, kind, mode, 0).expect("a pipe");
+}
+
+#[test]
+fn running_jobs_are_not_cleared_and_a_worker_that_is_stopped_ends_soon() {
+    let Some(Setup { key, folder, mut nats, .. }) = Setup::new() else { return };
+    let capture = folder.path().join("slow.pcap");
+    endless(&capture);
+    let run = jobs(&nats, &["submit", &capture.display().to_string()]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let mut worker = Worker::start(&nats, &key, "w", &[]);
+    wait_for("it runs", || (status(&nats)["running"]["jobs"] == 1).then_some(()));
+    assert!(status(&nats)["seconds_left"].is_null() && status(&nats)["no_worker"] == false);
+    let run = jobs(&nats, &["clear"]);
+    assert_eq!((run.status, run.out.as_str()), (Some(1), ""), "{}", run.err);
+    assert!(run.err.contains("1 job") && run.err.contains("--force"), "{}", run.err);
+    assert_eq!(jobs(&nats, &["clear", "--force"]).status, Some(0));
+    // The broker is away: the worker must not wait for it when it is to end.
+    nats.kill();
+    let pid = rustix::process::Pid::from_child(&worker.0);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
+    let begun = Instant::now();
+    wait_for("the worker ends", || worker.0.try_wait().expect("status"));
+    // Requests to the broker wait for 45 s.
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+}
+
+#[test]
+fn a_file_that_one_worker_does_not_see_is_no_failed_try() {
+    let Some(Setup { key, folder, nats, truth }) = Setup::new() else { return };
+    let capture = folder.path().join("mounted.pcap");
+    std::fs::copy(hospital(), &capture).expect("copied");
+    let run = jobs(&nats, &["submit", &capture.display().to_string()]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    // Here it is not mounted.
+    let hidden = folder.path().join("hidden");
+    std::fs::rename(&capture, &hidden).expect("moved");
+    let one = ["--tries", "1"];
+    let blind = Worker::start(&nats, &key, "blind", &one);
+    let seen = wait_for("it is missed", || {
+        let status = status(&nats);
+        (!list(&status["not_seen"]).is_empty()).then_some(status)
+    });
+    assert_eq!(seen["queued"]["jobs"], 1, "{seen}");
+    drop(blind);
+    // And here it is.
+    std::fs::rename(&hidden, &capture).expect("moved");
+    assert_eq!(Worker::start(&nats, &key, "sees", &["--until-empty", "--tries", "1"]).end(), "");
+    assert_eq!(found(&jobs(&nats, &["result", "--format", "json"]).out), truth);
+    assert!(list(&status(&nats)["given_up"]).is_empty());
+    // One that no worker sees is given up.
+    let lost = folder.path().join("lost.pcap");
+    std::fs::copy(hospital(), &lost).expect("copied");
+    assert_eq!(jobs(&nats, &["submit", &lost.display().to_string()]).status, Some(0));
+    std::fs::remove_file(&lost).expect("removed");
+    let said = Worker::start(&nats, &key, "sees", &["--until-empty", "--queue", "none"]).end();
+    assert_eq!(said, "", "another queue");
+    let worker = Worker::start(&nats, &key, "blind", &["--until-empty"]);
+    let said = worker.end();
+    assert!(said.contains("left to workers that see this file"), "{said}");
+    let status = status(&nats);
+    let given_up = &list(&status["given_up"])[0]["reason"];
+    assert!(
+        given_up.as_str().is_some_and(|reason| reason.contains("at every worker")),
+        "{given_up}"
+    );
+}
+
+#[test]
 fn what_is_wrong_is_said_in_one_line() {
     let key = Key::new();
     let port = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -300,6 +414,10 @@ fn what_is_wrong_is_said_in_one_line() {
         ("rules = \"/nowhere/rules\"\n", 1, "/nowhere/rules"),
         ("fail-on = \"high\"\n", 2, "fail-on"),
         ("follow = true\n", 2, "follow"),
+        ("output = \"events.json\"\n", 2, "output"),
+        ("output = \"stdout,format=csv\"\n", 2, "output"),
+        ("store = \"all.db\"\n", 2, "store"),
+        ("report = \"report.html\"\n", 2, "report"),
     ] {
         let config = write("config.toml", text);
         let key = key.path();
@@ -315,4 +433,7 @@ fn what_is_wrong_is_said_in_one_line() {
     assert!(run.err.contains("/nowhere/capture"), "{}", run.err);
     let run = phitap(["worker", "--key-file", &key.path()]);
     assert_eq!(run.status, Some(2));
+    let run = phitap(["worker", "--nats", &url, "--key-file", &key.path(), "--gone-after", "0s"]);
+    assert_eq!(run.status, Some(2));
+    assert!(run.err.contains("--gone-after is 2 s at least"), "{}", run.err);
 }

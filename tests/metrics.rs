@@ -61,6 +61,7 @@ const FURTHER: &[(&str, &str, &[&str])] = &[
     ("phitap_flows_unread_total", "counter", &["reason"]),
     ("phitap_findings_by_direction_total", "counter", &["direction"]),
     ("phitap_exposures_reached_total", "counter", &["patients"]),
+    ("phitap_exposures", "gauge", &["severity"]),
     ("phitap_certificates", "gauge", &["service", "state"]),
     ("phitap_certificates_self_signed", "gauge", &["service"]),
     ("phitap_tls_deprecated_services", "gauge", &["service"]),
@@ -276,6 +277,8 @@ fn totals_are_those_of_the_run_summary() {
         let n = of["count"].as_f64();
         assert_eq!(metrics.value("phitap_messages_total", &labels), n, "{of}");
     }
+    // What was found stays when the run is over.
+    assert_eq!(metrics.sum("phitap_exposures"), run["exposures"].as_f64().expect("a count"));
     // The run has ended.
     for name in ["phitap_flows_active", "phitap_exposures_active", "phitap_memory_bytes"] {
         assert_eq!(metrics.sum(name), 0.0, "{name}");

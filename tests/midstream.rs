@@ -29,14 +29,17 @@ const NEEDS_BEGINNING: &[(&str, &str)] = &[
     ("other-imap-parts", "the parts of a message were described before"),
     ("other-kafka", "answers are found by the requests before them"),
     ("other-mailbox", "the length of a message that is appended is sent before it"),
+    ("other-mysql-attributes", "a statement that is executed was prepared before"),
     ("other-mysql-cached", "columns that the client knows are not described again"),
     ("other-mysql-load", "the file is asked for before it is sent"),
     ("other-mysql-results", "one connection is compressed, and one prepares its statements before"),
     ("other-postgres-asyncpg", "a statement is described once"),
     ("other-postgres-binary", "a statement is described once"),
     ("other-postgres-copy", "the statement names the columns before"),
+    ("other-redis-fields", "an answer does not say what was asked"),
     ("other-redis-hash", "an answer does not say what was asked"),
     ("other-rsync", "the lists of files and the checksums are agreed on before"),
+    ("other-tds-procedure", "a procedure that is called was created before"),
     ("other-telnet-curses", "the labels of a screen are painted once"),
 ];
 
@@ -44,6 +47,7 @@ const NEEDS_BEGINNING: &[(&str, &str)] = &[
 const NEEDS_BOTH: &[(&str, &str)] = &[
     ("other-cassandra", "the server numbers the statements that the client executes"),
     ("other-kafka", "the request says how its answer is laid out"),
+    ("other-mysql-attributes", "the server numbers the statements that the client executes"),
     ("other-mysql-cached", "the client prepares what the server does not describe again"),
     ("other-mysql-load", "the server asks for the file"),
     (
@@ -52,6 +56,7 @@ const NEEDS_BOTH: &[(&str, &str)] = &[
     ),
     ("other-postgres-binary", "the client asks which form the values have"),
     ("other-postgres-copy", "the statement names the columns"),
+    ("other-redis-fields", "an answer does not say what was asked"),
     ("other-redis-hash", "an answer does not say what was asked"),
     ("other-rsync", "both sides agree on how files are sent"),
     ("other-telnet-curses", "what the user types tells one screen from the next"),

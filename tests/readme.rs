@@ -239,6 +239,7 @@ fn every_protocol_and_format_is_named() {
         "jobs submit",
         "jobs status",
         "jobs result",
+        "jobs clear",
         "worker",
     ];
     let help = commands.map(|c| phitap(c.split(' ').chain(["--help"])).out).concat();

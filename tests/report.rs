@@ -286,6 +286,47 @@ fn recordings_of_services_without_a_login_say_that_they_are_open() {
     }
 }
 
+/// A login before the capture was not seen: it is not known that there was none.
+#[test]
+fn services_that_were_joined_behind_their_login_are_not_called_open() {
+    let folder = tempfile::tempdir().expect("folder");
+    let (mut seen, mut unknown) = (0, 0);
+    for name in ["other-stomp", "other-mailbox", "other-amqp", "other-xmpp", "other-mysql-results"]
+    {
+        let capture = format!("{}/fixtures/captures/{name}.pcap", common::ROOT);
+        let capture = std::fs::read(capture).expect("a capture");
+        let place = folder.path().join("late.pcap");
+        for packets in 4..24 {
+            let Some(late) = common::packets::begun_later(&capture, packets) else { break };
+            std::fs::write(&place, late).expect("written");
+            let run = phitap([
+                "replay".as_ref(),
+                "--quiet".as_ref(),
+                "--format".as_ref(),
+                "ecs".as_ref(),
+                place.as_os_str(),
+            ]);
+            for event in common::events(&run.out) {
+                let service = &event["phi"]["service"];
+                let protocol = event["network"]["protocol"].as_str().unwrap_or_default();
+                if event["phi"]["exposure"]["state"] != "ended"
+                    || !name.contains(protocol) && name != "other-mailbox"
+                {
+                    continue;
+                }
+                let place = format!("{name} from packet {packets}: {service}");
+                assert_ne!(service["authentication"], "none", "{place}");
+                assert_ne!(service["access"]["answers"], "anyone", "{place}");
+                let software = service["software"].as_str().unwrap_or_default();
+                assert!(!software.contains("messages") && !software.contains("in."), "{place}");
+                seen += 1;
+                unknown += u32::from(service["authentication"] == "unknown");
+            }
+        }
+    }
+    assert!(seen > 40 && unknown > 10, "{unknown} of {seen}");
+}
+
 /// An Ethernet frame with a UDP datagram over IPv4, without checksums.
 fn datagram(from: ([u8; 4], u16), to: ([u8; 4], u16), payload: &[u8]) -> Vec<u8> {
     let (udp, ip) = (8 + payload.len() as u16, 28 + payload.len() as u16);

@@ -245,3 +245,93 @@ fn dashboards_refer_to_what_is_there() {
         assert!(references.iter().any(|r| r["name"] == panel["panelRefName"]), "{panel}");
     }
 }
+
+/// Attributes of saved objects by type, as the schemas of Kibana 8 declare them: it refuses any other one. `!` must be
+/// there.
+const SAVED_OBJECTS: &[(&str, &[(&str, &str)])] = &[
+    ("index-pattern", &[("title", "string!"), ("timeFieldName", "string")]),
+    (
+        "visualization",
+        &[
+            ("title", "string!"),
+            ("description", "string"),
+            ("version", "number"),
+            ("kibanaSavedObjectMeta", "meta"),
+            ("uiStateJSON", "json"),
+            ("visState", "json"),
+            ("savedSearchRefName", "string"),
+        ],
+    ),
+    (
+        "search",
+        &[
+            ("title", "string!"),
+            ("description", "string"),
+            ("columns", "strings"),
+            ("sort", "sort"),
+            ("kibanaSavedObjectMeta", "meta!"),
+            ("version", "number"),
+            ("hits", "number"),
+        ],
+    ),
+    (
+        "dashboard",
+        &[
+            ("title", "string!"),
+            ("description", "string"),
+            ("kibanaSavedObjectMeta", "meta!"),
+            ("timeRestore", "boolean"),
+            ("panelsJSON", "json"),
+            ("optionsJSON", "json"),
+            ("hits", "number"),
+            ("version", "number"),
+        ],
+    ),
+];
+
+/// Whether `value` has the type `kind` of [`SAVED_OBJECTS`].
+fn has_type(value: &Value, kind: &str) -> bool {
+    let json = |v: &Value| v.as_str().is_some_and(|t| serde_json::from_str::<Value>(t).is_ok());
+    let strings = |v: &Value| v.as_array().is_some_and(|l| l.iter().all(Value::is_string));
+    match kind.trim_end_matches('!') {
+        "string" => value.is_string(),
+        "number" => value.is_number(),
+        "boolean" => value.is_boolean(),
+        "json" => json(value),
+        "strings" => strings(value),
+        "sort" => value.as_array().is_some_and(|all| {
+            all.iter().all(|pair| strings(pair) && pair.as_array().is_some_and(|p| p.len() == 2))
+        }),
+        "meta" => value
+            .as_object()
+            .is_some_and(|meta| meta.len() == 1 && meta.get("searchSourceJSON").is_some_and(json)),
+        other => panic!("{other} is not known here"),
+    }
+}
+
+#[test]
+fn saved_objects_have_the_attributes_that_kibana_takes() {
+    let text = read("deploy/elastic/dashboards.ndjson");
+    let mut seen = BTreeSet::new();
+    for line in text.lines() {
+        let object: Value = serde_json::from_str(line).expect("JSON");
+        let kind = string(&object["type"]);
+        let (name, declared) =
+            SAVED_OBJECTS.iter().find(|(name, _)| *name == kind).expect("a known type");
+        seen.insert(*name);
+        let attributes = object["attributes"].as_object().expect("attributes");
+        for (attribute, value) in attributes {
+            let of = declared.iter().find(|(name, _)| name == attribute);
+            let (_, of) = of.unwrap_or_else(|| panic!("{kind} has no {attribute}"));
+            assert!(has_type(value, of), "{attribute} of {}: {value}", object["id"]);
+        }
+        for (attribute, of) in *declared {
+            assert!(!of.ends_with('!') || attributes.contains_key(*attribute), "{attribute}");
+        }
+        for reference in object["references"].as_array().expect("references") {
+            let parts: Vec<&String> = reference.as_object().expect("a reference").keys().collect();
+            assert_eq!(parts, ["id", "name", "type"], "{reference}");
+        }
+    }
+    assert_eq!(seen.len(), SAVED_OBJECTS.len());
+}

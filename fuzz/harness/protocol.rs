@@ -178,7 +178,8 @@ fn play(protocol: &'static dyn Protocol, turns: &[Turn], size: usize, picky: boo
     let searched = Arc::new(AtomicBool::new(false));
     let parser = Box::new(Watched { parser: protocol.open(), searched: Arc::clone(&searched) });
     let mut driver = Driver::new(LIMITS, Orientation { client: Side::Low, sure: true });
-    driver.announced(AnnouncedFlow { client: Side::Low, protocol, parser });
+    let service = (Side::High, 21);
+    driver.announced(AnnouncedFlow { service, client: Side::Low, protocol, parser });
     let mut skip = [0u64; 2];
     for turn in turns {
         let side = if turn.server { Side::High } else { Side::Low };

@@ -19,6 +19,7 @@ use async_nats::{Client, ConnectOptions, ServerAddr};
 use std::fmt::Display;
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// Longest time to connect to a server.
@@ -30,6 +31,8 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(10);
 const GIVE_UP_AFTER: Duration = Duration::from_secs(45);
 /// Longest pause between attempts to reconnect, milliseconds.
 const MAX_PAUSE: u64 = 10_000;
+/// Interval between checks whether the program was stopped.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// The error if no answer arrives in time.
 const NO_ANSWER: &str = "no answer from a NATS server";
 /// Name of the systemd credential used if none is given.
@@ -137,6 +140,28 @@ pub async fn answer<T, E: Display>(
     match tokio::time::timeout(GIVE_UP_AFTER, asked.into_future()).await {
         Ok(answer) => answer.map_err(|error| error.to_string()),
         Err(_) => Err(NO_ANSWER.to_owned()),
+    }
+}
+
+/// Awaits `of`, for at most `grace` after `stop` was set: an unreachable server must not delay the end of a program.
+/// Returns `None` if it gave up.
+pub async fn unless_stopped<T>(
+    stop: &AtomicBool,
+    grace: Duration,
+    of: impl Future<Output = T>,
+) -> Option<T> {
+    let mut of = std::pin::pin!(of);
+    let mut left = grace;
+    loop {
+        if let Ok(value) = tokio::time::timeout(LOOK_EVERY, &mut of).await {
+            return Some(value);
+        }
+        if stop.load(Ordering::Relaxed) {
+            if left.is_zero() {
+                return None;
+            }
+            left = left.saturating_sub(LOOK_EVERY);
+        }
     }
 }
 

@@ -17,6 +17,14 @@ pub struct NatsArgs {
         help_heading = "Broker"
     )]
     pub nats: Vec<String>,
+    /// What a NATS server asks for.
+    #[command(flatten)]
+    pub files: NatsFiles,
+}
+
+/// What a NATS server asks for.
+#[derive(Args, Debug, Clone, PartialEq, Eq)]
+pub struct NatsFiles {
     /// File with the broker's credentials: a .creds file, an NKEY seed, a token, or a user name and
     /// a password on two lines
     ///
@@ -36,8 +44,14 @@ pub struct NatsArgs {
 
 impl NatsArgs {
     pub(super) fn settings(self, name: String) -> broker::Settings {
+        self.files.settings(self.nats, name)
+    }
+}
+
+impl NatsFiles {
+    pub(super) fn settings(self, servers: Vec<String>, name: String) -> broker::Settings {
         broker::Settings {
-            servers: self.nats,
+            servers,
             credentials: self.nats_credentials,
             tls: TlsFiles { ca: self.nats_ca, certificate: self.nats_cert.zip(self.nats_key) },
             name,

@@ -1,10 +1,12 @@
 //! The arguments of `hub`.
 
-use super::broker::NatsArgs;
+use super::broker::NatsFiles;
 use super::error::{ConfigError, usage};
+use super::output::{KAFKA_TOPIC, broker_of_kafka, is_here, topic_of_kafka};
 use super::values::{Listen, Period};
 use crate::config::MetricsAccess;
-use crate::hub::{STREAM, SUBJECT, Settings};
+use crate::destination::Address;
+use crate::hub::{KafkaSettings, STREAM, SUBJECT, Settings, Source};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -12,17 +14,53 @@ use std::time::Duration;
 /// Default of `--silent-after`.
 const SILENT_AFTER: Duration = Duration::from_secs(180);
 
+/// The least of it.
+const MIN_SILENT_AFTER: Duration = Duration::from_secs(5);
+
 /// `phitap hub`.
 ///
-/// Sensors publish with --output nats: and --summaries, and the hub reads their stream. A flow that
+/// Sensors publish with --output nats: or kafka: and --summaries, and the hub reads their stream. A flow that
 /// two sensors saw counts once. The hub acknowledges only what is in its store, so a kill, a
 /// restart or a duplicate message changes no number. Of several hubs, each with its own store and
 /// name, one is active and the others stand by.
 #[derive(Args, Debug)]
 pub struct HubArgs {
-    /// The broker.
+    /// Servers of one NATS cluster, such as nats://broker:4222 or tls://broker:4222
+    #[arg(
+        long,
+        value_name = "ADDR",
+        value_delimiter = ',',
+        required_unless_present = "kafka",
+        help_heading = "Broker"
+    )]
+    pub nats: Vec<String>,
+    /// What a NATS server asks for.
     #[command(flatten)]
-    pub nats: NatsArgs,
+    pub files: NatsFiles,
+    /// Brokers of one Kafka cluster, such as k1:9092,k2:9092, instead of NATS (built with --features kafka)
+    #[arg(
+        long,
+        value_name = "HOST:PORT",
+        value_delimiter = ',',
+        conflicts_with_all = [
+            "nats", "nats_credentials", "nats_ca", "nats_cert", "stream", "subject", "rules_key"
+        ],
+        help_heading = "Broker"
+    )]
+    pub kafka: Vec<String>,
+    /// The Kafka topic with the events of the sensors, which must exist
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = KAFKA_TOPIC,
+        value_parser = topic_of_kafka,
+        conflicts_with = "nats",
+        help_heading = "Broker"
+    )]
+    pub topic: String,
+    /// File with user and password in two lines, for Kafka brokers on this machine, such as a proxy that adds TLS
+    #[arg(long, value_name = "FILE", requires = "kafka", help_heading = "Broker")]
+    pub kafka_credentials: Option<PathBuf>,
     /// The JetStream stream with the events of the sensors; created if none has its name or subject
     #[arg(long, value_name = "NAME", default_value = STREAM, help_heading = "Broker")]
     pub stream: String,
@@ -80,12 +118,22 @@ impl TryFrom<HubArgs> for Settings {
         if args.metrics_cert.is_some() != args.metrics_key.is_some() {
             return Err(usage("--metrics-cert and --metrics-key go together"));
         }
+        let source = match args.kafka.is_empty() {
+            true => Source::Nats(args.files.settings(args.nats, format!("phitap hub {name}"))),
+            false => Source::Kafka(kafka(&args.kafka, args.topic, args.kafka_credentials)?),
+        };
         let silent_after = match args.silent_after {
             Some(period) => period.0,
             None => SILENT_AFTER,
         };
+        if silent_after < MIN_SILENT_AFTER {
+            return Err(usage(format!(
+                "--silent-after is {} s at least: sensors report once a minute (--status-every)",
+                MIN_SILENT_AFTER.as_secs()
+            )));
+        }
         Ok(Self {
-            broker: args.nats.settings(format!("phitap hub {name}")),
+            source,
             stream: args.stream,
             subject: args.subject,
             store: args.store,
@@ -102,4 +150,22 @@ impl TryFrom<HubArgs> for Settings {
             quiet: args.quiet,
         })
     }
+}
+
+/// A topic of Kafka. Addresses are checked here, as clap would show one with a password in it.
+fn kafka(
+    brokers: &[String],
+    topic: String,
+    credentials: Option<PathBuf>,
+) -> Result<KafkaSettings, ConfigError> {
+    let brokers: Result<Vec<Address>, String> =
+        brokers.iter().map(|broker| broker_of_kafka(broker)).collect();
+    let brokers = brokers.map_err(|fault| usage(format!("--kafka: {fault}")))?;
+    if credentials.is_some() && !brokers.iter().all(is_here) {
+        return Err(usage(
+            "credentials would cross the network in cleartext: use a proxy on this machine that adds TLS",
+        ));
+    }
+    let brokers: Vec<String> = brokers.iter().map(Address::to_string).collect();
+    Ok(KafkaSettings { brokers: brokers.join(","), topic, credentials })
 }

@@ -6,11 +6,23 @@ use super::review::MergeFormat;
 use super::values::Period;
 use super::{Cli, Command};
 use crate::config::Config;
-use crate::jobs::{Ask, AskResult, GONE_AFTER, Submit, Together, Work, replay_arguments};
+use crate::destination::{Destination, Target};
+use crate::jobs::{
+    Ask, AskResult, Clear, GONE_AFTER, MIN_GONE_AFTER, QueueName, Submit, Together, Work,
+    replay_arguments,
+};
 use clap::{Args, Parser as _, Subcommand, ValueEnum};
 use std::ffi::OsString;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
+
+/// Which queue is meant.
+#[derive(Args, Debug, Clone, PartialEq, Eq)]
+pub struct QueueArgs {
+    /// Name of the queue: each holds the jobs and results of one archive [default: a queue without a name]
+    #[arg(long, value_name = "NAME")]
+    pub queue: Option<QueueName>,
+}
 
 /// `phitap jobs`.
 #[derive(Args, Debug)]
@@ -40,6 +52,9 @@ pub enum JobsAction {
         /// Write only errors to standard error
         #[arg(short, long)]
         quiet: bool,
+        /// The queue.
+        #[command(flatten)]
+        queue: QueueArgs,
         /// The broker.
         #[command(flatten)]
         nats: NatsArgs,
@@ -49,6 +64,9 @@ pub enum JobsAction {
         /// Print JSON instead of text
         #[arg(long)]
         json: bool,
+        /// The queue.
+        #[command(flatten)]
+        queue: QueueArgs,
         /// The broker.
         #[command(flatten)]
         nats: NatsArgs,
@@ -64,6 +82,21 @@ pub enum JobsAction {
         /// Maximum number of exposures shown [default: all]
         #[arg(long, value_name = "N")]
         limit: Option<usize>,
+        /// The queue.
+        #[command(flatten)]
+        queue: QueueArgs,
+        /// The broker.
+        #[command(flatten)]
+        nats: NatsArgs,
+    },
+    /// Remove all jobs of a queue and their results from the broker, before another archive is submitted
+    Clear {
+        /// Also while workers are at jobs of the queue
+        #[arg(long)]
+        force: bool,
+        /// The queue.
+        #[command(flatten)]
+        queue: QueueArgs,
         /// The broker.
         #[command(flatten)]
         nats: NatsArgs,
@@ -91,6 +124,9 @@ pub struct WorkerArgs {
     /// The broker.
     #[command(flatten)]
     pub nats: NatsArgs,
+    /// The queue.
+    #[command(flatten)]
+    pub queue: QueueArgs,
     /// Key file for pseudonyms; must be the same for every worker
     #[arg(long, value_name = "FILE")]
     pub key_file: PathBuf,
@@ -126,17 +162,25 @@ impl TryFrom<WorkerArgs> for Work {
     fn try_from(args: WorkerArgs) -> Result<Self, ConfigError> {
         let name =
             args.name.or_else(super::inputs::host_name).unwrap_or_else(|| "worker".to_owned());
+        let gone_after = args.gone_after.map_or(GONE_AFTER, |period| period.0);
+        if gone_after < MIN_GONE_AFTER {
+            return Err(usage(format!(
+                "--gone-after is {} s at least: a worker must have time to say that it is there",
+                MIN_GONE_AFTER.as_secs()
+            )));
+        }
         let threads = args.workers.map(NonZeroUsize::get);
         let of_replay = replay_arguments(&args.key_file, args.config.as_deref(), threads);
         Ok(Self {
             replay: replay(of_replay)?,
             broker: args.nats.settings(format!("phitap worker {name}")),
+            queue: args.queue.queue.unwrap_or_default(),
             name,
             key_file: args.key_file,
             config: args.config,
             threads,
             tries: args.tries.get(),
-            gone_after: args.gone_after.map_or(GONE_AFTER, |period| period.0),
+            gone_after,
             until_empty: args.until_empty,
             quiet: args.quiet,
         })
@@ -153,8 +197,25 @@ fn replay(arguments: Vec<OsString>) -> Result<Config, ConfigError> {
         return Err(usage("a worker runs replay"));
     };
     let config = Config::try_from(replay)?;
-    // `fail-on` would change the exit status of a replay, and `follow` would keep it from ending.
-    for (key, given) in [("fail-on", config.fail_on.is_some()), ("follow", config.follow)] {
+    // They would change the exit status of a replay, keep it from ending, or write its events elsewhere: all jobs of a
+    // worker would write to one place.
+    let lines = |output: &Destination| {
+        output.target == Target::Stdout && output.format.unwrap_or(config.format) == "ecs"
+    };
+    let elsewhere = !config.outputs.iter().all(lines);
+    for (key, given) in [
+        ("fail-on", config.fail_on.is_some()),
+        ("follow", config.follow),
+        ("output", elsewhere),
+        ("spool", config.spool.is_some()),
+        ("report", config.report.is_some()),
+        ("assets", config.assets.is_some()),
+        ("store", config.store.is_some()),
+        ("evidence", config.evidence.is_some()),
+        ("metrics", config.metrics.is_some()),
+        ("metrics-file", config.metrics_file.is_some()),
+        ("state", config.state.is_some()),
+    ] {
         if given {
             return Err(usage(format!(
                 "a worker cannot use {key}: remove it from the file of --config"
@@ -173,14 +234,17 @@ pub enum JobsTask {
     Status(Ask),
     /// `jobs result`.
     Result(AskResult),
+    /// `jobs clear`.
+    Clear(Clear),
 }
 
 impl From<JobsAction> for JobsTask {
     fn from(action: JobsAction) -> Self {
         let broker = |nats: NatsArgs| nats.settings("phitap jobs".to_owned());
         match action {
-            JobsAction::Submit { paths, together, quiet, nats } => Self::Submit(Submit {
+            JobsAction::Submit { paths, together, quiet, queue, nats } => Self::Submit(Submit {
                 broker: broker(nats),
+                queue: queue.queue.unwrap_or_default(),
                 paths,
                 together: match together {
                     TogetherArg::Rotated => Together::Rotated,
@@ -189,10 +253,22 @@ impl From<JobsAction> for JobsTask {
                 },
                 quiet,
             }),
-            JobsAction::Status { json, nats } => Self::Status(Ask { broker: broker(nats), json }),
-            JobsAction::Result { format, limit, nats } => {
-                Self::Result(AskResult { broker: broker(nats), shape: format.into(), limit })
-            }
+            JobsAction::Status { json, queue, nats } => Self::Status(Ask {
+                broker: broker(nats),
+                queue: queue.queue.unwrap_or_default(),
+                json,
+            }),
+            JobsAction::Result { format, limit, queue, nats } => Self::Result(AskResult {
+                broker: broker(nats),
+                queue: queue.queue.unwrap_or_default(),
+                shape: format.into(),
+                limit,
+            }),
+            JobsAction::Clear { force, queue, nats } => Self::Clear(Clear {
+                broker: broker(nats),
+                queue: queue.queue.unwrap_or_default(),
+                force,
+            }),
         }
     }
 }

@@ -19,6 +19,8 @@ use std::time::Duration;
 pub(super) const MAX_OUTPUTS: usize = 16;
 /// Longest name of an output, characters.
 const MAX_NAME: usize = 32;
+/// Smallest size at which a file is rotated, bytes.
+const MIN_ROTATED: u64 = 64 << 10;
 /// Default facility of syslog messages: local0.
 const LOCAL0: u8 = 16;
 /// Default number of events per HTTP request.
@@ -86,6 +88,8 @@ impl FromStr for OutputArg {
     }
 }
 
+/// The topic of Kafka where none is given.
+pub(super) const KAFKA_TOPIC: &str = "phitap-events";
 /// Kinds of outputs.
 const KINDS: [&str; 8] = ["stdout", "file", "unix", "syslog", "nats", "kafka", "http", "https"];
 
@@ -156,6 +160,12 @@ fn file(path: &str, parameters: &mut Parameters) -> Result<Target, String> {
     if bytes == Some(0) || age.is_some_and(|age| age.is_zero()) {
         return Err("rotate and every are more than 0".to_owned());
     }
+    if let Some(bytes) = bytes.filter(|bytes| *bytes < MIN_ROTATED) {
+        return Err(format!(
+            "rotate={bytes} would begin a file every {bytes} bytes: write a unit, as in rotate=100MiB, and {}KiB at least",
+            MIN_ROTATED >> 10
+        ));
+    }
     let rotates = bytes.is_some() || age.is_some();
     if keep.is_some() && !rotates {
         return Err("keep goes with rotate=SIZE or every=TIME".to_owned());
@@ -192,10 +202,6 @@ fn remote(kind: &str, rest: &str, parameters: &mut Parameters) -> Result<Target,
             "syslog has no credentials; it may ask for a certificate (cert, key)".to_owned()
         );
     }
-    let is_here = |address: &Address| {
-        address.host == "localhost"
-            || address.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-    };
     let in_clear = match &service {
         Service::Http { tls: false, address, .. } => !is_here(address),
         Service::Kafka { tls: false, brokers, .. } => !brokers.iter().all(is_here),
@@ -205,6 +211,12 @@ fn remote(kind: &str, rest: &str, parameters: &mut Parameters) -> Result<Target,
         return Err("credentials would cross the network in cleartext: write https://, or use a proxy on this machine".to_owned());
     }
     Ok(Target::Remote(Remote { service, credentials, tls }))
+}
+
+/// Whether it is this machine.
+pub(super) fn is_here(address: &Address) -> bool {
+    address.host == "localhost"
+        || address.host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// `HOST`, `HOST:PORT`, `[ADDRESS]:PORT`.
@@ -281,13 +293,24 @@ fn kafka(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
         Some(_) => return Err("write kafka:HOST:PORT or kafka:tls://HOST:PORT".to_owned()),
         None => (false, rest.trim_start_matches("//")),
     };
-    let brokers = rest.split(';').map(|broker| address(broker, 9092)).collect::<Result<_, _>>()?;
-    let topic = parameters.take("topic").unwrap_or_else(|| "phitap-events".to_owned());
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
-    if topic.is_empty() || topic.len() > 249 || !topic.chars().all(fits) {
-        return Err(format!("topic={topic}: a topic has letters, digits, dots, - and _"));
-    }
+    let brokers = rest.split(';').map(broker_of_kafka).collect::<Result<_, _>>()?;
+    let topic = parameters.take("topic").unwrap_or_else(|| KAFKA_TOPIC.to_owned());
+    let topic = topic_of_kafka(&topic).map_err(|fault| format!("topic={fault}"))?;
     Ok(Service::Kafka { brokers, tls, topic })
+}
+
+/// `HOST` or `HOST:PORT` of a Kafka broker.
+pub(super) fn broker_of_kafka(text: &str) -> Result<Address, String> {
+    address(text, 9092)
+}
+
+/// The name of a topic of Kafka.
+pub(super) fn topic_of_kafka(text: &str) -> Result<String, String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    if text.is_empty() || text.len() > 249 || !text.chars().all(fits) {
+        return Err(format!("{text}: a topic has letters, digits, dots, - and _"));
+    }
+    Ok(text.to_owned())
 }
 
 fn http(kind: &str, rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
@@ -391,7 +414,9 @@ pub(super) fn spool(
 ) -> Result<Option<SpoolSettings>, ConfigError> {
     let Some(folder) = &options.spool else {
         return match options.spool_keep {
-            Some(_) => Err(usage("spool-keep says how much a spool keeps: name one with --spool")),
+            Some(_) => Err(usage(
+                "--spool-keep limits a spool on disk, and none is given: add --spool DIR",
+            )),
             None => Ok(None),
         };
     };

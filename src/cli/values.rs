@@ -146,8 +146,11 @@ impl FromStr for KeepFor {
                     let size: Size = part.parse().map_err(|_| {
                         format!("{part:?} is no age and no size; write 90d, 12h or 10GiB")
                     })?;
-                    if size.0 < MIN_STORE {
-                        return Err(format!("a store needs at least {}MiB", MIN_STORE >> 20));
+                    if size.0 < MIN_KEPT {
+                        return Err(format!(
+                            "{part:?} is too little to keep: write {}MiB or more, and an age with its unit (90d, 12h, 30m)",
+                            MIN_KEPT >> 20
+                        ));
                     }
                     keep.bytes.replace(size.0).is_some()
                 }
@@ -160,8 +163,8 @@ impl FromStr for KeepFor {
     }
 }
 
-/// Smallest size of a store, bytes.
-const MIN_STORE: u64 = 1 << 20;
+/// Smallest size of a store or a spool, bytes.
+const MIN_KEPT: u64 = 1 << 20;
 
 /// A positive number of days, hours or minutes; none if the text has another form.
 fn age(text: &str) -> Option<Span> {

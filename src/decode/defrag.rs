@@ -35,6 +35,8 @@ struct Key {
 }
 
 struct Partial {
+    /// Number of the datagram.
+    number: u64,
     started: Timestamp,
     /// Fragments with bytes that were not there before. Kept in pieces: an offset alone takes no memory.
     pieces: Vec<(u32, Box<[u8]>)>,
@@ -72,6 +74,10 @@ pub struct Defragmenter {
     /// In order of start, for time-outs and the cap.
     order: VecDeque<(Timestamp, Key)>,
     lost: u64,
+    /// Datagrams begun so far.
+    begun: u64,
+    /// Number of the datagram to which the last fragment was added.
+    last: u64,
 }
 
 impl Default for Defragmenter {
@@ -89,6 +95,8 @@ impl Defragmenter {
             partial: HashMap::default(),
             order: VecDeque::new(),
             lost: 0,
+            begun: 0,
+            last: 0,
         }
     }
 
@@ -110,6 +118,7 @@ impl Defragmenter {
         let bytes = walk.rest();
         let start = fragment.offset as usize;
         let end = start + bytes.len();
+        self.last = 0;
         if end > MAX_DATAGRAM || (bytes.is_empty() && fragment.more) || walk.is_cut() {
             self.lost += 1;
             return None;
@@ -119,8 +128,11 @@ impl Defragmenter {
                 self.drop_oldest();
             }
             self.order.push_back((now, key));
+            self.begun += 1;
         }
+        let number = self.begun;
         let partial = self.partial.entry(key).or_insert_with(|| Partial {
+            number,
             started: now,
             pieces: Vec::new(),
             filled: Vec::new(),
@@ -130,6 +142,7 @@ impl Defragmenter {
             contradicted: false,
             memory: 0,
         });
+        self.last = partial.number;
         partial.fragments += 1;
         if start == 0 {
             partial.protocol.get_or_insert(fragment.protocol);
@@ -183,6 +196,11 @@ impl Defragmenter {
         while !self.order.is_empty() {
             self.drop_oldest();
         }
+    }
+
+    /// Number of the datagram to which the last fragment belongs, from 1; 0 if the fragment was not taken.
+    pub(super) const fn last(&self) -> u64 {
+        self.last
     }
 
     pub(super) fn take_lost(&mut self) -> u64 {

@@ -153,6 +153,12 @@ impl Decoder {
         }
     }
 
+    /// Number of the datagram to which the last fragment belongs, from 1 in order of their first fragments; 0 if the
+    /// fragment was not taken.
+    pub const fn datagram(&self) -> u64 {
+        self.defragmenter.last()
+    }
+
     /// Fragments that were given up since the last call.
     pub fn take_lost_fragments(&mut self) -> u64 {
         self.defragmenter.take_lost()

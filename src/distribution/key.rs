@@ -34,8 +34,27 @@ fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
     Ok(text)
 }
 
+/// Refuses a private key that other users can read.
+fn closed(path: &Path) -> Result<(), KeyFileError> {
+    use std::os::unix::fs::PermissionsExt as _;
+    let fail = |reason: String| KeyFileError { path: path.into(), reason };
+    let meta = std::fs::metadata(path).map_err(|error| fail(error.to_string()))?;
+    let mode = meta.permissions().mode() & 0o777;
+    // systemd grants access to a credential by an access list, which shows in the group bits.
+    let given = std::env::var_os("CREDENTIALS_DIRECTORY");
+    let open = if given.is_some_and(|folder| path.starts_with(folder)) { 0o037 } else { 0o077 };
+    match mode & open {
+        0 => Ok(()),
+        _ => Err(fail(format!(
+            "mode {mode:o} lets others read this private key: chmod 600 {}",
+            path.display()
+        ))),
+    }
+}
+
 impl PrivateKey {
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
+        closed(path)?;
         let no_key = || {
             KeyFileError {
             path: path.into(),

@@ -75,6 +75,13 @@ pub enum DistributionError {
     /// The published rules were refused.
     #[error("the published rules are refused: {0}")]
     Refused(#[from] Refusal),
+    /// There is no rule to publish.
+    #[error(
+        "{path}: no file of rules (*.toml), and every sensor would lose the rules it has; to go back to the shipped rules, \
+         publish a file with a comment only",
+        path = .0.display()
+    )]
+    Empty(PathBuf),
     /// Nothing was published yet.
     #[error("no rules were published yet; see phitap rules publish")]
     Nothing,

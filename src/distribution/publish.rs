@@ -44,6 +44,9 @@ pub fn publish(publish: &Publish) -> Result<u64, DistributionError> {
     // Rules that no sensor could load are not published.
     let rules = load_rules(Some(&publish.rules))?;
     let files = files(&publish.rules)?;
+    if files.is_empty() {
+        return Err(DistributionError::Empty(publish.rules.clone()));
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| DistributionError::Stream(error.to_string()))?;
     runtime.block_on(async {

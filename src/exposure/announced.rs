@@ -109,14 +109,15 @@ impl Announced {
     }
 
     fn patient(&mut self, event: &mut FindingEvent, place: &FindingContext<'_>) -> Admitted {
-        let name = (event.flow.server, event.flow.transport.number(), event.protocol);
+        let (client, server) = event.flow.parties();
+        let name = (server, event.flow.transport.number(), event.protocol);
         let bytes = &mut self.bytes;
         let service = self.services.entry(name).or_insert_with(|| {
             *bytes += SERVICE;
             Service::default()
         });
         let clients = service.clients.len();
-        let client = service.client(event.flow.client.ip());
+        let client = service.client(client.ip());
         self.bytes += (service.clients.len() - clients) * CLIENT;
         let busy = service.findings >= FOLD_FINDINGS;
         service.folded |= busy && service.clients.len() > FOLD_CLIENTS;

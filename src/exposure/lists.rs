@@ -99,7 +99,8 @@ impl Lists {
     ) -> Option<PatientList> {
         let (flow, finding) = (&event.flow, &event.finding);
         let exposure = (!folded).then_some(place.exposure);
-        let key = (flow.server, flow.transport.number(), event.protocol, exposure);
+        let (client, server) = flow.parties();
+        let key = (server, flow.transport.number(), event.protocol, exposure);
         let begun = self.begun;
         let number = *self.places.entry(key).or_insert(begun);
         if number == begun {
@@ -120,7 +121,7 @@ impl Lists {
                 list.marks.push(mark);
             }
         }
-        let client = flow.client.ip();
+        let client = client.ip();
         if !open.clients.contains(&client) {
             open.clients.push(client);
             list.clients = open.clients.len() as u64;

@@ -33,8 +33,8 @@ pub(in crate::exposure) struct Pair {
 
 impl Pair {
     pub fn of(flow: &FlowInfo, protocol: &'static str) -> Self {
-        let FlowInfo { client, server, transport, .. } = *flow;
-        Self { client: client.ip(), server, transport, protocol }
+        let (client, server) = flow.parties();
+        Self { client: client.ip(), server, transport: flow.transport, protocol }
     }
 }
 

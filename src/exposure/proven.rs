@@ -37,10 +37,9 @@ impl Exposures {
             return;
         }
         let state = if open.quiet { ExposureState::Idle } else { ExposureState::Update };
-        if !open.quiet {
-            self.active[before] = self.active[before].saturating_sub(1);
-            self.active[open.band()] += 1;
-        }
+        let counts = if open.quiet { &mut self.idle } else { &mut self.active };
+        counts[before] = counts[before].saturating_sub(1);
+        counts[open.band()] += 1;
         let at = now.max(open.exposure.last);
         out.push(open.report(state, at, &self.moves, &self.services));
     }

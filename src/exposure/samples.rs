@@ -122,6 +122,7 @@ impl Sample {
             started: T0,
             initial: None,
             interface: 0,
+            announced_by: None,
         };
         let patient = token(self.patient);
         let kinds = self.kinds.iter().map(|(kind, _)| *kind).collect();

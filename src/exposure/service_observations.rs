@@ -47,13 +47,13 @@ impl ServiceObservations {
         names: &HostNames,
         out: &mut Vec<Event>,
     ) {
-        let flow = observation.flow;
+        let (of_client, of_server) = observation.flow.parties();
         let Roles { server, client } =
             protocol::roles(observation.protocol, observation.facts, observation.content);
         let worth = EvictionRank::of(server, observation.facts);
         let shown = observation.facts.interfaces.iter().map(|i| Role::of_interface(i.kind));
-        let servers = shown.chain([server]).map(|role| (flow.server.ip(), role));
-        for (address, role) in servers.chain(client.map(|role| (flow.client.ip(), role))) {
+        let servers = shown.chain([server]).map(|role| (of_server.ip(), role));
+        for (address, role) in servers.chain(client.map(|role| (of_client.ip(), role))) {
             let Some(reported) = self.assets.see((address, role), worth) else { continue };
             if reported.is_some() {
                 continue;

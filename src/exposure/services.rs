@@ -89,7 +89,7 @@ struct WatchedService {
 }
 
 fn name(flow: &FlowInfo, protocol: &'static str) -> Name {
-    (flow.server, flow.transport.number(), protocol)
+    (flow.parties().1, flow.transport.number(), protocol)
 }
 
 impl Services {

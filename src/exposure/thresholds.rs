@@ -1,9 +1,14 @@
-//! Findings by direction, and how many exposures reached how many patients.
+//! Findings by direction, exposures by severity, and how many of them reached how many patients.
 
 use super::types::NetworkDirection;
+use crate::severity::Severity;
 
 /// Numbers of patients at which an exposure is counted.
 pub const PATIENTS: [u64; 5] = [10, 100, 500, 1_000, 10_000];
+
+/// Patients at which an exposure is announced at once, however severe it is already: from 500 on the law asks for more (45 CFR
+/// 164.406 and 164.408).
+pub(in crate::exposure) const ANNOUNCED_AT: u64 = 500;
 
 /// Counted since the start of the run.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
@@ -12,6 +17,8 @@ pub struct ThresholdCounters {
     pub directions: [u64; NetworkDirection::ALL.len()],
     /// Exposures that reached each number of [`PATIENTS`].
     pub reached: [u64; PATIENTS.len()],
+    /// Exposures so far, idle and ended ones included, in the order of [`Severity::ALL`].
+    pub exposures: [u64; Severity::ALL.len()],
 }
 
 impl ThresholdCounters {

@@ -17,7 +17,7 @@ use super::patient_observations::{NewFinding, PatientObservation, PatientObserva
 use super::service_observations::ServiceObservations;
 use super::services::Services;
 use super::severity;
-use super::thresholds::ThresholdCounters;
+use super::thresholds::{ANNOUNCED_AT, ThresholdCounters};
 use super::types::{
     Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, Intake, Losses,
     NetworkDirection, ServiceObservation, Suppressed,
@@ -95,6 +95,8 @@ pub struct Exposures {
     people: People,
     patients: Distinct,
     pub(in crate::exposure) active: [u64; Severity::ALL.len()],
+    /// Exposures that are idle by severity.
+    pub(in crate::exposure) idle: [u64; Severity::ALL.len()],
     /// Exposures that have ended by severity.
     ended: [u64; Severity::ALL.len()],
     pub(in crate::exposure) services: Services,
@@ -126,6 +128,7 @@ impl Exposures {
             people: People::within(settings.memory / SHARE_PEOPLE),
             patients: Distinct::default(),
             active: [0; Severity::ALL.len()],
+            idle: [0; Severity::ALL.len()],
             ended: [0; Severity::ALL.len()],
             services: Services::within(settings.memory),
             service_observations: ServiceObservations::within(settings.memory),
@@ -207,12 +210,15 @@ impl Exposures {
             Answers::Anyone => open.grade(&self.settings.severity, score),
             _ => open.grade_unproven(&self.settings.severity, score),
         };
-        self.steps.patients(patients, open.exposure.patients.value);
+        let now_patients = open.exposure.patients.value;
+        self.steps.patients(patients, now_patients);
+        let many = patients < ANNOUNCED_AT && now_patients >= ANNOUNCED_AT;
         self.active[open.band()] += 1;
         let exposure = open.exposure.id;
         open.dirty = true;
-        let state =
-            opening.state(worse).map(|state| open.report(state, now, &self.moves, &self.services));
+        let state = opening
+            .state(worse || many)
+            .map(|state| open.report(state, now, &self.moves, &self.services));
         let key = self.settings.key;
         let place = FindingContext { key: &key, person, exposure, severity: score, direction };
         let detail = match self.ceiling.admits(&event) {
@@ -326,6 +332,7 @@ impl Exposures {
         let returns = now - open.exposure.last >= RETURN_AFTER;
         if open.quiet {
             self.quiet.remove(&(open.due, open.number));
+            self.idle[open.band()] = self.idle[open.band()].saturating_sub(1);
             open.stir(self.services.uncaptured);
             open.due = now + self.settings.update;
             self.due.insert((open.due, open.number), pair);
@@ -338,9 +345,10 @@ impl Exposures {
     /// that have expired.
     fn suppress(&mut self, event: &FindingEvent) -> Option<bool> {
         let finding = &event.finding;
+        let (client, server) = event.flow.parties();
         let asked = SuppressionQuery {
-            client: event.flow.client.ip(),
-            server: event.flow.server,
+            client: client.ip(),
+            server,
             host: event.finding.facts.host(),
             rule: &finding.alert.id,
             patient: [Some(finding.patient.bytes()), event.person.as_ref().map(Token::bytes)],
@@ -393,11 +401,11 @@ impl Exposures {
         if !what.activity.is_empty() || !what.objects.is_empty() {
             self.services.performed(&what, out);
         }
-        let (client, server) = (what.flow.client.ip(), what.flow.server);
+        let (client, server) = what.flow.parties();
         let pair = Pair::of(what.flow, what.protocol);
         what.records.iter().for_each(|again| self.repeat(pair, &what, again));
         let open = self.open.get_mut(&pair);
-        let sides = what.activity.moves.iter().map(|m| self.moves.see(m, client, server));
+        let sides = what.activity.moves.iter().map(|m| self.moves.see(m, client.ip(), server));
         let Some(open) = open else {
             sides.for_each(drop);
             return;
@@ -455,6 +463,7 @@ impl Exposures {
                 open.due = at;
                 self.quiet.insert((at, number), pair);
                 self.active[open.band()] = self.active[open.band()].saturating_sub(1);
+                self.idle[open.band()] += 1;
                 continue;
             }
             if open.dirty {
@@ -512,9 +521,14 @@ impl Exposures {
         self.ended
     }
 
-    /// Findings by direction, and exposures by their patients.
-    pub const fn steps(&self) -> ThresholdCounters {
-        self.steps
+    /// Findings by direction, and exposures by their severity and their patients.
+    pub fn steps(&self) -> ThresholdCounters {
+        let counts = self.active.iter().zip(&self.idle).zip(&self.ended);
+        let mut exposures = [0; Severity::ALL.len()];
+        for (sum, ((active, idle), ended)) in exposures.iter_mut().zip(counts) {
+            *sum = active + idle + ended;
+        }
+        ThresholdCounters { exposures, ..self.steps }
     }
 
     /// What was lost to caps.
@@ -531,6 +545,7 @@ impl Exposures {
             self.ended[open.band()] += 1;
             if open.quiet {
                 self.quiet.remove(&key);
+                self.idle[open.band()] = self.idle[open.band()].saturating_sub(1);
             } else {
                 self.due.remove(&key);
                 self.active[open.band()] = self.active[open.band()].saturating_sub(1);
@@ -543,7 +558,8 @@ impl Exposures {
 }
 
 fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {
-    match (home.contains(flow.client.ip()), home.contains(flow.server.ip())) {
+    let (client, server) = flow.parties();
+    match (home.contains(client.ip()), home.contains(server.ip())) {
         (true, true) => NetworkDirection::Internal,
         (true, false) => NetworkDirection::Outbound,
         (false, true) => NetworkDirection::Inbound,
@@ -560,5 +576,7 @@ impl Exposures {
             && self.quiet.is_empty()
             && self.tokens == 0
             && self.active == [0; Severity::ALL.len()]
+            && self.idle == [0; Severity::ALL.len()]
+            && self.steps().exposures.iter().sum::<u64>() == self.opened
     }
 }

@@ -23,6 +23,6 @@ mod tests;
 pub use crate::decode::{Endpoint, FlowKey, Side, Transport};
 pub use conversation::{Conversation, StreamSink, TcpSegment};
 pub use counters::{ConversationCounters, IgnoredSegments};
-pub use info::FlowInfo;
+pub use info::{Announcer, FlowInfo};
 pub use side::{Direction, End, Orientation};
 pub use table::{Arrival, FlowHead, Handler, Table, TableCounters, TableLimits};

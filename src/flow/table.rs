@@ -75,6 +75,7 @@ impl FlowHead {
             started: self.started,
             initial: self.initial,
             interface: self.interface,
+            announced_by: None,
         }
     }
 }

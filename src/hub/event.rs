@@ -80,11 +80,15 @@ pub(super) struct Status {
     /// Packets lost so far.
     pub lost: u64,
     pub packets: u64,
+    /// The program that reports: another one after each start.
+    pub instance: String,
 }
 
 /// A message and who sent it.
 pub(super) struct Received {
     pub sensor: String,
+    /// The key of its pseudonyms; empty if it says none.
+    pub key_id: String,
     pub version: String,
     pub time: Timestamp,
     pub message: Message,
@@ -191,6 +195,8 @@ struct Sensor {
     uptime_seconds: u64,
     #[serde(default)]
     rules: String,
+    #[serde(default)]
+    instance: String,
 }
 
 #[derive(Deserialize)]
@@ -248,6 +254,7 @@ fn received(envelope: &Envelope<'_>) -> Option<Received> {
     };
     Some(Received {
         sensor: name(&envelope.observer.name)?,
+        key_id: name(&envelope.phi.key_id).unwrap_or_default(),
         version: name(&envelope.observer.version)?,
         time,
         message,
@@ -304,5 +311,6 @@ fn status(envelope: &Envelope<'_>) -> Option<Status> {
         rules: name(&sensor.rules)?,
         lost: lost.fold(0, |all, n| all.saturating_add(*n)),
         packets: packets.read,
+        instance: name(&sensor.instance)?,
     })
 }

@@ -1,20 +1,21 @@
 //! A hub that runs.
 
+use super::connection::{Access as Broker, Connection};
 use super::lease::{LASTS, RENEW_EVERY};
-use super::sensors::SensorProblem;
+use super::notices::{Notice, Notices};
 use super::state::State;
 use super::store::Store;
-use super::stream::{Link, Unacknowledged};
+use super::stream::Unacknowledged;
 use super::view::{self, Hub, Shown};
 use super::{HubError, Settings};
-use crate::broker;
+use crate::broker::unless_stopped;
 use crate::distribution::PublicKey;
 use crate::merge::Numbers;
-use crate::output::health::SensorHealth;
+use crate::output::health::{Check, Problem, SensorHealth};
 use crate::output::metrics::Metrics;
 use crate::output::{Access, Context, Dashboard, HubView, Server};
 use crate::pipeline::{complain, inform, stopwatch, wall_clock};
-use std::collections::BTreeMap;
+use crate::time::Timestamp;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -32,7 +33,7 @@ const SHOW_EVERY: Duration = Duration::from_secs(2);
 /// # Errors
 /// What keeps it from its work and does not pass by itself.
 pub fn run(settings: &Settings) -> Result<(), HubError> {
-    let access = broker::Access::open(&settings.broker)?;
+    let broker = Broker::open(settings)?;
     let system = |error: std::io::Error| HubError::System(error.to_string());
     let files = &settings.access;
     let certificate = files.certificate.as_deref().zip(files.key.as_deref());
@@ -40,11 +41,16 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
     let rules_key = settings.rules_key.as_deref().map(PublicKey::load).transpose()?;
     let (store, state) = Store::open(&settings.store)?;
     let metrics = Metrics::new().map_err(|error| HubError::System(error.to_string()))?;
-    let dashboard = Arc::new(Dashboard::new(Arc::new(metrics), Arc::new(SensorHealth::new(None))));
+    let health = SensorHealth::new(None);
+    // It has no packets to wait for.
+    health.capturing();
+    let dashboard = Arc::new(Dashboard::new(Arc::new(metrics), Arc::new(health)));
     dashboard.describe(
         Context { sensor: Some(settings.name.as_str().into()), ..Context::default() },
         false,
     );
+    // Not ready before it has shown anything.
+    dashboard.publish(HubView::default());
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(system)?;
@@ -76,12 +82,14 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
         shown: Shown::default(),
         counted: None,
         showed: None,
-        troubles: BTreeMap::new(),
+        notices: Notices::default(),
+        started: stopwatch(),
         said: None,
+        problem: None,
         again: settings.again,
         rules_key,
     };
-    runtime.map_err(system)?.block_on(running.serve(&access, &stop))
+    runtime.map_err(system)?.block_on(running.serve(&broker, &stop))
 }
 
 /// A name that a consumer may have: no dot, star or space (NATS naming).
@@ -102,24 +110,30 @@ struct Running<'a> {
     /// When numbers were last worked out, and how long that took.
     counted: Option<(Instant, Duration)>,
     showed: Option<Instant>,
-    troubles: BTreeMap<SensorProblem, Vec<String>>,
+    notices: Notices,
+    started: Instant,
     /// What is wrong for now, said once.
     said: Option<String>,
+    /// What keeps it from being ready.
+    problem: Option<Problem>,
     /// Read the stream from its beginning with the next connection.
     again: bool,
     rules_key: Option<PublicKey>,
 }
 
 impl Running<'_> {
-    async fn serve(&mut self, access: &broker::Access, stop: &AtomicBool) -> Result<(), HubError> {
+    async fn serve(&mut self, broker: &Broker, stop: &AtomicBool) -> Result<(), HubError> {
         let mut salt = [0; 8];
         getrandom::fill(&mut salt).map_err(|error| HubError::System(error.to_string()))?;
         let holder = format!("{} {:016x}", self.settings.name, u64::from_le_bytes(salt));
         self.refresh();
         while !stop.load(Ordering::Relaxed) {
-            let link =
-                Link::open(access, self.settings, &self.durable, &holder, self.again).await?;
-            match link {
+            let opening = broker.connect(self.settings, &self.durable, &holder, self.again);
+            // A broker that does not answer must not delay the end.
+            let Some(link) = unless_stopped(stop, Duration::ZERO, opening).await else {
+                break;
+            };
+            match link? {
                 Ok(link) => {
                     self.again = false;
                     self.set_connected(true);
@@ -143,7 +157,7 @@ impl Running<'_> {
     /// Reads until it is stopped, or the broker is away. What was wrong.
     async fn read(
         &mut self,
-        mut link: Link,
+        mut link: Connection,
         stop: &AtomicBool,
     ) -> Result<Option<String>, HubError> {
         let (mut asked, mut renewed): (Option<Instant>, Option<Instant>) = (None, None);
@@ -151,7 +165,7 @@ impl Running<'_> {
         while !stop.load(Ordering::Relaxed) && fault.is_none() {
             if asked.is_none_or(|at| at.elapsed() >= RENEW_EVERY) {
                 asked = Some(stopwatch());
-                let held = link.lease.renew().await;
+                let held = link.renew().await;
                 renewed = if held { asked } else { renewed.filter(|at| at.elapsed() < LASTS) };
                 self.set_active(held);
                 if let Some(key) = &self.rules_key {
@@ -162,6 +176,8 @@ impl Running<'_> {
             let taken = link.take(&mut self.state, &mut batch).await;
             self.hub.pending = batch.pending;
             self.hub.redelivered += batch.redelivered;
+            self.hub.missed += batch.missed;
+            self.hub.full = batch.full.take();
             self.commit(stop).await?;
             if !self.state.dirty.is_empty() {
                 // It was stopped while the store cannot be written: what came is delivered again.
@@ -172,17 +188,20 @@ impl Running<'_> {
             match taken {
                 Ok(_) if link.is_connected() => {
                     self.set_connected(true);
-                    self.well();
+                    match batch.fault.take() {
+                        Some(fault) => self.fault(&fault),
+                        None => self.well(),
+                    }
                 }
                 Ok(_) => {
                     self.set_connected(false);
-                    self.fault("the broker is away");
+                    self.fault(&link.away());
                 }
                 Err(error) => fault = Some(error),
             }
         }
         self.set_active(false);
-        link.lease.release().await;
+        link.release().await;
         Ok(fault)
     }
 
@@ -197,7 +216,7 @@ impl Running<'_> {
                 ) => {
                     return Err(error.into());
                 }
-                Err(error) => self.fault(&error.to_string()),
+                Err(error) => self.fault_of(Check::Store, &error.to_string()),
             }
             if stop.load(Ordering::Relaxed) {
                 return Ok(());
@@ -208,6 +227,11 @@ impl Running<'_> {
     }
 
     fn fault(&mut self, fault: &str) {
+        self.fault_of(Check::Broker, fault);
+    }
+
+    fn fault_of(&mut self, check: Check, fault: &str) {
+        self.problem = Some(Problem { check, subject: String::new(), text: fault.to_owned() });
         if self.said.as_deref() != Some(fault) {
             complain(fault);
             self.said = Some(fault.to_owned());
@@ -215,6 +239,9 @@ impl Running<'_> {
     }
 
     fn well(&mut self) {
+        if self.problem.take().is_some() {
+            self.showed = None;
+        }
         if self.said.take().is_some() {
             inform("it works again");
         }
@@ -254,27 +281,31 @@ impl Running<'_> {
         }
         self.showed = Some(stopwatch());
         let now = wall_clock();
-        let troubles = view::troubles(&self.state, &self.hub, now);
-        self.tell(&troubles);
-        self.troubles = troubles;
+        self.say(now);
         self.dashboard.publish(HubView {
             api: view::api(&self.state, &self.numbers, &self.hub, now),
             metrics: view::metrics(&self.state, &self.numbers, &self.hub, now),
+            page: view::page(&self.state, &self.numbers, &self.hub, now),
             active: self.hub.active,
+            problems: self.problem.iter().cloned().collect(),
         });
     }
 
-    /// Says which sensor is in trouble, and which no longer.
-    fn tell(&self, now: &BTreeMap<SensorProblem, Vec<String>>) {
-        for trouble in SensorProblem::ALL {
-            let none = Vec::new();
-            let (before, after) =
-                (self.troubles.get(&trouble).unwrap_or(&none), now.get(&trouble).unwrap_or(&none));
-            for name in after.iter().filter(|name| !before.contains(name)) {
-                complain(&format!("sensor {name}: {}", trouble.text()));
-            }
-            for name in before.iter().filter(|name| !after.contains(name)) {
-                inform(&format!("sensor {name}: no longer {}", trouble.as_str().replace('_', " ")));
+    /// Says what is wrong with messages, keys and sensors.
+    fn say(&mut self, now: Timestamp) {
+        let stream = self.settings.events();
+        let (notices, at) = (&mut self.notices, self.started.elapsed());
+        let mut lines = notices.messages(&self.state, &stream, at);
+        lines.extend(notices.missed(self.hub.missed, &stream, at));
+        lines.extend(notices.full(self.hub.full.as_deref(), at));
+        let keys = self.numbers.keys.iter().map(|key| key.key_id.as_str());
+        lines.extend(notices.keys(keys, &self.state.sensors, at));
+        lines.extend(notices.sensors(&view::troubles(&self.state, &self.hub, now), at));
+        for line in lines {
+            match line {
+                Notice::Complaint(text) => complain(&text),
+                Notice::Information(text) if !self.settings.quiet => inform(&text),
+                Notice::Information(_) => {}
             }
         }
     }

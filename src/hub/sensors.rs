@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 
 /// A message of a live sensor that is stored so much later than its time is late, nanoseconds.
 const LATE: i64 = 60_000_000_000;
-/// Distinct runs of a sensor.
-const MAX_RUNS: usize = 16;
+/// Programs of one name that are noted.
+const MAX_INSTANCES: usize = 16;
 
 closed_set! {
     /// What is wrong with a sensor.
@@ -31,6 +31,10 @@ closed_set! {
         OldRules = "old_rules",
         /// Two sensors bear its name.
         Twice = "twice",
+        /// It makes pseudonyms with another key than most sensors.
+        OtherKey = "other_key",
+        /// Its summaries are of another version of their format.
+        OtherVersion = "other_version",
     }
 }
 
@@ -41,12 +45,26 @@ impl SensorProblem {
             Self::Silent => {
                 "silent: nothing came from it for too long; is it running, and does it reach the broker?"
             }
-            Self::Late => "late: its events come a minute late, or its clock is behind",
+            Self::Late => {
+                "late: its events come a minute late, or its clock is behind; see its spool, and set its clock by NTP"
+            }
             Self::ClockAhead => "its clock is ahead: set it by NTP",
-            Self::Dropping => "it loses packets: see its counters",
-            Self::NotReady => "it says that it does not do its work",
-            Self::OldRules => "its rules are not those of the others",
-            Self::Twice => "two sensors bear this name: give each one of its own with --sensor",
+            Self::Dropping => {
+                "it loses packets: see phitap_packets_dropped_total of the sensor for the stage"
+            }
+            Self::NotReady => "it says that it does not do its work: its /readyz says why",
+            Self::OldRules => {
+                "its rules are not those that were published, or not those of most: see its log, or rules publish"
+            }
+            Self::Twice => {
+                "two sensors of one name run at once: give each one of its own with --sensor"
+            }
+            Self::OtherKey => {
+                "another key than most sensors, so that patients cannot be compared: give all one --key-file"
+            }
+            Self::OtherVersion => {
+                "its summaries are of another version of phitap and count nowhere: run one version everywhere"
+            }
         }
     }
 }
@@ -70,8 +88,14 @@ pub(super) struct Sensor {
     /// Packets lost as the status before said.
     pub lost_before: u64,
     pub uptime: u64,
-    /// First and last report of each run.
-    pub runs: BTreeMap<String, (i64, i64)>,
+    /// When the first and the last status of each program of this name was stored.
+    pub instances: BTreeMap<String, (i64, i64)>,
+    /// The key of its pseudonyms, and the time of the event that says so.
+    pub key_id: String,
+    pub key_at: i64,
+    /// Times of its last summary of a known version, and of another one.
+    pub understood: i64,
+    pub foreign: i64,
 }
 
 impl Sensor {
@@ -84,27 +108,46 @@ impl Sensor {
         self.said = self.said.max(time.0);
     }
 
+    /// It makes pseudonyms with this key.
+    pub fn keyed(&mut self, key_id: &str, time: Timestamp) {
+        if !key_id.is_empty() && (time.0, key_id) > (self.key_at, self.key_id.as_str()) {
+            self.key_at = time.0;
+            key_id.clone_into(&mut self.key_id);
+        }
+    }
+
+    /// A summary came, of a version that is known or of another one.
+    pub fn summarised(&mut self, known: bool, time: Timestamp) {
+        let last = if known { &mut self.understood } else { &mut self.foreign };
+        *last = (*last).max(time.0);
+    }
+
     /// It says how it is.
     pub fn status(&mut self, status: &Status, time: Timestamp, stored: Timestamp) {
+        self.runs_as(&status.instance, stored);
         if time.0 <= self.status_at {
             return;
         }
         // After a restart it counts anew.
         self.lost_before = if status.lost < self.lost { 0 } else { self.lost };
         (self.status_at, self.status_stored) = (time.0, stored.0);
-        let Status { ready, problems, uptime, rules, lost, packets } = status.clone();
+        let Status { ready, problems, uptime, rules, lost, packets, instance: _ } = status.clone();
         (self.ready, self.problems, self.rules) = (ready, problems, rules);
         (self.uptime, self.lost, self.packets) = (uptime, lost, packets);
     }
 
-    /// It reports what a run has read.
-    pub fn ran(&mut self, run: &str, time: Timestamp) {
-        let (first, last) = self.runs.entry(run.to_owned()).or_insert((time.0, time.0));
-        (*first, *last) = ((*first).min(time.0), (*last).max(time.0));
-        while self.runs.len() > MAX_RUNS {
-            let oldest = self.runs.iter().min_by_key(|(_, (_, last))| *last);
-            let Some(oldest) = oldest.map(|(run, _)| run.clone()) else { break };
-            self.runs.remove(&oldest);
+    /// A program of this name reported at `stored`: when the broker stored it, as the clocks of two may differ.
+    fn runs_as(&mut self, instance: &str, stored: Timestamp) {
+        if instance.is_empty() {
+            return;
+        }
+        let at = stored.0;
+        let (first, last) = self.instances.entry(instance.to_owned()).or_insert((at, at));
+        (*first, *last) = ((*first).min(at), (*last).max(at));
+        while self.instances.len() > MAX_INSTANCES {
+            let oldest = self.instances.iter().min_by_key(|(name, (_, last))| (*last, *name));
+            let Some(oldest) = oldest.map(|(name, _)| name.clone()) else { break };
+            self.instances.remove(&oldest);
         }
     }
 
@@ -113,12 +156,12 @@ impl Sensor {
         self.status_at != 0
     }
 
-    /// What is wrong with it at `now`; `rules` are those that it should have.
+    /// What is wrong with it at `now`; `usual` is what it should have.
     pub fn troubles(
         &self,
         now: Timestamp,
         silent_after: i64,
-        rules: Option<&str>,
+        usual: Expected<'_>,
     ) -> Vec<SensorProblem> {
         let mut all = Vec::new();
         if !self.is_live() {
@@ -134,8 +177,11 @@ impl Sensor {
         note(self.behind() < -CLOCK_TOLERANCE.0, SensorProblem::ClockAhead);
         note(self.lost > self.lost_before, SensorProblem::Dropping);
         note(!self.ready, SensorProblem::NotReady);
-        note(rules.is_some_and(|rules| rules != self.rules), SensorProblem::OldRules);
-        note(self.overlap(), SensorProblem::Twice);
+        note(usual.rules.is_some_and(|rules| rules != self.rules), SensorProblem::OldRules);
+        note(self.is_twice(now.0.saturating_sub(silent_after)), SensorProblem::Twice);
+        let other_key = |key: &str| !self.key_id.is_empty() && key != self.key_id;
+        note(usual.key.is_some_and(other_key), SensorProblem::OtherKey);
+        note(self.foreign > self.understood, SensorProblem::OtherVersion);
         all
     }
 
@@ -144,22 +190,46 @@ impl Sensor {
         self.status_stored.saturating_sub(self.status_at)
     }
 
-    /// Whether two of its runs went on at one time.
-    fn overlap(&self) -> bool {
-        let mut spans: Vec<(i64, i64)> = self.runs.values().copied().collect();
-        spans.sort_unstable();
-        spans.windows(2).any(|pair| matches!(pair, [(_, end), (start, _)] if start < end))
+    /// Whether two programs of this name went on at one time, and both do so since `since`. One that ended before the
+    /// next began was restarted.
+    fn is_twice(&self, since: i64) -> bool {
+        let spans: Vec<(i64, i64)> =
+            self.instances.values().filter(|(_, last)| *last >= since).copied().collect();
+        let overlap = |(n, (first, last)): (usize, &(i64, i64))| {
+            let others = spans.iter().take(n);
+            others.into_iter().any(|(from, to)| first < to && from < last)
+        };
+        spans.iter().enumerate().any(overlap)
     }
 }
 
-/// The rules that most live sensors have, where none were published.
-pub(super) fn usual_rules(sensors: &BTreeMap<String, Sensor>) -> Option<String> {
+/// What sensors should have.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Expected<'a> {
+    /// Fingerprint of the rules.
+    pub rules: Option<&'a str>,
+    /// The key of pseudonyms.
+    pub key: Option<&'a str>,
+}
+
+/// What most live sensors have of something; of two that are as frequent, the greater.
+fn most<'a>(
+    sensors: &'a BTreeMap<String, Sensor>,
+    of: impl Fn(&'a Sensor) -> &'a str,
+) -> Option<&'a str> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
-    for sensor in sensors.values().filter(|s| s.is_live() && !s.rules.is_empty()) {
-        *counts.entry(&sensor.rules).or_default() += 1;
+    for value in sensors.values().filter(|s| s.is_live()).map(of).filter(|v| !v.is_empty()) {
+        *counts.entry(value).or_default() += 1;
     }
-    let most = counts.iter().max_by_key(|(rules, n)| (**n, **rules))?;
-    Some((*most.0).to_owned())
+    counts.into_iter().max_by_key(|(value, n)| (*n, *value)).map(|(value, _)| value)
+}
+
+impl<'a> Expected<'a> {
+    /// What most live sensors have, or the rules that were published.
+    pub fn of(sensors: &'a BTreeMap<String, Sensor>, published: Option<&'a str>) -> Self {
+        let rules = published.or_else(|| most(sensors, |sensor| sensor.rules.as_str()));
+        Self { rules, key: most(sensors, |sensor| sensor.key_id.as_str()) }
+    }
 }
 
 #[cfg(test)]
@@ -181,7 +251,7 @@ mod tests {
     }
 
     fn troubles(sensor: &Sensor, now: i64) -> Vec<SensorProblem> {
-        sensor.troubles(at(now), 180 * SECOND, Some("a"))
+        sensor.troubles(at(now), 180 * SECOND, Expected { rules: Some("a"), key: Some("k") })
     }
 
     #[test]
@@ -220,23 +290,60 @@ mod tests {
     }
 
     #[test]
-    fn two_sensors_of_one_name_are_noticed_and_a_restart_is_not() {
+    fn two_sensors_of_one_name_are_noticed_at_once_and_forgotten_and_a_restart_is_neither() {
         let mut one = sensor();
-        for (run, time) in [("a", 1), ("a", 5), ("b", 6), ("b", 9)] {
-            one.ran(run, at(time));
+        let mut report = |instance: &str, stored: i64| {
+            let instance = instance.to_owned();
+            let status = Status { ready: true, rules: "a".into(), instance, ..Status::default() };
+            // The clock of one of them is behind: its reports change nothing else.
+            let time = if status.instance == "b" { at(1) } else { at(stored) };
+            one.status(&status, time, at(stored));
+            one.heard("0.1.0", time, at(stored));
+            troubles(&one, stored)
+        };
+        // A restart.
+        assert_eq!(report("z", 100), []);
+        assert_eq!(report("z", 160), []);
+        assert_eq!(report("a", 165), []);
+        // Another one of the same name.
+        assert_eq!(report("b", 190), []);
+        assert_eq!(report("a", 225), [SensorProblem::Twice]);
+        assert_eq!(report("b", 250), [SensorProblem::Twice]);
+        // It was renamed.
+        for stored in [285, 345, 405] {
+            assert_eq!(report("a", stored), [SensorProblem::Twice]);
         }
+        assert_eq!(report("a", 465), []);
+        for n in 0..40 {
+            report(&format!("r{n}"), 500 + n);
+        }
+        assert_eq!(one.instances.len(), MAX_INSTANCES);
+    }
+
+    #[test]
+    fn another_key_and_another_version_are_troubles_until_they_end() {
+        let mut one = sensor();
+        one.keyed("k", at(100));
+        one.keyed("other", at(101));
+        one.keyed("k", at(99));
+        one.summarised(false, at(102));
+        let expected = [SensorProblem::OtherKey, SensorProblem::OtherVersion];
+        assert_eq!(troubles(&one, 110), expected);
+        one.keyed("k", at(103));
+        one.summarised(true, at(103));
         assert_eq!(troubles(&one, 110), []);
-        one.ran("a", at(8));
-        assert_eq!(troubles(&one, 110), [SensorProblem::Twice]);
     }
 
     #[test]
     fn what_most_sensors_have_is_usual() {
         let mut sensors = BTreeMap::new();
-        for (name, rules) in [("a", "x"), ("b", "y"), ("c", "x")] {
-            sensors.insert(name.to_owned(), Sensor { rules: rules.into(), ..sensor() });
+        for (name, rules, key) in [("a", "x", "k"), ("b", "y", "l"), ("c", "x", "l")] {
+            let (rules, key_id) = (rules.into(), key.into());
+            sensors.insert(name.to_owned(), Sensor { rules, key_id, ..sensor() });
         }
-        assert_eq!(usual_rules(&sensors).as_deref(), Some("x"));
-        assert_eq!(usual_rules(&BTreeMap::new()), None);
+        let usual = Expected::of(&sensors, None);
+        assert_eq!((usual.rules, usual.key), (Some("x"), Some("l")));
+        assert_eq!(Expected::of(&sensors, Some("z")).rules, Some("z"));
+        assert_eq!(Expected::of(&BTreeMap::new(), None).key, None);
     }
 }

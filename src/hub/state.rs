@@ -2,6 +2,7 @@
 
 use super::event::{Exposure, Listing, Message, Order, Received, Refused, Status, read};
 use super::sensors::Sensor;
+use crate::closed_set::closed_set;
 use crate::merge::{Fact, FactKey, Pair, PartError, RunKey, Summary};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -9,11 +10,13 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 /// Exposures of all sensors that are held; further ones are counted, and are in the numbers all the same.
 pub(super) const MAX_EXPOSURES: usize = 65_536;
 /// Services and hosts of all sensors that are held.
-const MAX_LISTED: usize = 65_536;
+pub(super) const MAX_LISTED: usize = 65_536;
 /// Sensors that are held.
-const MAX_SENSORS: usize = 16_384;
+pub(super) const MAX_SENSORS: usize = 16_384;
 /// Longest event that is held, bytes.
 const MAX_EVENT: usize = 64 << 10;
+/// All events that are held, bytes.
+const MAX_HELD: usize = 1 << 30;
 
 /// An exposure of a sensor: the sensor's name and the exposure's id.
 pub(super) type ExposureKey = (String, String);
@@ -28,6 +31,23 @@ pub(super) struct SensorExposure {
     pub patients: u64,
     /// The event.
     pub event: Box<str>,
+}
+
+closed_set! {
+    /// Why a message was passed over.
+    #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+    pub(super) enum SkipReason {
+        /// It is no event.
+        Garbage = "garbage",
+        /// It is of another program.
+        Foreign = "foreign",
+        /// It is a summary of another version.
+        OtherVersion = "other_version",
+        /// It is a summary that is damaged.
+        Damaged = "damaged",
+        /// It found no room.
+        NoRoom = "no_room",
+    }
 }
 
 /// Messages by what became of them.
@@ -79,7 +99,11 @@ pub(super) struct State {
     pub listed: BTreeMap<ListedKey, (i64, Box<str>)>,
     pub sensors: BTreeMap<String, Sensor>,
     pub counters: Counters,
+    /// The sensor of the last message that was passed over, by the reason, where it says which it is.
+    pub last_of: BTreeMap<SkipReason, String>,
     pub dirty: Dirty,
+    /// Bytes of the events of exposures, services and hosts.
+    held: usize,
     /// Keys of which there are sketches only.
     without_facts: BTreeSet<String>,
     /// Whether numbers have changed since they were last worked out.
@@ -97,11 +121,12 @@ impl State {
     }
 
     fn received(&mut self, received: Received, payload: &[u8], stored: Timestamp) {
-        let Received { sensor, version, time, message } = received;
+        let Received { sensor, key_id: key, version, time, message } = received;
         if !self.sensors.contains_key(&sensor) && self.sensors.len() >= MAX_SENSORS {
-            self.counters.no_room += 1;
+            self.pass_over(SkipReason::NoRoom, sensor);
             return;
         }
+        let mut known = None;
         let taken = match message {
             Message::Exposure(exposure) => self.exposure(&sensor, exposure, payload),
             Message::Listed { kind, id } => self.list((kind, sensor.clone(), id), time, payload),
@@ -114,9 +139,8 @@ impl State {
                         opened.add_sketches(&key_id, &mut self.summary);
                         self.sketched(&key_id, opened.pairs());
                     }
+                    known = Some(true);
                     if let Some(figures) = part.figures {
-                        let of = self.sensors.entry(sensor.clone()).or_default();
-                        of.ran(&part.run, time);
                         let run = (sensor.clone(), part.run);
                         self.summary.add_run(run.clone(), figures);
                         self.dirty.runs.insert(run);
@@ -124,30 +148,45 @@ impl State {
                     }
                     true
                 }
-                Err(PartError::Version(_)) => {
-                    self.counters.other_version += 1;
+                Err(PartError::Damaged) => {
+                    self.pass_over(SkipReason::Damaged, sensor);
                     return;
                 }
-                Err(PartError::Damaged) => {
-                    self.counters.damaged += 1;
-                    return;
+                Err(PartError::Version(_)) => {
+                    known = Some(false);
+                    false
                 }
             },
             Message::OtherVersion => {
-                self.counters.other_version += 1;
-                return;
+                known = Some(false);
+                false
             }
             Message::Status(status) => self.status(&sensor, &status, time, stored),
             Message::Other => true,
         };
-        if taken {
-            self.counters.taken += 1;
-        } else {
-            self.counters.no_room += 1;
+        match (taken, known) {
+            (true, _) => self.counters.taken += 1,
+            (false, Some(false)) => self.pass_over(SkipReason::OtherVersion, sensor.clone()),
+            (false, _) => self.pass_over(SkipReason::NoRoom, sensor.clone()),
         }
         let of = self.sensors.entry(sensor.clone()).or_default();
         of.heard(&version, time, stored);
+        of.keyed(&key, time);
+        if let Some(known) = known {
+            of.summarised(known, time);
+        }
         self.dirty.sensors.insert(sensor);
+    }
+
+    fn pass_over(&mut self, reason: SkipReason, sensor: String) {
+        match reason {
+            SkipReason::OtherVersion => self.counters.other_version += 1,
+            SkipReason::Damaged => self.counters.damaged += 1,
+            SkipReason::NoRoom => self.counters.no_room += 1,
+            SkipReason::Garbage => self.counters.garbage += 1,
+            SkipReason::Foreign => self.counters.foreign += 1,
+        }
+        self.last_of.insert(reason, sensor);
     }
 
     fn exposure(&mut self, sensor: &str, exposure: Exposure, payload: &[u8]) -> bool {
@@ -159,7 +198,8 @@ impl State {
             None if self.exposures.len() >= MAX_EXPOSURES => return false,
             _ => {}
         }
-        let Some(event) = text(payload) else { return false };
+        let before = self.exposures.get(&key).map_or(0, |known| known.event.len());
+        let Some(event) = self.hold(payload, before) else { return false };
         self.exposures
             .insert(key.clone(), SensorExposure { pair, order, severity, patients, event });
         self.dirty.exposures.insert(key);
@@ -173,10 +213,23 @@ impl State {
             None if self.listed.len() >= MAX_LISTED => return false,
             _ => {}
         }
-        let Some(event) = text(payload) else { return false };
+        let before = self.listed.get(&key).map_or(0, |(_, event)| event.len());
+        let Some(event) = self.hold(payload, before) else { return false };
+        self.stale = true;
         self.listed.insert(key.clone(), (time.0, event));
         self.dirty.listed.insert(key);
         true
+    }
+
+    /// The event as text, in place of one of `before` bytes; none if it is too long, or all of them are.
+    fn hold(&mut self, payload: &[u8], before: usize) -> Option<Box<str>> {
+        let held = (self.held + payload.len()).saturating_sub(before);
+        if payload.len() > MAX_EVENT || held > MAX_HELD {
+            return None;
+        }
+        let event = std::str::from_utf8(payload).ok()?;
+        self.held = held;
+        Some(event.into())
     }
 
     fn fact(&mut self, key_id: &str, fact: &Fact) {
@@ -205,6 +258,9 @@ impl State {
     /// Everything was read from the store.
     pub fn loaded(&mut self) {
         self.stale = true;
+        let exposures = self.exposures.values().map(|held| held.event.len());
+        let listed = self.listed.values().map(|(_, event)| event.len());
+        self.held = exposures.chain(listed).sum();
         let keys = self.summary.keys.keys().filter(|key_id| self.is_sketched(key_id));
         self.without_facts = keys.cloned().collect();
     }
@@ -224,9 +280,4 @@ impl State {
     pub fn is_sketched(&self, key_id: &str) -> bool {
         self.summary.keys.get(key_id).is_some_and(|section| section.facts().is_none())
     }
-}
-
-/// The event as text; none if it is too long to be kept.
-fn text(payload: &[u8]) -> Option<Box<str>> {
-    (payload.len() <= MAX_EVENT).then(|| std::str::from_utf8(payload).ok().map(Into::into))?
 }

@@ -5,17 +5,19 @@ use super::state::State;
 use super::{HubError, Settings};
 use crate::broker::Access;
 use crate::distribution::{PublicKey, latest};
+use crate::output::text::bytes;
+use crate::pipeline::stopwatch;
 use crate::time::Timestamp;
 use async_nats::jetstream::consumer::pull::{BatchConfig, Config as PullConfig};
 use async_nats::jetstream::consumer::{AckPolicy, DeliverPolicy, PullConsumer};
 use async_nats::jetstream::stream::{
-    Config as StreamConfig, DiscardPolicy, RetentionPolicy, Stream,
+    Config as StreamConfig, DiscardPolicy, Info, RetentionPolicy, Stream,
 };
 use async_nats::jetstream::{self, Context, Message};
 use async_nats::{Client, StatusCode, Subscriber};
 use futures_core::Stream as _;
 use std::pin::Pin;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Messages of a batch at most, and their bytes.
 const MAX_BATCH: usize = 4_096;
@@ -37,6 +39,11 @@ const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 86_400);
 /// Within this time the broker stores a message of one id once only.
 const DEDUPLICATED: Duration = Duration::from_secs(120);
 
+/// Interval between checks of the stream's limits.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
+/// Share of its limit from which a stream that discards nothing counts as full, percent.
+const FULL: u64 = 99;
+
 /// What the broker gave.
 pub(super) struct Link {
     client: Client,
@@ -46,6 +53,12 @@ pub(super) struct Link {
     taken: u64,
     /// The batch that was asked for before the one before it was on the disk.
     coming: Option<Coming>,
+    /// Number of the stream's next message; none before the first, if nothing was read before.
+    following: Option<u64>,
+    stream: Stream,
+    /// When the stream was looked at last, and what is wrong with it.
+    looked: Option<Instant>,
+    full: Option<String>,
     pub lease: Lease,
 }
 
@@ -57,6 +70,12 @@ pub(super) struct Unacknowledged {
     /// Messages behind it.
     pub pending: u64,
     pub redelivered: u64,
+    /// Messages that the broker removed before they were read.
+    pub missed: u64,
+    /// Why the stream takes no events.
+    pub full: Option<String>,
+    /// What is wrong, although messages come.
+    pub fault: Option<String>,
 }
 
 /// What a failed request to the broker comes to.
@@ -122,7 +141,42 @@ impl Link {
         let consumer = stream.get_or_create_consumer(durable, config).await;
         let consumer = consumer.map_err(|error| failed("the consumer of the hub", error))?;
         let lease = Lease::open(&context, holder.to_owned()).await?;
-        Ok(Self { client, context, consumer, taken: 0, coming: None, lease })
+        let following = match deliver_policy {
+            DeliverPolicy::ByStartSequence { start_sequence } => Some(start_sequence),
+            _ => None,
+        };
+        Ok(Self {
+            client,
+            context,
+            consumer,
+            taken: 0,
+            coming: None,
+            following,
+            stream,
+            looked: None,
+            full: None,
+            lease,
+        })
+    }
+
+    /// Whether the consumer is still there. A broker that has lost its data lets requests to it go unanswered.
+    async fn check(&self) -> Result<(), String> {
+        match tokio::time::timeout(ANSWER_WITHIN, self.consumer.get_info()).await {
+            Ok(Err(error)) => Err(failed("the consumer of the hub", error)),
+            Ok(Ok(_)) | Err(_) => Ok(()),
+        }
+    }
+
+    /// Why the stream takes no events, if it does not.
+    async fn look(&mut self) -> Option<String> {
+        if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
+            self.looked = Some(stopwatch());
+            if let Ok(Ok(info)) = tokio::time::timeout(ANSWER_WITHIN, self.stream.get_info()).await
+            {
+                self.full = full(&info);
+            }
+        }
+        self.full.clone()
     }
 
     /// The fingerprint of the rules that were published last.
@@ -148,6 +202,11 @@ impl Link {
         state: &mut State,
         batch: &mut Unacknowledged,
     ) -> Result<usize, String> {
+        if let Some(lost) = self.lease.lost.take().filter(|_| self.is_connected()) {
+            return Err(lost);
+        }
+        batch.fault.clone_from(&self.lease.refused);
+        batch.full = self.look().await;
         let asked = match self.coming.take() {
             Some(asked) => Some(asked),
             None => self.ask().await?,
@@ -167,6 +226,9 @@ impl Link {
                 return Err("a message was lost on its way from the broker".to_owned());
             }
             self.taken += 1;
+            let following = self.following.get_or_insert(info.stream_sequence);
+            batch.missed += info.stream_sequence.saturating_sub(*following);
+            *following = (*following).max(info.stream_sequence + 1);
             let nanos = info.published.unix_timestamp_nanos();
             let stored = Timestamp(i64::try_from(nanos).unwrap_or(i64::MAX));
             batch.pending = info.pending;
@@ -174,6 +236,9 @@ impl Link {
             state.take(&message.payload, stored);
             batch.last = Some(message);
             taken += 1;
+        }
+        if messages.silent && self.is_connected() {
+            self.check().await?;
         }
         if taken > 0 {
             self.coming = self.ask().await?;
@@ -209,6 +274,8 @@ struct Coming {
     subscriber: Subscriber,
     /// Messages that may still come.
     left: usize,
+    /// The broker did not even say that there are none.
+    silent: bool,
 }
 
 impl Coming {
@@ -222,7 +289,7 @@ impl Coming {
             ..BatchConfig::default()
         };
         consumer.request_batch(batch, inbox).await?;
-        Ok(Self { subscriber, left: MAX_BATCH })
+        Ok(Self { subscriber, left: MAX_BATCH, silent: false })
     }
 
     /// The next message, or None behind the last one. An error if the broker refuses it.
@@ -232,7 +299,11 @@ impl Coming {
         }
         let subscriber = &mut self.subscriber;
         let next = std::future::poll_fn(|context| Pin::new(&mut *subscriber).poll_next(context));
-        let message = tokio::time::timeout(BATCH_WAITS + ANSWER_WITHIN, next).await.ok()??;
+        let Ok(message) = tokio::time::timeout(BATCH_WAITS + ANSWER_WITHIN, next).await else {
+            self.silent = true;
+            return None;
+        };
+        let message = message?;
         match message.status {
             None | Some(StatusCode::OK) => {
                 self.left -= 1;
@@ -245,6 +316,31 @@ impl Coming {
             status => Some(Err(format!("{status} {}", message.description.unwrap_or_default()))),
         }
     }
+}
+
+/// Why a stream takes no events, if it does not.
+fn full(info: &Info) -> Option<String> {
+    let (config, state) = (&info.config, &info.state);
+    // Any other discards the oldest.
+    if config.discard != DiscardPolicy::New {
+        return None;
+    }
+    let reached = |has: u64, limit: i64| {
+        let limit = u64::try_from(limit).unwrap_or(0);
+        limit > 0 && has.saturating_mul(100) >= limit.saturating_mul(FULL)
+    };
+    let name = &config.name;
+    let text = if reached(state.bytes, config.max_bytes) {
+        format!("{} of {}", bytes(state.bytes), bytes(config.max_bytes.unsigned_abs()))
+    } else if reached(state.messages, config.max_messages) {
+        format!("{} messages of {}", state.messages, config.max_messages)
+    } else {
+        return None;
+    };
+    Some(format!(
+        "stream {name} is full ({text}) and refuses what sensors send; they keep it as long as they have room: raise its \
+         limits with nats stream edit {name}, or let it discard old messages"
+    ))
 }
 
 /// The stream that sensors publish to: of that name, or of that subject; made if there is none.

@@ -1,8 +1,8 @@
 //! What the hub knows does not depend on the order of messages, on repetition, or on restarts.
 
-use super::state::State;
+use super::state::{SkipReason, State};
 use super::store::Store;
-use super::view::{Hub, api};
+use super::view::{Hub, Shown, api, page};
 use crate::merge::Numbers;
 use crate::output::store::StoreError;
 use crate::time::Timestamp;
@@ -16,7 +16,7 @@ fn at(second: i64) -> Timestamp {
     Timestamp((1_772_000_000 + second) * SECOND)
 }
 
-fn exposure(sensor: &str, client: u8, second: i64, records: u64, state: &str) -> String {
+pub(super) fn exposure(sensor: &str, client: u8, second: i64, records: u64, state: &str) -> String {
     json!({
         "@timestamp": at(second).to_string(),
         "event": {"action": "phi-exposure", "id": format!("E{client}"), "severity": 50 + records.min(40)},
@@ -157,6 +157,64 @@ fn what_is_no_event_of_phitap_is_counted_by_its_kind() {
     assert_eq!((counters.taken, counters.foreign), (1, 1));
     assert_eq!((counters.other_version, counters.damaged, counters.garbage), (1, 1, 2));
     assert_eq!(state.exposures.len(), 1);
+}
+
+#[test]
+fn a_sensor_of_another_version_is_listed_and_events_find_room_by_their_size() {
+    let mut state = State::default();
+    let newer = summary("new", 1, 1, 1).replace("\"version\":1", "\"version\":7");
+    state.take(newer.as_bytes(), at(1));
+    assert!(state.sensors.contains_key("new"));
+    assert_eq!(state.last_of.get(&SkipReason::OtherVersion).map(String::as_str), Some("new"));
+    // It says how many facts it holds, and holds fewer.
+    let forged = summary("a", 1, 1, 1).replace("\"facts\":1", "\"facts\":1000000000000");
+    state.take(forged.as_bytes(), at(1));
+    assert_eq!(state.counters.damaged, 1);
+    let long = exposure("a", 1, 1, 1, "open")
+        .replace("\"key_id\"", &format!("\"x\":\"{}\",\"key_id\"", "y".repeat(70_000)));
+    state.take(long.as_bytes(), at(1));
+    assert_eq!((state.counters.no_room, state.exposures.len()), (1, 0));
+}
+
+#[test]
+fn services_that_several_sensors_saw_are_shown_once() {
+    let service = |sensor: &str, second: i64, port: u16| {
+        json!({
+            "@timestamp": at(second).to_string(),
+            "event": {"action": "service-seen", "id": format!("S-{sensor}-{port}")},
+            "observer": {"product": "phitap", "version": "0.1.0", "name": sensor},
+            "server": {"ip": "10.1.0.1", "port": port}, "network": {"transport": "tcp", "protocol": "dicom"},
+            "phi": {"service": {"software": format!("of {sensor}")}},
+        })
+        .to_string()
+    };
+    let all = [service("a", 9, 104), service("b", 5, 104), service("b", 7, 105)];
+    let mut shown = Shown::default();
+    let mut state = state_of(&all);
+    let events = shown.changes(&state, &Numbers::default());
+    let ids: std::collections::BTreeSet<&str> =
+        events.iter().filter_map(|event| event["event"]["id"].as_str()).collect();
+    assert_eq!(ids.len(), 2, "{events:?}");
+    let last = events.iter().rfind(|event| event["server"]["port"] == 104).expect("shown");
+    assert_eq!(last["phi"]["service"]["software"], "of a", "the one that saw it last");
+    assert!(shown.changes(&state, &Numbers::default()).is_empty(), "nothing has changed");
+    state.take(service("b", 12, 104).as_bytes(), at(50));
+    assert_eq!(shown.changes(&state, &Numbers::default()).len(), 1);
+}
+
+#[test]
+fn the_page_has_every_sensor_and_those_in_trouble_come_first() {
+    let mut state = State::default();
+    for n in 0..600 {
+        state.take(status(&format!("s{n:03}"), 30, 0).as_bytes(), at(30));
+    }
+    state.take(status("s599", 40, 4).as_bytes(), at(40));
+    let hub = Hub { silent_after: 180 * SECOND, ..Hub::default() };
+    let page = page(&state, &Numbers::default(), &hub, at(60));
+    assert_eq!((&page["sensors_total"], &page["sensors_in_trouble"]), (&json!(600), &json!(1)));
+    assert_eq!(page["sensors"].as_array().map(Vec::len), Some(500));
+    assert_eq!(page["sensors"][0]["name"], "s599");
+    assert_eq!(page["sensors"][0]["troubles"], json!(["dropping"]));
 }
 
 #[test]

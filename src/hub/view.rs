@@ -1,9 +1,9 @@
 //! What the hub shows: exposures as events of the page, all numbers and all sensors as JSON, and metrics.
 
-use super::sensors::{Sensor, SensorProblem, usual_rules};
-use super::state::{Counters, SensorExposure, State};
+use super::sensors::{Expected, Sensor, SensorProblem};
+use super::state::{Counters, ListedKey, SensorExposure, SkipReason, State};
 use crate::exposure::Count;
-use crate::merge::{ExposureNumbers, Numbers, Pair};
+use crate::merge::{ExposureNumbers, Numbers, Pair, RunNumbers};
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use serde_json::{Map, Value, json};
@@ -12,6 +12,8 @@ use std::fmt::Write as _;
 
 /// Exposures of the API's answer, the worst first.
 const MAX_EXPOSURES: usize = 10_000;
+/// Sensors of the page, those in trouble first.
+const MAX_SHOWN: usize = 500;
 /// Sensors that saw an exposure and are named.
 const MAX_NAMED: usize = 32;
 
@@ -31,6 +33,10 @@ pub(super) struct Hub {
     pub rules: Option<String>,
     /// A sensor that says nothing for so long is silent, nanoseconds.
     pub silent_after: i64,
+    /// Messages that the broker removed before they were read.
+    pub missed: u64,
+    /// Why the stream takes no events.
+    pub full: Option<String>,
 }
 
 /// What the sensors' events say of one client and service.
@@ -85,9 +91,14 @@ fn by_pair(numbers: &Numbers) -> BTreeMap<Pair, &ExposureNumbers> {
     all
 }
 
-/// What was shown of an exposure last: as long as it is the same, nothing is shown again.
+/// What was shown last: as long as it is the same, nothing is shown again.
 #[derive(Default)]
-pub(super) struct Shown(BTreeMap<Pair, blake3::Hash>);
+pub(super) struct Shown {
+    exposures: BTreeMap<Pair, blake3::Hash>,
+    listed: BTreeMap<ListedKey, i64>,
+    /// Services and hosts by what makes them the same for several sensors, each with the time of its event.
+    same: BTreeMap<String, i64>,
+}
 
 impl Shown {
     /// Events for the page of every exposure that has changed.
@@ -98,15 +109,44 @@ impl Shown {
             let Some((_, held)) = said.last else { continue };
             let numbers = counted.get(&pair).copied();
             let hash = said.hash(held, numbers);
-            if self.0.insert(pair, hash) == Some(hash) {
+            if self.exposures.insert(pair, hash) == Some(hash) {
                 continue;
             }
             let Ok(mut event) = serde_json::from_str::<Value>(&held.event) else { continue };
             merge(&mut event, &pair, &said, numbers);
             changed.push(event);
         }
+        changed.extend(self.listed(state));
         changed
     }
+
+    /// Services and hosts that have changed, as the sensor says that saw them last.
+    fn listed(&mut self, state: &State) -> Vec<Value> {
+        let mut changed = Vec::new();
+        for (key, (time, event)) in &state.listed {
+            if self.listed.get(key) == Some(time) {
+                continue;
+            }
+            self.listed.insert(key.clone(), *time);
+            let Ok(mut event) = serde_json::from_str::<Value>(event) else { continue };
+            let text = |path: &str| event.pointer(path).map(Value::to_string).unwrap_or_default();
+            let of = ["/server", "/network/protocol", "/host/ip", "/phi/asset/role"].map(text);
+            let id = short_id(&format!("{} {}", key.0.as_str(), of.join(" ")));
+            if self.same.get(&id).is_some_and(|known| known > time) {
+                continue;
+            }
+            set(&mut event, "/event/id", json!(id));
+            self.same.insert(id, *time);
+            changed.push(event);
+        }
+        changed
+    }
+}
+
+/// An id as events have them, the same whichever sensor speaks.
+fn short_id(of: &str) -> String {
+    let id = blake3::hash(of.as_bytes()).to_hex();
+    id.get(..26).unwrap_or_default().to_ascii_uppercase()
 }
 
 fn set(event: &mut Value, path: &str, value: Value) {
@@ -123,9 +163,7 @@ fn merge(
     numbers: Option<&ExposureNumbers>,
 ) {
     // One id, whichever sensor spoke last.
-    let id = format!("{pair:?}");
-    let id = blake3::hash(id.as_bytes()).to_hex();
-    let id = id.get(..26).unwrap_or_default().to_ascii_uppercase();
+    let id = short_id(&format!("{pair:?}"));
     set(event, "/event/id", json!(id));
     set(event, "/phi/exposure/id", json!(id));
     let severity = said.severity.max(numbers.map_or(0, |n| n.severity));
@@ -225,6 +263,8 @@ pub(super) fn api(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) -
             "pending": hub.pending,
             "redelivered": hub.redelivered,
             "rules": hub.rules,
+            "missed": hub.missed,
+            "stream_full": hub.full,
         },
         "messages": messages(&state.counters),
         "keys": keys.collect::<Vec<_>>(),
@@ -241,20 +281,13 @@ fn messages(of: &Counters) -> Value {
 }
 
 /// Messages by what became of them.
-fn reasons(of: &Counters) -> [(&'static str, u64); 6] {
-    [
-        ("taken", of.taken),
-        ("garbage", of.garbage),
-        ("foreign", of.foreign),
-        ("other_version", of.other_version),
-        ("damaged", of.damaged),
-        ("no_room", of.no_room),
-    ]
+fn reasons(of: &Counters) -> Vec<(&'static str, u64)> {
+    let passed = SkipReason::ALL.into_iter().map(|reason| (reason.as_str(), of.of(reason)));
+    std::iter::once(("taken", of.taken)).chain(passed).collect()
 }
 
 fn sensors(state: &State, hub: &Hub, now: Timestamp) -> Vec<Value> {
-    let usual = usual_rules(&state.sensors);
-    let rules = hub.rules.as_deref().or(usual.as_deref());
+    let usual = Expected::of(&state.sensors, hub.rules.as_deref());
     let sensor = |(name, of): (&String, &Sensor)| {
         json!({
             "name": name,
@@ -265,8 +298,9 @@ fn sensors(state: &State, hub: &Hub, now: Timestamp) -> Vec<Value> {
             "packets": of.packets,
             "lost_packets": of.lost,
             "rules": of.rules,
+            "key_id": of.key_id,
             "problems": of.problems,
-            "troubles": of.troubles(now, hub.silent_after, rules),
+            "troubles": of.troubles(now, hub.silent_after, usual),
         })
     };
     state.sensors.iter().map(sensor).collect()
@@ -278,15 +312,47 @@ pub(super) fn troubles(
     hub: &Hub,
     now: Timestamp,
 ) -> BTreeMap<SensorProblem, Vec<String>> {
-    let usual = usual_rules(&state.sensors);
-    let rules = hub.rules.as_deref().or(usual.as_deref());
+    let usual = Expected::of(&state.sensors, hub.rules.as_deref());
     let mut all: BTreeMap<SensorProblem, Vec<String>> = BTreeMap::new();
     for (name, sensor) in &state.sensors {
-        for trouble in sensor.troubles(now, hub.silent_after, rules) {
+        for trouble in sensor.troubles(now, hub.silent_after, usual) {
             all.entry(trouble).or_default().push(name.clone());
         }
     }
     all
+}
+
+/// What the page shows beside exposures, services and hosts.
+pub(super) fn page(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) -> Value {
+    let mut shown = sensors(state, hub, now);
+    let in_trouble = |sensor: &Value| sensor["troubles"].as_array().map_or(0, Vec::len);
+    let troubled = shown.iter().filter(|sensor| in_trouble(sensor) > 0).count();
+    shown.sort_by_key(|sensor| std::cmp::Reverse(in_trouble(sensor)));
+    shown.truncate(MAX_SHOWN);
+    let sum = |of: fn(&RunNumbers) -> u64| {
+        numbers.runs.iter().fold(0, |all: u64, (_, run)| all.saturating_add(of(run)))
+    };
+    json!({
+        "name": hub.name,
+        "connected": hub.connected,
+        "pending": hub.pending,
+        "missed": hub.missed,
+        "stream_full": hub.full,
+        "messages": messages(&state.counters),
+        "keys": numbers.keys.iter().map(|key| &*key.key_id).collect::<Vec<_>>(),
+        "sensors": shown,
+        "sensors_total": state.sensors.len(),
+        "sensors_in_trouble": troubled,
+        "read": {
+            "runs": numbers.runs.len(),
+            "packets": sum(|run| run.packets),
+            "flows": sum(|run| run.flows),
+            "payload_bytes": sum(|run| run.payload_bytes),
+            "unjudged_bytes": sum(|run| run.unjudged_bytes),
+            "unjudged_flows": sum(|run| run.unjudged_flows),
+            "lost_packets": sum(|run| run.lost_packets),
+        },
+    })
 }
 
 /// Metrics in the Prometheus text format, behind those of the program.
@@ -307,6 +373,17 @@ pub(super) fn metrics(state: &State, numbers: &Numbers, hub: &Hub, now: Timestam
     for (result, n) in reasons(&state.counters) {
         let _ = writeln!(text, "phitap_hub_messages_total{{result=\"{result}\"}} {n}");
     }
+    text += &head(
+        "phitap_hub_messages_missed_total",
+        "counter",
+        "Messages that the broker removed before they were read.",
+    );
+    let _ = writeln!(text, "phitap_hub_messages_missed_total {}", hub.missed);
+    text += &head("phitap_hub_stream_full", "gauge", "Whether the stream takes no more events.");
+    let _ = writeln!(text, "phitap_hub_stream_full {}", u8::from(hub.full.is_some()));
+    text +=
+        &head("phitap_hub_keys", "gauge", "Keys of pseudonyms under which patients were found.");
+    let _ = writeln!(text, "phitap_hub_keys {}", numbers.keys.len());
     text += &head("phitap_hub_sensors", "gauge", "Sensors that were heard of.");
     let _ = writeln!(text, "phitap_hub_sensors {}", state.sensors.len());
     text += &head("phitap_hub_sensors_in_trouble", "gauge", "Live sensors by what is wrong.");

@@ -35,6 +35,9 @@ const REQUEST_FOR: &str = "30days";
 const RETRY_FOR: Duration = Duration::from_secs(30 * 86_400);
 /// Time for which the store may send nothing in answer to one request.
 const READ_WITHIN: &str = "60s";
+/// Both, for the builder of any store.
+const LIMITS: [(ClientConfigKey, &str); 2] =
+    [(ClientConfigKey::Timeout, REQUEST_FOR), (ClientConfigKey::ReadTimeout, READ_WITHIN)];
 /// Ends of names that captures have, also compressed.
 const CAPTURES: [&str; 9] =
     [".pcap", ".pcapng", ".cap", ".ntar", ".gz", ".zst", ".xz", ".lz4", ".bz2"];
@@ -50,27 +53,21 @@ fn open(url: &str) -> Result<(Arc<dyn ObjectStore>, Key), String> {
     let _ = rustls::crypto::ring::default_provider().install_default();
     let fail = |error: object_store::Error| format!("{url}: {error}");
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("{url}: no address"))?;
-    let (whole, read) = (ClientConfigKey::Timeout, ClientConfigKey::ReadTimeout);
-    let retry = RetryConfig { retry_timeout: RETRY_FOR, ..RetryConfig::default() };
+    // The builders and their keys have no type in common.
+    macro_rules! store {
+        ($builder:ident, $key:ident) => {{
+            let retry = RetryConfig { retry_timeout: RETRY_FOR, ..RetryConfig::default() };
+            let builder = $builder::from_env().with_url(url).with_retry(retry);
+            let limited = LIMITS.into_iter().fold(builder, |builder, (key, value)| {
+                builder.with_config($key::Client(key), value)
+            });
+            Arc::new(limited.build().map_err(fail)?)
+        }};
+    }
     let store: Arc<dyn ObjectStore> = match scheme {
-        "s3" | "s3a" => {
-            let builder = AmazonS3Builder::from_env().with_url(url).with_retry(retry);
-            let builder = builder.with_config(AmazonS3ConfigKey::Client(whole), REQUEST_FOR);
-            let builder = builder.with_config(AmazonS3ConfigKey::Client(read), READ_WITHIN);
-            Arc::new(builder.build().map_err(fail)?)
-        }
-        "gs" => {
-            let builder = GoogleCloudStorageBuilder::from_env().with_url(url).with_retry(retry);
-            let builder = builder.with_config(GoogleConfigKey::Client(whole), REQUEST_FOR);
-            let builder = builder.with_config(GoogleConfigKey::Client(read), READ_WITHIN);
-            Arc::new(builder.build().map_err(fail)?)
-        }
-        "az" | "azure" | "abfs" | "abfss" | "adl" => {
-            let builder = MicrosoftAzureBuilder::from_env().with_url(url).with_retry(retry);
-            let builder = builder.with_config(AzureConfigKey::Client(whole), REQUEST_FOR);
-            let builder = builder.with_config(AzureConfigKey::Client(read), READ_WITHIN);
-            Arc::new(builder.build().map_err(fail)?)
-        }
+        "s3" | "s3a" => store!(AmazonS3Builder, AmazonS3ConfigKey),
+        "gs" => store!(GoogleCloudStorageBuilder, GoogleConfigKey),
+        "az" | "azure" | "abfs" | "abfss" | "adl" => store!(MicrosoftAzureBuilder, AzureConfigKey),
         _ => {
             return Err(format!(
                 "{url}: write s3://BUCKET/KEY, gs://BUCKET/KEY or az://CONTAINER/KEY"

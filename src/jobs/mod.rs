@@ -7,6 +7,8 @@
 
 #[cfg(feature = "archives")]
 mod archive;
+mod clear;
+mod missing;
 mod queue;
 mod replay;
 mod result;
@@ -18,6 +20,7 @@ mod worker;
 #[cfg(test)]
 mod tests;
 
+pub use clear::clear;
 pub use replay::replay_arguments;
 pub use result::result;
 pub use status::{status, status_of};
@@ -30,6 +33,7 @@ use crate::output::text::foreign;
 use crate::pipeline::RunError;
 use crate::review::{MergeShape, ReviewError};
 use std::path::PathBuf;
+use std::str::FromStr;
 use std::time::Duration;
 
 /// Characters of a name or a reason in a message.
@@ -38,11 +42,46 @@ const MAX_SHOWN: usize = 1_024;
 /// A job whose worker says nothing for so long is given to another, unless something else was said.
 pub const GONE_AFTER: Duration = Duration::from_secs(30);
 
+/// The least of them: a worker says four times as often that it is there.
+pub const MIN_GONE_AFTER: Duration = Duration::from_secs(2);
+/// Longest name of a queue, characters.
+const MAX_QUEUE_NAME: usize = 32;
+
+/// The name of a queue. Each has jobs and results of its own, so that one broker serves several archives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct QueueName(String);
+
+impl QueueName {
+    /// `base` for the queue without a name, else with the name behind `joint`.
+    fn join(&self, base: &str, joint: char) -> String {
+        match self.0.as_str() {
+            "" => base.to_owned(),
+            name => format!("{base}{joint}{name}"),
+        }
+    }
+}
+
+impl FromStr for QueueName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let fits = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        match !text.is_empty() && text.len() <= MAX_QUEUE_NAME && text.chars().all(fits) {
+            true => Ok(Self(text.to_owned())),
+            false => Err(format!(
+                "the name of a queue has 1 to {MAX_QUEUE_NAME} characters, of a-z, A-Z, 0-9, - and _"
+            )),
+        }
+    }
+}
+
 /// What `jobs submit` goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submit {
     /// The broker.
     pub broker: broker::Settings,
+    /// The queue to which jobs are added.
+    pub queue: QueueName,
     /// Files, folders, and addresses of object stores.
     pub paths: Vec<String>,
     /// Which captures are read together.
@@ -68,6 +107,8 @@ pub enum Together {
 pub struct Work {
     /// The broker.
     pub broker: broker::Settings,
+    /// The queue from which jobs are taken.
+    pub queue: QueueName,
     /// Its name in the list of jobs.
     pub name: String,
     /// The key of pseudonyms, the same for all workers.
@@ -88,11 +129,24 @@ pub struct Work {
     pub quiet: bool,
 }
 
-/// What `jobs status` and `jobs result` go by.
+/// What `jobs clear` goes by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Clear {
+    /// The broker.
+    pub broker: broker::Settings,
+    /// The queue that is emptied.
+    pub queue: QueueName,
+    /// Also while workers are at jobs of it.
+    pub force: bool,
+}
+
+/// What `jobs status` goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// The broker.
     pub broker: broker::Settings,
+    /// The queue that is asked about.
+    pub queue: QueueName,
     /// JSON instead of text.
     pub json: bool,
 }
@@ -102,6 +156,8 @@ pub struct Ask {
 pub struct AskResult {
     /// The broker.
     pub broker: broker::Settings,
+    /// The queue whose results are merged.
+    pub queue: QueueName,
     /// How.
     pub shape: MergeShape,
     /// Exposures at most.
@@ -120,6 +176,9 @@ pub enum JobError {
     /// A path holds nothing to read.
     #[error("{}", shown(.0))]
     Path(String),
+    /// Workers are at jobs that would be removed.
+    #[error("{0}")]
+    Busy(String),
     /// No job has a result.
     #[error("{0}")]
     NoResult(String),

@@ -1,7 +1,7 @@
 //! Jobs at the broker: the queue, what became of each, and results.
 
-use super::JobError;
 use super::sets::Capture;
+use super::{JobError, QueueName};
 use crate::broker::{self, Access, answer, bucket};
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::consumer::pull::Config as PullConfig;
@@ -14,24 +14,54 @@ use async_nats::{Client, HeaderMap};
 use bytes::Bytes;
 use futures_core::Stream as Items;
 use serde::{Deserialize, Serialize};
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::pin::Pin;
 use std::time::Duration;
 use tokio::task::JoinSet;
 
-/// The stream of jobs that wait.
-const JOBS: &str = "PHITAP_JOBS";
-/// Not below `phitap.`, which a stream of events may take whole.
-const JOBS_SUBJECT: &str = "phitap-jobs.queue";
-/// The stream of results.
-pub(super) const RESULTS: &str = "PHITAP_RESULTS";
-const RESULTS_SUBJECT: &str = "phitap-jobs.results";
-/// The bucket with what became of each job.
-const BUCKET: &str = "phitap-jobs";
+/// Streams and buckets of a queue.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct StreamNames {
+    /// The stream of jobs that wait, and its subject.
+    pub jobs: String,
+    jobs_subject: String,
+    /// The stream of results, and its subject.
+    pub results: String,
+    results_subject: String,
+    /// The bucket with what became of each job.
+    pub bucket: String,
+    /// The bucket of running workers.
+    pub workers: String,
+}
+
+impl StreamNames {
+    pub fn of(queue: &QueueName) -> Self {
+        // Not below `phitap.`, which a stream of events may take whole. A subject with a name has one word more than
+        // one without, so that none is another one's.
+        let subjects = queue.join("phitap-jobs", '.');
+        Self {
+            jobs: queue.join("PHITAP_JOBS", '_'),
+            jobs_subject: format!("{subjects}.queue"),
+            results: queue.join("PHITAP_RESULTS", '_'),
+            results_subject: format!("{subjects}.results"),
+            bucket: queue.join("phitap-jobs", '-'),
+            workers: queue.join("phitap-workers", '-'),
+        }
+    }
+
+    /// All streams of the broker that belong to the queue; a bucket is one (NATS ADR-8).
+    pub fn streams(&self) -> [String; 4] {
+        let bucket = |name: &str| format!("KV_{name}");
+        [self.jobs.clone(), self.results.clone(), bucket(&self.bucket), bucket(&self.workers)]
+    }
+}
+
 /// The consumer that all workers share.
 const WORKERS: &str = "workers";
 /// Longest list of the files of a job, bytes: a message of the broker has a megabyte.
 const MAX_JOB: usize = 900_000;
+/// A worker that has not announced itself for this long counts as gone.
+const PRESENT_FOR: Duration = Duration::from_secs(120);
 /// Records that are asked for at once.
 const MAX_ASKED: usize = 64;
 /// Lines of a result that one message holds, bytes: a message of the broker has a megabyte.
@@ -100,16 +130,54 @@ pub(super) struct Record {
     /// How long the last try took, seconds.
     #[serde(default)]
     pub seconds: f64,
+    /// When the last try ended, seconds since 1970 with their fraction.
+    #[serde(default)]
+    pub ended: f64,
     /// What was wrong.
     #[serde(default)]
     pub reason: String,
+    /// Workers that do not see its files, and the time at which that was noticed first.
+    #[serde(default)]
+    pub missed_by: BTreeSet<String>,
+    #[serde(default)]
+    pub missed_since: i64,
+    /// Flows whose beginning, or whose end, its captures do not hold.
+    #[serde(default)]
+    pub begun_before: u64,
+    #[serde(default)]
+    pub unended: u64,
+}
+
+impl Record {
+    /// Of a job that waits since `now`, seconds since 1970.
+    pub fn of(job: &Job, now: i64) -> Self {
+        Self {
+            stage: Stage::Queued,
+            first: job.files.first().cloned().unwrap_or_default(),
+            files: job.files.len(),
+            bytes: job.bytes,
+            tries: 0,
+            worker: String::new(),
+            since: now,
+            seen: now,
+            seconds: 0.0,
+            ended: 0.0,
+            reason: String::new(),
+            missed_by: BTreeSet::new(),
+            missed_since: 0,
+            begun_before: 0,
+            unended: 0,
+        }
+    }
 }
 
 /// The broker, as jobs need it.
 pub(super) struct Queue {
     pub context: Context,
+    pub names: StreamNames,
     client: Client,
     bucket: Store,
+    workers: Store,
     jobs: Stream,
 }
 
@@ -119,23 +187,32 @@ fn refused(what: &str, error: impl std::fmt::Display) -> JobError {
 
 impl Queue {
     /// Connects, and makes the streams and the bucket that are not there.
-    pub async fn open(settings: &broker::Settings) -> Result<Self, JobError> {
+    pub async fn open(settings: &broker::Settings, queue: &QueueName) -> Result<Self, JobError> {
         let client = Access::open(settings)?.connect().await?;
         let context = jetstream::new(client.clone());
+        let names = StreamNames::of(queue);
         let config = |name: &str, subject: &str, retention| StreamConfig {
             name: name.to_owned(),
             subjects: vec![subject.to_owned()],
             retention,
             ..StreamConfig::default()
         };
-        let jobs = config(JOBS, JOBS_SUBJECT, RetentionPolicy::WorkQueue);
+        let jobs = config(&names.jobs, &names.jobs_subject, RetentionPolicy::WorkQueue);
         let jobs = answer(context.get_or_create_stream(jobs)).await;
-        let jobs = jobs.map_err(|error| refused(JOBS, error))?;
-        let results = config(RESULTS, RESULTS_SUBJECT, RetentionPolicy::Limits);
+        let jobs = jobs.map_err(|error| refused(&names.jobs, error))?;
+        let results = config(&names.results, &names.results_subject, RetentionPolicy::Limits);
         let results = answer(context.get_or_create_stream(results)).await;
-        results.map_err(|error| refused(RESULTS, error))?;
-        let bucket = bucket(&context, BUCKET, 1, Duration::ZERO).await.map_err(JobError::Stream)?;
-        Ok(Self { context, client, bucket, jobs })
+        results.map_err(|error| refused(&names.results, error))?;
+        let records = bucket(&context, &names.bucket, 1, Duration::ZERO).await;
+        let workers = bucket(&context, &names.workers, 1, PRESENT_FOR).await;
+        Ok(Self {
+            context,
+            names,
+            client,
+            bucket: records.map_err(JobError::Stream)?,
+            workers: workers.map_err(JobError::Stream)?,
+            jobs,
+        })
     }
 
     /// Adds a job, unless it is there already. Whether it was added.
@@ -148,21 +225,9 @@ impl Queue {
                 job.files.len()
             )));
         }
-        let record = Record {
-            stage: Stage::Queued,
-            first: job.files.first().cloned().unwrap_or_default(),
-            files: job.files.len(),
-            bytes: job.bytes,
-            tries: 0,
-            worker: String::new(),
-            since: now,
-            seen: now,
-            seconds: 0.0,
-            reason: String::new(),
-        };
-        let value = serde_json::to_vec(&record).unwrap_or_default();
+        let value = serde_json::to_vec(&Record::of(job, now)).unwrap_or_default();
         let known = answer(self.bucket.entry(&job.id)).await;
-        let known = known.map_err(|error| refused(BUCKET, error))?;
+        let known = known.map_err(|error| refused(&self.names.bucket, error))?;
         let known = known.filter(|entry| entry.operation == Operation::Put);
         let again = match &known {
             Some(entry) => match serde_json::from_slice::<Record>(&entry.value) {
@@ -172,9 +237,10 @@ impl Queue {
             None => None,
         };
         // The message first: a job that is listed and in no queue would wait for ever.
-        let sent = answer(self.context.publish(JOBS_SUBJECT, payload.into())).await;
-        let stored = answer(sent.map_err(|error| refused(JOBS, error))?).await;
-        stored.map_err(|error| refused(JOBS, error))?;
+        let sent =
+            answer(self.context.publish(self.names.jobs_subject.clone(), payload.into())).await;
+        let stored = answer(sent.map_err(|error| refused(&self.names.jobs, error))?).await;
+        stored.map_err(|error| refused(&self.names.jobs, error))?;
         // A worker may have taken it by now: what it noted is newer.
         let _ = match again {
             Some(of) => answer(self.bucket.update(&job.id, value.into(), of)).await.is_ok(),
@@ -185,7 +251,9 @@ impl Queue {
 
     /// What became of a job.
     pub async fn record(&self, id: &str) -> Result<Option<Record>, JobError> {
-        let value = answer(self.bucket.get(id)).await.map_err(|error| refused(BUCKET, error))?;
+        let value = answer(self.bucket.get(id))
+            .await
+            .map_err(|error| refused(&self.names.bucket, error))?;
         Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
     }
 
@@ -193,38 +261,36 @@ impl Queue {
     pub async fn note(&self, id: &str, record: &Record) -> Result<(), JobError> {
         let value = serde_json::to_vec(record).unwrap_or_default();
         let put = answer(self.bucket.put(id, value.into())).await;
-        put.map(drop).map_err(|error| refused(BUCKET, error))
+        put.map(drop).map_err(|error| refused(&self.names.bucket, error))
     }
 
     /// What became of all jobs, by id.
-    ///
-    /// The broker is asked for the names of the keys. A subscription to them would wait for ever when a worker notes
-    /// something while they are listed: of a key that is replaced the broker counts a message that never comes.
     pub async fn records(&self) -> Result<Vec<(String, Record)>, JobError> {
-        let all = format!("{}>", self.bucket.prefix);
-        let subjects = answer(self.bucket.stream.info_with_subjects(all)).await;
-        let mut subjects = subjects.map_err(|error| refused(BUCKET, error))?;
-        let (mut asked, mut records) = (JoinSet::new(), Vec::new());
-        // A page of names is asked for when the one before it was read.
-        while let Some(subject) = answer(async { Ok::<_, String>(next(&mut subjects).await) })
-            .await
-            .map_err(|error| refused(BUCKET, error))?
-        {
-            let (subject, _) = subject.map_err(|error| refused(BUCKET, error))?;
-            let Some(id) = subject.strip_prefix(&self.bucket.prefix).map(str::to_owned) else {
-                continue;
-            };
-            if asked.len() >= MAX_ASKED {
-                records.extend(answered(&mut asked).await?);
-            }
-            let bucket = self.bucket.clone();
-            asked.spawn(async move { (answer(bucket.get(&id)).await, id) });
+        let mut records = Vec::new();
+        for (id, value) in values(&self.bucket).await? {
+            records.extend(serde_json::from_slice(&value).ok().map(|record| (id, record)));
         }
-        while !asked.is_empty() {
-            records.extend(answered(&mut asked).await?);
-        }
-        records.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+        records.sort_unstable_by(|(a, _): &(String, Record), (b, _)| a.cmp(b));
         Ok(records)
+    }
+
+    /// Announces a worker.
+    pub async fn announce(&self, worker: &str) -> Result<(), JobError> {
+        let put = answer(self.workers.put(key_of(worker), worker.to_owned().into())).await;
+        put.map(drop).map_err(|error| refused(&self.names.workers, error))
+    }
+
+    /// Removes a worker that ends.
+    pub async fn withdraw(&self, worker: &str) {
+        // If that fails, its announcement expires.
+        let _ = answer(self.workers.delete(key_of(worker))).await;
+    }
+
+    /// Names of the workers that run.
+    pub async fn present(&self) -> Result<BTreeSet<String>, JobError> {
+        let values = values(&self.workers).await?;
+        let name = |(_, value): (String, Bytes)| String::from_utf8(value.into()).ok();
+        Ok(values.into_iter().filter_map(name).collect())
     }
 
     /// The consumer that all workers share.
@@ -237,7 +303,7 @@ impl Queue {
             ..PullConfig::default()
         };
         let consumer = answer(self.jobs.get_or_create_consumer(WORKERS, config)).await;
-        consumer.map_err(|error| refused(JOBS, error))
+        consumer.map_err(|error| refused(&self.names.jobs, error))
     }
 
     /// Waits for a job, at most for this time.
@@ -247,14 +313,15 @@ impl Queue {
         wait: Duration,
     ) -> Result<Option<Message>, JobError> {
         let asked = answer(consumer.batch().max_messages(1).expires(wait).messages()).await;
-        let mut asked = asked.map_err(|error| refused(JOBS, error))?;
+        let mut asked = asked.map_err(|error| refused(&self.names.jobs, error))?;
         let message = answer(async { next(&mut asked).await.transpose() }).await;
-        message.map_err(|error| refused(JOBS, error))
+        message.map_err(|error| refused(&self.names.jobs, error))
     }
 
     /// Whether no job waits or is at a worker: what is done or given up is no longer in the queue.
     pub async fn is_empty(&self) -> Result<bool, JobError> {
-        let info = answer(self.jobs.get_info()).await.map_err(|error| refused(JOBS, error))?;
+        let info =
+            answer(self.jobs.get_info()).await.map_err(|error| refused(&self.names.jobs, error))?;
         Ok(info.state.messages == 0)
     }
 
@@ -264,14 +331,45 @@ impl Queue {
     }
 }
 
-/// A record that was asked for; none if it is gone or no record.
+/// The key of a worker: keys of a bucket have fewer characters than names.
+fn key_of(worker: &str) -> String {
+    blake3::hash(worker.as_bytes()).to_hex().chars().take(24).collect()
+}
+
+/// All values of a bucket, by key.
+///
+/// The broker is asked for the names of the keys. A subscription to them would wait for ever when a worker notes
+/// something while they are listed: of a key that is replaced the broker counts a message that never comes.
+async fn values(bucket: &Store) -> Result<Vec<(String, Bytes)>, JobError> {
+    let fail = |error: String| refused(&bucket.name, error);
+    let all = format!("{}>", bucket.prefix);
+    let mut subjects = answer(bucket.stream.info_with_subjects(all)).await.map_err(fail)?;
+    let (mut asked, mut values) = (JoinSet::new(), Vec::new());
+    // A page of names is asked for when the one before it was read.
+    while let Some(subject) =
+        answer(async { Ok::<_, String>(next(&mut subjects).await) }).await.map_err(fail)?
+    {
+        let (subject, _) = subject.map_err(|error| fail(error.to_string()))?;
+        let Some(key) = subject.strip_prefix(&bucket.prefix).map(str::to_owned) else { continue };
+        if asked.len() >= MAX_ASKED {
+            values.extend(answered(&mut asked).await.map_err(fail)?);
+        }
+        let bucket = bucket.clone();
+        asked.spawn(async move { (answer(bucket.get(&key)).await, key) });
+    }
+    while !asked.is_empty() {
+        values.extend(answered(&mut asked).await.map_err(fail)?);
+    }
+    Ok(values)
+}
+
+/// A value that was asked for; none if it is gone.
 async fn answered(
     asked: &mut JoinSet<(Result<Option<Bytes>, String>, String)>,
-) -> Result<Option<(String, Record)>, JobError> {
+) -> Result<Option<(String, Bytes)>, String> {
     let Some(joined) = asked.join_next().await else { return Ok(None) };
-    let (value, id) = joined.map_err(|error| refused(BUCKET, error))?;
-    let value = value.map_err(|error| refused(BUCKET, error))?;
-    Ok(value.and_then(|value| Some((id, serde_json::from_slice(&value).ok()?))))
+    let (value, key) = joined.map_err(|error| error.to_string())?;
+    Ok(value?.map(|value| (key, value)))
 }
 
 /// The result of a job on its way to the broker: lines of a megabyte at most, many in one message.
@@ -319,9 +417,10 @@ impl<'a> Results<'a> {
         let id = format!("{}-{}-{hash}", self.job, self.sent);
         let mut headers = HeaderMap::new();
         headers.insert(async_nats::header::NATS_MESSAGE_ID, id.as_str());
-        let context = &self.queue.context;
-        let sent = answer(context.publish_with_headers(RESULTS_SUBJECT, headers, lines.into()));
-        self.waiting.push_back(sent.await.map_err(|error| refused(RESULTS, error))?);
+        let (context, subject) = (&self.queue.context, self.queue.names.results_subject.clone());
+        let sent = answer(context.publish_with_headers(subject, headers, lines.into()));
+        self.waiting
+            .push_back(sent.await.map_err(|error| refused(&self.queue.names.results, error))?);
         self.sent += 1;
         Ok(())
     }
@@ -329,7 +428,7 @@ impl<'a> Results<'a> {
     /// Waits until the broker has the first of the messages that wait.
     async fn stored(&mut self) -> Result<(), JobError> {
         let Some(first) = self.waiting.pop_front() else { return Ok(()) };
-        answer(first).await.map(drop).map_err(|error| refused(RESULTS, error))
+        answer(first).await.map(drop).map_err(|error| refused(&self.queue.names.results, error))
     }
 }
 

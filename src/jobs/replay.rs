@@ -2,6 +2,7 @@
 
 use super::Work;
 use crate::pipeline::stopwatch;
+use serde_json::Value;
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -50,10 +51,31 @@ pub fn replay_arguments(
 /// A replay that runs.
 pub(super) struct Replay {
     child: Child,
-    /// Its `phi-summary` events.
-    pub lines: Receiver<Vec<u8>>,
+    /// What it found.
+    pub lines: Receiver<Line>,
     /// What it said last on standard error.
     said: oneshot::Receiver<String>,
+}
+
+/// What a replay says.
+pub(super) enum Line {
+    /// A `phi-summary` event, with the end of its line.
+    Summary(Vec<u8>),
+    /// How many flows began before the captures, and how many had not ended with them.
+    Cut { begun_before: u64, unended: u64 },
+}
+
+impl Line {
+    fn of(line: &[u8]) -> Option<Self> {
+        let is = |action: &[u8]| memchr::memmem::find(line, action).is_some();
+        if is(b"\"action\":\"phi-summary\"") {
+            return Some(Self::Summary(line.to_vec()));
+        }
+        let run = is(b"\"action\":\"run-summary\"");
+        let event: Value = run.then(|| serde_json::from_slice(line).ok()).flatten()?;
+        let flows = |name: &str| event["phi"]["run"]["flows"][name].as_u64().unwrap_or(0);
+        Some(Self::Cut { begun_before: flows("begun_before"), unended: flows("unended") })
+    }
 }
 
 /// How a replay ended.
@@ -92,8 +114,7 @@ impl Replay {
                         Ok(0) | Err(_) => return,
                         Ok(_) => {}
                     }
-                    let summary = memchr::memmem::find(&line, b"\"action\":\"phi-summary\"");
-                    if summary.is_some() && send.blocking_send(line.clone()).is_err() {
+                    if Line::of(&line).is_some_and(|line| send.blocking_send(line).is_err()) {
                         return;
                     }
                 }

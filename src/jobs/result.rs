@@ -1,6 +1,6 @@
 //! `phitap jobs result`: what all jobs found, merged.
 
-use super::queue::{Queue, RESULTS, next};
+use super::queue::{Queue, StreamNames, next};
 use super::status::Progress;
 use super::{AskResult, JobError};
 use crate::broker::answer;
@@ -28,7 +28,8 @@ pub fn result(
     let (progress, messages) = runtime.block_on(read(ask, &mut merged))?;
     let missing = progress.missing();
     if messages == 0 {
-        return Err(JobError::NoResult(none(&progress, missing)));
+        let stream = StreamNames::of(&ask.queue).results;
+        return Err(JobError::NoResult(none(&progress, missing, &stream)));
     }
     if let Some(missing) = &missing {
         note(format!("the result is incomplete: {missing}; see phitap jobs status"));
@@ -38,14 +39,14 @@ pub fn result(
 }
 
 /// Why there is no result.
-pub(super) fn none(progress: &Progress, missing: Option<String>) -> String {
+pub(super) fn none(progress: &Progress, missing: Option<String>, stream: &str) -> String {
     match (missing, progress.all()) {
         (Some(missing), _) => {
             format!("no job has a result yet: {missing}; see phitap jobs status")
         }
         (None, 0) => "no job has a result: none was submitted; see phitap jobs submit".to_owned(),
         (None, all) => format!(
-            "no result is stored, though {} ended; look at the limits of the stream {RESULTS}",
+            "no result is stored, though {} ended; look at the limits of the stream {stream}",
             count(all, "job")
         ),
     }
@@ -53,11 +54,12 @@ pub(super) fn none(progress: &Progress, missing: Option<String>) -> String {
 
 /// Reads what all jobs found. How far they are, and how many messages there were.
 async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(Progress, u64), JobError> {
-    let fail = |error: &dyn std::fmt::Display| JobError::Stream(format!("{RESULTS}: {error}"));
-    let queue = Queue::open(&ask.broker).await?;
+    let queue = Queue::open(&ask.broker, &ask.queue).await?;
+    let results = &queue.names.results;
+    let fail = |error: &dyn std::fmt::Display| JobError::Stream(format!("{results}: {error}"));
     // Before the results: of a job that is noted as done now, all is stored.
     let progress = Progress::of(&queue.records().await?, wall_clock().0 / 1_000_000_000);
-    let stream = answer(queue.context.get_stream(RESULTS)).await.map_err(|e| fail(&e))?;
+    let stream = answer(queue.context.get_stream(results)).await.map_err(|e| fail(&e))?;
     let state = answer(stream.get_info()).await.map_err(|e| fail(&e))?.state;
     // Where everything was removed, nothing comes.
     let last = if state.messages == 0 { 0 } else { state.last_sequence };

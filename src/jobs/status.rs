@@ -1,8 +1,7 @@
 //! `phitap jobs status`: how far the jobs are, how fast it goes, and what failed.
 
-use super::GONE_AFTER;
 use super::queue::{Queue, Record, Stage};
-use super::{Ask, JobError};
+use super::{Ask, GONE_AFTER, JobError};
 use crate::output::text::{bytes, count, foreign};
 use crate::pipeline::wall_clock;
 use serde_json::{Value, json};
@@ -14,55 +13,95 @@ const MAX_NAMED: usize = 20;
 /// Characters of a path and of a reason.
 const MAX_TEXT: usize = 160;
 
+/// The speed is that of the jobs which ended within this time before the last one, seconds: the number of workers changes.
+const RECENT: f64 = 3_600.0;
+/// A job takes so long at least and at most, seconds.
+const BRIEFEST: f64 = 1e-3;
+const LONGEST: f64 = 1e9;
+
+/// Whether the worker of a job has said nothing for too long, at `now` in seconds since 1970.
+pub(super) fn is_gone(of: &Record, now: i64) -> bool {
+    let gone = i64::try_from(GONE_AFTER.as_secs() * 2).unwrap_or(i64::MAX);
+    of.stage == Stage::Running && now.saturating_sub(of.seen) > gone
+}
+
+/// Bytes a second of all workers together, over the time in which there was one at work; none before a job is done.
+fn speed<'a>(done: impl Iterator<Item = &'a Record>) -> Option<f64> {
+    let time = |of: &Record| {
+        let end = if of.ended > 0.0 { of.ended } else { of.seen as f64 };
+        let (end, took) = (end.clamp(0.0, LONGEST * 1e3), of.seconds.clamp(BRIEFEST, LONGEST));
+        (end - took, end, of.bytes as f64)
+    };
+    let mut all: Vec<(f64, f64, f64)> = done.map(time).collect();
+    let last = all.iter().map(|(_, end, _)| *end).reduce(f64::max)?;
+    all.retain(|(_, end, _)| *end >= last - RECENT);
+    all.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let (mut busy, mut until, mut bytes) = (0.0, f64::MIN, 0.0);
+    for (from, to, size) in all {
+        busy += (to - from.max(until)).max(0.0);
+        until = until.max(to);
+        bytes += size;
+    }
+    (bytes > 0.0).then(|| bytes / busy.max(BRIEFEST))
+}
+
 /// What all jobs come to.
 #[derive(Default, Debug, PartialEq)]
 pub(super) struct Progress {
     /// Jobs and bytes by stage.
     pub jobs: BTreeMap<Stage, (u64, u64)>,
-    /// Bytes a second of all workers together, over the time of the jobs that are done.
+    /// Bytes a second of all workers together while there was one at work.
     pub rate: Option<f64>,
-    /// Seconds until all is done.
+    /// Seconds until all is done, if a worker is at work.
     pub left: Option<f64>,
     /// Done, but not all of it could be read.
     pub partly: Vec<(String, String)>,
     pub failed: Vec<(String, String)>,
+    /// Flows with payload whose beginning, and whose end, the captures of their job do not hold.
+    pub begun_before: u64,
+    pub unended: u64,
+    /// At most so many of them are one flow that crosses from one job to another.
+    pub crossing: u64,
     /// Their workers have said nothing for too long.
     pub lost: Vec<(String, String)>,
+    /// They wait for a worker that sees their files.
+    pub unseen: Vec<(String, String)>,
+    /// Jobs wait, and no worker is at work.
+    pub idle: bool,
 }
 
 impl Progress {
     pub fn of(records: &[(String, Record)], now: i64) -> Self {
         let mut all = Self::default();
-        let (mut begun, mut ended, mut done) = (i64::MAX, i64::MIN, 0u64);
-        let mut open = 0u64;
+        let (mut open, mut most, mut working) = (0u64, 0u64, false);
         for (_, of) in records {
+            all.begun_before = all.begun_before.saturating_add(of.begun_before);
+            all.unended = all.unended.saturating_add(of.unended);
+            most = most.max(of.begun_before.saturating_add(of.unended));
             let (jobs, size) = all.jobs.entry(of.stage).or_default();
             *jobs += 1;
             *size = size.saturating_add(of.bytes);
             match of.stage {
-                Stage::Done => {
-                    begun = begun.min(of.since);
-                    ended = ended.max(of.seen);
-                    done = done.saturating_add(of.bytes);
-                    if !of.reason.is_empty() {
-                        all.partly.push((of.first.clone(), of.reason.clone()));
-                    }
-                }
+                Stage::Done if of.reason.is_empty() => {}
+                Stage::Done => all.partly.push((of.first.clone(), of.reason.clone())),
                 Stage::Failed => all.failed.push((of.first.clone(), of.reason.clone())),
                 Stage::Running | Stage::Queued => open = open.saturating_add(of.bytes),
             }
-            let gone = i64::try_from(GONE_AFTER.as_secs() * 2).unwrap_or(i64::MAX);
-            if of.stage == Stage::Running && now.saturating_sub(of.seen) > gone {
+            if is_gone(of, now) {
                 let reason = format!("worker {} says nothing any more", of.worker);
                 all.lost.push((of.first.clone(), reason));
             }
+            working |= of.stage == Stage::Running && !is_gone(of, now);
+            if of.stage == Stage::Queued && !of.missed_by.is_empty() {
+                all.unseen.push((of.first.clone(), of.reason.clone()));
+            }
         }
-        if done > 0 {
-            let seconds = ended.saturating_sub(begun).max(1) as f64;
-            let rate = done as f64 / seconds;
-            all.rate = Some(rate);
-            all.left = (open > 0).then(|| open as f64 / rate);
-        }
+        // An end in one job and a beginning in another make one crossing.
+        let others = all.begun_before.saturating_add(all.unended).saturating_sub(most);
+        all.crossing = others.min(all.begun_before).min(all.unended);
+        all.rate = speed(records.iter().map(|(_, of)| of).filter(|of| of.stage == Stage::Done));
+        all.left = all.rate.filter(|_| open > 0 && working).map(|rate| open as f64 / rate);
+        all.idle = open > 0 && !working;
         all
     }
 
@@ -98,7 +137,8 @@ impl Progress {
 /// What the broker said.
 pub fn status(ask: &Ask, out: &mut dyn Write) -> Result<bool, JobError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let records = runtime.block_on(async { Queue::open(&ask.broker).await?.records().await })?;
+    let records =
+        runtime.block_on(async { Queue::open(&ask.broker, &ask.queue).await?.records().await })?;
     let progress = Progress::of(&records, wall_clock().0 / 1_000_000_000);
     if ask.json {
         writeln!(out, "{}", object(&progress))?;
@@ -136,9 +176,14 @@ fn object(of: &Progress) -> Value {
         "failed": stage(Stage::Failed),
         "bytes_per_second": of.rate,
         "seconds_left": of.left,
+        "no_worker": of.idle,
+        "flows_begun_before": of.begun_before,
+        "flows_unended": of.unended,
+        "flows_crossing_at_most": of.crossing,
         "partly_read": named(&of.partly),
         "given_up": named(&of.failed),
         "worker_gone": named(&of.lost),
+        "not_seen": named(&of.unseen),
     })
 }
 
@@ -159,10 +204,21 @@ fn text(of: &Progress, out: &mut dyn Write) -> std::io::Result<()> {
             None => writeln!(out)?,
         }
     }
+    if of.idle {
+        writeln!(out, "Workers  none is at work: start phitap worker")?;
+    }
+    if of.crossing > 0 {
+        writeln!(
+            out,
+            "Cut      at most {} between captures of different jobs, each read in two parts (--together)",
+            count(of.crossing, "flow"),
+        )?;
+    }
     for (heading, list) in [
         ("Given up", &of.failed),
         ("Not wholly read", &of.partly),
         ("Worker gone, another will take it", &of.lost),
+        ("Not seen by a worker, waiting for another", &of.unseen),
     ] {
         if !list.is_empty() {
             writeln!(out, "\n{heading}:")?;

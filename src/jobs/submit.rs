@@ -34,7 +34,7 @@ pub fn submit(submit: &Submit, out: &mut dyn Write) -> Result<(), JobError> {
     skipped.say(submit.quiet);
     let sets = sets(captures, submit.together);
     runtime.block_on(async {
-        let queue = Queue::open(&submit.broker).await?;
+        let queue = Queue::open(&submit.broker, &submit.queue).await?;
         let (mut added, mut files, mut size, mut known) = (0u64, 0u64, 0u64, 0u64);
         for set in &sets {
             let job = Job::of(set);

@@ -1,11 +1,13 @@
 //! Sets of captures, and how far the jobs are.
 
-use super::Together;
-use super::queue::{Job, Record, Stage};
+use super::missing::{Verdict, missing, note};
+use super::queue::{Job, Record, Stage, StreamNames};
 use super::result::none;
 use super::sets::{Capture, sets};
 use super::status::Progress;
 use super::submit::Names;
+use super::{QueueName, Together};
+use std::time::Duration;
 
 fn captures(paths: &[&str]) -> Vec<Capture> {
     paths.iter().map(|path| Capture { path: (*path).to_owned(), bytes: 10 }).collect()
@@ -63,27 +65,30 @@ fn the_same_files_are_the_same_job_until_one_grows() {
     assert_ne!(Job::of(&set).id, Job::of(&set[..1]).id);
 }
 
-#[test]
-fn progress_tells_the_rate_the_time_left_and_what_failed() {
-    let record = |stage, since, seen, reason: &str| Record {
+/// A job of 100 bytes whose last try ended at a time and took some time, seconds.
+fn record(stage: Stage, (ended, seconds): (f64, f64), reason: &str) -> Record {
+    let job = Job { id: "j".into(), files: vec!["/a/1.pcap".into()], bytes: 100 };
+    Record {
         stage,
-        first: "/a/1.pcap".into(),
-        files: 1,
-        bytes: 100,
         tries: 1,
         worker: "w".into(),
-        since,
-        seen,
-        seconds: 1.0,
+        seen: ended as i64,
+        ended,
+        seconds,
         reason: reason.into(),
-    };
+        ..Record::of(&job, 0)
+    }
+}
+
+#[test]
+fn progress_tells_the_rate_the_time_left_and_what_failed() {
     let all: Vec<(String, Record)> = [
-        record(Stage::Done, 0, 5, ""),
-        record(Stage::Done, 5, 10, "cut off"),
-        record(Stage::Queued, 0, 0, ""),
-        record(Stage::Running, 10, 900, ""),
-        record(Stage::Running, 10, 20, ""),
-        record(Stage::Failed, 10, 20, "no capture"),
+        record(Stage::Done, (5.0, 5.0), ""),
+        record(Stage::Done, (10.0, 5.0), "cut off"),
+        record(Stage::Queued, (0.0, 0.0), ""),
+        record(Stage::Running, (900.0, 0.0), ""),
+        record(Stage::Running, (20.0, 0.0), ""),
+        record(Stage::Failed, (20.0, 1.0), "no capture"),
     ]
     .into_iter()
     .enumerate()
@@ -99,11 +104,12 @@ fn progress_tells_the_rate_the_time_left_and_what_failed() {
     let missing = progress.missing().expect("not all is done");
     assert_eq!(missing, "of 6 jobs, 1 waiting, 2 running, 1 given up, 1 read in part");
     assert!(
-        none(&progress, Some(missing)).contains("no job has a result yet: of 6 jobs, 1 waiting")
+        none(&progress, Some(missing), "R")
+            .contains("no job has a result yet: of 6 jobs, 1 waiting")
     );
     let done = Progress::of(&all[..1], 910);
     assert_eq!(done.missing(), None);
-    assert!(none(&done, None).contains("PHITAP_RESULTS"));
+    assert!(none(&done, None, "PHITAP_RESULTS_x").contains("PHITAP_RESULTS_x"));
     assert_eq!(Progress::of(&[], 0), Progress::default());
 }
 
@@ -116,4 +122,84 @@ fn skipped_files_are_counted_and_the_first_are_named_without_control_characters(
     ["/b", "/c", "/d", "/e"].iter().for_each(|path| names.add(path.as_ref()));
     let line = "5 files skipped (empty): /a/\\u{1b}[2J.txt, /b, /c and 2 more";
     assert_eq!(names.line("empty").as_deref(), Some(line));
+}
+
+#[test]
+fn time_without_a_worker_does_not_count_and_old_jobs_do_not_either() {
+    let of = |jobs: &[Record]| {
+        let all: Vec<(String, Record)> =
+            jobs.iter().cloned().map(|of| (String::new(), of)).collect();
+        Progress::of(&all, 100_010)
+    };
+    let done = |ended, seconds| record(Stage::Done, (ended, seconds), "");
+    // Ten seconds of work with a quarter of an hour between, and two workers at once at the end.
+    let jobs = [done(99_000.0, 5.0), done(99_905.0, 2.0), done(99_908.0, 3.0), done(99_908.0, 3.0)];
+    assert_eq!(of(&jobs).rate, Some(40.0));
+    // A slow job of yesterday says nothing of the workers of today.
+    let with_old = [&jobs[..], &[done(10_000.0, 9_000.0)]].concat();
+    assert_eq!(of(&with_old).rate, Some(40.0));
+    // Two jobs wait. How long is not known while no worker is at work.
+    let waiting = record(Stage::Queued, (0.0, 0.0), "");
+    let idle = of(&[&jobs[..], &[waiting.clone(), waiting.clone()]].concat());
+    assert_eq!((idle.rate, idle.left, idle.idle), (Some(40.0), None, true));
+    let running = record(Stage::Running, (100_000.0, 0.0), "");
+    let busy = of(&[&jobs[..], &[waiting, running]].concat());
+    assert_eq!((busy.left, busy.idle), (Some(5.0), false));
+    // Numbers that no clock gives.
+    let odd = of(&[done(f64::MAX, f64::MAX), done(-1.0, -1.0)]);
+    assert!(odd.rate.is_some_and(f64::is_finite), "{odd:?}");
+}
+
+#[test]
+fn a_job_whose_files_one_worker_does_not_see_is_given_up_when_none_sees_them() {
+    let folder = tempfile::tempdir().expect("folder");
+    let here = folder.path().join("here").display().to_string();
+    std::fs::write(&here, "x").expect("written");
+    let gone = folder.path().join("gone").display().to_string();
+    assert_eq!(missing(&[here.clone(), "s3://bucket/key".into()]), None);
+    assert!(missing(&[here, gone.clone()]).is_some_and(|reason| reason.starts_with(&gone)));
+    let mut job = record(Stage::Queued, (0.0, 0.0), "");
+    let present = ["a", "b"].map(str::to_owned).into();
+    let short = Verdict::Wait(Duration::from_secs(2));
+    assert_eq!(note(&mut job, "a", &present, 100), short);
+    // Others may be starting.
+    assert_eq!(note(&mut job, "a", &["a".to_owned()].into(), 105), short);
+    // The other one is busy, for as long as it likes.
+    assert_eq!(note(&mut job, "a", &present, 9_000), Verdict::Wait(Duration::from_secs(15)));
+    assert_eq!(note(&mut job, "b", &present, 9_001), Verdict::GiveUp);
+    assert_eq!(job.missed_by.len(), 2);
+}
+
+#[test]
+fn each_queue_has_streams_and_buckets_of_its_own() {
+    let named = |text: &str| text.parse::<QueueName>().expect("a name");
+    let all = [QueueName::default(), named("a"), named("a-b"), named("queue")];
+    let streams: Vec<String> = all.iter().flat_map(|of| StreamNames::of(of).streams()).collect();
+    let distinct: std::collections::BTreeSet<&String> = streams.iter().collect();
+    assert_eq!(distinct.len(), 16, "{streams:?}");
+    assert_eq!(streams[0], "PHITAP_JOBS");
+    assert_eq!(streams[7], "KV_phitap-workers-a");
+    for text in ["", "a.b", "a b", "*", "\u{e4}", &"x".repeat(33)] {
+        assert!(text.parse::<QueueName>().is_err(), "{text}");
+    }
+}
+
+#[test]
+fn flows_cross_from_one_job_to_another_and_never_to_their_own() {
+    let crossing = |jobs: &[(u64, u64)]| {
+        let cut = |(begun_before, unended): &(u64, u64)| Record {
+            begun_before: *begun_before,
+            unended: *unended,
+            ..record(Stage::Done, (5.0, 1.0), "")
+        };
+        let all: Vec<(String, Record)> =
+            jobs.iter().enumerate().map(|(n, job)| (n.to_string(), cut(job))).collect();
+        Progress::of(&all, 10).crossing
+    };
+    assert_eq!(crossing(&[]), 0);
+    assert_eq!(crossing(&[(7, 9)]), 0, "one job: nothing to cross to");
+    assert_eq!(crossing(&[(0, 5), (4, 0)]), 4);
+    assert_eq!(crossing(&[(3, 5), (4, 2), (1, 0)]), 7, "of seven ends each may go on");
+    assert_eq!(crossing(&[(10, 10), (1, 1)]), 2);
+    assert_eq!(crossing(&[(u64::MAX, u64::MAX), (u64::MAX, 0)]), 0, "no overflow");
 }

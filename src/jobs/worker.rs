@@ -1,18 +1,21 @@
 //! `phitap worker`: takes jobs, one at a time, until it is stopped.
 
+use super::missing::{Verdict, missing, note};
 use super::queue::{Job, Queue, Record, Results, Stage};
-use super::replay::{Ended, Replay};
+use super::replay::{Ended, Line, Replay};
 use super::{JobError, Work, shown};
-use crate::broker::answer;
+use crate::broker::{answer, unless_stopped};
 use crate::capture::Filter;
 use crate::identify::{Key, load_rules};
 use crate::pipeline::{RunError, complain, inform, stopwatch, wall_clock};
 use crate::rules::RuleSet;
+use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::{AckKind, Message};
+use std::cell::Cell;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long one request for a job waits.
 const ASK_FOR: Duration = Duration::from_secs(2);
@@ -24,6 +27,11 @@ const ASK_LAST_SHARE: u32 = 8;
 const RETRY_EVERY: Duration = Duration::from_secs(2);
 /// A job that failed is tried again after this time, times the number of tries.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// Longest time that a stopped worker waits for the broker.
+const END_WITHIN: Duration = Duration::from_secs(3);
+/// Interval between announcements of a worker.
+const ANNOUNCE_EVERY: Duration = Duration::from_secs(30);
 
 /// Works until it is stopped, or until no job waits.
 ///
@@ -39,7 +47,10 @@ pub fn work(work: &Work) -> Result<(), JobError> {
     runtime.block_on(async {
         let mut said = false;
         while !stop.load(Ordering::Relaxed) {
-            match serve(work, &stop).await {
+            let Some(served) = unless_stopped(&stop, END_WITHIN, serve(work, &stop)).await else {
+                break;
+            };
+            match served {
                 Ok(()) => return Ok(()),
                 Err(JobError::Broker(error)) if !error.is_passing() => return Err(error.into()),
                 Err(error) if !said => {
@@ -48,7 +59,7 @@ pub fn work(work: &Work) -> Result<(), JobError> {
                 }
                 Err(_) => {}
             }
-            tokio::time::sleep(RETRY_EVERY).await;
+            unless_stopped(&stop, Duration::ZERO, tokio::time::sleep(RETRY_EVERY)).await;
         }
         Ok(())
     })
@@ -68,17 +79,33 @@ fn check(work: &Work) -> Result<(), RunError> {
 }
 
 async fn serve(work: &Work, stop: &AtomicBool) -> Result<(), JobError> {
-    let queue = Queue::open(&work.broker).await?;
+    let queue = Queue::open(&work.broker, &work.queue).await?;
     let consumer = queue.workers(work.gone_after).await?;
+    let heartbeat = Heartbeat { queue: &queue, name: &work.name, said: Cell::new(None) };
+    let served = take_jobs(work, stop, &heartbeat, &consumer).await;
+    if served.is_ok() {
+        queue.withdraw(&work.name).await;
+    }
+    served
+}
+
+async fn take_jobs(
+    work: &Work,
+    stop: &AtomicBool,
+    heartbeat: &Heartbeat<'_>,
+    consumer: &PullConsumer,
+) -> Result<(), JobError> {
+    let queue = heartbeat.queue;
     let mut idle = stopwatch();
     while !stop.load(Ordering::Relaxed) {
+        heartbeat.show().await?;
         let wait = match work.until_empty {
             true => (idle.elapsed() / ASK_LAST_SHARE).clamp(ASK_LAST_FOR, ASK_FOR),
             false => ASK_FOR,
         };
-        match queue.take(&consumer, wait).await? {
+        match queue.take(consumer, wait).await? {
             Some(message) => {
-                Task { work, queue: &queue, message, stop }.perform().await?;
+                Task { work, queue, message, stop, heartbeat }.perform().await?;
                 idle = stopwatch();
             }
             None if work.until_empty && queue.is_empty().await? => return Ok(()),
@@ -88,18 +115,53 @@ async fn serve(work: &Work, stop: &AtomicBool) -> Result<(), JobError> {
     Ok(())
 }
 
+/// Announces this worker to the others.
+struct Heartbeat<'a> {
+    queue: &'a Queue,
+    name: &'a str,
+    /// Time of the last announcement.
+    said: Cell<Option<Instant>>,
+}
+
+impl Heartbeat<'_> {
+    /// Announces the worker, if that is due.
+    async fn show(&self) -> Result<(), JobError> {
+        if self.said.get().is_none_or(|at| at.elapsed() >= ANNOUNCE_EVERY) {
+            self.queue.announce(self.name).await?;
+            self.said.set(Some(stopwatch()));
+        }
+        Ok(())
+    }
+}
+
 /// One job at one worker.
 struct Task<'a> {
     work: &'a Work,
     queue: &'a Queue,
     message: Message,
     stop: &'a AtomicBool,
+    heartbeat: &'a Heartbeat<'a>,
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    wall_clock().0 / 1_000_000_000
+}
+
+/// The number of this attempt at a job. Attempts of workers that returned the job, because they were stopped or do not
+/// see its files, do not count.
+fn tries(before: Option<&Record>, delivered: i64) -> u32 {
+    match before {
+        // Submitted again after it was given up.
+        Some(of) if of.stage == Stage::Failed && delivered <= 1 => 1,
+        Some(of) => of.tries.saturating_add(1),
+        None => 1,
+    }
 }
 
 impl Task<'_> {
     async fn perform(&self) -> Result<(), JobError> {
-        let tries =
-            self.message.info().map_or(1, |info| u32::try_from(info.delivered).unwrap_or(1));
+        let delivered = self.message.info().map_or(1, |info| info.delivered);
         let Ok(job) = serde_json::from_slice::<Job>(&self.message.payload) else {
             complain("a message in the queue is no job; it is passed over");
             return self.acknowledge(AckKind::Term).await;
@@ -109,19 +171,21 @@ impl Task<'_> {
             // Its acknowledgement was lost.
             return self.acknowledge(AckKind::Ack).await;
         }
-        let now = wall_clock().0 / 1_000_000_000;
+        let tries = tries(before.as_ref(), delivered);
         let mut record = Record {
             stage: Stage::Running,
-            first: job.files.first().cloned().unwrap_or_default(),
-            files: job.files.len(),
-            bytes: job.bytes,
             tries,
             worker: self.work.name.clone(),
-            since: now,
-            seen: now,
-            seconds: 0.0,
-            reason: before.map(|of| of.reason).unwrap_or_default(),
+            ..Record::of(&job, now())
         };
+        if let Some(before) = before {
+            record.reason = before.reason;
+            record.missed_by = before.missed_by;
+            record.missed_since = before.missed_since;
+        }
+        if let Some(reason) = missing(&job.files) {
+            return self.pass_on(&job, record, reason).await;
+        }
         if tries > self.work.tries {
             record.stage = Stage::Failed;
             if record.reason.is_empty() {
@@ -138,6 +202,32 @@ impl Task<'_> {
         self.settle(&job, record, ended).await
     }
 
+    /// Leaves a job to a worker that sees its files, if there is one.
+    async fn pass_on(&self, job: &Job, mut record: Record, reason: String) -> Result<(), JobError> {
+        let again = record.missed_by.contains(&self.work.name);
+        let present = self.queue.present().await?;
+        let verdict = note(&mut record, &self.work.name, &present, now());
+        record.tries -= 1;
+        (record.stage, record.reason) = match verdict {
+            Verdict::Wait(_) => (Stage::Queued, reason),
+            Verdict::GiveUp => (Stage::Failed, format!("{reason} (at every worker)")),
+        };
+        self.queue.note(&job.id, &record).await?;
+        let reason = shown(&record.reason);
+        match verdict {
+            Verdict::Wait(time) => {
+                if !again {
+                    complain(&format!("{reason}: left to workers that see this file"));
+                }
+                self.acknowledge(AckKind::Nak(Some(time))).await
+            }
+            Verdict::GiveUp => {
+                complain(&format!("{}: given up: {reason}", shown(&record.first)));
+                self.acknowledge(AckKind::Term).await
+            }
+        }
+    }
+
     /// Notes how a job ended, and acknowledges it.
     async fn settle(
         &self,
@@ -145,10 +235,12 @@ impl Task<'_> {
         mut record: Record,
         ended: Option<Ended>,
     ) -> Result<(), JobError> {
-        record.seen = wall_clock().0 / 1_000_000_000;
+        record.seen = now();
+        record.ended = wall_clock().0 as f64 / 1e9;
         let Some(ended) = ended else {
             // Stopped: another worker takes it at once.
             record.stage = Stage::Queued;
+            record.tries -= 1;
             self.queue.note(&job.id, &record).await?;
             return self.acknowledge(AckKind::Nak(None)).await;
         };
@@ -209,14 +301,18 @@ impl Task<'_> {
             }
             if beat.elapsed() >= self.work.gone_after / 4 {
                 beat = stopwatch();
-                record.seen = wall_clock().0 / 1_000_000_000;
+                record.seen = now();
                 // If the broker is away for longer than this, another worker does the job as well.
                 answer(self.message.ack_with(AckKind::Progress)).await.map_err(JobError::Stream)?;
                 self.queue.note(&job.id, record).await?;
+                self.heartbeat.show().await?;
             }
             let wait = Duration::from_millis(500);
             match tokio::time::timeout(wait, replay.lines.recv()).await {
-                Ok(Some(line)) => results.push(&line).await?,
+                Ok(Some(Line::Summary(line))) => results.push(&line).await?,
+                Ok(Some(Line::Cut { begun_before, unended })) => {
+                    (record.begun_before, record.unended) = (begun_before, unended);
+                }
                 Ok(None) => break,
                 Err(_) => {}
             }

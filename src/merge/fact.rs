@@ -41,7 +41,7 @@ impl fmt::Debug for ProtocolName {
 }
 
 /// A flow as any sensor sees it. It has no VLAN, because the same packets may be tagged at one
-/// sensor only.
+/// sensor only. If another flow announced it, the server is the service that it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct FlowId {
     /// The end that opened it.
@@ -58,9 +58,10 @@ pub struct FlowId {
 
 impl From<&FlowInfo> for FlowId {
     fn from(flow: &FlowInfo) -> Self {
+        let (client, server) = flow.parties();
         Self {
-            client: flow.client,
-            server: flow.server,
+            client,
+            server,
             transport: flow.transport.number(),
             initial: flow.initial,
             started: flow.started,

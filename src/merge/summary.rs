@@ -14,6 +14,9 @@ pub const MAX_FACTS: usize = 1 << 20;
 pub const MAX_RUNS: usize = 100_000;
 /// Most keys held; the lowest stay.
 const MAX_KEYS: usize = 64;
+/// Number of keys that may each hold [`MAX_FACTS`] and [`MAX_SKETCHED`]. More keys share that equally, because anyone who
+/// can publish can invent keys.
+const WHOLE_KEYS: usize = 4;
 /// Most exposures of one key held as sketches; the lowest stay.
 const MAX_SKETCHED: usize = 65_536;
 /// Most records of one patient in one flow that a sketch counts.
@@ -142,9 +145,22 @@ impl Default for Section {
     }
 }
 
+/// Most that one key may hold.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Share {
+    /// Facts one by one.
+    pub facts: usize,
+    /// Exposures as sketches.
+    pub sketched: usize,
+}
+
 impl Section {
     /// Adds a fact and returns whether it was new. Holds at most `most` facts individually.
     pub fn add(&mut self, fact: &Fact, most: usize) -> bool {
+        self.add_within(fact, Share { facts: most, sketched: MAX_SKETCHED })
+    }
+
+    fn add_within(&mut self, fact: &Fact, share: Share) -> bool {
         let Fact { key, seen } = fact;
         match &mut self.0 {
             Form::Facts(facts) => {
@@ -159,28 +175,40 @@ impl Section {
                         true
                     }
                 };
-                if facts.len() > most {
-                    self.sketches();
+                if facts.len() > share.facts {
+                    self.sketches(share.sketched);
                 }
                 new
             }
             Form::Sketches(sketches) => {
-                add(sketches, key.pair(), &Sketched::of(key, seen));
+                add(sketches, key.pair(), &Sketched::of(key, seen), share.sketched);
                 true
             }
         }
     }
 
-    pub(super) fn add_sketch(&mut self, pair: Pair, sketch: &Sketched) {
-        add(self.sketches(), pair, sketch);
+    pub(super) fn add_sketch(&mut self, pair: Pair, sketch: &Sketched, most: usize) {
+        add(self.sketches(most), pair, sketch, most);
     }
 
-    /// Converts the section to sketches, and returns them.
-    fn sketches(&mut self) -> &mut BTreeMap<Pair, Sketched> {
+    /// Reduces the section to a share that has become smaller.
+    fn shrink(&mut self, share: Share) {
+        if self.facts().is_some_and(|facts| facts.len() > share.facts) {
+            self.sketches(share.sketched);
+        }
+        if let Form::Sketches(sketches) = &mut self.0 {
+            while sketches.len() > share.sketched {
+                sketches.pop_last();
+            }
+        }
+    }
+
+    /// Converts the section to sketches, `most` of them at most, and returns them.
+    fn sketches(&mut self, most: usize) -> &mut BTreeMap<Pair, Sketched> {
         if let Form::Facts(facts) = &self.0 {
             let mut sketches = BTreeMap::new();
             for (key, seen) in facts {
-                add(&mut sketches, key.pair(), &Sketched::of(key, seen));
+                add(&mut sketches, key.pair(), &Sketched::of(key, seen), most);
             }
             self.0 = Form::Sketches(sketches);
         }
@@ -190,16 +218,17 @@ impl Section {
         }
     }
 
-    fn union(&mut self, other: &Self, most: usize) {
+    fn union(&mut self, other: &Self, share: Share) {
         match &other.0 {
             Form::Facts(facts) => {
                 for (key, seen) in facts {
-                    self.add(&Fact { key: *key, seen: seen.clone() }, most);
+                    self.add_within(&Fact { key: *key, seen: seen.clone() }, share);
                 }
             }
             Form::Sketches(theirs) => {
-                let ours = self.sketches();
-                theirs.iter().for_each(|(pair, sketch)| add(ours, *pair, sketch));
+                let ours = self.sketches(share.sketched);
+                let add = |(pair, sketch): (&Pair, &_)| add(ours, *pair, sketch, share.sketched);
+                theirs.iter().for_each(add);
             }
         }
     }
@@ -213,12 +242,12 @@ impl Section {
     }
 }
 
-fn add(sketches: &mut BTreeMap<Pair, Sketched>, pair: Pair, sketch: &Sketched) {
+fn add(sketches: &mut BTreeMap<Pair, Sketched>, pair: Pair, sketch: &Sketched, most: usize) {
     match sketches.get_mut(&pair) {
         Some(known) => known.union(sketch),
         None => {
             sketches.insert(pair, sketch.clone());
-            if sketches.len() > MAX_SKETCHED {
+            if sketches.len() > most {
                 sketches.pop_last();
             }
         }
@@ -254,8 +283,8 @@ impl Summary {
 
     /// Adds a fact under a key and returns whether it was new.
     pub fn add(&mut self, key_id: &str, fact: &Fact) -> bool {
-        let most = self.most;
-        self.section(key_id).is_some_and(|section| section.add(fact, most))
+        let section = self.section(key_id);
+        section.is_some_and(|(section, share)| section.add_within(fact, share))
     }
 
     /// Adds the numbers of a run.
@@ -267,22 +296,33 @@ impl Summary {
         }
     }
 
-    pub(super) fn section(&mut self, key_id: &str) -> Option<&mut Section> {
+    pub(super) fn section(&mut self, key_id: &str) -> Option<(&mut Section, Share)> {
         if !self.keys.contains_key(key_id) {
             self.keys.insert(key_id.to_owned(), Section::default());
             if self.keys.len() > MAX_KEYS {
                 self.keys.pop_last();
             }
+            let share = self.share();
+            self.keys.values_mut().for_each(|section| section.shrink(share));
         }
-        self.keys.get_mut(key_id)
+        let share = self.share();
+        self.keys.get_mut(key_id).map(|section| (section, share))
+    }
+
+    /// How much each key may hold. It only shrinks, so that what is held depends on no order.
+    fn share(&self) -> Share {
+        let of = |most: usize| match self.keys.len() {
+            keys if keys > WHOLE_KEYS => (most * WHOLE_KEYS / keys).max(1),
+            _ => most,
+        };
+        Share { facts: of(self.most), sketched: of(MAX_SKETCHED) }
     }
 
     /// Merges another summary into this one.
     pub fn merge(&mut self, other: &Self) {
-        let most = self.most;
         for (key_id, theirs) in &other.keys {
-            if let Some(ours) = self.section(key_id) {
-                ours.union(theirs, most);
+            if let Some((ours, share)) = self.section(key_id) {
+                ours.union(theirs, share);
             }
         }
         for (run, figures) in &other.runs {

@@ -275,3 +275,43 @@ proptest! {
         prop_assert!(into.is_empty());
     }
 }
+
+#[test]
+fn keys_that_anybody_makes_up_share_what_there_is_in_any_order() {
+    let most = 64;
+    let facts: Vec<Fact> = (0..most as u16).map(|n| fact(1, n, u64::from(n), 1)).collect();
+    let fill = |keys: &[usize]| {
+        let mut summary = Summary::holding(most);
+        for key in keys {
+            // Each key has a few facts less than the one before it.
+            let few = facts.len() - key % 60;
+            for fact in facts.iter().take(few) {
+                summary.add(&format!("k{key:03}"), fact);
+            }
+        }
+        summary
+    };
+    let few: Vec<usize> = (0..4).collect();
+    assert_eq!(fill(&few).held(), 64 + 63 + 62 + 61, "some keys have all they need");
+    let many: Vec<usize> = (0..90).collect();
+    let backwards: Vec<usize> = many.iter().rev().copied().collect();
+    let (one, other) = (fill(&many), fill(&backwards));
+    assert!(one.held() <= 4 * most, "{} facts are held", one.held());
+    assert_eq!(one, other);
+    let mut merged = fill(&backwards[40..]);
+    merged.merge(&fill(&backwards[..50]));
+    assert_eq!(merged, one);
+}
+
+#[test]
+fn a_part_that_says_how_much_it_holds_must_hold_it() {
+    let facts = [fact(1, 1, 1, 1)];
+    let part = Part::of_facts(facts.iter().map(|fact| (&fact.key, &fact.seen)));
+    assert!(part.open(KEY, "s").is_ok());
+    for (facts, data) in
+        [(1_000_000_000_000, part.data.clone()), (0, part.data.clone()), (1, String::new())]
+    {
+        let forged = Part { facts, data, ..part.clone() };
+        assert_eq!(forged.open(KEY, "s").err(), Some(PartError::Damaged));
+    }
+}

@@ -3,7 +3,7 @@
 
 use super::fact::{Fact, FactKey, FlowId, Pair, ProtocolName, Seen};
 use super::sketch::HashedSet;
-use super::summary::{Form, RunNumbers, Section, Sketched, Summary};
+use super::summary::{Form, RunNumbers, Section, Share, Sketched, Summary};
 use crate::identify::{StrongTrait, Token, TraitSet};
 use crate::rules::{Kind, KindSet};
 use crate::time::Timestamp;
@@ -341,8 +341,11 @@ impl Opened {
         if self.sketches.is_empty() {
             return;
         }
-        if let Some(section) = into.section(key_id) {
-            self.sketches.0.iter().for_each(|(pair, sketch)| section.add_sketch(*pair, sketch));
+        if let Some((section, Share { sketched, .. })) = into.section(key_id) {
+            self.sketches
+                .0
+                .iter()
+                .for_each(|(pair, sketch)| section.add_sketch(*pair, sketch, sketched));
         }
     }
 }
@@ -372,7 +375,8 @@ impl Part {
 
     /// A part with the given JSON, valid or not, for tests and fuzz targets.
     pub fn of_json(json: &[u8]) -> Self {
-        Self { version: VERSION, data: pack_json(json), ..Self::default() }
+        let facts = serde_json::from_slice::<Data>(json).map_or(0, |data| data.facts.len() as u64);
+        Self { version: VERSION, facts, data: pack_json(json), ..Self::default() }
     }
 
     /// A part with the numbers of a run.
@@ -392,10 +396,14 @@ impl Part {
             return Err(PartError::Damaged);
         }
         if self.data.is_empty() {
-            return Ok(Opened::default());
+            return if self.facts == 0 { Ok(Opened::default()) } else { Err(PartError::Damaged) };
         }
         let data = unpack(&self.data).ok_or(PartError::Damaged)?;
-        if data.facts.len() > MAX_READ || data.sketches.len() > MAX_READ || key_id.is_empty() {
+        if data.facts.len() > MAX_READ
+            || data.sketches.len() > MAX_READ
+            || data.facts.len() as u64 != self.facts
+            || key_id.is_empty()
+        {
             return Err(PartError::Damaged);
         }
         let facts = data.facts.into_iter().map(WireFact::read).collect::<Option<_>>();

@@ -40,8 +40,12 @@ pub struct HubView {
     pub api: serde_json::Value,
     /// Its metrics, in the Prometheus text format.
     pub metrics: String,
+    /// What the page shows beside exposures, services and hosts.
+    pub page: serde_json::Value,
     /// Whether it is the active hub; another one is on standby.
     pub active: bool,
+    /// What keeps it from its work.
+    pub problems: Vec<Problem>,
 }
 
 /// The page's model, and the context in which events are written.
@@ -132,6 +136,26 @@ impl From<&Exposure> for Row {
             last: e.last.to_string(),
         }
     }
+}
+
+/// What a [`Row`] says, of an exposure event that is whole.
+fn row_of(event: &serde_json::Value) -> serde_json::Value {
+    let at = |path: &str| event.pointer(path).cloned().unwrap_or_default();
+    let of = |name: &str| at(&format!("/phi/exposure/{name}"));
+    let address = at("/server/ip").as_str().and_then(|ip| ip.parse::<IpAddr>().ok());
+    let port = at("/server/port").as_u64().and_then(|port| u16::try_from(port).ok());
+    let server = address.zip(port).map(|(ip, port)| SocketAddr::new(ip, port));
+    let estimated = of("patients_estimated").as_bool().unwrap_or(false);
+    let in_clear = at("/phi/service/credentials_in_clear").as_bool().unwrap_or(false);
+    serde_json::json!({
+        "id": of("id"), "state": of("state"), "severity": of("severity"), "score": at("/event/severity"),
+        "client": at("/client/ip"), "server": server, "transport": at("/network/transport"),
+        "protocol": at("/network/protocol"), "direction": at("/network/direction"),
+        "patients": of("patients"), "patients_estimated": estimated, "findings": of("findings"),
+        "records": of("records"), "flows": of("flows"), "identifiers": of("identifiers"),
+        "authentication": at("/phi/service/authentication"), "credentials_in_clear": in_clear,
+        "open": at("/open"), "first": at("/event/start"), "last": at("/event/end"),
+    })
 }
 
 /// State of the run.
@@ -244,7 +268,11 @@ impl Dashboard {
     /// Every metric as it is now, in the Prometheus text format.
     pub fn render_metrics(&self) -> String {
         let now = stopwatch();
-        self.metrics.sensor().update(&self.sensor.status(now), &self.sensor.waits(now));
+        let mut status = self.sensor.status(now);
+        if let Some(hub) = &*self.hub() {
+            (status.ready, status.problems) = (self.is_ready(hub), hub.problems.clone());
+        }
+        self.metrics.sensor().update(&status, &self.sensor.waits(now));
         let hub = self.hub().as_ref().map(|hub| hub.metrics.clone());
         self.metrics.render() + &hub.unwrap_or_default()
     }
@@ -279,8 +307,13 @@ impl Dashboard {
         let problems = self.sensor.check(stopwatch());
         // A hub has no packets to wait for.
         if let Some(hub) = &*self.hub() {
-            let status = if hub.active { "ready" } else { "standing by" };
-            return Readiness { status, problems: Vec::new() };
+            let status = match (self.sensor.is_stopping(), self.is_ready(hub)) {
+                (true, _) => "stopping",
+                (false, true) => "ready",
+                (false, false) if hub.problems.is_empty() => "standing by",
+                (false, false) => "not ready",
+            };
+            return Readiness { status, problems: hub.problems.clone() };
         }
         let status = match (self.sensor.is_stopping(), problems.is_empty()) {
             (true, _) => "stopping",
@@ -288,6 +321,23 @@ impl Dashboard {
             (false, false) => "not ready",
         };
         Readiness { status, problems }
+    }
+
+    /// Whether a hub is the one to ask.
+    fn is_ready(&self, hub: &HubView) -> bool {
+        hub.active && hub.problems.is_empty() && !self.sensor.is_stopping()
+    }
+
+    /// The exposures as JSON, the worst first: of a hub, those of all sensors.
+    pub fn exposures(&self) -> serde_json::Value {
+        if self.hub().is_none() {
+            return serde_json::json!(self.rows());
+        }
+        let mut rows: Vec<serde_json::Value> =
+            self.with_board(|page| page.worst().into_iter().map(row_of).collect());
+        let rank = |row: &serde_json::Value| (row["score"].as_u64(), row["patients"].as_u64());
+        rows.sort_by_key(|row| std::cmp::Reverse(rank(row)));
+        rows.into()
     }
 
     /// The exposures, the worst first.

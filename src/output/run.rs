@@ -92,6 +92,10 @@ pub struct RunSummary {
     pub unrecognised_bytes: u64,
     /// Flows of a known protocol, with one direction that was not recognised.
     pub half_recognised_flows: u64,
+    /// TCP flows with payload whose beginning was not seen.
+    pub begun_before: u64,
+    /// TCP flows with payload that went on when the capture ended, or were given up.
+    pub unended: u64,
     /// Flows given up for the memory ceiling.
     pub evicted_flows: u64,
     /// Flows that are encrypted.

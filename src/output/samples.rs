@@ -114,6 +114,8 @@ pub(in crate::output) fn run() -> RunSummary {
         unrecognised_flows: 3,
         unrecognised_bytes: 60_000,
         half_recognised_flows: 1,
+        begun_before: 2,
+        unended: 3,
         encrypted_flows: 6,
         encrypted_bytes: 1_200_000,
         patients: crate::exposure::Count { value: 14, estimate: false },
@@ -170,6 +172,7 @@ pub(in crate::output) fn sensor() -> SensorStatus {
         time: at(600),
         resident_bytes: 1 << 20,
         rules: "0123456789ab".to_owned(),
+        instance: "0123456789abcdef".to_owned(),
         ..health.status(now)
     }
 }

@@ -42,7 +42,7 @@ pub(in crate::output) struct Shares {
 impl Shares {
     /// Counts a flow.
     pub fn take(&mut self, of: &Conversation) {
-        let server = of.flow.server;
+        let (_, server) = of.flow.parties();
         let full = self.clear.len() + self.encrypted.len() >= MAX_SERVICES;
         let count = match of.protocol {
             Some(protocol) if !full || self.clear.contains_key(&(server, protocol)) => {

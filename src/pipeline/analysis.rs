@@ -4,7 +4,7 @@ use super::arrivals::Arrivals;
 use crate::capture::PacketRef;
 use crate::content::Contents;
 use crate::exposure::WrittenBytes;
-use crate::flow::FlowHead;
+use crate::flow::{Announcer, FlowHead, FlowInfo};
 use crate::identify::{Patients, Token};
 use crate::protocol::datagrams::frame_datagram;
 use crate::protocol::encrypted::Encryption;
@@ -82,6 +82,13 @@ pub(super) struct Analysis {
 }
 
 impl Analysis {
+    /// The flow as events describe it.
+    pub fn info(&self, flow: &FlowHead) -> FlowInfo {
+        let client = self.driver.orientation().client;
+        let by = |(side, port)| Announcer { port, opened: side == client };
+        FlowInfo { announced_by: self.driver.announced_by().map(by), ..flow.info(client) }
+    }
+
     /// Starts reading a flow at `now`.
     pub fn new(flow: &FlowHead, limits: DriverLimits, now: Timestamp) -> Self {
         Self {

@@ -359,6 +359,8 @@ impl Collector {
         summary.unrecognised_flows = stats.unrecognised_flows;
         summary.unrecognised_bytes = stats.unrecognised_bytes;
         summary.half_recognised_flows = stats.half_recognised_flows;
+        summary.begun_before = stats.begun_before;
+        summary.unended = stats.unended;
         summary.evicted_flows = stats.evicted_flows;
         summary.encrypted_flows = stats.encrypted_flows;
         summary.encrypted_bytes = stats.encrypted_bytes;

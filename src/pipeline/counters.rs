@@ -1,7 +1,7 @@
 //! Counters of workers, as deltas that the collector adds up.
 
 use super::shedding::Shed;
-use crate::flow::FlowHead;
+use crate::flow::{End, FlowHead, Transport};
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use std::collections::BTreeMap;
@@ -41,6 +41,10 @@ pub struct WorkerCounters {
     pub unrecognised_bytes: u64,
     /// Flows of a known protocol, with one direction that was not recognised.
     pub half_recognised_flows: u64,
+    /// TCP flows with payload whose beginning was not seen.
+    pub begun_before: u64,
+    /// TCP flows with payload that went on when the capture ended, or were given up.
+    pub unended: u64,
     /// Flows evicted at the memory ceiling.
     pub evicted_flows: u64,
     /// Encrypted flows.
@@ -56,6 +60,14 @@ pub struct WorkerCounters {
 }
 
 impl WorkerCounters {
+    /// A flow is over: whether all of it was seen.
+    pub fn closed(&mut self, flow: &FlowHead, end: End) {
+        if flow.key.transport == Transport::Tcp && flow.bytes > 0 {
+            self.begun_before += u64::from(flow.initial.is_none());
+            self.unended += u64::from(end == End::Cut);
+        }
+    }
+
     /// Counts a flow that ended unrecognised. A flow without payload had nothing to recognise.
     pub fn unrecognised(&mut self, flow: &FlowHead) {
         if flow.bytes > 0 {
@@ -74,6 +86,8 @@ impl WorkerCounters {
         self.unrecognised_flows += other.unrecognised_flows;
         self.unrecognised_bytes += other.unrecognised_bytes;
         self.half_recognised_flows += other.half_recognised_flows;
+        self.begun_before += other.begun_before;
+        self.unended += other.unended;
         self.evicted_flows += other.evicted_flows;
         self.encrypted_flows += other.encrypted_flows;
         self.encrypted_bytes += other.encrypted_bytes;

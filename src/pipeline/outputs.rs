@@ -94,6 +94,7 @@ impl Parts {
             Arc::clone(&backlog),
             Arc::clone(&metrics),
             complain,
+            Arc::clone(&self.stop),
         )
         .map_err(|source| {
             let folder = folder.as_ref().map(|(folder, _)| folder.display().to_string());

@@ -171,7 +171,7 @@ pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome
     }
     warn_of_values(config);
     let server = super::serve::start(config, &parts, access)?;
-    let stop = Stop::on_signals(opened.is_some())?;
+    let stop = Stop::on_signals(opened.is_some(), Arc::clone(&parts.stop))?;
     // A replay that ends is read under one set of rules.
     let reloader = goes_on.then(|| Reloader::start(config, &parts)).transpose()?;
     let supervisor = Supervisor::start(config, &parts)?;
@@ -204,10 +204,9 @@ struct Stop {
 }
 
 impl Stop {
-    /// Registers the signals. A sensor ends within [`END_WITHIN`] even if a reader of its events
-    /// hangs.
-    fn on_signals(sensor: bool) -> io::Result<Self> {
-        let flag = Arc::new(AtomicBool::new(false));
+    /// Registers the signals, which set `flag`. A sensor ends within [`END_WITHIN`] even if a reader of
+    /// its events hangs.
+    fn on_signals(sensor: bool, flag: Arc<AtomicBool>) -> io::Result<Self> {
         let mut signals = signal_hook::iterator::Signals::new([
             signal_hook::consts::SIGINT,
             signal_hook::consts::SIGTERM,

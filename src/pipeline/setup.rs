@@ -62,6 +62,8 @@ pub struct Parts {
     pub key_lasts: bool,
     /// Number of workers.
     pub workers: usize,
+    /// Whether the run is to end.
+    pub stop: Arc<AtomicBool>,
     /// Receivers of events in the order of the outputs, until taken.
     pub(super) sinks: Mutex<Vec<Option<Box<dyn sinks::Sink>>>>,
 }
@@ -96,6 +98,7 @@ impl Parts {
             sinks: Mutex::new(sinks),
             key_id: key.id(),
             key_lasts,
+            stop: Arc::default(),
             workers: config.workers.map_or(cores, std::num::NonZero::get),
             shared: Arc::new(Shared::new(rules, key, config.reveal, &config.limits)),
         })

@@ -53,6 +53,8 @@ pub enum Port {
 
 /// A flow that was announced and has begun.
 pub struct AnnouncedFlow {
+    /// The side of the service that announced it, and that service's port.
+    pub service: (Side, u16),
     /// The side of its client, if the transport does not show it.
     pub client: Side,
     /// Its protocol.
@@ -115,7 +117,9 @@ impl ExpectedFlows {
             waiting.remove(0);
         }
         let ExpectedFlow { client, protocol, parser, .. } = flow;
-        let announced = AnnouncedFlow { client: side(client), protocol, parser };
+        let server = side(Peer::Server);
+        let service = (server, key.end(server).port);
+        let announced = AnnouncedFlow { service, client: side(client), protocol, parser };
         waiting.push(Waiting { since: now, transport, end, port, announced });
     }
 
@@ -176,7 +180,15 @@ mod tests {
     fn take(flows: &mut ExpectedFlows, client: u16, server: u16, seconds: i64) -> bool {
         let (key, side) = key(client, server);
         let found = flows.take(&key, Timestamp(0) + Span::seconds(seconds));
-        found.inspect(|f| assert_eq!(f.client, side, "who announced it is its client")).is_some()
+        let found = found.inspect(|f| {
+            assert_eq!(f.client, side, "who announced it is its client");
+            assert_eq!(
+                f.service,
+                (side.other(), 21),
+                "it belongs to the service that announced it"
+            );
+        });
+        found.is_some()
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! does not interpret them.
 
 mod activity;
+pub mod bomb;
 mod content_writer;
 pub mod datagrams;
 mod dotted;
@@ -146,6 +147,11 @@ pub fn roles(name: &str, facts: &ServiceFacts, content: &str) -> Roles {
     protocol.map_or(Roles::server(Role::Server), |protocol| protocol.roles(facts, content))
 }
 
+/// Whether flows of the protocol called `name` announce others at ports of their own.
+pub fn announces_flows(name: &str) -> bool {
+    PROTOCOLS.iter().any(|protocol| protocol.name() == name && protocol.announces_flows())
+}
+
 /// Whether the answering end in the protocol called `name` is a service of its host.
 pub fn is_service(name: &str) -> bool {
     PROTOCOLS.iter().find(|protocol| protocol.name() == name).is_none_or(|p| p.is_service())
@@ -188,6 +194,11 @@ pub trait Protocol: Sync {
     fn roles(&self, facts: &ServiceFacts, content: &str) -> Roles {
         let _ = (facts, content);
         Roles::server(Role::Server)
+    }
+
+    /// Whether its flows announce others between the same hosts at ports of their own ([`expected`]).
+    fn announces_flows(&self) -> bool {
+        false
     }
 
     /// Whether the answering end is a service of its host. An answer to a broadcast for a name or an address is not.

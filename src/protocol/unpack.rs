@@ -8,6 +8,8 @@ use std::io::Read;
 
 /// Largest decompressed part, bytes.
 const MAX_OUTPUT: usize = 8 << 20;
+/// The work of taking a record out of a decompressed part and handing it on, beside that of reading it.
+pub const UNPACKED_RECORD: u64 = 64;
 /// Bytes decompressed at a time.
 const PIECE: usize = 32 << 10;
 /// Magic of the blocks of the Java library; version numbers follow (snappy-java).

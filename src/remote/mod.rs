@@ -1,10 +1,14 @@
 //! Shared by connections to other machines: credentials in files, and TLS.
 
 mod credentials;
+#[cfg(feature = "kafka")]
+mod kafka;
 mod tls;
 
 #[cfg(test)]
 mod tests;
 
 pub use credentials::{Credentials, CredentialsError, locate};
+#[cfg(feature = "kafka")]
+pub use kafka::{KafkaReports, explain_kafka, kafka_client};
 pub use tls::{TlsError, TlsFiles, explain_tls};

@@ -3,6 +3,7 @@
 use super::source::{self, Evidence, Exposure, Filter, Patient, PatientObservation, Results};
 use super::{Answer, Explain, ReviewError, report_losses};
 use crate::output::text::{count, foreign, number};
+use crate::protocol::announces_flows;
 use crate::rules::{RuleSet, show_text};
 use crate::severity::Severity;
 use serde_json::Value;
@@ -166,18 +167,16 @@ fn exposure(results: &Results, at: usize, e: &Exposure, page: &mut Page) {
     page.line("Rules", &rules.into_iter().collect::<Vec<_>>().join(", "));
 }
 
-/// A Wireshark display filter for the flows of an exposure.
+/// A Wireshark display filter for the flows of an exposure. Announced files cross at other ports.
 fn display_filter(e: &Exposure) -> String {
     let name = |ip: &IpAddr| if ip.is_ipv4() { "ip" } else { "ipv6" };
-    format!(
-        "{}.addr == {} && {}.addr == {} && {}.port == {}",
-        name(&e.client),
-        e.client,
-        name(&e.server.ip()),
-        e.server.ip(),
-        if e.transport == "udp" { "udp" } else { "tcp" },
-        e.server.port()
-    )
+    let over = if e.transport == "udp" { "udp" } else { "tcp" };
+    let flows = match announces_flows(&e.protocol) {
+        true => over.to_owned(),
+        false => format!("{over}.port == {}", e.server.port()),
+    };
+    let (client, server) = (name(&e.client), name(&e.server.ip()));
+    format!("{client}.addr == {} && {server}.addr == {} && {flows}", e.client, e.server.ip())
 }
 
 fn evidence(of: Option<&Evidence>, community_id: &str, page: &mut Page) {

@@ -325,7 +325,7 @@ impl Section for Concepts {
     }
 }
 
-/// Matches all private attributes.
+/// Represents all private attributes.
 const PRIVATE: &str = "private";
 
 /// Media type of Part 10 files (PS3.18 8.7.3).

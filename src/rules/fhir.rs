@@ -48,7 +48,7 @@ section_entry! {
 /// Confidence of a name given beside a reference.
 const DISPLAY_CONFIDENCE: f32 = 0.9;
 
-/// Matches all other resource types.
+/// Represents all other resource types.
 const OTHERS: &str = "*";
 
 /// FHIR data types of identifying elements.

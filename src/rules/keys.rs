@@ -232,8 +232,24 @@ pub fn fold(name: &str) -> String {
         return folded;
     }
     let folded = name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
-    // The final sigma of a Greek word is the same letter.
-    folded.map(|c| if c == 'ς' { 'σ' } else { c }).collect()
+    let mut out = String::with_capacity(name.len());
+    for c in folded {
+        match c {
+            // The sigma at the end of a Greek word is the same letter.
+            'ς' => out.push('σ'),
+            // Letters with a stroke or a ligature, which NFKD leaves whole: names of columns often have none.
+            'ø' => out.push('o'),
+            'ł' => out.push('l'),
+            'đ' | 'ð' => out.push('d'),
+            'ı' => out.push('i'),
+            'þ' => out.push_str("th"),
+            'æ' => out.push_str("ae"),
+            'œ' => out.push_str("oe"),
+            'ß' => out.push_str("ss"),
+            c => out.push(c),
+        }
+    }
+    out
 }
 
 /// Calls `then` with the folded name. Needs no allocation for ASCII, because names are looked up

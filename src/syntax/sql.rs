@@ -59,6 +59,11 @@ impl<'a> Tokens<'a> {
         Self { rest: statement, asked: 0 }
     }
 
+    /// What is left of the statement.
+    pub const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// Takes the first `len` bytes.
     fn take(&mut self, len: usize) -> &'a [u8] {
         let (taken, rest) = self.rest.split_at(len.min(self.rest.len()));

@@ -220,6 +220,12 @@ fn packets(bytes: &[u8]) -> Vec<TestPacket> {
     conversation.packets()
 }
 
+/// A conversation of which the beginning was not seen, and one side only.
+fn middle(bytes: &[u8]) -> Vec<TestPacket> {
+    const HANDSHAKE: usize = 2;
+    packets(bytes).split_off(HANDSHAKE)
+}
+
 fn repeated(begin: &str, token: &str, len: usize) -> Vec<u8> {
     let mut bytes = begin.as_bytes().to_vec();
     while bytes.len() < len {
@@ -230,11 +236,10 @@ fn repeated(begin: &str, token: &str, len: usize) -> Vec<u8> {
 
 /// Seconds that reading takes: the lowest of several runs, because other programs use the machine,
 /// too.
-fn seconds(harness: &TestHarness, bytes: &[u8]) -> f64 {
-    let packets = packets(bytes);
+fn seconds(harness: &TestHarness, packets: &[TestPacket]) -> f64 {
     let run = || {
         let before = clock();
-        harness.run(&packets);
+        harness.run(packets);
         clock() - before
     };
     (0..2).map(|_| run()).fold(f64::INFINITY, f64::min)
@@ -250,6 +255,16 @@ fn fault(
     token: &str,
     make: impl Fn(usize) -> Vec<u8>,
 ) -> Option<String> {
+    fault_of(harness, name, token, |len| packets(&make(len)))
+}
+
+/// The same with packets.
+fn fault_of(
+    harness: &TestHarness,
+    name: &str,
+    token: &str,
+    make: impl Fn(usize) -> Vec<TestPacket>,
+) -> Option<String> {
     let mut last = None;
     for _ in 0..ATTEMPTS {
         last = measured(harness, name, token, &make);
@@ -263,7 +278,7 @@ fn measured(
     harness: &TestHarness,
     name: &str,
     token: &str,
-    make: impl Fn(usize) -> Vec<u8>,
+    make: impl Fn(usize) -> Vec<TestPacket>,
 ) -> Option<String> {
     let times = [1, 2, 4].map(|n| seconds(harness, &make(n * SHORT)));
     let each = times[2] / (4 * SHORT) as f64;
@@ -311,6 +326,41 @@ fn every_repetition_in_a_protocol_costs_in_proportion_to_its_length() {
         for token in *tokens {
             wrong.extend(fault(&harness, name, token, |len| repeated(begin, token, len)));
         }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// What a conversation says that is joined in its middle, where every protocol is asked for its own.
+const MIDDLES: &[&str] = &[
+    "HTTP/1.1 ",
+    " HTTP/1.1",
+    "GET / ",
+    "\x01\0",
+    "\x01\x01\0\x40\0\0\0\0S\0E\0L\0",
+    "\x04\x01\0\x40\0\0\x01\0",
+    "\0\0\0\0\0\0\0\x02\0\x01",
+    "\0\0\0\x01\0\0\0\0",
+    "\0",
+    "MSH|",
+    "\x0bMSH|^~\\&|",
+    "* OK\r\n",
+    "220 a\r\n",
+    "$1\r\na\r\n",
+    "SEND\n",
+    "From: a\r\nSubject: b\r\n",
+    "<a>",
+    "{\"a\":1,",
+    "\n",
+    " ",
+];
+
+#[test]
+fn every_repetition_in_the_middle_of_a_connection_costs_in_proportion_to_its_length() {
+    let harness = harness();
+    let mut wrong = Vec::new();
+    for token in MIDDLES {
+        let make = |len| middle(&repeated("", token, len));
+        wrong.extend(fault_of(&harness, "joined in the middle", token, make));
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }

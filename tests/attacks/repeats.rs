@@ -9,7 +9,28 @@ const SERVER: bool = true;
 /// Media type and body.
 pub fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let job = b"--a\r\nContent-Type: application/postscript\r\n\r\n%!PS\n{} loop\r\n";
-    vec![("PostScript, many jobs without end", "multipart/mixed; boundary=a", job.repeat(500))]
+    vec![
+        ("PostScript, many jobs without end", "multipart/mixed; boundary=a", job.repeat(500)),
+        ("7z, files listed again and again", "application/x-7z-compressed", seven_zip()),
+    ]
+}
+
+/// A 7z archive whose header lists 3,000 folders, and their files 20,000 times.
+fn seven_zip() -> Vec<u8> {
+    let header = [
+        &b"\x01\x04\x07\x0b\x8b\xb8\0"[..],
+        &b"\x01\x01\0".repeat(3000),
+        b"\x0c",
+        &b"\x01".repeat(3000),
+        b"\0",
+        &b"\x08\0".repeat(20_000),
+        b"\0\0",
+    ]
+    .concat();
+    let mut archive = b"7z\xbc\xaf\x27\x1c\0\x04\0\0\0\0\0\0\0\0\0\0\0\0".to_vec();
+    archive.extend((header.len() as u64).to_le_bytes());
+    archive.extend(b"\0\0\0\0");
+    [archive, header].concat()
 }
 
 /// Name, port, conversation.
@@ -21,6 +42,8 @@ pub fn conversations() -> Vec<(&'static str, u16, Turns)> {
         ("rsync, zstd unpacked for each block that is there", 873, rsync_zstd()),
         ("rsync, blocks of LZ4 of no length", 873, rsync_lz4()),
         ("memcached, values of a byte", 11_211, memcached()),
+        ("TDS, a row in packets of a byte", 1433, tds_row()),
+        ("TDS, a prepared statement of many names executed again and again", 1433, tds_names()),
     ]
 }
 
@@ -109,4 +132,44 @@ fn rsync_lz4() -> Turns {
 fn memcached() -> Turns {
     let values = b"VALUE k 0 2\r\n{}\r\n".repeat(10_000);
     vec![(CLIENT, b"get k\r\n".to_vec()), (SERVER, values)]
+}
+
+/// A packet of TDS.
+fn packet(kind: u8, last: bool, body: &[u8]) -> Vec<u8> {
+    let [high, low] = (body.len() as u16 + 8).to_be_bytes();
+    [&[kind, u8::from(last), high, low, 0, 0, 1, 0][..], body].concat()
+}
+
+/// A connection to SQL Server that has begun.
+fn tds(client: Vec<u8>, server: Vec<u8>) -> Turns {
+    let asked = packet(0x12, true, b"\0\0\x06\0\x06\xff\x10\0\x10\0\0\0");
+    let answered = packet(0x04, true, b"\0\0\x06\0\x06\xff\x10\0\x10\0\0\0");
+    vec![(CLIENT, asked), (SERVER, answered), (CLIENT, client), (SERVER, server)]
+}
+
+/// A column of unlimited text, and a value in chunks of a letter.
+fn tds_row() -> Turns {
+    let name = b"\x03m\0r\0n\0";
+    let column = [&b"\x81\x01\0\0\0\0\0\0\0\xe7\xff\xff\0\0\0\0\0"[..], name].concat();
+    let row = [&b"\xd1\xfe\xff\xff\xff\xff\xff\xff\xff"[..], &b"\x01\0\0\0A".repeat(9000)];
+    let bytes = [column, row.concat()].concat();
+    tds(Vec::new(), bytes.iter().flat_map(|byte| packet(4, false, &[*byte])).collect())
+}
+
+fn tds_names() -> Turns {
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let text = |text: &str| {
+        let text = wide(text);
+        let head = [&b"\0\0\xe7\x40\x1f\0\0\0\0\0"[..], &(text.len() as u16).to_le_bytes()];
+        [head.concat(), text].concat()
+    };
+    let number = b"\0\0\x26\x04\x04\x01\0\0\0";
+    let names: Vec<String> = (0..330).map(|n| format!("@p{n} int")).collect();
+    let prepare = [&b"\xff\xff\x0b\0\0\0"[..], b"\0\x01\x26\x04\0", &text(&names.join(","))];
+    let prepare = packet(3, true, &[&prepare.concat()[..], &text("x"), number].concat());
+    let execute = [&b"\xff\xff\x0c\0\0\0"[..], number, b"\xff"].concat();
+    let handle = packet(4, true, b"\xac\0\0\0\x01\0\0\0\0\0\0\x26\x04\x04\x01\0\0\0");
+    let mut turns = tds(prepare, handle);
+    turns.push((CLIENT, packet(3, true, &execute.repeat(1000)).repeat(12)));
+    turns
 }

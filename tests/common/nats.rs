@@ -69,6 +69,12 @@ impl Nats {
         }
     }
 
+    /// Kills the server and removes all that its streams hold.
+    pub fn lose_everything(&mut self) {
+        self.kill();
+        std::fs::remove_dir_all(self.folder.path().join("jetstream")).expect("streams");
+    }
+
     /// Restarts it on the same port with its streams.
     pub fn restart(&mut self) {
         self.kill();

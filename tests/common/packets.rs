@@ -61,3 +61,22 @@ pub fn push_record(file: &mut Vec<u8>, second: u32, micros: u32, frame: &[u8]) {
     file.extend([second, micros, len, len].map(u32::to_le_bytes).concat());
     file.extend(frame);
 }
+
+/// Bytes of the header of a pcap file, and of the header of a packet in it.
+const FILE_HEADER: usize = 24;
+const PACKET_HEADER: usize = 16;
+
+/// A capture that began `packets` packets later. None if nothing is left of it, or if it is no pcap file with
+/// microseconds in this machine's order of bytes.
+pub fn begun_later(capture: &[u8], packets: usize) -> Option<Vec<u8>> {
+    if capture.get(..4)? != 0xa1b2_c3d4_u32.to_le_bytes() {
+        return None;
+    }
+    let mut at = FILE_HEADER;
+    for _ in 0..packets {
+        let len = capture.get(at + 8..at + 12)?.try_into().ok()?;
+        at += PACKET_HEADER + u32::from_le_bytes(len) as usize;
+    }
+    let rest = capture.get(at..).filter(|rest| !rest.is_empty())?;
+    Some([capture.get(..FILE_HEADER)?, rest].concat())
+}

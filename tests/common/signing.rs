@@ -17,6 +17,8 @@ pub fn keys(folder: &Path, name: &str) -> (String, String) {
         let text = base64::engine::general_purpose::STANDARD.encode(der);
         let pem = format!("-----BEGIN {label} KEY-----\n{text}\n-----END {label} KEY-----\n");
         std::fs::write(&path, pem).expect("written");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o600);
+        std::fs::set_permissions(&path, mode).expect("mode");
         path.display().to_string()
     };
     (write("key", "PRIVATE", private.as_ref()), write("pub", "PUBLIC", &public))

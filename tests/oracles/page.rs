@@ -1,11 +1,13 @@
 //! The report and the page of a running sensor in a headless Chromium, judged by axe-core (WCAG 2.2 A and AA).
 
 use super::common::Bounded as _;
+use crate::common::packets::{ethernet, pcap_header, push_record, tcp};
 use crate::common::{self, PHITAP};
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, SystemTime};
 
 /// Longest time until a report is drawn, on a busy machine.
 const MAX_LOAD_MS: u64 = 60_000;
@@ -84,33 +86,48 @@ fn a_report_opens_without_a_network_and_anyone_can_read_it() {
     assert!(printed.starts_with(b"%PDF") && printed.len() > 50_000, "{}", printed.len());
 }
 
+/// A program that follows `capture` and serves its page.
+struct Sensor {
+    program: Child,
+    address: String,
+}
+
+impl Sensor {
+    fn following(capture: &Path, more: &[&str]) -> Self {
+        let mut program = Command::new(PHITAP)
+            .args(["replay", "--follow", "--metrics", "127.0.0.1:0", "--no-progress"])
+            .args(["--format", "csv", "--output", "/dev/null"])
+            .args(more)
+            .arg(capture)
+            .stderr(Stdio::piped())
+            .stdin(Stdio::null())
+            .start();
+        let mut said = BufReader::new(program.stderr.take().expect("standard error"));
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert!(said.read_line(&mut line).expect("a line") > 0, "it says where it serves");
+            if let Some(at) = line.split_whitespace().find_map(|word| word.split_once("http://")) {
+                break format!("http://{}/", at.1.trim_end_matches(['/', '.', ',', ';']));
+            }
+        };
+        // What it says later must not fill the pipe.
+        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
+        Self { program, address }
+    }
+}
+
+impl Drop for Sensor {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
+    }
+}
+
 #[test]
 fn a_sensor_shows_what_it_finds_while_it_runs() {
     let Some(python) = crate::python() else { return };
-    let mut sensor = Command::new(PHITAP)
-        .args([
-            "replay",
-            "--follow",
-            "--metrics",
-            "127.0.0.1:0",
-            "--no-progress",
-            "--format",
-            "csv",
-        ])
-        .args(["--output", "/dev/null"])
-        .arg(common::hospital())
-        .stderr(Stdio::piped())
-        .stdin(Stdio::null())
-        .start();
-    let mut said = BufReader::new(sensor.stderr.take().expect("standard error"));
-    let mut line = String::new();
-    let address = loop {
-        line.clear();
-        assert!(said.read_line(&mut line).expect("a line") > 0, "it says where it serves");
-        if let Some(at) = line.split_whitespace().find_map(|word| word.split_once("http://")) {
-            break format!("http://{}/", at.1.trim_end_matches(['/', '.', ',', ';']));
-        }
-    };
+    let sensor = Sensor::following(&common::hospital(), &[]);
     let steps = json!([
         {"wait": "document.querySelectorAll('details.exposure').length >= 25"},
         {"wait": "document.querySelector('.dot.on') !== null"},
@@ -124,19 +141,202 @@ fn a_sensor_shows_what_it_finds_while_it_runs() {
         {"eval": "document.documentElement.scrollWidth"},
         {"axe": true},
     ]);
-    let told = browse(&python, &address, &steps);
-    sensor.kill().expect("killed");
-    sensor.wait().expect("ended");
-    let Some(told) = told else { return };
+    let Some(told) = browse(&python, &sensor.address, &steps) else { return };
     no_faults(&told);
     let values = told["values"].as_array().expect("a list");
     let status = values[0].as_str().expect("a text");
     assert!(status.starts_with("ready") && status.contains("Packets 1,709"), "{status}");
     assert_eq!(values[2], 400, "nothing is wider than a phone");
-    let host = address.trim_end_matches('/');
+    let host = sensor.address.trim_end_matches('/');
     let requests = told["requests"].as_array().expect("a list");
     assert!(
         requests.iter().all(|r| r.as_str().is_some_and(|r| r.starts_with(host))),
         "{requests:?}"
     );
+}
+
+/// Sets a filter; what the page then says of the exposures it shows.
+fn filtered(id: &str, value: &str, event: &str) -> Value {
+    json!({"eval": format!(
+        "(() => {{ const f = document.getElementById('{id}'); f.value = '{value}';
+         f.dispatchEvent(new Event('{event}', {{bubbles: true}}));
+         return document.getElementById('shown').textContent }})()"
+    )})
+}
+
+#[test]
+fn the_page_of_a_sensor_has_filters_a_search_history_and_an_address_for_each_exposure() {
+    let Some(python) = crate::python() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let store = folder.path().join("s.db").display().to_string();
+    let earlier = Path::new(common::ROOT).join("fixtures/captures/other-ftp-upload.pcap");
+    let earlier = earlier.display().to_string();
+    let run = common::phitap(["replay", "--quiet", "--store", &store, &earlier]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let sensor = Sensor::following(&common::hospital(), &["--store", &store]);
+    let steps = json!([
+        {"wait": "document.querySelectorAll('details.exposure').length === 34"},
+        {"wait": "document.getElementById('status').textContent.includes('Packets 1,709')"},
+        {"wait": "document.getElementById('headline').textContent.includes('33 exposures')"},
+        {"eval": "document.getElementById('headline').textContent"},
+        {"eval": "[...document.querySelectorAll('details.exposure summary')].filter(e => e.textContent.includes('earlier run')).length"},
+        filtered("f-text", "dicom", "input"),
+        filtered("f-text", "", "input"),
+        filtered("f-severity", "critical", "change"),
+        filtered("f-severity", "", "change"),
+        filtered("f-protocol", "ftp", "change"),
+        {"dark": true}, {"axe": true}, {"dark": false},
+        // The address of an exposure shows it, whatever the filters leave.
+        {"eval": "document.querySelector('details.exposure').id"},
+        filtered("f-protocol", "hl7", "change"),
+        {"eval": "location.hash = document.querySelector('details.exposure').id; location.hash"},
+        {"wait": "document.querySelectorAll('details.exposure[open]').length === 1"},
+        {"eval": "document.querySelector('details.exposure[open]').id"},
+    ]);
+    let Some(told) = browse(&python, &sensor.address, &steps) else { return };
+    no_faults(&told);
+    let values = told["values"].as_array().expect("a list");
+    assert_eq!(
+        values[0],
+        "229 patients in cleartext: 33 exposures of 33 services; 1 exposure of earlier runs"
+    );
+    assert_eq!(values[1], 1);
+    let found = |at: usize| values[at].as_str().expect("a text").split(' ').next();
+    assert_eq!(found(2), Some("13"), "{}", values[2]);
+    assert!(values[3].as_str().is_some_and(|t| t.starts_with("34 exposures")), "{}", values[3]);
+    assert_eq!(found(4), Some("3"), "{}", values[4]);
+    assert_eq!(found(6), Some("1"), "{}", values[6]);
+    assert_eq!(values[9].as_str().map(|hash| &hash[1..]), values[10].as_str());
+    // The same by a link, in a browser that was never there.
+    let link = format!("{}#{}", sensor.address, values[7].as_str().expect("an id"));
+    let steps = json!([
+        {"wait": "document.querySelectorAll('details.exposure[open]').length === 1"},
+        {"eval": "document.querySelector('details.exposure[open]').id"},
+    ]);
+    let told = browse(&python, &link, &steps).expect("as before");
+    no_faults(&told);
+    assert_eq!(told["values"][0], values[7]);
+}
+
+#[test]
+fn a_patient_who_is_named_like_a_script_runs_none() {
+    let Some(python) = crate::python() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name);
+    let evil = "<script>window.pwned=1</script>";
+    let text = format!(
+        "\x0bMSH|^~\\&|<img src=x onerror=window.pwned=1>|{evil}|ENGINE|MAIN|20260301101502||ADT^A01|1|P|2.5\r\
+         PID|1||MRN000815^^^{evil}^MR||{evil}^Bobby||19520412|F|||{evil}^^Springfield^IL^62701\r\x1c\r"
+    );
+    let mut bytes = pcap_header(1);
+    let ends = (([10, 1, 0, 9], 40_000).into(), ([10, 1, 2, 3], 2575).into());
+    push_record(
+        &mut bytes,
+        1_772_360_102,
+        0,
+        &ethernet(&tcp(ends.0, ends.1, 1, 1, 0x18, text.as_bytes())),
+    );
+    std::fs::write(at("evil.pcap"), bytes).expect("written");
+    let report = at("report.html");
+    let run = common::phitap([
+        "replay".as_ref(),
+        "--report".as_ref(),
+        report.as_os_str(),
+        at("evil.pcap").as_os_str(),
+    ]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let steps = json!([
+        {"eval": "document.querySelector('details.exposure summary').click()"},
+        {"wait": "document.querySelector('details.exposure[open] .body').textContent.includes('Evidence')"},
+        {"eval": "document.getElementById('headline').textContent"},
+        {"eval": "typeof window.pwned"},
+        {"eval": "document.querySelectorAll('img, script[src], .body script').length"},
+    ]);
+    let address = format!("file://{}", report.display());
+    let Some(told) = browse(&python, &address, &steps) else { return };
+    no_faults(&told);
+    assert_eq!(told["requests"], json!([]));
+    assert_eq!(told["values"][1], "1 patient in cleartext: 1 exposure of 1 service");
+    assert_eq!((&told["values"][2], &told["values"][3]), (&json!("undefined"), &json!(0)));
+}
+
+/// Patients that come in a second, and seconds.
+const RATE: usize = 1_000;
+const SECONDS: usize = 8;
+/// Longest time that the page may be behind, on a machine that has other work.
+const MAX_LAG: Duration = Duration::from_secs(90);
+
+/// What one of many wards sends: a patient whom no earlier message named.
+fn admission(n: usize) -> Vec<u8> {
+    let text = format!(
+        "MSH|^~\\&|ADT|WARD|ENGINE|MAIN|20260301101502||ADT^A01^ADT_A01|{n}|P|2.5\r\
+         PID|1||MRN{n:06}^^^WARD^MR||Testmann^Anna{n}||19{:02}{:02}{:02}|F|||\
+         {n} Elm Street^^Springfield^IL^62701||(217)555-{:04}\r",
+        30 + n % 60,
+        1 + n % 12,
+        1 + n % 28,
+        n % 10_000,
+    );
+    [b"\x0b", text.as_bytes(), b"\x1c\r"].concat()
+}
+
+/// A packet for each patient from `first` on, from fifty clients in turn.
+fn admissions(first: usize, count: usize, sent: &mut [u32; 50]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for n in first..first + count {
+        let client = n % sent.len();
+        let from = ([10, 1, 0, client as u8], 40_000).into();
+        let to = ([10, 1, 2, (client % 5) as u8], 2575).into();
+        let message = admission(n);
+        let frame = ethernet(&tcp(from, to, sent[client], 1, 0x18, &message));
+        sent[client] += message.len() as u32;
+        let (second, micros) = (n / RATE, n % RATE * (1_000_000 / RATE));
+        push_record(&mut bytes, 1_772_360_102 + second as u32, micros as u32, &frame);
+    }
+    bytes
+}
+
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how far the page is behind is what is tested")]
+fn the_page_keeps_up_with_a_thousand_patients_a_second() {
+    let Some(python) = crate::python() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let capture = folder.path().join("busy.pcap");
+    let mut sent = [1; 50];
+    let mut file = std::fs::File::create(&capture).expect("a file");
+    file.write_all(&pcap_header(1)).expect("written");
+    file.write_all(&admissions(0, RATE, &mut sent)).expect("written");
+    let sensor = Sensor::following(&capture, &[]);
+    let steps = json!([
+        {"wait": "document.querySelectorAll('details.exposure').length === 50"},
+        {"eval": "(() => { window.longest = 0; new PerformanceObserver((list) => list.getEntries().forEach((e) =>
+            window.longest = Math.max(window.longest, e.duration))).observe({type: 'longtask'}) })()"},
+        {"eval": "document.querySelector('details.exposure summary').click()"},
+        {"wait": "document.getElementById('status').textContent.includes('Findings 8,000')"},
+        {"eval": "Date.now()"},
+        {"wait": "document.getElementById('headline').textContent.startsWith('8,000 patients')"},
+        {"eval": "window.longest"},
+        {"eval": "document.querySelectorAll('details.exposure[open]').length"},
+        {"eval": "document.querySelectorAll('*').length"},
+    ]);
+    // The rest comes while the page is open.
+    let writer = std::thread::spawn(move || {
+        for second in 1..SECONDS {
+            std::thread::sleep(Duration::from_secs(1));
+            let more = admissions(second * RATE, RATE, &mut sent);
+            file.write_all(&more).expect("written");
+        }
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time")
+    });
+    let told = browse(&python, &sensor.address, &steps);
+    let written = writer.join().expect("written");
+    let Some(told) = told else { return };
+    no_faults(&told);
+    let values = told["values"].as_array().expect("a list");
+    let shown = Duration::from_millis(values[2].as_u64().expect("a time"));
+    let lag = shown.saturating_sub(written);
+    println!("behind by {lag:?}, longest task {} ms, {} elements", values[3], values[5]);
+    assert!(lag < MAX_LAG, "{lag:?}");
+    assert_eq!(values[4], 1, "what was opened stays open");
+    assert!(values[5].as_u64().is_some_and(|n| n < 10_000), "{} elements", values[5]);
 }

@@ -323,6 +323,29 @@ fn a_file_is_rotated_by_size_and_closed_files_are_compressed_and_whole() {
 }
 
 #[test]
+fn a_replay_that_is_stopped_does_not_wait_for_its_receivers() {
+    use common::Bounded as _;
+    let (folder, key) = (tempfile::tempdir().expect("folder"), Key::new());
+    let nobody = format!("unix:{}", folder.path().join("nobody").display());
+    let mut run = std::process::Command::new(common::PHITAP);
+    run.args(arguments(&key, &folder.path().join("events.json"), &[nobody], &[]));
+    let mut run = run.stderr(std::process::Stdio::piped()).start();
+    let mut said = std::io::BufReader::new(run.stderr.take().expect("standard error"));
+    let mut line = String::new();
+    // Its receiver is down. Without a signal it would wait for a minute.
+    std::io::BufRead::read_line(&mut said, &mut line).expect("a line");
+    assert!(line.contains("events wait in memory"), "{line}");
+    let since = std::time::Instant::now();
+    let pid = rustix::process::Pid::from_child(&run);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("signalled");
+    said.read_to_string(&mut line).expect("the rest");
+    let status = run.wait().expect("status");
+    assert!(since.elapsed() < Duration::from_secs(40), "{:?}", since.elapsed());
+    assert_eq!(status.code(), Some(1), "{line}");
+    assert!(line.contains("events could not be delivered"), "{line}");
+}
+
+#[test]
 fn wrong_outputs_are_named_with_what_to_write_instead() {
     for (outputs, expected) in [
         (&["syslog:host"][..], "syslog:udp://"),
@@ -336,6 +359,7 @@ fn wrong_outputs_are_named_with_what_to_write_instead() {
         (&["nats://h,format=summary"], "format of lines"),
         (&["file:a,colour=red"], "no parameter"),
         (&["a,rotate=0"], "more than 0"),
+        (&["a,rotate=1"], "rotate=100MiB"),
         (&["a,keep=3"], "rotate"),
         (&["stdout", "-"], "once"),
         (&["unix:/a,name=x", "unix:/b,name=x"], "taken"),

@@ -19,6 +19,18 @@ const CELL_GAP: f64 = 0.9;
 /// Text this much lower is on the next line.
 const LINE_GAP: f64 = 0.4;
 
+/// Labels of a line, of a block, or that occur twice on their line, which are compared.
+const MAX_COMMON: usize = 64;
+
+/// Parts of a page beside each other.
+const MAX_BESIDE: usize = 8;
+
+/// Longest label that is compared, bytes.
+const MAX_LABEL: usize = 64;
+
+/// How far apart parts on different lines may begin, in units of the font size.
+const RAGGED: f64 = 2.0;
+
 /// Separator of columns in a line of text.
 const CELL_SEPARATOR: &str = "   ";
 
@@ -126,6 +138,7 @@ impl Page {
         let mut pieces = std::mem::take(&mut self.pieces);
         self.bytes = 0;
         pieces.sort_by(|a, b| a.turn.cmp(&b.turn).then(a.down.total_cmp(&b.down)));
+        let mut lines = Vec::new();
         let mut line: Vec<Piece> = Vec::new();
         for piece in pieces {
             let same_line = line.first().is_none_or(|first| {
@@ -133,14 +146,89 @@ impl Page {
                 first.turn == piece.turn && piece.down - first.down <= size * LINE_GAP
             });
             if !same_line {
-                out.push(Line::new(std::mem::take(&mut line), self.as_read));
+                lines.push(Line::new(std::mem::take(&mut line), self.as_read));
             }
             line.push(piece);
         }
         if !line.is_empty() {
-            out.push(Line::new(line, self.as_read));
+            lines.push(Line::new(line, self.as_read));
+        }
+        for _ in 1..MAX_BESIDE {
+            let Some(edge) = edge(&lines) else { break };
+            let mut right = Vec::new();
+            for line in lines {
+                let (first, second) = line.split(edge);
+                out.extend(first);
+                right.extend(second);
+            }
+            lines = right;
+        }
+        out.append(&mut lines);
+    }
+}
+
+/// Where a further part of a page begins: several pages on one sheet, or labels on one. The same labels are in both,
+/// beside each other.
+fn edge(lines: &[Line]) -> Option<f64> {
+    let mut common: Vec<(Zeroizing<String>, f64, f64)> = Vec::new();
+    for line in lines.iter().filter(|line| line.may_repeat()) {
+        let cells = line.cells();
+        let labels = cells.iter().take(MAX_COMMON).map(|cell| label(cell.as_ref()));
+        let labels: Vec<Option<&str>> = labels.collect();
+        let repeated = labels.iter().enumerate().find_map(|(at, label)| {
+            let label = label.filter(|label| labels.iter().take(at).any(|l| *l == Some(label)))?;
+            Some((label, cells.get(at)?.start))
+        });
+        let (Some((label, start)), Some(piece)) = (repeated, line.pieces.first()) else { continue };
+        let near = |(_, other, size): &&(_, f64, f64)| (start - other).abs() <= RAGGED * size;
+        if let Some((_, first, _)) =
+            common.iter().filter(near).find(|(known, ..)| known.as_str() != label)
+        {
+            return Some(start.min(*first) - WORD_GAP * piece.size);
+        }
+        if common.len() < MAX_COMMON {
+            common.push((Zeroizing::new(label.to_owned()), start, piece.size));
         }
     }
+    None
+}
+
+/// Which lines begin another record: those of blocks that are apart and have the same labels. The first of them and the
+/// last one may be cut. `height` is the distance between two lines.
+pub fn records(lines: &[Line], height: f64) -> Vec<usize> {
+    const APART: f64 = 1.5;
+    let mut blocks: Vec<(usize, Vec<Zeroizing<String>>)> = Vec::new();
+    let mut above = f64::NEG_INFINITY;
+    for (at, line) in lines.iter().enumerate() {
+        if line.top() - above > APART * height {
+            blocks.push((at, Vec::new()));
+        }
+        above = line.top();
+        let Some((_, labels)) = blocks.last_mut() else { continue };
+        let cells = line.cells();
+        let own = cells.iter().filter_map(|cell| label(cell.as_ref()));
+        let room = MAX_COMMON.saturating_sub(labels.len());
+        labels.extend(own.map(|label| Zeroizing::new(label.to_owned())).take(room));
+    }
+    blocks.retain(|(_, labels)| !labels.is_empty());
+    let mut alike = false;
+    for pair in blocks.windows(2) {
+        let [(_, one), (_, other)] = pair else { continue };
+        let common = one.iter().filter(|label| other.contains(label)).count();
+        if common < one.len().min(other.len()).min(2) {
+            return Vec::new();
+        }
+        alike |= common >= 2;
+    }
+    let begins = blocks.into_iter().skip(1).map(|(at, _)| at);
+    if alike { begins.collect() } else { Vec::new() }
+}
+
+/// The label at the beginning of a text (`Patient: Roe, Jane`).
+fn label(text: &str) -> Option<&str> {
+    let (label, _) = text.split_once(':')?;
+    let letters = label.chars().filter(|c| c.is_alphabetic()).count();
+    (letters >= 2 && label.len() <= MAX_LABEL).then(|| label.trim())
 }
 
 impl Line {
@@ -151,6 +239,24 @@ impl Line {
             (next.start - piece.start).abs() < 0.2 * piece.size && next.text == piece.text
         });
         Self { pieces, as_read }
+    }
+
+    /// Distance from the top.
+    fn top(&self) -> f64 {
+        self.pieces.first().map_or(0.0, |piece| piece.down)
+    }
+
+    /// Whether two of its pieces may be labels.
+    fn may_repeat(&self) -> bool {
+        self.pieces.len() >= 2 && self.pieces.iter().filter(|p| p.text.contains(':')).count() >= 2
+    }
+
+    /// What begins before `edge`, and the rest.
+    fn split(self, edge: f64) -> (Option<Self>, Option<Self>) {
+        let as_read = self.as_read;
+        let (left, right) = self.pieces.into_iter().partition(|piece| piece.start < edge);
+        let line = |pieces: Vec<Piece>| (!pieces.is_empty()).then_some(Self { pieces, as_read });
+        (line(left), line(right))
     }
 
     /// The columns, separated by gaps of `gap` times the font size.

@@ -98,6 +98,16 @@ fn separator(line: &[u8]) -> Option<u8> {
         .map(|(_, s)| s)
 }
 
+/// What all names of a header have in front, up to an underscore or a point.
+fn common_prefix<'a>(names: &'a [std::borrow::Cow<'_, str>]) -> Option<&'a str> {
+    let first = names.first().filter(|_| names.len() >= 3)?;
+    let ends = first.match_indices(['_', '.']).map(|(at, _)| first.get(..=at).unwrap_or(""));
+    let common = |prefix: &&str| {
+        names.iter().all(|name| name.starts_with(prefix) && name.len() > prefix.len())
+    };
+    ends.take_while(common).last()
+}
+
 /// Whether a line looks like column names rather than prose: short cells, most of them words.
 fn is_header(line: &[u8], separator: u8) -> bool {
     let cells = line.split(|b| *b == separator);
@@ -302,7 +312,19 @@ impl Table {
         if self.afar.is_patient() && cells().next().is_some_and(is_id) {
             columns.number_first(rules);
         }
-        let known = columns.known();
+        let mut known = columns.known();
+        // `patients_last_name`, `patients.mrn`: programs put the table's name before each.
+        let names: Vec<_> = cells().collect();
+        if let Some(prefix) = common_prefix(&names) {
+            let mut bare = TableColumns::default();
+            let own = names.iter().filter_map(|name| name.strip_prefix(prefix));
+            own.for_each(|name| bare.push_field(name, rules));
+            if bare.known() >= 2 && bare.known() > known {
+                known = bare.known();
+                columns = bare;
+                self.afar = self.afar.and(media::about(prefix, scope));
+            }
+        }
         // A single name may be in a title, too, and in a row by chance.
         if known >= 2 || (first && known == 1) {
             self.separator = Some(separator);
@@ -416,6 +438,22 @@ impl<'a> Iterator for Cells<'a> {
 #[cfg(test)]
 mod tests {
     use crate::content::testing::records;
+
+    #[test]
+    fn names_behind_that_of_their_table() {
+        for table in ["patients_", "kis.patients.", "tbl_7_", "patient_"] {
+            let header =
+                ["mrn", "achternaam", "geboortedatum"].map(|name| format!("{table}{name}"));
+            let text = format!("{}\n77,Roe,1970-01-31\n", header.join(","));
+            let got = records("text/csv", text.as_bytes());
+            assert!(
+                got.len() == 1 && got[0].contains("patient_id=77") && got[0].contains("name=Roe"),
+                "{got:?}"
+            );
+        }
+        let got = records("text/csv", b"row_a,row_b,row_c\n77,Roe,1970-01-31\n");
+        assert!(got.is_empty(), "{got:?}");
+    }
 
     #[test]
     fn rows_are_records() {

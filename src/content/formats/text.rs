@@ -174,7 +174,8 @@ fn is_segment(line: &[u8]) -> bool {
         && [b, c].iter().all(|d| d.is_ascii_uppercase() || d.is_ascii_digit()))
 }
 
-fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
+/// Reads a line: labelled values, or a row of a table that is drawn.
+pub(super) fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
     let line = line.get(..MAX_LINE).unwrap_or(line);
     // Ends in front of a character that a cap cut.
     let text = match std::str::from_utf8(line) {

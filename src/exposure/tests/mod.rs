@@ -211,6 +211,23 @@ fn many_patients_make_an_exposure_worse_but_never_better() {
 }
 
 #[test]
+fn the_five_hundredth_patient_is_announced_though_the_exposure_is_as_severe_as_before() {
+    let severity = SeverityEntry { patients_500: 5, patients_10: 5, ..SeverityEntry::default() };
+    let (mut x, mut out) = (Exposures::new(Settings { severity, ..settings() }), Vec::new());
+    for patient in 0..=255 {
+        x.finding(Sample { patient, ..Sample::default() }.build(), &mut out);
+    }
+    let told = exposures(&out).len();
+    assert_eq!(told, 2, "opened, and worse with ten patients");
+    for patient in 256..600 {
+        x.finding(Sample { patient, ..Sample::default() }.build(), &mut out);
+    }
+    let all = exposures(&out);
+    assert_eq!(all.len(), told + 1);
+    assert_eq!((all[told].patients.value, all[told].state), (500, ExposureState::Update));
+}
+
+#[test]
 fn sightings_are_reported_once_and_by_what_they_prove() {
     let (mut x, mut out) = (tracker(), Vec::new());
     let mut d = http(1).build();

@@ -165,7 +165,8 @@ impl Inventory {
     /// Takes a flow that has ended: its ends, and whether it is encrypted.
     pub fn conversation(&mut self, of: &Conversation) {
         self.shares.take(of);
-        let (client, server) = (of.flow.client.ip(), of.flow.server.ip());
+        let (client, service) = of.flow.parties();
+        let (client, server) = (client.ip(), service.ip());
         for (address, peer) in [(client, server), (server, client)] {
             for at in [of.flow.started, of.time] {
                 let Some(host) = self.host(address, at) else { continue };
@@ -175,7 +176,7 @@ impl Inventory {
             }
         }
         if let Some(protocol) = of.protocol {
-            let key = (of.flow.server, protocol);
+            let key = (service, protocol);
             if let Some(listed) = self.services.get_mut(&key) {
                 let seen = &mut listed.seen;
                 *seen = (seen.0.min(of.flow.started), seen.1.max(of.time));

@@ -360,6 +360,8 @@ pub(super) fn run<'a>(r: &'a RunSummary, overview: &Overview, context: &'a Conte
                     unrecognised: r.unrecognised_flows,
                     unrecognised_bytes: r.unrecognised_bytes,
                     half_recognised: r.half_recognised_flows,
+                    begun_before: r.begun_before,
+                    unended: r.unended,
                     given_up: r.evicted_flows,
                     encrypted: r.encrypted_flows,
                     encrypted_bytes: r.encrypted_bytes,

@@ -518,6 +518,10 @@ pub struct Flows {
     pub unrecognised: u64,
     pub unrecognised_bytes: u64,
     pub half_recognised: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub begun_before: u64,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unended: u64,
     pub given_up: u64,
     pub encrypted: u64,
     pub encrypted_bytes: u64,

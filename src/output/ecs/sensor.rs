@@ -18,6 +18,8 @@ pub struct Sensor<'a> {
     pub resident_bytes: u64,
     #[serde(skip_serializing_if = "str::is_empty")]
     pub rules: &'a str,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub instance: &'a str,
 }
 
 #[derive(Serialize)]
@@ -49,6 +51,7 @@ impl<'a> From<&'a SensorStatus> for Sensor<'a> {
             backlog_bytes: &sensor.backlog,
             resident_bytes: sensor.resident_bytes,
             rules: &sensor.rules,
+            instance: &sensor.instance,
         }
     }
 }

@@ -47,6 +47,10 @@ closed_set! {
         Output = "output",
         /// The last reload of the rules failed.
         Rules = "rules",
+        /// A hub reaches no broker, or the broker keeps no lease for it.
+        Broker = "broker",
+        /// A hub cannot write its store.
+        Store = "store",
     }
 }
 
@@ -109,6 +113,8 @@ pub struct SensorStatus {
     pub resident_bytes: u64,
     /// Fingerprint of the active rules.
     pub rules: String,
+    /// Random, and another one after each start: two sensors of one name have two.
+    pub instance: String,
 }
 
 /// The pulse of one thread.
@@ -241,6 +247,7 @@ pub struct SensorHealth {
     capturing: AtomicBool,
     stopping: AtomicBool,
     rules_failed: AtomicBool,
+    instance: String,
     reader: Arc<Pulse>,
     collector: Arc<Pulse>,
     workers: Mutex<Vec<Arc<Pulse>>>,
@@ -262,6 +269,7 @@ impl SensorHealth {
             capturing: AtomicBool::new(false),
             stopping: AtomicBool::new(false),
             rules_failed: AtomicBool::new(false),
+            instance: instance(),
             reader: Arc::new(Pulse::new(started)),
             collector: Arc::new(Pulse::new(started)),
             workers: Mutex::default(),
@@ -409,6 +417,7 @@ impl SensorHealth {
             backlog: lock(&self.outputs).iter().map(|o| (o.output, o.bytes())).collect(),
             resident_bytes: 0,
             rules: String::new(),
+            instance: self.instance.clone(),
             time: Timestamp::default(),
         }
     }
@@ -421,6 +430,15 @@ impl SensorHealth {
     /// How long the oldest event of each output has waited, seconds.
     pub fn waits(&self, now: Instant) -> Vec<(&'static str, f64)> {
         lock(&self.outputs).iter().map(|o| (o.output, o.age(now).as_secs_f64())).collect()
+    }
+}
+
+/// Sixteen random digits; none if the system has no random numbers.
+fn instance() -> String {
+    let mut bytes = [0; 8];
+    match getrandom::fill(&mut bytes) {
+        Ok(()) => format!("{:016x}", u64::from_be_bytes(bytes)),
+        Err(_) => String::new(),
     }
 }
 

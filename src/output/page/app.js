@@ -2,7 +2,7 @@
 
 const PAGE = 200; // Exposures listed at a time.
 const model = { exposures: [], findings: {}, services: [], assets: [], run: null, timeline: null, inputs: [], letters: {}, remedies: [], live: null,
-  shares: {}, patients: 0, patientsEstimated: false, patientsBounds: null, version: "", made: "", source: "", key: "", rules: "", left: null };
+  shares: {}, hub: null, patients: 0, patientsEstimated: false, patientsBounds: null, version: "", made: "", source: "", key: "", rules: "", left: null };
 const wanted = { text: "", severity: "", protocol: "", direction: "", state: "", limit: PAGE };
 const byExposure = new Map(), shownRows = new Map(), tables = { services: new Map(), assets: new Map() };
 
@@ -17,22 +17,25 @@ function take(data) {
     for (const e of data[key]) tables[key].set(e.event.id, e);
     model[key] = [...tables[key].values()];
   }
-  for (const key of ["run", "timeline", "inputs", "letters", "remedies", "live", "version", "made", "source", "key", "rules", "left", "patients", "patientsEstimated", "patientsBounds", "until", "shares"])
+  for (const key of ["run", "timeline", "inputs", "letters", "remedies", "live", "version", "made", "source", "key", "rules", "left", "patients", "patientsEstimated", "patientsBounds", "until", "shares", "hub"])
     if (data[key] !== undefined) model[key] = data[key];
 }
 
 const SECTIONS = [
-  ["todo", "What to do first", todo], ["timeline", "When", (m, w) => timeline(m, w)], ["map", "Who talks to whom", (m, w) => map(m, w)],
+  ["todo", "What to do first", todo], ["sensors", "Sensors", sensors], ["timeline", "When", (m, w) => timeline(m, w)], ["map", "Who talks to whom", (m, w) => map(m, w)],
   ["exposures", "Exposures", null], ["groups", "One problem, several exposures", groups], ["kinds", "Patients by kind of identifier", kinds],
   ["coverage", "What could not be judged", coverage], ["inventory", "Hosts and services", inventory], ["law", "For the privacy officer", law], ["provenance", "Where this comes from", provenance],
 ];
 
+/** Those of this page: a hub has sensors, and sees no single finding. */
+const sections = () => SECTIONS.filter(([id]) => id !== (model.hub ? "timeline" : "sensors"));
+
 function frame() {
   const main = byId("main");
   main.replaceChildren();
-  for (const [id, title, view] of SECTIONS)
+  for (const [id, title, view] of sections())
     main.append(h("section", { id: `s-${id}`, "aria-labelledby": `h-${id}` }, h("h2", { id: `h-${id}` }, title), view ? h("div", { id: `v-${id}` }) : list()));
-  byId("nav").replaceChildren(h("ul", {}, SECTIONS.map(([id, title]) => h("li", {}, h("a", { href: `#s-${id}` }, title)))));
+  byId("nav").replaceChildren(h("ul", {}, sections().map(([id, title]) => h("li", {}, h("a", { href: `#s-${id}` }, title)))));
 }
 function list() {
   const select = (name, label, options) => h("label", {}, label, h("select", { id: `f-${name}`, onchange: (e) => { wanted[name] = e.target.value; wanted.limit = PAGE; rows(); } },
@@ -117,9 +120,11 @@ function section(view, width) {
   try { return h("div", {}, [view(model, width)]); } catch { return h("p", { class: "note" }, "This part cannot be shown: the events it is made from are not whole."); }
 }
 function draw(which) {
+  // A hub that has only begun says later that it is one.
+  if (Boolean(model.hub) !== Boolean(byId("v-sensors"))) { frame(); which = null; }
   top();
   const width = Math.max(280, byId("main").clientWidth - (innerWidth <= 560 ? 28 : 42));
-  for (const [id, , view] of SECTIONS) if (view && (!which || which.includes(id))) byId(`v-${id}`).replaceChildren(section(view, width));
+  for (const [id, , view] of sections()) if (view && (!which || which.includes(id))) byId(`v-${id}`).replaceChildren(section(view, width));
   rows();
 }
 
@@ -132,15 +137,15 @@ function zoneChoice() {
 function live() {
   const status = byId("status");
   let due = 0, pending = false, last = 0;
-  const later = () => { pending = true; if (!due) due = setTimeout(() => { due = 0; if (pending) { pending = false; last = Date.now(); draw(["todo", "timeline", "map", "groups", "kinds", "coverage", "inventory", "law"]); } }, Math.max(0, 1000 - (Date.now() - last))); };
+  const later = () => { pending = true; if (!due) due = setTimeout(() => { due = 0; if (pending) { pending = false; last = Date.now(); draw(["todo", "sensors", "timeline", "map", "groups", "kinds", "coverage", "inventory", "law"]); } }, Math.max(0, 1000 - (Date.now() - last))); };
   const show = (on) => {
     const l = model.live, lost = Object.entries(l.losses || {}).map(([k, n]) => [k, n ? number(n) : ""]);
     const problem = (p) => h("span", { class: "problem" }, [p.check, p.subject].filter(Boolean).join(" "), ": ", h("b", {}, p.text));
     const state = (i) => [`${i.name}: ${i.up ? "up" : "DOWN"}`, count(i.packets, "packet"), i.kernel && `${number(i.kernel)} dropped by the kernel`, i.interface && `${number(i.interface)} by the interface`].filter(Boolean).join(", ");
     const ready = on && l.status === "ready";
-    status.replaceChildren(...[h("span", {}, h("span", { class: ready ? "dot on" : "dot" }), h("b", {}, on ? l.status : "no connection to the sensor")), ...(on ? (l.problems || []).map(problem) : []),
-      ...[["Running for", duration(l.uptime)], ["Packets", number(l.packets)], ["Data", bytes(l.bytes)], ["Last packet", l.age === null || l.age === undefined ? "none yet" : `${duration(l.age)} ago`],
-        ...(l.interfaces || []).map((i) => ["Interface", state(i)]), ["Findings", number(l.findings)], ...lost].filter(([, v]) => v).map(([k, v]) => h("span", {}, `${k} `, h("b", {}, v)))]);
+    status.replaceChildren(...[h("span", {}, h("span", { class: ready ? "dot on" : "dot" }), h("b", {}, on ? l.status : `no connection to the ${model.hub ? "hub" : "sensor"}`)), ...(on ? (l.problems || []).map(problem) : []),
+      ...[["Running for", duration(l.uptime)], ...(model.hub ? ofHub(model.hub) : [["Packets", number(l.packets)], ["Data", bytes(l.bytes)], ["Last packet", l.age === null || l.age === undefined ? "none yet" : `${duration(l.age)} ago`],
+        ...(l.interfaces || []).map((i) => ["Interface", state(i)]), ["Findings", number(l.findings)], ...lost])].filter(([, v]) => v).map(([k, v]) => h("span", {}, `${k} `, h("b", {}, v)))]);
   };
   const source = new EventSource(`api/v1/stream?since=${model.until || 0}`);
   source.onmessage = (e) => { take(JSON.parse(e.data)); show(true); later(); };

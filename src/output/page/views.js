@@ -21,12 +21,14 @@ function bounds(value, estimated, of) {
 }
 
 function headline(m) {
-  const n = m.exposures.length, run = m.run && m.run.phi.run;
+  const found = m.exposures.filter((x) => !x.event.earlier), n = found.length, old = m.exposures.length - n, run = m.run && m.run.phi.run;
   const patients = run ? run.patients : m.patients;
   const estimated = run ? run.patients_estimated : m.patientsEstimated;
-  const services = new Set(m.exposures.map((x) => x.server)).size;
-  if (n) return `${estimated ? "About " : ""}${count(patients, "patient")} in cleartext: ${count(run && run.exposures > n ? run.exposures : n, "exposure")} of ${count(services, "service")}`;
-  if (!run && m.live) return m.live.packets ? "No patient data seen so far in what was read" : "No packet has come yet: nothing can be said";
+  const services = new Set(found.map((x) => x.server)).size;
+  const before = old ? `; ${count(old, "exposure")} of earlier runs` : "";
+  if (n) return `${estimated ? "About " : ""}${count(patients, "patient")} in cleartext: ${count(run && run.exposures > n ? run.exposures : n, "exposure")} of ${count(services, "service")}${before}`;
+  if (m.hub) return (m.hub.sensors_total ? `No patient data seen so far by ${count(m.hub.sensors_total, "sensor")}` : "No sensor has reported yet: nothing can be said") + before;
+  if (!run && m.live) return (m.live.packets ? "No patient data seen so far in what was read" : "No packet has come yet: nothing can be said") + before;
   if (run && ["nothing_read", "nothing_readable", "nothing_matched"].includes(run.coverage.verdict)) return "Nothing was read: nothing can be said";
   return run ? "No patient data seen in what was read" : "No exposures in this selection";
 }
@@ -43,12 +45,12 @@ function overview(m) {
   const patients = run ? run.patients : m.patients, estimated = run ? run.patients_estimated : m.patientsEstimated;
   const tile = (name, value, small, bad) => h("div", { class: bad ? "tile bad" : "tile" }, h("dt", {}, name), h("dd", {}, value, small && h("small", {}, small)));
   const graded = SEVERITIES.map((s) => [s, xs.filter((x) => x.severity === s).length]).filter(([, n]) => n);
-  const out = xs.filter(outside).length, secrets = xs.filter((x) => x.service.credentials_in_clear).length, open = new Set(xs.filter((x) => x.open.length).map((x) => x.server)).size;
+  const old = xs.filter((x) => x.event.earlier).length, out = xs.filter(outside).length, secrets = xs.filter((x) => x.service.credentials_in_clear).length, open = new Set(xs.filter((x) => x.open.length).map((x) => x.server)).size;
   return [
     h("ul", { class: "chips", "aria-label": "Exposures by severity" }, graded.map(([s, n]) => h("li", {}, h("span", { class: `badge ${s}` }, `${number(n)} ${s}`)))),
     h("dl", { class: "tiles" },
-      tile("Patients", (estimated ? "about " : "") + number(patients), bounds(patients, estimated, run ? run.patients_bounds : m.patientsBounds)),
-      tile("Exposures", number(xs.length), "a client and a service each"),
+      tile(old ? "Patients of this run" : "Patients", (estimated ? "about " : "") + number(patients), bounds(patients, estimated, run ? run.patients_bounds : m.patientsBounds)),
+      tile("Exposures", number(xs.length), old ? `${number(old)} of earlier runs` : "a client and a service each"),
       tile("Exposed services", number(new Set(xs.map((x) => x.server)).size), `${count(new Set(xs.map((x) => x.client)).size, "client")}`),
       tile("Records", number(sum(xs.map((x) => x.records))), "messages, objects, rows"),
       tile("Across the network edge", number(out), "exposures with an end outside", out > 0),
@@ -199,7 +201,40 @@ function kinds(m) {
   })), h("p", { class: "soft" }, "Patients, counted per flow, that showed each kind. Letters are those of the Safe Harbor list, 45 CFR 164.514(b)(2)(i).")];
 }
 
+/** Figures of a hub for the line of its status. */
+function ofHub(hub) {
+  const passed = sum(Object.entries(hub.messages).filter(([k]) => k !== "taken").map(([, n]) => n));
+  return [["Sensors", number(hub.sensors_total)], ["In trouble", hub.sensors_in_trouble ? number(hub.sensors_in_trouble) : ""], ["Messages", number(hub.messages.taken)],
+    ["Passed over", passed ? number(passed) : ""], ["Waiting", hub.pending ? number(hub.pending) : ""], ["Removed before they were read", hub.missed ? number(hub.missed) : ""]];
+}
+const TROUBLES = { twice: "two of this name", other_key: "another key", other_version: "another version", old_rules: "old rules", not_ready: "not ready", clock_ahead: "clock is ahead" };
+function sensors(m) {
+  const hub = m.hub, grave = new Set(["silent", "dropping", "not_ready", "twice"]);
+  if (!hub.sensors_total) return h("p", { class: "soft" }, "No sensor has reported yet. A sensor publishes with --output nats:// or kafka: and --summaries.");
+  const state = (s) => (s.troubles.length ? s.troubles.map((t) => [h("span", { class: `badge ${grave.has(t) ? "high" : "medium"}` }, TROUBLES[t] || words(t)), " "]) : h("span", { class: "badge low" }, s.live ? "ok" : "replay"));
+  const rows = hub.sensors.map((s) => [s.name || "(no name)", [state(s), s.problems.length ? h("span", { class: "soft" }, s.problems.map(words).join(", ")) : ""], time(s.last_message), s.live ? (Math.abs(s.behind_seconds) < 2 ? "" : s.behind_seconds < 0 ? `${duration(-s.behind_seconds)} ahead` : duration(s.behind_seconds)) : "",
+    s.live ? number(s.packets) : "", s.live ? number(s.lost_packets) : "", s.rules ? h("code", {}, s.rules.slice(0, 12)) : "", s.key_id ? h("code", {}, s.key_id) : "", s.version]);
+  const left = hub.sensors_total - hub.sensors.length, passed = Object.entries(hub.messages).filter(([k, n]) => k !== "taken" && n);
+  const stream = hub.stream_full || (hub.missed ? `${count(hub.missed, "message")} were removed by the broker before this hub read them, and are in no number.` : "");
+  return [
+    hub.connected ? "" : h("p", { class: "note" }, "The broker is away: what is shown is as old as the last messages."),
+    stream ? h("p", { class: "note" }, stream) : "",
+    hub.keys.length > 1 ? h("p", { class: "note" }, `Patients were found under ${number(hub.keys.length)} keys (${hub.keys.slice(0, 8).join(", ")}${hub.keys.length > 8 ? ", …" : ""}). They are counted apart, as pseudonyms of two keys cannot be compared: give every sensor the same --key-file.`) : "",
+    passed.length ? h("p", { class: "note" }, `Messages that were passed over: ${passed.map(([k, n]) => `${words(k)} ${number(n)}`).join(", ")}.`) : "",
+    table(`${count(hub.sensors_total, "sensor")}, those in trouble first${left > 0 ? `; ${number(left)} more are in api/v1/hub` : ""}`, ["Sensor", "State", `Last seen (${zone})`, "Behind", "#Packets", "#Lost", "Rules", "Key", "Version"], rows),
+  ];
+}
+function coverageOfSensors(m) {
+  const read = m.hub.read;
+  if (!read.runs) return h("p", { class: "note" }, "No sensor has said how much it read: they run without --summaries, or saw no packet yet.");
+  return [
+    read.lost_packets || read.unjudged_bytes ? h("p", { class: "note" }, `Not judged: ${share(read.payload_bytes ? read.unjudged_bytes / read.payload_bytes : 0)} of the payload, ${count(read.unjudged_flows, "flow")}; ${count(read.lost_packets, "packet")} lost.`) : h("p", {}, "Everything in cleartext was read."),
+    facts([["Runs", number(read.runs)], ["Packets", number(read.packets)], ["Flows", number(read.flows)], ["Payload", bytes(read.payload_bytes)], ["Not judged", bytes(read.unjudged_bytes)]]),
+    h("p", { class: "soft" }, "Added up over all sensors and runs: a packet that two sensors saw was read twice. A flow without a finding is no proof that it held no patient data."),
+  ];
+}
 function coverage(m) {
+  if (m.hub) return coverageOfSensors(m);
   const run = m.run && m.run.phi.run;
   if (!run) return m.live ? losses(m) : h("p", { class: "soft" }, "There is no run summary in what this report was made from: how much was not judged is not known.");
   const c = run.coverage, pair = (of) => Object.entries(of || {}).filter(([, n]) => n).map(([k, n]) => `${words(k)} ${number(n)}`).join(", ");

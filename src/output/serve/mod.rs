@@ -249,17 +249,14 @@ async fn ready(State(dashboard): State<Arc<Dashboard>>) -> Response {
 }
 
 async fn exposures(State(dashboard): State<Arc<Dashboard>>) -> Response {
-    #[derive(Serialize)]
-    struct Exposures {
-        exposures: Vec<super::dashboard::Row>,
-    }
-    json(StatusCode::OK, &Exposures { exposures: dashboard.rows() })
+    json(StatusCode::OK, &serde_json::json!({"exposures": dashboard.exposures()}))
 }
 
 /// The data of a hub about all sensors.
 async fn hub(State(dashboard): State<Arc<Dashboard>>) -> Response {
     let api = dashboard.hub().as_ref().map(|hub| hub.api.clone());
     match api {
+        Some(api) if api.is_null() => StatusCode::SERVICE_UNAVAILABLE.into_response(),
         Some(api) => json(StatusCode::OK, &api),
         None => StatusCode::NOT_FOUND.into_response(),
     }

@@ -26,6 +26,9 @@ pub(super) fn figures(dashboard: &Dashboard) -> Map<String, Value> {
     let mut data = Map::new();
     data.insert("live".into(), dashboard.figures());
     data.insert("patients".into(), dashboard.metrics().patients().into());
+    if let Some(hub) = &*dashboard.hub() {
+        data.insert("hub".into(), hub.page.clone());
+    }
     data
 }
 

@@ -26,6 +26,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 /// spool, and delivered by the next run with one.
 const PATIENCE: Duration = Duration::from_secs(60);
 const PATIENCE_ON_DISK: Duration = Duration::from_secs(10);
+/// The same once the replay was stopped, and how long its end may take although events are delivered.
+const PATIENCE_STOPPED: Duration = Duration::from_secs(2);
+const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Events that reached no receiver.
 #[derive(Debug, thiserror::Error)]
@@ -124,13 +127,21 @@ impl Delivery {
             (Some(mover), Pressure::Wait) => mover.join(),
             _ => self.spool.wait_until_settled(patience),
         }
-        let most = match (pressure, self.spool.is_on_disk()) {
-            (Pressure::Drop, _) => patience,
-            (Pressure::Wait, true) => PATIENCE_ON_DISK,
-            (Pressure::Wait, false) => PATIENCE,
-        };
         let (mut since, mut delivered) = (stopwatch(), self.spool.deliveries());
-        while !self.ended.load(Ordering::Acquire) && since.elapsed() < most {
+        let mut stopped = None;
+        while !self.ended.load(Ordering::Acquire) {
+            let most = match (pressure, self.spool.is_stopped(), self.spool.is_on_disk()) {
+                (Pressure::Drop, ..) => patience,
+                (Pressure::Wait, true, _) => PATIENCE_STOPPED,
+                (Pressure::Wait, false, true) => PATIENCE_ON_DISK,
+                (Pressure::Wait, false, false) => PATIENCE,
+            };
+            let hurries = pressure == Pressure::Wait && self.spool.is_stopped();
+            let too_long =
+                hurries && stopped.get_or_insert_with(stopwatch).elapsed() >= STOPPED_WITHIN;
+            if since.elapsed() >= most || too_long {
+                break;
+            }
             std::thread::sleep(LOOK_EVERY);
             if pressure == Pressure::Wait && self.spool.deliveries() != delivered {
                 (since, delivered) = (stopwatch(), self.spool.deliveries());

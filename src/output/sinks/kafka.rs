@@ -6,7 +6,7 @@
 use super::{Fate, Outcome, Sink, SinkError, credentials};
 use crate::destination::{Address, Remote, Service};
 use crate::output::spool::Record;
-use crate::remote::Credentials;
+use crate::remote::{explain_kafka, kafka_client};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -72,25 +72,13 @@ impl Kafka {
         }
         let names: Vec<String> = brokers.iter().map(Address::to_string).collect();
         let brokers = names.join(",");
-        let mut config = ClientConfig::new();
+        let config = kafka_client(&brokers, credentials(remote)?);
+        let mut config = config.ok_or(SinkError::WrongCredentials("Kafka"))?;
         config
-            .set("bootstrap.servers", &brokers)
             .set("client.id", "phitap")
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", ACKNOWLEDGED_WITHIN)
-            .set("linger.ms", "5")
-            .set_log_level(RDKafkaLogLevel::Emerg);
-        match credentials(remote)? {
-            None => {}
-            Some(Credentials::Password { user, password }) => {
-                config
-                    .set("security.protocol", "sasl_plaintext")
-                    .set("sasl.mechanisms", "PLAIN")
-                    .set("sasl.username", user)
-                    .set("sasl.password", password.as_str());
-            }
-            Some(_) => return Err(SinkError::WrongCredentials("Kafka")),
-        }
+            .set("linger.ms", "5");
         Ok(Self { config, brokers, topic: topic.clone(), producer: None })
     }
 
@@ -144,7 +132,7 @@ impl Sink for Kafka {
                     Some(_) => Fate::Again,
                 };
                 if let Some(error) = error {
-                    outcome.fault = Some(format!("{}: {}", self.brokers, explain(error)));
+                    outcome.fault = Some(format!("{}: {}", self.brokers, explain_kafka(error)));
                 }
             }
         }
@@ -161,19 +149,6 @@ impl Sink for Kafka {
         if let Some((producer, _)) = &self.producer {
             producer.poll(Duration::ZERO);
         }
-    }
-}
-
-fn explain(error: RDKafkaErrorCode) -> String {
-    match error {
-        RDKafkaErrorCode::MessageTimedOut => "no acknowledgement in time".to_owned(),
-        RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
-            "there is no such topic".to_owned()
-        }
-        RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SaslAuthenticationFailed => {
-            "the broker refused the credentials".to_owned()
-        }
-        other => other.to_string(),
     }
 }
 

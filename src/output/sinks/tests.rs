@@ -56,7 +56,8 @@ fn start(
     let limits = Limits { bytes: 1 << 30, age: None };
     let folder = folder.map(|folder| (folder, limits));
     let (of, to) = (Arc::clone(&backlog), Arc::clone(&metrics));
-    let spool = Spool::open(folder, Pressure::Drop, "test", of, to, |_| ()).expect("spool");
+    let spool = Spool::open(folder, Pressure::Drop, "test", of, to, |_| (), Arc::default());
+    let spool = spool.expect("spool");
     let spool = Arc::new(spool);
     let started = Started {
         output: "test",

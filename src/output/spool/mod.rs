@@ -19,6 +19,7 @@ use super::metrics::Metrics;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -29,6 +30,8 @@ const MAX_MEMORY: usize = 16 << 20;
 const SYNC_EVERY: Duration = Duration::from_secs(1);
 /// How long a replay waits for a receiver that accepts nothing before it gives up the oldest events.
 const PATIENCE: Duration = Duration::from_secs(60);
+/// How often a waiting replay checks whether it was stopped, which ends the wait.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// Whether a run waits if it produces events faster than they are delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -49,6 +52,7 @@ pub struct Spool {
     backlog: Arc<Backlog>,
     metrics: Arc<Metrics>,
     warn: fn(&str),
+    stop: Arc<AtomicBool>,
 }
 
 #[derive(Default)]
@@ -67,13 +71,15 @@ struct Front {
     settled: bool,
     /// The folder cannot be written.
     failing: bool,
+    /// The delivery count at which a replay gave up waiting: it does not wait again before the next delivery.
+    gave_up: Option<u64>,
 }
 
 /// The thread that moves records to disk, if there is a folder.
 pub struct Mover(Option<JoinHandle<()>>);
 
 impl Spool {
-    /// A spool, in `folder` if one is given.
+    /// A spool, in `folder` if one is given. A replay waits for receivers until `stop`.
     ///
     /// # Errors
     /// If the folder cannot be used.
@@ -84,6 +90,7 @@ impl Spool {
         backlog: Arc<Backlog>,
         metrics: Arc<Metrics>,
         warn: fn(&str),
+        stop: Arc<AtomicBool>,
     ) -> io::Result<Self> {
         for reason in ["spool_full", "spool_age", "spool_damage", "refused", "shutdown"] {
             metrics.events_dropped(output, reason, 0);
@@ -98,6 +105,7 @@ impl Spool {
             backlog,
             metrics,
             warn,
+            stop,
         };
         spool.note();
         Ok(spool)
@@ -140,18 +148,43 @@ impl Spool {
         let mut front = self.lock();
         let full = |front: &Front| front.bytes > 0 && front.bytes + size > MAX_MEMORY;
         while self.pressure == Pressure::Wait && full(&front) {
-            let before = front.delivered;
-            let waits = |front: &mut Front| full(front) && front.delivered == before;
-            let (after, timed_out) = self
-                .wake
-                .wait_timeout_while(front, PATIENCE, waits)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (after, progress) = self.wait_for_progress(front, full);
             front = after;
-            if timed_out.timed_out() {
+            if !progress {
                 break;
             }
         }
         front
+    }
+
+    /// Waits while `waits` says so and nothing is delivered, up to [`PATIENCE`]. Whether anything was delivered, or it
+    /// need not wait any more.
+    fn wait_for_progress<'a>(
+        &self,
+        mut front: MutexGuard<'a, Front>,
+        waits: impl Fn(&Front) -> bool,
+    ) -> (MutexGuard<'a, Front>, bool) {
+        let (since, before) = (stopwatch(), front.delivered);
+        while front.gave_up != Some(before) && !self.is_stopped() {
+            let waits = |front: &mut Front| waits(front) && front.delivered == before;
+            let (after, waited) = self
+                .wake
+                .wait_timeout_while(front, LOOK_EVERY, waits)
+                .unwrap_or_else(PoisonError::into_inner);
+            front = after;
+            if !waited.timed_out() {
+                return (front, true);
+            }
+            if since.elapsed() >= PATIENCE {
+                front.gave_up = Some(before);
+            }
+        }
+        (front, false)
+    }
+
+    /// Whether the run is to end.
+    pub fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// The next records, waiting up to `patience` for one; empty if none came by then. Returns the same again until
@@ -348,11 +381,7 @@ impl Spool {
     /// A replay waits while the spool is full and there is progress.
     fn wait_for_space(&self, log: &Mutex<Log>, records: &VecDeque<Record>) {
         while self.pressure == Pressure::Wait && !records.is_empty() && lock(log).is_full() {
-            let front = self.lock();
-            let before = front.delivered;
-            let waits = |front: &mut Front| front.delivered == before && !front.abandoned;
-            let waited = self.wake.wait_timeout_while(front, PATIENCE, waits);
-            if waited.unwrap_or_else(PoisonError::into_inner).1.timed_out() {
+            if !self.wait_for_progress(self.lock(), |front| !front.abandoned).1 {
                 break;
             }
         }

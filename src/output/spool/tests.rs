@@ -242,10 +242,18 @@ fn any_order_of_work_and_restarts_loses_nothing() {
 }
 
 fn spool(folder: Option<&Path>, pressure: Pressure) -> (Arc<Spool>, Arc<Metrics>) {
+    stoppable(folder, pressure, Arc::default())
+}
+
+fn stoppable(
+    folder: Option<&Path>,
+    pressure: Pressure,
+    stop: Arc<AtomicBool>,
+) -> (Arc<Spool>, Arc<Metrics>) {
     let metrics = Arc::new(Metrics::new().expect("metrics"));
     let backlog = SensorHealth::new(None).output("nats");
     let folder = folder.map(|folder| (folder, ROOM));
-    let spool = Spool::open(folder, pressure, "nats", backlog, Arc::clone(&metrics), |_| ());
+    let spool = Spool::open(folder, pressure, "nats", backlog, Arc::clone(&metrics), |_| (), stop);
     (Arc::new(spool.expect("opens")), metrics)
 }
 
@@ -318,4 +326,34 @@ fn a_replay_waits_for_room_as_long_as_anything_is_delivered() {
     spool.close();
     assert_eq!(taken.join().expect("taker"), 60);
     assert_eq!(dropped(&metrics, "spool_full"), "0");
+}
+
+#[test]
+fn a_replay_that_is_stopped_waits_for_no_receiver() {
+    let stop = Arc::new(AtomicBool::new(false));
+    let (spool, metrics) = stoppable(None, Pressure::Wait, Arc::clone(&stop));
+    let large = |n: usize| Record { line: vec![b'x'; 1 << 20], ..record(n) };
+    let pusher = Arc::clone(&spool);
+    // They are not taken: it waits at the sixteenth.
+    let pushes = std::thread::spawn(move || (0..40).for_each(|n| pusher.push(large(n))));
+    while spool.lock().bytes < 15 << 20 {
+        std::thread::yield_now();
+    }
+    assert!(!pushes.is_finished());
+    let since = stopwatch();
+    stop.store(true, Ordering::Relaxed);
+    pushes.join().expect("pushed");
+    // Far less than it waits for a receiver.
+    assert!(since.elapsed() < PATIENCE / 2, "{:?}", since.elapsed());
+    assert_ne!(dropped(&metrics, "spool_full"), "0", "the oldest are counted");
+}
+
+#[test]
+fn a_replay_waits_in_vain_once_and_not_for_every_event() {
+    let (spool, _) = spool(None, Pressure::Wait);
+    let large = |n: usize| Record { line: vec![b'x'; 1 << 20], ..record(n) };
+    spool.lock().gave_up = Some(0);
+    let since = stopwatch();
+    (0..40).for_each(|n| spool.push(large(n)));
+    assert!(since.elapsed() < PATIENCE / 2, "{:?}", since.elapsed());
 }

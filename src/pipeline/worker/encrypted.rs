@@ -31,7 +31,7 @@ impl Context {
             // The start time, so that the event does not depend on when the flow was found to have
             // ended.
             time: flow.started,
-            flow: flow.info(analysis.driver.orientation().client),
+            flow: analysis.info(flow),
             protocol: "tls",
             content: "",
             facts,

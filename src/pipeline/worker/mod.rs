@@ -422,9 +422,10 @@ impl Handler<State> for Context {
             driver.finish(end, host);
             host.finish();
         });
+        self.report.stats.closed(flow, end);
         match state {
             State::Reading(mut analysis) => {
-                let info = flow.info(analysis.driver.orientation().client);
+                let info = analysis.info(flow);
                 if analysis.encryption == Encryption::Encrypted {
                     self.handshake(flow, &mut analysis);
                     self.encrypted(flow, info);
@@ -462,14 +463,13 @@ impl Handler<State> for Context {
                 let order = self.order(flow);
                 self.report.items.push((order, Item::Service(Box::new(service))));
             }
-            State::Silent | State::PassedOver(Encryption::Clear) => {
-                self.report.stats.unrecognised(flow);
-            }
             State::Datagrams { encryption: Encryption::Encrypted, .. }
             | State::PassedOver(Encryption::Encrypted) => {
                 self.encrypted(flow, flow.info(flow.orientation.client));
             }
-            State::Datagrams { .. } => self.report.stats.unrecognised(flow),
+            State::Silent | State::PassedOver(_) | State::Datagrams { .. } => {
+                self.report.stats.unrecognised(flow);
+            }
             State::Broken => {}
         }
     }

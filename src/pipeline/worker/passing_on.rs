@@ -27,14 +27,13 @@ impl Context {
         }
         self.hosts(flow, analysis);
         let stats = &mut self.report.stats;
-        let client = analysis.driver.orientation().client;
+        let info = analysis.info(flow);
         for event in analysis.driver.events() {
             match event {
                 DriverEvent::Recognised(protocol) => {
                     *stats.streams.entry(protocol).or_default() += 1;
                 }
                 DriverEvent::Opaque(protocol, reason) => {
-                    let info = flow.info(client);
                     tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
                     if reason == Reason::Encrypted {
                         analysis.encryption = Encryption::Encrypted;
@@ -89,7 +88,6 @@ impl Context {
             }
             return;
         }
-        let info = flow.info(client);
         let mut findings = std::mem::take(&mut self.findings);
         for finding in findings.drain(..) {
             let order = self.order(flow);
@@ -144,7 +142,7 @@ impl Context {
         }
         let performance = ActivityReport {
             time: self.now,
-            flow: flow.info(analysis.driver.orientation().client),
+            flow: analysis.info(flow),
             protocol: analysis.driver.protocol().unwrap_or("unknown"),
             activity: std::mem::take(&mut analysis.activity),
             objects: std::mem::take(&mut analysis.objects),

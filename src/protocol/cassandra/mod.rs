@@ -362,9 +362,8 @@ impl CassandraParser {
             }
         }
         self.table.reset(Ending::Complete, sink);
-        for name in &columns.names {
-            self.table.column(name);
-        }
+        let names: Vec<&[u8]> = columns.names.iter().map(|name| name.as_ref()).collect();
+        self.catalog.show(&names, &mut self.table);
         // Values are read even if their columns are unknown.
         columns.kinds.resize(columns.count, types::Kind::Opaque);
         Some(columns.kinds)

@@ -46,6 +46,8 @@ pub struct Driver {
     /// Handshake of an encrypted flow, until it is complete.
     handshake: Option<Box<HandshakeReader>>,
     events: Vec<DriverEvent>,
+    /// The side and port of the service that announced the flow.
+    service: Option<(Side, u16)>,
 }
 
 struct Stream {
@@ -120,7 +122,13 @@ impl Driver {
             sides: [Stream::new(), Stream::new()],
             handshake: None,
             events: Vec::new(),
+            service: None,
         }
+    }
+
+    /// The side and port of the service that announced the flow, if one did.
+    pub const fn announced_by(&self) -> Option<(Side, u16)> {
+        self.service
     }
 
     /// The protocol, once recognised.
@@ -139,6 +147,7 @@ impl Driver {
         if !self.orientation.sure {
             self.orientation.client = flow.client;
         }
+        self.service = Some(flow.service);
         self.protocol = Some(flow.protocol);
         self.parser = Some(flow.parser);
         for stream in &mut self.sides {

@@ -10,7 +10,7 @@ mod msgpack;
 mod tests;
 
 use super::content_writer::ContentWriter;
-use super::unpack::{Compression, unpack};
+use super::unpack::{Compression, UNPACKED_RECORD, unpack};
 use super::{
     Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe,
     Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
@@ -193,6 +193,10 @@ impl FluentParser {
         }
         let mut rest = room.as_slice();
         while let Ok(len) = msgpack::size(rest) {
+            // There may be many entries in few bytes on the wire.
+            if !sink.spend(UNPACKED_RECORD) {
+                break;
+            }
             self.entry(direction, rest.get(..len).unwrap_or(rest), sink);
             rest = rest.get(len..).unwrap_or_default();
         }

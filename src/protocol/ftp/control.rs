@@ -168,6 +168,12 @@ impl Parser for ControlParser {
         Ok(Progress::consumed(at))
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        let facts = sink.facts();
+        facts.missed_login();
+        self.login.authentication = facts.authentication;
+    }
+
     fn gap(&mut self, _direction: Direction, _len: u64, _sink: &mut dyn ContentSink) -> Resync {
         self.listener = None;
         self.waiting = None;

@@ -59,6 +59,10 @@ impl Protocol for Ftp {
         Probe::No
     }
 
+    fn announces_flows(&self) -> bool {
+        true
+    }
+
     fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
         Roles::server(Role::FileServer)
     }

@@ -3,8 +3,8 @@
 use super::head::{MAX_METHOD, StartLine, is_method, start_line};
 use crate::protocol::{Direction, Position, Probe, Speaker};
 use crate::syntax::Match;
-use memchr::memchr;
 use memchr::memmem::{Finder, FinderRev};
+use memchr::{memchr, memrchr};
 use std::sync::LazyLock;
 
 /// Longest incomplete request line that is waited for, bytes. Queries of several KiB occur.
@@ -90,16 +90,27 @@ pub fn find(direction: Direction, data: &[u8]) -> Option<usize> {
         Direction::ServerToClient => STATUS
             .find_iter(data)
             .find(|at| begins(direction, data.get(*at..).unwrap_or_default()) == Match::Yes(())),
-        Direction::ClientToServer => VERSION.find_iter(data).find_map(|at| request_at(data, at)),
+        Direction::ClientToServer => {
+            let mut from = 0;
+            loop {
+                let version = from + VERSION.find(data.get(from..)?)?;
+                // Where this line does not end, no other one behind it does.
+                let end = version + memchr(b'\n', data.get(version..)?)?;
+                if let Some(offset) = request_in(data, version, end) {
+                    return Some(offset);
+                }
+                // Other versions in the same line would have it read again.
+                from = end;
+            }
+        }
     }
 }
 
-/// The start of the request line whose version is at `version`.
-fn request_at(data: &[u8], version: usize) -> Option<usize> {
+/// The start of the request line that ends at `end`, and whose version is at `version`.
+fn request_in(data: &[u8], version: usize, end: usize) -> Option<usize> {
     let before = data.get(version.saturating_sub(MAX_LINE)..version)?;
-    let line = before.iter().rposition(|b| *b == b'\n').map_or(0, |lf| lf + 1);
+    let line = memrchr(b'\n', before).map_or(0, |lf| lf + 1);
     let offset = version - before.len() + line;
-    let end = version + memchr(b'\n', data.get(version..)?)?;
     let whole = data.get(offset..end)?;
     if matches!(start_line(trim(whole)), Some(StartLine::Request { .. })) {
         return Some(offset);

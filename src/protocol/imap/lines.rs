@@ -25,6 +25,15 @@ const COMMANDS: [&[u8]; 12] = [
     b"NAMESPACE",
 ];
 
+/// Whether a response of a connection that began before the capture looks like a greeting (RFC 3501 7.1.1).
+pub(super) fn is_greeting(text: &[u8]) -> bool {
+    let text = text.to_ascii_lowercase();
+    let text = text.trim_ascii_end();
+    memchr::memmem::find(text, b"imap").is_some()
+        || text.ends_with(b"ready.")
+        || text.ends_with(b"ready")
+}
+
 pub(super) fn probe(data: &[u8], at: Position) -> Probe {
     if at == Position::Start {
         for greeting in [&b"* OK"[..], b"* PREAUTH", b"* BYE"] {

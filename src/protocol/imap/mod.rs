@@ -47,6 +47,8 @@ struct ImapParser {
     sides: [DirectionState; 2],
     tls: TlsUpgrade,
     greeted: bool,
+    /// The connection began before the capture: its greeting was not seen, unless a response looks like one.
+    joined: bool,
     /// The tag of the last command with a literal: a server that rejects the command gets no literal.
     appending: Vec<u8>,
     /// The tag of the command that asked for compression, until it is answered.
@@ -209,7 +211,8 @@ impl ImapParser {
             self.messages.structure(self.message, structure);
         }
         if tag == b"*" {
-            if !std::mem::replace(&mut self.greeted, true) && positive {
+            let first = !std::mem::replace(&mut self.greeted, true);
+            if first && positive && (!self.joined || lines::is_greeting(rest)) {
                 let text = rest.rsplit(|b| *b == b']').next().unwrap_or_default();
                 let text = text.strip_prefix(b"OK").unwrap_or(text).trim_ascii();
                 ServiceFacts::set(&mut sink.facts().software, &String::from_utf8_lossy(text));
@@ -273,6 +276,11 @@ impl Parser for ImapParser {
             }
         }
         Ok(Progress::consumed(data.len()))
+    }
+
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+        self.joined = true;
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {

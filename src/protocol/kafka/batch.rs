@@ -127,6 +127,14 @@ impl<'a> Records<'a> {
     }
 }
 
+/// Whether the records of the batch or message `data` are compressed.
+pub fn is_packed(data: &[u8]) -> bool {
+    match data.get(MAGIC) {
+        Some(2) => data.get(22).is_some_and(|attributes| attributes & CODEC != 0),
+        _ => message(data).is_some_and(|(_, codec, _)| codec != 0),
+    }
+}
+
 fn opened<'a>(
     codec: u8,
     body: &'a [u8],

@@ -13,6 +13,7 @@ mod wire;
 mod tests;
 
 use super::content_writer::ContentWriter;
+use super::unpack::UNPACKED_RECORD;
 use super::{
     Authentication, ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe,
     Progress, Protocol, Reason, Resync, ServiceFacts, Speaker, json,
@@ -254,7 +255,12 @@ impl KafkaParser {
             sink.facts().served();
         }
         let mut room = std::mem::take(&mut self.room);
+        let packed = batch::is_packed(data);
         for record in Records::open(data, &mut room, sink) {
+            // There may be many records in few bytes on the wire.
+            if packed && !sink.spend(UNPACKED_RECORD) {
+                break;
+            }
             self.record(&record, topic, direction, sink);
         }
         room.clear();

@@ -2,9 +2,12 @@
 
 use super::super::{Speaker, json};
 use super::ber::{self, ENUMERATED, INTEGER, OCTET_STRING, SEQUENCE, SET};
+use zeroize::Zeroizing;
 
 /// Levels of nested filters that are followed.
 const MAX_DEPTH: usize = 16;
+/// Longest name of an entry that is read, bytes; of a longer one the beginning.
+const MAX_NAME: usize = 4096;
 /// Longest message id, bytes.
 const MAX_ID: usize = 4;
 /// `[0]` requestName of StartTLS (RFC 4511 4.14.1).
@@ -147,12 +150,76 @@ pub fn entry(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut attributes = ber::expect(&mut rest, SEQUENCE)?;
     let unit = unit(dn);
     begin(unit, out);
+    named(dn, attributes, out);
     while !attributes.is_empty() {
         let attribute = ber::expect(&mut attributes, SEQUENCE)?;
         self::attribute(attribute, out)?;
     }
     end(unit, out);
     Some(())
+}
+
+/// The attributes in the name of an entry (RFC 4514 2.3), `cn` of `cn=Ng\, Ana+uid=17,ou=...`, but those that are among
+/// its `attributes` as well: a client may ask for some only.
+fn named(dn: &[u8], attributes: &[u8], out: &mut Vec<u8>) {
+    let mut rest = dn.get(..MAX_NAME).unwrap_or(dn);
+    loop {
+        let Some(equals) = memchr::memchr(b'=', rest) else { return };
+        let (name, value) = rest.split_at(equals);
+        let name = name.trim_ascii();
+        let (value, next) = value_of(value.get(1..).unwrap_or_default());
+        // Components of domains and units name no one.
+        let place = [&b"dc"[..], b"ou", b"o", b"c", b"l", b"st"];
+        let known = place.iter().any(|place| name.eq_ignore_ascii_case(place))
+            || has_attribute(attributes, name);
+        let printable = name.iter().all(|b| b.is_ascii_alphanumeric() || b"-.;".contains(b));
+        if !known && printable && std::str::from_utf8(&value).is_ok_and(|v| !v.trim().is_empty()) {
+            json::name(full_name(name), out);
+            json::string(&value, out);
+        }
+        match next {
+            [b'+', next @ ..] => rest = next,
+            _ => return,
+        }
+    }
+}
+
+/// The value at the beginning of a name, without its escapes, and what is behind it.
+fn value_of(text: &[u8]) -> (Zeroizing<Vec<u8>>, &[u8]) {
+    let digit = |b: Option<&u8>| b.and_then(|b| char::from(*b).to_digit(16));
+    let mut value = Zeroizing::new(Vec::new());
+    let mut rest = text;
+    loop {
+        rest = match rest {
+            [] | [b',' | b'+' | b';', ..] => return (value, rest),
+            [b'\\', tail @ ..] => match (digit(tail.first()), digit(tail.get(1))) {
+                (Some(high), Some(low)) => {
+                    value.push((high << 4 | low) as u8);
+                    tail.get(2..).unwrap_or_default()
+                }
+                _ => {
+                    value.extend(tail.first());
+                    tail.get(1..).unwrap_or_default()
+                }
+            },
+            [byte, tail @ ..] => {
+                value.push(*byte);
+                tail
+            }
+        };
+    }
+}
+
+/// Whether the `attributes` of an entry have this one.
+fn has_attribute(mut attributes: &[u8], name: &[u8]) -> bool {
+    while let Some(mut attribute) = ber::expect(&mut attributes, SEQUENCE) {
+        let description = ber::expect(&mut attribute, OCTET_STRING).unwrap_or_default();
+        let own = description.split(|b| *b == b';').next().unwrap_or_default();
+        if own.eq_ignore_ascii_case(name) {
+            return true;
+        }
+    }
+    false
 }
 
 /// The new values of a change.
@@ -162,6 +229,7 @@ pub fn modify(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let mut changes = ber::expect(&mut rest, SEQUENCE)?;
     let unit = unit(dn);
     begin(unit, out);
+    named(dn, &[], out);
     while !changes.is_empty() {
         let mut change = ber::expect(&mut changes, SEQUENCE)?;
         ber::expect(&mut change, ENUMERATED)?;

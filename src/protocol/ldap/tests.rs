@@ -53,7 +53,7 @@ fn entries_of_an_answer_are_one_list() {
     let answer = [patient(), patient(), done()].concat();
     let bind = bind("secret");
     let pieces = [Client(&bind), Server(&answer)];
-    let one = r#"{"Patients":{"surname":"Ng","mail":["a@b.example","c@d.example"]}}"#;
+    let one = r#"{"Patients":{"uid":"17","surname":"Ng","mail":["a@b.example","c@d.example"]}}"#;
     assert_eq!(texts(&pieces), [(format!("[{one},{one}]"), COMPLETE)]);
     let (sink, events) = play(&pieces, 3);
     assert_eq!(events.first(), Some(&DriverEvent::Recognised("ldap")));
@@ -93,8 +93,8 @@ fn requests_say_whom_they_are_about() {
         got,
         [
             r#"{"patients":{"surname":"Ng","givenName":"Kim"}}"#,
-            r#"{"surname":"Ng"}"#,
-            r#"{"telephoneNumber":"555"}"#,
+            r#"{"uid":"17","surname":"Ng"}"#,
+            r#"{"uid":"17","telephoneNumber":"555"}"#,
             r#"{"surname":"Ng"}"#
         ]
     );
@@ -147,5 +147,20 @@ proptest! {
         let (bind, entry) = (bind("x"), patient());
         play(&[Client(&bind), Server(&entry), ServerGap(3), Server(&bytes), Client(&bytes)], size);
         play(&[Server(&bytes)], size);
+    }
+}
+
+#[test]
+fn the_name_of_an_entry_has_what_its_attributes_lack() {
+    let name = "cn=Ng\\, Ana \\C3\\9C+UID=17,ou=Patients,dc=x";
+    let entry_ = entry(0x64, name, &[attribute("uid", &["17"]), attribute("dob", &["1970-01-02"])]);
+    let answer = [bind("x"), [entry_, done()].concat()];
+    let pieces = [Client(&answer[0]), Server(&answer[1])];
+    let expected = r#"[{"Patients":{"full_name":"Ng, Ana Ü","uid":"17","dob":"1970-01-02"}}]"#;
+    assert_eq!(texts(&pieces), [(expected.to_owned(), COMPLETE)]);
+    for name in ["dc=x", "ou=a,dc=x", "=", "cn", "cn=", "cn=\\", "a b=c", ""] {
+        let answer = [entry(0x64, name, &[attribute("dob", &["x"])]), done()].concat();
+        let got = texts(&[Client(&bind("x")), Server(&answer)]);
+        assert!(got.len() == 1 && !got[0].0.contains("full_name"), "{name}: {got:?}");
     }
 }

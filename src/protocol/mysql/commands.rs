@@ -91,7 +91,7 @@ impl MysqlParser {
     /// The response to the greeting: capabilities, character set, user; or the request for TLS.
     fn login(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
         let Some(capabilities) = Fields(body).number(4) else { return };
-        self.capabilities = capabilities;
+        self.capabilities = capabilities & !self.lacking;
         if capabilities & CLIENT_SSL != 0 && body.len() <= 36 {
             self.phase = Phase::Tls;
             return;

@@ -29,8 +29,10 @@ pub(super) const CLIENT_QUERY_ATTRIBUTES: u64 = 1 << 27;
 #[derive(Default)]
 pub struct MysqlParser {
     pub(super) phase: Phase,
-    /// Capabilities of the client.
+    /// Capabilities of the client, but those that the server lacks: some clients state what they could do.
     pub(super) capabilities: u64,
+    /// Capabilities that the server lacks.
+    pub(super) lacking: u64,
     /// Commands without an answer yet, the oldest first.
     pub(super) asked: VecDeque<Command>,
     pub(super) result: ResultSet,

@@ -1,6 +1,7 @@
 //! Responses of the server: column definitions, and rows in text or binary form.
 
-use super::super::sql::{Fields, Table, is_null, table};
+use super::super::sql::select::is_made;
+use super::super::sql::{Catalog, Fields, Table, is_null, table};
 use super::super::{Authentication, ContentSink, Ending, ServiceFacts};
 use super::commands::{COM_EXECUTE, COM_FETCH, COM_PREPARE, Command};
 use super::connection::{MysqlParser, Phase};
@@ -21,6 +22,8 @@ const PROGRESS: &[u8] = &[0xFF, 0xFF, 0xFF];
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Column {
     pub name: Vec<u8>,
+    /// Its table; none for an expression.
+    table: Vec<u8>,
     pub kind: u8,
     pub unsigned: bool,
     /// Number of its collation.
@@ -31,10 +34,14 @@ impl Column {
     /// Of its definition.
     fn read(body: &[u8]) -> Self {
         let mut fields = Fields(body);
-        // Catalog, schema, table and its original name.
-        let named = (0..4).all(|_| fields.string().is_some());
-        let name = fields.string().filter(|_| named).unwrap_or_default();
-        fields.string();
+        // Catalog, schema, table and its original name, name and original name.
+        let mut string = || {
+            let text = fields.string().unwrap_or_default();
+            text.get(..MAX_NAME).unwrap_or(text)
+        };
+        let (_, _, _, table, name, original) =
+            (string(), string(), string(), string(), string(), string());
+        let name = if is_made(name, original) { original } else { name };
         // MariaDB may describe the type further (MARIADB_CLIENT_EXTENDED_METADATA).
         if fields.0.len() > FIXED {
             fields.string();
@@ -45,7 +52,8 @@ impl Column {
         fields.bytes(4);
         let (kind, flags) = (fields.number(1), fields.number(2));
         Self {
-            name: name.get(..MAX_NAME).unwrap_or(name).to_vec(),
+            name: name.to_vec(),
+            table: table.to_vec(),
             kind: kind.unwrap_or(253) as u8,
             unsigned: flags.unwrap_or(0) & 0x20 != 0,
             collation,
@@ -96,11 +104,15 @@ impl ResultSet {
     }
 
     /// The names and character set of the columns, as the heading of the following rows.
-    fn show(&mut self, sink: &mut dyn ContentSink) {
+    fn show(&mut self, catalog: &Catalog, sink: &mut dyn ContentSink) {
         self.table.reset(Ending::Complete, sink);
         let mut label = None;
+        let names: Vec<&[u8]> = self.columns.iter().map(|column| column.name.as_slice()).collect();
+        catalog.show(&names, &mut self.table);
+        let mut tables = self.columns.iter().map(|c| c.table.as_slice()).filter(|t| !t.is_empty());
+        let first = tables.next().unwrap_or_default();
+        self.table.set_about(if tables.all(|table| table == first) { first } else { b"" });
         for column in &self.columns {
-            self.table.column(&column.name);
             label = label.or(charset::label(column.collation.into()));
         }
         self.table.set_charset(label);
@@ -116,6 +128,8 @@ impl MysqlParser {
             let version = Fields(body.get(1..).unwrap_or_default()).terminated();
             let version = String::from_utf8_lossy(version.unwrap_or_default()).into_owned();
             ServiceFacts::set(&mut sink.facts().software, &version);
+            self.lacking = lacking(body).unwrap_or(0);
+            self.capabilities &= !self.lacking;
             return;
         }
         if self.phase == Phase::Connection {
@@ -154,7 +168,7 @@ impl MysqlParser {
             && let Some(columns) = self.statements.columns(statement)
         {
             self.result.columns = columns.to_vec();
-            self.result.show(sink);
+            self.result.show(&self.catalog, sink);
             self.result.stage = Stage::Rows;
         }
     }
@@ -203,7 +217,7 @@ impl MysqlParser {
                 let known = self.statements.columns(self.result.command.statement);
                 if let Some(known) = known.filter(|c| c.len() as u64 == count) {
                     self.result.columns = known.to_vec();
-                    self.result.show(sink);
+                    self.result.show(&self.catalog, sink);
                 }
                 if self.result.columns.len() as u64 == count {
                     self.result.stage = Stage::Defined;
@@ -259,7 +273,7 @@ impl MysqlParser {
         self.result.columns.push(Column::read(body));
         self.result.stage = match left {
             0 | 1 => {
-                self.result.show(sink);
+                self.result.show(&self.catalog, sink);
                 let Command { code, statement } = self.result.command;
                 if code == COM_EXECUTE {
                     self.statements.set_columns(statement, &self.result.columns);
@@ -335,6 +349,18 @@ impl MysqlParser {
             })
             && fields.0.is_empty()
     }
+}
+
+/// The capabilities that a server lacks, by its greeting (Protocol::HandshakeV10).
+fn lacking(greeting: &[u8]) -> Option<u64> {
+    let mut fields = Fields(greeting.get(1..)?);
+    fields.terminated()?;
+    // The connection's number, the first part of the challenge, and a zero.
+    fields.bytes(4 + 8 + 1)?;
+    let low = fields.number(2)?;
+    // Character set and status.
+    fields.bytes(1 + 2)?;
+    Some(!(low | fields.number(2)? << 16) & u64::from(u32::MAX))
 }
 
 /// Whether an OK or EOF packet says that another result of the same command follows.

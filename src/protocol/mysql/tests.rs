@@ -22,6 +22,16 @@ fn greeting() -> Vec<u8> {
     packet(0, &body.concat())
 }
 
+/// A greeting of a server without these capabilities.
+fn greeting_without(lacking: u32) -> Vec<u8> {
+    let mut greeting = greeting();
+    let at = 4 + 1 + b"8.0.36\0".len() + 4 + 8 + 1;
+    let [a, b, c, d] = (!lacking).to_le_bytes();
+    greeting[at..at + 2].copy_from_slice(&[a, b]);
+    greeting[at + 5..at + 7].copy_from_slice(&[c, d]);
+    greeting
+}
+
 fn login(capabilities: u32, password: &[u8]) -> Vec<u8> {
     let body =
         [&capabilities.to_le_bytes()[..], &[0; 28], b"app\0", &[password.len() as u8], password]
@@ -378,4 +388,55 @@ proptest! {
         let answer = result(true, std::slice::from_ref(&bytes));
         play(&[Server(&greeting), Server(&answer), ServerGap(3), Server(&bytes), Server(&answer)], size);
     }
+}
+
+#[test]
+fn a_capability_that_the_server_lacks_is_not_used() {
+    const ATTRIBUTES: u32 = 1 << 27;
+    let prepare = packet(0, b"\x16INSERT INTO p (mrn, last_name) VALUES (?, ?)");
+    let answer = packet(1, &[0, 7, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0]);
+    let parameters = [definition(2, "?", 253), definition(3, "?", 253), packet(4, EOF)].concat();
+    let plain = [&[0x17, 7, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 253, 0, 253, 0][..], b"\x0217\x02Ng"];
+    let execute = packet(0, &plain.concat());
+    for greeting in [greeting_without(ATTRIBUTES), greeting_without(ATTRIBUTES | 0x800)] {
+        let login = login(0x00a2_8000 | ATTRIBUTES, b"");
+        let ok = packet(2, OK);
+        let pieces = [
+            Server(&greeting),
+            Client(&login),
+            Server(&ok),
+            Client(&prepare),
+            Server(&answer),
+            Server(&parameters),
+            Client(&execute),
+        ];
+        assert_eq!(
+            texts(&pieces),
+            [("\"mrn\",\"last_name\"\n\"17\",\"Ng\"\n".to_owned(), COMPLETE)]
+        );
+    }
+}
+
+#[test]
+fn columns_that_a_mapper_renamed_have_their_own_names() {
+    let column = |sequence, shown: &str, own: &str| {
+        let parts =
+            [&b"def"[..], b"clinic", b"p1_", b"tblPatients", shown.as_bytes(), own.as_bytes()];
+        let body = parts.iter().flat_map(|part| string(part));
+        packet(
+            sequence,
+            &body.chain([0x0c, 45, 0, 255, 0, 0, 0, 253, 0, 0, 0, 0, 0]).collect::<Vec<_>>(),
+        )
+    };
+    let result = [
+        packet(1, &[3]),
+        column(2, "mrn1_0_", "mrn"),
+        column(3, "last_nam2_0_", "last_name"),
+        column(4, "Geb.-Datum", "dob"),
+        packet(5, EOF),
+        packet(6, b"\x0217\x02Ng\x0a1970-01-02"),
+        packet(7, EOF),
+    ];
+    let got = after_opening(0, &[Client(&packet(0, b"\x03SELECT 1")), Server(&result.concat())]);
+    assert_eq!(got, ["\"mrn\",\"last_name\",\"Geb.-Datum\"\n\"17\",\"Ng\",\"1970-01-02\"\n"]);
 }

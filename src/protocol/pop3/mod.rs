@@ -92,6 +92,8 @@ fn is_greeting(line: &[u8]) -> bool {
 #[derive(Default)]
 struct Pop3Parser {
     greeted: bool,
+    /// The connection began before the capture: its greeting was not seen, unless a response looks like one.
+    joined: bool,
     pending: VecDeque<Command>,
     /// Position in the text of a response.
     text: Option<Dotted>,
@@ -142,7 +144,8 @@ impl Pop3Parser {
         let first = !std::mem::replace(&mut self.greeted, true);
         // The capture may show the greeting behind the first command.
         let before_all = self.pending.is_empty() || self.pending.len() == 1 && is_greeting(line);
-        if first && positive && before_all && !is_fetched(line) {
+        let greets = before_all && (!self.joined || is_greeting(line));
+        if first && positive && greets && !is_fetched(line) {
             let software = String::from_utf8_lossy(line.get(3..).unwrap_or_default());
             // A timestamp for APOP is no product name.
             let software = software.split('<').next().unwrap_or("").trim();
@@ -230,6 +233,11 @@ impl Parser for Pop3Parser {
             }
         }
         Ok(Progress::consumed(at))
+    }
+
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+        self.joined = true;
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {

@@ -128,6 +128,9 @@ impl PostgresqlParser {
         match self.exchange.front().cloned() {
             Some(Request::DescribeStatement(id)) => {
                 self.exchange.answered();
+                if let Some(statement) = self.exchange.statement(id) {
+                    self.catalog.learn(&statement.text);
+                }
                 // The capture may contain only the rows that follow.
                 self.show(&columns, |_| Form::Unknown, sink);
                 self.shown = None;
@@ -166,10 +169,10 @@ impl PostgresqlParser {
     ) {
         self.table.reset(Ending::Complete, sink);
         self.types.clear();
-        for (at, column) in columns.iter().enumerate() {
-            self.table.column(&column.name);
-            self.types.push((column.kind, form(at)));
-        }
+        let names: Vec<&[u8]> = columns.iter().map(|column| column.name.as_slice()).collect();
+        self.catalog.show(&names, &mut self.table);
+        let kinds = columns.iter().enumerate().map(|(at, column)| (column.kind, form(at)));
+        self.types.extend(kinds);
     }
 
     fn row(&mut self, body: &[u8], sink: &mut dyn ContentSink) {
@@ -179,10 +182,12 @@ impl PostgresqlParser {
             && !statement.columns.is_empty()
         {
             // Requests that take turns have their columns set up for each.
-            if !sink.reread(COLUMN * statement.columns.len() as u64) {
+            let text = sql::REREADING * statement.text.len() as u64;
+            if !sink.reread(COLUMN * statement.columns.len() as u64 + text) {
                 return;
             }
             let (portal, columns) = (portal.clone(), statement.columns.clone());
+            self.catalog.learn(&statement.text);
             self.show(&columns, |at| portal.form(at), sink);
             self.shown = Some(portal);
         }
@@ -192,7 +197,7 @@ impl PostgresqlParser {
         let mut rest = body.get(2..).unwrap_or_default();
         for (kind, form) in &self.types {
             let Some(value) = values::next(&mut rest) else { break };
-            let read = |text: &mut Vec<u8>| values::read(*kind, *form, value, text);
+            let read = |text: &mut Vec<u8>| values::show(*kind, *form, value, text);
             if self.table.write_cell(read).is_none() {
                 self.table.cell(value);
             }

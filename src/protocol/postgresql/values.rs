@@ -1,6 +1,6 @@
 //! Columns, and values in binary form.
 
-use super::super::sql::{table::MAX_COLUMNS, write_day};
+use super::super::sql::{statement::elements, table::MAX_COLUMNS, write_day};
 use std::io::Write as _;
 
 /// Bytes behind the name of a column: table, number, type, its size and modifier, format.
@@ -23,6 +23,10 @@ const EPOCH: i64 = 10_957;
 const MICROS_A_DAY: i64 = 86_400_000_000;
 /// Days before 2000 that a date in a column of an unknown type may have: from 1820 on.
 const OLDEST: i64 = -65_800;
+/// Arrays of these: of numbers, texts and days.
+const ARRAYS: [u32; 12] = [1002, 1003, 1005, 1007, 1009, 1014, 1015, 1016, 1115, 1182, 1185, 2951];
+/// Fields of a composite value.
+const MAX_MEMBERS: u32 = 256;
 /// Groups of four digits of a number that are written.
 const MAX_GROUPS: usize = 32;
 /// Elements of an array that are written.
@@ -100,13 +104,30 @@ pub fn next<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     Some(value)
 }
 
+/// Writes a value of a row as text, as [`read`] does; an array as its elements.
+pub fn show(kind: u32, form: Form, value: &[u8], text: &mut Vec<u8>) -> Option<()> {
+    let written = read(kind, form, value, text);
+    if !ARRAYS.contains(&kind) {
+        return written;
+    }
+    let array = if written.is_some() { std::mem::take(text) } else { value.to_vec() };
+    let array = zeroize::Zeroizing::new(array);
+    for (at, element) in elements(&array).iter().enumerate() {
+        text.extend_from_slice(if at == 0 { b"" } else { b"; " });
+        text.extend_from_slice(element);
+    }
+    Some(())
+}
+
 /// Writes a value of this type and format as text; `None` if it is text already.
 pub fn read(kind: u32, form: Form, value: &[u8], text: &mut Vec<u8>) -> Option<()> {
     match form {
         Form::Text | Form::Unknown if kind == BYTEA => hexadecimal(value, text),
         Form::Text => None,
         Form::Binary if !value.is_empty() => {
-            let written = scalar(kind, value, text).is_some() || array(value, text).is_some();
+            let written = scalar(kind, value, text).is_some()
+                || array(value, text).is_some()
+                || composite(value, text).is_some();
             // Nothing is written for bytes without meaning.
             if written || !is_text(value, kind) { Some(()) } else { None }
         }
@@ -239,6 +260,34 @@ fn array(value: &[u8], text: &mut Vec<u8>) -> Option<()> {
         text.push(b'"');
     }
     text.push(b'}');
+    Some(())
+}
+
+/// A composite value in binary form: the count of its fields, then the type and the value of each (`record_send`). As
+/// text: `(a,b)`.
+fn composite(value: &[u8], text: &mut Vec<u8>) -> Option<()> {
+    let count = super::word(value, 0).filter(|count| (1..=MAX_MEMBERS).contains(count))?;
+    let before = text.len();
+    let mut rest = value.get(4..)?;
+    for at in 0..count {
+        text.push(if at == 0 { b'(' } else { b',' });
+        let member = super::word(rest, 0).and_then(|kind| {
+            rest = rest.get(4..)?;
+            Some((kind, next(&mut rest)?))
+        });
+        let Some((kind, value)) = member else {
+            text.truncate(before);
+            return None;
+        };
+        if scalar(kind, value, text).is_none() && is_text(value, kind) {
+            text.extend_from_slice(value);
+        }
+    }
+    if !rest.is_empty() {
+        text.truncate(before);
+        return None;
+    }
+    text.push(b')');
     Some(())
 }
 

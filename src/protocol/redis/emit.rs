@@ -12,6 +12,8 @@ pub enum Shape {
     Pairs { from: usize },
     /// Each `every`th element is a value of its own.
     Values { from: usize, every: usize },
+    /// Values of the fields in the command, in their order.
+    Asked,
 }
 
 /// Role of an element.
@@ -40,6 +42,7 @@ impl Shape {
     /// Values in the response.
     pub fn of_answer(verb: &[u8]) -> Self {
         match verb {
+            b"HMGET" => Self::Asked,
             b"HGETALL" | b"HSCAN" | b"XRANGE" | b"XREAD" => Self::Pairs { from: 0 },
             b"CONFIG" | b"INFO" | b"COMMAND" | b"CLIENT" | b"KEYS" | b"SCAN" | b"HKEYS" => {
                 Self::Nothing
@@ -61,6 +64,7 @@ impl Shape {
             Self::Values { from, every } if index >= from => {
                 if (index - from).is_multiple_of(every) { Part::Whole } else { Part::Nothing }
             }
+            Self::Asked => Part::Value,
             _ => Part::Nothing,
         }
     }

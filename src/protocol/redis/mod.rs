@@ -21,6 +21,8 @@ const MAX_DEPTH: usize = 16;
 const MAX_PENDING: usize = 1024;
 /// Words of `HELLO` with a user and a password.
 const HELLO_LOGIN: usize = 5;
+/// Fields of a command that are kept for its response.
+const MAX_FIELDS: usize = 256;
 /// Longest word of a command, or key, that is kept, bytes.
 const MAX_WORD: usize = 128;
 
@@ -86,6 +88,8 @@ struct PendingCommand {
     shape: Shape,
     /// The key, for the response.
     key: Vec<u8>,
+    /// The fields that it asks for.
+    fields: Vec<Vec<u8>>,
     /// It is rejected (`NOAUTH`) if a login is required and none preceded it.
     needs_login: bool,
 }
@@ -101,6 +105,8 @@ struct Reader {
     /// First word of a command.
     verb: Vec<u8>,
     key: Vec<u8>,
+    /// The fields that a command asks for, or whose values a response has.
+    fields: Vec<Vec<u8>>,
     shape: Shape,
     emitter: Emitter,
 }
@@ -113,6 +119,7 @@ impl Reader {
             index: 0,
             verb: Vec::new(),
             key: Vec::new(),
+            fields: Vec::new(),
             shape: Shape::Nothing,
             emitter: Emitter::new(),
         }
@@ -136,7 +143,24 @@ impl Reader {
             word.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
             return;
         }
+        if client && self.verb == b"HMGET" && (first || !self.fields.is_empty()) {
+            if first && self.fields.len() < MAX_FIELDS {
+                self.fields.push(Vec::new());
+            }
+            if let Some(field) = self.fields.get_mut(self.index - 2) {
+                let room = MAX_WORD.saturating_sub(field.len());
+                field.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
+            }
+            return;
+        }
         let part = self.shape.part(self.index);
+        if self.shape == Shape::Asked {
+            let Some(field) = self.fields.get(self.index) else { return };
+            if first {
+                self.emitter.bytes(emit::Part::Field, field, true, &self.key, direction, sink);
+                self.emitter.element(sink);
+            }
+        }
         self.emitter.bytes(part, bytes, first, &self.key, direction, sink);
     }
 
@@ -274,7 +298,14 @@ impl Parser for RedisParser {
     }
 
     fn memory(&self) -> usize {
-        self.pending.iter().map(|a| size_of::<PendingCommand>() + a.key.capacity()).sum()
+        let fields = |fields: &[Vec<u8>]| {
+            fields.iter().map(|f| size_of::<Vec<u8>>() + f.capacity()).sum::<usize>()
+        };
+        let waiting = self
+            .pending
+            .iter()
+            .map(|a| size_of::<PendingCommand>() + a.key.capacity() + fields(&a.fields));
+        waiting.sum::<usize>() + self.sides.iter().map(|s| fields(&s.fields)).sum::<usize>()
     }
 }
 
@@ -292,9 +323,11 @@ impl RedisParser {
         let Some(reader) = self.sides.get_mut(direction.index()) else { return };
         reader.index = 0;
         reader.key.clear();
+        reader.fields.clear();
         reader.shape = match asked {
             Some(asked) => {
                 reader.key = asked.key;
+                reader.fields = asked.fields;
                 asked.shape
             }
             // Fields and values in turn, as far as is known.
@@ -324,6 +357,7 @@ impl RedisParser {
             reader.emitter.close(Ending::Complete, sink);
             reader.index = 0;
             if direction == Direction::ServerToClient && count.is_multiple_of(2) {
+                reader.fields.clear();
                 reader.shape = Shape::Pairs { from: 0 };
             }
         }
@@ -352,7 +386,8 @@ impl RedisParser {
                 sink.facts().password_in_clear();
             }
             let [verb, key] = words;
-            self.asked(&verb, key, sink);
+            let fields = std::mem::take(&mut reader.fields);
+            self.asked(&verb, key, fields, sink);
         }
     }
 
@@ -362,18 +397,30 @@ impl RedisParser {
         if let Some(verb) = words.next() {
             let key = words.next().unwrap_or(b"");
             let verb = verb.get(..MAX_WORD).unwrap_or(verb).to_ascii_uppercase();
-            self.asked(&verb, key.get(..MAX_WORD).unwrap_or(key).to_vec(), sink);
+            self.asked(&verb, key.get(..MAX_WORD).unwrap_or(key).to_vec(), words_of(words), sink);
         }
     }
 
-    fn asked(&mut self, verb: &[u8], key: Vec<u8>, sink: &mut dyn ContentSink) {
+    fn asked(
+        &mut self,
+        verb: &[u8],
+        key: Vec<u8>,
+        fields: Vec<Vec<u8>>,
+        sink: &mut dyn ContentSink,
+    ) {
         if verb == b"AUTH" {
             sink.facts().password_in_clear();
         }
         if self.pending.len() < MAX_PENDING {
             let needs_login = !matches!(verb, b"AUTH" | b"HELLO" | b"QUIT" | b"RESET");
             let shape = Shape::of_answer(verb);
-            self.pending.push_back(PendingCommand { shape, key, needs_login });
+            let fields = if shape == Shape::Asked { fields } else { Vec::new() };
+            self.pending.push_back(PendingCommand { shape, key, fields, needs_login });
         }
     }
+}
+
+/// The fields of a command that was typed.
+fn words_of<'a>(words: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
+    words.take(MAX_FIELDS).map(|w| w.get(..MAX_WORD).unwrap_or(w).to_vec()).collect()
 }

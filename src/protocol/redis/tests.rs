@@ -36,6 +36,18 @@ fn hashes_are_objects() {
 }
 
 #[test]
+fn values_have_the_fields_that_were_asked_for() {
+    let got = contents(&[
+        Client(b"*4\r\n$5\r\nhmget\r\n$9\r\npatient:7\r\n$4\r\nname\r\n$3\r\ndob\r\nHMGET p:8 name\r\n*2\r\n$5\r\nHMGET\r\n$1\r\nx\r\n"),
+        Server(b"*2\r\n$3\r\nA B\r\n$-1\r\n*1\r\n$1\r\nC\r\n*2\r\n$1\r\na\r\n$1\r\nb\r\n"),
+    ]);
+    assert_eq!(
+        got,
+        ["{\"patient_id\":\"7\",\"name\":\"A B\",\"dob\":\"\"}", "{\"p_id\":\"8\",\"name\":\"C\"}",]
+    );
+}
+
+#[test]
 fn values_are_contents() {
     let got = contents(&[
         Client(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9\r\n{\"mrn\":7}\r\nPING\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nKEYS\r\n"),

@@ -402,6 +402,10 @@ impl Parser for SmbParser {
         }
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let side = &mut self.sides[index(direction)];
         let before = std::mem::take(&mut side.before);

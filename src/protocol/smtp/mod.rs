@@ -201,6 +201,10 @@ impl Parser for SmtpParser {
         Ok(Progress::consumed(at))
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if direction != Direction::ClientToServer {
             return Resync::Search;

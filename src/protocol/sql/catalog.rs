@@ -1,7 +1,8 @@
 //! The columns of tables whose definition crossed the connection. Statements without column names (`INSERT INTO t
 //! VALUES (...)`, `COPY t FROM STDIN`) refer to these.
 
-use super::table::MAX_COLUMNS;
+use super::select::SelectLists;
+use super::table::{MAX_COLUMNS, Table};
 use crate::syntax::sql::{Token, Tokens};
 use std::collections::VecDeque;
 
@@ -40,11 +41,13 @@ pub struct Column {
 #[derive(Default)]
 pub struct Catalog {
     tables: VecDeque<(Vec<u8>, Vec<Column>)>,
+    selected: SelectLists,
 }
 
 impl Catalog {
-    /// Keeps the columns of the tables that `statement` defines.
+    /// Keeps the columns of the tables that `statement` defines, and those that it selects.
     pub fn learn(&mut self, statement: &[u8]) {
+        self.selected.learn(statement);
         let verb = statement.trim_ascii_start().get(..6);
         let begins = verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"CREATE"));
         // Scripts have several statements: CREATE comes first or behind a semicolon.
@@ -99,10 +102,20 @@ impl Catalog {
         Some(columns)
     }
 
+    /// Gives `table` the columns `names` of a result: the names of the columns that were selected, where a program
+    /// gave them others.
+    pub fn show<'a>(&'a self, names: &[&'a [u8]], table: &mut Table) {
+        let (names, about) = self.selected.meanings(names);
+        names.iter().for_each(|name| table.column(name));
+        table.set_about(about);
+    }
+
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let column = |c: &Column| c.name.capacity() + c.kind.capacity() + size_of::<Column>();
-        self.tables.iter().map(|(_, columns)| columns.iter().map(column).sum::<usize>()).sum()
+        let tables =
+            self.tables.iter().map(|(_, columns)| columns.iter().map(column).sum::<usize>());
+        tables.sum::<usize>() + self.selected.memory()
     }
 }
 

@@ -7,6 +7,7 @@ pub mod catalog;
 pub mod document;
 pub mod fields;
 pub mod prepared;
+pub mod select;
 pub mod statement;
 pub mod table;
 
@@ -28,7 +29,7 @@ pub const MAX_STATEMENT: usize = 1 << 20;
 /// Longest prepared statement that is kept, bytes.
 pub const MAX_PREPARED: usize = 16 << 10;
 /// The work of each byte of a statement that is read once more.
-pub const REREADING: u64 = 4;
+pub const REREADING: u64 = 6;
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// Writes a day as `YYYY-MM-DD`; nothing for an impossible one. Days count from 1970-01-01.
@@ -53,7 +54,8 @@ pub fn pass_on_values(
     catalog.learn(statement);
     let tables = statement::tables(statement, parameters, catalog);
     let operation = statement::operation(statement);
-    pass_on_tables(&tables, operation, layer, sink);
+    let about = if tables.is_empty() { Vec::new() } else { select::table_of(statement) };
+    pass_on_tables(&tables, &context(&about), operation, layer, sink);
     for value in statement::documents(statement, parameters) {
         let direction = Direction::ClientToServer;
         document::pass_on_document(&value, direction, operation, layer, sink);
@@ -66,11 +68,26 @@ pub fn pass_on_arguments(
     layer: &'static str,
     sink: &mut dyn ContentSink,
 ) {
-    pass_on_tables(&statement::arguments(arguments), "EXEC", layer, sink);
+    pass_on_tables(&statement::arguments(arguments), "", "EXEC", layer, sink);
+}
+
+/// The words in the name of a table, as readers of tables look for them: `tbl_Patients` for `tblPatients`.
+fn context(table: &[u8]) -> String {
+    let mut words = String::new();
+    let mut lower = false;
+    for c in String::from_utf8_lossy(table).chars() {
+        if lower && c.is_uppercase() {
+            words.push('_');
+        }
+        lower = c.is_lowercase();
+        words.push(c);
+    }
+    words
 }
 
 fn pass_on_tables(
     tables: &[statement::Values],
+    about: &str,
     operation: &str,
     layer: &'static str,
     sink: &mut dyn ContentSink,
@@ -82,7 +99,11 @@ fn pass_on_tables(
     for table in tables {
         let hint = Hint {
             direction: Direction::ClientToServer,
-            media: Media::Type { content_type: "text/csv", name: "" },
+            // A search by a single value has found no one yet.
+            media: Media::Type {
+                content_type: "text/csv",
+                name: if table.columns > 1 { about } else { "" },
+            },
             operation,
             codings: &[],
             layer,

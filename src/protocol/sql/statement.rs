@@ -62,6 +62,8 @@ const MAX_OPENING: usize = 512;
 pub struct Values {
     /// Lines with their line ends.
     pub lines: Vec<Zeroizing<Vec<u8>>>,
+    /// Number of columns.
+    pub columns: usize,
 }
 
 /// The kind of statement, as in `phi.operation`.
@@ -170,7 +172,7 @@ impl Found {
             {
                 table.lines.push(line(&row));
             }
-            _ => self.tables.push(Values { lines: vec![heading, line(&row)] }),
+            _ => self.tables.push(Values { lines: vec![heading, line(&row)], columns: row.len() }),
         }
     }
 }
@@ -340,7 +342,7 @@ impl<'a> Reader<'a> {
             lines.push(line(&cells.iter().map(|c| c.as_slice()).collect::<Vec<_>>()));
         }
         if rows > 0 {
-            self.found.tables.push(Values { lines });
+            self.found.tables.push(Values { lines, columns: names.len() });
         }
     }
 
@@ -359,7 +361,7 @@ impl<'a> Reader<'a> {
             }
         }
         if lines.len() > 1 && !columns.is_empty() {
-            self.found.tables.push(Values { lines });
+            self.found.tables.push(Values { lines, columns: columns.len() });
         }
     }
 
@@ -394,7 +396,7 @@ impl<'a> Reader<'a> {
 }
 
 /// The elements of an array in PostgreSQL's syntax: `{a,"b, c",NULL}`.
-fn elements(array: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+pub fn elements(array: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
     let inner = array.strip_prefix(b"{").and_then(|a| a.strip_suffix(b"}")).unwrap_or_default();
     let mut out = Vec::new();
     let (mut element, mut quoted, mut escaped) = (Zeroizing::new(Vec::new()), false, false);

@@ -17,6 +17,8 @@ pub struct Table {
     heading: Vec<u8>,
     /// The label of the character set of names and values, if the protocol declares it.
     charset: Option<&'static str>,
+    /// What the rows are about, as the name of a file.
+    about: String,
     columns: usize,
     writer: Option<ContentWriter>,
     line: Zeroizing<Vec<u8>>,
@@ -34,6 +36,7 @@ impl Table {
     pub fn reset(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
         self.close(ending, sink);
         self.heading.clear();
+        self.about.clear();
         self.columns = 0;
     }
 
@@ -43,6 +46,11 @@ impl Table {
             write_cell(name, self.columns == 0, &mut self.heading);
             self.columns += 1;
         }
+    }
+
+    /// The name of the table that the rows are from.
+    pub fn set_about(&mut self, table: &[u8]) {
+        self.about = super::context(table);
     }
 
     /// The character set of the following rows, as a label (WHATWG Encoding); none to detect it.
@@ -101,12 +109,12 @@ impl Table {
             return;
         }
         self.line.push(b'\n');
-        let heading = &mut self.heading;
+        let (heading, about) = (&mut self.heading, &self.about);
         let charset = self.charset.map(|label| format!("text/csv; charset={label}"));
         let writer = self.writer.get_or_insert_with(|| {
             sink.unit("response");
             let content_type = charset.as_deref().unwrap_or("text/csv");
-            let media = Media::Type { content_type, name: "" };
+            let media = Media::Type { content_type, name: about };
             let direction = Direction::ServerToClient;
             let hint = Hint { direction, media, operation: "SELECT", codings: &[], layer };
             let mut writer = ContentWriter::open(&hint, sink);

@@ -1,4 +1,5 @@
 use super::Catalog;
+use super::select::{SelectLists, table_of};
 use super::statement::{Parameters, documents, tables};
 use proptest::prelude::*;
 
@@ -111,5 +112,106 @@ proptest! {
         statement in "(INSERT INTO t \\(|VALUES|SELECT|WHERE|a|=|'|\"|\\(|\\)|,|\\?|::|\\$1|@a|--|/\\*|;|IN|LIKE| ){0,60}"
     ) {
         read(&statement, &["x"]);
+    }
+}
+
+/// The heading that `names` get after `statement`, and the table that it is about.
+fn headed(statement: &str, names: &[&str]) -> (Vec<String>, String) {
+    let mut lists = SelectLists::default();
+    lists.learn(statement.as_bytes());
+    let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+    let (names, table) = lists.meanings(&names);
+    let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+    (names.into_iter().map(text).collect(), text(table))
+}
+
+#[test]
+fn columns_that_a_mapper_renamed_have_their_own_names() {
+    // Hibernate 5, Doctrine, EclipseLink, Entity Framework.
+    let cases: [(&str, &[&str]); 4] = [
+        (
+            "select p0_.mrn as mrn1_0_, p0_.family as family2_0_, p0_.birth as birth3_0_ from patients p0_",
+            &["mrn1_0_", "family2_0_", "birth3_0_"],
+        ),
+        (
+            "SELECT p0_.mrn AS mrn_0, p0_.family AS family_1, p0_.birth AS birth_2 FROM patients p0_ WHERE p0_.mrn = ?",
+            &["mrn_0", "family_1", "birth_2"],
+        ),
+        (
+            "SELECT t0.mrn AS a1, t0.family AS a2, t0.birth AS a3 FROM patients t0",
+            &["a1", "a2", "a3"],
+        ),
+        (
+            "SELECT [e].[mrn] AS [C1], [e].[family] AS [C2], [e].[birth] AS [C3] FROM [dbo].[patients] AS [e]",
+            &["C1", "C2", "C3"],
+        ),
+    ];
+    let expected = ["mrn", "family", "birth"].map(str::to_owned).to_vec();
+    for (statement, names) in cases {
+        assert_eq!(
+            headed(statement, names),
+            (expected.clone(), "patients".to_owned()),
+            "{statement}"
+        );
+    }
+}
+
+#[test]
+fn names_that_people_gave_stay_and_expressions_are_what_they_hold() {
+    assert_eq!(
+        headed(
+            "with x as (select a from b) select distinct p.nr as \"Pat.-Nr.\", upper(p.family), d->>'birthDate', json_value(d, '$.name[0].given'), d#>>'{telecom,0,phone}' phone, a || b, count(*) from p",
+            &["Pat.-Nr.", "upper", "?column?", "x", "phone", "?column?", "count"],
+        ),
+        (
+            ["Pat.-Nr.", "family", "birthDate", "given", "phone", "?column?", "count"]
+                .map(str::to_owned)
+                .to_vec(),
+            "p".to_owned()
+        )
+    );
+    // Names that say more than the column.
+    assert_eq!(
+        headed(
+            "select d.name as doctor_name, d.name doctor_name2, p.name patient_name from p, d",
+            &["doctor_name", "doctor_name2", "patient_name"]
+        )
+        .0,
+        ["doctor_name", "doctor_name2", "patient_name"]
+    );
+    assert_eq!(
+        headed("select p.identifier as MRN, p.c7 dob, p.value tel from p", &["MRN", "dob", "tel"])
+            .0,
+        ["MRN", "dob", "tel"]
+    );
+    // A result of another statement.
+    assert_eq!(headed("select a as a1 from p", &["a2"]), (vec!["a2".to_owned()], String::new()));
+    assert_eq!(headed("select a as a1, b from p", &["a1"]).0, ["a1"]);
+    // Of several tables.
+    for tables in ["p join q on p.a = q.a", "p, q", "(select 1) x"] {
+        assert_eq!(
+            headed(&format!("select a as a1 from {tables}"), &["a1"]),
+            (vec!["a".to_owned()], String::new())
+        );
+    }
+    assert_eq!(
+        headed("select * from s.patients where a = 'x'", &["a1"]),
+        (vec!["a1".to_owned()], "patients".to_owned())
+    );
+}
+
+#[test]
+fn statements_are_about_their_table() {
+    for (statement, table) in [
+        ("insert into kis.patients (a) values (1)", "patients"),
+        ("INSERT INTO \"kis\".\"tblPatients\" VALUES (1)", "tblPatients"),
+        ("update patients set a = 'x', b = 'y' where c = 1", "patients"),
+        ("delete from only patients where c = 1", "patients"),
+        ("select a from patients p where a = 1 order by b, c", "patients"),
+        ("select a from patients p, staff s where a = 1", ""),
+        ("select a from patients p left join staff s using (a)", ""),
+        ("select now()", ""),
+    ] {
+        assert_eq!(table_of(statement.as_bytes()), table.as_bytes(), "{statement}");
     }
 }

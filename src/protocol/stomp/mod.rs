@@ -249,6 +249,10 @@ impl Parser for StompParser {
         Ok(Progress::consumed(at))
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(side) = self.sides.get_mut(direction.index()) else { return Resync::Lost };
         if let Body::Sized(body) = side

@@ -4,6 +4,8 @@ use super::super::ContentSink;
 use super::super::sql::{self, Catalog, Fields, Parameters, PreparedStatement, PreparedStatements};
 use super::connection::without_headers;
 use super::values::{Kind, utf16};
+use crate::syntax::sql::{Token, Tokens};
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Parameters of a call that are read.
@@ -74,13 +76,13 @@ impl Procedure {
 }
 
 /// A statement with the names of its parameters.
-#[derive(Clone, Default)]
+#[derive(Default)]
 struct Prepared {
     statement: Zeroizing<Vec<u8>>,
     names: Vec<Vec<u8>>,
 }
 
-impl PreparedStatement for Prepared {
+impl PreparedStatement for Arc<Prepared> {
     fn memory(&self) -> usize {
         let names = self.names.iter().map(|name| name.capacity() + size_of::<Vec<u8>>());
         self.statement.capacity() + names.sum::<usize>()
@@ -90,9 +92,12 @@ impl PreparedStatement for Prepared {
 /// The prepared statements of a connection.
 #[derive(Default)]
 pub struct Calls {
-    known: PreparedStatements<i64, Prepared>,
+    known: PreparedStatements<i64, Arc<Prepared>>,
+    /// Procedures that were created on this connection, by their names in lower case: drivers make temporary ones of
+    /// statements that they repeat.
+    created: PreparedStatements<Vec<u8>, Arc<Prepared>>,
     /// The statement whose handle the server has not returned yet.
-    preparing: Option<Prepared>,
+    preparing: Option<Arc<Prepared>>,
 }
 
 impl Calls {
@@ -102,6 +107,37 @@ impl Calls {
         if let Some((handle, prepared)) = number.zip(self.preparing.take()) {
             self.known.insert(handle, prepared);
         }
+    }
+
+    /// `CREATE PROCEDURE name @a int, ... AS statement`; whether `batch` is one.
+    pub fn learn(&mut self, batch: &[u8]) -> bool {
+        let mut tokens = Tokens::new(batch);
+        if !tokens.next().is_some_and(|token| token.is("CREATE"))
+            || !tokens.next().is_some_and(|token| token.is("PROC") || token.is("PROCEDURE"))
+            || batch.len() > sql::MAX_PREPARED
+        {
+            return false;
+        }
+        // Its schema may come before a point.
+        let mut name = Vec::new();
+        let declarations = loop {
+            let before = tokens.rest();
+            match tokens.next() {
+                None => return false,
+                Some(token) if token.is("AS") => break &[][..],
+                Some(Token::Placeholder(_)) => break before,
+                Some(token) => name = token.column().map(<[u8]>::to_vec).unwrap_or(name),
+            }
+        };
+        let len = declarations.len();
+        if len > 0 && !tokens.by_ref().any(|token| token.is("AS")) {
+            return false;
+        }
+        let declarations = declarations.get(..len - tokens.rest().len().min(len));
+        let names = declared(declarations.unwrap_or_default());
+        let statement = Zeroizing::new(tokens.rest().to_vec());
+        self.created.insert(name.to_ascii_lowercase(), Arc::new(Prepared { statement, names }));
+        true
     }
 
     /// A message with one or more calls.
@@ -121,14 +157,24 @@ impl Calls {
         catalog: &mut Catalog,
         sink: &mut dyn ContentSink,
     ) -> Option<()> {
+        let (mut prepared, mut known) = (Prepared::default(), None);
         let procedure = match fields.number(2)? {
             0xFFFF => Procedure::numbered(fields.number(2)?),
-            len => Procedure::named(&utf16(fields.bytes(2 * len as usize)?)),
+            len => {
+                let name = utf16(fields.bytes(2 * len as usize)?);
+                let own = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
+                if let Some(created) = self.created.get(&own.to_ascii_lowercase()) {
+                    if !sink.reread(sql::REREADING * created.statement.len() as u64) {
+                        return None;
+                    }
+                    known = Some(Arc::clone(created));
+                }
+                Procedure::named(&name)
+            }
         };
         // Options.
         fields.bytes(2)?;
         let (statement, declarations, values) = procedure.places();
-        let mut prepared = Prepared::default();
         let mut parameters = Parameters::default();
         let mut arguments = Vec::new();
         let mut whole = Some(());
@@ -154,17 +200,16 @@ impl Calls {
                 at if at == declarations => prepared.names = declared(&text),
                 0 if procedure == Procedure::Execute => {
                     let handle = std::str::from_utf8(&text).ok().and_then(|t| t.parse().ok());
-                    let known = handle.and_then(|handle: i64| self.known.get(&handle));
+                    known = handle.and_then(|handle: i64| self.known.get(&handle)).cloned();
                     // A short call makes a long statement be read again, so it is paid for.
-                    if let Some(known) = known {
-                        if !sink.reread(sql::REREADING * known.statement.len() as u64) {
-                            return None;
-                        }
-                        prepared = known.clone();
+                    let len = known.as_ref().map_or(0, |known| known.statement.len());
+                    if !sink.reread(sql::REREADING * len as u64) {
+                        return None;
                     }
                 }
                 at if at >= values => {
                     // A value without a name belongs to the next declaration.
+                    let prepared = known.as_deref().unwrap_or(&prepared);
                     let place = prepared.names.get(at - values).filter(|_| name.is_empty());
                     let name = place.cloned().unwrap_or(name);
                     parameters.insert(&name, &text);
@@ -174,8 +219,9 @@ impl Calls {
                 _ => {}
             }
         }
+        let prepared = known.unwrap_or_else(|| Arc::new(prepared));
         if matches!(procedure, Procedure::Prepare | Procedure::PrepareAndExecute) {
-            self.preparing = Some(prepared.clone());
+            self.preparing = Some(Arc::clone(&prepared));
         }
         match prepared.statement.is_empty() {
             true => sql::pass_on_arguments(&arguments, "tds", sink),
@@ -188,7 +234,8 @@ impl Calls {
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.known.memory() + self.preparing.as_ref().map_or(0, Prepared::memory)
+        let preparing = self.preparing.as_ref().map_or(0, PreparedStatement::memory);
+        self.known.memory() + self.created.memory() + preparing
     }
 }
 

@@ -31,6 +31,8 @@ pub struct TdsParser {
     encryption: Encryption,
     /// The incomplete message of each direction.
     messages: [Zeroizing<Vec<u8>>; 2],
+    /// Bytes that a message must have before its tokens are read again: a token may come in packets of a byte each.
+    need: [usize; 2],
     /// The rest of the message is passed over.
     lost: [bool; 2],
     columns: Vec<Kind>,
@@ -72,20 +74,27 @@ impl TdsParser {
                 }
             }
         }
+        // Rows of a bulk load are described like those of a result.
+        let tokens = matches!(
+            (direction, header.kind),
+            (Direction::ServerToClient, RESULT) | (Direction::ClientToServer, BULK_LOAD)
+        );
+        if tokens && !last && !self.lost[at] && self.messages[at].len() < self.need[at] {
+            return;
+        }
         let message = std::mem::take(&mut self.messages[at]);
         let mut left = 0;
         if !self.lost[at] {
             match (direction, header.kind) {
-                (Direction::ServerToClient, RESULT) => left = self.tokens(&message, sink),
+                _ if tokens => left = self.tokens(&message, sink),
                 (Direction::ServerToClient, _) => {}
                 (_, SQL_BATCH) if last => self.batch(&message, sink),
                 (_, RPC) if last => self.calls.message(&message, &mut self.catalog, sink),
-                // Rows of a bulk load, described like those of a result.
-                (_, BULK_LOAD) => left = self.tokens(&message, sink),
                 (_, LOGIN) if last => self.login(&message, sink),
                 _ => left = message.len(),
             }
         }
+        self.need[at] = if tokens && !last { left + left / 4 } else { 0 };
         if last {
             self.lost[at] = false;
             if direction == Direction::ServerToClient {
@@ -102,8 +111,17 @@ impl TdsParser {
         }
     }
 
+    /// Reads the tokens that wait for more of the last one.
+    fn read_waiting(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
+        if std::mem::take(&mut self.need[direction.index()]) > 0 {
+            let message = std::mem::take(&mut self.messages[direction.index()]);
+            self.tokens(&message, sink);
+        }
+    }
+
     fn lose(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         self.messages[direction.index()].clear();
+        self.need[direction.index()] = 0;
         self.lost[direction.index()] = true;
         if direction == Direction::ServerToClient {
             self.table.reset(Ending::Cut, sink);
@@ -151,7 +169,11 @@ impl TdsParser {
 
     fn batch(&mut self, message: &[u8], sink: &mut dyn ContentSink) {
         let statement = utf16(without_headers(message));
-        sql::pass_on_values(&statement, &Parameters::default(), &mut self.catalog, "tds", sink);
+        // The values of a procedure come when it is called.
+        if !self.calls.learn(&statement) {
+            let none = Parameters::default();
+            sql::pass_on_values(&statement, &none, &mut self.catalog, "tds", sink);
+        }
     }
 
     /// Reads the complete tokens of a result. Returns how many bytes are left.
@@ -260,7 +282,8 @@ impl TdsParser {
             columns.push(kind);
         }
         self.table.reset(Ending::Complete, sink);
-        names.iter().for_each(|name| self.table.column(name));
+        let names: Vec<&[u8]> = names.iter().map(Vec::as_slice).collect();
+        self.catalog.show(&names, &mut self.table);
         self.columns = columns;
         Some(true)
     }
@@ -353,6 +376,7 @@ impl Parser for TdsParser {
     }
 
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
+        self.read_waiting(direction, sink);
         self.lose(direction, sink);
         self.lost[direction.index()] = false;
         self.login_missed(sink);
@@ -371,6 +395,7 @@ impl Parser for TdsParser {
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
+        self.read_waiting(direction, sink);
         if direction == Direction::ServerToClient {
             self.table.close(Ending::Cut, sink);
         }

@@ -261,3 +261,29 @@ fn rows_that_are_copied_in_are_a_table() {
     let pieces = [Client(&hello), Server(&answer), Client(&login), Client(&rows)];
     assert_eq!(texts(&pieces), [(TABLE.to_owned(), COMPLETE)]);
 }
+
+#[test]
+fn a_procedure_that_was_created_gives_its_arguments_names() {
+    let [hello, answer, login] = opening(2);
+    let create = wide(
+        "create proc #jtds01 @P0 varchar(8000), @P1 int as insert into p (last_name, mrn) values (@P0, @P1)",
+    );
+    let create = packet(1, true, &[HEADERS, &create].concat());
+    let call = [HEADERS, &[7, 0], &wide("#JTDS01"), &[0, 0], &value("Ng"), &number(17)].concat();
+    let call = packet(3, true, &call);
+    let pieces = [Client(&hello), Server(&answer), Client(&login), Client(&create), Client(&call)];
+    assert_eq!(texts(&pieces), [("\"last_name\",\"mrn\"\n\"Ng\",\"17\"\n".to_owned(), COMPLETE)]);
+    for text in [
+        "create proc",
+        "create proc x",
+        "create proc x @a int",
+        "create proc x @a as",
+        "create proc x as",
+    ] {
+        let create = packet(1, true, &[HEADERS, &wide(text)].concat());
+        play(
+            &[Client(&hello), Server(&answer), Client(&login), Client(&create), Client(&call)],
+            50,
+        );
+    }
+}

@@ -54,6 +54,10 @@ impl Protocol for Tftp {
         true
     }
 
+    fn announces_flows(&self) -> bool {
+        true
+    }
+
     fn roles(&self, _facts: &ServiceFacts, _content: &str) -> Roles {
         Roles::server(Role::FileServer)
     }

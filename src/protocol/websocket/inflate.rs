@@ -1,5 +1,6 @@
 //! Decompresses permessage-deflate (RFC 7692 7.2.2).
 
+use crate::protocol::bomb::is_bomb;
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// Bytes that a sender omits at the end of each message.
@@ -7,16 +8,6 @@ pub const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
 
 /// Bytes decompressed at a time; on the stack.
 const PIECE: usize = 16 << 10;
-
-/// Most bytes of one decompressed message.
-const MAX_OUTPUT: u64 = 256 << 20;
-
-/// Output for each byte of input from which a message counts as a bomb, once [`FREE_OUTPUT`] is used up. Messages
-/// that repeat earlier ones reach far higher ratios than files do.
-const MAX_RATIO: u64 = 512;
-
-/// Output before the ratio matters, bytes.
-const FREE_OUTPUT: u64 = 4 << 20;
 
 /// Why a message cannot be decompressed further.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -63,8 +54,7 @@ impl Inflater {
             if made > 0 && !take(piece.get(..made).unwrap_or_default()) {
                 return Err(InflateError::Unpaid);
             }
-            let bomb = self.given > FREE_OUTPUT && self.given / MAX_RATIO > self.taken;
-            if bomb || self.given > MAX_OUTPUT {
+            if is_bomb(self.taken, self.given) {
                 return Err(InflateError::Bomb);
             }
             // Output in front of the fault was taken, so pieces of any size give the same.

@@ -241,6 +241,10 @@ impl Parser for XmppParser {
         Ok(Progress::consumed(at))
     }
 
+    fn begun_before(&mut self, sink: &mut dyn ContentSink) {
+        sink.facts().missed_login();
+    }
+
     fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
         if let Some(stanza) = self.stanzas.get_mut(direction.index()).and_then(Option::take)
             && let Some(writer) = stanza.writer

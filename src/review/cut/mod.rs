@@ -1,26 +1,32 @@
 //! `phitap cut`: extracts the packets of exposures, flows, services, patients or times from their captures, as
 //! self-contained evidence: a pcapng with the ids of events as comments, and a manifest of hashes.
 //!
-//! For an exposure, everything between its client and its service is cut, so that it can be replayed. For a patient,
-//! only the packets of the patient's records are cut, so that no other people's data is passed on.
+//! For an exposure, everything between its client and its service is cut, so that it can be replayed; of a service that
+//! announces its files at other ports (FTP, TFTP) everything between the two hosts, but what belongs to other services
+//! that were recognised. For a service, all its flows are cut. For a patient, only the packets of the patient's records
+//! are cut, so that no other people's data is passed on.
 
+mod fragments;
 mod manifest;
 mod selector;
 
 #[cfg(test)]
 mod tests;
 
-use super::source::{self, Results};
+use super::source::{self, Filter, Results};
 use super::{Answer, Cut, ReviewError, report_losses};
-use crate::capture::{Batch, Source as _, Status, Timeline};
-use crate::decode::{Checksums, Decoder, FlowKey, Outcome};
+use crate::capture::{Batch, Packet, Source as _, Status, Timeline};
+use crate::decode::{Decoder, FlowKey, Outcome};
 use crate::output::pcapng::Writer;
 use crate::output::text::count;
+use crate::protocol::announces_flows;
+use fragments::Fragments;
 use manifest::{Hashed, Manifest, SourceFile};
 use selector::Selectors;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -28,6 +34,8 @@ use std::path::{Path, PathBuf};
 const MAX_FLOWS: usize = 1 << 20;
 /// Most fragments held while a capture is read, bytes.
 const FRAGMENT_MEMORY: usize = 64 << 20;
+/// Event ids in the comment of one packet.
+const MAX_IDS: usize = 16;
 
 /// Why packets could not be cut.
 #[derive(Debug, thiserror::Error)]
@@ -81,7 +89,14 @@ pub(super) fn answer(
 ) -> Result<Answer, ReviewError> {
     let results = source::read(&cut.source, &cut.filter)?;
     let mut worst = report_losses(&cut.source, &results.losses, note);
-    let picks = Selectors::of(&results, cut)?;
+    let picks = Selectors::of(&results, cut, &other_services(cut, &results)?)?;
+    if picks.is_proven_elsewhere(&results) {
+        note(
+            "a service counts as open to anyone, which other clients may have shown: replayed alone, an exposure may \
+             be less severe; --server and --port cut all flows of a service"
+                .into(),
+        );
+    }
     let sources = verified(cut, &results, &picks, note)?;
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&cut.output);
@@ -101,7 +116,10 @@ pub(super) fn answer(
         return Err(CutError::Nothing("no packet of the captures belongs to it").into());
     }
     if counts.fragments > 0 {
-        note(format!("{} fragments of IP datagrams were left out", counts.fragments));
+        note(format!(
+            "{} fragments of IP datagrams found no room and were left out",
+            counts.fragments
+        ));
         worst = Answer::Partial;
     }
     let manifest = Manifest::new(cut, &results, &picks, &sources, &counts.packets, &sealed, &plain);
@@ -117,11 +135,30 @@ pub(super) fn answer(
     Ok(worst)
 }
 
+/// The services that no filter excludes, where a selected exposure needs them: its files cross at ports of their own,
+/// among which those of other services are not.
+fn other_services(cut: &Cut, results: &Results) -> Result<BTreeSet<SocketAddr>, ReviewError> {
+    let mut found = BTreeSet::new();
+    if !results.exposures.iter().any(|e| announces_flows(&e.protocol)) {
+        return Ok(found);
+    }
+    let all = match cut.source.as_os_str() == "-" {
+        true => None,
+        false => Some(source::read(&cut.source, &Filter { patients: 0, ..Filter::default() })?),
+    };
+    for service in &all.as_ref().unwrap_or(results).services {
+        if !announces_flows(&service.protocol) {
+            found.insert(service.server);
+        }
+    }
+    Ok(found)
+}
+
 /// Packets taken from each capture.
 #[derive(Default)]
 struct CutCounters {
     packets: Vec<u64>,
-    /// Fragments of unknown flows.
+    /// Fragments that found no room.
     fragments: u64,
 }
 
@@ -232,6 +269,48 @@ fn known_hash(results: &Results, name: &str) -> Option<String> {
     })
 }
 
+/// Decodes the captures packet by packet: the index of the source, the packet, the number of the datagram if it is a
+/// fragment, and what it holds. A frame may hold several packets (802.11 A-MSDU).
+fn scan(
+    sources: &[SourceFile],
+    decoder: &mut Decoder,
+    mut take: impl FnMut(usize, &Packet, u64, Outcome),
+) -> Result<(), CutError> {
+    each_packet(sources, |at, packet, bytes| {
+        let mut next = Some(decoder.decode(packet.time, packet.link, bytes, packet.len));
+        while let Some(outcome) = next {
+            take(at, packet, decoder.datagram(), outcome);
+            next = decoder.next_subframe(packet.time, bytes);
+        }
+        Ok(())
+    })
+}
+
+/// Reads the captures one after another.
+fn each_packet(
+    sources: &[SourceFile],
+    mut take: impl FnMut(usize, &Packet, &[u8]) -> Result<(), CutError>,
+) -> Result<(), CutError> {
+    let mut batch = Batch::default();
+    for (at, of) in sources.iter().enumerate() {
+        let mut timeline = Timeline::open(&[&of.path]);
+        while !timeline.settle() {}
+        loop {
+            batch.clear();
+            if timeline.fill(&mut batch) != Status::More {
+                break;
+            }
+            for packet in &batch.packets {
+                take(at, packet, batch.bytes(packet))?;
+            }
+        }
+        if let Some(fault) = timeline.take_faults().first().filter(|_| timeline.readable() == 0) {
+            return Err(CutError::Fault(fault.to_string()));
+        }
+    }
+    Ok(())
+}
+
 /// Copies the selected packets, in the order of the captures.
 fn packets(
     cut: &Cut,
@@ -240,48 +319,42 @@ fn packets(
     to: &mut dyn Write,
 ) -> Result<CutCounters, CutError> {
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
+    let fragments = Fragments::of(sources, picks)?;
     let mut writer = Writer::begin(to).map_err(fail)?;
-    let mut counts = CutCounters::default();
-    for of in sources {
-        let mut timeline = Timeline::open(&[&of.path]);
-        while !timeline.settle() {}
-        let mut decoder = Decoder::new(Checksums::Accept).with_fragment_memory(FRAGMENT_MEMORY);
-        let mut decisions: HashMap<FlowKey, Vec<usize>> = HashMap::new();
-        let (mut batch, mut taken) = (Batch::default(), 0);
-        loop {
-            batch.clear();
-            if timeline.fill(&mut batch) != Status::More {
-                break;
-            }
-            for packet in &batch.packets {
-                let bytes = batch.bytes(packet);
-                let outcome = decoder.decode(packet.time, packet.link, bytes, packet.len);
-                let decoded = match outcome {
-                    Outcome::Segment(decoded) | Outcome::Whole(decoded, _) => decoded,
-                    Outcome::Held => {
-                        counts.fragments += 1;
-                        continue;
-                    }
-                    Outcome::Skipped(_) => continue,
-                };
-                if decisions.len() >= MAX_FLOWS {
-                    decisions.clear();
-                }
-                let of_flow = decisions
-                    .entry(decoded.key)
-                    .or_insert_with(|| picks.of_flow(&of.name, &decoded.key));
-                let ids = picks.ids(of_flow, packet, decoded.len > 0);
-                if !ids.is_empty() {
-                    writer.packet(&of.name, packet, bytes, &ids).map_err(fail)?;
-                    taken += 1;
-                }
-            }
+    let mut counts = CutCounters { packets: vec![0; sources.len()], fragments: fragments.left_out };
+    let mut decoder = fragments::decoder();
+    let mut decisions: HashMap<FlowKey, Vec<usize>> = HashMap::new();
+    each_packet(sources, |at, packet, bytes| {
+        let Some((of, taken)) = sources.get(at).zip(counts.packets.get_mut(at)) else {
+            return Ok(());
+        };
+        if decisions.len() >= MAX_FLOWS {
+            decisions.clear();
         }
-        if let Some(fault) = timeline.take_faults().first().filter(|_| timeline.readable() == 0) {
-            return Err(CutError::Fault(fault.to_string()));
+        let mut ids: Vec<&str> = Vec::new();
+        let mut next = Some(decoder.decode(packet.time, packet.link, bytes, packet.len));
+        while let Some(outcome) = next {
+            match outcome {
+                Outcome::Segment(decoded) | Outcome::Whole(decoded, _) => {
+                    let of_flow = decisions
+                        .entry(decoded.key)
+                        .or_insert_with(|| picks.of_flow(&of.name, &decoded.key));
+                    ids.extend(picks.ids(of_flow, packet, decoded.len > 0));
+                }
+                Outcome::Held => ids.extend(fragments.ids(at, packet.number)),
+                Outcome::Skipped(_) => {}
+            }
+            next = decoder.next_subframe(packet.time, bytes);
         }
-        counts.packets.push(taken);
-    }
+        if !ids.is_empty() {
+            ids.sort_unstable();
+            ids.dedup();
+            ids.truncate(MAX_IDS);
+            writer.packet(&of.name, packet, bytes, &ids).map_err(fail)?;
+            *taken += 1;
+        }
+        Ok(())
+    })?;
     writer.flush().map_err(fail)?;
     Ok(counts)
 }

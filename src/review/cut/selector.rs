@@ -4,27 +4,63 @@ use super::CutError;
 use crate::capture::Packet;
 use crate::decode::{FlowKey, Transport};
 use crate::output::community_id_of;
+use crate::protocol::announces_flows;
 use crate::review::Cut;
-use crate::review::source::{Evidence, Filter, Results};
+use crate::review::source::{Evidence, Exposure, Filter, Results};
 use crate::time::Timestamp;
 use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
-
-/// Most event ids in the comment of one packet.
-const MAX_IDS: usize = 16;
 
 /// Selects part of a run's captures.
 struct Selector {
     /// Captures that may hold the packets.
     files: Vec<String>,
-    /// Client, service and protocol; none for flows selected by Community ID only.
-    pair: Option<(IpAddr, SocketAddr, String)>,
+    /// Client and service; none for flows selected by Community ID only.
+    pair: Option<Pair>,
     /// Community IDs; any flow of the pair if empty.
     flows: BTreeSet<String>,
     /// Only packets of records in these captures; all packets of the flows if none.
     records: Option<Evidence>,
     /// The event id of the packets.
     id: String,
+}
+
+/// A service, and one of its clients or all.
+struct Pair {
+    client: Option<IpAddr>,
+    server: SocketAddr,
+    transport: String,
+    /// It announces flows at other ports: all flows of the two hosts, but those of these other services.
+    other_services: Option<BTreeSet<SocketAddr>>,
+}
+
+impl Pair {
+    fn of(e: &Exposure, others: &BTreeSet<SocketAddr>) -> Self {
+        let announces = announces_flows(&e.protocol);
+        Self {
+            client: Some(e.client),
+            server: e.server,
+            transport: e.transport.clone(),
+            other_services: announces.then(|| others.clone()),
+        }
+    }
+
+    /// Whether a flow between these ends belongs to it.
+    fn takes(&self, low: SocketAddr, high: SocketAddr, transport: Transport) -> bool {
+        let between = |client: SocketAddr, server: SocketAddr| {
+            self.client.is_none_or(|of| of == client.ip())
+                && match &self.other_services {
+                    None => server == self.server,
+                    Some(others) => {
+                        server.ip() == self.server.ip()
+                            && !others.contains(&server)
+                            && !others.contains(&client)
+                    }
+                }
+        };
+        (self.transport.is_empty() || transport.as_str() == self.transport)
+            && (between(low, high) || between(high, low))
+    }
 }
 
 /// All selectors of a request.
@@ -36,12 +72,16 @@ pub(super) struct Selectors {
 
 impl Selectors {
     /// Selectors for the results that the filter and the flows leave.
-    pub fn of(results: &Results, cut: &Cut) -> Result<Self, CutError> {
+    pub fn of(
+        results: &Results,
+        cut: &Cut,
+        other_services: &BTreeSet<SocketAddr>,
+    ) -> Result<Self, CutError> {
         let filter: &Filter = &cut.filter;
         let mut all = Vec::new();
         let flows: BTreeSet<String> = cut.flows.iter().cloned().collect();
         if !filter.tokens.is_empty() {
-            of_patients(results, &flows, &mut all);
+            of_patients(results, &flows, other_services, &mut all);
         } else {
             let seen =
                 results.exposures.iter().filter(|_| flows.is_empty() || filter.asks_of_exposures());
@@ -49,11 +89,14 @@ impl Selectors {
                 let Some(evidence) = &e.evidence else { continue };
                 all.push(Selector {
                     files: between(results, e.run, evidence),
-                    pair: Some((e.client, e.server, e.transport.clone())),
+                    pair: Some(Pair::of(e, other_services)),
                     flows: flows.clone(),
                     records: None,
                     id: e.id.clone(),
                 });
+            }
+            if !all.is_empty() && filter.asks_of_services() {
+                of_services(results, &flows, &mut all);
             }
             if all.is_empty() && !flows.is_empty() {
                 let files = results.runs.iter().flat_map(|run| run.files.iter().cloned());
@@ -74,6 +117,22 @@ impl Selectors {
         Ok(Self { all, since: filter.since, until: filter.until })
     }
 
+    /// Whether the flows of one client were picked where a service answers anyone, which others may have shown.
+    pub fn is_proven_elsewhere(&self, results: &Results) -> bool {
+        let alone = |e: &Exposure| {
+            let of = |pick: &Selector| {
+                pick.pair
+                    .as_ref()
+                    .is_some_and(|pair| pair.client.is_none() && pair.server == e.server)
+            };
+            !self.all.iter().any(of)
+        };
+        let clients = |e: &Exposure| e.event.pointer("/phi/service/access/clients")?.as_u64();
+        let whole = self.all.iter().all(|pick| pick.records.is_none());
+        let shared = |e: &Exposure| clients(e).is_some_and(|n| n > 1);
+        whole && results.exposures.iter().any(|e| e.open && shared(e) && alone(e))
+    }
+
     /// The captures, each once.
     pub fn files(&self) -> BTreeSet<&str> {
         self.all.iter().flat_map(|pick| pick.files.iter().map(String::as_str)).collect()
@@ -90,14 +149,9 @@ impl Selectors {
         let transport = key.transport;
         let name = community_id_of(low, high, transport.number());
         let of = |pick: &Selector| {
-            let between = |client: IpAddr, server: SocketAddr| {
-                (low.ip() == client && high == server) || (high.ip() == client && low == server)
-            };
             pick.files.iter().any(|f| f == file)
                 && (pick.flows.is_empty() || pick.flows.contains(&name))
-                && pick.pair.as_ref().is_none_or(|(client, server, over)| {
-                    between(*client, *server) && is(transport, over)
-                })
+                && pick.pair.as_ref().is_none_or(|pair| pair.takes(low, high, transport))
         };
         let places = self.all.iter().enumerate().filter(|(_, pick)| of(pick));
         places.map(|(at, _)| at).collect()
@@ -117,18 +171,37 @@ impl Selectors {
                     || (span.first_packet..=span.last_packet).contains(&packet.number)
             })
         });
-        let mut ids: Vec<&str> = of.map(|pick| pick.id.as_str()).take(MAX_IDS).collect();
-        ids.dedup();
-        ids
+        of.map(|pick| pick.id.as_str()).collect()
     }
 }
 
-fn is(transport: Transport, name: &str) -> bool {
-    name.is_empty() || transport.as_str() == name
+/// Adds selectors for all flows of the exposed services: those without a finding may have shown that a service is open.
+fn of_services(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Selector>) {
+    let exposed: BTreeSet<(usize, SocketAddr)> =
+        results.exposures.iter().map(|e| (e.run, e.server)).collect();
+    for service in results.services.iter().filter(|s| exposed.contains(&(s.run, s.server))) {
+        all.push(Selector {
+            files: results.runs.get(service.run).map(|run| run.files.clone()).unwrap_or_default(),
+            pair: Some(Pair {
+                client: None,
+                server: service.server,
+                transport: service.transport.clone(),
+                other_services: None,
+            }),
+            flows: flows.clone(),
+            records: None,
+            id: service.id.clone(),
+        });
+    }
 }
 
 /// Adds selectors for the records of patients.
-fn of_patients(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Selector>) {
+fn of_patients(
+    results: &Results,
+    flows: &BTreeSet<String>,
+    other_services: &BTreeSet<SocketAddr>,
+    all: &mut Vec<Selector>,
+) {
     for patient in &results.patients {
         for seen in &patient.seen {
             let Some(evidence) = &seen.evidence else { continue };
@@ -140,7 +213,7 @@ fn of_patients(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Select
             // are selected.
             all.push(Selector {
                 files: between(results, patient.run, evidence),
-                pair: pair.map(|e| (e.client, e.server, e.transport.clone())),
+                pair: pair.map(|e| Pair::of(e, other_services)),
                 flows: if pair.is_some() {
                     flows.clone()
                 } else {

@@ -11,6 +11,21 @@ use std::path::Path;
 
 /// Longest line, bytes; a hundred times the longest event.
 const MAX_LINE: u64 = 1 << 20;
+/// Longest event that is kept, bytes; parts of summaries are longer, and are not kept.
+const MAX_EVENT: usize = 64 << 10;
+/// Kinds of identifiers of one patient that are kept.
+const MAX_KINDS: usize = 64;
+/// Longest token, bytes.
+const MAX_TOKEN: usize = 64;
+/// Memory for what exceeds the usual size of events, bytes. A file may be compressed, and an event that lists thousands
+/// of patients may repeat a long text for each of them.
+const MAX_EXCESS: usize = 256 << 20;
+/// Usual sizes, bytes: of an exposure, a service or an asset in memory, of a finding, and of the texts of a sighting.
+const USUAL_ENTRY: usize = 16 << 10;
+const USUAL_FINDING: usize = 2 << 10;
+const USUAL_SIGHTING: usize = 512;
+/// A value of JSON in memory, bytes.
+const VALUE: usize = 48;
 
 /// Reads events until `input` ends; `path` is its name in errors.
 pub(super) fn read(
@@ -77,6 +92,8 @@ struct Reader<'a> {
     findings: HashMap<String, (usize, usize)>,
     /// Exposure ids of sightings, until all exposures are known.
     pending: Vec<(usize, usize, String)>,
+    /// What is left of [`MAX_EXCESS`].
+    excess: usize,
 }
 
 impl<'a> Reader<'a> {
@@ -91,19 +108,30 @@ impl<'a> Reader<'a> {
             patients: Places::new(),
             findings: HashMap::new(),
             pending: Vec::new(),
+            excess: MAX_EXCESS,
         }
     }
 
     /// Reads a line; none if it is no event.
     fn line(&mut self, text: &[u8]) -> Option<()> {
         let head: Head = serde_json::from_slice(text).ok()?;
+        if text.len() > MAX_EVENT && head.event.action != "phi-summary" {
+            self.results.losses.too_long += 1;
+            return Some(());
+        }
         let line: Line = serde_json::from_slice(text).ok()?;
         let time = event::time(&line.timestamp)?;
         let action = head.event.action;
         let run = self.run(&line, time, action == "run-summary")?;
         let whole = || serde_json::from_slice::<Value>(text).ok();
         match action.as_str() {
+            "phi-finding" if !self.fits(text.len(), USUAL_FINDING) => Some(false),
             "phi-finding" => self.finding(line, run, time),
+            "phi-exposure" | "service-seen" | "asset-seen"
+                if !self.fits(weight(text), USUAL_ENTRY) =>
+            {
+                Some(false)
+            }
             "phi-exposure" => {
                 let exposure = event::exposure(line, run, whole()?)?;
                 let id = exposure.id.clone();
@@ -128,6 +156,13 @@ impl<'a> Reader<'a> {
             _ => None,
         }
         .map(|held| self.results.losses.entries += u64::from(!held))
+    }
+
+    /// Whether there is room for `bytes`, of which `usual` are not counted.
+    fn fits(&mut self, bytes: usize, usual: usize) -> bool {
+        let left = self.excess.checked_sub(bytes.saturating_sub(usual));
+        self.excess = left.unwrap_or(self.excess);
+        left.is_some()
     }
 
     /// The run of an event. After its summary, a sensor's next event begins another run.
@@ -232,6 +267,10 @@ impl<'a> Reader<'a> {
         seen: PatientObservation,
         exposure: Option<&str>,
     ) -> Option<usize> {
+        if token.len() > MAX_TOKEN || !self.fits(texts(&seen), USUAL_SIGHTING) {
+            self.results.losses.patients += 1;
+            return None;
+        }
         let key = (run, token);
         let at = match self.patients.get(&key) {
             Some(at) => *at,
@@ -258,7 +297,7 @@ impl<'a> Reader<'a> {
         patient.first = patient.first.min(seen.first);
         patient.last = patient.last.max(seen.last);
         for kind in kinds {
-            if !patient.kinds.contains(kind) {
+            if patient.kinds.len() < MAX_KINDS && !patient.kinds.contains(kind) {
                 patient.kinds.push(kind.clone());
             }
         }
@@ -298,6 +337,19 @@ impl<'a> Reader<'a> {
         select(&mut self.results, self.filter);
         self.results
     }
+}
+
+/// Bytes of the texts of a sighting.
+fn texts(seen: &PatientObservation) -> usize {
+    let files = seen.evidence.as_ref().map_or(0, |at| at.file.len() + at.last_file.len());
+    let layers: usize = seen.carrier.iter().map(|layer| layer.len() + size_of::<String>()).sum();
+    let texts = [&seen.id, &seen.rule, &seen.operation, &seen.direction, &seen.community_id];
+    texts.iter().map(|text| text.len()).sum::<usize>() + layers + files
+}
+
+/// Bytes that an event takes in memory as a value of JSON, roughly.
+fn weight(text: &[u8]) -> usize {
+    text.len() + VALUE * memchr::memchr2_iter(b',', b':', text).count()
 }
 
 /// Adds an entry, or replaces the earlier one with its id. False if there is no room.

@@ -119,6 +119,14 @@ impl Filter {
             || self.severity > 0
     }
 
+    /// Whether services are selected, whoever their clients are.
+    pub const fn asks_of_services(&self) -> bool {
+        !(self.servers.is_empty() && self.ports.is_empty())
+            && self.clients.is_empty()
+            && self.exposures.is_empty()
+            && self.severity == 0
+    }
+
     /// Whether a run is selected; `number` counts from 1.
     pub fn takes_run(&self, run: &Run, number: usize) -> bool {
         self.run.is_none_or(|asked| asked == number)

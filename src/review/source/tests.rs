@@ -98,3 +98,45 @@ fn filters_leave_what_was_asked_for_with_right_places() {
         of(Filter { exposures: vec!["x_AAAAAAAAAAAAAAAAAAAA".into()], ..Filter::default() });
     assert_eq!(named.exposures.len(), 2, "by fingerprint, in any case of letters");
 }
+
+#[test]
+fn events_that_list_many_things_take_no_more_memory_than_is_granted() {
+    // A list of patients whose sighting has a long text, which each of them would repeat.
+    let list = |line: usize| {
+        let tokens: Vec<String> = (0..1000).map(|n| format!("\"p_{line}-{n}\"")).collect();
+        let list = format!("\"patients\":[{{\"tokens\":[{}]}}]", tokens.join(","));
+        let event =
+            FINDING.replace("\"patient\":{", "\"unused\":{").replace("\"records\":2", &list);
+        event.replace("dicom-patient", &"r".repeat(30_000))
+    };
+    let held = |results: &Results| -> usize {
+        let seen = results.patients.iter().flat_map(|patient| &patient.seen);
+        seen.map(|seen| seen.rule.len()).sum()
+    };
+    let lines: Vec<String> = (0..20).map(list).collect();
+    let one = read_text(&lines[0], &Filter::default()).expect("reads");
+    assert_eq!((one.patients.len(), one.losses.none()), (1000, true));
+    let all = read_text(&lines.join("\n"), &Filter::default()).expect("reads");
+    assert!(held(&all) < 300 << 20, "{} bytes", held(&all));
+    assert_eq!(all.patients.len() as u64 + all.losses.patients, 20_000);
+    assert!(all.losses.patients > 0);
+    // Exposures of many values, each of which is small.
+    let exposure = |n: usize| {
+        let many = format!("\"network\":{{\"more\":[{}0],", "0,".repeat(30_000));
+        EXPOSURE.replace("01A", &format!("0{n}")).replace("\"network\":{", &many)
+    };
+    let lines: Vec<String> = (0..300).map(exposure).collect();
+    let all = read_text(&lines.join("\n"), &Filter::default()).expect("reads");
+    assert_eq!(all.exposures.len() as u64 + all.losses.entries, 300);
+    assert!((100..250).contains(&all.exposures.len()), "{}", all.exposures.len());
+    // Kinds of identifiers: there are some 30.
+    let kinds: Vec<String> = (0..3000).map(|n| format!("\"k{n}\"")).collect();
+    let many = format!("\"kinds\":[{}]", kinds.join(","));
+    let one = read_text(&FINDING.replace("\"kinds\":[\"sex\"]", &many), &Filter::default());
+    assert!(one.expect("reads").patients[0].kinds.len() <= 64);
+    // And an event that no run writes.
+    let long = EXPOSURE.replace("C-FIND", &"x".repeat(70_000));
+    let text = format!("{FINDING}\n{long}");
+    let results = read_text(&text, &Filter::default()).expect("reads");
+    assert_eq!((results.losses.too_long, results.exposures.len()), (1, 0));
+}

@@ -35,7 +35,7 @@ const MAX_NAME: usize = 128;
 /// Share of random numbers that pass a check, above which the check proves nothing.
 const MAX_CHANCE: f32 = 0.3;
 
-/// Matches all regions.
+/// Represents all regions.
 pub const ALL_REGIONS: &str = "all";
 
 section_entry! {

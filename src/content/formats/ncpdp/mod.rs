@@ -30,7 +30,10 @@ impl Format for Telecom {
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         match media {
             Media::Type { content_type, .. } if *content_type == MEDIA_TYPE => true,
-            Media::Type { .. } | Media::Unknown => begins(head).is_yes(),
+            // Most contents have no separator at all, which is soon seen.
+            Media::Type { .. } | Media::Unknown => {
+                memchr::memchr2(SEGMENT, GROUP, head).is_some() && begins(head).is_yes()
+            }
             _ => false,
         }
     }

@@ -61,6 +61,27 @@ fn text_of_pcl_xl() {
 }
 
 #[test]
+fn letters_of_pcl_xl_that_are_only_numbered_are_no_text() {
+    let job = |code: u8| {
+        let mut job =
+            b") HP-PCL XL;2;0;x\n\xd1\x58\x02\x58\x02\xf8\x89\xc0\x00\xf8\x86\x41\x43".to_vec();
+        // BeginChar, ReadChar with its bitmap, EndChar, SetFont.
+        job.extend(b"\xc8\xc0\x01@\xf8\xa8\x52\xc0");
+        job.push(code);
+        job.extend(b"\xf8\xa2\xc1\x04\x00\xf8\xa3\x53\xfb\x04abcd\x54");
+        job.extend(b"\xc8\xc0\x01@\xf8\xa8\xc1\x32\x00\xf8\xa1\x6f");
+        let text = b"Patient: Roe, Jane, MRN: H77123, DOB: 1970-01-31";
+        job.extend(b"\xd3\x64\x00\x64\x00\xf8\x4c\x6b\xc8\xc0");
+        job.push(text.len() as u8);
+        job.extend(text);
+        job.extend(b"\xf8\xab\xa8\x44");
+        job
+    };
+    assert_eq!(records("", &job(2)), Vec::<String>::new());
+    assert_eq!(records("", &job(b'R')).len(), 1);
+}
+
+#[test]
 fn hostile_commands_never_panic() {
     for job in [
         &b"\x1bE\x1b&a99999999999999999999999999H\x1b&a-1e9Vx"[..],

@@ -7,6 +7,7 @@ use crate::content::formats::pdf::font::usual_width;
 use crate::content::stack::Unread;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::syntax::{ByteOrder, Match};
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// Bytes kept of an operator with incomplete attributes.
@@ -18,6 +19,15 @@ const MAX_ATTRIBUTES: usize = 64;
 /// Lines of one job.
 const MAX_LINES: usize = 200_000;
 
+/// Fonts whose letters are only numbered, at most.
+const MAX_FONTS: usize = 256;
+/// Codes that no text has: a font that has letters there only numbers them.
+const NUMBERS: std::ops::RangeInclusive<u32> = 1..=8;
+/// Letters without a meaning that a job may have, such as bullets.
+const FEW: usize = 64;
+
+const CHAR_CODE: u8 = 162;
+const FONT_NAME: u8 = 168;
 const POINT: u8 = 76;
 const TEXT_DATA: u8 = 171;
 const SPACING_X: u8 = 175;
@@ -48,6 +58,10 @@ impl Format for PclXl {
             x: 0.0,
             y: 0.0,
             size: 50.0,
+            sent: Vec::new(),
+            font: Vec::new(),
+            numbered: BTreeSet::new(),
+            unreadable: 0,
         })
     }
 }
@@ -80,6 +94,12 @@ struct Job {
     y: f64,
     /// Size of the letters in units of the page.
     size: f64,
+    /// The font that is being sent, and the one in use.
+    sent: Vec<u8>,
+    font: Vec<u8>,
+    /// Fonts whose letters are numbered as they occur: only their shapes tell what they are.
+    numbered: BTreeSet<Vec<u8>>,
+    unreadable: usize,
 }
 
 impl Job {
@@ -186,6 +206,14 @@ impl Job {
         }
     }
 
+    fn name(&mut self, attribute: u8) -> Vec<u8> {
+        match self.take(attribute) {
+            Some(Value::Bytes(name)) => name.to_vec(),
+            Some(Value::Wide(name)) => name.iter().flat_map(|unit| unit.to_le_bytes()).collect(),
+            _ => Vec::new(),
+        }
+    }
+
     fn operate(&mut self, operator: u8, scope: &mut Scope<'_>) {
         match operator {
             // BeginPage, EndPage.
@@ -209,8 +237,18 @@ impl Job {
             }
             // SetFont.
             0x6f => {
+                self.font = self.name(FONT_NAME);
                 if let Some(size) = self.numbers(CHAR_SIZE).first().filter(|s| **s > 0.0) {
                     self.size = *size;
+                }
+            }
+            // BeginChar: letters of this font follow.
+            0x52 => self.sent = self.name(FONT_NAME),
+            // ReadChar.
+            0x53 => {
+                let code = self.numbers(CHAR_CODE).first().map_or(0, |code| *code as u32);
+                if NUMBERS.contains(&code) && self.numbered.len() < MAX_FONTS {
+                    self.numbered.insert(self.sent.clone());
                 }
             }
             // Text.
@@ -230,11 +268,13 @@ impl Job {
             _ => return,
         });
         let size = self.size.clamp(1.0, 1e6);
+        let numbered = !self.numbered.is_empty() && self.numbered.contains(&self.font);
         for (at, c) in text.chars().enumerate() {
             let width = f64::from(usual_width(b"", c)) / 1000.0 * size;
             let spot =
                 GlyphPosition { turn: 0, down: self.y, start: self.x, end: self.x + width, size };
-            if !c.is_control() && self.x.is_finite() && self.y.is_finite() {
+            self.unreadable += usize::from(numbered);
+            if !numbered && !c.is_control() && self.x.is_finite() && self.y.is_finite() {
                 self.page.push(c.encode_utf8(&mut [0; 4]), spot);
             }
             self.x += spacing.get(at).copied().unwrap_or(width);
@@ -330,6 +370,9 @@ impl Document for Job {
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         self.flush(scope);
         self.reader.end(scope);
+        if self.unreadable > FEW {
+            scope.give_up(Reason::Unsupported);
+        }
     }
 
     fn memory(&self) -> usize {

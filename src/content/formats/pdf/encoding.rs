@@ -37,7 +37,7 @@ pub(in crate::content::formats) fn character(base: Base, code: u8) -> Option<cha
 fn standard(code: u8) -> Option<char> {
     const HIGH: &str = "\
         \0¡¢£⁄¥ƒ§¤'“«‹›ﬁﬂ\0–†‡·\0¶•‚„”»…‰\0¿\
-        \0`´ˆ˜¯˘˙¨\0˚¸\0˝˛ˇ—\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
+        \0`´ˆ˜¯˘˙¨\0˚¸\0˝˛ˇ—\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\
         \0Æ\0ª\0\0\0\0ŁØŒº\0\0\0\0\0æ\0\0\0ı\0\0łøœß\0\0\0\0";
     match code {
         0x27 => Some('’'),
@@ -173,6 +173,17 @@ const ACCENTS: &[(&str, char)] = &[
 const GREEK: &str = "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi omicron \
                      pi rho - sigma tau upsilon phi chi psi omega";
 
+/// The names of the glyphs that fonts of printers have: letters with and without accents, and signs.
+pub(in crate::content::formats) fn names() -> impl Iterator<Item = String> {
+    let letters = || ('A'..='Z').chain('a'..='z');
+    let composed = letters().flat_map(|letter| {
+        let composed = ACCENTS.iter().filter(move |(_, accent)| compose(letter, *accent).is_some());
+        composed.map(move |(name, _)| format!("{letter}{name}"))
+    });
+    let signs = NAMES.iter().map(|(name, _)| (*name).to_owned());
+    letters().map(String::from).chain(signs).chain(composed)
+}
+
 /// Appends the text of the glyph `name`; false if the name has no meaning.
 pub(in crate::content::formats) fn glyph(name: &[u8], out: &mut String) -> bool {
     let Ok(name) = std::str::from_utf8(name) else { return false };
@@ -197,8 +208,12 @@ fn single(name: &str) -> Option<char> {
     if let Some(digits) = name.strip_prefix("uni") {
         return digits.get(..4).and_then(hex);
     }
-    if first == 'u' && matches!(name.len(), 5..=7) {
-        return hex(letters.as_str());
+    // `u1F600`, but not `uacute`.
+    if first == 'u'
+        && matches!(name.len(), 5..=7)
+        && let Some(c) = hex(letters.as_str())
+    {
+        return Some(c);
     }
     if let Some(number) = name.strip_prefix("afii").and_then(|n| n.parse::<u32>().ok()) {
         return cyrillic(number);
@@ -236,4 +251,33 @@ pub(in crate::content::formats) fn text_string(bytes: &[u8]) -> String {
         _ => encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0,
     }
     .into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_of_the_standard_encoding_have_their_codes() {
+        for (code, letter) in [
+            (0xD0, '—'),
+            (0xE1, 'Æ'),
+            (0xE8, 'Ł'),
+            (0xE9, 'Ø'),
+            (0xF1, 'æ'),
+            (0xF8, 'ł'),
+            (0xFB, 'ß'),
+        ] {
+            assert_eq!(character(Base::Standard, code), Some(letter), "{code:x}");
+        }
+        assert_eq!(character(Base::Standard, 0xFC), None);
+    }
+
+    #[test]
+    fn every_name_has_a_meaning() {
+        for name in names() {
+            assert!(glyph(name.as_bytes(), &mut String::new()), "{name}");
+        }
+        assert!(names().any(|name| name == "Idieresis"));
+    }
 }

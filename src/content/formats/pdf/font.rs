@@ -148,6 +148,8 @@ fn simple_table(file: &File<'_>, dict: &Dict) -> Vec<Option<Box<str>>> {
         b"MacRomanEncoding" => Some(Base::MacRoman),
         b"WinAnsiEncoding" => Some(Base::WinAnsi),
         b"StandardEncoding" => Some(Base::Standard),
+        // In the packed pages of Ghostscript.
+        b"ISOLatin1Encoding" => Some(Base::WinAnsi),
         _ => None,
     };
     let encoding = match file.value(dict.get(b"Encoding")) {

@@ -25,8 +25,11 @@ pub(super) struct Glyphs {
     charset: Option<&'static encoding_rs::Encoding>,
     /// The fonts of a composite font by the first byte of a code.
     parts: Vec<Rc<Glyphs>>,
-    /// Units of the font's size: 1000, except for bitmap fonts.
+    /// Units of the font's size: 1000 for Type 1, 1 for TrueType and composite fonts.
     units: f64,
+    /// Its codes number the letters as they first occurred, and its names say no more: only their outlines tell what
+    /// they are.
+    numbered: bool,
 }
 
 /// Spacing of a string beside the widths of its letters.
@@ -68,7 +71,9 @@ impl Machine<'_> {
         let unit = [0.001, 0.0, 0.0, 0.001, 0.0, 0.0].map(Object::Number).to_vec();
         let matrix = self.store.new_array(unit, false)?;
         self.store.put_named(font, b"FontMatrix", matrix)?;
-        for empty in [&b"FontInfo"[..], b"Private", b"CharStrings"] {
+        let outlines = self.outlines()?;
+        self.store.put_named(font, b"CharStrings", Object::Dict(outlines))?;
+        for empty in [&b"FontInfo"[..], b"Private"] {
             let dict = self.store.new_dict(Default::default())?;
             self.store.put_named(font, empty, Object::Dict(dict))?;
         }
@@ -77,6 +82,19 @@ impl Machine<'_> {
         self.store.put_named(font, b"FontBBox", bounds)?;
         self.store.put(FONTS, key, Object::Dict(font))?;
         Some(font)
+    }
+
+    /// The outlines of printers' fonts, by name: programs look whether a font has the letters of an encoding.
+    fn outlines(&mut self) -> Option<u32> {
+        if self.outlines.is_none() {
+            let outlines = self.store.new_dict(Default::default())?;
+            for name in encoding::names().chain([".notdef".to_owned()]) {
+                self.store.put_named(outlines, name.as_bytes(), Object::Null)?;
+            }
+            self.burn(GLYPHS_COST);
+            self.outlines = Some(outlines);
+        }
+        self.outlines
     }
 
     /// A font of another size.
@@ -123,6 +141,7 @@ impl Machine<'_> {
             charset: charset(&name),
             parts: Vec::new(),
             units: self.units(font),
+            numbered: self.is_numbered(font, array),
         };
         if depth == 0
             && let Some(parts) = self.store.get_named(font, b"FDepVector")
@@ -145,7 +164,7 @@ impl Machine<'_> {
         let items: Vec<Object> = self.store.array(array).unwrap_or_default().to_vec();
         for code in 0..256usize {
             let item = items.get(code).copied().unwrap_or(Object::Null);
-            let text = self.shown(item, code as u8, named, !items.is_empty());
+            let text = self.shown(item, code as u8, named, &glyphs);
             let first = text.as_deref().and_then(|t| t.chars().next()).unwrap_or(' ');
             glyphs.widths.push(f64::from(usual_width(&name, first)));
             glyphs.table.push(text);
@@ -153,8 +172,23 @@ impl Machine<'_> {
         glyphs
     }
 
+    /// Whether the letters of a font are numbered from 1 on (`c01`, `G2`), where text has control characters.
+    fn is_numbered(&self, font: u32, encoding: Object) -> bool {
+        let Some(Object::Dict(outlines)) = self.store.get_named(font, b"CharStrings") else {
+            return false;
+        };
+        let items = self.store.array(encoding).unwrap_or_default();
+        [1, 2].into_iter().all(|code| {
+            let item = items.get(code).copied().unwrap_or(Object::Null);
+            let spelled = self.store.bytes(item).unwrap_or_default();
+            let digits = spelled.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+            let known = matches!(item, Object::Name(name) if self.store.get(outlines, Key::Name(name.0)).is_some());
+            known && digits > 0 && !encoding::glyph(spelled, &mut String::new())
+        })
+    }
+
     /// The text of a glyph name; one without meaning (`G17`) means its code.
-    fn shown(&self, name: Object, code: u8, named: Option<u32>, encoded: bool) -> Option<Box<str>> {
+    fn shown(&self, name: Object, code: u8, named: Option<u32>, font: &Glyphs) -> Option<Box<str>> {
         let spelled = self.store.bytes(name).unwrap_or_default();
         if let Some(unicode) = named
             && let Object::Name(name) = name
@@ -176,7 +210,7 @@ impl Machine<'_> {
         if encoding::glyph(spelled, &mut text) {
             return Some(text.into());
         }
-        if spelled == b".notdef" && encoded {
+        if spelled == b".notdef" && !font.plain || font.numbered {
             return None;
         }
         encoding::character(Base::WinAnsi, code).map(|c| c.to_string().into())
@@ -184,7 +218,11 @@ impl Machine<'_> {
 
     /// Units of a font's space per unit of its size.
     fn units(&self, font: u32) -> f64 {
-        let bitmap = self.store.get_named(font, b"FontType") == Some(Object::Number(3.0));
+        let kind = match self.store.get_named(font, b"FontType") {
+            Some(Object::Number(kind)) => kind as u8,
+            _ => 1,
+        };
+        let bitmap = kind == 3;
         let bounds = self.store.get_named(font, b"FontBBox");
         let bounds = bounds.and_then(|b| self.store.array(b));
         match bounds {
@@ -194,6 +232,8 @@ impl Machine<'_> {
                 (high - low) / BOX_HEIGHT
             }
             _ if bitmap => 10.0,
+            // Composite fonts, TrueType, and TrueType with CIDs (PLRM 5.10, 5.8, 5.11).
+            _ if matches!(kind, 0 | 11 | 42) => 1.0,
             _ => 1000.0,
         }
     }
@@ -206,10 +246,49 @@ impl Machine<'_> {
         visible: bool,
     ) -> Option<()> {
         let font = self.graphics.font?;
+        let glyphs = self.glyphs(font, 0);
+        self.show_with(font, &glyphs, string, spacing, visible)
+    }
+
+    /// Shows the glyph of a name, which the font's encoding may not have.
+    pub(super) fn show_glyph(&mut self, glyph: Object) -> Option<()> {
+        let font = self.graphics.font?;
+        let mut text = String::new();
+        let spelled = self.store.bytes(glyph).unwrap_or_default();
+        if !encoding::glyph(spelled, &mut text) {
+            let array = self.store.get_named(font, b"Encoding")?;
+            let code = self.store.array(array)?.iter().position(|o| *o == glyph)?;
+            return self.show(&[u8::try_from(code).ok()?], &Spacing::default(), true);
+        }
+        let name = self.store.get_named(font, b"FontName");
+        let name = name.and_then(|n| self.store.bytes(n)).unwrap_or_default();
+        let first = text.chars().next().unwrap_or(' ');
+        let glyphs = Glyphs {
+            widths: vec![f64::from(usual_width(name, first))],
+            table: vec![Some(text.into())],
+            plain: false,
+            charset: None,
+            parts: Vec::new(),
+            units: self.units(font),
+            numbered: false,
+        };
+        self.show_with(font, &glyphs, &[0], &Spacing::default(), true)
+    }
+
+    fn show_with(
+        &mut self,
+        font: u32,
+        glyphs: &Glyphs,
+        string: &[u8],
+        spacing: &Spacing<'_>,
+        visible: bool,
+    ) -> Option<()> {
         let matrix = self.store.get_named(font, b"FontMatrix")?;
         let matrix = self.store.matrix(matrix)?;
-        let glyphs = self.glyphs(font, 0);
         self.burn(string.len());
+        if glyphs.numbered {
+            self.unreadable += string.len();
+        }
         let units = glyphs.units;
         let ctm = self.graphics.ctm;
         // The directions of writing and of the letters' height in device space.

@@ -77,8 +77,12 @@ pub(super) struct Machine<'a> {
     give: &'a mut dyn FnMut(&Line),
     steps: u64,
     lines: usize,
+    /// The outlines of the fonts that printers have.
+    pub(super) outlines: Option<u32>,
     /// A limit cut it.
     pub(super) limited: bool,
+    /// Letters that only their outlines tell.
+    pub(super) unreadable: usize,
 }
 
 impl Pending {
@@ -121,7 +125,9 @@ impl<'a> Machine<'a> {
             give,
             steps: 0,
             lines: 0,
+            outlines: None,
             limited: false,
+            unreadable: 0,
         };
         operators::set_up(&mut machine);
         machine

@@ -24,6 +24,8 @@ use zeroize::Zeroizing;
 const MAX_JOB: usize = 16 << 20;
 /// Bytes before `%!`: the end of a job before it, and the header of files with a preview.
 const MAX_LEAD: usize = 64;
+/// Letters without a meaning that a page may have, such as bullets.
+const FEW: usize = 64;
 /// The work of a step, which is a look-up and a copy.
 const STEP: u64 = 3;
 /// Magic of a file with a preview (EPSF 3.0 section 5).
@@ -102,11 +104,14 @@ fn read(job: &[u8], scope: &mut Scope<'_>) {
     let mut give = |line: &_| reader.line(line, scope);
     let mut machine = Machine::new(&mut give);
     let steps = machine.run(program, most);
-    let limited = machine.limited;
+    let (limited, unreadable) = (machine.limited, machine.unreadable);
     scope.spend(steps * STEP);
     reader.end(scope);
     if limited {
         scope.give_up(Reason::Limit);
+    }
+    if unreadable > FEW {
+        scope.give_up(Reason::Unsupported);
     }
 }
 

@@ -91,6 +91,23 @@ pub(super) fn end_header(archive: &[u8]) -> Option<&[u8]> {
     archive.get(begin..begin.checked_add(number(20)?)?)
 }
 
+/// The parts of a header that were read. Each is written once; with one that comes again, a few bytes would have all
+/// folders or files listed again.
+#[derive(Default)]
+struct Parts(u64);
+
+impl Parts {
+    /// Notes the part `id`, which is less than 64.
+    fn once(&mut self, id: u64) -> Result<(), Reason> {
+        let bit = 1 << id;
+        if self.0 & bit != 0 {
+            return Err(Reason::Malformed);
+        }
+        self.0 |= bit;
+        Ok(())
+    }
+}
+
 /// Reads a header of `archive`.
 ///
 /// # Errors
@@ -166,17 +183,28 @@ impl<'a> Reader<'a> {
 
     fn header(&mut self) -> Result<Streams<'a>, Reason> {
         let mut streams = Streams::default();
+        let mut parts = Parts::default();
         loop {
             match self.number()? {
                 id::END => return Ok(streams),
-                id::ARCHIVE_PROPERTIES => {
+                part @ id::ARCHIVE_PROPERTIES => {
+                    parts.once(part)?;
                     while self.number()? != id::END {
                         self.property()?;
                     }
                 }
-                id::ADDITIONAL_STREAMS => self.streams(&mut Streams::default())?,
-                id::MAIN_STREAMS => self.streams(&mut streams)?,
-                id::FILES => self.files(&mut streams)?,
+                part @ id::ADDITIONAL_STREAMS => {
+                    parts.once(part)?;
+                    self.streams(&mut Streams::default())?;
+                }
+                part @ id::MAIN_STREAMS => {
+                    parts.once(part)?;
+                    self.streams(&mut streams)?;
+                }
+                part @ id::FILES => {
+                    parts.once(part)?;
+                    self.files(&mut streams)?;
+                }
                 _ => return Err(Reason::Malformed),
             }
         }
@@ -191,12 +219,20 @@ impl<'a> Reader<'a> {
     fn streams(&mut self, streams: &mut Streams<'a>) -> Result<(), Reason> {
         let mut packed = Vec::new();
         let mut has_files = false;
+        let mut parts = Parts::default();
         loop {
             match self.number()? {
                 id::END => break,
-                id::PACK_INFO => packed = self.packed()?,
-                id::UNPACK_INFO => streams.folders = self.folders()?,
-                id::SUB_STREAMS => {
+                part @ id::PACK_INFO => {
+                    parts.once(part)?;
+                    packed = self.packed()?;
+                }
+                part @ id::UNPACK_INFO => {
+                    parts.once(part)?;
+                    streams.folders = self.folders()?;
+                }
+                part @ id::SUB_STREAMS => {
+                    parts.once(part)?;
                     self.sub_streams(&mut streams.folders)?;
                     has_files = true;
                 }
@@ -221,10 +257,12 @@ impl<'a> Reader<'a> {
         let count = self.count(MAX_FOLDERS)?;
         let mut at = START.checked_add(begin).ok_or(Reason::Malformed)?;
         let mut streams = Vec::new();
+        let mut parts = Parts::default();
         loop {
             match self.number()? {
                 id::END => return Ok(streams),
-                id::SIZE => {
+                part @ id::SIZE => {
+                    parts.once(part)?;
                     for _ in 0..count {
                         let len = usize::try_from(self.number()?).map_err(|_| Reason::Malformed)?;
                         let end = at.checked_add(len).ok_or(Reason::Malformed)?;
@@ -232,7 +270,10 @@ impl<'a> Reader<'a> {
                         at = end;
                     }
                 }
-                id::CRC => drop(self.digests(count)?),
+                part @ id::CRC => {
+                    parts.once(part)?;
+                    self.digests(count)?;
+                }
                 _ => return Err(Reason::Malformed),
             }
         }
@@ -261,10 +302,12 @@ impl<'a> Reader<'a> {
             }
             folder.methods = order.iter().filter_map(|at| sized.get(*at).copied()).collect();
         }
+        let mut parts = Parts::default();
         loop {
             match self.number()? {
                 id::END => return Ok(folders),
-                id::CRC => {
+                part @ id::CRC => {
+                    parts.once(part)?;
                     let defined = self.digests(count)?;
                     folders.iter_mut().zip(defined).for_each(|(folder, has)| folder.has_crc = has);
                 }
@@ -341,28 +384,30 @@ impl<'a> Reader<'a> {
         if sized {
             id = self.number()?;
         }
-        while id != id::END {
-            if id != id::CRC {
-                return Err(Reason::Malformed);
-            }
+        if id == id::CRC {
             let known = |folder: &Folder<'_>, count: usize| folder.has_crc && count == 1;
             let unknown = folders.iter().zip(&counts).filter(|(f, n)| !known(f, **n));
             let count = unknown.map(|(_, n)| *n).sum();
             self.digests(count)?;
             id = self.number()?;
         }
-        Ok(())
+        if id == id::END { Ok(()) } else { Err(Reason::Malformed) }
     }
 
     /// Names, and which files have no data.
     fn files(&mut self, streams: &mut Streams<'a>) -> Result<(), Reason> {
         let count = self.count(MAX_FILES)?;
         let mut empty = vec![false; count];
+        let mut parts = Parts::default();
         loop {
             match self.number()? {
                 id::END => break,
-                id::EMPTY_STREAM => empty = self.property()?.bits(count)?.collect(),
-                id::NAMES => {
+                part @ id::EMPTY_STREAM => {
+                    parts.once(part)?;
+                    empty = self.property()?.bits(count)?.collect();
+                }
+                part @ id::NAMES => {
+                    parts.once(part)?;
                     let mut names = self.property()?;
                     if names.byte()? != 0 {
                         return Err(Reason::Unsupported);

@@ -10,10 +10,11 @@ mod unpack;
 use crate::content::extract::record::Marks;
 use crate::content::formats::paged_file::PagedFile;
 use crate::content::stack::LARGE_DECODER;
-use crate::content::stack::coding::is_bomb;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
+use crate::protocol::bomb::is_bomb;
 use header::{Folder, Header};
 use std::io::Read;
+use unpack::Work;
 
 /// Longest header that is itself packed, bytes.
 const MAX_HEADER: u64 = 4 << 20;
@@ -60,6 +61,31 @@ fn read(archive: &[u8], _path: Marks, scope: &mut Scope<'_>) -> bool {
     true
 }
 
+/// What unpacks a folder, as far as `work` goes.
+fn open<'a>(
+    folder: &Folder<'a>,
+    work: &'a Work,
+    scope: &mut Scope<'_>,
+) -> Result<Box<dyn Read + 'a>, Reason> {
+    if scope.spend(4 * LARGE_DECODER) { unpack::unpack(folder, work) } else { Err(Reason::Budget) }
+}
+
+/// Reads the next bytes, at least one, and pays for what all methods of the folder did for them.
+fn paid(
+    work: &Work,
+    scope: &mut Scope<'_>,
+    read: impl FnOnce() -> std::io::Result<usize>,
+) -> Result<usize, Reason> {
+    let allowed = scope.work_left();
+    work.allow(allowed);
+    let made = read();
+    let left = work.left();
+    if !scope.spend(allowed - left) || left == 0 {
+        return Err(Reason::Budget);
+    }
+    made.ok().filter(|made| *made > 0).ok_or(Reason::Malformed)
+}
+
 /// What one archive unpacks to.
 struct Output {
     /// Bytes of the archive.
@@ -103,24 +129,24 @@ impl Output {
                 if len > MAX_HEADER {
                     return Err(Reason::Limit);
                 }
-                let mut reader = self.open(&folder, scope)?;
+                let work = Work::default();
+                let mut reader = open(&folder, &work, scope)?;
                 let mut header = Vec::new();
-                let read = (&mut reader).take(len).read_to_end(&mut header);
-                read.map_err(|_| Reason::Malformed)?;
+                let mut piece = [0; PIECE];
+                while (header.len() as u64) < len {
+                    let left = usize::try_from(len).unwrap_or(usize::MAX) - header.len();
+                    let room = piece.get_mut(..left.min(PIECE)).unwrap_or_default();
+                    let made = paid(&work, scope, || reader.read(room))?;
+                    header.extend_from_slice(piece.get(..made).unwrap_or_default());
+                }
                 drop(reader);
+                // It is read, too.
+                if !scope.spend(len) {
+                    return Err(Reason::Budget);
+                }
                 self.header(&header, archive, depth, scope)
             }
         }
-    }
-
-    /// What unpacks a folder.
-    fn open<'a>(
-        &self,
-        folder: &Folder<'a>,
-        scope: &mut Scope<'_>,
-    ) -> Result<Box<dyn Read + 'a>, Reason> {
-        let reader = unpack::unpack(folder)?;
-        if scope.spend(4 * LARGE_DECODER) { Ok(reader) } else { Err(Reason::Budget) }
     }
 
     /// Reads the files of a folder, by name and size.
@@ -133,10 +159,11 @@ impl Output {
         if files.is_empty() {
             return Ok(());
         }
-        let mut reader = self.open(folder, scope)?;
+        let work = Work::default();
+        let mut reader = open(folder, &work, scope)?;
         for (name, size) in files {
             let mut member = Nested::new(&Media::Type { content_type: "", name });
-            let read = self.file(&mut reader, *size, &mut member, scope);
+            let read = self.file((&mut reader, &work), *size, &mut member, scope);
             member.end(Ending::complete_if(read.is_ok()), scope);
             read?;
         }
@@ -145,7 +172,7 @@ impl Output {
 
     fn file(
         &mut self,
-        reader: &mut dyn Read,
+        (reader, work): (&mut dyn Read, &Work),
         size: u64,
         member: &mut Nested,
         scope: &mut Scope<'_>,
@@ -155,15 +182,9 @@ impl Output {
         while left > 0 {
             let most = piece.len().min(usize::try_from(left).unwrap_or(usize::MAX));
             let room = piece.get_mut(..most).unwrap_or_default();
-            let made = reader.read(room).map_err(|_| Reason::Malformed)?;
-            if made == 0 {
-                return Err(Reason::Malformed);
-            }
+            let made = paid(work, scope, || reader.read(room))?;
             left -= made as u64;
             self.given += made as u64;
-            if !scope.spend(made as u64) {
-                return Err(Reason::Budget);
-            }
             if is_bomb(self.taken, self.given) {
                 return Err(Reason::Limit);
             }

@@ -112,3 +112,90 @@ fn counts_and_sizes_that_lie_cost_nothing() {
     let data = with_header(&again, &again);
     assert_eq!(given_up(&data), [(Reason::Limit, 1)]);
 }
+
+/// A header that lists so many folders of one byte each, then their files again and again.
+fn listed_again(folders: u16, times: usize) -> Vec<u8> {
+    let [low, high] = folders.to_le_bytes();
+    let header = [
+        &[0x01, 0x04, 0x07, 0x0b, 0x80 | high, low, 0x00][..],
+        &[0x01, 0x01, 0x00].repeat(folders.into()),
+        &[0x0c],
+        &[0x01].repeat(folders.into()),
+        &[0x00],
+        &[0x08, 0x00].repeat(times),
+        &[0x00, 0x00],
+    ];
+    with_header(b"", &header.concat())
+}
+
+#[test]
+fn no_part_of_a_header_comes_twice() {
+    let (header, parts) = (&[0x01][..], [&[0x04, 0x00][..], &[0x05, 0x00, 0x00], &[0x03, 0x00]]);
+    for part in parts {
+        let once = [header, part, &[0x00]].concat();
+        assert_eq!(given_up(&with_header(b"", &once)), [], "{part:?}");
+        let twice = [header, part, part, &[0x00]].concat();
+        assert_eq!(given_up(&with_header(b"", &twice)), [(Reason::Malformed, 1)], "{part:?}");
+    }
+    // Ten thousand bytes of it would list three million files.
+    let listed = |archive: &[u8]| {
+        let parsed = header::parse(header::end_header(archive).expect("a header"), archive);
+        parsed.map(|header| match header {
+            Header::Plain(streams) => streams.folders.iter().map(|folder| folder.files.len()).sum(),
+            Header::Packed(_) => 0,
+        })
+    };
+    assert_eq!(listed(&listed_again(300, 1)), Ok(300));
+    assert_eq!(listed(&listed_again(300, 2)), Err(Reason::Malformed));
+}
+
+/// An archive of one folder, whose methods are listed as they unpack it, with what comes out of each.
+fn with_methods(packed: &[u8], methods: &[(&[u8], u32)]) -> Vec<u8> {
+    let size = |n: u32| [&[0xf0][..], &n.to_le_bytes()].concat();
+    let count = methods.len() as u8;
+    let mut header =
+        [&[0x01, 0x04, 0x06, 0x00, 0x01, 0x09][..], &size(packed.len() as u32)].concat();
+    header.extend([0x00, 0x07, 0x0b, 0x01, 0x00, count]);
+    // The last one is listed first, and takes what comes out of the next.
+    methods.iter().rev().for_each(|(method, _)| header.extend_from_slice(method));
+    (1..count).for_each(|at| header.extend([at - 1, at]));
+    header.push(0x0c);
+    methods.iter().rev().for_each(|(_, unpacked)| header.extend(size(*unpacked)));
+    header.extend([0x00, 0x00, 0x00]);
+    with_header(packed, &header)
+}
+
+fn deflated(data: &[u8]) -> Vec<u8> {
+    let mut out = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::best());
+    std::io::Write::write_all(&mut out, data).expect("memory");
+    out.finish().expect("memory")
+}
+
+const DEFLATE: &[u8] = &[0x03, 0x04, 0x01, 0x08];
+/// With a dictionary of 16 MiB.
+const LARGE: &[u8] = &[0x21, 0x21, 0x01, 24];
+
+#[test]
+fn a_method_pays_for_what_only_the_next_one_sees() {
+    let patients = b"mrn,last_name,dob\n48813,Roe,1958-03-02\n";
+    let size = patients.len() as u32;
+    let once = deflated(patients);
+    let twice = with_methods(&deflated(&once), &[(DEFLATE, once.len() as u32), (DEFLATE, size)]);
+    assert_eq!(given_up(&twice), []);
+    assert_eq!(records("", &twice).len(), 1, "a chain of methods is read");
+    // Blocks without a byte, of which nothing comes out.
+    let nothing = b"\0\0\0\xff\xff".repeat(4 << 20);
+    let packed = deflated(&nothing);
+    assert!(packed.len() < 100_000);
+    let archive = with_methods(&packed, &[(DEFLATE, nothing.len() as u32), (DEFLATE, 10)]);
+    assert_eq!(given_up(&archive), [(Reason::Budget, 1)]);
+}
+
+#[test]
+fn the_dictionaries_of_a_folder_have_one_limit() {
+    let half = 9 << 20;
+    let archive = with_methods(b"\0", &[(LARGE, half), (LARGE, 100)]);
+    assert_eq!(given_up(&archive), [(Reason::Malformed, 1)]);
+    let archive = with_methods(b"\0", &[(LARGE, half), (LARGE, half)]);
+    assert_eq!(given_up(&archive), [(Reason::Limit, 1)]);
+}

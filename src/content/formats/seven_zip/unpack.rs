@@ -5,9 +5,11 @@ use crate::content::Reason;
 use lzma_rust2::filter::bcj::BcjReader;
 use lzma_rust2::filter::delta::DeltaReader;
 use lzma_rust2::{Lzma2Reader, LzmaReader};
+use std::cell::Cell;
 use std::io::Read;
 
-/// Largest dictionary, bytes: as for xz files. One that is larger than what comes out is not needed whole.
+/// Largest dictionaries of a folder together, bytes: as for xz files. One that is larger than what comes out is not
+/// needed whole.
 const MAX_DICTIONARY: u64 = 16 << 20;
 /// Smallest dictionary of LZMA, bytes.
 const MIN_DICTIONARY: u64 = 4096;
@@ -26,19 +28,65 @@ mod method {
     pub const AES: u64 = 0x06_f1_07_01;
 }
 
-/// What comes out of a folder, read in order.
+/// The work that a folder may still cause. A method pays for what comes out of it, also if only the next method reads
+/// that: otherwise a chain of methods would work for hours on nothing that anyone sees.
+#[derive(Default)]
+pub(super) struct Work(Cell<u64>);
+
+impl Work {
+    /// So much is allowed from now on.
+    pub fn allow(&self, work: u64) {
+        self.0.set(work);
+    }
+
+    /// What is left of it.
+    pub fn left(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// What a byte costs that another method unpacks further: that may set up its tables for every few of them.
+const PACKED_BYTE: u64 = 4;
+
+/// A reader that pays for each byte.
+struct Paid<'a> {
+    inner: Box<dyn Read + 'a>,
+    work: &'a Work,
+    /// The work of each byte.
+    cost: u64,
+}
+
+impl Read for Paid<'_> {
+    fn read(&mut self, room: &mut [u8]) -> std::io::Result<usize> {
+        let left = self.work.left();
+        if left == 0 {
+            return Err(std::io::ErrorKind::QuotaExceeded.into());
+        }
+        let most = usize::try_from(left.div_ceil(self.cost)).unwrap_or(usize::MAX).min(room.len());
+        let made = self.inner.read(room.get_mut(..most).unwrap_or_default())?;
+        self.work.allow(self.work.left().saturating_sub(made as u64 * self.cost));
+        Ok(made)
+    }
+}
+
+/// What comes out of a folder, read in order, as far as `work` goes.
 ///
 /// # Errors
 /// Why it cannot be unpacked: it is encrypted, or a method or its dictionary is not supported.
-pub(super) fn unpack<'a>(folder: &Folder<'a>) -> Result<Box<dyn Read + 'a>, Reason> {
+pub(super) fn unpack<'a>(
+    folder: &Folder<'a>,
+    work: &'a Work,
+) -> Result<Box<dyn Read + 'a>, Reason> {
     if folder.methods.is_empty() {
         return Err(Reason::Unsupported);
     }
     let mut reader: Box<dyn Read + 'a> = Box::new(folder.packed);
-    for of in &folder.methods {
-        let window = |declared: u64| {
+    let mut room = MAX_DICTIONARY;
+    for (at, of) in folder.methods.iter().enumerate() {
+        let mut window = |declared: u64| {
             let needed = declared.min(of.unpacked).max(MIN_DICTIONARY);
-            u32::try_from(needed).ok().filter(|_| needed <= MAX_DICTIONARY).ok_or(Reason::Limit)
+            room = room.checked_sub(needed).ok_or(Reason::Limit)?;
+            u32::try_from(needed).map_err(|_| Reason::Limit)
         };
         reader = match (of.id, of.properties) {
             (method::COPY, _) => reader,
@@ -62,6 +110,8 @@ pub(super) fn unpack<'a>(folder: &Folder<'a>) -> Result<Box<dyn Read + 'a>, Reas
             (method::AES, _) => return Err(Reason::Encrypted),
             _ => return Err(Reason::Unsupported),
         };
+        let cost = if at + 1 == folder.methods.len() { 1 } else { PACKED_BYTE };
+        reader = Box::new(Paid { inner: reader, work, cost });
     }
     Ok(reader)
 }

@@ -8,9 +8,10 @@ mod screen;
 #[cfg(test)]
 mod tests;
 
-use crate::content::extract::labels::Labels;
-use crate::content::extract::layout::{GlyphPosition, Line, Page};
+use crate::content::extract::layout::{self, GlyphPosition, Line, Page};
 use crate::content::extract::page::PageReader;
+use crate::content::extract::table::Sheet;
+use crate::content::formats::text;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use screen::{Event, Screen, WIDE};
@@ -42,14 +43,14 @@ impl Format for Terminal {
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
-        Box::new(Session { screen: Screen::default(), lines: Labels::new("terminal"), seen: 0 })
+        Box::new(Session { screen: Screen::default(), lines: Sheet::new("terminal"), seen: 0 })
     }
 }
 
 struct Session {
     screen: Screen,
     /// What rolls up.
-    lines: Labels,
+    lines: Sheet,
     /// The screen that was read last.
     seen: u64,
 }
@@ -58,6 +59,8 @@ struct Session {
 const SIZE: f64 = 10.0;
 const WIDTH: f64 = 6.0;
 const HEIGHT: f64 = 12.0;
+/// Signs between the columns of a table that is drawn.
+const BARS: [char; 4] = ['|', '│', '┃', '║'];
 
 impl Session {
     /// Reads the screen, unless it is as it was.
@@ -70,8 +73,10 @@ impl Session {
         for (row, cells) in self.screen.rows().enumerate() {
             let blank = |at: usize| cells.get(at).is_none_or(|c| *c == ' ');
             for (column, c) in cells.iter().enumerate() {
-                // One blank is a blank, two are a gap.
-                if *c == ' ' && (column == 0 || blank(column - 1) || blank(column + 1))
+                let before = column == 0 || blank(column - 1);
+                // One blank is a blank, two are a gap, and so is a bar.
+                if *c == ' ' && (before || blank(column + 1))
+                    || BARS.contains(c) && before && blank(column + 1)
                     || *c == WIDE
                 {
                     continue;
@@ -86,18 +91,24 @@ impl Session {
         let mut lines: Vec<Line> = Vec::new();
         page.lines(&mut lines);
         let mut reader = PageReader::new("terminal");
-        lines.iter().for_each(|line| reader.line(line, scope));
+        let records = layout::records(&lines, HEIGHT);
+        for (at, line) in lines.iter().enumerate() {
+            if records.contains(&at) {
+                reader.end(scope);
+            }
+            reader.line(line, scope);
+        }
         reader.end(scope);
     }
 
     fn event(&mut self, event: Event, scope: &mut Scope<'_>) {
         match event {
-            Event::Line(text) => self.lines.line(&text, scope),
+            Event::Line(text) => text::read(&mut self.lines, text.as_bytes(), scope),
             Event::Screen => self.read(scope),
             // A form begins, or that of another person.
             Event::Cleared => {
                 self.read(scope);
-                self.lines.emit(scope);
+                self.lines.end(scope);
             }
         }
     }
@@ -115,7 +126,7 @@ impl Document for Session {
 
     fn gap(&mut self, _len: u64, _scope: &mut Scope<'_>) -> Want {
         self.screen.lose();
-        self.lines.forget();
+        self.lines.lose();
         Want::ALL
     }
 
@@ -123,7 +134,7 @@ impl Document for Session {
         if let Some(event) = self.screen.finish() {
             self.event(event, scope);
         }
-        self.lines.emit(scope);
+        self.lines.end(scope);
     }
 
     fn memory(&self) -> usize {

@@ -85,3 +85,47 @@ fn shells_are_silent_and_controls_harmless() {
         assert_eq!(screens(text), [""; 0]);
     }
 }
+
+#[test]
+fn tables_of_database_consoles_that_roll_up() {
+    let jane = |record: &str| record.contains("name=Roe") && record.contains("patient_id=H77123");
+    for (head, ruler, row) in [
+        (
+            " mrn    | last_name | birth_date",
+            "--------+-----------+-----------",
+            " H77123 | Roe       | 1970-01-31",
+        ),
+        (
+            "| mrn    | last_name | birth_date |",
+            "+--------+-----------+------------+",
+            "| H77123 | Roe       | 1970-01-31 |",
+        ),
+    ] {
+        let got = screens(&format!(
+            "db> select * from p;\r\n{ruler}\r\n{head}\r\n{ruler}\r\n{row}\r\n(1 row)\r\ndb> "
+        ));
+        assert!(got.len() == 1 && jane(&got[0]), "{got:?}");
+        // On a screen that is written line by line.
+        let got = screens(&format!("\x1b[2J\x1b[3;1H{head}\x1b[4;1H{ruler}\x1b[5;1H{row}\x05"));
+        assert!(got.len() == 1 && jane(&got[0]), "{got:?}");
+    }
+    // One field on each line (`psql -x`).
+    let got = screens(
+        "-[ RECORD 1 ]--------\r\nmrn        | H77123\r\nlast_name  | Roe\r\nbirth_date | 1970-01-31\r\n",
+    );
+    assert!(got.len() == 1 && jane(&got[0]), "{got:?}");
+}
+
+#[test]
+fn a_list_of_people_that_begins_with_the_end_of_one() {
+    let screen = "\x1b[2J\x1b[1;1HDOB: 1961-05-03\x1b[2;1HMRN: K4411\
+        \x1b[4;1HName: Roe, Jane\x1b[5;1HDOB: 1970-01-31\x1b[6;1HMRN: H77123\
+        \x1b[8;1HName: Ito, Ken\x1b[9;1HDOB: 1980-02-02\x05";
+    let got = screens(screen);
+    let jane = got.iter().find(|record| record.contains("Roe, Jane")).expect("found");
+    assert!(
+        jane.contains("H77123") && !jane.contains("K4411") && !jane.contains("1961"),
+        "{got:?}"
+    );
+    assert!(got.iter().all(|r| !r.contains("Ito") || !r.contains("H77123")), "{got:?}");
+}

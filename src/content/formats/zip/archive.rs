@@ -4,9 +4,9 @@
 use super::header::{self, Header, Method, Parsed};
 use super::member::Member;
 use super::office::Office;
-use crate::content::stack::coding::is_bomb;
 use crate::content::stack::{INFLATER, OPENING};
 use crate::content::{Document, Ending, Reason, Scope, Want};
+use crate::protocol::bomb::is_bomb;
 use crate::protocol::encrypted::Encryption;
 use flate2::{Decompress, FlushDecompress, Status};
 use memchr::memmem;

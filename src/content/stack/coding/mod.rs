@@ -11,22 +11,8 @@ mod lzw;
 
 use super::reader::Nested;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
+use crate::protocol::bomb::is_bomb;
 use decoder::{DecodeStep, Decoder};
-
-/// Bytes that one content may decode to.
-pub const MAX_OUTPUT: u64 = 256 << 20;
-
-/// Output per byte of input from which a payload counts as a bomb, once [`FREE_OUTPUT`] is used up. Deflate
-/// reaches 1032; exports of records stay below 60.
-pub const MAX_RATIO: u64 = 256;
-
-/// Output before the ratio matters: short payloads may well be all one letter.
-pub const FREE_OUTPUT: u64 = 4 << 20;
-
-/// Whether `given` bytes of output from `taken` bytes of input are a bomb.
-pub const fn is_bomb(taken: u64, given: u64) -> bool {
-    given > MAX_OUTPUT || (given > FREE_OUTPUT && given / MAX_RATIO > taken)
-}
 
 /// Codings undone on one content; more are not met outside attacks.
 pub const MAX_CODINGS: usize = 4;

@@ -1,6 +1,7 @@
 use super::*;
 use crate::content::Ending;
 use crate::content::testing::{Probe, read};
+use crate::protocol::bomb::{FREE_OUTPUT, MAX_RATIO};
 use flate2::Compression;
 use flate2::write::{DeflateEncoder, GzEncoder, ZlibEncoder};
 use std::io::Write;

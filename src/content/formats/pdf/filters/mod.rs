@@ -2,6 +2,7 @@
 
 use super::file::File;
 use super::object::{Dict, Object};
+use crate::protocol::bomb::is_bomb;
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// Filters on one stream.
@@ -9,13 +10,6 @@ const MAX_FILTERS: usize = 6;
 
 /// Decoded bytes of one stream.
 pub(super) const MAX_DECODED: usize = 16 << 20;
-
-/// Output for each byte of input from which a stream counts as a bomb, once [`FREE_OUTPUT`] is
-/// used up.
-const MAX_RATIO: usize = 256;
-
-/// Output before the ratio matters.
-const FREE_OUTPUT: usize = 1 << 20;
 
 /// Columns of a predictor's row, bytes.
 const MAX_ROW: usize = 1 << 20;
@@ -85,7 +79,7 @@ pub(in crate::content::formats) fn inflate(data: &[u8], room: usize) -> Vec<u8> 
         let new = state.total_out() as usize - made;
         out.extend_from_slice(piece.get(..new).unwrap_or_default());
         let moved = new > 0 || state.total_in() as usize > used;
-        let bomb = out.len() > FREE_OUTPUT && out.len() / MAX_RATIO > state.total_in() as usize;
+        let bomb = is_bomb(state.total_in(), state.total_out());
         match status {
             Ok(Status::Ok | Status::BufError) if moved && !bomb && out.len() < room => {}
             _ => return out,

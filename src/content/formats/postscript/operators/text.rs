@@ -183,9 +183,5 @@ fn exactly(machine: &mut Machine<'_>, of: fn(&[f64]) -> (f64, f64), each: usize)
 /// A glyph by its name: shown as the text of a code that has it.
 fn glyph_show(machine: &mut Machine<'_>) -> Option<()> {
     let glyph = machine.pop()?;
-    let font = machine.graphics.font?;
-    let encoding = named(machine, font, b"Encoding")?;
-    let items = machine.store.array(encoding)?;
-    let code = items.iter().position(|o| *o == glyph)?;
-    machine.show(&[u8::try_from(code).ok()?], &Spacing::default(), true)
+    machine.show_glyph(glyph)
 }

@@ -1,11 +1,14 @@
-//! `phitap hub` with a real NATS server: three sensors give the numbers of one, and kills,
-//! redelivery, a second hub and garbage do not change them.
+//! `phitap hub` with a real NATS server, and in `over_kafka` with Kafka brokers: three sensors give the
+//! numbers of one, and kills, redelivery, a second hub and garbage do not change them.
 
 #![cfg(all(feature = "nats", feature = "store"))]
 // Servers, hubs and workers run by the system clock.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "../common/mod.rs"]
 mod common;
+#[cfg(feature = "kafka")]
+mod over_kafka;
 
 use common::Bounded as _;
 use common::nats::{Nats, left_out};
@@ -36,15 +39,18 @@ impl Hub {
     }
 
     fn start_with(nats: &Nats, name: &str, store: &Path, more: &[&str]) -> Self {
-        Self::run(Command::new(PHITAP), nats, name, store, more)
+        Self::run(Command::new(PHITAP), &["--nats", &nats.url()], name, store, more)
     }
 
-    fn run(mut program: Command, nats: &Nats, name: &str, store: &Path, more: &[&str]) -> Self {
+    /// `source`: the options that say where the events come from.
+    fn run(mut program: Command, source: &[&str], name: &str, store: &Path, more: &[&str]) -> Self {
         let port = port_for_a_program();
         let log = store.with_extension("log");
         let to = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("log");
         let child = program
-            .args(["hub", "--nats", &nats.url(), "--name", name, "--metrics", &port.to_string()])
+            .arg("hub")
+            .args(source)
+            .args(["--name", name, "--metrics", &port.to_string()])
             .arg("--store")
             .arg(store)
             .args(more)
@@ -256,7 +262,17 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
     }
     let names: Vec<&str> =
         list(&api["sensors"]).iter().filter_map(|sensor| sensor["name"].as_str()).collect();
-    assert_eq!(names, ["s0", "s1", "s2"]);
+    // The one whose summary is of another version is named as well.
+    assert_eq!(names, ["all", "s0", "s1", "s2"]);
+    for said in [
+        "passed over 2 messages of stream PHITAP, each of which is no event of phitap: ",
+        "passed over 1 message of stream PHITAP, which is an event of another program: ",
+        "of another version of its format, the last one of sensor all: run one version",
+        "which is a summary that cannot be read, the last one of sensor all: ",
+    ] {
+        hub.said(said);
+    }
+    assert_eq!(hub.log().matches("passed over").count(), 4, "{}", hub.log());
     let both = list(&api["exposures"]).iter().any(|e| list(&e["sensors"]).len() == 2);
     assert!(both, "an exposure that two sensors saw names both");
     // The page shows each exposure once, and the metrics count it once.
@@ -264,7 +280,27 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
         let page: Value = serde_json::from_str(body).unwrap_or_default();
         status == 200 && list(&page["exposures"]).len() == 33
     });
-    for line in ["phitap_hub_exposures 33", "phitap_hub_patients 229", "phitap_hub_active 1"] {
+    hub.answers("/api/v1/exposures", |status, body| {
+        let all: Value = serde_json::from_str(body).unwrap_or_default();
+        let rows = list(&all["exposures"]);
+        let worst = rows.iter().map(|row| row["score"].as_u64()).max().flatten();
+        status == 200
+            && rows.len() == 33
+            && rows[0]["score"].as_u64() == worst
+            && rows[0]["server"].is_string()
+    });
+    for line in [
+        "phitap_hub_exposures 33",
+        "phitap_hub_patients 229",
+        "phitap_hub_active 1",
+        "phitap_hub_keys 1",
+        "phitap_hub_messages_total{result=\"garbage\"} 2",
+        "phitap_hub_messages_missed_total 0",
+        "phitap_hub_stream_full 0",
+        "phitap_ready 1",
+        "phitap_problems{check=\"start\"} 0",
+        "phitap_problems{check=\"broker\"} 0",
+    ] {
         hub.answers("/metrics", |status, text| status == 200 && text.lines().any(|l| l == line));
     }
     // Another key, whose people are counted separately.
@@ -286,6 +322,109 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
     for key in list(&api["keys"]) {
         assert_eq!(key["patients"]["value"], 229);
     }
+    hub.said("patients were found under 2 keys");
+    hub.said("give every sensor the same --key-file");
+    hub.answers("/metrics", |_, text| text.lines().any(|line| line == "phitap_hub_keys 2"));
+}
+
+/// A status as a live sensor publishes it once a minute.
+fn status(sensor: &str, instance: &str) -> String {
+    let now = time::OffsetDateTime::now_utc();
+    json!({
+        "@timestamp": now.format(&time::format_description::well_known::Rfc3339).expect("a time"),
+        "event": {"action": "sensor-status"},
+        "observer": {"product": "phitap", "version": "0.1.0", "name": sensor},
+        "phi": {"run": {"packets": {"read": 5, "dropped": {"kernel": 0}}},
+            "sensor": {"ready": true, "problems": [], "uptime_seconds": 5, "rules": "r", "instance": instance}},
+    })
+    .to_string()
+}
+
+#[test]
+fn a_hub_whose_broker_lost_all_data_becomes_active_again() {
+    if left_out() {
+        return;
+    }
+    let (folder, mut nats) = (tempfile::tempdir().expect("folder"), Nats::start());
+    let mut hub = Hub::start(&nats, "one", &folder.path().join("hub.db"));
+    let sensors: Vec<String> = (0..2_000).map(|n| status(&format!("s{n:04}"), "1")).collect();
+    publish(&nats, &sensors);
+    hub.wait("all of it", |api| all_read(api, 2_000) && api["hub"]["active"] == true);
+    nats.lose_everything();
+    nats.restart();
+    // The hub makes the stream again; what it knows stays.
+    hub.said("it works again");
+    hub.wait("it is active", |api| api["hub"]["active"] == true && api["hub"]["connected"] == true);
+    publish(&nats, &[status("another", "1")]);
+    let api = hub.wait("what comes then", |api| list(&api["sensors"]).len() == 2_001);
+    assert_eq!(api["messages"]["garbage"], 0);
+    hub.answers("/readyz", |status, _| status == 200);
+}
+
+#[test]
+fn two_sensors_of_one_name_are_found_without_any_finding_and_the_page_names_them() {
+    if left_out() {
+        return;
+    }
+    let (folder, nats) = (tempfile::tempdir().expect("folder"), Nats::start());
+    let mut hub = Hub::start(&nats, "one", &folder.path().join("hub.db"));
+    hub.wait("it is there", |api| api["hub"]["connected"] == true);
+    publish(&nats, &["a", "b", "a", "b"].map(|instance| status("ward", instance)));
+    let api = hub.wait("the trouble", |api| api["sensors"][0]["troubles"] == json!(["twice"]));
+    assert_eq!(api["sensors"][0]["name"], "ward");
+    hub.said(
+        "sensor ward: two sensors of one name run at once: give each one of its own with --sensor",
+    );
+    hub.answers("/api/v1/page", |_, body| {
+        let page: Value = serde_json::from_str(body).unwrap_or_default();
+        page["hub"]["sensors"][0]["troubles"] == json!(["twice"])
+            && page["hub"]["sensors_in_trouble"] == 1
+    });
+}
+
+/// Sets how many messages the stream of events holds, and what it does beyond.
+fn limit(nats: &Nats, max_messages: i64, discard: async_nats::jetstream::stream::DiscardPolicy) {
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    runtime.block_on(async {
+        let client = async_nats::connect(nats.url()).await.expect("connected");
+        let context = async_nats::jetstream::new(client);
+        let config = async_nats::jetstream::stream::Config {
+            name: "PHITAP".into(),
+            subjects: vec!["phitap.events".into()],
+            max_messages,
+            discard,
+            ..Default::default()
+        };
+        context.get_or_create_stream(config.clone()).await.expect("stream");
+        context.update_stream(config).await.expect("updated");
+    });
+}
+
+#[test]
+fn a_stream_that_is_full_or_loses_messages_is_told_with_what_to_do() {
+    use async_nats::jetstream::stream::DiscardPolicy;
+    if left_out() {
+        return;
+    }
+    let (folder, nats) = (tempfile::tempdir().expect("folder"), Nats::start());
+    let eight: Vec<String> = (0..8).map(|n| status(&format!("s{n}"), "1")).collect();
+    limit(&nats, 8, DiscardPolicy::New);
+    publish(&nats, &eight);
+    let store = folder.path().join("hub.db");
+    let mut hub = Hub::start(&nats, "one", &store);
+    hub.wait("all of it", |api| all_read(api, 8));
+    hub.said("stream PHITAP is full (8 messages of 8) and refuses what sensors send");
+    hub.answers("/metrics", |_, text| text.lines().any(|line| line == "phitap_hub_stream_full 1"));
+    hub.kill();
+    // While the hub is away, eight messages come, and the stream keeps three.
+    limit(&nats, 3, DiscardPolicy::Old);
+    publish(&nats, &eight);
+    let mut hub = Hub::start(&nats, "one", &store);
+    let api = hub.wait("the rest", |api| all_read(api, 3));
+    assert_eq!(api["hub"]["missed"], 5, "{}", api["hub"]);
+    hub.said("5 messages of stream PHITAP were removed before this hub read them");
+    hub.answers("/metrics", |_, text| text.lines().any(|line| line == "phitap_hub_stream_full 0"));
 }
 
 #[test]
@@ -372,7 +511,8 @@ fn on_a_slow_disk_nothing_comes_twice() {
     let slow = folder.path().join("slow");
     let mut program = Command::new(PHITAP);
     program.env("LD_PRELOAD", &library).env("PHITAP_TEST_SLOW", &slow);
-    let mut hub = Hub::run(program, &nats, "one", &folder.path().join("hub.db"), &[]);
+    let mut hub =
+        Hub::run(program, &["--nats", &nats.url()], "one", &folder.path().join("hub.db"), &[]);
     hub.wait("it is there", |api| api["hub"]["connected"] == true);
     // More than one batch, so that the next one is under way while one is written.
     let times = 3 * 4_096 / messages.len() + 1;
@@ -449,4 +589,40 @@ fn what_a_sensor_publishes_itself_reaches_the_hub_whole() {
     assert_eq!(api["messages"]["garbage"], 0);
     assert_eq!(api["unmerged_exposures"], 0);
     assert_eq!(list(&api["sensors"])[0]["name"], "ward");
+}
+
+#[test]
+fn the_source_of_a_hub_is_checked_before_it_begins() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = folder.path().join("hub.db");
+    let refused = |source: &[&str]| {
+        let run = phitap([&["hub", "--store", &store.display().to_string()], source].concat());
+        (run.status, run.err)
+    };
+    let (status, text) = refused(&[]);
+    assert!(status == Some(2) && text.contains("--nats"), "{text}");
+    let (status, text) = refused(&["--nats", "nats://127.0.0.1:1", "--kafka", "127.0.0.1:1"]);
+    assert!(status == Some(2) && text.contains("cannot be used with"), "{text}");
+    let (status, text) = refused(&["--kafka", "me:hidden@127.0.0.1:1"]);
+    assert!(status == Some(2) && text.contains("credentials"), "{text}");
+    assert!(!text.contains("hidden"), "{text}");
+    let (status, text) = refused(&["--kafka", "127.0.0.1:1", "--topic", "a b"]);
+    assert!(status == Some(2) && text.contains("letters, digits"), "{text}");
+    let (status, text) = refused(&["--kafka", "192.0.2.1:1", "--kafka-credentials", "/none"]);
+    assert!(status == Some(2) && text.contains("in cleartext"), "{text}");
+    if cfg!(not(feature = "kafka")) {
+        let (status, text) = refused(&["--kafka", "127.0.0.1:1"]);
+        assert!(status == Some(1) && text.contains("--features kafka"), "{text}");
+    }
+}
+
+#[test]
+fn what_is_said_of_limits_of_jetstream_holds_at_small_size() {
+    if left_out() {
+        return;
+    }
+    let script = Path::new(common::ROOT).join("scripts/jetstream-limits.py");
+    let run = Command::new("python3").arg(script).arg("--check").finish();
+    let text = String::from_utf8_lossy(&run.stderr);
+    assert!(run.status.success() && run.stdout.ends_with(b"ok\n"), "{text}");
 }

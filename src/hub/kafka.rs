@@ -1,0 +1,584 @@
+//! Events from a topic of Apache Kafka.
+//!
+//! Every hub reads all partitions of the topic for the store of its own, so it takes them by itself; its group only keeps
+//! how far it came, and is committed behind the store. All hubs of a topic are also members of one further group, from
+//! which they read nothing: the member that the broker gives the first partition is the active hub. A member that is
+//! killed loses it after [`LASTS`], and one that ends gives it back.
+
+use super::state::State;
+use super::{HubError, KafkaSettings};
+use crate::pipeline::{stopwatch, wall_clock};
+use crate::remote::{Credentials, KafkaReports, explain_kafka, kafka_client, locate};
+use crate::time::Timestamp;
+use rdkafka::config::{ClientConfig, RDKafkaLogLevel};
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _, ConsumerContext, Rebalance};
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
+use rdkafka::message::{BorrowedMessage, Message as _, Timestamp as Stamp};
+use rdkafka::{ClientContext, Offset, TopicPartitionList};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+/// Messages of a batch at most, and their bytes.
+const MAX_BATCH: usize = 4_096;
+const MAX_BATCH_BYTES: usize = 32 << 20;
+/// Longest message that is read, bytes. No event of phitap comes near it; longer ones are counted as garbage.
+const MAX_MESSAGE: usize = 16 << 20;
+/// Messages that wait in the library, kibibytes.
+const MAX_QUEUED: &str = "32768";
+/// How long a batch waits for more.
+const BATCH_WAITS: Duration = Duration::from_millis(250);
+/// How long the broker may take to answer.
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
+/// How long it may take while it is away anyway.
+const LOOK_WITHIN: Duration = Duration::from_secs(1);
+/// How often the library reports how far the partitions reach, milliseconds.
+const REPORT_EVERY: &str = "1000";
+/// A hub that says nothing for so long is no longer active, milliseconds.
+const LASTS: &str = "10000";
+/// Events of the group of all hubs that are looked at in one go.
+const MAX_EVENTS: usize = 64;
+/// Partitions of a topic at most.
+const MAX_PARTITIONS: usize = 10_000;
+
+/// Settings whose files were read. It has no `Debug`, as it holds secrets.
+pub(super) struct Access {
+    config: ClientConfig,
+    settings: KafkaSettings,
+}
+
+impl Access {
+    /// Reads the credentials.
+    ///
+    /// # Errors
+    /// A file that cannot be used, or holds something that Kafka does not take.
+    pub fn open(settings: &KafkaSettings, name: &str) -> Result<Self, HubError> {
+        let file = settings.credentials.as_deref().map(locate);
+        let credentials = file.as_deref().map(Credentials::load).transpose()?;
+        let Some(mut config) = kafka_client(&settings.brokers, credentials) else {
+            let text = "Kafka takes a user and a password: write them into two lines of the file";
+            return Err(HubError::System(text.to_owned()));
+        };
+        config
+            .set("client.id", format!("phitap hub {name}"))
+            .set("enable.auto.commit", "false")
+            .set("enable.auto.offset.store", "false")
+            .set("session.timeout.ms", LASTS);
+        Ok(Self { config, settings: settings.clone() })
+    }
+
+    /// The consumer that reads.
+    fn reader(&self, group: &str, reports: &KafkaReports) -> Result<Reader, String> {
+        let mut config = self.config.clone();
+        config
+            .set("group.id", group)
+            // A hub that finds nothing where it was begins anew, and counts what is missing.
+            .set("auto.offset.reset", "error")
+            .set("enable.partition.eof", "true")
+            .set("statistics.interval.ms", REPORT_EVERY)
+            .set("queued.max.messages.kbytes", MAX_QUEUED)
+            .set_log_level(RDKafkaLogLevel::Info);
+        config.create_with_context(reports.clone()).map_err(|error| error.to_string())
+    }
+
+    /// The member of the group of all hubs.
+    fn member(&self) -> Result<BaseConsumer<Member>, String> {
+        let mut config = self.config.clone();
+        config
+            .set("group.id", format!("phitap-hub-active-{}", self.settings.topic))
+            // Who has the first partition keeps it when another hub comes.
+            .set("partition.assignment.strategy", "cooperative-sticky")
+            .set("auto.offset.reset", "latest");
+        config.create_with_context(Member).map_err(|error| error.to_string())
+    }
+}
+
+type Reader = BaseConsumer<KafkaReports>;
+
+/// Reads nothing of the partitions that it is given.
+struct Member;
+
+impl ClientContext for Member {
+    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+    // The reader has the same brokers and says the same.
+    fn error(&self, _: KafkaError, _: &str) {}
+}
+
+impl ConsumerContext for Member {
+    fn post_rebalance(&self, consumer: &BaseConsumer<Self>, change: &Rebalance<'_>) {
+        if let Rebalance::Assign(partitions) = change {
+            let _ = consumer.pause(partitions);
+        }
+    }
+}
+
+/// What the broker gave.
+pub(super) struct Topic {
+    reader: Reader,
+    member: BaseConsumer<Member>,
+    reports: KafkaReports,
+    brokers: String,
+    name: String,
+    connected: bool,
+    /// Why it is not, as it was said first.
+    away: Option<String>,
+    /// What ends this connection.
+    fault: Option<String>,
+    /// Of each partition the offset behind the last message taken.
+    places: BTreeMap<i32, i64>,
+    /// Of each partition the offset behind its last message.
+    ends: BTreeMap<i32, i64>,
+    /// Partitions that were read to their end since the broker was away last.
+    read: BTreeSet<i32>,
+    /// Partitions of which something was taken and not acknowledged.
+    unacknowledged: BTreeSet<i32>,
+    /// Messages that were deleted before they were read.
+    missed: u64,
+}
+
+impl Topic {
+    /// Begins to read behind what the group has acknowledged, or from the beginning.
+    ///
+    /// # Errors
+    /// Outside, what will not pass by itself; inside, what the broker said for now.
+    pub fn open(
+        access: &Access,
+        group: &str,
+        again: bool,
+    ) -> Result<Result<Self, String>, HubError> {
+        let reports = KafkaReports::default();
+        let fault = match Self::with(access, group, again, &reports) {
+            Ok(topic) => return Ok(Ok(topic)),
+            Err(fault) => format!("{}: {fault}", access.settings.brokers),
+        };
+        if reports.is_refused() { Err(HubError::System(fault)) } else { Ok(Err(fault)) }
+    }
+
+    fn with(
+        access: &Access,
+        group: &str,
+        again: bool,
+        reports: &KafkaReports,
+    ) -> Result<Self, String> {
+        let KafkaSettings { brokers, topic, .. } = &access.settings;
+        let reader = access.reader(group, reports)?;
+        let partitions = match partitions(&reader, topic, ANSWER_WITHIN) {
+            Ok(partitions) => partitions,
+            Err(fault) => {
+                // Why there is no connection is said beside the calls.
+                for _ in 0..MAX_EVENTS {
+                    let _ = reader.poll(Duration::ZERO);
+                }
+                return Err(reports.fault().unwrap_or(fault));
+            }
+        };
+        let member = access.member()?;
+        let mut topic = Self {
+            reader,
+            member,
+            reports: reports.clone(),
+            brokers: brokers.clone(),
+            name: topic.clone(),
+            connected: true,
+            away: None,
+            fault: None,
+            places: BTreeMap::new(),
+            ends: BTreeMap::new(),
+            read: BTreeSet::new(),
+            unacknowledged: BTreeSet::new(),
+            missed: 0,
+        };
+        topic.begin(&partitions, again)?;
+        topic.member.subscribe(&[&topic.name]).map_err(|error| text(&error))?;
+        Ok(topic)
+    }
+
+    /// Takes the partitions, each from where its reading goes on.
+    fn begin(&mut self, partitions: &[i32], again: bool) -> Result<(), String> {
+        let mut list = TopicPartitionList::new();
+        for partition in partitions {
+            list.add_partition(&self.name, *partition);
+        }
+        let committed = self.reader.committed_offsets(list, ANSWER_WITHIN);
+        let committed = committed.map_err(|error| text(&error))?;
+        let mut from = TopicPartitionList::new();
+        let mut missing = 0;
+        for of in committed.elements() {
+            let partition = of.partition();
+            let found = self.reader.fetch_watermarks(&self.name, partition, ANSWER_WITHIN);
+            let (first, end) = found.map_err(|error| text(&error))?;
+            let place = match of.offset() {
+                Offset::Offset(at) if !again && (first..=end).contains(&at) => at,
+                Offset::Offset(at) if !again && at < first => {
+                    missing = first.saturating_sub(at).saturating_add(missing);
+                    first
+                }
+                // Nothing was read yet, or the topic was made anew.
+                _ => first,
+            };
+            let added = from.add_partition_offset(&self.name, partition, Offset::Offset(place));
+            added.map_err(|error| text(&error))?;
+            self.places.insert(partition, place);
+            self.ends.insert(partition, end);
+        }
+        self.missed = u64::try_from(missing).unwrap_or(0);
+        self.reader.assign(&from).map_err(|error| text(&error))
+    }
+
+    /// Whether this hub is the active one. Looks after the connection and the topic, too.
+    pub fn renew(&mut self) -> bool {
+        let within = if self.connected { ANSWER_WITHIN } else { LOOK_WITHIN };
+        match partitions(&self.reader, &self.name, within) {
+            Ok(found) if found.iter().eq(self.places.keys()) => self.found(),
+            Ok(_) => self.fault = Some(format!("{}: its partitions have changed", self.name)),
+            Err(fault) if fault == missing(&self.name) => self.fault = Some(fault),
+            Err(_) => self.lost(),
+        }
+        self.attend();
+        let first = self.places.keys().next();
+        let given = self
+            .member
+            .assignment()
+            .is_ok_and(|given| given.elements().iter().any(|of| Some(&of.partition()) == first));
+        self.connected && given && !self.member.assignment_lost()
+    }
+
+    /// Looks at what has happened in the group of all hubs.
+    fn attend(&self) {
+        for _ in 0..MAX_EVENTS {
+            if self.member.poll(Duration::ZERO).is_none() {
+                return;
+            }
+        }
+    }
+
+    fn found(&mut self) {
+        (self.connected, self.away) = (true, None);
+        self.reports.clear();
+    }
+
+    fn lost(&mut self) {
+        self.connected = false;
+        self.read.clear();
+        self.ends.clear();
+        // Attempts may fail in different ways, which is no news.
+        if self.away.is_none() {
+            let fault = self.reports.fault().unwrap_or_else(|| "the broker is away".to_owned());
+            self.away = Some(format!("{}: {fault}", self.brokers));
+        }
+    }
+
+    /// Takes a batch of messages into the state. They are not acknowledged yet.
+    ///
+    /// # Errors
+    /// What the broker said; what came before it was taken.
+    pub fn take(&mut self, state: &mut State) -> Result<usize, String> {
+        if let Some(fault) = self.fault.take() {
+            return Err(format!("{}: {fault}", self.brokers));
+        }
+        self.attend();
+        let (begun, mut taken, mut bytes, mut away) = (stopwatch(), 0, 0, false);
+        while taken < MAX_BATCH && bytes < MAX_BATCH_BYTES {
+            let wait = BATCH_WAITS.saturating_sub(begun.elapsed());
+            match self.reader.poll(wait) {
+                Some(Ok(message)) => {
+                    bytes += message.payload_len();
+                    state.take(event(message.payload()), stored(&message, &self.read));
+                    let (partition, place) =
+                        (message.partition(), message.offset().saturating_add(1));
+                    self.places.insert(partition, place);
+                    self.unacknowledged.insert(partition);
+                    if self.ends.get(&partition).is_some_and(|end| place >= *end) {
+                        self.read.insert(partition);
+                    }
+                    taken += 1;
+                }
+                Some(Err(KafkaError::PartitionEOF(partition))) => {
+                    self.read.insert(partition);
+                }
+                Some(Err(error)) => match error.rdkafka_error_code() {
+                    Some(RDKafkaErrorCode::AllBrokersDown) => {
+                        away = true;
+                        break;
+                    }
+                    Some(code) if ends_reading(code) => {
+                        self.fault = Some(explain_kafka(code));
+                        break;
+                    }
+                    // One of several brokers, or something that the library tries again.
+                    _ => {}
+                },
+                None => {}
+            }
+            if wait.is_zero() {
+                break;
+            }
+        }
+        if away {
+            self.lost();
+        }
+        Ok(taken)
+    }
+
+    /// Acknowledges all that was taken, which is on the disk. What is lost here comes again, and changes nothing.
+    pub fn acknowledge(&mut self) {
+        let mut offsets = TopicPartitionList::new();
+        for partition in std::mem::take(&mut self.unacknowledged) {
+            let Some(place) = self.places.get(&partition) else { continue };
+            let _ = offsets.add_partition_offset(&self.name, partition, Offset::Offset(*place));
+        }
+        if offsets.count() > 0 {
+            let _ = self.reader.commit(&offsets, CommitMode::Async);
+        }
+    }
+
+    /// Messages that were deleted from the topic before they were read, since the last call.
+    pub fn missed(&mut self) -> u64 {
+        std::mem::take(&mut self.missed)
+    }
+
+    /// Messages that were not taken yet, as far as is known.
+    pub fn pending(&mut self) -> u64 {
+        for (partition, end) in self.reports.ends() {
+            self.ends.insert(partition, end);
+        }
+        let behind = self.places.iter().map(|(partition, place)| {
+            let left = self.ends.get(partition).map_or(0, |end| end.saturating_sub(*place));
+            u64::try_from(left).unwrap_or(0)
+        });
+        behind.fold(0, u64::saturating_add)
+    }
+
+    /// Whether the broker is there.
+    pub const fn is_connected(&self) -> bool {
+        self.connected
+    }
+
+    /// What to say while it is not.
+    pub fn away(&self) -> String {
+        self.away.clone().unwrap_or_default()
+    }
+
+    /// Leaves both groups. A broker that is away is not waited for.
+    pub fn close(self) {
+        let (done, closed) = crossbeam_channel::bounded(1);
+        let leaves = move || {
+            drop(self);
+            let _ = done.send(());
+        };
+        let leaving = std::thread::Builder::new().name("kafka-leaves".to_owned()).spawn(leaves);
+        if leaving.is_ok() {
+            let _ = closed.recv_timeout(ANSWER_WITHIN);
+        }
+    }
+}
+
+/// What is read of a message: nothing of one that is too long, which then counts as garbage.
+fn event(payload: Option<&[u8]>) -> &[u8] {
+    payload.filter(|payload| payload.len() <= MAX_MESSAGE).unwrap_or_default()
+}
+
+/// When the topic stored a message. The broker's clock says so where the topic is set to it
+/// (`message.timestamp.type=LogAppendTime`). Otherwise the message has the time of the sensor's clock, which cannot judge
+/// that clock: it serves only for messages that have been waiting, and our own clock for those that come as they are sent.
+fn stored(message: &BorrowedMessage<'_>, read: &BTreeSet<i32>) -> Timestamp {
+    let now = wall_clock();
+    let at = |millis: i64| Timestamp(millis.saturating_mul(1_000_000));
+    match message.timestamp() {
+        Stamp::LogAppendTime(millis) => at(millis),
+        Stamp::CreateTime(millis) if !read.contains(&message.partition()) => at(millis).min(now),
+        _ => now,
+    }
+}
+
+/// Whether after such an error nothing more comes.
+const fn ends_reading(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::AutoOffsetReset
+            | RDKafkaErrorCode::OffsetOutOfRange
+            | RDKafkaErrorCode::UnknownTopic
+            | RDKafkaErrorCode::UnknownTopicOrPartition
+            | RDKafkaErrorCode::UnknownPartition
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::Fatal
+    )
+}
+
+fn text(error: &KafkaError) -> String {
+    error.rdkafka_error_code().map_or_else(|| error.to_string(), explain_kafka)
+}
+
+fn missing(topic: &str) -> String {
+    format!(
+        "there is no topic {topic}; create it, or start a sensor where topics are made by themselves"
+    )
+}
+
+/// The partitions of a topic, in order.
+fn partitions(reader: &Reader, topic: &str, within: Duration) -> Result<Vec<i32>, String> {
+    let found = reader.fetch_metadata(Some(topic), within).map_err(|error| text(&error))?;
+    let of = found.topics().iter().find(|of| of.name() == topic);
+    let Some(of) = of else { return Err(missing(topic)) };
+    match of.error().map(RDKafkaErrorCode::from) {
+        None => {}
+        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
+            return Err(missing(topic));
+        }
+        Some(code) => return Err(explain_kafka(code)),
+    }
+    let mut all: Vec<i32> = of.partitions().iter().map(|of| of.id()).collect();
+    all.sort_unstable();
+    match all.len() {
+        0 => Err(missing(topic)),
+        1..=MAX_PARTITIONS => Ok(all),
+        more => Err(format!("{topic} has {more} partitions, more than {MAX_PARTITIONS}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::exposure;
+    use super::*;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
+
+    const TOPIC: &str = "phitap-events";
+
+    fn until(what: &str, mut done: impl FnMut() -> bool) {
+        let begun = stopwatch();
+        while !done() {
+            assert!(begun.elapsed() < Duration::from_secs(120), "{what}");
+        }
+    }
+
+    fn cluster(partitions: i32) -> MockCluster<'static, DefaultProducerContext> {
+        let cluster = MockCluster::new(1).expect("mock cluster");
+        cluster.create_topic(TOPIC, partitions, 1).expect("topic");
+        cluster
+    }
+
+    fn publish(servers: &str, messages: impl IntoIterator<Item = Vec<u8>>) {
+        let mut config = ClientConfig::new();
+        let producer: BaseProducer =
+            config.set("bootstrap.servers", servers).create().expect("producer");
+        for (n, message) in messages.into_iter().enumerate() {
+            let key = n.to_string();
+            producer.send(BaseRecord::to(TOPIC).key(&key).payload(&message)).expect("sent");
+        }
+        producer.flush(Duration::from_secs(60)).expect("stored");
+    }
+
+    fn events(numbers: std::ops::Range<u64>) -> impl Iterator<Item = Vec<u8>> {
+        numbers.map(|n| {
+            let sensor = if n % 2 == 0 { "a" } else { "b" };
+            exposure(sensor, (n % 20) as u8, n as i64, n, "update").into_bytes()
+        })
+    }
+
+    fn access(brokers: &str, topic: &str) -> Access {
+        let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
+        let settings = KafkaSettings { brokers, topic, credentials: None };
+        Access::open(&settings, "one").map_err(|e| e.to_string()).expect("settings")
+    }
+
+    fn opened(access: &Access, group: &str, again: bool) -> Result<Topic, String> {
+        Topic::open(access, group, again).map_err(|e| e.to_string()).expect("no lasting fault")
+    }
+
+    /// Takes until so many messages were taken, and no more are left.
+    fn read(topic: &mut Topic, messages: u64) -> State {
+        let mut state = State::default();
+        until("messages", || {
+            topic.take(&mut state).expect("taken");
+            let counters = state.counters;
+            counters.taken + counters.garbage >= messages && topic.pending() == 0
+        });
+        let counters = state.counters;
+        assert_eq!(counters.taken + counters.garbage, messages, "no more than there are");
+        state
+    }
+
+    #[test]
+    fn a_topic_is_read_once_and_again_where_it_was_not_acknowledged() {
+        let cluster = cluster(3);
+        let brokers = cluster.bootstrap_servers();
+        publish(&brokers, events(0..300));
+        let access = access(&brokers, TOPIC);
+        let open = |again| opened(&access, "hub-one", again).expect("opened");
+        // Killed before it was on the disk.
+        assert_eq!(read(&mut open(false), 300).exposures.len(), 20);
+        let mut topic = open(false);
+        assert_eq!(topic.pending(), 300);
+        assert_eq!(read(&mut topic, 300).exposures.len(), 20);
+        topic.acknowledge();
+        topic.close();
+        publish(&brokers, events(300..301));
+        read(&mut open(false), 1);
+        read(&mut open(true), 301);
+        // Another hub has acknowledged nothing yet.
+        read(&mut opened(&access, "hub-two", false).expect("opened"), 301);
+    }
+
+    #[test]
+    fn messages_that_are_deleted_before_they_are_read_are_counted() {
+        let cluster = cluster(1);
+        let brokers = cluster.bootstrap_servers();
+        publish(&brokers, events(0..10));
+        let access = access(&brokers, TOPIC);
+        let mut topic = opened(&access, "hub-one", false).expect("opened");
+        read(&mut topic, 10);
+        topic.acknowledge();
+        topic.close();
+        // More than the cluster keeps, 5 MiB.
+        publish(&brokers, (0..12).map(|_| vec![b' '; 900_000]));
+        let mut topic = opened(&access, "hub-one", false).expect("opened");
+        let missed = topic.missed();
+        assert!((1..12).contains(&missed), "{missed}");
+        assert_eq!(read(&mut topic, 12 - missed).counters.garbage, 12 - missed);
+        assert_eq!(topic.missed(), 0);
+    }
+
+    #[test]
+    fn garbage_is_counted_and_passed_and_nothing_of_what_is_too_large_is_read() {
+        let cluster = cluster(1);
+        let brokers = cluster.bootstrap_servers();
+        let most = vec![b' '; MAX_MESSAGE + 1];
+        assert!(event(Some(&most)).is_empty() && event(None).is_empty());
+        assert_eq!(event(Some(&most[1..])).len(), MAX_MESSAGE);
+        // As long as the cluster takes it.
+        let large = vec![b' '; 900_000];
+        let bad = [b"garbage".to_vec(), Vec::new(), large, b"{}".to_vec()];
+        publish(&brokers, bad.into_iter().chain(events(0..3)));
+        let access = access(&brokers, TOPIC);
+        let state = read(&mut opened(&access, "hub-one", false).expect("opened"), 7);
+        assert_eq!((state.counters.taken, state.counters.garbage), (3, 4));
+    }
+
+    #[test]
+    fn a_topic_that_is_missing_is_named() {
+        let cluster = cluster(1);
+        let brokers = cluster.bootstrap_servers();
+        let unknown = rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
+        cluster.topic_error("elsewhere", unknown).expect("set");
+        let found = opened(&access(&brokers, "elsewhere"), "hub-one", false);
+        let found = found.map(|_| ()).expect_err("no topic");
+        assert!(found.contains("there is no topic elsewhere"), "{found}");
+    }
+
+    #[test]
+    fn of_two_hubs_one_is_active_and_then_the_other() {
+        let cluster = cluster(2);
+        let brokers = cluster.bootstrap_servers();
+        let access = access(&brokers, TOPIC);
+        let open = |group| opened(&access, group, false).expect("opened");
+        let (mut one, mut two) = (open("hub-one"), open("hub-two"));
+        let mut active = (false, false);
+        until("one is active", || {
+            active = (one.renew(), two.renew());
+            active.0 != active.1
+        });
+        let (gone, mut left) = if active.0 { (one, two) } else { (two, one) };
+        gone.close();
+        until("the other takes over", || left.renew());
+    }
+}

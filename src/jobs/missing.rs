@@ -1,0 +1,55 @@
+//! Files that one worker does not see. Another one may have the file server mounted, so this is no failed try: the job
+//! goes back into the queue, and is given up when no worker that is there sees its files.
+
+use super::queue::Record;
+use rustix::fs::{Access, access};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+/// A job is given up after this time at the earliest, seconds: other workers may be starting.
+const AT_LEAST: i64 = 10;
+/// A worker gives a job back for this time, and a longer one once other workers had time to start.
+const SOON: Duration = Duration::from_secs(2);
+const LATER: Duration = Duration::from_secs(15);
+/// Workers that are noted with a job; with more, it is given up.
+const MAX_NOTED: usize = 64;
+
+/// What becomes of a job whose files a worker does not see.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Verdict {
+    /// It waits for another worker; it may be taken again after this time.
+    Wait(Duration),
+    /// No worker sees its files.
+    GiveUp,
+}
+
+/// The first of these files that cannot be read here, and why. Those of object stores are the same for every worker.
+pub(super) fn missing(files: &[String]) -> Option<String> {
+    let mut here = files.iter().filter(|file| !file.contains("://"));
+    here.find_map(|file| {
+        let error = access(Path::new(file), Access::READ_OK).err()?;
+        Some(format!("{file}: {}", std::io::Error::from(error)))
+    })
+}
+
+/// Notes that a worker does not see the files of a job, at `now` in seconds since 1970. `present` are the workers that
+/// are there, by name.
+pub(super) fn note(
+    record: &mut Record,
+    worker: &str,
+    present: &BTreeSet<String>,
+    now: i64,
+) -> Verdict {
+    if record.missed_by.is_empty() {
+        record.missed_since = now;
+    }
+    record.missed_by.insert(worker.to_owned());
+    let waited = now.saturating_sub(record.missed_since) >= AT_LEAST;
+    let nobody = present.iter().all(|name| record.missed_by.contains(name));
+    match (waited, nobody || record.missed_by.len() > MAX_NOTED) {
+        (true, true) => Verdict::GiveUp,
+        (true, false) => Verdict::Wait(LATER),
+        (false, _) => Verdict::Wait(SOON),
+    }
+}
