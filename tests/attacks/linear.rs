@@ -20,6 +20,7 @@ const CONTENTS: &[(&str, &str, &[&str])] = &[
         &[
             ":",
             "a:",
+            "PT: ",
             "MRN: ",
             "Patient: a\n",
             "MRN 7 ",

@@ -10,6 +10,9 @@ const MAX_LABEL_WORDS: usize = 6;
 /// Most words of a label in front of a number sign.
 const MAX_NUMBERED_WORDS: usize = 3;
 
+/// Characters behind `PT:` in which its name must end.
+const MAX_SHORT_NAME: usize = 120;
+
 /// Longest abbreviation of a label in brackets, bytes.
 const MAX_ABBREVIATION: usize = 6;
 
@@ -103,9 +106,14 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
 /// Whether a line begins with `PT` for a patient and a name behind it. It is also a test of coagulation and a kind of
 /// image.
 fn is_short_patient(before: &str, value: &str) -> bool {
-    let name = value.trim_start().split("  ").next().unwrap_or("");
+    // Before the name is looked for, as a line may be nothing but marks.
+    if !before.trim_matches(is_padding).eq_ignore_ascii_case("pt") {
+        return false;
+    }
+    let end = value.char_indices().nth(MAX_SHORT_NAME).map_or(value.len(), |(at, _)| at);
+    let name = value.get(..end).unwrap_or("").trim_start().split("  ").next().unwrap_or("");
     let name = name.split(['\t', ';', '|', '(']).next().unwrap_or("").trim_end();
-    before.trim_matches(is_padding).eq_ignore_ascii_case("pt") && mention::is_person(name)
+    mention::is_person(name)
 }
 
 /// Position of a possible end of a label in a line, and of the text behind it.
