@@ -11,6 +11,7 @@
 
 mod connection;
 mod event;
+mod facts;
 #[cfg(feature = "kafka")]
 mod kafka;
 mod lease;

@@ -177,6 +177,38 @@ fn a_sensor_of_another_version_is_listed_and_events_find_room_by_their_size() {
 }
 
 #[test]
+fn an_exposure_has_the_worst_that_any_sensor_says_and_every_remedy() {
+    let with = |sensor: &str, second, records, service: Value, remedies: &[&str], reason: &str| {
+        let event = exposure(sensor, 1, second, records, "update");
+        let mut event: Value = serde_json::from_str(&event).expect("an event");
+        event["phi"]["service"] = service;
+        event["phi"]["exposure"]["remedies"] = json!(remedies);
+        event["event"]["reason"] = json!(reason);
+        event.to_string()
+    };
+    let open = json!({"authentication": "none", "credentials_in_clear": true,
+        "access": {"answers": "anyone", "clients": 3}});
+    let closed = json!({"authentication": "unknown", "credentials_in_clear": false,
+        "access": {"answers": "unknown", "clients": 1}});
+    let both = [
+        with("a", 1, 40, open, &["Require a login", "Serve over HTTPS"], "worst"),
+        with("b", 9, 2, closed, &["Serve over HTTPS", "Close the port"], "mild"),
+    ];
+    let state = state_of(&both);
+    let shown = Shown::default().changes(&state, &Numbers::from(&state.summary));
+    let [event] = &shown[..] else { panic!("{shown:?}") };
+    assert_eq!(event["event"]["severity"], 90);
+    assert_eq!(event["event"]["reason"], "worst");
+    assert_eq!(
+        event["phi"]["exposure"]["remedies"],
+        json!(["Serve over HTTPS", "Close the port", "Require a login"])
+    );
+    let expected = json!({"authentication": "none", "credentials_in_clear": true,
+        "access": {"answers": "anyone", "clients": 3}});
+    assert_eq!(event["phi"]["service"], expected);
+}
+
+#[test]
 fn services_that_several_sensors_saw_are_shown_once() {
     let service = |sensor: &str, second: i64, port: u16| {
         json!({

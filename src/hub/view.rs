@@ -1,5 +1,6 @@
 //! What the hub shows: exposures as events of the page, all numbers and all sensors as JSON, and metrics.
 
+use super::facts;
 use super::sensors::{Expected, Sensor, SensorProblem};
 use super::state::{Counters, ListedKey, SensorExposure, SkipReason, State};
 use crate::exposure::Count;
@@ -48,15 +49,29 @@ struct MergedExposure<'a> {
     patients: u64,
     open: bool,
     sensors: BTreeSet<&'a str>,
+    /// What each of them says.
+    all: Vec<&'a SensorExposure>,
 }
 
 impl MergedExposure<'_> {
+    /// The events of other sensors than the one that spoke last, the most severe first.
+    fn others(&self, last: &SensorExposure) -> Vec<Value> {
+        let mut others: Vec<&SensorExposure> =
+            self.all.iter().copied().filter(|held| !std::ptr::eq(*held, last)).collect();
+        others.sort_by_key(|held| std::cmp::Reverse(held.severity));
+        let events = others.into_iter().take(MAX_NAMED);
+        events.filter_map(|held| serde_json::from_str(&held.event).ok()).collect()
+    }
+
     /// Of all that its event on the page is made of.
     fn hash(&self, held: &SensorExposure, numbers: Option<&ExposureNumbers>) -> blake3::Hash {
-        let Self { last: _, severity, patients, open, sensors } = self;
+        let Self { last: _, severity, patients, open, sensors, all } = self;
         let of_all = format!("{severity} {patients} {open} {sensors:?} {numbers:?}");
         let mut hasher = blake3::Hasher::new();
         hasher.update(held.event.as_bytes()).update(of_all.as_bytes());
+        for held in all {
+            hasher.update(held.event.as_bytes());
+        }
         hasher.finalize()
     }
 }
@@ -72,6 +87,7 @@ fn said(state: &State) -> BTreeMap<Pair, MergedExposure<'_>> {
         of.patients = of.patients.max(held.patients);
         of.open |= held.order.state != ENDED;
         of.sensors.insert(sensor);
+        of.all.push(held);
         if of.last.is_none_or(|(_, last)| last.order < held.order) {
             of.last = Some((sensor, held));
         }
@@ -113,6 +129,7 @@ impl Shown {
                 continue;
             }
             let Ok(mut event) = serde_json::from_str::<Value>(&held.event) else { continue };
+            facts::unite(&mut event, &said.others(held));
             merge(&mut event, &pair, &said, numbers);
             changed.push(event);
         }

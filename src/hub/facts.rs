@@ -1,0 +1,61 @@
+//! What several sensors say of one client and service, in one event: what is worst of it, and every remedy.
+
+use serde_json::{Value, json};
+
+/// Entries of a list, of all sensors together.
+const MAX_ENTRIES: usize = 64;
+
+/// Lists of which an event has what any sensor says.
+const LISTS: [(&str, &str); 3] =
+    [("/phi/exposure", "remedies"), ("/phi/exposure", "operations"), ("/phi", "marks")];
+
+/// Adds to `event` what the events of other sensors say, the most severe first.
+pub(super) fn unite(event: &mut Value, others: &[Value]) {
+    let score = |event: &Value| event.pointer("/event/severity").and_then(Value::as_u64);
+    if let Some(worst) = others.first().filter(|worst| score(worst) > score(event))
+        && let Some(reason) = worst.pointer("/event/reason")
+    {
+        put(event, "/event", "reason", reason.clone());
+    }
+    for other in others {
+        for (place, name) in LISTS {
+            add(event, other, place, name);
+        }
+        let says = |path: &str, value: Value| other.pointer(path) == Some(&value);
+        if says("/phi/service/credentials_in_clear", json!(true)) {
+            put(event, "/phi/service", "credentials_in_clear", json!(true));
+        }
+        if says("/phi/service/access/answers", json!("anyone"))
+            && let Some(access) = other.pointer("/phi/service/access")
+        {
+            put(event, "/phi/service", "access", access.clone());
+        }
+        if event.pointer("/phi/service/authentication") == Some(&json!("unknown"))
+            && let Some(known) = other.pointer("/phi/service/authentication")
+        {
+            put(event, "/phi/service", "authentication", known.clone());
+        }
+    }
+}
+
+/// Adds the entries of a list that `event` lacks.
+fn add(event: &mut Value, other: &Value, place: &str, name: &str) {
+    let list = |of: &Value| {
+        of.pointer(place).and_then(|place| place.get(name)).and_then(Value::as_array).cloned()
+    };
+    let Some(more) = list(other) else { return };
+    let mut all = list(event).unwrap_or_default();
+    for entry in more.into_iter().take(MAX_ENTRIES) {
+        if all.len() < MAX_ENTRIES && !all.contains(&entry) {
+            all.push(entry);
+        }
+    }
+    put(event, place, name, all.into());
+}
+
+/// Sets a field of an object that is there.
+fn put(event: &mut Value, place: &str, name: &str, value: Value) {
+    if let Some(object) = event.pointer_mut(place).and_then(Value::as_object_mut) {
+        object.insert(name.to_owned(), value);
+    }
+}
