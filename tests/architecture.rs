@@ -235,7 +235,8 @@ fn no_function_is_too_long() {
             let declared = line.trim_start();
             let function = declared.split("fn ").nth(1).filter(|_| {
                 let before = declared.split("fn ").next().unwrap_or_default();
-                before.split_whitespace().all(|w| w.starts_with("pub") || w == "const" || w == "in")
+                let qualifiers = ["const", "async", "unsafe", "extern", "\"C\"", "in"];
+                before.split_whitespace().all(|w| w.starts_with("pub") || qualifiers.contains(&w))
             });
             let Some(name) = function.and_then(|f| f.split(['(', '<']).next()) else { continue };
             let indent = &line[..line.len() - declared.len()];

@@ -184,7 +184,6 @@ impl Running<'_> {
                 break;
             }
             link.acknowledge(&mut batch).await;
-            self.refresh();
             match taken {
                 Ok(_) if link.is_connected() => {
                     self.set_connected(true);
@@ -199,6 +198,7 @@ impl Running<'_> {
                 }
                 Err(error) => fault = Some(error),
             }
+            self.refresh();
         }
         self.set_active(false);
         link.release().await;
@@ -231,7 +231,12 @@ impl Running<'_> {
     }
 
     fn fault_of(&mut self, check: Check, fault: &str) {
-        self.problem = Some(Problem { check, subject: String::new(), text: fault.to_owned() });
+        let problem = Problem { check, subject: String::new(), text: fault.to_owned() };
+        if self.problem.as_ref() != Some(&problem) {
+            // It shows at once.
+            self.showed = None;
+        }
+        self.problem = Some(problem);
         if self.said.as_deref() != Some(fault) {
             complain(fault);
             self.said = Some(fault.to_owned());

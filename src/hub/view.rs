@@ -398,8 +398,11 @@ pub(super) fn metrics(state: &State, numbers: &Numbers, hub: &Hub, now: Timestam
     let _ = writeln!(text, "phitap_hub_messages_missed_total {}", hub.missed);
     text += &head("phitap_hub_stream_full", "gauge", "Whether the stream takes no more events.");
     let _ = writeln!(text, "phitap_hub_stream_full {}", u8::from(hub.full.is_some()));
-    text +=
-        &head("phitap_hub_keys", "gauge", "Keys of pseudonyms under which patients were found.");
+    text += &head(
+        "phitap_hub_keys",
+        "gauge",
+        "Keys of pseudonyms under which patients were ever found, those no longer in use included.",
+    );
     let _ = writeln!(text, "phitap_hub_keys {}", numbers.keys.len());
     text += &head("phitap_hub_sensors", "gauge", "Sensors that were heard of.");
     let _ = writeln!(text, "phitap_hub_sensors {}", state.sensors.len());

@@ -6,7 +6,8 @@ use super::{Clear, JobError};
 use crate::broker::{Access, answer};
 use crate::output::text::count;
 use crate::pipeline::wall_clock;
-use async_nats::jetstream::{self, Context};
+use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::{self, Context, ErrorCode};
 use std::io::Write;
 
 /// Removes all jobs of a queue and their results, and says how many there were.
@@ -19,7 +20,7 @@ pub fn clear(clear: &Clear, out: &mut dyn Write) -> Result<(), JobError> {
         let client = Access::open(&clear.broker)?.connect().await?;
         let context = jetstream::new(client);
         let names = StreamNames::of(&clear.queue);
-        if !exists(&context, &names.jobs).await && !exists(&context, &names.results).await {
+        if !exists(&context, &names.jobs).await? && !exists(&context, &names.results).await? {
             return Ok(None);
         }
         let records = Queue::open(&clear.broker, &clear.queue).await?.records().await?;
@@ -36,7 +37,7 @@ pub fn clear(clear: &Clear, out: &mut dyn Write) -> Result<(), JobError> {
         }
         // The waiting jobs first: no worker takes one whose record is gone.
         for stream in names.streams() {
-            if exists(&context, &stream).await {
+            if exists(&context, &stream).await? {
                 let gone = answer(context.delete_stream(&stream)).await;
                 gone.map_err(|error| JobError::Stream(format!("{stream}: {error}")))?;
             }
@@ -50,6 +51,84 @@ pub fn clear(clear: &Clear, out: &mut dyn Write) -> Result<(), JobError> {
     Ok(())
 }
 
-async fn exists(context: &Context, stream: &str) -> bool {
-    answer(context.get_stream(stream)).await.is_ok()
+/// Whether a stream exists. A broker that does not say so is an error: its jobs may be there.
+async fn exists(context: &Context, stream: &str) -> Result<bool, JobError> {
+    let asked = async {
+        match context.get_stream(stream).await {
+            Ok(_) => Ok(true),
+            Err(error) if is_missing(&error.kind()) => Ok(false),
+            Err(error) => Err(error),
+        }
+    };
+    answer(asked).await.map_err(|error| JobError::Stream(format!("{stream}: {error}")))
+}
+
+fn is_missing(kind: &GetStreamErrorKind) -> bool {
+    matches!(kind, GetStreamErrorKind::JetStream(of) if of.error_code() == ErrorCode::STREAM_NOT_FOUND)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::broker::Settings;
+    use std::io::{BufRead as _, BufReader};
+    use std::net::TcpListener;
+
+    /// A broker that answers every request of JetStream with `answer`. Its address.
+    fn broker(answer: &'static str) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("port");
+        let address = listener.local_addr().expect("address").to_string();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let info = r#"INFO {"server_id":"x","server_name":"x","version":"2.10.0","go":"go","host":"127.0.0.1","port":4222,"headers":true,"max_payload":1048576,"proto":1}"#;
+                let _ = write!(stream, "{info}\r\n");
+                let reader = BufReader::new(stream.try_clone().expect("stream"));
+                let mut inboxes = String::new();
+                for line in reader.lines().map_while(Result::ok) {
+                    let words: Vec<&str> = line.split_whitespace().collect();
+                    match words.as_slice() {
+                        ["PING"] => {
+                            let _ = stream.write_all(b"PONG\r\n");
+                        }
+                        ["SUB", _, id] => (*id).clone_into(&mut inboxes),
+                        // Subject, where to answer, and how long what follows is.
+                        ["PUB", _, inbox, _] => {
+                            let size = answer.len();
+                            let _ = write!(stream, "MSG {inbox} {inboxes} {size}\r\n{answer}\r\n");
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        });
+        address
+    }
+
+    fn cleared(answer: &'static str) -> Result<String, String> {
+        let server = format!("nats://{}", broker(answer));
+        let settings = Clear {
+            broker: Settings { servers: vec![server], ..Settings::default() },
+            queue: crate::jobs::QueueName::default(),
+            force: false,
+        };
+        let mut out = Vec::new();
+        clear(&settings, &mut out).map_err(|error| error.to_string())?;
+        Ok(String::from_utf8(out).expect("text"))
+    }
+
+    #[test]
+    fn only_a_stream_that_does_not_exist_counts_as_an_empty_queue() {
+        let none = r#"{"type":"x","error":{"code":404,"err_code":10059,"description":"stream not found"}}"#;
+        assert_eq!(cleared(none).expect("an answer"), "the queue has no jobs and no results\n");
+        for (answer, part) in [
+            (
+                r#"{"type":"x","error":{"code":503,"err_code":10008,"description":"not available"}}"#,
+                "not available",
+            ),
+            ("garbage", "PHITAP_JOBS"),
+        ] {
+            let error = cleared(answer).expect_err("it is not known");
+            assert!(error.contains(part), "{error}");
+        }
+    }
 }

@@ -12,8 +12,8 @@ const AT_LEAST: i64 = 10;
 /// A worker gives a job back for this time, and a longer one once other workers had time to start.
 const SOON: Duration = Duration::from_secs(2);
 const LATER: Duration = Duration::from_secs(15);
-/// Workers that are noted with a job; with more, it is given up.
-const MAX_NOTED: usize = 64;
+/// Workers that are noted with a job. If more run and none sees its files, it waits until some of them have ended.
+pub(super) const MAX_NOTED: usize = 1024;
 
 /// What becomes of a job whose files a worker does not see.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -44,10 +44,16 @@ pub(super) fn note(
     if record.missed_by.is_empty() {
         record.missed_since = now;
     }
-    record.missed_by.insert(worker.to_owned());
+    if record.missed_by.len() >= MAX_NOTED {
+        // Workers that have ended need no place.
+        record.missed_by.retain(|name| present.contains(name));
+    }
+    if record.missed_by.len() < MAX_NOTED {
+        record.missed_by.insert(worker.to_owned());
+    }
     let waited = now.saturating_sub(record.missed_since) >= AT_LEAST;
     let nobody = present.iter().all(|name| record.missed_by.contains(name));
-    match (waited, nobody || record.missed_by.len() > MAX_NOTED) {
+    match (waited, nobody) {
         (true, true) => Verdict::GiveUp,
         (true, false) => Verdict::Wait(LATER),
         (false, _) => Verdict::Wait(SOON),

@@ -1,11 +1,12 @@
 //! Sets of captures, and how far the jobs are.
 
-use super::missing::{Verdict, missing, note};
+use super::missing::{MAX_NOTED, Verdict, missing, note};
 use super::queue::{Job, Record, Stage, StreamNames};
 use super::result::none;
 use super::sets::{Capture, sets};
 use super::status::Progress;
 use super::submit::Names;
+use super::worker::taken;
 use super::{QueueName, Together};
 use std::time::Duration;
 
@@ -168,6 +169,45 @@ fn a_job_whose_files_one_worker_does_not_see_is_given_up_when_none_sees_them() {
     assert_eq!(note(&mut job, "a", &present, 9_000), Verdict::Wait(Duration::from_secs(15)));
     assert_eq!(note(&mut job, "b", &present, 9_001), Verdict::GiveUp);
     assert_eq!(job.missed_by.len(), 2);
+}
+
+#[test]
+fn a_job_that_is_submitted_again_after_it_was_given_up_begins_anew() {
+    let job = Job { id: "j".into(), files: vec!["/a/1.pcap".into()], bytes: 100 };
+    let mut given_up = record(Stage::Failed, (20.0, 1.0), "/a/1.pcap: not found");
+    (given_up.tries, given_up.missed_since) = (3, 100);
+    given_up.missed_by = ["a".to_owned()].into();
+    let again = taken(&job, Some(given_up.clone()), 1, "a", 9_000);
+    assert_eq!((again.tries, again.reason.as_str(), again.missed_since), (1, "", 0));
+    // Only one worker runs, which does not see the file yet: others may be starting.
+    let mut noted = again;
+    let verdict = note(&mut noted, "a", &["a".to_owned()].into(), 9_000);
+    assert_eq!(verdict, Verdict::Wait(Duration::from_secs(2)));
+    // A message that is delivered again belongs to the tries before.
+    let on = taken(&job, Some(given_up.clone()), 2, "a", 9_000);
+    assert_eq!((on.tries, on.missed_since), (4, 100));
+    assert_eq!((on.missed_by, on.reason), (given_up.missed_by, given_up.reason));
+    assert_eq!(taken(&job, None, 1, "a", 9_000).tries, 1);
+}
+
+#[test]
+fn a_job_is_not_given_up_while_a_worker_was_not_asked_however_many_were() {
+    let mut job = record(Stage::Queued, (0.0, 0.0), "");
+    let mut present: std::collections::BTreeSet<String> =
+        (0..MAX_NOTED).map(|n| format!("w{n:05}")).collect();
+    present.insert("z".to_owned());
+    let later = Verdict::Wait(Duration::from_secs(15));
+    for worker in present.iter().take(MAX_NOTED) {
+        note(&mut job, worker, &present, 100);
+    }
+    assert_eq!(job.missed_by.len(), MAX_NOTED);
+    assert_eq!(note(&mut job, "w00000", &present, 9_000), later);
+    assert_eq!(job.missed_by.len(), MAX_NOTED, "no more than that");
+    // Those that have ended make room for the last one.
+    present.remove("w00000");
+    assert_eq!(note(&mut job, "w00001", &present, 9_001), later);
+    assert_eq!(note(&mut job, "z", &present, 9_002), Verdict::GiveUp);
+    assert_eq!(job.missed_by.len(), MAX_NOTED);
 }
 
 #[test]

@@ -148,14 +148,30 @@ fn now() -> i64 {
     wall_clock().0 / 1_000_000_000
 }
 
-/// The number of this attempt at a job. Attempts of workers that returned the job, because they were stopped or do not
-/// see its files, do not count.
-fn tries(before: Option<&Record>, delivered: i64) -> u32 {
-    match before {
-        // Submitted again after it was given up.
-        Some(of) if of.stage == Stage::Failed && delivered <= 1 => 1,
-        Some(of) => of.tries.saturating_add(1),
-        None => 1,
+/// The record of a job that `worker` takes at `now`, in seconds since 1970, with what is known from `before`. Attempts of
+/// workers that returned the job, because they were stopped or do not see its files, do not count as tries.
+pub(super) fn taken(
+    job: &Job,
+    before: Option<Record>,
+    delivered: i64,
+    worker: &str,
+    now: i64,
+) -> Record {
+    let record = Record {
+        stage: Stage::Running,
+        tries: 1,
+        worker: worker.to_owned(),
+        ..Record::of(job, now)
+    };
+    // A job that was submitted again after it was given up begins anew.
+    let before = before.filter(|of| of.stage != Stage::Failed || delivered > 1);
+    let Some(before) = before else { return record };
+    Record {
+        tries: before.tries.saturating_add(1),
+        reason: before.reason,
+        missed_by: before.missed_by,
+        missed_since: before.missed_since,
+        ..record
     }
 }
 
@@ -171,25 +187,15 @@ impl Task<'_> {
             // Its acknowledgement was lost.
             return self.acknowledge(AckKind::Ack).await;
         }
-        let tries = tries(before.as_ref(), delivered);
-        let mut record = Record {
-            stage: Stage::Running,
-            tries,
-            worker: self.work.name.clone(),
-            ..Record::of(&job, now())
-        };
-        if let Some(before) = before {
-            record.reason = before.reason;
-            record.missed_by = before.missed_by;
-            record.missed_since = before.missed_since;
-        }
+        let mut record = taken(&job, before, delivered, &self.work.name, now());
         if let Some(reason) = missing(&job.files) {
             return self.pass_on(&job, record, reason).await;
         }
-        if tries > self.work.tries {
+        if record.tries > self.work.tries {
             record.stage = Stage::Failed;
             if record.reason.is_empty() {
-                record.reason = format!("{} workers went away while they were at it", tries - 1);
+                let gone = record.tries - 1;
+                record.reason = format!("{gone} workers went away while they were at it");
             }
             self.queue.note(&job.id, &record).await?;
             complain(&format!("{}: given up: {}", shown(&record.first), shown(&record.reason)));

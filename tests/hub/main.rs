@@ -276,7 +276,20 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
     assert_eq!(hub.log().matches("passed over").count(), 4, "{}", hub.log());
     let both = list(&api["exposures"]).iter().any(|e| list(&e["sensors"]).len() == 2);
     assert!(both, "an exposure that two sensors saw names both");
-    // The page shows each exposure once, and the metrics count it once.
+    shows_each_exposure_once(&mut hub);
+    // Another key, whose people are counted separately.
+    publish(&nats, &with_another_key());
+    let api = hub.wait("both keys", |api| list(&api["keys"]).len() == 2);
+    for key in list(&api["keys"]) {
+        assert_eq!(key["patients"]["value"], 229);
+    }
+    hub.said("patients were found under 2 keys");
+    hub.said("give every sensor the same --key-file");
+    hub.answers("/metrics", |_, text| text.lines().any(|line| line == "phitap_hub_keys 2"));
+}
+
+/// The page shows each exposure of the hospital once, and the metrics count it once.
+fn shows_each_exposure_once(hub: &mut Hub) {
     hub.answers("/api/v1/page", |status, body| {
         let page: Value = serde_json::from_str(body).unwrap_or_default();
         status == 200 && list(&page["exposures"]).len() == 33
@@ -304,7 +317,10 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
     ] {
         hub.answers("/metrics", |status, text| status == 200 && text.lines().any(|l| l == line));
     }
-    // Another key, whose people are counted separately.
+}
+
+/// The events of a sensor that has a key of its own.
+fn with_another_key() -> Vec<String> {
     let other = Command::new(PHITAP)
         .args([
             "replay",
@@ -316,16 +332,7 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
         ])
         .arg(hospital())
         .finish();
-    let other: Vec<String> =
-        String::from_utf8(other.stdout).expect("text").lines().map(str::to_owned).collect();
-    publish(&nats, &other);
-    let api = hub.wait("both keys", |api| list(&api["keys"]).len() == 2);
-    for key in list(&api["keys"]) {
-        assert_eq!(key["patients"]["value"], 229);
-    }
-    hub.said("patients were found under 2 keys");
-    hub.said("give every sensor the same --key-file");
-    hub.answers("/metrics", |_, text| text.lines().any(|line| line == "phitap_hub_keys 2"));
+    String::from_utf8(other.stdout).expect("text").lines().map(str::to_owned).collect()
 }
 
 /// A status as a live sensor publishes it once a minute.

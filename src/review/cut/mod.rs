@@ -117,8 +117,8 @@ pub(super) fn answer(
     }
     if counts.fragments > 0 {
         note(format!(
-            "{} fragments of IP datagrams found no room and were left out",
-            counts.fragments
+            "at least {} of IP datagrams left out: there was no room for more",
+            count(counts.fragments, "fragment")
         ));
         worst = Answer::Partial;
     }

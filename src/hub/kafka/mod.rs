@@ -163,7 +163,8 @@ impl Topic {
         let reader = access.reader(group, reports)?;
         let partitions = match partitions(&reader, topic, ANSWER_WITHIN) {
             Ok(partitions) => partitions,
-            Err(fault) => {
+            Err(Unknown::Refused(fault)) => return Err(fault),
+            Err(Unknown::Away(fault)) => {
                 // Why there is no connection is said beside the calls.
                 for _ in 0..MAX_EVENTS {
                     let _ = reader.poll(Duration::ZERO);
@@ -218,7 +219,7 @@ impl Topic {
             let added = from.add_partition_offset(&self.name, partition, Offset::Offset(place));
             added.map_err(|error| text(&error))?;
             self.places.insert(partition, place);
-            self.ends.insert(partition, end);
+            self.reaches(partition, end);
         }
         self.missed = u64::try_from(missing).unwrap_or(0);
         self.reader.assign(&from).map_err(|error| text(&error))
@@ -230,8 +231,8 @@ impl Topic {
         match partitions(&self.reader, &self.name, within) {
             Ok(found) if found.iter().eq(self.places.keys()) => self.found(),
             Ok(_) => self.fault = Some(format!("{}: its partitions have changed", self.name)),
-            Err(fault) if fault == missing(&self.name) => self.fault = Some(fault),
-            Err(_) => self.lost(),
+            Err(Unknown::Refused(fault)) => self.fault = Some(fault),
+            Err(Unknown::Away(fault)) => self.lost(&fault),
         }
         self.attend();
         let first = self.places.keys().next();
@@ -252,17 +253,40 @@ impl Topic {
     }
 
     fn found(&mut self) {
+        if !self.connected {
+            self.look();
+        }
         (self.connected, self.away) = (true, None);
         self.reports.clear();
     }
 
-    fn lost(&mut self) {
+    /// Asks how far the partitions reach now. What the library reports by itself may be from before the broker was away.
+    fn look(&mut self) {
+        let partitions: Vec<i32> = self.places.keys().copied().collect();
+        for partition in partitions {
+            match self.reader.fetch_watermarks(&self.name, partition, LOOK_WITHIN) {
+                Ok((_, end)) => self.reaches(partition, end),
+                // Where the others were read to their end shows with their next messages.
+                Err(_) => return,
+            }
+        }
+    }
+
+    /// Notes where a partition ends, and whether it was read to there.
+    fn reaches(&mut self, partition: i32, end: i64) {
+        self.ends.insert(partition, end);
+        if self.places.get(&partition).is_some_and(|place| *place >= end) {
+            self.read.insert(partition);
+        }
+    }
+
+    fn lost(&mut self, fault: &str) {
         self.connected = false;
         self.read.clear();
         self.ends.clear();
         // Attempts may fail in different ways, which is no news.
         if self.away.is_none() {
-            let fault = self.reports.fault().unwrap_or_else(|| "the broker is away".to_owned());
+            let fault = self.reports.fault().unwrap_or_else(|| fault.to_owned());
             self.away = Some(format!("{}: {fault}", self.brokers));
         }
     }
@@ -314,7 +338,7 @@ impl Topic {
             }
         }
         if away {
-            self.lost();
+            self.lost("the broker is away");
         }
         Ok(taken)
     }
@@ -414,171 +438,48 @@ fn missing(topic: &str) -> String {
     )
 }
 
-/// The partitions of a topic, in order.
-fn partitions(reader: &Reader, topic: &str, within: Duration) -> Result<Vec<i32>, String> {
-    let found = reader.fetch_metadata(Some(topic), within).map_err(|error| text(&error))?;
-    let of = found.topics().iter().find(|of| of.name() == topic);
-    let Some(of) = of else { return Err(missing(topic)) };
-    match of.error().map(RDKafkaErrorCode::from) {
-        None => {}
-        Some(RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic) => {
-            return Err(missing(topic));
+/// Why the partitions of a topic are not known.
+enum Unknown {
+    /// The broker has no such topic, or does not give it to this hub.
+    Refused(String),
+    /// The broker does not answer, or has no answer yet.
+    Away(String),
+}
+
+impl Unknown {
+    fn of(code: RDKafkaErrorCode, topic: &str) -> Self {
+        match code {
+            RDKafkaErrorCode::UnknownTopicOrPartition | RDKafkaErrorCode::UnknownTopic => {
+                Self::Refused(missing(topic))
+            }
+            RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed => Self::Refused(explain_kafka(code)),
+            code => Self::Away(explain_kafka(code)),
         }
-        Some(code) => return Err(explain_kafka(code)),
+    }
+}
+
+/// The partitions of a topic, in order.
+fn partitions(reader: &Reader, topic: &str, within: Duration) -> Result<Vec<i32>, Unknown> {
+    let found = reader.fetch_metadata(Some(topic), within).map_err(|error| {
+        let code = error.rdkafka_error_code();
+        code.map_or_else(|| Unknown::Away(error.to_string()), |code| Unknown::of(code, topic))
+    })?;
+    let of = found.topics().iter().find(|of| of.name() == topic);
+    let Some(of) = of else { return Err(Unknown::Refused(missing(topic))) };
+    if let Some(code) = of.error().map(RDKafkaErrorCode::from) {
+        return Err(Unknown::of(code, topic));
     }
     let mut all: Vec<i32> = of.partitions().iter().map(|of| of.id()).collect();
     all.sort_unstable();
     match all.len() {
-        0 => Err(missing(topic)),
+        0 => Err(Unknown::Refused(missing(topic))),
         1..=MAX_PARTITIONS => Ok(all),
-        more => Err(format!("{topic} has {more} partitions, more than {MAX_PARTITIONS}")),
+        more => Err(Unknown::Refused(format!(
+            "{topic} has {more} partitions, more than {MAX_PARTITIONS}"
+        ))),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::tests::exposure;
-    use super::*;
-    use rdkafka::mocking::MockCluster;
-    use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
-
-    const TOPIC: &str = "phitap-events";
-
-    fn until(what: &str, mut done: impl FnMut() -> bool) {
-        let begun = stopwatch();
-        while !done() {
-            assert!(begun.elapsed() < Duration::from_secs(120), "{what}");
-        }
-    }
-
-    fn cluster(partitions: i32) -> MockCluster<'static, DefaultProducerContext> {
-        let cluster = MockCluster::new(1).expect("mock cluster");
-        cluster.create_topic(TOPIC, partitions, 1).expect("topic");
-        cluster
-    }
-
-    fn publish(servers: &str, messages: impl IntoIterator<Item = Vec<u8>>) {
-        let mut config = ClientConfig::new();
-        let producer: BaseProducer =
-            config.set("bootstrap.servers", servers).create().expect("producer");
-        for (n, message) in messages.into_iter().enumerate() {
-            let key = n.to_string();
-            producer.send(BaseRecord::to(TOPIC).key(&key).payload(&message)).expect("sent");
-        }
-        producer.flush(Duration::from_secs(60)).expect("stored");
-    }
-
-    fn events(numbers: std::ops::Range<u64>) -> impl Iterator<Item = Vec<u8>> {
-        numbers.map(|n| {
-            let sensor = if n % 2 == 0 { "a" } else { "b" };
-            exposure(sensor, (n % 20) as u8, n as i64, n, "update").into_bytes()
-        })
-    }
-
-    fn access(brokers: &str, topic: &str) -> Access {
-        let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
-        let settings = KafkaSettings { brokers, topic, credentials: None };
-        Access::open(&settings, "one").map_err(|e| e.to_string()).expect("settings")
-    }
-
-    fn opened(access: &Access, group: &str, again: bool) -> Result<Topic, String> {
-        Topic::open(access, group, again).map_err(|e| e.to_string()).expect("no lasting fault")
-    }
-
-    /// Takes until so many messages were taken, and no more are left.
-    fn read(topic: &mut Topic, messages: u64) -> State {
-        let mut state = State::default();
-        until("messages", || {
-            topic.take(&mut state).expect("taken");
-            let counters = state.counters;
-            counters.taken + counters.garbage >= messages && topic.pending() == 0
-        });
-        let counters = state.counters;
-        assert_eq!(counters.taken + counters.garbage, messages, "no more than there are");
-        state
-    }
-
-    #[test]
-    fn a_topic_is_read_once_and_again_where_it_was_not_acknowledged() {
-        let cluster = cluster(3);
-        let brokers = cluster.bootstrap_servers();
-        publish(&brokers, events(0..300));
-        let access = access(&brokers, TOPIC);
-        let open = |again| opened(&access, "hub-one", again).expect("opened");
-        // Killed before it was on the disk.
-        assert_eq!(read(&mut open(false), 300).exposures.len(), 20);
-        let mut topic = open(false);
-        assert_eq!(topic.pending(), 300);
-        assert_eq!(read(&mut topic, 300).exposures.len(), 20);
-        topic.acknowledge();
-        topic.close();
-        publish(&brokers, events(300..301));
-        read(&mut open(false), 1);
-        read(&mut open(true), 301);
-        // Another hub has acknowledged nothing yet.
-        read(&mut opened(&access, "hub-two", false).expect("opened"), 301);
-    }
-
-    #[test]
-    fn messages_that_are_deleted_before_they_are_read_are_counted() {
-        let cluster = cluster(1);
-        let brokers = cluster.bootstrap_servers();
-        publish(&brokers, events(0..10));
-        let access = access(&brokers, TOPIC);
-        let mut topic = opened(&access, "hub-one", false).expect("opened");
-        read(&mut topic, 10);
-        topic.acknowledge();
-        topic.close();
-        // More than the cluster keeps, 5 MiB.
-        publish(&brokers, (0..12).map(|_| vec![b' '; 900_000]));
-        let mut topic = opened(&access, "hub-one", false).expect("opened");
-        let missed = topic.missed();
-        assert!((1..12).contains(&missed), "{missed}");
-        assert_eq!(read(&mut topic, 12 - missed).counters.garbage, 12 - missed);
-        assert_eq!(topic.missed(), 0);
-    }
-
-    #[test]
-    fn garbage_is_counted_and_passed_and_nothing_of_what_is_too_large_is_read() {
-        let cluster = cluster(1);
-        let brokers = cluster.bootstrap_servers();
-        let most = vec![b' '; MAX_MESSAGE + 1];
-        assert!(event(Some(&most)).is_empty() && event(None).is_empty());
-        assert_eq!(event(Some(&most[1..])).len(), MAX_MESSAGE);
-        // As long as the cluster takes it.
-        let large = vec![b' '; 900_000];
-        let bad = [b"garbage".to_vec(), Vec::new(), large, b"{}".to_vec()];
-        publish(&brokers, bad.into_iter().chain(events(0..3)));
-        let access = access(&brokers, TOPIC);
-        let state = read(&mut opened(&access, "hub-one", false).expect("opened"), 7);
-        assert_eq!((state.counters.taken, state.counters.garbage), (3, 4));
-    }
-
-    #[test]
-    fn a_topic_that_is_missing_is_named() {
-        let cluster = cluster(1);
-        let brokers = cluster.bootstrap_servers();
-        let unknown = rdkafka::types::RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN_TOPIC_OR_PART;
-        cluster.topic_error("elsewhere", unknown).expect("set");
-        let found = opened(&access(&brokers, "elsewhere"), "hub-one", false);
-        let found = found.map(|_| ()).expect_err("no topic");
-        assert!(found.contains("there is no topic elsewhere"), "{found}");
-    }
-
-    #[test]
-    fn of_two_hubs_one_is_active_and_then_the_other() {
-        let cluster = cluster(2);
-        let brokers = cluster.bootstrap_servers();
-        let access = access(&brokers, TOPIC);
-        let open = |group| opened(&access, group, false).expect("opened");
-        let (mut one, mut two) = (open("hub-one"), open("hub-two"));
-        let mut active = (false, false);
-        until("one is active", || {
-            active = (one.renew(), two.renew());
-            active.0 != active.1
-        });
-        let (gone, mut left) = if active.0 { (one, two) } else { (two, one) };
-        gone.close();
-        until("the other takes over", || left.renew());
-    }
-}
+mod tests;
