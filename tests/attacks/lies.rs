@@ -96,6 +96,7 @@ pub fn conversations() -> Vec<(&'static str, u16, Turns)> {
         ),
         ("NFS, counts", 2049, nfs_counts()),
         ("rsync, lengths", 873, rsync()),
+        ("LDAP, many attributes in a name and in its entry", 389, ldap()),
         ("Kafka, counts", 9092, kafka()),
         ("AMQP 1.0, lists in lists", 5672, amqp()),
         ("Cassandra, rows of no columns", 9042, cassandra()),
@@ -150,6 +151,20 @@ pub const FLOODS: &[Datagrams] = &[
         ])
     }),
 ];
+
+/// An entry whose name has 1,000 attributes, and which has 65,000 without a name or a value.
+fn ldap() -> Turns {
+    let element = |tag: u8, body: &[u8]| {
+        let [_, length @ ..] = (body.len() as u32).to_be_bytes();
+        cat(&[&[tag, 0x83], &length, body])
+    };
+    let bind = b"\x30\x0c\x02\x01\x01\x60\x07\x02\x01\x03\x04\0\x80\0";
+    let name = element(0x04, &times(b"a=b+", 1000));
+    let attributes = element(0x30, &times(b"\x30\x02\x04\0", 65_000));
+    let entry = element(0x64, &cat(&[&name, &attributes]));
+    let entry = element(0x30, &cat(&[b"\x02\x01\x02", &entry]));
+    vec![(CLIENT, bind.to_vec()), (SERVER, entry)]
+}
 
 fn bzip2(data: &[u8]) -> Vec<u8> {
     let mut encoder = bzip2::write::BzEncoder::new(Vec::new(), bzip2::Compression::best());

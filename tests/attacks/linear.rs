@@ -319,6 +319,19 @@ fn every_repetition_in_a_content_costs_in_proportion_to_its_length() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
+/// Lines as long as they are kept, in which each label waits for the one bracket at their end.
+#[test]
+fn labels_in_a_long_line_cost_in_proportion_to_their_number() {
+    let harness = harness();
+    let line = format!("{})\n", "Doctor: Jane Roe MRN: 7 ".repeat(340));
+    let make = |len: usize| {
+        let body = repeated("", &line, len);
+        let head = "POST / HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length:";
+        [format!("{head} {}\r\n\r\n", body.len()).as_bytes(), &body].concat()
+    };
+    assert_eq!(fault(&harness, "text/plain", "a bracket at the end of a line", make), None);
+}
+
 #[test]
 fn every_repetition_in_a_protocol_costs_in_proportion_to_its_length() {
     let harness = harness();

@@ -37,6 +37,7 @@ fn seven_zip() -> Vec<u8> {
 pub fn conversations() -> Vec<(&'static str, u16, Turns)> {
     vec![
         ("PostgreSQL, one statement bound again and again", 5432, postgresql_binds()),
+        ("PostgreSQL, one statement described again and again", 5432, postgresql_describes()),
         ("PostgreSQL, wide results in turn", 5432, postgresql_turns()),
         ("PostgreSQL, a portal of many forms executed again and again", 5432, postgresql_forms()),
         ("rsync, zstd unpacked for each block that is there", 873, rsync_zstd()),
@@ -65,6 +66,12 @@ fn postgresql_binds() -> Turns {
     let bind = [message(b'B', b"\0s\0\0\0\0\0\0\0"), message(b'S', b"")].concat();
     let client = [message(b'P', &parse.concat()), bind.repeat(8000)].concat();
     postgresql(client, message(b'1', b""))
+}
+
+fn postgresql_describes() -> Turns {
+    let parse = [&b"s\0SELECT a FROM p WHERE a IN ("[..], &b"1,".repeat(8000), b"1)\0\0\0"];
+    let client = [message(b'P', &parse.concat()), message(b'D', b"Ss\0").repeat(4000)].concat();
+    postgresql(client, [message(b'1', b""), message(b'T', b"\0\0").repeat(4000)].concat())
 }
 
 /// Two statements with many columns; each row of a result belongs to the other one.

@@ -416,7 +416,11 @@ impl Parser for KafkaParser {
                     side.walk = None;
                     continue;
                 }
-                Err(ElementError::Need(need)) if !last => return Ok(Progress::need(at, need)),
+                // No more than the message has, whatever a length in it says.
+                Err(ElementError::Need(need)) if !last => {
+                    let left = usize::try_from(side.left).unwrap_or(usize::MAX);
+                    return Ok(Progress::need(at, need.min(left)));
+                }
                 // The layout does not match its version, but the end of the message is known.
                 Err(_) => {
                     sink.anomaly(Reason::Malformed);

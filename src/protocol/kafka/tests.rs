@@ -302,6 +302,22 @@ fn bombs_and_lies_are_bounded() {
     assert_eq!(values(&play(&pieces, 50).0), ["{}"]);
 }
 
+#[test]
+fn a_length_beyond_its_message_does_not_hold_back_the_next() {
+    let next = produce(2, "t", &batch(0, &[PATIENT]));
+    // A batch of 4,000 bytes in a partition of 5,000, and the name of a topic of 9,000.
+    let mut records = batch(0, &["{}"]);
+    records[8..12].copy_from_slice(&4000_u32.to_be_bytes());
+    let partition = [vec![2, 0, 0, 0, 5], varint(5001), records].concat();
+    let head = vec![0, 0, 1, 0, 0, 0, 1, 2];
+    for rest in [[compact(b"t"), partition].concat(), [varint(9001), vec![b't'; 200]].concat()] {
+        let lying = request(0, 9, 1, &[head.clone(), rest].concat());
+        let (sink, _) = play(&[Client(&lying), Client(&next)], 50);
+        assert_eq!(values(&sink), [PATIENT]);
+        assert_eq!(sink.anomalies, [super::Reason::Malformed]);
+    }
+}
+
 proptest! {
     #[test]
     fn garbage_is_bounded(bytes in proptest::collection::vec(any::<u8>(), 0..300), at in 0usize..200, size in 1usize..40) {

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 const MAX_DEPTH: usize = 16;
 /// Longest name of an entry that is read, bytes; of a longer one the beginning.
 const MAX_NAME: usize = 4096;
+/// Attributes in the name of an entry that are read: each is looked for among those of the entry.
+const MAX_COMPONENTS: usize = 8;
 /// Longest message id, bytes.
 const MAX_ID: usize = 4;
 /// `[0]` requestName of StartTLS (RFC 4511 4.14.1).
@@ -163,17 +165,17 @@ pub fn entry(body: &[u8], out: &mut Vec<u8>) -> Option<()> {
 /// its `attributes` as well: a client may ask for some only.
 fn named(dn: &[u8], attributes: &[u8], out: &mut Vec<u8>) {
     let mut rest = dn.get(..MAX_NAME).unwrap_or(dn);
-    loop {
+    for _ in 0..MAX_COMPONENTS {
         let Some(equals) = memchr::memchr(b'=', rest) else { return };
         let (name, value) = rest.split_at(equals);
         let name = name.trim_ascii();
         let (value, next) = value_of(value.get(1..).unwrap_or_default());
         // Components of domains and units name no one.
         let place = [&b"dc"[..], b"ou", b"o", b"c", b"l", b"st"];
-        let known = place.iter().any(|place| name.eq_ignore_ascii_case(place))
-            || has_attribute(attributes, name);
+        let place = place.iter().any(|place| name.eq_ignore_ascii_case(place));
         let printable = name.iter().all(|b| b.is_ascii_alphanumeric() || b"-.;".contains(b));
-        if !known && printable && std::str::from_utf8(&value).is_ok_and(|v| !v.trim().is_empty()) {
+        let valued = std::str::from_utf8(&value).is_ok_and(|v| !v.trim().is_empty());
+        if !place && printable && valued && !has_attribute(attributes, name) {
             json::name(full_name(name), out);
             json::string(&value, out);
         }

@@ -164,3 +164,12 @@ fn the_name_of_an_entry_has_what_its_attributes_lack() {
         assert!(got.len() == 1 && !got[0].0.contains("full_name"), "{name}: {got:?}");
     }
 }
+
+#[test]
+fn the_first_attributes_in_a_name_are_read() {
+    let name: String = (0..9).map(|n| format!("a{n}=v{n}+")).collect();
+    let answer = [entry(0x64, &name, &[attribute("dob", &["x"])]), done()].concat();
+    let got = texts(&[Client(&bind("x")), Server(&answer)]);
+    assert!(got.len() == 1 && got[0].0.contains("\"a7\":\"v7\""), "{got:?}");
+    assert!(!got[0].0.contains("a8"), "{got:?}");
+}

@@ -128,7 +128,9 @@ impl PostgresqlParser {
         match self.exchange.front().cloned() {
             Some(Request::DescribeStatement(id)) => {
                 self.exchange.answered();
-                if let Some(statement) = self.exchange.statement(id) {
+                if let Some(statement) = self.exchange.statement(id)
+                    && sink.reread(sql::REREADING * statement.text.len() as u64)
+                {
                     self.catalog.learn(&statement.text);
                 }
                 // The capture may contain only the rows that follow.

@@ -23,6 +23,8 @@ const MAX_PENDING: usize = 1024;
 const HELLO_LOGIN: usize = 5;
 /// Fields of a command that are kept for its response.
 const MAX_FIELDS: usize = 256;
+/// Fields of all commands without a response that are kept; the values of further ones are passed on without.
+const MAX_PENDING_FIELDS: usize = 4096;
 /// Longest word of a command, or key, that is kept, bytes.
 const MAX_WORD: usize = 128;
 
@@ -48,7 +50,7 @@ impl Protocol for Redis {
     }
 
     fn open(&self) -> Box<dyn Parser> {
-        Box::new(RedisParser { sides: [Reader::new(), Reader::new()], pending: VecDeque::new() })
+        Box::new(RedisParser { sides: [Reader::new(), Reader::new()], pending: Pending::default() })
     }
 }
 
@@ -80,7 +82,42 @@ fn command(data: &[u8]) -> Probe {
 struct RedisParser {
     sides: [Reader; 2],
     /// Values in the following responses.
-    pending: VecDeque<PendingCommand>,
+    pending: Pending,
+}
+
+/// The commands without a response yet.
+#[derive(Default)]
+struct Pending {
+    commands: VecDeque<PendingCommand>,
+    /// Fields of all of them.
+    fields: usize,
+    /// Bytes of heap that their keys and fields hold.
+    bytes: usize,
+}
+
+impl Pending {
+    /// Adds a command; one too many is not remembered. Of too many fields none is kept.
+    fn push(&mut self, mut command: PendingCommand, sink: &mut dyn ContentSink) {
+        if self.commands.len() >= MAX_PENDING {
+            return;
+        }
+        if command.fields.len() > MAX_PENDING_FIELDS - self.fields {
+            sink.anomaly(Reason::Limit);
+            command.fields = Vec::new();
+            command.shape = Shape::Values { from: 0, every: 1 };
+        }
+        self.fields += command.fields.len();
+        self.bytes += command.bytes();
+        self.commands.push_back(command);
+    }
+
+    /// Takes the oldest.
+    fn pop(&mut self) -> Option<PendingCommand> {
+        let command = self.commands.pop_front()?;
+        self.fields -= command.fields.len();
+        self.bytes -= command.bytes();
+        Some(command)
+    }
 }
 
 /// A command without a response yet.
@@ -92,6 +129,18 @@ struct PendingCommand {
     fields: Vec<Vec<u8>>,
     /// It is rejected (`NOAUTH`) if a login is required and none preceded it.
     needs_login: bool,
+}
+
+impl PendingCommand {
+    /// Bytes of heap held.
+    fn bytes(&self) -> usize {
+        self.key.capacity() + held(&self.fields)
+    }
+}
+
+/// Bytes of heap that fields hold.
+fn held(fields: &[Vec<u8>]) -> usize {
+    fields.iter().map(|field| size_of::<Vec<u8>>() + field.capacity()).sum()
 }
 
 /// One direction.
@@ -283,7 +332,7 @@ impl Parser for RedisParser {
         reader.open.clear();
         reader.bulk = None;
         reader.index = 0;
-        self.pending.clear();
+        self.pending = Pending::default();
         Resync::Search
     }
 
@@ -298,14 +347,9 @@ impl Parser for RedisParser {
     }
 
     fn memory(&self) -> usize {
-        let fields = |fields: &[Vec<u8>]| {
-            fields.iter().map(|f| size_of::<Vec<u8>>() + f.capacity()).sum::<usize>()
-        };
-        let waiting = self
-            .pending
-            .iter()
-            .map(|a| size_of::<PendingCommand>() + a.key.capacity() + fields(&a.fields));
-        waiting.sum::<usize>() + self.sides.iter().map(|s| fields(&s.fields)).sum::<usize>()
+        let commands = self.pending.commands.capacity() * size_of::<PendingCommand>();
+        let current = self.sides.iter().map(|side| held(&side.fields)).sum::<usize>();
+        commands + self.pending.bytes + current
     }
 }
 
@@ -316,7 +360,7 @@ impl RedisParser {
             return;
         }
         let several = matches!(kind, b'*' | b'~' | b'%' | b'|');
-        let asked = self.pending.pop_front();
+        let asked = self.pending.pop();
         if !matches!(kind, b'-' | b'!') && asked.as_ref().is_some_and(|asked| asked.needs_login) {
             sink.facts().served();
         }
@@ -411,12 +455,10 @@ impl RedisParser {
         if verb == b"AUTH" {
             sink.facts().password_in_clear();
         }
-        if self.pending.len() < MAX_PENDING {
-            let needs_login = !matches!(verb, b"AUTH" | b"HELLO" | b"QUIT" | b"RESET");
-            let shape = Shape::of_answer(verb);
-            let fields = if shape == Shape::Asked { fields } else { Vec::new() };
-            self.pending.push_back(PendingCommand { shape, key, fields, needs_login });
-        }
+        let needs_login = !matches!(verb, b"AUTH" | b"HELLO" | b"QUIT" | b"RESET");
+        let shape = Shape::of_answer(verb);
+        let fields = if shape == Shape::Asked { fields } else { Vec::new() };
+        self.pending.push(PendingCommand { shape, key, fields, needs_login }, sink);
     }
 }
 

@@ -1,4 +1,6 @@
-use super::super::recorder::{Piece, play};
+use super::super::recorder::{Piece, Recorder, play};
+use super::super::{Direction, Protocol as _, Reason};
+use super::{MAX_FIELDS, MAX_PENDING_FIELDS, MAX_WORD, Redis};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 
@@ -74,6 +76,36 @@ fn depth_and_counts_are_capped() {
         ],
         7,
     );
+}
+
+#[test]
+fn fields_of_commands_without_a_response_are_capped_and_their_bytes_counted() {
+    let command = |field: &str| {
+        let fields = format!("${}\r\n{field}\r\n", field.len()).repeat(MAX_FIELDS);
+        let count = MAX_FIELDS + 2;
+        format!("*{count}\r\n$5\r\nHMGET\r\n$3\r\nk:7\r\n{fields}").into_bytes()
+    };
+    let answer = format!("*{MAX_FIELDS}\r\n{}", "$1\r\nx\r\n".repeat(MAX_FIELDS)).into_bytes();
+    let (mut parser, mut sink) = (Redis.open(), Recorder::default());
+    let (client, server) = (Direction::ClientToServer, Direction::ServerToClient);
+    let empty = parser.memory();
+    let kept = MAX_PENDING_FIELDS / MAX_FIELDS;
+    let commands = command(&"f".repeat(MAX_WORD)).repeat(kept);
+    parser.data(client, &commands, &mut sink).expect("commands");
+    let full = parser.memory();
+    assert!(full >= MAX_PENDING_FIELDS * MAX_WORD && sink.anomalies.is_empty(), "{full}");
+    parser.data(client, &commands, &mut sink).expect("commands");
+    assert!(parser.memory() < full + (16 << 10), "{full}, {}", parser.memory());
+    assert_eq!(sink.anomalies, vec![Reason::Limit; kept]);
+    // Values without their names are passed on by themselves.
+    parser.data(server, &answer.repeat(2 * kept), &mut sink).expect("answers");
+    assert_eq!(sink.contents.len(), kept + kept * MAX_FIELDS);
+    assert!(parser.memory() < empty + (64 << 10), "{}", parser.memory());
+    // There is room again.
+    sink.contents.clear();
+    parser.data(client, &command("mrn"), &mut sink).expect("a command");
+    parser.data(server, &answer, &mut sink).expect("an answer");
+    assert_eq!(sink.contents.len(), 1);
 }
 
 proptest! {

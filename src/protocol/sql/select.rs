@@ -15,9 +15,23 @@ const MAX_NAME: usize = 128;
 const MAX_TOKENS: usize = 64;
 /// Longest name before a number that says nothing.
 const SHORT: usize = 2;
-/// Words of statements that have no result, unless they ask for one: these may be long, and are not read again.
+/// Words of statements that have no select list, unless they ask for one: these may be long, and are not read again.
 const CHANGES: [&str; 8] =
     ["INSERT", "UPDATE", "DELETE", "REPLACE", "MERGE", "COPY", "LOAD", "CREATE"];
+/// Words of statements that have no result, or that of an earlier statement: what that one selected holds on.
+const PASSED_OVER: [&str; 11] = [
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "SET",
+    "USE",
+    "CLOSE",
+    "FETCH",
+    "EXECUTE",
+];
 /// Words that end a select list.
 const ENDS: [&str; 10] =
     ["FROM", "WHERE", "UNION", "INTO", "LIMIT", "ORDER", "GROUP", "HAVING", "EXCEPT", "INTERSECT"];
@@ -28,7 +42,7 @@ const WORDS: [&str; 22] = [
 ];
 
 /// A column of a select list.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+#[derive(Default, PartialEq, Eq)]
 struct Item {
     /// Its name in the result; none for an expression, which each server names in its own way.
     shown: Option<Vec<u8>>,
@@ -36,8 +50,8 @@ struct Item {
     column: Option<Vec<u8>>,
 }
 
-/// The columns of a statement's result.
-#[derive(Clone, Default, PartialEq, Eq, Debug)]
+/// The columns of a statement's result; none of a statement without a select list (`SHOW ...`).
+#[derive(Default, PartialEq, Eq)]
 struct List {
     items: Vec<Item>,
     /// It has `*`.
@@ -53,15 +67,20 @@ pub struct SelectLists {
 }
 
 impl SelectLists {
-    /// Keeps the select list of `statement`, if it has one.
+    /// Keeps the select list of `statement`.
     pub fn learn(&mut self, statement: &[u8]) {
         let first = Tokens::new(statement).find(|token| *token != Token::Punctuation(b'('));
-        let changes = first.is_some_and(|first| CHANGES.iter().any(|word| first.is(word)));
+        let changes = first.as_ref().is_some_and(|first| CHANGES.iter().any(|word| first.is(word)));
         let returns = |word: &&[u8]| memchr::memmem::find(statement, word).is_some();
-        if changes && ![&b"RETURNING"[..], b"returning"].iter().any(returns) {
+        let changes = changes && ![&b"RETURNING"[..], b"returning"].iter().any(returns);
+        // OUTPUT of SQL Server is no select list either, nor has a plan the columns of its query.
+        let explains = first.as_ref().is_some_and(|first| first.is("EXPLAIN"));
+        let list = if changes || explains { None } else { List::of(statement) };
+        let passed_over = |token: &Token<'_>| PASSED_OVER.iter().any(|word| token.is(word));
+        if list.is_none() && first.as_ref().is_none_or(passed_over) {
             return;
         }
-        let Some(list) = List::of(statement) else { return };
+        let list = list.unwrap_or_default();
         // Most statements are repeated.
         self.lists.retain(|known| *known != list);
         if self.lists.len() >= MAX_LISTS {
@@ -70,12 +89,19 @@ impl SelectLists {
         self.lists.push_back(list);
     }
 
-    /// What the columns `names` of a result mean, and the table that they are from.
+    /// What the columns `names` of a result mean, and the table that they are from: by the latest statement whose result
+    /// has that many columns of these names. A list without names says nothing but the number, and is taken for the last
+    /// statement only.
     pub fn meanings<'a>(&'a self, names: &[&'a [u8]]) -> (Vec<&'a [u8]>, &'a [u8]) {
-        let Some(list) = self.lists.iter().rev().find(|list| list.fits(names)) else {
+        let mut latest = self.lists.iter().rev().enumerate();
+        let found = latest.find(|(age, list)| list.fits(names) && (*age == 0 || list.is_named()));
+        let Some((_, list)) = found else {
             let all = self.lists.back().filter(|list| list.all);
             return (names.to_vec(), all.map_or(&[], |list| &list.table));
         };
+        if list.items.iter().all(|item| item.column.is_none()) {
+            return (names.to_vec(), &[]);
+        }
         let means = |(name, item): (&&'a [u8], &'a Item)| match &item.column {
             Some(column) if item.shown.is_none() || is_made(name, column) => column.as_slice(),
             _ => name,
@@ -167,10 +193,12 @@ impl List {
         let same = |(name, item): (&&[u8], &Item)| {
             item.shown.as_ref().is_none_or(|shown| shown.eq_ignore_ascii_case(name))
         };
-        !self.all
-            && self.items.len() == names.len()
-            && self.items.iter().any(|item| item.column.is_some())
-            && names.iter().zip(&self.items).all(same)
+        !self.all && self.items.len() == names.len() && names.iter().zip(&self.items).all(same)
+    }
+
+    /// Whether a column has a name that its result must have.
+    fn is_named(&self) -> bool {
+        self.items.iter().any(|item| item.shown.is_some())
     }
 }
 
@@ -189,7 +217,7 @@ impl Item {
             // `x AS y`, also with a string for a name.
             [before @ .., keyword, alias] if keyword.is("AS") => {
                 let text = match alias {
-                    Token::Text(text) => Some(text.clone()),
+                    Token::Text(text) => Some(text).filter(|t| t.len() <= MAX_NAME).cloned(),
                     alias => name(alias),
                 };
                 (before, text)

@@ -200,6 +200,55 @@ fn names_that_people_gave_stay_and_expressions_are_what_they_hold() {
     );
 }
 
+/// What the columns of a result mean behind several statements.
+fn headed_behind(statements: &[&str], names: &[&str]) -> Vec<String> {
+    let mut lists = SelectLists::default();
+    statements.iter().for_each(|statement| lists.learn(statement.as_bytes()));
+    let names: Vec<&[u8]> = names.iter().map(|name| name.as_bytes()).collect();
+    let text = |name: &&[u8]| String::from_utf8_lossy(name).into_owned();
+    lists.meanings(&names).0.iter().map(text).collect()
+}
+
+#[test]
+fn a_result_is_not_that_of_an_earlier_statement() {
+    let upper = "SELECT upper(last_name) FROM patients";
+    assert_eq!(headed_behind(&[upper], &["upper"]), ["last_name"]);
+    for later in [
+        "SELECT version()",
+        "SHOW server_version",
+        "EXPLAIN SELECT lower(last_name) FROM patients",
+        "INSERT INTO wards (name) OUTPUT inserted.id VALUES ('x')",
+        "SELECT 1, 2",
+    ] {
+        assert_eq!(headed_behind(&[upper, later], &["version"]), ["version"], "{later}");
+    }
+    // It was asked for again, and is fetched from its cursor.
+    let cursor = "DECLARE c CURSOR FOR SELECT upper(last_name) FROM patients";
+    for statements in [
+        [upper, "SELECT version()", upper],
+        ["BEGIN", cursor, "FETCH 9 FROM c"],
+        [upper, "COMMIT", "-- done"],
+    ] {
+        assert_eq!(headed_behind(&statements, &["upper"]), ["last_name"], "{statements:?}");
+    }
+    // Names tell which of several statements it was.
+    let named = "select p.family as a1, p.birth as a2 from patients p";
+    let behind = headed_behind(&[named, "SELECT count(*), max(1)"], &["count", "max"]);
+    assert_eq!(behind, ["count", "max"]);
+    let behind = headed_behind(&[named, "SELECT 1"], &["a1", "a2"]);
+    assert_eq!(behind, ["family", "birth"]);
+}
+
+#[test]
+fn long_names_of_columns_are_not_kept() {
+    let long = "x".repeat(10_000);
+    let mut lists = SelectLists::default();
+    for quote in ["'", "\""] {
+        lists.learn(format!("select a as {quote}{long}{quote}, b as {long} from p").as_bytes());
+    }
+    assert!((1..2000).contains(&lists.memory()), "{}", lists.memory());
+}
+
 #[test]
 fn statements_are_about_their_table() {
     for (statement, table) in [

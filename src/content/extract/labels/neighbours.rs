@@ -7,6 +7,9 @@ use crate::content::Scope;
 use crate::content::extract::record::{self, Meaning};
 use crate::rules::{About, Kind, RuleSet};
 
+/// Longest rest of a bracket that is looked at for a number or a birth date, bytes.
+const MAX_DESCRIPTION: usize = 160;
+
 impl Labels {
     /// A name right before the label of a birth date or number; `behind`: what follows the label.
     pub(super) fn beside(
@@ -111,7 +114,9 @@ impl Labels {
 
 /// Whether the rest of a bracket that begins with a number or birth date has the other of the two.
 fn is_described(kind: Kind, behind: &str, rules: &RuleSet) -> bool {
-    let Some((inside, _)) = behind.split_once([')', ']']) else { return false };
+    let end = (0..=behind.len().min(MAX_DESCRIPTION)).rfind(|at| behind.is_char_boundary(*at));
+    let near = end.and_then(|end| behind.get(..end)).unwrap_or("");
+    let Some((inside, _)) = near.split_once([')', ']']) else { return false };
     let other = |found: Kind| {
         found != kind
             && (found == Kind::PatientId || found == Kind::BirthDate || found == Kind::Ssn)

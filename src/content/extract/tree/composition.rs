@@ -3,7 +3,7 @@
 //! one patient at any depth, except participants.
 
 use super::Tree;
-use super::frame::Frame;
+use super::frame::{AnswerSource, Frame};
 use super::names::PLAIN;
 use crate::content::Scope;
 use crate::content::extract::record::Meaning;
@@ -82,7 +82,7 @@ impl Tree {
         if label {
             around.label = scope.rules().keys.get(&text).map(Meaning::from);
         } else {
-            around.answer = Some(text);
+            around.set_answer(&text, AnswerSource::Value);
         }
         true
     }

@@ -33,6 +33,17 @@ pub(super) struct Value {
     pub end: u32,
 }
 
+/// Where the answer to a label is from, in a list of identifiers; what comes later is more likely the number itself.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum AnswerSource {
+    /// `id`: often that of the entry in its database.
+    Id,
+    /// `number`, `identifier`.
+    Number,
+    /// `value`.
+    Value,
+}
+
 /// An open object or array.
 pub(super) struct Frame {
     pub object: bool,
@@ -91,6 +102,7 @@ pub(super) struct Frame {
     /// What its label says its answer is, and the answer.
     pub label: Option<Meaning>,
     pub answer: Option<Zeroizing<String>>,
+    pub answered: Option<AnswerSource>,
     /// It holds answers that were labelled.
     pub pairs: bool,
     /// What the type of the resource says about a person's health.
@@ -100,6 +112,26 @@ pub(super) struct Frame {
     /// Names of the resource: its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
+}
+
+impl AnswerSource {
+    /// Of a member of an entry; `number`: its name is one of a number.
+    fn of(name: &str, number: bool) -> Option<Self> {
+        if number || name == "identifier" {
+            return Some(Self::Number);
+        }
+        (name == "id").then_some(Self::Id)
+    }
+}
+
+impl Frame {
+    /// Notes an answer, unless there is a better one. The last of several values is taken.
+    pub(super) fn set_answer(&mut self, text: &str, source: AnswerSource) {
+        if source == AnswerSource::Value || self.answered < Some(source) {
+            self.answer = Some(Zeroizing::new(text.to_owned()));
+            self.answered = Some(source);
+        }
+    }
 }
 
 impl super::Tree {
@@ -120,20 +152,20 @@ impl super::Tree {
             && let Some((label, number)) = text.split_once(" = ")
         {
             top.label = issued(label, keys).map(Meaning::from);
-            top.answer = Some(Zeroizing::new(number.to_owned()));
+            top.set_answer(number, AnswerSource::Value);
             return;
         }
         if top.object && (top.element || self.pairs) {
             if name.label && top.label.is_none() {
                 top.label = keys.get(text).map(Meaning::from);
                 top.strange = top.label.is_none();
-            } else if name.answer
-                || (top.element
-                    && self.names.get(top.name).identifiers
-                    && (name.number
-                        || matches!(&*self.names.get(top.next).text, "id" | "identifier")))
+            } else if name.answer {
+                top.set_answer(text, AnswerSource::Value);
+            } else if top.element
+                && self.names.get(top.name).identifiers
+                && let Some(source) = AnswerSource::of(&self.names.get(top.next).text, name.number)
             {
-                top.answer = Some(Zeroizing::new(text.to_owned()));
+                top.set_answer(text, source);
             } else if name.group && top.element {
                 top.group = Some(subjects::hash(text));
             }

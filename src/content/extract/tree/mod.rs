@@ -275,6 +275,7 @@ impl Tree {
             done: false,
             label: None,
             answer: None,
+            answered: None,
             pairs: false,
             health: Marks::default(),
             linked: false,

@@ -183,8 +183,15 @@ fn own_name<'a>(name: &'a str, rules: &RuleSet) -> &'a str {
     match name.split_once(MODIFIER) {
         // Chained: `subject:Patient.family` (FHIR R4 3.1.1.5.5).
         Some((_, chained)) if chained.contains('.') => chained,
-        // Components of JavaServer Faces: `form:patientSurname`.
-        Some((form, own)) if rules.keys.get(form).is_none() && rules.keys.get(own).is_some() => own,
+        // Components of JavaServer Faces: `form:patientSurname`. `subject:Patient` gives the type that a FHIR reference
+        // has (R4 3.1.1.5.3).
+        Some((form, own))
+            if !rules.fhir.is_person(own)
+                && rules.keys.get(form).is_none()
+                && rules.keys.get(own).is_some() =>
+        {
+            own
+        }
         Some((name, _)) => name,
         None => name,
     }

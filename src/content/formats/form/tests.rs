@@ -124,3 +124,17 @@ fn other_character_sets() {
         ["http>form:~form [PatientContext] name=Иванов Петр Сергеевич patient_id=7"]
     );
 }
+
+#[test]
+fn the_type_of_a_reference_is_no_name() {
+    for (target_, number) in [
+        ("/Observation?subject:Patient=example", "example"),
+        ("/Encounter?subject:Patient=77123&date=ge2026-01-01", "77123"),
+        ("/Appointment?actor:Practitioner=house", "house"),
+        ("/AuditEvent?agent:RelatedPerson=ann", "ann"),
+    ] {
+        let got = target(target_);
+        let named = format!("name={number}");
+        assert!(got.iter().all(|record| !record.contains(&named)), "{target_}: {got:?}");
+    }
+}

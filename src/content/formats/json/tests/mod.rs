@@ -462,6 +462,25 @@ fn wrapped_and_labelled_values_and_lists_of_people() {
 }
 
 #[test]
+fn an_entry_of_identifiers_has_an_id_of_its_own() {
+    for entry in [
+        r#""type":"MRN","value":"77123","id":"9f3c-11""#,
+        r#""id":"9f3c-11","type":"MRN","value":"77123""#,
+        r#""type":"MRN","number":"77123","id":"9f3c-11""#,
+        r#""id":"9f3c-11","type":"MRN","number":"77123""#,
+        r#""value":"77123","type":"MRN","identifier":"9f3c-11""#,
+        r#""type":"MRN","id":"77123""#,
+    ] {
+        let text = format!(
+            r#"{{"patient":{{"identifiers":[{{{entry}}}],"names":[{{"family":"Roe","given":"Jane"}}],"birthDate":"1970-01-31"}}}}"#
+        );
+        let got = json(&text);
+        assert!(got.len() == 1 && got[0].contains("patient_id=77123"), "{entry}: {got:?}");
+        assert!(!got[0].contains("9f3c"), "{entry}: {got:?}");
+    }
+}
+
+#[test]
 fn animals_are_nobody() {
     for text in [
         r#"{"patient":{"name":"Bello","species":"dog","birthDate":"1970-01-31","mrn":"77"},"owner":{"name":"Jane Roe"}}"#,

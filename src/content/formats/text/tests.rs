@@ -1,0 +1,247 @@
+use crate::content::testing::records;
+
+fn text(text: &str) -> Vec<String> {
+    records("text/plain; charset=utf-8", text.as_bytes())
+}
+
+#[test]
+fn a_clinical_note_gives_one_patient() {
+    let got = text(
+        "PROGRESS NOTE\nPatient: Laura Daugherty\nMRN: H0931558\r\nDOB: 02/01/1957\n\
+        Address: 2644 Roy Station, Anthonyland 11090\nPhone: (827) 555-0122\n\n\
+        HPI: Daugherty is seen at 10:15 for follow-up. Home BP 150/92.\nPlan: increase lisinopril.",
+    );
+    assert_eq!(
+        got,
+        [
+            "http>text:~text [PatientContext] name=Laura Daugherty patient_id=H0931558 birth_date=02/01/1957 \
+         address=2644 Roy Station, Anthonyland 11090 phone=(827) 555-0122",
+        ]
+    );
+}
+
+#[test]
+fn tables_with_both_characters_at_the_end_of_a_line() {
+    let table = "| MRN | Name | DOB |\n|---|---|---|\n| 77 | Jane Roe | 1970-01-31 |\n| 78 | Otto Penn | 1951-04-12 |\n";
+    let turned =
+        "| Name | Jane Roe | Otto Penn |\n| DOB | 1970-01-31 | 1951-04-12 |\n| MRN | 77 | 78 |\n";
+    for table in [table, turned] {
+        let got = text(table);
+        assert_eq!(got.len(), 2, "{got:?}");
+        assert_eq!(text(&table.replace('\n', "\r\n")), got);
+    }
+}
+
+#[test]
+fn patients_in_lines_of_logs() {
+    let log = |line: &str| {
+        text(&format!(
+            "10:15:01 INFO start\n2026-03-01 10:15:02,123 INFO [exec-3] {line}\n10:15:03 INFO done\n"
+        ))
+    };
+    for line in [
+        "Loaded patient Jane Roe (MRN H-77123)",
+        "Found patient Jane Roe with MRN H-77123",
+        "Creating patient Jane Roe MRN=H-77123",
+        "Opened patient Jane Roe [H-77123]",
+        "Patient Jane Roe (ID H-77123) admitted",
+    ] {
+        assert_eq!(
+            log(line),
+            ["http>text:~text [PatientContext] name=Jane Roe patient_id=H-77123"],
+            "{line}"
+        );
+    }
+    for line in [
+        "Loaded patient module version 3.2 (build 4711)",
+        "Patient Monitor Driver (MRN 47110)",
+        "User Jane Roe (ID 47110) logged in",
+    ] {
+        let got = log(line);
+        assert!(got.iter().all(|record| !record.contains("name=")), "{line}: {got:?}");
+    }
+}
+
+#[test]
+fn a_patient_segment_alone() {
+    let got =
+        text("10:15:02 DEBUG got PID|1||77^^^H^MR||Roe^Jane||19700131|F\n10:15:03 DEBUG ok\n");
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert!(got[0].contains("patient_id=77") && got[0].contains("name=Roe^Jane"), "{got:?}");
+    assert_eq!(text("10:15:02 DEBUG PID|started|by|root\n"), [""; 0]);
+}
+
+#[test]
+fn messages_in_logs_and_between_remarks() {
+    let message = "MSH|^~\\&|A|B|C|D|20260315||ADT^A01|7|P|2.5\rPID|1||H-77^^^H^MR||Roe^Jane||19700131|F\rPV1|1|I|W^1|||D7^House^Greg\r";
+    for file in [
+        format!("# export of today\n\n{}# end\n", message.replace('\r', "\r\n")),
+        format!(
+            "10:15:00 INFO [mllp-7] Received: {}\n10:15:01 INFO ack\n",
+            message.replace('\r', "\\r")
+        ),
+        format!("10:15:00 DEBUG msg={}\nMRN: none\n", message.replace('\r', "<CR>")),
+        format!("10:15:00 in:\n{}\n10:15:01 done", message.replace('\r', "\n")),
+    ] {
+        let read = text(&file);
+        assert_eq!(read.len(), 1, "{file}: {read:?}");
+        assert!(read[0].contains("hl7v2") && read[0].contains("name=Roe^Jane"), "{read:?}");
+        assert!(read[0].contains("patient_id=H-77") && !read[0].contains("House"), "{read:?}");
+    }
+    // A program or a manual shows messages that are examples.
+    let named = crate::content::Media::Type { content_type: "text/plain", name: "parser.py" };
+    let program = format!("example = (\n{})\n", message.replace('\r', "\n"));
+    let read = crate::content::testing::records_of(named, &[], program.as_bytes(), 64);
+    assert_eq!(read, [""; 0]);
+}
+
+#[test]
+fn several_labels_in_a_line_and_several_people() {
+    let got = text(
+        "Station 3\nName: Meier, Jürgen   Geburtsdatum: 01.02.1950  Patienten-ID: 77\n\
+         Name: Schulz, Eva, geb: 03.04.1960, Patienten-ID: 78 Diagnose: I10\n",
+    );
+    assert_eq!(
+        got,
+        [
+            "http>text:~text [PatientContext] name=Meier, Jürgen birth_date=01.02.1950 patient_id=77",
+            "http>text:~text [PatientContext] [Diagnosis] name=Schulz, Eva birth_date=03.04.1960 patient_id=78",
+        ]
+    );
+    assert_eq!(
+        text("Patient name\nJane Roe\nDate of birth:\n1 May 1970\n"),
+        ["http>text:~text [PatientContext] birth_date=1 May 1970",]
+    );
+}
+
+#[test]
+fn objects_in_the_lines_of_a_log() {
+    let log = "[2026-03-01 10:15:02] production.INFO: saved {\"mrn\":\"77\",\"patient_name\":\"Jane } Roe\",\"dob\":\"1970-01-31\"} []\n\
+        10:15:03 saved {\"mrn\": \"78\", \"patient_name\": \"Max Li\", \"dob\": \"1980-02-01\"}\n";
+    let line = "http>text>json:~json [PatientContext] patient_id=";
+    assert_eq!(
+        text(log),
+        [
+            format!("{line}77 name=Jane }} Roe birth_date=1970-01-31"),
+            format!("{line}78 name=Max Li birth_date=1980-02-01"),
+        ]
+    );
+}
+
+#[test]
+fn tables_drawn_with_characters_are_read() {
+    let line = "http>text:~text [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31";
+    for table in [
+        "# Ward 3\n\n| MRN | Name | DOB |\n|-----|:----:|----:|\n| 77 | Jane Roe | 1970-01-31 |\n\nText\n",
+        "+-----+----------+------------+\n| mrn | name     | dob        |\n+-----+----------+------------+\n|  77 | Jane Roe | 1970-01-31 |\n+-----+----------+------------+\n1 row in set\n",
+        " mrn |   name   |    dob     \n-----+----------+------------\n 77  | Jane Roe | 1970-01-31\n(1 row)\n",
+    ] {
+        assert_eq!(text(table), [line], "{table}");
+    }
+    assert!(
+        text("| Option | Name | Type |\n|---|---|---|\n| dob | Date of birth | date |\n")
+            .is_empty()
+    );
+}
+
+#[test]
+fn letters_name_whom_they_are_about_beside_the_birth_date() {
+    let line = "http>text:~text [PatientContext]";
+    for (letter, fields) in [
+        (
+            "Re: Mr. Arthur Penn, DOB: 02/03/1955, MRN: 7781234\n",
+            "name=Arthur Penn birth_date=02/03/1955 patient_id=7781234",
+        ),
+        (
+            "Arztbrief\n\nwir berichten über\nHerrn Otto Roe, geb. am 12.04.1951, wohnhaft Hamburg,\n",
+            "name=Otto Roe birth_date=12.04.1951",
+        ),
+        ("Betr.: Patient Roe, Erika, geb. 03.05.1948\n", "name=Roe, Erika birth_date=03.05.1948"),
+        ("Pacjent: ROE ANNA, data ur. 12.03.1950, nr 7\n", "name=ROE ANNA birth_date=12.03.1950"),
+        (
+            "PATIENT: ROE,JANE   ID: 123987   DOB: 01 Oct 1924\n",
+            "name=ROE,JANE patient_id=123987 birth_date=01 Oct 1924",
+        ),
+        ("Patient: Jane Roe\nID: 123987\n", "name=Jane Roe patient_id=123987"),
+        ("Patient name\tJane Roe\nDOB\t1970-01-31\n", "name=Jane Roe birth_date=1970-01-31"),
+        (
+            "Patient:                 Referring physician:\nJane Roe                 Dr. Greg House\nDOB: 1970-01-31\n",
+            "name=Jane Roe birth_date=1970-01-31",
+        ),
+        ("Patient|Jane Roe\nDOB|1970-01-31\n", "name=Jane Roe birth_date=1970-01-31"),
+    ] {
+        assert_eq!(text(letter), [format!("{line} {fields}")], "{letter}");
+    }
+    // Neither the doctor nor the heading is.
+    for letter in [
+        "Patient seen by Dr. Greg House, DOB: 02/03/1955, MRN: 77\n",
+        "Laboratory Report  DOB: 02/03/1955  MRN: 77\n",
+    ] {
+        let got = text(letter);
+        assert!(got.iter().all(|line| !line.contains(" name=")), "{got:?}");
+    }
+}
+
+#[test]
+fn lists_in_columns() {
+    let got = text(
+        "WARD LIST 3N\n\nBed  Name                 DOB         MRN\n1    Roe, Jane            01/02/1940  100201\n\
+         2    Li, Max              02/03/1941  100202\n3    Penn, Arthur         03/04/1942  100203\n",
+    );
+    assert_eq!(got.len(), 3, "{got:?}");
+    assert!(got[1].contains("name=Li, Max birth_date=02/03/1941 patient_id=100202"), "{got:?}");
+}
+
+#[test]
+fn statements_elements_and_pairs_in_one_line() {
+    for line in [
+        "2026-04-05 10:00:00 UTC [77] LOG:  statement: INSERT INTO patients (mrn, first_name, last_name, dob) VALUES ('H77123', 'Jane', 'Roe', '1970-01-31')\n",
+        "2026-04-05 10:00:00 DEBUG sent <Patient mrn=\"H77123\" lastName=\"Roe\" firstName=\"Jane\" dob=\"1970-01-31\"/>\n",
+        "Patient Name|Roe, Jane|MRN|H77123|DOB|1970-01-31|Sex|F\n",
+        "[Patient]\nID=H77123\nName=Roe, Jane\nDOB=1970-01-31\n",
+        "Paziente: Roe Jane  Data di nascita: 1970-01-31  ID: H77123\n",
+    ] {
+        let got = text(line);
+        assert_eq!(got.len(), 1, "{line}: {got:?}");
+        for part in ["Roe", "Jane", "birth_date=1970-01-31", "patient_id=H77123"] {
+            assert!(got[0].contains(part), "{line}: {got:?}");
+        }
+    }
+    for line in [
+        "LOG: statement: INSERT INTO products (sku, name) VALUES ('77', 'Lamp')\n",
+        "DEBUG sent <Lamp sku=\"77\" name=\"Lamp\"/>\n",
+        "Mail from Jane Roe <jane@example.org>\n",
+    ] {
+        assert!(text(line).is_empty(), "{line}");
+    }
+}
+
+#[test]
+fn requests_in_the_log_of_a_web_server() {
+    let got = text(
+        "10.1.1.7 - li [05/Apr/2026:10:00:00 +0000] \"GET /patients?lastName=Roe&firstName=Jane&dob=1970-01-31&mrn=H77123 HTTP/1.1\" 200 512\n\
+         10.1.1.7 - li [05/Apr/2026:10:00:01 +0000] \"GET /search?q=Jane+Roe&sort=name HTTP/1.1\" 200 9\n",
+    );
+    assert_eq!(got.len(), 1, "{got:?}");
+    for part in ["name=Roe^Jane", "birth_date=1970-01-31", "patient_id=H77123"] {
+        assert!(got[0].contains(part), "{got:?}");
+    }
+    for beside in ["\"GET /x?y=1 HTTP/1.1\"", "<Lamp sku=\"1\"/>"] {
+        let got = text(&format!("Patient: Roe, Jane MRN: 77 {beside}\n"));
+        assert!(got.len() == 1 && got[0].contains("name=Roe, Jane patient_id=77"), "{got:?}");
+    }
+    let got = text("\"GET /x?y=1 HTTP/1.1\" 200 Patient: Roe, Jane MRN: 77\n");
+    assert!(got.len() == 1 && got[0].contains("name=Roe, Jane patient_id=77"), "{got:?}");
+}
+
+#[test]
+fn prose_has_no_patient() {
+    for prose in [
+        "Backup share of ward 3B. Do not publish.\n",
+        "Usage: tool --name NAME\nName: tool\nVersion: 1.2\n",
+        "GET http://example.org/a?name=b\n",
+        "The patient: who is it? See PID-5 for the name: a field.\n",
+    ] {
+        assert_eq!(text(prose), Vec::<String>::new(), "{prose}");
+    }
+}
