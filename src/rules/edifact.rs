@@ -51,6 +51,9 @@ section_entry! {
         /// Only values without digits.
         #[serde(default)]
         letters: bool,
+        /// Only values of digits.
+        #[serde(default)]
+        digits: bool,
         confidence: Option<f32>,
     }
 }
@@ -101,6 +104,8 @@ pub struct EdifactField {
     pub with: Vec<usize>,
     /// Its value must not contain digits.
     pub letters: bool,
+    /// Its value must consist of digits.
+    digits: bool,
     qualifier: Vec<String>,
     behind: Vec<String>,
     before: Vec<String>,
@@ -137,7 +142,9 @@ impl EdifactField {
     /// The value without the prefix; none if the prefix is missing.
     pub fn value<'v>(&self, value: &'v str) -> Option<&'v str> {
         let value = value.strip_prefix(self.prefix.as_str())?;
-        (!self.letters || !value.contains(char::is_numeric)).then_some(value)
+        let letters = !self.letters || !value.contains(char::is_numeric);
+        let digits = !self.digits || value.bytes().all(|b| b.is_ascii_digit());
+        (letters && digits).then_some(value)
     }
 }
 
@@ -198,7 +205,7 @@ impl Section for Fields {
         };
         let conditions =
             [&entry.qualifier, &entry.behind, &entry.before, &entry.list, &entry.message];
-        let around = (&entry.without, &entry.with, entry.letters);
+        let around = (&entry.without, &entry.with, entry.letters, entry.digits);
         to.claim(format!("{} {conditions:?} {} {around:?}", entry.field, entry.prefix))?;
         let field = EdifactField {
             rule: to.field(&entry.common, entry.kind, &entry.field, entry.confidence)?,
@@ -210,6 +217,7 @@ impl Section for Fields {
             without: entry.without.clone(),
             with: entry.with.clone(),
             letters: entry.letters,
+            digits: entry.digits,
             qualifier: entry.qualifier.clone(),
             behind: entry.behind.clone(),
             before: entry.before.clone(),

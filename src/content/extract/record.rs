@@ -264,6 +264,7 @@ impl CandidateRecord {
         let kind = meaning.rule.kind;
         let single = matches!(kind, Kind::Name | Kind::PatientId | Kind::BirthDate | Kind::Ssn);
         let value = value.trim();
+        let case = is_case_number(meaning);
         // A second number of one kind found in text belongs to another person.
         let found = |f: &Part| {
             f.meaning.evidence.is_found()
@@ -275,6 +276,7 @@ impl CandidateRecord {
                 && self.fields.iter().any(|f| {
                     f.meaning.rule.kind == kind
                         && f.meaning.part == meaning.part
+                        && is_case_number(&f.meaning) == case
                         && *f.value != value
                 })
     }
@@ -319,6 +321,10 @@ impl CandidateRecord {
             marks = marks.and(Marks::CARE);
         }
         name_beside_given(&mut fields);
+        let number = |f: &Part| f.meaning.rule.kind == Kind::PatientId;
+        if fields.iter().any(|f| number(f) && f.meaning.patient && !is_case_number(&f.meaning)) {
+            fields.retain(|f| !is_case_number(&f.meaning));
+        }
         // Tables that map fields hold the names of fields.
         fields.retain(|f| !names_a_field(&f.meaning, &f.value, scope));
         let patient = marks.is_patient();
@@ -395,6 +401,14 @@ fn name_beside_given(fields: &mut [Part]) {
             name.meaning.part = NamePart::Family;
         }
     }
+}
+
+/// The rule of keys for the number of a case (`Protokol No`), which is left out beside the number of the patient.
+const CASE_NUMBER: &str = "key-case-number";
+
+/// Whether a number is that of a case, and the patient's only where no other is.
+fn is_case_number(meaning: &Meaning) -> bool {
+    meaning.rule.kind == Kind::PatientId && &*meaning.rule.id == CASE_NUMBER
 }
 
 /// The keys whose rules say what the number, or the date, beside the name of a patient is.

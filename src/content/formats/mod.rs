@@ -132,6 +132,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &jsonp::Jsonp,
     &graphql::GraphQl,
     &hl7v2::Json,
+    &hl7v2::JsonSegments,
     &json::Json,
     &html::Html,
     &xml::Xml,

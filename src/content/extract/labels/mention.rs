@@ -182,6 +182,68 @@ pub fn in_front<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
     (parts >= MIN_WORDS).then(|| text.get(begin..)).flatten()
 }
 
+/// Words that greet a person, those for what is theirs, and what only patients are given of these.
+const GREETINGS: [&str; 14] = [
+    "hi", "hello", "dear", "hallo", "hej", "bonjour", "cher", "chère", "hola", "olá", "ciao",
+    "gentile", "beste", "estimada",
+];
+const YOURS: [&str; 17] = [
+    "your", "ihr", "ihre", "dein", "deine", "votre", "vos", "su", "sus", "tu", "sua", "seu", "suo",
+    "uw", "je", "din", "ditt",
+];
+const GIVEN: [&str; 25] = [
+    "appointment",
+    "appointments",
+    "visit",
+    "results",
+    "result",
+    "test",
+    "tests",
+    "lab",
+    "prescription",
+    "medication",
+    "refill",
+    "vaccination",
+    "termin",
+    "befunde",
+    "befund",
+    "rezept",
+    "rendez-vous",
+    "résultats",
+    "ordonnance",
+    "cita",
+    "resultados",
+    "consulta",
+    "appuntamento",
+    "afspraak",
+    "uitslag",
+];
+
+/// Words of a message between what is theirs and the word for it: `your next dental appointment`.
+const MAX_BETWEEN: usize = 3;
+
+/// The patient whom a message greets and tells of an appointment or result that is theirs, in a text up to a bracket:
+/// `Hi Jane Roe, your appointment (`.
+pub fn greeted<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
+    let among = |list: &[&str], word: &str| {
+        let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
+        list.contains(&word.as_str())
+    };
+    // Senders put their own name in front: `North Clinic: Hi Jane Roe, ...`.
+    let text = text.strip_suffix(['(', '[']).unwrap_or(text);
+    let text = text.rsplit(": ").next().unwrap_or(text).trim();
+    let (greeting, rest) = text.split_once(' ')?;
+    let (name, message) = rest.split_once([',', '!'])?;
+    let name = name.trim();
+    let mut words = message.split_whitespace();
+    let theirs = words.next().is_some_and(|word| among(&YOURS, word))
+        && words
+            .take(MAX_BETWEEN + 1)
+            .take_while(|word| rules.keys.context(word) != Some(About::Patient))
+            .any(|word| among(&GIVEN, word));
+    (among(&GREETINGS, greeting) && theirs && in_front(name, rules) == Some(name)).then_some(name)
+}
+
 /// Whether a clause that begins with the word for a patient ends with a colon before the `name` in a text: `Patient
 /// merged: Jane Roe (MRN 77123)`.
 pub fn announces_patient(text: &str, name: &str, rules: &RuleSet) -> bool {
@@ -263,6 +325,25 @@ mod tests {
             ("Patient Monitor (", None),
         ] {
             assert_eq!(in_front(text, &RULES), name, "{text}");
+        }
+    }
+
+    #[test]
+    fn patients_whom_a_message_greets() {
+        for (text, name) in [
+            ("Hi Jane Roe, your appointment (", Some("Jane Roe")),
+            ("North Clinic: Dear Jane Roe, your lab results (", Some("Jane Roe")),
+            ("Hallo Truus van den Berg, uw afspraak [", Some("Truus van den Berg")),
+            ("Hi Dr. Jane Roe, your appointment (", None),
+            ("Hi Jane Roe, your patient (", None),
+            ("Hi Jane Roe, your patient has an appointment (", None),
+            ("Hi Jane Roe, the appointment (", None),
+            ("Jane Roe, your appointment (", None),
+            ("Hi Jane, your appointment (", None),
+            ("Hi", None),
+            ("", None),
+        ] {
+            assert_eq!(greeted(text, &RULES), name, "{text}");
         }
     }
 

@@ -54,6 +54,8 @@ pub struct Labels {
     said: Marks,
     /// A label whose value comes next.
     waiting: Option<Meaning>,
+    /// That label fills a row of a table.
+    above: bool,
     /// Labels whose values come in the line below.
     columns: Columns,
     group: u32,
@@ -81,6 +83,7 @@ impl Labels {
             around: Marks::default(),
             said: Marks::default(),
             waiting: None,
+            above: false,
             columns: Columns::default(),
             group: 0,
             element: false,
@@ -370,9 +373,12 @@ impl Labels {
     }
 
     /// Adjacent cells: labels with their values. An empty cell is the value of the label before it, unless the row
-    /// has at most one label and one value.
+    /// has at most one label and one value. The only cell of a row is the value of a label that fills the row before.
     pub fn cells(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) {
-        self.forget();
+        let above = std::mem::take(&mut self.above) && row.len() == 1;
+        if !above {
+            self.forget();
+        }
         let is_empty = |cell: &_| AsRef::<str>::as_ref(cell).trim().is_empty();
         let filled = row.iter().filter(|cell| !is_empty(*cell)).count();
         let pair = filled <= 2 && !row.last().is_some_and(is_empty);
@@ -381,6 +387,13 @@ impl Labels {
                 self.forget();
             }
             self.cell(cell.as_ref(), scope);
+        }
+        // One word may be the heading of what follows.
+        if let (Some(_), [cell]) = (&self.waiting, row)
+            && cell.as_ref().trim().contains(' ')
+        {
+            self.above = true;
+            return;
         }
         self.forget();
     }
@@ -394,6 +407,7 @@ impl Labels {
 
     /// The previous label gets no value any more.
     pub fn forget(&mut self) {
+        self.above = false;
         self.waiting = None;
         self.columns = Columns::default();
     }

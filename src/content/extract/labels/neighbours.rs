@@ -37,6 +37,12 @@ impl Labels {
         {
             return self.known(&Meaning::from(key), name, scope);
         }
+        if let Some(name) = mention::greeted(before, rules)
+            && is_described(meaning.rule.kind, behind, rules)
+            && let Some(key) = rules.keys.get(PATIENT_NAME)
+        {
+            return self.known(&Meaning::from(key), name, scope);
+        }
         let before = if number { without_link(before) } else { before };
         if let Some(beside) = adjacent_name::name(before, rules) {
             // Beside a number, only the word for a patient says that this is one: `Loaded patient Jane Roe (MRN 77)`.

@@ -267,3 +267,23 @@ fn sections_of_settings_are_about_patients() {
     assert_eq!(read.len(), 1, "{read:?}");
     assert!(read[0].contains("patient_id=H-77") && !read[0].contains("99"), "{read:?}");
 }
+
+#[test]
+fn a_message_that_greets_its_patient_names_them() {
+    let line = "Hi Jane Roe, your appointment (MRN H-77123, DOB 1970-01-31) is confirmed.";
+    let fields = "name=Jane Roe patient_id=H-77123 birth_date=1970-01-31";
+    assert_eq!(read(line), record(fields));
+    let staff = "Hi Jane Roe, your patient (MRN H-77123, DOB 1970-01-31) is here.";
+    assert!(!read(staff).concat().contains("Jane Roe"), "{:?}", read(staff));
+}
+
+#[test]
+fn the_number_of_a_case_is_left_out_beside_that_of_the_patient() {
+    let head = "Hasta Adı Soyadı: Jane Roe\nDoğum Tarihi: 31.01.1970\n";
+    for both in ["Protokol No: 656\nHasta No: H-77", "Hasta No: H-77\nProtokol No: 656"] {
+        let fields = "name=Jane Roe birth_date=31.01.1970 patient_id=H-77";
+        assert_eq!(read(&format!("{head}{both}")), record(fields));
+    }
+    let fields = "name=Jane Roe birth_date=31.01.1970 patient_id=656";
+    assert_eq!(read(&format!("{head}Protokol No: 656")), record(fields));
+}

@@ -83,6 +83,19 @@ fn messages_of_german_billing_are_read() {
 }
 
 #[test]
+fn an_insured_person_whose_sex_is_left_out_has_a_birth_date() {
+    let got = edifact(
+        "UNB+UNOC:3+260500005+100500016+260302:0820+1'UNH+00001+ENTL:15:000:00'FKT+10+01+260500005+100500016'\
+        INV+A123456780+10001+1+9'NAD+Beispiel+Ida+19590311+Ring 9+21335+Leipzig'DAU+20260302+20260311'UNT+5+00001'\
+        UNZ+1+1'",
+    );
+    assert_eq!(got.len(), 1);
+    let expected =
+        "insurance_number=A123456780 encounter_id=9 birth_date=19590311 name=Beispiel^Ida";
+    assert!(got[0].starts_with(expected) && !got[0].contains("sex="), "{got:?}");
+}
+
+#[test]
 fn a_prescription_in_script_names_the_patient() {
     let got = edifact(
         "UNA:+./*'UIB+UNOA:0++1234567+++77777777:C:PASS+7701630:P+20260302:081522'UIH+SCRIPT:010:006:NEWRX+110072'\

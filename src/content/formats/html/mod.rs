@@ -401,6 +401,7 @@ impl TokenHandler<'_, '_> {
             "table" => {
                 self.end_row();
                 self.release();
+                self.page.labels.forget();
                 self.page.tables.pop();
             }
             name if is_heading(name) => {

@@ -341,3 +341,23 @@ fn a_resource_that_a_server_shows_in_colours() {
     // An example in documentation.
     assert_eq!(html(&page("highlight")), [""; 0]);
 }
+
+#[test]
+fn a_label_and_its_value_in_rows_of_one_cell() {
+    let got = html(
+        "<html><body><table><tr><td colspan=2>Name, Vorname des Versicherten</td></tr>\
+        <tr><td colspan=2>Roe<br>Jane</td></tr><tr><td>geb. am</td><td>31.01.1970</td></tr>\
+        <tr><td>Versicherten-Nr.</td><td>A123456780</td></tr></table></body></html>",
+    );
+    let fields = "name=Roe Jane birth_date=31.01.1970 insurance_number=A123456780";
+    assert!(got.len() == 1 && got[0].ends_with(fields), "{got:?}");
+    // A word alone is a heading, and what follows the table is no value of its last row.
+    for rows in [
+        "<tr><td>Patient</td></tr><tr><td>Open Tasks</td></tr></table>",
+        "<tr><td>Patient name</td></tr></table><p>Open Tasks</p>",
+        "<tr><td>Patient name</td></tr><tr><td>Ward</td><td>Open Tasks</td></tr></table>",
+    ] {
+        let page = format!("<html><body><table>{rows}<p>DOB: 1970-01-31</p></body></html>");
+        assert!(!html(&page).concat().contains("Open Tasks"), "{rows}: {:?}", html(&page));
+    }
+}

@@ -143,3 +143,28 @@ fn who_did_it_is_not_the_patient() {
     check(text, &["patient_id=H77123", "name=Roe^Jane"]);
     assert!(!json(text).concat().contains("Max"));
 }
+
+#[test]
+fn a_resident_is_one_who_has_a_level_of_care() {
+    let of = |rest: &str| {
+        json(&format!(
+            r#"{{"resident":{{"residentId":"H-77123","firstName":"Jane","lastName":"Roe","dateOfBirth":"1970-01-31"{rest}}}}}"#
+        ))
+    };
+    let got = of(r#","careLevel":"SNF""#);
+    assert_eq!(got.len(), 1);
+    for part in ["patient_id=H-77123", "name=Roe^Jane", "birth_date=1970-01-31"] {
+        assert!(got[0].contains(part), "{got:?}");
+    }
+    // A resident of a house, or a doctor in training.
+    assert!(!of("").concat().contains("PatientContext"), "{:?}", of(""));
+}
+
+#[test]
+fn the_given_name_under_the_name_of_a_party() {
+    // GNU Health over the protocol of Tryton.
+    let got = json(
+        r#"{"result":[{"puid":"H-77123","name.name":"Jane","lastname":"Roe","dob":{"__class__":"date","year":1970,"month":1,"day":31}}]}"#,
+    );
+    assert!(got.len() == 1 && got[0].contains("name=Roe^Jane"), "{got:?}");
+}
