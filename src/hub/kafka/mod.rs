@@ -127,6 +127,8 @@ pub(super) struct Topic {
     places: BTreeMap<i32, i64>,
     /// Of each partition the offset behind its last message.
     ends: BTreeMap<i32, i64>,
+    /// Whether the ends are to be asked for, as the broker was away.
+    ends_unknown: bool,
     /// Partitions that were read to their end since the broker was away last.
     read: BTreeSet<i32>,
     /// Partitions of which something was taken and not acknowledged.
@@ -184,6 +186,7 @@ impl Topic {
             fault: None,
             places: BTreeMap::new(),
             ends: BTreeMap::new(),
+            ends_unknown: false,
             read: BTreeSet::new(),
             unacknowledged: BTreeSet::new(),
             missed: 0,
@@ -253,23 +256,24 @@ impl Topic {
     }
 
     fn found(&mut self) {
-        if !self.connected {
-            self.look();
+        if self.ends_unknown {
+            self.ends_unknown = !self.look();
         }
         (self.connected, self.away) = (true, None);
         self.reports.clear();
     }
 
-    /// Asks how far the partitions reach now. What the library reports by itself may be from before the broker was away.
-    fn look(&mut self) {
+    /// Asks how far the partitions reach now; whether all is answered. What the library reports by itself may be from
+    /// before the broker was away.
+    fn look(&mut self) -> bool {
         let partitions: Vec<i32> = self.places.keys().copied().collect();
         for partition in partitions {
             match self.reader.fetch_watermarks(&self.name, partition, LOOK_WITHIN) {
                 Ok((_, end)) => self.reaches(partition, end),
-                // Where the others were read to their end shows with their next messages.
-                Err(_) => return,
+                Err(_) => return false,
             }
         }
+        true
     }
 
     /// Notes where a partition ends, and whether it was read to there.
@@ -281,7 +285,7 @@ impl Topic {
     }
 
     fn lost(&mut self, fault: &str) {
-        self.connected = false;
+        (self.connected, self.ends_unknown) = (false, true);
         self.read.clear();
         self.ends.clear();
         // Attempts may fail in different ways, which is no news.
