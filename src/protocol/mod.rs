@@ -27,6 +27,7 @@ pub mod cassandra;
 pub mod dhcp;
 pub mod dicom;
 pub mod dns;
+mod framed_message;
 pub mod ftp;
 pub mod gelf;
 pub mod http;

@@ -1,5 +1,6 @@
 //! GELF, the log messages of Graylog (Graylog documentation, GELF payload specification 1.1): JSON over UDP, whole or
-//! in chunks, plain or compressed by zlib or gzip, and over TCP with a null byte behind each message.
+//! in chunks, plain or compressed by zlib or gzip, and over TCP with a null byte behind each message, or with
+//! its length before it as forwarders of logs send it (RFC 6587 3.4.1).
 
 mod chunks;
 
@@ -8,10 +9,12 @@ mod tests;
 
 use super::content_writer::ContentWriter;
 use super::datagrams::{frame_datagram, framed_datagram};
+use super::framed_message::{Count, FramedMessage};
 use super::{
-    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Reason, Resync, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Reason, Resync, Speaker,
 };
+use crate::syntax::Match;
 use chunks::{Chunk, Chunks};
 use memchr::{memchr, memmem};
 
@@ -36,10 +39,15 @@ impl Protocol for Gelf {
                 None => Probe::No,
             };
         }
-        if data.first() == Some(&b'{') {
-            return match is_message(data) {
+        let message = match Count::read(data) {
+            Match::Yes(count) => data.get(count.len..).unwrap_or_default(),
+            Match::More => &[],
+            Match::No => data,
+        };
+        if matches!(message, [] | [b'{', ..]) {
+            return match is_message(message) {
                 true => Probe::yes(Speaker::Client),
-                false if may_begin(data) => Probe::More,
+                false if may_begin(message) => Probe::More,
                 false => Probe::No,
             };
         }
@@ -120,14 +128,15 @@ fn opens(mut from: impl std::io::Read) -> bool {
         && (has(b"\"version\"") || has(b"\"short_message\"") || has(b"\"host\""))
 }
 
-/// Offset at which a message begins behind the end of another one.
+/// Offset at which a message begins: behind the end of another one, or at its length.
 fn boundary(data: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(0, data)
-        .filter_map(|at| {
-            let rest = data.get(at + 1..)?.trim_ascii_start();
-            is_message(rest).then_some(data.len() - rest.len())
-        })
-        .next()
+    let behind = memchr::memchr_iter(0, data).find_map(|at| {
+        let rest = data.get(at + 1..)?.trim_ascii_start();
+        is_message(rest).then_some(data.len() - rest.len())
+    });
+    let counted =
+        Count::places(data, b'{').find_map(|(at, _, message)| is_message(message).then_some(at));
+    behind.into_iter().chain(counted).min()
 }
 
 /// Framing of messages.
@@ -136,7 +145,7 @@ enum Framing {
     #[default]
     Unknown,
     Datagrams,
-    /// A null byte ends each.
+    /// A null byte ends each, or its length precedes it.
     Stream,
 }
 
@@ -146,7 +155,7 @@ struct GelfParser {
     framing: Framing,
     chunks: Chunks,
     /// The incomplete message in each direction of a stream.
-    messages: [Option<ContentWriter>; 2],
+    messages: [FramedMessage; 2],
 }
 
 fn hint<'a>(direction: Direction, codings: &'a [&'a str]) -> Hint<'a> {
@@ -194,27 +203,33 @@ impl GelfParser {
         };
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
-            let Some(writer) = message.as_mut() else {
-                match first {
-                    0 | b'\r' | b'\n' | b' ' => at += 1,
-                    b'{' => {
-                        sink.unit("message");
-                        *message = Some(ContentWriter::open(&hint(direction, &[]), sink));
-                    }
-                    _ => return Err(ParseError::new(Reason::Malformed, at)),
-                }
+            if !message.is_none() {
+                at += message.data(rest, |bytes| memchr(0, bytes), sink);
                 continue;
-            };
-            let end = memchr(0, rest);
-            let len = end.unwrap_or(rest.len());
-            writer.data(rest.get(..len).unwrap_or(rest), sink);
-            at += len;
-            if end.is_some()
-                && let Some(writer) = message.take()
-            {
-                at += 1;
-                writer.close(Ending::Complete, sink);
             }
+            if matches!(first, 0 | b'\r' | b'\n' | b' ') {
+                at += 1;
+                continue;
+            }
+            let count = match Count::read(rest) {
+                Match::More => return Ok(Progress::need(at, rest.len() + 1)),
+                Match::Yes(count) => Some(count),
+                Match::No => None,
+            };
+            let len = count.map_or(0, |count| count.len);
+            if count.is_some_and(|count| count.length == 0) {
+                at += len;
+                continue;
+            }
+            match rest.get(len) {
+                None => return Ok(Progress::need(at, len + 1)),
+                Some(b'{') => {}
+                Some(_) => return Err(ParseError::new(Reason::Malformed, at)),
+            }
+            at += len;
+            sink.unit("message");
+            let writer = ContentWriter::open(&hint(direction, &[]), sink);
+            *message = FramedMessage::new(count, writer);
         }
         Ok(Progress::consumed(at))
     }
@@ -228,8 +243,10 @@ impl Parser for GelfParser {
         sink: &mut dyn ContentSink,
     ) -> Result<Progress, ParseError> {
         if self.framing == Framing::Unknown {
-            self.framing = match data.first() {
-                Some(b'{') => Framing::Stream,
+            // The length of a datagram may look like a digit, but no blank follows it.
+            self.framing = match (data.first(), Count::read(data)) {
+                (Some(b'{'), _) | (_, Match::Yes(_)) => Framing::Stream,
+                (Some(b'0'..=b'9'), Match::More) => return Ok(Progress::need(0, data.len() + 1)),
                 _ => Framing::Datagrams,
             };
         }
@@ -244,16 +261,17 @@ impl Parser for GelfParser {
         Ok(Progress::consumed(at))
     }
 
-    fn gap(&mut self, direction: Direction, _len: u64, sink: &mut dyn ContentSink) -> Resync {
+    fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         if self.framing == Framing::Datagrams {
             // Datagrams are either complete or missing.
             return Resync::Known { skip: 0 };
         }
         self.framing = Framing::Stream;
-        if let Some(writer) = self.messages.get_mut(direction.index()).and_then(Option::take) {
-            writer.close(Ending::Cut, sink);
+        let Some(message) = self.messages.get_mut(direction.index()) else { return Resync::Lost };
+        match message.gap(len, sink) {
+            true => Resync::Known { skip: 0 },
+            false => Resync::Search,
         }
-        Resync::Search
     }
 
     fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {
@@ -261,9 +279,9 @@ impl Parser for GelfParser {
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
-        if let Some(writer) = self.messages.get_mut(direction.index()).and_then(Option::take) {
+        if let Some(message) = self.messages.get_mut(direction.index()) {
             // The last message may lack its null byte.
-            writer.close(end.into(), sink);
+            message.close(end.into(), sink);
         }
     }
 

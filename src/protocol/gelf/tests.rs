@@ -43,6 +43,44 @@ fn zeros_end_the_messages_of_a_stream() {
 }
 
 #[test]
+fn lengths_may_precede_the_messages_of_a_stream() {
+    let counted = |text: &str| format!("{} {text}", text.len());
+    let stream = [ONE, TWO, ONE].map(counted).concat();
+    let want = [ONE, TWO, ONE].map(|text| (text.to_owned(), COMPLETE));
+    for size in [1, 3, 40, 999] {
+        let (sink, events) = play(&[Client(stream.as_bytes())], size);
+        assert_eq!(events.first(), Some(&DriverEvent::Recognised("gelf")), "pieces of {size}");
+        let got = sink.contents.iter().map(|c| c.bytes.clone());
+        assert!(got.eq([ONE, TWO, ONE].map(|text| text.as_bytes().to_vec())), "pieces of {size}");
+    }
+    assert_eq!(texts(&[Client(stream.as_bytes())]), want);
+    // A gap inside a message leaves the next one where it is.
+    let (front, back) = stream.split_at(40);
+    let got = texts(&[Client(front.as_bytes()), ClientGap(9), Client(&back.as_bytes()[9..])]);
+    assert_eq!(got[1..], want[1..]);
+    // One over the end of a message, and a flow from its middle.
+    let later = &stream.as_bytes()[90..];
+    let got = texts(&[Client(front.as_bytes()), ClientGap(50), Client(later)]);
+    assert_eq!((got[0].1, &got[1..]), (CUT, &want[2..]));
+    assert_eq!(texts(&[ClientGap(1), Client(&stream.as_bytes()[20..])]), want[1..]);
+    // The last message may be cut.
+    let got = texts(&[Client(&stream.as_bytes()[..stream.len() - 1])]);
+    assert_eq!(got[2].1, CUT);
+}
+
+#[test]
+fn lengths_that_lie_do_not_take_the_flow_along() {
+    for (stream, messages) in [
+        // Too short: what follows is no message.
+        (format!("10 {ONE}"), 1),
+        (format!("9999999 {ONE}"), 1),
+    ] {
+        let (sink, _) = play(&[Client(stream.as_bytes())], 50);
+        assert_eq!(sink.contents.len(), messages, "{stream}");
+    }
+}
+
+#[test]
 fn datagrams_are_plain_compressed_or_in_chunks() {
     let packed = zlib(ONE.as_bytes());
     let (front, back) = packed.split_at(20);
@@ -104,6 +142,7 @@ proptest! {
     #[test]
     fn garbage_is_bounded(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..40) {
         play(&[Client(ONE.as_bytes()), Client(b"\0"), Client(&bytes), ClientGap(2), Client(&bytes)], size);
+        play(&[Client(b"10 "), Client(ONE.as_bytes()), Client(&bytes), ClientGap(2), Client(&bytes)], size);
         let stream = framed(&[ONE.as_bytes(), &chunk(1, 0, 2, &[1]), &bytes, &chunk(1, 1, 2, &bytes)]);
         play(&[Client(&stream)], size);
     }

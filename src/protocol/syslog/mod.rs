@@ -1,20 +1,17 @@
-//! Syslog (RFC 5424, RFC 3164) over UDP (RFC 5426), and over TCP with octet counting or one message a line (RFC
-//! 6587). A datagram is read as the counted frame that would carry it.
+//! Syslog (RFC 5424, RFC 3164) over UDP (RFC 5426), and over TCP with octet counting, or with a line end or a null
+//! byte behind each message (RFC 6587). A datagram is read as the counted frame that would carry it.
 
 #[cfg(test)]
 mod tests;
 
 use super::content_writer::ContentWriter;
-use super::sized_body::SizedBody;
+use super::framed_message::{Count, FramedMessage};
 use super::{
-    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
-    Progress, Protocol, Resync, Speaker,
+    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
+    Protocol, Resync, Speaker,
 };
 use crate::syntax::Match;
-use memchr::memchr;
-
-/// Digits of a length (RFC 6587 3.4.1 sets no bound; no message is that long).
-const MAX_DIGITS: usize = 7;
+use memchr::memchr2;
 
 /// Syslog.
 pub struct Syslog;
@@ -70,70 +67,32 @@ fn priority(data: &[u8]) -> Match {
 
 /// A message, or the length of one and the message.
 fn start(data: &[u8]) -> Match {
-    let digits = data.iter().take(MAX_DIGITS + 1).take_while(|b| b.is_ascii_digit()).count();
-    match data.get(digits..) {
-        Some(rest) if digits == 0 => priority(rest),
-        Some([b' ', rest @ ..]) if digits <= MAX_DIGITS => priority(rest),
-        Some([]) if digits <= MAX_DIGITS => Match::More,
-        _ => Match::No,
+    match Count::read(data) {
+        Match::Yes(count) => priority(data.get(count.len..).unwrap_or_default()),
+        Match::More => Match::More,
+        Match::No => priority(data),
     }
 }
 
-/// The first line in `data` that begins a message.
+/// Where a message begins in `data`: behind the end of another one, or at a length that another one follows.
 fn boundary(data: &[u8]) -> Option<usize> {
-    memchr::memchr_iter(b'\n', data)
-        .map(|at| at + 1)
-        .find(|at| data.get(*at..).is_some_and(|d| matches!(start(d), Match::Yes(()))))
+    let begins = |at: usize| {
+        data.get(at..).filter(|d| !d.is_empty()).is_some_and(|d| start(d) == Match::Yes(()))
+    };
+    let line = memchr::memchr2_iter(b'\n', 0, data).map(|at| at + 1).find(|at| begins(*at));
+    let counted = Count::places(data, b'<').find_map(|(at, count, _)| {
+        let next =
+            usize::try_from(count.length).ok().and_then(|len| (at + count.len).checked_add(len));
+        (begins(at) && next.is_some_and(begins)).then_some(at)
+    });
+    line.into_iter().chain(counted).min()
 }
 
 /// One flow.
 #[derive(Default)]
 struct SyslogParser {
     /// The current message in each direction.
-    messages: [Message; 2],
-}
-
-#[derive(Default)]
-enum Message {
-    #[default]
-    None,
-    /// Its length precedes it (RFC 6587 3.4.1).
-    Counted(SizedBody),
-    /// It ends with its line (RFC 6587 3.4.2).
-    Line(ContentWriter),
-}
-
-impl Message {
-    /// Reads the part of the message at the front of `bytes`. Returns how many bytes that were.
-    fn data(&mut self, bytes: &[u8], sink: &mut dyn ContentSink) -> usize {
-        match self {
-            Self::None => 0,
-            Self::Counted(body) => {
-                let len = body.data(bytes, sink);
-                if !body.is_open() {
-                    *self = Self::None;
-                }
-                len
-            }
-            Self::Line(writer) => {
-                let end = memchr(b'\n', bytes);
-                let len = end.unwrap_or(bytes.len());
-                writer.data(bytes.get(..len).unwrap_or(bytes), sink);
-                if end.is_some() {
-                    self.close(Ending::Complete, sink);
-                }
-                len
-            }
-        }
-    }
-
-    fn close(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        match std::mem::take(self) {
-            Self::Counted(mut body) => body.cut(sink),
-            Self::Line(writer) => writer.close(ending, sink),
-            Self::None => {}
-        }
-    }
+    messages: [FramedMessage; 2],
 }
 
 impl Parser for SyslogParser {
@@ -148,50 +107,38 @@ impl Parser for SyslogParser {
         };
         let mut at = 0;
         while let Some(rest @ [first, ..]) = data.get(at..) {
-            if !matches!(message, Message::None) {
-                at += message.data(rest, sink);
+            if !message.is_none() {
+                at += message.data(rest, |bytes| memchr2(b'\n', 0, bytes), sink);
                 continue;
             }
-            let digits = rest.iter().take(MAX_DIGITS).take_while(|b| b.is_ascii_digit()).count();
             if matches!(first, b'\r' | b'\n' | 0 | b' ') {
                 at += 1;
                 continue;
             }
-            let counted = match rest.get(digits) {
-                None if digits > 0 => {
-                    return Ok(Progress::need(at, rest.len() + 1));
-                }
-                Some(b' ') if digits > 0 => {
-                    let length = rest.get(..digits).unwrap_or_default();
-                    at += digits + 1;
-                    Some(length.iter().fold(0, |v, b| v * 10 + u64::from(b - b'0')))
-                }
-                _ => None,
+            let count = match Count::read(rest) {
+                Match::More => return Ok(Progress::need(at, rest.len() + 1)),
+                Match::Yes(count) => Some(count),
+                Match::No => None,
             };
-            if counted == Some(0) {
+            at += count.map_or(0, |count| count.len);
+            if count.is_some_and(|count| count.length == 0) {
                 continue;
             }
             sink.unit("message");
             let media = Media::Type { content_type: "application/syslog", name: "" };
             let hint = Hint { direction, media, operation: "", codings: &[], layer: "" };
             let writer = ContentWriter::open(&hint, sink);
-            *message = match counted {
-                Some(length) => Message::Counted(SizedBody::new(length, writer)),
-                None => Message::Line(writer),
-            };
+            *message = FramedMessage::new(count, writer);
         }
         Ok(Progress::consumed(at))
     }
 
     fn gap(&mut self, direction: Direction, len: u64, sink: &mut dyn ContentSink) -> Resync {
         let Some(message) = self.messages.get_mut(direction.index()) else { return Resync::Lost };
-        if let Message::Counted(body) = message
-            && body.gap(len, sink)
-        {
-            return Resync::Known { skip: 0 };
+        match message.gap(len, sink) {
+            true => Resync::Known { skip: 0 },
+            false => Resync::Search,
         }
-        message.close(Ending::Cut, sink);
-        Resync::Search
     }
 
     fn resync(&mut self, _direction: Direction, data: &[u8]) -> Option<usize> {

@@ -1,5 +1,5 @@
-use super::super::Protocol;
 use super::super::recorder::{COMPLETE, CUT, Piece, play, texts};
+use super::super::{Position, Probe, Protocol as _};
 use super::Syslog;
 use Piece::{Client, ClientGap};
 use proptest::prelude::*;
@@ -16,6 +16,22 @@ fn counted_and_line_framing_are_read() {
     assert_eq!(said, ["<13>a", "<14>b\r", "<15>c"]);
     let has_gap = texts(&[Client(b"<13>a\n<14>b"), ClientGap(10), Client(b"c\n<15>d\n")]);
     assert_eq!(has_gap[1..], [("<14>b".into(), CUT), ("<15>d".into(), COMPLETE)]);
+}
+
+#[test]
+fn a_null_byte_may_end_a_message() {
+    let got = texts(&[Client(b"<13>a\0<14>b\0\n<15>c\0")]);
+    assert_eq!(got, ["<13>a", "<14>b", "<15>c"].map(|text| (text.to_owned(), COMPLETE)));
+    let got = texts(&[Client(b"<13>a"), ClientGap(4), Client(b"c\0<15>d\0")]);
+    assert_eq!(got[1..], [("<15>d".into(), COMPLETE)]);
+}
+
+#[test]
+fn counted_messages_are_found_in_the_middle_by_the_next_one() {
+    let stream = b"d 1 <2>6 <13>ab8 <191>1 \r6 <13>ab";
+    let want = ["<13>ab", "<191>1 \r", "<13>ab"].map(|text| (text.to_owned(), COMPLETE));
+    assert_eq!(texts(&[ClientGap(5), Client(stream)]), want);
+    assert_eq!(Syslog.probe(b"x 6 <13>ab and 7 <13>", Position::Midstream), Probe::No);
 }
 
 #[test]
