@@ -66,16 +66,26 @@ impl Catalog {
         }
     }
 
-    /// `[TEMPORARY] TABLE [IF NOT EXISTS] name (columns)`, from behind CREATE.
+    /// `[TEMPORARY] TABLE [IF NOT EXISTS] name (columns)`, or `TYPE name AS TABLE (columns)`, from behind CREATE.
     fn create(&mut self, tokens: &mut Tokens<'_>) {
         // Words between: GLOBAL, LOCAL, TEMPORARY, UNLOGGED, OR REPLACE.
-        if !tokens.take(4).any(|token| token.is("TABLE")) {
+        let Some(last) = tokens.take(4).find(|token| token.is("TABLE") || token.is("TYPE")) else {
             return;
-        }
+        };
+        let is_type = last.is("TYPE");
         let mut name = Vec::new();
         for token in tokens.by_ref() {
             match &token {
                 Token::Punctuation(b'(') => break,
+                token if is_type && token.is("AS") => {
+                    let mut next = || tokens.next();
+                    if !next().is_some_and(|token| token.is("TABLE"))
+                        || next() != Some(Token::Punctuation(b'('))
+                    {
+                        return;
+                    }
+                    break;
+                }
                 Token::Punctuation(b'.') => {}
                 token if token.is("IF") || token.is("NOT") || token.is("EXISTS") => {}
                 token => match token.column() {
@@ -174,6 +184,14 @@ mod tests {
             catalog.learn(statement.as_bytes());
             assert_eq!(names(&catalog, b"P"), expected, "{statement}");
         }
+        let mut catalog = Catalog::default();
+        catalog.learn(b"CREATE TYPE [dbo].[Rows] AS TABLE (mrn varchar(20) NOT NULL, dob date)");
+        assert_eq!(names(&catalog, b"rows"), ["mrn varchar", "dob date"]);
+        for other in ["type mood as enum ('a')", "type mood from int", "type mood as table", "type"]
+        {
+            catalog.learn(format!("create {other}").as_bytes());
+        }
+        assert_eq!(catalog.tables.len(), 1);
         let mut catalog = Catalog::default();
         for at in 0..40 {
             catalog.learn(format!("create table t{at} (a int)").as_bytes());

@@ -17,7 +17,7 @@ mod tests;
 pub use catalog::Catalog;
 pub use fields::{Fields, is_null};
 pub use prepared::{PreparedStatement, PreparedStatements};
-pub use statement::{Parameters, is_statement};
+pub use statement::{Parameters, Values, is_statement};
 pub use table::{Table, write_cell};
 
 use super::content_writer::ContentWriter;
@@ -71,6 +71,17 @@ pub fn pass_on_arguments(
     pass_on_tables(&statement::arguments(arguments), "", "EXEC", layer, sink);
 }
 
+/// Passes on the rows of `values`, whose table or type is called `about`.
+pub fn pass_on_rows(
+    values: Values,
+    about: &[u8],
+    operation: &str,
+    layer: &'static str,
+    sink: &mut dyn ContentSink,
+) {
+    pass_on_tables(&[values], &context(about), operation, layer, sink);
+}
+
 /// The words in the name of a table, as readers of tables look for them: `tbl_Patients` for `tblPatients`.
 fn context(table: &[u8]) -> String {
     let mut words = String::new();
@@ -86,7 +97,7 @@ fn context(table: &[u8]) -> String {
 }
 
 fn pass_on_tables(
-    tables: &[statement::Values],
+    tables: &[Values],
     about: &str,
     operation: &str,
     layer: &'static str,

@@ -124,6 +124,37 @@ pub fn arguments(arguments: &[(Vec<u8>, Zeroizing<Vec<u8>>)]) -> Vec<Values> {
     found.tables
 }
 
+/// The columns of `t` that get those of the rows `parameter`, in their order: `INSERT INTO t (a, b) SELECT * FROM @rows`,
+/// or all columns of a table that `catalog` knows.
+pub fn columns_of_rows(statement: &[u8], parameter: &[u8], catalog: &Catalog) -> Vec<Vec<u8>> {
+    let mut tokens = Tokens::new(statement);
+    while tokens.by_ref().any(|token| token.is("INTO")) {
+        let (mut table, mut columns, mut listed) = (Vec::new(), Vec::new(), false);
+        for token in tokens.by_ref().take_while(|token| !token.is("SELECT")) {
+            match token.column() {
+                Some(name) if listed && columns.len() < MAX_COLUMNS => columns.push(name.to_vec()),
+                Some(name) if !listed && columns.is_empty() => table = name.to_vec(),
+                _ => {
+                    listed = (listed || token == Token::Punctuation(b'('))
+                        && token != Token::Punctuation(b')')
+                }
+            }
+        }
+        let is_rows = |token: Token<'_>| matches!(token, Token::Placeholder(Placeholder::Name(name)) if name.eq_ignore_ascii_case(parameter));
+        if tokens.next() == Some(Token::Punctuation(b'*'))
+            && tokens.next().is_some_and(|token| token.is("FROM"))
+            && tokens.next().is_some_and(is_rows)
+        {
+            let known = || catalog.columns(&table).unwrap_or_default().iter();
+            return match columns.is_empty() {
+                true => known().map(|column| column.name.clone()).collect(),
+                false => columns,
+            };
+        }
+    }
+    Vec::new()
+}
+
 /// A value without surrounding blanks and wildcards of LIKE.
 fn trimmed(value: &[u8]) -> &[u8] {
     let value = value.trim_ascii();

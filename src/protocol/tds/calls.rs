@@ -3,6 +3,7 @@
 use super::super::ContentSink;
 use super::super::sql::{self, Catalog, Fields, Parameters, PreparedStatement, PreparedStatements};
 use super::connection::without_headers;
+use super::rows::{self, Rows};
 use super::values::{Kind, utf16};
 use crate::syntax::sql::{Token, Tokens};
 use std::sync::Arc;
@@ -176,7 +177,7 @@ impl Calls {
         fields.bytes(2)?;
         let (statement, declarations, values) = procedure.places();
         let mut parameters = Parameters::default();
-        let mut arguments = Vec::new();
+        let (mut arguments, mut tables) = (Vec::new(), Vec::new());
         let mut whole = Some(());
         for at in 0..MAX_PARAMETERS {
             match fields.0.first() {
@@ -188,12 +189,10 @@ impl Calls {
                 Some(_) => {}
             }
             let (Some(name), Some(_)) = (fields.text(1), fields.number(1)) else { break };
-            let mut text = Zeroizing::new(Vec::new());
-            let value = Kind::read(fields).and_then(|k| k.value(fields, &mut text));
-            if value.is_none() {
+            let Some((text, rows)) = value(fields) else {
                 whole = None;
                 break;
-            }
+            };
             let name = name.strip_prefix(b"@").unwrap_or(&name).to_vec();
             match at {
                 at if at == statement => prepared.statement = text,
@@ -212,6 +211,7 @@ impl Calls {
                     let prepared = known.as_deref().unwrap_or(&prepared);
                     let place = prepared.names.get(at - values).filter(|_| name.is_empty());
                     let name = place.cloned().unwrap_or(name);
+                    tables.extend(rows.map(|rows| (name.clone(), rows)));
                     parameters.insert(&name, &text);
                     parameters.push(&text);
                     arguments.push((name, text));
@@ -229,6 +229,13 @@ impl Calls {
                 sql::pass_on_values(&prepared.statement, &parameters, catalog, "tds", sink);
             }
         }
+        for (name, rows) in tables {
+            // Each looks for its columns in the statement.
+            if !sink.reread(sql::REREADING * prepared.statement.len() as u64) {
+                return None;
+            }
+            rows.pass_on(&name, &prepared.statement, catalog, sink);
+        }
         whole
     }
 
@@ -237,6 +244,16 @@ impl Calls {
         let preparing = self.preparing.as_ref().map_or(0, PreparedStatement::memory);
         self.known.memory() + self.created.memory() + preparing
     }
+}
+
+/// The value of a parameter from its type on: its text, or the rows of a table. `None` if it cannot be read.
+fn value(fields: &mut Fields<'_>) -> Option<(Zeroizing<Vec<u8>>, Option<Rows>)> {
+    let mut text = Zeroizing::new(Vec::new());
+    if fields.0.first() == Some(&rows::TABLE) {
+        return Some((text, Some(Rows::read(fields)?)));
+    }
+    Kind::read(fields)?.value(fields, &mut text)?;
+    Some((text, None))
 }
 
 /// The names of `@P0 nvarchar(40), @P1 int`.

@@ -4,6 +4,7 @@
 mod calls;
 mod connection;
 mod login;
+mod rows;
 mod values;
 
 #[cfg(test)]

@@ -287,3 +287,120 @@ fn a_procedure_that_was_created_gives_its_arguments_names() {
         );
     }
 }
+
+/// Calls as tedious 19 sends them (node): two rows for a procedure, with one more parameter, and two for a statement.
+const ROWS_FOR_A_PROCEDURE: &str = "\
+160000001200000002000000000000000000010000000e0049006d0070006f0072007400500061007400690065006e007400\
+7300000005400072006f007700730000f30003640062006f000b500061007400690065006e0074004c006900730074000500\
+000000000000a71400000000000000000000000000e750000000000000000000000000002800000000000000260400000000\
+000000e7ffff000000000000000104003437313104004d00fc00033bf90a0402000000ffffffffffffffff01040034373132\
+04004e0067000000feffffffffffffff020000007800000000000009400077006100720064005f006d0072006e0000e72800\
+0904d00034040057003700";
+const ROWS_FOR_A_STATEMENT: &str = "\
+16000000120000000200000000000000000001000000ffff0a0000000a4000730074006100740065006d0065006e00740000\
+e790010904d00034980049004e005300450052005400200049004e0054004f0020007000200028006d0072006e002c002000\
+6c006100730074005f006e0061006d0065002c002000620069007200740068005f0064006100740065002c00200076006900\
+73006900740073002c0020006e006f007400650029002000530045004c0045004300540020002a002000460052004f004d00\
+2000400072006f007700730007400070006100720061006d00730000e790010904d000343c00400072006f00770073002000\
+640062006f002e00500061007400690065006e0074004c00690073007400200072006500610064006f006e006c0079000540\
+0072006f007700730000f30003640062006f000b500061007400690065006e0074004c006900730074000500000000000000\
+a71400000000000000000000000000e750000000000000000000000000002800000000000000260400000000000000e7ffff\
+000000000000000104003437313104004d00fc00033bf90a0402000000ffffffffffffffff0104003437313204004e006700\
+0000feffffffffffffff0200000078000000000000";
+const ROWS: &str = "\"mrn\",\"last_name\",\"birth_date\",\"visits\",\"note\"\n\
+    \"4711\",\"Mü\",\"1970-01-02\",\"2\",\"\"\n\"4712\",\"Ng\",\"\",\"\",\"x\"\n";
+
+fn hex(digits: &str) -> Vec<u8> {
+    let byte = |pair: &[u8]| {
+        let pair = std::str::from_utf8(pair).expect("digits");
+        u8::from_str_radix(pair, 16).expect("digits")
+    };
+    digits.as_bytes().chunks(2).map(byte).collect()
+}
+
+fn calls(batch: &str, call: &[u8]) -> Vec<String> {
+    let [hello, answer, login] = opening(2);
+    let batch = packet(1, true, &[HEADERS, &wide(batch)].concat());
+    let call = packet(3, true, call);
+    let pieces = [Client(&hello), Server(&answer), Client(&login), Client(&batch), Client(&call)];
+    texts(&pieces).into_iter().map(|(text, _)| text).collect()
+}
+
+#[test]
+fn rows_of_a_parameter_belong_to_the_columns_into_which_they_are_inserted() {
+    let call = hex(ROWS_FOR_A_STATEMENT);
+    assert_eq!(calls("SELECT 1", &call), [ROWS]);
+    // A column more than the rows have: another table.
+    let visits = wide("visits");
+    let at = call.windows(visits.len()).position(|part| part == visits).expect("column");
+    let mut other = call.clone();
+    other[at..at + 4].copy_from_slice(&wide("a,"));
+    assert_eq!(calls("SELECT 1", &other), [""; 0]);
+    // Cut anywhere.
+    for len in 0..call.len() {
+        assert_eq!(calls("SELECT 1", &call[..len]), [""; 0], "{len} bytes");
+    }
+}
+
+#[test]
+fn rows_of_a_parameter_have_the_columns_of_their_type_and_the_next_parameter_is_read() {
+    let call = hex(ROWS_FOR_A_PROCEDURE);
+    let next = "\"ward_mrn\"\n\"W7\"\n";
+    assert_eq!(calls("SELECT 1", &call), [next]);
+    let create = "CREATE TYPE dbo.PatientList AS TABLE (mrn varchar(20) PRIMARY KEY, \
+        last_name nvarchar(40), birth_date date, visits int, note nvarchar(max))";
+    assert_eq!(calls(create, &call), [next, ROWS]);
+    // A column whose default the server takes has no values.
+    let flags = [&[0; 6][..], &[0x26, 4, 0, 0]].concat();
+    let at = call.windows(flags.len()).position(|part| part == flags).expect("column");
+    let mut sparse = call.clone();
+    sparse[at + 5] = 2;
+    let visits = [&[4][..], &2u32.to_le_bytes()].concat();
+    let at = sparse.windows(5).position(|part| part == visits).expect("value");
+    sparse.drain(at..at + 5);
+    let second = [&[0, 0][..], &[0xFE, 0xFF]].concat();
+    let at = sparse.windows(4).position(|part| part == second).expect("value");
+    sparse.remove(at);
+    let without =
+        ROWS.replace(",\"visits\"", "").replace(",\"2\"", "").replace("Ng\",\"\"", "Ng\"");
+    assert_eq!(calls(create, &sparse), [next, &without]);
+}
+
+#[test]
+fn documents_in_rows_of_a_parameter_are_read_without_names() {
+    let message = format!("MSH|^~\\&|A|B|||||ADT^A01|1|P|2.5\rPID|1||4711||Roe^Jane{}", "\r");
+    let rows = [
+        &[4, 0][..],
+        &wide("Load"),
+        &[0, 0],
+        &name("@rows"),
+        &[0, 0xF3, 0, 0],
+        &name("Messages"),
+        // One column, an order that is unique by it, an order of columns.
+        &[1, 0, 0, 0, 0, 0, 0, 0],
+        &[0xE7, 0x40, 0x1F, 9, 4, 0xD0, 0, 0x34, 0],
+        &[0x10, 1, 0, 1, 0, 1, 0x11, 1, 0, 1, 0, 0],
+        &[1],
+        &short(&message),
+        &[1],
+        &short("x"),
+        &[0],
+    ];
+    let call = [HEADERS, &rows.concat()].concat();
+    assert_eq!(calls("SELECT 1", &call), [message]);
+    // No rows at all: NULL.
+    let none = [&[4, 0][..], &wide("Load"), &[0, 0], &name("@rows"), &[0, 0xF3, 0, 0]];
+    let none =
+        [HEADERS, &none.concat(), &name("M"), &[0xFF, 0xFF, 0, 0], &name("@mrn"), &value("7")[1..]];
+    assert_eq!(calls("SELECT 1", &none.concat()), ["\"mrn\"\n\"7\"\n"]);
+}
+
+proptest! {
+    #[test]
+    fn garbage_in_rows_of_a_parameter_is_bounded(bytes in proptest::collection::vec(any::<u8>(), 0..60), at in 0usize..400) {
+        let mut call = hex(ROWS_FOR_A_PROCEDURE);
+        let at = at.min(call.len());
+        call.splice(at..(at + bytes.len()).min(call.len()), bytes);
+        calls("SELECT 1", &call);
+    }
+}
