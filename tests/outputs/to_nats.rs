@@ -34,7 +34,8 @@ pub async fn messages(stream: &mut Stream) -> Vec<(String, String)> {
         (state.first_sequence, state.last_sequence)
     };
     let mut all = Vec::new();
-    for sequence in first..=last {
+    // Sequence numbers begin with 1; those of an empty stream are 0.
+    for sequence in first.max(1)..=last {
         let message = stream.get_raw_message(sequence).await.expect("message");
         let id = message.headers.get("Nats-Msg-Id").expect("an id").as_str().to_owned();
         all.push((id, String::from_utf8(message.payload.to_vec()).expect("text")));
