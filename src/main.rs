@@ -265,5 +265,5 @@ fn print(write: impl FnOnce(&mut dyn io::Write) -> io::Result<()>) -> u8 {
 
 fn complain(error: &dyn std::fmt::Display) {
     // If standard error is closed, the message is lost.
-    let _ = writeln!(io::stderr(), "phitap: {error}");
+    let _ = writeln!(io::stderr(), "phitap: {}", pipeline::escaped(&error.to_string()));
 }

@@ -523,3 +523,45 @@ fn a_program_that_does_not_end_is_killed_and_named_with_what_it_wrote() {
     assert!(message.contains("begun") && message.contains("fault"), "{message}");
     assert!(!Path::new(&format!("/proc/{process}")).exists(), "it is gone");
 }
+
+/// Whoever names files, or writes events, must not steer the terminal of who reads the errors.
+#[test]
+fn names_in_errors_cannot_steer_a_terminal() {
+    let folder = tempfile::tempdir().expect("folder");
+    let name = "e\u{1b}]0;pwn\u{7}\u{9b}31m\u{202e}.json";
+    let path = folder.path().join(name);
+    std::fs::write(&path, "no event\n").expect("written");
+    let (there, gone) = (path.display().to_string(), format!("{}2", path.display()));
+    for arguments in [
+        vec!["replay", &there],
+        vec!["replay", &gone],
+        vec!["query", &there],
+        vec!["query", &gone],
+        vec!["merge", &there],
+        vec!["merge", &gone],
+        vec!["report", &gone],
+    ] {
+        let run = common::phitap(&arguments);
+        assert_ne!(run.status, Some(0), "{}", arguments[0]);
+        let steering = |c: char| (c.is_control() && c != '\n') || c == '\u{202e}';
+        assert!(!run.err.contains(steering), "{}: {:?}", arguments[0], run.err);
+        assert!(run.err.contains(r"\u{1b}]0;pwn"), "{}: {}", arguments[0], run.err);
+    }
+}
+
+#[cfg(feature = "store")]
+#[test]
+fn a_file_that_is_no_store_gets_advice_that_fits_the_command() {
+    let folder = tempfile::tempdir().expect("folder");
+    let path = folder.path().join("other.db");
+    // The header of SQLite, and nothing of it behind.
+    std::fs::write(&path, [b"SQLite format 3\0".as_slice(), &[7; 4_080]].concat())
+        .expect("written");
+    let path = path.display().to_string();
+    for command in ["query", "report"] {
+        let run = common::phitap([command, &path]);
+        assert_eq!(run.status, Some(1), "{}", run.err);
+        assert!(run.err.contains("no store of phitap; name another file"), "{}", run.err);
+        assert!(!run.err.contains("--store"), "{}", run.err);
+    }
+}

@@ -51,6 +51,19 @@ fn nothing_read_and_nothing_matched_are_no_all_clear() {
 }
 
 #[test]
+fn a_filter_that_leaves_nothing_to_judge_is_no_all_clear() {
+    let hospital = common::hospital().display().to_string();
+    let arguments = ["--filter", "arp or icmp", &hospital];
+    let run = phitap(["replay"].iter().chain(&arguments));
+    assert_eq!(run.status, Some(3), "{}", run.out);
+    assert!(run.out.contains("NOTHING WAS LOOKED AT."), "{}", run.out);
+    assert!(run.out.contains("--filter left nothing over TCP or UDP of"), "{}", run.out);
+    let run = phitap(["replay", "--format=ecs"].iter().chain(&arguments));
+    assert_eq!((run.status, &coverage(&run)["verdict"]), (Some(3), &"nothing_matched".into()));
+    assert!(!run.out.contains("No patient data"), "{}", run.out);
+}
+
+#[test]
 fn a_capture_cut_by_its_snap_length_says_so_and_how_much_is_missing() {
     let folder = tempfile::tempdir().expect("folder");
     let adt = std::fs::read(Path::new(ROOT).join("fixtures/captures/hl7-adt-a01.pcap"));

@@ -170,6 +170,71 @@ fn another_key_another_version_and_garbage_are_counted_and_said() {
     assert!(run.err.contains("--format ecs"), "{}", run.err);
 }
 
+/// The summaries of a capture with further options, and the exit status of the run.
+fn replay_as(key: &Key, sensor: &str, to: &Path, capture: &Path, more: &[&str]) -> Option<i32> {
+    let (key, to, capture) = (key.path(), to.display().to_string(), capture.display().to_string());
+    let options =
+        ["replay", "--quiet", "--format=ecs", "--summaries", "--key-file", &key, "-o", &to];
+    phitap(options.iter().chain(&["--sensor", sensor, capture.as_str()]).chain(more)).status
+}
+
+/// What a run could not read is missing in the merged result, too.
+#[test]
+fn a_run_that_could_not_read_everything_makes_no_merged_all_clear() {
+    let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
+    let at = |name: &str| folder.path().join(name);
+    let bytes = std::fs::read(hospital()).expect("fixture");
+    let capture = at("cut short.pcap");
+    std::fs::write(&capture, &bytes[..4_896]).expect("written");
+    assert_eq!(replay_as(&key, "t", &at("t"), &capture, &[]), Some(3));
+    let told = "sensor t could not judge everything: 1 input could not be read to the end";
+    let path = at("t").display().to_string();
+    let run = phitap(["merge", &path]);
+    assert_eq!(run.status, Some(3), "{}", run.out);
+    assert!(run.out.contains(told) && run.err.contains(told), "{}{}", run.out, run.err);
+    assert!(run.out.contains("No patient data seen in what could be judged."), "{}", run.out);
+    assert!(!run.out.contains("Nothing."), "{}", run.out);
+    // A merged result says it again, and so does one of more runs.
+    let again = phitap(["merge", "--format=summaries", &path]);
+    assert_eq!(again.status, Some(3));
+    std::fs::write(at("again"), again.out).expect("written");
+    assert_eq!(replay_as(&key, "w", &at("w"), &hospital(), &[]), Some(0));
+    let files = [at("again"), at("t"), at("w")].map(|file| file.display().to_string());
+    let run = phitap(["merge", "--format=json"].into_iter().chain(files.iter().map(|f| &**f)));
+    assert_eq!(run.status, Some(3), "{}", run.err);
+    let merged: Value = serde_json::from_str(&run.out).expect("JSON");
+    let partial: Vec<&Value> =
+        list(&merged["not_judged"]).iter().filter(|run| run["partial"] == true).collect();
+    assert_eq!(partial.len(), 1, "{}", merged["not_judged"]);
+    assert_eq!(
+        (&partial[0]["sensor"], &partial[0]["verdict"]),
+        (&"t".into(), &"incomplete".into())
+    );
+    assert_eq!(partial[0]["unjudged"][0]["cause"], "input");
+}
+
+#[test]
+fn a_run_that_read_nothing_counts_and_does_not_hinder_the_others() {
+    let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
+    let at = |name: &str| folder.path().join(name);
+    let empty = at("empty.pcap");
+    std::fs::write(&empty, &std::fs::read(hospital()).expect("fixture")[..24]).expect("written");
+    assert_eq!(replay_as(&key, "a", &at("a"), &hospital(), &[]), Some(0));
+    assert_eq!(replay_as(&key, "c", &at("c"), &empty, &[]), Some(3));
+    assert_eq!(replay_as(&key, "f", &at("f"), &hospital(), &["--filter", "arp"]), Some(3));
+    let files = ["a", "c", "f"].map(|name| at(name).display().to_string());
+    let run = phitap(["merge"].into_iter().chain(files.iter().map(|f| &**f)));
+    assert_eq!(run.status, Some(3), "{}", run.err);
+    assert!(run.out.contains("3 runs of 3 sensors"), "{}", run.out);
+    assert!(run.out.contains("229 patients in 33 exposures"), "{}", run.out);
+    for sensor in ["sensor c read nothing", "sensor f read nothing"] {
+        assert!(run.err.contains(sensor) && run.out.contains(sensor), "{}{}", run.out, run.err);
+    }
+    let run = phitap(["merge", &files[1]]);
+    assert_eq!(run.status, Some(3), "{}", run.err);
+    assert!(!run.out.contains("Nothing."), "{}", run.out);
+}
+
 #[test]
 fn the_model_of_scale_holds_at_small_size() {
     let script = Path::new(common::ROOT).join("scripts/scale.py");

@@ -198,6 +198,39 @@ fn find_refuses_another_key_a_birth_date_alone_and_garbage() {
     }
 }
 
+/// As one value they would not be found, whoever was affected.
+#[test]
+fn find_refuses_tables_and_several_values_in_a_line() {
+    let left = left();
+    let (name, birth, _) = somebody(left);
+    let find = |input: &str| run_with(input, &["find", &left.store, "--key-file", &left.key]);
+    for line in [
+        "Doe,Jane,1959-03-12",
+        "Jane Doe 1959-03-12",
+        "Jane Doe 12.03.1959",
+        "Jane\tDoe\t1959-03-12",
+        "Name;Birth",
+        "name: Jane Doe 1959-03-12",
+        "DOE^JANE^^19590312",
+        "Jane Doe 1959",
+    ] {
+        let out = find(&format!("Nobody Ever\n\n{line}\n"));
+        assert_eq!(out.status, Some(1), "{line}: {}", out.out);
+        assert!(out.err.contains("line 3 holds several values"), "{line}: {}", out.err);
+        assert!(out.err.contains("`name: Doe^Jane`") && !out.err.contains("1959"), "{}", out.err);
+    }
+    for line in ["Doe, Jane", "QQ 12 34 56 C", "A123-456.7", "jane.1959@example.org", "Doe-Roe, J."]
+    {
+        assert_eq!(find(line).status, Some(3), "{line}");
+    }
+    let out = find(&format!("\u{feff}name: {name}\r\nbirth: {birth}\r\n"));
+    assert_eq!(out.status, Some(10), "{}", out.err);
+    let out = find("name: A^B\nbirth: 1959-03-12\nname: C^D\nbirth: 1960-03-12\n");
+    assert!(out.status == Some(1) && out.err.contains("line 4 is a second birth"), "{}", out.err);
+    let out = find("Nobody Ever\nNobody Else\n");
+    assert!(out.status == Some(3) && out.err.contains("empty line between"), "{}", out.err);
+}
+
 /// Lists have no names, so a person who is not found may still be affected.
 #[test]
 fn find_over_events_without_patients_is_no_all_clear() {

@@ -65,7 +65,7 @@ pub(in crate::output) fn of_run(run: &RunSummary) -> String {
         Verdict::Incomplete => "part of the traffic could not be judged",
         Verdict::NoConversation => "no conversation in cleartext was seen",
         Verdict::NothingReadable => "no packet could be read",
-        Verdict::NothingMatched => "the filter excluded every packet",
+        Verdict::NothingMatched => "the filter excluded every packet that could be judged",
         Verdict::NothingRead => "no packet was read",
     };
     let stopped = if run.interrupted.is_some() { "; the run was interrupted" } else { "" };

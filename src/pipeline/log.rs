@@ -50,9 +50,16 @@ fn line(level: &str, text: &str) {
     write(format, level, text);
 }
 
+/// A message whose foreign names (of files, sensors, entries) cannot steer a terminal. Line ends
+/// stay.
+pub fn escaped(text: &str) -> String {
+    let lines = text.split('\n').map(|line| crate::output::text::foreign(line, usize::MAX));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
 fn write(format: LogFormat, level: &str, text: &str) {
     let line = match format {
-        LogFormat::Human => format!("phitap: {text}\n"),
+        LogFormat::Human => format!("phitap: {}\n", escaped(text)),
         LogFormat::Json => {
             let time = wall_clock().to_string();
             let object = serde_json::json!({"timestamp": time, "level": level, "message": text});

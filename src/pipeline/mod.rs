@@ -45,6 +45,6 @@ pub use crate::output::clock::{stopwatch, wall_clock};
 /// The state of one flow without packets, for benches and fuzz targets.
 pub use crate::pipeline::content_sink::{ActiveRules, FlowSink, Shared, StageCounters};
 pub use interfaces::interfaces_table;
-pub use log::{complain, inform, set_log_format};
+pub use log::{complain, escaped, inform, set_log_format};
 pub use run::{Companion, Outcome, RunError, run, run_with};
 pub use setup::credential;

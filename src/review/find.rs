@@ -75,6 +75,15 @@ pub enum FindError {
     /// A line of the list is not a valid value.
     #[error("line {0} is not a name, birth date or number")]
     Line(usize),
+    /// A line of the list contains several values.
+    #[error(
+        "line {0} holds several values, or a table: write each value in a line of its own, such as \
+         `name: Doe^Jane`, `birth: 1952-03-01`, `number: 12345`, and an empty line between people"
+    )]
+    Several(usize),
+    /// A person with two birth dates.
+    #[error("line {0} is a second birth date of one person: write an empty line between people")]
+    SecondBirth(usize),
     /// The list is too long.
     #[error("at most {MAX_PEOPLE} people with {MAX_VALUES} values each can be looked up at once")]
     TooMany,
@@ -200,10 +209,10 @@ pub(super) fn answer(
     let runs = source::runs(&find.source, &filter)?;
     let others = other_keys(&runs, &key)?;
     let people = match &find.from {
-        Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock())?,
-        Some(path) => listed(File::open(path).map_err(FindError::Input)?)?,
+        Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock(), note)?,
+        Some(path) => listed(File::open(path).map_err(FindError::Input)?, note)?,
         None if io::stdin().is_terminal() => vec![prompted_person()?],
-        None => listed(io::stdin().lock())?,
+        None => listed(io::stdin().lock(), note)?,
     };
     // Rules are needed for names: they tell which words are titles.
     let rules = RuleSet::shipped()?;
@@ -356,13 +365,16 @@ fn tokens(
 }
 
 /// Parses a list of people, separated by empty lines.
-fn listed(input: impl Read) -> Result<Vec<Person>, FindError> {
+fn listed(input: impl Read, note: &mut dyn FnMut(String)) -> Result<Vec<Person>, FindError> {
     let mut text = Zeroizing::new(String::with_capacity(1 << 16));
     let read = input.take(MAX_INPUT + 1).read_to_string(&mut text).map_err(FindError::Input)?;
     if read as u64 > MAX_INPUT {
         return Err(FindError::TooMany);
     }
     let (mut people, mut person) = (Vec::new(), Person::default());
+    let mut second_names = 0;
+    // Editors of Windows write a byte order mark.
+    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
         if line.is_empty() {
@@ -374,13 +386,57 @@ fn listed(input: impl Read) -> Result<Vec<Person>, FindError> {
         if person.len() >= MAX_VALUES || people.len() >= MAX_PEOPLE {
             return Err(FindError::TooMany);
         }
+        if holds_several(line) {
+            return Err(FindError::Several(number + 1));
+        }
+        let names = person.names.len();
         let (list, value) = sorted(&mut person, line).ok_or(FindError::Line(number + 1))?;
         list.push(Phi::new(value).to_buf());
+        if person.births.len() > 1 {
+            return Err(FindError::SecondBirth(number + 1));
+        }
+        second_names += usize::from(names > 0 && person.names.len() > names);
+    }
+    if second_names > 0 {
+        note(format!(
+            "{second_names} lines are a further name of one person: write an empty line between people"
+        ));
     }
     if !person.is_empty() {
         people.push(person);
     }
     if people.is_empty() { Err(FindError::Nobody) } else { Ok(people) }
+}
+
+/// Whether a line contains more than one value: the row of a table, or a name with its birth date.
+/// Looked up as one value it would not be found, whoever was affected.
+fn holds_several(line: &str) -> bool {
+    let (label, value) = match line.split_once(':') {
+        Some((label, value)) => (Some(label.trim()), value.trim()),
+        None => (None, line),
+    };
+    let digits = value.contains(|c: char| c.is_ascii_digit());
+    let letters = value.contains(char::is_alphabetic);
+    let commas = value.matches(',').count();
+    let table = value.contains(['\t', ';', '|', '"']) || commas > 1 || (commas > 0 && digits);
+    if table || (letters && contains_date(value)) {
+        return true;
+    }
+    // Numbers contain spaces and letters, too (`QQ 12 34 56 C`), but no words.
+    let word = |part: &str| part.chars().filter(|c| c.is_alphabetic()).count() > 2;
+    let words = || value.split_whitespace().count() > 1 && value.split_whitespace().any(word);
+    label.is_none() && digits && letters && (value.contains('^') || words())
+}
+
+/// Whether a text contains a date of three numbers, one of them a year of four digits.
+fn contains_date(text: &str) -> bool {
+    let outside = |c: char| !c.is_ascii_digit() && !matches!(c, '-' | '.' | '/');
+    text.split(outside).map(|run| run.trim_matches(['-', '.', '/'])).any(|run| {
+        let parts: Vec<&str> = run.split(['-', '.', '/']).collect();
+        parts.len() == 3
+            && parts.iter().all(|part| matches!(part.len(), 1 | 2 | 4))
+            && parts.iter().any(|part| part.len() == 4)
+    })
 }
 
 /// The kind of a line's value, by its prefix or by its form.

@@ -1,5 +1,6 @@
 //! `phitap merge`: the combined result of several runs.
 
+use super::run_ends::RunEnds;
 use super::table::{Column, Shape, Table, hidden, json_text, shown};
 use super::{Answer, Merge, ReviewError};
 use crate::exposure::Count;
@@ -77,6 +78,9 @@ struct Phi {
 #[derive(Default)]
 struct ReadParts {
     parts: u64,
+    /// Runs that ended, and those of them that found something.
+    ended: u64,
+    found: u64,
     garbage: u64,
     too_long: u64,
     other_version: Option<u32>,
@@ -87,6 +91,8 @@ struct ReadParts {
 #[derive(Default)]
 pub struct Merged {
     summary: Summary,
+    /// Runs that could not judge everything.
+    ends: RunEnds,
     /// Counts of the current source.
     taken: ReadParts,
     /// Whether something could not be read or compared.
@@ -131,7 +137,9 @@ impl Merged {
     fn source_ends(&mut self, name: &str, note: &mut dyn FnMut(String)) -> Result<(), MergeError> {
         let taken = std::mem::take(&mut self.taken);
         self.partial |= !tell(name, &taken, note);
-        match taken.parts == 0 && taken.other_versions == 0 {
+        // A run that read nothing has nothing to sum up, and counts all the same.
+        let nothing = taken.ended > 0 && taken.found == 0;
+        match taken.parts == 0 && taken.other_versions == 0 && !nothing {
             true => Err(MergeError::NoSummaries(name.to_owned())),
             false => Ok(()),
         }
@@ -144,7 +152,7 @@ impl Merged {
         out: &mut dyn Write,
         note: &mut dyn FnMut(String),
     ) -> Result<Answer, ReviewError> {
-        let Self { summary, mut partial, .. } = self;
+        let Self { summary, ends, mut partial, .. } = self;
         let numbers = Numbers::from(&summary);
         if numbers.keys.len() > 1 {
             note(format!(
@@ -154,15 +162,27 @@ impl Merged {
             ));
             partial = true;
         }
+        if ends.any_partial() {
+            ends.tell(note);
+            partial = true;
+        }
+        let listed = table(&numbers, limit);
         match shape {
             MergeShape::Table(shape) => {
                 if shape == Shape::Table {
-                    people(&numbers, out)?;
+                    people(&numbers, &ends, out)?;
                 }
-                table(&numbers, limit).write(shape, out)?;
+                if shape == Shape::Table && listed.is_empty() && !ends.is_empty() {
+                    writeln!(out, "No patient data seen in what could be judged.")?;
+                } else {
+                    listed.write(shape, out)?;
+                }
             }
-            MergeShape::Json => writeln!(out, "{}", json_text(&object(&numbers, limit)))?,
-            MergeShape::Summaries => events(&summary, out)?,
+            MergeShape::Json => writeln!(out, "{}", json_text(&object(&numbers, &ends, limit)))?,
+            MergeShape::Summaries => {
+                events(&summary, out)?;
+                ends.write_events(out)?;
+            }
         }
         Ok(if partial { Answer::Partial } else { Answer::Done })
     }
@@ -186,11 +206,17 @@ impl Merged {
 
     /// Takes a line, valid or not.
     pub fn line(&mut self, line: &[u8]) {
-        let Self { summary, taken, .. } = self;
+        let Self { summary, taken, ends, .. } = self;
         let Ok(event) = serde_json::from_slice::<Line>(line) else {
             taken.garbage += 1;
             return;
         };
+        if event.event.action == "run-summary" {
+            let Ok(event) = serde_json::from_slice::<Value>(line) else { return };
+            taken.ended += 1;
+            taken.found += u64::from(ends.add(&event));
+            return;
+        }
         if event.event.action != "phi-summary" {
             return;
         }
@@ -253,10 +279,14 @@ fn total(numbers: &Numbers) -> RunNumbers {
     total
 }
 
-fn people(numbers: &Numbers, out: &mut dyn Write) -> io::Result<()> {
-    let sensors: BTreeSet<&str> = numbers.runs.iter().map(|((sensor, _), _)| &**sensor).collect();
+fn people(numbers: &Numbers, ends: &RunEnds, out: &mut dyn Write) -> io::Result<()> {
+    let mut sensors: BTreeSet<&str> =
+        numbers.runs.iter().map(|((sensor, _), _)| &**sensor).collect();
     let all = total(numbers);
-    let runs = numbers.runs.len() as u64;
+    let mut runs = numbers.runs.len() as u64;
+    for sensor in ends.empty_sensors() {
+        runs += u64::from(sensors.insert(sensor));
+    }
     write!(out, "{} of {}", count(runs, "run"), count(sensors.len() as u64, "sensor"))?;
     writeln!(
         out,
@@ -269,6 +299,7 @@ fn people(numbers: &Numbers, out: &mut dyn Write) -> io::Result<()> {
     if !all.over {
         writeln!(out, "Some of these runs are not over, or were stopped early.")?;
     }
+    ends.write(out)?;
     for key in &numbers.keys {
         let KeyNumbers { key_id, patients, findings, records, exposures } = key;
         writeln!(
@@ -337,7 +368,7 @@ fn counted(count: Count) -> Value {
     }
 }
 
-fn object(numbers: &Numbers, limit: Option<usize>) -> Value {
+fn object(numbers: &Numbers, ends: &RunEnds, limit: Option<usize>) -> Value {
     let exposure = |(key_id, e): (&str, &ExposureNumbers)| {
         let kinds: serde_json::Map<String, Value> =
             e.kinds.iter().map(|(kind, n)| (kind.as_str().to_owned(), json!(n))).collect();
@@ -372,6 +403,7 @@ fn object(numbers: &Numbers, limit: Option<usize>) -> Value {
         "keys": numbers.keys.iter().map(key).collect::<Vec<_>>(),
         "exposures": exposures.map(exposure).collect::<Vec<_>>(),
         "runs": numbers.runs.iter().map(run).collect::<Vec<_>>(),
+        "not_judged": ends.json(),
     })
 }
 

@@ -10,6 +10,7 @@ mod find;
 mod merge;
 mod query;
 mod report;
+mod run_ends;
 pub mod source;
 mod table;
 

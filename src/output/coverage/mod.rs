@@ -20,7 +20,7 @@ closed_set! {
         NoConversation = "no_conversation",
         /// There were packets, and none of them could be read.
         NothingReadable = "nothing_readable",
-        /// `--filter` excluded every packet.
+        /// `--filter` excluded every packet, or every packet over TCP and UDP.
         NothingMatched = "nothing_matched",
         /// There was no packet.
         NothingRead = "nothing_read",
@@ -96,7 +96,7 @@ impl RunSummary {
         let filtered = self.skip(Skip::Filtered);
         if self.packets_read == 0 {
             Verdict::NothingRead
-        } else if filtered == self.packets_read {
+        } else if filtered == self.packets_read || self.filter_left_nothing() {
             Verdict::NothingMatched
         } else if self.packets_decoded == 0 && self.undecoded() > 0 {
             Verdict::NothingReadable
@@ -107,6 +107,14 @@ impl RunSummary {
         } else {
             Verdict::Complete
         }
+    }
+
+    /// Whether `--filter` left packets, and none that could carry a conversation (`arp`, `icmp`).
+    fn filter_left_nothing(&self) -> bool {
+        self.skip(Skip::Filtered) > 0
+            && self.packets_decoded == 0
+            && self.undecoded() == 0
+            && self.skip(Skip::Encrypted) == 0
     }
 
     fn skip(&self, skip: Skip) -> u64 {
@@ -167,6 +175,10 @@ impl RunSummary {
                 String::new()
             };
             let text = format!("--filter matched none of {}{hint}", count(filtered, "packet"));
+            add(Cause::Filter, filtered, None, text);
+        } else if self.filter_left_nothing() {
+            let read = count(self.packets_read, "packet");
+            let text = format!("--filter left nothing over TCP or UDP of {read}");
             add(Cause::Filter, filtered, None, text);
         }
         let faulty = self.inputs.iter().filter(|i| i.fault.is_some()).count() as u64;

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The file is something else.
-    #[error("{path} is no store of phitap; choose another file with --store", path = .0.display())]
+    #[error("{path} is no store of phitap; name another file", path = .0.display())]
     Foreign(PathBuf),
     /// Another version of phitap made it.
     #[error(
