@@ -390,3 +390,61 @@ fn hosts_have_the_names_that_dns_and_dhcp_give_them() {
     let asset = events.lines().find(of_archive).expect("a host");
     assert!(asset.contains("\"name\":\"pacs.hospital\""), "{asset}");
 }
+
+/// A capture in which a filter of `replay` matches nothing, as events or a store.
+fn run_without_packets(target: &[&str]) {
+    let capture = hospital().display().to_string();
+    run(&[&["replay", "--quiet", "--filter", "tcp port 9"], target, &[&capture]].concat(), 3);
+}
+
+#[cfg(feature = "store")]
+#[test]
+fn a_report_of_several_runs_says_what_each_could_judge() {
+    let folder = tempfile::tempdir().expect("folder");
+    let store = folder.path().join("two.db").display().to_string();
+    let empty = folder.path().join("empty.pcap");
+    std::fs::write(&empty, common::packets::pcap_header(1)).expect("written");
+    run(&["replay", "--quiet", "--store", &store, &empty.display().to_string()], 3);
+    run_without_packets(&["--store", &store]);
+    let told = phitap(["report", store.as_str()]);
+    assert_eq!(told.status, Some(3), "{}", told.err);
+    assert!(told.err.contains("run 1 could not") && told.err.contains("run 2"), "{}", told.err);
+    let runs = &model(&told.out)["runs"];
+    let figures = (&runs["total"], &runs["unended"], &runs["incomplete"], &runs["verdict"]);
+    assert_eq!(figures, (&2.into(), &0.into(), &2.into(), &"nothing_read".into()), "{runs:#}");
+    assert_eq!(runs["list"][1]["verdict"], "nothing_matched", "{runs:#}");
+    let causes = runs["causes"].to_string();
+    assert!(causes.contains("no packet") && causes.contains("--filter matched none"), "{causes}");
+    // Lists without a row say the same.
+    for listing in ["exposures", "patients"] {
+        let told = phitap(["query", store.as_str(), listing]);
+        assert_eq!(told.status, Some(3), "{listing}: {}", told.err);
+        assert!(told.err.contains("run 2 could not judge everything"), "{}", told.err);
+    }
+    // A third run finds something, which is no word on the others.
+    run(&["replay", "--quiet", "--store", &store, &hospital().display().to_string()], 0);
+    let told = phitap(["report", store.as_str()]);
+    assert_eq!(told.status, Some(3), "{}", told.err);
+    assert!(!told.err.contains("run 3"), "{}", told.err);
+    assert_eq!(model(&told.out)["runs"]["verdict"], "incomplete");
+    let told = phitap(["query", store.as_str(), "exposures"]);
+    assert_eq!(told.status, Some(0), "{}", told.err);
+    assert!(told.err.contains("run 1 could not") && !told.err.contains("run 3"), "{}", told.err);
+}
+
+#[test]
+fn a_report_of_a_run_that_did_not_end_says_so() {
+    let folder = tempfile::tempdir().expect("folder");
+    let events = folder.path().join("killed.json").display().to_string();
+    let capture = hospital().display().to_string();
+    let all = run(&["replay", "--format", "json", &capture], 0);
+    let killed: Vec<&str> = all.lines().filter(|line| !line.contains("run-summary")).collect();
+    assert!(killed.len() < all.lines().count());
+    std::fs::write(&events, killed.join("\n")).expect("written");
+    let told = phitap(["report", events.as_str()]);
+    assert_eq!(told.status, Some(3), "{}", told.err);
+    assert!(told.err.contains("run 1 did not end"), "{}", told.err);
+    let model = model(&told.out);
+    assert_eq!((&model["run"], &model["runs"]["unended"]), (&Value::Null, &1.into()));
+    assert_eq!(model["runs"]["verdict"], "unknown");
+}

@@ -206,11 +206,16 @@ fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String))
     if losses.none() { Answer::Done } else { Answer::Partial }
 }
 
-/// Whether all runs judged everything they read; reports those that did not.
-fn judged(path: &Path, runs: &[source::Run], note: &mut dyn FnMut(String)) -> bool {
+/// Whether the runs that `which` selects judged everything they read; reports those that did not.
+fn judged(
+    path: &Path,
+    runs: &[source::Run],
+    which: impl Fn(usize, &source::Run) -> bool,
+    note: &mut dyn FnMut(String),
+) -> bool {
     let path = path.display();
     let mut all = true;
-    for (at, run) in runs.iter().enumerate() {
+    for (at, run) in runs.iter().enumerate().filter(|(at, run)| which(*at, run)) {
         let verdict = run.event.pointer("/phi/run/coverage/verdict").and_then(|v| v.as_str());
         if !run.ended {
             note(format!("{path}: run {} did not end", at + 1));

@@ -2,7 +2,7 @@
 
 use super::source::{self, Asset, Evidence, Exposure, Filter, Patient, Results, Run, Service};
 use super::table::{Column, Table, hidden, shown};
-use super::{Answer, Query, ReviewError, report_losses};
+use super::{Answer, Query, ReviewError, judged, report_losses};
 use crate::output::text::foreign;
 use crate::severity::Severity;
 use serde_json::{Value, json};
@@ -339,5 +339,11 @@ pub(super) fn answer(
     if table.is_empty() && query.source.as_os_str() != "-" {
         absent_protocols(query, note)?;
     }
-    Ok(report_losses(&query.source, &results.losses, note))
+    let answer = report_losses(&query.source, &results.losses, note);
+    // No row is no proof: what was not judged may hold one.
+    let asked = matches!(query.listing, Listing::Exposures | Listing::Patients);
+    let seen: BTreeSet<usize> = results.exposures.iter().map(|e| e.run).collect();
+    let silent = |at: usize, _: &Run| table.is_empty() || !seen.contains(&at);
+    let whole = !asked || judged(&query.source, &results.runs, silent, note);
+    Ok(if table.is_empty() && !whole { Answer::Partial } else { answer })
 }

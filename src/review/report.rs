@@ -1,16 +1,24 @@
 //! `phitap report STORE|EVENTS`: the report of finished runs.
 
-use super::source::{self, Filter, ReadError, Results};
+use super::judged;
+use super::source::{self, Filter, ReadError, Results, Run};
+use crate::output::Verdict;
 use crate::output::page::{self, Input, PageModel, Patient, Provenance, ShownIdentifier};
 use crate::time::Timestamp;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 /// Most capture files hashed again.
 const MAX_FILES: usize = 1_000;
+/// Most runs listed with what each could judge.
+const MAX_RUNS: usize = 200;
+/// Most causes, of a run and of all runs.
+const MAX_CAUSES: usize = 12;
+/// Longest cause, characters.
+const MAX_CAUSE: usize = 300;
 
-/// The page, the number of malformed or dropped entries, and problems with captures.
+/// The page, the number of malformed or dropped entries, and problems with captures and runs.
 ///
 /// # Errors
 /// The source cannot be read, or contains nothing from phitap.
@@ -20,7 +28,8 @@ pub fn report(path: &Path, made: Timestamp) -> Result<(String, u64, Vec<String>)
     let lost = [losses.garbage, losses.too_long, losses.entries, losses.patients];
     let inputs = inputs_of(&results);
     let faults = inputs.iter().filter_map(|i| Some(format!("{}: {}", i.name, i.fault()?)));
-    let faults = faults.collect();
+    let mut faults: Vec<String> = faults.collect();
+    judged(path, &results.runs, silent(&results), &mut |fault| faults.push(fault));
     let page = page_of(results, &inputs, path, made);
     Ok((page, lost.into_iter().fold(0, u64::saturating_add), faults))
 }
@@ -46,6 +55,62 @@ fn inputs_of(results: &Results) -> Vec<Input> {
 /// Whether `text` is a hexadecimal SHA-256; an event may be forged.
 fn is_hash(text: &str) -> bool {
     text.len() == 64 && text.bytes().all(|b| b.is_ascii_hexdigit())
+}
+
+/// Selects runs without an exposure and those that did not end: what they did not judge may hold the first one.
+fn silent(results: &Results) -> impl Fn(usize, &Run) -> bool {
+    let seen: BTreeSet<usize> = results.exposures.iter().map(|e| e.run).collect();
+    move |at, run| !run.ended || !seen.contains(&at)
+}
+
+/// What a run says of its coverage.
+fn verdict(run: &Run) -> Option<&str> {
+    run.event.pointer("/phi/run/coverage/verdict").and_then(Value::as_str)
+}
+
+/// Why a run could not judge everything, and what to do.
+fn causes(run: &Run) -> Vec<String> {
+    let list = run.event.pointer("/phi/run/coverage/unjudged").and_then(Value::as_array);
+    let texts = list.into_iter().flatten().filter_map(|cause| cause["text"].as_str());
+    texts.take(MAX_CAUSES).map(|text| text.chars().take(MAX_CAUSE).collect()).collect()
+}
+
+/// What several runs, or one without a summary, could judge: their verdict together, and one by one.
+fn coverage(runs: &[Run]) -> Value {
+    let complete = |run: &&Run| run.ended && verdict(run) == Some(Verdict::Complete.as_str());
+    let nothing = |run: &Run| run.ended && verdict(run).is_some_and(|v| v.starts_with("nothing"));
+    let ended = runs.iter().filter(|run| run.ended).count();
+    let whole = runs.iter().filter(complete).count();
+    let together = match runs.first().and_then(verdict) {
+        _ if ended == 0 => "unknown",
+        _ if whole == runs.len() => Verdict::Complete.as_str(),
+        Some(first) if runs.iter().all(nothing) => first,
+        _ => Verdict::Incomplete.as_str(),
+    };
+    let row = |(at, run): (usize, &Run)| {
+        json!({
+            "run": at + 1,
+            "sensor": run.sensor,
+            "ended": run.ended,
+            "verdict": verdict(run),
+            "ratio": run.event.pointer("/phi/run/coverage/unjudged_ratio").and_then(Value::as_f64),
+            "causes": causes(run),
+        })
+    };
+    let mut all: Vec<String> = Vec::new();
+    for cause in runs.iter().take(MAX_RUNS).flat_map(causes) {
+        if all.len() < MAX_CAUSES && !all.contains(&cause) {
+            all.push(cause);
+        }
+    }
+    json!({
+        "total": runs.len(),
+        "unended": runs.len() - ended,
+        "incomplete": ended - whole,
+        "verdict": together,
+        "causes": all,
+        "list": runs.iter().enumerate().take(MAX_RUNS).map(row).collect::<Vec<_>>(),
+    })
 }
 
 fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> String {
@@ -93,9 +158,9 @@ fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> 
         }
     }
     // The summary of one run does not cover the others.
-    let ran: Vec<_> = runs.into_iter().map(|run| run.event).collect();
-    if let [run] = ran.as_slice() {
-        model.take(run.clone());
+    let taken = matches!(runs.as_slice(), [run] if model.take(run.event.clone()));
+    if !taken {
+        model.runs(coverage(&runs));
     }
     let events = exposures.into_iter().map(|e| e.event);
     let events = events.chain(services.into_iter().map(|s| s.event));

@@ -86,6 +86,41 @@ fn a_report_opens_without_a_network_and_anyone_can_read_it() {
     assert!(printed.starts_with(b"%PDF") && printed.len() > 50_000, "{}", printed.len());
 }
 
+#[test]
+fn a_report_without_an_exposure_is_no_all_clear() {
+    let Some(python) = crate::python() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let (store, both, report) = (at("runs.db"), at("both.html"), at("report.html"));
+    let capture = common::hospital().display().to_string();
+    let shared = ["replay", "--quiet", "--filter", "tcp port 9", "--store", &store];
+    for _ in 0..2 {
+        let told = common::phitap([&shared[..], &["--report", &report, &capture]].concat());
+        assert_eq!(told.status, Some(3), "{}", told.err);
+    }
+    let told = common::phitap(["report", &store, "--output", &both]);
+    assert_eq!(told.status, Some(3), "{}", told.err);
+    let of = |id: &str| json!({"eval": format!("document.getElementById('{id}').textContent")});
+    let ids = ["headline", "coverage-line", "v-todo", "v-coverage", "v-law"];
+    let mut steps: Vec<Value> = ids.into_iter().map(of).collect();
+    steps.push(json!({"axe": true}));
+    for page in [report, both] {
+        let address = format!("file://{page}");
+        let Some(told) = browse(&python, &address, &json!(steps)) else { return };
+        no_faults(&told);
+        let values = told["values"].as_array().expect("a list");
+        let text = |at: usize| values[at].as_str().expect("a text");
+        assert_eq!(text(0), "Nothing was read: nothing can be said");
+        assert!(text(1).contains("--filter matched none of") && !text(1).contains('%'), "{told:#}");
+        assert!(text(2).contains("no all-clear") && text(2).contains("--filter"), "{told:#}");
+        assert!(text(3).contains("--filter matched none of"), "{told:#}");
+        assert_eq!(text(4).matches("ot applicable: nothing was judged").count(), 3, "{told:#}");
+        for wrong in ["home networks", "No: the data", "none needed"] {
+            assert!(!text(4).contains(wrong), "{wrong}: {told:#}");
+        }
+    }
+}
+
 /// A program that follows `capture` and serves its page.
 struct Sensor {
     program: Child,

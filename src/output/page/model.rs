@@ -65,6 +65,8 @@ pub struct PageModel {
     gone: VecDeque<(u64, String)>,
     /// People of several runs.
     people: Option<u64>,
+    /// What several runs, or one without a summary, could judge.
+    runs: Option<Value>,
     /// Findings, revisions not counted.
     found: u64,
     /// Counts every change.
@@ -219,6 +221,11 @@ impl PageModel {
         self.people = Some(people);
     }
 
+    /// What the runs could judge, if no run summary contains it.
+    pub fn runs(&mut self, coverage: Value) {
+        self.runs = Some(coverage);
+    }
+
     /// Takes a patient that an earlier run saw with an exposure at `second` since 1970.
     pub fn patient(&mut self, exposure: &str, second: i64, patient: &Patient<'_>) {
         self.count(second, 1);
@@ -330,6 +337,9 @@ impl PageModel {
         data.insert("version".into(), env!("CARGO_PKG_VERSION").into());
         if let Some(people) = self.people {
             data.insert("patients".into(), people.into());
+        }
+        if let Some(runs) = &self.runs {
+            data.insert("runs".into(), runs.clone());
         }
         if self.left != (0, 0) {
             let left = json!({"exposures": self.left.0, "findings": self.left.1});

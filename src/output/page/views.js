@@ -29,16 +29,37 @@ function headline(m) {
   if (n) return `${estimated ? "About " : ""}${count(patients, "patient")} in cleartext: ${count(run && run.exposures > n ? run.exposures : n, "exposure")} of ${count(services, "service")}${before}`;
   if (m.hub) return (m.hub.sensors_total ? `No patient data seen so far by ${count(m.hub.sensors_total, "sensor")}` : "No sensor has reported yet: nothing can be said") + before;
   if (!run && m.live) return (m.live.packets ? "No patient data seen so far in what was read" : "No packet has come yet: nothing can be said") + before;
-  if (run && ["nothing_read", "nothing_readable", "nothing_matched"].includes(run.coverage.verdict)) return "Nothing was read: nothing can be said";
-  return run ? "No patient data seen in what was read" : "No exposures in this selection";
+  const verdict = judged(m);
+  if (verdict === "unknown") return m.runs ? "No patient data seen, but how much was judged is not known" : "No exposures in this selection";
+  if (verdict === "no_conversation") return "No conversation seen in cleartext";
+  if (verdict.startsWith("nothing")) return "Nothing was read: nothing can be said";
+  return verdict === "complete" ? "No patient data seen in what was read" : "No patient data seen in what could be judged";
+}
+/** The verdict on coverage, of one run or of several: `unknown` where none is there. */
+function judged(m) {
+  const c = m.run && m.run.phi.run.coverage;
+  return c ? (c.interrupted && c.verdict === "complete" ? "incomplete" : c.verdict) : (m.runs && m.runs.verdict) || "unknown";
+}
+/** Why not everything was judged, and what to do, as texts. */
+function causes(m) {
+  const c = m.run && m.run.phi.run.coverage;
+  return c ? (c.unjudged || []).map((u) => u.text) : (m.runs && m.runs.causes) || [];
+}
+function coverageOfRuns({ total, unended, incomplete, causes }) {
+  if (!total) return "It is not known which runs this is from, and how much they judged.";
+  if (!unended && !incomplete) return "Everything in cleartext was read in all runs.";
+  const of = (n, what) => (n ? `${number(n)} of ${count(total, "run")} ${what}` : "");
+  const parts = [of(unended, "did not end: how much was not judged is not known"), of(incomplete, "could not judge everything")].filter(Boolean).join("; ");
+  return causes.length ? `${parts}: ${causes.join("; ")}.` : `${parts}.`;
 }
 function coverageLine(m) {
   const c = m.run && m.run.phi.run.coverage;
-  if (!c) return "";
+  if (!c) return m.runs ? coverageOfRuns(m.runs) : "";
   const stopped = c.interrupted ? ` The run was interrupted${c.interrupted_at ? ` at ${share(c.interrupted_at)} of the input` : ""}.` : "";
   if (c.verdict === "complete") return `Everything in cleartext was read.${stopped}`;
   if (!(c.unjudged || []).length) return `${sentence(words(c.verdict))}.${stopped}`;
-  return `Not judged: ${share(c.unjudged_ratio)} of the payload, ${count(c.unjudged_flows, "flow")}.${stopped}`;
+  const much = [c.unjudged_ratio && `${share(c.unjudged_ratio)} of the payload`, c.unjudged_flows && count(c.unjudged_flows, "flow")].filter(Boolean).join(", ");
+  return `Not judged: ${[much, causes(m).join("; ")].filter(Boolean).join(": ")}.${stopped}`;
 }
 function overview(m) {
   const run = m.run && m.run.phi.run, xs = m.exposures;
@@ -58,12 +79,18 @@ function overview(m) {
       tile("Passwords and keys", number(secrets), "exposures with credentials in clear", secrets > 0)),
   ];
 }
+const none = (m) => (/^no(thing)?_/.test(judged(m)) ? "Nothing was judged." : "No exposure was seen in what was judged.");
 function todo(m) {
   const by = new Map();
   for (const x of m.exposures) for (const r of x.remedies) by.set(r, [...(by.get(r) || []), x]);
   const rank = new Map(m.remedies.map((text, i) => [text, i]));
   const list = [...by].sort(([a], [b]) => (rank.get(a) ?? 99) - (rank.get(b) ?? 99));
-  if (!list.length) return h("p", { class: "soft" }, "Nothing to do: no exposure was seen.");
+  if (!list.length) {
+    const why = causes(m);
+    if (judged(m) === "complete") return h("p", { class: "soft" }, "Nothing to do: no exposure was seen, and everything in cleartext was read.");
+    return [h("p", {}, `${none(m)} ${m.run || m.runs ? "That is no all-clear: see that everything is captured and judged, then look again." : ""}`),
+      why.length ? h("ul", { class: "plain" }, why.map((text) => h("li", {}, text))) : ""];
+  }
   return h("ol", { class: "todo" }, list.map(([text, xs]) => {
     const services = [...new Map(xs.map((x) => [x.server, x])).values()];
     return h("li", {}, h("b", {}, text), h("span", { class: "soft" },
@@ -236,6 +263,7 @@ function coverageOfSensors(m) {
 function coverage(m) {
   if (m.hub) return coverageOfSensors(m);
   const run = m.run && m.run.phi.run;
+  if (!run && m.runs && m.runs.total) return coverageByRun(m);
   if (!run) return m.live ? losses(m) : h("p", { class: "soft" }, "There is no run summary in what this report was made from: how much was not judged is not known.");
   const c = run.coverage, pair = (of) => Object.entries(of || {}).filter(([, n]) => n).map(([k, n]) => `${words(k)} ${number(n)}`).join(", ");
   const opaque = {};
@@ -251,6 +279,16 @@ function coverage(m) {
       ["Flows", `${number(run.flows.total)}: ${number(run.flows.encrypted)} encrypted (${bytes(run.flows.encrypted_bytes)}), ${number(run.flows.unrecognised)} of no known protocol (${bytes(run.flows.unrecognised_bytes)}), ${number(run.flows.half_recognised)} recognised in one direction`],
       ["Gaps in streams", `${bytes(run.streams.gap_bytes)}`], ["Directions given up", pair(opaque) || "none"], ["Protocols read", Object.entries(run.streams.recognised || {}).map(([name, n]) => `${name} ${number(n)}`).join(", ")],
     ]),
+    h("p", { class: "soft" }, "Encrypted traffic cannot be read on the wire, so it is not judged. A flow without a finding is no proof that it held no patient data."),
+  ];
+}
+/** What several runs say, or one without summary. */
+function coverageByRun(m) {
+  const rows = m.runs.list.map((r) => [String(r.run), r.sensor, r.ended ? words(r.verdict) || "not known" : "did not end: not known", r.ratio ? share(r.ratio) : "", r.causes.join("; ")]);
+  return [
+    h("p", { class: judged(m) === "complete" ? "" : "note" }, coverageOfRuns(m.runs)),
+    table("What each run could judge", ["Run", "Sensor", "Verdict", "#Payload not judged", "Why, and what to do"], rows),
+    rows.length < m.runs.total ? h("p", { class: "soft" }, `The first ${number(rows.length)} of ${number(m.runs.total)} runs are listed.`) : "",
     h("p", { class: "soft" }, "Encrypted traffic cannot be read on the wire, so it is not judged. A flow without a finding is no proof that it held no patient data."),
   ];
 }
@@ -288,11 +326,12 @@ function law(m) {
   const blank = (text) => h("span", { class: "blank" }, `To be completed: ${text}`);
   const kindsText = [...new Set(xs.flatMap((x) => Object.keys(x.kinds)))].map(words).join(", ") || "none seen";
   const out = xs.filter(outside), when = xs.length ? `${time(firsts[0])} to ${time(lasts[lasts.length - 1])} ${zone}, packet times; what happened before and after was not captured` : "no exposure observed";
-  const whom = `${count(new Set(xs.map((x) => x.client)).size, "client address")} and ${count(new Set(xs.map((x) => x.server)).size, "service")}; ${out.length ? `${count(out.length, "exposure")} with an end outside the home networks` : "all inside the home networks"}`;
-  const measures = [...new Set(xs.flatMap((x) => x.remedies))].join("; ") || "none needed for what was seen";
+  const absent = `not applicable: ${none(m).replace(/^./, (c) => c.toLowerCase()).slice(0, -1)}`;
+  const whom = !xs.length ? absent : `${count(new Set(xs.map((x) => x.client)).size, "client address")} and ${count(new Set(xs.map((x) => x.server)).size, "service")}; ${out.length ? `${count(out.length, "exposure")} with an end outside the home networks` : "all inside the home networks"}`;
+  const measures = [...new Set(xs.flatMap((x) => x.remedies))].join("; ") || "none known for what was seen";
   const health = xs.some((x) => (x.event.phi.marks || []).some((k) => /health|clinical/.test(k)));
   const rows = [
-    ["What was observed", `Exposure observed: data of ${many} could be read on the network, unencrypted, in ${count(xs.length, "exposure")}.`, "HIPAA 164.404(c)(1)(A), GDPR 33(3)(a), NIS2 23(4)"],
+    ["What was observed", !xs.length ? none(m) : `Exposure observed: data of ${many} could be read on the network, unencrypted, in ${count(xs.length, "exposure")}.`, "HIPAA 164.404(c)(1)(A), GDPR 33(3)(a), NIS2 23(4)"],
     ["When it was observed", when, "HIPAA 164.404(c)(1)(A), NIS2 23(4)(b)"],
     ["When it became known", blank("date of discovery; it starts the periods below"), "HIPAA 164.404(a)(2), GDPR 33(1), NIS2 23(4)(a)"],
     ["How many people", many, "HIPAA 164.406(a), 164.408(b) (500 or more), GDPR 33(3)(a)"],
@@ -300,8 +339,8 @@ function law(m) {
     ["Which kinds of data", `${kindsText}${health ? "; with data about health" : ""}`, "HIPAA 164.404(c)(1)(B), 164.402(2)(i), GDPR 33(3)(a), 9(1)"],
     ["Who could receive it", whom, "HIPAA 164.402(2)(ii)"],
     ["Whether it was acquired or viewed", h("span", {}, "Not visible in traffic: anyone on the path could read it. ", blank("what logs of the systems say")), "HIPAA 164.402(2)(iii)"],
-    ["Whether it was secured", "No: the data was neither encrypted nor otherwise unreadable in transit.", "HIPAA 164.402 (unsecured), GDPR 34(3)(a)"],
-    ["Measures", h("span", {}, `Proposed: ${measures}. `, blank("what was done, and when")), "HIPAA 164.404(c)(1)(D), 164.402(2)(iv), GDPR 33(3)(d), NIS2 23(4)(d)"],
+    ["Whether it was secured", !xs.length ? absent : "No: the data was neither encrypted nor otherwise unreadable in transit.", "HIPAA 164.402 (unsecured), GDPR 34(3)(a)"],
+    ["Measures", h("span", {}, xs.length ? `Proposed: ${measures}. ` : `${sentence(absent)}.${causes(m).length ? ` For what was not judged: ${causes(m).join("; ")}.` : ""} `, blank("what was done, and when")), "HIPAA 164.404(c)(1)(D), 164.402(2)(iv), GDPR 33(3)(d), NIS2 23(4)(d)"],
     ["Likely consequences", blank("assessment of the risk to the people concerned"), "GDPR 33(3)(c)"],
     ["States and countries of the people", blank("residence of the patients, which pseudonyms do not show"), "HIPAA 164.406, NIS2 23(4)(a) (cross-border impact)"],
     ["Unlawful or malicious act suspected", blank("assessment"), "NIS2 23(4)(a)"],

@@ -43,7 +43,8 @@ pub(in crate::output) struct Overview {
 
 #[derive(Default)]
 struct Service {
-    clients: BTreeSet<IpAddr>,
+    /// With the patients of each.
+    clients: BTreeMap<IpAddr, u64>,
     severity: u8,
     /// Of the client with the most.
     patients: Count,
@@ -91,8 +92,8 @@ impl Overview {
             return;
         }
         let service = self.services.entry(name).or_default();
-        if service.clients.len() < MAX_TOLD {
-            service.clients.insert(e.client);
+        if service.clients.len() < MAX_TOLD || service.clients.contains_key(&e.client) {
+            service.clients.insert(e.client, e.patients.value);
         }
         service.severity = service.severity.max(e.severity);
         service.patients = service.patients.max(e.patients);
@@ -155,15 +156,22 @@ impl Overview {
         for ((server, transport, protocol), service) in self.sorted() {
             let clients = count(service.clients.len() as u64, "client");
             let many = if service.clients.len() >= MAX_TOLD { " or more" } else { "" };
-            let least = if service.clients.len() > 1 { "at least " } else { "" };
             let about = if service.patients.estimate { "about " } else { "" };
-            let patients = count(service.patients.value, "patient");
+            // Clients may have patients in common, so their sum is the most that there can be.
+            let (least, most) = (service.patients.value, service.clients.values().sum::<u64>());
+            let patients = match service.clients.len() {
+                MAX_TOLD.. => format!("at least {about}{}", count(least, "patient")),
+                _ if least < most => {
+                    format!("{about}{} to {}", number(least), count(most, "patient"))
+                }
+                _ => format!("{about}{}", count(least, "patient")),
+            };
             let over = if *transport == Transport::Udp { " over udp" } else { "" };
             let mut items = vec![
                 format!("{server}"),
                 format!("{protocol}{over}"),
                 format!("{clients}{many}"),
-                format!("{least}{about}{patients}"),
+                patients,
             ];
             if service.open {
                 items.push("OPEN".to_owned());

@@ -215,7 +215,7 @@ fn a_service_with_many_clients_is_one_line_and_a_client_of_many_services_is_name
     let page = page(&out, &RunSummary { exposures: 14, ..run() });
     let line =
         page.lines().find(|l| l.contains("10.1.2.3:11112, dicom, 7 clients")).expect("a line");
-    assert!(line.contains("at least 1 patient"), "{line}");
+    assert!(line.contains("7 clients, 1 to 7 patients"), "{line}");
     assert!(page.contains("CLIENTS OF MANY SERVICES\n  10.9.9.9, 7 services\n"), "{page}");
     assert!(page.contains("in 14 exposures of 8 services\n"), "{page}");
 }
