@@ -535,8 +535,8 @@ fn names_in_errors_cannot_steer_a_terminal() {
     for arguments in [
         vec!["replay", &there],
         vec!["replay", &gone],
-        vec!["query", &there],
-        vec!["query", &gone],
+        vec!["query", &there, "runs"],
+        vec!["query", &gone, "runs"],
         vec!["merge", &there],
         vec!["merge", &gone],
         vec!["report", &gone],
@@ -558,8 +558,8 @@ fn a_file_that_is_no_store_gets_advice_that_fits_the_command() {
     std::fs::write(&path, [b"SQLite format 3\0".as_slice(), &[7; 4_080]].concat())
         .expect("written");
     let path = path.display().to_string();
-    for command in ["query", "report"] {
-        let run = common::phitap([command, &path]);
+    for arguments in [vec!["query", &path, "runs"], vec!["report", &path]] {
+        let run = common::phitap(arguments);
         assert_eq!(run.status, Some(1), "{}", run.err);
         assert!(run.err.contains("no store of phitap; name another file"), "{}", run.err);
         assert!(!run.err.contains("--store"), "{}", run.err);
