@@ -222,8 +222,8 @@ const GIVEN: [&str; 25] = [
 /// Words of a message between what is theirs and the word for it: `your next dental appointment`.
 const MAX_BETWEEN: usize = 3;
 
-/// The patient whom a message greets and tells of an appointment or result that is theirs, in a text up to a bracket:
-/// `Hi Jane Roe, your appointment (`.
+/// The patient whom a message greets, where it goes on about an appointment or result of theirs, in a text up to a
+/// bracket: `Hi Jane Roe, your appointment (`.
 pub fn greeted<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
     let among = |list: &[&str], word: &str| {
         let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
