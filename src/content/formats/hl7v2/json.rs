@@ -3,10 +3,10 @@
 //! array a repetition of it.
 
 use super::xml::{Segments, TokenHandler};
-use crate::content::formats::json::tokens::{Fault, Receiver, Tokens};
+use crate::content::formats::json::tokens::{Receiver, Tokens};
 use crate::content::formats::markup::{Attributes, Receiver as _};
 use crate::content::stack::media;
-use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 
 /// Longest name of an element that is compared, bytes (`ORU_R01.ORDER_OBSERVATION` is one).
 const MAX_NAME: usize = 64;
@@ -20,12 +20,8 @@ impl Format for Json {
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
-        let declared = matches!(media, Media::Unknown)
-            || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
-        let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
         let has = |mark: &[u8]| memchr::memmem::find(head, mark).is_some();
-        declared
-            && matches!(begins, [b'{' | b'[', ..])
+        may_be_hl7(media, head)
             && (has(b"\"MSH.") && has(b"\"MSH\"") || has(b"\"PID.") && has(b"\"PID\""))
     }
 
@@ -36,6 +32,14 @@ impl Format for Json {
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::<JsonDocument>::default()
     }
+}
+
+/// Whether a document may be HL7 v2 in JSON, by its media type and its first byte.
+pub(super) fn may_be_hl7(media: &Media<'_>, head: &[u8]) -> bool {
+    let declared = matches!(media, Media::Unknown)
+        || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
+    let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    declared && matches!(begins, [b'{' | b'[', ..])
 }
 
 #[derive(Default)]
@@ -131,10 +135,7 @@ impl Document for JsonDocument {
         match self.tokens.read(bytes, &mut Reader { position, segments, scope }) {
             Ok(()) => Want::ALL,
             Err(fault) => {
-                scope.give_up(match fault {
-                    Fault::Malformed => Reason::Malformed,
-                    Fault::Limit => Reason::Limit,
-                });
+                scope.give_up(fault.into());
                 Want::NOTHING
             }
         }

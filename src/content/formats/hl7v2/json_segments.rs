@@ -2,9 +2,9 @@
 //! `{"segments": [{"name": "PID", "fields": ["1", "", "77"]}]}`, `{"PID": ["1", "", "77"]}`. A field is text in ER7, or
 //! an array of its components or repetitions.
 
+use super::json::may_be_hl7;
 use super::message::Message;
-use crate::content::formats::json::tokens::{Fault, Receiver, Tokens};
-use crate::content::stack::media;
+use crate::content::formats::json::tokens::{Receiver, Tokens};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
 use zeroize::Zeroizing;
@@ -27,12 +27,9 @@ impl Format for JsonSegments {
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
-        let declared = matches!(media, Media::Unknown)
-            || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
-        let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
         let has = |mark: &[u8]| memmem::find(head, mark).is_some();
         // MSH-2, with the backslash escaped, and the name of its segment.
-        declared && matches!(begins, [b'{' | b'[', ..]) && has(b"\"MSH\"") && has(br"^~\\")
+        may_be_hl7(media, head) && has(b"\"MSH\"") && has(br"^~\\")
     }
 
     fn is_text(&self) -> bool {
@@ -289,10 +286,7 @@ impl Document for SegmentDocument {
         match self.tokens.read(bytes, &mut Reader { rows: &mut self.rows, scope }) {
             Ok(()) => Want::ALL,
             Err(fault) => {
-                scope.give_up(match fault {
-                    Fault::Malformed => Reason::Malformed,
-                    Fault::Limit => Reason::Limit,
-                });
+                scope.give_up(fault.into());
                 Want::NOTHING
             }
         }

@@ -10,7 +10,7 @@ use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::formats::html;
 use crate::content::stack::{media, transfer_encoding};
-use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
 use gap::{Behind, Elements};
 use rows::Rows;
 use tokens::{Fault, Receiver, Tokens};
@@ -303,10 +303,7 @@ impl JsonDocument {
     }
 
     fn fail(fault: Fault, scope: &mut Scope<'_>) {
-        scope.give_up(match fault {
-            Fault::Malformed => Reason::Malformed,
-            Fault::Limit => Reason::Limit,
-        });
+        scope.give_up(fault.into());
     }
 }
 

@@ -3,6 +3,7 @@
 //! It takes pieces of any size, keeps at most one short string, and skips unwanted strings by looking only
 //! for quotes and backslashes. It is lenient about commas and colons: the receiver is not a validator.
 
+use crate::content::Reason;
 use memchr::memchr2;
 
 /// Deepest nesting of objects and arrays.
@@ -63,6 +64,15 @@ pub enum Fault {
     Malformed,
     /// It is nested too deeply.
     Limit,
+}
+
+impl From<Fault> for Reason {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Malformed => Self::Malformed,
+            Fault::Limit => Self::Limit,
+        }
+    }
 }
 
 /// The state between two pieces.
