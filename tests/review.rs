@@ -535,7 +535,7 @@ fn an_encrypted_cut_opens_with_the_key_of_its_recipient_only() {
     let out = cut(&at("wrong.age"), &["--encrypt-to", "age1nobody"]);
     assert_eq!(out.status, Some(1));
     assert!(
-        out.err.contains("no recipient") && !Path::new(&at("wrong.age")).exists(),
+        out.err.contains("is not a recipient") && !Path::new(&at("wrong.age")).exists(),
         "{}",
         out.err
     );
