@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is recorded of each crate that phitap names or that parses hostile input, held against Cargo.lock.
+"""Compares docs/dependencies.tsv, the record of crates that phitap names or that parse hostile input, with Cargo.lock.
 
     scripts/dependencies.py          compares: a recorded crate whose version or contents changed is an error
     scripts/dependencies.py --write  records what is locked now, and keeps the notes
@@ -16,7 +16,7 @@ import sys
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 RECORD = os.path.join(ROOT, "docs/dependencies.tsv")
 HEAD = "crate\tversion\tunsafe\tbuild script\treads\tnote"
-# Not named in Cargo.toml, but they see what a sender chose.
+# Not named in Cargo.toml, but they read data that a sender controls.
 BEHIND = ["zlib-rs", "httparse", "rustls-webpki", "ring", "asn1-rs", "der-parser"]
 
 
@@ -36,13 +36,13 @@ def named():
 
 
 def chosen(name, versions, asked):
-    """The locked version that the program links, where there are several."""
+    """The locked version that the program links, if there are several."""
     fits = [v for v in versions if v == asked or v.startswith(asked + ".")]
     return (fits or versions)[-1]
 
 
 def facts(name, version):
-    """Lines with `unsafe` and whether there is a build script; None where the source is not at hand."""
+    """Counts lines with `unsafe` and looks for a build script; None if the source is not available."""
     home = os.environ.get("CARGO_HOME", os.path.expanduser("~/.cargo"))
     for folder in glob.glob(f"{home}/registry/src/*/{name}-{version}"):
         unsafe = 0

@@ -25,7 +25,7 @@ def ecs():
 
 
 def resolve(node):
-    """A node with what it refers to; its own words come first."""
+    """Merges a node with the node it refers to; its own keys win."""
     if "$ref" not in node:
         return node
     target = SCHEMA
@@ -36,7 +36,7 @@ def resolve(node):
 
 
 def fields(node, path=()):
-    """Every field below a node: path, node, whether it is always there."""
+    """Every field below a node: path, node, whether it is required."""
     node = resolve(node)
     if node.get("type") == "array":
         node = resolve(node["items"])
@@ -90,7 +90,7 @@ def reference():
 
 
 def mapping(path, node, types):
-    """How an index holds a field; None for one that only holds others."""
+    """The index mapping of a field; None for an object that only holds other fields."""
     name = ".".join(path)
     if name in types:
         return {"type": types[name]}

@@ -33,7 +33,7 @@ def packets(path):
 
 
 def send(all, times, rate):
-    """Each time with other addresses of the clients, so that each time is new flows."""
+    """Repeats the capture with other client addresses each time, so that all flows are new."""
     sent, begun = 0, time.monotonic()
     with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as s:
         s.bind(("phitap0", 0))

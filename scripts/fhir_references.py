@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes rules/fhir_references.toml: which references of FHIR resources say whose a resource is.
+"""Writes rules/fhir_references.toml: which references of FHIR resources name the patient.
 
     pip install fhir.resources && scripts/fhir_references.py > rules/fhir_references.toml
 
@@ -12,7 +12,8 @@ import pkgutil
 
 VERSIONS = {"STU3": "fhir.resources.STU3", "R4B": "fhir.resources.R4B", "R5": "fhir.resources"}
 SUBJECTS = {"subject", "patient", "for", "beneficiary"}
-# Another record of the person (`Person.link.target` is listed by hand), and those who may be somebody else.
+# References to another record of the person (`Person.link.target` is listed by hand), and to people who may be
+# someone else.
 NOT = {"Patient.link.other", "Coverage.subscriber", "Coverage.policyHolder"}
 DEPTH = 4
 

@@ -19,7 +19,7 @@ HERE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
 def fill(path, patients):
-    """Adds exposures and findings that are like those of the replay, each of another patient."""
+    """Adds exposures and findings like those of the replay, each about another patient."""
     bits = random.Random(7)
     store = sqlite3.connect(path)
     store.execute("PRAGMA synchronous = OFF")
@@ -31,7 +31,7 @@ def fill(path, patients):
     (exposure,) = store.execute("SELECT max(n) FROM exposures").fetchone()
     made = 0
     while made < patients:
-        # An exposure has five hundred patients.
+        # Five hundred patients per exposure.
         run, _, fingerprint, *rest = exposures[exposure % len(exposures)]
         exposure += 1
         store.execute("INSERT INTO exposures VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",

@@ -74,7 +74,7 @@ def main():
         time.sleep(1)
         command = [program, "hub", "--quiet", "--nats", f"nats://127.0.0.1:{nats_port}", "--store", folder + "/hub.db",
                    "--name", "speed", "--metrics", str(port)]
-        # It makes the stream.
+        # The hub creates the stream.
         hub = subprocess.Popen(command)
         while not (api(port) or {}).get("hub", {}).get("connected"):
             time.sleep(0.2)

@@ -22,9 +22,9 @@ import time
 
 # Mean size of an exposure event in the stream, bytes (docs/scale.md).
 EVENT = 1_900
-# Acknowledgements that a publisher waits for at a time, as the output of phitap does.
+# Outstanding acknowledgements of a publisher, as in the output of phitap.
 WINDOW = 256
-# Messages of a batch of the hub.
+# Messages per batch of the hub.
 BATCH = 4_096
 PATIENCE = 600
 
@@ -81,11 +81,11 @@ class Server:
 
 
 class Refused(Exception):
-    """What the server said before it closed the connection."""
+    """The error that the server sent before it closed the connection."""
 
 
 class Client:
-    """As much of the NATS protocol as this takes (https://docs.nats.io/reference/reference-protocols/nats-protocol)."""
+    """The part of the NATS protocol that this script needs (https://docs.nats.io/reference/reference-protocols/nats-protocol)."""
 
     def __init__(self, server):
         self.socket = socket.create_connection(("127.0.0.1", server.port), timeout=PATIENCE)
@@ -143,7 +143,7 @@ class Client:
         assert "error" not in answer, answer
 
     def publish(self, stream, count, size, ids=False):
-        """Publishes with at most WINDOW acknowledgements outstanding; how many were refused."""
+        """Publishes with at most WINDOW acknowledgements outstanding; returns how many were refused."""
         body, sent, waiting, refused = b"x" * size, 0, 0, 0
         head = f"{stream}.events".encode(), f"{self.inbox}.a".encode()
         while sent < count or waiting:
@@ -157,14 +157,14 @@ class Client:
                 sent, waiting = sent + 1, waiting + 1
             if piece:
                 self.send(piece)
-            # Half of the window at a time, so that both sides have something to do.
+            # Half of the window at a time, so that neither side is idle.
             for _ in range(max(1, waiting // 2) if sent < count else waiting):
                 refused += b'"error"' in self.next()[3]
                 waiting -= 1
         return refused
 
     def fetch(self, stream, consumer, count):
-        """A batch: the place in the stream of each message, those that came again, and what acknowledges all."""
+        """Reads a batch: the stream sequence of each message, the redelivered ones, and the subject that acknowledges all."""
         request = json.dumps({"batch": count, "expires": 5_000_000_000, "max_bytes": 32 << 20}).encode()
         self.send(b"PUB $JS.API.CONSUMER.MSG.NEXT.%b.%b %b.b %d\r\n%b\r\n" %
                   (stream.encode(), consumer.encode(), self.inbox.encode(), len(request), request))
@@ -188,7 +188,7 @@ class Client:
 
 
 class Measure:
-    """The time and the CPU of the server that something takes."""
+    """Measures wall time, and CPU time of the server."""
 
     def __init__(self, server):
         self.server = server
@@ -214,7 +214,7 @@ def size_of(n):
 
 
 def read_all(client, stream, consumer, count):
-    """Takes and acknowledges all, as a hub does; how many came, and how many came again."""
+    """Reads and acknowledges all, as a hub does; returns how many came, and how many were redelivered."""
     got, again, begun = 0, 0, time.time()
     while got < count:
         places, repeated, reply = client.fetch(stream, consumer, min(BATCH, count - got))
@@ -270,7 +270,7 @@ def many_messages(server, o):
     with Measure(server) as m:
         refused = client.publish("PHITAP", min(o.messages, 10_000), EVENT, ids=True)
     again = client.api("STREAM.INFO.PHITAP")["state"]["messages"] - state["messages"]
-    # Ids are known for two minutes: those of the first messages may have passed.
+    # The server remembers message ids for two minutes: those of the first messages may have expired.
     if time.time() - begun < 60:
         assert again == 0 and refused == 0, (again, refused)
     client.close()
@@ -289,7 +289,7 @@ def many_messages(server, o):
 
 
 def consumers(server, o):
-    """Hubs: each reads everything."""
+    """Several hubs, each of which reads everything."""
     count = o.messages // 10
     client = Client(server)
     client.stream("MANY")
@@ -325,12 +325,12 @@ def redelivery(server, o):
             places, repeated, _ = client.fetch("AGAIN", "hub", BATCH)
             got.update(places)
             again.update(repeated)
-    # Behind max_ack_pending nothing comes until something is acknowledged.
+    # Beyond max_ack_pending the server sends nothing until something is acknowledged.
     assert got == again, len(got)
     say(f"{count:,} messages not acknowledged within 1 s", f"each came twice within {m.took:.1f} s, {m.cpu / count * 1e6:.1f} µs of CPU each")
     client.api("STREAM.DELETE.AGAIN")
     client.close()
-    # What a killed hub does: the consumer is made anew behind the last acknowledged message.
+    # As after a hub was killed: create the consumer again behind the last acknowledged message.
     client = Client(server)
     client.stream("ANEW")
     client.publish("ANEW", count, EVENT)
@@ -354,12 +354,12 @@ def redelivery(server, o):
 
 
 def full(o):
-    """A disk that is full, by a limit of the server."""
+    """A full disk, simulated by a limit of the server."""
     folder = tempfile.mkdtemp()
     server = Server(folder, 'jetstream { store_dir: "%s/js", max_file_store: 32MB }' % folder)
     try:
         client = Client(server)
-        # Nothing is thrown away for what is new, and the server's own limit is the first that is reached.
+        # Old messages are not discarded for new ones, and the limit of the server is reached first.
         client.stream("FULL", discard="new")
         count = 40_000
         refused = client.publish("FULL", count, EVENT)

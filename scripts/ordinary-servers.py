@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes what ordinary servers hold: no patient is in it.
+"""Writes the contents of ordinary servers, which hold no patient data.
 
     ordinary-servers.py shop       statements of SQL: a shop with customers, orders, reviews
     ordinary-servers.py queries    questions to it

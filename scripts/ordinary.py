@@ -58,7 +58,7 @@ def main():
                 if flow:
                     packet(True, 0x11)
                     packet(False, 0x11)
-                # The name of the file shows in the client's address: 10.N.N.N is file N.
+                # The client's address gives the number of the file: 10.N.N.N is file N.
                 flow = {"ip": f"10.{count >> 16 & 255}.{count >> 8 & 255}.{count & 255}", "port": 40000, "c": 1, "s": 1, "left": 1}
                 packet(True, 0x02)
                 packet(False, 0x12)

@@ -4,7 +4,7 @@
 #   scripts/sanitize.sh [miri|address]...     both if none is named
 #
 # miri      the tests of rings (src/capture/live/ring/) and of blocks: mapping, leases, and what the kernel
-#           writes. Miri knows no sockets, so that tests which open one are left out and named here. Needs a
+#           writes. Miri supports no sockets: tests that open one are left out and named here. Needs a
 #           nightly toolchain with the components miri and rust-src.
 # address   the tests of src/capture/, src/decode/ and src/flow/, and the short form of fuzzing over all
 #           targets. Any toolchain will do. PHITAP_FUZZ_ROUNDS sets how many inputs of each target.

@@ -27,7 +27,7 @@ def metadata(target):
 
 
 def linked(graph, root):
-    """The ids of the crates that normal dependencies lead to, and what each depends on."""
+    """Ids of the crates reached by normal dependencies, and the dependencies of each."""
     nodes = {node["id"]: node for node in graph["nodes"]}
     found, waiting = {}, [root]
     while waiting:

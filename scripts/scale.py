@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Simulates many sensors, patients and archives, and says what they come to: messages a second at the hub, its
+"""Simulates many sensors, patients and archives, and prints the resulting load: messages a second at the hub, its
 memory, growth of its store and of the stream, workers for the archives, and what breaks first.
 
     scripts/scale.py                                          a thousand sensors, ten million patients, 10 TB
@@ -20,7 +20,7 @@ MEASURED = {
     "exposure_bytes": 1_900,        # an exposure event in the stream; at most 3,000
     "fact_stream_bytes": 160,       # a fact in a phi-summary event: JSON, deflated, base64
     "fact_memory_bytes": 420,       # a fact in the hub's memory; assumed from its types
-    "fact_store_bytes": 640,        # a fact in the hub's store: 490, and what its pages leave free
+    "fact_store_bytes": 640,        # a fact in the hub's store: 490 and the free space of its pages
     "sketch_bytes": 40_000,         # an exposure held as sketches
     "status_bytes": 3_500,          # a sensor-status event
     "hub_updates_per_second": 20_000,  # assumed; scripts/hub-speed.py measures it
@@ -43,7 +43,7 @@ def distinct(population, draws):
 
 
 def simulate(o):
-    """What a day of all sensors comes to."""
+    """The load of one day over all sensors."""
     rng = random.Random(1)
     exposures = facts = updates = patients_seen = summaries = 0.0
     busiest = 0.0
@@ -59,15 +59,15 @@ def simulate(o):
             if seen < 1:
                 continue
             exposures += 1
-            # Each flow tells of a few patients; each is a fact.
+            # Each flow carries a few patients; each is a fact.
             sensor_facts += seen * o.patients_per_flow
-            # An exposure that goes on is written once a minute at most; one that is rare, with each flow.
+            # A continuing exposure is written at most once a minute, a rare one with each flow.
             updates += min(seen, 86_400 / UPDATE_EVERY)
             busiest = max(busiest, seen)
         facts += sensor_facts
         summaries += max(sensor_facts / PART_FACTS, min(86_400 / PART_EVERY, sensor_facts))
         patients_seen += distinct(local, sensor_facts)
-    # Some flows pass two sensors: they cost messages, and are one fact.
+    # Flows that pass two sensors cost messages twice, but are one fact.
     facts_once = facts * (1 - o.overlap / 2)
     statuses = o.sensors * 86_400 / STATUS_EVERY
     return {
@@ -77,7 +77,7 @@ def simulate(o):
 
 
 def model(o):
-    """The figures that matter, for `days` days."""
+    """The figures of the report, for `days` days."""
     day = simulate(o)
     m = MEASURED
     messages = day["updates"] + day["summaries"] + day["statuses"]
@@ -143,7 +143,7 @@ def report(o, m):
 
 
 def check():
-    """The model at small size, and what must hold at any."""
+    """Checks the model at small size for properties that hold at any size."""
     def of(**changes):
         given = {"sensors": 20, "patients": 20_000, "days": 1, "archive_tb": 0.001, **changes}
         words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", str(value))]

@@ -28,7 +28,7 @@ def free_port():
 
 
 def captures(folder, size):
-    """Files of 1 to 8 shares: copies of the merged hour, later each time, so that each flow is one of its own."""
+    """Files of 1 to 8 shares: copies of the merged hour, each at a later time, so that all flows differ."""
     with open(HERE + "/fixtures/hospital.pcap", "rb") as f:
         hour = f.read()
     header, records, at = hour[:24], [], 24

@@ -4,7 +4,7 @@ dumps and files of databases, medication plans, lists to choose from, pages of s
 changes, directories, Turtle, and markup of medical records.
 
 The standard library of Python (plistlib, xmlrpc.client, sqlite3, gzip, json, email) and lxml write the documents. Some
-are about staff and things: nobody is in these."""
+are about staff and things, and name no patient."""
 import base64, gzip, json, plistlib, sqlite3, tempfile, xmlrpc.client
 from email.message import EmailMessage
 from pathlib import Path

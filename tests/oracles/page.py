@@ -1,4 +1,4 @@
-"""A page of phitap in a headless Chromium: what it shows, how soon, and what axe-core says of it.
+"""Opens a page of phitap in a headless Chromium: what it shows, how soon, and the findings of axe-core.
 
     page.py ADDRESS STEPS
 
@@ -26,7 +26,7 @@ PROGRAM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil
 
 
 def axe_source():
-    """axe.min.js of axe-playwright-python, of which nothing else is used."""
+    """axe.min.js of axe-playwright-python; nothing else of that package is used."""
     for folder in sys.path:
         file = Path(folder) / "axe_playwright_python/axe.min.js"
         if file.exists():

@@ -5,7 +5,7 @@ as JSON, by client port, who is in them: {"20000": {"shape": "...", "people": [{
 Independent libraries write the documents: fhir.resources (which checks each resource against the standard), lxml,
 PyJWT, python-hl7 and the csv module. People stand in many shapes: resources, bundles, parameters, patches,
 extensions, tokens, tables, flat keys, arrays of labelled values, requests of GraphQL, database dumps. Some documents
-are about staff and things: nobody is in these."""
+are about staff and things, and name no patient."""
 import base64, csv, io, json, random, sys, zlib
 from urllib.parse import quote_plus
 
@@ -327,7 +327,7 @@ def staff():
 
 
 def turns(document):
-    """A request and its answer, one of which bears the document."""
+    """A request and its answer, one of which carries the document."""
     body = document["body"] if isinstance(document["body"], bytes) else document["body"].encode()
     head = f"{document['method']} {document['path']} HTTP/1.1\r\nHost: h.example\r\n{document.get('headers', '')}".encode()
     bearing = f"Content-Type: {document['media']}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
@@ -337,7 +337,7 @@ def turns(document):
 
 
 def write(shapes):
-    """Writes documents of all `shapes` in turn, by the arguments of the program."""
+    """Writes documents of all `shapes` in turn, as the arguments of the program ask."""
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 400
     capture, truth = Pcap(sys.argv[1], R), {}
     for n in range(count):

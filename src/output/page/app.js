@@ -1,4 +1,4 @@
-// The page: the model, its sections, filters, addresses of exposures, and in a running sensor its stream.
+// The page: its model, sections, filters and links to exposures, and the event stream of a running sensor.
 
 const PAGE = 200; // Exposures listed at a time.
 const model = { exposures: [], findings: {}, services: [], assets: [], run: null, timeline: null, inputs: [], letters: {}, remedies: [], live: null,
@@ -27,7 +27,7 @@ const SECTIONS = [
   ["coverage", "What could not be judged", coverage], ["inventory", "Hosts and services", inventory], ["law", "For the privacy officer", law], ["provenance", "Where this comes from", provenance],
 ];
 
-/** Those of this page: a hub has sensors, and sees no single finding. */
+/** The sections of this page. A hub lists sensors and receives no single findings. */
 const sections = () => SECTIONS.filter(([id]) => id !== (model.hub ? "timeline" : "sensors"));
 
 function frame() {
@@ -53,7 +53,7 @@ function matches(x) {
   return (!wanted.severity || x.severity === wanted.severity) && (!wanted.protocol || x.protocol === wanted.protocol) && (!wanted.direction || x.direction === wanted.direction)
     && (!wanted.state || x.state === wanted.state) && wanted.text.split(/\s+/).every((word) => x.text.includes(word));
 }
-/** Brings the list up to date; rows stay the same elements, so that what is open or focused stays so. */
+/** Updates the list. Rows keep their elements, so that open and focused ones stay open and focused. */
 function rows() {
   const found = model.exposures.filter(matches), visible = found.slice(0, wanted.limit), keep = new Set(visible.map((x) => x.id)), at = byId("rows");
   for (const [id, row] of shownRows) if (!keep.has(id)) { row.element.remove(); shownRows.delete(id); }
@@ -115,12 +115,12 @@ function top() {
   byId("overview").replaceChildren(...overview(model));
 }
 const m = () => model;
-/** What a view makes. One that fails, as its events are not what they should be, leaves the others alone. */
+/** Runs one view. A view that fails on a malformed event does not affect the others. */
 function section(view, width) {
   try { return h("div", {}, [view(model, width)]); } catch { return h("p", { class: "note" }, "This part cannot be shown: the events it is made from are not whole."); }
 }
 function draw(which) {
-  // A hub that has only begun says later that it is one.
+  // A hub that has just started identifies itself later.
   if (Boolean(model.hub) !== Boolean(byId("v-sensors"))) { frame(); which = null; }
   top();
   const width = Math.max(280, byId("main").clientWidth - (innerWidth <= 560 ? 28 : 42));
@@ -133,7 +133,7 @@ function zoneChoice() {
   byId("zone").replaceChildren(h("label", { class: "screen" }, "Time zone ", h("select", { id: "f-zone", onchange: (e) => { zone = e.target.value; draw(); } }, names.map((n) => h("option", { value: n }, n)))));
 }
 
-// A running sensor: figures and exposures that changed, a few times a second at most.
+// The stream of a running sensor: changed figures and exposures, at most a few times a second.
 function live() {
   const status = byId("status");
   let due = 0, pending = false, last = 0;

@@ -1,11 +1,11 @@
 "use strict";
-// Elements are made one by one and texts set as texts: nothing from the wire is ever parsed as HTML.
+// Builds elements one by one and sets text as text: nothing from the wire is ever parsed as HTML.
 
-/** An element. `of` holds attributes; `class`, `on*` listeners and data included. Children may be lists, texts or nothing. */
+/** Makes an element. `of` holds attributes, `class`, `on*` listeners and data. Children may be lists, texts or nothing. */
 function h(name, of, ...children) {
   return fill(document.createElement(name), of, children);
 }
-/** The same of SVG. */
+/** Makes an SVG element. */
 function s(name, of, ...children) {
   return fill(document.createElementNS("http://www.w3.org/2000/svg", name), of, children);
 }
@@ -39,7 +39,7 @@ function share(ratio) {
   if (!ratio) return "0 %";
   return ratio < 0.01 ? "less than 1 %" : ratio > 0.99 && ratio < 1 ? "more than 99 %" : `${Math.round(ratio * 100)} %`;
 }
-/** `UTC`, or the browser's own zone where that was chosen. */
+/** `UTC`, or the time zone of the browser if the user chose it. */
 let zone = "UTC";
 function time(text, day = true) {
   if (!text) return "";

@@ -1,6 +1,6 @@
-// What the page shows, section by section. Each takes the model and gives elements.
+// The sections of the page. Each takes the model and returns elements.
 
-/** An exposure event with what views ask for. */
+/** Wraps an exposure event with the values that views need. */
 function exposureOf(e) {
   const x = e.phi.exposure;
   return {
@@ -35,12 +35,12 @@ function headline(m) {
   if (verdict.startsWith("nothing")) return "Nothing was read: nothing can be said";
   return verdict === "complete" ? "No patient data seen in what was read" : "No patient data seen in what could be judged";
 }
-/** The verdict on coverage, of one run or of several: `unknown` where none is there. */
+/** The coverage verdict of one or several runs; `unknown` if there is none. */
 function judged(m) {
   const c = m.run && m.run.phi.run.coverage;
   return c ? (c.interrupted && c.verdict === "complete" ? "incomplete" : c.verdict) : (m.runs && m.runs.verdict) || "unknown";
 }
-/** Why not everything was judged, and what to do, as texts. */
+/** The reasons why not everything was judged, with their remedies, as texts. */
 function causes(m) {
   const c = m.run && m.run.phi.run.coverage;
   return c ? (c.unjudged || []).map((u) => u.text) : (m.runs && m.runs.causes) || [];
@@ -122,7 +122,7 @@ function timeline(m, width) {
 }
 
 const MAP_ROWS = 40;
-// Width that the lines of the map have at least, pixels.
+// Minimum width of the lines of the map, in pixels.
 const LINKS = 64;
 function map(m, width) {
   const shown = m.exposures.slice(0, MAP_ROWS);
@@ -132,7 +132,7 @@ function map(m, width) {
   const clients = order((x) => x.client), servers = order(service);
   const rows = Math.max(clients.length, servers.length), gap = 22, height = rows * gap + 34;
   const wide = (names) => Math.max(...names.map((text) => text.length)) * 7.3 + 12, room = width - LINKS;
-  // Where there is little room, the protocol is in the title only, then labels are cut.
+  // If there is little room, the protocol moves to the title, then labels are shortened.
   const brief = wide(clients) + wide(servers) > room, named = (text) => (brief ? text.split(" ")[0] : text);
   const chars = wide(clients) + wide(servers.map(named)) > room ? Math.floor((room / 2 - 12) / 7.3) : Infinity;
   const cut = (text) => (named(text).length > chars ? named(text).slice(0, chars - 1) + "…" : named(text));
@@ -158,7 +158,7 @@ function map(m, width) {
     m.exposures.length > shown.length ? ` The ${shown.length} worst of ${number(m.exposures.length)} exposures are drawn.` : ""));
 }
 
-/** Open services with their clients, and clients of many services. */
+/** Open services with their clients, and clients that contacted many services. */
 function groups(m) {
   const by = (of) => { const all = new Map(); for (const x of m.exposures) all.set(of(x), [...(all.get(of(x)) || []), x]); return [...all].filter(([, xs]) => xs.length > 1); };
   const row = (other) => ([name, xs]) => [h("span", { class: "mono" }, name), number(new Set(xs.map(other)).size), number(sum(xs.map((x) => x.patients))), badge(xs[0].severity, xs[0].score),
@@ -177,7 +177,7 @@ function exposureSummary(x) {
   return [badge(x.severity, x.score), h("span", { class: "who" }, `${x.client} → ${x.server}`), h("span", { class: "count" }, `${x.estimated ? "about " : ""}${count(x.patients, "patient")}`),
     h("span", { class: "what" }, extra.filter(Boolean).join(" · ")), h("span", { class: "when" }, `last ${time(x.last)}`)];
 }
-/** Values of a service's facts as text, nested ones by their names. */
+/** The facts of a service as text; nested facts are prefixed with their names. */
 function flat(value) {
   if (value === true) return "yes";
   if (value === false) return "no";
@@ -228,7 +228,7 @@ function kinds(m) {
   })), h("p", { class: "soft" }, "Patients, counted per flow, that showed each kind. Letters are those of the Safe Harbor list, 45 CFR 164.514(b)(2)(i).")];
 }
 
-/** Figures of a hub for the line of its status. */
+/** The figures of a hub's status line. */
 function ofHub(hub) {
   const passed = sum(Object.entries(hub.messages).filter(([k]) => k !== "taken").map(([, n]) => n));
   return [["Sensors", number(hub.sensors_total)], ["In trouble", hub.sensors_in_trouble ? number(hub.sensors_in_trouble) : ""], ["Messages", number(hub.messages.taken)],
@@ -282,7 +282,7 @@ function coverage(m) {
     h("p", { class: "soft" }, "Encrypted traffic cannot be read on the wire, so it is not judged. A flow without a finding is no proof that it held no patient data."),
   ];
 }
-/** What several runs say, or one without summary. */
+/** The overview of several runs, or of one without a summary. */
 function coverageByRun(m) {
   const rows = m.runs.list.map((r) => [String(r.run), r.sensor, r.ended ? words(r.verdict) || "not known" : "did not end: not known", r.ratio ? share(r.ratio) : "", r.causes.join("; ")]);
   return [
