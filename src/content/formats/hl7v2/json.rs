@@ -3,7 +3,7 @@
 //! array a repetition of it.
 
 use super::xml::{Segments, TokenHandler};
-use crate::content::formats::json::tokens::{Receiver, Tokens};
+use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::formats::markup::{Attributes, Receiver as _};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
@@ -132,13 +132,8 @@ impl Receiver for Reader<'_, '_> {
 impl Document for JsonDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         let (position, segments) = (&mut self.position, &mut self.segments);
-        match self.tokens.read(bytes, &mut Reader { position, segments, scope }) {
-            Ok(()) => Want::ALL,
-            Err(fault) => {
-                scope.give_up(fault.into());
-                Want::NOTHING
-            }
-        }
+        let read = self.tokens.read(bytes, &mut Reader { position, segments, scope });
+        want_after(read, scope)
     }
 
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {

@@ -4,7 +4,7 @@
 
 use super::json::may_be_hl7;
 use super::message::Message;
-use crate::content::formats::json::tokens::{Receiver, Tokens};
+use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
 use zeroize::Zeroizing;
@@ -283,13 +283,8 @@ impl Receiver for Reader<'_, '_> {
 
 impl Document for SegmentDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        match self.tokens.read(bytes, &mut Reader { rows: &mut self.rows, scope }) {
-            Ok(()) => Want::ALL,
-            Err(fault) => {
-                scope.give_up(fault.into());
-                Want::NOTHING
-            }
-        }
+        let read = self.tokens.read(bytes, &mut Reader { rows: &mut self.rows, scope });
+        want_after(read, scope)
     }
 
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {

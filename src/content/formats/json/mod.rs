@@ -301,10 +301,6 @@ impl JsonDocument {
         let (tokens, mut reader) = self.reader(scope);
         tokens.read(bytes, &mut reader)
     }
-
-    fn fail(fault: Fault, scope: &mut Scope<'_>) {
-        scope.give_up(fault.into());
-    }
 }
 
 impl Document for JsonDocument {
@@ -316,13 +312,7 @@ impl Document for JsonDocument {
             Ok(false) => self.by_rows(bytes, scope),
             read => read.map(|_| ()),
         };
-        match read {
-            Ok(()) => Want::ALL,
-            Err(fault) => {
-                Self::fail(fault, scope);
-                Want::NOTHING
-            }
-        }
+        tokens::want_after(read, scope)
     }
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
@@ -332,7 +322,7 @@ impl Document for JsonDocument {
 
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
         if let Err(fault) = self.end_rows(scope) {
-            Self::fail(fault, scope);
+            scope.give_up(fault.into());
         }
         let (tokens, mut reader) = self.reader(scope);
         tokens.finish(&mut reader);

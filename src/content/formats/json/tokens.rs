@@ -3,7 +3,7 @@
 //! It takes pieces of any size, keeps at most one short string, and skips unwanted strings by looking only
 //! for quotes and backslashes. It is lenient about commas and colons: the receiver is not a validator.
 
-use crate::content::Reason;
+use crate::content::{Reason, Scope, Want};
 use memchr::memchr2;
 
 /// Deepest nesting of objects and arrays.
@@ -71,6 +71,17 @@ impl From<Fault> for Reason {
         match fault {
             Fault::Malformed => Self::Malformed,
             Fault::Limit => Self::Limit,
+        }
+    }
+}
+
+/// What a document wants next: everything, or nothing behind a fault, which is counted.
+pub fn want_after(read: Result<(), Fault>, scope: &mut Scope<'_>) -> Want {
+    match read {
+        Ok(()) => Want::ALL,
+        Err(fault) => {
+            scope.give_up(fault.into());
+            Want::NOTHING
         }
     }
 }
