@@ -150,7 +150,7 @@ fn a_server_that_is_away_or_no_nats_server_is_named() {
     let port = listener.local_addr().expect("address").port();
     let url = format!("nats://127.0.0.1:{port}");
     let speaks = std::thread::spawn(move || {
-        let (mut peer, _) = listener.accept().expect("a connection");
+        let mut peer = common::ending::client(&listener);
         peer.write_all(b"SSH-2.0-OpenSSH_9.2\r\n").expect("written");
         // Until the other side has read it and disconnects.
         peer.set_read_timeout(Some(Duration::from_secs(30))).expect("time-out");

@@ -178,7 +178,7 @@ fn admit(at: TcpListener, stop: &std::sync::atomic::AtomicBool) {
     let address = at.local_addr().expect("address");
     std::thread::scope(|scope| {
         scope.spawn(|| {
-            let (mut server, _) = at.accept().expect("client");
+            let mut server = common::ending::client(&at);
             let _ = std::io::copy(&mut server, &mut std::io::sink());
         });
         let mut client = TcpStream::connect(address).expect("server");

@@ -322,6 +322,7 @@ fn running_jobs_are_not_cleared_and_a_worker_that_is_stopped_ends_soon() {
     let mut worker = Worker::start(&nats, &key, "w", &[]);
     wait_for("it runs", || (status(&nats)["running"]["jobs"] == 1).then_some(()));
     assert!(status(&nats)["seconds_left"].is_null() && status(&nats)["no_worker"] == false);
+    assert_eq!(status(&nats)["workers"], 1);
     let run = jobs(&nats, &["clear"]);
     assert_eq!((run.status, run.out.as_str()), (Some(1), ""), "{}", run.err);
     assert!(run.err.contains("1 job") && run.err.contains("--force"), "{}", run.err);

@@ -28,6 +28,10 @@ fn a_merged_run_says_what_the_run_said() {
     assert_eq!(of["findings"]["value"], summary["phi"]["run"]["findings"]);
     assert_eq!(of["exposures"], summary["phi"]["run"]["exposures"]);
     assert_eq!(of["key_id"], summary["phi"]["key_id"]);
+    assert!(
+        list(&merged["exposures"]).iter().any(|e| e["patients"]["value"].as_u64() >= Some(10)),
+        "one has the points for 10 patients"
+    );
     let ended = all.iter().filter(|e| is(e, "phi-exposure"));
     let ended: Vec<&Value> = ended.filter(|e| e["phi"]["exposure"]["state"] == "ended").collect();
     assert_eq!(ended.len(), 33);
@@ -43,6 +47,7 @@ fn a_merged_run_says_what_the_run_said() {
             assert_eq!(merged[name]["value"], exposure[name], "{name} of {event}");
         }
         assert_eq!(merged["kinds"], exposure["identifiers"], "{event}");
+        assert_eq!(merged["severity"], event["event"]["severity"], "{event}");
     }
     assert_eq!(list(&merged["runs"]).len(), 1, "runs say how much they read");
     let run = &merged["runs"][0];
@@ -233,6 +238,26 @@ fn a_run_that_read_nothing_counts_and_does_not_hinder_the_others() {
     let run = phitap(["merge", &files[1]]);
     assert_eq!(run.status, Some(3), "{}", run.err);
     assert!(!run.out.contains("Nothing."), "{}", run.out);
+}
+
+#[test]
+fn facts_of_a_run_that_has_not_ended_do_not_pass_for_those_of_no_run() {
+    let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
+    let (to, facts) = (folder.path().join("all.json"), folder.path().join("facts.json"));
+    replay(&key, "s", "1", &hospital(), &to);
+    let text = std::fs::read_to_string(&to).expect("events");
+    let found = text.lines().filter(|l| l.contains("phi-summary") && !l.contains("\"figures\""));
+    let lines: String = found.map(|line| format!("{line}\n")).collect();
+    std::fs::write(&facts, lines).expect("written");
+    let run = phitap(["merge", &facts.display().to_string()]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    assert!(
+        run.out.starts_with("How much was read is not known: no run has ended.\n"),
+        "{}",
+        run.out
+    );
+    assert!(run.out.contains("229 patients in 33 exposures"), "{}", run.out);
+    assert!(!run.out.contains("0 runs"), "{}", run.out);
 }
 
 #[test]

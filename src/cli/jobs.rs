@@ -59,7 +59,7 @@ pub enum JobsAction {
         #[command(flatten)]
         nats: NatsArgs,
     },
-    /// Show the progress and speed of the jobs, and why any were given up
+    /// Show the progress and rate of the jobs, and why any were given up
     Status {
         /// Print JSON instead of text
         #[arg(long)]
@@ -91,7 +91,7 @@ pub enum JobsAction {
     },
     /// Remove all jobs of a queue and their results from the broker, before another archive is submitted
     Clear {
-        /// Also while workers are at jobs of the queue
+        /// Also while workers run jobs of the queue
         #[arg(long)]
         force: bool,
         /// The queue.

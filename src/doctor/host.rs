@@ -3,6 +3,7 @@
 use super::Diagnosis;
 use crate::capture::{Filter, Live, LiveOptions, clock as host_clock, offloads, receive_ring};
 use crate::config::{Config, Source};
+use crate::sandbox::LandlockSupport;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -156,12 +157,20 @@ pub(super) fn process(all: &mut Vec<Diagnosis>) {
             "sudo setcap cap_net_raw=ep on the program, or start it by its unit",
         ),
     });
-    let landlock = read("/sys/kernel/security/lsm").is_some_and(|list| list.contains("landlock"));
-    all.push(match landlock {
-        true => Diagnosis::good("landlock", "the kernel can restrict which files a sensor uses"),
-        false => Diagnosis::advice(
+    let landlock = LandlockSupport::of_kernel();
+    all.push(match (landlock.files, landlock.ports) {
+        (true, true) => Diagnosis::good(
             "landlock",
-            "the kernel does not offer it, or does not say",
+            "the kernel can restrict a sensor's files and the ports that it connects to",
+        ),
+        (true, false) => Diagnosis::advice(
+            "landlock",
+            "the kernel can restrict a sensor's files, but not the ports that it connects to",
+            "use a kernel from 6.7 on",
+        ),
+        (false, _) => Diagnosis::advice(
+            "landlock",
+            "the kernel does not offer it",
             "use a kernel from 5.13 on with lsm=landlock,...; the unit's ProtectSystem= helps without",
         ),
     });

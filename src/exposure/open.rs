@@ -4,10 +4,12 @@ use super::access::Access;
 use super::counters::{ExposureCounters, ExposureTotals};
 use super::distinct::Distinct;
 use super::moves::{MoveLeg, Moves};
+use super::patient_observations::SeenIn;
 use super::services::Services;
-use super::severity;
+use super::severity::PatientPoints;
 use super::types::{
-    Count, Event, EventId, Exposure, ExposureState, FindingEvent, NetworkDirection, ip, socket,
+    Count, Event, EventId, Exposure, ExposureState, FindingEvent, NetworkDirection, PatientKey, ip,
+    socket,
 };
 use crate::capture::{PacketRef, PacketSpan};
 use crate::flow::{FlowInfo, Transport};
@@ -61,6 +63,8 @@ pub(in crate::exposure) struct Open {
     pub dirty: bool,
     /// Highest score of a finding.
     worst: u8,
+    /// The patient of its first finding.
+    first_patient: PatientKey,
     /// The highest score of a finding that was graded before its service proved to answer any client.
     unproven: u8,
     /// The score in its last event.
@@ -103,6 +107,7 @@ impl Open {
             quiet: false,
             dirty: false,
             worst: 0,
+            first_patient: event.finding.patient,
             unproven: 0,
             written: 0,
             wrote: now,
@@ -224,7 +229,7 @@ impl Open {
     pub fn grade(&mut self, points: &SeverityEntry, score: u8) -> bool {
         self.worst = self.worst.max(score);
         self.exposure.patients = self.patients();
-        let score = severity::of_exposure(points, self.worst, self.exposure.patients);
+        let score = PatientPoints::from(points).score(self.worst, self.exposure.patients);
         self.exposure.severity = self.exposure.severity.max(score);
         self.exposure.severity > self.written
     }
@@ -239,6 +244,17 @@ impl Open {
     pub fn prove(&mut self, points: &SeverityEntry) -> bool {
         let before = std::mem::take(&mut self.unproven);
         before > 0 && self.grade(points, before.saturating_add(points.answers_anyone).min(100))
+    }
+
+    /// Highest score of a finding so far.
+    pub const fn worst(&self) -> u8 {
+        self.worst
+    }
+
+    /// The patient of its first finding, in the flow of that finding.
+    pub const fn first_seen(&self) -> SeenIn {
+        let Exposure { first_flow: flow, protocol, .. } = self.exposure;
+        SeenIn { flow, protocol, patient: self.first_patient, records: 0 }
     }
 
     /// Index of its severity in [`Severity::ALL`].

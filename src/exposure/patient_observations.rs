@@ -19,6 +19,8 @@ pub struct PatientObservation {
     pub within: SeenIn,
     /// The packets of its records; of records with nothing new, the last one.
     pub packets: PacketSpan,
+    /// Highest score of the exposure's findings so far, without points for the number of patients.
+    pub worst: u8,
     /// The finding; `None` if the records contained nothing new.
     pub news: Option<Box<NewFinding>>,
 }
@@ -30,6 +32,7 @@ impl PatientObservation {
         person: PatientKey,
         what: &FlowActivity<'_>,
         again: &Repeated,
+        worst: u8,
     ) -> Self {
         Self {
             exposure,
@@ -37,6 +40,7 @@ impl PatientObservation {
             records: again.new as u64,
             within: SeenIn::again(what, again),
             packets: PacketSpan::of(what.repeated),
+            worst,
             news: None,
         }
     }

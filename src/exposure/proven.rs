@@ -1,6 +1,7 @@
 //! Observations of services and hosts. A service that proves to answer any client raises its earlier exposures.
 
 use super::open::Pair;
+use super::patient_observations::PatientObservation;
 use super::tracker::{Exposures, Settings};
 use super::types::{Event, ExposureState, ServiceObservation};
 use crate::time::Timestamp;
@@ -33,14 +34,34 @@ impl Exposures {
     fn prove(&mut self, pair: Pair, now: Timestamp, out: &mut Vec<Event>) {
         let Some(open) = self.open.get_mut(&pair) else { return };
         let before = open.band();
-        if !open.prove(&self.settings.severity) {
+        let worse = open.prove(&self.settings.severity);
+        self.observe_worst(pair);
+        if !worse {
             return;
         }
+        let Some(open) = self.open.get_mut(&pair) else { return };
         let state = if open.quiet { ExposureState::Idle } else { ExposureState::Update };
         let counts = if open.quiet { &mut self.idle } else { &mut self.active };
         counts[before] = counts[before].saturating_sub(1);
         counts[open.band()] += 1;
         let at = now.max(open.exposure.last);
         out.push(open.report(state, at, &self.moves, &self.services));
+    }
+    /// The first patient of an exposure again, for its score, which has risen without a finding.
+    fn observe_worst(&mut self, pair: Pair) {
+        let Some(open) = self.open.get(&pair) else { return };
+        let (exposure, within, packets) =
+            (open.exposure.id, open.first_seen(), open.exposure.packets);
+        let worst = open.worst();
+        let person = self.people.person(within.patient);
+        self.seen.push(|| PatientObservation {
+            exposure,
+            person,
+            records: 0,
+            within,
+            packets,
+            worst,
+            news: None,
+        });
     }
 }

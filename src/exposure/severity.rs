@@ -20,6 +20,33 @@ use crate::content::Mark;
 use crate::protocol::Authentication;
 use crate::rules::{Kind, SeverityEntry};
 
+/// Points that an exposure gets for the number of its patients.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PatientPoints {
+    /// For 10 to 499.
+    pub patients_10: u8,
+    /// For 500 and more.
+    pub patients_500: u8,
+}
+
+impl From<&SeverityEntry> for PatientPoints {
+    fn from(points: &SeverityEntry) -> Self {
+        Self { patients_10: points.patients_10, patients_500: points.patients_500 }
+    }
+}
+
+impl PatientPoints {
+    /// The score of an exposure whose worst finding has `worst`.
+    pub fn score(self, worst: u8, patients: Count) -> u8 {
+        let more = match patients.value {
+            0..=9 => 0,
+            10..=499 => self.patients_10,
+            _ => self.patients_500,
+        };
+        within(i32::from(worst) + i32::from(more))
+    }
+}
+
 /// The score of one finding of a service that answers as `answers` says.
 pub fn severity(
     points: &SeverityEntry,
@@ -45,16 +72,6 @@ pub fn severity(
     add(marks.contains(Mark::Test), points.test, -1);
     add(marks.contains(Mark::Deidentified), points.deidentified, -1);
     within(score)
-}
-
-/// The score of an exposure whose worst finding has `worst`.
-pub(in crate::exposure) fn of_exposure(points: &SeverityEntry, worst: u8, patients: Count) -> u8 {
-    let more = match patients.value {
-        0..=9 => 0,
-        10..=499 => points.patients_10,
-        _ => points.patients_500,
-    };
-    within(i32::from(worst) + i32::from(more))
 }
 
 fn within(score: i32) -> u8 {

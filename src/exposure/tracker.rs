@@ -16,7 +16,7 @@ use super::open::{Open, Pair};
 use super::patient_observations::{NewFinding, PatientObservation, PatientObservations, SeenIn};
 use super::service_observations::ServiceObservations;
 use super::services::Services;
-use super::severity;
+use super::severity::{self, PatientPoints};
 use super::thresholds::{ANNOUNCED_AT, ThresholdCounters};
 use super::types::{
     Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, Intake, Losses,
@@ -92,7 +92,7 @@ pub struct Exposures {
     pub(in crate::exposure) quiet: BTreeMap<(Timestamp, u64), Pair>,
     opened: u64,
     tokens: usize,
-    people: People,
+    pub(in crate::exposure) people: People,
     patients: Distinct,
     pub(in crate::exposure) active: [u64; Severity::ALL.len()],
     /// Exposures that are idle by severity.
@@ -110,7 +110,7 @@ pub struct Exposures {
     pub(in crate::exposure) moves: Moves,
     losses: Losses,
     steps: ThresholdCounters,
-    seen: PatientObservations,
+    pub(in crate::exposure) seen: PatientObservations,
 }
 
 impl Exposures {
@@ -214,7 +214,7 @@ impl Exposures {
         self.steps.patients(patients, now_patients);
         let many = patients < ANNOUNCED_AT && now_patients >= ANNOUNCED_AT;
         self.active[open.band()] += 1;
-        let exposure = open.exposure.id;
+        let (exposure, worst) = (open.exposure.id, open.worst());
         open.dirty = true;
         let state = opening
             .state(worse || many)
@@ -226,8 +226,8 @@ impl Exposures {
             false => Detail::Exposures,
         };
         self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
-        let sighted = (exposure, known, event.finding.new_records);
-        self.write(detail, event, &place, sighted, access, out);
+        let counted = CountedFinding { exposure, known, records: event.finding.new_records, worst };
+        self.write(detail, event, &place, counted, access, out);
         if self.memory() > self.settings.memory {
             self.lists(None, out);
             self.losses.findings_forgotten += self.announced.clear();
@@ -242,10 +242,11 @@ impl Exposures {
         detail: Detail,
         mut event: Box<FindingEvent>,
         place: &FindingContext<'_>,
-        (exposure, known, records): (EventId, Recognised, u32),
+        counted: CountedFinding,
         access: Access,
         out: &mut Vec<Event>,
     ) {
+        let CountedFinding { exposure, known, records, worst } = counted;
         if self.seen.are_wanted() || detail == Detail::Flows {
             event.id = EventId::of_finding(place.key, &event.flow, &event.finding.patient);
         }
@@ -256,6 +257,7 @@ impl Exposures {
             records: records.into(),
             within: SeenIn::of(&event),
             packets: event.finding.packets,
+            worst,
             news: Some(Box::new(NewFinding {
                 event: (*event).clone(),
                 severity: place.severity,
@@ -431,7 +433,7 @@ impl Exposures {
         self.wake(pair, last.time);
         let Some(open) = self.open.get_mut(&pair) else { return };
         open.records(records, last);
-        let exposure = open.exposure.id;
+        let (exposure, worst) = (open.exposure.id, open.worst());
         let listed = self.settings.detail == Detail::Patients;
         if !listed && !self.seen.are_wanted() {
             return;
@@ -440,7 +442,7 @@ impl Exposures {
         if listed {
             self.announced.records(pair, person, records);
         }
-        self.seen.push(|| PatientObservation::again(exposure, person, what, again));
+        self.seen.push(|| PatientObservation::again(exposure, person, what, again, worst));
     }
 
     /// Writes the updates that fell due by `now`, and the exposures that became idle.
@@ -531,6 +533,11 @@ impl Exposures {
         ThresholdCounters { exposures, ..self.steps }
     }
 
+    /// Points for the number of patients, by the rules in force.
+    pub fn patient_points(&self) -> PatientPoints {
+        PatientPoints::from(&self.settings.severity)
+    }
+
     /// What was lost to caps.
     pub const fn losses(&self) -> Losses {
         let unreported = self.service_observations.unreported() + self.services.unreported();
@@ -555,6 +562,16 @@ impl Exposures {
             out.push(open.report(ExposureState::Ended, at, &self.moves, &self.services));
         }
     }
+}
+
+/// Where a finding belongs, and what was known when it came.
+struct CountedFinding {
+    exposure: EventId,
+    known: Recognised,
+    /// Its new records.
+    records: u32,
+    /// Highest score of the exposure's findings so far.
+    worst: u8,
 }
 
 fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {

@@ -1,5 +1,5 @@
-//! What the hub needs of a broker, whichever it is: batches of messages, acknowledgement of what is on the disk, and
-//! which of several hubs is the active one.
+//! What the hub needs from either broker: batches of messages, acknowledgement of messages that are on disk, and
+//! the choice of the active hub.
 
 #[cfg(feature = "kafka")]
 use super::kafka;
@@ -9,7 +9,7 @@ use super::{HubError, Settings, Source};
 use crate::broker;
 use crate::distribution::PublicKey;
 
-/// A source whose files were read. It has no `Debug`, as it holds secrets.
+/// A source with its files read. No `Debug`, because it holds secrets.
 pub(super) enum Access {
     Nats(Box<broker::Access>),
     #[cfg(feature = "kafka")]
@@ -20,7 +20,7 @@ impl Access {
     /// Reads the files.
     ///
     /// # Errors
-    /// Files that cannot be used, or a broker for which phitap was not built.
+    /// A file cannot be used, or phitap was built without this broker.
     pub fn open(settings: &Settings) -> Result<Self, HubError> {
         match &settings.source {
             Source::Nats(broker) => Ok(Self::Nats(Box::new(broker::Access::open(broker)?))),
@@ -34,11 +34,11 @@ impl Access {
         }
     }
 
-    /// Connects. `durable`: who reads, under which the broker keeps how far it came. `holder`: who asks to be active.
-    /// `again`: read from the beginning.
+    /// Connects. `durable`: name under which the broker stores how far this hub has read. `holder`: who asks to be
+    /// active. `again`: read from the beginning.
     ///
     /// # Errors
-    /// Outside, what will not pass by itself; inside, what the broker said for now.
+    /// The outer error does not pass by itself; the inner one may.
     pub async fn connect(
         &self,
         settings: &Settings,
@@ -68,7 +68,7 @@ pub(super) enum Connection {
 }
 
 impl Connection {
-    /// Asks to be the active hub, or to stay it. Whether it is.
+    /// Asks to become or remain the active hub. Returns whether it is.
     pub async fn renew(&mut self) -> bool {
         match self {
             Self::Nats(link) => link.lease.renew().await,
@@ -77,7 +77,7 @@ impl Connection {
         }
     }
 
-    /// The fingerprint of the rules that were published last. Kafka brings none.
+    /// Fingerprint of the rules that were published last; none over Kafka.
     pub async fn rules(&self, key: &PublicKey) -> Option<String> {
         match self {
             Self::Nats(link) => link.rules(key).await,
@@ -86,10 +86,10 @@ impl Connection {
         }
     }
 
-    /// Takes a batch of messages into the state; how many. They are not acknowledged yet.
+    /// Applies a batch of messages to the state and returns their number. They are not acknowledged yet.
     ///
     /// # Errors
-    /// What the broker said; what came before it was taken.
+    /// The broker's error; the messages before it were applied.
     pub async fn take(
         &mut self,
         state: &mut State,
@@ -107,7 +107,7 @@ impl Connection {
         }
     }
 
-    /// Acknowledges all that was taken, which is on the disk.
+    /// Acknowledges all applied messages, which are on disk.
     pub async fn acknowledge(&mut self, batch: &mut Unacknowledged) {
         match self {
             Self::Nats(link) => link.acknowledge(batch).await,
@@ -116,7 +116,7 @@ impl Connection {
         }
     }
 
-    /// Whether the broker is there.
+    /// Whether the broker is connected.
     pub fn is_connected(&self) -> bool {
         match self {
             Self::Nats(link) => link.is_connected(),
@@ -125,7 +125,7 @@ impl Connection {
         }
     }
 
-    /// What to say while it is not.
+    /// The message while it is not.
     pub fn away(&self) -> String {
         match self {
             Self::Nats(_) => {
@@ -137,7 +137,7 @@ impl Connection {
         }
     }
 
-    /// Lets another hub be the active one at once.
+    /// Lets another hub become active at once.
     pub async fn release(self) {
         match self {
             Self::Nats(link) => link.lease.release().await,

@@ -1,10 +1,11 @@
-//! A message as far as the hub needs it. Anybody who may publish may have written it: whatever is missing or wrong
+//! The parts of a message that the hub needs. Anyone who may publish may have written it: a missing or wrong part
 //! makes it garbage, never a panic.
 
 use crate::merge::{Pair, Part, ProtocolName};
 use crate::output::text::is_unsafe;
 use crate::time::Timestamp;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 use serde_json::value::RawValue;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -12,24 +13,26 @@ use std::net::{IpAddr, SocketAddr};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
+/// `observer.product` of events.
+const PRODUCT: &str = "phitap";
 /// Longest name of a sensor, a key, an id, bytes.
 const MAX_NAME: usize = 64;
-/// Problems of a sensor that are kept.
+/// Most problems kept of a sensor.
 const MAX_PROBLEMS: usize = 16;
 
-/// What a message is.
+/// The content of a message.
 pub(super) enum Message {
     /// An exposure as one sensor sees it.
     Exposure(Exposure),
     /// A service or a host.
     Listed { kind: Listing, id: String },
-    /// A part of what can be merged.
+    /// A part of a summary.
     Summary { key_id: String, part: Part },
-    /// A part of a version that this phitap does not know.
+    /// A part of a summary in a version that this phitap does not know.
     OtherVersion,
-    /// How a sensor is.
+    /// Status of a sensor.
     Status(Box<Status>),
-    /// Of no use here: findings, the end of a run.
+    /// Not needed here: findings, the end of a run.
     Other,
 }
 
@@ -62,7 +65,7 @@ pub(super) struct Exposure {
     pub patients: u64,
 }
 
-/// Of two events of one exposure the greater is the later: it never shrinks.
+/// Order of the events of one exposure: the greatest is the latest.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub(super) struct Order {
     pub time: i64,
@@ -70,7 +73,7 @@ pub(super) struct Order {
     pub state: u8,
 }
 
-/// How a sensor is.
+/// Status of a sensor.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Status {
     pub ready: bool,
@@ -80,26 +83,26 @@ pub(super) struct Status {
     /// Packets lost so far.
     pub lost: u64,
     pub packets: u64,
-    /// The program that reports: another one after each start.
+    /// Id of the reporting process: each start has another.
     pub instance: String,
 }
 
-/// A message and who sent it.
+/// A message and its sender.
 pub(super) struct Received {
     pub sensor: String,
-    /// The key of its pseudonyms; empty if it says none.
+    /// The key of its pseudonyms; empty if not given.
     pub key_id: String,
     pub version: String,
     pub time: Timestamp,
     pub message: Message,
 }
 
-/// Why a message was passed over.
+/// Why a message is skipped.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Refused {
-    /// It is no JSON, or lacks what an event has.
+    /// It is no JSON, or an event of phitap without what such an event has.
     Garbage,
-    /// Another program wrote it.
+    /// JSON of another program.
     Foreign,
 }
 
@@ -156,7 +159,7 @@ struct Network<'a> {
     protocol: Cow<'a, str>,
 }
 
-/// Everything that is large is left as it is.
+/// Large parts stay unparsed.
 #[derive(Deserialize, Default)]
 struct Phi<'a> {
     #[serde(default, borrow)]
@@ -234,11 +237,30 @@ pub(super) fn name(text: &str) -> Option<String> {
 
 /// Reads a message.
 pub(super) fn read(text: &[u8]) -> Result<Received, Refused> {
-    let envelope: Envelope<'_> = serde_json::from_slice(text).map_err(|_| Refused::Garbage)?;
-    if envelope.observer.product != "phitap" {
-        return Err(Refused::Foreign);
+    match serde_json::from_slice::<Envelope<'_>>(text) {
+        Ok(envelope) if envelope.observer.product == PRODUCT => {
+            received(&envelope).ok_or(Refused::Garbage)
+        }
+        Ok(_) => Err(Refused::Foreign),
+        Err(_) if is_foreign(text) => Err(Refused::Foreign),
+        Err(_) => Err(Refused::Garbage),
     }
-    received(&envelope).ok_or(Refused::Garbage)
+}
+
+/// Whether it is JSON that does not say that phitap wrote it.
+fn is_foreign(text: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Origin<'a> {
+        #[serde(borrow, default)]
+        observer: Option<&'a RawValue>,
+    }
+    let Ok(origin) = serde_json::from_slice::<Origin<'_>>(text) else {
+        return serde_json::from_slice::<IgnoredAny>(text).is_ok();
+    };
+    let ours = |of: &RawValue| {
+        serde_json::from_str::<Observer<'_>>(of.get()).is_ok_and(|of| of.product == PRODUCT)
+    };
+    !origin.observer.is_some_and(ours)
 }
 
 fn received(envelope: &Envelope<'_>) -> Option<Received> {

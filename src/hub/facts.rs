@@ -1,21 +1,26 @@
-//! What several sensors say of one client and service, in one event: what is worst of it, and every remedy.
+//! Combines the events of several sensors about one client and service: the worst facts and all remedies.
 
+use crate::output::urgency;
 use serde_json::{Value, json};
 
-/// Entries of a list, of all sensors together.
+/// Most entries of a list, of all sensors together.
 const MAX_ENTRIES: usize = 64;
 
-/// Lists of which an event has what any sensor says.
-const LISTS: [(&str, &str); 3] =
-    [("/phi/exposure", "remedies"), ("/phi/exposure", "operations"), ("/phi", "marks")];
+/// Lists that are joined across sensors.
+const LISTS: [(&str, &str); 4] = [
+    ("/phi/exposure", "remedies"),
+    ("/phi/exposure", "operations"),
+    ("/phi", "marks"),
+    ("/phi/service", "interfaces"),
+];
 
-/// Adds to `event` what the events of other sensors say, the most severe first.
+/// Adds the facts of other sensors' events to `event`. `others` has the most severe first.
 pub(super) fn unite(event: &mut Value, others: &[Value]) {
     let score = |event: &Value| event.pointer("/event/severity").and_then(Value::as_u64);
     if let Some(worst) = others.first().filter(|worst| score(worst) > score(event))
-        && let Some(reason) = worst.pointer("/event/reason")
+        && let Some(direction) = worst.pointer("/network/direction")
     {
-        put(event, "/event", "reason", reason.clone());
+        put(event, "/network", "direction", direction.clone());
     }
     for other in others {
         for (place, name) in LISTS {
@@ -36,6 +41,11 @@ pub(super) fn unite(event: &mut Value, others: &[Value]) {
             put(event, "/phi/service", "authentication", known.clone());
         }
     }
+    if let Some(remedies) =
+        event.pointer_mut("/phi/exposure/remedies").and_then(Value::as_array_mut)
+    {
+        remedies.sort_by_key(|remedy| urgency(remedy.as_str().unwrap_or_default()));
+    }
 }
 
 /// Adds the entries of a list that `event` lacks.
@@ -53,8 +63,8 @@ fn add(event: &mut Value, other: &Value, place: &str, name: &str) {
     put(event, place, name, all.into());
 }
 
-/// Sets a field of an object that is there.
-fn put(event: &mut Value, place: &str, name: &str, value: Value) {
+/// Sets a field of an object, if the object exists.
+pub(super) fn put(event: &mut Value, place: &str, name: &str, value: Value) {
     if let Some(object) = event.pointer_mut(place).and_then(Value::as_object_mut) {
         object.insert(name.to_owned(), value);
     }

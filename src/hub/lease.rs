@@ -1,5 +1,4 @@
-//! Which of several hubs is the active one: a lease in a key-value bucket of JetStream, which forgets it when it is
-//! not renewed.
+//! The lease of the active hub, in a key-value bucket of JetStream. It expires if it is not renewed.
 
 use super::stream::{ANSWER_WITHIN, failed};
 use crate::broker::bucket;
@@ -12,35 +11,35 @@ use std::time::Duration;
 const BUCKET: &str = "phitap-hub";
 /// The key of the lease.
 const KEY: &str = "active";
-/// How long a lease lasts that is not renewed.
+/// Time after which a lease expires that is not renewed.
 pub(super) const LASTS: Duration = Duration::from_secs(10);
-/// How often it is renewed, or asked for.
+/// Interval at which a hub renews the lease, or asks for it.
 pub(super) const RENEW_EVERY: Duration = Duration::from_secs(3);
 
 /// The lease as one hub sees it.
 pub(super) struct Lease {
     bucket: Store,
-    /// Who asks: the name of the hub and a number of its process.
+    /// Name of this hub and a number of its process.
     holder: Bytes,
-    /// Revision of the lease, if it is held.
+    /// Revision of the lease, if this hub holds it.
     held: Option<u64>,
-    /// Why the bucket cannot be read: it is gone, or the broker says nothing.
+    /// Why the bucket cannot be read: it is gone, or the broker does not answer.
     pub lost: Option<String>,
-    /// Why the broker keeps no lease, though no other hub has it.
+    /// Why the broker refuses the lease, although no other hub holds it.
     pub refused: Option<String>,
 }
 
 impl Lease {
-    /// Opens the bucket, or makes it.
+    /// Opens the bucket, or creates it.
     ///
     /// # Errors
-    /// What the broker said.
+    /// The broker's error.
     pub async fn open(context: &Context, holder: String) -> Result<Self, String> {
         let bucket = bucket(context, BUCKET, 1, LASTS).await?;
         Ok(Self { bucket, holder: holder.into(), held: None, lost: None, refused: None })
     }
 
-    /// Takes or renews the lease. Whether it is held, as far as the broker says so in time.
+    /// Takes or renews the lease. Returns whether the broker confirmed in time that this hub holds it.
     pub async fn renew(&mut self) -> bool {
         match tokio::time::timeout(ANSWER_WITHIN, self.ask()).await {
             Ok(Ok(held)) => held,
@@ -48,7 +47,7 @@ impl Lease {
                 self.lost = Some(lost);
                 false
             }
-            // A broker that has lost the bucket may say nothing at all.
+            // A broker that has lost the bucket may not answer at all.
             Err(_) => {
                 self.held = None;
                 self.lost =
@@ -68,10 +67,10 @@ impl Lease {
         }
         let fail = |error: &dyn std::fmt::Display| failed("the lease of the active hub", error);
         match self.bucket.entry(KEY).await.map_err(|error| fail(&error))? {
-            // The answer was lost: the value is ours.
+            // The last answer was lost: the value is that of this hub.
             Some(entry) if entry.value == self.holder => self.held = Some(entry.revision),
             Some(entry) if entry.operation == Operation::Put => {}
-            // None holds it, or it has ended before it was renewed.
+            // No hub holds it, or it expired before it was renewed.
             _ => match self.bucket.create(KEY, self.holder.clone()).await {
                 Ok(revision) => self.held = Some(revision),
                 Err(error) if error.kind() == CreateErrorKind::AlreadyExists => {}
@@ -81,7 +80,7 @@ impl Lease {
         Ok(self.held.is_some())
     }
 
-    /// Gives it back, so that another hub need not wait.
+    /// Gives the lease back, so that another hub need not wait.
     pub async fn release(self) {
         if let Some(revision) = self.held {
             let purged = self.bucket.purge_expect_revision(KEY, Some(revision));

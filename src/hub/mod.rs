@@ -2,12 +2,12 @@
 //!
 //! It reads what sensors publish: a stream of NATS JetStream (`--output nats:`, [`stream`]) with a durable consumer of its
 //! own, or a topic of Apache Kafka (`--output kafka:`, `kafka`) with a group of its own. [`connection`] is what both
-//! have in common. It acknowledges a message once what it says is on the disk ([`store`]). What it knows is a function of the set of
-//! messages ([`state`]): what comes twice, late or in another order changes no number. Exposures of one client and
-//! service are one, and their numbers are those of [`crate::merge`].
+//! have in common. It acknowledges a message when its content is on disk ([`store`]). Its [`state`] is a function of the
+//! set of messages: a message that comes twice, late or in another order changes no number. All sensors' exposures of one
+//! client and service are one exposure, with the numbers of [`crate::merge`].
 //!
-//! Several hubs each read everything and keep a store of their own. One holds a [`lease`], or the first partition in the
-//! group of all hubs, and is active; the others say at `/readyz` that they stand by.
+//! Several hubs each read everything into their own store. One holds a [`lease`], or the first partition in the group of
+//! all hubs, and is active; the others answer at `/readyz` that they stand by.
 
 mod connection;
 mod event;
@@ -45,34 +45,34 @@ pub const STREAM: &str = "PHITAP";
 /// Subject of a stream that the hub makes.
 pub const SUBJECT: &str = "phitap.events";
 
-/// What a hub goes by.
+/// Settings of a hub.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Settings {
     /// Where the events come from.
     pub source: Source,
-    /// The stream of events; it is made if it is not there.
+    /// The stream of events; created if there is none.
     pub stream: String,
-    /// The subject of a stream that is made.
+    /// The subject of a created stream.
     pub subject: String,
-    /// The file in which it keeps what it knows.
+    /// The file of its store.
     pub store: PathBuf,
-    /// Where page, metrics and API are served.
+    /// Address of page, metrics and API.
     pub listen: Option<SocketAddr>,
-    /// Who may ask there.
+    /// Who may read them.
     pub access: MetricsAccess,
-    /// Its name, which no other hub has.
+    /// Its name, unique among the hubs.
     pub name: String,
-    /// A sensor that says nothing for so long is silent.
+    /// Time without messages after which a sensor counts as silent.
     pub silent_after: Duration,
     /// The public key of published rules, PEM.
     pub rules_key: Option<PathBuf>,
     /// Read the stream from its beginning again.
     pub again: bool,
-    /// No messages but errors.
+    /// Write only errors.
     pub quiet: bool,
 }
 
-/// Where events come from.
+/// The broker that holds the events.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
     /// A stream of NATS JetStream.
@@ -93,7 +93,7 @@ pub struct KafkaSettings {
 }
 
 impl Settings {
-    /// Where the events are, for messages.
+    /// Name of the stream or topic, for messages.
     fn events(&self) -> String {
         match &self.source {
             Source::Nats(_) => format!("stream {}", self.stream),
@@ -102,10 +102,10 @@ impl Settings {
     }
 }
 
-/// Why a hub cannot go on. No message holds a secret.
+/// Why a hub ends. No message holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum HubError {
-    /// The broker refuses, and will again.
+    /// The broker refuses the hub; trying again does not help.
     #[error(transparent)]
     Broker(#[from] BrokerError),
     /// The credentials for Kafka cannot be used.
@@ -120,7 +120,7 @@ pub enum HubError {
     /// The key of published rules cannot be used.
     #[error(transparent)]
     Key(#[from] KeyFileError),
-    /// Something of the system is missing.
+    /// An error of the system.
     #[error("{0}")]
     System(String),
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 pub(super) const SAY_EVERY: Duration = Duration::from_secs(300);
 /// The same for messages about sensors.
 pub(super) const SAY_OF_SENSORS_EVERY: Duration = Duration::from_secs(60);
-/// Sensors and keys that are named in a line.
+/// Most sensors and keys named in a line.
 const MAX_NAMED: usize = 5;
 
 /// What a line is about.
@@ -27,9 +27,9 @@ enum Topic {
 /// A line.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Notice {
-    /// Something is wrong.
+    /// A fault.
     Complaint(String),
-    /// Something is well again.
+    /// The end of a fault.
     Information(String),
 }
 
@@ -57,7 +57,7 @@ impl Notices {
         due
     }
 
-    /// Messages that were passed over since that was said last.
+    /// Messages that do not count, since the last line about them.
     pub fn messages(&mut self, state: &State, stream: &str, now: Duration) -> Vec<Notice> {
         let mut lines = Vec::new();
         for kind in SkipReason::ALL {
@@ -80,7 +80,7 @@ impl Notices {
         }
         self.missed = missed;
         Some(Notice::Complaint(format!(
-            "{} of {stream} were removed before this hub read them, and are in no number: raise its limits \
+            "{} of {stream} were removed before this hub read them, and are not counted: raise its limits \
              (nats stream edit; retention.ms of a topic), or keep the hub running",
             count(new, "message")
         )))
@@ -115,7 +115,7 @@ impl Notices {
         let shown: Vec<String> = keys.iter().map(of).collect();
         let shown: Vec<&str> = shown.iter().map(String::as_str).collect();
         let line = format!(
-            "patients were found under {} keys, and are counted apart, as pseudonyms of two keys cannot be compared: {}; \
+            "patients were found under {} keys and are counted apart, because pseudonyms of two keys cannot be compared: {}; \
              give every sensor the same --key-file",
             keys.len(),
             some(&shown)
@@ -174,36 +174,32 @@ fn named(names: &[String]) -> String {
 
 fn of_messages(kind: SkipReason, new: u64, stream: &str, last: Option<&str>) -> String {
     let (what, remedy) = match kind {
-        SkipReason::Garbage => (
-            "is no event of phitap",
-            "see who else publishes there, and let only sensors do so".to_owned(),
-        ),
-        SkipReason::Foreign => (
-            "is an event of another program",
-            "give that program a subject or topic of its own".to_owned(),
-        ),
+        SkipReason::Garbage => {
+            ("is no event", "see who else publishes there, and let only sensors do so".to_owned())
+        }
+        SkipReason::Foreign => {
+            ("is of another program", "give that program a subject or topic of its own".to_owned())
+        }
         SkipReason::OtherVersion => (
-            "is a summary of another version of its format",
+            "is a summary of another version",
             "run one version of phitap on sensors and hubs".to_owned(),
         ),
-        SkipReason::Damaged => {
-            ("is a summary that cannot be read", "report it if it happens again".to_owned())
-        }
+        SkipReason::Damaged => ("is a damaged summary", "report it if it happens again".to_owned()),
         SkipReason::NoRoom => (
-            "found no room",
+            "exceeds a limit",
             format!(
-                "a hub holds {MAX_SENSORS} sensors, {MAX_EXPOSURES} exposures, and {MAX_LISTED} services and hosts; run \
-                 one with a stream of its own for each part of the sensors"
+                "a hub holds {MAX_SENSORS} sensors, {MAX_EXPOSURES} exposures, and {MAX_LISTED} services and hosts; divide the \
+                 sensors among several hubs, each with its own stream"
             ),
         ),
     };
     let from = last.map(|sensor| format!(", the last one of sensor {sensor}")).unwrap_or_default();
     let each = if new == 1 { "which" } else { "each of which" };
-    format!("passed over {} of {stream}, {each} {what}{from}: {remedy}", count(new, "message"))
+    format!("skipped {} of {stream}, {each} {what}{from}: {remedy}", count(new, "message"))
 }
 
 impl Counters {
-    /// Messages that were passed over for a reason.
+    /// Messages that were skipped for a reason.
     pub const fn of(&self, kind: SkipReason) -> u64 {
         match kind {
             SkipReason::Garbage => self.garbage,
@@ -238,7 +234,7 @@ mod tests {
         let lines = notices.messages(&state, "stream PHITAP", seconds(1));
         assert_eq!(
             complaint(lines.first()),
-            "passed over 1 message of stream PHITAP, which is no event of phitap: see who else publishes there, and let \
+            "skipped 1 message of stream PHITAP, which is no event: see who else publishes there, and let \
              only sensors do so"
         );
         // A flood is one line, and what was not said is said later.
@@ -255,7 +251,7 @@ mod tests {
             "{line}"
         );
         let lines = notices.messages(&state, "stream PHITAP", seconds(301));
-        assert!(complaint(lines.first()).starts_with("passed over 98 messages"), "{lines:?}");
+        assert!(complaint(lines.first()).starts_with("skipped 98 messages"), "{lines:?}");
         for kind in SkipReason::ALL {
             let line = of_messages(kind, 3, "stream PHITAP", None);
             assert!(line.contains(": ") && line.len() < 300, "{line}");

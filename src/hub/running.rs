@@ -1,4 +1,4 @@
-//! A hub that runs.
+//! The main loop of a hub.
 
 use super::connection::{Access as Broker, Connection};
 use super::lease::{LASTS, RENEW_EVERY};
@@ -20,18 +20,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Between two attempts to reach the broker, and to write the store.
+/// Interval between attempts to reach the broker or to write the store.
 const RETRY_EVERY: Duration = Duration::from_secs(1);
-/// Between two times that all numbers are worked out, and how many times as long as that took.
+/// Shortest interval between computations of all numbers, and the same as a multiple of the time that the last one took.
 const COUNT_EVERY: Duration = Duration::from_secs(2);
 const COUNT_SHARE: u32 = 10;
-/// Between two times that metrics and API are renewed.
+/// Interval between updates of metrics and API.
 const SHOW_EVERY: Duration = Duration::from_secs(2);
 
 /// Runs a hub until it is stopped.
 ///
 /// # Errors
-/// What keeps it from its work and does not pass by itself.
+/// A fault that does not pass by itself.
 pub fn run(settings: &Settings) -> Result<(), HubError> {
     let broker = Broker::open(settings)?;
     let system = |error: std::io::Error| HubError::System(error.to_string());
@@ -42,14 +42,14 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
     let (store, state) = Store::open(&settings.store)?;
     let metrics = Metrics::new().map_err(|error| HubError::System(error.to_string()))?;
     let health = SensorHealth::new(None);
-    // It has no packets to wait for.
+    // A hub waits for no packets.
     health.capturing();
     let dashboard = Arc::new(Dashboard::new(Arc::new(metrics), Arc::new(health)));
     dashboard.describe(
         Context { sensor: Some(settings.name.as_str().into()), ..Context::default() },
         false,
     );
-    // Not ready before it has shown anything.
+    // Not ready until it has shown something.
     dashboard.publish(HubView::default());
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
@@ -64,7 +64,7 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
     {
         inform(&format!("serving the page, metrics and API at {}", server.address()));
     }
-    // The connection has a thread of its own: while a batch is written, the broker is answered and the next one comes.
+    // The connection has its own thread, which answers the broker and receives the next batch while one is written.
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let mut running = Running {
@@ -92,7 +92,7 @@ pub fn run(settings: &Settings) -> Result<(), HubError> {
     runtime.map_err(system)?.block_on(running.serve(&broker, &stop))
 }
 
-/// A name that a consumer may have: no dot, star or space (NATS naming).
+/// The name of the consumer: no dot, star or space (NATS naming).
 fn durable(name: &str) -> String {
     let kept = |c: char| if c.is_ascii_alphanumeric() || c == '-' { c } else { '_' };
     format!("hub-{}", name.chars().map(kept).collect::<String>())
@@ -107,14 +107,14 @@ struct Running<'a> {
     dashboard: Arc<Dashboard>,
     numbers: Numbers,
     shown: Shown,
-    /// When numbers were last worked out, and how long that took.
+    /// When the numbers were last computed, and how long that took.
     counted: Option<(Instant, Duration)>,
     showed: Option<Instant>,
     notices: Notices,
     started: Instant,
-    /// What is wrong for now, said once.
+    /// The current fault, which was written once.
     said: Option<String>,
-    /// What keeps it from being ready.
+    /// Why it is not ready.
     problem: Option<Problem>,
     /// Read the stream from its beginning with the next connection.
     again: bool,
@@ -129,7 +129,7 @@ impl Running<'_> {
         self.refresh();
         while !stop.load(Ordering::Relaxed) {
             let opening = broker.connect(self.settings, &self.durable, &holder, self.again);
-            // A broker that does not answer must not delay the end.
+            // A broker that does not answer must not delay the shutdown.
             let Some(link) = unless_stopped(stop, Duration::ZERO, opening).await else {
                 break;
             };
@@ -154,7 +154,7 @@ impl Running<'_> {
         Ok(())
     }
 
-    /// Reads until it is stopped, or the broker is away. What was wrong.
+    /// Reads until the hub is stopped or the broker is away. Returns the fault.
     async fn read(
         &mut self,
         mut link: Connection,
@@ -180,7 +180,7 @@ impl Running<'_> {
             self.hub.full = batch.full.take();
             self.commit(stop).await?;
             if !self.state.dirty.is_empty() {
-                // It was stopped while the store cannot be written: what came is delivered again.
+                // Stopped while the store cannot be written: the broker will deliver these messages again.
                 break;
             }
             link.acknowledge(&mut batch).await;
@@ -205,7 +205,7 @@ impl Running<'_> {
         Ok(fault)
     }
 
-    /// Writes what is new, and tries again for as long as the disk is full.
+    /// Writes the changes, and tries again while the disk is full.
     async fn commit(&mut self, stop: &AtomicBool) -> Result<(), HubError> {
         loop {
             match self.store.commit(&mut self.state) {
@@ -233,7 +233,7 @@ impl Running<'_> {
     fn fault_of(&mut self, check: Check, fault: &str) {
         let problem = Problem { check, subject: String::new(), text: fault.to_owned() };
         if self.problem.as_ref() != Some(&problem) {
-            // It shows at once.
+            // Show it at once.
             self.showed = None;
         }
         self.problem = Some(problem);
@@ -266,7 +266,7 @@ impl Running<'_> {
         }
     }
 
-    /// Works out the numbers and shows what has changed, where it is time.
+    /// Computes the numbers and shows what has changed, if that is due.
     fn refresh(&mut self) {
         let rest = |took: Duration| COUNT_EVERY.max(took * COUNT_SHARE);
         let due = self.counted.is_none_or(|(at, took)| at.elapsed() >= rest(took));
@@ -296,7 +296,7 @@ impl Running<'_> {
         });
     }
 
-    /// Says what is wrong with messages, keys and sensors.
+    /// Writes what is wrong with messages, keys and sensors.
     fn say(&mut self, now: Timestamp) {
         let stream = self.settings.events();
         let (notices, at) = (&mut self.notices, self.started.elapsed());

@@ -1,4 +1,4 @@
-//! How each sensor is: silent, late, dropping packets, on old rules, or there twice.
+//! What is wrong with each sensor: silent, late, dropping packets, on old rules, or running twice.
 
 use super::event::Status;
 use crate::closed_set::closed_set;
@@ -7,9 +7,9 @@ use crate::time::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// A message of a live sensor that is stored so much later than its time is late, nanoseconds.
+/// A message of a live sensor is late if it is stored this long after its own time, nanoseconds.
 const LATE: i64 = 60_000_000_000;
-/// Programs of one name that are noted.
+/// Most processes remembered for one name.
 const MAX_INSTANCES: usize = 16;
 
 closed_set! {
@@ -19,57 +19,57 @@ closed_set! {
     pub enum SensorProblem {
         /// Nothing came from it for too long.
         Silent = "silent",
-        /// What it sends comes a minute late, or its clock is behind.
+        /// Its messages arrive a minute late, or its clock is behind.
         Late = "late",
         /// Its clock is ahead.
         ClockAhead = "clock_ahead",
         /// It lost packets between its last two reports.
         Dropping = "dropping",
-        /// It says that it does not do its work.
+        /// It reports that it is not ready.
         NotReady = "not_ready",
         /// Its rules are not those that were published, or not those of most sensors.
         OldRules = "old_rules",
-        /// Two sensors bear its name.
+        /// Two sensors have its name.
         Twice = "twice",
         /// It makes pseudonyms with another key than most sensors.
         OtherKey = "other_key",
-        /// Its summaries are of another version of their format.
+        /// Its summaries have another version.
         OtherVersion = "other_version",
     }
 }
 
 impl SensorProblem {
-    /// It in words, with what to do.
+    /// The problem in words, with what to do.
     pub const fn text(self) -> &'static str {
         match self {
             Self::Silent => {
-                "silent: nothing came from it for too long; is it running, and does it reach the broker?"
+                "silent: no message for too long; is it running, and does it reach the broker?"
             }
             Self::Late => {
-                "late: its events come a minute late, or its clock is behind; see its spool, and set its clock by NTP"
+                "late: its events arrive a minute late, or its clock is behind; see its spool, and set its clock by NTP"
             }
             Self::ClockAhead => "its clock is ahead: set it by NTP",
             Self::Dropping => {
                 "it loses packets: see phitap_packets_dropped_total of the sensor for the stage"
             }
-            Self::NotReady => "it says that it does not do its work: its /readyz says why",
+            Self::NotReady => "it is not ready: its /readyz says why",
             Self::OldRules => {
                 "its rules are not those that were published, or not those of most: see its log, or rules publish"
             }
             Self::Twice => {
-                "two sensors of one name run at once: give each one of its own with --sensor"
+                "two sensors of one name run at the same time: give each its own with --sensor"
             }
             Self::OtherKey => {
-                "another key than most sensors, so that patients cannot be compared: give all one --key-file"
+                "it has another key than most sensors, so patients cannot be compared: give all the same --key-file"
             }
             Self::OtherVersion => {
-                "its summaries are of another version of phitap and count nowhere: run one version everywhere"
+                "its summaries have another version and are not counted: run one version of phitap everywhere"
             }
         }
     }
 }
 
-/// What is known of a sensor. Everything that only grows is joined, whatever the order of messages.
+/// The state of a sensor. The order of messages does not matter for values that only grow.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Sensor {
@@ -77,7 +77,7 @@ pub(super) struct Sensor {
     /// When the stream stored its last message, and the time of that event.
     pub stored: i64,
     pub said: i64,
-    /// Its last status: when it was written and when it was stored; 0 for none.
+    /// Its last status: when it was written and when it was stored; 0 if there is none.
     pub status_at: i64,
     pub status_stored: i64,
     pub ready: bool,
@@ -85,12 +85,12 @@ pub(super) struct Sensor {
     pub rules: String,
     pub packets: u64,
     pub lost: u64,
-    /// Packets lost as the status before said.
+    /// Packets lost as of the status before.
     pub lost_before: u64,
     pub uptime: u64,
-    /// When the first and the last status of each program of this name was stored.
+    /// When the first and the last status of each process of this name was stored.
     pub instances: BTreeMap<String, (i64, i64)>,
-    /// The key of its pseudonyms, and the time of the event that says so.
+    /// The key of its pseudonyms, and the time of the event that named it.
     pub key_id: String,
     pub key_at: i64,
     /// Times of its last summary of a known version, and of another one.
@@ -99,7 +99,7 @@ pub(super) struct Sensor {
 }
 
 impl Sensor {
-    /// A message of it, of `time`, was stored at `stored`.
+    /// Notes a message of `time` that was stored at `stored`.
     pub fn heard(&mut self, version: &str, time: Timestamp, stored: Timestamp) {
         if stored.0 >= self.stored {
             self.stored = stored.0;
@@ -108,7 +108,7 @@ impl Sensor {
         self.said = self.said.max(time.0);
     }
 
-    /// It makes pseudonyms with this key.
+    /// Notes the key of its pseudonyms.
     pub fn keyed(&mut self, key_id: &str, time: Timestamp) {
         if !key_id.is_empty() && (time.0, key_id) > (self.key_at, self.key_id.as_str()) {
             self.key_at = time.0;
@@ -116,13 +116,13 @@ impl Sensor {
         }
     }
 
-    /// A summary came, of a version that is known or of another one.
+    /// Notes a summary of a known version or of another.
     pub fn summarised(&mut self, known: bool, time: Timestamp) {
         let last = if known { &mut self.understood } else { &mut self.foreign };
         *last = (*last).max(time.0);
     }
 
-    /// It says how it is.
+    /// Notes its status.
     pub fn status(&mut self, status: &Status, time: Timestamp, stored: Timestamp) {
         self.runs_as(&status.instance, stored);
         if time.0 <= self.status_at {
@@ -136,7 +136,7 @@ impl Sensor {
         (self.uptime, self.lost, self.packets) = (uptime, lost, packets);
     }
 
-    /// A program of this name reported at `stored`: when the broker stored it, as the clocks of two may differ.
+    /// Notes a process of this name. `stored` is by the broker's clock, because the clocks of two sensors may differ.
     fn runs_as(&mut self, instance: &str, stored: Timestamp) {
         if instance.is_empty() {
             return;
@@ -151,7 +151,7 @@ impl Sensor {
         }
     }
 
-    /// Whether it is one that goes on, and not a replay.
+    /// Whether it is a live sensor, not a replay.
     pub const fn is_live(&self) -> bool {
         self.status_at != 0
     }
@@ -185,12 +185,12 @@ impl Sensor {
         all
     }
 
-    /// By how much its last status was stored after it was written, nanoseconds.
+    /// Time between writing and storing its last status, nanoseconds.
     pub const fn behind(&self) -> i64 {
         self.status_stored.saturating_sub(self.status_at)
     }
 
-    /// Whether two programs of this name went on at one time, and both do so since `since`. One that ended before the
+    /// Whether two processes of this name overlap, both with a report after `since`. A process that ended before the
     /// next began was restarted.
     fn is_twice(&self, since: i64) -> bool {
         let spans: Vec<(i64, i64)> =
@@ -212,7 +212,7 @@ pub(super) struct Expected<'a> {
     pub key: Option<&'a str>,
 }
 
-/// What most live sensors have of something; of two that are as frequent, the greater.
+/// The most frequent value among live sensors; of equally frequent ones, the greatest.
 fn most<'a>(
     sensors: &'a BTreeMap<String, Sensor>,
     of: impl Fn(&'a Sensor) -> &'a str,
@@ -225,7 +225,7 @@ fn most<'a>(
 }
 
 impl<'a> Expected<'a> {
-    /// What most live sensors have, or the rules that were published.
+    /// The published rules, or those of most live sensors; and the key of most.
     pub fn of(sensors: &'a BTreeMap<String, Sensor>, published: Option<&'a str>) -> Self {
         let rules = published.or_else(|| most(sensors, |sensor| sensor.rules.as_str()));
         Self { rules, key: most(sensors, |sensor| sensor.key_id.as_str()) }

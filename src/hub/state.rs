@@ -1,4 +1,4 @@
-//! What the hub knows. It is a function of the set of messages: no order and no repetition changes it.
+//! The state of a hub: a function of the set of messages, whatever their order and however often each comes.
 
 use super::event::{Exposure, Listing, Message, Order, Received, Refused, Status, read};
 use super::sensors::Sensor;
@@ -7,15 +7,15 @@ use crate::merge::{Fact, FactKey, Pair, PartError, RunKey, Summary};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
-/// Exposures of all sensors that are held; further ones are counted, and are in the numbers all the same.
+/// Most exposures held of all sensors. Further ones are counted, and their summaries still count.
 pub(super) const MAX_EXPOSURES: usize = 65_536;
-/// Services and hosts of all sensors that are held.
+/// Most services and hosts held of all sensors.
 pub(super) const MAX_LISTED: usize = 65_536;
-/// Sensors that are held.
+/// Most sensors held.
 pub(super) const MAX_SENSORS: usize = 16_384;
-/// Longest event that is held, bytes.
+/// Longest event held, bytes.
 const MAX_EVENT: usize = 64 << 10;
-/// All events that are held, bytes.
+/// Most bytes of events held.
 const MAX_HELD: usize = 1 << 30;
 
 /// An exposure of a sensor: the sensor's name and the exposure's id.
@@ -23,7 +23,7 @@ pub(super) type ExposureKey = (String, String);
 /// A service or a host of a sensor.
 pub(super) type ListedKey = (Listing, String, String);
 
-/// An exposure as the sensor's last event says.
+/// An exposure as of the sensor's last event.
 pub(super) struct SensorExposure {
     pub pair: Pair,
     pub order: Order,
@@ -34,18 +34,18 @@ pub(super) struct SensorExposure {
 }
 
 closed_set! {
-    /// Why a message was passed over.
+    /// Why a message does not count.
     #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
     pub(super) enum SkipReason {
-        /// It is no event.
+        /// It is no JSON, or a damaged event.
         Garbage = "garbage",
-        /// It is of another program.
+        /// Another program wrote it.
         Foreign = "foreign",
-        /// It is a summary of another version.
+        /// A summary of another version.
         OtherVersion = "other_version",
-        /// It is a summary that is damaged.
+        /// A damaged summary.
         Damaged = "damaged",
-        /// It found no room.
+        /// A limit of the hub is reached.
         NoRoom = "no_room",
     }
 }
@@ -53,27 +53,27 @@ closed_set! {
 /// Messages by what became of them.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
 pub(super) struct Counters {
-    /// They say something new, or what was known.
+    /// Counted, whether they brought news or not.
     pub taken: u64,
-    /// They are no events.
+    /// No JSON, or damaged events.
     pub garbage: u64,
-    /// They are of other programs.
+    /// Of other programs.
     pub foreign: u64,
     /// Summaries of another version.
     pub other_version: u64,
-    /// Summaries that are damaged.
+    /// Damaged summaries.
     pub damaged: u64,
-    /// They found no room.
+    /// Beyond a limit of the hub.
     pub no_room: u64,
 }
 
-/// What has changed since the last commit.
+/// Changes since the last commit.
 #[derive(Default)]
 pub(super) struct Dirty {
     pub exposures: BTreeSet<ExposureKey>,
     pub listed: BTreeSet<ListedKey>,
     pub facts: HashSet<(String, FactKey)>,
-    /// Exposures whose sketches changed, by key; such a key has no facts any more.
+    /// Exposures with changed sketches, by key; such a key no longer has facts.
     pub sketches: BTreeMap<String, BTreeSet<Pair>>,
     pub runs: BTreeSet<RunKey>,
     pub sensors: BTreeSet<String>,
@@ -90,7 +90,7 @@ impl Dirty {
     }
 }
 
-/// What the hub knows.
+/// The state of a hub.
 #[derive(Default)]
 pub(super) struct State {
     pub summary: Summary,
@@ -99,19 +99,19 @@ pub(super) struct State {
     pub listed: BTreeMap<ListedKey, (i64, Box<str>)>,
     pub sensors: BTreeMap<String, Sensor>,
     pub counters: Counters,
-    /// The sensor of the last message that was passed over, by the reason, where it says which it is.
+    /// The sensor of the last message that does not count, by reason, if the message names it.
     pub last_of: BTreeMap<SkipReason, String>,
     pub dirty: Dirty,
     /// Bytes of the events of exposures, services and hosts.
     held: usize,
-    /// Keys of which there are sketches only.
+    /// Keys with sketches only.
     without_facts: BTreeSet<String>,
-    /// Whether numbers have changed since they were last worked out.
+    /// Whether the numbers must be computed again.
     pub stale: bool,
 }
 
 impl State {
-    /// Takes a message that the stream stored at `stored`.
+    /// Applies a message that the stream stored at `stored`.
     pub fn take(&mut self, payload: &[u8], stored: Timestamp) {
         match read(payload) {
             Ok(received) => self.received(received, payload, stored),
@@ -221,7 +221,7 @@ impl State {
         true
     }
 
-    /// The event as text, in place of one of `before` bytes; none if it is too long, or all of them are.
+    /// The event as text, which replaces one of `before` bytes; none if it is too long, or no memory is left for it.
     fn hold(&mut self, payload: &[u8], before: usize) -> Option<Box<str>> {
         let held = (self.held + payload.len()).saturating_sub(before);
         if payload.len() > MAX_EVENT || held > MAX_HELD {
@@ -243,7 +243,7 @@ impl State {
         }
     }
 
-    /// Sketches of these exposures have changed; of all, if the key had facts until now.
+    /// Notes that the sketches of these exposures have changed; of all exposures if the key had facts until now.
     fn sketched(&mut self, key_id: &str, pairs: impl IntoIterator<Item = Pair>) {
         self.stale = true;
         let dirty = self.dirty.sketches.entry(key_id.to_owned()).or_default();
@@ -255,7 +255,7 @@ impl State {
         }
     }
 
-    /// Everything was read from the store.
+    /// Prepares the state after everything was read from the store.
     pub fn loaded(&mut self) {
         self.stale = true;
         let exposures = self.exposures.values().map(|held| held.event.len());
@@ -276,7 +276,7 @@ impl State {
         true
     }
 
-    /// Whether what was found under a key is held as sketches.
+    /// Whether the findings of a key are held as sketches.
     pub fn is_sketched(&self, key_id: &str) -> bool {
         self.summary.keys.get(key_id).is_some_and(|section| section.facts().is_none())
     }

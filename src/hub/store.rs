@@ -1,18 +1,16 @@
-//! The hub's memory: a file of SQLite. What it was sent is acknowledged once it is here, synced to the disk.
+//! The store of a hub: a file of SQLite. A message is acknowledged when its content is in this file and synced to disk.
 
 use super::event::{Listing, Order};
 use super::sensors::Sensor;
 use super::state::{Dirty, SensorExposure, State};
 use crate::merge::{Pair, Part, ProtocolName, RunNumbers, fact_from_json, fact_to_json};
-use crate::output::store::StoreError;
+use crate::output::store::{STORE_OF_HUB, STORE_OF_RUN, StoreError};
 use rusqlite::{Connection, OpenFlags, Result, Transaction, params};
 use std::fs::OpenOptions;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// `application_id` in the header: `phth`.
-const APPLICATION: i64 = 0x7068_7468;
 /// `user_version` in the header.
 const VERSION: i64 = 1;
 /// How long to wait for another process that writes.
@@ -50,10 +48,10 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the file at `path`, or makes it, readable by its owner only; and what it holds.
+    /// Opens the file at `path`, or creates it, readable by its owner only. Returns it with its content.
     ///
     /// # Errors
-    /// If it is something else, damaged, in use by another hub, or cannot be written.
+    /// It is something else, damaged, in use by another hub, or cannot be written.
     pub fn open(path: &Path) -> Result<(Self, State), StoreError> {
         let io = |source| StoreError::Io { path: path.to_owned(), source };
         let made =
@@ -70,16 +68,17 @@ impl Store {
             connection.pragma_query_value(None, name, |row| row.get(0)).map_err(fail)
         };
         match (file.len(), number("application_id")?, number("user_version")?) {
-            (0, ..) | (_, APPLICATION, VERSION) => {}
-            (_, APPLICATION, found) => {
+            (0, ..) | (_, STORE_OF_HUB, VERSION) => {}
+            (_, STORE_OF_HUB, found) => {
                 return Err(StoreError::Version { path: path.to_owned(), found, known: VERSION });
             }
+            (_, STORE_OF_RUN, _) => return Err(StoreError::OfRun(path.to_owned())),
             _ => return Err(StoreError::Foreign(path.to_owned())),
         }
         // Another hub at the same file would not see what this one holds in memory.
         connection.pragma_update(None, "locking_mode", "EXCLUSIVE").map_err(fail)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(fail)?;
-        // What was acknowledged is never sent again: it must outlive a power cut.
+        // The broker never sends an acknowledged message again, so it must survive a power cut.
         connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
         let mut store = Self { connection, path: path.to_owned(), id: String::new() };
         if file.len() == 0 {
@@ -93,14 +92,14 @@ impl Store {
     fn make(&mut self) -> Result<()> {
         let change = self.connection.transaction()?;
         change.execute_batch(TABLES)?;
-        // SQLite's own random numbers: guessing them gains nothing.
+        // Random numbers of SQLite suffice: guessing the id gains nothing.
         change.execute("INSERT INTO meta VALUES ('id', lower(hex(randomblob(6))))", [])?;
-        change.pragma_update(None, "application_id", APPLICATION)?;
+        change.pragma_update(None, "application_id", STORE_OF_HUB)?;
         change.pragma_update(None, "user_version", VERSION)?;
         change.commit()
     }
 
-    /// Identifies this file: another file has read nothing of the stream yet.
+    /// Id of this file. A consumer belongs to one file, because another has not read the stream yet.
     pub fn id(&self) -> &str {
         &self.id
     }
@@ -111,7 +110,7 @@ impl Store {
 
     fn load(&mut self) -> Result<State> {
         let mut state = State::default();
-        // An exclusive lock is taken by the first change.
+        // The first change takes the exclusive lock.
         let change =
             self.connection.transaction_with_behavior(rusqlite::TransactionBehavior::Immediate)?;
         exposures(&change, &mut state)?;
@@ -139,10 +138,10 @@ impl Store {
         Ok(state)
     }
 
-    /// Writes what has changed, in one transaction that is on the disk when this returns.
+    /// Writes the changes in one transaction, which is on disk when this returns.
     ///
     /// # Errors
-    /// If it cannot be written; then everything is still to be written.
+    /// It cannot be written; then all changes remain to be written.
     pub fn commit(&mut self, state: &mut State) -> Result<(), StoreError> {
         if state.dirty.is_empty() {
             return Ok(());
@@ -158,7 +157,7 @@ impl Store {
     }
 }
 
-/// What is in a row is not what was written.
+/// A row does not contain what phitap wrote.
 fn damaged(_: impl std::error::Error) -> rusqlite::Error {
     rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CORRUPT), None)
 }
@@ -259,13 +258,13 @@ fn write_facts(change: &Transaction<'_>, state: &State) -> Result<()> {
     for (key_id, key) in &state.dirty.facts {
         let section = state.summary.keys.get(key_id).and_then(|section| section.facts());
         let Some(seen) = section.and_then(|facts| facts.get(key)) else { continue };
-        // What distinguishes a fact from others is in it; the row needs no more than a short name for that.
+        // A short hash of the key identifies the row.
         let id = blake3::hash(format!("{key:?}").as_bytes());
         put.execute(params![key_id, &id.as_bytes()[..16], fact_to_json(key, seen)])?;
     }
     for (key_id, pairs) in &state.dirty.sketches {
         let Some(section) = state.summary.keys.get(key_id) else { continue };
-        // Facts became sketches, all of which are to be written.
+        // Facts became sketches: all of them must be written.
         change.prepare_cached("DELETE FROM facts WHERE key_id = ?1")?.execute([key_id])?;
         let mut put =
             change.prepare_cached("INSERT OR REPLACE INTO sketches VALUES (?1, ?2, ?3)")?;

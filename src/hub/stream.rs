@@ -22,41 +22,43 @@ use std::time::{Duration, Instant};
 /// Messages of a batch at most, and their bytes.
 const MAX_BATCH: usize = 4_096;
 const MAX_BATCH_BYTES: usize = 32 << 20;
-/// How long a batch waits for more.
+/// Time for which a batch waits for further messages.
 const BATCH_WAITS: Duration = Duration::from_millis(250);
-/// How long the broker may take to answer.
+/// Longest wait for an answer of the broker.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(4);
-/// How long all that a new connection needs may take.
+/// Longest time to set up a connection.
 const READY_WITHIN: Duration = Duration::from_secs(60);
-/// A message that is not acknowledged within this time is delivered again. It is long, as a slow disk must not have
-/// everything sent twice: a batch waits for the disk twice, once for the batch before it. A hub that begins anew does not
+/// A message that is not acknowledged within this time is delivered again. It is long, so that nothing is sent twice
+/// because of a slow disk: a batch waits for the disk twice, once for the batch before it. A hub that starts does not
 /// wait for it (see `Link::with`).
 const ACKNOWLEDGE_WITHIN: Duration = Duration::from_secs(600);
-/// Messages that may wait for acknowledgement.
+/// Most messages that wait for acknowledgement.
 const MAX_PENDING: i64 = 4 * MAX_BATCH as i64;
-/// A consumer that is not used for this long is forgotten by the broker.
+/// The broker removes a consumer that is not used for this long.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(30 * 86_400);
-/// Within this time the broker stores a message of one id once only.
+/// Within this time the broker stores only one message of an id.
 const DEDUPLICATED: Duration = Duration::from_secs(120);
 
+/// How a server says that it is stopped (status 409).
+const SHUTS_DOWN: &str = "Server Shutdown";
 /// Interval between checks of the stream's limits.
 const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Share of its limit from which a stream that discards nothing counts as full, percent.
 const FULL: u64 = 99;
 
-/// What the broker gave.
+/// A connection to a stream.
 pub(super) struct Link {
     client: Client,
     context: Context,
     consumer: PullConsumer,
-    /// How many messages the consumer has delivered and were taken.
+    /// Number of messages that the consumer has delivered and this hub has read.
     taken: u64,
-    /// The batch that was asked for before the one before it was on the disk.
+    /// The next batch, requested before the last one was on disk.
     coming: Option<Coming>,
-    /// Number of the stream's next message; none before the first, if nothing was read before.
+    /// Sequence number of the next message; none before the first message of a new consumer.
     following: Option<u64>,
     stream: Stream,
-    /// When the stream was looked at last, and what is wrong with it.
+    /// Time of the last check of the stream, and why it is full.
     looked: Option<Instant>,
     full: Option<String>,
     pub lease: Lease,
@@ -65,29 +67,29 @@ pub(super) struct Link {
 /// A batch that is not acknowledged yet.
 #[derive(Default)]
 pub(super) struct Unacknowledged {
-    /// Its last message, whose acknowledgement is that of all.
+    /// Its last message, whose acknowledgement includes all before it.
     last: Option<Message>,
-    /// Messages behind it.
+    /// Messages after it.
     pub pending: u64,
     pub redelivered: u64,
     /// Messages that the broker removed before they were read.
     pub missed: u64,
     /// Why the stream takes no events.
     pub full: Option<String>,
-    /// What is wrong, although messages come.
+    /// A fault, although messages come.
     pub fault: Option<String>,
 }
 
-/// What a failed request to the broker comes to.
+/// The error of a failed request.
 pub(super) fn failed(what: &str, error: impl std::fmt::Display) -> String {
     format!("{what}: {error}")
 }
 
 impl Link {
-    /// Connects, and sees to it that stream, consumer and lease are there.
+    /// Connects, and creates stream, consumer and lease if needed.
     ///
     /// # Errors
-    /// Outside, what will not pass by itself; inside, what the broker said for now.
+    /// The outer error does not pass by itself; the inner one may.
     pub async fn open(
         access: &Access,
         settings: &Settings,
@@ -115,8 +117,8 @@ impl Link {
         again: bool,
     ) -> Result<Self, String> {
         let stream = stream(&context, settings).await?;
-        // What was delivered to a hub that was killed comes again only when its time has passed. A consumer that begins
-        // behind the last message of which all before were acknowledged brings it at once.
+        // Messages that were delivered to a killed hub come again only after ACKNOWLEDGE_WITHIN. A new consumer that
+        // begins after the last acknowledged message delivers them at once.
         let known = stream.consumer_info(durable).await.ok();
         let deliver_policy = match known.as_ref().filter(|_| !again) {
             Some(info) => DeliverPolicy::ByStartSequence {
@@ -131,7 +133,7 @@ impl Link {
         let config = PullConfig {
             durable_name: Some(durable.to_owned()),
             deliver_policy,
-            // One acknowledgement for a batch; see `take` for why nothing is acknowledged that did not come.
+            // One acknowledgement for a batch; `take` makes sure that it covers no message that did not arrive.
             ack_policy: AckPolicy::All,
             ack_wait: ACKNOWLEDGE_WITHIN,
             max_ack_pending: MAX_PENDING,
@@ -159,7 +161,7 @@ impl Link {
         })
     }
 
-    /// Whether the consumer is still there. A broker that has lost its data lets requests to it go unanswered.
+    /// Checks that the consumer still exists. A broker that has lost its data does not answer requests to it.
     async fn check(&self) -> Result<(), String> {
         match tokio::time::timeout(ANSWER_WITHIN, self.consumer.get_info()).await {
             Ok(Err(error)) => Err(failed("the consumer of the hub", error)),
@@ -167,7 +169,7 @@ impl Link {
         }
     }
 
-    /// Why the stream takes no events, if it does not.
+    /// Why the stream refuses events, if it does.
     async fn look(&mut self) -> Option<String> {
         if self.looked.is_none_or(|at| at.elapsed() >= LOOK_EVERY) {
             self.looked = Some(stopwatch());
@@ -179,24 +181,24 @@ impl Link {
         self.full.clone()
     }
 
-    /// The fingerprint of the rules that were published last.
+    /// Fingerprint of the rules that were published last.
     pub async fn rules(&self, key: &PublicKey) -> Option<String> {
         tokio::time::timeout(ANSWER_WITHIN, latest(&self.context, key)).await.ok().flatten()
     }
 
-    /// Asks for a batch, so that it comes while the one before it is written. None if the broker is away.
+    /// Requests a batch, which arrives while the one before it is written. None if the broker is away.
     async fn ask(&self) -> Result<Option<Coming>, String> {
         let asked = tokio::time::timeout(ANSWER_WITHIN, Coming::ask(&self.client, &self.consumer));
         let Ok(coming) = asked.await else { return Ok(None) };
         coming.map(Some).map_err(|error| failed("a batch of messages", error))
     }
 
-    /// Takes a batch of messages into the state, and asks for the next. They are not acknowledged yet.
+    /// Applies a batch of messages to the state, and requests the next. They are not acknowledged yet.
     ///
-    /// To acknowledge a message acknowledges all before it: so each must follow the one that was delivered before it.
+    /// An acknowledgement covers all messages before it, so each message must follow the one delivered before it.
     ///
     /// # Errors
-    /// What the broker said, or that a message did not come; what came before it was taken.
+    /// The broker's error, or that a message did not arrive. The messages before it were applied.
     pub async fn take(
         &mut self,
         state: &mut State,
@@ -216,7 +218,7 @@ impl Link {
         while let Some(message) = messages.next().await {
             let message = match message {
                 Ok(message) => message,
-                // The next message finds no room in the batch; what else it may be shows with the next one.
+                // The next message does not fit into the batch. Any other error occurs again with the next batch.
                 Err(_) if taken > 0 => break,
                 Err(error) => return Err(failed("a batch of messages", error)),
             };
@@ -242,7 +244,7 @@ impl Link {
         }
         if taken > 0 {
             self.coming = self.ask().await?;
-            // On its way before the disk is waited for.
+            // Send the request before waiting for the disk.
             let _ = tokio::time::timeout(ANSWER_WITHIN, self.client.flush()).await;
         }
         Ok(taken)
@@ -253,10 +255,10 @@ impl Link {
         self.client.connection_state() == async_nats::connection::State::Connected
     }
 
-    /// Acknowledges a batch that is on the disk.
+    /// Acknowledges a batch that is on disk.
     pub async fn acknowledge(&self, batch: &mut Unacknowledged) {
         let Some(message) = batch.last.take() else { return };
-        // What is lost here comes again, and changes nothing. A broker that is away must not hold the hub.
+        // If this is lost, the batch comes again and changes nothing. A broker that is away must not block the hub.
         let sent = async {
             let _ = message.ack().await;
             let _ = self.client.flush().await;
@@ -265,16 +267,15 @@ impl Link {
     }
 }
 
-/// A batch that was asked for.
+/// A requested batch.
 ///
-/// That of the library has a time within which it must be read, and throws away what lies ready after it. A disk may be
-/// slower than that, and what was thrown away would be delivered again, for as long as the disk is slow. Here only the
-/// wait for a message that is not there yet has an end.
+/// The batch of the library must be read within a time, and discards what is ready after that. With a slower disk, the
+/// discarded messages would be delivered again and again. Here only the wait for a message that has not arrived ends.
 struct Coming {
     subscriber: Subscriber,
     /// Messages that may still come.
     left: usize,
-    /// The broker did not even say that there are none.
+    /// The broker did not answer, not even that there are none.
     silent: bool,
 }
 
@@ -292,7 +293,7 @@ impl Coming {
         Ok(Self { subscriber, left: MAX_BATCH, silent: false })
     }
 
-    /// The next message, or None behind the last one. An error if the broker refuses it.
+    /// The next message, or None after the last one. An error if the broker refuses the request.
     async fn next(&mut self) -> Option<Result<async_nats::Message, String>> {
         if self.left == 0 {
             return None;
@@ -313,15 +314,18 @@ impl Coming {
         }
         match message.status? {
             StatusCode::TIMEOUT | StatusCode::NOT_FOUND => None,
-            status => Some(Err(format!("{status} {}", message.description.unwrap_or_default()))),
+            status => Some(Err(match message.description.unwrap_or_default() {
+                text if text == SHUTS_DOWN => "the broker is shutting down".to_owned(),
+                text => format!("{status} {text}"),
+            })),
         }
     }
 }
 
-/// Why a stream takes no events, if it does not.
+/// Why a stream refuses events, if it does.
 fn full(info: &Info) -> Option<String> {
     let (config, state) = (&info.config, &info.state);
-    // Any other discards the oldest.
+    // Other streams discard their oldest messages.
     if config.discard != DiscardPolicy::New {
         return None;
     }
@@ -343,12 +347,12 @@ fn full(info: &Info) -> Option<String> {
     ))
 }
 
-/// The stream that sensors publish to: of that name, or of that subject; made if there is none.
+/// The stream that sensors publish to: of that name, or of that subject; created if there is none.
 async fn stream(context: &Context, settings: &Settings) -> Result<Stream, String> {
     if let Ok(stream) = context.get_stream(&settings.stream).await {
         return Ok(stream);
     }
-    // Under another name, made by hand.
+    // Created by hand under another name.
     if let Ok(name) = context.stream_by_subject(settings.subject.as_str()).await {
         let found = context.get_stream(&name).await;
         return found.map_err(|error| failed(&format!("stream {name}"), error));

@@ -4,7 +4,7 @@ use super::state::{SkipReason, State};
 use super::store::Store;
 use super::view::{Hub, Shown, api, page};
 use crate::merge::Numbers;
-use crate::output::store::StoreError;
+use crate::output::store::{STORE_OF_RUN, StoreError};
 use crate::time::Timestamp;
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -157,6 +157,17 @@ fn what_is_no_event_of_phitap_is_counted_by_its_kind() {
     assert_eq!((counters.taken, counters.foreign), (1, 1));
     assert_eq!((counters.other_version, counters.damaged, counters.garbage), (1, 1, 2));
     assert_eq!(state.exposures.len(), 1);
+    // JSON of other programs, whatever its fields are.
+    let others = ["{}", "[1]", "7", r#"{"@timestamp":1,"event":"x"}"#, r#"{"observer":"phitap"}"#];
+    for message in others {
+        state.take(message.as_bytes(), at(1));
+    }
+    assert_eq!((state.counters.foreign, state.counters.garbage), (6, 2));
+    // Ours, and not whole.
+    for message in [r#"{"observer":{"product":"phitap"}}"#, "", "{", "7 7", &good[1..]] {
+        state.take(message.as_bytes(), at(1));
+    }
+    assert_eq!((state.counters.foreign, state.counters.garbage), (6, 7));
 }
 
 #[test]
@@ -176,6 +187,9 @@ fn a_sensor_of_another_version_is_listed_and_events_find_room_by_their_size() {
     assert_eq!((state.counters.no_room, state.exposures.len()), (1, 0));
 }
 
+const LOGIN: &str = "Require a login; for DICOM, accept known titles and hosts only";
+const HTTPS: &str = "Serve over HTTPS and turn plain HTTP off";
+
 #[test]
 fn an_exposure_has_the_worst_that_any_sensor_says_and_every_remedy() {
     let with = |sensor: &str, second, records, service: Value, remedies: &[&str], reason: &str| {
@@ -191,18 +205,19 @@ fn an_exposure_has_the_worst_that_any_sensor_says_and_every_remedy() {
     let closed = json!({"authentication": "unknown", "credentials_in_clear": false,
         "access": {"answers": "unknown", "clients": 1}});
     let both = [
-        with("a", 1, 40, open, &["Require a login", "Serve over HTTPS"], "worst"),
-        with("b", 9, 2, closed, &["Serve over HTTPS", "Close the port"], "mild"),
+        with("a", 1, 40, open, &[LOGIN, HTTPS], "worst"),
+        with("b", 9, 2, closed, &["Of a later version", HTTPS], "mild"),
     ];
     let state = state_of(&both);
     let shown = Shown::default().changes(&state, &Numbers::from(&state.summary));
     let [event] = &shown[..] else { panic!("{shown:?}") };
     assert_eq!(event["event"]["severity"], 90);
-    assert_eq!(event["event"]["reason"], "worst");
     assert_eq!(
-        event["phi"]["exposure"]["remedies"],
-        json!(["Serve over HTTPS", "Close the port", "Require a login"])
+        event["event"]["reason"],
+        "Severity 90 (critical): patient data crossed in cleartext over dicom; the service answers \
+         whoever asks and passwords or keys crossed as well."
     );
+    assert_eq!(event["phi"]["exposure"]["remedies"], json!([LOGIN, HTTPS, "Of a later version"]));
     let expected = json!({"authentication": "none", "credentials_in_clear": true,
         "access": {"answers": "anyone", "clients": 3}});
     assert_eq!(event["phi"]["service"], expected);
@@ -277,6 +292,12 @@ fn a_store_in_use_of_something_else_or_damaged_is_refused() {
     let other = folder.path().join("other");
     std::fs::write(&other, "no database at all, but long enough to be looked at").expect("written");
     assert!(matches!(refused(&other), StoreError::Foreign(_)));
+    let run = folder.path().join("run.db");
+    let made = rusqlite::Connection::open(&run).expect("made");
+    made.pragma_update(None, "application_id", STORE_OF_RUN).expect("made");
+    drop(made);
+    let error = refused(&run);
+    assert!(matches!(error, StoreError::OfRun(_)) && error.to_string().contains("not of a hub"));
     let change = rusqlite::Connection::open(&path).expect("opened");
     change.execute("UPDATE exposures SET protocol = 'NO NAME'", []).expect("changed");
     drop(change);

@@ -1,38 +1,39 @@
-//! What the hub shows: exposures as events of the page, all numbers and all sensors as JSON, and metrics.
+//! The output of a hub: exposures as events for the page, all numbers and sensors as JSON, and metrics.
 
 use super::facts;
 use super::sensors::{Expected, Sensor, SensorProblem};
 use super::state::{Counters, ListedKey, SensorExposure, SkipReason, State};
 use crate::exposure::Count;
 use crate::merge::{ExposureNumbers, Numbers, Pair, RunNumbers};
+use crate::output::{exposure_sentence, reason_of};
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-/// Exposures of the API's answer, the worst first.
+/// Most exposures in the answer of the API, the worst first.
 const MAX_EXPOSURES: usize = 10_000;
-/// Sensors of the page, those in trouble first.
+/// Most sensors on the page, those in trouble first.
 const MAX_SHOWN: usize = 500;
-/// Sensors that saw an exposure and are named.
+/// Most sensors named for an exposure.
 const MAX_NAMED: usize = 32;
 
 /// The hub itself.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Hub {
     pub name: String,
-    /// Whether it is the one that is asked.
+    /// Whether it is the active hub.
     pub active: bool,
     /// Whether there is a connection to the broker.
     pub connected: bool,
-    /// Messages of the stream that it has not seen yet.
+    /// Messages of the stream that are not read yet.
     pub pending: u64,
     /// Messages that were delivered again.
     pub redelivered: u64,
-    /// The rules that were published.
+    /// Fingerprint of the published rules.
     pub rules: Option<String>,
-    /// A sensor that says nothing for so long is silent, nanoseconds.
+    /// Time without messages after which a sensor counts as silent, nanoseconds.
     pub silent_after: i64,
     /// Messages that the broker removed before they were read.
     pub missed: u64,
@@ -40,7 +41,7 @@ pub(super) struct Hub {
     pub full: Option<String>,
 }
 
-/// What the sensors' events say of one client and service.
+/// The sensors' last events about one client and service.
 #[derive(Default)]
 struct MergedExposure<'a> {
     /// The last event of any of them.
@@ -49,12 +50,12 @@ struct MergedExposure<'a> {
     patients: u64,
     open: bool,
     sensors: BTreeSet<&'a str>,
-    /// What each of them says.
+    /// The last event of each.
     all: Vec<&'a SensorExposure>,
 }
 
 impl MergedExposure<'_> {
-    /// The events of other sensors than the one that spoke last, the most severe first.
+    /// The events of the other sensors, the most severe first.
     fn others(&self, last: &SensorExposure) -> Vec<Value> {
         let mut others: Vec<&SensorExposure> =
             self.all.iter().copied().filter(|held| !std::ptr::eq(*held, last)).collect();
@@ -63,7 +64,7 @@ impl MergedExposure<'_> {
         events.filter_map(|held| serde_json::from_str(&held.event).ok()).collect()
     }
 
-    /// Of all that its event on the page is made of.
+    /// Hash of everything that its event on the page is made from.
     fn hash(&self, held: &SensorExposure, numbers: Option<&ExposureNumbers>) -> blake3::Hash {
         let Self { last: _, severity, patients, open, sensors, all } = self;
         let of_all = format!("{severity} {patients} {open} {sensors:?} {numbers:?}");
@@ -107,17 +108,17 @@ fn by_pair(numbers: &Numbers) -> BTreeMap<Pair, &ExposureNumbers> {
     all
 }
 
-/// What was shown last: as long as it is the same, nothing is shown again.
+/// What was shown last. What has not changed is not shown again.
 #[derive(Default)]
 pub(super) struct Shown {
     exposures: BTreeMap<Pair, blake3::Hash>,
     listed: BTreeMap<ListedKey, i64>,
-    /// Services and hosts by what makes them the same for several sensors, each with the time of its event.
+    /// Time of the event of each service and host, by their common id for all sensors.
     same: BTreeMap<String, i64>,
 }
 
 impl Shown {
-    /// Events for the page of every exposure that has changed.
+    /// Events for the page, one for each changed exposure, service and host.
     pub fn changes(&mut self, state: &State, numbers: &Numbers) -> Vec<Value> {
         let counted = by_pair(numbers);
         let mut changed = Vec::new();
@@ -137,7 +138,7 @@ impl Shown {
         changed
     }
 
-    /// Services and hosts that have changed, as the sensor says that saw them last.
+    /// Changed services and hosts, as of the sensor that saw them last.
     fn listed(&mut self, state: &State) -> Vec<Value> {
         let mut changed = Vec::new();
         for (key, (time, event)) in &state.listed {
@@ -160,7 +161,7 @@ impl Shown {
     }
 }
 
-/// An id as events have them, the same whichever sensor speaks.
+/// An id in the form of events, equal for all sensors.
 fn short_id(of: &str) -> String {
     let id = blake3::hash(of.as_bytes()).to_hex();
     id.get(..26).unwrap_or_default().to_ascii_uppercase()
@@ -179,7 +180,7 @@ fn merge(
     said: &MergedExposure<'_>,
     numbers: Option<&ExposureNumbers>,
 ) {
-    // One id, whichever sensor spoke last.
+    // One id for all sensors.
     let id = short_id(&format!("{pair:?}"));
     set(event, "/event/id", json!(id));
     set(event, "/phi/exposure/id", json!(id));
@@ -210,6 +211,16 @@ fn merge(
     }
     let sensors: Vec<&str> = said.sensors.iter().take(MAX_NAMED).copied().collect();
     set(event, "/observer/name", json!(sensors.join(", ")));
+    let patients =
+        numbers.map_or(Count { value: said.patients, estimate: false }, |numbers| numbers.patients);
+    let ends = (pair.client, pair.server);
+    set(
+        event,
+        "/message",
+        json!(exposure_sentence(severity, patients, ends, pair.protocol.as_str())),
+    );
+    let reason = reason_of(event);
+    facts::put(event, "/event", "reason", json!(reason));
 }
 
 fn kinds(numbers: &ExposureNumbers) -> Value {
@@ -221,12 +232,12 @@ fn counted(count: Count) -> Value {
     json!({"value": count.value, "estimated": count.estimate})
 }
 
-/// How many people there are under the key that knows most.
+/// Number of people under the key with most people.
 pub(super) fn people(numbers: &Numbers) -> u64 {
     numbers.keys.iter().map(|key| key.patients.value).max().unwrap_or(0)
 }
 
-/// Everything, as the API answers.
+/// The answer of the API: everything.
 pub(super) fn api(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) -> Value {
     let said = said(state);
     let exposure = |of: &ExposureNumbers, key_id: &str| {
@@ -286,7 +297,7 @@ pub(super) fn api(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) -
         "messages": messages(&state.counters),
         "keys": keys.collect::<Vec<_>>(),
         "exposures": exposures,
-        // Of which a summary says nothing: their sensors run without --summaries.
+        // No summary contains them: their sensors run without --summaries.
         "unmerged_exposures": said.keys().filter(|pair| !by_pair(numbers).contains_key(pair)).count(),
         "sensors": sensors(state, hub, now),
     })
@@ -297,7 +308,7 @@ fn messages(of: &Counters) -> Value {
     Value::Object(counts.collect::<Map<String, Value>>())
 }
 
-/// Messages by what became of them.
+/// Messages by result.
 fn reasons(of: &Counters) -> Vec<(&'static str, u64)> {
     let passed = SkipReason::ALL.into_iter().map(|reason| (reason.as_str(), of.of(reason)));
     std::iter::once(("taken", of.taken)).chain(passed).collect()
@@ -323,7 +334,7 @@ fn sensors(state: &State, hub: &Hub, now: Timestamp) -> Vec<Value> {
     state.sensors.iter().map(sensor).collect()
 }
 
-/// Sensors by what is wrong with them; each counts once for each.
+/// Sensors by what is wrong with them; a sensor may be in several lists.
 pub(super) fn troubles(
     state: &State,
     hub: &Hub,
@@ -339,7 +350,7 @@ pub(super) fn troubles(
     all
 }
 
-/// What the page shows beside exposures, services and hosts.
+/// What the page shows besides exposures, services and hosts.
 pub(super) fn page(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) -> Value {
     let mut shown = sensors(state, hub, now);
     let in_trouble = |sensor: &Value| sensor["troubles"].as_array().map_or(0, Vec::len);
@@ -372,7 +383,7 @@ pub(super) fn page(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) 
     })
 }
 
-/// Metrics in the Prometheus text format, behind those of the program.
+/// Metrics in the Prometheus text format, added to those of the program.
 pub(super) fn metrics(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) -> String {
     let mut text = String::new();
     let head = |name: &str, kind: &str, help: &str| {

@@ -1,5 +1,5 @@
-//! Captures in object stores: S3 and what speaks like it, Google Cloud Storage, Azure. They are streamed into pipes that a
-//! replay reads, and never lie on a disk.
+//! Captures in object stores: S3 and compatible servers, Google Cloud Storage, Azure. They are streamed into pipes that a
+//! replay reads, and never written to a disk.
 //!
 //! Credentials and endpoints come from the environment, as for the tools of each provider (`AWS_ENDPOINT`,
 //! `AWS_ACCESS_KEY_ID`, `GOOGLE_SERVICE_ACCOUNT`, `AZURE_STORAGE_ACCOUNT_NAME`...), or from the machine's own role.
@@ -23,33 +23,33 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// Between two looks whether the replay has opened a pipe.
+/// Interval between checks whether the replay has opened a pipe.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
-/// Between two looks whether it has ended, while the store sends nothing.
+/// Interval between checks whether it has ended, while the store sends nothing.
 const LOOK_WHILE_SILENT: Duration = Duration::from_secs(1);
-/// Time for which a store may send nothing of a capture. The library asks again for what is missing before that.
+/// Longest time for which a store may send nothing of a capture. The library requests the rest again before that.
 const SILENT_FOR: Duration = Duration::from_secs(300);
-/// Time that a request may take from its beginning to its last byte: a capture is read as fast as it is replayed.
+/// Longest time of a request: a capture is read as fast as it is replayed.
 const REQUEST_FOR: &str = "30days";
-/// Time from the beginning of a request within which what broke off is asked for again.
+/// Time from the beginning of a request within which an interrupted transfer is resumed.
 const RETRY_FOR: Duration = Duration::from_secs(30 * 86_400);
-/// Time for which the store may send nothing in answer to one request.
+/// Longest time for which the store may send nothing in one request.
 const READ_WITHIN: &str = "60s";
 /// Both, for the builder of any store.
 const LIMITS: [(ClientConfigKey, &str); 2] =
     [(ClientConfigKey::Timeout, REQUEST_FOR), (ClientConfigKey::ReadTimeout, READ_WITHIN)];
-/// Ends of names that captures have, also compressed.
+/// Ends of names of captures, also compressed ones.
 const CAPTURES: [&str; 9] =
     [".pcap", ".pcapng", ".cap", ".ntar", ".gz", ".zst", ".xz", ".lz4", ".bz2"];
 
-/// Whether a file is one of an object store.
+/// Whether a file is in an object store.
 pub(super) fn is_remote(file: &str) -> bool {
     file.contains("://")
 }
 
 /// The store of an address, and the key or prefix in it.
 fn open(url: &str) -> Result<(Arc<dyn ObjectStore>, Key), String> {
-    // Which of the cryptographic libraries in the program is meant; it may have been said before.
+    // Selects one of the cryptographic libraries in the program, unless that was done before.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let fail = |error: object_store::Error| format!("{url}: {error}");
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("{url}: no address"))?;
@@ -79,7 +79,7 @@ fn open(url: &str) -> Result<(Arc<dyn ObjectStore>, Key), String> {
     Ok((store, key))
 }
 
-/// The captures at an address: an object, or those whose keys lie below it.
+/// The captures at an address: an object, or the objects whose keys are below it.
 pub(super) async fn list(url: &str) -> Result<Vec<Capture>, String> {
     let (store, prefix) = open(url)?;
     let head = url.split('/').take(3).collect::<Vec<_>>().join("/");
@@ -101,7 +101,7 @@ pub(super) async fn list(url: &str) -> Result<Vec<Capture>, String> {
     Ok(captures)
 }
 
-/// Pipes that are fed from object stores.
+/// Pipes with the content of objects.
 pub(super) struct Feeds {
     folder: PathBuf,
     stop: Arc<AtomicBool>,
@@ -110,7 +110,7 @@ pub(super) struct Feeds {
 }
 
 impl Feeds {
-    /// Makes a pipe for each file that is remote, and starts to feed it; the paths that a replay reads.
+    /// Creates a pipe for each remote file and starts to fill it. Returns the paths for the replay.
     pub fn start(files: &[String]) -> Result<(Vec<PathBuf>, Self), String> {
         let mut salt = [0; 8];
         getrandom::fill(&mut salt).map_err(|error| error.to_string())?;
@@ -131,7 +131,7 @@ impl Feeds {
                 paths.push(PathBuf::from(file));
                 continue;
             }
-            // The name stays: results say which run they are of by it.
+            // Keep the name, because results identify the run by it.
             let place = folder.join(n.to_string());
             std::fs::create_dir(&place).map_err(fail)?;
             let pipe = place.join(name_of(file));
@@ -151,7 +151,7 @@ impl Feeds {
         Ok((paths, feeds))
     }
 
-    /// Stops, and says what kept a file from being read to its end.
+    /// Stops, and returns why a file was not read to its end.
     pub fn fault(mut self) -> Option<String> {
         self.end();
         self.faults.lock().unwrap_or_else(PoisonError::into_inner).pop()
@@ -172,7 +172,7 @@ impl Drop for Feeds {
     }
 }
 
-/// Opens a pipe for writing once it has a reader; none if it is stopped before.
+/// Opens a pipe for writing when it has a reader; none if stopped before.
 fn open_pipe(pipe: &Path, stop: &AtomicBool) -> Result<Option<File>, String> {
     loop {
         let flags = i32::try_from(OFlags::NONBLOCK.bits()).unwrap_or(0);
@@ -193,7 +193,7 @@ fn open_pipe(pipe: &Path, stop: &AtomicBool) -> Result<Option<File>, String> {
     }
 }
 
-/// What a future gives; none if it is stopped before.
+/// Result of a future; none if stopped before.
 async fn unless<T>(stop: &AtomicBool, of: impl Future<Output = T>) -> Option<T> {
     let mut of = std::pin::pin!(of);
     while !stop.load(Ordering::Relaxed) {
@@ -216,7 +216,7 @@ fn feed(url: &str, pipe: &Path, stop: &AtomicBool) -> Result<(), String> {
         while let Some(piece) = unless(stop, timeout(SILENT_FOR, next(&mut pieces))).await {
             let piece = piece.map_err(|_| format!("{url}: the store sends nothing more"))?;
             let Some(piece) = piece.transpose().map_err(fail)? else { break };
-            // Whoever read it has ended: why is for it to say.
+            // The reader has ended, and reports why itself.
             if to.write_all(&piece).is_err() {
                 break;
             }

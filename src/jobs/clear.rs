@@ -1,4 +1,4 @@
-//! `phitap jobs clear`: removes the jobs of a queue and what they found.
+//! `phitap jobs clear`: removes the jobs of a queue and their results.
 
 use super::queue::{Queue, Stage, StreamNames};
 use super::status::is_gone;
@@ -10,10 +10,10 @@ use async_nats::jetstream::context::GetStreamErrorKind;
 use async_nats::jetstream::{self, Context, ErrorCode};
 use std::io::Write;
 
-/// Removes all jobs of a queue and their results, and says how many there were.
+/// Removes all jobs of a queue and their results, and writes how many there were.
 ///
 /// # Errors
-/// What the broker said, or if workers are at jobs of the queue.
+/// The broker's error, or that workers run jobs of the queue.
 pub fn clear(clear: &Clear, out: &mut dyn Write) -> Result<(), JobError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let jobs = runtime.block_on(async {
@@ -35,7 +35,7 @@ pub fn clear(clear: &Clear, out: &mut dyn Write) -> Result<(), JobError> {
                 count(running, "job")
             )));
         }
-        // The waiting jobs first: no worker takes one whose record is gone.
+        // The waiting jobs first, so that no worker takes one whose record is gone.
         for stream in names.streams() {
             if exists(&context, &stream).await? {
                 let gone = answer(context.delete_stream(&stream)).await;
@@ -51,7 +51,7 @@ pub fn clear(clear: &Clear, out: &mut dyn Write) -> Result<(), JobError> {
     Ok(())
 }
 
-/// Whether a stream exists. A broker that does not say so is an error: its jobs may be there.
+/// Whether a stream exists. No answer is an error, because its jobs may exist.
 async fn exists(context: &Context, stream: &str) -> Result<bool, JobError> {
     let asked = async {
         match context.get_stream(stream).await {

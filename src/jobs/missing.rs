@@ -1,5 +1,5 @@
-//! Files that one worker does not see. Another one may have the file server mounted, so this is no failed try: the job
-//! goes back into the queue, and is given up when no worker that is there sees its files.
+//! Jobs whose files a worker does not see. Another worker may have the file server mounted, so this is no failed try: the
+//! job returns to the queue, and is given up when no running worker sees its files.
 
 use super::queue::Record;
 use rustix::fs::{Access, access};
@@ -7,24 +7,24 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-/// A job is given up after this time at the earliest, seconds: other workers may be starting.
+/// Shortest time before a job is given up, seconds: other workers may be starting.
 const AT_LEAST: i64 = 10;
-/// A worker gives a job back for this time, and a longer one once other workers had time to start.
+/// Time for which a worker returns a job; the longer one after other workers had time to start.
 const SOON: Duration = Duration::from_secs(2);
 const LATER: Duration = Duration::from_secs(15);
-/// Workers that are noted with a job. If more run and none sees its files, it waits until some of them have ended.
+/// Most workers recorded with a job. If more run and none sees its files, it waits until some of them have ended.
 pub(super) const MAX_NOTED: usize = 1024;
 
-/// What becomes of a job whose files a worker does not see.
+/// What happens to a job whose files a worker does not see.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Verdict {
-    /// It waits for another worker; it may be taken again after this time.
+    /// It waits for another worker, and may be taken again after this time.
     Wait(Duration),
     /// No worker sees its files.
     GiveUp,
 }
 
-/// The first of these files that cannot be read here, and why. Those of object stores are the same for every worker.
+/// The first file that cannot be read here, and why. Files in object stores are the same for every worker.
 pub(super) fn missing(files: &[String]) -> Option<String> {
     let mut here = files.iter().filter(|file| !file.contains("://"));
     here.find_map(|file| {
@@ -33,8 +33,8 @@ pub(super) fn missing(files: &[String]) -> Option<String> {
     })
 }
 
-/// Notes that a worker does not see the files of a job, at `now` in seconds since 1970. `present` are the workers that
-/// are there, by name.
+/// Records that a worker does not see the files of a job, at `now` (seconds since 1970). `present`: names of running
+/// workers.
 pub(super) fn note(
     record: &mut Record,
     worker: &str,
@@ -45,7 +45,7 @@ pub(super) fn note(
         record.missed_since = now;
     }
     if record.missed_by.len() >= MAX_NOTED {
-        // Workers that have ended need no place.
+        // Forget workers that have ended.
         record.missed_by.retain(|name| present.contains(name));
     }
     if record.missed_by.len() < MAX_NOTED {

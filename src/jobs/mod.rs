@@ -1,9 +1,9 @@
 //! Archives over many machines: `phitap jobs submit`, `phitap worker`, `phitap jobs status`, `phitap jobs result`.
 //!
-//! A job is a capture, or a set of rotated captures that one flow may cross ([`sets`]). Jobs wait in a work queue of
-//! JetStream ([`queue`]). A worker takes one, replays it in a process of its own ([`replay`]), publishes the
-//! `phi-summary` events that this writes, and acknowledges the job; while it works it says so, and a job whose worker
-//! is gone is taken by another. As results are merged as sets ([`crate::merge`]), a job that was done twice counts once.
+//! A job is a capture, or a set of rotated captures, because a flow may continue in the next file ([`sets`]). Jobs wait in
+//! a work queue of JetStream ([`queue`]). A worker takes one, replays it in its own process ([`replay`]), publishes the
+//! resulting `phi-summary` events, and acknowledges the job. It reports while it works; if it is gone, another worker takes
+//! the job. Results are merged as sets ([`crate::merge`]), so a job that was done twice counts once.
 
 #[cfg(feature = "archives")]
 mod archive;
@@ -36,23 +36,23 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// Characters of a name or a reason in a message.
+/// Most characters of a name or a reason in a message.
 const MAX_SHOWN: usize = 1_024;
 
-/// A job whose worker says nothing for so long is given to another, unless something else was said.
+/// Default of `--gone-after`: time without a report after which a worker's job goes to another.
 pub const GONE_AFTER: Duration = Duration::from_secs(30);
 
-/// The least of them: a worker says four times as often that it is there.
+/// The shortest such time: a worker reports four times within it.
 pub const MIN_GONE_AFTER: Duration = Duration::from_secs(2);
 /// Longest name of a queue, characters.
 const MAX_QUEUE_NAME: usize = 32;
 
-/// The name of a queue. Each has jobs and results of its own, so that one broker serves several archives.
+/// The name of a queue. Each queue has its own jobs and results, so one broker serves several archives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct QueueName(String);
 
 impl QueueName {
-    /// `base` for the queue without a name, else with the name behind `joint`.
+    /// `base`, followed by `joint` and the name of the queue if it has one.
     fn join(&self, base: &str, joint: char) -> String {
         match self.0.as_str() {
             "" => base.to_owned(),
@@ -75,7 +75,7 @@ impl FromStr for QueueName {
     }
 }
 
-/// What `jobs submit` goes by.
+/// Settings of `jobs submit`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Submit {
     /// The broker.
@@ -86,7 +86,7 @@ pub struct Submit {
     pub paths: Vec<String>,
     /// Which captures are read together.
     pub together: Together,
-    /// No messages but errors.
+    /// Write only errors.
     pub quiet: bool,
 }
 
@@ -102,7 +102,7 @@ pub enum Together {
     None,
 }
 
-/// What a worker goes by.
+/// Settings of a worker.
 #[derive(Debug)]
 pub struct Work {
     /// The broker.
@@ -115,52 +115,52 @@ pub struct Work {
     pub key_file: PathBuf,
     /// Options of `replay`, from a file.
     pub config: Option<PathBuf>,
-    /// What these options come to, with which every replay runs.
+    /// The settings that follow from these options, for every replay.
     pub replay: Config,
     /// Threads of one replay.
     pub threads: Option<usize>,
     /// How often a job is tried before it is given up.
     pub tries: u32,
-    /// A job whose worker says nothing for so long is given to another.
+    /// Time without a report after which a worker's job goes to another.
     pub gone_after: Duration,
     /// End when no job waits.
     pub until_empty: bool,
-    /// No messages but errors.
+    /// Write only errors.
     pub quiet: bool,
 }
 
-/// What `jobs clear` goes by.
+/// Settings of `jobs clear`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Clear {
     /// The broker.
     pub broker: broker::Settings,
-    /// The queue that is emptied.
+    /// The queue to empty.
     pub queue: QueueName,
-    /// Also while workers are at jobs of it.
+    /// Also while workers run its jobs.
     pub force: bool,
 }
 
-/// What `jobs status` goes by.
+/// Settings of `jobs status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ask {
     /// The broker.
     pub broker: broker::Settings,
-    /// The queue that is asked about.
+    /// The queue.
     pub queue: QueueName,
     /// JSON instead of text.
     pub json: bool,
 }
 
-/// How a merged result is written.
+/// Settings of `jobs result`.
 #[derive(Debug)]
 pub struct AskResult {
     /// The broker.
     pub broker: broker::Settings,
     /// The queue whose results are merged.
     pub queue: QueueName,
-    /// How.
+    /// Format of the result.
     pub shape: MergeShape,
-    /// Exposures at most.
+    /// Most exposures listed.
     pub limit: Option<usize>,
 }
 
@@ -173,10 +173,10 @@ pub enum JobError {
     /// JetStream refused something.
     #[error("{}", shown(.0))]
     Stream(String),
-    /// A path holds nothing to read.
+    /// A path contains nothing to read.
     #[error("{}", shown(.0))]
     Path(String),
-    /// Workers are at jobs that would be removed.
+    /// Workers run jobs that would be removed.
     #[error("{0}")]
     Busy(String),
     /// No job has a result.
@@ -188,19 +188,19 @@ pub enum JobError {
     /// The result cannot be shown.
     #[error(transparent)]
     Review(#[from] ReviewError),
-    /// Something of the system is missing.
+    /// An error of the system.
     #[error(transparent)]
     System(#[from] std::io::Error),
 }
 
 impl JobError {
-    /// Whether the value of an option means nothing, as for a replay.
+    /// Whether the value of an option is invalid, as for a replay.
     pub fn is_usage(&self) -> bool {
         matches!(self, Self::Replay(error) if error.is_usage())
     }
 }
 
-/// A name or a reason in a message: names of files come from elsewhere and must not steer a terminal.
+/// A name or a reason in a message. File names come from elsewhere and must not control a terminal.
 fn shown(text: &str) -> String {
     foreign(text, MAX_SHOWN)
 }

@@ -1,4 +1,4 @@
-//! Jobs at the broker: the queue, what became of each, and results.
+//! Jobs at the broker: the queue, the record of each job, and results.
 
 use super::sets::Capture;
 use super::{JobError, QueueName};
@@ -22,13 +22,13 @@ use tokio::task::JoinSet;
 /// Streams and buckets of a queue.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) struct StreamNames {
-    /// The stream of jobs that wait, and its subject.
+    /// The stream of waiting jobs, and its subject.
     pub jobs: String,
     jobs_subject: String,
     /// The stream of results, and its subject.
     pub results: String,
     results_subject: String,
-    /// The bucket with what became of each job.
+    /// The bucket of records, one for each job.
     pub bucket: String,
     /// The bucket of running workers.
     pub workers: String,
@@ -36,8 +36,8 @@ pub(super) struct StreamNames {
 
 impl StreamNames {
     pub fn of(queue: &QueueName) -> Self {
-        // Not below `phitap.`, which a stream of events may take whole. A subject with a name has one word more than
-        // one without, so that none is another one's.
+        // Not below `phitap.`, because a stream of events may take all of it. A subject with a name has one word more
+        // than one without, so that no two are equal.
         let subjects = queue.join("phitap-jobs", '.');
         Self {
             jobs: queue.join("PHITAP_JOBS", '_'),
@@ -49,7 +49,7 @@ impl StreamNames {
         }
     }
 
-    /// All streams of the broker that belong to the queue; a bucket is one (NATS ADR-8).
+    /// All streams of the queue; a bucket is a stream too (NATS ADR-8).
     pub fn streams(&self) -> [String; 4] {
         let bucket = |name: &str| format!("KV_{name}");
         [self.jobs.clone(), self.results.clone(), bucket(&self.bucket), bucket(&self.workers)]
@@ -58,26 +58,26 @@ impl StreamNames {
 
 /// The consumer that all workers share.
 const WORKERS: &str = "workers";
-/// Longest list of the files of a job, bytes: a message of the broker has a megabyte.
+/// Longest list of the files of a job, bytes. A message has at most a megabyte.
 const MAX_JOB: usize = 900_000;
 /// A worker that has not announced itself for this long counts as gone.
 const PRESENT_FOR: Duration = Duration::from_secs(120);
-/// Records that are asked for at once.
+/// Most records requested at once.
 const MAX_ASKED: usize = 64;
-/// Lines of a result that one message holds, bytes: a message of the broker has a megabyte.
+/// Most bytes of a result in one message. A message has at most a megabyte.
 const MAX_MESSAGE: usize = 512 << 10;
-/// Messages of a result that wait for their acknowledgement.
+/// Most messages of a result that wait for acknowledgement.
 const MAX_UNACKNOWLEDGED: usize = 4;
 
 /// A job.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Job {
-    /// Of its files and their sizes: the same files again are the same job.
+    /// Hash of its files and their sizes: the same files make the same job.
     pub id: String,
     /// Paths and addresses.
     pub files: Vec<String>,
-    /// Of all of them.
+    /// Size of all of them.
     pub bytes: u64,
 }
 
@@ -97,21 +97,21 @@ impl Job {
     }
 }
 
-/// Where a job is.
+/// State of a job.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(super) enum Stage {
     /// It waits for a worker.
     Queued,
-    /// A worker is at it.
+    /// A worker runs it.
     Running,
-    /// Its result is there.
+    /// Its result is stored.
     Done,
     /// It was given up.
     Failed,
 }
 
-/// What became of a job.
+/// The record of a job.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
     pub stage: Stage,
@@ -119,29 +119,29 @@ pub(super) struct Record {
     pub first: String,
     pub files: usize,
     pub bytes: u64,
-    /// How often it was taken.
+    /// Number of tries.
     pub tries: u32,
-    /// Who took it last.
+    /// The worker that took it last.
     #[serde(default)]
     pub worker: String,
-    /// Seconds since 1970: when the stage began, and when the worker last reported.
+    /// When the stage began, and when the worker last reported; seconds since 1970.
     pub since: i64,
     pub seen: i64,
     /// How long the last try took, seconds.
     #[serde(default)]
     pub seconds: f64,
-    /// When the last try ended, seconds since 1970 with their fraction.
+    /// When the last try ended, seconds since 1970.
     #[serde(default)]
     pub ended: f64,
-    /// What was wrong.
+    /// Why it failed or was read in part.
     #[serde(default)]
     pub reason: String,
-    /// Workers that do not see its files, and the time at which that was noticed first.
+    /// Workers that do not see its files, and when the first of them reported that.
     #[serde(default)]
     pub missed_by: BTreeSet<String>,
     #[serde(default)]
     pub missed_since: i64,
-    /// Flows whose beginning, or whose end, its captures do not hold.
+    /// Flows whose beginning, or end, is not in its captures.
     #[serde(default)]
     pub begun_before: u64,
     #[serde(default)]
@@ -149,7 +149,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    /// Of a job that waits since `now`, seconds since 1970.
+    /// The record of a job that waits since `now`, seconds since 1970.
     pub fn of(job: &Job, now: i64) -> Self {
         Self {
             stage: Stage::Queued,
@@ -171,7 +171,7 @@ impl Record {
     }
 }
 
-/// The broker, as jobs need it.
+/// A queue at a broker.
 pub(super) struct Queue {
     pub context: Context,
     pub names: StreamNames,
@@ -186,7 +186,7 @@ fn refused(what: &str, error: impl std::fmt::Display) -> JobError {
 }
 
 impl Queue {
-    /// Connects, and makes the streams and the bucket that are not there.
+    /// Connects, and creates missing streams and buckets.
     pub async fn open(settings: &broker::Settings, queue: &QueueName) -> Result<Self, JobError> {
         let client = Access::open(settings)?.connect().await?;
         let context = jetstream::new(client.clone());
@@ -215,7 +215,7 @@ impl Queue {
         })
     }
 
-    /// Adds a job, unless it is there already. Whether it was added.
+    /// Adds a job unless it exists. Returns whether it was added.
     pub async fn add(&self, job: &Job, now: i64) -> Result<bool, JobError> {
         let payload = serde_json::to_vec(job).unwrap_or_default();
         if payload.len() > MAX_JOB {
@@ -236,12 +236,12 @@ impl Queue {
             },
             None => None,
         };
-        // The message first: a job that is listed and in no queue would wait for ever.
+        // The message first: a job with a record but without a message would wait for ever.
         let sent =
             answer(self.context.publish(self.names.jobs_subject.clone(), payload.into())).await;
         let stored = answer(sent.map_err(|error| refused(&self.names.jobs, error))?).await;
         stored.map_err(|error| refused(&self.names.jobs, error))?;
-        // A worker may have taken it by now: what it noted is newer.
+        // A worker may have taken it already; then its record is newer.
         let _ = match again {
             Some(of) => answer(self.bucket.update(&job.id, value.into(), of)).await.is_ok(),
             None => answer(self.bucket.create(&job.id, value.into())).await.is_ok(),
@@ -249,7 +249,7 @@ impl Queue {
         Ok(true)
     }
 
-    /// What became of a job.
+    /// The record of a job.
     pub async fn record(&self, id: &str) -> Result<Option<Record>, JobError> {
         let value = answer(self.bucket.get(id))
             .await
@@ -257,14 +257,14 @@ impl Queue {
         Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
     }
 
-    /// Notes what became of a job.
+    /// Stores the record of a job.
     pub async fn note(&self, id: &str, record: &Record) -> Result<(), JobError> {
         let value = serde_json::to_vec(record).unwrap_or_default();
         let put = answer(self.bucket.put(id, value.into())).await;
         put.map(drop).map_err(|error| refused(&self.names.bucket, error))
     }
 
-    /// What became of all jobs, by id.
+    /// All records, by id.
     pub async fn records(&self) -> Result<Vec<(String, Record)>, JobError> {
         let mut records = Vec::new();
         for (id, value) in values(&self.bucket).await? {
@@ -306,7 +306,7 @@ impl Queue {
         consumer.map_err(|error| refused(&self.names.jobs, error))
     }
 
-    /// Waits for a job, at most for this time.
+    /// Waits for a job for at most this time.
     pub async fn take(
         &self,
         consumer: &PullConsumer,
@@ -318,34 +318,34 @@ impl Queue {
         message.map_err(|error| refused(&self.names.jobs, error))
     }
 
-    /// Whether no job waits or is at a worker: what is done or given up is no longer in the queue.
+    /// Whether no job waits or runs: jobs that are done or given up are no longer in the queue.
     pub async fn is_empty(&self) -> Result<bool, JobError> {
         let info =
             answer(self.jobs.get_info()).await.map_err(|error| refused(&self.names.jobs, error))?;
         Ok(info.state.messages == 0)
     }
 
-    /// Sends what waits to be sent.
+    /// Sends everything that is buffered.
     pub async fn flush(&self) {
         let _ = answer(self.client.flush()).await;
     }
 }
 
-/// The key of a worker: keys of a bucket have fewer characters than names.
+/// The key of a worker: keys of a bucket allow fewer characters than names.
 fn key_of(worker: &str) -> String {
     blake3::hash(worker.as_bytes()).to_hex().chars().take(24).collect()
 }
 
 /// All values of a bucket, by key.
 ///
-/// The broker is asked for the names of the keys. A subscription to them would wait for ever when a worker notes
-/// something while they are listed: of a key that is replaced the broker counts a message that never comes.
+/// Requests the names of the keys, because a subscription to them would wait for ever if a worker stores a record
+/// meanwhile: the broker counts a message for the replaced key that never comes.
 async fn values(bucket: &Store) -> Result<Vec<(String, Bytes)>, JobError> {
     let fail = |error: String| refused(&bucket.name, error);
     let all = format!("{}>", bucket.prefix);
     let mut subjects = answer(bucket.stream.info_with_subjects(all)).await.map_err(fail)?;
     let (mut asked, mut values) = (JoinSet::new(), Vec::new());
-    // A page of names is asked for when the one before it was read.
+    // Names come in pages; the next is requested when the last was read.
     while let Some(subject) =
         answer(async { Ok::<_, String>(next(&mut subjects).await) }).await.map_err(fail)?
     {
@@ -363,7 +363,7 @@ async fn values(bucket: &Store) -> Result<Vec<(String, Bytes)>, JobError> {
     Ok(values)
 }
 
-/// A value that was asked for; none if it is gone.
+/// A requested value; none if it is gone.
 async fn answered(
     asked: &mut JoinSet<(Result<Option<Bytes>, String>, String)>,
 ) -> Result<Option<(String, Bytes)>, String> {
@@ -372,7 +372,7 @@ async fn answered(
     Ok(value?.map(|value| (key, value)))
 }
 
-/// The result of a job on its way to the broker: lines of a megabyte at most, many in one message.
+/// Sends the result of a job: many lines in one message, each of a megabyte at most.
 pub(super) struct Results<'a> {
     queue: &'a Queue,
     job: &'a str,
@@ -412,7 +412,7 @@ impl<'a> Results<'a> {
             self.stored().await?;
         }
         let lines = std::mem::take(&mut self.lines);
-        // The same whoever does the job: a message is full by its bytes, not by the clock.
+        // The same for each worker that does the job: messages are divided by bytes, not by the clock.
         let hash: String = blake3::hash(&lines).to_hex().chars().take(12).collect();
         let id = format!("{}-{}-{hash}", self.job, self.sent);
         let mut headers = HeaderMap::new();
@@ -425,14 +425,14 @@ impl<'a> Results<'a> {
         Ok(())
     }
 
-    /// Waits until the broker has the first of the messages that wait.
+    /// Waits until the broker has stored the first waiting message.
     async fn stored(&mut self) -> Result<(), JobError> {
         let Some(first) = self.waiting.pop_front() else { return Ok(()) };
         answer(first).await.map(drop).map_err(|error| refused(&self.queue.names.results, error))
     }
 }
 
-/// The next of a stream of things.
+/// The next item of a stream.
 pub(super) async fn next<S: Items + Unpin>(items: &mut S) -> Option<S::Item> {
     std::future::poll_fn(|context| Pin::new(&mut *items).poll_next(context)).await
 }

@@ -1,4 +1,4 @@
-//! One job in a process of its own: what ends it does not end the worker.
+//! The replay of one job in its own process, so that a crash does not end the worker.
 
 use super::Work;
 use crate::pipeline::stopwatch;
@@ -12,21 +12,21 @@ use std::time::Duration;
 use tokio::sync::mpsc::{Receiver, channel};
 use tokio::sync::oneshot;
 
-/// Lines that wait to be published.
+/// Most lines that wait to be published.
 const MAX_WAITING: usize = 64;
 /// Longest line of an event, bytes.
 const MAX_LINE: u64 = 1 << 20;
-/// The end of what a replay says on standard error, bytes.
+/// How much is kept of the end of a replay's standard error, bytes.
 const MAX_SAID: usize = 2_048;
-/// Time that a process has to end once it has closed its output, or was killed.
+/// Longest time until a process ends after it closed its output or was killed.
 const END_WITHIN: Duration = Duration::from_secs(30);
-/// First and longest pause between two looks whether it has ended.
+/// First and longest pause between checks whether it has ended.
 const LOOK_AFTER: Duration = Duration::from_millis(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
-/// How often exposures are written again: not at all, as the worker takes summaries only.
+/// Interval of exposure updates: never, because the worker uses summaries only.
 const UPDATE_EVERY: &str = "3650d";
 
-/// The arguments of the replay of every job, without its files.
+/// The arguments of every replay, without the files.
 pub fn replay_arguments(
     key_file: &Path,
     config: Option<&Path>,
@@ -48,20 +48,20 @@ pub fn replay_arguments(
     arguments
 }
 
-/// A replay that runs.
+/// A running replay.
 pub(super) struct Replay {
     child: Child,
-    /// What it found.
+    /// Its lines.
     pub lines: Receiver<Line>,
-    /// What it said last on standard error.
+    /// The end of its standard error.
     said: oneshot::Receiver<String>,
 }
 
-/// What a replay says.
+/// A line of a replay.
 pub(super) enum Line {
     /// A `phi-summary` event, with the end of its line.
     Summary(Vec<u8>),
-    /// How many flows began before the captures, and how many had not ended with them.
+    /// Number of flows that began before the captures, and of those that did not end in them.
     Cut { begun_before: u64, unended: u64 },
 }
 
@@ -83,14 +83,14 @@ impl Line {
 pub(super) enum Ended {
     /// Everything was read.
     Whole,
-    /// A part could not be read, and never can.
+    /// A part could not be read; another try would not help.
     Partly(String),
-    /// It could not be done.
+    /// The replay failed.
     Failed(String),
 }
 
 impl Replay {
-    /// Starts a replay of `files`, which ends with the thread that calls this: the main one.
+    /// Starts a replay of `files`. It ends when the calling thread, the main one, ends.
     ///
     /// # Errors
     /// If the process cannot be started.
@@ -99,7 +99,7 @@ impl Replay {
         command
             .args(replay_arguments(&work.key_file, work.config.as_deref(), work.threads))
             .args(["--ends-with", &std::process::id().to_string()]);
-        // A name that begins with a dash is no option.
+        // A file name may begin with a dash.
         command.arg("--").args(files);
         let mut child =
             command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
@@ -123,19 +123,19 @@ impl Replay {
         let (say, said) = oneshot::channel();
         if let Some(err) = child.stderr.take() {
             std::thread::Builder::new().name("phitap-job-err".into()).spawn(move || {
-                // The worker may have gone on.
+                // The worker may no longer wait for it.
                 let _ = say.send(end_of(err));
             })?;
         }
         Ok(Self { child, lines, said })
     }
 
-    /// Ends it.
+    /// Kills the process.
     pub fn kill(&mut self) {
         let _ = self.child.kill();
     }
 
-    /// How it ended. Its lines must have been taken before.
+    /// Waits for the end. All lines must have been received before.
     pub async fn end(mut self) -> Ended {
         let status = self.status().await;
         let said = tokio::time::timeout(END_WITHIN, &mut self.said).await;
@@ -168,7 +168,7 @@ impl Replay {
 impl Drop for Replay {
     fn drop(&mut self) {
         self.kill();
-        // One that the system does not let go, as it waits for a file server, must not hold the worker.
+        // A process that cannot end because it waits for a file server must not block the worker.
         let begun = stopwatch();
         while matches!(self.child.try_wait(), Ok(None)) && begun.elapsed() < END_WITHIN {
             std::thread::sleep(LOOK_AFTER);
@@ -176,7 +176,7 @@ impl Drop for Replay {
     }
 }
 
-/// The end of what can be read.
+/// Reads everything and keeps the end.
 fn end_of(mut from: impl io::Read) -> String {
     let mut end: VecDeque<u8> = VecDeque::new();
     let mut piece = [0; 1_024];

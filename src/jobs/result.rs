@@ -1,4 +1,4 @@
-//! `phitap jobs result`: what all jobs found, merged.
+//! `phitap jobs result`: the merged result of all jobs.
 
 use super::queue::{Queue, StreamNames, next};
 use super::status::Progress;
@@ -11,13 +11,13 @@ use async_nats::jetstream::consumer::{DeliverPolicy, pull};
 use std::io::Write;
 use std::time::Duration;
 
-/// Longest wait for the next message of a result: what the broker no longer holds never comes.
+/// Longest wait for the next message of a result. A message that the broker has removed never comes.
 const NEXT_WITHIN: Duration = Duration::from_secs(30);
 
-/// Merges the results of all jobs and writes them. Notes how many jobs have no whole result.
+/// Merges the results of all jobs and writes them, with the number of jobs without a whole result.
 ///
 /// # Errors
-/// What the broker said, or if there is no result yet.
+/// The broker's error, or that there is no result yet.
 pub fn result(
     ask: &AskResult,
     out: &mut dyn Write,
@@ -38,7 +38,7 @@ pub fn result(
     Ok(if missing.is_some() { Answer::Partial } else { answer })
 }
 
-/// Why there is no result.
+/// Says why there is no result.
 pub(super) fn none(progress: &Progress, missing: Option<String>, stream: &str) -> String {
     match (missing, progress.all()) {
         (Some(missing), _) => {
@@ -52,16 +52,16 @@ pub(super) fn none(progress: &Progress, missing: Option<String>, stream: &str) -
     }
 }
 
-/// Reads what all jobs found. How far they are, and how many messages there were.
+/// Reads the results of all jobs. Returns their progress and the number of messages.
 async fn read(ask: &AskResult, merged: &mut Merged) -> Result<(Progress, u64), JobError> {
     let queue = Queue::open(&ask.broker, &ask.queue).await?;
     let results = &queue.names.results;
     let fail = |error: &dyn std::fmt::Display| JobError::Stream(format!("{results}: {error}"));
-    // Before the results: of a job that is noted as done now, all is stored.
+    // Before the results: everything is stored of a job that is recorded as done now.
     let progress = Progress::of(&queue.records().await?, wall_clock().0 / 1_000_000_000);
     let stream = answer(queue.context.get_stream(results)).await.map_err(|e| fail(&e))?;
     let state = answer(stream.get_info()).await.map_err(|e| fail(&e))?.state;
-    // Where everything was removed, nothing comes.
+    // If everything was removed, no message comes.
     let last = if state.messages == 0 { 0 } else { state.last_sequence };
     let config = pull::OrderedConfig { deliver_policy: DeliverPolicy::All, ..Default::default() };
     let consumer = answer(stream.create_consumer(config)).await.map_err(|e| fail(&e))?;

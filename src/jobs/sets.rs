@@ -1,4 +1,4 @@
-//! Which captures belong together: a flow may cross from one file of a rotated set to the next.
+//! Which captures belong together: a flow may continue in the next file of a rotated set.
 
 use super::Together;
 use std::cmp::Ordering;
@@ -11,8 +11,8 @@ pub(super) struct Capture {
     pub bytes: u64,
 }
 
-/// Captures by the set to which they belong; each set in the order of its numbers, the largest set first: what takes
-/// longest must not be begun when the other workers are done.
+/// Groups captures into sets, each in the order of its numbers. The largest set is first, because the longest job must
+/// not start when the other workers are done.
 pub(super) fn sets(captures: Vec<Capture>, together: Together) -> Vec<Vec<Capture>> {
     let mut sets: BTreeMap<String, Vec<Capture>> = BTreeMap::new();
     for capture in captures {
@@ -37,10 +37,10 @@ fn folder(path: &str) -> (&str, &str) {
     path.rsplit_once('/').unwrap_or(("", path))
 }
 
-/// Ends of names to which `tcpdump -C` adds a number, of all but the first file.
+/// Ends of names to which `tcpdump -C` appends a number in all files but the first.
 const COUNTED: [&str; 4] = [".pcap", ".pcapng", ".cap", ".dmp"];
 
-/// The path with a sign in place of every number of its last part.
+/// The path with a sign instead of each number in its last part.
 fn pattern(path: &str) -> String {
     let (folder, name) = folder(path);
     let mut pattern = format!("{folder}/");
@@ -59,7 +59,7 @@ fn pattern(path: &str) -> String {
     pattern
 }
 
-/// The path with a zero where the first of counted files has no number.
+/// The path with a zero if it is the first of counted files, which has no number.
 fn counted(path: &str) -> String {
     let mut path = path.to_owned();
     for end in COUNTED {

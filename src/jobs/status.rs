@@ -1,4 +1,4 @@
-//! `phitap jobs status`: how far the jobs are, how fast it goes, and what failed.
+//! `phitap jobs status`: progress, rate, and what failed.
 
 use super::queue::{Queue, Record, Stage};
 use super::{Ask, GONE_AFTER, JobError};
@@ -8,24 +8,25 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::Write;
 
-/// Jobs that are named, of each kind.
+/// Most jobs named, of each kind.
 const MAX_NAMED: usize = 20;
-/// Characters of a path and of a reason.
+/// Most characters of a path and of a reason.
 const MAX_TEXT: usize = 160;
 
-/// The speed is that of the jobs which ended within this time before the last one, seconds: the number of workers changes.
+/// The rate is that of jobs which ended within this time before the last one, because the number of workers changes;
+/// seconds.
 const RECENT: f64 = 3_600.0;
-/// A job takes so long at least and at most, seconds.
+/// Shortest and longest time of a job, seconds.
 const BRIEFEST: f64 = 1e-3;
 const LONGEST: f64 = 1e9;
 
-/// Whether the worker of a job has said nothing for too long, at `now` in seconds since 1970.
+/// Whether the worker of a job has not reported for too long, at `now` in seconds since 1970.
 pub(super) fn is_gone(of: &Record, now: i64) -> bool {
     let gone = i64::try_from(GONE_AFTER.as_secs() * 2).unwrap_or(i64::MAX);
     of.stage == Stage::Running && now.saturating_sub(of.seen) > gone
 }
 
-/// Bytes a second of all workers together, over the time in which there was one at work; none before a job is done.
+/// Bytes a second of all workers together while at least one ran; none before a job is done.
 fn speed<'a>(done: impl Iterator<Item = &'a Record>) -> Option<f64> {
     let time = |of: &Record| {
         let end = if of.ended > 0.0 { of.ended } else { of.seen as f64 };
@@ -45,29 +46,31 @@ fn speed<'a>(done: impl Iterator<Item = &'a Record>) -> Option<f64> {
     (bytes > 0.0).then(|| bytes / busy.max(BRIEFEST))
 }
 
-/// What all jobs come to.
+/// Progress of all jobs.
 #[derive(Default, Debug, PartialEq)]
 pub(super) struct Progress {
     /// Jobs and bytes by stage.
     pub jobs: BTreeMap<Stage, (u64, u64)>,
-    /// Bytes a second of all workers together while there was one at work.
+    /// Bytes a second of all workers together while at least one ran.
     pub rate: Option<f64>,
-    /// Seconds until all is done, if a worker is at work.
+    /// Seconds until all is done, while a worker runs a job.
     pub left: Option<f64>,
-    /// Done, but not all of it could be read.
+    /// Jobs that are done, but could not be read whole.
     pub partly: Vec<(String, String)>,
     pub failed: Vec<(String, String)>,
-    /// Flows with payload whose beginning, and whose end, the captures of their job do not hold.
+    /// Flows with payload whose beginning, and whose end, is not in the captures of their job.
     pub begun_before: u64,
     pub unended: u64,
-    /// At most so many of them are one flow that crosses from one job to another.
+    /// Upper bound for flows that continue from one job in another.
     pub crossing: u64,
-    /// Their workers have said nothing for too long.
+    /// Jobs whose workers have not reported for too long.
     pub lost: Vec<(String, String)>,
-    /// They wait for a worker that sees their files.
+    /// Jobs that wait for a worker that sees their files.
     pub unseen: Vec<(String, String)>,
-    /// Jobs wait, and no worker is at work.
+    /// Whether jobs wait and none runs.
     pub idle: bool,
+    /// Workers that run, with a job or without.
+    pub workers: usize,
 }
 
 impl Progress {
@@ -88,7 +91,7 @@ impl Progress {
                 Stage::Running | Stage::Queued => open = open.saturating_add(of.bytes),
             }
             if is_gone(of, now) {
-                let reason = format!("worker {} says nothing any more", of.worker);
+                let reason = format!("worker {} no longer reports", of.worker);
                 all.lost.push((of.first.clone(), reason));
             }
             working |= of.stage == Stage::Running && !is_gone(of, now);
@@ -96,7 +99,7 @@ impl Progress {
                 all.unseen.push((of.first.clone(), of.reason.clone()));
             }
         }
-        // An end in one job and a beginning in another make one crossing.
+        // An end in one job and a beginning in another may be one flow.
         let others = all.begun_before.saturating_add(all.unended).saturating_sub(most);
         all.crossing = others.min(all.begun_before).min(all.unended);
         all.rate = speed(records.iter().map(|(_, of)| of).filter(|of| of.stage == Stage::Done));
@@ -110,7 +113,7 @@ impl Progress {
         self.jobs.values().map(|(jobs, _)| jobs).sum()
     }
 
-    /// How many jobs have no whole result, by what became of them; none if all have.
+    /// Number of jobs without a whole result, by state; none if all have one.
     pub fn missing(&self) -> Option<String> {
         let parts: Vec<String> = [
             (self.stage(Stage::Queued).0, "waiting"),
@@ -131,15 +134,17 @@ impl Progress {
     }
 }
 
-/// Writes how far the jobs are. Whether all are done.
+/// Writes the progress. Returns whether no job failed or was read in part.
 ///
 /// # Errors
-/// What the broker said.
+/// The broker's error.
 pub fn status(ask: &Ask, out: &mut dyn Write) -> Result<bool, JobError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let records =
-        runtime.block_on(async { Queue::open(&ask.broker, &ask.queue).await?.records().await })?;
-    let progress = Progress::of(&records, wall_clock().0 / 1_000_000_000);
+    let (records, workers) = runtime.block_on(async {
+        let queue = Queue::open(&ask.broker, &ask.queue).await?;
+        Ok::<_, JobError>((queue.records().await?, queue.present().await?.len()))
+    })?;
+    let progress = Progress { workers, ..Progress::of(&records, wall_clock().0 / 1_000_000_000) };
     if ask.json {
         writeln!(out, "{}", object(&progress))?;
     } else {
@@ -148,14 +153,13 @@ pub fn status(ask: &Ask, out: &mut dyn Write) -> Result<bool, JobError> {
     Ok(progress.failed.is_empty() && progress.partly.is_empty())
 }
 
-/// How far the jobs are of which these records say what became of them, for people and as JSON, at `now`
-/// (seconds since 1970): what [`status`] writes, without a broker.
+/// What [`status`] writes for these records at `now` (seconds since 1970), as text and as JSON, without a broker.
 pub fn status_of(records: &[&[u8]], now: i64) -> (String, Value) {
     let read = |record: &&[u8]| Some((String::new(), serde_json::from_slice(record).ok()?));
     let records: Vec<(String, Record)> = records.iter().filter_map(read).collect();
     let progress = Progress::of(&records, now);
     let mut written = Vec::new();
-    // Memory takes everything.
+    // Writing to memory cannot fail.
     let _ = text(&progress, &mut written);
     (String::from_utf8_lossy(&written).into_owned(), object(&progress))
 }
@@ -176,7 +180,8 @@ fn object(of: &Progress) -> Value {
         "failed": stage(Stage::Failed),
         "bytes_per_second": of.rate,
         "seconds_left": of.left,
-        "no_worker": of.idle,
+        "workers": of.workers,
+        "no_worker": of.idle && of.workers == 0,
         "flows_begun_before": of.begun_before,
         "flows_unended": of.unended,
         "flows_crossing_at_most": of.crossing,
@@ -187,7 +192,7 @@ fn object(of: &Progress) -> Value {
     })
 }
 
-fn text(of: &Progress, out: &mut dyn Write) -> std::io::Result<()> {
+pub(super) fn text(of: &Progress, out: &mut dyn Write) -> std::io::Result<()> {
     for (name, stage) in [
         ("Queued", Stage::Queued),
         ("Running", Stage::Running),
@@ -204,8 +209,12 @@ fn text(of: &Progress, out: &mut dyn Write) -> std::io::Result<()> {
             None => writeln!(out)?,
         }
     }
-    if of.idle {
-        writeln!(out, "Workers  none is at work: start phitap worker")?;
+    match (of.idle, of.workers) {
+        (false, _) => {}
+        (true, 0) => writeln!(out, "Workers  none runs: start phitap worker")?,
+        // Between two jobs, or two tries of one.
+        (true, 1) => writeln!(out, "Workers  1 runs, and takes the next job in a few seconds")?,
+        (true, n) => writeln!(out, "Workers  {n} run, and take the next jobs in a few seconds")?,
     }
     if of.crossing > 0 {
         writeln!(

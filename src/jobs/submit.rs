@@ -1,4 +1,4 @@
-//! `phitap jobs submit`: captures become jobs.
+//! `phitap jobs submit`: makes jobs of captures.
 
 use super::queue::{Job, Queue};
 use super::sets::{Capture, sets};
@@ -12,15 +12,15 @@ use std::io::Write;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-/// Files that were skipped and are named.
+/// Most skipped files that are named.
 const MAX_NAMED: usize = 3;
-/// Folders within folders that are searched for what was skipped, as for captures.
+/// Most levels of folders searched for skipped files, as for captures.
 const MAX_FOLDERS: usize = 32;
 
-/// Puts captures into the queue, and says how many.
+/// Puts captures into the queue, and writes how many.
 ///
 /// # Errors
-/// A path that cannot be read, or what the broker said.
+/// A path cannot be read, or the broker's error.
 pub fn submit(submit: &Submit, out: &mut dyn Write) -> Result<(), JobError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let mut captures = Vec::new();
@@ -63,7 +63,7 @@ pub fn submit(submit: &Submit, out: &mut dyn Write) -> Result<(), JobError> {
     })
 }
 
-/// The captures at a path of this machine, which workers must see at the same path.
+/// The captures at a path of this machine. Workers must see them at the same path.
 fn local(path: &Path, skipped: &mut Skipped) -> Result<Vec<Capture>, JobError> {
     let fail = |error: std::io::Error| JobError::Path(format!("{}: {error}", path.display()));
     let whole = std::fs::canonicalize(path).map_err(fail)?;
@@ -91,23 +91,23 @@ fn local(path: &Path, skipped: &mut Skipped) -> Result<Vec<Capture>, JobError> {
     Ok(captures)
 }
 
-/// What makes two paths the same file.
+/// Identity of a file.
 fn identity(meta: &Metadata) -> (u64, u64) {
     (meta.dev(), meta.ino())
 }
 
-/// What was found in folders and not submitted.
+/// Files in folders that were not submitted.
 #[derive(Default)]
 struct Skipped {
     /// Files that were submitted or counted.
     known: HashSet<(u64, u64)>,
-    /// Empty ones, and those that are no captures.
+    /// Empty files and those that are no captures.
     other: Names,
-    /// Captures whose names cannot be written in a job.
+    /// Captures whose names are not UTF-8.
     unnamed: Names,
 }
 
-/// How many, and the first of them.
+/// Number of files, and the first of them.
 #[derive(Default)]
 pub(super) struct Names {
     all: u64,
@@ -134,9 +134,9 @@ impl Names {
 }
 
 impl Skipped {
-    /// Counts the files of a folder in which no capture was found.
+    /// Counts the files of a folder without captures.
     fn search(&mut self, folder: &Path, depth: usize) {
-        // A folder that cannot be read was a fault of the search for captures.
+        // The search for captures has reported a folder that cannot be read.
         let Ok(entries) = std::fs::read_dir(folder) else { return };
         let mut entries: Vec<_> = entries.flatten().collect();
         entries.sort_by_key(std::fs::DirEntry::file_name);

@@ -4,7 +4,7 @@ use super::missing::{MAX_NOTED, Verdict, missing, note};
 use super::queue::{Job, Record, Stage, StreamNames};
 use super::result::none;
 use super::sets::{Capture, sets};
-use super::status::Progress;
+use super::status::{Progress, text};
 use super::submit::Names;
 use super::worker::taken;
 use super::{QueueName, Together};
@@ -143,6 +143,18 @@ fn time_without_a_worker_does_not_count_and_old_jobs_do_not_either() {
     let waiting = record(Stage::Queued, (0.0, 0.0), "");
     let idle = of(&[&jobs[..], &[waiting.clone(), waiting.clone()]].concat());
     assert_eq!((idle.rate, idle.left, idle.idle), (Some(40.0), None, true));
+    // Between two jobs no worker has one.
+    let mut idle = idle;
+    for (workers, line) in [
+        (0, "Workers  none runs: start phitap worker\n"),
+        (1, "Workers  1 runs, and takes the next job in a few seconds\n"),
+        (2, "Workers  2 run, and take the next jobs in a few seconds\n"),
+    ] {
+        idle.workers = workers;
+        let mut written = Vec::new();
+        text(&idle, &mut written).expect("memory");
+        assert!(String::from_utf8_lossy(&written).contains(line), "{workers}");
+    }
     let running = record(Stage::Running, (100_000.0, 0.0), "");
     let busy = of(&[&jobs[..], &[waiting, running]].concat());
     assert_eq!((busy.left, busy.idle), (Some(5.0), false));

@@ -19,13 +19,13 @@ use std::time::{Duration, Instant};
 
 /// How long one request for a job waits.
 const ASK_FOR: Duration = Duration::from_secs(2);
-/// The first request of a worker that ends when no job is left; the next wait for a share of the time for which there
-/// was none, so that it ends soon after the others and does not ask all the time while they work.
+/// First wait of a worker that ends when no job is left. Later waits are a share of the time without a job, so that it
+/// ends soon after the others and asks rarely while they work.
 const ASK_LAST_FOR: Duration = Duration::from_millis(20);
 const ASK_LAST_SHARE: u32 = 8;
-/// Between two attempts to reach the broker.
+/// Interval between attempts to reach the broker.
 const RETRY_EVERY: Duration = Duration::from_secs(2);
-/// A job that failed is tried again after this time, times the number of tries.
+/// A failed job is tried again after this time, multiplied by the number of tries.
 const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 
 /// Longest time that a stopped worker waits for the broker.
@@ -36,7 +36,7 @@ const ANNOUNCE_EVERY: Duration = Duration::from_secs(30);
 /// Works until it is stopped, or until no job waits.
 ///
 /// # Errors
-/// What will not pass by itself: credentials that are refused; a key, rules or a filter with which no replay starts.
+/// An error that does not pass by itself: refused credentials; a key, rules or a filter with which no replay starts.
 pub fn work(work: &Work) -> Result<(), JobError> {
     check(work)?;
     let stop = Arc::new(AtomicBool::new(false));
@@ -65,7 +65,7 @@ pub fn work(work: &Work) -> Result<(), JobError> {
     })
 }
 
-/// Reads what every replay reads before its capture: a worker with a mistake in it would fail every job.
+/// Reads what every replay reads before its capture: with a mistake there, every job would fail.
 fn check(work: &Work) -> Result<(), RunError> {
     let config = &work.replay;
     config.filter.as_deref().map(Filter::new).transpose()?;
@@ -148,8 +148,8 @@ fn now() -> i64 {
     wall_clock().0 / 1_000_000_000
 }
 
-/// The record of a job that `worker` takes at `now`, in seconds since 1970, with what is known from `before`. Attempts of
-/// workers that returned the job, because they were stopped or do not see its files, do not count as tries.
+/// The record of a job that `worker` takes at `now` (seconds since 1970). `before` is its last record. If a worker
+/// returned the job because it was stopped or does not see its files, that is no try.
 pub(super) fn taken(
     job: &Job,
     before: Option<Record>,
@@ -163,7 +163,7 @@ pub(super) fn taken(
         worker: worker.to_owned(),
         ..Record::of(job, now)
     };
-    // A job that was submitted again after it was given up begins anew.
+    // A job that was given up and submitted again starts with its first try.
     let before = before.filter(|of| of.stage != Stage::Failed || delivered > 1);
     let Some(before) = before else { return record };
     Record {
@@ -179,7 +179,7 @@ impl Task<'_> {
     async fn perform(&self) -> Result<(), JobError> {
         let delivered = self.message.info().map_or(1, |info| info.delivered);
         let Ok(job) = serde_json::from_slice::<Job>(&self.message.payload) else {
-            complain("a message in the queue is no job; it is passed over");
+            complain("a message in the queue is no job; skipped");
             return self.acknowledge(AckKind::Term).await;
         };
         let before = self.queue.record(&job.id).await?;
@@ -195,7 +195,7 @@ impl Task<'_> {
             record.stage = Stage::Failed;
             if record.reason.is_empty() {
                 let gone = record.tries - 1;
-                record.reason = format!("{gone} workers went away while they were at it");
+                record.reason = format!("{gone} workers went away while they ran it");
             }
             self.queue.note(&job.id, &record).await?;
             complain(&format!("{}: given up: {}", shown(&record.first), shown(&record.reason)));
@@ -208,7 +208,7 @@ impl Task<'_> {
         self.settle(&job, record, ended).await
     }
 
-    /// Leaves a job to a worker that sees its files, if there is one.
+    /// Leaves a job to another worker that sees its files, if there is one.
     async fn pass_on(&self, job: &Job, mut record: Record, reason: String) -> Result<(), JobError> {
         let again = record.missed_by.contains(&self.work.name);
         let present = self.queue.present().await?;
@@ -234,7 +234,7 @@ impl Task<'_> {
         }
     }
 
-    /// Notes how a job ended, and acknowledges it.
+    /// Records how a job ended, and acknowledges it.
     async fn settle(
         &self,
         job: &Job,
@@ -244,7 +244,7 @@ impl Task<'_> {
         record.seen = now();
         record.ended = wall_clock().0 as f64 / 1e9;
         let Some(ended) = ended else {
-            // Stopped: another worker takes it at once.
+            // Stopped: another worker takes the job at once.
             record.stage = Stage::Queued;
             record.tries -= 1;
             self.queue.note(&job.id, &record).await?;
@@ -287,7 +287,7 @@ impl Task<'_> {
         sent.map_err(JobError::Stream)
     }
 
-    /// Replays the files of a job and publishes what comes of it. None if it was stopped.
+    /// Replays the files of a job and publishes the result. None if the worker was stopped.
     async fn replay(&self, job: &Job, record: &mut Record) -> Result<Option<Ended>, JobError> {
         let sources = match Sources::open(&job.files) {
             Ok(sources) => sources,
@@ -297,7 +297,7 @@ impl Task<'_> {
             Ok(replay) => replay,
             Err(error) => return Ok(Some(Ended::Failed(error.to_string()))),
         };
-        // That it runs was noted.
+        // The record already says that it runs.
         let mut beat = stopwatch();
         let mut results = Results::new(self.queue, &job.id);
         loop {
@@ -308,7 +308,7 @@ impl Task<'_> {
             if beat.elapsed() >= self.work.gone_after / 4 {
                 beat = stopwatch();
                 record.seen = now();
-                // If the broker is away for longer than this, another worker does the job as well.
+                // If the broker is away for longer than this, another worker does the job too.
                 answer(self.message.ack_with(AckKind::Progress)).await.map_err(JobError::Stream)?;
                 self.queue.note(&job.id, record).await?;
                 self.heartbeat.show().await?;
@@ -326,7 +326,7 @@ impl Task<'_> {
         results.end().await?;
         let ended = replay.end().await;
         Ok(Some(match sources.fault() {
-            // What the process says follows from that.
+            // The error of the process follows from this one.
             Some(fault) => Ended::Failed(fault),
             None => ended,
         }))
@@ -360,7 +360,7 @@ impl Sources {
         }
     }
 
-    /// What kept a file from being read to its end.
+    /// Why a file was not read to its end.
     fn fault(self) -> Option<String> {
         #[cfg(feature = "archives")]
         return self.feeds.and_then(super::archive::Feeds::fault);

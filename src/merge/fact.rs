@@ -112,7 +112,8 @@ pub struct Seen {
     pub records: u32,
     /// Kinds of identifiers.
     pub kinds: KindSet,
-    /// Severity, 0 to 100.
+    /// Highest score of the exposure's findings so far, 0 to 100, without points for the number of
+    /// patients.
     pub severity: u8,
     /// Traits that distinguish the patient from others.
     pub traits: TraitSet,
@@ -153,14 +154,13 @@ impl Fact {
             last: observation.packets.last.time,
             records: within.records,
             kinds: KindSet::default(),
-            severity: 0,
+            severity: observation.worst,
             traits: TraitSet::default(),
         };
         if let Some(news) = &observation.news {
             let finding = &news.event.finding;
             seen.last = seen.last.max(finding.time);
             seen.kinds = finding.kinds;
-            seen.severity = news.severity;
             seen.traits = TraitSet::from(&finding.traits);
         }
         Some(Self { key, seen })

@@ -4,7 +4,7 @@ use super::CLOCK_TOLERANCE;
 use super::fact::{FactKey, FlowId, Pair, Seen};
 use super::sketch::HashedSet;
 use super::summary::{Form, RunKey, RunNumbers, Section, Sketched, Summary};
-use crate::exposure::Count;
+use crate::exposure::{Count, PatientPoints};
 use crate::identify::{People, Token, Traits};
 use crate::rules::Kind;
 use crate::time::Timestamp;
@@ -20,7 +20,7 @@ pub struct ExposureNumbers {
     pub first: Timestamp,
     /// Packet time of the last record.
     pub last: Timestamp,
-    /// The highest severity of its findings, 0 to 100.
+    /// Severity as of one run that saw everything, 0 to 100.
     pub severity: u8,
     /// Distinct people.
     pub patients: Count,
@@ -69,8 +69,9 @@ impl Numbers {
 impl From<&Summary> for Numbers {
     fn from(summary: &Summary) -> Self {
         let keys = summary.keys.iter().filter(|(_, section)| !section.is_empty());
+        let points = summary.patient_points();
         Self {
-            keys: keys.map(|(key_id, section)| section.numbers(key_id)).collect(),
+            keys: keys.map(|(key_id, section)| section.numbers(key_id, points)).collect(),
             runs: summary.runs.iter().map(|(run, of)| (run.clone(), *of)).collect(),
         }
     }
@@ -84,11 +85,15 @@ impl Section {
         }
     }
 
-    fn numbers(&self, key_id: &str) -> KeyNumbers {
-        match &self.0 {
+    fn numbers(&self, key_id: &str, points: PatientPoints) -> KeyNumbers {
+        let mut numbers = match &self.0 {
             Form::Facts(facts) => of_facts(key_id, facts),
             Form::Sketches(sketches) => of_sketches(key_id, sketches),
+        };
+        for of in &mut numbers.exposures {
+            of.severity = points.score(of.severity, of.patients);
         }
+        numbers
     }
 }
 

@@ -2,6 +2,7 @@
 
 use super::fact::{Fact, FactKey, FlowId, Pair, Seen};
 use super::sketch::HashedSet;
+use crate::exposure::PatientPoints;
 use crate::identify::Token;
 use crate::rules::Kind;
 use crate::time::Timestamp;
@@ -47,6 +48,12 @@ pub struct RunNumbers {
     pub ended: i64,
     /// Whether the run has ended.
     pub over: bool,
+    /// Points that its rules give an exposure of 10 to 499 patients.
+    #[serde(default)]
+    pub patients_10: u8,
+    /// Points for 500 patients and more.
+    #[serde(default)]
+    pub patients_500: u8,
 }
 
 /// An exposure held as sketches.
@@ -327,6 +334,16 @@ impl Summary {
         }
         for (run, figures) in &other.runs {
             self.add_run(run.clone(), *figures);
+        }
+    }
+
+    /// The points for the number of patients. Runs usually have the same rules; otherwise the highest
+    /// points count.
+    pub(super) fn patient_points(&self) -> PatientPoints {
+        let most = |of: fn(&RunNumbers) -> u8| self.runs.values().map(of).max().unwrap_or(0);
+        PatientPoints {
+            patients_10: most(|run| run.patients_10),
+            patients_500: most(|run| run.patients_500),
         }
     }
 

@@ -162,6 +162,34 @@ fn a_run_that_reports_again_counts_once() {
 }
 
 #[test]
+fn many_patients_make_an_exposure_as_severe_as_the_rules_of_the_runs_say() {
+    let of = |patients: u64| -> Vec<Fact> {
+        (0..patients)
+            .map(|n| Fact {
+                seen: Seen { severity: 50, ..fact(1, n as u16, n, 1).seen },
+                ..fact(1, n as u16, n, 1)
+            })
+            .collect()
+    };
+    let severity = |of: &Summary| Numbers::from(of).keys[0].exposures[0].severity;
+    let points = RunNumbers { patients_10: 5, patients_500: 15, ..RunNumbers::default() };
+    for (patients, expected) in [(9, 50), (10, 55), (499, 55), (500, 65)] {
+        // Two sensors: neither of them sees all.
+        let facts = of(patients);
+        let (one, other) = facts.split_at(facts.len() / 2);
+        let mut all = summary(MAX_FACTS, one);
+        all.merge(&summary(MAX_FACTS, other));
+        assert_eq!(severity(&all), 50, "no run has said how many points there are");
+        all.add_run(("s".into(), "r_1".into()), points);
+        all.add_run(("s".into(), "r_2".into()), RunNumbers { packets: 9, ..RunNumbers::default() });
+        assert_eq!(severity(&all), expected, "{patients} patients");
+    }
+    let mut most = summary(MAX_FACTS, &of(10));
+    most.add_run(("s".into(), "r".into()), RunNumbers { patients_10: 255, ..points });
+    assert_eq!(severity(&most), 100, "a forged run");
+}
+
+#[test]
 fn beyond_the_cap_counts_are_estimates_near_the_truth() {
     let facts: Vec<Fact> =
         (0..6_000u32).map(|n| fact((n % 4) as u8, n as u16, u64::from(n % 3_000), 2)).collect();

@@ -49,7 +49,9 @@ pub use event_log::EventLog;
 pub use health::{SensorHealth, SensorStatus};
 pub use progress::Progress;
 pub use queue::{OutputQueue, QueueEnd};
+pub use remedy::{reason_of, urgency};
 pub use run::{InputReport, Interrupted, RunSummary};
+pub use sentence::exposure_sentence;
 pub use serve::{Access, ServeError, Server};
 pub use writer::{Sink, WriteError, check_replaceable, write_atomically};
 

@@ -4,7 +4,9 @@ use crate::closed_set::closed_set;
 use crate::content::{Mark, MarkSet};
 use crate::exposure::{Answers, Exposure, NetworkDirection};
 use crate::protocol::Authentication;
+use crate::rules::Kind;
 use crate::severity::Severity;
+use serde_json::Value;
 
 closed_set! {
     /// An action, as a sentence without its end for the summary and for events.
@@ -65,52 +67,123 @@ impl Remedy {
     }
 }
 
+/// The place of a remedy in a list: the most urgent first, unknown ones last.
+pub fn urgency(remedy: &str) -> usize {
+    Remedy::ALL.iter().position(|known| known.as_str() == remedy).unwrap_or(Remedy::ALL.len())
+}
+
+/// What makes an exposure as severe as it is.
+struct Grounds<'a> {
+    severity: u8,
+    protocol: &'a str,
+    direction: Option<NetworkDirection>,
+    anyone: bool,
+    without_login: bool,
+    credentials: bool,
+    fraud: bool,
+    marks: MarkSet,
+    patients: u64,
+}
+
+impl<'a> From<&'a Exposure> for Grounds<'a> {
+    fn from(e: &'a Exposure) -> Self {
+        let open = e.facts.interfaces.iter().any(|i| i.open);
+        Self {
+            severity: e.severity,
+            protocol: e.protocol,
+            direction: Some(e.direction),
+            anyone: e.access.answers() == Answers::Anyone || open,
+            without_login: e.facts.authentication == Authentication::None,
+            credentials: e.facts.credentials_in_clear,
+            fraud: e.kinds.iter().any(|(kind, _)| kind.opens_accounts()),
+            marks: e.marks.iter().copied().collect(),
+            patients: e.patients.value,
+        }
+    }
+}
+
+impl<'a> From<&'a Value> for Grounds<'a> {
+    fn from(event: &'a Value) -> Self {
+        let text = |path: &str| event.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let list = |path: &str| event.pointer(path).and_then(Value::as_array).into_iter().flatten();
+        let number = |path: &str| event.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+        let direction = text("/network/direction");
+        let open = list("/phi/service/interfaces").any(|i| i["open"] == true);
+        let kinds = event.pointer("/phi/exposure/identifiers").and_then(Value::as_object);
+        let marks = list("/phi/marks").filter_map(|mark| {
+            Mark::ALL.into_iter().find(|known| mark.as_str() == Some(known.as_str()))
+        });
+        Self {
+            severity: u8::try_from(number("/event/severity")).unwrap_or(100).min(100),
+            protocol: text("/network/protocol"),
+            direction: NetworkDirection::ALL.into_iter().find(|d| d.as_str() == direction),
+            anyone: text("/phi/service/access/answers") == Answers::Anyone.as_str() || open,
+            without_login: text("/phi/service/authentication") == Authentication::None.as_str(),
+            credentials: event.pointer("/phi/service/credentials_in_clear")
+                == Some(&Value::Bool(true)),
+            fraud: kinds
+                .into_iter()
+                .flatten()
+                .any(|(kind, _)| Kind::parse(kind).is_some_and(Kind::opens_accounts)),
+            marks: marks.collect(),
+            patients: number("/phi/exposure/patients"),
+        }
+    }
+}
+
 /// Why an exposure is as severe as it is, in one sentence. It shows nothing from the wire.
 pub(in crate::output) fn reason(e: &Exposure) -> String {
-    let open = e.facts.interfaces.iter().any(|i| i.open);
-    let anyone = e.access.answers() == Answers::Anyone || open;
-    let fraud = e.kinds.iter().any(|(kind, _)| kind.opens_accounts());
-    let marks: MarkSet = e.marks.iter().copied().collect();
-    let health = !marks.health().is_empty();
-    let (test, deidentified) = (marks.contains(Mark::Test), marks.contains(Mark::Deidentified));
-    let worse = [
-        (e.direction == NetworkDirection::Inbound, "the client is outside the home networks"),
-        (e.direction == NetworkDirection::Outbound, "the server is outside the home networks"),
-        (e.direction == NetworkDirection::External, "both ends are outside the home networks"),
-        (anyone, "the service answers whoever asks"),
-        (!anyone && e.facts.authentication == Authentication::None, "no login was asked for"),
-        (e.facts.credentials_in_clear, "passwords or keys crossed as well"),
-        (fraud, "numbers that open accounts are among the identifiers"),
-        (health, "health data is beside the identifiers"),
-        (e.patients.value >= 10, "there are many patients"),
-    ];
-    let better = [
-        (test, "the source calls it test data"),
-        (deidentified, "the source calls it de-identified"),
-    ];
-    let of = |list: &[(bool, &'static str)]| -> Vec<&'static str> {
-        list.iter().filter(|(is, _)| *is).map(|(_, text)| *text).collect()
-    };
-    let (worse, better) = (of(&worse), of(&better));
-    let mut text = format!(
-        "Severity {} ({}): patient data crossed in cleartext over {}",
-        e.severity,
-        Severity::of(e.severity).as_str(),
-        e.protocol
-    );
-    if !worse.is_empty() {
-        text.push_str("; ");
-        let (last, others) = worse.split_last().unwrap_or((&"", &[]));
-        if !others.is_empty() {
-            text.push_str(&others.join(", "));
-            text.push_str(" and ");
+    Grounds::from(e).sentence()
+}
+
+/// The same of an exposure's event, whose protocol is a known one or was checked.
+pub fn reason_of(event: &Value) -> String {
+    Grounds::from(event).sentence()
+}
+
+impl Grounds<'_> {
+    fn sentence(&self) -> String {
+        let from = |direction| self.direction == Some(direction);
+        let health = !self.marks.health().is_empty();
+        let worse = [
+            (from(NetworkDirection::Inbound), "the client is outside the home networks"),
+            (from(NetworkDirection::Outbound), "the server is outside the home networks"),
+            (from(NetworkDirection::External), "both ends are outside the home networks"),
+            (self.anyone, "the service answers whoever asks"),
+            (!self.anyone && self.without_login, "no login was asked for"),
+            (self.credentials, "passwords or keys crossed as well"),
+            (self.fraud, "numbers that open accounts are among the identifiers"),
+            (health, "health data is beside the identifiers"),
+            (self.patients >= 10, "there are many patients"),
+        ];
+        let better = [
+            (self.marks.contains(Mark::Test), "the source calls it test data"),
+            (self.marks.contains(Mark::Deidentified), "the source calls it de-identified"),
+        ];
+        let of = |list: &[(bool, &'static str)]| -> Vec<&'static str> {
+            list.iter().filter(|(is, _)| *is).map(|(_, text)| *text).collect()
+        };
+        let (worse, better) = (of(&worse), of(&better));
+        let mut text = format!(
+            "Severity {} ({}): patient data crossed in cleartext over {}",
+            self.severity,
+            Severity::of(self.severity).as_str(),
+            self.protocol
+        );
+        if !worse.is_empty() {
+            text.push_str("; ");
+            let (last, others) = worse.split_last().unwrap_or((&"", &[]));
+            if !others.is_empty() {
+                text.push_str(&others.join(", "));
+                text.push_str(" and ");
+            }
+            text.push_str(last);
         }
-        text.push_str(last);
+        if !better.is_empty() {
+            text.push_str("; less severe as ");
+            text.push_str(&better.join(" and "));
+        }
+        text.push('.');
+        text
     }
-    if !better.is_empty() {
-        text.push_str("; less severe as ");
-        text.push_str(&better.join(" and "));
-    }
-    text.push('.');
-    text
 }

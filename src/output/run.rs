@@ -1,6 +1,6 @@
 //! The summary of a whole run.
 
-use crate::exposure::{Count, Losses, Suppressed};
+use crate::exposure::{Count, Losses, PatientPoints, Suppressed};
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::time::Timestamp;
@@ -110,6 +110,8 @@ pub struct RunSummary {
     pub graded: [u64; 4],
     /// Exposures opened.
     pub exposures: u64,
+    /// Points that an exposure gets for the number of its patients.
+    pub patient_points: PatientPoints,
     /// Suppressed findings, by suppression.
     pub suppressed: Vec<Suppressed>,
     /// Losses of the exposure stage.

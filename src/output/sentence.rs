@@ -7,7 +7,7 @@ use super::{RunSummary, SensorStatus};
 use crate::exposure::{Count, Event, Exposure};
 use crate::merge::Part;
 use crate::severity::Severity;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// The sentence of a part of a summary.
 pub(in crate::output) fn of_summary(part: &Part) -> String {
@@ -48,13 +48,20 @@ pub(in crate::output) fn of_event(event: &Event) -> String {
 }
 
 fn of_exposure(e: &Exposure) -> String {
-    let server: SocketAddr = e.server;
+    exposure_sentence(e.severity, e.patients, (e.client, e.server), e.protocol)
+}
+
+/// The sentence of an exposure between a client and a server.
+pub fn exposure_sentence(
+    severity: u8,
+    seen: Count,
+    (client, server): (IpAddr, SocketAddr),
+    protocol: &str,
+) -> String {
     format!(
-        "{} exposure: data of {} in cleartext between {} and {server} over {}",
-        capitalised(Severity::of(e.severity).as_str()),
-        patients(e.patients),
-        e.client,
-        e.protocol
+        "{} exposure: data of {} in cleartext between {client} and {server} over {protocol}",
+        capitalised(Severity::of(severity).as_str()),
+        patients(seen),
     )
 }
 

@@ -287,15 +287,19 @@ fn people(numbers: &Numbers, ends: &RunEnds, out: &mut dyn Write) -> io::Result<
     for sensor in ends.empty_sensors() {
         runs += u64::from(sensors.insert(sensor));
     }
-    write!(out, "{} of {}", count(runs, "run"), count(sensors.len() as u64, "sensor"))?;
-    writeln!(
-        out,
-        ": {}, {}, {} not judged, {} lost",
-        count(all.packets, "packet"),
-        bytes(all.bytes),
-        bytes(all.unjudged_bytes),
-        count(all.lost_packets, "packet")
-    )?;
+    if runs == 0 {
+        writeln!(out, "How much was read is not known: no run has ended.")?;
+    } else {
+        write!(out, "{} of {}", count(runs, "run"), count(sensors.len() as u64, "sensor"))?;
+        writeln!(
+            out,
+            ": {}, {}, {} not judged, {} lost",
+            count(all.packets, "packet"),
+            bytes(all.bytes),
+            bytes(all.unjudged_bytes),
+            count(all.lost_packets, "packet")
+        )?;
+    }
     if !all.over {
         writeln!(out, "Some of these runs are not over, or were stopped early.")?;
     }

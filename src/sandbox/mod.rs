@@ -9,6 +9,7 @@
 mod calls;
 
 use rustix::thread::{CapabilitySet, CapabilitySets};
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 /// The privileges to drop.
@@ -130,7 +131,7 @@ impl Sandbox {
     }
 
     #[cfg(target_os = "linux")]
-    fn restrict_files(&self) -> &'static str {
+    fn restrict_files(&self) -> Cow<'static, str> {
         use landlock::{
             ABI, Access as _, AccessFs, AccessNet, NetPort, Ruleset, RulesetAttr as _,
             RulesetCreatedAttr as _, RulesetStatus, path_beneath_rules,
@@ -157,14 +158,49 @@ impl Sandbox {
         };
         let status: Result<_, landlock::RulesetError> = restrict();
         match status.map(|status| status.ruleset) {
-            Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => "landlock",
-            Ok(RulesetStatus::NotEnforced) | Err(_) => "no landlock (this kernel has none)",
+            Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => {
+                Cow::Borrowed("landlock")
+            }
+            Ok(RulesetStatus::NotEnforced) => Cow::Borrowed("no landlock (this kernel has none)"),
+            Err(error) => Cow::Owned(format!("no landlock ({error})")),
         }
     }
 
     #[cfg(not(target_os = "linux"))]
-    fn restrict_files(&self) -> &'static str {
-        "no landlock (Linux only)"
+    fn restrict_files(&self) -> Cow<'static, str> {
+        Cow::Borrowed("no landlock (Linux only)")
+    }
+}
+
+/// What the kernel can restrict by Landlock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct LandlockSupport {
+    /// Access to files.
+    pub files: bool,
+    /// TCP connections to ports (Linux 6.7).
+    pub ports: bool,
+}
+
+impl LandlockSupport {
+    /// Asks the kernel, which restricts nothing yet.
+    #[cfg(target_os = "linux")]
+    pub fn of_kernel() -> Self {
+        use landlock::{
+            ABI, Access as _, AccessFs, AccessNet, CompatLevel, Compatible as _, Ruleset,
+            RulesetAttr as _, RulesetError,
+        };
+        let strict = || Ruleset::default().set_compatibility(CompatLevel::HardRequirement);
+        let offers = |rules: Result<Ruleset, RulesetError>| rules.and_then(Ruleset::create).is_ok();
+        Self {
+            files: offers(strict().handle_access(AccessFs::from_all(ABI::V1))),
+            ports: offers(strict().handle_access(AccessNet::ConnectTcp)),
+        }
+    }
+
+    /// Other systems have no Landlock.
+    #[cfg(not(target_os = "linux"))]
+    pub const fn of_kernel() -> Self {
+        Self { files: false, ports: false }
     }
 }
 

@@ -5,7 +5,8 @@
 #![allow(clippy::disallowed_methods, clippy::print_stderr, dead_code)]
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
-use std::io::Read;
+use std::io::{self, Read};
+use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,6 +21,32 @@ const LOOK_AFTER: Duration = Duration::from_millis(1);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Bytes shown from the end of a killed program's output.
 const MAX_SHOWN: usize = 4_000;
+
+/// Longest wait for a client to connect. Programs give up a connection much sooner.
+const CLIENT_WITHIN: Duration = Duration::from_secs(300);
+
+/// The next client of a listener. The test fails if none comes, instead of waiting for ever.
+#[track_caller]
+pub fn client(listener: &TcpListener) -> TcpStream {
+    listener.set_nonblocking(true).expect("listener");
+    let (stream, _) = next_client(|| listener.accept());
+    stream.set_nonblocking(false).expect("stream");
+    stream
+}
+
+/// The same for any listener that does not block.
+#[track_caller]
+pub fn next_client<T>(mut accept: impl FnMut() -> io::Result<T>) -> T {
+    let begun = Instant::now();
+    loop {
+        match accept() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            accepted => return accepted.expect("a client"),
+        }
+        assert!(begun.elapsed() < CLIENT_WITHIN, "no client connects");
+        std::thread::sleep(LOOK_EVERY);
+    }
+}
 
 /// Programs that end.
 pub trait Bounded {

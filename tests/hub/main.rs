@@ -7,227 +7,21 @@
 
 #[path = "../common/mod.rs"]
 mod common;
+mod lab;
 #[cfg(feature = "kafka")]
 mod over_kafka;
 mod sources;
 
-use common::Bounded as _;
 use common::nats::{Nats, left_out};
-use common::ports::port_for_a_program;
-use common::split;
-use common::summaries::{merge, replay};
-use common::{Key, PHITAP, hospital, list, phitap};
+use common::{Bounded as _, Key, PHITAP, hospital, is, list, phitap, split};
+use lab::{
+    Hub, all_read, consumers, events_of, limit, merged, numbers, publish, sensors, shuffled, status,
+};
 use serde_json::{Value, json};
-use std::io::{Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
-
-/// Time within which a hub has read everything.
-const WITHIN: Duration = Duration::from_secs(180);
-
-/// A hub that is killed when dropped.
-struct Hub {
-    child: Child,
-    port: u16,
-    log: PathBuf,
-}
-
-impl Hub {
-    fn start(nats: &Nats, name: &str, store: &Path) -> Self {
-        Self::start_with(nats, name, store, &[])
-    }
-
-    fn start_with(nats: &Nats, name: &str, store: &Path, more: &[&str]) -> Self {
-        Self::run(Command::new(PHITAP), &["--nats", &nats.url()], name, store, more)
-    }
-
-    /// `source`: the options that say where the events come from.
-    fn run(mut program: Command, source: &[&str], name: &str, store: &Path, more: &[&str]) -> Self {
-        let port = port_for_a_program();
-        let log = store.with_extension("log");
-        let to = std::fs::OpenOptions::new().create(true).append(true).open(&log).expect("log");
-        let child = program
-            .arg("hub")
-            .args(source)
-            .args(["--name", name, "--metrics", &port.to_string()])
-            .arg("--store")
-            .arg(store)
-            .args(more)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(to)
-            .start();
-        Self { child, port, log }
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).expect("log")
-    }
-
-    /// Kills it as a crash would.
-    fn kill(&mut self) {
-        self.child.kill().and_then(|()| self.child.wait()).expect("the hub ends");
-    }
-
-    fn get(&self, path: &str) -> Option<(u16, String)> {
-        let mut stream = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
-        stream.set_read_timeout(Some(WITHIN)).ok()?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-            .ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        let (head, body) = answer.split_once("\r\n\r\n")?;
-        Some((head.split(' ').nth(1)?.parse().ok()?, body.to_owned()))
-    }
-
-    fn api(&self) -> Option<Value> {
-        let (status, body) = self.get("/api/v1/hub")?;
-        (status == 200).then(|| serde_json::from_str(&body).expect("JSON"))
-    }
-
-    /// Waits until the API answers as wanted, and returns the answer.
-    fn wait(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        let begun = Instant::now();
-        loop {
-            let api = self.api();
-            if let Some(api) = api.as_ref().filter(|api| wanted(api)) {
-                return api.clone();
-            }
-            let seen = api.map(|mut api| {
-                let exposures = list(&api["exposures"]).len();
-                api["exposures"] = exposures.into();
-                api
-            });
-            assert!(begun.elapsed() < WITHIN, "{what}: {seen:?}\n{}", self.log());
-            assert!(self.child.try_wait().expect("status").is_none(), "ended:\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(200));
-        }
-    }
-}
-
-impl Hub {
-    /// Waits until `path` answers with the wanted status and body.
-    fn answers(&mut self, path: &str, wanted: impl Fn(u16, &str) -> bool) {
-        let begun = Instant::now();
-        loop {
-            let answer = self.get(path);
-            if answer.as_ref().is_some_and(|(status, body)| wanted(*status, body)) {
-                return;
-            }
-            assert!(begun.elapsed() < WITHIN, "{path}: {answer:?}\n{}", self.log());
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-
-    /// Waits until its log contains `part`.
-    fn said(&self, part: &str) {
-        let begun = Instant::now();
-        while !self.log().contains(part) {
-            assert!(begun.elapsed() < WITHIN, "no {part:?} in {}", self.log());
-            std::thread::sleep(Duration::from_millis(100));
-        }
-    }
-}
-
-impl Drop for Hub {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// The events of a replay, as published by a sensor.
-fn events_of(key: &Key, sensor: &str, capture: &Path) -> Vec<String> {
-    replay(key, sensor, capture, &[]).lines().map(str::to_owned).collect()
-}
-
-/// The result of `phitap merge` for these events.
-fn merged(folder: &Path, events: &[String]) -> Value {
-    let file = folder.join("truth.json");
-    std::fs::write(&file, events.join("\n")).expect("written");
-    merge(&[file])
-}
-
-/// The numbers that a hub and `phitap merge` have in common.
-fn numbers(of: &Value) -> Value {
-    let exposures = list(&of["exposures"]).iter().map(|e| {
-        let server = match e["server"].as_str() {
-            Some(text) => text.to_owned(),
-            None => format!("{}:{}", e["server"]["ip"].as_str().expect("ip"), e["server"]["port"]),
-        };
-        let value = |name: &str| e[name]["value"].clone();
-        json!([
-            e["client"],
-            server,
-            e["protocol"],
-            value("patients"),
-            value("findings"),
-            value("records"),
-            value("flows"),
-            e["kinds"],
-        ])
-    });
-    let mut exposures: Vec<Value> = exposures.collect();
-    exposures.sort_by_key(Value::to_string);
-    let key = &of["keys"][0];
-    json!({
-        "patients": key["patients"]["value"], "findings": key["findings"]["value"],
-        "records": key["records"]["value"], "exposures": exposures,
-    })
-}
-
-/// Publishes messages in this order, each acknowledged by the stream.
-fn publish(nats: &Nats, messages: &[String]) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    runtime.block_on(async {
-        let client = async_nats::connect(nats.url()).await.expect("connected");
-        let context = async_nats::jetstream::new(client);
-        let config = async_nats::jetstream::stream::Config {
-            name: "PHITAP".into(),
-            subjects: vec!["phitap.events".into()],
-            ..Default::default()
-        };
-        context.get_or_create_stream(config).await.expect("stream");
-        for part in messages.chunks(256) {
-            let mut acknowledgements = Vec::new();
-            for message in part {
-                let sent = context.publish("phitap.events", message.clone().into()).await;
-                acknowledgements.push(sent.expect("sent"));
-            }
-            for acknowledgement in acknowledgements {
-                acknowledgement.await.expect("stored");
-            }
-        }
-    });
-}
-
-/// Shuffles the messages, the same way each time.
-fn shuffled(mut messages: Vec<String>) -> Vec<String> {
-    messages.sort_by_key(|message| *blake3::hash(message.as_bytes()).as_bytes());
-    messages
-}
-
-/// The events of one sensor that sees everything, and of three that share the traffic.
-fn sensors(key: &Key, folder: &Path) -> (Vec<String>, Vec<String>) {
-    let whole = events_of(key, "all", &hospital());
-    let parts = split::over_sensors(&hospital(), 3, folder);
-    let of = |(n, part): (usize, &PathBuf)| events_of(key, &format!("s{n}"), part);
-    (whole, parts.iter().enumerate().flat_map(of).collect())
-}
-
-fn all_read(api: &Value, messages: usize) -> bool {
-    api["hub"]["pending"] == 0
-        && api["messages"]
-            .as_object()
-            .expect("counts")
-            .values()
-            .filter_map(Value::as_u64)
-            .sum::<u64>()
-            >= messages as u64
-}
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
 
 #[test]
 fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
@@ -258,7 +52,7 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
     let wanted = |api: &Value| all_read(api, messages.len()) && numbers(api) == truth;
     let api = hub.wait("the numbers of one sensor", wanted);
     assert_eq!(api["messages"]["taken"], good as u64);
-    for (what, n) in [("garbage", 2), ("foreign", 1), ("other_version", 1), ("damaged", 1)] {
+    for (what, n) in [("garbage", 1), ("foreign", 2), ("other_version", 1), ("damaged", 1)] {
         assert_eq!(api["messages"][what], n, "{what}: {}", api["messages"]);
     }
     let names: Vec<&str> =
@@ -266,17 +60,18 @@ fn three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none() {
     // The one whose summary is of another version is named as well.
     assert_eq!(names, ["all", "s0", "s1", "s2"]);
     for said in [
-        "passed over 2 messages of stream PHITAP, each of which is no event of phitap: ",
-        "passed over 1 message of stream PHITAP, which is an event of another program: ",
-        "of another version of its format, the last one of sensor all: run one version",
-        "which is a summary that cannot be read, the last one of sensor all: ",
+        "skipped 1 message of stream PHITAP, which is no event: ",
+        "skipped 2 messages of stream PHITAP, each of which is of another program: ",
+        "of another version, the last one of sensor all: run one version",
+        "which is a damaged summary, the last one of sensor all: ",
     ] {
         hub.said(said);
     }
-    assert_eq!(hub.log().matches("passed over").count(), 4, "{}", hub.log());
+    assert_eq!(hub.log().matches("skipped").count(), 4, "{}", hub.log());
     let both = list(&api["exposures"]).iter().any(|e| list(&e["sensors"]).len() == 2);
     assert!(both, "an exposure that two sensors saw names both");
     shows_each_exposure_once(&mut hub);
+    shows_what_one_run_says(&mut hub, &whole);
     // Another key, whose people are counted separately.
     publish(&nats, &with_another_key());
     let api = hub.wait("both keys", |api| list(&api["keys"]).len() == 2);
@@ -308,7 +103,7 @@ fn shows_each_exposure_once(hub: &mut Hub) {
         "phitap_hub_patients 229",
         "phitap_hub_active 1",
         "phitap_hub_keys 1",
-        "phitap_hub_messages_total{result=\"garbage\"} 2",
+        "phitap_hub_messages_total{result=\"garbage\"} 1",
         "phitap_hub_messages_missed_total 0",
         "phitap_hub_stream_full 0",
         "phitap_ready 1",
@@ -317,6 +112,37 @@ fn shows_each_exposure_once(hub: &mut Hub) {
     ] {
         hub.answers("/metrics", |status, text| status == 200 && text.lines().any(|l| l == line));
     }
+}
+
+/// By client, server and protocol: severity, its reason, remedies and the sentence of each exposure.
+fn graded<'a>(events: impl Iterator<Item = &'a Value>) -> BTreeMap<String, Value> {
+    let of = |event: &Value| {
+        let key = json!([event["client"]["ip"], event["server"], event["network"]["protocol"]]);
+        let (meta, exposure) = (&event["event"], &event["phi"]["exposure"]);
+        let said = json!([
+            meta["severity"],
+            meta["reason"],
+            exposure["severity"],
+            exposure["remedies"],
+            event["message"],
+        ]);
+        (key.to_string(), said)
+    };
+    events.map(of).collect()
+}
+
+/// The page says of each exposure what the run says that saw everything.
+fn shows_what_one_run_says(hub: &mut Hub, whole: &[String]) {
+    let events: Vec<Value> =
+        whole.iter().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let ended =
+        events.iter().filter(|e| is(e, "phi-exposure") && e["phi"]["exposure"]["state"] == "ended");
+    let truth = graded(ended);
+    assert_eq!(truth.len(), 33);
+    hub.answers("/api/v1/page", |_, body| {
+        let page: Value = serde_json::from_str(body).unwrap_or_default();
+        graded(list(&page["exposures"]).iter()) == truth
+    });
 }
 
 /// The events of a sensor that has a key of its own.
@@ -333,19 +159,6 @@ fn with_another_key() -> Vec<String> {
         .arg(hospital())
         .finish();
     String::from_utf8(other.stdout).expect("text").lines().map(str::to_owned).collect()
-}
-
-/// A status as a live sensor publishes it once a minute.
-fn status(sensor: &str, instance: &str) -> String {
-    let now = time::OffsetDateTime::now_utc();
-    json!({
-        "@timestamp": now.format(&time::format_description::well_known::Rfc3339).expect("a time"),
-        "event": {"action": "sensor-status"},
-        "observer": {"product": "phitap", "version": "0.1.0", "name": sensor},
-        "phi": {"run": {"packets": {"read": 5, "dropped": {"kernel": 0}}},
-            "sensor": {"ready": true, "problems": [], "uptime_seconds": 5, "rules": "r", "instance": instance}},
-    })
-    .to_string()
 }
 
 #[test]
@@ -381,31 +194,12 @@ fn two_sensors_of_one_name_are_found_without_any_finding_and_the_page_names_them
     let api = hub.wait("the trouble", |api| api["sensors"][0]["troubles"] == json!(["twice"]));
     assert_eq!(api["sensors"][0]["name"], "ward");
     hub.said(
-        "sensor ward: two sensors of one name run at once: give each one of its own with --sensor",
+        "sensor ward: two sensors of one name run at the same time: give each its own with --sensor",
     );
     hub.answers("/api/v1/page", |_, body| {
         let page: Value = serde_json::from_str(body).unwrap_or_default();
         page["hub"]["sensors"][0]["troubles"] == json!(["twice"])
             && page["hub"]["sensors_in_trouble"] == 1
-    });
-}
-
-/// Sets how many messages the stream of events holds, and what it does beyond.
-fn limit(nats: &Nats, max_messages: i64, discard: async_nats::jetstream::stream::DiscardPolicy) {
-    let runtime =
-        tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
-    runtime.block_on(async {
-        let client = async_nats::connect(nats.url()).await.expect("connected");
-        let context = async_nats::jetstream::new(client);
-        let config = async_nats::jetstream::stream::Config {
-            name: "PHITAP".into(),
-            subjects: vec!["phitap.events".into()],
-            max_messages,
-            discard,
-            ..Default::default()
-        };
-        context.get_or_create_stream(config.clone()).await.expect("stream");
-        context.update_stream(config).await.expect("updated");
     });
 }
 
@@ -441,7 +235,8 @@ fn any_split_over_sensors_comes_to_the_same_in_a_hub() {
         return;
     }
     let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
-    let truth = numbers(&merged(folder.path(), &events_of(&key, "all", &hospital())));
+    let whole = events_of(&key, "all", &hospital());
+    let truth = numbers(&merged(folder.path(), &whole));
     let mut hub = Hub::start(&nats, "one", &folder.path().join("hub.db"));
     let mut sent = 0;
     for round in 0..3u64 {
@@ -455,6 +250,7 @@ fn any_split_over_sensors_comes_to_the_same_in_a_hub() {
         hub.wait("this split, and those before", |api| {
             all_read(api, sent) && numbers(api) == truth
         });
+        shows_what_one_run_says(&mut hub, &whole);
     }
 }
 
@@ -592,6 +388,9 @@ fn what_a_sensor_publishes_itself_reaches_the_hub_whole() {
         &hospital().display().to_string(),
     ]);
     assert_eq!(run.status, Some(0), "{}", run.err);
+    // The broker forgets a hub that does not come back, after a month.
+    let [consumer] = &consumers(&nats)[..] else { panic!("one consumer of one hub") };
+    assert_eq!(consumer.config.inactive_threshold, Duration::from_secs(30 * 86_400));
     let api = hub.wait("all of it", |api| api["keys"][0]["patients"]["value"] == 229);
     assert_eq!(list(&api["exposures"]).len(), 33);
     assert_eq!(api["messages"]["garbage"], 0);

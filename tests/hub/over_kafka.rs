@@ -1,7 +1,7 @@
 //! The hub over Kafka: brokers of librdkafka's mock cluster, and some that are none.
 
 use super::common::ports::ReservedPort;
-use super::{Hub, all_read, merged, numbers, sensors, shuffled};
+use super::lab::{Hub, WITHIN, all_read, merged, numbers, sensors, shuffled};
 use crate::common::{Bounded as _, Key, PHITAP, hospital, list, phitap};
 use rdkafka::ClientConfig;
 use rdkafka::mocking::MockCluster;
@@ -59,7 +59,7 @@ impl Hub {
         rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("signal");
         let begun = std::time::Instant::now();
         while self.child.try_wait().expect("status").is_none() {
-            assert!(begun.elapsed() < super::WITHIN, "the hub does not end:\n{}", self.log());
+            assert!(begun.elapsed() < WITHIN, "the hub does not end:\n{}", self.log());
             std::thread::sleep(Duration::from_millis(50));
         }
     }
@@ -74,7 +74,7 @@ fn over_kafka_three_sensors_come_to_the_numbers_of_one_and_garbage_changes_none(
     let twice: Vec<String> = messages.iter().step_by(5).cloned().collect();
     messages.extend(twice);
     let good = messages.len();
-    messages.extend(["garbage".to_owned(), "{}".to_owned(), "\u{0}".repeat(200_000)]);
+    messages.extend(["garbage".to_owned(), "{".to_owned(), "\u{0}".repeat(200_000)]);
     publish(&brokers, &shuffled(messages.clone()));
     let mut hub = start(&brokers, "one", &folder.path().join("hub.db"));
     let wanted = |api: &Value| all_read(api, messages.len()) && numbers(api) == truth;
@@ -142,7 +142,7 @@ fn over_kafka_two_hubs_give_one_answer_whichever_is_killed() {
             match seen {
                 [Some((200, false)), Some((503, true))] => break (0, 1),
                 [Some((503, true)), Some((200, false))] => break (1, 0),
-                _ => assert!(begun.elapsed() < super::WITHIN, "{seen:?} {}", hubs[0].log()),
+                _ => assert!(begun.elapsed() < WITHIN, "{seen:?} {}", hubs[0].log()),
             }
             std::thread::sleep(Duration::from_millis(100));
         };

@@ -25,7 +25,7 @@ mod rings;
 mod sensor;
 mod wire;
 
-use ending::Bounded as _;
+use ending::{Bounded as _, client};
 /// The root of the project.
 #[cfg(feature = "nats")]
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
@@ -90,7 +90,7 @@ fn serve(
     inside(&lab.server, move || {
         let listener = TcpListener::bind(address).expect("listen");
         ready.send(()).expect("ready");
-        let (mut stream, _) = listener.accept().expect("accept");
+        let mut stream = client(&listener);
         stream.set_read_timeout(Some(PATIENCE)).expect("timeout");
         let (mut request, mut piece) = (Vec::new(), [0; 65536]);
         loop {

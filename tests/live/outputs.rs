@@ -1,6 +1,7 @@
 //! Receivers of a live run: it keeps capturing while they are away, and reaches them from inside
 //! its sandbox.
 
+use super::ending::client;
 use super::exposition::Exposition;
 use super::lab::{PATIENCE, Sensor, TestHarness, inside};
 #[cfg(feature = "nats")]
@@ -41,7 +42,7 @@ fn a_sensor_in_its_sandbox_delivers_to_a_receiver_that_was_away() {
     let (got, received) = channel();
     inside(&lab.server, move || {
         let listener = TcpListener::bind("127.0.0.1:5140").expect("listen");
-        let (mut stream, _) = listener.accept().expect("connection");
+        let mut stream = client(&listener);
         let mut text = String::new();
         stream.read_to_string(&mut text).expect("text");
         got.send(text).expect("sent");
@@ -79,18 +80,13 @@ fn a_sensor_can_connect_to_the_ports_of_its_outputs_only() {
     let (in_force, allowed, refused) = tried.join().expect("thread");
     // Their listeners are gone, but a forbidden port fails without being tried.
     assert_ne!(allowed, Some(std::io::ErrorKind::PermissionDenied));
-    if in_force.contains("no landlock") || !knows_ports() {
+    let offers = phitap::sandbox::LandlockSupport::of_kernel();
+    assert_eq!(!in_force.contains("no landlock"), offers.files, "{in_force}");
+    if !offers.ports {
         println!("LEFT OUT: this kernel does not restrict connections");
         return;
     }
     assert_eq!(refused, Some(std::io::ErrorKind::PermissionDenied), "{in_force}");
-}
-
-/// Landlock restricts connections since Linux 6.7.
-fn knows_ports() -> bool {
-    let release = std::fs::read_to_string("/proc/sys/kernel/osrelease").expect("release");
-    let mut numbers = release.split(['.', '-']).map_while(|part| part.trim().parse::<u32>().ok());
-    (numbers.next(), numbers.next()) >= (Some(6), Some(7))
 }
 
 /// Metrics of an output: events delivered, attempts that failed.

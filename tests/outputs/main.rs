@@ -15,6 +15,7 @@ mod spooled;
 mod to_nats;
 mod to_rsyslog;
 
+use common::ending::next_client;
 use common::{Key, Run, hospital, phitap};
 use receivers::{
     Certificate, Server, datagrams, listener, message_text, octet_counted, read_once, secret,
@@ -121,7 +122,9 @@ fn a_socket_of_this_machine_gets_lines_or_datagrams() {
     let (stream, datagrams) = (folder.path().join("stream"), folder.path().join("datagrams"));
     let listener = UnixListener::bind(&stream).expect("socket");
     let reader = std::thread::spawn(move || {
-        let (mut peer, _) = listener.accept().expect("connection");
+        listener.set_nonblocking(true).expect("listener");
+        let (mut peer, _) = next_client(|| listener.accept());
+        peer.set_nonblocking(false).expect("stream");
         let mut text = String::new();
         peer.read_to_string(&mut text).expect("text");
         text

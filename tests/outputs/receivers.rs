@@ -1,5 +1,6 @@
 //! Receivers on loopback ports: streams over TCP and TLS, and HTTP servers that answer as a test says.
 
+use crate::common::ending::client;
 use std::io::{BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -103,7 +104,7 @@ fn wire(stream: TcpStream, tls: Option<&Arc<rustls::ServerConfig>>) -> Box<dyn W
 pub fn read_once(listener: TcpListener, tls: Option<&Certificate>) -> JoinHandle<Vec<u8>> {
     let config = tls.map(|tls| Arc::clone(&tls.config));
     std::thread::spawn(move || {
-        let (stream, _) = listener.accept().expect("connection");
+        let stream = client(&listener);
         let mut bytes = Vec::new();
         // A client that refuses the certificate disconnects.
         let _ = wire(stream, config.as_ref()).read_to_end(&mut bytes);

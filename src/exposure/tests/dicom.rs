@@ -19,7 +19,7 @@ fn tracker() -> Exposures {
         access: AccessRules::of(&["ECHOSCU", "ANY-SCU"], 2),
         detail: crate::config::Detail::Flows,
         memory: 1 << 20,
-        observe_patients: false,
+        observe_patients: true,
     })
 }
 
@@ -148,6 +148,7 @@ fn a_service_that_proves_open_later_raises_its_earlier_exposures() {
     x.finding(other.build(), &mut out);
     let before = exposures(&out).last().expect("one").severity;
     out.clear();
+    assert!(x.take_observations().iter().all(|seen| seen.worst == before));
     let (flow, facts) = (flow(A), Arc::new(known("ECHOSCU")));
     let observation = ServiceObservation {
         time: at(703),
@@ -161,6 +162,10 @@ fn a_service_that_proves_open_later_raises_its_earlier_exposures() {
         exposures(&out).iter().map(|e| (e.state, e.severity)).collect();
     let worse = before + SeverityEntry::default().answers_anyone;
     assert_eq!(raised, [(ExposureState::Idle, worse), (ExposureState::Update, worse)]);
+    // Without a further finding: what is merged later learns it from a patient that was seen before.
+    let observed: Vec<(u64, u8, bool)> =
+        x.take_observations().iter().map(|o| (o.records, o.worst, o.news.is_none())).collect();
+    assert_eq!(observed, [(0, worse, true); 2]);
     assert!(exposures(&out).iter().all(|e| e.access.answers() == Answers::Anyone));
     assert_eq!(x.active().iter().sum::<u64>(), 2, "the quiet one is still quiet");
     out.clear();

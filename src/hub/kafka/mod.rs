@@ -1,9 +1,9 @@
 //! Events from a topic of Apache Kafka.
 //!
-//! Every hub reads all partitions of the topic for the store of its own, so it takes them by itself; its group only keeps
-//! how far it came, and is committed behind the store. All hubs of a topic are also members of one further group, from
-//! which they read nothing: the member that the broker gives the first partition is the active hub. A member that is
-//! killed loses it after [`LASTS`], and one that ends gives it back.
+//! Every hub reads all partitions of the topic into its own store, so it assigns them to itself. Its group only holds its
+//! offsets, which are committed after the store. All hubs of a topic are also members of another group, through
+//! which they read nothing: the member to which the broker assigns the first partition is the active hub. A killed
+//! member loses it after [`LASTS`]; one that ends gives it back.
 
 use super::state::State;
 use super::{HubError, KafkaSettings};
@@ -21,26 +21,26 @@ use std::time::Duration;
 /// Messages of a batch at most, and their bytes.
 const MAX_BATCH: usize = 4_096;
 const MAX_BATCH_BYTES: usize = 32 << 20;
-/// Longest message that is read, bytes. No event of phitap comes near it; longer ones are counted as garbage.
+/// Longest message that is read, bytes. Events of phitap are far shorter; longer messages count as garbage.
 const MAX_MESSAGE: usize = 16 << 20;
-/// Messages that wait in the library, kibibytes.
+/// Most messages that wait in the library, kibibytes.
 const MAX_QUEUED: &str = "32768";
-/// How long a batch waits for more.
+/// Time for which a batch waits for further messages.
 const BATCH_WAITS: Duration = Duration::from_millis(250);
-/// How long the broker may take to answer.
+/// Longest wait for an answer of the broker.
 const ANSWER_WITHIN: Duration = Duration::from_secs(4);
-/// How long it may take while it is away anyway.
+/// The same while it is away.
 const LOOK_WITHIN: Duration = Duration::from_secs(1);
-/// How often the library reports how far the partitions reach, milliseconds.
+/// Interval at which the library reports the ends of the partitions, milliseconds.
 const REPORT_EVERY: &str = "1000";
-/// A hub that says nothing for so long is no longer active, milliseconds.
+/// Time without a sign of life after which a hub is no longer active, milliseconds.
 const LASTS: &str = "10000";
-/// Events of the group of all hubs that are looked at in one go.
+/// Most events of the group of all hubs that are handled at once.
 const MAX_EVENTS: usize = 64;
-/// Partitions of a topic at most.
+/// Most partitions of a topic.
 const MAX_PARTITIONS: usize = 10_000;
 
-/// Settings whose files were read. It has no `Debug`, as it holds secrets.
+/// Settings with their files read. No `Debug`, because it holds secrets.
 pub(super) struct Access {
     config: ClientConfig,
     settings: KafkaSettings,
@@ -71,7 +71,7 @@ impl Access {
         let mut config = self.config.clone();
         config
             .set("group.id", group)
-            // A hub that finds nothing where it was begins anew, and counts what is missing.
+            // If the messages after its offset are gone, the hub starts again and counts what is missing.
             .set("auto.offset.reset", "error")
             .set("enable.partition.eof", "true")
             .set("statistics.interval.ms", REPORT_EVERY)
@@ -85,7 +85,7 @@ impl Access {
         let mut config = self.config.clone();
         config
             .set("group.id", format!("phitap-hub-active-{}", self.settings.topic))
-            // Who has the first partition keeps it when another hub comes.
+            // The holder of the first partition keeps it when another hub joins.
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("auto.offset.reset", "latest");
         config.create_with_context(Member).map_err(|error| error.to_string())
@@ -94,12 +94,12 @@ impl Access {
 
 type Reader = BaseConsumer<KafkaReports>;
 
-/// Reads nothing of the partitions that it is given.
+/// A member that reads nothing from its partitions.
 struct Member;
 
 impl ClientContext for Member {
     fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
-    // The reader has the same brokers and says the same.
+    // The reader has the same brokers and reports the same.
     fn error(&self, _: KafkaError, _: &str) {}
 }
 
@@ -111,7 +111,7 @@ impl ConsumerContext for Member {
     }
 }
 
-/// What the broker gave.
+/// A connection to a topic.
 pub(super) struct Topic {
     reader: Reader,
     member: BaseConsumer<Member>,
@@ -119,29 +119,29 @@ pub(super) struct Topic {
     brokers: String,
     name: String,
     connected: bool,
-    /// Why it is not, as it was said first.
+    /// The first reason why it is not.
     away: Option<String>,
-    /// What ends this connection.
+    /// A fault that ends this connection.
     fault: Option<String>,
-    /// Of each partition the offset behind the last message taken.
+    /// For each partition, the offset after the last applied message.
     places: BTreeMap<i32, i64>,
-    /// Of each partition the offset behind its last message.
+    /// For each partition, the offset after its last message.
     ends: BTreeMap<i32, i64>,
-    /// Whether the ends are to be asked for, as the broker was away.
+    /// Whether the ends must be requested, because the broker was away.
     ends_unknown: bool,
-    /// Partitions that were read to their end since the broker was away last.
+    /// Partitions that were read to their end since the broker was last away.
     read: BTreeSet<i32>,
-    /// Partitions of which something was taken and not acknowledged.
+    /// Partitions with applied messages that are not acknowledged.
     unacknowledged: BTreeSet<i32>,
     /// Messages that were deleted before they were read.
     missed: u64,
 }
 
 impl Topic {
-    /// Begins to read behind what the group has acknowledged, or from the beginning.
+    /// Starts to read after the committed offsets, or from the beginning.
     ///
     /// # Errors
-    /// Outside, what will not pass by itself; inside, what the broker said for now.
+    /// The outer error does not pass by itself; the inner one may.
     pub fn open(
         access: &Access,
         group: &str,
@@ -167,7 +167,7 @@ impl Topic {
             Ok(partitions) => partitions,
             Err(Unknown::Refused(fault)) => return Err(fault),
             Err(Unknown::Away(fault)) => {
-                // Why there is no connection is said beside the calls.
+                // The library reports the reason through callbacks.
                 for _ in 0..MAX_EVENTS {
                     let _ = reader.poll(Duration::ZERO);
                 }
@@ -196,7 +196,7 @@ impl Topic {
         Ok(topic)
     }
 
-    /// Takes the partitions, each from where its reading goes on.
+    /// Assigns the partitions, each from the offset where reading continues.
     fn begin(&mut self, partitions: &[i32], again: bool) -> Result<(), String> {
         let mut list = TopicPartitionList::new();
         for partition in partitions {
@@ -216,7 +216,7 @@ impl Topic {
                     missing = first.saturating_sub(at).saturating_add(missing);
                     first
                 }
-                // Nothing was read yet, or the topic was made anew.
+                // Nothing was read yet, or the topic was created again.
                 _ => first,
             };
             let added = from.add_partition_offset(&self.name, partition, Offset::Offset(place));
@@ -228,7 +228,7 @@ impl Topic {
         self.reader.assign(&from).map_err(|error| text(&error))
     }
 
-    /// Whether this hub is the active one. Looks after the connection and the topic, too.
+    /// Checks connection and topic. Returns whether this hub is the active one.
     pub fn renew(&mut self) -> bool {
         let within = if self.connected { ANSWER_WITHIN } else { LOOK_WITHIN };
         match partitions(&self.reader, &self.name, within) {
@@ -246,7 +246,7 @@ impl Topic {
         self.connected && given && !self.member.assignment_lost()
     }
 
-    /// Looks at what has happened in the group of all hubs.
+    /// Handles the events of the group of all hubs.
     fn attend(&self) {
         for _ in 0..MAX_EVENTS {
             if self.member.poll(Duration::ZERO).is_none() {
@@ -263,8 +263,8 @@ impl Topic {
         self.reports.clear();
     }
 
-    /// Asks how far the partitions reach now; whether all is answered. What the library reports by itself may be from
-    /// before the broker was away.
+    /// Requests the ends of the partitions, and returns whether all were answered. The library's own reports may be
+    /// from before the broker was away.
     fn look(&mut self) -> bool {
         let partitions: Vec<i32> = self.places.keys().copied().collect();
         for partition in partitions {
@@ -276,7 +276,7 @@ impl Topic {
         true
     }
 
-    /// Notes where a partition ends, and whether it was read to there.
+    /// Notes the end of a partition, and whether it was read to there.
     fn reaches(&mut self, partition: i32, end: i64) {
         self.ends.insert(partition, end);
         if self.places.get(&partition).is_some_and(|place| *place >= end) {
@@ -288,17 +288,17 @@ impl Topic {
         (self.connected, self.ends_unknown) = (false, true);
         self.read.clear();
         self.ends.clear();
-        // Attempts may fail in different ways, which is no news.
+        // Later attempts may fail in other ways; the first reason stays.
         if self.away.is_none() {
             let fault = self.reports.fault().unwrap_or_else(|| fault.to_owned());
             self.away = Some(format!("{}: {fault}", self.brokers));
         }
     }
 
-    /// Takes a batch of messages into the state. They are not acknowledged yet.
+    /// Applies a batch of messages to the state. They are not acknowledged yet.
     ///
     /// # Errors
-    /// What the broker said; what came before it was taken.
+    /// The broker's error; the messages before it were applied.
     pub fn take(&mut self, state: &mut State) -> Result<usize, String> {
         if let Some(fault) = self.fault.take() {
             return Err(format!("{}: {fault}", self.brokers));
@@ -332,7 +332,7 @@ impl Topic {
                         self.fault = Some(explain_kafka(code));
                         break;
                     }
-                    // One of several brokers, or something that the library tries again.
+                    // One of several brokers, or an error after which the library tries again.
                     _ => {}
                 },
                 None => {}
@@ -347,7 +347,8 @@ impl Topic {
         Ok(taken)
     }
 
-    /// Acknowledges all that was taken, which is on the disk. What is lost here comes again, and changes nothing.
+    /// Commits the offsets of all applied messages, which are on disk. If this is lost, they come again and change
+    /// nothing.
     pub fn acknowledge(&mut self) {
         let mut offsets = TopicPartitionList::new();
         for partition in std::mem::take(&mut self.unacknowledged) {
@@ -364,7 +365,7 @@ impl Topic {
         std::mem::take(&mut self.missed)
     }
 
-    /// Messages that were not taken yet, as far as is known.
+    /// Known number of messages that were not read yet.
     pub fn pending(&mut self) -> u64 {
         for (partition, end) in self.reports.ends() {
             self.ends.insert(partition, end);
@@ -376,17 +377,17 @@ impl Topic {
         behind.fold(0, u64::saturating_add)
     }
 
-    /// Whether the broker is there.
+    /// Whether the broker is connected.
     pub const fn is_connected(&self) -> bool {
         self.connected
     }
 
-    /// What to say while it is not.
+    /// The message while it is not.
     pub fn away(&self) -> String {
         self.away.clone().unwrap_or_default()
     }
 
-    /// Leaves both groups. A broker that is away is not waited for.
+    /// Leaves both groups. Does not wait long for a broker that is away.
     pub fn close(self) {
         let (done, closed) = crossbeam_channel::bounded(1);
         let leaves = move || {
@@ -400,14 +401,14 @@ impl Topic {
     }
 }
 
-/// What is read of a message: nothing of one that is too long, which then counts as garbage.
+/// The payload of a message; empty if it is too long, so that it counts as garbage.
 fn event(payload: Option<&[u8]>) -> &[u8] {
     payload.filter(|payload| payload.len() <= MAX_MESSAGE).unwrap_or_default()
 }
 
-/// When the topic stored a message. The broker's clock says so where the topic is set to it
-/// (`message.timestamp.type=LogAppendTime`). Otherwise the message has the time of the sensor's clock, which cannot judge
-/// that clock: it serves only for messages that have been waiting, and our own clock for those that come as they are sent.
+/// When the topic stored a message: by the broker's clock if the topic is set to it
+/// (`message.timestamp.type=LogAppendTime`). Otherwise the message has the time of the sensor's clock, which cannot
+/// check itself: it is used only for messages that have waited, and our own clock for those read as they are sent.
 fn stored(message: &BorrowedMessage<'_>, read: &BTreeSet<i32>) -> Timestamp {
     let now = wall_clock();
     let at = |millis: i64| Timestamp(millis.saturating_mul(1_000_000));
@@ -418,7 +419,7 @@ fn stored(message: &BorrowedMessage<'_>, read: &BTreeSet<i32>) -> Timestamp {
     }
 }
 
-/// Whether after such an error nothing more comes.
+/// Whether no message comes after this error.
 const fn ends_reading(code: RDKafkaErrorCode) -> bool {
     matches!(
         code,
@@ -438,13 +439,13 @@ fn text(error: &KafkaError) -> String {
 
 fn missing(topic: &str) -> String {
     format!(
-        "there is no topic {topic}; create it, or start a sensor where topics are made by themselves"
+        "there is no topic {topic}; create it, or start a sensor if the broker creates topics automatically"
     )
 }
 
 /// Why the partitions of a topic are not known.
 enum Unknown {
-    /// The broker has no such topic, or does not give it to this hub.
+    /// The broker has no such topic, or does not allow this hub to read it.
     Refused(String),
     /// The broker does not answer, or has no answer yet.
     Away(String),

@@ -9,6 +9,15 @@ pub enum StoreError {
     /// The file is something else.
     #[error("{path} is no store of phitap; name another file", path = .0.display())]
     Foreign(PathBuf),
+    /// It is the store of a hub, where that of a run is needed.
+    #[error(
+        "{path} is the store of a hub, not of a run; name another file, or ask the hub (--metrics ADDR: page and API)",
+        path = .0.display()
+    )]
+    OfHub(PathBuf),
+    /// It is the store of a run, where that of a hub is needed.
+    #[error("{path} is the store of a run, not of a hub; name another file", path = .0.display())]
+    OfRun(PathBuf),
     /// Another version of phitap made it.
     #[error(
         "{path} is a store of version {found}, and this phitap knows version {known}; use the phitap \
@@ -36,7 +45,7 @@ pub enum StoreError {
     Corrupt(PathBuf),
     /// The disk is full.
     #[error(
-        "{path}: no space is left for it; free some, or limit it with --store-keep",
+        "{path}: no space is left for it; free some (--store-keep limits the store of a run)",
         path = .0.display()
     )]
     Full(PathBuf),

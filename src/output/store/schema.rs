@@ -11,8 +11,10 @@ use std::time::Duration;
 
 /// Magic of SQLite 3 files, and so of a store.
 pub const MAGIC: &[u8; 16] = b"SQLite format 3\0";
-/// `application_id` in the header: `phtp`.
-const APPLICATION: i64 = 0x7068_7470;
+/// `application_id` in the header of the store of a run: `phtp`.
+pub const STORE_OF_RUN: i64 = 0x7068_7470;
+/// The same of the store of a hub: `phth`.
+pub const STORE_OF_HUB: i64 = 0x7068_7468;
 /// `user_version` in the header.
 pub(super) const VERSION: i64 = 1;
 /// How long to wait for another writing process.
@@ -85,7 +87,7 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
         change.pragma_query_value(None, "user_version", |row| row.get(0)).map_err(fail)?;
     if version == 0 {
         change.execute_batch(TABLES).map_err(fail)?;
-        change.pragma_update(None, "application_id", APPLICATION).map_err(fail)?;
+        change.pragma_update(None, "application_id", STORE_OF_RUN).map_err(fail)?;
         change.pragma_update(None, "user_version", VERSION).map_err(fail)?;
     }
     change.commit().map_err(fail)?;
@@ -131,10 +133,11 @@ fn check(connection: &Connection, path: &Path) -> Result<(), StoreError> {
     };
     let (application, found) = (number("application_id")?, number("user_version")?);
     match (application, found) {
-        (APPLICATION, VERSION) => Ok(()),
-        (APPLICATION, found) => {
+        (STORE_OF_RUN, VERSION) => Ok(()),
+        (STORE_OF_RUN, found) => {
             Err(StoreError::Version { path: path.to_owned(), found, known: VERSION })
         }
+        (STORE_OF_HUB, _) => Err(StoreError::OfHub(path.to_owned())),
         _ => Err(StoreError::Foreign(path.to_owned())),
     }
 }

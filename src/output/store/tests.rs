@@ -96,6 +96,13 @@ fn what_is_no_store_is_refused_and_left_as_it_is() {
     let error = open(&settings(&other), false).err().expect("refused");
     assert!(matches!(error, StoreError::Foreign(_)), "{error}");
     assert_eq!(before, std::fs::read(&other).expect("read"), "not touched");
+    // That of a hub.
+    let hub = dir.path().join("hub.db");
+    let made = Connection::open(&hub).expect("made");
+    made.pragma_update(None, "application_id", STORE_OF_HUB).expect("made");
+    drop(made);
+    let error = open(&settings(&hub), false).err().expect("refused");
+    assert!(matches!(error, StoreError::OfHub(_)) && error.to_string().contains("not of a run"));
 }
 
 #[test]
