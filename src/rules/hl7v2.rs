@@ -315,10 +315,25 @@ const OWN_INSURANCE: &str = "IN1|1||||||||||||||||SEL\r";
 /// A message of `before` and a segment with these fields.
 fn message(before: &str, segment: [u8; 3], fields: &[String]) -> String {
     let segment = String::from_utf8_lossy(&segment);
-    let kind = if segment.starts_with('Q') { "QBP^Q22" } else { "ADT^A08" };
+    let kind = match &*segment {
+        "DSP" => "DSR^Q03",
+        "ZCC" => "ZPN",
+        name if name.starts_with('Q') => "QBP^Q22",
+        _ => "ADT^A08",
+    };
     // The patient's segments precede those of others; a query has none.
-    let patient = if matches!(&*segment, "PID" | "QPD" | "QRD" | "QRF") { "" } else { "PID|1\r" };
+    let alone = matches!(&*segment, "PID" | "QPD" | "QRD" | "QRF" | "DSP" | "ZCC");
+    let patient = if alone { "" } else { "PID|1\r" };
     let head = format!("MSH|^~\\&|S|S|R|R|20260101||{kind}|1|P|2.5\r{patient}{before}");
+    if segment == "DSP" {
+        // A value is a line of its own; the first is the number of the patient.
+        let value = |n: usize| match fields.get(n - 1).map_or("", String::as_str) {
+            "" if n == 1 => "77",
+            value => value,
+        };
+        let lines = (1..=6).map(|n| format!("DSP|{n}||{}\r", value(n)));
+        return head + &lines.collect::<String>();
+    }
     format!("{head}{segment}|{}\r", fields.join("|"))
 }
 

@@ -4,7 +4,7 @@ use super::Match;
 
 /// Whether `data` starts with a header record: `H`, then the field, repeat, component and escape
 /// delimiters, all different, then a field delimiter or the end of the record. Some senders add a
-/// fifth for subcomponents: analysers that copy HL7 (`H|^~\&`), and HPRIM Santé (`H|~^\&`).
+/// fifth for subcomponents: analysers that copy HL7 (`H|^~\&`), and HPRIM Santé (`H|~^\&`, `H|\^&~`).
 pub fn header(data: &[u8]) -> Match {
     let Some(delimiters) = data.strip_prefix(b"H") else {
         return if data.is_empty() { Match::More } else { Match::No };
@@ -15,8 +15,12 @@ pub fn header(data: &[u8]) -> Match {
         if ends && i >= 4 {
             return Match::Yes(());
         }
-        let five = || matches!(before, [_, b'^', b'~', b'\\'] | [_, b'~', b'^', b'\\']);
-        let fits = i < 4 || i == 4 && byte == b'&' && five();
+        let fifth = || match before {
+            [_, b'^', b'~', b'\\'] | [_, b'~', b'^', b'\\'] => byte == b'&',
+            [_, b'\\', b'^', b'&'] => byte == b'~',
+            _ => false,
+        };
+        let fits = i < 4 || i == 4 && fifth();
         if !fits || !byte.is_ascii_punctuation() || before.contains(&byte) {
             return Match::No;
         }
@@ -30,8 +34,15 @@ mod tests {
 
     #[test]
     fn a_header_is_known_by_its_delimiters() {
-        for yes in ["H|\\^&|||x", "H|\\^&\r", "H|^~\\&|LAB", "H|~^\\&|LAB", "H|~^\\&\r", "H!\\^&!"]
-        {
+        for yes in [
+            "H|\\^&|||x",
+            "H|\\^&\r",
+            "H|^~\\&|LAB",
+            "H|~^\\&|LAB",
+            "H|~^\\&\r",
+            "H!\\^&!",
+            "H|\\^&~|LAB",
+        ] {
             assert!(header(yes.as_bytes()).is_yes(), "{yes}");
             for cut in 0..5 {
                 assert_eq!(header(&yes.as_bytes()[..cut]), Match::More, "{yes} cut at {cut}");

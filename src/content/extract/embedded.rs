@@ -16,9 +16,16 @@ const MIN_BASE64: usize = 64;
 const PLAIN: [&[u8]; 10] =
     [b"ISA", b"MSH", b"FHS", b"BHS", b"UNA", b"UNB", b"UIB", b"<", b"%PDF-", b"{\""];
 
-/// The reader of a value that begins with `front`, if that is the beginning of an HL7 v2 message, a medication plan
-/// or a token, wherever the value is.
+/// Beginnings of X12 and EDIFACT interchanges, and of ASTM messages, with the usual delimiters.
+const INTERCHANGES: [&[u8]; 6] =
+    [b"ISA*00*", b"ISA*03*", b"UNA:+", b"UNB+UNO", b"UIB+UNO", b"H|\\^&|"];
+
+/// The reader of a value that begins with `front`, if that is the beginning of a message of HL7 v2, X12, EDIFACT or
+/// ASTM, a medication plan or a token, wherever the value is.
 pub fn message(front: &[u8]) -> Option<Nested> {
+    if INTERCHANGES.iter().any(|begin| front.starts_with(begin)) {
+        return Some(Nested::new(&Media::Unknown));
+    }
     if carried::begins(front) {
         return Some(carried::nested(front));
     }

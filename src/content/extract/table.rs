@@ -1,11 +1,12 @@
 //! Lines and tables of a document that is laid out for reading (PDF, word processing, spreadsheets):
 //! labelled values, and rows under the names of their columns.
 
+use super::embedded;
 use super::labels::{Labels, key};
 use super::numbers::ListPosition;
 use super::people_columns::PeopleColumns;
 use super::record::{CandidateRecord, Marks, Meaning};
-use crate::content::Scope;
+use crate::content::{Ending, Scope};
 use crate::rules::{About, Key, Kind, RuleSet};
 use zeroize::Zeroizing;
 
@@ -17,6 +18,17 @@ pub const LINE_BREAK: char = '\u{2028}';
 
 /// Columns looked at.
 pub const MAX_COLUMNS: usize = 256;
+
+/// Reads a cell that holds an HL7 v2 message, as tables of interface engines do. False if it holds anything else.
+pub fn read_message(cell: &str, scope: &mut Scope<'_>) -> bool {
+    if !cell.starts_with("MSH|") {
+        return false;
+    }
+    let Some(mut message) = embedded::message(cell.as_bytes()) else { return false };
+    message.data(cell.as_bytes(), scope);
+    message.end(Ending::Complete, scope);
+    true
+}
 
 /// The columns of a table by their names: what the cells below them mean. Pages, sheets, grids in JSON and CSV
 /// read their rows with it; each decides for itself which row names the columns.
@@ -106,6 +118,9 @@ impl TableColumns {
             record.mark(column.marks);
             if column.species {
                 record.mark(Marks::of_species(cell, &scope.rules.keys));
+            }
+            if read_message(cell, scope) {
+                continue;
             }
             if let Some(meaning) = &column.meaning {
                 match cell.split_once(LINE_BREAK) {

@@ -14,6 +14,7 @@ pub mod event_stream;
 pub mod form;
 pub mod graphql;
 pub mod hl7v2;
+pub mod hprim_text;
 pub mod html;
 pub mod image;
 pub mod intellivue;
@@ -75,6 +76,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &dialect::BMP,
     &astm::Records,
     &x12::Interchange,
+    &x12::Xml,
     &edifact::Interchange,
     &xdt::Xdt,
     &ncpdp::Telecom,
@@ -127,11 +129,13 @@ pub static FORMATS: &[&dyn Format] = &[
     &jws::Compact,
     &chmed::Plan,
     &jahis::Jahis,
+    &hprim_text::HprimText,
     &ldif::Ldif,
     &turtle::Turtle,
     &jsonp::Jsonp,
     &graphql::GraphQl,
     &hl7v2::Json,
+    &hl7v2::JsonFields,
     &hl7v2::JsonSegments,
     &json::Json,
     &html::Html,

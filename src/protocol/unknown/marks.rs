@@ -114,6 +114,8 @@ static MARKS: &[Mark] = &[
     },
     Mark { media: Media::Hl7v2, end: PayloadEnd::Ebcdic, ..text(b"\xd4\xe2\xc8", hl7_ebcdic) },
     separated(b"ISA", x12::interchange),
+    separated(b"ST*27", x12::transaction),
+    separated(b"ST*83", x12::transaction),
     separated(b"UNB", edifact::begins),
     separated(b"UNA", edifact::begins),
     text(b"0138000", xdt::begins),

@@ -69,8 +69,19 @@ fn is_person(field: &str) -> bool {
 }
 
 /// By the characters behind `H`: field, repeat, component, escape; there are no subcomponents. Or
-/// five, as in HL7 (component, repeat, escape, subcomponent), which HPRIM Santé writes `~^\&`.
+/// five, as in HL7 (component, repeat, escape, subcomponent), which HPRIM Santé writes `~^\&` or `\^&~`.
 fn delimiters(declared: &[u8]) -> Delimiters {
+    // `\^&~`: component, repeat, escape, subcomponent.
+    if let [field, b'\\', b'^', b'&', b'~'] = *declared {
+        return Delimiters {
+            field: char::from(field),
+            component: '\\',
+            repetition: '^',
+            escape: '&',
+            subcomponent: '~',
+        };
+    }
+    let declared = declared.get(..4).unwrap_or(declared);
     if let [field, component @ (b'^' | b'~'), repetition @ (b'^' | b'~'), b'\\'] = *declared {
         return Delimiters {
             field: char::from(field),
@@ -302,7 +313,7 @@ impl Reader {
         if !header(raw).is_yes() && raw.len() != 5 {
             return;
         }
-        self.delimiters = delimiters(raw.get(1..5).unwrap_or(&[]));
+        self.delimiters = delimiters(raw.get(1..6).or_else(|| raw.get(1..5)).unwrap_or(&[]));
         let text = Charset::Undeclared.decode(raw, 0);
         let fields: Vec<&str> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
         let first = |n: usize| {

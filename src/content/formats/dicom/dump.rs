@@ -4,6 +4,7 @@
 //! (0010,0010) PN [Doe^Jane]                  #   8, 1 PatientName          DCMTK, GDCM
 //! 132: (0010,0010) PN #8 [Doe^Jane] PatientName                            dcm4che
 //! (0010, 0010) Patient's Name                      PN: 'Doe^Jane'          pydicom
+//! (0010,0010) PN  Doe^Jane                         worklist files of DCMTK
 //! ```
 
 use super::element::vr_of;
@@ -86,8 +87,12 @@ impl<'t> Line<'t> {
     /// `PN [Doe^Jane]   #  8, 1 PatientName`, `PN #8 [Doe^Jane] PatientName`.
     fn bracketed(rest: &'t str) -> Option<(VR, &'t str)> {
         let vr = vr_of(rest.get(..2)?.as_bytes().try_into().ok()?)?;
-        let rest = rest.get(2..)?.strip_prefix(' ')?;
-        let Some((before, behind)) = rest.split_once('[') else { return Some((vr, "")) };
+        let rest = rest.get(2..)?;
+        if rest.trim().is_empty() {
+            return Some((vr, ""));
+        }
+        let rest = rest.strip_prefix([' ', '\t'])?;
+        let Some((before, behind)) = rest.split_once('[') else { return Some((vr, bare(rest))) };
         if before.bytes().any(|b| b.is_ascii_alphabetic()) {
             return Some((vr, ""));
         }
@@ -111,6 +116,12 @@ impl<'t> Line<'t> {
         };
         Some((vr, value))
     }
+}
+
+/// A value without brackets; `(no value available)` and `=CTImageStorage` are none.
+fn bare(text: &str) -> &str {
+    let value = text.split_once(" #").map_or(text, |(value, _)| value).trim();
+    if value.starts_with(['(', '=', '#']) { "" } else { value }
 }
 
 #[derive(Default)]
@@ -208,6 +219,8 @@ mod tests {
         assert_eq!(name("    (0010,0010) PN [Doe^Jane]          #  8, 1 PatientName"), expected(4));
         assert_eq!(name("132: (0010,0010) PN #8 [Doe^Jane] PatientName"), expected(1));
         assert_eq!(name("(0010, 0010) Patient's Name             PN: 'Doe^Jane'"), expected(0));
+        assert_eq!(name("(0010,0010) PN  Doe^Jane     # worklist"), expected(0));
+        assert_eq!(name("(0010,0010) PN Doe^Jane"), expected(0));
         let empty = "(0010,0020) LO (no value available)         #   0, 0 PatientID";
         assert_eq!(name(empty), Some((0, 0x0010_0020, String::new())));
         for no in

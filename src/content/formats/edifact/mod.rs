@@ -10,12 +10,16 @@ mod tests;
 use crate::content::extract::person::Person;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, ServiceFacts, Want};
 use crate::rules::{EdifactField, Holder, Kind};
+use crate::syntax::Match;
 use crate::syntax::edifact::begins;
+use smallvec::SmallVec;
 use syntax::{Repetition, Segment, Syntax};
 use zeroize::Zeroizing;
 
 /// Longest segment that is read, bytes.
 const MAX_SEGMENT: usize = 16 << 10;
+/// The usual terminator of segments.
+const APOSTROPHE: u8 = b'\'';
 /// Longest type of a message kept, bytes.
 const MAX_TYPE: usize = 12;
 
@@ -49,6 +53,10 @@ struct Reader {
     segment: Zeroizing<Vec<u8>>,
     /// The last byte releases the next one.
     released: bool,
+    /// What follows an apostrophe, until it shows whether the segment ended.
+    ahead: Option<SmallVec<[u8; 4]>>,
+    /// An apostrophe within the segment was text.
+    quoted: bool,
     lost: bool,
     /// A gap has taken the beginning of the message: nothing before the next one counts.
     after_gap: bool,
@@ -72,31 +80,7 @@ enum Entity {
 impl Document for Reader {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
         for &byte in bytes {
-            if self.segment.is_empty() && !self.released && byte.is_ascii_whitespace() {
-                continue;
-            }
-            let released = std::mem::take(&mut self.released);
-            // UNA is as long as it is, and holds delimiters.
-            let declares = self.segment.starts_with(b"UNA");
-            let ends = match declares {
-                true => self.segment.len() + 1 == syntax::UNA,
-                false => !released && self.syntax.ends(&self.segment, byte),
-            };
-            if ends {
-                if declares {
-                    self.segment.push(byte);
-                }
-                self.finish(scope);
-                continue;
-            }
-            self.released = !released && self.syntax.releases(byte) && !declares;
-            if self.segment.len() >= MAX_SEGMENT {
-                if !std::mem::replace(&mut self.lost, true) {
-                    scope.give_up(Reason::Limit);
-                }
-                continue;
-            }
-            self.segment.push(byte);
+            self.byte(byte, scope);
         }
         Want::ALL
     }
@@ -105,6 +89,7 @@ impl Document for Reader {
         self.segment.clear();
         self.segment.push(b'?');
         (self.released, self.lost, self.after_gap) = (false, true, true);
+        self.ahead = None;
         self.end_message(scope);
         Want::ALL
     }
@@ -120,9 +105,68 @@ impl Document for Reader {
 }
 
 impl Reader {
+    /// The next byte. Behind an apostrophe, the next ones show whether it ends the segment: not all senders release
+    /// those in names (`SU:O'SHEA`).
+    fn byte(&mut self, byte: u8, scope: &mut Scope<'_>) {
+        let Some(mut ahead) = self.ahead.take() else { return self.next(byte, scope) };
+        ahead.push(byte);
+        match self.syntax.continues(&ahead, self.quoted) {
+            Match::More => {
+                self.ahead = Some(ahead);
+                return;
+            }
+            Match::Yes(()) => self.finish(scope),
+            Match::No => {
+                self.quoted = true;
+                self.push(APOSTROPHE, scope);
+            }
+        }
+        // At most four bytes, one of which is used up each time.
+        for byte in ahead {
+            self.byte(byte, scope);
+        }
+    }
+
+    fn next(&mut self, byte: u8, scope: &mut Scope<'_>) {
+        if self.segment.is_empty() && !self.released && byte.is_ascii_whitespace() {
+            return;
+        }
+        let released = std::mem::take(&mut self.released);
+        // UNA is as long as it is, and holds delimiters.
+        let declares = self.segment.starts_with(b"UNA");
+        let ends = match declares {
+            true => self.segment.len() + 1 == syntax::UNA,
+            false => !released && self.syntax.ends(&self.segment, byte),
+        };
+        if ends && declares {
+            self.segment.push(byte);
+        }
+        if ends {
+            let last = [&b"UNT"[..], b"UNZ", b"UIT", b"UIZ"];
+            let sure = declares || last.iter().any(|name| self.segment.starts_with(name));
+            if byte == APOSTROPHE && !sure {
+                self.ahead = Some(SmallVec::new());
+            } else {
+                self.finish(scope);
+            }
+            return;
+        }
+        self.released = !released && self.syntax.releases(byte) && !declares;
+        self.push(byte, scope);
+    }
+
+    fn push(&mut self, byte: u8, scope: &mut Scope<'_>) {
+        if self.segment.len() < MAX_SEGMENT {
+            self.segment.push(byte);
+        } else if !std::mem::replace(&mut self.lost, true) {
+            scope.give_up(Reason::Limit);
+        }
+    }
+
     /// The segment that was collected is complete.
     fn finish(&mut self, scope: &mut Scope<'_>) {
         let raw = std::mem::take(&mut self.segment);
+        (self.ahead, self.quoted) = (None, false);
         if !std::mem::take(&mut self.lost) {
             self.read(&raw, scope);
         }

@@ -1,6 +1,7 @@
 //! Delimiters, release character and character set of an interchange (ISO 9735-1, 5 and 9; annex A).
 
 use crate::content::formats::hl7v2::charset::Charset;
+use crate::syntax::Match;
 use memchr::memchr2;
 use std::borrow::Cow;
 
@@ -92,6 +93,35 @@ impl Syntax {
         // Before UNB has been read whole, level B shows by its separator.
         let level_b = before.starts_with(b"UNB") && before.get(3).is_some_and(u8::is_ascii_control);
         byte == if level_b && !self.declared { 0x1C } else { self.terminator }
+    }
+
+    /// Whether another segment begins with `ahead`, so that the apostrophe in front ends the one before: a line break, or
+    /// a name and a separator. `quoted`: an apostrophe before was text, and the next one may close the quotation.
+    pub fn continues(&self, ahead: &[u8], quoted: bool) -> Match {
+        const NAME: usize = 3;
+        let separator = |b: u8| {
+            b == self.element
+                || b == self.component
+                || b == self.terminator
+                || b.is_ascii_whitespace()
+        };
+        for (at, &byte) in ahead.iter().enumerate() {
+            let fits = match at {
+                0 if byte.is_ascii_whitespace() || byte.is_ascii_control() => {
+                    return Match::Yes(());
+                }
+                0 if byte == self.terminator => {
+                    return if quoted { Match::No } else { Match::Yes(()) };
+                }
+                0 => byte.is_ascii_uppercase(),
+                1 | 2 => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+                _ => separator(byte) || ahead.starts_with(b"UNA"),
+            };
+            if !fits {
+                return Match::No;
+            }
+        }
+        if ahead.len() > NAME { Match::Yes(()) } else { Match::More }
     }
 
     /// Whether `byte` takes its meaning from the next one.

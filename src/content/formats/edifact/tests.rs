@@ -207,3 +207,20 @@ fn names_and_numbers_beside_addresses() {
     );
     assert_eq!(read("NAD+BY+H77::91++Roe:Jane+Kirkegt 4"), [""; 0]);
 }
+
+#[test]
+fn apostrophes_that_are_not_released() {
+    let released = edifact(REPORT);
+    for text in [REPORT.replace("KEN?'NEDY", "KEN'NEDY"), REPORT.replace("KEN?'NEDY", "KEN'NEDY")] {
+        let got = records("", text.as_bytes());
+        assert!(got.len() == 1 && got[0].ends_with(released[0].as_str()), "{got:?}");
+    }
+    for (name, shown) in [("O'Shea", "O'Shea"), ("D'Éa", "D'Éa"), ("'t Hoen", "'t Hoen")] {
+        let text = format!(
+            "UNB+UNOC:3+A+B+260302:0820+17'UNH+1+MEDRPT:0:1:RT:NHS003'S07+07'PNA+PAT+77:OPI+++SU:{name}+FO:Eva'DTM+329:19700131:102'UNT+5+1'UNZ+1+17'"
+        );
+        let got = records("", text.as_bytes());
+        let whole = got.len() == 1 && got[0].contains(shown) && got[0].contains("19700131");
+        assert!(whole, "{got:?}");
+    }
+}

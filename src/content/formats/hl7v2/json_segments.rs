@@ -1,6 +1,6 @@
 //! HL7 v2 in JSON as a list of segments whose fields have no names: `[["MSH", "|", "^~\\&"], ["PID", "1", "", "77"]]`,
 //! `{"segments": [{"name": "PID", "fields": ["1", "", "77"]}]}`, `{"PID": ["1", "", "77"]}`. A field is text in ER7, or
-//! an array of its components or repetitions.
+//! an array of its components or repetitions. Segments may also be texts: `["MSH|^~\\&|A", "PID|1||77"]`.
 
 use super::json::may_be_hl7;
 use super::message::Message;
@@ -28,8 +28,9 @@ impl Format for JsonSegments {
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let has = |mark: &[u8]| memmem::find(head, mark).is_some();
-        // MSH-2, with the backslash escaped, and the name of its segment.
-        may_be_hl7(media, head) && has(b"\"MSH\"") && has(br"^~\\")
+        // MSH-2, with the backslash escaped, and the name of its segment; or whole segments.
+        let whole = || has(br#""MSH|^~\\&"#) && has(b"\"PID|");
+        may_be_hl7(media, head) && (has(b"\"MSH\"") && has(br"^~\\") || whole())
     }
 
     fn is_text(&self) -> bool {
@@ -87,6 +88,11 @@ fn segment(text: &str) -> Option<[u8; 3]> {
     let name: [u8; 3] = text.as_bytes().try_into().ok()?;
     let rest = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit();
     (name[0].is_ascii_uppercase() && name.iter().all(rest)).then_some(name)
+}
+
+/// Whether a text is a whole segment, or begins with one: `PID|1||77`.
+fn is_whole(text: &str) -> bool {
+    text.get(..3).and_then(segment).is_some() && text.get(3..4) == Some("|")
 }
 
 impl Row {
@@ -245,6 +251,16 @@ impl Receiver for Reader<'_, '_> {
             }
             return;
         }
+        if is_whole(text) {
+            for line in text.split(['\r', '\n']).filter(|line| is_whole(line)) {
+                let Some(name) = line.get(..3).and_then(segment) else { continue };
+                rows.message.begins(name, self.scope);
+                if rows.message.wants(name, self.scope.rules) {
+                    rows.message.segment(line.as_bytes(), self.scope);
+                }
+            }
+            return;
+        }
         let Some(level) = rows.open.last_mut() else { return };
         if level.object {
             if NAMES.contains(&&*rows.key) {
@@ -311,6 +327,8 @@ mod tests {
             r#"[["MSH","^~\\&","APP"],["PID","1","",[["H-77"]],{"x":["y"]},[["Roe","Jane"]],"","19700131","F"]]"#,
             r#"{"segments":[{"name":"MSH","fields":["|","^~\\&","A"]},{"name":"PID","fields":["1","","H-77","","Roe^Jane","","19700131","F"]}]}"#,
             r#"[{"fields":["MSH","|","^~\\&"],"segment":"MSH"},{"fields":["PID","1","","H-77","","Roe^Jane","","19700131","F"],"segment":"PID"}]"#,
+            r#"{"message":["MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5","EVN|A01","PID|1||H-77||Roe^Jane||19700131|F"]}"#,
+            r#"{"segments":{"MSH":"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5","PID":"PID|1||H-77||Roe^Jane||19700131|F"}}"#,
             r#"{"MSH":["|","^~\\&","A"],"PID":["1","","H-77","","Roe^Jane","","19700131","F"]}"#,
         ] {
             let got = records("application/json", text.as_bytes());

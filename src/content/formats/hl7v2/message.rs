@@ -5,13 +5,14 @@ use super::patient_context::PatientContext;
 use super::prose::Prose;
 use super::table::Columns;
 use super::value::{Delimiters, MAX_REPETITIONS, Syntax, pieces};
-use super::{error, kinds, query, types, z_segment};
+use super::{display, error, kinds, query, types, z_segment};
 use crate::content::{Direction, Field, Mark, MarkSet, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Health, Hl7Field, Hl7Text, Hl7Type, Kind, RuleSet};
 use crate::syntax::hl7v2::is_delimiter;
 use smallvec::SmallVec;
 use std::sync::Arc;
+use zeroize::Zeroizing;
 
 /// Fields of one patient that are passed on; further ones of an endlessly repeating record are not.
 const MAX_RECORD_FIELDS: u32 = 512;
@@ -41,6 +42,8 @@ pub struct Message {
     known: SegmentRules,
     /// The columns of the rows in a response.
     columns: Columns,
+    /// The lines of a response for display that are read together.
+    display: display::Lines,
     record: Option<Record>,
 }
 
@@ -129,6 +132,8 @@ impl Message {
             [b'Q', b'P', b'D'] | [b'Q', b'R', b'D'] | [b'Q', b'R', b'F'] | [b'V', b'T', b'Q'] => {
                 !self.answer
             }
+            // Neither has a PID in front.
+            [b'D', b'S', b'P'] | [b'Z', b'C', b'C'] => true,
             _ if self.record.is_none() => false,
             _ => self.look_up(name, rules).wanted,
         }
@@ -202,8 +207,13 @@ impl Message {
                 self.columns.define(&syntax, &fields, scope);
             }
             b"RDT" => self.row(&fields, scope),
+            b"DSP" => self.displayed(&fields, scope),
+            b"ZCC" if scope.operation() == display::CLAIM => self.claim(&fields, scope),
             [b'Z', ..] => {
-                self.fields(name, &fields, scope);
+                // In other messages, the cardholder segment of a claim is any vendor's own.
+                if &name != b"ZCC" {
+                    self.fields(name, &fields, scope);
+                }
                 let syntax = self.syntax();
                 if let Some(record) = &mut self.record {
                     z_segment::read(&syntax, &fields, &mut record.own, scope);
@@ -219,6 +229,27 @@ impl Message {
                 }
             }
         }
+    }
+
+    /// DSP: the patient in a response for display.
+    fn displayed(&mut self, fields: &[&str], scope: &mut Scope<'_>) {
+        if let Some(fields) = self.display.line(fields, scope.operation()) {
+            self.end(scope);
+            self.begin(scope);
+            self.fields(*b"DSP", &fields.each_ref().map(|field| field.as_str()), scope);
+        }
+    }
+
+    /// ZCC: the patient of a pharmacy claim.
+    fn claim(&mut self, fields: &[&str], scope: &mut Scope<'_>) {
+        self.end(scope);
+        self.begin(scope);
+        let name = Zeroizing::new(display::name_of_claim(fields));
+        let mut fields = fields.to_vec();
+        if let Some(family) = fields.get_mut(display::CLAIM_FAMILY) {
+            *family = &name;
+        }
+        self.fields(*b"ZCC", &fields, scope);
     }
 
     /// Whether the text field of a segment contains text, by its second field, before anything is decoded: most
@@ -361,6 +392,7 @@ impl Message {
         scope.set_operation(&operation);
 
         self.columns = Columns::default();
+        self.display = display::Lines::default();
         if !eventless {
             scope.message(types::label(code, event));
         }

@@ -5,9 +5,11 @@
 
 pub(in crate::content) mod carried;
 pub(in crate::content) mod charset;
+mod display;
 mod embedded;
 mod error;
 mod json;
+mod json_fields;
 mod json_segments;
 mod kinds;
 mod message;
@@ -28,6 +30,7 @@ use crate::syntax::hl7v2::{header, is_delimiter};
 use embedded::Embedded;
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
 pub use json::Json;
+pub use json_fields::JsonFields;
 pub use json_segments::JsonSegments;
 use memchr::memchr2;
 use message::Message;

@@ -19,6 +19,10 @@ pub fn read(message: &mut Message, name: [u8; 3], fields: &[&str], scope: &mut S
         b"QRF" => fields.get(5).copied().unwrap_or(""),
         _ => "",
     };
+    // QRD-9 (table 0048): what an analyser asks for by QRD-8 is a specimen, by the code on its tube.
+    if &name == b"QRD" && matches!(fields.get(9).map(|what| what.trim()), Some("OTH" | "CAN")) {
+        return message.end(scope);
+    }
     if parameters.trim_start().starts_with('@') || &name == b"VTQ" {
         return self::parameters(message, &syntax, parameters, scope);
     }

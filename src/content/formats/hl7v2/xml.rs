@@ -18,6 +18,10 @@ const MAX_SEGMENT: usize = 64 << 10;
 /// Deepest nesting within a segment that is distinguished.
 const MAX_NESTING: usize = 64;
 
+/// Beginning of the namespaces of BizTalk, which writes `<PID_PatientIdentification>`, `<PID_3_PatientIdentifierList>`
+/// and `<CX_0_Id>`: fields are counted from one, their parts from zero.
+const BIZTALK: &[u8] = b"microsoft.com/HealthCare/HL7";
+
 /// The format.
 pub struct Xml;
 
@@ -38,7 +42,7 @@ impl Format for Xml {
                 .unwrap_or(head)
                 .trim_ascii_start()
                 .starts_with(b"<")
-            && [&b"urn:hl7-org:v2xml"[..], b"<MSH.1>"]
+            && [&b"urn:hl7-org:v2xml"[..], b"<MSH.1>", BIZTALK]
                 .iter()
                 .any(|mark| memchr::memmem::find(head, mark).is_some())
     }
@@ -109,9 +113,40 @@ fn local(name: &str) -> &str {
     name.rsplit_once(':').map_or(name, |(_, local)| local)
 }
 
-/// The number behind the dot of `PID.3`, `CX.1`.
+/// The number behind the dot of `PID.3`, `CX.1`; of BizTalk's names, the field of `PID_3_PatientIdentifierList`, and
+/// the part of `CX_0_Id`.
 fn number(name: &str, max: usize) -> Option<usize> {
-    name.rsplit_once('.')?.1.parse().ok().filter(|n| (1..=max).contains(n))
+    let found = match name.rsplit_once('.') {
+        Some((_, number)) => number.parse().ok(),
+        None => {
+            let mut words = name.split('_');
+            let of_segment = words.next().is_some_and(|word| word.len() == 3);
+            let number = words.take_while(|w| w.bytes().all(|b| b.is_ascii_digit())).last()?;
+            let number = number.parse::<usize>().ok();
+            // Names of data types may have three letters, too (`XPN_1_GivenName`).
+            let is_part = !of_segment || PARTS.iter().any(|part| name.starts_with(part));
+            number.map(|n| n.saturating_add(usize::from(is_part)))
+        }
+    };
+    found.filter(|n| (1..=max).contains(n))
+}
+
+/// Data types with names of three letters.
+const PARTS: [&str; 8] = ["XPN_", "XAD_", "XTN_", "XCN_", "XON_", "MSG_", "DTM_", "CWE_"];
+
+/// The segment that an element is: `PID`, `PID_PatientIdentification`.
+fn segment_of(name: &str) -> Option<[u8; 3]> {
+    let own = match name.split_once('_') {
+        Some((own, title)) => {
+            let mut title = title.bytes();
+            let word = title.next().is_some_and(|b| b.is_ascii_uppercase())
+                && title.next().is_some_and(|b| b.is_ascii_lowercase());
+            word.then_some(own)?
+        }
+        None => name,
+    };
+    let is_segment = own.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
+    is_segment.then(|| own.as_bytes().try_into().ok()).flatten()
 }
 
 /// Writes text in ER7.
@@ -135,9 +170,8 @@ impl Receiver for TokenHandler<'_, '_> {
         let name = local(name);
         let s = &mut *self.segments;
         if s.name.is_none() {
-            let is_segment = name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
-            if is_segment && !closed {
-                s.name = name.as_bytes().try_into().ok();
+            if !closed && let Some(segment) = segment_of(name) {
+                s.name = Some(segment);
                 (s.depth, s.length) = (0, 0);
             }
             return;
@@ -164,7 +198,7 @@ impl Receiver for TokenHandler<'_, '_> {
     fn end(&mut self, name: &str) {
         let s = &mut *self.segments;
         match s.depth {
-            0 if s.name.is_some_and(|n| n == local(name).as_bytes()) => s.flush(self.scope),
+            0 if s.name.is_some_and(|n| segment_of(local(name)) == Some(n)) => s.flush(self.scope),
             0 => {}
             1 => {
                 s.close_field();

@@ -496,6 +496,16 @@ fn hand_text(text: &str, of: Use, to: &mut impl Receiver) {
 }
 
 fn give(text: &str, fits: bool, of: Use, to: &mut impl Receiver) {
+    // An HL7 v2 message under a name whose values are read (`value`, `valueString`).
+    if of == Use::Value
+        && let Some(front) = text.get(..FRONT)
+        && front.starts_with("MSH|")
+        && to.inner_begin(front.as_bytes())
+    {
+        to.inner(text.as_bytes());
+        to.inner_end();
+        return to.passed();
+    }
     match of {
         Use::Key => to.key(if fits { text } else { "" }),
         Use::Value if fits => to.value(text),

@@ -272,7 +272,7 @@ impl Reader {
                 self.depth = 0;
                 self.push(byte, scope);
                 if let State::Values(columns) = &self.state
-                    && columns.columns.known() > 0
+                    && columns.wants(&self.piece)
                     && !self.cut
                 {
                     let cells = row::cells(&self.piece);
@@ -306,7 +306,7 @@ impl Reader {
         if line == b"\\." {
             self.state = State::Statement;
         } else if let State::Copy(columns) = &self.state
-            && columns.columns.known() > 0
+            && columns.wants(line)
             && !self.cut
             && !line.is_empty()
         {
@@ -378,6 +378,11 @@ impl Columns {
         let mut columns = TableColumns::default();
         names.iter().take(MAX_COLUMNS).for_each(|name| columns.push_field(name, scope.rules()));
         Self { columns, marks: media::about(&String::from_utf8_lossy(table), scope) }
+    }
+
+    /// Whether a row may be of interest: a column has a meaning, or a cell holds an HL7 v2 message.
+    fn wants(&self, row: &[u8]) -> bool {
+        self.columns.known() > 0 || memchr::memmem::find(row, b"MSH|").is_some()
     }
 
     fn emit(&self, cells: &[Zeroizing<String>], around: Marks, scope: &mut Scope<'_>) {

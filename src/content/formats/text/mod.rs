@@ -3,6 +3,7 @@
 use crate::content::extract::embedded;
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
 use crate::content::formats::hl7v2::carried;
+use crate::content::formats::{edifact, x12};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
 
@@ -52,6 +53,7 @@ impl Format for Text {
                 .iter()
                 .any(|suffix| suffix.eq_ignore_ascii_case(media::suffix(media))),
             message: None,
+            interchange: None,
         })
     }
 }
@@ -90,10 +92,18 @@ struct TextDocument {
     messages: bool,
     /// The current message.
     message: Option<Nested>,
+    /// The current interchange, and how its last segment begins.
+    interchange: Option<(Nested, &'static [u8])>,
 }
+
+/// Beginning of an HL7 v2 message, escaped or not.
+const HEADER: &[u8] = br"MSH|^~\";
 
 /// Beginning of an HL7 v2 message with the usual delimiters (chapter 2.5.4).
 const MESSAGE: &[u8] = b"MSH|^~\\&|";
+
+/// The same in a string of a program or a log, whose backslash is escaped.
+const ESCAPED: &[u8] = br"MSH|^~\\&|";
 
 /// Segment ends as logs write them.
 const SEGMENT_ENDS: [&str; 7] = ["<CR>", "<cr>", "[CR]", "\\x0d", "\\x0D", "\\u000d", "&#13;"];
@@ -115,15 +125,52 @@ impl TextDocument {
     }
 
     fn read(&mut self, line: &[u8], scope: &mut Scope<'_>) {
-        if !self.message(line, scope) {
+        if !self.interchange(line, scope) && !self.message(line, scope) {
             read(&mut self.sheet, line, scope);
+        }
+    }
+
+    /// Takes a line of an interchange (X12, EDIFACT) in a log or between the words of a mail.
+    fn interchange(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        let (mut line, mut whole) = (line, false);
+        if self.interchange.is_none() {
+            let begins = self.messages.then(|| begin_of_interchange(line)).flatten();
+            let Some((at, end)) = begins else { return false };
+            self.end_message(Ending::Complete, scope);
+            self.interchange = Some((interchange(end), end));
+            line = line.get(at..).unwrap_or_default();
+            // Behind a time and a level, a line of a log has all of it.
+            whole = at > 0;
+        }
+        let Some((nested, end)) = &mut self.interchange else { return false };
+        nested.data(line, scope);
+        nested.data(b"\n", scope);
+        if whole || memchr::memmem::find(line, end).is_some() {
+            self.end_interchange(Ending::Complete, scope);
+        }
+        true
+    }
+
+    fn end_interchange(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if let Some((mut nested, _)) = self.interchange.take() {
+            nested.end(ending, scope);
         }
     }
 
     /// Takes a line that begins or continues an HL7 v2 message, as in logs of interface engines, and in files of
     /// messages with remarks between them.
     fn message(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
-        let begins = self.messages.then(|| memchr::memmem::find(line, MESSAGE)).flatten();
+        let header = self.messages.then(|| memchr::memmem::find(line, HEADER)).flatten();
+        let front = header.and_then(|at| line.get(at..)).unwrap_or_default();
+        if front.starts_with(ESCAPED) && header.is_some_and(|at| is_quoted(line, at)) {
+            self.end_message(Ending::Complete, scope);
+            let text = String::from_utf8_lossy(front.get(..MAX_LINE).unwrap_or(front));
+            let text = zeroize::Zeroizing::new(text.replace("\\\\", "\\"));
+            segments(self.message.insert(carried::nested(MESSAGE)), text.as_bytes(), scope);
+            self.end_message(Ending::Complete, scope);
+            return true;
+        }
+        let begins = header.filter(|_| front.starts_with(MESSAGE));
         let goes_on = self.message.is_some() && is_segment(line);
         let begins = begins.or_else(|| {
             (self.messages && !goes_on).then(|| carried::patient_segment(line)).flatten()
@@ -150,6 +197,36 @@ impl TextDocument {
             message.end(ending, scope);
         }
     }
+}
+
+/// How the last segments of X12 and EDIFACT interchanges begin.
+const X12_END: &[u8] = b"IEA*";
+const UN_END: &[u8] = b"UNZ+";
+
+/// The reader of an interchange that ends like this.
+fn interchange(end: &[u8]) -> Nested {
+    let format: &dyn Format =
+        if end == X12_END { &x12::Interchange } else { &edifact::Interchange };
+    Nested::reading(format.name(), format.open(&Media::Unknown))
+}
+
+/// Where an interchange begins in a line, behind no letter, and how its last segment begins.
+fn begin_of_interchange(line: &[u8]) -> Option<(usize, &'static [u8])> {
+    memchr::memchr2(b'*', b'+', line)?;
+    const BEGINS: [(&[u8], &[u8]); 4] =
+        [(b"ISA*00*", X12_END), (b"ISA*03*", X12_END), (b"UNA:+", UN_END), (b"UNB+UNO", UN_END)];
+    BEGINS.into_iter().find_map(|(begin, end)| {
+        let at = memchr::memmem::find(line, begin)?;
+        let before = at.checked_sub(1).and_then(|at| line.get(at));
+        let fits = before.is_none_or(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'"' | b'\''));
+        fits.then_some((at, end))
+    })
+}
+
+/// Whether a message at this offset is in a quoted string; one in an object of JSON is read with the object.
+fn is_quoted(line: &[u8], at: usize) -> bool {
+    let before = line.get(..at).unwrap_or_default();
+    matches!(before, [.., b'"' | b'\'' | b'`']) && memchr::memmem::find(before, b"{\"").is_none()
 }
 
 /// Passes on the segments of a line.
@@ -331,6 +408,7 @@ impl Document for TextDocument {
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.line.clear();
         self.end_message(Ending::Cut, scope);
+        self.end_interchange(Ending::Cut, scope);
         self.sheet.lose();
         (self.lost, self.returned) = (true, false);
         Want::ALL
@@ -341,11 +419,13 @@ impl Document for TextDocument {
             self.end_line(&[], scope);
         }
         self.end_message(ending, scope);
+        self.end_interchange(ending, scope);
         self.sheet.end(scope);
     }
 
     fn memory(&self) -> usize {
-        self.line.capacity() + self.sheet.memory() + self.message.as_ref().map_or(0, Nested::memory)
+        let nested = self.message.iter().chain(self.interchange.as_ref().map(|(nested, _)| nested));
+        self.line.capacity() + self.sheet.memory() + nested.map(Nested::memory).sum::<usize>()
     }
 }
 

@@ -245,3 +245,40 @@ fn prose_has_no_patient() {
         assert_eq!(text(prose), Vec::<String>::new(), "{prose}");
     }
 }
+
+#[test]
+fn messages_in_strings_of_programs_and_in_cells() {
+    let fields = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
+    let escaped =
+        r"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5\rPID|1||H-77^^^H^MR||Roe^Jane||19700131|F\r";
+    let plain =
+        "MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5\nPID|1||H-77^^^H^MR||Roe^Jane||19700131|F\n";
+    for (media, text) in [
+        ("text/plain", format!("2026-05-17T08:15:30Z DEBUG hl7: \"{escaped}\"\n")),
+        ("text/plain", format!("{{'message': '{escaped}', 'status': 'ok'}}\n")),
+        ("text/csv", format!("id,received,message\n1,2026-05-17,\"{plain}\"\n")),
+        ("application/sql", format!("INSERT INTO queue (id, raw) VALUES (7, '{plain}');\n")),
+        (
+            "application/json",
+            format!("{{\"records\":[{{\"key\":\"a\",\"value\":\"{escaped}\"}}]}}"),
+        ),
+    ] {
+        let got = records(media, text.as_bytes());
+        assert!(got.len() == 1 && got[0].contains(fields), "{text}: {got:?}");
+    }
+}
+
+#[test]
+fn interchanges_between_lines_of_text() {
+    let isa = "ISA*00*          *00*          *ZZ*S              *ZZ*R              *260517*1230*^*00501*000000905*0*P*:~";
+    let body = "GS*HS*S*R*20260517*1230*1*X*005010X279A1~ST*270*1*005010X279A1~HL*3*2*22*0~NM1*IL*1*ROE*EVA****MI*H77~DMG*D8*19700131*F~EQ*30~SE*1*1~GE*1*1~IEA*1*000000905~";
+    let lines = format!("{isa}{body}").replace('~', "~\n");
+    for around in [
+        format!("Hello,\n\nthis one was rejected:\n\n{lines}\nDOB of the other: 1 May\nRegards\n"),
+        format!("2026-05-17 08:15:30 INFO outbound {isa}{body}\n2026-05-17 08:15:31 INFO done\n"),
+    ] {
+        let got = text(&around);
+        let fields = "name=ROE^EVA insurance_number=H77 birth_date=19700131 sex=F";
+        assert!(got.len() == 1 && got[0].contains(fields), "{got:?}");
+    }
+}

@@ -12,9 +12,9 @@ const MAX_BYTES: usize = 16 << 10;
 /// Between the elements of a segment that is kept.
 const BETWEEN: char = '\u{1D}';
 /// What decides that a subscriber is a patient: a claim (837), a question (270), an answer (271), the status of
-/// a claim (276, 277), a trace number of the transaction, a review (278), the end.
-const DECIDING: [&str; 14] =
-    ["HL", "CLM", "EQ", "EB", "TRN", "STC", "UM", "HCR", "CLP", "SVC", "SE", "GE", "IEA", "ST"];
+/// a claim (276, 277), a review (278), the end.
+const DECIDING: [&str; 13] =
+    ["HL", "CLM", "EQ", "EB", "STC", "UM", "HCR", "CLP", "SVC", "SE", "GE", "IEA", "ST"];
 
 /// A segment that is kept.
 pub(super) struct BufferedSegment(Zeroizing<String>);
@@ -48,19 +48,29 @@ impl Waiting {
         true
     }
 
+    /// Whether `segment` shows that the subscriber is a patient. A trace number behind the name is of a question about
+    /// the status of the subscriber's claim (276 2200D); in front of it, it is of the transaction (278 2000C).
+    pub(super) fn decided_by(&self, segment: &Segment<'_>) -> bool {
+        decides(segment) || segment.get(0) == "TRN" && self.segments.iter().any(is_name)
+    }
+
     pub(super) fn into_segments(self) -> Vec<BufferedSegment> {
         self.segments
     }
 
     /// The subscriber, where it is a person.
     pub(super) fn insured(self) -> Option<Insured> {
-        let named = |kept: &BufferedSegment| kept.0.starts_with("NM1\u{1D}IL\u{1D}1\u{1D}");
-        self.segments.into_iter().find(named).map(Insured)
+        self.segments.into_iter().find(is_name).map(Insured)
     }
 
     pub(super) fn memory(&self) -> usize {
         self.bytes + self.segments.capacity() * size_of::<BufferedSegment>()
     }
+}
+
+/// Whether this is the name of an insured person.
+fn is_name(kept: &BufferedSegment) -> bool {
+    kept.0.starts_with("NM1\u{1D}IL\u{1D}1\u{1D}")
 }
 
 /// The NM1 segment of a person who holds a plan.
@@ -82,7 +92,7 @@ pub(super) fn begins_dependent(segment: &Segment<'_>) -> bool {
 }
 
 /// Whether `segment` shows that the subscriber is a patient.
-pub(super) fn decides(segment: &Segment<'_>) -> bool {
+fn decides(segment: &Segment<'_>) -> bool {
     let itself = match segment.get(0) {
         // 18: the subscriber is the patient.
         "SBR" | "INS" => segment.get(2) == "18",

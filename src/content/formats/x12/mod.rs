@@ -6,6 +6,9 @@
 mod insured;
 #[cfg(test)]
 mod tests;
+mod xml;
+
+pub use xml::Xml;
 
 use self::insured::{Insured, Waiting};
 use super::hl7v2::charset::Charset;
@@ -13,6 +16,7 @@ use crate::content::{
     Document, Ending, Extent, Field, Format, MarkSet, Media, Reason, Scope, ServiceFacts, Want,
 };
 use crate::rules::{Kind, X12Element};
+use crate::syntax::x12::transaction;
 use memchr::{memchr, memchr2};
 use zeroize::Zeroizing;
 
@@ -23,6 +27,8 @@ const MAX_SEGMENT: usize = 16 << 10;
 const MAX_ISA: usize = 512;
 /// Element separators within ISA.
 const ISA_ELEMENTS: usize = 16;
+/// Longest first segment of a transaction set without an envelope, bytes.
+const MAX_BARE: usize = 128;
 /// Elements of a segment that are looked at.
 const MAX_ELEMENTS: usize = 32;
 /// Entity code (NM101) of a corrected name.
@@ -39,7 +45,7 @@ impl Format for Interchange {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"I"
+        b"IGS"
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
@@ -51,7 +57,8 @@ impl Format for Interchange {
                     && is_separator(*separator)
                     && [a, b].iter().all(|c| c.is_ascii_alphanumeric())
             }
-            _ => false,
+            Some(bare) => transaction(bare).is_yes(),
+            None => false,
         };
         begins && matches!(media, Media::Type { .. } | Media::Unknown)
     }
@@ -135,7 +142,13 @@ impl Document for Reader {
         while !rest.is_empty() {
             let Some(delimiters) = self.delimiters else {
                 match self.header(rest) {
-                    Ok(used) => rest = rest.get(used..).unwrap_or(&[]),
+                    Ok(used) => {
+                        rest = rest.get(used..).unwrap_or(&[]);
+                        if let Some(delimiters) = self.delimiters {
+                            let first = std::mem::take(&mut self.pending);
+                            self.segment(&first, delimiters.element, scope);
+                        }
+                    }
                     Err(reason) => {
                         self.pending = Zeroizing::default();
                         scope.give_up(reason);
@@ -188,8 +201,7 @@ impl Document for Reader {
     }
 
     fn memory(&self) -> usize {
-        let waiting = self.loops.waiting.as_ref().map_or(0, Waiting::memory);
-        self.pending.capacity() + self.loops.address.capacity() + waiting
+        self.pending.capacity() + self.loops.memory()
     }
 }
 
@@ -203,6 +215,12 @@ impl Reader {
                 continue;
             }
             self.pending.push(byte);
+            if self.pending.len() <= MAX_BARE && self.without_envelope()? {
+                break;
+            }
+            if self.is_bare() {
+                continue;
+            }
             if !b"ISA".iter().zip(self.pending.iter()).all(|(a, b)| a == b) {
                 return Err(Reason::Malformed);
             }
@@ -222,6 +240,31 @@ impl Reader {
             }
         }
         Ok(used)
+    }
+
+    /// Whether a transaction set or a functional group begins without an interchange around it.
+    fn is_bare(&self) -> bool {
+        [&b"ST"[..], b"GS"].iter().any(|name| self.pending.starts_with(name))
+            || matches!(self.pending.as_slice(), [b'S' | b'G'])
+    }
+
+    /// Learns the delimiters of a transaction set without an envelope from its first segment, which is read then: the
+    /// terminator is the first byte that is neither the separator nor part of an element.
+    fn without_envelope(&mut self) -> Result<bool, Reason> {
+        if !self.is_bare() {
+            return Ok(false);
+        }
+        let [.., last] = self.pending.as_slice() else { return Ok(false) };
+        let Some(&element) = self.pending.get(2) else { return Ok(false) };
+        let inside = *last == element
+            || last.is_ascii_alphanumeric()
+            || matches!(last, b' ' | b'.' | b'-' | b'_' | b':' | b'>' | b'/');
+        if inside || self.pending.len() <= 3 {
+            return if self.pending.len() < MAX_BARE { Ok(false) } else { Err(Reason::Malformed) };
+        }
+        self.delimiters = Some(Delimiters { element, terminator: *last });
+        self.pending.pop();
+        Ok(true)
     }
 
     fn collect(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
@@ -273,6 +316,11 @@ impl<'s> Segment<'s> {
 }
 
 impl Loops {
+    /// Bytes of heap held.
+    fn memory(&self) -> usize {
+        self.address.capacity() + self.waiting.as_ref().map_or(0, Waiting::memory)
+    }
+
     fn segment(&mut self, segment: &Segment<'_>, scope: &mut Scope<'_>) {
         if self.waits(segment, scope) {
             return;
@@ -363,7 +411,7 @@ impl Loops {
             self.insured = self.waiting.take().and_then(|waiting| waiting.insured());
             return false;
         }
-        if !insured::decides(segment) && waiting.push(segment) {
+        if !waiting.decided_by(segment) && waiting.push(segment) {
             return true;
         }
         self.settle(scope);

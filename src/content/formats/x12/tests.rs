@@ -168,6 +168,19 @@ fn a_subscriber_is_a_patient_only_with_a_claim_or_question_of_its_own() {
         names("ST*278*1~HL*3*2*22*1~NM1*IL*1*ROE*OTTO~HL*4*3*EV*0~NM1*SJ*1*HOUSE*GREG~UM*SC*I~"),
         [otto]
     );
+    // A trace number of the request, in front of the name, decides nothing; one behind it does (276).
+    assert_eq!(
+        names(
+            "ST*278*1~HL*3*2*22*1~TRN*1*7*9~NM1*IL*1*ROE*OTTO~HL*4*3*23*0~NM1*QC*1*ROE*EVA~HL*5*4*SS*0~UM*SC*I~"
+        ),
+        [eva]
+    );
+    assert_eq!(
+        names(
+            "ST*276*1~HL*4*3*22*1~NM1*IL*1*ROE*OTTO~TRN*1*7~HL*5*4*23*0~NM1*QC*1*ROE*EVA~TRN*1*8~"
+        ),
+        [otto, eva]
+    );
     // The end of what was seen.
     assert_eq!(names("ST*837*1~HL*2*1*22*1~NM1*IL*1*ROE*OTTO****MI*W1~"), [otto]);
     // The same person twice: subscriber and patient.
@@ -220,6 +233,29 @@ fn garbage_does_not_panic() {
             bytes[at] = [b'*', b'~', b'\n', next() as u8][(next() % 4) as usize];
         }
         assert_eq!(read(&[&bytes], 5), read(&[&bytes], usize::MAX));
+    }
+}
+
+#[test]
+fn transaction_sets_without_an_interchange() {
+    let body = "ST*837*0001*005010X222A1~BHT*0019*00*1*20260517*1340*CH~HL*2*1*22*0~SBR*P*18~NM1*IL*1*ROE*EVA****MI*W1~DMG*D8*19700131*F~SE*6*0001~";
+    for text in [
+        body.to_owned(),
+        body.replace('~', "~\n"),
+        body.replace('~', "\n"),
+        body.replace('~', "\r\n"),
+        format!("GS*HC*S*R*20260517*1200*1*X*005010X222A1~{body}GE*1*1~"),
+    ] {
+        for size in [1, 7, usize::MAX] {
+            let got = read(&[text.as_bytes()], size);
+            let has = |line: &str| got.iter().any(|l| l == line);
+            assert!(has("NM1-03 name ROE^EVA") && has("DMG-02 birth_date 19700131"), "{got:?}");
+        }
+    }
+    let probe = |head: &[u8]| Interchange.probe(&Media::Unknown, head, Extent::Whole);
+    assert!(probe(b"\r\nST*835*0001~") && probe(b"GS*HP*A*B"));
+    for no in [&b"ST*850*0001~"[..], b"ST-100-200", b"STATUS", b"GS1", b"ST*83"] {
+        assert!(!probe(no));
     }
 }
 

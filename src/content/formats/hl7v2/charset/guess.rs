@@ -64,7 +64,7 @@ fn is_foreign(word: &[u8]) -> bool {
 }
 
 /// An Asian set in which every pair is a character of daily use.
-fn asian(bytes: &[u8]) -> Option<&'static Encoding> {
+pub fn asian(bytes: &[u8]) -> Option<&'static Encoding> {
     [SHIFT_JIS, EUC_KR, EUC_JP, GB18030, BIG5].into_iter().find(|set| is_daily(bytes, set))
 }
 

@@ -125,7 +125,11 @@ impl Charset {
             Self::Undeclared | Self::Assumed(_) | Self::Japanese => true,
         };
         if let (Some(text), true) = (utf8, utf8_wins) {
-            return Cow::Borrowed(text);
+            let chance = !matches!(self, Self::One(_)) && is_utf8_by_chance(text);
+            return match chance.then(|| guess::asian(bytes)).flatten() {
+                Some(encoding) => encoding.decode_without_bom_handling(bytes).0,
+                None => Cow::Borrowed(text),
+            };
         }
         let encoding = match self {
             Self::One(encoding) if encoding != UTF_8 => encoding,
@@ -150,6 +154,29 @@ impl Charset {
 fn is_utf8_after_all(text: &str, declared: &'static Encoding) -> bool {
     text.bytes().any(|b| matches!(b, 0x80..=0x9F | 0xE0..))
         || text.chars().all(|c| c.is_ascii() || !declared.encode(c.encode_utf8(&mut [0; 4])).2)
+}
+
+/// Whether text is UTF-8 only because two bytes of a character in an Asian set look like one of UTF-8: it has words of
+/// letters from several scripts, all of two bytes (`˾ͽ־Զ` for 司徒志远).
+fn is_utf8_by_chance(text: &str) -> bool {
+    if text.is_ascii() || text.bytes().any(|b| b >= 0xE0) {
+        return false;
+    }
+    // The blocks of the scripts below U+0800.
+    let script = |c: char| match u32::from(c) {
+        0x00..=0x7F => 0,
+        0x80..=0x024F => 1,
+        0x0250..=0x036F => 2,
+        0x0370..=0x03FF => 3,
+        0x0400..=0x052F => 4,
+        0x0530..=0x058F => 5,
+        0x0590..=0x05FF => 6,
+        _ => 7,
+    };
+    text.split(|c: char| c.is_ascii()).any(|word| {
+        let mut scripts = word.chars().map(script);
+        scripts.next().is_some_and(|first| scripts.any(|other| other != first))
+    })
 }
 
 fn has_switch(bytes: &[u8], escape: u8) -> bool {
@@ -288,6 +315,16 @@ mod tests {
         assert_eq!(set("BIG-5").decode(b"\xB3\x5C\xA5\x5C", b'\\'), "許功");
         assert_eq!(set("KS X 1001").decode(b"\xB1\xE8", b'\\'), "김");
         assert_eq!(set("KS X 1001").decode(b"\x1B$)C\xB1\xE8|", b'\\'), "김|");
+    }
+
+    #[test]
+    fn pairs_that_are_utf8_by_chance() {
+        let bytes = b"\xcb\xbe\xcd\xbd\xd6\xbe\xd4\xb6";
+        assert_eq!(Charset::Undeclared.decode(bytes, b'\\'), "司徒志远");
+        for text in ["Müller", "Ångström", "Καραγιάννης", "Мельников", "Rene\u{301}", "±µ"]
+        {
+            assert_eq!(Charset::Undeclared.decode(text.as_bytes(), b'\\'), text);
+        }
     }
 
     #[test]

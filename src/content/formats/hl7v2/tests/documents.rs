@@ -241,3 +241,67 @@ fn long_documents_in_xml() {
         }
     }
 }
+
+#[test]
+fn answers_for_display_have_a_patient_by_line() {
+    let message = |lines: &[&str]| {
+        let mut text = String::from("MSH|^~\\&|LIS|||||||DSR^Q03|2|P|2.3.1\rMSA|AA|2\rQAK|SR|OK\r");
+        text = text.replace("|||||||DSR", "||||20260517||DSR");
+        for (number, line) in (1..).zip(lines) {
+            text.push_str(&format!("DSP|{number}||{line}|||\r"));
+        }
+        fields(text.as_bytes())
+    };
+    let got = message(&["1212", "27", "Roe Jane", "19700131000000", "F", "O", ""]);
+    for line in ["DSP-1 patient_id 1212", "DSP-3 name Roe Jane", "DSP-4 birth_date 19700131000000"]
+    {
+        assert!(got.iter().any(|l| l == line), "{got:?}");
+    }
+    // Other systems display prose, and a line less moves none.
+    for lines in [
+        &["Patient: Jane Roe", "Ward 7", "Results of Monday", "", "", "Hb 13.2", ""][..],
+        &["1212", "27", "Roe Jane", "no date", "F", "O", ""],
+        &["1212", "27", "Roe Jane"],
+    ] {
+        assert!(!message(lines).iter().any(|l| l.starts_with("DSP")), "{lines:?}");
+    }
+}
+
+#[test]
+fn pharmacy_claims_without_a_patient_segment() {
+    let claim = |zcc: &str| {
+        let text = format!(
+            "MSH|^~\\&|DESKTOP|EMR|PNP|PP|20260517|u:10.1.1.1|ZPN|7|P|2.1||\rZCA|1|70|00|MA|01|\rZCB|LDJQQ|140715|7\r{zcc}\r"
+        );
+        fields(text.as_bytes())
+    };
+    let got = claim("ZCC|||||19700131|||Jane|Roe|0009876543210|F");
+    for line in ["ZCC-5 birth_date 19700131", "ZCC-9 name Roe^Jane", "ZCC-11 sex F"] {
+        assert!(got.iter().any(|l| l == line), "{got:?}");
+    }
+    assert!(claim("ZCC||||||||||0009876543210|").iter().any(|l| l.contains("0009876543210")));
+    assert!(!claim("ZCC|||||||||||").iter().any(|l| l.starts_with("ZCC")));
+    // A segment of this name in the message of another vendor is its own.
+    let own = "MSH|^~\\&|A|B|C|D|20260517||ADT^A01|1|P|2.5\rPID|1||77||Roe^Jane\rZCC|||||19990101|||Max|Doe\r";
+    assert!(!fields(own.as_bytes()).iter().any(|l| l.starts_with("ZCC")));
+}
+
+#[test]
+fn an_analyser_asks_for_a_specimen() {
+    let query = |what: &str| {
+        let text = format!(
+            "MSH|^~\\&|BS|||LIS|20260517||QRY^Q02|1|P|2.3.1\rQRD|20260517|R|D|1|||RD|34567743|{what}|||T|\r"
+        );
+        fields(text.as_bytes())
+    };
+    assert!(query("DEM").iter().any(|l| l.contains("34567743")));
+    assert!(!query("OTH").iter().any(|l| l.contains("34567743")));
+}
+
+#[test]
+fn messages_as_biztalk_writes_them() {
+    let text = br#"<ns0:ADT_A04_231_GLO_DEF xmlns:ns0="http://microsoft.com/HealthCare/HL7/2X"><EVN_EventType><EVN_1_EventTypeCode>A04</EVN_1_EventTypeCode></EVN_EventType><PID_PatientIdentification><PID_3_PatientIdentifierList><CX_0_ID>H-77</CX_0_ID><CX_4_TypeCode>MR</CX_4_TypeCode></PID_3_PatientIdentifierList><PID_5_PatientName><XPN_0_FamilyLastName><XPN_0_0_FamilyName>Roe</XPN_0_0_FamilyName></XPN_0_FamilyLastName><XPN_1_GivenName>Jane</XPN_1_GivenName></PID_5_PatientName><PID_7_DateTimeOfBirth><TS_0_Time>19700131</TS_0_Time></PID_7_DateTimeOfBirth><PID_8_Sex>F</PID_8_Sex></PID_PatientIdentification><PV1_PatientVisit><PV1_7_AttendingDoctor><XCN_1_FamilyName>Doe</XCN_1_FamilyName></PV1_7_AttendingDoctor></PV1_PatientVisit></ns0:ADT_A04_231_GLO_DEF>"#;
+    let got = crate::content::testing::records("text/xml", text);
+    let fields = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
+    assert!(got.len() == 1 && got[0].contains(fields) && !got[0].contains("Doe"), "{got:?}");
+}
