@@ -35,6 +35,9 @@ section_entry! {
         about: About,
         /// What it shows about the records inside; the same unless given.
         inside: Option<About>,
+        /// It shows the same about the whole document.
+        #[serde(default)]
+        document: bool,
     }
 }
 
@@ -95,6 +98,8 @@ pub struct ContextScope {
     pub about: About,
     /// About the records inside it.
     pub inside: About,
+    /// What it shows about its own record holds for the whole document.
+    pub document: bool,
 }
 
 impl ContextScope {
@@ -122,6 +127,8 @@ pub struct Key {
 #[derive(Debug, Default)]
 pub struct KeyRules {
     keys: HashMap<String, Key, foldhash::fast::FixedState>,
+    /// Keys of the parts of a person's name and of birth dates, as they mean behind a word for a patient.
+    of_patients: HashMap<String, Key, foldhash::fast::FixedState>,
     contexts: HashMap<String, ContextScope, foldhash::fast::FixedState>,
     key_ends: Ends,
     context_ends: Ends,
@@ -136,7 +143,14 @@ impl KeyRules {
         if !self.key_ends.may_be(name) {
             return None;
         }
-        with_folded(name, |folded| self.keys.get(folded))
+        with_folded(name, |folded| self.keys.get(folded).or_else(|| self.of_patient(folded)))
+    }
+    /// The meaning of a folded name that begins with a word for a patient: `patientgeburtsdatum`.
+    fn of_patient(&self, folded: &str) -> Option<&Key> {
+        let behind = PATIENT_WORDS.iter().filter_map(|word| folded.strip_prefix(word));
+        let before = OF_PATIENT.iter().filter_map(|word| folded.strip_suffix(word));
+        let rests = behind.chain(before);
+        rests.filter(|rest| rest.len() >= MIN_REST).find_map(|rest| self.of_patients.get(rest))
     }
     /// Whether [`KeyRules::get`] or [`KeyRules::context`] may know a name. A quick filter for text
     /// with few known names.
@@ -153,6 +167,23 @@ impl KeyRules {
                 || stems.into_iter().flatten().any(|s| self.parents.contains(s))
         })
     }
+    /// Adds what a key means behind a word for a patient, unless its name says so itself.
+    fn add_of_patients(&mut self, name: &str, folded: &str, key: &Key) {
+        let part = matches!(key.part, NamePart::Family | NamePart::Given);
+        let personal = key.rule.kind == Kind::Name && part
+            || key.rule.kind == Kind::BirthDate && key.part == NamePart::Whole;
+        if !personal || key.patient || key.rule.confidence < MIN_CONFIDENCE || name.contains('.') {
+            return;
+        }
+        for word in PATIENT_WORDS {
+            self.key_ends.insert_between(word, folded);
+        }
+        for word in OF_PATIENT {
+            self.key_ends.insert_between(folded, word);
+        }
+        let key = Key { rule: Arc::clone(&key.rule), part: key.part, patient: true };
+        self.of_patients.insert(folded.to_owned(), key);
+    }
     /// What a key name shows about its own record.
     pub fn context(&self, name: &str) -> Option<About> {
         self.scope_of(name).map(|said| said.about)
@@ -167,9 +198,54 @@ impl KeyRules {
     }
 }
 
-/// A name without the ending that Salesforce gives to those of its customers: `First_Name__c`.
+/// Words for a patient in front of the names of parts of a name and of birth dates, folded.
+const PATIENT_WORDS: [&str; 14] = [
+    "patient",
+    "patients",
+    "patienten",
+    "patientens",
+    "paciente",
+    "paziente",
+    "pasient",
+    "pasientens",
+    "pacjent",
+    "pacient",
+    "pacijent",
+    "hasta",
+    "beteg",
+    "potilaan",
+];
+
+/// The same behind such names: `DateNaissancePatient`.
+const OF_PATIENT: [&str; 12] = [
+    "patient",
+    "patiente",
+    "dupatient",
+    "patienten",
+    "paciente",
+    "delpaciente",
+    "dopaciente",
+    "paziente",
+    "delpaziente",
+    "pacjenta",
+    "pacienta",
+    "pasient",
+];
+
+/// Shortest name beside such a word, bytes.
+const MIN_REST: usize = 3;
+
+/// Least confidence of a key that means the same behind such a word.
+const MIN_CONFIDENCE: f32 = 0.6;
+
+/// A name without what programs add to those of their users: the ending of Salesforce (`First_Name__c`), the number
+/// of the question that JotForm puts in front (`q3_birthDate`).
 fn own(name: &str) -> &str {
-    name.strip_suffix("__c").unwrap_or(name)
+    let name = name.strip_suffix("__c").unwrap_or(name);
+    let question =
+        name.strip_prefix('q').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    let behind = question.and_then(|rest| rest.strip_prefix('_'));
+    behind.filter(|behind| behind.len() + 2 < name.len() && !behind.is_empty()).unwrap_or(name)
 }
 
 /// First and last characters of known names. Most words of a text are rejected by them.
@@ -204,6 +280,17 @@ impl Ends {
         let (first, last) = (numbers.next().flatten(), numbers.next_back());
         // In a name of one character it is both first and last.
         if let Some((first, last)) = first.zip(last.unwrap_or(first))
+            && let Some(lasts) = self.by_first.get_mut(usize::from(first))
+        {
+            *lasts |= 1 << last;
+        }
+    }
+
+    /// Adds a name that begins like one and ends like another.
+    fn insert_between(&mut self, front: &str, back: &str) {
+        let first = front.bytes().next().and_then(number);
+        let last = back.bytes().next_back().and_then(number);
+        if let Some((first, last)) = first.zip(last)
             && let Some(lasts) = self.by_first.get_mut(usize::from(first))
         {
             *lasts |= 1 << last;
@@ -308,6 +395,7 @@ impl Section for Keys {
             to.claim(folded.clone())?;
             let rule = to.field(&entry.common, entry.kind, name, entry.confidence)?;
             let key = Key { rule, part: entry.part, patient: entry.patient };
+            to.rules.keys.add_of_patients(name, &folded, &key);
             if let Some((parent, _)) = name.split_once('.') {
                 to.rules.keys.parents.insert(fold(parent));
             }
@@ -338,7 +426,8 @@ impl Section for Contexts {
             to.claim(folded.clone())?;
             let inside = entry.inside.unwrap_or(entry.about);
             to.rules.keys.context_ends.insert(&folded);
-            to.rules.keys.contexts.insert(folded, ContextScope { about: entry.about, inside });
+            let said = ContextScope { about: entry.about, inside, document: entry.document };
+            to.rules.keys.contexts.insert(folded, said);
         }
         Ok(())
     }

@@ -26,10 +26,10 @@ macro_rules! shipped {
             ("edifact.toml") => edifact;
             ("ncpdp.toml") => ncpdp;
             ("recordings.toml") => recordings;
-            ("xml.toml" "xml_national.toml" "xml_devices.toml") => xml;
+            ("xml.toml" "xml_national.toml" "xml_devices.toml" "xml_registries.toml") => xml;
             ("fhir.toml" "fhir_references.toml" "hl7v3.toml") => fhir;
             ("health.toml") => health;
-            ("keys.toml" "labels.toml") => keys;
+            ("keys.toml" "labels.toml" "records.toml") => keys;
             ("policy.toml") => policy;
             ("placeholders.toml") => placeholders test_patients;
             ("services.toml") => services;

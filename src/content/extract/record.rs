@@ -320,7 +320,8 @@ impl CandidateRecord {
         if fields.iter().any(|f| f.meaning.care) && fields.iter().any(beside) {
             marks = marks.and(Marks::CARE);
         }
-        name_beside_given(&mut fields);
+        complement(&mut fields, NamePart::Given, NamePart::Family);
+        complement(&mut fields, NamePart::Family, NamePart::Given);
         let number = |f: &Part| f.meaning.rule.kind == Kind::PatientId;
         if fields.iter().any(|f| number(f) && f.meaning.patient && !is_case_number(&f.meaning)) {
             fields.retain(|f| !is_case_number(&f.meaning));
@@ -386,19 +387,32 @@ impl CandidateRecord {
     }
 }
 
-/// A name beside a given name, without a family name, is the family name: `Name;Vorname`, `Nom;Prénom`.
-fn name_beside_given(fields: &mut [Part]) {
+/// Most words of a name beside the other part of it.
+const MAX_PART_WORDS: usize = 3;
+
+/// A name beside one part of a name, without the other part, is the other part: `Name;Vorname`, `Nombre;Apellidos`.
+fn complement(fields: &mut [Part], there: NamePart, missing: NamePart) {
     let is = |f: &Part, part| f.meaning.rule.kind == Kind::Name && f.meaning.part == part;
-    if fields.iter().any(|f| is(f, NamePart::Family)) {
+    if fields.iter().any(|f| is(f, missing)) {
         return;
     }
-    let given = |f: &&Part| is(f, NamePart::Given);
-    let Some(given) = fields.iter().find(given).map(|f| f.value.clone()) else { return };
+    let Some(part) = fields.iter().find(|f| is(f, there)).map(|f| f.value.to_lowercase()) else {
+        return;
+    };
+    let part = zeroize::Zeroizing::new(part);
     let mut whole = fields.iter_mut().filter(|f| is(f, NamePart::Whole));
     if let (Some(name), None) = (whole.next(), whole.next()) {
-        let holds = name.value.split([' ', ',', '^']).any(|word| *word == **given);
-        if !holds && !name.value.contains(',') {
-            name.meaning.part = NamePart::Family;
+        let lower = zeroize::Zeroizing::new(name.value.to_lowercase());
+        let holds = match there {
+            // Two given names are beside each other, a family name of two words is one.
+            NamePart::Given => lower.split([' ', ',', '^']).any(|word| *word == **part),
+            _ => {
+                lower.contains(part.as_str()) || lower.split_whitespace().any(|w| part.contains(w))
+            }
+        };
+        let short = there == NamePart::Given || lower.split_whitespace().count() <= MAX_PART_WORDS;
+        if !holds && short && !lower.contains(',') {
+            name.meaning.part = missing;
         }
     }
 }

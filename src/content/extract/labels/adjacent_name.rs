@@ -57,7 +57,10 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     let shown = without_sex(text);
     let apart = text.ends_with([',', '(', ';', '*', '-', '–']) || shown.len() < text.len();
     let text = shown;
-    let text = text.trim_end_matches(|c| is_padding(c) || matches!(c, '(' | '–'));
+    let text = text.trim_end_matches(|c| is_padding(c) || matches!(c, '(' | '–' | '-' | '|'));
+    if let Some(name) = described(text, rules) {
+        return Some(AdjacentName { name, patient: true });
+    }
     let colon = text.rfind([':', '|', '\t']).map_or(0, |at| at + 1);
     let column = text.rfind("  ").map_or(0, |at| at + 2);
     let clause = text.get(colon.max(column)..)?;
@@ -69,7 +72,7 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     let front = clause.get(..words.begin)?;
     let mut titles = front.split_whitespace().rev().map(|word| word.trim_matches(is_mark));
     let nearest = titles.clone().next().unwrap_or("");
-    if rules.keys.context(nearest) == Some(About::Patient) {
+    if rules.keys.context(nearest) == Some(About::Patient) || names_patient(front) {
         return Some(AdjacentName { name, patient: true });
     }
     let is_title = |word: &&str| is_title(word, rules);
@@ -85,6 +88,7 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     let apart = apart || (line && colon == 0 && halves == 2);
     // The items of a list, in columns: `1. Roe, Jane  DOB: 1970-01-31`.
     let column = before.ends_with("  ") || before.ends_with('\t');
+    let column = column || before.trim_end().ends_with('|');
     let apart = apart || (column && halves == 2);
     let alone = is_item(front) && from == 0 && words.count >= 2 && (introduced || apart);
     let patient = addressed && reports_on(front);
@@ -105,9 +109,47 @@ pub fn above<'a>(line: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
         .then_some(adjacent)
 }
 
-/// Whether a word is a title: `Dr`, `Sig.ra`.
+/// Whether a word is a title: `Dr`, `Sig.ra`, `Sig./Sig.ra`.
 pub fn is_title(word: &str, rules: &RuleSet) -> bool {
-    rules.placeholders.is_affix(&word.to_lowercase().replace('.', ""))
+    let title = |word: &str| rules.placeholders.is_affix(&word.to_lowercase().replace('.', ""));
+    match word.split_once('/') {
+        Some((one, other)) => title(one) && title(other),
+        None => title(word),
+    }
+}
+
+/// Whether the words before a name say that it is the patient's: `The patient's name is`.
+fn names_patient(front: &str) -> bool {
+    const WORDS: [&str; 8] = [
+        "patient's name is",
+        "patient’s name is",
+        "patient name is",
+        "name of the patient is",
+        "name of patient is",
+        "name des patienten ist",
+        "name der patientin ist",
+        "nom du patient est",
+    ];
+    let front = front.trim_end().to_lowercase();
+    WORDS.iter().any(|words| front.ends_with(words))
+}
+
+/// The name in front of what describes a patient: `Jane Roe is a 54-year-old female`.
+fn described<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
+    const UNITS: [&str; 6] = ["year", "yr", "yo", "y/o", "month", "week"];
+    let (front, rest) = [" is a ", " is an "].iter().find_map(|is| text.rsplit_once(is))?;
+    let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    let digits = rest.len() - unit.len();
+    let unit = unit.trim_start_matches(['-', ' ']);
+    let aged = (1..=3).contains(&digits) && UNITS.iter().any(|u| unit.starts_with(u));
+    let words = Words::of(front, rules);
+    let before = front.get(..words.begin)?.trim_end();
+    let last = before.split_whitespace().next_back().unwrap_or("");
+    // The beginning of a sentence, and no doctor.
+    let begins = before.is_empty() || before.ends_with('.') && !is_title(last, rules);
+    let name = front.get(words.begin..).filter(|_| aged && words.count >= 2 && begins)?;
+    let other = |word: &str| rules.keys.context(word.trim_matches(is_mark)) == Some(About::Other);
+    (!unit.split_whitespace().any(other)).then_some(name)
 }
 
 /// Whether the words before a name are those with which letters of doctors begin: `wir berichten über Frau`.
@@ -352,7 +394,8 @@ impl Words {
             let known = rules.keys.get(bare).is_some()
                 || rules.keys.scope_of(bare).is_some()
                 || is_title(bare, rules);
-            if commas > 1 || known || !is_name_word(bare, found.count == 0) {
+            let verb = matches!(bare, "is" | "was" | "ist" | "est" | "war" | "has");
+            if commas > 1 || known || verb || !is_name_word(bare, found.count == 0) {
                 break;
             }
             found.count += 1;
@@ -372,6 +415,10 @@ fn is_name_word(word: &str, last: bool) -> bool {
     let letters =
         word.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’' | '-' | '.' | ','));
     let particle = !last && word.chars().count() <= MAX_PARTICLE;
+    // `van 't Veer`
+    if particle && matches!(word, "'t" | "’t" | "'s") {
+        return true;
+    }
     letters
         && word.starts_with(char::is_alphabetic)
         && (particle || !word.starts_with(char::is_lowercase))

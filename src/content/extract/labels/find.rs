@@ -137,6 +137,7 @@ fn marks(line: &str) -> impl Iterator<Item = (usize, usize)> {
 /// The longest label that ends `text`, and where it starts. `open`: a value may precede it.
 fn label(text: &str, open: bool, rules: &RuleSet) -> (usize, LabelMeaning) {
     let text = text.trim_end();
+    let text = unexplained(text).unwrap_or(text);
     let mut front = text.len().saturating_sub(MAX_LABEL);
     while !text.is_char_boundary(front) {
         front += 1;
@@ -240,6 +241,14 @@ pub fn key<'r>(label: &str, rules: &'r RuleSet) -> Option<&'r Key> {
         let inflected = label.contains(['(', '/']) && label.len() <= MAX_LABEL;
         inflected.then(|| uninflected(label)).and_then(|plain| rules.keys.get(&plain))
     })
+}
+
+/// A label without the explanation in brackets behind it: `Patient's name (last name, first name, middle initial)`.
+fn unexplained(label: &str) -> Option<&str> {
+    let (front, inside) = label.strip_suffix(')')?.rsplit_once('(')?;
+    let words = inside.split_whitespace().count();
+    let explains = inside.len() <= MAX_LABEL && words >= 2 && inside.contains(',');
+    (explains && front.ends_with([' ', ')'])).then(|| front.trim_end())
 }
 
 /// The key that a cell or element names as a whole.

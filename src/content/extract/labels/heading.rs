@@ -30,8 +30,13 @@ pub(super) fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     let about = |word: &str| {
         rules.keys.scope_of(word).map_or(Marks::default(), |said| Marks::about(said.ahead()))
     };
-    let words = title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty());
-    let mut said = words.map(about).fold(about(text), Marks::and);
+    let words: Vec<&str> =
+        title.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).collect();
+    // `Consultant in patient safety`
+    let topic =
+        |at: usize| words.get(at + 1).is_some_and(|word| TOPICS.contains(&&*word.to_lowercase()));
+    let own = words.iter().enumerate().filter(|(at, _)| !topic(*at)).map(|(_, word)| about(word));
+    let mut said = own.fold(about(text), Marks::and);
     let words: Vec<&str> = text.split_whitespace().take(MAX_HEADING_WORDS).collect();
     for size in 2..words.len() {
         said = words.windows(size).map(|words| about(&words.concat())).fold(said, Marks::and);

@@ -253,6 +253,40 @@ pub fn announces_patient(text: &str, name: &str, rules: &RuleSet) -> bool {
     words.skip(1).any(|word| rules.keys.context(word) == Some(About::Patient))
 }
 
+/// Whether a `name` in a text is that of the person whom a document is about: `CBC report for Jane Roe (MRN 77123)`.
+pub fn is_reported(text: &str, name: &str) -> bool {
+    const DOCUMENTS: [&str; 22] = [
+        "report",
+        "reports",
+        "result",
+        "results",
+        "labs",
+        "chart",
+        "record",
+        "summary",
+        "note",
+        "imaging",
+        "scan",
+        "specimen",
+        "medications",
+        "vitals",
+        "befund",
+        "bericht",
+        "laborwerte",
+        "résultats",
+        "compte-rendu",
+        "referto",
+        "informe",
+        "resultados",
+    ];
+    const LINKS: [&str; 12] =
+        ["for", "of", "on", "für", "von", "über", "de", "pour", "di", "del", "van", "para"];
+    let Some((before, _)) = text.rsplit_once(name) else { return false };
+    let mut words = before.split_whitespace().rev();
+    let link = words.next().is_some_and(|word| LINKS.contains(&&*word.to_lowercase()));
+    link && words.next().is_some_and(|word| DOCUMENTS.contains(&&*word.to_lowercase()))
+}
+
 /// Whether a word is written like one of a name, and is none of things.
 pub fn is_part(word: &str) -> bool {
     let letters = word.chars().all(|c| c.is_alphabetic() || matches!(c, '\'' | '’' | '-' | '.'));

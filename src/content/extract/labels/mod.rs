@@ -35,6 +35,9 @@ const MAX_VALUE: usize = 200;
 /// Values collected per line.
 const MAX_COLLECTED: usize = 64;
 
+/// Between the lines of a cell (U+2028), as tables have it.
+const LINE_BREAK: char = '\u{2028}';
+
 /// Longest line that may be a name, bytes.
 const MAX_BEFORE: usize = 96;
 
@@ -339,6 +342,16 @@ impl Labels {
     /// A whole cell or element: a label alone makes the next one its value.
     pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
         let text = text.trim();
+        // A label and its value below it.
+        if let Some((label, value)) = text.split_once(LINE_BREAK)
+            && let Some(key) =
+                find::whole(label.trim_end_matches([':', '：', '*', ' ']), scope.rules)
+            && !value.contains(LINE_BREAK)
+            && value.starts_with(char::is_alphanumeric)
+            && scope.rules.keys.get(value).is_none()
+        {
+            return self.value(&Meaning::from(key), value, scope);
+        }
         if let Some(key) = find::whole(text.trim_end_matches([':', '：', '*', ' ']), scope.rules) {
             let meaning = Meaning::from(key);
             self.waiting = Some(meaning);

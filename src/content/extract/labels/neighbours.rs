@@ -19,7 +19,7 @@ impl Labels {
         behind: &str,
         scope: &mut Scope<'_>,
     ) {
-        let birth = meaning.rule.kind == Kind::BirthDate;
+        let birth = matches!(meaning.rule.kind, Kind::BirthDate | Kind::NationalId);
         // A name without a birth date gets this one. Where the person is known, the text may be about others.
         let number = meaning.rule.kind == Kind::PatientId;
         if !(birth || number)
@@ -32,7 +32,8 @@ impl Labels {
         // `Reminder for Jane Roe (MRN 77123, DOB 01/31/1970)`: both in one bracket are a patient's.
         if let Some(name) = mention::in_front(before, rules)
             && (is_described(meaning.rule.kind, behind, rules)
-                || (number && mention::announces_patient(before, name, rules)))
+                || (number && mention::announces_patient(before, name, rules))
+                || mention::is_reported(before, name))
             && let Some(key) = rules.keys.get(PATIENT_NAME)
         {
             return self.known(&Meaning::from(key), name, scope);

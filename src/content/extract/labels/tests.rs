@@ -287,3 +287,79 @@ fn the_number_of_a_case_is_left_out_beside_that_of_the_patient() {
     let fields = "name=Jane Roe birth_date=31.01.1970 patient_id=656";
     assert_eq!(read(&format!("{head}Protokol No: 656")), record(fields));
 }
+
+/// Whether one record is read, with these fields.
+fn is_read(text: &str, fields: &[&str]) -> bool {
+    let read = read(text);
+    let one = read.len() == 1 && fields.iter().all(|field| read[0].contains(field));
+    assert!(one, "{text}: {read:?}");
+    true
+}
+
+#[test]
+fn sentences_that_introduce_a_patient() {
+    let fields = ["name=Jane Roe", "patient_id=H-77123"];
+    for text in [
+        "Jane Roe is a 54-year-old female (DOB 02/21/1970, MRN H-77123) who presents with chest pain.",
+        "The patient's name is Jane Roe, born on September 4, 1961. Medical record number: H-77123.",
+        "CBC report for Jane Roe (MRN: H-77123) issued 3 March",
+        "dimettiamo il/la Sig./Sig.ra Jane Roe, nato/a il 31/01/1970, cartella clinica n. H-77123",
+    ] {
+        assert!(is_read(text, &fields));
+    }
+    for text in [
+        "The clinic is a 54-year-old building (MRN H-77123)",
+        "Tickets for Jane Roe (MRN: H-77123)",
+    ] {
+        assert!(!read(text).concat().contains("Jane Roe"), "{:?}", read(text));
+    }
+}
+
+#[test]
+fn dates_of_birth_with_the_month_in_letters_or_a_sign_behind() {
+    for (text, date) in [
+        ("Patient: Jane Roe, né(e) le 7 août 1970, IPP H-77123", "birth_date=7 août 1970"),
+        (
+            "Patient Jane Roe, born on September 4, 1961, MRN H-77123",
+            "birth_date=September 4, 1961",
+        ),
+        ("Пациент: Воробьёва Раиса, 19.02.1974 г.р.", "birth_date=19.02.1974"),
+    ] {
+        assert!(is_read(text, &[date]));
+    }
+    assert!(
+        !read("Patient Jane Roe, born on a farm in 1961, MRN H-77123")
+            .concat()
+            .contains("birth_date")
+    );
+}
+
+#[test]
+fn abbreviations_and_explanations_around_a_name() {
+    let czech = "Pacient: Jana Nováková, r.č. 800101/1238, nar. 21.04.1965";
+    assert!(is_read(czech, &["name=Jana Nováková ", "birth_date=21.04.1965"]));
+    let claim = "2. PATIENT'S NAME (Last Name, First Name, Middle Initial): Roe, Jane\n3. PATIENT'S BIRTH DATE: 01/31/1970";
+    assert!(is_read(claim, &["name=Roe, Jane", "birth_date=01/31/1970"]));
+    let dutch = "Betreft: dhr. Hendrik van 't Veer, geb. 14-06-1998, patiëntnr. 2462214";
+    assert!(is_read(dutch, &["name=Hendrik van 't Veer", "birth_date=14-06-1998"]));
+}
+
+#[test]
+fn a_topic_of_care_makes_no_patient() {
+    let cv = "Curriculum Vitae\nName: Jane Roe\nDate of birth: 2 January 1970\nPosition: Consultant in patient safety";
+    assert!(!read(cv).concat().contains("PatientContext"), "{:?}", read(cv));
+}
+
+#[test]
+fn signs_that_end_a_value() {
+    let audit = "AUDIT action=VIEW patient=\"Jane Roe\" mrn=H-77123 dob=1970-01-31 result=OK";
+    assert!(is_read(audit, &["name=Jane Roe", "patient_id=H-77123", "birth_date=1970-01-31"]));
+    let born = "Pat.: Böttcher, Wendelin, *27.01.1933";
+    assert!(is_read(born, &["name=Böttcher, Wendelin ", "birth_date=27.01.1933"]));
+    for line in [
+        "Roe, Jane - DOB 01/31/1970 - MRN H-77123",
+        "Bed 1: Roe, Jane | DOB 01/31/1970 | MRN H-77123 | RN: Low, O",
+    ] {
+        assert!(is_read(line, &["name=Roe, Jane ", "birth_date=01/31/1970", "patient_id=H-77123"]));
+    }
+}

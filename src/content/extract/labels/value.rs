@@ -42,6 +42,7 @@ pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &
     // More than one blank separates columns.
     let value = text.split("  ").next().unwrap_or("").split('\t').next().unwrap_or("");
     let value = value.get(..bracket(value)).unwrap_or(value);
+    let value = value.get(..assignment(value)).unwrap_or(value);
     let value = value.get(..separator(meaning.rule.kind, value, rules)).unwrap_or(value);
     let value = match value.split_once(' ') {
         // The label of the next value, which no rule knows: `H0931558 Ordering: Dr. Li`.
@@ -52,6 +53,19 @@ pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &
     let value = value.get(..at).unwrap_or(value);
     let rest = text.get(value.len()..).unwrap_or("");
     (value.trim_matches(is_padding), rest)
+}
+
+/// Where an assignment to another name ends a value: `1970-01-31 result=OK`.
+fn assignment(text: &str) -> usize {
+    let assigned = || {
+        let name = text.get(..text.find('=')?)?;
+        let at = name.rfind(char::is_whitespace)?;
+        let word = name.get(at..)?.trim_start();
+        let named =
+            word.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-'));
+        (named && word.starts_with(|c: char| c.is_ascii_alphabetic())).then_some(at)
+    };
+    assigned().unwrap_or(text.len())
 }
 
 /// Position of the first unmatched bracket.
@@ -85,7 +99,7 @@ fn separator(kind: Kind, text: &str, rules: &RuleSet) -> usize {
         let ends = match kind {
             _ if c != ',' => !address || c == '|',
             Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => {
-                digit || prose || begins_with_label(rest, rules)
+                digit || prose || rest.starts_with(['*', '∗']) || begins_with_label(rest, rules)
             }
             Kind::BirthDate | Kind::DeathDate => !digit,
             _ if address => begins_with_label(rest, rules),
@@ -101,6 +115,14 @@ fn separator(kind: Kind, text: &str, rules: &RuleSet) -> usize {
 /// Whether a text begins with a label and a number (`phone (613) 555-0114`).
 fn begins_with_label(text: &str, rules: &RuleSet) -> bool {
     let mut at = 0;
+    // `nar. 21.04.1965`, `cpr. 010170-1234`: an abbreviation and a number are no part of a name.
+    if let Some((first, next)) = text.split_once(' ')
+        && first.ends_with('.')
+        && first.starts_with(char::is_lowercase)
+        && next.trim_start().starts_with(|c: char| c.is_ascii_digit())
+    {
+        return true;
+    }
     for word in text.split_inclusive(char::is_whitespace).take(MAX_INLINE_WORDS) {
         at += word.len();
         let next = text.get(at..).unwrap_or("").trim_start_matches(['(', '+']);
@@ -140,16 +162,21 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
             let bracket = text.get(*at..).is_some_and(|word| word.starts_with('('));
             known == 1 || (known > 1 && bracket)
         });
-        let born =
-            born(text, start, end, rules).or_else(|| born_in(text, previous?, start..end, rules));
+        let born = born(text, start, end, rules)
+            .or_else(|| born_in(text, previous?, start..end, rules))
+            .or_else(|| born_behind(text, start..end, rules));
         if born.is_some() {
             return born;
         }
-        if known > 0 && word.contains(|c: char| c.is_ascii_digit()) {
+        let digits = word.contains(|c: char| c.is_ascii_digit());
+        let date = text.get(start..).filter(|_| known > 0).and_then(written_date);
+        if known > 0 && (digits || date.is_some()) {
             // The longest label counts.
             for &label in before.get(..known).unwrap_or_default().iter().rev() {
                 let name = text.get(label..start).unwrap_or("");
-                if !rules.keys.may_know(name) {
+                // A dash between a name and a label.
+                if !rules.keys.may_know(name) || name.starts_with(['-', '–', '—', '|', '·', '•'])
+                {
                     continue;
                 }
                 let name = name.trim_matches(is_padding);
@@ -162,7 +189,15 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
                     let ended = word.trim_end().ends_with(is_padding);
                     let groups = rest.split_inclusive(char::is_whitespace).take_while(group);
                     let more = if ended { 0 } else { groups.map(str::len).sum() };
+                    let long = date.filter(|_| key.rule.kind == Kind::BirthDate);
+                    if !digits && long.is_none() {
+                        continue;
+                    }
                     let value = text.get(start..end + more).unwrap_or("").trim_end();
+                    if let Some(len) = long {
+                        let (value, meaning) = (start..start + len, Meaning::from(key));
+                        return Some(Inline { label, value, meaning });
+                    }
                     let value = value.trim_end_matches(|c| is_padding(c) || matches!(c, '.' | ')'));
                     // `Patient ID (0010,0020)` is about a field.
                     if value.contains(['(', ',', ':']) {
@@ -224,6 +259,64 @@ fn born_in(
     }
     let meaning = Meaning::from(rules.keys.get(BIRTH_DATE)?);
     Some(Inline { label, value: date.start..date.start + bare.len(), meaning })
+}
+
+/// A date in front of a sign for the year of birth: `19.02.1974 г.р.`
+fn born_behind(text: &str, date: std::ops::Range<usize>, rules: &RuleSet) -> Option<Inline> {
+    const SIGNS: [&str; 7] = ["г.р", "г. р", "г.рожд", "года рожд", "р.н", "р. н", "г.р."];
+    let word = text.get(date.clone())?.trim_end();
+    let bare = word.trim_end_matches([')', ',', ';', '.']);
+    let behind = text.get(date.end..)?.trim_start();
+    if !is_full_date(bare) || !SIGNS.iter().any(|sign| behind.starts_with(sign)) {
+        return None;
+    }
+    let meaning = Meaning::from(rules.keys.get(BIRTH_DATE)?);
+    Some(Inline { label: date.start, value: date.start..date.start + bare.len(), meaning })
+}
+
+/// Most words of a date with a month in letters (`4 de setembro de 1961`).
+const MAX_DATE_WORDS: usize = 5;
+
+/// Beginnings of the names of months that dates in letters have, in several languages.
+const MONTHS: [&str; 46] = [
+    "jan", "ene", "gen", "oca", "sty", "feb", "fév", "fev", "şub", "lut", "mar", "mär", "mrt",
+    "maa", "apr", "avr", "abr", "nis", "kwi", "may", "mai", "maj", "mei", "mag", "jun", "jui",
+    "giu", "haz", "cze", "jul", "lug", "tem", "lip", "aug", "aoû", "aou", "ago", "ağu", "sep",
+    "set", "eyl", "oct", "okt", "ott", "nov", "dec",
+];
+
+/// Further ones, of one language each.
+const MORE_MONTHS: [&str; 12] =
+    ["déc", "dez", "dic", "des", "ara", "eki", "kas", "out", "wrz", "paź", "lis", "gru"];
+
+/// Length of a date with its month in letters at the front of a text: `September 4, 1961`, `7 août 2014`.
+fn written_date(text: &str) -> Option<usize> {
+    let first = text.chars().next()?;
+    if !first.is_alphanumeric() {
+        return None;
+    }
+    let (mut day, mut month, mut at) = (false, false, 0);
+    for word in text.split_inclusive(char::is_whitespace).take(MAX_DATE_WORDS) {
+        let bare = word.trim_end().trim_end_matches([',', '.', ';', ')']);
+        let digits = bare.bytes().take_while(u8::is_ascii_digit).count();
+        let behind = bare.get(digits..)?;
+        let end = at + digits;
+        at += word.len();
+        match digits {
+            0 if matches!(behind, "de" | "of" | "the" | "del") && (day || month) => {}
+            0 if !month && behind.chars().all(char::is_alphabetic) => {
+                let front: String = behind.to_lowercase().chars().take(3).collect();
+                month = MONTHS.contains(&&*front) || MORE_MONTHS.contains(&&*front);
+                if !month {
+                    return None;
+                }
+            }
+            1 | 2 if !day && matches!(behind, "" | "er" | "st" | "nd" | "rd" | "th") => day = true,
+            4 if day && month && behind.is_empty() => return Some(end),
+            _ => return None,
+        }
+    }
+    None
 }
 
 /// Whether a text is a numeric date with a full year.

@@ -48,6 +48,24 @@ impl Standard {
     }
 }
 
+/// Types of FHIR that are no resources (FHIR R4 2.24).
+const DATATYPES: [&str; 14] = [
+    "HumanName",
+    "Address",
+    "ContactPoint",
+    "Identifier",
+    "CodeableConcept",
+    "Coding",
+    "Reference",
+    "Period",
+    "Quantity",
+    "Attachment",
+    "Annotation",
+    "Narrative",
+    "Meta",
+    "Extension",
+];
+
 /// The bit of a birth date among those of [`single`](super::single).
 const BIRTH: u16 = 16;
 
@@ -61,6 +79,10 @@ impl Tree {
     /// The value is the type of a FHIR resource.
     pub(super) fn begin_resource(&mut self, text: &str, scope: &Scope<'_>) {
         let Some(top) = self.frames.last_mut() else { return };
+        // Some programs give the types of parts, too.
+        if DATATYPES.contains(&text) {
+            return;
+        }
         top.standard = scope.rules().fhir.is_clinical(text);
         top.resource = Resource::Of(text.into());
         // Lists of resources are resources too (FHIR R4, Bundle, Parameters).
@@ -284,7 +306,7 @@ impl Tree {
 
     /// Passes on the values of an object.
     fn emit(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
-        if self.describes {
+        if self.describes || self.emit_target(frame, scope) {
             return;
         }
         let values = self.values.get(frame.values..).unwrap_or_default();
@@ -331,11 +353,36 @@ impl Tree {
                         self.loose = CandidateRecord::default();
                         continue;
                     }
+                    if !frame.inherited.is_other() {
+                        self.loose.mark_from_afar(self.document);
+                    }
                     self.loose.mark_from_afar(self.around);
                     self.loose.emit(self.content, scope);
                 }
             }
         }
+    }
+
+    /// Passes on a document without a type as the patient whom its path names (JSON Merge Patch, RFC 7396: `PATCH
+    /// /fhir/Patient/7`), if it is written like one.
+    fn emit_target(&mut self, frame: &Frame, scope: &mut Scope<'_>) -> bool {
+        const PATIENT: &str = "Patient";
+        let whole = self.frames.is_empty() && frame.object && !frame.patch;
+        let untyped = matches!(frame.resource, Resource::None);
+        if !whole || !untyped || self.target.as_deref() != Some(PATIENT) {
+            return false;
+        }
+        let values = self.values.get(frame.values..).unwrap_or_default();
+        let view = View { nodes: &self.nodes, names: &self.names, text: &self.text };
+        let read = fhir::read(PATIENT, frame.node, values, &view, scope);
+        let has = |kind: fn(Kind) -> bool| read.own.fields.iter().any(|f| kind(f.kind));
+        let person = has(|kind| kind == Kind::Name) && has(Kind::is_strong_id);
+        if person {
+            let marks = frame.marks;
+            let context = ResourceContext { marks, ..ResourceContext::default() };
+            self.pass_on(PATIENT, read, context, scope);
+        }
+        person
     }
 
     /// Passes on the fields of a resource.

@@ -9,8 +9,9 @@ use crate::content::Scope;
 use crate::content::extract::record::Meaning;
 use zeroize::Zeroizing;
 
-/// The type of the canonical form (Reference Model, EHR IM 5.4).
-const TYPE: &str = "COMPOSITION";
+/// The types of the canonical form, and of the record that a composition belongs to (Reference Model, EHR IM 5.4,
+/// 4.7.2).
+const TYPES: [&str; 2] = ["COMPOSITION", "EHR_STATUS"];
 
 /// The context of the STRUCTURED form, and names in it.
 const CONTEXT: &str = "ctx";
@@ -53,9 +54,18 @@ impl Tree {
 
     /// The type of an object.
     pub(super) fn note_type(&mut self, text: &str) {
-        if text == TYPE && self.frames.len() == 1 {
+        if TYPES.contains(&text) && self.frames.len() == 1 {
             self.composition = Composition::Yes;
         }
+    }
+
+    /// Whether the next value is the number of the subject in another system (Reference Model, PARTY_SELF):
+    /// `"subject": {"external_ref": {"id": {"value": "77"}, "namespace": "patients", "type": "PERSON"}}`.
+    pub(super) fn is_subject_id(&self, key: &str) -> bool {
+        const AROUND: [&str; 3] = ["subject", "external_ref", "id"];
+        let Some(around) = self.frames.last_chunk::<3>() else { return false };
+        let named = |(frame, name): (&Frame, &str)| &*self.names.get(frame.name).text == name;
+        key == "value" && around.iter().zip(AROUND).all(named)
     }
 
     /// Whether everything belongs to one patient.

@@ -165,6 +165,11 @@ impl super::Tree {
                 && self.names.get(top.name).identifiers
                 && let Some(source) = AnswerSource::of(&self.names.get(top.next).text, name.number)
             {
+                // Its type may only be a reference (OpenMRS, `"identifierType": {"uuid": "..."}`).
+                let own = &*self.names.get(top.next).text == "identifier";
+                if own && top.label.is_none() && is_plain_number(text) {
+                    top.label = keys.get("external_id").map(Meaning::from);
+                }
                 top.set_answer(text, source);
             } else if name.group && top.element {
                 top.group = Some(subjects::hash(text));
@@ -231,6 +236,17 @@ fn issued<'r>(label: &str, keys: &'r KeyRules) -> Option<&'r Key> {
     let own = || (word("OpenMRS") || word("patient")).then(|| keys.get("patient_id")).flatten();
     let known = keys.get(label).filter(|key| key.rule.kind.is_strong_id()).or_else(own);
     known.or_else(|| NUMBERS.into_iter().any(word).then(|| keys.get("external_id")).flatten())
+}
+
+/// Longest number of a person in a list of identifiers, bytes.
+const MAX_NUMBER: usize = 32;
+
+/// Whether a text is a number of a person, and no address or object identifier.
+fn is_plain_number(text: &str) -> bool {
+    text.len() <= MAX_NUMBER
+        && text.bytes().any(|b| b.is_ascii_digit())
+        && !text.contains([':', '@'])
+        && text.matches('.').count() < 2
 }
 
 /// The name of a key for an identifier type of HL7 v2 (table 0203), which interfaces in JSON use, too.

@@ -56,6 +56,8 @@ pub struct Tree {
     text: zeroize::Zeroizing<String>,
     /// What the path says of the whole document.
     pub around: Marks,
+    /// What names in it say of the whole document, apart from people in another role.
+    document: Marks,
     loose: CandidateRecord,
     grid: Grid,
     subjects: Subjects,
@@ -95,6 +97,7 @@ impl Tree {
             values: Vec::new(),
             text: zeroize::Zeroizing::default(),
             around: Marks::default(),
+            document: Marks::default(),
             loose: CandidateRecord::default(),
             grid: Grid::default(),
             subjects: Subjects::default(),
@@ -135,23 +138,6 @@ impl Tree {
     /// The object that begins next is a row of a table.
     pub fn begin_row(&mut self) {
         self.row = true;
-    }
-
-    /// Whether `text` as a name means anything.
-    pub fn knows(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
-        self.names.begin(&mut scope.counters.names, scope.rules);
-        let index = self.names.find(text, scope.rules());
-        self.names.get(index).means_something()
-    }
-
-    /// Whether `text` as the name of an attribute means anything. Wrappers of JSON (`S`, `N`) are none
-    /// there: an attribute gives the kind of the text.
-    pub fn knows_attribute(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
-        self.names.begin(&mut scope.counters.names, scope.rules);
-        let index = self.names.find(text, scope.rules());
-        let name = self.names.get(index);
-        let only = name.use_.wrapper || name.use_.number || name.use_.address || name.use_.version;
-        name.means_something() && !(only && name.meaning.is_none())
     }
 
     /// Whether its path may say what a list at the top changes (JSON Patch).
@@ -294,6 +280,8 @@ impl Tree {
         // The description of an interface has examples, not people (OpenAPI 3.1 4.8.1, Swagger 2.0).
         self.describes |=
             self.frames.len() == 1 && matches!(text, "openapi" | "swagger" | "asyncapi");
+        self.document = self.document.and(self.names.get(index).document);
+        let subject = self.is_subject_id(text);
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(index);
         top.has_tags |= name.dicom_tag.is_some();
@@ -329,6 +317,10 @@ impl Tree {
             if let Some(meaning) = self.names.pair(parent, text, scope.rules()) {
                 top.next_meaning = Some(meaning);
             }
+        }
+        if subject {
+            let parent = self.names.find(PATIENT, scope.rules());
+            top.next_meaning = self.names.pair(parent, "id", scope.rules());
         }
     }
 
@@ -501,6 +493,7 @@ impl Tree {
         top.patch |= operation && patch::is_operation(&self.names.get(top.next).text, text);
         let wanted = top.next_meaning.is_some() || (fhir && !top.idle) || tag_value || operation;
         let internal = &*self.names.get(top.next).text == "_id" && values::is_object_id(text);
+        let internal = internal || values::is_uuid(text) && &*self.names.get(top.name).text == "id";
         if text.is_empty() || !wanted || internal {
             return;
         }

@@ -38,6 +38,8 @@ pub struct Name {
     pub marks: Marks,
     /// What it says about everything below it.
     pub inside: Marks,
+    /// What it says of the whole document.
+    pub document: Marks,
     /// Eight hexadecimal digits: an element of the DICOM JSON model (PS3.18 F.2.2).
     pub dicom_tag: Option<u32>,
     /// Values of this element are of use.
@@ -69,6 +71,8 @@ pub struct Name {
     pub use_: Use,
     /// What it says about the subject of a FHIR resource.
     pub link: Option<Link>,
+    /// It holds the number of something in another system (openEHR, PARTY_REF).
+    pub refers_out: bool,
     /// It holds a patient, whatever is done with it (`GetPatientResult`).
     pub patient: bool,
 }
@@ -226,8 +230,11 @@ impl Names {
         }
         let name = Name::new(text, rules);
         let mut index = PLAIN;
-        let structure =
-            name.link.is_some() || name.holds_resources || name.holds_labelled || name.request;
+        let structure = name.link.is_some()
+            || name.holds_resources
+            || name.holds_labelled
+            || name.request
+            || name.refers_out;
         let counts = name.means_something() || structure;
         if counts && self.used < MAX_NAMES - 1 {
             index = self.known.len() as u16;
@@ -356,11 +363,15 @@ impl Name {
         Self {
             parent: rules.keys.is_parent(text),
             marks: said.map_or_else(|| path::marks(text), |s| Marks::about(s.about)),
+            document: said
+                .filter(|s| s.document)
+                .map_or(Marks::default(), |s| Marks::about(s.about).ahead()),
             inside: match said {
                 None if patient => Marks::PATIENT,
+                None if meaning.is_none() && is_staff(text, rules) => Marks::about(About::Other),
                 said => said.map_or(Marks::default(), |s| Marks::about(s.inside)),
             },
-            patient,
+            patient: patient || meaning.is_none() && is_patient_part(text, said),
             dicom_tag,
             tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),
             fhir: mentioned
@@ -374,6 +385,7 @@ impl Name {
                 || matches!(text, "type" | "coding" | "subject" | "patient"),
             holds_labelled: labelled::is_holder(text),
             request: text == "request",
+            refers_out: text == "external_ref",
             names: text == "names",
             identifiers: text.eq_ignore_ascii_case("identifiers"),
             operation: matches!(text, "op" | "path"),
@@ -429,6 +441,34 @@ fn is_patient_result(text: &str, rules: &RuleSet) -> bool {
         let keys = &rules.keys;
         matches!(keys.scope_of(word).map(ContextScope::ahead), Some(About::Patient))
     })
+}
+
+/// Whether a name is that of a part of a record that holds the patient's own data: `PatientInfo`, `patient_details`.
+fn is_patient_part(text: &str, said: Option<ContextScope>) -> bool {
+    const PARTS: [&str; 6] = ["info", "information", "data", "details", "demographics", "identity"];
+    let mut words = labelled::words(text);
+    let first = words.next().is_some_and(|word| word.eq_ignore_ascii_case(super::PATIENT));
+    let part = |word: &str| PARTS.iter().any(|part| part.eq_ignore_ascii_case(word));
+    said.is_some_and(|said| said.inside == About::Patient)
+        && first
+        && words.next().is_some_and(part)
+}
+
+/// Whether a name of several words ends in one for a member of staff, and none is a patient's: `primaryDoctor`,
+/// `clinicalUser`.
+fn is_staff(text: &str, rules: &RuleSet) -> bool {
+    if text.len() > MAX_RESULT || !text.is_ascii() {
+        return false;
+    }
+    let words: SmallVec<[&str; 8]> = labelled::words(text).collect();
+    let Some((last, front)) = words.split_last().filter(|(_, front)| !front.is_empty()) else {
+        return false;
+    };
+    let keys = &rules.keys;
+    let other = |said: ContextScope| said.about == About::Other && said.inside == About::Other;
+    let patient =
+        |word: &&str| keys.scope_of(word).map(ContextScope::ahead) == Some(About::Patient);
+    keys.scope_of(last).is_some_and(other) && !front.iter().any(patient)
 }
 
 /// Whether an element has its type in its name: `valueHumanName` (FHIR R4 2.24.0.1, `value[x]`).

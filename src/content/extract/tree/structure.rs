@@ -1,6 +1,7 @@
 //! Names that give the structure of a document in whatever format: tables, labels and answers, types, versions.
 
-use super::grid;
+use super::{Tree, grid};
+use crate::content::Scope;
 
 /// The meaning of some names, wherever they are.
 #[derive(Clone, Copy, Default)]
@@ -146,5 +147,26 @@ impl Use {
             || self.number
             || self.version
             || self.address
+    }
+}
+
+impl Tree {
+    /// Whether `text` as a name means anything.
+    pub fn knows(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
+        self.names.begin(&mut scope.counters.names, scope.rules);
+        let index = self.names.find(text, scope.rules());
+        self.names.get(index).means_something()
+    }
+
+    /// Whether `text` as the name of an attribute means anything. Wrappers of JSON (`S`, `N`) are none
+    /// there: an attribute gives the kind of the text.
+    pub fn knows_attribute(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
+        self.names.begin(&mut scope.counters.names, scope.rules);
+        let index = self.names.find(text, scope.rules());
+        let name = self.names.get(index);
+        let only = name.use_.wrapper || name.use_.number || name.use_.address || name.use_.version;
+        // `<Patient ID="77">`
+        let only = only && !text.eq_ignore_ascii_case("id");
+        name.means_something() && !(only && name.meaning.is_none())
     }
 }

@@ -19,6 +19,15 @@ pub(super) fn is_object_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit())
 }
 
+/// Whether `text` is a UUID, under which one system knows what another names otherwise.
+pub(super) fn is_uuid(text: &str) -> bool {
+    let at = |at: usize, byte: &u8| match at {
+        8 | 13 | 18 | 23 => *byte == b'-',
+        _ => byte.is_ascii_hexdigit(),
+    };
+    text.len() == 36 && text.bytes().enumerate().all(|(i, byte)| at(i, &byte))
+}
+
 /// A date as a number of seconds or milliseconds since 1970: `-1000000000000`, `/Date(949276800000)/`.
 pub(super) fn date(kind: Kind, text: &str) -> Option<Zeroizing<String>> {
     if !matches!(kind, Kind::BirthDate | Kind::DeathDate) {

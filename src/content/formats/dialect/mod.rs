@@ -33,12 +33,15 @@ pub const SCRIPT: Dialect = Dialect { name: "script" };
 pub const BMP: Dialect = Dialect { name: "bmp" };
 
 /// Vocabularies that `[[xml_dialect]]` of the rules distinguishes from other XML.
-const NATIONAL: [Dialect; 17] = [
+const NATIONAL: [Dialect; 23] = [
     Dialect { name: "audit" },
     BMP,
     Dialect { name: "cardiosoft" },
     Dialect { name: "ccr" },
+    Dialect { name: "cosd" },
     Dialect { name: "dasta" },
+    Dialect { name: "edmp" },
+    Dialect { name: "enabiz" },
     Dialect { name: "hprim-xml" },
     Dialect { name: "kith" },
     Dialect { name: "kmehr" },
@@ -46,9 +49,12 @@ const NATIONAL: [Dialect; 17] = [
     Dialect { name: "mml" },
     Dialect { name: "mortara" },
     Dialect { name: "muse" },
+    Dialect { name: "naaccr" },
+    Dialect { name: "nemsis" },
     Dialect { name: "philips-ecg" },
     Dialect { name: "omd" },
     Dialect { name: "riv-ta" },
+    Dialect { name: "screening" },
     Dialect { name: "sdc" },
     Dialect { name: "tiss" },
 ];

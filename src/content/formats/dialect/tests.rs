@@ -138,3 +138,25 @@ fn names_in_several_scripts_are_names_of_one_person() {
         ]
     );
 }
+
+#[test]
+fn registries_name_their_patients() {
+    for (text, fields) in [
+        (
+            "<NaaccrData xmlns=\"http://naaccr.org/naaccrxml\"><Item naaccrId=\"registryId\">1</Item><Patient>\
+             <Item naaccrId=\"nameLast\">ROE</Item><Item naaccrId=\"nameFirst\">JANE</Item>\
+             <Item naaccrId=\"dateOfBirth\">19700131</Item><Tumor/></Patient></NaaccrData>",
+            "http>xml:naaccr birth_date=19700131 [Diagnosis] name=ROE^JANE",
+        ),
+        (
+            "<levelone xmlns=\"urn::hl7-org/cda\"><clinical_document_header><provider><person><person_name><nm>\
+             <GIV V=\"Otto\"/><FAM V=\"Low\"/></nm></person_name></person></provider><patient><person>\
+             <id EX=\"H-77\" RT=\"1\"/><person_name><nm><GIV V=\"Jane\"/><FAM V=\"Roe\"/></nm></person_name></person>\
+             <birth_dttm V=\"1970-01-31\"/></patient></clinical_document_header></levelone>",
+            "http>xml:edmp patient_id=H-77 birth_date=1970-01-31 name=Roe^Jane",
+        ),
+    ] {
+        let text = format!("<?xml version=\"1.0\"?>{text}");
+        assert_eq!(records("application/xml", text.as_bytes()), [fields]);
+    }
+}

@@ -6,6 +6,7 @@ mod fragment;
 mod named;
 mod rows;
 mod script;
+mod shown;
 #[cfg(test)]
 mod tests;
 
@@ -22,18 +23,13 @@ pub use fragment::is_fragment;
 use fragment::may_be_fragment;
 use named::Hints;
 use script::Script;
+use shown::Shown;
 
 /// Columns of a table.
 const MAX_COLUMNS: usize = 64;
 
 /// Levels of nested tables.
 const MAX_TABLES: usize = 8;
-
-/// Longest resource that a page shows, bytes.
-const MAX_SHOWN: usize = 1 << 20;
-
-/// The class of the part of a page in which a server of FHIR shows a resource.
-const SHOWN: &str = "responseBodyTable";
 
 /// Longest text of one cell or element, bytes.
 const MAX_RUN: usize = 1024;
@@ -83,6 +79,7 @@ impl Format for Html {
                 code: Code::default(),
                 choices: None,
                 shown: Shown::default(),
+                header: 0,
             },
             path: media::path(media),
         })
@@ -118,16 +115,12 @@ struct Page {
     /// The open selection list of patients.
     choices: Option<Choices>,
     shown: Shown,
+    /// Elements that may still be in the header of a patient's record.
+    header: u8,
 }
 
-/// A resource that a server of FHIR shows in a page, in colours: HAPI FHIR, `<div class="responseBodyTable">`.
-#[derive(Default)]
-struct Shown {
-    /// The page has such a part.
-    announced: bool,
-    /// The text of the element that is open.
-    text: Option<zeroize::Zeroizing<String>>,
-}
+/// Elements at the beginning of the header of a patient's record whose classes name their values.
+const MAX_HEADER: u8 = 24;
 
 /// Levels of nested elements with roles.
 const MAX_ROLES: usize = 256;
@@ -227,19 +220,16 @@ impl Receiver for TokenHandler<'_, '_> {
         ) {
             return;
         }
-        if name == "div" && attributes.get("class").is_some_and(|class| class.starts_with(SHOWN)) {
-            self.page.shown.announced = true;
-        } else if name == "pre" && self.page.shown.announced {
-            self.end_run();
-            self.page.shown.text = Some(zeroize::Zeroizing::default());
-        }
-        if self.page.shown.text.is_some() {
+        if self.begins_shown(name, attributes) {
             return;
         }
-        let hints = Hints::of(name, attributes, self.page.item, self.scope.rules);
+        let inside = self.page.header > 0;
+        let hints = Hints::of(name, attributes, self.page.item, inside, self.scope.rules);
+        self.page.header = self.page.header.saturating_sub(1);
         if hints.subject {
             self.end_run();
             self.page.labels.introduce();
+            self.page.header = MAX_HEADER;
         }
         let name = self.hinted(name, &hints);
         // A selection list without an end ends here.
@@ -325,10 +315,7 @@ impl Receiver for TokenHandler<'_, '_> {
 
     fn text(&mut self, text: &str) {
         self.page.empty &= text.trim().is_empty();
-        if let Some(shown) = &mut self.page.shown.text {
-            if shown.len() + text.len() <= MAX_SHOWN {
-                shown.push_str(text);
-            }
+        if self.takes_shown(text) {
             return;
         }
         if self.page.hidden {
@@ -362,18 +349,6 @@ impl Receiver for TokenHandler<'_, '_> {
 }
 
 impl TokenHandler<'_, '_> {
-    /// Reads the resource that the page shows.
-    fn end_shown(&mut self) {
-        let Some(shown) = self.page.shown.text.take() else { return };
-        let text = shown.trim();
-        let content_type = match text.as_bytes().first() {
-            Some(b'{') => "application/fhir+json",
-            Some(b'<') => "application/fhir+xml",
-            _ => return,
-        };
-        self.scope.whole(&Media::Type { content_type, name: "" }, text.as_bytes());
-    }
-
     /// An element ends.
     fn end_element(&mut self, mut name: &str) {
         if matches!(name, "div" | "span")

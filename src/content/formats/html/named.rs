@@ -7,7 +7,7 @@ use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::extract::texts;
 use crate::content::extract::tree::words;
 use crate::content::{Media, Scope};
-use crate::rules::{About, Kind, RuleSet};
+use crate::rules::{About, Kind, NamePart, RuleSet};
 use std::borrow::Cow;
 
 /// Longest id or class that is looked up, bytes.
@@ -64,6 +64,30 @@ fn tells(name: &str, rules: &RuleSet) -> bool {
         && rules.keys.context(name).is_none()
 }
 
+/// The meaning of a name inside the header of a patient's record, if it is that of a part of a name, or of a number
+/// of a person.
+fn named_inside(name: &str, rules: &RuleSet) -> Option<Cow<'static, str>> {
+    let key = rules.keys.get(name).filter(|_| name.len() <= MAX_NAME)?;
+    let part = matches!(key.part, NamePart::Family | NamePart::Given);
+    match key.rule.kind {
+        Kind::Name if part => Some(Cow::Owned(format!("patient_{name}"))),
+        kind if kind.is_strong_id() => Some(Cow::Owned(name.to_owned())),
+        _ => None,
+    }
+}
+
+/// The meaning of an element of a block about a patient, as classes are written in the BEM notation:
+/// `patient-banner__name`.
+fn of_block(class: &str, rules: &RuleSet) -> Option<Cow<'static, str>> {
+    let (block, element) = class.split_once("__")?;
+    let first = words(block).next().unwrap_or("");
+    let patient =
+        first.eq_ignore_ascii_case("pt") || rules.keys.context(first) == Some(About::Patient);
+    let element = element.split("--").next().filter(|_| patient)?;
+    let name = format!("patient.{element}");
+    rules.keys.get(&name).is_some().then_some(Cow::Owned(name))
+}
+
 /// The part of an id or class that names the value: `ctl00_Main_lblPatientName`, `patient-dob`.
 fn own_name<'a>(id: &'a str, rules: &RuleSet) -> Option<&'a str> {
     let last = id.rsplit(['_', ':', '.', '$']).next().unwrap_or(id);
@@ -93,11 +117,13 @@ fn term(text: &str) -> &str {
 }
 
 impl<'a> Hints<'a> {
-    /// For an element with this name; `item`: it is inside a patient of microdata.
+    /// For an element with this name; `item`: it is inside a patient of microdata; `inside`: it is among the first
+    /// elements in the header of a patient's record.
     pub(super) fn of(
         element: &str,
         attributes: Attributes<'a>,
         item: bool,
+        inside: bool,
         rules: &RuleSet,
     ) -> Self {
         let mut hints = Self::default();
@@ -124,7 +150,7 @@ impl<'a> Hints<'a> {
                         hints.name = Some(own.to_owned().into());
                     }
                 }
-                "class" => hints.classes(&value, rules),
+                "class" => hints.classes(&value, inside, rules),
                 "title" | "data-tooltip" | "data-original-title" | "data-bs-title"
                     if texts::is_informative(&value) =>
                 {
@@ -142,7 +168,7 @@ impl<'a> Hints<'a> {
         hints
     }
 
-    fn classes(&mut self, classes: &str, rules: &RuleSet) {
+    fn classes(&mut self, classes: &str, inside: bool, rules: &RuleSet) {
         self.subject |= classes.split_ascii_whitespace().take(MAX_CLASSES).any(is_head);
         for class in classes.split_ascii_whitespace().take(MAX_CLASSES) {
             if self.name.is_none()
@@ -150,8 +176,13 @@ impl<'a> Hints<'a> {
             {
                 self.name = Some(own.to_owned().into());
             }
+            if self.name.is_none() {
+                let own = || named_inside(class, rules).filter(|_| inside);
+                self.name = of_block(class, rules).or_else(own);
+            }
             if rules.keys.context(class) == Some(About::Patient) {
                 self.marks = Marks::PATIENT;
+                self.subject = true;
             }
         }
     }

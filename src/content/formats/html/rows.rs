@@ -1,6 +1,6 @@
 //! Rows of tables in pages: under the names of their columns, beside their labels, or with a column for each person.
 
-use super::{Cell, TokenHandler};
+use super::{Cell, TokenHandler, is_label};
 use crate::content::Scope;
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::table::{LINE_BREAK, Sheet, TableColumns};
@@ -73,7 +73,13 @@ impl TokenHandler<'_, '_> {
             return;
         }
         // Labels with their values.
-        for cell in row.iter_mut().filter(|cell| cell.text.contains(LINE_BREAK)) {
+        let rules = self.scope.rules;
+        // A label above its value is read from the cell as it is.
+        let above = |cell: &Cell| {
+            cell.text.split_once(LINE_BREAK).is_some_and(|(first, _)| is_label(first, rules))
+        };
+        let broken = |cell: &&mut Cell| cell.text.contains(LINE_BREAK) && !above(cell);
+        for cell in row.iter_mut().filter(broken) {
             cell.text = zeroize::Zeroizing::new(cell.text.replace(LINE_BREAK, " "));
         }
         self.page.labels.cells(&row, self.scope);

@@ -361,3 +361,54 @@ fn a_label_and_its_value_in_rows_of_one_cell() {
         assert!(!html(&page).concat().contains("Open Tasks"), "{rows}: {:?}", html(&page));
     }
 }
+
+#[test]
+fn classes_in_the_header_of_a_record() {
+    let block = html(
+        "<html><body><section class=\"patient-banner\"><div class=\"patient-banner__name\">Roe, Jane</div>\
+        <span class=\"label\">Born</span> <span class=\"value\">31-Jan-1970</span></section></body></html>",
+    );
+    assert!(
+        block.len() == 1 && block[0].contains("name=Roe, Jane birth_date=31-Jan-1970"),
+        "{block:?}"
+    );
+    let card = |class: &str| {
+        format!(
+            "<html><body><div class=\"{class}\"><span class=\"fornamn\">Jane</span> <span class=\"efternamn\">Roe</span>\
+            <span class=\"fodelsedatum\">1970-01-31</span></div></body></html>"
+        )
+    };
+    let got = html(&card("patientkort"));
+    assert!(got.len() == 1 && got[0].contains("name=Roe^Jane"), "{got:?}");
+    assert!(
+        !html(&card("medarbetare")).concat().contains("Roe"),
+        "{:?}",
+        html(&card("medarbetare"))
+    );
+}
+
+#[test]
+fn a_resource_in_an_element_of_text() {
+    let page = |class: &str, body: &str| {
+        let body = body.replace('"', "&quot;");
+        html(&format!(
+            "<html><body><h1>Result</h1><pre class=\"{class}\">{body}</pre></body></html>"
+        ))
+    };
+    let patient = "{\n  \"resourceType\": \"Patient\",\n  \"identifier\": [{\"system\": \"urn:oid:1.2.3\", \"value\": \"H-77123\"}],\n  \"name\": [{\"family\": \"Roe\", \"given\": [\"Jane\"]}]\n}";
+    let got = page("response", patient);
+    assert!(got.len() == 1 && got[0].contains("fhir"), "{got:?}");
+    assert!(got[0].contains("patient_id=H-77123 name=Roe^Jane"), "{got:?}");
+    // A listing is a program.
+    assert!(!page("highlight", patient).concat().contains("fhir"));
+}
+
+#[test]
+fn a_label_above_its_value_in_one_cell() {
+    let got = html(
+        "<html><body><table><tr><td><b>Patient Name</b><br>Jane Roe</td><td><b>DOB</b><br>01/31/1970</td></tr>\
+        <tr><td><b>MRN</b><br>H-77123</td><td><b>Physician</b><br>Otto Low</td></tr></table></body></html>",
+    );
+    let fields = "name=Jane Roe birth_date=01/31/1970 patient_id=H-77123";
+    assert!(got.len() == 1 && got[0].ends_with(fields), "{got:?}");
+}

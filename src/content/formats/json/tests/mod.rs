@@ -1,4 +1,5 @@
 mod interfaces;
+mod services;
 
 use crate::content::testing::records;
 

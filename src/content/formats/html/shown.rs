@@ -1,0 +1,76 @@
+//! Resources of FHIR that a page shows as text, in an element `<pre>`.
+
+use super::super::markup::Attributes;
+use super::TokenHandler;
+use crate::content::Media;
+
+/// Longest resource that a page shows, bytes.
+const MAX_SHOWN: usize = 1 << 20;
+
+/// The class of the part of a page in which a server of FHIR shows a resource.
+const SHOWN: &str = "responseBodyTable";
+
+/// A resource that a server of FHIR shows in a page, in colours: HAPI FHIR, `<div class="responseBodyTable">`.
+#[derive(Default)]
+pub(super) struct Shown {
+    /// The page has such a part.
+    announced: bool,
+    /// An element of text has begun, which may be such a part.
+    awaited: bool,
+    /// The text of the element that is open.
+    pub(super) text: Option<zeroize::Zeroizing<String>>,
+}
+
+impl TokenHandler<'_, '_> {
+    /// Whether an element begins in a resource that the page shows.
+    pub(super) fn begins_shown(&mut self, name: &str, attributes: Attributes<'_>) -> bool {
+        if name == "div" && attributes.get("class").is_some_and(|class| class.starts_with(SHOWN)) {
+            self.page.shown.announced = true;
+        } else if name == "pre" {
+            self.end_run();
+            let announced = self.page.shown.announced;
+            self.page.shown.awaited = !announced;
+            self.page.shown.text = announced.then(zeroize::Zeroizing::default);
+        }
+        self.page.shown.text.is_some()
+    }
+
+    /// Takes the next text, if it is that of a resource.
+    pub(super) fn takes_shown(&mut self, text: &str) -> bool {
+        if self.page.shown.awaited && !text.trim().is_empty() {
+            self.page.shown.awaited = false;
+            if shows_resource(text) && !self.page.code.holds() {
+                self.page.shown.text = Some(zeroize::Zeroizing::default());
+            }
+        }
+        if let Some(shown) = &mut self.page.shown.text {
+            if shown.len() + text.len() <= MAX_SHOWN {
+                shown.push_str(text);
+            }
+            return true;
+        }
+        false
+    }
+
+    /// Reads the resource that the page shows.
+    pub(super) fn end_shown(&mut self) {
+        let Some(shown) = self.page.shown.text.take() else { return };
+        let text = shown.trim();
+        let content_type = match text.as_bytes().first() {
+            Some(b'{') => "application/fhir+json",
+            Some(b'<') => "application/fhir+xml",
+            _ => return,
+        };
+        self.scope.whole(&Media::Type { content_type, name: "" }, text.as_bytes());
+    }
+}
+
+/// Whether a text begins like a resource of FHIR: its type comes first, as servers write it.
+fn shows_resource(text: &str) -> bool {
+    const NEAR: usize = 64;
+    let text = text.trim_start();
+    let end = (0..=NEAR.min(text.len())).rfind(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let head = text.get(..end).unwrap_or("");
+    head.starts_with('{') && head.contains("\"resourceType\"")
+        || head.starts_with('<') && head.contains("xmlns=\"http://hl7.org/fhir\"")
+}
