@@ -260,16 +260,8 @@ impl Labels {
                     scope.spend(LABEL);
                     open = Some((meaning, label.value));
                 }
-                LabelMeaning::Context(About::Species) => {
-                    let value = line.get(label.value..).unwrap_or("").trim_start();
-                    let value = value.split([',', ';', '|', '\t']).next().unwrap_or("");
-                    let value = value.split("  ").next().unwrap_or("").trim();
-                    self.said = self.said.and(Marks::of_species(value, &rules.keys));
-                }
                 LabelMeaning::Context(about) => {
-                    if !line.get(label.value..).unwrap_or("").trim().is_empty() {
-                        self.said = self.said.and(Marks::about(about));
-                    }
+                    self.context(about, line.get(label.value..).unwrap_or(""), rules);
                 }
                 LabelMeaning::Unknown => {}
             }
@@ -297,6 +289,17 @@ impl Labels {
             self.before.clear();
         }
         plain && !found
+    }
+
+    /// A label that says whom the text is about, with what is behind it.
+    fn context(&mut self, about: About, behind: &str, rules: &RuleSet) {
+        if about == About::Species {
+            let value = behind.trim_start().split([',', ';', '|', '\t']).next().unwrap_or("");
+            let value = value.split("  ").next().unwrap_or("").trim();
+            self.said = self.said.and(Marks::of_species(value, &rules.keys));
+        } else if !behind.trim().is_empty() {
+            self.said = self.said.and(Marks::about(about));
+        }
     }
 
     /// A line without labels: the value of the previous one, a label alone, or prose. True if it
