@@ -9,6 +9,8 @@
 pub mod extract;
 pub mod formats;
 mod mark;
+mod remembered;
+mod repeats;
 pub mod stack;
 pub mod testing;
 
@@ -20,12 +22,15 @@ pub use crate::protocol::{
 };
 
 pub use formats::FORMATS;
+pub use formats::hl7v2::PartNote;
 pub use mark::{Mark, MarkSet};
+pub use repeats::{PartBytes, Repeats, UnitCounts};
 pub use stack::{Budget, Contents, Env, MAX_DEPTH, Nested, Reserve};
 
 use crate::closed_set::closed_set;
 use crate::phi::Phi;
 use crate::rules::{FieldRule, IdentifierRule, Kind, RuleSet};
+use std::sync::Arc;
 
 /// A format: how to recognise it and how to start reading it.
 pub trait Format: Sync {
@@ -288,23 +293,33 @@ pub trait FieldSink {
     fn keep_unit(&mut self, counts: Option<UnitCounts>) {
         let _ = counts;
     }
+    /// The key of a part of a record (a segment of HL7 v2), whose fields depend on nothing but its bytes and `around`.
+    fn part_key(&mut self, part: &[u8], around: u64) -> Option<u64> {
+        let _ = (part, around);
+        None
+    }
+    /// Adds the fields of a part that was read before to the innermost open record of `at`. If it is unknown, its fields
+    /// may be noted until [`FieldSink::keep_part`].
+    fn repeat_part(
+        &mut self,
+        at: ContentId,
+        key: u64,
+        part: &[u8],
+        repeats: Repeats,
+    ) -> Option<Arc<PartNote>> {
+        let _ = (at, key, part, repeats);
+        None
+    }
+    /// The part has ended; with the reader's note it can be repeated.
+    fn keep_part(&mut self, note: Option<PartNote>) {
+        let _ = note;
+    }
     /// Notes a number in text, its pattern, and the kinds for which it is valid. Returns the index in `valid` of the
     /// kind of which this flow has a list of such numbers, if any.
     fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {
         let _ = (direction, number);
         None
     }
-}
-
-/// Counts of a unit of a document (a row, or the whole of a small one).
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct UnitCounts {
-    /// Records, and their format.
-    records: (&'static str, u64),
-    /// Names of people whom the format declares to be patients.
-    people: u64,
-    /// It is a FHIR resource of a person.
-    fhir: bool,
 }
 
 /// A number for which check digits may be the only evidence.
@@ -368,6 +383,8 @@ pub struct ContentCounters {
     pub(in crate::content) names: extract::tree::NamePool,
     /// Answers that showed nothing of a web service.
     pub(in crate::content) answers: extract::web_service::PlainAnswers,
+    /// Lines and cells that said nothing.
+    pub(in crate::content) lines: extract::labels::PlainLines,
 }
 
 impl ContentCounters {
@@ -375,6 +392,7 @@ impl ContentCounters {
     pub fn forget(&mut self) {
         self.names.clear();
         self.answers.forget();
+        self.lines.forget();
     }
     /// The current step has failed.
     pub fn abandon(&mut self) {
@@ -512,50 +530,5 @@ impl Scope<'_> {
     pub fn give_up(&mut self, reason: Reason) {
         self.counters.spoil();
         self.counters.give_up(reason);
-    }
-    /// Reads a unit of a document: `bytes`, whose records depend on nothing else but `around`. If it was read before,
-    /// its results are repeated. `read` returns whether all of it was read, and nothing is open behind it.
-    pub fn unit(&mut self, bytes: &[u8], around: u64, read: impl FnOnce(&mut Self) -> bool) {
-        if self.counters.unit.is_some() {
-            read(self);
-            return;
-        }
-        let head = RecordHead {
-            content: "",
-            structured: false,
-            direction: self.direction,
-            operation: self.operation,
-            carrier: self.layers,
-        };
-        if let Some(counts) = self.sink.repeat_unit(bytes, around, &head, self.facts) {
-            let (content, records) = counts.records;
-            if records > 0 {
-                bump_by(&mut self.counters.records, content, records);
-            }
-            self.counters.people += counts.people;
-            self.counters.fhir |= counts.fhir;
-            return;
-        }
-        self.counters.unit = Some(false);
-        let before = (
-            std::mem::take(&mut self.counters.records),
-            std::mem::take(&mut self.counters.fhir),
-            self.counters.people,
-        );
-        let complete = read(self);
-        let counters = &mut *self.counters;
-        let spoilt = counters.unit.take().unwrap_or(true);
-        let own = std::mem::replace(&mut counters.records, before.0);
-        let counts = UnitCounts {
-            records: own.first().copied().unwrap_or_default(),
-            people: counters.people - before.2,
-            fhir: counters.fhir,
-        };
-        counters.fhir |= before.1;
-        let whole = complete && !spoilt && own.len() <= 1;
-        for (content, records) in own {
-            bump_by(&mut counters.records, content, records);
-        }
-        self.sink.keep_unit(whole.then_some(counts));
     }
 }

@@ -12,8 +12,8 @@ use super::values::ValueCache;
 use super::{Finding, IdentifyCounters, Patients, Settings};
 use crate::capture::{PacketRef, PacketSpan};
 use crate::content::{
-    ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, RecordHead,
-    UnitCounts,
+    ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, PartNote, RecordHead,
+    Repeats, UnitCounts,
 };
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Deidentified, Kind, RecordEvidence, RuleSet};
@@ -91,11 +91,13 @@ impl FieldSink for Collector<'_> {
         };
         let Some(evaluated) = known else {
             self.counters.implausible += 1;
+            self.values.parts.implausible();
             return;
         };
         let place = self.values.place(field.name, field.rule);
         let weight = weighed(&field, evaluated.valid);
         let held = RecordIdentifier::new(evaluated, place, self.values.hold(value), weight);
+        self.values.parts.note(value, &held);
         let cap = self.settings.identifiers_per_patient;
         if let Some(record) = self.patients.open.get_mut(index) {
             record.packets.extend(self.packets);
@@ -143,6 +145,44 @@ impl FieldSink for Collector<'_> {
 
     fn keep_unit(&mut self, counts: Option<UnitCounts>) {
         self.values.units.end(counts, self.counters);
+    }
+
+    fn part_key(&mut self, part: &[u8], around: u64) -> Option<u64> {
+        Some(self.values.part_key(part, around, self.now, self.rules))
+    }
+
+    fn repeat_part(
+        &mut self,
+        at: ContentId,
+        key: u64,
+        part: &[u8],
+        repeats: Repeats,
+    ) -> Option<Arc<PartNote>> {
+        // An earlier one was left in the middle if its parser failed.
+        self.values.parts.end(None);
+        let index = self.innermost_index(at)?;
+        let Some(known) = self.values.parts.get(key) else {
+            self.values.parts.begin(key, part, repeats);
+            return None;
+        };
+        self.counters.implausible += known.implausible;
+        let cap = self.settings.identifiers_per_patient;
+        let record = self.patients.open.get_mut(index)?;
+        if !known.fields.is_empty() {
+            record.packets.extend(self.packets);
+        }
+        record.held.reserve(known.fields.len());
+        for field in &known.fields {
+            let value = self.values.hold(field.text(part).unwrap_or_default());
+            let (evaluated, place) = (Arc::clone(&field.evaluated), Arc::clone(&field.place));
+            let held = RecordIdentifier::new(evaluated, place, value, field.weight());
+            record.add(held, cap, self.counters);
+        }
+        Some(Arc::clone(&known.note))
+    }
+
+    fn keep_part(&mut self, note: Option<PartNote>) {
+        self.values.parts.end(note);
     }
 
     fn listed(&mut self, direction: Direction, number: &Numbered<'_>) -> Option<usize> {

@@ -26,6 +26,7 @@ mod mask;
 mod match_index;
 mod normalise;
 mod numbers;
+mod parts;
 mod patients;
 mod people;
 mod plausible;

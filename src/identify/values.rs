@@ -5,6 +5,7 @@
 //! packet time, because dates are judged by it.
 
 use super::date::Date;
+use super::parts::{PartField, Parts};
 use super::recent::Recent;
 use super::record::{EvaluatedValue, Place, Record};
 use super::units::{UnitTable, Units};
@@ -61,6 +62,8 @@ pub struct ValueCache {
     words: Option<SeedableRandomState>,
     /// Results for whole units of documents.
     pub(super) units: Units,
+    /// Fields of whole parts of records.
+    pub(super) parts: Parts,
     texts: gate::Texts,
 }
 
@@ -77,6 +80,7 @@ impl Default for ValueCache {
             rules: 0,
             words: None,
             units: Units::default(),
+            parts: Parts::within(MAX_VALUES),
             texts: gate::Texts::default(),
         }
     }
@@ -87,12 +91,18 @@ impl ValueCache {
     pub fn within(memory: usize, units: Arc<UnitTable>) -> Self {
         let most = (memory / SHARE / EVALUATED).next_power_of_two() / 2;
         let most = most.clamp(MIN_VALUES, MAX_VALUES);
-        Self { known: Recent::within(most), units: Units::of(units), ..Self::default() }
+        Self {
+            known: Recent::within(most),
+            units: Units::of(units),
+            parts: Parts::within(most),
+            ..Self::default()
+        }
     }
 
     /// Largest number of bytes of heap, roughly, without the units.
     pub const fn most_memory(&self) -> usize {
-        self.known.most() * EVALUATED
+        // Values of parts mostly are the same ones, but need not be.
+        self.known.most() * EVALUATED + self.parts.most() * (EVALUATED + size_of::<PartField>())
     }
 
     /// The rules were replaced.
@@ -101,6 +111,7 @@ impl ValueCache {
         self.names.clear();
         self.places.clear();
         self.units.forget();
+        self.parts.clear();
         self.texts.forget();
     }
 
@@ -132,6 +143,18 @@ impl ValueCache {
         let label = if field.evidence == Evidence::Labelled { field.name } else { "" };
         let of = (field.kind, field.evidence, Date::day(now), value);
         self.seed.hash_one((of, field.issuer, field.authority, label)).max(1)
+    }
+
+    /// The key of a part of a record, under these rules.
+    pub(super) fn part_key(
+        &mut self,
+        part: &[u8],
+        around: u64,
+        now: Timestamp,
+        rules: &RuleSet,
+    ) -> u64 {
+        self.under(rules);
+        self.seed.hash_one((part, around, Date::day(now))).max(1)
     }
 
     /// The entry of a value: unknown, not plausible, or its evaluation.

@@ -196,6 +196,23 @@ impl Sheet {
         self.labels.line(line, scope);
     }
 
+    /// The same, of a line that is not remembered. True if it said nothing, whatever is around it, in a place that
+    /// [`Sheet::is_plain`].
+    pub fn read_line(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
+        self.release(scope);
+        self.labels.read(line, scope)
+    }
+
+    /// Whether what a line says does not depend on those before it.
+    pub fn is_plain(&self) -> bool {
+        self.table.is_none() && self.people.is_empty() && self.labels.is_plain()
+    }
+
+    /// A line that says nothing.
+    pub fn pass(&mut self, line: &str) {
+        self.labels.note(line);
+    }
+
     /// A value under a name.
     pub fn pair(&mut self, name: &str, value: &str, scope: &mut Scope<'_>) {
         self.release(scope);

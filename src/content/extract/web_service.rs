@@ -1,19 +1,21 @@
 //! What the answers of a web service reveal about it, and secrets that clients send to it: facts, beside what
 //! the payloads say about people.
 
+use crate::content::remembered::Remembered;
 use crate::content::stack::media;
 use crate::content::{Direction, Media, Scope};
 use crate::protocol::Authentication;
 use crate::rules::{Answer, Secret, ServiceRules};
-use foldhash::quality::RandomState;
 use memchr::{memchr, memchr2, memmem};
-use std::hash::BuildHasher as _;
 
 /// Bytes of a payload that are examined.
 const MAX_HEAD: usize = 1 << 10;
 
-/// Answers that are remembered by a worker.
+/// Answers that are remembered by a worker: servers give the same ones again and again.
 const MAX_ANSWERS: usize = 256;
+
+/// Recent answers that showed nothing.
+pub(in crate::content) type PlainAnswers = Remembered<MAX_ANSWERS>;
 
 /// Looks at the first bytes of the content of a message.
 pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope<'_>) {
@@ -46,7 +48,8 @@ pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope
             let server = scope.facts.software.as_deref().unwrap_or("");
             let answer = Answer { path: name, server, head };
             let seen = &mut scope.counters.answers;
-            let tag = seen.tag(&answer, rules);
+            let under = std::ptr::from_ref(rules) as usize;
+            let tag = seen.tag((under, answer.path, answer.server, answer.head));
             if seen.knows(tag) {
                 return;
             }
@@ -59,47 +62,6 @@ pub(in crate::content) fn look(media: &Media<'_>, head: &[u8], scope: &mut Scope
                 scope.facts.interface(rule.kind, &rule.product, open);
             }
         }
-    }
-}
-
-/// Recent answers that showed nothing, by hashes with a random seed: servers give the same ones again and again.
-pub(in crate::content) struct PlainAnswers {
-    seed: RandomState,
-    tags: [u64; MAX_ANSWERS],
-}
-
-impl Default for PlainAnswers {
-    fn default() -> Self {
-        Self { seed: RandomState::default(), tags: [0; MAX_ANSWERS] }
-    }
-}
-
-impl std::fmt::Debug for PlainAnswers {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PlainAnswers").finish_non_exhaustive()
-    }
-}
-
-impl PlainAnswers {
-    /// The tag of an answer under these rules.
-    fn tag(&self, answer: &Answer<'_>, rules: &ServiceRules) -> u64 {
-        let rules = std::ptr::from_ref(rules) as usize;
-        self.seed.hash_one((rules, answer.path, answer.server, answer.head)).max(1)
-    }
-
-    fn knows(&self, tag: u64) -> bool {
-        self.tags.get(tag as usize % MAX_ANSWERS) == Some(&tag)
-    }
-
-    fn note(&mut self, tag: u64) {
-        if let Some(place) = self.tags.get_mut(tag as usize % MAX_ANSWERS) {
-            *place = tag;
-        }
-    }
-
-    /// The rules were replaced.
-    pub(in crate::content) fn forget(&mut self) {
-        self.tags = [0; MAX_ANSWERS];
     }
 }
 

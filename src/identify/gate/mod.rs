@@ -135,12 +135,19 @@ impl Words<'_> {
     }
 
     fn learn_name(&mut self, value: &str) {
-        for (start, end) in words(value) {
-            self.learn_word(value.get(start..end).unwrap_or_default());
+        let words = words(value);
+        for (start, end) in &words {
+            self.learn_word(value.get(*start..*end).unwrap_or_default());
         }
         // Words with inner capitals (`McDonald`), an apostrophe or a hyphen also count as a whole.
+        let mut start = 0;
         for word in value.split(|c: char| c.is_whitespace() || matches!(c, '^' | ',' | '=' | '&')) {
-            self.learn_word(word);
+            if !words.contains(&(start, start + word.len())) {
+                self.learn_word(word);
+            }
+            start += word.len();
+            start +=
+                value.get(start..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
         }
         // Umlauts are as often written with an e as without.
         if value.contains(['ä', 'ö', 'ü', 'Ä', 'Ö', 'Ü', 'ß']) {

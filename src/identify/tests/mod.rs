@@ -16,6 +16,7 @@ mod left_behind;
 mod matching;
 mod model;
 mod nested;
+mod parts;
 mod units;
 
 pub(super) const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01

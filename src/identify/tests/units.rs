@@ -26,6 +26,19 @@ fn read_at(
     text: &str,
     piece: usize,
 ) -> Said {
+    let media = Media::Type { content_type: "application/fhir+ndjson", name: path };
+    read_as(media, values, rules, now, text.as_bytes(), piece)
+}
+
+/// The same of this type.
+pub(super) fn read_as(
+    media: Media<'_>,
+    values: &mut ValueCache,
+    rules: &RuleSet,
+    now: Timestamp,
+    text: &[u8],
+    piece: usize,
+) -> Said {
     let settings = Settings {
         key: Key::fixed(7),
         reveal: false,
@@ -37,13 +50,13 @@ fn read_at(
     let (mut contents, mut facts) = (Contents::default(), ServiceFacts::default());
     let id = contents.open(&Hint {
         direction: Direction::ServerToClient,
-        media: Media::Type { content_type: "application/fhir+ndjson", name: path },
+        media,
         operation: "GET",
         codings: &[],
         layer: "http",
     });
     let mut since = PacketRef { number: 1, time: now, interface: 0 };
-    for (n, bytes) in text.as_bytes().chunks(piece).map(Some).chain([None]).enumerate() {
+    for (n, bytes) in text.chunks(piece).map(Some).chain([None]).enumerate() {
         let mut sink = Collector {
             settings: &settings,
             rules,
@@ -76,7 +89,7 @@ fn read_at(
 }
 
 /// Findings, what identify counted, records by format.
-type Said = (Vec<String>, [u64; 4], Vec<(&'static str, u64)>);
+pub(super) type Said = (Vec<String>, [u64; 4], Vec<(&'static str, u64)>);
 
 /// People, with a resource without a patient and a row of invalid JSON between them.
 fn rows(end: &str) -> String {

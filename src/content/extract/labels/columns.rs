@@ -30,7 +30,7 @@ impl Columns {
     /// The headings of `line`, if it has several and a rule knows one of them.
     pub fn of(line: &str, rules: &RuleSet) -> Self {
         // Most lines are one text.
-        if segments(line).nth(1).is_none() {
+        if !has_gap(line.as_bytes()) || segments(line).nth(1).is_none() {
             return Self::default();
         }
         let columns: Vec<_> = segments(line)
@@ -104,6 +104,14 @@ fn segments(line: &str) -> impl Iterator<Item = (usize, &str)> {
         rest = after;
         Some((at, segment.trim_end()))
     })
+}
+
+/// Whether there is a tab, or more than one blank, with something behind it. (Nothing ends the loop, so that it tests
+/// many bytes at once.)
+fn has_gap(line: &[u8]) -> bool {
+    let next = line.get(1..).unwrap_or_default();
+    let gap = |(a, b): (&u8, &u8)| (*a == b'\t') | ((*a == b' ') & (*b == b' '));
+    line.iter().zip(next).fold(false, |any, pair| any | gap(pair))
 }
 
 /// Where a text ends before a tab or more than one blank.

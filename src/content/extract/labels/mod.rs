@@ -8,6 +8,7 @@ mod heading;
 mod mention;
 mod neighbours;
 mod padding;
+mod plain;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -21,6 +22,8 @@ use find::LabelMeaning;
 pub use find::key;
 use heading::{MAX_HEADING_WORDS, TOPICS, heading};
 use padding::is_padding;
+pub(in crate::content) use plain::PlainLines;
+pub use plain::{Place, tag};
 use zeroize::Zeroizing;
 
 /// Keys whose rules apply to a name or number without a label of its own.
@@ -166,8 +169,13 @@ impl Labels {
         }
     }
 
+    /// Whether what a line says does not depend on those before it.
+    pub fn is_plain(&self) -> bool {
+        self.waiting.is_none() && self.columns.is_empty() && !self.species
+    }
+
     /// Keeps a line that may be the name of the person in the next one.
-    fn note(&mut self, line: &str) {
+    pub fn note(&mut self, line: &str) {
         let line = line.trim();
         if line.is_empty() || adjacent_name::is_sex_or_age(line) {
             return;
@@ -186,18 +194,34 @@ impl Labels {
 
     /// A line of text.
     pub fn line(&mut self, line: &str, scope: &mut Scope<'_>) {
+        let tag = tag(Place::Line, line.as_bytes(), scope).filter(|_| self.is_plain());
+        if tag.is_some_and(|tag| scope.counters.lines.knows(tag)) {
+            return self.note(line);
+        }
+        if self.read(line, scope)
+            && let Some(tag) = tag
+        {
+            scope.counters.lines.note(tag);
+        }
+    }
+
+    /// The same, of a line that is not remembered. True if it said nothing, whatever is around it, in a place that
+    /// [`Labels::is_plain`].
+    pub fn read(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
         // No shorter line has that many characters.
         let end = (line.len() > MAX_LINE).then(|| line.char_indices().nth(MAX_LINE)).flatten();
         let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
         let rules = scope.rules;
+        let mut plain = true;
         if let Some(section) = section(line) {
             self.section = rules.keys.context(section) == Some(About::Patient);
+            plain = false;
         }
         let columns = Columns::of_labels(line, rules);
         if !columns.is_empty() {
             self.forget();
             self.columns = columns;
-            return;
+            return false;
         }
         let mut open: Option<(Meaning, usize)> = None;
         let mut found = false;
@@ -209,11 +233,13 @@ impl Labels {
                 continue;
             }
             if let LabelMeaning::Unknown = label.said {
+                let number = label.is_number(line);
+                plain &= !number;
                 let named = open.as_ref().is_some_and(|(m, _)| m.patient);
                 let named = named || self.record.names_patient();
                 let begun = self.record.is_empty() || self.record.has(Kind::Name);
                 let named = named || (self.section && begun);
-                if !(named && !self.record.has(Kind::PatientId) && label.is_number(line)) {
+                if !(named && !self.record.has(Kind::PatientId) && number) {
                     continue;
                 }
                 let Some(key) = rules.keys.get(NUMBER) else { continue };
@@ -237,16 +263,8 @@ impl Labels {
                     scope.spend(LABEL);
                     open = Some((meaning, label.value));
                 }
-                LabelMeaning::Context(About::Species) => {
-                    let value = line.get(label.value..).unwrap_or("").trim_start();
-                    let value = value.split([',', ';', '|', '\t']).next().unwrap_or("");
-                    let value = value.split("  ").next().unwrap_or("").trim();
-                    self.said = self.said.and(Marks::of_species(value, &rules.keys));
-                }
                 LabelMeaning::Context(about) => {
-                    if !line.get(label.value..).unwrap_or("").trim().is_empty() {
-                        self.said = self.said.and(Marks::about(about));
-                    }
+                    self.context(about, line.get(label.value..).unwrap_or(""), rules);
                 }
                 LabelMeaning::Unknown => {}
             }
@@ -266,20 +284,33 @@ impl Labels {
                 self.value(&meaning, value, scope);
             }
         } else if !found {
-            self.unlabelled(line, scope);
+            plain &= self.unlabelled(line, scope);
             self.note(line);
         }
         // The name at the head of a record applies to the labelled values below it.
         if found && self.introduced.is_none() {
             self.before.clear();
         }
+        plain && !found
     }
 
-    /// A line without labels: the value of the previous one, a label alone, or prose.
-    fn unlabelled(&mut self, line: &str, scope: &mut Scope<'_>) {
+    /// A label that says whom the text is about, with what is behind it.
+    fn context(&mut self, about: About, behind: &str, rules: &RuleSet) {
+        if about == About::Species {
+            let value = behind.trim_start().split([',', ';', '|', '\t']).next().unwrap_or("");
+            let value = value.split("  ").next().unwrap_or("").trim();
+            self.said = self.said.and(Marks::of_species(value, &rules.keys));
+        } else if !behind.trim().is_empty() {
+            self.said = self.said.and(Marks::about(about));
+        }
+    }
+
+    /// A line without labels: the value of the previous one, a label alone, or prose. True if it
+    /// said nothing.
+    fn unlabelled(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
         let text = line.trim_matches(is_padding);
         if text.is_empty() {
-            return;
+            return true;
         }
         if let Some(meaning) = self.waiting.take()
             // An empty label takes no neighbour.
@@ -287,7 +318,7 @@ impl Labels {
             && scope.rules.keys.get(text).is_none()
         {
             self.value(&meaning, text, scope);
-            return;
+            return false;
         }
         let below = std::mem::replace(&mut self.columns, Columns::of(line, scope.rules));
         if !below.is_empty() && self.columns.is_empty() {
@@ -301,7 +332,7 @@ impl Labels {
             if below.goes_on(line) {
                 self.columns = below.into_list();
             }
-            return;
+            return false;
         }
         if self.collected.is_none()
             && let Some(mention) = mention::find(text, scope.rules)
@@ -311,17 +342,19 @@ impl Labels {
                     self.known(&Meaning::from(key), value, scope);
                 }
             }
-            return;
+            return false;
         }
         // `Female, 73 y.o., 01/31/1953` below a name; `Name - Jane Roe`.
-        if self.aged(text, scope) {
-            return;
+        let birth = adjacent_name::birth_beside_age(text);
+        if birth.is_some_and(|date| self.aged(date, scope)) {
+            return false;
         }
         if let Some((label, value)) = find::dashed(text, scope.rules) {
             self.value(&label, value, scope);
-            return;
+            return false;
         }
-        self.inline(text, scope);
+        let mut plain = self.collected.is_none() && self.columns.is_empty() && birth.is_none();
+        plain &= !self.inline(text, scope);
         let words = text.split_whitespace();
         if words.take(MAX_HEADING_WORDS + 1).count() <= MAX_HEADING_WORDS {
             // A cell or element is weaker than a heading: `Accepting patients` is a label of a doctor.
@@ -335,13 +368,20 @@ impl Labels {
                 false => text,
             };
             // A link to a manual does not turn the page around it into one.
-            self.mark(heading(text, title, scope.rules).of_somebody());
+            let said = heading(text, title, scope.rules).of_somebody();
+            plain &= said == Marks::default();
+            self.mark(said);
         }
+        plain
     }
 
     /// A whole cell or element: a label alone makes the next one its value.
     pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
         let text = text.trim();
+        let tag = tag(Place::Cell, text.as_bytes(), scope).filter(|_| self.is_plain());
+        if tag.is_some_and(|tag| scope.counters.lines.knows(tag)) {
+            return self.note(text);
+        }
         // A label and its value below it.
         if let Some((label, value)) = text.split_once(LINE_BREAK)
             && let Some(key) =
@@ -368,8 +408,11 @@ impl Labels {
                 self.said = self.said.and(Marks::of_species(text, &scope.rules.keys));
             }
             self.element = true;
-            self.line(text, scope);
+            let plain = self.read(text, scope) && said.is_none();
             self.element = false;
+            if let Some(tag) = tag.filter(|_| plain) {
+                scope.counters.lines.note(tag);
+            }
         }
     }
 
@@ -463,8 +506,10 @@ impl Labels {
         self.inline(rest, scope);
     }
 
-    /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`, and numbers without.
-    fn inline(&mut self, mut text: &str, scope: &mut Scope<'_>) {
+    /// Values behind labels without a colon: `DOB 06/06/1970, MRN 00773500`, and numbers without. True if there may be
+    /// one.
+    fn inline(&mut self, mut text: &str, scope: &mut Scope<'_>) -> bool {
+        let mut any = false;
         while let Some(found) = value::inline(text, scope.rules) {
             let before = text.get(..found.label).unwrap_or("");
             let behind = text.get(found.value.end..).unwrap_or("");
@@ -475,18 +520,22 @@ impl Labels {
             self.numbers(before, scope);
             self.known(&found.meaning, text.get(found.value.clone()).unwrap_or(""), scope);
             text = text.get(found.value.end..).unwrap_or("");
+            any = true;
         }
-        self.numbers(text, scope);
+        self.numbers(text, scope) || any
     }
 
-    /// Numbers that nearby words or their check digits explain.
-    fn numbers(&mut self, text: &str, scope: &mut Scope<'_>) {
+    /// Numbers that nearby words or their check digits explain. True if there may be one.
+    fn numbers(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
         let rules = scope.rules;
+        let mut any = false;
         rules.identifiers.scan(text, &mut |hit| {
+            any = true;
             if let Some(meaning) = numbers::meaning(&hit, scope) {
                 self.known(&meaning, hit.value, scope);
             }
         });
+        any
     }
 
     fn known(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {

@@ -89,9 +89,9 @@ impl Labels {
         }
     }
 
-    /// Takes a line that gives sex, age and birth date of the person named above it: `Female, 73 y.o., 01/31/1953`.
-    pub(super) fn aged(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
-        let Some(date) = adjacent_name::birth_beside_age(line) else { return false };
+    /// Takes the birth date in a line that gives sex, age and birth date of the person named above it:
+    /// `Female, 73 y.o., 01/31/1953`.
+    pub(super) fn aged(&mut self, date: &str, scope: &mut Scope<'_>) -> bool {
         let Some(key) = scope.rules.keys.get(BIRTH_DATE) else { return false };
         if !self.record.has(Kind::Name) && self.before.is_empty() {
             return false;

@@ -1,6 +1,7 @@
 //! Lines of text as reports, letters and forms have them.
 
 use super::Labels;
+use crate::content::Scope;
 use crate::content::testing::with_scope;
 
 /// The records of some lines.
@@ -361,5 +362,73 @@ fn signs_that_end_a_value() {
         "Bed 1: Roe, Jane | DOB 01/31/1970 | MRN H-77123 | RN: Low, O",
     ] {
         assert!(is_read(line, &["name=Roe, Jane ", "birth_date=01/31/1970", "patient_id=H-77123"]));
+    }
+}
+
+#[test]
+fn a_line_that_said_nothing_says_the_same_when_it_comes_again() {
+    let lines = [
+        "Jane Roe",
+        "MRN: H-77",
+        "DOB: 1970-01-31",
+        "Roe, Jane",
+        "",
+        "See the next page",
+        "Female, 56 y.o., 01/31/1970",
+        "Patient",
+        "Name   Physician   Ward",
+        "Roe, Jane   Max Li   3",
+        "Status: final",
+        "ID: 4711",
+        "[PATIENT]",
+        "Name=Jane Roe",
+        "Order 60021",
+        "Patient name:",
+        "Patient safety",
+        "Species: cat",
+        "Dear Mrs Roe,",
+        "536-90-4399",
+    ];
+    // Each line before each other, with both read before and without.
+    let mut found = 0;
+    for first in lines {
+        for second in lines {
+            let read = |labels: &mut Labels, scope: &mut Scope<'_>| {
+                [first, second, first, second].iter().for_each(|line| labels.line(line, scope));
+                labels.emit(scope);
+            };
+            let fresh = with_scope(|scope| read(&mut Labels::new("text"), scope));
+            let again = with_scope(|scope| {
+                lines.iter().for_each(|line| Labels::new("text").line(line, scope));
+                read(&mut Labels::new("text"), scope);
+            });
+            assert_eq!(again, fresh, "{first:?}, {second:?}");
+            found += fresh.len();
+        }
+    }
+    assert!(found > 10, "{found} records");
+}
+
+#[test]
+fn a_cell_that_said_nothing_says_the_same_when_it_comes_again() {
+    let cells =
+        ["Home", "Jane Roe", "MRN", "H-77", "Species", "cat", "Provider", "Born 1970-01-31"];
+    for first in cells {
+        for second in cells {
+            for third in cells {
+                let row = [first, second, third];
+                let read = |labels: &mut Labels, scope: &mut Scope<'_>| {
+                    row.iter().for_each(|cell| labels.cell(cell, scope));
+                    labels.cells(&row, scope);
+                    labels.emit(scope);
+                };
+                let fresh = with_scope(|scope| read(&mut Labels::new("html"), scope));
+                let again = with_scope(|scope| {
+                    cells.iter().for_each(|cell| Labels::new("html").cell(cell, scope));
+                    read(&mut Labels::new("html"), scope);
+                });
+                assert_eq!(again, fresh, "{row:?}");
+            }
+        }
     }
 }

@@ -34,6 +34,7 @@ pub use json_fields::JsonFields;
 pub use json_segments::JsonSegments;
 use memchr::memchr2;
 use message::Message;
+pub use message::PartNote;
 pub(in crate::content) use patient_context::PatientContext;
 pub use xml::Xml;
 use zeroize::Zeroizing;

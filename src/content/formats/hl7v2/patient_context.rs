@@ -33,6 +33,8 @@ pub struct PatientContext {
     noted: SmallVec<[(Kind, usize); 8]>,
     known: KnownPatient,
     offered: u16,
+    /// Values noted so far.
+    values: u32,
 }
 
 /// The patient's own names, birth dates and ids, folded.
@@ -76,14 +78,25 @@ impl PatientContext {
         }
         self.noted.clear();
         self.known = KnownPatient::default();
-        self.offered = 0;
+        (self.offered, self.values) = (0, 0);
+    }
+
+    /// Whether values of this kind are compared.
+    pub const fn keeps(kind: Kind) -> bool {
+        matches!(kind, Kind::Name | Kind::BirthDate) || kind.is_strong_id()
+    }
+
+    /// How many values were noted.
+    pub const fn values(&self) -> u32 {
+        self.values
     }
 
     /// A declared field of the patient.
     pub fn note(&mut self, kind: Kind, text: &str) {
-        if !(matches!(kind, Kind::Name | Kind::BirthDate) || kind.is_strong_id()) {
+        if !Self::keeps(kind) {
             return;
         }
+        self.values = self.values.saturating_add(1);
         if self.noted.len() >= MAX_NOTED {
             self.known();
         }

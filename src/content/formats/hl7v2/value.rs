@@ -3,7 +3,7 @@
 use super::charset::Charset;
 use crate::rules::{Hl7Type, Kind};
 use crate::syntax::hl7v2::is_delimiter;
-use smallvec::SmallVec;
+use smallvec::{Array, SmallVec};
 use std::borrow::Cow;
 
 /// Repetitions of a field that are read.
@@ -16,7 +16,7 @@ const MAX_HEADER: usize = 256;
 const MAX_ESCAPE: usize = 256;
 
 /// The delimiters, from MSH-1 and MSH-2. All of them are ASCII.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Delimiters {
     /// `|`
     pub field: char,
@@ -64,12 +64,12 @@ impl Delimiters {
     }
 }
 
-/// Splits at an ASCII character. Fields are short, so a plain loop beats a search.
+/// Splits at an ASCII character.
 pub fn pieces(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
     std::iter::from_fn(move || {
         let text = rest?;
-        match text.bytes().position(|b| b == delimiter as u8) {
+        match position(text.as_bytes(), delimiter as u8) {
             Some(at) => {
                 rest = text.get(at + 1..);
                 text.get(..at)
@@ -79,8 +79,67 @@ pub fn pieces(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
     })
 }
 
+/// The pieces of a segment, at most `most`, in one pass.
+pub fn split<'s, A: Array<Item = &'s str>>(
+    text: &'s str,
+    delimiter: char,
+    most: usize,
+) -> SmallVec<A> {
+    let mut out = SmallVec::new();
+    let mut start = 0;
+    let (words, rest) = text.as_bytes().as_chunks::<WORD>();
+    for (n, word) in words.iter().enumerate() {
+        let mut found = equal(u64::from_le_bytes(*word), delimiter as u8);
+        while found != 0 {
+            let at = n * WORD + found.trailing_zeros() as usize / 8;
+            if out.len() >= most {
+                return out;
+            }
+            out.push(text.get(start..at).unwrap_or_default());
+            start = at + 1;
+            found &= found - 1;
+        }
+    }
+    let behind = words.len() * WORD;
+    for (n, _) in rest.iter().enumerate().filter(|(_, b)| **b == delimiter as u8) {
+        if out.len() >= most {
+            return out;
+        }
+        out.push(text.get(start..behind + n).unwrap_or_default());
+        start = behind + n + 1;
+    }
+    if out.len() < most {
+        out.push(text.get(start..).unwrap_or_default());
+    }
+    out
+}
+
+/// Bytes that are tested at once. Fields are short: that beats both a plain loop and the call of a search.
+const WORD: usize = 8;
+const ONES: u64 = 0x0101_0101_0101_0101;
+const HIGH: u64 = 0x8080_8080_8080_8080;
+
+/// The high bit of each byte of `word` that equals `byte`.
+const fn equal(word: u64, byte: u8) -> u64 {
+    let differs = word ^ (ONES * byte as u64);
+    !(((differs & !HIGH) + !HIGH) | differs | !HIGH)
+}
+
+/// Where `byte` first is.
+#[inline]
+fn position(bytes: &[u8], byte: u8) -> Option<usize> {
+    let (words, rest) = bytes.as_chunks::<WORD>();
+    for (n, word) in words.iter().enumerate() {
+        let found = equal(u64::from_le_bytes(*word), byte);
+        if found != 0 {
+            return Some(n * WORD + found.trailing_zeros() as usize / 8);
+        }
+    }
+    Some(words.len() * WORD + rest.iter().position(|b| *b == byte)?)
+}
+
 /// The parameters for reading values.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Hash, Debug)]
 pub struct Syntax {
     /// The message's delimiters.
     pub delimiters: Delimiters,
@@ -179,18 +238,40 @@ impl Syntax {
 
     /// The components of a repetition, unchanged; nulls (`""`) are empty.
     fn components<'r>(&self, raw: &'r str) -> SmallVec<[&'r str; MAX_COMPONENTS]> {
-        pieces(raw, self.delimiters.component)
-            .map(|c| if c == "\"\"" { "" } else { c })
-            .take(MAX_COMPONENTS)
-            .collect()
+        let mut parts = split(raw, self.delimiters.component, MAX_COMPONENTS);
+        for part in &mut parts {
+            if *part == "\"\"" {
+                *part = "";
+            }
+        }
+        parts
     }
 
     /// The first subcomponent with content, with its escapes resolved.
     fn first<'r>(&self, component: &'r str) -> Cow<'r, str> {
+        if self.is_plain(component) {
+            let text = if component == "\"\"" { "" } else { component.trim_ascii() };
+            return Cow::Borrowed(text);
+        }
         let raw = pieces(component, self.delimiters.subcomponent)
             .find(|s| !s.trim().is_empty() && *s != "\"\"")
             .unwrap_or("");
         trimmed(self.unescape(raw))
+    }
+
+    /// Whether a component is printable ASCII without subcomponents and escapes, as nearly all are.
+    fn is_plain(&self, component: &str) -> bool {
+        let Delimiters { subcomponent, escape, .. } = self.delimiters;
+        let (subcomponent, escape) = (subcomponent as u8, escape as u8);
+        let (words, rest) = component.as_bytes().as_chunks::<WORD>();
+        let plain = |word: &[u8; WORD]| {
+            let word = u64::from_le_bytes(*word);
+            // Below a blank the subtraction borrows; beyond ASCII the bit is set already.
+            let outside = word.wrapping_sub(ONES * 0x20) | word | equal(word, 0x7F);
+            (outside & HIGH) | equal(word, subcomponent) | equal(word, escape) == 0
+        };
+        words.iter().all(plain)
+            && rest.iter().all(|b| (b' '..0x7F).contains(b) && *b != subcomponent && *b != escape)
     }
 
     fn identifier(
@@ -307,6 +388,9 @@ impl Syntax {
 
     /// A value without escape sequences and control characters.
     fn unescape<'r>(&self, raw: &'r str) -> Cow<'r, str> {
+        if self.is_plain(raw) {
+            return Cow::Borrowed(raw);
+        }
         let text = self.undo(raw);
         if text.contains(char::is_control) {
             return Cow::Owned(
@@ -426,5 +510,49 @@ fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
         Cow::Borrowed(t) => Cow::Borrowed(t.trim()),
         Cow::Owned(t) if t.trim().len() == t.len() => Cow::Owned(t),
         Cow::Owned(t) => Cow::Owned(t.trim().to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Texts of all lengths up to a few words, with delimiters, blanks and other bytes at all places.
+    fn texts() -> impl Iterator<Item = String> {
+        let marks =
+            ["|", "^", "&", "\\", "\"", " ", "a", "\t", "\u{7f}", "\u{80}", "é", "日", "\0"];
+        (0..40_usize).flat_map(move |len| {
+            (0..60_usize).map(move |seed| {
+                let at = |n: usize| (n * n * 31 + n * (seed + 7) + seed * 13) % marks.len();
+                (0..len).map(|n| if (n + seed) % 5 < 3 { "x" } else { marks[at(n)] }).collect()
+            })
+        })
+    }
+
+    #[test]
+    fn segments_are_split_as_a_plain_loop_would() {
+        for text in texts() {
+            for delimiter in ['|', '^', '\0', 'x'] {
+                let expected: Vec<&str> = text.split(delimiter).collect();
+                assert!(pieces(&text, delimiter).eq(expected.iter().copied()), "{text:?}");
+                for most in [1, 3, 100] {
+                    let split: SmallVec<[&str; 4]> = split(&text, delimiter, most);
+                    assert_eq!(*split, expected[..most.min(expected.len())], "{text:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn components_without_escapes_are_known_by_their_bytes() {
+        let syntax = Syntax { delimiters: Delimiters::default(), charset: Charset::default() };
+        let plain = |c: char| (' '..='~').contains(&c) && !matches!(c, '&' | '\\');
+        for text in texts() {
+            assert_eq!(syntax.is_plain(&text), text.chars().all(plain), "{text:?}");
+        }
+        assert!(syntax.is_plain(" plain text of some length~!"));
+        assert_eq!(syntax.first("  Roe  "), "Roe");
+        assert_eq!(syntax.first("\"\""), "");
+        assert_eq!(syntax.first("\"\"&Roe"), "Roe");
     }
 }

@@ -1,6 +1,7 @@
 //! Plain text: notes and letters with labelled values, tables drawn with bars (Markdown, database consoles).
 
 use crate::content::extract::embedded;
+use crate::content::extract::labels::{self, Place};
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
 use crate::content::formats::hl7v2::carried;
 use crate::content::formats::{edifact, x12};
@@ -160,6 +161,10 @@ impl TextDocument {
     /// Takes a line that begins or continues an HL7 v2 message, as in logs of interface engines, and in files of
     /// messages with remarks between them.
     fn message(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        // Most lines have no bars.
+        if self.message.is_none() && memchr::memchr(b'|', line).is_none() {
+            return false;
+        }
         let header = self.messages.then(|| memchr::memmem::find(line, HEADER)).flatten();
         let front = header.and_then(|at| line.get(at..)).unwrap_or_default();
         if front.starts_with(ESCAPED) && header.is_some_and(|at| is_quoted(line, at)) {
@@ -261,6 +266,10 @@ pub(super) fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
             std::str::from_utf8(line.get(..e.valid_up_to()).unwrap_or_default()).unwrap_or("")
         }
     };
+    let tag = labels::tag(Place::File, line, scope).filter(|_| sheet.is_plain());
+    if tag.is_some_and(|tag| scope.counters.lines.knows(tag)) {
+        return sheet.pass(text);
+    }
     let bare = text.trim();
     if object(bare, scope) {
         return;
@@ -271,24 +280,32 @@ pub(super) fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
             let rest = zeroize::Zeroizing::new(format!("{before} {behind}"));
             labelled(sheet, rest.trim(), scope);
         }
-        None => labelled(sheet, text, scope),
+        None => {
+            if labelled(sheet, text, scope)
+                && let Some(tag) = tag
+            {
+                scope.counters.lines.note(tag);
+            }
+        }
     }
 }
 
-/// Reads a line of nothing else.
-fn labelled(sheet: &mut Sheet, text: &str, scope: &mut Scope<'_>) {
+/// Reads a line of nothing else. True if it said nothing, whatever is around it.
+fn labelled(sheet: &mut Sheet, text: &str, scope: &mut Scope<'_>) -> bool {
     let bare = text.trim();
     let drawn = bare.starts_with('|') && bare.len() > 1;
-    if drawn || bare.matches(" | ").nth(1).is_some() {
+    // Most lines have neither.
+    let parted = memchr::memchr2(b'|', b'\t', bare.as_bytes()).is_some();
+    if drawn || parted && bare.matches(" | ").nth(1).is_some() {
         let cells = bare.trim_start_matches('|').trim_end_matches('|').split('|');
         let cells: Vec<&str> = cells.map(str::trim).take(MAX_COLUMNS).collect();
         let ruler = |c: char| matches!(c, '-' | ':' | '=' | '+' | ' ');
         if cells.iter().all(|cell| cell.chars().all(ruler)) {
-            return;
+            return false;
         }
         if drawn || sheet.in_table() || sheet.names(&cells, scope) {
             sheet.row(&cells, scope);
-            return;
+            return false;
         }
     }
     // A line between a heading and its rows, or around them.
@@ -296,24 +313,25 @@ fn labelled(sheet: &mut Sheet, text: &str, scope: &mut Scope<'_>) {
         && bare.starts_with(['+', '-'])
         && bare.chars().all(|c| matches!(c, '-' | '+' | '='))
     {
-        return;
+        return false;
     }
     if sheet.in_table() {
         sheet.end_table(scope);
     }
     // `Patient name<tab>Jane Roe`.
-    if let Some((label, value)) = bare.split_once(['\t', '|'])
+    if parted
+        && let Some((label, value)) = bare.split_once(['\t', '|'])
         && !value.contains(['\t', '|'])
         && Sheet::known(&[label], scope) == 1
         && Sheet::known(&[value], scope) == 0
     {
         sheet.row(&[label, value], scope);
-        return;
+        return false;
     }
-    if pairs(bare, sheet, scope) {
-        return;
+    if parted && pairs(bare, sheet, scope) {
+        return false;
     }
-    sheet.line(text, scope);
+    sheet.read_line(text, scope)
 }
 
 /// Reads a line of labels and values in turn: `Patient name|Jane Roe|MRN|77`.

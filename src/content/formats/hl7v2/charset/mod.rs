@@ -11,7 +11,7 @@ use std::borrow::Cow;
 const ESC: u8 = 0x1B;
 
 /// How the text of a message is coded.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Charset {
     /// Nothing, or ASCII, was declared.
     #[default]

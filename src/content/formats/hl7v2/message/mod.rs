@@ -1,15 +1,19 @@
 //! Messages and the patients in them.
 
+mod repeated;
+
 use super::charset::Charset;
 use super::patient_context::PatientContext;
 use super::prose::Prose;
 use super::table::Columns;
-use super::value::{Delimiters, MAX_REPETITIONS, Syntax, pieces};
+use super::value::{Delimiters, MAX_REPETITIONS, Syntax, pieces, split};
 use super::{display, error, kinds, query, types, z_segment};
 use crate::content::{Direction, Field, Mark, MarkSet, Scope, ServiceFacts};
 use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Health, Hl7Field, Hl7Text, Hl7Type, Kind, RuleSet};
 use crate::syntax::hl7v2::is_delimiter;
+pub use repeated::PartNote;
+use repeated::{Chain, Noting};
 use smallvec::SmallVec;
 use std::sync::Arc;
 use zeroize::Zeroizing;
@@ -45,6 +49,8 @@ pub struct Message {
     /// The lines of a response for display that are read together.
     display: display::Lines,
     record: Option<Record>,
+    /// The effects of the current segment, if it may come again.
+    noting: Option<Noting>,
 }
 
 /// The day of a time stamp (`YYYYMMDD`) as a number; 0 if it does not give one.
@@ -81,6 +87,8 @@ struct Record {
     born: bool,
     /// That date as a number, to compare by; 0 if it is not known to the day.
     birth: u32,
+    /// What its next segments depend on.
+    chain: Chain,
 }
 
 impl Message {
@@ -175,6 +183,10 @@ impl Message {
         if &name == b"MSH" {
             return self.header(raw, scope);
         }
+        self.known_or_read(name, raw, scope);
+    }
+
+    fn read(&mut self, name: [u8; 3], raw: &[u8], scope: &mut Scope<'_>) {
         let rules = scope.rules;
         let text_field = rules.hl7v2.text(name);
         if let Some(field) = text_field
@@ -183,7 +195,7 @@ impl Message {
             return;
         }
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
+        let fields: Fields<'_> = split(&text, self.delimiters.field, MAX_FIELDS);
         match &name {
             b"EVN" => self.event(fields.get(1).copied().unwrap_or(""), scope),
             b"MSA" => {
@@ -373,7 +385,7 @@ impl Message {
         self.delimiters = delimiters;
         self.charset = if self.unicode { Charset::UNICODE } else { charset };
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Fields<'_> = pieces(&text, self.delimiters.field).take(MAX_FIELDS).collect();
+        let fields: Fields<'_> = split(&text, self.delimiters.field, MAX_FIELDS);
         // MSH-1 is the separator itself: MSH-n is the piece before n.
         let get = |n: usize| fields.get(n - 1).copied().unwrap_or("");
         let first = |n: usize| self.namespace(get(n));
@@ -560,6 +572,11 @@ impl Message {
             if record.fields < MAX_RECORD_FIELDS {
                 record.fields += 1;
                 record.own.note(kind, value.text);
+                if let Some(noting) = &mut self.noting
+                    && PatientContext::keeps(kind)
+                {
+                    noting.named(kind, value.text);
+                }
                 if record.query {
                     if matches!(kind, Kind::Name | Kind::Sex | Kind::MothersMaidenName)
                         && !record.identified
