@@ -93,7 +93,7 @@ pub struct Exposures {
     opened: u64,
     tokens: usize,
     pub(in crate::exposure) people: People,
-    patients: Distinct,
+    pub(in crate::exposure) patients: Distinct,
     pub(in crate::exposure) active: [u64; Severity::ALL.len()],
     /// Exposures that are idle by severity.
     pub(in crate::exposure) idle: [u64; Severity::ALL.len()],
@@ -105,7 +105,7 @@ pub struct Exposures {
     pub(in crate::exposure) names: HostNames,
     suppressed: BTreeMap<Arc<str>, Suppressed>,
     withheld: Withheld,
-    announced: Announced,
+    pub(in crate::exposure) announced: Announced,
     ceiling: Ceiling,
     pub(in crate::exposure) moves: Moves,
     losses: Losses,

@@ -279,8 +279,9 @@ impl Patients {
         let marks_before = patient.marks;
         if !update {
             patient.marks = record.marks;
-            let digest = patient.profile.digest.clone();
-            let finding = Self::found(index, patient, false, record, counters, digest.as_deref());
+            let profile = patient.profile.clone();
+            let digest = profile.digest.as_ref();
+            let finding = Self::found(index, patient, false, record, counters, digest);
             match digest {
                 Some(digest) => {
                     self.bytes += digest.bytes;
@@ -288,9 +289,9 @@ impl Patients {
                     self.learn_hashes(digest.words(), settings);
                 }
                 None => {
-                    self.bytes += patient.profile.bytes(0);
-                    clues.extend(patient.profile.values_that_lead(0));
-                    patient.profile.combined(&mut clues);
+                    self.bytes += profile.bytes(0);
+                    clues.extend(profile.values_that_lead(0));
+                    profile.combined(&mut clues);
                     clues.iter().for_each(|clue| self.remember(clue.key(), index));
                     self.learn(record.held.iter(), settings);
                 }

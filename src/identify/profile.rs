@@ -5,6 +5,7 @@ use super::record::{Complete, Identity, Issuer, PersonalId, RecordIdentifier};
 use super::{DisplayValue, Identifier, Key, Token};
 use crate::rules::{Kind, KindSet};
 use smallvec::SmallVec;
+use std::ops::Deref;
 use std::sync::Arc;
 
 /// Names and birth dates of one patient that are combined.
@@ -80,16 +81,42 @@ impl Digest {
 /// the same record.
 #[derive(Clone, Default)]
 pub(super) struct Profile {
-    pub identity: Arc<Identity>,
-    pub identifiers: Arc<Vec<Identifier>>,
-    /// Values for comparison, one for each.
-    pub values: Arc<Vec<(Token, Issuer)>>,
-    /// Of a record that repeats: what a flow that is new to it needs, all in one place.
-    pub digest: Option<Arc<Digest>>,
+    shared: Arc<SharedProfile>,
     /// Identifiers for which there was no room.
     pub lost: u64,
     /// The pseudonym of the patient in any flow, from the record; `None` if it depends on the flow.
     pub token: Option<Token>,
+}
+
+/// The part of a profile that flows share: one reference count, and one place in memory.
+#[derive(Default)]
+pub(super) struct SharedProfile {
+    pub identity: Arc<Identity>,
+    pub identifiers: Arc<Vec<Identifier>>,
+    /// Values for comparison, one for each.
+    values: Vec<(Token, Issuer)>,
+    /// Of a record that repeats: what a flow that is new to it needs.
+    pub digest: Option<Digest>,
+}
+
+/// A copy is made to be changed, and the digest would no longer match it.
+impl Clone for SharedProfile {
+    fn clone(&self) -> Self {
+        Self {
+            identity: Arc::clone(&self.identity),
+            identifiers: Arc::clone(&self.identifiers),
+            values: self.values.clone(),
+            digest: None,
+        }
+    }
+}
+
+impl Deref for Profile {
+    type Target = SharedProfile;
+
+    fn deref(&self) -> &SharedProfile {
+        &self.shared
+    }
 }
 
 impl Profile {
@@ -98,14 +125,13 @@ impl Profile {
         let mut profile = if record.held.len() <= most && record.is_distinct() {
             let mut identity = Identity::default();
             record.held.iter().for_each(|held| identity.add(held));
-            Self {
+            let shared = SharedProfile {
                 identity: Arc::new(identity),
                 identifiers: Arc::new(record.held.iter().map(Self::identifier).collect()),
-                values: Arc::new(record.held.iter().map(|h| (h.token, h.issuer)).collect()),
+                values: record.held.iter().map(|h| (h.token, h.issuer)).collect(),
                 digest: None,
-                lost: 0,
-                token: None,
-            }
+            };
+            Self { shared: Arc::new(shared), lost: 0, token: None }
         } else {
             let mut profile = Self::default();
             for held in record.held {
@@ -115,14 +141,20 @@ impl Profile {
         };
         profile.token = pseudonym(record, key);
         if record.profile.is_some() {
-            profile.digest = Some(Arc::new(Digest::of(&profile, record)));
+            let digest = Digest::of(&profile, record);
+            profile.own().digest = Some(digest);
         }
         profile
     }
 
+    /// Its data, no longer shared with others.
+    fn own(&mut self) -> &mut SharedProfile {
+        Arc::make_mut(&mut self.shared)
+    }
+
     /// The clue to the patient by each value, in their order.
     pub fn values_that_lead(&self, from: usize) -> impl Iterator<Item = MatchKey> {
-        let all = self.identifiers.iter().zip(&*self.values).skip(from);
+        let all = self.identifiers.iter().zip(&self.values).skip(from);
         all.filter(|(i, _)| is_clue(i.kind)).map(|(_, (token, _))| MatchKey::Value(*token))
     }
 
@@ -152,7 +184,7 @@ impl Profile {
         let equal = |(i, (token, issuer)): (&Identifier, &(Token, Issuer))| {
             *token == held.token && i.kind == held.kind && !issuer.excludes(held.issuer)
         };
-        self.identifiers.iter().zip(&*self.values).position(equal)
+        self.identifiers.iter().zip(&self.values).position(equal)
     }
 
     /// Adds an identifier; false if it was known, or there was no room.
@@ -161,12 +193,13 @@ impl Profile {
             // The same number, now with its issuer, which counts from now on.
             let known = self.values.get(place).map(|(_, issuer)| *issuer);
             if let Some(known) = known.filter(|issuer| issuer.may_learn(held.issuer)) {
-                Arc::make_mut(&mut self.identity).learn_issuer(&PersonalId::of(held.kind, held));
-                let identifier = Arc::make_mut(&mut self.identifiers).get_mut(place);
+                let own = self.own();
+                Arc::make_mut(&mut own.identity).learn_issuer(&PersonalId::of(held.kind, held));
+                let identifier = Arc::make_mut(&mut own.identifiers).get_mut(place);
                 if let Some(identifier) = identifier.filter(|_| !known.is_known()) {
                     identifier.token = held.public;
                 }
-                if let Some((_, issuer)) = Arc::make_mut(&mut self.values).get_mut(place) {
+                if let Some((_, issuer)) = own.values.get_mut(place) {
                     issuer.learn(held.issuer);
                 }
             }
@@ -176,9 +209,10 @@ impl Profile {
             self.lost += 1;
             return false;
         }
-        Arc::make_mut(&mut self.identity).add(held);
-        Arc::make_mut(&mut self.values).push((held.token, held.issuer));
-        Arc::make_mut(&mut self.identifiers).push(Self::identifier(held));
+        let own = self.own();
+        Arc::make_mut(&mut own.identity).add(held);
+        own.values.push((held.token, held.issuer));
+        Arc::make_mut(&mut own.identifiers).push(Self::identifier(held));
         true
     }
 

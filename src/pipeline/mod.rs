@@ -37,7 +37,9 @@ mod shard;
 mod shedding;
 mod state;
 mod supervisor;
+mod tally;
 pub mod test_harness;
+mod waiting;
 mod work;
 mod worker;
 
