@@ -1,6 +1,7 @@
 //! Arranges positioned pieces of text on a page into the lines that a reader sees.
 
 use super::reading_order::as_read;
+use super::shapes;
 use zeroize::Zeroizing;
 
 /// Pieces of one page that are kept.
@@ -278,6 +279,9 @@ impl Line {
                     text: piece.text.clone(),
                 }),
             }
+        }
+        for cell in cells.iter_mut().filter(|cell| shapes::is_unsettled(&cell.text)) {
+            cell.text = Zeroizing::new(shapes::settle(&cell.text));
         }
         if !self.as_read {
             for cell in &mut cells {

@@ -14,6 +14,7 @@ pub mod record;
 pub mod rows;
 pub mod schemaless;
 pub mod serial_date;
+pub mod shapes;
 pub mod table;
 pub mod texts;
 pub mod tree;

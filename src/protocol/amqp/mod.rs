@@ -1,5 +1,6 @@
 //! AMQP 0-9-1 (RabbitMQ and others): published and delivered messages, under their exchange and routing key.
 
+mod table;
 #[cfg(test)]
 mod tests;
 
@@ -10,6 +11,7 @@ use super::{
     Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
 use std::collections::BTreeMap;
+use zeroize::Zeroizing;
 
 /// Protocol header that a client sends first (4.2.2).
 const HEADER: &[u8] = b"AMQP\0\0\x09\x01";
@@ -205,6 +207,19 @@ impl AmqpParser {
         let coding = if flags & 0x4000 != 0 { properties.short()? } else { b"" };
         let (kind, coding) = (String::from_utf8_lossy(kind), String::from_utf8_lossy(coding));
         sink.unit("message");
+        if flags & 0x2000 != 0 {
+            let mut json: Zeroizing<Vec<u8>> = Zeroizing::default();
+            if table::write(properties.long()?, &mut json) {
+                let hint = Hint {
+                    direction,
+                    media: Media::Type { content_type: "application/json", name: &message.name },
+                    operation: message.operation,
+                    codings: &[],
+                    layer: "amqp",
+                };
+                ContentWriter::whole(&hint, &json, sink);
+            }
+        }
         if size == 0 {
             self.messages.remove(&(direction.index(), channel));
             return Some(());

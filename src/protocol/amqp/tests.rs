@@ -44,6 +44,46 @@ fn what_is_published_and_delivered() {
 }
 
 #[test]
+fn headers_of_a_message_are_an_object() {
+    let text = |name: &str, value: &str| {
+        let len = (value.len() as u32).to_be_bytes();
+        [&[name.len() as u8][..], name.as_bytes(), b"S", &len, value.as_bytes()].concat()
+    };
+    let inner = [&b"\x03age"[..], b"b\xff", b"\x02onV", b"\x01at\x01"].concat();
+    let table = [
+        text("family", "M\u{fc}ller \"x\""),
+        [&b"\x01n"[..], b"F", &(inner.len() as u32).to_be_bytes(), &inner].concat(),
+        [&b"\x01l"[..], b"A", &14u32.to_be_bytes(), b"I\0\0\0\x07l\0\0\0\0\0\0\0\x09"].concat(),
+    ]
+    .concat();
+    let method = frame(1, 1, b"\0\x3c\0\x28\0\0\x03adt\x02in\0");
+    let header = |table: &[u8]| {
+        let len = (table.len() as u32).to_be_bytes();
+        frame(2, 1, &[&b"\0\x3c\0\0\0\0\0\0\0\0\0\x02\x20\0"[..], &len, table].concat())
+    };
+    let expected =
+        "{\"family\":\"Müller \\\"x\\\"\",\"n\":{\"age\":-1,\"on\":null,\"a\":true},\"l\":[7,9]}";
+    let sent =
+        [b"AMQP\0\0\x09\x01".to_vec(), method.clone(), header(&table), frame(3, 1, b"ok")].concat();
+    assert_eq!(
+        texts(&[Client(&sent)]),
+        [(expected.to_owned(), COMPLETE), ("ok".to_owned(), COMPLETE)]
+    );
+    // Cut anywhere, the table is nothing, and the body is read.
+    for cut in 0..table.len() {
+        let sent = [
+            b"AMQP\0\0\x09\x01".to_vec(),
+            method.clone(),
+            header(&table[..cut]),
+            frame(3, 1, b"ok"),
+        ]
+        .concat();
+        let got = texts(&[Client(&sent)]);
+        assert_eq!(got.last(), Some(&("ok".to_owned(), COMPLETE)), "{cut}");
+    }
+}
+
+#[test]
 fn gaps_and_the_middle() {
     let first = publish(1, &[b"abc"]);
     let client = [&b"rest of a frame\xce"[..], &first].concat();

@@ -3,11 +3,12 @@
 
 use crate::content::extract::layout::{GlyphPosition, Line, Page};
 use crate::content::extract::page::PageReader;
+use crate::content::extract::shapes::{Drawing, Shape};
 use crate::content::formats::pdf::font::usual_width;
 use crate::content::stack::Unread;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::syntax::{ByteOrder, Match};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use zeroize::Zeroizing;
 
 /// Bytes kept of an operator with incomplete attributes.
@@ -25,6 +26,13 @@ const MAX_FONTS: usize = 256;
 const NUMBERS: std::ops::RangeInclusive<u32> = 1..=8;
 /// Letters without a meaning that a job may have, such as bullets.
 const FEW: usize = 64;
+
+/// Bitmaps of letters of one job.
+const MAX_GLYPHS: usize = 4096;
+/// Longest letter as a bitmap, bytes.
+const MAX_GLYPH: u64 = 64 << 10;
+/// Work of comparing a shape with all known letters.
+const COMPARE_COST: u64 = 6_000;
 
 const CHAR_CODE: u8 = 162;
 const FONT_NAME: u8 = 168;
@@ -61,6 +69,9 @@ impl Format for PclXl {
             sent: Vec::new(),
             font: Vec::new(),
             numbered: BTreeSet::new(),
+            glyphs: BTreeMap::new(),
+            coming: None,
+            drawing: Drawing::default(),
             unreadable: 0,
         })
     }
@@ -99,6 +110,11 @@ struct Job {
     font: Vec<u8>,
     /// Fonts whose letters are numbered as they occur: only their shapes tell what they are.
     numbered: BTreeSet<Vec<u8>>,
+    /// Letters that were sent as bitmaps, by font and code.
+    glyphs: BTreeMap<(Vec<u8>, u32), Shape>,
+    /// The code of the letter whose bitmap follows.
+    coming: Option<u32>,
+    drawing: Drawing,
     unreadable: usize,
 }
 
@@ -250,6 +266,7 @@ impl Job {
                 if NUMBERS.contains(&code) && self.numbered.len() < MAX_FONTS {
                     self.numbered.insert(self.sent.clone());
                 }
+                self.coming = Some(code);
             }
             // Text.
             0xa8 => self.text(),
@@ -260,28 +277,69 @@ impl Job {
 
     fn text(&mut self) {
         let spacing = self.numbers(SPACING_X);
+        let mut codes: Zeroizing<Vec<u16>> = Zeroizing::default();
         let text: Zeroizing<String> = Zeroizing::new(match self.take(TEXT_DATA) {
             Some(Value::Bytes(bytes)) => {
+                codes.extend(bytes.iter().map(|b| u16::from(*b)));
                 encoding_rs::WINDOWS_1252.decode_without_bom_handling(&bytes).0.into_owned()
             }
-            Some(Value::Wide(wide)) => String::from_utf16_lossy(&wide),
+            Some(Value::Wide(wide)) => {
+                codes.extend_from_slice(&wide);
+                String::from_utf16_lossy(&wide)
+            }
             _ => return,
         });
         let size = self.size.clamp(1.0, 1e6);
         let numbered = !self.numbered.is_empty() && self.numbered.contains(&self.font);
+        if numbered {
+            return self.draw(&codes, &spacing, size);
+        }
         for (at, c) in text.chars().enumerate() {
             let width = f64::from(usual_width(b"", c)) / 1000.0 * size;
             let spot =
                 GlyphPosition { turn: 0, down: self.y, start: self.x, end: self.x + width, size };
-            self.unreadable += usize::from(numbered);
-            if !numbered && !c.is_control() && self.x.is_finite() && self.y.is_finite() {
+            if !c.is_control() && self.x.is_finite() && self.y.is_finite() {
                 self.page.push(c.encode_utf8(&mut [0; 4]), spot);
             }
             self.x += spacing.get(at).copied().unwrap_or(width);
         }
     }
 
+    /// Puts letters on the page that are known by their bitmaps only.
+    fn draw(&mut self, codes: &[u16], spacing: &[f64], size: f64) {
+        for (at, code) in codes.iter().enumerate() {
+            match self.glyphs.get(&(self.font.clone(), u32::from(*code))) {
+                Some(shape) => self.drawing.stamp(shape, (self.x as f32, -self.y as f32)),
+                None => self.unreadable += 1,
+            }
+            self.x += spacing.get(at).copied().unwrap_or(size / 2.0);
+        }
+    }
+
+    /// The bitmap of a letter (feature reference, bitmap character format 0): class, offset of its upper left corner,
+    /// width and height, rows of whole bytes; numbers big-endian.
+    fn glyph(&mut self, code: u32, data: &[u8]) -> Option<()> {
+        let (&[0, _, l1, l2, t1, t2, w1, w2, h1, h2], rows) = data.split_first_chunk()? else {
+            return None;
+        };
+        let (width, height) = (u16::from_be_bytes([w1, w2]), u16::from_be_bytes([h1, h2]));
+        let corner = (i16::from_be_bytes([l1, l2]).into(), i16::from_be_bytes([t1, t2]).into());
+        let line = usize::from(width).div_ceil(8);
+        if self.glyphs.len() >= MAX_GLYPHS || line == 0 || rows.len() < line * usize::from(height) {
+            return None;
+        }
+        let ink = |x: usize, y: usize| {
+            rows.get(y * line + x / 8).is_some_and(|byte| byte & (0x80 >> (x % 8)) != 0)
+        };
+        let shape = Shape::of_bitmap(width.into(), height.into(), corner, ink)?;
+        self.glyphs.insert((self.sent.clone(), code), shape);
+        Some(())
+    }
+
     fn flush(&mut self, scope: &mut Scope<'_>) {
+        let (shapes, letters) = self.drawing.finish(&mut self.page);
+        self.unreadable += shapes - letters;
+        scope.spend(self.drawing.compared() as u64 * COMPARE_COST);
         let mut lines: Vec<Line> = Vec::new();
         self.page.lines(&mut lines);
         self.lines += lines.len();
@@ -312,6 +370,14 @@ impl Job {
                 Match::No => return None,
                 Match::Yes((head, len)) if len > 0 => {
                     let have = rest.len().saturating_sub(head) as u64;
+                    let wanted = self.coming.filter(|_| len <= MAX_GLYPH);
+                    if let Some(code) = wanted {
+                        let Some(data) = rest.get(head..head + len as usize) else {
+                            return Some((start, 0));
+                        };
+                        self.glyph(code, data);
+                    }
+                    self.coming = None;
                     if len > have {
                         return Some((data.len(), len - have));
                     }
@@ -376,6 +442,9 @@ impl Document for Job {
     }
 
     fn memory(&self) -> usize {
-        self.held.memory() + self.reader.memory()
+        self.held.memory()
+            + self.reader.memory()
+            + self.drawing.memory()
+            + self.glyphs.len() * Shape::MEMORY
     }
 }

@@ -6,6 +6,7 @@ use super::filters;
 use super::object::{Dict, Fuel, Lexer, Object, Token};
 use crate::protocol::encrypted::Encryption;
 use memchr::memmem;
+use std::cell::Cell;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
@@ -44,6 +45,9 @@ pub(super) struct File<'a> {
     crypt: Option<Crypt>,
     /// The document information dictionary (14.3.3).
     info: Object,
+    /// The size of letters of a font whose shapes were read, in its units, and whether they are upside down: other
+    /// fonts of the same program are alike.
+    pub(super) letter_size: Cell<Option<(f32, bool)>>,
     /// A limit was reached while indexing.
     pub(super) limited: bool,
 }
@@ -77,6 +81,7 @@ impl<'a> File<'a> {
             id: Vec::new(),
             crypt: None,
             info: Object::Null,
+            letter_size: Cell::new(None),
             limited: false,
         };
         let packs = file.scan();

@@ -3,6 +3,7 @@
 use super::cmap::{CMap, big_endian};
 use super::encoding::{self, Base};
 use super::file::File;
+use super::glyphs;
 use super::object::{Dict, Object};
 
 /// Widths kept of a composite font.
@@ -15,6 +16,8 @@ pub(super) struct Font {
     /// Text of the codes of a simple font without [`Self::to_unicode`].
     table: Vec<Option<Box<str>>>,
     widths: Widths,
+    /// Size of its letters where its own size is 1: that of a Type 3 font says nothing.
+    em: f64,
 }
 
 /// How a string divides into codes.
@@ -53,6 +56,7 @@ impl Default for Font {
             to_unicode: None,
             table: base_table(Base::WinAnsi),
             widths: Widths::Helvetica,
+            em: 1.0,
         }
     }
 }
@@ -75,14 +79,42 @@ impl Font {
             let below = file.array(dict.get(b"DescendantFonts"));
             let below = below.first().and_then(|d| file.dict(d)).unwrap_or_default();
             let widths = composite_widths(file, &below);
-            return Self { codes, to_unicode, table: Vec::new(), widths };
+            let mut font = Self { codes, to_unicode, table: Vec::new(), widths, em: 1.0 };
+            if font.to_unicode.is_none() && matches!(font.codes, Codes::Composite(_)) {
+                let descriptor = file.dict(below.get(b"FontDescriptor")).unwrap_or_default();
+                font.name(glyphs::of_truetype(file, &descriptor));
+            }
+            return font;
         }
-        Self {
-            codes: Codes::Simple,
-            to_unicode,
-            table: simple_table(file, dict),
-            widths: simple_widths(file, dict),
+        let (table, names) = simple_table(file, dict);
+        let widths = simple_widths(file, dict);
+        let mut font = Self { codes: Codes::Simple, to_unicode, table, widths, em: 1.0 };
+        if font.to_unicode.is_none() && dict.get(b"Subtype").name() == b"Type3" {
+            let letters = glyphs::of_type3(file, dict, &names);
+            let matrix = file.array(dict.get(b"FontMatrix"));
+            let up = matrix.get(3).and_then(Object::number).unwrap_or(0.001).abs();
+            font.em = letters.size.map_or(1.0, |size| f64::from(size) * up);
+            font.name(letters);
         }
+        font
+    }
+
+    /// Some codes mean these letters.
+    fn name(&mut self, letters: glyphs::Letters) {
+        for (code, letter) in letters.codes {
+            let code = code as usize;
+            if self.table.len() <= code {
+                self.table.resize(code + 1, None);
+            }
+            if let Some(slot) = self.table.get_mut(code) {
+                *slot = Some(letter.to_string().into());
+            }
+        }
+    }
+
+    /// Size of its letters where its own size is 1.
+    pub(super) const fn em(&self) -> f64 {
+        self.em
     }
 
     /// Walks the codes of `string`: `each` gets the text and width of one.
@@ -142,8 +174,13 @@ impl Font {
     }
 }
 
-/// 9.6.6.
-fn simple_table(file: &File<'_>, dict: &Dict) -> Vec<Option<Box<str>>> {
+/// The text of the codes of a font.
+type Table = Vec<Option<Box<str>>>;
+/// Codes with the names of their glyphs.
+type Names = Vec<(usize, Vec<u8>)>;
+
+/// The text of each code, and the names of glyphs that the encoding has (9.6.6).
+fn simple_table(file: &File<'_>, dict: &Dict) -> (Table, Names) {
     let named = |name: &[u8]| match name {
         b"MacRomanEncoding" => Some(Base::MacRoman),
         b"WinAnsiEncoding" => Some(Base::WinAnsi),
@@ -154,12 +191,13 @@ fn simple_table(file: &File<'_>, dict: &Dict) -> Vec<Option<Box<str>>> {
     };
     let encoding = match file.value(dict.get(b"Encoding")) {
         Object::Dict(encoding) => encoding,
-        other => return base_table(named(other.name()).unwrap_or(Base::WinAnsi)),
+        other => return (base_table(named(other.name()).unwrap_or(Base::WinAnsi)), Vec::new()),
     };
     let base = named(file.value(encoding.get(b"BaseEncoding")).name());
     let type1 = dict.get(b"Subtype").name() != b"TrueType";
     let fallback = if type1 { Base::Standard } else { Base::WinAnsi };
     let mut table = base_table(base.unwrap_or(fallback));
+    let mut names = Vec::new();
     let mut code = 0;
     for item in file.array(encoding.get(b"Differences")) {
         match item {
@@ -174,13 +212,14 @@ fn simple_table(file: &File<'_>, dict: &Dict) -> Vec<Option<Box<str>>> {
                         *slot = encoding::character(Base::WinAnsi, code as u8)
                             .map(|c| c.to_string().into());
                     }
+                    names.push((code, name));
                 }
                 code += 1;
             }
             _ => {}
         }
     }
-    table
+    (table, names)
 }
 
 fn simple_widths(file: &File<'_>, dict: &Dict) -> Widths {

@@ -10,6 +10,7 @@ pub(in crate::content::formats) mod encoding;
 mod file;
 pub(in crate::content::formats) mod filters;
 pub(in crate::content::formats) mod font;
+mod glyphs;
 mod images;
 mod object;
 mod pages;

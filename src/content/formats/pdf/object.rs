@@ -89,6 +89,10 @@ impl Object {
 pub(super) struct Dict(Vec<(Vec<u8>, Object)>);
 
 impl Dict {
+    /// A dictionary with one entry.
+    pub(super) fn with(key: &[u8], value: Object) -> Self {
+        Self(vec![(key.to_vec(), value)])
+    }
     /// The value as written; a null object if there is none.
     pub(super) fn get(&self, key: &[u8]) -> &Object {
         self.0.iter().rev().find(|(k, _)| k == key).map_or(&Object::Null, |(_, v)| v)

@@ -215,7 +215,7 @@ impl<'a> Interpreter<'a> {
             (true, false, _) => 2,
             (false, _, false) => 3,
         };
-        let size = (state.size * c.hypot(d)).abs();
+        let size = (state.size * c.hypot(d)).abs() * state.font.em();
         if !size.is_finite() || size < f64::EPSILON {
             return;
         }

@@ -3,6 +3,7 @@
 use super::machine::{FONTS, Machine};
 use super::object::{Key, Object};
 use crate::content::extract::layout::GlyphPosition;
+use crate::content::extract::shapes::UNREAD;
 use crate::content::formats::matrix::{Matrix, concat, distance};
 use crate::content::formats::pdf::encoding::{self, Base};
 use crate::content::formats::pdf::font::usual_width;
@@ -169,6 +170,17 @@ impl Machine<'_> {
             glyphs.widths.push(f64::from(usual_width(&name, first)));
             glyphs.table.push(text);
         }
+        if glyphs.numbered {
+            for (code, letter, width) in self.letters_by_shape(font, array).unwrap_or_default() {
+                let code = usize::from(code);
+                if let (Some(text), Some(wide)) =
+                    (glyphs.table.get_mut(code), glyphs.widths.get_mut(code))
+                {
+                    *text = Some(letter.to_string().into());
+                    *wide = width;
+                }
+            }
+        }
         glyphs
     }
 
@@ -287,7 +299,11 @@ impl Machine<'_> {
         let matrix = self.store.matrix(matrix)?;
         self.burn(string.len());
         if glyphs.numbered {
-            self.unreadable += string.len();
+            let unread = |code: &&u8| {
+                let text = glyphs.table.get(usize::from(**code)).and_then(|t| t.as_deref());
+                text.is_none_or(|text| text.contains(UNREAD))
+            };
+            self.unreadable += string.iter().filter(unread).count();
         }
         let units = glyphs.units;
         let ctm = self.graphics.ctm;

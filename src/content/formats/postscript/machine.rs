@@ -7,6 +7,7 @@ use super::object::{Dict, Key, Name, Object, Store};
 use super::operators::{self, OPERATORS};
 use super::stream::Stream;
 use crate::content::extract::layout::{Line, Page};
+use crate::content::extract::shapes::{Drawing, Outline};
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -23,6 +24,10 @@ const STEPS_PER_BYTE: u64 = 16;
 const MAX_STREAMS: usize = 4096;
 /// Output of one filter, bytes.
 const MAX_FILTERED: usize = 16 << 20;
+/// Cost of painting a point of a path, steps.
+const FILL_COST: usize = 4;
+/// Cost of comparing a shape with all known letters, steps.
+const COMPARE_COST: usize = 2_000;
 /// Lines per job.
 const MAX_LINES: usize = 200_000;
 
@@ -72,6 +77,9 @@ pub(super) struct Machine<'a> {
     pub(super) graphics: Graphics,
     pub(super) saved: Vec<Graphics>,
     pub(super) page: Page,
+    /// The current path in device space, and what was painted on the page.
+    pub(super) path: Outline,
+    drawing: Drawing,
     pub(super) glyphs: HashMap<u32, Rc<Glyphs>, foldhash::fast::FixedState>,
     /// Receives the lines of each page.
     give: &'a mut dyn FnMut(&Line),
@@ -121,6 +129,8 @@ impl<'a> Machine<'a> {
             graphics: Graphics::default(),
             saved: Vec::new(),
             page: Page::default(),
+            path: Outline::default(),
+            drawing: Drawing::default(),
             glyphs: HashMap::default(),
             give,
             steps: 0,
@@ -158,8 +168,20 @@ impl<'a> Machine<'a> {
         self.steps = self.steps.saturating_sub(steps as u64).max(1);
     }
 
+    /// Paints the current path: it may be letters.
+    pub(super) fn fill(&mut self) {
+        let path = std::mem::take(&mut self.path);
+        if !path.is_empty() {
+            let work = self.drawing.add(path);
+            self.burn(work * FILL_COST);
+        }
+    }
+
     /// Passes on the lines of the page.
     pub(super) fn flush(&mut self) {
+        self.drawing.finish(&mut self.page);
+        let compared = self.drawing.compared();
+        self.burn(compared * COMPARE_COST);
         let mut lines = Vec::new();
         self.page.lines(&mut lines);
         self.lines += lines.len();

@@ -9,6 +9,7 @@ mod graphics;
 mod machine;
 mod object;
 mod operators;
+mod shapes;
 mod stream;
 #[cfg(test)]
 mod tests;

@@ -5,6 +5,7 @@ use super::super::machine::{Frame, Machine};
 use super::super::object::Object;
 use super::Operator;
 use super::files::named;
+use crate::content::extract::shapes::Outline;
 use crate::content::formats::matrix::{IDENTITY, Matrix, concat, distance, invert, transform};
 
 /// Graphics states that are saved.
@@ -96,14 +97,31 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
     }),
     ("newpath", |m| {
         m.graphics.point = None;
+        m.path = Outline::default();
         Some(())
     }),
-    ("moveto", to),
-    ("lineto", to),
-    ("rmoveto", by),
-    ("rlineto", by),
-    ("curveto", |m| last_point(m, to)),
-    ("rcurveto", |m| last_point(m, by)),
+    ("moveto", |m| to(m).map(|()| begin(m))),
+    ("lineto", |m| to(m).map(|()| line(m))),
+    ("rmoveto", |m| by(m).map(|()| begin(m))),
+    ("rlineto", |m| by(m).map(|()| line(m))),
+    ("curveto", |m| curve(m, Graphics::move_to)),
+    ("rcurveto", |m| curve(m, Graphics::move_by)),
+    ("closepath", |m| {
+        m.path.close();
+        Some(())
+    }),
+    ("fill", |m| {
+        m.fill();
+        Some(())
+    }),
+    ("eofill", |m| {
+        m.fill();
+        Some(())
+    }),
+    ("stroke", |m| {
+        m.path = Outline::default();
+        Some(())
+    }),
     ("image", |m| image(m, false)),
     ("imagemask", |m| image(m, false)),
     ("colorimage", |m| image(m, true)),
@@ -134,13 +152,9 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
 
 /// Operators that take this many operands and do nothing here, and those that return a number.
 pub(super) const IGNORED: &[(&str, Operator)] = &[
-    ("stroke", |m| take(m, 0)),
-    ("fill", |m| take(m, 0)),
-    ("eofill", |m| take(m, 0)),
     ("clip", |m| take(m, 0)),
     ("eoclip", |m| take(m, 0)),
     ("initclip", |m| take(m, 0)),
-    ("closepath", |m| take(m, 0)),
     ("flattenpath", |m| take(m, 0)),
     ("strokepath", |m| take(m, 0)),
     ("reversepath", |m| take(m, 0)),
@@ -301,9 +315,35 @@ fn by(machine: &mut Machine<'_>) -> Option<()> {
     Some(())
 }
 
-fn last_point(machine: &mut Machine<'_>, go: fn(&mut Machine<'_>) -> Option<()>) -> Option<()> {
-    go(machine)?;
-    take(machine, 4)
+/// A line of the path begins at the current point.
+fn begin(machine: &mut Machine<'_>) {
+    if let Some((x, y)) = machine.graphics.point {
+        machine.path.move_to(x as f32, y as f32);
+    }
+}
+
+/// A straight line goes to the current point.
+fn line(machine: &mut Machine<'_>) {
+    if let Some((x, y)) = machine.graphics.point {
+        machine.path.line_to(x as f32, y as f32);
+    }
+}
+
+/// A curve through two points to a third; each is placed from where it begins.
+fn curve(machine: &mut Machine<'_>, place: fn(&mut Graphics, f64, f64)) -> Option<()> {
+    let mut numbers = [0.0; 6];
+    for slot in numbers.iter_mut().rev() {
+        *slot = machine.number()?;
+    }
+    let [x1, y1, x2, y2, x3, y3] = numbers;
+    let from = machine.graphics.point;
+    let [first, second, last] = [(x1, y1), (x2, y2), (x3, y3)].map(|(x, y)| {
+        machine.graphics.point = from;
+        place(&mut machine.graphics, x, y);
+        machine.graphics.point.map(|(x, y)| (x as f32, y as f32))
+    });
+    machine.path.curve_to(first?, second?, last?);
+    Some(())
 }
 
 /// An image: its data in the job is skipped (PLRM 4.10).
