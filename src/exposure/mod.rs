@@ -28,7 +28,7 @@ mod types;
 mod withheld;
 
 pub use crate::exposure::counters::ExposureTotals;
-pub use access::{Access, Answers};
+pub use access::{Access, Answers, Proof};
 pub use ceiling::WrittenBytes;
 pub use distinct::Distinct;
 pub use handshakes::{Certificates, EXPIRES_SOON};

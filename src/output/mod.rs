@@ -51,7 +51,7 @@ pub use progress::Progress;
 pub use queue::{OutputQueue, QueueEnd};
 pub use run::{InputReport, Interrupted, RunSummary};
 pub use serve::{Access, ServeError, Server};
-pub use writer::{Sink, WriteError, check_replaceable, write_atomically};
+pub use writer::{Sink, WholeFile, WriteError, check_replaceable, write_atomically};
 
 use crate::config::Detail;
 use crate::exposure::{Conversation, Event, HostName, PatientObservation};
