@@ -122,6 +122,8 @@ fn run(config: &Config) -> u8 {
         }
     };
     match pipeline::run_with(config, companion) {
+        // What was not written may have been an exposure of that severity.
+        Ok(outcome) if outcome.closed_pipe && config.fail_on.is_some() => exit::PARTIAL,
         Ok(outcome) if outcome.closed_pipe => exit::DONE,
         Ok(outcome) if config.fail_on.is_some_and(|least| outcome.worst >= Some(least)) => {
             exit::FOUND
@@ -150,19 +152,15 @@ fn report(
     from: &std::path::Path,
     output: Option<&std::path::Path>,
 ) -> Result<u8, Box<dyn std::error::Error>> {
-    let (page, lost, faults) = review::report(from, wall_clock())?;
-    let mut sink = output::Sink::open(output)?;
-    let name = sink.name().to_owned();
+    let (page, faults) = review::report(from, wall_clock())?;
+    let mut sink: Box<dyn io::Write> = match output {
+        Some(path) => Box::new(output::WholeFile::new(path, "--output")?),
+        None => Box::new(Until(Some(io::stdout().lock()))),
+    };
     let written = sink.write_all(page.as_bytes()).and_then(|()| sink.flush());
-    if let Err(error) = written.map_err(|source| output::WriteError::new(name, source)) {
-        return if error.is_closed_pipe() { Ok(exit::DONE) } else { Err(error.into()) };
-    }
+    written.map_err(|source| output::WriteError::new("standard output", source))?;
     faults.iter().for_each(|fault| complain(fault));
-    if lost > 0 {
-        let lost = if lost == 1 { "1 entry".to_owned() } else { format!("{lost} entries") };
-        complain(&format!("{}: {lost}: no event, or more than can be held", from.display()));
-    }
-    Ok(if lost == 0 && faults.is_empty() { exit::DONE } else { exit::PARTIAL })
+    Ok(if faults.is_empty() { exit::DONE } else { exit::PARTIAL })
 }
 
 /// Log lines describe flows and the run, never payloads: `-v` for the run, `-vv` for each flow.
@@ -216,14 +214,13 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
 }
 
 fn review(request: &Request) -> u8 {
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(Until(Some(io::stdout().lock())));
     let answered = answer(request, wall_clock(), &mut out, &mut |note| complain(&note))
         .and_then(|answer| out.flush().map(|()| answer).map_err(Into::into));
     match answered {
         Ok(Answer::Done) => exit::DONE,
         Ok(Answer::Partial) => exit::PARTIAL,
         Ok(Answer::Found) => exit::FOUND,
-        Err(error) if error.is_closed_pipe() => exit::DONE,
         Err(error) => {
             complain(&error);
             exit::FAILED
@@ -231,10 +228,41 @@ fn review(request: &Request) -> u8 {
     }
 }
 
+/// Writes until the reader goes away (`phitap diff ... | head`), and nothing after that: the exit status is that of the
+/// answer, whether it was read to its end or not.
+struct Until<W>(Option<W>);
+
+impl<W: io::Write> Until<W> {
+    fn write_with<T>(
+        &mut self,
+        closed: T,
+        write: impl FnOnce(&mut W) -> io::Result<T>,
+    ) -> io::Result<T> {
+        let Some(to) = &mut self.0 else { return Ok(closed) };
+        match write(to) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.0 = None;
+                Ok(closed)
+            }
+            written => written,
+        }
+    }
+}
+
+impl<W: io::Write> io::Write for Until<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_with(bytes.len(), |to| to.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.write_with((), io::Write::flush)
+    }
+}
+
 #[cfg(feature = "nats")]
 fn jobs(task: &phitap::cli::JobsTask) -> Result<u8, phitap::jobs::JobError> {
     use phitap::cli::JobsTask;
-    let mut out = io::BufWriter::new(io::stdout().lock());
+    let mut out = io::BufWriter::new(Until(Some(io::stdout().lock())));
     let whole = match task {
         JobsTask::Submit(submit) => phitap::jobs::submit(submit, &mut out).map(|()| true)?,
         JobsTask::Status(ask) => phitap::jobs::status(ask, &mut out)?,
@@ -246,7 +274,6 @@ fn jobs(task: &phitap::cli::JobsTask) -> Result<u8, phitap::jobs::JobError> {
     match out.flush() {
         Ok(()) if whole => Ok(exit::DONE),
         Ok(()) => Ok(exit::PARTIAL),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(exit::DONE),
         Err(error) => Err(error.into()),
     }
 }

@@ -50,6 +50,32 @@ fn nothing_read_and_nothing_matched_are_no_all_clear() {
     }
 }
 
+/// A mirror port that carries no traffic of clients and servers shows ARP and ICMP only.
+#[test]
+fn a_capture_without_a_conversation_is_no_all_clear() {
+    let folder = tempfile::tempdir().expect("folder");
+    let capture = folder.path().join("arp.pcap");
+    let mut file = common::packets::pcap_header(1);
+    let mut arp = vec![0xff; 6];
+    arp.extend([0x02, 0, 0, 0, 0, 1, 0x08, 0x06, 0, 1, 8, 0, 6, 4, 0, 1]);
+    arp.extend([0x02, 0, 0, 0, 0, 1, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 10, 0, 0, 2]);
+    for second in 0..3 {
+        common::packets::push_record(&mut file, second, 0, &arp);
+    }
+    std::fs::write(&capture, file).expect("written");
+    let path = capture.display().to_string();
+    let run = phitap(["replay", &path]);
+    assert_eq!(run.status, Some(3), "{}", run.out);
+    assert!(run.out.contains("No conversation seen in cleartext."), "{}", run.out);
+    assert!(run.out.contains("in 3 packets: check that the mirror port"), "{}", run.out);
+    assert!(!run.out.contains("No patient data"), "{}", run.out);
+    let run = phitap(["replay", "--format=ecs", &path]);
+    let coverage = coverage(&run);
+    assert_eq!((run.status, &coverage["verdict"]), (Some(3), &"no_conversation".into()));
+    assert_eq!(coverage["unjudged"][0]["cause"], "no_conversation");
+    assert!(!run.out.contains("No patient data"), "{}", run.out);
+}
+
 #[test]
 fn a_filter_that_leaves_nothing_to_judge_is_no_all_clear() {
     let hospital = common::hospital().display().to_string();

@@ -4,7 +4,7 @@
 mod common;
 
 use common::packets::begun_later;
-use common::{Key, ROOT, cases, events, is, on_all, phitap};
+use common::{Key, ROOT, cases, events, hospital, is, on_all, phitap};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -152,26 +152,81 @@ fn files_at_other_ports_belong_to_the_service_that_announced_them() {
     }
 }
 
-/// What one client proved of a service raises the exposures of others: the cut of the service has both.
+/// What one client showed of a service raises the exposures of others, or lowers them: the flows that showed it are in
+/// the cut of each of them.
 #[test]
-fn the_cut_of_a_service_has_what_proved_it_open() {
+fn the_cut_of_an_exposure_has_what_showed_whom_its_service_answers() {
+    let key = Key::new();
+    let mut captures: Vec<PathBuf> = std::fs::read_dir(Path::new(ROOT).join("fixtures/services"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").path())
+        .filter(|path| path.extension().is_some_and(|of| of == "pcap"))
+        .collect();
+    captures.push(hospital());
+    let path = key.path();
+    let found = on_all(&captures, |capture| cut_with_proofs(&path, capture));
+    let (raised, of_others) = found.iter().fold((0, 0), |(a, b), (x, y)| (a + x, b + y));
+    assert!(raised >= 6, "{raised} exposures of services that answer anyone");
+    assert!(of_others >= 2, "{of_others} of them were shown by another client");
+}
+
+/// Cuts each exposure of a capture of whose service it is known whom it answers, and replays it alone. Returns how many
+/// there are, and how many needed flows of other clients.
+fn cut_with_proofs(key: &str, capture: &Path) -> (usize, usize) {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let store = at("s.db");
+    let known = exposures(key, capture, &["--store", &store]);
+    let (mut all, mut of_others) = (0, 0);
+    for (id, whole) in &known {
+        let access = &whole["phi"]["service"]["access"];
+        if access.is_null() {
+            continue;
+        }
+        all += 1;
+        let place = format!("{} {id}", capture.display());
+        let file = at(&format!("{id}.pcapng"));
+        let out = phitap(["cut", &store, "--exposure", id, "--output", &file]);
+        assert_eq!(out.status, Some(0), "{place}: {}", out.err);
+        let alone = exposures(key, Path::new(&file), &[]);
+        let cut = &alone[id];
+        for pointer in [
+            "/event/severity",
+            "/event/reason",
+            "/phi/exposure",
+            "/phi/service/access/answers",
+            "/phi/service/access/evidence",
+        ] {
+            assert_eq!(cut.pointer(pointer), whole.pointer(pointer), "{place}: {pointer}");
+        }
+        let manifest = std::fs::read_to_string(format!("{file}.json")).expect("a manifest");
+        let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
+        let proofs = common::list(&manifest["proofs"]);
+        assert!(!proofs.is_empty(), "{place}");
+        let named: BTreeSet<&str> =
+            proofs.iter().map(|proof| common::string(&proof["evidence"])).collect();
+        for evidence in common::list(&access["evidence"]) {
+            assert!(named.contains(common::string(evidence)), "{place}: {evidence} of {named:?}");
+        }
+        of_others += usize::from(out.err.contains("of other clients"));
+    }
+    (all, of_others)
+}
+
+/// The cut of a service has all of its clients.
+#[test]
+fn the_cut_of_a_service_has_all_of_its_clients() {
     let key = Key::new();
     let folder = tempfile::tempdir().expect("folder");
     let at = |name: &str| folder.path().join(name).display().to_string();
-    let (store, one, all) = (at("s.db"), at("one.pcapng"), at("all.pcapng"));
+    let (store, all) = (at("s.db"), at("all.pcapng"));
     let capture = Path::new(ROOT).join("fixtures/services/dicom.pcap");
     let known = exposures(&key.path(), &capture, &["--store", &store]);
-    let raised = |e: &&Value| {
-        let access = &e["phi"]["service"]["access"];
-        access["answers"] == "anyone" && access["clients"].as_u64().is_some_and(|n| n > 1)
-    };
-    let of: Vec<&Value> = known.values().filter(raised).collect();
-    let (id, server) = (&of[0]["event"]["id"], &of[0]["server"]);
+    let shared =
+        |e: &&Value| e["phi"]["service"]["access"]["clients"].as_u64().is_some_and(|n| n > 1);
+    let of: Vec<&Value> = known.values().filter(shared).collect();
+    let server = &of[0]["server"];
     let (ip, port) = (server["ip"].as_str().expect("an address"), server["port"].to_string());
-    let id = id.as_str().expect("an id");
-    let out = phitap(["cut", &store, "--exposure", id, "--output", &one]);
-    assert_eq!(out.status, Some(0), "{}", out.err);
-    assert!(out.err.contains("--server and --port"), "{}", out.err);
     let out = phitap(["cut", &store, "--server", ip, "--port", &port, "--output", &all]);
     assert_eq!((out.status, out.err.as_str()), (Some(0), ""));
     let alone = exposures(&key.path(), Path::new(&all), &[]);

@@ -54,9 +54,12 @@ pub(super) struct Reader {
     pub bytes: u64,
 }
 
+/// The name of standard input in messages and events.
+pub const STDIN_NAME: &str = "standard input";
+
 /// The name of a path in messages.
 pub(super) fn name_of(path: &Path) -> String {
-    if path.as_os_str() == STDIN { "standard input".into() } else { path.display().to_string() }
+    if path.as_os_str() == STDIN { STDIN_NAME.into() } else { path.display().to_string() }
 }
 
 impl Reader {

@@ -32,6 +32,7 @@ mod window;
 
 pub use block::Block;
 pub use fault::{Fault, FaultKind};
+pub use file::STDIN_NAME;
 pub use filter::{Filter, FilterError};
 pub use host::{Clock, Offloads, ReceiveRing, clock, offloads, receive_ring};
 pub use inputs::expand;

@@ -2,6 +2,7 @@
 
 use super::error::{ConfigError, usage};
 use super::values;
+use crate::identify::Token;
 use crate::net::Cidr;
 use crate::review::source::{Filter, MAX_PATIENTS, moment};
 use crate::review::{Cut, Diff, Explain, Find, Listing, Merge, MergeShape, Query, Request, Shape};
@@ -41,10 +42,10 @@ pub struct Selection {
     #[arg(long, value_name = "N", help_heading = "Selection")]
     pub run: Option<usize>,
     /// Exposures with these IDs (event.id) or fingerprints (x_...)
-    #[arg(long, value_name = "ID", value_delimiter = ',', help_heading = "Selection")]
+    #[arg(long, value_name = "ID", value_delimiter = ',', value_parser = exposure, help_heading = "Selection")]
     pub exposure: Vec<String>,
     /// Patients with these tokens (p_...)
-    #[arg(long, value_name = "TOKEN", value_delimiter = ',', help_heading = "Selection")]
+    #[arg(long, value_name = "TOKEN", value_delimiter = ',', value_parser = patient, help_heading = "Selection")]
     pub patient: Vec<String>,
 }
 
@@ -119,6 +120,12 @@ pub struct QueryArgs {
     /// Maximum number of rows [default: all]
     #[arg(long, value_name = "N")]
     pub limit: Option<usize>,
+    /// List what each run saw, even if several runs saw the same
+    ///
+    /// Without it, an exposure, a patient, a service or a host is one row, whatever the number of runs that saw it.
+    /// Traffic that was read again, or that several sensors saw at once, counts once.
+    #[arg(long)]
+    pub by_run: bool,
     /// Filters.
     #[command(flatten)]
     pub selection: Selection,
@@ -259,6 +266,26 @@ fn time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// The id of an exposure (a ULID), or its fingerprint. A mistyped one would select nothing, which looks like an all-clear.
+fn exposure(text: &str) -> Result<String, String> {
+    let is_id = text.len() == 26 && text.bytes().all(|b| b.is_ascii_alphanumeric());
+    let is_token = |of: &str| Token::parse(&of.to_ascii_lowercase()).is_some();
+    match is_id || text.strip_prefix("x_").or(text.strip_prefix("X_")).is_some_and(is_token) {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("not the id (26 letters and digits) or fingerprint (x_...) of an exposure".into())
+        }
+    }
+}
+
+/// The token of a patient.
+fn patient(text: &str) -> Result<String, String> {
+    match text.strip_prefix("p_").and_then(Token::parse) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err("not the token of a patient; it is like p_ and 20 letters and digits".into()),
+    }
+}
+
 /// An address block, or a single address.
 fn block(text: &str) -> Result<Cidr, String> {
     match text.parse::<std::net::IpAddr>() {
@@ -282,6 +309,7 @@ impl From<QueryArgs> for Request {
             listing,
             shape: args.format.into(),
             limit: args.limit,
+            by_run: args.by_run,
             filter: args.selection.filter(patients),
         })
     }

@@ -4,16 +4,27 @@
 //! titles prove something: a default title of a common tool, or several titles from one host. A web service,
 //! database, broker, directory or file server proves that it is open by answering a client that did not log in.
 
+use crate::flow::FlowInfo;
 use crate::protocol::service::Admission;
 use crate::protocol::{Authentication, Outcome, ServiceFacts};
 use crate::rules::AccessRules;
+use crate::time::Timestamp;
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 
 /// Titles remembered per service, accepted or rejected.
 const MAX_TITLES: usize = 64;
 /// Client addresses remembered per service.
 const MAX_CLIENTS: usize = 256;
+/// Flows named per service that showed whom it answers.
+const MAX_PROOFS: usize = 16;
+/// Flows remembered per client that brought another title.
+const MAX_TITLED: usize = 8;
+
+/// Words for pieces of evidence.
+const SEVERAL_TITLES: &str = "several-titles-of-one-client-accepted";
+pub(in crate::exposure) const ANONYMOUS: &str = "served-without-login";
+pub(in crate::exposure) const OPEN_INTERFACE: &str = "interface-shown-without-login";
 
 /// Which clients a service accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -79,14 +90,40 @@ impl Access {
     pub fn evidence(&self) -> Vec<&'static str> {
         let all = [
             (self.default_title, "default-title-accepted"),
-            (self.several_titles, "several-titles-of-one-client-accepted"),
-            (self.anonymous, "served-without-login"),
-            (self.open_interface, "interface-shown-without-login"),
+            (self.several_titles, SEVERAL_TITLES),
+            (self.anonymous, ANONYMOUS),
+            (self.open_interface, OPEN_INTERFACE),
             (self.refused_calling, "calling-title-refused"),
             (self.refused_called, "called-title-refused"),
             (self.not_authorized, "not-authorized"),
         ];
         all.into_iter().filter(|(seen, _)| *seen).map(|(_, what)| what).collect()
+    }
+}
+
+/// A flow that showed something of [`Access::evidence`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Proof {
+    /// What it showed.
+    pub evidence: &'static str,
+    /// The client of the flow.
+    pub client: SocketAddr,
+    /// Its server.
+    pub server: SocketAddr,
+    /// Index of the capture interface or file with its beginning.
+    pub interface: u16,
+    /// Packet time at which it had shown that.
+    pub until: Timestamp,
+}
+
+impl Proof {
+    pub(in crate::exposure) const fn new(
+        evidence: &'static str,
+        flow: &FlowInfo,
+        until: Timestamp,
+    ) -> Self {
+        let FlowInfo { client, server, interface, .. } = *flow;
+        Self { evidence, client, server, interface, until }
     }
 }
 
@@ -127,21 +164,38 @@ pub(in crate::exposure) struct AccessTracker {
     pub titles: Vec<Title>,
     /// Rejected calling titles.
     pub refused: Vec<Title>,
-    /// For each host, indexes into `titles` of the titles with which it was accepted.
-    clients: BTreeMap<IpAddr, u64>,
+    /// The hosts that it accepted.
+    clients: BTreeMap<IpAddr, AcceptedClient>,
+    /// The flows that showed each piece of evidence first.
+    pub proofs: Vec<Proof>,
+}
+
+/// A host that a service accepted.
+#[derive(Default)]
+struct AcceptedClient {
+    /// A bit for each of its titles: their indexes in [`AccessTracker::titles`].
+    titles: u64,
+    /// Port and time of each flow that brought a title, until there are enough of them, and its capture.
+    flows: Vec<(u16, Timestamp, u16)>,
 }
 
 const _: () = assert!(MAX_TITLES <= u64::BITS as usize, "a bit for each title");
 
 impl AccessTracker {
-    /// Notes an association of `client`.
-    pub fn see(&mut self, client: IpAddr, facts: &ServiceFacts, rules: &AccessRules) {
+    /// Notes an association.
+    pub fn see(
+        &mut self,
+        flow: &FlowInfo,
+        time: Timestamp,
+        facts: &ServiceFacts,
+        rules: &AccessRules,
+    ) {
         let Some(Admission { title, outcome }) = facts.admission() else { return };
         match outcome {
             Outcome::Accepted => {
                 // A client with another proof of identity was not accepted because of its title.
                 if facts.authentication == Authentication::None {
-                    self.let_in(client, title, facts, rules);
+                    self.let_in((flow, time), title, facts, rules);
                 }
             }
             Outcome::CallingRefused => {
@@ -154,7 +208,41 @@ impl AccessTracker {
         }
     }
 
-    fn let_in(&mut self, client: IpAddr, title: &str, facts: &ServiceFacts, rules: &AccessRules) {
+    /// Notes the flows that have shown what `before` lacks.
+    pub fn prove(&mut self, before: Access, flow: &FlowInfo, time: Timestamp) {
+        if self.access == before {
+            return;
+        }
+        let known = before.evidence();
+        for evidence in self.access.evidence().into_iter().filter(|of| !known.contains(of)) {
+            let several = self.access.several_titles && !before.several_titles;
+            if several && evidence == SEVERAL_TITLES {
+                let of_client = self.clients.get(&flow.client.ip());
+                let earlier = of_client.into_iter().flat_map(|client| &client.flows);
+                let earlier = earlier.filter(|(port, ..)| *port != flow.client.port());
+                let earlier = earlier.map(|(port, until, interface)| Proof {
+                    client: SocketAddr::new(flow.client.ip(), *port),
+                    interface: *interface,
+                    ..Proof::new(evidence, flow, *until)
+                });
+                let room = MAX_PROOFS.saturating_sub(self.proofs.len());
+                let earlier: Vec<Proof> = earlier.take(room).collect();
+                self.proofs.extend(earlier);
+            }
+            if self.proofs.len() < MAX_PROOFS {
+                self.proofs.push(Proof::new(evidence, flow, time));
+            }
+        }
+    }
+
+    fn let_in(
+        &mut self,
+        (flow, time): (&FlowInfo, Timestamp),
+        title: &str,
+        facts: &ServiceFacts,
+        rules: &AccessRules,
+    ) {
+        let client = flow.client.ip();
         self.access.default_title |= rules.is_default_title(title);
         let place = remember(&mut self.titles, title, facts);
         self.access.titles = self.titles.len() as u32;
@@ -162,8 +250,12 @@ impl AccessTracker {
             return;
         }
         let by = self.clients.entry(client).or_default();
-        *by |= place.map_or(0, |place| 1 << place);
-        self.access.several_titles |= by.count_ones() >= rules.titles_of_one_client();
+        let titles = by.titles | place.map_or(0, |place| 1 << place);
+        if titles != by.titles && !self.access.several_titles && by.flows.len() < MAX_TITLED {
+            by.flows.push((flow.client.port(), time, flow.interface));
+        }
+        by.titles = titles;
+        self.access.several_titles |= by.titles.count_ones() >= rules.titles_of_one_client();
         self.access.clients = self.clients.len() as u32;
     }
 }

@@ -111,6 +111,7 @@ impl Seen {
             access: Default::default(),
             titles: Vec::new(),
             refused_titles: Vec::new(),
+            proofs: Vec::new(),
             figures: Default::default(),
             patients: Default::default(),
         })))

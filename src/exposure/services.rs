@@ -1,6 +1,6 @@
 //! Services: each is reported when first seen, and again when what is known about it has changed.
 
-use super::access::{self, Access, AccessTracker, Answers};
+use super::access::{self, Access, AccessTracker, Answers, Proof};
 use super::counters::ExposureCounters;
 use super::distinct::Distinct;
 use super::ranked_map::{EvictionRank, RankedMap};
@@ -53,6 +53,8 @@ struct ReportState {
     open: bool,
     /// It served such a client.
     anonymous: bool,
+    /// The flows that showed this first.
+    proofs: Option<Box<[Option<Proof>; 2]>>,
 }
 
 /// Kinds of interfaces, open or not, and of secrets, one bit each: a service that shows more is reported
@@ -131,19 +133,20 @@ impl Services {
         let anonymous = observation.facts.anonymous;
         let mut proves = watch.is_none() && (open || anonymous);
         if let Some(watch) = &mut watch {
-            let before = watch.tracker.access.answers();
+            let before = watch.tracker.access;
             watch.see(observation, rules);
             watch.tracker.access.open_interface |= open;
             watch.tracker.access.anonymous |= anonymous;
-            proves = before != Answers::Anyone && watch.tracker.access.answers() == Answers::Anyone;
+            watch.tracker.prove(before, observation.flow, observation.time);
+            proves = before.answers() != Answers::Anyone
+                && watch.tracker.access.answers() == Answers::Anyone;
         }
         let known = self.known.see(name, value);
         if proves && known.as_ref().is_none_or(|known| !known.open && !known.anonymous) {
             self.proven.push(name);
         }
         let Some(known) = known else { return };
-        known.open |= open;
-        known.anonymous |= anonymous;
+        known.prove(open, anonymous, observation);
         let shown = worth(observation.facts);
         // Reported when the flow has ended and more of its facts may be shown.
         if known.reported.is_none() && observation.facts.withheld {
@@ -176,8 +179,10 @@ impl Services {
         let before = watch.inventory.held();
         watch.inventory.add(&what.activity.counts, what.objects, room);
         let after = watch.inventory.held();
+        let access = watch.tracker.access;
         watch.tracker.access.not_authorized |=
             what.activity.counts.contains_key(&("status", "not-authorized"));
+        watch.tracker.prove(access, what.flow, what.time);
         watch.news = true;
         if let Some(known) = self.known.get_mut(&name) {
             known.report_news(Some(watch), name, what.time, out);
@@ -241,6 +246,21 @@ impl Services {
 }
 
 impl ReportState {
+    /// Notes that the service showed what it is, or served, without a login, and the flow that showed it first.
+    fn prove(&mut self, open: bool, anonymous: bool, by: &ServiceObservation<'_>) {
+        let news = [
+            (open && !self.open, access::OPEN_INTERFACE),
+            (anonymous && !self.anonymous, access::ANONYMOUS),
+        ];
+        for (place, (_, evidence)) in news.into_iter().enumerate().filter(|(_, (new, _))| *new) {
+            if let Some(proof) = self.proofs.get_or_insert_default().get_mut(place) {
+                *proof = Some(Proof::new(evidence, by.flow, by.time));
+            }
+        }
+        self.open |= open;
+        self.anonymous |= anonymous;
+    }
+
     /// Reports it again if whom it answers has become known, or if the last report is old.
     fn report_news(
         &self,
@@ -297,7 +317,7 @@ impl WatchedService {
         }
         self.latest = Arc::clone(observation.facts);
         let before = self.tracker.access;
-        self.tracker.see(observation.flow.client.ip(), observation.facts, rules);
+        self.tracker.see(observation.flow, observation.time, observation.facts, rules);
         let merged = ServiceFacts::joined(&self.facts, observation.facts);
         self.news |= self.tracker.access != before || self.facts != merged;
         self.facts = merged;
@@ -317,6 +337,7 @@ impl WatchedService {
             access: self.tracker.access,
             titles: access::shown(&self.tracker.titles),
             refused_titles: access::shown(&self.tracker.refused),
+            proofs: self.tracker.proofs.clone(),
             figures: self.inventory.figures(),
             patients: self.patients.count(),
         }))
@@ -344,6 +365,7 @@ fn plain(
         },
         titles: Vec::new(),
         refused_titles: Vec::new(),
+        proofs: known.proofs.iter().flat_map(|proofs| proofs.iter().flatten().copied()).collect(),
         figures: Default::default(),
         patients: Default::default(),
     }))

@@ -1,6 +1,6 @@
 //! Inputs and outputs of the exposure stage.
 
-use super::access::Access;
+use super::access::{Access, Proof};
 use super::counters::ExposureTotals;
 use super::lists::PatientList;
 use crate::capture::{PacketRef, PacketSpan};
@@ -364,6 +364,8 @@ pub struct Service {
     pub titles: Vec<String>,
     /// Calling titles that it rejected, up to a limit.
     pub refused_titles: Vec<String>,
+    /// The flows that showed which clients it accepts.
+    pub proofs: Vec<Proof>,
     /// Activity so far.
     pub figures: ExposureTotals,
     /// Distinct patients seen with it so far.

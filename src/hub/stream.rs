@@ -5,7 +5,7 @@ use super::state::State;
 use super::{HubError, Settings};
 use crate::broker::Access;
 use crate::distribution::{PublicKey, latest};
-use crate::output::text::bytes;
+use crate::output::text::{bytes, count};
 use crate::pipeline::stopwatch;
 use crate::time::Timestamp;
 use async_nats::jetstream::consumer::pull::{BatchConfig, Config as PullConfig};
@@ -337,7 +337,7 @@ fn full(info: &Info) -> Option<String> {
     let text = if reached(state.bytes, config.max_bytes) {
         format!("{} of {}", bytes(state.bytes), bytes(config.max_bytes.unsigned_abs()))
     } else if reached(state.messages, config.max_messages) {
-        format!("{} messages of {}", state.messages, config.max_messages)
+        format!("{} of {}", count(state.messages, "message"), config.max_messages)
     } else {
         return None;
     };

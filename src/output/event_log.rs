@@ -9,6 +9,7 @@
 use super::health::Backlog;
 use super::metrics::Metrics;
 use super::rotate::Rotator;
+use super::text::count;
 use super::writer::{MODE, WriteError};
 use crate::destination::Rotation;
 use rustix::fs::{FlockOperation, flock};
@@ -180,7 +181,8 @@ impl EventLog {
                 self.failing = true;
             }
             Ok(()) if self.failing => {
-                (self.warn)(&format!("{path}: written again; {} events were lost", self.dropped));
+                let lost = count(self.dropped, "event");
+                (self.warn)(&format!("{path}: written again; {lost} lost"));
                 (self.failing, self.dropped) = (false, 0);
             }
             _ => {}
@@ -216,7 +218,8 @@ impl Drop for EventLog {
         if left > 0 {
             self.metrics.events_dropped(self.output, REASON, left);
             let path = self.path.display();
-            (self.warn)(&format!("{path}: {} events could not be written", left + self.dropped));
+            let lost = count(left + self.dropped, "event");
+            (self.warn)(&format!("{path}: {lost} could not be written"));
         }
     }
 }

@@ -53,7 +53,7 @@ pub use remedy::{reason_of, urgency};
 pub use run::{InputReport, Interrupted, RunSummary};
 pub use sentence::exposure_sentence;
 pub use serve::{Access, ServeError, Server};
-pub use writer::{Sink, WriteError, check_replaceable, write_atomically};
+pub use writer::{Sink, WholeFile, WriteError, check_replaceable, write_atomically};
 
 use crate::config::Detail;
 use crate::exposure::{Conversation, Event, HostName, PatientObservation};

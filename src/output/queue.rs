@@ -7,6 +7,7 @@
 use super::clock::stopwatch;
 use super::health::Backlog;
 use super::metrics::Metrics;
+use super::text::count;
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -144,7 +145,10 @@ impl QueueEnd {
             // The thread may wait for a reader that never comes: the process ends without it.
             (None, false) => Err(io::Error::new(
                 io::ErrorKind::TimedOut,
-                format!("its reader does not read; {left} events and one being written are lost"),
+                format!(
+                    "its reader does not read; {} and one being written are lost",
+                    count(left, "event")
+                ),
             )),
         }
     }

@@ -81,7 +81,7 @@ pub(in crate::output) fn of_run(run: &RunSummary) -> String {
         return format!("Data of {patients} in cleartext in {exposures}; {coverage}{stopped}");
     }
     match run.verdict() {
-        Verdict::Complete | Verdict::Incomplete | Verdict::NoConversation => {
+        Verdict::Complete | Verdict::Incomplete => {
             format!("No patient data seen; {coverage}{stopped}")
         }
         _ => format!("Nothing can be said; {coverage}{stopped}"),

@@ -31,11 +31,13 @@ pub(crate) fn number(n: u64) -> String {
     out
 }
 
-/// `1 patient`, `2 patients`, `2 queries`.
+/// `1 patient`, `2 patients`, `2 queries`, `2 keys`, `2 addresses`.
 pub(crate) fn count(n: u64, one: &str) -> String {
-    match (n, one.strip_suffix('y')) {
+    let query = one.strip_suffix('y').filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u']));
+    match (n, query) {
         (1, _) => format!("1 {one}"),
         (_, Some(stem)) => format!("{} {stem}ies", number(n)),
+        _ if one.ends_with('s') => format!("{} {one}es", number(n)),
         _ => format!("{} {one}s", number(n)),
     }
 }
@@ -118,6 +120,7 @@ mod tests {
         assert_eq!([number(7), number(1234), number(1_234_567)], ["7", "1,234", "1,234,567"]);
         assert_eq!(count(1, "query"), "1 query");
         assert_eq!(count(2, "query"), "2 queries");
+        assert_eq!([count(2, "key"), count(0, "address")], ["2 keys", "0 addresses"]);
         assert_eq!(count(1000, "patient"), "1,000 patients");
         assert_eq!(
             [span(0.04), span(59.6), span(600.0), span(9_000.0), span(400_000.0)],

@@ -16,10 +16,12 @@ pub(super) const MODE: u32 = 0o600;
 
 /// A write that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {name}: {source}{}", remedy(.source))]
+#[error("cannot write {name}: {source}{}", remedy(.source, .option))]
 pub struct WriteError {
     /// The file, or `standard output`.
     pub name: String,
+    /// The option that chooses the file.
+    option: &'static str,
     /// The system's error.
     pub source: io::Error,
 }
@@ -31,24 +33,32 @@ impl WriteError {
     pub fn new(name: impl Into<String>, source: io::Error) -> Self {
         match source.downcast::<Self>() {
             Ok(named) => named,
-            Err(source) => Self { name: name.into(), source },
+            Err(source) => Self { name: name.into(), option: "--output", source },
         }
     }
+
+    /// Names the option that chooses the file.
+    pub const fn of_option(mut self, option: &'static str) -> Self {
+        self.option = option;
+        self
+    }
+
     /// Whether the reader went away, which is no error of ours.
     pub fn is_closed_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
 }
 
-fn remedy(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::StorageFull => "; free some space, or choose another place with --output",
-        io::ErrorKind::QuotaExceeded => "; raise the quota, or choose another place with --output",
-        io::ErrorKind::PermissionDenied => "; check who may write there",
-        io::ErrorKind::NotFound => "; create the folder first",
-        io::ErrorKind::IsADirectory => "; name a file in it",
-        _ => "",
-    }
+fn remedy(error: &io::Error, option: &str) -> String {
+    let text = match error.kind() {
+        io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge => "free some space",
+        io::ErrorKind::QuotaExceeded => "raise the quota",
+        io::ErrorKind::PermissionDenied => return "; check who may write there".to_owned(),
+        io::ErrorKind::NotFound => return "; create the folder first".to_owned(),
+        io::ErrorKind::IsADirectory => return "; name a file in it".to_owned(),
+        _ => return String::new(),
+    };
+    format!("; {text}, or choose another place with {option}")
 }
 
 /// Destination of an output.
@@ -69,7 +79,7 @@ impl Sink {
         let name = path.display().to_string();
         match create(path) {
             Ok(file) => Ok(Self::new(name, Box::new(file))),
-            Err(source) => Err(WriteError { name, source }),
+            Err(source) => Err(WriteError::new(name, source)),
         }
     }
 
@@ -111,7 +121,7 @@ fn create(path: &Path) -> io::Result<File> {
 /// # Errors
 /// If it cannot be written; the old file is then unchanged.
 pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), WriteError> {
-    let fail = |source| WriteError { name: path.display().to_string(), source };
+    let fail = |source| WriteError::new(path.display().to_string(), source);
     if is_device(path) {
         return create(path).and_then(|mut file| file.write_all(content)).map_err(fail);
     }
@@ -125,6 +135,41 @@ pub fn write_atomically(path: &Path, content: &[u8], mode: u32) -> Result<(), Wr
         let _ = std::fs::remove_file(&temporary);
         fail(e)
     })
+}
+
+/// A file that is written when its content is whole: a reader sees the old or the new content, and a disk that is full
+/// leaves no part of it behind.
+pub struct WholeFile {
+    path: PathBuf,
+    option: &'static str,
+    content: Vec<u8>,
+}
+
+impl WholeFile {
+    /// The file at `path`, which `option` chooses; it is written by `flush`.
+    ///
+    /// # Errors
+    /// If it cannot be written, as far as that can be known before.
+    pub fn new(path: &Path, option: &'static str) -> Result<Self, WriteError> {
+        check_replaceable(path).map_err(|error| error.of_option(option))?;
+        Ok(Self { path: path.to_owned(), option, content: Vec::new() })
+    }
+}
+
+impl Write for WholeFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.content.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        if self.content.is_empty() {
+            return Ok(());
+        }
+        let content = std::mem::take(&mut self.content);
+        write_atomically(&self.path, &content, MODE)
+            .map_err(|error| io::Error::new(error.source.kind(), error.of_option(self.option)))
+    }
 }
 
 /// Whether [`write_atomically`] can replace the file at `path`, as far as that can be known before.
@@ -141,7 +186,7 @@ pub fn check_replaceable(path: &Path) -> Result<(), WriteError> {
         }
         beside(path, MODE).and_then(|(_, temporary)| std::fs::remove_file(temporary))
     };
-    check().map_err(|source| WriteError { name: path.display().to_string(), source })
+    check().map_err(|source| WriteError::new(path.display().to_string(), source))
 }
 
 /// A new file in the folder of `path`, which can take its place, and its path.
@@ -217,6 +262,25 @@ mod tests {
         assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
         let nowhere = dir.path().join("none").join("metrics.prom");
         assert!(write_atomically(&nowhere, b"x", 0o600).is_err());
+    }
+
+    #[test]
+    fn a_whole_file_replaces_the_old_one_or_leaves_it_and_names_its_option() {
+        let dir = tempfile::tempdir().expect("folder");
+        let path = dir.path().join("report.html");
+        std::fs::write(&path, "old").expect("write");
+        let mut file = WholeFile::new(&path, "--report").expect("replaceable");
+        file.flush().and_then(|()| file.write_all(b"ne")).expect("held");
+        file.write_all(b"w").expect("held");
+        assert_eq!(std::fs::read(&path).expect("read"), b"old", "until it is whole");
+        file.flush().and_then(|()| file.flush()).expect("written");
+        assert_eq!(std::fs::read(&path).expect("read"), b"new");
+        assert_eq!(std::fs::read_dir(dir.path()).expect("list").count(), 1);
+        let full = Path::new("/dev/full");
+        let mut file = WholeFile::new(full, "--report").expect("a device");
+        let source = file.write_all(b"x").and_then(|()| file.flush()).expect_err("full");
+        let error = WriteError::new("another", source).to_string();
+        assert!(error.contains("/dev/full") && error.ends_with("with --report"), "{error}");
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::capture::{Batch, Input, LATENCY, Live, LiveCounters, LiveOptions, Sou
 use crate::capture::{Lane, OpenError, Rings};
 use crate::config::{Backend, Config, Timestamps};
 use crate::output::clock::{stopwatch, wall_clock};
+use crate::output::text::count;
 use crate::time::{Pace, Span, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -233,15 +234,19 @@ pub(super) fn status_line(counts: &PacketCounters, lost: LiveCounters, inputs: &
         .iter()
         .map(|i| match &i.fault {
             Some(fault) => format!("{} {fault}", i.name),
-            None => format!("{} {} packets", i.name, i.packets),
+            None => format!("{} {}", i.name, count(i.packets, "packet")),
         })
         .collect();
     let LiveCounters { kernel, interface, freezes } = lost;
     let steps = steps.forward + steps.backward;
     format!(
-        "status: {packets} packets, {bytes} bytes; {}; lost: kernel {kernel}, interface {interface}, \
-         queue {queue_full}; ring full {freezes} times; cut {cut_packets}; clock set {steps} times",
-        interfaces.join(", ")
+        "status: {}, {}; {}; lost: kernel {kernel}, interface {interface}, queue {queue_full}; ring full {}; \
+         cut {cut_packets}; clock set {}",
+        count(*packets, "packet"),
+        count(*bytes, "byte"),
+        interfaces.join(", "),
+        count(freezes, "time"),
+        count(steps, "time")
     )
 }
 

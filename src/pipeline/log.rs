@@ -2,6 +2,7 @@
 
 use crate::config::{Config, LogFormat};
 use crate::output::clock::{stopwatch, wall_clock};
+use crate::output::text::count;
 use std::io::{self, Write as _};
 use std::sync::{Mutex, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -44,7 +45,7 @@ fn line(level: &str, text: &str) {
     };
     let format = FORMAT.get().copied().unwrap_or_default();
     if held > 0 {
-        let said = format!("{held} messages were suppressed: more than {MOST} in 10 s");
+        let said = format!("{} suppressed: more than {MOST} in 10 s", count(held, "message"));
         write(format, "warning", &said);
     }
     write(format, level, text);

@@ -167,7 +167,7 @@ pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome
     };
     parts.metrics.rules_loaded(wall_clock());
     if let Some(path) = &config.metrics_file {
-        check_replaceable(path)?;
+        check_replaceable(path).map_err(|error| error.of_option("--metrics-file"))?;
     }
     warn_of_values(config);
     let server = super::serve::start(config, &parts, access)?;
@@ -192,7 +192,9 @@ pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome
     }
     if let Some(path) = &config.metrics_file {
         // World-readable: node_exporter's textfile collector runs as another user.
-        write_atomically(path, parts.dashboard.render_metrics().as_bytes(), 0o644)?;
+        let metrics = parts.dashboard.render_metrics();
+        write_atomically(path, metrics.as_bytes(), 0o644)
+            .map_err(|error| error.of_option("--metrics-file"))?;
     }
     outcome
 }

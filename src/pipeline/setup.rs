@@ -13,7 +13,7 @@ use crate::output::evidence::Evidence;
 use crate::output::metrics::Metrics;
 use crate::output::sinks;
 use crate::output::{
-    Context, Dashboard, InputReport, Output, SensorHealth, Sink, WriteError, assets, page,
+    Context, Dashboard, InputReport, Output, SensorHealth, WholeFile, WriteError, assets, page,
 };
 use crate::review::source::{self, Filter};
 use crate::rules::RuleSet;
@@ -113,7 +113,7 @@ impl Parts {
     fn history(&self, config: &Config) {
         let (Some(store), Some(_)) = (&config.store, config.metrics) else { return };
         let exposures_only = Filter { patients: 0, ..Filter::default() };
-        match source::read(&store.path, &exposures_only) {
+        match source::read_joined(&store.path, &exposures_only) {
             Ok(earlier) => {
                 tracing::info!(exposures = earlier.exposures.len(), "earlier runs in the store");
                 earlier.exposures.into_iter().for_each(|e| self.dashboard.earlier(e.event));
@@ -139,14 +139,14 @@ impl Parts {
                 key: self.key_id.clone(),
                 rules: active_rules_text(config, rules),
             };
-            let sink = Box::new(Sink::open(Some(path))?);
+            let sink = Box::new(WholeFile::new(path, "--report")?);
             let report = page::Report::new(sink, context.clone(), config.reveal, made);
             outputs.push(("report", Box::new(report)));
         }
         if let Some(path) = &config.assets
             && let Some(shape) = assets::Shape::of(path)
         {
-            let sink = Box::new(Sink::open(Some(path))?);
+            let sink = Box::new(WholeFile::new(path, "--assets")?);
             outputs.push(("assets", Box::new(assets::Assets::new(sink, shape))));
         }
         Ok(())

@@ -9,6 +9,7 @@ use super::{Answer, Diff, ReviewError, Shape, judged, report_losses};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
+use std::net::{IpAddr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 /// Change of an exposure.
@@ -51,16 +52,24 @@ pub(super) fn answer(
     let of = |change| rows.iter().filter(|(c, ..)| *c == change).count();
     let (remains, news, gone) = (of(Change::Remains), of(Change::New), of(Change::Gone));
     if diff.shape == Shape::Table {
-        writeln!(out, "{remains} remain, {news} new, {gone} gone")?;
+        let remain = if remains == 1 { "remains" } else { "remain" };
+        writeln!(out, "{remains} {remain}, {news} new, {gone} gone")?;
     }
     write(&rows, diff.shape, out)?;
-    let unseen = unseen(&rows, &after);
+    let (unseen, absent) = unseen(&rows, &after, diff)?;
     if unseen > 0 {
         note(format!(
-            "of {unseen} that are gone, the service was not seen at all: gone, encrypted, or not captured"
+            "of {unseen} gone, the service was not seen, but its host was: closed, moved or encrypted"
+        ));
+    }
+    if absent > 0 {
+        note(format!(
+            "of {absent} gone, neither the service nor its host was seen, which proves nothing: capture where it was \
+             seen before"
         ));
     }
     let judged = judged(&diff.after, &after.runs, |_, _| true, note);
+    let judged = judged && absent == 0;
     Ok(match (remains + news > 0, judged && worst.iter().all(|w| *w == Answer::Done)) {
         (true, _) => Answer::Found,
         (false, true) => Answer::Done,
@@ -76,7 +85,7 @@ fn side(path: &Path, filter: &Filter) -> Result<Results, ReviewError> {
         && !path.exists()
     {
         let filter = Filter { run: Some(run), ..filter.clone() };
-        let results = source::read(&PathBuf::from(file), &filter)?;
+        let results = source::read_joined(&PathBuf::from(file), &filter)?;
         if results.runs.is_empty() {
             return Err(ReviewError::Unknown(format!(
                 "{file} has no run {run}; see phitap query {file} runs"
@@ -84,7 +93,7 @@ fn side(path: &Path, filter: &Filter) -> Result<Results, ReviewError> {
         }
         return Ok(results);
     }
-    Ok(source::read(path, filter)?)
+    Ok(source::read_joined(path, filter)?)
 }
 
 /// Refuses sides that cannot be compared.
@@ -145,13 +154,38 @@ fn write(
 
 /// The exposures in these rows.
 fn exposures<'a>(rows: impl Iterator<Item = &'a (Change, &'a Results, &'a Exposure)>) -> Table {
+    // The rows are of two sources, whose runs are numbered apart.
     let rows = rows.map(|&(_, results, exposure)| ExposureRow { results, exposure });
-    Table::of(&exposure_columns(), rows)
+    Table::of(&exposure_columns(&[]), rows)
 }
 
-/// Exposures that are gone because their service does not appear on the later side at all.
-fn unseen(rows: &[(Change, &Results, &Exposure)], after: &Results) -> usize {
-    let seen: BTreeSet<_> = after.services.iter().map(|s| s.server).collect();
+/// How many exposures are gone whose service was not seen on the later side, but its host was, and how many of whose
+/// host nothing was seen at all.
+fn unseen(
+    rows: &[(Change, &Results, &Exposure)],
+    after: &Results,
+    diff: &Diff,
+) -> Result<(usize, usize), ReviewError> {
+    let seen: BTreeSet<SocketAddr> = after.services.iter().map(|s| s.server).collect();
     let gone = rows.iter().filter(|(change, ..)| *change == Change::Gone);
-    gone.filter(|(_, _, e)| !seen.contains(&e.server)).count()
+    let unseen: Vec<IpAddr> = gone
+        .map(|(_, _, e)| e.server)
+        .filter(|server| !seen.contains(server))
+        .map(|s| s.ip())
+        .collect();
+    let mut hosts = hosts(after);
+    // The selection may leave out what else the host does.
+    if unseen.iter().any(|ip| !hosts.contains(ip)) && !source::is_stream(&diff.after) {
+        let all = Filter { patients: 0, run: diff.filter.run, ..Filter::default() };
+        hosts = self::hosts(&side(&diff.after, &all)?);
+    }
+    let absent = unseen.iter().filter(|ip| !hosts.contains(ip)).count();
+    Ok((unseen.len() - absent, absent))
+}
+
+/// The hosts that runs saw: servers, clients of exposures, and those in a role.
+fn hosts(results: &Results) -> BTreeSet<IpAddr> {
+    let services = results.services.iter().map(|service| service.server.ip());
+    let exposures = results.exposures.iter().flat_map(|e| [e.client, e.server.ip()]);
+    services.chain(exposures).chain(results.assets.iter().map(|asset| asset.ip)).collect()
 }

@@ -25,7 +25,11 @@ pub(super) fn answer(
     let mut page = Page::default();
     let mut answer = Answer::Done;
     if let Some(path) = &explain.source {
-        let results = source::read(path, &Filter::default())?;
+        // Fingerprints and tokens are the same in all runs, ids of events are those of one.
+        let of_all_runs =
+            ["x_", "p_"].iter().any(|of| explain.id.to_ascii_lowercase().starts_with(of));
+        let read = if of_all_runs { source::read_joined } else { source::read };
+        let results = read(path, &Filter::default())?;
         answer = report_losses(path, &results.losses, note);
         everything(&explain.id, &results, &mut page);
     }
@@ -140,9 +144,10 @@ fn exposure(results: &Results, at: usize, e: &Exposure, page: &mut Page) {
     page.line("Direction", &e.direction);
     page.line("State", &e.state);
     page.line("Fingerprint", e.fingerprint.as_deref().unwrap_or_default());
-    if let Some(run) = results.runs.get(e.run) {
+    for at in e.runs().collect::<BTreeSet<usize>>().into_iter().take(MAX_LISTED) {
+        let Some(run) = results.runs.get(at) else { continue };
         let sensor = if run.sensor.is_empty() { "no name" } else { &run.sensor };
-        page.line("Run", &format!("{} of sensor {sensor}, key {}", e.run + 1, run.key_id));
+        page.line("Run", &format!("{} of sensor {sensor}, key {}", at + 1, run.key_id));
     }
     evidence(e.evidence.as_ref(), &e.community_id, page);
     page.line("Wireshark", &display_filter(e));

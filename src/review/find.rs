@@ -3,13 +3,14 @@
 //! Input is turned into tokens under the run's key, then wiped. It is never a command-line
 //! argument, which other users of the machine could read, and is never shown, written or logged.
 
-use super::query::{HasEvidence, RunEntry, evidence_columns, run_entry_columns};
+use super::query::{HasEvidence, evidence_columns};
 use super::source::{
     self, Evidence, Exposure, Filter, Identifier, Patient, PatientObservation, Results, Run,
 };
 use super::table::{Column, Table, hidden, shown};
 use super::{Answer, Find, ReviewError, judged, report_losses};
 use crate::identify::{Key, KeyError, Token, is_date, lookup_token};
+use crate::output::text::count;
 use crate::phi::{Phi, PhiBuf};
 use crate::rules::{Kind, RuleSet};
 use crate::severity::Severity;
@@ -61,6 +62,11 @@ pub enum FindError {
         /// Ids of the runs' keys.
         theirs: String,
     },
+    /// The results can be read only once.
+    #[error(
+        "{0} can be read only once, and a search reads it several times: write it to a file first"
+    )]
+    Stream(String),
     /// The list of people cannot be read.
     #[error("cannot read the list of people: {0}")]
     Input(io::Error),
@@ -159,12 +165,6 @@ impl Row<'_> {
     }
 }
 
-impl RunEntry for Row<'_> {
-    fn run(&self) -> (&Results, usize) {
-        (self.results, self.patient.run)
-    }
-}
-
 impl HasEvidence for Row<'_> {
     fn evidence(&self) -> Option<&Evidence> {
         self.seen.evidence.as_ref()
@@ -190,7 +190,10 @@ fn columns<'a>() -> Vec<Column<Row<'a>>> {
         hidden("operation", |r| json!(r.seen.operation)),
     ];
     columns.extend(evidence_columns());
-    columns.extend(run_entry_columns());
+    columns.push(hidden("sensor", |r| {
+        json!(r.results.runs.get(r.seen.run).map_or("", |run| &run.sensor))
+    }));
+    columns.push(hidden("run", |r| json!(r.seen.run + 1)));
     columns.push(hidden("patient", |r| json!(r.patient.token)));
     columns.push(hidden("finding", |r| json!(r.seen.id)));
     columns.push(hidden("exposure", |r| r.exposure(|e| json!(e.id))));
@@ -204,19 +207,21 @@ pub(super) fn answer(
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let key = Key::from_file(&find.key_file).map_err(FindError::Key)?;
+    if source::is_stream(&find.source) && !find.source.is_dir() {
+        let name = match find.source.as_os_str() == "-" {
+            true => "standard input".to_owned(),
+            false => find.source.display().to_string(),
+        };
+        return Err(FindError::Stream(name).into());
+    }
     // In events, the key id is in exposures; patients are not needed here.
     let filter = Filter { patients: 0, ..find.filter.clone() };
     let runs = source::runs(&find.source, &filter)?;
     let others = other_keys(&runs, &key)?;
-    let people = match &find.from {
-        Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock(), note)?,
-        Some(path) => listed(File::open(path).map_err(FindError::Input)?, note)?,
-        None if io::stdin().is_terminal() => vec![prompted_person()?],
-        None => listed(io::stdin().lock(), note)?,
-    };
-    // Rules are needed for names: they tell which words are titles.
+    // Rules are needed for names (they tell which words are titles), and to recognise the head of a table.
     let rules = RuleSet::shipped()?;
-    let (mut table, mut found, mut contradicted) = (Table::of(&columns(), []), 0, 0);
+    let people = people(find, &rules, note)?;
+    let (mut table, mut found, mut contradicted) = (Table::of(&columns(), []), 0, 0u64);
     let mut worst = Answer::Done;
     let mut listed = 0;
     for (number, person) in people.iter().enumerate() {
@@ -224,7 +229,8 @@ pub(super) fn answer(
         let of = |tokens: &[Token]| source::lookup(&find.source, tokens, &find.filter);
         let mut all = tokens.numbers.clone();
         all.extend(&tokens.names);
-        let results = of(&all)?;
+        let mut results = of(&all)?;
+        results.join_runs();
         listed = listed.max(results.losses.listed);
         if number == 0 {
             worst = report_losses(&find.source, &results.losses, note);
@@ -261,15 +267,18 @@ pub(super) fn answer(
         table.write(shape, out)?;
     }
     if contradicted > 0 {
-        note(format!("{contradicted} patients of the same name have another birth date"));
+        let (who, have) = (count(contradicted, "patient"), have(contradicted));
+        note(format!("{who} of the same name {have} another birth date"));
     }
     if others > 0 {
-        note(format!("{others} runs were made with another key and could not be searched"));
+        let runs = count(others as u64, "run");
+        note(format!("{runs} made with another key could not be searched"));
         worst = Answer::Partial;
     }
     if listed > 0 {
         note(format!(
-            "{listed} patients are listed without their names: use a store, or --detail flows"
+            "{} listed without a name could not be searched: use a store, or --detail flows",
+            count(listed, "patient")
         ));
         worst = Answer::Partial;
     }
@@ -277,6 +286,20 @@ pub(super) fn answer(
         worst = Answer::Partial;
     }
     Ok(if found > 0 { Answer::Found } else { worst })
+}
+
+/// The people to look up, from the list or the prompts.
+fn people(
+    find: &Find,
+    rules: &RuleSet,
+    note: &mut dyn FnMut(String),
+) -> Result<Vec<Person>, FindError> {
+    match &find.from {
+        Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock(), rules, note),
+        Some(path) => listed(File::open(path).map_err(FindError::Input)?, rules, note),
+        None if io::stdin().is_terminal() => Ok(vec![prompted_person()?]),
+        None => listed(io::stdin().lock(), rules, note),
+    }
 }
 
 /// Counts the runs with other keys, which cannot be searched. Refuses a key that fits none.
@@ -292,10 +315,15 @@ fn other_keys(runs: &[Run], key: &Key) -> Result<usize, ReviewError> {
     Ok(others.iter().filter(|run| !run.key_id.is_empty()).count())
 }
 
+const fn have(n: u64) -> &'static str {
+    if n == 1 { "has" } else { "have" }
+}
+
 fn headline(people: usize, found: usize) -> String {
     match (people, found) {
         (1, 0) => "NOT FOUND in what was read".into(),
         (1, _) => "AFFECTED: seen in cleartext".into(),
+        (all, 1) => format!("1 of {all} people is AFFECTED: seen in cleartext"),
         (all, found) => format!("{found} of {all} people are AFFECTED: seen in cleartext"),
     }
 }
@@ -365,14 +393,18 @@ fn tokens(
 }
 
 /// Parses a list of people, separated by empty lines.
-fn listed(input: impl Read, note: &mut dyn FnMut(String)) -> Result<Vec<Person>, FindError> {
+fn listed(
+    input: impl Read,
+    rules: &RuleSet,
+    note: &mut dyn FnMut(String),
+) -> Result<Vec<Person>, FindError> {
     let mut text = Zeroizing::new(String::with_capacity(1 << 16));
     let read = input.take(MAX_INPUT + 1).read_to_string(&mut text).map_err(FindError::Input)?;
     if read as u64 > MAX_INPUT {
         return Err(FindError::TooMany);
     }
     let (mut people, mut person) = (Vec::new(), Person::default());
-    let mut second_names = 0;
+    let mut second_names = 0u64;
     // Editors of Windows write a byte order mark.
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
     for (number, line) in text.lines().enumerate() {
@@ -386,7 +418,7 @@ fn listed(input: impl Read, note: &mut dyn FnMut(String)) -> Result<Vec<Person>,
         if person.len() >= MAX_VALUES || people.len() >= MAX_PEOPLE {
             return Err(FindError::TooMany);
         }
-        if holds_several(line) {
+        if holds_several(line) || is_table_head(line, rules) {
             return Err(FindError::Several(number + 1));
         }
         let names = person.names.len();
@@ -395,11 +427,12 @@ fn listed(input: impl Read, note: &mut dyn FnMut(String)) -> Result<Vec<Person>,
         if person.births.len() > 1 {
             return Err(FindError::SecondBirth(number + 1));
         }
-        second_names += usize::from(names > 0 && person.names.len() > names);
+        second_names += u64::from(names > 0 && person.names.len() > names);
     }
     if second_names > 0 {
         note(format!(
-            "{second_names} lines are a further name of one person: write an empty line between people"
+            "{} of one person: write an empty line between people",
+            count(second_names, "further name")
         ));
     }
     if !person.is_empty() {
@@ -428,6 +461,13 @@ fn holds_several(line: &str) -> bool {
     label.is_none() && digits && letters && (value.contains('^') || words())
 }
 
+/// Whether a line is the head of a table: `last name,first name`. The rules know the names of columns in many languages.
+fn is_table_head(line: &str, rules: &RuleSet) -> bool {
+    let names: Vec<&str> = line.split(',').map(str::trim).collect();
+    let is_column = |name: &&str| rules.keys.get(name).is_some() || label(name).is_some();
+    names.len() > 1 && names.iter().filter(|name| !name.is_empty()).all(is_column)
+}
+
 /// Whether a text contains a date of three numbers, one of them a year of four digits.
 fn contains_date(text: &str) -> bool {
     let outside = |c: char| !c.is_ascii_digit() && !matches!(c, '-' | '.' | '/');
@@ -439,17 +479,32 @@ fn contains_date(text: &str) -> bool {
     })
 }
 
+/// The kind of a value.
+enum Label {
+    Name,
+    Birth,
+    Number,
+}
+
+/// The kind of value that a word announces.
+fn label(word: &str) -> Option<Label> {
+    match word.to_ascii_lowercase().as_str() {
+        "name" => Some(Label::Name),
+        "birth" | "birth date" | "birthdate" | "born" | "dob" => Some(Label::Birth),
+        "number" | "id" | "mrn" | "ssn" | "phone" | "email" | "e-mail" => Some(Label::Number),
+        _ => None,
+    }
+}
+
 /// The kind of a line's value, by its prefix or by its form.
 fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<PhiBuf>, &'b str)> {
     if let Some((label, value)) = line.split_once(':') {
         let value = value.trim();
-        let list = match label.trim().to_ascii_lowercase().as_str() {
-            "name" => Some(&mut person.names),
-            "birth" | "birth date" | "birthdate" | "born" | "dob" => Some(&mut person.births),
-            "number" | "id" | "mrn" | "ssn" | "phone" | "email" | "e-mail" => {
-                Some(&mut person.numbers)
-            }
-            _ => None,
+        let list = match self::label(label.trim()) {
+            Some(Label::Name) => Some(&mut person.names),
+            Some(Label::Birth) => Some(&mut person.births),
+            Some(Label::Number) => Some(&mut person.numbers),
+            None => None,
         };
         return list.filter(|_| !value.is_empty()).map(|list| (list, value));
     }

@@ -43,9 +43,17 @@ pub enum MergeError {
         source: io::Error,
     },
     /// A file contains nothing to merge.
-    #[error("{0}: no phi-summary events; write them with --format ecs --summaries")]
-    NoSummaries(String),
+    #[error("{path}: no phi-summary events{remedy}")]
+    NoSummaries {
+        /// The file.
+        path: String,
+        /// What the file seems to be, and what to do.
+        remedy: &'static str,
+    },
 }
+
+/// What to do if a file of events has none to merge.
+const SUMMARIES: &str = "; write them with --format ecs --summaries";
 
 #[derive(Deserialize)]
 struct Line {
@@ -77,12 +85,17 @@ struct Phi {
 /// Counts of a source's lines.
 #[derive(Default)]
 struct ReadParts {
+    /// Lines that are events.
+    events: u64,
     parts: u64,
     /// Runs that ended, and those of them that found something.
     ended: u64,
     found: u64,
     garbage: u64,
     too_long: u64,
+    damaged: bool,
+    /// What a source without events seems to be.
+    remedy: &'static str,
     other_version: Option<u32>,
     other_versions: u64,
 }
@@ -140,7 +153,16 @@ impl Merged {
         // A run that read nothing has nothing to sum up, and counts all the same.
         let nothing = taken.ended > 0 && taken.found == 0;
         match taken.parts == 0 && taken.other_versions == 0 && !nothing {
-            true => Err(MergeError::NoSummaries(name.to_owned())),
+            true => {
+                // What the file seems to be, if that is known.
+                let events = taken.events > 0 || !taken.remedy.starts_with(':');
+                let remedy = match (taken.damaged && taken.events == 0, events) {
+                    (true, _) => ": it is compressed, and damaged or cut off; copy it again",
+                    (_, true) => SUMMARIES,
+                    (_, false) => taken.remedy,
+                };
+                Err(MergeError::NoSummaries { path: name.to_owned(), remedy })
+            }
             false => Ok(()),
         }
     }
@@ -188,16 +210,18 @@ impl Merged {
     }
 
     fn read(&mut self, input: impl BufRead) -> io::Result<()> {
-        let mut input = super::source::Input::new(input)?.lines;
+        let mut input = super::source::Input::new(input)?;
+        self.taken.remedy = input.remedy;
         let mut line = Vec::new();
         loop {
             line.clear();
-            if (&mut input).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+            if (&mut input.lines).take(MAX_LINE).read_until(b'\n', &mut line)? == 0 {
+                self.taken.damaged = input.is_damaged();
                 return Ok(());
             }
             if line.len() as u64 >= MAX_LINE && line.last() != Some(&b'\n') {
                 self.taken.too_long += 1;
-                super::source::skip_line(&mut input)?;
+                super::source::skip_line(&mut input.lines)?;
             } else if !line.trim_ascii().is_empty() {
                 self.line(&line);
             }
@@ -211,6 +235,7 @@ impl Merged {
             taken.garbage += 1;
             return;
         };
+        taken.events += 1;
         if event.event.action == "run-summary" {
             let Ok(event) = serde_json::from_slice::<Value>(line) else { return };
             taken.ended += 1;
@@ -252,15 +277,18 @@ fn tell(path: &str, taken: &ReadParts, note: &mut dyn FnMut(String)) -> bool {
     };
     tell(taken.garbage, "line", "no event of phitap, or damaged".into());
     tell(taken.too_long, "line", "too long for an event".into());
+    let cut = "compressed, and damaged or cut off: what follows is missing";
+    tell(u64::from(taken.damaged), "file", cut.into());
     if let Some(version) = taken.other_version {
         tell(taken.other_versions, "summary", PartError::Version(version).to_string());
     }
     whole
 }
 
-fn number(count: Count) -> String {
-    let about = if count.estimate { "about " } else { "" };
-    format!("{about}{}", crate::output::text::number(count.value))
+/// `about 1,200 patients`.
+fn counted_as(of: Count, one: &str) -> String {
+    let about = if of.estimate { "about " } else { "" };
+    format!("{about}{}", count(of.value, one))
 }
 
 /// Totals of all runs. Packets that two sensors saw count twice.
@@ -308,11 +336,11 @@ fn people(numbers: &Numbers, ends: &RunEnds, out: &mut dyn Write) -> io::Result<
         let KeyNumbers { key_id, patients, findings, records, exposures } = key;
         writeln!(
             out,
-            "{} patients in {}, {} findings, {} records (key {})",
-            number(*patients),
+            "{} in {}, {}, {} (key {})",
+            counted_as(*patients, "patient"),
             count(exposures.len() as u64, "exposure"),
-            number(*findings),
-            number(*records),
+            counted_as(*findings, "finding"),
+            counted_as(*records, "record"),
             foreign(key_id, MAX_KEY)
         )?;
     }

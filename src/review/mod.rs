@@ -15,7 +15,6 @@ pub mod source;
 mod table;
 
 use crate::output::Verdict;
-use crate::output::text::count;
 use crate::time::Timestamp;
 use source::{Filter, ReadError, ReadLosses};
 use std::io::{self, Write};
@@ -56,6 +55,8 @@ pub struct Query {
     pub shape: Shape,
     /// Maximum number of rows.
     pub limit: Option<usize>,
+    /// List the entries of each run, even if several runs saw the same.
+    pub by_run: bool,
     /// Filters.
     pub filter: Filter,
 }
@@ -164,13 +165,6 @@ pub enum ReviewError {
     Write(#[from] io::Error),
 }
 
-impl ReviewError {
-    /// Whether the reader of the answer went away.
-    pub fn is_closed_pipe(&self) -> bool {
-        matches!(self, Self::Write(error) if error.kind() == io::ErrorKind::BrokenPipe)
-    }
-}
-
 /// Answers a request. `now` is the time of day; `note` receives remarks for people.
 ///
 /// # Errors
@@ -194,15 +188,7 @@ pub fn answer(
 /// Reports what could not be read. Returns whether everything could.
 fn report_losses(path: &Path, losses: &ReadLosses, note: &mut dyn FnMut(String)) -> Answer {
     let path = path.display();
-    let mut tell = |n: u64, one: &str, what: &str| {
-        if n > 0 {
-            note(format!("{path}: {}: {what}", count(n, one)));
-        }
-    };
-    tell(losses.garbage, "entry", "no event of phitap, or damaged");
-    tell(losses.too_long, "line", "too long for an event");
-    tell(losses.entries, "entry", "more than can be held; narrow the selection");
-    tell(losses.patients, "patient", "more than can be held; narrow the selection");
+    losses.texts().iter().for_each(|text| note(format!("{path}: {text}")));
     if losses.none() { Answer::Done } else { Answer::Partial }
 }
 

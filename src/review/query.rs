@@ -44,20 +44,31 @@ fn absent_protocols(query: &Query, note: &mut dyn FnMut(String)) -> Result<(), R
     Ok(())
 }
 
-/// A row about something that a run saw.
+/// A row about something that a run saw, or several.
 pub(super) trait RunEntry {
-    /// The results, and the index of the run.
+    /// The results, and the index of the run; of joined entries, that of the one shown.
     fn run(&self) -> (&Results, usize);
+
+    /// Indexes of the other runs that saw it.
+    fn more_runs(&self) -> &[usize] {
+        &[]
+    }
 }
 
-/// The columns that name the run of an entry.
-pub(super) fn run_entry_columns<T: RunEntry>() -> [Column<T>; 2] {
+/// The columns that name the sensors and the runs of an entry. People see the numbers of the runs if there are several.
+pub(super) fn all_runs_columns<T: RunEntry>(runs: &[Run]) -> [Column<T>; 2] {
+    fn all<T: RunEntry>(entry: &T) -> BTreeSet<usize> {
+        entry.more_runs().iter().copied().chain([entry.run().1]).collect()
+    }
+    let numbers: fn(&T) -> Value =
+        |entry| json!(all(entry).into_iter().map(|run| run + 1).collect::<Vec<_>>());
     [
-        hidden("sensor", |entry| {
-            let (results, run) = entry.run();
-            json!(results.runs.get(run).map_or("", |run| &run.sensor))
+        hidden("sensors", |entry| {
+            let (results, _) = entry.run();
+            let runs = all(entry).into_iter().filter_map(|run| results.runs.get(run));
+            json!(runs.map(|run| run.sensor.as_str()).collect::<BTreeSet<_>>())
         }),
-        hidden("run", |entry| json!(entry.run().1 + 1)),
+        if runs.len() > 1 { shown("runs", "Runs", numbers) } else { hidden("runs", numbers) },
     ]
 }
 
@@ -93,6 +104,10 @@ impl RunEntry for ExposureRow<'_> {
     fn run(&self) -> (&Results, usize) {
         (self.results, self.exposure.run)
     }
+
+    fn more_runs(&self) -> &[usize] {
+        &self.exposure.more_runs
+    }
 }
 
 impl HasEvidence for ExposureRow<'_> {
@@ -105,7 +120,7 @@ impl HasEvidence for ExposureRow<'_> {
     }
 }
 
-pub(super) fn exposure_columns<'a>() -> Vec<Column<ExposureRow<'a>>> {
+pub(super) fn exposure_columns<'a>(runs: &[Run]) -> Vec<Column<ExposureRow<'a>>> {
     let mut columns: Vec<Column<ExposureRow<'a>>> = vec![
         shown("severity", "Severity", |r| json!(Severity::of(r.exposure.severity).as_str())),
         shown("score", "Score", |r| json!(r.exposure.severity)),
@@ -132,7 +147,7 @@ pub(super) fn exposure_columns<'a>() -> Vec<Column<ExposureRow<'a>>> {
         hidden("state", |r| json!(r.exposure.state)),
     ];
     columns.extend(evidence_columns());
-    columns.extend(run_entry_columns());
+    columns.extend(all_runs_columns(runs));
     columns.push(shown("id", "Id", |r| json!(r.exposure.id)));
     columns.push(hidden("fingerprint", |r| json!(r.exposure.fingerprint)));
     columns
@@ -149,12 +164,16 @@ impl RunEntry for PatientRow<'_> {
     fn run(&self) -> (&Results, usize) {
         (self.results, self.patient.run)
     }
+
+    fn more_runs(&self) -> &[usize] {
+        &self.patient.more_runs
+    }
 }
 
 /// Kinds whose masks help people to recognise a patient.
 const RECOGNISABLE: [&str; 3] = ["name", "birth_date", "patient_id"];
 
-fn patient_columns<'a>() -> Vec<Column<PatientRow<'a>>> {
+fn patient_columns<'a>(runs: &[Run]) -> Vec<Column<PatientRow<'a>>> {
     let mut columns: Vec<Column<PatientRow<'a>>> = vec![
         shown("patient", "Patient", |r| json!(r.patient.token)),
         shown("first", "First", |r| json!(r.patient.first.to_string())),
@@ -178,7 +197,7 @@ fn patient_columns<'a>() -> Vec<Column<PatientRow<'a>>> {
             json!(r.patient.seen.iter().map(|seen| seen.severity).max().unwrap_or(0))
         }),
     ];
-    columns.extend(run_entry_columns());
+    columns.extend(all_runs_columns(runs));
     columns
 }
 
@@ -188,7 +207,7 @@ fn patients(results: &Results, limit: usize) -> Table {
         patient,
         exposures: exposures_of(results, patient),
     });
-    Table::of(&patient_columns(), rows)
+    Table::of(&patient_columns(&results.runs), rows)
 }
 
 fn exposures_of<'a>(results: &'a Results, patient: &Patient) -> Vec<&'a Exposure> {
@@ -206,9 +225,13 @@ impl RunEntry for ServiceRow<'_> {
     fn run(&self) -> (&Results, usize) {
         (self.results, self.service.run)
     }
+
+    fn more_runs(&self) -> &[usize] {
+        &self.service.more_runs
+    }
 }
 
-fn service_columns<'a>() -> Vec<Column<ServiceRow<'a>>> {
+fn service_columns<'a>(runs: &[Run]) -> Vec<Column<ServiceRow<'a>>> {
     let mut columns: Vec<Column<ServiceRow<'a>>> = vec![
         shown("service", "Service", |r| json!(r.service.server.to_string())),
         shown("protocol", "Protocol", |r| json!(r.service.protocol)),
@@ -228,37 +251,44 @@ fn service_columns<'a>() -> Vec<Column<ServiceRow<'a>>> {
         }),
         hidden("time", |r| json!(r.service.time.to_string())),
     ];
-    columns.extend(run_entry_columns());
+    columns.extend(all_runs_columns(runs));
     columns.push(hidden("id", |r| json!(r.service.id)));
     columns
 }
 
-fn services(results: &Results, limit: usize) -> Table {
+fn services(results: &Results, by_run: bool, limit: usize) -> Table {
+    // Where entries are joined, an exposure may have been seen in another run than its service.
+    let of_run = |run: usize| by_run.then_some(run);
     let mut of_service: HashMap<_, Vec<&Exposure>> = HashMap::new();
     for e in &results.exposures {
-        of_service.entry((e.run, e.server, e.protocol.as_str())).or_default().push(e);
+        of_service.entry((of_run(e.run), e.server, e.protocol.as_str())).or_default().push(e);
     }
     let rows = results.services.iter().take(limit).map(|service| {
-        let exposures = of_service.get(&(service.run, service.server, service.protocol.as_str()));
+        let of = (of_run(service.run), service.server, service.protocol.as_str());
+        let exposures = of_service.get(&of);
         ServiceRow { results, service, exposures: exposures.map_or(&[][..], Vec::as_slice) }
     });
-    Table::of(&service_columns(), rows)
+    Table::of(&service_columns(&results.runs), rows)
 }
 
 impl RunEntry for (&Results, &Asset) {
     fn run(&self) -> (&Results, usize) {
         (self.0, self.1.run)
     }
+
+    fn more_runs(&self) -> &[usize] {
+        &self.1.more_runs
+    }
 }
 
-fn asset_columns<'a>() -> Vec<Column<(&'a Results, &'a Asset)>> {
+fn asset_columns<'a>(runs: &[Run]) -> Vec<Column<(&'a Results, &'a Asset)>> {
     let mut columns: Vec<Column<(&'a Results, &'a Asset)>> = vec![
         shown("address", "Address", |(_, asset)| json!(asset.ip.to_string())),
         shown("role", "Role", |(_, asset)| json!(asset.role)),
         shown("protocol", "Proved by", |(_, asset)| json!(asset.protocol)),
         shown("first", "First seen", |(_, asset)| json!(asset.time.to_string())),
     ];
-    columns.extend(run_entry_columns());
+    columns.extend(all_runs_columns(runs));
     columns.push(hidden("id", |(_, asset)| json!(asset.id)));
     columns
 }
@@ -298,12 +328,29 @@ fn run_columns<'a>() -> [Column<RunRow<'a>>; 14] {
     ]
 }
 
+/// Notes that entries of some runs cannot be joined, because their pseudonyms were made with different keys.
+fn different_keys(query: &Query, runs: &[Run], note: &mut dyn FnMut(String)) {
+    let keys: BTreeSet<&str> =
+        runs.iter().map(|run| run.key_id.as_str()).filter(|id| !id.is_empty()).collect();
+    if keys.len() > 1 {
+        note(format!(
+            "{}: the runs have {} keys, so what they saw of one exposure or patient is listed once for each key; \
+             give every run the same --key-file",
+            query.source.display(),
+            keys.len()
+        ));
+    }
+}
+
 pub(super) fn answer(
     query: &Query,
     out: &mut dyn Write,
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
-    let mut results = source::read(&query.source, &query.filter)?;
+    // A run is listed with what it saw, whatever others saw.
+    let by_run = query.by_run || query.listing == Listing::Runs;
+    let read = if by_run { source::read } else { source::read_joined };
+    let mut results = read(&query.source, &query.filter)?;
     if let Some(run) = query.filter.run.filter(|_| results.runs.is_empty()) {
         let path = query.source.display();
         let text = format!("{path} has no run {run}; see phitap query {path} runs");
@@ -317,13 +364,13 @@ pub(super) fn answer(
     let results = &results;
     let table = match query.listing {
         Listing::Exposures => Table::of(
-            &exposure_columns(),
+            &exposure_columns(&results.runs),
             results.exposures.iter().take(limit).map(|exposure| ExposureRow { results, exposure }),
         ),
         Listing::Patients => patients(results, limit),
-        Listing::Services => services(results, limit),
+        Listing::Services => services(results, by_run, limit),
         Listing::Assets => Table::of(
-            &asset_columns(),
+            &asset_columns(&results.runs),
             results.assets.iter().take(limit).map(|asset| (results, asset)),
         ),
         Listing::Runs => Table::of(
@@ -336,14 +383,17 @@ pub(super) fn answer(
         ),
     };
     table.write(query.shape, out)?;
-    if table.is_empty() && query.source.as_os_str() != "-" {
+    if table.is_empty() && !source::is_stream(&query.source) {
         absent_protocols(query, note)?;
     }
     let answer = report_losses(&query.source, &results.losses, note);
     // No row is no proof: what was not judged may hold one.
     let asked = matches!(query.listing, Listing::Exposures | Listing::Patients);
-    let seen: BTreeSet<usize> = results.exposures.iter().map(|e| e.run).collect();
+    let seen: BTreeSet<usize> = results.exposures.iter().flat_map(Exposure::runs).collect();
     let silent = |at: usize, _: &Run| table.is_empty() || !seen.contains(&at);
+    if asked && !by_run {
+        different_keys(query, &results.runs, note);
+    }
     if asked {
         judged(&query.source, &results.runs, silent, note);
     }

@@ -1,9 +1,10 @@
 //! `phitap report STORE|EVENTS`: the report of finished runs.
 
 use super::judged;
-use super::source::{self, Filter, ReadError, Results, Run};
+use super::source::{self, Exposure, Filter, ReadError, Results, Run};
 use crate::output::Verdict;
 use crate::output::page::{self, Input, PageModel, Patient, Provenance, ShownIdentifier};
+use crate::output::text::count;
 use crate::time::Timestamp;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -18,20 +19,20 @@ const MAX_CAUSES: usize = 12;
 /// Longest cause, characters.
 const MAX_CAUSE: usize = 300;
 
-/// The page, the number of malformed or dropped entries, and problems with captures and runs.
+/// The page, and problems with captures, with runs, and with the source itself.
 ///
 /// # Errors
 /// The source cannot be read, or contains nothing from phitap.
-pub fn report(path: &Path, made: Timestamp) -> Result<(String, u64, Vec<String>), ReadError> {
-    let results = source::read(path, &Filter::default())?;
-    let losses = results.losses;
-    let lost = [losses.garbage, losses.too_long, losses.entries, losses.patients];
+pub fn report(path: &Path, made: Timestamp) -> Result<(String, Vec<String>), ReadError> {
+    let results = source::read_joined(path, &Filter::default())?;
+    let lost = results.losses.texts();
     let inputs = inputs_of(&results);
     let faults = inputs.iter().filter_map(|i| Some(format!("{}: {}", i.name, i.fault()?)));
     let mut faults: Vec<String> = faults.collect();
+    faults.extend(lost.iter().map(|text| format!("{}: {text}", path.display())));
     judged(path, &results.runs, silent(&results), &mut |fault| faults.push(fault));
     let page = page_of(results, &inputs, path, made);
-    Ok((page, lost.into_iter().fold(0, u64::saturating_add), faults))
+    Ok((page, faults))
 }
 
 /// The captures of all runs, with current and recorded hashes.
@@ -59,7 +60,7 @@ fn is_hash(text: &str) -> bool {
 
 /// Selects runs without an exposure and those that did not end: what they did not judge may hold the first one.
 fn silent(results: &Results) -> impl Fn(usize, &Run) -> bool {
-    let seen: BTreeSet<usize> = results.exposures.iter().map(|e| e.run).collect();
+    let seen: BTreeSet<usize> = results.exposures.iter().flat_map(Exposure::runs).collect();
     move |at, run| !run.ended || !seen.contains(&at)
 }
 
@@ -78,7 +79,8 @@ fn causes(run: &Run) -> Vec<String> {
 /// What several runs, or one without a summary, could judge: their verdict together, and one by one.
 fn coverage(runs: &[Run]) -> Value {
     let complete = |run: &&Run| run.ended && verdict(run) == Some(Verdict::Complete.as_str());
-    let nothing = |run: &Run| run.ended && verdict(run).is_some_and(|v| v.starts_with("nothing"));
+    let of_nothing = |of: &str| Verdict::ALL.iter().any(|v| v.as_str() == of && v.is_of_nothing());
+    let nothing = |run: &Run| run.ended && verdict(run).is_some_and(of_nothing);
     let ended = runs.iter().filter(|run| run.ended).count();
     let whole = runs.iter().filter(complete).count();
     let together = match runs.first().and_then(verdict) {
@@ -114,7 +116,7 @@ fn coverage(runs: &[Run]) -> Value {
 }
 
 fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> String {
-    let Results { runs, exposures, patients, services, assets, .. } = results;
+    let Results { runs, exposures, patients, services, assets, losses } = results;
     let revealed =
         runs.iter().any(|run| run.event.pointer("/phi/run/reveal") == Some(&true.into()))
             || patients.iter().any(|p| p.identifiers.iter().any(|i| !i.masked));
@@ -128,12 +130,13 @@ fn page_of(results: Results, inputs: &[Input], path: &Path, made: Timestamp) -> 
         at: made.to_string(),
         source: match runs.len() {
             1 => path.display().to_string(),
-            n if sensors.is_empty() => format!("{}, {n} runs", path.display()),
-            n => format!("{}, {n} runs of {sensors}", path.display()),
+            n if sensors.is_empty() => format!("{}, {}", path.display(), count(n as u64, "run")),
+            n => format!("{}, {} of {sensors}", path.display(), count(n as u64, "run")),
         },
         key: all(|run| &run.key_id),
         rules: all(|run| &run.rules),
     };
+    model.lost(losses.texts());
     let people: BTreeSet<&str> = patients.iter().map(|p| p.token.as_str()).collect();
     model.people(people.len() as u64);
     for patient in &patients {

@@ -3,7 +3,7 @@
 
 use super::table::json_text;
 use crate::output::Verdict;
-use crate::output::text::foreign;
+use crate::output::text::{count, foreign};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -31,9 +31,7 @@ struct RunEnd {
 
 impl RunEnd {
     fn read_nothing(&self) -> bool {
-        [Verdict::NothingRead, Verdict::NothingMatched, Verdict::NothingReadable]
-            .iter()
-            .any(|verdict| verdict.as_str() == self.verdict)
+        Verdict::ALL.iter().any(|of| of.as_str() == self.verdict && of.is_of_nothing())
     }
 
     /// `could not judge everything: 1 input could not be read to the end`.
@@ -128,10 +126,8 @@ impl RunEnds {
         };
         let mut lines: Vec<String> = chosen.iter().take(MAX_SHOWN).map(line).collect();
         if chosen.len() > MAX_SHOWN {
-            lines.push(format!(
-                "{} further runs could not judge everything",
-                chosen.len() - MAX_SHOWN
-            ));
+            let further = count((chosen.len() - MAX_SHOWN) as u64, "further run");
+            lines.push(format!("{further} could not judge everything"));
         }
         lines
     }

@@ -121,6 +121,85 @@ fn a_report_without_an_exposure_is_no_all_clear() {
     }
 }
 
+/// Events that were damaged may have been the first finding: the headline, the coverage block and the facts for the
+/// privacy officer say what is missing.
+#[test]
+fn a_report_of_damaged_events_says_what_is_missing() {
+    let Some(python) = crate::python() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let capture = Path::new(common::ROOT).join("fixtures/captures/hl7-adt-a01.pcap");
+    let capture = capture.display().to_string();
+    let told = common::phitap(["replay", "--quiet", "--format", "json", &capture]);
+    let summary = told.out.lines().last().expect("a summary").to_owned();
+    let (damaged, page) = (at("damaged.json"), at("page.html"));
+    std::fs::write(&damaged, format!("{{\"event\":{{\"act\n{summary}\n")).expect("written");
+    let of = |id: &str| json!({"eval": format!("document.getElementById('{id}').textContent")});
+    let ids = ["headline", "coverage-line", "v-todo", "v-coverage", "v-law"];
+    let mut steps: Vec<Value> = ids.into_iter().map(of).collect();
+    steps.push(json!({"axe": true}));
+    let told = common::phitap(["report", &damaged, "--output", &page]);
+    assert_eq!(told.status, Some(3), "{}", told.err);
+    let Some(told) = browse(&python, &format!("file://{page}"), &json!(steps)) else { return };
+    no_faults(&told);
+    let values = told["values"].as_array().expect("a list");
+    let text = |at: usize| values[at].as_str().expect("a text");
+    assert_eq!(text(0), "No patient data seen in what could be judged");
+    for part in 1..5 {
+        assert!(text(part).contains("1 entry: no event of phitap, or damaged"), "{told:#}");
+        assert!(!text(part).contains("Nothing to do"), "{told:#}");
+    }
+    // With findings the number is a lower bound.
+    let told = common::phitap(["replay", "--quiet", "--format", "json", &capture]);
+    std::fs::write(&damaged, format!("no event\n{}", told.out)).expect("written");
+    let told = common::phitap(["report", &damaged, "--output", &page]);
+    assert_eq!(told.status, Some(3), "{}", told.err);
+    let told = browse(&python, &format!("file://{page}"), &json!(steps)).expect("as before");
+    no_faults(&told);
+    let values = told["values"].as_array().expect("a list");
+    let text = |at: usize| values[at].as_str().expect("a text");
+    assert!(text(0).starts_with("At least 1 patient in cleartext: 1 exposure"), "{told:#}");
+    assert!(
+        text(1).contains("1 entry: no event of phitap") && text(4).contains("there may be more")
+    );
+}
+
+/// The labels of the timeline do not overlap, however short the time and however narrow the window.
+#[test]
+fn the_labels_of_the_timeline_stay_apart() {
+    let Some(python) = crate::python() else { return };
+    let folder = tempfile::tempdir().expect("folder");
+    let captures = Path::new(common::ROOT).join("fixtures/captures");
+    let apart = "(() => {
+        const all = [...document.querySelectorAll('#v-timeline text.axis[text-anchor]')]
+            .filter(e => e.getAttribute('y') > 140).map(e => e.getBoundingClientRect());
+        const sorted = all.sort((a, b) => a.left - b.left);
+        return sorted.length && sorted.every((r, i) => !i || r.left > sorted[i - 1].right);
+    })()";
+    let one = captures.join("hl7-adt-a01.pcap");
+    for capture in [one, common::hospital()] {
+        let page = folder.path().join("page.html");
+        let told = common::phitap([
+            "replay".as_ref(),
+            "--quiet".as_ref(),
+            "--report".as_ref(),
+            page.as_os_str(),
+            capture.as_os_str(),
+        ]);
+        assert_eq!(told.status, Some(0), "{}", told.err);
+        let mut steps = Vec::new();
+        for width in [320, 400, 700, 1280] {
+            steps.push(json!({"size": [width, 800]}));
+            steps.push(json!({"wait": "Math.abs(document.querySelector('#v-timeline svg').clientWidth - Math.max(280, \
+                document.getElementById('main').clientWidth - (innerWidth <= 560 ? 28 : 42))) < 2"}));
+            steps.push(json!({"eval": apart}));
+        }
+        let address = format!("file://{}", page.display());
+        let Some(told) = browse(&python, &address, &json!(steps)) else { return };
+        assert_eq!(told["values"], json!([true, true, true, true]), "{}", capture.display());
+    }
+}
+
 /// A program that follows `capture` and serves its page.
 struct Sensor {
     program: Child,
@@ -171,6 +250,8 @@ fn a_sensor_shows_what_it_finds_while_it_runs() {
         {"axe": true},
         {"eval": "document.getElementById('status').textContent"},
         {"eval": "document.querySelector('details.exposure summary').click()"},
+        {"wait": "document.getElementById('coverage-line').textContent.startsWith('Not judged so far: ')"},
+        {"wait": "document.getElementById('coverage-line').textContent.includes('B missing in streams')"},
         {"wait": "document.querySelector('details.exposure[open] .body').textContent.includes('Evidence (masked)')"},
         {"size": [400, 800]},
         {"eval": "document.documentElement.scrollWidth"},

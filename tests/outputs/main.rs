@@ -261,7 +261,7 @@ fn splunk_gets_each_event_in_its_envelope_and_one_that_it_refuses_holds_up_no_ot
     );
     let (run, lines) = replay(folder.path(), &[output], &["--sensor", "ward-3"]);
     assert_eq!(run.status, Some(0), "{}", run.err);
-    assert!(run.err.contains("1 events were refused for good"), "{}", run.err);
+    assert!(run.err.contains("1 event refused for good"), "{}", run.err);
     let mut taken = Vec::new();
     for got in server.got() {
         assert_eq!(got.path, "/services/collector/event");

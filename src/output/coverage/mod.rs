@@ -37,6 +37,8 @@ closed_set! {
         NoPacket = "no_packet",
         /// `--filter` excluded every packet.
         Filter = "filter",
+        /// No packet was of a conversation over TCP or UDP.
+        NoConversation = "no_conversation",
         /// An input could be read only in part, or not at all.
         Input = "input",
         /// The snap length of the capture cut packets.
@@ -73,6 +75,16 @@ pub struct Shortfall {
     pub text: String,
 }
 
+impl Verdict {
+    /// Whether nothing was judged at all.
+    pub const fn is_of_nothing(self) -> bool {
+        matches!(
+            self,
+            Self::NoConversation | Self::NothingReadable | Self::NothingMatched | Self::NothingRead
+        )
+    }
+}
+
 impl RunSummary {
     /// Whether part of the input could not be read: exit status 3.
     pub fn is_partial(&self) -> bool {
@@ -83,6 +95,7 @@ impl RunSummary {
                 self.verdict(),
                 Verdict::NothingRead | Verdict::NothingMatched | Verdict::NothingReadable
             )
+            || self.saw_no_conversation()
     }
 
     /// Whether there were packets and none was of a link type that is read: exit status 1, as for a
@@ -100,6 +113,8 @@ impl RunSummary {
             Verdict::NothingMatched
         } else if self.packets_decoded == 0 && self.undecoded() > 0 {
             Verdict::NothingReadable
+        } else if self.saw_no_conversation() {
+            Verdict::NoConversation
         } else if !self.shortfalls().is_empty() {
             Verdict::Incomplete
         } else if self.packets_decoded == 0 {
@@ -114,6 +129,16 @@ impl RunSummary {
         self.skip(Skip::Filtered) > 0
             && self.packets_decoded == 0
             && self.undecoded() == 0
+            && self.skip(Skip::Encrypted) == 0
+    }
+
+    /// Whether no packet belonged to a conversation (ARP, ICMP, spanning tree only), as at a mirror port that does not
+    /// carry the traffic. Frames that their link encrypts may hold any.
+    fn saw_no_conversation(&self) -> bool {
+        self.packets_read > 0
+            && self.packets_decoded == 0
+            && self.undecoded() == 0
+            && self.skip(Skip::Filtered) == 0
             && self.skip(Skip::Encrypted) == 0
     }
 
@@ -180,6 +205,11 @@ impl RunSummary {
             let read = count(self.packets_read, "packet");
             let text = format!("--filter left nothing over TCP or UDP of {read}");
             add(Cause::Filter, filtered, None, text);
+        } else if self.saw_no_conversation() {
+            let read = count(self.packets_read, "packet");
+            let remedy = "check that the mirror port carries the traffic of clients and servers";
+            let text = format!("no conversation over TCP or UDP in {read}: {remedy}");
+            add(Cause::NoConversation, self.packets_read, None, text);
         }
         let faulty = self.inputs.iter().filter(|i| i.fault.is_some()).count() as u64;
         let text = format!("{} could not be read to the end", count(faulty, "input"));

@@ -308,6 +308,7 @@ fn service<'a>(s: &'a x::Service, context: &'a Context) -> Event<'a> {
         }),
         phi: Phi {
             service: Some(facts(&s.facts, &s.access, Cut::NONE)),
+            proofs: dicom::proofs(s, context),
             dicom: dicom::of_service(s),
             key_id: &context.key_id,
             ..Phi::default()

@@ -1,8 +1,9 @@
 //! DICOM in events, beside the facts of the service: which clients a service accepts, and operations.
 
 use super::cut::Cut;
-use super::model::{Access, Dicom, End};
+use super::model::{Access, Dicom, End, Proof};
 use crate::exposure as x;
+use crate::output::{Context, community_id_of};
 use std::collections::BTreeMap;
 
 /// Calling titles listed per service, accepted or rejected.
@@ -19,6 +20,17 @@ pub(super) fn access(a: &x::Access) -> Option<Box<Access>> {
             refused_titles: a.refused_titles,
         })
     })
+}
+
+/// The flows that showed which clients a service accepts.
+pub(super) fn proofs<'a>(s: &x::Service, context: &'a Context) -> Vec<Proof<'a>> {
+    let proof = |proof: &x::Proof| Proof {
+        evidence: proof.evidence,
+        community_id: community_id_of(proof.client, proof.server, s.transport.number()),
+        file: context.files.get(usize::from(proof.interface)).map(|file| &**file),
+        until: proof.until.to_string(),
+    };
+    s.proofs.iter().map(proof).collect()
 }
 
 pub(super) fn of_exposure(e: &x::Exposure, cut: Cut) -> Option<Box<Dicom<'_>>> {

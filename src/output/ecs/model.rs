@@ -189,6 +189,8 @@ pub struct Phi<'a> {
     pub marks: Vec<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service: Option<Service<'a>>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub proofs: Vec<Proof<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub exposure: Option<Exposure<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -338,6 +340,16 @@ pub struct Access {
     pub clients: u32,
     pub calling_titles: u32,
     pub refused_titles: u32,
+}
+
+/// A flow that showed a piece of evidence.
+#[derive(Serialize)]
+pub struct Proof<'a> {
+    pub evidence: &'static str,
+    pub community_id: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub file: Option<&'a str>,
+    pub until: String,
 }
 
 #[derive(Serialize)]

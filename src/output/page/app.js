@@ -2,7 +2,7 @@
 
 const PAGE = 200; // Exposures listed at a time.
 const model = { exposures: [], findings: {}, services: [], assets: [], run: null, timeline: null, inputs: [], letters: {}, remedies: [], live: null,
-  shares: {}, hub: null, runs: null, patients: 0, patientsEstimated: false, patientsBounds: null, version: "", made: "", source: "", key: "", rules: "", left: null };
+  shares: {}, hub: null, runs: null, lost: [], patients: 0, patientsEstimated: false, patientsBounds: null, version: "", made: "", source: "", key: "", rules: "", left: null };
 const wanted = { text: "", severity: "", protocol: "", direction: "", state: "", limit: PAGE };
 const byExposure = new Map(), shownRows = new Map(), tables = { services: new Map(), assets: new Map() };
 
@@ -17,7 +17,7 @@ function take(data) {
     for (const e of data[key]) tables[key].set(e.event.id, e);
     model[key] = [...tables[key].values()];
   }
-  for (const key of ["run", "timeline", "inputs", "letters", "remedies", "live", "version", "made", "source", "key", "rules", "left", "patients", "patientsEstimated", "patientsBounds", "until", "shares", "hub", "runs"])
+  for (const key of ["run", "timeline", "inputs", "letters", "remedies", "live", "version", "made", "source", "key", "rules", "left", "patients", "patientsEstimated", "patientsBounds", "until", "shares", "hub", "runs", "lost"])
     if (data[key] !== undefined) model[key] = data[key];
 }
 

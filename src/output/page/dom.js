@@ -24,7 +24,7 @@ function fill(element, of, children) {
 const byId = (id) => document.getElementById(id);
 const sum = (list) => list.reduce((all, n) => all + n, 0);
 const number = (n) => Number(n || 0).toLocaleString("en-US");
-const plural = (one) => (one.endsWith("y") ? one.slice(0, -1) + "ies" : one + (one.endsWith("s") ? "es" : "s"));
+const plural = (one) => (/[^aeou]y$/.test(one) ? one.slice(0, -1) + "ies" : one + (one.endsWith("s") ? "es" : "s"));
 const count = (n, one) => `${number(n)} ${n === 1 ? one : plural(one)}`;
 const ABBREVIATIONS = /\b(cda|dicom|fhir|hl7|id|ip|pacs|ssn|tcp|tls|udp|url)\b/g;
 const words = (slug) => (slug === "ip" ? "IP address" : String(slug || "").replace(/[_-]/g, " ").replace(ABBREVIATIONS, (text) => text.toUpperCase()));

@@ -85,8 +85,12 @@ fn hash(text: &str) -> String {
 
 /// Exposures as a table.
 fn without_scripts(model: &PageModel) -> String {
-    let mut out = String::from(
-        "<p>Scripts are off: this is the list of exposures only.</p><table><thead><tr><th>Severity</th>\
+    let mut out = String::from("<p>Scripts are off: this is the list of exposures only.</p>");
+    for text in model.unread() {
+        out.push_str(&format!("<p>Not judged: {}.</p>", markup(text)));
+    }
+    out.push_str(
+        "<table><thead><tr><th>Severity</th>\
          <th>Client</th><th>Service</th><th>Protocol</th><th>Patients</th><th>Last seen</th></tr></thead><tbody>",
     );
     for event in model.worst().into_iter().take(MAX_STATIC) {

@@ -67,6 +67,8 @@ pub struct PageModel {
     people: Option<u64>,
     /// What several runs, or one without a summary, could judge.
     runs: Option<Value>,
+    /// What of the file that the page is made from could not be read.
+    lost: Vec<String>,
     /// Findings, revisions not counted.
     found: u64,
     /// Counts every change.
@@ -226,6 +228,11 @@ impl PageModel {
         self.runs = Some(coverage);
     }
 
+    /// What of the file that the page is made from could not be read, for people.
+    pub fn lost(&mut self, texts: Vec<String>) {
+        self.lost = texts;
+    }
+
     /// Takes a patient that an earlier run saw with an exposure at `second` since 1970.
     pub fn patient(&mut self, exposure: &str, second: i64, patient: &Patient<'_>) {
         self.count(second, 1);
@@ -299,6 +306,11 @@ impl PageModel {
         true
     }
 
+    /// What of the file that the page is made from could not be read.
+    pub fn unread(&self) -> &[String] {
+        &self.lost
+    }
+
     /// How many findings there were.
     pub const fn found(&self) -> u64 {
         self.found
@@ -340,6 +352,9 @@ impl PageModel {
         }
         if let Some(runs) = &self.runs {
             data.insert("runs".into(), runs.clone());
+        }
+        if !self.lost.is_empty() {
+            data.insert("lost".into(), json!(self.lost));
         }
         if self.left != (0, 0) {
             let left = json!({"exposures": self.left.0, "findings": self.left.1});

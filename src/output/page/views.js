@@ -26,7 +26,8 @@ function headline(m) {
   const estimated = run ? run.patients_estimated : m.patientsEstimated;
   const services = new Set(found.map((x) => x.server)).size;
   const before = old ? `; ${count(old, "exposure")} of earlier runs` : "";
-  if (n) return `${estimated ? "About " : ""}${count(patients, "patient")} in cleartext: ${count(run && run.exposures > n ? run.exposures : n, "exposure")} of ${count(services, "service")}${before}`;
+  const least = m.lost.length ? "At least " : estimated ? "About " : "";
+  if (n) return `${least}${count(patients, "patient")} in cleartext: ${count(run && run.exposures > n ? run.exposures : n, "exposure")} of ${count(services, "service")}${before}`;
   if (m.hub) return (m.hub.sensors_total ? `No patient data seen so far by ${count(m.hub.sensors_total, "sensor")}` : "No sensor has reported yet: nothing can be said") + before;
   if (!run && m.live) return (m.live.packets ? "No patient data seen so far in what was read" : "No packet has come yet: nothing can be said") + before;
   const verdict = judged(m);
@@ -38,12 +39,13 @@ function headline(m) {
 /** The coverage verdict of one or several runs; `unknown` if there is none. */
 function judged(m) {
   const c = m.run && m.run.phi.run.coverage;
-  return c ? (c.interrupted && c.verdict === "complete" ? "incomplete" : c.verdict) : (m.runs && m.runs.verdict) || "unknown";
+  const of = c ? (c.interrupted && c.verdict === "complete" ? "incomplete" : c.verdict) : (m.runs && m.runs.verdict) || "unknown";
+  return m.lost.length && of === "complete" ? "incomplete" : of;
 }
 /** The reasons why not everything was judged, with their remedies, as texts. */
 function causes(m) {
   const c = m.run && m.run.phi.run.coverage;
-  return c ? (c.unjudged || []).map((u) => u.text) : (m.runs && m.runs.causes) || [];
+  return [...m.lost, ...(c ? (c.unjudged || []).map((u) => u.text) : (m.runs && m.runs.causes) || [])];
 }
 function coverageOfRuns({ total, unended, incomplete, causes }) {
   if (!total) return "It is not known which runs this is from, and how much they judged.";
@@ -52,14 +54,30 @@ function coverageOfRuns({ total, unended, incomplete, causes }) {
   const parts = [of(unended, "did not end: how much was not judged is not known"), of(incomplete, "could not judge everything")].filter(Boolean).join("; ");
   return causes.length ? `${parts}: ${causes.join("; ")}.` : `${parts}.`;
 }
+/** What the file that this page is made from lacks. */
+const lostLine = (m) => (m.lost.length ? `Not judged, as the file that this is made from is not whole: ${m.lost.join("; ")}.` : "");
 function coverageLine(m) {
+  return [lostLine(m), coverageOfTraffic(m)].filter(Boolean).join(" ");
+}
+function coverageOfTraffic(m) {
   const c = m.run && m.run.phi.run.coverage;
+  if (!c && m.live && !m.hub) return coverageSoFar(m.live);
   if (!c) return m.runs ? coverageOfRuns(m.runs) : "";
   const stopped = c.interrupted ? ` The run was interrupted${c.interrupted_at ? ` at ${share(c.interrupted_at)} of the input` : ""}.` : "";
-  if (c.verdict === "complete") return `Everything in cleartext was read.${stopped}`;
+  if (c.verdict === "complete") return `${m.lost.length ? "The run itself read everything in cleartext." : "Everything in cleartext was read."}${stopped}`;
   if (!(c.unjudged || []).length) return `${sentence(words(c.verdict))}.${stopped}`;
   const much = [c.unjudged_ratio && `${share(c.unjudged_ratio)} of the payload`, c.unjudged_flows && count(c.unjudged_flows, "flow")].filter(Boolean).join(", ");
-  return `Not judged: ${[much, causes(m).join("; ")].filter(Boolean).join(": ")}.${stopped}`;
+  return `Not judged: ${[much, c.unjudged.map((u) => u.text).join("; ")].filter(Boolean).join(": ")}.${stopped}`;
+}
+function coverageSoFar(live) {
+  if (!live.packets) return "";
+  const of = (name, text) => (live.losses[name] ? text(live.losses[name]) : "");
+  const texts = [
+    of("Packets lost", (n) => `${count(n, "packet")} lost`), of("Packets cut", (n) => `${count(n, "packet")} cut by the snap length`),
+    of("Bytes missing", (n) => `${bytes(n)} missing in streams`), of("Flows unrecognised", (n) => `${count(n, "flow")} of no known protocol`),
+    of("Flows given up", (n) => `${count(n, "flow")} given up`),
+  ].filter(Boolean);
+  return texts.length ? `Not judged so far: ${texts.join("; ")}.` : "Everything in cleartext was read so far.";
 }
 function overview(m) {
   const run = m.run && m.run.phi.run, xs = m.exposures;
@@ -70,7 +88,7 @@ function overview(m) {
   return [
     h("ul", { class: "chips", "aria-label": "Exposures by severity" }, graded.map(([s, n]) => h("li", {}, h("span", { class: `badge ${s}` }, `${number(n)} ${s}`)))),
     h("dl", { class: "tiles" },
-      tile(old ? "Patients of this run" : "Patients", (estimated ? "about " : "") + number(patients), bounds(patients, estimated, run ? run.patients_bounds : m.patientsBounds)),
+      tile(old ? "Patients of this run" : "Patients", (estimated ? "about " : "") + number(patients), m.lost.length ? "or more: part of the file is missing" : bounds(patients, estimated, run ? run.patients_bounds : m.patientsBounds)),
       tile("Exposures", number(xs.length), old ? `${number(old)} of earlier runs` : "a client and a service each"),
       tile("Exposed services", number(new Set(xs.map((x) => x.server)).size), `${count(new Set(xs.map((x) => x.client)).size, "client")}`),
       tile("Records", number(sum(xs.map((x) => x.records))), "messages, objects, rows"),
@@ -106,6 +124,8 @@ function timeline(m, width) {
   const step = w / t.counts.length, at = (i) => new Date((t.start + i * t.width) * 1000).toISOString();
   const y = (n) => (height - bottom) * (1 - n / most) + 6;
   const marks = Math.max(2, Math.min(6, Math.floor(w / 150)));
+  // Each place has one label, however few there are.
+  const places = [...new Set(Array.from({ length: marks + 1 }, (_, k) => Math.round((t.counts.length * k) / marks)))];
   const long = t.counts.length * t.width > 86400;
   const short = t.counts.length * t.width < 1800;
   const label = (i) => (long ? time(at(i)).slice(5, 16) : time(at(i), false).slice(0, short ? 8 : 5));
@@ -116,8 +136,7 @@ function timeline(m, width) {
       (f !== 0.5 || most > 1) && s("text", { class: "axis", x: left - 6, y: y(most * f) + 4, "text-anchor": "end" }, number(Math.round(most * f)))]),
     t.counts.map((n, i) => n > 0 && s("rect", { class: "bar", x: left + i * step, y: y(n), width: Math.max(1, step - (step > 4 ? 1 : 0)), height: Math.max(1, y(0) - y(n)) },
       s("title", {}, `${time(at(i))}: ${count(n, "finding")} in ${duration(t.width)}`))),
-    Array.from({ length: marks + 1 }, (_, k) => { const i = Math.round((t.counts.length * k) / marks);
-      return s("text", { class: "axis", x: left + i * step, y: height + 4, "text-anchor": k === 0 ? "start" : k === marks ? "end" : "middle" }, label(i)); })),
+    places.map((i) => s("text", { class: "axis", x: left + i * step, y: height + 4, "text-anchor": i === 0 ? "start" : i === t.counts.length ? "end" : "middle" }, label(i)))),
   h("figcaption", { class: "soft" }, what));
 }
 
@@ -210,7 +229,7 @@ function exposureBody(x, m) {
       ["State", x.state], ["Exposure", h("code", {}, x.id)], ["Community ID of the first flow", e.network.community_id && h("code", {}, e.network.community_id)],
       ["Packets", ev && [h("span", {}, `${ev.file}, packets ${number(ev.first_packet)} to ${number(ev.last_packet)}${ev.last_file ? ` of ${ev.last_file}` : ""} `), h("code", {}, `frame.number == ${ev.first_packet}`)]],
     ]),
-    found.length ? [h("h3", {}, "Evidence (masked)"), table(`${number(found.length)} of ${number(x.findings)} findings; values are masked, pseudonyms are made with the key of the run`, ["Time", "Patient", "Operation", "Identifiers", "Packets"], found.map((f) => [
+    found.length ? [h("h3", {}, "Evidence (masked)"), table(`${number(found.length)} of ${count(x.findings, "finding")}; values are masked, pseudonyms are made with the key of the run`, ["Time", "Patient", "Operation", "Identifiers", "Packets"], found.map((f) => [
       time(f.time), h("code", {}, f.patient), f.operation || "", h("ul", { class: "plain" }, f.identifiers.map((i) => h("li", {}, `${words(i.kind)} `, i.value && h("code", {}, i.value), i.field && h("span", { class: "soft" }, ` ${i.field}`)))),
       f.first ? h("code", {}, f.first === f.last ? `frame.number == ${f.first}` : `frame.number >= ${f.first} && frame.number <= ${f.last}`) : ""]))] : "",
   ];
@@ -242,7 +261,7 @@ function sensors(m) {
   const rows = hub.sensors.map((s) => [s.name || "(no name)", [state(s), s.problems.length ? h("span", { class: "soft" }, s.problems.map(words).join(", ")) : ""], time(s.last_message), s.live ? (Math.abs(s.behind_seconds) < 2 ? "" : s.behind_seconds < 0 ? `${duration(-s.behind_seconds)} ahead` : duration(s.behind_seconds)) : "",
     s.live ? number(s.packets) : "", s.live ? number(s.lost_packets) : "", s.rules ? h("code", {}, s.rules.slice(0, 12)) : "", s.key_id ? h("code", {}, s.key_id) : "", s.version]);
   const left = hub.sensors_total - hub.sensors.length, passed = Object.entries(hub.messages).filter(([k, n]) => k !== "taken" && n);
-  const stream = hub.stream_full || (hub.missed ? `${count(hub.missed, "message")} were removed by the broker before this hub read them, and are in no number.` : "");
+  const stream = hub.stream_full || (hub.missed ? `${count(hub.missed, "message")} ${hub.missed === 1 ? "was" : "were"} removed by the broker unread, and counted nowhere.` : "");
   return [
     hub.connected ? "" : h("p", { class: "note" }, "The broker is away: what is shown is as old as the last messages."),
     stream ? h("p", { class: "note" }, stream) : "",
@@ -269,7 +288,7 @@ function coverage(m) {
   const opaque = {};
   for (const of of Object.values(run.streams.opaque || {})) for (const [reason, n] of Object.entries(of)) opaque[reason] = (opaque[reason] || 0) + n;
   return [
-    h("p", { class: c.verdict === "complete" ? "" : "note" }, coverageLine(m)),
+    h("p", { class: judged(m) === "complete" ? "" : "note" }, coverageLine(m)),
     (c.unjudged || []).length ? table("What could not be judged, and why", ["Cause", "#Count", "#Bytes", "What it means"], c.unjudged.map((u) => [sentence(words(u.cause)), number(u.count), u.bytes === undefined ? "" : bytes(u.bytes), u.text])) : "",
     h("h3", {}, "Packets and flows"),
     facts([
@@ -286,7 +305,7 @@ function coverage(m) {
 function coverageByRun(m) {
   const rows = m.runs.list.map((r) => [String(r.run), r.sensor, r.ended ? words(r.verdict) || "not known" : "did not end: not known", r.ratio ? share(r.ratio) : "", r.causes.join("; ")]);
   return [
-    h("p", { class: judged(m) === "complete" ? "" : "note" }, coverageOfRuns(m.runs)),
+    h("p", { class: judged(m) === "complete" ? "" : "note" }, coverageLine(m)),
     table("What each run could judge", ["Run", "Sensor", "Verdict", "#Payload not judged", "Why, and what to do"], rows),
     rows.length < m.runs.total ? h("p", { class: "soft" }, `The first ${number(rows.length)} of ${number(m.runs.total)} runs are listed.`) : "",
     h("p", { class: "soft" }, "Encrypted traffic cannot be read on the wire, so it is not judged. A flow without a finding is no proof that it held no patient data."),
@@ -334,7 +353,7 @@ function law(m) {
     ["What was observed", !xs.length ? none(m) : `Exposure observed: data of ${many} could be read on the network, unencrypted, in ${count(xs.length, "exposure")}.`, "HIPAA 164.404(c)(1)(A), GDPR 33(3)(a), NIS2 23(4)"],
     ["When it was observed", when, "HIPAA 164.404(c)(1)(A), NIS2 23(4)(b)"],
     ["When it became known", blank("date of discovery; it starts the periods below"), "HIPAA 164.404(a)(2), GDPR 33(1), NIS2 23(4)(a)"],
-    ["How many people", many, "HIPAA 164.406(a), 164.408(b) (500 or more), GDPR 33(3)(a)"],
+    ["How many people", judged(m) === "complete" || m.live ? many : `${many}; part of the traffic was not judged, so there may be more`, "HIPAA 164.406(a), 164.408(b) (500 or more), GDPR 33(3)(a)"],
     ["How many records", `${number(sum(xs.map((x) => x.records)))} (messages, objects, rows)`, "GDPR 33(3)(a)"],
     ["Which kinds of data", `${kindsText}${health ? "; with data about health" : ""}`, "HIPAA 164.404(c)(1)(B), 164.402(2)(i), GDPR 33(3)(a), 9(1)"],
     ["Who could receive it", whom, "HIPAA 164.402(2)(ii)"],

@@ -6,6 +6,7 @@ use crate::output::clock::stopwatch;
 use crate::output::health::Backlog;
 use crate::output::metrics::Metrics;
 use crate::output::spool::{Mover, Pressure, Record, Spool};
+use crate::output::text::count;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +33,7 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(10);
 
 /// Events that reached no receiver.
 #[derive(Debug, thiserror::Error)]
-#[error("output {output}: {events} events could not be delivered{}", because(.fault.as_deref()))]
+#[error("output {output}: {} could not be delivered{}", count(*.events, "event"), because(.fault.as_deref()))]
 pub struct DeliveryError {
     /// The output.
     pub output: &'static str,
@@ -162,8 +163,10 @@ impl Delivery {
         if kept > 0 {
             let why = fault.as_ref().map(|fault| format!(" ({fault})")).unwrap_or_default();
             (self.warn)(&format!(
-                "output {}: {kept} events wait in the spool for the next run{why}",
-                self.output
+                "output {}: {} {} in the spool for the next run{why}",
+                self.output,
+                count(kept, "event"),
+                if kept == 1 { "waits" } else { "wait" }
             ));
         }
         match lost {
@@ -210,13 +213,14 @@ impl Pump {
     fn hand_over(&mut self, mut batch: Vec<Record>) -> bool {
         while !batch.is_empty() {
             let Outcome { fates, fault } = self.sink.deliver(&batch);
-            let count = |fate| fates.iter().filter(|&&of| of == fate).count() as u64;
-            let (taken, refused) = (count(Fate::Taken), count(Fate::Refused));
+            let of = |fate| fates.iter().filter(|&&of| of == fate).count() as u64;
+            let (taken, refused) = (of(Fate::Taken), of(Fate::Refused));
             self.of.metrics.sensor().delivered(self.of.output, taken);
             self.of.spool.dropped("refused", refused);
             if refused > 0 && !self.failing {
                 let why = fault.as_deref().unwrap_or("no reason given");
-                self.warn(&format!("{refused} events were refused for good: {why}"));
+                let events = count(refused, "event");
+                self.warn(&format!("{events} refused for good: {why}"));
             }
             let mut fate = fates.iter();
             batch.retain(|_| fate.next().is_none_or(|fate| *fate == Fate::Again));

@@ -19,6 +19,7 @@ pub use schema::{MAGIC, STORE_OF_HUB, STORE_OF_RUN, open_to_read};
 use super::clock::{stopwatch, wall_clock};
 use super::metrics::Metrics;
 use super::summary::Overview;
+use super::text::count;
 use super::{Context, Output, RunSummary, ecs};
 use crate::config::{Keep, StoreSettings};
 use crate::exposure::{Event, PatientObservation};
@@ -187,7 +188,8 @@ impl Output for Store {
         if self.failing {
             let lost = self.batch.len() as u64;
             self.metrics.events_dropped(NAME, REASON, lost);
-            (self.warn)(&format!("{}: {lost} entries could not be written", self.path.display()));
+            let (path, lost) = (self.path.display(), count(lost, "entry"));
+            (self.warn)(&format!("{path}: {lost} could not be written"));
             return Ok(());
         }
         let pruned = keep::prune(&mut self.connection, &self.keep, now());

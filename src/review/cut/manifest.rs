@@ -1,6 +1,6 @@
 //! The manifest of a cut: what came from which captures, with the hashes that prove it.
 
-use super::selector::Selectors;
+use super::selector::{Proof, Selectors};
 use super::{CutError, WrittenFile};
 use crate::review::Cut;
 use crate::review::source::Results;
@@ -91,6 +91,14 @@ impl Manifest {
                 })
             })
             .collect();
+        let proof = |proof: &Proof| {
+            json!({
+                "service": proof.service,
+                "evidence": proof.evidence,
+                "community_id": proof.community_id,
+                "until": proof.until.to_string(),
+            })
+        };
         let name = cut.output.file_name().map(|name| name.to_string_lossy().into_owned());
         Self(json!({
             "tool": "phitap",
@@ -107,6 +115,7 @@ impl Manifest {
                 "pcapng_sha256": plain.0,
             },
             "events": picks.events(),
+            "proofs": picks.proofs().iter().map(proof).collect::<Vec<_>>(),
             "patients": cut.filter.tokens,
             "flows": cut.flows,
             "since": cut.filter.since.map(|time| time.to_string()),

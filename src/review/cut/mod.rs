@@ -1,7 +1,8 @@
 //! `phitap cut`: extracts the packets of exposures, flows, services, patients or times from their captures, as
 //! self-contained evidence: a pcapng with the ids of events as comments, and a manifest of hashes.
 //!
-//! For an exposure, everything between its client and its service is cut, so that it can be replayed; of a service that
+//! For an exposure, everything between its client and its service is cut, so that it can be replayed, and so are the
+//! flows that showed whom the service answers, up to that moment; of a service that
 //! announces its files at other ports (FTP, TFTP) everything between the two hosts, but what belongs to other services
 //! that were recognised. For a service, all its flows are cut. For a patient, only the packets of the patient's records
 //! are cut, so that no other people's data is passed on.
@@ -15,7 +16,7 @@ mod tests;
 
 use super::source::{self, Filter, Results};
 use super::{Answer, Cut, ReviewError, report_losses};
-use crate::capture::{Batch, Packet, Source as _, Status, Timeline};
+use crate::capture::{Batch, Packet, STDIN_NAME, Source as _, Status, Timeline};
 use crate::decode::{Decoder, FlowKey, Outcome};
 use crate::output::pcapng::Writer;
 use crate::output::text::count;
@@ -53,6 +54,11 @@ pub enum CutError {
         /// The system's error.
         source: io::Error,
     },
+    /// A capture was no file.
+    #[error(
+        "{0} is no file: the packets came through a pipe and are gone; save the capture as a file, and replay that"
+    )]
+    Stream(String),
     /// A capture has changed.
     #[error(
         "{path} has changed since it was read: its SHA-256 is {found}, and was {known}; cut from the file \
@@ -92,8 +98,8 @@ pub(super) fn answer(
     let picks = Selectors::of(&results, cut, &other_services(cut, &results)?)?;
     if picks.is_proven_elsewhere(&results) {
         note(
-            "a service counts as open to anyone, which other clients may have shown: replayed alone, an exposure may \
-             be less severe; --server and --port cut all flows of a service"
+            "a service counts as open to anyone, and these results do not name the flows that showed it: replayed alone, \
+             an exposure may be less severe; --server and --port cut all flows of a service"
                 .into(),
         );
     }
@@ -122,6 +128,13 @@ pub(super) fn answer(
         ));
         worst = Answer::Partial;
     }
+    if counts.proofs > 0 {
+        note(format!(
+            "{} of other clients included: they showed whom the service answers, which makes the severity (\"proofs\" in \
+             the manifest)",
+            count(counts.proofs, "packet")
+        ));
+    }
     let manifest = Manifest::new(cut, &results, &picks, &sources, &counts.packets, &sealed, &plain);
     let path = manifest.write(&cut.output)?;
     writeln!(
@@ -142,7 +155,7 @@ fn other_services(cut: &Cut, results: &Results) -> Result<BTreeSet<SocketAddr>, 
     if !results.exposures.iter().any(|e| announces_flows(&e.protocol)) {
         return Ok(found);
     }
-    let all = match cut.source.as_os_str() == "-" {
+    let all = match source::is_stream(&cut.source) {
         true => None,
         false => Some(source::read(&cut.source, &Filter { patients: 0, ..Filter::default() })?),
     };
@@ -160,6 +173,8 @@ struct CutCounters {
     packets: Vec<u64>,
     /// Fragments that found no room.
     fragments: u64,
+    /// Packets that are there only for what they show of a service.
+    proofs: u64,
 }
 
 /// SHA-256 and size of a written file.
@@ -225,6 +240,11 @@ fn verified(
     for name in picks.files() {
         let path = place(name, cut.captures.as_deref());
         let gone = |source| CutError::Gone { path: path.clone(), source };
+        // Opening a pipe would wait for a writer.
+        let piped = name == STDIN_NAME && cut.captures.is_none();
+        if piped || std::fs::metadata(&path).is_ok_and(|of| !of.is_file() && !of.is_dir()) {
+            return Err(CutError::Stream(name.to_owned()));
+        }
         let mut file = File::open(&path).map_err(gone)?;
         let mut hashed = Hashed::new(io::sink());
         io::copy(&mut file, &mut hashed).map_err(gone)?;
@@ -321,7 +341,9 @@ fn packets(
     let fail = |source| CutError::Write { path: cut.output.clone(), source };
     let fragments = Fragments::of(sources, picks)?;
     let mut writer = Writer::begin(to).map_err(fail)?;
-    let mut counts = CutCounters { packets: vec![0; sources.len()], fragments: fragments.left_out };
+    let mut counts =
+        CutCounters { packets: vec![0; sources.len()], fragments: fragments.left_out, proofs: 0 };
+    let events = picks.events();
     let mut decoder = fragments::decoder();
     let mut decisions: HashMap<FlowKey, Vec<usize>> = HashMap::new();
     each_packet(sources, |at, packet, bytes| {
@@ -352,6 +374,7 @@ fn packets(
             ids.truncate(MAX_IDS);
             writer.packet(&of.name, packet, bytes, &ids).map_err(fail)?;
             *taken += 1;
+            counts.proofs += u64::from(!ids.iter().any(|id| events.contains(id)));
         }
         Ok(())
     })?;

@@ -6,10 +6,14 @@ use crate::decode::{FlowKey, Transport};
 use crate::output::community_id_of;
 use crate::protocol::announces_flows;
 use crate::review::Cut;
-use crate::review::source::{Evidence, Exposure, Filter, Results};
+use crate::review::source::{Evidence, Exposure, Filter, Results, Service, time};
 use crate::time::Timestamp;
-use std::collections::BTreeSet;
+use serde_json::Value;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, SocketAddr};
+
+/// Proofs taken of one service.
+const MAX_PROOFS: usize = 16;
 
 /// Selects part of a run's captures.
 struct Selector {
@@ -21,8 +25,22 @@ struct Selector {
     flows: BTreeSet<String>,
     /// Only packets of records in these captures; all packets of the flows if none.
     records: Option<Evidence>,
+    /// Only packets until this time.
+    until: Option<Timestamp>,
     /// The event id of the packets.
     id: String,
+}
+
+/// A flow of another client that showed whom a service answers.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Proof {
+    /// `event.id` of the service.
+    pub service: String,
+    /// What the flow showed.
+    pub evidence: String,
+    pub community_id: String,
+    file: String,
+    pub until: Timestamp,
 }
 
 /// A service, and one of its clients or all.
@@ -66,6 +84,7 @@ impl Pair {
 /// All selectors of a request.
 pub(super) struct Selectors {
     all: Vec<Selector>,
+    proofs: BTreeSet<Proof>,
     since: Option<Timestamp>,
     until: Option<Timestamp>,
 }
@@ -79,6 +98,7 @@ impl Selectors {
     ) -> Result<Self, CutError> {
         let filter: &Filter = &cut.filter;
         let mut all = Vec::new();
+        let mut proofs = BTreeSet::new();
         let flows: BTreeSet<String> = cut.flows.iter().cloned().collect();
         if !filter.tokens.is_empty() {
             of_patients(results, &flows, other_services, &mut all);
@@ -92,11 +112,17 @@ impl Selectors {
                     pair: Some(Pair::of(e, other_services)),
                     flows: flows.clone(),
                     records: None,
+                    until: None,
                     id: e.id.clone(),
                 });
             }
             if !all.is_empty() && filter.asks_of_services() {
                 of_services(results, &flows, &mut all);
+            } else if flows.is_empty() {
+                let services = by_address(results);
+                let of = results.exposures.iter().flat_map(|e| proofs_of(&services, e));
+                proofs = of.collect();
+                all.extend(proofs.iter().map(Proof::selector));
             }
             if all.is_empty() && !flows.is_empty() {
                 let files = results.runs.iter().flat_map(|run| run.files.iter().cloned());
@@ -107,6 +133,7 @@ impl Selectors {
                     pair: None,
                     flows,
                     records: None,
+                    until: None,
                     id,
                 });
             }
@@ -114,10 +141,11 @@ impl Selectors {
         if all.iter().all(|pick| pick.files.is_empty()) {
             return Err(CutError::Nothing("nothing selected has packets in a capture"));
         }
-        Ok(Self { all, since: filter.since, until: filter.until })
+        Ok(Self { all, proofs, since: filter.since, until: filter.until })
     }
 
-    /// Whether the flows of one client were picked where a service answers anyone, which others may have shown.
+    /// Whether the flows of one client were picked where a service answers anyone, which flows that are not known may
+    /// have shown: the results are of an older version.
     pub fn is_proven_elsewhere(&self, results: &Results) -> bool {
         let alone = |e: &Exposure| {
             let of = |pick: &Selector| {
@@ -130,7 +158,14 @@ impl Selectors {
         let clients = |e: &Exposure| e.event.pointer("/phi/service/access/clients")?.as_u64();
         let whole = self.all.iter().all(|pick| pick.records.is_none());
         let shared = |e: &Exposure| clients(e).is_some_and(|n| n > 1);
-        whole && results.exposures.iter().any(|e| e.open && shared(e) && alone(e))
+        let services = by_address(results);
+        let unproven = |e: &Exposure| proofs_of(&services, e).is_empty();
+        whole && results.exposures.iter().any(|e| e.open && shared(e) && alone(e) && unproven(e))
+    }
+
+    /// The flows that were picked because they showed whom a service answers.
+    pub const fn proofs(&self) -> &BTreeSet<Proof> {
+        &self.proofs
     }
 
     /// The captures, each once.
@@ -140,7 +175,8 @@ impl Selectors {
 
     /// The selected events.
     pub fn events(&self) -> BTreeSet<&str> {
-        self.all.iter().map(|pick| pick.id.as_str()).collect()
+        let of = self.all.iter().filter(|pick| pick.until.is_none());
+        of.map(|pick| pick.id.as_str()).collect()
     }
 
     /// Indexes of the selectors that match a flow of a capture.
@@ -164,7 +200,9 @@ impl Selectors {
         if out_of_time {
             return Vec::new();
         }
-        let of = places.iter().filter_map(|at| self.all.get(*at)).filter(|pick| {
+        let of = places.iter().filter_map(|at| self.all.get(*at));
+        let of = of.filter(|pick| pick.until.is_none_or(|until| packet.time <= until));
+        let of = of.filter(|pick| {
             pick.records.as_ref().is_none_or(|span| {
                 !payload
                     || span.file != span.last_file
@@ -173,6 +211,58 @@ impl Selectors {
         });
         of.map(|pick| pick.id.as_str()).collect()
     }
+}
+
+impl Proof {
+    fn selector(&self) -> Selector {
+        Selector {
+            files: vec![self.file.clone()],
+            pair: None,
+            flows: [self.community_id.clone()].into(),
+            records: None,
+            until: Some(self.until),
+            id: self.service.clone(),
+        }
+    }
+}
+
+/// Services by run and address.
+type ServicesByAddress<'a> = HashMap<(usize, SocketAddr), Vec<&'a Service>>;
+
+fn by_address(results: &Results) -> ServicesByAddress<'_> {
+    let mut all = ServicesByAddress::new();
+    for service in &results.services {
+        all.entry((service.run, service.server)).or_default().push(service);
+    }
+    all
+}
+
+/// The flows that showed whom the service of an exposure answers: without them, it would be another exposure. Those of
+/// its own client are among them.
+fn proofs_of(services: &ServicesByAddress<'_>, e: &Exposure) -> Vec<Proof> {
+    if e.event.pointer("/phi/service/access").is_none() {
+        return Vec::new();
+    }
+    let is_it = |s: &&&Service| s.protocol == e.protocol && s.transport == e.transport;
+    let at_address = services.get(&(e.run, e.server));
+    let mut found = Vec::new();
+    for service in at_address.into_iter().flatten().filter(is_it) {
+        let list = service.event.pointer("/phi/proofs").and_then(Value::as_array);
+        for proof in list.into_iter().flatten().take(MAX_PROOFS) {
+            let text = |name: &str| proof[name].as_str().map(str::to_owned);
+            let (Some(evidence), Some(community_id), Some(file), Some(until)) = (
+                text("evidence"),
+                text("community_id"),
+                text("file"),
+                proof["until"].as_str().and_then(time),
+            ) else {
+                continue;
+            };
+            let service = service.id.clone();
+            found.push(Proof { service, evidence, community_id, file, until });
+        }
+    }
+    found
 }
 
 /// Adds selectors for all flows of the exposed services: those without a finding may have shown that a service is open.
@@ -190,6 +280,7 @@ fn of_services(results: &Results, flows: &BTreeSet<String>, all: &mut Vec<Select
             }),
             flows: flows.clone(),
             records: None,
+            until: None,
             id: service.id.clone(),
         });
     }
@@ -220,6 +311,7 @@ fn of_patients(
                     [seen.community_id.clone()].into()
                 },
                 records: Some(evidence.clone()),
+                until: None,
                 id: seen.id.clone(),
             });
         }

@@ -1,7 +1,7 @@
 //! The part of an event (`schema/event.schema.json`) that the model needs. Missing or invalid
 //! fields make a line malformed and never cause a panic.
 
-use super::model::{Asset, Evidence, Exposure, Identifier, Service};
+use super::model::{Asset, Evidence, Exposure, Identifier, People, Service};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde_json::Value;
@@ -225,6 +225,9 @@ pub(super) fn exposure(line: Line, run: usize, event: Value) -> Option<Exposure>
     let exact = (detail.patients, detail.patients);
     Some(Exposure {
         run,
+        more_runs: Vec::new(),
+        row: 0,
+        people: People::default(),
         id: line.event.id,
         fingerprint: detail.fingerprint,
         severity: line.event.severity.min(100),
@@ -257,6 +260,7 @@ pub(super) fn service(line: Line, run: usize, event: Value) -> Option<Service> {
     let facts = line.phi.service?;
     Some(Service {
         run,
+        more_runs: Vec::new(),
         time: time(&line.timestamp)?,
         id: line.event.id,
         server: line.server?.socket(),
@@ -272,6 +276,7 @@ pub(super) fn service(line: Line, run: usize, event: Value) -> Option<Service> {
 pub(super) fn asset(line: Line, run: usize, event: Value) -> Option<Asset> {
     Some(Asset {
         run,
+        more_runs: Vec::new(),
         time: time(&line.timestamp)?,
         id: line.event.id,
         ip: *line.host.ip.first()?,

@@ -3,7 +3,9 @@
 
 use crate::capture::is_capture;
 use flate2::bufread::MultiGzDecoder;
-use std::io::{self, BufRead, BufReader, Cursor, Read as _};
+use std::cell::Cell;
+use std::io::{self, BufRead, BufReader, Cursor, Read};
+use std::rc::Rc;
 
 /// Bytes inspected at the beginning; longer than any signature that is recognised.
 const HEAD: u64 = 512;
@@ -14,6 +16,30 @@ pub(in crate::review) struct Input<'a> {
     pub lines: Box<dyn BufRead + 'a>,
     /// See [`remedy`].
     pub remedy: &'static str,
+    /// Compressed input turned out to be damaged or cut off: what follows is missing.
+    damaged: Rc<Cell<bool>>,
+}
+
+/// Ends where compressed data is damaged or cut off.
+struct Salvaged<R> {
+    input: R,
+    damaged: Rc<Cell<bool>>,
+}
+
+impl<R: Read> Read for Salvaged<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        use io::ErrorKind::{InvalidData, InvalidInput, UnexpectedEof};
+        if self.damaged.get() {
+            return Ok(0);
+        }
+        match self.input.read(out) {
+            Err(error) if matches!(error.kind(), InvalidData | InvalidInput | UnexpectedEof) => {
+                self.damaged.set(true);
+                Ok(0)
+            }
+            read => read,
+        }
+    }
 }
 
 impl<'a> Input<'a> {
@@ -24,11 +50,18 @@ impl<'a> Input<'a> {
     pub fn new(input: impl BufRead + 'a) -> io::Result<Self> {
         let (head, input) = peek(input)?;
         if head.get_ref().starts_with(&[0x1f, 0x8b, 0x08]) {
-            let unpacked = BufReader::new(MultiGzDecoder::new(head.chain(input)));
-            let (head, unpacked) = peek(unpacked)?;
-            return Ok(Self::plain(head, unpacked));
+            let damaged = Rc::new(Cell::new(false));
+            let input = MultiGzDecoder::new(head.chain(input));
+            let input = Salvaged { input, damaged: Rc::clone(&damaged) };
+            let (head, unpacked) = peek(BufReader::new(input))?;
+            return Ok(Self { damaged, ..Self::plain(head, unpacked) });
         }
         Ok(Self::plain(head, input))
+    }
+
+    /// Whether compressed input was damaged or cut off, as far as it has been read.
+    pub fn is_damaged(&self) -> bool {
+        self.damaged.get()
     }
 
     fn plain(mut head: Cursor<Vec<u8>>, input: impl BufRead + 'a) -> Self {
@@ -37,7 +70,7 @@ impl<'a> Input<'a> {
         if head.get_ref().starts_with(b"\xef\xbb\xbf") {
             head.set_position(3);
         }
-        Self { lines: Box::new(head.chain(input)), remedy }
+        Self { lines: Box::new(head.chain(input)), remedy, damaged: Rc::default() }
     }
 }
 
@@ -51,6 +84,9 @@ fn peek<R: BufRead>(mut input: R) -> io::Result<(Cursor<Vec<u8>>, R)> {
 fn remedy(head: &[u8]) -> &'static str {
     let holds = |part: &[u8]| memchr::memmem::find(head, part).is_some();
     match head {
+        _ if head.starts_with(b"SQLite format 3\0") => {
+            ": it is a store; phitap query and report read it, and phitap merge reads events"
+        }
         _ if is_capture(head) => {
             ": it is a capture; read it with phitap replay and --store FILE.db first"
         }
@@ -103,8 +139,31 @@ mod tests {
         for short in [&b""[..], b"{", b"\xef\xbb"] {
             assert_eq!(read(short).expect("reads"), short);
         }
-        let packed = gzip(text);
-        assert!(read(&packed[..packed.len() / 2]).is_err(), "cut off");
+    }
+
+    #[test]
+    fn of_a_compressed_file_that_is_cut_off_or_damaged_the_whole_part_is_read() {
+        let text: String = (0..20_000).map(|n| format!("{{\"a\":{}}}\n", n * 7919)).collect();
+        let packed = gzip(text.as_bytes());
+        let salvaged = |bytes: &[u8]| {
+            let mut all = Vec::new();
+            let mut input = Input::new(bytes).expect("opens");
+            input.lines.read_to_end(&mut all).expect("reads what is there");
+            (all, input.is_damaged())
+        };
+        assert_eq!(salvaged(&packed), (text.as_bytes().to_vec(), false));
+        let (half, damaged) = salvaged(&packed[..packed.len() / 2]);
+        assert!(damaged && half.len() > text.len() / 4, "{} bytes", half.len());
+        assert!(text.as_bytes().starts_with(&half));
+        let trailing = [&packed[..], b"\x1f\x8bno further member"].concat();
+        assert_eq!(salvaged(&trailing), (text.as_bytes().to_vec(), true));
+        let mut wrong_sum = packed.clone();
+        let at = wrong_sum.len() - 6;
+        wrong_sum[at] ^= 0x55;
+        assert!(salvaged(&wrong_sum).1, "its checksum is that of another text");
+        for short in 3..20.min(packed.len()) {
+            assert!(salvaged(&packed[..short]).1, "{short} bytes");
+        }
     }
 
     #[test]
@@ -117,6 +176,7 @@ mod tests {
             (b"[{\"event\":{}}]", "jq -c"),
             (b"CEF:0|phitap|", "CEF"),
             (b"{\"activity_id\":2,\"class_uid\":5001}", "OCSF"),
+            (b"SQLite format 3\0\x10\x00", "store"),
             (b"", "--store"),
             (b"\x00\x01garbage", "--store"),
         ] {

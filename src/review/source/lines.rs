@@ -1,8 +1,8 @@
 //! A file of events, one JSON object a line.
 
 use super::event::{self, Head, Line};
-use super::model::{Patient, PatientObservation, Results, Run, select};
-use super::{Filter, Input, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_SIGHTINGS, ReadError};
+use super::model::{Patient, PatientObservation, People, Results, Run, select};
+use super::{Filter, Input, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_PEOPLE, MAX_SIGHTINGS, ReadError};
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::HashMap;
@@ -33,20 +33,19 @@ pub(super) fn read(
     path: &Path,
     filter: &Filter,
 ) -> Result<Results, ReadError> {
-    let input = Input::new(input).map_err(|source| ReadError::io(path, source))?;
-    let Input { lines: mut input, remedy } = input;
+    let mut input = Input::new(input).map_err(|source| ReadError::io(path, source))?;
     let mut reader = Reader::new(filter);
     let mut line = Vec::new();
     let mut events = 0u64;
     loop {
         line.clear();
-        let read = (&mut input).take(MAX_LINE).read_until(b'\n', &mut line);
+        let read = (&mut input.lines).take(MAX_LINE).read_until(b'\n', &mut line);
         if read.map_err(|source| ReadError::io(path, source))? == 0 {
             break;
         }
         if line.len() as u64 >= MAX_LINE && line.last() != Some(&b'\n') {
             reader.results.losses.too_long += 1;
-            skip_line(&mut input).map_err(|source| ReadError::io(path, source))?;
+            skip_line(&mut input.lines).map_err(|source| ReadError::io(path, source))?;
             continue;
         }
         if line.trim_ascii().is_empty() {
@@ -58,8 +57,15 @@ pub(super) fn read(
         }
     }
     if events == 0 {
+        let remedy = match input.is_damaged() {
+            true => {
+                ": it is compressed, and damaged or cut off before the first event; copy it again"
+            }
+            false => input.remedy,
+        };
         return Err(ReadError::NoEvents { path: path.to_owned(), remedy });
     }
+    reader.results.losses.damaged = input.is_damaged();
     Ok(reader.finish())
 }
 
@@ -92,6 +98,10 @@ struct Reader<'a> {
     findings: HashMap<String, (usize, usize)>,
     /// Exposure ids of sightings, until all exposures are known.
     pending: Vec<(usize, usize, String)>,
+    /// The people of exposures by run and id.
+    people: HashMap<(usize, String), People>,
+    /// How many more are kept.
+    room: usize,
     /// What is left of [`MAX_EXCESS`].
     excess: usize,
 }
@@ -108,6 +118,8 @@ impl<'a> Reader<'a> {
             patients: Places::new(),
             findings: HashMap::new(),
             pending: Vec::new(),
+            people: HashMap::new(),
+            room: MAX_PEOPLE,
             excess: MAX_EXCESS,
         }
     }
@@ -214,10 +226,12 @@ impl<'a> Reader<'a> {
 
     /// Reads the patients of a finding or a list. False if there was no room.
     fn finding(&mut self, line: Line, run: usize, time: Timestamp) -> Option<bool> {
+        self.people(&line, run);
         if self.filter.patients == 0 {
             return Some(true);
         }
         let mut seen = PatientObservation {
+            run,
             exposure: None,
             id: line.event.id,
             first: line.event.start.as_deref().and_then(event::time).unwrap_or(time),
@@ -260,6 +274,21 @@ impl<'a> Reader<'a> {
         Some(true)
     }
 
+    /// Notes who was seen with an exposure.
+    fn people(&mut self, line: &Line, run: usize) {
+        let Some(exposure) = &line.phi.exposure else { return };
+        // An id may be forged, too: those of exposures are short, and no more are kept than exposures.
+        if exposure.id.len() > MAX_TOKEN || self.people.len() >= MAX_ENTRIES {
+            return;
+        }
+        let one = line.phi.patient.as_ref().map(|p| p.same_as.as_ref().unwrap_or(&p.token));
+        let listed = line.phi.patients.iter().flat_map(|group| &group.tokens);
+        for token in one.into_iter().chain(listed) {
+            let people = self.people.entry((run, exposure.id.clone())).or_default();
+            people.add(token.as_bytes(), &mut self.room);
+        }
+    }
+
     /// Adds a sighting to its patient. Returns the patient's index.
     fn seen(
         &mut self,
@@ -283,6 +312,7 @@ impl<'a> Reader<'a> {
                 }
                 self.results.patients.push(Patient {
                     run,
+                    more_runs: Vec::new(),
                     token: key.1.clone(),
                     first: seen.first,
                     last: seen.last,
@@ -334,6 +364,12 @@ impl<'a> Reader<'a> {
             let at = self.exposures.get(&(patient.run, exposure)).copied();
             if let Some(seen) = patient.seen.get_mut(place) {
                 seen.exposure = at;
+            }
+        }
+        for (place, people) in std::mem::take(&mut self.people) {
+            let at = self.exposures.get(&place).copied();
+            if let Some(exposure) = at.and_then(|at| self.results.exposures.get_mut(at)) {
+                exposure.people = people;
             }
         }
         select(&mut self.results, self.filter);

@@ -3,6 +3,7 @@
 mod error;
 mod event;
 mod input;
+mod join;
 mod lines;
 mod model;
 #[cfg(feature = "store")]
@@ -12,16 +13,18 @@ mod store;
 mod tests;
 
 pub use error::ReadError;
+pub(in crate::review) use event::time;
 pub(in crate::review) use input::Input;
 pub(in crate::review) use lines::skip_line;
 pub use model::{
-    Asset, Evidence, Exposure, Identifier, Patient, PatientObservation, ReadLosses, Results, Run,
-    Service,
+    Asset, Evidence, Exposure, Identifier, Patient, PatientObservation, People, ReadLosses,
+    Results, Run, Service,
 };
 
 use crate::identify::Token;
 use crate::net::Cidr;
 use crate::time::Timestamp;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read as _};
 use std::path::{Path, PathBuf};
@@ -30,6 +33,8 @@ use std::path::{Path, PathBuf};
 pub const MAX_ENTRIES: usize = 100_000;
 /// Most patients kept, unless [`Filter::patients`] is set.
 pub const MAX_PATIENTS: usize = 250_000;
+/// Most people kept for counting those of several runs once, all exposures together.
+pub const MAX_PEOPLE: usize = 1 << 21;
 /// Most masked identifiers kept per patient.
 pub const MAX_IDENTIFIERS: usize = 64;
 /// Most exposures kept per patient.
@@ -134,16 +139,22 @@ impl Filter {
     }
 }
 
+/// Whether `path` is standard input (`-`), a pipe or a device, which can be read once only.
+pub fn is_stream(path: &Path) -> bool {
+    path.as_os_str() == "-" || std::fs::metadata(path).is_ok_and(|of| !of.is_file())
+}
+
 /// Whether the file at `path` is an SQLite database.
 ///
 /// # Errors
 /// It cannot be read.
 pub fn is_store(path: &Path) -> Result<bool, ReadError> {
-    let mut head = Vec::new();
-    let file = File::open(path).map_err(|source| ReadError::io(path, source))?;
-    if !file.metadata().is_ok_and(|m| m.is_file()) {
+    // Opening a pipe would take its writer away from whoever reads it next.
+    if is_stream(path) {
         return Ok(false);
     }
+    let mut head = Vec::new();
+    let file = File::open(path).map_err(|source| ReadError::io(path, source))?;
     file.take(16).read_to_end(&mut head).map_err(|source| ReadError::io(path, source))?;
     Ok(head == b"SQLite format 3\0")
 }
@@ -167,13 +178,40 @@ pub fn read(path: &Path, filter: &Filter) -> Result<Results, ReadError> {
     lines::read(BufReader::with_capacity(1 << 16, file), path, filter)
 }
 
+/// Reads as [`read`] does, and joins what several runs saw; see [`Results::join_runs`].
+///
+/// # Errors
+/// As [`read`].
+pub fn read_joined(path: &Path, filter: &Filter) -> Result<Results, ReadError> {
+    // What is severe in one run is so in all.
+    let late = filter.patients == 0 && filter.severity > 0;
+    let mut results = match late {
+        true => read(path, &Filter { severity: 0, ..filter.clone() })?,
+        false => read(path, filter)?,
+    };
+    #[cfg(feature = "store")]
+    if results.runs.len() > 1 && is_store(path)? {
+        let mut seen: HashMap<String, usize> = HashMap::new();
+        for fingerprint in results.exposures.iter().filter_map(|e| e.fingerprint.clone()) {
+            *seen.entry(fingerprint).or_default() += 1;
+        }
+        let several = |e: &&mut Exposure| {
+            e.fingerprint.as_ref().and_then(|of| seen.get(of)).is_some_and(|n| *n > 1)
+        };
+        store::people(path, results.exposures.iter_mut().filter(several))?;
+    }
+    results.join_runs();
+    results.exposures.retain(|e| e.severity >= filter.severity);
+    Ok(results)
+}
+
 /// The patients with one of these tokens: `i_...` of an identifier with any issuer, or `p_...`.
 ///
 /// # Errors
 /// As [`read`].
 pub fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<Results, ReadError> {
     #[cfg(feature = "store")]
-    if path.as_os_str() != "-" && is_store(path)? {
+    if is_store(path)? {
         return store::lookup(path, tokens, filter);
     }
     let texts: Vec<String> = tokens.iter().map(Token::to_string).collect();
@@ -192,7 +230,7 @@ pub fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<Results,
 /// As [`read`].
 pub fn runs(path: &Path, filter: &Filter) -> Result<Vec<Run>, ReadError> {
     #[cfg(feature = "store")]
-    if path.as_os_str() != "-" && is_store(path)? {
+    if is_store(path)? {
         return store::runs(path, filter);
     }
     Ok(read(path, filter)?.runs)

@@ -2,9 +2,13 @@
 //! shown.
 
 use super::{Filter, MAX_ENTRIES};
+use crate::output::text::count;
 use crate::time::Timestamp;
 use serde_json::Value;
+use std::collections::HashSet;
+use std::hash::{BuildHasher as _, RandomState};
 use std::net::{IpAddr, SocketAddr};
+use std::sync::LazyLock;
 
 /// Results of runs.
 #[derive(Debug, Default)]
@@ -36,12 +40,79 @@ pub struct ReadLosses {
     pub patients: u64,
     /// Patients known from lists only, whose names, dates and masks are not in events.
     pub listed: u64,
+    /// The file was compressed, and damaged or cut off.
+    pub damaged: bool,
 }
 
 impl ReadLosses {
     /// Whether nothing was lost.
     pub const fn none(&self) -> bool {
-        self.garbage == 0 && self.too_long == 0 && self.entries == 0 && self.patients == 0
+        self.garbage == 0
+            && self.too_long == 0
+            && self.entries == 0
+            && self.patients == 0
+            && !self.damaged
+    }
+
+    /// The same for people, one text for each loss.
+    pub fn texts(&self) -> Vec<String> {
+        let of = |n: u64, one: &str, what: &str| match n {
+            0 => None,
+            n => Some(format!("{}: {what}", count(n, one))),
+        };
+        let damaged = "the file is compressed, and damaged or cut off: what follows is missing";
+        let all = [
+            of(self.garbage, "entry", "no event of phitap, or damaged"),
+            of(self.too_long, "line", "too long for an event"),
+            of(self.entries, "entry", "more than can be held; narrow the selection"),
+            of(self.patients, "patient", "more than can be held; narrow the selection"),
+            self.damaged.then(|| damaged.to_owned()),
+        ];
+        all.into_iter().flatten().collect()
+    }
+}
+
+/// Who was seen with an exposure, so that people of several runs are counted once.
+#[derive(Clone, Debug, Default)]
+pub struct People {
+    /// Hashes of their tokens.
+    tokens: HashSet<u64>,
+    /// Whether some found no room.
+    incomplete: bool,
+}
+
+impl People {
+    /// Adds one; `room` is how many more can be held in all.
+    pub(super) fn add(&mut self, token: &[u8], room: &mut usize) {
+        // Seeded, because events may be forged.
+        static SEED: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let token = SEED.hash_one(token);
+        if self.tokens.contains(&token) {
+            return;
+        }
+        match room.checked_sub(1) {
+            Some(left) => {
+                *room = left;
+                self.tokens.insert(token);
+            }
+            None => self.incomplete = true,
+        }
+    }
+
+    /// Their number, as far as they are known.
+    pub fn count(&self) -> u64 {
+        self.tokens.len() as u64
+    }
+
+    /// Whether these are all of an exposure with `patients`.
+    pub fn are_all_of(&self, patients: u64) -> bool {
+        !self.incomplete && self.count() == patients
+    }
+
+    /// Adds those of another exposure.
+    pub fn join(&mut self, other: &Self) {
+        self.tokens.extend(&other.tokens);
+        self.incomplete |= other.incomplete;
     }
 }
 
@@ -101,8 +172,14 @@ pub struct Evidence {
 /// Everything between one client and one service in a run.
 #[derive(Debug)]
 pub struct Exposure {
-    /// Index of its run.
+    /// Index of its run; of several joined ones, that of the entry shown.
     pub run: usize,
+    /// Indexes of the other runs that saw it; see [`Results::join_runs`].
+    pub more_runs: Vec<usize>,
+    /// Number of its row in a store; 0 in events.
+    pub row: i64,
+    /// Who was seen with it; empty if that was not read.
+    pub people: People,
     /// `event.id`.
     pub id: String,
     /// The same in every run with the same key; older events have none.
@@ -153,11 +230,20 @@ pub struct Exposure {
     pub event: Value,
 }
 
+impl Exposure {
+    /// Indexes of the runs that saw it.
+    pub fn runs(&self) -> impl Iterator<Item = usize> {
+        self.more_runs.iter().copied().chain([self.run])
+    }
+}
+
 /// A patient in a run.
 #[derive(Debug)]
 pub struct Patient {
     /// Index of the run.
     pub run: usize,
+    /// Indexes of the other runs that saw it.
+    pub more_runs: Vec<usize>,
     /// Token, `p_...`; the person's if several tokens belong to one person.
     pub token: String,
     /// First time it was seen.
@@ -204,6 +290,8 @@ const fn masked() -> bool {
 /// A patient seen with an exposure.
 #[derive(Clone, Debug)]
 pub struct PatientObservation {
+    /// Index of its run.
+    pub run: usize,
     /// Index of the exposure; none if it is unknown or there are several clients.
     pub exposure: Option<usize>,
     /// `event.id` of the finding.
@@ -235,6 +323,8 @@ pub struct PatientObservation {
 pub struct Service {
     /// Index of the run.
     pub run: usize,
+    /// Indexes of the other runs that saw it.
+    pub more_runs: Vec<usize>,
     /// `event.id`.
     pub id: String,
     /// When it was last reported.
@@ -258,6 +348,8 @@ pub struct Service {
 pub struct Asset {
     /// Index of the run.
     pub run: usize,
+    /// Indexes of the other runs that saw it.
+    pub more_runs: Vec<usize>,
     /// `event.id`.
     pub id: String,
     /// When it was first seen.
@@ -295,6 +387,7 @@ pub(super) fn select(results: &mut Results, filter: &Filter) {
         patient.seen.retain_mut(|seen| {
             let place = seen.exposure.map(|at| exposures.get(at).copied().flatten());
             seen.exposure = place.flatten();
+            seen.run = patient.run;
             filter.in_time(seen.first, seen.last) && (seen.exposure.is_some() || alone)
         });
         !patient.seen.is_empty()

@@ -1,8 +1,10 @@
 //! Reads stores. Rows may be forged: malformed ones are counted.
 
 use super::event::{self, Line};
-use super::model::{Evidence, Identifier, Patient, PatientObservation, Results, Run, select};
-use super::{Filter, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_SIGHTINGS, ReadError};
+use super::model::{
+    Evidence, Exposure, Identifier, Patient, PatientObservation, Results, Run, select,
+};
+use super::{Filter, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_PEOPLE, MAX_SIGHTINGS, ReadError};
 use crate::exposure::EventId;
 use crate::identify::Token;
 use crate::output::store::{StoreError, open_to_read};
@@ -40,6 +42,26 @@ pub(super) fn runs(path: &Path, filter: &Filter) -> Result<Vec<Run>, ReadError> 
     reader.runs(&connection, Spans::Unread).map_err(|error| StoreError::of(path, error))?;
     select(&mut reader.results, filter);
     Ok(reader.results.runs)
+}
+
+/// Reads who was seen with these exposures of a store.
+pub(super) fn people<'a>(
+    path: &Path,
+    exposures: impl Iterator<Item = &'a mut Exposure>,
+) -> Result<(), ReadError> {
+    let connection = open_to_read(path)?;
+    let fill = || -> Sql<()> {
+        let mut of = connection.prepare("SELECT patient FROM findings WHERE exposure = ?1")?;
+        let mut room = MAX_PEOPLE;
+        for exposure in exposures {
+            let mut rows = of.query([exposure.row])?;
+            while let Some(row) = rows.next()? {
+                exposure.people.add(row.get_ref(0)?.as_blob()?, &mut room);
+            }
+        }
+        Ok(())
+    };
+    fill().map_err(|error| StoreError::of(path, error).into())
 }
 
 /// Columns of a finding.
@@ -193,6 +215,7 @@ impl Reader {
                 self.results.losses.entries += 1;
             }
             Some(exposure) => {
+                let exposure = Exposure { row: number, ..exposure };
                 self.exposures.insert(number, self.results.exposures.len());
                 self.results.exposures.push(exposure);
             }
@@ -254,6 +277,7 @@ impl Reader {
             None => {
                 self.results.patients.push(Patient {
                     run,
+                    more_runs: Vec::new(),
                     token: text('p', &token),
                     first,
                     last,
@@ -314,6 +338,7 @@ impl Reader {
         };
         let carrier: String = row.get(9)?;
         Ok(PatientObservation {
+            run,
             exposure,
             id: ulid(&row.get::<_, Vec<u8>>(2)?),
             first,

@@ -2,6 +2,7 @@
 
 use super::lines;
 use super::*;
+use std::collections::BTreeSet;
 use std::io::Cursor;
 
 const EXPOSURE: &str = r#"{"@timestamp":"2026-03-01T10:15:02.123456Z","event":{"action":"phi-exposure","id":"01A","severity":73,"start":"2026-03-01T10:15:00.000000Z","end":"2026-03-01T10:15:02.000000Z"},"observer":{"product":"phitap","version":"0.1.0","name":"ward"},"client":{"ip":"203.0.113.9"},"server":{"ip":"10.1.2.3","port":11112},"network":{"transport":"tcp","protocol":"dicom","community_id":"1:abc","direction":"inbound"},"phi":{"service":{"encrypted":false,"authentication":"none","interfaces":[{"kind":"pacs","product":"","open":true}]},"exposure":{"id":"01A","fingerprint":"x_aaaaaaaaaaaaaaaaaaaa","state":"open","patients":1,"findings":1,"records":2,"flows":1,"operations":["C-FIND"],"identifiers":{"name":1}},"key_id":"k1"}}"#;
@@ -144,4 +145,75 @@ fn events_that_list_many_things_take_no_more_memory_than_is_granted() {
     let text = format!("{FINDING}\n{long}");
     let results = read_text(&text, &Filter::default()).expect("reads");
     assert_eq!((results.losses.too_long, results.exposures.len()), (1, 0));
+}
+
+/// One exposure in several runs: `EXPOSURE` with these sensor, id, times and patients, and its finding.
+fn seen_by(sensor: &str, id: &str, hour: u32, tokens: &[&str]) -> String {
+    let of = |event: &str| {
+        let event = event.replace("T10:", &format!("T{hour}:")).replace("01A", id);
+        event.replace("\"name\":\"ward\"", &format!("\"name\":\"{sensor}\""))
+    };
+    let exposure =
+        of(EXPOSURE).replace("\"patients\":1", &format!("\"patients\":{}", tokens.len()));
+    let mut text = format!("{exposure}\n");
+    for (n, token) in tokens.iter().enumerate() {
+        let finding = of(FINDING).replace("01F", &format!("{id}{n}"));
+        text += &finding.replace("p_bbbbbbbbbbbbbbbbbbbb", token);
+        text.push('\n');
+    }
+    text + &of(SUMMARY) + "\n"
+}
+
+fn joined(text: &str) -> Results {
+    let mut results = read_text(text, &Filter::default()).expect("reads");
+    results.join_runs();
+    results
+}
+
+#[test]
+fn runs_at_different_times_are_added_up_and_the_same_traffic_counts_once() {
+    let (one, other) =
+        (seen_by("ward", "01A", 10, &["p_1", "p_2"]), seen_by("ward", "01B", 12, &["p_2", "p_3"]));
+    let results = joined(&format!("{one}{other}"));
+    let [exposure] = &results.exposures[..] else { panic!("{:?}", results.exposures) };
+    assert_eq!((exposure.records, exposure.findings, exposure.flows), (4, 2, 2));
+    assert_eq!((exposure.patients, exposure.patients_bounds), (3, (3, 3)));
+    assert_eq!(exposure.runs().collect::<BTreeSet<_>>(), BTreeSet::from([0, 1]));
+    assert_eq!(exposure.first.to_string(), "2026-03-01T10:15:00.000000Z");
+    assert_eq!(exposure.last.to_string(), "2026-03-01T12:15:02.000000Z");
+    assert_eq!(exposure.event["phi"]["exposure"]["patients"], 3, "the page reads the event");
+    assert_eq!(exposure.event["event"]["start"], "2026-03-01T10:15:00.000000Z");
+    let tokens: Vec<(&str, u64)> =
+        results.patients.iter().map(|p| (p.token.as_str(), p.records)).collect();
+    assert_eq!(tokens, [("p_1", 2), ("p_2", 4), ("p_3", 2)]);
+    assert!(results.patients.iter().flat_map(|p| &p.seen).all(|seen| seen.exposure == Some(0)));
+    // The same capture again, and another sensor at the same time, add nothing.
+    let again = seen_by("core", "01A", 10, &["p_1", "p_2"]);
+    let beside = seen_by("hall", "01C", 12, &["p_2", "p_3"]);
+    let results = joined(&format!("{one}{other}{again}{beside}"));
+    let [exposure] = &results.exposures[..] else { panic!("{:?}", results.exposures) };
+    assert_eq!((exposure.records, exposure.findings, exposure.flows), (4, 2, 2));
+    assert_eq!((exposure.patients, exposure.patients_bounds), (3, (3, 3)));
+    assert_eq!((exposure.runs().count(), results.runs.len()), (4, 4));
+    let records: Vec<u64> = results.patients.iter().map(|p| p.records).collect();
+    assert_eq!(records, [2, 4, 2]);
+}
+
+#[test]
+fn the_worst_run_is_shown_and_unknown_patients_are_between_bounds() {
+    let bare = |text: String| -> String {
+        let lines = text.lines().filter(|line| !line.contains("phi-finding"));
+        lines.map(|line| format!("{line}\n")).collect()
+    };
+    let worse = bare(seen_by("ward", "01A", 10, &["p_1", "p_2"]))
+        .replace("\"severity\":73", "\"severity\":90");
+    let later = bare(seen_by("ward", "01B", 12, &["p_2", "p_3", "p_4"]));
+    let results = joined(&format!("{worse}{later}"));
+    let [exposure] = &results.exposures[..] else { panic!("{:?}", results.exposures) };
+    assert_eq!((exposure.severity, exposure.id.as_str()), (90, "01A"));
+    assert_eq!((exposure.patients, exposure.patients_bounds), (3, (3, 5)));
+    assert_eq!(exposure.event["phi"]["exposure"]["patients_bounds"]["high"], 5);
+    // Another client is another exposure, whatever else is the same.
+    let fingerprint = later.replace("x_aaaaaaaaaaaaaaaaaaaa", "x_bbbbbbbbbbbbbbbbbbbb");
+    assert_eq!(joined(&format!("{worse}{fingerprint}")).exposures.len(), 2);
 }
