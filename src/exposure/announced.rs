@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 use foldhash::fast::RandomState;
 use hashbrown::HashMap;
 use smallvec::SmallVec;
+use std::hint::black_box;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
@@ -64,18 +65,23 @@ struct Finding {
     client: u32,
     /// Its exposure. After that has ended early, the patient is written again for the next one.
     exposure: EventId,
-    id: EventId,
     kinds: KindSet,
     health: MarkSet,
     severity: u8,
     records: u64,
+    /// Its event; `None` for a patient of a list, which names kinds only. A busy service has thousands of these, and
+    /// they are looked up with every finding.
+    event: Option<Box<WrittenEvent>>,
+}
+
+/// A finding that has an event of its own.
+struct WrittenEvent {
+    id: EventId,
     identifiers: Arc<Vec<Identifier>>,
     /// The clients of a folded finding, sorted.
     clients: SmallVec<[u32; 4]>,
     /// Number of clients at which the next revision is written.
     clients_due: usize,
-    /// It was written as part of a list, which names kinds only.
-    listed: bool,
 }
 
 /// Properties of a finding that its event does not carry.
@@ -127,19 +133,19 @@ impl Announced {
             .iter_mut()
             .find(|f| folded || (f.client == client && f.exposure == place.exposure));
         if let Some(known) = known {
-            let before = known.identifiers.len();
+            let before = known.identifiers();
             let news = known.revise(event, client, place);
-            self.bytes += (known.identifiers.len() - before) * size_of::<Identifier>();
-            return match (news, known.listed) {
+            self.bytes += (known.identifiers() - before) * size_of::<Identifier>();
+            return match (news, &known.event) {
                 (false, _) => Admitted::Nothing,
-                (true, false) => Admitted::Written(known.severity),
-                (true, true) => list(&mut self.lists, event, place, known.kinds, folded),
+                (true, Some(_)) => Admitted::Written(known.severity),
+                (true, None) => list(&mut self.lists, event, place, known.kinds, folded),
             };
         }
         // All are masked or none is.
         let masked = event.finding.identifiers.first().is_none_or(|i| i.shown.masked());
         let new = Finding::new(event, client, place, busy && masked);
-        let (listed, kinds) = (new.listed, new.kinds);
+        let (listed, kinds) = (new.event.is_none(), new.kinds);
         self.bytes += new.memory();
         self.len += 1;
         service.findings += 1;
@@ -147,6 +153,15 @@ impl Announced {
         match listed {
             true => list(&mut self.lists, event, place, kinds, folded),
             false => Admitted::Written(place.severity),
+        }
+    }
+
+    /// Loads what [`Self::admit`] will need of a patient of this service.
+    pub fn warm(&self, pair: &Pair, patients: impl Iterator<Item = PatientKey>) {
+        let name = (pair.server, pair.transport.number(), pair.protocol);
+        let Some(service) = self.services.get(&name) else { return };
+        for patient in patients {
+            black_box(service.patients.get(&patient).map(SmallVec::len));
         }
     }
 
@@ -219,19 +234,26 @@ impl Finding {
             EventId::derive(place.key, "finding", finding.time, &[&exposure, place.person.bytes()]);
         finding.update = false;
         event.records = finding.new_records.into();
+        let written = || WrittenEvent {
+            id: event.id,
+            identifiers: Arc::clone(&finding.identifiers),
+            clients: SmallVec::from_slice(&[client]),
+            clients_due: 10,
+        };
         Self {
             client,
             exposure: place.exposure,
-            id: event.id,
             kinds: finding.kinds,
             health: finding.marks.health(),
             severity: place.severity,
             records: event.records,
-            identifiers: if listed { Arc::default() } else { Arc::clone(&finding.identifiers) },
-            clients: SmallVec::from_slice(&[client]),
-            clients_due: 10,
-            listed,
+            event: (!listed).then(|| Box::new(written())),
         }
+    }
+
+    /// Number of identifiers kept.
+    fn identifiers(&self) -> usize {
+        self.event.as_ref().map_or(0, |event| event.identifiers.len())
     }
 
     /// Merges what is new, and makes `event` the next revision. False if nothing is new.
@@ -243,41 +265,47 @@ impl Finding {
     ) -> bool {
         let finding = &mut event.finding;
         self.records += u64::from(finding.new_records);
-        if !self.listed
-            && self.clients.len() < MAX_PATIENT_CLIENTS
-            && let Err(at) = self.clients.binary_search(&client)
-        {
-            self.clients.insert(at, client);
-        }
         let new = finding.kinds.without(self.kinds);
         let health = finding.marks.health().without(self.health);
-        let many = self.clients.len() >= self.clients_due;
+        let many = self.event.as_mut().is_some_and(|written| written.is_due_for(client));
         if new.is_empty() && health.is_empty() && place.severity <= self.severity && !many {
             return false;
-        }
-        if many {
-            self.clients_due *= 10;
         }
         self.kinds = self.kinds.union(new);
         self.health = self.health.union(health);
         self.severity = self.severity.max(place.severity);
         event.records = self.records;
-        if self.listed {
-            return true;
-        }
+        let Some(written) = &mut self.event else { return true };
         let more = finding.identifiers.iter().filter(|i| new.contains(i.kind)).cloned();
-        Arc::make_mut(&mut self.identifiers).extend(more);
-        finding.identifiers = Arc::clone(&self.identifiers);
+        Arc::make_mut(&mut written.identifiers).extend(more);
+        finding.identifiers = Arc::clone(&written.identifiers);
         finding.update = true;
-        event.id = self.id;
-        event.clients = self.clients.len() as u64;
+        event.id = written.id;
+        event.clients = written.clients.len() as u64;
         true
     }
 
     /// Bytes of heap, roughly. Masks and field names are shared.
     fn memory(&self) -> usize {
+        let event = size_of::<WrittenEvent>() + self.identifiers() * size_of::<Identifier>();
         2 * size_of::<(PatientKey, SmallVec<[Self; 1]>)>()
-            + self.identifiers.len() * size_of::<Identifier>()
+            + self.event.as_ref().map_or(0, |_| event)
+    }
+}
+
+impl WrittenEvent {
+    /// Notes a client. True if their number alone is worth a revision.
+    fn is_due_for(&mut self, client: u32) -> bool {
+        if self.clients.len() < MAX_PATIENT_CLIENTS
+            && let Err(at) = self.clients.binary_search(&client)
+        {
+            self.clients.insert(at, client);
+        }
+        let many = self.clients.len() >= self.clients_due;
+        if many {
+            self.clients_due *= 10;
+        }
+        many
     }
 }
 

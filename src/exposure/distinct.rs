@@ -6,6 +6,7 @@
 use super::types::{Count, PatientKey};
 use foldhash::fast::RandomState;
 use hashbrown::HashSet;
+use std::hint::black_box;
 
 /// Tokens held one by one before the count becomes an estimate.
 pub const MAX_EXACT: usize = 100_000;
@@ -59,6 +60,13 @@ impl Distinct {
             sketch.insert(patient);
         }
         false
+    }
+
+    /// Loads what [`Self::insert`] will need of a patient.
+    pub fn warm(&self, patient: PatientKey) {
+        if let Form::Exact(set) = &self.0 {
+            black_box(set.contains(&patient));
+        }
     }
 
     /// Removes a patient who turned out to be another one. Returns whether it was there; a sketch keeps both.

@@ -25,6 +25,7 @@ mod severity;
 mod thresholds;
 mod tracker;
 mod types;
+mod warm;
 mod withheld;
 
 pub use crate::exposure::counters::ExposureTotals;

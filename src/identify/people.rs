@@ -13,6 +13,8 @@ use super::record::{Identity, Named, PersonalId};
 use super::{Token, Traits};
 use smallvec::SmallVec;
 use std::collections::HashMap;
+use std::hint::black_box;
+use std::sync::Arc;
 
 /// People that are recognised again; further ones only by their own pseudonym.
 pub const MAX_PEOPLE: usize = 100_000;
@@ -59,6 +61,20 @@ pub struct People {
     most: usize,
     known: Vec<Person>,
     clues: HashMap<u64, SmallVec<[u32; 2]>, foldhash::fast::RandomState>,
+    /// Patients who would be recognised again as before, with no effect.
+    settled: HashMap<Token, Settled, foldhash::fast::RandomState>,
+    /// For each of `known`, how often anything changed that its recognition depends on.
+    changes: Vec<u32>,
+}
+
+/// A patient all of whose clues lead to one person alone, who knows all its traits.
+struct Settled {
+    /// These traits; flows that read the same record share them.
+    traits: Arc<Identity>,
+    person: Token,
+    index: u32,
+    /// Of [`People::changes`].
+    changes: u32,
 }
 
 /// The person of a patient.
@@ -71,7 +87,13 @@ pub struct Recognised {
 
 impl Default for People {
     fn default() -> Self {
-        Self { most: MAX_PEOPLE, known: Vec::new(), clues: HashMap::default() }
+        Self {
+            most: MAX_PEOPLE,
+            known: Vec::new(),
+            clues: HashMap::default(),
+            settled: HashMap::default(),
+            changes: Vec::new(),
+        }
     }
 }
 
@@ -88,6 +110,12 @@ impl People {
 
     /// The person of `patient`, a patient of a flow with these `traits` so far.
     pub fn recognise(&mut self, patient: Token, traits: &Traits) -> Recognised {
+        if let Some(known) = self.settled.get(&patient)
+            && Arc::ptr_eq(&known.traits, &traits.0)
+            && self.changes.get(known.index as usize) == Some(&known.changes)
+        {
+            return Recognised { person: known.person, merged: SmallVec::new() };
+        }
         let theirs = &*traits.0;
         let mut found: SmallVec<[u32; 4]> = SmallVec::new();
         let clues = clues(patient, theirs);
@@ -129,18 +157,61 @@ impl People {
             if let Some(first) = self.known.get_mut(index as usize) {
                 learn(&mut first.identity, &identity);
             }
+            self.changed(index);
+            self.changed(other);
         }
         let mut person = patient;
         if let Some(first) = self.known.get_mut(index as usize) {
-            learn(&mut first.identity, theirs);
+            let learnt = learn(&mut first.identity, theirs);
             person = first.token;
+            if learnt {
+                self.changed(index);
+            }
         }
+        let settled = merged.is_empty() && alone.iter().all(|one| *one == Some(index));
         for (clue, alone) in clues.iter().zip(alone) {
             if alone != Some(index) {
                 self.remember(*clue, index);
             }
         }
+        if settled {
+            self.settle(patient, traits, (person, index));
+        }
         Recognised { person, merged }
+    }
+
+    /// All clues of a patient lead to this person alone, who has learnt its traits: the same again has no effect, until
+    /// another person has one of these clues, or the person learns more.
+    fn settle(&mut self, patient: Token, traits: &Traits, (person, index): (Token, u32)) {
+        let Some(&changes) = self.changes.get(index as usize) else { return };
+        if self.settled.len() >= self.most {
+            self.settled.clear();
+        }
+        let traits = Arc::clone(&traits.0);
+        self.settled.insert(patient, Settled { traits, person, index, changes });
+    }
+
+    fn changed(&mut self, index: u32) {
+        if let Some(changes) = self.changes.get_mut(index as usize) {
+            *changes = changes.wrapping_add(1);
+        }
+    }
+
+    /// Loads what [`Self::recognise`] will need. Called for several patients in advance, it lets their memory accesses
+    /// overlap; it changes nothing.
+    pub fn warm(&self, patient: Token, traits: &Traits) {
+        if let Some(known) = self.settled.get(&patient) {
+            black_box(known.index);
+            return;
+        }
+        for clue in clues(patient, &traits.0) {
+            let first = self.clues.get(&clue.key()).and_then(|all| all.first());
+            let person = first.and_then(|index| self.known.get(*index as usize));
+            black_box(person.map(|person| {
+                let Identity { strong, names, births, .. } = &person.identity;
+                (person.same, strong.len(), names.len(), births.len())
+            }));
+        }
     }
 
     /// The person of a patient that was recognised before.
@@ -173,6 +244,7 @@ impl People {
             let mut identity = Identity::default();
             learn(&mut identity, theirs);
             self.known.push(Person { token: patient, identity, same: index });
+            self.changes.push(0);
             clues.iter().for_each(|clue| self.remember(*clue, index));
         }
         patient
@@ -185,6 +257,11 @@ impl People {
         }
         let candidates = self.clues.entry(clue.key()).or_default();
         if candidates.len() < MAX_CANDIDATES && !candidates.contains(&index) {
+            for other in candidates.iter() {
+                if let Some(changes) = self.changes.get_mut(*other as usize) {
+                    *changes = changes.wrapping_add(1);
+                }
+            }
             candidates.push(index);
         }
     }
@@ -238,12 +315,14 @@ fn by_id(ours: &Identity, theirs: &Identity, token: Token) -> bool {
     unsaid && alike && !ours.names_differ(theirs) && !ours.births_differ(theirs)
 }
 
-/// Adds new traits to a person.
-fn learn(ours: &mut Identity, theirs: &Identity) {
+/// Adds new traits to a person. Returns whether there were any.
+fn learn(ours: &mut Identity, theirs: &Identity) -> bool {
+    let count = |of: &Identity| of.strong.len() + of.names.len() + of.births.len();
+    let (before, mut learnt) = (count(&*ours), false);
     for id in &theirs.strong {
         let same = |s: &PersonalId| s.token == id.token && s.kind == id.kind;
         if ours.strong.iter().any(|s| same(s) && !s.issuer.excludes(id.issuer)) {
-            ours.learn_issuer(id);
+            learnt |= ours.learn_issuer(id);
         } else if ours.strong.len() < MAX_TRAITS {
             ours.strong.push(*id);
         }
@@ -258,6 +337,7 @@ fn learn(ours: &mut Identity, theirs: &Identity) {
             ours.births.push(*birth);
         }
     }
+    learnt || count(&*ours) > before
 }
 
 #[cfg(test)]
@@ -312,6 +392,49 @@ mod tests {
             people.recognise(token(&format!("flow {n}")), traits);
         }
         people.len()
+    }
+
+    #[test]
+    fn what_is_remembered_of_a_patient_changes_no_result() {
+        use Kind::{InsuranceNumber, PatientId};
+        // Patients who share ids, names and birth dates in all ways, and records of each with some of them.
+        let mut pool = Vec::new();
+        for n in 0..216usize {
+            let issuer = ["", "A", "B", "A&1.2"][n % 4];
+            let id = (PatientId, ["1", "2", "3"][n / 4 % 3], issuer);
+            let plan = (InsuranceNumber, ["7", "8"][n / 12 % 2], issuer);
+            let name = ["ash eve", "ash ann", "oak tom"][n / 24 % 3];
+            let birth = ["1959", "1960"][n / 72 % 2];
+            let all = traits(&[id, plan], &[name], &[birth]);
+            let some = match n % 5 {
+                0 => traits(&[id], &[], &[]),
+                1 => traits(&[], &[name], &[birth]),
+                2 => traits(&[plan], &[name], &[]),
+                _ => all,
+            };
+            pool.push((token(&format!("flow {}", n % 97)), some));
+        }
+        for seed in 0..20usize {
+            let (mut one, mut other) = (People::default(), People::default());
+            let mut remembered = 0;
+            let mut at = seed * 31;
+            for step in 0..4_000usize {
+                // Mostly a few of them, again and again.
+                at = (at * 1_103_515_245 + 12_345) % (1 << 31);
+                let reach = if step % 10 == 0 { pool.len() } else { 1 + seed };
+                let (patient, traits) = &pool[(at >> 8) % reach * 7 % pool.len()];
+                remembered += usize::from(one.settled.contains_key(patient));
+                let known = one.recognise(*patient, traits);
+                // A copy of the traits is never taken for the same.
+                let copy = Traits(Arc::new(Identity::clone(&traits.0)));
+                let again = other.recognise(*patient, &copy);
+                assert_eq!(known.person, again.person, "{seed} {step}");
+                assert_eq!(known.merged, again.merged, "{seed} {step}");
+                assert_eq!(one.person(*patient), other.person(*patient));
+            }
+            assert_eq!(one.len(), other.len());
+            assert!(remembered > 1_000, "{remembered}");
+        }
     }
 
     #[test]

@@ -286,15 +286,16 @@ impl Identity {
             |(a, b): (&PersonalId, &PersonalId)| a.kind == b.kind && !a.is_shared() && !a.equals(b);
         self.pairs(other).any(differ) && !self.shares_strong(other)
     }
-    /// Notes the issuer of an id that was known without.
-    pub fn learn_issuer(&mut self, id: &PersonalId) {
+    /// Notes the issuer of an id that was known without. Returns whether that changed anything.
+    pub fn learn_issuer(&mut self, id: &PersonalId) -> bool {
         let known = |s: &&mut PersonalId| s.token == id.token && s.kind == id.kind;
-        if let Some(known) = self.strong.iter_mut().find(known) {
-            if !known.issuer.is_known() {
-                known.public = id.public;
-            }
-            known.issuer.learn(id.issuer);
+        let Some(known) = self.strong.iter_mut().find(known) else { return false };
+        let (public, learns) = (known.public, known.issuer.may_learn(id.issuer));
+        if !known.issuer.is_known() {
+            known.public = id.public;
         }
+        known.issuer.learn(id.issuer);
+        learns || public != known.public
     }
     /// Whether they cannot be the same person.
     pub fn contradicts(&self, other: &Self) -> bool {

@@ -2,8 +2,10 @@
 
 use super::content_sink::Shared;
 use super::counters::WorkerCounters;
-use super::report::{Item, Order, Report};
+use super::report::{Item, Report};
 use super::state::StateFile;
+use super::waiting::{Run, Waiting};
+use super::work::WARM;
 use crate::exposure::{
     Conversation, Event, Exposures, FlowActivity, HostName, Intake, ServiceObservation,
 };
@@ -16,7 +18,6 @@ use crate::protocol::Reason;
 use crate::rules::RuleSet;
 use crate::severity::Severity;
 use crate::time::Timestamp;
-use std::collections::BinaryHeap;
 use std::io;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -53,7 +54,7 @@ pub struct Collector {
     upto: Vec<(u64, u64)>,
     /// The packet time that each worker last reported; zero before its first report.
     clocks: Vec<Timestamp>,
-    waiting: BinaryHeap<Waiting>,
+    waiting: Waiting<Item>,
     stats: WorkerCounters,
     events: Vec<Event>,
     /// Ended flows and host names that wait to be passed on.
@@ -89,27 +90,6 @@ pub enum OutputEnd {
     Delivery(Delivery),
 }
 
-/// An item that waits until every worker has come as far.
-struct Waiting(Order, Item);
-
-impl PartialEq for Waiting {
-    fn eq(&self, other: &Self) -> bool {
-        self.0 == other.0
-    }
-}
-impl Eq for Waiting {}
-impl PartialOrd for Waiting {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
-    }
-}
-impl Ord for Waiting {
-    /// Reversed, because the heap gives the greatest first.
-    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        other.0.cmp(&self.0)
-    }
-}
-
 impl Collector {
     /// Creates a collector for `workers` workers.
     pub fn new(
@@ -134,7 +114,7 @@ impl Collector {
             shared,
             upto: vec![(0, 0); workers],
             clocks: vec![Timestamp::default(); workers],
-            waiting: BinaryHeap::new(),
+            waiting: Waiting::new(workers),
             stats: WorkerCounters::default(),
             events: Vec::new(),
             conversations: Vec::new(),
@@ -157,21 +137,10 @@ impl Collector {
         const ALL: (u64, u64) = (u64::MAX, u64::MAX);
         self.upto[worker] = if report.last { ALL } else { (report.upto, report.upto_flow) };
         let upto = self.upto.iter().copied().min().unwrap_or(ALL);
-        // A single worker reports in order.
-        let alone = self.upto.len() == 1 && self.waiting.is_empty();
-        for (order, item) in report.items {
-            if alone && (order.packet, order.flow) <= upto {
-                self.take(item);
-                self.write_many()?;
-            } else {
-                self.waiting.push(Waiting(order, item));
-            }
-        }
-        while self.waiting.peek().is_some_and(|w| (w.0.packet, w.0.flow) <= upto) {
-            let Some(Waiting(_, item)) = self.waiting.pop() else { break };
-            self.take(item);
-            self.write_many()?;
-        }
+        self.waiting.add(worker, report.items);
+        while let Some(run) = self.waiting.run()
+            && self.take_run(run, upto)?
+        {}
         if self.reporting.live {
             self.exposures.uncaptured(self.reporting.health.uncaptured());
             let now = self.advance(worker, report_clock);
@@ -181,6 +150,19 @@ impl Collector {
         self.write()?;
         self.save(report_clock);
         self.status()
+    }
+
+    /// Takes the items of a run. False if there are none yet.
+    fn take_run(&mut self, run: Run, upto: (u64, u64)) -> io::Result<bool> {
+        let mut taken = false;
+        while let Some(item) = self.waiting.next(run, upto) {
+            let ahead = self.waiting.ahead(run, WARM);
+            self.exposures.warm(ahead.filter_map(Item::finding));
+            taken = true;
+            self.take(item);
+            self.write_many()?;
+        }
+        Ok(taken)
     }
 
     fn take(&mut self, item: Item) {
@@ -353,8 +335,8 @@ impl Collector {
         summary.gap_bytes = stats.gap_bytes;
         summary.cut_bytes = stats.cut_bytes;
         summary.overlap_conflicts = stats.conflicts;
-        summary.records = stats.records;
-        summary.messages = stats.messages;
+        summary.records = stats.records.sorted();
+        summary.messages = stats.messages.sorted();
         summary.identifiers = stats.identifiers;
         summary.unrecognised_flows = stats.unrecognised_flows;
         summary.unrecognised_bytes = stats.unrecognised_bytes;
@@ -447,10 +429,10 @@ impl Collector {
         for (&(protocol, reason), &n) in &stats.opaque {
             m.opaque(protocol, reason, n);
         }
-        for (&(protocol, content), &n) in &stats.records {
+        for ((protocol, content), n) in stats.records.iter() {
             m.records(protocol, content, n);
         }
-        for (&(protocol, kind), &n) in &stats.messages {
+        for ((protocol, kind), n) in stats.messages.iter() {
             m.messages(protocol, kind, n);
         }
         for (&kind, &n) in &stats.identifiers {

@@ -1,5 +1,6 @@
 //! Counters of workers, as deltas that the collector adds up.
 
+use super::kind_counters::KindCounters;
 use super::shedding::Shed;
 use crate::flow::{End, FlowHead, Transport};
 use crate::protocol::Reason;
@@ -30,9 +31,9 @@ pub struct WorkerCounters {
     /// Packets left unread under overload, by class.
     pub shed: BTreeMap<Shed, u64>,
     /// Records by protocol and content.
-    pub records: BTreeMap<(&'static str, &'static str), u64>,
+    pub records: KindCounters<(&'static str, &'static str)>,
     /// Messages by protocol and type.
-    pub messages: BTreeMap<(&'static str, &'static str), u64>,
+    pub messages: KindCounters<(&'static str, &'static str)>,
     /// Identifiers by kind.
     pub identifiers: BTreeMap<Kind, u64>,
     /// Flows that no protocol recognised.
@@ -99,8 +100,8 @@ impl WorkerCounters {
         merge(&mut self.ignored, &other.ignored);
         merge(&mut self.shed, &other.shed);
         merge(&mut self.anomalies, &other.anomalies);
-        merge(&mut self.records, &other.records);
-        merge(&mut self.messages, &other.messages);
+        self.records.merge(&other.records);
+        self.messages.merge(&other.messages);
         merge(&mut self.identifiers, &other.identifiers);
     }
 }

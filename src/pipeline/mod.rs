@@ -19,6 +19,7 @@ mod content_sink;
 mod counters;
 mod hosts;
 mod interfaces;
+mod kind_counters;
 #[cfg(target_os = "linux")]
 mod lanes;
 mod live;
@@ -38,6 +39,7 @@ mod shedding;
 mod state;
 mod supervisor;
 pub mod test_harness;
+mod waiting;
 mod work;
 mod worker;
 

@@ -37,6 +37,16 @@ pub enum Item {
     Encrypted(Box<Conversation>),
 }
 
+impl Item {
+    /// The finding, if it is one.
+    pub fn finding(&self) -> Option<&FindingEvent> {
+        match self {
+            Self::Finding(event) => Some(event),
+            _ => None,
+        }
+    }
+}
+
 /// The activity of a flow.
 pub struct ActivityReport {
     /// Packet time.

@@ -27,13 +27,14 @@ impl Context {
         }
         self.hosts(flow, analysis);
         let stats = &mut self.report.stats;
-        let info = analysis.info(flow);
+        let client = analysis.driver.orientation().client;
         for event in analysis.driver.events() {
             match event {
                 DriverEvent::Recognised(protocol) => {
                     *stats.streams.entry(protocol).or_default() += 1;
                 }
                 DriverEvent::Opaque(protocol, reason) => {
+                    let info = flow.info(client);
                     tracing::debug!(client = %info.client, server = %info.server, protocol, %reason, "a direction is no longer read");
                     if reason == Reason::Encrypted {
                         analysis.encryption = Encryption::Encrypted;
@@ -66,10 +67,10 @@ impl Context {
         }
         for (content, n) in self.counters.content.records.drain(..) {
             analysis.content = content;
-            *stats.records.entry((protocol, content)).or_default() += n;
+            stats.records.add((protocol, content), n);
         }
         for (kind, n) in self.counters.content.messages.drain(..) {
-            *stats.messages.entry((protocol, kind)).or_default() += n;
+            stats.messages.add((protocol, kind), n);
         }
         for (reason, n) in self.counters.content.given_up.drain(..) {
             *stats.opaque.entry((protocol, reason)).or_default() += n;
@@ -88,6 +89,7 @@ impl Context {
             }
             return;
         }
+        let info = analysis.info(flow);
         let mut findings = std::mem::take(&mut self.findings);
         for finding in findings.drain(..) {
             let order = self.order(flow);
