@@ -1,7 +1,7 @@
 //! Counters of workers, as deltas that the collector adds up.
 
+use super::kind_counters::KindCounters;
 use super::shedding::Shed;
-use super::tally::Tally;
 use crate::flow::{End, FlowHead, Transport};
 use crate::protocol::Reason;
 use crate::rules::Kind;
@@ -31,9 +31,9 @@ pub struct WorkerCounters {
     /// Packets left unread under overload, by class.
     pub shed: BTreeMap<Shed, u64>,
     /// Records by protocol and content.
-    pub records: Tally<(&'static str, &'static str)>,
+    pub records: KindCounters<(&'static str, &'static str)>,
     /// Messages by protocol and type.
-    pub messages: Tally<(&'static str, &'static str)>,
+    pub messages: KindCounters<(&'static str, &'static str)>,
     /// Identifiers by kind.
     pub identifiers: BTreeMap<Kind, u64>,
     /// Flows that no protocol recognised.

@@ -19,6 +19,7 @@ mod content_sink;
 mod counters;
 mod hosts;
 mod interfaces;
+mod kind_counters;
 #[cfg(target_os = "linux")]
 mod lanes;
 mod live;
