@@ -22,7 +22,7 @@ pub use truetype::TrueType;
 
 /// Cells of a shape across and down.
 const SIDE: usize = 64;
-/// Parts of a shape that are told apart, at most.
+/// Parts of a shape that are distinguished, at most.
 const MAX_PARTS: usize = 8;
 /// Rounds of finding a connected part; a part that winds more is read as several.
 const MAX_ROUNDS: usize = 64;

@@ -7,7 +7,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 
 /// Shapes whose comparison is remembered.
 const MAX_SEEN: usize = 4096;
-/// Steps of the size of a font in which places are told apart.
+/// Steps of the size of a font to which places are rounded.
 const PLACES: f32 = 50.0;
 
 /// What differs by more from every known letter is none.
