@@ -1,5 +1,5 @@
 //! Results of several runs are one: each exposure, patient, service and host once. And results that are damaged, that
-//! come through a pipe, or whose answer nobody reads to its end.
+//! come through a pipe, or whose answer is not read to its end.
 #![cfg(feature = "store")]
 
 mod common;
@@ -383,7 +383,7 @@ fn a_pipe_is_read_once_and_never_waited_for() {
         writer.join().expect("written");
         assert_eq!(run.status, Some(0), "{ask:?}: {}", run.err);
     }
-    // Nobody writes to it.
+    // It has no writer.
     let key = key.path();
     let run = phitap(["find", &pipe, "--key-file", &key, "--from", "/dev/null"]);
     assert_eq!(run.status, Some(1), "{}", run.out);
