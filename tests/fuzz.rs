@@ -30,7 +30,7 @@ fn seeds() -> BTreeMap<String, Vec<Vec<u8>>> {
     seeds
 }
 
-/// Runs an input. If it fails, it is saved for `cargo fuzz`.
+/// Runs an input. If it fails, it is saved.
 fn run(target: Target, input: &[u8]) -> Option<PathBuf> {
     catch_unwind(AssertUnwindSafe(|| target.run(input))).err()?;
     let name = format!("{}-{:016x}", target.name(), hash_of(input));
@@ -94,17 +94,20 @@ fn one_input_of_one_target() {
     target.run(&std::fs::read(file).expect("an input"));
 }
 
-/// Writes the seeds for `scripts/fuzz.sh`.
+/// Writes the seeds for `scripts/fuzz.sh` below `PHITAP_FUZZ_DIR`, or `fuzz/` if it is not set.
 #[test]
-#[ignore = "writes to fuzz/corpus"]
+#[ignore = "writes a corpus"]
 fn seeds_are_written() {
+    let folder =
+        std::env::var_os("PHITAP_FUZZ_DIR").map_or_else(|| root().join("fuzz"), PathBuf::from);
+    let corpus = folder.join("corpus");
     for target in Target::all() {
-        std::fs::create_dir_all(root().join("fuzz/corpus").join(target.name())).expect("a folder");
+        std::fs::create_dir_all(corpus.join(target.name())).expect("a folder");
     }
     for (target, inputs) in seeds() {
         for input in inputs {
-            let file = format!("fuzz/corpus/{target}/{:016x}", hash_of(&input));
-            std::fs::write(root().join(file), input).expect("room");
+            let file = corpus.join(&target).join(format!("{:016x}", hash_of(&input)));
+            std::fs::write(file, input).expect("room");
         }
     }
 }

@@ -357,7 +357,10 @@ impl CassandraParser {
                     all.next().filter(|_| all.next().is_none())
                 }
             };
-            if let Some(prepared) = known.filter(|p| p.result.count == columns.count) {
+            let known = known.filter(|prepared| prepared.result.count == columns.count);
+            // A few bytes have the columns read once more, so that they are paid for.
+            let work = |p: &Prepared| sql::rereading_names(p.result.names.iter().map(Vec::len));
+            if let Some(prepared) = known.filter(|known| sink.reread(work(known))) {
                 columns = prepared.result.clone();
             }
         }

@@ -225,6 +225,10 @@ fn verified(
     for name in picks.files() {
         let path = place(name, cut.captures.as_deref());
         let gone = |source| CutError::Gone { path: path.clone(), source };
+        // Events name it, and may be forged: reading a pipe would wait, and a device may never end.
+        if !std::fs::metadata(&path).map_err(gone)?.is_file() {
+            return Err(gone(io::Error::other("it is not a regular file")));
+        }
         let mut file = File::open(&path).map_err(gone)?;
         let mut hashed = Hashed::new(io::sink());
         io::copy(&mut file, &mut hashed).map_err(gone)?;
