@@ -236,3 +236,24 @@ fn the_cut_of_a_service_has_all_of_its_clients() {
         assert_eq!(alone.get(id), Some(*exposure));
     }
 }
+
+#[test]
+fn what_events_name_is_read_only_if_it_is_a_regular_file() {
+    let folder = tempfile::tempdir().expect("folder");
+    let at = |name: &str| folder.path().join(name).display().to_string();
+    let key = Key::new();
+    let capture = format!("{ROOT}/fixtures/captures/hl7-astm.pcap");
+    let run = phitap(["replay", "-q", "--format", "json", "--key-file", &key.path(), &capture]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let pipe = at("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status().expect("mkfifo");
+    assert!(made.success());
+    for file in [pipe.as_str(), "/dev/zero", "/dev"] {
+        let forged = at("forged.json");
+        std::fs::write(&forged, run.out.replace(&capture, file)).expect("written");
+        let out = phitap(["cut", &forged, "--severity", "low", "--output", &at("cut.pcapng")]);
+        assert_eq!(out.status, Some(1), "{file}: {}", out.err);
+        assert!(out.err.contains("not a regular file"), "{file}: {}", out.err);
+        assert!(!Path::new(&at("cut.pcapng")).exists());
+    }
+}

@@ -1,6 +1,6 @@
 //! The short form of fuzzing, on the stable toolchain. For each target it runs all seeds, all
-//! inputs of earlier defects (`fuzz/regressions/`) and some hundred mutations. `PHITAP_FUZZ_ROUNDS`
-//! sets how many.
+//! inputs of earlier defects (`fuzz/regressions/`) and some mutations. `PHITAP_FUZZ_ROUNDS` sets how many,
+//! and which: another number gives others. `PHITAP_FUZZ_TARGET` names the only target.
 
 #[path = "../fuzz/harness/mod.rs"]
 #[allow(dead_code)]
@@ -30,7 +30,7 @@ fn seeds() -> BTreeMap<String, Vec<Vec<u8>>> {
     seeds
 }
 
-/// Runs an input. If it fails, it is saved for `cargo fuzz`.
+/// Runs an input. If it fails, it is saved.
 fn run(target: Target, input: &[u8]) -> Option<PathBuf> {
     catch_unwind(AssertUnwindSafe(|| target.run(input))).err()?;
     let name = format!("{}-{:016x}", target.name(), hash_of(input));
@@ -51,7 +51,12 @@ fn seeds_and_their_mutations_break_no_invariant() {
         std::env::var("PHITAP_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
     let seeds = seeds();
     let mut failed = Vec::new();
-    for target in Target::all() {
+    let only = std::env::var("PHITAP_FUZZ_TARGET").ok();
+    let all = Target::all().into_iter();
+    let targets: Vec<Target> =
+        all.filter(|target| only.as_ref().is_none_or(|only| target.name() == *only)).collect();
+    assert!(!targets.is_empty(), "no target {only:?}");
+    for target in targets {
         let none = Vec::new();
         let seeds = seeds.get(&target.name()).unwrap_or(&none);
         failed.extend(seeds.iter().take(SEEDS).filter_map(|seed| run(target, seed)));
@@ -94,17 +99,20 @@ fn one_input_of_one_target() {
     target.run(&std::fs::read(file).expect("an input"));
 }
 
-/// Writes the seeds for `scripts/fuzz.sh`.
+/// Writes the seeds for `scripts/fuzz.sh` below `PHITAP_FUZZ_DIR`, or `fuzz/` if it is not set.
 #[test]
-#[ignore = "writes to fuzz/corpus"]
+#[ignore = "writes a corpus"]
 fn seeds_are_written() {
+    let folder =
+        std::env::var_os("PHITAP_FUZZ_DIR").map_or_else(|| root().join("fuzz"), PathBuf::from);
+    let corpus = folder.join("corpus");
     for target in Target::all() {
-        std::fs::create_dir_all(root().join("fuzz/corpus").join(target.name())).expect("a folder");
+        std::fs::create_dir_all(corpus.join(target.name())).expect("a folder");
     }
     for (target, inputs) in seeds() {
         for input in inputs {
-            let file = format!("fuzz/corpus/{target}/{:016x}", hash_of(&input));
-            std::fs::write(root().join(file), input).expect("room");
+            let file = corpus.join(&target).join(format!("{:016x}", hash_of(&input)));
+            std::fs::write(file, input).expect("room");
         }
     }
 }

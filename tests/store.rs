@@ -221,3 +221,67 @@ fn a_store_holds_no_values_and_none_are_asked_of_it() {
     }
     assert!(searched > 500, "{searched}");
 }
+
+/// A page of a table that refers to `child` as often as there is room.
+fn interior(size: usize, child: u32) -> Vec<u8> {
+    // SQLite's file format, 1.6: type, cells, start of cells, right-most child; then an array of their places.
+    const CELL: usize = 5;
+    let cells = (size - 12) / (CELL + 2) - 1;
+    let start = size - cells * CELL;
+    let mut page = vec![5, 0, 0];
+    page.extend((cells as u16).to_be_bytes());
+    page.extend((start as u16).to_be_bytes());
+    page.push(0);
+    page.extend(child.to_be_bytes());
+    page.extend((0..cells).flat_map(|n| ((start + n * CELL) as u16).to_be_bytes()));
+    page.resize(start, 0);
+    for n in 0..cells {
+        page.extend(child.to_be_bytes());
+        page.push(n.min(127) as u8);
+    }
+    page
+}
+
+/// Puts five levels of such pages above the rows of `table`.
+fn forge(path: &Path, table: &str) {
+    let connection = rusqlite::Connection::open(path).expect("opens");
+    let number = |query: &str, of: &[&str]| -> usize {
+        let params = rusqlite::params_from_iter(of);
+        connection.query_row(query, params, |row| row.get::<_, u32>(0)).expect("a number") as usize
+    };
+    let size = number("PRAGMA page_size", &[]);
+    let root = number("SELECT rootpage FROM sqlite_schema WHERE name = ?1", &[table]);
+    drop(connection);
+    let mut file = std::fs::read(path).expect("a store");
+    let mut pages = file.len() / size;
+    let rows = file[(root - 1) * size..root * size].to_vec();
+    file.extend(rows);
+    for _ in 0..4 {
+        pages += 1;
+        file.extend(interior(size, pages as u32));
+    }
+    file[(root - 1) * size..root * size].copy_from_slice(&interior(size, pages as u32 + 1));
+    let pages = (file.len() / size) as u32;
+    file[28..32].copy_from_slice(&pages.to_be_bytes());
+    std::fs::write(path, file).expect("written");
+}
+
+#[test]
+fn a_store_whose_pages_refer_to_one_another_for_ever_is_refused() {
+    let dir = tempfile::tempdir().expect("folder");
+    let (store, key) = (dir.path().join("s.db").display().to_string(), key(dir.path()));
+    let out = phitap(&["replay", "-q", "--key-file", &key, "--store", &store, CAPTURE]);
+    assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
+    for table in ["runs", "exposures", "findings"] {
+        let forged = dir.path().join(format!("{table}.db"));
+        std::fs::copy(&store, &forged).expect("copied");
+        forge(&forged, table);
+        let forged = forged.display().to_string();
+        let out = phitap(&["query", &forged, "patients"]);
+        let error = String::from_utf8_lossy(&out.stderr);
+        assert_eq!(out.status.code(), Some(1), "{table}: {error}");
+        assert!(error.contains("is damaged"), "{table}: {error}");
+    }
+    let out = phitap(&["query", &store, "patients"]);
+    assert_eq!(out.status.code(), Some(0), "{}", String::from_utf8_lossy(&out.stderr));
+}

@@ -41,6 +41,8 @@ pub enum Target {
     Bundle,
     /// Records and results of jobs.
     Jobs,
+    /// A file of events, or a store.
+    Review,
     /// The files of a spool.
     Spool,
 }
@@ -60,6 +62,7 @@ impl Target {
             Self::Hub => "hub".to_owned(),
             Self::Bundle => "bundle".to_owned(),
             Self::Jobs => "jobs".to_owned(),
+            Self::Review => "review".to_owned(),
             Self::Spool => "spool".to_owned(),
         }
     }
@@ -68,7 +71,7 @@ impl Target {
     pub fn all() -> Vec<Self> {
         let mut all =
             vec![Self::Frames, Self::Streams, Self::Handshake, Self::Capture, Self::Rules];
-        all.extend([Self::Summary, Self::Hub, Self::Bundle, Self::Jobs, Self::Spool]);
+        all.extend([Self::Summary, Self::Hub, Self::Bundle, Self::Jobs, Self::Review, Self::Spool]);
         all.extend(protocol::all().map(|(protocol, name)| Self::Protocol(protocol, name)));
         all.extend(content::FAMILIES.iter().map(Self::Content));
         all
@@ -93,6 +96,7 @@ impl Target {
             Self::Hub => results::hub(input),
             Self::Bundle => results::bundle(input),
             Self::Jobs => results::jobs(input),
+            Self::Review => results::review(input),
             Self::Spool => results::spool(input),
         }
     }

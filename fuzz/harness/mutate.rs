@@ -33,7 +33,7 @@ pub fn mutate(target: Target, data: &[u8], random: &mut Random) -> Vec<u8> {
     match target {
         Target::Frames | Target::Capture | Target::Spool => bytes(data, random),
         Target::Rules => words(data, RULES, random),
-        Target::Summary | Target::Hub | Target::Bundle | Target::Jobs => {
+        Target::Summary | Target::Hub | Target::Bundle | Target::Jobs | Target::Review => {
             change(data, |data, random| words(data, RESULTS, random), random)
         }
         Target::Streams | Target::Handshake | Target::Protocol(..) => {

@@ -6,7 +6,9 @@ use phitap::hub::test_harness::TestHub;
 use phitap::jobs::status_of;
 use phitap::merge::{Numbers, Part, Summary};
 use phitap::output::spool::{Limits, Log, Record};
-use phitap::review::{MergeShape, Merged};
+use phitap::review::source::Filter;
+use phitap::review::{Diff, Listing, MergeShape, Merged, Query, Request, Shape, answer};
+use phitap::time::Timestamp;
 use std::time::Duration;
 
 /// Ids of a key and a sensor.
@@ -82,6 +84,44 @@ pub fn jobs(input: &[u8]) {
         lines.iter().for_each(|line| merged.line(line));
         // Errors are allowed.
         let _ = merged.answer("results", (shape, None), &mut std::io::sink(), &mut |_| {});
+    }
+}
+
+/// A file of events, or a store: whatever it holds, each question has an answer or an error, and no control character
+/// reaches the terminal.
+pub fn review(input: &[u8]) {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("events");
+    std::fs::write(&file, input).expect("room");
+    let filter = Filter { patients: 1000, ..Filter::default() };
+    let mut requests = Vec::new();
+    for listing in
+        [Listing::Exposures, Listing::Patients, Listing::Services, Listing::Assets, Listing::Runs]
+    {
+        for shape in [Shape::Table, Shape::Csv] {
+            let (source, filter) = (file.clone(), filter.clone());
+            requests.push(Request::Query(Query {
+                source,
+                listing,
+                shape,
+                limit: Some(100),
+                by_run: shape == Shape::Csv,
+                filter,
+            }));
+        }
+    }
+    let (before, after) = (file.clone(), file);
+    requests.push(Request::Diff(Diff { before, after, shape: Shape::Table, filter }));
+    for request in requests {
+        let (mut out, mut notes) = (Vec::new(), Vec::new());
+        let now = Timestamp(NOW * 1_000_000_000);
+        // Errors are allowed.
+        let _ = answer(&request, now, &mut out, &mut |note| notes.push(note));
+        // CSV has lines that end with CR LF (RFC 4180).
+        let out = String::from_utf8(out).expect("characters").replace("\r\n", "\n");
+        let shown = |c: char| c == '\n' || !c.is_control();
+        let texts = notes.iter().chain([&out]);
+        assert!(texts.into_iter().all(|text| text.chars().all(shown)), "{request:?}: {out:?}");
     }
 }
 

@@ -248,6 +248,15 @@ const RESULTS: &[(&str, &str)] = &[
 {"@timestamp":"2026-03-01T10:15:05Z","event":{"action":"service-seen","id":"S1"},"observer":{"product":"phitap","name":"b"},"server":{"ip":"10.1.0.1","port":104}}"#,
     ),
     (
+        "review",
+        r#"{"@timestamp":"2026-03-01T10:15:02Z","event":{"action":"phi-exposure","id":"E1","severity":73,"start":"2026-03-01T10:15:00Z","end":"2026-03-01T10:15:02Z"},"observer":{"name":"ward","version":"1"},"client":{"ip":"203.0.113.9"},"server":{"ip":"10.1.2.3","port":104},"network":{"transport":"tcp","protocol":"dicom","community_id":"1:a","direction":"inbound"},"phi":{"service":{"authentication":"none","interfaces":[{"kind":"pacs","open":true}]},"exposure":{"id":"E1","fingerprint":"x_a","state":"open","patients":1,"findings":1,"records":2,"flows":1,"operations":["C-FIND"],"identifiers":{"name":1}},"key_id":"k1"}}
+{"@timestamp":"2026-03-01T10:15:02Z","event":{"action":"phi-finding","id":"F1","severity":73},"observer":{"name":"ward"},"client":{"ip":"203.0.113.9","port":5000},"server":{"ip":"10.1.2.3","port":104},"network":{"transport":"tcp","protocol":"dicom"},"rule":{"id":"dicom-patient"},"phi":{"records":2,"carrier":["dicom"],"evidence":{"file":"a.pcap","first_packet":3,"last_packet":9},"patient":{"token":"p_b","identifiers":[{"kind":"name","value":"H***","token":"i_c","field":"(0010,0010)"}],"kinds":["sex"]},"exposure":{"id":"E1"}}}
+{"@timestamp":"2026-03-01T10:15:03Z","event":{"action":"phi-finding","id":"F2"},"observer":{"name":"ward"},"phi":{"patients":[{"kinds":["name"],"tokens":["p_c","p_d"]}],"exposure":{"id":"E1"}}}
+{"@timestamp":"2026-03-01T10:15:04Z","event":{"action":"service-seen","id":"S1"},"observer":{"name":"ward"},"server":{"ip":"10.1.2.3","port":104},"network":{"transport":"tcp","protocol":"dicom"},"phi":{"service":{"authentication":"none"}}}
+{"@timestamp":"2026-03-01T10:15:05Z","event":{"action":"asset-seen","id":"A1"},"observer":{"name":"ward"},"host":{"ip":["10.1.2.3"]},"network":{"protocol":"dicom"},"phi":{"asset":{"role":"pacs"}}}
+{"@timestamp":"2026-03-01T11:00:00Z","event":{"action":"run-summary"},"observer":{"name":"ward"},"phi":{"run":{"started":"2026-03-01T10:00:00Z","ended":"2026-03-01T11:00:00Z","exposures":1,"coverage":{"verdict":"complete"}},"key_id":"k1"}}"#,
+    ),
+    (
         "bundle",
         r#"{"bundle":"q1YqSy0qzszPU7Iy1FFKSk0vysxLVbKqVkrLzEktVrKqrq0FAA==","signature":"AAAA"}"#,
     ),

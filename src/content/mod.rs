@@ -375,6 +375,8 @@ pub struct ContentCounters {
     pub(in crate::content) unit: Option<bool>,
     /// A buffer for decoded bytes, reused between payloads.
     pub(in crate::content) piece: Vec<u8>,
+    /// A ring buffer of brotli, reused between payloads.
+    pub(in crate::content) window: stack::coding::SpareWindow,
     /// Declarations of the last HL7 v2 header.
     pub(in crate::content) syntax: formats::hl7v2::value::LastSyntax,
     /// A buffer for the patient of an HL7 v2 message, reused between messages.

@@ -38,7 +38,6 @@ mod shard;
 mod shedding;
 mod state;
 mod supervisor;
-mod tally;
 pub mod test_harness;
 mod waiting;
 mod work;

@@ -99,7 +99,12 @@ impl RuleSet {
         if let Some(dir) = dir {
             for path in toml_files(dir)? {
                 let io = |source| LoadError::Io { path: path.clone(), source };
-                let size = std::fs::metadata(&path).map_err(io)?.len();
+                let file = std::fs::metadata(&path).map_err(io)?;
+                // Reading a pipe would wait, and a device may never end.
+                if !file.is_file() {
+                    return Err(io(std::io::Error::other("it is not a regular file")));
+                }
+                let size = file.len();
                 if size > MAX_FILE {
                     return Err(LoadError::Faulty {
                         file: path.display().to_string(),

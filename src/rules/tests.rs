@@ -215,6 +215,11 @@ fn folders_and_files_that_cannot_be_read() {
     std::fs::write(dir.path().join("latin.toml"), b"# M\xFCller\n").expect("write");
     let error = RuleSet::load(Some(dir.path())).expect_err("refused").to_string();
     assert!(error.contains("latin.toml"), "{error}");
+    // A pipe would be waited for, and a device may never end.
+    let dir = tempfile::tempdir().expect("folder");
+    std::os::unix::fs::symlink("/dev/zero", dir.path().join("a.toml")).expect("made");
+    let error = RuleSet::load(Some(dir.path())).expect_err("refused").to_string();
+    assert!(error.contains("a.toml") && error.contains("not a regular file"), "{error}");
 }
 
 #[test]

@@ -24,6 +24,15 @@ impl Format for Syslog {
         media::essence(media).eq_ignore_ascii_case("application/syslog")
     }
 
+    fn is_hasty(&self) -> bool {
+        true
+    }
+
+    // A collector receives thousands of short messages: no other format needs to be asked about them.
+    fn at_once(&self, media: &Media<'_>, _head: &[u8]) -> bool {
+        self.probe(media, &[], Extent::Beginning)
+    }
+
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
         Box::new(Message { text: Zeroizing::default() })
     }
@@ -65,21 +74,25 @@ impl Document for Message {
 
 fn read(text: &str, scope: &mut Scope<'_>) {
     let mut text = text.split_once('>').map_or(text, |(_, text)| text);
+    // Looking for one byte is quicker than for what begins with it, of which most messages have nothing.
+    let [bar, tag, brace] = [b'|', b'<', b'{'].map(|byte| text.as_bytes().contains(&byte));
+    let whole = text;
+    let find = |what: &str, has: bool| if has { whole.find(what) } else { None };
     // Programs log what they send and receive. A CR is written as `#015` by some receivers.
-    if let Some(at) = text.find("MSH|^~") {
+    if let Some(at) = find("MSH|^~", bar) {
         let message = Zeroizing::new(text.get(at..).unwrap_or("").replace("#015", "\r"));
         scope.whole(&Media::Hl7v2, message.as_bytes());
         text = text.get(..at).unwrap_or("");
-    } else if let Some(at) = carried::patient_segment(text.as_bytes()) {
+    } else if let Some(at) = bar.then(|| carried::patient_segment(text.as_bytes())).flatten() {
         let segment = Zeroizing::new(text.get(at..).unwrap_or("").replace("#015", "\r"));
         scope.whole(&Media::Hl7v2, segment.as_bytes());
         text = text.get(..at).unwrap_or("");
-    } else if let Some(at) = text.find("<?xml ").or_else(|| text.find("<AuditMessage")) {
+    } else if let Some(at) = find("<?xml ", tag).or_else(|| find("<AuditMessage", tag)) {
         // Audit messages (RFC 5425, IHE ITI-20).
         let xml = Media::Type { content_type: "application/xml", name: "" };
         scope.whole(&xml, text.get(at..).unwrap_or("").as_bytes());
         text = text.get(..at).unwrap_or("");
-    } else if let Some(at) = text.find("{\"").or_else(|| text.find("{ \"")) {
+    } else if let Some(at) = find("{\"", brace).or_else(|| find("{ \"", brace)) {
         let json = Media::Type { content_type: "application/json", name: "" };
         scope.whole(&json, text.get(at..).unwrap_or("").as_bytes());
         text = text.get(..at).unwrap_or("");

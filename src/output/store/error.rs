@@ -84,7 +84,10 @@ impl StoreError {
         let io = |text: &str| Self::Io { path: path.clone(), source: std::io::Error::other(text) };
         match code {
             ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Self::Locked(path),
-            ErrorCode::DatabaseCorrupt => Self::Corrupt(path),
+            // Reading is interrupted where pages refer to one another without end.
+            ErrorCode::DatabaseCorrupt | ErrorCode::OperationInterrupted | ErrorCode::TooBig => {
+                Self::Corrupt(path)
+            }
             ErrorCode::NotADatabase => Self::Foreign(path),
             ErrorCode::DiskFull => Self::Full(path),
             ErrorCode::CannotOpen => io("it cannot be opened"),

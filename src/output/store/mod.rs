@@ -14,7 +14,7 @@ mod write;
 mod tests;
 
 pub use error::StoreError;
-pub use schema::{MAGIC, STORE_OF_HUB, STORE_OF_RUN, open_to_read};
+pub use schema::{MAGIC, STORE_OF_HUB, STORE_OF_RUN, limit_steps, open_to_read};
 
 use super::clock::{stopwatch, wall_clock};
 use super::metrics::Metrics;

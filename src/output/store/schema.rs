@@ -21,6 +21,14 @@ pub(super) const VERSION: i64 = 1;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Largest value that is read or written, bytes.
 const MAX_VALUE: i32 = 16 << 20;
+/// Instructions of SQLite that reading may take: for each byte of the file, for each row that is looked up, and in any
+/// case. Scanning all tables takes less than one for each byte. A forged page may refer to another one hundreds of
+/// times, and that to a third: without a limit, half a megabyte would be read for ever.
+const STEPS_PER_BYTE: u64 = 4;
+const STEPS_PER_LOOKUP: u64 = 10_000;
+const FREE_STEPS: u64 = 2_000_000;
+/// Instructions between two checks of that limit.
+const STEPS: i32 = 4_096;
 
 /// Times are nanoseconds since 1970: `first` and `last` packet time, `began` and `written` by the clock.
 /// Ids are the bits of a ULID, tokens 12 bytes. `event` is the last event of format ecs.
@@ -101,8 +109,32 @@ pub(super) fn open_to_write(path: &Path) -> Result<Connection, StoreError> {
 /// If it is no store, of another version, damaged or locked.
 pub fn open_to_read(path: &Path) -> Result<Connection, StoreError> {
     let connection = open(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    limit_steps(&connection, path, 0)?;
     check(&connection, path)?;
     Ok(connection)
+}
+
+/// Limits how long statements may run from now on, `lookups` of rows by their keys among them.
+///
+/// # Errors
+/// If SQLite refuses it.
+pub fn limit_steps(connection: &Connection, path: &Path, lookups: usize) -> Result<(), StoreError> {
+    // What was not moved into the file yet is in the log beside it.
+    let mut log = path.as_os_str().to_owned();
+    log.push("-wal");
+    let len = |path: &Path| std::fs::metadata(path).map_or(0, |file| file.len());
+    let len = len(path).saturating_add(len(Path::new(&log)));
+    let steps = FREE_STEPS
+        .saturating_add(STEPS_PER_BYTE.saturating_mul(len))
+        .saturating_add(STEPS_PER_LOOKUP.saturating_mul(lookups as u64));
+    let mut left = steps / u64::from(STEPS.unsigned_abs());
+    let exhausted = move || {
+        let over = left == 0;
+        left = left.saturating_sub(1);
+        over
+    };
+    let limited = connection.progress_handler(STEPS, Some(exhausted));
+    limited.map_err(|error| StoreError::of(path, error))
 }
 
 fn open(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {

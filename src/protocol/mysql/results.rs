@@ -1,13 +1,14 @@
 //! Responses of the server: column definitions, and rows in text or binary form.
 
 use super::super::sql::select::is_made;
-use super::super::sql::{Catalog, Fields, Table, is_null, table};
+use super::super::sql::{self, Catalog, Fields, Table, is_null, table};
 use super::super::{Authentication, ContentSink, Ending, ServiceFacts};
 use super::commands::{COM_EXECUTE, COM_FETCH, COM_PREPARE, Command};
 use super::connection::{MysqlParser, Phase};
 use super::packet::Header;
 use super::statements::Prepared;
 use super::{DEFINITION, charset, values};
+use std::sync::Arc;
 
 /// Bytes of a definition behind its names: their length, character set, length, type, flags, decimals.
 const FIXED: usize = 13;
@@ -68,7 +69,9 @@ pub struct ResultSet {
     /// The command that it answers.
     command: Command,
     pub table: Table,
-    columns: Vec<Column>,
+    columns: Arc<Vec<Column>>,
+    /// Those that are the heading of the table.
+    shown: Arc<Vec<Column>>,
     /// Of the server's last packet.
     sequence: u8,
 }
@@ -85,15 +88,15 @@ enum Stage {
     /// The definitions are complete; an EOF packet may come before the rows.
     Defined,
     Rows,
-    /// Definitions of a prepared statement: this many of its parameters, then those of its columns, which may not be
+    /// Definitions of a prepared statement: this many of its parameters, then this many of its columns, which may not be
     /// repeated with its results.
-    Prepared(usize),
+    Prepared(usize, usize),
 }
 
 impl ResultSet {
     /// The packets belong to no known command.
     pub fn reset(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
-        self.table.reset(ending, sink);
+        self.hide(ending, sink);
         (self.stage, self.command) = (Stage::Idle, Command::default());
     }
 
@@ -103,16 +106,43 @@ impl ResultSet {
         self.stage == Stage::Idle || sequence == 1 && before != 0
     }
 
+    /// Ends the rows, and forgets their heading.
+    fn hide(&mut self, ending: Ending, sink: &mut dyn ContentSink) {
+        self.table.reset(ending, sink);
+        self.shown = Arc::default();
+    }
+
+    /// The columns of a prepared statement, which its result does not repeat. A few bytes have them read once more, so
+    /// that they are paid for; where the budget does not suffice, the rows are not read.
+    fn show_known(
+        &mut self,
+        columns: Arc<Vec<Column>>,
+        catalog: &Catalog,
+        sink: &mut dyn ContentSink,
+    ) {
+        let names = columns.iter().map(|column| column.name.len());
+        if !sink.reread(sql::rereading_names(names)) {
+            self.hide(Ending::Complete, sink);
+            self.columns = Arc::default();
+            return;
+        }
+        self.columns = columns;
+        if !Arc::ptr_eq(&self.columns, &self.shown) {
+            self.show(catalog, sink);
+        }
+    }
+
     /// The names and character set of the columns, as the heading of the following rows.
     fn show(&mut self, catalog: &Catalog, sink: &mut dyn ContentSink) {
         self.table.reset(Ending::Complete, sink);
+        self.shown = Arc::clone(&self.columns);
         let mut label = None;
         let names: Vec<&[u8]> = self.columns.iter().map(|column| column.name.as_slice()).collect();
         catalog.show(&names, &mut self.table);
         let mut tables = self.columns.iter().map(|c| c.table.as_slice()).filter(|t| !t.is_empty());
         let first = tables.next().unwrap_or_default();
         self.table.set_about(if tables.all(|table| table == first) { first } else { b"" });
-        for column in &self.columns {
+        for column in self.columns.iter() {
             label = label.or(charset::label(column.collation.into()));
         }
         self.table.set_charset(label);
@@ -154,7 +184,9 @@ impl MysqlParser {
             Stage::Idle | Stage::Answer => self.answer(first, body, sink),
             Stage::Definitions(left) => self.definition(left, body, sink),
             Stage::Defined | Stage::Rows => self.row(first, body, sink),
-            Stage::Prepared(parameters) => self.prepared_column(parameters, body),
+            Stage::Prepared(parameters, columns) => {
+                self.prepared_column((parameters, columns), body);
+            }
         }
     }
 
@@ -167,8 +199,7 @@ impl MysqlParser {
         if code == COM_FETCH
             && let Some(columns) = self.statements.columns(statement)
         {
-            self.result.columns = columns.to_vec();
-            self.result.show(&self.catalog, sink);
+            self.result.show_known(columns, &self.catalog, sink);
             self.result.stage = Stage::Rows;
         }
     }
@@ -181,7 +212,7 @@ impl MysqlParser {
         self.result.command = Command::default();
         self.result.stage = Stage::Answer;
         if body.starts_with(DEFINITION) {
-            self.result.columns.clear();
+            self.result.columns = Arc::default();
             self.result.stage = Stage::Definitions(1);
         }
     }
@@ -216,15 +247,14 @@ impl MysqlParser {
             if fields.0 == [0] {
                 let known = self.statements.columns(self.result.command.statement);
                 if let Some(known) = known.filter(|c| c.len() as u64 == count) {
-                    self.result.columns = known.to_vec();
-                    self.result.show(&self.catalog, sink);
+                    self.result.show_known(known, &self.catalog, sink);
                 }
                 if self.result.columns.len() as u64 == count {
                     self.result.stage = Stage::Defined;
                     return;
                 }
             }
-            self.result.columns.clear();
+            self.result.columns = Arc::default();
             self.result.stage = Stage::Definitions(count as usize);
         }
     }
@@ -234,10 +264,10 @@ impl MysqlParser {
         let text = self.preparing.pop_front();
         let mut fields = Fields(body);
         let (status, id) = (fields.number(1), fields.number(4));
-        let (_, parameters) = (fields.number(2), fields.number(2));
-        let parameters = parameters.unwrap_or(0) as usize;
-        self.result.stage = Stage::Prepared(parameters);
-        self.result.columns.clear();
+        let mut count = || fields.number(2).unwrap_or(0) as usize;
+        let (columns, parameters) = (count(), count());
+        self.result.stage = Stage::Prepared(parameters, columns.min(table::MAX_COLUMNS));
+        self.result.columns = Arc::default();
         self.result.command.statement = id.unwrap_or(0) as u32;
         if let (Some(0), Some(id), Some(text)) = (status, id, text) {
             self.statements.insert(id as u32, Prepared::new(text, parameters));
@@ -245,15 +275,19 @@ impl MysqlParser {
     }
 
     /// A definition of a statement that was prepared.
-    fn prepared_column(&mut self, parameters: usize, body: &[u8]) {
+    fn prepared_column(&mut self, (parameters, columns): (usize, usize), body: &[u8]) {
         if !body.starts_with(DEFINITION) {
             return;
         }
         if let Some(left) = parameters.checked_sub(1) {
-            self.result.stage = Stage::Prepared(left);
-        } else if self.result.columns.len() < table::MAX_COLUMNS {
-            self.result.columns.push(Column::read(body));
-            self.statements.set_columns(self.result.command.statement, &self.result.columns);
+            self.result.stage = Stage::Prepared(left, columns);
+        } else if let Some(left) = columns.checked_sub(1) {
+            self.result.stage = Stage::Prepared(0, left);
+            Arc::make_mut(&mut self.result.columns).push(Column::read(body));
+            if left == 0 {
+                let id = self.result.command.statement;
+                self.statements.set_columns(id, &self.result.columns);
+            }
         }
     }
 
@@ -263,14 +297,14 @@ impl MysqlParser {
             return;
         }
         if self.result.columns.is_empty() {
-            self.result.table.reset(Ending::Complete, sink);
+            self.result.hide(Ending::Complete, sink);
         }
         if self.result.columns.len() >= table::MAX_COLUMNS {
             // Rows of so many columns are not read.
             self.result.stage = Stage::Defined;
             return;
         }
-        self.result.columns.push(Column::read(body));
+        Arc::make_mut(&mut self.result.columns).push(Column::read(body));
         self.result.stage = match left {
             0 | 1 => {
                 self.result.show(&self.catalog, sink);

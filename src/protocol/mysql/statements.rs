@@ -4,6 +4,7 @@ use super::super::sql::{Fields, Parameters, PreparedStatement, PreparedStatement
 use super::results::Column;
 use super::values;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use zeroize::Zeroizing;
 
 /// Parameters of all statements that were sent in pieces, bytes.
@@ -21,7 +22,7 @@ pub struct Prepared {
     /// Types of the parameters, which are sent once.
     types: Vec<(u8, bool)>,
     /// The columns of its result, as last described.
-    pub columns: Vec<Column>,
+    pub columns: Arc<Vec<Column>>,
     /// Parameters that were sent before, in pieces.
     long: BTreeMap<usize, Zeroizing<Vec<u8>>>,
 }
@@ -130,14 +131,15 @@ impl Statements {
     }
 
     /// The columns of its result.
-    pub fn columns(&self, id: u32) -> Option<&[Column]> {
-        self.known.get(&self.resolve(id)).map(|prepared| prepared.columns.as_slice())
+    pub fn columns(&self, id: u32) -> Option<Arc<Vec<Column>>> {
+        self.known.get(&self.resolve(id)).map(|prepared| Arc::clone(&prepared.columns))
     }
 
     /// Its result was described.
-    pub fn set_columns(&mut self, id: u32, columns: &[Column]) {
-        if self.columns(id).is_some_and(|known| known != columns) {
-            self.known.update(&self.resolve(id), |prepared| prepared.columns = columns.to_vec());
+    pub fn set_columns(&mut self, id: u32, columns: &Arc<Vec<Column>>) {
+        if self.columns(id).is_some_and(|known| known != *columns) {
+            let resolved = self.resolve(id);
+            self.known.update(&resolved, |prepared| prepared.columns = Arc::clone(columns));
         }
     }
 

@@ -30,6 +30,13 @@ pub const MAX_STATEMENT: usize = 1 << 20;
 pub const MAX_PREPARED: usize = 16 << 10;
 /// The work of each byte of a statement that is read once more.
 pub const REREADING: u64 = 6;
+/// What the name of a column costs beside its bytes: it is looked up among the keys of the rules.
+const NAME: usize = 16;
+
+/// The work of reading names of columns once more, whose lengths are `lengths`.
+pub fn rereading_names(lengths: impl Iterator<Item = usize>) -> u64 {
+    REREADING * lengths.map(|len| (len + NAME) as u64).sum::<u64>()
+}
 const SECONDS_A_DAY: i64 = 86_400;
 
 /// Writes a day as `YYYY-MM-DD`; nothing for an impossible one. Days count from 1970-01-01.

@@ -23,6 +23,8 @@ pub struct Table {
     writer: Option<ContentWriter>,
     line: Zeroizing<Vec<u8>>,
     cells: usize,
+    /// A value of the row is not empty.
+    filled: bool,
     /// The text of a value in binary form.
     text: Zeroizing<Vec<u8>>,
     /// Values of the row that are documents themselves.
@@ -73,6 +75,7 @@ impl Table {
         if self.cells < self.columns {
             let text = if document { &[] } else { value };
             write_cell(text, self.cells == 0, &mut self.line);
+            self.filled |= !text.is_empty();
         }
         self.cells += 1;
     }
@@ -105,7 +108,7 @@ impl Table {
     fn write_row(&mut self, layer: &'static str, sink: &mut dyn ContentSink) {
         if self.columns == 0 || self.cells == 0 {
             self.line.clear();
-            self.cells = 0;
+            (self.cells, self.filled) = (0, false);
             return;
         }
         self.line.push(b'\n');
@@ -123,15 +126,18 @@ impl Table {
             heading.pop();
             writer
         });
-        writer.data(&self.line, sink);
+        // A row of NULLs says nothing, and takes a bit for each of its columns.
+        if self.filled {
+            writer.data(&self.line, sink);
+        }
         self.line.clear();
-        self.cells = 0;
+        (self.cells, self.filled) = (0, false);
     }
 
     /// Drops an incomplete row.
     pub fn drop_row(&mut self) {
         self.line.clear();
-        self.cells = 0;
+        (self.cells, self.filled) = (0, false);
         self.documents.clear();
     }
 

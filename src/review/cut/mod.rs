@@ -56,7 +56,7 @@ pub enum CutError {
     },
     /// A capture was no file.
     #[error(
-        "{0} is no file: the packets came through a pipe and are gone; save the capture as a file, and replay that"
+        "{0} is not a regular file: packets that came through a pipe are gone; save the capture as a file, and replay that"
     )]
     Stream(String),
     /// A capture has changed.
@@ -240,9 +240,9 @@ fn verified(
     for name in picks.files() {
         let path = place(name, cut.captures.as_deref());
         let gone = |source| CutError::Gone { path: path.clone(), source };
-        // Opening a pipe would wait for a writer.
+        // Events name it, and may be forged: opening a pipe would wait for a writer, and a device may never end.
         let piped = name == STDIN_NAME && cut.captures.is_none();
-        if piped || std::fs::metadata(&path).is_ok_and(|of| !of.is_file() && !of.is_dir()) {
+        if piped || !std::fs::metadata(&path).map_err(gone)?.is_file() {
             return Err(CutError::Stream(name.to_owned()));
         }
         let mut file = File::open(&path).map_err(gone)?;

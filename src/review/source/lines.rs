@@ -1,31 +1,22 @@
 //! A file of events, one JSON object a line.
 
 use super::event::{self, Head, Line};
+use super::grant::{
+    Grant, MAX_EVENT, USUAL_ENTRY, USUAL_FINDING, USUAL_NAME, USUAL_SIGHTING, note_kind, texts,
+    weight,
+};
 use super::model::{Patient, PatientObservation, People, Results, Run, select};
 use super::{Filter, Input, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_PEOPLE, MAX_SIGHTINGS, ReadError};
 use crate::time::Timestamp;
 use serde_json::Value;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::io::{self, BufRead, Read as _};
 use std::path::Path;
 
 /// Longest line, bytes; a hundred times the longest event.
 const MAX_LINE: u64 = 1 << 20;
-/// Longest event, bytes. Summaries are longer: they list the files of a run, or numbers.
-const MAX_EVENT: usize = 64 << 10;
-/// Kinds of identifiers of one patient that are kept.
-const MAX_KINDS: usize = 64;
 /// Longest token, bytes.
 const MAX_TOKEN: usize = 64;
-/// Memory for what exceeds the usual size of events, bytes. A file may be compressed, and an event that lists thousands
-/// of patients may repeat a long text for each of them.
-const MAX_EXCESS: usize = 256 << 20;
-/// Usual sizes, bytes: of an exposure, a service or an asset in memory, of a finding, and of the texts of a sighting.
-const USUAL_ENTRY: usize = 16 << 10;
-const USUAL_FINDING: usize = 2 << 10;
-const USUAL_SIGHTING: usize = 512;
-/// A value of JSON in memory, bytes.
-const VALUE: usize = 48;
 
 /// Reads events until `input` ends; `path` is its name in errors.
 pub(super) fn read(
@@ -33,8 +24,18 @@ pub(super) fn read(
     path: &Path,
     filter: &Filter,
 ) -> Result<Results, ReadError> {
+    read_within(Grant::default(), input, path, filter)
+}
+
+/// As [`read`], with so much memory.
+pub(super) fn read_within(
+    grant: Grant,
+    input: impl BufRead,
+    path: &Path,
+    filter: &Filter,
+) -> Result<Results, ReadError> {
     let mut input = Input::new(input).map_err(|source| ReadError::io(path, source))?;
-    let mut reader = Reader::new(filter);
+    let mut reader = Reader::new(filter, grant);
     let mut line = Vec::new();
     let mut events = 0u64;
     loop {
@@ -102,12 +103,13 @@ struct Reader<'a> {
     people: HashMap<(usize, String), People>,
     /// How many more are kept.
     room: usize,
-    /// What is left of [`MAX_EXCESS`].
-    excess: usize,
+    /// Capture files by run.
+    files: HashSet<(usize, String)>,
+    grant: Grant,
 }
 
 impl<'a> Reader<'a> {
-    fn new(filter: &'a Filter) -> Self {
+    fn new(filter: &'a Filter, grant: Grant) -> Self {
         Self {
             filter,
             results: Results::default(),
@@ -120,7 +122,8 @@ impl<'a> Reader<'a> {
             pending: Vec::new(),
             people: HashMap::new(),
             room: MAX_PEOPLE,
-            excess: MAX_EXCESS,
+            files: HashSet::new(),
+            grant,
         }
     }
 
@@ -138,10 +141,10 @@ impl<'a> Reader<'a> {
         let run = self.run(&line, time, action == "run-summary")?;
         let whole = || serde_json::from_slice::<Value>(text).ok();
         match action.as_str() {
-            "phi-finding" if !self.fits(text.len(), USUAL_FINDING) => Some(false),
+            "phi-finding" if !self.grant.fits(text.len(), USUAL_FINDING) => Some(false),
             "phi-finding" => self.finding(line, run, time),
             "phi-exposure" | "service-seen" | "asset-seen"
-                if !self.fits(weight(text), USUAL_ENTRY) =>
+                if !self.grant.fits(weight(text), USUAL_ENTRY) =>
             {
                 Some(false)
             }
@@ -161,7 +164,7 @@ impl<'a> Reader<'a> {
                 put(&mut self.results.assets, &mut self.assets, (run, id), asset)
             }
             "run-summary" => {
-                let fits = self.fits(weight(text), MAX_EVENT);
+                let fits = self.grant.fits(weight(text), MAX_EVENT);
                 self.ended(&line, run, if fits { whole()? } else { Value::Null });
                 Some(fits)
             }
@@ -172,20 +175,14 @@ impl<'a> Reader<'a> {
         .map(|held| self.results.losses.entries += u64::from(!held))
     }
 
-    /// Whether there is room for `bytes`, of which `usual` are not counted.
-    fn fits(&mut self, bytes: usize, usual: usize) -> bool {
-        let left = self.excess.checked_sub(bytes.saturating_sub(usual));
-        self.excess = left.unwrap_or(self.excess);
-        left.is_some()
-    }
-
     /// The run of an event. After its summary, a sensor's next event begins another run.
     fn run(&mut self, line: &Line, time: Timestamp, ends: bool) -> Option<usize> {
         let sensor = &line.observer.name;
         let run = match self.runs.get(sensor) {
             Some(run) => *run,
             None => {
-                if self.results.runs.len() >= MAX_ENTRIES {
+                let names = 2 * sensor.len() + line.observer.version.len();
+                if self.results.runs.len() >= MAX_ENTRIES || !self.grant.fits(names, USUAL_NAME) {
                     self.results.losses.entries += 1;
                     return None;
                 }
@@ -202,14 +199,34 @@ impl<'a> Reader<'a> {
         if !ends {
             of.saw(time);
         }
-        if of.key_id.is_empty() {
-            of.key_id.clone_from(&line.phi.key_id);
+        let key_id = &line.phi.key_id;
+        if of.key_id.is_empty() && self.grant.fits(key_id.len(), USUAL_NAME) {
+            of.key_id.clone_from(key_id);
         }
         of.live |= line.observer.ingress.is_some();
         if let Some(span) = &line.phi.evidence {
-            of.note_file(span.file());
+            self.file(run, span.file());
         }
         Some(run)
+    }
+
+    /// Adds a capture file to those of a run.
+    fn file(&mut self, run: usize, name: &str) {
+        let Some(of) = self.results.runs.get_mut(run) else { return };
+        // Most events name the same file as the one before.
+        if of.files.last().is_some_and(|last| last == name) {
+            return;
+        }
+        let key = (run, name.to_owned());
+        if self.files.contains(&key) {
+            return;
+        }
+        if self.files.len() >= MAX_ENTRIES || !self.grant.fits(2 * name.len(), USUAL_NAME) {
+            self.results.losses.entries += 1;
+            return;
+        }
+        of.files.push(name.to_owned());
+        self.files.insert(key);
     }
 
     fn ended(&mut self, line: &Line, run: usize, event: Value) {
@@ -298,7 +315,8 @@ impl<'a> Reader<'a> {
         seen: PatientObservation,
         exposure: Option<&str>,
     ) -> Option<usize> {
-        if token.len() > MAX_TOKEN || !self.fits(texts(&seen), USUAL_SIGHTING) {
+        let held = texts(&seen) + exposure.map_or(0, str::len);
+        if token.len() > MAX_TOKEN || !self.grant.fits(held, USUAL_SIGHTING) {
             self.results.losses.patients += 1;
             return None;
         }
@@ -329,9 +347,7 @@ impl<'a> Reader<'a> {
         patient.first = patient.first.min(seen.first);
         patient.last = patient.last.max(seen.last);
         for kind in kinds {
-            if patient.kinds.len() < MAX_KINDS && !patient.kinds.contains(kind) {
-                patient.kinds.push(kind.clone());
-            }
+            note_kind(&mut patient.kinds, kind);
         }
         match self.findings.get(&seen.id) {
             Some((of, place)) if *of == at => {
@@ -375,19 +391,6 @@ impl<'a> Reader<'a> {
         select(&mut self.results, self.filter);
         self.results
     }
-}
-
-/// Bytes of the texts of a sighting.
-fn texts(seen: &PatientObservation) -> usize {
-    let files = seen.evidence.as_ref().map_or(0, |at| at.file.len() + at.last_file.len());
-    let layers: usize = seen.carrier.iter().map(|layer| layer.len() + size_of::<String>()).sum();
-    let texts = [&seen.id, &seen.rule, &seen.operation, &seen.direction, &seen.community_id];
-    texts.iter().map(|text| text.len()).sum::<usize>() + layers + files
-}
-
-/// Bytes that an event takes in memory as a value of JSON, roughly.
-fn weight(text: &[u8]) -> usize {
-    text.len() + VALUE * memchr::memchr2_iter(b',', b':', text).count()
 }
 
 /// Adds an entry, or replaces the earlier one with its id. False if there is no room.

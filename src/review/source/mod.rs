@@ -2,6 +2,7 @@
 
 mod error;
 mod event;
+mod grant;
 mod input;
 mod join;
 mod lines;

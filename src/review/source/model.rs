@@ -1,7 +1,7 @@
 //! The reading model. Its texts come from the wire and may be forged: escape them wherever they are
 //! shown.
 
-use super::{Filter, MAX_ENTRIES};
+use super::Filter;
 use crate::output::text::count;
 use crate::time::Timestamp;
 use serde_json::Value;
@@ -144,12 +144,6 @@ pub struct Run {
 }
 
 impl Run {
-    pub(super) fn note_file(&mut self, file: &str) {
-        if self.files.len() < MAX_ENTRIES && !self.files.iter().any(|known| known == file) {
-            self.files.push(file.to_owned());
-        }
-    }
-
     pub(super) fn saw(&mut self, time: Timestamp) {
         self.first = Some(self.first.map_or(time, |first| first.min(time)));
         self.last = Some(self.last.map_or(time, |last| last.max(time)));

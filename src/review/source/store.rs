@@ -1,16 +1,20 @@
-//! Reads stores. Rows may be forged: malformed ones are counted.
+//! Reads stores. Rows may be forged: malformed ones are counted. Tables may be forged as well, so nothing here
+//! makes SQLite sort, and a long text is fetched only after its length was granted.
 
 use super::event::{self, Line};
+use super::grant::{
+    Grant, MAX_EVENT, USUAL_ENTRY, USUAL_FINDING, USUAL_SIGHTING, note_kind, texts, weight,
+};
 use super::model::{
     Evidence, Exposure, Identifier, Patient, PatientObservation, Results, Run, select,
 };
 use super::{Filter, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_PEOPLE, MAX_SIGHTINGS, ReadError};
 use crate::exposure::EventId;
 use crate::identify::Token;
-use crate::output::store::{StoreError, open_to_read};
+use crate::output::store::{StoreError, limit_steps, open_to_read};
 use crate::time::Timestamp;
 use rusqlite::{Connection, Row, params};
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
 type Sql<T> = Result<T, rusqlite::Error>;
@@ -18,6 +22,7 @@ type Sql<T> = Result<T, rusqlite::Error>;
 /// Reads the store at `path`.
 pub(super) fn read(path: &Path, filter: &Filter) -> Result<Results, ReadError> {
     let connection = open_to_read(path)?;
+    limit_steps(&connection, path, filter.tokens.len())?;
     let mut reader = Reader::default();
     let read = reader.all(&connection, filter);
     read.map_err(|error| StoreError::of(path, error))?;
@@ -28,6 +33,7 @@ pub(super) fn read(path: &Path, filter: &Filter) -> Result<Results, ReadError> {
 /// The patients with one of these tokens, and everything else that `filter` selects.
 pub(super) fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<Results, ReadError> {
     let connection = open_to_read(path)?;
+    limit_steps(&connection, path, tokens.len())?;
     let mut reader = Reader::default();
     let found = reader.found(&connection, tokens);
     found.map_err(|error| StoreError::of(path, error))?;
@@ -39,7 +45,7 @@ pub(super) fn lookup(path: &Path, tokens: &[Token], filter: &Filter) -> Result<R
 pub(super) fn runs(path: &Path, filter: &Filter) -> Result<Vec<Run>, ReadError> {
     let connection = open_to_read(path)?;
     let mut reader = Reader::default();
-    reader.runs(&connection, Spans::Unread).map_err(|error| StoreError::of(path, error))?;
+    reader.runs(&connection).map_err(|error| StoreError::of(path, error))?;
     select(&mut reader.results, filter);
     Ok(reader.results.runs)
 }
@@ -50,6 +56,8 @@ pub(super) fn people<'a>(
     exposures: impl Iterator<Item = &'a mut Exposure>,
 ) -> Result<(), ReadError> {
     let connection = open_to_read(path)?;
+    let exposures: Vec<_> = exposures.collect();
+    limit_steps(&connection, path, exposures.len())?;
     let fill = || -> Sql<()> {
         let mut of = connection.prepare("SELECT patient FROM findings WHERE exposure = ?1")?;
         let mut room = MAX_PEOPLE;
@@ -70,12 +78,8 @@ const FINDING: &str =
     f.operation, f.carrier, f.direction, f.community_id, f.first_file, f.first_packet, f.last_file,
     f.last_packet, f.kinds, f.identifiers FROM findings f";
 
-/// Whether the time span of each run is read, which takes all of its exposures.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Spans {
-    Read,
-    Unread,
-}
+/// Usual size of a row of `runs`, bytes: the names of its files, and its summary.
+const USUAL_RUN: usize = MAX_EVENT;
 
 #[derive(Default)]
 struct Reader {
@@ -84,28 +88,30 @@ struct Reader {
     runs: HashMap<i64, usize>,
     exposures: HashMap<i64, usize>,
     patients: HashMap<(usize, [u8; 12]), usize>,
+    grant: Grant,
 }
 
 impl Reader {
     fn all(&mut self, connection: &Connection, filter: &Filter) -> Sql<()> {
-        self.runs(connection, Spans::Read)?;
+        self.runs(connection)?;
         self.exposures(connection)?;
-        let query = "SELECT run, event FROM services ORDER BY run, id";
+        let query = "SELECT run, event, id FROM services";
         self.entries(connection, query, event::service, |results| &mut results.services)?;
-        let query = "SELECT run, event FROM assets ORDER BY run, id";
+        let query = "SELECT run, event, id FROM assets";
         self.entries(connection, query, event::asset, |results| &mut results.assets)?;
         if filter.patients == 0 {
             return Ok(());
         }
         if filter.tokens.is_empty() {
-            let mut rows = connection.prepare(&format!("{FINDING} ORDER BY f.n"))?;
+            let mut rows = connection.prepare(&format!("{FINDING} ORDER BY f.rowid"))?;
             let mut rows = rows.query([])?;
             while let Some(row) = rows.next()? {
                 self.finding(row, filter.patients)?;
             }
             return Ok(());
         }
-        let mut of = connection.prepare(&format!("{FINDING} WHERE f.patient = ?1 ORDER BY f.n"))?;
+        // Through the index, rows of one patient come in order.
+        let mut of = connection.prepare(&format!("{FINDING} WHERE f.patient = ?1"))?;
         for token in filter.tokens.iter().filter_map(|token| bytes(token)) {
             let mut rows = of.query(params![token])?;
             while let Some(row) = rows.next()? {
@@ -116,29 +122,29 @@ impl Reader {
     }
 
     fn found(&mut self, connection: &Connection, tokens: &[Token]) -> Sql<()> {
-        self.runs(connection, Spans::Unread)?;
-        let mut of = connection.prepare(&format!(
-            "{FINDING} WHERE f.n IN (SELECT finding FROM tokens WHERE token = ?1) ORDER BY f.n"
-        ))?;
+        self.runs(connection)?;
+        let mut of = connection.prepare(&format!("{FINDING} WHERE f.n = ?1"))?;
         let mut exposure = connection.prepare(
             "SELECT n, run, event FROM exposures WHERE n =
                 (SELECT exposure FROM findings WHERE n = ?1)",
         )?;
         let mut numbers = connection.prepare("SELECT finding FROM tokens WHERE token = ?1")?;
-        let mut seen = std::collections::BTreeSet::new();
+        // Several tokens of one person lead to the same row.
+        let mut seen = BTreeSet::new();
         for token in tokens {
             let found = numbers.query_map(params![token.bytes()], |row| row.get::<_, i64>(0))?;
-            let found: Vec<i64> = found.take(MAX_ENTRIES).collect::<Sql<_>>()?;
-            for number in found {
+            let mut found: Vec<i64> = found.take(MAX_ENTRIES).collect::<Sql<_>>()?;
+            found.sort_unstable();
+            found.retain(|number| seen.insert(*number));
+            for number in &found {
                 let mut rows = exposure.query([number])?;
-                while let Some(row) = rows.next()? {
+                if let Some(row) = rows.next()? {
                     self.exposure(row)?;
                 }
             }
-            let mut rows = of.query(params![token.bytes()])?;
-            while let Some(row) = rows.next()? {
-                // Several tokens of one person lead to the same row.
-                if seen.insert(row.get::<_, Vec<u8>>(2)?) {
+            for number in &found {
+                let mut rows = of.query([number])?;
+                if let Some(row) = rows.next()? {
                     self.finding(row, MAX_ENTRIES)?;
                 }
             }
@@ -146,58 +152,99 @@ impl Reader {
         Ok(())
     }
 
-    fn runs(&mut self, connection: &Connection, spans: Spans) -> Sql<()> {
-        let mut rows = connection.prepare(match spans {
-            Spans::Read => {
-                "SELECT n, sensor, version, rules, key_id, live, files, began, event, seen.first, seen.last
-                 FROM runs LEFT JOIN (SELECT run, min(first) AS first, max(last) AS last FROM exposures GROUP BY run)
-                    AS seen ON seen.run = runs.n ORDER BY began, n"
-            }
-            Spans::Unread => {
-                "SELECT n, sensor, version, rules, key_id, live, files, began, event, NULL, NULL
-                 FROM runs ORDER BY began, n"
-            }
-        })?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            if self.results.runs.len() >= MAX_ENTRIES {
+    fn runs(&mut self, connection: &Connection) -> Sql<()> {
+        let mut numbers = connection.prepare(
+            "SELECT n, began, octet_length(files), octet_length(event), octet_length(sensor) FROM runs",
+        )?;
+        let mut numbers = numbers.query([])?;
+        // When it began, number, and lengths.
+        let mut known: Vec<(i64, i64, usize)> = Vec::new();
+        while let Some(row) = numbers.next()? {
+            if known.len() >= MAX_ENTRIES {
                 self.results.losses.entries += 1;
                 continue;
             }
-            let event: Option<String> = row.get(8)?;
-            let parsed = event.as_deref().map(serde_json::from_str::<serde_json::Value>);
-            let figures = event.as_deref().and_then(|text| {
-                serde_json::from_str::<Line>(text).ok().and_then(|line| line.phi.run)
-            });
-            let figures = figures.unwrap_or_default();
-            let bound = |text: Option<String>| text.as_deref().and_then(event::time);
-            let seen = |at: usize| row.get::<_, Option<i64>>(at).map(|at| at.map(Timestamp));
-            self.results.losses.garbage += u64::from(matches!(&parsed, Some(Err(_))));
-            let run = Run {
-                sensor: row.get(1)?,
-                version: row.get(2)?,
-                rules: row.get(3)?,
-                key_id: row.get(4)?,
-                live: row.get(5)?,
-                files: serde_json::from_str(&row.get::<_, String>(6)?).unwrap_or_default(),
-                began: Some(Timestamp(row.get(7)?)),
-                first: bound(figures.started).or(seen(9)?),
-                last: bound(figures.ended).or(seen(10)?),
-                ended: event.is_some(),
-                event: parsed.and_then(Result::ok).unwrap_or_default(),
-            };
-            self.runs.insert(row.get(0)?, self.results.runs.len());
-            self.results.runs.push(run);
+            let len = |at| row.get::<_, Option<i64>>(at).map(|len| len.unwrap_or(0));
+            let len = len(2)?.saturating_add(len(3)?).saturating_add(len(4)?);
+            known.push((row.get(1)?, row.get(0)?, usize::try_from(len).unwrap_or(usize::MAX)));
+        }
+        known.sort_unstable();
+        let mut run = connection.prepare(
+            "SELECT sensor, version, rules, key_id, live, files, began, event FROM runs WHERE n = ?1",
+        )?;
+        for (_, number, len) in known {
+            // A long list of files takes as much again in memory.
+            if !self.grant.fits(2 * len.min(usize::MAX / 2), USUAL_RUN) {
+                self.results.losses.entries += 1;
+                continue;
+            }
+            let mut rows = run.query([number])?;
+            if let Some(row) = rows.next()? {
+                self.run(number, row)?;
+            }
         }
         Ok(())
     }
 
+    fn run(&mut self, number: i64, row: &Row<'_>) -> Sql<()> {
+        let event: Option<String> = row.get(7)?;
+        let parsed = event.as_deref().map(serde_json::from_str::<serde_json::Value>);
+        let figures = event
+            .as_deref()
+            .and_then(|text| serde_json::from_str::<Line>(text).ok().and_then(|line| line.phi.run));
+        let figures = figures.unwrap_or_default();
+        let bound = |text: Option<String>| text.as_deref().and_then(event::time);
+        self.results.losses.garbage += u64::from(matches!(&parsed, Some(Err(_))));
+        let run = Run {
+            sensor: row.get(0)?,
+            version: row.get(1)?,
+            rules: row.get(2)?,
+            key_id: row.get(3)?,
+            live: row.get(4)?,
+            files: serde_json::from_str(&row.get::<_, String>(5)?).unwrap_or_default(),
+            began: Some(Timestamp(row.get(6)?)),
+            first: bound(figures.started),
+            last: bound(figures.ended),
+            ended: event.is_some(),
+            event: parsed.and_then(Result::ok).unwrap_or_default(),
+        };
+        self.runs.insert(number, self.results.runs.len());
+        self.results.runs.push(run);
+        Ok(())
+    }
+
     fn exposures(&mut self, connection: &Connection) -> Sql<()> {
-        let mut rows =
-            connection.prepare("SELECT n, run, event FROM exposures ORDER BY run, first, n")?;
-        let mut rows = rows.query([])?;
-        while let Some(row) = rows.next()? {
-            self.exposure(row)?;
+        let mut numbers = connection.prepare("SELECT run, first, n, last FROM exposures")?;
+        let mut numbers = numbers.query([])?;
+        let mut known: Vec<(i64, i64, i64)> = Vec::new();
+        // A run without a summary lasted as long as its exposures.
+        let mut spans: HashMap<i64, (i64, i64)> = HashMap::new();
+        while let Some(row) = numbers.next()? {
+            let (run, first, last) = (row.get(0)?, row.get(1)?, row.get(3)?);
+            if self.runs.contains_key(&run) {
+                let span = spans.entry(run).or_insert((first, last));
+                *span = (span.0.min(first), span.1.max(last));
+            }
+            if known.len() < MAX_ENTRIES {
+                known.push((run, first, row.get(2)?));
+            } else {
+                self.results.losses.entries += 1;
+            }
+        }
+        for (run, (first, last)) in spans {
+            let run = self.runs.get(&run).and_then(|at| self.results.runs.get_mut(*at));
+            let Some(run) = run else { continue };
+            run.first = run.first.or(Some(Timestamp(first)));
+            run.last = run.last.or(Some(Timestamp(last)));
+        }
+        known.sort_unstable();
+        let mut exposure =
+            connection.prepare("SELECT n, run, event FROM exposures WHERE n = ?1")?;
+        for (_, _, number) in known {
+            let mut rows = exposure.query([number])?;
+            if let Some(row) = rows.next()? {
+                self.exposure(row)?;
+            }
         }
         Ok(())
     }
@@ -207,7 +254,7 @@ impl Reader {
         if self.exposures.contains_key(&number) {
             return Ok(());
         }
-        let Some((run, line, event)) = self.event(row.get(1)?, &row.get::<_, String>(2)?) else {
+        let Some((run, line, event)) = self.event(row.get(1)?, text_of(row, 2)?) else {
             return Ok(());
         };
         match event::exposure(line, run, event) {
@@ -224,7 +271,7 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads services or assets: rows with a run and an event.
+    /// Reads services or assets: rows with a run, an event and an id.
     fn entries<T>(
         &mut self,
         connection: &Connection,
@@ -234,24 +281,33 @@ impl Reader {
     ) -> Sql<()> {
         let mut rows = connection.prepare(query)?;
         let mut rows = rows.query([])?;
+        let mut all: Vec<((i64, String), T)> = Vec::new();
         while let Some(row) = rows.next()? {
-            let Some((run, line, event)) = self.event(row.get(0)?, &row.get::<_, String>(1)?)
-            else {
+            let number = row.get(0)?;
+            let Some((run, line, event)) = self.event(number, text_of(row, 1)?) else {
                 continue;
             };
             match parse(line, run, event) {
-                Some(_) if list(&mut self.results).len() >= MAX_ENTRIES => {
-                    self.results.losses.entries += 1;
-                }
-                Some(entry) => list(&mut self.results).push(entry),
+                Some(_) if all.len() >= MAX_ENTRIES => self.results.losses.entries += 1,
+                Some(entry) => all.push(((number, ulid(blob_of(row, 2)?)), entry)),
                 None => self.results.losses.garbage += 1,
             }
         }
+        all.sort_by(|(one, _), (other, _)| one.cmp(other));
+        list(&mut self.results).extend(all.into_iter().map(|(_, entry)| entry));
         Ok(())
     }
 
     /// The run and event of a row. None if either is malformed, which is counted.
     fn event(&mut self, run: i64, text: &str) -> Option<(usize, Line, serde_json::Value)> {
+        if text.len() > MAX_EVENT {
+            self.results.losses.too_long += 1;
+            return None;
+        }
+        if !self.grant.fits(weight(text.as_bytes()), USUAL_ENTRY) {
+            self.results.losses.entries += 1;
+            return None;
+        }
         let run = self.runs.get(&run).copied();
         let line = serde_json::from_str(text).ok();
         let all = run.zip(line).zip(serde_json::from_str(text).ok());
@@ -262,7 +318,7 @@ impl Reader {
     fn finding(&mut self, row: &Row<'_>, most: usize) -> Sql<()> {
         let exposure = self.exposures.get(&row.get(0)?).copied();
         let run = exposure.and_then(|at| self.results.exposures.get(at)).map(|of| of.run);
-        let token: Option<[u8; 12]> = row.get::<_, Vec<u8>>(1)?.try_into().ok();
+        let token: Option<[u8; 12]> = blob_of(row, 1)?.try_into().ok();
         let (Some(run), Some(token)) = (run, token) else {
             self.results.losses.garbage += 1;
             return Ok(());
@@ -290,19 +346,21 @@ impl Reader {
                 self.results.patients.len() - 1
             }
         };
+        let (kinds, identifiers) = (text_of(row, 16)?, text_of(row, 17)?);
+        let granted = self.grant.fits(weight(identifiers.as_bytes()), USUAL_FINDING);
         let seen = self.observation(row, run, exposure, (first, last))?;
-        let kinds: String = row.get(16)?;
-        let identifiers: Result<Vec<Identifier>, _> =
-            serde_json::from_str(&row.get::<_, String>(17)?);
+        if !granted || !self.grant.fits(texts(&seen), USUAL_SIGHTING) {
+            self.results.losses.patients += 1;
+            return Ok(());
+        }
+        let identifiers: Result<Vec<Identifier>, _> = serde_json::from_str(identifiers);
         self.results.losses.garbage += u64::from(identifiers.is_err());
         let Some(patient) = self.results.patients.get_mut(at) else { return Ok(()) };
         patient.first = patient.first.min(first);
         patient.last = patient.last.max(last);
         patient.records = patient.records.saturating_add(seen.records);
         for kind in kinds.split_ascii_whitespace() {
-            if !patient.kinds.iter().any(|known| known == kind) {
-                patient.kinds.push(kind.to_owned());
-            }
+            note_kind(&mut patient.kinds, kind);
         }
         for identifier in identifiers.unwrap_or_default() {
             if patient.identifiers.len() < MAX_IDENTIFIERS
@@ -340,7 +398,7 @@ impl Reader {
         Ok(PatientObservation {
             run,
             exposure,
-            id: ulid(&row.get::<_, Vec<u8>>(2)?),
+            id: ulid(blob_of(row, 2)?),
             first,
             last,
             records: number(row.get(5)?),
@@ -353,6 +411,16 @@ impl Reader {
             evidence,
         })
     }
+}
+
+/// A text where it is, which may be long.
+fn text_of<'a>(row: &'a Row<'_>, at: usize) -> Sql<&'a str> {
+    Ok(row.get_ref(at)?.as_str()?)
+}
+
+/// Bytes where they are.
+fn blob_of<'a>(row: &'a Row<'_>, at: usize) -> Sql<&'a [u8]> {
+    Ok(row.get_ref(at)?.as_blob()?)
 }
 
 /// A token in the notation of events.

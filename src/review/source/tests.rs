@@ -217,3 +217,39 @@ fn the_worst_run_is_shown_and_unknown_patients_are_between_bounds() {
     let fingerprint = later.replace("x_aaaaaaaaaaaaaaaaaaaa", "x_bbbbbbbbbbbbbbbbbbbb");
     assert_eq!(joined(&format!("{worse}{fingerprint}")).exposures.len(), 2);
 }
+
+#[test]
+fn names_in_events_take_no_more_memory_than_is_granted() {
+    const GRANT: usize = 4 << 20;
+    let read = |lines: &[String]| {
+        let input = Cursor::new(lines.join("\n"));
+        let grant = grant::Grant(GRANT);
+        lines::read_within(grant, input, Path::new("e"), &Filter::default()).expect("reads")
+    };
+    let long = |n: usize| format!("{n}-{}", "x".repeat(30_000));
+    // Capture files, each of another name.
+    let lines: Vec<String> = (0..200).map(|n| FINDING.replace("a.pcap", &long(n))).collect();
+    let all = read(&lines);
+    let held: usize = all.runs.iter().flat_map(|run| &run.files).map(String::len).sum();
+    assert!((1 << 19..GRANT).contains(&held), "{held} bytes of names of files");
+    assert!(all.losses.entries > 0);
+    // As many sensors as events.
+    let lines: Vec<String> = (0..200).map(|n| EXPOSURE.replace("ward", &long(n))).collect();
+    let all = read(&lines);
+    let held: usize = all.runs.iter().map(|run| run.sensor.len()).sum();
+    assert!((1 << 19..GRANT).contains(&held), "{held} bytes of names of sensors");
+    // Patients of a list share the id of their exposure and their kinds.
+    let list = |line: usize, kinds: &str, exposure: &str| {
+        let tokens: Vec<String> = (0..200).map(|n| format!("\"p_{line}-{n}\"")).collect();
+        let list = format!("{{\"kinds\":[{kinds}],\"tokens\":[{}]}}", tokens.join(","));
+        let event = FINDING.replace("\"records\":2", &format!("\"patients\":[{list}]"));
+        event.replace("\"patient\":{", "\"unused\":{").replace("01A", exposure)
+    };
+    let kinds = format!("\"sex\",\"{}\"", long(0));
+    let all = read(&[list(0, &kinds, "01A")]);
+    assert_eq!(all.patients.len(), 200);
+    assert!(all.patients.iter().all(|patient| patient.kinds == ["sex"]));
+    let all = read(&[list(0, "", &long(0)), list(1, "", &long(1))]);
+    assert!((50..200).contains(&all.patients.len()), "{}", all.patients.len());
+    assert!(all.losses.patients > 50, "{:?}", all.losses);
+}

@@ -45,7 +45,11 @@ impl std::fmt::Debug for Validator {
 /// The compact form of `value`: upper case, without any of `separators`. None if it is too long.
 pub fn compact(value: &str, separators: &str) -> Option<zeroize::Zeroizing<String>> {
     let mut compact = zeroize::Zeroizing::new(String::with_capacity(MAX_NUMBER + 4));
-    for c in value.trim().chars().filter(|c| !separators.contains(*c)) {
+    let is_separator = |c: &char| match u8::try_from(*c) {
+        Ok(byte) if byte.is_ascii() => separators.as_bytes().contains(&byte),
+        _ => separators.contains(*c),
+    };
+    for c in value.trim().chars().filter(|c| !is_separator(c)) {
         if compact.len() + c.len_utf8() > MAX_NUMBER {
             return None;
         }

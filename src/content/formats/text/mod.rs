@@ -271,6 +271,10 @@ pub(super) fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
         return sheet.pass(text);
     }
     let bare = text.trim();
+    if bare.is_empty() {
+        labelled(sheet, text, scope);
+        return;
+    }
     if object(bare, scope) {
         return;
     }
@@ -357,12 +361,15 @@ fn pairs(line: &str, sheet: &mut Sheet, scope: &mut Scope<'_>) -> bool {
 /// Reads a statement of SQL or an element of XML in a line of a log: `LOG:  statement: INSERT INTO patients ...`,
 /// `DEBUG sent <Patient mrn="77" lastName="Roe"/>`. Returns what is before and behind it.
 fn quoted<'a>(line: &'a str, scope: &mut Scope<'_>) -> Option<[&'a str; 2]> {
+    // Setting up a search costs more than reading a short line.
+    const MIN_STATEMENT: usize = "INSERT INTO t VALUES(1)".len();
     let read = |at: usize, content_type: &'static str, scope: &mut Scope<'_>| {
         let (before, quoted) = line.split_at_checked(at)?;
         scope.whole(&Media::Type { content_type, name: "" }, quoted.as_bytes());
         Some([before, ""])
     };
-    if let Some(at) = line.find("INSERT INTO ").filter(|at| *at > 0)
+    if line.len() >= MIN_STATEMENT
+        && let Some(at) = line.find("INSERT INTO ").filter(|at| *at > 0)
         && line.contains(" VALUES")
     {
         return read(at, "application/sql", scope);
@@ -396,6 +403,10 @@ fn requested<'a>(line: &'a str, scope: &mut Scope<'_>) -> Option<[&'a str; 2]> {
 
 /// Reads the JSON object in a line of a log: `INFO Patient created {"mrn": "77"} []`.
 fn object(line: &str, scope: &mut Scope<'_>) -> bool {
+    // Most lines have none, and looking for one byte is quicker than for two.
+    if !line.contains('{') {
+        return false;
+    }
     let Some(at) = line.find("{\"").filter(|at| *at > 0) else { return false };
     let object = line.get(at..).unwrap_or("");
     let Some(len) = embedded::object_len(object.as_bytes()) else { return false };

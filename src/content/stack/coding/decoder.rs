@@ -5,6 +5,7 @@ use super::Coding;
 use super::chunks::Chunks;
 use super::gzip::Gzip;
 use super::lzw::Lzw;
+use super::window::{SpareWindow, Windows};
 use crate::syntax::zstd;
 use brotli_decompressor::{
     BrotliDecompressStream, BrotliResult, BrotliState, HuffmanCode, SliceWrapper, StandardAlloc,
@@ -13,7 +14,7 @@ use flate2::{Decompress, FlushDecompress, Status};
 use lzma_rust2::{Action, Status as XzStatus, XzStream};
 use ruzstd::decoding::FrameDecoder;
 
-type Brotli = BrotliState<StandardAlloc, StandardAlloc, StandardAlloc>;
+type Brotli = BrotliState<Windows, StandardAlloc, StandardAlloc>;
 
 /// The largest zstd block with its header, a frame header and a checksum (RFC 8878 3.1.1.2.3).
 const ZSTD_UNIT: usize = (128 << 10) + 3 + 18 + 4;
@@ -85,13 +86,14 @@ pub(super) struct Zstd {
 }
 
 impl Decoder {
-    pub(super) fn new(coding: Coding) -> Self {
+    /// A decoder, which may use `spare`.
+    pub(super) fn new(coding: Coding, spare: &mut SpareWindow) -> Self {
         match coding {
             Coding::Gzip => Self::inflate(Decompress::new(false), Some(Gzip::default())),
             Coding::Deflate => Self::Undecided(Vec::new()),
             Coding::Brotli => Self::Brotli {
                 state: Box::new(BrotliState::new(
-                    StandardAlloc::default(),
+                    Windows { spare: std::mem::take(spare) },
                     StandardAlloc::default(),
                     StandardAlloc::default(),
                 )),
@@ -111,6 +113,14 @@ impl Decoder {
                 frame.set_max_window_size(zstd::MAX_WINDOW);
                 Self::Zstd(Box::new(Zstd { frame, input: Vec::new(), started: false, last: false }))
             }
+        }
+    }
+
+    /// Ends decoding. What another decoder can use goes to `spare`.
+    pub(super) fn retire(self, spare: &mut SpareWindow) {
+        if let Self::Brotli { mut state, .. } = self {
+            spare.keep(std::mem::take(&mut state.ringbuffer));
+            spare.keep(std::mem::take(&mut state.alloc_u8.spare).into_memory());
         }
     }
 

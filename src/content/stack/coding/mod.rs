@@ -8,11 +8,13 @@ mod chunks;
 mod decoder;
 mod gzip;
 mod lzw;
+mod window;
 
 use super::reader::Nested;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::protocol::bomb::is_bomb;
 use decoder::{DecodeStep, Decoder};
+pub use window::SpareWindow;
 
 /// Codings undone on one content; more are not met outside attacks.
 pub const MAX_CODINGS: usize = 4;
@@ -330,7 +332,10 @@ impl Document for Coded {
     }
 
     fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
-        let at_end = self.decoder.take().is_some_and(|decoder| decoder.at_end());
+        let at_end = self.decoder.as_ref().is_some_and(Decoder::at_end);
+        if let Some(decoder) = self.decoder.take() {
+            decoder.retire(&mut scope.counters.window);
+        }
         self.end_nested(ending.and(at_end), scope);
     }
 
@@ -343,7 +348,9 @@ impl Coded {
     /// Decodes `bytes`, `piece` by piece.
     fn decode(&mut self, mut bytes: &[u8], piece: &mut [u8], scope: &mut Scope<'_>) -> Want {
         loop {
-            let decoder = self.decoder.get_or_insert_with(|| Decoder::new(self.coding));
+            let decoder = self
+                .decoder
+                .get_or_insert_with(|| Decoder::new(self.coding, &mut scope.counters.window));
             let (used, step) = decoder.step(bytes, piece);
             bytes = bytes.get(used..).unwrap_or_default();
             match step {

@@ -333,3 +333,26 @@ fn a_gzip_header_with_all_its_fields_in_pieces_of_any_size() {
         }
     }
 }
+
+#[test]
+fn what_a_ring_buffer_held_before_shows_in_nothing_that_is_decoded_later() {
+    // 512 KiB that no two bytes of the other one equal, in a ring buffer of the same size.
+    let long: Vec<u8> =
+        (0..512 << 10).map(|n: u32| (n.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    let other: Vec<u8> = long.iter().map(|byte| !byte).collect();
+    let mut spare = SpareWindow::default();
+    let mut sizes = Vec::new();
+    for plain in [&other, &long, &other] {
+        let coded = brotli(plain);
+        let mut decoder = Decoder::new(Coding::Brotli, &mut spare);
+        let (mut out, mut piece, mut at) = (Vec::new(), vec![0; PIECE], 0);
+        while let (used, DecodeStep::Output(len)) = decoder.step(&coded[at..], &mut piece) {
+            at += used;
+            out.extend_from_slice(&piece[..len]);
+        }
+        assert!(decoder.at_end() && out == *plain, "{} bytes of {}", out.len(), plain.len());
+        decoder.retire(&mut spare);
+        sizes.push(spare.len());
+    }
+    assert!(sizes[0] >= 512 << 10 && sizes.iter().all(|size| *size == sizes[0]), "{sizes:?}");
+}

@@ -1,5 +1,6 @@
 //! Messages and the patients in them.
 
+mod header;
 mod repeated;
 
 use super::charset::Charset;
@@ -7,11 +8,10 @@ use super::patient_context::PatientContext;
 use super::prose::Prose;
 use super::table::Columns;
 use super::value::{Delimiters, MAX_REPETITIONS, Syntax, pieces, split};
-use super::{display, error, kinds, query, types, z_segment};
-use crate::content::{Direction, Field, Mark, MarkSet, Scope, ServiceFacts};
+use super::{display, error, kinds, query, z_segment};
+use crate::content::{Field, Mark, MarkSet, Scope};
 use crate::phi::PhiBuf;
 use crate::rules::{FieldRule, Health, Hl7Field, Hl7Text, Hl7Type, Kind, RuleSet};
-use crate::syntax::hl7v2::is_delimiter;
 pub use repeated::PartNote;
 use repeated::{Chain, Noting};
 use smallvec::SmallVec;
@@ -371,95 +371,6 @@ impl Message {
         }
     }
 
-    // --- header ------------------------------------------------------------------------------
-
-    /// MSH (chapter 2.14.9).
-    fn header(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
-        let Some(&field) = raw.get(3).filter(|b| is_delimiter(**b)) else { return };
-        let mut undecoded = raw.split(|b| *b == field);
-        let encoding = undecoded.nth(1).unwrap_or(&[]);
-        let country = undecoded.nth(14).unwrap_or(&[]);
-        let declared = undecoded.next().unwrap_or(&[]);
-        let Syntax { delimiters, charset } =
-            scope.counters.syntax.declared(field, [encoding, country, declared]);
-        self.delimiters = delimiters;
-        self.charset = if self.unicode { Charset::UNICODE } else { charset };
-        let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Fields<'_> = split(&text, self.delimiters.field, MAX_FIELDS);
-        // MSH-1 is the separator itself: MSH-n is the piece before n.
-        let get = |n: usize| fields.get(n - 1).copied().unwrap_or("");
-        let first = |n: usize| self.namespace(get(n));
-        let named = [first(3), first(4), first(5), first(6)];
-        let version = first(12);
-
-        let processing = get(11).split(self.delimiters.component).next().unwrap_or("").trim();
-        self.answer = false;
-        self.test = matches!(processing, "T" | "D");
-        let mut kind = get(9).split(self.delimiters.component);
-        let code = kind.next().map(str::trim).filter(|c| is_code(c, 3)).unwrap_or("");
-        let event = kind.next().map(str::trim).filter(|c| is_code(c, 4)).unwrap_or("");
-        self.eventless = event.is_empty() && !code.is_empty() && code != "ACK";
-        let eventless = self.eventless;
-        let operation = if event.is_empty() { code.to_owned() } else { format!("{code}^{event}") };
-        scope.set_operation(&operation);
-
-        self.columns = Columns::default();
-        self.display = display::Lines::default();
-        if !eventless {
-            scope.message(types::label(code, event));
-        }
-
-        let answer = code == "ACK" || scope.direction() == Direction::ServerToClient;
-        let facts = scope.facts().messages();
-        if code != "ACK" || facts.types.is_empty() {
-            ServiceFacts::add_shared(&mut facts.types, &operation);
-        }
-        if !eventless {
-            let counted = if code == "ACK" { code } else { &operation };
-            ServiceFacts::count(&mut facts.messages, counted);
-        }
-        // The facts are the client's view: in a response sender and receiver are swapped.
-        if !answer || facts.sending_application.is_none() && facts.sending_facility.is_none() {
-            let [application, facility, to_application, to_facility] = named;
-            ServiceFacts::set(&mut facts.sending_application, application);
-            ServiceFacts::set(&mut facts.sending_facility, facility);
-            ServiceFacts::set(&mut facts.receiving_application, to_application);
-            ServiceFacts::set(&mut facts.receiving_facility, to_facility);
-            ServiceFacts::set(&mut facts.version, version);
-            if matches!(processing, "P" | "T" | "D") {
-                ServiceFacts::set(&mut facts.processing_id, processing);
-            }
-        }
-    }
-
-    /// MSA-1 (table 0008).
-    fn acknowledgment(&self, code: &str, scope: &mut Scope<'_>) {
-        let code = code.split(self.delimiters.component).next().unwrap_or("").trim();
-        if matches!(code, "AA" | "AE" | "AR" | "CA" | "CE" | "CR") {
-            ServiceFacts::count(&mut scope.facts().messages().acknowledgments, code);
-        }
-    }
-
-    /// HD: the namespace, or the universal id.
-    fn namespace<'t>(&self, field: &'t str) -> &'t str {
-        field
-            .split([self.delimiters.component, self.delimiters.subcomponent])
-            .find(|p| !p.is_empty() && *p != "\"\"")
-            .unwrap_or("")
-    }
-
-    fn event(&mut self, event: &str, scope: &mut Scope<'_>) {
-        if is_code(event.trim(), 4) && !event.trim().is_empty() {
-            let operation = format!("{}^{}", scope.operation(), event.trim());
-            scope.message(types::label(scope.operation(), event.trim()));
-            scope.set_operation(&operation);
-            let facts = scope.facts().messages();
-            ServiceFacts::add_shared(&mut facts.types, &operation);
-            ServiceFacts::count(&mut facts.messages, &operation);
-        }
-        self.eventless = false;
-    }
-
     // --- fields ------------------------------------------------------------------------------
 
     /// The parameters for reading values of this message.
@@ -597,11 +508,6 @@ impl Message {
             }
         });
     }
-}
-
-/// Message codes and trigger events, which exclude other texts.
-fn is_code(text: &str, max: usize) -> bool {
-    text.len() <= max && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit())
 }
 
 /// Whether a value is the number of its segment in the message (`1`, `2`) and no id.

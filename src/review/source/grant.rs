@@ -1,0 +1,59 @@
+//! How much memory results may take. A file of events may be compressed, rows of a store may share their
+//! pages, and an event that lists thousands of patients may repeat a long text for each of them.
+
+use super::model::PatientObservation;
+
+/// Memory for what exceeds the usual sizes, bytes.
+const MAX_EXCESS: usize = 256 << 20;
+/// Usual sizes, bytes: of an exposure, a service or an asset in memory, of a finding, of the texts of a sighting, and
+/// of the name of a sensor or a capture file.
+pub(super) const USUAL_ENTRY: usize = 16 << 10;
+pub(super) const USUAL_FINDING: usize = 2 << 10;
+pub(super) const USUAL_SIGHTING: usize = 512;
+pub(super) const USUAL_NAME: usize = 512;
+/// Longest event, bytes. Summaries are longer: they list the files of a run, or numbers.
+pub(super) const MAX_EVENT: usize = 64 << 10;
+/// Kinds of identifiers of one patient that are kept, and the longest name of one, bytes.
+const MAX_KINDS: usize = 64;
+const MAX_KIND: usize = 64;
+/// A value of JSON in memory, bytes.
+const VALUE: usize = 48;
+
+/// What is left of [`MAX_EXCESS`].
+pub(super) struct Grant(pub(super) usize);
+
+impl Default for Grant {
+    fn default() -> Self {
+        Self(MAX_EXCESS)
+    }
+}
+
+impl Grant {
+    /// Whether there is room for `bytes`, of which `usual` are not counted.
+    pub(super) fn fits(&mut self, bytes: usize, usual: usize) -> bool {
+        let left = self.0.checked_sub(bytes.saturating_sub(usual));
+        self.0 = left.unwrap_or(self.0);
+        left.is_some()
+    }
+}
+
+/// Bytes that an event takes in memory as a value of JSON, roughly.
+pub(super) fn weight(text: &[u8]) -> usize {
+    text.len() + VALUE * memchr::memchr2_iter(b',', b':', text).count()
+}
+
+/// Bytes of the texts of a sighting.
+pub(super) fn texts(seen: &PatientObservation) -> usize {
+    let files = seen.evidence.as_ref().map_or(0, |at| at.file.len() + at.last_file.len());
+    let layers: usize = seen.carrier.iter().map(|layer| layer.len() + size_of::<String>()).sum();
+    let texts = [&seen.id, &seen.rule, &seen.operation, &seen.direction, &seen.community_id];
+    texts.iter().map(|text| text.len()).sum::<usize>() + layers + files
+}
+
+/// Adds a kind of identifier that is not in `kinds` yet, if it may be one.
+pub(super) fn note_kind(kinds: &mut Vec<String>, kind: &str) {
+    let known = || kinds.iter().any(|known| known == kind);
+    if kinds.len() < MAX_KINDS && kind.len() <= MAX_KIND && !known() {
+        kinds.push(kind.to_owned());
+    }
+}
