@@ -1,6 +1,6 @@
 //! The short form of fuzzing, on the stable toolchain. For each target it runs all seeds, all
-//! inputs of earlier defects (`fuzz/regressions/`) and some hundred mutations. `PHITAP_FUZZ_ROUNDS`
-//! sets how many.
+//! inputs of earlier defects (`fuzz/regressions/`) and some mutations. `PHITAP_FUZZ_ROUNDS` sets how many,
+//! and which: another number gives others. `PHITAP_FUZZ_TARGET` names the only target.
 
 #[path = "../fuzz/harness/mod.rs"]
 #[allow(dead_code)]
@@ -51,7 +51,12 @@ fn seeds_and_their_mutations_break_no_invariant() {
         std::env::var("PHITAP_FUZZ_ROUNDS").ok().and_then(|n| n.parse().ok()).unwrap_or(ROUNDS);
     let seeds = seeds();
     let mut failed = Vec::new();
-    for target in Target::all() {
+    let only = std::env::var("PHITAP_FUZZ_TARGET").ok();
+    let all = Target::all().into_iter();
+    let targets: Vec<Target> =
+        all.filter(|target| only.as_ref().is_none_or(|only| target.name() == *only)).collect();
+    assert!(!targets.is_empty(), "no target {only:?}");
+    for target in targets {
         let none = Vec::new();
         let seeds = seeds.get(&target.name()).unwrap_or(&none);
         failed.extend(seeds.iter().take(SEEDS).filter_map(|seed| run(target, seed)));

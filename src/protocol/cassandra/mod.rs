@@ -247,14 +247,11 @@ impl CassandraParser {
                 if let Some(prepared) = self.prepared.get(&id) {
                     let bound = Some(&prepared.bound);
                     let parameters = parameters(&mut body, header.version, bound)?;
-                    let catalog = &mut self.catalog;
-                    sql::pass_on_values(
-                        &prepared.statement,
-                        &parameters,
-                        catalog,
-                        "cassandra",
-                        sink,
-                    );
+                    // A short frame has a long statement read once more, so that it is paid for.
+                    if sink.reread(sql::REREADING * prepared.statement.len() as u64) {
+                        let (statement, catalog) = (&prepared.statement, &mut self.catalog);
+                        sql::pass_on_values(statement, &parameters, catalog, "cassandra", sink);
+                    }
                 }
                 self.put(header.stream, Pending::Execute(id));
             }
@@ -293,7 +290,10 @@ impl CassandraParser {
                     prepared.flatten().and_then(|p| p.bound.kinds.get(at)),
                 );
             }
-            sql::pass_on_values(written, &parameters, &mut self.catalog, "cassandra", sink);
+            // One that was prepared is read once more.
+            if prepared.is_none() || sink.reread(sql::REREADING * written.len() as u64) {
+                sql::pass_on_values(written, &parameters, &mut self.catalog, "cassandra", sink);
+            }
         }
         Some(())
     }

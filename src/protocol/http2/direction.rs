@@ -11,6 +11,8 @@ use crate::syntax::Search;
 /// Longest incomplete frame of fields or settings that is waited for, bytes. Servers accept 8 to 64 KiB.
 const MAX_FRAME: u32 = 64 << 10;
 
+/// The work of each byte of a field that a block names by its place in the table.
+const REREADING: u64 = 4;
 /// Longest header block over all its frames, bytes.
 const MAX_BLOCK: usize = 256 << 10;
 
@@ -266,6 +268,11 @@ impl DirectionState {
         let fields = &mut self.fields;
         if self.decoder.decode(whole, &mut |name, value| fields.take(name, value)).is_err() {
             sink.anomaly(Reason::Malformed);
+        }
+        // A byte of a block may name any field of the table (RFC 7541 6.1): what is longer than the block is paid for.
+        let indexed = self.fields.len().saturating_sub(whole.len()) as u64;
+        if !sink.reread(REREADING * indexed) {
+            self.fields.drop_long();
         }
         self.pieces.clear();
         match block.promised {

@@ -6,6 +6,9 @@ use crate::protocol::http::head::Head;
 /// Longest cookies that are read, bytes.
 const MAX_COOKIE: usize = 16 << 10;
 
+/// Longer texts are dropped where the budget does not suffice for them, bytes.
+const SHORT: usize = 64;
+
 /// The fields of one head; its allocations are reused for the next one.
 #[derive(Default)]
 pub(super) struct Fields {
@@ -37,6 +40,16 @@ impl Fields {
             text.clear();
         }
         self.api_key = false;
+    }
+
+    /// Bytes of all texts.
+    pub(super) fn len(&mut self) -> usize {
+        self.all().iter().map(|text| text.len()).sum()
+    }
+
+    /// Drops long texts.
+    pub(super) fn drop_long(&mut self) {
+        self.all().into_iter().filter(|text| text.len() > SHORT).for_each(|text| text.clear());
     }
 
     fn all(&mut self) -> [&mut String; 19] {

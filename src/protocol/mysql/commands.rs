@@ -145,9 +145,11 @@ impl MysqlParser {
         if id == LAST
             && let Some(text) = self.preparing.back()
         {
-            let asked = Tokens::new(text).filter(|token| matches!(token, Token::Placeholder(_)));
-            let count = asked.take(MAX_PARAMETERS).count();
-            self.ahead = Prepared::new(text.clone(), count);
+            if self.ahead.statement != *text {
+                let asked = |token: &Token<'_>| matches!(token, Token::Placeholder(_));
+                let count = Tokens::new(text).filter(asked).take(MAX_PARAMETERS).count();
+                self.ahead = Prepared::new(text.clone(), count);
+            }
             return Some(&mut self.ahead);
         }
         self.statements.get_mut(id)
@@ -171,8 +173,11 @@ impl MysqlParser {
             return;
         }
         let parameters = prepared.values(nulls, &mut fields);
-        let text = prepared.statement.clone();
-        self.pass_on_values(&text, &parameters, sink);
+        // A few bytes have a long statement read once more, so that it is paid for.
+        if sink.reread(sql::REREADING * prepared.statement.len() as u64) {
+            let text = prepared.statement.clone();
+            self.pass_on_values(&text, &parameters, sink);
+        }
     }
 
     /// The number of the statement, flags, types, rows of parameters.

@@ -131,21 +131,25 @@ impl Archive {
     /// Skips a member with `left` bytes to come. Programs that unpack an archive use its central directory: a header
     /// in between shows that the size was too large.
     fn pass(&mut self, data: &[u8], left: u64, scope: &mut Scope<'_>) -> (usize, bool) {
-        let here = left.min(data.len() as u64);
-        let mine = data.get(..here as usize).unwrap_or_default();
+        let here = left.min(data.len() as u64) as usize;
+        // A signature may begin in the last bytes of the member and go beyond them.
+        let most = (here + HEADER.len() - 1).min(data.len());
+        let mine = data.get(..most).unwrap_or_default();
         if let Some(at) = memmem::find(mine, HEADER) {
             scope.skipped(at as u64);
             return (at, true);
         }
-        if here == left {
-            scope.skipped(here);
-            return (mine.len(), true);
-        }
-        // The signature may have begun.
-        let sure = mine.len().saturating_sub(HEADER.len() - 1);
+        let begins = |len: &usize| mine.ends_with(HEADER.get(..*len).unwrap_or(HEADER));
+        let begun = (1..HEADER.len()).rev().find(begins).unwrap_or(0);
+        let sure = (mine.len() - begun).min(here);
         scope.skipped(sure as u64);
-        self.state = State::Pass(left - sure as u64);
-        (sure, false)
+        match left - sure as u64 {
+            0 => (sure, true),
+            left => {
+                self.state = State::Pass(left);
+                (sure, false)
+            }
+        }
     }
 
     /// Opens the member behind a header.

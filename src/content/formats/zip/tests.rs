@@ -146,6 +146,16 @@ fn wrong_sizes_hide_no_member() {
         let two = [data.clone(), member("two.csv", &csv(2), How::Stored)].concat();
         assert_eq!(records("", &two), [row("zip>", 1), row("zip>", 2)]);
     }
+    // The size of a member that is passed over ends within the next header.
+    let photo: Vec<u8> = (0..1000u32).map(|n| ((n * n) >> 3) as u8).collect();
+    let photo = member("photo.png", &photo, How::Deflated);
+    let size = u32::from_le_bytes(photo[18..22].try_into().expect("four bytes"));
+    for over in 0..6 {
+        let mut data = photo.clone();
+        data[18..22].copy_from_slice(&(size + over).to_le_bytes());
+        data.extend(member("two.csv", &csv(2), How::Stored));
+        assert_eq!(records("", &data), [row("zip>", 2)], "{over} bytes too many");
+    }
 }
 
 #[test]
