@@ -11,8 +11,15 @@ pub fn files() -> Vec<(&'static str, &'static str, Vec<u8>)> {
     let job = b"--a\r\nContent-Type: application/postscript\r\n\r\n%!PS\n{} loop\r\n";
     vec![
         ("PostScript, many jobs without end", "multipart/mixed; boundary=a", job.repeat(500)),
+        ("PostScript, a long loop for a few letters", "application/postscript", loops()),
         ("7z, files listed again and again", "application/x-7z-compressed", seven_zip()),
     ]
+}
+
+/// Each line of 28 bytes takes a thousand steps.
+fn loops() -> Vec<u8> {
+    let line = b"0 1 255 {E exch /a put} for\n";
+    [&b"%!PS\n/E 256 array def\n"[..], &line.repeat(12_000)].concat()
 }
 
 /// A 7z archive whose header lists 3,000 folders, and their files 20,000 times.
@@ -40,6 +47,18 @@ pub fn conversations() -> Vec<(&'static str, u16, Turns)> {
         ("PostgreSQL, one statement described again and again", 5432, postgresql_describes()),
         ("PostgreSQL, wide results in turn", 5432, postgresql_turns()),
         ("PostgreSQL, a portal of many forms executed again and again", 5432, postgresql_forms()),
+        ("MySQL, a wide statement prepared again and again", 3306, mysql(15, &[])),
+        ("MySQL, rows of a wide statement fetched one by one", 3306, mysql(1, &mysql_fetch())),
+        ("MySQL, a wide result whose columns are not repeated", 3306, mysql(1, &mysql_cached())),
+        ("MySQL, a long statement executed again and again", 3306, mysql_executes()),
+        (
+            "Cassandra, a long statement executed again and again",
+            9042,
+            cassandra(&cassandra_execute()),
+        ),
+        ("Cassandra, a batch of one long statement", 9042, cassandra(&cassandra_batch())),
+        ("HTTP/2, one long path for each request", 80, http2(&path(), b"\x82\x86\xbf\xbe")),
+        ("HTTP/2, one long cookie for each request", 80, http2(&cookie(), b"\x82\x86\x84\xbf\xbe")),
         ("rsync, zstd unpacked for each block that is there", 873, rsync_zstd()),
         ("rsync, blocks of LZ4 of no length", 873, rsync_lz4()),
         ("memcached, values of a byte", 11_211, memcached()),
@@ -99,6 +118,152 @@ fn postgresql_forms() -> Turns {
     let parse = message(b'P', b"s\0SELECT 1\0\0\0");
     let execute = message(b'E', b"p\0\0\0\0\0");
     postgresql([parse, bind, execute.repeat(4000)].concat(), Vec::new())
+}
+
+/// A packet of MySQL.
+fn mysql_packet(sequence: usize, body: &[u8]) -> Vec<u8> {
+    let [a, b, c, _] = (body.len() as u32).to_le_bytes();
+    [&[a, b, c, sequence as u8][..], body].concat()
+}
+
+const MYSQL_EOF: &[u8] = b"\xfe\0\0\x02\0";
+
+/// A connection to MySQL on which a statement with 512 columns is prepared so many times, and then 2,000 times this
+/// command with this answer.
+fn mysql(prepared: usize, repeated: &[Vec<u8>]) -> Turns {
+    const COLUMNS: usize = 512;
+    let mut greeting = b"\x0a5.7.1\0\x01\0\0\0abcdefgh\0\xff\xf7\x21\x02\0\xff\x81\x15".to_vec();
+    greeting.extend([0; 10]);
+    greeting.extend(b"abcdefghijkl\0mysql_native_password\0");
+    let mut login = 0x1a_a285_u32.to_le_bytes().to_vec();
+    login.extend((1u32 << 24).to_le_bytes());
+    login.extend([33].iter().chain(&[0; 23]));
+    login.extend(b"root\0\0");
+    let mut turns = vec![
+        (SERVER, mysql_packet(0, &greeting)),
+        (CLIENT, mysql_packet(1, &login)),
+        (SERVER, mysql_packet(2, b"\0\0\0\x02\0\0\0")),
+    ];
+    for n in 0..prepared {
+        turns.push((CLIENT, mysql_packet(0, b"\x16SELECT * FROM p")));
+        let mut answer = vec![0];
+        answer.extend((n as u32 + 1).to_le_bytes());
+        answer.extend([0, 2, 0, 0, 0, 0, 0]);
+        let mut server = mysql_packet(1, &answer);
+        for column in 0..COLUMNS {
+            let name = format!("a{column:03}");
+            let texts = ["def", "d", "p", "p", &name, &name];
+            let mut body: Vec<u8> =
+                texts.iter().flat_map(|t| [&[t.len() as u8][..], t.as_bytes()].concat()).collect();
+            body.extend(b"\x0c\x21\0\xff\0\0\0\xfd\0\0\0\0\0");
+            server.extend(mysql_packet(column + 2, &body));
+        }
+        server.extend(mysql_packet(COLUMNS + 2, MYSQL_EOF));
+        turns.push((SERVER, server));
+    }
+    if let [command, answer] = repeated {
+        for _ in 0..2000 {
+            turns.push((CLIENT, command.clone()));
+            turns.push((SERVER, answer.clone()));
+        }
+    }
+    turns
+}
+
+fn mysql_fetch() -> [Vec<u8>; 2] {
+    let row = [&b"\0"[..], &[0xff; 64], b"\x03"].concat();
+    let answer = [mysql_packet(1, &row), mysql_packet(2, MYSQL_EOF)].concat();
+    [mysql_packet(0, b"\x1c\x01\0\0\0\x01\0\0\0"), answer]
+}
+
+/// Executed, with the count of columns and that they are those of before.
+fn mysql_cached() -> [Vec<u8>; 2] {
+    let answer = [mysql_packet(1, b"\xfc\0\x02\0"), mysql_packet(2, MYSQL_EOF)].concat();
+    [mysql_packet(0, b"\x17\x01\0\0\0\0\x01\0\0\0"), answer]
+}
+
+/// A statement of 15 kB with one parameter, and executions of it.
+fn mysql_executes() -> Turns {
+    let mut turns = mysql(0, &[]);
+    turns.push((CLIENT, mysql_packet(0, &[&b"\x16"[..], &long_statement()].concat())));
+    let parameter = b"\x03def\0\0\0\x01?\0\x0c\x3f\0\0\0\0\0\xfd\x80\0\0\0\0";
+    let answer = [
+        mysql_packet(1, b"\0\x01\0\0\0\0\0\x01\0\0\0\0"),
+        mysql_packet(2, parameter),
+        mysql_packet(3, MYSQL_EOF),
+    ];
+    turns.push((SERVER, answer.concat()));
+    let execute = mysql_packet(0, b"\x17\x01\0\0\0\0\x01\0\0\0\0\x01\xfd\0\x017");
+    turns.push((CLIENT, execute.repeat(4000)));
+    turns
+}
+
+/// An INSERT of 1,400 rows.
+fn long_statement() -> Vec<u8> {
+    let rows = b"(mrn,name),".repeat(1400);
+    [&b"INSERT INTO patient (mrn,name) VALUES "[..], &rows, b"(?,1)"].concat()
+}
+
+/// A frame of Cassandra (version 4).
+fn cassandra_frame(version: u8, opcode: u8, body: &[u8]) -> Vec<u8> {
+    [&[version, 0, 0, 1, opcode][..], &(body.len() as u32).to_be_bytes(), body].concat()
+}
+
+/// A connection to Cassandra on which a long statement is prepared, and then these frames come.
+fn cassandra(frames: &[u8]) -> Turns {
+    let statement = long_statement();
+    let prepare = [&(statement.len() as u32).to_be_bytes()[..], &statement].concat();
+    let mut prepared = b"\0\0\0\x04\0\x0812345678".to_vec();
+    prepared.extend([0; 12]);
+    prepared.extend(b"\0\0\0\x04\0\0\0\0");
+    vec![
+        (CLIENT, cassandra_frame(4, 1, b"\0\x01\0\x0bCQL_VERSION\0\x053.0.0")),
+        (SERVER, cassandra_frame(0x84, 2, b"")),
+        (CLIENT, cassandra_frame(4, 9, &prepare)),
+        (SERVER, cassandra_frame(0x84, 8, &prepared)),
+        (CLIENT, frames.to_vec()),
+    ]
+}
+
+fn cassandra_execute() -> Vec<u8> {
+    cassandra_frame(4, 10, b"\0\x0812345678\0\x01\x01\0\x01\0\0\0\x017").repeat(4000)
+}
+
+fn cassandra_batch() -> Vec<u8> {
+    let one = b"\x01\0\x0812345678\0\0".repeat(30_000);
+    cassandra_frame(4, 13, &[&b"\0\x75\x30"[..], &one].concat())
+}
+
+/// A frame of HTTP/2 with the fields of a whole request.
+fn headers(stream: u32, block: &[u8]) -> Vec<u8> {
+    let [_, a, b, c] = (block.len() as u32).to_be_bytes();
+    [&[a, b, c, 1, 5][..], &stream.to_be_bytes(), block].concat()
+}
+
+/// 20,000 requests that name the last two fields of the table, which the first one puts there.
+fn http2(first: &[u8], further: &[u8]) -> Turns {
+    let mut client = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".to_vec();
+    client.extend(headers(1, first));
+    for n in 0..20_000 {
+        client.extend(headers(3 + 2 * n, further));
+    }
+    vec![(CLIENT, client)]
+}
+
+/// A text of 3,640 bytes, as HPACK writes it, and the name of a host behind it.
+fn with_host(kind: &[u8], text: &[u8]) -> Vec<u8> {
+    // RFC 7541 5.1: 127, and the rest in sevens.
+    let rest = text.len() - 127;
+    let length = [0x7f, (rest & 0x7f) as u8 | 0x80, (rest >> 7) as u8];
+    [&b"\x82\x86"[..], kind, &length, text, b"\x41\x01a"].concat()
+}
+
+fn path() -> Vec<u8> {
+    with_host(b"\x44", &b"/Patient/Jones".repeat(260))
+}
+
+fn cookie() -> Vec<u8> {
+    with_host(b"\x60", &b"a=b; ".repeat(728))
 }
 
 /// An rsync server that sends these tokens of one file, in frames.

@@ -248,7 +248,7 @@ impl CassandraParser {
                     let bound = Some(&prepared.bound);
                     let parameters = parameters(&mut body, header.version, bound)?;
                     // A short frame has a long statement read once more, so that it is paid for.
-                    if sink.reread(sql::REREADING * prepared.statement.len() as u64) {
+                    if sql::reread(&prepared.statement, sink) {
                         let (statement, catalog) = (&prepared.statement, &mut self.catalog);
                         sql::pass_on_values(statement, &parameters, catalog, "cassandra", sink);
                     }
@@ -291,7 +291,7 @@ impl CassandraParser {
                 );
             }
             // One that was prepared is read once more.
-            if prepared.is_none() || sink.reread(sql::REREADING * written.len() as u64) {
+            if prepared.is_none() || sql::reread(written, sink) {
                 sql::pass_on_values(written, &parameters, &mut self.catalog, "cassandra", sink);
             }
         }

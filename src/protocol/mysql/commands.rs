@@ -174,7 +174,7 @@ impl MysqlParser {
         }
         let parameters = prepared.values(nulls, &mut fields);
         // A few bytes have a long statement read once more, so that it is paid for.
-        if sink.reread(sql::REREADING * prepared.statement.len() as u64) {
+        if sql::reread(&prepared.statement, sink) {
             let text = prepared.statement.clone();
             self.pass_on_values(&text, &parameters, sink);
         }
@@ -198,7 +198,7 @@ impl MysqlParser {
         }
         for row in rows {
             // The statement is read again for each.
-            if !sink.reread(sql::REREADING * text.len() as u64) {
+            if !sql::reread(&text, sink) {
                 return;
             }
             self.pass_on_values(&text, &row, sink);

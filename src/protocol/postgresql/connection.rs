@@ -50,7 +50,7 @@ impl PostgresqlParser {
                 }
             }
             b'B' => {
-                let pay = |len: usize| sink.reread(sql::REREADING * len as u64);
+                let pay = |statement: &[u8]| sql::reread(statement, sink);
                 if let Some((statement, parameters)) = self.exchange.bind(body, pay) {
                     self.pass_on_values(&statement, &parameters, sink);
                 }
@@ -129,7 +129,7 @@ impl PostgresqlParser {
             Some(Request::DescribeStatement(id)) => {
                 self.exchange.answered();
                 if let Some(statement) = self.exchange.statement(id)
-                    && sink.reread(sql::REREADING * statement.text.len() as u64)
+                    && sql::reread(&statement.text, sink)
                 {
                     self.catalog.learn(&statement.text);
                 }
@@ -184,8 +184,8 @@ impl PostgresqlParser {
             && !statement.columns.is_empty()
         {
             // Requests that take turns have their columns set up for each.
-            let text = sql::REREADING * statement.text.len() as u64;
-            if !sink.reread(COLUMN * statement.columns.len() as u64 + text) {
+            let columns = COLUMN * statement.columns.len() as u64;
+            if !(sink.reread(columns) && sql::reread(&statement.text, sink)) {
                 return;
             }
             let (portal, columns) = (portal.clone(), statement.columns.clone());

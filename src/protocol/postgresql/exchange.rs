@@ -173,11 +173,11 @@ impl Exchange {
     }
 
     /// Bind: portal, statement, formats and values of the parameters, formats of the result. Returns the statement
-    /// and the values of its parameters as text, if `pay` takes the length of the statement.
+    /// and the values of its parameters as text, if `pay` takes the statement.
     pub fn bind(
         &mut self,
         body: &[u8],
-        pay: impl FnOnce(usize) -> bool,
+        pay: impl FnOnce(&[u8]) -> bool,
     ) -> Option<(Zeroizing<Vec<u8>>, Parameters)> {
         self.ask(Request::Bind);
         let (portal, name, rest) = two_names(body)?;
@@ -199,7 +199,7 @@ impl Exchange {
                 None => parameters.push(value),
             }
         }
-        let text = pay(statement.text.len()).then(|| statement.text.clone());
+        let text = pay(&statement.text).then(|| statement.text.clone());
         if portal.len() <= MAX_NAME && self.portals.len() < MAX_PORTALS {
             let mut formats = forms(rest).map(|(formats, _)| formats).unwrap_or_default();
             formats.truncate(MAX_FORMS);

@@ -28,10 +28,18 @@ use zeroize::Zeroizing;
 pub const MAX_STATEMENT: usize = 1 << 20;
 /// Longest prepared statement that is kept, bytes.
 pub const MAX_PREPARED: usize = 16 << 10;
-/// The work of each byte of a statement that is read once more.
-pub const REREADING: u64 = 6;
+/// The work of each byte of a statement that is read once more, and of each row of values in it.
+const REREADING: u64 = 6;
+const ROW: u64 = 200;
 /// What the name of a column costs beside its bytes: it is looked up among the keys of the rules.
 const NAME: usize = 16;
+
+/// Pays for reading a statement once more. False if the budget does not suffice.
+pub fn reread(statement: &[u8], sink: &mut dyn ContentSink) -> bool {
+    // Rows are counted only if the rest was paid.
+    sink.reread(REREADING * statement.len() as u64)
+        && sink.reread(ROW * memchr::memchr_iter(b'(', statement).count() as u64)
+}
 
 /// The work of reading names of columns once more, whose lengths are `lengths`.
 pub fn rereading_names(lengths: impl Iterator<Item = usize>) -> u64 {

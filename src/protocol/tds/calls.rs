@@ -165,7 +165,7 @@ impl Calls {
                 let name = utf16(fields.bytes(2 * len as usize)?);
                 let own = name.rsplit(|b| *b == b'.').next().unwrap_or_default();
                 if let Some(created) = self.created.get(&own.to_ascii_lowercase()) {
-                    if !sink.reread(sql::REREADING * created.statement.len() as u64) {
+                    if !sql::reread(&created.statement, sink) {
                         return None;
                     }
                     known = Some(Arc::clone(created));
@@ -201,8 +201,7 @@ impl Calls {
                     let handle = std::str::from_utf8(&text).ok().and_then(|t| t.parse().ok());
                     known = handle.and_then(|handle: i64| self.known.get(&handle)).cloned();
                     // A short call makes a long statement be read again, so it is paid for.
-                    let len = known.as_ref().map_or(0, |known| known.statement.len());
-                    if !sink.reread(sql::REREADING * len as u64) {
+                    if known.as_ref().is_some_and(|known| !sql::reread(&known.statement, sink)) {
                         return None;
                     }
                 }
@@ -231,7 +230,7 @@ impl Calls {
         }
         for (name, rows) in tables {
             // Each looks for its columns in the statement.
-            if !sink.reread(sql::REREADING * prepared.statement.len() as u64) {
+            if !sql::reread(&prepared.statement, sink) {
                 return None;
             }
             rows.pass_on(&name, &prepared.statement, catalog, sink);

@@ -3,6 +3,7 @@
 
 use super::super::Direction;
 use super::{REACTION, tn3270, tn5250};
+use crate::syntax::Match;
 
 /// Bytes of the header of TN3270E (RFC 2355 8.1).
 const HEADER: usize = 5;
@@ -42,6 +43,43 @@ pub(super) fn begins(data: &[u8]) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a record of an IBM terminal is at the front of `data`, of which more may come.
+pub(super) fn front(data: &[u8]) -> Match<()> {
+    if begins(data) {
+        return Match::Yes(());
+    }
+    let head = data.get(..MAX_LOOK).unwrap_or(data);
+    let ended = memchr::memmem::find(head, &[super::options::IAC, super::options::EOR]).is_some();
+    if ended || data.len() >= MAX_LOOK || !(may_be_header(data) || may_be_body(data)) {
+        return Match::No;
+    }
+    Match::More
+}
+
+/// Whether `data` may be the beginning of a record with a header of TN3270E, or with the length of one of 5250.
+fn may_be_header(data: &[u8]) -> bool {
+    // The length of 5250 data is that of a screen.
+    let long = data.first().is_some_and(|high| *high <= 6);
+    let mark = data.get(2..).unwrap_or_default();
+    if long && GDS.starts_with(mark.get(..GDS.len()).unwrap_or(mark)) {
+        return true;
+    }
+    let small = data.iter().zip([9, 2, 2]).all(|(byte, most)| *byte <= most);
+    small && data.get(HEADER..).is_none_or(may_be_body)
+}
+
+/// Whether `body` may be the beginning of a command, or of what a key sends.
+fn may_be_body(body: &[u8]) -> bool {
+    let Some((first, rest)) = body.split_first() else { return true };
+    let order = |byte: &u8| matches!(byte, 0x11 | 0x1d | 0x13 | 0x29 | 0x12 | 0x40..=0xfe);
+    let command = matches!(first, 0xf1 | 0xf5 | 0x7e)
+        && rest.first().is_none_or(|control| *control != 0)
+        && rest.get(1).is_none_or(order);
+    let key = matches!(first, 0x7a..=0x7d | 0xf1..=0xf9 | 0xc1..=0xc9)
+        && rest.get(2).is_none_or(|field| *field == 0x11);
+    command || key || *first == 0xf3
 }
 
 /// The first record in `data`, which ends with the end of one: at its front, or behind the end of another.

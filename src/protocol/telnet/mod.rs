@@ -139,6 +139,10 @@ struct TelnetParser {
     records: [Zeroizing<Vec<u8>>; 2],
     prompt: Prompt,
     plain: Zeroizing<Vec<u8>>,
+    /// Of each end: whether what comes is a record of an IBM terminal was decided, at the beginning or behind an option.
+    decided: [bool; 2],
+    /// Records were assumed before one was seen as a whole.
+    unsure: bool,
 }
 
 /// The host's last prompt, and what was typed since.
@@ -263,10 +267,29 @@ impl TelnetParser {
         }
     }
 
+    /// Whether it is known what the text at the front of `rest` is: without an agreement that was seen, a record of an
+    /// IBM terminal is known by its beginning and its end.
+    fn decide(&mut self, direction: Direction, rest: &[u8]) -> bool {
+        let Some(decided) = self.decided.get_mut(direction.index()) else { return true };
+        if *decided || self.options.has_records() {
+            return true;
+        }
+        let front = ibm::front(rest);
+        *decided = !matches!(front, Match::More);
+        if matches!(front, Match::Yes(())) {
+            let end = memchr::memmem::find(rest, &[options::IAC, options::EOR]);
+            self.options.assume_records(rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest));
+        }
+        *decided
+    }
+
     /// A record of an IBM terminal is complete.
     fn record(&mut self, direction: Direction, sink: &mut dyn ContentSink) {
         let Some(record) = self.records.get_mut(direction.index()) else { return };
         let record = std::mem::take(record);
+        if std::mem::take(&mut self.unsure) {
+            self.options.assume_records(&record);
+        }
         let enhanced = self.options.is_enhanced();
         let ibm = self.ibm.get_or_insert_default();
         let mut shown = Zeroizing::new(Vec::new());
@@ -288,23 +311,31 @@ impl Parser for TelnetParser {
         while at < data.len() {
             let rest = data.get(at..).unwrap_or_default();
             match options::read(rest) {
+                Match::Yes(Item::Text(_)) if plain.is_empty() && !self.decide(direction, rest) => {
+                    break;
+                }
                 Match::Yes(Item::Text(len)) => {
                     plain.extend_from_slice(rest.get(..len).unwrap_or_default());
                     at += len;
                 }
                 Match::Yes(Item::Escaped) => {
                     plain.push(options::IAC);
+                    if let Some(decided) = self.decided.get_mut(direction.index()) {
+                        *decided = true;
+                    }
                     at += 2;
                 }
                 Match::Yes(Item::EndOfRecord) => {
-                    if !self.options.has_records() {
-                        self.options.assume_records(&plain);
-                    }
+                    let is_record = self.options.has_records();
                     self.text(direction, &plain, sink);
                     plain.clear();
                     at += 2;
-                    if self.options.has_records() {
+                    if is_record {
                         self.record(direction, sink);
+                    } else {
+                        // The end of one whose beginning was not seen.
+                        self.options.assume_records(&[]);
+                        self.unsure = true;
                     }
                 }
                 Match::Yes(Item::Option(verb, option)) => {
@@ -312,6 +343,9 @@ impl Parser for TelnetParser {
                     self.text(direction, &plain, sink);
                     plain.clear();
                     self.options.negotiated(direction, verb, option);
+                    if let Some(decided) = self.decided.get_mut(direction.index()) {
+                        *decided = false;
+                    }
                     at += 3;
                 }
                 Match::Yes(Item::Details(details, len)) => {
@@ -362,7 +396,12 @@ impl Parser for TelnetParser {
         }
     }
 
-    fn close(&mut self, direction: Direction, _rest: &[u8], end: End, sink: &mut dyn ContentSink) {
+    fn close(&mut self, direction: Direction, rest: &[u8], end: End, sink: &mut dyn ContentSink) {
+        // What might have become a record is text.
+        let text = rest.split(|byte| *byte == options::IAC).next().unwrap_or_default();
+        if !self.options.has_records() {
+            self.text(direction, text, sink);
+        }
         if direction == Direction::ServerToClient
             && let Some(screen) = self.screen.take()
         {

@@ -10,9 +10,9 @@ const TALL: f32 = 5.0;
 const WIDE: f32 = 8.0;
 /// What is lower, and wide, is a line below text.
 const FLAT: f32 = 0.15;
-/// Gaps of at least the first size of the font are spaces, and of the second size the ends of columns.
+/// Gaps of at least the first size of the font are spaces, and of the second size the ends of narrow columns.
 const WORD_GAP: f64 = 0.17;
-const COLUMN_GAP: f64 = 0.85;
+const COLUMN_GAP: f64 = 0.5;
 /// Work of filling a shape, in points of its path.
 const FILL_COST: usize = 128;
 /// Letters that must be unmistakable before a line of shapes is text.
