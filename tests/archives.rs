@@ -1,5 +1,5 @@
-//! Archives in object stores: jobs over `s3://`, `az://` and `gs://`, streamed from servers that emulate S3
-//! (moto), Azure Blob Storage (Azurite) and Google Cloud Storage (fake-gcs-server).
+//! Archives in object stores: jobs over `s3://` and `az://`, streamed from servers that emulate S3 (moto)
+//! and Azure Blob Storage (Azurite).
 #![cfg(feature = "archives")]
 // The tests wait for servers by the system clock.
 #![allow(clippy::disallowed_methods)]
@@ -15,7 +15,6 @@ use common::{Key, PHITAP, hospital, list, split};
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -29,7 +28,6 @@ const ACCOUNT_KEY: &str =
 enum Provider {
     Amazon,
     Azure,
-    Google,
 }
 
 /// A server with one empty bucket, `hospital`, that is killed when this is dropped.
@@ -39,7 +37,6 @@ struct Bucket {
     port: u16,
     /// Where the program keeps what it holds for a time.
     temporary: tempfile::TempDir,
-    folder: tempfile::TempDir,
 }
 
 impl Bucket {
@@ -60,10 +57,6 @@ impl Bucket {
                     "--disableTelemetry",
                 ],
             ),
-            Provider::Google => (
-                "fake-gcs-server",
-                vec!["-scheme=http", "-backend=memory", "-host=127.0.0.1", "-port", &number],
-            ),
         };
         let child = Command::new(program)
             .args(arguments)
@@ -72,8 +65,8 @@ impl Bucket {
             .stderr(Stdio::null())
             .spawn()
             .unwrap_or_else(|error| panic!("{program}: {error}; .ci/run installs it"));
-        let [temporary, folder] = [(), ()].map(|()| tempfile::tempdir().expect("folder"));
-        let bucket = Self { provider, child, port, temporary, folder };
+        let temporary = tempfile::tempdir().expect("folder");
+        let bucket = Self { provider, child, port, temporary };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(180), "{program} does not start");
@@ -82,15 +75,6 @@ impl Bucket {
         match provider {
             Provider::Amazon => bucket.send("PUT", "/hospital", "", b""),
             Provider::Azure => bucket.send_signed("/hospital", "?restype=container", "", b""),
-            Provider::Google => {
-                let json = "Content-Type: application/json\r\n";
-                bucket.send("POST", "/storage/v1/b?project=p", json, br#"{"name":"hospital"}"#);
-                let account = format!(
-                    r#"{{"gcs_base_url": "http://127.0.0.1:{port}", "disable_oauth": true,
-                        "client_email": "", "private_key": "", "private_key_id": ""}}"#
-                );
-                std::fs::write(bucket.account(), account).expect("written");
-            }
         }
         bucket
     }
@@ -132,22 +116,12 @@ impl Bucket {
         self.send("PUT", &format!("/{ACCOUNT}{path}{query}"), &headers, body);
     }
 
-    /// The file of a service account of Google, which says that this server asks for no token.
-    fn account(&self) -> PathBuf {
-        self.folder.path().join("account.json")
-    }
-
     fn put(&self, key: &str, body: &[u8]) {
         match self.provider {
             Provider::Amazon => self.send("PUT", &format!("/hospital/{key}"), "", body),
             Provider::Azure => {
                 let path = format!("/hospital/{key}");
                 self.send_signed(&path, "", "x-ms-blob-type:BlockBlob\n", body);
-            }
-            Provider::Google => {
-                let name = key.replace('/', "%2F").replace(' ', "%20");
-                let path = format!("/upload/storage/v1/b/hospital/o?uploadType=media&name={name}");
-                self.send("POST", &path, "", body);
             }
         }
     }
@@ -157,7 +131,6 @@ impl Bucket {
         let scheme = match self.provider {
             Provider::Amazon => "s3",
             Provider::Azure => "az",
-            Provider::Google => "gs",
         };
         format!("{scheme}://hospital/{key}")
     }
@@ -176,9 +149,6 @@ impl Bucket {
             Provider::Azure => command
                 .env("AZURE_STORAGE_USE_EMULATOR", "true")
                 .env("AZURITE_BLOB_STORAGE_URL", server),
-            Provider::Google => command
-                .env("GOOGLE_SERVICE_ACCOUNT", self.account())
-                .env("GOOGLE_ALLOW_HTTP", "true"),
         };
         command.env("TMPDIR", self.temporary.path());
         command.args(arguments).stdin(Stdio::null()).finish()
@@ -200,11 +170,6 @@ fn captures_in_a_bucket_of_amazon_give_what_they_give_as_files() {
 #[test]
 fn captures_in_a_bucket_of_azure_give_what_they_give_as_files() {
     captures_in_a_bucket(Provider::Azure);
-}
-
-#[test]
-fn captures_in_a_bucket_of_google_give_what_they_give_as_files() {
-    captures_in_a_bucket(Provider::Google);
 }
 
 fn captures_in_a_bucket(provider: Provider) {
