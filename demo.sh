@@ -6,7 +6,7 @@ cd "$(dirname "$0")"
 say() { printf '%s\n' "$*" >&2; }
 
 scripts/prepare.sh
-say "demo.sh: building phitap with the quick profile: the first time about two minutes on two cores,"
+say "demo.sh: building phitap with the quick profile: the first time about five minutes on two cores,"
 say "         and downloads some 150 libraries; later, seconds."
 cargo build --locked --profile quick
 say "demo.sh: phitap replay fixtures/hospital.pcap: 58 minutes of traffic, less than a second to read."

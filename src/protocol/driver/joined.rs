@@ -121,7 +121,8 @@ impl Driver {
             let fits = |speaker| !orientation.sure || speaker == Speaker::Server;
             let found = middle(&stream.unread).filter(|(_, speaker, _)| fits(*speaker));
             let Some((protocol, speaker, offset)) = found else {
-                stream.need = stream.unread.len() + 1 + stream.unread.len() / 4;
+                // Each time half as much more, so that all times together cost three times the last one.
+                stream.need = stream.unread.len() + 1 + stream.unread.len() / 2;
                 continue;
             };
             let unread = std::mem::take(&mut stream.unread);
