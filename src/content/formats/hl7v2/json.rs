@@ -114,19 +114,12 @@ impl Receiver for Reader<'_, '_> {
         TokenHandler::new(self.segments, self.scope).text(text);
         self.end(&name);
     }
-    fn passed(&mut self) {}
     fn number(&mut self, text: &str) {
         self.value(text);
     }
     fn prose(&mut self, text: &str) {
         self.value(text);
     }
-    fn null(&mut self) {}
-    fn inner_begin(&mut self, _front: &[u8]) -> bool {
-        false
-    }
-    fn inner(&mut self, _bytes: &[u8]) {}
-    fn inner_end(&mut self) {}
 }
 
 impl Document for JsonDocument {

@@ -3,7 +3,7 @@
 
 use super::json::may_be_hl7;
 use super::message::Message;
-use crate::content::formats::json::tokens::{Receiver, Tokens};
+use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
 use std::collections::BTreeMap;
@@ -288,8 +288,6 @@ impl Receiver for Reader<'_, '_> {
         self.levels.value(text, self.scope);
     }
 
-    fn passed(&mut self) {}
-
     fn number(&mut self, text: &str) {
         self.value(text);
     }
@@ -297,25 +295,12 @@ impl Receiver for Reader<'_, '_> {
     fn prose(&mut self, text: &str) {
         self.value(text);
     }
-
-    fn null(&mut self) {}
-
-    fn inner_begin(&mut self, _front: &[u8]) -> bool {
-        false
-    }
-    fn inner(&mut self, _bytes: &[u8]) {}
-    fn inner_end(&mut self) {}
 }
 
 impl Document for FieldDocument {
     fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) -> Want {
-        match self.tokens.read(bytes, &mut Reader { levels: &mut self.levels, scope }) {
-            Ok(()) => Want::ALL,
-            Err(fault) => {
-                scope.give_up(fault.into());
-                Want::NOTHING
-            }
-        }
+        let read = self.tokens.read(bytes, &mut Reader { levels: &mut self.levels, scope });
+        want_after(read, scope)
     }
 
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {

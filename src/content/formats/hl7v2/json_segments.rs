@@ -289,12 +289,6 @@ impl Receiver for Reader<'_, '_> {
             self.value("");
         }
     }
-
-    fn inner_begin(&mut self, _front: &[u8]) -> bool {
-        false
-    }
-    fn inner(&mut self, _bytes: &[u8]) {}
-    fn inner_end(&mut self) {}
 }
 
 impl Document for SegmentDocument {

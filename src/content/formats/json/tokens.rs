@@ -38,7 +38,7 @@ pub trait Receiver {
     /// A wanted string or number.
     fn value(&mut self, text: &str);
     /// A value that is neither wanted nor `null`.
-    fn passed(&mut self);
+    fn passed(&mut self) {}
     /// An unwanted value that is written like a registered number.
     fn number(&mut self, text: &str);
     /// An unwanted or long string that may be running text.
@@ -47,14 +47,19 @@ pub trait Receiver {
         self.passed();
     }
     /// `null`.
-    fn null(&mut self);
+    fn null(&mut self) {}
     /// An unwanted string begins with `front`, with escapes resolved: whether to read it as a document itself. If so,
     /// its bytes follow by [`Receiver::inner`], `front` first, up to [`Receiver::inner_end`].
-    fn inner_begin(&mut self, front: &[u8]) -> bool;
+    fn inner_begin(&mut self, front: &[u8]) -> bool {
+        let _ = front;
+        false
+    }
     /// The next bytes of a document in a string.
-    fn inner(&mut self, bytes: &[u8]);
+    fn inner(&mut self, bytes: &[u8]) {
+        let _ = bytes;
+    }
     /// The string has ended.
-    fn inner_end(&mut self);
+    fn inner_end(&mut self) {}
 }
 
 /// Why a text cannot be read further.

@@ -4,7 +4,7 @@
 use super::encoding;
 use super::file::File;
 use super::filters;
-use super::object::{Dict, Lexer, Object, Token};
+use super::object::{Dict, Lexer, Object};
 use crate::content::extract::shapes::{Letter, Outline, Seen, Shape, TrueType, UNREAD, read};
 use crate::content::formats::matrix::{IDENTITY, Matrix, concat, transform};
 use memchr::memmem;
@@ -107,15 +107,7 @@ fn glyph(file: &File<'_>, content: &[u8]) -> Option<Shape> {
     let mut matrix: Matrix = IDENTITY;
     let mut outline = Outline::default();
     let mut from = (0.0, 0.0);
-    while let Some(token) = lexer.token() {
-        let Token::Keyword(operator) = token else {
-            if let Some(operand) = lexer.operand(token)
-                && operands.len() < MAX_OPERANDS
-            {
-                operands.push(operand);
-            }
-            continue;
-        };
+    while let Some(operator) = lexer.operator(&mut operands, MAX_OPERANDS) {
         let number = |at: usize| operands.get(at).and_then(Object::number).unwrap_or(0.0);
         let point = |at: usize| transform(&matrix, number(at), number(at + 1));
         let short = |(x, y): (f64, f64)| (x as f32, y as f32);

@@ -341,6 +341,22 @@ impl<'a> Lexer<'a> {
         self.object_from(token, 0, &mut { MAX_ITEMS })
     }
 
+    /// The next operator of a content stream; the objects before it are added to `operands`, which hold at most `most`.
+    pub(super) fn operator(&mut self, operands: &mut Vec<Object>, most: usize) -> Option<&'a [u8]> {
+        loop {
+            match self.token()? {
+                Token::Keyword(operator) => return Some(operator),
+                token => {
+                    if let Some(operand) = self.operand(token)
+                        && operands.len() < most
+                    {
+                        operands.push(operand);
+                    }
+                }
+            }
+        }
+    }
+
     fn object_from(&mut self, token: Token<'a>, depth: usize, room: &mut usize) -> Option<Object> {
         *room = room.checked_sub(1)?;
         if depth >= MAX_DEPTH {

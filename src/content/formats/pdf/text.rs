@@ -2,7 +2,7 @@
 
 use super::file::File;
 use super::font::Font;
-use super::object::{Dict, Lexer, Object, Token};
+use super::object::{Dict, Lexer, Object};
 use crate::content::extract::layout::{GlyphPosition, Line, Page};
 use crate::content::formats::matrix::{IDENTITY, Matrix, concat};
 use memchr::memmem;
@@ -118,15 +118,7 @@ impl<'a> Interpreter<'a> {
         };
         let mut lexer = Lexer::content(content, self.file.fuel);
         let mut operands: Vec<Object> = Vec::new();
-        while let Some(token) = lexer.token() {
-            let Token::Keyword(operator) = token else {
-                if let Some(operand) = lexer.operand(token)
-                    && operands.len() < MAX_OPERANDS
-                {
-                    operands.push(operand);
-                }
-                continue;
-            };
+        while let Some(operator) = lexer.operator(&mut operands, MAX_OPERANDS) {
             match operator {
                 b"true" | b"false" | b"null" => continue,
                 b"ID" => self.skip_image(&mut lexer),
