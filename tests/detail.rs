@@ -167,6 +167,23 @@ fn how_many_workers_there_are_changes_nothing_at_any_level() {
 }
 
 #[test]
+fn connections_that_the_end_of_the_capture_cuts_end_at_one_time_for_any_number_of_workers() {
+    let made = Made::with(&capture_of(|put| {
+        for client in 0..CLIENTS {
+            put(&frame(client, 40_000, 0, 2, b""));
+            put(&frame(client, 40_000, 1, 0x18, &message(client, client)));
+        }
+    }));
+    let one = made.run(&["--workers", "1"]).out;
+    assert!(events(&one).iter().any(|e| is(e, "service-seen")), "{one}");
+    for workers in ["2", "3", "5"] {
+        let many = made.run(&["--workers", workers]).out;
+        let differs = one.lines().zip(many.lines()).find(|(one, many)| one != many);
+        assert!(one == many, "{workers}: {differs:?}");
+    }
+}
+
+#[test]
 fn events_are_lean() {
     let all = Made::new().events(&[]);
     let findings = of(&all, "phi-finding");

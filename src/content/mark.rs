@@ -48,7 +48,14 @@ impl From<Health> for Mark {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct MarkSet(u16);
 
-const _: () = assert!(Mark::ALL.len() <= u16::BITS as usize, "a bit for each mark");
+const _: () = {
+    assert!(Mark::ALL.len() <= u16::BITS as usize, "a bit for each mark");
+    let mut n = 0;
+    while n < Mark::ALL.len() {
+        assert!(Mark::ALL[n] as usize == n, "bits are in the order of the marks");
+        n += 1;
+    }
+};
 
 impl MarkSet {
     /// No mark.
@@ -65,6 +72,7 @@ impl MarkSet {
         Self::of(Mark::Deidentified).union(Self::of(Mark::Test)).union(Self::of(Mark::Query));
 
     /// One mark.
+    #[inline]
     pub const fn of(mark: Mark) -> Self {
         Self(1 << mark as u16)
     }
@@ -75,26 +83,32 @@ impl MarkSet {
         new
     }
     /// Whether it contains a mark.
+    #[inline]
     pub const fn contains(self, mark: Mark) -> bool {
         self.has(Self::of(mark))
     }
     /// Whether it contains all marks of `other`.
+    #[inline]
     pub const fn has(self, other: Self) -> bool {
         self.0 & other.0 == other.0
     }
     /// Whether it is empty.
+    #[inline]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
     /// The marks of both.
+    #[inline]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
     /// The marks that are in both.
+    #[inline]
     pub const fn intersection(self, other: Self) -> Self {
         Self(self.0 & other.0)
     }
     /// The marks that are not in `other`.
+    #[inline]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
     }
@@ -113,7 +127,12 @@ impl MarkSet {
     }
     /// Every mark in it, in the order of [`Mark::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Mark> {
-        Mark::ALL.into_iter().filter(move |mark| self.contains(*mark))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let mark = Mark::ALL.get(left.trailing_zeros() as usize).copied();
+            left &= left.wrapping_sub(1);
+            mark
+        })
     }
 }
 

@@ -39,6 +39,8 @@ pub(in crate::exposure) struct Announced {
     /// Findings kept.
     len: usize,
     lists: Lists,
+    /// Whether events are also passed on that are not written.
+    observed: bool,
 }
 
 /// How a finding is written.
@@ -99,7 +101,20 @@ pub(in crate::exposure) struct FindingContext<'a> {
     pub direction: NetworkDirection,
 }
 
+impl FindingContext<'_> {
+    /// The id of the event of a finding whose first record came at `time`.
+    fn event_id(&self, time: Timestamp) -> EventId {
+        let exposure = self.exposure.0.to_be_bytes();
+        EventId::derive(self.key, "finding", time, &[&exposure, self.person.bytes()])
+    }
+}
+
 impl Announced {
+    /// Without any finding. `observed`: events are also passed on that are not written.
+    pub fn new(observed: bool) -> Self {
+        Self { observed, ..Self::default() }
+    }
+
     /// Decides what to write of the patient of `event` at this level of detail.
     pub fn admit(
         &mut self,
@@ -144,8 +159,12 @@ impl Announced {
         }
         // All are masked or none is.
         let masked = event.finding.identifiers.first().is_none_or(|i| i.shown.masked());
-        let new = Finding::new(event, client, place, busy && masked);
-        let (listed, kinds) = (new.event.is_none(), new.kinds);
+        let listed = busy && masked;
+        if !listed || self.observed {
+            event.id = place.event_id(event.finding.time);
+        }
+        let new = Finding::new(event, client, place, listed);
+        let kinds = new.kinds;
         self.bytes += new.memory();
         self.len += 1;
         service.findings += 1;
@@ -201,7 +220,8 @@ impl Announced {
     /// Forgets everything. Returns how many findings may therefore be written again.
     pub fn clear(&mut self) -> u64 {
         let forgotten = self.len as u64;
-        *self = Self { lists: std::mem::take(&mut self.lists), ..Self::default() };
+        let lists = std::mem::take(&mut self.lists);
+        *self = Self { lists, ..Self::new(self.observed) };
         forgotten
     }
 }
@@ -229,9 +249,6 @@ impl Finding {
         listed: bool,
     ) -> Self {
         let finding = &mut event.finding;
-        let exposure = place.exposure.0.to_be_bytes();
-        event.id =
-            EventId::derive(place.key, "finding", finding.time, &[&exposure, place.person.bytes()]);
         finding.update = false;
         event.records = finding.new_records.into();
         let written = || WrittenEvent {

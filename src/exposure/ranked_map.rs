@@ -76,26 +76,26 @@ impl<K: Ord + Copy + Hash, V: Default> RankedMap<K, V> {
     /// for it.
     pub fn see(&mut self, key: K, worth: EvictionRank) -> Option<&mut V> {
         self.clock += 1;
-        if !self.entries.contains_key(&key) {
-            if self.entries.len() >= self.most {
-                let &least = self.order.first()?;
-                if least.0 > worth {
-                    self.refused += 1;
-                    return None;
-                }
-                self.order.remove(&least);
-                self.gone = self.entries.remove(&least.2).map(|entry| entry.value);
+        if self.entries.len() >= self.most && !self.entries.contains_key(&key) {
+            let &least = self.order.first()?;
+            if least.0 > worth {
+                self.refused += 1;
+                return None;
             }
-            self.order.insert((worth, self.clock, key));
-            self.entries.insert(key, Entry { worth, seen: self.clock, value: V::default() });
+            self.order.remove(&least);
+            self.gone = self.entries.remove(&least.2).map(|entry| entry.value);
         }
-        let entry = self.entries.get_mut(&key)?;
+        let (order, seen) = (&mut self.order, self.clock);
+        let entry = self.entries.entry(key).or_insert_with(|| {
+            order.insert((worth, seen, key));
+            Entry { worth, seen, value: V::default() }
+        });
         // Exact order costs more than it is worth.
-        if worth > entry.worth || self.clock - entry.seen > self.most as u64 / 4 {
-            self.order.remove(&(entry.worth, entry.seen, key));
+        if worth > entry.worth || seen - entry.seen > self.most as u64 / 4 {
+            order.remove(&(entry.worth, entry.seen, key));
             entry.worth = entry.worth.max(worth);
-            entry.seen = self.clock;
-            self.order.insert((entry.worth, entry.seen, key));
+            entry.seen = seen;
+            order.insert((entry.worth, entry.seen, key));
         }
         Some(&mut entry.value)
     }

@@ -136,7 +136,7 @@ impl Exposures {
             names: HostNames::within(settings.memory),
             suppressed: BTreeMap::new(),
             withheld: Withheld::default(),
-            announced: Announced::default(),
+            announced: Announced::new(settings.observe_patients),
             ceiling: Ceiling::of(settings.detail),
             moves: Moves::default(),
             losses: Losses::default(),
@@ -187,13 +187,16 @@ impl Exposures {
         let points = &self.settings.severity;
         let score = severity::severity(points, &event, direction, access.answers());
 
-        let opens = !self.open.contains_key(&pair);
-        let opening = if opens {
-            self.open(pair, direction, &event, out)
-        } else if self.wake(pair, now) {
-            Opening::Returns
-        } else {
-            Opening::Known
+        let before = self.open.get(&pair).map(|open| (open.quiet, now - open.exposure.last));
+        let opens = before.is_none();
+        let opening = match before {
+            None => self.open(pair, direction, &event, out),
+            Some((quiet, since)) => {
+                if quiet {
+                    self.wake(pair, now);
+                }
+                if since >= RETURN_AFTER { Opening::Returns } else { Opening::Known }
+            }
         };
         let starts_flow = self.withheld.starts_flow(pair, &event);
         let Some(open) = self.open.get_mut(&pair) else { return Intake::Revised };
@@ -328,10 +331,9 @@ impl Exposures {
         opening
     }
 
-    /// A quiet exposure becomes active. True if it comes back after [`RETURN_AFTER`].
-    fn wake(&mut self, pair: Pair, now: Timestamp) -> bool {
-        let Some(open) = self.open.get_mut(&pair) else { return false };
-        let returns = now - open.exposure.last >= RETURN_AFTER;
+    /// A quiet exposure becomes active.
+    fn wake(&mut self, pair: Pair, now: Timestamp) {
+        let Some(open) = self.open.get_mut(&pair) else { return };
         if open.quiet {
             self.quiet.remove(&(open.due, open.number));
             self.idle[open.band()] = self.idle[open.band()].saturating_sub(1);
@@ -340,7 +342,6 @@ impl Exposures {
             self.due.insert((open.due, open.number), pair);
             self.active[open.band()] += 1;
         }
-        returns
     }
 
     /// Whether a finding is suppressed, and so with its whole exposure. Counts it, and also findings of suppressions

@@ -15,11 +15,11 @@ use crate::content::{
     ContentId, Direction, Evidence, Field, FieldSink, Mark, Numbered, Object, PartNote, RecordHead,
     Repeats, UnitCounts,
 };
+use crate::phi::WipedString;
 use crate::protocol::ServiceFacts;
 use crate::rules::{AlertRule, Deidentified, Kind, RecordEvidence, RuleSet};
 use crate::time::Timestamp;
 use std::sync::Arc;
-use zeroize::Zeroizing;
 
 /// Records open at the same time in one flow, over all payloads and depths.
 const MAX_OPEN: usize = 512;
@@ -117,7 +117,7 @@ impl FieldSink for Collector<'_> {
             return None;
         }
         self.values.under(self.rules);
-        let key = self.values.units.key(self.rules, (unit, around, Date::day(self.now)));
+        let key = self.values.units.key(self.rules, unit, (around, Date::day(self.now)));
         let Some(known) = self.values.units.get(key) else {
             self.values.units.begin(key, self.counters);
             return None;
@@ -251,7 +251,7 @@ impl Collector<'_> {
             if issued_by.is_empty() { token } else { key.issued(kind, issued_by, &normal) };
         let words = match (kind, normal.split_once(' ')) {
             (Kind::Name, Some((one, other))) => {
-                Some([one, other].map(|word| key.token(kind, word)))
+                Some([key.token(kind, one), key.token(kind, other)])
             }
             _ => None,
         };
@@ -429,7 +429,7 @@ impl Collector<'_> {
 
     /// Whether a name is that of a known test patient.
     fn is_test_patient(&self, name: &str) -> bool {
-        let folded = Zeroizing::new(name.trim().to_lowercase());
+        let folded = WipedString::new(name.trim().to_lowercase());
         self.rules.test_patients.contains(Kind::Name, &folded)
     }
 

@@ -77,6 +77,26 @@ impl Date {
     /// comes first, as in the US; a dot or a dash means the day comes first, as almost everywhere else. A two-digit
     /// year is one of the last hundred years before `now`.
     pub fn parse(text: &str, now: Timestamp) -> Option<Self> {
+        Self::usual(text.as_bytes()).or_else(|| Self::unusual(text, now))
+    }
+
+    /// `YYYYMMDD` and `YYYY-MM-DD`, as nearly all are.
+    fn usual(text: &[u8]) -> Option<Self> {
+        let (a, b, c, d, month, day) = match *text {
+            [a, b, c, d, m, n, x, y] | [a, b, c, d, b'-', m, n, b'-', x, y] => {
+                (a, b, c, d, [m, n], [x, y])
+            }
+            _ => return None,
+        };
+        let digit = |byte: u8| Some(byte.wrapping_sub(b'0')).filter(|digit| *digit < 10);
+        let two = |[a, b]: [u8; 2]| Some(digit(a)? * 10 + digit(b)?);
+        let year = u16::from(two([a, b])?) * 100 + u16::from(two([c, d])?);
+        // Others have the year elsewhere, or count it in another calendar.
+        let date = Self::checked(year, two(month)?, two(day)?)?;
+        (date.is_full() && (FIRST_YEAR..2400).contains(&year)).then_some(date)
+    }
+
+    fn unusual(text: &str, now: Timestamp) -> Option<Self> {
         let text = text.trim();
         if text.len() > MAX_DATE || !text.starts_with(char::is_alphanumeric) {
             return None;
@@ -398,6 +418,15 @@ mod tests {
     use super::*;
 
     const NOW: Timestamp = Timestamp(1_772_360_102_000_000_000); // 2026-03-01
+
+    proptest::proptest! {
+        #[test]
+        fn the_usual_notations_are_read_as_any_other(
+            text in "(1[789]|2[0-5]|[0-9]{2})[0-9]{2}-?[01][0-9]-?[0-3][0-9]|[0-9-]{8,10}",
+        ) {
+            proptest::prop_assert_eq!(Date::parse(&text, NOW), Date::unusual(&text, NOW));
+        }
+    }
 
     fn iso(text: &str) -> Option<String> {
         Date::parse(text, NOW).map(|d| format!("{:04}-{:02}-{:02}", d.year, d.month, d.day))

@@ -2,8 +2,8 @@
 
 use super::Token;
 use crate::content::Object;
+use crate::phi::wipe;
 use crate::rules::Kind;
-use smallvec::SmallVec;
 use std::fs::File;
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
@@ -13,6 +13,9 @@ use zeroize::{Zeroize, Zeroizing};
 
 /// Length of a key, bytes.
 const KEY_BYTES: usize = 32;
+
+/// Input of a hash that is put together without allocation, bytes.
+const MAX_SHORT: usize = 128;
 
 /// Largest key file that is read, bytes: 64 hexadecimal digits and some white space.
 const MAX_KEY_FILE: u64 = 256;
@@ -197,14 +200,27 @@ impl Key {
 
 /// Keyed hash over parts with their lengths, so that no two lists of parts collide.
 fn framed(key: &[u8; KEY_BYTES], purpose: &[u8], parts: &[&[u8]]) -> [u8; 32] {
+    let parts = std::iter::once(&purpose).chain(parts);
+    let len = parts.clone().map(|part| size_of::<u64>() + part.len()).sum();
     // One block at once is much cheaper than a hasher for any length.
-    let mut input: SmallVec<[u8; 128]> = SmallVec::new();
-    for part in std::iter::once(&purpose).chain(parts) {
-        input.extend_from_slice(&(part.len() as u64).to_le_bytes());
-        input.extend_from_slice(part);
+    let (mut short, mut long) = ([0; MAX_SHORT], Vec::new());
+    let input = match short.get_mut(..len) {
+        Some(input) => input,
+        None => {
+            long.resize(len, 0);
+            long.as_mut_slice()
+        }
+    };
+    let mut rest = &mut *input;
+    for part in parts {
+        let Some((size, behind)) = rest.split_first_chunk_mut() else { break };
+        *size = (part.len() as u64).to_le_bytes();
+        let Some((value, behind)) = behind.split_at_mut_checked(part.len()) else { break };
+        value.copy_from_slice(part);
+        rest = behind;
     }
-    let hash = *blake3::keyed_hash(key, &input).as_bytes();
-    input.as_mut_slice().zeroize();
+    let hash = *blake3::keyed_hash(key, input).as_bytes();
+    wipe(input);
     hash
 }
 
@@ -302,6 +318,22 @@ mod tests {
             assert!(error.contains("head -c 32 /dev/urandom"), "{error}");
         }
         assert!(matches!(Key::from_file(Path::new("/nonexistent/k")), Err(KeyError::Io { .. })));
+    }
+
+    #[test]
+    fn parts_of_any_length_are_hashed_behind_their_lengths() {
+        let key = [7; KEY_BYTES];
+        let value: Vec<u8> = (0..=255).collect();
+        for len in [0, 1, 63, 64, 104, 105, 106, 200, 256] {
+            let parts: [&[u8]; 2] = [&value[..len], b"x"];
+            let mut input = Vec::new();
+            for part in [&b"purpose"[..], parts[0], parts[1]] {
+                input.extend((part.len() as u64).to_le_bytes());
+                input.extend(part);
+            }
+            let expected = *blake3::keyed_hash(&key, &input).as_bytes();
+            assert_eq!(framed(&key, b"purpose", &parts), expected, "{len}");
+        }
     }
 
     #[test]

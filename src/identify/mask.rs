@@ -66,6 +66,9 @@ pub(super) fn mask(kind: Kind, value: &str, now: Timestamp) -> String {
 
 /// At most [`MAX_MASKED`] characters of `value`.
 fn cut(value: &str) -> &str {
+    if value.len() <= MAX_MASKED {
+        return value;
+    }
     value.char_indices().nth(MAX_MASKED).map_or(value, |(end, _)| &value[..end])
 }
 
@@ -105,7 +108,15 @@ fn structure(value: &str) -> String {
 }
 
 /// Replaces each character as `to` says. A mask is never longer than its value.
-fn mapped(value: &str, to: impl FnMut(char) -> char) -> String {
+fn mapped(value: &str, mut to: impl FnMut(char) -> char) -> String {
+    if value.is_ascii() {
+        let mut masked = Vec::with_capacity(value.len());
+        for byte in value.bytes() {
+            masked.push(to(char::from(byte)) as u8);
+        }
+        // Characters of a mask are those of the value, or ASCII.
+        return String::from_utf8(masked).unwrap_or_default();
+    }
     let mut masked = String::with_capacity(value.len());
     masked.extend(value.chars().map(to));
     masked
@@ -138,7 +149,12 @@ fn name(value: &str) -> String {
 /// Keeps the year if the text contains it literally, and masks everything else.
 fn year(value: &str, year: u16) -> String {
     let digits = year.to_string();
-    match value.split_once(digits.as_str()) {
+    // It mostly comes first.
+    let parts = match value.strip_prefix(digits.as_str()) {
+        Some(after) => Some(("", after)),
+        None => value.split_once(digits.as_str()),
+    };
+    match parts {
         Some((before, after)) => structure(before) + &digits + &structure(after),
         None => structure(value),
     }
@@ -264,6 +280,13 @@ mod tests {
             let kind = Kind::ALL[which];
             let masked = mask(kind, &value, NOW);
             prop_assert!(!masked.contains(value.trim()), "{kind:?}");
+        }
+
+        #[test]
+        fn ascii_is_masked_like_any_text(value in "[ -~\t]{0,40}") {
+            let plain = |value: &str| value.chars().map(class).collect::<String>();
+            prop_assert_eq!(structure(&value), plain(&value));
+            prop_assert_eq!(structure(&format!("é{value}")), plain("é") + &plain(&value));
         }
 
         #[test]

@@ -11,10 +11,12 @@
 //! | others | words, folded |
 
 use super::date::Date;
-use crate::rules::{Kind, Placeholders};
+use crate::phi::WipedString;
+use crate::rules::{Kind, Placeholders, push_letters};
 use crate::time::Timestamp;
+use smallvec::SmallVec;
+use std::ops::Range;
 use unicode_normalization::UnicodeNormalization;
-use zeroize::Zeroizing;
 
 /// Trailing digits of a phone number that are compared.
 const PHONE_DIGITS: usize = 9;
@@ -161,7 +163,7 @@ pub(super) fn issuer(name: &str, out: &mut String) {
     }
     let name = ["https://", "http://"].iter().find_map(|s| name.strip_prefix(s)).unwrap_or(name);
     out.reserve(name.len());
-    fold(name, |c| out.push(c));
+    fold(name, out);
 }
 
 /// Whether the name of an issuer is globally unique: an OID, a UUID, a URL.
@@ -176,7 +178,7 @@ pub(super) fn is_universal(name: &str) -> bool {
 /// Letters and digits of an id; of a composite (HL7 CX) only the id.
 fn id(value: &str, drop_zeros: bool, out: &mut String) {
     let first = value.split('^').find(|part| !part.trim().is_empty()).unwrap_or_default();
-    fold(first, |c| out.push(c));
+    fold(first, out);
     if drop_zeros && out.bytes().all(|b| b.is_ascii_digit()) {
         let zeros = out.bytes().take_while(|b| *b == b'0').count();
         out.drain(..zeros);
@@ -203,7 +205,7 @@ fn words(value: &str, out: &mut String) {
         if !out.is_empty() {
             out.push(' ');
         }
-        fold(word, |c| out.push(c));
+        fold(word, out);
     }
 }
 
@@ -223,23 +225,23 @@ fn name(value: &str, affixes: &Placeholders, out: &mut String) {
     } else {
         group.split_once(',')
     };
-    let structured =
-        parts.map(|(family, given)| (name_words(family, affixes), name_words(given, affixes)));
-    let (one, other) = match &structured {
-        Some((family, given)) if !family.is_empty() && !given.is_empty() => {
-            (family.last(), given.first())
-        }
+    let structured = parts
+        .map(|(family, given)| (NameWords::of(family, affixes), NameWords::of(given, affixes)));
+    if let Some((family, given)) = &structured
+        && let (Some(last), Some(first)) = (family.iter().next_back(), given.iter().next())
+    {
+        return pair(last, first, out);
+    }
+    let all = NameWords::of(group, affixes);
+    let mut long = all.iter().filter(|w| w.chars().nth(1).is_some());
+    let (first, last) = match (long.next(), long.next_back()) {
+        (Some(first), Some(last)) => (first, last),
         _ => {
-            let all = name_words(group, affixes);
-            let mut long = all.iter().filter(|w| w.chars().nth(1).is_some());
-            let (first, last) = match (long.next(), long.next_back()) {
-                (Some(first), Some(last)) => (Some(first), Some(last)),
-                _ => (all.first(), all.get(1..).and_then(<[_]>::last)),
-            };
-            return pair(first, last, out);
+            let mut words = all.iter();
+            (words.next().unwrap_or_default(), words.next_back().unwrap_or_default())
         }
     };
-    pair(one, other, out);
+    pair(first, last, out);
 }
 
 /// The whole surname of an HL7 FN, which contains it first and repeats its parts behind (`van Dyck&van&Dyck`).
@@ -252,51 +254,69 @@ fn surname(family: &str) -> &str {
 }
 
 /// Two words in alphabetical order.
-fn pair(a: Option<&Zeroizing<String>>, b: Option<&Zeroizing<String>>, out: &mut String) {
-    let mut both = [a, b].map(|w| w.map_or("", |w| w.as_str()));
-    both.sort_unstable();
-    out.push_str(both[0]);
-    if !both[0].is_empty() {
+fn pair(a: &str, b: &str, out: &mut String) {
+    let (a, b) = if a <= b { (a, b) } else { (b, a) };
+    out.push_str(a);
+    if !a.is_empty() {
         out.push(' ');
     }
-    out.push_str(both[1]);
+    out.push_str(b);
 }
 
-/// The folded words of a name, without titles, degrees and generations, unless there is nothing else.
-fn name_words(text: &str, affixes: &Placeholders) -> Vec<Zeroizing<String>> {
-    let apostrophe = |c: char| matches!(c, '\'' | '’' | '`' | '´' | 'ʼ');
-    let mut words: Vec<Zeroizing<String>> = Vec::new();
-    for word in text.split(|c: char| !c.is_alphanumeric() && !apostrophe(c) && !is_mark(c)) {
-        let mut folded = Zeroizing::new(String::with_capacity(word.len() + 8));
-        fold(word, |c| folded.push(c));
-        umlauts(&mut folded);
-        if !folded.is_empty() {
-            words.push(folded);
+/// The folded words of a name, one behind the other.
+struct NameWords {
+    text: WipedString,
+    words: SmallVec<[Range<usize>; 4]>,
+}
+
+impl NameWords {
+    /// Without titles, degrees and generations, unless there is nothing else.
+    fn of(text: &str, affixes: &Placeholders) -> Self {
+        let apostrophe = |c: char| matches!(c, '\'' | '’' | '`' | '´' | 'ʼ');
+        let mut folded = WipedString::with_capacity(text.len() + 8);
+        let mut words: SmallVec<[Range<usize>; 4]> = SmallVec::new();
+        for word in text.split(|c: char| !c.is_alphanumeric() && !apostrophe(c) && !is_mark(c)) {
+            let start = folded.len();
+            fold(word, &mut folded);
+            umlauts(&mut folded, start);
+            if folded.len() > start {
+                words.push(start..folded.len());
+            }
+            if words.len() == MAX_WORDS {
+                break;
+            }
         }
-        if words.len() == MAX_WORDS {
-            break;
+        let text = |word: &Range<usize>| folded.get(word.clone()).unwrap_or_default();
+        let affix: SmallVec<[bool; 8]> = words.iter().map(|w| affixes.is_affix(text(w))).collect();
+        if affix.contains(&true) && affix.contains(&false) {
+            let mut affix = affix.into_iter();
+            words.retain(|_| !affix.next().unwrap_or_default());
         }
+        Self { text: folded, words }
     }
-    if words.iter().any(|w| !affixes.is_affix(w)) {
-        words.retain(|w| !affixes.is_affix(w));
+
+    fn iter(&self) -> impl DoubleEndedIterator<Item = &str> {
+        self.words.iter().map(|word| self.text.get(word.clone()).unwrap_or_default())
     }
-    words
 }
 
 /// Systems without umlauts write `ae`, `oe` and `ue`; folding has turned the umlauts themselves into plain vowels.
-fn umlauts(word: &mut Zeroizing<String>) {
+/// Changes the word that begins at `start`.
+fn umlauts(text: &mut String, start: usize) {
+    let word = text.get(start..).unwrap_or_default();
     if !word.as_bytes().windows(2).any(|two| matches!(two, [b'a' | b'o' | b'u', b'e'])) {
         return;
     }
     let mut before = ' ';
-    let mut plain = Zeroizing::new(String::with_capacity(word.len()));
+    let mut plain = WipedString::with_capacity(word.len());
     for c in word.chars() {
         if !(c == 'e' && matches!(before, 'a' | 'o' | 'u')) {
             plain.push(c);
         }
         before = c;
     }
-    *word = plain;
+    text.truncate(start);
+    text.push_str(&plain);
 }
 
 /// A combining diacritical mark.
@@ -304,27 +324,24 @@ const fn is_mark(c: char) -> bool {
     matches!(c, '\u{300}'..='\u{36F}')
 }
 
-/// Letters and digits of `text`, in lower case, without diacritics.
-fn fold(text: &str, mut push: impl FnMut(char)) {
+/// Appends letters and digits of `text`, in lower case, without diacritics.
+fn fold(text: &str, out: &mut String) {
     if text.is_ascii() {
-        text.bytes()
-            .filter(u8::is_ascii_alphanumeric)
-            .for_each(|b| push(char::from(b.to_ascii_lowercase())));
-        return;
+        return push_letters(text, out);
     }
     let letters = text.nfkd().flat_map(char::to_lowercase).nfkd();
     for c in letters.filter(|c| c.is_alphanumeric() || (!c.is_ascii() && !is_mark(*c))) {
         match c {
             // Letters with a stroke or a ligature, which NFKD leaves whole.
-            'ø' => push('o'),
-            'ł' => push('l'),
-            'đ' | 'ð' => push('d'),
-            'ı' => push('i'),
-            'þ' => "th".chars().for_each(&mut push),
-            'æ' => "ae".chars().for_each(&mut push),
-            'œ' => "oe".chars().for_each(&mut push),
-            'ß' => "ss".chars().for_each(&mut push),
-            c if c.is_alphanumeric() || is_vowel_sign(c) => push(c),
+            'ø' => out.push('o'),
+            'ł' => out.push('l'),
+            'đ' | 'ð' => out.push('d'),
+            'ı' => out.push('i'),
+            'þ' => out.push_str("th"),
+            'æ' => out.push_str("ae"),
+            'œ' => out.push_str("oe"),
+            'ß' => out.push_str("ss"),
+            c if c.is_alphanumeric() || is_vowel_sign(c) => out.push(c),
             _ => {}
         }
     }
@@ -350,6 +367,17 @@ mod tests {
         let mut out = String::new();
         normalise(kind, value, &rules.placeholders, NOW, &mut out);
         out
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn letters_of_ascii_are_those_of_any_text(text in "[ -~]{0,40}") {
+            let mut folded = "é".to_owned();
+            fold(&text, &mut folded);
+            let letters = text.chars().filter(char::is_ascii_alphanumeric);
+            let expected: String = letters.map(|c| c.to_ascii_lowercase()).collect();
+            proptest::prop_assert_eq!(folded, format!("é{expected}"));
+        }
     }
 
     #[track_caller]

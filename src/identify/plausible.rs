@@ -2,9 +2,9 @@
 
 use super::date::Date;
 use super::normalise::{phone_digits, sex};
+use crate::phi::WipedString;
 use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
-use zeroize::Zeroizing;
 
 /// Fewest digits of a phone number.
 const MIN_PHONE: usize = 5;
@@ -22,7 +22,7 @@ const MIN_REPEATED: usize = 4;
 /// mean "unknown" everywhere.
 pub(super) fn is_issued_number(kind: Kind, value: &str, rules: &RuleSet) -> bool {
     let value = value.trim();
-    let folded = Zeroizing::new(value.to_lowercase());
+    let folded = WipedString::new(value.to_lowercase());
     matches!(kind, Kind::PatientId | Kind::OtherId)
         && value.bytes().all(|b| b.is_ascii_digit())
         && value.contains(|c: char| !matches!(c, '0' | '9'))
@@ -36,7 +36,7 @@ pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bo
     if !value.contains(char::is_alphanumeric) {
         return false;
     }
-    let folded = Zeroizing::new(value.to_lowercase());
+    let folded = WipedString::new(value.to_lowercase());
     if rules.placeholders.contains(kind, &folded) {
         return false;
     }
@@ -112,7 +112,7 @@ pub(super) fn is_scrap(kind: Kind, value: &str) -> bool {
     if !matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName) {
         return false;
     }
-    let value = Zeroizing::new(value.to_lowercase());
+    let value = WipedString::new(value.to_lowercase());
     let mut open = 0u32;
     let closes = value.chars().any(|c| match c {
         '(' => {

@@ -56,6 +56,7 @@ impl Token {
     }
 
     /// Its first bits, which suffice to look it up.
+    #[inline]
     pub(in crate::identify) const fn front(self) -> u64 {
         let [a, b, c, d, e, f, g, h, ..] = self.0;
         u64::from_be_bytes([a, b, c, d, e, f, g, h])

@@ -13,7 +13,7 @@ use crate::content::UnitCounts;
 use crate::rules::{AlertRule, RuleSet};
 use foldhash::quality::RandomState;
 use std::collections::HashMap;
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Most bytes of the table.
@@ -204,12 +204,18 @@ impl Units {
         self.note = None;
     }
 
-    /// The key of a unit that is read under `rules`.
-    pub fn key(&self, rules: &RuleSet, unit: impl Hash) -> u128 {
+    /// The key of a unit that is read under `rules`; `around` is all else that its records depend on.
+    pub fn key(&self, rules: &RuleSet, unit: &[u8], around: impl Hash) -> u128 {
         let rules = (rules.generation, std::ptr::from_ref(rules) as usize);
-        let seeds = self.table.seeds.each_ref();
-        let [high, low] = seeds.map(|seed| u128::from(seed.hash_one((rules, &unit))));
-        high << 64 | low
+        let around = foldhash::quality::FixedState::default().hash_one((rules, around));
+        let hash = |seed: &RandomState| {
+            let mut hasher = seed.build_hasher();
+            hasher.write_u64(around);
+            hasher.write(unit);
+            u128::from(hasher.finish())
+        };
+        let [high, low] = &self.table.seeds;
+        hash(high) << 64 | hash(low)
     }
 
     /// The results for the unit, if it was read recently.

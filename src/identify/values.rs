@@ -11,7 +11,7 @@ use super::record::{EvaluatedValue, Place, Record};
 use super::units::{UnitTable, Units};
 use super::{Key, gate};
 use crate::content::{Evidence, Field};
-use crate::phi::{Phi, PhiBuf};
+use crate::phi::{Phi, PhiBuf, WipedString};
 use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
 use foldhash::quality::{RandomState, SeedableRandomState};
@@ -19,7 +19,6 @@ use hashbrown::HashTable;
 use std::collections::HashSet;
 use std::hash::BuildHasher;
 use std::sync::Arc;
-use zeroize::{Zeroize as _, Zeroizing};
 
 /// Most values kept: the fields of some twenty thousand patients.
 const MAX_VALUES: usize = 1 << 18;
@@ -54,7 +53,7 @@ pub struct ValueCache {
     records: Vec<Record>,
     spare: Vec<PhiBuf>,
     /// Room for a normal form.
-    normal: Zeroizing<String>,
+    normal: WipedString,
     /// The rules by which values were judged, by their address. Replacing rules calls [`ValueCache::forget`], so no
     /// other rules can have this address.
     rules: usize,
@@ -76,7 +75,7 @@ impl Default for ValueCache {
             places: HashTable::new(),
             records: Vec::new(),
             spare: Vec::new(),
-            normal: Zeroizing::default(),
+            normal: WipedString::default(),
             rules: 0,
             words: None,
             units: Units::default(),
@@ -186,19 +185,18 @@ impl ValueCache {
     }
 
     /// Room for the normal form of a value of `len` bytes.
-    pub(super) fn take_normal(&mut self, len: usize) -> Zeroizing<String> {
+    pub(super) fn take_normal(&mut self, len: usize) -> WipedString {
         let mut normal = std::mem::take(&mut self.normal);
         // What it holds may move when it grows.
         if normal.capacity() < len + 8 {
-            normal = Zeroizing::new(String::with_capacity((len + 8).next_power_of_two()));
+            normal = WipedString::with_capacity((len + 8).next_power_of_two());
         }
         normal
     }
 
     /// Takes the room back. What was in it is overwritten.
-    pub(super) fn give_normal(&mut self, mut normal: Zeroizing<String>) {
-        normal.as_mut_str().zeroize();
-        normal.clear();
+    pub(super) fn give_normal(&mut self, mut normal: WipedString) {
+        normal.wipe();
         self.normal = normal;
     }
 

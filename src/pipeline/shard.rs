@@ -115,6 +115,8 @@ pub struct Shards<R> {
     filling: Vec<WorkBatch>,
     clock: RunClock,
     ticked: Timestamp,
+    /// Time of the last step of any worker.
+    dealt: Timestamp,
     numbering: Numbering,
     number: u64,
     batches: u32,
@@ -142,6 +144,7 @@ impl<R: Route> Shards<R> {
             filling,
             clock,
             ticked: Timestamp(i64::MIN),
+            dealt: Timestamp::default(),
             numbering,
             number: 0,
             batches: 0,
@@ -240,7 +243,8 @@ impl<R: Route> Shards<R> {
         }
         if clock - self.ticked >= TICK {
             self.ticked = clock;
-            let tick = Work::Tick { number: self.number, clock, time: self.clock.latest() };
+            self.dealt = self.clock.latest();
+            let tick = Work::Tick { number: self.number, clock, time: self.dealt };
             for worker in 0..self.filling.len() {
                 self.push(worker, tick);
             }
@@ -274,6 +278,7 @@ impl<R: Route> Shards<R> {
             decoded,
         };
         self.filling[worker].packets += 1;
+        self.dealt = segment.packet.time;
         self.push(worker, Work::Segment(segment));
     }
 
@@ -305,6 +310,7 @@ impl<R: Route> Shards<R> {
         let mut batch = std::mem::replace(&mut self.filling[worker], next);
         batch.upto = upto;
         batch.last = last;
+        batch.now = self.dealt;
         let packets = batch.packets;
         if !self.route.send(worker, batch) {
             self.counts.queue_full += u64::from(packets);

@@ -79,6 +79,8 @@ pub struct WorkBatch {
     pub upto: u64,
     /// The last batch of the run.
     pub last: bool,
+    /// Of the last batch: packet time of the last step of any worker, at which flows end that are still open.
+    pub now: Timestamp,
 }
 
 impl WorkBatch {
@@ -92,6 +94,7 @@ impl WorkBatch {
         self.blocks.clear();
         self.work.clear();
         (self.packets, self.upto, self.last) = (0, 0, false);
+        self.now = Timestamp::default();
     }
 
     /// The index of `block`, which is added unless it is the last one.

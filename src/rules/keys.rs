@@ -323,8 +323,7 @@ pub fn fold(name: &str) -> String {
     }
     if name.is_ascii() {
         let mut folded = String::with_capacity(name.len());
-        let letters = name.bytes().filter(u8::is_ascii_alphanumeric);
-        folded.extend(letters.map(|b| char::from(b.to_ascii_lowercase())));
+        push_letters(name, &mut folded);
         return folded;
     }
     let folded = name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
@@ -348,22 +347,34 @@ pub fn fold(name: &str) -> String {
     out
 }
 
-/// Calls `then` with the folded name. Needs no allocation for ASCII, because names are looked up
-/// far more often than stored.
-fn with_folded<T>(name: &str, then: impl FnOnce(&str) -> T) -> T {
-    let mut room = [0; MAX_NAME];
-    if name.len() > MAX_NAME || !name.is_ascii() {
-        return then(&fold(name));
+/// Appends the letters and digits of ASCII text, in lower case.
+pub fn push_letters(text: &str, out: &mut String) {
+    for piece in text.as_bytes().chunks(MAX_NAME) {
+        with_letters(piece, |letters| out.push_str(letters));
     }
+}
+
+/// Calls `then` with the letters and digits of at most [`MAX_NAME`] bytes of ASCII, in lower case.
+fn with_letters<T>(name: &[u8], then: impl FnOnce(&str) -> T) -> T {
+    let mut room = [0; MAX_NAME];
     let mut len = 0;
-    for byte in name.bytes() {
+    for byte in name {
         // Characters that are neither letter nor digit are overwritten.
         if let Some(slot) = room.get_mut(len) {
             *slot = byte.to_ascii_lowercase();
-            len += usize::from(byte.is_ascii_alphanumeric());
         }
+        len += usize::from(byte.is_ascii_alphanumeric());
     }
     then(std::str::from_utf8(room.get(..len).unwrap_or_default()).unwrap_or_default())
+}
+
+/// Calls `then` with the folded name. Needs no allocation for ASCII, because names are looked up
+/// far more often than stored.
+fn with_folded<T>(name: &str, then: impl FnOnce(&str) -> T) -> T {
+    if name.len() > MAX_NAME || !name.is_ascii() {
+        return then(&fold(name));
+    }
+    with_letters(name.as_bytes(), then)
 }
 
 /// Folds a name of a rule file; refuses one that folds to nothing, which could never be found.

@@ -77,7 +77,14 @@ closed_set! {
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct KindSet(u64);
 
-const _: () = assert!(Kind::ALL.len() <= u64::BITS as usize, "KindSet has a bit for each kind");
+const _: () = {
+    assert!(Kind::ALL.len() <= u64::BITS as usize, "KindSet has a bit for each kind");
+    let mut n = 0;
+    while n < Kind::ALL.len() {
+        assert!(Kind::ALL[n] as usize == n, "bits are in the order of the kinds");
+        n += 1;
+    }
+};
 
 impl KindSet {
     /// Adds a kind.
@@ -85,6 +92,7 @@ impl KindSet {
         self.0 |= 1 << kind as u32;
     }
     /// Whether the set contains a kind.
+    #[inline]
     pub const fn contains(self, kind: Kind) -> bool {
         self.0 & 1 << kind as u32 != 0
     }
@@ -102,7 +110,12 @@ impl KindSet {
     }
     /// The kinds in the order of [`Kind::ALL`].
     pub fn iter(self) -> impl Iterator<Item = Kind> {
-        Kind::ALL.into_iter().filter(move |kind| self.contains(*kind))
+        let mut left = self.0;
+        std::iter::from_fn(move || {
+            let kind = Kind::ALL.get(left.trailing_zeros() as usize).copied();
+            left &= left.wrapping_sub(1);
+            kind
+        })
     }
 }
 
@@ -200,5 +213,17 @@ mod tests {
             assert_eq!(json, format!("\"{}\"", kind.as_str()));
             assert_eq!(Kind::parse(kind.as_str()), Some(kind));
         }
+    }
+
+    #[test]
+    fn a_set_gives_its_kinds_in_their_order() {
+        assert!(KindSet::from_iter(Kind::ALL).iter().eq(Kind::ALL));
+        for (n, kind) in Kind::ALL.into_iter().enumerate() {
+            assert!(KindSet::from_iter([kind]).iter().eq([kind]));
+            let third = |other: &Kind| (*other as usize) % 3 == n % 3;
+            let some = Kind::ALL.into_iter().filter(third);
+            assert!(KindSet::from_iter(some.clone()).iter().eq(some));
+        }
+        assert_eq!(KindSet::default().iter().next(), None);
     }
 }

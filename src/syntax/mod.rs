@@ -1,11 +1,12 @@
 //! Recognises the beginning of messages (HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM, POCT1-A),
 //! recordings of signals and Zstandard frames. Also holds the tokens of SQL, EBCDIC,
-//! percent-encoding and byte order.
+//! base64, percent-encoding and byte order.
 //!
 //! These notations travel bare over TCP, in the framings of several protocols, and inside
 //! documents. Protocols and content formats share these functions.
 
 pub mod astm;
+pub mod base64;
 mod byte_order;
 pub mod ebcdic;
 pub mod edifact;

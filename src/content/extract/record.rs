@@ -127,6 +127,7 @@ impl Marks {
         keys.scope_of(name).map_or(Self::NONE, |said| Self::about(said.inside))
     }
     /// Both.
+    #[inline]
     pub const fn and(self, other: Self) -> Self {
         Self {
             marks: self.marks.union(other.marks),

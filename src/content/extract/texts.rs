@@ -150,17 +150,13 @@ pub fn is_informative(text: &str) -> bool {
     if text.len() < MIN_TEXT {
         return false;
     }
-    // Most values have none of the signs that one of the conditions below asks for.
-    let sign = |b: u8| matches!(b, b':' | b'<' | b'(' | b'[' | b',') || !b.is_ascii();
-    if !bytes.iter().fold(false, |any, b| any | sign(*b)) {
-        return false;
-    }
     let label = |at: usize| {
         let before = at.checked_sub(1).and_then(|at| bytes.get(at));
         let after = bytes.get(at + 1);
         before.is_some_and(|b| b.is_ascii_alphabetic() || !b.is_ascii() || b" .)*#>".contains(b))
             && after.is_none_or(|b| b.is_ascii_whitespace() || b.is_ascii_digit() || *b == b'<')
     };
+    // Most values have no sign, and most signs are in addresses.
     (memchr::memchr_iter(b':', bytes).any(label) && text.contains(char::is_whitespace))
         || (!text.is_ascii() && text.contains('：'))
         || (text.trim_start().starts_with('<') && text.contains('>'))
@@ -170,7 +166,7 @@ pub fn is_informative(text: &str) -> bool {
 /// Whether a string may be a message of a program about a patient: `Loaded patient Jane Roe (MRN 77)`.
 fn mentions_patient(text: &str) -> bool {
     const WORDS: [&str; 5] = ["atient", "acient", "azient", "MRN", "DOB"];
-    text.contains(['(', '[', ','])
+    memchr::memchr3(b'(', b'[', b',', text.as_bytes()).is_some()
         && text.bytes().any(|b| b.is_ascii_digit())
         && WORDS.iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())
 }
@@ -212,6 +208,18 @@ mod tests {
         for text in ["urn:oid:1.2.3", "https://example.org/a", "2026-03-02T10:15:00Z", "a: b"] {
             assert!(!is_informative(text), "{text}");
         }
+    }
+
+    #[test]
+    fn what_holds_no_label_has_none_of_the_signs_or_has_them_elsewhere() {
+        let loaded = "Loaded patient Jane Roe (MRN 77)";
+        assert!(is_informative(loaded));
+        for sign in ['(', '[', ','] {
+            assert!(is_informative(&format!("patient 77{sign}")), "{sign}");
+        }
+        assert!(!is_informative(&loaded.replace(['(', ')'], " ")));
+        assert!(is_informative("  <p>Jane</p>") && !is_informative("1 < 2 and 3"));
+        assert!(!is_informative("2024-06-03T06:00:00 x"), "no word before the sign");
     }
 
     #[test]

@@ -70,15 +70,15 @@ fn declared_boundary<'a>(media: &Media<'a>) -> Option<&'a str> {
 
 /// The boundary line at the start of an undeclared body, if a part's header follows it.
 fn first_boundary(head: &[u8]) -> Option<&[u8]> {
+    if !head.starts_with(b"--") {
+        return None;
+    }
     let line = head.split(|b| *b == b'\n').next()?;
     let rest = head.get(line.len() + 1..)?;
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     let header = rest.get(..8)?;
-    (line.len() > 6
-        && line.len() <= MAX_BOUNDARY
-        && line.starts_with(b"--")
-        && header.eq_ignore_ascii_case(b"content-"))
-    .then_some(line)
+    (line.len() > 6 && line.len() <= MAX_BOUNDARY && header.eq_ignore_ascii_case(b"content-"))
+        .then_some(line)
 }
 
 struct Parts {

@@ -1,12 +1,13 @@
 //! Content-Transfer-Encoding (RFC 2045 6): what mail writes its bytes in, undone as they arrive.
 
 use crate::content::{Document, Ending, Media, Nested, Scope, Want};
+use crate::syntax::base64::Base64;
 
 /// A payload declared as `media` that is written in `encoding`.
 pub fn undo(encoding: &str, media: &Media<'_>) -> Nested {
     let nested = Nested::new(media);
     let (layer, decoder) = match encoding.trim() {
-        e if e.eq_ignore_ascii_case("base64") => ("base64", Decoder::Base64 { bits: 0, count: 0 }),
+        e if e.eq_ignore_ascii_case("base64") => ("base64", Decoder::Base64(Base64::default())),
         e if e.eq_ignore_ascii_case("quoted-printable") => {
             ("quoted-printable", Decoder::Quoted { escape: Vec::new() })
         }
@@ -19,7 +20,7 @@ pub fn undo(encoding: &str, media: &Media<'_>) -> Nested {
 
 /// A reader of a payload in base64, of either alphabet.
 pub fn base64(nested: Nested) -> Box<dyn Document> {
-    let decoder = Decoder::Base64 { bits: 0, count: 0 };
+    let decoder = Decoder::Base64(Base64::default());
     Box::new(Encoded { decoder, nested, unwanted: 0, has_gap: false })
 }
 
@@ -32,11 +33,7 @@ struct Encoded {
 }
 
 enum Decoder {
-    Base64 {
-        /// Bits that make no byte yet, and their number.
-        bits: u32,
-        count: u32,
-    },
+    Base64(Base64),
     Quoted {
         /// `=` and what follows it, up to a line break.
         escape: Vec<u8>,
@@ -49,31 +46,7 @@ const MAX_ESCAPE: usize = 78;
 impl Decoder {
     fn decode(&mut self, bytes: &[u8], out: &mut Vec<u8>) {
         match self {
-            Self::Base64 { bits, count } => {
-                for &byte in bytes {
-                    let value = match byte {
-                        b'A'..=b'Z' => byte - b'A',
-                        b'a'..=b'z' => byte - b'a' + 26,
-                        b'0'..=b'9' => byte - b'0' + 52,
-                        // RFC 4648 4, and 5 for URLs.
-                        b'+' | b'-' => 62,
-                        b'/' | b'_' => 63,
-                        // Encoded texts may follow one another.
-                        b'=' => {
-                            (*bits, *count) = (0, 0);
-                            continue;
-                        }
-                        // RFC 2045 6.8: anything else is passed over.
-                        _ => continue,
-                    };
-                    *bits = (*bits << 6 | u32::from(value)) & 0xffff;
-                    *count += 6;
-                    if *count >= 8 {
-                        *count -= 8;
-                        out.push((*bits >> *count) as u8);
-                    }
-                }
-            }
+            Self::Base64(base64) => base64.decode(bytes, out),
             Self::Quoted { escape } => {
                 for &byte in bytes {
                     if escape.is_empty() && byte != b'=' {
@@ -125,7 +98,7 @@ impl Document for Encoded {
         self.has_gap = true;
         match &mut self.decoder {
             // The number of missing bytes is unknown.
-            Decoder::Base64 { .. } => Want::NOTHING,
+            Decoder::Base64(_) => Want::NOTHING,
             Decoder::Quoted { escape } => {
                 escape.clear();
                 let want = self.nested.gap(len, scope);

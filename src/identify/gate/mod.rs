@@ -23,6 +23,7 @@ mod tests;
 
 use super::Key;
 use super::normalise::phone_digits;
+use crate::phi::WipedString;
 use crate::protocol::{ServiceFacts, TextKind};
 use crate::rules::{Kind, RuleSet, words};
 use crate::time::Span;
@@ -35,7 +36,6 @@ use std::sync::Arc;
 pub use table::Texts;
 use table::Verdict;
 use text::{Text, fold_into, folded};
-use zeroize::Zeroizing;
 
 /// How long unknown words of an active flow are masked, packet time. Connections between systems last for days, and
 /// their titles and facilities are needed earlier.
@@ -72,6 +72,8 @@ pub(super) struct Gate {
     overflown: bool,
     /// Earlier texts, with the part that is shown.
     memo: Vec<ShownText>,
+    /// Which of them is likely asked for next: facts list their texts in one order.
+    next: usize,
     /// The same of names of operations.
     operations: Vec<(Box<str>, Arc<str>)>,
     /// Parts of the first `looked_at` of these texts in which an identifier would matter; half of each hash is
@@ -87,7 +89,7 @@ pub(super) struct Gate {
 
 /// Hashes by which a flow recognises the value of an identifier: of its words or numbers.
 pub(super) fn hashes(hasher: &SeedableRandomState, kind: Kind, value: &str) -> Arc<[u64]> {
-    let mut words = Words { hasher, hashes: SmallVec::new(), folded: Zeroizing::default() };
+    let mut words = Words { hasher, hashes: SmallVec::new(), folded: WipedString::default() };
     words.learn(kind, value);
     words.hashes.sort_unstable();
     words.hashes.dedup();
@@ -109,7 +111,7 @@ struct Words<'a> {
     hasher: &'a SeedableRandomState,
     hashes: SmallVec<[u64; 8]>,
     /// Room for a folded word.
-    folded: Zeroizing<String>,
+    folded: WipedString,
 }
 
 impl Words<'_> {
@@ -124,7 +126,7 @@ impl Words<'_> {
                 self.learn_value(value);
             }
             Kind::Phone | Kind::NextOfKinPhone | Kind::Fax => {
-                let digits = Zeroizing::new(phone_digits(value).collect::<String>());
+                let digits = WipedString::new(phone_digits(value).collect::<String>());
                 self.learn_folded(&digits, MIN_VALUE);
             }
             Kind::Address | Kind::Employer | Kind::Url | Kind::Ip | Kind::Occupation => {
@@ -151,7 +153,7 @@ impl Words<'_> {
         }
         // Umlauts are as often written with an e as without.
         if value.contains(['ä', 'ö', 'ü', 'Ä', 'Ö', 'Ü', 'ß']) {
-            let spelt = Zeroizing::new(value.chars().fold(String::new(), |mut text, c| {
+            let spelt = WipedString::new(value.chars().fold(String::new(), |mut text, c| {
                 match c {
                     'ä' | 'Ä' => text.push_str("ae"),
                     'ö' | 'Ö' => text.push_str("oe"),
@@ -184,14 +186,14 @@ impl Words<'_> {
     }
 
     fn learn_date(&mut self, value: &str) {
-        let digits: Zeroizing<String> =
-            Zeroizing::new(value.chars().filter(char::is_ascii_digit).take(8).collect());
+        let digits: WipedString =
+            WipedString::new(value.chars().filter(char::is_ascii_digit).take(8).collect());
         self.learn_folded(&digits, MIN_VALUE);
         if let (8, Some((year, rest))) = (digits.len(), digits.split_at_checked(4))
             && let Some((month, day)) = rest.split_at_checked(2)
         {
             for order in [[day, month, year], [month, day, year]] {
-                self.learn_folded(&Zeroizing::new(order.concat()), MIN_VALUE);
+                self.learn_folded(&WipedString::new(order.concat()), MIN_VALUE);
             }
         }
     }
@@ -236,6 +238,7 @@ impl Gate {
             waiting: Vec::new(),
             overflown: false,
             memo: Vec::new(),
+            next: 0,
             operations: Vec::new(),
             watched: HashSet::default(),
             looked_at: 0,
@@ -404,7 +407,13 @@ impl Gate {
         rules: &RuleSet,
         texts: &mut Texts,
     ) -> bool {
-        if let Some(known) = self.memo.iter().find(|m| m.kind == kind && *m.text == **text) {
+        let is = |m: &ShownText| m.kind == kind && *m.text == **text;
+        let at = match self.memo.get(self.next).is_some_and(is) {
+            true => Some(self.next),
+            false => self.memo.iter().position(is),
+        };
+        self.next = at.unwrap_or(self.memo.len()) + 1;
+        if let Some(known) = at.and_then(|at| self.memo.get(at)) {
             if let Some(shown) = &known.shown {
                 shown.as_ref().clone_into(text);
             }

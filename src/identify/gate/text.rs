@@ -1,13 +1,13 @@
 //! Finds the parts of a text from the wire that may belong to a person.
 
+use crate::phi::WipedString;
 use crate::protocol::TextKind;
-use crate::rules::{RuleSet, words};
+use crate::rules::{RuleSet, push_letters, words};
 use crate::syntax::percent;
 use smallvec::SmallVec;
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 use unicode_normalization::UnicodeNormalization;
-use zeroize::Zeroizing;
 
 /// Groups of letters and digits that are examined together.
 const MAX_GROUPS: usize = 5;
@@ -27,23 +27,21 @@ const LONG_COMPONENT: usize = 9;
 const DICOM_ROOT: &str = "1.2.840.10008.";
 
 /// Letters and digits in lower case without accents.
-pub(super) fn folded(text: &str) -> Zeroizing<String> {
-    let mut folded = Zeroizing::default();
+pub(super) fn folded(text: &str) -> WipedString {
+    let mut folded = WipedString::default();
     fold_into(text, &mut folded);
     folded
 }
 
 /// The same into `folded`, in place of what is there.
-pub(super) fn fold_into(text: &str, folded: &mut Zeroizing<String>) {
+pub(super) fn fold_into(text: &str, folded: &mut WipedString) {
     // What it holds may move when it grows.
     if folded.capacity() < text.len() {
-        *folded = Zeroizing::new(String::with_capacity(text.len().next_power_of_two()));
+        *folded = WipedString::with_capacity(text.len().next_power_of_two());
     }
     folded.clear();
     if text.is_ascii() {
-        let letters = text.bytes().filter(u8::is_ascii_alphanumeric);
-        folded.extend(letters.map(|b| char::from(b.to_ascii_lowercase())));
-        return;
+        return push_letters(text, folded);
     }
     let part = |c: &char| c.is_alphanumeric();
     folded.extend(text.nfkd().filter(part).flat_map(char::to_lowercase));
@@ -237,7 +235,7 @@ impl<'a> Text<'a> {
         }
         let mut found = Vec::new();
         for (first, &(start, own_end)) in self.groups.iter().enumerate() {
-            let mut joined = Zeroizing::new(String::new());
+            let mut joined = WipedString::new(String::new());
             for &(s, end) in self.groups.iter().skip(first).take(MAX_GROUPS) {
                 joined.push_str(&folded(self.text.get(s..end).unwrap_or_default()));
                 if joined.len() > MAX_JOINED {

@@ -169,7 +169,7 @@ impl Worker {
             }
         }
         if batch.last {
-            self.context.step(batch.upto + 1, self.context.now, self.context.clock);
+            self.context.step(batch.upto + 1, batch.now, self.context.clock);
             // In chunks: the results of all flows at once might not fit in memory.
             for slots in self.table.oldest_first().chunks(MAX_ITEMS / 4) {
                 let flow = self.table.finish_some(slots, &mut self.context);

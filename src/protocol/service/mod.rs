@@ -257,7 +257,7 @@ impl ServiceFacts {
 
     /// Sets `slot` to `text`, trimmed and cut; blank text leaves it as it was.
     pub fn set(slot: &mut Option<String>, text: &str) {
-        let text = cut(text.trim_matches([' ', '\0']));
+        let text = cut(trimmed(text));
         if !text.is_empty() && slot.as_deref() != Some(text) {
             *slot = Some(text.to_owned());
         }
@@ -265,7 +265,7 @@ impl ServiceFacts {
 
     /// Counts `text` in `list`, if it is in it or there is room.
     pub fn count(list: &mut Vec<(Arc<str>, u64)>, text: &str) {
-        let text = cut(text.trim_matches([' ', '\0']));
+        let text = cut(trimmed(text));
         let room = list.len() < Self::MAX_LIST;
         match list.iter_mut().find(|(known, _)| **known == *text) {
             Some((_, n)) => *n = n.saturating_add(1),
@@ -276,7 +276,7 @@ impl ServiceFacts {
 
     /// Adds `text` to `list` if it is new and there is room.
     pub fn add(list: &mut Vec<String>, text: &str) {
-        let text = cut(text.trim_matches([' ', '\0']));
+        let text = cut(trimmed(text));
         if !text.is_empty() && list.len() < Self::MAX_LIST && !list.iter().any(|t| t == text) {
             list.push(text.to_owned());
         }
@@ -293,6 +293,14 @@ impl ServiceFacts {
 fn merge<F: FamilyFacts>(now: &mut Option<Box<F>>, before: &Option<Box<F>>) {
     if let (Some(now), Some(before)) = (now, before) {
         now.merge(before);
+    }
+}
+
+/// Without blanks and NULs at both ends.
+fn trimmed(text: &str) -> &str {
+    match text.as_bytes() {
+        [b' ' | 0, ..] | [.., b' ' | 0] => text.trim_matches([' ', '\0']),
+        _ => text,
     }
 }
 

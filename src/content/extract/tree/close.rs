@@ -184,21 +184,21 @@ impl Tree {
 
     /// The innermost object or array ends.
     pub fn close(&mut self, scope: &mut Scope<'_>) {
-        let Some(frame) = self.frames.pop() else { return };
-        self.close_frame(frame, scope);
+        let Some(mut frame) = self.frames.pop() else { return };
+        self.close_frame(&mut frame, scope);
         if self.frames.is_empty() {
             self.subjects.finish(scope);
             self.registrations.finish(scope);
         }
     }
 
-    fn close_frame(&mut self, mut frame: Frame, scope: &mut Scope<'_>) {
-        self.close_role(&frame, scope);
-        self.show_linked(&frame, scope);
-        if self.unwrap_text(&frame, scope) {
-            return self.drop_values(&frame);
+    fn close_frame(&mut self, frame: &mut Frame, scope: &mut Scope<'_>) {
+        self.close_role(frame, scope);
+        self.show_linked(frame, scope);
+        if self.unwrap_text(frame, scope) {
+            return self.drop_values(frame);
         }
-        if self.pair(&mut frame, scope) {
+        if self.pair(frame, scope) {
             return;
         }
         if let Some(around) = self.frames.last_mut()
@@ -212,14 +212,14 @@ impl Tree {
                 let claim = Claim { subject: Subject::Unsaid, fields: Vec::new() };
                 self.subjects.claim(claim, frame.marks, frame.health, scope);
             }
-            self.drop_values(&frame);
+            self.drop_values(frame);
             return;
         }
         let list =
             !frame.object && self.frames.last().is_none_or(|around| frame.pairs && !around.object);
-        if list || (frame.object && !self.leave(&frame)) {
-            self.emit(&mut frame, scope);
-            self.drop_values(&frame);
+        if list || (frame.object && !self.leave(frame)) {
+            self.emit(frame, scope);
+            self.drop_values(frame);
             return;
         }
         if let Some(around) = self.frames.last_mut() {

@@ -33,9 +33,12 @@ pub(super) enum Composition {
 
 impl Composition {
     /// The name whose members are those of `name`.
+    #[inline]
     pub(super) fn label_of(self, name: &str) -> Option<&'static str> {
-        let mut known = SUBJECT.iter().filter(|_| self == Self::Yes);
-        known.find(|(subject, _)| *subject == name).map(|(_, like)| *like)
+        if self != Self::Yes {
+            return None;
+        }
+        SUBJECT.iter().find(|(subject, _)| *subject == name).map(|(_, like)| *like)
     }
 }
 
@@ -63,9 +66,12 @@ impl Tree {
     /// `"subject": {"external_ref": {"id": {"value": "77"}, "namespace": "patients", "type": "PERSON"}}`.
     pub(super) fn is_subject_id(&self, key: &str) -> bool {
         const AROUND: [&str; 3] = ["subject", "external_ref", "id"];
+        if key != "value" {
+            return false;
+        }
         let Some(around) = self.frames.last_chunk::<3>() else { return false };
         let named = |(frame, name): (&Frame, &str)| &*self.names.get(frame.name).text == name;
-        key == "value" && around.iter().zip(AROUND).all(named)
+        around.iter().zip(AROUND).all(named)
     }
 
     /// Whether everything belongs to one patient.

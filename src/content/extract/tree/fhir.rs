@@ -202,7 +202,8 @@ impl<'a> Reference<'a> {
     fn fields(&self, rule: &FhirReference, to: &mut Resource, scope: &Scope<'_>) {
         to.identifier(&rule.identifier, &self.identifier, scope);
         // A conditional reference: `Patient?identifier=system|value` (FHIR R4 3.1.0.11.2).
-        if let Some((_, asked)) = self.reference.split_once("Patient?")
+        if memchr::memchr(b'?', self.reference.as_bytes()).is_some()
+            && let Some((_, asked)) = self.reference.split_once("Patient?")
             && let Some(token) = asked.split('&').find_map(|p| p.strip_prefix("identifier="))
         {
             let (system, value) = token.split_once('|').unwrap_or(("", token));

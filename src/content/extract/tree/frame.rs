@@ -138,6 +138,10 @@ impl super::Tree {
     /// Notes a value that is the label of another, or the answer to a label.
     pub(super) fn note_label(&mut self, text: &str, scope: &Scope<'_>) {
         let Some(top) = self.frames.last_mut() else { return };
+        // Labels and their answers are in lists, or anywhere in XML.
+        if !top.element && !self.pairs {
+            return;
+        }
         let (name, keys) = (self.names.get(top.next).use_, &scope.rules().keys);
         if name.typed && top.element && self.names.get(top.name).identifiers {
             // `"identifiers": [{"type": "MRN", "value": "77"}]`.
@@ -273,14 +277,17 @@ pub(super) struct View<'a> {
 
 impl<'a> View<'a> {
     /// The text of a value.
+    #[inline]
     pub fn text(&self, value: &Value) -> &'a str {
         self.text.get(value.start as usize..value.end as usize).unwrap_or("")
     }
     /// A name.
+    #[inline]
     pub fn name(&self, index: u16) -> &'a Name {
         self.names.get(index)
     }
     /// An object.
+    #[inline]
     pub fn node(&self, index: u32) -> Option<Node> {
         self.nodes.get(index as usize).copied()
     }

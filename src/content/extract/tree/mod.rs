@@ -276,10 +276,10 @@ impl Tree {
         let (index, place) = self.names.look_up(text, scope.rules());
         if self.frames.len() <= 2 {
             self.note_context(text);
+            // The description of an interface has examples, not people (OpenAPI 3.1 4.8.1, Swagger 2.0).
+            self.describes |=
+                self.frames.len() == 1 && matches!(text, "openapi" | "swagger" | "asyncapi");
         }
-        // The description of an interface has examples, not people (OpenAPI 3.1 4.8.1, Swagger 2.0).
-        self.describes |=
-            self.frames.len() == 1 && matches!(text, "openapi" | "swagger" | "asyncapi");
         self.document = self.document.and(self.names.get(index).document);
         let subject = self.is_subject_id(text);
         let Some(top) = self.frames.last_mut() else { return };
@@ -309,9 +309,9 @@ impl Tree {
         if top.name != PLAIN {
             // A name of its own in this place outweighs what it means anywhere.
             let mut parent = top.name;
-            let around = self.composition.label_of(&self.names.get(parent).text);
-            let own = self.names.get(parent).patient.then_some(PATIENT);
-            if let Some(around) = around.or(own) {
+            let name = self.names.get(parent);
+            let around = self.composition.label_of(&name.text);
+            if let Some(around) = around.or(name.patient.then_some(PATIENT)) {
                 parent = self.names.find(around, scope.rules());
             }
             if let Some(meaning) = self.names.pair(parent, text, scope.rules()) {
@@ -513,21 +513,27 @@ impl Tree {
 
     /// What a value says of the object that contains it: its type, its label, its group.
     fn classify(&mut self, text: &str, scope: &mut Scope<'_>) {
-        self.note_species(text, scope);
+        let Some(top) = self.frames.last() else { return };
+        let of = self.names.get(top.next).use_;
+        if of.species || of.typed || self.names.get(top.name).use_.species {
+            self.note_species(text, scope);
+        }
         if let Some(link) = self.link() {
             self.tie(link, text);
         }
         self.note_label(text, scope);
-        self.note_address(text);
-        let typed = |top: &Frame| self.names.get(top.next).use_.typed;
-        if self.frames.len() == 1 && self.frames.last().is_some_and(typed) {
+        if of.address {
+            self.note_address(text);
+        }
+        if !of.typed {
+            return;
+        }
+        if self.frames.len() == 1 {
             self.note_type(text);
         }
         let Some(top) = self.frames.last_mut() else { return };
-        let name = self.names.get(top.next);
-        if name.use_.typed
-            && (scope.rules().keys.scope_of(text).map(ContextScope::ahead) == Some(About::Patient)
-                || Subject::is_patient(text))
+        if scope.rules().keys.scope_of(text).map(ContextScope::ahead) == Some(About::Patient)
+            || Subject::is_patient(text)
         {
             top.marks = top.marks.and(Marks::PATIENT);
             top.subject = true;

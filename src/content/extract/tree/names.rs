@@ -204,6 +204,7 @@ impl std::fmt::Debug for NamePool {
 
 impl Names {
     /// The name of an index.
+    #[inline]
     pub fn get(&self, index: u16) -> &Name {
         // Index 0 is always there.
         self.known.get(usize::from(index)).unwrap_or(&self.known[0])
@@ -274,6 +275,7 @@ impl Names {
     }
 
     /// Takes over what earlier documents left, at the first name of this one.
+    #[inline]
     pub fn begin(&mut self, pool: &mut NamePool, rules: &RuleSet) {
         if self.origin.is_none() {
             *self = pool.take(rules);

@@ -66,22 +66,36 @@ impl Subject {
 
     /// Whether a reference shows that it points to a patient: `Patient/7`, `Patient?identifier=7`.
     pub fn is_patient(reference: &str) -> bool {
-        ["Patient/", "Patient?"].iter().any(|sign| match reference.split_once(sign) {
-            Some((front, id)) => (front.is_empty() || front.ends_with('/')) && !id.is_empty(),
-            None => false,
+        ["Patient/", "Patient?"].iter().any(|sign| {
+            let Some(at) = places(reference, sign).next() else { return false };
+            is_whole(reference, at) && reference.len() > at + sign.len()
         })
     }
 }
 
 /// The name of a patient in a URL: the id, on any server.
 pub(super) fn name(url: &str) -> Option<u64> {
-    let id = match url.rsplit_once("Patient/") {
-        Some((front, id)) if front.is_empty() || front.ends_with('/') => {
-            id.split(['/', '?', '|', '#']).next()?
+    const PATH: &str = "Patient/";
+    let id = match places(url, PATH).last() {
+        Some(at) if is_whole(url, at) => {
+            url.get(at + PATH.len()..)?.split(['/', '?', '|', '#']).next()?
         }
         _ => url.strip_prefix("urn:uuid:").or_else(|| url.strip_prefix("urn:oid:"))?,
     };
     (!id.is_empty()).then(|| hash(id))
+}
+
+/// Where `sign`, which begins with its only `P`, is in a reference: a search without preparation, as references are
+/// short.
+fn places(reference: &str, sign: &'static str) -> impl Iterator<Item = usize> {
+    let bytes = reference.as_bytes();
+    memchr::memchr_iter(b'P', bytes)
+        .filter(move |at| bytes.get(*at..).is_some_and(|rest| rest.starts_with(sign.as_bytes())))
+}
+
+/// Whether a part of the path begins at `at`.
+fn is_whole(reference: &str, at: usize) -> bool {
+    at == 0 || reference.as_bytes().get(at - 1) == Some(&b'/')
 }
 
 /// Names are only compared.
@@ -329,5 +343,29 @@ impl Subjects {
             + self.pending.capacity() * size_of::<Pending>()
             + self.others.capacity() * size_of::<u64>()
             + fields.chain(pending).chain(unsaid).map(kept).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn references_are_taken_apart_as_texts_are(
+            text in "(Patient[/?]|Patient|P|/|x|\\?|#|é|urn:uuid:|7){0,6}",
+        ) {
+            let alone = |front: &str| front.is_empty() || front.ends_with('/');
+            let patient = |sign| {
+                text.split_once(sign).is_some_and(|(front, id)| alone(front) && !id.is_empty())
+            };
+            prop_assert_eq!(Subject::is_patient(&text), patient("Patient/") || patient("Patient?"));
+            let id = match text.rsplit_once("Patient/") {
+                Some((front, id)) if alone(front) => id.split(['/', '?', '|', '#']).next(),
+                _ => text.strip_prefix("urn:uuid:").or_else(|| text.strip_prefix("urn:oid:")),
+            };
+            prop_assert_eq!(name(&text), id.filter(|id| !id.is_empty()).map(hash));
+        }
     }
 }

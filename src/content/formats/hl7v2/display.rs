@@ -19,7 +19,7 @@ const MAX_LINE: usize = 256;
 /// one value a line, in the order of Mindray's host interface (BS series, DSP): number, bed, name, date of birth, sex.
 #[derive(Default)]
 pub(super) struct Lines {
-    values: [Zeroizing<String>; LINES],
+    values: Option<Box<[Zeroizing<String>; LINES]>>,
     /// The number of the last line.
     last: usize,
 }
@@ -37,7 +37,10 @@ impl Lines {
         }
         let number: usize = fields.get(1)?.trim().parse().ok()?;
         let value = fields.get(3).copied().unwrap_or("").trim();
-        if let Some(slot) = number.checked_sub(1).and_then(|at| self.values.get_mut(at)) {
+        let at = number.checked_sub(1).filter(|at| *at < LINES);
+        if let Some(at) = at
+            && let Some(slot) = self.values.get_or_insert_default().get_mut(at)
+        {
             if number == 1 {
                 self.last = 0;
             }
@@ -47,7 +50,7 @@ impl Lines {
             return None;
         }
         let complete = std::mem::take(&mut self.last) == LINES;
-        let [id, _, name, birth, sex] = std::mem::take(&mut self.values);
+        let [id, _, name, birth, sex] = *self.values.take().unwrap_or_default();
         let date = birth.is_empty()
             || matches!(birth.len(), 8 | 12 | 14) && birth.bytes().all(|b| b.is_ascii_digit());
         let gender = matches!(sex.to_ascii_uppercase().as_str(), "" | "M" | "F" | "O" | "U");

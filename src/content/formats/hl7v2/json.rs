@@ -34,12 +34,20 @@ impl Format for Json {
     }
 }
 
-/// Whether a document may be HL7 v2 in JSON, by its media type and its first byte.
+/// Whether a document may be HL7 v2 in JSON, by its media type, its first byte, and the names of segments in it.
 pub(super) fn may_be_hl7(media: &Media<'_>, head: &[u8]) -> bool {
     let declared = matches!(media, Media::Unknown)
         || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
     let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    declared && matches!(begins, [b'{' | b'[', ..])
+    declared && matches!(begins, [b'{' | b'[', ..]) && names_segment(begins)
+}
+
+/// Whether `"MSH` or `"PID` is in a text. Three formats need one of them, and nearly all documents have neither.
+fn names_segment(text: &[u8]) -> bool {
+    memchr::memchr2_iter(b'M', b'P', text).any(|at| {
+        let name = at.checked_sub(1).and_then(|at| text.get(at..at + 4));
+        matches!(name, Some(b"\"MSH" | b"\"PID"))
+    })
 }
 
 #[derive(Default)]
@@ -143,6 +151,7 @@ impl Document for JsonDocument {
 
 #[cfg(test)]
 mod tests {
+    use super::names_segment;
     use crate::content::testing::records;
 
     #[test]
@@ -154,6 +163,18 @@ mod tests {
         ] {
             let got = records("application/json", text.as_bytes());
             assert!(got.len() == 1 && got[0].contains(fields), "{got:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_segments_are_found_wherever_they_are() {
+        let text = br#"PID MSH "M" "PI "PIDX":1,"MSH|^~":{"P":"MS"}}"#;
+        for from in 0..text.len() {
+            for to in from..=text.len() {
+                let part = &text[from..to];
+                let expected = part.windows(4).any(|w| w == b"\"MSH" || w == b"\"PID");
+                assert_eq!(names_segment(part), expected, "{from}..{to}");
+            }
         }
     }
 

@@ -212,6 +212,20 @@ impl Er7Document {
     /// Collects the first four bytes of a line and decides its kind.
     fn head<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
         let mut rest = bytes;
+        if self.head_len == 0 {
+            while let [b'\r' | b'\n', tail @ ..] = rest {
+                rest = tail;
+            }
+            // Nearly all lines begin with a name and a delimiter, in one piece.
+            if let Some((head, behind)) = rest.split_first_chunk()
+                && head.first().is_some_and(u8::is_ascii_uppercase)
+                && !head.iter().any(|byte| matches!(byte, b'\r' | b'\n'))
+            {
+                (self.head, self.head_len) = (*head, head.len());
+                self.decide(scope);
+                return behind;
+            }
+        }
         while let Some((&byte, tail)) = rest.split_first() {
             let ends = matches!(byte, b'\r' | b'\n');
             if self.head_len == 0 && (ends || is_filler(byte, self.keep)) {

@@ -64,6 +64,21 @@ impl Delimiters {
     }
 }
 
+/// Splits bytes that are not decoded yet.
+pub fn raw_pieces(bytes: &[u8], delimiter: u8) -> impl Iterator<Item = &[u8]> {
+    let mut rest = Some(bytes);
+    std::iter::from_fn(move || {
+        let bytes = rest?;
+        match position(bytes, delimiter) {
+            Some(at) => {
+                rest = bytes.get(at + 1..);
+                bytes.get(..at)
+            }
+            None => rest.take(),
+        }
+    })
+}
+
 /// Splits at an ASCII character.
 pub fn pieces(text: &str, delimiter: char) -> impl Iterator<Item = &str> {
     let mut rest = Some(text);
@@ -120,6 +135,7 @@ const ONES: u64 = 0x0101_0101_0101_0101;
 const HIGH: u64 = 0x8080_8080_8080_8080;
 
 /// The high bit of each byte of `word` that equals `byte`.
+#[inline]
 const fn equal(word: u64, byte: u8) -> u64 {
     let differs = word ^ (ONES * byte as u64);
     !(((differs & !HIGH) + !HIGH) | differs | !HIGH)
@@ -535,6 +551,8 @@ mod tests {
             for delimiter in ['|', '^', '\0', 'x'] {
                 let expected: Vec<&str> = text.split(delimiter).collect();
                 assert!(pieces(&text, delimiter).eq(expected.iter().copied()), "{text:?}");
+                let raw = raw_pieces(text.as_bytes(), delimiter as u8);
+                assert!(raw.eq(expected.iter().map(|piece| piece.as_bytes())), "{text:?}");
                 for most in [1, 3, 100] {
                     let split: SmallVec<[&str; 4]> = split(&text, delimiter, most);
                     assert_eq!(*split, expected[..most.min(expected.len())], "{text:?}");

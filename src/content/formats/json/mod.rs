@@ -270,6 +270,10 @@ impl Receiver for Reader<'_, '_> {
 impl Reader<'_, '_> {
     /// Reads a string that is a token or a part of one.
     fn token(&mut self, text: &str) -> bool {
+        // Of tokens, of health cards.
+        if !matches!(text.as_bytes(), [b'e' | b's', ..]) {
+            return false;
+        }
         let token = jws::is_token(text);
         if token {
             jws::read(text, self.scope);

@@ -6,8 +6,9 @@
 use super::JsonDocument;
 use super::tokens::Fault;
 use crate::content::Scope;
+use crate::phi::wipe;
 use memchr::memchr;
-use zeroize::{Zeroize, Zeroizing};
+use zeroize::Zeroizing;
 
 /// Longest row that may be repeated, bytes; an incomplete row is held up to this length.
 const MAX_ROW: usize = 16 << 10;
@@ -112,7 +113,7 @@ impl JsonDocument {
             return Ok(piece.len());
         }
         self.whole(&held, scope)?;
-        held.as_mut_slice().zeroize();
+        wipe(&mut held);
         held.clear();
         self.rows.held = held;
         Ok(piece.len())

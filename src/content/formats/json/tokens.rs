@@ -177,6 +177,10 @@ impl Tokens {
                         self.at_key = false;
                     }
                 }
+                Mode::Between if is_blank(byte) => {
+                    let blanks = rest.iter().take_while(|b| is_blank(**b)).count();
+                    bytes = rest.get(blanks..).unwrap_or_default();
+                }
                 Mode::Between => {
                     bytes = rest;
                     self.structure(byte, to)?;
@@ -216,7 +220,6 @@ impl Tokens {
 
     fn structure(&mut self, byte: u8, to: &mut impl Receiver) -> Result<(), Fault> {
         match byte {
-            b' ' | b'\t' | b'\r' | b'\n' => {}
             b'"' if self.at_key => self.mode = Mode::Text(Use::Key),
             b'"' => {
                 let wanted = to.wants();
@@ -453,6 +456,11 @@ impl Tokens {
         }
         self.held.clear();
     }
+}
+
+/// White space (RFC 8259 2).
+const fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
 }
 
 /// Longest string that is searched without a call, bytes.

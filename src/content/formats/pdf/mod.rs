@@ -54,7 +54,8 @@ impl Format for Pdf {
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let head = head.get(..MAX_LEAD).unwrap_or(head);
         // In the middle of text it is an ordinary word.
-        memchr::memmem::find(head, b"%PDF-").is_some_and(|at| {
+        let begins = |at: &usize| head.get(*at..).is_some_and(|rest| rest.starts_with(b"%PDF-"));
+        memchr::memchr_iter(b'%', head).find(begins).is_some_and(|at| {
             let before = head.get(..at).and_then(<[u8]>::last);
             let version = head.get(at + b"%PDF-".len()).is_some_and(u8::is_ascii_digit);
             version && matches!(before, None | Some(b'\r' | b'\n' | 0 | 0xbf))

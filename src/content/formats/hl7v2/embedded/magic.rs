@@ -1,6 +1,6 @@
 //! Recognises undeclared documents by their beginning.
 
-use super::coding::base64_digit;
+use crate::syntax::base64::digit as base64_digit;
 
 /// Characters needed to recognise a beginning.
 pub const HEAD: usize = 16;

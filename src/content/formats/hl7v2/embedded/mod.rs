@@ -11,6 +11,7 @@ use super::value::{Delimiters, Syntax};
 use crate::content::{Ending, Media, Nested, Scope, Want};
 use coding::Coding;
 use magic::{HEAD, TextEncoding};
+use memchr::{memchr, memchr3};
 use zeroize::Zeroizing;
 
 /// Longest component that describes the data, bytes.
@@ -408,18 +409,17 @@ impl Data {
 
     /// Decodes base64 up to the next delimiter, or one chunk of it: the usual case. Returns how many bytes were read.
     fn run(&mut self, bytes: &[u8], d: &Delimiters, scope: &mut Scope<'_>) -> usize {
-        if self.escaped.is_some() || !matches!(self.coding, Coding::Base64 { .. }) {
+        if self.escaped.is_some() || !matches!(self.coding, Coding::Base64(_)) {
             return 0;
         }
         // At most one chunk.
         let room = CHUNK.saturating_sub(self.out.len()).min(bytes.len());
         let bytes = bytes.get(..room).unwrap_or_default();
-        let ends = |b: &u8| {
-            let c = char::from(*b);
-            c == d.field || c == d.repetition || c == d.component || c == d.escape
-        };
-        let end = bytes.iter().position(ends).unwrap_or(bytes.len());
-        if !self.coding.decode_base64(bytes.get(..end).unwrap_or_default(), &mut self.out) {
+        let (field, repetition, component) = (d.field as u8, d.repetition as u8, d.component as u8);
+        let end = memchr3(field, repetition, component, bytes).unwrap_or(bytes.len());
+        let run = bytes.get(..end).unwrap_or_default();
+        let end = memchr(d.escape_byte(), run).unwrap_or(run.len());
+        if !self.coding.decode_base64(run.get(..end).unwrap_or_default(), &mut self.out) {
             return 0;
         }
         if self.out.len() >= CHUNK {

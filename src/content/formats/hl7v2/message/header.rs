@@ -1,16 +1,19 @@
 //! What MSH, MSA and EVN say of a message: sender, receiver, type, acknowledgment.
 
-use super::super::value::{Syntax, split};
+use super::super::value::{Delimiters, Syntax, pieces, raw_pieces, split};
 use super::super::{display, types};
-use super::{Charset, Columns, Fields, MAX_FIELDS, Message};
+use super::{Charset, Columns, Fields, Message};
 use crate::content::{Direction, Scope, ServiceFacts};
 use crate::syntax::hl7v2::is_delimiter;
+
+/// Fields of MSH that are read, up to MSH-12.
+const USED_FIELDS: usize = 12;
 
 impl Message {
     /// MSH (chapter 2.14.9).
     pub(super) fn header(&mut self, raw: &[u8], scope: &mut Scope<'_>) {
         let Some(&field) = raw.get(3).filter(|b| is_delimiter(**b)) else { return };
-        let mut undecoded = raw.split(|b| *b == field);
+        let mut undecoded = raw_pieces(raw, field);
         let encoding = undecoded.nth(1).unwrap_or(&[]);
         let country = undecoded.nth(14).unwrap_or(&[]);
         let declared = undecoded.next().unwrap_or(&[]);
@@ -19,22 +22,28 @@ impl Message {
         self.delimiters = delimiters;
         self.charset = if self.unicode { Charset::UNICODE } else { charset };
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Fields<'_> = split(&text, self.delimiters.field, MAX_FIELDS);
+        let fields: Fields<'_> = split(&text, self.delimiters.field, USED_FIELDS);
         // MSH-1 is the separator itself: MSH-n is the piece before n.
         let get = |n: usize| fields.get(n - 1).copied().unwrap_or("");
         let first = |n: usize| self.namespace(get(n));
         let named = [first(3), first(4), first(5), first(6)];
         let version = first(12);
 
-        let processing = get(11).split(self.delimiters.component).next().unwrap_or("").trim();
+        let component = self.delimiters.component;
+        let processing = pieces(get(11), component).next().unwrap_or("").trim();
         self.answer = false;
         self.test = matches!(processing, "T" | "D");
-        let mut kind = get(9).split(self.delimiters.component);
+        let mut kind = pieces(get(9), component);
         let code = kind.next().map(str::trim).filter(|c| is_code(c, 3)).unwrap_or("");
         let event = kind.next().map(str::trim).filter(|c| is_code(c, 4)).unwrap_or("");
         self.eventless = event.is_empty() && !code.is_empty() && code != "ACK";
         let eventless = self.eventless;
-        let operation = if event.is_empty() { code.to_owned() } else { format!("{code}^{event}") };
+        let mut operation = String::with_capacity(code.len() + 1 + event.len());
+        operation.push_str(code);
+        if !event.is_empty() {
+            operation.push('^');
+            operation.push_str(event);
+        }
         scope.set_operation(&operation);
 
         self.columns = Columns::default();
@@ -76,8 +85,9 @@ impl Message {
 
     /// HD: the namespace, or the universal id.
     fn namespace<'t>(&self, field: &'t str) -> &'t str {
-        field
-            .split([self.delimiters.component, self.delimiters.subcomponent])
+        let Delimiters { component, subcomponent, .. } = self.delimiters;
+        pieces(field, component)
+            .flat_map(|part| pieces(part, subcomponent))
             .find(|p| !p.is_empty() && *p != "\"\"")
             .unwrap_or("")
     }

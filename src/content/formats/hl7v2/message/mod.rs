@@ -7,7 +7,7 @@ use super::charset::Charset;
 use super::patient_context::PatientContext;
 use super::prose::Prose;
 use super::table::Columns;
-use super::value::{Delimiters, MAX_REPETITIONS, Syntax, pieces, split};
+use super::value::{Delimiters, MAX_REPETITIONS, Syntax, pieces, raw_pieces, split};
 use super::{display, error, kinds, query, z_segment};
 use crate::content::{Field, Mark, MarkSet, Scope};
 use crate::phi::PhiBuf;
@@ -267,7 +267,7 @@ impl Message {
     /// Whether the text field of a segment contains text, by its second field, before anything is decoded: most
     /// results are numbers.
     fn is_text(&self, field: &Hl7Text, raw: &[u8]) -> bool {
-        let mut pieces = raw.split(|b| *b == self.delimiters.field as u8);
+        let mut pieces = raw_pieces(raw, self.delimiters.field as u8);
         let datatype = pieces.nth(2).unwrap_or(&[]).trim_ascii();
         std::str::from_utf8(datatype).is_ok_and(|t| field.applies(t))
     }
