@@ -1,5 +1,6 @@
 #!/bin/sh
-# Checks deploy/elastic/ against what Elastic and OpenSearch publish to npm. No server is needed.
+# Checks deploy/elastic/ against what Elastic and OpenSearch publish to npm. No server is needed: neither of them, nor
+# Kibana, is in a package registry.
 #
 #   scripts/check-elastic.sh [EVENTS]
 #
@@ -22,7 +23,8 @@ events=$(realpath "$events")
 cd "$work"
 npm init -y > /dev/null
 npm install --silent --no-audit --no-fund --ignore-scripts \
-    @elastic/elasticsearch@8 @opensearch-project/opensearch@3 typescript@5 @types/node@20 @cybernetex/kbn-es-query@1
+    @elastic/elasticsearch@8.19.2 @opensearch-project/opensearch@3.9.0 typescript@5.9.3 @types/node@20.19.43 \
+    @cybernetex/kbn-es-query@1.0.2
 cp "$root/scripts/check-elastic.js" check.js
 node check.js "$root/deploy/elastic" "$events"
 npx tsc --noEmit --strict --skipLibCheck --module nodenext --moduleResolution nodenext bodies.ts

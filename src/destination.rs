@@ -1,7 +1,7 @@
 //! What `--output` names: where events go, in which format, and how the other side is reached.
 
 use crate::closed_set::closed_set;
-use crate::remote::TlsFiles;
+use crate::remote::{SaslMechanism, TlsFiles};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -104,6 +104,8 @@ pub enum Service {
         tls: bool,
         /// The topic.
         topic: String,
+        /// How user and password are shown.
+        sasl: SaslMechanism,
     },
     /// An HTTP server.
     Http {

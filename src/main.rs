@@ -2,8 +2,8 @@
 
 use phitap::cli::{Cli, RulesAction, Task, completions, exit, man};
 use phitap::config::{Config, LogFormat};
-use phitap::pipeline::{self, Companion, RunError, wall_clock};
-use phitap::review::{Answer, Request, answer};
+use phitap::pipeline::{self, Companion, RunError, terminal_width, wall_clock};
+use phitap::review::{Answer, Console, Request, answer};
 use phitap::{doctor, identify, output, review, rules};
 use std::io::{self, IsTerminal as _, Write as _};
 use std::process::ExitCode;
@@ -143,7 +143,7 @@ fn run(config: &Config) -> u8 {
 
 fn examine(config: &Config, json: bool) -> u8 {
     let all = doctor::examine(config);
-    let text = if json { doctor::json(&all) } else { doctor::text(&all) };
+    let text = if json { doctor::json(&all) } else { doctor::text(&all, terminal_width()) };
     let printed = print(|out| out.write_all(text.as_bytes()));
     if doctor::worst(&all) == doctor::Verdict::Fault { exit::FAILED } else { printed }
 }
@@ -152,6 +152,10 @@ fn report(
     from: &std::path::Path,
     output: Option<&std::path::Path>,
 ) -> Result<u8, Box<dyn std::error::Error>> {
+    if output.is_none() && io::stdout().is_terminal() {
+        complain(&"a report is a page of HTML: write it to a file with --output FILE.html");
+        return Ok(exit::USAGE);
+    }
     let (page, faults) = review::report(from, wall_clock())?;
     let mut sink: Box<dyn io::Write> = match output {
         Some(path) => Box::new(output::WholeFile::new(path, "--output")?),
@@ -191,7 +195,9 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
         _ => rules::RuleSet::load(dir)?,
     };
     Ok(match action {
-        RulesAction::List => print(|out| out.write_all(rules::list_table(&rules).as_bytes())),
+        RulesAction::List => {
+            print(|out| out.write_all(rules::list_table(&rules, terminal_width()).as_bytes()))
+        }
         RulesAction::Show { id } => match rules::show_text(&rules, id) {
             Some(text) => print(|out| out.write_all(text.as_bytes())),
             None => {
@@ -215,7 +221,8 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
 
 fn review(request: &Request) -> u8 {
     let mut out = io::BufWriter::new(Until(Some(io::stdout().lock())));
-    let answered = answer(request, wall_clock(), &mut out, &mut |note| complain(&note))
+    let console = &mut Console::new(&mut out, terminal_width());
+    let answered = answer(request, wall_clock(), console, &mut |note| complain(&note))
         .and_then(|answer| out.flush().map(|()| answer).map_err(Into::into));
     match answered {
         Ok(Answer::Done) => exit::DONE,
@@ -268,7 +275,8 @@ fn jobs(task: &phitap::cli::JobsTask) -> Result<u8, phitap::jobs::JobError> {
         JobsTask::Status(ask) => phitap::jobs::status(ask, &mut out)?,
         JobsTask::Clear(clear) => phitap::jobs::clear(clear, &mut out).map(|()| true)?,
         JobsTask::Result(ask) => {
-            phitap::jobs::result(ask, &mut out, &mut |note| complain(&note))? == Answer::Done
+            let console = &mut Console::new(&mut out, terminal_width());
+            phitap::jobs::result(ask, console, &mut |note| complain(&note))? == Answer::Done
         }
     };
     match out.flush() {

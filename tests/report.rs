@@ -135,27 +135,17 @@ fn hosts_and_services_are_written_by_the_ending_of_the_file() {
     assert!(!Path::new("a.txt").exists());
 }
 
-#[test]
-fn a_sensor_with_a_store_shows_what_earlier_runs_found() {
+/// The exposures on the page of a sensor that follows a capture, when they are as wanted.
+fn exposures_of_sensor(
+    capture: &Path,
+    options: &[&str],
+    wanted: impl Fn(&[Value]) -> bool,
+) -> Vec<Value> {
     use std::io::{BufRead as _, Read as _, Write as _};
-    let folder = tempfile::tempdir().expect("folder");
-    let store = folder.path().join("phitap.db").display().to_string();
-    run(&["replay", "--quiet", "--store", &store, &hospital().display().to_string()], 0);
-    // A capture without findings, which is followed.
-    let capture = std::fs::read(hospital()).expect("a capture");
-    let empty = folder.path().join("empty.pcap");
-    std::fs::write(&empty, &capture[..24]).expect("written");
     let mut sensor = std::process::Command::new(common::PHITAP)
-        .args([
-            "replay",
-            "--follow",
-            "--no-progress",
-            "--metrics",
-            "127.0.0.1:0",
-            "--store",
-            &store,
-        ])
-        .arg(&empty)
+        .args(["replay", "--follow", "--no-progress", "--metrics", "127.0.0.1:0"])
+        .args(options)
+        .arg(capture)
         .stdout(std::process::Stdio::null())
         .stderr(std::process::Stdio::piped())
         .start();
@@ -179,15 +169,54 @@ fn a_sensor_with_a_store_shows_what_earlier_runs_found() {
         let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
         let model: Value = serde_json::from_str(body).expect("JSON");
         exposures.clone_from(model["exposures"].as_array().expect("a list"));
-        if !exposures.is_empty() {
+        if wanted(&exposures) {
             break;
         }
         std::thread::sleep(std::time::Duration::from_millis(100));
     }
     sensor.kill().expect("killed");
     sensor.wait().expect("ended");
+    exposures
+}
+
+/// The merged hour of the day before.
+fn hospital_a_day_before(folder: &Path) -> std::path::PathBuf {
+    let mut capture = std::fs::read(hospital()).expect("a capture");
+    let mut at = 24;
+    while at + 16 <= capture.len() {
+        let word = |at: usize| <[u8; 4]>::try_from(&capture[at..at + 4]).expect("four bytes");
+        let (seconds, length) = (u32::from_le_bytes(word(at)), u32::from_le_bytes(word(at + 8)));
+        capture[at..at + 4].copy_from_slice(&(seconds - 86_400).to_le_bytes());
+        at += 16 + length as usize;
+    }
+    let path = folder.join("before.pcap");
+    std::fs::write(&path, capture).expect("written");
+    path
+}
+
+#[test]
+fn a_sensor_with_a_store_shows_what_earlier_runs_found() {
+    let (folder, key) = (tempfile::tempdir().expect("folder"), common::Key::new());
+    let (key, store) = (key.path(), folder.path().join("phitap.db").display().to_string());
+    let with_store = ["--store", store.as_str(), "--key-file", &key];
+    let before = hospital_a_day_before(folder.path()).display().to_string();
+    run(&[&["replay", "--quiet"], &with_store[..], &[&before]].concat(), 0);
+    // A capture without findings, which is followed.
+    let capture = std::fs::read(hospital()).expect("a capture");
+    let empty = folder.path().join("empty.pcap");
+    std::fs::write(&empty, &capture[..24]).expect("written");
+    let exposures = exposures_of_sensor(&empty, &with_store, |all| !all.is_empty());
     assert_eq!(exposures.len(), 33);
     assert!(exposures.iter().all(|e| e["earlier"] == true));
+    // The same exposures a day later are no further rows.
+    let again = |all: &[Value]| !all.is_empty() && all.iter().all(|e| e["earlier"].is_null());
+    let exposures = exposures_of_sensor(&hospital(), &with_store, again);
+    assert_eq!(exposures.len(), 33);
+    for e in &exposures {
+        let (first, records) = (&e["before"]["first"], &e["before"]["records"]);
+        assert!(first.as_str().is_some_and(|first| first.starts_with("2026-03-01T08:")), "{e}");
+        assert_eq!(records, &e["phi"]["exposure"]["records"], "{e}");
+    }
 }
 
 #[test]

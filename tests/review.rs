@@ -226,14 +226,18 @@ fn find_refuses_tables_and_several_values_in_a_line() {
     let out = find(&format!("\u{feff}name: {name}\r\nbirth: {birth}\r\n"));
     assert_eq!(out.status, Some(10), "{}", out.err);
     let out = find("name: A^B\nbirth: 1959-03-12\nname: C^D\nbirth: 1960-03-12\n");
-    assert!(out.status == Some(1) && out.err.contains("line 4 is a second birth"), "{}", out.err);
+    assert!(
+        out.status == Some(1) && out.err.contains("line 4 of the list is a second birth"),
+        "{}",
+        out.err
+    );
     let out = find("Nobody Ever\nNobody Else\n");
     assert!(out.status == Some(3) && out.err.contains("empty line between"), "{}", out.err);
     // The head of a table with one comma holds no digit, as a name with a comma does.
     for head in ["name,birth", "Last name, First name", "Nachname,Geburtsdatum", "patient_id,"] {
         let out = find(&format!("{head}\nDoe,Jane\n"));
         assert_eq!(out.status, Some(1), "{head}: {}", out.out);
-        assert!(out.err.contains("line 1 holds several values"), "{head}: {}", out.err);
+        assert!(out.err.contains("line 1 of the list holds several values"), "{head}: {}", out.err);
     }
 }
 

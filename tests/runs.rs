@@ -433,3 +433,104 @@ fn a_report_that_finds_no_room_leaves_nothing_behind_and_the_old_one_whole() {
         }
     }
 }
+
+/// What the program writes to a terminal of so many columns: a program of Python gives it one.
+fn on_terminal(columns: u16, arguments: &[&str]) -> (Option<i32>, String) {
+    const TERMINAL: &str = "
+import fcntl, os, pty, struct, sys, termios
+pid, fd = pty.fork()
+if pid == 0:
+    fcntl.ioctl(1, termios.TIOCSWINSZ, struct.pack('HHHH', 24, int(sys.argv[1]), 0, 0))
+    os.execv(sys.argv[2], sys.argv[2:])
+while True:
+    try:
+        data = os.read(fd, 1 << 16)
+    except OSError:
+        break
+    if not data:
+        break
+    sys.stdout.buffer.write(data)
+sys.stdout.flush()
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+";
+    let columns = columns.to_string();
+    let mut command = Command::new("python3");
+    command.args(["-c", TERMINAL, &columns, PHITAP]).args(arguments).stdin(Stdio::null());
+    let run = command.finish();
+    assert!(run.stderr.is_empty(), "{}", String::from_utf8_lossy(&run.stderr));
+    (run.status.code(), String::from_utf8_lossy(&run.stdout).replace("\r\n", "\n"))
+}
+
+#[test]
+fn answers_fit_a_terminal_and_lose_nothing() {
+    let (key, folder) = (Key::new(), Folder::new());
+    let (store, summaries) = (folder.at("s.db"), folder.at("s.json"));
+    let capture = hospital().display().to_string();
+    let events = ["--format", "ecs", "--summaries", "--output", &summaries];
+    replay(&key, &[&events[..], &["--store", &store, &capture]].concat());
+    let whole = phitap(["query", store.as_str(), "exposures"]).out;
+    let id = whole.split_whitespace().last().expect("an id").to_owned();
+    for columns in [60, 80, 200] {
+        for arguments in [
+            &["query", &store, "exposures"][..],
+            &["query", &store, "patients"],
+            &["query", &store, "services"],
+            &["query", &store, "runs"],
+            &["diff", &store, &store],
+            &["explain", &id, &store],
+            &["merge", &summaries],
+            &["rules", "list"],
+            &["doctor", "-i", "nope7"],
+        ] {
+            let (_, text) = on_terminal(columns, arguments);
+            assert!(text.lines().count() > 3, "{arguments:?}: {text}");
+            let wide = text.lines().find(|line| {
+                // A path or the id of a rule is not broken, and remarks are left to the terminal.
+                let is_word = line.split_whitespace().count() < 2 || line.contains(&store);
+                line.chars().count() > usize::from(columns)
+                    && !is_word
+                    && !line.starts_with("phitap: ")
+            });
+            assert_eq!(wide, None, "{arguments:?} on {columns} columns");
+        }
+        let (_, text) = on_terminal(columns, &["query", &store, "exposures"]);
+        let words =
+            |text: &str| text.split_whitespace().map(str::to_owned).collect::<BTreeSet<_>>();
+        let missing: Vec<_> = words(&whole).difference(&words(&text)).cloned().collect();
+        assert!(missing.is_empty(), "{columns}: {missing:?}");
+    }
+    // A page of HTML is nothing for a terminal.
+    let (status, text) = on_terminal(80, &["report", &store]);
+    assert!(status == Some(2) && text.contains("--output FILE.html"), "{text}");
+}
+
+#[test]
+fn a_question_that_would_look_like_an_all_clear_is_refused_or_explained() {
+    let (key, folder) = (Key::new(), Folder::new());
+    let store = folder.at("s.db");
+    replay(&key, &["--store", &store, &hospital().display().to_string()]);
+    let ask = |more: &[&str]| phitap(["query", store.as_str(), "exposures"].iter().chain(more));
+    let none = ask(&["--limit", "0"]);
+    assert!(none.status == Some(2) && none.err.contains("from 1 on"), "{}", none.err);
+    let some = ask(&["--limit", "5"]);
+    assert!(some.err.contains("28 more; --limit N"), "{}", some.err);
+    assert!(ask(&["--limit", "33"]).err.is_empty());
+    // As the column of services has it.
+    let port = ask(&["--server", "10.80.86.130:8000"]);
+    let hint = "10.80.86.130 and --port 8000";
+    assert!(port.status == Some(2) && port.err.contains(hint), "{}", port.err);
+    // Why not everything was judged.
+    let nothing = ask(&["--since", "2030-01-01"]);
+    assert!(nothing.out == "Nothing.\n", "{}", nothing.out);
+    assert!(nothing.err.contains("everything: 848 B missing in streams"), "{}", nothing.err);
+    let people = folder.at("people.txt");
+    std::fs::write(&people, "name: Nobody^Ever\n\nname: Nobody^Else\n").expect("written");
+    let find = ["find", &store, "--key-file", &key.path(), "--from", &people];
+    let run = phitap(find);
+    assert_eq!(run.out, "NONE of 2 people FOUND in what was read\n", "{}", run.err);
+    std::fs::remove_file(&people).expect("removed");
+    let run = phitap(find);
+    assert!(run.status == Some(1) && run.err.contains("people.txt: "), "{}", run.err);
+    let file = phitap(["explain", store.as_str()]);
+    assert!(file.status == Some(1) && file.err.contains("is a file"), "{}", file.err);
+}

@@ -26,7 +26,9 @@ pub enum BrokerError {
     #[error(transparent)]
     Tls(#[from] TlsError),
     /// The server requires authentication, and no credentials were given.
-    #[error("{servers}: the server asks for credentials; give a file with them")]
+    #[error(
+        "{servers}: the server asks for credentials; give a file with them (--nats-credentials FILE; of an output, credentials=FILE)"
+    )]
     Anonymous {
         /// The servers.
         servers: String,
@@ -48,7 +50,7 @@ pub enum BrokerError {
         reason: String,
     },
     /// Nothing answers.
-    #[error("{servers}: {reason}")]
+    #[error("{servers}: {reason}; see that a NATS server runs there")]
     Away {
         /// The servers.
         servers: String,

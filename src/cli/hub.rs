@@ -2,14 +2,18 @@
 
 use super::broker::NatsFiles;
 use super::error::{ConfigError, usage};
-use super::output::{KAFKA_TOPIC, broker_of_kafka, is_here, topic_of_kafka};
+use super::output::{KAFKA_TOPIC, broker_of_kafka, is_here, sasl_of_kafka, topic_of_kafka};
 use super::values::{Listen, Period};
 use crate::config::MetricsAccess;
 use crate::destination::Address;
 use crate::hub::{KafkaSettings, STREAM, SUBJECT, Settings, Source};
+use crate::remote::{SaslMechanism, TlsFiles};
 use clap::Args;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// Before brokers of Kafka that are reached over TLS.
+const TLS: &str = "tls://";
 
 /// Default of `--silent-after`.
 const SILENT_AFTER: Duration = Duration::from_secs(180);
@@ -37,7 +41,10 @@ pub struct HubArgs {
     /// What a NATS server asks for.
     #[command(flatten)]
     pub files: NatsFiles,
-    /// Brokers of one Kafka cluster, such as k1:9092,k2:9092, instead of NATS (built with --features kafka)
+    /// Brokers of one Kafka cluster, such as k1:9092,k2:9092 or tls://k1:9093,k2:9093, instead of NATS
+    ///
+    /// Needs a build with --features kafka; for TLS and SCRAM one with --features kafka-tls. Rules and jobs are
+    /// distributed over NATS only.
     #[arg(
         long,
         value_name = "HOST:PORT",
@@ -58,9 +65,28 @@ pub struct HubArgs {
         help_heading = "Broker"
     )]
     pub topic: String,
-    /// File with user and password in two lines, for Kafka brokers on this machine, such as a proxy that adds TLS
+    /// File with user and password in two lines, for Kafka brokers over TLS or on this machine
     #[arg(long, value_name = "FILE", requires = "kafka", help_heading = "Broker")]
     pub kafka_credentials: Option<PathBuf>,
+    /// How user and password are shown: plain, scram-sha-256 or scram-sha-512
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "plain",
+        value_parser = sasl_of_kafka,
+        requires = "kafka_credentials",
+        help_heading = "Broker"
+    )]
+    pub kafka_sasl: SaslMechanism,
+    /// Trust this CA (PEM) instead of the platform's
+    #[arg(long, value_name = "FILE", requires = "kafka", help_heading = "Broker")]
+    pub kafka_ca: Option<PathBuf>,
+    /// Present this certificate chain to the brokers, PEM
+    #[arg(long, value_name = "FILE", requires = "kafka_key", help_heading = "Broker")]
+    pub kafka_cert: Option<PathBuf>,
+    /// The private key of --kafka-cert, PEM
+    #[arg(long, value_name = "FILE", requires = "kafka_cert", help_heading = "Broker")]
+    pub kafka_key: Option<PathBuf>,
     /// The JetStream stream with the events of the sensors; created if none has its name or subject
     #[arg(long, value_name = "NAME", default_value = STREAM, help_heading = "Broker")]
     pub stream: String,
@@ -76,7 +102,7 @@ pub struct HubArgs {
     /// Time without events after which a sensor counts as silent [default: 3min]
     #[arg(long, value_name = "TIME")]
     pub silent_after: Option<Period>,
-    /// The public key of published rules, PEM: sensors with other rules are reported
+    /// The public key of published rules, PEM: sensors with other rules are reported (NATS only)
     ///
     /// Without it, sensors whose rules differ from the most common ones are reported.
     #[arg(long, value_name = "FILE")]
@@ -120,7 +146,12 @@ impl TryFrom<HubArgs> for Settings {
         }
         let source = match args.kafka.is_empty() {
             true => Source::Nats(args.files.settings(args.nats, format!("phitap hub {name}"))),
-            false => Source::Kafka(kafka(&args.kafka, args.topic, args.kafka_credentials)?),
+            false => {
+                let certificate = args.kafka_cert.zip(args.kafka_key);
+                let files = TlsFiles { ca: args.kafka_ca, certificate };
+                let shown = (args.kafka_credentials, args.kafka_sasl);
+                Source::Kafka(kafka(&args.kafka, args.topic, shown, files)?)
+            }
         };
         let silent_after = match args.silent_after {
             Some(period) => period.0,
@@ -156,16 +187,29 @@ impl TryFrom<HubArgs> for Settings {
 fn kafka(
     brokers: &[String],
     topic: String,
-    credentials: Option<PathBuf>,
+    (credentials, sasl): (Option<PathBuf>, SaslMechanism),
+    files: TlsFiles,
 ) -> Result<KafkaSettings, ConfigError> {
-    let brokers: Result<Vec<Address>, String> =
-        brokers.iter().map(|broker| broker_of_kafka(broker)).collect();
-    let brokers = brokers.map_err(|fault| usage(format!("--kafka: {fault}")))?;
-    if credentials.is_some() && !brokers.iter().all(is_here) {
+    let secure = |broker: &String| broker.starts_with(TLS);
+    let tls = brokers.first().is_some_and(secure);
+    if !tls && brokers.iter().any(secure) {
         return Err(usage(
-            "credentials would cross the network in cleartext: use a proxy on this machine that adds TLS",
+            "--kafka: write tls:// before the first broker; it holds for all of them",
+        ));
+    }
+    let brokers: Result<Vec<Address>, String> =
+        brokers.iter().map(|broker| broker_of_kafka(broker.trim_start_matches(TLS))).collect();
+    let brokers = brokers.map_err(|fault| usage(format!("--kafka: {fault}")))?;
+    if files.is_given() && !tls {
+        return Err(usage("--kafka-ca and --kafka-cert need TLS: write --kafka tls://HOST:PORT"));
+    }
+    if credentials.is_some() && !tls && !brokers.iter().all(is_here) {
+        return Err(usage(
+            "credentials would cross the network in cleartext: write --kafka tls://HOST:PORT, or use a proxy on this \
+             machine that adds TLS",
         ));
     }
     let brokers: Vec<String> = brokers.iter().map(Address::to_string).collect();
-    Ok(KafkaSettings { brokers: brokers.join(","), topic, credentials })
+    let tls = tls.then_some(files);
+    Ok(KafkaSettings { brokers: brokers.join(","), topic, credentials, sasl, tls })
 }

@@ -303,7 +303,7 @@ pub struct Options {
     /// live reopens a file that was renamed (logrotate), and continues when the disk is full.
     ///
     /// Other targets: stdout; unix:SOCKET; syslog:udp://HOST, tcp://HOST:PORT or tls://HOST;
-    /// nats://HOST (subject=); kafka:HOST (topic=); https://HOST/PATH (api=webhook, elasticsearch,
+    /// nats://HOST (subject=); kafka:HOST (topic=, sasl=); https://HOST/PATH (api=webhook, elasticsearch,
     /// opensearch or splunk, index=, batch=). These may be followed by a comma and name=, format=,
     /// credentials=FILE, ca=FILE, cert=FILE, key=FILE. In the configuration file, outputs are a
     /// list. docs/outputs.md explains each.

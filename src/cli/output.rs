@@ -7,7 +7,7 @@ use crate::destination::{
     Address, Destination, HttpApi, Remote, Rotation, Service, SpoolSettings, Target, Transport,
 };
 use crate::output::FORMATS;
-use crate::remote::TlsFiles;
+use crate::remote::{SaslMechanism, TlsFiles};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 use std::collections::{BTreeMap, BTreeSet};
@@ -208,7 +208,7 @@ fn remote(kind: &str, rest: &str, parameters: &mut Parameters) -> Result<Target,
         _ => false,
     };
     if credentials.is_some() && in_clear {
-        return Err("credentials would cross the network in cleartext: write https://, or use a proxy on this machine".to_owned());
+        return Err("credentials would cross the network in cleartext: write https:// or kafka:tls://, or use a proxy on this machine".to_owned());
     }
     Ok(Target::Remote(Remote { service, credentials, tls }))
 }
@@ -294,14 +294,27 @@ fn kafka(rest: &str, parameters: &mut Parameters) -> Result<Service, String> {
         None => (false, rest.trim_start_matches("//")),
     };
     let brokers = rest.split(';').map(broker_of_kafka).collect::<Result<_, _>>()?;
+    let sasl = match parameters.take("sasl") {
+        None => SaslMechanism::default(),
+        Some(text) => sasl_of_kafka(&text).map_err(|fault| format!("sasl={text}: {fault}"))?,
+    };
     let topic = parameters.take("topic").unwrap_or_else(|| KAFKA_TOPIC.to_owned());
     let topic = topic_of_kafka(&topic).map_err(|fault| format!("topic={fault}"))?;
-    Ok(Service::Kafka { brokers, tls, topic })
+    Ok(Service::Kafka { brokers, tls, topic, sasl })
 }
 
 /// `HOST` or `HOST:PORT` of a Kafka broker.
 pub(super) fn broker_of_kafka(text: &str) -> Result<Address, String> {
     address(text, 9092)
+}
+
+/// How a user and a password are shown to a Kafka broker.
+pub(super) fn sasl_of_kafka(text: &str) -> Result<SaslMechanism, String> {
+    let known = SaslMechanism::ALL.into_iter().find(|sasl| sasl.as_str() == text);
+    known.ok_or_else(|| {
+        let all = SaslMechanism::ALL.map(SaslMechanism::as_str).join(", ");
+        format!("choose one of {all}")
+    })
 }
 
 /// The name of a topic of Kafka.
@@ -496,7 +509,13 @@ mod tests {
         assert_eq!(nats, Service::Nats { servers, subject });
         let brokers = vec![at("k1", 9092), at("k2", 9093)];
         let topic = "phitap-events".to_owned();
-        assert_eq!(service("kafka:k1;k2:9093"), Service::Kafka { brokers, tls: false, topic });
+        let sasl = SaslMechanism::Plain;
+        let plain =
+            Service::Kafka { brokers: brokers.clone(), tls: false, topic: topic.clone(), sasl };
+        assert_eq!(service("kafka:k1;k2:9093"), plain);
+        let sasl = SaslMechanism::ScramSha512;
+        let over_tls = "kafka:tls://k1;k2:9093,ca=/ca.pem,credentials=/c,sasl=scram-sha-512";
+        assert_eq!(service(over_tls), Service::Kafka { brokers, tls: true, topic, sasl });
         let Service::Http { tls, address, path, api, index, batch } =
             service("https://search:9200/base?a=1,api=opensearch,index=i,batch=9")
         else {

@@ -9,6 +9,7 @@ use crate::review::{Cut, Diff, Explain, Find, Listing, Merge, MergeShape, Query,
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use clap::{Args, ValueEnum};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 /// Filters of entries.
@@ -118,7 +119,7 @@ pub struct QueryArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: TableFormat,
     /// Maximum number of rows [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     pub limit: Option<usize>,
     /// List what each run saw, even if several runs saw the same
     ///
@@ -239,7 +240,7 @@ pub struct MergeArgs {
     #[arg(long, value_enum, default_value_t, value_name = "FORMAT")]
     pub format: MergeFormat,
     /// Maximum number of exposures shown [default: all]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = limit)]
     pub limit: Option<usize>,
 }
 
@@ -266,6 +267,15 @@ fn time(text: &str) -> Result<Timestamp, String> {
     })
 }
 
+/// A number of rows. None at all would look like an all-clear.
+pub(super) fn limit(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(0) => Err("write a number from 1 on".to_owned()),
+        Ok(n) => Ok(n),
+        Err(_) => Err(format!("{text:?} is not a number of rows")),
+    }
+}
+
 /// The id of an exposure (a ULID), or its fingerprint. A mistyped one would select nothing, which looks like an all-clear.
 fn exposure(text: &str) -> Result<String, String> {
     let is_id = text.len() == 26 && text.bytes().all(|b| b.is_ascii_alphanumeric());
@@ -290,7 +300,16 @@ fn patient(text: &str) -> Result<String, String> {
 fn block(text: &str) -> Result<Cidr, String> {
     match text.parse::<std::net::IpAddr>() {
         Ok(ip) => Cidr::new(ip, if ip.is_ipv4() { 32 } else { 128 }).map_err(|e| e.to_string()),
-        Err(_) => text.parse().map_err(|e: crate::net::CidrError| e.to_string()),
+        Err(_) => {
+            text.parse().map_err(|e: crate::net::CidrError| match text.parse::<SocketAddr>() {
+                Ok(of) => format!(
+                    "ports have an option of their own; write {} and --port {}",
+                    of.ip(),
+                    of.port()
+                ),
+                Err(_) => e.to_string(),
+            })
+        }
     }
 }
 

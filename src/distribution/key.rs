@@ -27,8 +27,10 @@ pub(super) struct PrivateKey(Ed25519KeyPair);
 pub struct PublicKey([u8; 32]);
 
 fn read(path: &Path) -> Result<Vec<u8>, KeyFileError> {
-    let fail =
-        |error: std::io::Error| KeyFileError { path: path.into(), reason: error.to_string() };
+    let fail = |error: std::io::Error| KeyFileError {
+        path: path.into(),
+        reason: format!("{error}; check the path, and that you may read it"),
+    };
     let mut text = Vec::new();
     std::fs::File::open(path).map_err(fail)?.take(MAX_FILE).read_to_end(&mut text).map_err(fail)?;
     Ok(text)
@@ -54,15 +56,19 @@ fn closed(path: &Path) -> Result<(), KeyFileError> {
 
 impl PrivateKey {
     pub fn load(path: &Path) -> Result<Self, KeyFileError> {
-        closed(path)?;
+        let fail = |reason: &str| KeyFileError { path: path.into(), reason: reason.to_owned() };
         let no_key = || {
-            KeyFileError {
-            path: path.into(),
-            reason: "no private key of Ed25519; make one with: openssl genpkey -algorithm ed25519 -out FILE"
-                .to_owned(),
-        }
+            fail(
+                "no private key of Ed25519; make one with: openssl genpkey -algorithm ed25519 -out FILE",
+            )
         };
         let text = zeroize::Zeroizing::new(read(path)?);
+        if SubjectPublicKeyInfoDer::from_pem_slice(&text).is_ok() {
+            return Err(fail(
+                "this is the public key, which sensors get; sign with the private one",
+            ));
+        }
+        closed(path)?;
         let der = PrivatePkcs8KeyDer::from_pem_slice(&text).map_err(|_| no_key())?;
         let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(der.secret_pkcs8_der());
         pair.map(Self).map_err(|_| no_key())

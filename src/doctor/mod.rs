@@ -9,6 +9,7 @@ mod tests;
 
 use crate::closed_set::closed_set;
 use crate::config::Config;
+use crate::output::labelled::{Columns, item};
 use serde::Serialize;
 use std::fmt::Write as _;
 
@@ -65,6 +66,11 @@ impl Diagnosis {
     }
 }
 
+/// Columns of a verdict, with the blanks after it.
+const VERDICT: usize = 8;
+/// Fewest columns of a terminal that lines are fitted to.
+const NARROW: usize = 40;
+
 /// Checks everything that a run with this configuration needs.
 pub fn examine(config: &Config) -> Vec<Diagnosis> {
     let mut all = Vec::new();
@@ -85,18 +91,29 @@ pub fn worst(all: &[Diagnosis]) -> Verdict {
     all.iter().map(|d| d.verdict).max().unwrap_or(Verdict::Good)
 }
 
-/// Text for people: one line per check, with the remedy below.
-pub fn text(all: &[Diagnosis]) -> String {
+/// Text for people: one line per check, with the remedy below. Lines are broken at `width`, the columns of the
+/// terminal, if it is given.
+pub fn text(all: &[Diagnosis], width: Option<usize>) -> String {
     let mut out = String::new();
     let name = |d: &Diagnosis| match &d.subject {
         Some(subject) => format!("{} {subject}", d.check),
         None => d.check.to_owned(),
     };
-    let width = all.iter().map(|d| name(d).chars().count()).max().unwrap_or(0).min(28);
+    let named = all.iter().map(|d| name(d).chars().count()).max().unwrap_or(0).min(28);
+    let page = width.map_or(usize::MAX, |width| width.max(NARROW));
     for d in all {
-        let _ = writeln!(out, "{:<6}  {:<width$}  {}", d.verdict.as_str(), name(d), d.found);
+        let label = format!("{:<6}  {:<named$}  ", d.verdict.as_str(), name(d));
+        let column = VERDICT + named + 2;
+        item(
+            &mut out,
+            (Columns { indent: 0, column }, page),
+            &label,
+            std::slice::from_ref(&d.found),
+            "",
+        );
         if let Some(remedy) = &d.remedy {
-            let _ = writeln!(out, "{:<6}  {:<width$}    -> {remedy}", "", "");
+            let arrow = Columns { indent: column + 2, column: column + 5 };
+            item(&mut out, (arrow, page), "->", std::slice::from_ref(remedy), "");
         }
     }
     let count = |verdict| all.iter().filter(|d| d.verdict == verdict).count();

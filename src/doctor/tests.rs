@@ -47,7 +47,7 @@ fn each_thing_that_is_wrong_is_named_with_what_to_do() {
         assert!(whole.contains(found) && whole.contains(remedy), "{check}: {one:#?}");
     }
     assert_eq!(worst(&all), Verdict::Fault);
-    let text = text(&all);
+    let text = text(&all, None);
     assert!(text.contains("fault   interface nope7"), "{text}");
     assert!(text.contains("must be changed"), "{text}");
     let json: serde_json::Value = serde_json::from_str(&json(&all)).expect("JSON");

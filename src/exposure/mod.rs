@@ -37,7 +37,7 @@ pub use known::KnownExposure;
 pub use lists::{PatientGroup, PatientList};
 pub use patient_observations::SeenIn;
 pub use patient_observations::{NewFinding, PatientObservation};
-pub use severity::{PatientPoints, severity};
+pub use severity::{ExposurePoints, Worst, severity};
 pub use thresholds::{PATIENTS, ThresholdCounters};
 pub use tracker::{Exposures, Settings};
 pub use types::{

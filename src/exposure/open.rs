@@ -6,7 +6,7 @@ use super::distinct::Distinct;
 use super::moves::{MoveLeg, Moves};
 use super::patient_observations::SeenIn;
 use super::services::Services;
-use super::severity::PatientPoints;
+use super::severity::{ExposurePoints, Worst};
 use super::types::{
     Count, Event, EventId, Exposure, ExposureState, FindingEvent, NetworkDirection, PatientKey, ip,
     socket,
@@ -245,7 +245,7 @@ impl Open {
     pub fn grade(&mut self, points: &SeverityEntry, score: u8) -> bool {
         self.worst = self.worst.max(score);
         self.exposure.patients = self.patients();
-        let score = PatientPoints::from(points).score(self.worst, self.exposure.patients);
+        let score = ExposurePoints::from(points).score(self.worst, self.exposure.patients);
         self.exposure.severity = self.exposure.severity.max(score);
         self.exposure.severity > self.written
     }
@@ -259,12 +259,12 @@ impl Open {
     /// Its service proved to answer any client: earlier findings are as severe as later ones.
     pub fn prove(&mut self, points: &SeverityEntry) -> bool {
         let before = std::mem::take(&mut self.unproven);
-        before > 0 && self.grade(points, before.saturating_add(points.answers_anyone).min(100))
+        before > 0 && self.grade(points, ExposurePoints::from(points).proven(before))
     }
 
-    /// Highest score of a finding so far.
-    pub const fn worst(&self) -> u8 {
-        self.worst
+    /// Its worst findings so far.
+    pub const fn worst(&self) -> Worst {
+        Worst { score: self.worst, unproven: self.unproven }
     }
 
     /// The patient of its first finding, in the flow of that finding.

@@ -1,5 +1,6 @@
 //! Every patient of every exposure, whatever `--detail` says: for outputs that are queried later.
 
+use super::severity::Worst;
 use super::types::{EventId, FindingEvent, FlowActivity, PatientKey};
 use crate::capture::PacketSpan;
 use crate::flow::FlowInfo;
@@ -19,8 +20,8 @@ pub struct PatientObservation {
     pub within: SeenIn,
     /// The packets of its records; of records with nothing new, the last one.
     pub packets: PacketSpan,
-    /// Highest score of the exposure's findings so far, without points for the number of patients.
-    pub worst: u8,
+    /// The exposure's worst findings so far.
+    pub worst: Worst,
     /// The finding; `None` if the records contained nothing new.
     pub news: Option<Box<NewFinding>>,
 }
@@ -32,7 +33,7 @@ impl PatientObservation {
         person: PatientKey,
         what: &FlowActivity<'_>,
         again: &Repeated,
-        worst: u8,
+        worst: Worst,
     ) -> Self {
         Self {
             exposure,

@@ -20,22 +20,42 @@ use crate::content::Mark;
 use crate::protocol::Authentication;
 use crate::rules::{Kind, SeverityEntry};
 
-/// Points that an exposure gets for the number of its patients.
+/// Points that an exposure gets beside those of its findings.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub struct PatientPoints {
+pub struct ExposurePoints {
     /// For 10 to 499.
     pub patients_10: u8,
     /// For 500 and more.
     pub patients_500: u8,
+    /// For findings from before the service proved to answer any client.
+    pub answers_anyone: u8,
 }
 
-impl From<&SeverityEntry> for PatientPoints {
+/// The worst findings of an exposure so far, without points for the number of patients.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Worst {
+    /// Highest score of any, 0 to 100.
+    pub score: u8,
+    /// Highest score of those graded before the service proved to answer any client; 0 once it has.
+    pub unproven: u8,
+}
+
+impl From<&SeverityEntry> for ExposurePoints {
     fn from(points: &SeverityEntry) -> Self {
-        Self { patients_10: points.patients_10, patients_500: points.patients_500 }
+        Self {
+            patients_10: points.patients_10,
+            patients_500: points.patients_500,
+            answers_anyone: points.answers_anyone,
+        }
     }
 }
 
-impl PatientPoints {
+impl ExposurePoints {
+    /// The score of a finding with `unproven`, whose service proved to answer any client after it.
+    pub fn proven(self, unproven: u8) -> u8 {
+        unproven.saturating_add(self.answers_anyone).min(100)
+    }
+
     /// The score of an exposure whose worst finding has `worst`.
     pub fn score(self, worst: u8, patients: Count) -> u8 {
         let more = match patients.value {

@@ -16,7 +16,7 @@ use super::open::{Open, Pair};
 use super::patient_observations::{NewFinding, PatientObservation, PatientObservations, SeenIn};
 use super::service_observations::ServiceObservations;
 use super::services::Services;
-use super::severity::{self, PatientPoints};
+use super::severity::{self, ExposurePoints, Worst};
 use super::thresholds::{ANNOUNCED_AT, ThresholdCounters};
 use super::types::{
     Count, Event, EventId, ExposureState, FindingEvent, FlowActivity, Intake, Losses,
@@ -535,8 +535,8 @@ impl Exposures {
     }
 
     /// Points for the number of patients, by the rules in force.
-    pub fn patient_points(&self) -> PatientPoints {
-        PatientPoints::from(&self.settings.severity)
+    pub fn points(&self) -> ExposurePoints {
+        ExposurePoints::from(&self.settings.severity)
     }
 
     /// What was lost to caps.
@@ -571,8 +571,8 @@ struct CountedFinding {
     known: Recognised,
     /// Its new records.
     records: u32,
-    /// Highest score of the exposure's findings so far.
-    worst: u8,
+    /// The exposure's worst findings so far.
+    worst: Worst,
 }
 
 fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {

@@ -1,6 +1,6 @@
 //! Combines the events of several sensors about one client and service: the worst facts and all remedies.
 
-use crate::output::urgency;
+use crate::output::{login_remedy, urgency};
 use serde_json::{Value, json};
 
 /// Most entries of a list, of all sensors together.
@@ -41,6 +41,22 @@ pub(super) fn unite(event: &mut Value, others: &[Value]) {
             put(event, "/phi/service", "authentication", known.clone());
         }
     }
+    sort_remedies(event);
+}
+
+/// Notes that the service answers any client, which a sensor saw with another one.
+pub(super) fn answers_anyone(event: &mut Value) {
+    if event.pointer("/phi/service/access").is_some_and(Value::is_object) {
+        put(event, "/phi/service/access", "answers", json!("anyone"));
+    } else {
+        put(event, "/phi/service", "access", json!({"answers": "anyone"}));
+    }
+    let login = json!({"phi": {"exposure": {"remedies": [login_remedy()]}}});
+    add(event, &login, "/phi/exposure", "remedies");
+    sort_remedies(event);
+}
+
+fn sort_remedies(event: &mut Value) {
     if let Some(remedies) =
         event.pointer_mut("/phi/exposure/remedies").and_then(Value::as_array_mut)
     {

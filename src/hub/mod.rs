@@ -35,7 +35,7 @@ use crate::config::MetricsAccess;
 use crate::distribution::KeyFileError;
 use crate::output::ServeError;
 use crate::output::store::StoreError;
-use crate::remote::CredentialsError;
+use crate::remote::{CredentialsError, SaslMechanism, TlsFiles};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -90,6 +90,10 @@ pub struct KafkaSettings {
     pub topic: String,
     /// File with user and password in two lines.
     pub credentials: Option<PathBuf>,
+    /// How they are shown.
+    pub sasl: SaslMechanism,
+    /// The files for TLS; without TLS none.
+    pub tls: Option<TlsFiles>,
 }
 
 impl Settings {
@@ -111,6 +115,10 @@ pub enum HubError {
     /// The credentials for Kafka cannot be used.
     #[error(transparent)]
     Credentials(#[from] CredentialsError),
+    /// A client of Kafka cannot be set up.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Kafka(#[from] crate::remote::KafkaSetupError),
     /// The store cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),

@@ -40,6 +40,7 @@ fn status(sensor: &str, second: i64, lost: u64) -> String {
     .to_string()
 }
 
+/// A patient in a flow, whose number is the severity. The service proves to answer any client with that of number 3.
 fn summary(sensor: &str, flow: u16, patient: u8, records: u32) -> String {
     use crate::identify::Token;
     use crate::merge::{FactKey, FlowId, Part, ProtocolName, Seen};
@@ -61,6 +62,8 @@ fn summary(sensor: &str, flow: u16, patient: u8, records: u32) -> String {
         records,
         kinds: [crate::rules::Kind::Name].into_iter().collect(),
         severity: patient,
+        unproven: if patient == 3 { 0 } else { patient },
+        proven: patient == 3,
         traits: crate::identify::TraitSet::default(),
     };
     json!({
@@ -221,6 +224,32 @@ fn an_exposure_has_the_worst_that_any_sensor_says_and_every_remedy() {
     let expected = json!({"authentication": "none", "credentials_in_clear": true,
         "access": {"answers": "anyone", "clients": 3}});
     assert_eq!(event["phi"]["service"], expected);
+}
+
+#[test]
+fn an_exposure_of_a_service_that_another_sensor_saw_answer_anyone_says_so() {
+    let mut event: Value =
+        serde_json::from_str(&exposure("b", 1, 1, 2, "update")).expect("an event");
+    event["phi"]["service"] = json!({"authentication": "unknown"});
+    event["phi"]["exposure"]["remedies"] = json!([HTTPS]);
+    let alone = [event.to_string(), summary("b", 1, 40, 2)];
+    let proof = summary("a", 2, 3, 1);
+    for (messages, severity, remedies) in [
+        (alone.to_vec(), 52, json!([HTTPS])),
+        ([&alone[..], &[proof]].concat(), 60, json!([LOGIN, HTTPS])),
+    ] {
+        let mut state = state_of(&messages);
+        let points = crate::merge::RunNumbers { answers_anyone: 20, ..Default::default() };
+        state.summary.add_run(("a".to_owned(), "r".to_owned()), points);
+        let shown = Shown::default().changes(&state, &Numbers::from(&state.summary));
+        let [event] = &shown[..] else { panic!("{shown:?}") };
+        assert_eq!(event["event"]["severity"], severity, "{event}");
+        assert_eq!(event["phi"]["exposure"]["remedies"], remedies);
+        let open = severity == 60;
+        assert_eq!(event["phi"]["service"]["access"]["answers"] == "anyone", open, "{event}");
+        let reason = event["event"]["reason"].as_str().expect("a reason");
+        assert_eq!(reason.contains("answers whoever asks"), open, "{reason}");
+    }
 }
 
 #[test]

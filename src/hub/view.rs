@@ -185,6 +185,9 @@ fn merge(
     set(event, "/event/id", json!(id));
     set(event, "/phi/exposure/id", json!(id));
     let severity = said.severity.max(numbers.map_or(0, |n| n.severity));
+    if numbers.is_some_and(|n| n.open) {
+        facts::answers_anyone(event);
+    }
     set(event, "/event/severity", json!(severity));
     set(event, "/phi/exposure/severity", json!(Severity::of(severity).as_str()));
     if said.open {
@@ -252,6 +255,7 @@ pub(super) fn api(state: &State, numbers: &Numbers, hub: &Hub, now: Timestamp) -
             "transport": if of.pair.transport == 17 { "udp" } else { "tcp" },
             "protocol": of.pair.protocol.as_str(),
             "severity": severity,
+            "open": of.open,
             "first": of.first.to_string(),
             "last": of.last.to_string(),
             "patients": counted(of.patients),

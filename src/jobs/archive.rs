@@ -38,6 +38,10 @@ const READ_WITHIN: &str = "60s";
 /// Both, for the builder of any store.
 const LIMITS: [(ClientConfigKey, &str); 2] =
     [(ClientConfigKey::Timeout, REQUEST_FOR), (ClientConfigKey::ReadTimeout, READ_WITHIN)];
+/// How a store says that credentials are missing or wrong.
+const REFUSALS: [&str; 2] = ["401 Unauthorized", "403 Forbidden"];
+/// Longest reason of the library that is shown, characters.
+const MAX_REASON: usize = 300;
 /// Ends of names of captures, also compressed ones.
 const CAPTURES: [&str; 9] =
     [".pcap", ".pcapng", ".cap", ".ntar", ".gz", ".zst", ".xz", ".lz4", ".bz2"];
@@ -51,7 +55,7 @@ pub(super) fn is_remote(file: &str) -> bool {
 fn open(url: &str) -> Result<(Arc<dyn ObjectStore>, Key), String> {
     // Selects one of the cryptographic libraries in the program, unless that was done before.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let fail = |error: object_store::Error| format!("{url}: {error}");
+    let fail = |error| explain(url, &error);
     let (scheme, rest) = url.split_once("://").ok_or_else(|| format!("{url}: no address"))?;
     // The builders and their keys have no type in common.
     macro_rules! store {
@@ -79,19 +83,53 @@ fn open(url: &str) -> Result<(Arc<dyn ObjectStore>, Key), String> {
     Ok((store, key))
 }
 
+/// Whether the store refuses the credentials, or has none to check.
+fn is_refused(error: &object_store::Error) -> bool {
+    use object_store::Error::{PermissionDenied, Unauthenticated};
+    // An error of a list says so in its text only.
+    let said = |text: &str| REFUSALS.iter().any(|refusal| text.contains(refusal));
+    matches!(error, PermissionDenied { .. } | Unauthenticated { .. }) || said(&error.to_string())
+}
+
+/// An error in one line, with what to change.
+fn explain(url: &str, error: &object_store::Error) -> String {
+    let text = error.to_string();
+    if is_refused(error) {
+        let status = REFUSALS.iter().find(|refusal| text.contains(*refusal));
+        let status = status.map(|status| format!(" ({status})")).unwrap_or_default();
+        let set = match url.split("://").next() {
+            Some("s3" | "s3a") => "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            Some("gs") => "GOOGLE_SERVICE_ACCOUNT, the path of a key file",
+            _ => "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY",
+        };
+        return format!(
+            "{url}: the store refuses access{status}; set {set}, or give the machine's role the right to list and read"
+        );
+    }
+    // A body that a server sent, in XML or HTML, says no more than the status before it.
+    let text =
+        text.split(['<', '\n', '\r']).next().unwrap_or_default().trim_end_matches([':', ' ']);
+    format!("{url}: {}", text.chars().take(MAX_REASON).collect::<String>())
+}
+
 /// The captures at an address: an object, or the objects whose keys are below it.
 pub(super) async fn list(url: &str) -> Result<Vec<Capture>, String> {
     let (store, prefix) = open(url)?;
     let head = url.split('/').take(3).collect::<Vec<_>>().join("/");
-    if !prefix.as_ref().is_empty()
-        && let Ok(object) = store.head(&prefix).await
-    {
-        return Ok(vec![Capture { path: format!("{head}/{prefix}"), bytes: object.size }]);
+    if !prefix.as_ref().is_empty() {
+        match store.head(&prefix).await {
+            Ok(object) => {
+                let path = format!("{head}/{prefix}");
+                return Ok(vec![Capture { path, bytes: object.size }]);
+            }
+            Err(error) if is_refused(&error) => return Err(explain(url, &error)),
+            Err(_) => {}
+        }
     }
     let mut objects = store.list(Some(&prefix).filter(|prefix| !prefix.as_ref().is_empty()));
     let mut captures = Vec::new();
     while let Some(object) = next(&mut objects).await {
-        let object = object.map_err(|error| format!("{url}: {error}"))?;
+        let object = object.map_err(|error| explain(url, &error))?;
         let key = object.location.as_ref();
         let is_capture = CAPTURES.iter().any(|end| key.contains(end));
         if is_capture && object.size > 0 {
@@ -209,7 +247,7 @@ fn feed(url: &str, pipe: &Path, stop: &AtomicBool) -> Result<(), String> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| error.to_string())?;
     runtime.block_on(async {
-        let fail = |error: object_store::Error| format!("{url}: {error}");
+        let fail = |error| explain(url, &error);
         let (store, key) = open(url)?;
         let Some(object) = unless(stop, store.get(&key)).await else { return Ok(()) };
         let mut pieces = object.map_err(fail)?.into_stream();

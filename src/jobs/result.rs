@@ -6,9 +6,8 @@ use super::{AskResult, JobError};
 use crate::broker::answer;
 use crate::output::text::count;
 use crate::pipeline::wall_clock;
-use crate::review::{Answer, Merged};
+use crate::review::{Answer, Console, Merged};
 use async_nats::jetstream::consumer::{DeliverPolicy, pull};
-use std::io::Write;
 use std::time::Duration;
 
 /// Longest wait for the next message of a result. A message that the broker has removed never comes.
@@ -20,7 +19,7 @@ const NEXT_WITHIN: Duration = Duration::from_secs(30);
 /// The broker's error, or that there is no result yet.
 pub fn result(
     ask: &AskResult,
-    out: &mut dyn Write,
+    out: &mut Console<'_>,
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, JobError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

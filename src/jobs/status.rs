@@ -193,6 +193,9 @@ fn object(of: &Progress) -> Value {
 }
 
 pub(super) fn text(of: &Progress, out: &mut dyn Write) -> std::io::Result<()> {
+    if of.all() == 0 {
+        return writeln!(out, "No jobs: submit captures with phitap jobs submit");
+    }
     for (name, stage) in [
         ("Queued", Stage::Queued),
         ("Running", Stage::Running),

@@ -256,6 +256,9 @@ impl Task<'_> {
             Ended::Failed(reason) if record.tries >= self.work.tries => (Stage::Failed, reason),
             Ended::Failed(reason) => (Stage::Queued, reason),
         };
+        // Of a job with one capture the reason begins with its path, which is named anyway.
+        let named = format!("{}: ", record.first);
+        let reason = reason.strip_prefix(&named).map(str::to_owned).unwrap_or(reason);
         (record.stage, record.reason) = (stage, reason);
         self.queue.note(&job.id, &record).await?;
         let (first, reason) = (shown(&record.first), shown(&record.reason));

@@ -115,6 +115,10 @@ pub struct Seen {
     /// Highest score of the exposure's findings so far, 0 to 100, without points for the number of
     /// patients.
     pub severity: u8,
+    /// The same of the findings from before the service proved to answer any client.
+    pub unproven: u8,
+    /// Whether the sensor saw that proof.
+    pub proven: bool,
     /// Traits that distinguish the patient from others.
     pub traits: TraitSet,
 }
@@ -127,6 +131,8 @@ impl Seen {
         self.records = self.records.max(other.records);
         self.kinds = self.kinds.union(other.kinds);
         self.severity = self.severity.max(other.severity);
+        self.unproven = self.unproven.max(other.unproven);
+        self.proven |= other.proven;
         self.traits.union(&other.traits);
     }
 }
@@ -154,7 +160,9 @@ impl Fact {
             last: observation.packets.last.time,
             records: within.records,
             kinds: KindSet::default(),
-            severity: observation.worst,
+            severity: observation.worst.score,
+            unproven: observation.worst.unproven,
+            proven: observation.worst.unproven == 0,
             traits: TraitSet::default(),
         };
         if let Some(news) = &observation.news {

@@ -4,7 +4,7 @@ use super::CLOCK_TOLERANCE;
 use super::fact::{FactKey, FlowId, Pair, Seen};
 use super::sketch::HashedSet;
 use super::summary::{Form, RunKey, RunNumbers, Section, Sketched, Summary};
-use crate::exposure::{Count, PatientPoints};
+use crate::exposure::Count;
 use crate::identify::{People, Token, Traits};
 use crate::rules::Kind;
 use crate::time::Timestamp;
@@ -22,6 +22,10 @@ pub struct ExposureNumbers {
     pub last: Timestamp,
     /// Severity as of one run that saw everything, 0 to 100.
     pub severity: u8,
+    /// Whether any sensor saw the service answer any client.
+    pub open: bool,
+    /// Highest score of findings from before that.
+    unproven: u8,
     /// Distinct people.
     pub patients: Count,
     /// Findings: patients per flow.
@@ -69,11 +73,19 @@ impl Numbers {
 impl From<&Summary> for Numbers {
     fn from(summary: &Summary) -> Self {
         let keys = summary.keys.iter().filter(|(_, section)| !section.is_empty());
-        let points = summary.patient_points();
-        Self {
-            keys: keys.map(|(key_id, section)| section.numbers(key_id, points)).collect(),
-            runs: summary.runs.iter().map(|(run, of)| (run.clone(), *of)).collect(),
+        let mut keys: Vec<KeyNumbers> =
+            keys.map(|(key_id, section)| section.numbers(key_id)).collect();
+        let points = summary.points();
+        // Addresses are the same under any key.
+        let service = |of: &ExposureNumbers| (of.pair.server, of.pair.transport, of.pair.protocol);
+        let all = keys.iter().flat_map(|key| &key.exposures);
+        let open: BTreeSet<_> = all.filter(|of| of.open).map(service).collect();
+        for of in keys.iter_mut().flat_map(|key| &mut key.exposures) {
+            of.open = open.contains(&service(of));
+            let raised = if of.open && of.unproven > 0 { points.proven(of.unproven) } else { 0 };
+            of.severity = points.score(of.severity.max(raised), of.patients);
         }
+        Self { keys, runs: summary.runs.iter().map(|(run, of)| (run.clone(), *of)).collect() }
     }
 }
 
@@ -85,15 +97,12 @@ impl Section {
         }
     }
 
-    fn numbers(&self, key_id: &str, points: PatientPoints) -> KeyNumbers {
-        let mut numbers = match &self.0 {
+    /// The numbers, with the severity and the proof of each exposure alone.
+    fn numbers(&self, key_id: &str) -> KeyNumbers {
+        match &self.0 {
             Form::Facts(facts) => of_facts(key_id, facts),
             Form::Sketches(sketches) => of_sketches(key_id, sketches),
-        };
-        for of in &mut numbers.exposures {
-            of.severity = points.score(of.severity, of.patients);
         }
-        numbers
     }
 }
 
@@ -115,6 +124,8 @@ struct Counting {
     first: Timestamp,
     last: Timestamp,
     severity: u8,
+    unproven: u8,
+    open: bool,
     patients: BTreeSet<Token>,
     flows: BTreeSet<usize>,
     findings: u64,
@@ -140,6 +151,8 @@ fn of_facts(key_id: &str, facts: &BTreeMap<FactKey, Seen>) -> KeyNumbers {
             first: seen.first,
             last: seen.last,
             severity: 0,
+            unproven: 0,
+            open: false,
             patients: BTreeSet::new(),
             flows: BTreeSet::new(),
             findings: 0,
@@ -149,6 +162,8 @@ fn of_facts(key_id: &str, facts: &BTreeMap<FactKey, Seen>) -> KeyNumbers {
         of.first = of.first.min(seen.first);
         of.last = of.last.max(seen.last);
         of.severity = of.severity.max(seen.severity);
+        of.unproven = of.unproven.max(seen.unproven);
+        of.open |= seen.proven;
         of.patients.insert(person);
         of.flows.insert(*flow);
         of.findings += 1;
@@ -162,6 +177,8 @@ fn of_facts(key_id: &str, facts: &BTreeMap<FactKey, Seen>) -> KeyNumbers {
         first: of.first,
         last: of.last,
         severity: of.severity,
+        open: of.open,
+        unproven: of.unproven,
         patients: exact(of.patients.len() as u64),
         findings: exact(of.findings),
         records: exact(of.records),
@@ -316,6 +333,8 @@ fn of_sketches(key_id: &str, sketches: &BTreeMap<Pair, Sketched>) -> KeyNumbers 
             first: of.first,
             last: of.last,
             severity: of.severity,
+            open: of.proven,
+            unproven: of.unproven,
             patients: of.patients.count(),
             findings: of.findings.count(),
             records: of.records.count(),

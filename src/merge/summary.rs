@@ -2,7 +2,7 @@
 
 use super::fact::{Fact, FactKey, FlowId, Pair, Seen};
 use super::sketch::HashedSet;
-use crate::exposure::PatientPoints;
+use crate::exposure::ExposurePoints;
 use crate::identify::Token;
 use crate::rules::Kind;
 use crate::time::Timestamp;
@@ -54,6 +54,9 @@ pub struct RunNumbers {
     /// Points for 500 patients and more.
     #[serde(default)]
     pub patients_500: u8,
+    /// Points for a service that answers any client.
+    #[serde(default)]
+    pub answers_anyone: u8,
 }
 
 /// An exposure held as sketches.
@@ -62,6 +65,8 @@ pub(super) struct Sketched {
     pub first: Timestamp,
     pub last: Timestamp,
     pub severity: u8,
+    pub unproven: u8,
+    pub proven: bool,
     pub patients: HashedSet,
     pub findings: HashedSet,
     pub flows: HashedSet,
@@ -100,6 +105,8 @@ impl Sketched {
             first: seen.first,
             last: seen.last,
             severity: seen.severity,
+            unproven: seen.unproven,
+            proven: seen.proven,
             patients: HashedSet::default(),
             findings: HashedSet::default(),
             flows: HashedSet::default(),
@@ -126,6 +133,8 @@ impl Sketched {
         self.first = self.first.min(other.first);
         self.last = self.last.max(other.last);
         self.severity = self.severity.max(other.severity);
+        self.unproven = self.unproven.max(other.unproven);
+        self.proven |= other.proven;
         self.patients.union(&other.patients);
         self.findings.union(&other.findings);
         self.flows.union(&other.flows);
@@ -337,13 +346,14 @@ impl Summary {
         }
     }
 
-    /// The points for the number of patients. Runs usually have the same rules; otherwise the highest
+    /// The points for patients and for open services. Runs usually have the same rules; otherwise the highest
     /// points count.
-    pub(super) fn patient_points(&self) -> PatientPoints {
+    pub(super) fn points(&self) -> ExposurePoints {
         let most = |of: fn(&RunNumbers) -> u8| self.runs.values().map(of).max().unwrap_or(0);
-        PatientPoints {
+        ExposurePoints {
             patients_10: most(|run| run.patients_10),
             patients_500: most(|run| run.patients_500),
+            answers_anyone: most(|run| run.answers_anyone),
         }
     }
 

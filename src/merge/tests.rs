@@ -36,6 +36,8 @@ fn fact(client: u8, flow: u16, patient: u64, records: u32) -> Fact {
             records,
             kinds: [Kind::Name, Kind::PatientId].into_iter().collect::<KindSet>(),
             severity: (patient % 100) as u8,
+            unproven: (patient % 100) as u8,
+            proven: false,
             traits: TraitSet::new(vec![id], Vec::new(), Vec::new()),
         },
     }
@@ -187,6 +189,53 @@ fn many_patients_make_an_exposure_as_severe_as_the_rules_of_the_runs_say() {
     let mut most = summary(MAX_FACTS, &of(10));
     most.add_run(("s".into(), "r".into()), RunNumbers { patients_10: 255, ..points });
     assert_eq!(severity(&most), 100, "a forged run");
+}
+
+#[test]
+fn a_proof_that_only_another_sensor_saw_makes_an_exposure_as_severe_as_one_run_would() {
+    let seen = |client: u8, unproven: u8, score: u8| Fact {
+        seen: Seen {
+            severity: score,
+            unproven,
+            proven: unproven == 0,
+            ..fact(client, 1, u64::from(client), 1).seen
+        },
+        ..fact(client, 1, u64::from(client), 1)
+    };
+    // The first sensor saw one client before any proof, and the second another client, to which the service proved to
+    // answer anyone. The third saw another service.
+    let mut elsewhere = seen(3, 60, 60);
+    elsewhere.key.flow.server = "10.1.0.1:2576".parse().expect("address");
+    let parts = [vec![seen(1, 50, 50)], vec![seen(2, 0, 70)], vec![elsewhere]];
+    let points = RunNumbers { answers_anyone: 15, ..RunNumbers::default() };
+    for most in [MAX_FACTS, 1] {
+        let mut orders = [[0, 1, 2], [2, 1, 0], [1, 2, 0]].map(|order| {
+            let mut all = Summary::holding(most);
+            all.add_run(("s".into(), "r".into()), points);
+            for part in order {
+                all.merge(&summary(most, &parts[part]));
+            }
+            let numbers = Numbers::from(&all);
+            numbers.keys[0].exposures.iter().map(|e| (e.severity, e.open)).collect::<Vec<_>>()
+        });
+        orders.iter_mut().for_each(|of| of.sort_unstable());
+        assert!(orders.iter().all(|of| *of == [(60, false), (65, true), (70, true)]), "{orders:?}");
+    }
+    // The same fact from both: the better score may be that without proof.
+    let mut both = summary(MAX_FACTS, &[seen(1, 0, 60)]);
+    both.merge(&summary(MAX_FACTS, &[seen(1, 55, 55)]));
+    both.add_run(("s".into(), "r".into()), points);
+    assert_eq!(Numbers::from(&both).keys[0].exposures[0].severity, 70);
+    // Events of a phitap that did not write of proofs are as they were.
+    let old = r#"{"facts":[{"c":"10.0.0.1:40000","s":"10.1.0.1:2575","t":6,"b":0,"p":"hl7","w":"TOKEN","f":0,"l":1,"n":1,"v":50,"k":["name"]}]}"#;
+    let part = Part::of_json(old.replace("TOKEN", &token(1).to_string()).as_bytes());
+    let mut read = Summary::default();
+    read.add_run(("s".into(), "r".into()), points);
+    assert_eq!(part.read(KEY, "s", &mut read), Ok(1));
+    read.merge(&summary(MAX_FACTS, &[seen(2, 0, 70)]));
+    let numbers = Numbers::from(&read);
+    let severities: Vec<u8> = numbers.keys[0].exposures.iter().map(|e| e.severity).collect();
+    assert_eq!(severities, [50, 70]);
 }
 
 #[test]

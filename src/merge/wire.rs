@@ -60,6 +60,16 @@ const fn is_zero(n: &u64) -> bool {
     *n == 0
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_none(score: &u8) -> bool {
+    *score == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for a reference")]
+const fn is_false(of: &bool) -> bool {
+    !*of
+}
+
 /// Why a part was refused.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum PartError {
@@ -101,6 +111,10 @@ struct WireFact {
     l: i64,
     n: u32,
     v: u8,
+    #[serde(default, skip_serializing_if = "is_none")]
+    u: u8,
+    #[serde(default, skip_serializing_if = "is_false")]
+    o: bool,
     k: Vec<Kind>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     ids: Vec<WireStrong>,
@@ -120,6 +134,10 @@ struct WireSketch {
     f: i64,
     l: i64,
     v: u8,
+    #[serde(default, skip_serializing_if = "is_none")]
+    u: u8,
+    #[serde(default, skip_serializing_if = "is_false")]
+    o: bool,
     patients: WireSet,
     findings: WireSet,
     flows: WireSet,
@@ -154,6 +172,8 @@ impl From<&Fact> for WireFact {
             l: seen.last.0,
             n: seen.records,
             v: seen.severity,
+            u: seen.unproven,
+            o: seen.proven,
             k: seen.kinds.iter().collect(),
             ids: seen
                 .traits
@@ -175,7 +195,8 @@ impl From<&Fact> for WireFact {
 impl WireFact {
     fn read(self) -> Option<Fact> {
         let lists = [self.k.len(), self.ids.len(), self.names.len(), self.births.len()];
-        if lists.into_iter().any(|len| len > MAX_READ) || !matches!(self.t, 6 | 17) || self.v > 100
+        let scores = self.v.max(self.u);
+        if lists.into_iter().any(|len| len > MAX_READ) || !matches!(self.t, 6 | 17) || scores > 100
         {
             return None;
         }
@@ -213,6 +234,8 @@ impl WireFact {
                 records: self.n,
                 kinds: self.k.into_iter().collect::<KindSet>(),
                 severity: self.v,
+                unproven: self.u,
+                proven: self.o,
                 traits,
             },
         })
@@ -252,6 +275,8 @@ impl WireSketch {
             f: of.first.0,
             l: of.last.0,
             v: of.severity,
+            u: of.unproven,
+            o: of.proven,
             patients: (&of.patients).into(),
             findings: (&of.findings).into(),
             flows: (&of.flows).into(),
@@ -261,7 +286,7 @@ impl WireSketch {
     }
 
     fn read(&self) -> Option<(Pair, Sketched)> {
-        if !matches!(self.t, 6 | 17) || self.v > 100 {
+        if !matches!(self.t, 6 | 17) || self.v.max(self.u) > 100 {
             return None;
         }
         let pair = Pair {
@@ -275,6 +300,8 @@ impl WireSketch {
             first: Timestamp(self.f),
             last: Timestamp(self.l),
             severity: self.v,
+            unproven: self.u,
+            proven: self.o,
             patients: self.patients.read()?,
             findings: self.findings.read()?,
             flows: self.flows.read()?,

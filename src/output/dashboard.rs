@@ -203,11 +203,8 @@ impl Dashboard {
     }
 
     /// Shows an exposure of an earlier run: an event as `--format ecs` writes it.
-    pub fn earlier(&self, mut event: serde_json::Value) {
-        if let Some(event) = event.as_object_mut() {
-            event.insert("earlier".into(), true.into());
-        }
-        self.page().model.take(event);
+    pub fn earlier(&self, event: serde_json::Value) {
+        self.page().model.take_earlier(event);
     }
 
     /// Shows an event as `--format ecs` writes it.

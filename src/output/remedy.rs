@@ -72,6 +72,11 @@ pub fn urgency(remedy: &str) -> usize {
     Remedy::ALL.iter().position(|known| known.as_str() == remedy).unwrap_or(Remedy::ALL.len())
 }
 
+/// The remedy for a service that answers any client.
+pub const fn login_remedy() -> &'static str {
+    Remedy::RequireLogin.as_str()
+}
+
 /// What makes an exposure as severe as it is.
 struct Grounds<'a> {
     severity: u8,

@@ -1,6 +1,6 @@
 //! The summary of a whole run.
 
-use crate::exposure::{Count, Losses, PatientPoints, Suppressed};
+use crate::exposure::{Count, ExposurePoints, Losses, Suppressed};
 use crate::protocol::Reason;
 use crate::rules::Kind;
 use crate::time::Timestamp;
@@ -111,7 +111,7 @@ pub struct RunSummary {
     /// Exposures opened.
     pub exposures: u64,
     /// Points that an exposure gets for the number of its patients.
-    pub patient_points: PatientPoints,
+    pub points: ExposurePoints,
     /// Suppressed findings, by suppression.
     pub suppressed: Vec<Suppressed>,
     /// Losses of the exposure stage.

@@ -122,7 +122,11 @@ pub(in crate::output) fn run() -> RunSummary {
         findings: 14,
         exposures: 3,
         graded: [0, 1, 1, 1],
-        patient_points: crate::exposure::PatientPoints { patients_10: 5, patients_500: 15 },
+        points: crate::exposure::ExposurePoints {
+            patients_10: 5,
+            patients_500: 15,
+            answers_anyone: 15,
+        },
         suppressed: vec![Suppressed {
             id: "known-feed".into(),
             owner: "interfaces@hospital.example".into(),

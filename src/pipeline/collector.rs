@@ -350,7 +350,7 @@ impl Collector {
         summary.findings = self.exposures.findings();
         summary.exposures = self.exposures.opened();
         summary.graded = self.exposures.graded();
-        summary.patient_points = self.exposures.patient_points();
+        summary.points = self.exposures.points();
         summary.suppressed = self.exposures.suppressed();
         summary.losses = self.exposures.losses();
     }

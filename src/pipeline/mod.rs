@@ -49,4 +49,4 @@ pub use crate::pipeline::content_sink::{ActiveRules, FlowSink, Shared, StageCoun
 pub use interfaces::interfaces_table;
 pub use log::{complain, escaped, inform, set_log_format};
 pub use run::{Companion, Outcome, RunError, run, run_with};
-pub use setup::credential;
+pub use setup::{credential, terminal_width};

@@ -25,9 +25,10 @@ use std::sync::{Arc, Mutex};
 /// Name of the systemd credential that holds the key (systemd.exec(5), LoadCredential=).
 const CREDENTIAL: &str = "phitap.key";
 
-/// Width of the terminal at standard output; 0 if unknown.
-fn terminal_width() -> usize {
-    rustix::termios::tcgetwinsize(std::io::stdout()).map_or(0, |size| size.ws_col.into())
+/// Columns of the terminal at standard output; none if it is not a terminal, or does not know.
+pub fn terminal_width() -> Option<usize> {
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok()?;
+    Some(usize::from(size.ws_col)).filter(|columns| *columns > 0)
 }
 
 /// The key from a systemd credential, if there is one.
@@ -190,7 +191,7 @@ impl Parts {
             summaries: config.summaries,
             key_id: self.key_id.as_str().into(),
             colour: terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
-            width: if terminal { terminal_width() } else { 0 },
+            width: if terminal { terminal_width().unwrap_or(0) } else { 0 },
             top: config.top,
             follow: live,
         };

@@ -1,6 +1,7 @@
 //! Credentials, read from a file and never from an argument, which every user of the machine can
 //! see.
 
+use crate::closed_set::closed_set;
 use std::fs::File;
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
@@ -13,6 +14,20 @@ const MAX_FILE: u64 = 64 << 10;
 const SEED: usize = 58;
 /// How a `.creds` file begins.
 const CREDS: &str = "-----BEGIN NATS USER JWT-----";
+
+closed_set! {
+    /// How a user and a password are shown to a Kafka broker (SASL).
+    #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+    pub enum SaslMechanism {
+        /// The password itself (RFC 4616).
+        #[default]
+        Plain = "plain",
+        /// A proof of it (RFC 7677).
+        ScramSha256 = "scram-sha-256",
+        /// The same with a longer hash.
+        ScramSha512 = "scram-sha-512",
+    }
+}
 
 /// Credentials of phitap. Wiped when dropped; without `Debug` and `Display`.
 pub enum Credentials {

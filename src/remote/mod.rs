@@ -8,7 +8,7 @@ mod tls;
 #[cfg(test)]
 mod tests;
 
-pub use credentials::{Credentials, CredentialsError, locate};
+pub use credentials::{Credentials, CredentialsError, SaslMechanism, locate};
 #[cfg(feature = "kafka")]
-pub use kafka::{KafkaReports, explain_kafka, kafka_client};
+pub use kafka::{KafkaReports, KafkaSetupError, explain_kafka, kafka_client};
 pub use tls::{TlsError, TlsFiles, explain_tls};

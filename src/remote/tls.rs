@@ -62,6 +62,27 @@ impl TlsFiles {
             .map_err(|error| fault(key, error.to_string()))
     }
 
+    /// The same files as text, for a library of its own: all that is trusted, in PEM.
+    ///
+    /// # Errors
+    /// As [`Self::client`].
+    #[cfg(feature = "kafka")]
+    pub(super) fn pem(&self) -> Result<Pem, TlsError> {
+        self.client()?;
+        let trusted = match &self.ca {
+            Some(ca) => certificates(ca)?,
+            None => rustls_native_certs::load_native_certs().certs,
+        };
+        let text = |path: &Path| {
+            std::fs::read_to_string(path).map_err(|error| fault(path, error.to_string()))
+        };
+        let own = match &self.certificate {
+            Some((chain, key)) => Some((text(chain)?, zeroize::Zeroizing::new(text(key)?))),
+            None => None,
+        };
+        Ok(Pem { trusted: trusted.iter().map(|of| pem(of)).collect(), own })
+    }
+
     fn roots(&self) -> Result<RootCertStore, TlsError> {
         let mut roots = RootCertStore::empty();
         let Some(ca) = &self.ca else {
@@ -78,6 +99,29 @@ impl TlsFiles {
         }
         Ok(roots)
     }
+}
+
+/// What a library needs for TLS, in PEM.
+#[cfg(feature = "kafka")]
+pub(super) struct Pem {
+    /// Certificates of trusted CAs.
+    pub trusted: String,
+    /// The certificate chain of phitap, and its private key.
+    pub own: Option<(String, zeroize::Zeroizing<String>)>,
+}
+
+/// A certificate in PEM (RFC 7468).
+#[cfg(feature = "kafka")]
+fn pem(certificate: &[u8]) -> String {
+    use base64::Engine as _;
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    let mut lines = String::from("-----BEGIN CERTIFICATE-----\n");
+    for line in text.as_bytes().chunks(64) {
+        lines.push_str(&String::from_utf8_lossy(line));
+        lines.push('\n');
+    }
+    lines.push_str("-----END CERTIFICATE-----\n");
+    lines
 }
 
 fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
@@ -113,6 +157,13 @@ pub fn explain_tls(error: &rustls::Error) -> String {
         Error::AlertReceived(
             AlertDescription::CertificateRequired | AlertDescription::BadCertificate,
         ) => "the server asks for a certificate of phitap",
+        // What `openssl req -x509` makes is a CA; webpki has no error of its own for it in rustls.
+        Error::InvalidCertificate(CertificateError::Other(other))
+            if other.to_string().contains("CaUsedAsEndEntity") =>
+        {
+            "its certificate is that of a CA, which may sign others but not serve; let it sign one for the server \
+             (basicConstraints CA:FALSE), and give the CA"
+        }
         other => return other.to_string(),
     };
     words.to_owned()

@@ -5,7 +5,7 @@
 use super::query::{ExposureRow, exposure_columns};
 use super::source::{self, Exposure, Filter, Results};
 use super::table::Table;
-use super::{Answer, Diff, ReviewError, Shape, judged, report_losses};
+use super::{Answer, Console, Diff, ReviewError, Shape, judged, report_losses};
 use serde_json::json;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write;
@@ -32,7 +32,7 @@ impl Change {
 
 pub(super) fn answer(
     diff: &Diff,
-    out: &mut dyn Write,
+    out: &mut Console<'_>,
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let (before, after) = (side(&diff.before, &diff.filter)?, side(&diff.after, &diff.filter)?);
@@ -135,7 +135,7 @@ fn by_fingerprint(results: &Results) -> Result<BTreeMap<&str, &Exposure>, Review
 fn write(
     rows: &[(Change, &Results, &Exposure)],
     shape: Shape,
-    out: &mut dyn Write,
+    out: &mut Console<'_>,
 ) -> Result<(), ReviewError> {
     if shape == Shape::Table {
         for change in [Change::Remains, Change::New, Change::Gone] {

@@ -1,28 +1,33 @@
 //! `phitap explain`: shows everything about an exposure, finding, patient, service, host or rule.
 
 use super::source::{self, Evidence, Exposure, Filter, Patient, PatientObservation, Results};
-use super::{Answer, Explain, ReviewError, report_losses};
+use super::table::plain;
+use super::{Answer, Console, Explain, ReviewError, report_losses};
+use crate::output::labelled::{Columns, item};
 use crate::output::text::{count, foreign, number};
 use crate::protocol::announces_flows;
 use crate::rules::{RuleSet, show_text};
 use crate::severity::Severity;
+use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::BTreeSet;
-use std::fmt::Write as _;
 use std::io::Write;
 use std::net::IpAddr;
 
-/// Longest line of facts, characters.
+/// Longest fact, characters.
 const WIDTH: usize = 400;
+/// Of a heading, and of the lines below it.
+const HEAD: Columns = Columns { indent: 0, column: 0 };
+const LINE: Columns = Columns { indent: 2, column: 24 };
 /// Most patients of an exposure, and exposures of a patient, that are listed.
 const MAX_LISTED: usize = 50;
 
 pub(super) fn answer(
     explain: &Explain,
-    out: &mut dyn Write,
+    out: &mut Console<'_>,
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
-    let mut page = Page::default();
+    let mut page = Page { text: String::new(), width: out.width() };
     let mut answer = Answer::Done;
     if let Some(path) = &explain.source {
         // Fingerprints and tokens are the same in all runs, ids of events are those of one.
@@ -33,17 +38,22 @@ pub(super) fn answer(
         answer = report_losses(path, &results.losses, note);
         everything(&explain.id, &results, &mut page);
     }
-    if page.0.is_empty() {
+    if page.text.is_empty() {
         let rules = RuleSet::load(explain.rules.as_deref())?;
         if let Some(text) = show_text(&rules, &explain.id) {
-            page.0 = text;
+            page.text = text;
         }
     }
-    if page.0.is_empty() {
+    if page.text.is_empty() {
         let id = foreign(&explain.id, 64);
         return Err(ReviewError::Unknown(match &explain.source {
             Some(path) => {
                 format!("{} holds no event {id}, and there is no such rule", path.display())
+            }
+            None if std::path::Path::new(&explain.id).exists() => {
+                format!(
+                    "{id} is a file: name what to explain before it: phitap explain EVENT-ID {id}"
+                )
             }
             None => format!(
                 "there is no rule {id}; for an event, name the store or the events that hold it: phitap \
@@ -51,26 +61,38 @@ pub(super) fn answer(
             ),
         }));
     }
-    out.write_all(page.0.as_bytes())?;
+    out.write_all(page.text.as_bytes())?;
     Ok(answer)
 }
 
-/// Output lines.
-#[derive(Default)]
-struct Page(String);
+/// Output lines, broken at the width of the terminal if there is one.
+struct Page {
+    text: String,
+    width: Option<usize>,
+}
 
 impl Page {
     fn head(&mut self, text: &str) {
-        if !self.0.is_empty() {
-            self.0.push('\n');
+        if !self.text.is_empty() {
+            self.text.push('\n');
         }
-        let _ = writeln!(self.0, "{}", foreign(text, WIDTH));
+        self.wrapped(HEAD, "", text);
     }
 
     fn line(&mut self, name: &str, text: &str) {
         if !text.is_empty() {
-            let _ = writeln!(self.0, "  {name:<22}{}", foreign(text, WIDTH));
+            self.wrapped(LINE, name, text);
         }
+    }
+
+    fn wrapped(&mut self, columns: Columns, name: &str, text: &str) {
+        let columns = (columns, self.width.unwrap_or(usize::MAX));
+        item(&mut self.text, columns, name, &[foreign(text, WIDTH)], "");
+    }
+
+    /// `at 2026-03-02T08:00:04Z`, or `FIRST to LAST`.
+    fn times(first: Timestamp, last: Timestamp) -> String {
+        if first == last { format!("at {first}") } else { format!("{first} to {last}") }
     }
 }
 
@@ -129,12 +151,11 @@ fn exposure(results: &Results, at: usize, e: &Exposure, page: &mut Page) {
     page.line(
         "Seen",
         &format!(
-            "{}{bounds}, {} in {}, {} to {}",
+            "{}{bounds}, {} in {}, {}",
             count(e.patients, "patient"),
             count(e.records, "record"),
             count(e.flows, "flow"),
-            e.first,
-            e.last
+            Page::times(e.first, e.last)
         ),
     );
     let kinds: Vec<String> = e.kinds.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
@@ -146,8 +167,11 @@ fn exposure(results: &Results, at: usize, e: &Exposure, page: &mut Page) {
     page.line("Fingerprint", e.fingerprint.as_deref().unwrap_or_default());
     for at in e.runs().collect::<BTreeSet<usize>>().into_iter().take(MAX_LISTED) {
         let Some(run) = results.runs.get(at) else { continue };
-        let sensor = if run.sensor.is_empty() { "no name" } else { &run.sensor };
-        page.line("Run", &format!("{} of sensor {sensor}, key {}", at + 1, run.key_id));
+        let sensor = match run.sensor.as_str() {
+            "" => String::new(),
+            name => format!(" of sensor {name}"),
+        };
+        page.line("Run", &format!("{}{sensor}, key {}", at + 1, run.key_id));
     }
     evidence(e.evidence.as_ref(), &e.community_id, page);
     page.line("Wireshark", &display_filter(e));
@@ -186,12 +210,13 @@ fn display_filter(e: &Exposure) -> String {
 
 fn evidence(of: Option<&Evidence>, community_id: &str, page: &mut Page) {
     if let Some(of) = of {
-        let last = if of.file == of.last_file {
-            format!("{}", of.last_packet)
-        } else {
-            format!("{} of {}", of.last_packet, of.last_file)
+        let (first, last) = (of.first_packet, of.last_packet);
+        let packets = match of.file == of.last_file {
+            true if first == last => format!("packet {first}"),
+            true => format!("packets {first} to {last}"),
+            false => format!("packets {first} to {last} of {}", of.last_file),
         };
-        page.line("Evidence", &format!("{}, packets {} to {last}", of.file, of.first_packet));
+        page.line("Evidence", &format!("{}, {packets}", of.file));
         page.line("Jump", &format!("frame.number == {}", of.first_packet));
     }
     page.line("Flow", community_id);
@@ -201,12 +226,17 @@ fn patient(results: &Results, patient: &Patient, seen: &[&PatientObservation], p
     page.head(&format!("Patient {}", patient.token));
     page.line(
         "Seen",
-        &format!("{}, {} to {}", count(patient.records, "record"), patient.first, patient.last),
+        &format!(
+            "{}, {}",
+            count(patient.records, "record"),
+            Page::times(patient.first, patient.last)
+        ),
     );
     page.line("Shows", &patient.kinds.join(", "));
     for i in &patient.identifiers {
         let token = i.token.as_deref().unwrap_or_default();
-        page.line("", &format!("{} {} in {} {token}", i.kind, i.value, i.field));
+        let text = format!("{} {} in {} {token}", i.kind, i.value, i.field);
+        page.line("", text.trim_end());
     }
     for seen in seen.iter().take(MAX_LISTED) {
         let exposure = seen.exposure.and_then(|at| results.exposures.get(at));
@@ -222,7 +252,7 @@ fn patient(results: &Results, patient: &Patient, seen: &[&PatientObservation], p
             "  how",
             &format!("{} {} ({})", seen.operation, seen.direction, seen.carrier.join(" > ")),
         );
-        page.line("  when", &format!("{} to {}", seen.first, seen.last));
+        page.line("  when", &Page::times(seen.first, seen.last));
         evidence(seen.evidence.as_ref(), &seen.community_id, page);
     }
     if seen.len() > MAX_LISTED {
@@ -235,11 +265,7 @@ fn facts(event: &Value, page: &mut Page) {
     for part in ["service", "dicom"] {
         let of = event.pointer(&format!("/phi/{part}")).and_then(Value::as_object);
         for (name, value) in of.into_iter().flatten() {
-            let text = match value {
-                Value::String(text) => text.clone(),
-                other => other.to_string(),
-            };
-            page.line(name, &text);
+            page.line(name, &plain(Some(value)));
         }
     }
 }

@@ -1,8 +1,8 @@
 //! `phitap merge`: the combined result of several runs.
 
 use super::run_ends::RunEnds;
-use super::table::{Column, Shape, Table, hidden, json_text, shown};
-use super::{Answer, Merge, ReviewError};
+use super::table::{Column, Shape, Table, hidden, json_text, shown, time};
+use super::{Answer, Console, Merge, ReviewError};
 use crate::exposure::Count;
 use crate::merge::{ExposureNumbers, KeyNumbers, Numbers, Part, PartError, RunNumbers, Summary};
 use crate::output::summary_line;
@@ -114,7 +114,7 @@ pub struct Merged {
 
 pub(super) fn answer(
     merge: &Merge,
-    out: &mut dyn Write,
+    out: &mut Console<'_>,
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let mut merged = Merged::default();
@@ -125,7 +125,11 @@ pub(super) fn answer(
                 .and_then(|file| merged.read(BufReader::with_capacity(1 << 16, file))),
         };
         read.map_err(|source| MergeError::Io { path: path.clone(), source })?;
-        merged.source_ends(&path.display().to_string(), note)?;
+        let name = match path.as_os_str() == "-" {
+            true => "standard input".to_owned(),
+            false => path.display().to_string(),
+        };
+        merged.source_ends(&name, note)?;
     }
     merged.write(merge.shape, merge.limit, out, note)
 }
@@ -139,7 +143,7 @@ impl Merged {
         mut self,
         name: &str,
         (shape, limit): (MergeShape, Option<usize>),
-        out: &mut dyn Write,
+        out: &mut Console<'_>,
         note: &mut dyn FnMut(String),
     ) -> Result<Answer, ReviewError> {
         self.source_ends(name, note)?;
@@ -171,7 +175,7 @@ impl Merged {
         self,
         shape: MergeShape,
         limit: Option<usize>,
-        out: &mut dyn Write,
+        out: &mut Console<'_>,
         note: &mut dyn FnMut(String),
     ) -> Result<Answer, ReviewError> {
         let Self { summary, ends, mut partial, .. } = self;
@@ -194,8 +198,9 @@ impl Merged {
                 if shape == Shape::Table {
                     people(&numbers, &ends, out)?;
                 }
-                if shape == Shape::Table && listed.is_empty() && !ends.is_empty() {
-                    writeln!(out, "No patient data seen in what could be judged.")?;
+                if shape == Shape::Table && listed.is_empty() {
+                    let what = if ends.is_empty() { "was read" } else { "could be judged" };
+                    writeln!(out, "No patient data seen in what {what}.")?;
                 } else {
                     listed.write(shape, out)?;
                 }
@@ -205,6 +210,12 @@ impl Merged {
                 events(&summary, out)?;
                 ends.write_events(out)?;
             }
+        }
+        let all: usize = numbers.keys.iter().map(|key| key.exposures.len()).sum();
+        let is_limited = !matches!(shape, MergeShape::Summaries);
+        if let Some(limit) = limit.filter(|limit| is_limited && all > *limit) {
+            let left = count((all - limit) as u64, "more exposure");
+            note(format!("{left}; --limit N lists N of them"));
         }
         Ok(if partial { Answer::Partial } else { Answer::Done })
     }
@@ -307,7 +318,7 @@ fn total(numbers: &Numbers) -> RunNumbers {
     total
 }
 
-fn people(numbers: &Numbers, ends: &RunEnds, out: &mut dyn Write) -> io::Result<()> {
+fn people(numbers: &Numbers, ends: &RunEnds, out: &mut Console<'_>) -> io::Result<()> {
     let mut sensors: BTreeSet<&str> =
         numbers.runs.iter().map(|((sensor, _), _)| &**sensor).collect();
     let all = total(numbers);
@@ -316,33 +327,32 @@ fn people(numbers: &Numbers, ends: &RunEnds, out: &mut dyn Write) -> io::Result<
         runs += u64::from(sensors.insert(sensor));
     }
     if runs == 0 {
-        writeln!(out, "How much was read is not known: no run has ended.")?;
+        out.line("How much was read is not known: no run has ended.")?;
     } else {
-        write!(out, "{} of {}", count(runs, "run"), count(sensors.len() as u64, "sensor"))?;
-        writeln!(
-            out,
-            ": {}, {}, {} not judged, {} lost",
+        out.line(&format!(
+            "{} of {}: {}, {}, {} not judged, {} lost",
+            count(runs, "run"),
+            count(sensors.len() as u64, "sensor"),
             count(all.packets, "packet"),
             bytes(all.bytes),
             bytes(all.unjudged_bytes),
             count(all.lost_packets, "packet")
-        )?;
+        ))?;
     }
     if !all.over {
-        writeln!(out, "Some of these runs are not over, or were stopped early.")?;
+        out.line("Some of these runs are not over, or were stopped early.")?;
     }
-    ends.write(out)?;
+    ends.all().iter().try_for_each(|line| out.line(line))?;
     for key in &numbers.keys {
         let KeyNumbers { key_id, patients, findings, records, exposures } = key;
-        writeln!(
-            out,
+        out.line(&format!(
             "{} in {}, {}, {} (key {})",
             counted_as(*patients, "patient"),
             count(exposures.len() as u64, "exposure"),
             counted_as(*findings, "finding"),
             counted_as(*records, "record"),
             foreign(key_id, MAX_KEY)
-        )?;
+        ))?;
     }
     writeln!(out)
 }
@@ -350,12 +360,12 @@ fn people(numbers: &Numbers, ends: &RunEnds, out: &mut dyn Write) -> io::Result<
 /// An exposure with its key id.
 type Row<'a> = (&'a str, &'a ExposureNumbers);
 
-fn columns<'a>() -> [Column<Row<'a>>; 15] {
+fn columns<'a>() -> [Column<Row<'a>>; 16] {
     [
         shown("severity", "Severity", |(_, e)| json!(Severity::of(e.severity).as_str())),
         shown("score", "Score", |(_, e)| json!(e.severity)),
-        shown("first", "First", |(_, e)| json!(e.first.to_string())),
-        shown("last", "Last", |(_, e)| json!(e.last.to_string())),
+        time("first", "First (UTC)", |(_, e)| json!(e.first.to_string())),
+        time("last", "Last (UTC)", |(_, e)| json!(e.last.to_string())),
         shown("client", "Client", |(_, e)| json!(e.pair.client.to_string())),
         shown("service", "Service", |(_, e)| json!(e.pair.server.to_string())),
         shown("protocol", "Protocol", |(_, e)| json!(e.pair.protocol.as_str())),
@@ -365,6 +375,7 @@ fn columns<'a>() -> [Column<Row<'a>>; 15] {
         shown("findings", "Findings", |(_, e)| json!(e.findings.value)),
         shown("records", "Records", |(_, e)| json!(e.records.value)),
         shown("flows", "Flows", |(_, e)| json!(e.flows.value)),
+        shown("open", "Open", |(_, e)| json!(e.open)),
         shown("kinds", "Kinds", |(_, e)| {
             json!(e.kinds.iter().map(|(kind, _)| kind.as_str()).collect::<Vec<_>>())
         }),
@@ -411,6 +422,7 @@ fn object(numbers: &Numbers, ends: &RunEnds, limit: Option<usize>) -> Value {
             "transport": transport(e.pair.transport),
             "protocol": e.pair.protocol.as_str(),
             "severity": e.severity,
+            "open": e.open,
             "first": e.first.to_string(),
             "last": e.last.to_string(),
             "patients": counted(e.patients),

@@ -3,6 +3,7 @@
 //! [`source`] reads both into one model. All of it may be forged: malformed lines are counted,
 //! sizes are capped, and all text is escaped for terminals and spreadsheets.
 
+mod console;
 mod cut;
 mod diff;
 mod explain;
@@ -15,11 +16,19 @@ pub mod source;
 mod table;
 
 use crate::output::Verdict;
+use crate::output::text::foreign;
 use crate::time::Timestamp;
+use serde_json::Value;
 use source::{Filter, ReadError, ReadLosses};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
+/// Most causes that are shown, of a run and of all runs.
+const MAX_CAUSES: usize = 12;
+/// Longest cause, characters.
+const MAX_CAUSE: usize = 300;
+
+pub use console::Console;
 pub use cut::CutError;
 pub use find::FindError;
 pub use merge::{MergeError, MergeShape, Merged};
@@ -172,7 +181,7 @@ pub enum ReviewError {
 pub fn answer(
     request: &Request,
     now: Timestamp,
-    out: &mut dyn Write,
+    out: &mut Console<'_>,
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     match request {
@@ -207,7 +216,10 @@ fn judged(
             note(format!("{path}: run {} did not end", at + 1));
             all = false;
         } else if verdict != Some(Verdict::Complete.as_str()) {
-            note(format!("{path}: run {} could not judge everything", at + 1));
+            let causes: Vec<String> = causes(run).iter().map(|of| foreign(of, MAX_CAUSE)).collect();
+            let why = if causes.is_empty() { "" } else { ": " };
+            let causes = causes.join("; ");
+            note(format!("{path}: run {} could not judge everything{why}{causes}", at + 1));
             all = false;
         }
     }
@@ -215,4 +227,11 @@ fn judged(
         note(format!("{path}: the selection matches no run"));
     }
     all && !runs.is_empty()
+}
+
+/// Why a run could not judge everything, and what to do.
+fn causes(run: &source::Run) -> Vec<String> {
+    let list = run.event.pointer("/phi/run/coverage/unjudged").and_then(Value::as_array);
+    let texts = list.into_iter().flatten().filter_map(|cause| cause["text"].as_str());
+    texts.take(MAX_CAUSES).map(|text| text.chars().take(MAX_CAUSE).collect()).collect()
 }

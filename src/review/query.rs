@@ -1,13 +1,12 @@
 //! `phitap query`: lists entries.
 
 use super::source::{self, Asset, Evidence, Exposure, Filter, Patient, Results, Run, Service};
-use super::table::{Column, Table, hidden, shown};
-use super::{Answer, Query, ReviewError, judged, report_losses};
-use crate::output::text::foreign;
+use super::table::{Column, Table, hidden, shown, time};
+use super::{Answer, Console, Query, ReviewError, judged, report_losses};
+use crate::output::text::{foreign, number};
 use crate::severity::Severity;
 use serde_json::{Value, json};
 use std::collections::{BTreeSet, HashMap};
-use std::io::Write;
 
 /// What to list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,8 +123,8 @@ pub(super) fn exposure_columns<'a>(runs: &[Run]) -> Vec<Column<ExposureRow<'a>>>
     let mut columns: Vec<Column<ExposureRow<'a>>> = vec![
         shown("severity", "Severity", |r| json!(Severity::of(r.exposure.severity).as_str())),
         shown("score", "Score", |r| json!(r.exposure.severity)),
-        shown("first", "First", |r| json!(r.exposure.first.to_string())),
-        shown("last", "Last", |r| json!(r.exposure.last.to_string())),
+        time("first", "First (UTC)", |r| json!(r.exposure.first.to_string())),
+        time("last", "Last (UTC)", |r| json!(r.exposure.last.to_string())),
         shown("client", "Client", |r| json!(r.exposure.client.to_string())),
         shown("service", "Service", |r| json!(r.exposure.server.to_string())),
         shown("protocol", "Protocol", |r| json!(r.exposure.protocol)),
@@ -176,8 +175,8 @@ const RECOGNISABLE: [&str; 3] = ["name", "birth_date", "patient_id"];
 fn patient_columns<'a>(runs: &[Run]) -> Vec<Column<PatientRow<'a>>> {
     let mut columns: Vec<Column<PatientRow<'a>>> = vec![
         shown("patient", "Patient", |r| json!(r.patient.token)),
-        shown("first", "First", |r| json!(r.patient.first.to_string())),
-        shown("last", "Last", |r| json!(r.patient.last.to_string())),
+        time("first", "First (UTC)", |r| json!(r.patient.first.to_string())),
+        time("last", "Last (UTC)", |r| json!(r.patient.last.to_string())),
         shown("records", "Records", |r| json!(r.patient.records)),
         shown("exposures", "Exposures", |r| {
             let seen = r.patient.seen.iter().filter_map(|seen| seen.exposure);
@@ -286,7 +285,7 @@ fn asset_columns<'a>(runs: &[Run]) -> Vec<Column<(&'a Results, &'a Asset)>> {
         shown("address", "Address", |(_, asset)| json!(asset.ip.to_string())),
         shown("role", "Role", |(_, asset)| json!(asset.role)),
         shown("protocol", "Proved by", |(_, asset)| json!(asset.protocol)),
-        shown("first", "First seen", |(_, asset)| json!(asset.time.to_string())),
+        time("first", "First seen (UTC)", |(_, asset)| json!(asset.time.to_string())),
     ];
     columns.extend(all_runs_columns(runs));
     columns.push(hidden("id", |(_, asset)| json!(asset.id)));
@@ -311,8 +310,8 @@ fn run_columns<'a>() -> [Column<RunRow<'a>>; 14] {
     [
         shown("run", "Run", |r| json!(r.at + 1)),
         shown("sensor", "Sensor", |r| json!(r.run.sensor)),
-        shown("first", "First", |r| json!(r.run.first.map(|t| t.to_string()))),
-        shown("last", "Last", |r| json!(r.run.last.map(|t| t.to_string()))),
+        time("first", "First (UTC)", |r| json!(r.run.first.map(|t| t.to_string()))),
+        time("last", "Last (UTC)", |r| json!(r.run.last.map(|t| t.to_string()))),
         shown("ended", "Ended", |r| json!(r.run.ended)),
         shown("exposures", "Exposures", |r| {
             json!(r.results.exposures.iter().filter(|e| e.run == r.at).count())
@@ -344,7 +343,7 @@ fn different_keys(query: &Query, runs: &[Run], note: &mut dyn FnMut(String)) {
 
 pub(super) fn answer(
     query: &Query,
-    out: &mut dyn Write,
+    out: &mut Console<'_>,
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     // A run is listed with what it saw, whatever others saw.
@@ -383,6 +382,17 @@ pub(super) fn answer(
         ),
     };
     table.write(query.shape, out)?;
+    let all = match query.listing {
+        Listing::Exposures => results.exposures.len(),
+        Listing::Patients => results.patients.len(),
+        Listing::Services => results.services.len(),
+        Listing::Assets => results.assets.len(),
+        Listing::Runs => results.runs.len(),
+    };
+    if all > table.len() {
+        let left = number((all - table.len()) as u64);
+        note(format!("{}: {left} more; --limit N lists N of them", query.source.display()));
+    }
     if table.is_empty() && !source::is_stream(&query.source) {
         absent_protocols(query, note)?;
     }

@@ -1,7 +1,7 @@
 //! `phitap report STORE|EVENTS`: the report of finished runs.
 
-use super::judged;
 use super::source::{self, Exposure, Filter, ReadError, Results, Run};
+use super::{MAX_CAUSES, causes, judged};
 use crate::output::Verdict;
 use crate::output::page::{self, Input, PageModel, Patient, Provenance, ShownIdentifier};
 use crate::output::text::count;
@@ -14,10 +14,6 @@ use std::path::Path;
 const MAX_FILES: usize = 1_000;
 /// Most runs listed with what each could judge.
 const MAX_RUNS: usize = 200;
-/// Most causes, of a run and of all runs.
-const MAX_CAUSES: usize = 12;
-/// Longest cause, characters.
-const MAX_CAUSE: usize = 300;
 
 /// The page, and problems with captures, with runs, and with the source itself.
 ///
@@ -67,13 +63,6 @@ fn silent(results: &Results) -> impl Fn(usize, &Run) -> bool {
 /// What a run says of its coverage.
 fn verdict(run: &Run) -> Option<&str> {
     run.event.pointer("/phi/run/coverage/verdict").and_then(Value::as_str)
-}
-
-/// Why a run could not judge everything, and what to do.
-fn causes(run: &Run) -> Vec<String> {
-    let list = run.event.pointer("/phi/run/coverage/unjudged").and_then(Value::as_array);
-    let texts = list.into_iter().flatten().filter_map(|cause| cause["text"].as_str());
-    texts.take(MAX_CAUSES).map(|text| text.chars().take(MAX_CAUSE).collect()).collect()
 }
 
 /// What several runs, or one without a summary, could judge: their verdict together, and one by one.

@@ -106,11 +106,8 @@ impl RunEnds {
     }
 
     /// The same in words, one line for each run.
-    pub(super) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        for line in self.lines(|_| true) {
-            writeln!(out, "{line}")?;
-        }
-        Ok(())
+    pub(super) fn all(&self) -> Vec<String> {
+        self.lines(|_| true)
     }
 
     /// Reports the runs of whose input a part could not be read.

@@ -1,8 +1,10 @@
 //! Prints rows as a table for people, as JSON lines or as CSV. Their texts may come from the wire.
 
+use super::Console;
 use crate::output::text::{foreign, is_unsafe, number};
 use serde_json::{Map, Value};
 use std::io::{self, Write};
+use std::ops::Range;
 
 /// Format of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(super) struct Column<T> {
     pub name: &'static str,
     /// Its heading in a table for people; none if it is not shown there.
     pub heading: Option<&'static str>,
+    /// Whether its values are times, which people see to the second.
+    pub is_time: bool,
     /// Its value for a row.
     pub value: fn(&T) -> Value,
 }
@@ -35,27 +39,49 @@ pub(super) const fn shown<T>(
     heading: &'static str,
     value: fn(&T) -> Value,
 ) -> Column<T> {
-    Column { name, heading: Some(heading), value }
+    Column { name, heading: Some(heading), is_time: false, value }
+}
+
+/// A column of times that is also shown to people.
+pub(super) const fn time<T>(
+    name: &'static str,
+    heading: &'static str,
+    value: fn(&T) -> Value,
+) -> Column<T> {
+    Column { name, heading: Some(heading), is_time: true, value }
 }
 
 /// A column for programs only.
 pub(super) const fn hidden<T>(name: &'static str, value: fn(&T) -> Value) -> Column<T> {
-    Column { name, heading: None, value }
+    Column { name, heading: None, is_time: false, value }
 }
 
 /// Rows with a value for each column.
 pub(super) struct Table {
-    /// Names and headings.
-    columns: Vec<(&'static str, Option<&'static str>)>,
+    columns: Vec<Named>,
     rows: Vec<Vec<Value>>,
 }
+
+/// A column without its function.
+#[derive(Clone, Copy)]
+struct Named {
+    name: &'static str,
+    heading: Option<&'static str>,
+    is_time: bool,
+}
+
+/// Blanks between columns, and before those that continue a row.
+const GAP: usize = 2;
 
 impl Table {
     /// The rows of `items`.
     pub fn of<T>(columns: &[Column<T>], items: impl IntoIterator<Item = T>) -> Self {
         let row = |item: T| columns.iter().map(|column| (column.value)(&item)).collect();
         Self {
-            columns: columns.iter().map(|column| (column.name, column.heading)).collect(),
+            columns: columns
+                .iter()
+                .map(|&Column { name, heading, is_time, .. }| Named { name, heading, is_time })
+                .collect(),
             rows: items.into_iter().map(row).collect(),
         }
     }
@@ -66,7 +92,7 @@ impl Table {
         name: &'static str,
         values: impl IntoIterator<Item = Value>,
     ) -> Self {
-        self.columns.insert(0, (name, None));
+        self.columns.insert(0, Named { name, heading: None, is_time: false });
         for (row, value) in self.rows.iter_mut().zip(values) {
             row.insert(0, value);
         }
@@ -86,7 +112,7 @@ impl Table {
         self.rows.is_empty()
     }
 
-    pub fn write(&self, shape: Shape, out: &mut dyn Write) -> io::Result<()> {
+    pub fn write(&self, shape: Shape, out: &mut Console<'_>) -> io::Result<()> {
         match shape {
             Shape::Table => self.people(out),
             Shape::Json => self.rows.iter().try_for_each(|row| self.json(row, out)),
@@ -94,56 +120,61 @@ impl Table {
         }
     }
 
-    fn people(&self, out: &mut dyn Write) -> io::Result<()> {
-        let shown: Vec<(usize, &str)> = self
-            .columns
-            .iter()
-            .enumerate()
-            .filter_map(|(i, (_, heading))| Some((i, (*heading)?)))
-            .collect();
-        let cell = |row: &[Value], at: usize| brief(row.get(at));
-        let mut widths: Vec<usize> = shown.iter().map(|(_, h)| h.len()).collect();
-        for row in &self.rows {
-            for (width, (at, _)) in widths.iter_mut().zip(&shown) {
-                *width = (*width).max(cell(row, *at).chars().count());
-            }
-        }
-        let mut line = |cells: Vec<(String, bool)>| -> io::Result<()> {
-            let mut text = String::new();
-            for ((cell, right), width) in cells.iter().zip(&widths) {
-                let pad = " ".repeat(width.saturating_sub(cell.chars().count()));
-                if *right {
-                    text.push_str(&pad);
-                }
-                text.push_str(cell);
-                if !*right {
-                    text.push_str(&pad);
-                }
-                text.push_str("  ");
-            }
-            writeln!(out, "{}", text.trim_end())
-        };
+    /// Aligned columns. On a terminal that is too narrow for all of them, a row continues in further lines.
+    fn people(&self, out: &mut Console<'_>) -> io::Result<()> {
         if self.rows.is_empty() {
-            return line(vec![("Nothing.".into(), false)]);
+            return writeln!(out, "Nothing.");
         }
-        let right =
-            |at: usize| self.rows.iter().all(|row| row.get(at).is_some_and(Value::is_number));
-        line(shown.iter().map(|(at, h)| ((*h).to_owned(), right(*at))).collect())?;
+        let shown = |(at, named): (usize, &Named)| Some((at, named.heading?, named.is_time));
+        let shown: Vec<(usize, &str, bool)> =
+            self.columns.iter().enumerate().filter_map(shown).collect();
+        let cell = |row: &[Value], at: usize, is_time: bool| match is_time {
+            true => to_the_second(&brief(row.get(at))),
+            false => brief(row.get(at)),
+        };
+        let mut widths: Vec<usize> = shown.iter().map(|(_, h, _)| h.len()).collect();
         for row in &self.rows {
-            line(shown.iter().map(|(at, _)| (cell(row, *at), right(*at))).collect())?;
+            for (width, (at, _, is_time)) in widths.iter_mut().zip(&shown) {
+                *width = (*width).max(cell(row, *at, *is_time).chars().count());
+            }
+        }
+        let right: Vec<bool> = shown
+            .iter()
+            .map(|(at, ..)| self.rows.iter().all(|row| row.get(*at).is_some_and(Value::is_number)))
+            .collect();
+        let lines = lines(&widths, out.width());
+        let mut write = |cells: &[String]| -> io::Result<()> {
+            for (n, columns) in lines.iter().enumerate() {
+                let mut text = " ".repeat(if n > 0 { GAP } else { 0 });
+                for at in columns.clone() {
+                    let (Some(cell), Some(width)) = (cells.get(at), widths.get(at)) else {
+                        continue;
+                    };
+                    let pad = " ".repeat(width.saturating_sub(cell.chars().count()));
+                    let is_right = right.get(at).is_some_and(|right| *right);
+                    let (before, after) = if is_right { (&*pad, "") } else { ("", &*pad) };
+                    text.extend([before, cell, after, "  "]);
+                }
+                writeln!(out, "{}", text.trim_end())?;
+            }
+            Ok(())
+        };
+        write(&shown.iter().map(|(_, h, _)| (*h).to_owned()).collect::<Vec<_>>())?;
+        for row in &self.rows {
+            let cells = shown.iter().map(|(at, _, is_time)| cell(row, *at, *is_time));
+            write(&cells.collect::<Vec<_>>())?;
         }
         Ok(())
     }
 
     fn json(&self, row: &[Value], out: &mut dyn Write) -> io::Result<()> {
-        let named =
-            self.columns.iter().map(|(name, _)| (*name).to_owned()).zip(row.iter().cloned());
+        let named = self.columns.iter().map(|of| of.name.to_owned()).zip(row.iter().cloned());
         let object: Map<String, Value> = named.filter(|(_, value)| !value.is_null()).collect();
         writeln!(out, "{}", json_text(&Value::Object(object)))
     }
 
     fn csv(&self, out: &mut dyn Write) -> io::Result<()> {
-        let names: Vec<&str> = self.columns.iter().map(|(name, _)| *name).collect();
+        let names: Vec<&str> = self.columns.iter().map(|of| of.name).collect();
         write!(out, "{}\r\n", names.join(","))?;
         for row in &self.rows {
             let cells: Vec<String> = row.iter().map(csv_cell).collect();
@@ -151,6 +182,26 @@ impl Table {
         }
         Ok(())
     }
+}
+
+/// The columns of each line of a row, for columns of these widths.
+fn lines(widths: &[usize], room: Option<usize>) -> Vec<Range<usize>> {
+    let room = room.unwrap_or(usize::MAX);
+    let (mut lines, mut first, mut used) = (Vec::new(), 0, 0);
+    for (at, width) in widths.iter().enumerate() {
+        if at > first && used + width > room {
+            lines.push(first..at);
+            (first, used) = (at, GAP);
+        }
+        used += width + GAP;
+    }
+    lines.push(first..widths.len());
+    lines
+}
+
+/// `2026-03-02 08:00:04` of `2026-03-02T08:00:04.123456Z`.
+fn to_the_second(text: &str) -> String {
+    text.get(..19).unwrap_or(text).replacen('T', " ", 1)
 }
 
 /// JSON without control or invisible characters.
@@ -191,7 +242,7 @@ fn brief(value: Option<&Value>) -> String {
 }
 
 /// A value for people: lists with commas.
-fn plain(value: Option<&Value>) -> String {
+pub(super) fn plain(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text.clone(),
@@ -237,8 +288,39 @@ mod tests {
 
     fn written(shape: Shape, rows: Vec<Vec<Value>>) -> String {
         let mut out = Vec::new();
-        Table::of(COLUMNS, rows).write(shape, &mut out).expect("memory");
+        let console = &mut Console::new(&mut out, None);
+        Table::of(COLUMNS, rows).write(shape, console).expect("memory");
         String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn on_a_narrow_terminal_a_row_continues_below_and_loses_nothing() {
+        const WIDE: &[Column<u64>] = &[
+            shown("severity", "Severity", |_| json!("critical")),
+            time("first", "First (UTC)", |_| json!("2026-03-02T08:48:14.999640Z")),
+            shown("service", "Service", |n| json!(format!("10.144.152.220:{n}"))),
+            shown("n", "N", |n| json!(n)),
+            shown("id", "Id", |_| json!("01KJPVQP4QQQJGST4DD09PH6KJ")),
+        ];
+        for (width, lines) in
+            [(None, 1), (Some(200), 1), (Some(60), 2), (Some(41), 3), (Some(1), 3)]
+        {
+            let mut out = Vec::new();
+            let console = &mut Console::new(&mut out, width);
+            Table::of(WIDE, [104, 9200]).write(Shape::Table, console).expect("memory");
+            let text = String::from_utf8(out).expect("UTF-8");
+            assert_eq!(text.lines().count(), 3 * lines, "{width:?}\n{text}");
+            let widest = text.lines().map(str::len).max();
+            assert!(width.is_none_or(|width| widest <= Some(width.max(40))), "{width:?}\n{text}");
+            assert!(!text.contains("08:48:14."), "{text}");
+            for part in ["2026-03-02 08:48:14", "10.144.152.220:9200", "104", "PH6KJ"] {
+                assert!(text.contains(part), "{width:?}: {part}\n{text}");
+            }
+            // Values are below their headings.
+            let at = |line: usize, part: &str| text.lines().nth(line).and_then(|l| l.find(part));
+            let line = text.lines().position(|line| line.contains("Service")).expect("a heading");
+            assert_eq!(at(line, "Service"), at(line + lines, "10.144"), "{text}");
+        }
     }
 
     #[test]

@@ -6,12 +6,18 @@ use std::fmt::Write;
 
 /// Widest cell of all but the last column, characters.
 const MAX_CELL: usize = 48;
+/// Fewest columns of a terminal that lines are fitted to.
+const NARROW: usize = 40;
 
 /// All rules in aligned columns: id, section, kind with its Safe Harbor letter (45 CFR
-/// 164.514(b)(2)(i)), subject, title, reference.
-pub fn list_table(rules: &RuleSet) -> String {
+/// 164.514(b)(2)(i)), subject, title, reference. On a terminal of `width` columns, which is too narrow for that, two
+/// lines for each rule: its id, and its section, kind and title.
+pub fn list_table(rules: &RuleSet, width: Option<usize>) -> String {
     let mut entries: Vec<&RuleInfo> = rules.entries.iter().collect();
     entries.sort_by(|a, b| (a.section, &a.id).cmp(&(b.section, &b.id)));
+    if let Some(width) = width {
+        return narrow_list(&entries, width.max(NARROW));
+    }
     let mut rows =
         vec![["ID", "SECTION", "KIND", "SH", "WHERE", "TITLE", "REFERENCE"].map(str::to_owned)];
     rows.extend(entries.iter().map(|rule| {
@@ -20,8 +26,8 @@ pub fn list_table(rules: &RuleSet) -> String {
             rule.section.to_owned(),
             rule.kind.map_or("-", |k| k.as_str()).to_owned(),
             rule.kind.map_or('-', |k| k.safe_harbor()).to_string(),
-            shorten(&rule.subject),
-            shorten(&rule.title),
+            shorten(&rule.subject, MAX_CELL),
+            shorten(&rule.title, MAX_CELL),
             rule.reference.clone(),
         ]
     }));
@@ -84,11 +90,24 @@ pub fn check_text(rules: &RuleSet, now: Timestamp) -> String {
     text
 }
 
-/// Shortens a cell to [`MAX_CELL`] characters.
-fn shorten(text: &str) -> String {
-    match text.char_indices().nth(MAX_CELL) {
+/// Two lines for each rule, none longer than `width` unless its id is.
+fn narrow_list(entries: &[&RuleInfo], width: usize) -> String {
+    let mut text = String::new();
+    for rule in entries {
+        let kind =
+            rule.kind.map_or(String::new(), |k| format!(", {} ({})", k.as_str(), k.safe_harbor()));
+        let line = format!("  {}{kind}: {}", rule.section, rule.title);
+        // Writing to a string cannot fail.
+        let _ = writeln!(text, "{}\n{}", rule.id, shorten(&line, width));
+    }
+    text
+}
+
+/// Shortens a text to `most` characters.
+fn shorten(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
         None => text.to_owned(),
-        Some(_) => text.chars().take(MAX_CELL - 1).chain(['…']).collect(),
+        Some(_) => text.chars().take(most - 1).chain(['…']).collect(),
     }
 }
 

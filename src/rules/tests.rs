@@ -224,7 +224,7 @@ fn folders_and_files_that_cannot_be_read() {
 
 #[test]
 fn lists_are_aligned() {
-    let table = list_table(&load(&[("a.toml", DICOM)]).expect("good"));
+    let table = list_table(&load(&[("a.toml", DICOM)]).expect("good"), None);
     let lines: Vec<&str> = table.lines().collect();
     assert!(lines[0].starts_with("ID "));
     let column = lines[0].find("SECTION").expect("a heading");

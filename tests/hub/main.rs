@@ -10,6 +10,8 @@ mod common;
 mod lab;
 #[cfg(feature = "kafka")]
 mod over_kafka;
+#[cfg(feature = "kafka-tls")]
+mod secure_kafka;
 mod sources;
 
 use common::nats::{Nats, left_out};

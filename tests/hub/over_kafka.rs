@@ -342,7 +342,7 @@ fn over_kafka_what_is_no_broker_is_said_in_one_line_and_tried_again() {
     };
     let nothing = ReservedPort::new();
     let cases = [
-        ("tls", listens(alert), "has no TLS"),
+        ("tls", listens(alert), "speaks TLS or is no Kafka broker"),
         ("http", listens(page), "is no Kafka broker"),
         ("away", format!("127.0.0.1:{}", nothing.port()), "refused"),
     ];

@@ -24,6 +24,14 @@ fn the_source_of_a_hub_is_checked_before_it_begins() {
     assert!(status == Some(2) && text.contains("letters, digits"), "{text}");
     let (status, text) = refused(&["--kafka", "192.0.2.1:1", "--kafka-credentials", "/none"]);
     assert!(status == Some(2) && text.contains("in cleartext"), "{text}");
+    let (status, text) = refused(&["--kafka", "192.0.2.1:1", "--kafka-ca", "/none"]);
+    assert!(status == Some(2) && text.contains("tls://"), "{text}");
+    let (status, text) = refused(&["--kafka", "192.0.2.1:1,tls://192.0.2.2:1"]);
+    assert!(status == Some(2) && text.contains("before the first broker"), "{text}");
+    if cfg!(not(feature = "kafka-tls")) && cfg!(feature = "kafka") {
+        let (status, text) = refused(&["--kafka", "tls://192.0.2.1:1"]);
+        assert!(status == Some(1) && text.contains("--features kafka-tls"), "{text}");
+    }
     if cfg!(not(feature = "kafka")) {
         let (status, text) = refused(&["--kafka", "127.0.0.1:1"]);
         assert!(status == Some(1) && text.contains("--features kafka"), "{text}");

@@ -148,7 +148,8 @@ fn a_service_that_proves_open_later_raises_its_earlier_exposures() {
     x.finding(other.build(), &mut out);
     let before = exposures(&out).last().expect("one").severity;
     out.clear();
-    assert!(x.take_observations().iter().all(|seen| seen.worst == before));
+    let unproven = Worst { score: before, unproven: before };
+    assert!(x.take_observations().iter().all(|seen| seen.worst == unproven));
     let (flow, facts) = (flow(A), Arc::new(known("ECHOSCU")));
     let observation = ServiceObservation {
         time: at(703),
@@ -163,9 +164,9 @@ fn a_service_that_proves_open_later_raises_its_earlier_exposures() {
     let worse = before + SeverityEntry::default().answers_anyone;
     assert_eq!(raised, [(ExposureState::Idle, worse), (ExposureState::Update, worse)]);
     // Without a further finding: what is merged later learns it from a patient that was seen before.
-    let observed: Vec<(u64, u8, bool)> =
+    let observed: Vec<(u64, Worst, bool)> =
         x.take_observations().iter().map(|o| (o.records, o.worst, o.news.is_none())).collect();
-    assert_eq!(observed, [(0, worse, true); 2]);
+    assert_eq!(observed, [(0, Worst { score: worse, unproven: 0 }, true); 2]);
     assert!(exposures(&out).iter().all(|e| e.access.answers() == Answers::Anyone));
     assert_eq!(x.active().iter().sum::<u64>(), 2, "the quiet one is still quiet");
     out.clear();

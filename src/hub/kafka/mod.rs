@@ -47,17 +47,15 @@ pub(super) struct Access {
 }
 
 impl Access {
-    /// Reads the credentials.
+    /// Reads credentials and the files for TLS.
     ///
     /// # Errors
-    /// A file that cannot be used, or holds something that Kafka does not take.
+    /// A file cannot be used, or phitap was built without TLS for Kafka.
     pub fn open(settings: &KafkaSettings, name: &str) -> Result<Self, HubError> {
         let file = settings.credentials.as_deref().map(locate);
         let credentials = file.as_deref().map(Credentials::load).transpose()?;
-        let Some(mut config) = kafka_client(&settings.brokers, credentials) else {
-            let text = "Kafka takes a user and a password: write them into two lines of the file";
-            return Err(HubError::System(text.to_owned()));
-        };
+        let KafkaSettings { brokers, tls, sasl, .. } = settings;
+        let mut config = kafka_client(brokers, tls.as_ref(), credentials, *sasl)?;
         config
             .set("client.id", format!("phitap hub {name}"))
             .set("enable.auto.commit", "false")

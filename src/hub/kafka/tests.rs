@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::hub::tests::exposure;
+use crate::remote::SaslMechanism;
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::{BaseProducer, BaseRecord, DefaultProducerContext, Producer as _};
 
@@ -40,7 +41,8 @@ fn events(numbers: std::ops::Range<u64>) -> impl Iterator<Item = Vec<u8>> {
 
 fn access(brokers: &str, topic: &str) -> Access {
     let (brokers, topic) = (brokers.to_owned(), topic.to_owned());
-    let settings = KafkaSettings { brokers, topic, credentials: None };
+    let settings =
+        KafkaSettings { brokers, topic, credentials: None, sasl: SaslMechanism::Plain, tls: None };
     Access::open(&settings, "one").map_err(|e| e.to_string()).expect("settings")
 }
 

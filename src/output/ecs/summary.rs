@@ -84,8 +84,9 @@ pub(super) fn figures(run: &RunSummary, over: bool, context: &Context) -> Option
         started: started.0,
         ended: ended.0,
         over: over && run.interrupted.is_none(),
-        patients_10: run.patient_points.patients_10,
-        patients_500: run.patient_points.patients_500,
+        patients_10: run.points.patients_10,
+        patients_500: run.points.patients_500,
+        answers_anyone: run.points.answers_anyone,
     };
     let id = format!("r_{}", Token::of_hash(hasher.finalize().as_bytes()));
     Some(SummaryPart { time: ended, part: Part::of_run(id, figures) })

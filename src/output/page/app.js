@@ -96,8 +96,11 @@ function open(row) {
   }).catch(() => {});
 }
 function goTo() {
-  const id = decodeURIComponent(location.hash.slice(1)), x = byExposure.get(id);
+  const asked = decodeURIComponent(location.hash.slice(1));
+  // An exposure of an earlier run that is seen again has the address of both.
+  const x = byExposure.get(asked) || model.exposures.find((x) => x.before && x.before.id === asked);
   if (!x) return;
+  const { id } = x;
   if (!matches(x)) { byId("rows").closest("section").querySelector("form").reset(); Object.assign(wanted, { text: "", severity: "", protocol: "", direction: "", state: "" }); }
   const place = model.exposures.filter(matches).indexOf(x);
   if (place >= wanted.limit) wanted.limit = place + 1;

@@ -25,6 +25,8 @@ const MAX_IDENTIFIERS: usize = 24;
 const MAX_EVENT: usize = 64 << 10;
 /// Ids of exposures that are gone, for pages that still show them.
 const MAX_GONE: usize = 4_096;
+/// Exposures of earlier runs that are recognised in this one.
+const MAX_EARLIER: usize = 16_384;
 
 /// Facts of a service that contain no free text. Under `--reveal` the others are left out.
 const PLAIN_FACTS: [&str; 15] = [
@@ -51,6 +53,13 @@ struct VersionedEvent {
     event: Value,
 }
 
+/// What earlier runs saw of an exposure.
+struct EarlierExposure {
+    id: String,
+    /// Its id, times and counts, as a page reads them.
+    shown: Value,
+}
+
 /// The content of a page.
 #[derive(Default)]
 pub struct PageModel {
@@ -63,6 +72,8 @@ pub struct PageModel {
     shares: Shares,
     run: Option<Value>,
     gone: VecDeque<(u64, String)>,
+    /// By fingerprint.
+    earlier: BTreeMap<String, EarlierExposure>,
     /// People of several runs.
     people: Option<u64>,
     /// What several runs, or one without a summary, could judge.
@@ -166,6 +177,30 @@ impl PageModel {
         fits && self.keep(event)
     }
 
+    /// Takes an exposure of earlier runs. It is listed until this run sees the same (by its fingerprint), which then
+    /// shows what was seen before.
+    pub fn take_earlier(&mut self, mut event: Value) -> bool {
+        if let Some(event) = event.as_object_mut() {
+            event.insert("earlier".into(), true.into());
+        }
+        let (id, fingerprint) = (whole_exposure(&event), fingerprint(&event).map(str::to_owned));
+        let at = |path: &str| event.pointer(path).cloned().unwrap_or_default();
+        let of = |name: &str| at(&format!("/phi/exposure/{name}"));
+        let shown = json!({
+            "id": of("id"), "first": at("/event/start"), "last": at("/event/end"),
+            "records": of("records"), "patients": of("patients"),
+        });
+        if !self.take(event) {
+            return false;
+        }
+        if let (Some(id), Some(fingerprint)) = (id, fingerprint)
+            && self.earlier.len() < MAX_EARLIER
+        {
+            self.earlier.insert(fingerprint, EarlierExposure { id, shown });
+        }
+        true
+    }
+
     fn keep(&mut self, event: Value) -> bool {
         match event.pointer("/event/action").and_then(Value::as_str) {
             Some("phi-exposure") => self.exposure(event),
@@ -190,10 +225,22 @@ impl PageModel {
     fn exposure(&mut self, mut event: Value) -> bool {
         let Some(id) = whole_exposure(&event) else { return false };
         let open = open(&event);
+        // With --state the id stays, and the counts go on: nothing is to be added.
+        let before = fingerprint(&event).and_then(|of| self.earlier.get(of));
+        let before =
+            before.filter(|of| of.id != id).map(|of| (of.id.clone(), of.shown.clone())).unzip();
         if let Some(event) = event.as_object_mut() {
             event.insert("open".into(), json!(open));
+            if let Some(shown) = before.1 {
+                event.insert("before".into(), shown);
+            }
         }
         let changed = self.tick();
+        if let Some(id) = before.0
+            && self.exposures.remove(&id).is_some()
+        {
+            self.leave(changed, id);
+        }
         self.exposures.insert(id, VersionedEvent { changed, event });
         if self.exposures.len() > MAX_EXPOSURES {
             let rank = |held: &VersionedEvent| {
@@ -202,15 +249,20 @@ impl PageModel {
             let least = self.exposures.iter().min_by_key(|(id, held)| (rank(held), (*id).clone()));
             if let Some(id) = least.map(|(id, _)| id.clone()) {
                 self.exposures.remove(&id);
-                self.findings.remove(&id);
                 self.left.0 += 1;
-                self.gone.push_back((changed, id));
-                if self.gone.len() > MAX_GONE {
-                    self.gone.pop_front();
-                }
+                self.leave(changed, id);
             }
         }
         true
+    }
+
+    /// Notes that an exposure is no longer listed.
+    fn leave(&mut self, changed: u64, id: String) {
+        self.findings.remove(&id);
+        self.gone.push_back((changed, id));
+        if self.gone.len() > MAX_GONE {
+            self.gone.pop_front();
+        }
     }
 
     /// Takes a flow that has ended.
@@ -422,6 +474,11 @@ impl PageModel {
         }
         event
     }
+}
+
+/// The same for one client, service and protocol in all runs under one key.
+fn fingerprint(event: &Value) -> Option<&str> {
+    event.pointer("/phi/exposure/fingerprint").and_then(Value::as_str)
 }
 
 /// Open services: those that answer anyone, and what a web service reveals about itself.

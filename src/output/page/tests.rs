@@ -107,6 +107,53 @@ fn no_value_is_in_a_report_not_even_with_reveal() {
 }
 
 #[test]
+fn an_exposure_that_an_earlier_run_saw_is_one_row_with_what_was_seen_before() {
+    let all = ecs_events();
+    let new = all.iter().find(|e| e["event"]["action"] == "phi-exposure").expect("one").clone();
+    let (mut old, mut other) = (new.clone(), new.clone());
+    let earlier_id = "01AAAAAAAAAAAAAAAAAAAAAAAA";
+    old["phi"]["exposure"]["id"] = json!(earlier_id);
+    old["phi"]["exposure"]["records"] = json!(77);
+    old["event"]["start"] = json!("2025-01-01T00:00:00.000000Z");
+    other["phi"]["exposure"]["id"] = json!("01BBBBBBBBBBBBBBBBBBBBBBBB");
+    other["phi"]["exposure"]["fingerprint"] = json!("x_another");
+    let mut model = PageModel::default();
+    for event in [old, other] {
+        assert!(model.take_earlier(event));
+    }
+    let ids = |model: &PageModel| {
+        let mut ids: Vec<Value> =
+            model.worst().iter().map(|e| e["phi"]["exposure"]["id"].clone()).collect();
+        ids.sort_by_key(Value::to_string);
+        ids
+    };
+    assert_eq!(ids(&model).len(), 2);
+    assert!(model.worst().iter().all(|e| e["earlier"] == true));
+    let shown = model.clock();
+    // What is known of it stays with each update.
+    for _ in 0..2 {
+        assert!(model.take(new.clone()));
+        let id = &new["phi"]["exposure"]["id"];
+        assert_eq!(ids(&model), [&json!("01BBBBBBBBBBBBBBBBBBBBBBBB"), id].map(Clone::clone));
+        let row = model.worst().into_iter().find(|e| &e["phi"]["exposure"]["id"] == id);
+        let row = row.expect("one row");
+        assert!(row["earlier"].is_null(), "{row}");
+        assert_eq!(
+            (&row["before"]["id"], &row["before"]["records"]),
+            (&json!(earlier_id), &json!(77))
+        );
+        assert_eq!(row["before"]["first"], "2025-01-01T00:00:00.000000Z");
+    }
+    let changes = model.changes(shown).data.expect("changes");
+    assert_eq!(changes["gone"], json!([earlier_id]), "an open page removes the row");
+    // With --state an exposure keeps its id and its counts.
+    let mut same = PageModel::default();
+    assert!(same.take_earlier(new.clone()) && same.take(new.clone()));
+    assert_eq!(same.worst().len(), 1);
+    assert!(same.worst()[0]["before"].is_null() && same.worst()[0]["earlier"].is_null());
+}
+
+#[test]
 fn an_event_that_is_not_whole_is_refused_and_breaks_nothing() {
     let whole = ecs_events();
     for event in &whole {

@@ -8,6 +8,7 @@ function exposureOf(e) {
     address: e.server.ip, protocol: e.network.protocol, transport: e.network.transport, direction: e.network.direction,
     patients: x.patients, estimated: x.patients_estimated, bounds: x.patients_bounds, records: x.records, findings: x.findings,
     flows: x.flows, operations: x.operations || [], kinds: x.identifiers || {}, first: e.event.start, last: e.event.end,
+    before: e.before || null, since: e.before && e.before.first < e.event.start ? e.before.first : e.event.start,
     service: e.phi.service || {}, remedies: x.remedies || [], open: e.open || [], why: e.event.reason || "",
     text: [e.client.ip, end(e.server), e.network.protocol, e.network.application, x.id, x.severity, x.state, e.network.direction, ...(x.operations || []),
       ...Object.keys(x.identifiers || {}), JSON.stringify(e.phi.service || {})].join(" ").toLowerCase(),
@@ -192,7 +193,7 @@ function groups(m) {
 
 function exposureSummary(x) {
   const e = x.event;
-  const extra = [x.protocol, x.event.network.application, x.direction && x.direction !== "internal" ? `${x.direction} (outside)` : "", ...x.open, x.service.credentials_in_clear ? "credentials in clear" : "", x.state === "idle" ? "idle" : "", e.earlier ? "earlier run" : ""];
+  const extra = [x.protocol, x.event.network.application, x.direction && x.direction !== "internal" ? `${x.direction} (outside)` : "", ...x.open, x.service.credentials_in_clear ? "credentials in clear" : "", x.state === "idle" ? "idle" : "", e.earlier ? "earlier run" : "", x.before ? `known since ${time(x.since)}` : ""];
   return [badge(x.severity, x.score), h("span", { class: "who" }, `${x.client} → ${x.server}`), h("span", { class: "count" }, `${x.estimated ? "about " : ""}${count(x.patients, "patient")}`),
     h("span", { class: "what" }, extra.filter(Boolean).join(" · ")), h("span", { class: "when" }, `last ${time(x.last)}`)];
 }
@@ -216,6 +217,7 @@ function exposureBody(x, m) {
     h("h3", {}, "Facts"),
     facts([
       ["Seen", `${count(x.records, "record")} of ${x.estimated ? "about " : ""}${count(x.patients, "patient")} in ${count(x.flows, "flow")}, ${span(x.first, x.last)} ${zone}`],
+      ["In earlier runs", x.before && `${count(x.before.records, "record")} of ${count(x.before.patients, "patient")}, ${span(x.before.first, x.before.last)} ${zone}`],
       ["Patients", x.estimated && x.bounds ? `${number(x.bounds.low)} to ${number(x.bounds.high)}` : `${number(x.patients)}, exact count`],
       ["Over", `${x.protocol} over ${x.transport}${e.network.application ? ` (${e.network.application})` : ""}, no encryption`],
       ["Operations", x.operations.join(", ")],
@@ -339,7 +341,7 @@ function inventory(m) {
 
 function law(m) {
   const run = m.run && m.run.phi.run, xs = m.exposures;
-  const firsts = xs.map((x) => x.first).sort(), lasts = xs.map((x) => x.last).sort();
+  const firsts = xs.map((x) => x.since).sort(), lasts = xs.map((x) => x.last).sort();
   const patients = run ? run.patients : m.patients, est = run ? run.patients_estimated : m.patientsEstimated, b = run ? run.patients_bounds : m.patientsBounds;
   const many = `${est ? "about " : ""}${count(patients, "patient")}${est && b ? ` (${number(b.low)} to ${number(b.high)})` : ""}`;
   const blank = (text) => h("span", { class: "blank" }, `To be completed: ${text}`);

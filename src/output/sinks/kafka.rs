@@ -1,12 +1,12 @@
 //! `kafka:`: events to a topic of Apache Kafka, by the idempotent producer of librdkafka.
 //!
 //! The key of a message is the id of its event, so that revisions stay in order within one partition; the header
-//! `phitap-id` is the id of the record. The library is built without TLS, as phitap links no OpenSSL.
+//! `phitap-id` is the id of the record.
 
 use super::{Fate, Outcome, Sink, SinkError, credentials};
 use crate::destination::{Address, Remote, Service};
 use crate::output::spool::Record;
-use crate::remote::{explain_kafka, kafka_client};
+use crate::remote::{KafkaReports, explain_kafka, kafka_client};
 use rdkafka::config::{ClientConfig, FromClientConfigAndContext as _, RDKafkaLogLevel};
 use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::message::{Header, OwnedHeaders};
@@ -26,14 +26,17 @@ const ROOM_TRIES: usize = 100;
 /// The result for each message of a batch, by its index.
 type Results = Arc<Mutex<Vec<(usize, Option<RDKafkaErrorCode>)>>>;
 
-/// Receives acknowledgements.
-struct Acknowledged(Results);
+/// Receives acknowledgements, and what is wrong with the connection.
+struct Acknowledged(Results, KafkaReports);
 
 impl ClientContext for Acknowledged {
-    // Relevant errors come with the messages; the library's own lines are not in our format.
-    fn log(&self, _: RDKafkaLogLevel, _: &str, _: &str) {}
+    fn log(&self, level: RDKafkaLogLevel, facility: &str, line: &str) {
+        self.1.log(level, facility, line);
+    }
     fn stats(&self, _: Statistics) {}
-    fn error(&self, _: KafkaError, _: &str) {}
+    fn error(&self, error: KafkaError, reason: &str) {
+        self.1.error(error, reason);
+    }
 }
 
 impl ProducerContext for Acknowledged {
@@ -53,6 +56,7 @@ pub(super) struct Kafka {
     config: ClientConfig,
     brokers: String,
     topic: String,
+    reports: KafkaReports,
     /// Created with the first event: it has threads, and none may be older than the sandbox.
     producer: Option<(BaseProducer<Acknowledged>, Results)>,
 }
@@ -61,31 +65,29 @@ impl Kafka {
     /// For the topic that `remote` names.
     ///
     /// # Errors
-    /// If credentials cannot be used, or for TLS, which the library here does not support.
+    /// If credentials or files for TLS cannot be used, or the library has no TLS.
     pub fn new(remote: &Remote) -> Result<Self, SinkError> {
-        let Service::Kafka { brokers, tls, topic } = &remote.service else {
+        let Service::Kafka { brokers, tls, topic, sasl } = &remote.service else {
             return Err(SinkError::Library("no Kafka broker".to_owned()));
         };
-        if *tls {
-            let text = "the Kafka client of phitap has no TLS: use a broker in a protected network, or nats:";
-            return Err(SinkError::Library(text.to_owned()));
-        }
         let names: Vec<String> = brokers.iter().map(Address::to_string).collect();
         let brokers = names.join(",");
-        let config = kafka_client(&brokers, credentials(remote)?);
-        let mut config = config.ok_or(SinkError::WrongCredentials("Kafka"))?;
+        let tls = tls.then_some(&remote.tls);
+        let mut config = kafka_client(&brokers, tls, credentials(remote)?, *sasl)?;
         config
             .set("client.id", "phitap")
             .set("enable.idempotence", "true")
             .set("message.timeout.ms", ACKNOWLEDGED_WITHIN)
-            .set("linger.ms", "5");
-        Ok(Self { config, brokers, topic: topic.clone(), producer: None })
+            .set("linger.ms", "5")
+            .set_log_level(RDKafkaLogLevel::Info);
+        let reports = KafkaReports::default();
+        Ok(Self { config, brokers, topic: topic.clone(), reports, producer: None })
     }
 
     fn send(&mut self, records: &[Record]) -> Result<(), String> {
         if self.producer.is_none() {
             let results = Results::default();
-            let context = Acknowledged(Arc::clone(&results));
+            let context = Acknowledged(Arc::clone(&results), self.reports.clone());
             let producer = BaseProducer::from_config_and_context(&self.config, context);
             self.producer = Some((producer.map_err(|error| error.to_string())?, results));
         }
@@ -132,9 +134,16 @@ impl Sink for Kafka {
                     Some(_) => Fate::Again,
                 };
                 if let Some(error) = error {
-                    outcome.fault = Some(format!("{}: {}", self.brokers, explain_kafka(error)));
+                    // Why there is no connection says more than that time has passed.
+                    let late = error == RDKafkaErrorCode::MessageTimedOut;
+                    let why = self.reports.fault().filter(|_| late);
+                    let why = why.unwrap_or_else(|| explain_kafka(error));
+                    outcome.fault = Some(format!("{}: {why}", self.brokers));
                 }
             }
+        }
+        if outcome.fault.is_none() {
+            self.reports.clear();
         }
         if outcome.fates.contains(&Fate::Again) {
             let unsaid = || format!("{}: no acknowledgement in time", self.brokers);
@@ -155,6 +164,7 @@ impl Sink for Kafka {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::remote::SaslMechanism;
     use rdkafka::consumer::{BaseConsumer, Consumer as _};
     use rdkafka::message::{Headers as _, Message as _};
     use rdkafka::mocking::MockCluster;
@@ -164,8 +174,12 @@ mod tests {
             let (host, port) = server.rsplit_once(':').expect("HOST:PORT");
             Address { host: host.to_owned(), port: port.parse().expect("port") }
         });
-        let service =
-            Service::Kafka { brokers: brokers.collect(), tls: false, topic: "phitap".to_owned() };
+        let service = Service::Kafka {
+            brokers: brokers.collect(),
+            tls: false,
+            topic: "phitap".to_owned(),
+            sasl: SaslMechanism::Plain,
+        };
         Remote { service, credentials: None, tls: Default::default() }
     }
 

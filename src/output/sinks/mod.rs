@@ -96,6 +96,10 @@ pub enum SinkError {
     /// The credentials are of a kind that this receiver does not accept.
     #[error("these credentials are not for {0}: write user and password in two lines, or a token")]
     WrongCredentials(&'static str),
+    /// A client of Kafka cannot be set up.
+    #[cfg(feature = "kafka")]
+    #[error(transparent)]
+    Kafka(#[from] crate::remote::KafkaSetupError),
     /// The library reported an error.
     #[error("{0}")]
     Library(String),

@@ -1,6 +1,7 @@
 //! Lines that wrap at the width of the page, as wide as the terminal but at most [`WIDTH`] columns.
 
 use super::Context;
+pub(super) use crate::output::labelled::{Columns, item};
 use std::fmt::Write as _;
 
 /// Columns at most.
@@ -12,13 +13,6 @@ pub(super) const BLOCK: Columns = Columns { indent: 15, column: 28 };
 /// Of the sections below.
 pub(super) const SECTION: Columns = Columns { indent: 2, column: 18 };
 
-/// Where a label begins, and where what belongs to it.
-#[derive(Clone, Copy)]
-pub(super) struct Columns {
-    pub indent: usize,
-    pub column: usize,
-}
-
 /// The same with the width of the page.
 pub(super) fn columns(columns: Columns, context: &Context) -> (Columns, usize) {
     (columns, width(context))
@@ -27,62 +21,6 @@ pub(super) fn columns(columns: Columns, context: &Context) -> (Columns, usize) {
 /// Columns of the page.
 pub(super) fn width(context: &Context) -> usize {
     if context.width == 0 { WIDTH } else { context.width.clamp(NARROW, WIDTH) }
-}
-
-/// A label and its items, wrapped between items, or between words where an item is too long for a
-/// line, or anywhere where a word is.
-pub(super) fn item(
-    out: &mut String,
-    (Columns { indent, column }, width): (Columns, usize),
-    label: &str,
-    items: &[String],
-    separator: &str,
-) {
-    if items.is_empty() {
-        return;
-    }
-    let room = width - column;
-    let mut line = format!("{:indent$}{label:<gap$}", "", gap = column - indent);
-    let mut used = 0;
-    for (i, text) in items.iter().enumerate() {
-        let end = if i + 1 < items.len() { separator.trim_end() } else { "" };
-        let whole = format!("{text}{end}");
-        let words: Vec<&str> = if whole.chars().count() <= room {
-            vec![&whole]
-        } else {
-            whole.split_whitespace().collect()
-        };
-        for word in words {
-            let width = word.chars().count();
-            if used > 0 {
-                if used + 1 + width > room {
-                    turn(out, &mut line, column);
-                    used = 0;
-                } else {
-                    line.push(' ');
-                    used += 1;
-                }
-            }
-            for c in word.chars() {
-                if used == room {
-                    turn(out, &mut line, column);
-                    used = 0;
-                }
-                line.push(c);
-                used += 1;
-            }
-        }
-    }
-    out.push_str(line.trim_end());
-    out.push('\n');
-}
-
-/// Ends `line` and starts the next at `column`.
-fn turn(out: &mut String, line: &mut String, column: usize) {
-    out.push_str(line.trim_end());
-    out.push('\n');
-    line.clear();
-    line.extend(std::iter::repeat_n(' ', column));
 }
 
 pub(super) fn heading(out: &mut String, text: &str, context: &Context) {

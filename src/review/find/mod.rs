@@ -3,31 +3,24 @@
 //! Input is turned into tokens under the run's key, then wiped. It is never a command-line
 //! argument, which other users of the machine could read, and is never shown, written or logged.
 
+mod people;
+
 use super::query::{HasEvidence, evidence_columns};
 use super::source::{
     self, Evidence, Exposure, Filter, Identifier, Patient, PatientObservation, Results, Run,
 };
-use super::table::{Column, Table, hidden, shown};
-use super::{Answer, Find, ReviewError, judged, report_losses};
+use super::table::{Column, Table, hidden, shown, time};
+use super::{Answer, Console, Find, ReviewError, judged, report_losses};
 use crate::identify::{Key, KeyError, Token, is_date, lookup_token};
 use crate::output::text::count;
-use crate::phi::{Phi, PhiBuf};
+use crate::phi::PhiBuf;
 use crate::rules::{Kind, RuleSet};
 use crate::severity::Severity;
 use crate::time::Timestamp;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use people::{MAX_PEOPLE, MAX_VALUES, Person, people};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::{self, BufRead, IsTerminal as _, Read, Write};
-use zeroize::Zeroizing;
-
-/// Most people in one search.
-const MAX_PEOPLE: usize = 10_000;
-/// Most values of one person.
-const MAX_VALUES: usize = 32;
-/// Largest list of people, bytes.
-const MAX_INPUT: u64 = 4 << 20;
+use std::io::{self, Write as _};
 
 /// Kinds that a number is looked up as, because the sender's kind is unknown.
 const NUMBERS: [Kind; 12] = [
@@ -68,49 +61,40 @@ pub enum FindError {
     )]
     Stream(String),
     /// The list of people cannot be read.
-    #[error("cannot read the list of people: {0}")]
-    Input(io::Error),
+    #[error("{list}: {source}")]
+    Input {
+        /// Its path.
+        list: String,
+        /// The system's error.
+        source: io::Error,
+    },
     /// No person was given.
     #[error(
         "no person to look up: give a name or a number; a birth date alone does not identify a person"
     )]
     Nobody,
     /// A birth date that no patient could have.
-    #[error("invalid birth date: write it like 1952-03-01")]
-    Birth,
+    #[error("invalid birth date of person {0}: write it like 1952-03-01")]
+    Birth(usize),
     /// A line of the list is not a valid value.
-    #[error("line {0} is not a name, birth date or number")]
+    #[error(
+        "line {0} of the list is not a name, birth date or number; write name:, birth: or number: before the value"
+    )]
     Line(usize),
     /// A line of the list contains several values.
     #[error(
-        "line {0} holds several values, or a table: write each value in a line of its own, such as \
+        "line {0} of the list holds several values, or a table: write each value in a line of its own, such as \
          `name: Doe^Jane`, `birth: 1952-03-01`, `number: 12345`, and an empty line between people"
     )]
     Several(usize),
     /// A person with two birth dates.
-    #[error("line {0} is a second birth date of one person: write an empty line between people")]
+    #[error(
+        "line {0} of the list is a second birth date of one person: write an empty line between people"
+    )]
     SecondBirth(usize),
     /// The list is too long.
     #[error("at most {MAX_PEOPLE} people with {MAX_VALUES} values each can be looked up at once")]
     TooMany,
-}
-
-/// A person to look up: raw values, until they become tokens.
-#[derive(Default)]
-struct Person {
-    names: Vec<PhiBuf>,
-    births: Vec<PhiBuf>,
-    numbers: Vec<PhiBuf>,
-}
-
-impl Person {
-    const fn is_empty(&self) -> bool {
-        self.names.is_empty() && self.births.is_empty() && self.numbers.is_empty()
-    }
-
-    fn len(&self) -> usize {
-        self.names.len() + self.births.len() + self.numbers.len()
-    }
 }
 
 /// The tokens of a person.
@@ -179,8 +163,8 @@ fn columns<'a>() -> Vec<Column<Row<'a>>> {
     let mut columns: Vec<Column<Row<'a>>> = vec![
         shown("person", "Person", |r| json!(r.person)),
         shown("match", "Same", |r| json!(r.strength.as_str())),
-        shown("first", "First", |r| json!(r.seen.first.to_string())),
-        shown("last", "Last", |r| json!(r.seen.last.to_string())),
+        time("first", "First (UTC)", |r| json!(r.seen.first.to_string())),
+        time("last", "Last (UTC)", |r| json!(r.seen.last.to_string())),
         shown("records", "Records", |r| json!(r.seen.records)),
         shown("client", "Client", |r| r.exposure(|e| json!(e.client.to_string()))),
         shown("service", "Service", |r| r.exposure(|e| json!(e.server.to_string()))),
@@ -203,7 +187,7 @@ fn columns<'a>() -> Vec<Column<Row<'a>>> {
 pub(super) fn answer(
     find: &Find,
     now: Timestamp,
-    out: &mut dyn Write,
+    out: &mut Console<'_>,
     note: &mut dyn FnMut(String),
 ) -> Result<Answer, ReviewError> {
     let key = Key::from_file(&find.key_file).map_err(FindError::Key)?;
@@ -225,7 +209,7 @@ pub(super) fn answer(
     let mut worst = Answer::Done;
     let mut listed = 0;
     for (number, person) in people.iter().enumerate() {
-        let tokens = tokens(person, &key, &rules, now)?;
+        let tokens = tokens(number + 1, person, &key, &rules, now)?;
         let of = |tokens: &[Token]| source::lookup(&find.source, tokens, &find.filter);
         let mut all = tokens.numbers.clone();
         all.extend(&tokens.names);
@@ -288,20 +272,6 @@ pub(super) fn answer(
     Ok(if found > 0 { Answer::Found } else { worst })
 }
 
-/// The people to look up, from the list or the prompts.
-fn people(
-    find: &Find,
-    rules: &RuleSet,
-    note: &mut dyn FnMut(String),
-) -> Result<Vec<Person>, FindError> {
-    match &find.from {
-        Some(path) if path.as_os_str() == "-" => listed(io::stdin().lock(), rules, note),
-        Some(path) => listed(File::open(path).map_err(FindError::Input)?, rules, note),
-        None if io::stdin().is_terminal() => Ok(vec![prompted_person()?]),
-        None => listed(io::stdin().lock(), rules, note),
-    }
-}
-
 /// Counts the runs with other keys, which cannot be searched. Refuses a key that fits none.
 fn other_keys(runs: &[Run], key: &Key) -> Result<usize, ReviewError> {
     let ours = key.id();
@@ -322,6 +292,7 @@ const fn have(n: u64) -> &'static str {
 fn headline(people: usize, found: usize) -> String {
     match (people, found) {
         (1, 0) => "NOT FOUND in what was read".into(),
+        (all, 0) => format!("NONE of {all} people FOUND in what was read"),
         (1, _) => "AFFECTED: seen in cleartext".into(),
         (all, 1) => format!("1 of {all} people is AFFECTED: seen in cleartext"),
         (all, found) => format!("{found} of {all} people are AFFECTED: seen in cleartext"),
@@ -364,8 +335,9 @@ fn rows(results: &Results, patient: &Patient, person: usize, strength: MatchStre
     Table::of(&columns(), rows)
 }
 
-/// The tokens of a person.
+/// The tokens of a person. `number`: that of the person, from 1.
 fn tokens(
+    number: usize,
     person: &Person,
     key: &Key,
     rules: &RuleSet,
@@ -379,7 +351,7 @@ fn tokens(
     }
     let names: Vec<Token> = person.names.iter().filter_map(|n| token(Kind::Name, n)).collect();
     if !person.births.iter().all(|birth| is_date(birth.as_phi(), now)) {
-        return Err(FindError::Birth);
+        return Err(FindError::Birth(number));
     }
     let births = person.births.iter().filter_map(|b| {
         let text = b.as_phi().expose();
@@ -390,192 +362,4 @@ fn tokens(
         return Err(FindError::Nobody);
     }
     Ok(Tokens { names, births: births.collect(), numbers })
-}
-
-/// Parses a list of people, separated by empty lines.
-fn listed(
-    input: impl Read,
-    rules: &RuleSet,
-    note: &mut dyn FnMut(String),
-) -> Result<Vec<Person>, FindError> {
-    let mut text = Zeroizing::new(String::with_capacity(1 << 16));
-    let read = input.take(MAX_INPUT + 1).read_to_string(&mut text).map_err(FindError::Input)?;
-    if read as u64 > MAX_INPUT {
-        return Err(FindError::TooMany);
-    }
-    let (mut people, mut person) = (Vec::new(), Person::default());
-    let mut second_names = 0u64;
-    // Editors of Windows write a byte order mark.
-    let text = text.strip_prefix('\u{feff}').unwrap_or(&text);
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() {
-            if !person.is_empty() {
-                people.push(std::mem::take(&mut person));
-            }
-            continue;
-        }
-        if person.len() >= MAX_VALUES || people.len() >= MAX_PEOPLE {
-            return Err(FindError::TooMany);
-        }
-        if holds_several(line) || is_table_head(line, rules) {
-            return Err(FindError::Several(number + 1));
-        }
-        let names = person.names.len();
-        let (list, value) = sorted(&mut person, line).ok_or(FindError::Line(number + 1))?;
-        list.push(Phi::new(value).to_buf());
-        if person.births.len() > 1 {
-            return Err(FindError::SecondBirth(number + 1));
-        }
-        second_names += u64::from(names > 0 && person.names.len() > names);
-    }
-    if second_names > 0 {
-        note(format!(
-            "{} of one person: write an empty line between people",
-            count(second_names, "further name")
-        ));
-    }
-    if !person.is_empty() {
-        people.push(person);
-    }
-    if people.is_empty() { Err(FindError::Nobody) } else { Ok(people) }
-}
-
-/// Whether a line contains more than one value: the row of a table, or a name with its birth date.
-/// Looked up as one value it would not be found, whoever was affected.
-fn holds_several(line: &str) -> bool {
-    let (label, value) = match line.split_once(':') {
-        Some((label, value)) => (Some(label.trim()), value.trim()),
-        None => (None, line),
-    };
-    let digits = value.contains(|c: char| c.is_ascii_digit());
-    let letters = value.contains(char::is_alphabetic);
-    let commas = value.matches(',').count();
-    let table = value.contains(['\t', ';', '|', '"']) || commas > 1 || (commas > 0 && digits);
-    if table || (letters && contains_date(value)) {
-        return true;
-    }
-    // Numbers contain spaces and letters, too (`QQ 12 34 56 C`), but no words.
-    let word = |part: &str| part.chars().filter(|c| c.is_alphabetic()).count() > 2;
-    let words = || value.split_whitespace().count() > 1 && value.split_whitespace().any(word);
-    label.is_none() && digits && letters && (value.contains('^') || words())
-}
-
-/// Whether a line is the head of a table: `last name,first name`. The rules know the names of columns in many languages.
-fn is_table_head(line: &str, rules: &RuleSet) -> bool {
-    let names: Vec<&str> = line.split(',').map(str::trim).collect();
-    let is_column = |name: &&str| rules.keys.get(name).is_some() || label(name).is_some();
-    names.len() > 1 && names.iter().filter(|name| !name.is_empty()).all(is_column)
-}
-
-/// Whether a text contains a date of three numbers, one of them a year of four digits.
-fn contains_date(text: &str) -> bool {
-    let outside = |c: char| !c.is_ascii_digit() && !matches!(c, '-' | '.' | '/');
-    text.split(outside).map(|run| run.trim_matches(['-', '.', '/'])).any(|run| {
-        let parts: Vec<&str> = run.split(['-', '.', '/']).collect();
-        parts.len() == 3
-            && parts.iter().all(|part| matches!(part.len(), 1 | 2 | 4))
-            && parts.iter().any(|part| part.len() == 4)
-    })
-}
-
-/// The kind of a value.
-enum Label {
-    Name,
-    Birth,
-    Number,
-}
-
-/// The kind of value that a word announces.
-fn label(word: &str) -> Option<Label> {
-    match word.to_ascii_lowercase().as_str() {
-        "name" => Some(Label::Name),
-        "birth" | "birth date" | "birthdate" | "born" | "dob" => Some(Label::Birth),
-        "number" | "id" | "mrn" | "ssn" | "phone" | "email" | "e-mail" => Some(Label::Number),
-        _ => None,
-    }
-}
-
-/// The kind of a line's value, by its prefix or by its form.
-fn sorted<'a, 'b>(person: &'a mut Person, line: &'b str) -> Option<(&'a mut Vec<PhiBuf>, &'b str)> {
-    if let Some((label, value)) = line.split_once(':') {
-        let value = value.trim();
-        let list = match self::label(label.trim()) {
-            Some(Label::Name) => Some(&mut person.names),
-            Some(Label::Birth) => Some(&mut person.births),
-            Some(Label::Number) => Some(&mut person.numbers),
-            None => None,
-        };
-        return list.filter(|_| !value.is_empty()).map(|list| (list, value));
-    }
-    let digits = line.chars().filter(char::is_ascii_digit).count();
-    let dated = line.chars().all(|c| c.is_ascii_digit() || matches!(c, '-' | '.' | '/'));
-    let parts = line.split(['-', '.', '/']).count();
-    let year = |part: &str| part.len() == 4 && (part.starts_with("19") || part.starts_with("20"));
-    if dated && digits == 8 && (parts == 3 && line.split(['-', '.', '/']).any(year)) {
-        Some((&mut person.births, line))
-    } else if digits > 0 || line.contains('@') {
-        Some((&mut person.numbers, line))
-    } else {
-        line.chars().any(char::is_alphabetic).then_some((&mut person.names, line))
-    }
-}
-
-/// Prompts for a person at the terminal, without echo.
-fn prompted_person() -> Result<Person, FindError> {
-    let mut person = Person::default();
-    let _hidden = HiddenInput::begin().map_err(FindError::Input)?;
-    for (prompt, list) in [
-        ("Name", &mut person.names),
-        ("Birth date", &mut person.births),
-        ("Number (patient id, insurance, SSN, telephone)", &mut person.numbers),
-    ] {
-        if let Some(value) = prompted(prompt).map_err(FindError::Input)? {
-            list.push(value);
-        }
-    }
-    if person.is_empty() { Err(FindError::Nobody) } else { Ok(person) }
-}
-
-/// One line read without echo; `None` if it is empty.
-fn prompted(prompt: &str) -> io::Result<Option<PhiBuf>> {
-    let mut err = io::stderr();
-    write!(err, "{prompt} (not shown; empty if unknown): ")?;
-    err.flush()?;
-    let mut line = Zeroizing::new(String::with_capacity(1024));
-    io::stdin().lock().take(1024).read_line(&mut line)?;
-    writeln!(err)?;
-    let value = line.trim();
-    Ok((!value.is_empty()).then(|| Phi::new(value).to_buf()))
-}
-
-/// Disables echo until dropped. An interrupt also restores the terminal.
-struct HiddenInput(Termios);
-
-impl HiddenInput {
-    fn begin() -> io::Result<Self> {
-        use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-        let before = tcgetattr(io::stdin())?;
-        let mut signals = signal_hook::iterator::Signals::new([SIGINT, SIGTERM, SIGHUP])?;
-        let hidden = Self(before.clone());
-        // Stays for the rest of the process, because the default action of a caught signal cannot
-        // be restored.
-        let restore = move || {
-            if signals.forever().next().is_some() {
-                let _ = tcsetattr(io::stdin(), OptionalActions::Now, &before);
-                signal_hook::low_level::exit(130);
-            }
-        };
-        std::thread::Builder::new().name("signals".into()).spawn(restore)?;
-        let mut now = hidden.0.clone();
-        now.local_modes.remove(LocalModes::ECHO);
-        tcsetattr(io::stdin(), OptionalActions::Flush, &now)?;
-        Ok(hidden)
-    }
-}
-
-impl Drop for HiddenInput {
-    fn drop(&mut self) {
-        let _ = tcsetattr(io::stdin(), OptionalActions::Now, &self.0);
-    }
 }

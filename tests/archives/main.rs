@@ -1,10 +1,12 @@
-//! Archives in object stores: jobs over `s3://` and `az://`, streamed from servers that emulate S3 (moto)
-//! and Azure Blob Storage (Azurite).
+//! Archives in object stores: jobs over `s3://`, `az://` and `gs://`, streamed from servers that emulate S3 (moto),
+//! Azure Blob Storage (Azurite) and Google Cloud Storage (`google`).
 #![cfg(feature = "archives")]
 // The tests wait for servers by the system clock.
 #![allow(clippy::disallowed_methods)]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod google;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -12,6 +14,7 @@ use common::Bounded as _;
 use common::nats::{Nats, left_out};
 use common::summaries::{alone, found};
 use common::{Key, PHITAP, hospital, list, split};
+use google::Google;
 use serde_json::Value;
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -28,55 +31,69 @@ const ACCOUNT_KEY: &str =
 enum Provider {
     Amazon,
     Azure,
+    Google,
 }
 
-/// A server with one empty bucket, `hospital`, that is killed when this is dropped.
+/// A server with one empty bucket, `hospital`.
 struct Bucket {
     provider: Provider,
-    child: Child,
+    server: Server,
     port: u16,
     /// Where the program keeps what it holds for a time.
     temporary: tempfile::TempDir,
 }
 
+enum Server {
+    /// Killed when the bucket is dropped.
+    Program(Child),
+    Thread(Google),
+}
+
 impl Bucket {
     fn start(provider: Provider) -> Self {
-        let port = common::ports::port_for_a_program();
-        let number = port.to_string();
-        let (program, arguments) = match provider {
-            Provider::Amazon => ("moto_server", vec!["-H", "127.0.0.1", "-p", &number]),
-            Provider::Azure => (
-                "azurite-blob",
-                vec![
-                    "--blobHost",
-                    "127.0.0.1",
-                    "--blobPort",
-                    &number,
-                    "--inMemoryPersistence",
-                    "--skipApiVersionCheck",
-                    "--disableTelemetry",
-                ],
-            ),
-        };
-        let child = Command::new(program)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{program}: {error}; .ci/run installs it"));
         let temporary = tempfile::tempdir().expect("folder");
-        let bucket = Self { provider, child, port, temporary };
+        let (program, port, child) = match provider {
+            Provider::Google => {
+                let (server, port) = Google::start();
+                return Self { provider, server: Server::Thread(server), port, temporary };
+            }
+            Provider::Amazon => {
+                Self::run("moto_server", |port| vec!["-H", "127.0.0.1", "-p", port])
+            }
+            Provider::Azure => Self::run("azurite-blob", |port| {
+                let listens = ["--blobHost", "127.0.0.1", "--blobPort", port];
+                let others =
+                    ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry"];
+                [&listens[..], &others].concat()
+            }),
+        };
+        let bucket = Self { provider, server: Server::Program(child), port, temporary };
         let begun = Instant::now();
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
             assert!(begun.elapsed() < Duration::from_secs(180), "{program} does not start");
             std::thread::sleep(Duration::from_millis(100));
         }
         match provider {
-            Provider::Amazon => bucket.send("PUT", "/hospital", "", b""),
             Provider::Azure => bucket.send_signed("/hospital", "?restype=container", "", b""),
+            _ => bucket.send("PUT", "/hospital", "", b""),
         }
         bucket
+    }
+
+    fn run(
+        program: &'static str,
+        arguments: impl Fn(&str) -> Vec<&str>,
+    ) -> (&'static str, u16, Child) {
+        let port = common::ports::port_for_a_program();
+        let number = port.to_string();
+        let child = Command::new(program)
+            .args(arguments(&number))
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap_or_else(|error| panic!("{program}: {error}; .ci/run installs it"));
+        (program, port, child)
     }
 
     /// Sends a request, which must be answered well.
@@ -118,6 +135,7 @@ impl Bucket {
 
     fn put(&self, key: &str, body: &[u8]) {
         match self.provider {
+            Provider::Google => self.google().put(key, body),
             Provider::Amazon => self.send("PUT", &format!("/hospital/{key}"), "", body),
             Provider::Azure => {
                 let path = format!("/hospital/{key}");
@@ -126,17 +144,30 @@ impl Bucket {
         }
     }
 
+    fn google(&self) -> &Google {
+        match &self.server {
+            Server::Thread(server) => server,
+            Server::Program(_) => panic!("{:?} is a program", self.provider),
+        }
+    }
+
     /// The address of a key, or of those that begin like it.
     fn url(&self, key: &str) -> String {
         let scheme = match self.provider {
             Provider::Amazon => "s3",
             Provider::Azure => "az",
+            Provider::Google => "gs",
         };
         format!("{scheme}://hospital/{key}")
     }
 
     /// The program, configured for the server.
     fn phitap(&self, arguments: &[&str]) -> Output {
+        self.phitap_with_token(google::TOKEN, arguments)
+    }
+
+    /// `token`: what a Google user shows.
+    fn phitap_with_token(&self, token: &str, arguments: &[&str]) -> Output {
         let mut command = Command::new(PHITAP);
         let server = format!("http://127.0.0.1:{}", self.port);
         match self.provider {
@@ -149,6 +180,10 @@ impl Bucket {
             Provider::Azure => command
                 .env("AZURE_STORAGE_USE_EMULATOR", "true")
                 .env("AZURITE_BLOB_STORAGE_URL", server),
+            Provider::Google => command
+                .env("GOOGLE_BASE_URL", server)
+                .env("GOOGLE_ALLOW_HTTP", "true")
+                .env("GOOGLE_BEARER_TOKEN", token),
         };
         command.env("TMPDIR", self.temporary.path());
         command.args(arguments).stdin(Stdio::null()).finish()
@@ -157,8 +192,10 @@ impl Bucket {
 
 impl Drop for Bucket {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        if let Server::Program(child) = &mut self.server {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 }
 
@@ -172,18 +209,42 @@ fn captures_in_a_bucket_of_azure_give_what_they_give_as_files() {
     captures_in_a_bucket(Provider::Azure);
 }
 
-fn captures_in_a_bucket(provider: Provider) {
+/// Names of objects are not only letters, objects come in pages, and a connection may end in the middle of one.
+#[test]
+fn captures_in_a_bucket_of_google_give_what_they_give_as_files() {
     if left_out() {
         return;
     }
-    let (key, folder, nats, bucket) =
-        (Key::new(), tempfile::tempdir().expect("folder"), Nats::start(), Bucket::start(provider));
+    let bucket = Bucket::start(Provider::Google);
+    jobs_over(&bucket, "2026/Haus 1 + 2, S\u{fc}d 100 % #3");
+    let (pages, resumed, refused) = bucket.google().seen();
+    assert!(pages > 0 && resumed > 0 && refused == 0, "{pages} {resumed} {refused}");
+
+    let nats = Nats::start();
+    let url = bucket.url("2026");
+    let submit = ["jobs", "submit", "--nats", &nats.url(), &url];
+    let refused = bucket.phitap_with_token("another", &submit);
+    let text = String::from_utf8_lossy(&refused.stderr).into_owned();
+    assert_eq!(refused.status.code(), Some(1), "{text}");
+    assert!(text.contains(&url) && text.contains("refuse") && !text.contains("another"), "{text}");
+    assert_eq!(text.lines().count(), 1, "{text}");
+}
+
+fn captures_in_a_bucket(provider: Provider) {
+    if !left_out() {
+        jobs_over(&Bucket::start(provider), "2026");
+    }
+}
+
+/// Jobs over captures whose keys begin with `keys`, a folder in `2026`, give what the captures give as files.
+fn jobs_over(bucket: &Bucket, keys: &str) {
+    let (key, folder, nats) = (Key::new(), tempfile::tempdir().expect("folder"), Nats::start());
     let parts = split::over_sensors(&hospital(), 3, folder.path());
     for part in &parts {
         let name = part.file_name().and_then(|name| name.to_str()).expect("name");
-        bucket.put(&format!("2026/{name}"), &std::fs::read(part).expect("capture"));
+        bucket.put(&format!("{keys}/{name}"), &std::fs::read(part).expect("capture"));
     }
-    bucket.put("2026/notes.txt", b"no capture");
+    bucket.put(&format!("{keys}/notes.txt"), b"no capture");
     bucket.put("broken/cut.pcap.gz", b"\x1f\x8b\x08 garbage");
     let truth = alone(&key, &hospital(), folder.path());
 
