@@ -75,7 +75,7 @@ impl Route for Direct {
         true
     }
     fn spare(&mut self) -> WorkBatch {
-        self.spare.take().unwrap_or_else(WorkBatch::new)
+        self.spare.take().unwrap_or_default()
     }
     fn failed(&self) -> bool {
         self.gone
