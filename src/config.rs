@@ -177,6 +177,14 @@ impl Config {
         (self.published.is_none() || rules.exists()).then_some(rules)
     }
 
+    fn user(&self) -> Option<Option<&str>> {
+        self.sandbox.as_ref().map(|sandbox| sandbox.user.as_deref())
+    }
+
+    const fn periods(&self) -> (Option<Duration>, Option<Duration>) {
+        (self.status_every, self.max_silence)
+    }
+
     /// Keys of `other` that differ and need a restart.
     pub fn needs_restart(&self, other: &Self) -> Vec<&'static str> {
         let differs =
@@ -190,15 +198,29 @@ impl Config {
             ("store", differs(&self.store, &other.store)),
             ("evidence", differs(&self.evidence, &other.evidence)),
             ("metrics", self.metrics != other.metrics),
+            (
+                "metrics-token-file, metrics-cert, metrics-key",
+                differs(&self.metrics_access, &other.metrics_access),
+            ),
+            ("metrics-file", self.metrics_file != other.metrics_file),
+            ("report", self.report != other.report),
+            ("assets", self.assets != other.assets),
+            ("state", self.state != other.state),
+            ("reveal", self.reveal != other.reveal),
             ("key-file", self.key_file != other.key_file),
             ("rules-from, rules-key", self.published != other.published),
             ("filter", self.filter != other.filter),
             ("checksums", self.checksums != other.checksums),
             ("home-net", differs(&self.home, &other.home)),
             ("workers", self.workers != other.workers),
-            ("memory", differs(&self.limits, &other.limits)),
+            ("memory", self.limits.memory != other.limits.memory),
+            ("update-every, forget", differs(&self.limits.updates(), &other.limits.updates())),
+            ("status-every, max-silence", differs(&self.periods(), &other.periods())),
+            ("fail-on", self.fail_on != other.fail_on),
+            ("log-format", self.log_format != other.log_format),
             ("backend, ring-size, snaplen, timestamps", differs(&self.capture, &other.capture)),
-            ("user, no-sandbox", differs(&self.sandbox, &other.sandbox)),
+            // Its folders and ports follow from other keys, and from which folders exist.
+            ("user, no-sandbox", differs(&self.user(), &other.user())),
             ("summaries", self.summaries != other.summaries),
             ("sensor", self.sensor != other.sensor),
         ]
@@ -262,6 +284,11 @@ pub struct Limits {
 }
 
 impl Limits {
+    /// How often exposures are updated, and when they are forgotten.
+    const fn updates(&self) -> (Span, Span) {
+        (self.exposure_update, self.exposure_forget)
+    }
+
     /// Memory of the program itself, bytes: code, rules and queues.
     const BASE: u64 = 40 << 20;
 

@@ -3,7 +3,7 @@
 use super::error::{ConfigError, usage};
 use super::inputs::pace;
 use super::{Options, Size};
-use crate::config::{Capture, Timestamps};
+use crate::config::{Capture, Source, Timestamps};
 use crate::destination::Target;
 use crate::sandbox::Sandbox;
 use std::path::{Path, PathBuf};
@@ -20,10 +20,18 @@ const SNAPLEN: u32 = 262_144;
 const MIN_SNAPLEN: u32 = 128;
 
 /// Settings of the capture.
-pub(super) fn capture(options: &Options, memory: u64) -> Result<Capture, ConfigError> {
+pub(super) fn capture(
+    options: &Options,
+    memory: u64,
+    source: &Source,
+) -> Result<Capture, ConfigError> {
+    let interfaces = match source {
+        Source::Interfaces(names) => names.len() as u64,
+        Source::Files(_) => 0,
+    };
     Ok(Capture {
         backend: options.backend.unwrap_or_default(),
-        ring: ring_size(options.ring_size, memory)?,
+        ring: ring_size(options.ring_size, memory, interfaces)?,
         snaplen: snaplen(options.snaplen)?,
         timestamps: options.timestamps.unwrap_or_default(),
         wait: options.wait,
@@ -66,12 +74,22 @@ pub(super) fn sandbox(options: &Options) -> Option<Sandbox> {
     })
 }
 
-/// The ring size of an interface, bytes: a share of the memory unless given.
-fn ring_size(given: Option<Size>, memory: u64) -> Result<usize, ConfigError> {
-    let size = given.map_or_else(|| RING.min(memory / 16).max(MIN_RING), |size| size.0);
+/// The ring size of an interface, bytes: a share of the memory unless given. All rings together take
+/// half of the memory at most.
+fn ring_size(given: Option<Size>, memory: u64, interfaces: u64) -> Result<usize, ConfigError> {
+    let most = memory / 2 / interfaces.max(1);
+    let share = || RING.min(memory / 16).min(most).max(MIN_RING);
+    let size = given.map_or_else(share, |size| size.0);
     if !(MIN_RING..=MAX_RING).contains(&size) {
         let (least, most) = (MIN_RING >> 20, MAX_RING >> 20);
         return Err(usage(format!("--ring-size must be between {least}MiB and {most}MiB")));
+    }
+    if interfaces > 0 && size > most {
+        let (all, memory) = (size.saturating_mul(interfaces) >> 20, memory >> 20);
+        return Err(usage(format!(
+            "rings of {all}MiB in all take more than half of --memory {memory}MiB: lower \
+             --ring-size, or raise --memory"
+        )));
     }
     usize::try_from(size).map_err(|_| usage("--ring-size is more than this system can address"))
 }

@@ -224,7 +224,7 @@ fn config(source: Source, options: Options) -> Result<Config, ConfigError> {
     let metrics_access = metrics_access(&options)?;
     let evidence = super::evidence::settings(&source, &options)?;
     let (published, sandbox) = (published(&source, &options)?, sandbox(&options));
-    let (capture, limits) = (capture(&options, memory)?, limits(&options, memory));
+    let (capture, limits) = (capture(&options, memory, &source)?, limits(&options, memory));
     let detail = match source {
         Source::Files(_) => Detail::Patients,
         Source::Interfaces(_) => Detail::Exposures,

@@ -137,11 +137,68 @@ fn wrong_usage_is_refused_with_the_remedy() {
         (&["phitap", "replay", "--output", "a", "--metrics-file", "a", "x"], "same file"),
         (&["phitap", "replay", "--output", "a", "--state", "a", "x"], "same file"),
         (&["phitap", "live", "-i", "eth0", "-i", "eth0"], "twice"),
+        (
+            &["phitap", "live", "-i", "eth0", "--ring-size", "1GiB", "--memory", "1GiB"],
+            "rings of 1024MiB in all take more than half of --memory 1024MiB",
+        ),
+        (
+            &["phitap", "live", "-i", "a", "-i", "b", "--ring-size", "1GiB"],
+            "rings of 2048MiB in all take",
+        ),
         (&["phitap", "nothing", "x"], "unrecognized subcommand"),
     ];
     for (arguments, expected) in cases {
         let error = run(arguments).expect_err("refused");
         assert!(error.contains(expected), "{arguments:?}: {error}");
+    }
+}
+
+#[test]
+fn rings_take_half_of_the_memory_at_most() {
+    let many: Vec<String> = (0..40).flat_map(|n| ["-i".to_owned(), format!("eth{n}")]).collect();
+    let ring = |interfaces: usize, memory: &str| {
+        let few = many.iter().take(2 * interfaces).map(String::as_str);
+        let all: Vec<&str> =
+            ["phitap", "live", "--memory", memory].into_iter().chain(few).collect();
+        run(&all).map(|c| c.capture.ring as u64 >> 20)
+    };
+    assert_eq!(ring(1, "2GiB"), Ok(64));
+    assert_eq!(ring(16, "2GiB"), Ok(64));
+    assert_eq!(ring(40, "2GiB"), Ok(25));
+    assert_eq!(ring(1, "256MiB"), Ok(16));
+    let error = ring(40, "64MiB").expect_err("no room for that many");
+    assert!(error.contains("lower --ring-size, or raise --memory"), "{error}");
+}
+
+#[test]
+fn keys_that_a_running_sensor_does_not_take_over_are_named_and_no_others() {
+    let folder = tempfile::tempdir().expect("folder");
+    let spool = folder.path().join("spool");
+    let sensor = |more: &[&str]| {
+        let spool = spool.to_str().expect("UTF-8");
+        let always = ["phitap", "live", "-i", "eth0", "--spool", spool];
+        run(&[&always[..], &["--output", "http://127.0.0.1:9/x", "--format", "ecs"], more].concat())
+            .expect("good")
+    };
+    let before = sensor(&[]);
+    // The sensor itself makes the folder.
+    std::fs::create_dir(&spool).expect("folder");
+    assert!(before.needs_restart(&sensor(&[])).is_empty());
+    for (more, key) in [
+        (&["--user", "nobody"][..], "user, no-sandbox"),
+        (&["--no-sandbox"], "user, no-sandbox"),
+        (&["--state", "s"], "state"),
+        (&["--status-every", "3s"], "status-every, max-silence"),
+        (&["--max-silence", "3s"], "status-every, max-silence"),
+        (&["--update-every", "1h"], "update-every, forget"),
+        (&["--memory", "1GiB"], "memory"),
+        (&["--metrics-file", "m"], "metrics-file"),
+        (&["--log-format", "json"], "log-format"),
+    ] {
+        let named = before.needs_restart(&sensor(more));
+        assert!(named.contains(&key), "{more:?}: {named:?}");
+        // A smaller memory has smaller rings, and folders of outputs change nothing of the sandbox.
+        assert!(named.len() == 1 || key == "memory", "{more:?}: {named:?}");
     }
 }
 

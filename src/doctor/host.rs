@@ -2,6 +2,10 @@
 
 use super::Diagnosis;
 use crate::capture::{Filter, Live, LiveOptions, clock as host_clock, offloads, receive_ring};
+#[cfg(target_os = "linux")]
+use crate::capture::{OpenError, Rings};
+#[cfg(target_os = "linux")]
+use crate::config::Backend;
 use crate::config::{Config, Source};
 use crate::sandbox::LandlockSupport;
 use std::collections::BTreeMap;
@@ -52,7 +56,20 @@ pub(super) fn interfaces(config: &Config, all: &mut Vec<Diagnosis>) {
         return all.push(Diagnosis::fault("filter", found, remedy));
     }
     for name in names {
-        all.push(interface(name, config).of(name));
+        let options = LiveOptions {
+            pace: crate::time::Pace::REAL,
+            interfaces: vec![name.to_owned()],
+            filter: config.filter.clone(),
+            ring: config.capture.ring,
+            snaplen: config.capture.snaplen,
+            hardware_time: false,
+        };
+        let opened = interface(name, &options);
+        #[cfg(target_os = "linux")]
+        let rings = (!opened.is_fault()).then(|| rings(&options, config)).flatten();
+        all.push(opened.of(name));
+        #[cfg(target_os = "linux")]
+        all.extend(rings.map(|d| d.of(name)));
         if sys(name, "ifindex").is_some() {
             all.push(offload(name).of(name));
             all.extend(ring(name).map(|d| d.of(name)));
@@ -60,23 +77,48 @@ pub(super) fn interfaces(config: &Config, all: &mut Vec<Diagnosis>) {
     }
 }
 
+/// Whether the kernel grants the rings of a sensor.
+#[cfg(target_os = "linux")]
+fn rings(options: &LiveOptions, config: &Config) -> Option<Diagnosis> {
+    const CHECK: &str = "kernel-ring";
+    if config.capture.backend != Backend::Ring {
+        return None;
+    }
+    let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    let workers = config.workers.map_or(cores, std::num::NonZero::get);
+    Some(match Rings::open(options, workers, false) {
+        Ok((mut rings, _)) => match rings.take_notices().into_iter().next() {
+            Some(smaller) => {
+                Diagnosis::advice(CHECK, smaller, "lower --ring-size, or give the host more memory")
+            }
+            None => {
+                let mib = config.capture.ring >> 20;
+                Diagnosis::good(CHECK, format!("{mib} MiB for {workers} workers"))
+            }
+        },
+        Err(OpenError::NoRing(why)) => Diagnosis::advice(
+            CHECK,
+            why,
+            "nothing, where the rate is low: it is read through libpcap, in one thread",
+        ),
+        Err(OpenError::Fault(fault)) => {
+            Diagnosis::fault(CHECK, fault.to_string(), "check it with `ip link`")
+        }
+    })
+}
+
 /// Opens an interface like a sensor.
-fn interface(name: &str, config: &Config) -> Diagnosis {
+fn interface(name: &str, options: &LiveOptions) -> Diagnosis {
     const CHECK: &str = "interface";
-    let options = LiveOptions {
-        pace: crate::time::Pace::REAL,
-        interfaces: vec![name.to_owned()],
-        filter: config.filter.clone(),
-        ring: config.capture.ring,
-        snaplen: config.capture.snaplen,
-        hardware_time: false,
-    };
-    if let Err(fault) = Live::open(&options) {
+    if let Err(fault) = Live::open(options) {
         let text = fault.to_string();
         let (found, remedy) = text.split_once("; ").unwrap_or((&text, "check it with `ip link`"));
         return Diagnosis::fault(CHECK, found, remedy);
     }
-    let state = sys(name, "operstate").unwrap_or_else(|| "unknown".into());
+    // `any` is all interfaces, and none.
+    let Some(state) = sys(name, "operstate") else {
+        return Diagnosis::good(CHECK, "can be captured");
+    };
     let speed = sys(name, "speed").filter(|s| s.parse::<i64>().is_ok_and(|n| n > 0));
     let speed = speed.map_or(String::new(), |s| format!(", {s} Mbit/s"));
     let packets = sys(name, "statistics/rx_packets").unwrap_or_else(|| "0".into());

@@ -61,6 +61,9 @@ impl Diagnosis {
         let good = Self::good(check, found);
         Self { verdict: Verdict::Fault, remedy: Some(remedy.into()), ..good }
     }
+    fn is_fault(&self) -> bool {
+        self.verdict == Verdict::Fault
+    }
     fn of(self, subject: impl Into<String>) -> Self {
         Self { subject: Some(subject.into()), ..self }
     }

@@ -174,7 +174,7 @@ impl EventLog {
         match result {
             Err(error) if !self.failing => {
                 let kib = MAX_BACKLOG >> 10;
-                let error = WriteError::new(path.to_string(), error);
+                let error = WriteError::new(path.to_string(), error).while_running();
                 (self.warn)(&format!(
                     "{error}; up to {kib} KiB of events wait until it works again"
                 ));

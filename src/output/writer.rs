@@ -16,12 +16,14 @@ pub(super) const MODE: u32 = 0o600;
 
 /// A write that failed.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot write {name}: {source}{}", remedy(.source, .option))]
+#[error("cannot write {name}: {source}{}", remedy(.source, .option, *.later))]
 pub struct WriteError {
     /// The file, or `standard output`.
     pub name: String,
     /// The option that chooses the file.
     option: &'static str,
+    /// Whether the file could be written when the run began.
+    later: bool,
     /// The system's error.
     pub source: io::Error,
 }
@@ -33,7 +35,7 @@ impl WriteError {
     pub fn new(name: impl Into<String>, source: io::Error) -> Self {
         match source.downcast::<Self>() {
             Ok(named) => named,
-            Err(source) => Self { name: name.into(), option: "--output", source },
+            Err(source) => Self { name: name.into(), option: "--output", later: false, source },
         }
     }
 
@@ -43,16 +45,28 @@ impl WriteError {
         self
     }
 
+    /// Says what may have changed since the run began.
+    pub const fn while_running(mut self) -> Self {
+        self.later = true;
+        self
+    }
+
     /// Whether the reader went away, which is no error of ours.
     pub fn is_closed_pipe(&self) -> bool {
         self.source.kind() == io::ErrorKind::BrokenPipe
     }
 }
 
-fn remedy(error: &io::Error, option: &str) -> String {
+fn remedy(error: &io::Error, option: &str, later: bool) -> String {
     let text = match error.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::FileTooLarge => "free some space",
         io::ErrorKind::QuotaExceeded => "raise the quota",
+        // The sandbox names folders by their inodes.
+        io::ErrorKind::PermissionDenied if later => {
+            let text = "; check who may write there; if the folder was made anew, restart phitap, \
+                        whose sandbox allows the former one";
+            return text.to_owned();
+        }
         io::ErrorKind::PermissionDenied => return "; check who may write there".to_owned(),
         io::ErrorKind::NotFound => return "; create the folder first".to_owned(),
         io::ErrorKind::IsADirectory => return "; name a file in it".to_owned(),

@@ -43,6 +43,9 @@ use std::time::{Duration, Instant};
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Batches after which a lane publishes its counters.
 const SHARE_EVERY: u32 = 64;
+/// How long results of a lane may wait for further ones, so that a block does not wake the collector
+/// each time.
+const GATHER: Duration = Duration::from_millis(5);
 /// How long packets may wait in the kernel while a ring seems empty.
 const LATENCY_SPAN: Span = Span::millis(LATENCY.as_millis() as i64);
 
@@ -53,17 +56,26 @@ struct Direct {
     reports: Sender<(usize, Report)>,
     busy: Busy,
     gone: bool,
+    /// Whether more packets wait in the rings.
+    backlog: Backlog,
+    /// The last batch, emptied for reuse.
+    spare: Option<WorkBatch>,
 }
 
 impl Route for Direct {
     fn workers(&self) -> usize {
         1
     }
-    fn send(&mut self, _worker: usize, batch: WorkBatch) -> bool {
-        let Self { index, worker, reports, busy, gone } = self;
+    fn send(&mut self, _worker: usize, mut batch: WorkBatch) -> bool {
+        let Self { index, worker, reports, busy, gone, backlog, spare } = self;
         let mut send = |report| *gone |= reports.send((*index, report)).is_err();
-        busy.during(|| worker.run(&batch, Backlog::Empty, &mut send));
+        busy.during(|| worker.run(&batch, *backlog, &mut send));
+        batch.clear();
+        *spare = Some(batch);
         true
+    }
+    fn spare(&mut self) -> WorkBatch {
+        self.spare.take().unwrap_or_default()
     }
     fn failed(&self) -> bool {
         self.gone
@@ -122,6 +134,8 @@ impl Lanes {
                 reports: reports.clone(),
                 busy: Busy::new(Arc::clone(&parts.metrics), index, Arc::clone(&pulse)),
                 gone: false,
+                backlog: Backlog::Empty,
+                spare: None,
             };
             let decoder = Decoder::new(config.checksums).with_fragment_memory(memory);
             let clock = RunClock::live(started, base, pace);
@@ -197,6 +211,8 @@ fn read(
     // When the stop was requested, and the packet time up to which packets are still read.
     let mut stopped: Option<(Instant, Timestamp)> = None;
     let mut batches = 0;
+    // When everything read so far was passed on, and whether more was read since.
+    let (mut passed_on, mut has_read) = (common.started, false);
     while !shards.route().failed() {
         if stopped.is_none() && common.stop.load(Ordering::Relaxed) {
             stopped = Some((stopwatch(), common.now()));
@@ -209,7 +225,10 @@ fn read(
         batch.clear();
         match lane.fill(&mut batch, common.started.elapsed()) {
             Fill::Packets => {
-                shards.route_mut().worker.press(Pressure::of(lane.fullness()));
+                has_read = true;
+                let route = shards.route_mut();
+                route.worker.press(Pressure::of(lane.fullness()));
+                route.backlog = if lane.has_more() { Backlog::Queued } else { Backlog::Empty };
                 shards.batch(&batch);
                 common.dashboard.packets_seen();
                 let last = batch.packets.last().map(|packet| packet.time);
@@ -221,12 +240,19 @@ fn read(
                     share(shared, shards.counts());
                 }
             }
+            Fill::Waiting | Fill::Idle if has_read && passed_on.elapsed() < GATHER => {
+                lane.wait(GATHER.saturating_sub(passed_on.elapsed()));
+            }
             Fill::Waiting => {
+                (passed_on, has_read) = (stopwatch(), false);
+                shards.route_mut().backlog = Backlog::Empty;
                 shards.flush();
                 lane.wait(IDLE);
             }
             Fill::Idle => {
+                (passed_on, has_read) = (stopwatch(), false);
                 // Without packets, time still advances so that idle flows end.
+                shards.route_mut().backlog = Backlog::Empty;
                 shards.idle(common.now() - common.pace.span(LATENCY_SPAN));
                 share(shared, shards.counts());
                 let patience = drained.map_or(IDLE, |drained| DRAIN.saturating_sub(drained));

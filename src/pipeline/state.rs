@@ -170,7 +170,8 @@ impl StateFile {
         let run = move || {
             let mut failing = false;
             for known in inbox {
-                let result = write_atomically(&path, &text(&known, &key_id), MODE);
+                let result = write_atomically(&path, &text(&known, &key_id), MODE)
+                    .map_err(|error| error.of_option("--state").while_running());
                 metrics.sensor().state_saved(result.is_ok());
                 match &result {
                     Err(error) if !failing => complain(&error.to_string()),

@@ -136,6 +136,7 @@ impl Sandbox {
             ABI, Access as _, AccessFs, AccessNet, NetPort, Ruleset, RulesetAttr as _,
             RulesetCreatedAttr as _, RulesetStatus, path_beneath_rules,
         };
+        let offers = LandlockSupport::of_kernel();
         let abi = ABI::V5;
         let read = AccessFs::ReadFile | AccessFs::ReadDir;
         let write = AccessFs::from_all(abi) & !AccessFs::Execute;
@@ -159,7 +160,10 @@ impl Sandbox {
         let status: Result<_, landlock::RulesetError> = restrict();
         match status.map(|status| status.ruleset) {
             Ok(RulesetStatus::FullyEnforced | RulesetStatus::PartiallyEnforced) => {
-                Cow::Borrowed("landlock")
+                Cow::Borrowed(match self.connects.is_some() && offers.ports {
+                    true => "landlock (files and ports)",
+                    false => "landlock (files)",
+                })
             }
             Ok(RulesetStatus::NotEnforced) => Cow::Borrowed("no landlock (this kernel has none)"),
             Err(error) => Cow::Owned(format!("no landlock ({error})")),
@@ -283,6 +287,54 @@ mod tests {
         assert_eq!(find_user("12:13"), Some((12, 13)));
         assert_eq!(find_user("1:2:3"), None);
         assert_eq!(find_user(""), None);
+    }
+
+    #[test]
+    fn in_force_it_leaves_only_its_own_folders_to_write_and_its_own_ports_to_reach() {
+        use std::net::{TcpListener, TcpStream};
+        let [own, other] = [(); 2].map(|()| tempfile::tempdir().expect("a folder"));
+        let [known, unknown] = [(); 2].map(|()| TcpListener::bind("127.0.0.1:0").expect("a port"));
+        let [known_at, unknown_at] = [&known, &unknown].map(|l| l.local_addr().expect("address"));
+        let (inside, outside) = (own.path().to_owned(), other.path().to_owned());
+        std::fs::write(outside.join("theirs"), "text").expect("a file");
+        let sandbox = Sandbox {
+            writes: vec![inside.clone()],
+            connects: Some(vec![known_at.port()]),
+            ..Sandbox::default()
+        };
+        let offers = LandlockSupport::of_kernel();
+        // Only this thread is restricted.
+        let work = move || {
+            let said = sandbox.enter().expect("it may give up privileges");
+            assert!(said.contains("no new privileges"), "{said}");
+            assert_eq!(said.contains("landlock (files and ports)"), offers.ports, "{said}");
+            assert_eq!(said.contains("no landlock"), !offers.files, "{said}");
+            // Logs are rotated, states are replaced, and folders are made.
+            std::fs::write(inside.join("new"), "text").expect("a file");
+            std::fs::rename(inside.join("new"), inside.join("old")).expect("another name");
+            std::fs::create_dir(inside.join("folder")).expect("a folder");
+            std::fs::write(inside.join("folder/new"), "text").expect("a file");
+            std::fs::remove_file(inside.join("old")).expect("removed");
+            // Rules, certificates and the names of hosts are read again.
+            let theirs = outside.join("theirs");
+            assert_eq!(std::fs::read_to_string(&theirs).expect("read"), "text");
+            TcpStream::connect(known_at).expect("a port of its own");
+            let refused = |result: std::io::Result<()>| {
+                result.is_err_and(|e| e.kind() == std::io::ErrorKind::PermissionDenied)
+            };
+            let create = std::fs::write(outside.join("new"), "text");
+            let append = std::fs::OpenOptions::new().append(true).open(&theirs).map(drop);
+            for tried in [create, append, std::fs::remove_file(&theirs)] {
+                assert_eq!(refused(tried), offers.files);
+            }
+            assert_eq!(refused(TcpStream::connect(unknown_at).map(drop)), offers.ports);
+            assert!(std::process::Command::new("true").spawn().is_err(), "it runs no program");
+        };
+        std::thread::spawn(work).join().expect("as it should");
+        assert!(
+            std::fs::write(other.path().join("new"), "text").is_ok(),
+            "here it is not in force"
+        );
     }
 
     #[test]

@@ -15,6 +15,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// User and group `nobody`.
 const NOBODY: u32 = 65_534;
@@ -87,6 +88,48 @@ fn a_sensor_can_connect_to_the_ports_of_its_outputs_only() {
         return;
     }
     assert_eq!(refused, Some(std::io::ErrorKind::PermissionDenied), "{in_force}");
+}
+
+#[test]
+fn an_event_log_whose_folder_is_made_anew_needs_a_restart_and_loses_nothing_until_then() {
+    let Some(lab) = TestHarness::new() else { return };
+    let home = tempfile::tempdir().expect("folder");
+    let (folder, other) = (home.path().join("log"), home.path().join("other"));
+    for new in [&folder, &other] {
+        std::fs::create_dir(new).expect("folder");
+    }
+    let log = folder.join("events.json");
+    let options = ["--output", log.to_str().expect("UTF-8"), "--status-every", "1s"];
+    let mut sensor = Sensor::start(&lab, &["span0"], &options);
+    let is_written = || std::fs::metadata(&log).is_ok_and(|of| of.len() > 0);
+    let wait = |what: &str, is: &dyn Fn() -> bool| {
+        let until = Instant::now() + PATIENCE;
+        while !is() {
+            assert!(Instant::now() < until, "{what}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    };
+    wait("a first event", &is_written);
+    // The path leads to a folder at any time.
+    let exchange = || {
+        use rustix::fs::{CWD, RenameFlags, renameat_with};
+        renameat_with(CWD, &folder, CWD, &other, RenameFlags::EXCHANGE).expect("exchanged");
+    };
+    exchange();
+    if sensor.said.iter().any(|line| line.contains("no landlock")) {
+        wait("an event in the new folder", &is_written);
+        return;
+    }
+    let said = sensor.message("cannot write ");
+    assert!(said.contains("if the folder was made anew, restart phitap"), "{said}");
+    // What the sandbox allows is the folder and not its name.
+    exchange();
+    let said = sensor.message("written again");
+    assert!(said.contains("0 events lost"), "{said}");
+    let (status, ..) = sensor.stop(rustix::process::Signal::TERM);
+    assert!(matches!(status.code(), Some(0 | 3)), "{status}");
+    let text = std::fs::read_to_string(&log).expect("events");
+    assert_eq!(text.matches("\"action\":\"run-summary\"").count(), 1, "{text}");
 }
 
 /// Metrics of an output: events delivered, attempts that failed.

@@ -198,11 +198,13 @@ fn the_program_of_the_image_captures_as_anybody_where_it_may_and_starts_where_it
         let all = checks["checks"].as_array().expect("checks");
         let of =
             |name| all.iter().find(|of| of["check"] == name).expect("a check")["verdict"].clone();
-        (of("interface"), of("rights"))
+        let rings = all.iter().find(|of| of["check"] == "kernel-ring");
+        (of("interface"), of("rights"), rings.map(|of| of["verdict"].clone()))
     };
     // An interface without traffic may give advice, but it can be opened.
-    let (interface, rights) = verdict("--bounding-set=-all,+net_raw");
+    let (interface, rights, rings) = verdict("--bounding-set=-all,+net_raw");
     assert!(interface != "fault" && rights == "ok", "{interface} {rights}");
+    assert_eq!(rings, Some("ok".into()));
     assert_eq!(verdict("--bounding-set=-all").0, "fault");
     // Hubs and workers have neither the capability nor a way to get it.
     let version = run("--bounding-set=-all", &["--no-new-privs", program.as_str(), "--version"]);

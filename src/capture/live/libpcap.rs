@@ -6,7 +6,9 @@
 
 use super::merge::Merge;
 use super::nic::{self, is_down};
-use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, text_of, wait_readable};
+use super::{
+    LATENCY, LiveCounters, LiveOptions, Refused, fault, reason_of, refusal, text_of, wait_readable,
+};
 use crate::capture::{
     BATCH_PACKETS, Batch, Block, Fault, Input, LinkType, MAX_RECORD, Packet, Source, Status,
 };
@@ -32,6 +34,7 @@ struct Interface {
     nic: nic::Losses,
     /// Whether the interface exists without a link.
     down: bool,
+    refused: Refused,
 }
 
 /// Several interfaces as one timeline.
@@ -71,6 +74,7 @@ impl Live {
                 nic: nic::Losses::of(name),
                 stat: 0,
                 down: false,
+                refused: Refused::default(),
             });
         }
         let mut live = Self {
@@ -97,13 +101,25 @@ impl Live {
     /// Reopens lost interfaces, and records which have no link. To be called about once a second.
     pub fn check(&mut self) {
         for interface in &mut self.interfaces {
-            if interface.capture.is_none()
-                && let Ok((capture, link)) = open(&interface.name, &self.options)
-            {
-                interface.capture = Some(capture);
-                interface.link = link;
-                interface.stat = 0;
-                self.notices.push(format!("{} is back", interface.name));
+            if interface.capture.is_none() {
+                match open(&interface.name, &self.options) {
+                    Ok((capture, link)) => {
+                        interface.capture = Some(capture);
+                        interface.link = link;
+                        interface.stat = 0;
+                        interface.refused = Refused::default();
+                        self.notices.push(format!("{} is back", interface.name));
+                    }
+                    Err(fault) => {
+                        let name = &interface.name;
+                        let refused = &mut interface.refused;
+                        self.faults.extend(refused.again(
+                            name,
+                            reason_of(&fault),
+                            nic::is_up(name),
+                        ));
+                    }
+                }
             }
             let down = interface.capture.is_some() && is_down(&interface.name);
             if down && !interface.down {

@@ -87,6 +87,31 @@ fn fault(name: &str, reason: String) -> Fault {
     Fault { name: name.to_owned(), offset: 0, unpacked: false, kind: FaultKind::Interface(reason) }
 }
 
+/// Why an interface that is there again cannot be opened, reported once.
+#[derive(Default)]
+struct Refused(Option<String>);
+
+impl Refused {
+    /// A failed attempt. Returns a fault if the reason is a new one, and the interface `is_up`: it may
+    /// be gone once more.
+    fn again(&mut self, name: &str, reason: String, is_up: bool) -> Option<Fault> {
+        if !is_up || self.0.as_ref() == Some(&reason) {
+            return None;
+        }
+        let said = format!("it is there again, but {reason}; trying every second");
+        self.0 = Some(reason);
+        Some(fault(name, said))
+    }
+}
+
+/// The reason in an interface's fault.
+fn reason_of(fault: &Fault) -> String {
+    match &fault.kind {
+        FaultKind::Interface(reason) => reason.clone(),
+        _ => fault.describe(),
+    }
+}
+
 /// The text of a libpcap error, without libpcap's prefix.
 fn text_of(error: &pcap::Error) -> String {
     match error {
@@ -100,7 +125,8 @@ fn refusal(name: &str, said: &str) -> String {
     let exists = nic::sys(name, "ifindex").is_some() || name == "any";
     if said.contains("ermission denied") || said.contains("not permitted") {
         return format!(
-            "{said}; run phitap as root, or allow it with `setcap cap_net_raw=ep` on the program"
+            "{said}; run phitap as root, or allow it with `setcap cap_net_raw=ep` on the program (for a \
+             container: --cap-add NET_RAW)"
         );
     }
     if exists {
@@ -117,4 +143,25 @@ fn refusal(name: &str, said: &str) -> String {
         return format!("{said}; list the interfaces with `ip link`");
     }
     format!("there is no such interface; there are: {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_an_interface_cannot_be_reopened_is_said_once_for_each_reason() {
+        let mut refused = Refused::default();
+        let mut again = |reason: &str, is_up| {
+            refused.again("eth1", reason.to_owned(), is_up).map(|fault| fault.to_string())
+        };
+        assert_eq!(again("not permitted", false), None, "it is gone once more");
+        let said = again("not permitted", true).expect("a fault");
+        assert_eq!(
+            said,
+            "eth1: cannot capture: it is there again, but not permitted; trying every second"
+        );
+        assert_eq!(again("not permitted", true), None);
+        assert!(again("no memory", true).is_some_and(|said| said.contains("no memory")));
+    }
 }

@@ -67,6 +67,16 @@ pub(super) fn index(name: &str) -> Option<i32> {
     sys(name, "ifindex").and_then(|text| text.trim().parse().ok())
 }
 
+/// `IFF_UP` of <linux/if.h>.
+const IFF_UP: u32 = 1;
+
+/// Whether the interface exists and is switched on.
+pub(super) fn is_up(name: &str) -> bool {
+    let flags = sys(name, "flags");
+    let flags = flags.and_then(|f| u32::from_str_radix(f.trim().trim_start_matches("0x"), 16).ok());
+    flags.is_some_and(|flags| flags & IFF_UP != 0)
+}
+
 /// Whether the link is down, so that no packet can arrive.
 pub(super) fn is_down(name: &str) -> bool {
     sys(name, "operstate").is_some_and(|state| {

@@ -128,6 +128,44 @@ fn an_exposure_without_packets_leaves_no_file_and_one_folder_that_is_not_there_i
 }
 
 #[test]
+fn a_disk_that_fails_is_reported_once_and_used_again_when_it_works() {
+    static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+    let parent = tempfile::tempdir().expect("folder");
+    let (folder, away) = (parent.path().join("evidence"), parent.path().join("away"));
+    std::fs::create_dir(&folder).expect("folder");
+    let (evidence, _orders) = Evidence::unwritten(1);
+    let complain = |text: &str| SAID.lock().expect("said").push(text.to_owned());
+    let mut writer =
+        Writer::new(settings(&folder), vec!["eth1".into()], evidence.shared(), complain);
+    let Event::Exposure(exposure) = &exposure()[0] else { panic!("no exposure") };
+    writer.begin(1, exposure.id);
+    writer.packet(1, &packet(1, 1, 60));
+    assert_eq!(evidence.counts(), EvidenceCounts::default(), "it is not on the disk yet");
+    writer.flush();
+    assert_eq!(evidence.counts(), EvidenceCounts { written: 1, dropped: 0 });
+    std::fs::rename(&folder, &away).expect("away");
+    for number in 2..5 {
+        writer.begin(number, exposure.id);
+        writer.packet(number, &packet(2, number, 60));
+    }
+    assert_eq!(evidence.counts(), EvidenceCounts { written: 1, dropped: 3 });
+    std::fs::rename(&away, &folder).expect("back");
+    // Nothing is tried for a while.
+    writer.packet(2, &packet(3, 5, 60));
+    assert_eq!(evidence.counts().dropped, 4);
+    writer.pause = Duration::ZERO;
+    writer.packet(2, &packet(4, 6, 60));
+    writer.flush();
+    assert_eq!(evidence.counts(), EvidenceCounts { written: 2, dropped: 4 });
+    let kept: Vec<_> = files(&folder).iter().map(|path| read(path)).collect();
+    assert_eq!(kept, [vec![(at(4), 1500, 6)], vec![(at(1), 1500, 1)]]);
+    let said = SAID.lock().expect("said");
+    assert_eq!(said.len(), 2, "{said:?}");
+    assert!(said[0].contains("not kept until it works again"), "{said:?}");
+    assert!(said[1].contains("kept again"), "{said:?}");
+}
+
+#[test]
 fn what_the_writer_has_no_time_for_is_counted_and_holds_up_nobody() {
     let (evidence, _inbox) = Evidence::unwritten(3);
     (0..5).for_each(|n| evidence.record(1, packet(n, n as u64, 60)));

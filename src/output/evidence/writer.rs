@@ -5,13 +5,19 @@ use super::{FLUSH_EVERY, MAX_FULL, MAX_OPEN, Order, Recorded, Shared};
 use crate::capture::Packet;
 use crate::config::EvidenceSettings;
 use crate::exposure::EventId;
-use crate::output::pcapng;
+use crate::output::clock::stopwatch;
+use crate::output::{WriteError, pcapng};
 use crate::time::Timestamp;
 use crossbeam_channel::{Receiver, RecvTimeoutError};
 use std::collections::BTreeMap;
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+/// How long nothing is tried after the disk has failed.
+const PAUSE: Duration = Duration::from_secs(10);
 
 pub(super) struct Writer {
     settings: EvidenceSettings,
@@ -22,16 +28,27 @@ pub(super) struct Writer {
     open: BTreeMap<u64, Open>,
     /// Bytes of packets in all files.
     total: u64,
-    /// An error was reported; the same one is not reported again until a packet is written.
-    failed: bool,
+    /// When files were last flushed.
+    flushed: Instant,
+    /// When the disk failed, until a file has been flushed again.
+    failed: Option<Instant>,
+    pub(super) pause: Duration,
+    /// Whether the limit of the run was reported.
+    limited: bool,
 }
 
 struct Open {
     id: EventId,
-    file: Option<pcapng::Writer<Sealed>>,
-    /// Bytes of packets.
+    file: Option<(pcapng::Writer<Sealed>, PathBuf)>,
+    /// Bytes of packets in its files, and in the current one.
     bytes: u64,
+    bytes_here: u64,
+    /// Time of the first packet.
     first: Timestamp,
+    /// Packets that may not be on the disk yet.
+    pending: u64,
+    /// Whether a packet of the current file is on the disk.
+    is_kept: bool,
 }
 
 impl Writer {
@@ -41,8 +58,18 @@ impl Writer {
         shared: Arc<Shared>,
         complain: fn(&str),
     ) -> Self {
-        let open = BTreeMap::new();
-        Self { settings, interfaces, shared, complain, open, total: 0, failed: false }
+        Self {
+            settings,
+            interfaces,
+            shared,
+            complain,
+            open: BTreeMap::new(),
+            total: 0,
+            flushed: stopwatch(),
+            failed: None,
+            pause: PAUSE,
+            limited: false,
+        }
     }
 
     /// Writes until no more packets can come.
@@ -52,69 +79,152 @@ impl Writer {
                 Ok(Order::Open(number, id)) => self.begin(number, id),
                 Ok(Order::Packet(number, packet)) => self.packet(number, &packet),
                 Ok(Order::Close(number)) => self.close(number),
-                Err(RecvTimeoutError::Timeout) => self.flush(),
+                Err(RecvTimeoutError::Timeout) => {}
                 Ok(Order::End) | Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if self.flushed.elapsed() >= FLUSH_EVERY {
+                self.flush();
             }
         }
         let left: Vec<u64> = self.open.keys().copied().collect();
         left.into_iter().for_each(|number| self.close(number));
     }
 
-    fn begin(&mut self, number: u64, id: EventId) {
+    pub(super) fn begin(&mut self, number: u64, id: EventId) {
         if self.open.len() >= MAX_OPEN || self.total >= self.settings.size.saturating_mul(MAX_FULL)
         {
             self.shared.want_no_more(number);
-            self.fail("too many exposures or bytes for --evidence: no file for further exposures");
+            if !std::mem::replace(&mut self.limited, true) {
+                let text =
+                    "too many exposures or bytes for --evidence: no file for further exposures";
+                (self.complain)(text);
+            }
             return;
         }
-        let open = Open { id, file: None, bytes: 0, first: Timestamp::default() };
+        let open = Open {
+            id,
+            file: None,
+            bytes: 0,
+            bytes_here: 0,
+            first: Timestamp::default(),
+            pending: 0,
+            is_kept: false,
+        };
         self.open.insert(number, open);
     }
 
-    fn packet(&mut self, number: u64, packet: &Recorded) {
-        let written = match self.open.get_mut(&number) {
-            // It has reached its limit.
-            None => return,
-            Some(open) => write(open, packet, &self.settings, &self.interfaces),
-        };
-        match written {
-            Ok(true) => {
-                self.failed = false;
-                self.total += packet.bytes.len() as u64;
-                self.shared.written.fetch_add(1, Ordering::Relaxed);
-            }
+    pub(super) fn packet(&mut self, number: u64, packet: &Recorded) {
+        // Without one, it has reached its limit.
+        let Some(open) = self.open.get_mut(&number) else { return };
+        if self.failed.is_some_and(|since| since.elapsed() < self.pause) {
+            self.shared.dropped.fetch_add(1, Ordering::Relaxed);
+            return;
+        }
+        match write(open, packet, &self.settings, &self.interfaces) {
+            Ok(true) => self.total += packet.bytes.len() as u64,
             Ok(false) => {
                 self.shared.want_no_more(number);
                 self.close(number);
             }
             Err(error) => {
                 self.shared.dropped.fetch_add(1, Ordering::Relaxed);
-                self.shared.want_no_more(number);
-                self.open.remove(&number);
-                let folder = self.settings.folder.display();
-                self.fail(&format!("{folder}: {error}; evidence of an exposure is not whole"));
+                self.total -= open.abandon(&self.shared);
+                self.report(Err(error));
             }
         }
     }
 
     fn close(&mut self, number: u64) {
-        let Some(Open { file: Some(file), .. }) = self.open.remove(&number) else { return };
-        if let Err(error) = file.into_inner().and_then(Sealed::finish) {
-            let folder = self.settings.folder.display();
-            self.fail(&format!("{folder}: {error}; evidence of an exposure is not whole"));
+        let Some(mut open) = self.open.remove(&number) else { return };
+        let Some((file, path)) = open.file.take() else { return };
+        let had_pending = open.pending > 0;
+        let result = file.into_inner().and_then(Sealed::finish);
+        match &result {
+            Ok(()) => open.settle(&self.shared),
+            Err(_) => {
+                open.lose(&self.shared);
+                if !open.is_kept {
+                    self.total -= open.bytes_here;
+                    let _ = std::fs::remove_file(path);
+                }
+            }
+        }
+        // A file without anything to write proves nothing.
+        if result.is_err() || had_pending {
+            self.report(result);
         }
     }
 
-    fn flush(&mut self) {
-        for open in self.open.values_mut() {
-            // An error here would repeat with the next packet.
-            let _ = open.file.as_mut().map(pcapng::Writer::flush);
+    /// Flushes all files. Packets count as written from then on.
+    pub(super) fn flush(&mut self) {
+        self.flushed = stopwatch();
+        let mut results = Vec::new();
+        for open in self.open.values_mut().filter(|open| open.pending > 0) {
+            let Some((file, _)) = &mut open.file else { continue };
+            let result = file.flush();
+            match &result {
+                Ok(()) => open.settle(&self.shared),
+                Err(_) => self.total -= open.abandon(&self.shared),
+            }
+            results.push(result);
+        }
+        // A full disk fails most files, and not every one.
+        let failed = results.iter().position(io::Result::is_err);
+        let at = failed.unwrap_or(0);
+        if at < results.len() {
+            self.report(results.swap_remove(at));
         }
     }
 
-    fn fail(&mut self, text: &str) {
-        if !std::mem::replace(&mut self.failed, true) {
-            (self.complain)(text);
+    /// Reports that the disk fails, or works again.
+    fn report(&mut self, result: io::Result<()>) {
+        match result {
+            Err(source) => {
+                if self.failed.replace(stopwatch()).is_none() {
+                    let folder = self.settings.folder.display().to_string();
+                    let error = WriteError::new(folder, source).of_option("--evidence");
+                    (self.complain)(&format!(
+                        "{error}; packets of exposures are not kept until it works again"
+                    ));
+                }
+            }
+            Ok(()) if self.failed.is_some() => {
+                self.failed = None;
+                let folder = self.settings.folder.display();
+                (self.complain)(&format!("{folder}: packets of exposures are kept again"));
+            }
+            Ok(()) => {}
+        }
+    }
+}
+
+impl Open {
+    /// What was written is on the disk.
+    fn settle(&mut self, shared: &Shared) {
+        let written = std::mem::take(&mut self.pending);
+        shared.written.fetch_add(written, Ordering::Relaxed);
+        self.is_kept |= written > 0;
+    }
+
+    /// What was not on the disk yet is lost.
+    fn lose(&mut self, shared: &Shared) {
+        shared.dropped.fetch_add(std::mem::take(&mut self.pending), Ordering::Relaxed);
+    }
+
+    /// Gives up a file that cannot be written. One without any packet is removed. Returns how many bytes
+    /// of packets it takes with it.
+    fn abandon(&mut self, shared: &Shared) -> u64 {
+        self.lose(shared);
+        let bytes = std::mem::take(&mut self.bytes_here);
+        let is_kept = std::mem::take(&mut self.is_kept);
+        match self.file.take() {
+            Some((file, path)) if !is_kept => {
+                drop(file);
+                let _ = std::fs::remove_file(path);
+                self.bytes -= bytes;
+                bytes
+            }
+            _ => 0,
         }
     }
 }
@@ -128,15 +238,17 @@ fn write(
 ) -> io::Result<bool> {
     let len = packet.bytes.len() as u64;
     let id = open.id.to_string();
-    let file = match &mut open.file {
-        Some(_) if open.bytes + len > settings.size => return Ok(false),
-        Some(_) if packet.time - open.first > settings.time => return Ok(false),
+    if open.bytes == 0 {
+        open.first = packet.time;
+    } else if open.bytes + len > settings.size || packet.time - open.first > settings.time {
+        return Ok(false);
+    }
+    let (file, _) = match &mut open.file {
         Some(file) => file,
         none => {
             let (sealed, path) = Sealed::create(settings, &id)?;
             tracing::info!(path = %path.display(), "evidence");
-            open.first = packet.time;
-            none.insert(pcapng::Writer::begin(sealed)?)
+            none.insert((pcapng::Writer::begin(sealed)?, path))
         }
     };
     let name = interfaces.get(usize::from(packet.interface)).map_or("", |name| name);
@@ -152,5 +264,7 @@ fn write(
     };
     file.packet(name, &of, &packet.bytes, &[&id])?;
     open.bytes += len;
+    open.bytes_here += len;
+    open.pending += 1;
     Ok(true)
 }

@@ -31,9 +31,11 @@ const UDP_LOOKS: u8 = 4;
 /// bring thousands.
 const MAX_ITEMS: usize = 1024;
 
-/// Most consecutive batches without results before a report is sent anyway. Results of
-/// other workers wait until the collector knows how far this one has come.
+/// Most consecutive batches with fewer than [`FEW_ITEMS`] results before a report is sent anyway. Results
+/// of other workers wait until the collector knows how far this one has come.
 const MAX_PUT_OFF: u32 = 8;
+/// Items that wait for a later batch, if more batches are queued: each report may wake the collector.
+const FEW_ITEMS: usize = 64;
 
 /// Work in one step after which a flow's memory is measured again.
 const GROWS: u64 = 16 << 10;
@@ -130,7 +132,7 @@ impl Worker {
     }
 
     /// Processes a batch. Results go to `report`: several times if there are many; with a later
-    /// batch if there are none and more batches are queued.
+    /// batch if there are few and more batches are queued.
     pub fn run(&mut self, batch: &WorkBatch, backlog: Backlog, report: &mut dyn FnMut(Report)) {
         let context = &mut self.context;
         if context.shared.rules.refresh(&mut context.rules, &mut context.generation) {
@@ -176,9 +178,9 @@ impl Worker {
                 report(Report { upto_flow: flow, ..self.report(batch.upto + 1, false) });
             }
         }
-        let idle =
-            backlog == Backlog::Queued && !batch.last && self.context.report.items.is_empty();
-        if idle && self.put_off < MAX_PUT_OFF {
+        let few = self.context.report.items.len() < FEW_ITEMS;
+        let can_wait = backlog == Backlog::Queued && !batch.last && few;
+        if can_wait && self.put_off < MAX_PUT_OFF {
             self.put_off += 1;
             return;
         }

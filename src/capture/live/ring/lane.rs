@@ -263,6 +263,15 @@ impl Lane {
         wait_readable(&mut fds, timeout);
     }
 
+    /// Whether packets are left that can be read without waiting for the kernel.
+    pub fn has_more(&self) -> bool {
+        let more = |slot: &Slot| {
+            let ready = |ring: &Ring| ring.map.is_ready(ring.next);
+            slot.next < slot.frames.len() || slot.ring.as_ref().is_some_and(ready)
+        };
+        self.slots.iter().any(more)
+    }
+
     /// Fill level of the fullest ring, 0 to 1.
     pub fn fullness(&self) -> f64 {
         let full =
@@ -308,6 +317,10 @@ mod tests {
         let (mut lane, maps) = lane(1);
         maps[0].hand_over(0, &[5, 6]);
         assert_eq!(times(&mut lane, 0), (Fill::Packets, vec![(0, 5), (0, 6)]));
+        assert!(!lane.has_more());
+        maps[0].hand_over(1, &[7]);
+        assert!(lane.has_more());
+        assert_eq!(times(&mut lane, 0), (Fill::Packets, vec![(0, 7)]));
         assert_eq!(times(&mut lane, 0).0, Fill::Idle);
         assert_eq!(maps[0].leased(), 0, "the block is the kernel's again");
     }

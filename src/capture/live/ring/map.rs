@@ -99,7 +99,7 @@ impl Map {
     }
 
     /// Whether the kernel has delivered the block and no lease holds it.
-    fn is_ready(&self, index: usize) -> bool {
+    pub fn is_ready(&self, index: usize) -> bool {
         self.word(index, STATUS).load(Ordering::Acquire) & USER != 0
             && !self.leased[index].load(Ordering::Acquire)
     }
@@ -108,7 +108,21 @@ impl Map {
     /// seconds and nanoseconds.
     pub fn waiting(&self, index: usize) -> (usize, Option<(u32, u32)>) {
         let blocks = self.blocks();
-        let ready = (0..blocks).take_while(|n| self.is_ready((index + n) % blocks)).count();
+        let is_ready = |n: usize| self.is_ready((index + n) % blocks);
+        // The kernel delivers in order, and leased blocks are behind `index`: what is ready comes
+        // first, so few blocks of a full ring need a look.
+        let (mut ready, mut beyond) = (0, 1);
+        while beyond <= blocks && is_ready(beyond - 1) {
+            (ready, beyond) = (beyond, beyond * 2);
+        }
+        beyond = beyond.min(blocks + 1);
+        while ready + 1 < beyond {
+            let middle = usize::midpoint(ready, beyond);
+            match is_ready(middle - 1) {
+                true => ready = middle,
+                false => beyond = middle,
+            }
+        }
         let last = ready.checked_sub(1).map(|n| (index + n) % blocks);
         let time = |at| {
             let word = |offset| self.word(at, offset).load(Ordering::Relaxed);
@@ -198,5 +212,20 @@ mod tests {
         assert_eq!(map.waiting(2), (2, Some((6, 0))));
         let _lease = map.lease(2).expect("ready");
         assert_eq!(map.waiting(0), (1, Some((6, 0))));
+    }
+
+    #[test]
+    fn any_number_of_blocks_may_wait() {
+        for blocks in 1..20 {
+            for start in [0, blocks / 2, blocks - 1] {
+                let map = Arc::new(Map::anonymous(blocks, BLOCK));
+                for n in 0..blocks {
+                    assert_eq!(map.waiting(start).0, n, "{blocks} from {start}");
+                    map.hand_over((start + n) % blocks, &[1000 * (n as u32 + 1)]);
+                    let last = Some((n as u32 + 1, 0));
+                    assert_eq!(map.waiting(start), (n + 1, last), "{blocks} from {start}");
+                }
+            }
+        }
     }
 }

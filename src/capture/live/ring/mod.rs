@@ -12,7 +12,7 @@ mod socket;
 pub use lane::{Fill, Lane};
 pub use map::Lease;
 
-use super::{LiveCounters, LiveOptions, fault, nic, refusal, text_of};
+use super::{LiveCounters, LiveOptions, Refused, fault, nic, reason_of, refusal, text_of};
 use crate::capture::{Fault, Input, LinkType};
 use crate::time::Span;
 use frames::{Reading, TAG};
@@ -35,8 +35,6 @@ const RETIRE_MS: u32 = 20;
 /// at its second tick at the latest.
 const HOLD: Duration = Duration::from_millis(2 * RETIRE_MS as u64 + 15);
 const HOLD_SPAN: Span = Span::millis(HOLD.as_millis() as i64);
-/// `IFF_UP` of <linux/if.h>.
-const IFF_UP: u32 = 1;
 
 /// Why rings could not be opened.
 #[derive(Debug)]
@@ -45,6 +43,19 @@ pub enum OpenError {
     Fault(Fault),
     /// The interface or kernel has no rings, so libpcap must be used; the reason.
     NoRing(String),
+}
+
+impl OpenError {
+    /// The reason, without the interface's name.
+    fn reason(self) -> String {
+        match self {
+            Self::Fault(fault) => reason_of(&fault),
+            Self::NoRing(why) => {
+                let why = why.split_once(": ").map_or(why.as_str(), |(_, why)| why);
+                format!("{why}, after a restart")
+            }
+        }
+    }
 }
 
 /// All rings of all interfaces, for the main thread.
@@ -66,6 +77,7 @@ struct Interface {
     nic: nic::Losses,
     /// Whether the interface exists without a link.
     down: bool,
+    refused: Refused,
 }
 
 /// The sockets of an interface.
@@ -110,8 +122,9 @@ impl Rings {
                 counters: LiveCounters::default(),
                 nic: nic::Losses::of(name),
                 down: false,
+                refused: Refused::default(),
             };
-            let absent = nic::index(name).is_none() || !is_up(name);
+            let absent = !nic::is_up(name);
             match interface.open(options, lanes, &mut rings.notices) {
                 Err(OpenError::Fault(fault)) if wait && absent && name != "any" => {
                     rings.faults.push(waiting(&fault));
@@ -134,12 +147,19 @@ impl Rings {
                 interface.count();
                 interface.open = None;
                 self.faults.push(waiting(&fault(&interface.name, reason)));
-            } else if interface.open.is_none()
-                && is_up(&interface.name)
-                && interface.open(&self.options, self.lanes, &mut self.notices).is_ok()
-            {
-                interface.nic.restart(&interface.name);
-                self.notices.push(format!("{} is back", interface.name));
+            } else if interface.open.is_none() && nic::is_up(&interface.name) {
+                match interface.open(&self.options, self.lanes, &mut self.notices) {
+                    Ok(()) => {
+                        interface.refused = Refused::default();
+                        interface.nic.restart(&interface.name);
+                        self.notices.push(format!("{} is back", interface.name));
+                    }
+                    Err(error) => {
+                        let name = &interface.name;
+                        let refused = &mut interface.refused;
+                        self.faults.extend(refused.again(name, error.reason(), nic::is_up(name)));
+                    }
+                }
             }
             let open = interface.open.is_some();
             let down = open && nic::is_down(&interface.name);
@@ -191,17 +211,7 @@ impl Rings {
 }
 
 fn waiting(fault: &Fault) -> Fault {
-    let crate::capture::FaultKind::Interface(reason) = &fault.kind else {
-        return super::fault(&fault.name, fault.describe());
-    };
-    super::fault(&fault.name, format!("{reason}; waiting for it to come back"))
-}
-
-/// Whether the interface exists and is switched on.
-fn is_up(name: &str) -> bool {
-    let flags = nic::sys(name, "flags");
-    let flags = flags.and_then(|f| u32::from_str_radix(f.trim().trim_start_matches("0x"), 16).ok());
-    flags.is_some_and(|flags| flags & IFF_UP != 0)
+    super::fault(&fault.name, format!("{}; waiting for it to come back", reason_of(fault)))
 }
 
 impl Interface {
