@@ -12,6 +12,8 @@ const MIN_HEADER: usize = 8;
 const MIN_VERSION: usize = 12;
 /// Field separators behind the name of a segment that says whom the message is about.
 const MIN_FIELDS: usize = 3;
+/// Those of a header and another segment.
+const MIN_JOINED: usize = 11 + MIN_FIELDS;
 
 /// Segments of messages about patients, as standard names.
 const KNOWN: [&[u8; 3]; 56] = [
@@ -44,19 +46,22 @@ const ENDS: [&[u8]; 12] = [
     b"&#xd;",
 ];
 
-/// Whether a segment of this name is known, in letters of any case.
+/// Whether a segment of this name is known.
 pub fn is_known(name: [u8; 3]) -> bool {
     KNOWN.binary_search_by(|known| known.as_slice().cmp(name.as_slice())).is_ok()
 }
 
 /// The segments of a line, if it is a header that others follow; without their written ends.
 pub fn segments(line: &[u8]) -> Option<SmallVec<[&[u8]; 16]>> {
+    let (&separator, _) = line.strip_prefix(b"MSH")?.split_first()?;
     // Nearly all headers end here.
+    if memchr::memchr_iter(separator, line).count() < MIN_JOINED {
+        return None;
+    }
     let about = [&b"PID"[..], b"QPD", b"QRD", b"pid"];
     if !about.iter().any(|name| memmem::find(line, name).is_some()) {
         return None;
     }
-    let (&separator, _) = line.strip_prefix(b"MSH")?.split_first()?;
     let mut starts: SmallVec<[usize; 16]> = SmallVec::new();
     let mut person = false;
     for (number, at) in memchr::memchr_iter(separator, line).enumerate().skip(MIN_HEADER + 1) {

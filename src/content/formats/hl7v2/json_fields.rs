@@ -46,7 +46,8 @@ impl Format for JsonFields {
             [&b"\"segmentId\""[..], b"\"PID\"", b"\"fields\""].iter().all(|mark| has(mark))
                 && [&b"\"3[0]"[..], b"\"3.1\"", b"\"5.1\""].iter().any(|mark| has(mark))
         };
-        let short = || has(b"\"pid3\"") && (has(b"\"pid5\"") || has(b"\"pid7\""));
+        let short =
+            || has(b"\"pid\"") && has(b"\"pid3\"") && (has(b"\"pid5\"") || has(b"\"pid7\""));
         let worded = || {
             [&b"atientIdentifierList\""[..], b"atient_identifier_list\""]
                 .iter()
