@@ -169,8 +169,17 @@ fn every_protocol_has_the_same_files() {
 }
 
 /// Files of `src/content/formats` that several formats share.
-const SHARED_BY_FORMATS: [&str; 8] =
-    ["mod", "encoded_words", "escapes", "mapi", "markup", "matrix", "paged_file", "text_lines"];
+const SHARED_BY_FORMATS: [&str; 9] = [
+    "mod",
+    "encoded_words",
+    "escapes",
+    "mapi",
+    "markup",
+    "matrix",
+    "paged_file",
+    "shown_messages",
+    "text_lines",
+];
 
 /// Every format is a file with its tests, or a folder with `mod.rs` and `tests.rs` or `tests/`, and
 /// is in the list.

@@ -9,6 +9,10 @@ pub fn header(data: &[u8]) -> Match {
     let Some(delimiters) = data.strip_prefix(b"H") else {
         return if data.is_empty() { Match::More } else { Match::No };
     };
+    // Programs that take the backslash for an escape lose it.
+    if data.starts_with(b"H|^&|") {
+        return Match::Yes(());
+    }
     for (i, &byte) in delimiters.iter().enumerate().take(6) {
         let before = delimiters.get(..i).unwrap_or(&[]);
         let ends = byte == b'\r' || before.first() == Some(&byte);
@@ -42,10 +46,15 @@ mod tests {
             "H|~^\\&\r",
             "H!\\^&!",
             "H|\\^&~|LAB",
+            "H|^&|||LAB",
         ] {
             assert!(header(yes.as_bytes()).is_yes(), "{yes}");
             for cut in 0..5 {
-                assert_eq!(header(&yes.as_bytes()[..cut]), Match::More, "{yes} cut at {cut}");
+                assert_eq!(
+                    header(&yes.as_bytes()[..cut.min(4)]),
+                    Match::More,
+                    "{yes} cut at {cut}"
+                );
             }
         }
         for no in ["H||^&|", "HELO x", "X|", "H|~^\\&&|", "H|^~\\#|"] {

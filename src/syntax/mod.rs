@@ -1,4 +1,4 @@
-//! Recognises the beginning of messages (HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM, POCT1-A),
+//! Recognises the beginning of messages (HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM, POCT1-A, BCI),
 //! recordings of signals and Zstandard frames. Also holds the tokens of SQL, EBCDIC,
 //! base64, percent-encoding and byte order.
 //!
@@ -7,6 +7,7 @@
 
 pub mod astm;
 pub mod base64;
+pub mod bci;
 mod byte_order;
 pub mod ebcdic;
 pub mod edifact;

@@ -32,7 +32,41 @@ pub fn message(front: &[u8]) -> Option<Nested> {
     if chmed::begins(front) {
         return Some(chmed::nested());
     }
+    if begins_practice_file(front) {
+        return Some(Nested::new(&Media::Unknown));
+    }
     jws::begins(front).then(jws::nested)
+}
+
+/// Whether a value begins like a file of a German practice (xDT): the length of its first line, and field 8000.
+fn begins_practice_file(front: &[u8]) -> bool {
+    matches!(front, [b'0', b'1', _, b'8', b'0', b'0', b'0', ..])
+}
+
+/// Whether a value begins like the first record of an analyser, or the first line of a file of a practice, whose further
+/// ones may be the next values of a list.
+pub fn begins_list(front: &[u8]) -> bool {
+    let framed = is_framed(front).then(|| {
+        let text = front.trim_ascii_start();
+        let text = text.strip_prefix(b"\x05").unwrap_or(text);
+        text.get(2..).unwrap_or_default()
+    });
+    let begins = |begin: &&[u8]| framed.unwrap_or(front).starts_with(begin);
+    [&b"H|\\^&"[..], b"H|~^\\&", b"H|^~\\&"].iter().any(begins) || begins_practice_file(front)
+}
+
+/// Whether a value begins with the framing of analysers: ENQ, or STX.
+pub fn is_framed(front: &[u8]) -> bool {
+    matches!(front, [0x02 | 0x05, ..])
+}
+
+/// Whether a value of a list may be a further one: `P|1|`, `0133000`.
+pub fn continues_list(front: &[u8]) -> bool {
+    match front {
+        [kind, b'|', ..] => kind.is_ascii_uppercase(),
+        _ if is_framed(front) => true,
+        _ => front.len() >= 7 && front.iter().take(7).all(u8::is_ascii_digit),
+    }
 }
 
 /// The text of an element.

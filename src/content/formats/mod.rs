@@ -1,6 +1,7 @@
 //! One file or folder a format.
 
 pub mod astm;
+pub mod bci;
 pub mod chmed;
 pub mod csv;
 pub mod dbf;
@@ -42,6 +43,7 @@ pub mod protobuf;
 pub mod recording;
 pub mod rtf;
 pub mod seven_zip;
+mod shown_messages;
 pub mod sql;
 pub mod sqlite;
 pub mod syslog;
@@ -80,6 +82,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &edifact::Interchange,
     &xdt::Xdt,
     &ncpdp::Telecom,
+    &bci::Bci,
     &coding::GzipFile,
     &coding::MeasuredGzip,
     &coding::ZstdFile,
@@ -137,6 +140,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &hl7v2::Json,
     &hl7v2::JsonFields,
     &hl7v2::JsonSegments,
+    &x12::Json,
     &json::Json,
     &html::Html,
     &xml::Xml,

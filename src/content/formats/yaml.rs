@@ -3,6 +3,7 @@
 //! ignored.
 
 use super::escapes::Escapes;
+use crate::content::extract::embedded;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::stack::media;
@@ -342,6 +343,11 @@ impl Reader {
     }
 
     fn value(&mut self, text: &str, scope: &mut Scope<'_>) {
+        if let Some(mut message) = embedded::message(text.as_bytes()) {
+            message.data(text.as_bytes(), scope);
+            message.end(Ending::Complete, scope);
+            return;
+        }
         if self.tree.wants() {
             self.texts.text(text, scope);
             self.tree.value(text, scope);

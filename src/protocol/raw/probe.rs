@@ -1,7 +1,7 @@
 //! Recognises bare documents by beginnings that no protocol has.
 
 use super::super::{Probe, Speaker, gelf, xmpp};
-use crate::syntax::{Match, edifact, poct1a, recording, xdt};
+use crate::syntax::{Match, bci, edifact, poct1a, recording, xdt};
 
 /// Longest heading row of a table, bytes.
 const MAX_HEADING: usize = 4096;
@@ -50,6 +50,7 @@ pub fn document(data: &[u8]) -> Probe {
         namespaced(data),
         edifact::begins(data).into(),
         xdt::begins(data).into(),
+        bci::begins(data).into(),
         dicom(data),
         recording::edf(data).into(),
         scp(data),

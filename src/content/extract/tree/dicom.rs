@@ -73,7 +73,15 @@ pub(super) fn emit(values: &[Value], view: &View<'_>, scope: &mut Scope<'_>) {
 
 /// The element that a value belongs to.
 fn element_of(value: &Value, view: &View<'_>) -> Option<u32> {
-    climb(value.node, view).map(|(node, _)| node)
+    bare(value, view).or_else(|| climb(value.node, view)).map(|(element, _)| element)
+}
+
+/// The element that a value is without an object around it: `"(0010,0020)": "77"`.
+fn bare(value: &Value, view: &View<'_>) -> Option<(u32, u32)> {
+    /// Apart from the numbers of nodes.
+    const BARE: u32 = 1 << 31;
+    let tag = view.name(value.name).dicom_tag?;
+    Some((BARE | u32::from(value.name), tag))
 }
 
 /// The innermost element at or around `node`.
@@ -92,16 +100,22 @@ fn climb(mut node: u32, view: &View<'_>) -> Option<(u32, u32)> {
 }
 
 fn place(value: &Value, view: &View<'_>) -> Option<ElementPath> {
-    let (element, tag) = climb(value.node, view)?;
+    let parent = |inner: u32| view.node(inner).map(|n| n.parent).filter(|parent| *parent < inner);
+    let (element, tag, mut outer) = match bare(value, view) {
+        Some((element, tag)) => (element, tag, Some(value.node)),
+        None => {
+            let (element, tag) = climb(value.node, view)?;
+            (element, tag, parent(element))
+        }
+    };
     let mut around: SmallVec<[EnclosingItem; 8]> = SmallVec::new();
-    let mut inner = element;
     // Each item is inside the enclosing element.
-    while let Some(item) = view.node(inner).map(|n| n.parent).filter(|parent| *parent < inner) {
+    while let Some(item) = outer {
         let Some((element, tag)) = climb(item, view).filter(|_| around.len() < MAX_CLIMB) else {
             break;
         };
         around.push(EnclosingItem { element, tag, item });
-        inner = element;
+        outer = parent(element);
     }
     around.reverse();
     Some(ElementPath { element, tag, around })

@@ -344,13 +344,23 @@ impl Tree {
         {
             return true;
         }
-        if top.tag != PLAIN && name.tag_value {
-            return self.names.get(top.tag).tag_wanted;
+        if let Some(tag) = self.tag_of_value() {
+            return self.names.get(tag).tag_wanted;
         }
         if name.operation {
             return self.is_operation();
         }
         top.next_meaning.is_some() || name.fhir || name.resource_type || self.link().is_some()
+    }
+
+    /// The DICOM element that the next value belongs to: the one around it, or one that has it without an object.
+    fn tag_of_value(&self) -> Option<u16> {
+        let top = self.frames.last()?;
+        let name = self.names.get(top.next);
+        let own = top.object && name.dicom_tag.is_some();
+        let small = || name.small_value && self.names.get(top.name).dicom_tag.is_some();
+        let around = top.tag != PLAIN && (name.tag_value || small());
+        own.then_some(top.next).or(around.then_some(top.tag))
     }
 
     /// Whether the innermost object may be an operation of a JSON Patch: it is in a list at the top level.
@@ -447,14 +457,14 @@ impl Tree {
 
     /// Keeps a value under its name.
     fn keep(&mut self, start: u32, end: u32) {
+        let tag = self.tag_of_value().unwrap_or(PLAIN);
         let Some(top) = self.frames.last() else { return };
-        let name = self.names.get(top.next);
         // What is wrapped belongs to the object around the wrapper.
         let outer = self.nodes.get(top.node as usize).map(|node| node.parent);
         self.values.push(Value {
             node: outer.filter(|_| top.wraps).unwrap_or(top.node),
             name: top.next,
-            tag: if name.tag_value { top.tag } else { PLAIN },
+            tag,
             meaning: top.next_meaning.clone(),
             start,
             end,
@@ -485,7 +495,8 @@ impl Tree {
         if name.resource_type {
             return self.begin_resource(text, scope);
         }
-        let (operation, fhir, tag_value) = (name.operation, name.fhir, name.tag_value);
+        let (operation, fhir) = (name.operation, name.fhir);
+        let tag_value = name.tag_value || self.tag_of_value().is_some();
         if fhir {
             self.show_in_document(text, scope);
         }

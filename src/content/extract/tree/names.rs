@@ -44,6 +44,8 @@ pub struct Name {
     pub dicom_tag: Option<u32>,
     /// Values of this element are of use.
     pub tag_wanted: bool,
+    /// It is `value`, which some write for `Value`.
+    pub small_value: bool,
     /// An element of a FHIR rule, or a part of one of its data types.
     pub fhir: bool,
     /// Other names have a meaning of their own under it.
@@ -394,6 +396,7 @@ impl Name {
             tag_value: text == "Value"
                 || group_of_name(text).is_some()
                 || part_of_name(text).is_some(),
+            small_value: text == "value",
             resource_type: text == "resourceType",
             holds_resources: matches!(text, "contained" | "resource" | "outcome"),
             use_: Use {
@@ -478,10 +481,15 @@ pub fn is_typed_value(text: &str) -> bool {
     text.strip_prefix("value").is_some_and(|t| t.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
-/// The tag that a name is: `00100010` (PS3.18 F.2.2), or `0010,0010`, as servers of images write it.
+/// The tag that a name is: `00100010` (PS3.18 F.2.2), or `0010,0010`, `(0010,0010)`, `x00100010`, as servers and viewers
+/// of images write it.
 fn dicom_tag(text: &str) -> Option<u32> {
+    let bare = text.strip_prefix('(').and_then(|bare| bare.strip_suffix(')'));
+    let text = bare.or_else(|| text.strip_prefix('x')).unwrap_or(text);
     let digits = match text.split_once(',') {
-        Some((group, element)) if group.len() == 4 => Cow::Owned([group, element].concat()),
+        Some((group, element)) if group.len() == 4 => {
+            Cow::Owned([group, element.trim_start()].concat())
+        }
         _ => Cow::Borrowed(text),
     };
     u32::from_str_radix(&digits, 16).ok().filter(|_| is_hexadecimal(&digits))

@@ -62,6 +62,21 @@ fn asks([start, end, test]: [&str; 3], component: char) -> bool {
     !measured && (id.contains(char::is_numeric) || !start.contains(component))
 }
 
+/// Fields of P: the mother's maiden name, the birth date, the sex.
+const MAIDEN: usize = 7;
+const BIRTH: usize = 8;
+const SEX: usize = 9;
+
+/// Whether a P record lacks the mother's maiden name: the birth date and the sex are one field too far in front.
+fn is_short(fields: &[&str]) -> bool {
+    let get = |n: usize| fields.get(n - 1).copied().unwrap_or("").trim();
+    let date = get(MAIDEN);
+    (8..=14).contains(&date.len())
+        && date.bytes().all(|b| b.is_ascii_digit())
+        && matches!(get(BIRTH), "M" | "F" | "U")
+        && get(SEX).len() != 1
+}
+
 /// Whether an id field has the parts of a name.
 fn is_person(field: &str) -> bool {
     let words = field.split(|c: char| !c.is_alphabetic()).filter(|w| !w.is_empty()).count();
@@ -82,6 +97,8 @@ fn delimiters(declared: &[u8]) -> Delimiters {
         };
     }
     let declared = declared.get(..4).unwrap_or(declared);
+    // The backslash was lost.
+    let declared = if declared == b"|^&|" { b"|\\^&".as_slice() } else { declared };
     if let [field, component @ (b'^' | b'~'), repetition @ (b'^' | b'~'), b'\\'] = *declared {
         return Delimiters {
             field: char::from(field),
@@ -240,7 +257,10 @@ impl Reader {
         }
         let syntax = Syntax { delimiters: self.delimiters, charset: Charset::Undeclared };
         let text = syntax.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Vec<&str> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        let mut fields: Vec<&str> = text.split(self.delimiters.field).take(MAX_FIELDS).collect();
+        if record == b'P' && is_short(&fields) {
+            fields.insert(MAIDEN - 1, "");
+        }
         // The record type is field 1 and a single letter; text that begins with that letter is no record.
         if fields.first().is_none_or(|name| name.trim().len() != 1) {
             return;

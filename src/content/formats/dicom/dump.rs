@@ -5,6 +5,9 @@
 //! 132: (0010,0010) PN #8 [Doe^Jane] PatientName                            dcm4che
 //! (0010, 0010) Patient's Name                      PN: 'Doe^Jane'          pydicom
 //! (0010,0010) PN  Doe^Jane                         worklist files of DCMTK
+//! W: (0010,0010) PN [Doe^Jane]  #  8, 1 PatientName                        logs of DCMTK
+//! PatientName (0010,0010) PN   1   8 bytes: "Doe^Jane"                     dicom-rs
+//! (0x0010,0x0010) PN Patient's Name  VR=<PN>  VL=<0x0008>  <Doe^Jane>      dicom3tools
 //! ```
 
 use super::element::vr_of;
@@ -67,21 +70,52 @@ impl<'t> Line<'t> {
     fn parse(line: &'t str) -> Option<Self> {
         let open = line.bytes().take(MAX_DEPTH * 4).position(|b| b == b'(')?;
         let before = line.get(..open)?;
-        // Blanks, the offset of the element, and signs of nesting.
-        if !before.bytes().all(|b| b.is_ascii_digit() || matches!(b, b' ' | b'\t' | b':' | b'>')) {
-            return None;
-        }
-        let indent = before.bytes().filter(|b| matches!(b, b' ' | b'\t' | b'>')).count();
+        // Blanks, the offset of the element, and signs of nesting; in logs, the level of the entry.
+        let nested = |b: u8| matches!(b, b' ' | b'\t' | b'>');
+        let plain = before.bytes().all(|b| b.is_ascii_digit() || b == b':' || nested(b));
+        let blanks = |text: &str| text.bytes().filter(|b| nested(*b)).count();
         let (tag, rest) = line.get(open + 1..)?.split_once(')')?;
+        let indent = match before.as_bytes() {
+            [b'I' | b'W' | b'D' | b'E', b':', rest @ ..] if rest.iter().all(|b| nested(*b)) => {
+                blanks(before)
+            }
+            _ if plain => blanks(before),
+            // The keyword comes first.
+            _ if rest.contains(" bytes: \"") => {
+                let word = before.trim();
+                let keyword = word.bytes().all(|b| b.is_ascii_alphanumeric());
+                keyword.then(|| before.len() - before.trim_start().len())?
+            }
+            // A time, a level and more.
+            _ => {
+                let printed = before.ends_with(' ') && rest.contains('#') && rest.contains(']');
+                printed.then(|| before.len() - before.trim_end().len())?
+            }
+        };
         let (group, element) = tag.split_once(',')?;
         let hex = |part: &str| {
             let part = part.trim();
+            let part = part.strip_prefix("0x").unwrap_or(part);
             (part.len() == 4).then(|| u32::from_str_radix(part, 16).ok()).flatten()
         };
         let tag = hex(group)? << 16 | hex(element)?;
         let rest = rest.strip_prefix(' ')?;
-        let (vr, value) = Self::bracketed(rest).or_else(|| Self::quoted(rest))?;
+        let found = Self::described(rest).or_else(|| Self::bracketed(rest));
+        let (vr, value) = found.or_else(|| Self::quoted(rest))?;
         Some(Self { indent, tag, vr, value })
+    }
+
+    /// `PN     1   8 bytes: "Doe^Jane"`, `PN Patient's Name  VR=<PN>  VL=<0x0008>  <Doe^Jane>`.
+    fn described(rest: &'t str) -> Option<(VR, &'t str)> {
+        let vr = vr_of(rest.get(..2)?.as_bytes().try_into().ok()?)?;
+        let behind = rest.get(2..)?;
+        if let Some((_, value)) = behind.split_once(" bytes: \"") {
+            return Some((vr, value.trim_end().strip_suffix('"')?.trim()));
+        }
+        let (_, value) = behind.split_once("VL=<")?;
+        let (_, value) = value.split_once('>')?;
+        let value = value.trim().strip_prefix('<').and_then(|value| value.strip_suffix('>'));
+        Some((vr, value.unwrap_or("").trim()))
     }
 
     /// `PN [Doe^Jane]   #  8, 1 PatientName`, `PN #8 [Doe^Jane] PatientName`.
@@ -221,6 +255,16 @@ mod tests {
         assert_eq!(name("(0010, 0010) Patient's Name             PN: 'Doe^Jane'"), expected(0));
         assert_eq!(name("(0010,0010) PN  Doe^Jane     # worklist"), expected(0));
         assert_eq!(name("(0010,0010) PN Doe^Jane"), expected(0));
+        assert_eq!(name("W: (0010,0010) PN [Doe^Jane]   #  8, 1 PatientName"), expected(1));
+        assert_eq!(name("W:   (0010,0010) PN [Doe^Jane]   #  8, 1 PatientName"), expected(3));
+        assert_eq!(
+            name("PatientName   (0010,0010) PN     1    8 bytes: \"Doe^Jane\""),
+            expected(0)
+        );
+        let described = "(0x0010,0x0010) PN Patient's Name \t VR=<PN>   VL=<0x0008>  <Doe^Jane> ";
+        assert_eq!(name(described), expected(0));
+        let logged = "2026-05-17 08:15:30 INFO - (0010,0010) PN #8 [Doe^Jane] PatientName";
+        assert_eq!(name(logged), expected(1));
         let empty = "(0010,0020) LO (no value available)         #   0, 0 PatientID";
         assert_eq!(name(empty), Some((0, 0x0010_0020, String::new())));
         for no in

@@ -10,6 +10,7 @@
 //! * `document`: documents inside a data set;
 //! * `model`: data sets in JSON and XML;
 //! * `dump`: data sets as toolkits print them;
+//! * `tag_rows`: tables of elements in pages;
 //! * `seek`: the next element after a loss;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
@@ -23,6 +24,7 @@ mod reader;
 mod record;
 mod seek;
 mod syntax;
+mod tag_rows;
 mod tags;
 mod text;
 mod value;
@@ -34,6 +36,7 @@ mod tests;
 use crate::content::{Document, Extent, Format, Media};
 pub use dump::Dump;
 use syntax::{Certainty, Syntax, Transfer};
+pub(in crate::content) use tag_rows::TagRows;
 
 /// A data set without file meta information, as DIMSE carries it.
 pub struct DataSet;
@@ -65,6 +68,7 @@ impl Format for Part10 {
     }
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         reader::has_preamble(head)
+            || reader::without_preamble(head).is_some()
             || [[2u8, 0], [8, 0], [0, 8]].iter().any(|group| head.starts_with(group))
                 && [Syntax::ExplicitLe, Syntax::ImplicitLe, Syntax::ExplicitBe].iter().any(
                     |&syntax| head.len() >= 32 && syntax::fits(syntax, head, Certainty::Nothing),

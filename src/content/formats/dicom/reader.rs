@@ -24,6 +24,11 @@ pub(super) fn has_preamble(head: &[u8]) -> bool {
     head.get(PREAMBLE..PREAMBLE + 4) == Some(b"DICM")
 }
 
+/// The file meta information behind the prefix, in a file that lost its preamble.
+pub(super) fn without_preamble(head: &[u8]) -> Option<&[u8]> {
+    head.strip_prefix(b"DICM").filter(|meta| meta.starts_with(&[2, 0]))
+}
+
 /// Reads one data set.
 pub(super) struct Reader {
     declared: Option<Transfer>,
@@ -68,6 +73,10 @@ impl Reader {
         if has_preamble(head) {
             self.phase = Phase::Meta(Box::new(Walker::meta()), Meta::default());
             return self.read(&head[PREAMBLE + 4..], scope);
+        }
+        if let Some(meta) = without_preamble(head) {
+            self.phase = Phase::Meta(Box::new(Walker::meta()), Meta::default());
+            return self.read(meta, scope);
         }
         if head.starts_with(&[2, 0]) && fits(Syntax::ExplicitLe, head, Certainty::Nothing) {
             self.phase = Phase::Meta(Box::new(Walker::meta()), Meta::default());

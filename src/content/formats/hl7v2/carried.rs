@@ -14,7 +14,8 @@ pub fn begins(head: &[u8]) -> bool {
     let text = head.trim_ascii_start();
     let text = text.strip_prefix(b"\x0b").unwrap_or(text);
     match text {
-        [b'M', b'S', b'H', field, component, ..] => {
+        [b'M', b'S', b'H', field, component, ..]
+        | [b'F' | b'B', b'H', b'S', field, component, ..] => {
             is_delimiter(*field) && is_delimiter(*component) && field != component
         }
         // `MSH|`, and the same behind a start block.
@@ -60,7 +61,7 @@ struct StreamedMessage {
 impl StreamedMessage {
     fn new(head: &[u8]) -> Self {
         let head = head.get(..2 * HEAD).unwrap_or(head);
-        let base64 = !head.windows(3).any(|w| w == b"MSH");
+        let base64 = !head.windows(3).any(|w| matches!(w, b"MSH" | b"FHS" | b"BHS"));
         Self {
             nested: Nested::new(&Media::Hl7v2),
             base64: base64.then(Coding::base64),
@@ -158,6 +159,7 @@ mod tests {
         {
             assert!(begins(head.as_bytes()), "{head}");
         }
+        assert!(begins(b"FHS|^~\\&|") && begins(b"BHS|^~\\&|"));
         for head in ["MSHTML", "message", "", "MSH", "MSH|||||", "TVNI"] {
             assert!(!begins(head.as_bytes()), "{head}");
         }

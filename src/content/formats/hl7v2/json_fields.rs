@@ -1,8 +1,12 @@
-//! HL7 v2 in JSON whose members are fields: `{"PID-3": "77", "PID-5.1": "Roe"}`, `{"PID": {"PID_5": "Roe^Eva"}}`, and
-//! as the HL7v2 stores of cloud services parse it, `{"segmentId": "PID", "fields": {"3[0].1": "77"}}`.
+//! HL7 v2 in JSON whose members are fields: `{"PID-3": "77", "PID-5.1": "Roe"}`, `{"PID": {"PID_5": "Roe^Eva"}}`,
+//! `{"PID": {"5": {"1": "Roe"}}}`, `{"pid": {"pid5": [{"xpn1": "Roe"}]}}`, with the names of the standard,
+//! `{"patientName": [{"familyName": "Roe"}]}`, and as the HL7v2 stores of cloud services parse it, `{"segmentId": "PID",
+//! "fields": {"3[0].1": "77"}}`. An object may also say of which field it is, `{"field": "PID.5", "value": "Roe^Eva"}`.
 
+use super::joined;
 use super::json::may_be_hl7;
 use super::message::Message;
+use super::names::{self, Names};
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
@@ -12,7 +16,7 @@ use zeroize::Zeroizing;
 /// Longest segment that is read, bytes.
 const MAX_SEGMENT: usize = 64 << 10;
 /// Longest name of a member that is compared, bytes.
-const MAX_KEY: usize = 32;
+const MAX_KEY: usize = 64;
 /// Levels of objects and arrays that are distinguished.
 const MAX_DEPTH: usize = 64;
 /// Highest number of a field, a repetition or a part.
@@ -31,14 +35,33 @@ impl Format for JsonFields {
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         let has = |mark: &[u8]| memmem::find(head, mark).is_some();
         let named = |sign: u8| {
-            let field = |number: u8| has(&[b'"', b'P', b'I', b'D', sign, number]);
+            let field = |number: u8| {
+                // As HAPI's Terser names it.
+                let terser = || sign == b'-' && has(&[b'/', b'P', b'I', b'D', sign, number]);
+                has(&[b'"', b'P', b'I', b'D', sign, number]) || terser()
+            };
             field(b'3') && (field(b'5') || field(b'7'))
         };
         let parsed = || {
             [&b"\"segmentId\""[..], b"\"PID\"", b"\"fields\""].iter().all(|mark| has(mark))
                 && [&b"\"3[0]"[..], b"\"3.1\"", b"\"5.1\""].iter().any(|mark| has(mark))
         };
-        may_be_hl7(media, head) && (named(b'-') || named(b'_') || named(b'.') || parsed())
+        let short =
+            || has(b"\"pid\"") && has(b"\"pid3\"") && (has(b"\"pid5\"") || has(b"\"pid7\""));
+        let worded = || {
+            [&b"atientIdentifierList\""[..], b"atient_identifier_list\""]
+                .iter()
+                .any(|mark| has(mark))
+                && [&b"atientName\""[..], b"atient_name\""].iter().any(|mark| has(mark))
+        };
+        may_be_hl7(media, head)
+            && (named(b'-')
+                || named(b'_')
+                || named(b'.')
+                || parsed()
+                || short()
+                || worded()
+                || is_numbered(head))
     }
 
     fn is_text(&self) -> bool {
@@ -67,6 +90,16 @@ struct Values {
     cut: bool,
 }
 
+/// Whether a segment is an object whose members are numbers: `"PID": {"3": ...`.
+fn is_numbered(head: &[u8]) -> bool {
+    let Some(at) = memmem::find(head, b"\"PID\"") else { return false };
+    let behind = head.get(at + b"\"PID\"".len()..).unwrap_or_default().trim_ascii_start();
+    let Some(value) = behind.strip_prefix(b":").map(<[u8]>::trim_ascii_start) else { return false };
+    let first = value.strip_prefix(b"[").map_or(value, <[u8]>::trim_ascii_start);
+    let Some(object) = first.strip_prefix(b"{") else { return false };
+    matches!(object.trim_ascii_start(), [b'"', digit, ..] if digit.is_ascii_digit())
+}
+
 /// An open object or array.
 #[derive(Default)]
 struct Level {
@@ -76,7 +109,69 @@ struct Level {
     values: Values,
     /// The object has the fields of the one around it.
     fields: bool,
+    /// What it is a part of.
+    at: Option<At>,
+    /// Items of an array so far.
+    items: u16,
+    /// The field that the object says it is of.
+    said: Option<([u8; 3], Place)>,
 }
+
+/// A segment, a field, or a part of one.
+#[derive(Clone, Copy)]
+struct At {
+    /// The open level that keeps the values of the segment.
+    owner: usize,
+    name: [u8; 3],
+    place: Place,
+    /// 0 for a segment, 1 for a field, 2 for a component, 3 for a subcomponent.
+    depth: usize,
+}
+
+impl At {
+    const fn segment(owner: usize, name: [u8; 3]) -> Self {
+        Self { owner, name, place: [0, 1, 1, 1], depth: 0 }
+    }
+
+    /// The part that a member names.
+    fn part(self, key: &str) -> Option<Self> {
+        if self.depth == 0 {
+            let own = field(key).filter(|(name, _)| *name == self.name).map(|(_, place)| place);
+            let numbered = || names::number(key).and_then(place);
+            let place = own.or_else(|| place(key)).or_else(numbered).or_else(|| {
+                let number = (&self.name == b"PID").then(|| names::field(key, Names::All))??;
+                Some([number, 1, 1, 1])
+            })?;
+            return Some(Self { place, depth: 1, ..self });
+        }
+        let slot = self.depth + 1;
+        let whole = field(key).map(|(_, place)| place);
+        let number = || names::number(key)?.parse().ok();
+        let named = || names::part(self.place[0], self.depth, key);
+        let number: u16 = match whole {
+            Some(place) => *place.get(slot)?,
+            None => number().or_else(named)?,
+        };
+        let mut place = self.place;
+        *place.get_mut(slot)? = number;
+        (1..=MAX_NUMBER).contains(&number).then_some(Self { place, depth: self.depth + 1, ..self })
+    }
+
+    /// The same in an item of an array: a segment of its own, or a repetition of a field.
+    fn item(self, level: usize, items: u16) -> Self {
+        let mut at = self;
+        match self.depth {
+            0 => at.owner = level,
+            1 => at.place[1] = items.min(MAX_NUMBER),
+            _ => {}
+        }
+        at
+    }
+}
+
+/// Members that say of which field an object is, and that hold its value.
+const DESCRIBING: [&str; 6] = ["field", "id", "path", "location", "key", "position"];
+const VALUES: [&str; 5] = ["value", "values", "data", "content", "text"];
 
 #[derive(Default)]
 struct Levels {
@@ -121,8 +216,19 @@ fn place(text: &str) -> Option<Place> {
     (fits && parts.next().is_none()).then_some(place)
 }
 
-/// The segment and the place of `PID-3`, `PID_5.1`, `PID.5.1.1`.
+/// The segment that a member is, whose members are its fields.
+fn segment_of(key: &str) -> Option<[u8; 3]> {
+    let lower = || {
+        let name: [u8; 3] = key.as_bytes().try_into().ok()?;
+        let upper = name.map(|letter| letter.to_ascii_uppercase());
+        joined::is_known(upper).then_some(upper)
+    };
+    segment(key).or_else(lower).or_else(|| names::is_patient_segment(key).then_some(*b"PID"))
+}
+
+/// The segment and the place of `PID-3`, `PID_5.1`, `PID.5.1.1`, and of `/PATIENT/PID-5-1`, as HAPI's Terser names it.
 fn field(key: &str) -> Option<([u8; 3], Place)> {
+    let key = key.rsplit('/').next().unwrap_or(key).trim_start_matches('.');
     let name = segment(key.get(..3)?)?;
     let rest = key.get(3..)?.strip_prefix(['-', '_', '.'])?;
     Some((name, place(rest)?))
@@ -212,33 +318,85 @@ impl Levels {
         }
     }
 
-    fn value(&mut self, text: &str, scope: &mut Scope<'_>) {
-        let Some(level) = self.open.last_mut().filter(|_| self.deeper == 0) else { return };
-        if !level.object {
-            return;
-        }
-        if &*self.key == "segmentId" {
-            level.name = segment(text);
-            return;
-        }
-        if level.fields
-            && let Some(place) = place(&self.key)
-        {
-            level.values.add(place, text);
-            return;
-        }
-        let Some((name, place)) = field(&self.key) else { return };
-        // A flat object holds the fields of several segments, one behind the other.
-        if level.name.is_some_and(|known| known != name) {
+    /// Adds a value to the segment that a level keeps; a flat object holds several, one behind the other.
+    fn add(&mut self, at: At, text: &str, scope: &mut Scope<'_>) {
+        let Some(level) = self.open.get_mut(at.owner) else { return };
+        if level.name.is_some_and(|known| known != at.name) {
             let (known, values) = (level.name.take(), std::mem::take(&mut level.values));
             if let Some(known) = known {
                 self.emit(known, &values, scope);
             }
         }
-        if let Some(level) = self.open.last_mut() {
-            level.name = Some(name);
-            level.values.add(place, text);
+        if let Some(level) = self.open.get_mut(at.owner) {
+            level.name = Some(at.name);
+            level.values.add(at.place, text);
         }
+    }
+
+    /// What a value with the current key is, in the innermost level.
+    fn target(&self) -> Option<At> {
+        let last = self.open.len().checked_sub(1)?;
+        let level = self.open.get(last)?;
+        if !level.object {
+            return level.at.map(|at| at.item(last, level.items)).filter(|at| at.depth > 0);
+        }
+        let within = |(name, place)| At { owner: last, name, place, depth: 1 };
+        if let Some(at) = level.at {
+            let wraps = || VALUES.contains(&&*self.key).then_some(at).filter(|at| at.depth > 0);
+            return at.part(&self.key).or_else(wraps);
+        }
+        if let Some(said) = level.said.filter(|_| VALUES.contains(&&*self.key)) {
+            return Some(At { owner: last.saturating_sub(1), ..within(said) });
+        }
+        let named = || {
+            let number = names::field(&self.key, Names::Distinct)?;
+            Some((*b"PID", [number, 1, 1, 1]))
+        };
+        field(&self.key).or_else(named).map(within)
+    }
+
+    fn value(&mut self, text: &str, scope: &mut Scope<'_>) {
+        if self.deeper > 0 {
+            return;
+        }
+        let Some(level) = self.open.last_mut() else { return };
+        level.items = level.items.saturating_add(u16::from(!level.object));
+        if level.object {
+            if &*self.key == "segmentId" {
+                level.name = segment(text);
+                return;
+            }
+            if level.fields
+                && let Some(place) = place(&self.key)
+            {
+                level.values.add(place, text);
+                return;
+            }
+            if level.at.is_none() && DESCRIBING.contains(&&*self.key) {
+                level.said = field(text).or(level.said);
+            }
+        }
+        if let Some(at) = self.target() {
+            self.add(at, text, scope);
+        }
+    }
+
+    fn open(&mut self, object: bool) {
+        let last = self.open.len();
+        let mut level = Level { object, ..Level::default() };
+        if let Some(around) = self.open.last_mut() {
+            around.items = around.items.saturating_add(u16::from(!around.object));
+            level.fields = object && around.object && &*self.key == "fields";
+            let inside = around.at.is_some();
+            let array = !around.object;
+            level.at = match self.target() {
+                Some(at) => Some(at),
+                None if array => self.open.last().and_then(|l| Some(l.at?.item(last, l.items))),
+                None if inside => None,
+                None => segment_of(&self.key).map(|name| At::segment(last, name)),
+            };
+        }
+        self.open.push(level);
     }
 }
 
@@ -254,9 +412,7 @@ impl Receiver for Reader<'_, '_> {
             levels.deeper += 1;
             return;
         }
-        let inside = levels.open.last().is_some_and(|level| level.object);
-        let fields = object && inside && &*levels.key == "fields";
-        levels.open.push(Level { object, fields, ..Level::default() });
+        levels.open(object);
     }
 
     fn close(&mut self) {
@@ -330,6 +486,8 @@ mod tests {
             r#"{"PID.3.1":"H-77","PID.5.1.1":"Roe","PID.5.2":"Jane","PID.7":"19700131","PID.8":"F"}"#,
             r#"{"parsedData":{"segments":[{"segmentId":"MSH","fields":{"8.1":"ADT","0":"MSH","1":"^~\\\\&","8.2":"A01"}},{"segmentId":"PID","setId":"1","fields":{"0":"PID","3[0].1":"H-77","3[0].4":"H","5[0].1":"Roe","5[0].2":"Jane","7":"19700131","8":"F"}}]}}"#,
             r#"[{"fields":{"3[0].1":"H-77","5[0].1":"Roe","5[0].2":"Jane","7":"19700131","8":"F"},"segmentId":"PID"}]"#,
+            r#"{"/MSH-9-1":"ADT","/PATIENT/PID-3-1":"H-77","/.PID-5-1":"Roe","/PID-5-2":"Jane","/PID-7":"19700131","/PID-8":"F"}"#,
+            r#"[{"field":"PID.3","name":"List","value":"H-77"},{"field":"PID.5","value":"Roe^Jane"},{"field":"PID.7","value":"19700131"},{"field":"PID.8","value":"F"},{"field":"PV1.7","value":"7^Doe^Max"}]"#,
         ] {
             let got = records("application/json", text.as_bytes());
             assert!(got.len() == 1 && got[0].contains(FIELDS), "{text}: {got:?}");
@@ -337,10 +495,30 @@ mod tests {
     }
 
     #[test]
+    fn fields_in_objects() {
+        for text in [
+            r#"{"MSH":{"9":{"1":"ADT"}},"PID":{"1":"1","3":[{"1":"H-77","4":{"1":"H"}}],"5":{"1":{"1":"Roe"},"2":"Jane"},"7":"19700131","8":"F"},"PV1":{"7":{"2":"Doe"}}}"#,
+            r#"{"name":"ADT_A01","msh":{"msh9":{"msg1":"ADT"}},"pid":{"pid3":[{"cx1":"H-77","cx4":{"hd1":"H"}}],"pid5":[{"xpn1":{"fn1":"Roe"},"xpn2":"Jane"}],"pid7":{"ts1":"19700131"},"pid8":"F"}}"#,
+            r#"{"pid":{"set_id_pid":"1","patient_identifier_list":{"id_number":"H-77"},"patient_name":{"family_name":{"surname":"Roe"},"given_name":"Jane"},"date_time_of_birth":{"time":"19700131"},"administrative_sex":"F"},"pv1":{"attending_doctor":{"family_name":"Doe"}}}"#,
+            r#"{"patientIdentification":{"patientIdentifierList":[{"idNumber":"H-77"}],"patientName":[{"familyName":"Roe","givenName":"Jane"}],"dateTimeOfBirth":"19700131","administrativeSex":"F"},"nextOfKin":[{"name":[{"familyName":"Doe"}]}]}"#,
+            r#"{"patient":{"patientIdentifierList":"H-77^^^H","patientName":"Roe^Jane","dateTimeBirth":"19700131","administrativeSex":"F"}}"#,
+            r#"{"Message":"A04","Params":{"PatientIdentifierList":"H-77","PatientName":"Roe^Jane","PatientBirthDate":"19700131","PatientAdministrativeSex":"F"}}"#,
+            r#"{"segments":[{"segment":"PID","fields":[{"id":"PID-3","value":{"id":"H-77"}},{"id":"PID-5","name":"patient_name","value":{"family_name":"Roe","given_name":"Jane"}},{"id":"PID-7","value":"19700131"},{"id":"PID-8","value":"F"}]}]}"#,
+        ] {
+            let got = records("application/json", text.as_bytes());
+            assert!(got.len() == 1 && got[0].contains(FIELDS), "{text}: {got:?}");
+        }
+        let two = r#"{"x":[{"patientIdentifierList":"H-77","patientName":"Roe^Jane"},{"patientIdentifierList":"H-78","patientName":"Roe^Joan"}]}"#;
+        assert_eq!(records("application/json", two.as_bytes()).len(), 2);
+    }
+
+    #[test]
     fn descriptions_and_mappings_have_no_patient() {
         for text in [
             r#"{"PID-3":"Patient Identifier List","PID-5":"Patient Name","PID-7":"Date/Time of Birth","PID-8":"Administrative Sex"}"#,
             r#"{"PID-3.1":"patient.identifier.0","PID-5.1":"patient.name.family","PID-7":"patient.birthDate"}"#,
+            r#"{"patientIdentifierList":{"type":"CX","required":true},"patientName":{"type":"XPN"},"dateTimeOfBirth":{"type":"TS"}}"#,
+            r#"[{"position":3,"name":"patientIdentifierList","type":"CX"},{"position":5,"name":"patientName","type":"XPN"}]"#,
         ] {
             let got = records("application/json", text.as_bytes());
             assert_eq!(got, [""; 0], "{text}");

@@ -1,6 +1,6 @@
 //! HL7 v2 in JSON as a list of segments whose fields have no names: `[["MSH", "|", "^~\\&"], ["PID", "1", "", "77"]]`,
 //! `{"segments": [{"name": "PID", "fields": ["1", "", "77"]}]}`, `{"PID": ["1", "", "77"]}`. A field is text in ER7, or
-//! an array of its components or repetitions. Segments may also be texts: `["MSH|^~\\&|A", "PID|1||77"]`.
+//! an array of its components or repetitions, or an object with its value. Segments may also be texts: `["MSH|^~\\&|A", "PID|1||77"]`.
 
 use super::json::may_be_hl7;
 use super::message::Message;
@@ -17,6 +17,12 @@ const MAX_KEY: usize = 16;
 /// Members with the name of a segment, and with its fields.
 const NAMES: [&str; 6] = ["name", "segment", "segmentName", "segmentId", "id", "type"];
 const FIELDS: [&str; 4] = ["fields", "values", "elements", "data"];
+/// The member with the value of a field that is an object.
+const VALUE: &str = "value";
+
+fn is_among(list: &[&str], key: &str) -> bool {
+    list.iter().any(|name| name.eq_ignore_ascii_case(key))
+}
 
 /// The format.
 pub struct JsonSegments;
@@ -118,6 +124,15 @@ impl Row {
             return;
         }
         self.separate(text.contains('^'));
+        self.fill(text);
+    }
+
+    /// Writes text behind what the field has.
+    fn fill(&mut self, text: &str) {
+        if self.fields.len() + text.len() >= MAX_SEGMENT {
+            self.cut = true;
+            return;
+        }
         for c in text.chars() {
             match c {
                 '|' => self.fields.push_str("\\F\\"),
@@ -203,7 +218,7 @@ impl Receiver for Reader<'_, '_> {
         }
         if member && !object {
             let name = segment(&rows.key);
-            if name.is_some() || FIELDS.contains(&&*rows.key) {
+            if name.is_some() || is_among(&FIELDS, &rows.key) {
                 rows.row = Some(Row::of(name));
             }
         }
@@ -246,8 +261,10 @@ impl Receiver for Reader<'_, '_> {
     fn value(&mut self, text: &str) {
         let rows = &mut *self.rows;
         if let Some(row) = &mut rows.row {
-            if row.skipped == 0 {
-                row.item(text);
+            match row.skipped {
+                0 => row.item(text),
+                1 if rows.key.eq_ignore_ascii_case(VALUE) => row.fill(text),
+                _ => {}
             }
             return;
         }
@@ -263,7 +280,7 @@ impl Receiver for Reader<'_, '_> {
         }
         let Some(level) = rows.open.last_mut() else { return };
         if level.object {
-            if NAMES.contains(&&*rows.key) {
+            if is_among(&NAMES, &rows.key) {
                 level.name = segment(text).or(level.name);
             }
         } else if !std::mem::replace(&mut level.started, true) {
@@ -324,6 +341,7 @@ mod tests {
             r#"{"message":["MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5","EVN|A01","PID|1||H-77||Roe^Jane||19700131|F"]}"#,
             r#"{"segments":{"MSH":"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5","PID":"PID|1||H-77||Roe^Jane||19700131|F"}}"#,
             r#"{"MSH":["|","^~\\&","A"],"PID":["1","","H-77","","Roe^Jane","","19700131","F"]}"#,
+            r#"{"Segments":[{"Name":"MSH","Fields":[{"Value":"|"},{"Value":"^~\\&"}]},{"Name":"PID","Fields":[{"Value":"1"},{"Value":""},{"Value":"H-77"},{"Value":""},{"Value":"Roe^Jane","Repeats":0},{},{"Value":"19700131"},{"Value":"F"}]}]}"#,
         ] {
             let got = records("application/json", text.as_bytes());
             assert!(got.len() == 1 && got[0].contains(FIELDS), "{text}: {got:?}");

@@ -8,11 +8,13 @@ pub(in crate::content) mod charset;
 mod display;
 mod embedded;
 mod error;
+mod joined;
 mod json;
 mod json_fields;
 mod json_segments;
 mod kinds;
 mod message;
+mod names;
 mod patient_context;
 mod prose;
 mod query;
@@ -257,9 +259,16 @@ impl Er7Document {
         let (head, len) = (self.head, std::mem::take(&mut self.head_len));
         self.state = State::Body;
         let [a, b, c, separator] = head;
-        let named = a.is_ascii_uppercase()
+        let mut name = [a, b, c];
+        let mut named = a.is_ascii_uppercase()
             && [b, c].iter().all(|x| x.is_ascii_uppercase() || x.is_ascii_digit());
-        let name = [a, b, c];
+        if !named && len == 4 && separator == self.message.field_separator() {
+            // Some write names in small letters.
+            let upper = name.map(|letter| letter.to_ascii_uppercase());
+            if joined::is_known(upper) {
+                (name, named) = (upper, true);
+            }
+        }
         let heading = matches!(name, [b'M', b'S', b'H'] | [b'F' | b'B', b'H', b'S']);
         let separated = match len {
             4 if heading => is_delimiter(separator),
@@ -291,7 +300,8 @@ impl Er7Document {
         }
         self.keep = self.message.wants(name, scope.rules);
         if self.keep {
-            self.collect(head.get(..len).unwrap_or(&[]));
+            self.collect(&name);
+            self.collect(head.get(name.len()..len).unwrap_or(&[]));
         }
     }
 
@@ -333,6 +343,21 @@ impl Er7Document {
         self.segment.extend_from_slice(bytes.get(..room).unwrap_or(bytes));
     }
 
+    /// Reads the segments of one line.
+    fn joined(&mut self, segments: &[&[u8]], scope: &mut Scope<'_>) {
+        for (number, segment) in segments.iter().enumerate() {
+            let Some(name) = segment.first_chunk::<3>() else { continue };
+            let name = name.map(|letter| letter.to_ascii_uppercase());
+            if number > 0 {
+                self.message.begins(name, scope);
+            }
+            if self.message.wants(name, scope.rules) {
+                let text = [&name[..], segment.get(name.len()..).unwrap_or_default()].concat();
+                self.message.segment(&Zeroizing::new(text), scope);
+            }
+        }
+    }
+
     /// The hybrid lower layer protocol writes length and checksum behind the last segment, eight digits
     /// on a line of their own.
     fn trailer(&mut self) {
@@ -352,7 +377,10 @@ impl Er7Document {
         }
         if std::mem::take(&mut self.keep) {
             let segment = std::mem::take(&mut self.segment);
-            self.message.segment(&segment, scope);
+            match joined::segments(&segment) {
+                Some(pieces) => self.joined(&pieces, scope),
+                None => self.message.segment(&segment, scope),
+            }
             self.segment = segment;
             self.segment.clear();
         }

@@ -248,6 +248,10 @@ impl Syntax {
                     value(kind, &text);
                 }
             }
+            // XON-3, XON-6 and XON-7: the number of a person in the form of an organisation's.
+            Hl7Type::XON if kind.is_strong_id() && part(1).is_empty() => {
+                self.identifier(kind, part(3), part(6), part(7), each);
+            }
             Hl7Type::ST | Hl7Type::XON => value(kind, &self.first(part(1))),
         }
     }

@@ -1,5 +1,6 @@
-//! HL7 v2 in XML (HL7 v2.xml): `<PID><PID.3><CX.1>77</CX.1></PID.3></PID>`. Each segment is written back
-//! as ER7 and read like any other.
+//! HL7 v2 in XML (HL7 v2.xml): `<PID><PID.3><CX.1>77</CX.1></PID.3></PID>`, and as engines write it otherwise:
+//! `<PID.3-PatientIdentifierList>`, `<PIDf3><PIDf3c0>`, `<Segment Name="PID"><Field Number="3"><Component Number="1">`.
+//! Each segment is written back as ER7 and read like any other.
 
 use super::embedded::Embedded;
 use super::message::Message;
@@ -22,6 +23,26 @@ const MAX_NESTING: usize = 64;
 /// and `<CX_0_Id>`: fields are counted from one, their parts from zero.
 const BIZTALK: &[u8] = b"microsoft.com/HealthCare/HL7";
 
+/// What only such documents have.
+const MARKS: [&[u8]; 6] =
+    [b"urn:hl7-org:v2xml", b"<MSH.1>", b"<PID.5>", b"<PID.5-", b"<PIDf5>", BIZTALK];
+
+/// Fields with their numbers in attributes.
+const NUMBERED: [&[u8]; 8] = [
+    b"<Field Number=\"",
+    b"<field number=\"",
+    b"<Field Id=\"",
+    b"<field id=\"",
+    b"<Field Index=\"",
+    b"<field index=\"",
+    b"<Field Seq=\"",
+    b"<field seq=\"",
+];
+
+/// Attributes with the name of a segment, and with the number of a field or a part of one.
+const NAMES: [&str; 4] = ["Name", "name", "Id", "id"];
+const NUMBERS: [&str; 8] = ["Number", "number", "Id", "id", "Index", "index", "Seq", "seq"];
+
 /// The format.
 pub struct Xml;
 
@@ -42,9 +63,11 @@ impl Format for Xml {
                 .unwrap_or(head)
                 .trim_ascii_start()
                 .starts_with(b"<")
-            && [&b"urn:hl7-org:v2xml"[..], b"<MSH.1>", BIZTALK]
-                .iter()
-                .any(|mark| memchr::memmem::find(head, mark).is_some())
+            && {
+                let has = |mark: &[u8]| memchr::memmem::find(head, mark).is_some();
+                let numbered = || has(b"=\"PID\"") && NUMBERED.iter().any(|mark| has(mark));
+                MARKS.iter().any(|mark| has(mark)) || numbered()
+            }
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
@@ -63,6 +86,8 @@ struct XmlDocument {
 pub(super) struct Segments {
     message: Message,
     name: Option<[u8; 3]>,
+    /// The segment is named in an attribute of its element.
+    by_attribute: bool,
     /// Fields by number, in ER7; 0 is unused.
     fields: Vec<Zeroizing<String>>,
     length: usize,
@@ -117,7 +142,17 @@ fn local(name: &str) -> &str {
 /// the part of `CX_0_Id`.
 fn number(name: &str, max: usize) -> Option<usize> {
     let found = match name.rsplit_once('.') {
-        Some((_, number)) => number.parse().ok(),
+        // `PID.3-PatientIdentifierList`.
+        Some((_, number)) => number.split('-').next().and_then(|number| number.parse().ok()),
+        None if name.get(3..4) == Some("f") => {
+            // `PIDf5`, and from zero `PIDf5c0`.
+            let (field, part) = name.get(4..)?.split_once('c').map_or_else(
+                || (name.get(4..).unwrap_or(""), None),
+                |(field, part)| (field, Some(part)),
+            );
+            let from_zero = |part: &str| Some(part.parse::<usize>().ok()?.saturating_add(1));
+            part.map_or_else(|| field.parse().ok(), from_zero)
+        }
         None => {
             let mut words = name.split('_');
             let of_segment = words.next().is_some_and(|word| word.len() == 3);
@@ -165,17 +200,29 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
+/// The value of the first of these attributes.
+fn attribute<'a>(attributes: Attributes<'a>, names: &[&str]) -> Option<std::borrow::Cow<'a, str>> {
+    names.iter().find_map(|name| attributes.get(name))
+}
+
 impl Receiver for TokenHandler<'_, '_> {
-    fn start(&mut self, name: &str, _attributes: Attributes<'_>, closed: bool) {
+    fn start(&mut self, name: &str, attributes: Attributes<'_>, closed: bool) {
         let name = local(name);
         let s = &mut *self.segments;
         if s.name.is_none() {
-            if !closed && let Some(segment) = segment_of(name) {
-                s.name = Some(segment);
+            let named = name.eq_ignore_ascii_case("segment");
+            let own = if named { attribute(attributes, &NAMES) } else { None };
+            if !closed && let Some(segment) = segment_of(own.as_deref().unwrap_or(name)) {
+                (s.name, s.by_attribute) = (Some(segment), own.is_some());
                 (s.depth, s.length) = (0, 0);
             }
             return;
         }
+        let numbered = if s.by_attribute { attribute(attributes, &NUMBERS) } else { None };
+        let number = |name: &str, max| {
+            let own = numbered.as_deref().map(|number| number.trim().parse().ok());
+            own.unwrap_or_else(|| number(name, max)).filter(|n| (1..=max).contains(n))
+        };
         if closed {
             return;
         }
@@ -198,7 +245,9 @@ impl Receiver for TokenHandler<'_, '_> {
     fn end(&mut self, name: &str) {
         let s = &mut *self.segments;
         match s.depth {
-            0 if s.name.is_some_and(|n| segment_of(local(name)) == Some(n)) => s.flush(self.scope),
+            0 if s.by_attribute || s.name.is_some_and(|n| segment_of(local(name)) == Some(n)) => {
+                s.flush(self.scope);
+            }
             0 => {}
             1 => {
                 s.close_field();

@@ -10,7 +10,9 @@ mod shown;
 #[cfg(test)]
 mod tests;
 
+use super::dicom::TagRows;
 use super::markup::{Attributes, Markup, Receiver};
+use super::shown_messages::ShownMessages;
 use crate::content::extract::labels::Labels;
 use crate::content::extract::people_columns::PeopleColumns;
 use crate::content::extract::table::{LINE_BREAK, TableColumns};
@@ -79,6 +81,7 @@ impl Format for Html {
                 code: Code::default(),
                 choices: None,
                 shown: Shown::default(),
+                messages: ShownMessages::default(),
                 header: 0,
             },
             path: media::path(media),
@@ -115,6 +118,7 @@ struct Page {
     /// The open selection list of patients.
     choices: Option<Choices>,
     shown: Shown,
+    messages: ShownMessages,
     /// Elements that may still be in the header of a patient's record.
     header: u8,
 }
@@ -157,6 +161,8 @@ struct Table {
     headed: bool,
     /// Rows that may have a column for each person.
     people: PeopleColumns<Cell>,
+    /// Elements of a data set.
+    tags: TagRows,
 }
 
 struct TokenHandler<'a, 'b> {
@@ -172,7 +178,8 @@ impl TokenHandler<'_, '_> {
             return;
         }
         let mut run = std::mem::take(&mut self.page.run);
-        if self.named(&run) {
+        let code = self.page.code.holds();
+        if self.named(&run) || self.page.messages.line(run.trim().as_bytes(), !code, self.scope) {
         } else if self.page.heading {
             self.page.labels.title(&run, self.scope);
         } else if let Some(table) = self.page.tables.last_mut().filter(|t| t.in_cell) {
@@ -182,7 +189,7 @@ impl TokenHandler<'_, '_> {
                 }
                 cell.text.push_str(run.trim());
             }
-        } else if self.page.code.holds() {
+        } else if code {
             self.page.labels.code(&run, self.scope);
         } else {
             self.page.labels.cell(&run, self.scope);
@@ -377,7 +384,9 @@ impl TokenHandler<'_, '_> {
                 self.end_row();
                 self.release();
                 self.page.labels.forget();
-                self.page.tables.pop();
+                if let Some(mut table) = self.page.tables.pop() {
+                    table.tags.end(self.scope);
+                }
             }
             name if is_heading(name) => {
                 self.end_run();
@@ -521,16 +530,20 @@ impl Document for HtmlDocument {
         Want::ALL
     }
 
-    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         let mut turn = TokenHandler { page: &mut self.page, scope };
         self.markup.finish(&mut turn);
         turn.end_shown();
         turn.end_row();
         turn.release();
         turn.end_run();
+        for mut table in std::mem::take(&mut turn.page.tables) {
+            table.tags.end(turn.scope);
+        }
         if let Some(mut script) = turn.page.script.take() {
             script.end(turn.scope);
         }
+        self.page.messages.end(ending, scope);
         self.page.labels.emit(scope);
     }
 
@@ -538,6 +551,7 @@ impl Document for HtmlDocument {
         self.markup.memory()
             + self.page.run.capacity()
             + self.page.labels.memory()
+            + self.page.messages.memory()
             + self.page.script.as_ref().map_or(0, Script::memory)
             + self.page.shown.text.as_ref().map_or(0, |text| text.capacity())
             + self.page.tables.len() * 1024

@@ -4,6 +4,7 @@ use super::{Cell, TokenHandler, is_label};
 use crate::content::Scope;
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::table::{LINE_BREAK, Sheet, TableColumns};
+use smallvec::SmallVec;
 
 impl TokenHandler<'_, '_> {
     pub(super) fn end_row(&mut self) {
@@ -41,6 +42,17 @@ impl TokenHandler<'_, '_> {
 
     fn row(&mut self, mut row: Vec<Cell>) {
         let Some(table) = self.page.tables.last_mut() else { return };
+        // The segments of a message, one in each row.
+        let last = row.last().map_or("", |cell| cell.text.trim());
+        if last.contains('|') && self.page.messages.line(last.as_bytes(), true, self.scope) {
+            return;
+        }
+        {
+            let cells: SmallVec<[&str; 8]> = row.iter().map(|cell| cell.text.trim()).collect();
+            if table.tags.row(&cells, self.scope) {
+                return;
+            }
+        }
         if !table.headed && named_row(&row, self.page.labels.around(), self.scope) {
             return;
         }

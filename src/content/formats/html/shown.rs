@@ -1,8 +1,9 @@
-//! Resources of FHIR that a page shows as text, in an element `<pre>`.
+//! Resources of FHIR and messages that a page shows as text, in an element `<pre>`.
 
 use super::super::markup::Attributes;
 use super::TokenHandler;
-use crate::content::Media;
+use crate::content::extract::embedded;
+use crate::content::{Ending, Media};
 
 /// Longest resource that a page shows, bytes.
 const MAX_SHOWN: usize = 1 << 20;
@@ -39,7 +40,7 @@ impl TokenHandler<'_, '_> {
     pub(super) fn takes_shown(&mut self, text: &str) -> bool {
         if self.page.shown.awaited && !text.trim().is_empty() {
             self.page.shown.awaited = false;
-            if shows_resource(text) && !self.page.code.holds() {
+            if (shows_resource(text) || shows_message(text)) && !self.page.code.holds() {
                 self.page.shown.text = Some(zeroize::Zeroizing::default());
             }
         }
@@ -59,10 +60,22 @@ impl TokenHandler<'_, '_> {
         let content_type = match text.as_bytes().first() {
             Some(b'{') => "application/fhir+json",
             Some(b'<') => "application/fhir+xml",
-            _ => return,
+            _ => {
+                if let Some(mut message) = embedded::message(text.as_bytes()) {
+                    message.data(text.as_bytes(), self.scope);
+                    message.end(Ending::Complete, self.scope);
+                }
+                return;
+            }
         };
         self.scope.whole(&Media::Type { content_type, name: "" }, text.as_bytes());
     }
+}
+
+/// Whether a text begins like a message; the name of a first segment may be in an element of its own.
+fn shows_message(text: &str) -> bool {
+    let text = text.trim_start();
+    text == "MSH" || embedded::message(text.as_bytes()).is_some()
 }
 
 /// Whether a text begins like a resource of FHIR: its type comes first, as servers write it.

@@ -5,7 +5,7 @@
 
 use super::JsonDocument;
 use super::tokens::{Fault, Tokens};
-use crate::content::{Ending, Scope};
+use crate::content::Scope;
 use crate::syntax::Match;
 use memchr::memchr;
 use zeroize::Zeroizing;
@@ -138,9 +138,7 @@ impl JsonDocument {
         }
         self.elements.lose();
         self.tokens = Tokens::default();
-        if let Some(mut inner) = self.inner.take() {
-            inner.end(Ending::Cut, scope);
-        }
+        self.end_strings(scope);
         self.tree.finish(scope);
         self.texts.end("json", self.tree.around, scope);
         self.form = super::Form::default();

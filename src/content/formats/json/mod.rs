@@ -9,8 +9,10 @@ use crate::content::extract::embedded;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::formats::html;
+use crate::content::formats::shown_messages::ShownMessages;
 use crate::content::stack::{media, transfer_encoding};
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
+use crate::syntax::ncpdp::{SEGMENT, begins};
 use gap::{Behind, Elements};
 use rows::Rows;
 use tokens::{Fault, Receiver, Tokens};
@@ -62,6 +64,7 @@ impl Format for Json {
             tree: if claims { Tree::of_claims() } else { Tree::new("json") },
             path: media::path(media),
             inner: None,
+            list: None,
             texts: Texts::default(),
             form: Form::default(),
             rows: Rows::default(),
@@ -79,6 +82,7 @@ struct JsonDocument {
     path: Option<Box<str>>,
     /// The current document in a string.
     inner: Option<Nested>,
+    list: Option<List>,
     /// Running text.
     texts: Texts,
     form: Form,
@@ -86,6 +90,66 @@ struct JsonDocument {
     chunks: jws::Chunks,
     elements: Elements,
     behind: Behind,
+}
+
+/// A message whose records or lines are the strings of a list.
+struct List {
+    reader: ListReader,
+    /// Open objects and arrays around its strings.
+    depth: u32,
+    /// The current string is one of them.
+    inside: bool,
+}
+
+/// Reads the strings of a list.
+enum ListReader {
+    Plain(Nested),
+    /// Frames of an analyser, and the line at hand.
+    Framed(ShownMessages, zeroize::Zeroizing<Vec<u8>>),
+}
+
+impl ListReader {
+    fn new(front: &[u8]) -> Self {
+        if embedded::is_framed(front) {
+            return Self::Framed(ShownMessages::default(), zeroize::Zeroizing::default());
+        }
+        Self::Plain(Nested::new(&Media::Unknown))
+    }
+
+    fn data(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {
+        match self {
+            Self::Plain(nested) => {
+                nested.data(bytes, scope);
+            }
+            Self::Framed(shown, line) => {
+                for piece in bytes.split_inclusive(|b| *b == b'\n') {
+                    let room = tokens::MAX_PROSE.saturating_sub(line.len());
+                    line.extend_from_slice(piece.get(..room).unwrap_or(piece));
+                    if piece.ends_with(b"\n") {
+                        shown.line(line, true, scope);
+                        line.clear();
+                    }
+                }
+            }
+        }
+    }
+
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        match self {
+            Self::Plain(nested) => nested.end(ending, scope),
+            Self::Framed(shown, line) => {
+                shown.line(line, true, scope);
+                shown.end(ending, scope);
+            }
+        }
+    }
+
+    fn memory(&self) -> usize {
+        match self {
+            Self::Plain(nested) => nested.memory(),
+            Self::Framed(shown, line) => shown.memory() + line.capacity(),
+        }
+    }
 }
 
 /// Position of the next value in a form (FHIR R4, QuestionnaireResponse.item).
@@ -135,6 +199,7 @@ impl Form {
 struct Reader<'a, 'b> {
     tree: &'a mut Tree,
     inner: &'a mut Option<Nested>,
+    list: &'a mut Option<List>,
     texts: &'a mut Texts,
     form: &'a mut Form,
     chunks: &'a mut jws::Chunks,
@@ -194,6 +259,9 @@ impl Receiver for Reader<'_, '_> {
         self.tree.open(object);
     }
     fn close(&mut self) {
+        if self.list.as_ref().is_some_and(|list| list.depth == self.form.depth) {
+            self.end_list();
+        }
         self.tree.close(self.scope);
         self.elements.close();
         self.form.depth = self.form.depth.saturating_sub(1);
@@ -246,6 +314,19 @@ impl Receiver for Reader<'_, '_> {
         self.tree.null();
     }
     fn inner_begin(&mut self, front: &[u8]) -> bool {
+        let depth = self.form.depth;
+        if let Some(list) = self.list.as_mut().filter(|list| list.depth == depth) {
+            list.inside = embedded::continues_list(front);
+            if list.inside {
+                return true;
+            }
+            self.end_list();
+        }
+        if embedded::begins_list(front) {
+            let reader = ListReader::new(front);
+            *self.list = Some(List { reader, depth, inside: true });
+            return true;
+        }
         *self.inner = if self.form.request && graphql::begins(front) {
             Some(Nested::new(&Media::Unknown))
         } else {
@@ -254,6 +335,10 @@ impl Receiver for Reader<'_, '_> {
         self.inner.is_some()
     }
     fn inner(&mut self, bytes: &[u8]) {
+        if let Some(list) = self.list.as_mut().filter(|list| list.inside) {
+            list.reader.data(bytes, self.scope);
+            return;
+        }
         if let Some(inner) = self.inner
             && inner.data(bytes, self.scope) == Want::NOTHING
         {
@@ -261,6 +346,11 @@ impl Receiver for Reader<'_, '_> {
         }
     }
     fn inner_end(&mut self) {
+        if let Some(list) = self.list.as_mut().filter(|list| list.inside) {
+            list.reader.data(b"\r\n", self.scope);
+            list.inside = false;
+            return;
+        }
         if let Some(mut inner) = self.inner.take() {
             inner.end(Ending::Complete, self.scope);
         }
@@ -268,8 +358,19 @@ impl Receiver for Reader<'_, '_> {
 }
 
 impl Reader<'_, '_> {
-    /// Reads a string that is a token or a part of one.
+    fn end_list(&mut self) {
+        if let Some(mut list) = self.list.take() {
+            list.reader.end(Ending::Complete, self.scope);
+        }
+    }
+
+    /// Reads a string that is a claim of NCPDP, a token, or a part of one.
     fn token(&mut self, text: &str) -> bool {
+        if memchr::memchr(SEGMENT, text.as_bytes()).is_some() && begins(text.as_bytes()).is_yes() {
+            self.scope.whole(&Media::Unknown, text.as_bytes());
+            self.tree.passed();
+            return true;
+        }
         // Of tokens, of health cards.
         if !matches!(text.as_bytes(), [b'e' | b's', ..]) {
             return false;
@@ -291,6 +392,7 @@ impl JsonDocument {
         let reader = Reader {
             tree: &mut self.tree,
             inner: &mut self.inner,
+            list: &mut self.list,
             texts: &mut self.texts,
             form: &mut self.form,
             chunks: &mut self.chunks,
@@ -298,6 +400,16 @@ impl JsonDocument {
             scope,
         };
         (&mut self.tokens, reader)
+    }
+
+    /// Documents in strings end where they are.
+    fn end_strings(&mut self, scope: &mut Scope<'_>) {
+        if let Some(mut list) = self.list.take() {
+            list.reader.end(Ending::Cut, scope);
+        }
+        if let Some(mut inner) = self.inner.take() {
+            inner.end(Ending::Cut, scope);
+        }
     }
 
     /// Reads bytes as they come.
@@ -330,9 +442,7 @@ impl Document for JsonDocument {
         }
         let (tokens, mut reader) = self.reader(scope);
         tokens.finish(&mut reader);
-        if let Some(mut inner) = self.inner.take() {
-            inner.end(Ending::Cut, scope);
-        }
+        self.end_strings(scope);
         self.tree.finish(scope);
         self.texts.end("json", self.tree.around, scope);
     }
@@ -346,6 +456,7 @@ impl Document for JsonDocument {
             + self.elements.memory()
             + self.behind.memory()
             + inner
+            + self.list.as_ref().map_or(0, |list| list.reader.memory())
             + self.chunks.memory()
     }
 }

@@ -19,7 +19,7 @@ pub const FRONT: usize = 8;
 pub const MAX_VALUE: usize = 1024;
 
 /// Bytes kept of a string of running text.
-const MAX_PROSE: usize = 64 << 10;
+pub const MAX_PROSE: usize = 64 << 10;
 
 /// Longest unwanted value that may be a number, bytes, and its fewest digits.
 const MAX_NUMBER: usize = 32;
@@ -537,7 +537,7 @@ const fn may_number(byte: u8) -> bool {
     byte.is_ascii_digit() || byte.is_ascii_uppercase()
 }
 
-/// Whether a document in a string may begin with this byte: markup, JSON, HL7 (`MSH|`), RTF, a note of several lines;
+/// Whether a document in a string may begin with this byte: markup, JSON, HL7 (`MSH|`), RTF, xDT, a note of several lines;
 /// or their base64 (`inner_begin` examines the rest).
 const fn may_begin(byte: u8) -> bool {
     matches!(
@@ -560,6 +560,8 @@ const fn may_begin(byte: u8) -> bool {
             | b'T'
             | b'e'
             | b'i'
+            // The length of the first line of a file of a German practice.
+            | b'0'
             // The digits of a health card (`shc:/`).
             | b's'
             // Requests of GraphQL.

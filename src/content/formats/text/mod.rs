@@ -3,10 +3,9 @@
 use crate::content::extract::embedded;
 use crate::content::extract::labels::{self, Place};
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
-use crate::content::formats::hl7v2::carried;
-use crate::content::formats::{edifact, x12};
+use crate::content::formats::shown_messages::ShownMessages;
 use crate::content::stack::media;
-use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 
 /// Longest line kept, bytes; the rest of a longer one is passed over.
 const MAX_LINE: usize = 8 << 10;
@@ -24,7 +23,7 @@ impl Format for Text {
         let declared = essence.eq_ignore_ascii_case("text/plain")
             || essence.eq_ignore_ascii_case("text/markdown")
             || essence.eq_ignore_ascii_case("text/rtf");
-        let named = ["txt", "text", "log", "md", "asc", "lst"];
+        let named = ["txt", "text", "log", "md", "asc", "lst", "out", "dat", "hl7", "edi", "astm"];
         let unknown = essence.is_empty()
             || essence.eq_ignore_ascii_case("application/octet-stream")
             || essence.eq_ignore_ascii_case("binary/octet-stream");
@@ -50,11 +49,10 @@ impl Format for Text {
             path: media::path(media),
             lost: false,
             returned: false,
-            messages: ["", "txt", "text", "log", "asc", "lst", "out", "dat", "hl7"]
+            messages: ["", "txt", "text", "log", "asc", "lst", "out", "dat", "hl7", "edi", "astm"]
                 .iter()
                 .any(|suffix| suffix.eq_ignore_ascii_case(media::suffix(media))),
-            message: None,
-            interchange: None,
+            shown: ShownMessages::default(),
         })
     }
 }
@@ -89,25 +87,10 @@ struct TextDocument {
     lost: bool,
     /// The last line ended with CR: LF is part of its end.
     returned: bool,
-    /// It may hold HL7 v2 messages: manuals and programs only show some.
+    /// It may hold messages: manuals and programs only show some.
     messages: bool,
-    /// The current message.
-    message: Option<Nested>,
-    /// The current interchange, and how its last segment begins.
-    interchange: Option<(Nested, &'static [u8])>,
+    shown: ShownMessages,
 }
-
-/// Beginning of an HL7 v2 message, escaped or not.
-const HEADER: &[u8] = br"MSH|^~\";
-
-/// Beginning of an HL7 v2 message with the usual delimiters (chapter 2.5.4).
-const MESSAGE: &[u8] = b"MSH|^~\\&|";
-
-/// The same in a string of a program or a log, whose backslash is escaped.
-const ESCAPED: &[u8] = br"MSH|^~\\&|";
-
-/// Segment ends as logs write them.
-const SEGMENT_ENDS: [&str; 7] = ["<CR>", "<cr>", "[CR]", "\\x0d", "\\x0D", "\\u000d", "&#13;"];
 
 impl TextDocument {
     fn end_line(&mut self, piece: &[u8], scope: &mut Scope<'_>) {
@@ -126,134 +109,10 @@ impl TextDocument {
     }
 
     fn read(&mut self, line: &[u8], scope: &mut Scope<'_>) {
-        if !self.interchange(line, scope) && !self.message(line, scope) {
+        if !self.shown.line(line, self.messages, scope) {
             read(&mut self.sheet, line, scope);
         }
     }
-
-    /// Takes a line of an interchange (X12, EDIFACT) in a log or between the words of a mail.
-    fn interchange(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
-        let (mut line, mut whole) = (line, false);
-        if self.interchange.is_none() {
-            let begins = self.messages.then(|| begin_of_interchange(line)).flatten();
-            let Some((at, end)) = begins else { return false };
-            self.end_message(Ending::Complete, scope);
-            self.interchange = Some((interchange(end), end));
-            line = line.get(at..).unwrap_or_default();
-            // Behind a time and a level, a line of a log has all of it.
-            whole = at > 0;
-        }
-        let Some((nested, end)) = &mut self.interchange else { return false };
-        nested.data(line, scope);
-        nested.data(b"\n", scope);
-        if whole || memchr::memmem::find(line, end).is_some() {
-            self.end_interchange(Ending::Complete, scope);
-        }
-        true
-    }
-
-    fn end_interchange(&mut self, ending: Ending, scope: &mut Scope<'_>) {
-        if let Some((mut nested, _)) = self.interchange.take() {
-            nested.end(ending, scope);
-        }
-    }
-
-    /// Takes a line that begins or continues an HL7 v2 message, as in logs of interface engines, and in files of
-    /// messages with remarks between them.
-    fn message(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
-        // Most lines have no bars.
-        if self.message.is_none() && memchr::memchr(b'|', line).is_none() {
-            return false;
-        }
-        let header = self.messages.then(|| memchr::memmem::find(line, HEADER)).flatten();
-        let front = header.and_then(|at| line.get(at..)).unwrap_or_default();
-        if front.starts_with(ESCAPED) && header.is_some_and(|at| is_quoted(line, at)) {
-            self.end_message(Ending::Complete, scope);
-            let text = String::from_utf8_lossy(front.get(..MAX_LINE).unwrap_or(front));
-            let text = zeroize::Zeroizing::new(text.replace("\\\\", "\\"));
-            segments(self.message.insert(carried::nested(MESSAGE)), text.as_bytes(), scope);
-            self.end_message(Ending::Complete, scope);
-            return true;
-        }
-        let begins = header.filter(|_| front.starts_with(MESSAGE));
-        let goes_on = self.message.is_some() && is_segment(line);
-        let begins = begins.or_else(|| {
-            (self.messages && !goes_on).then(|| carried::patient_segment(line)).flatten()
-        });
-        if let Some(at) = begins {
-            self.end_message(Ending::Complete, scope);
-            let message = self.message.insert(carried::nested(MESSAGE));
-            segments(message, line.get(at..).unwrap_or_default(), scope);
-            return true;
-        }
-        let Some(message) = &mut self.message else { return false };
-        let goes_on = goes_on || line.trim_ascii().is_empty();
-        if goes_on {
-            message.data(b"\r", scope);
-            segments(message, line, scope);
-        } else {
-            self.end_message(Ending::Complete, scope);
-        }
-        goes_on
-    }
-
-    fn end_message(&mut self, ending: Ending, scope: &mut Scope<'_>) {
-        if let Some(mut message) = self.message.take() {
-            message.end(ending, scope);
-        }
-    }
-}
-
-/// How the last segments of X12 and EDIFACT interchanges begin.
-const X12_END: &[u8] = b"IEA*";
-const UN_END: &[u8] = b"UNZ+";
-
-/// The reader of an interchange that ends like this.
-fn interchange(end: &[u8]) -> Nested {
-    let format: &dyn Format =
-        if end == X12_END { &x12::Interchange } else { &edifact::Interchange };
-    Nested::reading(format.name(), format.open(&Media::Unknown))
-}
-
-/// Where an interchange begins in a line, behind no letter, and how its last segment begins.
-fn begin_of_interchange(line: &[u8]) -> Option<(usize, &'static [u8])> {
-    memchr::memchr2(b'*', b'+', line)?;
-    const BEGINS: [(&[u8], &[u8]); 4] =
-        [(b"ISA*00*", X12_END), (b"ISA*03*", X12_END), (b"UNA:+", UN_END), (b"UNB+UNO", UN_END)];
-    BEGINS.into_iter().find_map(|(begin, end)| {
-        let at = memchr::memmem::find(line, begin)?;
-        let before = at.checked_sub(1).and_then(|at| line.get(at));
-        let fits = before.is_none_or(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'"' | b'\''));
-        fits.then_some((at, end))
-    })
-}
-
-/// Whether a message at this offset is in a quoted string; one in an object of JSON is read with the object.
-fn is_quoted(line: &[u8], at: usize) -> bool {
-    let before = line.get(..at).unwrap_or_default();
-    matches!(before, [.., b'"' | b'\'' | b'`']) && memchr::memmem::find(before, b"{\"").is_none()
-}
-
-/// Passes on the segments of a line.
-fn segments(message: &mut Nested, line: &[u8], scope: &mut Scope<'_>) {
-    let line = line.get(..MAX_LINE).unwrap_or(line);
-    if !line.iter().any(|b| matches!(b, b'<' | b'[' | b'\\' | b'&')) {
-        message.data(line, scope);
-        return;
-    }
-    let mut text = zeroize::Zeroizing::new(String::from_utf8_lossy(line).into_owned());
-    for end in SEGMENT_ENDS {
-        if text.contains(end) {
-            text = zeroize::Zeroizing::new(text.replace(end, "\r"));
-        }
-    }
-    message.data(text.as_bytes(), scope);
-}
-
-/// Whether a line begins like a segment: `PID|`.
-fn is_segment(line: &[u8]) -> bool {
-    matches!(line, [a, b, c, b'|', ..] if a.is_ascii_uppercase()
-        && [b, c].iter().all(|d| d.is_ascii_uppercase() || d.is_ascii_digit()))
 }
 
 /// Reads a line: labelled values, or a row of a table that is drawn.
@@ -436,8 +295,7 @@ impl Document for TextDocument {
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.line.clear();
-        self.end_message(Ending::Cut, scope);
-        self.end_interchange(Ending::Cut, scope);
+        self.shown.end(Ending::Cut, scope);
         self.sheet.lose();
         (self.lost, self.returned) = (true, false);
         Want::ALL
@@ -447,14 +305,12 @@ impl Document for TextDocument {
         if ending == Ending::Complete {
             self.end_line(&[], scope);
         }
-        self.end_message(ending, scope);
-        self.end_interchange(ending, scope);
+        self.shown.end(ending, scope);
         self.sheet.end(scope);
     }
 
     fn memory(&self) -> usize {
-        let nested = self.message.iter().chain(self.interchange.as_ref().map(|(nested, _)| nested));
-        self.line.capacity() + self.sheet.memory() + nested.map(Nested::memory).sum::<usize>()
+        self.line.capacity() + self.sheet.memory() + self.shown.memory()
     }
 }
 

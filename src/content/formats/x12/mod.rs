@@ -4,10 +4,12 @@
 //! the patients share.
 
 mod insured;
+mod json;
 #[cfg(test)]
 mod tests;
 mod xml;
 
+pub use json::Json;
 pub use xml::Xml;
 
 use self::insured::{Insured, Waiting};
@@ -31,6 +33,8 @@ const ISA_ELEMENTS: usize = 16;
 const MAX_BARE: usize = 128;
 /// Elements of a segment that are looked at.
 const MAX_ELEMENTS: usize = 32;
+/// Qualifier (REF01) of the number of a medical record.
+const RECORD_NUMBER: &str = "EA";
 /// Entity code (NM101) of a corrected name.
 const CORRECTED: &str = "74";
 /// Fields of one patient that are passed on.
@@ -281,7 +285,11 @@ impl Reader {
     }
 
     fn segment(&mut self, raw: &[u8], element: u8, scope: &mut Scope<'_>) {
-        let raw = raw.trim_ascii();
+        let mut raw = raw.trim_ascii();
+        // Line ends that a string of a program has escaped.
+        while let [b'\\', b'r' | b'n', rest @ ..] = raw {
+            raw = rest;
+        }
         if raw.is_empty() {
             return;
         }
@@ -382,6 +390,12 @@ impl Loops {
                 self.flush_address(scope);
             }
             "PER" => self.contacts(segment, scope),
+            // The number of a medical record is the patient's, whoever was named last (the provider).
+            "REF" if segment.get(1) == RECORD_NUMBER && self.record.is_some() => {
+                let entity = std::mem::replace(&mut self.entity, Entity::Patient);
+                self.elements(segment, scope);
+                self.entity = entity;
+            }
             _ => self.elements(segment, scope),
         }
     }

@@ -268,3 +268,11 @@ fn recognises_the_format() {
     assert!(!probe(b"ISABELLA"));
     assert!(!probe(b"ISA*0"));
 }
+
+#[test]
+fn the_record_number_of_a_payment_is_the_patients() {
+    let body = "ST*835*0001~\\nBPR*I*1~\\r\\nLX*1~CLP*C1*1*150*100*50*12*N1*11*1~NM1*QC*1*ROE*EVA~NM1*82*1*DOE*MAX****XX*1~REF*EA*H77~REF*1C*9~SVC*HC:99213*150~";
+    let got = read(&[interchange(body).as_bytes()], usize::MAX);
+    assert!(got.iter().any(|field| field.contains("H77")), "{got:?}");
+    assert!(!got.iter().any(|field| field.contains("DOE")), "{got:?}");
+}

@@ -18,6 +18,8 @@ mod members;
 use dump::{Dump, Part};
 use members::Members;
 
+/// Shortest value of an attribute that may be a message, bytes.
+const MIN_MESSAGE: usize = 32;
 /// Levels of nested elements.
 const MAX_NESTING: usize = 128;
 
@@ -288,6 +290,13 @@ impl TokenHandler<'_, '_> {
     /// The attributes of an element; those of a tag (`tagged`) say nothing else.
     fn attributes(&mut self, attributes: Attributes<'_>, tagged: bool) {
         for (attribute, value) in attributes.iter() {
+            if value.len() > MIN_MESSAGE
+                && let Some(mut message) = embedded::message(value.as_bytes())
+            {
+                message.data(value.as_bytes(), self.scope);
+                message.end(Ending::Complete, self.scope);
+                continue;
+            }
             match attribute {
                 // FHIR and CDA have values in attributes.
                 "value" => {

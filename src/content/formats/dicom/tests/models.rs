@@ -179,3 +179,36 @@ fn searches_by_tag_keyword_and_path() {
     assert!(records("application/json", task.as_bytes()).is_empty());
     assert!(target("/dicom-web/studies?0020000D=1.2.3&Modality=CT").is_empty());
 }
+
+#[test]
+fn attributes_by_tag_with_plain_values() {
+    let fields = "name=Doe^Jane patient_id=H-77 birth_date=19700131 sex=F";
+    for text in [
+        r#"{"(0008,0090)":"Roe^Max","(0010,0020)":"H-77","(0010,0010)":"Doe^Jane","(0010,0030)":"19700131","(0010,0040)":"F"}"#,
+        r#"{"elements":{"x00100020":"H-77","x00100010":"Doe^Jane","x00100030":"19700131","x00100040":"F"}}"#,
+        r#"[{"0010,0020":"H-77","0010,0010":"Doe^Jane","0010,0030":"19700131","0010,0040":"F"}]"#,
+        r#"{"(0010,0020)":{"vr":"LO","value":"H-77"},"(0010,0010)":{"vr":"PN","value":"Doe^Jane"},"(0010,0030)":{"vr":"DA","value":"19700131"},"(0010,0040)":{"vr":"CS","value":"F"}}"#,
+    ] {
+        let got = crate::content::testing::records("application/json", text.as_bytes());
+        assert!(got.len() == 1 && got[0].contains(fields), "{text}: {got:?}");
+    }
+}
+
+#[test]
+fn files_without_their_preamble() {
+    let element = |tag: [u8; 4], vr: &[u8; 2], value: &[u8]| {
+        let len = u16::try_from(value.len()).expect("short").to_le_bytes();
+        [&tag[..], vr, &len, value].concat()
+    };
+    let file = [
+        b"DICM".to_vec(),
+        element([2, 0, 0, 0], b"UL", &28u32.to_le_bytes()),
+        element([2, 0, 16, 0], b"UI", b"1.2.840.10008.1.2.1\0"),
+        element([8, 0, 0x60, 0], b"CS", b"CT"),
+        element([16, 0, 16, 0], b"PN", b"Doe^Jane"),
+        element([16, 0, 0x20, 0], b"LO", b"H-77"),
+    ]
+    .concat();
+    let got = crate::content::testing::records("application/octet-stream", &file);
+    assert!(got.len() == 1 && got[0].contains("name=Doe^Jane patient_id=H-77"), "{got:?}");
+}

@@ -5,7 +5,8 @@
 
 use encoding_rs::{
     BIG5, EUC_JP, EUC_KR, Encoding, GB18030, IBM866, ISO_8859_2, ISO_8859_5, ISO_8859_7, KOI8_R,
-    SHIFT_JIS, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1255, WINDOWS_1256,
+    SHIFT_JIS, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1254, WINDOWS_1255,
+    WINDOWS_1256,
 };
 
 /// Bytes that are looked at.
@@ -260,9 +261,32 @@ fn latin(bytes: &[u8]) -> Guess {
         (1.., 0, 0, 0) if western == 0 => Guess::Cp850,
         // The sets agree in Ł ł Ż ż Ş ş, but not in what is decisive.
         (_, 0, 1.., _) => Guess::Set(ISO_8859_2),
+        (_, 0, 0, 0) if is_turkish(bytes) => Guess::Set(WINDOWS_1254),
         (_, 0, 0, 0) => Guess::Set(WINDOWS_1252),
         _ => Guess::Set(WINDOWS_1250),
     }
+}
+
+/// Whether text is in Windows-1254: it has letters that Icelandic has in their place in Windows-1252 (Ğ ğ İ ı Ş ş, or Ð ð Ý
+/// ý Þ þ), and no letter that Turkish lacks.
+fn is_turkish(bytes: &[u8]) -> bool {
+    let own = |b: u8| matches!(b, 0xD0 | 0xF0 | 0xDD | 0xFD | 0xDE | 0xFE);
+    let shared = |b: u8| matches!(b, 0xC7 | 0xE7 | 0xD6 | 0xF6 | 0xDC | 0xFC);
+    let vowel = |b: u8| b"aeiouAEIOU".contains(&b) || matches!(b, 0xD6 | 0xF6 | 0xDC | 0xFC | 0xFD);
+    let mut high = bytes.iter().filter(|b| **b >= 0x80);
+    if !bytes.iter().any(|b| own(*b)) || !high.all(|b| own(*b) || shared(*b)) {
+        return false;
+    }
+    // Names of Icelandic: Þorvaldur, Þuríður, Einarsson, and ð behind a consonant.
+    let icelandic = |at: usize| match bytes.get(at..) {
+        Some([0xDE | 0xFE, b'o' | b'u', b'r', ..] | [b's', b's', b'o', b'n', ..]) => true,
+        Some([0xF0, ..]) => {
+            let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+            before.is_some_and(|b| b.is_ascii_alphabetic() && !vowel(*b))
+        }
+        _ => false,
+    };
+    !(0..bytes.len()).any(icelandic)
 }
 
 /// Letters of Central Europe that names have beside š and ž (č ć đ ě ř ů ň ď), and that are rare
@@ -291,6 +315,20 @@ const fn is_central(byte: u8) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn turkish_and_icelandic() {
+        for name in
+            ["Doğan^Şeyma", "Uğurlu^Şerafettin", "Işık^İlhan", "Çağrı^Gülşen", "Kılıç^Tuğba"]
+        {
+            check(WINDOWS_1254, name);
+        }
+        for name in
+            ["Þorsteinsson^Einar", "Guðmundsdóttir^Sigríður", "Jónsson^Þórður", "Sigurðsson^Ýmir"]
+        {
+            check(WINDOWS_1252, name);
+        }
+    }
 
     #[track_caller]
     fn check(set: &'static Encoding, text: &str) {

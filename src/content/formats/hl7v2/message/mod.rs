@@ -1,5 +1,6 @@
 //! Messages and the patients in them.
 
+mod alignment;
 mod header;
 mod repeated;
 
@@ -195,7 +196,10 @@ impl Message {
             return;
         }
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
-        let fields: Fields<'_> = split(&text, self.delimiters.field, MAX_FIELDS);
+        let mut fields: Fields<'_> = split(&text, self.delimiters.field, MAX_FIELDS);
+        if &name == b"PID" {
+            alignment::align(&mut fields, self.delimiters.component);
+        }
         match &name {
             b"EVN" => self.event(fields.get(1).copied().unwrap_or(""), scope),
             b"MSA" => {

@@ -305,3 +305,19 @@ fn messages_as_biztalk_writes_them() {
     let fields = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
     assert!(got.len() == 1 && got[0].contains(fields) && !got[0].contains("Doe"), "{got:?}");
 }
+
+#[test]
+fn segments_in_xml_of_engines() {
+    let fields = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
+    for text in [
+        "<message><PID><PIDf3>H-77</PIDf3><PIDf5><PIDf5c0>Roe</PIDf5c0><PIDf5c1>Jane</PIDf5c1></PIDf5><PIDf7>19700131</PIDf7><PIDf8>F</PIDf8></PID></message>",
+        "<m><Segment Name=\"PID\"><Field Number=\"3\"><Component Number=\"1\">H-77</Component></Field><Field Number=\"5\"><Component Number=\"1\">Roe</Component><Component Number=\"2\">Jane</Component></Field><Field Number=\"7\">19700131</Field><Field Number=\"8\">F</Field></Segment><Segment Name=\"PV1\"><Field Number=\"7\">Doe</Field></Segment></m>",
+        "<PID><PID.3-PatientIdentifierList><CX.1-ID>H-77</CX.1-ID></PID.3-PatientIdentifierList><PID.5-PatientName><XPN.1-FamilyName>Roe</XPN.1-FamilyName><XPN.2-GivenName>Jane</XPN.2-GivenName></PID.5-PatientName><PID.7-DateTimeOfBirth>19700131</PID.7-DateTimeOfBirth><PID.8-Sex>F</PID.8-Sex></PID>",
+    ] {
+        let got = crate::content::testing::records("application/xml", text.as_bytes());
+        assert!(got.len() == 1 && got[0].contains(fields), "{text}: {got:?}");
+        for end in 0..text.len() {
+            crate::content::testing::records("application/xml", &text.as_bytes()[..end]);
+        }
+    }
+}

@@ -589,3 +589,11 @@ fn a_national_number_where_that_of_another_hospital_is_due() {
     assert_eq!(ids("44051401358"), ["PID-2 patient_id 44051401358"]);
     assert_eq!(ids("44051401359^^^EXT"), ["PID-2 patient_id 44051401359 @EXT"]);
 }
+
+#[test]
+fn a_health_number_is_asked_for() {
+    let text = b"MSH|^~\\&|HR|X|RAIGET|Y|1999||E45|7|D|2.4\rQPD|E45^^HNET|1|^^1^^^CANBC^XX^MOH|^^9735353315^^^CANBC^JHN^MOH|2026\rRCP|I\r";
+    let got = fields(text);
+    assert!(got.iter().any(|field| field.contains("9735353315")), "{got:?}");
+    assert_eq!(got.iter().filter(|field| field.starts_with("QPD")).count(), 1, "{got:?}");
+}

@@ -1,0 +1,469 @@
+//! Messages that a text shows line by line: in logs of interface engines and analysers, between the words of a mail, in
+//! files with remarks between them. HL7 v2, X12, EDIFACT, records of analysers (ASTM, HPRIM), xDT, NCPDP. Times and
+//! levels of logs may precede a line, and control characters may be spelled (`<STX>`).
+
+use super::hl7v2::carried;
+use super::{astm, edifact, ncpdp, x12, xdt};
+use crate::content::extract::spelled;
+use crate::content::{Ending, Format, Media, Nested, Scope};
+use crate::syntax;
+use std::borrow::Cow;
+use zeroize::Zeroizing;
+
+/// Longest line that is read, bytes.
+const MAX_LINE: usize = 8 << 10;
+/// Lines of other things between two records of an analyser (`TX <ACK>`).
+const MAX_BETWEEN: u32 = 16;
+
+/// Beginning of an HL7 v2 message, escaped or not.
+const HEADER: &[u8] = br"MSH|^~\";
+
+/// Beginning of an HL7 v2 message with the usual delimiters (chapter 2.5.4).
+const MESSAGE: &[u8] = b"MSH|^~\\&|";
+
+/// The same in a string of a program or a log, whose backslash is escaped.
+const ESCAPED: &[u8] = br"MSH|^~\\&|";
+
+/// How the last segments of X12 and EDIFACT interchanges begin.
+const X12_END: &[u8] = b"IEA*";
+const UN_END: &[u8] = b"UNZ+";
+
+/// The messages of a text.
+#[derive(Default)]
+pub struct ShownMessages {
+    open: Option<Open>,
+}
+
+/// The message at hand.
+enum Open {
+    Hl7(Nested),
+    /// An interchange, and how its last segment begins.
+    Interchange(Nested, &'static [u8]),
+    /// Records of an analyser, and the lines since the last one.
+    Records(Nested, u32),
+    Xdt(Nested),
+}
+
+impl ShownMessages {
+    /// Takes a line that begins or continues a message. `begins`: a message may begin here.
+    pub fn line(&mut self, line: &[u8], begins: bool, scope: &mut Scope<'_>) -> bool {
+        self.goes_on(line, begins, scope) || begins && self.begins(line, scope)
+    }
+
+    /// The message at hand ends.
+    pub fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if let Some(open) = self.open.take() {
+            let (Open::Hl7(mut nested)
+            | Open::Interchange(mut nested, _)
+            | Open::Records(mut nested, _)
+            | Open::Xdt(mut nested)) = open;
+            nested.end(ending, scope);
+        }
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        match &self.open {
+            Some(
+                Open::Hl7(nested)
+                | Open::Interchange(nested, _)
+                | Open::Records(nested, _)
+                | Open::Xdt(nested),
+            ) => nested.memory(),
+            None => 0,
+        }
+    }
+
+    /// Whether the line belongs to the message at hand.
+    fn goes_on(&mut self, line: &[u8], begins: bool, scope: &mut Scope<'_>) -> bool {
+        let ends = match &mut self.open {
+            None => return false,
+            Some(Open::Interchange(nested, end)) => {
+                nested.data(line, scope);
+                nested.data(b"\n", scope);
+                if memchr::memmem::find(line, end).is_some() {
+                    self.end(Ending::Complete, scope);
+                }
+                return true;
+            }
+            Some(Open::Hl7(nested)) => {
+                // The next message.
+                let next = begins && memchr::memmem::find(line, HEADER).is_some();
+                let goes_on = is_segment(line) || line.trim_ascii().is_empty();
+                if goes_on && !next {
+                    nested.data(b"\r", scope);
+                    segments(nested, line, scope);
+                    return true;
+                }
+                true
+            }
+            Some(Open::Records(nested, between)) => {
+                if let Some(records) = Records::of(line) {
+                    *between = 0;
+                    records.feed(nested, scope);
+                    if records.text.starts_with(b"L|") {
+                        self.end(Ending::Complete, scope);
+                    }
+                    return true;
+                }
+                *between += 1;
+                *between > MAX_BETWEEN
+            }
+            Some(Open::Xdt(nested)) => match xdt_line(line) {
+                Some(line) => {
+                    nested.data(line, scope);
+                    nested.data(b"\r\n", scope);
+                    return true;
+                }
+                None => true,
+            },
+        };
+        if ends {
+            self.end(Ending::Complete, scope);
+        }
+        false
+    }
+
+    /// Whether a message begins in the line.
+    fn begins(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        if memchr::memchr3(b'|', b'*', b'+', line).is_some() {
+            let bars = memchr::memchr(b'|', line).is_some();
+            return self.interchange(line, scope)
+                || bars && (self.message(line, scope) || self.records(line, scope));
+        }
+        self.xdt(line, scope) || Self::claim(line, scope)
+    }
+
+    fn interchange(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        let Some((at, end)) = begin_of_interchange(line) else { return false };
+        self.end(Ending::Complete, scope);
+        let format: &dyn Format =
+            if end == X12_END { &x12::Interchange } else { &edifact::Interchange };
+        let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
+        let text = line.get(at..).unwrap_or_default();
+        nested.data(text, scope);
+        nested.data(b"\n", scope);
+        self.open = Some(Open::Interchange(nested, end));
+        // Behind a time and a level, a line of a log has all of it.
+        if at > 0 || memchr::memmem::find(text, end).is_some() {
+            self.end(Ending::Complete, scope);
+        }
+        true
+    }
+
+    fn message(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        let header = memchr::memmem::find(line, HEADER);
+        let front = header.and_then(|at| line.get(at..)).unwrap_or_default();
+        if front.starts_with(ESCAPED) && header.is_some_and(|at| is_quoted(line, at)) {
+            self.end(Ending::Complete, scope);
+            let text = String::from_utf8_lossy(front.get(..MAX_LINE).unwrap_or(front));
+            let text = Zeroizing::new(text.replace("\\\\", "\\"));
+            // Behind the string.
+            let quote = |c: char| matches!(c, '"' | '\'' | '`' | ')' | ',' | ';');
+            let text = text.trim_end().trim_end_matches(quote);
+            let mut nested = carried::nested(MESSAGE);
+            segments(&mut nested, text.as_bytes(), scope);
+            nested.end(Ending::Complete, scope);
+            return true;
+        }
+        let begins = header.filter(|_| front.starts_with(MESSAGE));
+        let Some(at) = begins.or_else(|| carried::patient_segment(line)) else { return false };
+        self.end(Ending::Complete, scope);
+        let mut nested = carried::nested(MESSAGE);
+        segments(&mut nested, line.get(at..).unwrap_or_default(), scope);
+        self.open = Some(Open::Hl7(nested));
+        true
+    }
+
+    fn records(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        if !HEADERS.iter().any(|header| memchr::memmem::find(line, header).is_some()) {
+            return false;
+        }
+        let Some(records) = Records::of(line) else { return false };
+        if !syntax::astm::header(&records.text).is_yes() {
+            return false;
+        }
+        self.end(Ending::Complete, scope);
+        let format: &dyn Format = &astm::Records;
+        let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
+        records.feed(&mut nested, scope);
+        self.open = Some(Open::Records(nested, 0));
+        true
+    }
+
+    fn xdt(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        // Before the type of the record, of four characters.
+        let line = line.trim_ascii_end();
+        let field = line.len().checked_sub(8).and_then(|at| line.get(at..at + 4));
+        if field != Some(b"8000") {
+            return false;
+        }
+        let Some(text) = xdt_line(line).filter(|text| text.get(3..7) == Some(b"8000")) else {
+            return false;
+        };
+        self.end(Ending::Complete, scope);
+        let format: &dyn Format = &xdt::Xdt;
+        let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
+        nested.data(text, scope);
+        nested.data(b"\r\n", scope);
+        self.open = Some(Open::Xdt(nested));
+        true
+    }
+
+    /// A claim of NCPDP, whose separators are spelled.
+    fn claim(line: &[u8], scope: &mut Scope<'_>) -> bool {
+        if !matches!(line.get(6..8), Some(b"D0" | b"51")) {
+            return false;
+        }
+        let line = line.get(..MAX_LINE).unwrap_or(line);
+        let Cow::Owned(text) = spelled::undo(line) else { return false };
+        let text = Zeroizing::new(text);
+        if !syntax::ncpdp::begins(&text).is_yes() {
+            return false;
+        }
+        let format: &dyn Format = &ncpdp::Telecom;
+        let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
+        nested.data(&text, scope);
+        nested.end(Ending::Complete, scope);
+        true
+    }
+}
+
+/// Where an interchange begins in a line, behind no letter, and how its last segment begins.
+fn begin_of_interchange(line: &[u8]) -> Option<(usize, &'static [u8])> {
+    memchr::memchr2(b'*', b'+', line)?;
+    const BEGINS: [(&[u8], &[u8]); 4] =
+        [(b"ISA*00*", X12_END), (b"ISA*03*", X12_END), (b"UNA:+", UN_END), (b"UNB+UNO", UN_END)];
+    BEGINS.into_iter().find_map(|(begin, end)| {
+        let at = memchr::memmem::find(line, begin)?;
+        let before = at.checked_sub(1).and_then(|at| line.get(at));
+        let fits = before.is_none_or(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'"' | b'\''));
+        fits.then_some((at, end))
+    })
+}
+
+/// Whether a message at this offset is in a quoted string; one in an object of JSON is read with the object.
+fn is_quoted(line: &[u8], at: usize) -> bool {
+    const START_BLOCKS: [&[u8]; 4] = [b"\\x0b", b"\\x0B", b"\\u000b", b"\\v"];
+    let mut before = line.get(..at).unwrap_or_default();
+    for start in START_BLOCKS {
+        before = before.strip_suffix(start).unwrap_or(before);
+    }
+    matches!(before, [.., b'"' | b'\'' | b'`']) && memchr::memmem::find(before, b"{\"").is_none()
+}
+
+/// Passes on the segments of a line.
+fn segments(message: &mut Nested, line: &[u8], scope: &mut Scope<'_>) {
+    let line = line.get(..MAX_LINE).unwrap_or(line);
+    match spelled::undo_names(line) {
+        Cow::Borrowed(line) => message.data(line, scope),
+        Cow::Owned(text) => message.data(&Zeroizing::new(text), scope),
+    };
+}
+
+/// Whether a line begins like a segment: `PID|`.
+fn is_segment(line: &[u8]) -> bool {
+    matches!(line, [a, b, c, b'|', ..] if a.is_ascii_uppercase()
+        && [b, c].iter().all(|d| d.is_ascii_uppercase() || d.is_ascii_digit()))
+}
+
+/// Delimiters that a header record declares, also with the backslash escaped; HPRIM.
+const HEADERS: [&[u8]; 4] = [b"H|\\^&", b"H|\\\\^&", b"H|~^\\&", b"H|^~\\&|"];
+
+/// The records in a line of a text.
+struct Records<'l> {
+    text: Cow<'l, [u8]>,
+    /// The last one ends here, and not in the next frame.
+    complete: bool,
+}
+
+impl<'l> Records<'l> {
+    fn of(line: &'l [u8]) -> Option<Self> {
+        const STX: u8 = 0x02;
+        memchr::memchr(b'|', line)?;
+        let line = line.get(..MAX_LINE).unwrap_or(line);
+        let mut text = spelled::undo(line);
+        if memchr::memmem::find(&text, b"\\\\").is_some() {
+            let single = String::from_utf8_lossy(&text).replace("\\\\", "\\");
+            text = Cow::Owned(single.into_bytes());
+        }
+        let from = match memchr::memrchr(STX, &text) {
+            // The number of the frame.
+            Some(at) if text.get(at + 1).is_some_and(|b| matches!(b, b'0'..=b'7')) => at + 2,
+            Some(at) => at + 1,
+            None => (0..text.len()).find(|at| is_record(&text, *at))?,
+        };
+        let rest = text.get(from..)?;
+        let end = rest.iter().position(|b| matches!(b, 0x03 | 0x17)).unwrap_or(rest.len());
+        let complete = rest.get(end) != Some(&0x17);
+        let text = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.get(from..from + end)?),
+            Cow::Owned(text) => Cow::Owned(text.get(from..from + end)?.to_vec()),
+        };
+        Some(Self { text, complete })
+    }
+
+    fn feed(&self, nested: &mut Nested, scope: &mut Scope<'_>) {
+        nested.data(&self.text, scope);
+        if self.complete {
+            nested.data(b"\r", scope);
+        }
+    }
+}
+
+/// Whether a record begins at this offset: `P|1|`, behind no letter, or behind the number of a frame.
+fn is_record(text: &[u8], at: usize) -> bool {
+    let [kind @ b'A'..=b'Z', b'|', rest @ ..] = text.get(at..).unwrap_or_default() else {
+        return false;
+    };
+    let apart = |at: usize| {
+        at.checked_sub(1).and_then(|at| text.get(at)).is_none_or(|b| !b.is_ascii_alphanumeric())
+    };
+    let framed = at.checked_sub(1).filter(|at| text.get(*at).is_some_and(u8::is_ascii_digit));
+    let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+    let numbered = (1..=4).contains(&digits)
+        && rest.get(digits).is_none_or(|b| *b == b'|' || b.is_ascii_control());
+    (apart(at) || framed.is_some_and(apart))
+        && (numbered
+            || *kind == b'H' && syntax::astm::header(text.get(at..).unwrap_or_default()).is_yes())
+}
+
+/// The line of an xDT file in a line of a text: its length, a field and its content, up to the end of the line.
+fn xdt_line(line: &[u8]) -> Option<&[u8]> {
+    /// Length and field.
+    const HEAD: usize = 7;
+    /// The length may count CR and LF.
+    const ENDS: usize = 2;
+    let line = line.trim_ascii_end();
+    let mut from = 0;
+    while let Some(rest) = line.get(from..).filter(|rest| rest.len() >= HEAD) {
+        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+        if digits >= HEAD {
+            let length = std::str::from_utf8(rest.get(..3)?).ok()?.parse::<usize>().ok()?;
+            return (rest.len()..=rest.len() + ENDS).contains(&length).then_some(rest);
+        }
+        from += digits.max(1);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::testing::records;
+
+    const PATIENT: &str = "birth_date=19700131 sex=F";
+
+    #[track_caller]
+    fn check(text: &str, id: &str) {
+        let got = records("text/plain", text.as_bytes());
+        let known = got.iter().filter(|record| record.contains(PATIENT)).collect::<Vec<_>>();
+        assert!(known.len() == 1 && known[0].contains(id), "{text}: {got:?}");
+    }
+
+    const RECORDS: [&str; 5] = [
+        "H|\\^&|||e411^1|||||host|RSUPL|P|1",
+        "P|1|H-77|||Roe^Jane||19700131|F||||||Doe^Max",
+        "O|1|S52||^^^HBs|R",
+        "R|1|^^^HBs|237.80|mIU/mL||||F",
+        "L|1|N",
+    ];
+
+    fn log(write: impl Fn(usize, &str) -> String) -> String {
+        RECORDS.iter().enumerate().map(|(n, record)| write(n + 1, record)).collect()
+    }
+
+    #[test]
+    fn records_of_analysers_in_logs() {
+        check(
+            &log(|n, r| format!("08:15:30 RX <STX>{n}{r}<CR><ETX>A{n}<CR><LF>\nTX <ACK>\n")),
+            "H-77",
+        );
+        check(&log(|n, r| format!("[STX]{n}{r}[CR][ETX]A{n}[CR][LF]\n")), "H-77");
+        check(&log(|n, r| format!("␂{n}{r}␍␃A{n}␍␊\n")), "H-77");
+        check(&log(|_, r| format!("2026-05-17 08:15:30 [INFO] record: {r}\n")), "H-77");
+        check(
+            &log(|n, r| format!("<- b'\\x02{n}{}\\r\\x03A{n}\\r\\n'\n", r.replace('\\', "\\\\"))),
+            "H-77",
+        );
+        check(&format!("Hello,\n\nthe trace:\n\n{}\n\nRegards\n", RECORDS.join("\n")), "H-77");
+    }
+
+    #[test]
+    fn files_of_practices_in_logs() {
+        let lines = [
+            "01380006310",
+            "0123000H77",
+            "0123101Roe",
+            "0133102Jane",
+            "017310331011970",
+            "01031102",
+        ];
+        for before in ["", "2026-05-17 08:15:30 DEBUG gdt: "] {
+            let text: String = lines.iter().map(|line| format!("{before}{line}\n")).collect();
+            let got = records("text/plain", format!("# GDT\n\n{text}\nend\n").as_bytes());
+            assert!(got.len() == 1 && got[0].contains("H77"), "{text}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn claims_with_spelled_separators() {
+        let header = "610014D0B1RXGROUP   1011234567893     20260517HEALTHSIM ";
+        for [group, record, field] in
+            [["␝", "␞", "␜"], ["<GS>", "<RS>", "<FS>"], ["\\x1d", "\\x1e", "\\x1c"]]
+        {
+            let text = format!(
+                "{header}{record}{field}AM01{field}C419700131{field}C52{field}CAJANE{field}CBROE{group}{record}{field}AM07{field}D27777\n"
+            );
+            let got = records("text/plain", text.as_bytes());
+            assert!(got.len() == 1 && got[0].contains("ROE^JANE"), "{text}: {got:?}");
+        }
+    }
+
+    /// Where messages are shown beside text: pages, attributes, lists and scalars.
+    #[test]
+    fn messages_in_pages_and_values() {
+        let segments = [
+            "MSH|^~\\&|A|B|C|D|2026||ADT^A04|M1|P|2.5",
+            "EVN|A04|2026",
+            "PID|1||H-77^^^H^MR||Roe^Jane||19700131|F",
+            "PV1|1|I|W||||7^Doe^Max",
+        ];
+        let escaped = segments.map(|segment| segment.replace('&', "&amp;"));
+        let rows = escaped.iter().map(|s| format!("<tr><td>{s}</td></tr>")).collect::<String>();
+        let quoted = RECORDS.map(|record| format!("{record:?}")).join(",");
+        let frames = RECORDS.map(|record| format!("{:?}", format!("\u{2}1{record}\r\u{3}A1\r\n")));
+        let frames = frames.join(",").replace("\\u{2}", "\\u0002").replace("\\u{3}", "\\u0003");
+        let practice = "01380006310\\r\\n0133000H-77\\r\\n0123101Roe\\r\\n0133102Jane\\r\\n017310331011970\\r\\n01031102";
+        for (media, text) in [
+            ("text/html", format!("<html><pre>{}</pre></html>", escaped.join("\n"))),
+            ("text/html", format!("<html><p>{}</p></html>", escaped.join("<br/>\n"))),
+            ("text/html", format!("<html><table>{rows}</table></html>")),
+            (
+                "text/html",
+                format!("<html><pre>{}</pre></html>", RECORDS.join("\n").replace('&', "&amp;")),
+            ),
+            ("application/xml", format!("<log><in body=\"{}\"/></log>", escaped.join("&#13;"))),
+            ("application/yaml", format!("name: a\nbody: |\n  {}\n", segments.join("\n  "))),
+            ("application/json", format!("{{\"records\":[{quoted}]}}")),
+            ("application/json", format!("{{\"frames\":[{frames}]}}")),
+            ("application/json", format!("{{\"data\":\"{practice}\"}}")),
+            ("text/plain", format!("recv: {:?}\n", segments.join("\r"))),
+        ] {
+            let got = records(media, text.as_bytes());
+            let named = |record: &&String| record.contains("H-77") && record.contains("Roe");
+            assert_eq!(got.iter().filter(named).count(), 1, "{text}: {got:?}");
+        }
+    }
+
+    #[test]
+    fn texts_that_only_look_alike() {
+        for text in [
+            "H|\\^&|||x\nthe P|1|field is the patient\n",
+            "Tel. 01380006310\nThe year 0133000H77\n",
+            "AM01 <FS> AM07\n",
+            "Name | P|1 | x\n",
+        ] {
+            assert_eq!(records("text/plain", text.as_bytes()), [""; 0], "{text}");
+        }
+    }
+}
