@@ -97,8 +97,11 @@ fn has_digit(value: &str) -> bool {
     value.contains(char::is_numeric)
 }
 
-/// Two letters, or one that is a word.
+/// Two letters, or one that is a word. A list of values is no name.
 fn name(value: &str) -> bool {
+    if value.starts_with('[') && value.contains('"') {
+        return false;
+    }
     let mut letters = value.chars().filter(|c| c.is_alphabetic());
     let first = letters.next();
     let ideograph = first.is_some_and(|c| c >= '\u{2E80}');
@@ -282,6 +285,7 @@ mod tests {
                 "^^",
                 "Last Name",
                 "Nachname^Vorname",
+                "[3, \"Roe\", \"Jane\"]",
             ],
         );
     }

@@ -9,17 +9,24 @@ pub struct SizedBody {
     left: u64,
     /// `None` for a body that is skipped.
     writer: Option<ContentWriter>,
+    /// More of the payload may follow behind it.
+    continues: bool,
 }
 
 impl SizedBody {
     /// The next `len` bytes are the payload of `writer`.
     pub const fn new(len: u64, writer: ContentWriter) -> Self {
-        Self { left: len, writer: Some(writer) }
+        Self { left: len, writer: Some(writer), continues: false }
+    }
+
+    /// The next `len` bytes are a part of the payload of `writer`, which [`Self::release`] gives back behind them.
+    pub const fn part(len: u64, writer: ContentWriter) -> Self {
+        Self { left: len, writer: Some(writer), continues: true }
     }
 
     /// Skips the next `len` bytes.
     pub const fn unread(len: u64) -> Self {
-        Self { left: len, writer: None }
+        Self { left: len, writer: None, continues: false }
     }
 
     /// Whether the body is incomplete.
@@ -35,10 +42,15 @@ impl SizedBody {
             writer.data(bytes.get(..len).unwrap_or(bytes), sink);
         }
         self.left -= len as u64;
-        if self.left == 0 {
+        if self.left == 0 && !self.continues {
             self.end(Ending::Complete, sink);
         }
         len
+    }
+
+    /// The payload of which a part is complete.
+    pub fn release(&mut self) -> Option<ContentWriter> {
+        if self.left == 0 && self.continues { self.writer.take() } else { None }
     }
 
     /// `len` bytes are missing. Returns false and cuts the body if its end may be among them.

@@ -162,6 +162,17 @@ pub(super) fn fetched(line: &[u8]) -> Option<Fetched> {
     }
 }
 
+/// The section and the first byte of a literal that is a part of it: `BODY[]<300>`.
+pub(super) fn partial(line: &[u8]) -> Option<(Vec<u8>, u64)> {
+    let open = line.iter().rposition(|b| *b == b'{')?;
+    let before = line.get(..open)?.trim_ascii_end().strip_suffix(b">")?;
+    let from = before.iter().rposition(|b| *b == b'<')?;
+    let (section, digits) = (before.get(..from)?, before.get(from + 1..)?);
+    let start = section.iter().rposition(|b| matches!(b, b' ' | b'(')).map_or(0, |at| at + 1);
+    let first = std::str::from_utf8(digits).ok()?.parse().ok()?;
+    Some((section.get(start..)?.to_ascii_uppercase(), first))
+}
+
 /// The number of the message in a line: `* 12 FETCH (`.
 pub(super) fn message(line: &[u8]) -> Option<u64> {
     let rest = line.strip_prefix(b"* ")?;

@@ -10,8 +10,8 @@ use super::sized_body::SizedBody;
 use super::tls_upgrade::TlsUpgrade;
 use super::websocket::inflate::Inflater;
 use super::{
-    ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
-    Protocol, Reason, Resync, ServiceFacts, line,
+    ContentSink, Direction, End, Ending, Hint, Media, ParseError, Parser, Position, Probe,
+    Progress, Protocol, Reason, Resync, ServiceFacts, line,
 };
 use lines::{Fetched, Literal, literal};
 use structure::Messages;
@@ -60,6 +60,18 @@ struct ImapParser {
     message: u64,
     /// The current header: of which part, and its bytes so far.
     header: Option<(String, Zeroizing<Vec<u8>>)>,
+    /// What is fetched in pieces.
+    partial: Option<Partial>,
+}
+
+/// A message, or a part of one, that a client fetches piece by piece (RFC 9051 6.4.5).
+struct Partial {
+    message: u64,
+    section: Vec<u8>,
+    /// The byte at which the next piece begins.
+    next: u64,
+    /// Not while a piece is being read.
+    writer: Option<ContentWriter>,
 }
 
 /// One direction.
@@ -87,6 +99,9 @@ impl ImapParser {
                 let len = side.literal.data(rest, sink);
                 let ended = !side.literal.is_open();
                 at += len;
+                if let (Some(writer), Some(partial)) = (side.literal.release(), &mut self.partial) {
+                    partial.writer = Some(writer);
+                }
                 if !client {
                     self.header_bytes(rest.get(..len).unwrap_or(rest), ended);
                 }
@@ -134,6 +149,24 @@ impl ImapParser {
         if found.len == 0 {
             return;
         }
+        let piece = if client { None } else { lines::partial(line) };
+        let before = if client { None } else { self.partial.take() };
+        if let Some(mut partial) = before {
+            let next = piece.as_ref().is_some_and(|(section, first)| {
+                (partial.message, partial.next) == (self.message, *first)
+                    && partial.section == *section
+            });
+            match partial.writer.take() {
+                Some(writer) if next => {
+                    partial.next = partial.next.saturating_add(found.len);
+                    self.partial = Some(partial);
+                    side.literal = SizedBody::part(found.len, writer);
+                    return;
+                }
+                Some(writer) => writer.close(Ending::Complete, sink),
+                None => {}
+            }
+        }
         let mut head = None;
         let content_type = match client {
             true => lines::appended(line),
@@ -160,7 +193,14 @@ impl ImapParser {
         if let Some(head) = head {
             writer.data(&head, sink);
         }
-        side.literal = SizedBody::new(found.len, writer);
+        side.literal = match piece {
+            Some((section, 0)) => {
+                let next = found.len;
+                self.partial = Some(Partial { message: self.message, section, next, writer: None });
+                SizedBody::part(found.len, writer)
+            }
+            _ => SizedBody::new(found.len, writer),
+        };
     }
 
     /// Bytes of a literal of the server, possibly a header, which shows the types of parts.
@@ -304,6 +344,11 @@ impl Parser for ImapParser {
     }
 
     fn close(&mut self, direction: Direction, _rest: &[u8], _end: End, sink: &mut dyn ContentSink) {
+        let server = direction == Direction::ServerToClient;
+        let partial = if server { self.partial.take() } else { None };
+        if let Some(writer) = partial.and_then(|partial| partial.writer) {
+            writer.close(Ending::Complete, sink);
+        }
         if let Some(side) = self.sides.get_mut(direction.index()) {
             side.literal.cut(sink);
         }

@@ -116,6 +116,20 @@ fn parts_are_read_by_what_was_said_of_them() {
     );
 }
 
+#[test]
+fn pieces_of_a_message_are_one() {
+    let got = texts(&[
+        Server(HELLO),
+        Server(b"* 3 FETCH (BODY[]<0> {6}\r\nA: b\r\n)\r\na2 OK\r\n* 3 FETCH (FLAGS ())\r\n"),
+        Server(b"* 3 FETCH (BODY[]<6> {4}\r\n\r\nab)\r\n* 3 FETCH (BODY[]<10> {2}\r\ncd)\r\n"),
+        // Another message, another part, and one that does not follow.
+        Server(b"* 4 FETCH (BODY[]<12> {2}\r\nef)\r\n* 4 FETCH (BODY[1]<0> {2}\r\ngh)\r\n"),
+        Server(b"* 4 FETCH (BODY[2]<2> {2}\r\nij)\r\n* 4 FETCH (BODY[]<0> {4}\r\nC: d)\r\n"),
+    ]);
+    let got: Vec<&str> = got.iter().map(|(text, _)| text.as_str()).collect();
+    assert_eq!(got, ["A: b\r\n\r\nabcd", "ef", "gh", "ij", "C: d"]);
+}
+
 proptest! {
     #[test]
     fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..300), size in 1usize..50) {

@@ -1,7 +1,7 @@
 //! COPY in both directions: text, CSV and binary (PostgreSQL manual, "COPY", "File Formats").
 
 use super::super::content_writer::ContentWriter;
-use super::super::sql::{Catalog, Table, table::MAX_COLUMNS};
+use super::super::sql::{Catalog, Table, select::table_of, table::MAX_COLUMNS};
 use super::super::{ContentSink, Direction, Ending, Hint, Media};
 use super::values;
 use crate::syntax::sql::{Token, Tokens};
@@ -63,6 +63,10 @@ impl Copy {
             self.columns = known.iter().map(|column| column.name.clone()).collect();
             self.dated = known.iter().map(|column| column.kind == b"date").collect();
         }
+        if name.is_empty() {
+            name = table_of(statement);
+        }
+        self.table.set_about(&name);
         self.options(&mut tokens);
     }
 

@@ -12,6 +12,7 @@ use super::{
 };
 use emit::{Emitter, Shape};
 use std::collections::VecDeque;
+use zeroize::Zeroizing;
 
 /// Longest line (a header, a simple string, an inline command), bytes.
 const MAX_LINE: usize = 64 << 10;
@@ -23,6 +24,8 @@ const MAX_PENDING: usize = 1024;
 const HELLO_LOGIN: usize = 5;
 /// Fields of a command that are kept for its response.
 const MAX_FIELDS: usize = 256;
+/// Words of a command that was typed.
+const MAX_TYPED: usize = 1024;
 /// Fields of all commands without a response that are kept; the values of further ones are passed on without.
 const MAX_PENDING_FIELDS: usize = 4096;
 /// Longest word of a command, or key, that is kept, bytes.
@@ -38,7 +41,10 @@ impl Protocol for Redis {
 
     fn probe(&self, data: &[u8], at: Position) -> Probe {
         if at == Position::Start {
-            return command(data);
+            return match command(data) {
+                Probe::No => typed(data),
+                found => found,
+            };
         }
         let found = memchr::memmem::find_iter(data, b"\r\n*")
             .map(|at| at + 2)
@@ -75,6 +81,25 @@ fn command(data: &[u8]) -> Probe {
             Probe::yes(Speaker::Client)
         }
         _ => Probe::No,
+    }
+}
+
+/// Commands that no other protocol has, as loaders of data type them.
+const TYPED: [&[u8]; 12] = [
+    b"HSET ", b"HMSET ", b"HGETALL ", b"HGET ", b"HMGET ", b"XADD ", b"RPUSH ", b"LPUSH ",
+    b"SADD ", b"ZADD ", b"SETEX ", b"JSON.SET ",
+];
+
+/// Whether a command without framing begins at `data`.
+fn typed(data: &[u8]) -> Probe {
+    let begins = |word: &&&[u8]| {
+        let len = word.len().min(data.len());
+        data.get(..len).is_some_and(|head| word.get(..len).is_some_and(|w| w.eq_ignore_ascii_case(head)))
+    };
+    match TYPED.iter().filter(begins).map(|word| word.len()).min() {
+        Some(len) if data.len() >= len => Probe::yes(Speaker::Client),
+        Some(_) => Probe::More,
+        None => Probe::No,
     }
 }
 
@@ -435,13 +460,21 @@ impl RedisParser {
         }
     }
 
-    /// A command without framing, as typed (`PING`).
+    /// A command without framing, as typed (`PING`): read as an array of its words.
     fn inline(&mut self, line: &[u8], sink: &mut dyn ContentSink) {
-        let mut words = line.split(u8::is_ascii_whitespace).filter(|w| !w.is_empty());
-        if let Some(verb) = words.next() {
-            let key = words.next().unwrap_or(b"");
-            let verb = verb.get(..MAX_WORD).unwrap_or(verb).to_ascii_uppercase();
-            self.asked(&verb, key.get(..MAX_WORD).unwrap_or(key).to_vec(), words_of(words), sink);
+        let direction = Direction::ClientToServer;
+        let words = typed_words(line);
+        if words.is_empty() {
+            return;
+        }
+        self.begin(direction, b'*', words.len() as u64, sink);
+        self.settle(direction, sink);
+        for word in &words {
+            self.scalar(direction, b'$', sink);
+            let Some(reader) = self.sides.get_mut(direction.index()) else { return };
+            reader.bytes(true, word, true, direction, sink);
+            reader.element(true, sink);
+            self.settle(direction, sink);
         }
     }
 
@@ -462,7 +495,29 @@ impl RedisParser {
     }
 }
 
-/// The fields of a command that was typed.
-fn words_of<'a>(words: impl Iterator<Item = &'a [u8]>) -> Vec<Vec<u8>> {
-    words.take(MAX_FIELDS).map(|w| w.get(..MAX_WORD).unwrap_or(w).to_vec()).collect()
+/// The words of a command that was typed. Quotes hold a word together, and in double ones a backslash escapes.
+fn typed_words(line: &[u8]) -> Vec<Zeroizing<Vec<u8>>> {
+    let mut words = Vec::new();
+    let mut rest = line.trim_ascii();
+    while !rest.is_empty() && words.len() < MAX_TYPED {
+        let mut word = Zeroizing::new(Vec::new());
+        let mut quote = None;
+        while let Some((&byte, behind)) = rest.split_first() {
+            rest = behind;
+            match quote {
+                None if byte.is_ascii_whitespace() => break,
+                None if word.is_empty() && matches!(byte, b'"' | b'\'') => quote = Some(byte),
+                Some(open) if byte == open => quote = None,
+                Some(b'"') if byte == b'\\' => {
+                    let Some((escaped, behind)) = rest.split_first() else { break };
+                    rest = behind;
+                    word.push(*escaped);
+                }
+                _ => word.push(byte),
+            }
+        }
+        words.push(word);
+        rest = rest.trim_ascii_start();
+    }
+    words
 }

@@ -50,6 +50,22 @@ fn values_have_the_fields_that_were_asked_for() {
 }
 
 #[test]
+fn commands_as_typed_are_read_like_others() {
+    let got = contents(&[
+        Client(b"HSET patient:7 name \"Roe \\\"J\\\" Jane\" dob 1970-01-31 note 'a \\b'\r\nSET k  {\"mrn\":7}\r\nPING\r\nHGETALL patient:7\r\n"),
+        Server(b":3\r\n+OK\r\n+PONG\r\n*2\r\n$3\r\ndob\r\n$10\r\n1970-01-31\r\n"),
+    ]);
+    assert_eq!(
+        got,
+        [
+            "{\"patient_id\":\"7\",\"name\":\"Roe \\\"J\\\" Jane\",\"dob\":\"1970-01-31\",\"note\":\"a \\\\b\"}",
+            "{\"mrn\":7}",
+            "{\"patient_id\":\"7\",\"dob\":\"1970-01-31\"}",
+        ]
+    );
+}
+
+#[test]
 fn values_are_contents() {
     let got = contents(&[
         Client(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$9\r\n{\"mrn\":7}\r\nPING\r\n*2\r\n$3\r\nGET\r\n$1\r\nk\r\n*1\r\n$4\r\nKEYS\r\n"),

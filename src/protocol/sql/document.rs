@@ -27,7 +27,14 @@ pub fn is_document(value: &[u8]) -> bool {
     let (first, second) = (text.first(), text.get(1..).unwrap_or_default().trim_ascii_start());
     match first {
         Some(b'{') => second.starts_with(b"\"") || value.starts_with(b"{\\rtf"),
-        Some(b'[') => matches!(second.first(), Some(b'{' | b'[' | b'"')),
+        // Also a list of values that begins with a number.
+        Some(b'[') => match second.first() {
+            Some(b'{' | b'[' | b'"') => true,
+            Some(b'0'..=b'9' | b'-' | b'n' | b't' | b'f') => {
+                text.trim_ascii_end().ends_with(b"]") && second.contains(&b'"')
+            }
+            _ => false,
+        },
         Some(b'<') => second.first().is_some_and(|b| b.is_ascii_alphabetic() || b"?!".contains(b)),
         Some(b'M') => text.starts_with(b"MSH|"),
         Some(b'B' | b'F') => text.starts_with(b"BHS|") || text.starts_with(b"FHS|"),
@@ -69,6 +76,7 @@ mod tests {
         for head in [&b"{a,b}"[..], b"[x]", b"< 5", b"Mueller", b"MSHA", b""] {
             assert!(!is_document(&long(head)), "{head:?}");
         }
+        assert!(is_document(b"[7, \"H7700312\", \"Roe\", \"Jane\", \"1970-01-31\", \"555 0187\"]"));
         assert!(!is_document(b"{\"a\":1}"), "too short for a person");
     }
 }

@@ -13,6 +13,10 @@ const MAX_COLUMNS: usize = 128;
 const MAX_NAME: usize = 128;
 /// Tokens of an expression that are looked at.
 const MAX_TOKENS: usize = 64;
+/// Tables of a statement whose short names are known.
+const MAX_TABLES: usize = 16;
+/// Columns that say what they are only with their table (`patient_identifier.identifier`).
+const GENERAL: [&str; 4] = ["identifier", "number", "nr", "no"];
 /// Longest name before a number that says nothing.
 const SHORT: usize = 2;
 /// Words of statements that have no select list, unless they ask for one: these may be long, and are not read again.
@@ -48,6 +52,10 @@ struct Item {
     shown: Option<Vec<u8>>,
     /// The column, or the member of a document, that it is.
     column: Option<Vec<u8>>,
+    /// The table of that column, by its name in the statement.
+    table: Vec<u8>,
+    /// What it means, whatever it is called.
+    meaning: Option<Vec<u8>>,
 }
 
 /// The columns of a statement's result; none of a statement without a select list (`SHOW ...`).
@@ -103,6 +111,7 @@ impl SelectLists {
             return (names.to_vec(), &[]);
         }
         let means = |(name, item): (&&'a [u8], &'a Item)| match &item.column {
+            _ if item.meaning.is_some() => item.meaning.as_deref().unwrap_or(name),
             Some(column) if item.shown.is_none() || is_made(name, column) => column.as_slice(),
             _ => name,
         };
@@ -112,7 +121,10 @@ impl SelectLists {
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
         let name = |name: &Option<Vec<u8>>| name.as_ref().map_or(0, Vec::capacity);
-        let item = |item: &Item| name(&item.shown) + name(&item.column) + size_of::<Item>();
+        let item = |item: &Item| {
+            let names = name(&item.shown) + name(&item.column) + name(&item.meaning);
+            names + item.table.capacity() + size_of::<Item>()
+        };
         let list = |list: &List| list.items.iter().map(item).sum::<usize>() + list.table.capacity();
         self.lists.iter().map(list).sum()
     }
@@ -124,7 +136,11 @@ pub fn is_made(shown: &[u8], column: &[u8]) -> bool {
     let is_number = |b: &&u8| b.is_ascii_digit() || **b == b'_';
     let stem = shown.len() - shown.iter().rev().take_while(is_number).count();
     let (stem, numbers) = shown.split_at_checked(stem).unwrap_or_default();
-    let begins = column.get(..stem.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(stem));
+    // Mappers that name columns by properties write `pat_nr` for `PatNr`.
+    let letters = |name: &[u8]| {
+        name.iter().filter(|b| **b != b'_').map(u8::to_ascii_lowercase).collect::<Vec<u8>>()
+    };
+    let begins = letters(column).starts_with(&letters(stem));
     match numbers.iter().any(u8::is_ascii_digit) {
         _ if column.is_empty() || shown.eq_ignore_ascii_case(column) => false,
         true => begins || stem.len() <= SHORT || stem.eq_ignore_ascii_case(b"col"),
@@ -171,7 +187,10 @@ impl List {
         }
         list.push(&item)?;
         if from {
+            let mut joined = Tokens::new(tokens.rest());
             list.table = table(&mut tokens);
+            let tables = tables(&mut joined);
+            list.items.iter_mut().for_each(|item| item.explain(&tables));
         }
         Some(list)
     }
@@ -236,22 +255,47 @@ impl Item {
             _ => (tokens, None),
         };
         // A column, with its table before a point.
-        let plain = match expression {
-            [column] => name(column),
-            [.., Token::Punctuation(b'.'), column]
+        let (plain, table) = match expression {
+            [column] => (name(column), None),
+            [.., table, Token::Punctuation(b'.'), column]
                 if expression.iter().skip(1).step_by(2).all(|t| *t == Token::Punctuation(b'.')) =>
             {
-                name(column)
+                (name(column), name(table))
             }
-            _ => None,
+            _ => (None, None),
         };
+        let table = table.unwrap_or_default();
         match plain {
             Some(column) => {
-                Self { shown: alias.or_else(|| Some(column.clone())), column: Some(column) }
+                let shown = alias.or_else(|| Some(column.clone()));
+                let meaning = shown.as_deref().and_then(|shown| unnumbered(shown, &column));
+                Self { shown, column: Some(column), table, meaning }
             }
-            None => Self { shown: alias, column: inner(expression, name) },
+            None => Self { shown: alias, column: inner(expression, name), ..Self::default() },
         }
     }
+
+    /// Finds the table of a column that says little by itself, unless the statement gives it another name.
+    fn explain(&mut self, tables: &[(Vec<u8>, Vec<u8>)]) {
+        let (Some(column), Some(shown)) = (&self.column, &self.shown) else { return };
+        let general = GENERAL.iter().any(|word| column.eq_ignore_ascii_case(word.as_bytes()));
+        if !general || !(shown == column || is_made(shown, column)) {
+            return;
+        }
+        let known = tables.iter().find(|(short, _)| short.eq_ignore_ascii_case(&self.table));
+        self.meaning = known.map(|(_, table)| [table, &b"."[..], column].concat());
+    }
+}
+
+/// The name of a column behind that of its table, without the number that a mapper gave the table:
+/// `patients_family` of `patients_1_family`.
+fn unnumbered(shown: &[u8], column: &[u8]) -> Option<Vec<u8>> {
+    let at = shown.len().checked_sub(column.len())?;
+    let (table, name) = shown.split_at_checked(at)?;
+    let table = table.strip_suffix(b"_").filter(|_| name.eq_ignore_ascii_case(column))?;
+    let digits = table.iter().rev().take_while(|b| b.is_ascii_digit()).count();
+    let table = table.get(..table.len() - digits)?.strip_suffix(b"_")?;
+    (digits > 0 && !table.is_empty()).then(|| [table, b"_", name].concat())
 }
 
 /// The only column in an expression, or the member of a document that it takes: `upper(p.last_name)`,
@@ -328,6 +372,34 @@ fn name<'a>(tokens: &mut Tokens<'a>) -> (Vec<u8>, Option<Token<'a>>) {
         }
     }
     (name, None)
+}
+
+/// The tables behind FROM and JOIN, with the names that the statement gives them.
+fn tables(tokens: &mut Tokens<'_>) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let mut tables = Vec::new();
+    let mut depth = 0usize;
+    // The table whose short name may follow, and whether a table follows.
+    let (mut table, mut begins) = (Vec::new(), true);
+    for token in tokens {
+        match &token {
+            Token::Punctuation(b'(') => depth += 1,
+            Token::Punctuation(b')') => depth = depth.saturating_sub(1),
+            _ if depth > 0 => {}
+            Token::Punctuation(b'.') => begins = true,
+            Token::Punctuation(b',') => (table, begins) = (Vec::new(), true),
+            token if token.is("JOIN") => (table, begins) = (Vec::new(), true),
+            token if token.is("AS") => {}
+            token if ENDS.iter().any(|end| token.is(end)) => break,
+            token => match token.column().filter(|name| name.len() <= MAX_NAME) {
+                Some(name) if begins => (table, begins) = (name.to_vec(), false),
+                Some(short) if !table.is_empty() && tables.len() < MAX_TABLES => {
+                    tables.push((short.to_vec(), std::mem::take(&mut table)));
+                }
+                _ => table = Vec::new(),
+            },
+        }
+    }
+    tables
 }
 
 /// The table behind FROM, if it is the only one.

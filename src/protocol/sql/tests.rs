@@ -240,6 +240,33 @@ fn a_result_is_not_that_of_an_earlier_statement() {
 }
 
 #[test]
+fn tables_say_what_a_general_column_is() {
+    let statement = "select n0_.family_name as family_n1_0_, i1_.identifier as identif2_1_1_, \
+        i1_.identifier as mrn, s2_.number from person_name n0_ inner join kis.patient_identifier i1_ \
+        on (i1_.patient_id = n0_.person_id) left join staff as s2_ on s2_.id = 1 where 1 = 1";
+    assert_eq!(
+        headed_behind(&[statement], &["family_n1_0_", "identif2_1_1_", "mrn", "number"]),
+        ["family_name", "patient_identifier.identifier", "mrn", "staff.number"]
+    );
+}
+
+#[test]
+fn mappers_spell_columns_with_underscores() {
+    let statement = "select p0_.PatNr as pat_nr1_0_, p0_.GebDatum as geb_datu2_0_ from pat p0_";
+    assert_eq!(headed_behind(&[statement], &["pat_nr1_0_", "geb_datu2_0_"]), ["PatNr", "GebDatum"]);
+}
+
+#[test]
+fn numbers_that_a_mapper_gives_tables_say_nothing() {
+    let statement = "SELECT visits.id AS visits_id, pat_stamm_1.nachname AS pat_stamm_1_nachname, \
+        w.name as ward_2_title FROM visits LEFT OUTER JOIN pat_stamm AS pat_stamm_1 ON true";
+    assert_eq!(
+        headed_behind(&[statement], &["visits_id", "pat_stamm_1_nachname", "ward_2_title"]),
+        ["visits_id", "pat_stamm_nachname", "ward_2_title"]
+    );
+}
+
+#[test]
 fn long_names_of_columns_are_not_kept() {
     let long = "x".repeat(10_000);
     let mut lists = SelectLists::default();

@@ -16,8 +16,6 @@ const COARSE: usize = 16;
 const LEVELS: usize = 3;
 /// Words of 64 bits that hold one level of all cells.
 const WORDS: usize = COARSE * COARSE / 64;
-/// A shape that differs by more resembles nothing.
-const FAR: f32 = 0.5;
 
 /// The share of ink in each cell; bit `n` of level `k` is set if cell `n` has more than `k` thirds.
 pub(super) type Cells = [u64; WORDS * LEVELS];
@@ -101,23 +99,34 @@ impl Shape {
     }
 }
 
-fn differ(a: &Cells, b: &Cells) -> f32 {
-    let bits: u32 = a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum();
-    bits as f32 / (COARSE * COARSE * LEVELS) as f32
+/// The share of cells that differ; `None` if it is `most` or more.
+fn differ(a: &Cells, b: &Cells, most: f32) -> Option<f32> {
+    const ALL: f32 = (COARSE * COARSE * LEVELS) as f32;
+    let limit = (most * ALL).ceil() as u32;
+    let mut bits = 0;
+    for (a, b) in a.chunks(WORDS).zip(b.chunks(WORDS)) {
+        bits += a.iter().zip(b).map(|(a, b)| (a ^ b).count_ones()).sum::<u32>();
+        if bits >= limit {
+            return None;
+        }
+    }
+    Some(bits as f32 / ALL)
 }
 
-/// The template nearest to `cells`, if any is near. `cost` is the difference in size and place.
+/// The template nearest to `cells`, if any differs by less than `most`. `cost` is the difference in size and place.
 pub(super) fn nearest(
     templates: &'static [Template],
     cells: &Cells,
+    mut most: f32,
     cost: impl Fn(&Template) -> f32,
 ) -> Option<Nearest> {
     let mut found: Option<Nearest> = None;
-    let mut most = FAR;
     for template in templates {
         let cost = cost(template);
-        if cost < most {
-            let distance = cost + differ(&template.cells, cells);
+        if cost < most
+            && let Some(differing) = differ(&template.cells, cells, most - cost)
+        {
+            let distance = cost + differing;
             if distance < most {
                 most = distance;
                 found = Some(Nearest { template, distance });

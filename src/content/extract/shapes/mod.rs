@@ -4,6 +4,7 @@
 //! A shape is a small bitmap with its place in the line. It is compared with those of common fonts (`letters.bin`,
 //! made by `scripts/letters.py`). What resembles none of them stays unread: no letter is better than a wrong one.
 
+pub mod charstring;
 mod drawn;
 mod letters;
 mod outline;
@@ -15,7 +16,7 @@ mod truetype;
 
 pub use drawn::Drawing;
 pub use outline::Outline;
-pub use read::{Letter, Seen, read};
+pub use read::{Letter, Seen, read, read_sizes};
 use settle::{BAR, RING, STICK};
 pub use settle::{UNREAD, is_unsettled, settle};
 pub use truetype::TrueType;

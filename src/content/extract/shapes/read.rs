@@ -26,6 +26,12 @@ const RARE: f32 = 0.04;
 const ACCENT: f32 = 0.7;
 /// Two letters that differ by less may be each other.
 const SAME: f32 = 0.08;
+/// Sizes of letters that one font mixes, at most.
+const MAX_SIZES: usize = 4;
+/// What it counts that a letter has another size than those beside it in a font that mixes sizes.
+const OTHER_SIZE: f32 = 0.06;
+/// Letters whose capitals look alike: they say little about the size.
+const ALIKE_CAPITALS: &str = "ckopsuvwxzCKOPSUVWXZ0";
 /// A mark that is smaller, in sizes of the font, is no letter.
 const SMALL: f32 = 0.35;
 /// The accent that is a dot, and a caron.
@@ -43,13 +49,16 @@ pub struct Letter {
     pub advance: f32,
 }
 
+/// A letter, and how far it is from the known one: from 0, the same, to 1.
+type Found = (Option<Letter>, f32);
+
 /// What comparisons with all known letters gave: a page repeats its letters.
 #[derive(Default)]
 pub struct Seen {
     /// The size and the letter of shapes that are unmistakable.
     sure: HashMap<u64, Option<(f32, char)>, foldhash::fast::FixedState>,
     /// By shape, place and size.
-    letters: HashMap<(u64, [i16; 3]), Option<Letter>, foldhash::fast::FixedState>,
+    letters: HashMap<(u64, [i16; 3]), Found, foldhash::fast::FixedState>,
     compared: usize,
 }
 
@@ -64,7 +73,7 @@ impl Seen {
         (self.sure.capacity() + self.letters.capacity()) * 48
     }
 
-    fn letter(&mut self, shape: &Shape, scale: f32) -> Option<Letter> {
+    fn letter(&mut self, shape: &Shape, scale: f32) -> Found {
         let Bounds { left, low, right, high } = shape.bounds;
         let place = [low, high, right - left].map(|n| (n * scale * PLACES).round() as i16);
         let key = (key(shape), place);
@@ -100,29 +109,84 @@ pub fn read(
         Some((scale, sure)) if sure >= least.max(1) => 1.0 / scale,
         _ => usual?,
     };
-    Some((size, shapes.iter().map(|shape| seen.letter(shape, 1.0 / size)).collect()))
+    Some((size, shapes.iter().map(|shape| seen.letter(shape, 1.0 / size).0).collect()))
+}
+
+/// As [`read`], of a font that may mix letters of several sizes, as those have that programs make of all bitmaps on a
+/// page. The size returned is that of most letters.
+pub fn read_sizes(
+    shapes: &[Shape],
+    least: usize,
+    usual: Option<f32>,
+    seen: &mut Seen,
+) -> Option<(f32, Vec<Option<Letter>>)> {
+    let sure: Vec<Option<(f32, char)>> = shapes.iter().map(|shape| sure(shape, seen)).collect();
+    let scales = scales(sure.iter().flatten(), least.max(1));
+    let ([most, ..], true) = (scales.as_slice(), scales.len() > 1) else {
+        return read(shapes, least, usual, seen);
+    };
+    // Letters come in the order in which they occurred first, so that those beside one have its size.
+    let near: Vec<usize> = sizes_beside(&sure, &scales);
+    let letters = shapes.iter().zip(near).map(|(shape, near)| {
+        let mut best: Found = (None, f32::MAX);
+        for (at, scale) in scales.iter().enumerate() {
+            let (letter, distance) = seen.letter(shape, *scale);
+            let distance = distance + if at == near { 0.0 } else { OTHER_SIZE };
+            if distance < best.1 {
+                best = (letter, distance);
+            }
+        }
+        best.0
+    });
+    Some((1.0 / most, letters.collect()))
+}
+
+/// The scale of most letters, and further ones that as many as `least` different letters agree on.
+fn scales<'a>(sure: impl Iterator<Item = &'a (f32, char)>, least: usize) -> Vec<f32> {
+    let mut left: Vec<(f32, char)> =
+        sure.copied().filter(|(_, letter)| !ALIKE_CAPITALS.contains(*letter)).collect();
+    left.sort_by(|a, b| a.0.total_cmp(&b.0));
+    let mut scales = Vec::new();
+    while scales.len() < MAX_SIZES {
+        // The window of most letters.
+        let end = |at: usize, low: f32| {
+            at + left.get(at..).unwrap_or_default().partition_point(|s| s.0 < low * (1.0 + AGREE))
+        };
+        let windows = left.iter().enumerate().map(|(at, (low, _))| (end(at, *low) - at, at));
+        let Some((len, at)) = windows.max_by_key(|(len, _)| *len) else { break };
+        let window: Vec<(f32, char)> = left.drain(at..at + len).collect();
+        let mut letters: Vec<char> = window.iter().map(|(_, letter)| *letter).collect();
+        letters.sort_unstable();
+        letters.dedup();
+        let Some((middle, _)) = window.get(len / 2).filter(|_| letters.len() >= least) else {
+            break;
+        };
+        if !(middle.is_finite() && *middle > 0.0) {
+            break;
+        }
+        scales.push(*middle);
+    }
+    scales
+}
+
+/// For each letter, which of `scales` the nearest one has that is unmistakable.
+fn sizes_beside(sure: &[Option<(f32, char)>], scales: &[f32]) -> Vec<usize> {
+    let of = |found: &Option<(f32, char)>| {
+        let (scale, _) = found.filter(|(_, letter)| !ALIKE_CAPITALS.contains(*letter))?;
+        scales.iter().position(|known| (scale / known - 1.0).abs() < AGREE)
+    };
+    let known: Vec<Option<usize>> = sure.iter().map(of).collect();
+    let mut last = known.iter().flatten().next().copied().unwrap_or(0);
+    let beside = known.iter().map(|known| {
+        last = known.unwrap_or(last);
+        last
+    });
+    beside.collect()
 }
 
 /// What turns units of the shapes into those of the font's size, and the number of letters that say so.
 fn scale(shapes: &[Shape], seen: &mut Seen) -> Option<(f32, usize)> {
-    let mut found: Vec<(f32, char)> = Vec::new();
-    for shape in shapes {
-        let (width, height) = (shape.bounds.width(), shape.bounds.height());
-        if !(width > 0.0 && height > 0.0) {
-            continue;
-        }
-        let key = key(shape);
-        let known = seen.sure.get(&key).copied().unwrap_or_else(|| {
-            if seen.sure.len() >= MAX_SEEN {
-                seen.sure.clear();
-            }
-            seen.compared += 1;
-            let sure = unmistakable(shape);
-            seen.sure.insert(key, sure);
-            sure
-        });
-        found.extend(known.map(|(usual, letter)| (usual / height, letter)));
-    }
+    let mut found: Vec<(f32, char)> = shapes.iter().filter_map(|shape| sure(shape, seen)).collect();
     found.sort_by(|a, b| a.0.total_cmp(&b.0));
     let middle = found.get(found.len() / 2)?.0;
     let all = found.len();
@@ -134,11 +198,30 @@ fn scale(shapes: &[Shape], seen: &mut Seen) -> Option<(f32, usize)> {
     (agree && middle.is_finite() && middle > 0.0).then_some((middle, letters.len()))
 }
 
+/// What turns units of a shape into those of the font's size, and its letter, if it can be no other.
+fn sure(shape: &Shape, seen: &mut Seen) -> Option<(f32, char)> {
+    let (width, height) = (shape.bounds.width(), shape.bounds.height());
+    if !(width > 0.0 && height > 0.0) {
+        return None;
+    }
+    let key = key(shape);
+    let known = seen.sure.get(&key).copied().unwrap_or_else(|| {
+        if seen.sure.len() >= MAX_SEEN {
+            seen.sure.clear();
+        }
+        seen.compared += 1;
+        let sure = unmistakable(shape);
+        seen.sure.insert(key, sure);
+        sure
+    });
+    known.map(|(usual, letter)| (usual / height, letter))
+}
+
 /// The height of a shape in units of the font's size, and its letter, if it can be no other.
 fn unmistakable(shape: &Shape) -> Option<(f32, char)> {
     let parts = shape.parts()?.len();
     let proportion = shape.bounds.width() / shape.bounds.height();
-    let near = nearest(&KNOWN.letters, &shape.cells(), |t| match t.parts == parts {
+    let near = nearest(&KNOWN.letters, &shape.cells(), SURE, |t| match t.parts == parts {
         false => f32::MAX,
         true => {
             let usual = t.bounds.width() / t.bounds.height();
@@ -146,7 +229,7 @@ fn unmistakable(shape: &Shape) -> Option<(f32, char)> {
         }
     })?;
     let letter = near.template.letter;
-    let sure = near.distance < SURE && letter.is_alphanumeric() && !is_bar(letter);
+    let sure = letter.is_alphanumeric() && !is_bar(letter);
     sure.then_some((near.template.bounds.height(), letter))
 }
 
@@ -154,12 +237,13 @@ const fn is_bar(letter: char) -> bool {
     matches!(letter, 'l' | 'I' | '|')
 }
 
-fn letter(shape: &Shape, scale: f32) -> Option<Letter> {
+fn letter(shape: &Shape, scale: f32) -> Found {
     let Some(parts) = shape.parts() else { return unread(shape, scale) };
     let cells = shape.cells();
-    let of =
-        |letters: &dyn Fn(char) -> bool| place(&cells, &shape.bounds, scale, parts.len(), letters);
-    let whole = of(&|_| true);
+    let of = |most: f32, letters: &dyn Fn(char) -> bool| {
+        place(&cells, &shape.bounds, (scale, most), parts.len(), letters)
+    };
+    let whole = of(ALIKE, &|_| true);
     let accented =
         shape.split(&parts).and_then(|(letter, accent)| composed(&letter, &accent, scale));
     let (near, composed) = match (whole, accented) {
@@ -168,13 +252,11 @@ fn letter(shape: &Shape, scale: f32) -> Option<Letter> {
         (Some(whole), None) => (whole, None),
         (None, None) => return unread(shape, scale),
     };
-    if near.distance > ALIKE {
+    if near.distance >= ALIKE {
         return unread(shape, scale);
     }
     let mut found = composed.unwrap_or(near.template.letter);
-    let may_be = |letter: char| {
-        of(&|other| other == letter).is_some_and(|other| other.distance - near.distance < SAME)
-    };
+    let may_be = |letter: char| of(near.distance + SAME, &|other| other == letter).is_some();
     match found {
         'l' if may_be('1') => found = super::STICK,
         '1' if may_be('l') => found = super::STICK,
@@ -187,27 +269,29 @@ fn letter(shape: &Shape, scale: f32) -> Option<Letter> {
         _ => {}
     }
     let Template { bounds, advance, .. } = near.template;
-    Some(Letter { letter: found, lead: bounds.left, advance: *advance })
+    let letter = Letter { letter: found, lead: bounds.left, advance: *advance };
+    (Some(letter), near.distance)
 }
 
 /// A shape that resembles nothing: a letter unless it is small.
-fn unread(shape: &Shape, scale: f32) -> Option<Letter> {
+fn unread(shape: &Shape, scale: f32) -> Found {
     let (width, height) = (shape.bounds.width() * scale, shape.bounds.height() * scale);
     let letter = height > SMALL && height < 2.0 && width < 2.0;
-    letter.then_some(Letter { letter: super::UNREAD, lead: 0.0, advance: width })
+    let letter = letter.then_some(Letter { letter: super::UNREAD, lead: 0.0, advance: width });
+    (letter, 1.0)
 }
 
-/// The letter that is nearest in shape, size and place.
+/// The letter that is nearest in shape, size and place, if it differs by less than `most`.
 fn place(
     cells: &Cells,
     bounds: &Bounds,
-    scale: f32,
+    (scale, most): (f32, f32),
     parts: usize,
     of: impl Fn(char) -> bool,
 ) -> Option<Nearest> {
     let (low, high) = (bounds.low * scale, bounds.high * scale);
     let width = bounds.width() * scale;
-    nearest(&KNOWN.letters, cells, |t| {
+    nearest(&KNOWN.letters, cells, most, |t| {
         if !of(t.letter) {
             return f32::MAX;
         }
@@ -220,9 +304,9 @@ fn place(
 
 /// A letter with its accent.
 fn composed(letter: &Shape, accent: &Shape, scale: f32) -> Option<(Nearest, char)> {
-    let mut base = place(&letter.cells(), &letter.bounds, scale, 1, char::is_alphabetic)?;
+    let mut base = place(&letter.cells(), &letter.bounds, (scale, ALIKE), 1, char::is_alphabetic)?;
     let (width, height) = (accent.bounds.width() * scale, accent.bounds.height() * scale);
-    let mark = nearest(&KNOWN.accents, &accent.cells(), |t| {
+    let mark = nearest(&KNOWN.accents, &accent.cells(), ALIKE / ACCENT, |t| {
         (t.bounds.width() - width).abs() + (t.bounds.height() - height).abs()
     })?;
     let accent = mark.template.letter;

@@ -32,7 +32,7 @@ const MAX_GLYPHS: usize = 4096;
 /// Longest letter as a bitmap, bytes.
 const MAX_GLYPH: u64 = 64 << 10;
 /// Work of comparing a shape with all known letters.
-const COMPARE_COST: u64 = 6_000;
+const COMPARE_COST: u64 = 3_000;
 
 const CHAR_CODE: u8 = 162;
 const FONT_NAME: u8 = 168;

@@ -5,7 +5,9 @@ use super::encoding;
 use super::file::File;
 use super::filters;
 use super::object::{Dict, Lexer, Object};
-use crate::content::extract::shapes::{Letter, Outline, Seen, Shape, TrueType, UNREAD, read};
+use crate::content::extract::shapes::{
+    Letter, Outline, Seen, Shape, TrueType, UNREAD, read, read_sizes,
+};
 use crate::content::formats::matrix::{IDENTITY, Matrix, concat, transform};
 use memchr::memmem;
 
@@ -14,7 +16,9 @@ const MAX_GLYPHS: usize = 512;
 /// Glyphs of a font that are looked at for outlines.
 const MAX_LOOKED: usize = 8192;
 /// Cost of comparing one glyph, bytes.
-const GLYPH_COST: usize = 6_000;
+const GLYPH_COST: usize = 3_000;
+/// How often a glyph of a Type 3 font is compared, at most: as it is and upside down, usually in one or two sizes.
+const SIZES: usize = 4;
 /// Letters that must be unmistakable.
 const LEAST: usize = 3;
 /// Operands of one operator.
@@ -49,7 +53,8 @@ pub(super) fn of_type3(file: &File<'_>, dict: &Dict, names: &[(usize, Vec<u8>)])
             shapes.push(shape);
         }
     }
-    if !file.fuel.burn(2 * shapes.len() * GLYPH_COST) {
+    // As it is and turned, in several sizes.
+    if !file.fuel.burn(SIZES * shapes.len() * GLYPH_COST) {
         return Letters::default();
     }
     // Pages that count from the top have their letters upside down.
@@ -58,7 +63,7 @@ pub(super) fn of_type3(file: &File<'_>, dict: &Dict, names: &[(usize, Vec<u8>)])
     let size = before.map(|(size, _)| size);
     let read = |shapes: &[Shape], turned: bool| match before {
         Some((_, other)) if other != turned => None,
-        _ => read(shapes, LEAST, size, &mut Seen::default()),
+        _ => read_sizes(shapes, LEAST, size, &mut Seen::default()),
     };
     let (as_is, turned) = (read(&shapes, false), read(&flipped, true));
     let known = |found: &Option<(f32, Vec<Option<Letter>>)>| {
@@ -166,7 +171,8 @@ fn bitmap(file: &File<'_>, keys: &[Object], data: &[u8], matrix: &Matrix) -> Opt
     let end = memmem::rfind(data, b"EI").unwrap_or(data.len());
     let raw = data.get(1..end)?;
     let filter = value(b"F", b"Filter").cloned().unwrap_or_default();
-    let plain = filters::decode(file, &Dict::with(b"F", filter), raw)?;
+    let params = value(b"DP", b"DecodeParms").cloned().unwrap_or_default();
+    let plain = filters::decode(file, &Dict::with(b"F", filter).and(b"DP", params), raw)?;
     // 1 is paper, unless the key says otherwise (8.9.6.2).
     let inverted = match value(b"D", b"Decode") {
         Some(Object::Array(levels)) => levels.first().and_then(Object::number) == Some(1.0),

@@ -93,6 +93,11 @@ impl Dict {
     pub(super) fn with(key: &[u8], value: Object) -> Self {
         Self(vec![(key.to_vec(), value)])
     }
+    /// The same with another entry.
+    pub(super) fn and(mut self, key: &[u8], value: Object) -> Self {
+        self.0.push((key.to_vec(), value));
+        self
+    }
     /// The value as written; a null object if there is none.
     pub(super) fn get(&self, key: &[u8]) -> &Object {
         self.0.iter().rev().find(|(k, _)| k == key).map_or(&Object::Null, |(_, v)| v)

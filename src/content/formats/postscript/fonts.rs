@@ -2,6 +2,7 @@
 
 use super::machine::{FONTS, Machine};
 use super::object::{Key, Object};
+use super::shapes::Cids;
 use crate::content::extract::layout::GlyphPosition;
 use crate::content::extract::shapes::UNREAD;
 use crate::content::formats::matrix::{Matrix, concat, distance};
@@ -26,6 +27,8 @@ pub(super) struct Glyphs {
     charset: Option<&'static encoding_rs::Encoding>,
     /// The fonts of a composite font by the first byte of a code.
     parts: Vec<Rc<Glyphs>>,
+    /// The letters of a font with CIDs, whose codes have two bytes.
+    cids: Option<Cids>,
     /// Units of the font's size: 1000 for Type 1, 1 for TrueType and composite fonts.
     units: f64,
     /// Its codes number the letters as they first occurred, and its names say no more: only their outlines tell what
@@ -141,9 +144,14 @@ impl Machine<'_> {
             plain: standard == Some(array),
             charset: charset(&name),
             parts: Vec::new(),
+            cids: None,
             units: self.units(font),
             numbered: self.is_numbered(font, array),
         };
+        if let Some(below) = self.cid_font(font) {
+            glyphs.cids = Some(self.cids_by_shape(below).unwrap_or_default());
+            return glyphs;
+        }
         if depth == 0
             && let Some(parts) = self.store.get_named(font, b"FDepVector")
         {
@@ -182,6 +190,34 @@ impl Machine<'_> {
             }
         }
         glyphs
+    }
+
+    /// A composite font of a font with CIDs, with the codes of its `CMap` taken for CIDs, as `Identity-H` has them
+    /// (PLRM 5.11).
+    pub(super) fn compose_font(&mut self, name: Object, cmap: Object, below: u32) -> Option<u32> {
+        let font = self.store.new_dict(Default::default())?;
+        self.store.put_named(font, b"FontType", Object::Number(0.0))?;
+        self.store.put_named(font, b"FontName", name)?;
+        self.store.put_named(font, b"CMap", cmap)?;
+        let unit = [1.0, 0.0, 0.0, 1.0, 0.0, 0.0].map(Object::Number).to_vec();
+        let matrix = self.store.new_array(unit, false)?;
+        self.store.put_named(font, b"FontMatrix", matrix)?;
+        let parts = self.store.new_array(vec![Object::Dict(below)], false)?;
+        self.store.put_named(font, b"FDepVector", parts)?;
+        // Sizes of one font share its letters by their encoding.
+        let encoding = self.store.new_array(vec![Object::Number(0.0)], false)?;
+        self.store.put_named(font, b"Encoding", encoding)?;
+        let key = self.store.key(name)?;
+        self.store.put(FONTS, key, Object::Dict(font))?;
+        Some(font)
+    }
+
+    /// The font with CIDs that a composite font is made of.
+    fn cid_font(&self, font: u32) -> Option<u32> {
+        self.store.get_named(font, b"CMap")?;
+        let parts = self.store.get_named(font, b"FDepVector")?;
+        let Some([Object::Dict(below), ..]) = self.store.array(parts) else { return None };
+        self.store.get_named(*below, b"CIDFontType").map(|_| *below)
     }
 
     /// Whether the letters of a font are numbered from 1 on (`c01`, `G2`), where text has control characters.
@@ -281,6 +317,7 @@ impl Machine<'_> {
             plain: false,
             charset: None,
             parts: Vec::new(),
+            cids: None,
             units: self.units(font),
             numbered: false,
         };
@@ -298,6 +335,10 @@ impl Machine<'_> {
         let matrix = self.store.get_named(font, b"FontMatrix")?;
         let matrix = self.store.matrix(matrix)?;
         self.burn(string.len());
+        if let Some(cids) = &glyphs.cids {
+            let unread = |code: &&[u8]| cids.get(&cid(code)).is_none_or(|c| c.0 == UNREAD);
+            self.unreadable += string.chunks(2).filter(unread).count();
+        }
         if glyphs.numbered {
             let unread = |code: &&u8| {
                 let text = glyphs.table.get(usize::from(**code)).and_then(|t| t.as_deref());
@@ -389,6 +430,17 @@ impl Glyphs {
             }
             return;
         }
+        if let Some(cids) = &self.cids {
+            for code in string.chunks(2).map(cid) {
+                match cids.get(&code) {
+                    Some((letter, width)) => {
+                        give(letter.encode_utf8(&mut [0; 4]), u32::from(code), *width);
+                    }
+                    None => give("", u32::from(code), 556.0),
+                }
+            }
+            return;
+        }
         if !self.parts.is_empty() {
             for pair in string.chunks(2) {
                 let [high, low] = *pair else { return };
@@ -417,6 +469,11 @@ impl Glyphs {
         let width = self.widths.get(usize::from(code)).copied().unwrap_or(556.0);
         give(if blank { " " } else { text }, u32::from(code), width);
     }
+}
+
+/// A code of two bytes.
+fn cid(code: &[u8]) -> u16 {
+    code.iter().fold(0, |n, byte| n << 8 | u16::from(*byte))
 }
 
 /// The character set of a composite font that printers have (PLRM appendix E, CMaps).

@@ -27,7 +27,7 @@ const MAX_FILTERED: usize = 16 << 20;
 /// Cost of painting a point of a path, steps.
 const FILL_COST: usize = 4;
 /// Cost of comparing a shape with all known letters, steps.
-const COMPARE_COST: usize = 2_000;
+const COMPARE_COST: usize = 1_000;
 /// Lines per job.
 const MAX_LINES: usize = 200_000;
 

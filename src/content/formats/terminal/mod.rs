@@ -59,8 +59,12 @@ struct Session {
 const SIZE: f64 = 10.0;
 const WIDTH: f64 = 6.0;
 const HEIGHT: f64 = 12.0;
-/// Signs between the columns of a table that is drawn.
+/// Signs between the columns of a table that is drawn. The first one may be text, unless blanks are around it.
 const BARS: [char; 4] = ['|', '│', '┃', '║'];
+/// Rows below each other in which text begins in the same column behind a single blank, and such columns of a row: then
+/// it is a table.
+const TABLE_ROWS: usize = 4;
+const TABLE_COLUMNS: usize = 2;
 
 impl Session {
     /// Reads the screen, unless it is as it was.
@@ -70,13 +74,14 @@ impl Session {
             return;
         }
         let mut page = Page::of_screen();
-        for (row, cells) in self.screen.rows().enumerate() {
+        let gutters = gutters(&self.screen.rows().collect::<Vec<_>>());
+        for ((row, cells), gutters) in self.screen.rows().enumerate().zip(gutters) {
             let blank = |at: usize| cells.get(at).is_none_or(|c| *c == ' ');
             for (column, c) in cells.iter().enumerate() {
                 let before = column == 0 || blank(column - 1);
                 // One blank is a blank, two are a gap, and so is a bar.
-                if *c == ' ' && (before || blank(column + 1))
-                    || BARS.contains(c) && before && blank(column + 1)
+                if *c == ' ' && (before || blank(column + 1) || gutters.contains(&column))
+                    || BARS.contains(c) && (*c != '|' || before && blank(column + 1))
                     || *c == WIDE
                 {
                     continue;
@@ -112,6 +117,29 @@ impl Session {
             }
         }
     }
+}
+
+/// The single blanks of each row that are between the columns of a table.
+fn gutters(rows: &[&[char]]) -> Vec<Vec<usize>> {
+    let mut gutters: Vec<Vec<usize>> = vec![Vec::new(); rows.len()];
+    let width = rows.iter().map(|row| row.len()).max().unwrap_or(0);
+    for column in 1..width {
+        let begins = |row: &&[char]| {
+            row.get(column) == Some(&' ') && row.get(column + 1).is_some_and(|c| *c != ' ')
+        };
+        let mut from = 0;
+        for at in 0..=rows.len() {
+            if rows.get(at).is_some_and(begins) {
+                continue;
+            }
+            if at - from >= TABLE_ROWS {
+                gutters.iter_mut().take(at).skip(from).for_each(|row| row.push(column));
+            }
+            from = at + 1;
+        }
+    }
+    gutters.iter_mut().filter(|row| row.len() < TABLE_COLUMNS).for_each(Vec::clear);
+    gutters
 }
 
 impl Document for Session {

@@ -40,6 +40,36 @@ fn a_table_under_its_headings() {
 }
 
 #[test]
+fn columns_that_a_blank_or_a_bar_separates() {
+    let rows = [
+        "5501122 Kowalczyk Agnieszka 1961-02-19",
+        "5501139 Ferreira  Thiago    1987-10-05",
+        "5501156 Andersen  Mette     1953-07-28",
+        "5501173 Kowalczyk Matthias  1944-12-11",
+    ];
+    // As text browsers draw pages: headings are in the middle of their columns.
+    let mut blanks = "\x1b[H\x1b[2J\x1b[4;6HMRN    Surname  Forename     DOB".to_owned();
+    let mut bars = "\x1b[H\x1b[2J\x1b[4;4H│  MRN  │ Surname │Forename │   DOB    │".to_owned();
+    for (at, row) in rows.iter().enumerate() {
+        blanks.push_str(&format!("\x1b[{};4H{row}", at + 5));
+        let cells = [&row[..7], &row[8..17], &row[18..27], &row[28..]];
+        bars.push_str(&format!("\x1b[{};4H│{}│", at + 5, cells.join("│")));
+    }
+    for screen in [blanks, bars] {
+        let got = screens(&format!("{screen}\x05"));
+        assert_eq!(got.len(), 4, "{got:?}");
+        for (got, row) in got.iter().zip(rows) {
+            let words: Vec<&str> = row.split_whitespace().collect();
+            for value in
+                [format!("{}^{}", words[1], words[2]), words[0].to_owned(), words[3].to_owned()]
+            {
+                assert!(got.contains(&format!("={value}")), "{value} in {got}");
+            }
+        }
+    }
+}
+
+#[test]
 fn frames_and_letters_of_other_sets() {
     let got = screens(
         "\x1b[2J\x1b[2;2H\x1b(0lqqqqk\x1b(B\x1b[3;2H\x1b(0x\x1b(B Name: M\u{fc}ller, Eva \x1b(0x\x1b(B MRN: 771204 \x1b(0x\x1b(B\x05",

@@ -2,6 +2,7 @@
 //! objects of JSON.
 
 use super::dialect::{Dialect, Message, Namespaces};
+use super::html::is_element;
 use super::markup::{Attributes, Markup, Receiver};
 use crate::content::extract::embedded::{self, Payload};
 use crate::content::extract::record::Marks;
@@ -36,6 +37,9 @@ const WORKBOOK: &str = "urn:schemas-microsoft-com:office:spreadsheet";
 /// Namespace of HL7 version 3 and CDA.
 const CDA: &str = "urn:hl7-org:v3";
 
+/// Longest first tag of XML without a declaration, bytes.
+const MAX_TAG: usize = 512;
+
 /// XML.
 pub struct Xml;
 
@@ -61,11 +65,10 @@ impl Format for Xml {
             .first()
             .is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | b'!' | b'?' | 0x80..));
         let declared = media::says(media, "xml", &["xml"]);
-        // Without a declaration: an element in a namespace.
-        let named = matches!(media, Media::Type { .. } | Media::Unknown)
-            && !html
-            && memchr::memmem::find(head, b" xmlns").is_some();
-        begins && (declared || named)
+        // Without a declaration: an element in a namespace, or with another one in it.
+        let plain = matches!(media, Media::Type { .. } | Media::Unknown) && !html;
+        let named = plain && memchr::memmem::find(head, b" xmlns").is_some();
+        begins && (declared || named || plain && is_nested(rest))
     }
 
     fn is_text(&self) -> bool {
@@ -513,6 +516,30 @@ impl Receiver for TokenHandler<'_, '_> {
             self.reader.text.push_str(text);
         }
     }
+}
+
+/// Whether a tag of XML, behind its `<`, is followed by another one, as in `<patient><name>`. Those of pages are not.
+fn is_nested(text: &[u8]) -> bool {
+    let name = |text: &[u8]| {
+        let part =
+            |b: &&u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.' | b':' | 0x80..);
+        let len = text.iter().take(MAX_TAG).take_while(part).count();
+        let first =
+            text.first().is_some_and(|b| b.is_ascii_alphabetic() || matches!(b, b'_' | 0x80..));
+        (first && !is_element(text.get(..len).unwrap_or_default())).then_some(len)
+    };
+    let Some(len) = name(text) else { return false };
+    let tag = text.get(..MAX_TAG).unwrap_or(text);
+    let Some(end) = memchr::memchr(b'>', tag) else { return false };
+    let attributes = tag.get(len..end).unwrap_or_default();
+    // `<name a="b">`; in text, `<` is followed by something else.
+    let whole = attributes.is_empty()
+        || attributes.first().is_some_and(u8::is_ascii_whitespace)
+            && memchr::memmem::find(attributes, b"=\"").is_some();
+    let inner = text.get(end + 1..).unwrap_or_default().trim_ascii_start();
+    whole
+        && !attributes.ends_with(b"/")
+        && inner.strip_prefix(b"<").is_some_and(|t| name(t).is_some())
 }
 
 impl Document for XmlDocument {

@@ -3,6 +3,8 @@
 use super::file::File;
 use super::object::{Dict, Object};
 use crate::protocol::bomb::is_bomb;
+use fax::Color;
+use fax::decoder::{DecodeStatus, Group4Decoder, pels};
 use flate2::{Decompress, FlushDecompress, Status};
 
 /// Filters on one stream.
@@ -13,6 +15,16 @@ pub(super) const MAX_DECODED: usize = 16 << 20;
 
 /// Columns of a predictor's row, bytes.
 const MAX_ROW: usize = 1 << 20;
+
+/// Columns of a bitmap by CCITT Group 4, unless it says how many (7.4.6).
+const FAX_COLUMNS: f64 = 1728.0;
+
+/// Columns of the widest bitmap that is a letter.
+const MAX_LETTER: f64 = 1024.0;
+
+/// Longest bitmap of a letter in that form, bytes; and what a byte of it costs: it can hold eight rows.
+const MAX_FAX: usize = 16 << 10;
+const FAX_COST: usize = 64;
 
 /// The decoded bytes of a stream with `dict`; `None` for an image.
 pub(super) fn decode(file: &File<'_>, dict: &Dict, raw: &[u8]) -> Option<Vec<u8>> {
@@ -43,6 +55,19 @@ pub(super) fn decode(file: &File<'_>, dict: &Dict, raw: &[u8]) -> Option<Vec<u8>
             b"ASCII85Decode" | b"A85" => ascii85(&data, room),
             b"ASCIIHexDecode" | b"AHx" => ascii_hex(&data),
             b"RunLengthDecode" | b"RL" => run_length(&data, room),
+            b"CCITTFaxDecode" | b"CCF" => {
+                let columns = number(b"Columns").unwrap_or(FAX_COLUMNS);
+                // Pages that were scanned are wider than letters, and hold no text.
+                if !(1.0..=MAX_LETTER).contains(&columns) || number(b"K").unwrap_or(0.0) >= 0.0 {
+                    return None;
+                }
+                let black = param.is_some_and(|p| matches!(p.get(b"BlackIs1"), Object::Bool(true)));
+                let packed = data.get(..MAX_FAX).unwrap_or(&data);
+                if !file.fuel.burn(packed.len() * FAX_COST) {
+                    return None;
+                }
+                fax(packed, columns as u32, black, room)
+            }
             // The identity filter of encryption handlers.
             b"Crypt" => continue,
             _ => return None,
@@ -61,6 +86,26 @@ pub(super) fn decode(file: &File<'_>, dict: &Dict, raw: &[u8]) -> Option<Vec<u8>
         .into();
     }
     Some(data.into_owned())
+}
+
+/// CCITT Group 4 (ITU-T T.6), in rows of whole bytes. Black is 0, unless `black` says 1.
+fn fax(data: &[u8], columns: u32, black: bool, room: usize) -> Vec<u8> {
+    let bytes = data.iter().map(|byte| Ok::<u8, std::convert::Infallible>(*byte));
+    let Ok(mut rows) = Group4Decoder::new(bytes, columns);
+    let line = columns.div_ceil(8) as usize;
+    let mut out = Vec::new();
+    while out.len() + line <= room && matches!(rows.advance(), Ok(DecodeStatus::Incomplete)) {
+        let start = out.len();
+        out.resize(start + line, 0);
+        for (at, color) in pels(rows.transition(), columns).enumerate() {
+            if (color == Color::Black) == black
+                && let Some(byte) = out.get_mut(start + at / 8)
+            {
+                *byte |= 0x80 >> (at % 8);
+            }
+        }
+    }
+    out
 }
 
 /// RFC 1950; without its header where that is missing or damaged.

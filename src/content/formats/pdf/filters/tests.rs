@@ -73,3 +73,22 @@ fn a_bomb_is_cut() {
     let out = decoded("<</Filter[/FlateDecode/FlateDecode]>>", &twice).expect("what there is");
     assert!(out.len() <= MAX_DECODED + (16 << 10));
 }
+
+#[test]
+fn bitmaps_of_letters_by_group_4() {
+    // A white row, one with three black dots (horizontal mode: two white, three black), the same again, and the end.
+    let bits = "1 001 0111 10 1 111 000000000001 000000000001".replace(' ', "");
+    let byte = |bits: &[u8]| bits.iter().fold(0, |n, b| n << 1 | (b - b'0')) << (8 - bits.len());
+    let data: Vec<u8> = bits.as_bytes().chunks(8).map(byte).collect();
+    let parms = "/Filter/CCITTFaxDecode/DecodeParms<</K -1/Columns 8";
+    let got = decoded(&format!("<<{parms}>>>>"), &data);
+    assert_eq!(got.as_deref(), Some(&[0xff, 0xc7, 0xc7][..]));
+    let got = decoded(&format!("<<{parms}/BlackIs1 true>>>>"), &data);
+    assert_eq!(got.as_deref(), Some(&[0x00, 0x38, 0x38][..]));
+    // Pages that were scanned, other groups, and a bomb of white rows.
+    assert_eq!(decoded("<</Filter/CCF/DecodeParms<</K -1>>>>", &data), None);
+    assert_eq!(decoded("<</Filter/CCF/DecodeParms<</Columns 8>>>>", &data), None);
+    let rows = decoded("<</F/CCF/DP<</K -1/Columns 1024>>>>", &[0xff; 1 << 20]);
+    assert!(rows.is_some_and(|rows| rows.len() <= MAX_DECODED), "bounded");
+    assert!(decoded("<</F/CCF/DP<</K -1/Columns 9>>>>", &[0x35; 999]).is_some());
+}

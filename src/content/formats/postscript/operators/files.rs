@@ -5,6 +5,10 @@ use super::super::object::{Key, Object};
 use super::super::stream::Stream;
 use super::Operator;
 
+/// Longest data of glyphs, bytes.
+const MAX_GLYPHS: usize = 8 << 20;
+/// Bytes behind digits among which `>` is looked for.
+const MAX_END: usize = 16;
 /// Longest read at once, bytes.
 const MAX_READ: usize = 1 << 20;
 
@@ -71,6 +75,7 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
         m.push(Object::Bool(true));
         Some(())
     }),
+    ("StartData", glyph_data),
     // Nothing is written or opened.
     ("print", |m| m.pop().map(|_| ())),
     ("=", |m| m.pop().map(|_| ())),
@@ -159,6 +164,41 @@ fn eexec(machine: &mut Machine<'_>) -> Option<()> {
     }
     if machine.operands.last() == Some(&Object::Mark) {
         machine.pop();
+    }
+    Some(())
+}
+
+/// The glyphs of a font with CIDs, which is the current dictionary: bytes of the job behind a space, or digits up to
+/// `>`. The font is defined behind them (Adobe Technical Note 5014, section 6).
+fn glyph_data(machine: &mut Machine<'_>) -> Option<()> {
+    let len = machine.number()?.clamp(0.0, MAX_GLYPHS as f64) as usize;
+    let kind = machine.pop()?;
+    let hex = machine.store.bytes(kind)? == b"Hex";
+    let font = *machine.dicts.last()?;
+    let file = machine.current_file()?;
+    let stream = machine.streams.get_mut(file as usize)?;
+    let bytes = if hex {
+        let bytes = stream.take_hex(len);
+        let end = memchr::memchr(b'>', stream.rest().get(..MAX_END).unwrap_or(stream.rest()));
+        stream.skip(end.map_or(0, |at| at + 1));
+        bytes
+    } else {
+        stream.skip(1);
+        stream.take(len)
+    };
+    machine.burn(bytes.len() / 16);
+    let data = machine.store.new_string(bytes)?;
+    machine.store.put_named(font, b"GlyphData", data)?;
+    if let Some(name) = machine.store.get_named(font, b"CIDFontName") {
+        machine.store.put_named(font, b"FontName", name)?;
+        let key = machine.store.key(name)?;
+        machine.store.put(super::FONTS, key, Object::Dict(font))?;
+    }
+    // The dictionary of the font, and that of the operator.
+    for _ in 0..2 {
+        if machine.dicts.len() > 2 {
+            machine.dicts.pop();
+        }
     }
     Some(())
 }

@@ -15,8 +15,12 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
     }),
     ("definefont", define_font),
     ("composefont", |m| {
-        let (_, _, name) = (m.pop()?, m.pop()?, m.pop()?);
-        let font = m.find_font(name)?;
+        let (fonts, cmap, name) = (m.pop()?, m.pop()?, m.pop()?);
+        let first = m.store.array(fonts).and_then(|fonts| fonts.first().copied());
+        let font = match first.and_then(|first| cid_font(m, first)) {
+            Some(below) => m.compose_font(name, cmap, below)?,
+            None => m.find_font(name)?,
+        };
         m.push(Object::Dict(font));
         Some(())
     }),
@@ -67,6 +71,7 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
     }),
     ("findresource", |m| {
         let (category, name) = (m.pop()?, m.pop()?);
+        let sent = cid_font(m, name);
         match m.store.bytes(category)? {
             b"Font" => {
                 let font = m.find_font(name)?;
@@ -77,6 +82,7 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
                 let found = m.store.get(super::SYSTEM, key)?;
                 m.push(found);
             }
+            b"CIDFont" if sent.is_some() => m.push(Object::Dict(sent?)),
             _ => {
                 let key = m.store.key(name)?;
                 let found = m.store.get(super::USER, key);
@@ -91,7 +97,7 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
     }),
     ("defineresource", |m| {
         let category = m.pop()?;
-        if m.store.bytes(category)? == b"Font" {
+        if matches!(m.store.bytes(category)?, b"Font" | b"CIDFont") {
             return define_font(m);
         }
         let (value, name) = (m.pop()?, m.pop()?);
@@ -105,9 +111,14 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
         m.pop().map(|_| ())
     }),
     ("resourcestatus", |m| {
-        m.pop()?;
-        m.pop()?;
-        m.push(Object::Bool(false));
+        let (category, name) = (m.pop()?, m.pop()?);
+        // Programs ask whether the font that they sent is there.
+        let known = m.store.bytes(category)? == b"CIDFont" && cid_font(m, name).is_some();
+        if known {
+            m.push(Object::Number(0.0));
+            m.push(Object::Number(0.0));
+        }
+        m.push(Object::Bool(known));
         Some(())
     }),
     ("show", |m| {
@@ -155,6 +166,21 @@ pub(super) const OPERATORS: &[(&str, Operator)] = &[
         Some(())
     }),
 ];
+
+/// A font with CIDs that the job defined, by its name or itself (PLRM 5.11).
+fn cid_font(machine: &mut Machine<'_>, font: Object) -> Option<u32> {
+    let dict = match font {
+        Object::Dict(dict) => dict,
+        name => {
+            let key = machine.store.key(name)?;
+            match machine.store.get(FONTS, key)? {
+                Object::Dict(dict) => dict,
+                _ => return None,
+            }
+        }
+    };
+    machine.store.get_named(dict, b"CIDFontType").map(|_| dict)
+}
 
 fn define_font(machine: &mut Machine<'_>) -> Option<()> {
     let (font, name) = (machine.pop()?, machine.pop()?);

@@ -1,6 +1,8 @@
 mod envelope;
 
+use super::Xml;
 use crate::content::testing::records;
+use crate::content::{Extent, Format as _, Media};
 
 fn xml(text: &str) -> Vec<String> {
     records("application/xml; charset=utf-8", text.as_bytes())
@@ -108,6 +110,33 @@ fn a_native_dicom_model_is_a_record() {
         <DicomAttribute tag="00100020" vr="LO"><Value number="1">H-1</Value></DicomAttribute></NativeDicomModel>"#,
     );
     assert_eq!(got, ["http>xml:dicom name=Doe^Jane patient_id=H-1"]);
+}
+
+#[test]
+fn elements_in_an_element_need_no_declaration() {
+    let patient = "<patient id=\"1\"><mrn>H7704</mrn><lastName>Roe</lastName><firstName>Jane</firstName>\
+        <birthDate>1970-01-31</birthDate></patient>";
+    for text in [patient.to_owned(), format!("<patients>\n  {patient}\n</patients>")] {
+        let got = records("", text.as_bytes());
+        assert_eq!(got.len(), 1, "{got:?}");
+        assert!(got[0].starts_with("http>xml:") && got[0].contains("patient_id=H7704"), "{got:?}");
+    }
+    let xml = |text: &str| Xml.probe(&Media::Unknown, text.as_bytes(), Extent::Whole);
+    for text in [
+        "<div><p>",
+        "<tr>\n<td>",
+        "<patient>Roe",
+        "<patient/><a1>",
+        "<a b><c1>",
+        "<patient",
+        "< a1><b1>",
+        "a < b",
+        "<name> <",
+        "<custom-tag><div>",
+        "<1a><b1>",
+    ] {
+        assert!(!xml(text), "{text}");
+    }
 }
 
 #[test]
