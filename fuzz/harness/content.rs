@@ -128,6 +128,7 @@ pub static FAMILIES: &[Family] = &[
             typed("text/vcard", ""),
             typed("application/sql", "dump.sql"),
             typed("application/yaml", "/patients"),
+            typed("application/toml", "/patients"),
             typed("text/turtle", "patients.ttl"),
             typed("application/javascript", ""),
             typed("text/calendar", ""),

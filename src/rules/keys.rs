@@ -172,7 +172,12 @@ impl KeyRules {
         let part = matches!(key.part, NamePart::Family | NamePart::Given);
         let personal = key.rule.kind == Kind::Name && part
             || key.rule.kind == Kind::BirthDate && key.part == NamePart::Whole;
-        if !personal || key.patient || key.rule.confidence < MIN_CONFIDENCE || name.contains('.') {
+        // `patient_medical_record_number`
+        let number = key.rule.kind == Kind::PatientId && name.contains("record");
+        if !(personal && !key.patient || number)
+            || key.rule.confidence < MIN_CONFIDENCE
+            || name.contains('.')
+        {
             return;
         }
         for word in PATIENT_WORDS {

@@ -130,6 +130,11 @@ const CONTENTS: &[(&str, &str, &[&str])] = &[
         &["<a> ", "a:b fhir:id \"7\" ; ", "a:b fhir:x [ ", "( ", "# a\n", "\"", "\\u0041", ". "],
     ),
     (
+        "application/toml",
+        "[a]\nb = 1\n",
+        &["[[p]]\n", "mrn = 7\n", "x = {a = [", "[a.b.c]\n", "\"", ",", "b = \"\"\"\n", "# a\n"],
+    ),
+    (
         "text/x-ldif",
         "version: 1\ndn: uid=a\n",
         &["cn: a\n", " b\n", "cn:: QQ==\n", "\n", "dn: uid=a\ncn: Roe\n\n", "#\n", ":"],

@@ -3,6 +3,7 @@
 
 use crate::content::formats::chmed;
 use crate::content::formats::hl7v2::carried;
+use crate::content::formats::html;
 use crate::content::formats::jws;
 use crate::content::stack::transfer_encoding;
 use crate::content::{Ending, Media, Nested, Scope, Want};
@@ -182,10 +183,13 @@ impl Payload {
     fn decide(&mut self, scope: &mut Scope<'_>) -> bool {
         let nested = if let Some(nested) = message(&self.head) {
             nested
+        } else if is_element(&self.head) {
+            Nested::new(&XML)
         } else if PLAIN.iter().any(|p| self.head.starts_with(p)) {
             Nested::new(&Media::Unknown)
         } else if self.head.len() >= HEAD && self.may_be() && is_encoded(&self.head) {
-            transfer_encoding::undo("base64", &Media::Unknown)
+            let element = is_encoded_element(&self.head);
+            transfer_encoding::undo("base64", if element { &XML } else { &Media::Unknown })
         } else {
             return false;
         };
@@ -211,7 +215,29 @@ fn is_encoded(head: &[u8]) -> bool {
         b"PD", b"JVBERi", b"SVNB", b"TVNI", b"VU5", b"VUlC", b"77u/", b"UEsDB", b"H4sI", b"PEN",
         b"eyJ", b"RElDT",
     ];
-    STARTS.iter().any(|s| head.starts_with(s)) || is_measured_gzip(head)
+    STARTS.iter().any(|s| head.starts_with(s)) || is_measured_gzip(head) || is_encoded_element(head)
+}
+
+/// How a document is read that begins with an element of no namespace.
+pub const XML: Media<'static> = Media::Type { content_type: "text/xml", name: "" };
+
+/// Whether base64 begins with an element of XML: `<`, and a name.
+pub fn is_encoded_element(head: &[u8]) -> bool {
+    use base64::Engine as _;
+    let engine = base64::engine::general_purpose::STANDARD_NO_PAD;
+    let Some(front) = head.get(..8).filter(|head| head.first() == Some(&b'P')) else {
+        return false;
+    };
+    is_element(&engine.decode(front).unwrap_or_default())
+}
+
+/// Whether a text begins with an element of XML, which is none of HTML.
+pub fn is_element(head: &[u8]) -> bool {
+    let name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b':' | b'.');
+    let [b'<', first, rest @ ..] = head else { return false };
+    let end = rest.iter().position(|b| !name(b)).unwrap_or(rest.len());
+    let follows = rest.get(end).is_none_or(|b| b.is_ascii_whitespace() || matches!(b, b'>' | b'/'));
+    first.is_ascii_alphabetic() && follows && !html::is_fragment(head)
 }
 
 const fn is_base64(byte: u8) -> bool {

@@ -321,6 +321,7 @@ impl CandidateRecord {
         if fields.iter().any(|f| f.meaning.care) && fields.iter().any(beside) {
             marks = marks.and(Marks::CARE);
         }
+        drop_names_beside(&mut fields);
         complement(&mut fields, NamePart::Given, NamePart::Family);
         complement(&mut fields, NamePart::Family, NamePart::Given);
         let number = |f: &Part| f.meaning.rule.kind == Kind::PatientId;
@@ -386,6 +387,35 @@ impl CandidateRecord {
         }
         scope.end();
     }
+}
+
+/// Drops names of other objects where a person has a family and a given name: a nested object that is called something is a
+/// clinic, a drug, or another person (`{"lastName": "Roe", "firstName": "Jane", "clinic": {"name": "Mercy"}}`).
+fn drop_names_beside(fields: &mut Vec<Part>) {
+    let is = |f: &Part, part| f.meaning.rule.kind == Kind::Name && f.meaning.part == part;
+    let has = |fields: &[Part], group, part| fields.iter().any(|f| f.group == group && is(f, part));
+    let whole = |f: &&Part| is(f, NamePart::Family) && has(fields, f.group, NamePart::Given);
+    let Some(person) = fields.iter().find(whole) else { return };
+    let group = person.group;
+    let beside = |f: &Part| {
+        let lone = match f.meaning.part {
+            NamePart::Family => !has(fields, f.group, NamePart::Given),
+            NamePart::Given => !has(fields, f.group, NamePart::Family),
+            _ => is_general(&f.meaning),
+        };
+        lone && f.meaning.rule.kind == Kind::Name
+            && f.group != group
+            && !f.meaning.patient
+            && !f.meaning.evidence.is_found()
+    };
+    if !fields.iter().any(beside) {
+        return;
+    }
+    let family = zeroize::Zeroizing::new(person.value.to_lowercase());
+    let same = |f: &Part| f.value.to_lowercase().contains(family.as_str());
+    let keep: Vec<bool> = fields.iter().map(|f| !beside(f) || same(f)).collect();
+    let mut keep = keep.into_iter();
+    fields.retain(|_| keep.next().unwrap_or(true));
 }
 
 /// Most words of a name beside the other part of it.

@@ -1,4 +1,5 @@
-//! JSON in a function call, as pages request it from servers of other origins (`callback({...});`, JSONP).
+//! JSON in a function call, as pages request it from servers of other origins (`callback({...});`, JSONP), and JSON
+//! behind a prefix that keeps them from it (`)]}',`).
 
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
@@ -9,8 +10,22 @@ const MAX_NAME: usize = 64;
 /// JSON in a call.
 pub struct Jsonp;
 
+/// What services write in front of JSON so that no page of another origin can run it as a program.
+const GUARDS: [&[u8]; 5] = [b")]}',", b")]}'", b"while(1);", b"for(;;);", b"{}&&"];
+
+/// Offset of the JSON behind one of [`GUARDS`].
+fn guarded(head: &[u8]) -> Option<usize> {
+    let guard = GUARDS.iter().find(|guard| head.starts_with(guard))?.len();
+    let rest = head.get(guard..)?;
+    let space = rest.len() - rest.trim_ascii_start().len();
+    matches!(rest.get(space), Some(b'{' | b'[')).then_some(guard + space)
+}
+
 /// Offset of the JSON: behind a name and a parenthesis, and perhaps an empty comment (`/**/cb({`).
 fn start(head: &[u8]) -> Option<usize> {
+    if let Some(at) = guarded(head) {
+        return Some(at);
+    }
     let blank = head.len() - head.trim_ascii_start().len();
     let rest = head.get(blank..)?;
     let comment = if rest.starts_with(b"/**/") { 4 } else { 0 };
@@ -36,6 +51,7 @@ impl Format for Jsonp {
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         media::says(media, "javascript", &["js"]) && start(head).is_some()
+            || media::says(media, "json", &["json"]) && guarded(head).is_some()
     }
 
     fn is_text(&self) -> bool {
@@ -95,6 +111,10 @@ mod tests {
         for call in [format!("cb123({data});"), format!("/**/ jQuery.cb_1( [{data}] )")] {
             let call = call.replace("/**/ ", "/**/");
             assert_eq!(records("application/javascript", call.as_bytes()), [line], "{call}");
+        }
+        for guard in [")]}',\n", "while(1);", "for(;;);"] {
+            let guarded = format!("{guard}{data}");
+            assert_eq!(records("application/json", guarded.as_bytes()), [line], "{guard}");
         }
         let program = format!("function a() {{}}\nvar x = {data};\n");
         assert_eq!(records("application/javascript", program.as_bytes()), [""; 0]);

@@ -18,6 +18,7 @@ pub mod hl7v2;
 pub mod hprim_text;
 pub mod html;
 pub mod image;
+pub mod ini;
 pub mod intellivue;
 pub mod ipp;
 pub mod jahis;
@@ -136,6 +137,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &ldif::Ldif,
     &turtle::Turtle,
     &jsonp::Jsonp,
+    &ini::Ini,
     &graphql::GraphQl,
     &hl7v2::Json,
     &hl7v2::JsonFields,

@@ -224,8 +224,10 @@ impl Resource {
                 }
             }
         }
-        let text = parts.first(&[Part::Text, Part::Itself]);
+        // In CDA, a name may be text (R1, PN), beside attributes of its element.
+        let text = parts.first(&[Part::Text, Part::Itself, Part::Value]);
         let name = match (family.is_empty(), given.is_empty()) {
+            (true, false) if !text.is_empty() => zeroize::Zeroizing::new(text.to_owned()),
             (true, true) => zeroize::Zeroizing::new(text.to_owned()),
             (false, true) => family,
             _ => join([family.as_str(), given.as_str()].into_iter(), "^"),

@@ -198,7 +198,7 @@ impl Tree {
         if self.unwrap_text(frame, scope) {
             return self.drop_values(frame);
         }
-        if self.pair(frame, scope) {
+        if self.close_question(frame) || self.pair(frame, scope) {
             return;
         }
         if let Some(around) = self.frames.last_mut()
@@ -227,6 +227,7 @@ impl Tree {
             // cats.
             let own = around.singles != 0;
             around.singles |= frame.singles;
+            around.pairs |= frame.pairs && !frame.object;
             around.refers |= frame.refers;
             around.patch |= frame.patch;
             let component = self.names.get(frame.name).component;
@@ -268,6 +269,9 @@ impl Tree {
         if name.component && self.frames.iter().any(|around| around.standard) {
             return true;
         }
+        if self.completes_person(frame) {
+            return true;
+        }
         // A list of patients means several, whatever else its name may mean.
         let conflict = around.singles & frame.singles != 0;
         if self.is_new_value(conflict) {
@@ -299,6 +303,9 @@ impl Tree {
             [list, operation, ..] if !list.object && operation.object => {
                 let next = self.names.get(operation.next);
                 &*next.text == "value" && (operation.patch || !conflict)
+            }
+            [_, list, operation, ..] if !list.object && operation.patch => {
+                &*self.names.get(operation.next).text == "value"
             }
             _ => false,
         }

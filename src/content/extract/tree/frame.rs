@@ -2,6 +2,7 @@
 
 use super::grid::Role;
 use super::names::{Name, Names};
+use super::questions::asked;
 use super::subjects;
 use crate::content::Scope;
 use crate::content::extract::numbers::ListPosition;
@@ -109,6 +110,8 @@ pub(super) struct Frame {
     pub health: Marks,
     /// A link in it points to a patient.
     pub linked: bool,
+    /// The number of the question that it is, or that it answers.
+    pub code: Option<u64>,
     /// Names of the resource: its id, and the URL beside it.
     pub id: Option<u64>,
     pub url: Option<u64>,
@@ -143,7 +146,8 @@ impl super::Tree {
             return;
         }
         let (name, keys) = (self.names.get(top.next).use_, &scope.rules().keys);
-        if name.typed && top.element && self.names.get(top.name).identifiers {
+        let numbers = top.element || self.pairs && self.names.get(top.name).patient_numbers;
+        if (name.typed || name.number_type) && numbers && self.names.get(top.name).identifiers {
             // `"identifiers": [{"type": "MRN", "value": "77"}]`.
             let text = identifier_type(text);
             let key = keys.get(text).filter(|key| key.rule.kind.is_strong_id());
@@ -159,17 +163,27 @@ impl super::Tree {
             top.set_answer(number, AnswerSource::Value);
             return;
         }
+        if name.extension && top.element && self.names.get(top.name).identifiers {
+            // `{"identifier": "2.16.840.1.113883.19.5", "extension": "77"}`, as in CDA (R1, II).
+            top.label = top.label.take().or_else(|| keys.get("external_id").map(Meaning::from));
+            top.set_answer(text, AnswerSource::Value);
+            return;
+        }
         if top.object && (top.element || self.pairs) {
             if name.label && top.label.is_none() {
-                top.label = keys.get(text).map(Meaning::from);
+                top.label = asked(text, keys);
                 top.strange = top.label.is_none();
             } else if name.answer {
                 top.set_answer(text, AnswerSource::Value);
-            } else if top.element
-                && self.names.get(top.name).identifiers
+            } else if self.names.get(top.name).identifiers
+                && (top.element || self.names.get(top.name).patient_numbers)
                 && let Some(source) = AnswerSource::of(&self.names.get(top.next).text, name.number)
             {
                 // Its type may only be a reference (OpenMRS, `"identifierType": {"uuid": "..."}`).
+                let patient = self.names.get(top.name).patient_numbers;
+                if patient && top.label.is_none() {
+                    top.label = keys.get("patient_id").map(Meaning::from);
+                }
                 let own = &*self.names.get(top.next).text == "identifier";
                 if own && top.label.is_none() && is_plain_number(text) {
                     top.label = keys.get("external_id").map(Meaning::from);

@@ -8,6 +8,7 @@
 mod close;
 mod composition;
 mod dicom;
+mod events;
 mod fhir;
 mod frame;
 mod grid;
@@ -15,6 +16,7 @@ mod labelled;
 mod names;
 mod patch;
 mod path;
+mod questions;
 mod registrations;
 mod request;
 mod structure;
@@ -25,12 +27,13 @@ use super::numbers::ListPosition;
 use super::record::{CandidateRecord, Marks, Meaning, numbered};
 use crate::content::stack::media;
 use crate::content::{Mark, Reason, Scope};
-use crate::rules::{About, ContextScope};
+use crate::rules::{About, ContextScope, Kind, NamePart};
 use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
 pub use labelled::words;
 pub use names::NamePool;
 use names::{Link, Names, PLAIN};
+use questions::Questions;
 use registrations::Registrations;
 use subjects::{Subject, Subjects};
 
@@ -62,6 +65,7 @@ pub struct Tree {
     grid: Grid,
     subjects: Subjects,
     registrations: Registrations,
+    questions: Questions,
     /// Labels accompany their answers anywhere (`<field name="dob">1970-01-01</field>`).
     pairs: bool,
     /// It describes an interface and is about no person.
@@ -102,6 +106,7 @@ impl Tree {
             grid: Grid::default(),
             subjects: Subjects::default(),
             registrations: Registrations::default(),
+            questions: Questions::default(),
             pairs: content == "xml",
             describes: false,
             full: false,
@@ -164,6 +169,7 @@ impl Tree {
             + self.grid.memory()
             + self.subjects.memory()
             + self.registrations.memory()
+            + self.questions.memory()
     }
 
     /// What an object or array that begins is to a table.
@@ -265,6 +271,7 @@ impl Tree {
             pairs: false,
             health: Marks::default(),
             linked: false,
+            code: None,
             id: None,
             url: None,
         });
@@ -294,8 +301,15 @@ impl Tree {
         // Servers of images write names as DICOM JSON does, also under their keywords.
         let alphabetic = top.tag == PLAIN && text == "Alphabetic";
         let wraps = (name.use_.wrapper || number()) && !name.tag_value;
-        if top.own.is_some() && (wraps || alphabetic) {
-            top.wraps = !name.fhir;
+        // `"dob": {"date": "1970-01-31"}`, `<birthday><date>`.
+        let date = || {
+            let own = top.own.as_ref().is_some_and(|own| own.rule.kind == Kind::BirthDate);
+            name.use_.date && own
+        };
+        if top.own.is_some() && (wraps || alphabetic || date()) {
+            // Parts of a name, each in a message of its own (protocol buffers in JSON).
+            let part = top.own.as_ref().is_some_and(|own| own.part != NamePart::Whole);
+            top.wraps = !name.fhir || part && self.content == "json";
             if !name.fhir {
                 top.next = top.name;
             }
@@ -318,6 +332,12 @@ impl Tree {
                 top.next_meaning = Some(meaning);
             }
         }
+        // `"prescription": {"name": "Aspirin"}`
+        let general =
+            |m: &Meaning| m.rule.kind == Kind::Name && m.part == NamePart::Whole && !m.patient;
+        if self.names.get(top.name).thing && top.next_meaning.as_ref().is_some_and(general) {
+            top.next_meaning = None;
+        }
         if subject {
             let parent = self.names.find(PATIENT, scope.rules());
             top.next_meaning = self.names.pair(parent, "id", scope.rules());
@@ -331,11 +351,14 @@ impl Tree {
         match top.role {
             Role::Header => return true,
             Role::Row => return self.grid.wants(),
-            Role::Column => return name.use_.column || name.use_.answer,
+            Role::Column => return name.use_.column || name.use_.answer || self.asks_or_answers(),
             Role::Cell => return name.use_.cell && self.grid.wants(),
             Role::Plain => {}
         }
         let pairs = top.object && (top.element || self.pairs);
+        if self.asks_or_answers() {
+            return true;
+        }
         if name.use_.typed
             || name.use_.address
             || name.use_.species
@@ -363,9 +386,13 @@ impl Tree {
         own.then_some(top.next).or(around.then_some(top.tag))
     }
 
-    /// Whether the innermost object may be an operation of a JSON Patch: it is in a list at the top level.
+    /// Whether the innermost object may be an operation of a JSON Patch: it is in a list at the top level, or in one that
+    /// a member of the top level holds (`{"patches": [...]}`).
     fn is_operation(&self) -> bool {
-        self.frames.len() == 2 && self.frames.first().is_some_and(|list| !list.object)
+        match self.frames.as_slice() {
+            [list, _] | [_, list, _] => !list.object,
+            _ => false,
+        }
     }
 
     /// What the next value says about the subject of a resource.
@@ -476,6 +503,9 @@ impl Tree {
         if self.answers_column() {
             self.begin_pairs(scope);
         }
+        if self.note_question(text, scope) {
+            return;
+        }
         let Some(top) = self.frames.last_mut() else { return };
         if top.role != Role::Plain {
             // Of what is said of a column, the first name counts that means something.
@@ -572,25 +602,6 @@ impl Tree {
         if let Some(top) = self.frames.last_mut() {
             top.next_meaning = meaning;
         }
-    }
-
-    /// Whether the next value is the answer to what seemed to be the name of a column: `"fields": [{"label":
-    /// "Date of birth", "value": "1970-01-31"}]`.
-    fn answers_column(&self) -> bool {
-        let top = self.frames.last().filter(|top| top.role == Role::Column && top.element);
-        top.is_some_and(|top| self.names.get(top.next).use_.answer)
-    }
-
-    /// What seemed to be the names of columns are labels with their answers.
-    fn begin_pairs(&mut self, scope: &Scope<'_>) {
-        let [.., list, top] = self.frames.as_mut_slice() else { return };
-        list.role = Role::Plain;
-        top.role = Role::Plain;
-        if let Some(label) = self.grid.take_last().filter(|_| std::mem::take(&mut top.done)) {
-            top.label = scope.rules().keys.get(&label).map(Meaning::from);
-            top.strange = top.label.is_none();
-        }
-        self.grid.clear();
     }
 
     /// The document ends, perhaps in the middle: what is open is all there will be.

@@ -61,8 +61,12 @@ pub struct Name {
     pub holds_resources: bool,
     /// A list of the names of one person.
     pub names: bool,
-    /// A list of a person's numbers.
+    /// A list of a person's numbers, or one of them.
     pub identifiers: bool,
+    /// They are a patient's, whatever their kinds are called (`PatientIDs`).
+    pub patient_numbers: bool,
+    /// It holds a drug, a diagnosis, a result: what is called a name in it is that of a thing.
+    pub thing: bool,
     /// A member of an operation of a JSON Patch (RFC 6902 4).
     pub operation: bool,
     /// The request of an entry of a FHIR Bundle.
@@ -337,6 +341,7 @@ impl Name {
         let dicom_tag = dicom_tag(text);
         let patient = said.is_none() && meaning.is_none() && is_patient_result(text, rules);
         let mentioned = rules.fhir.mentions(text);
+        let numbers = is_patient_numbers(text);
         // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and
         // Reference (FHIR R4, data types).
         const PARTS: &[&str] = &[
@@ -391,7 +396,9 @@ impl Name {
             request: text == "request",
             refers_out: text == "external_ref",
             names: text == "names",
-            identifiers: text.eq_ignore_ascii_case("identifiers"),
+            identifiers: text.eq_ignore_ascii_case("identifiers") || numbers,
+            patient_numbers: numbers,
+            thing: said.is_some_and(|said| is_thing(said.inside)),
             operation: matches!(text, "op" | "path"),
             tag_value: text == "Value"
                 || group_of_name(text).is_some()
@@ -446,6 +453,22 @@ fn is_patient_result(text: &str, rules: &RuleSet) -> bool {
         let keys = &rules.keys;
         matches!(keys.scope_of(word).map(ContextScope::ahead), Some(About::Patient))
     })
+}
+
+/// Whether a name is that of a list of a patient's numbers with their kinds, or of one: `PatientIDs`, `PatientNumber`.
+fn is_patient_numbers(text: &str) -> bool {
+    const NAMES: [&str; 4] =
+        ["patientids", "patientidentifiers", "patientnumbers", "patientnumber"];
+    let folded = || text.bytes().filter(|b| *b != b'_').map(|b| b.to_ascii_lowercase());
+    text.len() <= MAX_RESULT && NAMES.iter().any(|name| folded().eq(name.bytes()))
+}
+
+/// Whether what is below such a name is a thing that has a name of its own.
+const fn is_thing(inside: About) -> bool {
+    matches!(
+        inside,
+        About::Medication | About::Result | About::Procedure | About::Allergy | About::Diagnosis
+    )
 }
 
 /// Whether a name is that of a part of a record that holds the patient's own data: `PatientInfo`, `patient_details`.

@@ -1,6 +1,6 @@
 //! Names that give the structure of a document in whatever format: tables, labels and answers, types, versions.
 
-use super::{Tree, grid};
+use super::{Tree, events, grid};
 use crate::content::Scope;
 
 /// The meaning of some names, wherever they are.
@@ -15,10 +15,27 @@ pub struct Use {
     /// Gives the meaning of its neighbour under [`Use::answer`].
     pub label: bool,
     pub answer: bool,
+    /// Holds a list of answers to questions, or one.
+    pub answers: bool,
+    /// Holds the questions of a form, or refers to one.
+    pub question: bool,
+    /// The number of a question in its form.
+    pub code: bool,
+    /// Holds the name of an event, and a function with its name.
+    pub event: bool,
+    pub function: bool,
+    /// Holds the description of a form, and its title.
+    pub form: bool,
+    pub title: bool,
+    /// Holds a date, under a name that says which.
+    pub date: bool,
     /// Gives the record that a labelled value belongs to.
     pub group: bool,
     /// Gives the kind of the object.
     pub typed: bool,
+    /// Gives the kind of a number in a list of identifiers, or the number behind who issued it.
+    pub number_type: bool,
+    pub extension: bool,
     /// Comes between a name and its value.
     pub wrapper: bool,
     /// Gives the kind of animal that the object is about.
@@ -50,6 +67,8 @@ fn is_type(text: &str) -> bool {
             | "idType"
             | "id_type"
             | "identifierType"
+            | "IdentifierType"
+            | "NumberType"
             | "recordType"
             | "record_type"
             | "objectType"
@@ -59,17 +78,11 @@ fn is_type(text: &str) -> bool {
     )
 }
 
-impl Use {
-    /// What a name means.
-    pub fn of(text: &str) -> Self {
-        Self {
-            header: grid::is_header(text),
-            column: grid::is_column(text),
-            row: grid::is_row(text),
-            cell: grid::is_cell(text),
-            label: matches!(
-                text,
-                "name"
+/// Whether a name gives the meaning of its neighbour under one of [`is_answer`].
+fn is_label(text: &str) -> bool {
+    matches!(
+        text,
+        "name"
                     | "key"
                     | "field"
                     | "label"
@@ -81,10 +94,23 @@ impl Use {
                     | "Key"
                     | "Name"
                     | "NAME"
-            ),
-            answer: matches!(
-                text,
-                "value"
+                    // Questions of forms.
+                    | "title"
+                    | "heading"
+                    | "prompt"
+                    | "questionText"
+                    | "question_text"
+                    | "Question"
+                    | "Label"
+                    | "Text"
+    )
+}
+
+/// Whether a name holds the answer to a label.
+fn is_answer(text: &str) -> bool {
+    matches!(
+        text,
+        "value"
                     | "answer"
                     | "val"
                     | "Value"
@@ -96,9 +122,54 @@ impl Use {
                     | "newValue"
                     | "new_value"
                     | "after"
+                    | "Answer"
+                    | "answerText"
+                    | "answer_text"
+                    | "simple_text"
+    )
+}
+
+/// Whether a name holds the title of a form.
+fn is_title(text: &str) -> bool {
+    matches!(
+        text,
+        "title"
+            | "formTitle"
+            | "form_title"
+            | "QuestionnaireName"
+            | "questionnaire_name"
+            | "survey_title"
+    )
+}
+
+impl Use {
+    /// What a name means.
+    pub fn of(text: &str) -> Self {
+        Self {
+            header: grid::is_header(text),
+            column: grid::is_column(text),
+            row: grid::is_row(text),
+            cell: grid::is_cell(text),
+            label: is_label(text),
+            answer: is_answer(text),
+            answers: matches!(text, "answers" | "Answers" | "answer" | "responses"),
+            question: matches!(text, "fields" | "questions" | "field" | "question"),
+            event: events::is_event(text),
+            function: events::is_function(text),
+            form: matches!(text, "definition" | "form" | "survey" | "questionnaire"),
+            title: is_title(text),
+            code: matches!(
+                text,
+                "id" | "ref" | "questionId" | "question_id" | "fieldId" | "field_id" | "fieldID"
+            ),
+            date: matches!(
+                text,
+                "date" | "point" | "iso" | "iso8601" | "full_date" | "fullDate" | "exact"
             ),
             group: matches!(text, "record" | "record_id" | "subject_id" | "entity_id"),
             typed: is_type(text),
+            number_type: text == "Type",
+            extension: text == "extension",
             // MongoDB Extended JSON 2, values of Firestore and DynamoDB, XML written as JSON.
             wrapper: text.starts_with('$')
                 || matches!(
@@ -116,7 +187,7 @@ impl Use {
                         | "N"
                 ),
             species: false,
-            number: matches!(text, "ID" | "Id" | "number"),
+            number: matches!(text, "ID" | "Id" | "number" | "Number"),
             address: matches!(text, "uri" | "href"),
             version: matches!(
                 text,
@@ -140,8 +211,17 @@ impl Use {
             || self.cell
             || self.label
             || self.answer
+            || self.answers
+            || self.question
+            || self.code
+            || self.title
+            || self.form
+            || self.event
+            || self.function
+            || self.date
             || self.group
             || self.typed
+            || self.number_type
             || self.wrapper
             || self.species
             || self.number
@@ -164,7 +244,10 @@ impl Tree {
         self.names.begin(&mut scope.counters.names, scope.rules);
         let index = self.names.find(text, scope.rules());
         let name = self.names.get(index);
-        let only = name.use_.wrapper || name.use_.number || name.use_.address || name.use_.version;
+        let use_ = name.use_;
+        let form = use_.question || use_.answers || use_.code || use_.title || use_.date;
+        let form = form || use_.number_type || use_.form || use_.event || use_.function;
+        let only = use_.wrapper || use_.number || use_.address || use_.version || form;
         // `<Patient ID="77">`
         let only = only && !text.eq_ignore_ascii_case("id");
         name.means_something() && !(only && name.meaning.is_none())

@@ -145,6 +145,9 @@ fn read(
             }
         }
         let name = own_name(&name, rules);
+        if is_of_other(name, rules) {
+            continue;
+        }
         if let Some(about) = rules.keys.context(name).filter(|_| !value.trim().is_empty()) {
             record.mark(Marks::about(about));
         }
@@ -195,6 +198,12 @@ fn own_name<'a>(name: &'a str, rules: &RuleSet) -> &'a str {
         Some((name, _)) => name,
         None => name,
     }
+}
+
+/// Whether a name is that of a member of somebody else: `user[name]`, `Provider.LastName`.
+fn is_of_other(name: &str, rules: &RuleSet) -> bool {
+    let front = name.split_once(['[', '.']).map(|(front, _)| front);
+    front.is_some_and(|front| Marks::about_name(front, &rules.keys).is_other())
 }
 
 /// A date without the prefix of a FHIR comparison: `ge1970-02-23`.

@@ -138,3 +138,18 @@ fn the_type_of_a_reference_is_no_name() {
         assert!(got.iter().all(|record| !record.contains(&named)), "{target_}: {got:?}");
     }
 }
+
+#[test]
+fn members_under_somebody_else_are_not_the_patients() {
+    let line = "http>form:~form [PatientContext] name=Roe^Jane birth_date=1970-01-31";
+    for text in [
+        "Patient.LastName=Roe&Patient.FirstName=Jane&Patient.DateOfBirth=1970-01-31&Provider.LastName=Poe",
+        "patient%5Blast_name%5D=Roe&patient%5Bfirst_name%5D=Jane&patient%5Bdob%5D=1970-01-31&user%5Bname%5D=Alan+Poe",
+    ] {
+        assert_eq!(form(text), [line], "{text}");
+    }
+    assert_eq!(
+        form("user%5Blast_name%5D=Roe&user%5Bfirst_name%5D=Jane&user%5Bdob%5D=1970-01-31"),
+        [""; 0]
+    );
+}

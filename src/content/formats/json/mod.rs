@@ -244,10 +244,13 @@ fn inner(front: &[u8]) -> Option<Nested> {
         _ => INTERCHANGES.iter().any(|front| text.starts_with(front)),
     };
     if document {
-        return Some(Nested::new(&Media::Unknown));
+        let element = embedded::is_element(text);
+        return Some(Nested::new(if element { &embedded::XML } else { &Media::Unknown }));
     }
-    let base64 = BASE64.iter().any(|b| text.starts_with(b)) || embedded::is_measured_gzip(text);
-    base64.then(|| transfer_encoding::undo("base64", &Media::Unknown))
+    let element = embedded::is_encoded_element(text);
+    let known = BASE64.iter().any(|b| text.starts_with(b)) || embedded::is_measured_gzip(text);
+    let media = if element { &embedded::XML } else { &Media::Unknown };
+    (known || element).then(|| transfer_encoding::undo("base64", media))
 }
 
 impl Receiver for Reader<'_, '_> {

@@ -37,7 +37,7 @@ pub trait Receiver {
     fn wants(&mut self) -> bool;
     /// A wanted string or number.
     fn value(&mut self, text: &str);
-    /// A value that is neither wanted nor `null`.
+    /// A value that is neither wanted nor `null` or `false`.
     fn passed(&mut self) {}
     /// An unwanted value that is written like a registered number.
     fn number(&mut self, text: &str);
@@ -46,7 +46,7 @@ pub trait Receiver {
         let _ = text;
         self.passed();
     }
-    /// `null`.
+    /// `null`, or `false`.
     fn null(&mut self) {}
     /// An unwanted string begins with `front`, with escapes resolved: whether to read it as a document itself. If so,
     /// its bytes follow by [`Receiver::inner`], `front` first, up to [`Receiver::inner_end`].
@@ -447,7 +447,8 @@ impl Tokens {
         self.mode = Mode::Between;
         if wanted {
             hand(&self.held, Use::Value, to);
-        } else if self.held == b"null" {
+        } else if matches!(self.held.as_slice(), b"null" | b"false") {
+            // What is not so is no context (`"is_patient": false`).
             to.null();
         } else if self.held.iter().all(u8::is_ascii_digit) {
             hand(&self.held, Use::Number, to);

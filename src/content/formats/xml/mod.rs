@@ -12,6 +12,7 @@ use crate::content::extract::tree::Tree;
 use crate::content::extract::xds::{EBXML, Metadata};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
+use crate::rules::About;
 
 mod dump;
 mod members;
@@ -161,6 +162,12 @@ fn local(name: &str) -> &str {
     }
 }
 
+/// Whether an attribute gives the type or the absence of a value in the terms of XML Schema (part 1, 2.6), whatever the
+/// prefix of its namespace is.
+fn is_schema_type(attribute: &str) -> bool {
+    matches!(attribute.split_once(':'), Some((_, "type" | "nil" | "schemaLocation")))
+}
+
 struct TokenHandler<'a, 'b> {
     reader: &'a mut Reader,
     scope: &'a mut Scope<'b>,
@@ -307,6 +314,10 @@ impl TokenHandler<'_, '_> {
                     *self.reader.text = value.into_owned();
                 }
                 _ if attribute.starts_with("xmlns") || value.is_empty() || tagged => {}
+                // The types of XML Schema make no object of a text (`<Name xsi:type="s:String">`).
+                _ if is_schema_type(attribute)
+                    && !self.reader.cda
+                    && self.scope.rules().keys.context(local(&value)) != Some(About::Patient) => {}
                 _ => {
                     let attribute = attribute.rsplit(':').next().unwrap_or(attribute);
                     if self.reader.tree.knows_attribute(attribute, self.scope) {

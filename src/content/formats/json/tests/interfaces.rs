@@ -1,6 +1,8 @@
 //! Answers and messages of systems with interfaces of their own.
 
 use super::json;
+use crate::content::Media;
+use crate::content::testing::records_of;
 
 /// Whether each of these parts is in the only record of `text`.
 fn check(text: &str, parts: &[&str]) {
@@ -167,4 +169,82 @@ fn the_given_name_under_the_name_of_a_party() {
         r#"{"result":[{"puid":"H-77123","name.name":"Jane","lastname":"Roe","dob":{"__class__":"date","year":1970,"month":1,"day":31}}]}"#,
     );
     assert!(got.len() == 1 && got[0].contains("name=Roe^Jane"), "{got:?}");
+}
+
+#[test]
+fn a_patch_inside_an_object_is_one_change() {
+    let patch = r#"{"correction": true, "patches": [
+        {"op": "replace", "path": "/name/0/given/0", "value": "Jane"},
+        {"op": "replace", "path": "/name/0/text", "value": "Jane Roe"},
+        {"op": "replace", "path": "/birthDate", "value": "1970-01-31"}]}"#;
+    let media = Media::Type { content_type: "application/json", name: "/fhir/Patient/9000000009" };
+    assert_eq!(
+        records_of(media, &[], patch.as_bytes(), usize::MAX),
+        ["http>json:fhir birth_date=1970-01-31 name=Jane Roe"]
+    );
+}
+
+#[test]
+fn numbers_of_a_patient_have_their_kinds_beside_them() {
+    let line =
+        "http>json:~json [PatientContext] name=Roe^Jane birth_date=1970-01-31 patient_id=H-77";
+    for numbers in [
+        r#""PatientIDs": [{"ID": "H-77", "Type": "EPI"}]"#,
+        r#""patientIdentifiers": [{"id": "H-77", "type": "MRN"}]"#,
+    ] {
+        let patient = format!(
+            r#"{{"LastName": "Roe", "FirstName": "Jane", "DOB": "1970-01-31", {numbers}}}"#
+        );
+        assert_eq!(json(&patient), [line], "{patient}");
+    }
+    let like_cda = r#"{"patient": {"last_name": "Roe", "first_name": "Jane", "dob": "1970-01-31",
+        "identifiers": [{"identifier": "2.16.840.1.113883.19.5", "extension": "H-77"}]}}"#;
+    assert!(json(like_cda).iter().any(|line| line.contains("H-77")), "{:?}", json(like_cda));
+}
+
+#[test]
+fn dates_and_parts_of_names_in_objects_of_their_own() {
+    let line = "http>json:~json [PatientContext] name=Roe^Jane birth_date=1970-01-31";
+    for birth in [
+        r#"{"date": "1970-01-31", "precision": "DAY"}"#,
+        r#"{"point": {"date": "1970-01-31", "precision": "day"}}"#,
+    ] {
+        let patient = format!(
+            r#"{{"patient": {{"name": {{"last": "Roe", "first": "Jane"}}, "dob": {birth}}}}}"#
+        );
+        assert_eq!(json(&patient), [line], "{patient}");
+    }
+    let protocol_buffers = r#"{"patient": {"name": [{"family": {"value": "Roe"}, "given": [{"value": "Jane"}]}],
+        "birthDate": "1970-01-31"}}"#;
+    assert_eq!(json(protocol_buffers), [line]);
+}
+
+#[test]
+fn drugs_and_clinics_beside_a_patient_are_none() {
+    let line = "http>json:~json [PatientContext] name=Roe^Jane birth_date=1970-01-31";
+    for beside in [r#""clinic": {"name": "Mercy West"}"#, r#""pharmacy": {"name": "Corner Drugs"}"#]
+    {
+        let patient = format!(
+            r#"{{"patient": {{"last_name": "Roe", "first_name": "Jane", "dob": "1970-01-31", {beside}}}}}"#
+        );
+        assert_eq!(json(&patient), [line], "{patient}");
+    }
+    let prescription = r#"{"patient": {"last_name": "Roe", "first_name": "Jane", "dob": "1970-01-31"},
+        "prescription": {"name": "Nexium"}}"#;
+    let read = json(prescription);
+    assert!(read.len() == 1 && !read[0].contains("Nexium"), "{read:?}");
+}
+
+#[test]
+fn what_is_false_is_no_context() {
+    let user = |is: bool| {
+        format!(
+            r#"{{"user": {{"first_name": "Jane", "last_name": "Roe", "dob": "1970-01-31", "is_patient": {is}}}}}"#
+        )
+    };
+    assert_eq!(
+        json(&user(true)),
+        ["http>json:~json [PatientContext] name=Roe^Jane birth_date=1970-01-31"]
+    );
+    assert_eq!(json(&user(false)), [""; 0]);
 }

@@ -153,3 +153,31 @@ fn xml_without_a_schema_is_read_by_its_names() {
     assert!(xml("<order><name>Lamp</name><sku>1</sku><phone>5551234</phone></order>").is_empty());
     assert!(xml(&"<a>".repeat(1000)).is_empty());
 }
+
+#[test]
+fn types_of_xml_schema_make_no_object_of_a_text() {
+    let typed = r#"<SendEvent xmlns="urn:clinic" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><Patient xsi:type="s:Patient">
+        <Surname xsi:type="s:String">Roe</Surname><GivenName xsi:type="s:String">Jane</GivenName>
+        <DateOfBirth xsi:type="s:Date">1970-01-31</DateOfBirth><Address xsi:nil="true"/></Patient></SendEvent>"#;
+    assert_eq!(xml(typed), ["http>xml:~xml [PatientContext] name=Roe^Jane birth_date=1970-01-31"]);
+}
+
+#[test]
+fn a_name_of_cda_may_be_text() {
+    let document = r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><recordTarget><patientRole><id root="1.2" extension="H-77"/>
+        <patient><name use="L">Jane Roe</name><birthTime value="19700131"/></patient></patientRole></recordTarget>
+        </ClinicalDocument>"#;
+    assert_eq!(xml(document), ["http>xml:ccda patient_id=H-77 name=Jane Roe birth_date=19700131"]);
+}
+
+#[test]
+fn base64_of_an_element_is_a_document() {
+    use base64::Engine as _;
+    let inner = "<Record><PatientId>H-77</PatientId><PatientName>Jane Roe</PatientName><DOB>1970-01-31</DOB></Record>";
+    let outer = format!(
+        "<Files><File><Kind>XML1</Kind><Content64>{}</Content64></File></Files>",
+        base64::engine::general_purpose::STANDARD.encode(inner)
+    );
+    let read = xml(&outer);
+    assert!(read.len() == 1 && read[0].contains("name=Jane Roe birth_date=1970-01-31"), "{read:?}");
+}
