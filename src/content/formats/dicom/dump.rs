@@ -5,6 +5,7 @@
 //! 132: (0010,0010) PN #8 [Doe^Jane] PatientName                            dcm4che
 //! (0010, 0010) Patient's Name                      PN: 'Doe^Jane'          pydicom
 //! (0010,0010) PN  Doe^Jane                         worklist files of DCMTK
+//! I: (0010,0010) PN [Doe^Jane]   #   8, 1 PatientName                      logs of DCMTK's tools
 //! ```
 
 use super::element::vr_of;
@@ -65,6 +66,11 @@ struct Line<'t> {
 
 impl<'t> Line<'t> {
     fn parse(line: &'t str) -> Option<Self> {
+        // The tools of DCMTK log with the level in front: `I: (0010,0010) PN [Doe^Jane]`.
+        let line = match line.as_bytes() {
+            [b'I' | b'D' | b'W' | b'T', b':', b' ', ..] => line.get(3..)?,
+            _ => line,
+        };
         let open = line.bytes().take(MAX_DEPTH * 4).position(|b| b == b'(')?;
         let before = line.get(..open)?;
         // Blanks, the offset of the element, and signs of nesting.
