@@ -19,7 +19,7 @@ if [[ ${#what[@]} -eq 0 ]]; then
     what=(check release dist quick tests)
 fi
 # A stage in the middle: some stages are below it, others above.
-touched=src/content/formats/csv.rs
+touched=src/content/formats/csv/mod.rs
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/phitap-build-times.XXXXXX")
 saved=$(mktemp)

@@ -233,6 +233,11 @@ impl CandidateRecord {
         if whole && word && value.bytes().any(|b| b.is_ascii_digit()) && value.is_ascii() {
             return;
         }
+        // A date says more than its year.
+        if meaning.rule.kind == Kind::BirthDate && meaning.part == NamePart::Whole {
+            self.fields
+                .retain(|f| f.meaning.rule.kind != Kind::BirthDate || !is_year_of(&f.value, value));
+        }
         self.fields.push(Part {
             meaning: meaning.clone(),
             group,
@@ -279,6 +284,7 @@ impl CandidateRecord {
                         && f.meaning.part == meaning.part
                         && is_case_number(&f.meaning) == case
                         && *f.value != value
+                        && !(kind == Kind::BirthDate && is_year_of(&f.value, value))
                 })
     }
 
@@ -334,8 +340,13 @@ impl CandidateRecord {
         if patient {
             marks = marks.and(Marks::PATIENT);
         } else {
+            // One part of a name says what the other one is: `ชื่อ` beside `นามสกุล`.
+            let sure = |f: &&Part| f.meaning.rule.confidence >= MIN_CONFIDENCE;
+            let parts: Vec<NamePart> = fields.iter().filter(sure).map(|f| f.meaning.part).collect();
             fields.retain(|f| {
-                f.meaning.evidence.is_found() || f.meaning.rule.confidence >= MIN_CONFIDENCE
+                f.meaning.evidence.is_found()
+                    || sure(&f)
+                    || (f.meaning.part == NamePart::Given && parts.contains(&NamePart::Family))
             });
         }
         if marks.is_other() && !patient {
@@ -469,6 +480,14 @@ fn is_date(number: &str) -> bool {
         && parts().any(|part| part.len() == 4)
 }
 
+/// Whether a text is the year of a date, and nothing else: `1935` of `12.07.1935`.
+fn is_year_of(year: &str, date: &str) -> bool {
+    year.len() == 4
+        && year.bytes().all(|b| b.is_ascii_digit())
+        && date.len() > year.len()
+        && (date.starts_with(year) || date.ends_with(year))
+}
+
 /// Length of a number beside a name, bytes, and its fewest digits.
 const NUMBER_LEN: std::ops::RangeInclusive<usize> = 3..=24;
 const MIN_NUMBER_DIGITS: usize = 2;
@@ -548,7 +567,13 @@ fn join<'a>(
         return joined;
     }
     let of = |part: NamePart| parts.clone().filter(move |p| p.meaning.part == part);
-    of(NamePart::Family).for_each(|p| append(&p.value, " "));
+    // The name at birth and the one in use may be the same.
+    let mut families = of(NamePart::Family);
+    if let Some(first) = families.next() {
+        append(&first.value, " ");
+        let others = families.filter(|p| p.value.to_lowercase() != first.value.to_lowercase());
+        others.for_each(|p| append(&p.value, " "));
+    }
     if of(NamePart::Given).next().is_some() {
         append("^", "");
         of(NamePart::Given).for_each(|p| append(&p.value, " "));

@@ -61,7 +61,11 @@ impl TableColumns {
     /// The next column, whose name is a heading as people write them.
     pub fn push_heading(&mut self, heading: &str, rules: &RuleSet) {
         let name = label(heading);
-        self.push(key(name, rules), rules.keys.context(name));
+        let key = key(name, rules).or_else(|| key(explained(name)?, rules));
+        // `Member #` is the number of one.
+        let key =
+            key.or_else(|| rules.keys.get(&format!("{} number", name.strip_suffix('#')?.trim())));
+        self.push(key, rules.keys.context(name));
     }
 
     /// The next column, named as in a file: what the name says holds where the column is filled, and numbers
@@ -70,7 +74,8 @@ impl TableColumns {
         let name = name.trim();
         let about = rules.keys.context(name);
         let marks = about.map_or(Marks::default(), Marks::about);
-        let meaning = rules.keys.get(name).map(Meaning::from);
+        let named = rules.keys.get(name).or_else(|| rules.keys.get(explained(name)?));
+        let meaning = named.map(Meaning::from);
         let (place, species) = (ListPosition::named(name, rules), about == Some(About::Species));
         self.columns.push(Column { meaning, marks, place, species });
         // A column that only patients have, or none of them, says so of every row.
@@ -267,7 +272,10 @@ impl Sheet {
     /// How many cells of a row are names of fields.
     pub fn known(row: &[impl AsRef<str>], scope: &Scope<'_>) -> usize {
         let row = row.iter().take(MAX_COLUMNS);
-        row.filter(|cell| key(label(cell.as_ref()), scope.rules).is_some()).count()
+        let known = |name: &str| {
+            key(name, scope.rules).or_else(|| key(explained(name)?, scope.rules)).is_some()
+        };
+        row.filter(|cell| known(label(cell.as_ref()))).count()
     }
 
     /// Whether a row names the columns of those below: several cells are names of fields, and most of them. In a
@@ -320,6 +328,19 @@ impl Sheet {
             + self.people.memory()
             + self.table.as_ref().map_or(0, TableColumns::memory)
     }
+}
+
+/// A heading in front of brackets that say how its values are written: `Birth date (MM/DD/YYYY)`, `Name (Last, First)`.
+fn explained(heading: &str) -> Option<&str> {
+    const MAX_EXPLANATION: usize = 40;
+    let (name, inside) = heading.trim_end().strip_suffix([')', ']'])?.rsplit_once(['(', '['])?;
+    let inside = inside.to_lowercase();
+    let written = inside.len() <= MAX_EXPLANATION
+        && (inside.contains([',', '/', '-', '.'])
+            || ["first", "last", "required", "optional", "ddmmyyyy", "yyyymmdd", "as on id"]
+                .iter()
+                .any(|word| inside.contains(word)));
+    (written && !name.trim().is_empty()).then(|| name.trim_end())
 }
 
 /// A heading without its surroundings.

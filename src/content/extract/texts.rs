@@ -154,7 +154,9 @@ pub fn is_informative(text: &str) -> bool {
         let before = at.checked_sub(1).and_then(|at| bytes.get(at));
         let after = bytes.get(at + 1);
         before.is_some_and(|b| b.is_ascii_alphabetic() || !b.is_ascii() || b" .)*#>".contains(b))
-            && after.is_none_or(|b| b.is_ascii_whitespace() || b.is_ascii_digit() || *b == b'<')
+            && after.is_none_or(|b| {
+                b.is_ascii_whitespace() || b.is_ascii_digit() || b"<*_`".contains(b)
+            })
     };
     // Most values have no sign, and most signs are in addresses.
     (memchr::memchr_iter(b':', bytes).any(label) && text.contains(char::is_whitespace))
@@ -165,7 +167,7 @@ pub fn is_informative(text: &str) -> bool {
 
 /// Whether a string may be a message of a program about a patient: `Loaded patient Jane Roe (MRN 77)`.
 fn mentions_patient(text: &str) -> bool {
-    const WORDS: [&str; 5] = ["atient", "acient", "azient", "MRN", "DOB"];
+    const WORDS: [&str; 8] = ["atient", "acient", "azient", "MRN", "DOB", "UHID", "NHS", "No. RM"];
     memchr::memchr3(b'(', b'[', b',', text.as_bytes()).is_some()
         && text.bytes().any(|b| b.is_ascii_digit())
         && WORDS.iter().any(|word| memchr::memmem::find(text.as_bytes(), word.as_bytes()).is_some())

@@ -1,8 +1,8 @@
 //! Multipart bodies (RFC 2046 5.1): uploads (RFC 7578), DICOMweb (`multipart/related`, PS3.18 8.6.1), mail. Each part
 //! is a payload of its own; the plain fields of an upload form make one record.
 
-use super::encoded_words;
 use super::mime::Entity;
+use super::{encoded_words, form};
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::{charset, media};
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
@@ -316,10 +316,13 @@ impl Parts {
             self.part = Part::Charset(Vec::new());
             return;
         }
-        self.part = match scope.rules.keys.get(name).filter(|_| plain) {
+        self.part = match form::field_key(name, scope.rules).filter(|_| plain) {
             Some(key) => Part::Field(Meaning::from(key), Vec::new()),
             None => Part::Content(Box::new(entity.body()), 0),
         };
+        if plain {
+            form::parents(name, &mut self.form, scope.rules);
+        }
         if plain && let Some(about) = scope.rules.keys.context(name) {
             self.form.mark(Marks::about(about));
         }

@@ -7,6 +7,9 @@ use crate::rules::{About, RuleSet};
 /// Most words of such a name, its particles included.
 const MAX_WORDS: usize = 6;
 
+/// Fewest words of a name that no form of address precedes.
+const MIN_WORDS: usize = 2;
+
 /// Most words that introduce a name in a line of its own.
 const MAX_INTRODUCTION: usize = 3;
 
@@ -37,6 +40,8 @@ pub struct AdjacentName<'a> {
     pub name: &'a str,
     /// It is a patient's.
     pub patient: bool,
+    /// A form of address precedes it.
+    pub addressed: bool,
 }
 
 /// The name that ends `before`, the text in front of the label of a birth date.
@@ -59,7 +64,7 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     let text = shown;
     let text = text.trim_end_matches(|c| is_padding(c) || matches!(c, '(' | '–' | '-' | '|'));
     if let Some(name) = described(text, rules) {
-        return Some(AdjacentName { name, patient: true });
+        return Some(AdjacentName { name, patient: true, addressed: false });
     }
     let colon = text.rfind([':', '|', '\t']).map_or(0, |at| at + 1);
     let column = text.rfind("  ").map_or(0, |at| at + 2);
@@ -71,15 +76,14 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     }
     let front = clause.get(..words.begin)?;
     let mut titles = front.split_whitespace().rev().map(|word| word.trim_matches(is_mark));
-    let nearest = titles.clone().next().unwrap_or("");
-    if rules.keys.context(nearest) == Some(About::Patient) || names_patient(front) {
-        return Some(AdjacentName { name, patient: true });
+    let nearest = front.split_whitespace().next_back().unwrap_or("");
+    if mention::is_patient_word(nearest.trim_end_matches(':'), rules) || names_patient(front) {
+        return Some(AdjacentName { name, patient: true, addressed: false });
     }
     let is_title = |word: &&str| is_title(word, rules);
-    let addressed = titles
-        .by_ref()
-        .take_while(is_title)
-        .any(|title| !ACADEMIC.contains(&&*title.to_lowercase()));
+    let addressed =
+        titles.by_ref().take_while(is_title).any(|title| is_form_of_address(title, rules));
+    let addressed = addressed || (nearest == "M." && words.count >= MIN_WORDS);
     let intro = text.get(..colon).unwrap_or("").trim_end_matches([':', ' ']);
     let intro = intro.rsplit([' ', ',', ';', '\t']).next().unwrap_or("");
     let introduced =
@@ -90,15 +94,17 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     let column = before.ends_with("  ") || before.ends_with('\t');
     let column = column || before.trim_end().ends_with('|');
     let apart = apart || (column && halves == 2);
-    let alone = is_item(front) && from == 0 && words.count >= 2 && (introduced || apart);
+    let stated = is_issued(front) || (is_statement(nearest) && apart);
+    let item = is_item(front) && from == 0 && (introduced || apart);
+    let alone = words.count >= MIN_WORDS && (item || stated);
     let patient = addressed && reports_on(front);
-    (addressed || alone).then_some(AdjacentName { name, patient })
+    (addressed || alone).then_some(AdjacentName { name, patient, addressed })
 }
 
 /// The name in a line above a birth date: it contains a comma (`Roe, Jane`), or words introduce it (`Re: Jane Roe`,
 /// `Mrs Jane Roe`, `Patient Jane Roe`), and the line holds nothing else.
 pub fn above<'a>(line: &'a str, rules: &RuleSet) -> Option<AdjacentName<'a>> {
-    let line = line.trim().trim_end_matches(is_padding);
+    let line = without_address(line.trim().trim_end_matches(is_padding), rules);
     let adjacent = find(line, true, rules)?;
     let all = line.len() == adjacent.name.len();
     let two = adjacent.name.split_whitespace().count() >= 2;
@@ -116,6 +122,32 @@ pub fn is_title(word: &str, rules: &RuleSet) -> bool {
         Some((one, other)) => title(one) && title(other),
         None => title(word),
     }
+}
+
+/// Whether a word is a form of address of any person, and no title that doctors have.
+pub fn is_form_of_address(word: &str, rules: &RuleSet) -> bool {
+    const GENERATIONS: &[&str] = &["senior", "junior", "sr", "jr", "ii", "iii", "iv"];
+    let bare = word.trim_matches(is_mark).to_lowercase();
+    is_title(word, rules) && !ACADEMIC.contains(&&*bare) && !GENERATIONS.contains(&&*bare)
+}
+
+/// Whether only the verb of a certificate, or a pronoun, is in front of a name: `Дана Ивановой Анне, 31.01.1970 года
+/// рождения`, `I, Jane Roe, (DOB: 01/31/1970)`.
+fn is_issued(front: &str) -> bool {
+    const ISSUED: &[&str] =
+        &["дана", "дан", "дано", "выдана", "выдан", "выдано", "видана", "видано"];
+    const OWN: &[&str] = &["i,", "ich,", "je,", "io,", "yo,", "eu,", "я,"];
+    let front = front.trim().to_lowercase();
+    ISSUED.contains(&&*front) || OWN.contains(&&*front)
+}
+
+/// Whether a word introduces what a certificate states of a person: `Se adeverește că Ana Pop, născută la`.
+fn is_statement(word: &str) -> bool {
+    const THAT: &[&str] = &[
+        "că", "che", "que", "that", "dass", "daß", "że", "že", "hogy", "att", "at", "dat", "что",
+        "що",
+    ];
+    THAT.contains(&&*word.to_lowercase())
 }
 
 /// Whether the words before a name say that it is the patient's: `The patient's name is`.
@@ -154,7 +186,13 @@ fn described<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
 
 /// Whether the words before a name are those with which letters of doctors begin: `wir berichten über Frau`.
 fn reports_on(front: &str) -> bool {
-    const WORDS: [&str; 18] = [
+    const WORDS: &[&str] = &[
+        "avoir examiné",
+        "avoir vu",
+        "haber examinado",
+        "haber atendido",
+        "aver visitato",
+        "haben untersucht",
         "berichten über",
         "berichte über",
         "berichten ihnen über",
@@ -259,6 +297,13 @@ fn is_date(text: &str) -> bool {
         && parts().any(|p| p.len() == 4 && p.bytes().all(|b| b.is_ascii_digit()))
 }
 
+/// A name in a line without the form of address in brackets behind it: `ROE, Jane (Mrs)`.
+fn without_address<'a>(line: &'a str, rules: &RuleSet) -> &'a str {
+    let bare = line.strip_suffix(')').and_then(|inside| inside.rsplit_once('('));
+    bare.filter(|(_, title)| is_form_of_address(title, rules))
+        .map_or(line, |(name, _)| name.trim_end())
+}
+
 /// A text without a separated sex and age at its end: `Roe, Jane | F |`.
 fn without_sex(text: &str) -> &str {
     let bare = text.trim_end_matches(|c| is_padding(c) || matches!(c, '(' | ')'));
@@ -274,104 +319,7 @@ pub fn alone<'a>(line: &'a str, about: About, rules: &RuleSet) -> Option<Adjacen
     let line = line.trim();
     let words = Words::of(line, rules);
     let whole = words.begin == 0 && words.count >= 2;
-    whole.then_some(AdjacentName { name: line, patient: about == About::Patient })
-}
-
-/// Most words of a heading that is a name.
-const MAX_HEADING: usize = 3;
-
-/// Beginnings of words in headings that are no names, in several languages.
-const HEADINGS: [&str; 72] = [
-    "about",
-    "account",
-    "active",
-    "address",
-    "admi",
-    "aktuel",
-    "alert",
-    "allerg",
-    "allge",
-    "appoint",
-    "assess",
-    "basic",
-    "billing",
-    "care",
-    "center",
-    "centre",
-    "chart",
-    "city",
-    "clinic",
-    "comm",
-    "contact",
-    "current",
-    "daten",
-    "date",
-    "demogra",
-    "depart",
-    "detail",
-    "diagn",
-    "document",
-    "dossier",
-    "emergency",
-    "encounter",
-    "examin",
-    "family",
-    "general",
-    "good",
-    "health",
-    "history",
-    "home",
-    "hospital",
-    "identi",
-    "imag",
-    "info",
-    "insurance",
-    "klini",
-    "lab",
-    "last",
-    "list",
-    "main",
-    "medic",
-    "name",
-    "new",
-    "note",
-    "order",
-    "overview",
-    "person",
-    "problem",
-    "profil",
-    "progress",
-    "radiolog",
-    "record",
-    "regist",
-    "report",
-    "result",
-    "search",
-    "social",
-    "summary",
-    "test",
-    "treat",
-    "view",
-    "visit",
-    "vital",
-];
-
-/// Whether a heading is written like a name of two or three words and contains none of those words.
-pub fn is_heading(text: &str, rules: &RuleSet) -> bool {
-    let words = || text.split_whitespace().map(|word| word.trim_matches(is_mark));
-    let own = |word: &str| {
-        let word = word.to_lowercase();
-        HEADINGS.iter().any(|heading| word.starts_with(heading))
-    };
-    let written =
-        |word: &str| word.starts_with(char::is_uppercase) && word.contains(char::is_lowercase);
-    let full = || words().filter(|word| !mention::is_particle(word));
-    let ends = |word: Option<&str>| word.is_some_and(written);
-    (2..=MAX_HEADING).contains(&full().count())
-        && full().all(|word| written(word) && !own(word))
-        && ends(words().next())
-        && ends(words().next_back())
-        && alone(text, About::Nothing, rules).is_some()
+    whole.then_some(AdjacentName { name: line, patient: about == About::Patient, addressed: false })
 }
 
 /// Words of a name at the end of a text.
@@ -394,7 +342,21 @@ impl Words {
             let known = rules.keys.get(bare).is_some()
                 || rules.keys.scope_of(bare).is_some()
                 || is_title(bare, rules);
-            let verb = matches!(bare, "is" | "was" | "ist" | "est" | "war" | "has");
+            let verb =
+                matches!(
+                    bare,
+                    "is" | "was"
+                        | "ist"
+                        | "est"
+                        | "war"
+                        | "has"
+                        | "Дана"
+                        | "Дано"
+                        | "Выдана"
+                        | "Выдано"
+                        | "Видана"
+                ) || matches!(word, "I," | "Ich," | "Je," | "Io," | "Yo," | "Eu," | "Я," | "M.");
+            let verb = verb || (found.count > 0 && is_statement(bare));
             if commas > 1 || known || verb || !is_name_word(bare, found.count == 0) {
                 break;
             }
@@ -406,7 +368,7 @@ impl Words {
     }
 }
 
-const fn is_mark(c: char) -> bool {
+pub(super) const fn is_mark(c: char) -> bool {
     matches!(c, ',' | '.' | ';' | ':' | '(' | ')')
 }
 
@@ -504,28 +466,6 @@ mod tests {
             ["Jane Roe", "Laboratory Report", "Dr Jane Roe", "Berlin, 03.03.2026", "Roe", ""]
         {
             assert_eq!(found(line), None, "{line}");
-        }
-    }
-
-    #[test]
-    fn headings_that_are_names() {
-        for text in ["Jane Roe", "Roe, Jane", "Latoya Van Delacroix", "Truus van den Berg"] {
-            assert!(is_heading(text, &RULES), "{text}");
-        }
-        for text in [
-            "Jane",
-            "Patient Summary",
-            "Vital Signs",
-            "Contact Information",
-            "Good Health Clinic",
-            "Progress note",
-            "MRN Search",
-            "Persönliche Daten",
-            "Laboratory Results",
-            "Terms of Use",
-            "JANE ROE",
-        ] {
-            assert!(!is_heading(text, &RULES), "{text}");
         }
     }
 

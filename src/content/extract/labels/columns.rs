@@ -70,15 +70,37 @@ impl Columns {
 
     /// The values of the line below, each under its nearest heading.
     pub fn values<'a>(&'a self, line: &'a str) -> impl Iterator<Item = (Meaning, &'a str)> {
-        segments(line).take(MAX_COLUMNS).filter_map(move |(at, text)| {
-            let nearest = self.headings.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
-            let near = nearest.0.abs_diff(at) <= MAX_SHIFT;
-            nearest.1.clone().filter(|_| near).map(|meaning| (meaning, text))
-        })
+        segments(line).flat_map(|piece| self.pieces(piece)).take(MAX_COLUMNS).filter_map(
+            move |(at, text)| {
+                let nearest = self.headings.iter().min_by_key(|(column, _)| column.abs_diff(at))?;
+                let near = nearest.0.abs_diff(at) <= MAX_SHIFT;
+                nearest.1.clone().filter(|_| near).map(|meaning| (meaning, text))
+            },
+        )
     }
 }
 
 impl Columns {
+    /// The parts of a text that fills its column of a list up to the next one, which begins under its heading.
+    fn pieces<'a>(&self, (at, text): (usize, &'a str)) -> impl Iterator<Item = (usize, &'a str)> {
+        let listed =
+            self.headings.iter().filter(|(_, meaning)| meaning.is_some()).count() >= MIN_LISTED;
+        let inside = |column: usize| column.checked_sub(at).filter(|offset| listed && *offset > 0);
+        let offsets = self.headings.iter().filter_map(|(column, _)| inside(*column));
+        // Where a word, or letters behind digits, begin.
+        let begins = |offset: usize| {
+            let mut chars = text.chars().skip(offset - 1);
+            let (before, next) = (chars.next()?, chars.next()?);
+            let apart = before.is_whitespace() || (before.is_numeric() && next.is_alphabetic());
+            (apart && next.is_alphanumeric()).then(|| text.char_indices().nth(offset)).flatten()
+        };
+        let split = offsets.filter_map(begins).next().map(|(byte, _)| byte);
+        let (first, rest) = text.split_at(split.unwrap_or(text.len()));
+        let behind = at + first.chars().count();
+        let rest = (!rest.is_empty()).then_some((behind, rest));
+        std::iter::once((at, first.trim_end())).chain(rest)
+    }
+
     /// Whether `line` is a row of a list, which others may follow: several headings are known, and each has its
     /// value.
     pub fn goes_on(&self, line: &str) -> bool {

@@ -55,7 +55,7 @@ impl Label {
         let word = text.rsplit([' ', '\t', ',', ';', '|', '(']).next().unwrap_or("");
         let at = text.len() - word.len();
         let before = text.get(..at).unwrap_or("");
-        let apart = before.is_empty() || before.ends_with([',', ';', '|', '(', '\t']);
+        let apart = before.trim().is_empty() || before.ends_with([',', ';', '|', '(', '\t']);
         let apart = apart || before.ends_with("  ") || before.trim_end().ends_with([',', ';', '|']);
         self.start += if apart { at } else { 0 };
         apart && word.eq_ignore_ascii_case("id")

@@ -2,14 +2,20 @@
 
 use super::super::record::Marks;
 use crate::content::Mark;
-use crate::rules::RuleSet;
+use crate::rules::{About, RuleSet};
 
 /// Most words of a heading.
 pub(super) const MAX_HEADING_WORDS: usize = 6;
 
 /// Words that make a topic of the word for a patient before them.
-pub(super) const TOPICS: [&str; 13] = [
+pub(super) const TOPICS: [&str; 19] = [
     "advocacy",
+    "association",
+    "coordinator",
+    "council",
+    "lounge",
+    "navigator",
+    "transport",
     "education",
     "engagement",
     "experience",
@@ -41,10 +47,35 @@ pub(super) fn heading(text: &str, title: &str, rules: &RuleSet) -> Marks {
     for size in 2..words.len() {
         said = words.windows(size).map(|words| about(&words.concat())).fold(said, Marks::and);
     }
+    said = said.and(ending(text, rules));
+    // A document that is called so: `Rx`, `Laudo`, `Radiology report`.
+    let first = text.split_whitespace().next().unwrap_or("");
+    // `Befund Röntgen-Thorax vom 02.01.2026`
+    let dated =
+        || rules.keys.scope_of(first).filter(|_| text.contains(|c: char| c.is_ascii_digit()));
+    let document = rules.keys.scope_of(text).or_else(dated).filter(|_| title == text);
+    if document.is_some_and(|said| matches!(said.about, About::Result | About::Medication)) {
+        said = said.and(Marks::CARE);
+    }
     // `Duty roster ward 7` is about staff.
     if said.is_elsewhere() && !said.has(Mark::PatientContext) {
         return Marks::default();
     }
     // Headings of shops and software pages say nothing about personal data further down.
     said.ahead()
+}
+
+/// Shortest and longest end of a heading in a script without blanks, characters.
+const MIN_END: usize = 3;
+const MAX_END: usize = 10;
+
+/// Meaning of the end of a heading that is one word in a script without blanks: `市立医院检验报告单`.
+fn ending(text: &str, rules: &RuleSet) -> Marks {
+    let text = text.trim();
+    if text.is_ascii() || text.contains(char::is_whitespace) {
+        return Marks::default();
+    }
+    let ends = text.char_indices().rev().take(MAX_END).skip(MIN_END - 1);
+    let known = ends.filter_map(|(at, _)| rules.keys.scope_of(text.get(at..)?));
+    known.fold(Marks::default(), |said, scope| said.and(Marks::about(scope.ahead())))
 }

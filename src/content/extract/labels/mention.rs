@@ -16,6 +16,9 @@ const MIN_NUMBER: usize = 4;
 const MAX_NUMBER: usize = 20;
 const MIN_DIGITS: usize = 4;
 
+/// Longest word for a patient, bytes.
+const MAX_PATIENT_WORD: usize = 24;
+
 /// Longest line looked at, bytes.
 const MAX_LINE: usize = 512;
 
@@ -104,10 +107,10 @@ const THINGS: [&str; 80] = [
 ];
 
 /// Particles of names, which are written in lower case.
-const PARTICLES: [&str; 32] = [
-    "von", "van", "vom", "zu", "zum", "zur", "de", "der", "den", "des", "del", "della", "dello",
-    "di", "da", "dal", "dos", "das", "do", "du", "la", "le", "ten", "ter", "te", "op", "af", "av",
-    "el", "al", "bin", "ben",
+const PARTICLES: [&str; 35] = [
+    "'t", "’t", "'s", "von", "van", "vom", "zu", "zum", "zur", "de", "der", "den", "des", "del",
+    "della", "dello", "di", "da", "dal", "dos", "das", "do", "du", "la", "le", "ten", "ter", "te",
+    "op", "af", "av", "el", "al", "bin", "ben",
 ];
 
 /// What a line says of a patient.
@@ -145,7 +148,7 @@ fn name<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
         let rest = text.get(..begin)?.trim_end();
         let at = rest.rfind(' ').map_or(0, |at| at + 1);
         let word = rest.get(at..)?;
-        if rules.keys.context(word) == Some(About::Patient) {
+        if is_patient_word(word, rules) {
             return (count >= MIN_WORDS).then(|| text.get(begin..)).flatten();
         }
         if !(is_part(word) || (count > 0 && is_particle(word))) {
@@ -180,68 +183,6 @@ pub fn in_front<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
         begin = at;
     }
     (parts >= MIN_WORDS).then(|| text.get(begin..)).flatten()
-}
-
-/// Words that greet a person, those for what is theirs, and what only patients are given of these.
-const GREETINGS: [&str; 14] = [
-    "hi", "hello", "dear", "hallo", "hej", "bonjour", "cher", "chère", "hola", "olá", "ciao",
-    "gentile", "beste", "estimada",
-];
-const YOURS: [&str; 17] = [
-    "your", "ihr", "ihre", "dein", "deine", "votre", "vos", "su", "sus", "tu", "sua", "seu", "suo",
-    "uw", "je", "din", "ditt",
-];
-const GIVEN: [&str; 25] = [
-    "appointment",
-    "appointments",
-    "visit",
-    "results",
-    "result",
-    "test",
-    "tests",
-    "lab",
-    "prescription",
-    "medication",
-    "refill",
-    "vaccination",
-    "termin",
-    "befunde",
-    "befund",
-    "rezept",
-    "rendez-vous",
-    "résultats",
-    "ordonnance",
-    "cita",
-    "resultados",
-    "consulta",
-    "appuntamento",
-    "afspraak",
-    "uitslag",
-];
-
-/// Words of a message between what is theirs and the word for it: `your next dental appointment`.
-const MAX_BETWEEN: usize = 3;
-
-/// The patient whom a message greets, where it goes on about an appointment or result of theirs, in a text up to a
-/// bracket: `Hi Jane Roe, your appointment (`.
-pub fn greeted<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
-    let among = |list: &[&str], word: &str| {
-        let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-        list.contains(&word.as_str())
-    };
-    // Senders put their own name in front: `North Clinic: Hi Jane Roe, ...`.
-    let text = text.strip_suffix(['(', '[']).unwrap_or(text);
-    let text = text.rsplit(": ").next().unwrap_or(text).trim();
-    let (greeting, rest) = text.split_once(' ')?;
-    let (name, message) = rest.split_once([',', '!'])?;
-    let name = name.trim();
-    let mut words = message.split_whitespace();
-    let theirs = words.next().is_some_and(|word| among(&YOURS, word))
-        && words
-            .take(MAX_BETWEEN + 1)
-            .take_while(|word| rules.keys.context(word) != Some(About::Patient))
-            .any(|word| among(&GIVEN, word));
-    (among(&GREETINGS, greeting) && theirs && in_front(name, rules) == Some(name)).then_some(name)
 }
 
 /// Whether a clause that begins with the word for a patient ends with a colon before the `name` in a text: `Patient
@@ -285,6 +226,35 @@ pub fn is_reported(text: &str, name: &str) -> bool {
     let mut words = before.split_whitespace().rev();
     let link = words.next().is_some_and(|word| LINKS.contains(&&*word.to_lowercase()));
     link && words.next().is_some_and(|word| DOCUMENTS.contains(&&*word.to_lowercase()))
+}
+
+/// Whether a word is one for a patient in running text, abbreviated or inflected: `pt`, `Pat.`, `pacjenta`.
+pub fn is_patient_word(word: &str, rules: &RuleSet) -> bool {
+    const FORMS: &[&str] = &[
+        "pt",
+        "pt.",
+        "pat.",
+        "patienten",
+        "patientin",
+        "patiente",
+        "pacjenta",
+        "pacjentka",
+        "pacjentki",
+        "pacjentkę",
+        "pacienta",
+        "pacientka",
+        "pacientky",
+        "pacientul",
+        "utente",
+        "пациента",
+        "пациентка",
+        "пациентки",
+        "пациенту",
+        "пацієнта",
+    ];
+    let bare = word.trim_matches([',', ';', '(']);
+    let form = bare.len() <= MAX_PATIENT_WORD && FORMS.contains(&&*bare.to_lowercase());
+    form || rules.keys.context(bare) == Some(About::Patient)
 }
 
 /// Whether a word is written like one of a name, and is none of things.
@@ -359,25 +329,6 @@ mod tests {
             ("Patient Monitor (", None),
         ] {
             assert_eq!(in_front(text, &RULES), name, "{text}");
-        }
-    }
-
-    #[test]
-    fn patients_whom_a_message_greets() {
-        for (text, name) in [
-            ("Hi Jane Roe, your appointment (", Some("Jane Roe")),
-            ("North Clinic: Dear Jane Roe, your lab results (", Some("Jane Roe")),
-            ("Hallo Truus van den Berg, uw afspraak [", Some("Truus van den Berg")),
-            ("Hi Dr. Jane Roe, your appointment (", None),
-            ("Hi Jane Roe, your patient (", None),
-            ("Hi Jane Roe, your patient has an appointment (", None),
-            ("Hi Jane Roe, the appointment (", None),
-            ("Jane Roe, your appointment (", None),
-            ("Hi Jane, your appointment (", None),
-            ("Hi", None),
-            ("", None),
-        ] {
-            assert_eq!(greeted(text, &RULES), name, "{text}");
         }
     }
 

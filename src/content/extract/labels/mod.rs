@@ -2,13 +2,19 @@
 //! HTML pages and the text of other documents share it.
 
 mod adjacent_name;
+mod born;
+mod cell;
 mod columns;
 mod find;
+mod greeting;
+mod greeting_words;
 mod heading;
 mod mention;
+mod name_heading;
 mod neighbours;
 mod padding;
 mod plain;
+mod sentence;
 #[cfg(test)]
 mod tests;
 mod value;
@@ -20,10 +26,13 @@ use crate::rules::{About, Kind, RuleSet};
 use columns::Columns;
 use find::LabelMeaning;
 pub use find::key;
+use greeting::Greeted;
+pub use greeting::is_greeting;
 use heading::{MAX_HEADING_WORDS, TOPICS, heading};
 use padding::is_padding;
 pub(in crate::content) use plain::PlainLines;
 pub use plain::{Place, tag};
+use sentence::Seen;
 use zeroize::Zeroizing;
 
 /// Keys whose rules apply to a name or number without a label of its own.
@@ -46,6 +55,9 @@ const MAX_BEFORE: usize = 96;
 
 /// The work of a label and its value beside that of their bytes: a label of three bytes brings more over the wire.
 const LABEL: u64 = 32;
+
+/// Fewest words of the label of a patient that is a line without a colon.
+const MIN_ALONE: usize = 3;
 
 /// Longest line read, bytes.
 const MAX_LINE: usize = 8 << 10;
@@ -76,6 +88,8 @@ pub struct Labels {
     introduces: Option<About>,
     /// The next cell names the kind of animal.
     species: bool,
+    /// Whom the message greets, until it says what it is about.
+    greeted: Greeted,
     /// Values are passed to [`Labels::take`] instead of being combined into records.
     collected: Option<Vec<(Meaning, Zeroizing<String>)>>,
 }
@@ -98,6 +112,7 @@ impl Labels {
             introduced: None,
             introduces: None,
             species: false,
+            greeted: Greeted::default(),
             collected: None,
         }
     }
@@ -146,9 +161,18 @@ impl Labels {
     /// A heading of a page, which may itself name a patient: `Patient: Jane Roe (MRN 77)`.
     pub fn title(&mut self, text: &str, scope: &mut Scope<'_>) {
         self.heading(text, scope);
+        let alone = scope.rules.keys.context(text.trim_matches(is_padding));
+        if std::mem::replace(&mut self.species, alone == Some(About::Species)) {
+            self.said = self.said.and(Marks::of_species(text.trim(), &scope.rules.keys));
+        }
         let patients =
             |said: &LabelMeaning| matches!(said, LabelMeaning::Key(meaning) if meaning.patient);
-        if find::labels(text, scope.rules).any(|label| patients(&label.said)) {
+        // `<h2>Paciente: Ana Ruiz</h2><h2>Fecha de nacimiento: 31/01/1970</h2>`
+        let begun = self.record.names_patient();
+        let number = text.trim_start().get(..2).is_some_and(|id| id.eq_ignore_ascii_case("id"));
+        let goes_on =
+            |said: &LabelMeaning| begun && (number || matches!(said, LabelMeaning::Key(_)));
+        if find::labels(text, scope.rules).any(|l| patients(&l.said) || goes_on(&l.said)) {
             self.line(text, scope);
             self.waiting = None;
         } else {
@@ -156,10 +180,14 @@ impl Labels {
                 return;
             }
             // `<h2>Jane Roe</h2><p>MRN: H-77</p><p>DOB: 1970-01-31</p>`
-            if self.introduces.is_none() && adjacent_name::is_heading(text, scope.rules) {
+            if self.introduces.is_none() && name_heading::is_heading(text, scope.rules) {
                 self.introduces = Some(About::Nothing);
             }
             self.note(text);
+            // `<h5>Patient</h5><p>Jane Roe</p><p>Date of birth: 1970-01-31</p>`
+            if alone == Some(About::Patient) && self.record.is_empty() {
+                self.introduce();
+            }
         }
         // `<h3>Date of birth</h3><p>1970-01-31</p>`; a word like `Patient` is a heading.
         if let Some(key) = key(text.trim_matches(is_padding), scope.rules)
@@ -171,7 +199,10 @@ impl Labels {
 
     /// Whether what a line says does not depend on those before it.
     pub fn is_plain(&self) -> bool {
-        self.waiting.is_none() && self.columns.is_empty() && !self.species
+        self.waiting.is_none()
+            && self.columns.is_empty()
+            && !self.species
+            && !self.greeted.is_waiting()
     }
 
     /// Keeps a line that may be the name of the person in the next one.
@@ -217,6 +248,7 @@ impl Labels {
             self.section = rules.keys.context(section) == Some(About::Patient);
             plain = false;
         }
+        plain &= !self.greeting(line, scope);
         let columns = Columns::of_labels(line, rules);
         if !columns.is_empty() {
             self.forget();
@@ -227,23 +259,20 @@ impl Labels {
         let mut found = false;
         // Where the text before the next label begins.
         let mut behind = 0;
+        let mut seen = Seen::default();
+        let known = self.identified();
         for mut label in find::labels(line, rules) {
             // `Re:` says nothing about what follows it.
             if let LabelMeaning::Context(About::Nothing) = label.said {
                 continue;
             }
             if let LabelMeaning::Unknown = label.said {
-                let number = label.is_number(line);
-                plain &= !number;
-                let named = open.as_ref().is_some_and(|(m, _)| m.patient);
-                let named = named || self.record.names_patient();
-                let begun = self.record.is_empty() || self.record.has(Kind::Name);
-                let named = named || (self.section && begun);
-                if !(named && !self.record.has(Kind::PatientId) && number) {
+                let patient = open.as_ref().is_some_and(|(meaning, _)| meaning.patient);
+                let Some(number) = self.own_number(&mut label, line, patient, &mut seen, rules)
+                else {
                     continue;
-                }
-                let Some(key) = rules.keys.get(NUMBER) else { continue };
-                label.said = LabelMeaning::Key(Meaning::from(key));
+                };
+                label.said = LabelMeaning::Key(number);
             }
             let before = std::mem::replace(&mut behind, label.value);
             if let Some((meaning, value)) = open.take() {
@@ -287,6 +316,11 @@ impl Labels {
             plain &= self.unlabelled(line, scope);
             self.note(line);
         }
+        if known != self.identified() {
+            plain = false;
+            self.name_in_sentence(line, scope);
+        }
+        plain &= self.conclude(&seen);
         // The name at the head of a record applies to the labelled values below it.
         if found && self.introduced.is_none() {
             self.before.clear();
@@ -318,6 +352,14 @@ impl Labels {
             && scope.rules.keys.get(text).is_none()
         {
             self.value(&meaning, text, scope);
+            return false;
+        }
+        // `Name, Vorname des Versicherten` in a line of its own.
+        if text.split_whitespace().nth(MIN_ALONE - 1).is_some()
+            && scope.rules.keys.context(text).is_none()
+            && let Some(key) = find::whole(text, scope.rules).filter(|key| key.patient)
+        {
+            self.waiting = Some(Meaning::from(key));
             return false;
         }
         let below = std::mem::replace(&mut self.columns, Columns::of(line, scope.rules));
@@ -367,98 +409,22 @@ impl Labels {
                 true => first,
                 false => text,
             };
+            // The life of an applicant, who may have worked with patients, or a list of others.
+            if !self.element
+                && self.record.is_empty()
+                && !self.around.is_patient()
+                && let Some(about @ (About::Nobody | About::Elsewhere)) =
+                    scope.rules.keys.context(text)
+            {
+                self.mark(Marks::about(about));
+                plain = false;
+            }
             // A link to a manual does not turn the page around it into one.
             let said = heading(text, title, scope.rules).of_somebody();
             plain &= said == Marks::default();
             self.mark(said);
         }
         plain
-    }
-
-    /// A whole cell or element: a label alone makes the next one its value.
-    pub fn cell(&mut self, text: &str, scope: &mut Scope<'_>) {
-        let text = text.trim();
-        let tag = tag(Place::Cell, text.as_bytes(), scope).filter(|_| self.is_plain());
-        if tag.is_some_and(|tag| scope.counters.lines.knows(tag)) {
-            return self.note(text);
-        }
-        // A label and its value below it.
-        if let Some((label, value)) = text.split_once(LINE_BREAK)
-            && let Some(key) =
-                find::whole(label.trim_end_matches([':', '：', '*', ' ']), scope.rules)
-            && !value.contains(LINE_BREAK)
-            && value.starts_with(char::is_alphanumeric)
-            && scope.rules.keys.get(value).is_none()
-        {
-            return self.value(&Meaning::from(key), value, scope);
-        }
-        if let Some(key) = find::whole(text.trim_end_matches([':', '：', '*', ' ']), scope.rules) {
-            let meaning = Meaning::from(key);
-            self.waiting = Some(meaning);
-        } else {
-            // A label of the current record; anything before one may be a menu.
-            let label = text.trim_end_matches([':', '：', '*', ' ']);
-            let said = scope.rules.keys.context(label);
-            if let Some(about @ (About::Elsewhere | About::Nobody)) = said
-                && !self.record.is_empty()
-            {
-                self.said = self.said.and(Marks::about(about));
-            }
-            if std::mem::replace(&mut self.species, said == Some(About::Species)) {
-                self.said = self.said.and(Marks::of_species(text, &scope.rules.keys));
-            }
-            self.element = true;
-            let plain = self.read(text, scope) && said.is_none();
-            self.element = false;
-            if let Some(tag) = tag.filter(|_| plain) {
-                scope.counters.lines.note(tag);
-            }
-        }
-    }
-
-    /// Program text in a page: names are labels only with a sign behind them, and words are no headings.
-    pub fn code(&mut self, text: &str, scope: &mut Scope<'_>) {
-        let text = text.trim();
-        let known = |label: find::Label| matches!(label.said, LabelMeaning::Key(_));
-        if self.waiting.is_some() && scope.rules.keys.get(text).is_none() {
-            self.answer(text, scope);
-        } else if find::labels(text, scope.rules).any(known) {
-            self.line(text, scope);
-        }
-        self.waiting = None;
-    }
-
-    /// Adjacent cells: labels with their values. An empty cell is the value of the label before it, unless the row
-    /// has at most one label and one value. The only cell of a row is the value of a label that fills the row before.
-    pub fn cells(&mut self, row: &[impl AsRef<str>], scope: &mut Scope<'_>) {
-        let above = std::mem::take(&mut self.above) && row.len() == 1;
-        if !above {
-            self.forget();
-        }
-        let is_empty = |cell: &_| AsRef::<str>::as_ref(cell).trim().is_empty();
-        let filled = row.iter().filter(|cell| !is_empty(*cell)).count();
-        let pair = filled <= 2 && !row.last().is_some_and(is_empty);
-        for cell in row {
-            if !pair && is_empty(cell) {
-                self.forget();
-            }
-            self.cell(cell.as_ref(), scope);
-        }
-        // One word may be the heading of what follows.
-        if let (Some(_), [cell]) = (&self.waiting, row)
-            && cell.as_ref().trim().contains(' ')
-        {
-            self.above = true;
-            return;
-        }
-        self.forget();
-    }
-
-    /// A value that follows its label, whatever it looks like.
-    pub fn answer(&mut self, value: &str, scope: &mut Scope<'_>) {
-        if let Some(meaning) = self.waiting.take() {
-            self.value(&meaning, value, scope);
-        }
     }
 
     /// The previous label gets no value any more.
@@ -501,7 +467,7 @@ impl Labels {
         if find::has_own_label(value) {
             return;
         }
-        self.below(meaning, scope);
+        self.below(meaning, value, scope);
         self.known(meaning, value, scope);
         self.inline(rest, scope);
     }
@@ -515,7 +481,8 @@ impl Labels {
             let behind = text.get(found.value.end..).unwrap_or("");
             self.beside(&found.meaning, before, behind, scope);
             if self.introduced.is_some() || found.label == 0 {
-                self.below(&found.meaning, scope);
+                let value = text.get(found.value.clone()).unwrap_or("");
+                self.below(&found.meaning, value, scope);
             }
             self.numbers(before, scope);
             self.known(&found.meaning, text.get(found.value.clone()).unwrap_or(""), scope);

@@ -2,7 +2,10 @@
 //! birth date.
 
 use super::find::{self, LabelMeaning};
-use super::{BIRTH_DATE, Labels, NAME, NUMBER, PATIENT_NAME, adjacent_name, mention, value};
+use super::{
+    BIRTH_DATE, Labels, NAME, NUMBER, PATIENT_NAME, adjacent_name, greeting, mention, name_heading,
+    value,
+};
 use crate::content::Scope;
 use crate::content::extract::record::{self, Meaning};
 use crate::rules::{About, Kind, RuleSet};
@@ -38,17 +41,27 @@ impl Labels {
         {
             return self.known(&Meaning::from(key), name, scope);
         }
-        if let Some(name) = mention::greeted(before, rules)
-            && is_described(meaning.rule.kind, behind, rules)
+        if let Some(name) = followed(meaning, before, behind, rules)
             && let Some(key) = rules.keys.get(PATIENT_NAME)
         {
             return self.known(&Meaning::from(key), name, scope);
         }
-        let before = if number { without_link(before) } else { before };
+        if let Some(name) = greeting::greeted(before, rules)
+            && (meaning.patient || is_described(meaning.rule.kind, behind, rules))
+            && let Some(key) = rules.keys.get(PATIENT_NAME)
+        {
+            return self.known(&Meaning::from(key), name, scope);
+        }
+        let (before, own) = if birth { numbered(before) } else { (without_link(before), None) };
         if let Some(beside) = adjacent_name::name(before, rules) {
-            // Beside a number, only the word for a patient says that this is one: `Loaded patient Jane Roe (MRN 77)`.
-            if number && !(beside.patient && mention::is_person(beside.name)) {
+            // Beside a number, only the word for a patient says that this is one: `Loaded patient Jane Roe (MRN 77)`,
+            // or the kind of number behind a form of address: `Mrs Jane Roe, MRN 77`.
+            let patient = beside.patient || (meaning.patient && beside.addressed);
+            if number && !(patient && mention::is_person(beside.name)) {
                 return;
+            }
+            if let (Some(own), Some(key)) = (own, rules.keys.get(NUMBER)) {
+                self.known(&Meaning::from(key), own, scope);
             }
             let key = if beside.patient { PATIENT_NAME } else { NAME };
             if let Some(key) = rules.keys.get(key) {
@@ -58,13 +71,14 @@ impl Labels {
     }
 
     /// A name in the line above that of a birth date: `Roe, Jane`, `Re: Mrs Jane Roe`.
-    pub(super) fn below(&mut self, meaning: &Meaning, scope: &mut Scope<'_>) {
+    pub(super) fn below(&mut self, meaning: &Meaning, value: &str, scope: &mut Scope<'_>) {
         let kind = meaning.rule.kind;
         let known =
             kind == Kind::BirthDate || (self.introduced.is_some() && kind == Kind::PatientId);
         // The heading of another card, where the one before is complete.
         let whole = self.record.has(Kind::Name) && self.record.has(kind);
-        let new = self.introduced.is_some() && whole
+        let another = kind == Kind::BirthDate && self.record.contradicts(meaning, value);
+        let new = (self.introduced.is_some() || another) && whole
             || self.introduced == Some(About::Patient) && self.record.has(kind);
         if !known
             || self.collected.is_some()
@@ -97,7 +111,7 @@ impl Labels {
             return false;
         }
         let meaning = Meaning::from(key);
-        self.below(&meaning, scope);
+        self.below(&meaning, date, scope);
         if self.record.has(Kind::Name) && !self.record.has(Kind::BirthDate) {
             self.known(&meaning, date, scope);
         }
@@ -108,7 +122,7 @@ impl Labels {
     pub(super) fn numbered_title(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
         let numbered = record::numbered(text).filter(|_| self.around.is_patient());
         let Some((number, name)) = numbered else { return false };
-        if !value::is_number(number) || !adjacent_name::is_heading(name, scope.rules) {
+        if !value::is_number(number) || !name_heading::is_heading(name, scope.rules) {
             return false;
         }
         let Some(key) = scope.rules.keys.get(NUMBER) else { return false };
@@ -132,6 +146,64 @@ fn is_described(kind: Kind, behind: &str, rules: &RuleSet) -> bool {
         || find::labels(inside, rules).any(
             |label| matches!(label.said, LabelMeaning::Key(meaning) if other(meaning.rule.kind)),
         )
+}
+
+/// The name right in front of the number of a patient and a birth date, in any order: `New admit: Jane Roe, MRN 77123,
+/// DOB 01/31/1970`. A title or the label of somebody else before it says whose name it is.
+fn followed<'a>(
+    meaning: &Meaning,
+    before: &'a str,
+    behind: &str,
+    rules: &RuleSet,
+) -> Option<&'a str> {
+    let kind = meaning.rule.kind;
+    if !(meaning.patient || kind == Kind::BirthDate) {
+        return None;
+    }
+    let text = before.trim_end().trim_end_matches([',', ';', '-', '|', ' ']);
+    let name = mention::in_front(text, rules)?;
+    // `Laboratory Report  DOB: 01/31/1970  MRN: 77123`
+    let apart = name.contains(',') || before.trim_end().ends_with([',', ';', '|']);
+    if !apart || name_heading::is_topic(name) {
+        return None;
+    }
+    let front = text.get(..text.len().checked_sub(name.len())?)?.trim_end();
+    let last = front.split_whitespace().next_back().unwrap_or("");
+    let label = last.trim_end_matches(':');
+    let titled =
+        adjacent_name::is_title(label, rules) && !adjacent_name::is_form_of_address(label, rules);
+    let labelled = last.ends_with(':') && rules.keys.scope_of(label).is_some();
+    if titled || labelled {
+        return None;
+    }
+    let end = (0..=behind.len().min(MAX_DESCRIPTION)).rfind(|at| behind.is_char_boundary(*at));
+    let near = end.and_then(|end| behind.get(..end)).unwrap_or("");
+    let other = |found: &Meaning| match kind {
+        Kind::BirthDate => found.patient && found.rule.kind == Kind::PatientId,
+        _ => found.rule.kind == Kind::BirthDate,
+    };
+    // The first number behind belongs to this label.
+    let near = near.trim_start().split_once([' ', ',', ';']).map_or("", |(_, rest)| rest);
+    let described = value::inline(near, rules).is_some_and(|found| other(&found.meaning))
+        || find::labels(near, rules)
+            .any(|label| matches!(&label.said, LabelMeaning::Key(meaning) if other(meaning)));
+    described.then_some(name)
+}
+
+/// A text in front of a birth date, without the number in brackets behind the name and the sex: `Roe, Jane (H-77123) F`.
+fn numbered(before: &str) -> (&str, Option<&str>) {
+    let text = before.trim_end();
+    let bare = text.trim_end_matches(|c: char| c.is_alphabetic()).trim_end();
+    let sex = text.get(bare.len()..).unwrap_or("").trim();
+    let shown = if sex.is_empty() || adjacent_name::is_sex_or_age(sex) { bare } else { text };
+    let inside = shown.strip_suffix(')').and_then(|text| text.rsplit_once('('));
+    match inside {
+        Some((name, number)) if value::is_number(number) && name.contains(',') => {
+            // The bracket keeps them apart.
+            (before.get(..=name.len()).unwrap_or(name), Some(number))
+        }
+        _ => (before, None),
+    }
 }
 
 /// A text without the word or sign that ties a name to the number behind it: `Jane Roe with`, `Jane Roe /`.

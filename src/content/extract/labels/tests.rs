@@ -432,3 +432,107 @@ fn a_cell_that_said_nothing_says_the_same_when_it_comes_again() {
         }
     }
 }
+
+/// Whether the only record of some lines is about a patient and has these fields.
+fn one(lines: &str, fields: &[&str]) {
+    let got = read(lines);
+    let fits = got.len() == 1 && fields.iter().all(|field| got[0].contains(field));
+    assert!(fits && got[0].contains("PatientContext"), "{lines}: {got:?}");
+}
+
+#[test]
+fn a_value_ends_at_a_label_that_no_rule_knows() {
+    let fields = ["name=Jane Roe", "patient_id=H-77123"];
+    for line in [
+        "Patient Name: Jane Roe Age: 33 Gender: F MRN: H-77123",
+        "Patient Name: Jane Roe Date of Service: 01/02/2026 MRN: H-77123",
+        "Patient: Jane Roe Room No: 12 MRN: H-77123",
+        "Patient: Jane Roe, Ocupación: maestra, MRN: H-77123",
+    ] {
+        one(line, &fields);
+    }
+    one("Patient: Truus van den Berg Leeftijd: 44 MRN: H-77123", &["name=Truus van den Berg "]);
+}
+
+#[test]
+fn certificates_name_a_patient_in_a_sentence() {
+    one(
+        "CERTIFICADO MÉDICO\ncertifico que el paciente Ana Ruiz Gil con C.I. 1712, historia clínica H-77123, fue atendido",
+        &["name=Ana Ruiz Gil", "patient_id=H-77123"],
+    );
+    one(
+        "CERTIFICATO MEDICO\nSi certifica che il Sig. Aldo Roe, nato a Bari il 28/05/1949, necessita di riposo",
+        &["name=Aldo Roe", "birth_date=28/05/1949"],
+    );
+    one(
+        "CERTIFICAT MÉDICAL\ncertifie avoir examiné ce jour M. Rémi Roe, né le 02/10/1991, et atteste",
+        &["name=Rémi Roe", "birth_date=02/10/1991"],
+    );
+    one(
+        "ADEVERINȚĂ MEDICALĂ\nSe adeverește că Traian Pop, născut(ă) la data de 19.01.1931, este în evidența noastră",
+        &["name=Traian Pop", "birth_date=19.01.1931"],
+    );
+    one(
+        "Медицинская справка\nДана Роу Анне, 15.04.1961 года рождения, в том, что находилась на лечении",
+        &["name=Роу Анне", "birth_date=15.04.1961"],
+    );
+    one("CONSENT FOR SURGERY\nI, Jane Roe, (DOB: 01/31/1970), agree", &["name=Jane Roe "]);
+    for text in [
+        "Certifico que Ana Ruiz Gil, nacida en Bilbao el 02/01/1970, trabaja en esta empresa",
+        "Si certifica che la Sig.ra Ada Roe, nata a Bari il 02/01/1970, è residente",
+        "СПРАВКА\nДана Роу Анне, 15.04.2010 года рождения, в том, что она обучается в школе",
+    ] {
+        assert!(!read(text).concat().contains("PatientContext"), "{text}");
+    }
+}
+
+#[test]
+fn messages_to_patients() {
+    let fields = ["name=Jane Roe", "patient_id=H-77123"];
+    for text in [
+        "Dear Jane Roe,\n\nYour appointment with Dr. Max Li is on March 3.\nPatient no.: H-77123",
+        "Dear Jane Roe, your lab report (UHID H-77123) is ready. North Diagnostics",
+        "Hello Jane Roe,\n\nA test result is available in your Patient Portal.\n\nPatient ID: H-77123",
+        "Sehr geehrte Frau Jane Roe,\nIhr Termin in unserer Praxis ist am 03.03.2026.\nPatientennummer: H-77123",
+        "New admit: Jane Roe, MRN H-77123, DOB 01/31/1970 to bed 7",
+        "Can you look at pt Jane Roe (MRN: H-77123) in 312?",
+        "Yth. Bapak/Ibu Jane Roe, No. RM H-77123, jadwal kontrol Anda",
+    ] {
+        one(text, &fields);
+    }
+    for text in [
+        "Dear Jane Roe,\n\nYour appointment with the bank is on March 3.\nReference: H-77123",
+        "Dear Dr. Jane Roe,\n\nYour patient list for the clinic is attached.\nMRN: H-77123",
+        "Attending: Jane Roe, MRN H-77123, DOB 01/31/1970",
+    ] {
+        assert!(!read(text).concat().contains("Jane"), "{text}: {:?}", read(text));
+    }
+}
+
+#[test]
+fn logs_that_say_what_was_done_with_a_patient() {
+    let log = "INFO PatientService - Patient created: id=H-77123, name=Jane Roe, birthDate=1970-01-31\n\
+               INFO PatientService - Patient created: id=H-77124, name=Max Li, birthDate=1971-02-28";
+    let got = read(log);
+    assert_eq!(got.len(), 2, "{got:?}");
+    for (record, fields) in got.iter().zip(["name=Jane Roe", "name=Max Li"]) {
+        assert!(record.contains("PatientContext") && record.contains(fields), "{got:?}");
+    }
+    let user = read("INFO User created: id=H-77123, name=Jane Roe, birthDate=1970-01-31").concat();
+    assert!(!user.contains("PatientContext"), "{user}");
+    let columns = "PATNO     NAME                 BIRTHDATE   SEX\n\
+                   HN7498830 Roe, Jane            01/31/1970  F\n\
+                   UH-5252565Li, Max              02/28/1971  M";
+    let got = read(columns);
+    assert!(got.len() == 2 && got[1].contains("name=Li, Max"), "{got:?}");
+}
+
+#[test]
+fn staff_in_a_line_above_a_birth_date_is_none() {
+    let text = "Senior Software Engineer\nBorn: 2 January 1970\nExperience: patient portal, HL7";
+    assert!(!read(text).concat().contains("name="), "{:?}", read(text));
+    let life = "CURRICULUM VITAE\nName: Jane Roe\nDate of birth: 2 January 1970\nMedical report writer\nDischarge summary coding";
+    assert_eq!(read(life), [""; 0]);
+    let pupils = "The student details are as follows: -\nName: Jane Roe\nDate of admission: 01/02/2026\nDate of birth: 01/31/2010";
+    assert_eq!(read(pupils), [""; 0]);
+}

@@ -1,20 +1,21 @@
 //! Ends of values behind labels, and what can be a value.
 
 use super::super::record;
+use super::born::{self, written_date};
 use super::{Meaning, is_padding, mention};
 use crate::rules::{Key, Kind, NamePart, RuleSet};
 
 /// Most words of a label without a colon (`Date of birth`).
 const MAX_INLINE_WORDS: usize = 3;
 
-/// The key whose rule says what a date of birth without a label is.
-const BIRTH_DATE: &str = "birth_date";
-
 /// Fewest digits of a number beside a name.
 const MIN_NUMBER: usize = 5;
 
 /// Most words of a name with its titles.
 const MAX_NAME_WORDS: usize = 6;
+
+/// Most words of a label that no rule knows.
+const MAX_LABEL_WORDS: usize = 5;
 
 /// Most words of a number or date (`943 476 5919`, `1 May 1970 (55 years)`).
 const MAX_ID_WORDS: usize = 5;
@@ -51,8 +52,57 @@ pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &
     };
     let at = inline(value, rules).map_or(value.len(), |found| found.label);
     let value = value.get(..at).unwrap_or(value);
+    let value = match meaning.rule.kind {
+        Kind::Name | Kind::BirthDate => {
+            let before = value.get(..unknown_label(value)).unwrap_or(value);
+            // `Patient: Roe, Jane: discharged` has no label.
+            let whole = meaning.rule.kind == Kind::Name && meaning.part == NamePart::Whole;
+            let enough = !whole || !before.is_ascii() || before.contains(' ');
+            if enough { before } else { value }
+        }
+        _ => value,
+    };
     let rest = text.get(value.len()..).unwrap_or("");
     (value.trim_matches(is_padding), rest)
+}
+
+/// Where a label that no rule knows begins in a value, as in lines whose columns are one blank apart: `Jane Roe Age: 33`,
+/// `Ana Ruiz Fecha de ingreso: 02/01/2026`.
+fn unknown_label(value: &str) -> usize {
+    // Behind it comes a word that another one belongs to: `Room No:`.
+    const SECOND: &[&str] =
+        &["no", "no.", "nr", "nr.", "id", "by", "date", "name", "type", "number"];
+    let bytes = value.as_bytes();
+    let colon = |at: &usize| {
+        let before = at.checked_sub(1).and_then(|at| bytes.get(at));
+        before.is_some_and(|b| !b.is_ascii_digit() && !b.is_ascii_whitespace())
+    };
+    let narrow = memchr::memchr_iter(b':', bytes).find(colon);
+    let wide = (!value.is_ascii()).then(|| value.find('：')).flatten();
+    let Some(end) = narrow.into_iter().chain(wide).min() else { return value.len() };
+    let mut rest = value.get(..end).unwrap_or("");
+    let mut last = true;
+    for _ in 0..MAX_LABEL_WORDS {
+        let at = rest.rfind(char::is_whitespace).map_or(0, |at| at + 1);
+        let word = rest.get(at..).unwrap_or("").to_lowercase();
+        // `3 May 1961MRN: 77`: what is drawn beside a date is no label.
+        if word.contains(|c: char| c.is_numeric()) {
+            return value.len();
+        }
+        let front = rest.get(..at).unwrap_or("").trim_end();
+        // A small word ties it to the one before: `Date of service`.
+        let small =
+            rest.get(at..).is_some_and(|w| w.starts_with(char::is_lowercase)) && word.len() <= 3;
+        let more = (last && SECOND.contains(&&*word)) || small;
+        last = false;
+        rest = front;
+        let next = front.rsplit(char::is_whitespace).next().unwrap_or("");
+        let tied = next.len() <= 3 && next.starts_with(char::is_lowercase);
+        if !(more || tied) {
+            break;
+        }
+    }
+    rest.len()
 }
 
 /// Where an assignment to another name ends a value: `1970-01-31 result=OK`.
@@ -162,9 +212,10 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
             let bracket = text.get(*at..).is_some_and(|word| word.starts_with('('));
             known == 1 || (known > 1 && bracket)
         });
-        let born = born(text, start, end, rules)
-            .or_else(|| born_in(text, previous?, start..end, rules))
-            .or_else(|| born_behind(text, start..end, rules));
+        let born = born::starred(text, start, end, rules)
+            .or_else(|| born::abbreviated(text, previous?, start..end, rules))
+            .or_else(|| born::signed(text, start..end, rules))
+            .or_else(|| born::placed(text, start..end, rules));
         if born.is_some() {
             return born;
         }
@@ -226,105 +277,6 @@ pub fn inline(text: &str, rules: &RuleSet) -> Option<Inline> {
         }
     }
     None
-}
-
-/// A date behind the sign for a birth, as genealogists and German letters write it: `Roe, Erika (*03.05.1948)`. A
-/// star at the front of a line or separated from the date marks a list item.
-fn born(text: &str, start: usize, end: usize, rules: &RuleSet) -> Option<Inline> {
-    let word = text.get(start..end)?;
-    let bare = word.trim_end().trim_start_matches('(');
-    let date = bare.strip_prefix(['*', '∗'])?;
-    let date = date.trim_end_matches([')', ',', ';', '.']);
-    if !is_full_date(date) || (start == 0 && !word.starts_with('(')) {
-        return None;
-    }
-    let at = start + word.trim_end().len() - bare.len() + bare.find(date)?;
-    let meaning = Meaning::from(rules.keys.get(BIRTH_DATE)?);
-    Some(Inline { label: start, value: at..at + date.len(), meaning })
-}
-
-/// A date behind a letter that begins a clause and is short for `born`: `Roe, Erika, s. 03.05.1948` (`syntynyt`,
-/// `född`, `født`, `nato`).
-fn born_in(
-    text: &str,
-    label: usize,
-    date: std::ops::Range<usize>,
-    rules: &RuleSet,
-) -> Option<Inline> {
-    let letter = text.get(label..date.start)?.trim().trim_start_matches('(');
-    let word = text.get(date.clone())?.trim_end();
-    let bare = word.trim_end_matches([')', ',', ';', '.']);
-    if !matches!(letter, "s." | "f." | "n.") || !is_full_date(bare) {
-        return None;
-    }
-    let meaning = Meaning::from(rules.keys.get(BIRTH_DATE)?);
-    Some(Inline { label, value: date.start..date.start + bare.len(), meaning })
-}
-
-/// A date in front of a sign for the year of birth: `19.02.1974 г.р.`
-fn born_behind(text: &str, date: std::ops::Range<usize>, rules: &RuleSet) -> Option<Inline> {
-    const SIGNS: [&str; 7] = ["г.р", "г. р", "г.рожд", "года рожд", "р.н", "р. н", "г.р."];
-    let word = text.get(date.clone())?.trim_end();
-    let bare = word.trim_end_matches([')', ',', ';', '.']);
-    let behind = text.get(date.end..)?.trim_start();
-    if !is_full_date(bare) || !SIGNS.iter().any(|sign| behind.starts_with(sign)) {
-        return None;
-    }
-    let meaning = Meaning::from(rules.keys.get(BIRTH_DATE)?);
-    Some(Inline { label: date.start, value: date.start..date.start + bare.len(), meaning })
-}
-
-/// Most words of a date with a month in letters (`4 de setembro de 1961`).
-const MAX_DATE_WORDS: usize = 5;
-
-/// Beginnings of the names of months that dates in letters have, in several languages.
-const MONTHS: [&str; 46] = [
-    "jan", "ene", "gen", "oca", "sty", "feb", "fév", "fev", "şub", "lut", "mar", "mär", "mrt",
-    "maa", "apr", "avr", "abr", "nis", "kwi", "may", "mai", "maj", "mei", "mag", "jun", "jui",
-    "giu", "haz", "cze", "jul", "lug", "tem", "lip", "aug", "aoû", "aou", "ago", "ağu", "sep",
-    "set", "eyl", "oct", "okt", "ott", "nov", "dec",
-];
-
-/// Further ones, of one language each.
-const MORE_MONTHS: [&str; 12] =
-    ["déc", "dez", "dic", "des", "ara", "eki", "kas", "out", "wrz", "paź", "lis", "gru"];
-
-/// Length of a date with its month in letters at the front of a text: `September 4, 1961`, `7 août 2014`.
-fn written_date(text: &str) -> Option<usize> {
-    let first = text.chars().next()?;
-    if !first.is_alphanumeric() {
-        return None;
-    }
-    let (mut day, mut month, mut at) = (false, false, 0);
-    for word in text.split_inclusive(char::is_whitespace).take(MAX_DATE_WORDS) {
-        let bare = word.trim_end().trim_end_matches([',', '.', ';', ')']);
-        let digits = bare.bytes().take_while(u8::is_ascii_digit).count();
-        let behind = bare.get(digits..)?;
-        let end = at + digits;
-        at += word.len();
-        match digits {
-            0 if matches!(behind, "de" | "of" | "the" | "del") && (day || month) => {}
-            0 if !month && behind.chars().all(char::is_alphabetic) => {
-                let front: String = behind.to_lowercase().chars().take(3).collect();
-                month = MONTHS.contains(&&*front) || MORE_MONTHS.contains(&&*front);
-                if !month {
-                    return None;
-                }
-            }
-            1 | 2 if !day && matches!(behind, "" | "er" | "st" | "nd" | "rd" | "th") => day = true,
-            4 if day && month && behind.is_empty() => return Some(end),
-            _ => return None,
-        }
-    }
-    None
-}
-
-/// Whether a text is a numeric date with a full year.
-fn is_full_date(text: &str) -> bool {
-    let numbers = || text.split(['.', '/', '-']);
-    numbers().filter(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit())).count() == 3
-        && numbers().count() == 3
-        && numbers().any(|n| n.len() == 4)
 }
 
 /// Whether a number is written like a recent year.
@@ -492,6 +444,8 @@ pub fn bare<'a>(meaning: &Meaning, value: &'a str) -> &'a str {
     let value = value.trim_matches(is_padding);
     let quoted = value.strip_prefix('\'').and_then(|inner| inner.strip_suffix('\''));
     let value = quoted.unwrap_or(value);
+    // Chats show values as code.
+    let value = value.trim_matches('`').trim_matches(is_padding);
     (match meaning.rule.kind {
         Kind::Name => without_honorific(match value.split_once('(') {
             Some((name, inside))

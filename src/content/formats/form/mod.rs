@@ -1,5 +1,6 @@
 //! URL-encoded forms (WHATWG URL 5.1) and request targets.
 
+mod names;
 mod pairs;
 mod path;
 
@@ -11,6 +12,7 @@ use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::protocol::Authentication;
 use crate::rules::{Kind, RuleSet, Secret};
 use encoding_rs::Encoding;
+pub(super) use names::{key as field_key, parents};
 use pairs::{MAX_FORM, decode, pairs, set};
 
 /// Modifiers in front of the match type (`exact`, `contains`...) in the name of a FHIR search parameter.
@@ -157,12 +159,8 @@ fn read(
             record.add(&Meaning::of_patient(rule), 0, value.trim_end_matches('*'));
             continue;
         }
-        let known = rules.keys.get(name).or_else(|| {
-            let inner = name
-                .rsplit(['[', '.', ':', '$'])
-                .find(|part| !part.trim_end_matches(']').is_empty())?;
-            rules.keys.get(inner)
-        });
+        parents(name, &mut record, rules);
+        let known = field_key(name, rules);
         if let Some(key) = known {
             let value = if key.rule.kind == Kind::BirthDate { bare_date(&value) } else { &value };
             record.add(&Meaning::from(key), 0, value.trim_end_matches('*'));

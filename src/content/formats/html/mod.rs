@@ -3,6 +3,7 @@
 mod choices;
 mod code;
 mod fragment;
+mod literal;
 mod named;
 mod rows;
 mod script;
@@ -13,7 +14,7 @@ mod tests;
 use super::dicom::TagRows;
 use super::markup::{Attributes, Markup, Receiver};
 use super::shown_messages::ShownMessages;
-use crate::content::extract::labels::Labels;
+use crate::content::extract::labels::{Labels, is_greeting};
 use crate::content::extract::people_columns::PeopleColumns;
 use crate::content::extract::table::{LINE_BREAK, TableColumns};
 use crate::content::stack::media;
@@ -225,6 +226,10 @@ impl Receiver for TokenHandler<'_, '_> {
             name,
             "b" | "i" | "u" | "em" | "a" | "font" | "small" | "mark" | "wbr" | "sup" | "sub"
         ) {
+            return;
+        }
+        // `Dear <strong>Jane Roe</strong>,`
+        if name == "strong" && is_greeting(&self.page.run) {
             return;
         }
         if self.begins_shown(name, attributes) {

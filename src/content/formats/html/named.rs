@@ -3,6 +3,7 @@
 //! `data-label`), data for the program of the page (`data-mrn="77"`), and tables made of other elements (`role="row"`).
 
 use super::super::markup::Attributes;
+use super::literal;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::extract::texts;
 use crate::content::extract::tree::words;
@@ -94,7 +95,11 @@ fn own_name<'a>(id: &'a str, rules: &RuleSet) -> Option<&'a str> {
     let bare = PREFIXES.iter().find_map(|prefix| {
         last.strip_prefix(prefix).filter(|rest| rest.starts_with(|c: char| c.is_ascii_uppercase()))
     });
-    [Some(id), Some(last), bare].into_iter().flatten().find(|name| tells(name, rules))
+    // `bed-dob`, `row-birthdate`: the last word of a class.
+    let word = id.rsplit('-').next().filter(|word| word.len() < id.len());
+    let word =
+        word.filter(|word| rules.keys.get(word).is_some_and(|k| k.rule.kind == Kind::BirthDate));
+    [Some(id), Some(last), bare, word].into_iter().flatten().find(|name| tells(name, rules))
 }
 
 /// Whether a class is that of the header of a patient's record: `patient-banner`, `ptHeader`.
@@ -159,6 +164,7 @@ impl<'a> Hints<'a> {
                 _ => {
                     let data = name.strip_prefix("data-").or_else(|| name.strip_prefix(':'));
                     let data = data.or(custom.then_some(name));
+                    let data = data.or(matches!(name, "x-data" | "ng-init").then_some(name));
                     if let Some(name) = data.filter(|_| hints.data.len() < MAX_DATA) {
                         hints.data.push((name, value));
                     }
@@ -201,6 +207,12 @@ impl<'a> Hints<'a> {
             if value.starts_with("{\"") || value.starts_with("[{") {
                 let media = Media::Type { content_type: "application/json", name: "" };
                 scope.whole(&media, value.as_bytes());
+                continue;
+            }
+            // `ng-init="patient={ mrn: '77' }"`, `x-data="{ patient: { mrn: '77' } }"`
+            if let Some(json) = literal::assigned(value, rules) {
+                let media = Media::Type { content_type: "application/json", name: "" };
+                scope.whole(&media, &json);
                 continue;
             }
             // A template, not a value.

@@ -58,8 +58,11 @@ impl TokenHandler<'_, '_> {
         }
         let known = Sheet::known(&row, self.scope);
         let headings = row.iter().filter(|c| c.heading).count();
+        // Cells with a label and its value each: `<th>Patient name: Jane Roe</th><th>MRN: 77</th>`.
+        let labelled = row.iter().filter(|cell| has_value(&cell.text)).count();
         // A row of headings, or a first row in which several cells are names of columns.
         if row.len() >= 2
+            && labelled * 2 < row.len()
             && (headings == row.len() || (!table.headed && known >= 2 && known * 2 > row.len()))
         {
             table.headed = true;
@@ -96,6 +99,12 @@ impl TokenHandler<'_, '_> {
         }
         self.page.labels.cells(&row, self.scope);
     }
+}
+
+/// Whether a cell holds a label and its value.
+fn has_value(text: &str) -> bool {
+    let parts = text.split_once([':', '：']);
+    parts.is_some_and(|(label, value)| !label.trim().is_empty() && !value.trim().is_empty())
 }
 
 /// Reads a row whose cells name their columns; false if they do not.

@@ -1,15 +1,22 @@
 //! Data in scripts: the data that a page was rendered from, added for its program (`__NEXT_DATA__`,
-//! `window.__INITIAL_STATE__ = {...}`, JSON-LD).
+//! `window.__INITIAL_STATE__ = {...}`, JSON-LD), and literals of its program (`var patients = [{ id: 77 }]`).
 
+use super::literal::{self, LiteralScan, MAX_LITERAL};
 use crate::content::extract::embedded::ObjectScan;
 use crate::content::{Ending, Media, Nested, Scope, Want};
 use zeroize::Zeroizing;
 
 /// Objects read per script.
-const MAX_OBJECTS: u32 = 64;
+const MAX_OBJECTS: u32 = 1024;
 
 /// Length after which a script without an assignment counts as a program, bytes.
 const MAX_PROGRAM: u64 = 64 << 10;
+
+/// Longest name of a variable, bytes.
+const MAX_NAME: usize = 64;
+
+/// Bytes in front of an assignment that are kept: a name and blanks.
+const MAX_BEFORE: usize = MAX_NAME + 16;
 
 /// Longest string with data in it, bytes.
 const MAX_TEXT: usize = 256 << 10;
@@ -21,6 +28,10 @@ pub(super) struct Script {
     objects: u32,
     /// Bytes since the last object.
     program: u64,
+    /// The variable that objects are assigned to, if its name says what they are about.
+    variable: Option<Box<str>>,
+    /// The last bytes before a possible assignment.
+    before: Zeroizing<Vec<u8>>,
 }
 
 #[derive(Default)]
@@ -33,6 +44,13 @@ enum State {
     Assigned,
     /// `{`, perhaps in arrays: data if a quote follows.
     Brace,
+    /// In the first name of what may be an object literal of the program.
+    Name(Zeroizing<Vec<u8>>),
+    /// In such a literal.
+    Literal {
+        text: Zeroizing<Vec<u8>>,
+        scan: LiteralScan,
+    },
     /// In an object.
     Object {
         nested: Box<Nested>,
@@ -80,7 +98,10 @@ impl Script {
                         self.state = State::Done;
                         return;
                     }
+                    self.search(rest.get(..at.unwrap_or(rest.len())).unwrap_or_default());
                     let Some(at) = at else { return };
+                    self.variable = variable(&self.before, scope);
+                    self.before.clear();
                     rest = rest.get(at + 1..).unwrap_or_default();
                     self.state = State::Assigned;
                 }
@@ -110,29 +131,18 @@ impl Script {
                 }
                 State::Numbered => rest = self.numbered(rest),
                 State::Text { .. } => rest = self.text(rest, scope),
-                State::Brace => {
-                    let blank = rest.iter().take_while(|b| b.is_ascii_whitespace()).count();
-                    rest = rest.get(blank..).unwrap_or_default();
-                    match rest.first() {
-                        None => {}
-                        Some(b'"') if self.objects < MAX_OBJECTS => {
-                            self.objects += 1;
-                            self.program = 0;
-                            let mut nested = Box::new(Nested::new(&Media::Unknown));
-                            nested.data(b"{", scope);
-                            let mut scan = ObjectScan::default();
-                            scan.end(b"{");
-                            self.state = State::Object { nested, scan };
-                        }
-                        Some(_) => self.state = State::Search,
-                    }
-                }
+                State::Brace => rest = self.brace(rest, scope),
+                State::Name(_) => rest = self.name(rest),
+                State::Literal { .. } => rest = self.literal(rest, scope),
                 State::Object { nested, scan } => {
                     let end = scan.end(rest);
                     let (object, after) = rest.split_at(end.unwrap_or(rest.len()));
                     nested.data(object, scope);
                     rest = after;
                     if end.is_some() {
+                        if self.variable.is_some() {
+                            nested.data(b"]}", scope);
+                        }
                         nested.end(Ending::Complete, scope);
                         // Another one of the array may follow its comma.
                         self.state = State::Behind;
@@ -140,6 +150,85 @@ impl Script {
                 }
             }
         }
+    }
+
+    /// Keeps the end of what precedes a possible assignment.
+    fn search(&mut self, bytes: &[u8]) {
+        let end = bytes.get(bytes.len().saturating_sub(MAX_BEFORE)..).unwrap_or(bytes);
+        self.before.extend_from_slice(end);
+        let more = self.before.len().saturating_sub(MAX_BEFORE);
+        self.before.drain(..more);
+    }
+
+    /// Takes the bytes behind `{` up to what shows what it is. Returns the bytes behind it.
+    fn brace<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
+        let blank = bytes.iter().take_while(|b| b.is_ascii_whitespace()).count();
+        let rest = bytes.get(blank..).unwrap_or_default();
+        match rest.first() {
+            None => {}
+            Some(b'"') if self.objects < MAX_OBJECTS => {
+                self.objects += 1;
+                self.program = 0;
+                let mut nested = Box::new(Nested::new(&Media::Unknown));
+                if let Some(name) = &self.variable {
+                    nested.data(format!("{{\"{name}\":[").as_bytes(), scope);
+                }
+                nested.data(b"{", scope);
+                let mut scan = ObjectScan::default();
+                scan.end(b"{");
+                self.state = State::Object { nested, scan };
+            }
+            Some(_) if self.objects < MAX_OBJECTS => {
+                self.state = State::Name(Zeroizing::new(b"{".to_vec()));
+            }
+            Some(_) => self.state = State::Search,
+        }
+        rest
+    }
+
+    /// Takes the bytes of the first name of a literal. Returns the bytes behind it.
+    fn name<'b>(&mut self, bytes: &'b [u8]) -> &'b [u8] {
+        let State::Name(text) = &mut self.state else { return bytes };
+        let room = (2 * MAX_NAME).saturating_sub(text.len());
+        let len = bytes.iter().take(room).take_while(|b| literal::may_name(**b)).count();
+        let (name, rest) = bytes.split_at(len);
+        text.extend_from_slice(name);
+        let Some(next) = rest.first() else { return rest };
+        if *next == b':' && literal::is_member(text.get(1..).unwrap_or_default()) {
+            self.objects += 1;
+            self.program = 0;
+            let text = std::mem::take(text);
+            let mut scan = LiteralScan::default();
+            scan.end(&text);
+            self.state = State::Literal { text, scan };
+        } else {
+            self.state = State::Search;
+        }
+        rest
+    }
+
+    /// Takes the bytes of an object literal. Returns the bytes behind it.
+    fn literal<'b>(&mut self, bytes: &'b [u8], scope: &mut Scope<'_>) -> &'b [u8] {
+        let State::Literal { text, scan } = &mut self.state else { return bytes };
+        let end = scan.end(bytes);
+        let (piece, rest) = bytes.split_at(end.unwrap_or(bytes.len()));
+        if text.len() + piece.len() > MAX_LITERAL {
+            self.state = State::Search;
+            return rest;
+        }
+        text.extend_from_slice(piece);
+        if end.is_some() {
+            let mut json = literal::json(text);
+            if let Some(name) = &self.variable {
+                let mut named = Zeroizing::new(format!("{{\"{name}\":[").into_bytes());
+                named.extend_from_slice(&json);
+                named.extend_from_slice(b"]}");
+                json = named;
+            }
+            self.state = State::Behind;
+            scope.whole(&Media::Type { content_type: "application/json", name: "" }, &json);
+        }
+        rest
     }
 
     /// Searches for the string behind a number. Returns the bytes behind it.
@@ -213,8 +302,19 @@ impl Script {
     pub(super) fn memory(&self) -> usize {
         match &self.state {
             State::Data(nested) | State::Object { nested, .. } => nested.memory(),
-            State::Text { text, .. } => text.capacity(),
+            State::Text { text, .. } | State::Literal { text, .. } | State::Name(text) => {
+                text.capacity()
+            }
             _ => 0,
         }
     }
+}
+
+/// The name of the variable in front of an assignment, if it says what is assigned: `var patients `.
+fn variable(before: &[u8], scope: &Scope<'_>) -> Option<Box<str>> {
+    let before = before.trim_ascii_end();
+    let named = |b: &&u8| b.is_ascii_alphanumeric() || **b == b'_';
+    let len = before.iter().rev().take(MAX_NAME).take_while(named).count();
+    let name = std::str::from_utf8(before.get(before.len() - len..)?).ok()?;
+    scope.rules.keys.scope_of(name).map(|_| name.into())
 }

@@ -1,4 +1,5 @@
-use crate::content::testing::records;
+use crate::content::Media;
+use crate::content::testing::{records, records_of};
 
 fn html(text: &str) -> Vec<String> {
     records("text/html; charset=utf-8", text.as_bytes())
@@ -411,4 +412,45 @@ fn a_label_above_its_value_in_one_cell() {
     );
     let fields = "name=Jane Roe birth_date=01/31/1970 patient_id=H-77123";
     assert!(got.len() == 1 && got[0].ends_with(fields), "{got:?}");
+}
+
+#[test]
+fn headings_and_cells_with_labels_and_values() {
+    for body in [
+        "<h2>Patient: Jane Roe</h2><h2>Sex: F</h2><h2>Date of birth: 1970-01-31</h2><h2>MRN: H-77</h2>",
+        "<table><tr><th>Patient Name: Jane Roe</th><th>MRN: H-77</th></tr><tr><th>DOB : 1970-01-31</th></tr></table>",
+        "<h3>Patients</h3><div><h5>Jane Roe</h5><p><b>ID:</b> H-77</p><p><b>DOB:</b> 1970-01-31</p></div>",
+        "<div>Patient Name: Jane Roe&emsp;&emsp;Age: 33&emsp;MRN: H-77 DOB: 1970-01-31</div>",
+    ] {
+        let got = html(&format!("<html><body>{body}</body></html>"));
+        assert_eq!(got.len(), 1, "{body}: {got:?}");
+        for field in ["name=Jane Roe", "patient_id=H-77", "birth_date=1970-01-31"] {
+            assert!(got[0].contains(field), "{body}: {got:?}");
+        }
+    }
+}
+
+#[test]
+fn literals_in_scripts() {
+    let page = |script: &str| html(&format!("<html><body><script>{script}</script></body></html>"));
+    let got = page(
+        "var patients = [{ id: 'H-77', name: 'Jane Roe', dob: '1970-01-31', }, { id: 'H-78', name: 'Max Li', dob: new Date('1971-02-28') }];",
+    );
+    assert!(got.len() == 2 && got.iter().all(|one| one.contains("PatientContext")), "{got:?}");
+    assert!(got[1].contains("name=Max Li") && got[1].contains("birth_date=1971-02-28"), "{got:?}");
+    let text = "<html><body><script>let patients = [{ id: 'H-77', name: 'Jane Roe', dob: '1970-01-31' }];</script></body></html>";
+    let one =
+        records_of(Media::Type { content_type: "text/html", name: "" }, &[], text.as_bytes(), 1);
+    assert!(one.len() == 1 && one[0].contains("PatientContext"), "{one:?}");
+    let quoted = page(r#"const patientList = [{"mrn": "H-77", "name": "Jane Roe"}];"#);
+    assert!(quoted.len() == 1 && quoted[0].contains("name=Jane Roe"), "{quoted:?}");
+    for attribute in [
+        "ng-init=\"patient={mrn:'H-77',name:'Jane Roe'}\"",
+        "x-data=\"{ patient: { mrn: 'H-77', name: 'Jane Roe' } }\"",
+    ] {
+        let got = html(&format!("<html><body><div {attribute}></div></body></html>"));
+        assert!(got.len() == 1 && got[0].contains("name=Jane Roe"), "{attribute}: {got:?}");
+    }
+    let staff = page("var doctors = [{ id: 'H-77', name: 'Jane Roe', dob: '1970-01-31' }];");
+    assert!(!staff.concat().contains("PatientContext"), "{staff:?}");
 }

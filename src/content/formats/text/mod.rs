@@ -269,9 +269,20 @@ fn object(line: &str, scope: &mut Scope<'_>) -> bool {
     let Some(at) = line.find("{\"").filter(|at| *at > 0) else { return false };
     let object = line.get(at..).unwrap_or("");
     let Some(len) = embedded::object_len(object.as_bytes()) else { return false };
+    if object.contains("\"=>") {
+        hash(object.get(..len).unwrap_or(""), scope);
+        return true;
+    }
     let media = Media::Type { content_type: "application/json", name: "" };
     scope.whole(&media, object.as_bytes().get(..len).unwrap_or_default());
     true
+}
+
+/// Reads a hash of Ruby as logs of Rails have it: `Parameters: {"patient"=>{"mrn"=>"77", "ward"=>nil}}`.
+fn hash(text: &str, scope: &mut Scope<'_>) {
+    let json = zeroize::Zeroizing::new(text.replace("\"=>nil", "\":null").replace("\"=>", "\":"));
+    let media = Media::Type { content_type: "application/json", name: "" };
+    scope.whole(&media, json.as_bytes());
 }
 
 impl Document for TextDocument {

@@ -282,3 +282,21 @@ fn interchanges_between_lines_of_text() {
         assert!(got.len() == 1 && got[0].contains(fields), "{got:?}");
     }
 }
+
+#[test]
+fn hashes_of_ruby_in_logs() {
+    let log = "Processing by PatientsController#create as HTML\n  Parameters: {\"utf8\"=>\"x\", \"patient\"=>{\"first_name\"=>\"Jane\", \"last_name\"=>\"Roe\", \"mrn\"=>\"H-77\", \"ward\"=>nil}}\n";
+    let got = text(log);
+    assert!(got.len() == 1 && got[0].contains("name=Roe^Jane patient_id=H-77"), "{got:?}");
+}
+
+#[test]
+fn values_in_the_marks_of_chats() {
+    for message in [
+        r#"{"text":"*Patient:* Jane Roe\n*Phone:* 555 0143 77"}"#,
+        r#"{"body":"**Patient name:** ```Jane Roe```\n**DOB:** ```1970-01-31```"}"#,
+    ] {
+        let got = records("application/json", message.as_bytes());
+        assert!(got.len() == 1 && got[0].contains("name=Jane Roe"), "{message}: {got:?}");
+    }
+}

@@ -1,6 +1,10 @@
 //! Tables of text: CSV (RFC 4180), TSV, and variants with semicolons and bars. The first line names the columns; each
 //! other line is one record.
 
+mod cells;
+#[cfg(test)]
+mod tests;
+
 use crate::content::extract::labels::Labels;
 use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::people_columns::PeopleColumns;
@@ -10,6 +14,7 @@ use crate::content::extract::table::{MAX_COLUMNS, TableColumns, read_message};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::rules::{About, RuleSet, fold};
+use cells::{Cells, common_prefix, is_header, is_row, separator};
 use zeroize::Zeroizing;
 
 /// Longest row, bytes.
@@ -18,8 +23,6 @@ const MAX_ROW: usize = 64 << 10;
 const MAX_PREAMBLE: u32 = 20;
 /// Longest title of a table, bytes.
 const MAX_TITLE: usize = 200;
-/// Longest name of a column, bytes.
-const MAX_NAME: usize = 64;
 
 /// Comma, semicolon, tab or bar between the columns, as in the header.
 pub struct Csv;
@@ -78,6 +81,8 @@ impl Format for Csv {
             people: 0,
             columns: TableColumns::default(),
             places: Vec::new(),
+            vague: false,
+            pairs: None,
             afar: Marks::default(),
             turned: PeopleColumns::default(),
             held: Vec::new(),
@@ -91,67 +96,6 @@ const RECORD_ID: &str = "recordid";
 /// Whether only exports about the participants of a study have a column of this name.
 fn is_participant(name: &str, rules: &RuleSet) -> bool {
     fold(name).starts_with("redcap") && rules.keys.context(name) == Some(About::Care)
-}
-
-/// The separator of a header line: the one that occurs most.
-fn separator(line: &[u8]) -> Option<u8> {
-    let count = |s: u8| line.iter().filter(|b| **b == s).count();
-    [b'\t', b';', b',', b'|']
-        .into_iter()
-        .map(|s| (count(s), s))
-        .filter(|(n, _)| *n > 0)
-        .max()
-        .map(|(_, s)| s)
-}
-
-/// What all names of a header have in front, up to an underscore or a point.
-fn common_prefix<'a>(names: &'a [std::borrow::Cow<'_, str>]) -> Option<&'a str> {
-    let first = names.first().filter(|_| names.len() >= 3)?;
-    let ends = first.match_indices(['_', '.']).map(|(at, _)| first.get(..=at).unwrap_or(""));
-    let common = |prefix: &&str| {
-        names.iter().all(|name| name.starts_with(prefix) && name.len() > prefix.len())
-    };
-    ends.take_while(common).last()
-}
-
-/// Whether a line looks like column names rather than prose: short cells, most of them words.
-fn is_header(line: &[u8], separator: u8) -> bool {
-    let cells = line.split(|b| *b == separator);
-    let (mut count, mut named, mut labelled) = (0, 0, 0);
-    for cell in cells {
-        let cell = cell.trim_ascii();
-        count += 1;
-        labelled += usize::from(is_labelled(cell));
-        let words = cell.split(|b| *b == b' ').count();
-        named += usize::from(
-            !cell.is_empty()
-                && cell.len() <= MAX_NAME
-                && words <= 4
-                && cell.iter().any(|b| b.is_ascii_alphabetic() || !b.is_ascii()),
-        );
-    }
-    count >= 3 && named * 4 >= count * 3 && labelled < 2
-}
-
-/// Whether the first line of `below` is as wide as the `header`, as far as it is available; any other is text.
-fn is_row(header: &[u8], below: &[u8], separator: u8, extent: Extent) -> bool {
-    let end = below.iter().position(|b| *b == b'\n');
-    let count = |line: &[u8]| line.iter().filter(|b| **b == separator).count();
-    let row = below.get(..end.unwrap_or(below.len())).unwrap_or(below);
-    let cut = end.is_none() && extent == Extent::Beginning;
-    match count(row) {
-        _ if row.trim_ascii().is_empty() => cut,
-        // Commas inside quotes.
-        more if more > count(header) => row.contains(&b'"'),
-        fewer => fewer == count(header) || cut,
-    }
-}
-
-/// Whether a cell holds a label and its value (`DOB: 27.04.1965`): no column has such a name.
-fn is_labelled(cell: &[u8]) -> bool {
-    let mut halves = cell.splitn(2, |b| *b == b':');
-    let (label, value) = (halves.next().unwrap_or_default(), halves.next());
-    label.iter().any(u8::is_ascii_alphabetic) && value.is_some_and(|v| !v.trim_ascii().is_empty())
 }
 
 struct Table {
@@ -169,6 +113,10 @@ struct Table {
     columns: TableColumns,
     /// Position of numbers in a table without names.
     places: Vec<ListPosition>,
+    /// The header has only one name that is known: it may be a title, or the label of the value beside it.
+    vague: bool,
+    /// Labels and values, where each line has one of each.
+    pairs: Option<Labels>,
     /// What the path says about it.
     afar: Marks,
     /// Rows that may have a column for each person, and their lines.
@@ -220,6 +168,10 @@ impl Document for Table {
             self.line(&[], scope);
         }
         self.release(scope);
+        if let Some(labels) = &mut self.pairs {
+            labels.mark(self.afar);
+            labels.emit(scope);
+        }
     }
 
     fn memory(&self) -> usize {
@@ -275,6 +227,9 @@ impl Table {
 
     /// Reads the lines that were held. False if no line can be of interest.
     fn release(&mut self, scope: &mut Scope<'_>) -> bool {
+        if self.vague {
+            return true;
+        }
         let held = std::mem::take(&mut self.held);
         if held.is_empty() || self.turned.finish("csv", self.afar, scope).is_empty() {
             return true;
@@ -284,6 +239,12 @@ impl Table {
 
     fn read(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
         let Some(separator) = self.separator else { return self.before(line, scope) };
+        if std::mem::take(&mut self.vague) {
+            return self.below_vague(line, separator, scope);
+        }
+        if self.pairs.is_some() {
+            return self.pair(line, separator, scope);
+        }
         let mut record = CandidateRecord::default();
         self.columns.read_row(Cells { rest: Some(line), separator }, &mut record, scope);
         record.mark_from_afar(self.afar);
@@ -293,6 +254,52 @@ impl Table {
 }
 
 impl Table {
+    /// The first line below a header with one known name: a better header (`Patient;;;Visit`, `Name;DOB;MRN;Date`), or
+    /// the second one of labels with their values (`Patient name,Jane Roe`, `DOB,1970-01-31`).
+    fn below_vague(&mut self, line: &str, separator: u8, scope: &mut Scope<'_>) -> bool {
+        let first = std::mem::take(&mut self.held).pop();
+        let rules = scope.rules;
+        let pair = |line: &str| {
+            let cells: Vec<_> = Cells { rest: Some(line), separator }.take(MAX_COLUMNS).collect();
+            let known = |name: &str| rules.keys.get(name.trim()).is_some();
+            match cells.as_slice() {
+                [label, value, rest @ ..] => {
+                    known(label) && !known(value) && rest.iter().all(|cell| cell.trim().is_empty())
+                }
+                _ => false,
+            }
+        };
+        if let Some(first) = first.as_ref().filter(|first| pair(first) && pair(line)) {
+            self.pairs = Some(Labels::new("csv"));
+            return self.pair(first, separator, scope) && self.pair(line, separator, scope);
+        }
+        let mut columns = TableColumns::default();
+        let mut filled = 0;
+        for name in (Cells { rest: Some(line), separator }).take(MAX_COLUMNS) {
+            filled += usize::from(!name.trim().is_empty());
+            columns.push_field(&name, rules);
+        }
+        if columns.known() >= 2 && columns.known() * 2 >= filled {
+            self.columns = columns;
+            if let Some(title) = first {
+                self.title(&title, scope);
+            }
+            return true;
+        }
+        self.read(line, scope)
+    }
+
+    /// A label and its value.
+    fn pair(&mut self, line: &str, separator: u8, scope: &mut Scope<'_>) -> bool {
+        let mut cells = Cells { rest: Some(line), separator };
+        if let (Some(labels), Some(label), Some(value)) =
+            (&mut self.pairs, cells.next(), cells.next())
+        {
+            labels.pair(label.trim(), value.trim(), scope);
+        }
+        true
+    }
+
     /// A line before the header: the header itself, a title, or a row of a table that has none.
     /// False if no line can be of interest.
     fn before(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
@@ -347,6 +354,10 @@ impl Table {
         if known >= 2 || (first && known == 1) {
             self.separator = Some(separator);
             self.columns = columns;
+            self.vague = known == 1;
+            if self.vague {
+                self.held.push(Zeroizing::new(line.to_owned()));
+            }
             return true;
         }
         let mut record = CandidateRecord::default();
@@ -413,188 +424,5 @@ impl Table {
         let mut labels = Labels::new("csv");
         labels.heading(title.get(..MAX_TITLE).unwrap_or(title), scope);
         self.afar = self.afar.and(labels.around());
-    }
-}
-
-/// The cells of a row, without quotes.
-struct Cells<'a> {
-    rest: Option<&'a str>,
-    separator: u8,
-}
-
-impl<'a> Iterator for Cells<'a> {
-    type Item = std::borrow::Cow<'a, str>;
-
-    fn next(&mut self) -> Option<Self::Item> {
-        let text = self.rest?;
-        let separator = self.separator as char;
-        let Some(quoted) = text.trim_start_matches(' ').strip_prefix('"') else {
-            let (cell, rest) = match text.split_once(separator) {
-                Some((cell, rest)) => (cell, Some(rest)),
-                None => (text, None),
-            };
-            self.rest = rest;
-            return Some(cell.into());
-        };
-        let mut from = 0;
-        let end = loop {
-            match quoted.get(from..).and_then(|q| q.find('"')) {
-                None => break quoted.len(),
-                Some(at) if quoted.get(from + at + 1..).is_some_and(|q| q.starts_with('"')) => {
-                    from += at + 2
-                }
-                Some(at) => break from + at,
-            }
-        };
-        let cell = quoted.get(..end).unwrap_or("");
-        let after = quoted.get(end + 1..).unwrap_or("");
-        self.rest = after.split_once(separator).map(|(_, rest)| rest);
-        Some(if cell.contains("\"\"") { cell.replace("\"\"", "\"").into() } else { cell.into() })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::content::testing::records;
-
-    #[test]
-    fn names_behind_that_of_their_table() {
-        for table in ["patients_", "kis.patients.", "tbl_7_", "patient_"] {
-            let header =
-                ["mrn", "achternaam", "geboortedatum"].map(|name| format!("{table}{name}"));
-            let text = format!("{}\n77,Roe,1970-01-31\n", header.join(","));
-            let got = records("text/csv", text.as_bytes());
-            assert!(
-                got.len() == 1 && got[0].contains("patient_id=77") && got[0].contains("name=Roe"),
-                "{got:?}"
-            );
-        }
-        assert_eq!(records("text/csv", b"row_a,row_b,row_c\n77,Roe,1970-01-31\n"), [""; 0]);
-    }
-
-    #[test]
-    fn rows_are_records() {
-        let text = "mrn,last_name,first_name,dob,diagnosis\r\n1,\"Wal\"\"lace, Jr\",Ryan,1942-07-10,I10\n\n2,Petty,\"Ga\nbi\",1948-06-07,\n3,Cut";
-        assert_eq!(
-            records("text/csv", text.as_bytes()),
-            [
-                "http>csv:~csv [PatientContext] [Diagnosis] patient_id=1 name=Wal\"lace, Jr^Ryan birth_date=1942-07-10",
-                "http>csv:~csv [PatientContext] patient_id=2 name=Petty^Ga\nbi birth_date=1948-06-07",
-                "http>csv:~csv [PatientContext] patient_id=3 name=Cut",
-            ]
-        );
-    }
-
-    #[test]
-    fn a_column_for_each_patient() {
-        let text =
-            "Name;Jane Roe;Otto Penn\nDate of birth;1970-01-31;1951-04-12\nMRN;77;78\nWard;3;3\n";
-        assert_eq!(
-            records("text/csv", text.as_bytes()),
-            [
-                "http>csv:~csv [PatientContext] name=Jane Roe birth_date=1970-01-31 patient_id=77",
-                "http>csv:~csv [PatientContext] name=Otto Penn birth_date=1951-04-12 patient_id=78",
-            ]
-        );
-        // The first column names things.
-        let things = "name,price,stock\nLamp,10,7\nDesk,200,8\nBed,300,9\n";
-        assert_eq!(records("text/csv", things.as_bytes()), [""; 0]);
-    }
-
-    #[test]
-    fn other_separators_and_charsets() {
-        let text = b"\xef\xbb\xbfPatienten-ID;Nachname;Vorname;Geburtsdatum\n7;M\xfcller;J\xf6rg;01.02.1970\n";
-        assert_eq!(
-            records("", text),
-            ["http>csv:~csv [PatientContext] patient_id=7 name=Müller^Jörg birth_date=01.02.1970",]
-        );
-        assert_eq!(records("text/plain", b"name\tdob\tward\nA B\t1970-01-01\t3\n").len(), 1);
-    }
-
-    /// Names of columns in many languages.
-    #[test]
-    fn columns_are_known_in_many_languages() {
-        for header in [
-            "Patientenname;Geburtsdatum;Patientennummer;Geschlecht",
-            "Nom du patient;Date de naissance;Numéro de dossier;Sexe",
-            "Nombre del paciente;Fecha de nacimiento;Historia clínica;Sexo",
-            "Nome do paciente;Data de nascimento;Prontuário;Sexo",
-            "Nome paziente;Data di nascita;Numero cartella;Sesso",
-            "Naam patiënt;Geboortedatum;Patiëntnummer;Geslacht",
-            "Patientens namn;Födelsedatum;Journalnummer;Kön",
-            "Pasientens navn;Fødselsdato;Pasientnummer;Kjønn",
-            "Patientens navn;Fødselsdag;Patientnummer;Køn",
-            "Potilaan nimi;Syntymäaika;Potilasnumero;Sukupuoli",
-            "Imię i nazwisko pacjenta;Data urodzenia;Numer pacjenta;Płeć",
-            "Jméno pacienta;Datum narození;Číslo pacienta;Pohlaví",
-            "Hasta adı soyadı;Doğum tarihi;Hasta no;Cinsiyet",
-            "ФИО пациента;Дата рождения;Номер карты;Пол",
-            "患者姓名;出生日期;病历号;性别",
-            "患者氏名;生年月日;患者番号;性別",
-            "환자명;생년월일;환자번호;성별",
-            "اسم المريض;تاريخ الميلاد;رقم المريض;الجنس",
-            "रोगी का नाम;जन्म तिथि;रोगी संख्या;लिंग",
-        ] {
-            let text = format!("{header}\nJane Roe;1970-01-31;H-77;F\n");
-            let line = "http>csv:~csv [PatientContext] name=Jane Roe birth_date=1970-01-31 patient_id=H-77 sex=F";
-            assert_eq!(records("text/csv", text.as_bytes()), [line], "{header}");
-        }
-    }
-
-    #[test]
-    fn titles_and_rows_without_a_header() {
-        let titled = "Patientenliste Station 3;;;\r\nStand: 01.03.2026;;;\r\n;;;\r\nNr;Name;Geb.;Zimmer\r\n7;Roe, Jane;01.02.1970;12\r\n";
-        assert_eq!(
-            records("text/csv", titled.as_bytes()),
-            ["http>csv:~csv [PatientContext] name=Roe, Jane birth_date=01.02.1970"]
-        );
-        let plain = "MRN0012345,Roe,Jane,1970-01-31,F\nMRN0012346,Li,Max,1980-02-01,M\n";
-        assert_eq!(
-            records("text/csv", plain.as_bytes()),
-            [
-                "http>csv:~csv [PatientContext] patient_id=MRN0012345 name=Roe Jane birth_date=1970-01-31 sex=F",
-                "http>csv:~csv [PatientContext] patient_id=MRN0012346 name=Li Max birth_date=1980-02-01 sex=M",
-            ]
-        );
-        // Of a path about patients, with dates as the country writes them.
-        let named = crate::content::Media::Type { content_type: "text/csv", name: "/patients.csv" };
-        let table =
-            b"\"7712345\",\"Roe\",\"Jane\",\"F\",\"01/31/1970\"\n7712346;Li;Max;M;28.02.1980\n";
-        let got = crate::content::testing::records_of(named, &[], table, 64);
-        assert!(
-            got[0].contains("patient_id=7712345 name=Roe Jane birth_date=01/31/1970"),
-            "{got:?}"
-        );
-        assert!(got[1].contains("patient_id=7712346 name=Li Max birth_date=28.02.1980"), "{got:?}");
-        let staff = "E-00123,Roe,Jane,1970-01-31,Sales\n".repeat(40);
-        assert!(records("text/csv", staff.as_bytes()).is_empty());
-    }
-
-    #[test]
-    fn the_number_of_a_row_is_that_of_the_patient_in_a_table_of_patients() {
-        let table = b"Id,BIRTHDATE,FIRST,LAST\nP-77,1970-01-31,Jane,Roe\n";
-        let named = |name| crate::content::Media::Type { content_type: "text/csv", name };
-        let read = |name| crate::content::testing::records_of(named(name), &[], table, 64).concat();
-        assert!(read("/export/patients.csv").contains("patient_id=P-77"));
-        assert!(!read("/export/list.csv").contains("patient_id"));
-        let study = |event: &str| {
-            let table =
-                format!("record_id,{event},first_name,last_name,dob\nP-77,a,Jane,Roe,1970-01-31\n");
-            records("text/csv", table.as_bytes()).concat()
-        };
-        assert!(study("redcap_event_name").contains("patient_id=P-77"));
-        assert!(!study("event").contains("patient_id"));
-    }
-
-    #[test]
-    fn tables_without_patients_give_none() {
-        for text in [
-            "order_no,sku,name,phone\n1,2,Lamp,555123\n",
-            "Dear all, this is a letter, not a table, with commas.\nIt has, as it were, no columns, none.\n",
-            "a,b,c\n1,2,3\n",
-            "id,name,email,user_id\n1,A B,a@b.c,7\n",
-        ] {
-            assert_eq!(records("text/csv", text.as_bytes()), Vec::<String>::new(), "{text}");
-        }
     }
 }
