@@ -86,15 +86,26 @@ fn command(data: &[u8]) -> Probe {
 
 /// Commands that no other protocol has, as loaders of data type them.
 const TYPED: [&[u8]; 12] = [
-    b"HSET ", b"HMSET ", b"HGETALL ", b"HGET ", b"HMGET ", b"XADD ", b"RPUSH ", b"LPUSH ",
-    b"SADD ", b"ZADD ", b"SETEX ", b"JSON.SET ",
+    b"HSET ",
+    b"HMSET ",
+    b"HGETALL ",
+    b"HGET ",
+    b"HMGET ",
+    b"XADD ",
+    b"RPUSH ",
+    b"LPUSH ",
+    b"SADD ",
+    b"ZADD ",
+    b"SETEX ",
+    b"JSON.SET ",
 ];
 
 /// Whether a command without framing begins at `data`.
 fn typed(data: &[u8]) -> Probe {
     let begins = |word: &&&[u8]| {
         let len = word.len().min(data.len());
-        data.get(..len).is_some_and(|head| word.get(..len).is_some_and(|w| w.eq_ignore_ascii_case(head)))
+        data.get(..len)
+            .is_some_and(|head| word.get(..len).is_some_and(|w| w.eq_ignore_ascii_case(head)))
     };
     match TYPED.iter().filter(begins).map(|word| word.len()).min() {
         Some(len) if data.len() >= len => Probe::yes(Speaker::Client),
