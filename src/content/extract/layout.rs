@@ -12,10 +12,19 @@ pub const MAX_PENDING: usize = 1 << 20;
 
 /// A gap this wide is a space, in units of the font size: kerning stays below a tenth, and
 /// justified lines above a fifth.
-const WORD_GAP: f64 = 0.17;
+pub const WORD_GAP: f64 = 0.17;
 
 /// A gap this wide separates columns.
 const CELL_GAP: f64 = 0.9;
+
+/// How far apart texts may begin that are in one column, in units of the font size.
+const ALIGNED: f64 = 0.12;
+
+/// Lines below each other in which text begins in the same place: then it is a column.
+const COLUMN_LINES: usize = 4;
+
+/// Columns of a line at most.
+const MAX_COLUMNS: usize = 64;
 
 /// Text this much lower is on the next line.
 const LINE_GAP: f64 = 0.4;
@@ -69,12 +78,18 @@ pub struct Page {
     bytes: usize,
     /// Characters are in reading order, as on screens.
     as_read: bool,
+    /// The gap between words, where no blanks are drawn.
+    drawn: Option<f64>,
 }
 
 /// Pieces beside each other, from left to right.
 pub struct Line {
     pieces: Vec<Piece>,
     as_read: bool,
+    /// The gap that separates pieces.
+    gap: f64,
+    /// Where columns begin that the lines around it have in common.
+    columns: Vec<f64>,
 }
 
 /// A part of a line that is apart from the others.
@@ -98,6 +113,12 @@ impl Page {
     /// left.
     pub fn of_screen() -> Self {
         Self { as_read: true, ..Self::default() }
+    }
+
+    /// Its letters are known by their shapes, without the blanks between words: gaps of `gap` times the font size
+    /// separate texts, and so do columns that several lines have in common.
+    pub const fn expect_columns(&mut self, gap: f64) {
+        self.drawn = Some(gap);
     }
 
     /// A glyph, or several that one code shows.
@@ -147,12 +168,15 @@ impl Page {
                 first.turn == piece.turn && piece.down - first.down <= size * LINE_GAP
             });
             if !same_line {
-                lines.push(Line::new(std::mem::take(&mut line), self.as_read));
+                lines.push(self.line(std::mem::take(&mut line)));
             }
             line.push(piece);
         }
         if !line.is_empty() {
-            lines.push(Line::new(line, self.as_read));
+            lines.push(self.line(line));
+        }
+        if self.drawn.take().is_some() {
+            find_columns(&mut lines);
         }
         for _ in 1..MAX_BESIDE {
             let Some(edge) = edge(&lines) else { break };
@@ -166,6 +190,44 @@ impl Page {
         }
         out.append(&mut lines);
     }
+}
+
+/// Finds the places where text begins in several lines below each other, for these lines and the one above, their
+/// heading.
+fn find_columns(lines: &mut [Line]) {
+    // Each with the first line and the last one that have it.
+    let mut current: Vec<(f64, usize, usize)> = Vec::new();
+    let mut found: Vec<(f64, usize, usize)> = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let mut next: Vec<(f64, usize, usize)> = Vec::new();
+        for piece in line.pieces.iter().take(MAX_COLUMNS) {
+            let near = |(x, ..): &&mut (f64, usize, usize)| {
+                (*x - piece.start).abs() <= ALIGNED * piece.size
+            };
+            match current.iter_mut().find(near) {
+                Some((x, first, last)) => {
+                    *last = at;
+                    next.push((*x, *first, at));
+                }
+                None => next.push((piece.start, at, at)),
+            }
+        }
+        found.extend(
+            current.drain(..).filter(|(_, first, last)| *last < at && at - first >= COLUMN_LINES),
+        );
+        current = next;
+    }
+    let all = lines.len();
+    found.extend(current.into_iter().filter(|(_, first, _)| all - first >= COLUMN_LINES));
+    for (x, first, last) in found {
+        for line in lines.iter_mut().take(last + 1).skip(first.saturating_sub(1)) {
+            if line.columns.len() < MAX_COLUMNS {
+                line.columns.push(x);
+            }
+        }
+    }
+    // A margin alone makes no table.
+    lines.iter_mut().filter(|line| line.columns.len() < 3).for_each(|line| line.columns.clear());
 }
 
 /// Where a further part of a page begins: several pages on one sheet, or labels on one. The same labels are in both,
@@ -232,16 +294,19 @@ fn label(text: &str) -> Option<&str> {
     (letters >= 2 && label.len() <= MAX_LABEL).then(|| label.trim())
 }
 
-impl Line {
-    fn new(mut pieces: Vec<Piece>, as_read: bool) -> Self {
+impl Page {
+    fn line(&self, mut pieces: Vec<Piece>) -> Line {
         pieces.sort_by(|a, b| a.start.total_cmp(&b.start));
         // Printed twice for bold type.
         pieces.dedup_by(|next, piece| {
             (next.start - piece.start).abs() < 0.2 * piece.size && next.text == piece.text
         });
-        Self { pieces, as_read }
+        let gap = self.drawn.unwrap_or(WORD_GAP);
+        Line { pieces, as_read: self.as_read, gap, columns: Vec::new() }
     }
+}
 
+impl Line {
     /// Distance from the top.
     fn top(&self) -> f64 {
         self.pieces.first().map_or(0.0, |piece| piece.down)
@@ -254,9 +319,11 @@ impl Line {
 
     /// What begins before `edge`, and the rest.
     fn split(self, edge: f64) -> (Option<Self>, Option<Self>) {
-        let as_read = self.as_read;
+        let (as_read, gap, columns) = (self.as_read, self.gap, self.columns);
         let (left, right) = self.pieces.into_iter().partition(|piece| piece.start < edge);
-        let line = |pieces: Vec<Piece>| (!pieces.is_empty()).then_some(Self { pieces, as_read });
+        let line = |pieces: Vec<Piece>| {
+            (!pieces.is_empty()).then(|| Self { pieces, as_read, gap, columns: columns.clone() })
+        };
         (line(left), line(right))
     }
 
@@ -265,7 +332,10 @@ impl Line {
         let mut cells: Vec<Cell> = Vec::new();
         for piece in &self.pieces {
             match cells.last_mut() {
-                Some(cell) if (piece.start - cell.end) / piece.size <= gap => {
+                Some(cell)
+                    if (piece.start - cell.end) / piece.size <= gap
+                        && !self.has_column(cell.end, piece) =>
+                {
                     if (piece.start - cell.end) / piece.size > WORD_GAP && !cell.text.ends_with(' ')
                     {
                         cell.text.push(' ');
@@ -291,6 +361,12 @@ impl Line {
         cells
     }
 
+    /// Whether a column begins between the end of a text and the next piece.
+    fn has_column(&self, end: f64, next: &Piece) -> bool {
+        let room = ALIGNED * next.size;
+        self.columns.iter().any(|x| *x > end - room && *x <= next.start + room)
+    }
+
     /// The columns, separated by wide gaps.
     pub fn cells(&self) -> Vec<Cell> {
         self.divided(CELL_GAP)
@@ -298,7 +374,7 @@ impl Line {
 
     /// Separately placed text: the cells of a narrow table, but with some programs single words.
     pub fn pieces(&self) -> Vec<Cell> {
-        self.divided(WORD_GAP)
+        self.divided(if self.columns.is_empty() { self.gap } else { CELL_GAP })
     }
 
     /// The line as text.
@@ -311,5 +387,71 @@ impl Line {
             text.push_str(cell.as_ref());
         }
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The cells of lines whose words start at these places, each letter being one unit wide and the font two.
+    fn cells(lines: &[&[(f64, &str)]], drawn: bool) -> Vec<String> {
+        let mut page = Page::default();
+        if drawn {
+            page.expect_columns(0.5);
+        }
+        for (row, words) in lines.iter().enumerate() {
+            for (start, word) in *words {
+                for (at, letter) in word.chars().enumerate() {
+                    let start = start + at as f64;
+                    let spot = GlyphPosition {
+                        turn: 0,
+                        down: row as f64 * 3.0,
+                        start,
+                        end: start + 1.0,
+                        size: 2.0,
+                    };
+                    page.push(letter.encode_utf8(&mut [0; 4]), spot);
+                }
+            }
+        }
+        let mut out = Vec::new();
+        page.lines(&mut out);
+        let cells = |line: &Line| {
+            let cells = line.cells();
+            cells.iter().map(|cell| cell.as_ref().to_owned()).collect::<Vec<_>>().join("|")
+        };
+        out.iter().map(cells).collect()
+    }
+
+    #[test]
+    fn columns_that_lines_have_in_common() {
+        // Headings are in the middle of their columns, half a size apart, and so are words.
+        let lines: [&[(f64, &str)]; 6] = [
+            &[(1.0, "No"), (4.0, "First"), (10.0, "name"), (15.0, "Born")],
+            &[(0.0, "H11"), (4.0, "Eva"), (8.0, "Maria"), (14.5, "1970")],
+            &[(0.0, "H12"), (4.0, "Jo"), (14.5, "1971")],
+            &[(0.0, "H13"), (4.0, "Li"), (7.0, "Na"), (14.5, "1972")],
+            &[(0.0, "H14"), (4.0, "Annabella-J"), (15.8, "1973")],
+            &[(0.0, "H15"), (4.0, "Kim"), (14.5, "1974")],
+        ];
+        let got = cells(&lines[..4], true);
+        assert_eq!(
+            got,
+            ["No First name Born", "H11 Eva Maria 1970", "H12 Jo|1971", "H13 Li Na|1972"],
+            "too few"
+        );
+        let four = [lines[0], lines[1], lines[2], lines[3], lines[5]];
+        let table = [
+            "No|First name|Born",
+            "H11|Eva Maria|1970",
+            "H12|Jo|1971",
+            "H13|Li Na|1972",
+            "H15|Kim|1974",
+        ];
+        assert_eq!(cells(&four, true), table);
+        assert_eq!(cells(&four, false)[0], "No First name Born");
+        // One line that differs ends the column.
+        assert_eq!(cells(&lines, true)[0], "No First name Born");
     }
 }

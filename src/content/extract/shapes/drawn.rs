@@ -10,8 +10,11 @@ const TALL: f32 = 5.0;
 const WIDE: f32 = 8.0;
 /// What is lower, and wide, is a line below text.
 const FLAT: f32 = 0.15;
-/// Gaps of at least the first size of the font are spaces, and of the second size the ends of narrow columns.
+/// Gaps of this size are spaces, also narrower ones between letters whose ink is so far apart.
 const WORD_GAP: f64 = 0.17;
+const NARROW_GAP: f64 = 0.09;
+const INK_GAP: f64 = 0.27;
+/// Gaps of this size are the ends of narrow columns.
 const COLUMN_GAP: f64 = 0.5;
 /// Work of filling a shape, in points of its path.
 const FILL_COST: usize = 128;
@@ -87,6 +90,9 @@ impl Drawing {
             line.push(shape);
         }
         read += place(&mut line, page, &mut self.seen);
+        if read > 0 {
+            page.expect_columns(COLUMN_GAP);
+        }
         (count, read)
     }
 }
@@ -104,7 +110,7 @@ fn place(line: &mut Vec<Shape>, page: &mut Page, seen: &mut Seen) -> usize {
     shapes.sort_by(|a, b| a.bounds.left.total_cmp(&b.bounds.left));
     let Some((size, letters)) = read(&shapes, LEAST, None, seen) else { return 0 };
     let mut read = 0;
-    let mut end = f64::INFINITY;
+    let (mut end, mut ink) = (f64::INFINITY, f64::INFINITY);
     for (shape, letter) in shapes.iter().zip(letters) {
         let Some(letter) = letter else { continue };
         let start = f64::from(shape.bounds.left - letter.lead * size);
@@ -115,10 +121,14 @@ fn place(line: &mut Vec<Shape>, page: &mut Page, seen: &mut Seen) -> usize {
             end: start + f64::from(letter.advance * size),
             size: f64::from(size),
         };
-        // Words are apart, and columns further.
-        if (WORD_GAP..COLUMN_GAP).contains(&((start - end) / spot.size)) {
-            page.push(" ", GlyphPosition { start: end, end: start, ..spot });
-        }
+        // Words are apart.
+        let gap = (start - end) / spot.size;
+        let far = (f64::from(shape.bounds.left) - ink) / spot.size >= INK_GAP;
+        let spot = match far && (NARROW_GAP..=WORD_GAP).contains(&gap) {
+            true => GlyphPosition { start: end + (WORD_GAP + NARROW_GAP) * spot.size, ..spot },
+            false => spot,
+        };
+        ink = f64::from(shape.bounds.right);
         end = spot.end;
         page.push(letter.letter.encode_utf8(&mut [0; 4]), spot);
         read += usize::from(letter.letter != UNREAD);

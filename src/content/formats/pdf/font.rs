@@ -112,6 +112,11 @@ impl Font {
         }
     }
 
+    /// Whether its letters, and their size, are known by their shapes only.
+    pub(super) const fn is_by_shapes(&self) -> bool {
+        self.em != 1.0
+    }
+
     /// Size of its letters where its own size is 1.
     pub(super) const fn em(&self) -> f64 {
         self.em

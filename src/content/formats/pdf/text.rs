@@ -3,7 +3,7 @@
 use super::file::File;
 use super::font::Font;
 use super::object::{Dict, Lexer, Object};
-use crate::content::extract::layout::{GlyphPosition, Line, Page};
+use crate::content::extract::layout::{GlyphPosition, Line, Page, WORD_GAP};
 use crate::content::formats::matrix::{IDENTITY, Matrix, concat};
 use memchr::memmem;
 use std::collections::HashMap;
@@ -222,6 +222,9 @@ impl<'a> Interpreter<'a> {
         };
         let mut x = 0.0;
         let page = &mut self.page;
+        if state.font.is_by_shapes() {
+            page.expect_columns(WORD_GAP);
+        }
         state.font.show(string, |text, shown| {
             let glyph = f64::from(shown.width) / 1000.0 * state.size + state.char_spacing;
             let end = x + glyph * state.scale;
