@@ -61,6 +61,7 @@ impl Diagnosis {
         let good = Self::good(check, found);
         Self { verdict: Verdict::Fault, remedy: Some(remedy.into()), ..good }
     }
+    #[cfg(target_os = "linux")]
     fn is_fault(&self) -> bool {
         self.verdict == Verdict::Fault
     }

@@ -5,6 +5,9 @@
 //!     cargo test --test live -- --ignored --nocapture rates
 //! ```
 //!
+//! The recording is sent once unless more seconds are asked for. To phitap, a repetition is retransmitted data,
+//! which it does not parse again: it measures the way of the packets alone.
+//!
 //! The readers take turns at each rate. Of several takes, the one with the least loss is printed: what
 //! other programs of the machine take away is not the reader's doing.
 
@@ -23,8 +26,8 @@ use std::time::Duration;
 
 /// Rates in Mbit/s, separated by commas; 0 is as fast as the sender can.
 const RATES: (&str, &str) = ("PHITAP_RATES", "400,700,1000,1500,2200,3000,0");
-/// Duration of each rate, seconds.
-const SECONDS: (&str, &str) = ("PHITAP_SECONDS", "4");
+/// Duration of each rate, seconds; at least one recording.
+const SECONDS: (&str, &str) = ("PHITAP_SECONDS", "0.1");
 /// Takes of each reader at each rate.
 const TAKES: (&str, &str) = ("PHITAP_TAKES", "1");
 /// Readers; with 2 on two interfaces, with one direction each.
