@@ -483,7 +483,7 @@ fn answers_fit_a_terminal_and_lose_nothing() {
             &["doctor", "-i", "nope7"],
         ] {
             let (_, text) = on_terminal(columns, arguments);
-            assert!(text.lines().count() > 3, "{arguments:?}: {text}");
+            assert!(text.lines().count() > 1, "{arguments:?}: {text}");
             let wide = text.lines().find(|line| {
                 // A path or the id of a rule is not broken, and remarks are left to the terminal.
                 let is_word = line.split_whitespace().count() < 2 || line.contains(&store);

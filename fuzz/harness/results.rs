@@ -7,7 +7,7 @@ use phitap::jobs::status_of;
 use phitap::merge::{Numbers, Part, Summary};
 use phitap::output::spool::{Limits, Log, Record};
 use phitap::review::source::Filter;
-use phitap::review::{Diff, Listing, MergeShape, Merged, Query, Request, Shape, answer};
+use phitap::review::{Console, Diff, Listing, MergeShape, Merged, Query, Request, Shape, answer};
 use phitap::time::Timestamp;
 use std::time::Duration;
 
@@ -83,7 +83,9 @@ pub fn jobs(input: &[u8]) {
         let mut merged = Merged::default();
         lines.iter().for_each(|line| merged.line(line));
         // Errors are allowed.
-        let _ = merged.answer("results", (shape, None), &mut std::io::sink(), &mut |_| {});
+        let mut sink = std::io::sink();
+        let console = &mut Console::new(&mut sink, Some(60));
+        let _ = merged.answer("results", (shape, None), console, &mut |_| {});
     }
 }
 
@@ -116,7 +118,8 @@ pub fn review(input: &[u8]) {
         let (mut out, mut notes) = (Vec::new(), Vec::new());
         let now = Timestamp(NOW * 1_000_000_000);
         // Errors are allowed.
-        let _ = answer(&request, now, &mut out, &mut |note| notes.push(note));
+        let console = &mut Console::new(&mut out, Some(60));
+        let _ = answer(&request, now, console, &mut |note| notes.push(note));
         // CSV has lines that end with CR LF (RFC 4180).
         let out = String::from_utf8(out).expect("characters").replace("\r\n", "\n");
         let shown = |c: char| c == '\n' || !c.is_control();
