@@ -76,7 +76,9 @@ impl<'t> Line<'t> {
         let blanks = |text: &str| text.bytes().filter(|b| nested(*b)).count();
         let (tag, rest) = line.get(open + 1..)?.split_once(')')?;
         let indent = match before.as_bytes() {
-            [b'I' | b'W' | b'D' | b'E' | b'T', b':', rest @ ..] if rest.iter().all(|b| nested(*b)) => {
+            [b'I' | b'W' | b'D' | b'E' | b'T', b':', rest @ ..]
+                if rest.iter().all(|b| nested(*b)) =>
+            {
                 blanks(before)
             }
             _ if plain => blanks(before),
