@@ -114,6 +114,28 @@ fn the_table_stays_below_its_memory_and_gives_up_the_oldest_flow_first() {
     assert_eq!(keep.closed, oldest);
 }
 
+/// libpcap would take minutes and gigabytes for it.
+#[test]
+fn a_filter_of_thousands_of_hosts_is_refused_at_once() {
+    let hosts = |n: u32| (0..n).map(|n| format!("host 10.0.{}.{}", n / 256, n % 256));
+    let long = hosts(6000).collect::<Vec<_>>().join(" or ");
+    let refused = phitap(["replay", "--filter", &long, "-"]);
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.err.contains("bytes") && refused.err.len() < 400, "{}", refused.err);
+    let short = hosts(200).collect::<Vec<_>>().join(" or ");
+    let filter = phitap::capture::Filter::new(&short);
+    let ethernet = phitap::capture::LinkType::ETHERNET;
+    let packet = |host| ethernet_frame([10, 0, 0, host]);
+    let mut filter = filter.expect("a filter of two hundred hosts");
+    assert!(filter.takes(ethernet, &packet(199)));
+    assert!(!filter.takes(ethernet, &packet(200)));
+}
+
+/// A segment from this address.
+fn ethernet_frame(from: [u8; 4]) -> Vec<u8> {
+    ethernet(&tcp((from, 40_000).into(), ([192, 168, 0, 1], 80).into(), 1, 1, 0x10, b"x"))
+}
+
 #[test]
 fn the_table_holds_no_more_flows_than_it_may() {
     let (mut table, mut keep) = (Table::new(limits(100, 1 << 30)), Keep::default());

@@ -69,6 +69,8 @@ pub(in crate::exposure) struct Open {
     unproven: u8,
     /// The score in its last event.
     written: u8,
+    /// An event of it was written.
+    announced: bool,
     /// Time of its last event.
     pub wrote: Timestamp,
     pub patients: Distinct,
@@ -110,6 +112,7 @@ impl Open {
             first_patient: event.finding.patient,
             unproven: 0,
             written: 0,
+            announced: false,
             wrote: now,
             patients: Distinct::default(),
             inventory: ExposureCounters::default(),
@@ -223,6 +226,7 @@ impl Open {
     pub fn severity_before(&mut self, severity: u8) {
         self.exposure.severity = severity;
         self.written = severity;
+        self.announced = true;
     }
 
     /// Adds the score of a finding. True if the exposure is now worse than its last event says.
@@ -244,6 +248,16 @@ impl Open {
     pub fn prove(&mut self, points: &SeverityEntry) -> bool {
         let before = std::mem::take(&mut self.unproven);
         before > 0 && self.grade(points, before.saturating_add(points.answers_anyone).min(100))
+    }
+
+    /// Whether an event of it was written, in this run or an earlier one.
+    pub const fn is_announced(&self) -> bool {
+        self.announced
+    }
+
+    /// `state` if it was announced; otherwise its next event announces it.
+    pub const fn after(&self, state: ExposureState) -> ExposureState {
+        if self.announced { state } else { ExposureState::Open }
     }
 
     /// Highest score of a finding so far.
@@ -287,6 +301,7 @@ impl Open {
         let uncaptured = self.uncaptured_until.unwrap_or(services.uncaptured);
         self.exposure.uncaptured = uncaptured.saturating_sub(self.uncaptured_before);
         self.written = self.exposure.severity;
+        self.announced = true;
         self.wrote = at;
         self.exposure.access =
             services.access(self.exposure.server, self.exposure.transport, self.exposure.protocol);

@@ -7,6 +7,7 @@
 use super::merge::Merge;
 use super::nic::{self, is_down};
 use super::{LATENCY, LiveCounters, LiveOptions, fault, refusal, text_of, wait_readable};
+use crate::capture::filter::is_optimised;
 use crate::capture::{
     BATCH_PACKETS, Batch, Block, Fault, Input, LinkType, MAX_RECORD, Packet, Source, Status,
 };
@@ -241,7 +242,7 @@ fn open(
             .precision(pcap::Precision::Nano)
             .open()?;
         if let Some(filter) = &options.filter {
-            capture.filter(filter, true)?;
+            capture.filter(filter, is_optimised(filter))?;
         }
         capture.setnonblock()
     };

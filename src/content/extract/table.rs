@@ -71,7 +71,11 @@ impl TableColumns {
         let about = rules.keys.context(name);
         let marks = about.map_or(Marks::default(), Marks::about);
         let meaning = rules.keys.get(name).map(Meaning::from);
-        let (place, species) = (ListPosition::named(name, rules), about == Some(About::Species));
+        let place = match meaning {
+            Some(_) => ListPosition::default(),
+            None => ListPosition::named(name, rules),
+        };
+        let species = about == Some(About::Species);
         self.columns.push(Column { meaning, marks, place, species });
         // A column that only patients have, or none of them, says so of every row.
         self.marks = self.marks.and(marks.inherited());

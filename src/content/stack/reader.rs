@@ -195,6 +195,15 @@ fn at_once(media: &Media<'_>, head: &[u8]) -> Option<&'static dyn Format> {
     BEGINNINGS.hasty.iter().copied().find(|f| f.at_once(media, head))
 }
 
+/// The formats whose bits are set, in their order.
+fn those(mut bits: u128) -> impl Iterator<Item = &'static &'static dyn Format> {
+    std::iter::from_fn(move || {
+        let next = FORMATS.get(bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(next)
+    })
+}
+
 /// The first format that says `head` is its own.
 fn recognise(media: &Media<'_>, head: &[u8], extent: Extent, scope: &mut Scope<'_>) -> State {
     if head.is_empty() || extent == Extent::Whole && head.len() < MIN_CONTENT {
@@ -211,8 +220,7 @@ fn recognise(media: &Media<'_>, head: &[u8], extent: Extent, scope: &mut Scope<'
     let text = charset.readable(head);
     let probe = |f: &&&dyn Format| f.probe(media, if f.is_text() { &text } else { head }, extent);
     let asked = BEGINNINGS.of(media, head, &text);
-    let ask = || FORMATS.iter().enumerate().filter(|(i, _)| asked >> i & 1 == 1).map(|(_, f)| f);
-    let Some(format) = at_once.or_else(|| ask().find(probe).copied()) else {
+    let Some(format) = at_once.or_else(|| those(asked).find(probe).copied()) else {
         return State::Passed;
     };
     if scope.layers.len() >= MAX_DEPTH {

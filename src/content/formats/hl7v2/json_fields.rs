@@ -38,7 +38,8 @@ impl Format for JsonFields {
             [&b"\"segmentId\""[..], b"\"PID\"", b"\"fields\""].iter().all(|mark| has(mark))
                 && [&b"\"3[0]"[..], b"\"3.1\"", b"\"5.1\""].iter().any(|mark| has(mark))
         };
-        may_be_hl7(media, head) && (named(b'-') || named(b'_') || named(b'.') || parsed())
+        let begins = may_be_hl7(media, head) && has(b"\"PID");
+        begins && (named(b'-') || named(b'_') || named(b'.') || parsed())
     }
 
     fn is_text(&self) -> bool {
