@@ -143,6 +143,44 @@ fn the_table_holds_no_more_flows_than_it_may() {
     assert_eq!((table.active(), table.take_stats().evicted), (100, 900));
 }
 
+/// The bytes that the budget left out of a stream of events, in packets of this many messages.
+fn unpaid(messages: usize, each: usize) -> f64 {
+    let mut file = pcap_header(1);
+    let (client, server) = (([10, 0, 0, 1], 40_000).into(), ([192, 168, 0, 1], 80).into());
+    let mut next = [1, 1];
+    let mut say = |from_server: bool, bytes: &[u8]| {
+        let (this, other) = if from_server { (server, client) } else { (client, server) };
+        let (seq, ack) = (next[usize::from(from_server)], next[usize::from(!from_server)]);
+        let packet = ethernet(&tcp(this, other, seq, ack, tcp_flags::ACK, bytes));
+        push_record(&mut file, 1_772_438_400, 0, &packet);
+        next[usize::from(from_server)] += bytes.len() as u32;
+    };
+    say(false, b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+    say(true, b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+    for _ in 0..messages / each {
+        say(true, &b"data: {\"mrn\":7}\n\n".repeat(each));
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let [capture, metrics] = ["events.pcap", "metrics"].map(|name| folder.path().join(name));
+    std::fs::write(&capture, file).expect("capture");
+    let [capture, metrics] = [capture, metrics].map(|path| path.display().to_string());
+    let run = phitap(["replay", "-q", "--metrics-file", &metrics, &capture]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let metrics = std::fs::read_to_string(metrics).expect("metrics");
+    let unpaid = "phitap_content_skipped_bytes_total{reason=\"budget\"} ";
+    let line = metrics.lines().find_map(|line| line.strip_prefix(unpaid)).expect("a counter");
+    line.parse().expect("a number")
+}
+
+#[test]
+fn tiny_messages_in_one_packet_are_counted_when_nothing_pays_for_them() {
+    const MESSAGES: usize = 16_000;
+    let left = unpaid(MESSAGES, 80);
+    assert!(left > MESSAGES as f64 && left < 10.0 * MESSAGES as f64, "{left}");
+    // Each in a packet of its own: its headers pay for it.
+    assert!(unpaid(MESSAGES, 1) == 0.0);
+}
+
 /// A capture of `flows` connections, each with one missing segment.
 fn capture(flows: u32) -> Vec<u8> {
     let mut file = pcap_header(1);

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
 
-/// Shorter payloads identify no person, bytes.
+/// Shorter payloads identify no person, bytes. Blanks around them do not count.
 const MIN_CONTENT: usize = 5;
 
 /// One content, from its first byte to its end. A document that carries others (a coding, an
@@ -206,7 +206,7 @@ fn those(mut bits: u128) -> impl Iterator<Item = &'static &'static dyn Format> {
 
 /// The first format that says `head` is its own.
 fn recognise(media: &Media<'_>, head: &[u8], extent: Extent, scope: &mut Scope<'_>) -> State {
-    if head.is_empty() || extent == Extent::Whole && head.len() < MIN_CONTENT {
+    if head.is_empty() || extent == Extent::Whole && head.trim_ascii().len() < MIN_CONTENT {
         return State::Passed;
     }
     web_service::look(media, head, scope);
