@@ -178,7 +178,7 @@ fn tiny_messages_in_one_packet_are_counted_when_nothing_pays_for_them() {
     let left = unpaid(MESSAGES, 80);
     assert!(left > MESSAGES as f64 && left < 10.0 * MESSAGES as f64, "{left}");
     // Each in a packet of its own: its headers pay for it.
-    assert!(unpaid(MESSAGES, 1) == 0.0);
+    assert!(unpaid(MESSAGES, 1) < 1.0);
 }
 
 /// A capture of `flows` connections, each with one missing segment.

@@ -256,7 +256,7 @@ const EVASIONS: &[Evasion] = &[
             vec![reset, other]
         })
     }),
-    ("ends in place from both sides that nobody gets", |segments| {
+    ("ends in place from both sides that neither gets", |segments| {
         in_front(segments, |s| {
             let end = Segment { flags: FIN | ACK, bytes: vec![], ..s.clone() };
             vec![Segment { client: false, seq: s.ack, ack: s.seq, ..end.clone() }, end]
