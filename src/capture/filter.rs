@@ -13,10 +13,10 @@ const ETHER_TYPE: usize = 12;
 /// Length of a VLAN tag (IEEE 802.1Q 9.3), bytes.
 const TAG: usize = 4;
 
-/// Longest expression, bytes. libpcap takes time and memory with the square of its length or worse: seconds at this one,
-/// minutes at the next power of two.
+/// Longest expression, bytes. libpcap takes time and memory with the square of its length or worse: seconds at this
+/// one, minutes at four times as much.
 const MAX_EXPRESSION: usize = 4 << 10;
-/// Longest expression that is optimised, bytes: for a list of 300 hosts that takes 4 s, and a tenth of a second without.
+/// Longest expression that is optimised, bytes. For a list of 300 hosts that takes 4 s, and compiling a tenth of one.
 const MAX_OPTIMISED: usize = 1 << 10;
 
 /// Characters of a longer one that its error shows.
