@@ -174,7 +174,7 @@ fn unpaid(messages: usize, each: usize) -> f64 {
 
 #[test]
 fn tiny_messages_in_one_packet_are_counted_when_nothing_pays_for_them() {
-    const MESSAGES: usize = 16_000;
+    const MESSAGES: usize = 8_000;
     let left = unpaid(MESSAGES, 80);
     assert!(left > MESSAGES as f64 && left < 10.0 * MESSAGES as f64, "{left}");
     // Each in a packet of its own: its headers pay for it.
