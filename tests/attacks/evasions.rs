@@ -276,6 +276,9 @@ const EVASIONS: &[Evasion] = &[
             vec![none, all]
         })
     }),
+    ("a SYN-ACK of the client, with garbage", |segments| {
+        in_front(segments, |s| vec![Segment { flags: SYN | ACK | PSH, ..s.garbage() }])
+    }),
     ("garbage behind the beginning of what comes", |segments| {
         in_front(segments, |s| {
             let at = s.bytes.len() as u32 / 2;
