@@ -151,12 +151,7 @@ fn tcp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     ] {
         flags |= if set { flag } else { 0 };
     }
-    // An endpoint looks at them in this order (RFC 9293 3.10.7), and what is set beside one of them changes nothing.
-    if flags & tcp_flags::RST != 0 {
-        flags &= !(tcp_flags::SYN | tcp_flags::FIN);
-    } else if flags & tcp_flags::SYN != 0 {
-        flags &= !tcp_flags::FIN;
-    }
+    flags = tcp_flags::counting(flags);
     if header.window_size() == 0 {
         flags |= tcp_flags::SHUT;
     }
