@@ -36,6 +36,9 @@ const MAX_NAME: usize = 128;
 /// Share of random numbers that pass a check, above which the check proves nothing.
 const MAX_CHANCE: f32 = 0.3;
 
+/// Separators, and a number without them; none if it is too long.
+type BareNumber<'r> = (&'r str, Option<Zeroizing<String>>);
+
 /// Represents all regions.
 pub const ALL_REGIONS: &str = "all";
 
@@ -169,7 +172,7 @@ impl IdentifierRules {
             return false;
         }
         // Most rules have the same separators.
-        let mut bare: SmallVec<[(&str, Option<Zeroizing<String>>); 8]> = SmallVec::new();
+        let mut bare: SmallVec<[BareNumber<'_>; 8]> = SmallVec::new();
         self.rules.iter().any(|rule| {
             let Some(validator) = rule.validator else { return false };
             if !rule.personal || !rule.may_be_as_long(value.len(), digits) {
