@@ -16,8 +16,6 @@ use zeroize::Zeroizing;
 const MAX_ROW: usize = 64 << 10;
 /// Lines before the header of a table.
 const MAX_PREAMBLE: u32 = 20;
-/// Work of looking up the name of a column, in units of the flow's budget.
-const COLUMN: u64 = 128;
 /// Longest title of a table, bytes.
 const MAX_TITLE: usize = 200;
 /// Longest name of a column, bytes.
@@ -319,9 +317,7 @@ impl Table {
             return self.goes_on();
         };
         let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
-        let mut columns = TableColumns::default();
-        cells().for_each(|name| columns.push_field(&name, rules));
-        scope.spend(COLUMN * cells().count() as u64);
+        let mut columns = TableColumns::of_fields(cells(), scope);
         // The number of a row of a table of patients is that of the patient.
         let is_id = |name: std::borrow::Cow<'_, str>| name.trim().eq_ignore_ascii_case("id");
         // Exports of REDCap begin with the number of the participant, and name the forms and events behind it.
