@@ -114,11 +114,71 @@ fn the_table_stays_below_its_memory_and_gives_up_the_oldest_flow_first() {
     assert_eq!(keep.closed, oldest);
 }
 
+/// libpcap would take minutes and gigabytes for it.
+#[test]
+fn a_filter_of_thousands_of_hosts_is_refused_at_once() {
+    let hosts = |n: u32| (0..n).map(|n| format!("host 10.0.{}.{}", n / 256, n % 256));
+    let long = hosts(6000).collect::<Vec<_>>().join(" or ");
+    let refused = phitap(["replay", "--filter", &long, "-"]);
+    assert_eq!(refused.status, Some(2));
+    assert!(refused.err.contains("bytes") && refused.err.len() < 400, "{}", refused.err);
+    let short = hosts(200).collect::<Vec<_>>().join(" or ");
+    let filter = phitap::capture::Filter::new(&short);
+    let ethernet = phitap::capture::LinkType::ETHERNET;
+    let packet = |host| ethernet_frame([10, 0, 0, host]);
+    let mut filter = filter.expect("a filter of two hundred hosts");
+    assert!(filter.takes(ethernet, &packet(199)));
+    assert!(!filter.takes(ethernet, &packet(200)));
+}
+
+/// A segment from this address.
+fn ethernet_frame(from: [u8; 4]) -> Vec<u8> {
+    ethernet(&tcp((from, 40_000).into(), ([192, 168, 0, 1], 80).into(), 1, 1, 0x10, b"x"))
+}
+
 #[test]
 fn the_table_holds_no_more_flows_than_it_may() {
     let (mut table, mut keep) = (Table::new(limits(100, 1 << 30)), Keep::default());
     fill(&mut table, &mut keep, 1000, |_| {});
     assert_eq!((table.active(), table.take_stats().evicted), (100, 900));
+}
+
+/// The bytes that the budget left out of a stream of events, in packets of this many messages.
+fn unpaid(messages: usize, each: usize) -> f64 {
+    let mut file = pcap_header(1);
+    let (client, server) = (([10, 0, 0, 1], 40_000).into(), ([192, 168, 0, 1], 80).into());
+    let mut next = [1, 1];
+    let mut say = |from_server: bool, bytes: &[u8]| {
+        let (this, other) = if from_server { (server, client) } else { (client, server) };
+        let (seq, ack) = (next[usize::from(from_server)], next[usize::from(!from_server)]);
+        let packet = ethernet(&tcp(this, other, seq, ack, tcp_flags::ACK, bytes));
+        push_record(&mut file, 1_772_438_400, 0, &packet);
+        next[usize::from(from_server)] += bytes.len() as u32;
+    };
+    say(false, b"GET /events HTTP/1.1\r\nHost: a\r\n\r\n");
+    say(true, b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n");
+    for _ in 0..messages / each {
+        say(true, &b"data: {\"mrn\":7}\n\n".repeat(each));
+    }
+    let folder = tempfile::tempdir().expect("folder");
+    let [capture, metrics] = ["events.pcap", "metrics"].map(|name| folder.path().join(name));
+    std::fs::write(&capture, file).expect("capture");
+    let [capture, metrics] = [capture, metrics].map(|path| path.display().to_string());
+    let run = phitap(["replay", "-q", "--metrics-file", &metrics, &capture]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let metrics = std::fs::read_to_string(metrics).expect("metrics");
+    let unpaid = "phitap_content_skipped_bytes_total{reason=\"budget\"} ";
+    let line = metrics.lines().find_map(|line| line.strip_prefix(unpaid));
+    line.map_or(0.0, |count| count.parse().expect("a number"))
+}
+
+#[test]
+fn tiny_messages_in_one_packet_are_counted_when_nothing_pays_for_them() {
+    const MESSAGES: usize = 8_000;
+    let left = unpaid(MESSAGES, 80);
+    assert!(left > MESSAGES as f64 && left < 10.0 * MESSAGES as f64, "{left}");
+    // Each in a packet of its own: its headers pay for it.
+    assert!(unpaid(MESSAGES, 1) < 1.0);
 }
 
 /// A capture of `flows` connections, each with one missing segment.

@@ -13,6 +13,15 @@ const ETHER_TYPE: usize = 12;
 /// Length of a VLAN tag (IEEE 802.1Q 9.3), bytes.
 const TAG: usize = 4;
 
+/// Longest expression, bytes. libpcap takes time and memory with the square of its length or worse: seconds at this
+/// one, minutes at four times as much.
+const MAX_EXPRESSION: usize = 4 << 10;
+/// Longest expression that is optimised, bytes. For a list of 300 hosts that takes 4 s, and compiling a tenth of one.
+const MAX_OPTIMISED: usize = 1 << 10;
+
+/// Characters of a longer one that its error shows.
+const MAX_SHOWN: usize = 40;
+
 /// Link types whose expressions do not compile for Ethernet.
 const OTHER_LINKS: [LinkType; 2] = [LinkType::IEEE802_11_RADIOTAP, LinkType::LINUX_SLL];
 
@@ -45,8 +54,17 @@ impl Filter {
     /// Compiles `expression`, first for Ethernet.
     ///
     /// # Errors
-    /// libpcap refuses it for Ethernet and for all other link types (`wlan type data`, `inbound`).
+    /// It is too long, or libpcap refuses it for Ethernet and for all other link types (`wlan type data`, `inbound`).
     pub fn new(expression: &str) -> Result<Self, FilterError> {
+        if expression.len() > MAX_EXPRESSION {
+            let start = expression.chars().take(MAX_SHOWN).chain("...".chars()).collect();
+            let reason = format!(
+                "it has {} bytes, and libpcap takes minutes for more than {MAX_EXPRESSION}; write networks \
+                 (net 10.1.0.0/16) instead of single hosts, or several runs",
+                expression.len()
+            );
+            return Err(FilterError { expression: start, reason });
+        }
         let program = compile(expression, LinkType::ETHERNET);
         let elsewhere = || OTHER_LINKS.into_iter().any(|link| compile(expression, link).is_ok());
         let program = match program {
@@ -91,8 +109,13 @@ fn is_tagged(bytes: &[u8], at: usize) -> bool {
     matches!(tag, Some([0x81 | 0x91, 0x00, ..] | [0x88, 0xa8, ..]))
 }
 
+/// Whether libpcap is to optimise the program of an expression.
+pub(super) const fn is_optimised(expression: &str) -> bool {
+    expression.len() <= MAX_OPTIMISED
+}
+
 fn compile(expression: &str, link: LinkType) -> Result<pcap::BpfProgram, String> {
     pcap::Capture::dead(pcap::Linktype(i32::from(link.0)))
-        .and_then(|dead| dead.compile(expression, true))
+        .and_then(|dead| dead.compile(expression, is_optimised(expression)))
         .map_err(|e| e.to_string())
 }

@@ -438,6 +438,8 @@ pub struct Options {
     #[arg(long, value_name = "CODES", value_delimiter = ',', help_heading = "Detection")]
     pub regions: Vec<String>,
     /// Read only packets that match this BPF expression, such as "tcp port 104"
+    ///
+    /// At most 4 KiB: write networks instead of hundreds of hosts.
     #[arg(long, value_name = "BPF", help_heading = "Detection")]
     pub filter: Option<String>,
     /// Treatment of packets with a wrong IP, TCP or UDP checksum [default: accept]

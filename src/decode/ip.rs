@@ -151,6 +151,7 @@ fn tcp(walk: &mut Walk<'_>) -> Result<Layer, Skip> {
     ] {
         flags |= if set { flag } else { 0 };
     }
+    flags = tcp_flags::counting(flags);
     if header.window_size() == 0 {
         flags |= tcp_flags::SHUT;
     }

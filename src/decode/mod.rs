@@ -49,6 +49,15 @@ pub mod tcp_flags {
     /// Our own flag, in the bit of ECE: reassembled from fragments that contradict each other or do not match the
     /// checksum of the whole.
     pub const DAMAGED: u8 = 0x40;
+
+    /// The flags that an endpoint follows: RST counts before SYN, and SYN before FIN (RFC 9293 3.10.7).
+    pub const fn counting(flags: u8) -> u8 {
+        match (flags & RST != 0, flags & SYN != 0) {
+            (true, _) => flags & !(SYN | FIN),
+            (false, true) => flags & !FIN,
+            (false, false) => flags,
+        }
+    }
 }
 
 /// Payload of a packet above IP. `Copy`, without bytes: they stay in the packet.

@@ -100,7 +100,7 @@ fn tcp(
         from,
         seq: word(head, 4),
         ack: word(head, 8),
-        flags: flags | shut,
+        flags: tcp_flags::counting(flags) | shut,
         ttl,
         // A header has at most 60 bytes.
         options: (header - TCP) as u8,

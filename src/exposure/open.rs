@@ -85,6 +85,8 @@ pub(in crate::exposure) struct Open {
     unproven: u8,
     /// The score in its last event.
     written: u8,
+    /// An event of it was written.
+    announced: bool,
     /// Time of its last event.
     pub wrote: Timestamp,
     pub patients: Distinct,
@@ -126,6 +128,7 @@ impl Open {
             first_patient: event.finding.patient,
             unproven: 0,
             written: 0,
+            announced: false,
             wrote: now,
             patients: Distinct::default(),
             inventory: ExposureCounters::default(),
@@ -239,6 +242,7 @@ impl Open {
     pub fn severity_before(&mut self, severity: u8) {
         self.exposure.severity = severity;
         self.written = severity;
+        self.announced = true;
     }
 
     /// Adds the score of a finding. True if the exposure is now worse than its last event says.
@@ -260,6 +264,16 @@ impl Open {
     pub fn prove(&mut self, points: &SeverityEntry) -> bool {
         let before = std::mem::take(&mut self.unproven);
         before > 0 && self.grade(points, ExposurePoints::from(points).proven(before))
+    }
+
+    /// Whether an event of it was written, in this run or an earlier one.
+    pub const fn is_announced(&self) -> bool {
+        self.announced
+    }
+
+    /// `state` if it was announced; otherwise its next event announces it.
+    pub const fn after(&self, state: ExposureState) -> ExposureState {
+        if self.announced { state } else { ExposureState::Open }
     }
 
     /// Its worst findings so far.
@@ -303,6 +317,7 @@ impl Open {
         let uncaptured = self.uncaptured_until.unwrap_or(services.uncaptured);
         self.exposure.uncaptured = uncaptured.saturating_sub(self.uncaptured_before);
         self.written = self.exposure.severity;
+        self.announced = true;
         self.wrote = at;
         self.exposure.access =
             services.access(self.exposure.server, self.exposure.transport, self.exposure.protocol);

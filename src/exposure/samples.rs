@@ -130,6 +130,7 @@ impl Sample {
             self.kinds.into_iter().map(|(kind, text)| identifier(kind, text, "(0010,0010)"));
         FindingEvent {
             paid: true,
+            announces: true,
             id: EventId::of_finding(&KEY, &flow, &patient),
             flow,
             protocol: self.protocol,

@@ -221,7 +221,8 @@ impl Exposures {
         open.dirty = true;
         let state = opening
             .state(worse || many)
-            .map(|state| open.report(state, now, &self.moves, &self.services));
+            .filter(|_| open.is_announced() || self.ceiling.announces(&event))
+            .map(|state| open.report(open.after(state), now, &self.moves, &self.services));
         let key = self.settings.key;
         let place = FindingContext { key: &key, person, exposure, severity: score, direction };
         let detail = match self.ceiling.admits(&event) {
@@ -470,7 +471,8 @@ impl Exposures {
                 continue;
             }
             if open.dirty {
-                out.push(open.report(ExposureState::Update, at, &self.moves, &self.services));
+                let news = open.after(ExposureState::Update);
+                out.push(open.report(news, at, &self.moves, &self.services));
                 open.due = at + self.settings.update;
             } else {
                 // Nothing new: look again when it would become idle, or when the next update is due.
@@ -558,7 +560,6 @@ impl Exposures {
                 self.due.remove(&key);
                 self.active[open.band()] = self.active[open.band()].saturating_sub(1);
             }
-            // A last finding may be younger than `now`.
             let at = at.max(open.exposure.last);
             out.push(open.report(ExposureState::Ended, at, &self.moves, &self.services));
         }

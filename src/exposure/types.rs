@@ -102,6 +102,8 @@ pub struct FindingEvent {
     pub records: u64,
     /// Its flow brought enough bytes to pay for it.
     pub paid: bool,
+    /// Also for the first event of its exposure.
+    pub announces: bool,
     /// Clients that saw the patient with the service, where findings are folded over them; else 1.
     pub clients: u64,
 }

@@ -34,6 +34,13 @@ fn handshake(segment: &Decoded) -> Option<Orientation> {
     })
 }
 
+/// Whether the client of a connection that was seen from its beginning sends a SYN-ACK, as only a server does.
+pub(super) fn answers_as_client(head: &FlowHead, segment: &Decoded) -> bool {
+    const ANSWER: u8 = tcp_flags::SYN | tcp_flags::ACK;
+    let Orientation { client, sure } = head.orientation;
+    sure && segment.from == client && segment.flags & ANSWER == ANSWER
+}
+
 /// Sequence number of the client's SYN, from the first packet of a flow: the SYN, or its answer (RFC 9293
 /// 3.5).
 pub(super) const fn initial(segment: &Decoded) -> Option<u32> {

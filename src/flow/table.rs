@@ -5,7 +5,7 @@
 use super::conversation::{Conversation, StreamSink, TcpSegment};
 use super::copies::Copies;
 use super::counters::ConversationCounters;
-use super::orientation::{guess, initial, orient};
+use super::orientation::{answers_as_client, guess, initial, orient};
 use super::slab::Slab;
 use super::{End, FlowInfo, Orientation, Side, Transport};
 use crate::capture::PacketRef;
@@ -367,7 +367,8 @@ impl<S> Table<S> {
             let is_tcp = segment.key.transport == Transport::Tcp;
             let len = u64::from(segment.len) + u64::from(segment.missing);
             let entry = &mut self.entries[slot as usize];
-            if !is_tcp || !entry.tcp.is_another(tcp, len) {
+            let forged = entry.state.is_some() && answers_as_client(&entry.head, segment);
+            if !is_tcp || forged || !entry.tcp.is_another(tcp, len) {
                 return Some(slot);
             }
             let near = entry.tcp.fits(tcp);

@@ -60,6 +60,8 @@ impl StreamNames {
 const WORKERS: &str = "workers";
 /// Longest list of the files of a job, bytes. A message has at most a megabyte.
 const MAX_JOB: usize = 900_000;
+/// Most objects of a store in one job: a worker reads all of them at once, each with a thread and a connection.
+pub(super) const MAX_OBJECTS: usize = 512;
 /// A worker that has not announced itself for this long counts as gone.
 const PRESENT_FOR: Duration = Duration::from_secs(120);
 /// Most records requested at once.
@@ -95,6 +97,23 @@ impl Job {
             bytes: set.iter().map(|capture| capture.bytes).sum(),
         }
     }
+}
+
+/// Refuses more than [`MAX_OBJECTS`] files in object stores.
+///
+/// # Errors
+/// There are more.
+pub(super) fn check_objects(files: &[String]) -> Result<(), String> {
+    let objects = files.iter().filter(|file| file.contains("://")).count();
+    if objects > MAX_OBJECTS { Err(too_many(files)) } else { Ok(()) }
+}
+
+fn too_many(files: &[String]) -> String {
+    let first = files.first().map_or("", String::as_str);
+    format!(
+        "{first} and {} more files are too many for one job; divide them, or use --together none",
+        files.len().saturating_sub(1)
+    )
 }
 
 /// State of a job.
@@ -219,12 +238,9 @@ impl Queue {
     pub async fn add(&self, job: &Job, now: i64) -> Result<bool, JobError> {
         let payload = serde_json::to_vec(job).unwrap_or_default();
         if payload.len() > MAX_JOB {
-            let first = job.files.first().map_or("", String::as_str);
-            return Err(JobError::Path(format!(
-                "{first} and {} more files are too many for one job; divide them, or use --together none",
-                job.files.len()
-            )));
+            return Err(JobError::Path(too_many(&job.files)));
         }
+        check_objects(&job.files).map_err(JobError::Path)?;
         let value = serde_json::to_vec(&Record::of(job, now)).unwrap_or_default();
         let known = answer(self.bucket.entry(&job.id)).await;
         let known = known.map_err(|error| refused(&self.names.bucket, error))?;

@@ -1,7 +1,7 @@
 //! Sets of captures, and how far the jobs are.
 
 use super::missing::{MAX_NOTED, Verdict, missing, note};
-use super::queue::{Job, Record, Stage, StreamNames};
+use super::queue::{Job, MAX_OBJECTS, Record, Stage, StreamNames, check_objects};
 use super::result::none;
 use super::sets::{Capture, sets};
 use super::status::{Progress, text};
@@ -234,6 +234,17 @@ fn each_queue_has_streams_and_buckets_of_its_own() {
     for text in ["", "a.b", "a b", "*", "\u{e4}", &"x".repeat(33)] {
         assert!(text.parse::<QueueName>().is_err(), "{text}");
     }
+}
+
+#[test]
+fn a_forged_job_starts_no_thread_for_each_of_thousands_of_objects() {
+    let files = |n: usize| (0..n).map(|n| format!("s3://a/{n}.pcap")).collect::<Vec<_>>();
+    assert_eq!(check_objects(&files(MAX_OBJECTS)), Ok(()));
+    let refused = check_objects(&files(MAX_OBJECTS + 1)).expect_err("too many");
+    assert!(refused.contains("s3://a/0.pcap and 512 more files are too many"), "{refused}");
+    // Files that a worker opens itself are read one after another.
+    let local: Vec<String> = (0..=MAX_OBJECTS).map(|n| format!("/a/{n}.pcap")).collect();
+    assert_eq!(check_objects(&local), Ok(()));
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! `phitap worker`: takes jobs, one at a time, until it is stopped.
 
 use super::missing::{Verdict, missing, note};
+#[cfg(feature = "archives")]
+use super::queue::check_objects;
 use super::queue::{Job, Queue, Record, Results, Stage};
 use super::replay::{Ended, Line, Replay};
 use super::{JobError, Work, shown};
@@ -349,6 +351,7 @@ impl Sources {
         if !files.iter().any(|file| super::archive::is_remote(file)) {
             return Ok(Self { paths: files.iter().map(PathBuf::from).collect(), feeds: None });
         }
+        check_objects(files)?;
         let (paths, feeds) = super::archive::Feeds::start(files)?;
         Ok(Self { paths, feeds: Some(feeds) })
     }

@@ -46,6 +46,8 @@ const SAME_SIGNAL: Duration = Duration::from_millis(500);
 /// Longest time a sensor takes to stop. Test builds are ten times slower.
 const END_WITHIN: Duration =
     Duration::from_millis(if cfg!(debug_assertions) { 60_000 } else { 4_800 });
+/// The same of a replay, whose reader may be slow.
+const REPLAY_ENDS_WITHIN: Duration = Duration::from_secs(30);
 
 /// Why a run could not start or failed.
 #[derive(Debug, thiserror::Error)]
@@ -206,8 +208,8 @@ struct Stop {
 }
 
 impl Stop {
-    /// Registers the signals, which set `flag`. A sensor ends within [`END_WITHIN`] even if a reader of
-    /// its events hangs.
+    /// Registers the signals, which set `flag`. A sensor ends within [`END_WITHIN`], a replay within
+    /// [`REPLAY_ENDS_WITHIN`], even if a reader of its events hangs or a thread is stuck.
     fn on_signals(sensor: bool, flag: Arc<AtomicBool>) -> io::Result<Self> {
         let mut signals = signal_hook::iterator::Signals::new([
             signal_hook::consts::SIGINT,
@@ -217,10 +219,13 @@ impl Stop {
         let listen = move || {
             let mut first = None;
             for _ in signals.forever() {
-                if !flag.swap(true, Ordering::Relaxed) && sensor {
-                    std::thread::spawn(|| {
-                        std::thread::sleep(END_WITHIN);
-                        complain("could not stop in time: an output does not accept its events");
+                if !flag.swap(true, Ordering::Relaxed) {
+                    let within = if sensor { END_WITHIN } else { REPLAY_ENDS_WITHIN };
+                    std::thread::spawn(move || {
+                        std::thread::sleep(within);
+                        complain(
+                            "could not stop in time: an output does not accept its events, or a thread is stuck",
+                        );
                         signal_hook::low_level::exit(1);
                     });
                 }

@@ -249,6 +249,42 @@ const EVASIONS: &[Evasion] = &[
     ("an end in place that the server never gets", |segments| {
         in_front(segments, |s| vec![Segment { flags: FIN | ACK, bytes: vec![], ..s.clone() }])
     }),
+    ("resets in place from both sides", |segments| {
+        in_front(segments, |s| {
+            let reset = Segment { flags: RST, bytes: vec![], ..s.clone() };
+            let other = Segment { client: false, seq: s.ack, ack: 0, ..reset.clone() };
+            vec![reset, other]
+        })
+    }),
+    ("ends in place from both sides that neither gets", |segments| {
+        in_front(segments, |s| {
+            let end = Segment { flags: FIN | ACK, bytes: vec![], ..s.clone() };
+            vec![Segment { client: false, seq: s.ack, ack: s.seq, ..end.clone() }, end]
+        })
+    }),
+    ("a SYN-ACK of another connection", |segments| {
+        in_front(segments, |s| {
+            let (seq, ack) = (s.ack.wrapping_add(1 << 30), s.seq.wrapping_sub(1 << 29));
+            let flags = SYN | ACK;
+            vec![Segment { client: false, flags, seq, ack, bytes: vec![], ..s.clone() }]
+        })
+    }),
+    ("every flag, and none, with garbage", |segments| {
+        in_front(segments, |s| {
+            let none = Segment { flags: 0, ack: 0, ..s.garbage() };
+            let all = Segment { flags: SYN | FIN | RST | PSH | ACK | URG, ..s.garbage() };
+            vec![none, all]
+        })
+    }),
+    ("a SYN-ACK of the client, with garbage", |segments| {
+        in_front(segments, |s| vec![Segment { flags: SYN | ACK | PSH, ..s.garbage() }])
+    }),
+    ("garbage behind the beginning of what comes", |segments| {
+        in_front(segments, |s| {
+            let at = s.bytes.len() as u32 / 2;
+            vec![Segment { seq: s.seq.wrapping_add(at), ttl: 3, ..s.garbage() }]
+        })
+    }),
     ("acknowledgments of what was not sent", |segments| {
         in_front(segments, |s| vec![s.expects(s.seq.wrapping_add(1 << 27), 65_000)])
     }),

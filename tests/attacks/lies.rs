@@ -143,6 +143,15 @@ pub const FLOODS: &[Datagrams] = &[
     ("GELF, first chunks", 12_201, |n| {
         cat(&[b"\x1e\x0f\0\0\0\0", &n.to_be_bytes(), b"\0\x80", &times(b"x", 40)])
     }),
+    ("mDNS, a name of each host", 5353, |n| {
+        let name = format!("\x08ws{:06}\x05local", n % 1_000_000);
+        cat(&[
+            b"\0\0\x84\0\0\0\0\x01\0\0\0\0",
+            name.as_bytes(),
+            b"\0\0\x01\0\x01\0\0\0\x01\0\x04\x0a",
+            &n.to_be_bytes()[1..],
+        ])
+    }),
     ("DNS, names in themselves", 53, |n| {
         cat(&[
             &(n as u16).to_be_bytes(),

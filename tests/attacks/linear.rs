@@ -150,6 +150,27 @@ const CONTENTS: &[(&str, &str, &[&str])] = &[
         &["(7,'x'),", "(", "'", "INSERT INTO p (mrn) VALUES (7);\n", "--\n", "/*"],
     ),
     ("text/plain", "^XA", &["^FD7^FS", "^", "^FO1,1^FDMRN: 7^FS"]),
+    ("application/json", "{\"PID\":[", &["{\"PID_3\":\"7\",\"PID_5\":\"R^J\"},", "{\"PID_3\":["]),
+    (
+        "application/json",
+        "[[\"MSH\",\"|\",\"^~\\\\&\"],",
+        &["[\"PID\",\"1\",\"\",\"7\"],", "[\"PID\","],
+    ),
+    (
+        "application/xml",
+        "<X12_837 xmlns=\"http://schemas.microsoft.com/BizTalk/EDI/X12/2006\">",
+        &["<NM1><NM101>IL</NM101><NM103>Roe</NM103></NM1>", "<NM1>", "<NM103>R</NM103>"],
+    ),
+    (
+        "application/xml",
+        "<OBS.R01><HDR><HDR.control_id V=\"1\"/></HDR><SVC>",
+        &["<PT><PT.patient_id V=\"7\"/><PT.name V=\"Roe\"/></PT>", "<PT><OBS>"],
+    ),
+    (
+        "text/plain",
+        "ROE\rJANE\r1 RUE\r\r75000 PARIS\r01/02/1970\r177\r01/01/2026\rA B\rC D\r****LAB****\r",
+        &["RES|Glucose|GLU|N|1.0|g/l\r", "****\r", "\r"],
+    ),
 ];
 
 /// Data sent to protocols, by name of the port: the beginning, and what is repeated.
@@ -207,6 +228,17 @@ const STREAMS: &[(&str, &str, &[&str])] = &[
             "P\0\0\0\x08\0a\0\0",
             "B\0\0\0\x0c\0\0\0\0\0\0\0\0",
         ],
+    ),
+    (
+        "xmpp",
+        "<stream:stream to='a' xmlns='jabber:client' xmlns:stream='http://etherx.jabber.org/streams'>",
+        &["<iq/>", "<message><body>MRN: 7</body></message>", "<message ", "a"],
+    ),
+    ("poct1-a", "", &["<HEL.R01><HDR><HDR.control_id V=\"1\"/></HDR></HEL.R01>", "<HEL.R01>"]),
+    (
+        "mqtt 5",
+        "\x10\x0e\0\x04MQTT\x05\x02\0\x3c\0\0\x01a\x30\x16\0\x07patient\x03\x23\0\x01{\"mrn\":7}",
+        &["\x30\x0f\0\0\x03\x23\0\x01{\"mrn\":7}", "\x30\x05\0\x01a\0{"],
     ),
     ("unknown", "\x01\x02\x03", &["MSH|", "ISA*", "{\"", "PK\x03\x04", "%PDF-", "<", "UNA"]),
 ];

@@ -151,6 +151,37 @@ fn floods_of_datagrams_from_invented_addresses() {
     }
 }
 
+/// Each is a separate exposure. Nothing pays for announcing all of them at once.
+#[test]
+fn a_datagram_about_a_patient_from_each_of_many_addresses() {
+    let mut capture = Capture::new();
+    for n in 0..many(20_000) {
+        let text = format!("<34>1 2026-03-01T00:00:00Z a b - - - MRN: {n} Name: Roe");
+        capture.datagram(n, 514, text.as_bytes());
+    }
+    let size = capture.len();
+    let outcome = withstood(&Attack::new("datagrams with patients", capture).cpu_factor(4.0));
+    assert!(outcome.written < 18 * size + (600 << 10), "{} of {size}", outcome.written);
+}
+
+/// Every protocol is asked for its own, and a payload is looked for.
+#[test]
+fn floods_of_connections_joined_in_their_middle() {
+    for (name, piece) in [
+        ("middles, blank lines", "\n"),
+        ("middles, JSON", "{\"a\":1,"),
+        ("middles, mail", "From: a\r\n"),
+        ("middles, nulls", "\0"),
+    ] {
+        let data: String = piece.chars().cycle().take(100).collect();
+        let mut capture = Capture::new();
+        for n in 0..many(20_000) {
+            capture.middle(n, data.as_bytes());
+        }
+        withstood(&Attack::new(name, capture));
+    }
+}
+
 #[test]
 fn many_keys_and_many_connections_between_two_hosts() {
     let mut capture = Capture::new();

@@ -60,6 +60,11 @@ impl Capture {
         );
     }
 
+    /// A packet of a connection of client `n` whose beginning was not captured.
+    pub fn middle(&mut self, n: u32, data: &[u8]) {
+        self.tcp((client(n), 40_000), ([192, 168, 7, 1], 9999), 1000, false, data);
+    }
+
     /// The fragment of a datagram at `offset`, with more to come.
     pub fn fragment(&mut self, n: u32, offset: u16, data: &[u8]) {
         let mut frame = vec![4, 4, 4, 4, 4, 4, 2, 2, 2, 2, 2, 2, 8, 0, 0x45, 0];

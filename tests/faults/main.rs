@@ -80,6 +80,29 @@ fn a_slow_reader_gets_every_event() {
     assert_eq!(without_summary(&lines), without_summary(&whole));
 }
 
+/// A reader that never reads holds the run up where it writes, as a thread that is stuck would.
+#[test]
+#[ignore = "takes half a minute: cargo test --test faults -- --ignored"]
+fn a_replay_that_is_stuck_ends_half_a_minute_after_a_signal() {
+    let mut child = Command::new(PHITAP)
+        .args(["replay", "--format=ecs", "--detail=flows", "--no-progress", "-q"])
+        .args(std::iter::repeat_n(common::hospital(), 20))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .start();
+    let mut pipe = child.stdout.take().expect("piped");
+    // It writes, and will soon wait for the reader.
+    pipe.read_exact(&mut [0; 10]).expect("an event");
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(child.try_wait().expect("a process").is_none(), "it waits for its reader");
+    let pid = rustix::process::Pid::from_child(&child);
+    rustix::process::kill_process(pid, rustix::process::Signal::TERM).expect("sent");
+    let output = child.wait_with_output().expect("ends");
+    assert_eq!(output.status.code(), Some(1));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("could not stop in time"));
+    drop(pipe);
+}
+
 #[test]
 fn a_reader_that_goes_away_ends_the_run_in_order() {
     let mut child = Command::new(PHITAP)

@@ -9,6 +9,7 @@ use super::nic::{self, is_down};
 use super::{
     LATENCY, LiveCounters, LiveOptions, Refused, fault, reason_of, refusal, text_of, wait_readable,
 };
+use crate::capture::filter::is_optimised;
 use crate::capture::{
     BATCH_PACKETS, Batch, Block, Fault, Input, LinkType, MAX_RECORD, Packet, Source, Status,
 };
@@ -257,7 +258,7 @@ fn open(
             .precision(pcap::Precision::Nano)
             .open()?;
         if let Some(filter) = &options.filter {
-            capture.filter(filter, true)?;
+            capture.filter(filter, is_optimised(filter))?;
         }
         capture.setnonblock()
     };

@@ -16,6 +16,9 @@ const NUMBER: &str = "patient_id";
 /// Between the lines of a cell that its page shows below each other (U+2028).
 pub const LINE_BREAK: char = '\u{2028}';
 
+/// Work of looking up the name of a column, in units of the flow's budget.
+const COLUMN: u64 = 128;
+
 /// Columns looked at.
 pub const MAX_COLUMNS: usize = 256;
 
@@ -51,6 +54,16 @@ struct Column {
 }
 
 impl TableColumns {
+    /// The columns of these names, as in a file.
+    pub fn of_fields(names: impl Iterator<Item = impl AsRef<str>>, scope: &mut Scope<'_>) -> Self {
+        let mut columns = Self::default();
+        for name in names {
+            columns.push_field(name.as_ref(), scope.rules);
+            scope.spend(COLUMN);
+        }
+        columns
+    }
+
     /// The next column, whose name means `key` and says `about` of every row.
     pub fn push(&mut self, key: Option<&Key>, about: Option<About>) {
         let species = about == Some(About::Species);
@@ -76,7 +89,11 @@ impl TableColumns {
         let marks = about.map_or(Marks::default(), Marks::about);
         let named = rules.keys.get(name).or_else(|| rules.keys.get(explained(name)?));
         let meaning = named.map(Meaning::from);
-        let (place, species) = (ListPosition::named(name, rules), about == Some(About::Species));
+        let place = match meaning {
+            Some(_) => ListPosition::default(),
+            None => ListPosition::named(name, rules),
+        };
+        let species = about == Some(About::Species);
         self.columns.push(Column { meaning, marks, place, species });
         // A column that only patients have, or none of them, says so of every row.
         self.marks = self.marks.and(marks.inherited());

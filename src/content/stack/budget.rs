@@ -41,8 +41,9 @@ const FREE_RECORDS: u64 = 32;
 const RECORD: u64 = 4096;
 
 /// What opening content costs beside the bytes that are looked at: every format is asked, and a reader is
-/// set up.
-pub const OPENING: u64 = 256;
+/// set up. A message in a packet of its own always pays for it with its headers; thousands of a few bytes each in one
+/// packet do not.
+pub const OPENING: u64 = 1280;
 
 /// What setting up a decoder costs: inflate with its window of 32 KiB.
 pub const INFLATER: u64 = 6 << 10;

@@ -25,6 +25,9 @@ fn words<'a>(media: &Media<'a>) -> impl Iterator<Item = &'a [u8]> {
 
 /// Whether the media type has one of `any` in its subtype.
 pub fn has_word(media: &Media<'_>, any: &[&str]) -> bool {
+    if !matches!(media, Media::Type { content_type, .. } if !content_type.is_empty()) {
+        return false;
+    }
     words(media).any(|word| any.iter().any(|one| word.eq_ignore_ascii_case(one.as_bytes())))
 }
 
@@ -32,7 +35,7 @@ pub fn has_word(media: &Media<'_>, any: &[&str]) -> bool {
 pub fn says(media: &Media<'_>, word: &str, suffixes: &[&str]) -> bool {
     let named = || {
         let suffix = suffix(media);
-        suffixes.iter().any(|s| s.eq_ignore_ascii_case(suffix))
+        !suffix.is_empty() && suffixes.iter().any(|s| s.eq_ignore_ascii_case(suffix))
     };
     has_word(media, &[word]) || !suffixes.is_empty() && named()
 }
@@ -48,7 +51,7 @@ pub fn parameter<'a>(content_type: &'a str, name: &str) -> Option<&'a str> {
 /// The suffix of the file's name.
 pub fn suffix<'a>(media: &Media<'a>) -> &'a str {
     match media {
-        Media::Type { name, .. } => {
+        Media::Type { name, .. } if !name.is_empty() => {
             let folder = memchr::memrchr2(b'/', b'\\', name.as_bytes()).map_or(0, |at| at + 1);
             let file = name.get(folder..).unwrap_or_default();
             let dot = memchr::memrchr(b'.', file.as_bytes()).map_or(file.len(), |at| at + 1);

@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 /// Longest media type, transfer syntax or name kept while a format is being recognised, bytes.
 const MAX_HINT: usize = 512;
 
-/// Shorter payloads identify no person, bytes.
+/// Shorter payloads identify no person, bytes. Blanks around them do not count.
 const MIN_CONTENT: usize = 5;
 
 /// One content, from its first byte to its end. A document that carries others (a coding, an
@@ -195,9 +195,18 @@ fn at_once(media: &Media<'_>, head: &[u8]) -> Option<&'static dyn Format> {
     BEGINNINGS.hasty.iter().copied().find(|f| f.at_once(media, head))
 }
 
+/// The formats whose bits are set, in their order.
+fn those(mut bits: u128) -> impl Iterator<Item = &'static &'static dyn Format> {
+    std::iter::from_fn(move || {
+        let next = FORMATS.get(bits.trailing_zeros() as usize)?;
+        bits &= bits - 1;
+        Some(next)
+    })
+}
+
 /// The first format that says `head` is its own.
 fn recognise(media: &Media<'_>, head: &[u8], extent: Extent, scope: &mut Scope<'_>) -> State {
-    if head.is_empty() || extent == Extent::Whole && head.len() < MIN_CONTENT {
+    if head.is_empty() || extent == Extent::Whole && head.trim_ascii().len() < MIN_CONTENT {
         return State::Passed;
     }
     web_service::look(media, head, scope);
@@ -211,8 +220,7 @@ fn recognise(media: &Media<'_>, head: &[u8], extent: Extent, scope: &mut Scope<'
     let text = charset.readable(head);
     let probe = |f: &&&dyn Format| f.probe(media, if f.is_text() { &text } else { head }, extent);
     let asked = BEGINNINGS.of(media, head, &text);
-    let ask = || FORMATS.iter().enumerate().filter(|(i, _)| asked >> i & 1 == 1).map(|(_, f)| f);
-    let Some(format) = at_once.or_else(|| ask().find(probe).copied()) else {
+    let Some(format) = at_once.or_else(|| those(asked).find(probe).copied()) else {
         return State::Passed;
     };
     if scope.layers.len() >= MAX_DEPTH {

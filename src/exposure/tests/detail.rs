@@ -245,3 +245,25 @@ fn revealed_values_are_never_folded_away() {
     x.finish(at(200), &mut out);
     assert_eq!((findings(&out).len() as u64, lists(&out).len()), (patients, 0));
 }
+
+#[test]
+fn exposures_that_nothing_pays_for_are_announced_at_once_only_while_they_are_few() {
+    let (mut x, mut out) = (at_level(Detail::Patients, 1 << 24), Vec::new());
+    let count = |out: &[Event], state| exposures(out).iter().filter(|e| e.state == state).count();
+    for n in 0..1000 {
+        let client = format!("10.1.{}.{}:50001", n / 250, 1 + n % 250);
+        x.finding(FindingEvent { announces: false, ..seen(&client, n, 0) }, &mut out);
+    }
+    assert_eq!(count(&out, ExposureState::Open), 256);
+    // One whose flow brought enough is announced at once.
+    x.finding(seen("10.2.0.1:50001", 1, 1), &mut out);
+    assert_eq!(count(&out, ExposureState::Open), 257);
+    // The others are announced when their first update falls due.
+    x.tick(at(60), &mut out);
+    assert_eq!(count(&out, ExposureState::Open), 1001);
+    x.tick(at(120), &mut out);
+    assert_eq!(count(&out, ExposureState::Update), 0);
+    x.finish(at(121), &mut out);
+    assert_eq!(count(&out, ExposureState::Ended), 1001);
+    assert!(x.is_empty());
+}

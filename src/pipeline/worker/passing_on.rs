@@ -95,6 +95,7 @@ impl Context {
             let order = self.order(flow);
             let event = FindingEvent {
                 paid: analysis.written.pays(flow.bytes, &finding),
+                announces: analysis.written.pays_exposure(flow.bytes),
                 records: finding.records.into(),
                 clients: 1,
                 // The exposure stage assigns the id where one is needed.

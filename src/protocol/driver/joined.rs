@@ -119,7 +119,10 @@ impl Driver {
                 continue;
             }
             let fits = |speaker| !orientation.sure || speaker == Speaker::Server;
-            let found = middle(&stream.unread).filter(|(_, speaker, _)| fits(*speaker));
+            // Blank lines are said by many protocols and show none.
+            let blank = stream.unread.trim_ascii().is_empty();
+            let found = if blank { None } else { middle(&stream.unread) };
+            let found = found.filter(|(_, speaker, _)| fits(*speaker));
             let Some((protocol, speaker, offset)) = found else {
                 // Each time half as much more, so that all times together cost three times the last one.
                 stream.need = stream.unread.len() + 1 + stream.unread.len() / 2;

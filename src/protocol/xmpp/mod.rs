@@ -123,6 +123,10 @@ impl XmppParser {
             _ => return Stanza { scan: Scan::default(), writer: None },
         };
         sink.unit(operation);
+        // It has neither attributes nor content.
+        if tag.ends_with(b"/>") && memchr::memchr(b'=', tag).is_none() {
+            return Stanza { scan: Scan::default(), writer: None };
+        }
         let media = Media::Type { content_type: "application/xml", name: "" };
         let hint = Hint { direction, media, operation, codings: &[], layer: "xmpp" };
         Stanza { scan: Scan::default(), writer: Some(ContentWriter::open(&hint, sink)) }

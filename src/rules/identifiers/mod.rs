@@ -28,12 +28,16 @@ use smallvec::SmallVec;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, OnceLock};
 use unicode_normalization::UnicodeNormalization;
+use zeroize::Zeroizing;
 
 /// Longest field name that is looked up, characters.
 const MAX_NAME: usize = 128;
 
 /// Share of random numbers that pass a check, above which the check proves nothing.
 const MAX_CHANCE: f32 = 0.3;
+
+/// Separators, and a number without them; none if it is too long.
+type BareNumber<'r> = (&'r str, Option<Zeroizing<String>>);
 
 /// Represents all regions.
 pub const ALL_REGIONS: &str = "all";
@@ -164,13 +168,25 @@ impl IdentifierRules {
     /// Whether `value` is a valid personal number of any country, enabled or not.
     pub fn is_valid_number(&self, value: &str) -> bool {
         let digits = value.bytes().filter(u8::is_ascii_digit).count();
-        digits >= scan::MIN_DIGITS
-            && self.rules.iter().any(|rule| {
-                rule.personal
-                    && rule.may_be_as_long(value.len(), digits)
-                    && rule.verify(value) == Some(true)
-                    && rule.pattern.is_match(value.as_bytes())
-            })
+        if digits < scan::MIN_DIGITS {
+            return false;
+        }
+        // Most rules have the same separators.
+        let mut bare: SmallVec<[BareNumber<'_>; 8]> = SmallVec::new();
+        self.rules.iter().any(|rule| {
+            let Some(validator) = rule.validator else { return false };
+            if !rule.personal || !rule.may_be_as_long(value.len(), digits) {
+                return false;
+            }
+            let at = bare.iter().position(|(separators, _)| *separators == rule.separators);
+            let at = at.unwrap_or_else(|| {
+                bare.push((rule.separators.as_str(), compact(value, &rule.separators)));
+                bare.len() - 1
+            });
+            let number = bare.get(at).and_then(|(_, number)| number.as_deref());
+            number.is_some_and(|number| validator.check(number))
+                && rule.pattern.is_match(value.as_bytes())
+        })
     }
 
     /// Whether `value` is a valid national number of any country, enabled or not, with check digits

@@ -324,8 +324,7 @@ impl Table {
             return self.goes_on();
         };
         let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
-        let mut columns = TableColumns::default();
-        cells().for_each(|name| columns.push_field(&name, rules));
+        let mut columns = TableColumns::of_fields(cells(), scope);
         // The number of a row of a table of patients is that of the patient.
         let is_id = |name: std::borrow::Cow<'_, str>| name.trim().eq_ignore_ascii_case("id");
         // Exports of REDCap begin with the number of the participant, and name the forms and events behind it.
