@@ -152,7 +152,7 @@ fn honoured(line: &str) -> Option<Greets<'_>> {
     })
 }
 
-/// Whether a part of a message tells a patient about an appointment, a result or their record.
+/// Whether a part of a message is about an appointment, a result or the record of its reader.
 fn is_about_care(text: &str) -> bool {
     let mut end = text.len().min(MAX_MESSAGE);
     while !text.is_char_boundary(end) {
