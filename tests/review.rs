@@ -216,7 +216,7 @@ fn find_refuses_tables_and_several_values_in_a_line() {
     ] {
         let out = find(&format!("Nobody Ever\n\n{line}\n"));
         assert_eq!(out.status, Some(1), "{line}: {}", out.out);
-        assert!(out.err.contains("line 3 holds several values"), "{line}: {}", out.err);
+        assert!(out.err.contains("line 3 of the list holds several values"), "{line}: {}", out.err);
         assert!(out.err.contains("`name: Doe^Jane`") && !out.err.contains("1959"), "{}", out.err);
     }
     for line in ["Doe, Jane", "QQ 12 34 56 C", "A123-456.7", "jane.1959@example.org", "Doe-Roe, J."]
