@@ -24,7 +24,6 @@ use super::types::{
 };
 use super::withheld::Withheld;
 use crate::config::Detail;
-use crate::flow::FlowInfo;
 use crate::identify::{People, Recognised, Repeated, Token};
 use crate::net::HomeNets;
 use crate::rules::{AccessRules, RuleSet, SeverityEntry};
@@ -182,7 +181,7 @@ impl Exposures {
         self.services.patient(&event.flow, event.protocol, person, &known.merged);
         let access = self.services.access(pair.server, pair.transport, pair.protocol);
         let taken_first = !event.finding.update;
-        let direction = direction(&self.settings.home, &event.flow);
+        let direction = NetworkDirection::of(&event.flow, &self.settings.home);
         self.steps.finding(direction, taken_first);
         let points = &self.settings.severity;
         let score = severity::severity(points, &event, direction, access.answers());
@@ -225,11 +224,7 @@ impl Exposures {
             .map(|state| open.report(open.after(state), now, &self.moves, &self.services));
         let key = self.settings.key;
         let place = FindingContext { key: &key, person, exposure, severity: score, direction };
-        let detail = match self.ceiling.admits(&event) {
-            true => self.settings.detail,
-            false => Detail::Exposures,
-        };
-        self.losses.findings_unwritten += u64::from(detail != self.settings.detail && taken_first);
+        let detail = self.detail_of(&event);
         let counted = CountedFinding { exposure, known, records: event.finding.new_records, worst };
         self.write(detail, event, &place, counted, access, out);
         if self.memory() > self.settings.memory {
@@ -238,6 +233,16 @@ impl Exposures {
         }
         out.extend(state);
         if taken_first { Intake::New(Severity::of(score)) } else { Intake::Revised }
+    }
+
+    /// The level of detail of a finding: that of the run while the ceiling of written events allows it.
+    fn detail_of(&mut self, event: &FindingEvent) -> Detail {
+        if self.ceiling.admits(event) {
+            return self.settings.detail;
+        }
+        let unwritten = self.settings.detail != Detail::Exposures && !event.finding.update;
+        self.losses.findings_unwritten += u64::from(unwritten);
+        Detail::Exposures
     }
 
     /// Writes the part of a finding that is new at the level of detail, and notes who was seen.
@@ -574,16 +579,6 @@ struct CountedFinding {
     records: u32,
     /// The exposure's worst findings so far.
     worst: Worst,
-}
-
-fn direction(home: &HomeNets, flow: &FlowInfo) -> NetworkDirection {
-    let (client, server) = flow.parties();
-    match (home.contains(client.ip()), home.contains(server.ip())) {
-        (true, true) => NetworkDirection::Internal,
-        (true, false) => NetworkDirection::Outbound,
-        (false, true) => NetworkDirection::Inbound,
-        (false, false) => NetworkDirection::External,
-    }
 }
 
 #[cfg(test)]

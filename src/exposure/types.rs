@@ -8,6 +8,7 @@ use crate::closed_set::closed_set;
 use crate::content::Mark;
 use crate::flow::{FlowInfo, Transport};
 use crate::identify::{Finding, Repeated, Token};
+use crate::net::HomeNets;
 use crate::protocol::{Activity, FlowLosses, Object, Role, ServiceFacts};
 use crate::rules::{Day, Kind, Suppression};
 use crate::severity::Severity;
@@ -120,6 +121,19 @@ closed_set! {
         Internal = "internal",
         /// Both ends outside.
         External = "external",
+    }
+}
+
+impl NetworkDirection {
+    /// That of a flow, with `home` inside.
+    pub(super) fn of(flow: &FlowInfo, home: &HomeNets) -> Self {
+        let (client, server) = flow.parties();
+        match (home.contains(client.ip()), home.contains(server.ip())) {
+            (true, true) => Self::Internal,
+            (true, false) => Self::Outbound,
+            (false, true) => Self::Inbound,
+            (false, false) => Self::External,
+        }
     }
 }
 

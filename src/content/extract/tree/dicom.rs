@@ -1,8 +1,8 @@
 //! The DICOM JSON model (PS3.18 annex F) and the native XML model (PS3.19 A.1): QIDO-RS responses, metadata,
 //! worklists. They are read like the elements of a data set.
 
-use super::names::{group_of_name, part_of_name};
-use super::{Value, View};
+use super::names::{PLAIN, group_of_name, part_of_name};
+use super::{Tree, Value, View};
 use crate::content::Scope;
 use crate::content::formats::dicom::model::Model;
 use smallvec::SmallVec;
@@ -156,4 +156,16 @@ fn join(values: &[Value], view: &View<'_>, text: &mut String) -> bool {
         text.push_str(view.text(value));
     }
     name
+}
+
+impl Tree {
+    /// The DICOM element that the next value belongs to: the one around it, or one that has it without an object.
+    pub(super) fn tag_of_value(&self) -> Option<u16> {
+        let top = self.frames.last()?;
+        let name = self.names.get(top.next);
+        let own = top.object && name.dicom_tag.is_some();
+        let small = || name.small_value && self.names.get(top.name).dicom_tag.is_some();
+        let around = top.tag != PLAIN && (name.tag_value || small());
+        own.then_some(top.next).or(around.then_some(top.tag))
+    }
 }

@@ -376,25 +376,6 @@ impl Tree {
         top.next_meaning.is_some() || name.fhir || name.resource_type || self.link().is_some()
     }
 
-    /// The DICOM element that the next value belongs to: the one around it, or one that has it without an object.
-    fn tag_of_value(&self) -> Option<u16> {
-        let top = self.frames.last()?;
-        let name = self.names.get(top.next);
-        let own = top.object && name.dicom_tag.is_some();
-        let small = || name.small_value && self.names.get(top.name).dicom_tag.is_some();
-        let around = top.tag != PLAIN && (name.tag_value || small());
-        own.then_some(top.next).or(around.then_some(top.tag))
-    }
-
-    /// Whether the innermost object may be an operation of a JSON Patch: it is in a list at the top level, or in one that
-    /// a member of the top level holds (`{"patches": [...]}`).
-    fn is_operation(&self) -> bool {
-        match self.frames.as_slice() {
-            [list, _] | [_, list, _] => !list.object,
-            _ => false,
-        }
-    }
-
     /// What the next value says about the subject of a resource.
     fn link(&self) -> Option<Link> {
         let top = self.frames.last().filter(|top| top.object)?;

@@ -102,6 +102,15 @@ pub(super) fn fhirpath(path: &str) -> (&str, Steps<'_>) {
 }
 
 impl Tree {
+    /// Whether the innermost object may be an operation of a JSON Patch: it is in a list at the top level, or in one that
+    /// a member of the top level holds (`{"patches": [...]}`).
+    pub(super) fn is_operation(&self) -> bool {
+        match self.frames.as_slice() {
+            [list, _] | [_, list, _] => !list.object,
+            _ => false,
+        }
+    }
+
     /// Adds the operations of a JSON Patch in the list `frame`.
     pub(super) fn emit_patch(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
         let values = self.values.get(frame.values..).unwrap_or_default();

@@ -36,13 +36,18 @@ impl Format for Json {
 
 /// Whether a document may be HL7 v2 in JSON, by its media type, its first byte, and the names of segments in it.
 pub(super) fn may_be_hl7(media: &Media<'_>, head: &[u8]) -> bool {
+    is_json(media, head) && names_segment(head)
+}
+
+/// Whether a payload may be JSON that is declared to be no FHIR.
+pub(super) fn is_json(media: &Media<'_>, head: &[u8]) -> bool {
     let declared = matches!(media, Media::Unknown)
         || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
     let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    declared && matches!(begins, [b'{' | b'[', ..]) && names_segment(begins)
+    declared && matches!(begins, [b'{' | b'[', ..])
 }
 
-/// Whether `"MSH` or `"PID` is in a text. Three formats need one of them, and nearly all documents have neither.
+/// Whether `"MSH` or `"PID` is in a text. Two formats need one of them, and nearly all documents have neither.
 fn names_segment(text: &[u8]) -> bool {
     memchr::memchr2_iter(b'M', b'P', text).any(|at| {
         let name = at.checked_sub(1).and_then(|at| text.get(at..at + 4));

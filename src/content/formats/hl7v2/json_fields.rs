@@ -4,7 +4,7 @@
 //! "fields": {"3[0].1": "77"}}`. An object may also say of which field it is, `{"field": "PID.5", "value": "Roe^Eva"}`.
 
 use super::joined;
-use super::json::may_be_hl7;
+use super::json::is_json;
 use super::message::Message;
 use super::names::{self, Names};
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
@@ -54,7 +54,8 @@ impl Format for JsonFields {
                 .any(|mark| has(mark))
                 && [&b"atientName\""[..], b"atient_name\""].iter().any(|mark| has(mark))
         };
-        may_be_hl7(media, head)
+        is_json(media, head)
+            && has_names(head)
             && (named(b'-')
                 || named(b'_')
                 || named(b'.')
@@ -88,6 +89,19 @@ struct Values {
     values: BTreeMap<Place, Zeroizing<String>>,
     bytes: usize,
     cut: bool,
+}
+
+/// Whether the name of a segment or of a field is in a text. All forms need one of them, and nearly all documents have
+/// none.
+fn has_names(head: &[u8]) -> bool {
+    const LISTS: [&[u8]; 2] = [b"atientIdentifierList", b"atient_identifier_list"];
+    memchr::memchr2_iter(b'P', b'p', head).any(|at| {
+        let rest = head.get(at + 1..).unwrap_or_default();
+        let segment = matches!(rest, [b'I', b'D', ..] | [b'i', b'd', ..]);
+        let before = at.checked_sub(1).and_then(|at| head.get(at));
+        segment && matches!(before, Some(b'"' | b'/' | b'.'))
+            || LISTS.iter().any(|list| rest.starts_with(list))
+    })
 }
 
 /// Whether a segment is an object whose members are numbers: `"PID": {"3": ...`.
