@@ -12,7 +12,7 @@
 
 use super::date::Date;
 use crate::phi::WipedString;
-use crate::rules::{Kind, Placeholders, push_letters};
+use crate::rules::{Kind, Placeholders, plain_letters, push_letters};
 use crate::time::Timestamp;
 use smallvec::SmallVec;
 use std::ops::Range;
@@ -331,17 +331,9 @@ fn fold(text: &str, out: &mut String) {
     }
     let letters = text.nfkd().flat_map(char::to_lowercase).nfkd();
     for c in letters.filter(|c| c.is_alphanumeric() || (!c.is_ascii() && !is_mark(*c))) {
-        match c {
-            // Letters with a stroke or a ligature, which NFKD leaves whole.
-            'ø' => out.push('o'),
-            'ł' => out.push('l'),
-            'đ' | 'ð' => out.push('d'),
-            'ı' => out.push('i'),
-            'þ' => out.push_str("th"),
-            'æ' => out.push_str("ae"),
-            'œ' => out.push_str("oe"),
-            'ß' => out.push_str("ss"),
-            c if c.is_alphanumeric() || is_vowel_sign(c) => out.push(c),
+        match (c, plain_letters(c)) {
+            (_, Some(letters)) => out.push_str(letters),
+            (c, None) if c.is_alphanumeric() || is_vowel_sign(c) => out.push(c),
             _ => {}
         }
     }

@@ -334,22 +334,30 @@ pub fn fold(name: &str) -> String {
     let folded = name.nfkd().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase);
     let mut out = String::with_capacity(name.len());
     for c in folded {
-        match c {
+        match (c, plain_letters(c)) {
             // The sigma at the end of a Greek word is the same letter.
-            'ς' => out.push('σ'),
-            // Letters with a stroke or a ligature, which NFKD leaves whole: names of columns often have none.
-            'ø' => out.push('o'),
-            'ł' => out.push('l'),
-            'đ' | 'ð' => out.push('d'),
-            'ı' => out.push('i'),
-            'þ' => out.push_str("th"),
-            'æ' => out.push_str("ae"),
-            'œ' => out.push_str("oe"),
-            'ß' => out.push_str("ss"),
-            c => out.push(c),
+            ('ς', _) => out.push('σ'),
+            // Names of columns often have none of these.
+            (_, Some(letters)) => out.push_str(letters),
+            (c, None) => out.push(c),
         }
     }
     out
+}
+
+/// What is written for a letter with a stroke or a ligature, which NFKD leaves whole.
+pub const fn plain_letters(c: char) -> Option<&'static str> {
+    Some(match c {
+        'ø' => "o",
+        'ł' => "l",
+        'đ' | 'ð' => "d",
+        'ı' => "i",
+        'þ' => "th",
+        'æ' => "ae",
+        'œ' => "oe",
+        'ß' => "ss",
+        _ => return None,
+    })
 }
 
 /// Appends the letters and digits of ASCII text, in lower case.

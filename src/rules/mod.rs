@@ -53,7 +53,7 @@ pub use hl7v2::{Hl7Field, Hl7Shape, Hl7Site, Hl7Subject, Hl7Text, Hl7Type, Hl7v2
 pub use identifiers::{
     ALL_REGIONS, DEFAULT_REGIONS, Hit, IdentifierRule, IdentifierRules, Verdict,
 };
-pub use keys::{About, ContextScope, Key, KeyRules, NamePart, fold, push_letters};
+pub use keys::{About, ContextScope, Key, KeyRules, NamePart, fold, plain_letters, push_letters};
 pub use kind::{Kind, KindSet};
 pub use load::SHIPPED;
 pub use part::RulePart;

@@ -20,6 +20,10 @@ impl Format for Bci {
         "bci"
     }
 
+    fn first(&self) -> &'static [u8] {
+        b"m"
+    }
+
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
         matches!(media, Media::Type { .. } | Media::Unknown) && begins(head).is_yes()
     }

@@ -73,7 +73,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
     let recordings = recordings
         .map(|(format, field)| recording::sample(format, field, "Ash").expect("a recording"));
     let files: Vec<&[u8]> = archives.iter().chain(&recordings).map(Vec::as_slice).collect();
-    let fronts: [&[u8]; 32] = [
+    let fronts: [&[u8]; 33] = [
         b"MSH|^~\\&|A|B|C|D|202603011015||ADT^A01|1|P|2.5\r",
         b"M\0S\0H\0|\0^\0~\0\\\0&\0|\0A\0|\0",
         b"{\"a\":1,\"b\":2}\n",
@@ -87,6 +87,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         b"ISA*00*          *00*          *ZZ*A              *ZZ*B              *260301*1015*",
         b"UNB+UNOC:3+A+B+260301:1015+1'",
         b"01380006301\r\n0143101Ash\r\n",
+        b"mtrsl|pi77|pnRoe, Eva|",
         b"BEGIN:VCARD\r\nFN:Eve Ash\r\nEND:VCARD\r\n",
         b"<Message xmlns=\"http://www.ncpdp.org/schema/SCRIPT\"><Body/></Message>",
         b"<MP v=\"2\" U=\"7\"/>",

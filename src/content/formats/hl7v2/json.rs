@@ -3,9 +3,9 @@
 //! array a repetition of it.
 
 use super::xml::{Segments, TokenHandler};
+use crate::content::formats::json::is_plain_json;
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::formats::markup::{Attributes, Receiver as _};
-use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 
 /// Longest name of an element that is compared, bytes (`ORU_R01.ORDER_OBSERVATION` is one).
@@ -36,15 +36,7 @@ impl Format for Json {
 
 /// Whether a document may be HL7 v2 in JSON, by its media type, its first byte, and the names of segments in it.
 pub(super) fn may_be_hl7(media: &Media<'_>, head: &[u8]) -> bool {
-    is_json(media, head) && names_segment(head)
-}
-
-/// Whether a payload may be JSON that is declared to be no FHIR.
-pub(super) fn is_json(media: &Media<'_>, head: &[u8]) -> bool {
-    let declared = matches!(media, Media::Unknown)
-        || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
-    let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-    declared && matches!(begins, [b'{' | b'[', ..])
+    is_plain_json(media, head) && names_segment(head)
 }
 
 /// Whether `"MSH` or `"PID` is in a text. Two formats need one of them, and nearly all documents have neither.
@@ -126,9 +118,6 @@ impl Receiver for Reader<'_, '_> {
         self.start(&name);
         TokenHandler::new(self.segments, self.scope).text(text);
         self.end(&name);
-    }
-    fn number(&mut self, text: &str) {
-        self.value(text);
     }
     fn prose(&mut self, text: &str) {
         self.value(text);

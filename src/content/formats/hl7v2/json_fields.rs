@@ -4,9 +4,9 @@
 //! "fields": {"3[0].1": "77"}}`. An object may also say of which field it is, `{"field": "PID.5", "value": "Roe^Eva"}`.
 
 use super::joined;
-use super::json::is_json;
 use super::message::Message;
 use super::names::{self, Names};
+use crate::content::formats::json::is_plain_json;
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
@@ -54,7 +54,7 @@ impl Format for JsonFields {
                 .any(|mark| has(mark))
                 && [&b"atientName\""[..], b"atient_name\""].iter().any(|mark| has(mark))
         };
-        is_json(media, head)
+        is_plain_json(media, head)
             && has_names(head)
             && (named(b'-')
                 || named(b'_')
@@ -456,10 +456,6 @@ impl Receiver for Reader<'_, '_> {
 
     fn value(&mut self, text: &str) {
         self.levels.value(text, self.scope);
-    }
-
-    fn number(&mut self, text: &str) {
-        self.value(text);
     }
 
     fn prose(&mut self, text: &str) {

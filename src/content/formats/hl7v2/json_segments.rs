@@ -292,10 +292,6 @@ impl Receiver for Reader<'_, '_> {
         self.null();
     }
 
-    fn number(&mut self, text: &str) {
-        self.value(text);
-    }
-
     fn prose(&mut self, text: &str) {
         self.value(text);
     }

@@ -17,6 +17,14 @@ use gap::{Behind, Elements};
 use rows::Rows;
 use tokens::{Fault, Receiver, Tokens};
 
+/// Whether a payload may be JSON and is not declared as FHIR.
+pub fn is_plain_json(media: &Media<'_>, head: &[u8]) -> bool {
+    let declared = matches!(media, Media::Unknown)
+        || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
+    let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
+    declared && matches!(begins, [b'{' | b'[', ..])
+}
+
 /// JSON, and rows of it (NDJSON).
 pub struct Json;
 

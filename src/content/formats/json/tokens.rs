@@ -40,7 +40,9 @@ pub trait Receiver {
     /// A value that is neither wanted nor `null` or `false`.
     fn passed(&mut self) {}
     /// An unwanted value that is written like a registered number.
-    fn number(&mut self, text: &str);
+    fn number(&mut self, text: &str) {
+        self.value(text);
+    }
     /// An unwanted or long string that may be running text.
     fn prose(&mut self, text: &str) {
         let _ = text;

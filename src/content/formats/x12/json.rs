@@ -3,8 +3,8 @@
 //! segment is read like one of an interchange.
 
 use super::{Loops, MAX_ELEMENTS, MAX_SEGMENT, Segment};
+use crate::content::formats::json::is_plain_json;
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
-use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
 use zeroize::Zeroizing;
@@ -33,10 +33,7 @@ impl Format for Json {
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
-        let declared = matches!(media, Media::Unknown)
-            || matches!(media, Media::Type { .. }) && !media::says(media, "fhir", &[]);
-        let begins = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
-        if !declared || !matches!(begins, [b'{' | b'[', ..]) {
+        if !is_plain_json(media, head) {
             return false;
         }
         let has = |mark: &[u8]| memmem::find(head, mark).is_some();
@@ -287,10 +284,6 @@ impl Receiver for Reader<'_, '_> {
 
     fn passed(&mut self) {
         self.null();
-    }
-
-    fn number(&mut self, text: &str) {
-        self.value(text);
     }
 
     fn prose(&mut self, text: &str) {
