@@ -5,8 +5,9 @@
 #
 # Needs a C++ compiler, for libFuzzer, and the toolchain that builds phitap; neither nightly Rust nor cargo-fuzz.
 # PHITAP_SANITIZER=address builds with AddressSanitizer as well (slower by half). PHITAP_FUZZ_DIR is the folder of
-# builds, corpora, failing inputs and counts, fuzz/ if it is not set: the program takes about 1 GB. PHITAP_FUZZ_NICE
-# is put before each run, such as `nice -n 19`.
+# builds, corpora, failing inputs and counts, fuzz/ if it is not set: the build takes about 1 GB. PHITAP_FUZZ_MAX_LEN
+# is the most bytes of an input (64 KiB): shorter ones are faster. PHITAP_FUZZ_NICE is put before each run, such as
+# `nice -n 19`.
 #
 # Corpora grow in corpus/, failing inputs are kept in artifacts/, and executions.tsv sums inputs and seconds per
 # target over all runs. Exits with status 1 if an input failed.
@@ -32,12 +33,13 @@ none) ;;
 address)
     export RUSTC_BOOTSTRAP=1
     flags+=" -Zsanitizer=address"
+    export ASAN_OPTIONS=${ASAN_OPTIONS:-detect_leaks=0}
     ;;
 *) echo "scripts/fuzz.sh: PHITAP_SANITIZER is neither none nor address" >&2 && exit 2 ;;
 esac
 # With a target named, build scripts and macros are built without these flags.
 (cd fuzz && CARGO_TARGET_DIR=$folder/target RUSTFLAGS=$flags cargo build --locked --quiet --release --target "$host")
-PHITAP_FUZZ_DIR=$folder cargo test --quiet --locked --test fuzz -- --ignored seeds_are_written
+PHITAP_FUZZ_SEEDS=$folder/corpus "$bin"
 
 targets=("$@")
 if [[ ${#targets[@]} -eq 0 ]]; then
@@ -55,7 +57,7 @@ for target in "${targets[@]}"; do
     fi
     # -timeout: an input that takes 10 seconds is a defect. -rss_limit_mb: so is one that takes 2 GiB.
     PHITAP_FUZZ_TARGET=$target ${PHITAP_FUZZ_NICE:-} "$bin" "${seeds[@]}" -artifact_prefix="artifacts/$target/" \
-        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len=65536 -len_control=20 \
+        -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -max_len="${PHITAP_FUZZ_MAX_LEN:-65536}" -len_control=20 \
         -print_final_stats=1 >"$log" 2>&1 || found=1
     # A run that ends with a failure prints no total: take the last count.
     runs=$(sed -n -e 's/^stat::number_of_executed_units: *//p' -e 's/^#\([0-9]*\)\t.*/\1/p' "$log" | tail -n 1)

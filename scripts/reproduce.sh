@@ -4,6 +4,8 @@
 #
 #   scripts/reproduce.sh [PROFILE [FOLDER]]     `dist` if none is named, below a temporary folder if none is
 #
+# `dev` is the quickest.
+#
 # Replaces machine paths, through RUSTFLAGS for Rust and CFLAGS for C code. With the same toolchain
 # (rust-version, C compiler) and flags, anyone gets the program with the SHA-256 that this prints. Exits with
 # status 1 if the programs differ, and prints where.
@@ -20,7 +22,8 @@ export SOURCE_DATE_EPOCH
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct)
 case $profile in
 release | dist | quick) out=$profile ;;
-*) echo "scripts/reproduce.sh: $profile is none of dist, release, quick" >&2 && exit 2 ;;
+dev) out=debug ;;
+*) echo "scripts/reproduce.sh: $profile is none of dist, release, quick, dev" >&2 && exit 2 ;;
 esac
 
 for name in one another-place; do

@@ -25,6 +25,10 @@ features=(--no-default-features --features 'store nats')
 for one in "${what[@]}"; do
     case $one in
     miri)
+        if ! cargo +nightly miri --version >/dev/null 2>&1; then
+            echo "scripts/sanitize.sh: no Miri; rustup component add miri rust-src --toolchain nightly" >&2
+            exit 2
+        fi
         # `-Zmiri-disable-isolation`: tests read files and the clock.
         MIRIFLAGS=-Zmiri-disable-isolation cargo +nightly miri test --locked "${features[@]}" --lib -- \
             capture::live::ring::map capture::block

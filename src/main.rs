@@ -198,7 +198,7 @@ fn show_rules(action: &RulesAction, dir: Option<&std::path::Path>) -> Result<u8,
         RulesAction::List => {
             print(|out| out.write_all(rules::list_table(&rules, terminal_width()).as_bytes()))
         }
-        RulesAction::Show { id } => match rules::show_text(&rules, id) {
+        RulesAction::Show { id } => match review::rule(&rules, id, terminal_width()) {
             Some(text) => print(|out| out.write_all(text.as_bytes())),
             None => {
                 complain(&format!("there is no rule {id:?}; see phitap rules list"));

@@ -169,10 +169,11 @@ fn every_protocol_has_the_same_files() {
 }
 
 /// Files of `src/content/formats` that several formats share.
-const SHARED_BY_FORMATS: [&str; 9] = [
+const SHARED_BY_FORMATS: [&str; 10] = [
     "mod",
     "encoded_words",
     "escapes",
+    "literal",
     "mapi",
     "markup",
     "matrix",
@@ -546,6 +547,30 @@ fn fuzz_targets_only_call_the_harness() {
     assert_eq!(entries("fuzz/src").len(), 1, "one program serves every target");
     assert!(program.contains("mod harness;") && !program.contains("phitap::"));
     assert!(program.lines().count() < 80, "logic belongs into fuzz/harness/");
+}
+
+/// Fuzzing has a workspace of its own, and builds the same dependencies in the same versions.
+#[test]
+fn fuzzing_builds_the_dependencies_of_the_program() {
+    fn packages(lock: &str) -> BTreeSet<(&str, &str)> {
+        let lines: Vec<&str> = lock.lines().collect();
+        let pairs = lines.windows(2).filter(|pair| pair[0].starts_with("name = "));
+        pairs.map(|pair| (pair[0], pair[1])).collect()
+    }
+    const OWN: [&str; 4] = ["arbitrary", "jobserver", "libfuzzer-sys", "phitap-fuzz"];
+    let (program, fuzzing) = (read("Cargo.lock"), read("fuzz/Cargo.lock"));
+    let own = |name: &str| OWN.iter().any(|own| name == format!("name = \"{own}\""));
+    let known = packages(&program);
+    let others = packages(&fuzzing).into_iter().filter(|package| !known.contains(package));
+    let others: Vec<_> = others.filter(|(name, _)| !own(name)).collect();
+    assert!(others.is_empty(), "copy Cargo.lock to fuzz/ and run `cargo fetch` there: {others:?}");
+    let manifest = read("Cargo.toml");
+    let section = manifest.split("\n[dependencies]\n").nth(1).expect("dependencies");
+    let needed = section.lines().take_while(|line| !line.starts_with('['));
+    for line in needed.filter(|line| line.contains(" = ") && !line.contains("optional")) {
+        let name = line.split(' ').next().expect("a name");
+        assert!(fuzzing.contains(&format!("\n \"{name}")), "{name} is missing in fuzz/Cargo.lock");
+    }
 }
 
 /// The list of all values of an enum comes from the macro that defines it, so that none can be missing.

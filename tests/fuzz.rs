@@ -33,16 +33,10 @@ fn seeds() -> BTreeMap<String, Vec<Vec<u8>>> {
 /// Runs an input. If it fails, it is saved.
 fn run(target: Target, input: &[u8]) -> Option<PathBuf> {
     catch_unwind(AssertUnwindSafe(|| target.run(input))).err()?;
-    let name = format!("{}-{:016x}", target.name(), hash_of(input));
+    let name = format!("{}-{}", target.name(), harness::seeds::name_of(input));
     let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     std::fs::write(&file, input).expect("room for the input");
     Some(file)
-}
-
-/// FNV-1a: names files.
-fn hash_of(input: &[u8]) -> u64 {
-    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
-    input.iter().fold(0xcbf2_9ce4_8422_2325, step)
 }
 
 #[test]
@@ -97,22 +91,4 @@ fn one_input_of_one_target() {
     let (target, file) = input.split_once(':').expect("TARGET:FILE");
     let target = Target::named(target).expect("a target");
     target.run(&std::fs::read(file).expect("an input"));
-}
-
-/// Writes the seeds for `scripts/fuzz.sh` below `PHITAP_FUZZ_DIR`, or `fuzz/` if it is not set.
-#[test]
-#[ignore = "writes a corpus"]
-fn seeds_are_written() {
-    let folder =
-        std::env::var_os("PHITAP_FUZZ_DIR").map_or_else(|| root().join("fuzz"), PathBuf::from);
-    let corpus = folder.join("corpus");
-    for target in Target::all() {
-        std::fs::create_dir_all(corpus.join(target.name())).expect("a folder");
-    }
-    for (target, inputs) in seeds() {
-        for input in inputs {
-            let file = corpus.join(&target).join(format!("{:016x}", hash_of(&input)));
-            std::fs::write(file, input).expect("room");
-        }
-    }
 }

@@ -4,9 +4,14 @@
 mod common;
 
 use common::Bounded as _;
+use common::conversations::conversations;
+use common::packets::{ethernet, pcap_header, push_record, tcp};
 use common::summaries::{self, found, merge};
 use common::{Key, events, hospital, is, list, phitap, split};
+use phitap::decode::Side;
+use phitap::decode::tcp_flags::{ACK, FIN, SYN};
 use serde_json::Value;
+use std::net::SocketAddr;
 use std::path::Path;
 
 /// Replays a capture as a sensor and keeps the events with summaries.
@@ -265,4 +270,92 @@ fn the_model_of_scale_holds_at_small_size() {
     let script = Path::new(common::ROOT).join("scripts/scale.py");
     let run = std::process::Command::new("python3").arg(script).arg("--check").finish();
     assert!(run.status.success(), "{}", String::from_utf8_lossy(&run.stderr));
+}
+
+/// Records of a capture with the first association of a fixture, between other hosts and with this calling title. A
+/// refusal says that the title is not known.
+fn association(fixture: &str, (host, port): (u8, u16), title: &str, second: u32) -> Vec<u8> {
+    let path = Path::new(common::ROOT).join(format!("fixtures/captures/{fixture}.pcap"));
+    let mut recorded = conversations(&path).into_iter().next().expect("an association");
+    let ends = |side: Side| match side == recorded.client {
+        true => SocketAddr::from(([10, 9, 0, host], port)),
+        false => SocketAddr::from(([10, 9, 1, 1], 104)),
+    };
+    // A-ASSOCIATE-RQ and A-ASSOCIATE-RJ (PS3.8 9.3.2, 9.3.4).
+    recorded.turns[0].1[26..42].copy_from_slice(format!("{title:16}").as_bytes());
+    if let Some((_, answer)) = recorded.turns.get_mut(1).filter(|(_, answer)| answer[0] == 3) {
+        answer[9] = 3;
+    }
+    let [ours, theirs] = [recorded.client, recorded.client.other()];
+    let mut sent = vec![(ours, SYN, Vec::new()), (theirs, SYN | ACK, Vec::new())];
+    for (side, bytes) in &recorded.turns {
+        sent.extend(bytes.chunks(1_400).map(|piece| (*side, ACK, piece.to_vec())));
+    }
+    sent.extend([ours, theirs].map(|side| (side, FIN | ACK, Vec::new())));
+    let (mut next, mut records) = ([1_000, 9_000], Vec::new());
+    for (n, (side, flags, payload)) in sent.into_iter().enumerate() {
+        let (seq, ack) = (next[side.index()], next[side.other().index()]);
+        let frame = ethernet(&tcp(ends(side), ends(side.other()), seq, ack, flags, &payload));
+        next[side.index()] += payload.len() as u32 + u32::from(flags & (SYN | FIN) != 0);
+        push_record(&mut records, 1_772_360_000 + second, n as u32 * 1_000, &frame);
+    }
+    records
+}
+
+/// What proves that a service answers anyone makes all its exposures worse, whichever sensor saw it, and where each saw a
+/// part only. A refusal before it counts in the same way.
+#[test]
+fn a_proof_counts_wherever_it_was_seen() {
+    let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
+    let find = |second: u32| {
+        (second, association("dicom-cfind-patient-pynetdicom", (9, 40_000), "WS2", second))
+    };
+    let echo = |host: u8, title: &str, second: u32| {
+        let port = 41_000 + second as u16;
+        (second, association("dicom-echo-dcmtk", (host, port), title, second))
+    };
+    let refused =
+        |second: u32| (second, association("dicom-rejected", (7, 42_000), "CT01", second));
+    let cases = [
+        (vec![vec![find(0)], vec![echo(8, "ECHOSCU", 10)]], true),
+        (vec![vec![find(20)], vec![echo(8, "ECHOSCU", 10)]], true),
+        (vec![vec![find(0), echo(8, "WARD1", 5)], vec![echo(8, "WARD2", 10)]], true),
+        (vec![vec![find(0), echo(8, "WARD1", 5)], vec![echo(6, "WARD2", 10)]], false),
+        (vec![vec![find(0)], vec![echo(8, "WARD1", 5)], vec![echo(8, "WARD1", 10)]], false),
+        (
+            vec![vec![find(0), echo(8, "WARD1", 5)], vec![echo(8, "WARD2", 10)], vec![refused(20)]],
+            true,
+        ),
+        (
+            vec![vec![find(4), echo(8, "WARD1", 5)], vec![echo(8, "WARD2", 10)], vec![refused(0)]],
+            false,
+        ),
+    ];
+    for (n, (sensors, open)) in cases.into_iter().enumerate() {
+        let mut all: Vec<_> = sensors.iter().flatten().cloned().collect();
+        all.sort();
+        let captures = std::iter::once(&all).chain(&sensors).enumerate();
+        let files: Vec<_> = captures
+            .map(|(sensor, associations)| {
+                let at = folder.path().join(format!("{n}-{sensor}.pcap"));
+                let records = associations.iter().flat_map(|(_, records)| records);
+                let bytes: Vec<u8> = pcap_header(1).into_iter().chain(records.copied()).collect();
+                std::fs::write(&at, bytes).expect("written");
+                let to = at.with_extension("json");
+                replay(&key, &format!("s{sensor}"), "1", &at, &to);
+                to
+            })
+            .collect();
+        let truth = found(&merge(&files[..1]));
+        assert_eq!(truth["exposures"][0]["open"], open, "case {n}: {truth}");
+        assert_eq!(found(&merge(&files[1..])), truth, "case {n}");
+        assert_eq!(found(&merge(&files)), truth, "case {n}, each seen twice");
+        // Merged results keep it.
+        let parts = files[1..].iter().map(|file| file.display().to_string());
+        let merged =
+            phitap(["merge", "--format=summaries"].map(str::to_owned).into_iter().chain(parts));
+        let again = folder.path().join("again.json");
+        std::fs::write(&again, merged.out).expect("written");
+        assert_eq!(found(&merge(&[again])), truth, "case {n}, merged twice");
+    }
 }

@@ -41,6 +41,8 @@ const NEEDS_BEGINNING: &[(&str, &str)] = &[
     ("other-rsync", "the lists of files and the checksums are agreed on before"),
     ("other-tds-procedure", "a procedure that is called was created before"),
     ("other-telnet-curses", "the labels of a screen are painted once"),
+    ("other-telnet-lookup", "the prompt that asks for a patient is shown once"),
+    ("other-telnet-rolls", "the names of the columns are shown once"),
 ];
 
 /// Captures of which one side alone cannot be interpreted, with the reason.

@@ -73,6 +73,23 @@ pub fn all(root: &Path) -> Vec<Seed> {
     seeds
 }
 
+/// Writes the seeds of every target below `folder`, each in a file named after its bytes.
+pub fn write(root: &Path, folder: &Path) -> std::io::Result<()> {
+    for target in Target::all() {
+        std::fs::create_dir_all(folder.join(target.name()))?;
+    }
+    for (target, input) in all(root) {
+        std::fs::write(folder.join(target).join(name_of(&input)), input)?;
+    }
+    Ok(())
+}
+
+/// The name of an input's file: its FNV-1a hash.
+pub fn name_of(input: &[u8]) -> String {
+    let step = |hash: u64, &byte: &u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+    format!("{:016x}", input.iter().fold(0xcbf2_9ce4_8422_2325, step))
+}
+
 const ISA: &[u8] = b"ISA*00*          *00*          *ZZ*A              *ZZ*B              *260301*1015*^*00501*\
 000000001*0*P*:~GS*HC*A*B*20260301*1015*1*X*005010X222A1~ST*837*0001~NM1*IL*1*DOE*JANE****MI*123456789~\
 DMG*D8*19600229*F~SE*4*0001~GE*1*1~IEA*1*000000001~";

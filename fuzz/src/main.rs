@@ -1,4 +1,5 @@
-//! The fuzzer: one program for every target, which `PHITAP_FUZZ_TARGET` names.
+//! The fuzzer: one program for every target, which `PHITAP_FUZZ_TARGET` names. With `PHITAP_FUZZ_SEEDS` it only writes
+//! the seeds of all targets below that folder, from the checkout in which it runs.
 #![no_main]
 
 #[path = "../harness/mod.rs"]
@@ -8,6 +9,7 @@ mod harness;
 use harness::Target;
 use harness::mutate::{Random, mutate};
 use libfuzzer_sys::{fuzz_mutator, fuzz_target, fuzzer_mutate};
+use std::path::Path;
 use std::sync::LazyLock;
 
 static TARGET: LazyLock<Target> = LazyLock::new(|| {
@@ -18,7 +20,15 @@ static TARGET: LazyLock<Target> = LazyLock::new(|| {
     })
 });
 
-fuzz_target!(|data: &[u8]| TARGET.run(data));
+fuzz_target!(
+    init: {
+        if let Some(folder) = std::env::var_os("PHITAP_FUZZ_SEEDS") {
+            harness::seeds::write(Path::new("."), Path::new(&folder)).expect("room for the seeds");
+            std::process::exit(0);
+        }
+    },
+    |data: &[u8]| TARGET.run(data)
+);
 
 fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
     let mut random = Random::new(u64::from(seed));

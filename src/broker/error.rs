@@ -7,6 +7,19 @@ use std::error::Error;
 use std::io;
 use std::path::PathBuf;
 
+/// Codes of JetStream for storage that is used up: "insufficient resources", and that of memory and of files.
+const NO_ROOM: [&str; 3] = ["error code 10023", "error code 10028", "error code 10047"];
+
+/// What the error of a request says; in plain words if the broker has no room left.
+pub fn request_failed(error: impl std::fmt::Display) -> String {
+    let text = error.to_string();
+    match NO_ROOM.iter().any(|code| text.contains(code)) {
+        true => "the broker has no room left: free its disk, or raise its limits (max_file_store, max_memory_store)"
+            .to_owned(),
+        false => text,
+    }
+}
+
 /// Why there is no connection. No message holds a secret.
 #[derive(Debug, thiserror::Error)]
 pub enum BrokerError {

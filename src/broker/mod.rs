@@ -12,7 +12,7 @@ mod error;
 mod tests;
 
 pub use bucket::bucket;
-pub use error::BrokerError;
+pub use error::{BrokerError, request_failed};
 
 use crate::remote::{Credentials, TlsFiles, locate};
 use async_nats::{Client, ConnectOptions, ServerAddr};

@@ -50,3 +50,10 @@ fn only_loopback_may_get_a_password_in_cleartext() {
         assert_eq!(access.tls_required, required, "{server}");
     }
 }
+
+#[test]
+fn a_broker_without_room_is_said_in_plain_words() {
+    let of_library = "other error: failed getting entry: publish failed: insufficient resources (code 503, error code 10023)";
+    assert!(request_failed(of_library).contains("no room left"));
+    assert_eq!(request_failed("maximum bytes exceeded (code 503, error code 10077)").len(), 51);
+}

@@ -25,6 +25,9 @@ const MAX_TITLED: usize = 8;
 const SEVERAL_TITLES: &str = "several-titles-of-one-client-accepted";
 pub(in crate::exposure) const ANONYMOUS: &str = "served-without-login";
 pub(in crate::exposure) const OPEN_INTERFACE: &str = "interface-shown-without-login";
+const CALLING_REFUSED: &str = "calling-title-refused";
+const CALLED_REFUSED: &str = "called-title-refused";
+const NOT_AUTHORIZED: &str = "not-authorized";
 
 /// Which clients a service accepts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -93,9 +96,9 @@ impl Access {
             (self.several_titles, SEVERAL_TITLES),
             (self.anonymous, ANONYMOUS),
             (self.open_interface, OPEN_INTERFACE),
-            (self.refused_calling, "calling-title-refused"),
-            (self.refused_called, "called-title-refused"),
-            (self.not_authorized, "not-authorized"),
+            (self.refused_calling, CALLING_REFUSED),
+            (self.refused_called, CALLED_REFUSED),
+            (self.not_authorized, NOT_AUTHORIZED),
         ];
         all.into_iter().filter(|(seen, _)| *seen).map(|(_, what)| what).collect()
     }
@@ -117,6 +120,20 @@ pub struct Proof {
 }
 
 impl Proof {
+    /// Whether it says so only with other flows.
+    pub fn is_joint(&self) -> bool {
+        self.evidence == SEVERAL_TITLES
+    }
+
+    /// What it says of the service: that it answers anyone, or that it does not.
+    pub fn answers(&self) -> Answers {
+        match self.evidence {
+            CALLING_REFUSED | NOT_AUTHORIZED => Answers::Known,
+            CALLED_REFUSED => Answers::Unproven,
+            _ => Answers::Anyone,
+        }
+    }
+
     pub(in crate::exposure) const fn new(
         evidence: &'static str,
         flow: &FlowInfo,
@@ -135,14 +152,41 @@ pub(in crate::exposure) struct Title {
 
 impl Title {
     fn is(&self, facts: &ServiceFacts, title: &str) -> bool {
-        match (self.key, facts.admission_key) {
-            (0, 0) => self.shown == title,
-            // A title may be masked now and have been shown before, or the other way round: either may be the same
-            // title.
-            (0, _) | (_, 0) => looks_alike(&self.shown, title),
-            (known, key) => known == key,
-        }
+        same_title((self.key, &self.shown), (facts.admission_key, title))
     }
+}
+
+/// Whether two titles, each with the key of a masked one or 0, may be the same.
+pub fn same_title((known, one): (u64, &str), (key, other): (u64, &str)) -> bool {
+    match (known, key) {
+        (0, 0) => one == other,
+        // A title may be masked now and have been shown before, or the other way round: either may be the same
+        // title.
+        (0, _) | (_, 0) => looks_alike(one, other),
+        (known, key) => known == key,
+    }
+}
+
+/// The titles that a service accepted of clients that prove nothing alone: with those that another sensor saw they may.
+#[derive(Clone, Default, Debug)]
+pub struct AcceptedTitles {
+    /// How many titles of one client prove that it answers anyone.
+    pub needed: u32,
+    /// The titles.
+    pub titles: Vec<AcceptedTitle>,
+}
+
+/// A title that a service accepted of a client.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct AcceptedTitle {
+    /// The client.
+    pub client: IpAddr,
+    /// Distinguishes masked titles; 0: not masked.
+    pub key: u64,
+    /// The part that may be shown.
+    pub shown: String,
+    /// Packet time at which it had been accepted.
+    pub time: Timestamp,
 }
 
 /// The part of titles that may be shown.
@@ -168,6 +212,8 @@ pub(in crate::exposure) struct AccessTracker {
     clients: BTreeMap<IpAddr, AcceptedClient>,
     /// The flows that showed each piece of evidence first.
     pub proofs: Vec<Proof>,
+    /// How many titles of one client prove something.
+    needed: u32,
 }
 
 /// A host that a service accepted.
@@ -175,8 +221,18 @@ pub(in crate::exposure) struct AccessTracker {
 struct AcceptedClient {
     /// A bit for each of its titles: their indexes in [`AccessTracker::titles`].
     titles: u64,
-    /// Port and time of each flow that brought a title, until there are enough of them, and its capture.
-    flows: Vec<(u16, Timestamp, u16)>,
+    /// The flows that brought a title, until there are enough of them.
+    flows: Vec<TitleFlow>,
+}
+
+/// The first flow of a client with a title.
+#[derive(Clone, Copy)]
+struct TitleFlow {
+    /// Index of the title in [`AccessTracker::titles`].
+    title: usize,
+    port: u16,
+    time: Timestamp,
+    interface: u16,
 }
 
 const _: () = assert!(MAX_TITLES <= u64::BITS as usize, "a bit for each title");
@@ -191,6 +247,7 @@ impl AccessTracker {
         rules: &AccessRules,
     ) {
         let Some(Admission { title, outcome }) = facts.admission() else { return };
+        self.needed = rules.titles_of_one_client();
         match outcome {
             Outcome::Accepted => {
                 // A client with another proof of identity was not accepted because of its title.
@@ -219,11 +276,11 @@ impl AccessTracker {
             if several && evidence == SEVERAL_TITLES {
                 let of_client = self.clients.get(&flow.client.ip());
                 let earlier = of_client.into_iter().flat_map(|client| &client.flows);
-                let earlier = earlier.filter(|(port, ..)| *port != flow.client.port());
-                let earlier = earlier.map(|(port, until, interface)| Proof {
-                    client: SocketAddr::new(flow.client.ip(), *port),
-                    interface: *interface,
-                    ..Proof::new(evidence, flow, *until)
+                let earlier = earlier.filter(|earlier| earlier.port != flow.client.port());
+                let earlier = earlier.map(|earlier| Proof {
+                    client: SocketAddr::new(flow.client.ip(), earlier.port),
+                    interface: earlier.interface,
+                    ..Proof::new(evidence, flow, earlier.time)
                 });
                 let room = MAX_PROOFS.saturating_sub(self.proofs.len());
                 let earlier: Vec<Proof> = earlier.take(room).collect();
@@ -233,6 +290,20 @@ impl AccessTracker {
                 self.proofs.push(Proof::new(evidence, flow, time));
             }
         }
+    }
+
+    /// The titles that it accepted, as long as those of no client prove anything.
+    pub fn accepted(&self) -> AcceptedTitles {
+        let titles = |(client, by): (&IpAddr, &AcceptedClient)| {
+            let title = |flow: &TitleFlow| {
+                let Title { key, shown } = self.titles.get(flow.title)?;
+                let (client, key, shown, time) = (*client, *key, shown.clone(), flow.time);
+                Some(AcceptedTitle { client, key, shown, time })
+            };
+            by.flows.iter().filter_map(title).collect::<Vec<_>>()
+        };
+        let clients = self.clients.iter().filter(|_| !self.access.several_titles);
+        AcceptedTitles { needed: self.needed, titles: clients.flat_map(titles).collect() }
     }
 
     fn let_in(
@@ -250,11 +321,14 @@ impl AccessTracker {
             return;
         }
         let by = self.clients.entry(client).or_default();
-        let titles = by.titles | place.map_or(0, |place| 1 << place);
-        if titles != by.titles && !self.access.several_titles && by.flows.len() < MAX_TITLED {
-            by.flows.push((flow.client.port(), time, flow.interface));
+        if let Some(title) = place {
+            let titles = by.titles | 1 << title;
+            if titles != by.titles && !self.access.several_titles && by.flows.len() < MAX_TITLED {
+                let (port, interface) = (flow.client.port(), flow.interface);
+                by.flows.push(TitleFlow { title, port, time, interface });
+            }
+            by.titles = titles;
         }
-        by.titles = titles;
         self.access.several_titles |= by.titles.count_ones() >= rules.titles_of_one_client();
         self.access.clients = self.clients.len() as u32;
     }

@@ -112,6 +112,7 @@ impl Seen {
             titles: Vec::new(),
             refused_titles: Vec::new(),
             proofs: Vec::new(),
+            accepted: Default::default(),
             figures: Default::default(),
             patients: Default::default(),
         })))

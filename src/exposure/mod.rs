@@ -29,7 +29,7 @@ mod warm;
 mod withheld;
 
 pub use crate::exposure::counters::ExposureTotals;
-pub use access::{Access, Answers, Proof};
+pub use access::{AcceptedTitle, AcceptedTitles, Access, Answers, Proof, same_title};
 pub use ceiling::WrittenBytes;
 pub use distinct::Distinct;
 pub use handshakes::{Certificates, EXPIRES_SOON};

@@ -338,6 +338,7 @@ impl WatchedService {
             titles: access::shown(&self.tracker.titles),
             refused_titles: access::shown(&self.tracker.refused),
             proofs: self.tracker.proofs.clone(),
+            accepted: self.tracker.accepted(),
             figures: self.inventory.figures(),
             patients: self.patients.count(),
         }))
@@ -366,6 +367,7 @@ fn plain(
         titles: Vec::new(),
         refused_titles: Vec::new(),
         proofs: known.proofs.iter().flat_map(|proofs| proofs.iter().flatten().copied()).collect(),
+        accepted: Default::default(),
         figures: Default::default(),
         patients: Default::default(),
     }))

@@ -1,6 +1,6 @@
 //! Inputs and outputs of the exposure stage.
 
-use super::access::{Access, Proof};
+use super::access::{AcceptedTitles, Access, Proof};
 use super::counters::ExposureTotals;
 use super::lists::PatientList;
 use crate::capture::{PacketRef, PacketSpan};
@@ -382,6 +382,8 @@ pub struct Service {
     pub refused_titles: Vec<String>,
     /// The flows that showed which clients it accepts.
     pub proofs: Vec<Proof>,
+    /// Titles that it accepted and that prove nothing alone.
+    pub accepted: AcceptedTitles,
     /// Activity so far.
     pub figures: ExposureTotals,
     /// Distinct patients seen with it so far.

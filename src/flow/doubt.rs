@@ -47,12 +47,14 @@ impl Habits {
 impl Conversation {
     /// Whether the peer may refuse the `len` new bytes at `at`. It did not agree to take data before the handshake
     /// (RFC 7413 3). It drops segments without acknowledgment (RFC 9293 3.10.7.4), bytes beyond its window, segments
-    /// older than what it has (RFC 7323 5.3) and damaged ones; and a packet with a smaller time to live may not reach
-    /// it.
+    /// older than what it has (RFC 7323 5.3) or without the timestamp that both agreed on (3.2), and damaged ones; and
+    /// a packet with a smaller time to live may not reach it.
     #[inline]
     pub(super) fn is_doubtful(&self, segment: &TcpSegment, at: u64, len: u64) -> bool {
         let half = &self.halves[segment.from.index()];
-        if !half.known || half.ignored || half.ended || half.acked > at || at + len <= half.next {
+        // Of bytes that were read already, some are often sent again in front of new ones.
+        let new = if half.known { at.max(half.next) } else { at };
+        if half.ignored || half.ended || at + len <= new || half.acked > new {
             return false;
         }
         let habits = &half.habits;
@@ -61,7 +63,7 @@ impl Conversation {
             || segment.flags & ACK == 0 && habits.acknowledges
             || habits.shut
             || segment.ttl != 0 && segment.ttl < habits.ttl
-            || segment.timestamp != 0 && habits.timestamp != 0 && age < 0
+            || habits.timestamp != 0 && (segment.timestamp == 0 || age < 0)
     }
 
     /// Notes that an accepted segment carries `len` bytes from `at` on.
@@ -107,6 +109,14 @@ impl Conversation {
         sink: &mut impl StreamSink,
     ) {
         let side = segment.from;
+        let half = &self.halves[side.index()];
+        let old = half.known && piece.at < half.next;
+        let piece = &if old { piece.split(half.next).1 } else { *piece };
+        if piece.bytes.is_empty() {
+            // What was not captured cannot have been replaced.
+            self.accept(side, *piece, window, sink);
+            return;
+        }
         self.replace_doubts(side, piece);
         let doubts = self.halves[side.index()].doubts();
         let held: usize = doubts.iter().map(|doubt| doubt.bytes.len()).sum();
@@ -184,9 +194,8 @@ impl Conversation {
             if doubt.ttl != 0 {
                 half.habits.ttl = doubt.ttl;
             }
-            if doubt.timestamp != 0 {
-                half.habits.timestamp = doubt.timestamp;
-            }
+            // A peer that accepts segments without a timestamp does not ask for it.
+            half.habits.timestamp = doubt.timestamp;
             let Doubt { at, ref bytes, missing, after, packet, .. } = doubt;
             let piece = Piece { at, bytes, missing, after, packet };
             half.top = half.top.max(piece.end());

@@ -224,10 +224,11 @@ fn stamped() -> Vec<Packet> {
 
 /// A way to send what the peer refuses.
 type Refused = (&'static str, fn(&mut TcpSegment));
-const REFUSED: [Refused; 4] = [
+const REFUSED: [Refused; 5] = [
     ("no acknowledgment", |segment| segment.flags = 0),
     ("a time to live that ends before the peer", |segment| segment.ttl = 2),
     ("an old timestamp", |segment| segment.timestamp = 1),
+    ("no timestamp", |segment| segment.timestamp = 0),
     ("damage", |segment| segment.flags |= DAMAGED),
 ];
 

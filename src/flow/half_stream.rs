@@ -212,6 +212,11 @@ impl HalfStream {
         self.reference.get_or_insert(seq);
     }
 
+    /// Whether a sequence number of it was seen.
+    pub const fn is_referred(&self) -> bool {
+        self.reference.is_some()
+    }
+
     /// The offset of a sequence number, nearest to the highest one seen.
     #[inline]
     pub fn offset(&self, seq: u32) -> u64 {

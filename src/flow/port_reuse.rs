@@ -72,6 +72,18 @@ impl Conversation {
             && (strays(this, at) || strays(other, acked))
     }
 
+    /// How far the numbers of a segment lie from what was seen of this conversation, bytes.
+    pub fn distance(&self, segment: &TcpSegment) -> u64 {
+        let away = |half: &HalfStream, number| match half.is_referred() {
+            true => half.away(half.offset(number)),
+            false => MAX_SEQ_AWAY,
+        };
+        let (this, other) =
+            (&self.halves[segment.from.index()], &self.halves[segment.from.other().index()]);
+        let ack = if segment.flags & ACK != 0 { away(other, segment.ack) } else { 0 };
+        away(this, segment.seq).saturating_add(ack)
+    }
+
     /// Whether a segment can belong to this conversation: its numbers fit.
     pub fn fits(&self, segment: &TcpSegment) -> bool {
         if self.is_foreign(segment) {

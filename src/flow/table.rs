@@ -326,7 +326,7 @@ impl<S> Table<S> {
     #[inline]
     fn find(&self, arrival: &Arrival<'_>, tcp: &TcpSegment) -> Option<u32> {
         let (entries, segment) = (&self.entries, arrival.segment);
-        let found = self.index.find(arrival.hash, |&slot| {
+        let belongs = |&slot: &u32| {
             let entry = &entries[slot as usize];
             entry.head.key == segment.key
                 && ((entry.head.vlan == segment.vlan
@@ -334,8 +334,15 @@ impl<S> Table<S> {
                     && !entry.contested)
                     || segment.key.transport == Transport::Udp
                     || entry.tcp.fits(tcp))
-        });
-        found.copied()
+        };
+        let found = *self.index.find(arrival.hash, belongs)?;
+        if !entries[found as usize].contested {
+            return Some(found);
+        }
+        // Of several conversations between the same ports, the one whose numbers are nearest; the order of the hash
+        // table must not decide.
+        let all = self.index.iter_hash(arrival.hash).copied().filter(belongs);
+        all.min_by_key(|&slot| (entries[slot as usize].tcp.distance(tcp), slot))
     }
 
     /// Hands a packet to its flow if it only advances numbers: most packets of encrypted traffic and of skipped

@@ -274,9 +274,8 @@ impl Running<'_> {
             let begun = stopwatch();
             self.state.stale = false;
             self.numbers = Numbers::from(&self.state.summary);
-            for event in self.shown.changes(&self.state, &self.numbers) {
-                self.dashboard.show(event);
-            }
+            let Self { shown, state, numbers, dashboard, .. } = self;
+            shown.changes(state, numbers, &mut |event| dashboard.show(event));
             self.dashboard.people(view::people(&self.numbers));
             self.counted = Some((stopwatch(), begun.elapsed()));
             self.showed = None;

@@ -3,7 +3,8 @@
 use super::event::{Exposure, Listing, Message, Order, Received, Refused, Status, read};
 use super::sensors::Sensor;
 use crate::closed_set::closed_set;
-use crate::merge::{Fact, FactKey, Pair, PartError, RunKey, Summary};
+use crate::merge::{Fact, FactKey, Pair, PartError, RunKey, SeenAccess, ServiceKey, Summary};
+use crate::output::{MAX_WEIGHT, weight};
 use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -76,6 +77,8 @@ pub(super) struct Dirty {
     /// Exposures with changed sketches, by key; such a key no longer has facts.
     pub sketches: BTreeMap<String, BTreeSet<Pair>>,
     pub runs: BTreeSet<RunKey>,
+    /// Services of which is known whom they answer.
+    pub services: BTreeSet<(String, ServiceKey)>,
     pub sensors: BTreeSet<String>,
 }
 
@@ -86,6 +89,7 @@ impl Dirty {
             && self.facts.is_empty()
             && self.sketches.is_empty()
             && self.runs.is_empty()
+            && self.services.is_empty()
             && self.sensors.is_empty()
     }
 }
@@ -138,6 +142,9 @@ impl State {
                     if !opened.sketches.is_empty() {
                         opened.add_sketches(&key_id, &mut self.summary);
                         self.sketched(&key_id, opened.pairs());
+                    }
+                    for (service, seen) in opened.services {
+                        self.service(&key_id, service, &seen);
                     }
                     known = Some(true);
                     if let Some(figures) = part.figures {
@@ -224,7 +231,8 @@ impl State {
     /// The event as text, which replaces one of `before` bytes; none if it is too long, or no memory is left for it.
     fn hold(&mut self, payload: &[u8], before: usize) -> Option<Box<str>> {
         let held = (self.held + payload.len()).saturating_sub(before);
-        if payload.len() > MAX_EVENT || held > MAX_HELD {
+        // Where it is shown, it is a value.
+        if payload.len() > MAX_EVENT || held > MAX_HELD || weight(payload) > MAX_WEIGHT {
             return None;
         }
         let event = std::str::from_utf8(payload).ok()?;
@@ -240,6 +248,13 @@ impl State {
             } else {
                 self.dirty.facts.insert((key_id.to_owned(), fact.key));
             }
+        }
+    }
+
+    fn service(&mut self, key_id: &str, service: ServiceKey, seen: &SeenAccess) {
+        if self.summary.add_service(key_id, service, seen) {
+            self.stale = true;
+            self.dirty.services.insert((key_id.to_owned(), service));
         }
     }
 

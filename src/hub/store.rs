@@ -40,6 +40,13 @@ CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT R
 CREATE TABLE sensors (sensor TEXT PRIMARY KEY, status TEXT NOT NULL) STRICT, WITHOUT ROWID;
 ";
 
+/// Whom services answer.
+const ACCESS: &str = "
+CREATE TABLE IF NOT EXISTS access (
+    key_id TEXT NOT NULL, service TEXT NOT NULL, part TEXT NOT NULL, PRIMARY KEY (key_id, service)
+) STRICT, WITHOUT ROWID;
+";
+
 /// The file.
 pub(super) struct Store {
     connection: Connection,
@@ -81,8 +88,10 @@ impl Store {
         // The broker never sends an acknowledged message again, so it must survive a power cut.
         connection.pragma_update(None, "synchronous", "FULL").map_err(fail)?;
         let mut store = Self { connection, path: path.to_owned(), id: String::new() };
-        if file.len() == 0 {
-            store.make().map_err(fail)?;
+        match file.len() {
+            0 => store.make().map_err(fail)?,
+            // A store of before these were kept.
+            _ => store.connection.execute_batch(ACCESS).map_err(fail)?,
         }
         store.id = store.read_id().map_err(fail)?;
         let state = store.load().map_err(fail)?;
@@ -92,6 +101,7 @@ impl Store {
     fn make(&mut self) -> Result<()> {
         let change = self.connection.transaction()?;
         change.execute_batch(TABLES)?;
+        change.execute_batch(ACCESS)?;
         // Random numbers of SQLite suffice: guessing the id gains nothing.
         change.execute("INSERT INTO meta VALUES ('id', lower(hex(randomblob(6))))", [])?;
         change.pragma_update(None, "application_id", STORE_OF_HUB)?;
@@ -128,6 +138,7 @@ impl Store {
             let figures = serde_json::from_str::<RunNumbers>(&row.get::<_, String>(2)?);
             state.summary.add_run((row.get(0)?, row.get(1)?), figures.map_err(damaged)?);
         }
+        access(&change, &mut state)?;
         let mut rows = change.prepare("SELECT sensor, status FROM sensors")?;
         let mut rows = rows.query([])?;
         while let Some(row) = rows.next()? {
@@ -207,6 +218,17 @@ fn facts(change: &Transaction<'_>, state: &mut State) -> Result<()> {
     Ok(())
 }
 
+/// Whom services answer.
+fn access(change: &Transaction<'_>, state: &mut State) -> Result<()> {
+    let mut rows = change.prepare("SELECT key_id, part FROM access")?;
+    let mut rows = rows.query([])?;
+    while let Some(row) = rows.next()? {
+        let part = serde_json::from_str::<Part>(&row.get::<_, String>(1)?).map_err(damaged)?;
+        part.read(&row.get::<_, String>(0)?, "", &mut state.summary).map_err(damaged)?;
+    }
+    Ok(())
+}
+
 fn signed(n: u64) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
 }
@@ -244,6 +266,12 @@ fn write(change: &Transaction<'_>, state: &State) -> Result<()> {
         let Some(figures) = state.summary.runs.get(run) else { continue };
         let figures = serde_json::to_string(figures).unwrap_or_default();
         put.execute(params![run.0, run.1, figures])?;
+    }
+    let mut put = change.prepare_cached("INSERT OR REPLACE INTO access VALUES (?1, ?2, ?3)")?;
+    for key in &state.dirty.services {
+        let Some(seen) = state.summary.services.get(key) else { continue };
+        let part = serde_json::to_string(&Part::of_service(&key.1, seen)).unwrap_or_default();
+        put.execute(params![key.0, format!("{:?}", key.1), part])?;
     }
     let mut put = change.prepare_cached("INSERT OR REPLACE INTO sensors VALUES (?1, ?2)")?;
     for name in &state.dirty.sensors {

@@ -3,7 +3,7 @@
 use super::lease::Lease;
 use super::state::State;
 use super::{HubError, Settings};
-use crate::broker::Access;
+use crate::broker::{Access, request_failed};
 use crate::distribution::{PublicKey, latest};
 use crate::output::text::{bytes, count};
 use crate::pipeline::stopwatch;
@@ -82,7 +82,7 @@ pub(super) struct Unacknowledged {
 
 /// The error of a failed request.
 pub(super) fn failed(what: &str, error: impl std::fmt::Display) -> String {
-    format!("{what}: {error}")
+    format!("{what}: {}", request_failed(error))
 }
 
 impl Link {

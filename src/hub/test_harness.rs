@@ -30,6 +30,8 @@ impl TestHub {
         if let Some(messages) = answer.get_mut("messages") {
             *messages = Value::Null;
         }
-        (Shown::default().changes(&self.0, &numbers), answer)
+        let mut shown = Vec::new();
+        Shown::default().changes(&self.0, &numbers, &mut |event| shown.push(event));
+        (shown, answer)
     }
 }

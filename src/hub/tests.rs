@@ -75,6 +75,39 @@ fn summary(sensor: &str, flow: u16, patient: u8, records: u32) -> String {
     .to_string()
 }
 
+/// A title that the service accepted of a client, or, without a number, that it refused someone.
+fn access(sensor: &str, client: u8, title: u8, second: i64) -> String {
+    use crate::merge::{ClientTitle, Part, ProtocolName, SeenAccess, ServiceKey};
+    let key = ServiceKey {
+        server: "10.1.0.1:104".parse().expect("address"),
+        transport: 6,
+        protocol: ProtocolName::new("dicom").expect("a name"),
+    };
+    let mut seen = SeenAccess::default();
+    seen.needed = 2;
+    match title {
+        0 => seen.refused = Some(at(second)),
+        _ => {
+            let client = [10, 0, 0, client].into();
+            seen.accepted(ClientTitle { client, key: 0, shown: format!("WS{title}") }, at(second));
+        }
+    }
+    json!({
+        "@timestamp": at(second).to_string(),
+        "event": {"action": "phi-summary"},
+        "observer": {"product": "phitap", "version": "0.1.0", "name": sensor},
+        "phi": {"key_id": "k", "summary": Part::of_service(&key, &seen)},
+    })
+    .to_string()
+}
+
+/// The events that the page gets.
+fn changes(shown: &mut Shown, state: &State, numbers: &Numbers) -> Vec<Value> {
+    let mut events = Vec::new();
+    shown.changes(state, numbers, &mut |event| events.push(event));
+    events
+}
+
 /// All that is shown, without what counts deliveries.
 fn shown(state: &State) -> Value {
     let numbers = Numbers::from(&state.summary);
@@ -96,7 +129,9 @@ fn messages() -> impl Strategy<Value = Vec<String>> {
     let one = prop_oneof![
         (sensor.clone(), 0u8..3, 0i64..20, 0u64..9, states)
             .prop_map(|(s, client, at, n, state)| exposure(s, client, at, n, state)),
-        (sensor, 0u16..6, 0u8..4, 1u32..6).prop_map(|(s, flow, p, n)| summary(s, flow, p, n)),
+        (sensor.clone(), 0u16..6, 0u8..4, 1u32..6)
+            .prop_map(|(s, flow, p, n)| summary(s, flow, p, n)),
+        (sensor, 0u8..2, 0u8..3, 0i64..20).prop_map(|(s, client, t, at)| access(s, client, t, at)),
     ];
     proptest::collection::vec(one, 1..30)
 }
@@ -212,7 +247,7 @@ fn an_exposure_has_the_worst_that_any_sensor_says_and_every_remedy() {
         with("b", 9, 2, closed, &["Of a later version", HTTPS], "mild"),
     ];
     let state = state_of(&both);
-    let shown = Shown::default().changes(&state, &Numbers::from(&state.summary));
+    let shown = changes(&mut Shown::default(), &state, &Numbers::from(&state.summary));
     let [event] = &shown[..] else { panic!("{shown:?}") };
     assert_eq!(event["event"]["severity"], 90);
     assert_eq!(
@@ -234,14 +269,19 @@ fn an_exposure_of_a_service_that_another_sensor_saw_answer_anyone_says_so() {
     event["phi"]["exposure"]["remedies"] = json!([HTTPS]);
     let alone = [event.to_string(), summary("b", 1, 40, 2)];
     let proof = summary("a", 2, 3, 1);
+    let (one, other) = (access("b", 7, 1, 5), access("a", 7, 2, 9));
+    let refused = access("c", 8, 0, 8);
     for (messages, severity, remedies) in [
         (alone.to_vec(), 52, json!([HTTPS])),
         ([&alone[..], &[proof]].concat(), 60, json!([LOGIN, HTTPS])),
+        // Two sensors saw a title each, and had no finding there.
+        ([&alone[..], &[one.clone(), other.clone()]].concat(), 60, json!([LOGIN, HTTPS])),
+        ([&alone[..], &[one, other, refused]].concat(), 52, json!([HTTPS])),
     ] {
         let mut state = state_of(&messages);
         let points = crate::merge::RunNumbers { answers_anyone: 20, ..Default::default() };
         state.summary.add_run(("a".to_owned(), "r".to_owned()), points);
-        let shown = Shown::default().changes(&state, &Numbers::from(&state.summary));
+        let shown = changes(&mut Shown::default(), &state, &Numbers::from(&state.summary));
         let [event] = &shown[..] else { panic!("{shown:?}") };
         assert_eq!(event["event"]["severity"], severity, "{event}");
         assert_eq!(event["phi"]["exposure"]["remedies"], remedies);
@@ -267,15 +307,15 @@ fn services_that_several_sensors_saw_are_shown_once() {
     let all = [service("a", 9, 104), service("b", 5, 104), service("b", 7, 105)];
     let mut shown = Shown::default();
     let mut state = state_of(&all);
-    let events = shown.changes(&state, &Numbers::default());
+    let events = changes(&mut shown, &state, &Numbers::default());
     let ids: std::collections::BTreeSet<&str> =
         events.iter().filter_map(|event| event["event"]["id"].as_str()).collect();
     assert_eq!(ids.len(), 2, "{events:?}");
     let last = events.iter().rfind(|event| event["server"]["port"] == 104).expect("shown");
     assert_eq!(last["phi"]["service"]["software"], "of a", "the one that saw it last");
-    assert!(shown.changes(&state, &Numbers::default()).is_empty(), "nothing has changed");
+    assert!(changes(&mut shown, &state, &Numbers::default()).is_empty(), "nothing has changed");
     state.take(service("b", 12, 104).as_bytes(), at(50));
-    assert_eq!(shown.changes(&state, &Numbers::default()).len(), 1);
+    assert_eq!(changes(&mut shown, &state, &Numbers::default()).len(), 1);
 }
 
 #[test]

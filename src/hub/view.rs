@@ -118,10 +118,10 @@ pub(super) struct Shown {
 }
 
 impl Shown {
-    /// Events for the page, one for each changed exposure, service and host.
-    pub fn changes(&mut self, state: &State, numbers: &Numbers) -> Vec<Value> {
+    /// Shows the page an event for each changed exposure, service and host. One at a time, because all of them, as
+    /// values, would take many times the memory of their texts.
+    pub fn changes(&mut self, state: &State, numbers: &Numbers, show: &mut impl FnMut(Value)) {
         let counted = by_pair(numbers);
-        let mut changed = Vec::new();
         for (pair, said) in said(state) {
             let Some((_, held)) = said.last else { continue };
             let numbers = counted.get(&pair).copied();
@@ -132,15 +132,13 @@ impl Shown {
             let Ok(mut event) = serde_json::from_str::<Value>(&held.event) else { continue };
             facts::unite(&mut event, &said.others(held));
             merge(&mut event, &pair, &said, numbers);
-            changed.push(event);
+            show(event);
         }
-        changed.extend(self.listed(state));
-        changed
+        self.listed(state, show);
     }
 
     /// Changed services and hosts, as of the sensor that saw them last.
-    fn listed(&mut self, state: &State) -> Vec<Value> {
-        let mut changed = Vec::new();
+    fn listed(&mut self, state: &State, show: &mut impl FnMut(Value)) {
         for (key, (time, event)) in &state.listed {
             if self.listed.get(key) == Some(time) {
                 continue;
@@ -155,9 +153,8 @@ impl Shown {
             }
             set(&mut event, "/event/id", json!(id));
             self.same.insert(id, *time);
-            changed.push(event);
+            show(event);
         }
-        changed
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::date::Date;
 use super::normalise::{phone_digits, sex};
-use crate::phi::WipedString;
+use crate::phi::{WipedString, wipe};
 use crate::rules::{Kind, RuleSet};
 use crate::time::Timestamp;
 
@@ -36,12 +36,15 @@ pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bo
     if !value.contains(char::is_alphanumeric) {
         return false;
     }
-    let folded = WipedString::new(value.to_lowercase());
-    if rules.placeholders.contains(kind, &folded) {
+    let is_name = matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName);
+    let may_be = with_lower(value, |folded| {
+        !rules.placeholders.contains(kind, folded) && (!is_name || name(folded))
+    });
+    if !may_be {
         return false;
     }
     match kind {
-        Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => name(&folded),
+        Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName => true,
         Kind::BirthDate | Kind::DeathDate => {
             // A year alone identifies no one (45 CFR 164.514(b)(2)(i)(C)). Zeros for month and day mean that
             // a birth date was asked for and this is what is known of it.
@@ -68,6 +71,22 @@ pub fn plausible(kind: Kind, value: &str, rules: &RuleSet, now: Timestamp) -> bo
         Kind::Ethnicity | Kind::Religion | Kind::Occupation => letters_and_digits(value) >= 1,
         Kind::Photo | Kind::Url | Kind::Biometric | Kind::Employer => true,
     }
+}
+
+/// Longest value that is folded without memory of the heap, bytes.
+const MAX_LOWER: usize = 64;
+
+/// Calls `then` with the value in lower case.
+fn with_lower<T>(value: &str, then: impl FnOnce(&str) -> T) -> T {
+    let mut room = [0; MAX_LOWER];
+    let Some(lower) = room.get_mut(..value.len()).filter(|_| value.is_ascii()) else {
+        return then(&WipedString::new(value.to_lowercase()));
+    };
+    lower.copy_from_slice(value.as_bytes());
+    lower.make_ascii_lowercase();
+    let result = then(std::str::from_utf8(lower).unwrap_or_default());
+    wipe(lower);
+    result
 }
 
 /// The real kind of a value declared as `kind`. HL7 PID-19 and similar fields are called "social security number" and
@@ -108,12 +127,17 @@ fn name(value: &str) -> bool {
     first.is_some() && (ideograph || letters.any(|c| Some(c) != first))
 }
 
-/// Whether a name is a fragment of a program or a listing: it has an unmatched closing bracket, or repeats one word.
+/// Whether a name is a fragment of a program or a listing: it has an unmatched closing bracket, repeats one word, is a
+/// path, or a key and what it does (`^O Write Out`).
 /// Applied only to values found in text: in a declared field, a person may have the same name three times, and a
 /// bracket may be lost where the value was cut.
 pub(super) fn is_scrap(kind: Kind, value: &str) -> bool {
     if !matches!(kind, Kind::Name | Kind::NextOfKinName | Kind::MothersMaidenName) {
         return false;
+    }
+    let key = value.strip_prefix('^').and_then(|key| key.split_once(' '));
+    if value.starts_with(['/', '\\']) || key.is_some_and(|(key, _)| key.len() == 1) {
+        return true;
     }
     let value = WipedString::new(value.to_lowercase());
     let mut open = 0u32;

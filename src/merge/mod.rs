@@ -16,10 +16,14 @@
 //! joined. People are recognised across flows as in a run ([`crate::identify::People`]), in order
 //! of time.
 //!
+//! What proves that a service answers anyone counts for the exposures of all sensors, whichever of them saw it, and if
+//! several saw a part each ([`access`]).
+//!
 //! Beyond [`MAX_FACTS`] facts a section becomes sketches (HyperLogLog). Its counts are then
 //! estimates, and people are counted by pseudonym alone. Pseudonyms of different keys cannot be
 //! compared, so each key has its own section.
 
+mod access;
 mod fact;
 mod numbers;
 mod sketch;
@@ -29,6 +33,7 @@ mod wire;
 #[cfg(test)]
 mod tests;
 
+pub use access::{ClientTitle, SeenAccess, ServiceKey};
 pub use fact::{Fact, FactKey, FlowId, Pair, ProtocolName, Seen};
 pub use numbers::{ExposureNumbers, KeyNumbers, Numbers};
 pub use summary::{MAX_FACTS, MAX_RUNS, RunKey, RunNumbers, Section, Summary};

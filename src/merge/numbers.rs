@@ -1,6 +1,7 @@
 //! Computes the numbers of a set of facts. They depend on the set alone.
 
 use super::CLOCK_TOLERANCE;
+use super::access::{self, ServiceKey};
 use super::fact::{FactKey, FlowId, Pair, Seen};
 use super::sketch::HashedSet;
 use super::summary::{Form, RunKey, RunNumbers, Section, Sketched, Summary};
@@ -77,9 +78,13 @@ impl From<&Summary> for Numbers {
             keys.map(|(key_id, section)| section.numbers(key_id)).collect();
         let points = summary.points();
         // Addresses are the same under any key.
-        let service = |of: &ExposureNumbers| (of.pair.server, of.pair.transport, of.pair.protocol);
+        let service = |of: &ExposureNumbers| {
+            let Pair { server, transport, protocol, .. } = of.pair;
+            ServiceKey { server, transport, protocol }
+        };
+        let mut open = access::open(summary.services.iter().map(|((_, key), seen)| (key, seen)));
         let all = keys.iter().flat_map(|key| &key.exposures);
-        let open: BTreeSet<_> = all.filter(|of| of.open).map(service).collect();
+        open.extend(all.filter(|of| of.open).map(service));
         for of in keys.iter_mut().flat_map(|key| &mut key.exposures) {
             of.open = open.contains(&service(of));
             let raised = if of.open && of.unproven > 0 { points.proven(of.unproven) } else { 0 };

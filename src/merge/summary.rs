@@ -1,5 +1,6 @@
 //! Sets of facts by key, and how much each run read.
 
+use super::access::{SeenAccess, ServiceKey};
 use super::fact::{Fact, FactKey, FlowId, Pair, Seen};
 use super::sketch::HashedSet;
 use crate::exposure::ExposurePoints;
@@ -20,6 +21,8 @@ const MAX_KEYS: usize = 64;
 const WHOLE_KEYS: usize = 4;
 /// Most exposures of one key held as sketches; the lowest stay.
 const MAX_SKETCHED: usize = 65_536;
+/// Most services of all keys of which is held whom they answer; the lowest stay.
+const MAX_SERVICES: usize = 65_536;
 /// Most records of one patient in one flow that a sketch counts.
 const MAX_RECORDS: u32 = 4_096;
 
@@ -282,6 +285,8 @@ pub struct Summary {
     pub keys: BTreeMap<String, Section>,
     /// How much each run read.
     pub runs: BTreeMap<RunKey, RunNumbers>,
+    /// Whom services answer, by `phi.key_id`.
+    pub services: BTreeMap<(String, ServiceKey), SeenAccess>,
 }
 
 impl Default for Summary {
@@ -294,7 +299,7 @@ impl Summary {
     /// An empty summary that holds `most` facts per key individually. Only summaries with the same
     /// `most` may be compared.
     pub const fn holding(most: usize) -> Self {
-        Self { most, keys: BTreeMap::new(), runs: BTreeMap::new() }
+        Self { most, keys: BTreeMap::new(), runs: BTreeMap::new(), services: BTreeMap::new() }
     }
 
     /// Adds a fact under a key and returns whether it was new.
@@ -310,6 +315,18 @@ impl Summary {
         if self.runs.len() > MAX_RUNS {
             self.runs.pop_last();
         }
+    }
+
+    /// Adds what was seen of a service and returns whether that was new.
+    pub fn add_service(&mut self, key_id: &str, service: ServiceKey, seen: &SeenAccess) -> bool {
+        let known = self.services.entry((key_id.to_owned(), service)).or_default();
+        let before = known.clone();
+        known.join(seen);
+        let new = *known != before;
+        if self.services.len() > MAX_SERVICES {
+            self.services.pop_last();
+        }
+        new
     }
 
     pub(super) fn section(&mut self, key_id: &str) -> Option<(&mut Section, Share)> {
@@ -344,6 +361,9 @@ impl Summary {
         for (run, figures) in &other.runs {
             self.add_run(run.clone(), *figures);
         }
+        for ((key_id, service), seen) in &other.services {
+            self.add_service(key_id, *service, seen);
+        }
     }
 
     /// The points for patients and for open services. Runs usually have the same rules; otherwise the highest
@@ -364,6 +384,6 @@ impl Summary {
 
     /// Whether it holds nothing.
     pub fn is_empty(&self) -> bool {
-        self.keys.is_empty() && self.runs.is_empty()
+        self.keys.is_empty() && self.runs.is_empty() && self.services.is_empty()
     }
 }

@@ -1,6 +1,7 @@
 //! A part of a summary as an event carries it: JSON, compressed (RFC 1951), in base64 (RFC 4648).
 //! It comes from a network and may be forged.
 
+use super::access::{SeenAccess, ServiceKey, WireService};
 use super::fact::{Fact, FactKey, FlowId, Pair, ProtocolName, Seen};
 use super::sketch::HashedSet;
 use super::summary::{Form, RunNumbers, Section, Share, Sketched, Summary};
@@ -23,6 +24,8 @@ pub const VERSION: u32 = 1;
 pub const MAX_PART_FACTS: usize = 256;
 /// Most sketches in a part, about 40 kB each.
 const MAX_PART_SKETCHES: usize = 8;
+/// Most services in a part, some 40 kB each at most.
+const MAX_PART_SERVICES: usize = 16;
 /// Longest data of a part, bytes in base64.
 const MAX_DATA: usize = 768 << 10;
 /// Longest JSON of a part, bytes; and its largest expansion, as bytes of JSON per byte of data
@@ -44,7 +47,7 @@ pub struct Part {
     /// Number of facts in `data`.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub facts: u64,
-    /// The facts: base64 of compressed JSON.
+    /// The facts, or whom services answer: base64 of compressed JSON.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub data: String,
     /// The run that `figures` belong to.
@@ -88,6 +91,8 @@ struct Data {
     facts: Vec<WireFact>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     sketches: Vec<WireSketch>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    services: Vec<WireService>,
 }
 
 /// Kind, token, hashes of the issuer.
@@ -344,6 +349,8 @@ pub struct Opened {
     pub facts: Vec<Fact>,
     /// Its sketches.
     pub sketches: Sketches,
+    /// Whom services answer.
+    pub services: Vec<(ServiceKey, SeenAccess)>,
 }
 
 /// Sketches of exposures.
@@ -400,6 +407,19 @@ impl Part {
         Self { version: VERSION, facts, data: pack(&data), ..Self::default() }
     }
 
+    /// A part that says whom a service answers.
+    pub fn of_service(key: &ServiceKey, seen: &SeenAccess) -> Self {
+        Self::of_services([(key, seen)])
+    }
+
+    fn of_services<'a>(
+        services: impl IntoIterator<Item = (&'a ServiceKey, &'a SeenAccess)>,
+    ) -> Self {
+        let services = services.into_iter().map(|(key, seen)| WireService::new(key, seen));
+        let data = Data { services: services.collect(), ..Data::default() };
+        Self { version: VERSION, data: pack(&data), ..Self::default() }
+    }
+
     /// A part with the given JSON, valid or not, for tests and fuzz targets.
     pub fn of_json(json: &[u8]) -> Self {
         let facts = serde_json::from_slice::<Data>(json).map_or(0, |data| data.facts.len() as u64);
@@ -428,6 +448,7 @@ impl Part {
         let data = unpack(&self.data).ok_or(PartError::Damaged)?;
         if data.facts.len() > MAX_READ
             || data.sketches.len() > MAX_READ
+            || data.services.len() > MAX_READ
             || data.facts.len() as u64 != self.facts
             || key_id.is_empty()
         {
@@ -435,8 +456,11 @@ impl Part {
         }
         let facts = data.facts.into_iter().map(WireFact::read).collect::<Option<_>>();
         let sketches = data.sketches.iter().map(WireSketch::read).collect::<Option<_>>();
-        match (facts, sketches) {
-            (Some(facts), Some(sketches)) => Ok(Opened { facts, sketches: Sketches(sketches) }),
+        let services = data.services.into_iter().map(WireService::read).collect::<Option<_>>();
+        match (facts, sketches, services) {
+            (Some(facts), Some(sketches), Some(services)) => {
+                Ok(Opened { facts, sketches: Sketches(sketches), services })
+            }
             _ => Err(PartError::Damaged),
         }
     }
@@ -450,10 +474,22 @@ impl Part {
         let opened = self.open(key_id, sensor)?;
         let new = opened.facts.iter().filter(|fact| into.add(key_id, fact)).count() as u64;
         opened.add_sketches(key_id, into);
+        for (service, seen) in &opened.services {
+            into.add_service(key_id, *service, seen);
+        }
         if let Some(figures) = self.figures {
             into.add_run((sensor.to_owned(), self.run.clone()), figures);
         }
         Ok(new)
+    }
+}
+
+impl Summary {
+    /// Whom services answer, as parts, for one key.
+    pub fn service_parts(&self, key_id: &str) -> Vec<Part> {
+        let services = self.services.iter().filter(|((of, _), _)| of == key_id);
+        let services: Vec<_> = services.map(|((_, key), seen)| (key, seen)).collect();
+        services.chunks(MAX_PART_SERVICES).map(|part| Part::of_services(part.to_vec())).collect()
     }
 }
 

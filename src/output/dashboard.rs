@@ -248,6 +248,7 @@ impl Dashboard {
             "packets": packets,
             "bytes": bytes,
             "findings": page.model.found(),
+            "records": page.model.records(),
             "losses": losses,
             "interfaces": self.sensor.interface_states(),
         })

@@ -16,6 +16,21 @@ use std::fmt::{self, Display, Write as _};
 use std::io;
 use std::marker::PhantomData;
 
+/// A value of JSON in memory, bytes, and an object or an array: its first node has room for eleven members.
+const VALUE: usize = 48;
+const NODE: usize = 640;
+
+/// Most bytes that an event may take in memory as a value ([`weight`]). An event of 64 KiB may take 6 MiB; the
+/// longest exposure that is written takes some 60 KiB.
+pub const MAX_WEIGHT: usize = 256 << 10;
+
+/// Bytes that an event takes in memory as a value of JSON, roughly, at most.
+pub fn weight(text: &[u8]) -> usize {
+    let values = memchr::memchr2_iter(b',', b':', text).count();
+    let nodes = memchr::memchr2_iter(b'{', b'[', text).count();
+    text.len() + VALUE * values + NODE * nodes
+}
+
 /// Appends `value` to `line`.
 ///
 /// # Errors

@@ -48,6 +48,7 @@ pub use coverage::{Cause, Shortfall, Verdict};
 pub use ecs::summary_line;
 pub use event_log::EventLog;
 pub use health::{SensorHealth, SensorStatus};
+pub use json::{MAX_WEIGHT, weight};
 pub use progress::Progress;
 pub use queue::{OutputQueue, QueueEnd};
 pub use remedy::{login_remedy, reason_of, urgency};

@@ -13,6 +13,7 @@ use std::net::{IpAddr, SocketAddr};
 pub(in crate::output) fn of_summary(part: &Part) -> String {
     match part.figures {
         Some(_) => "How much a run has read so far".to_owned(),
+        None if part.facts == 0 => "Whom services answer, to be merged with others".to_owned(),
         None => format!("{} in flows, to be merged with others", count(part.facts, "patient")),
     }
 }

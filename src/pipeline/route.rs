@@ -21,6 +21,12 @@ use std::time::{Duration, Instant};
 const WORK_QUEUE: usize = 64;
 /// The same in a replay. Its reader can wait, and a short queue stays in the cache.
 const REPLAY_QUEUE: usize = 16;
+/// Fewest batches queued per worker, however little memory there is.
+const MIN_QUEUE: usize = 4;
+/// The queue of a worker may take this part of the memory, as one in so many.
+const QUEUE_SHARE: u64 = 64;
+/// Bytes of a batch, with packets of 1 KiB.
+const BATCH_BYTES: u64 = 256 << 10;
 /// How long a live capture waits for a worker's queue before it drops a batch.
 const PATIENCE: Duration = Duration::from_millis(100);
 /// Most reports queued for the collector.
@@ -89,9 +95,28 @@ pub struct Threads {
     live: bool,
 }
 
+/// How the threads work.
+#[derive(Clone, Copy)]
+pub struct ThreadSettings {
+    /// Whether a batch that finds a queue full is dropped.
+    pub live: bool,
+    /// Whether workers are restricted further than the process.
+    pub confined: bool,
+    /// `--memory`, bytes.
+    pub memory: u64,
+}
+
+impl ThreadSettings {
+    /// Most batches queued per worker.
+    fn queue(self) -> usize {
+        let most = if self.live { WORK_QUEUE } else { REPLAY_QUEUE };
+        let share = self.memory / QUEUE_SHARE / BATCH_BYTES;
+        usize::try_from(share).unwrap_or(most).clamp(MIN_QUEUE, most)
+    }
+}
+
 impl Threads {
-    /// Starts the threads. `live` drops batches that find a queue full; `confined` restricts
-    /// workers further than the process.
+    /// Starts the threads.
     ///
     /// # Errors
     /// A thread cannot be created.
@@ -100,12 +125,13 @@ impl Threads {
         collector: Collector,
         metrics: &Arc<Metrics>,
         health: &SensorHealth,
-        (live, confined): (bool, bool),
+        settings: ThreadSettings,
     ) -> io::Result<Self> {
+        let ThreadSettings { live, confined, .. } = settings;
         let (reports, inbox) = bounded::<(usize, Report)>(REPORT_QUEUE);
         let mut threads = Vec::new();
         let mut work = Vec::new();
-        let waiting = if live { WORK_QUEUE } else { REPLAY_QUEUE };
+        let waiting = settings.queue();
         let (emptied, spare) = bounded::<WorkBatch>(waiting);
         for (index, mut worker) in workers.into_iter().enumerate() {
             let (sender, queue) = bounded::<WorkBatch>(waiting);

@@ -7,7 +7,7 @@ use super::log::{complain, say};
 use super::recent::Recorder;
 use super::reload::{Reloader, warn_of_expired};
 use super::replayed::Replayed;
-use super::route::{Inline, Threads};
+use super::route::{Inline, ThreadSettings, Threads};
 use super::setup::{Parts, hash_inputs, store_error};
 use super::shard::{Numbering, PacketCounters, Route, Shards};
 use super::state::StateError;
@@ -39,10 +39,8 @@ use std::time::{Duration, Instant};
 
 /// How long a live capture waits for packets before packet time advances without them.
 pub(super) const IDLE: Duration = Duration::from_millis(250);
-/// Signals this close together count as one: `timeout` and many shells signal both the process and
-/// its group.
+/// Signals this close together count as one: `timeout` signals both the process and its group.
 const SAME_SIGNAL: Duration = Duration::from_millis(500);
-
 /// Longest time a sensor takes to stop. Test builds are ten times slower.
 const END_WITHIN: Duration =
     Duration::from_millis(if cfg!(debug_assertions) { 60_000 } else { 4_800 });
@@ -220,7 +218,7 @@ impl Stop {
             let mut first = None;
             for _ in signals.forever() {
                 if !flag.swap(true, Ordering::Relaxed) {
-                    let within = if sensor { END_WITHIN } else { REPLAY_ENDS_WITHIN };
+                    let within = if sensor { END_WITHIN } else { replay_ends_within() };
                     std::thread::spawn(move || {
                         std::thread::sleep(within);
                         complain(
@@ -237,6 +235,13 @@ impl Stop {
         std::thread::Builder::new().name("signals".into()).spawn(listen)?;
         Ok(stop)
     }
+}
+
+/// In unoptimised builds, a test may shorten it (milliseconds).
+fn replay_ends_within() -> Duration {
+    let test = || std::env::var("PHITAP_TEST_ENDS_WITHIN").ok()?.parse::<u64>().ok();
+    let shorter = if cfg!(debug_assertions) { test() } else { None };
+    shorter.map_or(REPLAY_ENDS_WITHIN, Duration::from_millis)
 }
 
 impl Drop for Stop {
@@ -438,7 +443,8 @@ impl Flow {
         }
         let confined = live && config.sandbox.is_some();
         let workers = (0..parts.workers).map(|_| parts.worker(config)).collect();
-        let route = Threads::start(workers, collector, &metrics, &parts.health, (live, confined))?;
+        let settings = ThreadSettings { live, confined, memory: config.limits.memory };
+        let route = Threads::start(workers, collector, &metrics, &parts.health, settings)?;
         let mut shards = Shards::new(route, decoder, metrics, clock, Numbering::Count);
         shards.record(evidence.map(Recorder::new));
         Ok(Self::Threads(Box::new(shards), lost))

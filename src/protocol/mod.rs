@@ -62,6 +62,7 @@ pub mod smtp;
 pub mod snpp;
 pub mod sql;
 pub mod stomp;
+mod stored_key;
 pub mod syslog;
 pub mod tds;
 pub mod telnet;

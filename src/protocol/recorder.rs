@@ -17,6 +17,8 @@ pub struct Recorded {
     pub direction: Direction,
     /// Its media, as `Debug` shows it.
     pub media: String,
+    /// Its name or path.
+    pub name: String,
     /// Operation of the hint.
     pub operation: String,
     /// Codings of the hint.
@@ -75,9 +77,14 @@ impl ContentSink for Recorder {
             Media::Target => "target".to_owned(),
             Media::Unknown => String::new(),
         };
+        let name = match hint.media {
+            Media::Type { name, .. } => name.to_owned(),
+            _ => String::new(),
+        };
         self.contents.push(Recorded {
             direction: hint.direction,
             media,
+            name,
             operation: hint.operation.to_owned(),
             codings: hint.codings.iter().map(|&c| c.to_owned()).collect(),
             layer: hint.layer,

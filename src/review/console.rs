@@ -4,7 +4,7 @@ use crate::output::labelled::{Columns, item};
 use std::io::{self, Write};
 
 /// Fewest columns that lines are fitted to, however narrow the terminal is.
-const NARROW: usize = 40;
+pub(super) const NARROW: usize = 40;
 
 /// Standard output, or something in its place.
 pub struct Console<'a> {

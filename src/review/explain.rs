@@ -1,12 +1,13 @@
 //! `phitap explain`: shows everything about an exposure, finding, patient, service, host or rule.
 
+use super::console::NARROW;
 use super::source::{self, Evidence, Exposure, Filter, Patient, PatientObservation, Results};
 use super::table::plain;
 use super::{Answer, Console, Explain, ReviewError, report_losses};
 use crate::output::labelled::{Columns, item};
 use crate::output::text::{count, foreign, number};
 use crate::protocol::announces_flows;
-use crate::rules::{RuleSet, show_text};
+use crate::rules::{RuleSet, details};
 use crate::severity::Severity;
 use crate::time::Timestamp;
 use serde_json::Value;
@@ -19,6 +20,9 @@ const WIDTH: usize = 400;
 /// Of a heading, and of the lines below it.
 const HEAD: Columns = Columns { indent: 0, column: 0 };
 const LINE: Columns = Columns { indent: 2, column: 24 };
+/// Of the title of a rule, and of what is known of it.
+const TITLE: Columns = Columns { indent: 2, column: 2 };
+const FACT: Columns = Columns { indent: 2, column: 13 };
 /// Most patients of an exposure, and exposures of a patient, that are listed.
 const MAX_LISTED: usize = 50;
 
@@ -40,7 +44,7 @@ pub(super) fn answer(
     }
     if page.text.is_empty() {
         let rules = RuleSet::load(explain.rules.as_deref())?;
-        if let Some(text) = show_text(&rules, &explain.id) {
+        if let Some(text) = rule(&rules, &explain.id, out.width()) {
             page.text = text;
         }
     }
@@ -63,6 +67,20 @@ pub(super) fn answer(
     }
     out.write_all(page.text.as_bytes())?;
     Ok(answer)
+}
+
+/// Everything about the rule with this id, in lines of at most `width` columns, if there is a width; none if there is no
+/// such rule.
+pub fn rule(rules: &RuleSet, id: &str, width: Option<usize>) -> Option<String> {
+    let known = details(rules, id)?;
+    let width = width.map_or(usize::MAX, |width| width.max(NARROW));
+    let mut text = String::new();
+    item(&mut text, (HEAD, width), "", &[id.to_owned()], "");
+    item(&mut text, (TITLE, width), "", &[known.title.to_owned()], "");
+    for (label, value) in known.facts {
+        item(&mut text, (FACT, width), label, &[value], "");
+    }
+    Some(text)
 }
 
 /// Output lines, broken at the width of the terminal if there is one.
@@ -267,5 +285,26 @@ fn facts(event: &Value, page: &mut Page) {
         for (name, value) in of.into_iter().flatten() {
             page.line(name, &plain(Some(value)));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_fits_the_terminal_and_loses_nothing() {
+        let rules = RuleSet::load(None).expect("the shipped rules");
+        let marks = |text: &str| text.split_whitespace().collect::<String>();
+        for id in rules.entries.iter().map(|entry| &entry.id) {
+            let whole = rule(&rules, id, None).expect("a rule");
+            for width in [40, 60, 80] {
+                let text = rule(&rules, id, Some(width)).expect("a rule");
+                let widest = text.lines().map(|line| line.chars().count()).max();
+                assert!(widest <= Some(width), "{text}");
+                assert_eq!(marks(&text), marks(&whole), "{text}");
+            }
+        }
+        assert_eq!(rule(&rules, "no-such-rule", None), None);
     }
 }

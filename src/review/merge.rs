@@ -460,6 +460,10 @@ fn events(summary: &Summary, out: &mut dyn Write) -> io::Result<()> {
     for (key_id, section) in &summary.keys {
         section.parts().iter().try_for_each(|part| write(part, key_id, ""))?;
     }
+    let keys: BTreeSet<&String> = summary.services.keys().map(|(key_id, _)| key_id).collect();
+    for key_id in keys {
+        summary.service_parts(key_id).iter().try_for_each(|part| write(part, key_id, ""))?;
+    }
     let key_id = summary.keys.keys().next().map_or("none", String::as_str);
     for ((sensor, run), figures) in &summary.runs {
         write(&Part::of_run(run.clone(), *figures), key_id, sensor)?;

@@ -30,6 +30,7 @@ const MAX_CAUSE: usize = 300;
 
 pub use console::Console;
 pub use cut::CutError;
+pub use explain::rule;
 pub use find::FindError;
 pub use merge::{MergeError, MergeShape, Merged};
 pub use query::Listing;

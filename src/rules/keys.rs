@@ -80,6 +80,8 @@ pub enum About {
     Care,
     /// Something else (`sku`, `order_total`).
     Other,
+    /// People beside a patient (`guardian`): their names and telephone numbers are those of next of kin.
+    Relative,
     /// People in another role, who do not become patients by mentions of care (`salary`, `pupil`).
     Elsewhere,
     /// No person, whatever else is said: an animal, or an example in a manual (`breed`, `Example
@@ -140,6 +142,10 @@ impl KeyRules {
     /// The meaning of a key name in wire format.
     pub fn get(&self, name: &str) -> Option<&Key> {
         let name = own(name);
+        self.find(name).or_else(|| self.find(untyped(name)?))
+    }
+    /// The meaning of a key name as it is.
+    fn find(&self, name: &str) -> Option<&Key> {
         if !self.key_ends.may_be(name) {
             return None;
         }
@@ -156,7 +162,8 @@ impl KeyRules {
     /// with few known names.
     pub fn may_know(&self, name: &str) -> bool {
         let name = own(name);
-        self.key_ends.may_be(name) || self.context_ends.may_be(name)
+        let may_be = |name: &str| self.key_ends.may_be(name) || self.context_ends.may_be(name);
+        may_be(name) || untyped(name).is_some_and(may_be)
     }
     /// Whether other names have a special meaning under this one or its singular (`patient.name`).
     pub fn is_parent(&self, name: &str) -> bool {
@@ -243,10 +250,25 @@ const MIN_REST: usize = 3;
 /// Least confidence of a key that means the same behind such a word.
 const MIN_CONFIDENCE: f32 = 0.6;
 
-/// A name without what programs add to those of their users: the ending of Salesforce (`First_Name__c`), the number
-/// of the question that JotForm puts in front (`q3_birthDate`).
+/// Endings of the dynamic fields of Solr, which give their type (Solr Reference Guide, Dynamic Fields).
+const FIELD_TYPES: [&str; 5] = ["_s", "_ss", "_t", "_dt", "_txt"];
+
+/// A name without the type that Solr puts behind those of dynamic fields (`birth_date_dt`), if it has one.
+fn untyped(name: &str) -> Option<&str> {
+    if !name.contains('_') {
+        return None;
+    }
+    FIELD_TYPES.iter().find_map(|ending| name.strip_suffix(ending))
+}
+
+/// A name without what programs add to those of their users: the package and the ending of Salesforce
+/// (`First_Name__c`, `HealthCloudGA__MRN__c`), the number of the question that JotForm puts in front
+/// (`q3_birthDate`).
 fn own(name: &str) -> &str {
-    let name = name.strip_suffix("__c").unwrap_or(name);
+    let name = match name.strip_suffix("__c") {
+        Some(own) => own.rsplit("__").next().unwrap_or(own),
+        None => name,
+    };
     let question =
         name.strip_prefix('q').map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
     let behind = question.and_then(|rest| rest.strip_prefix('_'));

@@ -34,6 +34,7 @@ macro_rules! shipped {
             ("placeholders.toml") => placeholders test_patients;
             ("services.toml") => services;
             ("vocabulary.toml") => vocabulary;
+            ("words.toml") => words;
         }
     };
     (SHIPPED $(($($file:literal)+) => $($part:ident)+;)*) => {

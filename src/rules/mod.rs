@@ -33,6 +33,7 @@ mod suppression;
 mod text;
 pub mod validators;
 mod vocabulary;
+mod words;
 mod x12;
 mod xml;
 
@@ -46,7 +47,7 @@ pub use dicom::DicomRules;
 pub use edifact::{EdifactField, EdifactRules};
 pub use entry::RuleInfo;
 pub use error::LoadError;
-pub use fhir::{FhirElement, FhirReference, FhirRules, FhirType};
+pub use fhir::{FhirElement, FhirPath, FhirReference, FhirRules, FhirType};
 pub use flat::{FlatField, FlatRules, Holder, Part};
 pub use health::{Health, HealthRules};
 pub use hl7v2::{Hl7Field, Hl7Shape, Hl7Site, Hl7Subject, Hl7Text, Hl7Type, Hl7v2Rules};
@@ -62,10 +63,11 @@ pub use policy::{AccessRules, AlertRule, Deidentified, Policy, RecordEvidence, S
 pub use recording::{RecordingField, RecordingRules};
 pub use samples::{SampleFailure, SampleField, SampleReader};
 pub use services::{Answer, Secret, ServiceKind, ServiceRule, ServiceRules};
-pub use show::{check_text, list_table, show_text};
+pub use show::{Details, check_text, details, list_table};
 pub use suppression::{Day, Suppression, SuppressionQuery, Suppressions};
 pub use text::{Person, Recogniser, TextRules};
 pub use vocabulary::{Vocabulary, words};
+pub use words::{TextWords, WordMeaning};
 pub use x12::{X12Element, X12Rules};
 pub use xml::{XmlDialect, XmlField, XmlRules};
 
@@ -127,6 +129,8 @@ pub struct RuleSet {
     pub services: RulePart<ServiceRules>,
     /// Words that are not part of names.
     pub vocabulary: RulePart<Vocabulary>,
+    /// Words of running text.
+    pub words: RulePart<TextWords>,
     /// Which evidence raises an alert, and with which severity.
     pub policy: RulePart<Policy>,
     /// Suppressions: findings that are known and accepted.

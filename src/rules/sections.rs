@@ -10,7 +10,7 @@ use super::error::LoadError;
 use super::samples::Samples;
 use super::{
     Kind, RuleSet, astm, dicom, edifact, fhir, flat, health, hl7v2, identifiers, keys, placeholder,
-    policy, recording, services, suppression, text, vocabulary, x12, xml,
+    policy, recording, services, suppression, text, vocabulary, words, x12, xml,
 };
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, MapAccess, Visitor};
@@ -188,6 +188,7 @@ sections! {
     services::Services,
     services::Secrets,
     vocabulary::Words,
+    words::Words,
     policy::Alerts,
     suppression::Accepted,
 }

@@ -1,4 +1,4 @@
-//! Prints rules for `phitap rules list`, `show` and `check`.
+//! What `phitap rules list`, `show` and `check` say of rules.
 
 use super::{RuleInfo, RuleSet};
 use crate::time::Timestamp;
@@ -34,31 +34,33 @@ pub fn list_table(rules: &RuleSet, width: Option<usize>) -> String {
     align(&rows)
 }
 
+/// What is known of a rule: its title, then labels with their values.
+#[derive(Debug)]
+pub struct Details<'a> {
+    /// Its title.
+    pub title: &'a str,
+    /// Labels and values, in order.
+    pub facts: Vec<(&'static str, String)>,
+}
+
 /// Everything about the rule with this id; none if there is none.
-pub fn show_text(rules: &RuleSet, id: &str) -> Option<String> {
+pub fn details<'a>(rules: &'a RuleSet, id: &str) -> Option<Details<'a>> {
     let rule = rules.entries.iter().find(|rule| rule.id == id)?;
     let (file, line) = &rule.source;
-    let mut text = format!("{}\n  {}\n", rule.id, rule.title);
-    let mut say = |label: &str, value: &str| {
-        if !value.is_empty() {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "  {label:<10} {value}");
-        }
-    };
-    say("section", rule.section);
-    if let Some(kind) = rule.kind {
-        let letter = kind.safe_harbor();
-        say("kind", &format!("{} (Safe Harbor {letter})", kind.as_str()));
-    }
-    say("where", &rule.subject);
-    say("reference", &rule.reference);
-    say("file", &format!("{file}:{line}"));
-    for (label, samples) in [("match", &rule.matches), ("no match", &rule.no_matches)] {
-        for sample in samples {
-            say(label, sample);
-        }
-    }
-    Some(text)
+    let kind = rule.kind.map_or(String::new(), |kind| {
+        format!("{} (Safe Harbor {})", kind.as_str(), kind.safe_harbor())
+    });
+    let mut facts = vec![
+        ("section", rule.section.to_owned()),
+        ("kind", kind),
+        ("where", rule.subject.clone()),
+        ("reference", rule.reference.clone()),
+        ("file", format!("{file}:{line}")),
+    ];
+    facts.extend(rule.matches.iter().map(|sample| ("match", sample.clone())));
+    facts.extend(rule.no_matches.iter().map(|sample| ("no match", sample.clone())));
+    facts.retain(|(_, value)| !value.is_empty());
+    Some(Details { title: &rule.title, facts })
 }
 
 /// The number of rules per section, disabled rules, and suppressions expired at `now`.

@@ -282,7 +282,7 @@ fn a_part_that_is_read_when_needed_is_that_of_all_rules() {
         )+};
     }
     same!(dicom hl7v2 astm x12 xdt edifact ncpdp recordings xml fhir health keys test_patients);
-    same!(placeholders text identifiers services vocabulary policy);
+    same!(placeholders text identifiers services vocabulary words policy);
 }
 
 /// Keys that have the same meaning in every section (ARCHITECTURE.md).

@@ -1,5 +1,5 @@
 //! Recognises the beginning of messages (HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM, POCT1-A, BCI),
-//! recordings of signals and Zstandard frames. Also holds the tokens of SQL, EBCDIC,
+//! recordings of signals, ESC/POS and Zstandard frames. Also holds the tokens of SQL, EBCDIC,
 //! base64, percent-encoding and byte order.
 //!
 //! These notations travel bare over TCP, in the framings of several protocols, and inside
@@ -11,6 +11,7 @@ pub mod bci;
 mod byte_order;
 pub mod ebcdic;
 pub mod edifact;
+pub mod escpos;
 pub mod hl7v2;
 pub mod ncpdp;
 pub mod percent;

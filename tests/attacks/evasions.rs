@@ -2,7 +2,10 @@
 //! server. Each is applied to a conversation that names 300 patients, and all 300 must be found
 //! (`docs/evasion.md`).
 
-use crate::payloads::admission;
+use crate::segments::{
+    ACK, Dialogue, EVASIONS, Evade, FIN, GARBAGE, PATIENTS, PSH, RST, SYN, Segment, URG,
+    conversation, hl7, http,
+};
 use etherparse::{IpFragOffset, IpNumber, Ipv4Header, Ipv6FragmentHeader, Ipv6Header};
 use etherparse::{TcpHeader, UdpHeader};
 use phitap::capture::LinkType;
@@ -11,308 +14,7 @@ use phitap::rules::RuleSet;
 use phitap::time::Timestamp;
 use std::collections::BTreeSet;
 
-const PATIENTS: u32 = 300;
 const STARTED: i64 = 1_772_360_102_000_000_000;
-/// Brings the first sequence numbers of both sides close to wrapping.
-const OFF: [u32; 2] = [0xffff_ff00 - 1000, 0xffff_ff80 - 5000];
-const GARBAGE: &[u8] = &[b'!'; 40];
-
-const FIN: u8 = 1;
-const SYN: u8 = 2;
-const RST: u8 = 4;
-const PSH: u8 = 8;
-const ACK: u8 = 16;
-const URG: u8 = 32;
-
-/// A TCP segment with the IP fields that matter.
-#[derive(Clone, Debug)]
-struct Segment {
-    /// Whether the client sent it.
-    client: bool,
-    seq: u32,
-    ack: u32,
-    flags: u8,
-    window: u16,
-    urgent: u16,
-    ttl: u8,
-    timestamp: u32,
-    bytes: Vec<u8>,
-}
-
-impl Segment {
-    fn has(&self, flag: u8) -> bool {
-        self.flags & flag != 0
-    }
-    /// Whether it is a request of the client.
-    fn asks(&self) -> bool {
-        self.client && !self.bytes.is_empty()
-    }
-    /// The same segment with garbage as payload.
-    fn garbage(&self) -> Self {
-        Self { bytes: vec![b'!'; self.bytes.len().min(60)], ..self.clone() }
-    }
-    /// The server's acknowledgment without data: it expects `ack`.
-    fn expects(&self, ack: u32, window: u16) -> Self {
-        let (client, seq, bytes) = (false, self.ack, Vec::new());
-        Self { client, seq, ack, flags: ACK, window, urgent: 0, bytes, ..self.clone() }
-    }
-}
-
-/// Requests and responses; each request names a patient.
-type Dialogue = fn(u32) -> [Vec<u8>; 2];
-
-fn hl7(n: u32) -> [Vec<u8>; 2] {
-    let answer = format!("\x0bMSH|^~\\&|C|D|A|B|20260301||ACK|{n}|P|2.5\rMSA|AA|{n}\r\x1c\r");
-    [admission(n).into_bytes(), answer.into_bytes()]
-}
-
-fn http(n: u32) -> [Vec<u8>; 2] {
-    let body =
-        format!("{{\"patient_name\":\"Roe{n}, Jane\",\"mrn\":\"{n:07}\",\"dob\":\"1970-01-01\"}}");
-    let len = body.len();
-    let head =
-        "POST /patients HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length:";
-    [
-        format!("{head} {len}\r\n\r\n{body}").into_bytes(),
-        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok".to_vec(),
-    ]
-}
-
-/// The conversation as its endpoints see it.
-fn conversation(
-    dialogue: Dialogue,
-    patients: std::ops::Range<u32>,
-    first: [u32; 2],
-) -> Vec<Segment> {
-    let mut next = first;
-    let mut segments: Vec<Segment> = Vec::new();
-    let mut send = |client: bool, flags: u8, bytes: &[u8]| {
-        let (this, other) = if client { (0, 1) } else { (1, 0) };
-        let opens = u32::from(flags & (SYN | FIN) != 0);
-        segments.push(Segment {
-            client,
-            seq: next[this],
-            ack: if flags & ACK != 0 { next[other] } else { 0 },
-            flags,
-            window: 65_000,
-            urgent: 0,
-            ttl: 64,
-            timestamp: 0x1000 + 16 * segments.len() as u32,
-            bytes: bytes.to_vec(),
-        });
-        next[this] = next[this].wrapping_add(bytes.len() as u32 + opens);
-    };
-    send(true, SYN, b"");
-    send(false, SYN | ACK, b"");
-    send(true, ACK, b"");
-    for n in patients {
-        let [question, answer] = dialogue(n);
-        send(true, ACK | PSH, &question);
-        send(false, ACK | PSH, &answer);
-    }
-    send(true, ACK | FIN, b"");
-    send(false, ACK | FIN, b"");
-    send(true, ACK, b"");
-    segments
-}
-
-/// Inserts the segments that `forge` makes of a request before it.
-fn in_front(segments: Vec<Segment>, forge: impl Fn(&Segment) -> Vec<Segment>) -> Vec<Segment> {
-    let forged = |segment: &Segment| if segment.asks() { forge(segment) } else { Vec::new() };
-    segments.into_iter().flat_map(|s| forged(&s).into_iter().chain([s])).collect()
-}
-
-/// Evasions that change segments.
-type Evasion = (&'static str, fn(Vec<Segment>) -> Vec<Segment>);
-
-const EVASIONS: &[Evasion] = &[
-    ("nothing", |segments| segments),
-    ("keep-alives with a byte of garbage", |segments| {
-        in_front(segments, |s| {
-            let byte = Segment { seq: s.seq.wrapping_sub(1), bytes: b"!".to_vec(), ..s.clone() };
-            vec![
-                byte.clone(),
-                Segment { client: false, seq: s.ack.wrapping_sub(1), ack: s.seq, ..byte },
-            ]
-        })
-    }),
-    ("garbage under numbers that were read", |segments| {
-        in_front(segments, |s| {
-            let back = GARBAGE.len() as u32;
-            vec![Segment { seq: s.seq.wrapping_sub(back), bytes: GARBAGE.to_vec(), ..s.clone() }]
-        })
-    }),
-    ("closed windows probed with garbage", |segments| {
-        in_front(segments, |s| {
-            let probe = Segment { bytes: b"!".to_vec(), ..s.clone() };
-            let shut = s.expects(s.seq, 0);
-            vec![shut.clone(), probe.clone(), shut, probe, s.expects(s.seq, 65_000)]
-        })
-    }),
-    ("closed windows probed with what comes next", |segments| {
-        in_front(segments, |s| {
-            let probe = Segment { bytes: s.bytes[..1].to_vec(), ..s.clone() };
-            vec![s.expects(s.seq, 0), probe, s.expects(s.seq.wrapping_add(1), 65_000)]
-        })
-    }),
-    ("resets with data", |segments| {
-        in_front(segments, |s| {
-            vec![Segment { flags: RST | ACK, bytes: GARBAGE.to_vec(), ..s.clone() }]
-        })
-    }),
-    ("resets before and behind the window", |segments| {
-        in_front(segments, |s| {
-            [1 << 20, 15u32.wrapping_neg()]
-                .map(|off| Segment {
-                    flags: RST,
-                    seq: s.seq.wrapping_add(off),
-                    bytes: vec![],
-                    ..s.clone()
-                })
-                .to_vec()
-        })
-    }),
-    ("data in a SYN that the server refuses", |mut segments| {
-        segments[0].bytes = GARBAGE.repeat(10);
-        segments
-    }),
-    ("data in a SYN that the server takes", |mut segments| {
-        // RFC 7413: the first request comes with the SYN.
-        let question = segments.remove(3);
-        let end = question.seq.wrapping_add(question.bytes.len() as u32);
-        segments[0].bytes = question.bytes;
-        (segments[1].ack, segments[2].seq) = (end, end);
-        segments
-    }),
-    ("the SYN again, with garbage", |segments| {
-        let syn = segments[0].clone();
-        in_front(segments, move |s| {
-            vec![Segment { bytes: GARBAGE.to_vec(), timestamp: s.timestamp, ..syn.clone() }]
-        })
-    }),
-    ("a simultaneous open", |mut segments| {
-        let (low, high) = (segments[0].clone(), segments[1].clone());
-        let other = Segment { flags: SYN, ack: 0, ..high.clone() };
-        let answer = Segment { flags: SYN | ACK, ack: high.seq.wrapping_add(1), ..low.clone() };
-        segments.splice(1..2, [other, answer, high]);
-        segments
-    }),
-    ("a handshake in four parts", |mut segments| {
-        // The server acknowledges first, then opens its side separately (split handshake).
-        let (low, high) = (segments[0].clone(), segments[1].clone());
-        let bare = Segment { flags: ACK, ..high.clone() };
-        let syn = Segment { flags: SYN, ack: 0, ..high.clone() };
-        let answer = Segment { flags: SYN | ACK, ack: high.seq.wrapping_add(1), ..low };
-        segments.splice(
-            1..2,
-            [bare, syn, answer, Segment { seq: high.seq.wrapping_add(1), flags: ACK, ..high }],
-        );
-        segments
-    }),
-    ("another SYN before the handshake", |mut segments| {
-        let mut syn = segments[0].clone();
-        syn.seq = syn.seq.wrapping_sub(7000);
-        segments.insert(0, syn);
-        segments
-    }),
-    ("urgent data", |mut segments| {
-        for segment in segments.iter_mut().filter(|segment| segment.asks()) {
-            segment.flags |= URG;
-            segment.urgent = segment.bytes.len() as u16;
-        }
-        segments
-    }),
-    ("timestamps that wrap", |mut segments| {
-        segments.iter_mut().for_each(|s| s.timestamp = s.timestamp.wrapping_add(0xffff_e000));
-        segments
-    }),
-    ("garbage with an old timestamp", |segments| {
-        in_front(segments, |s| {
-            vec![Segment { timestamp: s.timestamp.wrapping_sub(1 << 30), ..s.garbage() }]
-        })
-    }),
-    ("garbage that does not reach the server", |segments| {
-        in_front(segments, |s| vec![Segment { ttl: 3, ..s.garbage() }])
-    }),
-    ("garbage that acknowledges nothing", |segments| {
-        in_front(segments, |s| vec![Segment { flags: PSH, ack: 0, ..s.garbage() }])
-    }),
-    ("garbage of two kinds, out of order", |segments| {
-        in_front(segments, |s| {
-            let tail = Segment { seq: s.seq.wrapping_add(20), ttl: 3, ..s.garbage() };
-            vec![tail, Segment { flags: PSH, ack: 0, ..s.garbage() }]
-        })
-    }),
-    ("ends before their time, with garbage", |segments| {
-        in_front(segments, |s| vec![Segment { flags: FIN | ACK, ttl: 3, ..s.garbage() }])
-    }),
-    ("an end in place that the server never gets", |segments| {
-        in_front(segments, |s| vec![Segment { flags: FIN | ACK, bytes: vec![], ..s.clone() }])
-    }),
-    ("resets in place from both sides", |segments| {
-        in_front(segments, |s| {
-            let reset = Segment { flags: RST, bytes: vec![], ..s.clone() };
-            let other = Segment { client: false, seq: s.ack, ack: 0, ..reset.clone() };
-            vec![reset, other]
-        })
-    }),
-    ("ends in place from both sides that neither gets", |segments| {
-        in_front(segments, |s| {
-            let end = Segment { flags: FIN | ACK, bytes: vec![], ..s.clone() };
-            vec![Segment { client: false, seq: s.ack, ack: s.seq, ..end.clone() }, end]
-        })
-    }),
-    ("a SYN-ACK of another connection", |segments| {
-        in_front(segments, |s| {
-            let (seq, ack) = (s.ack.wrapping_add(1 << 30), s.seq.wrapping_sub(1 << 29));
-            let flags = SYN | ACK;
-            vec![Segment { client: false, flags, seq, ack, bytes: vec![], ..s.clone() }]
-        })
-    }),
-    ("every flag, and none, with garbage", |segments| {
-        in_front(segments, |s| {
-            let none = Segment { flags: 0, ack: 0, ..s.garbage() };
-            let all = Segment { flags: SYN | FIN | RST | PSH | ACK | URG, ..s.garbage() };
-            vec![none, all]
-        })
-    }),
-    ("a SYN-ACK of the client, with garbage", |segments| {
-        in_front(segments, |s| vec![Segment { flags: SYN | ACK | PSH, ..s.garbage() }])
-    }),
-    ("garbage behind the beginning of what comes", |segments| {
-        in_front(segments, |s| {
-            let at = s.bytes.len() as u32 / 2;
-            vec![Segment { seq: s.seq.wrapping_add(at), ttl: 3, ..s.garbage() }]
-        })
-    }),
-    ("acknowledgments of what was not sent", |segments| {
-        in_front(segments, |s| vec![s.expects(s.seq.wrapping_add(1 << 27), 65_000)])
-    }),
-    ("numbers that wrap", |mut segments| {
-        for segment in &mut segments {
-            let (this, other) = if segment.client { (0, 1) } else { (1, 0) };
-            segment.seq = segment.seq.wrapping_add(OFF[this]);
-            if segment.has(ACK) {
-                segment.ack = segment.ack.wrapping_add(OFF[other]);
-            }
-        }
-        segments
-    }),
-    ("every segment in pieces, backwards", |segments| {
-        let pieces = |s: Segment| {
-            let piece = |at: usize| Segment {
-                seq: s.seq.wrapping_add(at as u32),
-                bytes: s.bytes[at..s.bytes.len().min(at + 10)].to_vec(),
-                ..s.clone()
-            };
-            match s.asks() {
-                true => (0..s.bytes.len()).step_by(10).rev().map(piece).collect(),
-                false => vec![s],
-            }
-        };
-        segments.into_iter().flat_map(pieces).collect()
-    }),
-];
 
 const CLIENT: [u8; 4] = [10, 1, 0, 9];
 const SERVER: [u8; 4] = [10, 1, 0, 2];
@@ -340,7 +42,9 @@ fn tcp(segment: &Segment, over_v6: bool) -> Vec<u8> {
     header.urg = segment.has(URG);
     header.urgent_pointer = segment.urgent;
     let [a, b, c, d] = segment.timestamp.to_be_bytes();
-    header.set_options_raw(&[1, 1, 8, 10, a, b, c, d, 0, 0, 0, 0]).expect("12 bytes");
+    if segment.timestamp != 0 {
+        header.set_options_raw(&[1, 1, 8, 10, a, b, c, d, 0, 0, 0, 0]).expect("12 bytes");
+    }
     let (source, destination) = ends(segment);
     let sum = match over_v6 {
         true => header.calc_checksum_ipv6_raw(v6(source), v6(destination), &segment.bytes),
@@ -476,14 +180,34 @@ const DIALOGUES: [(&str, Dialogue); 2] = [("hl7", hl7), ("http", http)];
 const STEPS: [i64; 2] = [1_000_000, 700_000_000];
 const FIRST: [u32; 2] = [1000, 5000];
 
+/// Evasions that change the handshake, or of which nothing is left without it.
+const OF_THE_HANDSHAKE: &[&str] = &[
+    "data in a SYN that the server refuses",
+    "data in a SYN that the server takes",
+    "a simultaneous open",
+    "a handshake in four parts",
+    "another SYN before the handshake",
+    // What is left (docs/evasion.md).
+    "a SYN-ACK of another connection",
+    "a SYN-ACK of the client, with garbage",
+    "ends before their time, with garbage",
+    "what was read again with other bytes, and some beyond",
+];
+
+/// The names of dialogues in which not all patients were found.
 fn evaded(name: &str, frames: impl Fn(Dialogue) -> Vec<Vec<u8>>) -> Vec<String> {
+    evaded_to(PATIENTS as usize, name, frames)
+}
+
+/// The same for fewer than `least`.
+fn evaded_to(least: usize, name: &str, frames: impl Fn(Dialogue) -> Vec<Vec<u8>>) -> Vec<String> {
     let harness = harness();
     let mut evaded = Vec::new();
     for (protocol, dialogue) in DIALOGUES {
         for step in STEPS {
             let patients = found(&harness, frames(dialogue), step);
             println!("{name}, {protocol}, {} ms: {patients} of {PATIENTS}", step / 1_000_000);
-            if patients != PATIENTS as usize {
+            if !(least..=PATIENTS as usize).contains(&patients) {
                 evaded.push(format!("{name}, {protocol}, {} ms: {patients}", step / 1_000_000));
             }
         }
@@ -501,6 +225,24 @@ fn no_segments_hide_a_patient() {
         }));
     }
     assert!(all.is_empty(), "{all:#?}");
+}
+
+/// The same where the capture began after the handshake. Before the first request was seen, nothing shows what was
+/// forged, so that its patient may be missing.
+#[test]
+fn no_segments_of_a_conversation_joined_in_its_middle_hide_a_patient() {
+    let least = PATIENTS as usize - 1;
+    let mut all = Vec::new();
+    for (name, evade) in EVASIONS.iter().filter(|(name, _)| !OF_THE_HANDSHAKE.contains(name)) {
+        all.extend(evaded_to(least, name, |dialogue| joined_in_the_middle(dialogue, *evade)));
+    }
+    assert!(all.is_empty(), "{all:#?}");
+}
+
+fn joined_in_the_middle(dialogue: Dialogue, evade: Evade) -> Vec<Vec<u8>> {
+    const HANDSHAKE: usize = 3;
+    let segments = evade(conversation(dialogue, 1..PATIENTS + 1, FIRST));
+    segments.iter().skip(HANDSHAKE).map(ipv4).collect()
 }
 
 #[test]

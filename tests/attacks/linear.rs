@@ -1,7 +1,7 @@
 //! Repeating a token costs time in proportion to its length: no format or protocol reads the same
 //! bytes repeatedly, or spends long on any.
 
-use crate::run::{SECONDS_PER_BYTE, SLOWER};
+use crate::run::{SECONDS_PER_BYTE, SLOWER, slowness};
 use phitap::flow::Direction;
 use phitap::pipeline::test_harness::{Conversation, TestHarness, TestPacket};
 use phitap::rules::RuleSet;
@@ -244,7 +244,7 @@ const STREAMS: &[(&str, &str, &[&str])] = &[
 ];
 
 /// CPU time of this thread, seconds.
-fn clock() -> f64 {
+pub fn clock() -> f64 {
     let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("Linux");
     let nanoseconds: f64 = text.split(' ').next().and_then(|n| n.parse().ok()).expect("a number");
     nanoseconds / 1e9
@@ -327,7 +327,7 @@ fn measured(
             times[2] / times[0]
         );
     }
-    let slow = times[2] > SLACK * SLOWER.max(1.0) && each > SECONDS_PER_BYTE * SLOWER;
+    let slow = times[2] > SLACK * SLOWER.max(1.0) && each > SECONDS_PER_BYTE * SLOWER * slowness();
     let grows = times[2] > 2.0 * 4.0 * times[0] + SLACK;
     (slow || grows).then(|| format!("{name}, {token:?}: {times:?} s, {:.0} ns a byte", each * 1e9))
 }

@@ -10,10 +10,13 @@ mod common;
 mod evasions;
 mod lies;
 mod linear;
+mod messages;
 mod packets;
 mod payloads;
 mod repeats;
+mod results;
 mod run;
+mod segments;
 
 use packets::Capture;
 use run::{Attack, withstood};

@@ -70,6 +70,8 @@ pub struct Sent {
 
 /// Packets between checks of the clock.
 const LOOK_EVERY: u64 = 16;
+/// How far ahead of its rate the sender may be: it sends bursts of that length, as a switch does.
+const AHEAD: Duration = Duration::from_micros(200);
 
 /// Sends a recording from the client's ends of the pairs.
 pub fn send_recording(lab: &TestHarness, recording: &Arc<Recording>, how: Sending) -> Sent {
@@ -96,12 +98,11 @@ pub fn send_recording(lab: &TestHarness, recording: &Arc<Recording>, how: Sendin
                     && sent.packets.is_multiple_of(LOOK_EVERY)
                 {
                     let due = Duration::from_secs_f64(sent.bytes as f64 * 8.0 / rate as f64);
-                    while let Some(early) = due.checked_sub(started.elapsed()) {
-                        // Sleeping is too coarse for the last part.
-                        match early > Duration::from_micros(200) {
-                            true => std::thread::sleep(early / 2),
-                            false => std::hint::spin_loop(),
-                        }
+                    // The reader needs the core that waiting in a loop would take.
+                    if let Some(early) = due.checked_sub(started.elapsed())
+                        && early > AHEAD
+                    {
+                        std::thread::sleep(early);
                     }
                 }
             }

@@ -430,6 +430,8 @@ fn the_page_keeps_up_with_a_thousand_patients_a_second() {
         {"wait": "document.getElementById('status').textContent.includes('Findings 8,000')"},
         {"eval": "Date.now()"},
         {"wait": "document.getElementById('headline').textContent.startsWith('8,000 patients')"},
+        // Exposures are announced once a minute; what the page counts is of now.
+        {"wait": "[...document.querySelectorAll('.tiles div')].some(e => /^Records8,000/.test(e.textContent))"},
         {"eval": "window.longest"},
         {"eval": "document.querySelectorAll('details.exposure[open]').length"},
         {"eval": "document.querySelectorAll('*').length"},

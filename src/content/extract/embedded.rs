@@ -2,6 +2,7 @@
 //! of its connectivity rule), documents of IHE ITI-41, HL7 v2 in web services.
 
 use crate::content::formats::chmed;
+use crate::content::formats::hex;
 use crate::content::formats::hl7v2::carried;
 use crate::content::formats::html;
 use crate::content::formats::jws;
@@ -35,6 +36,9 @@ pub fn message(front: &[u8]) -> Option<Nested> {
     }
     if begins_practice_file(front) {
         return Some(Nested::new(&Media::Unknown));
+    }
+    if hex::begins(front) {
+        return Some(hex::nested());
     }
     jws::begins(front).then(jws::nested)
 }

@@ -15,6 +15,7 @@ pub mod rows;
 pub mod schemaless;
 pub mod serial_date;
 pub mod shapes;
+pub mod signs;
 pub mod spelled;
 pub mod table;
 pub mod texts;

@@ -5,6 +5,7 @@
 //! it. So texts are kept until the document ends, and read only if its fields named no person.
 
 use super::record::Marks;
+use super::signs::{COLON, FOREIGN, LIST, MARKUP, SEPARATOR, Signs};
 use super::table::Sheet;
 use crate::content::stack::transfer_encoding;
 use crate::content::{Ending, Media, Scope};
@@ -51,6 +52,11 @@ impl Texts {
 
     /// A string of the document.
     pub fn text(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.signed(text, Signs::of(text), scope);
+    }
+
+    /// The same with the signs in it.
+    pub fn signed(&mut self, text: &str, signs: Signs, scope: &mut Scope<'_>) {
         if let Some(row) = &mut self.row {
             self.bytes += text.len();
             if let Some(cell) = row.last_mut().filter(|_| self.bytes <= MAX_BYTES) {
@@ -59,9 +65,9 @@ impl Texts {
                 }
                 cell.push_str(text.trim());
             }
-        } else if is_informative(text) {
+        } else if informs(text, signs) {
             self.keep(text.len(), || Item::Text(Zeroizing::new(text.to_owned())));
-        } else if is_encoded_text(text) {
+        } else if !signs.has(COLON | LIST | MARKUP | SEPARATOR | FOREIGN) && is_encoded_text(text) {
             let mut nested = transfer_encoding::undo("base64", &Media::Unknown);
             nested.data(text.as_bytes(), scope);
             nested.end(Ending::Complete, scope);
@@ -146,8 +152,12 @@ impl Texts {
 /// Whether a text may hold labels with their values: a sign behind a word, and no address (`urn:oid:1.2`,
 /// `http://`).
 pub fn is_informative(text: &str) -> bool {
+    informs(text, Signs::of(text))
+}
+
+fn informs(text: &str, signs: Signs) -> bool {
     let bytes = text.as_bytes();
-    if text.len() < MIN_TEXT {
+    if text.len() < MIN_TEXT || !signs.may(COLON | FOREIGN | MARKUP | LIST) {
         return false;
     }
     let label = |at: usize| {
@@ -159,10 +169,11 @@ pub fn is_informative(text: &str) -> bool {
             })
     };
     // Most values have no sign, and most signs are in addresses.
-    (memchr::memchr_iter(b':', bytes).any(label) && text.contains(char::is_whitespace))
-        || (!text.is_ascii() && text.contains('：'))
-        || (text.trim_start().starts_with('<') && text.contains('>'))
-        || mentions_patient(text)
+    let labelled = || memchr::memchr_iter(b':', bytes).any(label);
+    (signs.may(COLON) && labelled() && text.contains(char::is_whitespace))
+        || (signs.may(FOREIGN) && text.contains('：'))
+        || (signs.may(MARKUP) && text.trim_start().starts_with('<') && text.contains('>'))
+        || (signs.may(LIST) && mentions_patient(text))
 }
 
 /// Whether a string may be a message of a program about a patient: `Loaded patient Jane Roe (MRN 77)`.

@@ -4,7 +4,7 @@
 
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::table::TableColumns;
-use crate::content::stack::charset::cp437;
+use crate::content::stack::charset::dos_text;
 use crate::content::stack::{Unread, media};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use encoding_rs::Encoding;
@@ -164,7 +164,7 @@ fn decode(bytes: &[u8], code_page: u8) -> String {
         | 0x66
         | 0x67
         | 0x69..=0x6c => {
-            return bytes.iter().map(|b| cp437(*b)).collect();
+            return dos_text(bytes);
         }
         0x26 | 0x65 => b"ibm866",
         0x04 => b"macintosh",

@@ -2,8 +2,9 @@
 
 use crate::content::extract::printed::PrintedLabel;
 use crate::content::stack::Unread;
-use crate::content::stack::charset::cp437;
+use crate::content::stack::charset::dos_text;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
+use crate::syntax::escpos;
 use zeroize::Zeroizing;
 
 /// Longest line, bytes.
@@ -20,7 +21,7 @@ impl Format for EscPos {
     }
 
     fn probe(&self, _media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
-        head.starts_with(b"\x1b@")
+        escpos::begins(head).is_yes()
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
@@ -105,7 +106,7 @@ impl Job {
             Err(_) if self.windows => {
                 encoding_rs::WINDOWS_1252.decode_without_bom_handling(&line).0.into_owned()
             }
-            Err(_) => line.iter().map(|b| cp437(*b)).collect(),
+            Err(_) => dos_text(&line),
         };
         self.label.text(None, &Zeroizing::new(text), false);
     }
@@ -208,6 +209,14 @@ mod tests {
                 "http>escpos:~escpos [PatientContext] name=Ito, Ken patient_id=8812",
             ]
         );
+    }
+
+    #[test]
+    fn a_ticket_without_a_reset() {
+        let job =
+            b"\x1bE\x01\x1ba\x01\x1bt\x00LAB\n\x1ba\x00Patient: Ito, Ken\nMRN: 8812\n\x1dVA\x03";
+        let ken = "http>escpos:~escpos [PatientContext] name=Ito, Ken patient_id=8812";
+        assert_eq!(records("", job), [ken]);
     }
 
     #[test]

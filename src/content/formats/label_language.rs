@@ -2,7 +2,7 @@
 //! (Honeywell), for labels of specimen tubes and wristbands.
 
 use crate::content::extract::printed::PrintedLabel;
-use crate::content::stack::charset::cp437;
+use crate::content::stack::charset::dos_text;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use zeroize::Zeroizing;
 
@@ -112,7 +112,7 @@ impl Job {
         let line = std::mem::take(&mut self.line);
         let text = match std::str::from_utf8(line.trim_ascii()) {
             Ok(text) => Zeroizing::new(text.to_owned()),
-            Err(_) => Zeroizing::new(line.trim_ascii().iter().map(|b| cp437(*b)).collect()),
+            Err(_) => Zeroizing::new(dos_text(line.trim_ascii())),
         };
         match self.language {
             Language::Epl => self.epl(&text, scope),

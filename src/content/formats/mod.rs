@@ -14,6 +14,7 @@ pub mod escpos;
 pub mod event_stream;
 pub mod form;
 pub mod graphql;
+pub mod hex;
 pub mod hl7v2;
 pub mod hprim_text;
 pub mod html;
@@ -27,6 +28,7 @@ pub mod jsonp;
 pub mod jws;
 pub mod label_language;
 pub mod ldif;
+mod literal;
 pub mod mapi;
 pub mod markup;
 mod matrix;
@@ -58,6 +60,7 @@ pub mod vcard;
 pub mod x12;
 pub mod xdt;
 pub mod xml;
+pub mod xml_lines;
 pub mod yaml;
 pub mod zip;
 pub mod zpl;
@@ -80,6 +83,8 @@ pub static FORMATS: &[&dyn Format] = &[
     &astm::Records,
     &x12::Interchange,
     &x12::Xml,
+    &dicom::Xml,
+    &xml_lines::XmlLines,
     &edifact::Interchange,
     &xdt::Xdt,
     &ncpdp::Telecom,
@@ -139,16 +144,20 @@ pub static FORMATS: &[&dyn Format] = &[
     &jsonp::Jsonp,
     &ini::Ini,
     &graphql::GraphQl,
+    &dicom::Json,
+    &astm::Json,
     &hl7v2::Json,
     &hl7v2::JsonFields,
     &hl7v2::JsonSegments,
     &x12::Json,
+    &xdt::Json,
     &json::Json,
     &html::Html,
     &xml::Xml,
     &dicom::Dump,
     &sql::Dump,
     &yaml::Yaml,
+    &hex::Hex,
     &csv::Csv,
     &text::Text,
 ];

@@ -81,9 +81,17 @@ pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
     let mut system: Option<&str> = None;
     for segment in path.split('/').filter(|s| !s.is_empty()).take(MAX_SEGMENTS) {
         let stem = segment.split_once(['.', '?']).map_or(segment, |(stem, _)| stem);
+        // A folder of one of them holds other things: `/Users/jroe/ward.csv`.
+        if said.is_elsewhere() && !segment.contains(|c: char| c.is_ascii_digit()) {
+            said = Marks::default();
+        }
         for word in stem.split(['_', '-', ' ']).chain([stem]) {
             match keys.scope_of(word).map(ContextScope::ahead) {
                 // `/patients/7/providers`: the last word counts.
+                // Of a list of staff (`/api/staff`), what is said of care is where they work.
+                Some(About::Other) if inside_elsewhere(word, scope) => {
+                    said = Marks::about(About::Elsewhere);
+                }
                 Some(About::Other | About::Elsewhere) => said = Marks::default(),
                 Some(about) => said = said.and(Marks::about(about).ahead()),
                 None => {}
@@ -99,6 +107,12 @@ pub fn about(path: &str, scope: &Scope<'_>) -> Marks {
         }
     }
     said
+}
+
+/// Whether a word is that of a list of people in another role.
+fn inside_elsewhere(word: &str, scope: &Scope<'_>) -> bool {
+    let said = scope.rules().keys.scope_of(word);
+    said.is_some_and(|said| said.inside == About::Elsewhere)
 }
 
 /// Whether a path ends at a person or a list of them: `/openmrs/ws/rest/v1/person/8f2c`.

@@ -73,7 +73,7 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
     let recordings = recordings
         .map(|(format, field)| recording::sample(format, field, "Ash").expect("a recording"));
     let files: Vec<&[u8]> = archives.iter().chain(&recordings).map(Vec::as_slice).collect();
-    let fronts: [&[u8]; 33] = [
+    let fronts: [&[u8]; 37] = [
         b"MSH|^~\\&|A|B|C|D|202603011015||ADT^A01|1|P|2.5\r",
         b"M\0S\0H\0|\0^\0~\0\\\0&\0|\0A\0|\0",
         b"{\"a\":1,\"b\":2}\n",
@@ -107,6 +107,10 @@ fn what_formats_say_of_their_first_byte_and_of_their_haste_is_true() {
         b"SQLite format 3\0\x04\0\x01\x01",
         b"x\x9f\x3e\x22\x01\0",
         b"7z\xbc\xaf\x27\x1c\0\x04",
+        b"[[\"H\",\"\\\\^&\"],[\"P\",\"1\",\"77\"]]",
+        b"[{\"tag\":\"00100010\",\"vr\":\"PN\",\"value\":\"Ash^Eve\"}]",
+        b"<m><s>MSH|^~\\&amp;|A|B</s><s>PID|1||77</s></m>",
+        b"4d53487c5e7e5c267c417c427c437c447c32303236",
     ];
     let types = ["", "text/plain", "text/html", "application/json", "application/xml", "text/csv"];
     let types = types.map(|content_type| Media::Type { content_type, name: "/a.json" });

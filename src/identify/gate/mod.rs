@@ -23,7 +23,7 @@ mod tests;
 
 use super::Key;
 use super::normalise::phone_digits;
-use crate::phi::WipedString;
+use crate::phi::{WipedString, wipe};
 use crate::protocol::{ServiceFacts, TextKind};
 use crate::rules::{Kind, RuleSet, words};
 use crate::time::Span;
@@ -61,6 +61,9 @@ const MIN_ID: usize = 4;
 const MIN_DIGITS: usize = 5;
 /// Shortest other value that is searched for, letters and digits.
 const MIN_VALUE: usize = 6;
+
+/// Digits of a date.
+const DATE_DIGITS: usize = 8;
 
 /// The gate of one flow.
 pub(super) struct Gate {
@@ -186,16 +189,23 @@ impl Words<'_> {
     }
 
     fn learn_date(&mut self, value: &str) {
-        let digits: WipedString =
-            WipedString::new(value.chars().filter(char::is_ascii_digit).take(8).collect());
-        self.learn_folded(&digits, MIN_VALUE);
-        if let (8, Some((year, rest))) = (digits.len(), digits.split_at_checked(4))
-            && let Some((month, day)) = rest.split_at_checked(2)
-        {
-            for order in [[day, month, year], [month, day, year]] {
-                self.learn_folded(&WipedString::new(order.concat()), MIN_VALUE);
-            }
+        let mut date = [0; DATE_DIGITS];
+        let mut len = 0;
+        for (place, digit) in date.iter_mut().zip(value.bytes().filter(u8::is_ascii_digit)) {
+            *place = digit;
+            len += 1;
         }
+        self.learn_digits(date.get(..len).unwrap_or_default());
+        if len == date.len() {
+            let [y, e, a, r, m, month, d, day] = date;
+            self.learn_digits(&[d, day, m, month, y, e, a, r]);
+            self.learn_digits(&[m, month, d, day, y, e, a, r]);
+        }
+        wipe(&mut date);
+    }
+
+    fn learn_digits(&mut self, digits: &[u8]) {
+        self.learn_folded(std::str::from_utf8(digits).unwrap_or_default(), MIN_VALUE);
     }
 
     fn learn_id(&mut self, value: &str) {

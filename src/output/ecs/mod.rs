@@ -139,7 +139,13 @@ impl Output for Ecs {
         if let Event::Exposure(exposure) = event {
             self.overview.take(exposure);
         }
-        self.lines.write_with(|line| append(line, event, &self.context))
+        self.lines.write_with(|line| append(line, event, &self.context))?;
+        match event {
+            Event::Service(service) if self.summaries.is_some() => {
+                self.summary(summary::access(service))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn observation(&mut self, observation: &PatientObservation) -> io::Result<()> {

@@ -2,9 +2,9 @@
 
 use super::super::clock::stopwatch;
 use super::super::{Context, RunSummary};
-use crate::exposure::PatientObservation;
+use crate::exposure::{PatientObservation, Service};
 use crate::identify::Token;
-use crate::merge::{Fact, MAX_PART_FACTS, Part, RunNumbers, Section};
+use crate::merge::{Fact, MAX_PART_FACTS, Part, RunNumbers, Section, SeenAccess};
 use crate::time::{Span, Timestamp};
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -57,6 +57,12 @@ impl Summaries {
         let since = *self.since.get_or_insert(now);
         (now - since >= FLUSH_EVERY).then(|| self.take()).flatten()
     }
+}
+
+/// Whom a service answers, if anything is known of that.
+pub(super) fn access(service: &Service) -> Option<SummaryPart> {
+    let (key, seen) = SeenAccess::of(service)?;
+    Some(SummaryPart { time: service.time, part: Part::of_service(&key, &seen) })
 }
 
 /// What a run has read; `None` before its first packet. Its id is the same whenever the same input is read.

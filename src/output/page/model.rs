@@ -5,10 +5,10 @@ use super::timeline::Timeline;
 use crate::exposure::{Conversation, Event, PatientObservation};
 use crate::output::remedy::Remedy;
 use crate::output::shares::Shares;
-use crate::output::{Context, ecs};
+use crate::output::{Context, MAX_WEIGHT, ecs, weight};
 use crate::rules::Kind;
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 
 /// Exposures of a page. Beyond it the least severe are dropped.
@@ -64,6 +64,8 @@ struct EarlierExposure {
 #[derive(Default)]
 pub struct PageModel {
     exposures: BTreeMap<String, VersionedEvent>,
+    /// Their severities and ids: the first is dropped first.
+    ranks: BTreeSet<(Option<u64>, String)>,
     services: BTreeMap<String, VersionedEvent>,
     assets: BTreeMap<String, VersionedEvent>,
     findings: BTreeMap<String, Vec<Value>>,
@@ -82,6 +84,8 @@ pub struct PageModel {
     lost: Vec<String>,
     /// Findings, revisions not counted.
     found: u64,
+    /// Records of this run. Events of exposures, which are written once a minute, say it later.
+    records: u64,
     /// Counts every change.
     clock: u64,
     /// Values were shown, so texts from the wire may also be values.
@@ -141,6 +145,7 @@ impl PageModel {
 
     /// Takes a patient of an exposure.
     pub fn observation(&mut self, observation: &PatientObservation) {
+        self.records += observation.records;
         let Some(news) = &observation.news else { return };
         let (event, finding) = (&news.event, &news.event.finding);
         if !finding.update {
@@ -173,8 +178,12 @@ impl PageModel {
     /// Takes an event as `--format ecs` writes it, from a file or a store, which may be forged. False if it is no
     /// event, or incomplete.
     pub fn take(&mut self, event: Value) -> bool {
-        let fits = serde_json::to_string(&event).is_ok_and(|text| text.len() <= MAX_EVENT);
-        fits && self.keep(event)
+        // The summary of a run lists its files.
+        let lists = event.pointer("/event/action").is_some_and(|action| action == "run-summary");
+        let fits = |text: String| {
+            text.len() <= MAX_EVENT && (lists || weight(text.as_bytes()) <= MAX_WEIGHT)
+        };
+        serde_json::to_string(&event).is_ok_and(fits) && self.keep(event)
     }
 
     /// Takes an exposure of earlier runs. It is listed until this run sees the same (by its fingerprint), which then
@@ -237,21 +246,23 @@ impl PageModel {
         }
         let changed = self.tick();
         if let Some(id) = before.0
-            && self.exposures.remove(&id).is_some()
+            && let Some(gone) = self.exposures.remove(&id)
         {
+            self.ranks.remove(&(severity(&gone.event), id.clone()));
             self.leave(changed, id);
         }
-        self.exposures.insert(id, VersionedEvent { changed, event });
-        if self.exposures.len() > MAX_EXPOSURES {
-            let rank = |held: &VersionedEvent| {
-                held.event.pointer("/event/severity").and_then(Value::as_u64)
-            };
-            let least = self.exposures.iter().min_by_key(|(id, held)| (rank(held), (*id).clone()));
-            if let Some(id) = least.map(|(id, _)| id.clone()) {
-                self.exposures.remove(&id);
-                self.left.0 += 1;
-                self.leave(changed, id);
-            }
+        let rank = severity(&event);
+        let replaced = self.exposures.insert(id.clone(), VersionedEvent { changed, event });
+        if let Some(replaced) = replaced {
+            self.ranks.remove(&(severity(&replaced.event), id.clone()));
+        }
+        self.ranks.insert((rank, id));
+        if self.exposures.len() > MAX_EXPOSURES
+            && let Some((_, id)) = self.ranks.pop_first()
+        {
+            self.exposures.remove(&id);
+            self.left.0 += 1;
+            self.leave(changed, id);
         }
         true
     }
@@ -368,6 +379,11 @@ impl PageModel {
         self.found
     }
 
+    /// How many records of this run there were.
+    pub const fn records(&self) -> u64 {
+        self.records
+    }
+
     /// The findings shown of an exposure.
     pub fn findings(&self, exposure: &str) -> &[Value] {
         self.findings.get(exposure).map_or(&[], Vec::as_slice)
@@ -376,8 +392,7 @@ impl PageModel {
     /// Exposures, the worst first.
     pub fn worst(&self) -> Vec<&Value> {
         let mut all: Vec<&Value> = self.exposures.values().map(|held| &held.event).collect();
-        let rank = |e: &Value| e.pointer("/event/severity").and_then(Value::as_u64);
-        all.sort_by_key(|e| std::cmp::Reverse(rank(e)));
+        all.sort_by_key(|e| std::cmp::Reverse(severity(e)));
         all
     }
 
@@ -479,6 +494,11 @@ impl PageModel {
 /// The same for one client, service and protocol in all runs under one key.
 fn fingerprint(event: &Value) -> Option<&str> {
     event.pointer("/phi/exposure/fingerprint").and_then(Value::as_str)
+}
+
+/// How severe an exposure is, 0 to 100.
+fn severity(event: &Value) -> Option<u64> {
+    event.pointer("/event/severity").and_then(Value::as_u64)
 }
 
 /// Open services: those that answer anyone, and what a web service reveals about itself.

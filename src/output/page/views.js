@@ -80,6 +80,11 @@ function coverageSoFar(live) {
   ].filter(Boolean);
   return texts.length ? `Not judged so far: ${texts.join("; ")}.` : "Everything in cleartext was read so far.";
 }
+/** Records of all exposures. Those of a running sensor are announced once a minute, while it counts all the time. */
+function records(m) {
+  const of = (earlier) => sum(m.exposures.filter((x) => Boolean(x.event.earlier) === earlier).map((x) => x.records));
+  return of(true) + Math.max(of(false), (m.live && m.live.records) || 0);
+}
 function overview(m) {
   const run = m.run && m.run.phi.run, xs = m.exposures;
   const patients = run ? run.patients : m.patients, estimated = run ? run.patients_estimated : m.patientsEstimated;
@@ -92,7 +97,7 @@ function overview(m) {
       tile(old ? "Patients of this run" : "Patients", (estimated ? "about " : "") + number(patients), m.lost.length ? "or more: part of the file is missing" : bounds(patients, estimated, run ? run.patients_bounds : m.patientsBounds)),
       tile("Exposures", number(xs.length), old ? `${number(old)} of earlier runs` : "a client and a service each"),
       tile("Exposed services", number(new Set(xs.map((x) => x.server)).size), `${count(new Set(xs.map((x) => x.client)).size, "client")}`),
-      tile("Records", number(sum(xs.map((x) => x.records))), "messages, objects, rows"),
+      tile("Records", number(records(m)), "messages, objects, rows"),
       tile("Across the network edge", number(out), "exposures with an end outside", out > 0),
       tile("Open to anyone", number(open), "services that asked for no login", open > 0),
       tile("Passwords and keys", number(secrets), "exposures with credentials in clear", secrets > 0)),
@@ -356,7 +361,7 @@ function law(m) {
     ["When it was observed", when, "HIPAA 164.404(c)(1)(A), NIS2 23(4)(b)"],
     ["When it became known", blank("date of discovery; it starts the periods below"), "HIPAA 164.404(a)(2), GDPR 33(1), NIS2 23(4)(a)"],
     ["How many people", judged(m) === "complete" || m.live ? many : `${many}; part of the traffic was not judged, so there may be more`, "HIPAA 164.406(a), 164.408(b) (500 or more), GDPR 33(3)(a)"],
-    ["How many records", `${number(sum(xs.map((x) => x.records)))} (messages, objects, rows)`, "GDPR 33(3)(a)"],
+    ["How many records", `${number(records(m))} (messages, objects, rows)`, "GDPR 33(3)(a)"],
     ["Which kinds of data", `${kindsText}${health ? "; with data about health" : ""}`, "HIPAA 164.404(c)(1)(B), 164.402(2)(i), GDPR 33(3)(a), 9(1)"],
     ["Who could receive it", whom, "HIPAA 164.402(2)(ii)"],
     ["Whether it was acquired or viewed", h("span", {}, "Not visible in traffic: anyone on the path could read it. ", blank("what logs of the systems say")), "HIPAA 164.402(2)(iii)"],

@@ -4,7 +4,7 @@
 //! once.
 
 use super::{Fate, Outcome, Sink, SinkError};
-use crate::broker::{Access, Settings};
+use crate::broker::{Access, Settings, request_failed};
 use crate::destination::Remote;
 use crate::output::spool::Record;
 use async_nats::HeaderMap;
@@ -127,6 +127,9 @@ fn explain(error: &PublishError, subject: &str) -> String {
             "an event is longer than the broker takes (max_payload)".to_owned()
         }
         // A stream that is full says so.
-        kind => format!("the broker did not store it: {kind} {}", source()),
+        kind => format!(
+            "the broker did not store it: {}",
+            request_failed(format!("{kind} {}", source()))
+        ),
     }
 }

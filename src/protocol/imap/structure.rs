@@ -78,6 +78,10 @@ impl Messages {
     /// A header was fetched: that of the message, or of a part.
     pub fn header(&mut self, message: u64, path: &str, header: &[u8]) {
         let head = Head::of(header);
+        // Some of its fields say nothing of the body (`HEADER.FIELDS (SUBJECT)`).
+        if head == Head::default() && self.part(message, path).is_some() {
+            return;
+        }
         // The only part of a message is its first.
         if path.is_empty() && !head.has_parts() {
             self.insert(message, "1", head.clone());

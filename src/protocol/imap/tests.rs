@@ -100,6 +100,10 @@ fn parts_are_read_by_what_was_said_of_them() {
         format!("* 3 FETCH (UID 7 RFC822.HEADER {{{}}}\r\n{header} FLAGS ())\r\n", header.len()),
         "* 4 FETCH (BODYSTRUCTURE (\"text\" \"html\" NIL NIL NIL \"base64\" 4 1))\r\n".to_owned(),
         "* 3 FETCH (BODY[TEXT] {2}\r\nab UID 7)\r\n* 4 FETCH (BODY[1] {4}\r\nYWI=)\r\n".to_owned(),
+        // Some fields of the header do not change what is known of the body.
+        "* 6 FETCH (BODYSTRUCTURE (\"text\" \"html\" NIL NIL NIL \"base64\" 4 1) \
+            BODY[HEADER.FIELDS (SUBJECT)] {12}\r\nSubject: a\r\n)\r\n* 6 FETCH (BODY[TEXT] {4}\r\nYWI=)\r\n"
+            .to_owned(),
         "* 5 FETCH (BODY[1] {2}\r\ncd)\r\n* 4 FETCH (BINARY[1] {2}\r\nab)\r\n".to_owned(),
     ];
     let got = texts(&[Server(HELLO), Server(fetched.concat().as_bytes())]);
@@ -109,6 +113,8 @@ fn parts_are_read_by_what_was_said_of_them() {
         [
             header,
             "Content-Type: text/plain; charset=koi8-r\r\nContent-Transfer-Encoding: 8bit\r\n\r\nab",
+            "Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nYWI=",
+            "Subject: a\r\n",
             "Content-Type: text/html\r\nContent-Transfer-Encoding: base64\r\n\r\nYWI=",
             "cd",
             "ab",

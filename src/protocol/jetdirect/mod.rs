@@ -5,6 +5,7 @@ mod tests;
 
 use super::unframed::bare;
 use super::{Parser, Position, Probe, Protocol, Speaker};
+use crate::syntax::{Match, escpos};
 
 /// White space before a job.
 const MAX_BLANK: usize = 16;
@@ -66,7 +67,7 @@ impl Protocol for JetDirect {
 /// Languages with a magic of their own: ZPL, PostScript, PCL, ESC/POS, and PJL around them.
 fn language(data: &[u8]) -> Probe {
     let mut more = false;
-    let magic: [&[u8]; 14] = [
+    let magic: [&[u8]; 13] = [
         b"^XA",
         b"~DG",
         b"~DY",
@@ -78,7 +79,6 @@ fn language(data: &[u8]) -> Probe {
         b"\xc5\xd0\xd3\xc6",
         b") HP-PCL XL;",
         b"( HP-PCL XL;",
-        b"\x1b@",
         b"\x1b&l",
         b"\x1b&k",
     ];
@@ -102,6 +102,11 @@ fn language(data: &[u8]) -> Probe {
         }
         [0x1b, b'*' | b'&' | b'('] => more = true,
         _ => {}
+    }
+    match escpos::begins(data) {
+        Match::Yes(()) => return Probe::yes(Speaker::Client),
+        Match::More => more = true,
+        Match::No => {}
     }
     if more { Probe::More } else { Probe::No }
 }

@@ -33,6 +33,7 @@ fn jobs_are_known_by_their_language() {
         b"\x1b*p300x400Y",
         b") HP-PCL XL;2;0;\n",
         b"\x1b@hello\n",
+        b"\x1ba\x01\x1bt\x10hello\n",
         b"\nN\nq609\nA50,0,0,1,1,1,N,\"x\"\nP1\n",
         b"SIZE 40 mm,30 mm\r\nCLS\r\nTEXT 1,1,\"1\",0,1,1,\"x\"\r\nPRINT 1\r\n",
         b"! 0 200 200 210 1\r\nTEXT 4 0 30 40 x\r\nPRINT\r\n",

@@ -74,7 +74,10 @@ pub(super) fn probe(data: &[u8]) -> Probe {
 }
 
 /// The head of the message at the front of `data`, with extras and key.
-pub(super) fn head(data: &[u8], sink: &mut dyn ContentSink) -> Result<Head, ElementError> {
+pub(super) fn head<'a>(
+    data: &'a [u8],
+    sink: &mut dyn ContentSink,
+) -> Result<Head<'a>, ElementError> {
     let Some(header) = data.get(..HEADER).and_then(header) else {
         return Err(ElementError::Need(HEADER));
     };
@@ -85,7 +88,8 @@ pub(super) fn head(data: &[u8], sink: &mut dyn ContentSink) -> Result<Head, Elem
     let Some(head) = data.get(..len) else { return Err(ElementError::Need(len)) };
     let value = header.body - (header.extras + header.key) as u64;
     if !SASL.contains(&header.operation) {
-        return Ok(Head { len, value });
+        let key = head.get(HEADER + header.extras..).unwrap_or_default();
+        return Ok(Head { len, key, value });
     }
     // The key is the mechanism; PLAIN carries the password.
     match memchr::memmem::find(head, b"PLAIN") {
@@ -96,6 +100,6 @@ pub(super) fn head(data: &[u8], sink: &mut dyn ContentSink) -> Result<Head, Elem
     if data.len() < whole {
         Err(ElementError::Need(whole))
     } else {
-        Ok(Head { len: whole, value: 0 })
+        Ok(Head { len: whole, key: &[], value: 0 })
     }
 }

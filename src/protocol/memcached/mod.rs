@@ -11,7 +11,7 @@ use super::content_writer::ContentWriter;
 use super::sized_body::SizedBody;
 use super::{
     ContentSink, Direction, End, Hint, Media, ParseError, Parser, Position, Probe, Progress,
-    Protocol, Reason, Resync, Role, Roles, ServiceFacts, line,
+    Protocol, Reason, Resync, Role, Roles, ServiceFacts, line, stored_key,
 };
 use crate::syntax::ElementError;
 
@@ -57,26 +57,35 @@ struct MemcachedParser {
 }
 
 /// The header of a value.
-struct Head {
+struct Head<'a> {
     /// Bytes of it.
     len: usize,
+    /// Under which key the value is stored; empty if that is not said.
+    key: &'a [u8],
     /// Bytes of the value behind it.
     value: u64,
 }
 
 impl MemcachedParser {
-    fn open(&mut self, direction: Direction, first: &[u8], len: u64, sink: &mut dyn ContentSink) {
+    fn open(
+        &mut self,
+        direction: Direction,
+        head: &Head<'_>,
+        first: &[u8],
+        sink: &mut dyn ContentSink,
+    ) {
         let stored = direction == Direction::ClientToServer;
         sink.unit(if stored { "request" } else { "response" });
         // Clients compress long values with zlib.
         let zlib =
             matches!(first, [0x78, flags, ..] if (0x7800 | u16::from(*flags)).is_multiple_of(31));
         let codings: &[&str] = if zlib { &["deflate"] } else { &[] };
-        let media = Media::Type { content_type: "", name: "" };
+        let name = stored_key::path(head.key);
+        let media = Media::Type { content_type: "", name: &name };
         let operation = if stored { "SET" } else { "GET" };
         let hint = Hint { direction, media, operation, codings, layer: "memcached" };
         let writer = ContentWriter::open(&hint, sink);
-        self.values[direction.index()] = SizedBody::new(len, writer);
+        self.values[direction.index()] = SizedBody::new(head.value, writer);
     }
 }
 
@@ -105,7 +114,11 @@ impl Parser for MemcachedParser {
                     let Some((line, next)) = line::read(data, at, MAX_LINE)? else {
                         return Ok(line::more(data, at));
                     };
-                    Head { len: next - at, value: text::value(line, direction) }
+                    Head {
+                        len: next - at,
+                        key: text::key(line),
+                        value: text::value(line, direction),
+                    }
                 }
             };
             if head.value == 0 {
@@ -117,7 +130,7 @@ impl Parser for MemcachedParser {
                 Some(value) if value.len() >= 2 || value.len() as u64 >= head.value => value,
                 _ => return Ok(Progress::need(at, head.len + 2)),
             };
-            self.open(direction, first, head.value, sink);
+            self.open(direction, &head, first, sink);
             at += head.len;
         }
         Ok(Progress::consumed(at))

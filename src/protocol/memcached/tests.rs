@@ -51,6 +51,15 @@ fn the_binary_protocol() {
 }
 
 #[test]
+fn a_key_says_what_its_value_is_about() {
+    let set = [b"set patient:7 0 3600 31\r\n", PATIENT, b"\r\n"].concat();
+    for set in [set, binary(0x80, 1, &[0; 8], b"patient:7", PATIENT)] {
+        let (sink, _) = play(&[Client(&set)], 9);
+        assert_eq!(sink.contents[0].name, "patient/7");
+    }
+}
+
+#[test]
 fn values_that_clients_packed_are_declared() {
     let packed = b"\x78\x9c\x03\0\0\0\0\x01";
     let set = [b"set k 8 0 8\r\n", &packed[..], b"\r\n"].concat();

@@ -86,6 +86,15 @@ pub(super) fn value(text: &[u8], direction: Direction) -> u64 {
     }
 }
 
+/// The key in a line that announces a value. The answer to a meta command need not name it.
+pub(super) fn key(line: &[u8]) -> &[u8] {
+    let mut words = line.split(|b| *b == b' ');
+    match words.next() {
+        Some(b"VA") | None => &[],
+        Some(_) => words.next().unwrap_or_default(),
+    }
+}
+
 /// The first line in `data` that announces a value.
 pub(super) fn find(data: &[u8]) -> Option<(usize, Speaker)> {
     let starts = std::iter::once(0).chain(memchr::memchr_iter(b'\n', data).map(|at| at + 1));

@@ -44,6 +44,8 @@ pub struct Command {
 #[derive(Default)]
 pub struct Load {
     columns: Vec<Vec<u8>>,
+    /// What the rows are about, by the name of their table.
+    about: String,
     separator: Option<u8>,
     /// Heading lines before the rows.
     headed: bool,
@@ -261,6 +263,7 @@ impl Load {
         if load.columns.is_empty() {
             load.columns = columns(&table);
         }
+        load.about = sql::context(&table);
         Some(load)
     }
 
@@ -272,7 +275,7 @@ impl Load {
             b'\t' => "text/tab-separated-values",
             _ => "text/csv",
         };
-        let media = Media::Type { content_type, name: "" };
+        let media = Media::Type { content_type, name: &self.about };
         let direction = Direction::ClientToServer;
         let hint = Hint { direction, media, operation: "LOAD", codings: &[], layer: "mysql" };
         let mut file = ContentWriter::open(&hint, sink);

@@ -15,7 +15,7 @@ use crate::syntax::zstd;
 use std::collections::VecDeque;
 use zeroize::Zeroizing;
 
-/// Longest row or definition that is read, bytes.
+/// Longest row or definition that is read whole, bytes. Of a longer row, the columns up to there are read.
 const MAX_ROW: usize = 256 << 10;
 /// Longest stretch of packets out of one compressed packet, bytes.
 const MAX_INFLATED: usize = 4 << 20;
@@ -43,8 +43,11 @@ pub struct MysqlParser {
     pub(super) ahead: Prepared,
     pub(super) load: Load,
     pub(super) catalog: Catalog,
-    /// Unread bytes of decompressed packets, by direction.
+    /// The next packet continues one of full length, by direction.
+    continues: [bool; 2],
+    /// Unread bytes of decompressed packets, by direction, and how many of those to come are not read.
     inflated: [Zeroizing<Vec<u8>>; 2],
+    unread: [usize; 2],
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Default)]
@@ -75,10 +78,15 @@ impl MysqlParser {
             }
             let Some(header) = Header::read(rest) else { return Ok(Progress::need(at, HEADER)) };
             let limit = if client { MAX_STATEMENT } else { MAX_ROW };
-            if header.length > limit || header.length == FULL {
-                if !client {
-                    self.result.table.drop_row();
+            let continued = self.continues[direction.index()];
+            if continued || header.length > limit || header.length == FULL {
+                if !client && !continued {
+                    let Some(head) = rest.get(HEADER..HEADER + MAX_ROW) else {
+                        return Ok(Progress::need(at, HEADER + MAX_ROW));
+                    };
+                    self.beginning(header, head, sink);
                 }
+                self.continues[direction.index()] = header.length == FULL;
                 return Ok(Progress::skip(at + HEADER, header.length as u64));
             }
             let Some(body) = rest.get(HEADER..HEADER + header.length) else {
@@ -141,10 +149,21 @@ impl MysqlParser {
                 }
                 inflate(body, plain, &mut buffer).ok_or(ParseError::new(Reason::Malformed, at))?;
             }
-            let progress = self.packets(direction, &buffer, sink)?;
-            let skip = usize::try_from(progress.skip).unwrap_or(usize::MAX);
-            let read = progress.consumed.saturating_add(skip).min(buffer.len());
-            buffer.drain(..read);
+            let unread = self.unread[direction.index()].min(buffer.len());
+            self.unread[direction.index()] -= unread;
+            buffer.drain(..unread);
+            // One that is too long to be read ends a round.
+            loop {
+                let progress = self.packets(direction, &buffer, sink)?;
+                let skip = usize::try_from(progress.skip).unwrap_or(usize::MAX);
+                let end = progress.consumed.saturating_add(skip);
+                let read = end.min(buffer.len());
+                buffer.drain(..read);
+                self.unread[direction.index()] = end - read;
+                if skip == 0 || buffer.is_empty() {
+                    break;
+                }
+            }
             self.inflated[direction.index()] = buffer;
             at += HEADER + 3 + length;
         }
@@ -195,6 +214,7 @@ impl Parser for MysqlParser {
         }
         self.asked.clear();
         self.preparing.clear();
+        self.continues[direction.index()] = false;
         self.load.close(Ending::Cut, sink);
         if direction == Direction::ServerToClient {
             self.result.reset(Ending::Cut, sink);

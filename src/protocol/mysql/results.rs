@@ -62,6 +62,13 @@ impl Column {
     }
 }
 
+/// How much of a row there is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Row {
+    Whole,
+    Beginning,
+}
+
 /// The result that the server is sending.
 #[derive(Default)]
 pub struct ResultSet {
@@ -318,6 +325,21 @@ impl MysqlParser {
         };
     }
 
+    /// The beginning of a packet that is too long to be read whole: of a row, the columns before its long values.
+    pub(super) fn beginning(&mut self, header: Header, head: &[u8], sink: &mut dyn ContentSink) {
+        let Some(&first) = head.first() else { return };
+        if self.phase != Phase::Command {
+            return;
+        }
+        if self.result.begins(header.sequence) {
+            self.begin_answer(sink);
+        }
+        if matches!(self.result.stage, Stage::Defined | Stage::Rows) {
+            self.result.stage = Stage::Rows;
+            self.values(first, head, Row::Beginning, sink);
+        }
+    }
+
     fn row(&mut self, first: u8, body: &[u8], sink: &mut dyn ContentSink) {
         if body.starts_with(DEFINITION) && self.result.command.code == 0 {
             // Mid-stream: more columns than were counted.
@@ -337,6 +359,11 @@ impl MysqlParser {
             }
             return;
         }
+        self.values(first, body, Row::Whole, sink);
+    }
+
+    /// The values of a row.
+    fn values(&mut self, first: u8, body: &[u8], extent: Row, sink: &mut dyn ContentSink) {
         let code = self.result.command.code;
         let result = &mut self.result;
         if result.table.is_done() {
@@ -353,6 +380,9 @@ impl MysqlParser {
                     false => values::read(column.kind, column.unsigned, &mut fields, text),
                 });
                 if read.is_none() {
+                    if extent == Row::Beginning {
+                        break;
+                    }
                     return result.table.drop_row();
                 }
             }
@@ -365,6 +395,7 @@ impl MysqlParser {
                     }
                     _ => match fields.string() {
                         Some(value) => result.table.cell(value),
+                        None if extent == Row::Beginning => break,
                         None => return result.table.drop_row(),
                     },
                 }

@@ -358,6 +358,29 @@ fn many_rows_and_long_values_are_parameters() {
 }
 
 #[test]
+fn rows_with_large_values_are_read_up_to_these() {
+    let picture = [&[0xFD, 0, 0, 0x20][..], &[7; 0x20_0000]].concat();
+    // The picture is last, or between other columns; one row is in two packets.
+    let large = [string(b"17"), string(b"Ng"), picture.clone()].concat();
+    let between = [string(b"18"), picture, string(b"1970-01-02")].concat();
+    let full = [string(b"19"), string(b"Roe"), vec![0xFE, 0, 0, 0, 1, 0, 0, 0, 0]].concat();
+    let full = [full.clone(), vec![7; 0xFF_FFFF - full.len()]].concat();
+    let rows = [large, between, full, vec![7; 100], text_row(["20", "Ito", "1980-02-02"])];
+    let query = packet(0, b"\x03select * from patients");
+    let answer = result(true, &rows);
+    let [greeting, login, ok] = opening(0x200);
+    let pieces = [Server(&greeting), Client(&login), Server(&ok), Client(&query), Server(&answer)];
+    let (sink, _) = play(&pieces, 1 << 16);
+    let got: Vec<_> = sink.contents.iter().map(|c| String::from_utf8_lossy(&c.bytes)).collect();
+    assert_eq!(
+        got,
+        [format!(
+            "{HEADING}\"17\",\"Ng\"\n\"18\"\n\"19\",\"Roe\"\n\"20\",\"Ito\",\"1980-02-02\"\n"
+        )]
+    );
+}
+
+#[test]
 fn packets_are_unpacked_by_zstandard() {
     let query = packet(0, b"\x03INSERT INTO p (mrn, dob) VALUES ('17', '1970-01-02')");
     let level = ruzstd::encoding::CompressionLevel::Fastest;

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::protocol::tls_upgrade::TlsUpgrade;
 
-/// Longest row or row description that is read, bytes.
+/// Longest row or row description that is read whole, bytes. Of a longer row, the columns up to there are read.
 const MAX_ROW: usize = 256 << 10;
 /// The work of setting up a column once more.
 const COLUMN: u64 = 16;
@@ -281,6 +281,12 @@ impl Parser for PostgresqlParser {
                 }
             };
             if !read {
+                if *first == b'D' && !client {
+                    let Some(head) = rest.get(5..5 + MAX_ROW) else {
+                        return Ok(Progress::need(at, 5 + MAX_ROW));
+                    };
+                    self.answer(*first, head, sink);
+                }
                 self.pass_over(*first, client);
                 return Ok(Progress::skip(at + 5, u64::from(len)));
             }

@@ -140,12 +140,12 @@ impl Copy {
     fn file(&mut self, direction: Direction, body: &[u8], sink: &mut dyn ContentSink) {
         let tabs = self.format == Format::Text;
         let separator = self.delimiter.unwrap_or(if tabs { b'\t' } else { b',' });
-        let columns = &self.columns;
+        let (columns, about) = (&self.columns, self.table.about());
         let headed = self.header;
         let file = self.file.get_or_insert_with(|| {
             sink.unit(if direction == Direction::ClientToServer { "request" } else { "response" });
             let content_type = if tabs { "text/tab-separated-values" } else { "text/csv" };
-            let media = Media::Type { content_type, name: "" };
+            let media = Media::Type { content_type, name: about };
             let hint = Hint { direction, media, operation: "COPY", codings: &[], layer: LAYER };
             let mut file = ContentWriter::open(&hint, sink);
             if !headed && !columns.is_empty() {

@@ -61,6 +61,23 @@ fn results_are_tables() {
 }
 
 #[test]
+fn rows_with_large_values_are_read_up_to_these() {
+    let picture = vec![7; 300 << 10];
+    let result = [
+        message(b'Z', b"I"),
+        description(&[("mrn", 25), ("photo", 17), ("dob", 1082)]),
+        row(&[Some(b"7"), Some(&picture), Some(b"1970-01-02")]),
+        row(&[Some(b"8"), None, Some(b"1970-01-03")]),
+        message(b'C', b""),
+    ]
+    .concat();
+    let (sink, _) = play(&[Client(STARTUP), Server(&result)], 10_000);
+    let got: Vec<_> = sink.contents.iter().map(|c| String::from_utf8_lossy(&c.bytes)).collect();
+    let rows = "\"mrn\",\"photo\",\"dob\"\n\"7\"\n\"8\",\"\",\"1970-01-03\"\n";
+    assert_eq!(got, [rows]);
+}
+
+#[test]
 fn rows_after_a_gap_are_read() {
     let columns = description(&[("mrn", 25)]);
     let result = [message(b'Z', b"I"), columns, row(&[Some(b"7")]), message(b'C', b"")].concat();

@@ -2,6 +2,7 @@
 
 use super::super::{ContentSink, Direction, Ending, Hint, Media};
 use crate::protocol::content_writer::ContentWriter;
+use crate::protocol::stored_key;
 
 /// Position of the values in a command or a response.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -95,9 +96,11 @@ impl Emitter {
         direction: Direction,
         sink: &mut dyn ContentSink,
     ) {
+        let opens = self.writer.is_none() && part != Part::Nothing;
+        let path = if opens { stored_key::path(key) } else { String::new() };
         let hint = |content_type| Hint {
             direction,
-            media: Media::Type { content_type, name: "" },
+            media: Media::Type { content_type, name: &path },
             operation: "",
             codings: &[],
             layer: "redis",

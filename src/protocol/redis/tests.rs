@@ -38,6 +38,13 @@ fn hashes_are_objects() {
 }
 
 #[test]
+fn a_key_says_what_its_value_is_about() {
+    let set = b"*3\r\n$3\r\nSET\r\n$9\r\npatient:7\r\n$7\r\n{\"a\":1}\r\n";
+    let (sink, _) = play(&[Client(set), Server(b"+OK\r\n")], 7);
+    assert_eq!(sink.contents[0].name, "patient/7");
+}
+
+#[test]
 fn values_have_the_fields_that_were_asked_for() {
     let got = contents(&[
         Client(b"*4\r\n$5\r\nhmget\r\n$9\r\npatient:7\r\n$4\r\nname\r\n$3\r\ndob\r\nHMGET p:8 name\r\n*2\r\n$5\r\nHMGET\r\n$1\r\nx\r\n"),

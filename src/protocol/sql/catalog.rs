@@ -1,6 +1,7 @@
 //! The columns of tables whose definition crossed the connection. Statements without column names (`INSERT INTO t
 //! VALUES (...)`, `COPY t FROM STDIN`) refer to these.
 
+use super::positional::{self, Names};
 use super::select::SelectLists;
 use super::table::{MAX_COLUMNS, Table};
 use crate::syntax::sql::{Token, Tokens};
@@ -42,12 +43,18 @@ pub struct Column {
 pub struct Catalog {
     tables: VecDeque<(Vec<u8>, Vec<Column>)>,
     selected: SelectLists,
+    /// The arrays for which the latest statement with some asked.
+    arrays: Vec<Names>,
 }
 
 impl Catalog {
     /// Keeps the columns of the tables that `statement` defines, and those that it selects.
     pub fn learn(&mut self, statement: &[u8]) {
         self.selected.learn(statement);
+        let arrays = positional::lists(statement);
+        if !arrays.is_empty() {
+            self.arrays = arrays;
+        }
         let verb = statement.trim_ascii_start().get(..6);
         let begins = verb.is_some_and(|verb| verb.eq_ignore_ascii_case(b"CREATE"));
         // Scripts have several statements: CREATE comes first or behind a semicolon.
@@ -117,6 +124,7 @@ impl Catalog {
     pub fn show<'a>(&'a self, names: &[&'a [u8]], table: &mut Table) {
         let (names, about) = self.selected.meanings(names);
         names.iter().for_each(|name| table.column(name));
+        table.set_arrays(&self.arrays);
         table.set_about(about);
     }
 
@@ -125,7 +133,8 @@ impl Catalog {
         let column = |c: &Column| c.name.capacity() + c.kind.capacity() + size_of::<Column>();
         let tables =
             self.tables.iter().map(|(_, columns)| columns.iter().map(column).sum::<usize>());
-        tables.sum::<usize>() + self.selected.memory()
+        let arrays = self.arrays.iter().flatten().map(|name| name.capacity()).sum::<usize>();
+        tables.sum::<usize>() + self.selected.memory() + arrays
     }
 }
 

@@ -6,6 +6,7 @@
 pub mod catalog;
 pub mod document;
 pub mod fields;
+pub mod positional;
 pub mod prepared;
 pub mod select;
 pub mod statement;
@@ -98,7 +99,7 @@ pub fn pass_on_rows(
 }
 
 /// The words in the name of a table, as readers of tables look for them: `tbl_Patients` for `tblPatients`.
-fn context(table: &[u8]) -> String {
+pub fn context(table: &[u8]) -> String {
     let mut words = String::new();
     let mut lower = false;
     for c in String::from_utf8_lossy(table).chars() {

@@ -3,10 +3,13 @@
 use super::super::content_writer::ContentWriter;
 use super::super::{ContentSink, Direction, Ending, Hint, Media};
 use super::document::{is_document, pass_on_document};
+use super::positional::{self, Names};
 use zeroize::Zeroizing;
 
 /// Columns of a result that are read.
 pub const MAX_COLUMNS: usize = 512;
+/// Bytes of a value that are read, unless it is a document: longer ones are notes and files, and would fill the row.
+const MAX_CELL: usize = 8 << 10;
 /// Documents in the values of one row that are read.
 const MAX_DOCUMENTS: usize = 16;
 
@@ -29,6 +32,8 @@ pub struct Table {
     text: Zeroizing<Vec<u8>>,
     /// Values of the row that are documents themselves.
     documents: Vec<Zeroizing<Vec<u8>>>,
+    /// Names for the values of arrays.
+    arrays: Vec<Names>,
     /// A value of this result was a document.
     has_documents: bool,
 }
@@ -55,6 +60,16 @@ impl Table {
         self.about = super::context(table);
     }
 
+    /// Names for the values of arrays among the values.
+    pub fn set_arrays(&mut self, arrays: &[Names]) {
+        self.arrays = arrays.to_vec();
+    }
+
+    /// What the rows are about, as the name of a file.
+    pub fn about(&self) -> &str {
+        &self.about
+    }
+
     /// The character set of the following rows, as a label (WHATWG Encoding); none to detect it.
     pub const fn set_charset(&mut self, label: Option<&'static str>) {
         self.charset = label;
@@ -69,11 +84,19 @@ impl Table {
     pub fn cell(&mut self, value: &[u8]) {
         let document = is_document(value);
         if document && self.documents.len() < MAX_DOCUMENTS {
-            self.documents.push(Zeroizing::new(value.to_vec()));
+            let named = match self.arrays.as_slice() {
+                [] => None,
+                arrays => positional::named(value, arrays),
+            };
+            self.documents.push(Zeroizing::new(named.unwrap_or_else(|| value.to_vec())));
             self.has_documents = true;
         }
         if self.cells < self.columns {
-            let text = if document { &[] } else { value };
+            let text: &[u8] = match value {
+                _ if document => &[],
+                value if value.len() > MAX_CELL && is_binary(value) => &[],
+                value => value.get(..MAX_CELL).unwrap_or(value),
+            };
             write_cell(text, self.cells == 0, &mut self.line);
             self.filled |= !text.is_empty();
         }
@@ -155,6 +178,13 @@ impl Table {
         let documents = self.documents.iter().map(|d| d.capacity()).sum::<usize>();
         self.heading.capacity() + self.line.capacity() + self.text.capacity() + documents
     }
+}
+
+/// Whether a value has control characters near its beginning.
+fn is_binary(value: &[u8]) -> bool {
+    const HEAD: usize = 256;
+    let control = |b: &u8| *b < b' ' && !matches!(b, b'\t' | b'\n' | b'\r');
+    value.iter().take(HEAD).any(control)
 }
 
 /// Writes a value in quotes, with a comma before it unless it is the first of its line.

@@ -52,7 +52,9 @@ pub(super) fn front(data: &[u8]) -> Match<()> {
     }
     let head = data.get(..MAX_LOOK).unwrap_or(data);
     let ended = memchr::memmem::find(head, &[super::options::IAC, super::options::EOR]).is_some();
-    if ended || data.len() >= MAX_LOOK || !(may_be_header(data) || may_be_body(data)) {
+    // The last byte may be half of the end.
+    let begun = data.strip_suffix(&[super::options::IAC]).unwrap_or(data);
+    if ended || data.len() >= MAX_LOOK || !(may_be_header(begun) || may_be_body(begun)) {
         return Match::No;
     }
     Match::More

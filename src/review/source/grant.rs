@@ -2,12 +2,14 @@
 //! pages, and an event that lists thousands of patients may repeat a long text for each of them.
 
 use super::model::PatientObservation;
+use crate::output::{MAX_WEIGHT, weight};
 
-/// Memory for what exceeds the usual sizes, bytes.
+/// Memory for everything, and for what exceeds the usual sizes, bytes.
+const MAX_ALL: usize = 2 << 30;
 const MAX_EXCESS: usize = 256 << 20;
 /// Usual sizes, bytes: of an exposure, a service or an asset in memory, of a finding, of the texts of a sighting, and
 /// of the name of a sensor or a capture file.
-pub(super) const USUAL_ENTRY: usize = 16 << 10;
+const USUAL_ENTRY: usize = 32 << 10;
 pub(super) const USUAL_FINDING: usize = 2 << 10;
 pub(super) const USUAL_SIGHTING: usize = 512;
 pub(super) const USUAL_NAME: usize = 512;
@@ -16,30 +18,46 @@ pub(super) const MAX_EVENT: usize = 64 << 10;
 /// Kinds of identifiers of one patient that are kept, and the longest name of one, bytes.
 const MAX_KINDS: usize = 64;
 const MAX_KIND: usize = 64;
-/// A value of JSON in memory, bytes.
-const VALUE: usize = 48;
+/// A member of an identifier in memory, bytes.
+const MEMBER: usize = 48;
 
-/// What is left of [`MAX_EXCESS`].
-pub(super) struct Grant(pub(super) usize);
+/// What is left of the memory.
+pub(super) struct Grant {
+    all: usize,
+    excess: usize,
+}
 
 impl Default for Grant {
     fn default() -> Self {
-        Self(MAX_EXCESS)
+        Self::of(MAX_EXCESS)
     }
 }
 
 impl Grant {
-    /// Whether there is room for `bytes`, of which `usual` are not counted.
+    /// With so many bytes for what exceeds the usual sizes.
+    pub(super) const fn of(excess: usize) -> Self {
+        Self { all: MAX_ALL, excess }
+    }
+
+    /// Whether there is room for `bytes`, of which `usual` are no excess.
     pub(super) fn fits(&mut self, bytes: usize, usual: usize) -> bool {
-        let left = self.0.checked_sub(bytes.saturating_sub(usual));
-        self.0 = left.unwrap_or(self.0);
-        left.is_some()
+        let all = self.all.checked_sub(bytes);
+        let excess = self.excess.checked_sub(bytes.saturating_sub(usual));
+        let (Some(all), Some(excess)) = (all, excess) else { return false };
+        *self = Self { all, excess };
+        true
+    }
+
+    /// Whether there is room for an exposure, a service or an asset.
+    pub(super) fn fits_entry(&mut self, text: &[u8]) -> bool {
+        let bytes = weight(text);
+        bytes <= MAX_WEIGHT && self.fits(bytes, USUAL_ENTRY)
     }
 }
 
-/// Bytes that an event takes in memory as a value of JSON, roughly.
-pub(super) fn weight(text: &[u8]) -> usize {
-    text.len() + VALUE * memchr::memchr2_iter(b',', b':', text).count()
+/// Bytes that a list of identifiers takes in memory, roughly.
+pub(super) fn identifiers(text: &[u8]) -> usize {
+    text.len() + MEMBER * memchr::memchr2_iter(b',', b':', text).count()
 }
 
 /// Bytes of the texts of a sighting.

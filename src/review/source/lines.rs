@@ -1,12 +1,10 @@
 //! A file of events, one JSON object a line.
 
 use super::event::{self, Head, Line};
-use super::grant::{
-    Grant, MAX_EVENT, USUAL_ENTRY, USUAL_FINDING, USUAL_NAME, USUAL_SIGHTING, note_kind, texts,
-    weight,
-};
+use super::grant::{Grant, MAX_EVENT, USUAL_FINDING, USUAL_NAME, USUAL_SIGHTING, note_kind, texts};
 use super::model::{Patient, PatientObservation, People, Results, Run, select};
 use super::{Filter, Input, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_PEOPLE, MAX_SIGHTINGS, ReadError};
+use crate::output::weight;
 use crate::time::Timestamp;
 use serde_json::Value;
 use std::collections::{HashMap, HashSet};
@@ -143,9 +141,7 @@ impl<'a> Reader<'a> {
         match action.as_str() {
             "phi-finding" if !self.grant.fits(text.len(), USUAL_FINDING) => Some(false),
             "phi-finding" => self.finding(line, run, time),
-            "phi-exposure" | "service-seen" | "asset-seen"
-                if !self.grant.fits(weight(text), USUAL_ENTRY) =>
-            {
+            "phi-exposure" | "service-seen" | "asset-seen" if !self.grant.fits_entry(text) => {
                 Some(false)
             }
             "phi-exposure" => {

@@ -3,7 +3,7 @@
 
 use super::event::{self, Line};
 use super::grant::{
-    Grant, MAX_EVENT, USUAL_ENTRY, USUAL_FINDING, USUAL_SIGHTING, note_kind, texts, weight,
+    Grant, MAX_EVENT, USUAL_FINDING, USUAL_SIGHTING, identifiers as held_by, note_kind, texts,
 };
 use super::model::{
     Evidence, Exposure, Identifier, Patient, PatientObservation, Results, Run, select,
@@ -12,6 +12,7 @@ use super::{Filter, MAX_ENTRIES, MAX_IDENTIFIERS, MAX_PEOPLE, MAX_SIGHTINGS, Rea
 use crate::exposure::EventId;
 use crate::identify::Token;
 use crate::output::store::{StoreError, limit_steps, open_to_read};
+use crate::output::weight;
 use crate::time::Timestamp;
 use rusqlite::{Connection, Row, params};
 use std::collections::{BTreeSet, HashMap};
@@ -78,7 +79,7 @@ const FINDING: &str =
     f.operation, f.carrier, f.direction, f.community_id, f.first_file, f.first_packet, f.last_file,
     f.last_packet, f.kinds, f.identifiers FROM findings f";
 
-/// Usual size of a row of `runs`, bytes: the names of its files, and its summary.
+/// Usual size of a row of `runs`, bytes: the names of its files, and its summary as text and as a value.
 const USUAL_RUN: usize = MAX_EVENT;
 
 #[derive(Default)]
@@ -188,7 +189,10 @@ impl Reader {
 
     fn run(&mut self, number: i64, row: &Row<'_>) -> Sql<()> {
         let event: Option<String> = row.get(7)?;
-        let parsed = event.as_deref().map(serde_json::from_str::<serde_json::Value>);
+        let fits = |text: &&str| self.grant.fits(weight(text.as_bytes()), USUAL_RUN);
+        let held = event.as_deref().filter(fits);
+        self.results.losses.entries += u64::from(held.is_none() && event.is_some());
+        let parsed = held.map(serde_json::from_str::<serde_json::Value>);
         let figures = event
             .as_deref()
             .and_then(|text| serde_json::from_str::<Line>(text).ok().and_then(|line| line.phi.run));
@@ -304,7 +308,7 @@ impl Reader {
             self.results.losses.too_long += 1;
             return None;
         }
-        if !self.grant.fits(weight(text.as_bytes()), USUAL_ENTRY) {
+        if !self.grant.fits_entry(text.as_bytes()) {
             self.results.losses.entries += 1;
             return None;
         }
@@ -347,7 +351,7 @@ impl Reader {
             }
         };
         let (kinds, identifiers) = (text_of(row, 16)?, text_of(row, 17)?);
-        let granted = self.grant.fits(weight(identifiers.as_bytes()), USUAL_FINDING);
+        let granted = self.grant.fits(held_by(identifiers.as_bytes()), USUAL_FINDING);
         let seen = self.observation(row, run, exposure, (first, last))?;
         if !granted || !self.grant.fits(texts(&seen), USUAL_SIGHTING) {
             self.results.losses.patients += 1;

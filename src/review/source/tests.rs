@@ -122,14 +122,17 @@ fn events_that_list_many_things_take_no_more_memory_than_is_granted() {
     assert!((5000..20_000).contains(&all.patients.len()), "{}", all.patients.len());
     assert!(all.losses.patients > 0 && all.losses.entries > 0);
     // Exposures of many values, each of which is small.
-    let exposure = |n: usize| {
-        let many = format!("\"network\":{{\"more\":[{}0],", "0,".repeat(30_000));
+    let exposure = |n: usize, values: usize| {
+        let many = format!("\"network\":{{\"more\":[{}0],", "0,".repeat(values));
         EXPOSURE.replace("01A", &format!("0{n}")).replace("\"network\":{", &many)
     };
-    let lines: Vec<String> = (0..300).map(exposure).collect();
+    let lines: Vec<String> = (0..2000).map(|n| exposure(n, 4000)).collect();
     let all = read_text(&lines.join("\n"), &Filter::default()).expect("reads");
-    assert_eq!(all.exposures.len() as u64 + all.losses.entries, 300);
-    assert!((100..250).contains(&all.exposures.len()), "{}", all.exposures.len());
+    assert_eq!(all.exposures.len() as u64 + all.losses.entries, 2000);
+    assert!((1200..1900).contains(&all.exposures.len()), "{}", all.exposures.len());
+    // One that would take more than any that is written.
+    let one = read_text(&exposure(0, 30_000), &Filter::default()).expect("reads");
+    assert_eq!((one.exposures.len(), one.losses.entries), (0, 1));
     // Kinds of identifiers: there are some 30.
     let kinds: Vec<String> = (0..3000).map(|n| format!("\"k{n}\"")).collect();
     let many = format!("\"kinds\":[{}]", kinds.join(","));
@@ -223,7 +226,7 @@ fn names_in_events_take_no_more_memory_than_is_granted() {
     const GRANT: usize = 4 << 20;
     let read = |lines: &[String]| {
         let input = Cursor::new(lines.join("\n"));
-        let grant = grant::Grant(GRANT);
+        let grant = grant::Grant::of(GRANT);
         lines::read_within(grant, input, Path::new("e"), &Filter::default()).expect("reads")
     };
     let long = |n: usize| format!("{n}-{}", "x".repeat(30_000));

@@ -2,7 +2,7 @@
 //! 02/03/1955`, `Frau Erika Roe, geb. 12.04.1951`.
 
 use super::{is_padding, mention};
-use crate::rules::{About, RuleSet};
+use crate::rules::{About, RuleSet, TextWords, WordMeaning};
 
 /// Most words of such a name, its particles included.
 const MAX_WORDS: usize = 6;
@@ -77,7 +77,9 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     let front = clause.get(..words.begin)?;
     let mut titles = front.split_whitespace().rev().map(|word| word.trim_matches(is_mark));
     let nearest = front.split_whitespace().next_back().unwrap_or("");
-    if mention::is_patient_word(nearest.trim_end_matches(':'), rules) || names_patient(front) {
+    if mention::is_patient_word(nearest.trim_end_matches(':'), rules)
+        || names_patient(front, &rules.words)
+    {
         return Some(AdjacentName { name, patient: true, addressed: false });
     }
     let is_title = |word: &&str| is_title(word, rules);
@@ -94,10 +96,10 @@ fn find<'a>(before: &'a str, line: bool, rules: &RuleSet) -> Option<AdjacentName
     let column = before.ends_with("  ") || before.ends_with('\t');
     let column = column || before.trim_end().ends_with('|');
     let apart = apart || (column && halves == 2);
-    let stated = is_issued(front) || (is_statement(nearest) && apart);
+    let stated = is_issued(front, &rules.words) || (is_statement(nearest, &rules.words) && apart);
     let item = is_item(front) && from == 0 && (introduced || apart);
     let alone = words.count >= MIN_WORDS && (item || stated);
-    let patient = addressed && reports_on(front);
+    let patient = addressed && reports_on(front, &rules.words);
     (addressed || alone).then_some(AdjacentName { name, patient, addressed })
 }
 
@@ -133,37 +135,19 @@ pub fn is_form_of_address(word: &str, rules: &RuleSet) -> bool {
 
 /// Whether only the verb of a certificate, or a pronoun, is in front of a name: `Дана Ивановой Анне, 31.01.1970 года
 /// рождения`, `I, Jane Roe, (DOB: 01/31/1970)`.
-fn is_issued(front: &str) -> bool {
-    const ISSUED: &[&str] =
-        &["дана", "дан", "дано", "выдана", "выдан", "выдано", "видана", "видано"];
-    const OWN: &[&str] = &["i,", "ich,", "je,", "io,", "yo,", "eu,", "я,"];
-    let front = front.trim().to_lowercase();
-    ISSUED.contains(&&*front) || OWN.contains(&&*front)
+fn is_issued(front: &str, words: &TextWords) -> bool {
+    words.means(front.trim(), WordMeaning::Issued)
 }
 
 /// Whether a word introduces what a certificate states of a person: `Se adeverește că Ana Pop, născută la`.
-fn is_statement(word: &str) -> bool {
-    const THAT: &[&str] = &[
-        "că", "che", "que", "that", "dass", "daß", "że", "že", "hogy", "att", "at", "dat", "что",
-        "що",
-    ];
-    THAT.contains(&&*word.to_lowercase())
+fn is_statement(word: &str, words: &TextWords) -> bool {
+    words.means(word, WordMeaning::That)
 }
 
 /// Whether the words before a name say that it is the patient's: `The patient's name is`.
-fn names_patient(front: &str) -> bool {
-    const WORDS: [&str; 8] = [
-        "patient's name is",
-        "patient’s name is",
-        "patient name is",
-        "name of the patient is",
-        "name of patient is",
-        "name des patienten ist",
-        "name der patientin ist",
-        "nom du patient est",
-    ];
+fn names_patient(front: &str, words: &TextWords) -> bool {
     let front = front.trim_end().to_lowercase();
-    WORDS.iter().any(|words| front.ends_with(words))
+    words.phrases(WordMeaning::NameOfPatient).any(|phrase| front.ends_with(phrase))
 }
 
 /// The name in front of what describes a patient: `Jane Roe is a 54-year-old female`.
@@ -185,35 +169,9 @@ fn described<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
 }
 
 /// Whether the words before a name are those with which letters of doctors begin: `wir berichten über Frau`.
-fn reports_on(front: &str) -> bool {
-    const WORDS: &[&str] = &[
-        "avoir examiné",
-        "avoir vu",
-        "haber examinado",
-        "haber atendido",
-        "aver visitato",
-        "haben untersucht",
-        "berichten über",
-        "berichte über",
-        "berichten ihnen über",
-        "berichten wir über",
-        "stellte sich",
-        "behandlung von",
-        "vous adresse",
-        "en consultation",
-        "a été hospitalisé",
-        "si dimette",
-        "dimettiamo",
-        "abbiamo visitato",
-        "thank you for referring",
-        "thank you for seeing",
-        "had the pleasure of seeing",
-        "i reviewed",
-        "informamos de",
-        "hierbij bericht",
-    ];
+fn reports_on(front: &str, words: &TextWords) -> bool {
     let front = front.to_lowercase();
-    WORDS.iter().any(|words| front.contains(words))
+    words.phrases(WordMeaning::ReportOnPatient).any(|phrase| front.contains(phrase))
 }
 
 /// Whether only the number or the mark of a list item precedes a name.
@@ -356,7 +314,7 @@ impl Words {
                         | "Выдано"
                         | "Видана"
                 ) || matches!(word, "I," | "Ich," | "Je," | "Io," | "Yo," | "Eu," | "Я," | "M.");
-            let verb = verb || (found.count > 0 && is_statement(bare));
+            let verb = verb || (found.count > 0 && is_statement(bare, &rules.words));
             if commas > 1 || known || verb || !is_name_word(bare, found.count == 0) {
                 break;
             }

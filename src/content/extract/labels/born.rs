@@ -3,71 +3,18 @@
 use super::BIRTH_DATE;
 use super::Meaning;
 use super::value::Inline;
-use crate::rules::RuleSet;
+use crate::rules::{RuleSet, WordMeaning};
 
-/// Words for `born` that a place may follow, in several languages.
-const BORN: &[&str] = &[
-    "born",
-    "geb",
-    "geboren",
-    "geborene",
-    "geborener",
-    "nato",
-    "nata",
-    "nato/a",
-    "né",
-    "née",
-    "né(e)",
-    "nacido",
-    "nacida",
-    "nacido/a",
-    "nacido(a)",
-    "nascido",
-    "nascida",
-    "nascido(a)",
-    "nascido/a",
-    "urodzony",
-    "urodzona",
-    "urodzony/a",
-    "urodzonego",
-    "urodzonej",
-    "narozen",
-    "narozena",
-    "narozený",
-    "narozená",
-    "narodený",
-    "narodená",
-    "născut",
-    "născută",
-    "născut(ă)",
-    "født",
-    "född",
-    "fødd",
-    "syntynyt",
-    "született",
-    "rođen",
-    "rođena",
-    "родился",
-    "родилась",
-];
-
-/// Most words between such a word and the date (`a San Giovanni Rotondo (FG) il`).
+/// Most words between the word for `born` and the date (`a San Giovanni Rotondo (FG) il`).
 const MAX_PLACE: usize = 7;
-
-/// Longest such word, bytes.
-const MAX_BORN: usize = 16;
 
 /// A date behind a word for `born` and the place: `nata a Bari il 28/05/1949`, `né à Aix-en-Provence le 7 août 1961`.
 pub fn placed(text: &str, word: std::ops::Range<usize>, rules: &RuleSet) -> Option<Inline> {
     let bare = text.get(word.clone())?.trim().trim_start_matches('(').trim_end_matches(['.', ',']);
-    let known = || match bare.is_ascii() {
-        true => BORN.iter().any(|word| word.eq_ignore_ascii_case(bare)),
-        false => BORN.contains(&&*bare.to_lowercase()),
-    };
     // `Roe, Erika, * 03.05.1948`; a star in front of a line marks a list item.
     let star =
         bare == "*" && text.get(..word.start).is_some_and(|text| text.trim_end().ends_with(','));
-    if bare.len() > MAX_BORN || !(star || known()) {
+    if !(star || rules.words.means(bare, WordMeaning::Born)) {
         return None;
     }
     let mut at = word.end;

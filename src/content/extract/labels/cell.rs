@@ -14,6 +14,9 @@ impl Labels {
         if tag.is_some_and(|tag| scope.counters.lines.knows(tag)) {
             return self.note(text);
         }
+        if text.contains(LINE_BREAK) && self.parted_cell(text, scope) {
+            return;
+        }
         // A label and its value below it.
         if let Some((label, value)) = text.split_once(LINE_BREAK)
             && let Some(key) =

@@ -47,6 +47,13 @@ pub struct Label {
 }
 
 impl Label {
+    /// Whether it is the label of a name that was the last one, too.
+    pub fn repeats(&self, last: &Meaning) -> bool {
+        matches!(&self.said, LabelMeaning::Key(meaning) if meaning.rule.kind == Kind::Name
+            && meaning.rule.id == last.rule.id
+            && meaning.part == last.part)
+    }
+
     /// Whether an unknown label is only `ID`, which behind a patient's name is the patient's. Moves to where it
     /// starts.
     pub fn is_number(&mut self, line: &str) -> bool {
@@ -83,10 +90,10 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
         }
         let (mut offset, mut said) = label(before, open, rules);
         if matches!(said, LabelMeaning::Unknown)
-            && is_short_patient(before, line.get(after..).unwrap_or(""))
+            && let Some(word) = short_patient(before, line.get(after..).unwrap_or(""), rules)
             && let Some(key) = rules.keys.get(PATIENT_NAME)
         {
-            said = LabelMeaning::Key(Meaning::from(key));
+            (offset, said) = (word, LabelMeaning::Key(Meaning::from(key)));
         }
         if matches!(said, LabelMeaning::Unknown)
             && line.get(at..after) == Some("#")
@@ -103,17 +110,23 @@ pub fn labels<'a>(line: &'a str, rules: &'a RuleSet) -> impl Iterator<Item = Lab
     })
 }
 
-/// Whether a line begins with `PT` for a patient and a name behind it. It is also a test of coagulation and a kind of
-/// image.
-fn is_short_patient(before: &str, value: &str) -> bool {
+/// Where `PT` for a patient is at the end of `before`, if a name is behind it, up to the next label. It is also a test of
+/// coagulation and a kind of image.
+fn short_patient(before: &str, value: &str, rules: &RuleSet) -> Option<usize> {
     // Before the name is looked for, as a line may be nothing but marks.
-    if !before.trim_matches(is_padding).eq_ignore_ascii_case("pt") {
-        return false;
+    let text = before.trim_end_matches(is_padding);
+    let start = text.len().checked_sub(2)?;
+    let front = text.get(..start)?;
+    let apart = front.is_empty() || front.ends_with(is_padding);
+    if !apart || !text.get(start..)?.eq_ignore_ascii_case("pt") {
+        return None;
     }
     let end = value.char_indices().nth(MAX_SHORT_NAME).map_or(value.len(), |(at, _)| at);
     let name = value.get(..end).unwrap_or("").trim_start().split("  ").next().unwrap_or("");
     let name = name.split(['\t', ';', '|', '(']).next().unwrap_or("").trim_end();
-    mention::is_person(name)
+    let label = |word: &&str| !word.contains([':', '=', '#']) && rules.keys.get(word).is_none();
+    let words: Vec<&str> = name.split_whitespace().take_while(label).collect();
+    mention::is_person(&words.join(" ")).then_some(start)
 }
 
 /// Position of a possible end of a label in a line, and of the text behind it.
@@ -209,10 +222,15 @@ fn is_separate(before: &str) -> bool {
     heading || !last.ends_with(char::is_alphanumeric) || bare.chars().count() <= 4
 }
 
-/// A line that is a label and its value with a dash between them, and the value: `Name - Jane Roe`.
+/// A line that is a label and its value with a dash or a leader of dots between them, and the value: `Name - Jane Roe`,
+/// `Date of birth ....... 31/01/1970`.
 pub fn dashed<'a>(line: &'a str, rules: &RuleSet) -> Option<(Meaning, &'a str)> {
     let mut parts = [" - ", " – ", " — "].iter().filter_map(|dash| line.split_once(dash));
-    let (label, value) = parts.next()?;
+    let dots = || {
+        let (label, value) = line.split_once("...")?;
+        Some((label, value.trim_start_matches(['.', ' ']))).filter(|(_, value)| !value.is_empty())
+    };
+    let (label, value) = parts.next().or_else(dots)?;
     let label = label.trim_matches(is_padding);
     if label.split_whitespace().count() > MAX_NUMBERED_WORDS || rules.keys.context(label).is_some()
     {

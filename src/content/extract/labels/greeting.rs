@@ -1,10 +1,9 @@
 //! Messages that greet a patient and go on about an appointment or result of theirs: `Dear Jane Roe, your lab results
 //! are ready`.
 
-use super::greeting_words::{CARE, GIVEN, GREETINGS, OTHERS, TOLD, YOURS};
 use super::{Labels, Meaning, PATIENT_NAME, adjacent_name, mention};
 use crate::content::Scope;
-use crate::rules::RuleSet;
+use crate::rules::{RuleSet, TextWords, WordMeaning};
 use zeroize::Zeroizing;
 
 /// Most words of a greeting.
@@ -37,45 +36,6 @@ impl Greeted {
     }
 }
 
-/// Whether a line begins with the letters of a greeting. Most lines do not.
-const fn may_greet(line: &[u8]) -> bool {
-    let [first, second, ..] = line else { return false };
-    matches!(
-        &[first.to_ascii_lowercase(), second.to_ascii_lowercase()],
-        b"se"
-            | b"gu"
-            | b"li"
-            | b"de"
-            | b"hi"
-            | b"he"
-            | b"ha"
-            | b"bo"
-            | b"ch"
-            | b"ho"
-            | b"ol"
-            | b"ci"
-            | b"ge"
-            | b"eg"
-            | b"be"
-            | b"es"
-            | b"ap"
-            | b"pr"
-            | b"ca"
-            | b"sz"
-            | b"v\xc3"
-            | b"do"
-            | b"ti"
-            | b"ke"
-            | b"st"
-            | b"bu"
-            | b"sa"
-            | b"k\xc3"
-            | b"kj"
-            | b"hy"
-            | b"yt"
-    ) || !first.is_ascii()
-}
-
 /// A greeting at the front of a line: `Dear Jane Roe, ...`.
 struct Greets<'a> {
     name: &'a str,
@@ -86,11 +46,9 @@ struct Greets<'a> {
 }
 
 /// Whether a text is a greeting without the name.
-pub fn is_greeting(text: &str) -> bool {
+pub fn is_greeting(text: &str, words: &TextWords) -> bool {
     let text = text.trim();
-    text.len() <= MAX_LINE
-        && may_greet(text.as_bytes())
-        && GREETINGS.contains(&&*text.to_lowercase())
+    words.may_greet(text.as_bytes()) && words.means(text, WordMeaning::Greeting)
 }
 
 /// The greeting at the front of a line.
@@ -101,7 +59,7 @@ fn greets<'a>(line: &'a str, rules: &RuleSet) -> Option<Greets<'a>> {
     {
         return Some(greets);
     }
-    if !may_greet(line.as_bytes()) {
+    if !rules.words.may_greet(line.as_bytes()) {
         return None;
     }
     let mut end = 0;
@@ -112,11 +70,11 @@ fn greets<'a>(line: &'a str, rules: &RuleSet) -> Option<Greets<'a>> {
         if !front.is_empty() {
             front.push(' ');
         }
-        front.push_str(&word.trim_end().to_lowercase());
+        front.push_str(word.trim_end());
         if front.len() > MAX_LINE {
             break;
         }
-        if GREETINGS.contains(&front.as_str()) {
+        if rules.words.means(&front, WordMeaning::Greeting) {
             behind = line.get(end..);
         }
     }
@@ -153,13 +111,14 @@ fn honoured(line: &str) -> Option<Greets<'_>> {
 }
 
 /// Whether a part of a message is about an appointment, a result or the record of its reader.
-fn is_about_care(text: &str) -> bool {
+fn is_about_care(text: &str, words: &TextWords) -> bool {
     let mut end = text.len().min(MAX_MESSAGE);
     while !text.is_char_boundary(end) {
         end -= 1;
     }
     let text = text.get(..end).unwrap_or("");
-    if !text.is_ascii() && TOLD.iter().any(|word| text.contains(word)) {
+    let mut phrases = words.phrases(WordMeaning::CarePhrase);
+    if !text.is_ascii() && phrases.any(|phrase| text.contains(phrase)) {
         return true;
     }
     // `your appointment as staff nurse`
@@ -168,14 +127,14 @@ fn is_about_care(text: &str) -> bool {
     }
     let (mut yours, mut given, mut care) = (false, false, false);
     for word in text.split_whitespace() {
-        let word = word.to_lowercase();
         let bare = word.trim_matches(|c: char| !c.is_alphanumeric());
-        if OTHERS.contains(&bare) {
+        let means = |meaning| words.means(bare, meaning);
+        if means(WordMeaning::NotCare) {
             return false;
         }
-        yours |= YOURS.contains(&bare);
-        given |= GIVEN.contains(&bare);
-        care |= CARE.contains(&bare) || CARE.contains(&&*word);
+        yours |= means(WordMeaning::Yours);
+        given |= means(WordMeaning::Given);
+        care |= means(WordMeaning::Care) || words.means(word, WordMeaning::Care);
     }
     yours && given && care
 }
@@ -186,9 +145,8 @@ const MAX_BETWEEN: usize = 3;
 /// The patient whom a message greets, where it goes on about an appointment or result of theirs, in a text up to a
 /// bracket or label: `Hi Jane Roe, your appointment (`.
 pub(super) fn greeted<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
-    let among = |list: &[&str], word: &str| {
-        let word = word.trim_matches(|c: char| !c.is_alphanumeric()).to_lowercase();
-        list.contains(&word.as_str())
+    let means = |word: &str, meaning| {
+        rules.words.means(word.trim_matches(|c: char| !c.is_alphanumeric()), meaning)
     };
     // Senders put their own name in front: `North Clinic: Hi Jane Roe, ...`.
     let text = text.strip_suffix(['(', '[']).unwrap_or(text);
@@ -196,11 +154,11 @@ pub(super) fn greeted<'a>(text: &'a str, rules: &RuleSet) -> Option<&'a str> {
     let Greets { name, rest, .. } = greets(text, rules)?;
     let message = rest.trim_start_matches([',', '!', ':', ' ']);
     let mut words = message.split_whitespace();
-    let theirs = words.next().is_some_and(|word| among(YOURS, word))
+    let theirs = words.next().is_some_and(|word| means(word, WordMeaning::Yours))
         && words
             .take(MAX_BETWEEN + 1)
             .take_while(|word| !mention::is_patient_word(word, rules))
-            .any(|word| among(GIVEN, word));
+            .any(|word| means(word, WordMeaning::Given));
     theirs.then_some(name)
 }
 
@@ -215,7 +173,7 @@ impl Labels {
             self.greeted.name.push_str(name);
             self.greeted.lines = MAX_LINES;
             self.greeted.count += 1;
-            if patient || is_about_care(rest) {
+            if patient || is_about_care(rest, &scope.rules.words) {
                 self.take_greeted(scope);
             }
             return true;
@@ -224,7 +182,7 @@ impl Labels {
             return false;
         }
         self.greeted.lines -= 1;
-        if is_about_care(line) {
+        if is_about_care(line, &scope.rules.words) {
             self.take_greeted(scope);
         }
         true
@@ -285,17 +243,16 @@ mod tests {
 
     #[test]
     fn what_is_about_care() {
-        assert!(is_about_care("Your appointment with Dr. Li is on 3 March."));
-        assert!(is_about_care(
-            "hiermit bestätigen wir Ihren Termin in unserer Praxis am 03.03.2026"
-        ));
-        assert!(!is_about_care("Your appointment with the bank advisor is on 3 March."));
-        assert!(!is_about_care("Your patient Jane Roe is here."));
-        assert!(!is_about_care(
+        let about_care = |text: &str| is_about_care(text, &RULES.words);
+        assert!(about_care("Your appointment with Dr. Li is on 3 March."));
+        assert!(about_care("hiermit bestätigen wir Ihren Termin in unserer Praxis am 03.03.2026"));
+        assert!(!about_care("Your appointment with the bank advisor is on 3 March."));
+        assert!(!about_care("Your patient Jane Roe is here."));
+        assert!(!about_care(
             "We confirm your appointment to the position of doctor at the clinic."
         ));
-        assert!(!is_about_care("We confirm your appointment as staff nurse at the hospital."));
-        assert!(!is_about_care("Your dog's appointment with Dr. Li is on 3 March."));
-        assert!(is_about_care("診察のご予約を承りました。"));
+        assert!(!about_care("We confirm your appointment as staff nurse at the hospital."));
+        assert!(!about_care("Your dog's appointment with Dr. Li is on 3 March."));
+        assert!(about_care("診察のご予約を承りました。"));
     }
 }

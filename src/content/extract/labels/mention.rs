@@ -2,7 +2,7 @@
 //! `Opened patient Jane Roe [H-77123]`, `patient Jane Roe (ID 77123) discharged`.
 
 use super::adjacent_name;
-use crate::rules::{About, Kind, RuleSet};
+use crate::rules::{About, Kind, RuleSet, TextWords, WordMeaning};
 
 /// Words of a name.
 const MIN_WORDS: usize = 2;
@@ -15,9 +15,6 @@ const MAX_ANNOUNCEMENT: usize = 4;
 const MIN_NUMBER: usize = 4;
 const MAX_NUMBER: usize = 20;
 const MIN_DIGITS: usize = 4;
-
-/// Longest word for a patient, bytes.
-const MAX_PATIENT_WORD: usize = 24;
 
 /// Longest line looked at, bytes.
 const MAX_LINE: usize = 512;
@@ -195,66 +192,18 @@ pub fn announces_patient(text: &str, name: &str, rules: &RuleSet) -> bool {
 }
 
 /// Whether a `name` in a text is that of the person whom a document is about: `CBC report for Jane Roe (MRN 77123)`.
-pub fn is_reported(text: &str, name: &str) -> bool {
-    const DOCUMENTS: [&str; 22] = [
-        "report",
-        "reports",
-        "result",
-        "results",
-        "labs",
-        "chart",
-        "record",
-        "summary",
-        "note",
-        "imaging",
-        "scan",
-        "specimen",
-        "medications",
-        "vitals",
-        "befund",
-        "bericht",
-        "laborwerte",
-        "résultats",
-        "compte-rendu",
-        "referto",
-        "informe",
-        "resultados",
-    ];
-    const LINKS: [&str; 12] =
-        ["for", "of", "on", "für", "von", "über", "de", "pour", "di", "del", "van", "para"];
+pub fn is_reported(text: &str, name: &str, words: &TextWords) -> bool {
     let Some((before, _)) = text.rsplit_once(name) else { return false };
-    let mut words = before.split_whitespace().rev();
-    let link = words.next().is_some_and(|word| LINKS.contains(&&*word.to_lowercase()));
-    link && words.next().is_some_and(|word| DOCUMENTS.contains(&&*word.to_lowercase()))
+    let mut nearest = before.split_whitespace().rev();
+    let mut next_means = |meaning| nearest.next().is_some_and(|word| words.means(word, meaning));
+    next_means(WordMeaning::About) && next_means(WordMeaning::Document)
 }
 
 /// Whether a word is one for a patient in running text, abbreviated or inflected: `pt`, `Pat.`, `pacjenta`.
 pub fn is_patient_word(word: &str, rules: &RuleSet) -> bool {
-    const FORMS: &[&str] = &[
-        "pt",
-        "pt.",
-        "pat.",
-        "patienten",
-        "patientin",
-        "patiente",
-        "pacjenta",
-        "pacjentka",
-        "pacjentki",
-        "pacjentkę",
-        "pacienta",
-        "pacientka",
-        "pacientky",
-        "pacientul",
-        "utente",
-        "пациента",
-        "пациентка",
-        "пациентки",
-        "пациенту",
-        "пацієнта",
-    ];
     let bare = word.trim_matches([',', ';', '(']);
-    let form = bare.len() <= MAX_PATIENT_WORD && FORMS.contains(&&*bare.to_lowercase());
-    form || rules.keys.context(bare) == Some(About::Patient)
+    rules.words.means(bare, WordMeaning::Patient)
+        || rules.keys.context(bare) == Some(About::Patient)
 }
 
 /// Whether a word is written like one of a name, and is none of things.

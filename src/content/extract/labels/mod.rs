@@ -5,14 +5,16 @@ mod adjacent_name;
 mod born;
 mod cell;
 mod columns;
+mod dispensed;
 mod find;
 mod greeting;
-mod greeting_words;
 mod heading;
+mod listed;
 mod mention;
 mod name_heading;
 mod neighbours;
 mod padding;
+mod parted;
 mod plain;
 mod sentence;
 #[cfg(test)]
@@ -24,12 +26,14 @@ use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::Scope;
 use crate::rules::{About, Kind, RuleSet};
 use columns::Columns;
+use dispensed::Dispensed;
 use find::LabelMeaning;
 pub use find::key;
 use greeting::Greeted;
 pub use greeting::is_greeting;
 use heading::{MAX_HEADING_WORDS, TOPICS, heading};
 use padding::is_padding;
+use parted::Family;
 pub(in crate::content) use plain::PlainLines;
 pub use plain::{Place, tag};
 use sentence::Seen;
@@ -90,6 +94,13 @@ pub struct Labels {
     species: bool,
     /// Whom the message greets, until it says what it is about.
     greeted: Greeted,
+    /// Lines in which an announced list of patients may go on.
+    listed: u8,
+    /// A label of a pharmacy.
+    dispensed: Dispensed,
+    /// The label whose value comes next asks for family and given name, and the family name, if it came alone.
+    both: bool,
+    family: Option<Family>,
     /// Values are passed to [`Labels::take`] instead of being combined into records.
     collected: Option<Vec<(Meaning, Zeroizing<String>)>>,
 }
@@ -113,6 +124,10 @@ impl Labels {
             introduces: None,
             species: false,
             greeted: Greeted::default(),
+            listed: 0,
+            dispensed: Dispensed::default(),
+            both: false,
+            family: None,
             collected: None,
         }
     }
@@ -156,6 +171,7 @@ impl Labels {
     /// A heading or title: its words may name the subject of the document.
     pub fn heading(&mut self, text: &str, scope: &Scope<'_>) {
         self.mark(heading(text, text, scope.rules()));
+        self.announce(text, scope.rules());
     }
 
     /// A heading of a page, which may itself name a patient: `Patient: Jane Roe (MRN 77)`.
@@ -203,6 +219,8 @@ impl Labels {
             && self.columns.is_empty()
             && !self.species
             && !self.greeted.is_waiting()
+            && self.listed == 0
+            && self.family.is_none()
     }
 
     /// Keeps a line that may be the name of the person in the next one.
@@ -243,12 +261,9 @@ impl Labels {
         let end = (line.len() > MAX_LINE).then(|| line.char_indices().nth(MAX_LINE)).flatten();
         let line = end.map_or(line, |(end, _)| line.get(..end).unwrap_or(""));
         let rules = scope.rules;
-        let mut plain = true;
-        if let Some(section) = section(line) {
-            self.section = rules.keys.context(section) == Some(About::Patient);
-            plain = false;
-        }
-        plain &= !self.greeting(line, scope);
+        let mut plain = self.front(line, scope);
+        let joined = self.join_family(line, scope);
+        let line = joined.as_ref();
         let columns = Columns::of_labels(line, rules);
         if !columns.is_empty() {
             self.forget();
@@ -275,6 +290,8 @@ impl Labels {
                 label.said = LabelMeaning::Key(number);
             }
             let before = std::mem::replace(&mut behind, label.value);
+            // `Name: Jane Roe      Name: Max Doe`: the second column is about somebody else.
+            let again = open.as_ref().is_some_and(|(meaning, _)| label.repeats(meaning));
             if let Some((meaning, value)) = open.take() {
                 self.value(&meaning, line.get(value..label.start).unwrap_or(""), scope);
             } else if let LabelMeaning::Key(meaning) = &label.said {
@@ -288,6 +305,7 @@ impl Labels {
             }
             found = true;
             match label.said {
+                LabelMeaning::Key(_) if again => {}
                 LabelMeaning::Key(meaning) => {
                     scope.spend(LABEL);
                     open = Some((meaning, label.value));
@@ -308,6 +326,7 @@ impl Labels {
                 if meaning.patient && !self.record.is_empty() {
                     self.said = self.said.and(Marks::PATIENT);
                 }
+                self.both = parted::asks_for_both(line);
                 self.waiting = Some(meaning);
             } else {
                 self.value(&meaning, value, scope);
@@ -326,6 +345,18 @@ impl Labels {
             self.before.clear();
         }
         plain && !found
+    }
+
+    /// What a line says as a whole, whatever labels it has. True if it says nothing.
+    fn front(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
+        let section = section(line);
+        if let Some(section) = section {
+            self.section = scope.rules.keys.context(section) == Some(About::Patient);
+        }
+        let greets = self.greeting(line, scope);
+        let lists = self.listed(line, scope);
+        let dispensed = self.dispensed(line, scope);
+        section.is_none() && !greets && !lists && !dispensed
     }
 
     /// A label that says whom the text is about, with what is behind it.
@@ -351,7 +382,9 @@ impl Labels {
             && !find::has_own_label(line.trim())
             && scope.rules.keys.get(text).is_none()
         {
-            self.value(&meaning, text, scope);
+            if !self.hold_family(&meaning, text, scope.rules) {
+                self.value(&meaning, text, scope);
+            }
             return false;
         }
         // `Name, Vorname des Versicherten` in a line of its own.
@@ -359,6 +392,7 @@ impl Labels {
             && scope.rules.keys.context(text).is_none()
             && let Some(key) = find::whole(text, scope.rules).filter(|key| key.patient)
         {
+            self.both = parted::asks_for_both(text);
             self.waiting = Some(Meaning::from(key));
             return false;
         }
@@ -542,6 +576,7 @@ impl Labels {
 
     /// Another person begins.
     pub fn emit(&mut self, scope: &mut Scope<'_>) {
+        self.end_family(scope);
         self.waiting = None;
         self.group = self.group.wrapping_add(1);
         let said = std::mem::take(&mut self.said);

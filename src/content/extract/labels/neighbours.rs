@@ -36,7 +36,7 @@ impl Labels {
         if let Some(name) = mention::in_front(before, rules)
             && (is_described(meaning.rule.kind, behind, rules)
                 || (number && mention::announces_patient(before, name, rules))
-                || mention::is_reported(before, name))
+                || mention::is_reported(before, name, &rules.words))
             && let Some(key) = rules.keys.get(PATIENT_NAME)
         {
             return self.known(&Meaning::from(key), name, scope);

@@ -36,6 +36,13 @@ fn a_value_ends_where_the_next_thing_begins() {
 }
 
 #[test]
+fn messages_to_pagers() {
+    let got = read("Rm 412 Pt: Jane Roe DOB: 1970-01-31 MRN: 7712345 K+ 6.1 critical");
+    assert_eq!(got, record("name=Jane Roe birth_date=1970-01-31 patient_id=7712345"));
+    assert!(!read("INR 2.1, PT: 14 s, MRN: 7712345").concat().contains("name="));
+}
+
+#[test]
 fn a_number_and_a_birth_date_in_one_bracket_are_those_of_the_name_before_it() {
     for line in [
         "Reminder for Jane Roe (MRN H-77123, DOB 1970-01-31): appointment tomorrow",

@@ -47,7 +47,12 @@ pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &
     let value = value.get(..separator(meaning.rule.kind, value, rules)).unwrap_or(value);
     let value = match value.split_once(' ') {
         // The label of the next value, which no rule knows: `H0931558 Ordering: Dr. Li`.
-        Some((id, rest)) if meaning.rule.kind == Kind::PatientId && is_labelled(id, rest) => id,
+        Some((id, rest))
+            if meaning.rule.kind == Kind::PatientId
+                && (is_labelled(id, rest) || is_followed(id, rest)) =>
+        {
+            id
+        }
         _ => value,
     };
     let at = inline(value, rules).map_or(value.len(), |found| found.label);
@@ -64,6 +69,15 @@ pub fn end<'a>(meaning: &Meaning, text: &'a str, rules: &RuleSet) -> (&'a str, &
     };
     let rest = text.get(value.len()..).unwrap_or("");
     (value.trim_matches(is_padding), rest)
+}
+
+/// Whether a number is complete and other words follow it, as in messages to pagers: `MRN: 45209538 K+ 6.1 critical`.
+fn is_followed(id: &str, rest: &str) -> bool {
+    let digits = id.bytes().filter(u8::is_ascii_digit).count();
+    digits >= MIN_NUMBER
+        && id.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        && rest.starts_with(char::is_uppercase)
+        && rest.split_whitespace().nth(1).is_some()
 }
 
 /// Where a label that no rule knows begins in a value, as in lines whose columns are one blank apart: `Jane Roe Age: 33`,

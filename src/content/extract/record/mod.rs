@@ -114,7 +114,7 @@ impl Marks {
             About::Other => Self { other: true, ..Self::NONE },
             About::Elsewhere | About::Species => Self { elsewhere: true, ..Self::NONE },
             About::Nobody => Self::NOBODY,
-            About::Nothing => Self::NONE,
+            About::Nothing | About::Relative => Self::NONE,
         }
     }
     /// As a number, to compare by.
@@ -260,6 +260,11 @@ impl CandidateRecord {
         }
     }
 
+    /// What was said of it so far.
+    pub const fn marks(&self) -> Marks {
+        self.marks
+    }
+
     /// Something said around it.
     pub fn mark(&mut self, marks: Marks) {
         self.marks = self.marks.and(marks);
@@ -333,6 +338,12 @@ impl CandidateRecord {
         let number = |f: &Part| f.meaning.rule.kind == Kind::PatientId;
         if fields.iter().any(|f| number(f) && f.meaning.patient && !is_case_number(&f.meaning)) {
             fields.retain(|f| !is_case_number(&f.meaning));
+        }
+        // People beside a patient without the patient.
+        let kin =
+            |f: &Part| matches!(f.meaning.rule.kind, Kind::NextOfKinName | Kind::NextOfKinPhone);
+        if fields.iter().all(kin) {
+            return;
         }
         // Tables that map fields hold the names of fields.
         fields.retain(|f| !names_a_field(&f.meaning, &f.value, scope));
@@ -530,6 +541,12 @@ fn names_a_thing(value: &str) -> bool {
 /// `person.display`, `Patient.managingOrganization.identifier`, `Organisation`.
 fn names_a_field(meaning: &Meaning, value: &str, scope: &Scope<'_>) -> bool {
     let named = matches!(meaning.rule.kind, Kind::Name | Kind::PatientId | Kind::BirthDate);
+    let keys = &scope.rules.keys;
+    // The texts of a program in one language: `"mrn": "Medical record number"`.
+    let own = |key: &Key| key.rule.kind == meaning.rule.kind;
+    if meaning.rule.kind != Kind::Sex && keys.get(value).is_some_and(own) {
+        return true;
+    }
     if !named || meaning.part != NamePart::Whole || value.contains(char::is_whitespace) {
         return false;
     }
@@ -539,7 +556,6 @@ fn names_a_field(meaning: &Meaning, value: &str, scope: &Scope<'_>) -> bool {
             && part.bytes().all(|b| b.is_ascii_alphabetic() || b == b'_')
     };
     let path = value.contains('.') && value.split('.').all(part);
-    let keys = &scope.rules.keys;
     path || (part(value) && (keys.get(value).is_some() || keys.scope_of(value).is_some()))
 }
 

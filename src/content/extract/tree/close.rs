@@ -94,6 +94,14 @@ impl Tree {
         }
     }
 
+    /// What a part of a resource says of whom the whole is about.
+    pub fn mark_person(&mut self, marks: Marks) {
+        let person = |f: &&mut Frame| matches!(f.resource, Resource::Of(_));
+        if let Some(frame) = self.frames.iter_mut().find(person) {
+            frame.marks = frame.marks.and(marks);
+        }
+    }
+
     /// The effect of the end of an object or array on a table.
     fn close_role(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
         let depth = self.frames.len();
@@ -187,6 +195,7 @@ impl Tree {
         let Some(mut frame) = self.frames.pop() else { return };
         self.close_frame(&mut frame, scope);
         if self.frames.is_empty() {
+            self.end_questions(scope);
             self.subjects.finish(scope);
             self.registrations.finish(scope);
         }
@@ -206,6 +215,11 @@ impl Tree {
         {
             // A name describes the record around it, unless its value was empty.
             around.marks = around.marks.and(self.names.get(frame.name).marks);
+            // `"patientName": {"first": "Jane", "last": "Roe"}`
+            let own = frame.own.as_ref().is_some_and(|own| own.patient);
+            if own && self.values.len() > frame.values {
+                around.marks = around.marks.and(Marks::PATIENT);
+            }
         }
         if self.values.len() == frame.values {
             if frame.health != Marks::default() {
@@ -248,7 +262,10 @@ impl Tree {
             return false;
         }
         let Some(around) = self.frames.last() else { return false };
-        if frame.tag != PLAIN || frame.labelled || frame.patch {
+        if frame.tag != PLAIN || frame.labelled || frame.patch || frame.kin {
+            return true;
+        }
+        if self.is_wrapper(frame) {
             return true;
         }
         if frame.row {
@@ -295,6 +312,27 @@ impl Tree {
         }
         // Both have a name, or a number, or a birth date: two people.
         !conflict
+    }
+
+    /// Whether everything in an object belongs to the object that has the name of what it wraps.
+    fn is_wrapper(&self, frame: &Frame) -> bool {
+        let values = self.values.get(frame.values..).unwrap_or_default();
+        frame.own.is_some() && values.iter().all(|value| value.node < frame.node)
+    }
+
+    /// Whether the name that has the meaning of what is wrapped here is none of a standard, whose type may come last.
+    pub(super) fn may_hold(&self) -> bool {
+        let outermost = self.frames.iter().rev().take_while(|frame| frame.own.is_some()).last();
+        outermost.is_some_and(|frame| !self.names.get(frame.name).fhir) && !self.in_standard()
+    }
+
+    /// The object that has the name of a wrapped value: what is wrapped belongs to the object around all wrappers.
+    pub(super) fn holder(&self, top: &Frame) -> Option<u32> {
+        let rule = |meaning: &Option<Meaning>| meaning.as_ref().map(|m| m.rule.id.clone());
+        let own = rule(&top.next_meaning);
+        let wrapper = |frame: &&Frame| frame.own.is_some() && rule(&frame.own) == own;
+        let wrapper = self.frames.iter().rev().take_while(wrapper).filter(|f| f.object).last()?;
+        self.nodes.get(wrapper.node as usize).map(|node| node.parent)
     }
 
     /// Whether the ended object is, or is part of, the value of a JSON Patch operation.

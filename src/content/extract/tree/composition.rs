@@ -9,9 +9,9 @@ use crate::content::Scope;
 use crate::content::extract::record::Meaning;
 use zeroize::Zeroizing;
 
-/// The types of the canonical form, and of the record that a composition belongs to (Reference Model, EHR IM 5.4,
-/// 4.7.2).
-const TYPES: [&str; 2] = ["COMPOSITION", "EHR_STATUS"];
+/// The types of the canonical form, of the record that a composition belongs to (Reference Model, EHR IM 5.4, 4.7.2),
+/// and of a person in a register of demographics (Demographic IM 4.2).
+const TYPES: [&str; 3] = ["COMPOSITION", "EHR_STATUS", "PERSON"];
 
 /// The context of the STRUCTURED form, and names in it.
 const CONTEXT: &str = "ctx";

@@ -47,7 +47,7 @@ impl Tree {
 
     /// Notes the name of an event: two words or more, one of which is a word for a patient.
     pub(super) fn note_event(&mut self, text: &str, scope: &Scope<'_>) {
-        if text.len() > MAX_NAME || text.contains(char::is_whitespace) || !self.names_event() {
+        if !self.names_event() || text.len() > MAX_NAME || text.contains(char::is_whitespace) {
             return;
         }
         let keys = &scope.rules().keys;

@@ -4,7 +4,7 @@ use super::subjects::{Claim, Subject};
 use super::{Value, View, labelled};
 use crate::content::Scope;
 use crate::content::extract::fhir::{Parts, Resource};
-use crate::rules::FhirReference;
+use crate::rules::{FhirPath, FhirReference};
 use smallvec::SmallVec;
 
 /// Deepest element of a rule (`Patient.contact.name`), with what is below it.
@@ -48,17 +48,10 @@ pub(super) fn read(
     let mut path = Path::default();
     let mut rest = values;
     path.lead_to(rest.first(), root, view);
+    let mut way = Way::default();
     while !rest.is_empty() {
-        let mut place = top;
-        let mut found = None;
-        for (depth, step) in path.steps().iter().enumerate() {
-            let Some(below) = place.child(step.name) else { break };
-            place = below;
-            if place.element().is_some() || place.reference().is_some() {
-                found = Some((depth, place));
-                break;
-            }
-        }
+        way.lead(top, &path);
+        let found = way.find(path.steps());
         let Some(depth) = found.map(|(depth, _)| depth).or_else(|| referring(path.steps())) else {
             rest = rest.get(1..).unwrap_or_default();
             path.lead_to(rest.first(), root, view);
@@ -216,6 +209,50 @@ impl<'a> Reference<'a> {
     }
 }
 
+/// Where the names around a value lead in the rules.
+#[derive(Default)]
+struct Way<'r> {
+    /// The object whose names these are.
+    node: Option<u32>,
+    /// The place of the object; `None` if the rules have none.
+    place: Option<&'r FhirPath>,
+    /// That of an element or a reference: the number of names that lead there, less one.
+    found: Option<(usize, &'r FhirPath)>,
+}
+
+impl<'r> Way<'r> {
+    /// Leads to the object of the value that `path` leads to.
+    fn lead(&mut self, top: &'r FhirPath, path: &Path<'_>) {
+        if self.node == path.node {
+            return;
+        }
+        (self.node, self.place, self.found) = (path.node, Some(top), None);
+        let around = path.steps().split_last().map_or(&[][..], |(_, around)| around);
+        for (depth, step) in around.iter().enumerate() {
+            self.place = self.place.and_then(|place| place.child(step.name));
+            let Some(place) = self.place else { return };
+            if is_field(place) {
+                self.found = Some((depth, place));
+                return;
+            }
+        }
+    }
+
+    /// The element or reference to which the value belongs, and the number of names that lead there, less one.
+    fn find(&self, steps: &[Step<'_>]) -> Option<(usize, &'r FhirPath)> {
+        let last = || {
+            let place = self.place?.child(steps.last()?.name)?;
+            is_field(place).then_some((steps.len() - 1, place))
+        };
+        self.found.or_else(last)
+    }
+}
+
+/// Whether a rule names an element or a reference at this place.
+const fn is_field(place: &FhirPath) -> bool {
+    place.element().is_some() || place.reference().is_some()
+}
+
 /// A name on the way from the resource to a value, and the object below it.
 #[derive(Clone, Copy, Default)]
 struct Step<'a> {
@@ -227,14 +264,25 @@ struct Step<'a> {
 #[derive(Default)]
 struct Path<'a> {
     steps: SmallVec<[Step<'a>; MAX_PATH]>,
+    /// The object of the value.
+    node: Option<u32>,
 }
 
 impl<'a> Path<'a> {
     /// Leads to `value` from now on.
     fn lead_to(&mut self, value: Option<&Value>, root: u32, view: &View<'a>) {
+        let Some(value) = value else { return self.steps.clear() };
+        let own = Step { name: &view.name(value.name).text, node: None };
+        // Values of one object mostly follow each other.
+        if self.node == Some(value.node)
+            && let Some(last) = self.steps.last_mut()
+        {
+            *last = own;
+            return;
+        }
+        self.node = Some(value.node);
         self.steps.clear();
-        let Some(value) = value else { return };
-        self.steps.push(Step { name: &view.name(value.name).text, node: None });
+        self.steps.push(own);
         let mut node = value.node;
         while node != root && self.steps.len() < MAX_PATH {
             let Some(next) = view.node(node).filter(|n| n.parent < node) else { break };

@@ -4,9 +4,9 @@ use super::grid::Role;
 use super::names::{Name, Names};
 use super::questions::asked;
 use super::subjects;
-use crate::content::Scope;
 use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning, numbered};
+use crate::content::{Mark, Scope};
 use crate::rules::{Key, KeyRules, Kind, NamePart};
 use zeroize::Zeroizing;
 
@@ -52,6 +52,8 @@ pub(super) struct Frame {
     pub name: u16,
     /// It is in an array.
     pub element: bool,
+    /// Its values mean no more than their own names say.
+    pub quiet: bool,
     /// The object itself, or the one around an array.
     pub node: u32,
     pub values: usize,
@@ -80,6 +82,8 @@ pub(super) struct Frame {
     pub row: bool,
     /// It has a label that means nothing.
     pub strange: bool,
+    /// It is about people beside a patient.
+    pub kin: bool,
     /// It is a FHIR Parameters resource, or inside one: its values have labels.
     pub labelled: bool,
     /// It is an operation of a JSON Patch (RFC 6902 4), or the list of them.
@@ -225,6 +229,29 @@ impl super::Tree {
             {
                 value.meaning = Some(meaning.clone());
             }
+        }
+    }
+
+    /// What a document about a patient shows of itself has the meaning of its name.
+    pub(super) fn show_in_document(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let Some(top) = self.frames.last() else { return };
+        let depth = self.frames.len();
+        let shown = || {
+            numbered(text).is_some()
+                || self.shows_people
+                    && (text.contains(char::is_whitespace)
+                        || &*self.names.get(top.next).text == "identifier")
+        };
+        let near = depth == 1 || depth <= super::MAX_ROOT && top.element;
+        let open = near && top.next_meaning.is_none() && self.around.has(Mark::PatientContext);
+        if !open || !shown() {
+            return;
+        }
+        let of = self.names.get(top.next).text.clone();
+        let parent = self.names.find(super::PATIENT, scope.rules());
+        let meaning = self.names.pair(parent, &of, scope.rules());
+        if let Some(top) = self.frames.last_mut() {
+            top.next_meaning = meaning;
         }
     }
 

@@ -12,11 +12,13 @@ mod events;
 mod fhir;
 mod frame;
 mod grid;
+mod kin;
 mod labelled;
 mod names;
 mod patch;
 mod path;
 mod questions;
+mod quiet;
 mod registrations;
 mod request;
 mod structure;
@@ -24,9 +26,9 @@ mod subjects;
 mod values;
 
 use super::numbers::ListPosition;
-use super::record::{CandidateRecord, Marks, Meaning, numbered};
+use super::record::{CandidateRecord, Marks, Meaning};
 use crate::content::stack::media;
-use crate::content::{Mark, Reason, Scope};
+use crate::content::{Reason, Scope};
 use crate::rules::{About, ContextScope, Kind, NamePart};
 use frame::{Frame, Node, Resource, Value, View, single};
 use grid::{Grid, Role};
@@ -229,6 +231,7 @@ impl Tree {
             _ => (tag, false),
         };
         let root = self.frames.is_empty();
+        let kin = self.begins_kin(name);
         if object || root {
             self.nodes.push(Node { parent: node.min(next_node), name });
         }
@@ -236,6 +239,7 @@ impl Tree {
             object,
             name,
             element,
+            quiet: under.quiet_around,
             node: if object || root { next_node } else { node },
             values: self.values.len(),
             text: self.text.len(),
@@ -251,6 +255,7 @@ impl Tree {
             subject: false,
             row: object && std::mem::take(&mut self.row),
             strange: false,
+            kin,
             labelled: self.frames.last().is_some_and(|top| top.labelled && !under.holds_resources),
             patch: false,
             idle: self.frames.last().is_some_and(|top| top.idle && !under.holds_resources),
@@ -289,6 +294,8 @@ impl Tree {
         }
         self.document = self.document.and(self.names.get(index).document);
         let subject = self.is_subject_id(text);
+        // In a record of a standard, `text` has a meaning of its own.
+        let holds = self.names.get(index).use_.holder && self.may_hold();
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(index);
         top.has_tags |= name.dicom_tag.is_some();
@@ -300,7 +307,7 @@ impl Tree {
         let number = || !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
         // Servers of images write names as DICOM JSON does, also under their keywords.
         let alphabetic = top.tag == PLAIN && text == "Alphabetic";
-        let wraps = (name.use_.wrapper || number()) && !name.tag_value;
+        let wraps = (name.use_.wrapper || holds || number()) && !name.tag_value;
         // `"dob": {"date": "1970-01-31"}`, `<birthday><date>`.
         let date = || {
             let own = top.own.as_ref().is_some_and(|own| own.rule.kind == Kind::BirthDate);
@@ -309,7 +316,7 @@ impl Tree {
         if top.own.is_some() && (wraps || alphabetic || date()) {
             // Parts of a name, each in a message of its own (protocol buffers in JSON).
             let part = top.own.as_ref().is_some_and(|own| own.part != NamePart::Whole);
-            top.wraps = !name.fhir || part && self.content == "json";
+            top.wraps = !name.fhir || part && self.content == "json" || holds;
             if !name.fhir {
                 top.next = top.name;
             }
@@ -342,10 +349,16 @@ impl Tree {
             let parent = self.names.find(PATIENT, scope.rules());
             top.next_meaning = self.names.pair(parent, "id", scope.rules());
         }
+        if top.kin {
+            top.next_meaning = kin::of(top.next_meaning.take(), &scope.rules().keys);
+        }
     }
 
     /// Whether the next string or number may matter.
     pub fn wants(&mut self) -> bool {
+        if self.is_quiet() {
+            return self.wants_quietly();
+        }
         let Some(top) = self.frames.last() else { return false };
         let name = self.names.get(top.next);
         match top.role {
@@ -369,6 +382,10 @@ impl Tree {
         }
         if let Some(tag) = self.tag_of_value() {
             return self.names.get(tag).tag_wanted;
+        }
+        // What else an element has describes it: `{"vr": "PN", "name": "Patient's Name", "Value": ["Doe^Jane"]}`.
+        if top.object && self.names.get(top.name).describes_element() {
+            return false;
         }
         if name.operation {
             return self.is_operation();
@@ -398,14 +415,6 @@ impl Tree {
             (Link::Url, Some([.., top])) => top.url = subjects::name(text),
             (Link::Reference, Some([.., top])) => top.refers |= Subject::is_patient(text),
             _ => {}
-        }
-    }
-
-    /// What a part of a resource says of whom the whole is about.
-    pub fn mark_person(&mut self, marks: Marks) {
-        let person = |f: &&mut Frame| matches!(f.resource, Resource::Of(_));
-        if let Some(frame) = self.frames.iter_mut().find(person) {
-            frame.marks = frame.marks.and(marks);
         }
     }
 
@@ -467,10 +476,9 @@ impl Tree {
     fn keep(&mut self, start: u32, end: u32) {
         let tag = self.tag_of_value().unwrap_or(PLAIN);
         let Some(top) = self.frames.last() else { return };
-        // What is wrapped belongs to the object around the wrapper.
-        let outer = self.nodes.get(top.node as usize).map(|node| node.parent);
+        let outer = if top.wraps { self.holder(top) } else { None };
         self.values.push(Value {
-            node: outer.filter(|_| top.wraps).unwrap_or(top.node),
+            node: outer.unwrap_or(top.node),
             name: top.next,
             tag,
             meaning: top.next_meaning.clone(),
@@ -481,6 +489,9 @@ impl Tree {
 
     /// A value that is wanted.
     pub fn value(&mut self, text: &str, scope: &mut Scope<'_>) {
+        if self.is_quiet() {
+            return self.quiet_value(text, scope);
+        }
         if self.answers_column() {
             self.begin_pairs(scope);
         }
@@ -516,9 +527,14 @@ impl Tree {
         let wanted = top.next_meaning.is_some() || (fhir && !top.idle) || tag_value || operation;
         let internal = &*self.names.get(top.next).text == "_id" && values::is_object_id(text);
         let internal = internal || values::is_uuid(text) && &*self.names.get(top.name).text == "id";
-        if text.is_empty() || !wanted || internal {
-            return;
+        if !text.is_empty() && wanted && !internal {
+            self.keep_text(text, scope);
         }
+    }
+
+    /// Keeps a value under the name and the meaning that it has here.
+    fn keep_text(&mut self, text: &str, scope: &mut Scope<'_>) {
+        let Some(top) = self.frames.last_mut() else { return };
         let date = top.next_meaning.as_ref().and_then(|m| values::date(m.rule.kind, text));
         let text = date.as_deref().map_or(text, String::as_str);
         if self.values.len() >= MAX_VALUES || self.text.len() + text.len() > MAX_TEXT {
@@ -559,29 +575,6 @@ impl Tree {
         {
             top.marks = top.marks.and(Marks::PATIENT);
             top.subject = true;
-        }
-    }
-
-    /// What a document about a patient shows of itself has the meaning of its name.
-    fn show_in_document(&mut self, text: &str, scope: &mut Scope<'_>) {
-        let Some(top) = self.frames.last() else { return };
-        let depth = self.frames.len();
-        let shown = || {
-            numbered(text).is_some()
-                || self.shows_people
-                    && (text.contains(char::is_whitespace)
-                        || &*self.names.get(top.next).text == "identifier")
-        };
-        let near = depth == 1 || depth <= MAX_ROOT && top.element;
-        let open = near && top.next_meaning.is_none() && self.around.has(Mark::PatientContext);
-        if !open || !shown() {
-            return;
-        }
-        let of = self.names.get(top.next).text.clone();
-        let parent = self.names.find(PATIENT, scope.rules());
-        let meaning = self.names.pair(parent, &of, scope.rules());
-        if let Some(top) = self.frames.last_mut() {
-            top.next_meaning = meaning;
         }
     }
 

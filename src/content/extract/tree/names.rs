@@ -81,6 +81,12 @@ pub struct Name {
     pub refers_out: bool,
     /// It holds a patient, whatever is done with it (`GetPatientResult`).
     pub patient: bool,
+    /// A value under it means what its name says, or nothing ([`Name::is_quiet`]).
+    pub quiet: bool,
+    /// The same of the values in an object with this name ([`Name::is_quiet_around`]).
+    pub quiet_around: bool,
+    /// It holds people beside a patient (`guardian`).
+    pub kin: bool,
 }
 
 /// Elements of FHIR that tie resources together.
@@ -132,8 +138,8 @@ pub struct Names {
 struct Entry {
     text: Box<str>,
     hash: u64,
-    /// The entry that came behind it last.
-    next: u32,
+    /// The entries that came behind it last, the latest first.
+    next: [u32; 2],
     index: u16,
     place: ListPosition,
     /// The last document that used it.
@@ -151,7 +157,7 @@ struct Origin {
 impl Default for Names {
     fn default() -> Self {
         Self {
-            known: vec![Name::default()],
+            known: vec![Name { quiet: true, quiet_around: true, ..Name::default() }],
             entries: Vec::new(),
             by_text: HashTable::new(),
             last: 0,
@@ -253,7 +259,7 @@ impl Names {
         if self.entries.len() < MAX_NAMES {
             let at = self.entries.len() as u32;
             let (document, text) = (self.document, Box::from(text));
-            self.entries.push(Entry { text, hash, next: 0, index, place, document });
+            self.entries.push(Entry { text, hash, next: [0; 2], index, place, document });
             let entries = &self.entries;
             let hash_of = |at: &u32| entries.get(*at as usize).map_or(0, |entry| entry.hash);
             self.by_text.insert_unique(hash, at, hash_of);
@@ -264,8 +270,8 @@ impl Names {
     /// The entry of a name, if there is one, and its hash, if there is none.
     fn position(&mut self, text: &str) -> (Option<u32>, u64) {
         let is = |at: u32| self.entries.get(at as usize).is_some_and(|entry| *entry.text == *text);
-        let expected = self.entries.get(self.last as usize).map(|entry| entry.next);
-        if let Some(expected) = expected.filter(|at| is(*at)) {
+        let expected = self.entries.get(self.last as usize).map_or([0; 2], |entry| entry.next);
+        if let Some(expected) = expected.into_iter().find(|at| is(*at)) {
             self.last = expected;
             return (Some(expected), 0);
         }
@@ -273,7 +279,7 @@ impl Names {
         let found = self.by_text.find(hash, |at| is(*at)).copied();
         if let Some(found) = found {
             if let Some(last) = self.entries.get_mut(self.last as usize) {
-                last.next = found;
+                last.next = [found, last.next[0]];
             }
             self.last = found;
         }
@@ -328,6 +334,34 @@ impl Names {
     }
 }
 
+/// Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and
+/// Reference (FHIR R4, data types).
+const DATA_TYPE_PARTS: &[&str] = &[
+    "use",
+    "text",
+    "family",
+    "given",
+    "system",
+    "value",
+    "type",
+    "coding",
+    "code",
+    "line",
+    "streetAddressLine",
+    "city",
+    "district",
+    "state",
+    "postalCode",
+    "country",
+    "display",
+    "reference",
+    "rank",
+    "url",
+    "valueString",
+    "extension",
+    "root",
+];
+
 impl Name {
     fn new(text: &str, rules: &RuleSet) -> Self {
         // Servers also write attributes under their keywords (`OtherPatientIDs`).
@@ -337,39 +371,13 @@ impl Name {
         };
         let meaning = rules.keys.get(text).map(Meaning::from).or_else(keyword);
         let meaning = meaning.or_else(|| path::meaning(text, rules));
+        let meaning = meaning.or_else(|| of_element(text, rules));
         let said = rules.keys.scope_of(text);
         let dicom_tag = dicom_tag(text);
         let patient = said.is_none() && meaning.is_none() && is_patient_result(text, rules);
         let mentioned = rules.fhir.mentions(text);
         let numbers = is_patient_numbers(text);
-        // Parts of HumanName, Identifier, CodeableConcept, Coding, Address, ContactPoint and
-        // Reference (FHIR R4, data types).
-        const PARTS: &[&str] = &[
-            "use",
-            "text",
-            "family",
-            "given",
-            "system",
-            "value",
-            "type",
-            "coding",
-            "code",
-            "line",
-            "streetAddressLine",
-            "city",
-            "district",
-            "state",
-            "postalCode",
-            "country",
-            "display",
-            "reference",
-            "rank",
-            "url",
-            "valueString",
-            "extension",
-            "root",
-        ];
-        Self {
+        let name = Self {
             parent: rules.keys.is_parent(text),
             marks: said.map_or_else(|| path::marks(text), |s| Marks::about(s.about)),
             document: said
@@ -378,14 +386,16 @@ impl Name {
             inside: match said {
                 None if patient => Marks::PATIENT,
                 None if meaning.is_none() && is_staff(text, rules) => Marks::about(About::Other),
+                None if is_resource_list(text, rules) => Marks::CARE,
                 said => said.map_or(Marks::default(), |s| Marks::about(s.inside)),
             },
             patient: patient || meaning.is_none() && is_patient_part(text, said),
+            kin: said.is_some_and(|said| said.inside == About::Relative),
             dicom_tag,
             tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),
             fhir: mentioned
                 || rules.fhir.refers(text)
-                || PARTS.contains(&text)
+                || DATA_TYPE_PARTS.contains(&text)
                 || is_typed_value(text),
             component: mentioned
                 || meaning.is_some()
@@ -413,7 +423,15 @@ impl Name {
             link: Link::of(text),
             meaning,
             text: text.into(),
-        }
+            quiet: false,
+            quiet_around: false,
+        };
+        Self { quiet: name.is_quiet(), quiet_around: name.is_quiet_around(), ..name }
+    }
+
+    /// Whether an object under it describes an element of DICOM. Eight digits may also be a patient's number.
+    pub fn describes_element(&self) -> bool {
+        self.dicom_tag.is_some() && (self.tag_wanted || self.text.contains([',', '|']))
     }
 
     /// Anything but how resources are tied together.
@@ -433,11 +451,31 @@ impl Name {
     }
 }
 
+/// The meaning of the name of an element of X12 with its number behind it: `subscriber_last_name_03`.
+fn of_element(text: &str, rules: &RuleSet) -> Option<Meaning> {
+    const HOLDERS: [&str; 3] = ["subscriber_", "patient_", "dependent_"];
+    let (name, number) = text.rsplit_once('_')?;
+    let numbered = number.len() == 2 && number.bytes().all(|b| b.is_ascii_digit());
+    let held = || HOLDERS.iter().any(|holder| name.starts_with(holder));
+    (numbered && held()).then(|| rules.keys.get(name).map(Meaning::from)).flatten()
+}
+
 /// Whether a name is that of what a service answers about a patient: `GetPatientResult`, `patientDto`,
 /// `FindPatientByIdResponse`. `PatientSatisfactionResult` is another matter.
 fn is_patient_result(text: &str, rules: &RuleSet) -> bool {
-    const LAST: [&str; 9] =
-        ["result", "response", "return", "dto", "entity", "model", "vo", "bean", "record"];
+    const LAST: [&str; 11] = [
+        "result",
+        "response",
+        "return",
+        "dto",
+        "entity",
+        "model",
+        "vo",
+        "bean",
+        "record",
+        "connection",
+        "edge",
+    ];
     const BETWEEN: [&str; 8] =
         ["by", "id", "mrn", "info", "data", "details", "demographics", "list"];
     let among =
@@ -453,6 +491,14 @@ fn is_patient_result(text: &str, rules: &RuleSet) -> bool {
         let keys = &rules.keys;
         matches!(keys.scope_of(word).map(ContextScope::ahead), Some(About::Patient))
     })
+}
+
+/// Whether a name is that of a list of clinical resources (GraphQL for FHIR, R4 3.1.2.4: `ObservationList`,
+/// `EncounterConnection`).
+fn is_resource_list(text: &str, rules: &RuleSet) -> bool {
+    const LISTS: [&str; 2] = ["List", "Connection"];
+    let stem = LISTS.iter().find_map(|list| text.strip_suffix(list));
+    stem.is_some_and(|stem| rules.fhir.is_clinical(stem))
 }
 
 /// Whether a name is that of a list of a patient's numbers with their kinds, or of one: `PatientIDs`, `PatientNumber`.
@@ -504,12 +550,13 @@ pub fn is_typed_value(text: &str) -> bool {
     text.strip_prefix("value").is_some_and(|t| t.starts_with(|c: char| c.is_ascii_uppercase()))
 }
 
-/// The tag that a name is: `00100010` (PS3.18 F.2.2), or `0010,0010`, `(0010,0010)`, `x00100010`, as servers and viewers
-/// of images write it.
+/// The tag that a name is: `00100010` (PS3.18 F.2.2), or `0010,0010`, `(0010,0010)`, `0010|0010`, `x00100010`,
+/// `0x00100010`, as servers and viewers of images write it.
 fn dicom_tag(text: &str) -> Option<u32> {
     let bare = text.strip_prefix('(').and_then(|bare| bare.strip_suffix(')'));
-    let text = bare.or_else(|| text.strip_prefix('x')).unwrap_or(text);
-    let digits = match text.split_once(',') {
+    let hex = || text.strip_prefix("0x").or_else(|| text.strip_prefix('x'));
+    let text = bare.or_else(hex).unwrap_or(text);
+    let digits = match text.split_once([',', '|']) {
         Some((group, element)) if group.len() == 4 => {
             Cow::Owned([group, element.trim_start()].concat())
         }

@@ -8,6 +8,7 @@ use super::subjects;
 use crate::content::Scope;
 use crate::content::extract::record::{Marks, Meaning};
 use crate::rules::{About, KeyRules, Kind, NamePart};
+use zeroize::Zeroizing;
 
 /// Questions kept of one document.
 const MAX_QUESTIONS: usize = 256;
@@ -23,12 +24,28 @@ const MAX_DEPTH: usize = 3;
 pub(super) struct Questions {
     /// The number of each, as a hash, and what its answer means.
     known: Vec<(u64, Meaning)>,
+    /// Answers that came before their questions, with the numbers of these (members of an object have no order, RFC
+    /// 8259 4).
+    waiting: Vec<(u64, Zeroizing<String>)>,
 }
 
 impl Questions {
     /// Bytes of heap held, roughly.
     pub(super) fn memory(&self) -> usize {
-        self.known.capacity() * size_of::<(u64, Meaning)>()
+        let waiting: usize = self.waiting.iter().map(|(_, text)| 32 + text.capacity()).sum();
+        self.known.capacity() * size_of::<(u64, Meaning)>() + waiting
+    }
+
+    fn wait(&mut self, code: u64, answer: Zeroizing<String>) {
+        if self.waiting.len() < MAX_QUESTIONS && answer.len() <= MAX_TITLE {
+            self.waiting.push((code, answer));
+        }
+    }
+
+    /// The answers that waited for their questions.
+    fn answered(&mut self) -> Vec<(Meaning, Zeroizing<String>)> {
+        let waiting = std::mem::take(&mut self.waiting);
+        waiting.into_iter().filter_map(|(code, text)| Some((self.get(code)?, text))).collect()
     }
 
     fn add(&mut self, code: u64, meaning: Meaning) {
@@ -46,7 +63,9 @@ impl Questions {
 /// name?`).
 pub(super) fn asked(question: &str, keys: &KeyRules) -> Option<Meaning> {
     /// Words in front of what is asked for.
-    const FRONTS: [&str; 10] = [
+    const FRONTS: [&str; 12] = [
+        "what is the patient's ",
+        "what is the patient’s ",
         "what is your ",
         "what's your ",
         "what is the ",
@@ -113,7 +132,8 @@ impl Tree {
         let Some(top) = self.frames.last_mut().filter(|top| top.object) else { return false };
         let (own, next) = (names.get(top.name).use_, names.get(top.next).use_);
         if own.question && next.code {
-            top.code = Some(subjects::hash(text));
+            // Its number, and another name of it (`ref`).
+            top.code = top.code.or_else(|| Some(subjects::hash(text)));
             return true;
         }
         if own.question && next.label && top.code.is_some() && top.element {
@@ -142,12 +162,17 @@ impl Tree {
             let meaning = self.questions.get(code);
             if let Some(answer) = self.frames.last_mut().filter(|a| a.object && a.element) {
                 answer.label = meaning;
+                answer.code = Some(code);
             }
             return false;
         }
         // `{"heading": "Date of birth", "answers": [{"simple_text": "1970-01-31"}]}`
         if own.answers && frame.element && frame.label.is_none() {
             let Some(answer) = frame.answer.take() else { return false };
+            if let Some(code) = frame.code {
+                self.questions.wait(code, answer);
+                return false;
+            }
             if let [.., question, list] = self.frames.as_mut_slice()
                 && !list.object
                 && question.object
@@ -157,6 +182,19 @@ impl Tree {
             }
         }
         false
+    }
+
+    /// The document is complete: answers that came before their questions make a record.
+    pub(super) fn end_questions(&mut self, scope: &mut Scope<'_>) {
+        if self.questions.waiting.is_empty() {
+            return;
+        }
+        for (meaning, answer) in self.questions.answered() {
+            self.loose.add(&meaning, 0, &answer);
+        }
+        self.loose.mark_from_afar(self.document);
+        self.loose.mark_from_afar(self.around);
+        self.loose.emit(self.content, scope);
     }
 
     /// Whether the next value is the answer to what seemed to be the name of a column: `"fields": [{"label":
@@ -252,6 +290,20 @@ mod tests {
             ["http>json:~json [PatientContext] name=Roe^Jane birth_date=1970-01-31"]
         );
         assert!(!read("Job application").iter().any(|line| line.contains("PatientContext")));
+    }
+
+    #[test]
+    fn answers_before_their_questions() {
+        let form = r#"{"form_response": {"answers": [
+            {"field": {"id": "a", "ref": "x"}, "type": "text", "text": "Jane Roe"},
+            {"field": {"id": "b", "ref": "y"}, "type": "date", "date": "1970-01-31"}],
+            "definition": {"title": "Patient intake", "fields": [
+            {"id": "a", "ref": "x", "title": "What is the patient's full name?"},
+            {"id": "b", "ref": "y", "title": "Date of birth"}]}}}"#;
+        assert_eq!(
+            records("application/json", form.as_bytes()),
+            ["http>json:~json [PatientContext] name=Jane Roe birth_date=1970-01-31"]
+        );
     }
 
     #[test]

@@ -38,6 +38,8 @@ pub struct Use {
     pub extension: bool,
     /// Comes between a name and its value.
     pub wrapper: bool,
+    /// The same, of properties that say what kind of text or date they hold.
+    pub holder: bool,
     /// Gives the kind of animal that the object is about.
     pub species: bool,
     /// The number of an entry in a list of identifiers, whose kind is beside it.
@@ -139,6 +141,10 @@ fn is_title(text: &str) -> bool {
             | "QuestionnaireName"
             | "questionnaire_name"
             | "survey_title"
+            | "formName"
+            | "form_name"
+            | "FormName"
+            | "surveyName"
     )
 }
 
@@ -186,6 +192,11 @@ impl Use {
                         | "S"
                         | "N"
                 ),
+            // Properties of Notion (Notion API, Property values).
+            holder: matches!(
+                text,
+                "title" | "rich_text" | "text" | "content" | "plain_text" | "start" | "formula"
+            ),
             species: false,
             number: matches!(text, "ID" | "Id" | "number" | "Number"),
             address: matches!(text, "uri" | "href"),
@@ -223,6 +234,7 @@ impl Use {
             || self.typed
             || self.number_type
             || self.wrapper
+            || self.holder
             || self.species
             || self.number
             || self.version
@@ -247,7 +259,8 @@ impl Tree {
         let use_ = name.use_;
         let form = use_.question || use_.answers || use_.code || use_.title || use_.date;
         let form = form || use_.number_type || use_.form || use_.event || use_.function;
-        let only = use_.wrapper || use_.number || use_.address || use_.version || form;
+        let only =
+            use_.wrapper || use_.holder || use_.number || use_.address || use_.version || form;
         // `<Patient ID="77">`
         let only = only && !text.eq_ignore_ascii_case("id");
         name.means_something() && !(only && name.meaning.is_none())

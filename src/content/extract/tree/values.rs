@@ -40,6 +40,9 @@ pub(super) fn date(kind: Kind, text: &str) -> Option<Zeroizing<String>> {
     if short || digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
         return None;
     }
+    if bare.is_none() && is_stamp(digits) {
+        return None;
+    }
     let number = number.parse::<i64>().ok()?;
     let milliseconds = bare.is_some() || number.unsigned_abs() >= MILLISECONDS;
     let seconds = if milliseconds { number.div_euclid(1000) } else { number };
@@ -47,6 +50,25 @@ pub(super) fn date(kind: Kind, text: &str) -> Option<Zeroizing<String>> {
         time::OffsetDateTime::from_unix_timestamp(seconds).ok()?.to_calendar_date();
     let plausible = (1850..=2100).contains(&year);
     plausible.then(|| Zeroizing::new(format!("{year:04}-{:02}-{day:02}", u8::from(month))))
+}
+
+/// Milliseconds of a day: a date in milliseconds is a multiple of these.
+const MILLISECONDS_A_DAY: u64 = 86_400_000;
+
+/// Whether digits are a date and a time without separators (`194905260000`), and no number of milliseconds.
+fn is_stamp(digits: &str) -> bool {
+    let part = |from: usize, to: usize| digits.get(from..to).and_then(|d| d.parse::<u32>().ok());
+    let within = |from: usize, to: usize, range: std::ops::RangeInclusive<u32>| {
+        part(from, to).is_some_and(|number| range.contains(&number))
+    };
+    let midnight = || digits.parse().is_ok_and(|n: u64| n.is_multiple_of(MILLISECONDS_A_DAY));
+    matches!(digits.len(), 12 | 14)
+        && within(0, 4, 1850..=2100)
+        && within(4, 6, 1..=12)
+        && within(6, 8, 1..=31)
+        && within(8, 10, 0..=23)
+        && within(10, 12, 0..=59)
+        && !midnight()
 }
 
 /// How many records the values of one object make: more than one if at least two names, of which a person has one

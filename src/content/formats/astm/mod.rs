@@ -1,6 +1,7 @@
 //! ASTM E1394 (CLSI LIS2-A2): records of laboratory analysers. H starts a message and names the delimiters, P is a
 //! patient, to whom the following O, R and C records belong, L ends the message.
 
+mod json;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use crate::content::{
 };
 use crate::rules::Kind;
 use crate::syntax::astm::header;
+pub use json::Json;
 use memchr::memchr2;
 use zeroize::Zeroizing;
 

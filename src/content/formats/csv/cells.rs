@@ -66,6 +66,21 @@ fn is_labelled(cell: &[u8]) -> bool {
     label.iter().any(u8::is_ascii_alphabetic) && value.is_some_and(|v| !v.trim_ascii().is_empty())
 }
 
+/// A cell without the single quotes that some programs write around each.
+fn unquoted(cell: &str) -> &str {
+    let inner = cell.trim().strip_prefix('\'').and_then(|rest| rest.strip_suffix('\''));
+    inner.unwrap_or(cell)
+}
+
+/// Whether the first two lines of a text are rows of one table: several cells, as many in both.
+pub(super) fn is_table(head: &[u8]) -> bool {
+    let mut lines = head.split(|b| *b == b'\n').map(<[u8]>::trim_ascii);
+    let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return false };
+    let count = |line: &[u8], s: u8| line.iter().filter(|b| **b == s).count();
+    let whole = |s: &u8| count(first, *s) >= 2 && count(first, *s) == count(second, *s);
+    !second.is_empty() && b"\t;|".iter().any(whole)
+}
+
 /// The cells of a row, without quotes.
 pub(super) struct Cells<'a> {
     pub(super) rest: Option<&'a str>,
@@ -84,7 +99,7 @@ impl<'a> Iterator for Cells<'a> {
                 None => (text, None),
             };
             self.rest = rest;
-            return Some(cell.into());
+            return Some(unquoted(cell).into());
         };
         let mut from = 0;
         let end = loop {

@@ -11,16 +11,22 @@ use crate::content::extract::people_columns::PeopleColumns;
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::schemaless::Node;
 use crate::content::extract::table::{MAX_COLUMNS, TableColumns, read_message};
+use crate::content::formats::dicom::TagRows;
+use crate::content::formats::hl7v2::{FieldLines, field_lines};
+use crate::content::formats::shown_messages::ShownMessages;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::rules::{About, RuleSet, fold};
-use cells::{Cells, common_prefix, is_header, is_row, separator};
+use cells::{Cells, common_prefix, is_header, is_row, is_table, separator};
 use zeroize::Zeroizing;
 
 /// Longest row, bytes.
 const MAX_ROW: usize = 64 << 10;
 /// Lines before the header of a table.
 const MAX_PREAMBLE: u32 = 20;
+/// Cells of a row with a field of HL7 v2, and its length in bytes.
+const MAX_FIELD_CELLS: usize = 8;
+const MAX_FIELD_LINE: usize = 1 << 10;
 /// Longest title of a table, bytes.
 const MAX_TITLE: usize = 200;
 
@@ -34,7 +40,8 @@ impl Format for Csv {
 
     fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool {
         let declared = media::says(media, "csv", &["csv", "tsv", "tab", "psv"])
-            || media::says(media, "tab", &[]);
+            || media::says(media, "tab", &[])
+            || is_list_of_patients(media) && is_table(head);
         let Some(lf) = head
             .iter()
             .position(|b| *b == b'\n')
@@ -86,9 +93,26 @@ impl Format for Csv {
             afar: Marks::default(),
             turned: PeopleColumns::default(),
             held: Vec::new(),
+            tags: TagRows::default(),
+            heading: None,
+            between: b',',
+            shown: ShownMessages::default(),
+            fields: FieldLines::default(),
+            of_fields: Vec::new(),
         })
     }
 }
+
+/// Whether a file of text is named after a list of patients: `patient_list.txt`.
+fn is_list_of_patients(media: &Media<'_>) -> bool {
+    let Media::Type { name, .. } = media else { return false };
+    let file = name.rsplit(['/', '\\']).next().unwrap_or(name);
+    let text = ["txt", "dat", "lst"].iter().any(|s| s.eq_ignore_ascii_case(media::suffix(media)));
+    text && file.as_bytes().windows(PATIENT.len()).any(|w| w.eq_ignore_ascii_case(PATIENT))
+}
+
+/// What the name of such a file contains.
+const PATIENT: &[u8] = b"patient";
 
 /// The column of the number of a participant, folded.
 const RECORD_ID: &str = "recordid";
@@ -122,6 +146,17 @@ struct Table {
     /// Rows that may have a column for each person, and their lines.
     turned: PeopleColumns<Zeroizing<String>>,
     held: Vec<Zeroizing<String>>,
+    /// A data set of DICOM with an element in each row.
+    tags: TagRows,
+    /// Its headings, until the first row shows that they are.
+    heading: Option<Zeroizing<String>>,
+    /// What separates its columns.
+    between: u8,
+    /// A message with a segment in each row, and fields of segments with one in each row.
+    shown: ShownMessages,
+    fields: FieldLines,
+    /// The fields of PID that the columns are, if they are named so.
+    of_fields: Vec<Option<[u16; 4]>>,
 }
 
 impl Document for Table {
@@ -160,7 +195,7 @@ impl Document for Table {
         self.row.clear();
         self.quoted = false;
         self.lost = true;
-        if self.separator.is_none() { Want::NOTHING } else { Want::ALL }
+        if self.separator.is_none() && !self.tags.is_table() { Want::NOTHING } else { Want::ALL }
     }
 
     fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
@@ -168,6 +203,9 @@ impl Document for Table {
             self.line(&[], scope);
         }
         self.release(scope);
+        self.tags.end(scope);
+        self.shown.end(ending, scope);
+        self.fields.end(scope);
         if let Some(labels) = &mut self.pairs {
             labels.mark(self.afar);
             labels.emit(scope);
@@ -175,7 +213,7 @@ impl Document for Table {
     }
 
     fn memory(&self) -> usize {
-        self.row.capacity() + self.columns.memory() + 2 * self.turned.memory()
+        self.row.capacity() + self.columns.memory() + 2 * self.turned.memory() + self.tags.memory()
     }
 }
 
@@ -203,7 +241,40 @@ impl Table {
         if self.separator.is_none() && line.len() == 5 && line.starts_with("sep=") {
             return true;
         }
+        if self.element(line, scope).is_some() {
+            return true;
+        }
+        if let Some(heading) = self.heading.take()
+            && !self.turned(&heading, scope).unwrap_or_else(|| self.read(&heading, scope))
+        {
+            return false;
+        }
         self.turned(line, scope).unwrap_or_else(|| self.read(line, scope))
+    }
+
+    /// Takes the headings of a table of elements of DICOM, and its rows. None if it is another table.
+    fn element(&mut self, line: &str, scope: &mut Scope<'_>) -> Option<()> {
+        let first = self.lines == 0 && self.separator.is_none() && self.held.is_empty();
+        if !first && !self.tags.is_table() {
+            return None;
+        }
+        let headings = !self.tags.is_table();
+        // Carets of names are no separators.
+        let separator = if headings { separator(line.as_bytes())? } else { self.between };
+        self.between = separator;
+        let cells: Vec<_> = Cells { rest: Some(line), separator }.take(MAX_COLUMNS).collect();
+        let cells: Vec<&str> = cells.iter().map(|cell| cell.trim()).collect();
+        if self.tags.row(&cells, scope) {
+            self.heading = None;
+            return Some(());
+        }
+        if headings {
+            self.heading = self.tags.is_table().then(|| Zeroizing::new(line.to_owned()));
+        } else if self.heading.is_some() {
+            // The headings are those of other rows.
+            self.tags = TagRows::default();
+        }
+        self.tags.is_table().then_some(())
     }
 
     /// Holds a line that may be one of a table with a column for each person. None if it is no such line.
@@ -244,6 +315,16 @@ impl Table {
         }
         if self.pairs.is_some() {
             return self.pair(line, separator, scope);
+        }
+        if !self.of_fields.is_empty() {
+            let row = Cells { rest: Some(line), separator };
+            for (place, value) in self.of_fields.iter().zip(row) {
+                if let Some(place) = place {
+                    self.fields.pid(*place, value.trim(), scope);
+                }
+            }
+            self.fields.end(scope);
+            return true;
         }
         let mut record = CandidateRecord::default();
         self.columns.read_row(Cells { rest: Some(line), separator }, &mut record, scope);
@@ -300,18 +381,54 @@ impl Table {
         true
     }
 
+    /// A row with a message, a segment of one, or a field of a segment in its cells. None if it has none.
+    fn message(&mut self, line: &str, scope: &mut Scope<'_>) -> Option<bool> {
+        let cells = |separator| Cells { rest: Some(line), separator };
+        // The bars of a message in a cell are no separators.
+        if line.contains("MSH|") {
+            let whole = |cell: &str| cell.contains("PID|") || cell.contains(['\r', '\n']);
+            let read = |s: &u8| {
+                cells(*s).any(|cell| match cell.trim() {
+                    cell if whole(cell) => read_message(cell, scope),
+                    cell => {
+                        cell.starts_with("MSH|") && self.shown.line(cell.as_bytes(), true, scope)
+                    }
+                })
+            };
+            self.people += u32::from(b",;\t".iter().any(read));
+            return Some(true);
+        }
+        if line.contains('|') {
+            let read =
+                |s: &u8| cells(*s).any(|cell| self.shown.line(cell.trim().as_bytes(), true, scope));
+            if b",;\t".iter().any(read) {
+                self.people += 1;
+                return Some(true);
+            }
+        }
+        if line.len() > MAX_FIELD_LINE {
+            return None;
+        }
+        b",;\t".iter().find_map(|separator| {
+            let row: Vec<_> = cells(*separator).take(MAX_FIELD_CELLS).collect();
+            let row: Vec<&str> = row.iter().map(|cell| cell.trim()).collect();
+            let (segment, place, value) = field_lines::cells(&row)?;
+            if &segment == b"PID" {
+                self.fields.pid(place, value, scope);
+                self.people += 1;
+            }
+            Some(true)
+        })
+    }
+
     /// A line before the header: the header itself, a title, or a row of a table that has none.
     /// False if no line can be of interest.
     fn before(&mut self, line: &str, scope: &mut Scope<'_>) -> bool {
         let rules = scope.rules;
         let first = self.lines == 0;
         self.lines += 1;
-        // The bars of a message in a cell are no separators.
-        if line.contains("MSH|") {
-            let cells = |separator| Cells { rest: Some(line), separator };
-            let read = |s: &u8| cells(*s).any(|cell| read_message(cell.trim(), scope));
-            self.people += u32::from(b",;\t".iter().any(read));
-            return true;
+        if let Some(goes_on) = self.message(line, scope) {
+            return goes_on;
         }
         let Some(separator) = separator(line.as_bytes()) else {
             let mut record = CandidateRecord::default();
@@ -324,6 +441,12 @@ impl Table {
             return self.goes_on();
         };
         let cells = || Cells { rest: Some(line), separator }.take(MAX_COLUMNS);
+        let row: Vec<_> = cells().collect();
+        let places: Vec<_> = row.iter().map(|cell| field_lines::of_patient(cell.trim())).collect();
+        if places.iter().flatten().count() >= 2 {
+            (self.separator, self.of_fields) = (Some(separator), places);
+            return true;
+        }
         let mut columns = TableColumns::of_fields(cells(), scope);
         // The number of a row of a table of patients is that of the patient.
         let is_id = |name: std::borrow::Cow<'_, str>| name.trim().eq_ignore_ascii_case("id");

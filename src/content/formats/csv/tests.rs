@@ -1,4 +1,5 @@
-use crate::content::testing::records;
+use crate::content::Media;
+use crate::content::testing::{records, records_of};
 
 #[test]
 fn names_behind_that_of_their_table() {
@@ -166,4 +167,20 @@ fn a_name_at_birth_that_is_still_in_use_is_read_once() {
     let table = "N\u{b0} dossier;Nom usuel;Nom de naissance;Pr\u{e9}nom\n77123;Roe;ROE;Anne\n";
     let got = records("text/csv", table.as_bytes()).concat();
     assert!(got.contains("name=Roe^Anne"), "{got}");
+}
+
+#[test]
+fn cells_in_single_quotes_and_lists_without_names() {
+    assert_eq!(
+        records("text/csv", b"'PatientID','LastName','DOB'\n'H-77','Roe','1970-01-31'\n"),
+        ["http>csv:~csv [PatientContext] patient_id=H-77 name=Roe birth_date=1970-01-31"]
+    );
+    let list = "H-77123\tJane Roe\t01/31/1970\tAsthma\nH-77124\tMax Doe\t04/12/1961\tGout\n";
+    let read = |name| {
+        let media = Media::Type { content_type: "application/octet-stream", name };
+        records_of(media, &[], list.as_bytes(), usize::MAX)
+    };
+    let got = read("/in/patient_list.txt");
+    assert!(got.len() == 2 && got[0].contains("patient_id=H-77123 name=Jane Roe"), "{got:?}");
+    assert!(!read("/in/members.txt").iter().any(|line| line.contains("PatientContext")));
 }

@@ -8,10 +8,16 @@
 //! W: (0010,0010) PN [Doe^Jane]  #  8, 1 PatientName                        logs of DCMTK
 //! PatientName (0010,0010) PN   1   8 bytes: "Doe^Jane"                     dicom-rs
 //! (0x0010,0x0010) PN Patient's Name  VR=<PN>  VL=<0x0008>  <Doe^Jane>      dicom3tools
+//! 0010,0010<tab>Patient's Name<tab>PN<tab>Doe^Jane                         viewers
+//! 0010|0010 Doe^Jane                                                       ITK
+//! dcm:Patient'sName: Doe^Jane                                              ImageMagick
+//! Tag: (0010,0010) ... Value: [Doe^Jane], in lines of their own            a library for Go
 //! ```
 
+use super::described::{attribute, is_person, known, names, tag_of};
 use super::element::vr_of;
 use super::model::Model;
+use super::named_line;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use dicom_core::VR;
@@ -39,10 +45,13 @@ impl Format for Dump {
         let text = essence.is_empty()
             || essence.eq_ignore_ascii_case("text/plain")
             || essence.eq_ignore_ascii_case("application/octet-stream");
+        let element = |line: &&str| {
+            Line::parse(line).is_some() || apart(line, "Tag").and_then(tag_of).is_some()
+        };
         text && head
             .split(|b| *b == b'\n')
             .filter_map(|line| std::str::from_utf8(line).ok())
-            .filter(|line| Line::parse(line).is_some())
+            .filter(element)
             .nth(MIN_ELEMENTS - 1)
             .is_some()
     }
@@ -68,6 +77,52 @@ struct Line<'t> {
 
 impl<'t> Line<'t> {
     fn parse(line: &'t str) -> Option<Self> {
+        Self::printed(line)
+            .or_else(|| Self::in_cells(line))
+            .or_else(|| Self::piped(line))
+            .or_else(|| Self::property(line))
+            .or_else(|| Self::named(line))
+    }
+
+    /// `(0010,0010)<tab>Patient's Name<tab>PN<tab>Doe^Jane`, `'00100010'<tab>PN<tab>8<tab>'Doe^Jane'<tab># PatientName`.
+    fn in_cells(line: &'t str) -> Option<Self> {
+        let (first, rest) = line.split_once('\t')?;
+        let tag = known(first)?;
+        let cells = || rest.split('\t').map(str::trim).filter(|cell| !cell.starts_with('#'));
+        let quoted = cells().find(|cell| cell.len() > 1 && cell.starts_with(['\'', '"']));
+        let last = cells().next_back().filter(|_| quoted.is_none());
+        let value = quoted.map(|cell| cell.trim_matches(['\'', '"'])).or(last)?;
+        let vr = if cells().any(is_person) { VR::PN } else { VR::LO };
+        // A dictionary has no values.
+        let value = if names(value, tag) || vr_of_cell(value) { "" } else { value };
+        Some(Self { indent: 0, tag, vr, value })
+    }
+
+    /// `0010|0010 Doe^Jane`, `(0010|0010) = = "Doe^Jane"`.
+    fn piped(line: &'t str) -> Option<Self> {
+        let (first, value) = line.trim().split_once([' ', ':', '='])?;
+        let tag = tag_of(first).filter(|_| first.contains('|'))?;
+        let value = value.trim_start_matches(['=', ':', ' ']).trim_matches('"');
+        Some(Self { indent: 0, tag, vr: VR::LO, value })
+    }
+
+    /// `dcm:Patient'sName: Doe^Jane`.
+    fn property(line: &'t str) -> Option<Self> {
+        let (name, value) = line.trim().strip_prefix("dcm:")?.split_once(':')?;
+        Some(Self { indent: 0, tag: attribute(name)?, vr: VR::LO, value: value.trim() })
+    }
+
+    /// A line that names its attribute.
+    fn named(line: &'t str) -> Option<Self> {
+        // Rows of drawn tables have headings.
+        if line.trim_start().starts_with("| ") {
+            return None;
+        }
+        let (tag, value) = named_line::parse(line)?;
+        Some(Self { indent: 0, tag, vr: VR::LO, value })
+    }
+
+    fn printed(line: &'t str) -> Option<Self> {
         let open = line.bytes().take(MAX_DEPTH * 4).position(|b| b == b'(')?;
         let before = line.get(..open)?;
         // Blanks, the offset of the element, and signs of nesting; in logs, the level of the entry.
@@ -154,6 +209,16 @@ impl<'t> Line<'t> {
     }
 }
 
+/// Whether a cell is a value representation.
+fn vr_of_cell(cell: &str) -> bool {
+    cell.as_bytes().try_into().ok().and_then(vr_of).is_some()
+}
+
+/// The tag or the value in a line of its own: `Tag: (0010,0010)`, `Value: [Doe^Jane]`.
+fn apart<'t>(line: &'t str, name: &str) -> Option<&'t str> {
+    line.trim().strip_prefix(name)?.strip_prefix(':').map(str::trim)
+}
+
 /// A value without brackets; `(no value available)` and `=CTImageStorage` are none.
 fn bare(text: &str) -> &str {
     let value = text.split_once(" #").map_or(text, |(value, _)| value).trim();
@@ -166,6 +231,8 @@ struct Reader {
     model: Option<Model>,
     /// Open sequences: their indentation and their tags.
     around: SmallVec<[(usize, u32); 4]>,
+    /// A tag in a line of its own.
+    tag: Option<u32>,
 }
 
 impl Document for Reader {
@@ -203,8 +270,16 @@ impl Document for Reader {
 impl Reader {
     fn finish(&mut self, scope: &mut Scope<'_>) {
         let line = std::mem::take(&mut self.line);
-        if let Some(line) = std::str::from_utf8(&line).ok().and_then(Line::parse) {
+        let text = std::str::from_utf8(&line).unwrap_or("");
+        if let Some(line) = Line::parse(text) {
             self.element(&line, scope);
+        } else if let Some(tag) = apart(text, "Tag").and_then(tag_of) {
+            self.tag = Some(tag);
+        } else if let (Some(tag), Some(value)) = (self.tag, apart(text, "Value")) {
+            let value = value.strip_prefix('[').and_then(|value| value.strip_suffix(']'));
+            let value = value.unwrap_or("").trim();
+            self.tag = None;
+            self.element(&Line { indent: 0, tag, vr: VR::LO, value }, scope);
         }
         self.line = line;
         self.line.clear();
@@ -267,6 +342,18 @@ mod tests {
         assert_eq!(name(described), expected(0));
         let logged = "2026-05-17 08:15:30 INFO - (0010,0010) PN #8 [Doe^Jane] PatientName";
         assert_eq!(name(logged), expected(1));
+        for line in [
+            "0010,0010\tPatient's Name\tDoe^Jane",
+            "(0010,0010)\tPatient's Name\tPN\tDoe^Jane",
+            "'00100010'\tPN\t8\t1\t0x8c\t'Doe^Jane'\t# PatientName",
+            "0010|0010 Doe^Jane",
+            "(0010|0010) = = \"Doe^Jane\"",
+            "    dcm:Patient'sName: Doe^Jane",
+        ] {
+            assert_eq!(name(line), expected(0), "{line}");
+        }
+        let dictionary = "(0010,0010)\tPN\tPatientName\tPatient's Name";
+        assert_eq!(name(dictionary), Some((0, 0x0010_0010, String::new())));
         let empty = "(0010,0020) LO (no value available)         #   0, 0 PatientID";
         assert_eq!(name(empty), Some((0, 0x0010_0020, String::new())));
         for no in

@@ -9,17 +9,24 @@
 //! * `text`: identifiers in comments, reports and private attributes;
 //! * `document`: documents inside a data set;
 //! * `model`: data sets in JSON and XML;
+//! * `described`: elements that objects and XML elements describe in words of their own (`described_json`,
+//!   `described_xml`);
 //! * `dump`: data sets as toolkits print them;
-//! * `tag_rows`: tables of elements in pages;
+//! * `named_line`: elements in lines that name them;
+//! * `tag_rows`: tables of elements in pages and files;
 //! * `seek`: the next element after a loss;
 //! * `reader`: preamble, file meta information, deflated data sets.
 
 mod charset;
+mod described;
+mod described_json;
+mod described_xml;
 mod document;
 mod dump;
 mod element;
 mod items;
 pub(in crate::content) mod model;
+mod named_line;
 mod reader;
 mod record;
 mod seek;
@@ -34,6 +41,8 @@ mod walker;
 mod tests;
 
 use crate::content::{Document, Extent, Format, Media};
+pub use described_json::Json;
+pub use described_xml::Xml;
 pub use dump::Dump;
 use syntax::{Certainty, Syntax, Transfer};
 pub(in crate::content) use tag_rows::TagRows;

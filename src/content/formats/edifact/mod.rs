@@ -256,7 +256,9 @@ impl Reader {
         let rules = scope.rules;
         let qualifier = segment.get(1, 1);
         let fields = rules.edifact.segment(name);
-        let applies = |f: &&EdifactField| f.applies(&qualifier, &self.message);
+        // Once for all that is asked of them below.
+        let applying: SmallVec<[&EdifactField; 32]> =
+            fields.iter().filter(|f| f.applies(&qualifier, &self.message)).collect();
         match rules.edifact.party(name, &qualifier, &self.message) {
             Some(Holder::Other) => {
                 self.entity = Entity::Other;
@@ -265,13 +267,13 @@ impl Reader {
             Some(Holder::Patient) => {
                 self.entity = Entity::Patient;
                 let names = |f: &EdifactField| f.rule.kind == Kind::Name;
-                let mut all = fields.iter().filter(applies).filter(|f| names(f));
+                let mut all = applying.iter().filter(|f| names(f));
                 let named = all.any(|f| match f.letters {
                     true => !segment.get(f.element, f.component).is_empty(),
                     false => segment.len() > f.element || f.element == 1,
                 });
                 // Another patient of the same message.
-                let mut ids = fields.iter().filter(applies).filter(|f| f.rule.kind.is_strong_id());
+                let mut ids = applying.iter().filter(|f| f.rule.kind.is_strong_id());
                 let numbered = |f: &EdifactField| !segment.get(f.element, f.component).is_empty();
                 let again = named || ids.any(|f| name != "NAD" || numbered(f));
                 if self.person.is_named() && again {
@@ -284,17 +286,17 @@ impl Reader {
         let fits = |f: &EdifactField| f.with.iter().all(filled) && !f.without.iter().any(filled);
         // C058 holds the lines of an address, or a name.
         let is_name = |element: usize| {
-            let mut names = fields.iter().filter(applies).filter(|f| f.rule.kind == Kind::Name);
+            let mut names = applying.iter().filter(|f| f.element == element && f.letters);
             names.any(|f| {
-                f.element == element && fits(f) && f.letters && {
+                f.rule.kind == Kind::Name && fits(f) && {
                     let whole = segment.get(element, 1);
                     !whole.is_empty() && !whole.contains(char::is_numeric)
                 }
             })
         };
-        for field in fields.iter().filter(applies) {
+        for field in &applying {
             let name = field.letters && field.rule.kind == Kind::Name;
-            if name != is_name(field.element) && (name || field.rule.kind == Kind::Address) {
+            if (name || field.rule.kind == Kind::Address) && name != is_name(field.element) {
                 continue;
             }
             if !fits(field) || (!field.anybody && self.entity == Entity::Other) {
@@ -325,6 +327,10 @@ fn value_of(
         let whole = Zeroizing::new(repetition.whole(separator));
         return field.value(&whole).map(|value| Zeroizing::new(value.to_owned()));
     }
+    let value = at(field.component);
+    if value.is_empty() {
+        return None;
+    }
     let list = at(LIST);
     let of_list = fields.iter().any(|f| {
         (f.element, f.component) == (field.element, field.component) && f.is_of_list(&list)
@@ -334,7 +340,6 @@ fn value_of(
     }
     let before = field.component.checked_sub(1).map_or_else(Default::default, at);
     let stands = field.stands_between(&before, &at(field.component + 1), fields);
-    let value = at(field.component);
     field.value(&value).filter(|_| stands).map(|value| Zeroizing::new(value.to_owned()))
 }
 

@@ -3,6 +3,7 @@
 mod names;
 mod pairs;
 mod path;
+mod rows;
 
 use super::graphql;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
@@ -14,6 +15,7 @@ use crate::rules::{Kind, RuleSet, Secret};
 use encoding_rs::Encoding;
 pub(super) use names::{key as field_key, parents};
 use pairs::{MAX_FORM, decode, pairs, set};
+use rows::Rows;
 
 /// Modifiers in front of the match type (`exact`, `contains`...) in the name of a FHIR search parameter.
 const MODIFIER: char = ':';
@@ -125,20 +127,10 @@ fn read(
         path::read(path, &mut record, rules);
     }
     let set = set(text, declared);
+    let mut rows = Rows::default();
     for (name, value) in pairs(text, set) {
-        if let Some(mut inner) = embedded::message(value.as_bytes()) {
-            inner.data(value.as_bytes(), scope);
-            inner.end(Ending::Complete, scope);
+        if documents(&value, path, query, scope) {
             continue;
-        }
-        // The text of a message.
-        if !query && texts::is_informative(&value) {
-            let media = Media::Type { content_type: "text/plain; charset=utf-8", name: "" };
-            scope.whole(&media, value.as_bytes());
-        }
-        if graphql::begins(value.as_bytes()) || value.starts_with('{') {
-            let media = Media::Type { content_type: "application/graphql", name: "" };
-            scope.whole(&media, value.as_bytes());
         }
         if let Some(key) = rules.services.secret(&name).filter(|_| !value.is_empty()) {
             scope.facts.secret(if query { Secret::Query } else { Secret::Form });
@@ -146,7 +138,8 @@ fn read(
                 scope.facts.shown(Authentication::ApiKey);
             }
         }
-        let name = own_name(&name, rules);
+        let whole = name;
+        let name = own_name(&whole, rules);
         if is_of_other(name, rules) {
             continue;
         }
@@ -156,14 +149,16 @@ fn read(
         // QIDO-RS names attributes by tag, by keyword, or by the path to them (PS3.18 8.3.4.1).
         let attribute = || super::dicom::model::named(name, &rules.dicom);
         if let Some(rule) = name.contains('.').then(attribute).flatten() {
-            record.add(&Meaning::of_patient(rule), 0, value.trim_end_matches('*'));
+            let (meaning, value) = (Meaning::of_patient(rule), value.trim_end_matches('*'));
+            keep(&whole, &meaning, value, &mut rows, &mut record);
             continue;
         }
         parents(name, &mut record, rules);
         let known = field_key(name, rules);
         if let Some(key) = known {
             let value = if key.rule.kind == Kind::BirthDate { bare_date(&value) } else { &value };
-            record.add(&Meaning::from(key), 0, value.trim_end_matches('*'));
+            let value = value.trim_end_matches('*');
+            keep(&whole, &Meaning::from(key), value, &mut rows, &mut record);
         } else if person
             && let Some(element) =
                 search_parameter(name).and_then(|e| rules.fhir.element(resource, e))
@@ -175,8 +170,42 @@ fn read(
             record.add(&Meaning::of_patient(rule), 0, value.trim_end_matches('*'));
         }
     }
+    let content = if query { "target" } else { "form" };
+    rows.emit(&mut record, afar, content, scope);
     record.mark_from_afar(afar);
-    record.emit(if query { "target" } else { "form" }, scope);
+    record.emit(content, scope);
+}
+
+/// Reads the documents that a value is. True if it is nothing else.
+fn documents(value: &str, path: &str, query: bool, scope: &mut Scope<'_>) -> bool {
+    if let Some(mut inner) = embedded::message(value.as_bytes()) {
+        inner.data(value.as_bytes(), scope);
+        inner.end(Ending::Complete, scope);
+        return true;
+    }
+    if value.starts_with("{\"") || value.starts_with("[{\"") {
+        let media = Media::Type { content_type: "application/json", name: path };
+        scope.whole(&media, value.as_bytes());
+        return true;
+    }
+    // The text of a message.
+    if !query && texts::is_informative(value) {
+        let media = Media::Type { content_type: "text/plain; charset=utf-8", name: "" };
+        scope.whole(&media, value.as_bytes());
+    }
+    if graphql::begins(value.as_bytes()) || value.starts_with('{') {
+        let media = Media::Type { content_type: "application/graphql", name: "" };
+        scope.whole(&media, value.as_bytes());
+    }
+    false
+}
+
+/// Keeps a value in the row of a list that its name is in, or in the form itself.
+fn keep(name: &str, meaning: &Meaning, value: &str, rows: &mut Rows, record: &mut CandidateRecord) {
+    match names::row(name) {
+        Some(row) => rows.add(row, meaning.clone(), value),
+        None => record.add(meaning, 0, value),
+    }
 }
 
 /// The part of a name that says what its value is. `patient[first_name]` and `patient.first_name` are read as they are.
@@ -198,10 +227,12 @@ fn own_name<'a>(name: &'a str, rules: &RuleSet) -> &'a str {
     }
 }
 
-/// Whether a name is that of a member of somebody else: `user[name]`, `Provider.LastName`.
+/// Whether a name is that of a member of somebody else: `user[name]`, `Provider.LastName`,
+/// `visit[guardian_attributes][name]`.
 fn is_of_other(name: &str, rules: &RuleSet) -> bool {
     let front = name.split_once(['[', '.']).map(|(front, _)| front);
-    front.is_some_and(|front| Marks::about_name(front, &rules.keys).is_other())
+    let front = front.is_some_and(|front| Marks::about_name(front, &rules.keys).is_other());
+    front || names::is_of_other(name, rules)
 }
 
 /// A date without the prefix of a FHIR comparison: `ge1970-02-23`.

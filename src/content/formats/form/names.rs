@@ -2,7 +2,8 @@
 //! `patient[first_name]`, `ctl00$Main$txtPatientName`, `field_birth_date[0][value]`, `q3_patientName[last]`.
 
 use crate::content::extract::record::{CandidateRecord, Marks};
-use crate::rules::{About, Key, Kind, NamePart, RuleSet};
+use crate::rules::{About, ContextScope, Key, Kind, NamePart, RuleSet};
+use std::hash::{BuildHasher as _, Hasher as _};
 
 /// Most parts of a name.
 const MAX_PARTS: usize = 8;
@@ -15,6 +16,12 @@ const PREFIXES: &[&str] = &[
     "txt", "ddl", "lbl", "hdn", "hid", "cbo", "tb", "dtp", "inp", "input_", "field_", "form_",
     "frm_", "fld_", "edit-", "acf_",
 ];
+
+/// What Rails puts behind the names of objects whose members follow (`accepts_nested_attributes_for`).
+const ATTRIBUTES: &str = "_attributes";
+
+/// Rows of a list that are read apart.
+const MAX_ROWS: u32 = 1024;
 
 /// Parts of names that say nothing of the value.
 const GENERAL: &[&str] =
@@ -65,7 +72,8 @@ fn of_parts<'r>(part: &str, inner: &str, outer: &Key, rules: &'r RuleSet) -> Opt
             let word = if outer.patient { "patient_" } else { "" };
             rules.keys.get(&format!("{word}{inner}_name"))
         }
-        Kind::BirthDate => rules.keys.get(&format!("birth_{inner}")),
+        // (`birth_day` is the whole date.)
+        Kind::BirthDate => rules.keys.get(&format!("birth_date_{inner}")),
         _ => None,
     }
 }
@@ -74,6 +82,13 @@ fn of_parts<'r>(part: &str, inner: &str, outer: &Key, rules: &'r RuleSet) -> Opt
 fn own<'r>(part: &str, rules: &'r RuleSet) -> Option<&'r Key> {
     if let Some(key) = rules.keys.get(part) {
         return Some(key);
+    }
+    // Sets of forms of Django: `form-0-patient_name`.
+    if let Some((front, own)) = part.rsplit_once('-')
+        && front.rsplit('-').next().is_some_and(|row| row.bytes().all(|b| b.is_ascii_digit()))
+        && !front.is_empty()
+    {
+        return rules.keys.get(own);
     }
     // `q3_patientName`
     let question = part.strip_prefix('q').and_then(|rest| rest.split_once('_'));
@@ -84,10 +99,56 @@ fn own<'r>(part: &str, rules: &'r RuleSet) -> Option<&'r Key> {
         .find_map(|rest| rules.keys.get(rest))
 }
 
+/// The name of an object of Rails without the ending.
+fn object(part: &str) -> &str {
+    part.strip_suffix(ATTRIBUTES).unwrap_or(part)
+}
+
+/// Whether an outer part of a name says that its member is somebody else's: `order[customer_attributes][name]`,
+/// `child[guardian_attributes][name]`, `visit.guardian.name`.
+pub fn is_of_other(name: &str, rules: &RuleSet) -> bool {
+    let said = |part: &str| {
+        let inside = rules.keys.scope_of(object(part)).map(|said| said.inside);
+        let nested = part.ends_with(ATTRIBUTES);
+        match inside {
+            // `emergency_contact[name]`
+            Some(About::Relative) => rules.keys.get(name).is_none(),
+            Some(About::Elsewhere | About::Nobody) => true,
+            Some(About::Other) => nested,
+            _ => false,
+        }
+    };
+    let mut outer = parts(name).skip(1);
+    outer.any(said)
+}
+
+/// The list that a name is in, as a hash, and its row there: `Patients[0].FirstName`, `form-1-date_of_birth`,
+/// `visits[0][patient_attributes][name]`. A number at the end is that of a value (`first_name[0]`).
+pub fn row(name: &str) -> Option<(u64, u32)> {
+    let digits = |part: &str| part.bytes().all(|b| b.is_ascii_digit());
+    let mut from = 0;
+    for part in name.split_inclusive(['[', ']', '.', ':', '$', '-']) {
+        let bare = part.trim_end_matches(['[', ']', '.', ':', '$', '-']);
+        let end = from + part.len();
+        let behind = name.get(end..).unwrap_or("").trim_start_matches([']', '[', '.', '-']);
+        let number = bare.parse().ok().filter(|row| *row < MAX_ROWS && digits(bare));
+        if let Some(number) = number.filter(|_| from > 0)
+            && behind.starts_with(|c: char| c.is_alphabetic())
+            && !GENERAL.iter().any(|word| behind.trim_end_matches(']').eq_ignore_ascii_case(word))
+        {
+            let mut hasher = foldhash::fast::FixedState::default().build_hasher();
+            hasher.write(name.get(..from)?.as_bytes());
+            return Some((hasher.finish(), number));
+        }
+        from = end;
+    }
+    None
+}
+
 /// Notes what the outer parts of a name say of the record: `patient.person.names[0].givenName`.
 pub fn parents(name: &str, record: &mut CandidateRecord, rules: &RuleSet) {
-    for part in parts(name).skip(1) {
-        match rules.keys.context(part) {
+    for part in parts(name).skip(1).map(object) {
+        match rules.keys.scope_of(part).map(ContextScope::ahead) {
             Some(About::Patient) => record.mark(Marks::PATIENT),
             Some(about @ (About::Elsewhere | About::Nobody)) => record.mark(Marks::about(about)),
             _ => {}
@@ -112,12 +173,24 @@ mod tests {
             ("field_date_of_birth[0][value][date]", Kind::BirthDate, NamePart::Whole),
             ("q3_patientName[first]", Kind::Name, NamePart::Given),
             ("q4_dateOfBirth[month]", Kind::BirthDate, NamePart::Month),
+            ("submitted[date_of_birth][day]", Kind::BirthDate, NamePart::Day),
             ("patient.person.names[0].givenName", Kind::Name, NamePart::Given),
             ("hastaForm:soyadi", Kind::Name, NamePart::Family),
         ] {
             let key = key(name, &RULES).map(|key| (key.rule.kind, key.part));
             assert_eq!(key, Some((kind, part)), "{name}");
         }
+        assert!(row("Patients[0].FirstName") != row("Patients[1].FirstName"));
+        assert_eq!(row("Patients[0].FirstName"), row("Patients[0].BirthDate"));
+        for name in ["form-1-patient_name", "a[2][b_attributes][name]", "List[0].X"] {
+            assert!(row(name).is_some(), "{name}");
+        }
+        for name in ["first_name[0]", "field_dob[0][value]", "name", "a[b]", "2.5", "[0]"] {
+            assert!(row(name).is_none(), "{name}");
+        }
+        assert!(is_of_other("order[customer_attributes][name]", &RULES));
+        assert!(is_of_other("visit[guardian_attributes][name]", &RULES));
+        assert!(!is_of_other("visit[patient_attributes][name]", &RULES));
         for name in ["commit", "q3_color[shade]", "a[0][value]", "", "[][]", "txt"] {
             assert!(key(name, &RULES).is_none(), "{name}");
         }

@@ -153,3 +153,59 @@ fn members_under_somebody_else_are_not_the_patients() {
         [""; 0]
     );
 }
+
+#[test]
+fn lists_of_people_and_members_of_rails() {
+    let people = [
+        "http>form:~form [PatientContext] name=Roe^Jane birth_date=1970-01-31",
+        "http>form:~form [PatientContext] name=Doe^Max birth_date=1961-04-12",
+    ];
+    for list in ["Patients[0].{}", "model.Patients[0].{}", "patients[0][{}]"] {
+        let text: Vec<String> = [(0, "Jane", "Roe", "1970-01-31"), (1, "Max", "Doe", "1961-04-12")]
+            .iter()
+            .flat_map(|(row, given, family, born)| {
+                let name = |own: &str| list.replace('0', &row.to_string()).replace("{}", own);
+                [
+                    format!("{}={given}", name("FirstName")),
+                    format!("{}={family}", name("LastName")),
+                    format!("{}={born}", name("patientDob")),
+                ]
+            })
+            .collect();
+        assert_eq!(form(&text.join("&")), people, "{list}");
+    }
+    let set = "form-TOTAL_FORMS=2&form-0-patient_name=Jane+Roe&form-0-dob=1970-01-31&form-1-patient_name=Max+Doe&form-1-dob=1961-04-12";
+    let got = form(set);
+    assert!(got.len() == 2 && got[1].contains("name=Max Doe birth_date=1961-04-12"), "{got:?}");
+    // The names and numbers of one person.
+    assert_eq!(
+        form("names[0].givenName=Jane&names[0].familyName=Roe&patient.birthdate=1970-01-31"),
+        ["http>form:~form [PatientContext] birth_date=1970-01-31 name=Roe^Jane"]
+    );
+    let nested = "visit[patient_attributes][first_name]=Jane&visit[patient_attributes][last_name]=Roe&visit[patient_attributes][dob(1i)]=1970&visit[patient_attributes][dob(2i)]=1&visit[patient_attributes][dob(3i)]=31&visit[guardian_attributes][first_name]=Ann&visit[guardian_attributes][last_name]=Doe";
+    assert_eq!(form(nested), people[..1]);
+    for other in [
+        "order[customer_attributes][first_name]=Jane&order[customer_attributes][last_name]=Roe&order[ward]=3",
+        "Users[0].FirstName=Jane&Users[0].LastName=Roe&Users[0].DateOfBirth=1970-01-31&Users[1].FirstName=Max&Users[1].LastName=Doe",
+        "List[0].Name=Jane Roe&List[0].Quantity=3&List[1].Name=Max Doe&List[1].Quantity=1",
+    ] {
+        let got = form(other);
+        assert!(!got.iter().any(|line| line.contains("PatientContext")), "{other}: {got:?}");
+    }
+}
+
+#[test]
+fn short_names_and_those_of_readers() {
+    assert_eq!(
+        form("pname=Jane+Roe&pdob=1970-01-31&pgender=F"),
+        ["http>form:~form [PatientContext] name=Jane Roe birth_date=1970-01-31 sex=F"]
+    );
+    assert_eq!(form("pname=Jane+Roe&product=7"), [""; 0]);
+    assert_eq!(
+        form("your-name=Jane+Roe&your-dob=1970-01-31&symptoms=cough"),
+        ["http>form:~form [PatientContext] name=Jane Roe birth_date=1970-01-31"]
+    );
+    let raw = r#"rawRequest={"q3_patientName":{"first":"Jane","last":"Roe"},"q4_dateOfBirth":{"month":"01","day":"31","year":"1970"}}"#;
+    let got = form(raw);
+    assert!(got.len() == 1 && got[0].contains("name=Roe^Jane birth_date=1970-01-31"), "{got:?}");
+}

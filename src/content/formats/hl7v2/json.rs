@@ -161,6 +161,14 @@ mod tests {
     }
 
     #[test]
+    fn segments_that_were_taken_for_fields_of_the_header() {
+        let text = r#"{"ADT_A04":{"MSH":[{"MSH.1":["|"],"MSH.2":["^~\\&"],"MSH.9":[{"MSG.1":["ADT"]}],"MSH.12":["2.3"],"MSH.21":[{"EI.1":["A"],"EI.4":["ISO\nPID"]}],"MSH.22":["1"],"MSH.24":["H-77"],"MSH.26":[{"UNKNOWN.1":["Roe"],"UNKNOWN.2":["Jane"]}],"MSH.28":["19700131"],"MSH.29":["F"],"MSH.60":["\nPV1"],"MSH.67":[{"UNKNOWN.2":["Doe"],"UNKNOWN.3":["Max"]}]}]}}"#;
+        let got = records("application/json", text.as_bytes());
+        let fields = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
+        assert!(got.len() == 1 && got[0].contains(fields) && !got[0].contains("Doe"), "{got:?}");
+    }
+
+    #[test]
     fn names_of_segments_are_found_wherever_they_are() {
         let text = br#"PID MSH "M" "PI "PIDX":1,"MSH|^~":{"P":"MS"}}"#;
         for from in 0..text.len() {

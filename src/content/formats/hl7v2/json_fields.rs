@@ -81,11 +81,11 @@ struct FieldDocument {
 }
 
 /// Field, repetition, component, subcomponent; each from one on.
-type Place = [u16; 4];
+pub(super) type Place = [u16; 4];
 
 /// The values of a segment by their places.
 #[derive(Default)]
-struct Values {
+pub(super) struct Values {
     values: BTreeMap<Place, Zeroizing<String>>,
     bytes: usize,
     cut: bool,
@@ -241,7 +241,7 @@ fn segment_of(key: &str) -> Option<[u8; 3]> {
 }
 
 /// The segment and the place of `PID-3`, `PID_5.1`, `PID.5.1.1`, and of `/PATIENT/PID-5-1`, as HAPI's Terser names it.
-fn field(key: &str) -> Option<([u8; 3], Place)> {
+pub(super) fn field(key: &str) -> Option<([u8; 3], Place)> {
     let key = key.rsplit('/').next().unwrap_or(key).trim_start_matches('.');
     let name = segment(key.get(..3)?)?;
     let rest = key.get(3..)?.strip_prefix(['-', '_', '.'])?;
@@ -249,7 +249,7 @@ fn field(key: &str) -> Option<([u8; 3], Place)> {
 }
 
 impl Values {
-    fn add(&mut self, place: Place, text: &str) {
+    pub(super) fn add(&mut self, place: Place, text: &str) {
         if self.values.len() >= MAX_VALUES || self.bytes + text.len() > MAX_SEGMENT {
             self.cut = true;
             return;
@@ -258,8 +258,18 @@ impl Values {
         self.values.entry(place).or_insert_with(|| Zeroizing::new(text.to_owned()));
     }
 
+    /// Whether there is a value at this place.
+    pub(super) fn has(&self, place: Place) -> bool {
+        self.values.contains_key(&place)
+    }
+
+    /// Bytes of heap held, roughly.
+    pub(super) fn memory(&self) -> usize {
+        2 * self.bytes + self.values.len() * 64
+    }
+
     /// The segment in ER7. A value that is a whole field may have components of its own.
-    fn er7(&self, name: &str) -> Zeroizing<String> {
+    pub(super) fn er7(&self, name: &str) -> Zeroizing<String> {
         let mut out = Zeroizing::new(String::with_capacity(self.bytes + 64));
         out.push_str(name);
         let mut at: Place = [0, 1, 1, 1];
@@ -305,7 +315,7 @@ impl Values {
     }
 
     /// Whether these are values of a patient, and no description of the fields (`"PID-3": "Patient identifier list"`).
-    fn are_said(&self) -> bool {
+    pub(super) fn are_said(&self) -> bool {
         let begins = |number: u16| {
             let of = self.values.range([number, 1, 1, 1]..[number + 1, 1, 1, 1]);
             of.map(|(_, text)| text.as_str()).next().unwrap_or("")

@@ -7,6 +7,7 @@ use super::message::Message;
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
+use std::collections::BTreeMap;
 use zeroize::Zeroizing;
 
 /// Longest segment that is read, bytes.
@@ -17,8 +18,12 @@ const MAX_KEY: usize = 16;
 /// Members with the name of a segment, and with its fields.
 const NAMES: [&str; 6] = ["name", "segment", "segmentName", "segmentId", "id", "type"];
 const FIELDS: [&str; 4] = ["fields", "values", "elements", "data"];
-/// The member with the value of a field that is an object.
-const VALUE: &str = "value";
+/// Members of a field that is an object: its number, its value, and its parts.
+const POSITIONS: [&str; 6] = ["position", "index", "number", "fieldNumber", "sequence", "seq"];
+const VALUE: [&str; 4] = ["value", "text", "raw", "content"];
+const PARTS: [&str; 3] = ["components", "parts", "subcomponents"];
+/// Highest number of a field.
+const MAX_FIELD: usize = 255;
 
 fn is_among(list: &[&str], key: &str) -> bool {
     list.iter().any(|name| name.eq_ignore_ascii_case(key))
@@ -67,12 +72,46 @@ struct Rows {
 }
 
 /// An open object or array outside of segments.
+#[derive(Default)]
 struct Level {
     object: bool,
     /// The segment that an object names.
     name: Option<[u8; 3]>,
     /// An array has an item already.
     started: bool,
+    /// What began in it last was its first item.
+    first: bool,
+    /// Fields that are members with their numbers (`field_3`), and their length.
+    fields: BTreeMap<usize, Zeroizing<String>>,
+    length: usize,
+}
+
+impl Level {
+    fn number(&mut self, number: usize, text: &str) {
+        if self.length + text.len() < MAX_SEGMENT {
+            self.length += text.len();
+            self.fields.insert(number, Zeroizing::new(text.to_owned()));
+        }
+    }
+
+    /// The fields as a row.
+    fn row(&mut self) -> Option<Row> {
+        let name = self.name.filter(|_| !self.fields.is_empty())?;
+        let mut row = Row::of(Some(name));
+        for (number, text) in std::mem::take(&mut self.fields) {
+            let count = row.fields.matches('|').count();
+            row.fields.extend(std::iter::repeat_n('|', number.saturating_sub(count + 1)));
+            row.item(&text);
+        }
+        Some(row)
+    }
+}
+
+/// The number of a field that a member has in its name: `field_3`, `field3`, `f3`.
+fn numbered(key: &str) -> Option<usize> {
+    let digits =
+        ["field_", "field", "Field", "f"].iter().find_map(|name| key.strip_prefix(name))?;
+    digits.parse().ok().filter(|number| (1..=MAX_FIELD).contains(number))
 }
 
 /// The fields of a segment, in ER7.
@@ -84,8 +123,14 @@ struct Row {
     depth: usize,
     /// Nothing has been written since the last array began.
     fresh: bool,
-    /// Objects and arrays open within an object, which is no field.
+    /// Objects and arrays open within an object that holds a field.
     skipped: usize,
+    /// What the object says: the number of the field, its value, and how many parts that has; a value of the whole
+    /// field outweighs its parts.
+    position: Option<usize>,
+    held: Zeroizing<String>,
+    parts: usize,
+    whole: bool,
     cut: bool,
 }
 
@@ -140,6 +185,37 @@ impl Row {
                 c => self.fields.push(c),
             }
         }
+    }
+
+    /// A value in an object of a field.
+    fn member(&mut self, key: &str, text: &str) {
+        if self.skipped == 1 && is_among(&POSITIONS, key) {
+            self.position = text.parse().ok().filter(|number| *number <= MAX_FIELD);
+        } else if is_among(&VALUE, key) || is_among(&PARTS, key) {
+            let whole = self.skipped == 1 && is_among(&VALUE, key);
+            if self.whole || self.held.len() + text.len() >= MAX_SEGMENT {
+                return;
+            }
+            if whole {
+                self.held.clear();
+            } else if self.parts > 0 {
+                self.held.push('^');
+            }
+            self.held.push_str(text);
+            self.parts += 1;
+            self.whole = whole;
+        }
+    }
+
+    /// The object of a field ends.
+    fn end_object(&mut self) {
+        let held = Zeroizing::new(std::mem::take(&mut *self.held));
+        if let Some(position) = self.position.take().filter(|_| self.depth == 0) {
+            let count = self.fields.matches('|').count();
+            self.fields.extend(std::iter::repeat_n('|', position.saturating_sub(count + 1)));
+        }
+        (self.parts, self.whole) = (0, false);
+        self.item(&held);
     }
 
     fn open(&mut self) {
@@ -202,9 +278,6 @@ impl Receiver for Reader<'_, '_> {
         let rows = &mut *self.rows;
         if let Some(row) = &mut rows.row {
             if object || row.skipped > 0 {
-                if row.skipped == 0 {
-                    row.item("");
-                }
                 row.skipped += 1;
             } else {
                 row.open();
@@ -213,6 +286,7 @@ impl Receiver for Reader<'_, '_> {
         }
         let mut member = false;
         if let Some(around) = rows.open.last_mut() {
+            around.first = !around.started;
             around.started = true;
             member = around.object;
         }
@@ -222,7 +296,7 @@ impl Receiver for Reader<'_, '_> {
                 rows.row = Some(Row::of(name));
             }
         }
-        rows.open.push(Level { object, name: None, started: rows.row.is_some() });
+        rows.open.push(Level { object, started: rows.row.is_some(), ..Level::default() });
     }
 
     fn close(&mut self) {
@@ -230,6 +304,9 @@ impl Receiver for Reader<'_, '_> {
         if let Some(row) = &mut rows.row {
             if row.skipped > 0 {
                 row.skipped -= 1;
+                if row.skipped == 0 {
+                    row.end_object();
+                }
                 return;
             }
             if row.depth > 0 {
@@ -237,8 +314,18 @@ impl Receiver for Reader<'_, '_> {
                 return;
             }
         }
-        let level = rows.open.pop();
+        let mut level = rows.open.pop();
+        if let Some(row) = level.as_mut().and_then(Level::row).filter(|_| rows.row.is_none()) {
+            rows.finish(row, self.scope);
+            return;
+        }
         if let Some(row) = rows.row.take() {
+            // `[["PID"], ["1"], ...]`: the name is an array of its own.
+            let alone = row.name.is_some() && row.fields.is_empty();
+            if alone && rows.open.last().is_some_and(|around| !around.object && around.first) {
+                rows.row = Some(Row::of(row.name));
+                return;
+            }
             rows.finish(row, self.scope);
             return;
         }
@@ -263,8 +350,7 @@ impl Receiver for Reader<'_, '_> {
         if let Some(row) = &mut rows.row {
             match row.skipped {
                 0 => row.item(text),
-                1 if rows.key.eq_ignore_ascii_case(VALUE) => row.fill(text),
-                _ => {}
+                _ => row.member(&rows.key, text),
             }
             return;
         }
@@ -282,6 +368,8 @@ impl Receiver for Reader<'_, '_> {
         if level.object {
             if is_among(&NAMES, &rows.key) {
                 level.name = segment(text).or(level.name);
+            } else if let Some(number) = numbered(&rows.key) {
+                level.number(number, text);
             }
         } else if !std::mem::replace(&mut level.started, true) {
             rows.row = segment(text).map(|name| Row::of(Some(name)));
@@ -336,6 +424,10 @@ mod tests {
             r#"[{"fields":["MSH","|","^~\\&"],"segment":"MSH"},{"fields":["PID","1","","H-77","","Roe^Jane","","19700131","F"],"segment":"PID"}]"#,
             r#"{"message":["MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5","EVN|A01","PID|1||H-77||Roe^Jane||19700131|F"]}"#,
             r#"{"segments":{"MSH":"MSH|^~\\&|A|B|C|D|2026||ADT^A01|1|P|2.5","PID":"PID|1||H-77||Roe^Jane||19700131|F"}}"#,
+            r#"[[["MSH"],["|"],["^~\\&"]],[["PID"],["1"],[""],[[["H-77"],["H"]]],[""],[[["Roe"],["Jane"]]],[""],["19700131"],["F"]]]"#,
+            r#"[{"segment":"MSH","field_1":"^~\\&"},{"segment":"PID","field_1":"1","field_3":"H-77","field_5":"Roe^Jane","field_7":"19700131","field_8":"F"}]"#,
+            r#"[{"type":"MSH","fields":[{"position":1,"value":"^~\\&"}]},{"type":"PID","fields":[{"position":3,"value":"H-77"},{"position":5,"value":"Roe^Jane"},{"position":7,"value":"19700131"},{"position":8,"value":"F"}]}]"#,
+            r#"{"segments":[{"name":"MSH","fields":[{"value":"|"},{"value":"^~\\&"}]},{"name":"PID","fields":[{"repetitions":[{"components":[{"value":"1"}]}]},{},{"repetitions":[{"components":[{"value":"H-77"}]}]},{},{"repetitions":[{"components":[{"value":"Roe"},{"value":"Jane"}]}]},{},{"repetitions":[{"components":[{"value":"19700131"}]}]},{"components":["F"]}]}]}"#,
             r#"{"MSH":["|","^~\\&","A"],"PID":["1","","H-77","","Roe^Jane","","19700131","F"]}"#,
             r#"{"Segments":[{"Name":"MSH","Fields":[{"Value":"|"},{"Value":"^~\\&"}]},{"Name":"PID","Fields":[{"Value":"1"},{"Value":""},{"Value":"H-77"},{"Value":""},{"Value":"Roe^Jane","Repeats":0},{},{"Value":"19700131"},{"Value":"F"}]}]}"#,
         ] {

@@ -8,6 +8,7 @@ pub(in crate::content) mod charset;
 mod display;
 mod embedded;
 mod error;
+pub(in crate::content) mod field_lines;
 mod joined;
 mod json;
 mod json_fields;
@@ -31,6 +32,7 @@ use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Wan
 use crate::syntax::hl7v2::{header, is_delimiter};
 use embedded::Embedded;
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
+pub(in crate::content) use field_lines::FieldLines;
 pub use json::Json;
 pub use json_fields::JsonFields;
 pub use json_segments::JsonSegments;
@@ -278,6 +280,12 @@ impl Er7Document {
         };
         if !(named && len >= 3 && separated) {
             let head = head.get(..len).unwrap_or(&[]);
+            // A line drawn between messages, and not in the text of a result or a note.
+            let drawn = matches!(a, b'-' | b'=' | b'*' | b'#' | b'_') && head == [a; 4];
+            if drawn && self.embedded.is_none() && !self.segment.starts_with(b"NTE") {
+                self.finish(scope);
+                self.keep = false;
+            }
             self.embed(head, scope);
             if self.keep {
                 self.collect(b" ");

@@ -3,6 +3,7 @@
 //! Each segment is written back as ER7 and read like any other.
 
 use super::embedded::Embedded;
+use super::joined;
 use super::message::Message;
 use super::value::Delimiters;
 use crate::content::formats::markup::{Attributes, Markup, Receiver};
@@ -182,6 +183,18 @@ fn segment_of(name: &str) -> Option<[u8; 3]> {
     };
     let is_segment = own.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit());
     is_segment.then(|| own.as_bytes().try_into().ok()).flatten()
+}
+
+/// Fewest fields of a header before the name of another segment.
+const MIN_JOINED: usize = 13;
+
+/// What is before the name of a known segment at the end of a field, behind a line feed or nothing, and that name.
+fn next(field: &str) -> Option<(&str, [u8; 3])> {
+    let at = field.len().checked_sub(3)?;
+    let (before, name) = field.split_at_checked(at)?;
+    let name: [u8; 3] = name.as_bytes().try_into().ok()?;
+    let before = if before.is_empty() { before } else { before.strip_suffix("\\.br\\")? };
+    joined::is_known(name).then_some((before, name))
 }
 
 /// Writes text in ER7.
@@ -392,11 +405,28 @@ impl Segments {
             } else {
                 1
             };
-            for field in self.fields.get(from..).unwrap_or(&[]) {
-                // Writing to a string cannot fail.
-                let _ = write!(raw, "|{}", field.as_str());
+            for (number, field) in self.fields.iter().enumerate().skip(from) {
+                // Libraries that end segments at CR alone take a message with line feeds for one header, whose fields
+                // end with the names of the next segments.
+                let next = if name == *b"MSH" && number >= MIN_JOINED { next(field) } else { None };
+                let Some((before, next)) = next else {
+                    // Writing to a string cannot fail.
+                    let _ = write!(raw, "|{}", field.as_str());
+                    continue;
+                };
+                let _ = write!(raw, "|{before}");
+                let own: [u8; 3] = raw.as_bytes().first_chunk().copied().unwrap_or(name);
+                if self.message.wants(own, scope.rules) {
+                    self.message.segment(raw.as_bytes(), scope);
+                }
+                raw.clear();
+                raw.push_str(std::str::from_utf8(&next).unwrap_or(""));
+                self.message.begins(next, scope);
             }
-            self.message.segment(raw.as_bytes(), scope);
+            let own: [u8; 3] = raw.as_bytes().first_chunk().copied().unwrap_or(name);
+            if self.message.wants(own, scope.rules) {
+                self.message.segment(raw.as_bytes(), scope);
+            }
         }
         self.fields.clear();
         self.parts.clear();

@@ -3,7 +3,6 @@
 mod choices;
 mod code;
 mod fragment;
-mod literal;
 mod named;
 mod rows;
 mod script;
@@ -12,6 +11,7 @@ mod shown;
 mod tests;
 
 use super::dicom::TagRows;
+use super::hl7v2::FieldLines;
 use super::markup::{Attributes, Markup, Receiver};
 use super::shown_messages::ShownMessages;
 use crate::content::extract::labels::{Labels, is_greeting};
@@ -164,6 +164,8 @@ struct Table {
     people: PeopleColumns<Cell>,
     /// Elements of a data set.
     tags: TagRows,
+    /// Fields of HL7 v2, one in each row.
+    fields: FieldLines,
 }
 
 struct TokenHandler<'a, 'b> {
@@ -229,7 +231,7 @@ impl Receiver for TokenHandler<'_, '_> {
             return;
         }
         // `Dear <strong>Jane Roe</strong>,`
-        if name == "strong" && is_greeting(&self.page.run) {
+        if name == "strong" && is_greeting(&self.page.run, &self.scope.rules.words) {
             return;
         }
         if self.begins_shown(name, attributes) {
@@ -391,6 +393,7 @@ impl TokenHandler<'_, '_> {
                 self.page.labels.forget();
                 if let Some(mut table) = self.page.tables.pop() {
                     table.tags.end(self.scope);
+                    table.fields.end(self.scope);
                 }
             }
             name if is_heading(name) => {
@@ -544,6 +547,7 @@ impl Document for HtmlDocument {
         turn.end_run();
         for mut table in std::mem::take(&mut turn.page.tables) {
             table.tags.end(turn.scope);
+            table.fields.end(turn.scope);
         }
         if let Some(mut script) = turn.page.script.take() {
             script.end(turn.scope);

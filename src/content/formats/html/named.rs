@@ -3,10 +3,10 @@
 //! `data-label`), data for the program of the page (`data-mrn="77"`), and tables made of other elements (`role="row"`).
 
 use super::super::markup::Attributes;
-use super::literal;
 use crate::content::extract::record::{CandidateRecord, Marks, Meaning};
 use crate::content::extract::texts;
 use crate::content::extract::tree::words;
+use crate::content::formats::literal;
 use crate::content::{Media, Scope};
 use crate::rules::{About, Kind, NamePart, RuleSet};
 use std::borrow::Cow;

@@ -4,6 +4,7 @@ use super::{Cell, TokenHandler, is_label};
 use crate::content::Scope;
 use crate::content::extract::record::{CandidateRecord, Marks};
 use crate::content::extract::table::{LINE_BREAK, Sheet, TableColumns};
+use crate::content::formats::hl7v2::field_lines;
 use smallvec::SmallVec;
 
 impl TokenHandler<'_, '_> {
@@ -50,6 +51,12 @@ impl TokenHandler<'_, '_> {
         {
             let cells: SmallVec<[&str; 8]> = row.iter().map(|cell| cell.text.trim()).collect();
             if table.tags.row(&cells, self.scope) {
+                return;
+            }
+            if let Some((segment, place, value)) = field_lines::cells(&cells) {
+                if &segment == b"PID" {
+                    table.fields.pid(place, value, self.scope);
+                }
                 return;
             }
         }

@@ -1,8 +1,8 @@
 //! Data in scripts: the data that a page was rendered from, added for its program (`__NEXT_DATA__`,
 //! `window.__INITIAL_STATE__ = {...}`, JSON-LD), and literals of its program (`var patients = [{ id: 77 }]`).
 
-use super::literal::{self, LiteralScan, MAX_LITERAL};
 use crate::content::extract::embedded::ObjectScan;
+use crate::content::formats::literal::{self, LiteralScan, MAX_LITERAL};
 use crate::content::{Ending, Media, Nested, Scope, Want};
 use zeroize::Zeroizing;
 

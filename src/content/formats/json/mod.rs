@@ -1,19 +1,22 @@
 //! JSON: FHIR resources, DICOM data sets (PS3.18 annex F), and any other objects.
 
 mod gap;
+mod lenient;
 mod rows;
 pub mod tokens;
 
 use super::{graphql, jws};
 use crate::content::extract::embedded;
+use crate::content::extract::signs::{SEPARATOR, Signs};
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
 use crate::content::formats::html;
 use crate::content::formats::shown_messages::ShownMessages;
 use crate::content::stack::{media, transfer_encoding};
-use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
+use crate::content::{Document, Ending, Extent, Format, Media, Nested, Reason, Scope, Want};
 use crate::syntax::ncpdp::{SEGMENT, begins};
 use gap::{Behind, Elements};
+use lenient::Lenient;
 use rows::Rows;
 use tokens::{Fault, Receiver, Tokens};
 
@@ -25,6 +28,12 @@ pub fn is_plain_json(media: &Media<'_>, head: &[u8]) -> bool {
     declared && matches!(begins, [b'{' | b'[', ..])
 }
 
+/// Whether the first string behind brackets is one of another language (`[['H', None]]`).
+fn is_quoted_singly(rest: &[u8]) -> bool {
+    let first = rest.iter().find(|b| **b != b'[' && !b.is_ascii_whitespace());
+    first.is_some_and(|b| matches!(*b, b'\'' | b'u' | b'('))
+}
+
 /// JSON, and rows of it (NDJSON).
 pub struct Json;
 
@@ -34,7 +43,7 @@ impl Format for Json {
     }
 
     fn first(&self) -> &'static [u8] {
-        b"{["
+        b"{[/"
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
@@ -43,9 +52,18 @@ impl Format for Json {
         let next = rest.trim_ascii_start().first();
         match first {
             // If declared as JSON, any possible beginning is accepted.
-            b'{' | b'[' | 0x1e if media::says(media, "json", &["json", "ndjson", "jsonl"]) => true,
-            b'{' => matches!(next, Some(b'"' | b'}')),
-            b'[' => matches!(next, Some(b'{' | b'[' | b'"' | b']')),
+            b'{' | b'[' | 0x1e
+                if media::says(media, "json", &["json", "ndjson", "jsonl"])
+                    || media::says(media, "json5", &["json5", "jsonc"]) =>
+            {
+                true
+            }
+            // A comment in front of it (JSON5).
+            b'/' => {
+                matches!(next, Some(b'/' | b'*')) && media::says(media, "json", &["json", "json5"])
+            }
+            b'{' => matches!(next, Some(b'"' | b'}' | b'\'')),
+            b'[' => matches!(next, Some(b'{' | b'[' | b'"' | b']')) && !is_quoted_singly(rest),
             _ => false,
         }
     }
@@ -79,6 +97,7 @@ impl Format for Json {
             chunks: jws::Chunks::default(),
             elements: Elements::default(),
             behind: Behind::default(),
+            lenient: Lenient::default(),
         })
     }
 }
@@ -98,6 +117,7 @@ struct JsonDocument {
     chunks: jws::Chunks,
     elements: Elements,
     behind: Behind,
+    lenient: Lenient,
 }
 
 /// A message whose records or lines are the strings of a list.
@@ -282,6 +302,8 @@ impl Receiver for Reader<'_, '_> {
         }
     }
     fn key(&mut self, key: &str) {
+        // An attribute, as some programs write XML in JSON (fast-xml-parser).
+        let key = key.strip_prefix("@_").unwrap_or(key);
         self.form.key(key);
         self.elements.key(key);
         self.tree.key(key, self.scope);
@@ -290,7 +312,8 @@ impl Receiver for Reader<'_, '_> {
         self.tree.wants() || self.form.next == Next::Link
     }
     fn value(&mut self, text: &str) {
-        if self.token(text) {
+        let signs = Signs::of(text);
+        if self.token(text, signs) {
             return;
         }
         match self.form.next {
@@ -305,7 +328,7 @@ impl Receiver for Reader<'_, '_> {
             }
             _ => {}
         }
-        self.texts.text(text, self.scope);
+        self.texts.signed(text, signs, self.scope);
         self.tree.value(text, self.scope);
     }
     fn passed(&mut self) {
@@ -315,10 +338,11 @@ impl Receiver for Reader<'_, '_> {
         self.tree.number(text, self.scope);
     }
     fn prose(&mut self, text: &str) {
-        if self.token(text) {
+        let signs = Signs::of(text);
+        if self.token(text, signs) {
             return;
         }
-        self.texts.text(text, self.scope);
+        self.texts.signed(text, signs, self.scope);
         self.tree.passed();
     }
     fn null(&mut self) {
@@ -376,8 +400,12 @@ impl Reader<'_, '_> {
     }
 
     /// Reads a string that is a claim of NCPDP, a token, or a part of one.
-    fn token(&mut self, text: &str) -> bool {
-        if memchr::memchr(SEGMENT, text.as_bytes()).is_some() && begins(text.as_bytes()).is_yes() {
+    fn token(&mut self, text: &str, signs: Signs) -> bool {
+        let claim = || {
+            let bytes = text.as_bytes();
+            memchr::memchr(SEGMENT, bytes).is_some() && begins(bytes).is_yes()
+        };
+        if signs.may(SEPARATOR) && claim() {
             self.scope.whole(&Media::Unknown, text.as_bytes());
             self.tree.passed();
             return true;
@@ -435,6 +463,14 @@ impl Document for JsonDocument {
         if let Some(path) = self.path.take() {
             self.tree.set_path(&path, scope);
         }
+        let Ok(bytes) = self.lenient.take(bytes) else {
+            scope.give_up(Reason::Limit);
+            return Want::NOTHING;
+        };
+        let bytes = bytes.as_ref();
+        if bytes.is_empty() {
+            return Want::ALL;
+        }
         let read = match self.read_behind(bytes, scope) {
             Ok(false) => self.by_rows(bytes, scope),
             read => read.map(|_| ()),
@@ -443,11 +479,19 @@ impl Document for JsonDocument {
     }
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
+        // The part of a literal in front of the gap.
+        drop(self.lenient.end());
         self.lose(scope);
         Want::ALL
     }
 
     fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
+        let kept = self.lenient.end();
+        if !kept.is_empty()
+            && let Err(fault) = self.read(&kept, scope)
+        {
+            scope.give_up(fault.into());
+        }
         if let Err(fault) = self.end_rows(scope) {
             scope.give_up(fault.into());
         }
@@ -466,6 +510,7 @@ impl Document for JsonDocument {
             + self.rows.memory()
             + self.elements.memory()
             + self.behind.memory()
+            + self.lenient.memory()
             + inner
             + self.list.as_ref().map_or(0, |list| list.reader.memory())
             + self.chunks.memory()

@@ -175,13 +175,12 @@ impl Tokens {
                     }
                     bytes = rest.get(end + 1..).unwrap_or_default();
                     if let [b':', behind @ ..] = bytes {
-                        bytes = behind;
+                        bytes = behind_blanks(behind);
                         self.at_key = false;
                     }
                 }
                 Mode::Between if is_blank(byte) => {
-                    let blanks = rest.iter().take_while(|b| is_blank(**b)).count();
-                    bytes = rest.get(blanks..).unwrap_or_default();
+                    bytes = behind_blanks(rest);
                 }
                 Mode::Between => {
                     bytes = rest;
@@ -196,6 +195,10 @@ impl Tokens {
                         }
                         self.mode = Mode::Between;
                         bytes = rest.get(end + 1..).unwrap_or_default();
+                        if let [b',', behind @ ..] = bytes {
+                            bytes = behind_blanks(behind);
+                            self.at_key = self.in_object();
+                        }
                     }
                 }
                 Mode::Text(of) => {
@@ -464,6 +467,13 @@ impl Tokens {
 /// White space (RFC 8259 2).
 const fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t' | b'\r' | b'\n')
+}
+
+/// What follows white space.
+#[inline]
+fn behind_blanks(bytes: &[u8]) -> &[u8] {
+    let blanks = bytes.iter().take_while(|b| is_blank(**b)).count();
+    bytes.get(blanks..).unwrap_or_default()
 }
 
 /// Longest string that is searched without a call, bytes.

@@ -10,7 +10,7 @@ mod xl;
 use crate::content::extract::layout::{GlyphPosition, Line, Page};
 use crate::content::extract::page::PageReader;
 use crate::content::stack::Unread;
-use crate::content::stack::charset::cp437;
+use crate::content::stack::charset::dos_text;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use escape::{Command, Sequence};
@@ -165,7 +165,7 @@ impl Job {
         };
         Zeroizing::new(match (self.symbols, std::str::from_utf8(text)) {
             (_, Ok(text)) => text.to_owned(),
-            (Symbols::Pc8, _) => text.iter().map(|b| cp437(*b)).collect(),
+            (Symbols::Pc8, _) => dos_text(text),
             (Symbols::Roman8, _) => text.iter().map(|b| escape::roman8(*b)).collect(),
             _ => windows(text),
         })

@@ -6,6 +6,7 @@
 
 mod cmap;
 mod crypt;
+mod drawn;
 pub(in crate::content::formats) mod encoding;
 mod file;
 pub(in crate::content::formats) mod filters;

@@ -41,6 +41,8 @@ const QPDF: &[u8] = include_bytes!("../../../../fixtures/pdf/qpdf-object-streams
 const PDFMAKE: &[u8] = include_bytes!("../../../../fixtures/pdf/pdfmake.pdf");
 const PDF_LIB: &[u8] = include_bytes!("../../../../fixtures/pdf/pdf-lib-form.pdf");
 
+const GHOSTSCRIPT_PATHS: &[u8] = include_bytes!("../../../../fixtures/pdf/ghostscript-paths.pdf");
+
 /// A document that says nothing.
 const REPORTLAB_EMPTY: &[u8] = b"%PDF-1.4\n1 0 obj\n<< /Type /Catalog >>\nendobj\n";
 
@@ -56,6 +58,14 @@ const SAMPLES: [&[u8]; 10] = [
     PDFMAKE,
     PDF_LIB,
 ];
+
+#[test]
+fn text_that_is_drawn_as_paths() {
+    let text = text(GHOSTSCRIPT_PATHS);
+    for line in ["Patient: Roe, Jane", "DOB: 1970-01-31", "MRN: H771230"] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
+}
 
 #[test]
 fn documents_of_several_generators() {

@@ -1,5 +1,6 @@
 //! The text in content streams (ISO 32000-1 7.8, 8.4, 9.4).
 
+use super::drawn::Drawn;
 use super::file::File;
 use super::font::Font;
 use super::object::{Dict, Lexer, Object};
@@ -49,6 +50,8 @@ pub(super) struct Interpreter<'a> {
     fonts: HashMap<u32, Rc<Font>, foldhash::fast::FixedState>,
     unknown: Rc<Font>,
     page: Page,
+    /// What it draws beside its text.
+    drawn: Drawn,
     /// Lines of the page so far.
     out: Vec<Line>,
     /// Remaining bytes of text.
@@ -76,6 +79,7 @@ impl<'a> Interpreter<'a> {
             fonts: HashMap::default(),
             unknown: Rc::default(),
             page: Page::default(),
+            drawn: Drawn::default(),
             out: Vec::new(),
             room,
             limited: false,
@@ -94,7 +98,9 @@ impl<'a> Interpreter<'a> {
             leading: 0.0,
             rise: 0.0,
         };
+        self.drawn = Drawn::default();
         self.run(content, resources, state, 0);
+        self.drawn.finish(&mut self.page, self.file.fuel);
         self.flush();
         std::mem::take(&mut self.out)
     }
@@ -143,6 +149,12 @@ impl<'a> Interpreter<'a> {
             _ => b"",
         };
         match operator {
+            b"m" | b"l" | b"c" | b"v" | b"y" | b"h" | b"S" | b"s" | b"n" => {
+                self.drawn.operate(operator, &matrix(), &run.state.ctm);
+            }
+            b"f" | b"F" | b"f*" | b"B" | b"B*" | b"b" | b"b*" => {
+                self.drawn.fill(self.page.bytes(), self.file.fuel);
+            }
             b"q" if run.saved.len() < MAX_SAVED => run.saved.push(run.state.clone()),
             b"Q" => {
                 if let Some(state) = run.saved.pop() {

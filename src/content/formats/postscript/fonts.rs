@@ -114,11 +114,12 @@ impl Machine<'_> {
 
     /// What the codes of a font show.
     fn glyphs(&mut self, font: u32, depth: usize) -> Rc<Glyphs> {
-        // Sizes of one font share its encoding.
-        let key = match self.store.get_named(font, b"Encoding") {
-            Some(Object::Array(at) | Object::Proc(at)) => at | 1 << 31,
-            _ => font,
+        // Sizes of one font share its encoding, those of a composite font its parts.
+        let array = |name: &[u8]| match self.store.get_named(font, name) {
+            Some(Object::Array(at) | Object::Proc(at)) => Some(at | 1 << 31),
+            _ => None,
         };
+        let key = array(b"FDepVector").or_else(|| array(b"Encoding")).unwrap_or(font);
         if depth == 0
             && let Some(known) = self.glyphs.get(&key)
         {
@@ -126,8 +127,7 @@ impl Machine<'_> {
         }
         self.burn(GLYPHS_COST);
         let glyphs = Rc::new(self.read_glyphs(font, depth));
-        // Composite fonts share the encoding of their parts.
-        if depth == 0 && glyphs.parts.is_empty() && self.glyphs.len() < MAX_FONTS {
+        if depth == 0 && self.glyphs.len() < MAX_FONTS {
             self.glyphs.insert(key, Rc::clone(&glyphs));
         }
         glyphs

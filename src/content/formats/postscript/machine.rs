@@ -163,6 +163,11 @@ impl<'a> Machine<'a> {
         given.saturating_sub(self.steps)
     }
 
+    /// Whether it printed nothing.
+    pub(super) const fn is_silent(&self) -> bool {
+        self.lines == 0
+    }
+
     /// Charges steps for work that takes longer than a single one.
     pub(super) fn burn(&mut self, steps: usize) {
         self.steps = self.steps.saturating_sub(steps as u64).max(1);

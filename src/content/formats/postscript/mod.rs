@@ -25,6 +25,9 @@ use zeroize::Zeroizing;
 const MAX_JOB: usize = 16 << 20;
 /// Bytes before `%!`: the end of a job before it, and the header of files with a preview.
 const MAX_LEAD: usize = 64;
+/// Strings of a program that printed nothing, and bytes of each, that are read.
+const MAX_STRINGS: usize = 20_000;
+const MAX_STRING: usize = 1024;
 /// Letters without a meaning that a page may have, such as bullets.
 const FEW: usize = 64;
 /// The work of a step, which is a look-up and a copy: some 25 nanoseconds.
@@ -106,13 +109,70 @@ fn read(job: &[u8], scope: &mut Scope<'_>) {
     let mut machine = Machine::new(&mut give);
     let steps = machine.run(program, most);
     let (limited, unreadable) = (machine.limited, machine.unreadable);
+    let silent = machine.is_silent() && unreadable == 0;
     scope.spend(steps * STEP);
+    if silent {
+        // Its layout takes too long, or is not understood, but what it sets is there to be read. Letters that only their
+        // outlines tell are not.
+        strings(program, |text| reader.note(text, scope));
+    }
     reader.end(scope);
     if limited {
         scope.give_up(Reason::Limit);
     }
     if unreadable > FEW {
         scope.give_up(Reason::Unsupported);
+    }
+}
+
+/// The strings of a program, each on its own (PLRM 3.2.2).
+fn strings(program: &[u8], mut give: impl FnMut(&str)) {
+    let mut given = 0;
+    let mut rest = program;
+    while let Some(start) = memchr::memchr(b'(', rest)
+        && given < MAX_STRINGS
+    {
+        rest = rest.get(start + 1..).unwrap_or_default();
+        let (mut text, mut depth, mut end) = (String::new(), 0usize, rest.len());
+        // A backslash came before, and so many digits of a code at most.
+        let (mut escaped, mut digits) = (false, 0);
+        for (at, byte) in rest.iter().enumerate() {
+            let code = digits > 0 && byte.is_ascii_digit();
+            digits = if code { digits - 1 } else { 0 };
+            match byte {
+                _ if code => {}
+                b'0'..=b'7' if escaped => {
+                    (escaped, digits) = (false, 2);
+                    text.push(' ');
+                }
+                _ if std::mem::take(&mut escaped) => {
+                    text.push(if byte.is_ascii_graphic() { char::from(*byte) } else { ' ' });
+                }
+                b'\\' => escaped = true,
+                b')' if depth == 0 => {
+                    end = at + 1;
+                    break;
+                }
+                _ => {
+                    depth = match byte {
+                        b'(' => depth + 1,
+                        b')' => depth - 1,
+                        _ => depth,
+                    };
+                    // Latin letters stand for themselves, as in ISO 8859-1.
+                    text.push(char::from(*byte));
+                }
+            }
+            if at >= MAX_STRING {
+                end = at + 1;
+                break;
+            }
+        }
+        rest = rest.get(end..).unwrap_or_default();
+        if text.contains(char::is_alphabetic) {
+            give(&text);
+            given += 1;
+        }
     }
 }
 

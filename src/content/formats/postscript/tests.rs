@@ -21,6 +21,15 @@ fn a_label_and_its_value_meet_on_one_line() {
 }
 
 #[test]
+fn jobs_that_print_nothing_are_read_by_their_strings() {
+    let got = read(
+        b"%!PS\n/loop { unknown } def\n(Patient: Roe, \\(Jane\\))P(DOB: 1970-01-31)P(MRN:\\240H77123)P\nloop\n",
+    );
+    assert_eq!(got.len(), 1, "{got:?}");
+    assert!(got[0].contains("birth_date=1970-01-31 patient_id=H77123"), "{got:?}");
+}
+
+#[test]
 fn procedures_and_encodings_of_the_job_itself() {
     let got = read(
         b"%!PS\n/reencode { findfont dup length dict begin { 1 index /FID ne {def}{pop pop} ifelse } forall\n\

@@ -4,16 +4,18 @@
 //! Programs draw screens in any order and overwrite what they change, so a screen is read when the user
 //! reacts to it, when it is cleared, and at the end. Scrolling output is read as lines, each once.
 
+mod choices;
 mod screen;
 #[cfg(test)]
 mod tests;
 
 use crate::content::extract::layout::{self, GlyphPosition, Line, Page};
-use crate::content::extract::page::PageReader;
+use crate::content::extract::page::{Heading, PageReader};
 use crate::content::extract::table::Sheet;
 use crate::content::formats::text;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
+use choices::Choices;
 use screen::{Event, Screen, WIDE};
 
 /// As what the protocols of terminals declare their screens.
@@ -43,7 +45,13 @@ impl Format for Terminal {
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
-        Box::new(Session { screen: Screen::default(), lines: Sheet::new("terminal"), seen: 0 })
+        Box::new(Session {
+            screen: Screen::default(),
+            lines: Sheet::new("terminal"),
+            choices: Choices::default(),
+            seen: 0,
+            heading: None,
+        })
     }
 }
 
@@ -51,8 +59,11 @@ struct Session {
     screen: Screen,
     /// What rolls up.
     lines: Sheet,
+    choices: Choices,
     /// The screen that was read last.
     seen: u64,
+    /// The names of columns that a screen showed, for lists that go on behind them.
+    heading: Option<Heading>,
 }
 
 /// Size of a letter on the page that a screen makes: a blank more than one wide is a gap between columns.
@@ -61,6 +72,8 @@ const WIDTH: f64 = 6.0;
 const HEIGHT: f64 = 12.0;
 /// Signs between the columns of a table that is drawn. The first one may be text, unless blanks are around it.
 const BARS: [char; 4] = ['|', '│', '┃', '║'];
+/// Rows of a screen without names of columns that fit those of a screen before: then the list goes on.
+const CONTINUED_ROWS: usize = 3;
 /// Rows below each other in which text begins in the same column behind a single blank, and such columns of a row: then
 /// it is a table.
 const TABLE_ROWS: usize = 4;
@@ -95,7 +108,14 @@ impl Session {
         }
         let mut lines: Vec<Line> = Vec::new();
         page.lines(&mut lines);
+        self.screen.forget_rolled();
+        self.seen = self.screen.hash();
         let mut reader = PageReader::new("terminal");
+        if let Some(heading) = self.heading.as_ref().filter(|heading| goes_on(heading, &lines))
+            && !lines.iter().any(|line| Heading::of(line, scope).is_some())
+        {
+            reader.resume(heading, scope);
+        }
         let records = layout::records(&lines, HEIGHT);
         for (at, line) in lines.iter().enumerate() {
             if records.contains(&at) {
@@ -103,12 +123,17 @@ impl Session {
             }
             reader.line(line, scope);
         }
+        self.heading = reader.take_heading().or(self.heading.take());
         reader.end(scope);
     }
 
     fn event(&mut self, event: Event, scope: &mut Scope<'_>) {
         match event {
-            Event::Line(text) => text::read(&mut self.lines, text.as_bytes(), scope),
+            Event::Line(text) => {
+                if !self.choices.line(&text, scope) {
+                    text::read(&mut self.lines, text.as_bytes(), scope);
+                }
+            }
             Event::Screen => self.read(scope),
             // A form begins, or that of another person.
             Event::Cleared => {
@@ -117,6 +142,11 @@ impl Session {
             }
         }
     }
+}
+
+/// Whether a list under these names of columns goes on in these lines.
+fn goes_on(heading: &Heading, lines: &[Line]) -> bool {
+    lines.iter().filter(|line| heading.fits(line, WIDTH / 2.0)).count() >= CONTINUED_ROWS
 }
 
 /// The single blanks of each row that are between the columns of a table.
@@ -166,6 +196,7 @@ impl Document for Session {
     }
 
     fn memory(&self) -> usize {
-        self.screen.memory() + self.lines.memory()
+        let heading = self.heading.as_ref().map_or(0, Heading::memory);
+        self.screen.memory() + self.lines.memory() + heading
     }
 }

@@ -8,6 +8,8 @@ use zeroize::Zeroizing;
 /// The largest screen. Terminals have 24 or 25 rows and 80 or 132 columns; windows are larger.
 const MAX_ROWS: usize = 100;
 const MAX_COLUMNS: usize = 256;
+/// Rows that rolled out of a screen and are kept until it is read.
+const MAX_ROLLED: usize = 200;
 /// Rows before a program uses more.
 const ROWS: usize = 24;
 /// Parameters of a control sequence, and the largest.
@@ -47,6 +49,9 @@ enum State {
 
 pub(super) struct Screen {
     rows: Vec<Zeroizing<Vec<char>>>,
+    /// Rows that rolled out of it since it was read, from above the row of this number.
+    rolled: Vec<Zeroizing<Vec<char>>>,
+    rolled_from: usize,
     row: usize,
     column: usize,
     saved: (usize, usize),
@@ -76,6 +81,8 @@ impl Default for Screen {
     fn default() -> Self {
         Self {
             rows: Vec::new(),
+            rolled: Vec::new(),
+            rolled_from: 0,
             row: 0,
             column: 0,
             saved: (0, 0),
@@ -96,8 +103,16 @@ impl Default for Screen {
 }
 
 impl Screen {
+    /// Its rows, with those that rolled out of it where they were.
     pub(super) fn rows(&self) -> impl Iterator<Item = &[char]> {
-        self.rows.iter().map(|row| row.as_slice())
+        let (above, below) = self.rows.split_at(self.rolled_from.min(self.rows.len()));
+        above.iter().chain(&self.rolled).chain(below).map(|row| row.as_slice())
+    }
+
+    /// Forgets the rows that rolled out, which were read.
+    pub(super) fn forget_rolled(&mut self) {
+        self.rolled.clear();
+        self.rolled_from = 0;
     }
 
     pub(super) fn hash(&self) -> u64 {
@@ -109,7 +124,8 @@ impl Screen {
     }
 
     pub(super) fn memory(&self) -> usize {
-        self.rows.iter().map(|r| r.capacity() * size_of::<char>()).sum()
+        let rows = self.rows.iter().chain(&self.rolled);
+        rows.map(|r| r.capacity() * size_of::<char>()).sum()
     }
 
     /// Bytes are missing.
@@ -130,6 +146,7 @@ impl Screen {
     pub(super) fn put(&mut self, byte: u8) -> Option<Event> {
         if std::mem::take(&mut self.clear_next) {
             self.rows.clear();
+            self.forget_rolled();
             (self.addressed, self.changed) = (false, false);
             self.region = (0, self.height - 1);
         }
@@ -287,6 +304,13 @@ impl Screen {
         }
         let Some(rows) = self.rows.get_mut(top..=bottom) else { return };
         if up {
+            let first = rows.first_mut().filter(|row| self.addressed && !row.is_empty());
+            if let Some(row) = first
+                && self.rolled.len() < MAX_ROLLED
+            {
+                self.rolled.push(std::mem::take(row));
+                self.rolled_from = top;
+            }
             rows.rotate_left(1);
             rows.last_mut().into_iter().for_each(|r| r.clear());
         } else {

@@ -147,6 +147,40 @@ fn tables_of_database_consoles_that_roll_up() {
 }
 
 #[test]
+fn people_among_whom_to_choose() {
+    let got = screens(
+        "Select PATIENT NAME: RO\r\n   1   ROE,JANE        01-31-1970     000771230     NO     NSC VETERAN\r\n   \
+         2   ROMERO,KEN        02-02-1980     000771231     NO\r\nCHOOSE 1-2: 1\r\n",
+    );
+    assert_eq!(got.len(), 2, "{got:?}");
+    assert!(got[0].contains("name=ROE, JANE birth_date=01-31-1970"), "{got:?}");
+    assert_eq!(screens("Select PATIENT NAME: ROE\r\n??\r\nSelect DEVICE: HOME\r\n"), [""; 0]);
+}
+
+#[test]
+fn a_list_that_goes_on_without_its_heading() {
+    let row = |at: usize| format!("H7712{at:02}   Roe{at:02}, Jane    1970-01-{:02}", at + 1);
+    let mut screen = "\x1b[H\x1b[2J\x1b[1;1HMRN       Name           Birth date".to_owned();
+    for at in 0..4 {
+        screen.push_str(&format!("\x1b[{};1H{}", at + 2, row(at)));
+    }
+    screen.push('\x05');
+    // The next page, and one more row that rolls in.
+    for at in 0..5 {
+        screen.push_str(&format!("\x1b[{};1H\x1b[K{}", at + 1, row(at + 4)));
+    }
+    screen.push_str(&format!("\x05\x1b[1;5r\x1b[5;1H\r\n{}\x05", row(9)));
+    let got = screens(&screen);
+    for at in 0..10 {
+        let name = format!("name=Roe{at:02}, Jane");
+        assert!(got.iter().any(|record| record.contains(&name)), "{name} in {got:?}");
+    }
+    // Other text in the same place is no list.
+    let got = screens(&format!("{screen}\x1b[H\x1b[2J\x1b[3;2Hready\x1b[5;9Hgo on\x05"));
+    assert!(got.iter().all(|record| !record.contains("go on")), "{got:?}");
+}
+
+#[test]
 fn a_list_of_people_that_begins_with_the_end_of_one() {
     let screen = "\x1b[2J\x1b[1;1HDOB: 1961-05-03\x1b[2;1HMRN: K4411\
         \x1b[4;1HName: Roe, Jane\x1b[5;1HDOB: 1970-01-31\x1b[6;1HMRN: H77123\

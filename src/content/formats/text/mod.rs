@@ -3,9 +3,11 @@
 use crate::content::extract::embedded;
 use crate::content::extract::labels::{self, Place};
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
+use crate::content::formats::literal;
 use crate::content::formats::shown_messages::ShownMessages;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
+use crate::rules::About;
 
 /// Longest line kept, bytes; the rest of a longer one is passed over.
 const MAX_LINE: usize = 8 << 10;
@@ -134,9 +136,11 @@ pub(super) fn read(sheet: &mut Sheet, line: &[u8], scope: &mut Scope<'_>) {
         labelled(sheet, text, scope);
         return;
     }
-    if object(bare, scope) {
+    if object(bare, scope) || dictionary(bare, scope) || printed(bare, sheet, scope) {
         return;
     }
+    let dated = literal::with_dates(text);
+    let text = dated.as_ref().map_or(text, |plain| plain.as_str());
     match requested(bare, scope).or_else(|| quoted(bare, scope)) {
         // What is beside it is a line of its own.
         Some([before, behind]) => {
@@ -276,6 +280,31 @@ fn object(line: &str, scope: &mut Scope<'_>) -> bool {
     let media = Media::Type { content_type: "application/json", name: "" };
     scope.whole(&media, object.as_bytes().get(..len).unwrap_or_default());
     true
+}
+
+/// Reads the dictionary of Python in a line of a log: `bad patient {'mrn': '77', 'ward': None}`.
+fn dictionary(line: &str, scope: &mut Scope<'_>) -> bool {
+    let Some((at, json)) = literal::in_line(line) else { return false };
+    // The word in front may say what it is.
+    let before = line.get(..at).unwrap_or("").trim_end_matches(|c: char| !c.is_alphanumeric());
+    let word = before.rsplit(|c: char| !c.is_alphanumeric()).next().unwrap_or("");
+    let patient = scope.rules.keys.context(word) == Some(About::Patient);
+    let name = if patient { word } else { "" };
+    scope.whole(&Media::Type { content_type: "application/json", name }, &json);
+    true
+}
+
+/// Reads a member of an array that PHP printed: `[dob] => 1970-01-31`.
+fn printed(line: &str, sheet: &mut Sheet, scope: &mut Scope<'_>) -> bool {
+    let member = || line.strip_prefix('[')?.split_once("] => ");
+    let Some((name, value)) = member() else { return false };
+    // Members of objects are marked (`[dob:protected]`).
+    let name = name.split(':').next().unwrap_or(name);
+    let known = Sheet::known(&[name], scope) == 1;
+    if known {
+        sheet.row(&[name, value], scope);
+    }
+    known
 }
 
 /// Reads a hash of Ruby as logs of Rails have it: `Parameters: {"patient"=>{"mrn"=>"77", "ward"=>nil}}`.

@@ -300,3 +300,33 @@ fn values_in_the_marks_of_chats() {
         assert!(got.len() == 1 && got[0].contains("name=Jane Roe"), "{message}: {got:?}");
     }
 }
+
+#[test]
+fn values_that_programs_print() {
+    for line in [
+        "INFO saved {'mrn': 'H-77123', 'first_name': 'Jane', 'last_name': 'Roe', 'dob': datetime.date(1970, 1, 31)}",
+        "DEBUG Patient(mrn='H-77123', first_name='Jane', last_name='Roe', dob=datetime.date(1970, 1, 31))",
+        "bad patient {'resourceType': 'Patient', 'identifier': [{'value': 'H-77123'}], 'name': [{'family': 'Roe', 'given': ['Jane']}], 'birthDate': '1970-01-31'}",
+        "Array\n(\n    [mrn] => H-77123\n    [fname] => Jane\n    [lname] => Roe\n    [DOB] => 1970-01-31\n)",
+    ] {
+        let got = text(line);
+        assert!(got.len() == 1, "{line}: {got:?}");
+        for field in ["patient_id=H-77123", "name=Roe^Jane", "birth_date=1970-01-31"] {
+            assert!(got[0].contains(field), "{line}: {got:?}");
+        }
+    }
+    for line in [
+        "INFO login {'user_id': 12, 'first_name': 'Jane', 'last_name': 'Roe', 'is_staff': True}",
+        "{'title': 'Release', 'date': datetime.date(2026, 3, 2), 'owner': 'Jane Roe'}",
+    ] {
+        let got = text(line);
+        assert!(!got.iter().any(|line| line.contains("PatientContext")), "{line}: {got:?}");
+    }
+}
+
+#[test]
+fn two_columns_with_the_same_label() {
+    let sheet = "PATIENT INFORMATION              GUARANTOR INFORMATION\nName: Roe, Jane                  Name: Doe, Max\nDOB: 01/31/1970                  Relation: Spouse\n";
+    let got = text(sheet);
+    assert!(got.len() == 1 && got[0].contains("name=Roe, Jane birth_date=01/31/1970"), "{got:?}");
+}

@@ -3,6 +3,8 @@
 //! whose loop has dependents and no claim or question of its own is no patient, but a relative whose plan
 //! the patients share.
 
+mod attachment;
+mod envelope;
 mod insured;
 mod json;
 #[cfg(test)]
@@ -12,12 +14,14 @@ mod xml;
 pub use json::Json;
 pub use xml::Xml;
 
+use self::attachment::Attachment;
 use self::insured::{Insured, Waiting};
 use super::hl7v2::charset::Charset;
 use crate::content::{
     Document, Ending, Extent, Field, Format, MarkSet, Media, Reason, Scope, ServiceFacts, Want,
 };
 use crate::rules::{Kind, X12Element};
+use crate::syntax::Match;
 use crate::syntax::x12::transaction;
 use memchr::{memchr, memchr2};
 use zeroize::Zeroizing;
@@ -95,6 +99,8 @@ struct Reader {
     pending: Zeroizing<Vec<u8>>,
     /// The segment at hand is too long, or was hit by a gap.
     lost: bool,
+    /// The document of the segment at hand.
+    attachment: Option<Attachment>,
     loops: Loops,
 }
 
@@ -161,6 +167,30 @@ impl Document for Reader {
                 }
                 continue;
             };
+            if let Some(attachment) = &mut self.attachment {
+                let used = attachment.data(rest, scope);
+                rest = rest.get(used..).unwrap_or(&[]);
+                if attachment.is_complete() {
+                    self.end_attachment(Ending::Complete, scope);
+                }
+                continue;
+            }
+            if !self.lost {
+                match attachment::front(&self.pending, rest, delimiters.element) {
+                    Match::Yes((len, attachment)) => {
+                        let used = len.saturating_sub(self.pending.len());
+                        rest = rest.get(used..).unwrap_or(&[]);
+                        self.pending.clear();
+                        self.attachment = Some(attachment);
+                        continue;
+                    }
+                    Match::More if memchr(delimiters.terminator, rest).is_none() => {
+                        self.collect(rest, scope);
+                        break;
+                    }
+                    Match::More | Match::No => {}
+                }
+            }
             let end = memchr(delimiters.terminator, rest);
             let piece = rest.get(..end.unwrap_or(rest.len())).unwrap_or(rest);
             match end {
@@ -186,6 +216,7 @@ impl Document for Reader {
     /// The loop that the gap lies in is over; the next one that starts is read.
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.pending.clear();
+        self.end_attachment(Ending::Cut, scope);
         self.loops.settle(scope);
         self.loops.start(false, scope);
         if self.delimiters.is_none() {
@@ -195,7 +226,8 @@ impl Document for Reader {
         Want::ALL
     }
 
-    fn end(&mut self, _ending: Ending, scope: &mut Scope<'_>) {
+    fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        self.end_attachment(ending, scope);
         if let (Some(delimiters), false) = (self.delimiters, self.lost) {
             let pending = std::mem::take(&mut self.pending);
             self.segment(&pending, delimiters.element, scope);
@@ -205,70 +237,18 @@ impl Document for Reader {
     }
 
     fn memory(&self) -> usize {
-        self.pending.capacity() + self.loops.memory()
+        let attachment = self.attachment.as_ref().map_or(0, Attachment::memory);
+        self.pending.capacity() + self.loops.memory() + attachment
     }
 }
 
 impl Reader {
-    /// Collects ISA until its delimiters are known. Returns how much of `bytes` was used.
-    fn header(&mut self, bytes: &[u8]) -> Result<usize, Reason> {
-        let mut used = 0;
-        for &byte in bytes {
-            used += 1;
-            if self.pending.is_empty() && is_filler(byte) {
-                continue;
-            }
-            self.pending.push(byte);
-            if self.pending.len() <= MAX_BARE && self.without_envelope()? {
-                break;
-            }
-            if self.is_bare() {
-                continue;
-            }
-            if !b"ISA".iter().zip(self.pending.iter()).all(|(a, b)| a == b) {
-                return Err(Reason::Malformed);
-            }
-            let Some(&element) = self.pending.get(3) else { continue };
-            if !is_separator(element) || self.pending.len() > MAX_ISA {
-                return Err(Reason::Malformed);
-            }
-            // Behind the sixteenth separator: the component separator, then the terminator.
-            if let [before @ .., component, terminator] = self.pending.as_slice()
-                && *component != element
-                && before.last() == Some(&element)
-                && before.iter().filter(|b| **b == element).count() == ISA_ELEMENTS
-            {
-                self.delimiters = Some(Delimiters { element, terminator: *terminator });
-                self.pending.clear();
-                break;
-            }
+    /// The document of a segment ends, or is cut; the rest of the segment is passed over.
+    fn end_attachment(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if let Some(attachment) = self.attachment.take() {
+            attachment.end(ending, scope);
+            self.lost = true;
         }
-        Ok(used)
-    }
-
-    /// Whether a transaction set or a functional group begins without an interchange around it.
-    fn is_bare(&self) -> bool {
-        [&b"ST"[..], b"GS"].iter().any(|name| self.pending.starts_with(name))
-            || matches!(self.pending.as_slice(), [b'S' | b'G'])
-    }
-
-    /// Learns the delimiters of a transaction set without an envelope from its first segment, which is read then: the
-    /// terminator is the first byte that is neither the separator nor part of an element.
-    fn without_envelope(&mut self) -> Result<bool, Reason> {
-        if !self.is_bare() {
-            return Ok(false);
-        }
-        let [.., last] = self.pending.as_slice() else { return Ok(false) };
-        let Some(&element) = self.pending.get(2) else { return Ok(false) };
-        let inside = *last == element
-            || last.is_ascii_alphanumeric()
-            || matches!(last, b' ' | b'.' | b'-' | b'_' | b':' | b'>' | b'/');
-        if inside || self.pending.len() <= 3 {
-            return if self.pending.len() < MAX_BARE { Ok(false) } else { Err(Reason::Malformed) };
-        }
-        self.delimiters = Some(Delimiters { element, terminator: *last });
-        self.pending.pop();
-        Ok(true)
     }
 
     fn collect(&mut self, bytes: &[u8], scope: &mut Scope<'_>) {

@@ -2,6 +2,7 @@
 //! line contains its own length (3 digits), the id of a field (4 digits) and its content; field 8000 starts a record.
 
 mod charset;
+mod json;
 
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Ser
 use crate::rules::{Holder, Kind};
 use crate::syntax::xdt::begins;
 use charset::Charset;
+pub use json::Json;
 use memchr::memchr2;
 use smallvec::SmallVec;
 use zeroize::Zeroizing;

@@ -3,7 +3,7 @@
 
 mod dos;
 
-pub use dos::cp437;
+pub use dos::{cp437, dos_text};
 
 use super::media;
 use crate::content::{Document, Ending, Extent, Media, Scope, Want};

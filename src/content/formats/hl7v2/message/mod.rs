@@ -197,17 +197,20 @@ impl Message {
         }
         let text = self.charset.decode(raw, self.delimiters.escape_byte());
         let mut fields: Fields<'_> = split(&text, self.delimiters.field, MAX_FIELDS);
-        if &name == b"PID" {
+        if matches!(name, [b'P', b'I', b'D']) {
             alignment::align(&mut fields, self.delimiters.component);
         }
-        match &name {
-            b"EVN" => self.event(fields.get(1).copied().unwrap_or(""), scope),
-            b"MSA" => {
+        // As arrays, which are compared without a call.
+        match name {
+            [b'E', b'V', b'N'] => self.event(fields.get(1).copied().unwrap_or(""), scope),
+            [b'M', b'S', b'A'] => {
                 self.acknowledgment(fields.get(1).copied().unwrap_or(""), scope);
                 error::read(&self.syntax(), &fields, &[3], scope);
             }
-            b"ERR" if self.record.is_none() => error::read(&self.syntax(), &fields, &[7, 8], scope),
-            b"PID" => {
+            [b'E', b'R', b'R'] if self.record.is_none() => {
+                error::read(&self.syntax(), &fields, &[7, 8], scope)
+            }
+            [b'P', b'I', b'D'] => {
                 if self.is_another(&fields) {
                     self.end(scope);
                 }
@@ -217,14 +220,16 @@ impl Message {
                 self.judge(&fields, scope.rules);
                 self.fields(name, &fields, scope);
             }
-            b"QPD" | b"QRD" | b"QRF" | b"VTQ" => query::read(self, name, &fields, scope),
-            b"RDF" => {
+            [b'Q', b'P', b'D'] | [b'Q', b'R', b'D'] | [b'Q', b'R', b'F'] | [b'V', b'T', b'Q'] => {
+                query::read(self, name, &fields, scope)
+            }
+            [b'R', b'D', b'F'] => {
                 let syntax = self.syntax();
                 self.columns.define(&syntax, &fields, scope);
             }
-            b"RDT" => self.row(&fields, scope),
-            b"DSP" => self.displayed(&fields, scope),
-            b"ZCC" if scope.operation() == display::CLAIM => self.claim(&fields, scope),
+            [b'R', b'D', b'T'] => self.row(&fields, scope),
+            [b'D', b'S', b'P'] => self.displayed(&fields, scope),
+            [b'Z', b'C', b'C'] if scope.operation() == display::CLAIM => self.claim(&fields, scope),
             [b'Z', ..] => {
                 // In other messages, the cardholder segment of a claim is any vendor's own.
                 if &name != b"ZCC" {

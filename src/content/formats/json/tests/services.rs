@@ -105,3 +105,55 @@ fn a_name_beside_a_family_name_is_the_given_name() {
     let whole = r#"{"patient":{"name":"JANE ROE","last_name":"Roe","dob":"1970-01-31"}}"#;
     assert!(json(whole).concat().contains("name=JANE ROE"), "{:?}", json(whole));
 }
+
+#[test]
+fn properties_that_hold_their_values() {
+    let page = r#"{"properties": {
+        "Patient Name": {"id": "title", "type": "title", "title": [{"type": "text", "text": {"content": "Jane Roe"}, "plain_text": "Jane Roe"}]},
+        "DOB": {"type": "date", "date": {"start": "1970-01-31", "end": null}},
+        "MRN": {"type": "rich_text", "rich_text": [{"text": {"content": "H-77123"}, "plain_text": "H-77123"}]}}}"#;
+    let got = json(page);
+    assert!(got.len() == 1, "{got:?}");
+    for field in ["name=Jane Roe", "birth_date=1970-01-31", "patient_id=H-77123"] {
+        assert!(got[0].contains(field), "{got:?}");
+    }
+    let people = r#"{"properties": {"Name": {"title": [{"plain_text": "Jane Roe"}]}, "Birthday": {"date": {"start": "1970-01-31"}}}}"#;
+    let got = json(people);
+    assert!(!got.iter().any(|line| line.contains("PatientContext")), "{got:?}");
+}
+
+#[test]
+fn answers_of_graphql_for_fhir() {
+    for answer in [
+        r#"{"data": {"PatientConnection": {"edges": [{"resource": {"name": [{"family": "Roe", "given": ["Jane"]}], "birthDate": "1970-01-31"}}]}}}"#,
+        r#"{"data": {"ObservationList": [{"code": {"text": "HbA1c"}, "subject": {"resource": {"name": [{"family": "Roe", "given": ["Jane"]}], "birthDate": "1970-01-31"}}}]}}"#,
+    ] {
+        let got = json(answer);
+        assert!(got.len() == 1 && got[0].contains("[PatientContext]"), "{got:?}");
+        assert!(
+            got[0].contains("name=Roe^Jane") && got[0].contains("birth_date=1970-01-31"),
+            "{got:?}"
+        );
+    }
+    let staff = r#"{"data": {"PractitionerList": [{"name": [{"family": "Roe", "given": ["Jane"]}], "birthDate": "1970-01-31"}]}}"#;
+    let got = json(staff);
+    assert!(!got.iter().any(|line| line.contains("PatientContext")), "{got:?}");
+}
+
+#[test]
+fn names_with_types_and_packages_of_services() {
+    let fields = ["name=Roe^Jane", "birth_date=1970-01-31", "patient_id=H-77123"];
+    for text in [
+        r#"{"docs": [{"mrn_s": "H-77123", "first_name_s": "Jane", "last_name_s": "Roe", "dob_dt": "1970-01-31"}]}"#,
+        r#"{"records": [{"FirstName": "Jane", "LastName": "Roe", "PersonBirthdate": "1970-01-31", "HealthCloudGA__MedicalRecordNumber__c": "H-77123"}]}"#,
+    ] {
+        let got = json(text);
+        assert!(got.len() == 1 && fields.iter().all(|field| got[0].contains(field)), "{got:?}");
+    }
+    // A date and a time without separators is no number of milliseconds.
+    let stamp = json(r#"{"mrn": "H-77123", "dob": "194905260000"}"#);
+    assert!(stamp[0].contains("birth_date=194905260000"), "{stamp:?}");
+    // The texts of a program in one language.
+    let texts = r#"{"patient": {"name": "Patient name", "dob": "Date of birth", "mrn": "Medical record number", "address": "Address"}}"#;
+    assert_eq!(json(texts), [""; 0]);
+}

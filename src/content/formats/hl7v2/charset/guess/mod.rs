@@ -5,9 +5,13 @@
 
 use encoding_rs::{
     BIG5, EUC_JP, EUC_KR, Encoding, GB18030, IBM866, ISO_8859_2, ISO_8859_5, ISO_8859_7, KOI8_R,
-    SHIFT_JIS, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1254, WINDOWS_1255,
-    WINDOWS_1256,
+    SHIFT_JIS, WINDOWS_874, WINDOWS_1250, WINDOWS_1251, WINDOWS_1252, WINDOWS_1253, WINDOWS_1254,
+    WINDOWS_1255, WINDOWS_1256,
 };
+
+mod signs;
+
+use signs::{has_japanese_name, is_arabic, is_greek, is_sharp_s, is_thai};
 
 /// Bytes that are looked at.
 const MAX_LOOKED: usize = 8 << 10;
@@ -97,7 +101,7 @@ fn is_daily(bytes: &[u8], set: &'static Encoding) -> bool {
     }
     // What has no kana, or no Korean family name, may as well be Chinese.
     match set {
-        s if s == EUC_JP => kana > 0,
+        s if s == EUC_JP => kana > 0 || has_japanese_name(bytes),
         s if s == EUC_KR => has_korean_name(bytes),
         _ => pairs > 0,
     }
@@ -144,6 +148,15 @@ fn alphabet(bytes: &[u8]) -> &'static Encoding {
     if bytes.iter().filter(|b| **b >= 0x80).all(hebrew) && !bytes.windows(2).any(ends_word) {
         return WINDOWS_1255;
     }
+    if is_arabic(bytes) && faults(bytes, WINDOWS_1256) == 0 {
+        return WINDOWS_1256;
+    }
+    if is_greek(bytes) {
+        let sets = [WINDOWS_1253, ISO_8859_7];
+        if let Some(set) = sets.into_iter().find(|set| faults(bytes, set) == 0) {
+            return set;
+        }
+    }
     // The vowels that each alphabet uses most, capitals and small letters: а и о, and α ι ο with their accents.
     let (mut cyrillic, mut greek) = (0, 0);
     for byte in bytes {
@@ -153,12 +166,14 @@ fn alphabet(bytes: &[u8]) -> &'static Encoding {
             _ => {}
         }
     }
+    let thai = if is_thai(bytes) { 1 } else { bytes.len() };
     let rest = [(WINDOWS_1253, cyrillic), (ISO_8859_7, cyrillic), (WINDOWS_1256, cyrillic + greek)];
     let known = CYRILLIC
         .iter()
         .map(|set| (*set, hard_to_speak(bytes, set)))
         .chain(rest)
-        .map(|(set, unlikely)| (faults(bytes, set) + unlikely, set));
+        .map(|(set, unlikely)| (faults(bytes, set) + unlikely, set))
+        .chain([(thai, WINDOWS_874)]);
     let best = known.reduce(|best, next| if next.0 < best.0 { next } else { best });
     best.map_or(WINDOWS_1251, |(_, set)| set)
 }
@@ -232,6 +247,7 @@ fn latin(bytes: &[u8]) -> Guess {
         match byte {
             // Letters of DOS (ü é ä å ç ê ë É ö Ö), signs or nothing in the Windows sets.
             0x81 | 0x82 | 0x84 | 0x86 | 0x87 | 0x88 | 0x89 | 0x90 | 0x94 | 0x99 => dos += 1,
+            0xE1 if is_sharp_s(bytes, at) => dos += 1,
             // Ť Ź ť: nothing in Windows-1252. ź: a capital there, which begins words.
             0x8D | 0x8F | 0x9D => windows += 2,
             0x9F if !first => windows += 1,
@@ -379,6 +395,29 @@ mod tests {
         }
         for text in ["כהן^דוד", "מזרחי^שרה"] {
             check(WINDOWS_1255, text);
+        }
+    }
+
+    #[test]
+    fn alphabets_are_known_by_few_letters() {
+        for text in ["ประเสริฐ^บุญมา", "สมหญิง^จันทร์ดี", "สมชาย^ศรีสุวรรณ"]
+        {
+            check(WINDOWS_874, text);
+        }
+        for text in ["الشمري^يوسف", "العمري^زينب", "القحطاني^محمود"]
+        {
+            check(WINDOWS_1256, text);
+        }
+        for text in ["Αλεξίου^Ελένη", "Οικονόμου^Δέσποινα", "Καραγιάννης^Νικόλαος"]
+        {
+            check(WINDOWS_1253, text);
+        }
+        for text in ["渡辺^花子", "高橋^美咲"] {
+            check(EUC_JP, text);
+        }
+        assert_eq!(guess(b"Wei\xE1gerber^Sabine"), Guess::Cp850);
+        for text in ["Suárez^Damián", "Márquez^Sebastián", "Kovács^Béla"] {
+            check(WINDOWS_1252, text);
         }
     }
 

@@ -1,5 +1,6 @@
 //! Object literals of JavaScript: `{ id: 'H-77', name: "Jane Roe", born: new Date('1970-01-31'), }`. They become JSON:
-//! names and strings get double quotes, calls become their only string, and what must be computed becomes null.
+//! names and strings get double quotes, calls become their only string, and what must be computed becomes null. So do
+//! those of Python: `{'id': 'H-77', 'born': datetime.date(1970, 1, 31), 'ward': None}`.
 
 use crate::rules::RuleSet;
 use zeroize::Zeroizing;
@@ -8,11 +9,11 @@ use zeroize::Zeroizing;
 const MAX_NAME: usize = 64;
 
 /// Longest literal, bytes.
-pub(super) const MAX_LITERAL: usize = 256 << 10;
+pub(in crate::content::formats) const MAX_LITERAL: usize = 256 << 10;
 
 /// Finds the end of a literal in pieces: the bracket that closes it, outside strings.
 #[derive(Default)]
-pub(super) struct LiteralScan {
+pub(in crate::content::formats) struct LiteralScan {
     depth: u32,
     quote: Option<u8>,
     escaped: bool,
@@ -23,7 +24,7 @@ pub(super) struct LiteralScan {
 
 impl LiteralScan {
     /// Offset in the next `bytes` at which the literal ends.
-    pub(super) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(in crate::content::formats) fn end(&mut self, bytes: &[u8]) -> Option<usize> {
         for (at, byte) in bytes.iter().enumerate() {
             let previous = std::mem::replace(&mut self.previous, *byte);
             match (self.comment, *byte) {
@@ -91,7 +92,7 @@ const fn is_name(byte: u8) -> bool {
 }
 
 /// The literal as JSON.
-pub(super) fn json(literal: &[u8]) -> Zeroizing<Vec<u8>> {
+pub(in crate::content::formats) fn json(literal: &[u8]) -> Zeroizing<Vec<u8>> {
     let mut writer =
         Writer { rest: literal, out: Zeroizing::new(Vec::with_capacity(literal.len())) };
     while let Some((&byte, behind)) = writer.rest.split_first() {
@@ -144,6 +145,60 @@ pub(super) fn assigned(value: &str, rules: &RuleSet) -> Option<Zeroizing<Vec<u8>
     named.extend_from_slice(&json);
     named.push(b'}');
     Some(named)
+}
+
+/// Longest call that makes a date, bytes.
+const MAX_CALL: usize = 64;
+
+/// The date that a call with a year, a month and a day makes, and its length: `.date(1970, 1, 31)`.
+fn calendar(text: &[u8]) -> Option<(Zeroizing<String>, usize)> {
+    let text = text.get(..MAX_CALL).unwrap_or(text);
+    let open = text.iter().take_while(|b| is_name(**b) || **b == b'.').count();
+    let close = text.iter().position(|b| *b == b')')?;
+    let inside = text.get(open..close)?.strip_prefix(b"(")?;
+    let mut parts =
+        std::str::from_utf8(inside).ok()?.split(',').map(|part| part.trim().parse::<u32>());
+    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
+    let valid =
+        (1850..=2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    valid.then(|| (Zeroizing::new(format!("{year:04}-{month:02}-{day:02}")), close + 1))
+}
+
+/// A line of text in which calls that make dates are replaced by these: `dob=datetime.date(1970, 1, 31)`.
+pub(super) fn with_dates(line: &str) -> Option<Zeroizing<String>> {
+    const CALL: &str = "datetime.date";
+    memchr::memmem::find(line.as_bytes(), CALL.as_bytes())?;
+    let mut parts = line.split(CALL);
+    let first = parts.next()?;
+    let mut plain = Zeroizing::new(String::with_capacity(line.len()));
+    plain.push_str(first);
+    let mut any = false;
+    for part in parts {
+        match calendar(part.as_bytes()) {
+            Some((date, len)) => {
+                plain.push_str(&date);
+                plain.push_str(part.get(len..).unwrap_or(""));
+                any = true;
+            }
+            None => {
+                plain.push_str(CALL);
+                plain.push_str(part);
+            }
+        }
+    }
+    any.then_some(plain)
+}
+
+/// The first literal in a line of a log whose names are in single quotes, as JSON; and where it begins:
+/// `bad patient {'mrn': '77'}`.
+pub(super) fn in_line(line: &str) -> Option<(usize, Zeroizing<Vec<u8>>)> {
+    let at = line.find("{'")?;
+    let literal = line.as_bytes().get(at..).filter(|literal| literal.len() <= MAX_LITERAL)?;
+    if !begins(literal.get(1..)?) {
+        return None;
+    }
+    let end = LiteralScan::default().end(literal)?;
+    Some((at, json(literal.get(..end)?)))
 }
 
 const fn is_word(c: char) -> bool {
@@ -224,7 +279,10 @@ impl Writer<'_> {
         match name.as_slice() {
             b"true" | b"false" => self.out.extend_from_slice(&name),
             // `new Date('1970-01-31')`
-            b"new" | b"Date" | b"String" | b"moment" | b"parseISO" if self.call() => {}
+            b"new" | b"Date" | b"String" | b"moment" | b"parseISO" | b"ISODate" | b"ObjectId"
+            | b"Timestamp" | b"UUID" | b"Decimal" | b"LocalDate"
+                if self.call() => {}
+            b"datetime" | b"date" | b"LocalDate" if self.calendar() => {}
             _ => self.out.extend_from_slice(b"null"),
         }
         self.skip();
@@ -243,6 +301,16 @@ impl Writer<'_> {
             }
         }
         open && quote
+    }
+
+    /// Writes the date whose year, month and day are the arguments of a call.
+    fn calendar(&mut self) -> bool {
+        let Some((date, len)) = calendar(self.rest) else { return false };
+        self.out.push(b'"');
+        self.out.extend_from_slice(date.as_bytes());
+        self.out.push(b'"');
+        self.take(len);
+        true
     }
 
     fn comment(&mut self) {
@@ -295,6 +363,11 @@ mod tests {
                 r#"{"a":"say \"x\"","b":null,"c":"\u0041"}"#,
             ),
             ("{ a: ...b, /* c */ d: !e }", r#"{"a":null,"d":null}"#),
+            (
+                "{'a': None, 'b': datetime.date(1970, 1, 31), 'c': datetime.datetime(1970, 1, 3, 0, 0)}",
+                r#"{"a":null,"b":"1970-01-31","c":"1970-01-03"}"#,
+            ),
+            ("{'a': datetime.date(1, 2), b: datetime.now()}", r#"{"a":null,"b":null}"#),
         ] {
             assert_eq!(text(literal), json);
             assert!(serde_json::from_str::<serde_json::Value>(json).is_ok(), "{json}");
@@ -303,6 +376,20 @@ mod tests {
         for literal in ["{", "'", "{a:'\\", "{a:(((((", "}}}]]],,,", "/*", "{a:new"] {
             text(literal);
         }
+    }
+
+    #[test]
+    fn dates_in_lines() {
+        let line =
+            "Patient(dob=datetime.date(1970, 1, 31), at=datetime.datetime(2026, 3, 2, 1, 0))";
+        let plain = with_dates(line).expect("dates");
+        assert_eq!(*plain, "Patient(dob=1970-01-31, at=2026-03-02)");
+        for line in ["", "datetime.date", "datetime.date(x)", "datetime.date.today()"] {
+            assert!(with_dates(line).is_none(), "{line}");
+        }
+        let (at, json) = in_line("bad {'a': 'x'} y").expect("a literal");
+        assert_eq!((at, json.as_slice()), (4, br#"{"a":"x"}"#.as_slice()));
+        assert!(in_line("{'quoted'} text").is_none());
     }
 
     #[test]

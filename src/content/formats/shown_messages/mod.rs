@@ -1,12 +1,19 @@
 //! Messages that a text shows line by line: in logs of interface engines and analysers, between the words of a mail, in
 //! files with remarks between them. HL7 v2, X12, EDIFACT, records of analysers (ASTM, HPRIM), xDT, NCPDP. Times and
-//! levels of logs may precede a line, and control characters may be spelled (`<STX>`).
+//! levels of logs may precede a line, and control characters may be spelled (`<STX>`). Cells of tables and elements of XML
+//! that hold a segment each are lines, too.
 
+mod literal;
+#[cfg(test)]
+mod tests;
+
+use super::hl7v2::FieldLines;
 use super::hl7v2::carried;
 use super::{astm, edifact, ncpdp, x12, xdt};
 use crate::content::extract::spelled;
 use crate::content::{Ending, Format, Media, Nested, Scope};
 use crate::syntax;
+use literal::ShownLiteral;
 use std::borrow::Cow;
 use zeroize::Zeroizing;
 
@@ -42,6 +49,10 @@ enum Open {
     /// Records of an analyser, and the lines since the last one.
     Records(Nested, u32),
     Xdt(Nested),
+    /// Fields of segments, one in each line, and the lines since the last one.
+    Fields(Box<FieldLines>, u32),
+    /// A list of lists of a program.
+    Literal(ShownLiteral),
 }
 
 impl ShownMessages {
@@ -52,12 +63,16 @@ impl ShownMessages {
 
     /// The message at hand ends.
     pub fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
-        if let Some(open) = self.open.take() {
-            let (Open::Hl7(mut nested)
-            | Open::Interchange(mut nested, _)
-            | Open::Records(mut nested, _)
-            | Open::Xdt(mut nested)) = open;
-            nested.end(ending, scope);
+        match self.open.take() {
+            Some(
+                Open::Hl7(mut nested)
+                | Open::Interchange(mut nested, _)
+                | Open::Records(mut nested, _)
+                | Open::Xdt(mut nested),
+            ) => nested.end(ending, scope),
+            Some(Open::Fields(mut fields, _)) => fields.end(scope),
+            Some(Open::Literal(mut literal)) => literal.end(scope),
+            None => {}
         }
     }
 
@@ -70,6 +85,8 @@ impl ShownMessages {
                 | Open::Records(nested, _)
                 | Open::Xdt(nested),
             ) => nested.memory(),
+            Some(Open::Fields(fields, _)) => size_of::<FieldLines>() + fields.memory(),
+            Some(Open::Literal(literal)) => literal.memory(),
             None => 0,
         }
     }
@@ -109,6 +126,20 @@ impl ShownMessages {
                 *between += 1;
                 *between > MAX_BETWEEN
             }
+            Some(Open::Fields(fields, between)) => {
+                if fields.line(line, scope) {
+                    *between = 0;
+                    return true;
+                }
+                *between += 1;
+                *between > MAX_BETWEEN
+            }
+            Some(Open::Literal(literal)) => {
+                if literal.line(line) {
+                    self.end(Ending::Complete, scope);
+                }
+                return true;
+            }
             Some(Open::Xdt(nested)) => match xdt_line(line) {
                 Some(line) => {
                     nested.data(line, scope);
@@ -128,10 +159,37 @@ impl ShownMessages {
     fn begins(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
         if memchr::memchr3(b'|', b'*', b'+', line).is_some() {
             let bars = memchr::memchr(b'|', line).is_some();
-            return self.interchange(line, scope)
+            let message = self.interchange(line, scope)
                 || bars && (self.message(line, scope) || self.records(line, scope));
+            return message || self.list(line, scope) || self.fields(line, scope);
         }
-        self.xdt(line, scope) || Self::claim(line, scope)
+        self.xdt(line, scope)
+            || Self::claim(line, scope)
+            || self.list(line, scope)
+            || self.fields(line, scope)
+    }
+
+    /// Lists that hold the fields of segments or records.
+    fn list(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        let Some((mut literal, complete)) = ShownLiteral::begin(line) else { return false };
+        self.end(Ending::Complete, scope);
+        if complete {
+            literal.end(scope);
+        } else {
+            self.open = Some(Open::Literal(literal));
+        }
+        true
+    }
+
+    /// A field of PID with its name in front.
+    fn fields(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        if matches!(self.open, Some(Open::Fields(..))) {
+            return false;
+        }
+        let Some(fields) = FieldLines::begin(line) else { return false };
+        self.end(Ending::Complete, scope);
+        self.open = Some(Open::Fields(Box::new(fields), 0));
+        true
     }
 
     fn interchange(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
@@ -145,7 +203,7 @@ impl ShownMessages {
         nested.data(b"\n", scope);
         self.open = Some(Open::Interchange(nested, end));
         // Behind a time and a level, a line of a log has all of it.
-        if at > 0 || memchr::memmem::find(text, end).is_some() {
+        if at > 0 && !is_long_string(line, at) || memchr::memmem::find(text, end).is_some() {
             self.end(Ending::Complete, scope);
         }
         true
@@ -170,7 +228,7 @@ impl ShownMessages {
         let Some(at) = begins.or_else(|| carried::patient_segment(line)) else { return false };
         self.end(Ending::Complete, scope);
         let mut nested = carried::nested(MESSAGE);
-        segments(&mut nested, line.get(at..).unwrap_or_default(), scope);
+        segments(&mut nested, unquoted(line, at), scope);
         self.open = Some(Open::Hl7(nested));
         true
     }
@@ -178,6 +236,9 @@ impl ShownMessages {
     fn records(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
         if !HEADERS.iter().any(|header| memchr::memmem::find(line, header).is_some()) {
             return false;
+        }
+        if self.frames(line, scope) {
+            return true;
         }
         let Some(records) = Records::of(line) else { return false };
         if !syntax::astm::header(&records.text).is_yes() {
@@ -188,6 +249,27 @@ impl ShownMessages {
         let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
         records.feed(&mut nested, scope);
         self.open = Some(Open::Records(nested, 0));
+        true
+    }
+
+    /// All frames of a message in one line, as programs print the bytes of a connection.
+    fn frames(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        let text = unescaped(line.get(..MAX_LINE).unwrap_or(line));
+        if memchr::memchr_iter(STX, &text).take(MIN_FRAMES).count() < MIN_FRAMES {
+            return false;
+        }
+        self.end(Ending::Complete, scope);
+        let format: &dyn Format = &astm::Records;
+        let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
+        for frame in text.split(|b| *b == STX).skip(1) {
+            let end = frame.iter().position(|b| matches!(b, 0x03 | 0x17)).unwrap_or(frame.len());
+            let number = usize::from(matches!(frame.first(), Some(b'0'..=b'7')));
+            nested.data(frame.get(number..end).unwrap_or_default(), scope);
+            if frame.get(end) != Some(&0x17) {
+                nested.data(b"\r", scope);
+            }
+        }
+        nested.end(Ending::Complete, scope);
         true
     }
 
@@ -229,6 +311,12 @@ impl ShownMessages {
     }
 }
 
+/// Whether a string of several lines begins in front of this offset.
+fn is_long_string(line: &[u8], at: usize) -> bool {
+    let front = line.get(..at).unwrap_or_default();
+    front.ends_with(b"\"\"\"") || front.ends_with(b"'''")
+}
+
 /// Where an interchange begins in a line, behind no letter, and how its last segment begins.
 fn begin_of_interchange(line: &[u8]) -> Option<(usize, &'static [u8])> {
     memchr::memchr2(b'*', b'+', line)?;
@@ -238,18 +326,37 @@ fn begin_of_interchange(line: &[u8]) -> Option<(usize, &'static [u8])> {
         let at = memchr::memmem::find(line, begin)?;
         let before = at.checked_sub(1).and_then(|at| line.get(at));
         let fits = before.is_none_or(|b| !b.is_ascii_alphanumeric() && !matches!(b, b'"' | b'\''));
-        fits.then_some((at, end))
+        (fits || is_long_string(line, at)).then_some((at, end))
     })
 }
 
 /// Whether a message at this offset is in a quoted string; one in an object of JSON is read with the object.
 fn is_quoted(line: &[u8], at: usize) -> bool {
-    const START_BLOCKS: [&[u8]; 4] = [b"\\x0b", b"\\x0B", b"\\u000b", b"\\v"];
+    const START_BLOCKS: [&[u8]; 6] = [b"\\x0b", b"\\x0B", b"\\u000b", b"\\u000B", b"\\v", b"\\013"];
     let mut before = line.get(..at).unwrap_or_default();
     for start in START_BLOCKS {
         before = before.strip_suffix(start).unwrap_or(before);
     }
     matches!(before, [.., b'"' | b'\'' | b'`']) && memchr::memmem::find(before, b"{\"").is_none()
+}
+
+/// The text from this offset on, up to the end of the string that it begins, and without a written line end there:
+/// `"PID|1||77\r" +`.
+fn unquoted(line: &[u8], at: usize) -> &[u8] {
+    let rest = line.get(at..).unwrap_or_default();
+    let quote = at.checked_sub(1).and_then(|at| line.get(at));
+    let Some(quote) = quote.filter(|b| matches!(**b, b'"' | b'\'' | b'`')) else { return rest };
+    let Some(end) = memchr::memrchr(*quote, rest) else { return rest };
+    let mut text = rest.get(..end).unwrap_or(rest);
+    // Also between several strings: `r"PID|1" "\r"`.
+    loop {
+        text = text.trim_ascii_end();
+        let quoted = text.strip_suffix(std::slice::from_ref(quote));
+        let ended = || text.strip_suffix(b"\\r").or_else(|| text.strip_suffix(b"\\n"));
+        let Some(front) = quoted.or_else(ended) else { break };
+        text = front;
+    }
+    text
 }
 
 /// Passes on the segments of a line.
@@ -270,6 +377,20 @@ fn is_segment(line: &[u8]) -> bool {
 /// Delimiters that a header record declares, also with the backslash escaped; HPRIM.
 const HEADERS: [&[u8]; 4] = [b"H|\\^&", b"H|\\\\^&", b"H|~^\\&", b"H|^~\\&|"];
 
+/// Begins a frame.
+const STX: u8 = 0x02;
+/// Frames in a line that has a whole message.
+const MIN_FRAMES: usize = 2;
+
+/// The text without spelled control characters and doubled backslashes.
+fn unescaped(line: &[u8]) -> Cow<'_, [u8]> {
+    let text = spelled::undo(line);
+    if memchr::memmem::find(&text, b"\\\\").is_none() {
+        return text;
+    }
+    Cow::Owned(String::from_utf8_lossy(&text).replace("\\\\", "\\").into_bytes())
+}
+
 /// The records in a line of a text.
 struct Records<'l> {
     text: Cow<'l, [u8]>,
@@ -279,21 +400,18 @@ struct Records<'l> {
 
 impl<'l> Records<'l> {
     fn of(line: &'l [u8]) -> Option<Self> {
-        const STX: u8 = 0x02;
         memchr::memchr(b'|', line)?;
-        let line = line.get(..MAX_LINE).unwrap_or(line);
-        let mut text = spelled::undo(line);
-        if memchr::memmem::find(&text, b"\\\\").is_some() {
-            let single = String::from_utf8_lossy(&text).replace("\\\\", "\\");
-            text = Cow::Owned(single.into_bytes());
-        }
+        let text = unescaped(line.get(..MAX_LINE).unwrap_or(line));
         let from = match memchr::memrchr(STX, &text) {
             // The number of the frame.
             Some(at) if text.get(at + 1).is_some_and(|b| matches!(b, b'0'..=b'7')) => at + 2,
             Some(at) => at + 1,
             None => (0..text.len()).find(|at| is_record(&text, *at))?,
         };
-        let rest = text.get(from..)?;
+        let framed = from.checked_sub(1).filter(|at| text.get(*at).is_some_and(u8::is_ascii_digit));
+        let opened = framed.unwrap_or(from);
+        let length = unquoted(&text, opened).len();
+        let rest = text.get(from..opened + length)?;
         let end = rest.iter().position(|b| matches!(b, 0x03 | 0x17)).unwrap_or(rest.len());
         let complete = rest.get(end) != Some(&0x17);
         let text = match text {
@@ -345,125 +463,4 @@ fn xdt_line(line: &[u8]) -> Option<&[u8]> {
         from += digits.max(1);
     }
     None
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::content::testing::records;
-
-    const PATIENT: &str = "birth_date=19700131 sex=F";
-
-    #[track_caller]
-    fn check(text: &str, id: &str) {
-        let got = records("text/plain", text.as_bytes());
-        let known = got.iter().filter(|record| record.contains(PATIENT)).collect::<Vec<_>>();
-        assert!(known.len() == 1 && known[0].contains(id), "{text}: {got:?}");
-    }
-
-    const RECORDS: [&str; 5] = [
-        "H|\\^&|||e411^1|||||host|RSUPL|P|1",
-        "P|1|H-77|||Roe^Jane||19700131|F||||||Doe^Max",
-        "O|1|S52||^^^HBs|R",
-        "R|1|^^^HBs|237.80|mIU/mL||||F",
-        "L|1|N",
-    ];
-
-    fn log(write: impl Fn(usize, &str) -> String) -> String {
-        RECORDS.iter().enumerate().map(|(n, record)| write(n + 1, record)).collect()
-    }
-
-    #[test]
-    fn records_of_analysers_in_logs() {
-        check(
-            &log(|n, r| format!("08:15:30 RX <STX>{n}{r}<CR><ETX>A{n}<CR><LF>\nTX <ACK>\n")),
-            "H-77",
-        );
-        check(&log(|n, r| format!("[STX]{n}{r}[CR][ETX]A{n}[CR][LF]\n")), "H-77");
-        check(&log(|n, r| format!("␂{n}{r}␍␃A{n}␍␊\n")), "H-77");
-        check(&log(|_, r| format!("2026-05-17 08:15:30 [INFO] record: {r}\n")), "H-77");
-        check(
-            &log(|n, r| format!("<- b'\\x02{n}{}\\r\\x03A{n}\\r\\n'\n", r.replace('\\', "\\\\"))),
-            "H-77",
-        );
-        check(&format!("Hello,\n\nthe trace:\n\n{}\n\nRegards\n", RECORDS.join("\n")), "H-77");
-    }
-
-    #[test]
-    fn files_of_practices_in_logs() {
-        let lines = [
-            "01380006310",
-            "0123000H77",
-            "0123101Roe",
-            "0133102Jane",
-            "017310331011970",
-            "01031102",
-        ];
-        for before in ["", "2026-05-17 08:15:30 DEBUG gdt: "] {
-            let text: String = lines.iter().map(|line| format!("{before}{line}\n")).collect();
-            let got = records("text/plain", format!("# GDT\n\n{text}\nend\n").as_bytes());
-            assert!(got.len() == 1 && got[0].contains("H77"), "{text}: {got:?}");
-        }
-    }
-
-    #[test]
-    fn claims_with_spelled_separators() {
-        let header = "610014D0B1RXGROUP   1011234567893     20260517HEALTHSIM ";
-        for [group, record, field] in
-            [["␝", "␞", "␜"], ["<GS>", "<RS>", "<FS>"], ["\\x1d", "\\x1e", "\\x1c"]]
-        {
-            let text = format!(
-                "{header}{record}{field}AM01{field}C419700131{field}C52{field}CAJANE{field}CBROE{group}{record}{field}AM07{field}D27777\n"
-            );
-            let got = records("text/plain", text.as_bytes());
-            assert!(got.len() == 1 && got[0].contains("ROE^JANE"), "{text}: {got:?}");
-        }
-    }
-
-    /// Where messages are shown beside text: pages, attributes, lists and scalars.
-    #[test]
-    fn messages_in_pages_and_values() {
-        let segments = [
-            "MSH|^~\\&|A|B|C|D|2026||ADT^A04|M1|P|2.5",
-            "EVN|A04|2026",
-            "PID|1||H-77^^^H^MR||Roe^Jane||19700131|F",
-            "PV1|1|I|W||||7^Doe^Max",
-        ];
-        let escaped = segments.map(|segment| segment.replace('&', "&amp;"));
-        let rows = escaped.iter().map(|s| format!("<tr><td>{s}</td></tr>")).collect::<String>();
-        let quoted = RECORDS.map(|record| format!("{record:?}")).join(",");
-        let frames = RECORDS.map(|record| format!("{:?}", format!("\u{2}1{record}\r\u{3}A1\r\n")));
-        let frames = frames.join(",").replace("\\u{2}", "\\u0002").replace("\\u{3}", "\\u0003");
-        let practice = "01380006310\\r\\n0133000H-77\\r\\n0123101Roe\\r\\n0133102Jane\\r\\n017310331011970\\r\\n01031102";
-        for (media, text) in [
-            ("text/html", format!("<html><pre>{}</pre></html>", escaped.join("\n"))),
-            ("text/html", format!("<html><p>{}</p></html>", escaped.join("<br/>\n"))),
-            ("text/html", format!("<html><table>{rows}</table></html>")),
-            (
-                "text/html",
-                format!("<html><pre>{}</pre></html>", RECORDS.join("\n").replace('&', "&amp;")),
-            ),
-            ("application/xml", format!("<log><in body=\"{}\"/></log>", escaped.join("&#13;"))),
-            ("application/yaml", format!("name: a\nbody: |\n  {}\n", segments.join("\n  "))),
-            ("application/json", format!("{{\"records\":[{quoted}]}}")),
-            ("application/json", format!("{{\"frames\":[{frames}]}}")),
-            ("application/json", format!("{{\"data\":\"{practice}\"}}")),
-            ("text/plain", format!("recv: {:?}\n", segments.join("\r"))),
-        ] {
-            let got = records(media, text.as_bytes());
-            let named = |record: &&String| record.contains("H-77") && record.contains("Roe");
-            assert_eq!(got.iter().filter(named).count(), 1, "{text}: {got:?}");
-        }
-    }
-
-    #[test]
-    fn texts_that_only_look_alike() {
-        for text in [
-            "H|\\^&|||x\nthe P|1|field is the patient\n",
-            "Tel. 01380006310\nThe year 0133000H77\n",
-            "AM01 <FS> AM07\n",
-            "Name | P|1 | x\n",
-        ] {
-            assert_eq!(records("text/plain", text.as_bytes()), [""; 0], "{text}");
-        }
-    }
 }

@@ -1,0 +1,75 @@
+//! People beside a patient: what is below `guardian` or `emergencyContact` are names and telephone numbers of next of kin,
+//! and nothing else of them identifies the patient.
+
+use super::Tree;
+use crate::content::extract::record::Meaning;
+use crate::rules::{KeyRules, Kind, NamePart};
+
+impl Tree {
+    /// Whether an object or array of this name is about people beside a patient, or inside one that is. Records of
+    /// standards have rules of their own for them.
+    pub(super) fn begins_kin(&self, name: u16) -> bool {
+        let inside = self.frames.last().is_some_and(|top| top.kin);
+        inside || self.names.get(name).kin && !self.frames.iter().any(|frame| frame.standard)
+    }
+}
+
+/// What a name means below one of people beside a patient.
+pub(super) fn of(meaning: Option<Meaning>, keys: &KeyRules) -> Option<Meaning> {
+    let meaning = meaning?;
+    let name = match (meaning.rule.kind, meaning.part) {
+        (Kind::NextOfKinName | Kind::NextOfKinPhone, _) => return Some(meaning),
+        (Kind::Name, NamePart::Whole) => "next_of_kin.name",
+        (Kind::Name, NamePart::Family) => "next_of_kin.last_name",
+        (Kind::Name, NamePart::Given) => "next_of_kin.first_name",
+        (Kind::Phone, _) => "next_of_kin.phone",
+        _ => return None,
+    };
+    keys.get(name).map(Meaning::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::content::testing::records;
+
+    fn read(text: &str) -> Vec<String> {
+        records("application/json", text.as_bytes())
+    }
+
+    #[test]
+    fn a_guardian_is_beside_the_patient() {
+        let parts = r#"{"demographics": {"name": {"given": ["Jane"], "family": "Roe"}, "dob": "1970-01-31",
+            "guardian": {"name": {"given": ["Ann"], "family": "Doe"}, "birthDate": "1940-02-02",
+            "phone": {"home": "+1 503 555 0199"}}}}"#;
+        assert_eq!(
+            read(parts),
+            [
+                "http>json:~json [PatientContext] name=Roe^Jane birth_date=1970-01-31 next_of_kin_name=Doe^Ann next_of_kin_phone=+1 503 555 0199"
+            ]
+        );
+        let flat = r#"{"guardian": {"first_name": "Ann", "last_name": "Doe"}, "patient": {"first_name": "Jane",
+            "last_name": "Roe", "dob": "1970-01-31"}}"#;
+        assert_eq!(
+            read(flat),
+            [
+                "http>json:~json [PatientContext] next_of_kin_name=Doe^Ann name=Roe^Jane birth_date=1970-01-31"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_list_of_contacts_is_no_list_of_patients() {
+        let list = r#"{"mrn": "H-77123", "name": "Jane Roe", "emergencyContacts": [
+            {"firstName": "Ann", "lastName": "Doe"}, {"firstName": "Max", "lastName": "Doe"}]}"#;
+        let read = read(list);
+        assert_eq!(read.len(), 1, "{read:?}");
+        assert!(read.iter().all(|line| line.contains("name=Jane Roe")), "{read:?}");
+    }
+
+    #[test]
+    fn contacts_alone_are_nobody() {
+        let alone =
+            r#"{"guardian": {"firstName": "Ann", "lastName": "Doe", "phone": "+1 503 555 0199"}}"#;
+        assert!(read(alone).is_empty(), "{:?}", read(alone));
+    }
+}
