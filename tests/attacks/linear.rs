@@ -1,7 +1,7 @@
 //! Repeating a token costs time in proportion to its length: no format or protocol reads the same
 //! bytes repeatedly, or spends long on any.
 
-use crate::run::{SECONDS_PER_BYTE, SLOWER, slowness};
+use crate::run::{ATTEMPTS, SECONDS_PER_BYTE, SLOWER, slowness};
 use phitap::flow::Direction;
 use phitap::pipeline::test_harness::{Conversation, TestHarness, TestPacket};
 use phitap::rules::RuleSet;
@@ -282,9 +282,6 @@ fn seconds(harness: &TestHarness, packets: &[TestPacket]) -> f64 {
     };
     (0..2).map(|_| run()).fold(f64::INFINITY, f64::min)
 }
-
-/// Attempts at a measurement, because even CPU time grows with other load.
-const ATTEMPTS: usize = 4;
 
 /// The fault of repetitions that `make` builds for a length, if any.
 fn fault(

@@ -4,7 +4,7 @@
 
 use crate::common::{events, is};
 use crate::many;
-use crate::run::{GRANTED, SECONDS_PER_BYTE, SLOWER, hospital, slowness, watched};
+use crate::run::{GRANTED, SECONDS_PER_BYTE, SLOWER, affordable, hospital, watched, within};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -194,17 +194,13 @@ fn asked(name: &str, genuine: &Genuine, file: &Path) {
                 other => other.to_owned(),
             })
             .collect();
-        let run = watched(arguments.iter().map(String::as_str), |_| Ok(()));
+        let granted = granted * SLOWER;
+        let run = within(granted, || watched(arguments.iter().map(String::as_str), |_| Ok(())));
         let what = format!("{name}: {}", question.join(" "));
         println!("{what}: {size} bytes, {:.2} s, {} MiB", run.cpu, run.memory >> 20);
         assert!(matches!(run.status, Some(0 | 1 | 3 | 10)), "{what}: {:?} {}", run.status, run.err);
         assert!(!run.err.contains("panicked"), "{what}: {}", run.err);
-        let granted = granted * SLOWER;
-        assert!(
-            run.cpu <= granted || run.cpu <= granted * slowness(),
-            "{what}: {} s for {size} bytes",
-            run.cpu
-        );
+        assert!(affordable(run.cpu, granted), "{what}: {} s for {size} bytes", run.cpu);
         let most = MEMORY + MEMORY_PER_BYTE * size;
         assert!(run.memory <= most, "{what}: {} MiB for {size} bytes", run.memory >> 20);
         let steers = |c: char| {
