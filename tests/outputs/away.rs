@@ -1,5 +1,5 @@
-//! A broker that is away during a run: every event reaches it once. `PHITAP_AWAY` sets the seconds;
-//! `scripts/away.sh` makes it ten minutes.
+//! A broker that is away during a run: every event reaches it. `PHITAP_AWAY` sets the seconds; `scripts/away.sh`
+//! makes it ten minutes.
 
 use super::common::nats::{Nats, left_out};
 use super::common::{Key, PHITAP, hospital, split};
@@ -31,23 +31,40 @@ fn lines(file: &Path) -> Vec<String> {
         .collect()
 }
 
-fn stored(nats: &Nats) -> Vec<String> {
-    block_on(async {
-        let mut stream = context(nats).await.get_stream("phitap").await.expect("stream");
-        messages(&mut stream).await.into_iter().map(|(_, text)| text).collect()
-    })
+/// A broker that can be taken away.
+trait Broker {
+    /// As `--output` takes it.
+    fn destination(&self) -> String;
+    fn take_away(&mut self);
+    fn bring_back(&mut self);
+    /// All events that it has taken so far.
+    fn stored(&self) -> Vec<String>;
 }
 
-#[test]
-fn a_broker_that_is_away_while_events_come_gets_each_of_them_once() {
-    if left_out() {
-        return;
+impl Broker for Nats {
+    fn destination(&self) -> String {
+        format!("{},subject=phitap.events", self.url())
     }
+    fn take_away(&mut self) {
+        self.kill();
+    }
+    fn bring_back(&mut self) {
+        self.restart();
+    }
+    fn stored(&self) -> Vec<String> {
+        block_on(async {
+            let mut stream = context(self).await.get_stream("phitap").await.expect("stream");
+            messages(&mut stream).await.into_iter().map(|(_, text)| text).collect()
+        })
+    }
+}
+
+/// Starts a run, takes the broker away and brings it back while events come. Returns the events written and those
+/// that the broker took.
+fn taken_away(broker: &mut impl Broker) -> (Vec<String>, Vec<String>) {
     let away = std::env::var("PHITAP_AWAY").ok().and_then(|seconds| seconds.parse().ok());
     let away = Duration::from_secs(away.unwrap_or(3));
-    let (mut nats, key) = (Nats::start(), Key::new());
-    let folder = tempfile::tempdir().expect("folder");
-    block_on(async { context(&nats).await.create_stream(stream(-1)).await.expect("stream") });
+    let (key, folder) = (Key::new(), tempfile::tempdir().expect("folder"));
     let names = ["one.pcap", "two.pcap", "three.pcap", "four.pcap"];
     let parts = split::over_time(&hospital(), &names, folder.path());
     let parts: Vec<Vec<u8>> = parts.iter().map(|p| std::fs::read(p).expect("capture")).collect();
@@ -61,35 +78,112 @@ fn a_broker_that_is_away_while_events_come_gets_each_of_them_once() {
     let mut run = Command::new(PHITAP)
         .args(["replay", "--follow", "--no-progress", "--format", "ecs", "--detail", "flows"])
         .args(["--key-file", &key.path(), "--output", &format!("file:{}", events.display())])
-        .args(["--output", &format!("{},subject=phitap.events", nats.url()), "--spool"])
+        .args(["--output", &broker.destination(), "--spool"])
         .args([folder.path().join("spool"), capture.clone()])
         .stdin(Stdio::null())
         .stderr(Stdio::piped())
         .spawn()
         .expect("the program starts");
     wait_for("nothing was found", &mut run, || lines(&events).len() > 20);
-    wait_for("nothing arrives", &mut run, || stored(&nats).len() >= 20);
-    nats.kill();
+    wait_for("nothing arrives", &mut run, || broker.stored().len() >= 20);
+    broker.take_away();
     let before = lines(&events).len();
     grow(1);
     wait_for("nothing is found any more", &mut run, || lines(&events).len() > before + 20);
     std::thread::sleep(away / 2);
     grow(2);
     std::thread::sleep(away / 2);
-    nats.restart();
+    broker.bring_back();
     let before = lines(&events).len();
     grow(3);
     wait_for("nothing is found behind it", &mut run, || lines(&events).len() > before + 20);
-    wait_for("not all arrives", &mut run, || stored(&nats).len() >= lines(&events).len());
+    wait_for("not all arrives", &mut run, || broker.stored().len() >= lines(&events).len());
     let process = rustix::process::Pid::from_child(&run);
     rustix::process::kill_process(process, rustix::process::Signal::TERM).expect("signal");
     let mut said = String::new();
     run.stderr.take().expect("piped").read_to_string(&mut said).expect("text");
     run.wait().expect("ends");
     assert!(!said.contains("lost") && !said.contains("wait in the spool for"), "{said}");
-    let (sent, got) = (lines(&events), stored(&nats));
+    let (sent, got) = (lines(&events), broker.stored());
     assert!(sent.len() > 200, "{}", sent.len());
-    let distinct: BTreeSet<&String> = got.iter().collect();
-    assert_eq!(got.len(), distinct.len(), "each came once");
-    assert_eq!(distinct, sent.iter().collect::<BTreeSet<_>>());
+    let distinct = |lines: &[String]| lines.iter().cloned().collect::<BTreeSet<String>>();
+    assert_eq!(distinct(&got), distinct(&sent), "none is lost");
+    (sent, got)
+}
+
+#[test]
+fn a_broker_that_is_away_while_events_come_gets_each_of_them_once() {
+    if left_out() {
+        return;
+    }
+    let mut nats = Nats::start();
+    block_on(async { context(&nats).await.create_stream(stream(-1)).await.expect("stream") });
+    let (sent, got) = taken_away(&mut nats);
+    assert_eq!(got.len(), sent.len(), "each came once");
+}
+
+#[cfg(feature = "kafka")]
+mod over_kafka {
+    use super::{Broker, taken_away};
+    use rdkafka::config::ClientConfig;
+    use rdkafka::consumer::{BaseConsumer, Consumer as _};
+    use rdkafka::message::Message as _;
+    use rdkafka::mocking::MockCluster;
+    use rdkafka::producer::DefaultProducerContext;
+    use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+    use std::cell::RefCell;
+    use std::time::Duration;
+
+    const TOPIC: &str = "phitap-events";
+    /// Pause in which nothing more comes from a topic that was read to its end.
+    const QUIET: Duration = Duration::from_millis(300);
+
+    struct Kafka {
+        cluster: MockCluster<'static, DefaultProducerContext>,
+        reader: BaseConsumer,
+        read: RefCell<Vec<String>>,
+    }
+
+    impl Kafka {
+        fn start() -> Self {
+            let cluster = MockCluster::new(1).expect("mock cluster");
+            cluster.create_topic(TOPIC, 1, 1).expect("topic");
+            let reader: BaseConsumer = ClientConfig::new()
+                .set("bootstrap.servers", cluster.bootstrap_servers())
+                .set("group.id", "test")
+                .create()
+                .expect("consumer");
+            let mut all = TopicPartitionList::new();
+            all.add_partition_offset(TOPIC, 0, Offset::Beginning).expect("partition");
+            reader.assign(&all).expect("assigned");
+            Self { cluster, reader, read: RefCell::default() }
+        }
+    }
+
+    impl Broker for Kafka {
+        fn destination(&self) -> String {
+            format!("kafka:{}", self.cluster.bootstrap_servers())
+        }
+        fn take_away(&mut self) {
+            self.cluster.broker_down(1).expect("down");
+        }
+        fn bring_back(&mut self) {
+            self.cluster.broker_up(1).expect("up");
+        }
+        fn stored(&self) -> Vec<String> {
+            let mut read = self.read.borrow_mut();
+            while let Some(Ok(message)) = self.reader.poll(QUIET) {
+                let payload = message.payload().expect("an event");
+                read.push(String::from_utf8(payload.to_vec()).expect("text"));
+            }
+            read.clone()
+        }
+    }
+
+    #[test]
+    fn a_kafka_broker_that_is_away_while_events_come_gets_each_of_them() {
+        let (sent, got) = taken_away(&mut Kafka::start());
+        // What was in flight may come again, with the header by which a hub knows it.
+        println!("{} events, {} of them twice", sent.len(), got.len() - sent.len());
+    }
 }

@@ -21,10 +21,16 @@ pub(super) fn parse(line: &str) -> Option<(u32, &str)> {
             .get(end..)
             .is_some_and(|rest| rest.trim_matches([' ', '\t', '(', '[', '-', ':']).is_empty())
     {
-        return Some((tag, value(after)));
+        // Statements of conformance and modules are tables of such lines.
+        return Some((tag, if is_type(after.trim()) { "" } else { value(after) }));
     }
     let end = title(after, keyword)?;
     Some((tag, value(after.get(end..)?)))
+}
+
+/// Whether a cell is the type of an attribute or of a key (PS3.5 7.4, PS3.4 C.2.2.1).
+fn is_type(cell: &str) -> bool {
+    matches!(cell, "1" | "1C" | "2" | "2C" | "3" | "M" | "O" | "R" | "U" | "RC")
 }
 
 /// The first tag of a line, and what is in front of it and behind it.
@@ -155,6 +161,8 @@ mod tests {
             assert_eq!(parse(line), None, "{line}");
         }
         assert_eq!(parse("(0010,0040) CS Patient's Sex: F"), Some((0x0010_0040, "F")));
+        assert_eq!(parse("Patient ID    (0010,0020)  U"), Some((0x0010_0020, "")));
+        assert_eq!(parse("Patient ID (0010,0020): 1"), Some((0x0010_0020, "1")));
         assert_eq!(parse("REMOVE (0010,0010) Patient's Name"), Some((0x0010_0010, "")));
     }
 
