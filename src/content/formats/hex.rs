@@ -66,6 +66,27 @@ pub fn begins(front: &[u8]) -> bool {
     })
 }
 
+/// Whether a message begins in a line of a dump: behind its offset, and maybe behind a start block.
+pub fn begins_dump(line: &[u8]) -> bool {
+    let mut bytes = Zeroizing::new(Vec::new());
+    goes_on_dump(line, &mut bytes) && bytes.len() >= HEAD && Kind::of(&bytes).is_some()
+}
+
+/// Whether a line is one of a dump, with an offset in front. Adds its bytes.
+fn goes_on_dump(line: &[u8], bytes: &mut Vec<u8>) -> bool {
+    let line = line.get(..MAX_LINE).unwrap_or(line).trim_ascii();
+    let digits = line.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+    let behind = line.get(digits..).unwrap_or_default();
+    let offset =
+        matches!(digits, 4 | 6 | 8) && (behind.starts_with(b": ") || behind.starts_with(b"  "));
+    offset && std::str::from_utf8(line).is_ok_and(|line| row(line, bytes))
+}
+
+/// Whether a line goes on with a dump.
+pub fn is_dump(line: &[u8]) -> bool {
+    goes_on_dump(line, &mut Zeroizing::new(Vec::new()))
+}
+
 /// A string that [`begins`] so, as a payload of its own.
 pub fn nested() -> Nested {
     Nested::reading("hex", Box::<Reader>::default())

@@ -61,6 +61,7 @@ pub mod x12;
 pub mod xdt;
 pub mod xml;
 pub mod xml_lines;
+pub mod xml_members;
 pub mod yaml;
 pub mod zip;
 pub mod zpl;
@@ -77,12 +78,14 @@ pub static FORMATS: &[&dyn Format] = &[
     &intellivue::DataExport,
     &hl7v2::Er7,
     &hl7v2::Xml,
+    &hl7v2::XmlFields,
     &dialect::POCT1A,
     &dialect::SCRIPT,
     &dialect::BMP,
     &astm::Records,
     &x12::Interchange,
     &x12::Xml,
+    &xdt::Xml,
     &dicom::Xml,
     &xml_lines::XmlLines,
     &edifact::Interchange,
@@ -156,6 +159,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &xml::Xml,
     &dicom::Dump,
     &sql::Dump,
+    &yaml::Fields,
     &yaml::Yaml,
     &hex::Hex,
     &csv::Csv,

@@ -14,6 +14,7 @@ use crate::content::extract::table::{MAX_COLUMNS, TableColumns, read_message};
 use crate::content::formats::dicom::TagRows;
 use crate::content::formats::hl7v2::{FieldLines, field_lines};
 use crate::content::formats::shown_messages::ShownMessages;
+use crate::content::formats::xdt;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::rules::{About, RuleSet, fold};
@@ -25,7 +26,7 @@ const MAX_ROW: usize = 64 << 10;
 /// Lines before the header of a table.
 const MAX_PREAMBLE: u32 = 20;
 /// Cells of a row with a field of HL7 v2, and its length in bytes.
-const MAX_FIELD_CELLS: usize = 8;
+const MAX_FIELD_CELLS: usize = 16;
 const MAX_FIELD_LINE: usize = 1 << 10;
 /// Longest title of a table, bytes.
 const MAX_TITLE: usize = 200;
@@ -98,6 +99,7 @@ impl Format for Csv {
             between: b',',
             shown: ShownMessages::default(),
             fields: FieldLines::default(),
+            xdt: xdt::Rows::default(),
             of_fields: Vec::new(),
         })
     }
@@ -155,6 +157,7 @@ struct Table {
     /// A message with a segment in each row, and fields of segments with one in each row.
     shown: ShownMessages,
     fields: FieldLines,
+    xdt: xdt::Rows,
     /// The fields of PID that the columns are, if they are named so.
     of_fields: Vec<Option<[u16; 4]>>,
 }
@@ -206,6 +209,7 @@ impl Document for Table {
         self.tags.end(scope);
         self.shown.end(ending, scope);
         self.fields.end(scope);
+        self.xdt.end(scope);
         if let Some(labels) = &mut self.pairs {
             labels.mark(self.afar);
             labels.emit(scope);
@@ -213,7 +217,11 @@ impl Document for Table {
     }
 
     fn memory(&self) -> usize {
-        self.row.capacity() + self.columns.memory() + 2 * self.turned.memory() + self.tags.memory()
+        self.row.capacity()
+            + self.columns.memory()
+            + 2 * self.turned.memory()
+            + self.tags.memory()
+            + self.xdt.memory()
     }
 }
 
@@ -412,6 +420,15 @@ impl Table {
         b",;\t".iter().find_map(|separator| {
             let row: Vec<_> = cells(*separator).take(MAX_FIELD_CELLS).collect();
             let row: Vec<&str> = row.iter().map(|cell| cell.trim()).collect();
+            if row.first().is_some_and(|cell| *cell == "NM1" || self.shown.is_in_segments()) {
+                let segment = Zeroizing::new(row.join("*"));
+                if self.shown.line(segment.as_bytes(), true, scope) {
+                    return Some(true);
+                }
+            }
+            if self.xdt.row(&row, scope) {
+                return Some(true);
+            }
             let (segment, place, value) = field_lines::cells(&row)?;
             if &segment == b"PID" {
                 self.fields.pid(place, value, scope);

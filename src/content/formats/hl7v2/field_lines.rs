@@ -1,6 +1,7 @@
 //! Fields of HL7 v2 with their names, one in each line, as viewers and consoles show them: `PID-5: Roe^Eva`, `PID.5
-//! (Patient Name) = Roe^Eva`, `PID.5.1<tab>Family Name<tab>Roe`.
+//! (Patient Name) = Roe^Eva`, `PID.5.1<tab>Family Name<tab>Roe`; and several in a line of a log.
 
+use super::field_keys::{self, Line};
 use super::json_fields::{Place, Values, field};
 use super::message::Message;
 use crate::content::Scope;
@@ -19,9 +20,6 @@ pub struct FieldLines {
     message: Message,
     values: Values,
 }
-
-/// A line: the segment, the place of the field, its value.
-type Line<'l> = ([u8; 3], Place, &'l str);
 
 /// Reads a line. Signs of lists and trees may be in front.
 fn parse(line: &[u8]) -> Option<Line<'_>> {
@@ -46,6 +44,16 @@ fn parse(line: &[u8]) -> Option<Line<'_>> {
     (!quoted).then_some((segment, place, value))
 }
 
+/// The fields of a line of a log or a list.
+fn fields_of(line: &[u8]) -> SmallVec<[Line<'_>; 4]> {
+    let line = line.get(..MAX_LINE).unwrap_or(line);
+    let several = std::str::from_utf8(line).map(field_keys::assignments).unwrap_or_default();
+    match parse(line).or_else(|| drawn(line)) {
+        Some(one) if several.len() < 2 => SmallVec::from_iter([one]),
+        _ => several,
+    }
+}
+
 /// Reads a row of a drawn table.
 fn drawn(line: &[u8]) -> Option<Line<'_>> {
     let line = std::str::from_utf8(line.get(..MAX_LINE).unwrap_or(line)).ok()?.trim();
@@ -59,22 +67,26 @@ impl FieldLines {
     pub fn begin(line: &[u8]) -> Option<Self> {
         // Most lines have no such name.
         memchr::memmem::find(line, b"PID")?;
-        let pid = |(segment, ..): &Line<'_>| segment == b"PID";
-        let (_, place, value) = parse(line).filter(pid).or_else(|| drawn(line).filter(pid))?;
         let mut fields = Self::default();
-        fields.values.add(place, value);
-        Some(fields)
+        let mut found = false;
+        for (segment, place, value) in fields_of(line) {
+            if &segment == b"PID" {
+                fields.values.add(place, value);
+                found = true;
+            }
+        }
+        found.then_some(fields)
     }
 
     /// Takes a further line. False if it is no field.
     pub fn line(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
-        let Some((segment, place, value)) = parse(line).or_else(|| drawn(line)) else {
-            return false;
-        };
-        if &segment == b"PID" {
-            self.pid(place, value, scope);
+        let fields = fields_of(line);
+        for (segment, place, value) in &fields {
+            if segment == b"PID" {
+                self.pid(*place, value, scope);
+            }
         }
-        true
+        !fields.is_empty()
     }
 
     /// Takes a field of PID. One that is there already is that of another patient.
@@ -113,13 +125,13 @@ impl FieldLines {
 
 /// The place in PID of a column named `PID-5.1` or `PID_5`.
 pub fn of_patient(name: &str) -> Option<Place> {
-    field(name).filter(|(segment, _)| segment == b"PID").map(|(_, place)| place)
+    field_keys::whole(name).filter(|(segment, _)| segment == b"PID").map(|(_, place)| place)
 }
 
 /// The field in a row of a table: its segment and its number in one cell or in two, the value in the last one.
 pub fn cells<'c>(cells: &[&'c str]) -> Option<Line<'c>> {
     let (value, front) = cells.split_last().filter(|(_, front)| !front.is_empty())?;
-    let whole = front.iter().take(2).find_map(|cell| field(cell));
+    let whole = front.iter().take(2).find_map(|cell| field_keys::whole(cell));
     let parts = || {
         let (name, number) = (front.first()?, front.get(1)?);
         field(&format!("{name}.{number}"))
@@ -155,6 +167,9 @@ mod tests {
             let got = records("text/plain", text.as_bytes());
             assert!(got.len() == 1 && got[0].contains(FIELDS), "{text}: {got:?}");
         }
+        let log = "10:11 INFO PID-3: H-77^^^H^MR\n10:11 INFO PID-5: Roe^Jane\n10:12 PID-7: 19700131 PID-8: F\n";
+        let got = records("text/plain", log.as_bytes());
+        assert!(got.len() == 1 && got[0].contains(FIELDS), "{got:?}");
         let two = "PID-3: H-77\nPID-5: Roe^Jane\n\nPID-3: H-78\nPID-5: Roe^Joan\n";
         assert_eq!(records("text/plain", two.as_bytes()).len(), 2);
     }

@@ -8,6 +8,7 @@ pub(in crate::content) mod charset;
 mod display;
 mod embedded;
 mod error;
+mod field_keys;
 pub(in crate::content) mod field_lines;
 mod joined;
 mod json;
@@ -23,6 +24,7 @@ mod table;
 pub mod types;
 pub(in crate::content) mod value;
 mod xml;
+mod xml_fields;
 mod z_segment;
 
 #[cfg(test)]
@@ -34,13 +36,14 @@ use embedded::Embedded;
 use encoding_rs::{Decoder, UTF_16BE, UTF_16LE};
 pub(in crate::content) use field_lines::FieldLines;
 pub use json::Json;
-pub use json_fields::JsonFields;
+pub use json_fields::{FieldTree, JsonFields, has_field_keys};
 pub use json_segments::JsonSegments;
 use memchr::memchr2;
 use message::Message;
 pub use message::PartNote;
 pub(in crate::content) use patient_context::PatientContext;
 pub use xml::Xml;
+pub use xml_fields::XmlFields;
 use zeroize::Zeroizing;
 
 /// Longest segment that is read completely, bytes. The rest is skipped and counted.

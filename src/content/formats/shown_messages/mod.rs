@@ -4,12 +4,13 @@
 //! that hold a segment each are lines, too.
 
 mod literal;
+mod lone;
 #[cfg(test)]
 mod tests;
 
 use super::hl7v2::FieldLines;
 use super::hl7v2::carried;
-use super::{astm, edifact, ncpdp, x12, xdt};
+use super::{astm, edifact, hex, ncpdp, x12, xdt};
 use crate::content::extract::spelled;
 use crate::content::{Ending, Format, Media, Nested, Scope};
 use crate::syntax;
@@ -49,6 +50,10 @@ enum Open {
     /// Records of an analyser, and the lines since the last one.
     Records(Nested, u32),
     Xdt(Nested),
+    /// Segments of X12 without an interchange, and the lines since the last one.
+    Segments(Nested, u32),
+    /// Lines of `xxd` and `hexdump -C`.
+    Dump(Nested),
     /// Fields of segments, one in each line, and the lines since the last one.
     Fields(Box<FieldLines>, u32),
     /// A list of lists of a program.
@@ -61,6 +66,11 @@ impl ShownMessages {
         self.goes_on(line, begins, scope) || begins && self.begins(line, scope)
     }
 
+    /// Whether the message at hand is of segments of X12 in lines of their own.
+    pub const fn is_in_segments(&self) -> bool {
+        matches!(self.open, Some(Open::Segments(..)))
+    }
+
     /// The message at hand ends.
     pub fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         match self.open.take() {
@@ -68,7 +78,9 @@ impl ShownMessages {
                 Open::Hl7(mut nested)
                 | Open::Interchange(mut nested, _)
                 | Open::Records(mut nested, _)
-                | Open::Xdt(mut nested),
+                | Open::Segments(mut nested, _)
+                | Open::Xdt(mut nested)
+                | Open::Dump(mut nested),
             ) => nested.end(ending, scope),
             Some(Open::Fields(mut fields, _)) => fields.end(scope),
             Some(Open::Literal(mut literal)) => literal.end(scope),
@@ -83,7 +95,9 @@ impl ShownMessages {
                 Open::Hl7(nested)
                 | Open::Interchange(nested, _)
                 | Open::Records(nested, _)
-                | Open::Xdt(nested),
+                | Open::Segments(nested, _)
+                | Open::Xdt(nested)
+                | Open::Dump(nested),
             ) => nested.memory(),
             Some(Open::Fields(fields, _)) => size_of::<FieldLines>() + fields.memory(),
             Some(Open::Literal(literal)) => literal.memory(),
@@ -140,6 +154,24 @@ impl ShownMessages {
                 }
                 return true;
             }
+            Some(Open::Segments(nested, between)) => match lone::goes_on(line) {
+                Some(text) => {
+                    *between = 0;
+                    nested.data(text, scope);
+                    nested.data(b"~", scope);
+                    return true;
+                }
+                None => {
+                    *between += 1;
+                    *between > MAX_BETWEEN
+                }
+            },
+            Some(Open::Dump(nested)) if hex::is_dump(line) => {
+                nested.data(line, scope);
+                nested.data(b"\n", scope);
+                return true;
+            }
+            Some(Open::Dump(_)) => true,
             Some(Open::Xdt(nested)) => match xdt_line(line) {
                 Some(line) => {
                     nested.data(line, scope);
@@ -157,9 +189,13 @@ impl ShownMessages {
 
     /// Whether a message begins in the line.
     fn begins(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        if self.dump(line, scope) {
+            return true;
+        }
         if memchr::memchr3(b'|', b'*', b'+', line).is_some() {
             let bars = memchr::memchr(b'|', line).is_some();
             let message = self.interchange(line, scope)
+                || self.lone_segment(line, scope)
                 || bars && (self.message(line, scope) || self.records(line, scope));
             return message || self.list(line, scope) || self.fields(line, scope);
         }
@@ -167,6 +203,32 @@ impl ShownMessages {
             || Self::claim(line, scope)
             || self.list(line, scope)
             || self.fields(line, scope)
+    }
+
+    /// A segment of X12 that names a person, without an interchange around it.
+    fn lone_segment(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        let Some(text) = lone::begins(line) else { return false };
+        self.end(Ending::Complete, scope);
+        let format: &dyn Format = &x12::Interchange;
+        let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
+        nested.data(lone::TRANSACTION, scope);
+        nested.data(text, scope);
+        nested.data(b"~", scope);
+        self.open = Some(Open::Segments(nested, 0));
+        true
+    }
+
+    /// The first line of a dump of bytes.
+    fn dump(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        if !hex::begins_dump(line) {
+            return false;
+        }
+        self.end(Ending::Complete, scope);
+        let mut nested = hex::nested();
+        nested.data(line, scope);
+        nested.data(b"\n", scope);
+        self.open = Some(Open::Dump(nested));
+        true
     }
 
     /// Lists that hold the fields of segments or records.
@@ -234,19 +296,23 @@ impl ShownMessages {
     }
 
     fn records(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
-        if !HEADERS.iter().any(|header| memchr::memmem::find(line, header).is_some()) {
+        let patient = lone::is_patient(line);
+        if !patient && !HEADERS.iter().any(|header| memchr::memmem::find(line, header).is_some()) {
             return false;
         }
         if self.frames(line, scope) {
             return true;
         }
         let Some(records) = Records::of(line) else { return false };
-        if !syntax::astm::header(&records.text).is_yes() {
+        if !patient && !syntax::astm::header(&records.text).is_yes() {
             return false;
         }
         self.end(Ending::Complete, scope);
         let format: &dyn Format = &astm::Records;
         let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
+        if patient {
+            nested.data(lone::HEADER, scope);
+        }
         records.feed(&mut nested, scope);
         self.open = Some(Open::Records(nested, 0));
         true

@@ -1,5 +1,5 @@
 //! X12 in XML, as libraries convert it: `<NM1><NM101>IL</NM101></NM1>`, `<segment Id="NM1"><element Id="NM101">`,
-//! `<seg id="NM1"><ele id="NM101">`. Each segment is read like one of an interchange.
+//! `<seg id="NM1"><ele id="NM101">`, `<NM1 NM101="IL"/>`. Each segment is read like one of an interchange.
 
 use super::{Loops, MAX_ELEMENTS, MAX_SEGMENT, Segment};
 use crate::content::formats::markup::{Attributes, Markup, Receiver};
@@ -23,8 +23,8 @@ impl Format for Xml {
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
-        const MARKS: [&[u8]; 5] =
-            [b"<ISA01>", b"<NM101>", b"\"ANSI X.12\"", b"<x12simple", b"\"ISA01\""];
+        const MARKS: [&[u8]; 6] =
+            [b"<ISA01>", b"<NM101>", b" NM101=", b"\"ANSI X.12\"", b"<x12simple", b"\"ISA01\""];
         let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
         matches!(media, Media::Type { .. } | Media::Unknown)
             && head.starts_with(b"<")
@@ -73,6 +73,21 @@ fn is_segment(name: &str) -> bool {
 }
 
 impl Segments {
+    /// Text of an element.
+    fn add(&mut self, number: usize, text: &str) {
+        if self.bytes + text.len() > MAX_SEGMENT {
+            self.cut = true;
+            return;
+        }
+        if self.elements.len() <= number {
+            self.elements.resize(number + 1, Zeroizing::default());
+        }
+        if let Some(element) = self.elements.get_mut(number) {
+            element.push_str(text);
+            self.bytes += text.len();
+        }
+    }
+
     /// The segment is complete.
     fn flush(&mut self, scope: &mut Scope<'_>) {
         self.open = None;
@@ -106,6 +121,11 @@ impl Receiver for Reader<'_, '_> {
         } else if is_segment(id) {
             s.flush(self.scope);
             id.clone_into(&mut s.name);
+            for (attribute, value) in attributes.iter().take(MAX_ELEMENTS) {
+                if let Some(number) = number(&s.name, attribute) {
+                    s.add(number, &value);
+                }
+            }
         }
     }
 
@@ -120,17 +140,7 @@ impl Receiver for Reader<'_, '_> {
     fn text(&mut self, text: &str) {
         let s = &mut *self.segments;
         let Some((number, _)) = s.open else { return };
-        if s.bytes + text.len() > MAX_SEGMENT {
-            s.cut = true;
-            return;
-        }
-        if s.elements.len() <= number {
-            s.elements.resize(number + 1, Zeroizing::default());
-        }
-        if let Some(element) = s.elements.get_mut(number) {
-            element.push_str(text);
-            s.bytes += text.len();
-        }
+        s.add(number, text);
     }
 }
 
@@ -170,6 +180,14 @@ mod tests {
                 records("application/xml", &text.as_bytes()[..end]);
             }
         }
+    }
+
+    #[test]
+    fn elements_in_attributes() {
+        let text = r#"<x><ST ST01="271"/><NM1 NM101="1P" NM102="1" NM103="DOE"/><NM1 NM101="IL" NM102="1" NM103="ROE" NM104="EVA" NM108="MI" NM109="H77"/><DMG DMG01="D8" DMG02="19700131" DMG03="F"/></x>"#;
+        let got = records("application/xml", text.as_bytes());
+        let fields = "name=ROE^EVA insurance_number=H77 birth_date=19700131 sex=F";
+        assert!(got.len() == 1 && got[0].contains(fields), "{got:?}");
     }
 
     #[test]

@@ -68,7 +68,7 @@ struct JsonDocument {
 }
 
 #[derive(Default)]
-struct Fields {
+pub(super) struct Fields {
     lines: Lines,
     key: Box<str>,
     /// The id and the content of the field that the object at hand describes.
@@ -87,7 +87,18 @@ fn is_among(list: &[&str], key: &str) -> bool {
 }
 
 impl Fields {
-    fn line(&mut self, id: &str, content: &str, scope: &mut Scope<'_>) {
+    /// The document ends.
+    pub fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        self.lines.end(ending, scope);
+    }
+
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.lines.memory()
+    }
+
+    /// A field and its content.
+    pub fn line(&mut self, id: &str, content: &str, scope: &mut Scope<'_>) {
         if CHARSETS.contains(&id) || content.len() > MAX_CONTENT {
             return;
         }
@@ -116,9 +127,9 @@ impl Fields {
     }
 }
 
-struct Reader<'a, 'b> {
-    fields: &'a mut Fields,
-    scope: &'a mut Scope<'b>,
+pub(super) struct Reader<'a, 'b> {
+    pub fields: &'a mut Fields,
+    pub scope: &'a mut Scope<'b>,
 }
 
 impl Receiver for Reader<'_, '_> {
@@ -133,6 +144,9 @@ impl Receiver for Reader<'_, '_> {
     }
 
     fn key(&mut self, key: &str) {
+        // `F3101`
+        let bare = key.trim_start_matches(|c: char| c.is_ascii_alphabetic() || c == '_');
+        let key = if is_id(bare) { bare } else { key };
         self.fields.key = if key.len() <= MAX_KEY { key.into() } else { Box::default() };
     }
 
@@ -153,11 +167,11 @@ impl Document for JsonDocument {
 
     fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
         self.tokens.finish(&mut Reader { fields: &mut self.fields, scope });
-        self.fields.lines.end(ending, scope);
+        self.fields.end(ending, scope);
     }
 
     fn memory(&self) -> usize {
-        self.tokens.memory() + self.fields.lines.memory()
+        self.tokens.memory() + self.fields.memory()
     }
 }
 

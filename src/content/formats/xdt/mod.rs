@@ -3,9 +3,11 @@
 
 mod charset;
 mod json;
+mod rows;
 
 #[cfg(test)]
 mod tests;
+mod xml;
 
 use crate::content::extract::person::Person;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, ServiceFacts, Want};
@@ -14,7 +16,9 @@ use crate::syntax::xdt::begins;
 use charset::Charset;
 pub use json::Json;
 use memchr::memchr2;
+pub use rows::Rows;
 use smallvec::SmallVec;
+pub use xml::Xml;
 use zeroize::Zeroizing;
 
 /// Longest line that is read, bytes. Three digits of length allow 999.

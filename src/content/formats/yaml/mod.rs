@@ -2,7 +2,14 @@
 //! several documents. It is read line by line. Anchors, tags and complex keys are passed over, and aliases are
 //! ignored.
 
+#[cfg(test)]
+mod tests;
+mod values;
+
+use self::values::Values;
 use super::escapes::Escapes;
+use super::hl7v2;
+use super::hl7v2::FieldTree;
 use crate::content::extract::embedded;
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
@@ -51,15 +58,33 @@ impl Format for Yaml {
     }
 
     fn open(&self, media: &Media<'_>) -> Box<dyn Document> {
-        Box::new(Reader {
-            path: media::path(media),
-            tree: Tree::new("yaml"),
-            texts: Texts::default(),
-            levels: Vec::new(),
-            line: Zeroizing::default(),
-            rest: Rest::Nothing,
-            full: false,
-        })
+        let tree = Values::Tree(Box::new(Tree::new("yaml")));
+        Box::new(Reader::new(media::path(media), tree))
+    }
+}
+
+/// YAML whose keys are fields of HL7 v2.
+pub struct Fields;
+
+impl Format for Fields {
+    fn name(&self) -> &'static str {
+        "hl7v2"
+    }
+
+    fn probe(&self, media: &Media<'_>, head: &[u8], extent: Extent) -> bool {
+        hl7v2::has_field_keys(head) && Yaml.probe(media, head, extent)
+    }
+
+    fn is_text(&self) -> bool {
+        true
+    }
+
+    fn cost(&self) -> u64 {
+        Yaml.cost()
+    }
+
+    fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
+        Box::new(Reader::new(None, Values::Fields(Box::<FieldTree>::default())))
     }
 }
 
@@ -196,7 +221,7 @@ enum Rest {
 
 struct Reader {
     path: Option<Box<str>>,
-    tree: Tree,
+    tree: Values,
     texts: Texts,
     levels: Vec<Level>,
     line: Zeroizing<Vec<u8>>,
@@ -206,6 +231,18 @@ struct Reader {
 }
 
 impl Reader {
+    fn new(path: Option<Box<str>>, tree: Values) -> Self {
+        Self {
+            path,
+            tree,
+            texts: Texts::default(),
+            levels: Vec::new(),
+            line: Zeroizing::default(),
+            rest: Rest::Nothing,
+            full: false,
+        }
+    }
+
     fn limit(&mut self, scope: &mut Scope<'_>) {
         if !std::mem::replace(&mut self.full, true) {
             scope.give_up(Reason::Limit);
@@ -419,7 +456,7 @@ impl Reader {
         while self.levels.pop().is_some() {
             self.tree.close(scope);
         }
-        self.texts.end("yaml", self.tree.around, scope);
+        self.texts.end("yaml", self.tree.around(), scope);
     }
 
     fn end_line(&mut self, piece: &[u8], scope: &mut Scope<'_>) {
@@ -511,54 +548,5 @@ impl Document for Reader {
             Rest::Block { text, .. } | Rest::Open { text } => text.capacity(),
         };
         self.line.capacity() + rest + self.tree.memory() + self.texts.memory()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use crate::content::testing::records;
-
-    const JANE: &str =
-        "http>yaml:~yaml [PatientContext] patient_id=H-77 name=Roe^Jane birth_date=1970-01-31";
-    const MAX: &str =
-        "http>yaml:~yaml [PatientContext] patient_id=H-78 name=Li^Max birth_date=1980-02-01";
-
-    fn read(text: &str) -> Vec<String> {
-        records("text/plain; charset=utf-8", text.as_bytes())
-    }
-
-    #[test]
-    fn records_of_patients() {
-        for text in [
-            "patients:\n  - mrn: H-77\n    name:\n      family: Roe\n      given: [Jane]\n    birthDate: 1970-01-31\n  - mrn: 'H-78'\n    name: {family: Li, given: [Max]}\n    birthDate: \"1980-02-01\"\n",
-            "---\npatients:\n- mrn: H-77 # number\n  name:\n    family: \"\\x52oe\"\n    given:\n    - Jane\n  birthDate: 1970-01-31\n- &two\n  mrn: H-78\n  name:\n    family: !!str Li\n    given:\n    - Max\n  birthDate: 1980-02-01\n",
-            "patients: [{mrn: H-77, last_name: Roe, first_name: 'Jane', dob: 1970-01-31},\n  {mrn: H-78, last_name: Li, first_name: Max, dob: 1980-02-01}]\nversion: 1\nnext:\n  page: 2\n",
-            "---\nmrn: H-77\nlast_name: Roe\nfirst_name: Jane\ndob: 1970-01-31\n---\nmrn: H-78\nlast_name: Li\nfirst_name: Max\ndob: 1980-02-01\n...\n",
-        ] {
-            assert_eq!(read(text), [JANE, MAX], "{text}");
-        }
-    }
-
-    #[test]
-    fn labelled_text_in_a_block() {
-        let text = "report:\n  title: CT\n  body: |\n    Patient: Jane Roe\n    MRN: H-77\n    DOB: 1970-01-31\n  page: 1\n";
-        let line =
-            "http>yaml:~yaml [PatientContext] name=Jane Roe patient_id=H-77 birth_date=1970-01-31";
-        assert_eq!(read(text), [line]);
-    }
-
-    #[test]
-    fn descriptions_and_notes_are_no_records() {
-        for text in [
-            "openapi: 3.0.0\ncomponents:\n  schemas:\n    Patient:\n      example:\n        mrn: H-77\n        name: Jane Roe\n        birthDate: 1970-01-31\n",
-            "services:\n  db:\n    image: postgres\n    environment:\n      POSTGRES_USER: patient\n",
-            "name: Jane Roe\nversion: 1.0\nauthor:\n  email: a@b.example\n",
-            "a: *alias\nb:\n  - {\n  c: [\n",
-        ] {
-            assert_eq!(read(text), [""; 0], "{text}");
-        }
-        // A letter stays text.
-        let letter = read("Patient: Jane Roe\nDOB: 1970-01-31\nMRN: H-77\n");
-        assert!(letter[0].contains("~text"), "{letter:?}");
     }
 }

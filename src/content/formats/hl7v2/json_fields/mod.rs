@@ -3,6 +3,9 @@
 //! `{"patientName": [{"familyName": "Roe"}]}`, and as the HL7v2 stores of cloud services parse it, `{"segmentId": "PID",
 //! "fields": {"3[0].1": "77"}}`. An object may also say of which field it is, `{"field": "PID.5", "value": "Roe^Eva"}`.
 
+#[cfg(test)]
+mod tests;
+
 use super::joined;
 use super::message::Message;
 use super::names::{self, Names};
@@ -48,20 +51,18 @@ impl Format for JsonFields {
         };
         let short =
             || has(b"\"pid\"") && has(b"\"pid3\"") && (has(b"\"pid5\"") || has(b"\"pid7\""));
-        let worded = || {
-            [&b"atientIdentifierList\""[..], b"atient_identifier_list\""]
-                .iter()
-                .any(|mark| has(mark))
-                && [&b"atientName\""[..], b"atient_name\""].iter().any(|mark| has(mark))
-        };
+        let worded = || LISTS.iter().any(|mark| has(mark)) && NAMES.iter().any(|mark| has(mark));
+        let typed =
+            || has(b"\"PID\"") && [&b"\"field_3"[..], b"\"field3"].iter().any(|mark| has(mark));
         is_plain_json(media, head)
-            && has_names(head)
+            && has_marks(head)
             && (named(b'-')
                 || named(b'_')
                 || named(b'.')
                 || parsed()
                 || short()
                 || worded()
+                || typed()
                 || is_numbered(head))
     }
 
@@ -91,10 +92,14 @@ pub(super) struct Values {
     cut: bool,
 }
 
+/// The names of PID-3 and PID-5, as libraries write them.
+const LISTS: [&[u8]; 3] =
+    [b"atientIdentifierList", b"atient_identifier_list", b"atient Identifier List"];
+const NAMES: [&[u8]; 3] = [b"atientName\"", b"atient_name\"", b"atient Name\""];
+
 /// Whether the name of a segment or of a field is in a text. All forms need one of them, and nearly all documents have
 /// none.
-fn has_names(head: &[u8]) -> bool {
-    const LISTS: [&[u8]; 2] = [b"atientIdentifierList", b"atient_identifier_list"];
+fn has_marks(head: &[u8]) -> bool {
     memchr::memchr2_iter(b'P', b'p', head).any(|at| {
         let rest = head.get(at + 1..).unwrap_or_default();
         let segment = matches!(rest, [b'I', b'D', ..] | [b'i', b'd', ..]);
@@ -150,6 +155,7 @@ impl At {
     /// The part that a member names.
     fn part(self, key: &str) -> Option<Self> {
         if self.depth == 0 {
+            let key = unnamed(key);
             let own = field(key).filter(|(name, _)| *name == self.name).map(|(_, place)| place);
             let numbered = || names::number(key).and_then(place);
             let place = own.or_else(|| place(key)).or_else(numbered).or_else(|| {
@@ -183,9 +189,25 @@ impl At {
     }
 }
 
+/// Members that name the segment whose fields are beside them, or in a member `fields`.
+const SEGMENTS: [&str; 8] = [
+    "segmentId",
+    "segmentType",
+    "segmentName",
+    "segment",
+    "segment_id",
+    "segment_type",
+    "segment_name",
+    "name",
+];
+
 /// Members that say of which field an object is, and that hold its value.
-const DESCRIBING: [&str; 6] = ["field", "id", "path", "location", "key", "position"];
+const DESCRIBING: [&str; 7] = ["field", "id", "path", "location", "key", "position", "name"];
 const VALUES: [&str; 5] = ["value", "values", "data", "content", "text"];
+
+fn is_among(list: &[&str], key: &str) -> bool {
+    list.iter().any(|name| name.eq_ignore_ascii_case(key))
+}
 
 #[derive(Default)]
 struct Levels {
@@ -197,7 +219,7 @@ struct Levels {
 }
 
 /// The name of a segment.
-fn segment(text: &str) -> Option<[u8; 3]> {
+pub(super) fn segment(text: &str) -> Option<[u8; 3]> {
     let name: [u8; 3] = text.as_bytes().try_into().ok()?;
     let rest = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit();
     (name[0].is_ascii_uppercase() && name.iter().all(rest)).then_some(name)
@@ -205,7 +227,7 @@ fn segment(text: &str) -> Option<[u8; 3]> {
 
 /// The place that a name of a member gives, without its segment: `3`, `3[0].1`, `5.1.1`, `5_1`. Repetitions are
 /// counted from zero.
-fn place(text: &str) -> Option<Place> {
+pub(super) fn place(text: &str) -> Option<Place> {
     let mut place = [0, 1, 1, 1];
     let (front, behind) = match text.split_once('[') {
         Some((front, rest)) => {
@@ -230,6 +252,13 @@ fn place(text: &str) -> Option<Place> {
     (fits && parts.next().is_none()).then_some(place)
 }
 
+/// A name of a member without the word for a field: `field_3_1`, `f5`.
+fn unnamed(key: &str) -> &str {
+    let behind = ["field", "Field", "fld", "f", "F"].iter().find_map(|word| key.strip_prefix(word));
+    let number = behind.map(|rest| rest.trim_start_matches(['_', '-', '.']));
+    number.filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit())).unwrap_or(key)
+}
+
 /// The segment that a member is, whose members are its fields.
 fn segment_of(key: &str) -> Option<[u8; 3]> {
     let lower = || {
@@ -237,7 +266,8 @@ fn segment_of(key: &str) -> Option<[u8; 3]> {
         let upper = name.map(|letter| letter.to_ascii_uppercase());
         joined::is_known(upper).then_some(upper)
     };
-    segment(key).or_else(lower).or_else(|| names::is_patient_segment(key).then_some(*b"PID"))
+    let own = segment(key).filter(|name| joined::is_known(*name) || name[0] == b'Z');
+    own.or_else(lower).or_else(|| names::is_patient_segment(key).then_some(*b"PID"))
 }
 
 /// The segment and the place of `PID-3`, `PID_5.1`, `PID.5.1.1`, and of `/PATIENT/PID-5-1`, as HAPI's Terser names it.
@@ -366,10 +396,10 @@ impl Levels {
         }
         let within = |(name, place)| At { owner: last, name, place, depth: 1 };
         if let Some(at) = level.at {
-            let wraps = || VALUES.contains(&&*self.key).then_some(at).filter(|at| at.depth > 0);
+            let wraps = || is_among(&VALUES, &self.key).then_some(at).filter(|at| at.depth > 0);
             return at.part(&self.key).or_else(wraps);
         }
-        if let Some(said) = level.said.filter(|_| VALUES.contains(&&*self.key)) {
+        if let Some(said) = level.said.filter(|_| is_among(&VALUES, &self.key)) {
             return Some(At { owner: last.saturating_sub(1), ..within(said) });
         }
         let named = || {
@@ -383,11 +413,15 @@ impl Levels {
         if self.deeper > 0 {
             return;
         }
+        let last = self.open.len().saturating_sub(1);
         let Some(level) = self.open.last_mut() else { return };
         level.items = level.items.saturating_add(u16::from(!level.object));
         if level.object {
-            if &*self.key == "segmentId" {
-                level.name = segment(text);
+            if SEGMENTS.contains(&&*self.key)
+                && let Some(name) = segment(text).filter(|name| joined::is_known(*name))
+            {
+                level.name = Some(name);
+                level.at.get_or_insert(At::segment(last, name));
                 return;
             }
             if level.fields
@@ -396,7 +430,7 @@ impl Levels {
                 level.values.add(place, text);
                 return;
             }
-            if level.at.is_none() && DESCRIBING.contains(&&*self.key) {
+            if level.at.is_none() && is_among(&DESCRIBING, &self.key) {
                 level.said = field(text).or(level.said);
             }
         }
@@ -405,7 +439,37 @@ impl Levels {
         }
     }
 
+    /// Bytes of heap held, roughly.
+    fn memory(&self) -> usize {
+        let held = self.open.iter().map(|level| size_of::<Level>() + 2 * level.values.bytes);
+        self.message.memory() + held.sum::<usize>()
+    }
+
+    fn key(&mut self, key: &str) {
+        self.key = if key.len() <= MAX_KEY { key.into() } else { Box::default() };
+    }
+
+    fn close(&mut self, scope: &mut Scope<'_>) {
+        if self.deeper > 0 {
+            self.deeper -= 1;
+            return;
+        }
+        let Some(level) = self.open.pop() else { return };
+        if level.fields && level.name.is_none() {
+            // The name may follow.
+            if let Some(around) = self.open.last_mut() {
+                around.values = level.values;
+            }
+        } else if let Some(name) = level.name {
+            self.emit(name, &level.values, scope);
+        }
+    }
+
     fn open(&mut self, object: bool) {
+        if self.open.len() >= MAX_DEPTH {
+            self.deeper += 1;
+            return;
+        }
         let last = self.open.len();
         let mut level = Level { object, ..Level::default() };
         if let Some(around) = self.open.last_mut() {
@@ -424,6 +488,37 @@ impl Levels {
     }
 }
 
+/// The fields of messages in a document of another syntax.
+#[derive(Default)]
+pub struct FieldTree(Levels);
+
+impl FieldTree {
+    /// A mapping or a list begins.
+    pub fn open(&mut self, mapping: bool) {
+        self.0.open(mapping);
+    }
+    /// The innermost one ends.
+    pub fn close(&mut self, scope: &mut Scope<'_>) {
+        self.0.close(scope);
+    }
+    /// The key of the next value.
+    pub fn key(&mut self, key: &str) {
+        self.0.key(key);
+    }
+    /// A text or a number.
+    pub fn value(&mut self, text: &str, scope: &mut Scope<'_>) {
+        self.0.value(text, scope);
+    }
+    /// The document ends.
+    pub fn finish(&mut self, scope: &mut Scope<'_>) {
+        self.0.message.end(scope);
+    }
+    /// Bytes of heap held, roughly.
+    pub fn memory(&self) -> usize {
+        self.0.memory()
+    }
+}
+
 struct Reader<'a, 'b> {
     levels: &'a mut Levels,
     scope: &'a mut Scope<'b>,
@@ -431,33 +526,15 @@ struct Reader<'a, 'b> {
 
 impl Receiver for Reader<'_, '_> {
     fn open(&mut self, object: bool) {
-        let levels = &mut *self.levels;
-        if levels.open.len() >= MAX_DEPTH {
-            levels.deeper += 1;
-            return;
-        }
-        levels.open(object);
+        self.levels.open(object);
     }
 
     fn close(&mut self) {
-        let levels = &mut *self.levels;
-        if levels.deeper > 0 {
-            levels.deeper -= 1;
-            return;
-        }
-        let Some(level) = levels.open.pop() else { return };
-        if level.fields && level.name.is_none() {
-            // The name may follow.
-            if let Some(around) = levels.open.last_mut() {
-                around.values = level.values;
-            }
-        } else if let Some(name) = level.name {
-            levels.emit(name, &level.values, self.scope);
-        }
+        self.levels.close(self.scope);
     }
 
     fn key(&mut self, key: &str) {
-        self.levels.key = if key.len() <= MAX_KEY { key.into() } else { Box::default() };
+        self.levels.key(key);
     }
 
     fn wants(&mut self) -> bool {
@@ -485,82 +562,23 @@ impl Document for FieldDocument {
     }
 
     fn memory(&self) -> usize {
-        let held = self.levels.open.iter().map(|level| size_of::<Level>() + 2 * level.values.bytes);
-        self.tokens.memory() + self.levels.message.memory() + held.sum::<usize>()
+        self.tokens.memory() + self.levels.memory()
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::content::testing::records;
+/// Whether the names of PID-3 and PID-5 are elements of XML.
+pub(super) fn has_names(head: &[u8]) -> bool {
+    const NAMES: [&[u8]; 2] = [b"<PatientIdentifierList>", b"<patientIdentifierList>"];
+    NAMES.iter().any(|name| memmem::find(head, name).is_some())
+        && memmem::find(head, b"atientName>").is_some()
+}
 
-    const FIELDS: &str = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
-
-    #[test]
-    fn fields_by_their_names() {
-        for text in [
-            r#"{"MSH-9":"ADT^A01","PID-3":"H-77","PID-5.1":"Roe","PID-5.2":"Jane","PID-7":"19700131","PID-8":"F","PV1-2":"I"}"#,
-            r#"{"fields":{"MSH-9":"ADT^A01","PID-3":"H-77","PID-5":"Roe^Jane","PID-7":"19700131","PID-8":"F"}}"#,
-            r#"{"segments":{"MSH":{"MSH_9":"ADT^A01"},"PID":{"PID_3":"H-77^^^H^MR","PID_5":"Roe^Jane","PID_7":19700131,"PID_8":"F"}}}"#,
-            r#"{"PID.3.1":"H-77","PID.5.1.1":"Roe","PID.5.2":"Jane","PID.7":"19700131","PID.8":"F"}"#,
-            r#"{"parsedData":{"segments":[{"segmentId":"MSH","fields":{"8.1":"ADT","0":"MSH","1":"^~\\\\&","8.2":"A01"}},{"segmentId":"PID","setId":"1","fields":{"0":"PID","3[0].1":"H-77","3[0].4":"H","5[0].1":"Roe","5[0].2":"Jane","7":"19700131","8":"F"}}]}}"#,
-            r#"[{"fields":{"3[0].1":"H-77","5[0].1":"Roe","5[0].2":"Jane","7":"19700131","8":"F"},"segmentId":"PID"}]"#,
-            r#"{"/MSH-9-1":"ADT","/PATIENT/PID-3-1":"H-77","/.PID-5-1":"Roe","/PID-5-2":"Jane","/PID-7":"19700131","/PID-8":"F"}"#,
-            r#"[{"field":"PID.3","name":"List","value":"H-77"},{"field":"PID.5","value":"Roe^Jane"},{"field":"PID.7","value":"19700131"},{"field":"PID.8","value":"F"},{"field":"PV1.7","value":"7^Doe^Max"}]"#,
-        ] {
-            let got = records("application/json", text.as_bytes());
-            assert!(got.len() == 1 && got[0].contains(FIELDS), "{text}: {got:?}");
-        }
-    }
-
-    #[test]
-    fn fields_in_objects() {
-        for text in [
-            r#"{"MSH":{"9":{"1":"ADT"}},"PID":{"1":"1","3":[{"1":"H-77","4":{"1":"H"}}],"5":{"1":{"1":"Roe"},"2":"Jane"},"7":"19700131","8":"F"},"PV1":{"7":{"2":"Doe"}}}"#,
-            r#"{"name":"ADT_A01","msh":{"msh9":{"msg1":"ADT"}},"pid":{"pid3":[{"cx1":"H-77","cx4":{"hd1":"H"}}],"pid5":[{"xpn1":{"fn1":"Roe"},"xpn2":"Jane"}],"pid7":{"ts1":"19700131"},"pid8":"F"}}"#,
-            r#"{"pid":{"set_id_pid":"1","patient_identifier_list":{"id_number":"H-77"},"patient_name":{"family_name":{"surname":"Roe"},"given_name":"Jane"},"date_time_of_birth":{"time":"19700131"},"administrative_sex":"F"},"pv1":{"attending_doctor":{"family_name":"Doe"}}}"#,
-            r#"{"patientIdentification":{"patientIdentifierList":[{"idNumber":"H-77"}],"patientName":[{"familyName":"Roe","givenName":"Jane"}],"dateTimeOfBirth":"19700131","administrativeSex":"F"},"nextOfKin":[{"name":[{"familyName":"Doe"}]}]}"#,
-            r#"{"patient":{"patientIdentifierList":"H-77^^^H","patientName":"Roe^Jane","dateTimeBirth":"19700131","administrativeSex":"F"}}"#,
-            r#"{"Message":"A04","Params":{"PatientIdentifierList":"H-77","PatientName":"Roe^Jane","PatientBirthDate":"19700131","PatientAdministrativeSex":"F"}}"#,
-            r#"{"segments":[{"segment":"PID","fields":[{"id":"PID-3","value":{"id":"H-77"}},{"id":"PID-5","name":"patient_name","value":{"family_name":"Roe","given_name":"Jane"}},{"id":"PID-7","value":"19700131"},{"id":"PID-8","value":"F"}]}]}"#,
-        ] {
-            let got = records("application/json", text.as_bytes());
-            assert!(got.len() == 1 && got[0].contains(FIELDS), "{text}: {got:?}");
-        }
-        let two = r#"{"x":[{"patientIdentifierList":"H-77","patientName":"Roe^Jane"},{"patientIdentifierList":"H-78","patientName":"Roe^Joan"}]}"#;
-        assert_eq!(records("application/json", two.as_bytes()).len(), 2);
-    }
-
-    #[test]
-    fn descriptions_and_mappings_have_no_patient() {
-        for text in [
-            r#"{"PID-3":"Patient Identifier List","PID-5":"Patient Name","PID-7":"Date/Time of Birth","PID-8":"Administrative Sex"}"#,
-            r#"{"PID-3.1":"patient.identifier.0","PID-5.1":"patient.name.family","PID-7":"patient.birthDate"}"#,
-            r#"{"patientIdentifierList":{"type":"CX","required":true},"patientName":{"type":"XPN"},"dateTimeOfBirth":{"type":"TS"}}"#,
-            r#"[{"position":3,"name":"patientIdentifierList","type":"CX"},{"position":5,"name":"patientName","type":"XPN"}]"#,
-        ] {
-            let got = records("application/json", text.as_bytes());
-            assert_eq!(got, [""; 0], "{text}");
-        }
-    }
-
-    #[test]
-    fn places_of_members() {
-        assert_eq!(place("3[1].4.2"), Some([3, 2, 4, 2]));
-        assert_eq!(field("PID_5_2"), Some((*b"PID", [5, 1, 2, 1])));
-        for no in ["", "x", "0", "3[", "3[a]", "3.1.2.4", "999", "3[65535]"] {
-            assert_eq!(place(no), None, "{no}");
-        }
-    }
-
-    #[test]
-    fn cuts_and_nesting() {
-        let whole = br#"{"a":[{"fields":{"3[0].1":"H-77","7":[1,{"x":{}}]},"segmentId":"PID"}],"PID-3":"7","PID-5":{"a":1},"PID_7":null}"#;
-        for end in 0..whole.len() {
-            records("application/json", &whole[..end]);
-        }
-        let deep = [r#"{"PID-3":"7","PID-5":"#, &"[".repeat(200), &"]".repeat(200), "}"].concat();
-        records("application/json", deep.as_bytes());
-    }
+/// Whether names of fields are keys of a YAML text.
+pub fn has_field_keys(head: &[u8]) -> bool {
+    let has = |mark: &[u8]| memmem::find(head, mark).is_some();
+    has(b"PID")
+        && ([&b"PID.3"[..], b"PID-3", b"PID_3", b"PID_5", b"PID.5", b"fields:"]
+            .iter()
+            .any(|mark| has(mark)))
+        || LISTS.iter().any(|mark| has(mark)) && has(b"atient")
 }
