@@ -29,6 +29,7 @@ pub mod jws;
 pub mod label_language;
 pub mod ldif;
 mod literal;
+mod logged_sql;
 pub mod mapi;
 pub mod markup;
 mod matrix;

@@ -4,6 +4,7 @@ use crate::content::extract::embedded;
 use crate::content::extract::labels::{self, Place};
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
 use crate::content::formats::literal;
+use crate::content::formats::logged_sql::LoggedSql;
 use crate::content::formats::shown_messages::ShownMessages;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
@@ -55,6 +56,7 @@ impl Format for Text {
                 .iter()
                 .any(|suffix| suffix.eq_ignore_ascii_case(media::suffix(media))),
             shown: ShownMessages::default(),
+            statements: LoggedSql::default(),
         })
     }
 }
@@ -92,6 +94,7 @@ struct TextDocument {
     /// It may hold messages: manuals and programs only show some.
     messages: bool,
     shown: ShownMessages,
+    statements: LoggedSql,
 }
 
 impl TextDocument {
@@ -111,7 +114,9 @@ impl TextDocument {
     }
 
     fn read(&mut self, line: &[u8], scope: &mut Scope<'_>) {
-        if !self.shown.line(line, self.messages, scope) {
+        if !self.shown.line(line, self.messages, scope)
+            && !(self.messages && self.statements.line(line, scope))
+        {
             read(&mut self.sheet, line, scope);
         }
     }
@@ -336,6 +341,7 @@ impl Document for TextDocument {
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.line.clear();
         self.shown.end(Ending::Cut, scope);
+        self.statements.end(scope);
         self.sheet.lose();
         (self.lost, self.returned) = (true, false);
         Want::ALL
@@ -346,11 +352,12 @@ impl Document for TextDocument {
             self.end_line(&[], scope);
         }
         self.shown.end(ending, scope);
+        self.statements.end(scope);
         self.sheet.end(scope);
     }
 
     fn memory(&self) -> usize {
-        self.line.capacity() + self.sheet.memory() + self.shown.memory()
+        self.line.capacity() + self.sheet.memory() + self.shown.memory() + self.statements.memory()
     }
 }
 
