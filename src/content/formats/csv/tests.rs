@@ -184,3 +184,20 @@ fn cells_in_single_quotes_and_lists_without_names() {
     assert!(got.len() == 2 && got[0].contains("patient_id=H-77123 name=Jane Roe"), "{got:?}");
     assert!(!read("/in/members.txt").iter().any(|line| line.contains("PatientContext")));
 }
+
+#[test]
+fn fields_of_xdt_and_segments_of_x12_in_rows() {
+    let xdt = "Feld;Wert\n8000;6310\n3000;H77\n3101;Roe\n3102;Jane\n3103;31011970\n3000;H78\n3101;Li\n3102;Max\n3103;01021980\n";
+    let got = records("text/csv", xdt.as_bytes());
+    assert!(got.len() == 2 && got[0].contains("H77") && got[1].contains("Li"), "{got:?}");
+    let x12 = "segment,e1,e2,e3,e4,e5,e6,e7,e8,e9\nNM1,IL,1,ROE,JANE,,,,MI,H77\nDMG,D8,19700131,F,,,,,,\n";
+    let got = records("text/csv", x12.as_bytes());
+    let fields = "name=ROE^JANE insurance_number=H77 birth_date=19700131 sex=F";
+    assert!(got.len() == 1 && got[0].contains(fields), "{got:?}");
+    for text in [
+        "3000;Bern;CH\n3101;Muri;CH\n3103;Gerzensee;CH\n8000;Zurich;CH\n",
+        "Feldkennung;Bezeichnung\n3000;Patientennummer\n3101;Name des Patienten\n3102;Vorname des Patienten\n3103;Geburtsdatum\n",
+    ] {
+        assert_eq!(records("text/csv", text.as_bytes()), [""; 0], "{text}");
+    }
+}

@@ -575,6 +575,8 @@ const fn may_begin(byte: u8) -> bool {
             | b'i'
             // The length of the first line of a file of a German practice.
             | b'0'
+            // `MSH` in hexadecimal digits.
+            | b'4'
             // The digits of a health card (`shc:/`).
             | b's'
             // Requests of GraphQL.

@@ -6,8 +6,18 @@ use crate::content::{Media, Scope};
 use zeroize::Zeroizing;
 
 /// How the first record or segment begins, without blanks.
-const BEGINS: [&str; 7] =
-    ["[['H',", "[[\"H\",", "[['MSH',", "[[\"MSH\",", "[[['MSH'],", "[('H',", "[[['H'],"];
+const BEGINS: [&str; 10] = [
+    "[['PID'],",
+    "[['PID',",
+    "[[\"PID\",",
+    "[['H',",
+    "[[\"H\",",
+    "[['MSH',",
+    "[[\"MSH\",",
+    "[[['MSH'],",
+    "[('H',",
+    "[[['H'],",
+];
 
 /// Bytes of such a beginning, with letters in front of its strings.
 const MAX_BEGIN: usize = 16;
@@ -56,7 +66,11 @@ impl ShownLiteral {
     pub fn end(&mut self, scope: &mut Scope<'_>) {
         // Tuples are lists.
         let text = Zeroizing::new(tuples(&self.text));
-        let json = literal::json(&text);
+        let mut json = literal::json(&text);
+        if let Some((front, back, from)) = headed(&json) {
+            let list = json.get(from..).unwrap_or_default();
+            json = Zeroizing::new([front, list, back].concat());
+        }
         let media = Media::Type { content_type: "application/json", name: "" };
         scope.whole(&media, &json);
         self.text.clear();
@@ -66,6 +80,15 @@ impl ShownLiteral {
     pub fn memory(&self) -> usize {
         self.text.capacity()
     }
+}
+
+/// What makes a message of a patient's segment alone, in JSON: the text in front and behind, and where the list is taken
+/// from. It may be a list of fields, or of segments.
+fn headed(json: &[u8]) -> Option<(&'static [u8], &'static [u8], usize)> {
+    if json.starts_with(b"[[\"PID\"]") {
+        return Some((br#"[[["MSH"],["|"],["^~\\&"]],"#, b"]", 0));
+    }
+    json.starts_with(b"[[\"PID\",").then_some((br#"[["MSH","|","^~\\&"],"#, b"", 1))
 }
 
 /// The text with brackets for the parentheses outside strings that are not those of a call, and without the letters in

@@ -147,3 +147,40 @@ fn lists_of_segments() {
     let fields = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
     assert!(got.len() == 1 && got[0].contains(fields), "{got:?}");
 }
+
+#[test]
+fn segments_and_records_alone_and_dumps_of_bytes() {
+    let message =
+        b"MSH|^~\\&|A|B|C|D|20260301||ADT^A01|1|P|2.5\rPID|1||H-77^^^H^MR||Roe^Jane||19700131|F\r";
+    let mut dump = String::from("10:11 DEBUG received\n");
+    for (row, bytes) in message.chunks(16).enumerate() {
+        let digits: Vec<String> = bytes.iter().map(|b| format!("{b:02x}")).collect();
+        dump.push_str(&format!("{:08x}  {}  |..|\n", row * 16, digits.join(" ")));
+    }
+    dump.push_str("10:12 DEBUG done\n");
+    for (text, fields) in [
+        (dump.as_str(), "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F"),
+        (
+            "DEBUG pid=[['PID'], ['1'], [''], ['H-77'], [''], [[['Roe'], ['Jane']]], [''], ['19700131'], ['F']]\n",
+            "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F",
+        ),
+        (
+            "10:11 segment: NM1*IL*1*ROE*JANE****MI*H77~\n10:11 segment: DMG*D8*19700131*F~\n10:12 done\n",
+            "name=ROE^JANE insurance_number=H77 birth_date=19700131 sex=F",
+        ),
+        (
+            "P|1||H-77||Roe^Jane||19700131|F\n",
+            "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F",
+        ),
+    ] {
+        let got = records("text/plain", text.as_bytes());
+        assert!(got.len() == 1 && got[0].contains(fields), "{text}: {got:?}");
+    }
+    for text in [
+        "00000000  7f 45 4c 46 02 01 01 00  00 00 00 00 00 00 00 00  |.ELF|\n",
+        "NM1*85*1*DOE*MAX****XX*1234567893~\nN3*1 MAIN ST~\n",
+        "P|1|PRACTICE ID|LAB ID|PATIENT ID|NAME^FIRST||BIRTHDATE|SEX\n",
+    ] {
+        assert_eq!(records("text/plain", text.as_bytes()), [""; 0], "{text}");
+    }
+}

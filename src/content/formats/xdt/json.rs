@@ -2,6 +2,7 @@
 //! field is read like a line of a file.
 
 use super::Reader as Lines;
+use super::rows::Rows;
 use crate::content::formats::json::is_plain_json;
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
@@ -31,6 +32,9 @@ const CONTENTS: [&str; 7] = ["content", "value", "inhalt", "data", "text", "fiel
 
 /// Ids of the character set, in which JSON is not.
 const CHARSETS: [&str; 2] = ["9106", "9206"];
+
+/// The number and the family name of a patient.
+const PATIENTS: [&str; 2] = ["3000", "3101"];
 
 /// The format.
 pub struct Json;
@@ -74,6 +78,10 @@ pub(super) struct Fields {
     /// The id and the content of the field that the object at hand describes.
     id: Box<str>,
     content: Option<Zeroizing<String>>,
+    /// Which of [`PATIENTS`] the patient at hand has.
+    seen: [bool; 2],
+    /// Holds fields until they show a person, where the numbers may be those of other things.
+    doubted: Option<Box<Rows>>,
 }
 
 /// Whether a text is the id of a field.
@@ -87,20 +95,42 @@ fn is_among(list: &[&str], key: &str) -> bool {
 }
 
 impl Fields {
+    /// Fields in a document of which only the numbers say that it is xDT.
+    pub fn doubted() -> Self {
+        Self { doubted: Some(Box::default()), ..Self::default() }
+    }
+
     /// The document ends.
     pub fn end(&mut self, ending: Ending, scope: &mut Scope<'_>) {
+        if let Some(rows) = &mut self.doubted {
+            rows.end(scope);
+        }
         self.lines.end(ending, scope);
     }
 
     /// Bytes of heap held, roughly.
     pub fn memory(&self) -> usize {
-        self.lines.memory()
+        self.lines.memory() + self.doubted.as_ref().map_or(0, |rows| rows.memory())
     }
 
     /// A field and its content.
     pub fn line(&mut self, id: &str, content: &str, scope: &mut Scope<'_>) {
         if CHARSETS.contains(&id) || content.len() > MAX_CONTENT {
             return;
+        }
+        if let Some(rows) = &mut self.doubted {
+            rows.row(&[id, content], scope);
+            return;
+        }
+        // The next patient, of whom a number or a family name comes again.
+        if let Some(at) = PATIENTS.iter().position(|known| *known == id) {
+            if self.seen.get(at) == Some(&true) {
+                self.lines.end(Ending::Complete, scope);
+                (self.lines, self.seen) = (Lines::default(), [false; 2]);
+            }
+            if let Some(seen) = self.seen.get_mut(at) {
+                *seen = true;
+            }
         }
         // Lengths are not needed.
         let line = Zeroizing::new(format!("000{id}{}\r\n", content.replace(['\r', '\n'], " ")));
@@ -183,6 +213,7 @@ mod tests {
     fn fields_as_members_and_as_objects() {
         for text in [
             r#"{"8000":"6310","9218":"02.10","3000":"H77","3101":"Roe","3102":"Jane","3103":"31011970"}"#,
+            r#"[{"8000":"6310"},{"3000":"H77","3101":"Roe","3102":"Jane","3103":"31011970"}]"#,
             r#"{"records":[{"3000":"H77","3101":"Roe","3102":["Jane"],"3103":"31011970"}]}"#,
             r#"[{"length":17,"fieldId":"8000","content":"6310"},{"fieldId":"3000","content":"H77"},{"content":"Roe","fieldId":"3101"},{"fieldId":"3102","content":"Jane"},{"fieldId":"3103","content":"31011970"}]"#,
         ] {

@@ -36,7 +36,8 @@ impl Rows {
             return false;
         }
         // A record of the next patient.
-        let next = &id == b"3000" && self.held.iter().any(|(held, _)| held == b"3101");
+        let next =
+            matches!(&id, b"3000" | b"3101") && self.held.iter().any(|(held, _)| *held == id);
         if next || self.held.len() >= MAX_HELD || self.bytes + content.len() > MAX_BYTES {
             self.pass_on(scope);
         }

@@ -35,11 +35,14 @@ impl Format for Xml {
     }
 
     fn open(&self, _media: &Media<'_>) -> Box<dyn Document> {
-        Box::<XmlDocument>::default()
+        Box::new(XmlDocument {
+            markup: Markup::default(),
+            members: Members::default(),
+            fields: Fields::doubted(),
+        })
     }
 }
 
-#[derive(Default)]
 struct XmlDocument {
     markup: Markup,
     members: Members,
@@ -80,5 +83,8 @@ mod tests {
             assert!(got.len() == 1 && got[0].contains("Roe"), "{text}: {got:?}");
             assert!(got[0].contains("patient_id=77"), "{got:?}");
         }
+        let other =
+            r#"<d><row id="3101">Red</row><row id="3103">Blue</row><row id="8000">Green</row></d>"#;
+        assert_eq!(records("application/xml", other.as_bytes()), [""; 0]);
     }
 }

@@ -154,6 +154,9 @@ impl At {
 
     /// The part that a member names.
     fn part(self, key: &str) -> Option<Self> {
+        if UNIONS.contains(&key) {
+            return Some(self);
+        }
         if self.depth == 0 {
             let key = unnamed(key);
             let own = field(key).filter(|(name, _)| *name == self.name).map(|(_, place)| place);
@@ -200,6 +203,9 @@ const SEGMENTS: [&str; 8] = [
     "segment_name",
     "name",
 ];
+
+/// Members with the value of a union in the JSON of Avro, by its type.
+const UNIONS: [&str; 3] = ["string", "array", "bytes"];
 
 /// Members that say of which field an object is, and that hold its value.
 const DESCRIBING: [&str; 7] = ["field", "id", "path", "location", "key", "position", "name"];
