@@ -169,17 +169,19 @@ fn every_protocol_has_the_same_files() {
 }
 
 /// Files of `src/content/formats` that several formats share.
-const SHARED_BY_FORMATS: [&str; 10] = [
+const SHARED_BY_FORMATS: [&str; 12] = [
     "mod",
     "encoded_words",
     "escapes",
     "literal",
+    "logged_sql",
     "mapi",
     "markup",
     "matrix",
     "paged_file",
     "shown_messages",
     "text_lines",
+    "xml_members",
 ];
 
 /// Every format is a file with its tests, or a folder with `mod.rs` and `tests.rs` or `tests/`, and

@@ -46,6 +46,7 @@ pub mod postscript;
 pub mod protobuf;
 pub mod recording;
 pub mod rtf;
+mod serialized;
 pub mod seven_zip;
 mod shown_messages;
 pub mod sql;
@@ -126,6 +127,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &syslog::Syslog,
     &event_stream::Events,
     &protobuf::Protobuf,
+    &serialized::Serialized,
     &zpl::Zpl,
     &pjl::Pjl,
     &pcl::PclXl,

@@ -36,7 +36,7 @@ fn key_at(text: &str, at: usize) -> Option<Key> {
     }
     let rest = text.get(at..)?;
     let name = segment(rest.get(..3)?).filter(|name| joined::is_known(*name))?;
-    let sign = rest.bytes().nth(3).filter(|b| is_sign(*b))?;
+    let sign = rest.as_bytes().get(3).copied().filter(|b| is_sign(*b))?;
     let path = rest.get(4..)?;
     let part = |c: char| c.is_ascii_alphanumeric() || "-._[]()".contains(c);
     let path = path.split(|c| !part(c)).next()?.trim_end_matches(['.', '-', '(', '[']);

@@ -170,7 +170,6 @@ fn list(text: &str, close: Option<char>, depth: u32) -> Option<(Vec<Value>, &str
 }
 
 /// The text of an element and what is behind it. The text is missing if the elements of a list were added instead.
-#[expect(clippy::type_complexity, reason = "one caller takes it apart")]
 fn element<'t>(
     text: &'t str,
     close: Option<char>,

@@ -114,9 +114,9 @@ impl TextDocument {
     }
 
     fn read(&mut self, line: &[u8], scope: &mut Scope<'_>) {
-        if !self.shown.line(line, self.messages, scope)
-            && !(self.messages && self.statements.line(line, scope))
-        {
+        let taken = self.shown.line(line, self.messages, scope)
+            || self.messages && self.statements.line(line, scope);
+        if !taken {
             read(&mut self.sheet, line, scope);
         }
     }
