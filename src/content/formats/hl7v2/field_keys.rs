@@ -101,13 +101,14 @@ fn bare(text: &str) -> &str {
         return text.get(1..=end).unwrap_or("").trim();
     }
     // `... user=bob`
-    let other = text.match_indices('=').find_map(|(at, _)| {
-        let front = text.get(..at)?;
-        let word = front.rfind(' ')?;
-        let name = front.get(word + 1..)?;
+    let mut at = 0;
+    let other = text.split(' ').find_map(|word| {
+        let from = at;
+        at += word.len() + 1;
+        let name = word.split_once('=')?.0;
         let fits =
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || is_sign(b));
-        fits.then_some(word)
+        (fits && from > 0).then(|| from - 1)
     });
     let text = other.and_then(|end| text.get(..end)).unwrap_or(text);
     text.trim_end_matches([' ', ',', ';', '|', '}', ']', '"', '\'']).trim_start_matches(['[', ' '])

@@ -19,7 +19,7 @@ const MAX_LINES: u32 = 64;
 /// Lines between a statement and its values.
 const MAX_BETWEEN: u32 = 4;
 /// Parameters of a statement.
-const MAX_VALUES: usize = 256;
+const MAX_VALUES: usize = 128;
 
 /// The letters behind the first one of the words with which statements begin, in both cases.
 const MARKS: [&[u8]; 8] =
@@ -35,6 +35,8 @@ pub struct LoggedSql {
     /// Lines since the last one of the statement or of its values.
     between: u32,
     values: Vec<Value>,
+    /// Different parameters of the statement, if they were counted.
+    parameters: Option<usize>,
 }
 
 /// Where a statement begins in a line. The last one of several: `prepared|effective`.
@@ -110,6 +112,7 @@ impl LoggedSql {
             && self.statement.len() + line.len() < MAX_STATEMENT
             && !line.trim().is_empty()
         {
+            self.parameters = None;
             self.statement.push(' ');
             self.statement.push_str(line.trim());
             self.lines += 1;
@@ -131,6 +134,7 @@ impl LoggedSql {
         let (statement, behind) = text.split_at_checked(ends).unwrap_or((text, ""));
         self.lines = 1;
         self.between = 0;
+        self.parameters = None;
         self.statement.clear();
         if statement.len() <= MAX_STATEMENT {
             self.statement.push_str(statement);
@@ -143,7 +147,14 @@ impl LoggedSql {
 
     /// Reads the statement if all of its parameters have values.
     fn try_emit(&mut self, scope: &mut Scope<'_>) {
-        let Some((text, 1..)) = values::filled(&self.statement, &self.values) else { return };
+        let parameters = match self.parameters {
+            Some(parameters) => parameters,
+            None => *self.parameters.insert(values::parameters(&self.statement)),
+        };
+        if parameters == 0 || self.values.len() < parameters {
+            return;
+        }
+        let Some((text, _)) = values::filled(&self.statement, &self.values) else { return };
         self.statement.clear();
         self.values.clear();
         read(&text, scope);

@@ -1,5 +1,6 @@
 //! Values of parameters as logs show them, and their places in a statement.
 
+use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 /// Levels of lists.
@@ -294,27 +295,20 @@ fn parameter(text: &str, before: u8) -> Option<(&str, usize)> {
     }
 }
 
-/// The statement with its values in the places of its parameters, and the number of these. None if one is missing.
-pub(super) fn filled(statement: &str, values: &[Value]) -> Option<(Zeroizing<String>, usize)> {
-    let mut out = Zeroizing::new(String::with_capacity(statement.len() * 2));
-    let (mut at, mut quote, mut before, mut count) = (0, None, b' ', 0);
-    while let Some(c) = statement.get(at..).and_then(|rest| rest.chars().next()) {
-        let rest = statement.get(at..)?;
-        let byte = rest.as_bytes().first().copied()?;
-        let here = quote.is_none().then(|| parameter(rest, before)).flatten();
+/// A parameter in a statement: where it is, its length, its name.
+type Place<'s> = (usize, usize, &'s str);
+
+/// The parameters of a statement, outside of its strings and quoted names.
+fn places(statement: &str) -> Vec<Place<'_>> {
+    let mut found = Vec::new();
+    let (mut at, mut quote, mut before) = (0, None, b' ');
+    let bytes = statement.as_bytes();
+    while let Some(byte) = bytes.get(at).copied() {
+        let may_begin = quote.is_none() && matches!(byte, b'?' | b'%' | b'$' | b'@' | b':');
+        let here = may_begin.then(|| parameter(statement.get(at..)?, before)).flatten();
         if let Some((name, len)) = here {
-            let value = find(values, name, count)?;
-            match &value.text {
-                Some(text) => {
-                    out.push('\'');
-                    out.push_str(&text.replace('\\', "\\\\").replace('\'', "''"));
-                    out.push('\'');
-                }
-                None => out.push_str("NULL"),
-            }
-            count += 1;
-            at += len;
-            before = b'?';
+            found.push((at, len, name));
+            (at, before) = (at + len, b'?');
             continue;
         }
         match quote {
@@ -322,11 +316,38 @@ pub(super) fn filled(statement: &str, values: &[Value]) -> Option<(Zeroizing<Str
             None if matches!(byte, b'\'' | b'"' | b'`') => quote = Some(byte),
             _ => {}
         }
-        out.push(c);
-        before = byte;
-        at += c.len_utf8();
+        (at, before) = (at + 1, byte);
     }
-    Some((out, count))
+    found
+}
+
+/// How many different parameters a statement has.
+pub(super) fn parameters(statement: &str) -> usize {
+    let places = places(statement);
+    let names: BTreeSet<&str> =
+        places.iter().map(|(.., name)| *name).filter(|name| !name.is_empty()).collect();
+    names.len() + places.iter().filter(|(.., name)| name.is_empty()).count()
+}
+
+/// The statement with its values in the places of its parameters, and the number of these. None if one is missing.
+pub(super) fn filled(statement: &str, values: &[Value]) -> Option<(Zeroizing<String>, usize)> {
+    let mut out = Zeroizing::new(String::with_capacity(statement.len() * 2));
+    let places = places(statement);
+    let mut from = 0;
+    for (count, (at, len, name)) in places.iter().enumerate() {
+        out.push_str(statement.get(from..*at)?);
+        from = at + len;
+        match &find(values, name, count)?.text {
+            Some(text) => {
+                out.push('\'');
+                out.push_str(&text.replace('\\', "\\\\").replace('\'', "''"));
+                out.push('\'');
+            }
+            None => out.push_str("NULL"),
+        }
+    }
+    out.push_str(statement.get(from..)?);
+    Some((out, places.len()))
 }
 
 /// The value of a parameter: that with its name or number, or the next one.
@@ -342,10 +363,10 @@ fn find<'v>(values: &'v [Value], name: &str, count: usize) -> Option<&'v Value> 
     let number = name.trim_start_matches(|c: char| c.is_ascii_alphabetic());
     if name.is_empty() {
         // Numbers of the values, from one on.
-        let numbered = values.iter().all(|value| {
-            value.name.as_ref().is_some_and(|name| name.bytes().all(|b| b.is_ascii_digit()))
-        });
-        return if numbered { named(&(count + 1).to_string()) } else { values.get(count) };
+        let own = values.get(count)?;
+        let number = own.name.as_ref().and_then(|name| name.parse::<usize>().ok());
+        let as_counted = number.is_none_or(|number| number == count + 1);
+        return if as_counted { Some(own) } else { named(&(count + 1).to_string()) };
     }
     let by_number = || values.get(number.parse::<usize>().ok()?.checked_sub(1)?);
     named(name).or_else(|| {

@@ -4,7 +4,9 @@ use super::binary::Input;
 use super::{MAX_VALUES, map_or_list, text};
 use serde_json::Value;
 
-/// Letters that end the operations of a pickle.
+/// Longest text that is kept to be used again, bytes.
+const MAX_KEPT: usize = 256;
+/// The last operation.
 const STOP: u8 = b'.';
 
 /// Whether a pickle begins here.
@@ -85,6 +87,10 @@ impl Machine {
     /// Keeps the last item under a number.
     fn keep(&mut self, number: u64) -> Option<()> {
         let item = match self.stack.last()? {
+            Item::Value(Value::String(text)) | Item::Global(text) if text.len() > MAX_KEPT => {
+                Item::Value(Value::Null)
+            }
+            Item::Value(Value::Array(_) | Value::Object(_)) => Item::Value(Value::Null),
             item @ (Item::Value(_) | Item::Global(_)) => item.clone(),
             _ => Item::Value(Value::Null),
         };
