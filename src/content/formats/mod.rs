@@ -100,6 +100,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &coding::COMPRESS,
     &coding::BZIP2,
     &coding::XZ,
+    &coding::ZLIB,
     &pdf::Pdf,
     &sqlite::Sqlite,
     &ole::Ole,

@@ -237,6 +237,14 @@ pub static BZIP2: CodedFile = CodedFile {
 pub static XZ: CodedFile =
     CodedFile { coding: Coding::Xz, suffix: ".xz", begins: |head| head.starts_with(b"\xfd7zXZ\0") };
 
+/// A zlib stream at one of the levels that programs use, as caches hold values (RFC 1950 2.2), and a first block of a
+/// known type (RFC 1951 3.2.3).
+pub static ZLIB: CodedFile = CodedFile {
+    coding: Coding::Deflate,
+    suffix: ".z",
+    begins: |head| matches!(head, [0x78, 0x01 | 0x9c | 0xda, block, ..] if (block >> 1) & 3 != 3),
+};
+
 impl Format for CodedFile {
     fn name(&self) -> &'static str {
         self.coding.layer()

@@ -118,7 +118,7 @@ fn files_of_compress_in_pieces_of_any_size() {
 #[test]
 fn files_are_known_by_their_first_bytes() {
     let table = b"mrn,name,dob\n17,\"Roe, Eva\",1958-03-02\n";
-    for (coded, layer) in [(bzip2(table), "bzip2"), (xz(table), "xz")] {
+    for (coded, layer) in [(bzip2(table), "bzip2"), (xz(table), "xz"), (zlib(table), "deflate")] {
         let want = format!(
             "http>{layer}>csv:~csv [PatientContext] patient_id=17 name=Roe, Eva birth_date=1958-03-02"
         );
