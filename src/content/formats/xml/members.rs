@@ -1,6 +1,6 @@
 //! Documents that name a value by a sibling element: property lists (`<key>mrn</key><string>H-77</string>`, plist(5)
-//! of macOS) and XML-RPC (`<member><name>mrn</name><value><string>H-77</string></value></member>`, the XML-RPC
-//! specification).
+//! of macOS), XML-RPC (`<member><name>mrn</name><value><string>H-77</string></value></member>`, the XML-RPC
+//! specification), and maps as XStream writes those of Java (`<entry><string>mrn</string><string>H-77</string></entry>`).
 
 use zeroize::Zeroizing;
 
@@ -13,13 +13,27 @@ enum Style {
     None,
     PropertyList,
     Rpc,
+    Map,
 }
+
+/// Roots of maps of Java, by the names of their classes.
+const MAPS: [&str; 7] = [
+    "map",
+    "linked-hash-map",
+    "tree-map",
+    "concurrent-hash-map",
+    "hashtable",
+    "properties",
+    "serializedMap",
+];
 
 /// Name of the next value in such a document.
 #[derive(Default)]
 pub(super) struct Members {
     style: Style,
     name: Option<Zeroizing<String>>,
+    /// A value of a map comes next; before it, its name.
+    named: bool,
 }
 
 impl Members {
@@ -28,12 +42,17 @@ impl Members {
         self.style = match name {
             "plist" => Style::PropertyList,
             "methodCall" | "methodResponse" => Style::Rpc,
+            name if MAPS.contains(&name) => Style::Map,
             _ => Style::None,
         };
     }
 
     /// Whether an element only gives the type of its content, or belongs to the enclosing element.
-    pub(super) fn is_transparent(&self, name: &str) -> bool {
+    pub(super) fn is_transparent(&mut self, name: &str) -> bool {
+        if self.style == Style::Map && name == "entry" {
+            self.named = false;
+            return true;
+        }
         self.style == Style::Rpc
             && matches!(
                 name,
@@ -54,12 +73,14 @@ impl Members {
         match self.style {
             Style::PropertyList => name == "key",
             Style::Rpc => name == "name",
+            Style::Map => !self.named && name == "string",
             Style::None => false,
         }
     }
 
     /// Notes the name of the next value.
     pub(super) fn set(&mut self, name: Zeroizing<String>) {
+        self.named = true;
         self.name = Some(name).filter(|name| name.len() <= MAX_NAME);
     }
 
@@ -87,6 +108,19 @@ mod tests {
         let mut read = records(media, text.as_bytes());
         read.sort();
         read
+    }
+
+    #[test]
+    fn maps_of_java_name_their_values() {
+        let entry = |name: &str, value: &str| {
+            format!("<entry>\n<string>{name}</string>\n<string>{value}</string>\n</entry>\n")
+        };
+        let entries = [("mrn", "H-77"), ("patientName", "Jane Roe"), ("birthDate", "1970-01-31")]
+            .map(|(name, value)| entry(name, value));
+        let map = format!("<map>\n{}</map>", entries.concat());
+        assert_eq!(records("application/xml", map.as_bytes()), [JANE]);
+        let settings = format!("<map>{}{}</map>", entry("name", "birthDate"), entry("port", "77"));
+        assert_eq!(records("application/xml", settings.as_bytes()), [""; 0]);
     }
 
     #[test]
