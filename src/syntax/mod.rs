@@ -13,6 +13,7 @@ pub mod ebcdic;
 pub mod edifact;
 pub mod escpos;
 pub mod hl7v2;
+pub mod msgpack;
 pub mod ncpdp;
 pub mod percent;
 pub mod poct1a;

@@ -3,6 +3,7 @@
 
 use super::markup::{Attributes, Markup, Receiver};
 use super::shown_messages::ShownMessages;
+use super::xml_members::is_xml;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use memchr::memmem;
 use zeroize::Zeroizing;
@@ -34,7 +35,6 @@ impl Format for XmlLines {
     }
 
     fn probe(&self, media: &Media<'_>, head: &[u8], _extent: Extent) -> bool {
-        let head = head.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(head).trim_ascii_start();
         let begins = |(begin, next): &(&[u8], &[u8])| {
             let Some(at) = memmem::find(head, begin) else { return false };
             let before = head.get(..at).unwrap_or_default().trim_ascii_end();
@@ -54,8 +54,7 @@ impl Format for XmlLines {
             !whole
         };
         matches!(media, Media::Type { .. } | Media::Unknown)
-            && head.starts_with(b"<")
-            && !is_page(head)
+            && is_xml(head)
             && BEGINS.iter().any(begins)
     }
 
@@ -72,14 +71,6 @@ impl Format for XmlLines {
             shown: ShownMessages::default(),
         })
     }
-}
-
-/// Whether a text is a page, which has a reader of its own.
-fn is_page(head: &[u8]) -> bool {
-    const FRONTS: [&[u8]; 2] = [b"<!DOCTYPE", b"<html"];
-    FRONTS
-        .iter()
-        .any(|front| head.get(..front.len()).is_some_and(|b| b.eq_ignore_ascii_case(front)))
 }
 
 struct Lines {

@@ -20,7 +20,7 @@ pub fn is_xml(head: &[u8]) -> bool {
     let page = |front: &[u8]| {
         head.get(..front.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(front))
     };
-    head.starts_with(b"<") && !page(b"<!DOCTYPE html") && !page(b"<html")
+    head.starts_with(b"<") && !page(b"<!DOCTYPE") && !page(b"<html")
 }
 
 /// The open elements.

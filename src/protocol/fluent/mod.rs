@@ -16,8 +16,8 @@ use super::{
     Progress, Protocol, Reason, Resync, ServiceFacts, Speaker,
 };
 use crate::syntax::Match;
+use crate::syntax::msgpack::Head;
 use memchr::memmem;
-use msgpack::Head;
 use zeroize::Zeroizing;
 
 /// Longest entry, and longest compressed run of entries, that is read, bytes.

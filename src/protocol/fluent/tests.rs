@@ -1,6 +1,6 @@
 use super::super::recorder::{Piece, play, texts};
 use super::super::{Authentication, DriverEvent, Position, Probe, Protocol as _};
-use super::{Fluent, Match, msgpack};
+use super::{Fluent, Head, Match, msgpack};
 use Piece::{Client, ClientGap, Server};
 use proptest::prelude::*;
 use std::io::Write as _;
@@ -139,7 +139,7 @@ fn every_type_is_json_and_nesting_is_bounded() {
     let mut out = Vec::new();
     assert_eq!(msgpack::write(&[0x91; 100_000], &mut out), None);
     assert!(out.len() < 200);
-    assert_eq!(msgpack::Head::read(&[0xc1]), Match::No);
+    assert_eq!(Head::read(&[0xc1]), Match::No);
 }
 
 proptest! {

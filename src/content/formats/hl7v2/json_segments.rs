@@ -4,6 +4,7 @@
 
 use super::json::may_be_hl7;
 use super::message::Message;
+use crate::content::formats::json::is_among;
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
@@ -24,10 +25,6 @@ const VALUE: [&str; 4] = ["value", "text", "raw", "content"];
 const PARTS: [&str; 3] = ["components", "parts", "subcomponents"];
 /// Highest number of a field.
 const MAX_FIELD: usize = 255;
-
-fn is_among(list: &[&str], key: &str) -> bool {
-    list.iter().any(|name| name.eq_ignore_ascii_case(key))
-}
 
 /// The format.
 pub struct JsonSegments;

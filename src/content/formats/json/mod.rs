@@ -257,6 +257,11 @@ const BASE64: [&[u8]; 14] = [
 /// Beginnings of interchanges (X12.5, ISO 9735) with the usual delimiters.
 const INTERCHANGES: [&[u8]; 6] = [b"ISA*", b"ISA|", b"ISA^", b"UNA:+", b"UNB+UN", b"UIB+UN"];
 
+/// Whether a member has one of these names, in any case.
+pub fn is_among(list: &[&str], key: &str) -> bool {
+    list.iter().any(|name| name.eq_ignore_ascii_case(key))
+}
+
 /// The reader of a string with this beginning.
 fn inner(front: &[u8]) -> Option<Nested> {
     if let Some(nested) = embedded::message(front) {

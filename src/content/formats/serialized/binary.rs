@@ -13,6 +13,11 @@ impl<'a> Input<'a> {
         Self { rest: bytes, values: 0 }
     }
 
+    /// What was not taken yet.
+    pub(super) const fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     pub(super) const fn is_empty(&self) -> bool {
         self.rest.is_empty()
     }

@@ -3,8 +3,8 @@
 //! segment is read like one of an interchange.
 
 use super::{Loops, MAX_ELEMENTS, MAX_SEGMENT, Segment};
-use crate::content::formats::json::is_plain_json;
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
+use crate::content::formats::json::{is_among, is_plain_json};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
 use zeroize::Zeroizing;
@@ -125,10 +125,6 @@ fn element(code: &str) -> Option<(&str, usize)> {
     let digits = number.bytes().all(|b| b.is_ascii_digit());
     let number = number.parse().ok().filter(|number| (1..=MAX_ELEMENTS).contains(number))?;
     (is_segment(name) && digits).then_some((name, number))
-}
-
-fn is_among(list: &[&str], key: &str) -> bool {
-    list.iter().any(|name| name.eq_ignore_ascii_case(key))
 }
 
 impl Segments {

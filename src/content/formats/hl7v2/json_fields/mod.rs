@@ -9,8 +9,8 @@ mod tests;
 use super::joined;
 use super::message::Message;
 use super::names::{self, Names};
-use crate::content::formats::json::is_plain_json;
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
+use crate::content::formats::json::{is_among, is_plain_json};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
 use std::collections::BTreeMap;
@@ -210,10 +210,6 @@ const UNIONS: [&str; 3] = ["string", "array", "bytes"];
 /// Members that say of which field an object is, and that hold its value.
 const DESCRIBING: [&str; 7] = ["field", "id", "path", "location", "key", "position", "name"];
 const VALUES: [&str; 5] = ["value", "values", "data", "content", "text"];
-
-fn is_among(list: &[&str], key: &str) -> bool {
-    list.iter().any(|name| name.eq_ignore_ascii_case(key))
-}
 
 #[derive(Default)]
 struct Levels {
