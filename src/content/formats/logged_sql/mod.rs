@@ -56,12 +56,13 @@ fn begins(line: &str) -> Option<usize> {
     let alone = |at: usize| lower.get(at..).is_some_and(|rest| rest.trim_end() == "insert");
     let first = BEGINS.iter().filter_map(|word| {
         let at = starts(word)?;
-        // A statement of several lines, or one with the words that belong to it.
+        // In prose these words have others behind them.
         let rest = lower.get(at + word.len()..)?;
         let fits = match *word {
-            "update " => rest.contains(" set ") || rest.trim_end().split(' ').count() == 1,
-            "select " => rest.contains(" from ") && rest.contains(" where "),
-            _ => true,
+            "update " => rest.contains(" set ") && rest.contains('='),
+            "select " => rest.contains(" from ") && rest.contains(" where ") && rest.contains('='),
+            "delete from " => rest.contains(" where "),
+            _ => rest.contains('(') || rest.trim_end().split(' ').count() == 1,
         };
         fits.then_some(at)
     });

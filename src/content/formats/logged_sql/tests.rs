@@ -54,3 +54,16 @@ fn statements_about_other_things_are_silent() {
         assert_eq!(records("text/plain", log.as_bytes()), [""; 0], "{log}");
     }
 }
+
+#[test]
+fn prose_with_such_words_hides_no_patient() {
+    for front in [
+        "Please update the data set as follows:",
+        "Insert into the chart what is below:",
+        "Select the patient from the list where:",
+    ] {
+        let text = format!("Good morning,\n{front}\n  Patient: Jane Roe\n  DOB: 1970-01-31\n  MRN: H-77\n");
+        let got = records("text/plain", text.as_bytes());
+        assert!(got.len() == 1 && got[0].contains("H-77"), "{text}: {got:?}");
+    }
+}
