@@ -62,7 +62,9 @@ fn prose_with_such_words_hides_no_patient() {
         "Insert into the chart what is below:",
         "Select the patient from the list where:",
     ] {
-        let text = format!("Good morning,\n{front}\n  Patient: Jane Roe\n  DOB: 1970-01-31\n  MRN: H-77\n");
+        let text = format!(
+            "Good morning,\n{front}\n  Patient: Jane Roe\n  DOB: 1970-01-31\n  MRN: H-77\n"
+        );
         let got = records("text/plain", text.as_bytes());
         assert!(got.len() == 1 && got[0].contains("H-77"), "{text}: {got:?}");
     }
