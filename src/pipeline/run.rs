@@ -31,7 +31,7 @@ use crate::sandbox::SandboxError;
 use crate::severity::Severity;
 use crate::time::{Pace, Timestamp};
 use std::any::Any;
-use std::io::{self, IsTerminal as _};
+use std::io::{self, IsTerminal as _, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -202,21 +202,25 @@ pub fn run_with(config: &Config, companion: Option<Companion>) -> Result<Outcome
 /// The first SIGINT or SIGTERM ends the run in order; a second one ends it at once.
 struct Stop {
     flag: Arc<AtomicBool>,
-    signals: signal_hook::iterator::Handle,
+    signals: Vec<signal_hook::SigId>,
 }
 
 impl Stop {
     /// Registers the signals, which set `flag`. A sensor ends within [`END_WITHIN`], a replay within
     /// [`REPLAY_ENDS_WITHIN`], even if a reader of its events hangs or a thread is stuck.
     fn on_signals(sensor: bool, flag: Arc<AtomicBool>) -> io::Result<Self> {
-        let mut signals = signal_hook::iterator::Signals::new([
-            signal_hook::consts::SIGINT,
-            signal_hook::consts::SIGTERM,
-        ])?;
-        let stop = Self { flag: Arc::clone(&flag), signals: signals.handle() };
+        // The kernel may deliver a signal to any thread, also to one that parses and may not use
+        // sockets, so the handler writes to a pipe.
+        let (mut received, pipe) = io::pipe()?;
+        let second = pipe.try_clone()?;
+        let signals = vec![
+            signal_hook::low_level::pipe::register(signal_hook::consts::SIGINT, pipe)?,
+            signal_hook::low_level::pipe::register(signal_hook::consts::SIGTERM, second)?,
+        ];
+        let stop = Self { flag: Arc::clone(&flag), signals };
         let listen = move || {
             let mut first = None;
-            for _ in signals.forever() {
+            while received.read_exact(&mut [0]).is_ok() {
                 if !flag.swap(true, Ordering::Relaxed) {
                     let within = if sensor { END_WITHIN } else { replay_ends_within() };
                     std::thread::spawn(move || {
@@ -246,7 +250,10 @@ fn replay_ends_within() -> Duration {
 
 impl Drop for Stop {
     fn drop(&mut self) {
-        self.signals.close();
+        // This closes the pipe, which ends the thread.
+        for signal in self.signals.drain(..) {
+            signal_hook::low_level::unregister(signal);
+        }
     }
 }
 

@@ -225,6 +225,19 @@ impl Sensor {
         rustix::process::kill_process(process, signal).expect("signal");
     }
 
+    /// Sends a signal that the kernel delivers to the thread of this name.
+    pub fn signal_thread(&self, name: &str, signal: rustix::process::Signal) {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("threads");
+        let mut tasks = tasks.map(|task| task.expect("a thread").path());
+        let is_called = |task: &std::path::PathBuf| {
+            std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+        };
+        let task = tasks.find(is_called).expect("the thread");
+        let id = task.file_name().and_then(|id| id.to_str()?.parse().ok());
+        let id = id.and_then(rustix::process::Pid::from_raw).expect("its number");
+        rustix::process::kill_process(id, signal).expect("signal");
+    }
+
     /// Waits for its end without reading its events.
     pub fn ends(mut self) -> ExitStatus {
         self.child.wait().expect("status")
@@ -293,11 +306,13 @@ impl Sensor {
     }
 
     /// Sends a signal and waits for the end: status, and every event of the run.
-    pub fn stop(
-        mut self,
-        signal: rustix::process::Signal,
-    ) -> (ExitStatus, Vec<Value>, Vec<String>) {
+    pub fn stop(self, signal: rustix::process::Signal) -> (ExitStatus, Vec<Value>, Vec<String>) {
         self.signal(signal);
+        self.end()
+    }
+
+    /// Waits for the end: status, and every event of the run.
+    pub fn end(mut self) -> (ExitStatus, Vec<Value>, Vec<String>) {
         let until = Instant::now() + PATIENCE;
         loop {
             match self.events.recv_timeout(until.saturating_duration_since(Instant::now())) {

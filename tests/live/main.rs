@@ -234,6 +234,20 @@ fn what_came_before_a_signal_is_still_reported() {
     drop(feed);
 }
 
+/// A thread that parses may make few system calls, and the kernel chooses the thread that handles a signal.
+#[test]
+fn a_signal_that_a_parsing_thread_handles_ends_the_run_too() {
+    for signal in [Signal::INT, Signal::TERM] {
+        let Some(lab) = TestHarness::new() else { return };
+        let sensor =
+            Sensor::start(&lab, &["span0"], &["--workers", "2", "--filter", "udp port 9999"]);
+        sensor.signal_thread("worker-1", signal);
+        let (status, _, said) = sensor.end();
+        // 3: there were no packets.
+        assert_eq!(status.code(), Some(3), "{signal:?}: {said:#?}");
+    }
+}
+
 #[test]
 fn a_run_without_packets_ends_today_and_is_no_all_clear() {
     let Some(lab) = TestHarness::new() else { return };
