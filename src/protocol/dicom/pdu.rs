@@ -109,7 +109,7 @@ pub(super) fn probe_start(data: &[u8]) -> Probe {
 
 /// Recognition where the beginning is missing.
 pub(super) fn probe_middle(data: &[u8]) -> Probe {
-    match search(data) {
+    match begins(data).find(|&at| followed(&data[at..])) {
         Some(offset) => Probe::Yes { speaker: speaker_of(&data[offset..]), offset },
         // One PDU may be longer than the bytes seen so far.
         None => Probe::More,
@@ -134,14 +134,20 @@ fn speaker_of(data: &[u8]) -> Speaker {
     command.map_or(speaker(kind), |command| command.speaker())
 }
 
-/// The first place in `data` where a PDU begins beyond reasonable doubt.
+/// The first place in `data` where a PDU begins. What follows that PDU does not matter: it may not have arrived yet,
+/// and the answer must not depend on segments.
 pub(super) fn search(data: &[u8]) -> Option<usize> {
+    begins(data).next()
+}
+
+/// The places in `data` where PDUs begin, as far as their own bytes prove it.
+fn begins(data: &[u8]) -> impl Iterator<Item = usize> {
     // The second byte of a header is reserved and sent as zero, the first is 1 to 7.
-    memchr::memchr_iter(0, data).find_map(|zero| {
+    memchr::memchr_iter(0, data).filter_map(|zero| {
         let at = zero.checked_sub(1)?;
         let head = &data[at..];
         let known = (ASSOCIATE_RQ..=ABORT).contains(&head[0]);
-        (known && fit(head) == Match::Yes(()) && followed(head)).then_some(at)
+        (known && fit(head) == Match::Yes(())).then_some(at)
     })
 }
 

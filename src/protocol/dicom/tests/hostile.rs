@@ -316,3 +316,16 @@ proptest! {
         prop_assert_eq!(&pieces.facts, &whole.facts);
     }
 }
+
+#[test]
+fn a_damaged_message_is_the_same_in_segments_of_one_byte() {
+    let (mut client, _) = conversation();
+    let from = request(&[(1, CT, &[EXPLICIT]), (3, STUDY_FIND, &[IMPLICIT])], &[]).len();
+    for (at, byte) in [(1082, 1), (214, 8)] {
+        let at = from + at % (client.len() - from);
+        client[at] = byte;
+    }
+    let (whole, _) = play(&[Piece::Client(&client)], usize::MAX);
+    let (pieces, _) = play(&[Piece::Client(&client)], 1);
+    assert_eq!(&pieces.contents, &whole.contents);
+}
