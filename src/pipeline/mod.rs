@@ -37,6 +37,7 @@ mod setup;
 mod shard;
 mod shedding;
 mod state;
+mod stop;
 mod supervisor;
 pub mod test_harness;
 mod waiting;

@@ -1,5 +1,5 @@
 //! Recognises the beginning of messages (HL7 v2, X12, EDIFACT, xDT, NCPDP, ASTM, POCT1-A, BCI),
-//! recordings of signals, ESC/POS and Zstandard frames. Also holds the tokens of SQL, EBCDIC,
+//! recordings of signals, serialised objects, ESC/POS and Zstandard frames. Also holds the tokens of SQL, EBCDIC,
 //! base64, percent-encoding and byte order.
 //!
 //! These notations travel bare over TCP, in the framings of several protocols, and inside
@@ -18,6 +18,7 @@ pub mod ncpdp;
 pub mod percent;
 pub mod poct1a;
 pub mod recording;
+pub mod serialized;
 pub mod sql;
 pub mod x12;
 pub mod xdt;

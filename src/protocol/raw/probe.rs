@@ -1,7 +1,7 @@
 //! Recognises bare documents by beginnings that no protocol has.
 
 use super::super::{Probe, Speaker, gelf, xmpp};
-use crate::syntax::{Match, bci, edifact, poct1a, recording, xdt};
+use crate::syntax::{Match, bci, edifact, poct1a, recording, serialized, xdt};
 
 /// Longest heading row of a table, bytes.
 const MAX_HEADING: usize = 4096;
@@ -26,6 +26,7 @@ const MAGIC: &[&[u8]] = &[
     b"<ClinicalDocument",
     recording::MFER,
     recording::ISHNE,
+    serialized::DOTNET_OBJECTS,
 ];
 
 /// Whether a document begins at `data`.

@@ -1,6 +1,7 @@
 //! Marks: unmistakable beginnings of payloads.
 
 use crate::protocol::Media;
+use crate::syntax::serialized::{DOTNET_OBJECTS, JAVA_OBJECTS};
 use crate::syntax::{ByteOrder, Match, Search, ebcdic, edifact, hl7v2, recording, x12, xdt};
 use aho_corasick::packed::{self, Searcher};
 use aho_corasick::{AhoCorasick, MatchKind};
@@ -136,6 +137,8 @@ static MARKS: &[Mark] = &[
     binary(b"PK\x03\x04", zip),
     binary(b"7z\xbc\xaf\x27\x1c", sure),
     binary(b"\x1f\x8b\x08", gzip),
+    binary(JAVA_OBJECTS, java),
+    binary(DOTNET_OBJECTS, sure),
     binary(recording::SCP, scp),
     binary(recording::MFER, mfer),
     binary(recording::ISHNE, sure),
@@ -298,6 +301,15 @@ fn zip(data: &[u8]) -> Match {
     match data.get(4..10) {
         None => Match::More,
         Some([0..=63, 0, _, _, 0 | 8 | 9 | 12 | 14 | 93 | 95 | 99, 0]) => Match::Yes(()),
+        Some(_) => Match::No,
+    }
+}
+
+/// An element follows the header of a stream of objects (Java Object Serialization Specification 6.4.2).
+fn java(data: &[u8]) -> Match {
+    match data.get(4) {
+        None => Match::More,
+        Some(0x70..=0x7e) => Match::Yes(()),
         Some(_) => Match::No,
     }
 }

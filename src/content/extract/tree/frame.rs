@@ -78,6 +78,8 @@ pub(super) struct Frame {
     pub refers: bool,
     /// It says of itself that it is about a patient.
     pub subject: bool,
+    /// The class of the object says so.
+    pub class: bool,
     /// It is a row of a table in a dump of a database.
     pub row: bool,
     /// It has a label that means nothing.

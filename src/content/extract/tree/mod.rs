@@ -253,6 +253,7 @@ impl Tree {
             refers: false,
             group: None,
             subject: false,
+            class: false,
             row: object && std::mem::take(&mut self.row),
             strange: false,
             kin,
@@ -322,10 +323,11 @@ impl Tree {
             }
             top.next_meaning = top.own.clone();
         }
-        if top.subject && text == "identifier" {
-            // `{"@type": "Patient", "identifier": "77"}` (JSON-LD).
+        if top.subject && (text == "identifier" || top.class && matches!(text, "id" | "Id")) {
+            // `{"@type": "Patient", "identifier": "77"}` (JSON-LD), `{"@class": "org.x.Patient", "id": "77"}`.
             let parent = self.names.find(PATIENT, scope.rules());
-            top.next_meaning = self.names.pair(parent, text, scope.rules());
+            let name = if text == "Id" { "id" } else { text };
+            top.next_meaning = self.names.pair(parent, name, scope.rules());
         }
         if top.name != PLAIN {
             // A name of its own in this place outweighs what it means anywhere.
@@ -570,11 +572,14 @@ impl Tree {
             self.note_type(text);
         }
         let Some(top) = self.frames.last_mut() else { return };
-        if scope.rules().keys.scope_of(text).map(ContextScope::ahead) == Some(About::Patient)
-            || Subject::is_patient(text)
+        let is_class = structure::is_class(&self.names.get(top.next).text);
+        let name = if is_class { structure::class_name(text) } else { text };
+        if scope.rules().keys.scope_of(name).map(ContextScope::ahead) == Some(About::Patient)
+            || Subject::is_patient(name)
         {
             top.marks = top.marks.and(Marks::PATIENT);
             top.subject = true;
+            top.class = is_class;
         }
     }
 

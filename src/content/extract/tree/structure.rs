@@ -80,6 +80,18 @@ fn is_type(text: &str) -> bool {
     )
 }
 
+/// Whether a name gives the class of the object that it is in, as libraries write it: Jackson, Json.NET, Spring Data, jsonpickle,
+/// JSON-LD.
+pub fn is_class(text: &str) -> bool {
+    matches!(text, "@class" | "$type" | "_class" | "__class__" | "@type")
+}
+
+/// The name of a class without its package, assembly and what it is made for: `Clinic.Patient, Clinic` is `Patient`.
+pub fn class_name(text: &str) -> &str {
+    let name = text.split([',', '`', '[', '<']).next().unwrap_or(text).trim();
+    name.rsplit(['.', '$', '+', '\\', ':', '/']).next().unwrap_or(name)
+}
+
 /// Whether a name gives the meaning of its neighbour under one of [`is_answer`].
 fn is_label(text: &str) -> bool {
     matches!(
@@ -173,7 +185,7 @@ impl Use {
                 "date" | "point" | "iso" | "iso8601" | "full_date" | "fullDate" | "exact"
             ),
             group: matches!(text, "record" | "record_id" | "subject_id" | "entity_id"),
-            typed: is_type(text),
+            typed: is_type(text) || is_class(text),
             number_type: text == "Type",
             extension: text == "extension",
             // MongoDB Extended JSON 2, values of Firestore and DynamoDB, XML written as JSON.

@@ -1,11 +1,17 @@
-//! Values that programs serialise for caches, queues and sessions: by PHP (`serialize`, sessions), as MessagePack, as CBOR
-//! (RFC 8949) and by Python's `pickle`. Their names and values become JSON, which has a reader.
+//! Values that programs serialise for caches, queues, calls and sessions: by PHP (`serialize`, sessions, igbinary), Java, .NET
+//! (`BinaryFormatter`), Ruby (`Marshal`) and Python (`pickle`), as MessagePack and as CBOR (RFC 8949). Their names and
+//! values become JSON, which has a reader.
 
 mod binary;
 mod cbor;
+mod dotnet;
+mod graph;
+mod igbinary;
+mod java;
 mod msgpack;
 mod php;
 mod pickle;
+mod ruby;
 #[cfg(test)]
 mod tests;
 
@@ -27,6 +33,10 @@ enum Notation {
     MessagePack,
     Cbor,
     Pickle,
+    Java,
+    DotNet,
+    Ruby,
+    Igbinary,
 }
 
 impl Notation {
@@ -36,8 +46,12 @@ impl Notation {
             b'a' | b'O' | b'A'..=b'Z' | b'b'..=b'z' | b'_' if php::begins(head) => Some(Self::Php),
             0x80..=0x9f | 0xdc..=0xdf if msgpack::begins(head) => Some(Self::MessagePack),
             0x80 if pickle::begins(head) => Some(Self::Pickle),
+            0xac if java::begins(head) => Some(Self::Java),
             0x81..=0xbf if cbor::begins(head) => Some(Self::Cbor),
             0xd9 if cbor::begins(head) => Some(Self::Cbor),
+            4 if ruby::begins(head) => Some(Self::Ruby),
+            0 if dotnet::begins(head) => Some(Self::DotNet),
+            0 if igbinary::begins(head) => Some(Self::Igbinary),
             _ => None,
         }
     }
@@ -48,6 +62,10 @@ impl Notation {
             Self::MessagePack => msgpack::read(bytes).or_else(|| cbor::read(bytes)),
             Self::Cbor => cbor::read(bytes),
             Self::Pickle => pickle::read(bytes),
+            Self::Java => java::read(bytes),
+            Self::DotNet => dotnet::read(bytes),
+            Self::Ruby => ruby::read(bytes),
+            Self::Igbinary => igbinary::read(bytes),
         }
     }
 }
@@ -109,6 +127,15 @@ impl Document for SerializedDocument {
 /// The text of bytes, if it can be read.
 fn text(bytes: &[u8]) -> Value {
     std::str::from_utf8(bytes).map_or(Value::Null, |text| Value::String(text.to_owned()))
+}
+
+/// The date of a Julian day, if people may be born then.
+fn julian_day(day: i64) -> Value {
+    let date = i32::try_from(day).ok().and_then(|day| time::Date::from_julian_day(day).ok());
+    let date = date.filter(|date| date.year() > 1800);
+    date.map_or(Value::Null, |date| {
+        Value::String(format!("{:04}-{:02}-{:02}", date.year(), u8::from(date.month()), date.day()))
+    })
 }
 
 /// The name that a key is. Names of private members of PHP have zero bytes and their class in front.

@@ -1,5 +1,6 @@
 //! What `serialize` of PHP writes, and its sessions: `a:1:{s:3:"mrn";s:2:"77";}`, `patient|a:1:{...}`.
 
+use super::graph::typed;
 use super::{MAX_DEPTH, MAX_VALUES, map_or_list, text};
 use serde_json::{Map, Value};
 
@@ -33,11 +34,11 @@ pub(super) fn read(bytes: &[u8]) -> Option<Value> {
         let mut variables = Map::new();
         while input.at < bytes.len() && variables.len() < MAX_VALUES {
             let name = input.until(b'|')?;
-            variables.insert(String::from_utf8_lossy(name).into_owned(), input.value(0)?);
+            variables.insert(String::from_utf8_lossy(name).into_owned(), input.value(0, false)?);
         }
         return Some(Value::Object(variables));
     }
-    input.value(0)
+    input.value(0, true)
 }
 
 struct Input<'a> {
@@ -73,7 +74,8 @@ impl<'a> Input<'a> {
         Some(text)
     }
 
-    fn value(&mut self, depth: usize) -> Option<Value> {
+    /// The next value. `alone`: no name belongs to it.
+    fn value(&mut self, depth: usize, alone: bool) -> Option<Value> {
         self.values += 1;
         if depth > MAX_DEPTH || self.values > MAX_VALUES {
             return None;
@@ -106,10 +108,11 @@ impl<'a> Input<'a> {
             }
             b'O' => {
                 let len = self.number(b':')?;
-                self.quoted(len)?;
+                let class = self.quoted(len)?;
                 self.sign(b':')?;
                 let count = self.number(b':')?;
-                self.pairs(count, depth)
+                let members = self.pairs(count, depth)?;
+                Some(if alone { typed(&String::from_utf8_lossy(class), members) } else { members })
             }
             _ => None,
         }
@@ -119,7 +122,9 @@ impl<'a> Input<'a> {
         self.sign(b'{')?;
         let mut pairs = Vec::new();
         for _ in 0..count {
-            pairs.push((self.value(depth + 1)?, self.value(depth + 1)?));
+            let key = self.value(depth + 1, false)?;
+            let value = self.value(depth + 1, key.is_number())?;
+            pairs.push((key, value));
         }
         self.sign(b'}')?;
         Some(map_or_list(pairs))

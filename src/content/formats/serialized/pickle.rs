@@ -1,11 +1,14 @@
 //! What `pickle` of Python writes (protocols 2 to 5): dictionaries, lists, and the members of objects. Nothing is executed.
 
 use super::binary::Input;
+use super::graph::typed;
 use super::{MAX_VALUES, map_or_list, text};
 use serde_json::Value;
 
 /// Longest text that is kept to be used again, bytes.
 const MAX_KEPT: usize = 256;
+/// Makes an object of a class.
+const NEW_OBJECT: u8 = 0x81;
 /// The last operation.
 const STOP: u8 = b'.';
 
@@ -25,6 +28,10 @@ enum Item {
     Mark,
     /// A class or a function.
     Global(String),
+    /// A new object of a class, with what its constructor was given.
+    New(String, Value),
+    /// An object with its members.
+    Object(String, Value),
 }
 
 impl Item {
@@ -35,6 +42,16 @@ impl Item {
             Self::List(items) => Value::Array(items),
             Self::Bytes(bytes) => text(&bytes),
             Self::Mark | Self::Global(_) => Value::Null,
+            Self::New(_, argument) => argument,
+            Self::Object(class, members) => typed(&class, members),
+        }
+    }
+
+    /// The value of a member, which has a name already.
+    fn member(self) -> Value {
+        match self {
+            Self::Object(_, members) => members,
+            item => item.value(),
         }
     }
 }
@@ -131,9 +148,9 @@ impl Machine {
     /// Adds keys and values to the dictionary that is the last item.
     fn set(&mut self, items: Vec<Item>) -> Option<()> {
         let Some(Item::Pairs(pairs)) = self.stack.last_mut() else { return None };
-        let mut items = items.into_iter().map(Item::value);
+        let mut items = items.into_iter();
         while let (Some(key), Some(value)) = (items.next(), items.next()) {
-            pairs.push((key, value));
+            pairs.push((key.value(), value.member()));
         }
         Some(())
     }
@@ -145,9 +162,13 @@ impl Machine {
     }
 
     /// The result of a call: a date, or what the call was given.
-    fn call(&mut self) -> Option<()> {
+    fn call(&mut self, operation: u8) -> Option<()> {
         let argument = self.stack.pop()?;
         let function = self.stack.pop()?;
+        if let (NEW_OBJECT, Item::Global(class)) = (operation, &function) {
+            self.stack.push(Item::New(class.clone(), argument.value()));
+            return Some(());
+        }
         let dated = match (&function, &argument) {
             (Item::Global(name), Item::Bytes(bytes)) if name.starts_with("datetime") => date(bytes),
             _ => None,
@@ -278,11 +299,14 @@ impl Machine {
                 self.stack.push(Item::Global([part(&module), part(&name)].join(".")));
                 Some(())
             }
-            b'R' | 0x81 => self.call(),
+            b'R' | NEW_OBJECT => self.call(operation),
             // The members of an object take its place.
             b'b' => {
                 let members = self.stack.pop()?;
-                self.stack.pop()?;
+                let members = match self.stack.pop()? {
+                    Item::New(class, _) => Item::Object(class, members.value()),
+                    _ => members,
+                };
                 self.stack.push(members);
                 Some(())
             }

@@ -69,3 +69,61 @@ fn lengths_that_lie_and_deep_values_are_refused() {
         assert_eq!(records("application/octet-stream", &deep), [""; 0]);
     }
 }
+
+/// What Java, .NET, Ruby and igbinary write; made by their own libraries.
+const MADE: [(&str, &[u8]); 5] = [
+    ("java", include_bytes!("../../../../fixtures/serialized/java.bin")),
+    ("dotnet", include_bytes!("../../../../fixtures/serialized/dotnet.bin")),
+    ("ruby", include_bytes!("../../../../fixtures/serialized/ruby.bin")),
+    ("igbinary", include_bytes!("../../../../fixtures/serialized/igbinary.bin")),
+    ("pickle", include_bytes!("../../../../fixtures/serialized/pickle.bin")),
+];
+
+#[test]
+fn objects_by_the_libraries_that_write_them() {
+    for (kind, value) in MADE {
+        let got = records("application/octet-stream", value);
+        assert_eq!(got.len(), 2, "{kind}: {got:#?}");
+        let first = ["patient_id=H-770012", "name=Solberg^Ingrid", "birth_date=1961-10-14"];
+        assert!(first.iter().all(|field| got[0].contains(field)), "{kind}: {got:#?}");
+        let second = ["patient_id=H-770013", "name=Nygaard^Lars", "birth_date=1970-01-31"];
+        assert!(second.iter().all(|field| got[1].contains(field)), "{kind}: {got:#?}");
+        assert!(!got.concat().contains("N-4410"), "{kind}: {got:#?}");
+        for end in 0..value.len() {
+            let cut = records("application/octet-stream", &value[..end]);
+            assert!(cut.len() <= 2 && !cut.concat().contains("Moen"), "{kind}, {end}: {cut:#?}");
+        }
+    }
+}
+
+#[test]
+fn a_changed_byte_anywhere_does_no_harm() {
+    for (_, value) in MADE {
+        for at in (0..value.len()).step_by(2) {
+            for byte in [0x7f, value[at] ^ 1] {
+                let mut changed = value.to_vec();
+                changed[at] = byte;
+                records("application/octet-stream", &changed);
+            }
+        }
+    }
+}
+
+#[test]
+fn objects_that_contain_themselves_and_deep_ones_end() {
+    let java = |elements: &[u8]| [b"\xac\xed\0\x05", elements].concat();
+    // A list that is its own only element, in a class without fields.
+    let class = b"\x75\x72\0\x13[Ljava.lang.Object;\0\0\0\0\0\0\0\0\x02\0\0\x78\x70\0\0\0\x01";
+    let own = java(&[class.as_slice(), b"\x71\0\x7e\0\x01"].concat());
+    assert_eq!(records("application/octet-stream", &own), [""; 0]);
+    // A class that is its own parent.
+    let loops = java(b"\x73\x72\0\x01A\0\0\0\0\0\0\0\0\x02\0\0\x78\x71\0\x7e\0\0");
+    assert_eq!(records("application/octet-stream", &loops), [""; 0]);
+    let deep = java(&b"\x75\x72\0\x02[L\0\0\0\0\0\0\0\0\x02\0\0\x78\x70\0\0\0\x01".repeat(3000));
+    assert_eq!(records("application/octet-stream", &deep), [""; 0]);
+    let deep = [b"\x04\x08".as_slice(), &b"[\x06{\x06:\x06a".repeat(9000)].concat();
+    assert_eq!(records("application/octet-stream", &deep), [""; 0]);
+    let deep =
+        [b"\0\0\0\x02\x14\x01\x11\x01a".as_slice(), &b"\x14\x01\x11\x01a".repeat(9000)].concat();
+    assert_eq!(records("application/octet-stream", &deep), [""; 0]);
+}

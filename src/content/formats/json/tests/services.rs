@@ -157,3 +157,27 @@ fn names_with_types_and_packages_of_services() {
     let texts = r#"{"patient": {"name": "Patient name", "dob": "Date of birth", "mrn": "Medical record number", "address": "Address"}}"#;
     assert_eq!(json(texts), [""; 0]);
 }
+
+#[test]
+fn the_class_of_an_object_says_whose_number_it_has() {
+    let line = "http>json:~json [PatientContext] patient_id=77 name=Jane Roe birth_date=1970-01-31";
+    let text = |class: &str| {
+        format!(r#"{{{class},"id":"77","name":"Jane Roe","birthDate":"1970-01-31"}}"#)
+    };
+    for class in [
+        r#""@class":"org.clinic.model.Patient""#,
+        r#""$type":"Clinic.Patient, Clinic""#,
+        r#""_class":"com.example.Patient""#,
+        r#""__class__":"Patient""#,
+    ] {
+        assert_eq!(json(&text(class)), [line], "{class}");
+    }
+    for class in [
+        r#""@class":"org.clinic.model.Doctor""#,
+        r#""@class":"org.patient.model.Doctor""#,
+        r#""$type":"Clinic.PatientFactory, Patient""#,
+    ] {
+        let got = json(&text(class)).concat();
+        assert!(!got.contains("patient_id") && !got.contains("PatientContext"), "{class}: {got}");
+    }
+}
