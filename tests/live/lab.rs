@@ -225,15 +225,22 @@ impl Sensor {
         rustix::process::kill_process(process, signal).expect("signal");
     }
 
-    /// Sends a signal that the kernel delivers to the thread of this name.
+    /// Sends a signal that the kernel delivers to the thread of this name, once there is one.
     pub fn signal_thread(&self, name: &str, signal: rustix::process::Signal) {
-        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("threads");
-        let mut tasks = tasks.map(|task| task.expect("a thread").path());
-        let is_called = |task: &std::path::PathBuf| {
-            std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+        let until = Instant::now() + PATIENCE;
+        let thread = loop {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+            let mut tasks = tasks.expect("threads").map(|task| task.expect("a thread").path());
+            let is_called = |task: &std::path::PathBuf| {
+                std::fs::read_to_string(task.join("comm")).is_ok_and(|comm| comm.trim() == name)
+            };
+            if let Some(task) = tasks.find(is_called) {
+                break task;
+            }
+            assert!(Instant::now() < until, "no thread {name}");
+            std::thread::sleep(Duration::from_millis(5));
         };
-        let task = tasks.find(is_called).expect("the thread");
-        let id = task.file_name().and_then(|id| id.to_str()?.parse().ok());
+        let id = thread.file_name().and_then(|id| id.to_str()?.parse().ok());
         let id = id.and_then(rustix::process::Pid::from_raw).expect("its number");
         rustix::process::kill_process(id, signal).expect("signal");
     }
