@@ -180,12 +180,12 @@ fn status(process: &str) -> BTreeMap<String, String> {
 
 /// Privileges of this process, and the sandbox of a running sensor.
 pub(super) fn process(all: &mut Vec<Diagnosis>) {
-    let own = status("self");
     let capabilities = |of: &BTreeMap<String, String>| {
         of.get("CapEff").and_then(|hex| u64::from_str_radix(hex, 16).ok()).unwrap_or(0)
     };
     let root = rustix::process::geteuid().is_root();
-    let raw = capabilities(&own) & CAP_NET_RAW != 0;
+    let own = rustix::thread::capabilities(None).map_or(0, |own| own.effective.bits());
+    let raw = own & CAP_NET_RAW != 0;
     all.push(match (root, raw) {
         (true, true) => Diagnosis::advice(
             "rights",
@@ -216,10 +216,17 @@ pub(super) fn process(all: &mut Vec<Diagnosis>) {
             "use a kernel from 5.13 on with lsm=landlock,...; the unit's ProtectSystem= helps without",
         ),
     });
-    let actions = read("/proc/sys/kernel/seccomp/actions_avail").unwrap_or_default();
-    all.push(match actions.split_whitespace().any(|action| action == "errno") {
-        true => Diagnosis::good("seccomp", "the kernel can restrict a sensor's system calls"),
-        false => Diagnosis::advice(
+    let actions = read("/proc/sys/kernel/seccomp/actions_avail");
+    let can_restrict = |text: &String| text.split_whitespace().any(|action| action == "errno");
+    all.push(match actions.as_ref().map(can_restrict) {
+        Some(true) => Diagnosis::good("seccomp", "the kernel can restrict a sensor's system calls"),
+        // A kernel without the file has no filters either, if the others are there.
+        None if read("/proc/sys/kernel/ostype").is_none() => Diagnosis::advice(
+            "seccomp",
+            "unknown: /proc cannot be read",
+            "mount /proc here, or look at the first lines of phitap live",
+        ),
+        _ => Diagnosis::advice(
             "seccomp",
             "the kernel does not offer it",
             "use a kernel with CONFIG_SECCOMP_FILTER; the unit's other settings help without",

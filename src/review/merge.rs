@@ -1,6 +1,7 @@
 //! `phitap merge`: the combined result of several runs.
 
 use super::run_ends::RunEnds;
+use super::source::remedy;
 use super::table::{Column, Shape, Table, hidden, json_text, shown, time};
 use super::{Answer, Console, Merge, ReviewError};
 use crate::exposure::Count;
@@ -35,7 +36,7 @@ pub enum MergeShape {
 #[derive(Debug, thiserror::Error)]
 pub enum MergeError {
     /// A file cannot be read.
-    #[error("cannot read {path}: {source}; check the path, and that you may read it", path = .path.display())]
+    #[error("cannot read {path}: {source}; {}", remedy(source), path = .path.display())]
     Io {
         /// The file.
         path: PathBuf,

@@ -30,10 +30,12 @@ pub enum ReadError {
     NoStore(PathBuf),
 }
 
-fn remedy(error: &std::io::Error) -> &'static str {
-    use std::io::ErrorKind::{InvalidInput, IsADirectory, UnexpectedEof};
+/// What to do about a file that cannot be read.
+pub(in crate::review) fn remedy(error: &std::io::Error) -> &'static str {
+    use std::io::ErrorKind::{FileTooLarge, InvalidInput, IsADirectory, UnexpectedEof};
     match error.kind() {
         IsADirectory => "name a file in it",
+        FileTooLarge => "look at what it holds (zcat FILE | head)",
         UnexpectedEof | InvalidInput => "it is damaged, or was cut off",
         _ => "check the path, and that you may read it",
     }

@@ -10,6 +10,11 @@ use std::rc::Rc;
 /// Bytes inspected at the beginning; longer than any signature that is recognised.
 const HEAD: u64 = 512;
 
+/// Bytes that a compressed source may unpack to, and how many more for each of its own bytes. Events compress to a
+/// tenth, those of one exposure to a fiftieth.
+const MAX_UNPACKED: u64 = 16 << 20;
+const MAX_RATIO: u64 = 128;
+
 /// The lines of a source, and a hint if none of them is an event.
 pub(in crate::review) struct Input<'a> {
     /// The lines.
@@ -42,6 +47,52 @@ impl<R: Read> Read for Salvaged<R> {
     }
 }
 
+/// Counts the bytes that are used.
+struct Counted<R> {
+    input: R,
+    used: Rc<Cell<u64>>,
+}
+
+impl<R: BufRead> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(out)?;
+        self.used.set(self.used.get() + len as u64);
+        Ok(len)
+    }
+}
+
+impl<R: BufRead> BufRead for Counted<R> {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.input.fill_buf()
+    }
+
+    fn consume(&mut self, len: usize) {
+        self.used.set(self.used.get() + len as u64);
+        self.input.consume(len);
+    }
+}
+
+/// Fails where more is unpacked than events ever are.
+struct Bounded<R> {
+    input: R,
+    /// Compressed bytes used, and bytes unpacked from them.
+    used: Rc<Cell<u64>>,
+    unpacked: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let len = self.input.read(out)?;
+        self.unpacked += len as u64;
+        if self.unpacked > MAX_UNPACKED.saturating_add(MAX_RATIO.saturating_mul(self.used.get())) {
+            // Not damage: a part of it is no result.
+            let error = "it unpacks to more than 128 times its size, which no file of events does";
+            return Err(io::Error::new(io::ErrorKind::FileTooLarge, error));
+        }
+        Ok(len)
+    }
+}
+
 impl<'a> Input<'a> {
     /// Inspects the first bytes and decompresses gzip.
     ///
@@ -51,7 +102,9 @@ impl<'a> Input<'a> {
         let (head, input) = peek(input)?;
         if head.get_ref().starts_with(&[0x1f, 0x8b, 0x08]) {
             let damaged = Rc::new(Cell::new(false));
-            let input = MultiGzDecoder::new(head.chain(input));
+            let used = Rc::new(Cell::new(0));
+            let input = Counted { input: head.chain(input), used: Rc::clone(&used) };
+            let input = Bounded { input: MultiGzDecoder::new(input), used, unpacked: 0 };
             let input = Salvaged { input, damaged: Rc::clone(&damaged) };
             let (head, unpacked) = peek(BufReader::new(input))?;
             return Ok(Self { damaged, ..Self::plain(head, unpacked) });
@@ -113,7 +166,7 @@ mod tests {
     use std::io::Write as _;
 
     fn gzip(bytes: &[u8]) -> Vec<u8> {
-        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
         packed.write_all(bytes).expect("packed");
         packed.finish().expect("packed")
     }
@@ -163,6 +216,27 @@ mod tests {
         assert!(salvaged(&wrong_sum).1, "its checksum is that of another text");
         for short in 3..20.min(packed.len()) {
             assert!(salvaged(&packed[..short]).1, "{short} bytes");
+        }
+    }
+
+    #[test]
+    fn a_compressed_file_unpacks_in_proportion_to_its_size() {
+        let bomb = gzip(&b"{}\n".repeat(32 << 20));
+        assert!(bomb.len() < 256 << 10, "{} bytes", bomb.len());
+        let mut read = Vec::new();
+        let mut input = Input::new(&bomb[..]).expect("opens");
+        let error = input.lines.read_to_end(&mut read).expect_err("too much");
+        assert!(error.to_string().contains("128 times"), "{error}");
+        let room = MAX_UNPACKED + MAX_RATIO * bomb.len() as u64;
+        assert!(read.len() as u64 <= room + (64 << 10), "{} bytes", read.len());
+        assert!(!input.is_damaged());
+        // Twenty times, and a little that is much alike.
+        let usual: String = (0..200_000).map(|n| format!("{{\"packets\":{n}}}\n")).collect();
+        for whole in [usual.into_bytes(), b"{\"event\":{}}\n".repeat(1 << 20)] {
+            let mut read = Vec::new();
+            let packed = gzip(&whole);
+            Input::new(&packed[..]).expect("opens").lines.read_to_end(&mut read).expect("reads");
+            assert!(read == whole);
         }
     }
 

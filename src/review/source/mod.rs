@@ -14,6 +14,7 @@ mod store;
 mod tests;
 
 pub use error::ReadError;
+pub(in crate::review) use error::remedy;
 pub(in crate::review) use event::time;
 pub(in crate::review) use input::Input;
 pub(in crate::review) use lines::skip_line;
