@@ -3,6 +3,7 @@
 mod gap;
 mod lenient;
 mod rows;
+mod statements;
 pub mod tokens;
 
 use super::{graphql, jws};
@@ -18,6 +19,7 @@ use crate::syntax::ncpdp::{SEGMENT, begins};
 use gap::{Behind, Elements};
 use lenient::Lenient;
 use rows::Rows;
+use statements::Statements;
 use tokens::{Fault, Receiver, Tokens};
 
 /// Whether a payload may be JSON and is not declared as FHIR.
@@ -93,6 +95,7 @@ impl Format for Json {
             list: None,
             texts: Texts::default(),
             form: Form::default(),
+            statements: Statements::default(),
             rows: Rows::default(),
             chunks: jws::Chunks::default(),
             elements: Elements::default(),
@@ -113,6 +116,7 @@ struct JsonDocument {
     /// Running text.
     texts: Texts,
     form: Form,
+    statements: Statements,
     rows: Rows,
     chunks: jws::Chunks,
     elements: Elements,
@@ -230,6 +234,7 @@ struct Reader<'a, 'b> {
     list: &'a mut Option<List>,
     texts: &'a mut Texts,
     form: &'a mut Form,
+    statements: &'a mut Statements,
     chunks: &'a mut jws::Chunks,
     elements: &'a mut Elements,
     scope: &'a mut Scope<'b>,
@@ -290,6 +295,7 @@ impl Receiver for Reader<'_, '_> {
     fn open(&mut self, object: bool) {
         self.texts.begin(self.scope);
         self.elements.open(object);
+        self.statements.open(self.form.depth);
         self.form.depth += 1;
         self.form.worded &= !object || self.form.answers;
         self.tree.open(object);
@@ -301,6 +307,7 @@ impl Receiver for Reader<'_, '_> {
         self.tree.close(self.scope);
         self.elements.close();
         self.form.depth = self.form.depth.saturating_sub(1);
+        self.statements.close(self.form.depth, self.scope);
         if self.form.depth == 0 {
             *self.form = Form::default();
             self.texts.end("json", self.tree.around, self.scope);
@@ -310,15 +317,16 @@ impl Receiver for Reader<'_, '_> {
         // An attribute, as some programs write XML in JSON (fast-xml-parser).
         let key = key.strip_prefix("@_").unwrap_or(key);
         self.form.key(key);
+        self.statements.key(key, self.form.depth);
         self.elements.key(key);
         self.tree.key(key, self.scope);
     }
     fn wants(&mut self) -> bool {
-        self.tree.wants() || self.form.next == Next::Link
+        self.tree.wants() || self.form.next == Next::Link || self.statements.wants()
     }
     fn value(&mut self, text: &str) {
         let signs = Signs::of(text);
-        if self.token(text, signs) {
+        if self.token(text, signs) || self.of_statement(text) {
             return;
         }
         match self.form.next {
@@ -340,17 +348,19 @@ impl Receiver for Reader<'_, '_> {
         self.tree.passed();
     }
     fn number(&mut self, text: &str) {
+        self.statements.value(Some(text));
         self.tree.number(text, self.scope);
     }
     fn prose(&mut self, text: &str) {
         let signs = Signs::of(text);
-        if self.token(text, signs) {
+        if self.token(text, signs) || self.of_statement(text) {
             return;
         }
         self.texts.signed(text, signs, self.scope);
         self.tree.passed();
     }
     fn null(&mut self) {
+        self.statements.value(None);
         self.tree.null();
     }
     fn inner_begin(&mut self, front: &[u8]) -> bool {
@@ -367,6 +377,9 @@ impl Receiver for Reader<'_, '_> {
             *self.list = Some(List { reader, depth, inside: true });
             return true;
         }
+        if self.statements.begin(front) {
+            return true;
+        }
         *self.inner = if self.form.request && graphql::begins(front) {
             Some(Nested::new(&Media::Unknown))
         } else {
@@ -377,6 +390,9 @@ impl Receiver for Reader<'_, '_> {
     fn inner(&mut self, bytes: &[u8]) {
         if let Some(list) = self.list.as_mut().filter(|list| list.inside) {
             list.reader.data(bytes, self.scope);
+            return;
+        }
+        if self.statements.data(bytes) {
             return;
         }
         if let Some(inner) = self.inner
@@ -391,6 +407,11 @@ impl Receiver for Reader<'_, '_> {
             list.inside = false;
             return;
         }
+        if let Some(text) = self.statements.end_text(self.form.depth, self.scope) {
+            // It only began like one.
+            let text = String::from_utf8_lossy(&text);
+            self.texts.signed(&text, Signs::of(&text), self.scope);
+        }
         if let Some(mut inner) = self.inner.take() {
             inner.end(Ending::Complete, self.scope);
         }
@@ -398,6 +419,16 @@ impl Receiver for Reader<'_, '_> {
 }
 
 impl Reader<'_, '_> {
+    /// Takes a string that is a statement of SQL, or one of its values.
+    fn of_statement(&mut self, text: &str) -> bool {
+        let taken = self.statements.value(Some(text))
+            || self.statements.statement(text, self.form.depth, self.scope);
+        if taken {
+            self.tree.passed();
+        }
+        taken
+    }
+
     fn end_list(&mut self) {
         if let Some(mut list) = self.list.take() {
             list.reader.end(Ending::Complete, self.scope);
@@ -439,6 +470,7 @@ impl JsonDocument {
             list: &mut self.list,
             texts: &mut self.texts,
             form: &mut self.form,
+            statements: &mut self.statements,
             chunks: &mut self.chunks,
             elements: &mut self.elements,
             scope,
@@ -503,6 +535,7 @@ impl Document for JsonDocument {
         let (tokens, mut reader) = self.reader(scope);
         tokens.finish(&mut reader);
         self.end_strings(scope);
+        self.statements.end(scope);
         self.tree.finish(scope);
         self.texts.end("json", self.tree.around, scope);
     }
@@ -513,6 +546,7 @@ impl Document for JsonDocument {
             + self.tree.memory()
             + self.texts.memory()
             + self.rows.memory()
+            + self.statements.memory()
             + self.elements.memory()
             + self.behind.memory()
             + self.lenient.memory()

@@ -76,12 +76,14 @@ impl LoggedSql {
         let line = line.trim_end();
         if let Some(at) = begins(line) {
             let (front, text) = line.split_at(at);
+            // A statement in a string ends with it.
+            let quote = front.chars().next_back().filter(|c| matches!(c, '"' | '\''));
             let early = self.statement.is_empty() && !self.values.is_empty();
             if !early {
                 self.end(scope);
                 bound(front, &mut self.values, MAX_VALUES);
             }
-            self.begin(text, scope);
+            self.begin(text, quote, scope);
             return true;
         }
         if self.statement.is_empty() {
@@ -130,8 +132,9 @@ impl LoggedSql {
     }
 
     /// A statement begins; values may be behind it.
-    fn begin(&mut self, text: &str, scope: &mut Scope<'_>) {
-        let ends = values::ends(text);
+    fn begin(&mut self, text: &str, quote: Option<char>, scope: &mut Scope<'_>) {
+        let closed = quote.and_then(|quote| text.find(quote));
+        let ends = closed.unwrap_or_else(|| values::ends(text));
         let (statement, behind) = text.split_at_checked(ends).unwrap_or((text, ""));
         self.lines = 1;
         self.between = 0;
@@ -146,6 +149,20 @@ impl LoggedSql {
         }
     }
 
+    /// Takes a value that is listed apart.
+    pub fn value(&mut self, name: Option<&str>, text: Option<&str>) {
+        if self.values.len() < MAX_VALUES {
+            self.values.push(Value::new(name, text));
+        }
+    }
+
+    /// The list of values ends.
+    pub fn values_end(&mut self, scope: &mut Scope<'_>) {
+        if !self.statement.is_empty() {
+            self.try_emit(scope);
+        }
+    }
+
     /// Reads the statement if all of its parameters have values.
     fn try_emit(&mut self, scope: &mut Scope<'_>) {
         let parameters = match self.parameters {
@@ -155,10 +172,17 @@ impl LoggedSql {
         if parameters == 0 || self.values.len() < parameters {
             return;
         }
-        let Some((text, _)) = values::filled(&self.statement, &self.values) else { return };
-        self.statement.clear();
-        self.values.clear();
-        read(&text, scope);
+        // Several rows, one behind the other.
+        let rows = self.values.len() / parameters;
+        let whole =
+            rows * parameters == self.values.len() && self.values.iter().all(Value::is_plain);
+        let (statement, values) =
+            (std::mem::take(&mut self.statement), std::mem::take(&mut self.values));
+        for row in values.chunks(if whole { parameters } else { values.len() }) {
+            if let Some((text, _)) = values::filled(&statement, row) {
+                read(&text, scope);
+            }
+        }
     }
 
     /// No further line belongs to the statement.
@@ -207,7 +231,8 @@ fn read(statement: &str, scope: &mut Scope<'_>) {
         text.push_str(" SET x = NULL WHERE ");
         text.push_str(&values::without_aliases(compared));
     } else {
-        text.push_str(statement);
+        let quoted = values::with_quotes(statement);
+        text.push_str(quoted.as_ref().map_or(statement, |quoted| quoted.as_str()));
     }
     text.push_str(";\n");
     let format: &dyn Format = &sql::Dump;

@@ -21,6 +21,14 @@ fn values_behind_in_front_and_in_the_line() {
         format!("17|3|statement|connection 0|{INSERT} (?, ?, ?, ?)|{INSERT} ('H-77', 'Roe', 'Jane', '1970-01-31')\n"),
         format!("knex:query {INSERT} (?, ?, ?, ?) undefined\nknex:bindings [ 'H-77', 'Roe', 'Jane', '1970-01-31' ] undefined\n"),
         format!("doctrine.DEBUG: {INSERT} (?, ?, ?, ?) {{\"1\":\"H-77\",\"2\":\"Roe\",\"3\":\"Jane\",\"4\":\"1970-01-31\"}} []\n"),
+        format!("JdbcTemplate : Executing prepared SQL statement [{INSERT} (?, ?, ?, ?)]\nTRACE StatementCreatorUtils : Setting SQL statement parameter value: column index 1, parameter value [H-77], value class [java.lang.String], SQL type unknown\nTRACE StatementCreatorUtils : column index 2, parameter value [Roe], value class [java.lang.String]\nTRACE StatementCreatorUtils : column index 3, parameter value [Jane], value class [java.lang.String]\nTRACE StatementCreatorUtils : column index 4, parameter value [1970-01-31], value class [java.sql.Date]\n"),
+        format!("Executing (default): {INSERT} ($1,$2,$3,$4) RETURNING \"id\"; \"H-77\", \"Roe\", \"Jane\", \"1970-01-31\"\n"),
+        format!("NHibernate: {INSERT} (@p0, @p1, @p2, @p3);@p0 = 'H-77' [Type: String (4000:0:0)], @p1 = 'Roe' [Type: String (4000:0:0)], @p2 = 'Jane' [Type: String (4000:0:0)], @p3 = '1970-01-31' [Type: DateTime (8:0:0)]\n"),
+        format!("[debug] QUERY OK db=1.1ms\n{INSERT} ($1,$2,$3,$4) RETURNING \"id\" [\"H-77\", \"Roe\", \"Jane\", ~D[1970-01-31]]\n"),
+        format!("doctrine.DEBUG: Executing statement: {INSERT} (?, ?, ?, ?) (parameters: array{{\"1\":\"H-77\",\"2\":\"Roe\",\"3\":\"Jane\",\"4\":\"1970-01-31\"}}, types: array{{\"1\":2,\"2\":2}})\n"),
+        format!("Name:DS, Type:Prepared, QuerySize:1, Query:[\"{INSERT} (?, ?, ?, ?)\"], Params:[(H-77,Roe,Jane,1970-01-31)]\n"),
+        format!("doctrine.DEBUG: Executing statement: {{sql}} {{\"sql\": \"{INSERT} (?, ?, ?, ?)\", \"params\": {{\"1\": \"H-77\", \"2\": \"Roe\", \"3\": \"Jane\", \"4\": \"1970-01-31\"}}}} []\n"),
+        format!("SQLSTATE[23000]: Integrity constraint violation (SQL: {INSERT} (H-77, Roe, Jane, 1970-01-31)) {{\"exception\":\"[object]\"}}\n"),
     ];
     for log in logs {
         let got = records("text/plain", log.as_bytes());
@@ -28,6 +36,46 @@ fn values_behind_in_front_and_in_the_line() {
         for end in 0..log.len() {
             records("text/plain", &log.as_bytes()[..end]);
         }
+    }
+}
+
+#[test]
+fn rows_of_one_statement_are_people() {
+    let log = format!(
+        "INFO engine {INSERT} (?, ?, ?, ?)\nINFO engine [generated in 0.00012s] [('H-77', 'Roe', 'Jane', '1970-01-31'), ('H-78', 'Li', 'Max', '1980-02-01')]\n"
+    );
+    let got = records("text/plain", log.as_bytes());
+    assert!(got.len() == 2 && got[0].contains(FIELDS), "{got:?}");
+    assert!(got[1].contains("patient_id=H-78 name=Li^Max birth_date=1980-02-01"), "{got:?}");
+}
+
+#[test]
+fn statements_and_their_values_in_json() {
+    let values = r#"["H-77", "Roe", "Jane", "1970-01-31"]"#;
+    let quoted = values.replace('"', "\\\"");
+    for log in [
+        format!(r#"{{"query": "{INSERT} (?,?,?,?)", "params": "{quoted}", "duration": 3}}"#),
+        format!(r#"[{{"query": "{INSERT} (?, ?, ?, ?)", "bindings": {values}, "time": 1.2}}]"#),
+        format!(
+            r#"{{"sql": "{INSERT} (?, ?, ?, ?)", "params": {{"1": "H-77", "2": "Roe", "3": "Jane", "4": "1970-01-31"}}}}"#
+        ),
+        format!(r#"{{"method": "insert", "bindings": {values}, "sql": "{INSERT} (?, ?, ?, ?)"}}"#),
+        format!(
+            r#"{{"attributes": [{{"key": "db.statement", "value": {{"stringValue": "{INSERT} ('H-77', 'Roe', 'Jane', '1970-01-31')"}}}}]}}"#
+        ),
+    ] {
+        let got = records("application/json", log.as_bytes());
+        assert!(got.len() == 1 && got[0].contains(FIELDS), "{log}: {got:?}");
+    }
+    let prose = r#"{"note": "Select a patient from the list where Patient: Jane Roe, MRN: H-77, DOB: 1970-01-31"}"#;
+    let got = records("application/json", prose.as_bytes()).concat();
+    assert!(got.contains("H-77"), "{got}");
+    for other in [
+        r#"{"query": "insert into orders (sku, name) values (?, ?)", "bindings": ["H-77", "Jane Roe"]}"#,
+        r#"{"exception": {"values": [{"mrn": 1, "name": "x"}]}, "values": ["H-77", "Roe"]}"#,
+    ] {
+        let got = records("application/json", other.as_bytes()).concat();
+        assert!(!got.contains("Roe"), "{other}: {got}");
     }
 }
 

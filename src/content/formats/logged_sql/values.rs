@@ -17,6 +17,15 @@ pub(super) struct Value {
 }
 
 impl Value {
+    pub(super) fn new(name: Option<&str>, text: Option<&str>) -> Self {
+        Self { name: name.map(Into::into), text: text.map(|text| Zeroizing::new(text.to_owned())) }
+    }
+
+    /// Whether only its place says which parameter it is for.
+    pub(super) fn is_plain(&self) -> bool {
+        self.name.is_none()
+    }
+
     /// Bytes of heap held, roughly.
     pub(super) fn memory(&self) -> usize {
         let name = self.name.as_ref().map_or(0, |name| name.len());
@@ -30,7 +39,9 @@ pub(super) fn bound(text: &str, values: &mut Vec<Value>, most: usize) -> bool {
         return false;
     }
     let found = hibernate(text)
+        .or_else(|| spring(text))
         .map(|value| vec![value])
+        .or_else(|| behind_statement(text))
         .or_else(|| behind_word(text))
         .or_else(|| in_brackets(text));
     let Some(found) = found.filter(|found| !found.is_empty()) else { return false };
@@ -47,6 +58,22 @@ fn hibernate(text: &str) -> Option<Value> {
     let value = value.trim_end().strip_suffix(']')?;
     let text = (value != "null").then(|| Zeroizing::new(value.to_owned()));
     Some(Value { name: Some(number.into()), text })
+}
+
+/// `column index 1, parameter value [Roe], value class [...]`.
+fn spring(text: &str) -> Option<Value> {
+    let (_, rest) = text.split_once("column index ")?;
+    let (number, rest) = rest.split_once(", parameter value [")?;
+    let (value, _) = rest.split_once("], value class [")?;
+    Some(Value::new(Some(number), (value != "null").then_some(value)))
+}
+
+/// A list that follows a statement at once: `; "77", "Roe"`, `;@p0 = '77' [Type: String], @p1 = 'Roe'`.
+fn behind_statement(text: &str) -> Option<Vec<Value>> {
+    let rest = text.strip_prefix(';')?.trim_start();
+    let begins =
+        rest.starts_with(['"', '\'']) || rest.starts_with(['@', ':', '$']) && rest.contains('=');
+    begins.then(|| list(rest, None, 0))?.map(|(values, _)| values)
 }
 
 /// Lists behind a word: `Parameters: 77(String), Roe(String)` and `parameters: $1 = '77', $2 = 'Roe'`.
@@ -90,8 +117,8 @@ fn in_brackets(text: &str) -> Option<Vec<Value>> {
         let inside = text.get(at + 1..)?;
         let first = inside.trim_start();
         // Pairs of a name and its value, or a list in an object.
-        let quoted =
-            first.starts_with(['\'', '"']) || first.starts_with("['") || first.starts_with("[\"");
+        let front = first.trim_start_matches(['[', '(']);
+        let quoted = front.starts_with(['\'', '"']) && first.len() - front.len() <= 1;
         if !announced && !quoted {
             return None;
         }
@@ -184,6 +211,10 @@ fn element<'t>(
     if let Some((value, rest)) = string(text) {
         return Some((Some(Some(value)), rest));
     }
+    // A date of Elixir: `~D[1970-01-31]`.
+    if let Some((value, rest)) = text.strip_prefix("~D[").and_then(|text| text.split_once(']')) {
+        return Some((Some(Some(Zeroizing::new(value.to_owned()))), rest));
+    }
     if let Some(open) = text.chars().next().filter(|c| matches!(c, '[' | '(' | '{')) {
         let inner = match open {
             '[' => ']',
@@ -257,6 +288,7 @@ pub(super) fn ends(text: &str) -> usize {
                     behind,
                     [b'[', b'[' | b'"' | b'\'', ..]
                         | [b'{', b'"' | b'\'', ..]
+                        | [b'(', b'p', b'a', b'r', b'a', b'm', ..]
                         | [b'-', b'-', b' ', ..]
                 );
                 if values {
@@ -373,6 +405,31 @@ fn find<'v>(values: &'v [Value], name: &str, count: usize) -> Option<&'v Value> 
         let unnamed = values.iter().all(|value| value.name.is_none());
         if unnamed { by_number().or_else(|| values.get(count)) } else { values.get(count) }
     })
+}
+
+/// An `INSERT` in which a log put the values without quotation marks, with them: `values (77, Roe, 1970-01-31)`.
+pub(super) fn with_quotes(statement: &str) -> Option<Zeroizing<String>> {
+    let (columns, rest) = statement.split_once('(')?.1.split_once(')')?;
+    let (front, values) = rest.split_once('(')?;
+    if !front.trim().eq_ignore_ascii_case("values")
+        || values.contains(['\'', '"', '?', '$', '@', ':'])
+    {
+        return None;
+    }
+    let values: Vec<&str> = values.split_once(')')?.0.split(',').map(str::trim).collect();
+    let is_number = |value: &&str| value.parse::<f64>().is_ok();
+    if values.len() != columns.split(',').count() || values.iter().all(is_number) {
+        return None;
+    }
+    let head = statement.get(..statement.len() - rest.len())?;
+    let mut quoted = Zeroizing::new(format!("{head} VALUES ("));
+    for (at, value) in values.iter().enumerate() {
+        quoted.push_str(if at == 0 { "'" } else { ", '" });
+        quoted.push_str(value);
+        quoted.push('\'');
+    }
+    quoted.push(')');
+    Some(quoted)
 }
 
 /// Conditions without the aliases in front of the names of columns: `p1_0.mrn = '77'`.

@@ -1,5 +1,7 @@
 //! Plain text: notes and letters with labelled values, tables drawn with bars (Markdown, database consoles).
 
+mod objects;
+
 use crate::content::extract::embedded;
 use crate::content::extract::labels::{self, Place};
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
@@ -116,10 +118,21 @@ impl TextDocument {
     fn read(&mut self, line: &[u8], scope: &mut Scope<'_>) {
         let taken = self.shown.line(line, self.messages, scope)
             || self.messages && self.statements.line(line, scope);
-        if !taken {
-            read(&mut self.sheet, line, scope);
+        if taken {
+            return;
         }
+        let printed = if self.messages { printed_objects(line, scope) } else { None };
+        read(&mut self.sheet, printed.as_ref().map_or(line, |around| around.as_bytes()), scope);
     }
+}
+
+/// Reads the objects that a program printed in a line. Returns what is around them.
+fn printed_objects(line: &[u8], scope: &mut Scope<'_>) -> Option<zeroize::Zeroizing<String>> {
+    // Most lines have no member of an object.
+    memchr::memchr2(b'=', b':', line)?;
+    let text = std::str::from_utf8(line.get(..MAX_LINE).unwrap_or(line)).ok()?;
+    let dated = literal::with_dates(text);
+    objects::read(dated.as_ref().map_or(text, |dated| dated.as_str()), scope)
 }
 
 /// Reads a line: labelled values, or a row of a table that is drawn.

@@ -325,6 +325,59 @@ fn values_that_programs_print() {
 }
 
 #[test]
+fn objects_that_programs_print() {
+    for object in [
+        "Patient(id=H-77123, lastName=Roe, firstName=Jane, birthDate=1970-01-31)",
+        "Patient{id='H-77123', lastName='Roe', firstName='Jane', birthDate=1970-01-31}",
+        "org.clinic.Patient@5e91993f[id=H-77123,lastName=Roe,firstName=Jane,birthDate=1970-01-31]",
+        r#"Patient { id: Some("H-77123"), last_name: "Roe", first_name: "Jane", birth_date: Some("1970-01-31"), ward: None }"#,
+        r##"#<Patient id: "H-77123", last_name: "Roe", first_name: "Jane", birth_date: "1970-01-31">"##,
+        r##"#<Patient:0x00007f8a @id="H-77123", @last_name="Roe", @first_name="Jane", @birth_date="1970-01-31">"##,
+        r#"main.Patient{ID:"H-77123", LastName:"Roe", FirstName:"Jane", DOB:"1970-01-31"}"#,
+        "[Patient(id=H-77123, lastName=Roe, firstName=Jane, birthDate=1970-01-31)]",
+        "Visit(patient=Patient(id=H-77123, lastName=Roe, firstName=Jane, birthDate=1970-01-31), room=Room(name=Max Li))",
+        "Optional[Patient(id=H-77123, lastName=Roe, firstName=Jane, birthDate=1970-01-31)]",
+    ] {
+        // Other people and places have values of their own.
+        for line in [
+            format!("10:00:00 INFO saved {object}"),
+            format!("Doctor(id=44, name=Anna Berg, birthDate=1960-02-03) {object}"),
+            format!("{object} by Nurse(id=9, name=Tom Hill) at Hospital(id=3, name=St Mary)"),
+        ] {
+            let got = text(&line).concat();
+            for field in ["patient_id=H-77123", "name=Roe^Jane", "birth_date=1970-01-31"] {
+                assert!(got.contains(field), "{line}: {got:?}");
+            }
+            for other in ["Berg", "1960", "Hill", "Mary", "Li", "patient_id=44", "patient_id=9"] {
+                assert!(
+                    !got.contains(other) || got.contains("name=Anna Berg birth"),
+                    "{line}: {got:?}"
+                );
+            }
+        }
+    }
+    for line in [
+        "Server(host=localhost, port=8080, name=Jane Roe)",
+        "Doctor(id=44, name=Anna Berg, birthDate=1960-02-03)",
+        "PatientService(id=1, name=Jane Roe)",
+        "Patient(id=null, name=null, birthDate=null)",
+    ] {
+        let got = text(line).concat();
+        assert!(!got.contains("PatientContext"), "{line}: {got:?}");
+    }
+    // Names with commas, brackets in values, lists.
+    let line =
+        "Patient(mrn=H-77123, name=Roe, Jane, phones=[555 1234, 555 9999], note=fine (so far))";
+    let got = text(line).concat();
+    for field in ["patient_id=H-77123", "name=Roe, Jane", "phone=555 1234", "phone=555 9999"] {
+        assert!(got.contains(field), "{got:?}");
+    }
+    for deep in ["A(b=".repeat(2000), "Ab(c=[".repeat(1300), "Ab(c=Some(".repeat(800)] {
+        assert!(text(&deep).is_empty());
+    }
+}
+
+#[test]
 fn two_columns_with_the_same_label() {
     let sheet = "PATIENT INFORMATION              GUARANTOR INFORMATION\nName: Roe, Jane                  Name: Doe, Max\nDOB: 01/31/1970                  Relation: Spouse\n";
     let got = text(sheet);
