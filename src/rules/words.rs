@@ -10,6 +10,9 @@ use serde::Deserialize;
 use smallvec::SmallVec;
 use std::collections::HashMap;
 
+/// Words of a heading that are looked at.
+const MAX_HEADING: usize = 8;
+
 /// Longest word or phrase, bytes.
 const MAX_WORD: usize = 64;
 
@@ -53,6 +56,8 @@ pub enum WordMeaning {
     NameOfPatient,
     /// A phrase before the name of the patient whom a letter is about: `wir berichten über`.
     ReportOnPatient,
+    /// In a heading of a manual, below which data are examples: `usage`, `api reference`.
+    Documentation,
 }
 
 impl WordMeaning {
@@ -88,6 +93,15 @@ impl TextWords {
         let folded: SmallVec<[u8; MAX_WORD]> =
             word.bytes().map(|b| b.to_ascii_lowercase()).collect();
         std::str::from_utf8(&folded).is_ok_and(lower)
+    }
+
+    /// Whether a heading is one of a manual, whose data are examples: by one of its words, or two together.
+    pub fn is_documentation(&self, heading: &str) -> bool {
+        let apart = |c: char| !c.is_alphanumeric();
+        let words: SmallVec<[&str; MAX_HEADING]> =
+            heading.split(apart).filter(|word| !word.is_empty()).take(MAX_HEADING).collect();
+        let means = |text: &str| self.means(text, WordMeaning::Documentation);
+        words.iter().any(|word| means(word)) || words.windows(2).any(|pair| means(&pair.join(" ")))
     }
 
     /// The phrases of a meaning.

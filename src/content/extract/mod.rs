@@ -5,6 +5,7 @@ pub mod fhir;
 pub mod labels;
 pub mod layout;
 pub mod numbers;
+pub mod objects;
 pub mod page;
 pub mod people_columns;
 pub mod person;

@@ -4,6 +4,7 @@
 //! What a structured format says about a person in its own fields outranks its prose, which usually repeats
 //! it. So texts are kept until the document ends, and read only if its fields named no person.
 
+use super::objects;
 use super::record::Marks;
 use super::signs::{COLON, FOREIGN, LIST, MARKUP, SEPARATOR, Signs};
 use super::table::Sheet;
@@ -128,7 +129,10 @@ impl Texts {
                 }
                 Item::Text(text) => {
                     sheet.end_table(scope);
-                    text.lines().for_each(|line| sheet.line(line, scope));
+                    for line in text.lines() {
+                        let around = objects::read(line, scope);
+                        sheet.line(around.as_ref().map_or(line, |around| around.as_str()), scope);
+                    }
                 }
                 Item::Row(row) => {
                     sheet.row(&row.iter().map(|cell| cell.as_str()).collect::<Vec<_>>(), scope);

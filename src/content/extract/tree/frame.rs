@@ -3,6 +3,7 @@
 use super::grid::Role;
 use super::names::{Name, Names};
 use super::questions::asked;
+use super::structure;
 use super::subjects;
 use crate::content::extract::numbers::ListPosition;
 use crate::content::extract::record::{Marks, Meaning, numbered};
@@ -144,6 +145,23 @@ impl Frame {
 }
 
 impl super::Tree {
+    /// Whether the next value is the answer to a label beside the object that it is in.
+    pub(super) fn answers_around(&self) -> bool {
+        let [.., around, top] = self.frames.as_slice() else { return false };
+        around.element
+            && around.object
+            && top.object
+            && self.names.get(top.name).use_.answer
+            && structure::is_typed_answer(&self.names.get(top.next).text)
+    }
+
+    /// Takes such a value.
+    pub(super) fn answer_around(&mut self, text: &str) {
+        if let [.., around, _] = self.frames.as_mut_slice() {
+            around.set_answer(text, AnswerSource::Value);
+        }
+    }
+
     /// Notes a value that is the label of another, or the answer to a label.
     pub(super) fn note_label(&mut self, text: &str, scope: &Scope<'_>) {
         let Some(top) = self.frames.last_mut() else { return };

@@ -371,7 +371,7 @@ impl Tree {
             Role::Plain => {}
         }
         let pairs = top.object && (top.element || self.pairs);
-        if self.asks_or_answers() {
+        if self.asks_or_answers() || self.answers_around() {
             return true;
         }
         if name.use_.typed
@@ -499,6 +499,9 @@ impl Tree {
         }
         if self.note_question(text, scope) {
             return;
+        }
+        if self.answers_around() {
+            return self.answer_around(text);
         }
         let Some(top) = self.frames.last_mut() else { return };
         if top.role != Role::Plain {

@@ -3,7 +3,7 @@
 
 use super::grid::Role;
 use super::names::Name;
-use super::{MAX_ROOT, Tree};
+use super::{MAX_ROOT, Tree, structure};
 use crate::content::Scope;
 
 impl Name {
@@ -16,7 +16,8 @@ impl Name {
         let kind = of.typed || of.species || of.address;
         let tag = self.dicom_tag.is_some() || self.tag_value || self.small_value;
         let structure = self.link.is_some() || self.resource_type || self.operation;
-        !(label || form || kind || tag || structure) && &*self.text != "_id"
+        let answer = structure::is_typed_answer(&self.text);
+        !(label || form || kind || tag || structure || answer) && &*self.text != "_id"
     }
 
     /// The same of the values in an object with this name, as far as it depends on the object.

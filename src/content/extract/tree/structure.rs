@@ -143,6 +143,11 @@ fn is_answer(text: &str) -> bool {
     )
 }
 
+/// Whether a name holds an answer in an object that gives its type: `"value": {"stringValue": "77"}` (OpenTelemetry).
+pub fn is_typed_answer(text: &str) -> bool {
+    matches!(text, "stringValue" | "intValue" | "doubleValue" | "StringValue" | "IntValue")
+}
+
 /// Whether a name holds the title of a form.
 fn is_title(text: &str) -> bool {
     matches!(

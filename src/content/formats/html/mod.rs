@@ -184,6 +184,7 @@ impl TokenHandler<'_, '_> {
         let code = self.page.code.holds();
         if self.named(&run) || self.page.messages.line(run.trim().as_bytes(), !code, self.scope) {
         } else if self.page.heading {
+            self.page.shown.examples |= self.scope.rules.words.is_documentation(&run);
             self.page.labels.title(&run, self.scope);
         } else if let Some(table) = self.page.tables.last_mut().filter(|t| t.in_cell) {
             if let Some(cell) = table.row.last_mut() {

@@ -18,6 +18,8 @@ pub(super) struct Shown {
     announced: bool,
     /// An element of text has begun, which may be such a part.
     awaited: bool,
+    /// A heading says that the page is part of a manual.
+    pub(super) examples: bool,
     /// The text of the element that is open.
     pub(super) text: Option<zeroize::Zeroizing<String>>,
 }
@@ -40,7 +42,8 @@ impl TokenHandler<'_, '_> {
     pub(super) fn takes_shown(&mut self, text: &str) -> bool {
         if self.page.shown.awaited && !text.trim().is_empty() {
             self.page.shown.awaited = false;
-            if (shows_resource(text) || shows_message(text)) && !self.page.code.holds() {
+            let example = self.page.code.holds() || self.page.shown.examples;
+            if (shows_resource(text) || shows_message(text)) && !example {
                 self.page.shown.text = Some(zeroize::Zeroizing::default());
             }
         }

@@ -8,6 +8,7 @@ pub mod tokens;
 
 use super::{graphql, jws};
 use crate::content::extract::embedded;
+use crate::content::extract::objects;
 use crate::content::extract::signs::{SEPARATOR, Signs};
 use crate::content::extract::texts::Texts;
 use crate::content::extract::tree::Tree;
@@ -262,6 +263,12 @@ const BASE64: [&[u8]; 14] = [
 /// Beginnings of interchanges (X12.5, ISO 9735) with the usual delimiters.
 const INTERCHANGES: [&[u8]; 6] = [b"ISA*", b"ISA|", b"ISA^", b"UNA:+", b"UNB+UN", b"UIB+UN"];
 
+/// A text without the quotation marks with which Python shows it (`repr`), as in the variables that Sentry collects.
+fn unquoted(text: &str) -> &str {
+    let inner = || text.strip_prefix('\'')?.strip_suffix('\'');
+    inner().filter(|inner| !inner.is_empty() && !inner.contains('\'')).unwrap_or(text)
+}
+
 /// Whether a member has one of these names, in any case.
 pub fn is_among(list: &[&str], key: &str) -> bool {
     list.iter().any(|name| name.eq_ignore_ascii_case(key))
@@ -325,8 +332,9 @@ impl Receiver for Reader<'_, '_> {
         self.tree.wants() || self.form.next == Next::Link || self.statements.wants()
     }
     fn value(&mut self, text: &str) {
+        let text = unquoted(text);
         let signs = Signs::of(text);
-        if self.token(text, signs) || self.of_statement(text) {
+        if self.token(text, signs) || self.of_program(text) {
             return;
         }
         match self.form.next {
@@ -353,7 +361,7 @@ impl Receiver for Reader<'_, '_> {
     }
     fn prose(&mut self, text: &str) {
         let signs = Signs::of(text);
-        if self.token(text, signs) || self.of_statement(text) {
+        if self.token(text, signs) || self.of_program(text) {
             return;
         }
         self.texts.signed(text, signs, self.scope);
@@ -419,10 +427,12 @@ impl Receiver for Reader<'_, '_> {
 }
 
 impl Reader<'_, '_> {
-    /// Takes a string that is a statement of SQL, or one of its values.
-    fn of_statement(&mut self, text: &str) -> bool {
+    /// Takes a string that is a statement of SQL, one of its values, or an object that a program printed.
+    fn of_program(&mut self, text: &str) -> bool {
+        let printed = text.ends_with([')', ']', '}', '>']);
         let taken = self.statements.value(Some(text))
-            || self.statements.statement(text, self.form.depth, self.scope);
+            || self.statements.statement(text, self.form.depth, self.scope)
+            || printed && objects::read(text, self.scope).is_some();
         if taken {
             self.tree.passed();
         }

@@ -1,9 +1,10 @@
 //! Plain text: notes and letters with labelled values, tables drawn with bars (Markdown, database consoles).
 
-mod objects;
+mod examples;
 
 use crate::content::extract::embedded;
 use crate::content::extract::labels::{self, Place};
+use crate::content::extract::objects;
 use crate::content::extract::table::{MAX_COLUMNS, Sheet};
 use crate::content::formats::literal;
 use crate::content::formats::logged_sql::LoggedSql;
@@ -11,6 +12,7 @@ use crate::content::formats::shown_messages::ShownMessages;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::rules::About;
+use examples::Examples;
 
 /// Longest line kept, bytes; the rest of a longer one is passed over.
 const MAX_LINE: usize = 8 << 10;
@@ -59,6 +61,7 @@ impl Format for Text {
                 .any(|suffix| suffix.eq_ignore_ascii_case(media::suffix(media))),
             shown: ShownMessages::default(),
             statements: LoggedSql::default(),
+            examples: Examples::default(),
         })
     }
 }
@@ -97,6 +100,7 @@ struct TextDocument {
     messages: bool,
     shown: ShownMessages,
     statements: LoggedSql,
+    examples: Examples,
 }
 
 impl TextDocument {
@@ -116,6 +120,9 @@ impl TextDocument {
     }
 
     fn read(&mut self, line: &[u8], scope: &mut Scope<'_>) {
+        if self.examples.line(line, scope.rules) {
+            return;
+        }
         let taken = self.shown.line(line, self.messages, scope)
             || self.messages && self.statements.line(line, scope);
         if taken {
@@ -131,8 +138,7 @@ fn printed_objects(line: &[u8], scope: &mut Scope<'_>) -> Option<zeroize::Zeroiz
     // Most lines have no member of an object.
     memchr::memchr2(b'=', b':', line)?;
     let text = std::str::from_utf8(line.get(..MAX_LINE).unwrap_or(line)).ok()?;
-    let dated = literal::with_dates(text);
-    objects::read(dated.as_ref().map_or(text, |dated| dated.as_str()), scope)
+    objects::read(text, scope)
 }
 
 /// Reads a line: labelled values, or a row of a table that is drawn.

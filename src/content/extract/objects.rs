@@ -14,7 +14,7 @@ const MAX_VALUES: usize = 512;
 const MAX_NAME: usize = 80;
 
 /// Reads the objects of a line. Returns the text around them, if there are any.
-pub(super) fn read(line: &str, scope: &mut Scope<'_>) -> Option<Zeroizing<String>> {
+pub fn read(line: &str, scope: &mut Scope<'_>) -> Option<Zeroizing<String>> {
     let mut around: Option<Zeroizing<String>> = None;
     let (mut at, mut from) = (0, 0);
     let bytes = line.as_bytes();
@@ -238,6 +238,11 @@ impl<'a> Printer<'a> {
             rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '@' | ':')));
         let (word, behind) = rest.split_at_checked(word.unwrap_or(rest.len()))?;
         let spaced = behind.strip_prefix(' ').unwrap_or(behind);
+        if let Some((date, behind)) = called_date(word, behind) {
+            self.at = self.line.len() - behind.len();
+            self.string(&date);
+            return Some(());
+        }
         match spaced.chars().next() {
             // `Some("77")`, `Optional[77]`.
             Some('(' | '[') if is_wrapper(word) => {
@@ -322,6 +327,11 @@ impl<'a> Printer<'a> {
         let text = rest.get(..end?)?;
         self.at += text.len();
         match text.trim() {
+            enumerated if enumerated.starts_with('<') && enumerated.ends_with("'>") => {
+                // `<Sex.FEMALE: 'F'>`
+                let value = enumerated.rsplit('\'').nth(1).unwrap_or("");
+                self.string(value);
+            }
             "null" | "None" | "nil" | "<null>" | "<nil>" | "Optional.empty" | "" => {
                 self.out.push_str("null")
             }
@@ -341,6 +351,21 @@ impl<'a> Printer<'a> {
         }
         self.out.push('"');
     }
+}
+
+/// A date that a call makes, and what is behind it: `datetime.date(1970, 1, 31)`, `~D[1970-01-31]`.
+fn called_date<'a>(word: &str, behind: &'a str) -> Option<(Zeroizing<String>, &'a str)> {
+    if let Some(sigil) = behind.strip_prefix("~D[").filter(|_| word.is_empty()) {
+        let (date, behind) = sigil.split_once(']')?;
+        return Some((Zeroizing::new(date.to_owned()), behind));
+    }
+    if !matches!(word, "datetime.date" | "datetime.datetime" | "date" | "LocalDate.of") {
+        return None;
+    }
+    let (numbers, behind) = behind.strip_prefix('(')?.split_once(')')?;
+    let mut numbers = numbers.split(',').map(|number| number.trim().parse::<u32>().ok());
+    let (year, month, day) = (numbers.next()??, numbers.next()??, numbers.next()??);
+    Some((Zeroizing::new(format!("{year:04}-{month:02}-{day:02}")), behind))
 }
 
 /// Whether a name is that of a type that holds one value or none.
