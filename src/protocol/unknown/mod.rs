@@ -21,6 +21,7 @@ use crate::syntax::Search;
 pub use datagrams::DatagramCarver;
 use marks::{Found, PayloadEnd};
 use runs::MIN_RUN;
+use smallvec::SmallVec;
 
 /// Bytes sampled to decide whether the next ones are worth a search.
 const SAMPLE: usize = 1024;
@@ -33,6 +34,8 @@ const GLANCE: usize = 64;
 const GLANCE_VALUES: u32 = 44;
 /// Bytes passed over where a sample looks random.
 const PASSED_OVER: u64 = 64 << 10;
+/// Bytes kept of the beginning of a line: the offset in a dump of bytes and what follows it.
+const LINE_HEAD: usize = 20;
 /// The preamble of a DICOM file (PS3.10 7.1).
 const PREAMBLE: [u8; 128] = [0; 128];
 
@@ -53,6 +56,8 @@ impl Default for Carver {
 struct Payload {
     writer: ContentWriter,
     end: PayloadEnd,
+    /// The beginning of the line at hand, in a run of text.
+    line: SmallVec<[u8; LINE_HEAD]>,
 }
 
 /// Finds the next payload in `data`. `None` if the bytes look compressed or encrypted.
@@ -80,6 +85,47 @@ fn next(data: &[u8]) -> Option<Search<Found>> {
 }
 
 impl Payload {
+    /// The next mark in a run of text. Those in a dump of bytes are only shown there: `00000000  0b 4d 53 48  |.MSH|`.
+    fn next_mark(&self, text: &[u8]) -> Search<Found> {
+        let mut from = 0;
+        loop {
+            match marks::find(text.get(from..).unwrap_or_default()) {
+                Search::Found(offset, _) if self.is_dump(text, from + offset) => {
+                    from += offset + 1;
+                }
+                Search::Found(offset, found) => return Search::Found(from + offset, found),
+                Search::Perhaps { at, need } => return Search::Perhaps { at: from + at, need },
+                Search::None => return Search::None,
+            }
+        }
+    }
+
+    /// Whether the line of the byte at `at` begins like one of a dump: with an offset in hexadecimal digits.
+    fn is_dump(&self, text: &[u8], at: usize) -> bool {
+        let before = text.get(..at).unwrap_or_default();
+        let (kept, rest) = match memchr::memrchr(b'\n', before) {
+            Some(lf) => (&[][..], before.get(lf + 1..).unwrap_or_default()),
+            None => (self.line.as_slice(), before),
+        };
+        let line = kept.iter().chain(rest);
+        let digits = line.clone().take(LINE_HEAD).take_while(|b| b.is_ascii_hexdigit()).count();
+        let behind = line.skip(digits).next();
+        (4..=16).contains(&digits) && matches!(behind, Some(b' ' | b':'))
+    }
+
+    /// Keeps the beginning of the line that `taken` ends in.
+    fn note_line(&mut self, taken: &[u8]) {
+        let rest = match memchr::memrchr(b'\n', taken) {
+            Some(lf) => {
+                self.line.clear();
+                taken.get(lf + 1..).unwrap_or_default()
+            }
+            None => taken,
+        };
+        let room = LINE_HEAD - self.line.len();
+        self.line.extend(rest.iter().take(room).copied());
+    }
+
     /// Writes the part of `data` that belongs to the payload. Returns its length, and whether the payload has ended.
     fn data(&mut self, data: &[u8], sink: &mut dyn ContentSink) -> (Progress, bool) {
         let kind = self.end;
@@ -92,14 +138,16 @@ impl Payload {
             _ => data.get(..end.unwrap_or(data.len())).unwrap_or(data),
         };
         if kind == PayloadEnd::Run {
-            let (progress, ended) = match (marks::find(text), end) {
+            let (progress, ended) = match (self.next_mark(text), end) {
                 (Search::Found(offset, _), _) => (Progress::consumed(offset), true),
                 (Search::Perhaps { at, .. }, None) => {
                     (Progress::need(at, data.len() - at + 1), false)
                 }
                 (_, end) => (Progress::consumed(text.len()), end.is_some()),
             };
-            self.writer.data(text.get(..progress.consumed).unwrap_or(text), sink);
+            let taken = text.get(..progress.consumed).unwrap_or(text);
+            self.note_line(taken);
+            self.writer.data(taken, sink);
             return (progress, ended);
         }
         match kind {
@@ -144,7 +192,7 @@ impl Carver {
         if found.preamble {
             writer.data(&PREAMBLE, sink);
         }
-        Payload { writer, end: found.end }
+        Payload { writer, end: found.end, line: SmallVec::new() }
     }
 }
 

@@ -44,6 +44,8 @@ fn stray(window: &[u8]) -> usize {
             window.get(*at..),
             Some([b'{', b'"' | b' ' | b'\r' | b'\n', ..] | [b'[', b'{' | b'"', ..])
         ) || matches!(window.get(*at..), Some([b'<', letter, ..]) if letter.is_ascii_alphabetic())
+            // An object of Ruby: `#<Patient id: 77>`.
+            && at.checked_sub(1).and_then(|at| window.get(at)) != Some(&b'#')
     };
     (0..=MAX_STRAY).find(opens).unwrap_or(0)
 }

@@ -118,6 +118,26 @@ fn text_without_a_mark_is_carved_too() {
 }
 
 #[test]
+fn a_dump_of_bytes_is_one_text_with_what_it_shows() {
+    // `hexdump -C`: the letters of the message are in a column of their own.
+    let hex = |bytes: &[u8]| bytes.iter().map(|b| format!("{b:02x} ")).collect::<String>();
+    let shown = |bytes: &[u8]| {
+        let letter = |b: &u8| if (b' '..=b'~').contains(b) { char::from(*b) } else { '.' };
+        bytes.iter().map(letter).collect::<String>()
+    };
+    let line = |(n, bytes): (usize, &[u8])| {
+        format!("{:08x}  {:<48} |{}|\n", n * 16, hex(bytes), shown(bytes))
+    };
+    let framed = [b"\x0b", MESSAGE, b"\x1c\r"].concat();
+    let dump: String = framed.chunks(16).enumerate().map(line).collect();
+    let stream = [b"\xca\xfe\0\x01", dump.as_bytes(), b"\0\x02", &frame(MESSAGE)].concat();
+    for size in [1, 2, 3, 7, 16, 61, 79, 1460, 99_999] {
+        let (sink, _) = play(&[Client(&stream)], size);
+        assert_eq!(payloads(&sink), [dump.as_bytes(), MESSAGE], "in pieces of {size}");
+    }
+}
+
+#[test]
 fn each_datagram_is_searched_by_itself() {
     use crate::protocol::datagrams::{Datagrams, frame_datagram};
     let mut frames = Vec::new();
