@@ -24,6 +24,11 @@ pub fn read(line: &str, scope: &mut Scope<'_>) -> Option<Zeroizing<String>> {
         else {
             continue;
         };
+        // `Jane Roe (DOB: 1970-01-31)`, `Roe(DOB: 1970-01-31)`.
+        let prose = matches!(bytes.get(open), Some(b'(' | b'[')) && has_colon(line, open);
+        if prose && scope.rules.keys.scope_of(class).is_none() {
+            continue;
+        }
         let mut printer = Printer { line, at: open, out: Zeroizing::default(), values: 0 };
         printer.out.push_str("{\"");
         printer.out.push_str(class);
@@ -76,7 +81,9 @@ fn is_class(class: &str) -> bool {
 /// The class whose object opens at `open`, and where its name begins: `com.x.Patient@1f[`, `#<Patient id:`, `Patient {`.
 fn class_before(line: &str, open: usize) -> Option<(usize, &str)> {
     let before = line.get(..open)?;
-    let name_end = before.strip_suffix(' ').unwrap_or(before);
+    // Only in front of braces (Rust, C#).
+    let braced = line.as_bytes().get(open) == Some(&b'{');
+    let name_end = before.strip_suffix(' ').filter(|_| braced).unwrap_or(before);
     let in_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '$' | '@' | ':');
     let begin = name_end.rfind(|c: char| !in_name(c)).map_or(0, |at| {
         at + name_end.get(at..).and_then(|rest| rest.chars().next()).map_or(1, char::len_utf8)
@@ -86,6 +93,13 @@ fn class_before(line: &str, open: usize) -> Option<(usize, &str)> {
     // A member follows.
     let named = || member(line.get(open + 1..)?.trim_start()).map(|_| ());
     (is_class(class) && named().is_some()).then_some((begin, class))
+}
+
+/// Whether a colon follows the name of the first member.
+fn has_colon(line: &str, open: usize) -> bool {
+    let inner = line.get(open + 1..).unwrap_or("").trim_start();
+    let name = inner.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+    name.is_some_and(|at| inner.as_bytes().get(at) == Some(&b':'))
 }
 
 /// The name of a class without its package and the number of the object.
@@ -219,6 +233,7 @@ impl<'a> Printer<'a> {
 
     fn value(&mut self, close: char, within: Within, depth: usize) -> Option<()> {
         self.count(depth)?;
+        self.blank();
         let rest = self.rest();
         let first = rest.chars().next()?;
         if matches!(first, '"' | '\'') {
@@ -250,6 +265,8 @@ impl<'a> Printer<'a> {
                 self.blank();
                 let close = self.open()?;
                 self.value(close, Within::Object, depth + 1)?;
+                self.blank();
+                self.sign(',');
                 self.blank();
                 self.sign(close).then_some(())
             }

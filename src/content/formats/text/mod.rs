@@ -1,6 +1,8 @@
 //! Plain text: notes and letters with labelled values, tables drawn with bars (Markdown, database consoles).
 
+mod blocks;
 mod examples;
+mod php;
 
 use crate::content::extract::embedded;
 use crate::content::extract::labels::{self, Place};
@@ -12,6 +14,7 @@ use crate::content::formats::shown_messages::ShownMessages;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::rules::About;
+use blocks::{Block, Taken};
 use examples::Examples;
 
 /// Longest line kept, bytes; the rest of a longer one is passed over.
@@ -62,6 +65,7 @@ impl Format for Text {
             shown: ShownMessages::default(),
             statements: LoggedSql::default(),
             examples: Examples::default(),
+            block: Block::default(),
         })
     }
 }
@@ -101,6 +105,7 @@ struct TextDocument {
     shown: ShownMessages,
     statements: LoggedSql,
     examples: Examples,
+    block: Block,
 }
 
 impl TextDocument {
@@ -123,6 +128,24 @@ impl TextDocument {
         if self.examples.line(line, scope.rules) {
             return;
         }
+        if self.messages {
+            match self.block.line(line) {
+                Taken::No => {}
+                Taken::Kept => return,
+                Taken::Ended => return self.end_block(scope),
+            }
+        }
+        self.read_line(line, scope);
+    }
+
+    /// An object over several lines has ended, or is none: its lines are read one by one.
+    fn end_block(&mut self, scope: &mut Scope<'_>) {
+        if let Some(lines) = self.block.end(scope) {
+            lines.lines().for_each(|line| self.read_line(line.as_bytes(), scope));
+        }
+    }
+
+    fn read_line(&mut self, line: &[u8], scope: &mut Scope<'_>) {
         let taken = self.shown.line(line, self.messages, scope)
             || self.messages && self.statements.line(line, scope);
         if taken {
@@ -359,6 +382,9 @@ impl Document for TextDocument {
 
     fn gap(&mut self, _len: u64, scope: &mut Scope<'_>) -> Want {
         self.line.clear();
+        if self.block.is_open() {
+            self.end_block(scope);
+        }
         self.shown.end(Ending::Cut, scope);
         self.statements.end(scope);
         self.sheet.lose();
@@ -370,13 +396,20 @@ impl Document for TextDocument {
         if ending == Ending::Complete {
             self.end_line(&[], scope);
         }
+        if self.block.is_open() {
+            self.end_block(scope);
+        }
         self.shown.end(ending, scope);
         self.statements.end(scope);
         self.sheet.end(scope);
     }
 
     fn memory(&self) -> usize {
-        self.line.capacity() + self.sheet.memory() + self.shown.memory() + self.statements.memory()
+        self.line.capacity()
+            + self.block.memory()
+            + self.sheet.memory()
+            + self.shown.memory()
+            + self.statements.memory()
     }
 }
 

@@ -361,6 +361,7 @@ fn objects_that_programs_print() {
         "Doctor(id=44, name=Anna Berg, birthDate=1960-02-03)",
         "PatientService(id=1, name=Jane Roe)",
         "Patient(id=null, name=null, birthDate=null)",
+        "Meeting with Anna Berg (DOB: 1960-02-03, room: 5)",
     ] {
         let got = text(line).concat();
         assert!(!got.contains("PatientContext"), "{line}: {got:?}");
@@ -374,6 +375,36 @@ fn objects_that_programs_print() {
     }
     for deep in ["A(b=".repeat(2000), "Ab(c=[".repeat(1300), "Ab(c=Some(".repeat(800)] {
         assert!(text(&deep).is_empty());
+    }
+}
+
+#[test]
+fn objects_over_several_lines() {
+    for object in [
+        "Patient {\n    id: Some(\n        \"H-77123\",\n    ),\n    last_name: \"Roe\",\n    first_name: \"Jane\",\n    birth_date: 1970-01-31,\n    ward: None,\n}",
+        "{\n  \"patient\": {\n    \"id\": \"H-77123\",\n    \"lastName\": \"Roe\",\n    \"firstName\": \"Jane\",\n    \"birthDate\": \"1970-01-31\"\n  },\n  \"doctor\": {\n    \"name\": \"Anna Berg\"\n  }\n}",
+        "{\n  mrn: 'H-77123',\n  lastName: 'Roe',\n  firstName: 'Jane',\n  birthDate: '1970-01-31'\n}",
+        "array (\n  'mrn' => 'H-77123',\n  'last_name' => 'Roe',\n  'first_name' => 'Jane',\n  'birth_date' => '1970-01-31',\n  0 => NULL,\n)",
+        "\\Clinic\\Patient::__set_state(array(\n   'mrn' => 'H-77123',\n   'last_name' => 'Roe',\n   'first_name' => 'Jane',\n   'birth_date' => '1970-01-31',\n))",
+        "object(App\\Patient)#3 (4) {\n  [\"mrn\":\"App\\Patient\":private]=>\n  string(7) \"H-77123\"\n  [\"lastName\":protected]=>\n  string(3) \"Roe\"\n  [\"firstName\"]=>\n  string(4) \"Jane\"\n  [\"birthDate\"]=>\n  string(10) \"1970-01-31\"\n}",
+    ] {
+        for front in ["", "10:00:00 DEBUG Saved "] {
+            let log = format!("10:00:00 INFO begin\n{front}{object}\n10:00:01 INFO end\n");
+            let got = text(&log);
+            assert_eq!(got.len(), 1, "{log}: {got:#?}");
+            for field in ["patient_id=H-77123", "name=Roe^Jane", "birth_date=1970-01-31"] {
+                assert!(got[0].contains(field), "{log}: {got:?}");
+            }
+            for end in 0..log.len() {
+                text(&log[..end]);
+            }
+        }
+    }
+    // What is no object is read line by line.
+    let letter = "Results (see below) {\nPatient: Jane Roe\nMRN: H-77123\nDOB: 1970-01-31\n";
+    for letter in [letter.to_owned(), format!("{letter}}}\n"), format!("List (\n{letter}")] {
+        let got = text(&letter).concat();
+        assert!(got.contains("patient_id=H-77123") && got.contains("Jane Roe"), "{letter}: {got}");
     }
 }
 
