@@ -10,13 +10,15 @@ use zeroize::Zeroizing;
 const MAX_DEPTH: usize = 12;
 /// Values in a line.
 const MAX_VALUES: usize = 512;
+/// Brackets of a line that look like those of an object and are not: each costs a look at what follows.
+const MAX_FAILED: usize = 4;
 /// Longest name of a class or member, bytes.
 const MAX_NAME: usize = 80;
 
 /// Reads the objects of a line. Returns the text around them, if there are any.
 pub fn read(line: &str, scope: &mut Scope<'_>) -> Option<Zeroizing<String>> {
     let mut around: Option<Zeroizing<String>> = None;
-    let (mut at, mut from) = (0, 0);
+    let (mut at, mut from, mut failed) = (0, 0, 0);
     let bytes = line.as_bytes();
     while let Some(open) = next_open(bytes, at) {
         at = open + 1;
@@ -34,6 +36,10 @@ pub fn read(line: &str, scope: &mut Scope<'_>) -> Option<Zeroizing<String>> {
         printer.out.push_str(class);
         printer.out.push_str("\":");
         if printer.members("", 0).is_none() {
+            failed += 1;
+            if failed > MAX_FAILED {
+                break;
+            }
             continue;
         }
         printer.out.push('}');

@@ -107,9 +107,9 @@ impl Payload {
             Some(lf) => (&[][..], before.get(lf + 1..).unwrap_or_default()),
             None => (self.line.as_slice(), before),
         };
-        let line = kept.iter().chain(rest);
+        let mut line = kept.iter().chain(rest);
         let digits = line.clone().take(LINE_HEAD).take_while(|b| b.is_ascii_hexdigit()).count();
-        let behind = line.skip(digits).next();
+        let behind = line.nth(digits);
         (4..=16).contains(&digits) && matches!(behind, Some(b' ' | b':'))
     }
 

@@ -22,7 +22,7 @@ pub(super) struct Block {
 }
 
 /// What became of a line.
-pub(super) enum Taken {
+pub(super) enum BlockLine {
     /// It belongs to no object.
     No,
     /// It is kept.
@@ -49,17 +49,17 @@ fn depth(line: &str) -> i32 {
 
 impl Block {
     /// Takes a line.
-    pub(super) fn line(&mut self, line: &[u8]) -> Taken {
+    pub(super) fn line(&mut self, line: &[u8]) -> BlockLine {
         if self.text.is_empty() && !matches!(line.trim_ascii_end(), [.., b'{' | b'[' | b'(']) {
-            return Taken::No;
+            return BlockLine::No;
         }
         let Ok(text) = std::str::from_utf8(line) else {
-            return if self.text.is_empty() { Taken::No } else { self.ended(i32::MIN) };
+            return if self.text.is_empty() { BlockLine::No } else { self.ended(i32::MIN) };
         };
         let more = depth(text);
         if self.text.is_empty() {
             if more <= 0 {
-                return Taken::No;
+                return BlockLine::No;
             }
             self.depth = 0;
             self.opens = text.trim_end().len() - 1;
@@ -70,10 +70,10 @@ impl Block {
         self.ended(more)
     }
 
-    fn ended(&mut self, more: i32) -> Taken {
+    fn ended(&mut self, more: i32) -> BlockLine {
         self.depth = self.depth.saturating_add(more);
         let full = self.lines >= MAX_LINES || self.text.len() >= MAX_BLOCK;
-        if self.depth <= 0 || full { Taken::Ended } else { Taken::Kept }
+        if self.depth <= 0 || full { BlockLine::Ended } else { BlockLine::Kept }
     }
 
     pub(super) fn is_open(&self) -> bool {

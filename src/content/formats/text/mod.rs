@@ -14,7 +14,7 @@ use crate::content::formats::shown_messages::ShownMessages;
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::rules::About;
-use blocks::{Block, Taken};
+use blocks::{Block, BlockLine};
 use examples::Examples;
 
 /// Longest line kept, bytes; the rest of a longer one is passed over.
@@ -130,9 +130,9 @@ impl TextDocument {
         }
         if self.messages {
             match self.block.line(line) {
-                Taken::No => {}
-                Taken::Kept => return,
-                Taken::Ended => return self.end_block(scope),
+                BlockLine::No => {}
+                BlockLine::Kept => return,
+                BlockLine::Ended => return self.end_block(scope),
             }
         }
         self.read_line(line, scope);
