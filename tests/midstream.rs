@@ -39,6 +39,7 @@ const NEEDS_BEGINNING: &[(&str, &str)] = &[
     ("other-redis-fields", "an answer does not say what was asked"),
     ("other-redis-hash", "an answer does not say what was asked"),
     ("other-rsync", "the lists of files and the checksums are agreed on before"),
+    ("other-serialized", "one short answer of Redis is not recognised as such"),
     ("other-tds-procedure", "a procedure that is called was created before"),
     ("other-telnet-curses", "the labels of a screen are painted once"),
     ("other-telnet-lookup", "the prompt that asks for a patient is shown once"),
@@ -61,6 +62,7 @@ const NEEDS_BOTH: &[(&str, &str)] = &[
     ("other-redis-fields", "an answer does not say what was asked"),
     ("other-redis-hash", "an answer does not say what was asked"),
     ("other-rsync", "both sides agree on how files are sent"),
+    ("other-serialized", "one short answer of Redis is not recognised as such"),
     ("other-telnet-curses", "what the user types tells one screen from the next"),
 ];
 

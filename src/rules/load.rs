@@ -29,7 +29,7 @@ macro_rules! shipped {
             ("xml.toml" "xml_national.toml" "xml_devices.toml" "xml_registries.toml") => xml;
             ("fhir.toml" "fhir_references.toml" "hl7v3.toml") => fhir;
             ("health.toml") => health;
-            ("keys.toml" "labels.toml" "records.toml") => keys;
+            ("keys.toml" "labels.toml" "records.toml" "message_fields.toml") => keys;
             ("policy.toml") => policy;
             ("placeholders.toml") => placeholders test_patients;
             ("services.toml") => services;

@@ -44,7 +44,11 @@ fn key_at(text: &str, at: usize) -> Option<Key> {
     // `PID-5(Patient Name)=...`
     let cut = || path.split_once('(').and_then(|(front, _)| Some((front, numbered(front, sign)?)));
     let (path, place) = whole().map(|place| (path, place)).or_else(cut)?;
-    let word = text.get(..at)?.rfind(|c: char| c.is_whitespace() || "=,;|\"'{[".contains(c));
+    let before = text.get(..at)?;
+    // `msg['PID']['PID.5']`: the name begins with the first bracket, or the variable in front of it.
+    let indexed = before.ends_with("['") || before.ends_with("[\"");
+    let signs = if indexed { "=,;|{" } else { "=,;|\"'{[" };
+    let word = before.rfind(|c: char| c.is_whitespace() || signs.contains(c));
     let from = word.map_or(0, |at| at + 1);
     Some(Key { segment: name, place, from, end: at + 4 + path.len() })
 }
@@ -63,14 +67,19 @@ fn numbered(path: &str, sign: u8) -> Option<Place> {
 fn named(path: &str) -> Option<Place> {
     let mut parts = path.split('.');
     let first = parts.next()?;
-    let (name, repetition) = match first.split_once('(') {
-        Some((name, number)) => (name, number.strip_suffix(')')?.parse().ok()?),
+    // InterSystems counts repetitions from one, nHapi from zero.
+    let (name, repetition) = match first.split_once(['(', '[']) {
+        Some((name, number)) => {
+            let base = u16::from(number.ends_with(']'));
+            let number: u16 = number.strip_suffix([')', ']'])?.parse().ok()?;
+            (name, number.checked_add(base)?)
+        }
         None => (first, 1),
     };
     let number = names::field(name, Names::All)?;
     let mut found: Place = [number, repetition, 1, 1];
     for (depth, part) in parts.enumerate().take(2) {
-        let part = part.split('(').next()?;
+        let part = part.split(['(', '[']).next()?;
         let number = part.parse().ok().or_else(|| names::part(number, depth + 1, part))?;
         *found.get_mut(depth + 2)? = number;
     }
@@ -79,7 +88,9 @@ fn named(path: &str) -> Option<Place> {
 
 /// The text behind the sign between a name and its value.
 fn value_of(rest: &str, segment_sign: Option<u8>) -> Option<&str> {
-    let rest = rest.trim_start_matches(['"', '\'', ']', '`']).trim_start_matches([' ', '\t']);
+    // `get("/.PID-3-1") -> 77`
+    let rest = rest.strip_prefix("\")").or_else(|| rest.strip_prefix("')")).unwrap_or(rest);
+    let rest = rest.trim_start_matches(['"', '\'', ']', '`', '}']).trim_start_matches([' ', '\t']);
     // A title.
     let rest = match rest.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
         Some((_, behind)) => behind.trim_start_matches(' '),
@@ -111,6 +122,13 @@ fn bare(text: &str) -> &str {
         (fits && from > 0).then(|| from - 1)
     });
     let text = other.and_then(|end| text.get(..end)).unwrap_or(text);
+    // `PID-8=M in 14 ms`: letters of a code, and a remark.
+    let text = match text.split_once(" in ") {
+        Some((code, rest)) if code.len() <= 2 && rest.starts_with(|c: char| c.is_ascii_digit()) => {
+            code
+        }
+        _ => text,
+    };
     text.trim_end_matches([' ', ',', ';', '|', '}', ']', '"', '\'']).trim_start_matches(['[', ' '])
 }
 
@@ -170,6 +188,17 @@ mod tests {
             ("PIDgrp(1).PID:3(1).1 = 77", "PID 3.1.1 77"),
             ("{\"PID-3\": \"77\", \"PV1-7\": \"9^Doe\"}", "PID 3.1.1 77, PV1 7.1.1 9^Doe"),
             ("PID-5 (Patient Name): Roe^Eva", "PID 5.1.1 Roe^Eva"),
+            ("terser.get(\"/.PID-3-1\") -> 77", "PID 3.1.1 77"),
+            (
+                "msg['PID']['PID.3']['PID.3.1']=77, msg['PID']['PID.5']['PID.5.1']=Roe, x=1",
+                "PID 3.1.1 77, PID 5.1.1 Roe",
+            ),
+            ("{PID:PatientName(1).FamilyName} = Roe", "PID 5.1.1 Roe"),
+            (
+                "PID.PatientName[0].FamilyName.Surname=Roe PID.PatientName[1].GivenName=Eva",
+                "PID 5.1.1 Roe, PID 5.2.2 Eva",
+            ),
+            ("read PID-7=19700131 PID-8=M in 14 ms", "PID 7.1.1 19700131, PID 8.1.1 M"),
         ] {
             assert_eq!(all(line).join(", "), expected, "{line}");
         }
