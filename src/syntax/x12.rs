@@ -24,8 +24,9 @@ pub fn interchange(data: &[u8]) -> Match {
 }
 
 /// Transaction sets with health data (X12.7, HIPAA).
-const SETS: [&[u8; 3]; 11] =
-    [b"270", b"271", b"275", b"276", b"277", b"278", b"820", b"834", b"835", b"837", b"269"];
+const SETS: [&[u8; 3]; 12] = [
+    b"270", b"271", b"275", b"276", b"277", b"278", b"820", b"834", b"835", b"837", b"269", b"148",
+];
 
 /// Whether `data` starts with a transaction set, or a group of them, that has no interchange around it, as in parts of
 /// files and examples: `ST*837*0001`, `GS*HC*`.
