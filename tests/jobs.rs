@@ -12,6 +12,7 @@ use common::nats::{Nats, left_out};
 use common::summaries::{self, alone};
 use common::{Key, PHITAP, Run, hospital, list, phitap, split, wait_for};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -146,6 +147,16 @@ fn two_workers_give_the_result_of_one_machine() {
     let result = jobs(&nats, &["result", "--format", "json"]);
     assert_eq!((result.status, result.err.as_str()), (Some(0), ""));
     assert_eq!(found(&result.out), truth);
+    // What could not be judged is in the result as in that of one machine.
+    let result: Value = serde_json::from_str(&result.out).expect("JSON");
+    let causes: BTreeSet<&str> = result["not_judged"]
+        .as_array()
+        .expect("list")
+        .iter()
+        .flat_map(|run| run["unjudged"].as_array().expect("list"))
+        .map(|of| of["cause"].as_str().expect("cause"))
+        .collect();
+    assert!(causes.contains("gap") && causes.contains("unrecognised"), "{causes:?}");
     let text = jobs(&nats, &["status"]);
     assert!(text.out.contains("Done     8 jobs") && text.out.contains("Rate"), "{}", text.out);
 }

@@ -42,7 +42,7 @@ closed_set! {
         #[error("they are damaged")]
         Damaged = "damaged",
         /// The signature was not made with the key.
-        #[error("their signature is not of the given key")]
+        #[error("their signature is not of the given key; sign them with the private key of --rules-key")]
         Signature = "signature",
         /// It is older than the active rules.
         #[error("they are older than those in force")]

@@ -1,6 +1,7 @@
 //! The replay of one job in its own process, so that a crash does not end the worker.
 
 use super::Work;
+use crate::output::Verdict;
 use crate::pipeline::stopwatch;
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -61,8 +62,15 @@ pub(super) struct Replay {
 pub(super) enum Line {
     /// A `phi-summary` event, with the end of its line.
     Summary(Vec<u8>),
-    /// Number of flows that began before the captures, and of those that did not end in them.
-    Cut { begun_before: u64, unended: u64 },
+    /// The end of the run.
+    Run {
+        /// Number of flows that began before the captures.
+        begun_before: u64,
+        /// Number of flows that did not end in them.
+        unended: u64,
+        /// A `run-summary` event with what was not judged, if anything, and the end of its line.
+        unjudged: Option<Vec<u8>>,
+    },
 }
 
 impl Line {
@@ -74,8 +82,33 @@ impl Line {
         let run = is(b"\"action\":\"run-summary\"");
         let event: Value = run.then(|| serde_json::from_slice(line).ok()).flatten()?;
         let flows = |name: &str| event["phi"]["run"]["flows"][name].as_u64().unwrap_or(0);
-        Some(Self::Cut { begun_before: flows("begun_before"), unended: flows("unended") })
+        Some(Self::Run {
+            begun_before: flows("begun_before"),
+            unended: flows("unended"),
+            unjudged: unjudged(&event),
+        })
     }
+}
+
+/// The parts of a `run-summary` event that a merged result repeats, the same for each worker that does the job. That
+/// captures are empty or were read in part is in the records of the jobs.
+fn unjudged(event: &Value) -> Option<Vec<u8>> {
+    let (phi, run) = (&event["phi"], &event["phi"]["run"]);
+    let coverage = &run["coverage"];
+    let verdict = Verdict::ALL.iter().find(|of| coverage["verdict"] == of.as_str())?;
+    if *verdict == Verdict::Complete || verdict.is_of_nothing() {
+        return None;
+    }
+    let text = |of: &Value| of.as_str().unwrap_or_default().to_owned();
+    let event = serde_json::json!({
+        "event": {"action": "run-summary", "module": "phitap"},
+        "observer": {"name": text(&event["observer"]["name"])},
+        "phi": {"key_id": text(&phi["key_id"]), "run": {
+            "started": run["started"], "ended": run["ended"],
+            "coverage": {"verdict": coverage["verdict"], "unjudged": coverage["unjudged"]},
+        }},
+    });
+    Some(format!("{event}\n").into_bytes())
 }
 
 /// How a replay ended.

@@ -321,8 +321,9 @@ impl Task<'_> {
             let wait = Duration::from_millis(500);
             match tokio::time::timeout(wait, replay.lines.recv()).await {
                 Ok(Some(Line::Summary(line))) => results.push(&line).await?,
-                Ok(Some(Line::Cut { begun_before, unended })) => {
+                Ok(Some(Line::Run { begun_before, unended, unjudged })) => {
                     (record.begun_before, record.unended) = (begun_before, unended);
+                    results.push(&unjudged.unwrap_or_default()).await?;
                 }
                 Ok(None) => break,
                 Err(_) => {}

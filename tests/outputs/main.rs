@@ -246,6 +246,23 @@ fn bulk_errors_of_single_events_are_sent_again_or_counted_each_for_itself() {
 }
 
 #[test]
+fn a_server_that_refuses_every_event_is_said_once_and_in_sum() {
+    let folder = tempfile::tempdir().expect("folder");
+    let server = Server::start(0, None, |_, _| (413, String::new()));
+    let output = format!("http://127.0.0.1:{}/x,batch=1", server.port);
+    let (run, lines) = replay(folder.path(), &[output], &[]);
+    assert_eq!(run.status, Some(0), "{}", run.err);
+    let said: Vec<&str> =
+        run.err.lines().filter(|line| line.contains("refused for good")).collect();
+    assert!(said[0].contains("1 event refused for good") && said[0].contains("413"), "{said:?}");
+    let said: Vec<usize> = said
+        .iter()
+        .filter_map(|line| line.split_once("http: ")?.1.split(' ').next()?.parse().ok())
+        .collect();
+    assert!(said.len() < 10 && said.iter().sum::<usize>() == lines.len(), "{said:?}");
+}
+
+#[test]
 fn splunk_gets_each_event_in_its_envelope_and_one_that_it_refuses_holds_up_no_other() {
     let folder = tempfile::tempdir().expect("folder");
     let refuses = |_: usize, got: &receivers::Got| match got.body.contains("run-summary") {

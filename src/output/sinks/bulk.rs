@@ -81,12 +81,17 @@ pub(super) fn outcome(answer: &[u8], records: usize) -> Outcome {
             429 | 500.. => Fate::Again,
             _ => Fate::Refused,
         });
-        if outcome.fates.last() != Some(&Fate::Taken) {
+        let of = match outcome.fates.last() {
+            Some(Fate::Again) => Some(&mut outcome.fault),
+            Some(Fate::Refused) => Some(&mut outcome.refusal),
+            _ => None,
+        };
+        if let Some(of) = of {
             // The full reason may quote the event.
             let kind = error.map(|error| error.kind).unwrap_or_default();
             let word = |c: &char| c.is_ascii_alphanumeric() || *c == '_';
             let kind: String = kind.chars().take(64).filter(word).collect();
-            outcome.fault.get_or_insert(format!("status {status} {kind}"));
+            of.get_or_insert_with(|| format!("status {status} {kind}").trim_end().to_owned());
         }
     }
     outcome
@@ -118,7 +123,9 @@ mod tests {
         assert_eq!(outcome.fates, expected);
         let fault = outcome.fault.expect("a reason");
         assert!(fault.contains("429 es_rejected_execution_exception"), "{fault}");
-        assert!(!fault.contains("Hartman"), "{fault}");
+        let refusal = outcome.refusal.expect("another reason");
+        assert!(refusal.contains("400 mapper_parsing_exception"), "{refusal}");
+        assert!(!fault.contains("Hartman") && !refusal.contains("Hartman"), "{fault} {refusal}");
     }
 
     #[test]

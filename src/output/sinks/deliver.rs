@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How long the thread waits for a record before it checks its connection.
 const IDLE: Duration = Duration::from_secs(1);
@@ -30,6 +30,9 @@ const PATIENCE_ON_DISK: Duration = Duration::from_secs(10);
 /// The same once the replay was stopped, and how long its end may take although events are delivered.
 const PATIENCE_STOPPED: Duration = Duration::from_secs(2);
 const STOPPED_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often refused events are reported.
+const REFUSALS_EVERY: Duration = Duration::from_secs(60);
 
 /// Events that reached no receiver.
 #[derive(Debug, thiserror::Error)]
@@ -81,12 +84,21 @@ impl Drop for End {
     }
 }
 
+/// Refused events that were not reported yet.
+#[derive(Default)]
+struct Refusals {
+    events: u64,
+    why: String,
+    said: Option<Instant>,
+}
+
 struct Pump {
     of: Started,
     sink: Box<dyn Sink>,
     pause: Pause,
     failing: bool,
     fault: Arc<std::sync::Mutex<Option<String>>>,
+    refusals: Refusals,
 }
 
 impl Delivery {
@@ -98,14 +110,21 @@ impl Delivery {
         let (output, spool, warn) = (of.output, Arc::clone(&of.spool), of.warn);
         let mover = Some(spool.start()?);
         let (ended, fault) = (Arc::new(AtomicBool::new(false)), Arc::default());
-        let mut pump =
-            Pump { of, sink, pause: Pause::default(), failing: false, fault: Arc::clone(&fault) };
+        let mut pump = Pump {
+            of,
+            sink,
+            pause: Pause::default(),
+            failing: false,
+            fault: Arc::clone(&fault),
+            refusals: Refusals::default(),
+        };
         pump.of.metrics.sensor().delivered(output, 0);
         pump.of.metrics.sensor().delivery_failed(output, 0);
         let end = End(Arc::clone(&ended));
         let run = move || {
             let _end = end;
             pump.run();
+            pump.say_refusals();
             // A receiver gets a clean end of the connection before the run may end.
             drop(pump);
         };
@@ -169,7 +188,9 @@ impl Delivery {
                 if kept == 1 { "waits" } else { "wait" }
             ));
         }
-        match lost {
+        // A sensor reports what its spool dropped while it runs.
+        let dropped = if pressure == Pressure::Wait { self.spool.lost() } else { 0 };
+        match lost + dropped {
             0 => Ok(()),
             events => Err(io::Error::other(DeliveryError { output: self.output, events, fault })),
         }
@@ -212,15 +233,13 @@ impl Pump {
     /// Delivers a batch, with repeated attempts; false if it must end before that is done.
     fn hand_over(&mut self, mut batch: Vec<Record>) -> bool {
         while !batch.is_empty() {
-            let Outcome { fates, fault } = self.sink.deliver(&batch);
+            let Outcome { fates, fault, refusal } = self.sink.deliver(&batch);
             let of = |fate| fates.iter().filter(|&&of| of == fate).count() as u64;
             let (taken, refused) = (of(Fate::Taken), of(Fate::Refused));
             self.of.metrics.sensor().delivered(self.of.output, taken);
             self.of.spool.dropped("refused", refused);
-            if refused > 0 && !self.failing {
-                let why = fault.as_deref().unwrap_or("no reason given");
-                let events = count(refused, "event");
-                self.warn(&format!("{events} refused for good: {why}"));
+            if refused > 0 {
+                self.refused(refused, refusal.as_ref().or(fault.as_ref()));
             }
             let mut fate = fates.iter();
             batch.retain(|_| fate.next().is_none_or(|fate| *fate == Fate::Again));
@@ -238,6 +257,23 @@ impl Pump {
             }
         }
         true
+    }
+
+    /// Reports refused events: the first at once, further ones together and seldom.
+    fn refused(&mut self, events: u64, why: Option<&String>) {
+        self.refusals.events += events;
+        self.refusals.why = why.map_or_else(|| "no reason given".to_owned(), Clone::clone);
+        if self.refusals.said.is_none_or(|said| said.elapsed() >= REFUSALS_EVERY) {
+            self.say_refusals();
+        }
+    }
+
+    fn say_refusals(&mut self) {
+        if self.refusals.events > 0 {
+            let events = count(std::mem::take(&mut self.refusals.events), "event");
+            self.warn(&format!("{events} refused for good: {}", self.refusals.why));
+            self.refusals.said = Some(stopwatch());
+        }
     }
 
     fn works(&mut self) {

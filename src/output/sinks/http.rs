@@ -173,22 +173,31 @@ impl Http {
             200..=299 if matches!(self.api, HttpApi::Elasticsearch | HttpApi::Opensearch) => {
                 let mut outcome = bulk::outcome(answer, number);
                 outcome.fault = outcome.fault.map(|fault| format!("{address}: {fault}"));
+                outcome.refusal = outcome.refusal.map(|why| format!("{address}: {why}"));
                 outcome
             }
             200..=299 => Outcome::all(Fate::Taken, number),
             401 | 403 => again(match self.authorization {
-                Some(_) => format!("{address}: the server refused the credentials ({status})"),
-                None => format!("{address}: the server asks for credentials ({status})"),
+                Some(_) => format!(
+                    "{address}: the server refused the credentials ({status}); check credentials=FILE"
+                ),
+                None => format!(
+                    "{address}: the server asks for credentials ({status}); give credentials=FILE"
+                ),
             }),
             413 if number > 1 => {
                 self.batch = (number / 2).max(1);
                 again(format!("{address}: {number} events are too much for one request"))
             }
-            300..=399 | 404 | 405 => again(format!("{address}{}: {status}", self.path)),
-            408 | 425 | 429 | 500.. => again(format!("{address}: {status}")),
-            _ if number == 1 => {
-                Outcome { fates: vec![Fate::Refused], fault: Some(format!("{address}: {status}")) }
+            300..=399 => again(format!(
+                "{address}{}: {status}: the server names another address; give that one",
+                self.path
+            )),
+            404 | 405 => {
+                again(format!("{address}{}: {status}; check the path of the output", self.path))
             }
+            408 | 425 | 429 | 500.. => again(format!("{address}: {status}")),
+            _ if number == 1 => Outcome::refused(1, format!("{address}: {status}")),
             // A single one of them may be the reason.
             _ => self.one_by_one(records),
         }
@@ -203,8 +212,7 @@ impl Http {
                 Err(fault) => Outcome::broke_off(0, 1, fault),
             };
             let again = outcome.fates.contains(&Fate::Again);
-            all.fates.extend(outcome.fates);
-            all.fault = outcome.fault.or(all.fault);
+            all.append(outcome);
             if again || since.elapsed() > ONE_BY_ONE {
                 break;
             }
@@ -225,8 +233,7 @@ impl Sink for Http {
                 Err(fault) => Outcome::broke_off(0, chunk.len(), fault),
             };
             let again = outcome.fates.contains(&Fate::Again);
-            all.fates.extend(outcome.fates);
-            all.fault = outcome.fault.or(all.fault);
+            all.append(outcome);
             if again {
                 break;
             }

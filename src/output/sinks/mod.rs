@@ -46,19 +46,33 @@ pub struct Outcome {
     pub fates: Vec<Fate>,
     /// Why not all were accepted, in one line without secrets.
     pub fault: Option<String>,
+    /// Why some are refused, if that is another reason than `fault`.
+    pub refusal: Option<String>,
 }
 
 impl Outcome {
     /// The same result for all `records`.
     pub fn all(fate: Fate, records: usize) -> Self {
-        Self { fates: vec![fate; records], fault: None }
+        Self { fates: vec![fate; records], ..Self::default() }
     }
 
     /// The first `taken` of them were accepted; the others must be sent again.
     pub fn broke_off(taken: usize, records: usize, fault: impl Into<String>) -> Self {
         let mut fates = vec![Fate::Taken; taken.min(records)];
         fates.resize(records, Fate::Again);
-        Self { fates, fault: Some(fault.into()) }
+        Self { fates, fault: Some(fault.into()), refusal: None }
+    }
+
+    /// Records that are refused for good, with the reason.
+    pub fn refused(records: usize, why: impl Into<String>) -> Self {
+        Self { refusal: Some(why.into()), ..Self::all(Fate::Refused, records) }
+    }
+
+    /// Adds the result for the records that follow. The first refusal and the last fault are kept.
+    pub fn append(&mut self, further: Self) {
+        self.fates.extend(further.fates);
+        self.fault = further.fault.or(self.fault.take());
+        self.refusal = self.refusal.take().or(further.refusal);
     }
 }
 

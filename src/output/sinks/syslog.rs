@@ -121,11 +121,11 @@ impl Sink for Syslog {
 impl Datagrams {
     fn deliver(&mut self, records: &[Record]) -> Outcome {
         let mut fates = Vec::with_capacity(records.len());
-        let mut fault = None;
+        let (mut fault, mut refusal) = (None, None);
         for record in records {
             match self.send(record) {
                 Ok(Fate::Refused) => {
-                    fault = Some("an event is too long for a datagram".to_owned());
+                    refusal = Some("an event is too long for a datagram".to_owned());
                     fates.push(Fate::Refused);
                 }
                 Ok(fate) => fates.push(fate),
@@ -138,7 +138,7 @@ impl Datagrams {
             }
         }
         fates.resize(records.len(), Fate::Again);
-        Outcome { fates, fault }
+        Outcome { fates, fault, refusal }
     }
 
     fn send(&mut self, record: &Record) -> std::io::Result<Fate> {

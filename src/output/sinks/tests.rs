@@ -69,6 +69,63 @@ fn start(
     (Delivery::start(started, Box::new(sink)).expect("thread"), spool, metrics)
 }
 
+static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[test]
+fn many_refusals_are_said_once_and_in_sum_with_their_own_reason() {
+    struct Refuses;
+    impl Sink for Refuses {
+        fn deliver(&mut self, records: &[Record]) -> Outcome {
+            let mut outcome = Outcome::refused(1, "too large");
+            outcome.append(Outcome::broke_off(1, records.len() - 1, "busy"));
+            outcome
+        }
+    }
+    let metrics = Arc::new(Metrics::new().expect("metrics"));
+    let backlog = SensorHealth::new(None).output("test");
+    let (of, to) = (Arc::clone(&backlog), Arc::clone(&metrics));
+    let spool = Spool::open(None, Pressure::Drop, "test", of, to, |_| (), Arc::default());
+    let spool = Arc::new(spool.expect("spool"));
+    let warn = |text: &str| SAID.lock().expect("lock").push(text.to_owned());
+    (0..7).for_each(|n| spool.push(record(n)));
+    let started = Started { output: "test", spool, backlog, metrics, warn };
+    let delivery = Delivery::start(started, Box::new(Refuses)).expect("thread");
+    delivery.close(Duration::from_secs(180), Pressure::Drop).expect("nothing is left");
+    let said = SAID.lock().expect("lock").clone();
+    let expected = [
+        "output test: 1 event refused for good: too large",
+        "output test: busy; events wait in memory",
+        "output test: events are delivered again",
+        "output test: 3 events refused for good: too large",
+    ];
+    assert_eq!(said, expected);
+}
+
+#[test]
+fn a_replay_whose_spool_had_no_room_ends_with_an_error() {
+    struct Takes;
+    impl Sink for Takes {
+        fn deliver(&mut self, records: &[Record]) -> Outcome {
+            Outcome::all(Fate::Taken, records.len())
+        }
+    }
+    for (pressure, events) in [(Pressure::Wait, "3 events"), (Pressure::Drop, "")] {
+        let metrics = Arc::new(Metrics::new().expect("metrics"));
+        let backlog = SensorHealth::new(None).output("test");
+        let (of, to) = (Arc::clone(&backlog), Arc::clone(&metrics));
+        let warn = |text: &str| assert!(text.contains("--spool DIR"), "{text}");
+        let spool = Spool::open(None, Pressure::Drop, "test", of, to, warn, Arc::default());
+        let spool = Arc::new(spool.expect("spool"));
+        let large = |n: usize| Record { line: vec![b'x'; 1 << 20], ..record(n) };
+        (0..18).for_each(|n| spool.push(large(n)));
+        let started = Started { output: "test", spool, backlog, metrics, warn: |_| () };
+        let delivery = Delivery::start(started, Box::new(Takes)).expect("thread");
+        let end = delivery.close(Duration::from_secs(180), pressure);
+        let text = end.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(text.contains(events) && text.is_empty() == events.is_empty(), "{text}");
+    }
+}
+
 fn metric(metrics: &Metrics, start: &str) -> String {
     let text = metrics.render();
     let line = text.lines().find_map(|line| line.strip_prefix(start));

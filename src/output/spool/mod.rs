@@ -19,10 +19,10 @@ use super::metrics::Metrics;
 use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Bytes of records that wait in memory.
 const MAX_MEMORY: usize = 16 << 20;
@@ -32,6 +32,8 @@ const SYNC_EVERY: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(60);
 /// How often a waiting replay checks whether it was stopped, which ends the wait.
 const LOOK_EVERY: Duration = Duration::from_millis(200);
+/// How often a spool without room is reported.
+const SAID_EVERY: Duration = Duration::from_secs(600);
 
 /// Whether a run waits if it produces events faster than they are delivered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +55,10 @@ pub struct Spool {
     metrics: Arc<Metrics>,
     warn: fn(&str),
     stop: Arc<AtomicBool>,
+    /// Events that the spool had no room for, or could not keep.
+    lost: AtomicU64,
+    /// When that was last reported.
+    said: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -106,6 +112,8 @@ impl Spool {
             metrics,
             warn,
             stop,
+            lost: AtomicU64::new(0),
+            said: Mutex::default(),
         };
         spool.note();
         Ok(spool)
@@ -140,7 +148,7 @@ impl Spool {
         front.records.push_back(record);
         drop(front);
         self.wake.notify_all();
-        self.dropped("spool_full", lost);
+        self.gave_up("spool_full", lost);
     }
 
     /// The front, with room for `size` bytes if waiting for it helps.
@@ -224,7 +232,7 @@ impl Spool {
     fn read(&self, log: &Mutex<Log>, most: usize, bytes: usize) -> Vec<Record> {
         let result = lock(log).read(most, bytes);
         result.unwrap_or_else(|error| {
-            (self.warn)(&format!("{}: the spool cannot be read: {error}", self.output));
+            (self.warn)(&format!("output {}: the spool cannot be read: {error}", self.output));
             Vec::new()
         })
     }
@@ -234,7 +242,10 @@ impl Spool {
         if let Some(log) = &self.log {
             let noted = lock(log).delivered();
             if let Err(error) = noted {
-                (self.warn)(&format!("{}: the spool cannot be written: {error}", self.output));
+                (self.warn)(&format!(
+                    "output {}: the spool cannot be written: {error}",
+                    self.output
+                ));
             }
         }
         let mut front = self.lock();
@@ -302,6 +313,33 @@ impl Spool {
         }
     }
 
+    /// Counts records that the spool could not keep, and says so at most each [`SAID_EVERY`].
+    fn gave_up(&self, reason: &'static str, records: u64) {
+        self.dropped(reason, records);
+        self.lost.fetch_add(records, Ordering::Relaxed);
+        let remedy = match (reason, self.is_on_disk()) {
+            _ if records == 0 => return,
+            ("spool_full", true) => "the spool is full; --spool-keep sets its size",
+            ("spool_full", false) => {
+                "the memory for waiting events is full; --spool DIR keeps more"
+            }
+            ("spool_age", _) => "they waited too long; --spool-keep sets how long",
+            ("spool_damage", _) => "the spool is damaged",
+            // A message on the folder was written already.
+            _ => return,
+        };
+        let mut said = lock(&self.said);
+        if said.is_none_or(|said| said.elapsed() >= SAID_EVERY) {
+            *said = Some(stopwatch());
+            (self.warn)(&format!("output {}: the oldest events are lost: {remedy}", self.output));
+        }
+    }
+
+    /// How many events the spool could not keep.
+    pub fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     /// Whether it has a folder.
     pub fn is_on_disk(&self) -> bool {
         self.log.is_some()
@@ -342,7 +380,7 @@ impl Spool {
             self.wait_for_space(log, &records);
             let moved: usize = records.iter().map(Record::size).sum();
             let failed = records.iter().filter(|record| !self.append(log, record)).count() as u64;
-            self.dropped("spool_error", failed);
+            self.gave_up("spool_error", failed);
             self.count_lost(log);
             let mut front = self.lock();
             front.bytes -= moved.min(front.bytes);
@@ -371,7 +409,7 @@ impl Spool {
         {
             self.lock().failing = true;
             (self.warn)(&format!(
-                "{}: the spool cannot be written: {error}; events are lost until it can",
+                "output {}: the spool cannot be written: {error}; events are lost until it can",
                 self.output
             ));
         }
@@ -395,11 +433,11 @@ impl Spool {
             (log.take_lost(), expired)
         };
         if let Err(error) = expired {
-            (self.warn)(&format!("{}: old events stay in the spool: {error}", self.output));
+            (self.warn)(&format!("output {}: old events stay in the spool: {error}", self.output));
         }
-        self.dropped("spool_full", lost.full);
-        self.dropped("spool_age", lost.old);
-        self.dropped("spool_damage", lost.damaged);
+        self.gave_up("spool_full", lost.full);
+        self.gave_up("spool_age", lost.old);
+        self.gave_up("spool_damage", lost.damaged);
     }
 
     /// Waits up to `patience` until everything pushed before the spool was closed is in its files.

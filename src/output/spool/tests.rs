@@ -276,7 +276,7 @@ fn without_a_folder_the_oldest_go_where_memory_is_full_but_not_those_on_their_wa
     spool.delivered();
     let left = spool.take(100, usize::MAX, Duration::ZERO);
     assert_eq!(left.len(), 15);
-    assert_eq!(dropped(&metrics, "spool_full"), "23");
+    assert_eq!((dropped(&metrics, "spool_full").as_str(), spool.lost()), ("23", 23));
     assert_eq!(left.last().map(|record| record.id.clone()), Some(large(39).id));
     assert_eq!(spool.abandon(), (0, 15));
     assert_eq!(dropped(&metrics, "shutdown"), "15");
