@@ -69,29 +69,45 @@ impl KnownExposure {
     }
 }
 
+/// Bytes of heap that one takes, roughly.
+const KNOWN: usize = 1 << 10;
+/// Share of the memory for them.
+const SHARE: usize = 8;
+/// Those that are kept even where memory is short.
+const MIN_KNOWN: usize = 256;
+
 /// Exposures to which no finding of this run belongs yet.
-#[derive(Default)]
-pub(in crate::exposure) struct KnownExposures(HashMap<Pair, KnownExposure, RandomState>);
+pub(in crate::exposure) struct KnownExposures {
+    all: HashMap<Pair, KnownExposure, RandomState>,
+    /// Most that are kept. Up to twice as many are held for a while.
+    most: usize,
+}
 
 impl KnownExposures {
+    /// None, with room for as many as so many bytes allow.
+    pub fn within(memory: usize) -> Self {
+        let most = (memory / SHARE / KNOWN / 2).clamp(MIN_KNOWN, MAX_KNOWN);
+        Self { all: HashMap::default(), most }
+    }
+
     /// Adds one.
     pub fn keep(&mut self, known: KnownExposure) {
-        self.0.insert(known.pair(), known);
-        if self.0.len() >= 2 * MAX_KNOWN {
-            let mut ages: Vec<Timestamp> = self.0.values().map(|k| k.last).collect();
-            let (_, &mut oldest, _) = ages.select_nth_unstable(MAX_KNOWN);
-            self.0.retain(|_, known| known.last > oldest);
+        self.all.insert(known.pair(), known);
+        if self.all.len() >= 2 * self.most {
+            let mut ages: Vec<Timestamp> = self.all.values().map(|k| k.last).collect();
+            let (_, &mut oldest, _) = ages.select_nth_unstable(self.most);
+            self.all.retain(|_, known| known.last > oldest);
         }
     }
 
     /// Removes the one between `pair`, if it had a finding after `since`.
     pub fn take(&mut self, pair: &Pair, since: Timestamp) -> Option<KnownExposure> {
-        self.0.remove(pair).filter(|known| known.last > since)
+        self.all.remove(pair).filter(|known| known.last > since)
     }
 
     /// Forgets the one between `pair`.
     pub fn forget(&mut self, pair: &Pair) {
-        self.0.remove(pair);
+        self.all.remove(pair);
     }
 }
 
@@ -203,7 +219,7 @@ impl Exposures {
         let since = now - self.settings.forget;
         let mut all: Vec<KnownExposure> =
             self.open.values().map(|o| o.known(MAX_PATIENTS)).collect();
-        all.extend(self.known.0.values().cloned());
+        all.extend(self.known.all.values().cloned());
         all.retain(|known| known.last > since);
         all.sort_unstable_by_key(|known| (std::cmp::Reverse(known.last), known.id));
         all.truncate(MAX_KNOWN);
@@ -216,5 +232,38 @@ impl Exposures {
             known.tokens.sort_unstable();
         }
         all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn little_memory_keeps_the_latest_few() {
+        let mut known = KnownExposures::within(1 << 20);
+        for n in 0..10_000_u32 {
+            let client = IpAddr::from(n.to_be_bytes());
+            known.keep(KnownExposure {
+                id: EventId(n.into()),
+                client,
+                server: SocketAddr::from(([10, 0, 0, 1], 2575)),
+                transport: Transport::Udp,
+                protocol: "hl7",
+                first: Timestamp(n.into()),
+                last: Timestamp(n.into()),
+                severity: 50,
+                flows: 1,
+                findings: 1,
+                records: 1,
+                patients: 1,
+                tokens: Vec::new(),
+                kinds: Vec::new(),
+                operations: Vec::new(),
+            });
+            assert!(known.all.len() <= 2 * MIN_KNOWN, "{n}");
+        }
+        let latest = known.all.values().map(|known| known.last.0).max();
+        assert!(latest == Some(9_999) && known.all.len() >= MIN_KNOWN, "{}", known.all.len());
     }
 }

@@ -119,7 +119,7 @@ impl Exposures {
             most: (settings.memory / SHARE_OPEN / OPEN).clamp(MIN_OPEN, MAX_OPEN),
             most_tokens: (settings.memory / SHARE_TOKENS / TOKEN).min(MAX_TOKENS),
             open: HashMap::default(),
-            known: KnownExposures::default(),
+            known: KnownExposures::within(settings.memory),
             due: BTreeMap::new(),
             quiet: BTreeMap::new(),
             opened: 0,
