@@ -169,7 +169,7 @@ fn every_protocol_has_the_same_files() {
 }
 
 /// Files of `src/content/formats` that several formats share.
-const SHARED_BY_FORMATS: [&str; 12] = [
+const SHARED_BY_FORMATS: [&str; 13] = [
     "mod",
     "encoded_words",
     "escapes",
@@ -179,6 +179,7 @@ const SHARED_BY_FORMATS: [&str; 12] = [
     "markup",
     "matrix",
     "paged_file",
+    "segment_lists",
     "shown_messages",
     "text_lines",
     "xml_members",

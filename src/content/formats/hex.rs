@@ -4,6 +4,7 @@
 use super::shown_messages::ShownMessages;
 use super::text_lines::TextLines;
 use crate::content::{Document, Ending, Extent, Format, Media, Nested, Scope, Want};
+use memchr::memmem;
 use std::ops::ControlFlow;
 use zeroize::Zeroizing;
 
@@ -15,6 +16,10 @@ const MAX_LINE: usize = 16 << 10;
 const HEAD: usize = 8;
 /// Fewest bytes of a message.
 const MIN_BYTES: usize = 16;
+
+/// Words of a line that may be the first byte of a message, and the digits of each that are looked at.
+const MAX_WORDS: usize = 8;
+const MAX_FRONT: usize = 64;
 
 /// The format.
 pub struct Hex;
@@ -70,6 +75,36 @@ pub fn begins(front: &[u8]) -> bool {
 pub fn begins_dump(line: &[u8]) -> bool {
     let mut bytes = Zeroizing::new(Vec::new());
     goes_on_dump(line, &mut bytes) && bytes.len() >= HEAD && Kind::of(&bytes).is_some()
+}
+
+/// Where the digits of a message begin in a line of a log, behind a time and other words: `RX: 0B 4D 53 48 7C`.
+pub fn inside(line: &[u8]) -> Option<usize> {
+    // The bar or the star behind the name of the first segment.
+    const SIGNS: [&[u8]; 3] = [b"7C", b"7c", b"2A"];
+    if line.len() < 2 * MIN_BYTES || !SIGNS.iter().any(|sign| memmem::find(line, sign).is_some()) {
+        return None;
+    }
+    let text = std::str::from_utf8(line.get(..MAX_LINE).unwrap_or(line)).ok()?;
+    let mut at = 0;
+    let mut words =
+        text.split_inclusive([' ', '=', ':', '[', '"', '<', '(', '\'', '\t']).map(|word| {
+            at += word.len();
+            at - word.len()
+        });
+    let digits = |at: &usize| {
+        let rest = text.as_bytes().get(*at..).unwrap_or_default();
+        let rest = rest.strip_prefix(b"0x").unwrap_or(rest);
+        let digits = rest.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+        digits == 2 || digits >= 2 * HEAD && digits % 2 == 0
+    };
+    words.by_ref().filter(digits).take(MAX_WORDS).find(|at| {
+        let mut bytes = Zeroizing::new(Vec::new());
+        let head = text.get(*at..).unwrap_or("");
+        let end = head.char_indices().nth(MAX_FRONT).map_or(head.len(), |(end, _)| end);
+        row(head.get(..end).unwrap_or(""), &mut bytes)
+            && bytes.len() >= HEAD
+            && Kind::of(&bytes).is_some()
+    })
 }
 
 /// Whether a line is one of a dump, with an offset in front. Adds its bytes.

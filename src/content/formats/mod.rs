@@ -46,6 +46,7 @@ pub mod postscript;
 pub mod protobuf;
 pub mod recording;
 pub mod rtf;
+mod segment_lists;
 mod serialized;
 pub mod seven_zip;
 mod shown_messages;
@@ -157,6 +158,7 @@ pub static FORMATS: &[&dyn Format] = &[
     &hl7v2::JsonFields,
     &hl7v2::JsonSegments,
     &x12::Json,
+    &edifact::Json,
     &xdt::Json,
     &json::Json,
     &html::Html,

@@ -119,6 +119,11 @@ const PATIENT: &[u8] = b"patient";
 /// The column of the number of a participant, folded.
 const RECORD_ID: &str = "recordid";
 
+/// Columns with the segment and the number of a field of a message.
+const SEGMENTS: [&str; 4] = ["segment", "segmentid", "segmentname", "seg"];
+const FIELDS: [&str; 7] =
+    ["field", "fieldno", "fieldnumber", "fieldid", "position", "index", "seq"];
+
 /// Whether only exports about the participants of a study have a column of this name.
 fn is_participant(name: &str, rules: &RuleSet) -> bool {
     fold(name).starts_with("redcap") && rules.keys.context(name) == Some(About::Care)
@@ -463,6 +468,13 @@ impl Table {
         if places.iter().flatten().count() >= 2 {
             (self.separator, self.of_fields) = (Some(separator), places);
             return true;
+        }
+        // Rows with a field of a segment each.
+        let titled = |at: usize, titles: &[&str]| {
+            row.get(at).is_some_and(|name| titles.contains(&fold(name).as_str()))
+        };
+        if (0..2).any(|at| titled(at, &SEGMENTS) && titled(at + 1, &FIELDS)) {
+            return self.goes_on();
         }
         let mut columns = TableColumns::of_fields(cells(), scope);
         // The number of a row of a table of patients is that of the patient.

@@ -2,10 +2,13 @@
 //! hospitals and insurers (AUFN, ENTL, RECH, SLLA...), and NCPDP SCRIPT in its older form. Which
 //! segments name a patient, and where, is said by rules; all others are passed over.
 
+mod json;
 mod syntax;
 
 #[cfg(test)]
 mod tests;
+
+pub use json::Json;
 
 use crate::content::extract::person::Person;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, ServiceFacts, Want};

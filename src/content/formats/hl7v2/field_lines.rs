@@ -25,6 +25,8 @@ pub struct FieldLines {
 fn parse(line: &[u8]) -> Option<Line<'_>> {
     let line = std::str::from_utf8(line.get(..MAX_LINE).unwrap_or(line)).ok()?;
     let text = line.trim_start_matches(|c: char| !c.is_ascii_alphanumeric()).trim_end();
+    // `<Field PID_5 (PATIENT_NAME) of type XPN> Roe^Eva`, as HL7apy prints elements.
+    let text = ["Field ", "Component "].iter().find_map(|w| text.strip_prefix(w)).unwrap_or(text);
     let name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_' | '[' | ']');
     let end = text.find(|c: char| !name(c))?;
     let (key, rest) = text.split_at_checked(end)?;
@@ -33,6 +35,10 @@ fn parse(line: &[u8]) -> Option<Line<'_>> {
     let rest = match rest.trim_start().strip_prefix('(').and_then(|rest| rest.split_once(')')) {
         Some((title, behind)) if title.len() <= MAX_TITLE => behind,
         _ => rest,
+    };
+    let rest = match rest.strip_prefix(" of type ").and_then(|rest| rest.split_once('>')) {
+        Some((_, value)) => return Some((segment, place, value.trim_start_matches(':').trim())),
+        None => rest,
     };
     let sign = rest.find([':', '=', '\t']).filter(|at| *at <= MAX_TITLE)?;
     let (title, value) = rest.split_at_checked(sign)?;
@@ -156,6 +162,7 @@ mod tests {
             "PID.{n} - A title: {v}",
             "| PID-{n}\tA title\t{v}",
             "PID.{n} => '{v}'",
+            "<Field PID_{n} (PATIENT_NAME) of type XPN> {v}",
             "| PID-{n} | A title | {v} |",
         ] {
             let fields = [("3", "H-77"), ("5", "Roe^Jane"), ("7", "19700131"), ("8", "F")];
@@ -180,6 +187,7 @@ mod tests {
             "segment,field,value\nMSH,9,ADT^A04\nPID,3,H-77\nPID,5,Roe^Jane\nPID,7,19700131\nPID,8,F\n",
             "MSH_10,PID_3,PID_5,PID_7,PID_8\n1,H-77^^^H,Roe^Jane,19700131,F\n",
             "PID.3.1,PID.5.1,PID.5.2,PID.7.1,PID.8\nH-77,Roe,Jane,19700131,F\n",
+            "segment,field,name,value\nPID,3,Patient Identifier List,H-77\nPID,5,Patient Name,Roe^Jane\nPID,7,Date/Time of Birth,19700131\nPID,8,Administrative Sex,F\nNK1,2,Name,Doe^Ann\n",
             "field;title;value\nPID.3;List;H-77\nPID.5;Name;Roe^Jane\nPID.7;Birth;19700131\nPID.8;Sex;F\n",
         ] {
             let got = records("text/csv", text.as_bytes());

@@ -4,8 +4,9 @@
 
 use super::json::may_be_hl7;
 use super::message::Message;
-use crate::content::formats::json::is_among;
+use super::names;
 use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
+use crate::content::formats::json::{is_among, is_plain_json};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
 use std::collections::BTreeMap;
@@ -25,6 +26,10 @@ const VALUE: [&str; 4] = ["value", "text", "raw", "content"];
 const PARTS: [&str; 3] = ["components", "parts", "subcomponents"];
 /// Highest number of a field.
 const MAX_FIELD: usize = 255;
+/// Highest number of a component.
+const MAX_COMPONENT: usize = 32;
+/// Names of PID that are looked at in a document.
+const MAX_LOOKS: usize = 8;
 
 /// The format.
 pub struct JsonSegments;
@@ -39,6 +44,7 @@ impl Format for JsonSegments {
         // MSH-2, with the backslash escaped, and the name of its segment; or whole segments.
         let whole = || has(br#""MSH|^~\\&"#) && has(b"\"PID|");
         may_be_hl7(media, head) && (has(b"\"MSH\"") && has(br"^~\\") || whole())
+            || is_plain_json(media, head) && has_patient_row(head)
     }
 
     fn is_text(&self) -> bool {
@@ -111,6 +117,11 @@ fn numbered(key: &str) -> Option<usize> {
     digits.parse().ok().filter(|number| (1..=MAX_FIELD).contains(number))
 }
 
+/// The number of a component that is a member: `{"1": "Roe", "2": "Eva"}`, `{"XPN.1": "Roe"}`.
+fn component(key: &str) -> Option<usize> {
+    names::number(key)?.parse().ok().filter(|number| (1..=MAX_COMPONENT).contains(number))
+}
+
 /// The fields of a segment, in ER7.
 #[derive(Default)]
 struct Row {
@@ -129,6 +140,18 @@ struct Row {
     parts: usize,
     whole: bool,
     cut: bool,
+}
+
+/// Whether an array begins with the name of the segment PID: `["PID", 1, null, 77]`. Descriptions have texts behind it.
+fn has_patient_row(head: &[u8]) -> bool {
+    memmem::find_iter(head, b"\"PID\"").take(MAX_LOOKS).any(|at| {
+        let before = head.get(..at).unwrap_or_default().trim_ascii_end();
+        let behind = head.get(at + b"\"PID\"".len()..).unwrap_or_default();
+        let next = behind.trim_ascii_start().strip_prefix(b",").map(<[u8]>::trim_ascii_start);
+        let number =
+            |b: &[u8]| matches!(b, [b'1', b',', ..] | [b'"', b'1', b'"', ..] | [b'"', b'"', ..]);
+        before.ends_with(b"[") && next.is_some_and(number)
+    })
 }
 
 /// The name of a segment.
@@ -188,6 +211,14 @@ impl Row {
     fn member(&mut self, key: &str, text: &str) {
         if self.skipped == 1 && is_among(&POSITIONS, key) {
             self.position = text.parse().ok().filter(|number| *number <= MAX_FIELD);
+        } else if let Some(number) = (self.skipped == 1).then(|| component(key)).flatten() {
+            if self.whole || self.held.len() + text.len() >= MAX_SEGMENT {
+                return;
+            }
+            let signs = number.saturating_sub(self.parts.max(1));
+            self.held.extend(std::iter::repeat_n('^', signs));
+            self.held.push_str(text);
+            self.parts = number.max(self.parts);
         } else if is_among(&VALUE, key) || is_among(&PARTS, key) {
             let whole = self.skipped == 1 && is_among(&VALUE, key);
             if self.whole || self.held.len() + text.len() >= MAX_SEGMENT {
@@ -416,6 +447,7 @@ mod tests {
         for text in [
             r#"[["MSH","|","^~\\&","APP"],["PID","1","","H-77","","Roe^Jane","","19700131","F"],["OBX","1"]]"#,
             r#"[["MSH","^~\\&","APP"],["PID",1,null,["H-77"],null,["Roe","Jane"],null,19700131,"F"]]"#,
+            r#"[["PID",1,null,"H-77",null,{"1":"Roe","2":"Jane"},null,19700131,"F"]]"#,
             r#"[["MSH","^~\\&","APP"],["PID","1","",[["H-77"]],{"x":["y"]},[["Roe","Jane"]],"","19700131","F"]]"#,
             r#"{"segments":[{"name":"MSH","fields":["|","^~\\&","A"]},{"name":"PID","fields":["1","","H-77","","Roe^Jane","","19700131","F"]}]}"#,
             r#"[{"fields":["MSH","|","^~\\&"],"segment":"MSH"},{"fields":["PID","1","","H-77","","Roe^Jane","","19700131","F"],"segment":"PID"}]"#,

@@ -15,6 +15,15 @@ const ATTRIBUTES: [&[u8]; 6] =
 const OF_PID: [&[u8]; 4] = [b" PID.5=", b" PID-5=", b" PID_5=", b" PID5="];
 /// Elements below PID that name a field by its number.
 const ELEMENTS: [&[u8]; 6] = [b"<F3>", b"<F5>", b"<f3>", b"<f5>", b"<Field3>", b"<field3>"];
+/// Attributes with the number of a field.
+const NUMBERS: [&[u8]; 6] = [
+    b" no=\"3\"",
+    b" number=\"3\"",
+    b" index=\"3\"",
+    b" num=\"3\"",
+    b" position=\"3\"",
+    b" seq=\"3\"",
+];
 
 /// The format.
 pub struct XmlFields;
@@ -36,6 +45,7 @@ impl Format for XmlFields {
             && (has(b"=\"PID") && ATTRIBUTES.iter().any(|mark| has(mark))
                 || has(b"<PID ") && OF_PID.iter().any(|mark| has(mark))
                 || has(b"<PID>") && ELEMENTS.iter().any(|mark| has(mark))
+                || has(b"=\"PID\"") && NUMBERS.iter().any(|mark| has(mark))
                 || has_names(head))
     }
 
@@ -109,6 +119,7 @@ mod tests {
             r#"<Message><Segment name="PID"><Field id="PID.3">H-77</Field><Field id="PID.5">Roe^Jane</Field><Field id="PID.7">19700131</Field><Field id="PID.8">F</Field></Segment><Segment name="PV1"><Field id="PV1.7">9^Doe</Field></Segment></Message>"#,
             r#"<m><f name="PID-3.1" value="H-77"/><f name="PID-5.1" value="Roe"/><f name="PID-5.2" value="Jane"/><f name="PID-7" value="19700131"/><f name="PID-8" value="F"/></m>"#,
             r#"<m><PID PID.3="H-77" PID.5="Roe^Jane" PID.7="19700131" PID.8="F"/></m>"#,
+            r#"<msg><segment name="PID"><field no="3">H-77</field><field no="5"><component no="1">Roe</component><component no="2">Jane</component></field><field no="7">19700131</field><field no="8">F</field></segment><segment name="NK1"><field no="2">Doe^Ann</field></segment></msg>"#,
             "<HL7><PID><F3>H-77</F3><F5>Roe^Jane</F5><F7>19700131</F7><F8>F</F8></PID><NK1><F2>Doe^Ann</F2></NK1></HL7>",
             "<ADT><PID><PatientIdentifierList><IDNumber>H-77</IDNumber></PatientIdentifierList><PatientName><FamilyName>Roe</FamilyName><GivenName>Jane</GivenName></PatientName><DateTimeOfBirth>19700131</DateTimeOfBirth><AdministrativeSex>F</AdministrativeSex></PID></ADT>",
         ] {

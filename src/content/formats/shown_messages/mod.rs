@@ -7,6 +7,7 @@ mod literal;
 mod lone;
 #[cfg(test)]
 mod tests;
+mod xdt_lines;
 
 use super::hl7v2::FieldLines;
 use super::hl7v2::carried;
@@ -15,7 +16,9 @@ use crate::content::extract::spelled;
 use crate::content::{Ending, Format, Media, Nested, Scope};
 use crate::syntax;
 use literal::ShownLiteral;
+use lone::Dialect;
 use std::borrow::Cow;
+use xdt_lines::{xdt_field, xdt_line};
 use zeroize::Zeroizing;
 
 /// Longest line that is read, bytes.
@@ -50,12 +53,14 @@ enum Open {
     /// Records of an analyser, and the lines since the last one.
     Records(Nested, u32),
     Xdt(Nested),
-    /// Segments of X12 without an interchange, and the lines since the last one.
-    Segments(Nested, u32),
+    /// Segments one by one, and the lines since the last one.
+    Segments(Nested, u32, &'static Dialect),
     /// Lines of `xxd` and `hexdump -C`.
     Dump(Nested),
     /// Fields of segments, one in each line, and the lines since the last one.
     Fields(Box<FieldLines>, u32),
+    /// Fields of xDT, one in each line, and the lines since the last one.
+    XdtFields(Box<xdt::Rows>, u32),
     /// A list of lists of a program.
     Literal(ShownLiteral),
 }
@@ -67,8 +72,8 @@ impl ShownMessages {
     }
 
     /// Whether the message at hand is of segments of X12 in lines of their own.
-    pub const fn is_in_segments(&self) -> bool {
-        matches!(self.open, Some(Open::Segments(..)))
+    pub fn is_in_segments(&self) -> bool {
+        matches!(&self.open, Some(Open::Segments(.., dialect)) if dialect.format.name() == "x12")
     }
 
     /// The message at hand ends.
@@ -78,11 +83,12 @@ impl ShownMessages {
                 Open::Hl7(mut nested)
                 | Open::Interchange(mut nested, _)
                 | Open::Records(mut nested, _)
-                | Open::Segments(mut nested, _)
+                | Open::Segments(mut nested, ..)
                 | Open::Xdt(mut nested)
                 | Open::Dump(mut nested),
             ) => nested.end(ending, scope),
             Some(Open::Fields(mut fields, _)) => fields.end(scope),
+            Some(Open::XdtFields(mut rows, _)) => rows.end(scope),
             Some(Open::Literal(mut literal)) => literal.end(scope),
             None => {}
         }
@@ -95,11 +101,12 @@ impl ShownMessages {
                 Open::Hl7(nested)
                 | Open::Interchange(nested, _)
                 | Open::Records(nested, _)
-                | Open::Segments(nested, _)
+                | Open::Segments(nested, ..)
                 | Open::Xdt(nested)
                 | Open::Dump(nested),
             ) => nested.memory(),
             Some(Open::Fields(fields, _)) => size_of::<FieldLines>() + fields.memory(),
+            Some(Open::XdtFields(rows, _)) => rows.memory(),
             Some(Open::Literal(literal)) => literal.memory(),
             None => 0,
         }
@@ -148,17 +155,25 @@ impl ShownMessages {
                 *between += 1;
                 *between > MAX_BETWEEN
             }
+            Some(Open::XdtFields(rows, between)) => {
+                if xdt_field(line).is_some_and(|(id, text)| rows.row(&[id, text], scope)) {
+                    *between = 0;
+                    return true;
+                }
+                *between += 1;
+                *between > MAX_BETWEEN
+            }
             Some(Open::Literal(literal)) => {
                 if literal.line(line) {
                     self.end(Ending::Complete, scope);
                 }
                 return true;
             }
-            Some(Open::Segments(nested, between)) => match lone::goes_on(line) {
+            Some(Open::Segments(nested, between, dialect)) => match dialect.goes_on(line) {
                 Some(text) => {
                     *between = 0;
                     nested.data(text, scope);
-                    nested.data(b"~", scope);
+                    nested.data(dialect.terminator, scope);
                     return true;
                 }
                 None => {
@@ -200,28 +215,34 @@ impl ShownMessages {
             return message || self.list(line, scope) || self.fields(line, scope);
         }
         self.xdt(line, scope)
+            || self.xdt_fields(line, scope)
             || Self::claim(line, scope)
             || self.list(line, scope)
             || self.fields(line, scope)
     }
 
-    /// A segment of X12 that names a person, without an interchange around it.
+    /// A segment that names a person, without an interchange around it, or the first one of a message.
     fn lone_segment(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
-        let Some(text) = lone::begins(line) else { return false };
+        let Some((dialect, opening, text)) = lone::begins(line) else { return false };
         self.end(Ending::Complete, scope);
-        let format: &dyn Format = &x12::Interchange;
+        let format = dialect.format;
         let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
-        nested.data(lone::TRANSACTION, scope);
+        nested.data(opening, scope);
         nested.data(text, scope);
-        nested.data(b"~", scope);
-        self.open = Some(Open::Segments(nested, 0));
+        nested.data(dialect.terminator, scope);
+        self.open = Some(Open::Segments(nested, 0, dialect));
         true
     }
 
     /// The first line of a dump of bytes.
     fn dump(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
         if !hex::begins_dump(line) {
-            return false;
+            let Some(at) = hex::inside(line) else { return false };
+            self.end(Ending::Complete, scope);
+            let mut nested = hex::nested();
+            nested.data(line.get(at..).unwrap_or_default(), scope);
+            nested.end(Ending::Complete, scope);
+            return true;
         }
         self.end(Ending::Complete, scope);
         let mut nested = hex::nested();
@@ -256,11 +277,15 @@ impl ShownMessages {
 
     fn interchange(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
         let Some((at, end)) = begin_of_interchange(line) else { return false };
+        let text = line.get(at..).unwrap_or_default();
+        if at > 0 && end == UN_END && lone::is_single(text) {
+            // Behind a time and a level, its segments follow in lines of their own.
+            return self.lone_segment(line, scope);
+        }
         self.end(Ending::Complete, scope);
         let format: &dyn Format =
             if end == X12_END { &x12::Interchange } else { &edifact::Interchange };
         let mut nested = Nested::reading(format.name(), format.open(&Media::Unknown));
-        let text = line.get(at..).unwrap_or_default();
         nested.data(text, scope);
         nested.data(b"\n", scope);
         self.open = Some(Open::Interchange(nested, end));
@@ -355,6 +380,21 @@ impl ShownMessages {
         nested.data(text, scope);
         nested.data(b"\r\n", scope);
         self.open = Some(Open::Xdt(nested));
+        true
+    }
+
+    /// A field of xDT with its number in front.
+    fn xdt_fields(&mut self, line: &[u8], scope: &mut Scope<'_>) -> bool {
+        if matches!(self.open, Some(Open::XdtFields(..))) {
+            return false;
+        }
+        let Some((id, text)) = xdt_field(line) else { return false };
+        let mut rows = Box::<xdt::Rows>::default();
+        if !rows.row(&[id, text], scope) {
+            return false;
+        }
+        self.end(Ending::Complete, scope);
+        self.open = Some(Open::XdtFields(rows, 0));
         true
     }
 
@@ -510,23 +550,4 @@ fn is_record(text: &[u8], at: usize) -> bool {
     (apart(at) || framed.is_some_and(apart))
         && (numbered
             || *kind == b'H' && syntax::astm::header(text.get(at..).unwrap_or_default()).is_yes())
-}
-
-/// The line of an xDT file in a line of a text: its length, a field and its content, up to the end of the line.
-fn xdt_line(line: &[u8]) -> Option<&[u8]> {
-    /// Length and field.
-    const HEAD: usize = 7;
-    /// The length may count CR and LF.
-    const ENDS: usize = 2;
-    let line = line.trim_ascii_end();
-    let mut from = 0;
-    while let Some(rest) = line.get(from..).filter(|rest| rest.len() >= HEAD) {
-        let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
-        if digits >= HEAD {
-            let length = std::str::from_utf8(rest.get(..3)?).ok()?.parse::<usize>().ok()?;
-            return (rest.len()..=rest.len() + ENDS).contains(&length).then_some(rest);
-        }
-        from += digits.max(1);
-    }
-    None
 }

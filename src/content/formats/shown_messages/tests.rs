@@ -169,6 +169,22 @@ fn segments_and_records_alone_and_dumps_of_bytes() {
             "name=ROE^JANE insurance_number=H77 birth_date=19700131 sex=F",
         ),
         (
+            "2026-03-01T10:15:00+0100 INFO UNB+UNOC:3+A+B+260301:1015+9'\n2026-03-01T10:15:00+0100 INFO UNH+1+MEDRPT:0:1:RT:XX'\n2026-03-01T10:15:00+0100 INFO PNA+DR+9:::+++SU:Doe'\n2026-03-01T10:15:00+0100 INFO PNA+PAT+H-77:::+++SU:Roe+FO:Jane'\n2026-03-01T10:15:00+0100 INFO DTM+329:19700131:102'\n2026-03-01T10:15:00+0100 INFO PDI+2'\n",
+            "patient_id=H-77 birth_date=19700131 sex=2 name=Roe^Jane",
+        ),
+        (
+            "10:15 INFO FK 3000 -> H-77\n10:15 INFO FK 3101 -> Roe\n10:15 INFO FK 3102 -> Jane\n10:15 INFO FK 3103 -> 31011970\n10:15 INFO FK 3110 -> 2\n",
+            "patient_id=H-77 birth_date=31011970 sex=2 name=Roe^Jane",
+        ),
+        (
+            "10:15:01 INFO [pool-2] RX: 0B 4D 53 48 7C 5E 7E 5C 26 7C 41 0D 50 49 44 7C 31 7C 7C 48 2D 37 37 7C 7C 52 6F 65 5E 4A 61 6E 65 7C 7C 31 39 37 30 30 31 33 31 7C 46 0D 1C 0D\n",
+            "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F",
+        ),
+        (
+            "10:15 seg PNA+PAT+H-77:::+++SU:Roe+FO:Jane'\n10:15 seg DTM+329:19700131:102'\n10:15 seg PDI+2'\n",
+            "patient_id=H-77 birth_date=19700131 sex=2 name=Roe^Jane",
+        ),
+        (
             "P|1||H-77||Roe^Jane||19700131|F\n",
             "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F",
         ),
@@ -178,6 +194,9 @@ fn segments_and_records_alone_and_dumps_of_bytes() {
     }
     for text in [
         "00000000  7f 45 4c 46 02 01 01 00  00 00 00 00 00 00 00 00  |.ELF|\n",
+        "FK 3000: Patientennummer\nFK 3101: Name\nFK 3102: Vorname\nFK 3103: Geburtsdatum TTMMJJJJ\n",
+        "3000: listening on 127.0.0.1\n3101 = 7\n",
+        "10:15 seg PNA+DR+77:::+++SU:Doe+FO:Max'\n10:15 seg DTM+329:19700131:102'\n",
         "NM1*85*1*DOE*MAX****XX*1234567893~\nN3*1 MAIN ST~\n",
         "P|1|PRACTICE ID|LAB ID|PATIENT ID|NAME^FIRST||BIRTHDATE|SEX\n",
     ] {

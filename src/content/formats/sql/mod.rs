@@ -2,6 +2,7 @@
 //! and SQL Server write them, and the rows behind `COPY ... FROM stdin` (PostgreSQL). Each row is a record under the
 //! names of its columns, which the statement gives, or the definition of its table before it.
 
+mod messages;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -11,6 +12,7 @@ use crate::content::extract::table::{MAX_COLUMNS, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use crate::syntax::sql::{Token, Tokens};
+use messages::RowMessages;
 use std::collections::HashMap;
 use zeroize::Zeroizing;
 
@@ -79,6 +81,7 @@ impl Format for Dump {
             cut: false,
             tables: HashMap::new(),
             bytes: 0,
+            messages: RowMessages::default(),
         })
     }
 }
@@ -159,6 +162,7 @@ struct Reader {
     tables: HashMap<Vec<u8>, Vec<Box<str>>>,
     /// Bytes of these names.
     bytes: usize,
+    messages: RowMessages,
 }
 
 impl Reader {
@@ -271,13 +275,7 @@ impl Reader {
             (b')', 1) => {
                 self.depth = 0;
                 self.push(byte, scope);
-                if let State::Values(columns) = &self.state
-                    && columns.wants(&self.piece)
-                    && !self.cut
-                {
-                    let cells = row::cells(&self.piece);
-                    columns.emit(&cells, self.around, scope);
-                }
+                self.row(scope);
                 self.clear();
             }
             (b')', _) => {
@@ -294,6 +292,19 @@ impl Reader {
                 }
             }
             _ => self.push(byte, scope),
+        }
+    }
+
+    /// A row is complete.
+    fn row(&mut self, scope: &mut Scope<'_>) {
+        let State::Values(columns) = &self.state else { return };
+        let part = RowMessages::wants(&self.piece);
+        if self.cut || !part && !columns.wants(&self.piece) {
+            return;
+        }
+        let cells = row::cells(&self.piece);
+        if !(part && self.messages.row(&cells, scope)) {
+            columns.emit(&cells, self.around, scope);
         }
     }
 
@@ -417,6 +428,7 @@ impl Document for Reader {
         if ending == Ending::Complete && matches!(self.state, State::Statement) {
             self.end_statement(scope);
         }
+        self.messages.end(ending, scope);
     }
 
     fn memory(&self) -> usize {
@@ -424,6 +436,6 @@ impl Document for Reader {
             State::Statement => 0,
             State::Values(columns) | State::Copy(columns) => columns.columns.memory(),
         };
-        self.piece.capacity() + self.bytes + columns
+        self.piece.capacity() + self.bytes + columns + self.messages.memory()
     }
 }

@@ -85,3 +85,32 @@ fn a_row_beyond_the_limit_is_lost_and_the_next_is_not() {
     );
     assert_eq!(read(&dump), [MAX]);
 }
+
+#[test]
+fn rows_that_are_parts_of_messages() {
+    let fields = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
+    let insured = "name=ROE^JANE insurance_number=H77 birth_date=19700131 sex=F";
+    for (text, fields) in [
+        (
+            "INSERT INTO msg_field (msg_id, path, val) VALUES (1,'PID.3.1','H-77'),(1,'PID.5.1','Roe'),(1,'PID.5.2','Jane'),(1,'PID.7','19700131'),(1,'PID.8','F'),(1,'NK1.2','Doe^Ann');",
+            fields,
+        ),
+        (
+            "INSERT INTO hl7_field VALUES (1,'PID',3,'H-77'),(1,'PID',5,'Roe^Jane'),(1,'PID',7,'19700131'),(1,'PID',8,'F'),(1,'NK1',2,'Doe^Ann');",
+            fields,
+        ),
+        (
+            "INSERT INTO x12_seg VALUES (8,'HL*3*2*22*0');\nINSERT INTO x12_seg VALUES (9,'NM1*IL*1*ROE*JANE****MI*H77');\nINSERT INTO x12_seg VALUES (10,'DMG*D8*19700131*F');\n",
+            insured,
+        ),
+        (
+            "INSERT INTO seg (n, body) VALUES (1,'PID|1||H-77||Roe^Jane||19700131|F'),(2,'NK1|1|Doe^Ann');",
+            fields,
+        ),
+    ] {
+        let got = records("application/sql", text.as_bytes());
+        assert!(got.len() == 1 && got[0].contains(fields), "{text}: {got:?}");
+    }
+    let titles = "INSERT INTO dictionary VALUES ('PID.3','Patient Identifier List'),('PID.5','Patient Name'),('PID.7','Date/Time of Birth');";
+    assert_eq!(records("application/sql", titles.as_bytes()), [""; 0]);
+}

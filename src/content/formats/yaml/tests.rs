@@ -48,6 +48,8 @@ fn descriptions_and_notes_are_no_records() {
 fn fields_of_messages_by_their_names() {
     const FIELDS: &str = "patient_id=H-77 name=Roe^Jane birth_date=19700131 sex=F";
     for text in [
+        "payload:\n  - 'MSH|^~\\&|LAB|K|E|K|2026||ADT^A01|1|P|2.5'\n  - 'PID|1||H-77||Roe^Jane||19700131|F'\n  - 'NK1|1|Doe^Ann|SPO'\n",
+        "segments:\n- name: PID\n  fields:\n  - ''\n  - '1'\n  - ''\n  - H-77^^^K^MR\n  - ''\n  - Roe^Jane\n  - ''\n  - '19700131'\n  - F\n",
         "MSH:\n  MSH.9: ADT\nPID:\n  PID.3:\n    PID.3.1: H-77\n  PID.5:\n    PID.5.1: Roe\n    PID.5.2: Jane\n  PID.7: 19700131\n  PID.8: F\n",
         "segments:\n- name: PID\n  fields:\n    3: H-77\n    5: Roe^Jane\n    7: 19700131\n    8: F\n- name: PV1\n  fields:\n    7: 9^Doe\n",
         "message:\n  PID-3: H-77\n  PID-5: Roe^Jane\n  PID-7: '19700131'\n  PID-8: F\n",

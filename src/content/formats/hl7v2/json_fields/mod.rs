@@ -63,7 +63,8 @@ impl Format for JsonFields {
                 || short()
                 || worded()
                 || typed()
-                || is_numbered(head))
+                || is_numbered(head)
+                || is_counted(head) && !has(br"^~\\"))
     }
 
     fn is_text(&self) -> bool {
@@ -116,7 +117,18 @@ fn is_numbered(head: &[u8]) -> bool {
     let Some(value) = behind.strip_prefix(b":").map(<[u8]>::trim_ascii_start) else { return false };
     let first = value.strip_prefix(b"[").map_or(value, <[u8]>::trim_ascii_start);
     let Some(object) = first.strip_prefix(b"{") else { return false };
-    matches!(object.trim_ascii_start(), [b'"', digit, ..] if digit.is_ascii_digit())
+    let Some(name) = object.trim_ascii_start().strip_prefix(b"\"") else { return false };
+    let end = name.iter().take(MAX_KEY).position(|b| *b == b'"').unwrap_or(0);
+    let name = std::str::from_utf8(name.get(..end).unwrap_or_default()).unwrap_or("");
+    unnamed(name).starts_with(|c: char| c.is_ascii_digit())
+}
+
+/// Whether the fields of PID say their numbers: `"name": "PID", "fields": [{"index": 3, ...`.
+fn is_counted(head: &[u8]) -> bool {
+    let has = |mark: &[u8]| memmem::find(head, mark).is_some();
+    has(b"\"PID\"")
+        && has(b"\"fields\"")
+        && POSITIONS.iter().any(|name| has(&[b"\"", name.as_bytes(), b"\""].concat()))
 }
 
 /// An open object or array.
@@ -134,6 +146,8 @@ struct Level {
     items: u16,
     /// The field that the object says it is of.
     said: Option<([u8; 3], Place)>,
+    /// The segment or field whose parts are in it, each in an object with its number or as the items of a list.
+    within: Option<At>,
 }
 
 /// A segment, a field, or a part of one.
@@ -175,9 +189,15 @@ impl At {
             Some(place) => *place.get(slot)?,
             None => number().or_else(named)?,
         };
-        let mut place = self.place;
-        *place.get_mut(slot)? = number;
-        (1..=MAX_NUMBER).contains(&number).then_some(Self { place, depth: self.depth + 1, ..self })
+        self.numbered(number)
+    }
+
+    /// The part with this number.
+    fn numbered(mut self, number: u16) -> Option<Self> {
+        let slot = if self.depth == 0 { 0 } else { self.depth + 1 };
+        *self.place.get_mut(slot)? = number;
+        self.depth += 1;
+        (1..=MAX_NUMBER).contains(&number).then_some(self)
     }
 
     /// The same in an item of an array: a segment of its own, or a repetition of a field.
@@ -209,7 +229,22 @@ const UNIONS: [&str; 3] = ["string", "array", "bytes"];
 
 /// Members that say of which field an object is, and that hold its value.
 const DESCRIBING: [&str; 7] = ["field", "id", "path", "location", "key", "position", "name"];
-const VALUES: [&str; 5] = ["value", "values", "data", "content", "text"];
+const VALUES: [&str; 8] =
+    ["value", "values", "data", "content", "text", "val", "fieldValue", "field_value"];
+
+/// Members with the parts of a segment or a field, and with the number of a part.
+const LISTS_OF_PARTS: [&str; 8] = [
+    "fields",
+    "field",
+    "components",
+    "component",
+    "subcomponents",
+    "subcomponent",
+    "children",
+    "elements",
+];
+const POSITIONS: [&str; 8] =
+    ["position", "index", "number", "no", "num", "fieldNumber", "sequence", "seq"];
 
 #[derive(Default)]
 struct Levels {
@@ -353,7 +388,9 @@ impl Values {
             of.map(|(_, text)| text.as_str()).next().unwrap_or("")
         };
         let id = begins(3);
-        let date = begins(7).bytes().take_while(u8::is_ascii_digit).count() >= 4;
+        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+        // A list may count its name as the first field: the segment is aligned where it is read.
+        let date = digits(begins(7)) >= 4 || digits(begins(8)) >= 8;
         date || id.bytes().any(|b| b.is_ascii_digit()) && !id.contains([' ', '.'])
     }
 }
@@ -393,6 +430,9 @@ impl Levels {
     fn target(&self) -> Option<At> {
         let last = self.open.len().checked_sub(1)?;
         let level = self.open.get(last)?;
+        if let Some(within) = level.within.filter(|_| !level.object && level.at.is_none()) {
+            return within.numbered(level.items);
+        }
         if !level.object {
             return level.at.map(|at| at.item(last, level.items)).filter(|at| at.depth > 0);
         }
@@ -415,9 +455,19 @@ impl Levels {
         if self.deeper > 0 {
             return;
         }
+        if self.whole(text, scope) {
+            return;
+        }
         let last = self.open.len().saturating_sub(1);
         let Some(level) = self.open.last_mut() else { return };
         level.items = level.items.saturating_add(u16::from(!level.object));
+        if level.object
+            && level.at.is_none()
+            && let Some(within) = level.within.filter(|_| is_among(&POSITIONS, &self.key))
+        {
+            level.at = text.trim().parse().ok().and_then(|number| within.numbered(number));
+            return;
+        }
         if level.object {
             if SEGMENTS.contains(&&*self.key)
                 && let Some(name) = segment(text).filter(|name| joined::is_known(*name))
@@ -439,6 +489,19 @@ impl Levels {
         if let Some(at) = self.target() {
             self.add(at, text, scope);
         }
+    }
+
+    /// A text that is a segment in ER7: `PID|1||77`.
+    fn whole(&mut self, text: &str, scope: &mut Scope<'_>) -> bool {
+        let name = || text.get(..3).and_then(segment).filter(|name| joined::is_known(*name));
+        let Some(name) = name().filter(|_| text.as_bytes().get(3) == Some(&b'|')) else {
+            return false;
+        };
+        self.message.begins(name, scope);
+        if self.message.wants(name, scope.rules) {
+            self.message.segment(text.as_bytes(), scope);
+        }
+        true
     }
 
     /// Bytes of heap held, roughly.
@@ -479,7 +542,12 @@ impl Levels {
             level.fields = object && around.object && &*self.key == "fields";
             let inside = around.at.is_some();
             let array = !around.object;
+            level.within = match array {
+                true => around.within,
+                false => around.at.filter(|_| is_among(&LISTS_OF_PARTS, &self.key)),
+            };
             level.at = match self.target() {
+                _ if level.within.is_some() => None,
                 Some(at) => Some(at),
                 None if array => self.open.last().and_then(|l| Some(l.at?.item(last, l.items))),
                 None if inside => None,
@@ -579,7 +647,7 @@ pub(super) fn has_names(head: &[u8]) -> bool {
 pub fn has_field_keys(head: &[u8]) -> bool {
     let has = |mark: &[u8]| memmem::find(head, mark).is_some();
     has(b"PID")
-        && ([&b"PID.3"[..], b"PID-3", b"PID_3", b"PID_5", b"PID.5", b"fields:"]
+        && ([&b"PID.3"[..], b"PID-3", b"PID_3", b"PID_5", b"PID.5", b"fields:", b"PID|"]
             .iter()
             .any(|mark| has(mark)))
         || LISTS.iter().any(|mark| has(mark)) && has(b"atient")

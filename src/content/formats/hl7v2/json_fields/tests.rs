@@ -29,6 +29,10 @@ fn fields_in_objects() {
         r#"{"patientIdentification":{"patientIdentifierList":[{"idNumber":"H-77"}],"patientName":[{"familyName":"Roe","givenName":"Jane"}],"dateTimeOfBirth":"19700131","administrativeSex":"F"},"nextOfKin":[{"name":[{"familyName":"Doe"}]}]}"#,
         r#"{"patient":{"patientIdentifierList":"H-77^^^H","patientName":"Roe^Jane","dateTimeBirth":"19700131","administrativeSex":"F"}}"#,
         r#"{"Message":"A04","Params":{"PatientIdentifierList":"H-77","PatientName":"Roe^Jane","PatientBirthDate":"19700131","PatientAdministrativeSex":"F"}}"#,
+        r#"{"PID":{"f3":{"c1":"H-77"},"f5":{"c1":"Roe","c2":"Jane"},"f7":"19700131","f8":"F"}}"#,
+        r#"{"segments":[{"name":"PID","fields":[{"index":3,"value":"H-77"},{"index":5,"value":"Roe^Jane"},{"index":7,"value":"19700131"},{"index":8,"value":"F"}]},{"name":"NK1","fields":[{"index":2,"value":"Doe^Ann"}]}]}"#,
+        r#"{"s":[{"segment":"PID","fields":[{"number":3,"components":[{"number":1,"text":"H-77"}]},{"number":5,"components":[{"number":1,"text":"Roe"},{"number":2,"text":"Jane"}]},{"number":7,"text":"19700131"},{"number":8,"text":"F"}]}]}"#,
+        r#"[{"path":"PID-3.1","val":"H-77"},{"path":"PID-5.1","val":"Roe"},{"path":"PID-5.2","val":"Jane"},{"path":"PID-7","val":"19700131"},{"path":"PID-8","val":"F"},{"path":"NK1-2.1","val":"Doe"}]"#,
         r#"{"segments":[{"segment":"PID","fields":[{"id":"PID-3","value":{"id":"H-77"}},{"id":"PID-5","name":"patient_name","value":{"family_name":"Roe","given_name":"Jane"}},{"id":"PID-7","value":"19700131"},{"id":"PID-8","value":"F"}]}]}"#,
     ] {
         let got = records("application/json", text.as_bytes());
@@ -44,6 +48,7 @@ fn descriptions_and_mappings_have_no_patient() {
         r#"{"PID-3":"Patient Identifier List","PID-5":"Patient Name","PID-7":"Date/Time of Birth","PID-8":"Administrative Sex"}"#,
         r#"{"PID-3.1":"patient.identifier.0","PID-5.1":"patient.name.family","PID-7":"patient.birthDate"}"#,
         r#"{"patientIdentifierList":{"type":"CX","required":true},"patientName":{"type":"XPN"},"dateTimeOfBirth":{"type":"TS"}}"#,
+        r#"{"segments":[{"name":"PID","fields":[{"index":3,"value":"Patient Identifier List"},{"index":5,"value":"Patient Name"},{"index":7,"value":"Date of birth"}]}]}"#,
         r#"[{"position":3,"name":"patientIdentifierList","type":"CX"},{"position":5,"name":"patientName","type":"XPN"}]"#,
     ] {
         let got = records("application/json", text.as_bytes());
