@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod tests;
+mod values;
 
 use super::joined;
 use super::message::Message;
@@ -13,19 +14,14 @@ use crate::content::formats::json::tokens::{Receiver, Tokens, want_after};
 use crate::content::formats::json::{is_among, is_plain_json};
 use crate::content::{Document, Ending, Extent, Format, Media, Reason, Scope, Want};
 use memchr::memmem;
-use std::collections::BTreeMap;
-use zeroize::Zeroizing;
+pub(super) use values::{Place, Values};
 
-/// Longest segment that is read, bytes.
-const MAX_SEGMENT: usize = 64 << 10;
 /// Longest name of a member that is compared, bytes.
 const MAX_KEY: usize = 64;
 /// Levels of objects and arrays that are distinguished.
 const MAX_DEPTH: usize = 64;
 /// Highest number of a field, a repetition or a part.
 const MAX_NUMBER: u16 = 255;
-/// Values of one segment.
-const MAX_VALUES: usize = 512;
 
 /// The format.
 pub struct JsonFields;
@@ -80,17 +76,6 @@ impl Format for JsonFields {
 struct FieldDocument {
     tokens: Tokens,
     levels: Levels,
-}
-
-/// Field, repetition, component, subcomponent; each from one on.
-pub(super) type Place = [u16; 4];
-
-/// The values of a segment by their places.
-#[derive(Default)]
-pub(super) struct Values {
-    values: BTreeMap<Place, Zeroizing<String>>,
-    bytes: usize,
-    cut: bool,
 }
 
 /// The names of PID-3 and PID-5, as libraries write them.
@@ -313,86 +298,6 @@ pub(super) fn field(key: &str) -> Option<([u8; 3], Place)> {
     let name = segment(key.get(..3)?)?;
     let rest = key.get(3..)?.strip_prefix(['-', '_', '.'])?;
     Some((name, place(rest)?))
-}
-
-impl Values {
-    pub(super) fn add(&mut self, place: Place, text: &str) {
-        if self.values.len() >= MAX_VALUES || self.bytes + text.len() > MAX_SEGMENT {
-            self.cut = true;
-            return;
-        }
-        self.bytes += text.len();
-        self.values.entry(place).or_insert_with(|| Zeroizing::new(text.to_owned()));
-    }
-
-    /// Whether there is a value at this place.
-    pub(super) fn has(&self, place: Place) -> bool {
-        self.values.contains_key(&place)
-    }
-
-    /// Bytes of heap held, roughly.
-    pub(super) fn memory(&self) -> usize {
-        2 * self.bytes + self.values.len() * 64
-    }
-
-    /// The segment in ER7. A value that is a whole field may have components of its own.
-    pub(super) fn er7(&self, name: &str) -> Zeroizing<String> {
-        let mut out = Zeroizing::new(String::with_capacity(self.bytes + 64));
-        out.push_str(name);
-        let mut at: Place = [0, 1, 1, 1];
-        if name == "MSH" {
-            // MSH-1 and MSH-2 are the separators: those that are used here. Some count MSH-2 as the first.
-            out.push_str("|^~\\&");
-            let first = self.values.get(&[1, 1, 1, 1]);
-            at[0] = if first.is_some_and(|text| text.starts_with('^')) { 1 } else { 2 };
-        }
-        let before = at[0];
-        for (place, text) in self.values.iter().filter(|(place, _)| place[0] > before) {
-            for (level, sign) in ['|', '~', '^', '&'].into_iter().enumerate() {
-                let (Some(&to), Some(from)) = (place.get(level), at.get_mut(level)) else {
-                    continue;
-                };
-                if *from == to {
-                    continue;
-                }
-                out.extend(std::iter::repeat_n(sign, usize::from(to.saturating_sub(*from))));
-                *from = to;
-                for below in at.iter_mut().skip(level + 1) {
-                    *below = 1;
-                }
-            }
-            let part = place[2..] != [1, 1] || self.has_parts(place);
-            for c in text.chars() {
-                match c {
-                    '|' => out.push_str("\\F\\"),
-                    '^' if part => out.push_str("\\S\\"),
-                    c if c.is_control() => out.push(' '),
-                    c => out.push(c),
-                }
-            }
-        }
-        out
-    }
-
-    /// Whether a repetition has several components.
-    fn has_parts(&self, place: &Place) -> bool {
-        let [field, repetition, ..] = *place;
-        let parts = [field, repetition, 1, 2]..[field, repetition, MAX_NUMBER, MAX_NUMBER];
-        self.values.range(parts).next().is_some()
-    }
-
-    /// Whether these are values of a patient, and no description of the fields (`"PID-3": "Patient identifier list"`).
-    pub(super) fn are_said(&self) -> bool {
-        let begins = |number: u16| {
-            let of = self.values.range([number, 1, 1, 1]..[number + 1, 1, 1, 1]);
-            of.map(|(_, text)| text.as_str()).next().unwrap_or("")
-        };
-        let id = begins(3);
-        let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
-        // A list may count its name as the first field: the segment is aligned where it is read.
-        let date = digits(begins(7)) >= 4 || digits(begins(8)) >= 8;
-        date || id.bytes().any(|b| b.is_ascii_digit()) && !id.contains([' ', '.'])
-    }
 }
 
 impl Levels {
