@@ -124,6 +124,21 @@ impl TableColumns {
         self.columns.get(column).is_some_and(|column| column.meaning.is_some())
     }
 
+    /// Whether these are further columns of whoever is under `others`: all have a meaning, none names
+    /// a person, and none is in both.
+    pub fn go_on(&self, others: &Self) -> bool {
+        let of = |columns: &Self, kind| {
+            columns.columns.iter().filter_map(|c| c.meaning.as_ref()).any(|m| m.rule.kind == kind)
+        };
+        !self.columns.is_empty()
+            && self.columns.iter().all(|column| {
+                column.meaning.as_ref().is_some_and(|m| {
+                    let kind = m.rule.kind;
+                    kind != Kind::Name && !kind.is_strong_id() && !of(others, kind)
+                })
+            })
+    }
+
     /// Adds a row to `record`.
     pub fn read_row(
         &self,

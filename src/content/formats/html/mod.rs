@@ -16,6 +16,7 @@ use super::markup::{Attributes, Markup, Receiver};
 use super::shown_messages::ShownMessages;
 use crate::content::extract::labels::{Labels, is_greeting};
 use crate::content::extract::people_columns::PeopleColumns;
+use crate::content::extract::record::CandidateRecord;
 use crate::content::extract::table::{LINE_BREAK, TableColumns};
 use crate::content::stack::media;
 use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
@@ -160,6 +161,10 @@ struct Table {
     row: Vec<Cell>,
     in_cell: bool,
     headed: bool,
+    /// No row is below the headings yet; the only one; and what rows below other headings said of the same person.
+    single: bool,
+    first: Option<Vec<Cell>>,
+    held: Option<CandidateRecord>,
     /// Rows that may have a column for each person.
     people: PeopleColumns<Cell>,
     /// Elements of a data set.
@@ -392,6 +397,7 @@ impl TokenHandler<'_, '_> {
                 self.end_row();
                 self.release();
                 self.page.labels.forget();
+                self.end_rows();
                 if let Some(mut table) = self.page.tables.pop() {
                     table.tags.end(self.scope);
                     table.fields.end(self.scope);
@@ -546,7 +552,9 @@ impl Document for HtmlDocument {
         turn.end_row();
         turn.release();
         turn.end_run();
-        for mut table in std::mem::take(&mut turn.page.tables) {
+        while !turn.page.tables.is_empty() {
+            turn.end_rows();
+            let Some(mut table) = turn.page.tables.pop() else { break };
             table.tags.end(turn.scope);
             table.fields.end(turn.scope);
         }

@@ -72,24 +72,20 @@ impl TokenHandler<'_, '_> {
             && labelled * 2 < row.len()
             && (headings == row.len() || (!table.headed && known >= 2 && known * 2 > row.len()))
         {
-            table.headed = true;
-            table.columns = TableColumns::default();
-            for cell in &row {
-                table.columns.push_heading(&cell.text, self.scope.rules);
-                (1..cell.span).for_each(|_| table.columns.push(None, None));
-            }
-            return;
+            return self.headings(&row);
         }
         if table.headed && table.columns.known() > 0 {
-            let mut record = CandidateRecord::default();
-            // A cell that spans several columns is the value of the first.
-            let cells = row
-                .iter()
-                .flat_map(|cell| std::iter::once(cell.as_ref()).chain((1..cell.span).map(|_| "")));
-            table.columns.read_row(cells, &mut record, self.scope);
-            record.mark_from_afar(self.page.labels.around());
-            record.emit("html", self.scope);
-            return;
+            if table.single {
+                table.single = false;
+                table.first = Some(row);
+                return;
+            }
+            if let Some(first) = table.first.take() {
+                // Several people: what is held is of none of them.
+                self.end_rows();
+                self.record(&first, CandidateRecord::default());
+            }
+            return self.record(&row, CandidateRecord::default());
         }
         if table.headed {
             return;
@@ -106,6 +102,53 @@ impl TokenHandler<'_, '_> {
         }
         self.page.labels.cells(&row, self.scope);
     }
+}
+
+impl TokenHandler<'_, '_> {
+    /// Takes the names of the columns. Those below the only row of other columns may be further ones of the same person.
+    fn headings(&mut self, row: &[Cell]) {
+        let mut columns = TableColumns::default();
+        for cell in row {
+            columns.push_heading(&cell.text, self.scope.rules);
+            (1..cell.span).for_each(|_| columns.push(None, None));
+        }
+        let Some(table) = self.page.tables.last_mut() else { return };
+        let goes_on = table.first.is_some() && columns.go_on(&table.columns);
+        if let Some(first) = table.first.take_if(|_| goes_on) {
+            let mut record = table.held.take().unwrap_or_default();
+            table.columns.read_row(cells(&first), &mut record, self.scope);
+            table.held = Some(record);
+        } else {
+            self.end_rows();
+        }
+        let Some(table) = self.page.tables.last_mut() else { return };
+        (table.headed, table.single, table.columns) = (true, true, columns);
+    }
+
+    /// Reads the row that is held: with those of other columns if it is the only one, and otherwise alone.
+    pub(super) fn end_rows(&mut self) {
+        let Some(table) = self.page.tables.last_mut() else { return };
+        let (first, held) = (table.first.take(), table.held.take());
+        if let Some(first) = first {
+            self.record(&first, held.unwrap_or_default());
+        } else if let Some(mut record) = held {
+            record.mark_from_afar(self.page.labels.around());
+            record.emit("html", self.scope);
+        }
+    }
+
+    /// Passes on a row under the names of its columns.
+    fn record(&mut self, row: &[Cell], mut record: CandidateRecord) {
+        let Some(table) = self.page.tables.last_mut() else { return };
+        table.columns.read_row(cells(row), &mut record, self.scope);
+        record.mark_from_afar(self.page.labels.around());
+        record.emit("html", self.scope);
+    }
+}
+
+/// The cells of a row; one that spans several columns is the value of the first.
+fn cells(row: &[Cell]) -> impl Iterator<Item = &str> {
+    row.iter().flat_map(|cell| std::iter::once(cell.as_ref()).chain((1..cell.span).map(|_| "")))
 }
 
 /// Whether a cell holds a label and its value.

@@ -1,4 +1,5 @@
-//! Resources of FHIR and messages that a page shows as text, in an element `<pre>`.
+//! Resources of FHIR, messages and dumps of PHP that a page shows as text, in an element `<pre>`. A dump may also be the
+//! first text of a page.
 
 use super::super::markup::Attributes;
 use super::TokenHandler;
@@ -12,7 +13,6 @@ const MAX_SHOWN: usize = 1 << 20;
 const SHOWN: &str = "responseBodyTable";
 
 /// A resource that a server of FHIR shows in a page, in colours: HAPI FHIR, `<div class="responseBodyTable">`.
-#[derive(Default)]
 pub(super) struct Shown {
     /// The page has such a part.
     announced: bool,
@@ -20,19 +20,34 @@ pub(super) struct Shown {
     awaited: bool,
     /// A heading says that the page is part of a manual.
     pub(super) examples: bool,
+    /// No element `<pre>` is around the text.
+    bare: bool,
     /// The text of the element that is open.
     pub(super) text: Option<zeroize::Zeroizing<String>>,
+}
+
+impl Default for Shown {
+    fn default() -> Self {
+        // The text of a page may begin with a dump.
+        Self { announced: false, awaited: true, examples: false, bare: true, text: None }
+    }
 }
 
 impl TokenHandler<'_, '_> {
     /// Whether an element begins in a resource that the page shows.
     pub(super) fn begins_shown(&mut self, name: &str, attributes: Attributes<'_>) -> bool {
+        // Text in no element `<pre>` ends with the next part of the page.
+        let part = matches!(name, "html" | "body" | "div" | "table" | "p" | "form" | "h1" | "pre");
+        if part && std::mem::take(&mut self.page.shown.bare) {
+            self.end_shown();
+        }
         if name == "div" && attributes.get("class").is_some_and(|class| class.starts_with(SHOWN)) {
             self.page.shown.announced = true;
         } else if name == "pre" {
             self.end_run();
             let announced = self.page.shown.announced;
             self.page.shown.awaited = !announced;
+            self.page.shown.bare = false;
             self.page.shown.text = announced.then(zeroize::Zeroizing::default);
         }
         self.page.shown.text.is_some()
@@ -43,7 +58,8 @@ impl TokenHandler<'_, '_> {
         if self.page.shown.awaited && !text.trim().is_empty() {
             self.page.shown.awaited = false;
             let example = self.page.code.holds() || self.page.shown.examples;
-            if (shows_resource(text) || shows_message(text)) && !example {
+            let shows = shows_resource(text) || shows_message(text) || shows_dump(text);
+            if shows && !example {
                 self.page.shown.text = Some(zeroize::Zeroizing::default());
             }
         }
@@ -64,7 +80,10 @@ impl TokenHandler<'_, '_> {
             Some(b'{') => "application/fhir+json",
             Some(b'<') => "application/fhir+xml",
             _ => {
-                if let Some(mut message) = embedded::message(text.as_bytes()) {
+                if shows_dump(text) {
+                    let media = Media::Type { content_type: "text/plain", name: "" };
+                    self.scope.whole(&media, text.as_bytes());
+                } else if let Some(mut message) = embedded::message(text.as_bytes()) {
                     message.data(text.as_bytes(), self.scope);
                     message.end(Ending::Complete, self.scope);
                 }
@@ -89,4 +108,16 @@ fn shows_resource(text: &str) -> bool {
     let head = text.get(..end).unwrap_or("");
     head.starts_with('{') && head.contains("\"resourceType\"")
         || head.starts_with('<') && head.contains("xmlns=\"http://hl7.org/fhir\"")
+}
+
+/// Whether a text begins like one that `print_r` or `var_dump` of PHP printed.
+fn shows_dump(text: &str) -> bool {
+    let text = text.trim_start();
+    let begins = |front: &str, signs: &[char]| {
+        text.strip_prefix(front).is_some_and(|rest| signs.is_empty() || rest.starts_with(signs))
+    };
+    let object = || text.lines().next().is_some_and(|line| line.trim_end().ends_with(" Object"));
+    begins("Array", &['\n', '\r', ' ']) && text.contains("=>")
+        || (begins("object(", &[]) || begins("array(", &[])) && text.contains("=>")
+        || text.contains("] => ") && object()
 }

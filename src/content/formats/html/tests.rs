@@ -389,6 +389,44 @@ fn classes_in_the_header_of_a_record() {
 }
 
 #[test]
+fn headings_above_each_row_of_one_person() {
+    let one = "<table><tr><th>Patient</th><th>MRN</th></tr><tr><td>Jane Roe</td><td>H-77123</td></tr><tr><th>DOB</th><th>Sex</th></tr><tr><td>1970-01-31</td><td>F</td></tr></table>";
+    let got = html(one);
+    let values = ["name=Jane Roe", "patient_id=H-77123", "birth_date=1970-01-31", "sex=F"];
+    assert!(got.len() == 1 && values.iter().all(|v| got[0].contains(v)), "{got:?}");
+    let two = "<table><tr><th>Patient</th><th>MRN</th></tr><tr><td>Jane Roe</td><td>H-77123</td></tr><tr><th>DOB</th><th>Sex</th></tr><tr><td>1970-01-31</td><td>F</td></tr><tr><td>1980-02-01</td><td>M</td></tr></table>";
+    let got = html(two);
+    assert!(got[0].contains("name=Jane Roe") && !got[0].contains("birth_date"), "{got:?}");
+    let doctor = "<table><tr><th>Patient</th><th>MRN</th></tr><tr><td>Jane Roe</td><td>H-77123</td></tr><tr><th>Doctor</th><th>Phone</th></tr><tr><td>Max Doe</td><td>503 555 0100</td></tr></table>";
+    let got = html(doctor);
+    assert!(got.len() == 1 && !got[0].contains("Doe"), "{got:?}");
+}
+
+#[test]
+fn dumps_of_php() {
+    let array = "Array\n(\n    [mrn] =&gt; H-77123\n    [first_name] =&gt; Jane\n    [last_name] =&gt; Roe\n    [birth_date] =&gt; 1970-01-31\n)\n";
+    let object = "object(Patient)#3 (4) {\n  [\"mrn\"]=>\n  string(7) \"H-77123\"\n  [\"firstName\"]=>\n  string(4) \"Jane\"\n  [\"lastName\"]=>\n  string(3) \"Roe\"\n  [\"birthDate\"]=>\n  string(10) \"1970-01-31\"\n}\n";
+    for page in [
+        format!("<html><body><h1>Debug</h1><pre>{array}</pre><p>MRN: H-9</p></body></html>"),
+        format!("<pre>{object}</pre>"),
+        object.to_owned(),
+        format!("{object}<html><body><p>Welcome</p></body></html>"),
+    ] {
+        let got = html(&page);
+        let fits = got.first().is_some_and(|got| {
+            ["patient_id=H-77123", "name=Roe^Jane", "birth_date=1970-01-31"]
+                .iter()
+                .all(|f| got.contains(f))
+        });
+        assert!(fits, "{page}: {got:?}");
+    }
+    let labelled = html("Patient: Jane Roe\nMRN: H-77123\nDOB: 1970-01-31\n");
+    assert!(labelled.len() == 1 && labelled[0].contains("patient_id=H-77123"), "{labelled:?}");
+    let user = array.replace("mrn", "user_id").replace("birth_date", "joined");
+    assert_eq!(html(&format!("<pre>{user}</pre>")), [""; 0]);
+}
+
+#[test]
 fn a_resource_in_an_element_of_text() {
     let page = |class: &str, body: &str| {
         let body = body.replace('"', "&quot;");

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod examples;
+mod frame;
 mod php;
 
 use crate::content::extract::embedded;
@@ -16,6 +17,7 @@ use crate::content::{Document, Ending, Extent, Format, Media, Scope, Want};
 use crate::rules::About;
 use blocks::{Block, BlockLine};
 use examples::Examples;
+use frame::{Frame, FrameLine};
 
 /// Longest line kept, bytes; the rest of a longer one is passed over.
 const MAX_LINE: usize = 8 << 10;
@@ -32,6 +34,7 @@ impl Format for Text {
         let essence = media::essence(media);
         let declared = essence.eq_ignore_ascii_case("text/plain")
             || essence.eq_ignore_ascii_case("text/markdown")
+            || is_page(media)
             || essence.eq_ignore_ascii_case("text/rtf");
         let named = ["txt", "text", "log", "md", "asc", "lst", "out", "dat", "hl7", "edi", "astm"];
         let unknown = essence.is_empty()
@@ -59,15 +62,23 @@ impl Format for Text {
             path: media::path(media),
             lost: false,
             returned: false,
-            messages: ["", "txt", "text", "log", "asc", "lst", "out", "dat", "hl7", "edi", "astm"]
-                .iter()
-                .any(|suffix| suffix.eq_ignore_ascii_case(media::suffix(media))),
+            messages: is_page(media)
+                || ["", "txt", "text", "log", "asc", "lst", "out", "dat", "hl7", "edi", "astm"]
+                    .iter()
+                    .any(|suffix| suffix.eq_ignore_ascii_case(media::suffix(media))),
             shown: ShownMessages::default(),
             statements: LoggedSql::default(),
             examples: Examples::default(),
             block: Block::default(),
+            frame: Frame::default(),
         })
     }
+}
+
+/// Whether a payload is declared as a page. Those without elements are what programs print under the type that their
+/// language declares by itself, such as PHP.
+fn is_page(media: &Media<'_>) -> bool {
+    media::essence(media).eq_ignore_ascii_case("text/html")
 }
 
 /// A number of bytes without control characters that binary formats do not reach by chance.
@@ -106,6 +117,7 @@ struct TextDocument {
     statements: LoggedSql,
     examples: Examples,
     block: Block,
+    frame: Frame,
 }
 
 impl TextDocument {
@@ -146,6 +158,15 @@ impl TextDocument {
     }
 
     fn read_line(&mut self, line: &[u8], scope: &mut Scope<'_>) {
+        match self.frame.line(line, &mut self.sheet, scope) {
+            FrameLine::No => {}
+            FrameLine::Taken => return,
+            FrameLine::Released(header) => self.read_one(header.as_bytes(), scope),
+        }
+        self.read_one(line, scope);
+    }
+
+    fn read_one(&mut self, line: &[u8], scope: &mut Scope<'_>) {
         let taken = self.shown.line(line, self.messages, scope)
             || self.messages && self.statements.line(line, scope);
         if taken {
@@ -385,6 +406,7 @@ impl Document for TextDocument {
         if self.block.is_open() {
             self.end_block(scope);
         }
+        let _ = self.frame.release();
         self.shown.end(Ending::Cut, scope);
         self.statements.end(scope);
         self.sheet.lose();
@@ -399,6 +421,9 @@ impl Document for TextDocument {
         if self.block.is_open() {
             self.end_block(scope);
         }
+        if let FrameLine::Released(header) = self.frame.release() {
+            self.read_one(header.as_bytes(), scope);
+        }
         self.shown.end(ending, scope);
         self.statements.end(scope);
         self.sheet.end(scope);
@@ -407,6 +432,7 @@ impl Document for TextDocument {
     fn memory(&self) -> usize {
         self.line.capacity()
             + self.block.memory()
+            + self.frame.memory()
             + self.sheet.memory()
             + self.shown.memory()
             + self.statements.memory()
