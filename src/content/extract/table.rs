@@ -114,6 +114,11 @@ impl TableColumns {
         }
     }
 
+    /// How many there are.
+    pub const fn len(&self) -> usize {
+        self.columns.len()
+    }
+
     /// How many names have a meaning.
     pub fn known(&self) -> usize {
         self.columns.iter().filter(|column| column.meaning.is_some()).count()

@@ -102,6 +102,11 @@ impl Tree {
         }
     }
 
+    /// Whether an array is the only row of a table, or all rows, by its name.
+    fn is_list(&self, frame: &Frame) -> bool {
+        self.names.get(frame.name).use_.list
+    }
+
     /// The effect of the end of an object or array on a table.
     fn close_role(&mut self, frame: &Frame, scope: &mut Scope<'_>) {
         let depth = self.frames.len();
@@ -122,6 +127,10 @@ impl Tree {
                     self.loose.mark_from_afar(self.around);
                     self.loose.emit(self.content, scope);
                 }
+            }
+            // The only row has a cell for each column.
+            Role::Row if !frame.element && self.is_list(frame) && !self.grid.is_filled() => {
+                self.grid.clear();
             }
             Role::Row if self.grid.is_known() => {
                 self.grid.record(frame.inherited, &mut self.loose, scope);

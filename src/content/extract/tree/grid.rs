@@ -71,6 +71,11 @@ pub(super) fn is_row(key: &str) -> bool {
     matches!(key, "c" | "f" | "cells" | "row")
 }
 
+/// Keys that hold the only row, or all rows, once there are columns.
+pub(super) fn is_list(key: &str) -> bool {
+    matches!(key, "values" | "data" | "record" | "tuple")
+}
+
 /// Keys that hold a cell's value.
 pub(super) fn is_cell(key: &str) -> bool {
     matches!(key, "v" | "value")
@@ -109,6 +114,16 @@ impl Grid {
     /// Whether the names of columns are known here.
     pub(super) const fn is_known(&self) -> bool {
         !self.tables.is_empty()
+    }
+
+    /// Whether no cell of the row has come.
+    pub(super) const fn is_blank(&self) -> bool {
+        self.row.is_empty()
+    }
+
+    /// Whether the row has a cell for each column.
+    pub(super) fn is_filled(&self) -> bool {
+        self.tables.last().is_some_and(|table| table.columns.len() == self.row.len())
     }
 
     /// Whether rows wait for the names of their columns.

@@ -176,7 +176,11 @@ impl Tree {
 
     /// What an object or array that begins is to a table.
     fn role(&mut self, object: bool) -> Role {
-        let Some(top) = self.frames.last() else { return Role::Plain };
+        let Some(top) = self.frames.last_mut() else { return Role::Plain };
+        // All rows, and not the only one.
+        if top.role == Role::Row && self.names.get(top.name).use_.list && self.grid.is_blank() {
+            top.role = Role::Plain;
+        }
         let of = self.names.get(top.next).use_;
         let role = match (object, top.role) {
             (true, Role::Header) => Role::Column,

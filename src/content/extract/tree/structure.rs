@@ -11,6 +11,8 @@ pub struct Use {
     pub column: bool,
     /// Holds a row, or the value of a cell.
     pub row: bool,
+    /// Holds the only row, or all of them.
+    pub list: bool,
     pub cell: bool,
     /// Gives the meaning of its neighbour under [`Use::answer`].
     pub label: bool,
@@ -171,7 +173,8 @@ impl Use {
         Self {
             header: grid::is_header(text),
             column: grid::is_column(text),
-            row: grid::is_row(text),
+            row: grid::is_row(text) || grid::is_list(text),
+            list: grid::is_list(text),
             cell: grid::is_cell(text),
             label: is_label(text),
             answer: is_answer(text),

@@ -336,6 +336,14 @@ fn columns_apart_from_rows_are_a_table() {
     ] {
         assert_eq!(json(text), plain, "{text}");
     }
+    let flat = r#"{"table":"patients","fields":["mrn","last_name","first_name","birth_date"],"values":["77","Roe","Jane","1970-01-31"]}"#;
+    let got = json(flat);
+    assert!(got.len() == 1 && got[0].contains("patient_id=77 name=Roe^Jane"), "{got:?}");
+    let more = r#"{"columns":["mrn","patient_name"],"data":["77","Jane Roe","78","Max Li"]}"#;
+    assert_eq!(json(more), [""; 0]);
+    let objects =
+        r#"{"columns":["mrn","patient_name"],"data":[{"mrn":"77","patient_name":"Jane Roe"}]}"#;
+    assert_eq!(json(objects).len(), 1, "{:?}", json(objects));
     let gaps = r#"{"mrn":[77,78,79],"patient_name":["A B",null,"C D"],"dob":[null,"1980-02-01","1981-02-01"]}"#;
     assert_eq!(
         json(gaps),
