@@ -82,6 +82,10 @@ pub enum About {
     Other,
     /// People beside a patient (`guardian`): their names and telephone numbers are those of next of kin.
     Relative,
+    /// The mother of a patient: as [`About::Relative`], but the patient where the record is about a birth.
+    Mother,
+    /// A birth: the mother is a patient there.
+    Birth,
     /// People in another role, who do not become patients by mentions of care (`salary`, `pupil`).
     Elsewhere,
     /// No person, whatever else is said: an animal, or an example in a manual (`breed`, `Example

@@ -115,7 +115,7 @@ impl TableColumns {
     }
 
     /// How many there are.
-    pub const fn len(&self) -> usize {
+    pub const fn count(&self) -> usize {
         self.columns.len()
     }
 

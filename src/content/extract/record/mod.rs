@@ -114,7 +114,7 @@ impl Marks {
             About::Other => Self { other: true, ..Self::NONE },
             About::Elsewhere | About::Species => Self { elsewhere: true, ..Self::NONE },
             About::Nobody => Self::NOBODY,
-            About::Nothing | About::Relative => Self::NONE,
+            About::Nothing | About::Relative | About::Mother | About::Birth => Self::NONE,
         }
     }
     /// As a number, to compare by.

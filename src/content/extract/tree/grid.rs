@@ -123,7 +123,7 @@ impl Grid {
 
     /// Whether the row has a cell for each column.
     pub(super) fn is_filled(&self) -> bool {
-        self.tables.last().is_some_and(|table| table.columns.len() == self.row.len())
+        self.tables.last().is_some_and(|table| table.columns.count() == self.row.len())
     }
 
     /// Whether rows wait for the names of their columns.

@@ -10,7 +10,9 @@ impl Tree {
     /// standards have rules of their own for them.
     pub(super) fn begins_kin(&self, name: u16) -> bool {
         let inside = self.frames.last().is_some_and(|top| top.kin);
-        inside || self.names.get(name).kin && !self.frames.iter().any(|frame| frame.standard)
+        let name = self.names.get(name);
+        let patient = || name.mother && self.frames.iter().any(|f| self.names.get(f.name).birth);
+        inside || name.kin && !self.frames.iter().any(|frame| frame.standard) && !patient()
     }
 }
 
@@ -34,6 +36,42 @@ mod tests {
 
     fn read(text: &str) -> Vec<String> {
         records("application/json", text.as_bytes())
+    }
+
+    #[test]
+    fn a_mother_is_a_patient_where_a_birth_is_recorded() {
+        let mother = r#""mother": {"mrn": "H-77", "firstName": "Jane", "lastName": "Roe", "birthDate": "1990-01-31"}"#;
+        for text in [
+            format!(r#"{{"delivery": {{{mother}, "baby": {{"weight": 3200, "apgar": [8, 9]}}}}}}"#),
+            format!(
+                r#"{{"birthRecord": {{"father": {{"firstName": "Max", "lastName": "Doe"}}, {mother}}}}}"#
+            ),
+        ] {
+            let got = read(&text);
+            let fits =
+                |got: &String| got.contains("patient_id=H-77 name=Roe^Jane birth_date=1990-01-31");
+            assert!(got.iter().any(fits), "{text}: {got:?}");
+            assert!(!got.iter().any(|got| got.contains(" name=Doe^Max")), "{got:?}");
+        }
+        let child = format!(
+            r#"{{"patient": {{"mrn": "H-78", "firstName": "Ann", "lastName": "Roe", {mother}}}}}"#
+        );
+        let got = read(&child);
+        assert!(got.len() == 1 && got[0].contains("next_of_kin_name=Roe^Jane"), "{got:?}");
+    }
+
+    #[test]
+    fn relatives_with_numbers_of_their_own_are_no_patients() {
+        for name in ["father", "parents", "spouse", "next_of_kin", "relatedPerson", "madre"] {
+            let text = format!(
+                r#"{{"patient": {{"mrn": "H-78", "firstName": "Ann", "lastName": "Roe", "{name}": {{"mrn": "H-9", "firstName": "Max", "lastName": "Doe", "birthDate": "1960-01-31"}}}}}}"#
+            );
+            let got = read(&text);
+            assert!(
+                got.len() == 1 && !got[0].contains("H-9") && !got[0].contains("1960"),
+                "{text}: {got:?}"
+            );
+        }
     }
 
     #[test]

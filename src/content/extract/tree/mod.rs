@@ -338,7 +338,7 @@ impl Tree {
             let mut parent = top.name;
             let name = self.names.get(parent);
             let around = self.composition.label_of(&name.text);
-            if let Some(around) = around.or(name.patient.then_some(PATIENT)) {
+            if let Some(around) = around.or(name.is_patient(top.kin).then_some(PATIENT)) {
                 parent = self.names.find(around, scope.rules());
             }
             if let Some(meaning) = self.names.pair(parent, text, scope.rules()) {

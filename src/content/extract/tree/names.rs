@@ -87,6 +87,9 @@ pub struct Name {
     pub quiet_around: bool,
     /// It holds people beside a patient (`guardian`).
     pub kin: bool,
+    /// It is about a mother, or about a birth, in which she is a patient.
+    pub mother: bool,
+    pub birth: bool,
 }
 
 /// Elements of FHIR that tie resources together.
@@ -390,7 +393,9 @@ impl Name {
                 said => said.map_or(Marks::default(), |s| Marks::about(s.inside)),
             },
             patient: patient || meaning.is_none() && is_patient_part(text, said),
-            kin: said.is_some_and(|said| said.inside == About::Relative),
+            kin: said.is_some_and(|said| matches!(said.inside, About::Relative | About::Mother)),
+            mother: said.is_some_and(|said| said.inside == About::Mother),
+            birth: said.is_some_and(|said| said.inside == About::Birth),
             dicom_tag,
             tag_wanted: dicom_tag.is_some_and(|tag| is_wanted(tag, &rules.dicom)),
             fhir: mentioned
@@ -434,6 +439,11 @@ impl Name {
         self.dicom_tag.is_some() && (self.tag_wanted || self.text.contains([',', '|']))
     }
 
+    /// Whether what is in it is a patient's; `kin`: of people beside a patient.
+    pub const fn is_patient(&self, kin: bool) -> bool {
+        self.patient || self.mother && !kin
+    }
+
     /// Anything but how resources are tied together.
     pub fn means_something(&self) -> bool {
         self.meaning.is_some()
@@ -447,6 +457,8 @@ impl Name {
             || self.operation
             || self.names
             || self.identifiers
+            || self.kin
+            || self.birth
             || self.use_.any()
     }
 }
