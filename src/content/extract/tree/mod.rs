@@ -534,8 +534,8 @@ impl Tree {
         let Some(top) = self.frames.last_mut() else { return };
         top.patch |= operation && patch::is_operation(&self.names.get(top.next).text, text);
         let wanted = top.next_meaning.is_some() || (fhir && !top.idle) || tag_value || operation;
-        let internal = &*self.names.get(top.next).text == "_id" && values::is_object_id(text);
-        let internal = internal || values::is_uuid(text) && &*self.names.get(top.name).text == "id";
+        let (name, around) = (&*self.names.get(top.next).text, &*self.names.get(top.name).text);
+        let internal = values::is_internal((name, around), top.next_meaning.as_ref(), text);
         if !text.is_empty() && wanted && !internal {
             self.keep_text(text, scope);
         }

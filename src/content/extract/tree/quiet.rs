@@ -3,6 +3,7 @@
 
 use super::grid::Role;
 use super::names::Name;
+use super::values;
 use super::{MAX_ROOT, Tree, structure};
 use crate::content::Scope;
 
@@ -56,7 +57,13 @@ impl Tree {
             self.show_in_document(text, scope);
         }
         let top = self.frames.last();
-        let wanted = top.is_some_and(|top| top.next_meaning.is_some() || fhir && !top.idle);
+        let wanted = top.is_some_and(|top| {
+            let code = || {
+                let name = &self.names.get(top.next).text;
+                values::is_of_code(name, top.next_meaning.as_ref(), text)
+            };
+            (top.next_meaning.is_some() && !code()) || fhir && !top.idle
+        });
         if wanted && !text.is_empty() {
             self.keep_text(text, scope);
         }

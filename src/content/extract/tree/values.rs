@@ -14,6 +14,24 @@ const MILLISECONDS: u64 = 10_000_000_000;
 /// Digits of a number that is not itself a date (`19700131` is one).
 const MIN_DIGITS: usize = 9;
 
+/// Whether a value is no number of a person: that of a document in a database, or the word for a code. `names`: its own
+/// and that around it.
+pub fn is_internal(names: (&str, &str), meaning: Option<&Meaning>, text: &str) -> bool {
+    let (name, around) = names;
+    name == "_id" && is_object_id(text)
+        || around == "id" && is_uuid(text)
+        || is_of_code(name, meaning, text)
+}
+
+/// Whether a name of two letters is that of a country or a language, and no number: `"hn": "Honduras"`.
+pub fn is_of_code(name: &str, meaning: Option<&Meaning>, text: &str) -> bool {
+    const CODE: usize = 2;
+    name.len() == CODE
+        && name != "id"
+        && meaning.is_some_and(|meaning| meaning.rule.kind.is_strong_id())
+        && !text.contains(char::is_numeric)
+}
+
 /// Whether `text` is MongoDB's identifier of a document (ObjectId), which identifies no person.
 pub(super) fn is_object_id(text: &str) -> bool {
     text.len() == 24 && text.bytes().all(|b| b.is_ascii_hexdigit())
