@@ -51,19 +51,16 @@ impl Tree {
         let depth = self.frames.len();
         let Some(top) = self.frames.last_mut() else { return };
         let name = self.names.get(top.next);
+        if values::is_of_code(&name.text, top.next_meaning.as_ref(), text) {
+            return;
+        }
         top.marks = top.marks.and(name.marks);
         let fhir = name.fhir;
         if fhir && depth <= MAX_ROOT {
             self.show_in_document(text, scope);
         }
         let top = self.frames.last();
-        let wanted = top.is_some_and(|top| {
-            let code = || {
-                let name = &self.names.get(top.next).text;
-                values::is_of_code(name, top.next_meaning.as_ref(), text)
-            };
-            (top.next_meaning.is_some() && !code()) || fhir && !top.idle
-        });
+        let wanted = top.is_some_and(|top| top.next_meaning.is_some() || fhir && !top.idle);
         if wanted && !text.is_empty() {
             self.keep_text(text, scope);
         }

@@ -23,13 +23,15 @@ pub fn is_internal(names: (&str, &str), meaning: Option<&Meaning>, text: &str) -
         || is_of_code(name, meaning, text)
 }
 
-/// Whether a name of two letters is that of a country or a language, and no number: `"hn": "Honduras"`.
+/// Whether a name of two or three letters is the code of a country or a language, and its value no number: `"hn":
+/// "Honduras"`, `"phn": "Phoenician"`.
 pub fn is_of_code(name: &str, meaning: Option<&Meaning>, text: &str) -> bool {
-    const CODE: usize = 2;
-    name.len() == CODE
-        && name != "id"
+    /// What no list of codes has without most others, and people use for letters, too.
+    const NUMBERS: [&str; 3] = ["id", "mrn", "pid"];
+    matches!(name.len(), 2 | 3)
         && meaning.is_some_and(|meaning| meaning.rule.kind.is_strong_id())
         && !text.contains(char::is_numeric)
+        && !NUMBERS.iter().any(|number| name.eq_ignore_ascii_case(number))
 }
 
 /// Whether `text` is MongoDB's identifier of a document (ObjectId), which identifies no person.

@@ -356,6 +356,7 @@ fn columns_apart_from_rows_are_a_table() {
     // Tables of something else, and lists of lists that are no tables.
     for text in [
         r#"{"columns":["sku","name","price"],"rows":[["1","Lamp","5"]]}"#,
+        r#"{"languages":{"phn":"Phoenician","pl":"Polish"},"territories":{"ad":"Andorra"},"zones":{"Bogota":{"city":"Bogota"}}}"#,
         r#"{"territories":{"ad":"Andorra","hn":"Honduras","cz":"Czechia"},"zones":{"Bogota":{"city":"Bogota"}}}"#,
         r#"{"type":"Polygon","coordinates":[[[1.5,2.5],[3.5,4.5]]]}"#,
         r#"{"columns":["user","email","name"],"rows":[["a","a@b.c","A B"]]}"#,
